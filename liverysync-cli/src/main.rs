@@ -1,0 +1,5 @@
+//! The program `liverysync`.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

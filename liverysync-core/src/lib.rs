@@ -1,0 +1,5 @@
+//! The decisions of liverysync, without I/O.
+
+#![forbid(unsafe_code)]
+
+pub mod path;
