@@ -381,7 +381,8 @@ mod tests {
         }
         for name in names(
             "my~1livery.png|LIVERYS~1.PNG|LIVERY~1.JSON|LIVERY~1.jpeg|LIVERY~10.png|LIVERY~.PNG|A~0.png|A~01.png|\
-             ~1.png|A 1~1.png|A.B~1.png|A,B~1.png|A~1 .png|A~1a.png|A~１.png|🏁~1.png|.A~1|livery~|~|2023~2024",
+             ~1.png|A 1~1.png|A.B~1.png|A+~1|A,~1|A;~1|A=~1|A[~1|A]~1|\
+             A~1 .png|A~1a.png|A~１.png|🏁~1.png|.A~1|livery~|~|2023~2024",
         ) {
             check(&format!("{name}/decals.png"), None);
         }

@@ -100,6 +100,17 @@ fn tricky() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
+/// Folders that nearly are, or are, what Windows takes for something else.
+fn near_miss() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        "(con|PRN|Aux|nul|conin|CONOUT|com|LPT)[19¹³٣0$ ]{0,2}[ .]{0,2}(txt|tar\\.png)?",
+        "[A~é🏁]{0,7}[ +,;=.\\[\\]]?~[0-9]{0,3}a?(\\.[a-z~]{0,4})?",
+        "[._]?(tmp|TMP|backup|bac\u{212a}up)[ .s]?",
+        "[.\u{2024}\u{2025}\u{2026}\u{ff0e}\u{fe30}a]{1,3}",
+    ];
+    name.prop_map(|name| format!("livery/{name}/decals.png"))
+}
+
 /// Paths that hold nothing odd, of any length around the limits.
 fn plain() -> impl Strategy<Value = String> {
     let component = prop_oneof![8 => "[a-z#&' éガ🏁]{1,12}x", 1 => "[a-zé]{120,260}"];
@@ -111,12 +122,12 @@ fn plain() -> impl Strategy<Value = String> {
 }
 
 fn any_path() -> impl Strategy<Value = String> {
-    prop_oneof![6 => tricky(), 3 => plain(), 1 => any::<String>()]
+    prop_oneof![4 => tricky(), 4 => near_miss(), 2 => plain(), 1 => any::<String>()]
 }
 
 fn accepted() -> impl Strategy<Value = RelPath> {
     let named = (tricky(), "[a-z]").prop_map(|(text, letter)| format!("{text}{letter}.png"));
-    prop_oneof![named, plain()].prop_filter_map("refused", |text| {
+    prop_oneof![named, near_miss(), plain()].prop_filter_map("refused", |text| {
         RelPath::parse(&text, &Extensions::default()).ok()
     })
 }
