@@ -48,20 +48,10 @@ impl RelPath {
         match rule::check(text, extensions) {
             Ok(key) => {
                 let text = Arc::<str>::from(text);
-                let key = if *key == *text {
-                    Arc::clone(&text)
-                } else {
-                    key.into()
-                };
-                Ok(Self {
-                    text,
-                    key: PathKey(key),
-                })
+                let key = if *key == *text { Arc::clone(&text) } else { key.into() };
+                Ok(Self { text, key: PathKey(key) })
             }
-            Err(fault) => Err(InvalidPath {
-                path: text.to_owned(),
-                fault,
-            }),
+            Err(fault) => Err(InvalidPath { path: text.to_owned(), fault }),
         }
     }
 
@@ -76,10 +66,7 @@ impl RelPath {
             None => name.to_owned(),
         };
         if name.contains('/') {
-            return Err(InvalidPath {
-                path: text,
-                fault: PathFault::ReservedCharacter('/'),
-            });
+            return Err(InvalidPath { path: text, fault: PathFault::ReservedCharacter('/') });
         }
         Self::parse(&text, extensions)
     }
@@ -257,32 +244,19 @@ mod tests {
         let path = parse("Équipe #2/Alt.v2/Decals.v3.PNG").unwrap();
         assert_eq!(path.to_string(), "Équipe #2/Alt.v2/Decals.v3.PNG");
         assert_eq!(path.key().to_string(), "équipe #2/alt.v2/decals.v3.png");
-        assert_eq!(
-            (path.livery(), path.key().livery()),
-            ("Équipe #2", "équipe #2")
-        );
+        assert_eq!((path.livery(), path.key().livery()), ("Équipe #2", "équipe #2"));
         assert_eq!(path.folder(), Some("Équipe #2/Alt.v2"));
         assert_eq!(
             (path.file_name(), path.stem(), path.extension()),
             ("Decals.v3.PNG", "Decals.v3", "PNG")
         );
-        assert!(
-            path.components()
-                .eq(["Équipe #2", "Alt.v2", "Decals.v3.PNG"])
-        );
+        assert!(path.components().eq(["Équipe #2", "Alt.v2", "Decals.v3.PNG"]));
         assert!(path.key().ancestors().eq(["équipe #2", "équipe #2/alt.v2"]));
-        assert_eq!(
-            serde_json::to_string(&path).unwrap(),
-            "\"Équipe #2/Alt.v2/Decals.v3.PNG\""
-        );
+        assert_eq!(serde_json::to_string(&path).unwrap(), "\"Équipe #2/Alt.v2/Decals.v3.PNG\"");
 
         let loose = parse("x.png").unwrap();
         assert_eq!(
-            (
-                loose.livery(),
-                loose.folder(),
-                loose.key().ancestors().count()
-            ),
+            (loose.livery(), loose.folder(), loose.key().ancestors().count()),
             ("x.png", None, 0)
         );
         assert!(
@@ -295,29 +269,15 @@ mod tests {
     fn a_new_file_name_obeys_the_rule_too() {
         let extensions = Extensions::default();
         let path = parse("Livery/decals.png").unwrap();
-        let renamed = |name| {
-            path.with_file_name(name, &extensions)
-                .map_err(|invalid| invalid.fault)
-        };
-        assert_eq!(
-            renamed("decals_1.png").unwrap().as_str(),
-            "Livery/decals_1.png"
-        );
-        assert_eq!(
-            renamed("sub/decals.png"),
-            Err(PathFault::ReservedCharacter('/'))
-        );
+        let renamed =
+            |name| path.with_file_name(name, &extensions).map_err(|invalid| invalid.fault);
+        assert_eq!(renamed("decals_1.png").unwrap().as_str(), "Livery/decals_1.png");
+        assert_eq!(renamed("sub/decals.png"), Err(PathFault::ReservedCharacter('/')));
         assert_eq!(renamed(""), Err(PathFault::TrailingSlash));
         assert_eq!(renamed(".."), Err(PathFault::DotComponent));
-        assert_eq!(
-            renamed("decals.exe"),
-            Err(PathFault::Extension("exe".to_owned()))
-        );
+        assert_eq!(renamed("decals.exe"), Err(PathFault::Extension("exe".to_owned())));
         let loose = parse("decals.png").unwrap();
-        assert_eq!(
-            loose.with_file_name("x.png", &extensions).unwrap().as_str(),
-            "x.png"
-        );
+        assert_eq!(loose.with_file_name("x.png", &extensions).unwrap().as_str(), "x.png");
     }
 
     #[test]

@@ -39,11 +39,7 @@ pub fn escape_limited(text: &str, chars: usize) -> Cow<'_, str> {
         if used < limit {
             fits_with_ellipsis = at;
         }
-        used += if acts_or_hides(c) {
-            c.escape_unicode().len()
-        } else {
-            1
-        };
+        used += if acts_or_hides(c) { c.escape_unicode().len() } else { 1 };
         if used > limit {
             let mut cut = escape(&text[..fits_with_ellipsis]).into_owned();
             cut.push('…');
@@ -88,11 +84,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         assert_eq!(escape(text), expected);
-        assert_eq!(
-            escape(expected),
-            expected,
-            "what is escaped needs no second time"
-        );
+        assert_eq!(escape(expected), expected, "what is escaped needs no second time");
     }
 
     #[test]
@@ -116,32 +108,17 @@ mod tests {
     fn what_acts_or_hides_is_spelled_out() {
         check("a\nb\r\t\0", "a\\u{a}b\\u{d}\\u{9}\\u{0}");
         check("\u{1b}[2J", "\\u{1b}[2J");
-        check(
-            "\u{7f}\u{80}\u{9b}31m\u{9f}\u{a0}",
-            "\\u{7f}\\u{80}\\u{9b}31m\\u{9f}\u{a0}",
-        );
+        check("\u{7f}\u{80}\u{9b}31m\u{9f}\u{a0}", "\\u{7f}\\u{80}\\u{9b}31m\\u{9f}\u{a0}");
         check("gnp.\u{202e}exe", "gnp.\\u{202e}exe");
         check(
             "\u{61c}\u{200e}\u{200f}\u{2066}\u{2069}",
             "\\u{61c}\\u{200e}\\u{200f}\\u{2066}\\u{2069}",
         );
-        check(
-            "de\u{200b}cals\u{ad}\u{feff}\u{2060}",
-            "de\\u{200b}cals\\u{ad}\\u{feff}\\u{2060}",
-        );
+        check("de\u{200b}cals\u{ad}\u{feff}\u{2060}", "de\\u{200b}cals\\u{ad}\\u{feff}\\u{2060}");
         check("👨\u{200d}🔧", "👨\\u{200d}🔧");
-        check(
-            "one\u{2028}two\u{2029}three",
-            "one\\u{2028}two\\u{2029}three",
-        );
-        check(
-            "\u{e000}\u{f8ff}\u{f0000}\u{10fffd}",
-            "\\u{e000}\\u{f8ff}\\u{f0000}\\u{10fffd}",
-        );
-        check(
-            "\u{fdd0}\u{fffe}\u{ffff}\u{1fffe}",
-            "\\u{fdd0}\\u{fffe}\\u{ffff}\\u{1fffe}",
-        );
+        check("one\u{2028}two\u{2029}three", "one\\u{2028}two\\u{2029}three");
+        check("\u{e000}\u{f8ff}\u{f0000}\u{10fffd}", "\\u{e000}\\u{f8ff}\\u{f0000}\\u{10fffd}");
+        check("\u{fdd0}\u{fffe}\u{ffff}\u{1fffe}", "\\u{fdd0}\\u{fffe}\\u{ffff}\\u{1fffe}");
         check("\u{e0041}\u{3164}\u{fffa}", "\\u{e0041}\\u{3164}\\u{fffa}");
     }
 

@@ -32,9 +32,7 @@ impl Extensions {
                 if sound {
                     Ok(bare.to_ascii_lowercase())
                 } else {
-                    Err(InvalidExtension {
-                        extension: given.to_owned(),
-                    })
+                    Err(InvalidExtension { extension: given.to_owned() })
                 }
             })
             .collect::<Result<_, _>>()
@@ -44,8 +42,7 @@ impl Extensions {
     /// Says whether files with this extension travel; ASCII case does not matter.
     #[must_use]
     pub fn contains(&self, extension: &str) -> bool {
-        self.iter()
-            .any(|allowed| allowed.eq_ignore_ascii_case(extension))
+        self.iter().any(|allowed| allowed.eq_ignore_ascii_case(extension))
     }
 
     /// The extensions in alphabetical order.
@@ -56,11 +53,7 @@ impl Extensions {
 
 impl Default for Extensions {
     fn default() -> Self {
-        Self(
-            ["png", "json", "dds", "jpg", "jpeg", "txt"]
-                .map(str::to_owned)
-                .into(),
-        )
+        Self(["png", "json", "dds", "jpg", "jpeg", "txt"].map(str::to_owned).into())
     }
 }
 
@@ -102,23 +95,10 @@ mod tests {
             Extensions::from_list(Extensions::default().iter()).unwrap(),
             Extensions::default()
         );
-        assert_eq!(
-            Extensions::default().to_string(),
-            "dds,jpeg,jpg,json,png,txt"
-        );
-        for bad in [
-            "",
-            ".",
-            "..png",
-            "p g",
-            "tar.gz",
-            "ｐｎｇ",
-            "png\u{202e}",
-            "seventeenletters1",
-        ] {
-            let refused = InvalidExtension {
-                extension: bad.to_owned(),
-            };
+        assert_eq!(Extensions::default().to_string(), "dds,jpeg,jpg,json,png,txt");
+        for bad in ["", ".", "..png", "p g", "tar.gz", "ｐｎｇ", "png\u{202e}", "seventeenletters1"]
+        {
+            let refused = InvalidExtension { extension: bad.to_owned() };
             assert_eq!(Extensions::from_list(["png", bad]), Err(refused));
         }
         assert!(Extensions::from_list(["sixteenletters16"]).is_ok());

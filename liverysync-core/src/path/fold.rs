@@ -106,12 +106,7 @@ mod tests {
             };
             let mut parts = rest.iter().copied().nfc().chain([*mark]);
             if parts.all(|part| fold_char(part) == part) {
-                assert_eq!(
-                    fold_char(composite),
-                    composite,
-                    "U+{:04X}",
-                    u32::from(composite)
-                );
+                assert_eq!(fold_char(composite), composite, "U+{:04X}", u32::from(composite));
             }
         }
     }

@@ -148,10 +148,7 @@ fn check_spelling(component: &str) -> Result<(), PathFault> {
     if component.ends_with(' ') {
         return Err(PathFault::TrailingSpace);
     }
-    if component
-        .chars()
-        .all(|c| iter::once(c).nfkc().all(|c| c == '.'))
-    {
+    if component.chars().all(|c| iter::once(c).nfkc().all(|c| c == '.')) {
         return Err(PathFault::DotLookalike);
     }
     Ok(())
@@ -332,19 +329,10 @@ mod tests {
         }
         let bidi = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
         check_each("<>:\"|?*\\", PathFault::ReservedCharacter);
-        check_each(
-            "\0\t\n\u{1b}\u{1f}\u{7f}\u{80}\u{9f}",
-            PathFault::ControlCharacter,
-        );
+        check_each("\0\t\n\u{1b}\u{1f}\u{7f}\u{80}\u{9f}", PathFault::ControlCharacter);
         check_each(bidi, PathFault::BidiControl);
-        check_each(
-            "\u{200b}\u{2028}\u{2029}\u{2060}\u{feff}",
-            PathFault::InvisibleCharacter,
-        );
-        check_each(
-            "\u{2044}\u{2215}\u{2216}\u{ff0f}\u{ff3c}",
-            PathFault::SeparatorLookalike,
-        );
+        check_each("\u{200b}\u{2028}\u{2029}\u{2060}\u{feff}", PathFault::InvisibleCharacter);
+        check_each("\u{2044}\u{2215}\u{2216}\u{ff0f}\u{ff3c}", PathFault::SeparatorLookalike);
         check_each("\u{f000}\u{f022}\u{f0ff}", PathFault::PrivateUse);
         check_each("\u{fffd}\u{fffe}\u{ffff}", PathFault::BrokenCharacter);
 
@@ -405,35 +393,17 @@ mod tests {
         let [kana, nfd] = ["レ", "か\u{3099}"];
         let folder = "x".repeat(255);
         check(&format!("{folder}/{}.png", "x".repeat(251)), None);
-        check(
-            &format!("{}.png", "x".repeat(252)),
-            PathFault::ComponentTooLong(256),
-        );
-        check(
-            &format!("{folder}x/a.png"),
-            PathFault::ComponentTooLong(256),
-        );
+        check(&format!("{}.png", "x".repeat(252)), PathFault::ComponentTooLong(256));
+        check(&format!("{folder}x/a.png"), PathFault::ComponentTooLong(256));
         check(&format!("{}.png", kana.repeat(83)), None);
-        check(
-            &format!("{}.png", kana.repeat(84)),
-            PathFault::ComponentTooLong(256),
-        );
-        check(
-            &format!("{}a.png", nfd.repeat(42)),
-            PathFault::ComponentTooLong(257),
-        );
+        check(&format!("{}.png", kana.repeat(84)), PathFault::ComponentTooLong(256));
+        check(&format!("{}a.png", nfd.repeat(42)), PathFault::ComponentTooLong(257));
 
         let folders = format!("{folder}/{folder}/{folder}");
         check(&format!("{folders}/x/{}.png", "x".repeat(250)), None);
-        check(
-            &format!("{folders}/xx/{}.png", "x".repeat(250)),
-            PathFault::TooLong(1_025),
-        );
+        check(&format!("{folders}/xx/{}.png", "x".repeat(250)), PathFault::TooLong(1_025));
         check(&format!("{}b.png", "a/".repeat(15)), None);
-        check(
-            &format!("{}b.png", "a/".repeat(16)),
-            PathFault::TooManyComponents(17),
-        );
+        check(&format!("{}b.png", "a/".repeat(16)), PathFault::TooManyComponents(17));
     }
 
     #[test]
@@ -445,10 +415,7 @@ mod tests {
         check("livery/png", extension(""));
         check("livery/decals.png ~", extension("png ~"));
         check("livery/decals.ｐｎｇ", extension("ｐｎｇ"));
-        check(
-            ".tmp/decals.exe",
-            PathFault::ReservedName(".tmp".to_owned()),
-        );
+        check(".tmp/decals.exe", PathFault::ReservedName(".tmp".to_owned()));
     }
 
     #[track_caller]
@@ -459,14 +426,8 @@ mod tests {
 
     #[test]
     fn a_refusal_reads_as_a_sentence() {
-        check_message(
-            "a/con.png",
-            "`a/con.png` is refused: `con.png` is a device name on Windows",
-        );
-        check_message(
-            "a./b.png",
-            "`a./b.png` is refused: a component ends in a dot",
-        );
+        check_message("a/con.png", "`a/con.png` is refused: `con.png` is a device name on Windows");
+        check_message("a./b.png", "`a./b.png` is refused: a component ends in a dot");
         check_message("a/b", "`a/b` is refused: it has no extension");
         check_message(
             "a/b.\u{200d}x",

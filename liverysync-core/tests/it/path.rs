@@ -16,9 +16,7 @@ fn acceptable(text: &str) -> bool {
         .and_then(|name| name.rsplit('.').next());
     text.len() <= 1_024
         && components.len() <= 16
-        && components
-            .iter()
-            .all(|component| acceptable_component(component))
+        && components.iter().all(|component| acceptable_component(component))
         && extension.is_some_and(|extension| {
             ["png", "json", "dds", "jpg", "jpeg", "txt"]
                 .contains(&extension.to_ascii_lowercase().as_str())
@@ -47,16 +45,10 @@ fn acceptable_component(component: &str) -> bool {
 }
 
 fn names_device(lower: &str) -> bool {
-    let name = lower
-        .split('.')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches(' ');
-    let ports = ["com", "lpt"].iter().flat_map(|port| {
-        "123456789¹²³"
-            .chars()
-            .map(move |digit| format!("{port}{digit}"))
-    });
+    let name = lower.split('.').next().unwrap_or_default().trim_end_matches(' ');
+    let ports = ["com", "lpt"]
+        .iter()
+        .flat_map(|port| "123456789¹²³".chars().map(move |digit| format!("{port}{digit}")));
     ["con", "prn", "aux", "nul", "conin$", "conout$"].contains(&name)
         || ports.into_iter().any(|port| port == name)
 }
@@ -74,14 +66,10 @@ fn looks_like_alias(component: &str) -> bool {
     };
     let number = &stem[tilde + 1..];
     tilde > 0
-        && number
-            .parse::<u32>()
-            .is_ok_and(|index| index > 0 && index.to_string() == number)
+        && number.parse::<u32>().is_ok_and(|index| index > 0 && index.to_string() == number)
         && stem.chars().count() <= 8
         && extension.chars().count() <= 3
-        && component
-            .chars()
-            .all(|c| !" +,;=[]".contains(c) && c.len_utf8() < 4)
+        && component.chars().all(|c| !" +,;=[]".contains(c) && c.len_utf8() < 4)
 }
 
 /// What the rule looks at, and what might be taken for it.
@@ -114,10 +102,7 @@ fn near_miss() -> impl Strategy<Value = String> {
 /// Paths that hold nothing odd, of any length around the limits.
 fn plain() -> impl Strategy<Value = String> {
     let component = prop_oneof![8 => "[a-z#&' éガ🏁]{1,12}x", 1 => "[a-zé]{120,260}"];
-    (
-        prop::collection::vec(component, 1..18),
-        "(\\.png|\\.JSON|\\.exe)?",
-    )
+    (prop::collection::vec(component, 1..18), "(\\.png|\\.JSON|\\.exe)?")
         .prop_map(|(components, extension)| components.join("/") + &extension)
 }
 
@@ -127,19 +112,14 @@ fn any_path() -> impl Strategy<Value = String> {
 
 fn accepted() -> impl Strategy<Value = RelPath> {
     let named = (tricky(), "[a-z]").prop_map(|(text, letter)| format!("{text}{letter}.png"));
-    prop_oneof![named, near_miss(), plain()].prop_filter_map("refused", |text| {
-        RelPath::parse(&text, &Extensions::default()).ok()
-    })
+    prop_oneof![named, near_miss(), plain()]
+        .prop_filter_map("refused", |text| RelPath::parse(&text, &Extensions::default()).ok())
 }
 
 /// The other case of every character that has one of one character.
 fn swap_case(text: &str) -> String {
     let only = |c: char, mapped: String| {
-        if mapped.chars().count() == 1 {
-            mapped
-        } else {
-            c.to_string()
-        }
+        if mapped.chars().count() == 1 { mapped } else { c.to_string() }
     };
     text.nfc()
         .map(|c| match c {
