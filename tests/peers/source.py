@@ -190,8 +190,8 @@ class Source:
 
 def within(root, full):
     """Says whether a path stays inside the liveries folder."""
-    root = os.path.abspath(root)
-    return os.path.abspath(full).startswith(root + os.sep)
+    root, full = os.path.abspath(root), os.path.abspath(full)
+    return full == root or full.startswith(root + os.sep)
 
 
 def pieces_of(full):
