@@ -1,0 +1,181 @@
+//! Running other programs: watched to the end, or started beside us and always ended.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// How often a running program is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Runs a command to its end, its output going to ours; an error if it fails.
+pub(crate) fn run(mut command: Command) -> Result<()> {
+    let line = typed(&command);
+    println!("$ {line}");
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    ensure!(status.success(), "`{line}` ended with {status}");
+    Ok(())
+}
+
+/// Runs a command to its end, its output going to ours, and shows each line of its standard output to `look`.
+pub(crate) fn run_watched(mut command: Command, mut look: impl FnMut(&str)) -> Result<ExitStatus> {
+    let line = typed(&command);
+    println!("$ {line}");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    let mut output = BufReader::new(child.stdout.take().context("standard output is piped")?);
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line)? > 0 {
+        io::stdout().write_all(&line)?;
+        look(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    Ok(child.wait()?)
+}
+
+/// The standard output of a short program that has to succeed.
+pub(crate) fn read(mut command: Command) -> Result<String> {
+    let line = typed(&command);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    ensure!(
+        output.status.success(),
+        "`{line}` ended with {}",
+        output.status
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A command as a person would type it.
+fn typed(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let mut line = program
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    for arg in command.get_args() {
+        line.push(' ');
+        line.push_str(&arg.to_string_lossy());
+    }
+    line
+}
+
+/// A program running beside us. It is killed when this is dropped.
+///
+/// Its output goes to files, not pipes: Wine's helpers inherit a pipe and would hold it open after the program's end.
+#[derive(Debug)]
+pub(crate) struct Program {
+    name: String,
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Program {
+    /// Starts `command`, with its output in the folder `logs` in files called `name`.
+    pub(crate) fn start(name: &str, mut command: Command, logs: &Path) -> Result<Self> {
+        let stdout = logs.join(format!("{name}.out"));
+        let stderr = logs.join(format!("{name}.err"));
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(File::create(&stdout)?)
+            .stderr(File::create(&stderr)?)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// Waits for the first whole line on standard output.
+    pub(crate) fn first_line(&mut self, within: Duration) -> Result<String> {
+        let line = poll(within, || {
+            let text = fs::read_to_string(&self.stdout)?;
+            if let Some((line, _)) = text.split_once('\n') {
+                return Ok(Some(line.trim_end().to_owned()));
+            }
+            ensure!(self.child.try_wait()?.is_none(), "it ended early");
+            Ok(None)
+        });
+        match line {
+            Ok(Some(line)) => Ok(line),
+            Ok(None) => bail!(
+                "{} printed no line within {within:?}\n{}",
+                self.name,
+                self.transcript()
+            ),
+            Err(error) => bail!(
+                "{} printed no line: {error}\n{}",
+                self.name,
+                self.transcript()
+            ),
+        }
+    }
+
+    /// Waits for the end, which has to be with exit code 0. Returns standard output.
+    pub(crate) fn finish(&mut self, within: Duration) -> Result<String> {
+        match poll(within, || Ok(self.child.try_wait()?))? {
+            Some(status) if status.success() => Ok(fs::read_to_string(&self.stdout)?),
+            Some(status) => bail!("{} ended with {status}\n{}", self.name, self.transcript()),
+            None => bail!(
+                "{} still ran after {within:?}\n{}",
+                self.name,
+                self.transcript()
+            ),
+        }
+    }
+
+    /// All that the program has printed so far, for messages about a failure.
+    pub(crate) fn transcript(&self) -> String {
+        let mut text = String::new();
+        for path in [&self.stdout, &self.stderr] {
+            let bytes = fs::read(path).unwrap_or_default();
+            for line in String::from_utf8_lossy(&bytes).lines() {
+                let file = path
+                    .file_name()
+                    .map(OsStr::to_string_lossy)
+                    .unwrap_or_default();
+                text.push_str(&format!("    {file}: {line}\n"));
+            }
+        }
+        text
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Asks `ready` until it has something or the time is up.
+pub(crate) fn poll<T>(
+    within: Duration,
+    mut ready: impl FnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    let deadline = Instant::now() + within;
+    loop {
+        let found = ready()?;
+        if found.is_some() || Instant::now() > deadline {
+            return Ok(found);
+        }
+        thread::sleep(POLL);
+    }
+}

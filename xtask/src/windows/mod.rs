@@ -1,0 +1,171 @@
+//! `cargo xtask windows`: builds the Windows program on Linux and tries it under Wine.
+//!
+//! Debian's newer compiler builds the standard library from its sources, because no ready-made one for Windows can be
+//! counted on. Its work lies in a target folder of its own, or the two compilers would rebuild each other's.
+
+mod checks;
+mod folder;
+mod wine;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use lexopt::{Arg, Parser};
+
+use crate::Passed;
+use crate::process::run;
+use crate::steps::{Outcome, Tally};
+use crate::windows::checks::{CHECKS, Lab};
+use crate::workspace::Workspace;
+
+const TARGET: &str = "x86_64-pc-windows-gnu";
+
+/// The script that knows which packages are needed.
+const INSTALL: &str = "scripts/install-windows-tools.sh";
+
+/// How far to go.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    build_only: bool,
+}
+
+impl Options {
+    pub(crate) fn parse(mut args: Parser) -> Result<Self> {
+        let mut options = Self::default();
+        while let Some(arg) = args.next()? {
+            match arg {
+                Arg::Long("build-only") => options.build_only = true,
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(options)
+    }
+
+    pub(crate) fn run(&self, workspace: &Workspace) -> Result<Passed> {
+        if let Tools::Unavailable(why) = Tools::look(workspace)? {
+            bail!("{why}");
+        }
+        run(workspace.command(INSTALL))?;
+        let program = build(workspace)?;
+        if self.build_only {
+            return Ok(true);
+        }
+        let tally = check(workspace, &program)?;
+        println!("\n{} passed, {} failed", tally.passed, tally.failed);
+        Ok(tally.failed == 0)
+    }
+}
+
+/// The step of `cargo xtask test`. Without the tools it is skipped, but never in CI.
+pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
+    let in_ci = env::var("CI").is_ok_and(|value| value == "true");
+    match Tools::look(workspace)? {
+        Tools::Unavailable(why) if in_ci => bail!("{why}"),
+        Tools::Unavailable(why) => return Ok(Outcome::Skipped(why)),
+        Tools::Installed | Tools::Installable => run(workspace.command(INSTALL))?,
+    }
+    let program = build(workspace)?;
+    Ok(Outcome::Tests(check(workspace, &program)?))
+}
+
+/// What the machine has.
+enum Tools {
+    Installed,
+    Installable,
+    Unavailable(String),
+}
+
+impl Tools {
+    fn look(workspace: &Workspace) -> Result<Self> {
+        let output = workspace
+            .command(INSTALL)
+            .arg("--check")
+            .output()
+            .with_context(|| format!("cannot run {INSTALL}"))?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        match output.status.code() {
+            Some(0) => Ok(Self::Installed),
+            Some(1) => Ok(Self::Installable),
+            Some(3) => Ok(Self::Unavailable(text)),
+            _ => bail!(
+                "{INSTALL} --check ended with {}: {}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            ),
+        }
+    }
+}
+
+/// Builds the Windows program and returns its path.
+fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let target = workspace.target.join("windows");
+    let mut cargo = workspace.command("/usr/bin/cargo");
+    cargo
+        .args(["build", "--release", "--locked", "-p", "liverysync-cli"])
+        .args(["-Zbuild-std=std,panic_unwind", "--target", TARGET])
+        // Code that only Windows compiles is seen by no clippy: at least it has no warnings.
+        .arg("-Zwarnings")
+        .env("CARGO_BUILD_WARNINGS", "deny")
+        .env("CARGO_TARGET_DIR", &target)
+        .env("RUSTC", "/usr/bin/rustc")
+        .env("RUSTC_BOOTSTRAP", "1");
+    // Left by the cargo that runs us, and about its toolchain.
+    for key in ["CARGO", "LD_LIBRARY_PATH", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
+        cargo.env_remove(key);
+    }
+    run(cargo)?;
+    let program = target.join(TARGET).join("release").join("liverysync.exe");
+    ensure!(program.is_file(), "cargo built no {}", program.display());
+    println!(
+        "{}: {} KiB",
+        program.display(),
+        fs::metadata(&program)?.len() / 1024
+    );
+    Ok(program)
+}
+
+/// Runs all checks under Wine, each of them even if another one fails.
+fn check(workspace: &Workspace, program: &Path) -> Result<Tally> {
+    run(workspace.cargo("build -p liverysync-cli"))?;
+    let folder = tempfile::tempdir()?;
+    let windows_program = folder.path().join("liverysync.exe");
+    fs::copy(program, &windows_program)?;
+    run(fixture(workspace, folder.path()))?;
+    let lab = Lab::new(
+        folder,
+        workspace.target.join("debug/liverysync"),
+        windows_program,
+    )?;
+
+    println!("\nrunning {} checks under Wine", CHECKS.len());
+    let mut tally = Tally::default();
+    for (name, check) in CHECKS {
+        let start = Instant::now();
+        let result = check(&lab);
+        let seconds = start.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => {
+                println!("check {name} ... ok ({seconds:.1} s)");
+                tally += Tally::ONE_PASSED;
+            }
+            Err(error) => {
+                println!("check {name} ... FAILED ({seconds:.1} s)\n{error:#}");
+                tally += Tally::ONE_FAILED;
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// Compiles the DLL that Wine lacks, to lie beside the program.
+fn fixture(workspace: &Workspace, folder: &Path) -> Command {
+    let mut gcc = workspace.command("x86_64-w64-mingw32-gcc");
+    gcc.args(["-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-o"])
+        .arg(folder.join("bcryptprimitives.dll"))
+        .args(["tests/windows/bcryptprimitives.c", "-ladvapi32"]);
+    gcc
+}
