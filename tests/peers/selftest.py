@@ -20,7 +20,7 @@ import time
 
 from known import CLIENT, SERVER, ServerWatch, StreamWatch, table_complaints
 from source import Faults, LinkDropped, Source
-from wire import CHUNK_BYTES, CLIENT_1_0_4, FIRST, LATER, scan
+from wire import CHUNK_BYTES, CLIENT_1_0_4, FIRST, LATER, manifest_hash, scan, union_hash
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ALL_SECONDS = 20.0
@@ -217,7 +217,7 @@ def odd(messages):
 
 
 def truth():
-    return [len(OF_A[FAULTY]), hashlib.sha256(OF_A[FAULTY]).hexdigest()]
+    return [len(OF_A[FAULTY]), sha256_hex(OF_A[FAULTY])]
 
 
 def half(messages, _=False):
@@ -262,6 +262,18 @@ async def watchers_complain():
         check(table_complaints(message, sender), message)
 
 
+async def hashes_are_of_these_bytes():
+    entries = [{"rel_path": path, "size": 1, "sha256": "00", "mtime": 2.5} for path in ("é.png", "a.png", "Z.png")]
+    own = ",".join('{"rel_path":"%s","size":1,"sha256":"00"}' % path for path in ("Z.png", "a.png", "é.png"))
+    union = ",".join('{"rel_path":"%s","sha256":"00","size":1}' % path for path in ("Z.png", "a.png", "é.png"))
+    check(manifest_hash(entries) == sha256_hex(f"[{own}]".encode()), "the hash of a manifest")
+    check(union_hash(entries) == sha256_hex(f"[{union}]".encode()), "the hash of a union")
+
+
+def sha256_hex(data):
+    return hashlib.sha256(data).hexdigest()
+
+
 async def interleaving_is_noticed():
     watch = ServerWatch()
     check(not watch.look({"type": "WELCOME", "client_id": "me", "anything": 1}), "WELCOME may carry more")
@@ -298,6 +310,7 @@ def cases():
     yield "server later goes on when a source vanishes", client_vanishes(LATER, "ended", reason="peer disconnected")
     yield "a file that leads out of the root is dropped", stranger_is_dropped()
     yield "faults do what they say", faults_do_what_they_say()
+    yield "hashes are of these bytes", hashes_are_of_these_bytes()
     yield "watchers complain", watchers_complain()
     yield "interleaving is noticed", interleaving_is_noticed()
 
@@ -307,7 +320,7 @@ async def run_case(name, case):
     try:
         await case
         verdict = "ok"
-    except AssertionError as error:
+    except Exception as error:
         verdict = f"FAILED {error!r}"
     print(f"{name}: {verdict} ({time.monotonic() - started:.1f} s)", flush=True)
     return verdict == "ok"
