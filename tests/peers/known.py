@@ -84,7 +84,7 @@ def table_complaints(message, sender):
     shape = shape_of(message, sender)
     if shape is None:
         return [f"message type {message.get('type')!r} is none of a {sender}'s"]
-    complaints = _field_complaints(message, shape, message["type"])
+    complaints = _field_complaints(_body(message), shape, message["type"])
     if message["type"] == "MANIFEST_FULL" and isinstance(message.get("manifest"), list):
         complaints += _entry_complaints(message["manifest"])
     return complaints
@@ -93,12 +93,16 @@ def table_complaints(message, sender):
 def readable(message, sender):
     """Says whether a message is of a known type and has what the table asks for, whatever else it carries."""
     shape = shape_of(message, sender)
-    return shape is not None and not _field_complaints(message, replace(shape, open=True), "")
+    return shape is not None and not _field_complaints(_body(message), replace(shape, open=True), "")
 
 
 def readable_entry(entry):
     """Says whether a manifest entry has what the table asks for."""
     return isinstance(entry, dict) and not _field_complaints(entry, replace(ENTRY, open=True), "")
+
+
+def _body(message):
+    return {name: value for name, value in message.items() if name != "type"}
 
 
 def _entry_complaints(entries):
@@ -112,7 +116,7 @@ def _entry_complaints(entries):
 
 
 def _field_complaints(fields, shape, where):
-    known = {"type": TEXT, **shape.needed, **shape.optional}
+    known = {**shape.needed, **shape.optional}
     complaints = [f"{where} lacks field {name!r}" for name in shape.needed if name not in fields]
     for name, value in fields.items():
         if name not in known and not shape.open:
@@ -138,15 +142,16 @@ class StreamWatch:
 
     def __init__(self):
         self.sessions = set()
+        self.finished = set()
         self.open = None
 
     def announce(self, sync_id):
         """Notes that a session may bring files from here on."""
         self.sessions.add(sync_id)
 
-    def give_up(self):
-        """Notes that the open file will not be finished, and that this is no fault."""
-        self.open = None
+    def finish(self, sync_id):
+        """Notes that a session is over: a file of it that is still open may be left behind."""
+        self.finished.add(sync_id)
 
     def look(self, message):
         """Lists what is odd about a FILE_* message. Fields must have been found to be of the right types."""
@@ -166,7 +171,9 @@ class StreamWatch:
 
     def _interleaves(self, sync_id):
         """An unfinished file may be left behind by a session that ended; a newer session tells that it did."""
-        return self.open is not None and sync_id in self.open.sessions_by_then
+        if self.open is None or self.open.sync_id in self.finished:
+            return False
+        return sync_id in self.open.sessions_by_then
 
     def _chunk(self, message):
         if not self._belongs(message):
@@ -213,7 +220,6 @@ class ServerWatch:
         self.client_id = None
         self.stream = StreamWatch()
         self.as_source = set()
-        self.as_target = set()
 
     def look(self, message):
         """Lists what protocol 1 does not know about a message, and remembers what the next one is judged by."""
@@ -246,10 +252,9 @@ class ServerWatch:
             yield f"SYNC_OFFER as {role} for client {message[own]!r}, this is {self.client_id!r}"
         if message["source_client_id"] == message["target_client_id"]:
             yield "SYNC_OFFER from a client to itself"
-        if sync_id in self.as_source | self.as_target:
+        if sync_id in self.as_source | self.stream.sessions:
             yield f"SYNC_OFFER of {sync_id!r} twice"
         if role == "TARGET":
-            self.as_target.add(sync_id)
             self.stream.announce(sync_id)
         else:
             self.as_source.add(sync_id)

@@ -3,22 +3,24 @@
 Imitates the Python server in two generations, `first` and `later`; `rules.py` lists what the two decide differently.
 Habits kept here on purpose:
 
-* WELCOME at once. HELLO is answered with SERVER_STATE and REQUEST_MANIFEST; SYNC_DONE with SYNC_DONE_ACK to the source and
-  REQUEST_MANIFEST to the target; PING with PONG. Stale manifests (15 s) are asked for again.
+* WELCOME at once. HELLO is answered with SERVER_STATE and REQUEST_MANIFEST; SYNC_DONE with SYNC_DONE_ACK to the source
+  and REQUEST_MANIFEST to the target; PING with PONG. A manifest that is older than 15 s is asked for again.
+* MANIFEST_SUMMARY changes nothing.
 * The union is built anew from the manifests of the clients that are connected at that moment.
 * Every event and every second, at most one session begins: the first match, and that is all. A client is in one
   session at a time.
 * Files are relayed only from the session's source to its target, at the target's pace.
 * A session ends on the first SYNC_DONE of its target, on any ERROR that names it (whoever sends it), or when an end of
-  it disconnects. There are no timeouts. What arrives for it later is dropped. After an ERROR the same files are scheduled
-  again at once.
+  it disconnects. There are no timeouts. What arrives for it later is dropped. After an ERROR the same files are
+  scheduled again at once.
 * `first` alone: when a client disconnects in the middle of a session, the server freezes for good: no new session, no
   new client, no answer to a manifest; only what runs is still relayed. The `frozen` event says so.
 
 What the old server does not do: it prints an `unexpected` event for every type and field from a client that protocol 1
 does not know, and for files that are interleaved, out of order or longer than declared.
 
-Events: listening connected hello manifest scheduled relayed dropped ended error frozen unexpected timed_out disconnected.
+Events: listening connected hello manifest scheduled relayed dropped ended error frozen unexpected timed_out
+disconnected.
 Exit code: 3 when `--max-seconds` are over; otherwise it runs until it is killed.
 """
 
@@ -46,7 +48,6 @@ class Client:
     arrival: int
     writer: asyncio.StreamWriter
     name: str = ""
-    reported_hash: str = ""
     manifest: list = None
     manifest_at: float = LONG_AGO
     awaited: bool = True
@@ -85,7 +86,6 @@ class OldServer:
         self.drops_told = set()
         self.actions = {
             "HELLO": self._hello,
-            "MANIFEST_SUMMARY": self._summary,
             "MANIFEST_FULL": self._manifest,
             "FILE_BEGIN": self._relay,
             "FILE_CHUNK": self._relay,
@@ -155,23 +155,19 @@ class OldServer:
 
     def _look(self, client, message):
         complaints = table_complaints(message, CLIENT)
-        if message.get("type") in FILES and readable(message, CLIENT):
+        if readable(message, CLIENT) and message["type"] in FILES:
             complaints += client.stream.look(message)
         for complaint in complaints:
             unexpected(complaint, client=client.label)
 
     async def _hello(self, client, message):
         client.name = str(message.get("client_name", ""))
-        client.reported_hash = str(message.get("manifest_hash", ""))
         report("hello", client=client.label, client_id=client.id, steam_id=message.get("steam_id"))
-        current = self._union().hash_or(client.reported_hash)
+        current = self._union().hash_or(str(message.get("manifest_hash", "")))
         await write_frame(client.writer, {"type": "SERVER_STATE", "current_hash": current})
         await self._ask_for_manifest(client)
         if self.rules.schedules_on_hello:
             await self._schedule()
-
-    async def _summary(self, client, message):
-        client.reported_hash = str(message.get("manifest_hash", client.reported_hash))
 
     async def _manifest(self, client, message):
         manifest = self.rules.accept(message.get("manifest"))
@@ -222,7 +218,6 @@ class OldServer:
         if session is None or session.target is not client:
             return
         new_hash = str(message.get("new_manifest_hash", ""))
-        client.reported_hash = new_hash
         self.rules.after_sync_done(client)
         acknowledgement = {"type": "SYNC_DONE_ACK", "sync_id": session.id, "new_manifest_hash": new_hash}
         await self._send(session.source, acknowledgement)
@@ -233,7 +228,6 @@ class OldServer:
     async def _error(self, client, message):
         sync_id, text = str(message.get("sync_id", "")), str(message.get("message", ""))
         report("error", client=client.label, sync_id=sync_id, message=text)
-        client.stream.give_up()
         if not sync_id:
             return
         if sync_id in self.sessions:
@@ -246,6 +240,7 @@ class OldServer:
     async def _end(self, session, reason, client):
         async with self.turn:
             if self.sessions.pop(session.id, None):
+                session.source.stream.finish(session.id)
                 report("ended", sync_id=session.id, reason=reason, by=client.label)
 
     async def _ask_for_stale_manifests(self):
@@ -319,7 +314,10 @@ def parse(arguments=None):
     parser.add_argument("--port", type=int, default=0, help="0 picks one; see the `listening` event")
     parser.add_argument("--whitelist", metavar="FILE", help="`later` only: liveries that may travel, one a line")
     parser.add_argument("--max-seconds", type=float, default=120.0, help="the program never lives longer")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.whitelist and options.generation != LATER:
+        parser.error("only the later server knows a whitelist")
+    return options
 
 
 if __name__ == "__main__":

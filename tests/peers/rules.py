@@ -4,8 +4,8 @@ Imitates the union, the choice of the next session and the checks of the old ser
 
 `first`
 * believes every manifest as it comes and relays whatever the source of a session sends;
-* lets the lowest SHA-256 keep a plain name; a rival joins the union as `base__CONFLICT__xxxxxxxx.ext`, where the mark is
-  put again on the marked name while that is taken, so one content can be in the union under several names;
+* lets the lowest SHA-256 keep a plain name; a rival joins the union as `base__CONFLICT__xxxxxxxx.ext`, and while that
+  is taken the mark is put on the marked name again, even for the same content from another client;
 * asks the source for a rival under that name, though the source knows it by another one;
 * serves an empty client, and even one that has said nothing yet; at most 50 files a session;
 * asks again every second while a manifest is missing or older than 15 s.
@@ -13,8 +13,8 @@ Imitates the union, the choice of the next session and the checks of the old ser
 `later`
 * drops manifest entries with other extensions than `.png .dds .json`, with `__CONFLICT__` or `Copy.` in them, that are
   absolute or hold `..`, whose hash is no SHA-256, or that a whitelist (first path component) does not name;
-* has one content for each path: the newest `mtime` (0 where it is missing), on a tie that of the client that came first.
-  A rival is not in the union at all: its owner gets the winner instead;
+* has one content for each path: the newest `mtime` (0 where it is missing), on a tie that of the client that came
+  first. A rival is not in the union at all: its owner gets the winner instead;
 * never serves an empty client; at most 500 files a session; most missing first;
 * leaves a client out of the union and of every session between its SYNC_DONE and its next manifest;
 * asks for a manifest at most every 3 s and not while one is awaited; relays only paths that the session is about.
@@ -172,7 +172,8 @@ class LaterRules(FirstRules):
         size = number(int, entry.get("size", 0), -1)
         if size < 0 or not self._allows(path) or not SHA256.fullmatch(sha256):
             return None
-        return {"rel_path": path, "sha256": sha256, "size": size, "mtime": max(0.0, number(float, entry.get("mtime", 0)))}
+        mtime = max(0.0, number(float, entry.get("mtime", 0)))
+        return {"rel_path": path, "sha256": sha256, "size": size, "mtime": mtime}
 
     def _allows(self, path):
         if not path or path.startswith("/") or ".." in path.split("/"):

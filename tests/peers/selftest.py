@@ -20,7 +20,7 @@ import time
 
 from known import CLIENT, SERVER, ServerWatch, StreamWatch, table_complaints
 from source import Faults, LinkDropped, Source
-from wire import CHUNK_BYTES, CLIENT_1_0_4, FIRST, LATER, scan
+from wire import CHUNK_BYTES, CLIENT_1_0_4, FIRST, LATER, manifest_hash, scan, union_hash
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ALL_SECONDS = 20.0
@@ -98,7 +98,8 @@ class League:
         self.a = await self._client("A", *self.faults)
 
     async def _client(self, name, *more):
-        return await self._start("old_client.py", name, "--name", name, "--root", self.root(name), "--port", self.port, *more)
+        own = ("--name", name, "--root", self.root(name), "--port", self.port)
+        return await self._start("old_client.py", name, *own, *more)
 
     async def _start(self, program, role, *arguments):
         peer = await Peer.start(program, "--generation", self.generations[role], *arguments)
@@ -217,7 +218,7 @@ def odd(messages):
 
 
 def truth():
-    return [len(OF_A[FAULTY]), hashlib.sha256(OF_A[FAULTY]).hexdigest()]
+    return [len(OF_A[FAULTY]), sha256_hex(OF_A[FAULTY])]
 
 
 def half(messages, _=False):
@@ -225,8 +226,9 @@ def half(messages, _=False):
     return 0 < len(got) < len(OF_A[FAULTY]) and OF_A[FAULTY].startswith(got) and declared(messages) == truth()
 
 
-def others_in(messages):
-    return {path: data for path, data in files_in(messages).items() if path != FAULTY}
+def true_but_for_bytes(messages):
+    got = files_in(messages)
+    return declared(messages) == truth() and got.pop(FAULTY) != OF_A[FAULTY] and got == OTHERS
 
 
 OTHERS = {path: data for path, data in OF_A.items() if path != FAULTY}
@@ -234,10 +236,8 @@ BEFORE = [path for path in sorted(OF_A) if path < FAULTY]
 FAULTS = {
     "mute": lambda sent, _: not sent,
     "skip": lambda sent, _: files_in(sent) == OTHERS and not odd(sent),
-    "wrong-bytes": lambda sent, _: (
-        declared(sent) == truth() and not odd(sent) and files_in(sent)[FAULTY] != OF_A[FAULTY] and others_in(sent) == OTHERS
-    ),
-    "too-many": lambda sent, _: declared(sent) == truth() and len(files_in(sent)[FAULTY]) > truth()[0] and bool(odd(sent)),
+    "wrong-bytes": lambda sent, _: true_but_for_bytes(sent) and not odd(sent),
+    "too-many": lambda sent, _: true_but_for_bytes(sent) and len(files_in(sent)[FAULTY]) > truth()[0],
     "gap": lambda sent, _: declared(sent) == truth() and "expected" in odd(sent)[0] and FAULTY in ended(sent),
     "short": lambda sent, _: half(sent) and sorted(ended(sent)) == sorted(OF_A),
     "silent": lambda sent, dropped: half(sent) and ended(sent) == BEFORE and not dropped,
@@ -262,13 +262,25 @@ async def watchers_complain():
         check(table_complaints(message, sender), message)
 
 
+async def hashes_are_of_these_bytes():
+    entries = [{"rel_path": path, "size": 1, "sha256": "00", "mtime": 2.5} for path in ("é.png", "a.png", "Z.png")]
+    own = ",".join('{"rel_path":"%s","size":1,"sha256":"00"}' % path for path in ("Z.png", "a.png", "é.png"))
+    union = ",".join('{"rel_path":"%s","sha256":"00","size":1}' % path for path in ("Z.png", "a.png", "é.png"))
+    check(manifest_hash(entries) == sha256_hex(f"[{own}]".encode()), "the hash of a manifest")
+    check(union_hash(entries) == sha256_hex(f"[{union}]".encode()), "the hash of a union")
+
+
+def sha256_hex(data):
+    return hashlib.sha256(data).hexdigest()
+
+
 async def interleaving_is_noticed():
     watch = ServerWatch()
     check(not watch.look({"type": "WELCOME", "client_id": "me", "anything": 1}), "WELCOME may carry more")
     for sync_id in ("s1", "s2"):
         check(not watch.look(offer(sync_id)), "an offer is protocol 1")
     check(watch.look(begin("s3", "a.png")), "no such session")
-    watch.stream.give_up()
+    watch.stream.finish("s3")
     check(not watch.look(begin("s1", "a.png")), "the first file")
     check(watch.look(begin("s2", "b.png")), "interleaved with the first")
     check(watch.look(chunk("s1", "a.png", 0)), "the first file again")
@@ -298,6 +310,7 @@ def cases():
     yield "server later goes on when a source vanishes", client_vanishes(LATER, "ended", reason="peer disconnected")
     yield "a file that leads out of the root is dropped", stranger_is_dropped()
     yield "faults do what they say", faults_do_what_they_say()
+    yield "hashes are of these bytes", hashes_are_of_these_bytes()
     yield "watchers complain", watchers_complain()
     yield "interleaving is noticed", interleaving_is_noticed()
 
@@ -307,7 +320,7 @@ async def run_case(name, case):
     try:
         await case
         verdict = "ok"
-    except AssertionError as error:
+    except Exception as error:
         verdict = f"FAILED {error!r}"
     print(f"{name}: {verdict} ({time.monotonic() - started:.1f} s)", flush=True)
     return verdict == "ok"

@@ -13,7 +13,7 @@ Habits kept on purpose:
 * A file without `mtime` (from `first`) counts as older than anything, so `1.0.4` never lets it replace a file.
 * Broken base64 is an ERROR in `1.0.4`; `first` dies of it.
 
-Not kept: `first` writes wherever a path leads. Here such a file is reported and dropped, and the link sees no difference.
+Not kept: `first` writes wherever a path leads. Here such a file is reported and dropped; the link sees no difference.
 """
 
 import asyncio
