@@ -180,6 +180,19 @@ impl ClientMachine {
         self.check_in_step();
     }
 
+    /// Takes leave: open sessions are given up, and an old server is told so, which would otherwise
+    /// wait for ever. Close the link once what this hands out has been sent.
+    pub fn handle_goodbye(&mut self, now: Now) {
+        self.now = Now { time: self.now.time.max(now.time), date: now.date };
+        let sessions: BTreeSet<_> =
+            self.inbound.keys().chain(self.outbound.keys()).cloned().collect();
+        for sync_id in sessions {
+            self.report(&sync_id, "this client stops", None);
+            self.outbound.remove(&sync_id);
+            self.abort_inbound(&sync_id);
+        }
+    }
+
     /// What to do next. Call until it returns [`Output::Timeout`].
     #[must_use]
     pub fn poll_output(&mut self) -> Output {
