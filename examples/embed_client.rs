@@ -5,6 +5,8 @@
 //! cargo run --example embed_client -- 192.168.1.50 9239 ./Liveries
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+
 use std::{env, error::Error};
 
 use liverysync::{

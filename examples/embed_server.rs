@@ -4,6 +4,8 @@
 //! cargo run --example embed_server --features server -- 127.0.0.1 9239
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+
 use std::{env, error::Error};
 
 use liverysync::{
@@ -26,10 +28,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         match event {
             Some(Event::Joined { name, address, .. }) => {
-                println!("{} joins from {address}", escape(&name))
+                println!("{} joins from {address}", escape(&name));
             }
             Some(Event::Left { name, reason, .. }) => {
-                println!("{} leaves: {}", escape(&name), escape(&reason))
+                println!("{} leaves: {}", escape(&name), escape(&reason));
             }
             Some(Event::InStep { clients, files, .. }) => {
                 println!("{clients} clients in step with {files} files");

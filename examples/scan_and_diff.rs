@@ -4,6 +4,8 @@
 //! cargo run --example scan_and_diff -- ./Mine ./Theirs
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+
 use std::{env, error::Error, path::Path};
 
 use liverysync::{

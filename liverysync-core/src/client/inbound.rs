@@ -63,13 +63,20 @@ pub(super) struct Inbound {
     pub(super) listed: bool,
     /// The last time that something came.
     pub(super) active_at: Time,
+    /// How many files came that are swallowed.
+    pub(super) swallowed: usize,
     /// The server has ended it; what is being put in place is still waited for.
     pub(super) over: bool,
 }
 
 impl Inbound {
     pub(super) const fn new(listed: bool, now: Time) -> Self {
-        Self { files: Vec::new(), listed, active_at: now, over: false }
+        Self { files: Vec::new(), listed, active_at: now, swallowed: 0, over: false }
+    }
+
+    /// Whether nothing has come at all.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.files.is_empty() && self.swallowed == 0
     }
 
     pub(super) fn find(&self, offered: &str) -> Option<usize> {

@@ -98,6 +98,11 @@ pub struct ClientMachine {
     next_op: u64,
     next_stage: u64,
     standing: Option<Standing>,
+    /// What a server of protocol 1 has been told of files that did not arrive: it offers them again
+    /// at once, and an answer each time would keep it at that without a pause.
+    complained: BTreeSet<String>,
+    /// Sessions of a server of protocol 1 in a row that brought nothing.
+    fruitless: u32,
     old_state: Option<String>,
     old_state_at: Time,
     /// When a session last began or ended.
@@ -126,6 +131,8 @@ impl ClientMachine {
             next_op: 0,
             next_stage: 0,
             standing: None,
+            complained: BTreeSet::new(),
+            fruitless: 0,
             old_state: None,
             old_state_at: now.time,
             busy_at: now.time,
@@ -214,6 +221,8 @@ impl ClientMachine {
         self.published = None;
         self.standing = None;
         self.old_state = None;
+        self.complained.clear();
+        self.fruitless = 0;
         self.in_step = false;
         self.outbound.clear();
         for sync_id in self.inbound.keys().cloned().collect::<Vec<_>>() {
@@ -564,7 +573,12 @@ impl ClientMachine {
 
     fn refuse(&mut self, sync_id: &SyncId, path: String, fault: Fault, reason: &str) {
         let declined = fault == Fault::Declined;
-        self.report(sync_id, reason, Some((path.clone(), fault)));
+        if self.server_is_ours() || self.complained.insert(path.clone()) {
+            self.report(sync_id, reason, Some((path.clone(), fault)));
+        }
+        if let Some(session) = self.inbound.get_mut(sync_id) {
+            session.swallowed += 1;
+        }
         let (sync_id, reason) = (sync_id.clone(), reason.to_owned());
         self.event(Event::ReceiveFailed { sync_id, path, reason, declined });
     }
@@ -810,6 +824,7 @@ impl ClientMachine {
             self.standing = None;
             self.publish_changes();
         } else {
+            self.fruitless = if installed.is_empty() { self.fruitless + 1 } else { 0 };
             self.publish();
             let new_manifest_hash = self.folder.manifest().hash().to_string();
             let done = SyncDone { sync_id: sync_id.clone(), new_manifest_hash, installed: None };
@@ -1008,7 +1023,7 @@ impl ClientMachine {
                 .files
                 .iter()
                 .all(|file| !matches!(file.state, State::Waiting | State::Receiving(..)));
-            if session.listed || session.files.is_empty() || !between_files {
+            if session.listed || session.is_untouched() || !between_files {
                 self.report(&sync_id, "nothing came for too long", None);
                 self.abort_inbound(&sync_id);
             } else if session.is_settled() {
@@ -1032,7 +1047,8 @@ impl ClientMachine {
                 .any(|file| matches!(file.state, State::Installing(_) | State::Sealing(_)));
             // The disk answers in its own time, and with an outcome in any case.
             (!installing).then(|| {
-                session.active_at + if over { self.config.stall_timeout } else { OLD_SESSION_QUIET }
+                let quiet = OLD_SESSION_QUIET * (1 << self.fruitless.min(5));
+                session.active_at + if over { self.config.stall_timeout } else { quiet }
             })
         };
         let open = self.inbound.iter().filter(|(_, session)| !session.over);
