@@ -48,16 +48,20 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Runs the league's server
-    ///
-    /// Prints one line on standard output when it listens: `listening on ADDRESS:PORT`.
+    #[command(
+        after_help = "Prints one line on standard output when it listens: `listening on ADDRESS:PORT`. Logs go to \
+            standard error.\nJoining is not protected yet: whoever reaches the port can join and send files."
+    )]
     Server(ServerArgs),
     /// Keeps this PC's liveries in step with the league
     Client(ClientArgs),
     /// Lists what of a folder would be shared, what would not and why, and the manifest's hash
     Scan(ScanArgs),
     /// Shows a server and three drivers at work on this PC, in a temporary folder
-    ///
-    /// It makes its own liveries and touches nothing else. At the end it compares what everybody has, byte for byte.
+    #[command(
+        after_help = "It makes its own liveries and touches nothing else. At the end it compares what everybody has, \
+            byte for byte."
+    )]
     Demo(DemoArgs),
     /// Prints the completions of a shell
     Completions {

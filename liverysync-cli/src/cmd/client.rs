@@ -69,17 +69,18 @@ async fn watch(
             () = interrupts.next() => return errand.interrupted(),
             event = client.next_event() => {
                 let Some(event) = event else { return Err(errand.folder_lost()) };
-                view.event(&event)?;
-                match errand.judge(&event) {
+                let verdict = errand.judge(&event);
+                // What ends the program is said once, as its error.
+                if view.is_json() || !matches!(verdict, Verdict::Failed(_)) {
+                    view.event(&event)?;
+                }
+                if !matches!(verdict, Verdict::GoOn) {
+                    view.flush()?;
+                }
+                match verdict {
                     Verdict::GoOn => {}
-                    Verdict::Done => {
-                        view.flush()?;
-                        return Ok(());
-                    }
-                    Verdict::Failed(failure) => {
-                        view.flush()?;
-                        return Err(failure);
-                    }
+                    Verdict::Done => return Ok(()),
+                    Verdict::Failed(failure) => return Err(failure),
                 }
             }
             () = sleep(GATHER_PAUSE), if view.has_gathered() => view.flush()?,
@@ -176,8 +177,7 @@ impl Errand {
             return Verdict::GoOn;
         }
         if !was_connected {
-            let what = format!("cannot reach the server {}: {reason}", self.server);
-            return Verdict::Failed(Failure::new(Exit::Failed, what).hint(
+            return Verdict::Failed(Failure::new(Exit::Failed, self.no_connection(&reason)).hint(
                 "is the server running? check --host and --port; with --timeout SECONDS it is tried \
                  again until then",
             ));
@@ -190,6 +190,15 @@ impl Errand {
         Verdict::Failed(
             Failure::new(Exit::Failed, what).hint("the server's output may say more about it"),
         )
+    }
+
+    /// A reason may name the server or not.
+    fn no_connection(&self, reason: &str) -> String {
+        if reason.contains(&self.server) {
+            reason.to_owned()
+        } else {
+            format!("no connection to {}: {reason}", self.server)
+        }
     }
 
     fn interrupted(&self) -> Result<(), Failure> {
@@ -209,7 +218,7 @@ impl Errand {
     fn timed_out(&self) -> Failure {
         let timeout = units::duration(self.timeout.unwrap_or_default());
         let why = match (&self.unreachable, &self.standing) {
-            (Some(reason), _) => format!("no connection to {}: {reason}", self.server),
+            (Some(reason), _) => self.no_connection(reason),
             (None, _) if !self.connected => format!("no connection to {} yet", self.server),
             (None, Some(standing)) => standing.clone(),
             (None, None) => format!("{} has not said yet how this PC stands", self.server),

@@ -16,9 +16,10 @@ pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
     let how_to_say = "give the folder: liverysync scan DIR";
     let root = super::liveries_folder(args.liveries.as_ref(), how_to_say)?;
     let rules = args.rules.rules(Some(&args.derived));
-    let scan = liverysync::scan::scan(&root, &rules).map_err(|error| {
+    let mut scan = liverysync::scan::scan(&root, &rules).map_err(|error| {
         Failure::new(Exit::Failed, error).hint("give a folder that is there and can be read")
     })?;
+    scan.skipped.sort_by(|a, b| a.path.cmp(&b.path));
     if args.json {
         output::line(&json::scan(&root.to_string_lossy(), &scan))?;
     } else {

@@ -94,6 +94,11 @@ impl View {
         }
     }
 
+    /// Whether a program reads along.
+    pub(super) const fn is_json(&self) -> bool {
+        matches!(self.style, Style::Json)
+    }
+
     /// Whether something waits to be said.
     pub(super) const fn has_gathered(&self) -> bool {
         !self.gather.is_empty()
@@ -129,8 +134,7 @@ impl View {
             }
             Event::Disconnected { reason, retry_in } => {
                 self.warn(&format!(
-                    "no connection to {}: {}; next attempt in {}",
-                    self.server,
+                    "not connected: {}; next attempt in {}",
                     escape(reason),
                     units::duration(*retry_in)
                 ));

@@ -1,0 +1,144 @@
+use std::{fs, net::TcpListener};
+
+use crate::common::{Test, files};
+
+/// A port at which nobody listens.
+fn closed_port() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let test = Test::new();
+    test.run(&["client", "--liveries", "nowhere"])
+        .code(1)
+        .stdout("")
+        .stderr_has("nowhere")
+        .stderr_has("hint: check --liveries");
+}
+
+#[test]
+fn once_fails_at_a_server_that_cannot_be_reached() {
+    let test = Test::new();
+    test.folder("L");
+    let port = closed_port();
+    let said = test.run(&["client", "--once", "--liveries", "L", "--port", &port]).code(1);
+    let said =
+        said.stderr_has(&format!("127.0.0.1:{port}")).stderr_has("hint: is the server running?");
+    assert_eq!(said.stderr.matches(&port).count(), 1, "said once: {}", said.stderr);
+}
+
+#[test]
+fn with_a_timeout_it_is_tried_until_then() {
+    let test = Test::new();
+    test.folder("L");
+    let args = ["client", "--once", "--timeout", "0.5", "--liveries", "L", "--port"];
+    test.run(&[&args[..], &[&closed_port()]].concat())
+        .code(3)
+        .stderr_has("not connected: ")
+        .stderr_has("error: timed out after 0.5 s: cannot reach 127.0.0.1:");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_no_success() {
+    let test = Test::new();
+    test.folder("L");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    test.run(&["client", "--once", "--timeout", "0.5", "--liveries", "L", "--port", &port])
+        .code(3)
+        .stderr_has("timed out after 0.5 s: no connection to");
+}
+
+#[test]
+fn a_client_that_stays_keeps_trying() {
+    let test = Test::new();
+    test.folder("L");
+    let args = ["client", "--liveries", "L", "--retry-first-seconds", "0.01", "--port"];
+    let mut client = test.start(&[&args[..], &[&closed_port()]].concat());
+    client.note("not connected: ");
+    client.note("not connected: ");
+    #[cfg(unix)]
+    {
+        client.signal("INT");
+        client.finish().code(0);
+    }
+}
+
+#[test]
+fn once_ends_in_step_and_says_so() {
+    let test = Test::new();
+    test.file("A/T/decals.png", "paint");
+    test.folder("B");
+    let (_server, port) = test.server(&[]);
+    let port = port.to_string();
+    let mut first = test.start(&["client", "--liveries", "A", "--name", "Aoi", "--port", &port]);
+    first.line("in step: this PC holds 1 file, 5 bytes");
+    test.run(&[
+        "client",
+        "--once",
+        "--timeout",
+        "15",
+        "--liveries",
+        "B",
+        "--name",
+        "B",
+        "--port",
+        &port,
+    ])
+    .code(0)
+    .stderr("")
+    .stdout_has(&format!("connected to 127.0.0.1:{port}\n"))
+    .stdout_has("receiving 1 file, 5 bytes from Aoi\n")
+    .stdout_has("installed: T/decals.png (5 bytes)\n")
+    .stdout_has("in step: this PC holds 1 file, 5 bytes (received 1 file, 5 bytes; sent 0 files");
+    assert_eq!(files(&test.path("B")), files(&test.path("A")));
+}
+
+#[test]
+fn as_json_there_is_one_object_per_line() {
+    let test = Test::new();
+    test.file("A/T/decals.png", "paint");
+    test.file("A/T/notes.docx", "x");
+    let (_server, port) = test.server(&[]);
+    let port = port.to_string();
+    let args =
+        ["client", "--once", "--timeout", "15", "--json", "--liveries", "A", "--port", &port];
+    let said = test.run(&args).code(0).stderr("");
+    let events: Vec<serde_json::Value> =
+        said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names.first(), Some(&"skipped"));
+    assert_eq!(names.last(), Some(&"in_step"));
+    assert!(names.contains(&"connected") && names.contains(&"standing"), "{names:?}");
+    assert_eq!(events[0]["kind"], "extension");
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_touches_nothing() {
+    let test = Test::new();
+    test.file("A/T/decals.png", "paint");
+    test.file("B/T/decals.png", "other paint");
+    test.file("B/U/decals.png", "mine");
+    let (_server, port) = test.server(&[]);
+    let port = port.to_string();
+    let mut first = test.start(&["client", "--liveries", "A", "--name", "Aoi", "--port", &port]);
+    first.line("in step");
+    let args = ["client", "--dry-run", "--timeout", "15", "--liveries", "B", "--port", &port];
+    test.run(&args)
+        .code(0)
+        .stdout_has("this PC would get:\n  T/decals.png (5 bytes)\n")
+        .stdout_has("  T/decals.png as T/decals__CONFLICT__")
+        .stdout_has("others would get from this PC:\n")
+        .stdout_has("  U/decals.png (4 bytes)\n")
+        .stdout_has("dry run: would receive 1 file, 5 bytes and send 2 files");
+    let plan = test.run(&[&args[..], &["--json"]].concat()).code(0);
+    let last: serde_json::Value =
+        serde_json::from_str(plan.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["receive"], serde_json::json!([{"path": "T/decals.png", "bytes": 5}]));
+    let mut here: Vec<_> =
+        fs::read_dir(test.path("B")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    here.sort();
+    assert_eq!(here, ["T", "U"]);
+    assert_eq!(files(&test.path("A")).len(), 1);
+}

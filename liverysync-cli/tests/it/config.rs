@@ -1,0 +1,124 @@
+//! A flag beats a variable, a variable beats the file.
+
+use crate::common::{Finished, Test};
+
+/// The port at which a client tries to reach its server: the error names it.
+#[track_caller]
+fn check_port(test: &Test, args: &[&str], port: u16) {
+    let all = [&["client", "--once", "--liveries", "."], args].concat();
+    test.run(&all).code(1).stderr_has(&format!("127.0.0.1:{port}:"));
+}
+
+#[test]
+fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
+    let mut test = Test::new();
+    test.file("league.toml", "[client]\nport = 3\n");
+    check_port(&test, &["--config", "league.toml"], 3);
+    check_port(&test, &["--config=league.toml", "--port", "1"], 1);
+    test.env("LIVERYSYNC_PORT", "2");
+    check_port(&test, &["--config", "league.toml"], 2);
+    check_port(&test, &["--config", "league.toml", "--port", "1"], 1);
+    check_port(&test, &["--port=1"], 1);
+    check_port(&test, &[], 2);
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    let mut test = Test::new();
+    test.file("league.toml", "[client]\nport = 3\n");
+    test.env("LIVERYSYNC_PORT", "").env("LIVERYSYNC_CONFIG", "league.toml");
+    check_port(&test, &[], 3);
+}
+
+#[test]
+fn a_flag_takes_back_what_the_file_says() {
+    let test = Test::new();
+    test.file("league.toml", "[client]\njson = true\n");
+    test.file("a/decals.png", "a");
+    test.run(&["scan", "a", "--config", "league.toml"]).code(0).stdout_has("{\"event\":\"scan\"");
+    let plain = test.run(&["scan", "a", "--config", "league.toml", "--json=false"]).code(0);
+    assert!(!plain.stdout.contains('{'), "{}", plain.stdout);
+}
+
+#[test]
+fn every_kind_of_value_can_stand_in_the_file() {
+    let test = Test::new();
+    test.file(
+        "etc/league.toml",
+        "\u{feff}[server]\nhost = '127.0.0.1'\nport = 0\nmax-file-size = '1 GiB'\n\
+         scheduler-tick-seconds = 0.5\nextensions = ['png', 'json']\nallow-list = 'allowed.txt'\n\
+         json = true\nconflict-policy = 'newest-mtime'\n[client]\nliveries = '../mine'\n",
+    );
+    test.file("etc/allowed.txt", "# all of them\n");
+    let mut server = test.start(&["server", "--config", "etc/league.toml"]);
+    server.line("{\"event\":\"listening\",\"address\":\"127.0.0.1\",\"port\":");
+    test.file("mine/T/decals.png", "x");
+    // A relative path starts at the folder of the file.
+    test.run(&["scan", "--config", "etc/league.toml"]).code(0).stdout_has("T/decals.png");
+}
+
+#[track_caller]
+fn refused(text: &str, command: &str) -> Finished {
+    let test = Test::new();
+    test.file("league.toml", text);
+    test.run(&[command, "--config", "league.toml"])
+        .code(2)
+        .stdout("")
+        .stderr_has("error: config file league.toml: ")
+}
+
+#[test]
+fn a_misspelt_key_is_named_with_the_nearest_right_one() {
+    refused("[server]\nprot = 1\n", "server")
+        .stderr_has("there is no key `prot` in [server]")
+        .stderr_has("hint: did you mean `port`?");
+    refused("[server]\nmanifest_stale_seconds = 1\n", "server")
+        .stderr_has("did you mean `manifest-stale-seconds`?");
+    refused("[client]\nlivereis = 'x'\n", "client").stderr_has("did you mean `liveries`?");
+    refused("[client]\nlivereis = 'x'\n", "scan").stderr_has("did you mean `liveries`?");
+    refused("[client]\nallow-list = 'x'\n", "client").stderr_has("that key belongs in [server]");
+    refused("[client]\nzzz = 1\n", "client").stderr_has("the keys of [client] are host, port");
+    refused("[client]\nconfig = 'x'\n", "client").stderr_has("there is no key `config`");
+}
+
+#[test]
+fn a_misspelt_table_is_named_with_the_nearest_right_one() {
+    refused("[sever]\nport = 1\n", "server").stderr_has("did you mean [server]?");
+    refused("port = 1\n", "server").stderr_has("put it below a line [server]");
+    refused("client = 1\n", "server").stderr_has("there is no table [client]");
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_key() {
+    for (text, message) in [
+        ("[server]\nport = '1'\n", "[server] port: wants a number, not a string"),
+        ("[server]\nport = 65536\n", "[server] port: invalid value '65536'"),
+        ("[server]\nhost = 1\n", "[server] host: wants a string, not a number"),
+        ("[server]\njson = 1\n", "[server] json: wants true or false, not a number"),
+        ("[server]\nmax-sessions = 0\n", "[server] max-sessions: invalid value '0'"),
+        ("[server]\nextensions = [1]\n", "[server] extensions: wants a list of strings"),
+        ("[server]\nconflict-policy = 'x'\n", "possible values: established, lowest-hash"),
+        ("[server]\nhost = 1979-05-27\n", "[server] host: wants a string, not a date"),
+        ("[server]\nport\n", "line 2"),
+    ] {
+        refused(text, "server").stderr_has(message);
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let mut test = Test::new();
+    test.env("LIVERYSYNC_PORT", "many");
+    test.run(&["server"]).code(2).stderr_has("error: LIVERYSYNC_PORT: invalid value 'many'");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let mut test = Test::new();
+    for args in [&["server", "--config", "none.toml"][..], &["scan", "--config=none.toml"]] {
+        test.run(args).code(2).stderr_has("error: config file none.toml: cannot be read");
+    }
+    test.env("LIVERYSYNC_CONFIG", "none.toml");
+    test.run(&["client"]).code(2).stderr_has("none.toml");
+    test.run(&["client", "--help"]).code(0);
+}

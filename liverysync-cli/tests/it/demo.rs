@@ -1,0 +1,55 @@
+use std::fs;
+
+use crate::common::{Test, files};
+
+/// Sets where temporary folders go.
+fn with_temp() -> Test {
+    let mut test = Test::new();
+    let temp = test.folder("temp").to_str().unwrap().to_owned();
+    for name in ["TMPDIR", "TMP", "TEMP"] {
+        test.env(name, &temp);
+    }
+    test
+}
+
+fn demo_folders(test: &Test) -> usize {
+    let entries = fs::read_dir(test.path("temp")).unwrap();
+    entries.filter(|entry| entry.as_ref().unwrap().file_type().unwrap().is_dir()).count()
+}
+
+#[test]
+fn the_demo_shows_a_league_and_leaves_nothing() {
+    let test = with_temp();
+    test.run(&["demo"])
+        .code(0)
+        .stderr("")
+        .stdout_has("the league's server listens on 127.0.0.1:")
+        .stdout_has("conflict: Bruno's League Safety Car/decals.png is another paint")
+        .stdout_has("Chloé drops a new livery into her folder")
+        .stdout_has("conflict copies")
+        .stdout_has("checked: the folders of all 3 drivers are the same, byte for byte")
+        .stdout_has("nothing is lost: each of the 14 files");
+    assert_eq!(demo_folders(&test), 0);
+}
+
+#[test]
+fn the_demos_folders_can_be_kept() {
+    let test = with_temp();
+    let said = test.run(&["demo", "--keep"]).code(0).stdout;
+    let place = said.lines().last().unwrap().strip_prefix("the folders are in ").unwrap();
+    let all = ["Aoi", "Bruno", "Chloé"]
+        .map(|name| files(&std::path::Path::new(place).join(name).join("Liveries")));
+    assert_eq!(all[0].len(), 13);
+    assert!(all[0] == all[1] && all[1] == all[2]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_demo_leaves_nothing() {
+    let test = with_temp();
+    let mut demo = test.start(&["demo"]);
+    demo.line("Bruno joins");
+    demo.signal("INT");
+    demo.finish().code(1).stderr("error: interrupted\n");
+    assert_eq!(demo_folders(&test), 0);
+}

@@ -1,0 +1,11 @@
+//! The program from outside: its command line, its outputs and its exit codes.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod client;
+mod config;
+mod demo;
+mod scan;
+mod server;
+mod usage;

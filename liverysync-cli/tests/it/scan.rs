@@ -1,0 +1,107 @@
+use crate::common::Test;
+
+const A: &str = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// SHA-256 of the compact JSON list of `rel_path`, `size` and `sha256`, calculated apart.
+const HASH: &str = "1cdb0a71345a22f98b7304109ba1d9bca189f65474aa78e165833cd26506e786";
+
+fn liveries() -> Test {
+    let test = Test::new();
+    test.file("L/#2_TeamIris_992/decals.png", "a");
+    test.file("L/#2_TeamIris_992/decals_0.dds", "cache");
+    test.file("L/チームレッド/decals.json", "");
+    test.file("L/チームレッド/sponsors.png", "a");
+    test.file("L/pack.zip", "z");
+    test.file("L/.backup/20250101_000000/x/decals.png", "old");
+    test
+}
+
+#[test]
+fn a_scan_lists_what_is_shared_and_what_is_not() {
+    liveries().run(&["scan", "L"]).code(0).stderr("").stdout(&format!(
+        "{A}             1  #2_TeamIris_992/decals.png\n\
+         {EMPTY}             0  チームレッド/decals.json\n\
+         {A}             1  チームレッド/sponsors.png\n\
+         not shared: #2_TeamIris_992/decals_0.dds: the game's own cache of #2_TeamIris_992/decals.png\n\
+         not shared: pack.zip: files of type `zip` are not synced\n\
+         2 liveries, 3 files, 2 bytes; 2 not shared\n\
+         manifest hash {HASH}\n"
+    ));
+}
+
+#[test]
+fn a_scan_as_json_is_one_object() {
+    let test = liveries();
+    let said = test.run(&["scan", "L", "--json"]).code(0).stderr("").stdout;
+    assert_eq!(said.lines().count(), 1);
+    let mut scan: serde_json::Value = serde_json::from_str(&said).unwrap();
+    for file in scan["files"].as_array_mut().unwrap() {
+        assert!(file["mtime"].take().as_f64().unwrap() > 1e9);
+    }
+    let expected = serde_json::json!({
+        "event": "scan",
+        "root": "L",
+        "manifest_hash": HASH,
+        "files": [
+            {"rel_path": "#2_TeamIris_992/decals.png", "size": 1, "sha256": A, "mtime": null},
+            {"rel_path": "チームレッド/decals.json", "size": 0, "sha256": EMPTY, "mtime": null},
+            {"rel_path": "チームレッド/sponsors.png", "size": 1, "sha256": A, "mtime": null},
+        ],
+        "skipped": [
+            {
+                "path": "#2_TeamIris_992/decals_0.dds",
+                "kind": "cache",
+                "reason": "the game's own cache of #2_TeamIris_992/decals.png",
+            },
+            {"path": "pack.zip", "kind": "extension", "reason": "files of type `zip` are not synced"},
+        ],
+        "total_bytes": 2,
+    });
+    assert_eq!(scan, expected);
+}
+
+#[test]
+fn options_change_what_is_shared() {
+    let test = liveries();
+    let all = ["scan", "L", "--derived-dds", "--extensions", "png,zip, .DDS"];
+    test.run(&all)
+        .code(0)
+        .stdout_has("decals_0.dds\n")
+        .stdout_has("pack.zip\n")
+        .stdout_has("not shared: チームレッド/decals.json");
+    test.run(&["scan", "L", "--max-entries", "1"]).code(0).stdout_has("more than 1 files");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_cannot_act_on_the_terminal() {
+    let test = Test::new();
+    test.file("L/T/evil\u{1b}[2J\u{202e}.png", "x");
+    let said = test.run(&["scan", "L"]).code(0).stdout_has("T/evil\\u{1b}[2J\\u{202e}.png");
+    assert!(!said.stdout.contains(['\u{1b}', '\u{202e}']));
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let test = Test::new();
+    test.run(&["scan", "nowhere"]).code(1).stdout("").stderr_has("nowhere").stderr_has("hint: ");
+}
+
+#[test]
+fn without_the_game_the_places_looked_at_are_named() {
+    let test = Test::new();
+    test.run(&["scan"]).code(1).stderr_has("Customs").stderr_has("liverysync scan DIR");
+    test.run(&["client"]).code(1).stderr_has("Customs").stderr_has("--liveries DIR");
+}
+
+#[test]
+fn nobody_reading_is_no_failure() {
+    let test = Test::new();
+    for number in 0..2000 {
+        test.file(&format!("L/{number}/decals.png"), "x");
+    }
+    let child = test.start_unread(&["scan", "L"]);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

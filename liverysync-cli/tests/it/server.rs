@@ -1,0 +1,80 @@
+use std::net::TcpListener;
+
+use crate::common::Test;
+
+#[test]
+fn a_server_prints_one_line_when_it_listens() {
+    let test = Test::new();
+    let (server, port) = test.server(&[]);
+    assert!(port > 0);
+    std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    #[cfg(unix)]
+    {
+        server.signal("TERM");
+        let expected = format!("listening on 127.0.0.1:{port}\n");
+        server.finish().code(0).stdout(&expected);
+    }
+    #[cfg(not(unix))]
+    drop(server);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_a_server_cleanly() {
+    let test = Test::new();
+    let (server, _) = test.server(&[]);
+    server.signal("INT");
+    server.finish().code(0).stderr("");
+}
+
+#[test]
+fn a_server_beyond_loopback_says_that_joining_is_not_protected() {
+    let test = Test::new();
+    let mut server = test.start(&["server", "--port", "0"]);
+    server.line("listening on 0.0.0.0:");
+    server.note(
+        "anybody who reaches this port can join and send files: joining is not protected yet",
+    );
+}
+
+#[test]
+fn as_json_it_says_where_it_listens() {
+    let test = Test::new();
+    let mut server = test.start(&["server", "--host", "127.0.0.1", "--port", "0", "--json"]);
+    let line = server.line("listening");
+    let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(event["event"], "listening");
+    assert_eq!(event["address"], "127.0.0.1");
+    assert!(event["port"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let test = Test::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    test.run(&["server", "--host", "127.0.0.1", "--port", &port])
+        .code(1)
+        .stdout("")
+        .stderr_has(&format!("127.0.0.1:{port}"))
+        .stderr_has("hint: another program may use this port already");
+}
+
+#[test]
+fn the_data_folder_is_made() {
+    let test = Test::new();
+    let _server = test.server(&["--data", "a/b"]);
+    assert!(test.path("a/b").is_dir());
+    test.file("file", "");
+    test.run(&["server", "--port", "0", "--data", "file"]).code(1).stderr_has("data folder file");
+}
+
+#[test]
+fn an_allow_list_may_be_absent_but_not_unreadable() {
+    let test = Test::new();
+    let _server = test.server(&["--allow-list", "later.txt"]);
+    test.folder("folder");
+    test.run(&["server", "--port", "0", "--allow-list", "folder"])
+        .code(1)
+        .stderr_has("cannot read the allow list");
+}
