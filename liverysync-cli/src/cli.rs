@@ -1,0 +1,402 @@
+//! All commands and options. Names of options are keys of the config file too: see [`crate::config`].
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use liverysync_core::{
+    client::ClientConfig,
+    conflict::{CONFLICT_SUFFIX, Naming, Policy},
+    path::{Extensions, RelPath},
+    select::Rules,
+    server::ServerConfig,
+};
+
+use crate::units::{parse_bytes, parse_count, parse_seconds};
+
+const AFTER_HELP: &str = "\
+Every option of server, client and scan can also come from a variable (shown beside it) and from a config file.
+A flag beats a variable, a variable beats the file.
+
+  [server]                       # for `liverysync server`
+  port = 9239
+  allow-list = \"liveries.txt\"    # relative paths start at the config file's folder
+
+  [client]                       # for `liverysync client` and `liverysync scan`
+  host = \"league.example\"
+  name = \"Aoi\"
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out.";
+
+/// Keeps the custom liveries of an Assetto Corsa Competizione league the same on every driver's PC.
+#[derive(Debug, Parser)]
+#[command(
+    name = "liverysync",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100,
+    after_help = AFTER_HELP
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the league's server
+    ///
+    /// Prints one line on standard output when it listens: `listening on ADDRESS:PORT`.
+    Server(ServerArgs),
+    /// Keeps this PC's liveries in step with the league
+    Client(ClientArgs),
+    /// Lists what of a folder would be shared, what would not and why, and the manifest's hash
+    Scan(ScanArgs),
+    /// Shows a server and three drivers at work on this PC, in a temporary folder
+    ///
+    /// It makes its own liveries and touches nothing else. At the end it compares what everybody has, byte for byte.
+    Demo(DemoArgs),
+    /// Prints the completions of a shell
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// Config file (TOML): the table [server] or [client] with the long names of options as keys
+    // Read by `crate::config` before everything else.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// Address to listen on
+    #[arg(long, default_value = "0.0.0.0", value_name = "ADDRESS")]
+    pub(crate) host: String,
+    /// TCP port to listen on; 0 picks a free one
+    #[arg(long, default_value_t = 9239, value_name = "PORT")]
+    pub(crate) port: u16,
+    /// Reserved: a folder for what the server will keep from one run to the next; it keeps nothing yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// File with the names of the liveries that are distributed, one per line; `#` begins a comment, `\#` a name;
+    /// read again when it changes; absent or empty allows all
+    #[arg(long, value_name = "FILE")]
+    pub(crate) allow_list: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    /// What stands between the name and the digits of a conflict copy
+    #[arg(long, default_value = CONFLICT_SUFFIX, value_name = "TEXT", value_parser = parse_suffix)]
+    pub(crate) conflict_suffix: String,
+    /// Who keeps a name when several drivers bring different files under it at once; a file that is
+    /// established always keeps it
+    #[arg(long, default_value = policy_word(Policy::default()), value_name = "POLICY", value_parser = policies())]
+    pub(crate) conflict_policy: Policy,
+    /// Print one JSON object per event
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    _config: ConfigFile,
+    #[command(flatten)]
+    pub(crate) limits: ServerLimits,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits and timers (0 never means unlimited)")]
+pub(crate) struct ServerLimits {
+    /// Most files of one session
+    #[arg(long, default_value_t = server().files_per_session_max, value_name = "N", value_parser = parse_count)]
+    max_files_per_session: usize,
+    /// Most sessions that one client takes part in at a time
+    #[arg(long, default_value_t = server().sessions_per_client_max, value_name = "N", value_parser = parse_count)]
+    max_sessions_per_client: usize,
+    /// Most sessions at a time in all
+    #[arg(long, default_value_t = server().sessions_max, value_name = "N", value_parser = parse_count)]
+    max_sessions: usize,
+    /// After how long a client of the old kind is asked again what it has
+    #[arg(long, default_value = seconds(server().manifest_stale), value_name = "SECONDS", value_parser = parse_seconds)]
+    manifest_stale_seconds: Duration,
+    /// How often the scheduler looks for work that nothing else told it of
+    #[arg(long, default_value = seconds(server().scheduler_tick), value_name = "SECONDS", value_parser = parse_seconds)]
+    scheduler_tick_seconds: Duration,
+    /// How long a connection may last before it introduces itself
+    #[arg(long, default_value = seconds(server().hello_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    hello_timeout_seconds: Duration,
+    /// How long a client may be silent
+    #[arg(long, default_value = seconds(server().silence_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    silence_timeout_seconds: Duration,
+    /// How long a client may take until the first file that it was asked for
+    #[arg(long, default_value = seconds(server().first_file_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    first_file_timeout_seconds: Duration,
+    /// How long a session may go without progress
+    #[arg(long, default_value = seconds(server().stall_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    stall_timeout_seconds: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// Host name or address of the league's server
+    #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
+    pub(crate) host: String,
+    /// TCP port of the server
+    #[arg(long, default_value_t = 9239, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+    /// What others call this PC [default: the host name]
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub(crate) name: Option<String>,
+    /// The liveries folder [default: the game's, wherever it is]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) liveries: Option<PathBuf>,
+    /// End as soon as this PC holds all liveries and nobody needs anything more from it
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// With --once or --dry-run: give up after so long, with exit code 3
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    pub(crate) derived: DerivedArgs,
+    /// Print one JSON object per event
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    _config: ConfigFile,
+    #[command(flatten)]
+    pub(crate) limits: ClientLimits,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits and timers (0 never means unlimited)")]
+pub(crate) struct ClientLimits {
+    /// How often the folder is looked through even if nothing seems to have changed
+    #[arg(long, default_value = seconds(client().rescan), value_name = "SECONDS", value_parser = parse_seconds)]
+    rescan_seconds: Duration,
+    /// How long a file must have kept still before it is shared
+    #[arg(long, default_value = seconds(client().settle), value_name = "SECONDS", value_parser = parse_seconds)]
+    settle_seconds: Duration,
+    /// First wait before connecting again; it doubles each time
+    #[arg(long, default_value = seconds(client().retry_first), value_name = "SECONDS", value_parser = parse_seconds)]
+    retry_first_seconds: Duration,
+    /// Longest wait before connecting again
+    #[arg(long, default_value = seconds(client().retry_cap), value_name = "SECONDS", value_parser = parse_seconds)]
+    retry_max_seconds: Duration,
+    /// How long the server may be silent
+    #[arg(long, default_value = seconds(client().silence_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    silence_timeout_seconds: Duration,
+    /// How long a session may go without progress
+    #[arg(long, default_value = seconds(client().stall_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    stall_timeout_seconds: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    /// The liveries folder [default: the game's, wherever it is]
+    #[arg(value_name = "DIR")]
+    pub(crate) liveries: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    pub(crate) derived: DerivedArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    _config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Leave the folders, and say where they are
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// Which files are shared: for server, client and scan.
+#[derive(Debug, Args)]
+pub(crate) struct RuleArgs {
+    /// Types of the files that are shared, separated by commas
+    #[arg(long, default_value_t, value_name = "LIST", value_parser = parse_extensions)]
+    extensions: Extensions,
+    /// Most files that one PC may share
+    #[arg(long, default_value_t = Rules::default().entries_max, value_name = "N", value_parser = parse_count,
+        help_heading = "Limits and timers (0 never means unlimited)")]
+    max_entries: usize,
+    /// Largest file, with or without a unit: 1TiB, 200MB
+    #[arg(long, default_value = "1TiB", value_name = "SIZE", value_parser = parse_bytes,
+        help_heading = "Limits and timers (0 never means unlimited)")]
+    max_file_size: u64,
+}
+
+/// Which files are shared: for client and scan.
+#[derive(Debug, Args)]
+pub(crate) struct DerivedArgs {
+    /// Share the game's own cache files too (decals_0.dds and the like); every PC makes them anew from the
+    /// picture, and they are most of a livery's bytes
+    #[arg(long)]
+    derived_dds: bool,
+}
+
+impl RuleArgs {
+    /// What is shared, with or without the game's caches.
+    pub(crate) fn rules(&self, derived: Option<&DerivedArgs>) -> Rules {
+        let defaults = Rules::default();
+        Rules {
+            extensions: self.extensions.clone(),
+            derived_dds: derived.map_or(defaults.derived_dds, |args| args.derived_dds),
+            entries_max: self.max_entries,
+            file_bytes_max: self.max_file_size,
+            ..defaults
+        }
+    }
+}
+
+impl ServerArgs {
+    /// What the core has to know.
+    pub(crate) fn core(&self) -> ServerConfig {
+        let limits = &self.limits;
+        let rules = self.rules.rules(None);
+        ServerConfig {
+            files_per_session_max: limits.max_files_per_session,
+            sessions_per_client_max: limits.max_sessions_per_client,
+            sessions_max: limits.max_sessions,
+            manifest_stale: limits.manifest_stale_seconds,
+            scheduler_tick: limits.scheduler_tick_seconds,
+            naming: Naming {
+                suffix: self.conflict_suffix.clone(),
+                extensions: rules.extensions.clone(),
+            },
+            policy: self.conflict_policy,
+            rules,
+            hello_timeout: limits.hello_timeout_seconds,
+            silence_timeout: limits.silence_timeout_seconds,
+            first_file_timeout: limits.first_file_timeout_seconds,
+            stall_timeout: limits.stall_timeout_seconds,
+            ..server()
+        }
+    }
+}
+
+impl ClientArgs {
+    /// What the core has to know.
+    pub(crate) fn core(&self) -> ClientConfig {
+        let limits = &self.limits;
+        let rules = self.rules.rules(Some(&self.derived));
+        let defaults = client();
+        ClientConfig {
+            name: self.name.clone().unwrap_or_else(host_name),
+            naming: Naming { extensions: rules.extensions.clone(), ..defaults.naming.clone() },
+            rules,
+            settle: limits.settle_seconds,
+            rescan: limits.rescan_seconds,
+            retry_first: limits.retry_first_seconds,
+            retry_cap: limits.retry_max_seconds.max(limits.retry_first_seconds),
+            silence_timeout: limits.silence_timeout_seconds,
+            // A sign of life is asked for in time for the answer to break the silence.
+            ping: defaults.ping.min(limits.silence_timeout_seconds / 3),
+            stall_timeout: limits.stall_timeout_seconds,
+            dry_run: self.dry_run,
+            once: self.once,
+            ..defaults
+        }
+    }
+}
+
+fn server() -> ServerConfig {
+    ServerConfig::default()
+}
+
+fn client() -> ClientConfig {
+    ClientConfig::default()
+}
+
+fn seconds(duration: Duration) -> String {
+    duration.as_secs_f64().to_string()
+}
+
+fn host_name() -> String {
+    let name = gethostname::gethostname().to_string_lossy().trim().to_owned();
+    if name.is_empty() { "unnamed".to_owned() } else { name }
+}
+
+fn policy_word(policy: Policy) -> &'static str {
+    Policy::WORDS.iter().find(|(_, one)| *one == policy).map_or("established", |(word, _)| *word)
+}
+
+fn policies() -> impl TypedValueParser<Value = Policy> {
+    PossibleValuesParser::new(Policy::WORDS.map(|(word, _)| word)).map(|given| {
+        let known = Policy::WORDS.iter().find(|(word, _)| *word == given);
+        known.map_or_else(Policy::default, |(_, policy)| *policy)
+    })
+}
+
+fn parse_extensions(text: &str) -> Result<Extensions, String> {
+    let list = text.split(',').map(str::trim).filter(|extension| !extension.is_empty());
+    let extensions = Extensions::from_list(list).map_err(|error| error.to_string())?;
+    if extensions.iter().next().is_none() {
+        return Err("an empty list would share nothing at all".to_owned());
+    }
+    Ok(extensions)
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a name has at least one character".to_owned()),
+        name if name.chars().count() > 64 => Err("a name has at most 64 characters".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
+fn parse_suffix(text: &str) -> Result<String, String> {
+    const LENGTH_MAX: usize = 64;
+    if text.is_empty() || text.len() > LENGTH_MAX || text.contains('/') {
+        return Err(format!("1 to {LENGTH_MAX} bytes that may stand in a file name"));
+    }
+    RelPath::parse(&format!("a/decals{text}00000000.png"), &Extensions::default())
+        .map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_options_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_core() {
+        let Command::Server(args) = Cli::parse_from(["liverysync", "server"]).command else {
+            panic!("not the server");
+        };
+        assert_eq!(format!("{:?}", args.core()), format!("{:?}", ServerConfig::default()));
+        let Command::Client(args) =
+            Cli::parse_from(["liverysync", "client", "--name", "Aoi"]).command
+        else {
+            panic!("not the client");
+        };
+        let expected = ClientConfig { name: "Aoi".to_owned(), ..ClientConfig::default() };
+        assert_eq!(format!("{:?}", args.core()), format!("{expected:?}"));
+    }
+
+    #[test]
+    fn a_conflict_suffix_must_be_fit_for_a_file_name() {
+        assert!(parse_suffix("__CONFLICT__").is_ok());
+        for wrong in ["", "/", "a/b", "\\", "?", ":", "\u{202e}", "..\u{7}"] {
+            assert!(parse_suffix(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! One module per command, and what several of them need.
+
+mod client;
+mod completions;
+mod demo;
+mod scan;
+mod server;
+mod view;
+
+use std::{future::Future, io, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use liverysync::places;
+use tokio::runtime::Runtime;
+
+use crate::{
+    cli::{Cli, Command},
+    exit::{Exit, Failure},
+};
+
+/// How long to wait for more of the same before what was gathered is said.
+const GATHER_PAUSE: Duration = Duration::from_millis(200);
+
+/// Does what the command line asks for.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Server(args) => server::run(&args),
+        Command::Client(args) => client::run(&args),
+        Command::Scan(args) => scan::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Completions { shell } => completions::run(shell),
+    }
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    Ok(Runtime::new().context("cannot start the threads that do the work")?)
+}
+
+/// The liveries folder that was asked for, or the game's.
+fn liveries_folder(given: Option<&PathBuf>, how_to_say: &str) -> Result<PathBuf, Failure> {
+    match given {
+        Some(folder) => Ok(folder.clone()),
+        None => places::liveries_folder()
+            .map_err(|error| Failure::new(Exit::Failed, error).hint(how_to_say)),
+    }
+}
+
+/// Requests to stop, from the keyboard or from the system.
+struct Interrupts {
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 2],
+    #[cfg(windows)]
+    signals: (
+        tokio::signal::windows::CtrlC,
+        tokio::signal::windows::CtrlBreak,
+        tokio::signal::windows::CtrlClose,
+        tokio::signal::windows::CtrlShutdown,
+    ),
+}
+
+impl Interrupts {
+    /// From here on such a request no longer ends the program by itself.
+    #[cfg(unix)]
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { signals: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
+    }
+
+    /// Waits for the next request.
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        let [interrupt, terminate] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+
+    /// From here on such a request no longer ends the program by itself.
+    #[cfg(windows)]
+    fn new() -> io::Result<Self> {
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+        Ok(Self { signals: (ctrl_c()?, ctrl_break()?, ctrl_close()?, ctrl_shutdown()?) })
+    }
+
+    /// Waits for the next request.
+    #[cfg(windows)]
+    async fn next(&mut self) {
+        let (c, pause, close, shutdown) = &mut self.signals;
+        tokio::select! {
+            _ = c.recv() => {}
+            _ = pause.recv() => {}
+            _ = close.recv() => {}
+            _ = shutdown.recv() => {}
+        }
+    }
+
+    /// Lets something come to its end, unless a further request says that nobody wants to wait.
+    async fn unless_again(&mut self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+        tokio::select! {
+            () = stop => Ok(()),
+            () = self.next() => Err(Failure::new(Exit::Failed, "stopped at once")
+                .hint("what was on its way is cleaned up at the next start")),
+        }
+    }
+}

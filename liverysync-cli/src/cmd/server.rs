@@ -1,0 +1,110 @@
+//! `liverysync server`: runs the league's server until it is told to stop.
+
+use std::{fs, net::SocketAddr};
+
+use liverysync::server::{Server, ServerError, ServerOptions};
+use liverysync_core::server::Event;
+
+use super::{GATHER_PAUSE, Interrupts};
+use crate::{
+    cli::ServerArgs,
+    exit::{Exit, Failure},
+    output::{self, gather::Gather, json, words},
+};
+
+pub(super) fn run(args: &ServerArgs) -> Result<(), Failure> {
+    if let Some(data) = &args.data {
+        fs::create_dir_all(data).map_err(|error| {
+            let what = format!("cannot make the data folder {}: {error}", data.display());
+            Failure::new(Exit::Failed, what).hint("choose another one with --data")
+        })?;
+    }
+    super::runtime()?.block_on(serve(args))
+}
+
+async fn serve(args: &ServerArgs) -> Result<(), Failure> {
+    let mut interrupts = Interrupts::new()?;
+    let mut options = ServerOptions::new(args.host.clone(), args.port);
+    options.allow_list = args.allow_list.clone();
+    options.core = args.core();
+    let mut server = Server::bind(options).await.map_err(|error| explain(&error))?;
+    let mut view = View { json: args.json, gather: Gather::default() };
+    let shown = view.listening(server.local_addr());
+    let watched = match shown {
+        Ok(()) => watch(&mut server, &mut view, &mut interrupts).await,
+        Err(failure) => Err(failure),
+    };
+    interrupts.unless_again(server.stop()).await?;
+    watched
+}
+
+async fn watch(
+    server: &mut Server,
+    view: &mut View,
+    interrupts: &mut Interrupts,
+) -> Result<(), Failure> {
+    loop {
+        tokio::select! {
+            () = interrupts.next() => return Ok(()),
+            event = server.next_event() => match event {
+                Some(event) => view.event(&event)?,
+                None => return Err(Failure::new(Exit::Failed, "the server has stopped by itself")),
+            },
+            () = tokio::time::sleep(GATHER_PAUSE), if !view.gather.is_empty() => view.flush(),
+        }
+    }
+}
+
+fn explain(error: &ServerError) -> Failure {
+    let failure = Failure::new(Exit::Failed, error);
+    match error {
+        ServerError::Bind { .. } => failure.hint(
+            "another program may use this port already: choose one with --port, or 0 for any free \
+             one; --host must be an address of this machine",
+        ),
+        ServerError::AllowList { .. } => failure
+            .hint("give a text file with --allow-list, or leave it out to allow all liveries"),
+        _ => failure,
+    }
+}
+
+/// What people and programs get to see.
+struct View {
+    json: bool,
+    gather: Gather,
+}
+
+impl View {
+    fn listening(&self, address: SocketAddr) -> Result<(), Failure> {
+        let line =
+            if self.json { json::listening(address) } else { format!("listening on {address}") };
+        output::line(&line)?;
+        if !address.ip().is_loopback() {
+            output::note(
+                "anybody who reaches this port can join and send files: joining is not protected yet",
+            );
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        if self.json {
+            if let Some(line) = json::server(event) {
+                output::line(&line)?;
+            }
+            return Ok(());
+        }
+        // What this event adds to the gathered is said after it.
+        let mut gathered = Gather::default();
+        if let Some(line) = words::server(event, &mut gathered) {
+            self.flush();
+            output::note(&line);
+        }
+        self.gather.append(gathered);
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        self.gather.take().iter().for_each(|line| output::note(line));
+    }
+}

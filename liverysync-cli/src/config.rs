@@ -1,0 +1,389 @@
+//! Where the value of an option comes from: a flag beats a variable, a variable beats the config file.
+//!
+//! All three end in the same definitions of [`crate::cli`]: each option gets the variable
+//! `LIVERYSYNC_<NAME>`, and what the config file says becomes its default. So there is one name, one
+//! check and one help text for each.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{
+    Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _,
+    builder::{BoolishValueParser, Resettable},
+    error::{ContextKind, ContextValue},
+    parser::ValueSource,
+};
+use toml::{Table, Value};
+
+use crate::{
+    cli::{Cli, Command as CliCommand},
+    exit::Failure,
+};
+
+/// The commands whose options come from variables and from the config file, with their tables there.
+const TABLES: [(&str, &str); 3] = [("server", "server"), ("client", "client"), ("scan", "client")];
+
+/// The variable that names the config file.
+const CONFIG: &str = "LIVERYSYNC_CONFIG";
+
+/// How alike two words must be for one to be a likely slip of the other.
+const LIKENESS_MIN: f64 = 0.75;
+
+/// Reads the command line with all that stands behind it.
+pub(crate) fn parse(args: &[OsString]) -> Result<Cli, Failure> {
+    let mut command = command();
+    if let Some(path) = config_path(args) {
+        command = with_file(command, &path)?;
+    }
+    let mut matches = command.clone().try_get_matches_from(args).map_err(|e| worded(e, args))?;
+    let timeout_given = matches
+        .subcommand_matches("client")
+        .is_some_and(|client| client.value_source("timeout") == Some(ValueSource::CommandLine));
+    let cli = Cli::from_arg_matches_mut(&mut matches)?;
+    if let CliCommand::Client(client) = &cli.command
+        && timeout_given
+        && !client.once
+        && !client.dry_run
+    {
+        return Err(Failure::usage("--timeout is for --once and --dry-run")
+            .hint("add --once, or leave --timeout out: the client then stays and tries for ever"));
+    }
+    Ok(cli)
+}
+
+/// All commands, with a variable behind each option.
+pub(crate) fn command() -> Command {
+    TABLES.iter().fold(Cli::command(), |command, (name, _)| {
+        command.mut_subcommand(name, |command| command.mut_args(|arg| with_variable(flag(arg))))
+    })
+}
+
+/// Lets a flag be set to false, so that it can take back what a variable or the config file says.
+fn flag(arg: Arg) -> Arg {
+    if !matches!(arg.get_action(), ArgAction::SetTrue) {
+        return arg;
+    }
+    arg.action(ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .value_name("BOOL")
+        .value_parser(BoolishValueParser::new())
+        .default_value("false")
+        .default_missing_value("true")
+        .hide_default_value(true)
+        .hide_possible_values(true)
+}
+
+fn with_variable(arg: Arg) -> Arg {
+    // An empty variable is as good as none.
+    let name = variable(arg.get_id().as_str());
+    if std::env::var_os(&name).is_some_and(|value| value.is_empty()) {
+        return arg;
+    }
+    arg.env(name).hide_env_values(true)
+}
+
+/// The variable of an option.
+fn variable(id: &str) -> String {
+    format!("LIVERYSYNC_{}", id.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// The config file that the command line or the variable names, for a command that reads one.
+fn config_path(args: &[OsString]) -> Option<PathBuf> {
+    let (command, rest) = args.get(1..)?.split_first()?;
+    let reads_one = TABLES.iter().any(|(name, _)| command == name);
+    let asks_for_help = rest.iter().any(|arg| arg == "--help" || arg == "-h");
+    if !reads_one || asks_for_help {
+        return None;
+    }
+    let mut options = rest.iter().take_while(|arg| *arg != "--");
+    while let Some(arg) = options.next() {
+        if arg == "--config" {
+            return options.next().map(PathBuf::from);
+        }
+        if let Some(path) = arg.to_str().and_then(|arg| arg.strip_prefix("--config=")) {
+            return Some(path.into());
+        }
+    }
+    std::env::var_os(CONFIG).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Makes what the config file says the defaults of `command`.
+fn with_file(mut command: Command, path: &Path) -> Result<Command, Failure> {
+    let file = File { path };
+    for (table, key, value) in file.read(&command)? {
+        for (name, _) in TABLES.iter().filter(|(_, own)| *own == table) {
+            command = command.mut_subcommand(name, |command| {
+                let here = command.get_arguments().any(|arg| arg.get_id().as_str() == key);
+                if here {
+                    let value = value.clone();
+                    command.mut_arg(&key, |arg| arg.default_value(value))
+                } else {
+                    command
+                }
+            });
+        }
+    }
+    Ok(command)
+}
+
+/// A config file, for messages about it.
+struct File<'a> {
+    path: &'a Path,
+}
+
+impl File<'_> {
+    /// Tables, ids of options and values that are set.
+    fn read(&self, command: &Command) -> Result<Vec<(String, String, OsString)>, Failure> {
+        let text = fs::read_to_string(self.path).map_err(|error| {
+            self.failure("", &format!("cannot be read: {error}")).hint(
+                "check the path given with --config or LIVERYSYNC_CONFIG; the file is TOML in UTF-8",
+            )
+        })?;
+        let text = text.trim_start_matches('\u{feff}');
+        let tables: Table =
+            toml::from_str(text).map_err(|error| self.failure("", error.to_string().trim_end()))?;
+        let mut settings = Vec::new();
+        for (name, value) in tables {
+            let known = TABLES.iter().any(|(_, table)| *table == name);
+            let (true, Value::Table(table)) = (known, value) else {
+                return Err(self.no_table(command, &name));
+            };
+            for (key, value) in table {
+                let (id, value) = self.setting(command, &name, &key, &value)?;
+                settings.push((name.clone(), id, value));
+            }
+        }
+        Ok(settings)
+    }
+
+    fn setting(
+        &self,
+        command: &Command,
+        table: &str,
+        key: &str,
+        value: &Value,
+    ) -> Result<(String, OsString), Failure> {
+        let place = format!("[{table}] {key}: ");
+        let Some(arg) = options(command, table).find(|arg| arg.get_long() == Some(key)) else {
+            return Err(self.no_key(command, table, key));
+        };
+        let value = self.text(arg, value).map_err(|wrong| self.failure(&place, &wrong))?;
+        let mut option = OsString::from(format!("--{key}="));
+        option.push(&value);
+        // The same definitions check it, without what stands in variables.
+        let bare = command.clone().mut_subcommand(table, |command| {
+            command.mut_args(|arg| arg.env(Resettable::<clap::builder::OsStr>::Reset))
+        });
+        match bare.try_get_matches_from([OsStr::new("liverysync"), OsStr::new(table), &option]) {
+            Ok(_) => Ok((arg.get_id().to_string(), value)),
+            Err(error) => Err(self.failure(&place, &first_paragraph(&error))),
+        }
+    }
+
+    /// The value as it would stand on the command line.
+    fn text(&self, arg: &Arg, value: &Value) -> Result<OsString, String> {
+        let kind = Kind::of(arg);
+        let text = match (kind, value) {
+            (Kind::Flag, Value::Boolean(on)) => on.to_string(),
+            (Kind::Number | Kind::Size, Value::Integer(number)) => number.to_string(),
+            (Kind::Number | Kind::Size, Value::Float(number)) => number.to_string(),
+            (Kind::Path, Value::String(path)) => return Ok(self.beside(path)),
+            (Kind::Size | Kind::List | Kind::Text, Value::String(text)) => text.clone(),
+            (Kind::List, Value::Array(items)) => {
+                let texts: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
+                texts.ok_or_else(|| "wants a list of strings".to_owned())?.join(",")
+            }
+            (_, other) => return Err(format!("wants {}, not {}", kind.wanted(), sort(other))),
+        };
+        Ok(text.into())
+    }
+
+    /// Relative paths start at the config file's folder.
+    fn beside(&self, path: &str) -> OsString {
+        self.path.parent().unwrap_or(Path::new("")).join(path).into()
+    }
+
+    fn no_table(&self, command: &Command, name: &str) -> Failure {
+        if let Some((_, table)) = TABLES
+            .iter()
+            .find(|(_, table)| options(command, table).any(|arg| arg.get_long() == Some(name)))
+        {
+            return self
+                .failure("", &format!("`{name}` stands outside of a table"))
+                .hint(format!("put it below a line [{table}]"));
+        }
+        let known = ["server", "client"];
+        let near = nearest(name, known.into_iter());
+        self.failure("", &format!("there is no table [{name}]")).hint(match near {
+            Some(near) => format!("did you mean [{near}]?"),
+            None => "the tables are [server] and [client]".to_owned(),
+        })
+    }
+
+    fn no_key(&self, command: &Command, table: &str, key: &str) -> Failure {
+        let failure = self.failure("", &format!("there is no key `{key}` in [{table}]"));
+        let other = TABLES.iter().map(|(_, other)| *other).find(|other| {
+            *other != table && options(command, other).any(|arg| arg.get_long() == Some(key))
+        });
+        let keys = || options(command, table).filter_map(Arg::get_long);
+        failure.hint(if let Some(near) = nearest(key, keys()) {
+            format!("did you mean `{near}`?")
+        } else if let Some(other) = other {
+            format!("that key belongs in [{other}]")
+        } else {
+            format!("the keys of [{table}] are {}", keys().collect::<Vec<_>>().join(", "))
+        })
+    }
+
+    fn failure(&self, place: &str, message: &str) -> Failure {
+        Failure::usage(format!("config file {}: {place}{message}", self.path.display()))
+    }
+}
+
+/// The options that a table can set: all but the name of the file itself.
+fn options<'a>(command: &'a Command, table: &str) -> impl Iterator<Item = &'a Arg> {
+    let command = command.find_subcommand(table).into_iter();
+    command
+        .flat_map(Command::get_arguments)
+        .filter(|arg| arg.get_long().is_some() && arg.get_id() != "config")
+}
+
+/// What sort of value an option takes, by the name of the value in its help.
+#[derive(Clone, Copy)]
+enum Kind {
+    Flag,
+    List,
+    Number,
+    Path,
+    Size,
+    Text,
+}
+
+impl Kind {
+    fn of(arg: &Arg) -> Self {
+        match arg.get_value_names().and_then(<[_]>::first).map(|name| name.as_str()) {
+            Some("BOOL") => Self::Flag,
+            Some("LIST") => Self::List,
+            Some("N" | "PORT" | "SECONDS") => Self::Number,
+            Some("DIR" | "FILE") => Self::Path,
+            Some("SIZE") => Self::Size,
+            _ => Self::Text,
+        }
+    }
+
+    const fn wanted(self) -> &'static str {
+        match self {
+            Self::Flag => "true or false",
+            Self::List => "a list of strings",
+            Self::Number => "a number",
+            Self::Path | Self::Text => "a string",
+            Self::Size => "a number or a string such as \"200MB\"",
+        }
+    }
+}
+
+const fn sort(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Integer(_) | Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}
+
+/// The word of `known` that `word` is a likely slip of.
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase().replace('_', "-");
+    known
+        .map(|other| (strsim::normalized_damerau_levenshtein(&word, other), other))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, other)| other)
+}
+
+/// What clap says of a wrong value, without usage and without the word `error`.
+fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let paragraph = text.split("\n\n").next().unwrap_or(&text);
+    let words = paragraph.trim_start_matches("error: ").split_whitespace();
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Names the variable where a wrong value came from one.
+fn worded(error: clap::Error, args: &[OsString]) -> Failure {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return error.into();
+    };
+    let name = option.trim_start_matches(['-', '[', '<']);
+    let long = name.split([' ', '=', '[', ']', '>']).next().unwrap_or(name);
+    // The folder of `scan` has no long name.
+    let variable = variable(if long == "DIR" { "liveries" } else { long });
+    let given = args.iter().filter_map(|arg| arg.to_str()?.strip_prefix("--"));
+    let on_line = given.filter_map(|arg| arg.split('=').next()).any(|arg| arg == long);
+    if on_line || std::env::var_os(&variable).is_none_or(|value| value.is_empty()) {
+        return error.into();
+    }
+    Failure::usage(format!("{variable}: {}", first_paragraph(&error)))
+        .hint(format!("change the variable, or give --{long}, which goes before it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_are_consistent_with_their_variables() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_of_a_table_has_a_known_kind_of_value() {
+        let command = command();
+        for table in ["server", "client"] {
+            for arg in options(&command, table) {
+                let name = arg.get_value_names().and_then(<[_]>::first).map(ToString::to_string);
+                let known = [
+                    "BOOL", "LIST", "N", "PORT", "SECONDS", "DIR", "FILE", "SIZE", "ADDRESS",
+                    "HOST", "NAME", "TEXT", "POLICY",
+                ];
+                assert!(name.is_some_and(|name| known.contains(&name.as_str())), "{arg:?}");
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(word: &str, expected: Option<&str>) {
+        let keys = ["host", "port", "manifest-stale-seconds", "max-files-per-session"];
+        assert_eq!(nearest(word, keys.into_iter()), expected);
+    }
+
+    #[test]
+    fn slips_are_told_from_other_words() {
+        check("prot", Some("port"));
+        check("Host", Some("host"));
+        check("manifest_stale_seconds", Some("manifest-stale-seconds"));
+        check("max-file-per-session", Some("max-files-per-session"));
+        check("colour", None);
+        check("", None);
+    }
+
+    #[test]
+    fn the_config_file_is_found_on_the_command_line() {
+        let find = |line: &str| {
+            let args: Vec<_> = line.split(' ').map(OsString::from).collect();
+            config_path(&args).map(|path| path.display().to_string())
+        };
+        assert_eq!(find("liverysync server --config a.toml").as_deref(), Some("a.toml"));
+        assert_eq!(find("liverysync scan x --config=a.toml").as_deref(), Some("a.toml"));
+        assert_eq!(find("liverysync scan -- --config=a.toml"), None);
+        assert_eq!(find("liverysync demo --config=a.toml"), None);
+        assert_eq!(find("liverysync server --config a.toml --help"), None);
+        assert_eq!(find("liverysync"), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! Events in words. Every text that came from a peer or a folder is escaped here.
+
+use liverysync_core::{
+    client::Plan,
+    path::RelPath,
+    select::{Reason, Skipped},
+    server::Event,
+    text::{escape, escape_limited},
+};
+
+use super::gather::Gather;
+use crate::units;
+
+/// Longest name of a driver that is shown, in characters.
+const NAME_CHARS_MAX: usize = 64;
+
+/// A driver's name, fit for display.
+pub(crate) fn name(name: &str) -> String {
+    escape_limited(name, NAME_CHARS_MAX).into_owned()
+}
+
+/// A path, fit for display.
+pub(crate) fn path(path: &RelPath) -> String {
+    escape(path.as_str()).into_owned()
+}
+
+/// What happened at the server. Some of it is only gathered: it comes with the next line.
+pub(crate) fn server(event: &Event, gather: &mut Gather) -> Option<String> {
+    let line = match event {
+        Event::Joined { name: who, address, generation, .. } => {
+            format!("{} joined from {} ({generation})", name(who), escape(address))
+        }
+        Event::Left { name: who, reason, .. } => format!("{} left: {}", name(who), escape(reason)),
+        Event::Manifest { name: who, files, bytes, left_out } => {
+            let head = format!("{}: left out", name(who));
+            left_out.iter().for_each(|item| add_skipped(&head, item, gather));
+            format!("{} has {}", name(who), units::files(*files as u64, *bytes))
+        }
+        Event::Conflict { name: who, path: own, conflict_path } => format!(
+            "conflict: {}'s {} is not what others have under this name; it joins as {}",
+            name(who),
+            path(own),
+            path(conflict_path)
+        ),
+        Event::Refused { name: who, path: own, reason } => {
+            format!("{}'s {} cannot join: {}", name(who), path(own), escape(&reason.to_string()))
+        }
+        Event::SessionBegan { source, target, files, bytes, .. } => {
+            let what = units::files(*files as u64, *bytes);
+            match source {
+                Some(source) => format!("{} -> {}: {what}", name(source), name(target)),
+                None => format!("{} copies on its own PC: {what}", name(target)),
+            }
+        }
+        Event::SessionEnded { source, target, installed, failed, .. } => {
+            let from = source.as_ref().map_or_else(|| "own PC".to_owned(), |source| name(source));
+            let done = units::count(*installed as u64, "file");
+            let not = match failed {
+                0 => String::new(),
+                _ => format!(", {failed} not"),
+            };
+            format!("{from} -> {}: {done} arrived{not}", name(target))
+        }
+        Event::SourceFault { name: who, path, fault } => {
+            format!("{} did not send {} as it should: {fault}", name(who), escape(path))
+        }
+        Event::SourceSilent { name: who, files } => {
+            let owed = units::count(*files as u64, "file");
+            format!("{} fell silent; it still owed {owed}", name(who))
+        }
+        Event::TargetFault { name: who, path: file, message, for_good } => {
+            let verb = if *for_good { "refuses" } else { "did not take" };
+            format!("{} {verb} {}: {}", name(who), path(file), escape(message))
+        }
+        Event::Withheld { name: who, path: file, reason } => {
+            let (head, reason) = (format!("{} does not get", name(who)), reason.to_string());
+            gather.add(&head, path(file), reason.clone(), reason);
+            return None;
+        }
+        Event::InStep { clients, files, .. } => format!(
+            "in step: {} with {}",
+            units::count(*clients as u64, "driver"),
+            units::count(*files as u64, "file")
+        ),
+        _ => return None,
+    };
+    Some(line)
+}
+
+/// Gathers something that does not travel.
+pub(crate) fn add_skipped(head: &str, item: &Skipped, gather: &mut Gather) {
+    let own = escape(&item.reason.to_string()).into_owned();
+    let common = match &item.reason {
+        Reason::Name(_) => "names that cannot be shared".to_owned(),
+        Reason::Cache(_) => "the game's own cache, made anew on every PC".to_owned(),
+        Reason::Collision(_) => "names that Windows cannot tell from others".to_owned(),
+        Reason::Unreadable(_) => "cannot be read".to_owned(),
+        _ => own.clone(),
+    };
+    gather.add(head, escape(&item.path).into_owned(), common, own);
+}
+
+/// What a dry run found out.
+pub(crate) fn plan(plan: &Plan) -> String {
+    let mut text = String::new();
+    let mut section = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            text += &format!("{title}:\n");
+            lines.iter().for_each(|line| text += &format!("  {line}\n"));
+        }
+    };
+    let sized = |files: &[(RelPath, u64)]| -> Vec<String> {
+        let lines = files.iter();
+        lines.map(|(file, bytes)| format!("{} ({})", path(file), units::bytes(*bytes))).collect()
+    };
+    let total = |files: &[(RelPath, u64)]| {
+        units::files(files.len() as u64, files.iter().map(|(_, bytes)| bytes).sum())
+    };
+    section("this PC would get", sized(&plan.receive));
+    let kept = plan.conflicts.iter();
+    section(
+        "this PC's own file would live on under another name",
+        kept.map(|(own, other)| format!("{} as {}", path(own), path(other))).collect(),
+    );
+    section("others would get from this PC", sized(&plan.send));
+    let refused = plan.refuse.iter();
+    section(
+        "this PC would refuse",
+        refused.map(|(file, why)| format!("{}: {}", escape(file), escape(why))).collect(),
+    );
+    text += &if plan.receive.is_empty() && plan.send.is_empty() {
+        "dry run: nothing to do; nothing was changed".to_owned()
+    } else {
+        format!(
+            "dry run: would receive {} and send {}; nothing was changed",
+            total(&plan.receive),
+            total(&plan.send)
+        )
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use liverysync_core::{path::Extensions, union::MemberId};
+
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_act_on_the_terminal() {
+        let event = Event::Left {
+            member: MemberId(1),
+            name: "A\u{1b}[2J\nB".to_owned(),
+            reason: "gone\u{202e}".to_owned(),
+        };
+        let line = server(&event, &mut Gather::default());
+        assert_eq!(line.as_deref(), Some("A\\u{1b}[2J\\u{a}B left: gone\\u{202e}"));
+    }
+
+    #[test]
+    fn a_plan_reads_like_one() {
+        let rel = |text| RelPath::parse(text, &Extensions::default()).unwrap();
+        let found = Plan {
+            receive: vec![(rel("B/decals.png"), 2000)],
+            conflicts: vec![(rel("B/decals.png"), rel("B/decals__CONFLICT__00000000.png"))],
+            send: vec![(rel("A/decals.png"), 1), (rel("B/decals.png"), 2)],
+            refuse: vec![("x\n.exe".to_owned(), "no".to_owned())],
+        };
+        let expected = "\
+this PC would get:
+  B/decals.png (2.0 kB)
+this PC's own file would live on under another name:
+  B/decals.png as B/decals__CONFLICT__00000000.png
+others would get from this PC:
+  A/decals.png (1 byte)
+  B/decals.png (2 bytes)
+this PC would refuse:
+  x\\u{a}.exe: no
+dry run: would receive 1 file, 2.0 kB and send 2 files, 3 bytes; nothing was changed";
+        assert_eq!(plan(&found), expected);
+        assert_eq!(plan(&Plan::default()), "dry run: nothing to do; nothing was changed");
+    }
+}

@@ -1,0 +1,155 @@
+//! Sizes and durations as people write and read them.
+
+use std::time::Duration;
+
+/// The longest duration that an option takes: a year.
+const SECONDS_MAX: f64 = 366.0 * 24.0 * 3600.0;
+
+/// Words a number of bytes: `17 bytes`, `1.2 kB`, `53.0 MB`. A kB has 1,000 bytes.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if count < 1000 {
+        return self::count(count, "byte");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = count as f64 / 1000.0;
+    let mut unit = 0;
+    // What would be shown as 1000.0 is one of the next unit.
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// Words a number of things: `1 file`, `2 files`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// Words a number of files and the sum of their sizes: `2 files, 1.2 kB`.
+pub(crate) fn files(number: u64, size: u64) -> String {
+    format!("{}, {}", count(number, "file"), bytes(size))
+}
+
+/// Words a duration: `0.4 s`, `12 s`, `3 min 5 s`.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        _ => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
+/// Reads a size: a number of bytes, or one with a unit, such as `200MB` or `1.5 GiB`. Never zero.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    const WANTED: &str = "a size is a number with or without a unit, such as 200MB or 1TiB";
+    let text = text.trim();
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = (&text[..unit_at], text[unit_at..].trim().to_ascii_lowercase());
+    let factor: u64 = match unit.as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "t" | "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return Err(WANTED.to_owned()),
+    };
+    let size = match number.parse::<u64>() {
+        Ok(whole) => whole.checked_mul(factor).ok_or("this is larger than any disk")?,
+        Err(_) => {
+            let value: f64 = number.parse().map_err(|_| WANTED)?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a fraction of a unit is rounded; a cast from a float never wraps"
+            )]
+            let size = (value * factor as f64).round() as u64;
+            size
+        }
+    };
+    if size == 0 { Err(NOT_ZERO.to_owned()) } else { Ok(size) }
+}
+
+/// Reads a duration in seconds, with or without a fraction. Never zero.
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.trim().parse().map_err(|_| "a number of seconds, such as 30 or 0.5")?;
+    if seconds == 0.0 {
+        return Err(NOT_ZERO.to_owned());
+    }
+    if !(0.001..=SECONDS_MAX).contains(&seconds) {
+        return Err("at least 0.001 and at most a year of seconds".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// Reads a number of things. Never zero.
+pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
+    match text.trim().parse::<usize>() {
+        Ok(0) => Err(NOT_ZERO.to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("a whole number, 1 or more".to_owned()),
+    }
+}
+
+const NOT_ZERO: &str = "0 does not mean unlimited; give the limit that you want";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_worded_with_one_digit_after_the_point() {
+        for (count, words) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (999, "999 bytes"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (53_000_000, "53.0 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(bytes(count), words);
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_with_and_without_a_unit() {
+        for (text, size) in [
+            ("1", 1),
+            ("200MB", 200_000_000),
+            ("1.5 GiB", 3 << 29),
+            ("1TiB", 1 << 40),
+            (" 10 k ", 10_000),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(size), "{text}");
+        }
+        for wrong in ["", "MB", "-1", "1 XB", "1.2.3", "0", "0 MB", "0.0001", "99999999999TB"] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_never_zero_negative_or_endless() {
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_seconds("30"), Ok(Duration::from_secs(30)));
+        for wrong in ["", "0", "0.0", "-1", "inf", "nan", "1e300", "1e-9", "5s"] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_are_worded() {
+        for (seconds, words) in [(0.44, "0.4 s"), (12.6, "12 s"), (185.0, "3 min 5 s")] {
+            assert_eq!(duration(Duration::from_secs_f64(seconds)), words);
+        }
+    }
+}
