@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use liverysync::{
-    client::{Client, ClientOptions},
+    client::{Client, ClientError, ClientOptions},
     places,
 };
 use liverysync_core::{client::Event, text::escape};
@@ -36,17 +36,24 @@ pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
 async fn sync(args: &ClientArgs, options: ClientOptions) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new()?;
     let folder = options.liveries.display().to_string();
-    let mut client = Client::start(options).map_err(|error| {
-        Failure::new(Exit::Failed, error).hint(
-            "check --liveries: the folder must be there, and you must be allowed to write to it",
-        )
-    })?;
+    let mut client = Client::start(options).map_err(|error| explain(&error))?;
     let mut errand = Errand::new(args, folder);
     let mut view = View::new(&errand.server, args.json, args.dry_run);
     let outcome = watch(&mut client, &mut errand, &mut view, &mut interrupts).await;
     view.close();
     interrupts.unless_again(client.stop()).await?;
     outcome
+}
+
+fn explain(error: &ClientError) -> Failure {
+    let failure = Failure::new(Exit::Failed, error);
+    match error {
+        ClientError::Folder { .. } => failure.hint(
+            "check --liveries: the folder must be there, and you must be allowed to write to it",
+        ),
+        ClientError::Busy { .. } => failure.hint("stop the other client first"),
+        _ => failure,
+    }
 }
 
 async fn watch(

@@ -1,3 +1,0 @@
-pub(super) fn run(_args: &crate::cli::DemoArgs) -> Result<(), crate::exit::Failure> {
-    Ok(())
-}
