@@ -97,12 +97,7 @@ fn whole_file(criterion: &mut Criterion) {
                 mtime: None,
             };
             let mut relay = Relay::new(SyncId::default(), vec![asked], false, Time::ZERO);
-            let info = FileInfo {
-                rel_path: name,
-                size: content.size,
-                sha256: content.hash.to_string(),
-                mtime: None,
-            };
+            let info = FileInfo::new(&name, content, None, false);
             let begin = Message::FileBegin(FileBegin { sync_id: SyncId::default(), info });
             let _begun = relay.handle_message(Time::ZERO, begin);
             send_to(&file, |chunk| {

@@ -5,6 +5,8 @@
 
 mod install;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,

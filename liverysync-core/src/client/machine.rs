@@ -307,13 +307,16 @@ impl ClientMachine {
 
     /// Tells the server all that this PC holds.
     fn publish(&mut self) {
-        let manifest = self.folder.manifest();
+        let (manifest, ours) = (self.folder.manifest(), self.server_is_ours());
         self.transmit(Message::ManifestSummary(ManifestSummary {
             manifest_hash: manifest.hash().to_string(),
             file_count: manifest.len() as u64,
             total_bytes: manifest.total_bytes(),
         }));
-        let files = manifest.iter().map(file_info).collect();
+        let files = manifest
+            .iter()
+            .map(|entry| FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, ours))
+            .collect();
         let full = ManifestFull { sync_id: SyncId::default(), manifest: files };
         self.transmit(Message::ManifestFull(full));
         self.published = Some(manifest);
@@ -417,12 +420,7 @@ impl ClientMachine {
             match outbound.poll() {
                 Next::Begin(file) => self.transmit(Message::FileBegin(FileBegin {
                     sync_id: sync_id.clone(),
-                    info: FileInfo {
-                        rel_path: file.asked,
-                        size: file.content.size,
-                        sha256: file.content.hash.to_string(),
-                        mtime: Some(file.stamp.mtime.as_seconds()),
-                    },
+                    info: FileInfo::new(&file.asked, file.content, Some(file.stamp.mtime), false),
                 })),
                 Next::Read(file, piece) => {
                     let (path, stamp) = (file.path.clone(), file.stamp);
@@ -567,7 +565,7 @@ impl ClientMachine {
                 path
             }
         };
-        let mtime = info.mtime.and_then(UnixTime::from_seconds);
+        let mtime = info.modified();
         Ok((path, Content { hash, size: info.size }, mtime))
     }
 
@@ -1109,15 +1107,6 @@ impl ClientMachine {
         let (rel_path, fault) = if ours { (rel_path, fault) } else { (None, None) };
         let report = ErrorReport { sync_id: sync_id.clone(), message, rel_path, fault };
         self.transmit(Message::Error(report));
-    }
-}
-
-fn file_info(entry: &Entry) -> FileInfo {
-    FileInfo {
-        rel_path: entry.path.as_str().to_owned(),
-        size: entry.content.size,
-        sha256: entry.content.hash.to_string(),
-        mtime: entry.mtime.map(UnixTime::as_seconds),
     }
 }
 

@@ -5,7 +5,6 @@ use crate::{
     manifest::{Entry, Manifest},
     path::RelPath,
     select::{Kind, Listed, Reason, Rules, Skipped, Stamp, select},
-    time::UnixTime,
     wire::v1::FileInfo,
 };
 
@@ -30,7 +29,7 @@ pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> 
     let listed: Vec<_> = files
         .iter()
         .map(|file| {
-            let mtime = file.mtime.and_then(UnixTime::from_seconds).unwrap_or_default();
+            let mtime = file.modified().unwrap_or_default();
             Listed {
                 path: file.rel_path.clone(),
                 kind: Kind::File(Stamp { size: file.size, mtime }),
@@ -45,7 +44,7 @@ pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> 
             .and_then(|path| selection.publish.get(path.key()))
             .filter(|chosen| chosen.path.as_str() == file.rel_path);
         let Some(chosen) = chosen else { continue };
-        let mtime = file.mtime.and_then(UnixTime::from_seconds);
+        let mtime = file.modified();
         let entry = file.sha256.parse().map(|hash| Entry {
             path: chosen.path.clone(),
             content: Content { hash, size: file.size },

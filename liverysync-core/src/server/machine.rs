@@ -18,7 +18,7 @@ use crate::{
     rng::Rng,
     schedule::{self, Load, Want},
     select::Skipped,
-    time::{Earliest, Time, UnixTime},
+    time::{Earliest, Time},
     transfer::{Asked, Relay, RelayEvent, SourceFault},
     union::{Change, MemberId, Union, UnionEntry},
     wire::v1::{
@@ -1149,12 +1149,7 @@ fn is_ours(members: &BTreeMap<MemberId, Member>, id: MemberId) -> bool {
 }
 
 fn union_file(entry: &UnionEntry) -> FileInfo {
-    FileInfo {
-        rel_path: entry.path.as_str().to_owned(),
-        size: entry.content.size,
-        sha256: entry.content.hash.to_string(),
-        mtime: entry.mtime.map(UnixTime::as_seconds),
-    }
+    FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, true)
 }
 
 /// Where a client has each content. Looked up, never walked, so its order does not matter.

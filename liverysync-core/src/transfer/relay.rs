@@ -170,12 +170,7 @@ impl Relay {
         step.events.push(RelayEvent::Began(index));
         step.forward = Some(Message::FileBegin(FileBegin {
             sync_id: self.sync_id.clone(),
-            info: FileInfo {
-                rel_path: file.target_name.clone(),
-                size: file.content.size,
-                sha256: file.content.hash.to_string(),
-                mtime: file.mtime.map(UnixTime::as_seconds),
-            },
+            info: FileInfo::new(&file.target_name, file.content, file.mtime, false),
         }));
     }
 
@@ -268,12 +263,7 @@ mod tests {
         let content = Content::of(bytes);
         Message::FileBegin(FileBegin {
             sync_id: SyncId::default(),
-            info: FileInfo {
-                rel_path: name.into(),
-                size: content.size,
-                sha256: content.hash.to_string(),
-                mtime: None,
-            },
+            info: FileInfo::new(name, content, None, false),
         })
     }
 

@@ -9,7 +9,10 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use crate::hash::ContentHash;
+use crate::{
+    hash::{Content, ContentHash},
+    time::UnixTime,
+};
 
 /// The number that WELCOME and HELLO carry in `liverysync`: the version of our extra fields.
 pub const EXTENSION: u32 = 1;
@@ -171,6 +174,30 @@ pub struct FileInfo {
     /// Its modification time in seconds since the UNIX epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtime: Option<f64>,
+    /// *Ours*: the same in nanoseconds, which a float cannot tell apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtime_ns: Option<i64>,
+}
+
+impl FileInfo {
+    /// Describes a file. `ours` says that the peer understands our extra fields.
+    #[must_use]
+    pub fn new(path: &str, content: Content, mtime: Option<UnixTime>, ours: bool) -> Self {
+        Self {
+            rel_path: path.to_owned(),
+            size: content.size,
+            sha256: content.hash.to_string(),
+            mtime: mtime.map(UnixTime::as_seconds),
+            mtime_ns: mtime.filter(|_| ours).map(UnixTime::as_nanos),
+        }
+    }
+
+    /// The modification time, as exactly as the peer says it; `None` if it says none or no date.
+    #[must_use]
+    pub fn modified(&self) -> Option<UnixTime> {
+        let exact = self.mtime_ns.map(UnixTime::from_nanos);
+        exact.or_else(|| self.mtime.and_then(UnixTime::from_seconds))
+    }
 }
 
 /// See [`Message::ServerState`].
@@ -508,6 +535,7 @@ mod tests {
                     size: 3,
                     sha256: "00".into(),
                     mtime: Some(1.5),
+                    mtime_ns: None,
                 }],
             }),
             r#"{"type":"MANIFEST_FULL","sync_id":"","manifest":[{"rel_path":"T/a b.png","size":3,"sha256":"00","mtime":1.5}]}"#,
@@ -532,6 +560,7 @@ mod tests {
                     size: 1,
                     sha256: "00".into(),
                     mtime: None,
+                    mtime_ns: None,
                 },
             }),
             r#"{"type":"FILE_BEGIN","sync_id":"s","rel_path":"a.png","size":1,"sha256":"00"}"#,
