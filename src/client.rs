@@ -4,7 +4,7 @@ use std::{
     fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -42,6 +42,10 @@ const MESSAGES_MAX: usize = 4;
 
 /// How often the folder is walked where the system cannot tell of changes.
 const UNWATCHED_RESCAN: Duration = Duration::from_secs(5);
+
+/// How long the server may take nothing. It reads no further while a target of this client's files
+/// is slow, and gives up on such a target by itself, sooner than this.
+const WRITE_PATIENCE: Duration = Duration::from_secs(90);
 
 /// How long a client that stops waits for its last messages to leave.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -203,7 +207,7 @@ struct Link {
 
 impl Link {
     fn start(stream: TcpStream) -> io::Result<Self> {
-        let (mut reader, outbox, writer) = split(stream)?;
+        let (mut reader, outbox, writer) = split(stream, WRITE_PATIENCE)?;
         reader.set_limit(frame::PAYLOAD_BYTES_MAX);
         let (to_machine, messages) = mpsc::channel(MESSAGES_MAX);
         let read = tokio::spawn(async move {
@@ -344,7 +348,7 @@ impl Driver {
                     }
                     self.closed = Some(reason);
                 }
-                Output::Transmit(message) => self.transmit(message).await,
+                Output::Transmit(message) => self.transmit(message),
                 Output::Disk(op, request) => self.disk.request(op, request),
                 Output::Event(event) => {
                     let progress = matches!(event, Event::Received { .. } | Event::Sent { .. });
@@ -355,11 +359,12 @@ impl Driver {
         }
     }
 
-    async fn transmit(&mut self, message: Message) {
+    fn transmit(&mut self, message: Message) {
         let Some(link) = &self.link else { return };
         if matches!(message, Message::FileChunk(_)) {
-            // The machine has few chunks under way, fewer than there is room for.
-            link.outbox.send_data(message, Arc::new(AtomicBool::new(false))).await;
+            // Never waits: a client that does not read while it cannot write, and a server that does
+            // not read while its target does not, would wait for each other.
+            link.outbox.send_counted(message);
         } else if !link.outbox.send(message) {
             self.link = None;
             self.closed = Some(LinkError::Stuck.to_string());

@@ -28,7 +28,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-/// How long a frame may take from its first byte to its last, and a write without any progress.
+/// How long a frame may take from its first byte to its last.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// File data that may wait to be written, in bytes; then its source has to wait.
@@ -61,7 +61,9 @@ pub(crate) enum LinkError {
 }
 
 /// Splits a connection into its two ends. The queue is emptied by [`Writer::run`].
-pub(crate) fn split(stream: TcpStream) -> io::Result<(Reader, Outbox, Writer)> {
+///
+/// `patience` is how long a write may go without any progress.
+pub(crate) fn split(stream: TcpStream, patience: Duration) -> io::Result<(Reader, Outbox, Writer)> {
     stream.set_nodelay(true)?;
     let (read, write) = stream.into_split();
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -73,7 +75,7 @@ pub(crate) fn split(stream: TcpStream) -> io::Result<(Reader, Outbox, Writer)> {
     };
     let reader =
         Reader { read, buffer: BytesMut::new(), limit: frame::PAYLOAD_BYTES_MAX, began: None };
-    Ok((reader, outbox, Writer { write, receiver, control_waiting: waiting }))
+    Ok((reader, outbox, Writer { write, receiver, control_waiting: waiting, patience }))
 }
 
 /// The reading end.
@@ -129,6 +131,9 @@ enum Item {
         cancelled: Arc<AtomicBool>,
         _room: OwnedSemaphorePermit,
     },
+    /// A piece of a file that its sender counts.
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only a client counts"))]
+    Counted(Message),
     /// Write what waits, then close.
     Close,
 }
@@ -151,6 +156,12 @@ impl Outbox {
         waiting <= CONTROL_BYTES_MAX
     }
 
+    /// Queues a message of a file at once, for a sender that keeps its own count of what waits.
+    #[cfg(feature = "client")]
+    pub(crate) fn send_counted(&self, message: Message) {
+        let _ended = self.sender.send(Item::Counted(message));
+    }
+
     /// Queues a message of a file once there is room. It is dropped unwritten if `cancelled` is set
     /// by then.
     pub(crate) async fn send_data(&self, message: Message, cancelled: Arc<AtomicBool>) {
@@ -163,6 +174,15 @@ impl Outbox {
     pub(crate) fn close(&self) {
         let _ended = self.sender.send(Item::Close);
     }
+}
+
+/// What is owed to the sender of something once that is written.
+#[derive(Debug)]
+enum Taken {
+    /// Its room in the queue, which is given back by being dropped.
+    Room(#[expect(dead_code, reason = "it is held for its drop")] OwnedSemaphorePermit),
+    /// A word that this session's piece has left.
+    Counted(SyncId),
 }
 
 /// About how many bytes a message takes.
@@ -182,10 +202,11 @@ pub(crate) struct Writer {
     write: OwnedWriteHalf,
     receiver: mpsc::UnboundedReceiver<Item>,
     control_waiting: Arc<AtomicUsize>,
+    patience: Duration,
 }
 
 impl Writer {
-    /// Writes what is queued until the link ends. `sent` is called for each chunk that was written.
+    /// Writes what is queued until the link ends. `sent` is called for each counted piece that was written.
     pub(crate) async fn run(mut self, mut sent: impl FnMut(SyncId)) -> LinkError {
         let mut buffer = BytesMut::with_capacity(2 * WRITE_BYTES);
         let mut taken = Vec::new();
@@ -205,9 +226,8 @@ impl Writer {
                 return error;
             }
             // The room of what was written is free only from here on.
-            for (sync_id, room) in taken.drain(..) {
-                drop(room);
-                if let Some(sync_id) = sync_id {
+            for taken in taken.drain(..) {
+                if let Taken::Counted(sync_id) = taken {
                     sent(sync_id);
                 }
             }
@@ -218,12 +238,7 @@ impl Writer {
         }
     }
 
-    fn append(
-        &self,
-        item: Item,
-        buffer: &mut BytesMut,
-        taken: &mut Vec<(Option<SyncId>, OwnedSemaphorePermit)>,
-    ) -> bool {
+    fn append(&self, item: Item, buffer: &mut BytesMut, taken: &mut Vec<Taken>) -> bool {
         match item {
             Item::Control(message, bytes) => {
                 self.control_waiting.fetch_sub(bytes, Ordering::Relaxed);
@@ -234,11 +249,13 @@ impl Writer {
                     return false;
                 }
                 frame::write(buffer, |out| message.encode(out));
-                let sync_id = match message {
-                    Message::FileChunk(chunk) => Some(chunk.sync_id),
-                    _ => None,
-                };
-                taken.push((sync_id, room));
+                taken.push(Taken::Room(room));
+            }
+            Item::Counted(message) => {
+                frame::write(buffer, |out| message.encode(out));
+                if let Message::FileChunk(chunk) = message {
+                    taken.push(Taken::Counted(chunk.sync_id));
+                }
             }
             Item::Close => return true,
         }
@@ -248,7 +265,7 @@ impl Writer {
     async fn write_all(&mut self, buffer: &mut BytesMut) -> Result<(), LinkError> {
         while !buffer.is_empty() {
             let write = self.write.write_buf(buffer);
-            let count = timeout(FRAME_TIMEOUT, write).await.map_err(|_| LinkError::Stuck)??;
+            let count = timeout(self.patience, write).await.map_err(|_| LinkError::Stuck)??;
             if count == 0 {
                 return Err(LinkError::Closed);
             }

@@ -49,6 +49,9 @@ const ALLOW_LIST_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a source that waits for a slow target is vouched for.
 const WAITING_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long a client may take nothing of what is sent to it.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// How long a link that is closed may take to write what waits.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -302,7 +305,7 @@ impl Control {
         if self.links.len() >= LINKS_MAX {
             return;
         }
-        let Ok((mut reader, outbox, writer)) = split(stream) else { return };
+        let Ok((mut reader, outbox, writer)) = split(stream, WRITE_PATIENCE) else { return };
         reader.set_limit(frame::STRANGER_BYTES_MAX);
         self.next_member += 1;
         let member = MemberId(self.next_member);

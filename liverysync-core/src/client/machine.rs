@@ -43,6 +43,10 @@ const OLD_STATE_INTERVAL: Duration = Duration::from_secs(5);
 /// though its union has another hash: that union may hold what it can never deliver.
 const OLD_QUIET: Duration = Duration::from_secs(20);
 
+/// Pieces of files that are read, or wait to be written to the link, at a time over all sessions: the
+/// link is never kept waiting, and the host's memory has a bound that no server can raise.
+const PIECES_MAX: usize = 8;
+
 /// How long a link must have lasted for the next attempt not to wait longer than the first.
 const STABLE_LINK: Duration = Duration::from_secs(30);
 
@@ -94,6 +98,9 @@ pub struct ClientMachine {
     published: Option<Manifest>,
     inbound: BTreeMap<SyncId, Inbound>,
     outbound: BTreeMap<SyncId, Outbound>,
+    /// Pieces that are being read, and pieces that wait to be written to the link.
+    reading: usize,
+    writing: usize,
     ops: BTreeMap<OpId, Purpose>,
     next_op: u64,
     next_stage: u64,
@@ -127,6 +134,8 @@ impl ClientMachine {
             published: None,
             inbound: BTreeMap::new(),
             outbound: BTreeMap::new(),
+            reading: 0,
+            writing: 0,
             ops: BTreeMap::new(),
             next_op: 0,
             next_stage: 0,
@@ -174,10 +183,11 @@ impl ClientMachine {
             Input::LinkDown(reason) => self.link_down(reason),
             Input::Received(message) => self.receive(message),
             Input::ChunkSent(sync_id) => {
+                self.writing = self.writing.saturating_sub(1);
                 if let Some(outbound) = self.outbound.get_mut(&sync_id) {
                     outbound.handle_sent();
-                    self.pump(&sync_id);
                 }
+                self.pump_all(&sync_id);
             }
             Input::Disk(op, outcome) => self.disk(op, outcome),
             Input::FolderChanged => self.folder.walk_by(self.now.time + CHANGE_PAUSE),
@@ -225,6 +235,7 @@ impl ClientMachine {
         self.fruitless = 0;
         self.in_step = false;
         self.outbound.clear();
+        self.writing = 0;
         for sync_id in self.inbound.keys().cloned().collect::<Vec<_>>() {
             self.abort_inbound(&sync_id);
         }
@@ -414,10 +425,21 @@ impl ClientMachine {
         })
     }
 
+    /// Goes on with every session in which this PC is the source, those after `last` first, so that
+    /// each has its turn.
+    fn pump_all(&mut self, last: &SyncId) {
+        let (before, after): (Vec<_>, Vec<_>) =
+            self.outbound.keys().cloned().partition(|sync_id| sync_id <= last);
+        for sync_id in after.into_iter().chain(before) {
+            self.pump(&sync_id);
+        }
+    }
+
     /// Goes on with a session in which this PC is the source, as far as link and disk allow.
     fn pump(&mut self, sync_id: &SyncId) {
         while let Some(outbound) = self.outbound.get_mut(sync_id) {
-            match outbound.poll() {
+            let room = self.reading + self.writing < PIECES_MAX;
+            match outbound.poll(room) {
                 Next::Begin(file) => self.transmit(Message::FileBegin(FileBegin {
                     sync_id: sync_id.clone(),
                     info: FileInfo::new(&file.asked, file.content, Some(file.stamp.mtime), false),
@@ -425,6 +447,7 @@ impl ClientMachine {
                 Next::Read(file, piece) => {
                     let (path, stamp) = (file.path.clone(), file.stamp);
                     let purpose = Purpose::Read(sync_id.clone(), file, piece.offset);
+                    self.reading += 1;
                     self.request(DiskRequest::Read { path, piece, stamp }, purpose);
                 }
                 Next::End(file) => {
@@ -465,6 +488,7 @@ impl ClientMachine {
             Ok(data) => {
                 let bytes = data.len() as u64;
                 self.event(Event::Sent { sync_id: sync_id.clone(), bytes });
+                self.writing += 1;
                 self.transmit(Message::FileChunk(FileChunk {
                     sync_id,
                     rel_path: file.asked,
@@ -858,7 +882,10 @@ impl ClientMachine {
                 self.apply(effects);
             }
             (Purpose::Read(sync_id, file, offset), DiskOutcome::Read(outcome)) => {
-                self.handle_read(sync_id, file, offset, outcome);
+                self.reading -= 1;
+                self.handle_read(sync_id.clone(), file, offset, outcome);
+                // Where the session is gone, its room is free for others.
+                self.pump_all(&sync_id);
             }
             (Purpose::Stage(sync_id, stage), DiskOutcome::Done(Err(fault)))
             | (Purpose::Seal(sync_id, stage), DiskOutcome::Done(Err(fault)))

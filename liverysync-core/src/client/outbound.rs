@@ -43,9 +43,10 @@ impl Outbound {
         Self { queue, current: None, missing }
     }
 
-    pub(super) fn poll(&mut self) -> Next {
+    /// What to do next; `room` says whether another piece may be read.
+    pub(super) fn poll(&mut self, room: bool) -> Next {
         match &mut self.current {
-            Some((file, sender)) => match sender.poll_piece() {
+            Some((file, sender)) => match room.then(|| sender.poll_piece()).flatten() {
                 Some(piece) => Next::Read(file.clone(), piece),
                 None if sender.is_done() => {
                     self.current.take().map_or(Next::Wait, |(file, _)| Next::End(file))

@@ -272,6 +272,11 @@ impl ServerMachine {
         }
         // A changed manifest is a new start for a source that failed.
         member.owes.clear();
+        // What has arrived must not be scheduled once more before the next step of the union.
+        member.lacking.retain(|key| {
+            let own = manifest.get(key).map(|own| own.content);
+            own.is_none() || own != self.union.get(key).map(|entry| entry.content)
+        });
         let (files, bytes, name) = (manifest.len(), manifest.total_bytes(), member.name.clone());
         self.arrivals += 1;
         self.pending.insert(id, Pending { manifest, arrival: self.arrivals });
@@ -362,7 +367,7 @@ impl ServerMachine {
         let mut targets: Vec<_> = self
             .members
             .iter()
-            .filter(|(_, member)| member.manifest.is_some() && !member.lacking.is_empty())
+            .filter(|(_, member)| member.is_known() && !member.lacking.is_empty())
             .map(|(id, member)| (member.sessions.len(), *id))
             .collect();
         targets.sort_unstable();

@@ -118,8 +118,13 @@ impl Member {
         }
     }
 
-    pub(super) fn is_ours(&self) -> bool {
-        self.generation == Generation::Ours
+    pub(super) const fn is_ours(&self) -> bool {
+        matches!(self.generation, Generation::Ours)
+    }
+
+    /// Whether it is known what it holds: one of ours that was asked may hold more than it said.
+    pub(super) const fn is_known(&self) -> bool {
+        self.manifest.is_some() && !(self.is_ours() && self.asked_at.is_some())
     }
 
     pub(super) fn has(&self, entry: &UnionEntry) -> bool {

@@ -1,0 +1,70 @@
+//! Rivals: two contents under one name.
+
+use liverysync_core::hash::ContentHash;
+
+use crate::league::League;
+
+fn conflict(path: &str, bytes: &[u8]) -> String {
+    let (stem, extension) = path.rsplit_once('.').unwrap();
+    format!("{stem}__CONFLICT__{}.{extension}", ContentHash::of(bytes).short())
+}
+
+#[test]
+fn both_contents_end_everywhere_and_the_loser_keeps_his_bytes() {
+    let mut league = League::new();
+    let path = "Team/decals.png";
+    league.folder("first").write(path, b"established");
+    league.folder("second").write(path, b"rival");
+    let mut first = league.driver("first", &[]);
+    league.wait_in_step(1, 1);
+    let mut second = league.driver("second", &[]);
+    let mut third = league.driver("third", &[]);
+    league.wait_in_step(3, 2);
+
+    let rival = conflict(path, b"rival");
+    for driver in [&first, &second, &third] {
+        assert_eq!(driver.folder.read(path).unwrap(), b"established");
+        assert_eq!(driver.folder.read(&rival).unwrap(), b"rival");
+        assert_eq!(driver.folder.tree().len(), 2);
+    }
+    assert_eq!(second.folder.backups(), [(path.to_owned(), b"rival".to_vec())]);
+    let copied = second.process.wait_for("the copy", |event| {
+        event["event"] == "installed" && event["path"] == rival.as_str()
+    });
+    assert_eq!(copied["copied"], true, "the loser's own bytes were downloaded");
+    assert!(first.folder.backups().is_empty() && third.folder.backups().is_empty());
+
+    // At rest: another livery brings one session to each of the others, and nothing else moves.
+    let sessions = league.server.events("session_began").len();
+    first.folder.write("Late/decals.png", b"late");
+    league.wait_in_step(3, 3);
+    assert_eq!(league.server.events("session_began").len(), sessions + 2);
+
+    // An edited conflict copy is a rival of it, and is not renamed twice.
+    second.folder.write(&rival, b"edited");
+    league.wait_in_step(3, 4);
+    let edited = conflict(path, b"edited");
+    for driver in [&mut first, &mut second, &mut third] {
+        assert_eq!(driver.folder.read(&rival).unwrap(), b"rival");
+        assert_eq!(driver.folder.read(&edited).unwrap(), b"edited");
+        assert_eq!(driver.folder.tree().len(), 4);
+    }
+}
+
+#[test]
+fn a_policy_decides_between_contents_that_are_new_at_once() {
+    // A long gathering of manifests would be needed for a tie; the server's events tell who won.
+    for (policy, winner) in [("lowest-hash", None), ("established", Some(b"one"))] {
+        let mut league = League::with(&["--conflict-policy", policy]);
+        league.folder("a").write("T/decals.png", b"one");
+        league.folder("b").write("T/decals.png", b"two");
+        let a = league.driver("a", &[]);
+        league.wait_in_step(1, 1);
+        let b = league.driver("b", &[]);
+        league.wait_in_step(2, 2);
+        assert_eq!(a.folder.tree(), b.folder.tree());
+        if let Some(winner) = winner {
+            assert_eq!(b.folder.read("T/decals.png").unwrap(), winner);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Sources that skip, lie or fall silent, disks that are full, and peers that are no clients.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
+use crate::league::League;
+
+/// A server that does not wait long for silent sources.
+fn impatient() -> League {
+    League::with(&["--stall-timeout-seconds", "1", "--first-file-timeout-seconds", "2"])
+}
+
+/// A liar and an honest driver hold the same livery; an empty driver must get it from the honest
+/// one, and the liar must not be asked again.
+#[track_caller]
+fn check_other_source_is_used(fault: &str) {
+    let mut league = impatient();
+    let path = "Team/decals.png";
+    let bytes = crate::league::noise("livery", 700_000);
+    for name in ["liar", "honest"] {
+        league.folder(name).write(path, &bytes);
+    }
+    let mut liar = league.old_driver("liar", "1.0.4", &["--fault", fault, "--max-seconds", "80"]);
+    league.server.wait_for_event("manifest");
+    let _honest = league.driver("honest", &[]);
+    league.wait_in_step(2, 1);
+    let empty = league.driver("empty", &[]);
+    league.server.wait_for(&format!("what the liar did ({fault})"), |event| {
+        matches!(event["event"].as_str(), Some("source_fault" | "source_silent" | "left"))
+            && event["name"] == "liar"
+    });
+    league.server.wait_for("that all are in step", |event| event["event"] == "in_step");
+
+    assert_eq!(empty.folder.read(path).unwrap(), bytes, "{fault}");
+    assert!(empty.folder.has_no_leftovers(), "{fault}");
+    assert_eq!(empty.folder.names(), [path], "{fault}");
+    assert!(liar.process.events("asked").len() <= 1, "{fault}: the liar was asked again");
+}
+
+#[test]
+fn a_source_that_skips_is_passed_over() {
+    check_other_source_is_used("skip:Team/decals.png");
+}
+
+#[test]
+fn a_source_with_wrong_bytes_is_passed_over() {
+    check_other_source_is_used("wrong-bytes:Team/decals.png");
+}
+
+#[test]
+fn a_source_with_too_many_bytes_is_passed_over() {
+    check_other_source_is_used("too-many:Team/decals.png");
+}
+
+#[test]
+fn a_source_with_a_gap_is_passed_over() {
+    check_other_source_is_used("gap:Team/decals.png");
+}
+
+#[test]
+fn a_source_that_ends_early_is_passed_over() {
+    check_other_source_is_used("short:Team/decals.png");
+}
+
+#[test]
+fn a_source_that_falls_silent_is_passed_over() {
+    check_other_source_is_used("silent:Team/decals.png");
+}
+
+#[test]
+fn a_source_that_never_answers_is_passed_over() {
+    check_other_source_is_used("mute");
+}
+
+#[test]
+fn a_source_that_leaves_in_the_middle_is_passed_over() {
+    check_other_source_is_used("close:Team/decals.png");
+}
+
+#[test]
+fn a_source_that_announces_something_else_is_passed_over() {
+    check_other_source_is_used("wrong-hash:Team/decals.png");
+}
+
+#[test]
+fn what_a_liar_alone_has_touches_nothing_and_hangs_nobody() {
+    let league = impatient();
+    let liar = league.folder("liar");
+    liar.write("Team/decals.png", &crate::league::noise("liar", 700_000));
+    liar.write("Honest/decals.png", b"sent as it is");
+    let target = league.folder("target");
+    target.write("Own/decals.png", b"untouched");
+    let before = target.tree();
+    let faults = ["--fault", "wrong-bytes:Team/decals.png", "--fault", "other-path:../evil.png"];
+    let _liar = league.old_driver("liar", "1.0.4", &faults);
+    let mut driver = league.driver("target", &[]);
+    driver.process.wait_for("the honest file", |event| {
+        event["event"] == "installed" && event["path"] == "Honest/decals.png"
+    });
+    let standing = driver.process.wait_for_event("in_step");
+    assert_eq!(standing["withheld"], 1);
+    assert!(target.has_no_leftovers());
+    assert_eq!(target.names(), ["Honest/decals.png", "Own/decals.png"]);
+    assert_eq!(target.tree()["Own/decals.png"], before["Own/decals.png"]);
+    assert!(!target.root.parent().unwrap().join("evil.png").exists());
+}
+
+#[test]
+fn strangers_that_speak_something_else_are_shown_out() {
+    let mut league = League::new();
+    let address = format!("127.0.0.1:{}", league.port);
+    for greeting in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"\xff\xff\xff\xff",
+        b"\x00\x00\x00\x02[]",
+        b"\x00\x00\x00\x0f{\"type\":\"PING\"}",
+    ] {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.write_all(greeting).unwrap();
+        let mut answer = Vec::new();
+        // A reset is as good an end as any.
+        let _reset = stream.read_to_end(&mut answer);
+    }
+    league.folder("a").write("T/decals.png", b"still served");
+    let _a = league.driver("a", &[]);
+    let b = league.driver("b", &[]);
+    league.wait_in_step(2, 1);
+    assert_eq!(b.folder.read("T/decals.png").unwrap(), b"still served");
+}
+
+/// A folder on a small disk of its own can be had only where one may mount.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_loses_nothing_and_recovers() {
+    use std::process::Command;
+
+    use crate::process::Process;
+
+    let mut league = League::new();
+    league.folder("a").write("Small/decals.png", b"fits");
+    league.folder("a").write_large("Large/decals.png", 6_000_000);
+    let _a = league.driver("a", &[]);
+    league.wait_in_step(1, 2);
+
+    let small = league.folder("small");
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+        .arg(&small.root)
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("not tried: this user may not mount a small disk");
+        return;
+    }
+    let unmount = || Command::new("umount").arg("-l").arg(&small.root).status();
+    small.write("Own/decals.png", b"untouched");
+    let mut command = crate::process::liverysync();
+    command.args(["client", "--json", "--name", "small", "--port", &league.port.to_string()]);
+    command.arg("--liveries").arg(&small.root);
+    let mut driver = Process::start("small", &mut command);
+    let failed = driver.wait_for_event("receive_failed");
+    driver.wait_for("the small file", |event| {
+        event["event"] == "installed" && event["path"] == "Small/decals.png"
+    });
+    let seen = (small.names(), small.read("Own/decals.png"), small.has_no_leftovers());
+    let grown = Command::new("mount").args(["-o", "remount,size=20m"]).arg(&small.root).status();
+    driver.wait_for("the large file", |event| {
+        event["event"] == "installed" && event["path"] == "Large/decals.png"
+    });
+    drop(driver);
+    let _unmounted = unmount();
+    assert_eq!(failed["reason"], "the disk is full");
+    assert_eq!(failed["path"], "Large/decals.png");
+    assert_eq!(seen.0, ["Own/decals.png", "Small/decals.png"]);
+    assert_eq!(seen.1.unwrap(), b"untouched");
+    assert!(seen.2, "something was left in .tmp");
+    assert!(grown.unwrap().success());
+}

@@ -1,0 +1,199 @@
+//! A league of real processes on loopback, and the folders of its drivers.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use liverysync_core::hash::Hasher;
+
+use crate::process::{Process, liverysync, peer};
+
+/// What lies at a path: digest and modification time.
+pub(crate) type Tree = BTreeMap<String, (String, SystemTime)>;
+
+pub(crate) struct League {
+    dir: tempfile::TempDir,
+    pub(crate) server: Process,
+    pub(crate) port: u64,
+}
+
+impl League {
+    pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts a server with these options besides its own.
+    pub(crate) fn with(options: &[&str]) -> Self {
+        let mut command = liverysync();
+        command.args(["server", "--host", "127.0.0.1", "--port", "0", "--json"]).args(options);
+        Self::of(Process::start("server", &mut command))
+    }
+
+    /// Starts a server of protocol 1.
+    pub(crate) fn old(generation: &str) -> Self {
+        let mut command = peer("old_server.py");
+        command.args(["--generation", generation]);
+        Self::of(Process::start("old server", &mut command))
+    }
+
+    fn of(mut server: Process) -> Self {
+        let port = server.wait_for_event("listening")["port"].as_u64().unwrap();
+        Self { dir: tempfile::tempdir().unwrap(), server, port }
+    }
+
+    /// The folder of a driver; it is made if it is not there.
+    pub(crate) fn folder(&self, name: &str) -> Folder {
+        let root = self.dir.path().join(name);
+        fs::create_dir_all(&root).unwrap();
+        Folder { root }
+    }
+
+    /// Starts a client of ours on the folder of that name.
+    pub(crate) fn driver(&self, name: &str, options: &[&str]) -> Driver {
+        let folder = self.folder(name);
+        let mut command = liverysync();
+        command.args(["client", "--json", "--port", &self.port.to_string(), "--name", name]);
+        command.arg("--liveries").arg(&folder.root).args(options);
+        Driver { process: Process::start(name, &mut command), folder }
+    }
+
+    /// Starts a client of protocol 1 on the folder of that name.
+    pub(crate) fn old_driver(&self, name: &str, generation: &str, options: &[&str]) -> Driver {
+        let folder = self.folder(name);
+        let mut command = peer("old_client.py");
+        command.args([
+            "--generation",
+            generation,
+            "--port",
+            &self.port.to_string(),
+            "--name",
+            name,
+        ]);
+        command.arg("--root").arg(&folder.root).args(options);
+        let mut process = Process::start(name, &mut command);
+        process.wait_for_event("connected");
+        Driver { process, folder }
+    }
+
+    /// Waits until the server says that so many clients are in step with so many files.
+    pub(crate) fn wait_in_step(&mut self, clients: usize, files: usize) {
+        self.server.wait_for(
+            &format!("that {clients} clients are in step with {files} files"),
+            |event| {
+                event["event"] == "in_step"
+                    && event["clients"] == clients
+                    && event["files"] == files
+            },
+        );
+    }
+}
+
+/// A driver at his PC.
+pub(crate) struct Driver {
+    pub(crate) process: Process,
+    pub(crate) folder: Folder,
+}
+
+/// A liveries folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    pub(crate) root: PathBuf,
+}
+
+impl Folder {
+    /// Writes a file with a date of its own, long ago.
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
+        let full = self.root.join(path);
+        fs::create_dir_all(full.parent().unwrap()).unwrap();
+        fs::write(&full, bytes).unwrap();
+        let age = Duration::from_nanos(86_400_123_456_700 + 1_000_000_000 * path.len() as u64);
+        let file = File::options().write(true).open(&full).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    /// Writes a file of `bytes` bytes that differ by path and driver.
+    pub(crate) fn write_large(&self, path: &str, bytes: usize) {
+        self.write(path, &noise(&format!("{}{path}", self.root.display()), bytes));
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Option<Vec<u8>> {
+        fs::read(self.root.join(path)).ok()
+    }
+
+    /// All that is the driver's: everything but `.backup` and `.tmp`.
+    pub(crate) fn tree(&self) -> Tree {
+        let mut tree = Tree::new();
+        walk(&self.root, &self.root, &mut tree);
+        tree.retain(|path, _| !path.starts_with(".backup/") && !path.starts_with(".tmp/"));
+        tree
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.tree().into_keys().collect()
+    }
+
+    /// What lies in the backups: path below the folder of the moment, and bytes.
+    pub(crate) fn backups(&self) -> Vec<(String, Vec<u8>)> {
+        let mut tree = Tree::new();
+        walk(&self.root, &self.root.join(".backup"), &mut tree);
+        let read = |path: String| {
+            let (_, rest) = path.strip_prefix(".backup/").unwrap().split_once('/').unwrap();
+            (rest.to_owned(), self.read(&path).unwrap())
+        };
+        tree.into_keys().map(read).collect()
+    }
+
+    /// Whether nothing is left of anything that was being received.
+    pub(crate) fn has_no_leftovers(&self) -> bool {
+        fs::read_dir(self.root.join(".tmp")).is_ok_and(|mut left| left.next().is_none())
+            || !self.root.join(".tmp").exists()
+    }
+}
+
+fn walk(root: &Path, folder: &Path, tree: &mut Tree) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(root, &path, tree);
+        } else {
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+            let modified = fs::metadata(&path).unwrap().modified().unwrap();
+            tree.insert(name, (digest(&path), modified));
+        }
+    }
+}
+
+fn digest(path: &Path) -> String {
+    let (mut file, mut hasher) = (File::open(path).unwrap(), Hasher::default());
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer).unwrap() {
+            0 => return hasher.finish().to_string(),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+/// Bytes that do not repeat, the same for the same name.
+pub(crate) fn noise(name: &str, bytes: usize) -> Vec<u8> {
+    let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mut state = seed | 1;
+    let mut words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    let mut all = Vec::with_capacity(bytes + 8);
+    while all.len() < bytes {
+        all.extend(words.next().unwrap());
+    }
+    all.truncate(bytes);
+    all
+}

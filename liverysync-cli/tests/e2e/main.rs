@@ -1,0 +1,11 @@
+//! Whole leagues of real processes on loopback, in temporary folders.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod conflicts;
+mod faults;
+mod league;
+mod leagues;
+mod one_pass;
+mod process;
+mod protocol_1;

@@ -1,0 +1,151 @@
+//! Real processes that print one JSON object per line, and waiting for what they say.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// How long anything may take before a test gives up: long, because the machine may be busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A running program. It is ended when this is dropped.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    lines: Receiver<Value>,
+    seen: Vec<Value>,
+    /// The first line that no wait has passed yet.
+    next: usize,
+    errors: Receiver<String>,
+}
+
+impl Process {
+    pub(crate) fn start(name: &str, command: &mut Command) -> Self {
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            piped.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let (line_in, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                if line_in.send(value).is_err() {
+                    return;
+                }
+            }
+        });
+        let (error_in, errors) = channel();
+        let mut stderr = child.stderr.take().unwrap();
+        thread::spawn(move || {
+            let mut text = String::new();
+            let _ended = stderr.read_to_string(&mut text);
+            let _unread = error_in.send(text);
+        });
+        Self { name: name.to_owned(), child, lines, seen: Vec::new(), next: 0, errors }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for an event that `matches` among those that no earlier wait has passed.
+    pub(crate) fn wait_for(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            while let Some(value) = self.seen.get(self.next) {
+                self.next += 1;
+                if matches(value) {
+                    return value.clone();
+                }
+            }
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(value) => self.seen.push(value),
+                Err(reason) => self.give_up(what, reason),
+            }
+        }
+    }
+
+    fn give_up(&mut self, what: &str, reason: RecvTimeoutError) -> ! {
+        let _ended = self.child.kill();
+        let errors = self.errors.recv_timeout(Duration::from_secs(5)).unwrap_or_default();
+        let noise = |value: &&Value| !matches!(value["event"].as_str(), Some("received" | "sent"));
+        let seen: Vec<_> = self.seen.iter().filter(noise).map(Value::to_string).collect();
+        let name = &self.name;
+        panic!("{name} never said {what} ({reason}); it said:\n{}\n{errors}", seen.join("\n"));
+    }
+
+    /// Waits for an event of this name.
+    pub(crate) fn wait_for_event(&mut self, event: &str) -> Value {
+        self.wait_for(event, |value| value["event"] == event)
+    }
+
+    /// All events of this name that have been printed so far.
+    pub(crate) fn events(&mut self, event: &str) -> Vec<Value> {
+        self.seen.extend(self.lines.try_iter());
+        self.seen.iter().filter(|value| value["event"] == event).cloned().collect()
+    }
+
+    /// Waits for the end of the program.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        // Its output ends when it does.
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(value) => self.seen.push(value),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(reason) => self.give_up("that it ends", reason),
+            }
+        }
+        self.child.wait().unwrap()
+    }
+
+    /// Ends it as a user would.
+    #[cfg(unix)]
+    pub(crate) fn interrupt(&mut self) -> ExitStatus {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        assert!(sent.success());
+        self.wait()
+    }
+
+    /// The most memory that it has held so far, in MB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_megabytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kilobytes / 1024
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+/// The program under test.
+pub(crate) fn liverysync() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_liverysync"));
+    // Whatever the caller's own settings are, a test has its own.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LIVERYSYNC_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A program of the test peers that speak protocol 1.
+pub(crate) fn peer(script: &str) -> Command {
+    let peers = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/peers");
+    let mut command = Command::new("python3");
+    command.arg("-B").arg(peers.join(script));
+    command
+}

@@ -1,0 +1,141 @@
+//! The programs of the field beside ours, in both roles. The peers report as `unexpected` whatever
+//! protocol 1 does not know, and any second file that begins before the first has ended.
+
+use serde_json::Value;
+
+use crate::league::{Driver, Folder, League};
+
+#[track_caller]
+fn assert_nothing_unexpected(driver: &mut Driver) {
+    let unexpected = driver.process.events("unexpected");
+    assert!(unexpected.is_empty(), "{unexpected:?}");
+    assert!(driver.process.events("unknown_message").is_empty());
+}
+
+/// Protocol 1 carries dates as floats, which are exact to about 0.2 microseconds.
+#[track_caller]
+fn assert_same_to_the_microsecond(one: &Folder, other: &Folder) {
+    let (one, other) = (one.tree(), other.tree());
+    assert!(one.keys().eq(other.keys()));
+    for (path, (digest, date)) in &one {
+        let (other_digest, other_date) = &other[path];
+        let apart = date.duration_since(*other_date).unwrap_or_else(|later| later.duration());
+        assert!(digest == other_digest && apart.as_nanos() < 1000, "{path}: {apart:?}");
+    }
+}
+
+/// How often each file was begun towards an old client.
+fn begun_at_most(driver: &mut Driver) -> u64 {
+    let begins = driver.process.events("begin");
+    begins.iter().filter_map(|event| event["times"].as_u64()).max().unwrap_or(0)
+}
+
+#[test]
+fn both_old_clients_beside_ours_on_our_server() {
+    let mut league = League::with(&["--manifest-stale-seconds", "2"]);
+    let (ours, first, last) =
+        (league.folder("ours"), league.folder("first"), league.folder("1.0.4"));
+    ours.write_large("Ours #1/decals.png", 800_001);
+    ours.write("Ours #1/readme.txt", b"1.0.4 takes no text");
+    first.write_large("Première/decals.png", 300_000);
+    first.write("Première/decals.json", b"{}");
+    last.write_large("最後/decals.png", 262_144);
+    first.write("Both/decals.png", b"of the first");
+
+    let _ours = league.driver("ours", &[]);
+    let mut first = league.old_driver("first", "first", &[]);
+    league.wait_in_step(2, 5);
+    // The rival of a name that is established.
+    last.write("Both/decals.png", b"of 1.0.4, and older than what it gets");
+    let mut last = league.old_driver("1.0.4", "1.0.4", &[]);
+    let rival = liverysync_core::hash::ContentHash::of(b"of 1.0.4, and older than what it gets");
+    let rival = format!("Both/decals__CONFLICT__{}.png", rival.short());
+    league.wait_in_step(3, 7);
+
+    let everything = [
+        "Both/decals.png".to_owned(),
+        rival.clone(),
+        "Ours #1/decals.png".to_owned(),
+        "Ours #1/readme.txt".to_owned(),
+        "Première/decals.json".to_owned(),
+        "Première/decals.png".to_owned(),
+        "最後/decals.png".to_owned(),
+    ];
+    for folder in [&ours, &first.folder] {
+        assert_eq!(folder.names(), everything);
+        assert_eq!(folder.read("Both/decals.png").unwrap(), b"of the first");
+        assert_eq!(folder.read("Première/decals.png"), first.folder.read("Première/decals.png"));
+        assert_eq!(folder.read("最後/decals.png"), last.folder.read("最後/decals.png"));
+    }
+    let refused = |name: &&String| name.contains("__CONFLICT__") || name.ends_with(".txt");
+    let expected: Vec<_> = everything.iter().filter(|name| !refused(name)).cloned().collect();
+    assert_eq!(last.folder.names(), expected);
+
+    // Two refreshes of every manifest later, nothing has been offered again.
+    let begun = (begun_at_most(&mut first), begun_at_most(&mut last));
+    for _ in 0..2 {
+        last.process
+            .wait_for("an answer to a request", |event: &Value| event["event"] == "manifest");
+    }
+    assert_eq!((begun_at_most(&mut first), begun_at_most(&mut last)), begun);
+    assert_eq!(begun, (1, 1));
+    for driver in [&mut first, &mut last] {
+        assert_nothing_unexpected(driver);
+        assert!(driver.process.events("refused").is_empty());
+        assert!(driver.process.events("mismatch").is_empty());
+    }
+}
+
+#[track_caller]
+fn check_on_old_server(generation: &str) {
+    let mut league = League::old(generation);
+    let (a, b) = (league.folder("a"), league.folder("b"));
+    a.write_large("Aé/decals.png", 600_000);
+    a.write("Aé/decals.json", b"{}");
+    b.write_large("B 日本/decals.png", 10);
+    let mut old = league.old_driver("old", "1.0.4", &[]);
+    old.folder.write("Old/decals.png", b"of the old client");
+    let mut drivers = [league.driver("a", &[]), league.driver("b", &[])];
+    let all = ["Aé/decals.json", "Aé/decals.png", "B 日本/decals.png", "Old/decals.png"];
+    for driver in &mut drivers {
+        let own = driver.folder.names().len();
+        for _ in own..all.len() {
+            driver.process.wait_for_event("installed");
+        }
+        assert_eq!(driver.folder.names(), all, "{generation}");
+        assert!(driver.folder.has_no_leftovers());
+    }
+    assert_same_to_the_microsecond(&drivers[0].folder, &drivers[1].folder);
+    let unexpected = league.server.events("unexpected");
+    assert!(unexpected.is_empty(), "{generation}: {unexpected:?}");
+    assert!(league.server.events("frozen").is_empty(), "{generation}");
+    assert_nothing_unexpected(&mut old);
+
+    // A client that is stopped in the middle must not freeze the server for the others.
+    drivers[0].process.interrupt();
+    drivers[1].folder.write("Later/decals.png", b"later");
+    old.process.wait_for("the later livery", |event| {
+        event["event"] == "installed" && event["path"] == "Later/decals.png"
+    });
+}
+
+#[test]
+fn ours_on_the_first_old_server() {
+    check_on_old_server("first");
+}
+
+#[test]
+fn ours_on_the_later_old_server() {
+    check_on_old_server("later");
+}
+
+#[test]
+fn once_ends_on_an_old_server() {
+    let league = League::old("later");
+    league.folder("old").write("Old/decals.png", b"of the old client");
+    let _old = league.old_driver("old", "1.0.4", &[]);
+    league.folder("a").write("A/decals.png", b"a");
+    let mut a = league.driver("a", &["--once", "--timeout", "80"]);
+    assert_eq!(a.process.wait().code(), Some(0));
+    assert_eq!(a.folder.names(), ["A/decals.png", "Old/decals.png"]);
+}
