@@ -265,7 +265,7 @@ enum Kind {
 
 impl Kind {
     fn of(arg: &Arg) -> Self {
-        match arg.get_value_names().and_then(<[_]>::first).map(|name| name.as_str()) {
+        match arg.get_value_names().and_then(<[_]>::first).map(clap::builder::Str::as_str) {
             Some("BOOL") => Self::Flag,
             Some("LIST") => Self::List,
             Some("N" | "PORT" | "SECONDS") => Self::Number,

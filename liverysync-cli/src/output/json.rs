@@ -284,9 +284,146 @@ const fn role_word(role: Role) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use liverysync_core::{path::Extensions, union::MemberId};
+    use std::time::Duration;
+
+    use liverysync_core::{
+        hash::ContentHash,
+        path::Extensions,
+        pathmap::Collision,
+        server::Withheld,
+        transfer::SourceFault,
+        union::{MemberId, Refusal},
+    };
 
     use super::*;
+
+    fn path() -> RelPath {
+        RelPath::parse("#2/decals.png", &Extensions::default()).unwrap()
+    }
+
+    /// The fields of an object, in order.
+    fn fields(json: &str) -> Vec<String> {
+        let object: serde_json::Value = serde_json::from_str(json).unwrap();
+        let mut names: Vec<_> = object.as_object().unwrap().keys().cloned().collect();
+        names.sort_by_key(|name| json.find(&format!("\"{name}\":")));
+        names
+    }
+
+    /// Compares an event with its row in the table below `heading`.
+    #[track_caller]
+    fn check_documented(heading: &str, json: &str) {
+        let object: serde_json::Value = serde_json::from_str(json).unwrap();
+        let name = object["event"].as_str().unwrap();
+        let documentation = include_str!("../../../docs/json.md");
+        let section = documentation.split("\n## ").find(|part| part.starts_with(heading)).unwrap();
+        let row = section.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("{name} is not documented"));
+        let told: Vec<_> = row.split('|').nth(2).unwrap().split('`').skip(1).step_by(2).collect();
+        assert_eq!(fields(json)[1..], told, "{name}");
+    }
+
+    #[test]
+    fn every_event_of_a_server_is_as_documented() {
+        let (member, name) = (MemberId(1), String::from("Aoi"));
+        let sync_id = SyncId::new("s").unwrap();
+        check_documented("Server", &listening(([127, 0, 0, 1], 9239).into()));
+        for event in [
+            server::Event::Joined {
+                member,
+                name: name.clone(),
+                address: String::new(),
+                generation: Generation::V104,
+            },
+            server::Event::Left { member, name: name.clone(), reason: String::new() },
+            server::Event::Manifest { name: name.clone(), files: 0, bytes: 0, left_out: vec![] },
+            server::Event::Conflict { name: name.clone(), path: path(), conflict_path: path() },
+            server::Event::Refused {
+                name: name.clone(),
+                path: path(),
+                reason: Refusal::Collision(Collision::Folder),
+            },
+            server::Event::SessionBegan {
+                sync_id: sync_id.clone(),
+                source: None,
+                target: name.clone(),
+                files: 0,
+                bytes: 0,
+            },
+            server::Event::SessionEnded {
+                sync_id,
+                source: None,
+                target: name.clone(),
+                installed: 0,
+                failed: 0,
+            },
+            server::Event::SourceFault {
+                name: name.clone(),
+                path: String::new(),
+                fault: SourceFault::Skipped,
+            },
+            server::Event::SourceSilent { name: name.clone(), files: 0 },
+            server::Event::TargetFault {
+                name: name.clone(),
+                path: path(),
+                message: String::new(),
+                for_good: true,
+            },
+            server::Event::Withheld { name, path: path(), reason: Withheld::Declined },
+            server::Event::InStep { clients: 0, files: 0, union_hash: ContentHash::of(b"") },
+        ] {
+            check_documented("Server", &server(&event).unwrap());
+        }
+    }
+
+    #[test]
+    fn every_event_of_a_client_is_as_documented() {
+        let sync_id = SyncId::new("s").unwrap();
+        let (bytes, reason) = (0, String::new());
+        let session = || sync_id.clone();
+        for event in [
+            client::Event::Connected { ours: true },
+            client::Event::Disconnected { reason: reason.clone(), retry_in: Duration::ZERO },
+            client::Event::FolderUnreadable(reason.clone()),
+            client::Event::Scanned { files: 0, bytes },
+            client::Event::Skipped(Skipped { path: String::new(), reason: Reason::Link }),
+            client::Event::SessionBegan {
+                sync_id: session(),
+                role: Role::Source,
+                peer: None,
+                files: None,
+            },
+            client::Event::Receiving { sync_id: session(), path: path(), bytes },
+            client::Event::Received { sync_id: session(), bytes },
+            client::Event::Sent { sync_id: session(), bytes },
+            client::Event::FileSent { sync_id: session(), path: path(), bytes },
+            client::Event::Installed {
+                sync_id: session(),
+                path: path(),
+                bytes,
+                backup: None,
+                copied: false,
+                kept_as: None,
+            },
+            client::Event::SendFailed {
+                sync_id: session(),
+                path: String::new(),
+                reason: reason.clone(),
+            },
+            client::Event::ReceiveFailed {
+                sync_id: session(),
+                path: String::new(),
+                reason: reason.clone(),
+                declined: false,
+            },
+            client::Event::SessionEnded { sync_id: session() },
+            client::Event::ServerError(reason),
+            client::Event::Standing { missing: 0, missing_bytes: 0, wanted: 0, withheld: 0 },
+            client::Event::InStep { files: 0, bytes, withheld: 0, certain: true },
+            client::Event::Plan(client::Plan::default()),
+        ] {
+            check_documented("Client", &client(&event).unwrap());
+        }
+    }
 
     #[test]
     fn names_stay_what_they_are_and_lines_stay_one_line() {
@@ -304,10 +441,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_null() {
-        let path = RelPath::parse("#2/decals.png", &Extensions::default()).unwrap();
         let event = client::Event::Installed {
             sync_id: SyncId::new("s1").unwrap(),
-            path,
+            path: path(),
             bytes: 7,
             backup: None,
             copied: false,

@@ -19,29 +19,29 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder, and the environment of the programs that run in it.
-pub struct Test {
+pub(crate) struct Test {
     folder: TempDir,
     variables: Vec<(String, String)>,
 }
 
 impl Test {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
     }
 
     /// Sets a variable for the programs that run from here on.
-    pub fn env(&mut self, name: &str, value: &str) -> &mut Self {
+    pub(crate) fn env(&mut self, name: &str, value: &str) -> &mut Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// The path of something in the folder.
-    pub fn path(&self, below: &str) -> PathBuf {
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.folder.path().join(below)
     }
 
     /// Makes a file, with its folders.
-    pub fn file(&self, below: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn file(&self, below: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(below);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
@@ -49,7 +49,7 @@ impl Test {
     }
 
     /// Makes a folder.
-    pub fn folder(&self, below: &str) -> PathBuf {
+    pub(crate) fn folder(&self, below: &str) -> PathBuf {
         let path = self.path(below);
         fs::create_dir_all(&path).unwrap();
         path
@@ -74,12 +74,12 @@ impl Test {
 
     /// Runs the program to its end.
     #[track_caller]
-    pub fn run(&self, args: &[&str]) -> Finished {
+    pub(crate) fn run(&self, args: &[&str]) -> Finished {
         self.start(args).finish()
     }
 
     /// Starts the program.
-    pub fn start(&self, args: &[&str]) -> Running {
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
         let mut child = self.command(args).spawn().unwrap();
         let stdout = lines(child.stdout.take().unwrap());
         let stderr = lines(child.stderr.take().unwrap());
@@ -88,7 +88,7 @@ impl Test {
     }
 
     /// Starts the program and reads none of its output: its pipe is closed at once.
-    pub fn start_unread(&self, args: &[&str]) -> Child {
+    pub(crate) fn start_unread(&self, args: &[&str]) -> Child {
         let mut child = self.command(args).spawn().unwrap();
         drop(child.stdout.take());
         child
@@ -96,7 +96,7 @@ impl Test {
 
     /// Starts a server on a free port of loopback, and returns the port when it listens.
     #[track_caller]
-    pub fn server(&self, args: &[&str]) -> (Running, u16) {
+    pub(crate) fn server(&self, args: &[&str]) -> (Running, u16) {
         let mut all = vec!["server", "--host", "127.0.0.1", "--port", "0"];
         all.extend(args);
         let mut server = self.start(&all);
@@ -121,7 +121,7 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// A program that runs. It is killed when the test is over.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     what: String,
     stdout: Receiver<String>,
@@ -133,13 +133,13 @@ pub struct Running {
 impl Running {
     /// Waits for a line on standard output that holds `part`.
     #[track_caller]
-    pub fn line(&mut self, part: &str) -> String {
+    pub(crate) fn line(&mut self, part: &str) -> String {
         self.line_of(0, part)
     }
 
     /// Waits for a line on standard error that holds `part`.
     #[track_caller]
-    pub fn note(&mut self, part: &str) -> String {
+    pub(crate) fn note(&mut self, part: &str) -> String {
         self.line_of(1, part)
     }
 
@@ -168,27 +168,27 @@ impl Running {
     }
 
     /// The number of the process, for signals.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Asks the program to stop, as a terminal or a service manager does.
     #[cfg(unix)]
     #[track_caller]
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let kill = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
         assert!(kill.unwrap().success());
     }
 
     /// Ends the program at once, as a power cut does.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Waits for the end of the program.
     #[track_caller]
-    pub fn finish(mut self) -> Finished {
+    pub(crate) fn finish(mut self) -> Finished {
         let deadline = Instant::now() + PATIENCE;
         // Its outputs end when it does.
         for (output, source) in [&self.stdout, &self.stderr].into_iter().enumerate() {
@@ -218,48 +218,48 @@ impl Drop for Running {
 }
 
 /// A program that has ended, with all that it said.
-pub struct Finished {
+pub(crate) struct Finished {
     what: String,
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Finished {
     #[track_caller]
-    pub fn code(self, code: i32) -> Self {
+    pub(crate) fn code(self, code: i32) -> Self {
         let Self { what, stdout, stderr, .. } = &self;
         assert_eq!(self.code, Some(code), "`{what}`\nstdout:\n{stdout}stderr:\n{stderr}");
         self
     }
 
     #[track_caller]
-    pub fn stdout(self, expected: &str) -> Self {
+    pub(crate) fn stdout(self, expected: &str) -> Self {
         assert_eq!(self.stdout, expected, "`{}`\nstderr:\n{}", self.what, self.stderr);
         self
     }
 
     #[track_caller]
-    pub fn stdout_has(self, part: &str) -> Self {
+    pub(crate) fn stdout_has(self, part: &str) -> Self {
         assert!(self.stdout.contains(part), "`{}` lacks {part:?}:\n{}", self.what, self.stdout);
         self
     }
 
     #[track_caller]
-    pub fn stderr(self, expected: &str) -> Self {
+    pub(crate) fn stderr(self, expected: &str) -> Self {
         assert_eq!(self.stderr, expected, "`{}`", self.what);
         self
     }
 
     #[track_caller]
-    pub fn stderr_has(self, part: &str) -> Self {
+    pub(crate) fn stderr_has(self, part: &str) -> Self {
         assert!(self.stderr.contains(part), "`{}` lacks {part:?}:\n{}", self.what, self.stderr);
         self
     }
 }
 
 /// All files below `root`, with `/` between folders, but for `.backup` and `.tmp`.
-pub fn files(root: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(root: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
     fn walk(at: &Path, below: &str, found: &mut std::collections::BTreeMap<String, Vec<u8>>) {
         for entry in fs::read_dir(at).unwrap() {
             let entry = entry.unwrap();

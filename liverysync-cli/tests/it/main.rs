@@ -1,5 +1,7 @@
 //! The program from outside: its command line, its outputs and its exit codes.
 
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
 #[path = "../common/mod.rs"]
 mod common;
 
