@@ -1,5 +1,30 @@
-//! Keeps the custom liveries of a league the same on every driver's PC.
+//! Keeps the custom liveries of an Assetto Corsa Competizione league the same on every driver's PC.
+//!
+//! This package is the tokio shell around [`core`], which takes every decision: sockets, disk, file
+//! events and clocks, and nothing else. Start from
+//!
+//! - [`client::Client`] (feature `client`, on by default), a driver's PC;
+//! - [`server::Server`] (feature `server`), the league's server;
+//! - [`scan::scan`], what a folder holds and what of it travels;
+//! - [`places`], where the game keeps its liveries.
 
 #![forbid(unsafe_code)]
 
 pub use liverysync_core as core;
+
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(any(feature = "client", feature = "server"))]
+mod clock;
+#[cfg(feature = "client")]
+mod disk;
+#[cfg(any(feature = "client", feature = "server"))]
+mod events;
+#[cfg(any(feature = "client", feature = "server"))]
+mod link;
+#[cfg(feature = "client")]
+pub mod places;
+#[cfg(feature = "client")]
+pub mod scan;
+#[cfg(feature = "server")]
+pub mod server;

@@ -1,5 +1,68 @@
-//! The decisions of liverysync, without I/O.
+//! The decisions of liverysync, without I/O: no disk, no socket, no clock, no thread and no ambient
+//! randomness. One seed and one list of inputs give one list of outputs, so a league of any size
+//! runs in one process in virtual time.
+//!
+//! Start from
+//!
+//! - [`ServerMachine`](server::ServerMachine) and [`ClientMachine`](client::ClientMachine), the two
+//!   machines that a host drives: feed one input, then poll outputs until a timeout comes out;
+//! - [`Union`](union::Union) and [`Manifest`](manifest::Manifest), what a league and a PC hold;
+//! - [`RelPath`](path::RelPath), the only form in which a name travels.
+//!
+//! The package `liverysync` has the tokio shell around it.
+//!
+//! # Driving a machine
+//!
+//! ```
+//! use liverysync_core::{
+//!     client::{ClientConfig, ClientMachine, DiskOutcome, DiskRequest, Input, Now, Output},
+//!     time::Time,
+//! };
+//!
+//! let mut now = Now::default();
+//! let mut machine = ClientMachine::new(ClientConfig::default(), 1, now);
+//! let mut connected = false;
+//! while !connected {
+//!     let mut outcomes = Vec::new();
+//!     let wake = loop {
+//!         match machine.poll_output() {
+//!             Output::Connect => connected = true,
+//!             Output::Disk(op, DiskRequest::List) => outcomes.push((op, DiskOutcome::Listed(Ok(vec![])))),
+//!             Output::Disk(op, _) => outcomes.push((op, DiskOutcome::Done(Ok(())))),
+//!             Output::Timeout(wake) => break wake,
+//!             Output::Transmit(_) | Output::Disconnect(_) | Output::Event(_) => {}
+//!         }
+//!     };
+//!     // One input, then drain again; a real host waits for whatever comes first.
+//!     let input = match outcomes.pop() {
+//!         Some((op, outcome)) => Input::Disk(op, outcome),
+//!         None => Input::Timeout,
+//!     };
+//!     now.time = wake.map_or(now.time, |wake| wake.at).max(now.time);
+//!     machine.handle_input(now, input);
+//! #   while let Some((op, outcome)) = outcomes.pop() {
+//! #       while !matches!(machine.poll_output(), Output::Timeout(_)) {}
+//! #       machine.handle_input(now, Input::Disk(op, outcome));
+//! #   }
+//! }
+//! # assert!(now.time >= Time::ZERO);
+//! ```
 
 #![forbid(unsafe_code)]
 
+pub mod client;
+pub mod conflict;
+pub mod diff;
+pub mod hash;
+pub mod manifest;
 pub mod path;
+pub mod pathmap;
+mod rng;
+pub mod schedule;
+pub mod select;
+pub mod server;
+pub mod text;
+pub mod time;
+pub mod transfer;
+pub mod union;
+pub mod wire;

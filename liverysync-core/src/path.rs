@@ -1,20 +1,290 @@
 //! The path rule: which names may travel, and which of them are the same file.
+//!
+//! A peer chooses the names of the files that a driver's PC writes, so a [`RelPath`] can only be made by
+//! [`RelPath::parse`], which refuses what could leave the liveries root, name a device, or reach another file
+//! than the one it spells, on any PC of the league. It refuses and never repairs: a name that was quietly changed
+//! would come back as another file at the next scan.
+//!
+//! Spellings that differ only in case or in Unicode normalisation are the same file on Windows and for the game:
+//! they share a [`PathKey`], made by [`fold()`].
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+mod extensions;
+mod fold;
+mod rule;
+
+use std::{
+    borrow::Borrow,
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use serde::{Serialize, Serializer};
+
+pub use self::{
+    extensions::{Extensions, InvalidExtension},
+    fold::fold,
+    rule::{InvalidPath, PathFault},
+};
 
 /// A checked path below a liveries root: `/` between components, safe on every PC.
 ///
-/// Compared and ordered by its spelling; two spellings of one file share a [`PathKey`].
+/// Compared and ordered by its spelling; two spellings of one file share a [`PathKey`]. Cloning copies no text.
 #[derive(Clone)]
 pub struct RelPath {
     text: Arc<str>,
     key: PathKey,
 }
 
-/// What makes two spellings the same file: NFC and case-folded, per component.
+impl RelPath {
+    /// Checks a path.
+    ///
+    /// # Errors
+    ///
+    /// Returns the path with the first reason found. [`PathFault::Extension`] comes last: such a path is
+    /// sound otherwise.
+    pub fn parse(text: &str, extensions: &Extensions) -> Result<Self, InvalidPath> {
+        match rule::check(text, extensions) {
+            Ok(key) => {
+                let text = Arc::<str>::from(text);
+                let key = if *key == *text { Arc::clone(&text) } else { key.into() };
+                Ok(Self { text, key: PathKey(key) })
+            }
+            Err(fault) => Err(InvalidPath { path: text.to_owned(), fault }),
+        }
+    }
+
+    /// Returns a path in the same folder with another file name.
+    ///
+    /// # Errors
+    ///
+    /// Checks the new path as [`RelPath::parse`] does; a `/` in `name` is refused too.
+    pub fn with_file_name(&self, name: &str, extensions: &Extensions) -> Result<Self, InvalidPath> {
+        let text = match self.folder() {
+            Some(folder) => format!("{folder}/{name}"),
+            None => name.to_owned(),
+        };
+        if name.contains('/') {
+            return Err(InvalidPath { path: text, fault: PathFault::ReservedCharacter('/') });
+        }
+        Self::parse(&text, extensions)
+    }
+
+    /// The path as its first publisher spelled it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What this path shares with every other spelling of the same file.
+    #[must_use]
+    pub fn key(&self) -> &PathKey {
+        &self.key
+    }
+
+    /// The first component: the livery's folder, or the file itself where it lies at the root.
+    #[must_use]
+    pub fn livery(&self) -> &str {
+        first_component(&self.text)
+    }
+
+    /// Everything before the last `/`; `None` for a file at the root.
+    #[must_use]
+    pub fn folder(&self) -> Option<&str> {
+        self.text.rsplit_once('/').map(|(folder, _)| folder)
+    }
+
+    /// The last component.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        last_component(&self.text)
+    }
+
+    /// The file name before its last dot; empty for a name such as `.png`.
+    #[must_use]
+    pub fn stem(&self) -> &str {
+        split_extension(self.file_name()).0
+    }
+
+    /// The file name after its last dot, in its own case.
+    #[must_use]
+    pub fn extension(&self) -> &str {
+        split_extension(self.file_name()).1
+    }
+
+    /// The components, the livery first.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.text.split('/')
+    }
+}
+
+impl AsRef<str> for RelPath {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for RelPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for RelPath {}
+
+impl PartialOrd for RelPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RelPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for RelPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl fmt::Debug for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+impl Serialize for RelPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+/// What makes two spellings the same file: the path as [`fold()`] writes it.
+///
+/// Only for comparing: it may be longer than a path is allowed to be, and is never written to a disk.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathKey(Arc<str>);
 
-/// The file extensions that are published and accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extensions(BTreeSet<String>);
+impl PathKey {
+    /// The folded path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first component: what the spellings of one livery share.
+    #[must_use]
+    pub fn livery(&self) -> &str {
+        first_component(&self.0)
+    }
+
+    /// The folders that the file lies in, the outermost first; none for a file at the root.
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').map(|(at, _)| &self.0[..at])
+    }
+}
+
+impl Borrow<str> for PathKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PathKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for PathKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// The extension is empty where there is no dot.
+fn split_extension(name: &str) -> (&str, &str) {
+    name.rsplit_once('.').unwrap_or((name, ""))
+}
+
+fn first_component(path: &str) -> &str {
+    first_of(path, '/')
+}
+
+fn last_component(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, last)| last)
+}
+
+fn first_of(text: &str, separator: char) -> &str {
+    text.split_once(separator).map_or(text, |(first, _)| first)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<RelPath, InvalidPath> {
+        RelPath::parse(text, &Extensions::default())
+    }
+
+    #[test]
+    fn a_path_comes_apart() {
+        let path = parse("Équipe #2/Alt.v2/Decals.v3.PNG").unwrap();
+        assert_eq!(path.to_string(), "Équipe #2/Alt.v2/Decals.v3.PNG");
+        assert_eq!(path.key().to_string(), "équipe #2/alt.v2/decals.v3.png");
+        assert_eq!((path.livery(), path.key().livery()), ("Équipe #2", "équipe #2"));
+        assert_eq!(path.folder(), Some("Équipe #2/Alt.v2"));
+        assert_eq!(
+            (path.file_name(), path.stem(), path.extension()),
+            ("Decals.v3.PNG", "Decals.v3", "PNG")
+        );
+        assert!(path.components().eq(["Équipe #2", "Alt.v2", "Decals.v3.PNG"]));
+        assert!(path.key().ancestors().eq(["équipe #2", "équipe #2/alt.v2"]));
+        assert_eq!(serde_json::to_string(&path).unwrap(), "\"Équipe #2/Alt.v2/Decals.v3.PNG\"");
+
+        let loose = parse("x.png").unwrap();
+        assert_eq!(
+            (loose.livery(), loose.folder(), loose.key().ancestors().count()),
+            ("x.png", None, 0)
+        );
+        assert!(
+            Arc::ptr_eq(&loose.text, &loose.key.0),
+            "one text where spelling and key are the same"
+        );
+    }
+
+    #[test]
+    fn a_new_file_name_obeys_the_rule_too() {
+        let extensions = Extensions::default();
+        let path = parse("Livery/decals.png").unwrap();
+        let renamed =
+            |name| path.with_file_name(name, &extensions).map_err(|invalid| invalid.fault);
+        assert_eq!(renamed("decals_1.png").unwrap().as_str(), "Livery/decals_1.png");
+        assert_eq!(renamed("sub/decals.png"), Err(PathFault::ReservedCharacter('/')));
+        assert_eq!(renamed(""), Err(PathFault::TrailingSlash));
+        assert_eq!(renamed(".."), Err(PathFault::DotComponent));
+        assert_eq!(renamed("decals.exe"), Err(PathFault::Extension("exe".to_owned())));
+        let loose = parse("decals.png").unwrap();
+        assert_eq!(loose.with_file_name("x.png", &extensions).unwrap().as_str(), "x.png");
+    }
+
+    #[test]
+    fn a_key_may_be_longer_than_its_path() {
+        // U+FB2C is two marks and a letter in NFC.
+        let path = parse(&format!("{}.png", "\u{fb2c}".repeat(83))).unwrap();
+        assert_eq!(path.as_str().len(), 253);
+        assert_eq!(path.key().as_str().len(), 83 * 6 + 4);
+    }
+}

@@ -32,9 +32,7 @@ impl Options {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<Passed> {
         // The pattern leaves out the unit tests of libraries and programs, which do not know criterion's options.
         let mut command = workspace.cargo("bench --workspace --bench * --");
-        command
-            .args(self.quick.then_some("--quick"))
-            .args(&self.filter);
+        command.args(self.quick.then_some("--quick")).args(&self.filter);
         run(command)?;
         Ok(true)
     }

@@ -17,9 +17,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub(crate) fn run(mut command: Command) -> Result<()> {
     let line = typed(&command);
     println!("$ {line}");
-    let status = command
-        .status()
-        .with_context(|| format!("cannot run `{line}`"))?;
+    let status = command.status().with_context(|| format!("cannot run `{line}`"))?;
     ensure!(status.success(), "`{line}` ended with {status}");
     Ok(())
 }
@@ -28,10 +26,8 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
 pub(crate) fn run_watched(mut command: Command, mut look: impl FnMut(&str)) -> Result<ExitStatus> {
     let line = typed(&command);
     println!("$ {line}");
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot run `{line}`"))?;
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run `{line}`"))?;
     let mut output = BufReader::new(child.stdout.take().context("standard output is piped")?);
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line)? > 0 {
@@ -49,22 +45,14 @@ pub(crate) fn read(mut command: Command) -> Result<String> {
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("cannot run `{line}`"))?;
-    ensure!(
-        output.status.success(),
-        "`{line}` ended with {}",
-        output.status
-    );
+    ensure!(output.status.success(), "`{line}` ended with {}", output.status);
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// A command as a person would type it.
 fn typed(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let mut line = program
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let mut line = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for arg in command.get_args() {
         line.push(' ');
         line.push_str(&arg.to_string_lossy());
@@ -94,12 +82,7 @@ impl Program {
             .stderr(File::create(&stderr)?)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            stdout,
-            stderr,
-        })
+        Ok(Self { name: name.to_owned(), child, stdout, stderr })
     }
 
     /// Waits for the first whole line on standard output.
@@ -114,16 +97,10 @@ impl Program {
         });
         match line {
             Ok(Some(line)) => Ok(line),
-            Ok(None) => bail!(
-                "{} printed no line within {within:?}\n{}",
-                self.name,
-                self.transcript()
-            ),
-            Err(error) => bail!(
-                "{} printed no line: {error}\n{}",
-                self.name,
-                self.transcript()
-            ),
+            Ok(None) => {
+                bail!("{} printed no line within {within:?}\n{}", self.name, self.transcript())
+            }
+            Err(error) => bail!("{} printed no line: {error}\n{}", self.name, self.transcript()),
         }
     }
 
@@ -132,11 +109,7 @@ impl Program {
         match poll(within, || Ok(self.child.try_wait()?))? {
             Some(status) if status.success() => Ok(fs::read_to_string(&self.stdout)?),
             Some(status) => bail!("{} ended with {status}\n{}", self.name, self.transcript()),
-            None => bail!(
-                "{} still ran after {within:?}\n{}",
-                self.name,
-                self.transcript()
-            ),
+            None => bail!("{} still ran after {within:?}\n{}", self.name, self.transcript()),
         }
     }
 
@@ -146,10 +119,7 @@ impl Program {
         for path in [&self.stdout, &self.stderr] {
             let bytes = fs::read(path).unwrap_or_default();
             for line in String::from_utf8_lossy(&bytes).lines() {
-                let file = path
-                    .file_name()
-                    .map(OsStr::to_string_lossy)
-                    .unwrap_or_default();
+                let file = path.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
                 text.push_str(&format!("    {file}: {line}\n"));
             }
         }

@@ -39,24 +39,15 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) const ONE_PASSED: Self = Self {
-        passed: 1,
-        failed: 0,
-        ignored: 0,
-    };
-    pub(crate) const ONE_FAILED: Self = Self {
-        passed: 0,
-        failed: 1,
-        ignored: 0,
-    };
+    pub(crate) const ONE_PASSED: Self = Self { passed: 1, failed: 0, ignored: 0 };
+    pub(crate) const ONE_FAILED: Self = Self { passed: 0, failed: 1, ignored: 0 };
 
     /// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; ...`, the line that ends each test program of cargo.
     pub(crate) fn from_line(line: &str) -> Option<Self> {
         let (_, counts) = line.split_once("test result: ")?;
         let mut tally = Self::default();
-        for (number, what) in counts
-            .split([';', '.'])
-            .filter_map(|part| part.trim().split_once(' '))
+        for (number, what) in
+            counts.split([';', '.']).filter_map(|part| part.trim().split_once(' '))
         {
             let Ok(number) = number.parse::<u64>() else {
                 continue;
@@ -98,11 +89,7 @@ impl Report {
             Err(error) => ("FAILED", Tally::ONE_FAILED, error.to_string()),
         };
         self.total += tally;
-        let Tally {
-            passed,
-            failed,
-            ignored,
-        } = tally;
+        let Tally { passed, failed, ignored } = tally;
         let about = about.lines().next().unwrap_or_default();
         // Writing to a string cannot fail.
         let _ = writeln!(
@@ -142,11 +129,7 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, expected: Option<(u64, u64, u64)>) {
-        let expected = expected.map(|(passed, failed, ignored)| Tally {
-            passed,
-            failed,
-            ignored,
-        });
+        let expected = expected.map(|(passed, failed, ignored)| Tally { passed, failed, ignored });
         assert_eq!(Tally::from_line(line), expected);
     }
 
@@ -170,18 +153,10 @@ mod tests {
 
     #[test]
     fn skipped_steps_are_neither_passed_nor_failed() {
-        let step = Step {
-            name: "one",
-            about: "",
-            run: |_| Ok(Outcome::Done),
-        };
+        let step = Step { name: "one", about: "", run: |_| Ok(Outcome::Done) };
         let mut report = Report::default();
         report.add(&step, Duration::ZERO, Ok(Outcome::Done));
-        report.add(
-            &step,
-            Duration::ZERO,
-            Ok(Outcome::Skipped("needs a moon".to_owned())),
-        );
+        report.add(&step, Duration::ZERO, Ok(Outcome::Skipped("needs a moon".to_owned())));
         assert!(!report.failed());
         assert!(report.text().contains("needs a moon"));
         assert!(report.text().ends_with("\n1 passed, 0 failed\n"));
@@ -189,21 +164,13 @@ mod tests {
 
     #[test]
     fn an_error_counts_as_one_failure_beside_the_tests() {
-        let step = Step {
-            name: "one",
-            about: "",
-            run: |_| Ok(Outcome::Done),
-        };
+        let step = Step { name: "one", about: "", run: |_| Ok(Outcome::Done) };
         let mut report = Report::default();
         report.add(&step, Duration::ZERO, Err(anyhow!("did not compile")));
         report.add(
             &step,
             Duration::ZERO,
-            Ok(Outcome::Tests(Tally {
-                passed: 5,
-                failed: 2,
-                ignored: 1,
-            })),
+            Ok(Outcome::Tests(Tally { passed: 5, failed: 2, ignored: 1 })),
         );
         assert!(report.failed());
         assert!(report.text().ends_with("\n5 passed, 3 failed\n"));

@@ -16,51 +16,19 @@ use crate::workspace::Workspace;
 
 /// In the order they run: what fails fast comes first.
 const STEPS: &[Step] = &[
-    Step {
-        name: "tools",
-        about: "what the other steps need is installed",
-        run: tools,
-    },
-    Step {
-        name: "fmt",
-        about: "all code is formatted",
-        run: fmt,
-    },
+    Step { name: "tools", about: "what the other steps need is installed", run: tools },
+    Step { name: "fmt", about: "all code is formatted", run: fmt },
     Step {
         name: "core",
         about: "the core depends on no runtime, socket, clock or thread pool",
         run: core,
     },
-    Step {
-        name: "clippy",
-        about: "no warnings, in tests, examples and benches too",
-        run: clippy,
-    },
-    Step {
-        name: "doc",
-        about: "the documentation builds without warnings",
-        run: doc,
-    },
-    Step {
-        name: "build",
-        about: "programs, examples and benches build",
-        run: build,
-    },
-    Step {
-        name: "tests",
-        about: "unit, property, simulator and end-to-end tests",
-        run: tests,
-    },
-    Step {
-        name: "doctests",
-        about: "the examples in the documentation",
-        run: doctests,
-    },
-    Step {
-        name: "windows",
-        about: "the Windows program, under Wine",
-        run: windows::step,
-    },
+    Step { name: "clippy", about: "no warnings, in tests, examples and benches too", run: clippy },
+    Step { name: "doc", about: "the documentation builds without warnings", run: doc },
+    Step { name: "build", about: "programs, examples and benches build", run: build },
+    Step { name: "tests", about: "unit, property, simulator and end-to-end tests", run: tests },
+    Step { name: "doctests", about: "the examples in the documentation", run: doctests },
+    Step { name: "windows", about: "the Windows program, under Wine", run: windows::step },
 ];
 
 /// Crates that would bring a runtime, sockets, files, threads, a clock or the system's randomness into the core.
@@ -84,11 +52,7 @@ const PYTHON: (u32, u32) = (3, 10);
 
 /// The names of all steps.
 pub(crate) fn names() -> String {
-    STEPS
-        .iter()
-        .map(|step| step.name)
-        .collect::<Vec<_>>()
-        .join(" ")
+    STEPS.iter().map(|step| step.name).collect::<Vec<_>>().join(" ")
 }
 
 /// Which steps to run.
@@ -152,14 +116,8 @@ fn tools(workspace: &Workspace) -> Result<Outcome> {
     cc.arg("--version");
     let mut wrong = Vec::new();
     for (command, remedy) in [
-        (
-            workspace.cargo("clippy --version"),
-            "needs `rustup component add clippy`",
-        ),
-        (
-            workspace.cargo("fmt --version"),
-            "needs `rustup component add rustfmt`",
-        ),
+        (workspace.cargo("clippy --version"), "needs `rustup component add clippy`"),
+        (workspace.cargo("fmt --version"), "needs `rustup component add rustfmt`"),
         (cc, "needs a C compiler, such as Debian's package gcc"),
     ] {
         match read(command) {
@@ -202,18 +160,10 @@ fn core(workspace: &Workspace) -> Result<Outcome> {
     // For all platforms: a crate that only Windows pulls in counts as well.
     let tree =
         read(workspace.cargo("tree -p liverysync-core -e normal --target all --prefix none"))?;
-    let crates: BTreeSet<_> = tree
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    ensure!(
-        crates.contains("liverysync-core"),
-        "cannot read the output of cargo tree:\n{tree}"
-    );
-    let found: Vec<_> = NOT_IN_CORE
-        .iter()
-        .filter(|name| crates.contains(*name))
-        .collect();
+    let crates: BTreeSet<_> =
+        tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    ensure!(crates.contains("liverysync-core"), "cannot read the output of cargo tree:\n{tree}");
+    let found: Vec<_> = NOT_IN_CORE.iter().filter(|name| crates.contains(*name)).collect();
     ensure!(
         found.is_empty(),
         "liverysync-core depends on {found:?}; `cargo tree -p liverysync-core -i NAME` shows why"

@@ -26,15 +26,9 @@ impl Workspace {
         ensure!(output.status.success(), "cargo metadata failed");
         let metadata: Value = serde_json::from_slice(&output.stdout)?;
         let folder = |key: &str| {
-            metadata[key]
-                .as_str()
-                .map(PathBuf::from)
-                .context("no such folder in cargo metadata")
+            metadata[key].as_str().map(PathBuf::from).context("no such folder in cargo metadata")
         };
-        Ok(Self {
-            root: folder("workspace_root")?,
-            target: folder("target_directory")?,
-        })
+        Ok(Self { root: folder("workspace_root")?, target: folder("target_directory")? })
     }
 
     /// A program that starts at the workspace's root, without standard input.

@@ -21,14 +21,8 @@ type Check = (&'static str, fn(&Lab) -> Result<()>);
 
 pub(crate) const CHECKS: &[Check] = &[
     ("help_is_printed", help_is_printed),
-    (
-        "scan_gives_the_manifest_hash_of_linux",
-        scan_gives_the_manifest_hash_of_linux,
-    ),
-    (
-        "both_sides_hold_the_union_after_a_sync",
-        both_sides_hold_the_union_after_a_sync,
-    ),
+    ("scan_gives_the_manifest_hash_of_linux", scan_gives_the_manifest_hash_of_linux),
+    ("both_sides_hold_the_union_after_a_sync", both_sides_hold_the_union_after_a_sync),
 ];
 
 /// For what takes no time by itself.
@@ -67,12 +61,7 @@ impl Lab {
         let home = folder.path().join("home");
         fs::create_dir(&home)?;
         let wine = Wine::start(home, folder.path())?;
-        Ok(Self {
-            wine,
-            linux_program,
-            windows_program,
-            folder,
-        })
+        Ok(Self { wine, linux_program, windows_program, folder })
     }
 
     fn linux(&self) -> Command {
@@ -99,10 +88,7 @@ fn help_is_printed(lab: &Lab) -> Result<()> {
     command.arg("--help");
     let text = Program::start("help", command, &room)?.finish(SHORT)?;
     for word in ["Usage", "server", "client", "scan"] {
-        ensure!(
-            text.contains(word),
-            "the help does not say {word:?}:\n{text}"
-        );
+        ensure!(text.contains(word), "the help does not say {word:?}:\n{text}");
     }
     Ok(())
 }
@@ -120,10 +106,7 @@ fn scan_gives_the_manifest_hash_of_linux(lab: &Lab) -> Result<()> {
     let windows = manifest_hash(&Program::start("scan-windows", command, &room)?.finish(SHORT)?)?;
 
     ensure!(linux != EMPTY, "the Linux program has found no file");
-    ensure!(
-        windows == linux,
-        "the Windows program says {windows}, the Linux program {linux}"
-    );
+    ensure!(windows == linux, "the Windows program says {windows}, the Linux program {linux}");
     Ok(())
 }
 
@@ -133,10 +116,7 @@ fn manifest_hash(text: &str) -> Result<String> {
         let value = value
             .with_context(|| format!("scan --json printed something else than JSON:\n{text}"))?;
         if let Some(hash) = value["manifest_hash"].as_str() {
-            ensure!(
-                hash.len() == 64,
-                "a manifest hash has 64 hex digits, not {hash:?}"
-            );
+            ensure!(hash.len() == 64, "a manifest hash has 64 hex digits, not {hash:?}");
             return Ok(hash.to_owned());
         }
     }
@@ -156,29 +136,17 @@ fn decals_of_windows() -> Content {
 
 fn linux_liveries() -> Folder {
     Folder::from([
-        (
-            DECALS,
-            Content::new("the Linux driver's decals", 1_000, OLDER),
-        ),
+        (DECALS, Content::new("the Linux driver's decals", 1_000, OLDER)),
         ("Écurie Rhône #7/decals.json", Content::new("{}", 2, OLDER)),
-        (
-            "Écurie Rhône #7/decals.png",
-            Content::new("Rhône", THREE_CHUNKS, OLDER),
-        ),
+        ("Écurie Rhône #7/decals.png", Content::new("Rhône", THREE_CHUNKS, OLDER)),
     ])
 }
 
 fn windows_liveries() -> Folder {
     Folder::from([
         (DECALS, decals_of_windows()),
-        (
-            "Größte Kurve/sponsors.png",
-            Content::new("Kurve", 3_000, OLDER),
-        ),
-        (
-            "レーシングチーム/スポンサー.png",
-            Content::new("スポンサー", THREE_CHUNKS, NEWER),
-        ),
+        ("Größte Kurve/sponsors.png", Content::new("Kurve", 3_000, OLDER)),
+        ("レーシングチーム/スポンサー.png", Content::new("スポンサー", THREE_CHUNKS, NEWER)),
     ])
 }
 
@@ -204,9 +172,7 @@ fn both_sides_hold_the_union_after_a_sync(lab: &Lab) -> Result<()> {
         let union = windows_liveries()
             .with(linux_liveries())
             .with([(DECALS_OF_WINDOWS, decals_of_windows())].into());
-        Folder::read(&on_windows)?
-            .ensure_is(&union)
-            .context("on the Windows side")?;
+        Folder::read(&on_windows)?.ensure_is(&union).context("on the Windows side")?;
         the_only_backup_is(&on_windows, DECALS, &decals_of_windows())?;
         // The Windows client had no reason to wait until the other one has everything.
         let linux_is_right = || Folder::read(&on_linux).and_then(|folder| folder.ensure_is(&union));
@@ -214,21 +180,14 @@ fn both_sides_hold_the_union_after_a_sync(lab: &Lab) -> Result<()> {
         linux_is_right().context("on the Linux side")
     });
     result.map_err(|error| {
-        anyhow!(
-            "{error:#}\n{}{}{}",
-            synced.transcript(),
-            server.transcript(),
-            staying.transcript()
-        )
+        anyhow!("{error:#}\n{}{}{}", synced.transcript(), server.transcript(), staying.transcript())
     })
 }
 
 /// Starts a server on a port of the system's choice, and returns that.
 fn serve(lab: &Lab, room: &Path) -> Result<(Program, u16)> {
     let mut command = lab.linux();
-    command
-        .args(["server", "--host=127.0.0.1", "--port=0", "--data"])
-        .arg(room.join("data"));
+    command.args(["server", "--host=127.0.0.1", "--port=0", "--data"]).arg(room.join("data"));
     let mut server = Program::start("server", command, room)?;
     let line = server.first_line(SHORT)?;
     let port = line
@@ -240,9 +199,7 @@ fn serve(lab: &Lab, room: &Path) -> Result<(Program, u16)> {
 
 /// A client that stays.
 fn client(mut program: Command, name: &str, port: u16, liveries: &OsStr) -> Command {
-    program
-        .args(["client", "--host=127.0.0.1", "--name", name])
-        .arg(format!("--port={port}"));
+    program.args(["client", "--host=127.0.0.1", "--name", name]).arg(format!("--port={port}"));
     program.arg("--liveries").arg(liveries);
     program
 }
@@ -260,19 +217,11 @@ fn the_only_backup_is(root: &Path, path: &str, replaced: &Content) -> Result<()>
     for entry in fs::read_dir(&backups).context("there is no .backup")? {
         names.push(entry?.file_name().to_string_lossy().into_owned());
     }
-    let [name] = names.as_slice() else {
-        bail!(".backup should hold one folder, not {names:?}")
-    };
-    let shape: String = name
-        .chars()
-        .map(|c| if c.is_ascii_digit() { '0' } else { c })
-        .collect();
+    let [name] = names.as_slice() else { bail!(".backup should hold one folder, not {names:?}") };
+    let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     ensure!(shape == "00000000_000000", "the backup is called {name:?}");
     let kept = fs::read(backups.join(name).join(path))
         .with_context(|| format!("no {path} in .backup/{name}"))?;
-    ensure!(
-        kept == replaced.bytes,
-        "{path} in .backup/{name} is not what was replaced"
-    );
+    ensure!(kept == replaced.bytes, "{path} in .backup/{name} is not what was replaced");
     Ok(())
 }

@@ -28,27 +28,17 @@ impl Content {
     }
 
     fn same(&self, other: &Self) -> bool {
-        let apart = self
-            .modified
-            .duration_since(other.modified)
-            .unwrap_or_else(|error| error.duration());
+        let apart =
+            self.modified.duration_since(other.modified).unwrap_or_else(|error| error.duration());
         self.bytes == other.bytes && apart <= MTIME_SLACK
     }
 }
 
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let modified = self
-            .modified
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let modified = self.modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let start = String::from_utf8_lossy(self.bytes.get(..20).unwrap_or(&self.bytes));
-        write!(
-            f,
-            "{} bytes {start:?}, changed at {:.1}",
-            self.bytes.len(),
-            modified.as_secs_f64()
-        )
+        write!(f, "{} bytes {start:?}, changed at {:.1}", self.bytes.len(), modified.as_secs_f64())
     }
 }
 
@@ -58,12 +48,7 @@ pub(crate) struct Folder(BTreeMap<String, Content>);
 
 impl<const N: usize> From<[(&str, Content); N]> for Folder {
     fn from(files: [(&str, Content); N]) -> Self {
-        Self(
-            files
-                .into_iter()
-                .map(|(path, content)| (path.to_owned(), content))
-                .collect(),
-        )
+        Self(files.into_iter().map(|(path, content)| (path.to_owned(), content)).collect())
     }
 }
 
@@ -74,10 +59,7 @@ impl Folder {
             let path = root.join(path);
             fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
             fs::write(&path, &content.bytes)?;
-            File::options()
-                .write(true)
-                .open(&path)?
-                .set_modified(content.modified)?;
+            File::options().write(true).open(&path)?.set_modified(content.modified)?;
         }
         Ok(())
     }
@@ -102,10 +84,7 @@ impl Folder {
                         .to_owned();
                     files.insert(
                         name,
-                        Content {
-                            bytes: fs::read(&path)?,
-                            modified: path.metadata()?.modified()?,
-                        },
+                        Content { bytes: fs::read(&path)?, modified: path.metadata()?.modified()? },
                     );
                 }
             }

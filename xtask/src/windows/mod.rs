@@ -120,11 +120,7 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
     run(cargo)?;
     let program = target.join(TARGET).join("release").join("liverysync.exe");
     ensure!(program.is_file(), "cargo built no {}", program.display());
-    println!(
-        "{}: {} KiB",
-        program.display(),
-        fs::metadata(&program)?.len() / 1024
-    );
+    println!("{}: {} KiB", program.display(), fs::metadata(&program)?.len() / 1024);
     Ok(program)
 }
 
@@ -135,11 +131,7 @@ fn check(workspace: &Workspace, program: &Path) -> Result<Tally> {
     let windows_program = folder.path().join("liverysync.exe");
     fs::copy(program, &windows_program)?;
     run(fixture(workspace, folder.path()))?;
-    let lab = Lab::new(
-        folder,
-        workspace.target.join("debug/liverysync"),
-        windows_program,
-    )?;
+    let lab = Lab::new(folder, workspace.target.join("debug/liverysync"), windows_program)?;
 
     println!("\nrunning {} checks under Wine", CHECKS.len());
     let mut tally = Tally::default();

@@ -24,9 +24,7 @@ impl Wine {
         let wine = Self { home };
         let mut boot = wine.command("wineboot");
         boot.arg("--init");
-        Program::start("wineboot", boot, logs)?
-            .finish(START)
-            .context("Wine did not start")?;
+        Program::start("wineboot", boot, logs)?.finish(START).context("Wine did not start")?;
         Ok(wine)
     }
 
@@ -75,9 +73,7 @@ impl Drop for Wine {
 pub(crate) fn isolate(command: &mut Command, home: &Path) {
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
-        if ["LIVERYSYNC_", "WINE", "XDG_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+        if ["LIVERYSYNC_", "WINE", "XDG_"].iter().any(|prefix| name.starts_with(prefix))
             || name.ends_with("DISPLAY")
         {
             command.env_remove(&key);

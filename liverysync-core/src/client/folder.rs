@@ -1,0 +1,322 @@
+//! What this PC holds: walking the folder, waiting until files keep still, hashing what is new.
+//!
+//! ```text
+//! Idle --(change, timer)--> Listing --> Hashing --> Idle
+//! ```
+//!
+//! A file whose stamp is known is never read again. A new or changed file is read once two walks
+//! have found the same stamp, a settling time apart; on the very first walk it is enough that its
+//! last change is longer ago than that. Until then the manifest goes on saying what it said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, Now};
+use crate::{
+    hash::Content,
+    manifest::{Entry, Manifest},
+    path::{PathKey, RelPath, fold},
+    pathmap::{Located, PathMap},
+    select::{Chosen, Kind, Listed, Reason, Skipped, Stamp, caches_of, select},
+    time::Time,
+};
+
+/// A file that this PC publishes.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) path: RelPath,
+    pub(super) stamp: Stamp,
+    pub(super) content: Content,
+}
+
+impl Located for Known {
+    fn path(&self) -> &RelPath {
+        &self.path
+    }
+}
+
+#[derive(Debug)]
+enum Phase {
+    Idle,
+    Listing,
+    Hashing { chosen: PathMap<Chosen>, reading: Vec<(RelPath, Stamp)>, skipped: Vec<Skipped> },
+}
+
+#[derive(Debug)]
+pub(super) struct Folder {
+    known: PathMap<Known>,
+    /// Everything that the last walk found, by the key of its path, published or not.
+    listed: Option<BTreeMap<String, Listed>>,
+    /// What was installed since the last walk began: its news of these files is old.
+    installed: BTreeSet<PathKey>,
+    phase: Phase,
+    /// When to walk next.
+    walk_at: Option<Time>,
+    /// Whether files were seen that have not kept still yet.
+    unsettled: bool,
+    skipped: BTreeSet<(String, String)>,
+    walked_once: bool,
+}
+
+/// What a step of the folder brings about.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub(super) request: Option<DiskRequest>,
+    pub(super) events: Vec<Event>,
+    /// A walk has come to its end; the manifest may be another.
+    pub(super) finished: bool,
+}
+
+impl Folder {
+    pub(super) fn new(now: Time) -> Self {
+        Self {
+            known: PathMap::default(),
+            listed: None,
+            installed: BTreeSet::new(),
+            phase: Phase::Idle,
+            walk_at: Some(now),
+            unsettled: false,
+            skipped: BTreeSet::new(),
+            walked_once: false,
+        }
+    }
+
+    /// Whether the folder has been walked to the end at least once.
+    pub(super) const fn is_ready(&self) -> bool {
+        self.walked_once
+    }
+
+    /// Whether nothing is about to change in the manifest.
+    pub(super) const fn is_quiet(&self) -> bool {
+        self.walked_once && !self.unsettled && matches!(self.phase, Phase::Idle)
+    }
+
+    pub(super) fn walk_by(&mut self, at: Time) {
+        self.walk_at = Some(self.walk_at.map_or(at, |planned| planned.min(at)));
+    }
+
+    pub(super) fn wake(&self) -> Option<Time> {
+        self.walk_at.filter(|_| matches!(self.phase, Phase::Idle))
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Time) -> Effects {
+        let due = self.wake().is_some_and(|at| at <= now);
+        if !due {
+            return Effects::default();
+        }
+        self.walk_at = None;
+        self.phase = Phase::Listing;
+        self.installed.clear();
+        Effects { request: Some(DiskRequest::List), ..Effects::default() }
+    }
+
+    pub(super) fn handle_listed(
+        &mut self,
+        now: Now,
+        outcome: Result<Vec<Listed>, DiskFault>,
+        config: &ClientConfig,
+    ) -> Effects {
+        let listed = match outcome {
+            Ok(listed) => listed,
+            Err(fault) => {
+                self.phase = Phase::Idle;
+                self.walk_by(now.time + config.rescan.min(std::time::Duration::from_secs(5)));
+                let events = vec![Event::FolderUnreadable(fault.message)];
+                return Effects { events, ..Effects::default() };
+            }
+        };
+        let selection = select(&listed, &config.rules);
+        let listed: BTreeMap<_, _> =
+            listed.into_iter().rev().map(|item| (fold(&item.path), item)).collect();
+        self.unsettled = false;
+        let mut reading = Vec::new();
+        for file in &selection.publish {
+            if self.is_known(file) || self.installed.contains(file.path.key()) {
+                continue;
+            }
+            if self.has_settled(file, now, config) {
+                reading.push((file.path.clone(), file.stamp));
+            } else {
+                self.unsettled = true;
+            }
+        }
+        self.listed = Some(listed);
+        let (chosen, skipped) = (selection.publish, selection.skipped);
+        if reading.is_empty() {
+            return self.finish(now, chosen, &BTreeMap::new(), skipped, config);
+        }
+        let request = Some(DiskRequest::Hash(reading.clone()));
+        self.phase = Phase::Hashing { chosen, reading, skipped };
+        Effects { request, ..Effects::default() }
+    }
+
+    fn is_known(&self, file: &Chosen) -> bool {
+        let known = self.known.get(file.path.key());
+        known.is_some_and(|known| known.path == file.path && known.stamp == file.stamp)
+    }
+
+    fn has_settled(&self, file: &Chosen, now: Now, config: &ClientConfig) -> bool {
+        match &self.listed {
+            Some(before) => before.get(file.path.key().as_str()).is_some_and(|item| {
+                item.path == file.path.as_str() && item.kind == Kind::File(file.stamp)
+            }),
+            // A date in the future says nothing, and waiting for it would be for ever.
+            None => {
+                file.stamp.mtime > now.date || now.date.since(file.stamp.mtime) >= config.settle
+            }
+        }
+    }
+
+    pub(super) fn handle_hashed(
+        &mut self,
+        now: Now,
+        outcomes: Vec<Result<Content, DiskFault>>,
+        config: &ClientConfig,
+    ) -> Effects {
+        let phase = std::mem::replace(&mut self.phase, Phase::Idle);
+        let Phase::Hashing { chosen, reading, mut skipped } = phase else {
+            return Effects::default();
+        };
+        let mut contents = BTreeMap::new();
+        for ((path, _), outcome) in reading.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(content) => {
+                    contents.insert(path.key().clone(), content);
+                }
+                Err(fault)
+                    if matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing) =>
+                {
+                    self.unsettled = true;
+                }
+                Err(fault) => {
+                    let reason = Reason::Unreadable(fault.message);
+                    skipped.push(Skipped { path: path.as_str().to_owned(), reason });
+                }
+            }
+        }
+        self.finish(now, chosen, &contents, skipped, config)
+    }
+
+    fn finish(
+        &mut self,
+        now: Now,
+        chosen: PathMap<Chosen>,
+        contents: &BTreeMap<PathKey, Content>,
+        skipped: Vec<Skipped>,
+        config: &ClientConfig,
+    ) -> Effects {
+        let before = self.manifest();
+        let mut known = PathMap::default();
+        // What was installed meanwhile is newer than this walk.
+        for file in self.known.iter().filter(|file| self.installed.contains(file.path.key())) {
+            let _fits = known.insert(file.clone());
+        }
+        for file in &chosen {
+            let key = file.path.key();
+            let old = self.known.get(key);
+            let content = contents.get(key).copied();
+            let entry = match (content, old) {
+                (Some(content), _) => Known { path: file.path.clone(), stamp: file.stamp, content },
+                // Still the same, or not settled yet: it stays as it was said to be.
+                (None, Some(old)) => Known { path: file.path.clone(), ..old.clone() },
+                (None, None) => continue,
+            };
+            // What collides with an installed file is met by the next walk.
+            let _fits = known.insert(entry);
+        }
+        self.known = known;
+        self.phase = Phase::Idle;
+        let first_time = !std::mem::replace(&mut self.walked_once, true);
+        self.walk_by(now.time + if self.unsettled { config.settle } else { config.rescan });
+
+        let mut events = self.tell_skipped(skipped);
+        if first_time || self.manifest() != before {
+            events.push(Event::Scanned { files: self.known.len(), bytes: self.total_bytes() });
+        }
+        Effects { request: None, events, finished: true }
+    }
+
+    fn tell_skipped(&mut self, skipped: Vec<Skipped>) -> Vec<Event> {
+        let before = std::mem::take(&mut self.skipped);
+        let mut events = Vec::new();
+        for item in skipped {
+            let line = (item.path.clone(), item.reason.to_string());
+            if !before.contains(&line) {
+                events.push(Event::Skipped(item));
+            }
+            self.skipped.insert(line);
+        }
+        events
+    }
+
+    fn total_bytes(&self) -> u64 {
+        self.known.iter().map(|file| file.content.size).sum()
+    }
+
+    /// What this PC publishes.
+    pub(super) fn manifest(&self) -> Manifest {
+        let mut manifest = Manifest::new();
+        for file in &self.known {
+            let (path, content) = (file.path.clone(), file.content);
+            let mtime = Some(file.stamp.mtime);
+            // One set of files that can lie together makes another.
+            let _fits = manifest.insert(Entry { path, content, mtime });
+        }
+        manifest
+    }
+
+    pub(super) fn get(&self, key: &PathKey) -> Option<&Known> {
+        self.known.get(key)
+    }
+
+    pub(super) fn known(&self) -> &PathMap<Known> {
+        &self.known
+    }
+
+    /// What lies at a path, published or not; `None` if nothing does as far as is known.
+    pub(super) fn stamp_at(&self, path: &RelPath) -> Option<Stamp> {
+        if let Some(known) = self.known.get(path.key()) {
+            return Some(known.stamp);
+        }
+        match self.listed.as_ref()?.get(path.key().as_str())?.kind {
+            Kind::File(stamp) => Some(stamp),
+            _ => None,
+        }
+    }
+
+    /// Whether a file lies at this key, published or not.
+    pub(super) fn holds(&self, key: &PathKey) -> bool {
+        self.known.contains(key)
+            || self.listed.as_ref().is_some_and(|listed| listed.contains_key(key.as_str()))
+    }
+
+    /// What the game made of a livery before `arriving` came: caches beside new pictures, and the
+    /// placeholder files of a livery that this PC did not have.
+    pub(super) fn stale_beside(&self, arriving: &[RelPath]) -> Vec<String> {
+        let Some(listed) = &self.listed else { return Vec::new() };
+        let coming: BTreeSet<&str> = arriving.iter().map(|path| path.key().as_str()).collect();
+        let caches = arriving.iter().flat_map(caches_of);
+        let caches = caches.filter_map(|key| listed.get_key_value(key.as_str()));
+        let liveries: BTreeSet<&str> = arriving.iter().map(|path| path.key().livery()).collect();
+        let in_liveries = liveries.into_iter().flat_map(|livery| {
+            let from = format!("{livery}/");
+            listed.range(from.clone()..).take_while(move |(key, _)| key.starts_with(&from))
+        });
+        let known = Reason::Placeholder.to_string();
+        let placeholders = in_liveries
+            .filter(|(_, item)| self.skipped.contains(&(item.path.clone(), known.clone())));
+        let stale = caches.chain(placeholders).filter(|(key, _)| !coming.contains(key.as_str()));
+        stale.map(|(_, item)| item.path.clone()).collect()
+    }
+
+    /// Takes note of a file that was put in place.
+    pub(super) fn handle_installed(&mut self, path: RelPath, stamp: Stamp, content: Content) {
+        self.installed.insert(path.key().clone());
+        if let Some(listed) = &mut self.listed {
+            let item = Listed { path: path.as_str().to_owned(), kind: Kind::File(stamp) };
+            listed.insert(path.key().as_str().to_owned(), item);
+        }
+        self.known.remove(path.key());
+        // It lies on the disk, so it can lie beside what else does; a walk says what is true.
+        let _fits = self.known.insert(Known { path, stamp, content });
+    }
+}

@@ -1,0 +1,126 @@
+//! A session in which this PC is the target.
+//!
+//! ```text
+//! Waiting --> Receiving --> Sealing --> Staged --> Installing --> Installed
+//!    |             |            |                       |
+//!    +-------------+------------+-----------------------+------> Failed
+//! ```
+//!
+//! The files of one livery are installed together, once each of them is staged or has failed.
+
+use crate::{
+    client::StageId,
+    hash::Content,
+    path::RelPath,
+    time::{Time, UnixTime},
+    transfer::Receiver,
+};
+
+#[derive(Debug)]
+pub(super) enum State {
+    Waiting,
+    Receiving(StageId, Box<Receiver>),
+    Sealing(StageId),
+    Staged(StageId),
+    Installing(StageId),
+    Installed,
+    Failed,
+}
+
+#[derive(Debug)]
+pub(super) struct InFile {
+    /// As it was offered; answers use this name.
+    pub(super) offered: String,
+    /// Where it goes, as this PC spells it.
+    pub(super) path: RelPath,
+    pub(super) content: Content,
+    pub(super) mtime: Option<UnixTime>,
+    /// It comes from this PC itself.
+    pub(super) copied: bool,
+    pub(super) state: State,
+}
+
+impl InFile {
+    pub(super) const fn is_settled(&self) -> bool {
+        matches!(self.state, State::Installed | State::Failed)
+    }
+
+    /// The staged file on the disk, if there is one.
+    pub(super) const fn stage(&self) -> Option<StageId> {
+        match &self.state {
+            State::Receiving(stage, _) | State::Sealing(stage) | State::Staged(stage) => {
+                Some(*stage)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Inbound {
+    pub(super) files: Vec<InFile>,
+    /// Whether the server has said all that will come. One of protocol 1 does not.
+    pub(super) listed: bool,
+    /// The last time that something came.
+    pub(super) active_at: Time,
+    /// How many files came that are swallowed.
+    pub(super) swallowed: usize,
+    /// The server has ended it; what is being put in place is still waited for.
+    pub(super) over: bool,
+}
+
+impl Inbound {
+    pub(super) const fn new(listed: bool, now: Time) -> Self {
+        Self { files: Vec::new(), listed, active_at: now, swallowed: 0, over: false }
+    }
+
+    /// Whether nothing has come at all.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.files.is_empty() && self.swallowed == 0
+    }
+
+    pub(super) fn find(&self, offered: &str) -> Option<usize> {
+        self.files.iter().position(|file| file.offered == offered)
+    }
+
+    pub(super) fn by_stage(&self, stage: StageId) -> Option<usize> {
+        self.files.iter().position(|file| match &file.state {
+            State::Receiving(id, _)
+            | State::Sealing(id)
+            | State::Staged(id)
+            | State::Installing(id) => *id == stage,
+            _ => false,
+        })
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.files.iter().all(InFile::is_settled)
+    }
+
+    /// The staged files of the liveries of which nothing more is under way. A session without a
+    /// list does not know what else will come: `quiet` says that nothing seems to.
+    pub(super) fn ready(&self, quiet: bool) -> Vec<Vec<usize>> {
+        let mut groups: std::collections::BTreeMap<&str, (Vec<usize>, bool)> =
+            std::collections::BTreeMap::new();
+        let last = self.files.last().map(|file| file.path.key().livery());
+        for (index, file) in self.files.iter().enumerate() {
+            let livery = file.path.key().livery();
+            let open_end = !self.listed && !quiet && last == Some(livery);
+            let (staged, complete) = groups.entry(livery).or_insert((Vec::new(), !open_end));
+            match file.state {
+                State::Staged(_) => staged.push(index),
+                State::Installed | State::Failed => {}
+                _ => *complete = false,
+            }
+        }
+        let ready =
+            groups.into_values().filter(|(staged, complete)| *complete && !staged.is_empty());
+        ready.map(|(staged, _)| staged).collect()
+    }
+
+    /// Names of what has been installed, as they were offered.
+    pub(super) fn installed(&self) -> Vec<String> {
+        let files = self.files.iter().filter(|file| matches!(file.state, State::Installed));
+        files.map(|file| file.offered.clone()).collect()
+    }
+}

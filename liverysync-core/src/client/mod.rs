@@ -1,0 +1,403 @@
+//! The client: it publishes what its PC holds, sends what others lack, and installs what it lacks.
+//!
+//! [`ClientMachine`] decides; the host moves messages and carries out disk requests. Disk is an
+//! effect like the network: a request goes out with an [`OpId`], its outcome comes back in.
+//!
+//! # Contract
+//!
+//! Feed one [`Input`], then call [`ClientMachine::poll_output`] until it returns
+//! [`Output::Timeout`]; only then feed the next. Requests about staged files must be carried out in
+//! the order in which they were made. A host bounds its memory by not reading the link while many
+//! [`DiskRequest::Write`]s wait.
+
+mod folder;
+mod inbound;
+mod machine;
+mod outbound;
+
+use std::{path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+
+pub use self::machine::ClientMachine;
+use crate::{
+    conflict::Naming,
+    hash::Content,
+    path::RelPath,
+    select::{Listed, Rules, Skipped, Stamp},
+    time::{Time, UnixTime, Wake},
+    transfer::Piece,
+    wire::v1::{Message, SyncId},
+};
+
+/// How a client behaves.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// What the driver calls this PC; at most 64 characters are used.
+    pub name: String,
+    /// A label, never a credential; `UNKNOWN` if there is none.
+    pub steam_id: String,
+    /// What is published and accepted.
+    pub rules: Rules,
+    /// How rivals are named on a server of protocol 1, which does not say.
+    pub naming: Naming,
+    /// How long a file must have kept still before it is published. Default 300 ms.
+    pub settle: Duration,
+    /// How often the folder is walked even if nothing seems to have changed. Default 60 s.
+    pub rescan: Duration,
+    /// First wait before connecting again, doubled each time. Default 1 s.
+    pub retry_first: Duration,
+    /// Longest wait before connecting again. Default 30 s.
+    pub retry_cap: Duration,
+    /// How often a sign of life is asked for. Default 30 s.
+    pub ping: Duration,
+    /// How long the server may be silent. Default 90 s.
+    pub silence_timeout: Duration,
+    /// How long a session may go without progress. Default 60 s.
+    pub stall_timeout: Duration,
+    /// Whether to find out what would happen instead of letting it happen.
+    pub dry_run: bool,
+    /// Whether the host waits for [`Event::InStep`]: a server of protocol 1 has to be asked for it.
+    pub once: bool,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            steam_id: "UNKNOWN".to_owned(),
+            rules: Rules::default(),
+            naming: Naming::default(),
+            settle: Duration::from_millis(300),
+            rescan: Duration::from_secs(60),
+            retry_first: Duration::from_secs(1),
+            retry_cap: Duration::from_secs(30),
+            ping: Duration::from_secs(30),
+            silence_timeout: Duration::from_secs(90),
+            stall_timeout: Duration::from_secs(60),
+            dry_run: false,
+            once: false,
+        }
+    }
+}
+
+/// The host's two clocks at the moment of an input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// The steady clock, for deadlines.
+    pub time: Time,
+    /// The date, for what is written down.
+    pub date: UnixTime,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The link that [`Output::Connect`] asked for is there.
+    LinkUp,
+    /// The link is gone, or could not be made, for this reason.
+    LinkDown(String),
+    /// The server sent a message.
+    Received(Message),
+    /// The link has taken a chunk of this session.
+    ChunkSent(SyncId),
+    /// A disk request has been carried out.
+    Disk(OpId, DiskOutcome),
+    /// Something below the root has changed.
+    FolderChanged,
+    /// The time that the last [`Output::Timeout`] named has come, or any other time.
+    Timeout,
+}
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Make a link to the server.
+    Connect,
+    /// Close the link, for this reason; an [`Input::LinkDown`] is expected.
+    Disconnect(String),
+    /// Send a message to the server.
+    Transmit(Message),
+    /// Carry out a disk request.
+    Disk(OpId, DiskRequest),
+    /// Tell people.
+    Event(Event),
+    /// Nothing more to do until then.
+    Timeout(Option<Wake>),
+}
+
+/// The number of a disk request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(pub u64);
+
+/// A file that is being received into `.tmp`, under a name that the host derives from this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StageId(pub u64);
+
+/// Something to do on the disk. All paths lie below the liveries root; links are never followed.
+#[derive(Clone, Debug)]
+pub enum DiskRequest {
+    /// Remove what earlier runs left in `.tmp`.
+    Sweep,
+    /// Walk through the folder, except `.backup` and `.tmp` at the top.
+    List,
+    /// Read and hash these files; each must have its stamp before and after.
+    Hash(Vec<(RelPath, Stamp)>),
+    /// Read a piece of a file that still has this stamp.
+    Read {
+        /// The file.
+        path: RelPath,
+        /// The piece.
+        piece: Piece,
+        /// What tells that it has not changed.
+        stamp: Stamp,
+    },
+    /// Begin a staged file of this many bytes, under a name that is not there yet.
+    Create(StageId, u64),
+    /// Write bytes into a staged file.
+    Write(StageId, u64, Bytes),
+    /// Flush a staged file, so that a crash cannot take it back.
+    Seal(StageId),
+    /// Stage a copy of a file, flushed, and tell what it holds.
+    Copy(StageId, RelPath),
+    /// Remove a staged file, if it is there.
+    Discard(StageId),
+    /// Put staged files in place, in this order.
+    Install(InstallPlan),
+}
+
+/// Staged files that are switched together.
+#[derive(Clone, Debug)]
+pub struct InstallPlan {
+    /// When: names the backup folder.
+    pub date: UnixTime,
+    /// The files.
+    pub files: Vec<InstallFile>,
+    /// Files to move to the backup folder once something was installed: what the game made of what
+    /// was there before.
+    pub clear: Vec<PathBuf>,
+}
+
+/// One file to put in place.
+#[derive(Clone, Debug)]
+pub struct InstallFile {
+    /// What to put there.
+    pub stage: StageId,
+    /// Where to, as this PC spells it.
+    pub path: RelPath,
+    /// Its modification time; `None` leaves it as it is.
+    pub mtime: Option<UnixTime>,
+    /// What must lie there now: nothing, or a file with this stamp. It goes to the backup folder.
+    pub replaces: Option<Stamp>,
+    /// A second name for what is replaced, if that name is free.
+    pub keep_as: Option<RelPath>,
+}
+
+/// What came of a disk request.
+#[derive(Clone, Debug)]
+pub enum DiskOutcome {
+    /// Of [`DiskRequest::Sweep`], [`DiskRequest::Create`], [`DiskRequest::Write`],
+    /// [`DiskRequest::Seal`] and [`DiskRequest::Discard`].
+    Done(Result<(), DiskFault>),
+    /// Of [`DiskRequest::List`].
+    Listed(Result<Vec<Listed>, DiskFault>),
+    /// Of [`DiskRequest::Hash`], in the same order.
+    Hashed(Vec<Result<Content, DiskFault>>),
+    /// Of [`DiskRequest::Read`].
+    Read(Result<Bytes, DiskFault>),
+    /// Of [`DiskRequest::Copy`].
+    Copied(Result<Content, DiskFault>),
+    /// Of [`DiskRequest::Install`], in the same order.
+    Installed(Vec<Result<Installed, DiskFault>>),
+}
+
+/// A file that was put in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Its stamp.
+    pub stamp: Stamp,
+    /// Where what it replaced lies now, below the root.
+    pub backup: Option<String>,
+    /// Whether what it replaced has got its second name.
+    pub kept: bool,
+}
+
+/// Why a disk request failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DiskFault {
+    /// What kind of failure it is.
+    pub kind: DiskFaultKind,
+    /// What the system said, for people.
+    pub message: String,
+}
+
+/// What kind of failure a disk request met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DiskFaultKind {
+    /// The file is not as it was: its stamp differs, or something lies where nothing should.
+    Changed,
+    /// The disk is full.
+    Full,
+    /// Another program holds the file.
+    InUse,
+    /// The file is not there.
+    Missing,
+    /// Anything else.
+    Other,
+}
+
+/// What a client is in a session.
+pub use crate::wire::v1::Role;
+
+/// Something for people to know. Texts that came from peers are not escaped yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The server greeted.
+    Connected {
+        /// Whether it is one of ours.
+        ours: bool,
+    },
+    /// There is no link.
+    Disconnected {
+        /// Why.
+        reason: String,
+        /// When it is tried again.
+        retry_in: Duration,
+    },
+    /// The folder could not be walked.
+    FolderUnreadable(String),
+    /// The folder holds other files than before, or was walked for the first time.
+    Scanned {
+        /// Number of files that travel.
+        files: usize,
+        /// Sum of their sizes.
+        bytes: u64,
+    },
+    /// Something in the folder does not travel; said once.
+    Skipped(Skipped),
+    /// A session has begun.
+    SessionBegan {
+        /// The session.
+        sync_id: SyncId,
+        /// What this client is in it.
+        role: Role,
+        /// The client at the other end, if the server says.
+        peer: Option<String>,
+        /// Number of files and sum of their sizes, if the server says.
+        files: Option<(usize, u64)>,
+    },
+    /// A file has begun to arrive.
+    Receiving {
+        /// The session.
+        sync_id: SyncId,
+        /// The file.
+        path: RelPath,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A piece of a file has arrived.
+    Received {
+        /// The session.
+        sync_id: SyncId,
+        /// Number of bytes.
+        bytes: u64,
+    },
+    /// A piece of a file has left.
+    Sent {
+        /// The session.
+        sync_id: SyncId,
+        /// Number of bytes.
+        bytes: u64,
+    },
+    /// A whole file has left.
+    FileSent {
+        /// The session.
+        sync_id: SyncId,
+        /// The file.
+        path: RelPath,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A file is in place.
+    Installed {
+        /// The session.
+        sync_id: SyncId,
+        /// The file.
+        path: RelPath,
+        /// Its size.
+        bytes: u64,
+        /// Where what it replaced lies now.
+        backup: Option<String>,
+        /// Whether it was copied on this PC and not downloaded.
+        copied: bool,
+        /// The second name that what it replaced has got.
+        kept_as: Option<RelPath>,
+    },
+    /// A file could not be sent.
+    SendFailed {
+        /// The session.
+        sync_id: SyncId,
+        /// The file, as the server asked for it.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file could not be received or put in place. What was there before still is.
+    ReceiveFailed {
+        /// The session.
+        sync_id: SyncId,
+        /// The file, as the server offered it.
+        path: String,
+        /// Why.
+        reason: String,
+        /// Whether it is refused for good.
+        declined: bool,
+    },
+    /// A session has ended.
+    SessionEnded {
+        /// The session.
+        sync_id: SyncId,
+    },
+    /// The server reports an error.
+    ServerError(String),
+    /// How this PC stands to the union.
+    Standing {
+        /// Files that are still to come.
+        missing: u64,
+        /// Sum of their sizes.
+        missing_bytes: u64,
+        /// Files that others still need this PC for.
+        wanted: u64,
+        /// Files of the union that will not come as things are.
+        withheld: u64,
+    },
+    /// This PC holds the union, and the server needs nothing more from it.
+    InStep {
+        /// Number of files.
+        files: usize,
+        /// Sum of their sizes.
+        bytes: u64,
+        /// Files of the union that will not come as things are.
+        withheld: u64,
+        /// Whether the server said so; one of protocol 1 can only be seen to be quiet.
+        certain: bool,
+    },
+    /// What a dry run found out.
+    Plan(Plan),
+}
+
+/// What would happen if this were no dry run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Files that would come: path and size.
+    pub receive: Vec<(RelPath, u64)>,
+    /// Files that would be replaced, with the name under which this PC's own would live on.
+    pub conflicts: Vec<(RelPath, RelPath)>,
+    /// Files that others would get: path and size.
+    pub send: Vec<(RelPath, u64)>,
+    /// Files of the union that this PC would refuse, with the reason.
+    pub refuse: Vec<(String, String)>,
+}

@@ -1,0 +1,235 @@
+//! Rivals: who keeps a name, and what the others are called.
+//!
+//! Everything here is a plain function of its arguments. That makes the union a function of the
+//! events in order: replaying them gives the same names.
+
+use std::cmp::Reverse;
+
+use crate::{
+    hash::ContentHash,
+    path::{Extensions, InvalidPath, RelPath},
+    time::UnixTime,
+};
+
+/// What stands between a name and the digits of a conflict name, unless the league sets another.
+pub const CONFLICT_SUFFIX: &str = "__CONFLICT__";
+
+/// Hex digits of the digest in a conflict name.
+const DIGITS: usize = 8;
+
+/// Longest file name in bytes and in UTF-16 units, as in the path rule.
+const NAME_MAX: usize = 255;
+
+/// Who keeps a name when several contents claim it in one step. An established content always keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// The first to be accepted; between equals the lowest SHA-256.
+    #[default]
+    Established,
+    /// The lowest SHA-256, as the first Python server had it.
+    LowestHash,
+    /// The newest modification time, as the later Python server had it; between equals the first to be accepted.
+    NewestMtime,
+}
+
+impl Policy {
+    /// Every policy with the word that options and files use for it.
+    pub const WORDS: [(&'static str, Self); 3] = [
+        ("established", Self::Established),
+        ("lowest-hash", Self::LowestHash),
+        ("newest-mtime", Self::NewestMtime),
+    ];
+}
+
+/// One content's claim to a name: all that a policy may look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The content.
+    pub hash: ContentHash,
+    /// Its modification time; `None` counts as the oldest.
+    pub mtime: Option<UnixTime>,
+    /// When its manifest was accepted: lower is earlier.
+    pub arrival: u64,
+}
+
+impl Claim {
+    /// Whether this claim goes before `other` under `policy`.
+    #[must_use]
+    pub fn beats(&self, other: &Self, policy: Policy) -> bool {
+        let newest = |claim: &Self| Reverse(claim.mtime);
+        match policy {
+            Policy::Established => (self.arrival, self.hash) < (other.arrival, other.hash),
+            Policy::LowestHash => self.hash < other.hash,
+            Policy::NewestMtime => {
+                (newest(self), self.arrival, self.hash) < (newest(other), other.arrival, other.hash)
+            }
+        }
+    }
+}
+
+/// How conflict names are made in a league.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    /// What stands between the name and the digits.
+    pub suffix: String,
+    /// The extensions that the resulting path is checked against.
+    pub extensions: Extensions,
+}
+
+impl Default for Naming {
+    fn default() -> Self {
+        Self { suffix: CONFLICT_SUFFIX.to_owned(), extensions: Extensions::default() }
+    }
+}
+
+/// Names the rival `hash` of `path`: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`, then the
+/// same with `_1`, `_2`... after the digits while `taken` says that the name has another content.
+///
+/// A conflict name is never named again: what follows its stem is replaced. A stem that would make
+/// the name too long loses its end.
+///
+/// # Errors
+///
+/// Fails where the folder leaves no room for any name (the path rule's limits), which a league
+/// meets only with paths of more than a thousand bytes.
+pub fn conflict_name(
+    path: &RelPath,
+    hash: ContentHash,
+    naming: &Naming,
+    mut taken: impl FnMut(&RelPath) -> bool,
+) -> Result<RelPath, InvalidPath> {
+    let stem = plain_stem(path.stem(), &naming.suffix);
+    let mut number = 0_u32;
+    loop {
+        let counter = if number == 0 { String::new() } else { format!("_{number}") };
+        let tail = format!("{}{}{counter}.{}", naming.suffix, hash.short(), path.extension());
+        let room = path.folder().map_or(1024, |folder| 1023_usize.saturating_sub(folder.len()));
+        let stem = shorten(stem, NAME_MAX.min(room).saturating_sub(tail.len()));
+        let name = path.with_file_name(&format!("{stem}{tail}"), &naming.extensions)?;
+        if !taken(&name) {
+            return Ok(name);
+        }
+        number += 1;
+    }
+}
+
+/// The stem that a conflict name was made from; any other stem as it is.
+#[must_use]
+pub fn plain_stem<'a>(stem: &'a str, suffix: &str) -> &'a str {
+    let Some((plain, tail)) = stem.rsplit_once(suffix) else { return stem };
+    let Some((digits, counter)) = tail.split_at_checked(DIGITS) else { return stem };
+    let counted = counter.is_empty()
+        || counter
+            .strip_prefix('_')
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let named = !plain.is_empty() && counted && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if named { plain_stem(plain, suffix) } else { stem }
+}
+
+/// The plain path and the digest's first digits of a conflict name; `None` for any other path.
+#[must_use]
+pub fn parse_conflict_name(path: &RelPath, naming: &Naming) -> Option<(RelPath, String)> {
+    let stem = plain_stem(path.stem(), &naming.suffix);
+    let tail = path.stem().strip_prefix(stem)?.rsplit_once(&naming.suffix)?.1;
+    let digits = tail.get(..DIGITS)?.to_ascii_lowercase();
+    let plain =
+        path.with_file_name(&format!("{stem}.{}", path.extension()), &naming.extensions).ok()?;
+    Some((plain, digits))
+}
+
+/// The longest beginning of `stem` that has at most `bytes` bytes; UTF-16 never needs more units.
+fn shorten(stem: &str, bytes: usize) -> &str {
+    &stem[..stem.floor_char_boundary(bytes.min(stem.len()))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text, &Extensions::default()).unwrap()
+    }
+
+    fn name(text: &str, taken: &[&str]) -> String {
+        let taken = |name: &RelPath| taken.contains(&name.as_str());
+        conflict_name(&path(text), HASH.parse().unwrap(), &Naming::default(), taken)
+            .unwrap()
+            .as_str()
+            .to_owned()
+    }
+
+    #[test]
+    fn the_seeds_name() {
+        assert_eq!(name("T/decals.png", &[]), "T/decals__CONFLICT__ba7816bf.png");
+        assert_eq!(name("a.b.json", &[]), "a.b__CONFLICT__ba7816bf.json");
+    }
+
+    #[test]
+    fn a_taken_name_gets_a_number() {
+        let taken = ["T/d__CONFLICT__ba7816bf.png", "T/d__CONFLICT__ba7816bf_1.png"];
+        assert_eq!(name("T/d.png", &taken), "T/d__CONFLICT__ba7816bf_2.png");
+    }
+
+    #[test]
+    fn a_conflict_copy_is_not_renamed_again() {
+        for again in [
+            "T/d__CONFLICT__00000000.png",
+            "T/d__CONFLICT__00000000_12.png",
+            "T/d__CONFLICT__00000000__CONFLICT__11111111.png",
+        ] {
+            assert_eq!(name(again, &[]), "T/d__CONFLICT__ba7816bf.png", "{again}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_conflict_copy_keeps_its_stem() {
+        for stem in [
+            "__CONFLICT__00000000",
+            "d__CONFLICT__",
+            "d__CONFLICT__0000",
+            "d__CONFLICT__0000000g",
+            "d__CONFLICT__00000000_",
+            "d__CONFLICT__00000000_x",
+            "d__CONFLICT__00000000é",
+        ] {
+            assert_eq!(plain_stem(stem, CONFLICT_SUFFIX), stem);
+        }
+    }
+
+    #[test]
+    fn a_long_stem_loses_its_end() {
+        let long = format!("T/{}.png", "é".repeat(120));
+        let named = name(&long, &[]);
+        assert!(named.ends_with("é__CONFLICT__ba7816bf.png"));
+        assert!(named.len() <= 257);
+    }
+
+    #[test]
+    fn a_conflict_name_tells_its_plain_path() {
+        let (plain, digits) =
+            parse_conflict_name(&path("T/d__CONFLICT__BA7816BF_3.png"), &Naming::default())
+                .unwrap();
+        assert_eq!((plain.as_str(), digits.as_str()), ("T/d.png", "ba7816bf"));
+        assert_eq!(parse_conflict_name(&path("T/d.png"), &Naming::default()), None);
+    }
+
+    #[test]
+    fn each_policy_has_its_winner() {
+        let claim = |first: u8, mtime, arrival| Claim {
+            hash: ContentHash::from_bytes([first; 32]),
+            mtime: Some(UnixTime::from_nanos(mtime)),
+            arrival,
+        };
+        let (early, low, new) = (claim(3, 1, 1), claim(1, 2, 2), claim(2, 3, 3));
+        for (policy, winner) in
+            [(Policy::Established, early), (Policy::LowestHash, low), (Policy::NewestMtime, new)]
+        {
+            for loser in [early, low, new].into_iter().filter(|claim| *claim != winner) {
+                assert!(winner.beats(&loser, policy), "{policy:?}");
+                assert!(!loser.beats(&winner, policy), "{policy:?}");
+            }
+        }
+    }
+}

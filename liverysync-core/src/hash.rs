@@ -1,0 +1,146 @@
+//! SHA-256 of contents: the one identity that everything else hangs on.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Bytes of a digest that a short form shows and a conflict name carries: eight hex digits.
+const SHORT_BYTES: usize = 4;
+
+/// The SHA-256 of a file's bytes. Ordered as its hex text is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash([u8; 32]);
+
+impl ContentHash {
+    /// Hashes bytes that are at hand in one piece.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    /// Makes a hash from its 32 bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The first eight hex digits, for logs and conflict names.
+    #[must_use]
+    pub fn short(&self) -> String {
+        const_hex::encode(&self.0[..SHORT_BYTES])
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&const_hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short())
+    }
+}
+
+/// A text that is not the 64 hex digits of a SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a SHA-256: it needs 64 hex digits")]
+pub struct InvalidHash;
+
+impl FromStr for ContentHash {
+    type Err = InvalidHash;
+
+    /// Reads 64 hex digits of either case.
+    fn from_str(text: &str) -> Result<Self, InvalidHash> {
+        // The decoder would also take a leading `0x`, which no peer of ours writes.
+        if text.len() != 64 {
+            return Err(InvalidHash);
+        }
+        let mut bytes = [0; 32];
+        const_hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidHash)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for ContentHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a file holds: its digest and its length in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Content {
+    /// SHA-256 of the bytes.
+    pub hash: ContentHash,
+    /// Number of bytes.
+    pub size: u64,
+}
+
+impl Content {
+    /// Describes bytes that are at hand in one piece.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { hash: ContentHash::of(bytes), size: bytes.len() as u64 }
+    }
+}
+
+/// A running SHA-256. The `sha2` crate picks the processor's own instructions by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all that was taken in.
+    #[must_use]
+    pub fn finish(self) -> ContentHash {
+        ContentHash(self.0.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn digest_of_abc_is_the_standards_own() {
+        assert_eq!(ContentHash::of(b"abc").to_string(), ABC);
+    }
+
+    #[test]
+    fn either_case_is_read_and_lower_case_is_written() {
+        let hash: ContentHash = ABC.to_uppercase().parse().unwrap();
+        assert_eq!(hash.to_string(), ABC);
+        assert_eq!(hash.short(), "ba7816bf");
+    }
+
+    #[test]
+    fn other_texts_are_no_digests() {
+        for text in ["", "abc", &ABC[1..], &format!("0x{}", &ABC[2..]), &format!("{ABC}0")] {
+            assert_eq!(text.parse::<ContentHash>(), Err(InvalidHash), "{text}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! A manifest: which files one PC holds, and the hash by which two PCs see that they hold the same.
+//!
+//! A manifest never holds two spellings of one file, nor a file and a folder of one name: what a
+//! driver's PC could not hold at the same time is refused when it is inserted.
+
+use std::collections::btree_map;
+
+use serde::Serialize;
+
+use crate::{
+    hash::{Content, ContentHash},
+    path::{PathKey, RelPath},
+    pathmap::{Collision, Located, PathMap},
+    time::UnixTime,
+};
+
+/// One file of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it lies, as its PC spells it.
+    pub path: RelPath,
+    /// What it holds.
+    pub content: Content,
+    /// When it was last changed; `None` where a peer does not say.
+    pub mtime: Option<UnixTime>,
+}
+
+/// Which files a PC holds, ordered by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    entries: PathMap<Entry>,
+    total_bytes: u64,
+}
+
+impl Located for Entry {
+    fn path(&self) -> &RelPath {
+        &self.path
+    }
+}
+
+impl Manifest {
+    /// An empty manifest.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what could not lie beside the files that are there already; nothing changes then.
+    pub fn insert(&mut self, entry: Entry) -> Result<(), Collision> {
+        let size = entry.content.size;
+        self.entries.insert(entry)?;
+        self.total_bytes = self.total_bytes.saturating_add(size);
+        Ok(())
+    }
+
+    /// Adds a file or takes the place of the one with the same key.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Manifest::insert`]; a file that is there already is never in the way of its successor.
+    pub fn replace(&mut self, entry: Entry) -> Result<Option<Entry>, Collision> {
+        let old = self.remove(entry.path.key());
+        self.insert(entry).map(|()| old)
+    }
+
+    /// Takes a file out.
+    pub fn remove(&mut self, key: &PathKey) -> Option<Entry> {
+        let entry = self.entries.remove(key)?;
+        self.total_bytes = self.total_bytes.saturating_sub(entry.content.size);
+        Some(entry)
+    }
+
+    /// The file with this key.
+    #[must_use]
+    pub fn get(&self, key: &PathKey) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// Number of files.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no file.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Sum of the sizes, in bytes.
+    #[must_use]
+    pub const fn total_bytes(&self) -> u64 {
+        self.total_bytes
+    }
+
+    /// All files, ordered by key.
+    pub fn iter(&self) -> btree_map::Values<'_, PathKey, Entry> {
+        self.entries.iter()
+    }
+
+    /// All files with their keys, ordered by key.
+    pub(crate) fn keyed(&self) -> btree_map::Iter<'_, PathKey, Entry> {
+        self.entries.keyed()
+    }
+
+    /// Spells `path` as this PC does, where it has a folder on the way to it already.
+    ///
+    /// Without this a PC that tells `Team` from `team` would get both.
+    #[must_use]
+    pub fn respell(&self, path: &RelPath) -> String {
+        self.entries.respell(path)
+    }
+
+    /// The manifest hash of protocol 1: SHA-256 of the compact JSON list of path, size and digest,
+    /// ordered by path.
+    #[must_use]
+    pub fn hash(&self) -> ContentHash {
+        #[derive(Serialize)]
+        struct Item<'a> {
+            rel_path: &'a str,
+            size: u64,
+            sha256: ContentHash,
+        }
+        self.hash_items(|path, content| Item {
+            rel_path: path,
+            size: content.size,
+            sha256: content.hash,
+        })
+    }
+
+    /// The union hash of protocol 1: as [`Manifest::hash`], with the keys in another order.
+    #[must_use]
+    pub fn union_hash(&self) -> ContentHash {
+        #[derive(Serialize)]
+        struct Item<'a> {
+            rel_path: &'a str,
+            sha256: ContentHash,
+            size: u64,
+        }
+        self.hash_items(|path, content| Item {
+            rel_path: path,
+            sha256: content.hash,
+            size: content.size,
+        })
+    }
+
+    fn hash_items<'a, T: Serialize>(&'a self, item: impl Fn(&'a str, Content) -> T) -> ContentHash {
+        let mut by_path: Vec<_> =
+            self.iter().map(|entry| (entry.path.as_str(), entry.content)).collect();
+        by_path.sort_unstable_by_key(|(path, _)| *path);
+        let items: Vec<_> =
+            by_path.into_iter().map(|(path, content)| item(path, content)).collect();
+        // A list of strings and numbers has a JSON form; there is nothing in it that could fail.
+        ContentHash::of(&serde_json::to_vec(&items).unwrap_or_default())
+    }
+}
+
+impl<'a> IntoIterator for &'a Manifest {
+    type Item = &'a Entry;
+    type IntoIter = btree_map::Values<'a, PathKey, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

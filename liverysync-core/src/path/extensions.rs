@@ -1,0 +1,106 @@
+//! Which files travel, by their extension.
+
+use std::{collections::BTreeSet, fmt};
+
+use crate::text::escape_limited;
+
+/// The file extensions that are published and accepted, in lower case and without a dot.
+///
+/// # Defaults
+///
+/// png, json, dds, jpg, jpeg, txt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extensions(BTreeSet<String>);
+
+impl Extensions {
+    /// Makes a list from its members: ASCII letters and digits in any case, with or without the dot in front.
+    ///
+    /// An empty list allows no file at all.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first member that is empty, longer than 16 characters, or holds anything else.
+    pub fn from_list(
+        list: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, InvalidExtension> {
+        list.into_iter()
+            .map(|extension| {
+                let given = extension.as_ref();
+                let bare = given.strip_prefix('.').unwrap_or(given);
+                let sound = (1..=EXTENSION_BYTES_MAX).contains(&bare.len())
+                    && bare.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                if sound {
+                    Ok(bare.to_ascii_lowercase())
+                } else {
+                    Err(InvalidExtension { extension: given.to_owned() })
+                }
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Says whether files with this extension travel; ASCII case does not matter.
+    #[must_use]
+    pub fn contains(&self, extension: &str) -> bool {
+        self.iter().any(|allowed| allowed.eq_ignore_ascii_case(extension))
+    }
+
+    /// The extensions in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl Default for Extensions {
+    fn default() -> Self {
+        Self(["png", "json", "dds", "jpg", "jpeg", "txt"].map(str::to_owned).into())
+    }
+}
+
+impl fmt::Display for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, extension) in self.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma}{extension}")?;
+        }
+        Ok(())
+    }
+}
+
+/// An extension that cannot be on the list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no file extension: 1 to 16 ASCII letters or digits are", escape_limited(.extension, 40))]
+pub struct InvalidExtension {
+    /// What was given.
+    pub extension: String,
+}
+
+/// Far more than any extension in use has.
+const EXTENSION_BYTES_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn extensions_are_a_set_in_lower_case() {
+        let extensions = Extensions::from_list([".PNG", "tga", "Tga", "7z"]).unwrap();
+        assert_eq!(extensions.to_string(), "7z,png,tga");
+        assert!(
+            extensions.contains("TGA") && !extensions.contains(".tga") && !extensions.contains("")
+        );
+        assert_eq!(
+            Extensions::from_list(Extensions::default().iter()).unwrap(),
+            Extensions::default()
+        );
+        assert_eq!(Extensions::default().to_string(), "dds,jpeg,jpg,json,png,txt");
+        for bad in ["", ".", "..png", "p g", "tar.gz", "ｐｎｇ", "png\u{202e}", "seventeenletters1"]
+        {
+            let refused = InvalidExtension { extension: bad.to_owned() };
+            assert_eq!(Extensions::from_list(["png", bad]), Err(refused));
+        }
+        assert!(Extensions::from_list(["sixteenletters16"]).is_ok());
+    }
+}

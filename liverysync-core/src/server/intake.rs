@@ -1,0 +1,63 @@
+//! What a client's manifest may bring into the union.
+
+use crate::{
+    hash::Content,
+    manifest::{Entry, Manifest},
+    path::RelPath,
+    select::{Kind, Listed, Reason, Rules, Skipped, Stamp, select},
+    time::UnixTime,
+    wire::v1::FileInfo,
+};
+
+/// A manifest as it is taken in.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    pub(super) manifest: Manifest,
+    pub(super) skipped: Vec<Skipped>,
+    /// Whether any entry had a modification time: the programs of the field differ in that.
+    pub(super) dated: bool,
+}
+
+/// Checks every entry by the rules that a client of ours applies to its folder. `own_choice` is set
+/// for such a client: it knows better what in its folder is the game's.
+pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> Intake {
+    let rules = Rules {
+        derived_dds: own_choice || rules.derived_dds,
+        placeholders: own_choice,
+        ..rules.clone()
+    };
+    let dated = files.iter().any(|file| file.mtime.is_some());
+    let listed: Vec<_> = files
+        .iter()
+        .map(|file| {
+            let mtime = file.mtime.and_then(UnixTime::from_seconds).unwrap_or_default();
+            Listed {
+                path: file.rel_path.clone(),
+                kind: Kind::File(Stamp { size: file.size, mtime }),
+            }
+        })
+        .collect();
+    let selection = select(&listed, &rules);
+    let mut intake = Intake { skipped: selection.skipped, dated, ..Intake::default() };
+    for file in files {
+        let chosen = RelPath::parse(&file.rel_path, &rules.extensions)
+            .ok()
+            .and_then(|path| selection.publish.get(path.key()))
+            .filter(|chosen| chosen.path.as_str() == file.rel_path);
+        let Some(chosen) = chosen else { continue };
+        let mtime = file.mtime.and_then(UnixTime::from_seconds);
+        let entry = file.sha256.parse().map(|hash| Entry {
+            path: chosen.path.clone(),
+            content: Content { hash, size: file.size },
+            mtime,
+        });
+        let taken = match entry {
+            Ok(entry) => intake.manifest.insert(entry).map_err(Reason::from),
+            Err(invalid) => Err(Reason::Unreadable(invalid.to_string())),
+        };
+        if let Err(reason) = taken {
+            intake.skipped.push(Skipped { path: file.rel_path, reason });
+        }
+    }
+    intake
+}

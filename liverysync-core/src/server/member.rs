@@ -1,0 +1,212 @@
+//! One client of the server, for as long as it is connected.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
+
+use super::ServerConfig;
+use crate::{
+    hash::ContentHash,
+    manifest::Manifest,
+    path::PathKey,
+    schedule::Load,
+    select::cached_picture,
+    server::Withheld,
+    time::Time,
+    union::{Union, UnionEntry},
+    wire::v1::{Standing, SyncId},
+};
+
+/// How much newer its own file must be for a client 1.0.4 to keep it.
+const OLD_CLIENT_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// Failures after which a target that never says why is taken to refuse a file.
+const SILENT_FAILURES_MAX: u32 = 3;
+
+/// First and longest wait before a file is offered again to a target that failed to take it.
+const RETRY_FIRST: Duration = Duration::from_secs(5);
+const RETRY_CAP: Duration = Duration::from_secs(600);
+
+/// Which program a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generation {
+    /// The Python client that the seed describes.
+    First,
+    /// The Python client 1.0.4, or one that has not shown yet that it is the first.
+    V104,
+    /// One of ours.
+    Ours,
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::First => "first Python client",
+            Self::V104 => "Python client 1.0.4",
+            Self::Ours => "liverysync",
+        })
+    }
+}
+
+/// How often a target failed to take a content.
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    hash: ContentHash,
+    count: u32,
+    retry_at: Time,
+}
+
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) client_id: String,
+    pub(super) address: String,
+    pub(super) name: String,
+    pub(super) generation: Generation,
+    pub(super) accepted_at: Time,
+    pub(super) heard_at: Time,
+    pub(super) greeted: bool,
+    /// As it was merged into the union; `None` until its first manifest was.
+    pub(super) manifest: Option<Manifest>,
+    pub(super) manifest_hash: Option<ContentHash>,
+    pub(super) manifest_at: Time,
+    /// When it was asked for its manifest, until it answers.
+    pub(super) asked_at: Option<Time>,
+    pub(super) sessions: BTreeSet<SyncId>,
+    /// A session of protocol 1 that is over for us while the source still streams.
+    pub(super) draining: Option<(SyncId, Time)>,
+    /// What the union has and this client has not.
+    pub(super) lacking: BTreeSet<PathKey>,
+    /// Contents that it failed to send, by its own names, until its manifest changes.
+    pub(super) owes: BTreeSet<(PathKey, ContentHash)>,
+    /// Contents that it will not take.
+    declined: BTreeSet<(PathKey, ContentHash)>,
+    failures: BTreeMap<PathKey, Failures>,
+    /// A target of protocol 1 that failed without naming the file gets one file a session, so that
+    /// the next failure has a name.
+    pub(super) one_by_one: bool,
+    pub(super) rate: u64,
+    pub(super) standing: Option<Standing>,
+    pub(super) told_withheld: BTreeSet<PathKey>,
+}
+
+impl Member {
+    pub(super) fn new(client_id: String, address: String, now: Time) -> Self {
+        Self {
+            name: client_id.clone(),
+            client_id,
+            address,
+            generation: Generation::V104,
+            accepted_at: now,
+            heard_at: now,
+            greeted: false,
+            manifest: None,
+            manifest_hash: None,
+            manifest_at: now,
+            asked_at: None,
+            sessions: BTreeSet::new(),
+            draining: None,
+            lacking: BTreeSet::new(),
+            owes: BTreeSet::new(),
+            declined: BTreeSet::new(),
+            failures: BTreeMap::new(),
+            one_by_one: false,
+            rate: 0,
+            standing: None,
+            told_withheld: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.generation == Generation::Ours
+    }
+
+    pub(super) fn has(&self, entry: &UnionEntry) -> bool {
+        let manifest = self.manifest.as_ref();
+        manifest
+            .and_then(|manifest| manifest.get(entry.path.key()))
+            .is_some_and(|own| own.content == entry.content)
+    }
+
+    /// Sessions that it can still take part in. Programs of the field do one thing at a time.
+    pub(super) fn load(&self, config: &ServerConfig) -> Load {
+        let most = if self.is_ours() { config.sessions_per_client_max.max(1) } else { 1 };
+        let ready = self.manifest.is_some() && self.draining.is_none();
+        let free = if ready { most.saturating_sub(self.sessions.len()) } else { 0 };
+        Load { free, open: self.sessions.len(), rate: self.rate }
+    }
+
+    /// Why this client is never offered a file, if there is a reason.
+    pub(super) fn withheld(
+        &self,
+        entry: &UnionEntry,
+        union: &Union,
+        config: &ServerConfig,
+    ) -> Option<Withheld> {
+        let key = entry.path.key();
+        if self.declined.contains(&(key.clone(), entry.content.hash)) {
+            return Some(Withheld::Declined);
+        }
+        if self.is_ours() {
+            return None;
+        }
+        let picture = cached_picture(&entry.path, &config.rules);
+        if picture.is_some_and(|picture| union.get(picture.key()).is_some()) {
+            return Some(Withheld::Cache);
+        }
+        if self.generation == Generation::V104 {
+            if refused_by_104(entry) {
+                return Some(Withheld::OldClientRefuses);
+            }
+            if self.keeps_newer(entry) {
+                return Some(Withheld::OldClientKeepsNewer);
+            }
+        }
+        None
+    }
+
+    fn keeps_newer(&self, entry: &UnionEntry) -> bool {
+        let own = self.manifest.as_ref().and_then(|manifest| manifest.get(entry.path.key()));
+        own.and_then(|own| own.mtime)
+            .is_some_and(|own| own.since(entry.mtime.unwrap_or_default()) > OLD_CLIENT_TOLERANCE)
+    }
+
+    /// Whether a file may be offered at this time, after failures to take it.
+    pub(super) fn may_retry(&self, entry: &UnionEntry, now: Time) -> bool {
+        self.failures
+            .get(entry.path.key())
+            .is_none_or(|failed| failed.hash != entry.content.hash || failed.retry_at <= now)
+    }
+
+    pub(super) fn decline(&mut self, key: &PathKey, hash: ContentHash) {
+        self.failures.remove(key);
+        self.declined.insert((key.clone(), hash));
+    }
+
+    /// Takes note that it failed to take a file, and returns whether that is for good.
+    pub(super) fn fail(&mut self, key: &PathKey, hash: ContentHash, now: Time) -> bool {
+        let before = self.failures.get(key).filter(|failed| failed.hash == hash);
+        let count = before.map_or(0, |failed| failed.count) + 1;
+        if !self.is_ours() && count >= SILENT_FAILURES_MAX {
+            self.decline(key, hash);
+            return true;
+        }
+        let wait = RETRY_FIRST.saturating_mul(1 << (count - 1).min(16)).min(RETRY_CAP);
+        self.failures.insert(key.clone(), Failures { hash, count, retry_at: now + wait });
+        false
+    }
+
+    pub(super) fn succeed(&mut self, key: &PathKey) {
+        self.failures.remove(key);
+    }
+}
+
+/// What client 1.0.4 refuses whatever it holds: see `docs/protocol.md`.
+fn refused_by_104(entry: &UnionEntry) -> bool {
+    let path = entry.path.as_str();
+    let taken = ["png", "dds", "json"];
+    path.contains("__CONFLICT__")
+        || path.contains("Copy.")
+        || !taken.iter().any(|known| entry.path.extension().eq_ignore_ascii_case(known))
+}

@@ -1,0 +1,133 @@
+//! The receiving end of one file.
+
+use crate::hash::{Content, ContentHash, Hasher};
+
+/// How a transfer went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransferFault {
+    /// A chunk does not begin where the last one ended.
+    #[error("a gap: bytes from {expected} on were due, and bytes from {got} on came")]
+    Gap {
+        /// Number of bytes that had come.
+        expected: u64,
+        /// Where the chunk says that it begins.
+        got: u64,
+    },
+    /// More bytes came than were declared.
+    #[error("more than the {declared} bytes that were declared")]
+    TooMany {
+        /// The declared size.
+        declared: u64,
+    },
+    /// The file ended early.
+    #[error("it ended after {got} of {declared} bytes")]
+    TooShort {
+        /// The declared size.
+        declared: u64,
+        /// Number of bytes that came.
+        got: u64,
+    },
+    /// All bytes came, and they are others than declared.
+    #[error("wrong bytes: their SHA-256 is {got:?}, declared was {declared:?}")]
+    WrongBytes {
+        /// The declared digest.
+        declared: ContentHash,
+        /// The digest of what came.
+        got: ContentHash,
+    },
+}
+
+/// Checks one file as its bytes arrive. After a fault it is of no further use.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    declared: Content,
+    received: u64,
+    hasher: Hasher,
+}
+
+impl Receiver {
+    /// Expects a file of this content.
+    #[must_use]
+    pub fn new(declared: Content) -> Self {
+        Self { declared, received: 0, hasher: Hasher::default() }
+    }
+
+    /// Takes in the bytes from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with them; they must not be written then.
+    pub fn accept(&mut self, offset: u64, bytes: &[u8]) -> Result<(), TransferFault> {
+        if offset != self.received {
+            return Err(TransferFault::Gap { expected: self.received, got: offset });
+        }
+        if bytes.len() as u64 > self.declared.size - self.received {
+            return Err(TransferFault::TooMany { declared: self.declared.size });
+        }
+        self.hasher.update(bytes);
+        self.received += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Number of bytes that came.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Takes the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// Says whether bytes are missing or wrong; the file must not be installed then.
+    pub fn finish(self) -> Result<Content, TransferFault> {
+        let declared = self.declared;
+        if self.received < declared.size {
+            return Err(TransferFault::TooShort { declared: declared.size, got: self.received });
+        }
+        let got = self.hasher.finish();
+        if got != declared.hash {
+            return Err(TransferFault::WrongBytes { declared: declared.hash, got });
+        }
+        Ok(declared)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive(chunks: &[(u64, &[u8])]) -> Result<Content, TransferFault> {
+        let mut receiver = Receiver::new(Content::of(b"livery"));
+        for (offset, bytes) in chunks {
+            receiver.accept(*offset, bytes)?;
+        }
+        receiver.finish()
+    }
+
+    #[test]
+    fn right_bytes_in_order_are_taken() {
+        assert_eq!(receive(&[(0, b"liv"), (3, b"ery")]), Ok(Content::of(b"livery")));
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        assert_eq!(
+            receive(&[(0, b"liv"), (4, b"ry")]),
+            Err(TransferFault::Gap { expected: 3, got: 4 })
+        );
+        assert_eq!(
+            receive(&[(0, b"liv"), (0, b"liv")]),
+            Err(TransferFault::Gap { expected: 3, got: 0 })
+        );
+        assert_eq!(receive(&[(0, b"liveryX")]), Err(TransferFault::TooMany { declared: 6 }));
+        assert_eq!(receive(&[(0, b"liver")]), Err(TransferFault::TooShort { declared: 6, got: 5 }));
+        assert!(matches!(receive(&[(0, b"liverX")]), Err(TransferFault::WrongBytes { .. })));
+    }
+
+    #[test]
+    fn an_empty_file_has_no_chunks() {
+        assert_eq!(Receiver::new(Content::of(b"")).finish(), Ok(Content::of(b"")));
+    }
+}

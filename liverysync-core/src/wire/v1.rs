@@ -1,0 +1,608 @@
+//! Protocol 1: one JSON object a frame, with a string `type`.
+//!
+//! Programs of the field ignore fields that they do not know, and that is the door for ours. The
+//! server says in WELCOME that it is one of ours; only then does a client of ours answer with fields
+//! that protocol 1 does not have, and only such a client is sent any. They are marked *ours* below.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+
+use crate::hash::ContentHash;
+
+/// The number that WELCOME and HELLO carry in `liverysync`: the version of our extra fields.
+pub const EXTENSION: u32 = 1;
+
+/// Longest sync id that is accepted, in bytes. The programs of the field use UUIDs of 36.
+const SYNC_ID_BYTES_MAX: usize = 64;
+
+/// The name of one session, as the server chose it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SyncId(Arc<str>);
+
+impl SyncId {
+    /// Takes a name that is at most 64 bytes long.
+    ///
+    /// # Errors
+    ///
+    /// Refuses longer ones.
+    pub fn new(text: &str) -> Result<Self, WireError> {
+        if text.len() > SYNC_ID_BYTES_MAX {
+            return Err(WireError::Malformed("a sync_id of more than 64 bytes".into()));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Whether this is the empty name, which stands for no session.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The name as it travels.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SyncId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for SyncId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SyncId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// One message. Paths and digests are as the peer wrote them: nothing here has been checked.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Message {
+    /// Either end reports that something went wrong.
+    Error(ErrorReport),
+    /// The source begins a file.
+    FileBegin(FileBegin),
+    /// A piece of the file that was begun.
+    #[serde(skip)]
+    FileChunk(FileChunk),
+    /// The source ends a file.
+    FileEnd(FileEnd),
+    /// A client introduces itself.
+    Hello(Hello),
+    /// All that a client holds.
+    ManifestFull(ManifestFull),
+    /// How much a client holds.
+    ManifestSummary(ManifestSummary),
+    /// A client asks for a sign of life.
+    Ping,
+    /// The server's sign of life.
+    Pong,
+    /// The server asks a client for its manifest.
+    RequestManifest(RequestManifest),
+    /// The server asks the source for files.
+    SendFiles(SendFiles),
+    /// The server says what the union is.
+    ServerState(ServerState),
+    /// The target has all that it will get of a session.
+    SyncDone(SyncDone),
+    /// The server passes that on to the source.
+    SyncDoneAck(SyncDoneAck),
+    /// The server tells both ends of a session that it begins.
+    SyncOffer(SyncOffer),
+    /// A message of another generation: its type.
+    #[serde(skip)]
+    Unknown(String),
+    /// The server greets.
+    Welcome(Welcome),
+}
+
+/// See [`Message::Welcome`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// Eight hex digits by which the server knows this link.
+    pub client_id: String,
+    /// *Ours*: the server understands our extra fields of this version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liverysync: Option<u32>,
+}
+
+/// See [`Message::Hello`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// A label, never a credential; `UNKNOWN` if there is none.
+    #[serde(default)]
+    pub steam_id: String,
+    /// What the driver calls this PC.
+    #[serde(default)]
+    pub client_name: String,
+    /// Hash of the manifest that follows.
+    #[serde(default)]
+    pub manifest_hash: String,
+    /// *Ours*: the client understands our extra fields of this version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liverysync: Option<u32>,
+}
+
+/// See [`Message::ManifestSummary`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestSummary {
+    /// Hash of the manifest.
+    #[serde(default)]
+    pub manifest_hash: String,
+    /// Number of files.
+    #[serde(default)]
+    pub file_count: u64,
+    /// Sum of their sizes.
+    #[serde(default)]
+    pub total_bytes: u64,
+}
+
+/// See [`Message::ManifestFull`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ManifestFull {
+    /// As in the request; usually empty.
+    #[serde(default)]
+    pub sync_id: SyncId,
+    /// The files.
+    pub manifest: Vec<FileInfo>,
+}
+
+/// One file, as a manifest or an offer lists it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// Where it lies.
+    pub rel_path: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its digest in hex.
+    pub sha256: String,
+    /// Its modification time in seconds since the UNIX epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtime: Option<f64>,
+}
+
+/// See [`Message::ServerState`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerState {
+    /// Hash of the union, or the client's own hash while the union is empty.
+    #[serde(default)]
+    pub current_hash: String,
+    /// *Ours*: how the client that this is sent to stands to the union.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+}
+
+/// *Ours*: how one client stands to the union.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Hash of the client's manifest that this is about.
+    pub manifest_hash: ContentHash,
+    /// Files of the union that the client lacks and could still get.
+    pub missing: u64,
+    /// Bytes of those files.
+    pub missing_bytes: u64,
+    /// Files that others still need this client for.
+    pub wanted: u64,
+    /// Files of the union that will not arrive here as things are: refused, or their sources failed.
+    pub withheld: u64,
+}
+
+/// See [`Message::RequestManifest`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestManifest {
+    /// To be echoed.
+    #[serde(default)]
+    pub sync_id: SyncId,
+}
+
+/// Which end of a session a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Role {
+    /// The client that uploads.
+    Source,
+    /// The client that lacks the files.
+    Target,
+}
+
+/// See [`Message::SyncOffer`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SyncOffer {
+    /// The session.
+    pub sync_id: SyncId,
+    /// What the client is in it.
+    pub role: Role,
+    /// Hash of the union.
+    #[serde(default)]
+    pub current_hash: String,
+    /// The source's client id.
+    #[serde(default)]
+    pub source_client_id: String,
+    /// The target's client id.
+    #[serde(default)]
+    pub target_client_id: String,
+    /// *Ours*: the name of the client at the other end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_name: Option<String>,
+    /// *Ours*, to the target: all that the session brings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<OfferedFile>>,
+}
+
+/// *Ours*: one file of an offer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OfferedFile {
+    /// The file.
+    #[serde(flatten)]
+    pub info: FileInfo,
+    /// Where the target has this content already: it copies it, and the source does not send it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_from: Option<String>,
+}
+
+/// See [`Message::SendFiles`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendFiles {
+    /// The session.
+    pub sync_id: SyncId,
+    /// The files, by the source's own names.
+    pub paths: Vec<String>,
+}
+
+/// See [`Message::FileBegin`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileBegin {
+    /// The session.
+    pub sync_id: SyncId,
+    /// The file.
+    #[serde(flatten)]
+    pub info: FileInfo,
+}
+
+/// See [`Message::FileChunk`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileChunk {
+    /// The session.
+    pub sync_id: SyncId,
+    /// The file.
+    pub rel_path: String,
+    /// Where the piece begins, in bytes.
+    pub offset: u64,
+    /// The bytes.
+    pub data: Bytes,
+}
+
+/// See [`Message::FileEnd`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEnd {
+    /// The session.
+    pub sync_id: SyncId,
+    /// The file.
+    pub rel_path: String,
+}
+
+/// See [`Message::SyncDone`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncDone {
+    /// The session.
+    pub sync_id: SyncId,
+    /// Hash of the target's manifest.
+    #[serde(default)]
+    pub new_manifest_hash: String,
+    /// *Ours*: the files that the target has installed, by the names of the offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installed: Option<Vec<String>>,
+}
+
+/// See [`Message::SyncDoneAck`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncDoneAck {
+    /// The session.
+    pub sync_id: SyncId,
+    /// Hash of the target's manifest.
+    #[serde(default)]
+    pub new_manifest_hash: String,
+}
+
+/// See [`Message::Error`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorReport {
+    /// The session; empty for none.
+    #[serde(default)]
+    pub sync_id: SyncId,
+    /// What happened, for people.
+    #[serde(default)]
+    pub message: String,
+    /// *Ours*: the one file of the session that it is about; without it, the session is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rel_path: Option<String>,
+    /// *Ours*: what it means for that file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+}
+
+/// *Ours*: what an error means for the file that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The target will never take this file as it is set up.
+    Declined,
+    /// The target could not take it this time: a full disk, a file that another program holds.
+    Failed,
+    /// The source does not have it, or no longer as its manifest said.
+    Missing,
+    /// Later than this version.
+    #[serde(other)]
+    Other,
+}
+
+/// A payload that is no message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// It is not what protocol 1 says that it must be.
+    #[error("not a message of protocol 1: {0}")]
+    Malformed(String),
+}
+
+impl From<serde_json::Error> for WireError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+/// A text that is borrowed from the payload wherever it holds no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// One pass over a payload that tells its type and, for a chunk, everything else.
+#[derive(Deserialize)]
+struct Probe<'a> {
+    #[serde(borrow)]
+    r#type: Text<'a>,
+    #[serde(borrow, default)]
+    data_b64: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ChunkFields<'a> {
+    sync_id: SyncId,
+    rel_path: String,
+    offset: u64,
+    #[serde(borrow)]
+    data_b64: Text<'a>,
+}
+
+impl Message {
+    /// Reads one payload.
+    ///
+    /// # Errors
+    ///
+    /// Fails for what is no JSON object, has no `type`, or lacks a field that its type must have.
+    pub fn decode(payload: &[u8]) -> Result<Self, WireError> {
+        let probe: Probe<'_> = serde_json::from_slice(payload)?;
+        if probe.data_b64.is_some() && probe.r#type.0 == "FILE_CHUNK" {
+            return decode_chunk(serde_json::from_slice(payload)?);
+        }
+        fn fields<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, WireError> {
+            Ok(serde_json::from_slice(payload)?)
+        }
+        Ok(match probe.r#type.0.as_ref() {
+            "ERROR" => Self::Error(fields(payload)?),
+            "FILE_BEGIN" => Self::FileBegin(fields(payload)?),
+            "FILE_CHUNK" => return Err(WireError::Malformed("a chunk without data".into())),
+            "FILE_END" => Self::FileEnd(fields(payload)?),
+            "HELLO" => Self::Hello(fields(payload)?),
+            "MANIFEST_FULL" => Self::ManifestFull(fields(payload)?),
+            "MANIFEST_SUMMARY" => Self::ManifestSummary(fields(payload)?),
+            "PING" => Self::Ping,
+            "PONG" => Self::Pong,
+            "REQUEST_MANIFEST" => Self::RequestManifest(fields(payload)?),
+            "SEND_FILES" => Self::SendFiles(fields(payload)?),
+            "SERVER_STATE" => Self::ServerState(fields(payload)?),
+            "SYNC_DONE" => Self::SyncDone(fields(payload)?),
+            "SYNC_DONE_ACK" => Self::SyncDoneAck(fields(payload)?),
+            "SYNC_OFFER" => Self::SyncOffer(fields(payload)?),
+            "WELCOME" => Self::Welcome(fields(payload)?),
+            other => Self::Unknown(other.to_owned()),
+        })
+    }
+
+    /// Appends this message's payload to `out`.
+    pub fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::FileChunk(chunk) => encode_chunk(chunk, out),
+            // Never sent: it stands for what a peer of another generation wrote.
+            Self::Unknown(_) => {}
+            message => out.extend_from_slice(&json(message)),
+        }
+    }
+
+    /// Whether this message is part of a file on its way.
+    #[must_use]
+    pub const fn is_data(&self) -> bool {
+        matches!(self, Self::FileBegin(_) | Self::FileChunk(_) | Self::FileEnd(_))
+    }
+}
+
+/// The JSON form of strings, numbers and lists of them, which always exists.
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn decode_chunk(fields: ChunkFields<'_>) -> Result<Message, WireError> {
+    let data = base64_simd::STANDARD
+        .decode_to_vec(fields.data_b64.0.as_bytes())
+        .map_err(|_| WireError::Malformed("a chunk whose data is not base64".into()))?;
+    let (sync_id, rel_path, offset) = (fields.sync_id, fields.rel_path, fields.offset);
+    Ok(Message::FileChunk(FileChunk { sync_id, rel_path, offset, data: data.into() }))
+}
+
+/// Written by hand: a serializer would look at each byte of the base64 for something to escape.
+fn encode_chunk(chunk: &FileChunk, out: &mut BytesMut) {
+    let base64 = base64_simd::STANDARD;
+    out.reserve(base64.encoded_length(chunk.data.len()) + chunk.rel_path.len() + 160);
+    out.extend_from_slice(b"{\"type\":\"FILE_CHUNK\",\"sync_id\":");
+    out.extend_from_slice(&json(&chunk.sync_id));
+    out.extend_from_slice(b",\"rel_path\":");
+    out.extend_from_slice(&json(&chunk.rel_path));
+    out.extend_from_slice(format!(",\"offset\":{},\"data_b64\":\"", chunk.offset).as_bytes());
+    let start = out.len();
+    out.resize(start + base64.encoded_length(chunk.data.len()), 0);
+    let _encoded = base64.encode(&chunk.data, base64_simd::Out::from_slice(&mut out[start..]));
+    out.extend_from_slice(b"\"}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(message: &Message) -> String {
+        let mut out = BytesMut::new();
+        message.encode(&mut out);
+        String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(message: Message, payload: &str) {
+        assert_eq!(encoded(&message), payload);
+        assert_eq!(Message::decode(payload.as_bytes()), Ok(message));
+    }
+
+    fn id(text: &str) -> SyncId {
+        SyncId::new(text).unwrap()
+    }
+
+    #[test]
+    fn each_message_has_the_form_that_the_field_knows() {
+        let client_id = "00c0ffee".to_owned();
+        check(
+            Message::Welcome(Welcome { client_id: client_id.clone(), liverysync: None }),
+            r#"{"type":"WELCOME","client_id":"00c0ffee"}"#,
+        );
+        check(
+            Message::Hello(Hello {
+                steam_id: "UNKNOWN".into(),
+                client_name: "Jörg".into(),
+                ..Hello::default()
+            }),
+            r#"{"type":"HELLO","steam_id":"UNKNOWN","client_name":"Jörg","manifest_hash":""}"#,
+        );
+        check(
+            Message::ManifestFull(ManifestFull {
+                sync_id: SyncId::default(),
+                manifest: vec![FileInfo {
+                    rel_path: "T/a b.png".into(),
+                    size: 3,
+                    sha256: "00".into(),
+                    mtime: Some(1.5),
+                }],
+            }),
+            r#"{"type":"MANIFEST_FULL","sync_id":"","manifest":[{"rel_path":"T/a b.png","size":3,"sha256":"00","mtime":1.5}]}"#,
+        );
+        check(
+            Message::SyncOffer(SyncOffer {
+                sync_id: id("s"),
+                role: Role::Target,
+                current_hash: "h".into(),
+                source_client_id: client_id.clone(),
+                target_client_id: client_id,
+                peer_name: None,
+                files: None,
+            }),
+            r#"{"type":"SYNC_OFFER","sync_id":"s","role":"TARGET","current_hash":"h","source_client_id":"00c0ffee","target_client_id":"00c0ffee"}"#,
+        );
+        check(
+            Message::FileBegin(FileBegin {
+                sync_id: id("s"),
+                info: FileInfo {
+                    rel_path: "a.png".into(),
+                    size: 1,
+                    sha256: "00".into(),
+                    mtime: None,
+                },
+            }),
+            r#"{"type":"FILE_BEGIN","sync_id":"s","rel_path":"a.png","size":1,"sha256":"00"}"#,
+        );
+        check(
+            Message::FileChunk(FileChunk {
+                sync_id: id("s"),
+                rel_path: "a\"b.png".into(),
+                offset: 7,
+                data: Bytes::from_static(b"abcd"),
+            }),
+            r#"{"type":"FILE_CHUNK","sync_id":"s","rel_path":"a\"b.png","offset":7,"data_b64":"YWJjZA=="}"#,
+        );
+        check(Message::Ping, r#"{"type":"PING"}"#);
+        check(
+            Message::ServerState(ServerState { current_hash: "h".into(), standing: None }),
+            r#"{"type":"SERVER_STATE","current_hash":"h"}"#,
+        );
+        check(
+            Message::ServerState(ServerState {
+                current_hash: "h".into(),
+                standing: Some(Standing {
+                    manifest_hash: ContentHash::from_bytes([0x11; 32]),
+                    missing: 1,
+                    missing_bytes: 2,
+                    wanted: 3,
+                    withheld: 4,
+                }),
+            }),
+            &format!(
+                r#"{{"type":"SERVER_STATE","current_hash":"h","manifest_hash":"{}","missing":1,"missing_bytes":2,"wanted":3,"withheld":4}}"#,
+                "11".repeat(32)
+            ),
+        );
+        check(
+            Message::Error(ErrorReport {
+                sync_id: id("s"),
+                message: "m".into(),
+                rel_path: None,
+                fault: None,
+            }),
+            r#"{"type":"ERROR","sync_id":"s","message":"m"}"#,
+        );
+    }
+
+    #[test]
+    fn unknown_fields_and_types_do_no_harm() {
+        let payload = r#"{"extra":[1,{"a":null}],"type":"PING"}"#;
+        assert_eq!(Message::decode(payload.as_bytes()), Ok(Message::Ping));
+        let payload = r#"{"type":"LATER","sync_id":7}"#;
+        assert_eq!(Message::decode(payload.as_bytes()), Ok(Message::Unknown("LATER".into())));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        for payload in [
+            "",
+            "[]",
+            "{}",
+            "7",
+            r#"{"type":7}"#,
+            r#"{"type":"FILE_CHUNK"}"#,
+            r#"{"type":"FILE_CHUNK","sync_id":"s","rel_path":"a","offset":0,"data_b64":"?"}"#,
+            r#"{"type":"FILE_CHUNK","sync_id":"s","rel_path":"a","offset":-1,"data_b64":""}"#,
+            r#"{"type":"FILE_END","sync_id":"s"}"#,
+            r#"{"type":"MANIFEST_FULL","manifest":[{"rel_path":"a","size":-1,"sha256":""}]}"#,
+        ] {
+            assert!(Message::decode(payload.as_bytes()).is_err(), "{payload}");
+        }
+        let long =
+            format!(r#"{{"type":"FILE_END","sync_id":"{}","rel_path":"a"}}"#, "x".repeat(65));
+        assert!(Message::decode(long.as_bytes()).is_err());
+    }
+}

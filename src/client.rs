@@ -1,0 +1,483 @@
+//! A driver's client on tokio: it carries out what [`ClientMachine`] decides.
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, SystemTime},
+};
+
+use liverysync_core::{
+    client::{ClientConfig, ClientMachine, DiskOutcome, Event, Input, Now, Output},
+    hash::ContentHash,
+    wire::{
+        frame,
+        v1::{Message, SyncId},
+    },
+};
+use notify::Watcher as _;
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, mpsc, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::{
+    clock::{Clock, seed, unix_time},
+    disk::{Disk, Outcomes, check_writable, remove_empty_folder},
+    events::{EventReceiver, EventSender, queue},
+    link::{LinkError, Outbox, split},
+};
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes that may wait for the disk before the link is read no further.
+const DISK_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Messages that may wait between the link and the machine.
+const MESSAGES_MAX: usize = 4;
+
+/// How often the folder is walked where the system cannot tell of changes.
+const UNWATCHED_RESCAN: Duration = Duration::from_secs(5);
+
+/// How long a client that stops waits for its last messages to leave.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// What a client needs to know.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Host name or address of the server.
+    pub host: String,
+    /// Port of the server.
+    pub port: u16,
+    /// The liveries folder. It must be there.
+    pub liveries: PathBuf,
+    /// Everything that the machine decides by.
+    pub core: ClientConfig,
+}
+
+impl ClientOptions {
+    /// Takes the defaults for everything else.
+    pub fn new(host: impl Into<String>, port: u16, liveries: impl Into<PathBuf>) -> Self {
+        let (host, liveries) = (host.into(), liveries.into());
+        Self { host, port, liveries, core: ClientConfig::default() }
+    }
+}
+
+/// Why a client cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The liveries folder is not there, or cannot be used.
+    #[error("the liveries folder {path} cannot be used: {reason}", path = .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Another client syncs this folder.
+    #[error("another liverysync client already syncs {path}", path = .path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The system gives no threads or no lock.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A running client. Dropping it stops it at once; [`Client::stop`] does so tidily.
+///
+/// # Example
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use liverysync::{
+///     client::{Client, ClientOptions},
+///     core::client::Event,
+/// };
+///
+/// let mut client = Client::start(ClientOptions::new("192.168.1.50", 9239, "Liveries"))?;
+/// while let Some(event) = client.next_event().await {
+///     if let Event::InStep { files, .. } = event {
+///         println!("this PC holds all {files} files");
+///         break;
+///     }
+/// }
+/// client.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Client {
+    events: EventReceiver<Event>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Client {
+    /// Starts a client. It walks the folder, connects, and goes on by itself until it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder is not there, cannot be read or (but for a dry run) written, or is
+    /// synced by another client on this PC.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
+    pub fn start(options: ClientOptions) -> Result<Self, ClientError> {
+        let path = options.liveries.clone();
+        let folder = |reason: String| ClientError::Folder { path: path.clone(), reason };
+        let root = std::path::absolute(&path).map_err(|error| folder(error.to_string()))?;
+        match std::fs::read_dir(&root) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(folder("it is not there".to_owned()));
+            }
+            Err(error) => return Err(folder(error.to_string())),
+        }
+        let lock = if options.core.dry_run {
+            None
+        } else {
+            let lock = lock_folder(&root)?;
+            check_writable(&root).map_err(|fault| folder(fault.message))?;
+            Some(lock)
+        };
+        let (disk, outcomes) = Disk::start(&root)?;
+        let (events_in, events) = queue();
+        let (stop, stopped) = oneshot::channel();
+        let task =
+            tokio::spawn(Driver::new(options, root, disk, outcomes, events_in, lock).run(stopped));
+        Ok(Self { events, stop: Some(stop), task })
+    }
+
+    /// The next event; `None` once the client has stopped. Safe to drop and call again.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Stops the client: what it was receiving is removed, what it was putting in place is finished.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // A client that has ended by itself is stopped already.
+            let _ended = stop.send(());
+        }
+        let _panicked = (&mut self.task).await;
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // The driver ends by itself when the sender of `stop` is gone.
+        self.stop.take();
+    }
+}
+
+/// Takes the lock that keeps two clients from one folder. It lies with the system's other temporary
+/// files: nothing of ours is to be seen among the liveries.
+fn lock_folder(root: &Path) -> Result<File, ClientError> {
+    let canonical = root.canonicalize()?;
+    let name = ContentHash::of(canonical.as_os_str().as_encoded_bytes());
+    let path = std::env::temp_dir().join(format!("liverysync-{}.lock", name.short()));
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ClientError::Busy { path: root.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// One link and the tasks that serve it.
+struct Link {
+    outbox: Outbox,
+    messages: mpsc::Receiver<Result<Message, LinkError>>,
+    sent: mpsc::UnboundedReceiver<SyncId>,
+    ended: oneshot::Receiver<LinkError>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Link {
+    fn start(stream: TcpStream) -> io::Result<Self> {
+        let (mut reader, outbox, writer) = split(stream)?;
+        reader.set_limit(frame::PAYLOAD_BYTES_MAX);
+        let (to_machine, messages) = mpsc::channel(MESSAGES_MAX);
+        let read = tokio::spawn(async move {
+            loop {
+                let message = match reader.next().await {
+                    Ok(payload) => Message::decode(&payload)
+                        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error).into()),
+                    Err(error) => Err(error),
+                };
+                let failed = message.is_err();
+                if to_machine.send(message).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        let (sent_in, sent) = mpsc::unbounded_channel();
+        let (ended_in, ended) = oneshot::channel();
+        let write = tokio::spawn(async move {
+            let error = writer.run(|sync_id| drop(sent_in.send(sync_id))).await;
+            // The link may have been given up meanwhile.
+            let _given_up = ended_in.send(error);
+        });
+        Ok(Self { outbox, messages, sent, ended, tasks: [read, write] })
+    }
+
+    /// Lets what waits leave, and closes.
+    async fn close(mut self) {
+        self.outbox.close();
+        let _in_time = timeout(GOODBYE, &mut self.ended).await;
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// What can happen next.
+enum Happening {
+    Stop,
+    Connected(io::Result<TcpStream>),
+    Message(Result<Message, LinkError>),
+    Sent(SyncId),
+    LinkEnded(LinkError),
+    Disk(liverysync_core::client::OpId, DiskOutcome),
+    FolderChanged,
+    Wake,
+}
+
+struct Driver {
+    machine: ClientMachine,
+    clock: Clock,
+    address: (String, u16),
+    root: PathBuf,
+    disk: Disk,
+    outcomes: Outcomes,
+    events: EventSender<Event>,
+    changed: Arc<Notify>,
+    watcher: Option<notify::RecommendedWatcher>,
+    link: Option<Link>,
+    connecting: Option<JoinHandle<io::Result<TcpStream>>>,
+    /// Set when the machine has asked for a close: nobody else will say that the link is down.
+    closed: Option<String>,
+    _lock: Option<File>,
+}
+
+impl Driver {
+    fn new(
+        options: ClientOptions,
+        root: PathBuf,
+        disk: Disk,
+        outcomes: Outcomes,
+        events: EventSender<Event>,
+        lock: Option<File>,
+    ) -> Self {
+        let clock = Clock::start();
+        let changed = Arc::new(Notify::new());
+        let mut core = options.core;
+        let watcher = match watch(&root, &changed) {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                core.rescan = core.rescan.min(UNWATCHED_RESCAN);
+                let seconds = core.rescan.as_secs();
+                let message = format!(
+                    "{} cannot be watched ({error}); it is walked every {seconds} s instead",
+                    root.display()
+                );
+                events.send(Event::FolderUnreadable(message), false);
+                None
+            }
+        };
+        Self {
+            machine: ClientMachine::new(core, seed(), now(clock)),
+            clock,
+            address: (options.host, options.port),
+            root,
+            disk,
+            outcomes,
+            events,
+            changed,
+            watcher,
+            link: None,
+            connecting: None,
+            closed: None,
+            _lock: lock,
+        }
+    }
+
+    async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        loop {
+            let wake = self.drain().await;
+            if let Some(reason) = self.closed.take() {
+                self.feed(Input::LinkDown(reason));
+                continue;
+            }
+            match self.happening(wake, &mut stopped).await {
+                Happening::Stop => break,
+                happening => self.handle(happening),
+            }
+        }
+        self.finish().await;
+    }
+
+    /// Carries out all that the machine asks for; returns when it wants to be called again.
+    async fn drain(&mut self) -> Option<tokio::time::Instant> {
+        loop {
+            match self.machine.poll_output() {
+                Output::Connect => {
+                    let address = self.address.clone();
+                    self.connecting = Some(tokio::spawn(connect(address)));
+                }
+                Output::Disconnect(reason) => {
+                    if let Some(link) = self.link.take() {
+                        link.close().await;
+                    }
+                    self.closed = Some(reason);
+                }
+                Output::Transmit(message) => self.transmit(message).await,
+                Output::Disk(op, request) => self.disk.request(op, request),
+                Output::Event(event) => {
+                    let progress = matches!(event, Event::Received { .. } | Event::Sent { .. });
+                    self.events.send(event, progress);
+                }
+                Output::Timeout(wake) => return wake.map(|wake| self.clock.instant(wake.at)),
+            }
+        }
+    }
+
+    async fn transmit(&mut self, message: Message) {
+        let Some(link) = &self.link else { return };
+        if matches!(message, Message::FileChunk(_)) {
+            // The machine has few chunks under way, fewer than there is room for.
+            link.outbox.send_data(message, Arc::new(AtomicBool::new(false))).await;
+        } else if !link.outbox.send(message) {
+            self.link = None;
+            self.closed = Some(LinkError::Stuck.to_string());
+        }
+    }
+
+    async fn happening(
+        &mut self,
+        wake: Option<tokio::time::Instant>,
+        stopped: &mut oneshot::Receiver<()>,
+    ) -> Happening {
+        let room = self.disk.waiting() < DISK_BYTES_MAX;
+        let far = tokio::time::Instant::now() + Duration::from_secs(3600);
+        let (messages, sent, ended) = match &mut self.link {
+            Some(link) => (Some(&mut link.messages), Some(&mut link.sent), Some(&mut link.ended)),
+            None => (None, None, None),
+        };
+        tokio::select! {
+            biased;
+            _ = stopped => Happening::Stop,
+            Some((op, outcome)) = self.outcomes.recv() => Happening::Disk(op, outcome),
+            Some(sync_id) = async { sent?.recv().await } => Happening::Sent(sync_id),
+            Some(message) = async { messages?.recv().await }, if room => Happening::Message(message),
+            Some(Ok(stream)) = async { Some(self.connecting.as_mut()?.await) } => {
+                Happening::Connected(stream)
+            }
+            Some(Ok(error)) = async { Some(ended?.await) } => Happening::LinkEnded(error),
+            () = self.changed.notified() => Happening::FolderChanged,
+            () = tokio::time::sleep_until(wake.unwrap_or(far)) => Happening::Wake,
+        }
+    }
+
+    fn handle(&mut self, happening: Happening) {
+        match happening {
+            Happening::Stop => {}
+            Happening::Connected(stream) => {
+                self.connecting = None;
+                match stream.and_then(Link::start) {
+                    Ok(link) => {
+                        self.link = Some(link);
+                        self.feed(Input::LinkUp);
+                    }
+                    Err(error) => {
+                        let (host, port) = &self.address;
+                        let reason = format!("cannot reach {host}:{port}: {error}");
+                        self.feed(Input::LinkDown(reason));
+                    }
+                }
+            }
+            Happening::Message(Ok(message)) => self.feed(Input::Received(message)),
+            Happening::Message(Err(error)) | Happening::LinkEnded(error) => {
+                self.link = None;
+                self.feed(Input::LinkDown(error.to_string()));
+            }
+            Happening::Sent(sync_id) => self.feed(Input::ChunkSent(sync_id)),
+            Happening::Disk(op, outcome) => {
+                if matches!(outcome, DiskOutcome::Listed(Err(_))) {
+                    // The folder may come back as another one, which nobody watches.
+                    self.watcher = None;
+                } else if self.watcher.is_none() && matches!(outcome, DiskOutcome::Listed(Ok(_))) {
+                    self.watcher = watch(&self.root, &self.changed).ok();
+                }
+                self.feed(Input::Disk(op, outcome));
+            }
+            Happening::FolderChanged => self.feed(Input::FolderChanged),
+            Happening::Wake => self.feed(Input::Timeout),
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        self.machine.handle_input(now(self.clock), input);
+    }
+
+    /// Leaves the folder as it should be: nothing staged, everything that was begun to be put in
+    /// place put in place.
+    async fn finish(mut self) {
+        self.machine.handle_goodbye(now(self.clock));
+        let _no_more_wakes = self.drain().await;
+        if let Some(link) = self.link.take() {
+            link.close().await;
+        }
+        self.feed(Input::LinkDown("stopped".to_owned()));
+        while !matches!(self.machine.poll_output(), Output::Timeout(_)) {
+            // Requests to discard were handed out before; nothing else matters any more.
+        }
+        let (disk, root) = (self.disk, self.root);
+        let tidy = tokio::task::spawn_blocking(move || {
+            disk.finish();
+            remove_empty_folder(&root);
+        });
+        let _panicked = tidy.await;
+    }
+}
+
+fn now(clock: Clock) -> Now {
+    Now { time: clock.time(), date: unix_time(SystemTime::now()) }
+}
+
+async fn connect((host, port): (String, u16)) -> io::Result<TcpStream> {
+    match timeout(CONNECT_TIMEOUT, TcpStream::connect((host.as_str(), port))).await {
+        Ok(stream) => stream,
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer")),
+    }
+}
+
+/// Has `changed` notified of changes below `root`, but for our own folders.
+fn watch(root: &Path, changed: &Arc<Notify>) -> notify::Result<notify::RecommendedWatcher> {
+    let changed = Arc::clone(changed);
+    let ours = [root.join(".tmp"), root.join(".backup")];
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let matters = event.is_ok_and(|event| {
+            let elsewhere = |path: &PathBuf| !ours.iter().any(|ours| path.starts_with(ours));
+            !event.kind.is_access() && (event.paths.is_empty() || event.paths.iter().any(elsewhere))
+        });
+        if matters {
+            changed.notify_one();
+        }
+    })?;
+    watcher.watch(root, notify::RecursiveMode::Recursive)?;
+    Ok(watcher)
+}

@@ -1,0 +1,291 @@
+//! Carries out disk requests, on threads of its own.
+//!
+//! Requests about one staged file run in the order in which they came; different files run side by
+//! side. Every path is looked at component by component: no link below the root is followed.
+
+mod install;
+mod stage;
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc as threads,
+    },
+    thread::JoinHandle,
+};
+
+use bytes::Bytes;
+use liverysync_core::{
+    client::{DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, OpId, StageId},
+    path::RelPath,
+    select::Stamp,
+    transfer::Piece,
+};
+use tokio::sync::mpsc;
+
+use self::stage::Stages;
+pub(crate) use self::stage::{check_writable, remove_empty_folder};
+use crate::scan::{hash_all, list, stamp_of};
+
+/// Threads that write staged files: one can flush while others write.
+const STAGE_LANES: usize = 4;
+
+/// A file is not as it was when it was last looked at.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("it has changed meanwhile")]
+pub(crate) struct Changed;
+
+/// Why a file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    Changed(#[from] Changed),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<ReadError> for DiskFault {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Changed(changed) => fault(DiskFaultKind::Changed, changed.to_string()),
+            ReadError::Io(error) => error_fault(&error),
+        }
+    }
+}
+
+fn fault(kind: DiskFaultKind, message: impl Into<String>) -> DiskFault {
+    DiskFault { kind, message: message.into() }
+}
+
+/// What a system error means for a livery.
+fn error_fault(error: &io::Error) -> DiskFault {
+    // Windows: ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION.
+    let held = cfg!(windows) && matches!(error.raw_os_error(), Some(32 | 33));
+    let kind = match error.kind() {
+        _ if held => DiskFaultKind::InUse,
+        io::ErrorKind::NotFound => DiskFaultKind::Missing,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskFaultKind::Full,
+        io::ErrorKind::ResourceBusy | io::ErrorKind::ExecutableFileBusy => DiskFaultKind::InUse,
+        _ => DiskFaultKind::Other,
+    };
+    let message = match kind {
+        DiskFaultKind::Full => "the disk is full".to_owned(),
+        DiskFaultKind::InUse => "another program holds the file".to_owned(),
+        DiskFaultKind::Missing => "it is not there any more".to_owned(),
+        _ => error.to_string(),
+    };
+    fault(kind, message)
+}
+
+/// The full path of a file below `root`.
+pub(crate) fn full_path(root: &Path, path: &RelPath) -> PathBuf {
+    let mut full = root.to_owned();
+    full.extend(path.components());
+    full
+}
+
+/// Refuses a path with a link on the way to it: nothing outside the root is ever touched.
+fn check_no_links(root: &Path, below: &Path) -> Result<(), DiskFault> {
+    let mut path = root.to_owned();
+    for component in below.parent().into_iter().flat_map(Path::components) {
+        path.push(component);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => {
+                let message = format!("{} is a link or no folder", path.display());
+                return Err(fault(DiskFaultKind::Other, message));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error_fault(&error)),
+        }
+    }
+    Ok(())
+}
+
+/// The stamp of what lies at `path` itself; `None` if nothing does.
+fn stamp_at(path: &Path) -> Result<Option<Stamp>, DiskFault> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(Some(stamp_of(&metadata))),
+        Ok(_) => Err(fault(DiskFaultKind::Changed, "a folder or a link lies there")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error_fault(&error)),
+    }
+}
+
+/// Makes sure that what was written to a folder's list of names stays.
+#[cfg(unix)]
+fn flush_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Windows writes its journal of names by itself, and gives a user no handle to flush it with.
+#[cfg(not(unix))]
+const fn flush_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+type Job = (OpId, DiskRequest);
+
+/// The disk of one client.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    walk: threads::Sender<Job>,
+    read: threads::Sender<Job>,
+    stage: Vec<threads::Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// What came of the requests, in the order in which they ended.
+pub(crate) type Outcomes = mpsc::UnboundedReceiver<(OpId, DiskOutcome)>;
+
+impl Disk {
+    /// Starts the threads.
+    pub(crate) fn start(root: &Path) -> io::Result<(Self, Outcomes)> {
+        let (outcomes, receiver) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let mut threads = Vec::new();
+        let mut lane = |name: &str, mut work: Box<dyn FnMut(DiskRequest) -> DiskOutcome + Send>| {
+            let (sender, jobs) = threads::channel::<Job>();
+            let (outcomes, waiting) = (outcomes.clone(), Arc::clone(&waiting));
+            let run = move || {
+                for (op, request) in jobs {
+                    let bytes = weight(&request);
+                    let outcome = work(request);
+                    waiting.fetch_sub(bytes, Ordering::Release);
+                    // A client that has stopped does not want to know.
+                    let _stopped = outcomes.send((op, outcome));
+                }
+            };
+            let thread =
+                std::thread::Builder::new().name(format!("liverysync-{name}")).spawn(run)?;
+            threads.push(thread);
+            io::Result::Ok(sender)
+        };
+        let walk_root = root.to_owned();
+        let walk = lane("walk", Box::new(move |request| walk_lane(&walk_root, request)))?;
+        let mut open = OpenFile { root: root.to_owned(), current: None };
+        let read = lane("read", Box::new(move |request| open.read_lane(request)))?;
+        let stages = Arc::new(Stages::new(root));
+        let mut stage = Vec::new();
+        for _ in 0..STAGE_LANES {
+            let (stages, mut files) = (Arc::clone(&stages), HashMap::new());
+            stage.push(lane(
+                "stage",
+                Box::new(move |request| stages.carry_out(&mut files, request)),
+            )?);
+        }
+        Ok((Self { walk, read, stage, threads, waiting }, receiver))
+    }
+
+    /// Hands a request to the thread that it belongs to.
+    pub(crate) fn request(&self, op: OpId, request: DiskRequest) {
+        self.waiting.fetch_add(weight(&request), Ordering::Release);
+        let lane = match &request {
+            DiskRequest::List | DiskRequest::Hash(_) => &self.walk,
+            DiskRequest::Read { .. } => &self.read,
+            DiskRequest::Sweep => self.stage_lane(StageId(0)),
+            DiskRequest::Create(id, _)
+            | DiskRequest::Write(id, ..)
+            | DiskRequest::Seal(id)
+            | DiskRequest::Copy(id, _)
+            | DiskRequest::Discard(id) => self.stage_lane(*id),
+            DiskRequest::Install(plan) => {
+                self.stage_lane(plan.files.first().map_or(StageId(0), |file| file.stage))
+            }
+        };
+        // The threads end only with this queue.
+        let _running = lane.send((op, request));
+    }
+
+    fn stage_lane(&self, id: StageId) -> &threads::Sender<Job> {
+        let lanes = self.stage.len() as u64;
+        &self.stage[usize::try_from(id.0 % lanes).unwrap_or(0)]
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// Waits until every request has been carried out, and ends the threads.
+    pub(crate) fn finish(self) {
+        drop((self.walk, self.read, self.stage));
+        for thread in self.threads {
+            // A thread that panicked has nothing left to carry out.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+fn weight(request: &DiskRequest) -> usize {
+    match request {
+        DiskRequest::Write(_, _, data) => data.len(),
+        _ => 0,
+    }
+}
+
+fn walk_lane(root: &Path, request: DiskRequest) -> DiskOutcome {
+    match request {
+        DiskRequest::List => DiskOutcome::Listed(list(root).map_err(|error| {
+            fault(
+                DiskFaultKind::Other,
+                format!("cannot read the folder {}: {error}", root.display()),
+            )
+        })),
+        DiskRequest::Hash(files) => {
+            let hashed = hash_all(root, &files).into_iter();
+            DiskOutcome::Hashed(hashed.map(|hashed| hashed.map_err(DiskFault::from)).collect())
+        }
+        _ => DiskOutcome::Done(Ok(())),
+    }
+}
+
+/// The file that was read last: pieces of one file come one after the other.
+#[derive(Debug)]
+struct OpenFile {
+    root: PathBuf,
+    current: Option<(RelPath, File, u64)>,
+}
+
+impl OpenFile {
+    fn read_lane(&mut self, request: DiskRequest) -> DiskOutcome {
+        let DiskRequest::Read { path, piece, stamp } = request else {
+            return DiskOutcome::Done(Ok(()));
+        };
+        let outcome = self.read(&path, piece, stamp);
+        let ends_here = piece.offset + piece.len as u64 >= stamp.size;
+        if ends_here || outcome.is_err() {
+            // An open file would stand in the way of its owner.
+            self.current = None;
+        }
+        DiskOutcome::Read(outcome.map_err(DiskFault::from))
+    }
+
+    fn read(&mut self, path: &RelPath, piece: Piece, stamp: Stamp) -> Result<Bytes, ReadError> {
+        let open = self.current.take().filter(|(open, _, at)| open == path && *at == piece.offset);
+        let mut file = match open {
+            Some((_, file, _)) => file,
+            None => {
+                let below: PathBuf = path.components().collect();
+                check_no_links(&self.root, &below)
+                    .map_err(|fault| io::Error::other(fault.message))?;
+                let mut file = File::open(full_path(&self.root, path))?;
+                file.seek(SeekFrom::Start(piece.offset))?;
+                file
+            }
+        };
+        if stamp_of(&file.metadata()?) != stamp {
+            return Err(Changed.into());
+        }
+        let mut data = vec![0; piece.len];
+        file.read_exact(&mut data)?;
+        self.current = Some((path.clone(), file, piece.offset + piece.len as u64));
+        Ok(data.into())
+    }
+}

@@ -1,0 +1,153 @@
+//! Where the game keeps its liveries on this PC.
+
+use std::path::{Path, PathBuf};
+
+/// The game's number in Steam.
+const APP_ID: u32 = 805_550;
+
+/// From the folder of documents to the liveries.
+const BELOW_DOCUMENTS: [&str; 3] = ["Assetto Corsa Competizione", "Customs", "Liveries"];
+
+/// No liveries folder was found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no liveries folder was found; looked at: {}", list(.looked_at))]
+pub struct NotFound {
+    /// Where it was looked for.
+    pub looked_at: Vec<PathBuf>,
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    if paths.is_empty() {
+        return "nowhere, because the system names no documents folder".to_owned();
+    }
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Finds the game's liveries folder: below the system's documents folder, and on Linux also where
+/// Steam's Proton keeps the game's documents, in each of Steam's libraries.
+///
+/// # Errors
+///
+/// Names the places that were looked at.
+pub fn liveries_folder() -> Result<PathBuf, NotFound> {
+    let looked_at = candidates();
+    match looked_at.iter().find(|path| path.is_dir()) {
+        Some(found) => Ok(found.clone()),
+        None => Err(NotFound { looked_at }),
+    }
+}
+
+fn candidates() -> Vec<PathBuf> {
+    let mut documents: Vec<PathBuf> = dirs::document_dir().into_iter().collect();
+    if !cfg!(windows) {
+        documents.extend(proton_documents());
+    }
+    let mut places: Vec<_> = documents.iter().map(|folder| below_documents(folder)).collect();
+    places.dedup();
+    places
+}
+
+fn below_documents(documents: &Path) -> PathBuf {
+    documents.iter().chain(BELOW_DOCUMENTS.iter().map(AsRef::as_ref)).collect()
+}
+
+/// The game's documents folder in each of Steam's libraries.
+fn proton_documents() -> Vec<PathBuf> {
+    let mut libraries = Vec::new();
+    for steam in steamlocate::locate_all().unwrap_or_default() {
+        libraries.push(steam.path().to_owned());
+        libraries.extend(steam.library_paths().unwrap_or_default());
+    }
+    if let Some(home) = dirs::home_dir() {
+        // Flatpak's Steam keeps to itself.
+        libraries.push(home.join(".var/app/com.valvesoftware.Steam/.local/share/Steam"));
+        libraries.push(home.join(".local/share/Steam"));
+    }
+    let mut documents: Vec<PathBuf> = Vec::new();
+    for library in libraries {
+        let drive = library.join(format!("steamapps/compatdata/{APP_ID}/pfx/drive_c"));
+        let folder = drive.join("users/steamuser/Documents");
+        if !documents.contains(&folder) {
+            documents.push(folder);
+        }
+    }
+    documents
+}
+
+/// The account that last logged in to Steam on this PC. It is a label, never a credential.
+#[must_use]
+pub fn steam_id() -> Option<String> {
+    let mut roots: Vec<PathBuf> = steamlocate::locate_all()
+        .unwrap_or_default()
+        .iter()
+        .map(|steam| steam.path().to_owned())
+        .collect();
+    roots.dedup();
+    let texts = roots.iter().map(|root| std::fs::read(root.join("config/loginusers.vdf")));
+    texts.flatten().find_map(|text| most_recent_account(&String::from_utf8_lossy(&text)))
+}
+
+/// Reads `loginusers.vdf`: the account flagged as most recent, else the one with the newest date.
+///
+/// The file is a list of quoted words and braces; the case of its keys varies.
+fn most_recent_account(text: &str) -> Option<String> {
+    let mut accounts: Vec<(String, bool, u64)> = Vec::new();
+    let words = text.lines().map(|line| {
+        let mut quoted = line.split('"').skip(1).step_by(2);
+        (quoted.next(), quoted.next())
+    });
+    for word in words {
+        match word {
+            (Some(id), None) if id.len() == 17 && id.bytes().all(|byte| byte.is_ascii_digit()) => {
+                accounts.push((id.to_owned(), false, 0));
+            }
+            (Some(key), Some(value)) => {
+                let Some((_, recent, date)) = accounts.last_mut() else { continue };
+                if key.eq_ignore_ascii_case("MostRecent") {
+                    *recent = value == "1";
+                } else if key.eq_ignore_ascii_case("Timestamp") {
+                    *date = value.parse().unwrap_or(0);
+                }
+            }
+            _ => {}
+        }
+    }
+    accounts.into_iter().max_by_key(|(_, recent, date)| (*recent, *date)).map(|(id, ..)| id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USERS: &str = r#"
+"users"
+{
+	"76561198000000001"
+	{
+		"AccountName"		"old"
+		"mostrecent"		"0"
+		"Timestamp"		"1700000000"
+	}
+	"76561198000000002"
+	{
+		"AccountName"		"new"
+		"MOSTRECENT"		"1"
+		"Timestamp"		"1600000000"
+	}
+}
+"#;
+
+    #[test]
+    fn the_flagged_account_goes_before_a_newer_one() {
+        assert_eq!(most_recent_account(USERS).as_deref(), Some("76561198000000002"));
+        let unflagged = USERS.replace("\"1\"", "\"0\"");
+        assert_eq!(most_recent_account(&unflagged).as_deref(), Some("76561198000000001"));
+        assert_eq!(most_recent_account("\"users\" {"), None);
+    }
+
+    #[test]
+    fn an_error_names_the_places() {
+        let not_found = NotFound { looked_at: vec!["/a".into(), "/b".into()] };
+        assert!(not_found.to_string().ends_with("looked at: /a, /b"));
+    }
+}
