@@ -24,6 +24,11 @@ const STEPS: &[Step] = &[
         run: core,
     },
     Step { name: "clippy", about: "no warnings, in tests, examples and benches too", run: clippy },
+    Step {
+        name: "features",
+        about: "the library builds with each choice of its features",
+        run: features,
+    },
     Step { name: "doc", about: "the documentation builds without warnings", run: doc },
     Step { name: "build", about: "programs, examples and benches build", run: build },
     Step { name: "tests", about: "unit, property, simulator and end-to-end tests", run: tests },
@@ -46,6 +51,13 @@ const NOT_IN_CORE: &[&str] = &[
     "tokio",
     "walkdir",
 ];
+
+/// All crates, and of the library the part that is off by default too. Not `--all-features`: a crate may have one that
+/// only suits another kind of build.
+const EVERYTHING: &str = "--workspace --features liverysync/server";
+
+/// What users of the library may choose beside [`EVERYTHING`].
+const FEATURES: &[&str] = &["", "client", "server"];
 
 /// The oldest Python that the peers of the tests run on.
 const PYTHON: (u32, u32) = (3, 10);
@@ -173,37 +185,49 @@ fn core(workspace: &Workspace) -> Result<Outcome> {
 }
 
 fn clippy(workspace: &Workspace) -> Result<Outcome> {
-    run(workspace.cargo("clippy --workspace --all-targets -- -D warnings"))?;
+    run(workspace.cargo(&format!("clippy --all-targets {EVERYTHING} -- -D warnings")))?;
+    Ok(Outcome::Done)
+}
+
+fn features(workspace: &Workspace) -> Result<Outcome> {
+    for features in FEATURES {
+        run(workspace.cargo(&format!(
+            "clippy -p liverysync --no-default-features --features={features} -- -D warnings"
+        )))?;
+    }
     Ok(Outcome::Done)
 }
 
 fn doc(workspace: &Workspace) -> Result<Outcome> {
-    let mut command = workspace.cargo("doc --workspace --no-deps");
+    let mut command = workspace.cargo(&format!("doc --no-deps {EVERYTHING}"));
     command.env("RUSTDOCFLAGS", "-D warnings");
     run(command)?;
     Ok(Outcome::Done)
 }
 
 fn build(workspace: &Workspace) -> Result<Outcome> {
-    run(workspace.cargo("build --workspace --bins --examples --benches"))?;
+    run(workspace.cargo(&format!("build --bins --examples --benches {EVERYTHING}")))?;
     Ok(Outcome::Done)
 }
 
 fn tests(workspace: &Workspace) -> Result<Outcome> {
-    cargo_test(workspace, "test --workspace --tests --no-fail-fast")
+    cargo_test(workspace, "--tests")
 }
 
 fn doctests(workspace: &Workspace) -> Result<Outcome> {
-    cargo_test(workspace, "test --workspace --doc --no-fail-fast")
+    cargo_test(workspace, "--doc")
 }
 
-fn cargo_test(workspace: &Workspace, args: &str) -> Result<Outcome> {
+fn cargo_test(workspace: &Workspace, which: &str) -> Result<Outcome> {
     let mut tally = Tally::default();
-    let status = run_watched(workspace.cargo(args), |line| {
-        if let Some(counted) = Tally::from_line(line) {
-            tally += counted;
-        }
-    })?;
+    let status = run_watched(
+        workspace.cargo(&format!("test {which} --no-fail-fast {EVERYTHING}")),
+        |line| {
+            if let Some(counted) = Tally::from_line(line) {
+                tally += counted;
+            }
+        },
+    )?;
     if !status.success() && tally.failed == 0 {
         // It did not compile, or a test program died before it could count.
         tally.failed = 1;
