@@ -148,7 +148,7 @@ impl Client {
         let lock = if options.core.dry_run {
             None
         } else {
-            let lock = lock_folder(&root)?;
+            let lock = Lock::take(&root)?;
             check_writable(&root).map_err(|fault| folder(fault.message))?;
             Some(lock)
         };
@@ -182,17 +182,41 @@ impl Drop for Client {
     }
 }
 
-/// Takes the lock that keeps two clients from one folder. It lies with the system's other temporary
-/// files: nothing of ours is to be seen among the liveries.
-fn lock_folder(root: &Path) -> Result<File, ClientError> {
-    let canonical = root.canonicalize()?;
-    let name = ContentHash::of(canonical.as_os_str().as_encoded_bytes());
-    let path = std::env::temp_dir().join(format!("liverysync-{}.lock", name.short()));
-    let file = File::options().create(true).truncate(false).write(true).open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(ClientError::Busy { path: root.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+/// The lock that keeps two clients from one folder. It lies with the system's other temporary files:
+/// nothing of ours is to be seen among the liveries.
+#[derive(Debug)]
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    fn take(root: &Path) -> Result<Self, ClientError> {
+        let canonical = root.canonicalize()?;
+        let name = ContentHash::of(canonical.as_os_str().as_encoded_bytes());
+        let path = std::env::temp_dir().join(format!("liverysync-{}.lock", name.short()));
+        loop {
+            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(ClientError::Busy { path: root.to_owned() });
+                }
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
+            // Its last holder may have removed it between the two calls above.
+            let held = same_file::Handle::from_file(file.try_clone()?)?;
+            if same_file::Handle::from_path(&path).is_ok_and(|there| there == held) {
+                return Ok(Self { path, _file: file });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // It is only tidiness: a lock that nobody holds locks nobody out.
+        let _kept = std::fs::remove_file(&self.path);
     }
 }
 
@@ -274,7 +298,7 @@ struct Driver {
     connecting: Option<JoinHandle<io::Result<TcpStream>>>,
     /// Set when the machine has asked for a close: nobody else will say that the link is down.
     closed: Option<String>,
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 impl Driver {
@@ -284,7 +308,7 @@ impl Driver {
         disk: Disk,
         outcomes: Outcomes,
         events: EventSender<Event>,
-        lock: Option<File>,
+        lock: Option<Lock>,
     ) -> Self {
         let clock = Clock::start();
         let changed = Arc::new(Notify::new());

@@ -2,7 +2,9 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use liverysync_core::time::{Time, UnixTime};
+use liverysync_core::time::Time;
+#[cfg(feature = "client")]
+use liverysync_core::time::UnixTime;
 
 /// Where this run's time begins.
 #[derive(Clone, Copy, Debug)]

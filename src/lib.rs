@@ -21,6 +21,10 @@ mod disk;
 #[cfg(any(feature = "client", feature = "server"))]
 mod events;
 #[cfg(any(feature = "client", feature = "server"))]
+#[cfg_attr(
+    not(all(feature = "client", feature = "server")),
+    expect(dead_code, reason = "the two ends have a way of sending each")
+)]
 mod link;
 #[cfg(feature = "client")]
 pub mod places;

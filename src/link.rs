@@ -132,7 +132,6 @@ enum Item {
         _room: OwnedSemaphorePermit,
     },
     /// A piece of a file that its sender counts.
-    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only a client counts"))]
     Counted(Message),
     /// Write what waits, then close.
     Close,
@@ -157,7 +156,6 @@ impl Outbox {
     }
 
     /// Queues a message of a file at once, for a sender that keeps its own count of what waits.
-    #[cfg(feature = "client")]
     pub(crate) fn send_counted(&self, message: Message) {
         let _ended = self.sender.send(Item::Counted(message));
     }

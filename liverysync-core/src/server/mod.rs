@@ -1,7 +1,7 @@
 //! The server: it collects manifests, keeps the union, and decides who sends what to whom.
 //!
 //! [`ServerMachine`] is the control plane and never sees a file's bytes. Those pass through one
-//! [`Relay`](crate::transfer::Relay) per session, which the host feeds with the source's frames and
+//! [`Relay`] per session, which the host feeds with the source's frames and
 //! whose events it hands back as [`Input::Relayed`].
 //!
 //! # Contract

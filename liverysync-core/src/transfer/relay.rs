@@ -70,7 +70,8 @@ pub struct Step {
     pub events: Vec<RelayEvent>,
 }
 
-/// Watches over one session's stream. See the [module documentation](self).
+/// Watches over one session's stream. It lets through what was asked for and is
+/// right, and reports everything else.
 #[derive(Debug)]
 pub struct Relay {
     sync_id: SyncId,
