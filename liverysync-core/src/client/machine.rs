@@ -17,7 +17,7 @@ use crate::{
     diff::diff,
     hash::Content,
     manifest::{Entry, Manifest},
-    path::RelPath,
+    path::{PathKey, RelPath},
     rng::Rng,
     select::cached_picture,
     time::{Earliest, Time, UnixTime, Wake},
@@ -35,6 +35,13 @@ const CHANGE_PAUSE: Duration = Duration::from_millis(100);
 /// How long a server of protocol 1 must have been quiet after a file for the session to be over:
 /// it does not say how many files it will bring.
 const OLD_SESSION_QUIET: Duration = Duration::from_secs(1);
+
+/// The same for a session of which something was refused: the server will offer that again as soon as
+/// the session is over, and the source will send all of it.
+const OLD_SESSION_HOLD: Duration = Duration::from_secs(10);
+
+/// How long to wait for a file from a server of protocol 1, which waits for ever itself.
+const OLD_SESSION_STALL: Duration = Duration::from_secs(60);
 
 /// How often a server of protocol 1 is asked for its state by a client that waits for it.
 const OLD_STATE_INTERVAL: Duration = Duration::from_secs(5);
@@ -378,8 +385,14 @@ impl ClientMachine {
     fn resolve(&self, asked: &str) -> Option<OutFile> {
         let path = RelPath::parse(asked, &self.config.rules.extensions).ok()?;
         let known = self.folder.get(path.key()).or_else(|| {
-            let (plain, digits) = parse_conflict_name(&path, &self.config.naming)?;
-            self.folder.get(plain.key()).filter(|known| known.content.hash.short() == digits)
+            let naming = &self.config.naming;
+            let (plain, digits) = parse_conflict_name(&path, naming)?;
+            // It may have a conflict name here too: the first server names rivals again.
+            self.folder.known().iter().find(|known| {
+                let own = parse_conflict_name(&known.path, naming);
+                let own = own.as_ref().map_or(&known.path, |(plain, _)| plain);
+                known.content.hash.short() == digits && own.key() == plain.key()
+            })
         })?;
         Some(OutFile {
             asked: asked.to_owned(),
@@ -454,6 +467,9 @@ impl ClientMachine {
             }
             Err(fault) => {
                 outbound.skip_current();
+                // A target of protocol 1 drops a broken file only when it is told its end.
+                let end = FileEnd { sync_id: sync_id.clone(), rel_path: file.asked.clone() };
+                self.transmit(Message::FileEnd(end));
                 let (path, reason) = (file.asked.clone(), fault.message.clone());
                 self.event(Event::SendFailed { sync_id: sync_id.clone(), path, reason });
                 if self.server_is_ours() {
@@ -536,7 +552,10 @@ impl ClientMachine {
         let path = match self.folder.get(path.key()) {
             Some(known) => known.path.clone(),
             None => {
-                let spelling = self.folder.known().respell(&path);
+                let spelling = match self.folder.spelling_at(path.key()) {
+                    Some(there) => there.to_owned(),
+                    None => self.folder.known().respell(&path),
+                };
                 let path = RelPath::parse(&spelling, &rules.extensions)
                     .map_err(|invalid| declined(invalid.to_string()))?;
                 self.folder.known().check(&path).map_err(|in_the_way| {
@@ -551,7 +570,13 @@ impl ClientMachine {
 
     fn refuse(&mut self, sync_id: &SyncId, path: String, fault: Fault, reason: &str) {
         let declined = fault == Fault::Declined;
-        self.report(sync_id, reason, Some((path.clone(), fault)));
+        if self.server_is_ours() {
+            self.report(sync_id, reason, Some((path.clone(), fault)));
+        } else if let Some(session) = self.inbound.get_mut(sync_id) {
+            // An error would end the whole session there, and the next one would begin at once with
+            // the same files. That one is missing shows in the manifest.
+            session.refused = true;
+        }
         let (sync_id, reason) = (sync_id.clone(), reason.to_owned());
         self.event(Event::ReceiveFailed { sync_id, path, reason, declined });
     }
@@ -696,7 +721,15 @@ impl ClientMachine {
     }
 
     fn install(&mut self, sync_id: &SyncId, group: &[usize]) {
-        let server_keeps_rivals = self.server_is_ours();
+        // What lies there may be newer than the server's offer, so even a server that sees to it that
+        // rivals get their names first may not know of it.
+        let arriving: BTreeSet<_> = self
+            .inbound
+            .values()
+            .flat_map(|session| &session.files)
+            .filter(|file| !file.is_settled())
+            .map(|file| file.path.key().clone())
+            .collect();
         let Some(session) = self.inbound.get_mut(sync_id) else { return };
         let (mut files, mut stages, mut kept, mut paths) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -704,11 +737,7 @@ impl ClientMachine {
             let file = &mut session.files[*index];
             let State::Staged(stage) = file.state else { continue };
             file.state = State::Installing(stage);
-            let keep_as = if server_keeps_rivals {
-                None
-            } else {
-                rival_name(&self.folder, &file.path, &self.config)
-            };
+            let keep_as = rival_name(&self.folder, &file.path, &self.config, &arriving);
             files.push(InstallFile {
                 stage,
                 path: file.path.clone(),
@@ -887,7 +916,9 @@ impl ClientMachine {
 
     /// Tells people once when this PC holds the union and nobody needs it.
     fn check_in_step(&mut self) {
-        let idle = self.inbound.is_empty() && self.outbound.is_empty() && self.folder.is_quiet();
+        // A walk that may well find nothing new is no reason to fall out of step.
+        let quiet = self.folder.is_quiet() || (self.in_step && self.folder.is_listing());
+        let idle = self.inbound.is_empty() && self.outbound.is_empty() && quiet;
         let now_in_step = if idle { self.how_in_step() } else { None };
         let was_in_step = std::mem::replace(&mut self.in_step, now_in_step.is_some());
         if let (Some((withheld, certain)), false) = (now_in_step, was_in_step) {
@@ -940,7 +971,8 @@ impl ClientMachine {
         for (own, wanted) in &difference.different {
             plan.receive.push(sized(wanted));
             plan.send.push(sized(own));
-            if let Some(name) = rival_name(&self.folder, &own.path, &self.config) {
+            if let Some(name) = rival_name(&self.folder, &own.path, &self.config, &BTreeSet::new())
+            {
                 plan.conflicts.push((own.path.clone(), name));
             }
         }
@@ -995,7 +1027,7 @@ impl ClientMachine {
                 .files
                 .iter()
                 .all(|file| !matches!(file.state, State::Waiting | State::Receiving(..)));
-            if session.listed || session.files.is_empty() || !between_files {
+            if session.listed || session.is_untouched() || !between_files {
                 self.report(&sync_id, "nothing came for too long", None);
                 self.abort_inbound(&sync_id);
             } else if session.is_settled() {
@@ -1012,15 +1044,16 @@ impl ClientMachine {
             let waiting =
                 |file: &InFile| matches!(file.state, State::Waiting | State::Receiving(..));
             let over =
-                session.listed || session.files.is_empty() || session.files.iter().any(waiting);
+                session.listed || session.is_untouched() || session.files.iter().any(waiting);
+            let quiet = if session.refused { OLD_SESSION_HOLD } else { OLD_SESSION_QUIET };
             let installing = session
                 .files
                 .iter()
                 .any(|file| matches!(file.state, State::Installing(_) | State::Sealing(_)));
+            let stall = self.config.stall_timeout;
+            let stall = if session.listed { stall } else { stall.min(OLD_SESSION_STALL) };
             // The disk answers in its own time, and with an outcome in any case.
-            (!installing).then(|| {
-                session.active_at + if over { self.config.stall_timeout } else { OLD_SESSION_QUIET }
-            })
+            (!installing).then(|| session.active_at + if over { stall } else { quiet })
         };
         let open = self.inbound.iter().filter(|(_, session)| !session.over);
         open.filter_map(|(id, session)| Some((id.clone(), deadline(session)?))).collect()
@@ -1093,13 +1126,18 @@ fn file_info(entry: &Entry) -> FileInfo {
 }
 
 /// The name under which what this PC publishes at `path` lives on when it is replaced; `None` if
-/// nothing would be lost.
-fn rival_name(folder: &Folder, path: &RelPath, config: &ClientConfig) -> Option<RelPath> {
+/// nothing would be lost. `arriving` is about to be replaced as well.
+fn rival_name(
+    folder: &Folder,
+    path: &RelPath,
+    config: &ClientConfig,
+    arriving: &BTreeSet<PathKey>,
+) -> Option<RelPath> {
     let own = folder.get(path.key())?;
-    let elsewhere = folder
-        .known()
-        .iter()
-        .any(|other| other.content == own.content && other.path.key() != path.key());
+    let elsewhere = folder.known().iter().any(|other| {
+        let key = other.path.key();
+        other.content == own.content && key != path.key() && !arriving.contains(key)
+    });
     if elsewhere {
         return None;
     }
