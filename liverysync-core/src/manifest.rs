@@ -67,6 +67,15 @@ impl Manifest {
         self.insert(entry).map(|()| old)
     }
 
+    /// Whether a file could be added at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Says what is in the way.
+    pub fn check(&self, path: &RelPath) -> Result<(), Collision> {
+        self.entries.check(path)
+    }
+
     /// Takes a file out.
     pub fn remove(&mut self, key: &PathKey) -> Option<Entry> {
         let entry = self.entries.remove(key)?;

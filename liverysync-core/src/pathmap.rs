@@ -124,7 +124,10 @@ impl<T: Located> PathMap<T> {
 impl<T> PathMap<T> {
     /// The item with this key.
     #[must_use]
-    pub fn get(&self, key: &PathKey) -> Option<&T> {
+    pub fn get<K: Ord + ?Sized>(&self, key: &K) -> Option<&T>
+    where
+        PathKey: std::borrow::Borrow<K>,
+    {
         self.items.get(key)
     }
 

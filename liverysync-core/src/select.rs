@@ -152,15 +152,23 @@ pub fn select(listed: &[Listed], rules: &Rules) -> Selection {
     let mut ordered: Vec<_> = listed.iter().collect();
     ordered.sort_unstable_by(|a, b| a.path.cmp(&b.path));
 
-    let placeholders =
-        if rules.placeholders { BTreeSet::new() } else { placeholder_liveries(&ordered) };
     let mut result = Selection::default();
     let mut candidates = Vec::new();
     for item in ordered {
-        match candidate(item, rules, &placeholders) {
+        match candidate(item, rules) {
             Ok(found) => candidates.push(found),
             Err(reason) => result.skipped.push(Skipped { path: item.path.clone(), reason }),
         }
+    }
+    if !rules.placeholders {
+        let liveries = placeholder_liveries(&candidates);
+        let (placeholders, others): (Vec<_>, Vec<_>) =
+            candidates.into_iter().partition(|file| liveries.contains(file.path.key().livery()));
+        candidates = others;
+        result.skipped.extend(placeholders.into_iter().map(|file| Skipped {
+            path: file.path.as_str().to_owned(),
+            reason: Reason::Placeholder,
+        }));
     }
 
     let names: BTreeSet<PathKey> = candidates.iter().map(|file| file.path.key().clone()).collect();
@@ -188,11 +196,7 @@ fn publish(
     }
 }
 
-fn candidate(
-    item: &Listed,
-    rules: &Rules,
-    placeholders: &BTreeSet<&str>,
-) -> Result<Chosen, Reason> {
+fn candidate(item: &Listed, rules: &Rules) -> Result<Chosen, Reason> {
     let stamp = match &item.kind {
         Kind::File(stamp) => *stamp,
         Kind::Link => return Err(Reason::Link),
@@ -202,9 +206,6 @@ fn candidate(
     let path = RelPath::parse(&item.path, &rules.extensions).map_err(name_reason)?;
     if stamp.size > rules.file_bytes_max {
         return Err(Reason::TooLarge(rules.file_bytes_max));
-    }
-    if placeholders.contains(first_component(&item.path)) {
-        return Err(Reason::Placeholder);
     }
     Ok(Chosen { path, stamp })
 }
@@ -216,23 +217,21 @@ fn name_reason(invalid: InvalidPath) -> Reason {
     }
 }
 
-/// The liveries that hold nothing but the game's placeholder files.
-fn placeholder_liveries<'a>(listed: &[&'a Listed]) -> BTreeSet<&'a str> {
+/// The liveries of which nothing but the game's placeholder files could travel. What else lies there
+/// does not count: who got the rest would take it for a placeholder.
+fn placeholder_liveries(files: &[Chosen]) -> BTreeSet<String> {
     let mut liveries: BTreeMap<&str, bool> = BTreeMap::new();
-    for item in listed {
-        if let Some((livery, rest)) = item.path.split_once('/') {
+    for file in files {
+        if let Some((livery, rest)) = file.path.key().as_str().split_once('/') {
             *liveries.entry(livery).or_insert(true) &= is_placeholder_name(rest);
         }
     }
-    liveries.into_iter().filter_map(|(livery, only)| only.then_some(livery)).collect()
+    let only = liveries.into_iter().filter(|(_, only)| *only);
+    only.map(|(livery, _)| livery.to_owned()).collect()
 }
 
 fn is_placeholder_name(name: &str) -> bool {
     PLACEHOLDER_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
-}
-
-fn first_component(path: &str) -> &str {
-    path.split('/').next().unwrap_or(path)
 }
 
 /// The picture that `path` would be the game's cache of, were it beside it.
@@ -305,6 +304,16 @@ mod tests {
             &["T/decals.json", "T/decals.png", "U/x/decals.json"],
             &Rules::default(),
             &["T/decals.json", "T/decals.png", "U/x/decals.json"],
+        );
+    }
+
+    #[test]
+    fn what_does_not_travel_makes_no_livery_of_a_placeholder() {
+        check(&["T/decals.json", "T/notes.exe"], &Rules::default(), &[]);
+        check(
+            &["T/decals.json", "t/decals.png"],
+            &Rules::default(),
+            &["T/decals.json", "t/decals.png"],
         );
     }
 

@@ -16,7 +16,7 @@ use crate::{
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, fold},
     pathmap::{Located, PathMap},
-    select::{Chosen, Kind, Listed, Reason, Skipped, Stamp, caches_of, select},
+    select::{Chosen, Kind, Listed, Reason, Selection, Skipped, Stamp, caches_of, select},
     time::Time,
 };
 
@@ -46,6 +46,8 @@ pub(super) struct Folder {
     known: PathMap<Known>,
     /// Everything that the last walk found, by the key of its path, published or not.
     listed: Option<BTreeMap<String, Listed>>,
+    /// Files that will be published once they have kept still and are read.
+    unread: BTreeSet<PathKey>,
     /// What was installed since the last walk began: its news of these files is old.
     installed: BTreeSet<PathKey>,
     phase: Phase,
@@ -71,6 +73,7 @@ impl Folder {
         Self {
             known: PathMap::default(),
             listed: None,
+            unread: BTreeSet::new(),
             installed: BTreeSet::new(),
             phase: Phase::Idle,
             walk_at: Some(now),
@@ -88,6 +91,11 @@ impl Folder {
     /// Whether nothing is about to change in the manifest.
     pub(super) const fn is_quiet(&self) -> bool {
         self.walked_once && !self.unsettled && matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether a walk is under way that has found nothing new yet.
+    pub(super) const fn is_listing(&self) -> bool {
+        !self.unsettled && matches!(self.phase, Phase::Listing)
     }
 
     pub(super) fn walk_by(&mut self, at: Time) {
@@ -124,15 +132,18 @@ impl Folder {
                 return Effects { events, ..Effects::default() };
             }
         };
-        let selection = select(&listed, &config.rules);
+        let mut selection = select(&listed, &config.rules);
+        self.keep_published(&mut selection, &listed);
         let listed: BTreeMap<_, _> =
             listed.into_iter().rev().map(|item| (fold(&item.path), item)).collect();
         self.unsettled = false;
+        self.unread.clear();
         let mut reading = Vec::new();
         for file in &selection.publish {
             if self.is_known(file) || self.installed.contains(file.path.key()) {
                 continue;
             }
+            self.unread.insert(file.path.key().clone());
             if self.has_settled(file, now, config) {
                 reading.push((file.path.clone(), file.stamp));
             } else {
@@ -147,6 +158,30 @@ impl Folder {
         let request = Some(DiskRequest::Hash(reading.clone()));
         self.phase = Phase::Hashing { chosen, reading, skipped };
         Effects { request, ..Effects::default() }
+    }
+
+    /// What the union brought, or what travelled already, does not become a placeholder because the
+    /// rest of its livery is not here: it would be unpublished and brought again for ever.
+    fn keep_published(&self, selection: &mut Selection, listed: &[Listed]) {
+        let stamps: BTreeMap<&str, Stamp> = listed
+            .iter()
+            .filter_map(|item| match item.kind {
+                Kind::File(stamp) => Some((item.path.as_str(), stamp)),
+                _ => None,
+            })
+            .collect();
+        let skipped = std::mem::take(&mut selection.skipped);
+        for item in skipped {
+            let known = self.known.get(fold(&item.path).as_str()).filter(|known| {
+                item.reason == Reason::Placeholder
+                    && known.path.as_str() == item.path
+                    && stamps.get(item.path.as_str()) == Some(&known.stamp)
+            });
+            let kept = known.map(|known| Chosen { path: known.path.clone(), stamp: known.stamp });
+            if kept.is_none_or(|kept| selection.publish.insert(kept).is_err()) {
+                selection.skipped.push(item);
+            }
+        }
     }
 
     fn is_known(&self, file: &Chosen) -> bool {
@@ -223,6 +258,7 @@ impl Folder {
             // What collides with an installed file is met by the next walk.
             let _fits = known.insert(entry);
         }
+        self.unread.retain(|key| !contents.contains_key(key));
         self.known = known;
         self.phase = Phase::Idle;
         let first_time = !std::mem::replace(&mut self.walked_once, true);
@@ -272,15 +308,24 @@ impl Folder {
         &self.known
     }
 
-    /// What lies at a path, published or not; `None` if nothing does as far as is known.
+    /// What lies at a path and may be replaced; `None` if nothing does as far as is known, or if
+    /// what does has not been read yet.
     pub(super) fn stamp_at(&self, path: &RelPath) -> Option<Stamp> {
         if let Some(known) = self.known.get(path.key()) {
             return Some(known.stamp);
+        }
+        if self.unread.contains(path.key()) {
+            return None;
         }
         match self.listed.as_ref()?.get(path.key().as_str())?.kind {
             Kind::File(stamp) => Some(stamp),
             _ => None,
         }
+    }
+
+    /// How the disk spells what lies at a key without being published.
+    pub(super) fn spelling_at(&self, key: &PathKey) -> Option<&str> {
+        self.listed.as_ref()?.get(key.as_str()).map(|item| item.path.as_str())
     }
 
     /// Whether a file lies at this key, published or not.
@@ -310,6 +355,7 @@ impl Folder {
 
     /// Takes note of a file that was put in place.
     pub(super) fn handle_installed(&mut self, path: RelPath, stamp: Stamp, content: Content) {
+        self.unread.remove(path.key());
         self.installed.insert(path.key().clone());
         if let Some(listed) = &mut self.listed {
             let item = Listed { path: path.as_str().to_owned(), kind: Kind::File(stamp) };

@@ -63,20 +63,15 @@ pub(super) struct Inbound {
     pub(super) listed: bool,
     /// The last time that something came.
     pub(super) active_at: Time,
-    /// How many files came that are swallowed.
-    pub(super) swallowed: usize,
     /// The server has ended it; what is being put in place is still waited for.
     pub(super) over: bool,
+    /// Something that a server of protocol 1 brought was not taken.
+    pub(super) refused: bool,
 }
 
 impl Inbound {
     pub(super) const fn new(listed: bool, now: Time) -> Self {
-        Self { files: Vec::new(), listed, active_at: now, swallowed: 0, over: false }
-    }
-
-    /// Whether nothing has come at all.
-    pub(super) const fn is_untouched(&self) -> bool {
-        self.files.is_empty() && self.swallowed == 0
+        Self { files: Vec::new(), listed, active_at: now, over: false, refused: false }
     }
 
     pub(super) fn find(&self, offered: &str) -> Option<usize> {
@@ -91,6 +86,11 @@ impl Inbound {
             | State::Installing(id) => *id == stage,
             _ => false,
         })
+    }
+
+    /// Whether nothing has come yet.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.files.is_empty() && !self.refused
     }
 
     pub(super) fn is_settled(&self) -> bool {

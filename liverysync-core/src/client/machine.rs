@@ -17,7 +17,7 @@ use crate::{
     diff::diff,
     hash::Content,
     manifest::{Entry, Manifest},
-    path::RelPath,
+    path::{PathKey, RelPath},
     rng::Rng,
     select::cached_picture,
     time::{Earliest, Time, UnixTime, Wake},
@@ -35,6 +35,13 @@ const CHANGE_PAUSE: Duration = Duration::from_millis(100);
 /// How long a server of protocol 1 must have been quiet after a file for the session to be over:
 /// it does not say how many files it will bring.
 const OLD_SESSION_QUIET: Duration = Duration::from_secs(1);
+
+/// The same for a session of which something was refused: the server will offer that again as soon as
+/// the session is over, and the source will send all of it.
+const OLD_SESSION_HOLD: Duration = Duration::from_secs(10);
+
+/// How long to wait for a file from a server of protocol 1, which waits for ever itself.
+const OLD_SESSION_STALL: Duration = Duration::from_secs(60);
 
 /// How often a server of protocol 1 is asked for its state by a client that waits for it.
 const OLD_STATE_INTERVAL: Duration = Duration::from_secs(5);
@@ -108,8 +115,6 @@ pub struct ClientMachine {
     /// What a server of protocol 1 has been told of files that did not arrive: it offers them again
     /// at once, and an answer each time would keep it at that without a pause.
     complained: BTreeSet<String>,
-    /// Sessions of a server of protocol 1 in a row that brought nothing.
-    fruitless: u32,
     old_state: Option<String>,
     old_state_at: Time,
     /// When a session last began or ended.
@@ -141,7 +146,6 @@ impl ClientMachine {
             next_stage: 0,
             standing: None,
             complained: BTreeSet::new(),
-            fruitless: 0,
             old_state: None,
             old_state_at: now.time,
             busy_at: now.time,
@@ -232,7 +236,6 @@ impl ClientMachine {
         self.standing = None;
         self.old_state = None;
         self.complained.clear();
-        self.fruitless = 0;
         self.in_step = false;
         self.outbound.clear();
         self.writing = 0;
@@ -414,8 +417,14 @@ impl ClientMachine {
     fn resolve(&self, asked: &str) -> Option<OutFile> {
         let path = RelPath::parse(asked, &self.config.rules.extensions).ok()?;
         let known = self.folder.get(path.key()).or_else(|| {
-            let (plain, digits) = parse_conflict_name(&path, &self.config.naming)?;
-            self.folder.get(plain.key()).filter(|known| known.content.hash.short() == digits)
+            let naming = &self.config.naming;
+            let (plain, digits) = parse_conflict_name(&path, naming)?;
+            // It may have a conflict name here too: the first server names rivals again.
+            self.folder.known().iter().find(|known| {
+                let own = parse_conflict_name(&known.path, naming);
+                let own = own.as_ref().map_or(&known.path, |(plain, _)| plain);
+                known.content.hash.short() == digits && own.key() == plain.key()
+            })
         })?;
         Some(OutFile {
             asked: asked.to_owned(),
@@ -498,6 +507,9 @@ impl ClientMachine {
             }
             Err(fault) => {
                 outbound.skip_current();
+                // A target of protocol 1 drops a broken file only when it is told its end.
+                let end = FileEnd { sync_id: sync_id.clone(), rel_path: file.asked.clone() };
+                self.transmit(Message::FileEnd(end));
                 let (path, reason) = (file.asked.clone(), fault.message.clone());
                 self.event(Event::SendFailed { sync_id: sync_id.clone(), path, reason });
                 if self.server_is_ours() {
@@ -580,7 +592,10 @@ impl ClientMachine {
         let path = match self.folder.get(path.key()) {
             Some(known) => known.path.clone(),
             None => {
-                let spelling = self.folder.known().respell(&path);
+                let spelling = match self.folder.spelling_at(path.key()) {
+                    Some(there) => there.to_owned(),
+                    None => self.folder.known().respell(&path),
+                };
                 let path = RelPath::parse(&spelling, &rules.extensions)
                     .map_err(|invalid| declined(invalid.to_string()))?;
                 self.folder.known().check(&path).map_err(|in_the_way| {
@@ -599,7 +614,7 @@ impl ClientMachine {
             self.report(sync_id, reason, Some((path.clone(), fault)));
         }
         if let Some(session) = self.inbound.get_mut(sync_id) {
-            session.swallowed += 1;
+            session.refused = true;
         }
         let (sync_id, reason) = (sync_id.clone(), reason.to_owned());
         self.event(Event::ReceiveFailed { sync_id, path, reason, declined });
@@ -745,7 +760,15 @@ impl ClientMachine {
     }
 
     fn install(&mut self, sync_id: &SyncId, group: &[usize]) {
-        let server_keeps_rivals = self.server_is_ours();
+        // What lies there may be newer than the server's offer, so even a server that sees to it that
+        // rivals get their names first may not know of it.
+        let arriving: BTreeSet<_> = self
+            .inbound
+            .values()
+            .flat_map(|session| &session.files)
+            .filter(|file| !file.is_settled())
+            .map(|file| file.path.key().clone())
+            .collect();
         let Some(session) = self.inbound.get_mut(sync_id) else { return };
         let (mut files, mut stages, mut kept, mut paths) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -753,11 +776,7 @@ impl ClientMachine {
             let file = &mut session.files[*index];
             let State::Staged(stage) = file.state else { continue };
             file.state = State::Installing(stage);
-            let keep_as = if server_keeps_rivals {
-                None
-            } else {
-                rival_name(&self.folder, &file.path, &self.config)
-            };
+            let keep_as = rival_name(&self.folder, &file.path, &self.config, &arriving);
             files.push(InstallFile {
                 stage,
                 path: file.path.clone(),
@@ -846,7 +865,6 @@ impl ClientMachine {
             self.standing = None;
             self.publish_changes();
         } else {
-            self.fruitless = if installed.is_empty() { self.fruitless + 1 } else { 0 };
             self.publish();
             let new_manifest_hash = self.folder.manifest().hash().to_string();
             let done = SyncDone { sync_id: sync_id.clone(), new_manifest_hash, installed: None };
@@ -940,7 +958,9 @@ impl ClientMachine {
 
     /// Tells people once when this PC holds the union and nobody needs it.
     fn check_in_step(&mut self) {
-        let idle = self.inbound.is_empty() && self.outbound.is_empty() && self.folder.is_quiet();
+        // A walk that may well find nothing new is no reason to fall out of step.
+        let quiet = self.folder.is_quiet() || (self.in_step && self.folder.is_listing());
+        let idle = self.inbound.is_empty() && self.outbound.is_empty() && quiet;
         let now_in_step = if idle { self.how_in_step() } else { None };
         let was_in_step = std::mem::replace(&mut self.in_step, now_in_step.is_some());
         if let (Some((withheld, certain)), false) = (now_in_step, was_in_step) {
@@ -993,7 +1013,8 @@ impl ClientMachine {
         for (own, wanted) in &difference.different {
             plan.receive.push(sized(wanted));
             plan.send.push(sized(own));
-            if let Some(name) = rival_name(&self.folder, &own.path, &self.config) {
+            if let Some(name) = rival_name(&self.folder, &own.path, &self.config, &BTreeSet::new())
+            {
                 plan.conflicts.push((own.path.clone(), name));
             }
         }
@@ -1065,16 +1086,16 @@ impl ClientMachine {
             let waiting =
                 |file: &InFile| matches!(file.state, State::Waiting | State::Receiving(..));
             let over =
-                session.listed || session.files.is_empty() || session.files.iter().any(waiting);
+                session.listed || session.is_untouched() || session.files.iter().any(waiting);
+            let quiet = if session.refused { OLD_SESSION_HOLD } else { OLD_SESSION_QUIET };
             let installing = session
                 .files
                 .iter()
                 .any(|file| matches!(file.state, State::Installing(_) | State::Sealing(_)));
+            let stall = self.config.stall_timeout;
+            let stall = if session.listed { stall } else { stall.min(OLD_SESSION_STALL) };
             // The disk answers in its own time, and with an outcome in any case.
-            (!installing).then(|| {
-                let quiet = OLD_SESSION_QUIET * (1 << self.fruitless.min(5));
-                session.active_at + if over { self.config.stall_timeout } else { quiet }
-            })
+            (!installing).then(|| session.active_at + if over { stall } else { quiet })
         };
         let open = self.inbound.iter().filter(|(_, session)| !session.over);
         open.filter_map(|(id, session)| Some((id.clone(), deadline(session)?))).collect()
@@ -1138,13 +1159,18 @@ impl ClientMachine {
 }
 
 /// The name under which what this PC publishes at `path` lives on when it is replaced; `None` if
-/// nothing would be lost.
-fn rival_name(folder: &Folder, path: &RelPath, config: &ClientConfig) -> Option<RelPath> {
+/// nothing would be lost. `arriving` is about to be replaced as well.
+fn rival_name(
+    folder: &Folder,
+    path: &RelPath,
+    config: &ClientConfig,
+    arriving: &BTreeSet<PathKey>,
+) -> Option<RelPath> {
     let own = folder.get(path.key())?;
-    let elsewhere = folder
-        .known()
-        .iter()
-        .any(|other| other.content == own.content && other.path.key() != path.key());
+    let elsewhere = folder.known().iter().any(|other| {
+        let key = other.path.key();
+        other.content == own.content && key != path.key() && !arriving.contains(key)
+    });
     if elsewhere {
         return None;
     }

@@ -53,7 +53,8 @@ pub struct ClientConfig {
     pub ping: Duration,
     /// How long the server may be silent. Default 90 s.
     pub silence_timeout: Duration,
-    /// How long a session may go without progress. Default 60 s.
+    /// How long a session may go without progress. A server of ours gives a silent source up long
+    /// before that, and knows who was silent. Default 150 s.
     pub stall_timeout: Duration,
     /// Whether to find out what would happen instead of letting it happen.
     pub dry_run: bool,
@@ -74,7 +75,7 @@ impl Default for ClientConfig {
             retry_cap: Duration::from_secs(30),
             ping: Duration::from_secs(30),
             silence_timeout: Duration::from_secs(90),
-            stall_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(150),
             dry_run: false,
             once: false,
         }

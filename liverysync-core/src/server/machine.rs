@@ -258,12 +258,23 @@ impl ServerMachine {
             member.generation = if intake.dated { Generation::V104 } else { Generation::First };
         }
         self.report_manifest(id, intake.manifest, intake.skipped);
+        self.stand_anew(id);
         self.check_old_targets(id);
     }
 
     /// Keeps a manifest for the next step of the union, unless nothing has changed.
     fn report_manifest(&mut self, id: MemberId, manifest: Manifest, left_out: Vec<Skipped>) {
+        let now = self.now;
         let Some(member) = self.members.get_mut(&id) else { return };
+        for (key, claimed) in std::mem::take(&mut member.claimed) {
+            match manifest.get(&key).filter(|own| own.content.hash == claimed) {
+                Some(_) => member.succeed(&key),
+                None => {
+                    member.fail(&key, claimed, now);
+                    member.lacking.insert(key);
+                }
+            }
+        }
         let hash = manifest.hash();
         let unchanged = member.manifest_hash == Some(hash);
         member.manifest_hash = Some(hash);
@@ -272,11 +283,13 @@ impl ServerMachine {
         }
         // A changed manifest is a new start for a source that failed.
         member.owes.clear();
-        // What has arrived must not be scheduled once more before the next step of the union.
-        member.lacking.retain(|key| {
-            let own = manifest.get(key).map(|own| own.content);
-            own.is_none() || own != self.union.get(key).map(|entry| entry.content)
-        });
+        // The union takes its step later; until then nothing is offered that is there by now.
+        let lacks = |key: &PathKey| {
+            self.union.get(key).is_some_and(|entry| {
+                manifest.get(key).is_none_or(|own| own.content != entry.content)
+            })
+        };
+        member.lacking.retain(lacks);
         let (files, bytes, name) = (manifest.len(), manifest.total_bytes(), member.name.clone());
         self.arrivals += 1;
         self.pending.insert(id, Pending { manifest, arrival: self.arrivals });
@@ -466,13 +479,27 @@ impl ServerMachine {
                 .any(|(other, member)| member.manifest.is_some() && !declines(member, *other))
     }
 
+    /// Whether taking `entry` has to wait for a rival that nobody delivers: as things are, for ever.
+    fn waits_in_vain(&self, id: MemberId, member: &Member, entry: &UnionEntry) -> bool {
+        let key = entry.path.key();
+        let own = member.manifest.as_ref().and_then(|manifest| manifest.get(key));
+        let rival = own.and_then(|own| self.union.counts_for(id, key, own.content.hash));
+        !member.is_ours()
+            && rival.is_some_and(|rival| self.willing(rival).next().is_none())
+            && self.would_lose(id, member, entry)
+    }
+
     fn sources(&self, target: MemberId, entry: &UnionEntry) -> Vec<MemberId> {
-        let others = entry.holders().filter(|(holder, _)| *holder != target);
-        let willing = others.filter(|(holder, local)| {
+        self.willing(entry).filter(|holder| *holder != target).collect()
+    }
+
+    /// Those who hold a content and have not failed to send it.
+    fn willing<'a>(&'a self, entry: &'a UnionEntry) -> impl Iterator<Item = MemberId> + 'a {
+        let willing = entry.holders().filter(|(holder, local)| {
             let owed = (local.key().clone(), entry.content.hash);
             self.members.get(holder).is_some_and(|member| !member.owes.contains(&owed))
         });
-        willing.map(|(holder, _)| holder).collect()
+        willing.map(|(holder, _)| holder)
     }
 
     /// Opens a session in which a client of ours copies what it has under another name already.
@@ -723,9 +750,11 @@ impl ServerMachine {
             (None, Some(member)) => member.manifest.clone().unwrap_or_default(),
             (None, None) => return,
         };
+        let mut there = Vec::new();
         for path in installed {
             let Some(index) = session.find(&path) else { continue };
             let file = &mut session.files[index];
+            there.push((file.path.key().clone(), file.content.hash));
             // Only what has passed the relay can have been installed.
             if file.state == State::Delivered {
                 file.state = State::Installed;
@@ -737,6 +766,13 @@ impl ServerMachine {
         for index in silent.into_iter().map(|(index, _)| index).collect::<Vec<_>>() {
             self.target_failed(&done.sync_id, index, "it did not say that it has it", false);
         }
+        if let Some(member) = self.members.get_mut(&id) {
+            for (key, hash) in there {
+                member.lacking.remove(&key);
+                member.claimed.insert(key, hash);
+            }
+        }
+        self.stand_anew(id);
         let known_hash = manifest.hash();
         self.acknowledge(&done.sync_id, &done.new_manifest_hash);
         self.end_session(&done.sync_id);
@@ -806,6 +842,9 @@ impl ServerMachine {
             }
             (None, true, _) => self.give_up_source(&report.sync_id),
             (None, _, true) if is_ours(&self.members, id) => {
+                for index in 0..session.files.len() {
+                    self.target_failed(&report.sync_id, index, &report.message, false);
+                }
                 self.end_session(&report.sync_id);
             }
             (None, _, true) => self.old_target_error(id, report),
@@ -914,7 +953,8 @@ impl ServerMachine {
                 member.sessions.remove(sync_id);
             }
         }
-        if let Some(member) = self.members.get_mut(&target) {
+        let old_target = self.members.get_mut(&target).filter(|member| !member.is_ours());
+        if let Some(member) = old_target {
             for file in session.files.iter().filter(|file| file.state == State::Installed) {
                 member.succeed(file.path.key());
             }
@@ -1064,6 +1104,14 @@ impl ServerMachine {
         self.standing_at.get_or_insert(earliest.max(self.now));
     }
 
+    /// A client that has said something new of itself waits for an answer, even if it is the same.
+    fn stand_anew(&mut self, id: MemberId) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.standing = None;
+            self.standing_soon();
+        }
+    }
+
     /// Tells clients of ours how they stand, and people when the league is in step.
     fn tell_standings(&mut self) {
         self.standings_sent = self.now;
@@ -1083,7 +1131,9 @@ impl ServerMachine {
             for entry in member.lacking.iter().filter_map(|key| self.union.get(key)) {
                 let own_copy = member.is_ours() && copies.contains_key(&entry.content.hash);
                 let sources = self.sources(*id, entry);
-                if self.withheld(*id, member, entry).is_some() || (sources.is_empty() && !own_copy)
+                if self.withheld(*id, member, entry).is_some()
+                    || (sources.is_empty() && !own_copy)
+                    || self.waits_in_vain(*id, member, entry)
                 {
                     withheld += 1;
                     continue;

@@ -83,6 +83,8 @@ pub(super) struct Member {
     /// Contents that it will not take.
     declined: BTreeSet<(PathKey, ContentHash)>,
     failures: BTreeMap<PathKey, Failures>,
+    /// Contents that it says to have installed; its next manifest shows whether it has.
+    pub(super) claimed: BTreeMap<PathKey, ContentHash>,
     /// A target of protocol 1 that failed without naming the file gets one file a session, so that
     /// the next failure has a name.
     pub(super) one_by_one: bool,
@@ -111,6 +113,7 @@ impl Member {
             owes: BTreeSet::new(),
             declined: BTreeSet::new(),
             failures: BTreeMap::new(),
+            claimed: BTreeMap::new(),
             one_by_one: false,
             rate: 0,
             standing: None,
@@ -152,6 +155,10 @@ impl Member {
         let key = entry.path.key();
         if self.declined.contains(&(key.clone(), entry.content.hash)) {
             return Some(Withheld::Declined);
+        }
+        let manifest = self.manifest.as_ref();
+        if manifest.is_some_and(|own| own.get(key).is_none() && own.check(&entry.path).is_err()) {
+            return Some(Withheld::InTheWay);
         }
         if self.is_ours() {
             return None;

@@ -283,6 +283,9 @@ pub enum Withheld {
     /// The client has said that it will not take it.
     #[error("the client refuses it")]
     Declined,
+    /// The client has a file where this one needs a folder, or the reverse.
+    #[error("it cannot lie beside a file of this client")]
+    InTheWay,
     /// What it would replace is not in the union under any name.
     #[error("what it would replace could not join the union")]
     WouldLose,

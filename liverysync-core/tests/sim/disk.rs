@@ -1,0 +1,325 @@
+//! A PC's liveries folder in memory, with what the client asks of a disk and what can go wrong there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::{Bytes, BytesMut};
+use liverysync_core::{
+    client::{
+        DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, InstallFile, InstallPlan, Installed,
+        StageId,
+    },
+    hash::Content,
+    select::{Kind, Listed, Stamp},
+    time::UnixTime,
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// As the disk spells it.
+    pub(crate) path: String,
+    pub(crate) data: Bytes,
+    pub(crate) content: Content,
+    pub(crate) mtime: UnixTime,
+}
+
+impl Node {
+    pub(crate) const fn stamp(&self) -> Stamp {
+        Stamp { size: self.content.size, mtime: self.mtime }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Stage {
+    declared: u64,
+    data: BytesMut,
+    sealed: bool,
+}
+
+/// What became of a file, for the judge.
+#[derive(Clone, Debug)]
+pub(crate) enum Trace {
+    /// Sync put a content in place of another one, or of nothing.
+    Put { path: String, old: Option<Content>, new: Content },
+    /// Sync moved a file to the backup.
+    Cleared { content: Content },
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    pub(crate) insensitive: bool,
+    pub(crate) full: bool,
+    pub(crate) locked: BTreeSet<String>,
+    /// By the name that the disk tells files apart by.
+    pub(crate) tree: BTreeMap<String, Node>,
+    pub(crate) backup: BTreeMap<String, Content>,
+    stages: BTreeMap<(u64, StageId), Stage>,
+    /// Which run of the program its stages belong to.
+    pub(crate) run: u64,
+    pub(crate) traces: Vec<Trace>,
+    pub(crate) touched: bool,
+}
+
+fn fault(kind: DiskFaultKind, message: &str) -> DiskFault {
+    DiskFault { kind, message: message.to_owned() }
+}
+
+type Outcome<T> = Result<T, DiskFault>;
+
+impl Disk {
+    pub(crate) fn new(insensitive: bool) -> Self {
+        Self { insensitive, ..Self::default() }
+    }
+
+    fn id(&self, path: &str) -> String {
+        if self.insensitive { path.to_lowercase() } else { path.to_owned() }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Option<&Node> {
+        self.tree.get(&self.id(path))
+    }
+
+    pub(crate) fn holds(&self, content: Content) -> bool {
+        self.tree.values().any(|node| node.content == content)
+    }
+
+    pub(crate) fn backs_up(&self, content: Content) -> bool {
+        self.backup.values().any(|kept| *kept == content)
+    }
+
+    pub(crate) fn tmp_is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    /// Whether a file could lie there: nothing on the way is a file, and it is no folder.
+    pub(crate) fn fits(&self, path: &str) -> bool {
+        let id = self.id(path);
+        let folder = format!("{id}/");
+        let is_folder = self.tree.range(folder.clone()..).next();
+        let is_folder = is_folder.is_some_and(|(other, _)| other.starts_with(&folder));
+        let on_file = id.match_indices('/').any(|(at, _)| self.tree.contains_key(&id[..at]));
+        !is_folder && !on_file
+    }
+
+    /// Writes a file as a program other than ours does.
+    pub(crate) fn put(&mut self, path: &str, data: Bytes, content: Content, mtime: UnixTime) {
+        let path = self.spelled(path);
+        self.tree.insert(self.id(&path), Node { path, data, content, mtime });
+    }
+
+    pub(crate) fn remove(&mut self, path: &str) -> Option<Node> {
+        let id = self.id(path);
+        self.tree.remove(&id)
+    }
+
+    /// Folders keep the spelling that they have.
+    fn spelled(&self, path: &str) -> String {
+        if !self.insensitive {
+            return path.to_owned();
+        }
+        if let Some(node) = self.get(path) {
+            return node.path.clone();
+        }
+        for (at, _) in path.rmatch_indices('/') {
+            let folder = self.id(&path[..=at]);
+            let inside = self.tree.range(folder.clone()..).next();
+            if let Some((id, node)) = inside
+                && id.starts_with(&folder)
+            {
+                let depth = path[..at].matches('/').count();
+                let end = node.path.match_indices('/').nth(depth).map_or(0, |(end, _)| end);
+                return format!("{}{}", &node.path[..end], &path[at..]);
+            }
+        }
+        path.to_owned()
+    }
+
+    /// The program has ended; what it had staged stays, whole or torn.
+    pub(crate) fn crash(&mut self, tear: impl Fn(usize) -> usize) {
+        for stage in self.stages.values_mut().filter(|stage| !stage.sealed) {
+            let keep = tear(stage.data.len());
+            stage.data.truncate(keep);
+        }
+        self.run += 1;
+    }
+
+    /// Carries out the beginning of an install that a crash interrupts.
+    pub(crate) fn crash_in_install(&mut self, plan: &InstallPlan, whole: usize) {
+        for file in plan.files.iter().take(whole) {
+            let _lost_with_the_crash = self.install(plan.date, file);
+        }
+        if let Some(file) = plan.files.get(whole)
+            && self.check_install(file).is_ok()
+        {
+            self.back_up(plan.date, file.path.as_str());
+        }
+    }
+
+    pub(crate) fn apply(&mut self, request: DiskRequest) -> DiskOutcome {
+        let run = self.run;
+        match request {
+            DiskRequest::Sweep => {
+                self.stages.clear();
+                DiskOutcome::Done(Ok(()))
+            }
+            DiskRequest::List => DiskOutcome::Listed(Ok(self.list())),
+            DiskRequest::Hash(files) => {
+                let hashed = files.iter().map(|(path, stamp)| {
+                    self.readable(path.as_str(), *stamp).map(|node| node.content)
+                });
+                DiskOutcome::Hashed(hashed.collect())
+            }
+            DiskRequest::Read { path, piece, stamp } => {
+                let read = self.readable(path.as_str(), stamp).map(|node| {
+                    let from = piece.offset as usize;
+                    node.data.slice(from..from + piece.len)
+                });
+                DiskOutcome::Read(read)
+            }
+            DiskRequest::Create(id, declared) => {
+                assert!(!self.stages.contains_key(&(run, id)), "a stage number is used once");
+                DiskOutcome::Done(self.room().map(|()| {
+                    let stage = Stage { declared, data: BytesMut::new(), sealed: false };
+                    self.stages.insert((run, id), stage);
+                }))
+            }
+            DiskRequest::Write(id, offset, bytes) => {
+                DiskOutcome::Done(self.write(id, offset, &bytes))
+            }
+            DiskRequest::Seal(id) => DiskOutcome::Done(self.seal(id)),
+            DiskRequest::Copy(id, path) => DiskOutcome::Copied(self.copy(id, path.as_str())),
+            DiskRequest::Discard(id) => {
+                self.stages.remove(&(run, id));
+                DiskOutcome::Done(Ok(()))
+            }
+            DiskRequest::Install(plan) => DiskOutcome::Installed(self.install_all(plan)),
+        }
+    }
+
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let listed = self
+            .tree
+            .values()
+            .map(|node| Listed { path: node.path.clone(), kind: Kind::File(node.stamp()) });
+        listed.collect()
+    }
+
+    fn room(&self) -> Outcome<()> {
+        if self.full { Err(fault(DiskFaultKind::Full, "no space left")) } else { Ok(()) }
+    }
+
+    fn readable(&self, path: &str, stamp: Stamp) -> Outcome<&Node> {
+        let node = self.get(path).ok_or_else(|| fault(DiskFaultKind::Missing, "not found"))?;
+        if self.locked.contains(&self.id(path)) {
+            return Err(fault(DiskFaultKind::InUse, "in use"));
+        }
+        if node.stamp() != stamp {
+            return Err(fault(DiskFaultKind::Changed, "it has changed"));
+        }
+        Ok(node)
+    }
+
+    fn write(&mut self, id: StageId, offset: u64, bytes: &[u8]) -> Outcome<()> {
+        self.room()?;
+        // Its creation may have failed.
+        let stage = self.stages.get_mut(&(self.run, id));
+        let stage = stage.ok_or_else(|| fault(DiskFaultKind::Other, "no such stage"))?;
+        if stage.data.len() as u64 != offset {
+            return Err(fault(DiskFaultKind::Other, "a piece is missing"));
+        }
+        stage.data.extend_from_slice(bytes);
+        assert!(stage.data.len() as u64 <= stage.declared, "more than was declared");
+        Ok(())
+    }
+
+    fn seal(&mut self, id: StageId) -> Outcome<()> {
+        self.room()?;
+        let stage = self.stages.get_mut(&(self.run, id));
+        let stage = stage.ok_or_else(|| fault(DiskFaultKind::Other, "no such stage"))?;
+        if stage.data.len() as u64 != stage.declared {
+            return Err(fault(DiskFaultKind::Other, "bytes are missing"));
+        }
+        stage.sealed = true;
+        Ok(())
+    }
+
+    fn copy(&mut self, id: StageId, path: &str) -> Outcome<Content> {
+        self.room()?;
+        let node = self.get(path).ok_or_else(|| fault(DiskFaultKind::Missing, "not found"))?;
+        let (content, data) = (node.content, BytesMut::from(&node.data[..]));
+        self.stages.insert((self.run, id), Stage { declared: content.size, data, sealed: true });
+        Ok(content)
+    }
+
+    fn install_all(&mut self, plan: InstallPlan) -> Vec<Outcome<Installed>> {
+        let outcomes: Vec<_> =
+            plan.files.iter().map(|file| self.install(plan.date, file)).collect();
+        if outcomes.iter().any(Result::is_ok) {
+            for path in plan.clear {
+                let path = path.to_str().unwrap().to_owned();
+                if let Some(node) = self.get(&path).cloned() {
+                    self.back_up(plan.date, &path);
+                    self.remove(&path);
+                    self.traces.push(Trace::Cleared { content: node.content });
+                }
+            }
+        }
+        outcomes
+    }
+
+    fn check_install(&self, file: &InstallFile) -> Outcome<()> {
+        let path = file.path.as_str();
+        if !self.fits(path) {
+            return Err(fault(DiskFaultKind::Other, "a file and a folder of one name"));
+        }
+        if self.get(path).map(Node::stamp) != file.replaces {
+            return Err(fault(DiskFaultKind::Changed, "it has changed"));
+        }
+        if self.locked.contains(&self.id(path)) {
+            return Err(fault(DiskFaultKind::InUse, "in use"));
+        }
+        if file.replaces.is_some() {
+            self.room()?;
+        }
+        Ok(())
+    }
+
+    fn install(&mut self, date: UnixTime, file: &InstallFile) -> Outcome<Installed> {
+        let path = file.path.as_str();
+        self.check_install(file)?;
+        let stage = self.stages.remove(&(self.run, file.stage));
+        let stage = stage.expect("only a staged file is installed");
+        assert!(stage.sealed, "only a sealed file is installed");
+        let old = self.get(path).cloned();
+        let backup = old.as_ref().map(|_| self.back_up(date, path));
+        let mut kept = false;
+        if let (Some(old), Some(name)) = (&old, &file.keep_as)
+            && self.get(name.as_str()).is_none()
+            && self.fits(name.as_str())
+        {
+            kept = true;
+            self.put(name.as_str(), old.data.clone(), old.content, old.mtime);
+        }
+        let data = stage.data.freeze();
+        let content = Content::of(&data);
+        let mtime = file.mtime.unwrap_or(date);
+        self.put(path, data, content, mtime);
+        let old = old.map(|old| old.content);
+        self.traces.push(Trace::Put { path: path.to_owned(), old, new: content });
+        self.touched = true;
+        Ok(Installed { stamp: Stamp { size: content.size, mtime }, backup, kept })
+    }
+
+    /// Copies what lies there to a name in `.backup` that nothing has.
+    pub(crate) fn back_up(&mut self, date: UnixTime, path: &str) -> String {
+        let content = self.get(path).expect("what is backed up is there").content;
+        let stamp = date.split().0;
+        let names = (0..).map(|number| match number {
+            0 => format!(".backup/{stamp}/{path}"),
+            _ => format!(".backup/{stamp}_{number}/{path}"),
+        });
+        let name = names.into_iter().find(|name| !self.backup.contains_key(&self.id(name)));
+        let name = name.expect("numbers do not run out");
+        self.backup.insert(self.id(&name), content);
+        name
+    }
+}

@@ -1,0 +1,232 @@
+//! What must hold: against the disks as they are and a model that is too simple to be wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use liverysync_core::{
+    conflict::{Naming, parse_conflict_name},
+    hash::Content,
+    path::{PathKey, RelPath},
+    select::{Chosen, Reason, Rules, select},
+    server::Withheld,
+    union::UnionEntry,
+};
+
+use crate::{
+    old_pc::carried_by_104,
+    rig::{Brain, World},
+};
+
+impl World {
+    /// What holds at every moment and costs nothing to look at.
+    pub(crate) fn judge_step(&self) {}
+
+    /// What of an honest PC's folder travels, by a plain reading of its disk.
+    fn publishable(&self, pc: usize) -> Vec<(RelPath, Content)> {
+        let this = &self.pcs[pc];
+        let listed: Vec<_> = this
+            .disk
+            .list()
+            .into_iter()
+            .filter(|item| match &this.brain {
+                Brain::Old(old) => !old.careful || carried_by_104(&item.path),
+                _ => true,
+            })
+            .collect();
+        let rules = match &this.brain {
+            Brain::Ours(ours) => ours.config.rules.clone(),
+            // What an old client says is taken in without the game's caches, and with placeholders.
+            _ => Rules::default(),
+        };
+        let selection = select(&listed, &rules);
+        let mut chosen = selection.publish;
+        // What the union brought stays published even if it is all that there is of its livery.
+        if let Brain::Ours(ours) = &this.brain
+            && let Some(machine) = &ours.machine
+        {
+            let manifest = machine.manifest();
+            for item in selection.skipped.iter().filter(|item| item.reason == Reason::Placeholder) {
+                let node = this.disk.get(&item.path).unwrap();
+                let known = manifest.iter().find(|entry| entry.path.as_str() == item.path);
+                if let Some(entry) = known.filter(|entry| entry.content == node.content) {
+                    let path = entry.path.clone();
+                    let _fits = chosen.insert(Chosen { path, stamp: node.stamp() });
+                }
+            }
+        }
+        let content = |chosen: &Chosen| this.disk.get(chosen.path.as_str()).unwrap().content;
+        chosen.iter().map(|chosen| (chosen.path.clone(), content(chosen))).collect()
+    }
+
+    /// Judges the world at rest, with everybody connected.
+    pub(crate) fn judge_rest(&mut self, old_hub: bool) {
+        for pc in &self.pcs {
+            assert!(pc.running && pc.link.is_some(), "{} is not connected", pc.name);
+            assert!(pc.disk.tmp_is_empty(), "{}: .tmp is not empty", pc.name);
+        }
+        self.judge_treasures();
+        if old_hub {
+            return self.judge_old_league();
+        }
+        self.judge_manifests();
+        self.judge_union();
+        for pc in 0..self.pcs.len() {
+            self.judge_member(pc);
+        }
+        self.judge_offers();
+    }
+
+    /// Nothing that a driver had is gone, unless it was he who gave it up.
+    fn judge_treasures(&self) {
+        for content in &self.treasured {
+            if self.given_up.contains(&content.hash) {
+                continue;
+            }
+            let there = self.pcs.iter().any(|pc| pc.disk.holds(*content));
+            let place = self.replaced.get(content);
+            let backed_up = self.pcs.iter().any(|pc| pc.disk.backs_up(*content));
+            assert!(there || backed_up, "{:?} is lost; it was at {place:?}", content.hash);
+            // A client of 1.0.4 and the game's own files are all that a backup is enough for.
+            let excused = self.pcs.iter().any(|pc| matches!(pc.brain, Brain::Old(_)));
+            let excused = excused || place.is_none();
+            assert!(
+                there || excused,
+                "{:?} is in a backup only; it was at {place:?}",
+                content.hash
+            );
+        }
+    }
+
+    /// A machine knows its folder as it is.
+    fn judge_manifests(&self) {
+        for (number, pc) in self.pcs.iter().enumerate() {
+            let Brain::Ours(ours) = &pc.brain else { continue };
+            let manifest = ours.machine.as_ref().unwrap().manifest();
+            let held: BTreeMap<_, _> =
+                manifest.iter().map(|entry| (entry.path.clone(), entry.content)).collect();
+            let truth: BTreeMap<_, _> = self.publishable(number).into_iter().collect();
+            assert_eq!(held, truth, "{}: the manifest is not what the folder holds", pc.name);
+        }
+    }
+
+    fn union_entries(&self) -> Vec<UnionEntry> {
+        self.server().union().iter().cloned().collect()
+    }
+
+    fn is_refused(&self, pc: usize, path: &RelPath) -> bool {
+        let name = self.pcs[pc].name.clone();
+        self.refused.contains(&(name, path.key().as_str().to_owned()))
+    }
+
+    /// The union holds what its members hold, and nothing else.
+    fn judge_union(&self) {
+        let union = self.server().union();
+        let mut held: BTreeSet<Content> = BTreeSet::new();
+        for (number, pc) in self.pcs.iter().enumerate() {
+            match &pc.brain {
+                Brain::Liar(liar) => {
+                    held.extend(liar.claims.values().map(|(content, _)| *content));
+                }
+                _ => {
+                    for (path, content) in self.publishable(number) {
+                        held.insert(content);
+                        let refused = self.is_refused(number, &path);
+                        let found = is_in(&path, content, union.get(path.key()))
+                            || union.iter().any(|entry| is_in(&path, content, Some(entry)));
+                        assert!(
+                            found || refused,
+                            "{}: {path} {:?} is not in the union",
+                            pc.name,
+                            content.hash
+                        );
+                    }
+                }
+            }
+        }
+        for entry in union.iter() {
+            assert!(held.contains(&entry.content), "nobody holds {} of the union", entry.path);
+        }
+    }
+
+    /// A client has the union, but for what there is a reason for.
+    fn judge_member(&self, pc: usize) {
+        if matches!(self.pcs[pc].brain, Brain::Liar(_)) {
+            return;
+        }
+        let name = &self.pcs[pc].name;
+        let ours = matches!(self.pcs[pc].brain, Brain::Ours(_));
+        let own: BTreeMap<PathKey, (RelPath, Content)> = self
+            .publishable(pc)
+            .into_iter()
+            .map(|(path, content)| (path.key().clone(), (path, content)))
+            .collect();
+        let nothing = BTreeMap::new();
+        let told = self.withheld.get(name).unwrap_or(&nothing);
+        for entry in self.union_entries() {
+            let key = entry.path.key();
+            let there = own.get(key).is_some_and(|(_, content)| *content == entry.content);
+            let reason = told.get(key.as_str());
+            if there || self.only_liars_hold(entry.content) {
+                continue;
+            }
+            let excused = match reason {
+                Some(Withheld::NotAllowed) | None => false,
+                Some(
+                    Withheld::Cache | Withheld::OldClientRefuses | Withheld::OldClientKeepsNewer,
+                ) => !ours,
+                Some(_) => true,
+            };
+            assert!(
+                excused,
+                "{name} lacks {} {:?}, told {reason:?}",
+                entry.path, entry.content.hash
+            );
+        }
+        for (path, content) in own.values() {
+            let entry = self.server().union().get(path.key());
+            let same = entry.is_some_and(|entry| entry.content == *content);
+            let excused = self.is_refused(pc, path)
+                || told.contains_key(path.key().as_str())
+                || entry.is_some_and(|entry| self.only_liars_hold(entry.content));
+            assert!(same || excused, "{name} keeps {path} {:?} to itself", content.hash);
+        }
+    }
+
+    fn only_liars_hold(&self, content: Content) -> bool {
+        let honest =
+            (0..self.pcs.len()).filter(|pc| !matches!(self.pcs[*pc].brain, Brain::Liar(_)));
+        let mut honest = honest.filter(|pc| self.pcs[*pc].disk.holds(content));
+        !honest.any(|pc| self.publishable(pc).iter().any(|(_, held)| *held == content))
+    }
+
+    /// What 1.0.4 refuses is not offered to it, and a liar is not asked for ever.
+    fn judge_offers(&self) {
+        for ((link, path, _), times) in &self.begun {
+            let Brain::Old(old) = &self.pcs[self.links[*link].pc].brain else { continue };
+            let refused = old.careful && !carried_by_104(path);
+            let name = &self.pcs[self.links[*link].pc].name;
+            assert!(!refused || *times <= 1, "{name} was offered {path} {times} times");
+        }
+    }
+
+    fn judge_old_league(&mut self) {
+        assert_eq!(self.old_hub().sessions_open(), 0, "a session of the old server hangs");
+        for pc in 0..self.pcs.len() {
+            // The later server never serves a client that has nothing.
+            let served = !self.old_hub().later || !self.publishable(pc).is_empty();
+            if served && matches!(self.pcs[pc].brain, Brain::Ours(_)) {
+                let missing = self.old_hub_missing(pc);
+                assert!(missing.is_empty(), "{} lacks {missing:?}", self.pcs[pc].name);
+            }
+        }
+    }
+}
+
+/// Whether a content of `path` is what the union says there, under its own or a conflict name.
+fn is_in(path: &RelPath, content: Content, entry: Option<&UnionEntry>) -> bool {
+    let Some(entry) = entry.filter(|entry| entry.content == content) else { return false };
+    let plain = |path: &RelPath| {
+        parse_conflict_name(path, &Naming::default())
+            .map_or_else(|| path.key().clone(), |(plain, _)| plain.key().clone())
+    };
+    plain(&entry.path) == plain(path)
+}

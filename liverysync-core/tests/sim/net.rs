@@ -1,0 +1,154 @@
+//! Links: each way has its own delay and bandwidth, keeps its order, and carries real frames in odd cuts.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use liverysync_core::{
+    union::MemberId,
+    wire::{
+        frame,
+        v1::{Message, SyncId},
+    },
+};
+
+use crate::rng::Rng;
+
+pub(crate) type LinkId = usize;
+
+/// Which way something travels: up to the server, or down to a PC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dir {
+    Up,
+    Down,
+}
+
+/// Who wants to know that the link has taken a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    None,
+    Chunk(SyncId),
+    Served,
+}
+
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) message: Message,
+    /// Whose relay let it through.
+    pub(crate) relay: Option<(MemberId, SyncId)>,
+    pub(crate) note: Note,
+}
+
+impl Queued {
+    pub(crate) fn weight(&self) -> usize {
+        match &self.message {
+            Message::FileChunk(chunk) => chunk.data.len() + 200,
+            Message::ManifestFull(full) => 100 + 150 * full.manifest.len(),
+            _ => 200,
+        }
+    }
+}
+
+/// One direction of a link.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    pub(crate) delay: u64,
+    pub(crate) bytes_per_second: u64,
+    pub(crate) queue: VecDeque<Queued>,
+    pub(crate) queued_bytes: usize,
+    pub(crate) busy: bool,
+    /// What the receiver has read and not split yet.
+    pub(crate) inbox: BytesMut,
+    /// Nothing arrives until the partition heals. `None` stands for the end of the stream.
+    pub(crate) silent: bool,
+    pub(crate) held: Vec<Option<Bytes>>,
+    pub(crate) last_arrival: u64,
+}
+
+impl Pipe {
+    pub(crate) fn new(delay: u64, bytes_per_second: u64) -> Self {
+        Self {
+            delay,
+            bytes_per_second,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            busy: false,
+            inbox: BytesMut::new(),
+            silent: false,
+            held: Vec::new(),
+            last_arrival: 0,
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Queued> {
+        let queued = self.queue.pop_front()?;
+        self.queued_bytes -= queued.weight();
+        Some(queued)
+    }
+
+    pub(crate) fn push(&mut self, queued: Queued) {
+        self.queued_bytes += queued.weight();
+        self.queue.push_back(queued);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+        self.queued_bytes = 0;
+    }
+
+    /// Drops what a relay let through and the link has not taken.
+    pub(crate) fn purge(&mut self, source: MemberId, sync_id: &SyncId) {
+        let kept = std::mem::take(&mut self.queue);
+        self.queued_bytes = 0;
+        for queued in kept {
+            let purged = queued.relay.as_ref().is_some_and(|(s, id)| *s == source && id == sync_id);
+            if !purged {
+                self.push(queued);
+            }
+        }
+    }
+
+    /// Nanoseconds that the link needs for so many bytes.
+    pub(crate) const fn transmission(&self, bytes: usize) -> u64 {
+        (bytes as u64).saturating_mul(1_000_000_000) / self.bytes_per_second
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) pc: usize,
+    /// While the server knows of it.
+    pub(crate) member: Option<MemberId>,
+    /// While the PC knows of it.
+    pub(crate) client_open: bool,
+    /// What was under way when the connection broke is lost.
+    pub(crate) broken: bool,
+    pub(crate) greeted: bool,
+    /// The server does not read while this link's queue is full.
+    pub(crate) blocked_by: Option<LinkId>,
+    pub(crate) up: Pipe,
+    pub(crate) down: Pipe,
+}
+
+impl Link {
+    pub(crate) const fn pipe(&mut self, dir: Dir) -> &mut Pipe {
+        match dir {
+            Dir::Up => &mut self.up,
+            Dir::Down => &mut self.down,
+        }
+    }
+}
+
+/// The frame of a message, cut where no receiver expects it.
+pub(crate) fn cut_frame(message: &Message, rng: &mut Rng) -> Vec<Bytes> {
+    let mut wire = BytesMut::new();
+    frame::write(&mut wire, |out| message.encode(out));
+    let mut wire = wire.freeze();
+    let mut pieces = Vec::new();
+    while rng.percent(25) && wire.len() > 1 && pieces.len() < 3 {
+        let near = rng.percent(50);
+        let end = if near { 6.min(wire.len() as u64 - 1) } else { wire.len() as u64 - 1 };
+        pieces.push(wire.split_to(rng.range(1, end) as usize));
+    }
+    pieces.push(wire);
+    pieces
+}
