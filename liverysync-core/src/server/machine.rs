@@ -142,8 +142,9 @@ impl ServerMachine {
 
     fn close(&mut self, id: MemberId, reason: &str) {
         if self.members.contains_key(&id) {
-            self.outputs.push_back(Output::Close(id, reason.to_owned()));
+            // Its relays may owe their targets a last word, so they go first.
             self.remove(id, reason.to_owned());
+            self.outputs.push_back(Output::Close(id, reason.to_owned()));
         }
     }
 

@@ -8,7 +8,9 @@
 //!
 //! Feed one [`Input`], then call [`ServerMachine::poll_output`] until it returns
 //! [`Output::Timeout`]; only then feed the next. Members are numbered by the host, each link with a
-//! number that is larger than all before it.
+//! number that is larger than all before it. The relays of a client whose link is gone are needed until
+//! the outputs of its [`Input::Lost`] have been carried out: an [`Output::AbandonRelay`] among them may
+//! still have something for a target. Then they can be forgotten.
 
 mod intake;
 mod machine;

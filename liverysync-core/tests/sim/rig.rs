@@ -627,9 +627,11 @@ impl World {
                 let Some(member) = this.member.take() else { return };
                 this.down.clear();
                 match &mut self.hub {
-                    Hub::Ours(hub) => {
-                        hub.forget(member);
+                    Hub::Ours(_) => {
                         self.feed_hub(server::Input::Lost(member, reason.to_owned()));
+                        if let Hub::Ours(hub) = &mut self.hub {
+                            hub.forget(member);
+                        }
                     }
                     Hub::Old(_) => self.old_hub_loses(link),
                     Hub::Down => {}
