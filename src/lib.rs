@@ -32,3 +32,8 @@ pub mod places;
 pub mod scan;
 #[cfg(feature = "server")]
 pub mod server;
+
+/// Compiles the Rust code of the README.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
