@@ -237,6 +237,8 @@ struct Control {
     machine: ServerMachine,
     clock: Clock,
     links: BTreeMap<MemberId, Link>,
+    /// Links that have ended, until the machine's answer to that has been carried out.
+    lost: Vec<MemberId>,
     next_member: u64,
     inputs: mpsc::Sender<Input>,
     waiting: mpsc::Receiver<Input>,
@@ -253,6 +255,7 @@ impl Control {
             machine: ServerMachine::new(options.core, seed(), clock.time()),
             clock,
             links: BTreeMap::new(),
+            lost: Vec::new(),
             next_member: 0,
             inputs,
             waiting,
@@ -293,10 +296,9 @@ impl Control {
     }
 
     fn take(&mut self, input: Input) {
-        if let Input::Lost(member, _) = &input
-            && let Some(link) = self.links.remove(member)
-        {
-            link.close();
+        if let Input::Lost(member, _) = &input {
+            // Its relays still have a last word to say; the link goes once that is said.
+            self.lost.push(*member);
         }
         self.feed(input);
     }
@@ -369,6 +371,11 @@ impl Control {
                 Output::Timeout(wake) => break wake,
             }
         };
+        for member in std::mem::take(&mut self.lost) {
+            if let Some(link) = self.links.remove(&member) {
+                link.close();
+            }
+        }
         if stuck.is_empty() {
             return wake.map(|wake| self.clock.instant(wake.at));
         }

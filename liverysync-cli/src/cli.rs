@@ -89,8 +89,8 @@ pub(crate) struct ServerArgs {
     /// Reserved: a folder for what the server will keep from one run to the next; it keeps nothing yet
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// File with the names of the liveries that are distributed, one per line; `#` begins a comment, `\#` a name;
-    /// read again when it changes; absent or empty allows all
+    /// File with the names of the liveries that are distributed, one per line; a line that begins
+    /// with `#` is a comment, and a name that does is written `\#...`; read again when it changes; absent or empty allows all
     #[arg(long, value_name = "FILE")]
     pub(crate) allow_list: Option<PathBuf>,
     #[command(flatten)]

@@ -87,8 +87,10 @@ fn prepare(
     let mut prepared = Prepared { file, backup: None, kept: false };
     if prepared.file.replaces.is_some() {
         if let Some(keep_as) = &prepared.file.keep_as {
-            let keep_as = full_path(root, keep_as);
-            prepared.kept = copy_new(&target, &keep_as).map_err(|error| error_fault(&error))?;
+            let (half, whole) = (staged.with_extension("keep"), full_path(root, keep_as));
+            prepared.kept =
+                copy_whole(&target, &half, &whole).map_err(|error| error_fault(&error))?;
+            touched.extend(whole.parent().map(Path::to_owned));
         }
         let backup = backups.keep(&below).map_err(|error| {
             let known = error_fault(&error);
@@ -156,19 +158,30 @@ fn may_pass(error: &io::Error) -> bool {
         || cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied
 }
 
-/// Copies a file to a name that is free. Returns whether it was.
-fn copy_new(from: &Path, to: &Path) -> io::Result<bool> {
-    let mut target = match File::create_new(to) {
-        Ok(target) => target,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-        Err(error) => return Err(error),
+/// Copies a file to a name that is free, by way of `half`: the name never holds half a copy. Returns
+/// whether it was free.
+fn copy_whole(from: &Path, half: &Path, to: &Path) -> io::Result<bool> {
+    copy_new(from, half)?;
+    let named = match fs::hard_link(half, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        // Without links, the moment between looking and moving is as short as can be.
+        Err(_) if fs::symlink_metadata(to).is_ok() => Ok(false),
+        Err(_) => return fs::rename(half, to).map(|()| true),
+        Ok(()) => Ok(true),
     };
+    fs::remove_file(half)?;
+    named
+}
+
+/// Copies a file to a name that must be free.
+fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
+    let mut target = File::create_new(to)?;
     let copied = copy_into(from, &mut target);
     if copied.is_err() {
-        // Half a copy must not stay under a name that is published.
+        // Half a copy is of no use to anybody.
         let _gone = fs::remove_file(to);
     }
-    copied.map(|()| true)
+    copied
 }
 
 fn copy_into(from: &Path, target: &mut File) -> io::Result<()> {
@@ -202,13 +215,7 @@ impl<'a> Backups<'a> {
         let from = self.root.join(below);
         self.place(below, |to| match fs::hard_link(&from, to) {
             // Not every file system has links: FAT and many network folders do not.
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                if copy_new(&from, to)? {
-                    Ok(())
-                } else {
-                    Err(io::ErrorKind::AlreadyExists.into())
-                }
-            }
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => copy_new(&from, to),
             result => result,
         })
     }

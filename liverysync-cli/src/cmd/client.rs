@@ -177,10 +177,16 @@ impl Errand {
             return Verdict::GoOn;
         }
         if !was_connected {
-            return Verdict::Failed(Failure::new(Exit::Failed, self.no_connection(&reason)).hint(
-                "is the server running? check --host and --port; with --timeout SECONDS it is tried \
-                 again until then",
-            ));
+            let failure = Failure::new(Exit::Failed, self.no_connection(&reason));
+            // A server that answered is there; what it said is all there is to say.
+            return Verdict::Failed(if reason.starts_with("cannot reach") {
+                failure.hint(
+                    "is the server running? check --host and --port; with --timeout SECONDS it is \
+                     tried again until then",
+                )
+            } else {
+                failure
+            });
         }
         self.losses += 1;
         if self.losses < LOSSES_MAX {

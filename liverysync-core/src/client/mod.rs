@@ -383,7 +383,8 @@ pub enum Event {
         bytes: u64,
         /// Files of the union that will not come as things are.
         withheld: u64,
-        /// Whether the server said so; one of protocol 1 can only be seen to be quiet.
+        /// Whether the server said so, or has the same union hash. One of protocol 1 whose union
+        /// holds what it can never deliver can only be seen to be quiet.
         certain: bool,
     },
     /// What a dry run found out.

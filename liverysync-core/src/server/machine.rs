@@ -632,7 +632,7 @@ impl ServerMachine {
             } else {
                 peer.client_id.clone()
             },
-            peer_name: to.is_ours().then(|| peer.name.clone()),
+            peer_name: (to.is_ours() && source != target).then(|| peer.name.clone()),
             files: files.filter(|_| to.is_ours()),
         };
         let to_target = offer(to, Role::Target, from, Some(files));
@@ -1151,6 +1151,7 @@ impl ServerMachine {
             standings.push((*id, standing));
         }
         let union_hash = self.current_union_hash();
+        let clients = standings.len();
         for (id, mut standing) in standings {
             standing.wanted = wanted.get(&id).copied().unwrap_or_default();
             let Some(member) = self.members.get_mut(&id).filter(|member| member.is_ours()) else {
@@ -1164,7 +1165,7 @@ impl ServerMachine {
         }
         let in_step = missing_in_all == 0 && self.sessions.is_empty() && self.pending.is_empty();
         if let (true, false, Some(union_hash)) = (in_step, self.was_in_step, union_hash) {
-            let (clients, files) = (self.members.len(), self.union.len());
+            let files = self.union.len();
             self.event(Event::InStep { clients, files, union_hash });
         }
         self.was_in_step = in_step;
