@@ -17,6 +17,7 @@ mod disk;
 mod judge;
 mod known;
 mod liar;
+mod named;
 mod net;
 mod old_hub;
 mod old_pc;
