@@ -1,0 +1,609 @@
+//! The client's top machine: link, publishing, and the sessions in both directions.
+
+mod source;
+mod standing;
+mod target;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use super::{
+    ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Input, InstallFile,
+    InstallPlan, Installed, Now, OpId, Output, Plan, StageId,
+    folder::{Effects, Folder},
+    inbound::{InFile, Inbound, State},
+    outbound::{Next, OutFile, Outbound},
+};
+use crate::{
+    conflict::{conflict_name, parse_conflict_name},
+    diff::diff,
+    hash::Content,
+    manifest::{Entry, Manifest},
+    path::{PathKey, RelPath},
+    rng::Rng,
+    select::cached_picture,
+    time::{Earliest, Time, UnixTime, Wake},
+    transfer::Receiver,
+    wire::v1::{
+        EXTENSION, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo, Hello,
+        ManifestFull, ManifestSummary, Message, OfferedFile, Role, SendFiles, ServerState,
+        Standing, SyncDone, SyncId, SyncOffer, Welcome,
+    },
+};
+
+/// How long after a change in the folder it is walked: changes come in bursts.
+const CHANGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a server of protocol 1 must have been quiet after a file for the session to be over:
+/// it does not say how many files it will bring.
+const OLD_SESSION_QUIET: Duration = Duration::from_secs(1);
+
+/// The same for a session of which something was refused: the server will offer that again as soon as
+/// the session is over, and the source will send all of it.
+const OLD_SESSION_HOLD: Duration = Duration::from_secs(10);
+
+/// How long to wait for a file from a server of protocol 1, which waits for ever itself.
+const OLD_SESSION_STALL: Duration = Duration::from_secs(60);
+
+/// How often a server of protocol 1 is asked for its state by a client that waits for it.
+const OLD_STATE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a server of protocol 1 must have had nothing for this client to count as in step even
+/// though its union has another hash: that union may hold what it can never deliver.
+const OLD_QUIET: Duration = Duration::from_secs(20);
+
+/// Pieces of files that are read, or wait to be written to the link, at a time over all sessions: the
+/// link is never kept waiting, and the host's memory has a bound that no server can raise.
+const PIECES_MAX: usize = 8;
+
+/// How long a link must have lasted for the next attempt not to wait longer than the first.
+const STABLE_LINK: Duration = Duration::from_secs(30);
+
+/// Longest client name that a server of ours takes, in characters.
+const NAME_CHARS_MAX: usize = 64;
+
+#[derive(Debug)]
+enum Link {
+    /// There is none; it is tried again then.
+    Down(Time),
+    Connecting,
+    /// The server has not greeted yet.
+    Greeting,
+    Up {
+        ours: bool,
+        since: Time,
+    },
+    /// It was asked to close.
+    Closing,
+}
+
+/// What an outcome of the disk is for.
+#[derive(Debug)]
+enum Purpose {
+    Sweep,
+    List,
+    Hash,
+    Read(SyncId, OutFile, u64),
+    /// A step of a staged file that only matters if it fails.
+    Stage(SyncId, StageId),
+    Seal(SyncId, StageId),
+    Copy(SyncId, StageId),
+    Discard,
+    Install(SyncId, Vec<StageId>, Vec<Option<RelPath>>),
+}
+
+/// A driver's client without its socket and its disk. See the [module documentation](super).
+#[derive(Debug)]
+pub struct ClientMachine {
+    config: ClientConfig,
+    rng: Rng,
+    now: Now,
+    link: Link,
+    attempts: u32,
+    heard_at: Time,
+    ping_at: Time,
+    folder: Folder,
+    /// What the server knows of this PC; `None` until it was told.
+    published: Option<Manifest>,
+    inbound: BTreeMap<SyncId, Inbound>,
+    outbound: BTreeMap<SyncId, Outbound>,
+    /// Pieces that are being read, and pieces that wait to be written to the link.
+    reading: usize,
+    writing: usize,
+    ops: BTreeMap<OpId, Purpose>,
+    next_op: u64,
+    next_stage: u64,
+    standing: Option<Standing>,
+    /// What a server of protocol 1 has been told of files that did not arrive: it offers them again
+    /// at once, and an answer each time would keep it at that without a pause.
+    complained: BTreeSet<String>,
+    old_state: Option<String>,
+    old_state_at: Time,
+    /// When a session last began or ended.
+    busy_at: Time,
+    in_step: bool,
+    swept: bool,
+    planned: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl ClientMachine {
+    /// Makes a client that will clean up, walk its folder and connect. `seed` spreads its attempts.
+    #[must_use]
+    pub fn new(config: ClientConfig, seed: u64, now: Now) -> Self {
+        let mut machine = Self {
+            rng: Rng::new(seed),
+            link: Link::Down(now.time),
+            attempts: 0,
+            heard_at: now.time,
+            ping_at: now.time,
+            folder: Folder::new(now.time),
+            published: None,
+            inbound: BTreeMap::new(),
+            outbound: BTreeMap::new(),
+            reading: 0,
+            writing: 0,
+            ops: BTreeMap::new(),
+            next_op: 0,
+            next_stage: 0,
+            standing: None,
+            complained: BTreeSet::new(),
+            old_state: None,
+            old_state_at: now.time,
+            busy_at: now.time,
+            in_step: false,
+            swept: config.dry_run,
+            planned: false,
+            outputs: VecDeque::new(),
+            config,
+            now,
+        };
+        if !machine.swept {
+            machine.request(DiskRequest::Sweep, Purpose::Sweep);
+        }
+        machine.run_timers();
+        machine
+    }
+
+    /// What this PC publishes at present.
+    #[must_use]
+    pub fn manifest(&self) -> Manifest {
+        self.folder.manifest()
+    }
+
+    /// Whether this PC held the union when the server last said how it stands.
+    #[must_use]
+    pub const fn is_in_step(&self) -> bool {
+        self.in_step
+    }
+
+    /// Feeds one thing that happened.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        debug_assert!(self.outputs.is_empty(), "outputs must be drained before the next input");
+        self.now = Now { time: self.now.time.max(now.time), date: now.date };
+        match input {
+            Input::LinkUp => {
+                self.link = Link::Greeting;
+                self.heard_at = self.now.time;
+            }
+            Input::LinkDown(reason) => self.link_down(reason),
+            Input::Received(message) => self.receive(message),
+            Input::ChunkSent(sync_id) => {
+                self.writing = self.writing.saturating_sub(1);
+                if let Some(outbound) = self.outbound.get_mut(&sync_id) {
+                    outbound.handle_sent();
+                }
+                self.pump_all(&sync_id);
+            }
+            Input::Disk(op, outcome) => self.disk(op, outcome),
+            Input::FolderChanged => self.folder.walk_by(self.now.time + CHANGE_PAUSE),
+            Input::Timeout => {}
+        }
+        self.run_timers();
+        self.check_in_step();
+    }
+
+    /// Takes leave: open sessions are given up, and an old server is told so, which would otherwise
+    /// wait for ever. Close the link once what this hands out has been sent.
+    pub fn handle_goodbye(&mut self, now: Now) {
+        self.now = Now { time: self.now.time.max(now.time), date: now.date };
+        let sessions: BTreeSet<_> =
+            self.inbound.keys().chain(self.outbound.keys()).cloned().collect();
+        for sync_id in sessions {
+            self.report(&sync_id, "this client stops", None);
+            self.outbound.remove(&sync_id);
+            self.abort_inbound(&sync_id);
+        }
+    }
+
+    /// What to do next. Call until it returns [`Output::Timeout`].
+    #[must_use]
+    pub fn poll_output(&mut self) -> Output {
+        self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.next_wake()))
+    }
+
+    fn link_down(&mut self, reason: String) {
+        if let Link::Up { since, .. } = self.link
+            && self.now.time.since(since) >= STABLE_LINK
+        {
+            self.attempts = 0;
+        }
+        let doubled = self.config.retry_first.saturating_mul(1 << self.attempts.min(16));
+        let retry_in = self.rng.jitter(doubled.min(self.config.retry_cap));
+        self.attempts += 1;
+        self.link = Link::Down(self.now.time + retry_in);
+        self.published = None;
+        self.standing = None;
+        self.old_state = None;
+        self.complained.clear();
+        self.in_step = false;
+        self.outbound.clear();
+        self.writing = 0;
+        for sync_id in self.inbound.keys().cloned().collect::<Vec<_>>() {
+            self.abort_inbound(&sync_id);
+        }
+        self.event(Event::Disconnected { reason, retry_in });
+    }
+
+    fn disconnect(&mut self, reason: &str) {
+        if !matches!(self.link, Link::Down(_) | Link::Closing) {
+            self.link = Link::Closing;
+            self.outputs.push_back(Output::Disconnect(reason.to_owned()));
+        }
+    }
+
+    const fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up { .. })
+    }
+
+    const fn server_is_ours(&self) -> bool {
+        matches!(self.link, Link::Up { ours: true, .. })
+    }
+
+    fn receive(&mut self, message: Message) {
+        self.heard_at = self.now.time;
+        match (message, &self.link) {
+            (Message::Welcome(welcome), Link::Greeting) => self.welcome(&welcome),
+            (_, Link::Greeting) => {
+                self.disconnect("the server did not greet; is it a livery server?");
+            }
+            (message, Link::Up { .. }) => self.receive_greeted(message),
+            _ => {}
+        }
+    }
+
+    fn receive_greeted(&mut self, message: Message) {
+        match message {
+            Message::SyncOffer(offer) => self.offer(offer),
+            Message::SendFiles(request) => self.send_files(request),
+            Message::FileBegin(begin) => self.file_begin(&begin),
+            Message::FileChunk(chunk) => self.file_chunk(chunk),
+            Message::FileEnd(end) => self.file_end(&end),
+            Message::ServerState(state) => self.server_state(state),
+            Message::RequestManifest(_) if !self.config.dry_run => self.publish(),
+            Message::ManifestFull(full) if self.config.dry_run => self.plan(full),
+            Message::Error(report) => self.server_error(report),
+            // A greeting was had, an acknowledgement changes nothing, and the rest is a client's to send.
+            _ => {}
+        }
+    }
+
+    fn welcome(&mut self, welcome: &Welcome) {
+        let ours = welcome.liverysync.is_some();
+        if self.config.dry_run && !ours {
+            return self.disconnect(
+                "this server is of the old kind and cannot tell what it has without syncing",
+            );
+        }
+        let now = self.now.time;
+        self.link = Link::Up { ours, since: now };
+        self.ping_at = now + self.config.ping;
+        self.busy_at = now;
+        self.old_state_at = now + OLD_STATE_INTERVAL;
+        self.event(Event::Connected { ours });
+        self.hello();
+        if self.config.dry_run {
+            self.transmit(Message::RequestManifest(crate::wire::v1::RequestManifest::default()));
+        } else {
+            self.publish();
+        }
+    }
+
+    fn hello(&mut self) {
+        let hello = Hello {
+            steam_id: self.config.steam_id.clone(),
+            client_name: self.config.name.chars().take(NAME_CHARS_MAX).collect(),
+            manifest_hash: self.folder.manifest().hash().to_string(),
+            liverysync: self.server_is_ours().then_some(EXTENSION),
+        };
+        self.transmit(Message::Hello(hello));
+    }
+
+    /// Tells the server all that this PC holds.
+    fn publish(&mut self) {
+        let (manifest, ours) = (self.folder.manifest(), self.server_is_ours());
+        self.transmit(Message::ManifestSummary(ManifestSummary {
+            manifest_hash: manifest.hash().to_string(),
+            file_count: manifest.len() as u64,
+            total_bytes: manifest.total_bytes(),
+        }));
+        let files = manifest
+            .iter()
+            .map(|entry| FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, ours))
+            .collect();
+        let full = ManifestFull { sync_id: SyncId::default(), manifest: files };
+        self.transmit(Message::ManifestFull(full));
+        self.published = Some(manifest);
+        self.standing = None;
+    }
+
+    /// Tells the server what it cannot know by itself. What open sessions installed is reported
+    /// when they end.
+    fn publish_changes(&mut self) {
+        let Some(published) = self.published.as_ref().filter(|_| self.is_up()) else { return };
+        let difference = diff(published, &self.folder.manifest());
+        let reported_later: BTreeSet<_> = self
+            .inbound
+            .values()
+            .filter(|session| session.listed && !session.over)
+            .flat_map(|session| &session.files)
+            .map(|file| file.path.key())
+            .collect();
+        let changed = difference.different.iter().map(|(_, new)| new);
+        let mut news = difference.missing.iter().chain(changed).chain(&difference.extra);
+        if news.any(|entry| !reported_later.contains(entry.path.key())) {
+            self.publish();
+        }
+    }
+
+    fn server_error(&mut self, report: ErrorReport) {
+        if report.sync_id.is_none() {
+            return self.event(Event::ServerError(report.message));
+        }
+        match report.rel_path {
+            Some(path) => self.fail_offered(&report.sync_id, &path, &report.message),
+            None => {
+                self.outbound.remove(&report.sync_id);
+                self.abort_inbound(&report.sync_id);
+            }
+        }
+    }
+
+    fn apply(&mut self, effects: Effects) {
+        for event in effects.events {
+            self.event(event);
+        }
+        if let Some(request) = effects.request {
+            let purpose = match request {
+                DiskRequest::Hash(_) => Purpose::Hash,
+                _ => Purpose::List,
+            };
+            self.request(request, purpose);
+        }
+        if effects.finished {
+            self.publish_changes();
+        }
+    }
+
+    fn request(&mut self, request: DiskRequest, purpose: Purpose) {
+        let op = OpId(self.next_op);
+        self.next_op += 1;
+        self.ops.insert(op, purpose);
+        self.outputs.push_back(Output::Disk(op, request));
+    }
+
+    const fn new_stage(&mut self) -> StageId {
+        self.next_stage += 1;
+        StageId(self.next_stage)
+    }
+
+    fn disk(&mut self, op: OpId, outcome: DiskOutcome) {
+        let Some(purpose) = self.ops.remove(&op) else { return };
+        match (purpose, outcome) {
+            (Purpose::Sweep, _) => self.swept = true,
+            (Purpose::List, DiskOutcome::Listed(listed)) => {
+                let effects = self.folder.handle_listed(self.now, listed, &self.config);
+                self.apply(effects);
+            }
+            (Purpose::Hash, DiskOutcome::Hashed(hashed)) => {
+                let effects = self.folder.handle_hashed(self.now, hashed, &self.config);
+                self.apply(effects);
+            }
+            (Purpose::Read(sync_id, file, offset), DiskOutcome::Read(outcome)) => {
+                self.reading -= 1;
+                self.handle_read(sync_id.clone(), file, offset, outcome);
+                // Where the session is gone, its room is free for others.
+                self.pump_all(&sync_id);
+            }
+            (Purpose::Stage(sync_id, stage), DiskOutcome::Done(Err(fault)))
+            | (Purpose::Seal(sync_id, stage), DiskOutcome::Done(Err(fault)))
+            | (Purpose::Copy(sync_id, stage), DiskOutcome::Copied(Err(fault))) => {
+                self.fail_stage(&sync_id, stage, &fault.message);
+            }
+            (Purpose::Seal(sync_id, stage), DiskOutcome::Done(Ok(()))) => {
+                self.staged(&sync_id, stage, None);
+            }
+            (Purpose::Copy(sync_id, stage), DiskOutcome::Copied(Ok(content))) => {
+                self.staged(&sync_id, stage, Some(content));
+            }
+            (Purpose::Install(sync_id, stages, kept), DiskOutcome::Installed(outcomes)) => {
+                self.handle_installed(&sync_id, &stages, kept, outcomes);
+            }
+            _ => {}
+        }
+    }
+
+    fn fail_stage(&mut self, sync_id: &SyncId, stage: StageId, reason: &str) {
+        let index = self.inbound.get(sync_id).and_then(|session| session.by_stage(stage));
+        if let Some(index) = index {
+            self.fail_at(sync_id, index, Fault::Failed, reason);
+        }
+    }
+
+    /// A file lies whole in `.tmp`. Of a copy it is known only now what it holds.
+    fn staged(&mut self, sync_id: &SyncId, stage: StageId, copied: Option<Content>) {
+        let Some(session) = self.inbound.get_mut(sync_id) else { return };
+        let Some(index) = session.by_stage(stage) else { return };
+        let file = &mut session.files[index];
+        if copied.is_some_and(|copied| copied != file.content) {
+            self.folder.walk_by(self.now.time);
+            return self.fail_at(sync_id, index, Fault::Failed, "the file to copy has changed");
+        }
+        file.state = State::Staged(stage);
+        self.check_inbound(sync_id, false);
+    }
+
+    fn run_timers(&mut self) {
+        let now = self.now.time;
+        if self.swept {
+            let effects = self.folder.handle_timeout(now);
+            self.apply(effects);
+        }
+        match self.link {
+            Link::Down(retry_at) if retry_at <= now && self.folder.is_ready() => {
+                self.link = Link::Connecting;
+                self.outputs.push_back(Output::Connect);
+            }
+            Link::Greeting | Link::Up { .. }
+                if now.since(self.heard_at) >= self.config.silence_timeout =>
+            {
+                self.disconnect("the server has been silent for too long");
+            }
+            Link::Up { ours, .. } => {
+                if self.ping_at <= now {
+                    self.ping_at = now + self.config.ping;
+                    self.transmit(Message::Ping);
+                }
+                if !ours && self.config.once && self.old_state_at <= now {
+                    self.old_state_at = now + OLD_STATE_INTERVAL;
+                    // The answer to HELLO is the only way to learn an old server's union.
+                    self.hello();
+                }
+                self.run_session_timers();
+            }
+            _ => {}
+        }
+    }
+
+    fn run_session_timers(&mut self) {
+        let now = self.now.time;
+        for (sync_id, at) in self.session_deadlines() {
+            if at > now {
+                continue;
+            }
+            let Some(session) = self.inbound.get(&sync_id) else { continue };
+            if session.over {
+                continue;
+            }
+            let between_files = session
+                .files
+                .iter()
+                .all(|file| !matches!(file.state, State::Waiting | State::Receiving(..)));
+            if session.listed || session.is_untouched() || !between_files {
+                self.report(&sync_id, "nothing came for too long", None);
+                self.abort_inbound(&sync_id);
+            } else if session.is_settled() {
+                self.end_inbound(&sync_id);
+            } else {
+                self.check_inbound(&sync_id, true);
+            }
+        }
+    }
+
+    /// When each session in which this PC is the target is looked at for want of news.
+    fn session_deadlines(&self) -> Vec<(SyncId, Time)> {
+        let deadline = |session: &Inbound| {
+            let waiting =
+                |file: &InFile| matches!(file.state, State::Waiting | State::Receiving(..));
+            let over =
+                session.listed || session.is_untouched() || session.files.iter().any(waiting);
+            let quiet = if session.refused { OLD_SESSION_HOLD } else { OLD_SESSION_QUIET };
+            let installing = session
+                .files
+                .iter()
+                .any(|file| matches!(file.state, State::Installing(_) | State::Sealing(_)));
+            let stall = self.config.stall_timeout;
+            let stall = if session.listed { stall } else { stall.min(OLD_SESSION_STALL) };
+            // The disk answers in its own time, and with an outcome in any case.
+            (!installing).then(|| session.active_at + if over { stall } else { quiet })
+        };
+        let open = self.inbound.iter().filter(|(_, session)| !session.over);
+        open.filter_map(|(id, session)| Some((id.clone(), deadline(session)?))).collect()
+    }
+
+    fn next_wake(&self) -> Option<Wake> {
+        let mut earliest = Earliest::default();
+        if let Some(at) = self.folder.wake().filter(|_| self.swept) {
+            earliest.at(at, "walk the folder");
+        }
+        match self.link {
+            Link::Down(retry_at) if self.folder.is_ready() => earliest.at(retry_at, "connect"),
+            Link::Greeting => earliest.at(self.heard_at + self.config.silence_timeout, "silence"),
+            Link::Up { ours, .. } => {
+                earliest.at(self.heard_at + self.config.silence_timeout, "silence");
+                earliest.at(self.ping_at, "ping");
+                if !ours {
+                    for at in [self.busy_at + OLD_STATE_INTERVAL, self.busy_at + OLD_QUIET] {
+                        if at > self.now.time {
+                            earliest.at(at, "quiet");
+                        }
+                    }
+                    if self.config.once {
+                        earliest.at(self.old_state_at, "ask for the state");
+                    }
+                }
+                for (_, at) in self.session_deadlines() {
+                    earliest.at(at, "session");
+                }
+            }
+            _ => {}
+        }
+        earliest.wake()
+    }
+
+    fn transmit(&mut self, message: Message) {
+        if self.is_up() {
+            self.outputs.push_back(Output::Transmit(message));
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Reports an error of a session, about one of its files or about all of it.
+    fn report(&mut self, sync_id: &SyncId, message: &str, file: Option<(String, Fault)>) {
+        let ours = self.server_is_ours();
+        let (rel_path, fault) =
+            file.map_or((None, None), |(path, fault)| (Some(path), Some(fault)));
+        let message = match &rel_path {
+            Some(path) if !ours => format!("{path}: {message}"),
+            _ => message.to_owned(),
+        };
+        let (rel_path, fault) = if ours { (rel_path, fault) } else { (None, None) };
+        let report = ErrorReport { sync_id: sync_id.clone(), message, rel_path, fault };
+        self.transmit(Message::Error(report));
+    }
+}
+
+/// The name under which what this PC publishes at `path` lives on when it is replaced; `None` if
+/// nothing would be lost. `arriving` is about to be replaced as well.
+fn rival_name(
+    folder: &Folder,
+    path: &RelPath,
+    config: &ClientConfig,
+    arriving: &BTreeSet<PathKey>,
+) -> Option<RelPath> {
+    let own = folder.get(path.key())?;
+    let elsewhere = folder.known().iter().any(|other| {
+        let key = other.path.key();
+        other.content == own.content && key != path.key() && !arriving.contains(key)
+    });
+    if elsewhere {
+        return None;
+    }
+    let taken = |name: &RelPath| folder.holds(name.key());
+    conflict_name(path, own.content.hash, &config.naming, taken).ok()
+}

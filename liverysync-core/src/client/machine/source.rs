@@ -1,0 +1,139 @@
+//! This PC as a source: files leave as they were asked for.
+
+use super::*;
+
+impl ClientMachine {
+    pub(super) fn send_files(&mut self, request: SendFiles) {
+        let mut queue = VecDeque::new();
+        let mut missing = Vec::new();
+        for asked in request.paths {
+            match self.resolve(&asked) {
+                Some(file) => queue.push_back(file),
+                None => missing.push(asked),
+            }
+        }
+        for path in &missing {
+            let (sync_id, path) = (request.sync_id.clone(), path.clone());
+            self.event(Event::SendFailed { sync_id, path, reason: "it is not here".into() });
+        }
+        if self.server_is_ours() {
+            for path in missing.drain(..) {
+                self.report(&request.sync_id, "it is not here", Some((path, Fault::Missing)));
+            }
+        }
+        self.busy_at = self.now.time;
+        self.outbound.insert(request.sync_id.clone(), Outbound::new(queue, missing));
+        self.pump(&request.sync_id);
+    }
+
+    /// Finds what a server asks for. One of protocol 1 asks for a rival by the name in the union,
+    /// which this PC need not have yet.
+    pub(super) fn resolve(&self, asked: &str) -> Option<OutFile> {
+        let path = RelPath::parse(asked, &self.config.rules.extensions).ok()?;
+        let known = self.folder.get(path.key()).or_else(|| {
+            let naming = &self.config.naming;
+            let (plain, digits) = parse_conflict_name(&path, naming)?;
+            // It may have a conflict name here too: the first server names rivals again.
+            self.folder.known().iter().find(|known| {
+                let own = parse_conflict_name(&known.path, naming);
+                let own = own.as_ref().map_or(&known.path, |(plain, _)| plain);
+                known.content.hash.short() == digits && own.key() == plain.key()
+            })
+        })?;
+        Some(OutFile {
+            asked: asked.to_owned(),
+            path: known.path.clone(),
+            stamp: known.stamp,
+            content: known.content,
+        })
+    }
+
+    /// Goes on with every session in which this PC is the source, those after `last` first, so that
+    /// each has its turn.
+    pub(super) fn pump_all(&mut self, last: &SyncId) {
+        let (before, after): (Vec<_>, Vec<_>) =
+            self.outbound.keys().cloned().partition(|sync_id| sync_id <= last);
+        for sync_id in after.into_iter().chain(before) {
+            self.pump(&sync_id);
+        }
+    }
+
+    /// Goes on with a session in which this PC is the source, as far as link and disk allow.
+    pub(super) fn pump(&mut self, sync_id: &SyncId) {
+        while let Some(outbound) = self.outbound.get_mut(sync_id) {
+            let room = self.reading + self.writing < PIECES_MAX;
+            match outbound.poll(room) {
+                Next::Begin(file) => self.transmit(Message::FileBegin(FileBegin {
+                    sync_id: sync_id.clone(),
+                    info: FileInfo::new(&file.asked, file.content, Some(file.stamp.mtime), false),
+                })),
+                Next::Read(file, piece) => {
+                    let (path, stamp) = (file.path.clone(), file.stamp);
+                    let purpose = Purpose::Read(sync_id.clone(), file, piece.offset);
+                    self.reading += 1;
+                    self.request(DiskRequest::Read { path, piece, stamp }, purpose);
+                }
+                Next::End(file) => {
+                    let (path, bytes) = (file.path, file.content.size);
+                    let end = FileEnd { sync_id: sync_id.clone(), rel_path: file.asked };
+                    self.transmit(Message::FileEnd(end));
+                    self.event(Event::FileSent { sync_id: sync_id.clone(), path, bytes });
+                }
+                Next::Wait => return,
+                Next::Over => self.end_outbound(sync_id),
+            }
+        }
+    }
+
+    pub(super) fn end_outbound(&mut self, sync_id: &SyncId) {
+        let Some(outbound) = self.outbound.remove(sync_id) else { return };
+        self.busy_at = self.now.time;
+        if let Some(path) = outbound.missing.first() {
+            // A server of protocol 1 would wait for ever, and offer the same file again.
+            self.report(sync_id, &format!("not here: {path}"), None);
+            self.publish();
+        }
+        self.event(Event::SessionEnded { sync_id: sync_id.clone() });
+    }
+
+    pub(super) fn handle_read(
+        &mut self,
+        sync_id: SyncId,
+        file: OutFile,
+        offset: u64,
+        outcome: Result<bytes::Bytes, DiskFault>,
+    ) {
+        let Some(outbound) = self.outbound.get_mut(&sync_id) else { return };
+        if outbound.current().is_none_or(|current| current.asked != file.asked) {
+            return;
+        }
+        match outcome {
+            Ok(data) => {
+                let bytes = data.len() as u64;
+                self.event(Event::Sent { sync_id: sync_id.clone(), bytes });
+                self.writing += 1;
+                self.transmit(Message::FileChunk(FileChunk {
+                    sync_id,
+                    rel_path: file.asked,
+                    offset,
+                    data,
+                }));
+            }
+            Err(fault) => {
+                outbound.skip_current();
+                // A target of protocol 1 drops a broken file only when it is told its end.
+                let end = FileEnd { sync_id: sync_id.clone(), rel_path: file.asked.clone() };
+                self.transmit(Message::FileEnd(end));
+                let (path, reason) = (file.asked.clone(), fault.message.clone());
+                self.event(Event::SendFailed { sync_id: sync_id.clone(), path, reason });
+                if self.server_is_ours() {
+                    self.report(&sync_id, &fault.message, Some((file.asked, Fault::Missing)));
+                } else if let Some(outbound) = self.outbound.get_mut(&sync_id) {
+                    outbound.missing.push(file.asked);
+                }
+                self.folder.walk_by(self.now.time);
+                self.pump(&sync_id);
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! How this PC stands to the union, and what a dry run finds out.
+
+use super::*;
+
+impl ClientMachine {
+    pub(super) fn server_state(&mut self, state: ServerState) {
+        match state.standing {
+            Some(standing) => {
+                self.standing = Some(standing);
+                let Standing { missing, missing_bytes, wanted, withheld, .. } = standing;
+                self.event(Event::Standing { missing, missing_bytes, wanted, withheld });
+            }
+            None => self.old_state = Some(state.current_hash),
+        }
+    }
+
+    /// Tells people once when this PC holds the union and nobody needs it.
+    pub(super) fn check_in_step(&mut self) {
+        // A walk that may well find nothing new is no reason to fall out of step.
+        let quiet = self.folder.is_quiet() || (self.in_step && self.folder.is_listing());
+        let idle = self.inbound.is_empty() && self.outbound.is_empty() && quiet;
+        let now_in_step = if idle { self.how_in_step() } else { None };
+        let was_in_step = std::mem::replace(&mut self.in_step, now_in_step.is_some());
+        if let (Some((withheld, certain)), false) = (now_in_step, was_in_step) {
+            let manifest = self.folder.manifest();
+            let (files, bytes) = (manifest.len(), manifest.total_bytes());
+            self.event(Event::InStep { files, bytes, withheld, certain });
+        }
+    }
+
+    /// If this PC holds the union and nobody needs it: how many files are withheld from it, and
+    /// whether the server said so.
+    pub(super) fn how_in_step(&self) -> Option<(u64, bool)> {
+        let Link::Up { ours, .. } = self.link else { return None };
+        if ours {
+            let standing =
+                self.standing.filter(|standing| standing.missing == 0 && standing.wanted == 0)?;
+            let current = self.published.as_ref()?.hash();
+            return (current == standing.manifest_hash).then_some((standing.withheld, true));
+        }
+        let quiet = self.now.time.since(self.busy_at);
+        if quiet < OLD_STATE_INTERVAL {
+            return None;
+        }
+        let own = self.folder.manifest().union_hash().to_string();
+        let same = self.old_state.as_ref() == Some(&own);
+        (same || quiet >= OLD_QUIET).then_some((0, same))
+    }
+
+    /// Compares the union that the server told with this PC.
+    pub(super) fn plan(&mut self, union: ManifestFull) {
+        if std::mem::replace(&mut self.planned, true) {
+            return;
+        }
+        let mut plan = Plan::default();
+        let mut wanted = Manifest::new();
+        for info in union.manifest {
+            match self.judge(&info) {
+                Ok((path, content, mtime)) => {
+                    let _same_as_before = wanted.insert(Entry { path, content, mtime });
+                }
+                Err((_, reason)) => plan.refuse.push((info.rel_path, reason)),
+            }
+        }
+        let difference = diff(&self.folder.manifest(), &wanted);
+        let sized = |entry: &Entry| (entry.path.clone(), entry.content.size);
+        plan.receive.extend(difference.missing.iter().map(sized));
+        plan.send.extend(difference.extra.iter().map(sized));
+        for (own, wanted) in &difference.different {
+            plan.receive.push(sized(wanted));
+            plan.send.push(sized(own));
+            if let Some(name) = rival_name(&self.folder, &own.path, &self.config, &BTreeSet::new())
+            {
+                plan.conflicts.push((own.path.clone(), name));
+            }
+        }
+        self.event(Event::Plan(plan));
+    }
+}

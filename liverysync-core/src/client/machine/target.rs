@@ -1,0 +1,353 @@
+//! This PC as a target: what is offered is judged, received, staged and installed.
+
+use super::*;
+
+impl ClientMachine {
+    pub(super) fn offer(&mut self, offer: SyncOffer) {
+        self.busy_at = self.now.time;
+        let sync_id = offer.sync_id;
+        let files = offer.files.as_ref();
+        let totals =
+            files.map(|files| (files.len(), files.iter().map(|file| file.info.size).sum()));
+        let (role, peer) = (offer.role, offer.peer_name);
+        self.event(Event::SessionBegan { sync_id: sync_id.clone(), role, peer, files: totals });
+        if role == Role::Source {
+            return;
+        }
+        let listed = offer.files.is_some();
+        self.inbound.insert(sync_id.clone(), Inbound::new(listed, self.now.time));
+        for offered in offer.files.into_iter().flatten() {
+            self.take_offered(&sync_id, offered);
+        }
+        self.check_inbound(&sync_id, false);
+    }
+
+    pub(super) fn take_offered(&mut self, sync_id: &SyncId, offered: OfferedFile) {
+        let name = offered.info.rel_path.clone();
+        let (path, content, mtime) = match self.judge(&offered.info) {
+            Ok(judged) => judged,
+            Err((fault, reason)) => return self.refuse(sync_id, name, fault, &reason),
+        };
+        let has_it = self.folder.get(path.key()).is_some_and(|known| known.content == content);
+        let copied = offered.copy_from.is_some();
+        let mut state = if has_it { State::Installed } else { State::Waiting };
+        if let (Some(from), false) = (offered.copy_from, has_it) {
+            let from = RelPath::parse(&from, &self.config.rules.extensions).ok();
+            let Some(from) = from.filter(|from| self.folder.get(from.key()).is_some()) else {
+                return self.refuse(sync_id, name, Fault::Failed, "the file to copy is not here");
+            };
+            let stage = self.new_stage();
+            self.request(DiskRequest::Copy(stage, from), Purpose::Copy(sync_id.clone(), stage));
+            state = State::Sealing(stage);
+        }
+        if let Some(session) = self.inbound.get_mut(sync_id) {
+            session.files.push(InFile { offered: name, path, content, mtime, copied, state });
+        }
+    }
+
+    /// Whether an offered file may be installed here, and where.
+    pub(super) fn judge(
+        &self,
+        info: &FileInfo,
+    ) -> Result<(RelPath, Content, Option<UnixTime>), (Fault, String)> {
+        let rules = &self.config.rules;
+        let declined = |reason: String| (Fault::Declined, reason);
+        let path = RelPath::parse(&info.rel_path, &rules.extensions)
+            .map_err(|invalid| declined(invalid.to_string()))?;
+        let hash = info
+            .sha256
+            .parse()
+            .map_err(|invalid: crate::hash::InvalidHash| declined(invalid.to_string()))?;
+        if info.size > rules.file_bytes_max {
+            return Err(declined(format!("larger than {} bytes", rules.file_bytes_max)));
+        }
+        if let Some(picture) = cached_picture(&path, rules)
+            && !rules.derived_dds
+            && self.folder.holds(picture.key())
+        {
+            return Err(declined(format!("the game's own cache of {picture}")));
+        }
+        let path = match self.folder.get(path.key()) {
+            Some(known) => known.path.clone(),
+            None => {
+                let spelling = match self.folder.spelling_at(path.key()) {
+                    Some(there) => there.to_owned(),
+                    None => self.folder.known().respell(&path),
+                };
+                let path = RelPath::parse(&spelling, &rules.extensions)
+                    .map_err(|invalid| declined(invalid.to_string()))?;
+                self.folder.known().check(&path).map_err(|in_the_way| {
+                    (Fault::Failed, format!("it cannot lie beside what is here: {in_the_way}"))
+                })?;
+                path
+            }
+        };
+        let mtime = info.modified();
+        Ok((path, Content { hash, size: info.size }, mtime))
+    }
+
+    pub(super) fn refuse(&mut self, sync_id: &SyncId, path: String, fault: Fault, reason: &str) {
+        let declined = fault == Fault::Declined;
+        if self.server_is_ours() || self.complained.insert(path.clone()) {
+            self.report(sync_id, reason, Some((path.clone(), fault)));
+        }
+        if let Some(session) = self.inbound.get_mut(sync_id) {
+            session.refused = true;
+        }
+        let (sync_id, reason) = (sync_id.clone(), reason.to_owned());
+        self.event(Event::ReceiveFailed { sync_id, path, reason, declined });
+    }
+
+    pub(super) fn file_begin(&mut self, begin: &FileBegin) {
+        let now = self.now.time;
+        let Some(session) = self.inbound.get_mut(&begin.sync_id).filter(|session| !session.over)
+        else {
+            return;
+        };
+        session.active_at = now;
+        if !session.listed {
+            self.check_inbound(&begin.sync_id, true);
+            let offered = OfferedFile { info: begin.info.clone(), copy_from: None };
+            self.take_offered(&begin.sync_id, offered);
+        }
+        let Some(session) = self.inbound.get_mut(&begin.sync_id) else { return };
+        let Some(index) = session.find(&begin.info.rel_path) else { return };
+        let file = &session.files[index];
+        if !matches!(file.state, State::Waiting) {
+            return;
+        }
+        let (path, content) = (file.path.clone(), file.content);
+        let announced = begin.info.sha256.parse();
+        if announced != Ok(content.hash) || begin.info.size != content.size {
+            return self.fail_at(
+                &begin.sync_id,
+                index,
+                Fault::Failed,
+                "it is not what was offered",
+            );
+        }
+        let stage = self.new_stage();
+        let receiver = Box::new(Receiver::new(content));
+        if let Some(session) = self.inbound.get_mut(&begin.sync_id) {
+            session.files[index].state = State::Receiving(stage, receiver);
+        }
+        let purpose = Purpose::Stage(begin.sync_id.clone(), stage);
+        self.request(DiskRequest::Create(stage, content.size), purpose);
+        let (sync_id, bytes) = (begin.sync_id.clone(), content.size);
+        self.event(Event::Receiving { sync_id, path, bytes });
+    }
+
+    pub(super) fn file_chunk(&mut self, chunk: FileChunk) {
+        let now = self.now.time;
+        let Some(session) = self.inbound.get_mut(&chunk.sync_id) else { return };
+        session.active_at = now;
+        let Some(index) = session.find(&chunk.rel_path) else { return };
+        let State::Receiving(stage, receiver) = &mut session.files[index].state else { return };
+        let stage = *stage;
+        if let Err(fault) = receiver.accept(chunk.offset, &chunk.data) {
+            return self.fail_at(&chunk.sync_id, index, Fault::Failed, &fault.to_string());
+        }
+        let bytes = chunk.data.len() as u64;
+        let purpose = Purpose::Stage(chunk.sync_id.clone(), stage);
+        self.request(DiskRequest::Write(stage, chunk.offset, chunk.data), purpose);
+        self.event(Event::Received { sync_id: chunk.sync_id, bytes });
+    }
+
+    pub(super) fn file_end(&mut self, end: &FileEnd) {
+        let now = self.now.time;
+        let Some(session) = self.inbound.get_mut(&end.sync_id) else { return };
+        session.active_at = now;
+        let Some(index) = session.find(&end.rel_path) else { return };
+        let file = &mut session.files[index];
+        let state = std::mem::replace(&mut file.state, State::Failed);
+        let State::Receiving(stage, receiver) = state else {
+            file.state = state;
+            return;
+        };
+        file.state = State::Sealing(stage);
+        match receiver.finish() {
+            Ok(_) => {
+                let purpose = Purpose::Seal(end.sync_id.clone(), stage);
+                self.request(DiskRequest::Seal(stage), purpose);
+            }
+            Err(fault) => self.fail_at(&end.sync_id, index, Fault::Failed, &fault.to_string()),
+        }
+    }
+
+    /// The server says that a file of a session will not come.
+    pub(super) fn fail_offered(&mut self, sync_id: &SyncId, offered: &str, reason: &str) {
+        let Some(session) = self.inbound.get_mut(sync_id) else { return };
+        let Some(index) = session.find(offered) else { return };
+        let file = &mut session.files[index];
+        if !matches!(file.state, State::Waiting | State::Receiving(..)) {
+            return;
+        }
+        let stage = file.stage();
+        file.state = State::Failed;
+        self.discard(stage);
+        let (sync_id_, path, reason) = (sync_id.clone(), offered.to_owned(), reason.to_owned());
+        self.event(Event::ReceiveFailed { sync_id: sync_id_, path, reason, declined: false });
+        self.check_inbound(sync_id, false);
+    }
+
+    /// Gives up a file of a session and tells the server.
+    pub(super) fn fail_at(&mut self, sync_id: &SyncId, index: usize, fault: Fault, reason: &str) {
+        let Some(session) = self.inbound.get_mut(sync_id) else { return };
+        let file = &mut session.files[index];
+        let (stage, offered) = (file.stage(), file.offered.clone());
+        file.state = State::Failed;
+        self.discard(stage);
+        self.refuse(sync_id, offered, fault, reason);
+        self.check_inbound(sync_id, false);
+    }
+
+    pub(super) fn discard(&mut self, stage: Option<StageId>) {
+        if let Some(stage) = stage {
+            self.request(DiskRequest::Discard(stage), Purpose::Discard);
+        }
+    }
+
+    /// Ends a session for which nothing more will come. What is being put in place still is.
+    pub(super) fn abort_inbound(&mut self, sync_id: &SyncId) {
+        let Some(session) = self.inbound.get_mut(sync_id) else { return };
+        session.over = true;
+        let mut stages = Vec::new();
+        for file in &mut session.files {
+            if !matches!(file.state, State::Installing(_) | State::Installed) {
+                stages.push(file.stage());
+                file.state = State::Failed;
+            }
+        }
+        for stage in stages {
+            self.discard(stage);
+        }
+        self.check_inbound(sync_id, false);
+    }
+
+    /// Installs what is complete, and ends the session once nothing is under way.
+    pub(super) fn check_inbound(&mut self, sync_id: &SyncId, quiet: bool) {
+        let Some(session) = self.inbound.get(sync_id) else { return };
+        for group in session.ready(quiet) {
+            self.install(sync_id, &group);
+        }
+        let Some(session) = self.inbound.get(sync_id) else { return };
+        let ends_by_itself = session.listed || session.over;
+        if ends_by_itself && session.is_settled() {
+            self.end_inbound(sync_id);
+        }
+    }
+
+    pub(super) fn install(&mut self, sync_id: &SyncId, group: &[usize]) {
+        // What lies there may be newer than the server's offer, so even a server that sees to it that
+        // rivals get their names first may not know of it.
+        let arriving: BTreeSet<_> = self
+            .inbound
+            .values()
+            .flat_map(|session| &session.files)
+            .filter(|file| !file.is_settled())
+            .map(|file| file.path.key().clone())
+            .collect();
+        let Some(session) = self.inbound.get_mut(sync_id) else { return };
+        let (mut files, mut stages, mut kept, mut paths) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for index in group {
+            let file = &mut session.files[*index];
+            let State::Staged(stage) = file.state else { continue };
+            file.state = State::Installing(stage);
+            let keep_as = rival_name(&self.folder, &file.path, &self.config, &arriving);
+            files.push(InstallFile {
+                stage,
+                path: file.path.clone(),
+                mtime: file.mtime,
+                replaces: self.folder.stamp_at(&file.path),
+                keep_as: keep_as.clone(),
+            });
+            stages.push(stage);
+            kept.push(keep_as);
+            paths.push(file.path.clone());
+        }
+        let clear = if self.config.rules.derived_dds {
+            Vec::new()
+        } else {
+            self.folder.stale_beside(&paths).into_iter().map(Into::into).collect()
+        };
+        let plan = InstallPlan { date: self.now.date, files, clear };
+        let purpose = Purpose::Install(sync_id.clone(), stages, kept);
+        self.request(DiskRequest::Install(plan), purpose);
+    }
+
+    pub(super) fn handle_installed(
+        &mut self,
+        sync_id: &SyncId,
+        stages: &[StageId],
+        kept: Vec<Option<RelPath>>,
+        outcomes: Vec<Result<Installed, DiskFault>>,
+    ) {
+        for ((stage, keep_as), outcome) in stages.iter().zip(kept).zip(outcomes) {
+            let Some(session) = self.inbound.get_mut(sync_id) else { return };
+            let Some(index) = session.by_stage(*stage) else { continue };
+            let file = &mut session.files[index];
+            let (path, content, copied) = (file.path.clone(), file.content, file.copied);
+            match outcome {
+                Ok(installed) => {
+                    file.state = State::Installed;
+                    self.folder.handle_installed(path.clone(), installed.stamp, content);
+                    let kept_as = keep_as.filter(|_| installed.kept);
+                    if kept_as.is_some() {
+                        self.folder.walk_by(self.now.time);
+                    }
+                    self.event(Event::Installed {
+                        sync_id: sync_id.clone(),
+                        path,
+                        bytes: content.size,
+                        backup: installed.backup,
+                        copied,
+                        kept_as,
+                    });
+                }
+                Err(fault) => {
+                    // What was not put in place is still staged.
+                    self.discard(Some(*stage));
+                    if fault.kind == DiskFaultKind::Changed {
+                        self.folder.walk_by(self.now.time);
+                    }
+                    self.fail_at(sync_id, index, Fault::Failed, &fault.message);
+                }
+            }
+        }
+        self.check_inbound(sync_id, false);
+    }
+
+    pub(super) fn end_inbound(&mut self, sync_id: &SyncId) {
+        let Some(session) = self.inbound.remove(sync_id) else { return };
+        self.busy_at = self.now.time;
+        let installed = session.installed();
+        if session.over || !self.is_up() {
+            self.publish_changes();
+        } else if session.listed {
+            // The server knows these contents and brings its picture of this PC up to date itself.
+            if let Some(published) = &mut self.published {
+                for file in
+                    session.files.iter().filter(|file| matches!(file.state, State::Installed))
+                {
+                    let (path, content, mtime) = (file.path.clone(), file.content, file.mtime);
+                    let _fits = published.replace(Entry { path, content, mtime });
+                }
+            }
+            let hash = self.published.as_ref().map(Manifest::hash);
+            self.transmit(Message::SyncDone(SyncDone {
+                sync_id: sync_id.clone(),
+                new_manifest_hash: hash.map(|hash| hash.to_string()).unwrap_or_default(),
+                installed: Some(installed),
+            }));
+            self.standing = None;
+            self.publish_changes();
+        } else {
+            self.publish();
+            let new_manifest_hash = self.folder.manifest().hash().to_string();
+            let done = SyncDone { sync_id: sync_id.clone(), new_manifest_hash, installed: None };
+            self.transmit(Message::SyncDone(done));
+        }
+        self.event(Event::SessionEnded { sync_id: sync_id.clone() });
+    }
+}
