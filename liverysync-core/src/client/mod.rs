@@ -7,7 +7,8 @@
 //!
 //! Feed one [`Input`], then call [`ClientMachine::poll_output`] until it returns
 //! [`Output::Timeout`]; only then feed the next. Requests about staged files must be carried out in
-//! the order in which they were made. A host bounds its memory by not reading the link while many
+//! the order in which they were made, and so must the reads of pieces: a chunk is sent when its read
+//! comes back. A host bounds its memory by not reading the link while many
 //! [`DiskRequest::Write`]s wait.
 
 mod folder;

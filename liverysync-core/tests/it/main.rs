@@ -1,3 +1,6 @@
 //! Tests of the public API, in one binary.
 
+mod manifest;
 mod path;
+mod union;
+mod wire;

@@ -1,0 +1,280 @@
+//! The laws of the union: over random steps, and over every small history.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use liverysync_core::{
+    conflict::{Naming, Policy, parse_conflict_name},
+    hash::Content,
+    manifest::{Entry, Manifest},
+    path::{Extensions, PathKey, RelPath},
+    time::UnixTime,
+    union::{Change, MemberId, Outcome, Union, merge},
+};
+use proptest::prelude::*;
+
+const POLICIES: [Policy; 3] = [Policy::Established, Policy::LowestHash, Policy::NewestMtime];
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text, &Extensions::default()).unwrap()
+}
+
+/// A file whose content and date follow from one byte.
+fn entry(text: &str, byte: u8) -> Entry {
+    let mtime = Some(UnixTime::from_nanos(i64::from(byte.wrapping_mul(37))));
+    Entry { path: path(text), content: Content::of(&[byte]), mtime }
+}
+
+fn manifest(files: &[(&str, u8)]) -> Manifest {
+    let mut manifest = Manifest::new();
+    for (text, byte) in files {
+        let _those_that_fit = manifest.insert(entry(text, *byte));
+    }
+    manifest
+}
+
+/// Where a content of this name belongs, whatever conflict name it has.
+fn plain(path: &RelPath) -> PathKey {
+    let parsed = parse_conflict_name(path, &Naming::default());
+    parsed.map_or_else(|| path.key().clone(), |(plain, _)| plain.key().clone())
+}
+
+fn contents(union: &Union) -> BTreeMap<PathKey, Content> {
+    union.iter().map(|entry| (entry.path.key().clone(), entry.content)).collect()
+}
+
+/// A union with its members, as a server keeps them.
+#[derive(Clone)]
+struct League {
+    union: Union,
+    members: BTreeMap<MemberId, Manifest>,
+    arrivals: u64,
+}
+
+impl League {
+    fn new(policy: Policy) -> Self {
+        let union = Union::new(policy, Naming::default());
+        Self { union, members: BTreeMap::new(), arrivals: 0 }
+    }
+
+    /// Members report new manifests in one step; an empty one is the same as leaving.
+    fn step(&mut self, reports: &[(u64, Manifest)]) -> Outcome {
+        let (before, members) = (contents(&self.union), self.members.clone());
+        let mut changes = Vec::new();
+        for (number, new) in reports {
+            let member = MemberId(*number);
+            let old = self.members.insert(member, new.clone()).unwrap_or_default();
+            self.arrivals += 1;
+            changes.push(Change::between(member, self.arrivals, &old, new));
+        }
+        let outcome = self.union.step(changes);
+        self.check(&before, &members, &outcome);
+        outcome
+    }
+
+    fn check(
+        &self,
+        before: &BTreeMap<PathKey, Content>,
+        members: &BTreeMap<MemberId, Manifest>,
+        outcome: &Outcome,
+    ) {
+        let union = &self.union;
+        let whole = union.manifest();
+        assert_eq!(whole.len(), union.len(), "all names could lie below one root");
+        for entry in union.iter() {
+            let again = RelPath::parse(entry.path.as_str(), &Extensions::default());
+            assert_eq!(again.as_ref(), Ok(&entry.path), "a valid name");
+            assert!(entry.copies() > 0, "{} is held by nobody", entry.path);
+            for (holder, local) in entry.holders() {
+                let own = self.members[&holder].get(local.key());
+                let own = own.unwrap_or_else(|| panic!("{holder:?} has no {local}"));
+                assert_eq!(own.content, entry.content, "{holder:?} holds {local}");
+            }
+        }
+        for (member, manifest) in &self.members {
+            for own in manifest {
+                self.check_held(*member, own, &whole);
+            }
+        }
+        // A name keeps its content for as long as somebody goes on holding it there.
+        for (key, content) in before {
+            let holds =
+                |manifest: &Manifest| manifest.get(key).is_some_and(|own| own.content == *content);
+            let held =
+                members.iter().any(|(member, old)| holds(old) && holds(&self.members[member]));
+            let now = union.get(key).map(|entry| entry.content);
+            assert!(!held || now == Some(*content), "{key} lost its content");
+        }
+        for (key, content) in contents(union) {
+            let changed = before.get(&key) != Some(&content);
+            assert!(!changed || outcome.touched.contains(&key), "{key} changed untold");
+        }
+        for key in before.keys().filter(|key| union.get(key).is_none()) {
+            assert!(outcome.touched.contains(key), "{key} went untold");
+        }
+    }
+
+    /// What a member holds is in the union under its own or a conflict name, unless it cannot be.
+    fn check_held(&self, member: MemberId, own: &Entry, whole: &Manifest) {
+        let key = own.path.key();
+        let Some(counts) = self.union.counts_for(member, key, own.content.hash) else {
+            let collides = whole.get(key).is_none() && whole.check(&own.path).is_err();
+            assert!(collides, "{member:?}: {} is in the union under no name", own.path);
+            return;
+        };
+        assert_eq!(counts.content, own.content);
+        assert_eq!(plain(&counts.path), plain(&own.path));
+        assert!(counts.local(member).is_some(), "{member:?} holds {}", counts.path);
+    }
+}
+
+const NAMES: [&str; 9] = [
+    "a.png",
+    "A.PNG",
+    "a.png/x.png",
+    "T/a.png",
+    "t/A.png",
+    "T/a__CONFLICT__4bf5122f.png",
+    "T/a__CONFLICT__4bf5122f_1.png",
+    "T/b.json",
+    "T/b__CONFLICT__00000000.json",
+];
+
+fn any_manifest() -> impl Strategy<Value = Manifest> {
+    prop::collection::vec((prop::sample::select(NAMES.to_vec()), 0_u8..4), 0..6)
+        .prop_map(|files| manifest(&files))
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    prop::sample::select(POLICIES.to_vec())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn the_laws_hold_after_every_step(
+        policy in any_policy(),
+        steps in prop::collection::vec(prop::collection::vec((0_u64..4, any_manifest()), 1..4), 1..8),
+    ) {
+        let mut league = League::new(policy);
+        let mut replayed = League::new(policy);
+        for reports in &steps {
+            // One member reports once a step.
+            let reports: BTreeMap<_, _> = reports.iter().cloned().collect();
+            let reports: Vec<_> = reports.into_iter().collect();
+            let (one, other) = (league.step(&reports), replayed.step(&reports));
+            prop_assert_eq!(one, other);
+        }
+        prop_assert_eq!(league.union.manifest(), replayed.union.manifest());
+        // Everybody leaves: nothing stays behind.
+        for member in league.members.keys().copied().collect::<Vec<_>>() {
+            league.step(&[(member.0, Manifest::new())]);
+        }
+        prop_assert!(league.union.is_empty());
+    }
+
+    #[test]
+    fn merging_what_was_merged_changes_nothing(
+        policy in any_policy(),
+        manifests in prop::collection::vec(any_manifest(), 1..4),
+    ) {
+        let (union, _) = merge(&manifests, policy, Naming::default());
+        let (again, outcome) = merge([&union.manifest()], policy, Naming::default());
+        prop_assert_eq!(again.manifest(), union.manifest());
+        prop_assert_eq!(outcome.refused, []);
+        // Nor does a member that has taken all of it.
+        let mut more = manifests;
+        more.push(union.manifest());
+        let (more, _) = merge(&more, policy, Naming::default());
+        prop_assert_eq!(contents(&more), contents(&union));
+    }
+
+    #[test]
+    fn rules_that_look_at_no_arrival_do_not_depend_on_order(
+        policy in prop::sample::select(vec![Policy::LowestHash, Policy::NewestMtime]),
+        manifests in prop::collection::vec(any_manifest(), 1..4),
+        turn in 0_usize..3,
+    ) {
+        let (union, _) = merge(&manifests, policy, Naming::default());
+        let mut turned = manifests;
+        let by = turn % turned.len();
+        turned.rotate_left(by);
+        turned.reverse();
+        let (other, _) = merge(&turned, policy, Naming::default());
+        prop_assert_eq!(contents(&union), contents(&other));
+    }
+}
+
+/// Every history of three reports by three members with two names and two contents each.
+fn exhaust(names: [&str; 2], policy: Policy) -> usize {
+    let contents = [None, Some(1), Some(2)];
+    let manifests: Vec<_> = contents
+        .iter()
+        .flat_map(|first| contents.iter().map(move |second| [*first, *second]))
+        .map(|bytes| {
+            let files = names.iter().zip(bytes).filter_map(|(name, byte)| Some((*name, byte?)));
+            manifest(&files.collect::<Vec<_>>())
+        })
+        .collect();
+    let mut histories = 0;
+    let mut open = vec![(League::new(policy), 0)];
+    while let Some((league, depth)) = open.pop() {
+        histories += 1;
+        if depth == 3 {
+            continue;
+        }
+        for member in 0..3 {
+            for report in &manifests {
+                let mut next = league.clone();
+                next.step(&[(member, report.clone())]);
+                open.push((next, depth + 1));
+            }
+        }
+    }
+    histories
+}
+
+#[test]
+fn the_laws_hold_in_every_small_history() {
+    let hash = Content::of(&[2]).hash.short();
+    let rival = format!("a__CONFLICT__{hash}.png");
+    let pairs = [["a.png", "b.png"], ["a.png", &rival], ["a.png", "A.png/x.png"]];
+    let mut histories = 0;
+    for (pair, policy) in pairs.into_iter().zip(POLICIES) {
+        histories += exhaust(pair, policy);
+    }
+    assert_eq!(histories, 3 * (1 + 27 + 27 * 27 + 27 * 27 * 27));
+}
+
+/// Every single step of three members, each with one of nine manifests.
+#[test]
+fn the_laws_hold_in_every_small_step() {
+    let bytes = [None, Some(1), Some(2)];
+    let manifests: Vec<_> = bytes
+        .iter()
+        .flat_map(|first| bytes.iter().map(move |second| [*first, *second]))
+        .map(|bytes| {
+            let files = ["a.png", "T/b.png"].iter().zip(bytes);
+            manifest(&files.filter_map(|(name, byte)| Some((*name, byte?))).collect::<Vec<_>>())
+        })
+        .collect();
+    for policy in POLICIES {
+        let mut unions = BTreeSet::new();
+        for a in &manifests {
+            for b in &manifests {
+                for c in &manifests {
+                    let mut league = League::new(policy);
+                    league.step(&[(0, a.clone()), (1, b.clone()), (2, c.clone())]);
+                    unions.insert(league.union.manifest().hash());
+                    // Each may leave again, and what the others hold stays.
+                    for gone in 0..3 {
+                        league.clone().step(&[(gone, Manifest::new())]);
+                    }
+                }
+            }
+        }
+        // Per name: nothing, either content alone, or both with the one or the other ahead.
+        let per_name = if policy == Policy::Established { 5 } else { 4 };
+        assert_eq!(unions.len(), per_name * per_name, "{policy:?}");
+    }
+}
