@@ -70,7 +70,7 @@ pub struct Step {
     pub events: Vec<RelayEvent>,
 }
 
-/// Watches over one session's stream. See the [module documentation](self).
+/// Watches over one session's stream: it lets through what was asked for and is right.
 #[derive(Debug)]
 pub struct Relay {
     sync_id: SyncId,
