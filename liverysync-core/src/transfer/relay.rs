@@ -70,8 +70,7 @@ pub struct Step {
     pub events: Vec<RelayEvent>,
 }
 
-/// Watches over one session's stream. It lets through what was asked for and is
-/// right, and reports everything else.
+/// Watches over one session's stream: it lets through what was asked for and is right.
 #[derive(Debug)]
 pub struct Relay {
     sync_id: SyncId,

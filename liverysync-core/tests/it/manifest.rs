@@ -1,5 +1,7 @@
 //! Manifest hashes against values that Python computed, and the laws of `diff`.
 
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
 use std::collections::BTreeMap;
 
 use liverysync_core::{
@@ -29,8 +31,10 @@ fn manifest(files: &[(&str, &[u8])]) -> Manifest {
 /// with the keys `rel_path`, `size`, `sha256` for a manifest and `rel_path`, `sha256`, `size` for a union.
 #[test]
 fn hashes_are_those_of_the_python_programs() {
+    type Vector<'a> = (&'a [(&'a str, &'a [u8])], &'a str, &'a str);
+
     let picture = [b'x'; 300];
-    let vectors: [(&[(&str, &[u8])], &str, &str); 3] = [
+    let vectors: [Vector<'_>; 3] = [
         (
             &[],
             "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",

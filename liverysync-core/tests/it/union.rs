@@ -1,5 +1,7 @@
 //! The laws of the union: over random steps, and over every small history.
 
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{

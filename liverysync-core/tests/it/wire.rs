@@ -1,5 +1,7 @@
 //! The wire under random cuts, hostile lengths and arbitrary bytes.
 
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
 use bytes::BytesMut;
 use liverysync_core::wire::{
     frame::{self, FrameError},
