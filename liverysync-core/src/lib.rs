@@ -14,38 +14,39 @@
 //! # Driving a machine
 //!
 //! ```
-//! use liverysync_core::{
-//!     client::{ClientConfig, ClientMachine, DiskOutcome, DiskRequest, Input, Now, Output},
-//!     time::Time,
+//! use std::collections::VecDeque;
+//!
+//! use liverysync_core::client::{
+//!     ClientConfig, ClientMachine, DiskOutcome, DiskRequest, Input, Now, Output,
 //! };
 //!
 //! let mut now = Now::default();
 //! let mut machine = ClientMachine::new(ClientConfig::default(), 1, now);
-//! let mut connected = false;
-//! while !connected {
-//!     let mut outcomes = Vec::new();
+//! let mut outcomes = VecDeque::new();
+//! let mut connects = false;
+//! while !connects {
+//!     // Carry out what it asks for, until it has nothing more to ask.
 //!     let wake = loop {
 //!         match machine.poll_output() {
-//!             Output::Connect => connected = true,
-//!             Output::Disk(op, DiskRequest::List) => outcomes.push((op, DiskOutcome::Listed(Ok(vec![])))),
-//!             Output::Disk(op, _) => outcomes.push((op, DiskOutcome::Done(Ok(())))),
-//!             Output::Timeout(wake) => break wake,
+//!             Output::Connect => connects = true,
+//!             Output::Disk(op, DiskRequest::List) => {
+//!                 outcomes.push_back((op, DiskOutcome::Listed(Ok(Vec::new()))));
+//!             }
+//!             Output::Disk(op, _) => outcomes.push_back((op, DiskOutcome::Done(Ok(())))),
 //!             Output::Transmit(_) | Output::Disconnect(_) | Output::Event(_) => {}
+//!             Output::Timeout(wake) => break wake,
 //!         }
 //!     };
-//!     // One input, then drain again; a real host waits for whatever comes first.
-//!     let input = match outcomes.pop() {
+//!     // Feed one thing that happened. A real host waits for whatever comes first.
+//!     let input = match outcomes.pop_front() {
 //!         Some((op, outcome)) => Input::Disk(op, outcome),
-//!         None => Input::Timeout,
+//!         None => {
+//!             now.time = wake.map_or(now.time, |wake| wake.at);
+//!             Input::Timeout
+//!         }
 //!     };
-//!     now.time = wake.map_or(now.time, |wake| wake.at).max(now.time);
 //!     machine.handle_input(now, input);
-//! #   while let Some((op, outcome)) = outcomes.pop() {
-//! #       while !matches!(machine.poll_output(), Output::Timeout(_)) {}
-//! #       machine.handle_input(now, Input::Disk(op, outcome));
-//! #   }
 //! }
-//! # assert!(now.time >= Time::ZERO);
 //! ```
 
 #![forbid(unsafe_code)]
