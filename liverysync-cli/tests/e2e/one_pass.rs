@@ -1,4 +1,4 @@
-//! `--once`, `--timeout` and `--dry-run`.
+//! `--once`, `--timeout` and `--dry-run`, and the game's folder that is found by itself.
 
 use crate::league::League;
 
@@ -64,4 +64,26 @@ fn a_dry_run_tells_and_touches_nothing() {
     assert_eq!(b.tree(), before);
     assert!(!b.root.join(".tmp").exists() && !b.root.join(".backup").exists());
     assert_eq!(league.folder("a").names(), ["A/decals.png", "Both/decals.png"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_games_folder_under_proton_is_found_by_itself() {
+    use crate::process::{Process, liverysync};
+
+    let mut league = League::new();
+    league.folder("a").write("A/decals.png", b"a");
+    let _a = league.driver("a", &[]);
+    league.wait_in_step(1, 1);
+
+    let home = league.folder("home");
+    let below = ".local/share/Steam/steamapps/compatdata/805550/pfx/drive_c/users/steamuser/\
+                 Documents/Assetto Corsa Competizione/Customs/Liveries";
+    std::fs::create_dir_all(home.root.join(below)).unwrap();
+    let mut command = liverysync();
+    command.args(["client", "--json", "--once", "--port", &league.port.to_string()]);
+    command.env("HOME", &home.root).env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+    let mut driver = Process::start("under Proton", &mut command);
+    assert_eq!(driver.wait().code(), Some(0));
+    assert_eq!(home.read(&format!("{below}/A/decals.png")).unwrap(), b"a");
 }

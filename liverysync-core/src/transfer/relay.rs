@@ -40,7 +40,7 @@ pub enum RelayEvent {
     Delivered(usize),
     /// A file is not what was asked for.
     Faulted(usize, SourceFault),
-    /// The source sent something that nobody asked for: its name.
+    /// The source sent something that nobody asked for: the name of the first such thing.
     Unasked(String),
     /// An abandoned source has come to its end.
     Drained,
@@ -81,6 +81,8 @@ pub struct Relay {
     /// A target of protocol 1 drops a broken file only when it is told its end.
     target_needs_ends: bool,
     abandoned: bool,
+    /// Whether something that nobody asked for has been reported.
+    unasked: bool,
     passed: u64,
     reported: Time,
 }
@@ -101,7 +103,7 @@ impl Relay {
         target_needs_ends: bool,
         now: Time,
     ) -> Self {
-        let (open, abandoned) = (None, false);
+        let (open, abandoned, unasked) = (None, false, false);
         Self {
             sync_id,
             files,
@@ -109,6 +111,7 @@ impl Relay {
             open,
             target_needs_ends,
             abandoned,
+            unasked,
             passed: 0,
             reported: now,
         }
@@ -152,7 +155,10 @@ impl Relay {
             .map(|(at, _)| at)
             .next()
         else {
-            step.events.push(RelayEvent::Unasked(begin.info.rel_path));
+            // Once is enough: a source could go on with it for ever.
+            if !std::mem::replace(&mut self.unasked, true) {
+                step.events.push(RelayEvent::Unasked(begin.info.rel_path));
+            }
             return;
         };
         let skipped = self.next..index;
@@ -358,7 +364,8 @@ mod tests {
 
     #[test]
     fn what_nobody_asked_for_does_not_pass() {
-        let messages = vec![begin("../evil", b"x"), chunk("../evil", 0, b"x"), end("../evil")];
+        let evil = [begin("../evil", b"x"), chunk("../evil", 0, b"x"), end("../evil")];
+        let messages = evil.iter().chain(&evil).cloned().collect();
         let (names, events) = feed(&mut relay(false), messages);
         assert!(names.is_empty());
         assert_eq!(events, [RelayEvent::Unasked("../evil".into())]);

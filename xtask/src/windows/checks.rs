@@ -22,6 +22,7 @@ type Check = (&'static str, fn(&Lab) -> Result<()>);
 pub(crate) const CHECKS: &[Check] = &[
     ("help_is_printed", help_is_printed),
     ("scan_gives_the_manifest_hash_of_linux", scan_gives_the_manifest_hash_of_linux),
+    ("the_games_folder_is_found_by_itself", the_games_folder_is_found_by_itself),
     ("both_sides_hold_the_union_after_a_sync", both_sides_hold_the_union_after_a_sync),
 ];
 
@@ -107,6 +108,34 @@ fn scan_gives_the_manifest_hash_of_linux(lab: &Lab) -> Result<()> {
 
     ensure!(linux != EMPTY, "the Linux program has found no file");
     ensure!(windows == linux, "the Windows program says {windows}, the Linux program {linux}");
+    Ok(())
+}
+
+/// Below the documents folder, wherever Windows says that this is.
+const GAME_FOLDER: &str = "Assetto Corsa Competizione\\Customs\\Liveries";
+
+fn the_games_folder_is_found_by_itself(lab: &Lab) -> Result<()> {
+    let room = lab.room("places")?;
+    let scan = || {
+        let mut command = lab.windows();
+        command.args(["scan", "--json"]);
+        command
+    };
+    let mut without = Program::start("scan-without", scan(), &room)?;
+    let Err(error) = without.finish(SHORT) else { bail!("a folder was found where there is none") };
+    let text = format!("{error:#}");
+    let place = text
+        .split(['\n', ',', '"'])
+        .find_map(|part| Some(part[part.find("C:\\")?..].trim()))
+        .with_context(|| format!("the error names no place that was looked at:\n{text}"))?;
+    ensure!(place.ends_with(GAME_FOLDER), "it looked at {place:?}");
+
+    let mut command = lab.wine.program(Path::new("cmd"));
+    command.args(["/c", "mkdir", place]);
+    Program::start("mkdir", command, &room)?.finish(SHORT)?;
+    let found = Program::start("scan-found", scan(), &room)?.finish(SHORT)?;
+    let hash = manifest_hash(&found)?;
+    ensure!(hash == EMPTY, "the empty folder has the manifest hash {hash}");
     Ok(())
 }
 

@@ -54,6 +54,9 @@ const OLD_STATE_INTERVAL: Duration = Duration::from_secs(5);
 /// though its union has another hash: that union may hold what it can never deliver.
 const OLD_QUIET: Duration = Duration::from_secs(20);
 
+/// Sessions in each direction that a server may have open with this client; more are refused.
+const SESSIONS_MAX: usize = 64;
+
 /// Pieces of files that are read, or wait to be written to the link, at a time over all sessions: the
 /// link is never kept waiting, and the host's memory has a bound that no server can raise.
 const PIECES_MAX: usize = 8;

@@ -4,6 +4,10 @@ use super::*;
 
 impl ClientMachine {
     pub(super) fn send_files(&mut self, request: SendFiles) {
+        let sync_id = &request.sync_id;
+        if self.outbound.contains_key(sync_id) || self.outbound.len() >= SESSIONS_MAX {
+            return self.report(sync_id, "too many sessions at once", None);
+        }
         let mut queue = VecDeque::new();
         let mut missing = Vec::new();
         for asked in request.paths {

@@ -10,6 +10,11 @@ impl ClientMachine {
         let totals =
             files.map(|files| (files.len(), files.iter().map(|file| file.info.size).sum()));
         let (role, peer) = (offer.role, offer.peer_name);
+        if role == Role::Target
+            && (self.inbound.contains_key(&sync_id) || self.inbound.len() >= SESSIONS_MAX)
+        {
+            return self.report(&sync_id, "too many sessions at once", None);
+        }
         self.event(Event::SessionBegan { sync_id: sync_id.clone(), role, peer, files: totals });
         if role == Role::Source {
             return;
