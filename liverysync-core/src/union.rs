@@ -13,7 +13,7 @@
 //!   manifests within a step. `established` does, and is meant to.
 //!
 //! An update of a content by its author is, for now, a rival like any other; telling the two apart
-//! needs to know what the author's PC last had in step, which belongs into [`Claimant`].
+//! needs to know what the author's PC last had in step, which belongs into `Claimant`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

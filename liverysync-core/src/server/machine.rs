@@ -35,9 +35,6 @@ const STANDING_INTERVAL: Duration = Duration::from_millis(100);
 /// generation says so once per file, and the last time may be still to come.
 const LATE_DONE: Duration = Duration::from_secs(3);
 
-/// How long an unanswered request for a manifest counts as under way.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How long a target may take to install what it has got.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -282,8 +279,7 @@ impl ServerMachine {
         if unchanged {
             return;
         }
-        // A changed manifest is a new start for a source that failed.
-        member.owes.clear();
+        member.owe_nothing();
         // The union takes its step later; until then nothing is offered that is there by now.
         let lacks = |key: &PathKey| {
             self.union.get(key).is_some_and(|entry| {
@@ -497,8 +493,8 @@ impl ServerMachine {
     /// Those who hold a content and have not failed to send it.
     fn willing<'a>(&'a self, entry: &'a UnionEntry) -> impl Iterator<Item = MemberId> + 'a {
         let willing = entry.holders().filter(|(holder, local)| {
-            let owed = (local.key().clone(), entry.content.hash);
-            self.members.get(holder).is_some_and(|member| !member.owes.contains(&owed))
+            let member = self.members.get(holder);
+            member.is_some_and(|m| m.may_serve(local.key(), entry.content.hash, self.now))
         });
         willing.map(|(holder, _)| holder)
     }
@@ -711,7 +707,8 @@ impl ServerMachine {
         file.state = State::Failed;
         let (path, content, key) = (file.path.clone(), file.content, file.source_key.clone());
         if let Some(member) = self.members.get_mut(&source) {
-            member.owes.insert((key.clone(), content.hash));
+            let for_now = (fault == SourceFault::Unreadable).then_some(self.now);
+            member.owe(key.clone(), content.hash, for_now);
             let name = member.name.clone();
             let message = fault.to_string();
             self.event(Event::SourceFault { name, path: key.as_str().to_owned(), fault });
@@ -830,7 +827,12 @@ impl ServerMachine {
                         && file.source_key.as_str() == crate::path::fold(path)
                 });
                 if let Some(index) = index {
-                    self.source_failed(&report.sync_id, index, SourceFault::OtherContent);
+                    let fault = if report.fault == Some(Fault::Failed) {
+                        SourceFault::Unreadable
+                    } else {
+                        SourceFault::OtherContent
+                    };
+                    self.source_failed(&report.sync_id, index, fault);
                     self.check_sent(&report.sync_id);
                 }
             }
@@ -946,6 +948,11 @@ impl ServerMachine {
                 member.draining = Some((sync_id.clone(), until));
             }
         } else if let Some(source) = source {
+            if !is_ours(&self.members, target) {
+                // A file that its source gave up may still be open there.
+                let abandon = Output::AbandonRelay { source, target, sync_id: sync_id.clone() };
+                self.outputs.push_back(abandon);
+            }
             self.outputs.push_back(Output::DropRelay(source, sync_id.clone()));
         }
         let Some(session) = self.sessions.remove(sync_id) else { return };
@@ -1035,7 +1042,7 @@ impl ServerMachine {
             .filter_map(|(id, member)| {
                 if !member.greeted && now.since(member.accepted_at) >= hello {
                     Some((*id, "it did not say HELLO in time"))
-                } else if now.since(member.heard_at) >= silence {
+                } else if member.silent_for(now) >= silence {
                     Some((*id, "it has been silent for too long"))
                 } else {
                     None
@@ -1054,7 +1061,7 @@ impl ServerMachine {
             {
                 drained.push((*id, sync_id.clone()));
             }
-            let unasked = member.asked_at.is_none_or(|at| now.since(at) >= REQUEST_TIMEOUT);
+            let unasked = member.asked_at.is_none();
             let old = now.since(member.manifest_at) >= self.config.manifest_stale;
             let idle = member.sessions.is_empty() && member.draining.is_none();
             if member.greeted && !member.is_ours() && unasked && old && idle {
@@ -1075,7 +1082,7 @@ impl ServerMachine {
     fn request_manifest(&mut self, id: MemberId) {
         let now = self.now;
         let Some(member) = self.members.get_mut(&id) else { return };
-        member.asked_at = Some(now);
+        member.asked_at.get_or_insert(now);
         let request = RequestManifest::default();
         self.outputs.push_back(Output::to(id, Message::RequestManifest(request)));
     }

@@ -1,7 +1,7 @@
 //! The server: it collects manifests, keeps the union, and decides who sends what to whom.
 //!
 //! [`ServerMachine`] is the control plane and never sees a file's bytes. Those pass through one
-//! [`Relay`](crate::transfer::Relay) per session, which the host feeds with the source's frames and
+//! [`Relay`] per session, which the host feeds with the source's frames and
 //! whose events it hands back as [`Input::Relayed`].
 //!
 //! # Contract
@@ -119,8 +119,9 @@ pub enum Output {
         /// The relay.
         relay: Relay,
     },
-    /// Abandon a relay: nothing of it that is still queued may reach the target, but for what
-    /// [`Relay::abandon`] returns.
+    /// Abandon a relay: no beginning and no piece of a file that it let through and that is still
+    /// queued may reach the target. Ends may: one without a beginning is ignored, and a target of
+    /// protocol 1 must not be left with an open file. What [`Relay::abandon`] returns is sent last.
     AbandonRelay {
         /// The client whose frames it watches.
         source: MemberId,
