@@ -160,8 +160,8 @@ impl Outbox {
         let _ended = self.sender.send(Item::Counted(message));
     }
 
-    /// Queues a message of a file once there is room. It is dropped unwritten if `cancelled` is set
-    /// by then.
+    /// Queues a message of a file once there is room. A beginning or a piece is dropped unwritten if
+    /// `cancelled` is set by then.
     pub(crate) async fn send_data(&self, message: Message, cancelled: Arc<AtomicBool>) {
         let wanted = u32::try_from(weight(&message).min(DATA_BYTES_MAX)).unwrap_or(u32::MAX);
         let Ok(room) = Arc::clone(&self.room).acquire_many_owned(wanted).await else { return };
@@ -243,7 +243,9 @@ impl Writer {
                 frame::write(buffer, |out| message.encode(out));
             }
             Item::Data { message, cancelled, _room: room } => {
-                if cancelled.load(Ordering::Acquire) {
+                // The end of a file still goes: a target of protocol 1 must not be left with an open one.
+                let is_end = matches!(message, Message::FileEnd(_));
+                if cancelled.load(Ordering::Acquire) && !is_end {
                     return false;
                 }
                 frame::write(buffer, |out| message.encode(out));

@@ -29,6 +29,9 @@ const SILENT_FAILURES_MAX: u32 = 3;
 const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_CAP: Duration = Duration::from_secs(600);
 
+/// How long a source is not asked for a file that it could not read: another program may hold it.
+const OWED_RETRY: Duration = Duration::from_secs(60);
+
 /// Which program a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
@@ -78,8 +81,9 @@ pub(super) struct Member {
     pub(super) draining: Option<(SyncId, Time)>,
     /// What the union has and this client has not.
     pub(super) lacking: BTreeSet<PathKey>,
-    /// Contents that it failed to send, by its own names, until its manifest changes.
-    pub(super) owes: BTreeSet<(PathKey, ContentHash)>,
+    /// Contents that it failed to send, by its own names: until its manifest changes, or until then
+    /// if it only could not read them.
+    owes: BTreeMap<(PathKey, ContentHash), Option<Time>>,
     /// Contents that it will not take.
     declined: BTreeSet<(PathKey, ContentHash)>,
     failures: BTreeMap<PathKey, Failures>,
@@ -110,7 +114,7 @@ impl Member {
             sessions: BTreeSet::new(),
             draining: None,
             lacking: BTreeSet::new(),
-            owes: BTreeSet::new(),
+            owes: BTreeMap::new(),
             declined: BTreeSet::new(),
             failures: BTreeMap::new(),
             claimed: BTreeMap::new(),
@@ -128,6 +132,18 @@ impl Member {
     /// Whether it is known what it holds: one of ours that was asked may hold more than it said.
     pub(super) const fn is_known(&self) -> bool {
         self.manifest.is_some() && !(self.is_ours() && self.asked_at.is_some())
+    }
+
+    /// How long nothing has come although something should. A client of protocol 1 sends no sign of
+    /// life by itself, least of all while it takes or sends files.
+    pub(super) fn silent_for(&self, now: Time) -> Duration {
+        let silence = now.since(self.heard_at);
+        if self.is_ours() || !self.greeted {
+            return silence;
+        }
+        let idle = self.sessions.is_empty() && self.draining.is_none();
+        let asked_at = self.asked_at.filter(|_| idle);
+        asked_at.map_or(Duration::ZERO, |at| silence.min(now.since(at)))
     }
 
     pub(super) fn has(&self, entry: &UnionEntry) -> bool {
@@ -189,6 +205,22 @@ impl Member {
         self.failures
             .get(entry.path.key())
             .is_none_or(|failed| failed.hash != entry.content.hash || failed.retry_at <= now)
+    }
+
+    /// Takes note that it did not send a content. `for_now` is set if it could not read its file.
+    pub(super) fn owe(&mut self, key: PathKey, hash: ContentHash, for_now: Option<Time>) {
+        self.owes.insert((key, hash), for_now.map(|now| now + OWED_RETRY));
+    }
+
+    /// Whether it may be asked for a content.
+    pub(super) fn may_serve(&self, key: &PathKey, hash: ContentHash, now: Time) -> bool {
+        let owed = self.owes.get(&(key.clone(), hash));
+        owed.is_none_or(|until| until.is_some_and(|until| until <= now))
+    }
+
+    /// A changed manifest is a new start.
+    pub(super) fn owe_nothing(&mut self) {
+        self.owes.clear();
     }
 
     pub(super) fn decline(&mut self, key: &PathKey, hash: ContentHash) {

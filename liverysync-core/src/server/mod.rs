@@ -119,8 +119,9 @@ pub enum Output {
         /// The relay.
         relay: Relay,
     },
-    /// Abandon a relay: nothing of it that is still queued may reach the target, but for what
-    /// [`Relay::abandon`] returns.
+    /// Abandon a relay: no beginning and no piece of a file that it let through and that is still
+    /// queued may reach the target. Ends may: one without a beginning is ignored, and a target of
+    /// protocol 1 must not be left with an open file. What [`Relay::abandon`] returns is sent last.
     AbandonRelay {
         /// The client whose frames it watches.
         source: MemberId,

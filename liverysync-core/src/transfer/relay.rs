@@ -56,6 +56,9 @@ pub enum SourceFault {
     /// It went on without it.
     #[error("the source skipped it")]
     Skipped,
+    /// It says that it cannot read it at present.
+    #[error("the source cannot read it at present")]
+    Unreadable,
     /// Its bytes are wrong.
     #[error(transparent)]
     Transfer(#[from] TransferFault),

@@ -148,6 +148,7 @@ impl Disk {
             let _lost_with_the_crash = self.install(plan.date, file);
         }
         if let Some(file) = plan.files.get(whole)
+            && self.get(file.path.as_str()).is_some()
             && self.check_install(file).is_ok()
         {
             self.back_up(plan.date, file.path.as_str());

@@ -381,6 +381,44 @@ fn a_full_disk_gets_the_rest_once_there_is_room() {
 }
 
 #[test]
+fn a_source_that_could_not_read_a_file_is_asked_again() {
+    for old_target in [false, true] {
+        let mut world = league();
+        let source = world.join("source", &[("T/decals.png", b"picture"), ("T/x.png", b"x")]);
+        world.run_for(3 * SECOND);
+        world.pcs[source].disk.locked.insert("T/decals.png".into());
+        let brain = if old_target {
+            Brain::Old(Box::new(OldPc::new(true)))
+        } else {
+            Brain::Ours(Box::new(Ours::new(config("target"))))
+        };
+        let target = world.join_as("target", brain, &[]);
+        world.run_for(MINUTE / 2);
+        world.check_files(target, &[("T/x.png", b"x")]);
+        world.pcs[source].disk.locked.clear();
+        world.run_for(2 * MINUTE);
+        world.check_files(target, &[("T/decals.png", b"picture"), ("T/x.png", b"x")]);
+        world.rest();
+    }
+}
+
+#[test]
+fn an_old_client_may_be_silent_while_it_takes_a_large_file() {
+    let mut world = league();
+    let big = vec![9; 6 * CHUNK_BYTES];
+    world.join("source", &[("T/decals.png", &big)]);
+    world.run_for(3 * SECOND);
+    let old = Brain::Old(Box::new(OldPc::new(true)));
+    let old = world.add_pc("old", old, Disk::new(false));
+    world.pcs[old].line = Line { down: 15_000, ..Line::default() };
+    world.start(old);
+    world.rest();
+    assert!(world.now > 140 * SECOND, "it takes longer than silence is borne");
+    world.check_files(old, &[("T/decals.png", &big)]);
+    assert_eq!(world.connections, 2);
+}
+
+#[test]
 fn a_league_at_rest_stays_at_rest() {
     let mut world = league();
     let a = world.join("a", &[("A/decals.png", b"a"), ("A/decals_0.dds", b"cache")]);

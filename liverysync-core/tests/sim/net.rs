@@ -100,7 +100,8 @@ impl Pipe {
         let kept = std::mem::take(&mut self.queue);
         self.queued_bytes = 0;
         for queued in kept {
-            let purged = queued.relay.as_ref().is_some_and(|(s, id)| *s == source && id == sync_id);
+            let of_it = queued.relay.as_ref().is_some_and(|(s, id)| *s == source && id == sync_id);
+            let purged = of_it && !matches!(queued.message, Message::FileEnd(_));
             if !purged {
                 self.push(queued);
             }

@@ -807,6 +807,8 @@ impl World {
                     }
                 }
                 Trace::Cleared { content } => {
+                    // A backup is what the game's caches get.
+                    self.given_up.insert(content.hash);
                     let kept = self.pcs[pc].disk.backs_up(content);
                     assert!(kept, "what was cleared away is not in the backup");
                 }

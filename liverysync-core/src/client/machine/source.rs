@@ -127,14 +127,16 @@ impl ClientMachine {
                 outbound.skip_current();
                 // A target of protocol 1 drops a broken file only when it is told its end.
                 let end = FileEnd { sync_id: sync_id.clone(), rel_path: file.asked.clone() };
-                self.transmit(Message::FileEnd(end));
+                let gone = matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing);
                 let (path, reason) = (file.asked.clone(), fault.message.clone());
                 self.event(Event::SendFailed { sync_id: sync_id.clone(), path, reason });
                 if self.server_is_ours() {
-                    self.report(&sync_id, &fault.message, Some((file.asked, Fault::Missing)));
+                    let kind = if gone { Fault::Missing } else { Fault::Failed };
+                    self.report(&sync_id, &fault.message, Some((file.asked, kind)));
                 } else if let Some(outbound) = self.outbound.get_mut(&sync_id) {
                     outbound.missing.push(file.asked);
                 }
+                self.transmit(Message::FileEnd(end));
                 self.folder.walk_by(self.now.time);
                 self.pump(&sync_id);
             }

@@ -39,9 +39,6 @@ const STANDING_INTERVAL: Duration = Duration::from_millis(100);
 /// generation says so once per file, and the last time may be still to come.
 const LATE_DONE: Duration = Duration::from_secs(3);
 
-/// How long an unanswered request for a manifest counts as under way.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How long a target may take to install what it has got.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -282,8 +279,7 @@ impl ServerMachine {
         if unchanged {
             return;
         }
-        // A changed manifest is a new start for a source that failed.
-        member.owes.clear();
+        member.owe_nothing();
         // The union takes its step later; until then nothing is offered that is there by now.
         let lacks = |key: &PathKey| {
             self.union.get(key).is_some_and(|entry| {
@@ -428,7 +424,7 @@ impl ServerMachine {
             .filter_map(|(id, member)| {
                 if !member.greeted && now.since(member.accepted_at) >= hello {
                     Some((*id, "it did not say HELLO in time"))
-                } else if now.since(member.heard_at) >= silence {
+                } else if member.silent_for(now) >= silence {
                     Some((*id, "it has been silent for too long"))
                 } else {
                     None
@@ -447,7 +443,7 @@ impl ServerMachine {
             {
                 drained.push((*id, sync_id.clone()));
             }
-            let unasked = member.asked_at.is_none_or(|at| now.since(at) >= REQUEST_TIMEOUT);
+            let unasked = member.asked_at.is_none();
             let old = now.since(member.manifest_at) >= self.config.manifest_stale;
             let idle = member.sessions.is_empty() && member.draining.is_none();
             if member.greeted && !member.is_ours() && unasked && old && idle {
@@ -468,7 +464,7 @@ impl ServerMachine {
     fn request_manifest(&mut self, id: MemberId) {
         let now = self.now;
         let Some(member) = self.members.get_mut(&id) else { return };
-        member.asked_at = Some(now);
+        member.asked_at.get_or_insert(now);
         let request = RequestManifest::default();
         self.outputs.push_back(Output::to(id, Message::RequestManifest(request)));
     }

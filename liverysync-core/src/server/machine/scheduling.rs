@@ -138,8 +138,8 @@ impl ServerMachine {
         entry: &'a UnionEntry,
     ) -> impl Iterator<Item = MemberId> + 'a {
         let willing = entry.holders().filter(|(holder, local)| {
-            let owed = (local.key().clone(), entry.content.hash);
-            self.members.get(holder).is_some_and(|member| !member.owes.contains(&owed))
+            let member = self.members.get(holder);
+            member.is_some_and(|m| m.may_serve(local.key(), entry.content.hash, self.now))
         });
         willing.map(|(holder, _)| holder)
     }

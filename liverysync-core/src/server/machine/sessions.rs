@@ -183,7 +183,8 @@ impl ServerMachine {
         file.state = State::Failed;
         let (path, content, key) = (file.path.clone(), file.content, file.source_key.clone());
         if let Some(member) = self.members.get_mut(&source) {
-            member.owes.insert((key.clone(), content.hash));
+            let for_now = (fault == SourceFault::Unreadable).then_some(self.now);
+            member.owe(key.clone(), content.hash, for_now);
             let name = member.name.clone();
             let message = fault.to_string();
             self.event(Event::SourceFault { name, path: key.as_str().to_owned(), fault });
@@ -302,7 +303,12 @@ impl ServerMachine {
                         && file.source_key.as_str() == crate::path::fold(path)
                 });
                 if let Some(index) = index {
-                    self.source_failed(&report.sync_id, index, SourceFault::OtherContent);
+                    let fault = if report.fault == Some(Fault::Failed) {
+                        SourceFault::Unreadable
+                    } else {
+                        SourceFault::OtherContent
+                    };
+                    self.source_failed(&report.sync_id, index, fault);
                     self.check_sent(&report.sync_id);
                 }
             }
@@ -424,6 +430,11 @@ impl ServerMachine {
                 member.draining = Some((sync_id.clone(), until));
             }
         } else if let Some(source) = source {
+            if !is_ours(&self.members, target) {
+                // A file that its source gave up may still be open there.
+                let abandon = Output::AbandonRelay { source, target, sync_id: sync_id.clone() };
+                self.outputs.push_back(abandon);
+            }
             self.outputs.push_back(Output::DropRelay(source, sync_id.clone()));
         }
         let Some(session) = self.sessions.remove(sync_id) else { return };
