@@ -95,10 +95,10 @@ fn check_on_old_server(generation: &str) {
     b.write_large("B 日本/decals.png", 10);
     let mut old = league.old_driver("old", "1.0.4", &[]);
     old.folder.write("Old/decals.png", b"of the old client");
-    let mut drivers = [league.driver("a", &[]), league.driver("b", &[])];
     let all = ["Aé/decals.json", "Aé/decals.png", "B 日本/decals.png", "Old/decals.png"];
-    for driver in &mut drivers {
-        let own = driver.folder.names().len();
+    let own = [a.names().len(), b.names().len()];
+    let mut drivers = [league.driver("a", &[]), league.driver("b", &[])];
+    for (driver, own) in drivers.iter_mut().zip(own) {
         for _ in own..all.len() {
             driver.process.wait_for_event("installed");
         }
