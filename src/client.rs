@@ -27,7 +27,7 @@ use tokio::{
 use crate::{
     clock::{Clock, seed, unix_time},
     disk::{Disk, Outcomes, check_writable, remove_empty_folder},
-    events::{EventReceiver, EventSender, queue},
+    events::{EventSender, Running},
     link::{LinkError, Outbox, split},
 };
 
@@ -118,9 +118,7 @@ pub enum ClientError {
 /// ```
 #[derive(Debug)]
 pub struct Client {
-    events: EventReceiver<Event>,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    running: Running<Event>,
 }
 
 impl Client {
@@ -153,32 +151,20 @@ impl Client {
             Some(lock)
         };
         let (disk, outcomes) = Disk::start(&root)?;
-        let (events_in, events) = queue();
-        let (stop, stopped) = oneshot::channel();
-        let task =
-            tokio::spawn(Driver::new(options, root, disk, outcomes, events_in, lock).run(stopped));
-        Ok(Self { events, stop: Some(stop), task })
+        let running = Running::start(|events, stopped| {
+            Driver::new(options, root, disk, outcomes, events, lock).run(stopped)
+        });
+        Ok(Self { running })
     }
 
     /// The next event; `None` once the client has stopped. Safe to drop and call again.
     pub async fn next_event(&mut self) -> Option<Event> {
-        self.events.recv().await
+        self.running.next_event().await
     }
 
     /// Stops the client: what it was receiving is removed, what it was putting in place is finished.
-    pub async fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            // A client that has ended by itself is stopped already.
-            let _ended = stop.send(());
-        }
-        let _panicked = (&mut self.task).await;
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        // The driver ends by itself when the sender of `stop` is gone.
-        self.stop.take();
+    pub async fn stop(self) {
+        self.running.stop().await;
     }
 }
 

@@ -33,7 +33,7 @@ use tokio::{
 
 use crate::{
     clock::{Clock, seed},
-    events::{EventReceiver, EventSender, queue},
+    events::{EventSender, Running},
     link::{Outbox, Reader, split},
 };
 
@@ -116,9 +116,7 @@ pub enum ServerError {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    events: EventReceiver<Event>,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    running: Running<Event>,
 }
 
 impl Server {
@@ -140,11 +138,10 @@ impl Server {
         };
         let listener = TcpListener::bind((host, options.port)).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let (events_in, events) = queue();
-        let (stop, stopped) = oneshot::channel();
-        let control = Control::new(options, allow_list, events_in);
-        let task = tokio::spawn(control.run(listener, stopped));
-        Ok(Self { address, events, stop: Some(stop), task })
+        let running = Running::start(|events, stopped| {
+            Control::new(options, allow_list, events).run(listener, stopped)
+        });
+        Ok(Self { address, running })
     }
 
     /// Where it listens.
@@ -155,23 +152,12 @@ impl Server {
 
     /// The next event; `None` once the server has stopped. Safe to drop and call again.
     pub async fn next_event(&mut self) -> Option<Event> {
-        self.events.recv().await
+        self.running.next_event().await
     }
 
     /// Stops the server and closes every link.
-    pub async fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            // A server that has ended by itself is stopped already.
-            let _ended = stop.send(());
-        }
-        let _panicked = (&mut self.task).await;
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The control task ends by itself when the sender of `stop` is gone.
-        self.stop.take();
+    pub async fn stop(self) {
+        self.running.stop().await;
     }
 }
 
