@@ -571,3 +571,19 @@ fn a_file_that_cannot_be_read_to_its_end_leaves_no_old_target_hanging() {
     world.rest();
     world.check_files(old, &[("T/decals.png", b"edited"), ("T/x.png", b"x")]);
 }
+
+#[test]
+fn a_file_that_swapped_with_its_conflict_copy_is_swapped_back() {
+    let mut world = league();
+    let first = world.join("first", &[("T/decals.png", b"established")]);
+    world.rest();
+    let second = world.join("second", &[("T/decals.png", b"rival")]);
+    world.rest();
+    let copy = conflict("T/decals.png", b"rival");
+    world.drop_now(second, "T/decals.png", b"rival");
+    world.drop_now(second, &copy, b"established");
+    world.rest();
+    for pc in [first, second] {
+        world.check_files(pc, &[("T/decals.png", b"established"), (&copy, b"rival")]);
+    }
+}

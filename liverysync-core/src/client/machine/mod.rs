@@ -592,19 +592,21 @@ impl ClientMachine {
 }
 
 /// The name under which what this PC publishes at `path` lives on when it is replaced; `None` if
-/// nothing would be lost. `arriving` is about to be replaced as well.
+/// nothing would be lost. `replaced` is about to be replaced as well, and `brought` is put in place
+/// together with what replaces it.
 fn rival_name(
     folder: &Folder,
     path: &RelPath,
     config: &ClientConfig,
-    arriving: &BTreeSet<PathKey>,
+    replaced: &BTreeSet<PathKey>,
+    brought: &[Content],
 ) -> Option<RelPath> {
     let own = folder.get(path.key())?;
     let elsewhere = folder.known().iter().any(|other| {
         let key = other.path.key();
-        other.content == own.content && key != path.key() && !arriving.contains(key)
+        other.content == own.content && key != path.key() && !replaced.contains(key)
     });
-    if elsewhere {
+    if elsewhere || brought.contains(&own.content) {
         return None;
     }
     let taken = |name: &RelPath| folder.holds(name.key());

@@ -69,7 +69,8 @@ impl ClientMachine {
         for (own, wanted) in &difference.different {
             plan.receive.push(sized(wanted));
             plan.send.push(sized(own));
-            if let Some(name) = rival_name(&self.folder, &own.path, &self.config, &BTreeSet::new())
+            if let Some(name) =
+                rival_name(&self.folder, &own.path, &self.config, &BTreeSet::new(), &[])
             {
                 plan.conflicts.push((own.path.clone(), name));
             }

@@ -245,7 +245,7 @@ impl ClientMachine {
     pub(super) fn install(&mut self, sync_id: &SyncId, group: &[usize]) {
         // What lies there may be newer than the server's offer, so even a server that sees to it that
         // rivals get their names first may not know of it.
-        let arriving: BTreeSet<_> = self
+        let replaced: BTreeSet<_> = self
             .inbound
             .values()
             .flat_map(|session| &session.files)
@@ -253,13 +253,19 @@ impl ClientMachine {
             .map(|file| file.path.key().clone())
             .collect();
         let Some(session) = self.inbound.get_mut(sync_id) else { return };
+        // Only a server of ours sees to it that what one file replaces comes with another.
+        let brought: Vec<_> = if session.listed {
+            group.iter().map(|index| session.files[*index].content).collect()
+        } else {
+            Vec::new()
+        };
         let (mut files, mut stages, mut kept, mut paths) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for index in group {
             let file = &mut session.files[*index];
             let State::Staged(stage) = file.state else { continue };
             file.state = State::Installing(stage);
-            let keep_as = rival_name(&self.folder, &file.path, &self.config, &arriving);
+            let keep_as = rival_name(&self.folder, &file.path, &self.config, &replaced, &brought);
             files.push(InstallFile {
                 stage,
                 path: file.path.clone(),

@@ -22,9 +22,9 @@ impl ServerMachine {
             if self.sessions.len() >= self.config.sessions_max {
                 return;
             }
-            if loads.get(&target).is_none_or(|load| load.free == 0) {
-                continue;
-            }
+            let left = self.config.sessions_max - self.sessions.len();
+            let Some(load) = loads.get_mut(&target).filter(|load| load.free > 0) else { continue };
+            load.free = load.free.min(left);
             self.schedule_copies(target, &mut loads);
             let wants = self.wants(target);
             let one_by_one = self.members.get(&target).is_some_and(|member| member.one_by_one);
@@ -118,11 +118,15 @@ impl ServerMachine {
                 .any(|(other, member)| member.manifest.is_some() && !declines(member, *other))
     }
 
+    /// The entry that a client's own file at `key` counts for.
+    fn rival_at(&self, id: MemberId, member: &Member, key: &PathKey) -> Option<&UnionEntry> {
+        let own = member.manifest.as_ref()?.get(key)?;
+        self.union.counts_for(id, key, own.content.hash)
+    }
+
     /// Whether taking `entry` has to wait for a rival that nobody delivers: as things are, for ever.
     pub(super) fn waits_in_vain(&self, id: MemberId, member: &Member, entry: &UnionEntry) -> bool {
-        let key = entry.path.key();
-        let own = member.manifest.as_ref().and_then(|manifest| manifest.get(key));
-        let rival = own.and_then(|own| self.union.counts_for(id, key, own.content.hash));
+        let rival = self.rival_at(id, member, entry.path.key());
         !member.is_ours()
             && rival.is_some_and(|rival| self.willing(rival).next().is_none())
             && self.would_lose(id, member, entry)
@@ -155,17 +159,25 @@ impl ServerMachine {
         };
         let under_way = self.under_way(member);
         let copies = own_contents(member);
-        let keys: Vec<_> = member
+        let copyable: BTreeMap<_, _> = member
             .lacking
             .iter()
-            .filter_map(|key| self.union.get(key))
-            .filter(|entry| {
+            .filter_map(|key| Some((key, self.union.get(key)?)))
+            .filter(|(key, entry)| {
                 copies.contains_key(&entry.content.hash)
-                    && !under_way.contains(entry.path.key())
+                    && !under_way.contains(*key)
                     && member.may_retry(entry, self.now)
                     && self.withheld(target, member, entry).is_none()
-                    && !self.would_lose(target, member, entry)
             })
+            .collect();
+        // What one copy replaces may be what another one brings: both are staged before the switch.
+        let brought = |entry: &UnionEntry| {
+            let rival = self.rival_at(target, member, entry.path.key());
+            rival.is_some_and(|rival| copyable.contains_key(rival.path.key()))
+        };
+        let keys: Vec<_> = copyable
+            .values()
+            .filter(|entry| !self.would_lose(target, member, entry) || brought(entry))
             .map(|entry| entry.path.key().clone())
             .take(self.config.files_per_session_max.max(1))
             .collect();
