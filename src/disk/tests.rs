@@ -1,3 +1,5 @@
+//! What each disk request does to a real folder.
+
 use std::{fs, time::SystemTime};
 
 use filetime::FileTime;

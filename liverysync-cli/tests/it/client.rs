@@ -1,3 +1,5 @@
+//! The client from outside: its folder, its server, its words and its exit codes.
+
 use std::{fs, net::TcpListener};
 
 use crate::common::{Test, files};

@@ -1,3 +1,5 @@
+//! The demo from outside: what it shows, and what it leaves behind.
+
 use std::fs;
 
 use crate::common::{Test, files};

@@ -1,3 +1,5 @@
+//! The scan from outside: what it lists, in words and as JSON.
+
 use crate::common::Test;
 
 const A: &str = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";

@@ -1,3 +1,5 @@
+//! The server from outside: its first line, its warnings and its end.
+
 use std::net::TcpListener;
 
 use crate::common::Test;

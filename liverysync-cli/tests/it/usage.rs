@@ -1,3 +1,5 @@
+//! Wrong usage, help texts and completions.
+
 use crate::common::Test;
 
 #[test]

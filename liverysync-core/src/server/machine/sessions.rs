@@ -235,9 +235,10 @@ impl ServerMachine {
                 install(&mut manifest, &self.union, file, &self.config);
             }
         }
-        let silent = session.files.iter().enumerate();
-        let silent: Vec<_> = silent.filter(|(_, file)| file.state == State::Delivered).collect();
-        for index in silent.into_iter().map(|(index, _)| index).collect::<Vec<_>>() {
+        let silent: Vec<_> = (0..session.files.len())
+            .filter(|index| session.files[*index].state == State::Delivered)
+            .collect();
+        for index in silent {
             self.target_failed(&done.sync_id, index, "it did not say that it has it", false);
         }
         if let Some(member) = self.members.get_mut(&id) {
