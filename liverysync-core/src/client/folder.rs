@@ -366,3 +366,63 @@ impl Folder {
         let _fits = self.known.insert(Known { path, stamp, content });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::UnixTime;
+
+    const DAY: i64 = 86_400_000_000_000;
+
+    /// A folder, and the moment that it has come to.
+    struct Rig {
+        folder: Folder,
+        now: Now,
+        config: ClientConfig,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let now = Now { time: Time::ZERO, date: UnixTime::from_nanos(10 * DAY) };
+            Self { folder: Folder::new(now.time), now, config: ClientConfig::default() }
+        }
+
+        /// Walks when the folder wants to, and finds one file; returns what is to be read.
+        fn walk(&mut self, size: u64, mtime: UnixTime) -> Option<DiskRequest> {
+            self.now.time = self.folder.wake().unwrap();
+            let asked = self.folder.handle_timeout(self.now.time).request;
+            assert!(matches!(asked, Some(DiskRequest::List)));
+            let kind = Kind::File(Stamp { size, mtime });
+            let listed = vec![Listed { path: "T/decals.png".to_owned(), kind }];
+            self.folder.handle_listed(self.now, Ok(listed), &self.config).request
+        }
+
+        fn walk_empty(&mut self) {
+            assert!(self.folder.handle_timeout(self.now.time).request.is_some());
+            self.folder.handle_listed(self.now, Ok(Vec::new()), &self.config);
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_only_once_it_keeps_still() {
+        let mut rig = Rig::new();
+        rig.walk_empty();
+        // A copy keeps the date of what it is copied from, so an old date says nothing.
+        let old = UnixTime::from_nanos(DAY);
+        for size in [1, 2, 3] {
+            assert!(rig.walk(size, old).is_none(), "read while it was growing");
+            assert!(!rig.folder.is_quiet());
+        }
+        let before = rig.now.time;
+        assert!(matches!(rig.walk(3, old), Some(DiskRequest::Hash(files)) if files.len() == 1));
+        assert!(rig.now.time.since(before) >= rig.config.settle);
+    }
+
+    #[test]
+    fn on_the_first_walk_the_date_tells_whether_a_file_keeps_still() {
+        let settled = Rig::new().walk(1, UnixTime::from_nanos(DAY));
+        assert!(matches!(settled, Some(DiskRequest::Hash(_))));
+        let mut rig = Rig::new();
+        assert!(rig.walk(1, rig.now.date).is_none());
+    }
+}
