@@ -587,3 +587,19 @@ fn a_file_that_swapped_with_its_conflict_copy_is_swapped_back() {
         world.check_files(pc, &[("T/decals.png", b"established"), (&copy, b"rival")]);
     }
 }
+
+#[test]
+fn an_old_clients_rival_is_safe_elsewhere_before_it_is_overwritten() {
+    let mut world = league();
+    world.join_as(
+        "careful",
+        Brain::Old(Box::new(OldPc::new(true))),
+        &[("T/decals.png", b"established")],
+    );
+    world.rest();
+    world.join_as("rival", Brain::Old(Box::new(OldPc::new(false))), &[("T/decals.png", b"rival")]);
+    let taker = world.join("taker", &[]);
+    world.rest();
+    let copy = conflict("T/decals.png", b"rival");
+    world.check_files(taker, &[("T/decals.png", b"established"), (&copy, b"rival")]);
+}
