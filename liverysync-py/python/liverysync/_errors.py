@@ -1,0 +1,80 @@
+"""What can go wrong. Rust raises these too."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = [
+    "ConnectionLost",
+    "FolderBusy",
+    "FolderError",
+    "InvalidPath",
+    "ListenError",
+    "LiverySyncError",
+    "NotRunning",
+    "TimedOut",
+    "Unreachable",
+]
+
+
+class LiverySyncError(Exception):
+    """Every error of this package. Wrong arguments are a plain `ValueError` or `TypeError`."""
+
+
+class InvalidPath(LiverySyncError, ValueError):
+    """A path that cannot be shared."""
+
+    path: str
+    """The path as it was given. It may come from other people: escape it before you show it."""
+    reason: str
+    """What is wrong with it, for people; safe to show."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path!r} is refused: {self.reason}"
+
+
+class TimedOut(LiverySyncError, TimeoutError):
+    """It was not done in the time that was given. The client goes on."""
+
+
+class Unreachable(LiverySyncError, ConnectionError):
+    """There is no connection to the server. A client that runs goes on trying."""
+
+
+class ConnectionLost(LiverySyncError, ConnectionError):
+    """The connection to the server broke while it was needed. A client that runs connects again."""
+
+
+class NotRunning(LiverySyncError, RuntimeError):
+    """It has not been started, or it has been stopped. A client or server runs once."""
+
+
+class FolderError(LiverySyncError, OSError):
+    """A liveries folder that cannot be found or used."""
+
+    path: Path | None
+    """The folder; `None` where none was found."""
+    reason: str
+    """What is wrong with it, for people."""
+
+    def __init__(self, path: str | os.PathLike[str] | None, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = None if path is None else Path(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason if self.path is None else f"the folder {self.path} cannot be used: {self.reason}"
+
+
+class FolderBusy(FolderError):
+    """Another client on this PC already syncs the folder."""
+
+
+class ListenError(LiverySyncError, OSError):
+    """A server cannot listen on its address and port."""

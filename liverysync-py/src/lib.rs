@@ -1,0 +1,31 @@
+//! The native half of the Python package `liverysync`: what Rust does, in the shape that the Python half wraps.
+//!
+//! - `manifest` and `decisions` are the pure part: scan, diff, merge, names and paths.
+//! - `errors` turns errors into the exceptions of `liverysync._errors`.
+//! - `runtime` is where Rust works and Python waits: the GIL, cancellation, signals and the end of the interpreter.
+//!
+//! The face that users see is in `python/liverysync`; the names here are private to it.
+
+#![forbid(unsafe_code)]
+
+mod decisions;
+mod errors;
+mod manifest;
+#[expect(dead_code, reason = "for the client")]
+mod options;
+#[expect(dead_code, reason = "for the client")]
+mod runtime;
+
+use pyo3::prelude::*;
+
+/// The native half of `liverysync`.
+#[pymodule]
+fn _liverysync(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<manifest::Entry>()?;
+    module.add_class::<manifest::Manifest>()?;
+    module.add_class::<manifest::Skipped>()?;
+    module.add_function(wrap_pyfunction!(manifest::scan, module)?)?;
+    decisions::add_to(module)?;
+    runtime::add_to(module)
+}

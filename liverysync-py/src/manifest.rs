@@ -1,0 +1,273 @@
+//! What a folder holds: entries, manifests and the scan.
+
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::PathBuf,
+    sync::OnceLock,
+};
+
+use liverysync::{places, scan as shell};
+use liverysync_core::{
+    hash::{Content, ContentHash},
+    manifest as core,
+    path::RelPath,
+    select,
+    time::UnixTime,
+};
+use pyo3::{
+    exceptions::PyValueError,
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyIterator, PyTuple},
+};
+
+use crate::{errors, options, runtime};
+
+/// One file: where it lies below the liveries folder and what it holds.
+#[pyclass(frozen, eq, module = "liverysync", from_py_object)]
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entry(pub(crate) core::Entry);
+
+#[pymethods]
+impl Entry {
+    #[classattr]
+    #[pyo3(name = "__match_args__")]
+    const MATCH_ARGS: (&'static str, &'static str, &'static str, &'static str) =
+        ("path", "size", "sha256", "mtime");
+
+    #[new]
+    #[pyo3(signature = (path, size, sha256, mtime=None, *, extensions=None))]
+    fn new(
+        path: &str,
+        size: u64,
+        sha256: &str,
+        mtime: Option<f64>,
+        extensions: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let path = parse_path(path, extensions)?;
+        let content = Content { hash: parse_hash(sha256)?, size };
+        let mtime = mtime.map(|seconds| {
+            UnixTime::from_seconds(seconds)
+                .ok_or_else(|| PyValueError::new_err(format!("{seconds} is no date")))
+        });
+        Ok(Self(core::Entry { path, content, mtime: mtime.transpose()? }))
+    }
+
+    /// Path below the liveries folder, with `/` between components.
+    #[getter]
+    fn path(&self) -> &str {
+        self.0.path.as_str()
+    }
+
+    /// Size in bytes.
+    #[getter]
+    fn size(&self) -> u64 {
+        self.0.content.size
+    }
+
+    /// SHA-256 of the content, 64 hex digits.
+    #[getter]
+    fn sha256(&self) -> String {
+        self.0.content.hash.to_string()
+    }
+
+    /// Time of the last change in seconds since 1970 UTC, or None where it is not known.
+    #[getter]
+    fn mtime(&self) -> Option<f64> {
+        self.0.mtime.map(UnixTime::as_seconds)
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.0.path, self.0.content, self.0.mtime).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let path = self.path().into_pyobject(py)?.repr()?;
+        let mtime = self.mtime().into_pyobject(py)?.repr()?;
+        let content = &self.0.content;
+        Ok(format!(
+            "Entry(path={path}, size={}, sha256='{}', mtime={mtime})",
+            content.size, content.hash
+        ))
+    }
+}
+
+/// Something in a folder that is not shared, and why.
+#[pyclass(frozen, eq, hash, get_all, module = "liverysync")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Skipped {
+    path: String,
+    kind: String,
+    reason: String,
+}
+
+#[pymethods]
+impl Skipped {
+    #[classattr]
+    #[pyo3(name = "__match_args__")]
+    const MATCH_ARGS: (&'static str, &'static str, &'static str) = ("path", "kind", "reason");
+
+    #[new]
+    const fn new(path: String, kind: String, reason: String) -> Self {
+        Self { path, kind, reason }
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let [path, kind, reason] =
+            [&self.path, &self.kind, &self.reason].map(|text| text.into_pyobject(py));
+        Ok(format!(
+            "Skipped(path={}, kind={}, reason={})",
+            path?.repr()?,
+            kind?.repr()?,
+            reason?.repr()?
+        ))
+    }
+}
+
+impl From<&select::Skipped> for Skipped {
+    fn from(skipped: &select::Skipped) -> Self {
+        let kind = "TODO".to_owned();
+        Self { path: skipped.path.clone(), kind, reason: skipped.reason.to_string() }
+    }
+}
+
+/// Which files a PC holds, ordered by path without regard to case.
+#[pyclass(frozen, module = "liverysync")]
+pub(crate) struct Manifest {
+    pub(crate) core: core::Manifest,
+    skipped: Vec<Skipped>,
+    /// Made when they are first asked for.
+    hash: OnceLock<ContentHash>,
+    entries: PyOnceLock<Py<PyTuple>>,
+}
+
+impl From<core::Manifest> for Manifest {
+    fn from(core: core::Manifest) -> Self {
+        let (hash, entries) = (OnceLock::new(), PyOnceLock::new());
+        Self { core, skipped: Vec::new(), hash, entries }
+    }
+}
+
+impl Manifest {
+    fn content_hash(&self) -> ContentHash {
+        *self.hash.get_or_init(|| self.core.hash())
+    }
+}
+
+#[pymethods]
+impl Manifest {
+    #[new]
+    #[pyo3(signature = (entries=None))]
+    fn new(entries: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let mut core = core::Manifest::new();
+        if let Some(entries) = entries {
+            for entry in entries.try_iter()? {
+                let entry = entry?.cast::<Entry>()?.get().0.clone();
+                let path = entry.path.clone();
+                core.insert(entry)
+                    .map_err(|collision| errors::invalid_path(path.as_str(), &collision))?;
+            }
+        }
+        Ok(core.into())
+    }
+
+    /// SHA-256 over paths, sizes and contents, 64 hex digits. Protocol 1 calls it the manifest hash.
+    #[getter]
+    fn hash(&self) -> String {
+        self.content_hash().to_string()
+    }
+
+    /// All files.
+    #[getter]
+    fn entries<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let made = self.entries.get_or_try_init(py, || {
+            let entries = self.core.iter().map(|entry| Entry(entry.clone()));
+            PyTuple::new(py, entries.collect::<Vec<_>>()).map(Bound::unbind)
+        })?;
+        Ok(made.bind(py).clone())
+    }
+
+    /// What is not shared, with reasons.
+    #[getter]
+    fn skipped<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.skipped.iter().cloned())
+    }
+
+    /// Sum of the sizes, in bytes.
+    #[getter]
+    fn total_bytes(&self) -> u64 {
+        self.core.total_bytes()
+    }
+
+    fn __len__(&self) -> usize {
+        self.core.len()
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        self.entries(py)?.try_iter()
+    }
+
+    /// Same paths, same contents: what [`Manifest::hash`] sees.
+    fn __eq__(&self, other: &Self) -> bool {
+        let files = |manifest: &Self| {
+            manifest
+                .core
+                .iter()
+                .map(|entry| (entry.path.clone(), entry.content))
+                .collect::<Vec<_>>()
+        };
+        self.core.len() == other.core.len() && files(self) == files(other)
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.content_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __repr__(&self) -> String {
+        let (files, bytes) = (self.core.len(), self.core.total_bytes());
+        format!("<Manifest: {files} files, {bytes} bytes, hash {}>", self.content_hash().short())
+    }
+}
+
+/// Walks a folder and hashes what of it is shared, on all cores.
+#[pyfunction]
+#[pyo3(signature = (liveries=None, *, extensions=None, derived_dds=false, max_entries=None, max_file_size=None))]
+pub(crate) fn scan(
+    py: Python<'_>,
+    liveries: Option<PathBuf>,
+    extensions: Option<&Bound<'_, PyAny>>,
+    derived_dds: bool,
+    max_entries: Option<usize>,
+    max_file_size: Option<u64>,
+) -> PyResult<Manifest> {
+    let rules = options::rules(extensions, derived_dds, max_entries, max_file_size)?;
+    let liveries = folder(py, liveries)?;
+    let scan = runtime::detached(py, || shell::scan(&liveries, &rules))
+        .map_err(|error| errors::folder(Some(&error.path), &error.reason))?;
+    let skipped = scan.skipped.iter().map(Skipped::from).collect();
+    Ok(Manifest { skipped, ..scan.manifest.into() })
+}
+
+/// The folder that was given, or the game's.
+pub(crate) fn folder(py: Python<'_>, given: Option<PathBuf>) -> PyResult<PathBuf> {
+    match given {
+        Some(given) => Ok(given),
+        None => runtime::detached(py, places::liveries_folder)
+            .map_err(|not_found| errors::folder(None, &not_found)),
+    }
+}
+
+/// Checks a path.
+pub(crate) fn parse_path(path: &str, list: Option<&Bound<'_, PyAny>>) -> PyResult<RelPath> {
+    RelPath::parse(path, &options::extensions(list)?)
+        .map_err(|invalid| errors::invalid_path(&invalid.path, &invalid.fault))
+}
+
+/// Reads 64 hex digits.
+pub(crate) fn parse_hash(sha256: &str) -> PyResult<ContentHash> {
+    sha256.parse().map_err(|error| PyValueError::new_err(format!("{sha256:?} is {error}")))
+}

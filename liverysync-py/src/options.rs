@@ -1,0 +1,110 @@
+//! Arguments of Python as values of the core.
+
+use std::time::Duration;
+
+use liverysync_core::{
+    conflict::{Naming, Policy},
+    path::{Extensions, RelPath},
+    select::Rules,
+};
+use pyo3::{
+    exceptions::{PyTypeError, PyValueError},
+    prelude::*,
+    types::PyString,
+};
+
+/// Longest text between the name and the digits of a conflict name, in bytes; as for the command line.
+const SUFFIX_BYTES_MAX: usize = 64;
+
+/// Any iterable of texts, but no text: its characters are hardly meant.
+pub(crate) fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if given.is_instance_of::<PyString>() {
+        return Err(PyTypeError::new_err(format!("{name} is a list of texts, not one text")));
+    }
+    given.try_iter()?.map(|item| item?.extract()).collect()
+}
+
+/// The list of extensions; `None` is the default one.
+pub(crate) fn extensions(given: Option<&Bound<'_, PyAny>>) -> PyResult<Extensions> {
+    let Some(given) = given else { return Ok(Extensions::default()) };
+    let list = Extensions::from_list(texts("extensions", given)?)
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    if list.iter().next().is_none() {
+        return Err(PyValueError::new_err(
+            "an empty list of extensions would share nothing at all",
+        ));
+    }
+    Ok(list)
+}
+
+/// What is shared. `None` is the default.
+pub(crate) fn rules(
+    list: Option<&Bound<'_, PyAny>>,
+    derived_dds: bool,
+    max_entries: Option<usize>,
+    max_file_size: Option<u64>,
+) -> PyResult<Rules> {
+    let defaults = Rules::default();
+    Ok(Rules {
+        extensions: extensions(list)?,
+        derived_dds,
+        entries_max: count("max_entries", max_entries, defaults.entries_max)?,
+        file_bytes_max: count("max_file_size", max_file_size, defaults.file_bytes_max)?,
+        ..defaults
+    })
+}
+
+/// How conflict names are made. `None` is the default.
+pub(crate) fn naming(suffix: Option<&str>, extensions: Extensions) -> PyResult<Naming> {
+    let Some(suffix) = suffix else { return Ok(Naming { extensions, ..Naming::default() }) };
+    let fits = !suffix.is_empty()
+        && suffix.len() <= SUFFIX_BYTES_MAX
+        && !suffix.contains('/')
+        && RelPath::parse(&format!("a/decals{suffix}00000000.png"), &Extensions::default()).is_ok();
+    if !fits {
+        return Err(PyValueError::new_err(format!(
+            "a conflict suffix is 1 to {SUFFIX_BYTES_MAX} bytes that may stand in a file name"
+        )));
+    }
+    Ok(Naming { suffix: suffix.to_owned(), extensions })
+}
+
+/// The policy that a word stands for.
+pub(crate) fn policy(word: &str) -> PyResult<Policy> {
+    let known = Policy::WORDS.iter().find(|(known, _)| *known == word);
+    known.map(|(_, policy)| *policy).ok_or_else(|| {
+        let words = Policy::WORDS.map(|(word, _)| word).join(", ");
+        PyValueError::new_err(format!("there is no policy {word:?}; there are: {words}"))
+    })
+}
+
+/// A number of at least one: nothing here is unlimited.
+pub(crate) fn count<T: Default + PartialEq>(
+    name: &str,
+    given: Option<T>,
+    default: T,
+) -> PyResult<T> {
+    match given {
+        Some(zero) if zero == T::default() => {
+            Err(PyValueError::new_err(format!("{name} is at least 1; 0 does not mean unlimited")))
+        }
+        Some(number) => Ok(number),
+        None => Ok(default),
+    }
+}
+
+/// A span in seconds.
+pub(crate) fn seconds(name: &str, given: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(given)
+        .map_err(|_| PyValueError::new_err(format!("{name} is a number of seconds, not {given}")))
+}
+
+/// A span in seconds that is more than none.
+pub(crate) fn limit(name: &str, given: Option<f64>, default: Duration) -> PyResult<Duration> {
+    match given.map(|given| seconds(name, given)).transpose()? {
+        Some(Duration::ZERO) => {
+            Err(PyValueError::new_err(format!("{name} is more than 0; 0 does not mean unlimited")))
+        }
+        given => Ok(given.unwrap_or(default)),
+    }
+}

@@ -1,0 +1,272 @@
+//! Where Rust works and Python waits.
+//!
+//! The GIL is let go of wherever Rust works or waits. One tokio runtime serves the whole process; it is made when it is
+//! first needed and stays until the process ends.
+//!
+//! **asyncio.** `pyo3-async-runtimes` makes a future of the running loop out of a future of Rust; cancelling one drops the
+//! other. It would print a traceback where the loop has been closed before the future is done. [`QuietLoop`] stands
+//! before the loop and drops such a late result: nobody waits for it.
+//!
+//! **The end of the interpreter.** A thread that takes the GIL while the interpreter is taken down ends the process or
+//! crashes it. So every way back to Python is counted ([`Visit`]), and the hook [`shut_down`], which `atexit` calls, closes
+//! the door, stops what runs, and waits for those on their way. Whoever comes later is not let in: a result is dropped, and
+//! a thread of Python's that waits in Rust waits for ever, as the interpreter itself makes its daemon threads do.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    thread::{self, ThreadId},
+    time::{Duration, Instant},
+};
+
+use pyo3::{
+    exceptions::PyRuntimeError,
+    prelude::*,
+    types::{PyDict, PyTuple},
+};
+use pyo3_async_runtimes::{
+    TaskLocals,
+    generic::{self, ContextExt},
+    get_running_loop,
+};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
+
+/// How long a wait may go on before signals are looked at: how late Ctrl-C may be.
+const SIGNALS: Duration = Duration::from_millis(50);
+
+/// How long the end of the interpreter waits for what runs.
+const SHUT_DOWN: Duration = Duration::from_secs(2);
+
+/// How often [`shut_down`] looks whether all have left.
+const POLL: Duration = Duration::from_millis(1);
+
+/// Set when the interpreter ends.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Threads in Rust that go back to Python.
+static VISITS: AtomicUsize = AtomicUsize::new(0);
+
+/// The thread that ends the interpreter. It is never kept from going back.
+static LAST_THREAD: OnceLock<ThreadId> = OnceLock::new();
+
+/// What has to be stopped when the interpreter ends.
+static RUNNING: Mutex<Vec<(u64, StopFn)>> = Mutex::new(Vec::new());
+
+/// Stops something; what it returns is done when it has stopped.
+type StopFn = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// The runtime, and the process that it was made in: its threads are not there in a forked one.
+static RUNTIME: OnceLock<(Runtime, u32)> = OnceLock::new();
+
+/// The runtime's handle.
+pub(crate) fn handle() -> PyResult<&'static Handle> {
+    if RUNTIME.get().is_none() {
+        let made = Builder::new_multi_thread().enable_all().thread_name("liverysync").build()?;
+        // Another thread may have been faster; then this one goes.
+        if let Err((spare, _)) = RUNTIME.set((made, std::process::id())) {
+            spare.shutdown_background();
+        }
+    }
+    match RUNTIME.get() {
+        Some((runtime, process)) if *process == std::process::id() => Ok(runtime.handle()),
+        _ => Err(PyRuntimeError::new_err(
+            "liverysync was used before this process was forked; use it after the fork, or start processes with `spawn`",
+        )),
+    }
+}
+
+/// A thread on its way back to Python.
+struct Visit;
+
+impl Visit {
+    /// `None` once the interpreter ends.
+    fn begin() -> Option<Self> {
+        VISITS.fetch_add(1, Ordering::SeqCst);
+        let visit = Self;
+        (!CLOSED.load(Ordering::SeqCst)).then_some(visit)
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        VISITS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Lets go of the GIL while `work` runs.
+pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
+    let visit = Visit::begin();
+    py.detach(|| {
+        let result = work();
+        if CLOSED.load(Ordering::SeqCst) && LAST_THREAD.get() != Some(&thread::current().id()) {
+            if visit.is_some() {
+                VISITS.fetch_sub(1, Ordering::SeqCst);
+            }
+            loop {
+                thread::park();
+            }
+        }
+        result
+    })
+}
+
+/// Waits for a future, without the GIL and with an eye on signals. A signal's exception drops the future.
+pub(crate) fn block_on<T: Send>(
+    py: Python<'_>,
+    future: impl Future<Output = T> + Send,
+) -> PyResult<T> {
+    let handle = handle()?;
+    let mut future = Box::pin(future);
+    loop {
+        let waited =
+            detached(py, || handle.block_on(async { timeout(SIGNALS, &mut future).await }));
+        match waited {
+            Ok(result) => return Ok(result),
+            Err(_) => py.check_signals()?,
+        }
+    }
+}
+
+/// A future of the running asyncio loop. `reply` makes the Python value of what `future` gave.
+pub(crate) fn awaitable<'py, T: Send + 'static>(
+    py: Python<'py>,
+    future: impl Future<Output = T> + Send + 'static,
+    reply: fn(Python<'_>, T) -> PyResult<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    handle()?;
+    let event_loop = QuietLoop { event_loop: get_running_loop(py)?.unbind() };
+    let locals = TaskLocals::new(Bound::new(py, event_loop)?.into_any());
+    generic::future_into_py_with_locals::<Tokio, _, _>(py, locals, async move {
+        Ok(Reply { value: future.await, reply })
+    })
+}
+
+/// A value that becomes Python's once the GIL is there.
+struct Reply<T> {
+    value: T,
+    reply: fn(Python<'_>, T) -> PyResult<Py<PyAny>>,
+}
+
+impl<'py, T> IntoPyObject<'py> for Reply<T> {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        (self.reply)(py, self.value).map(|value| value.into_bound(py))
+    }
+}
+
+/// The part of an asyncio loop that results come back through.
+#[pyclass(frozen)]
+struct QuietLoop {
+    event_loop: Py<PyAny>,
+}
+
+#[pymethods]
+impl QuietLoop {
+    fn create_future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.event_loop.bind(py).call_method0("create_future")
+    }
+
+    #[pyo3(signature = (*args, **kwargs))]
+    fn call_soon_threadsafe(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let event_loop = self.event_loop.bind(py);
+        match event_loop.call_method("call_soon_threadsafe", args, kwargs) {
+            Err(error) if !event_loop.call_method0("is_closed")?.is_truthy()? => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Our runtime, for `pyo3-async-runtimes`.
+struct Tokio;
+
+impl generic::Runtime for Tokio {
+    type JoinError = JoinError;
+    type JoinHandle = JoinHandle<()>;
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(future: F) -> JoinHandle<()> {
+        spawn(future)
+    }
+
+    /// What it is given takes the GIL.
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) -> JoinHandle<()> {
+        Handle::current().spawn_blocking(move || {
+            if let Some(_visit) = Visit::begin() {
+                work();
+            }
+        })
+    }
+}
+
+impl ContextExt for Tokio {
+    fn scope<F, R>(_locals: TaskLocals, future: F) -> Pin<Box<dyn Future<Output = R> + Send>>
+    where
+        F: Future<Output = R> + Send + 'static,
+    {
+        // Nothing of ours awaits a future of Python, which is what the locals are for.
+        Box::pin(future)
+    }
+
+    fn get_task_locals() -> Option<TaskLocals> {
+        None
+    }
+}
+
+fn spawn<F: Future<Output = ()> + Send + 'static>(future: F) -> JoinHandle<()> {
+    let Some((runtime, _)) = RUNTIME.get() else {
+        unreachable!("`awaitable` makes the runtime first");
+    };
+    runtime.spawn(future)
+}
+
+/// Something that runs, and is stopped when the interpreter ends.
+#[derive(Debug)]
+pub(crate) struct Registered(u64);
+
+/// Remembers how to stop something.
+pub(crate) fn register(stop: StopFn) -> Registered {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push((number, stop));
+    Registered(number)
+}
+
+/// Stops everything that runs and lets nobody back in. `atexit` calls it.
+#[pyfunction]
+fn shut_down(py: Python<'_>) {
+    let _at_first = LAST_THREAD.set(thread::current().id());
+    CLOSED.store(true, Ordering::SeqCst);
+    let running = std::mem::take(&mut *RUNNING.lock().unwrap_or_else(PoisonError::into_inner));
+    let Ok(handle) = handle() else { return };
+    py.detach(move || {
+        let deadline = Instant::now() + SHUT_DOWN;
+        let stops: Vec<_> = running.into_iter().map(|(_, stop)| handle.spawn(stop())).collect();
+        for stop in stops {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let _stopped = handle.block_on(async { timeout(left, stop).await });
+        }
+        while VISITS.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+            thread::sleep(POLL);
+        }
+    });
+}
+
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let shut_down = wrap_pyfunction!(shut_down, module)?;
+    module.py().import("atexit")?.call_method1("register", (&shut_down,))?;
+    module.add_function(shut_down)
+}
