@@ -7,6 +7,7 @@
 
 mod bench;
 mod process;
+mod python;
 mod steps;
 mod test;
 mod windows;

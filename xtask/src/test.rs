@@ -10,6 +10,7 @@ use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::Passed;
 use crate::process::{read, run, run_watched};
+use crate::python;
 use crate::steps::{Outcome, Report, Step, Tally};
 use crate::windows;
 use crate::workspace::Workspace;
@@ -33,6 +34,7 @@ const STEPS: &[Step] = &[
     Step { name: "build", about: "programs, examples and benches build", run: build },
     Step { name: "tests", about: "unit, property, simulator and end-to-end tests", run: tests },
     Step { name: "doctests", about: "the examples in the documentation", run: doctests },
+    Step { name: "python", about: "the Python wheel, its types and its tests", run: python::step },
     Step { name: "windows", about: "the Windows program, under Wine", run: windows::step },
 ];
 
@@ -137,14 +139,14 @@ fn tools(workspace: &Workspace) -> Result<Outcome> {
             Err(error) => wrong.push(format!("{error:#}: {remedy}")),
         }
     }
-    if let Err(error) = python(workspace) {
+    if let Err(error) = python_version(workspace) {
         wrong.push(format!("{error:#}"));
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\nerror: "));
     Ok(Outcome::Done)
 }
 
-fn python(workspace: &Workspace) -> Result<()> {
+fn python_version(workspace: &Workspace) -> Result<()> {
     let (major, minor) = PYTHON;
     let wanted = || {
         format!("the tests talk to peers written in Python: needs python3 {major}.{minor} or newer")

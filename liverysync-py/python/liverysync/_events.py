@@ -1,0 +1,48 @@
+"""From the objects of docs/json.md to classes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownEvent:
+    """An event that this version has no class for."""
+
+    name: str
+    """Its name, such as `in_step`."""
+    fields: dict[str, Any]
+    """Its fields, as docs/json.md describes them."""
+
+
+def event_name(cls: type) -> str:
+    """The name in docs/json.md: `InStep` is `in_step`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+def decoder(classes: Iterable[type]) -> Callable[[str], Any]:
+    """A function from the JSON text of an event to its object. Fields that a class does not know are left out."""
+    known = {event_name(cls): (cls, {field.name: field.metadata.get("of") for field in fields(cls)}) for cls in classes}
+
+    def decode(text: str) -> Any:
+        values: dict[str, Any] = json.loads(text)
+        name = values.pop("event")
+        if name not in known:
+            return UnknownEvent(name, values)
+        cls, items = known[name]
+        return cls(**{key: _value(items[key], value) for key, value in values.items() if key in items})
+
+    return decode
+
+
+def _value(item: type | None, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    if item is None:
+        return tuple(value)
+    names: tuple[str, ...] = item.__match_args__  # type: ignore[attr-defined]
+    return tuple(item(**{name: one[name] for name in names}) for one in value)

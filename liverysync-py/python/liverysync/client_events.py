@@ -1,0 +1,280 @@
+"""What `Client.events` tells: one class per row of the table "Client" in docs/json.md, under the same names.
+
+Texts may come from other people: escape them before you show them. New events and new fields may come; an event without
+a class here is an `UnknownEvent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
+
+from liverysync._events import UnknownEvent, decoder
+
+__all__ = [
+    "ClientEvent",
+    "Connected",
+    "Disconnected",
+    "FileSent",
+    "FolderUnreadable",
+    "InStep",
+    "Installed",
+    "Missed",
+    "Plan",
+    "PlannedConflict",
+    "PlannedFile",
+    "PlannedRefusal",
+    "ReceiveFailed",
+    "Received",
+    "Receiving",
+    "Scanned",
+    "SendFailed",
+    "Sent",
+    "ServerError",
+    "SessionBegan",
+    "SessionEnded",
+    "Skipped",
+    "Standing",
+    "UnknownEvent",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """The server greeted."""
+
+    server: Literal["liverysync", "protocol-1"]
+    """`protocol-1` is a server of the old kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected:
+    """There is no connection, or an attempt has failed."""
+
+    reason: str
+    retry_in_seconds: float
+    """When it is tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderUnreadable:
+    """The liveries folder cannot be walked."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """The folder was walked for the first time, or shares other files than before."""
+
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Something in the folder is not shared. It is said once."""
+
+    path: str
+    """As it stands on the disk."""
+    kind: str
+    """As `liverysync.Skipped.kind`."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionBegan:
+    """A session has begun."""
+
+    sync_id: str
+    role: Literal["source", "target"]
+    """What this PC is in it."""
+    peer: str | None
+    """Who is at the other end; `None` where the server does not say."""
+    files: int | None
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiving:
+    """A file has begun to arrive."""
+
+    sync_id: str
+    path: str
+    bytes: int
+    """Size of the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A piece has arrived. Left out when the reader is slow."""
+
+    sync_id: str
+    bytes: int
+    """Size of the piece."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A piece has left. Left out when the reader is slow."""
+
+    sync_id: str
+    bytes: int
+    """Size of the piece."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSent:
+    """A whole file has left."""
+
+    sync_id: str
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A file is in place."""
+
+    sync_id: str
+    path: str
+    bytes: int
+    backup: str | None
+    """Where what it replaced lies, below the liveries folder."""
+    copied: bool
+    """Whether it was copied on this PC and not downloaded."""
+    kept_as: str | None
+    """The second name that what it replaced has got."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendFailed:
+    """A file could not be sent."""
+
+    sync_id: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveFailed:
+    """A file did not arrive or could not be put in place. What was there still is."""
+
+    sync_id: str
+    path: str
+    reason: str
+    declined: bool
+    """Whether it is refused for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded:
+    """A session has ended."""
+
+    sync_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerError:
+    """The server reports an error."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How this PC stands to the union."""
+
+    missing: int
+    """Files that are still to come."""
+    missing_bytes: int
+    wanted: int
+    """Files that others still need this PC for."""
+    withheld: int
+    """Files that will not come as things are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InStep:
+    """This PC holds the union, and nobody needs anything more from it."""
+
+    files: int
+    bytes: int
+    conflicts: tuple[str, ...]
+    """Paths of this PC's files that have a conflict name."""
+    withheld: int
+    """Files of the union that will not come as things are."""
+    certain: bool
+    """`False` where a server of the old kind has only been seen to be quiet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """The reader was so slow that events were left out here."""
+
+    events: int
+    """How many."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file that would come or go."""
+
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedConflict:
+    """A file that would be replaced."""
+
+    path: str
+    kept_as: str
+    """The name under which this PC's own would live on."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRefusal:
+    """A file of the union that this PC would refuse."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a dry run has found out."""
+
+    receive: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
+    conflicts: tuple[PlannedConflict, ...] = field(metadata={"of": PlannedConflict})
+    send: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
+    refuse: tuple[PlannedRefusal, ...] = field(metadata={"of": PlannedRefusal})
+
+
+_Known: TypeAlias = (
+    Connected
+    | Disconnected
+    | FileSent
+    | FolderUnreadable
+    | InStep
+    | Installed
+    | Missed
+    | Plan
+    | ReceiveFailed
+    | Received
+    | Receiving
+    | Scanned
+    | SendFailed
+    | Sent
+    | ServerError
+    | SessionBegan
+    | SessionEnded
+    | Skipped
+    | Standing
+)
+
+ClientEvent: TypeAlias = _Known | UnknownEvent
+"""Any event of a client."""
+
+decode: Callable[[str], ClientEvent] = decoder(get_args(_Known))

@@ -1,0 +1,210 @@
+"""The scan and the pure decisions."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import pickle
+import threading
+from pathlib import Path
+
+import pytest
+
+import liverysync
+from conftest import MakeFolder
+from liverysync import Conflict, Entry, Manifest, UnionEntry
+
+SHA = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def entry(path: str, content: bytes = b"abc", mtime: float | None = None) -> Entry:
+    return Entry(path, len(content), sha256(content), mtime)
+
+
+def manifest(*files: tuple[str, bytes]) -> Manifest:
+    return Manifest([entry(path, content) for path, content in files])
+
+
+def test_a_scan_lists_what_is_shared_and_why_the_rest_is_not(make_folder: MakeFolder) -> None:
+    folder = make_folder(
+        "Liveries",
+        {"T/decals.png": b"abc", "T/a.json": b"{}", "T/decals_0.dds": b"cache", "T/run.exe": b"no"},
+    )
+    scanned = liverysync.scan(folder)
+    assert [found.path for found in scanned] == ["T/a.json", "T/decals.png"]
+    assert len(scanned) == 2 and scanned.total_bytes == 5
+    decals = scanned.entries[1]
+    assert (decals.size, decals.sha256) == (3, SHA)
+    assert decals.mtime == pytest.approx((folder / "T/decals.png").stat().st_mtime, abs=1e-6)
+    assert {(skipped.path, skipped.kind) for skipped in scanned.skipped} == {
+        ("T/decals_0.dds", "cache"),
+        ("T/run.exe", "extension"),
+    }
+    assert all(skipped.reason for skipped in scanned.skipped)
+    assert len(liverysync.scan(str(folder), extensions={".JSON"})) == 1
+    assert len(liverysync.scan(folder, derived_dds=True)) == 3
+    assert liverysync.scan(folder, max_entries=1).skipped[-1].kind == "too_many"
+    assert liverysync.scan(folder, max_file_size=2).total_bytes == 2
+
+
+def test_the_manifest_hash_is_that_of_protocol_1() -> None:
+    made = manifest(("T/decals.png", b"abc"))
+    listed = f'[{{"rel_path":"T/decals.png","size":3,"sha256":"{SHA}"}}]'
+    assert made.hash == sha256(listed.encode())
+
+
+def test_manifests_are_equal_when_they_hold_the_same_files() -> None:
+    one = Manifest([entry("a.png", mtime=1.0), entry("b.png", b"b")])
+    two = Manifest([entry("b.png", b"b"), entry("a.png", mtime=2.0)])
+    assert one == two and hash(one) == hash(two) and one.hash == two.hash
+    assert one != manifest(("a.png", b"abc")) and one != manifest(("A.png", b"abc"), ("b.png", b"b"))
+    assert one != "something else"
+    assert list(one) == list(one.entries) and one.entries is one.entries
+    assert entry("b.png", b"b") in one
+    assert repr(one).startswith("<Manifest: 2 files, 4 bytes, hash ")
+
+
+def test_entries_are_values() -> None:
+    made = entry("a.png", mtime=1.5)
+    assert made == entry("a.png", mtime=1.5) and hash(made) == hash(entry("a.png", mtime=1.5))
+    assert made != entry("a.png")
+    assert repr(made) == f"Entry(path='a.png', size=3, sha256='{SHA}', mtime=1.5)"
+    match made:
+        case Entry(path, size, sha, mtime):
+            assert (path, size, sha, mtime) == ("a.png", 3, SHA, 1.5)
+        case _:
+            pytest.fail("an entry can be taken apart")
+    with pytest.raises(AttributeError):
+        setattr(made, "path", "b.png")
+
+
+def test_what_cannot_lie_together_is_no_manifest() -> None:
+    for second in ["T/DECALS.png", "T/decals.png/x.png"]:
+        with pytest.raises(liverysync.InvalidPath) as caught:
+            manifest(("T/decals.png", b"abc"), (second, b"abc"))
+        assert caught.value.path == second
+        assert "T/decals.png" in caught.value.reason
+
+
+def test_diff_says_what_is_missing_different_and_extra() -> None:
+    have = manifest(("a.png", b"a"), ("B.png", b"mine"), ("c.png", b"c"))
+    want = manifest(("A.png", b"a"), ("b.png", b"theirs"), ("d.png", b"d"))
+    found = liverysync.diff(have=have, want=want)
+    assert found
+    assert found.missing == (entry("d.png", b"d"),)
+    assert found.different == ((entry("B.png", b"mine"), entry("b.png", b"theirs")),)
+    assert found.extra == (entry("c.png", b"c"),)
+    assert not liverysync.diff(have, have)
+
+
+def test_merge_gives_both_contents_a_name() -> None:
+    one, two = manifest(("T/d.png", b"1"), ("only.png", b"x")), manifest(("T/d.png", b"2"))
+    union = liverysync.merge([one, two, two])
+    conflict_path = f"T/d__CONFLICT__{sha256(b'2')[:8]}.png"
+    assert union.conflicts == (Conflict(1, "T/d.png", conflict_path), Conflict(2, "T/d.png", conflict_path))
+    assert union.entries == (
+        UnionEntry("only.png", 1, sha256(b"x"), None, (0,)),
+        UnionEntry("T/d.png", 1, sha256(b"1"), None, (0,)),
+        UnionEntry(conflict_path, 1, sha256(b"2"), None, (1, 2)),
+    )
+    assert union.refused == ()
+    assert [missing.path for missing in liverysync.diff(two, union.manifest).missing] == [
+        "only.png",
+        conflict_path,
+    ]
+    assert liverysync.merge([]).entries == ()
+    assert union.hash != union.manifest.hash
+
+
+def test_a_policy_decides_who_keeps_the_name() -> None:
+    contents = sorted([b"1", b"2"], key=sha256)
+    late = Manifest([entry("d.png", contents[1], 1.0)]), Manifest([entry("d.png", contents[0], 2.0)])
+    keeps = {
+        policy: next(found.holders for found in liverysync.merge(late, policy=policy).entries if found.path == "d.png")
+        for policy in ("established", "lowest-hash", "newest-mtime")
+    }
+    assert keeps == {"established": (0,), "lowest-hash": (1,), "newest-mtime": (1,)}
+    with pytest.raises(ValueError, match="there are: established, lowest-hash, newest-mtime"):
+        liverysync.merge(late, policy="loudest")  # type: ignore[arg-type]
+
+
+def test_what_cannot_join_the_union_is_refused() -> None:
+    file, folder = manifest(("x.png", b"1")), manifest(("x.png/y.png", b"2"))
+    (refused,) = liverysync.merge([file, folder]).refused
+    assert (refused.member, refused.path) == (1, "x.png/y.png")
+    assert "x.png is a file" in refused.reason
+
+
+def test_conflict_names() -> None:
+    name = liverysync.conflict_name
+    assert name("T/decals.png", SHA, taken=()) == "T/decals__CONFLICT__ba7816bf.png"
+    assert name("T/decals.png", SHA.upper(), ["t/DECALS__conflict__ba7816bf.png"]) == "T/decals__CONFLICT__ba7816bf_1.png"
+    assert name("T/decals.png", SHA, suffix="-rival-") == "T/decals-rival-ba7816bf.png"
+    assert name("T/model.abc", SHA, extensions=["abc"]) == "T/model__CONFLICT__ba7816bf.abc"
+    with pytest.raises(ValueError, match="64 hex digits"):
+        name("T/decals.png", "ba7816bf")
+    with pytest.raises(ValueError, match="suffix"):
+        name("T/decals.png", SHA, suffix="a/b")
+    with pytest.raises(TypeError, match="not one text"):
+        name("T/decals.png", SHA, taken="T/decals.png")
+
+
+def test_paths_are_checked() -> None:
+    liverysync.check_path("#2/Décals.png")
+    liverysync.check_path("T/model.abc", extensions=["abc"])
+    for path, reason in [
+        ("../x.png", "`.` or `..`"),
+        ("T/con.png", "device name"),
+        ("T/x.exe", "not on the list of extensions"),
+        ("T/\u202egnp.png", "reading direction"),
+    ]:
+        with pytest.raises(liverysync.InvalidPath, match=reason) as caught:
+            liverysync.check_path(path)
+        error = caught.value
+        assert isinstance(error, ValueError) and isinstance(error, liverysync.LiverySyncError)
+        assert error.path == path and error.reason in str(error)
+        assert str(error).isprintable()
+        again = pickle.loads(pickle.dumps(error))
+        assert (again.path, again.reason) == (error.path, error.reason)
+
+
+@pytest.mark.parametrize("extensions", [[], ["p/ng"], [""]])
+def test_a_list_of_extensions_must_make_sense(extensions: list[str]) -> None:
+    with pytest.raises(ValueError):
+        liverysync.check_path("a.png", extensions)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(liverysync.FolderError) as caught:
+        liverysync.scan(tmp_path / "nowhere")
+    assert isinstance(caught.value, OSError)
+    assert caught.value.path == tmp_path / "nowhere"
+
+
+def test_no_game_means_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with pytest.raises(liverysync.FolderError, match="no liveries folder was found"):
+        liverysync.liveries_folder()
+
+
+async def test_a_scan_lets_others_work(make_folder: MakeFolder) -> None:
+    folder = make_folder("big", {f"T/{number}.png": bytes(200_000) for number in range(100)})
+    running = threading.Event()
+    turns = 0
+
+    def scan() -> Manifest:
+        running.set()
+        return liverysync.scan(folder)
+
+    scanning = asyncio.create_task(asyncio.to_thread(scan))
+    while not scanning.done():
+        await asyncio.sleep(0)
+        turns += running.is_set()
+    assert len(await scanning) == 100
+    # A scan that kept the GIL would leave next to no turns.
+    assert turns > 20

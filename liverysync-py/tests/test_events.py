@@ -1,0 +1,89 @@
+"""Events as classes, compared with docs/json.md."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import get_args
+
+import pytest
+
+import liverysync
+from liverysync import client_events, server_events
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "json.md"
+
+
+def documented(heading: str) -> dict[str, list[str]]:
+    """The table below a heading: names of events, names of their fields."""
+    sections = DOCUMENTATION.read_text("utf-8").split("\n## ")
+    (section,) = (section for section in sections if section.startswith(heading + "\n"))
+    rows = (line.split("|") for line in section.splitlines() if line.startswith("| `"))
+    return {row[1].strip(" `"): re.findall(r"`(\w+)`", row[2]) for row in rows}
+
+
+def classes(module: ModuleType) -> dict[str, list[str]]:
+    """The event classes of a module: names of events, names of their fields."""
+    known = get_args(module._Known)
+    for cls in known:
+        assert cls.__name__ in module.__all__
+        assert cls.__doc__ and cls.__dataclass_params__.frozen
+    return {
+        re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(): [field.name for field in dataclasses.fields(cls)]
+        for cls in known
+    }
+
+
+def test_each_event_of_a_client_has_its_class() -> None:
+    assert classes(client_events) == documented("Client")
+
+
+def test_each_event_of_a_server_has_its_class() -> None:
+    events = documented("Server")
+    # Printed by the command before the server has anything to tell; `Server.port` says it.
+    assert events.pop("listening") == ["address", "port"]
+    assert classes(server_events) == events
+
+
+def test_an_event_is_made_from_its_json() -> None:
+    event = client_events.decode('{"event":"in_step","files":3,"bytes":7,"conflicts":["a.png"],"withheld":0,"certain":true}')
+    match event:
+        case client_events.InStep(files=files, conflicts=conflicts):
+            assert (files, conflicts) == (3, ("a.png",))
+        case _:
+            pytest.fail(f"{event} is another")
+    plan = client_events.decode(
+        json.dumps(
+            {
+                "event": "plan",
+                "receive": [{"path": "a.png", "bytes": 1, "new": 2}],
+                "conflicts": [{"path": "b.png", "kept_as": "c.png"}],
+                "send": [],
+                "refuse": [{"path": "con.png", "reason": "no"}],
+            }
+        )
+    )
+    assert plan == client_events.Plan(
+        receive=(client_events.PlannedFile("a.png", 1),),
+        conflicts=(client_events.PlannedConflict("b.png", "c.png"),),
+        send=(),
+        refuse=(client_events.PlannedRefusal("con.png", "no"),),
+    )
+    left_out = [{"path": "x", "kind": "name", "reason": "no"}]
+    told = server_events.decode(
+        json.dumps({"event": "manifest", "name": "Aoi", "files": 1, "bytes": 2, "left_out": left_out})
+    )
+    assert isinstance(told, server_events.Manifest)
+    assert told.left_out == (liverysync.Skipped("x", "name", "no"),)
+
+
+def test_what_is_new_does_no_harm() -> None:
+    assert client_events.decode('{"event":"sneezed","loudly":true}') == client_events.UnknownEvent(
+        "sneezed", {"loudly": True}
+    )
+    assert server_events.decode('{"event":"source_silent","name":"Aoi","files":1,"mood":"bad"}') == (
+        server_events.SourceSilent(name="Aoi", files=1)
+    )
