@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use liverysync_core::{
     conflict,
-    path::{Extensions, fold},
+    path::{RelPath, fold},
     time::UnixTime,
     union,
 };
@@ -91,7 +91,7 @@ fn conflict_name(
     let taken: BTreeSet<_> = taken.iter().map(|name| fold(name)).collect();
     let naming = options::naming(suffix, options::extensions(extensions)?)?;
     let path = parse_path(path, extensions)?;
-    let is_taken = |name: &liverysync_core::path::RelPath| taken.contains(name.key().as_str());
+    let is_taken = |name: &RelPath| taken.contains(name.key().as_str());
     conflict::conflict_name(&path, parse_hash(sha256)?, &naming, is_taken)
         .map(|name| name.to_string())
         .map_err(|invalid| errors::invalid_path(&invalid.path, &invalid.fault))
@@ -112,8 +112,6 @@ fn liveries_folder(py: Python<'_>) -> PyResult<PathBuf> {
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("POLICIES", conflict::Policy::WORDS.map(|(word, _)| word))?;
-    module.add("CONFLICT_SUFFIX", conflict::CONFLICT_SUFFIX)?;
-    module.add("EXTENSIONS", Extensions::default().iter().collect::<Vec<_>>())?;
     module.add_function(wrap_pyfunction!(diff, module)?)?;
     module.add_function(wrap_pyfunction!(merge, module)?)?;
     module.add_function(wrap_pyfunction!(conflict_name, module)?)?;

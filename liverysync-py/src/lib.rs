@@ -1,6 +1,7 @@
 //! The native half of the Python package `liverysync`: what Rust does, in the shape that the Python half wraps.
 //!
 //! - `manifest` and `decisions` are the pure part: scan, diff, merge, names and paths.
+//! - `client`, `server` and `events` are what runs. Each wait is there twice, for asyncio and for threads, over one future.
 //! - `errors` turns errors into the exceptions of `liverysync._errors`.
 //! - `runtime` is where Rust works and Python waits: the GIL, cancellation, signals and the end of the interpreter.
 //!
@@ -8,13 +9,14 @@
 
 #![forbid(unsafe_code)]
 
+mod client;
 mod decisions;
 mod errors;
+mod events;
 mod manifest;
-#[expect(dead_code, reason = "for the client")]
 mod options;
-#[expect(dead_code, reason = "for the client")]
 mod runtime;
+mod server;
 
 use pyo3::prelude::*;
 
@@ -22,9 +24,12 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _liverysync(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<client::Client>()?;
+    module.add_class::<events::Events>()?;
     module.add_class::<manifest::Entry>()?;
     module.add_class::<manifest::Manifest>()?;
     module.add_class::<manifest::Skipped>()?;
+    module.add_class::<server::Server>()?;
     module.add_function(wrap_pyfunction!(manifest::scan, module)?)?;
     decisions::add_to(module)?;
     runtime::add_to(module)

@@ -128,7 +128,7 @@ impl Skipped {
 
 impl From<&select::Skipped> for Skipped {
     fn from(skipped: &select::Skipped) -> Self {
-        let kind = "other".to_owned();
+        let kind = skipped.reason.kind().to_owned();
         Self { path: skipped.path.clone(), kind, reason: skipped.reason.to_string() }
     }
 }

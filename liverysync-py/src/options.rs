@@ -16,6 +16,9 @@ use pyo3::{
 /// Longest text between the name and the digits of a conflict name, in bytes; as for the command line.
 const SUFFIX_BYTES_MAX: usize = 64;
 
+/// Longest name of a PC; as for the command line.
+const NAME_CHARS_MAX: usize = 64;
+
 /// Any iterable of texts, but no text: its characters are hardly meant.
 pub(crate) fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if given.is_instance_of::<PyString>() {
@@ -106,5 +109,19 @@ pub(crate) fn limit(name: &str, given: Option<f64>, default: Duration) -> PyResu
             Err(PyValueError::new_err(format!("{name} is more than 0; 0 does not mean unlimited")))
         }
         given => Ok(given.unwrap_or(default)),
+    }
+}
+
+/// What others call this PC: as given, or the host name.
+pub(crate) fn name(given: Option<&str>) -> PyResult<String> {
+    let host = || gethostname::gethostname().to_string_lossy().into_owned();
+    let name = given.map_or_else(host, str::to_owned);
+    match (name.trim(), given) {
+        ("", None) => Ok("unnamed".to_owned()),
+        ("", Some(_)) => Err(PyValueError::new_err("a name has at least one character")),
+        (name, _) if name.chars().count() > NAME_CHARS_MAX => {
+            Err(PyValueError::new_err(format!("a name has at most {NAME_CHARS_MAX} characters")))
+        }
+        (name, _) => Ok(name.to_owned()),
     }
 }

@@ -13,9 +13,10 @@
 //! a thread of Python's that waits in Rust waits for ever, as the interpreter itself makes its daemon threads do.
 
 use std::{
+    collections::BTreeMap,
     pin::Pin,
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, ThreadId},
@@ -57,7 +58,7 @@ static VISITS: AtomicUsize = AtomicUsize::new(0);
 static LAST_THREAD: OnceLock<ThreadId> = OnceLock::new();
 
 /// What has to be stopped when the interpreter ends.
-static RUNNING: Mutex<Vec<(u64, StopFn)>> = Mutex::new(Vec::new());
+static RUNNING: Mutex<BTreeMap<u64, StopFn>> = Mutex::new(BTreeMap::new());
 
 /// Stops something; what it returns is done when it has stopped.
 type StopFn = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
@@ -233,16 +234,73 @@ fn spawn<F: Future<Output = ()> + Send + 'static>(future: F) -> JoinHandle<()> {
     runtime.spawn(future)
 }
 
-/// Something that runs, and is stopped when the interpreter ends.
-#[derive(Debug)]
-pub(crate) struct Registered(u64);
+/// Something that runs until it is stopped. Clones are the same thing.
+pub(crate) trait Stop: Clone + Send + Sync + 'static {
+    /// Stops it. Dropping the future does not keep it from stopping.
+    fn stop(&self) -> impl Future<Output = ()> + Send;
+}
 
-/// Remembers how to stop something.
-pub(crate) fn register(stop: StopFn) -> Registered {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push((number, stop));
-    Registered(number)
+/// Something of Python's that runs. It stops when Python forgets it, and when the interpreter ends.
+#[derive(Debug)]
+pub(crate) struct Held<T: Stop> {
+    pub(crate) inner: T,
+    number: u64,
+}
+
+impl<T: Stop> Held<T> {
+    pub(crate) fn new(inner: T) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        Self { inner, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// Starts it, and remembers that it runs.
+    pub(crate) fn start<E>(&self, start: impl FnOnce(&T) -> Result<(), E>) -> Result<(), E> {
+        // Before it starts: should the interpreter end meanwhile, one that never ran is stopped in no time.
+        let inner = self.inner.clone();
+        let stop: StopFn = Box::new(move || {
+            let inner = inner.clone();
+            Box::pin(async move { inner.stop().await })
+        });
+        running().insert(self.number, stop);
+        start(&self.inner)
+    }
+
+    /// Stops it, whether anybody waits for the end or not.
+    pub(crate) fn stop(&self) -> PyResult<JoinHandle<()>> {
+        let (inner, number) = (self.inner.clone(), self.number);
+        Ok(handle()?.spawn(async move {
+            inner.stop().await;
+            running().remove(&number);
+        }))
+    }
+}
+
+/// Starts something where it may wait for disks and names. It starts even if nobody waits for it.
+pub(crate) fn starting<T: Stop, E: Send + 'static>(
+    held: &Arc<Held<T>>,
+    start: fn(&T) -> Result<(), E>,
+) -> PyResult<impl Future<Output = Result<(), E>> + Send + use<T, E>> {
+    let held = Arc::clone(held);
+    let starting = handle()?.spawn_blocking(move || held.start(start));
+    Ok(async move {
+        match starting.await {
+            Ok(started) => started,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    })
+}
+
+impl<T: Stop> Drop for Held<T> {
+    fn drop(&mut self) {
+        if running().contains_key(&self.number) {
+            // Without a runtime it does not run either.
+            let _stopping = self.stop();
+        }
+    }
+}
+
+fn running() -> MutexGuard<'static, BTreeMap<u64, StopFn>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Stops everything that runs and lets nobody back in. `atexit` calls it.
@@ -250,11 +308,11 @@ pub(crate) fn register(stop: StopFn) -> Registered {
 fn shut_down(py: Python<'_>) {
     let _at_first = LAST_THREAD.set(thread::current().id());
     CLOSED.store(true, Ordering::SeqCst);
-    let running = std::mem::take(&mut *RUNNING.lock().unwrap_or_else(PoisonError::into_inner));
+    let running = std::mem::take(&mut *running());
     let Ok(handle) = handle() else { return };
     py.detach(move || {
         let deadline = Instant::now() + SHUT_DOWN;
-        let stops: Vec<_> = running.into_iter().map(|(_, stop)| handle.spawn(stop())).collect();
+        let stops: Vec<_> = running.into_values().map(|stop| handle.spawn(stop())).collect();
         for stop in stops {
             let left = deadline.saturating_duration_since(Instant::now());
             let _stopped = handle.block_on(async { timeout(left, stop).await });

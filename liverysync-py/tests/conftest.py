@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,3 +40,11 @@ def files(folder: Path) -> dict[str, bytes]:
         for path in found
         if path.relative_to(folder).parts[0] != ".backup"
     }
+
+
+def program() -> str:
+    """The command-line program, which `cargo xtask test` builds."""
+    found = os.environ.get("LIVERYSYNC_PROGRAM")
+    if found is None:
+        pytest.skip("LIVERYSYNC_PROGRAM names no liverysync program")
+    return found

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 __all__ = [
+    "AlreadyStarted",
+    "CannotStart",
     "ConnectionLost",
     "FolderBusy",
     "FolderError",
     "InvalidPath",
-    "ListenError",
     "LiverySyncError",
     "NotRunning",
     "TimedOut",
@@ -52,7 +53,11 @@ class ConnectionLost(LiverySyncError, ConnectionError):
 
 
 class NotRunning(LiverySyncError, RuntimeError):
-    """It has not been started, or it has been stopped. A client or server runs once."""
+    """It has not been started, or it has been stopped."""
+
+
+class AlreadyStarted(LiverySyncError, RuntimeError):
+    """It was started before. A client or server runs once: make a new one."""
 
 
 class FolderError(LiverySyncError, OSError):
@@ -76,5 +81,5 @@ class FolderBusy(FolderError):
     """Another client on this PC already syncs the folder."""
 
 
-class ListenError(LiverySyncError, OSError):
-    """A server cannot listen on its address and port."""
+class CannotStart(LiverySyncError, OSError):
+    """A client or server cannot start, because the system does not let it: the port is in use, say. `errno` says why."""

@@ -1,16 +1,18 @@
 """The native half of `liverysync`. Its names that are not offered by `liverysync` itself are private."""
 
 import os
-from collections.abc import Iterable, Iterator
+from asyncio import Future
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 __all__ = [
-    "CONFLICT_SUFFIX",
-    "EXTENSIONS",
+    "Client",
     "Entry",
+    "Events",
     "Manifest",
     "POLICIES",
+    "Server",
     "Skipped",
     "__version__",
     "check_path",
@@ -25,9 +27,7 @@ __all__ = [
 __version__: Final[str]
 """Version of the package."""
 
-POLICIES: Final[tuple[str, ...]]
-CONFLICT_SUFFIX: Final[str]
-EXTENSIONS: Final[list[str]]
+POLICIES: Final[list[str]]
 
 @final
 class Entry:
@@ -199,3 +199,38 @@ def merge(
     str,
 ]: ...
 def shut_down() -> None: ...
+
+@final
+class Events:
+    """Reads events: wait until there is one, then take it. So none is lost when a wait is cancelled."""
+
+    def ready_async(self) -> Future[bool]: ...
+    def ready(self, seconds: float | None) -> bool: ...
+    def take(self) -> str | None: ...
+
+@final
+class Client:
+    """A client, for `liverysync.Client` and `liverysync.blocking.Client`."""
+
+    def __new__(cls, options: Mapping[str, Any]) -> Client: ...
+    def start(self) -> None: ...
+    def start_async(self) -> Future[None]: ...
+    def stop(self) -> None: ...
+    def stop_async(self) -> Future[None]: ...
+    def sync(self, timeout: float | None) -> tuple[str, str | None]: ...
+    def sync_async(self, timeout: float | None) -> Future[tuple[str, str | None]]: ...
+    def events(self) -> Events: ...
+
+@final
+class Server:
+    """A server, for `liverysync.Server` and `liverysync.blocking.Server`."""
+
+    def __new__(cls, options: Mapping[str, Any]) -> Server: ...
+    def start(self) -> None: ...
+    def start_async(self) -> Future[None]: ...
+    def stop(self) -> None: ...
+    def stop_async(self) -> Future[None]: ...
+    @property
+    def address(self) -> tuple[str, int] | None: ...
+    def status(self) -> str: ...
+    def events(self) -> Events: ...

@@ -1,0 +1,372 @@
+"""Client and server in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+import liverysync
+from conftest import MakeFolder, files, program, put
+from liverysync import Client, Server, client_events, server_events
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server("127.0.0.1", 0) as running:
+        yield running
+
+
+def client(server: Server, name: str, liveries: Path) -> Client:
+    return Client("127.0.0.1", server.port, name=name, liveries=liveries, settle_seconds=0.05, retry_first_seconds=0.1)
+
+
+async def test_two_clients_and_a_server_in_one_loop(server: Server, make_folder: MakeFolder) -> None:
+    aoi = make_folder("aoi", {"A/decals.png": b"aoi", "S/decals.png": b"first"})
+    ben = make_folder("ben", {"B/decals.json": b"{}", "S/decals.png": b"second"})
+    async with client(server, "Aoi", aoi) as one:
+        first = await one.sync(timeout=30)
+        assert (first.files, first.received_files, first.certain) == (2, 0, True)
+        async with client(server, "Ben", ben) as two:
+            report = await two.sync(timeout=30)
+            await one.sync(timeout=30)
+            status = server.status()
+    assert files(aoi) == files(ben)
+    (conflict,) = report.conflicts
+    assert conflict.startswith("S/decals__CONFLICT__")
+    assert files(ben)[conflict] == b"second" and files(ben)["S/decals.png"] == b"first"
+    assert (report.files, report.bytes) == (4, sum(map(len, files(ben).values())))
+    assert report.received_files == 2 and report.received_bytes == 8 and report.seconds > 0
+    assert report.plan is None
+    assert liverysync.scan(aoi) == liverysync.scan(ben)
+    assert status.files == 4 and status.conflicts == (conflict,)
+    assert [(member.name, member.files, member.missing, member.in_step) for member in status.members] == [
+        ("Aoi", 4, (), True),
+        ("Ben", 4, (), True),
+    ]
+    assert status.members[0].program == "liverysync"
+    assert status.members[0].address.startswith("127.0.0.1")
+    assert status.union_hash == liverysync.merge([liverysync.scan(aoi)]).hash
+
+
+async def test_events_tell_what_happens(server: Server, make_folder: MakeFolder) -> None:
+    aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben")
+    told = server.events()
+    async with client(server, "Aoi", aoi) as one:
+        await one.sync(timeout=30)
+        two = client(server, "Ben", ben)
+        before_the_start = two.events()
+        async with two:
+            await two.sync(timeout=30)
+            at_two = [event async for event in until(before_the_start, client_events.InStep)]
+    assert isinstance(at_two[0], client_events.Scanned)
+    (installed,) = (event for event in at_two if isinstance(event, client_events.Installed))
+    assert (installed.path, installed.bytes, installed.backup, installed.copied) == ("A/decals.png", 3, None, False)
+    async for _rest in before_the_start:
+        pass
+    with pytest.raises(StopAsyncIteration):
+        await anext(before_the_start)
+    await server.stop()
+    at_server = [event async for event in told]
+    assert [event.name for event in at_server if isinstance(event, server_events.Joined)] == ["Aoi", "Ben"]
+    assert {event.name for event in at_server if isinstance(event, server_events.Left)} >= {"Aoi", "Ben"}
+    assert not any(isinstance(event, liverysync.client_events.UnknownEvent) for event in [*at_two, *at_server])
+
+
+async def until(
+    events: liverysync.EventStream[client_events.ClientEvent], last: type
+) -> AsyncIterator[client_events.ClientEvent]:
+    async for event in events:
+        yield event
+        if isinstance(event, last):
+            return
+
+
+async def test_several_readers_see_the_same(server: Server, make_folder: MakeFolder) -> None:
+    async with client(server, "Aoi", make_folder("aoi", {"A/a.png": b"a"})) as one:
+        readers = [one.events(), one.events()]
+        await one.sync(timeout=30)
+    seen = [[event async for event in reader] for reader in readers]
+    assert seen[0] and seen[0] == seen[1]
+
+
+async def test_a_cancelled_wait_loses_no_event(server: Server, make_folder: MakeFolder) -> None:
+    one = client(server, "Aoi", make_folder("aoi", {"A/a.png": b"a"}))
+    patient, impatient = one.events(), one.events()
+    got = []
+    async with one:
+        syncing = asyncio.ensure_future(one.sync(timeout=30))
+        while not syncing.done():
+            waiting = asyncio.ensure_future(anext(impatient))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            try:
+                got.append(await waiting)
+            except asyncio.CancelledError:
+                pass
+        await syncing
+    got += [event async for event in impatient]
+    assert got == [event async for event in patient]
+
+
+async def test_a_cancelled_sync_only_stops_waiting(make_folder: MakeFolder) -> None:
+    folder = make_folder("aoi", {"A/a.png": b"a"})
+    async with Client("127.0.0.1", unused_port(), name="Aoi", liveries=folder) as one:
+        events = one.events()
+        syncing = asyncio.create_task(one.sync(timeout=30))
+        async for event in events:
+            if isinstance(event, client_events.Disconnected):
+                break
+        syncing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await syncing
+        with pytest.raises(liverysync.Unreachable):
+            await one.sync()
+
+
+async def test_leaving_by_cancellation_leaves_no_temp_file(server: Server, make_folder: MakeFolder) -> None:
+    big = {f"A/{number}.png": os.urandom(3_000_000) for number in range(12)}
+    aoi, ben = make_folder("aoi", big), make_folder("ben")
+    async with client(server, "Aoi", aoi) as one:
+        await one.sync(timeout=30)
+        two = client(server, "Ben", ben)
+        events = two.events()
+
+        async def syncing() -> None:
+            async with two:
+                await two.sync()
+
+        task = asyncio.create_task(syncing())
+        async for event in events:
+            if isinstance(event, client_events.Received):
+                break
+        assert (ben / ".tmp").exists(), "it has to be in the middle of a file"
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not (ben / ".tmp").exists()
+    assert all(big[path] == content for path, content in files(ben).items())
+    assert len(files(ben)) < len(big)
+
+
+async def test_a_second_cancellation_stops_the_client_too(server: Server, make_folder: MakeFolder) -> None:
+    folder = make_folder("aoi", {"A/a.png": b"a"})
+    one = client(server, "Aoi", folder)
+    inside = asyncio.Event()
+
+    async def running() -> None:
+        async with one:
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(running())
+    await inside.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await one.stop()
+    # The folder is free again.
+    async with client(server, "Aoi", folder) as again:
+        await again.sync(timeout=30)
+
+
+async def test_a_start_that_was_cancelled_does_not_go_on(server: Server, make_folder: MakeFolder) -> None:
+    folder = make_folder("aoi")
+    one = client(server, "Aoi", folder)
+    starting = asyncio.create_task(one.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await one.stop()
+    with pytest.raises(liverysync.NotRunning):
+        await one.sync()
+    async with client(server, "Aoi", folder):
+        pass
+
+
+async def test_time_runs_out(make_folder: MakeFolder) -> None:
+    async with Client("127.0.0.1", unused_port(), name="Aoi", liveries=make_folder("aoi")) as one:
+        with pytest.raises(liverysync.TimedOut, match="timed out after 0.2 s") as caught:
+            await one.sync(timeout=0.2)
+        assert isinstance(caught.value, TimeoutError) and isinstance(caught.value, liverysync.LiverySyncError)
+        with pytest.raises(liverysync.Unreachable) as unreachable:
+            await one.sync()
+        assert isinstance(unreachable.value, ConnectionError)
+        with pytest.raises(ValueError, match="timeout is a number of seconds"):
+            await one.sync(timeout=-1)
+
+
+async def test_what_cannot_start_says_why(server: Server, make_folder: MakeFolder, tmp_path: Path) -> None:
+    taken = Server("127.0.0.1", server.port)
+    with pytest.raises(liverysync.CannotStart, match="cannot listen") as caught:
+        await taken.start()
+    assert caught.value.errno == errno.EADDRINUSE
+    with pytest.raises(liverysync.NotRunning):
+        taken.port
+    with pytest.raises(liverysync.AlreadyStarted):
+        await server.start()
+
+    missing = client(server, "Aoi", tmp_path / "nowhere")
+    with pytest.raises(liverysync.FolderError) as folder:
+        await missing.start()
+    assert folder.value.path == tmp_path / "nowhere"
+    (tmp_path / "nowhere").mkdir()
+    # What failed for good reason can be tried again.
+    async with missing:
+        with pytest.raises(liverysync.FolderBusy):
+            await client(server, "Ben", tmp_path / "nowhere").start()
+    with pytest.raises(liverysync.AlreadyStarted):
+        await missing.start()
+    with pytest.raises(liverysync.NotRunning):
+        await missing.sync()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": " "},
+        {"name": "x" * 65},
+        {"settle_seconds": 0},
+        {"rescan_seconds": -1.0},
+        {"retry_max_seconds": float("nan")},
+        {"max_entries": 0},
+        {"max_file_size": 0},
+        {"extensions": []},
+    ],
+)
+def test_options_of_a_client_must_make_sense(tmp_path: Path, wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        Client("127.0.0.1", liveries=tmp_path, **wrong)  # type: ignore[arg-type]
+
+
+def test_options_of_a_server_must_make_sense() -> None:
+    wrong: list[dict[str, object]] = [{"conflict_policy": "loudest"}, {"conflict_suffix": "/"}, {"max_sessions": 0}]
+    for options in wrong:
+        with pytest.raises(ValueError):
+            Server(**options)  # type: ignore[arg-type]
+    with pytest.raises(OverflowError):
+        Server(port=70_000)
+
+
+async def test_a_dry_run_changes_nothing_and_has_a_plan(server: Server, make_folder: MakeFolder) -> None:
+    aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben", {"B/b.png": b"ben"})
+    async with client(server, "Aoi", aoi) as one:
+        await one.sync(timeout=30)
+        async with Client("127.0.0.1", server.port, name="Ben", liveries=ben, dry_run=True) as two:
+            plan = (await two.sync(timeout=30)).plan
+    assert plan is not None
+    assert plan.receive == (client_events.PlannedFile("A/decals.png", 3),)
+    assert plan.send == (client_events.PlannedFile("B/b.png", 3),)
+    assert list(files(ben)) == ["B/b.png"]
+
+
+async def test_a_client_against_the_programs_server(make_folder: MakeFolder) -> None:
+    aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben", {"B/b.png": b"ben"})
+    running = await asyncio.create_subprocess_exec(
+        program(), "server", "--host", "127.0.0.1", "--port", "0", "--json",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert running.stdout is not None
+        listening = json.loads(await running.stdout.readline())
+        one, two = (
+            Client("127.0.0.1", listening["port"], name=name, liveries=folder, settle_seconds=0.05)
+            for name, folder in [("Aoi", aoi), ("Ben", ben)]
+        )
+        async with one, two:
+            while files(aoi) != files(ben):
+                await asyncio.gather(one.sync(timeout=30), two.sync(timeout=30))
+    finally:
+        running.kill()
+        await running.communicate()
+    assert set(files(aoi)) == {"A/decals.png", "B/b.png"}
+
+
+async def test_the_allow_list_is_kept_to(make_folder: MakeFolder, tmp_path: Path) -> None:
+    allowed = tmp_path / "allowed.txt"
+    allowed.write_text("A\n", "utf-8")
+    aoi, ben = make_folder("aoi", {"A/a.png": b"a", "B/b.png": b"b"}), make_folder("ben")
+    async with Server("127.0.0.1", 0, data=tmp_path / "league", allow_list=allowed) as server:
+        async with client(server, "Aoi", aoi) as one, client(server, "Ben", ben) as two:
+            await one.sync(timeout=30)
+            report = await two.sync(timeout=30)
+            (missing,) = server.status().members[1].missing
+    assert (report.files, report.withheld) == (1, 1)
+    assert missing.path == "B/b.png" and missing.bytes == 1
+    assert missing.withheld is not None and "allow list" in missing.withheld
+    assert (tmp_path / "league").is_dir()
+
+
+async def test_a_new_file_is_there_after_the_next_sync(server: Server, make_folder: MakeFolder) -> None:
+    aoi, ben = make_folder("aoi", {"A/a.png": b"a"}), make_folder("ben")
+    async with client(server, "Aoi", aoi) as one, client(server, "Ben", ben) as two:
+        await one.sync(timeout=30)
+        await two.sync(timeout=30)
+        put(aoi, "A/new.png", b"new")
+        await one.sync(timeout=30)
+        await two.sync(timeout=30)
+        assert files(ben)["A/new.png"] == b"new"
+
+
+async def test_a_hundred_syncs_leave_nothing_behind(server: Server, make_folder: MakeFolder) -> None:
+    folder = make_folder("aoi", {"A/a.png": b"a"})
+
+    async def rounds(number: int) -> None:
+        for _ in range(number):
+            async with client(server, "Aoi", folder) as one:
+                events = one.events()
+                await one.sync(timeout=30)
+                async for _event in events:
+                    break
+
+    # The first ones fill caches and start threads.
+    await rounds(10)
+    before = held()
+    await rounds(90)
+    after = held()
+    for what, number in after.items():
+        assert number <= before[what] + ALLOWED[what], f"{what}: {before} -> {after}"
+
+
+ALLOWED = {"objects": 100, "descriptors": 2, "threads": 4, "kilobytes": 6000}
+
+
+def held() -> dict[str, int]:
+    """What this process holds."""
+    gc.collect()
+    held = {"objects": len(gc.get_objects())}
+    if os.path.exists("/proc/self/status"):
+        fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        held["descriptors"] = len(os.listdir("/proc/self/fd"))
+        held["threads"] = int(fields["Threads"])
+        held["kilobytes"] = int(fields["VmRSS"].split()[0])
+    return held
+
+
+async def test_a_sync_lets_the_loop_run(server: Server, make_folder: MakeFolder) -> None:
+    folder = make_folder("aoi", {f"A/{number}.png": os.urandom(1_000_000) for number in range(30)})
+    turns = 0
+    async with client(server, "Aoi", folder) as one:
+        syncing = asyncio.ensure_future(one.sync(timeout=30))
+        while not syncing.done():
+            await asyncio.sleep(0)
+            turns += 1
+        await syncing
+    assert turns > 100
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
