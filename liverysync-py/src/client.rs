@@ -96,7 +96,7 @@ pub(crate) struct Client(Arc<Held<shell::Client>>);
 impl Client {
     #[new]
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let options: Options<'_> = options.extract()?;
+        let options: Options<'_> = options::extract(options)?;
         let core = options.core(py)?;
         let liveries = folder(py, options.liveries)?;
         let mut made = ClientOptions::new(options.host, options.port, liveries);

@@ -8,7 +8,7 @@ use liverysync_core::{
     select::Rules,
 };
 use pyo3::{
-    exceptions::{PyTypeError, PyValueError},
+    exceptions::{PyOverflowError, PyTypeError, PyValueError},
     prelude::*,
     types::PyString,
 };
@@ -124,4 +124,23 @@ pub(crate) fn name(given: Option<&str>) -> PyResult<String> {
         }
         (name, _) => Ok(name.to_owned()),
     }
+}
+
+/// Reads a dictionary of options. One of a wrong type or size is named.
+pub(crate) fn extract<'py, T>(given: &Bound<'py, PyAny>) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
+{
+    let py = given.py();
+    given.extract().map_err(|error: PyErr| {
+        let Some(cause) = error.cause(py) else { return error };
+        let text = error.value(py).to_string();
+        let name = text.rsplit('.').next().unwrap_or_default();
+        let text = format!("{name}: {}", cause.value(py));
+        if cause.is_instance_of::<PyOverflowError>(py) {
+            PyValueError::new_err(text)
+        } else {
+            PyTypeError::new_err(text)
+        }
+    })
 }

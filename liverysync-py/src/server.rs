@@ -112,7 +112,7 @@ pub(crate) struct Server(Arc<Held<shell::Server>>);
 impl Server {
     #[new]
     fn new(options: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let options: Options<'_> = options.extract()?;
+        let options: Options<'_> = options::extract(options)?;
         let core = options.core()?;
         let Options { host, port, data, allow_list, .. } = options;
         let options = ServerOptions { data, allow_list, core, ..ServerOptions::new(host, port) };

@@ -30,7 +30,7 @@ def client(server: Server, name: str, liveries: Path) -> Client:
 
 async def test_two_clients_and_a_server_in_one_loop(server: Server, make_folder: MakeFolder) -> None:
     aoi = make_folder("aoi", {"A/decals.png": b"aoi", "S/decals.png": b"first"})
-    ben = make_folder("ben", {"B/decals.json": b"{}", "S/decals.png": b"second"})
+    ben = make_folder("ben", {"B/decals.png": b"{}", "S/decals.png": b"second"})
     async with client(server, "Aoi", aoi) as one:
         first = await one.sync(timeout=30)
         assert (first.files, first.received_files, first.certain) == (2, 0, True)
@@ -66,7 +66,7 @@ async def test_events_tell_what_happens(server: Server, make_folder: MakeFolder)
         async with two:
             await two.sync(timeout=30)
             at_two = [event async for event in until(before_the_start, client_events.InStep)]
-    assert isinstance(at_two[0], client_events.Scanned)
+    assert {type(event) for event in at_two} >= {client_events.Scanned, client_events.Connected, client_events.SyncBegan}
     (installed,) = (event for event in at_two if isinstance(event, client_events.Installed))
     assert (installed.path, installed.bytes, installed.backup, installed.copied) == ("A/decals.png", 3, None, False)
     async for _rest in before_the_start:
@@ -250,16 +250,17 @@ def test_options_of_a_client_must_make_sense(tmp_path: Path, wrong: dict[str, ob
 
 
 def test_options_of_a_server_must_make_sense() -> None:
-    wrong: list[dict[str, object]] = [{"conflict_policy": "loudest"}, {"conflict_suffix": "/"}, {"max_sessions": 0}]
+    wrong: list[dict[str, object]] = [{"conflict_policy": "loudest"}, {"conflict_suffix": "/"}, {"max_sessions": 0}, {"port": 70_000}, {"max_sessions": -1}]
     for options in wrong:
         with pytest.raises(ValueError):
             Server(**options)  # type: ignore[arg-type]
-    with pytest.raises(OverflowError):
-        Server(port=70_000)
+    with pytest.raises(TypeError, match="^max_sessions: 'str' object"):
+        Server(max_sessions="many")  # type: ignore[arg-type]
 
 
 async def test_a_dry_run_changes_nothing_and_has_a_plan(server: Server, make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben", {"B/b.png": b"ben"})
+    os.utime(ben / "B/b.png", (1e9, 1e9))
     async with client(server, "Aoi", aoi) as one:
         await one.sync(timeout=30)
         async with Client("127.0.0.1", server.port, name="Ben", liveries=ben, dry_run=True) as two:

@@ -36,6 +36,7 @@ __all__ = [
     "SessionEnded",
     "Skipped",
     "Standing",
+    "SyncBegan",
     "UnknownEvent",
 ]
 
@@ -183,6 +184,14 @@ class ServerError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncBegan:
+    """Somebody waits in `sync`. What is said from here on is about what the folder holds now."""
+
+    connected: bool
+    """Whether there is a connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How this PC stands to the union."""
 
@@ -272,6 +281,7 @@ _Known: TypeAlias = (
     | SessionEnded
     | Skipped
     | Standing
+    | SyncBegan
 )
 
 ClientEvent: TypeAlias = _Known | UnknownEvent
