@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""A league's bot: it posts what changes and answers who is missing what.
+
+    python examples/league_bot.py serve --port 9239                     is the league's server, and knows how everybody stands
+    python examples/league_bot.py join HOST --liveries Liveries         keeps a folder in step with a server that runs elsewhere
+    python examples/league_bot.py join HOST --liveries Liveries --once  ends when the folder is in step
+
+It needs no chat library: `Chat` prints what the bot posts and reads questions from standard input. Put the league's chat in
+its place; with discord.py, `post` is `await channel.send(text)`, and `questions` yields `message.content` of each message
+that `on_message` puts into a queue. Nothing else here knows of a chat.
+
+Names and paths come from other people, so `safe` takes out what would act on a terminal or a chat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import liverysync
+from liverysync import client_events, server_events
+
+HELP = "`!missing`: who is missing what. `!status`: how the league stands."
+
+PATHS_SHOWN = 5
+"""A post is to be read by people."""
+
+PAUSE_SECONDS = 2.0
+"""Changes come in bursts; what comes within this time is one post."""
+
+
+class Chat:
+    """Standard output and input, in place of a chat."""
+
+    async def post(self, text: str) -> None:
+        print(text, flush=True)
+
+    async def questions(self) -> AsyncIterator[str]:
+        loop = asyncio.get_running_loop()
+        lines: asyncio.Queue[str] = asyncio.Queue()
+
+        def read() -> None:
+            # A thread that the end of the program need not wait for; it works on Windows too.
+            rest = b""
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                while chunk := os.read(0, 4096):
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    for line in whole:
+                        loop.call_soon_threadsafe(lines.put_nowait, line.decode("utf-8", "replace").strip())
+
+        threading.Thread(target=read, daemon=True).start()
+        while True:
+            yield await lines.get()
+
+
+def safe(text: str) -> str:
+    """Text of other people, without what would act on a terminal or mean something to a chat."""
+    return "".join(c if c.isprintable() and c not in "`@" else "?" for c in text)
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count} bytes"
+
+
+def listed(paths: list[str]) -> str:
+    """The first few paths."""
+    rest = f" and {len(paths) - PATHS_SHOWN} more" if len(paths) > PATHS_SHOWN else ""
+    return ", ".join(f"`{safe(path)}`" for path in paths[:PATHS_SHOWN]) + rest
+
+
+def liveries(paths: list[str]) -> str:
+    """The liveries that paths belong to, with the number of files."""
+    counted = Counter(path.split("/")[0] for path in paths)
+    return ", ".join(f"{safe(livery)} ({files} files)" for livery, files in counted.most_common(PATHS_SHOWN))
+
+
+def who_is_missing_what(status: liverysync.Status) -> str:
+    """The answer to `!missing`."""
+    lines = []
+    for member in status.members:
+        coming = [file for file in member.missing if file.withheld is None]
+        never = [file for file in member.missing if file.withheld is not None]
+        if coming:
+            total = size(sum(file.bytes for file in coming))
+            lines.append(f"{safe(member.name)} is missing {len(coming)} files, {total}: {listed([f.path for f in coming])}")
+        for file in never[:PATHS_SHOWN]:
+            lines.append(f"{safe(member.name)} will not get `{safe(file.path)}`: {file.withheld}")
+    return "\n".join(lines) if lines else "Nobody is missing anything."
+
+
+def how_it_stands(status: liverysync.Status) -> str:
+    """The answer to `!status`."""
+    names = ", ".join(safe(member.name) for member in status.members) or "nobody"
+    conflicts = f" Conflict copies: {listed(list(status.conflicts))}." if status.conflicts else ""
+    return f"{status.files} files, {size(status.bytes)}. Here: {names}.{conflicts}"
+
+
+def server_news(event: liverysync.ServerEvent) -> str | None:
+    """What an event of a server is worth a post."""
+    match event:
+        case server_events.Joined(name=name):
+            return f"{safe(name)} is here."
+        case server_events.Left(name=name):
+            return f"{safe(name)} has left."
+        case server_events.Conflict(name=name, path=path, conflict_path=conflict_path):
+            return f"{safe(name)} has another `{safe(path)}`: everybody gets it as `{safe(conflict_path)}`."
+        case server_events.SessionEnded(target=target, installed=installed) if installed:
+            return f"{safe(target)} got {installed} files."
+        case server_events.TargetFault(name=name, path=path, reason=reason):
+            return f"{safe(name)} cannot take `{safe(path)}`: {safe(reason)}"
+        case server_events.InStep(clients=clients, files=files) if clients > 1:
+            return f"All {clients} are in step: {files} files."
+        case _:
+            return None
+
+
+async def run_server(chat: Chat, options: argparse.Namespace) -> None:
+    """Is the league's server."""
+    server = liverysync.Server(options.host, options.port, allow_list=options.allow_list)
+    events = server.events()
+    async with server:
+        await chat.post(f"The league's server listens at {server.address}:{server.port}.")
+
+        async def answer() -> None:
+            async for question in chat.questions():
+                match question:
+                    case "!missing":
+                        await chat.post(who_is_missing_what(server.status()))
+                    case "!status":
+                        await chat.post(how_it_stands(server.status()))
+                    case "!help":
+                        await chat.post(HELP)
+
+        answering = asyncio.create_task(answer())
+        try:
+            async for event in events:
+                news = server_news(event)
+                if news is not None:
+                    await chat.post(news)
+        finally:
+            answering.cancel()
+
+
+async def run_client(chat: Chat, options: argparse.Namespace) -> None:
+    """Keeps a folder in step."""
+    client = liverysync.Client(options.host, options.port, name=options.name, liveries=options.liveries)
+    events = client.events()
+    async with client:
+        posting = asyncio.create_task(post_what_came(chat, events))
+        try:
+            report = await client.sync(timeout=options.timeout)
+            await chat.post(f"In step: {report.files} files, {size(report.bytes)}, after {report.seconds:.1f} s.")
+            if report.conflicts:
+                await chat.post(f"Conflict copies: {listed(list(report.conflicts))}")
+            if not options.once:
+                await posting
+        finally:
+            # The events end, and with them the posting.
+            await client.stop()
+            await posting
+
+
+async def post_what_came(chat: Chat, events: liverysync.EventStream[liverysync.ClientEvent]) -> None:
+    """Posts what comes, a burst at a time."""
+    came: list[str] = []
+
+    async def post() -> None:
+        if came:
+            await chat.post(f"New or changed: {liveries(came)}")
+            came.clear()
+
+    while True:
+        try:
+            event = await asyncio.wait_for(anext(events), PAUSE_SECONDS if came else None)
+        except asyncio.TimeoutError:
+            await post()
+            continue
+        except StopAsyncIteration:
+            await post()
+            return
+        match event:
+            case client_events.Installed(path=path):
+                came.append(path)
+            case client_events.ReceiveFailed(path=path, reason=reason):
+                await chat.post(f"`{safe(path)}` did not arrive: {safe(reason)}")
+            case client_events.Disconnected(reason=reason, retry_in_seconds=seconds):
+                await chat.post(f"No connection ({safe(reason)}); trying again in {seconds:.0f} s.")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="A league's bot without a chat.")
+    modes = parser.add_subparsers(dest="mode", required=True)
+    serve = modes.add_parser("serve", help="be the league's server")
+    serve.add_argument("--host", default="0.0.0.0")
+    serve.add_argument("--port", type=int, default=9239)
+    serve.add_argument("--allow-list")
+    join = modes.add_parser("join", help="keep a folder in step with a server")
+    join.add_argument("host")
+    join.add_argument("--port", type=int, default=9239)
+    join.add_argument("--name", default="bot")
+    join.add_argument("--liveries", help="default: the game's folder")
+    join.add_argument("--once", action="store_true", help="end when the folder is in step")
+    join.add_argument("--timeout", type=float, help="seconds; default: as long as it takes")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
+    try:
+        asyncio.run((run_server if options.mode == "serve" else run_client)(Chat(), options))
+    except liverysync.LiverySyncError as error:
+        print(f"error: {safe(str(error))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Client and server without asyncio."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import liverysync
+from conftest import MakeFolder, files
+from liverysync import blocking, client_events, server_events
+
+
+@pytest.fixture
+def server() -> Iterator[blocking.Server]:
+    with blocking.Server("127.0.0.1", 0) as running:
+        yield running
+
+
+def test_two_clients_and_a_server(server: blocking.Server, make_folder: MakeFolder) -> None:
+    aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben", {"B/decals.png": b"ben"})
+    told = server.events(timeout=30)
+    with blocking.Client("127.0.0.1", server.port, name="Aoi", liveries=aoi, settle_seconds=0.05) as one:
+        one.sync(timeout=30)
+        with blocking.Client("127.0.0.1", server.port, name="Ben", liveries=ben, settle_seconds=0.05) as two:
+            events = two.events()
+            report = two.sync(timeout=30)
+            one.sync(timeout=30)
+            assert [member.name for member in server.status().members] == ["Aoi", "Ben"]
+    assert report.files == 2 and files(aoi) == files(ben)
+    assert "A/decals.png" in [event.path for event in events if isinstance(event, client_events.Installed)]
+    server.stop()
+    assert {event.name for event in told if isinstance(event, server_events.Joined)} == {"Aoi", "Ben"}
+
+
+def test_waiting_for_an_event_may_time_out(server: blocking.Server, make_folder: MakeFolder) -> None:
+    events = server.events(timeout=0.05)
+    with pytest.raises(liverysync.TimedOut, match="no event within 0.05 s"):
+        next(events)
+    with blocking.Client("127.0.0.1", server.port, name="Aoi", liveries=make_folder("aoi")) as one:
+        events.timeout = 30
+        assert isinstance(next(events), server_events.Joined)
+        one.stop()
+        one.stop()
+        with pytest.raises(liverysync.NotRunning):
+            one.sync()
+
+
+def test_waiting_lets_other_threads_work(server: blocking.Server, make_folder: MakeFolder) -> None:
+    got: list[server_events.ServerEvent] = []
+    reader = threading.Thread(target=lambda: got.extend(server.events()))
+    # A thread that kept the GIL while it waits would stop everything here.
+    reader.start()
+    with blocking.Client("127.0.0.1", server.port, name="Aoi", liveries=make_folder("aoi")) as one:
+        one.sync(timeout=30)
+    server.stop()
+    reader.join(timeout=30)
+    assert not reader.is_alive()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
+def test_control_c_ends_a_wait(server: blocking.Server) -> None:
+    events = server.events()
+    timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(events)
+    timer.join()
