@@ -93,8 +93,9 @@ async def test_several_readers_see_the_same(server: Server, make_folder: MakeFol
     async with client(server, "Aoi", make_folder("aoi", {"A/a.png": b"a"})) as one:
         readers = [one.events(), one.events()]
         await one.sync(timeout=30)
-    seen = [[event async for event in reader] for reader in readers]
-    assert seen[0] and seen[0] == seen[1]
+    first, second = readers
+    seen = [event async for event in first]
+    assert seen and seen == [event async for event in second]
 
 
 async def test_a_cancelled_wait_loses_no_event(server: Server, make_folder: MakeFolder) -> None:
@@ -320,20 +321,23 @@ async def test_a_new_file_is_there_after_the_next_sync(server: Server, make_fold
 
 
 async def test_a_hundred_syncs_leave_nothing_behind(server: Server, make_folder: MakeFolder) -> None:
-    folder = make_folder("aoi", {"A/a.png": b"a"})
+    folders = [make_folder(f"pc{number}", {"A/a.png": b"a"}) for number in range(5)]
+
+    async def once(folder: Path) -> None:
+        async with client(server, folder.name, folder) as one:
+            events = one.events()
+            await one.sync(timeout=30)
+            async for _event in events:
+                break
 
     async def rounds(number: int) -> None:
         for _ in range(number):
-            async with client(server, "Aoi", folder) as one:
-                events = one.events()
-                await one.sync(timeout=30)
-                async for _event in events:
-                    break
+            await asyncio.gather(*map(once, folders))
 
     # The first ones fill caches and start threads.
-    await rounds(10)
+    await rounds(4)
     before = held()
-    await rounds(90)
+    await rounds(20)
     after = held()
     for what, number in after.items():
         assert number <= before[what] + ALLOWED[what], f"{what}: {before} -> {after}"
