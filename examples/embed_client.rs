@@ -7,10 +7,10 @@
 
 #![expect(clippy::print_stdout, reason = "an example talks to its user")]
 
-use std::{env, error::Error};
+use std::{env, error::Error, time::Duration};
 
 use liverysync::{
-    client::{Client, ClientOptions},
+    client::{Client, ClientOptions, Step},
     core::{client::Event, text::escape},
 };
 
@@ -25,23 +25,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut options = ClientOptions::new(host, port.parse()?, folder);
     options.core.name = "embedded".to_owned();
-    let mut client = Client::start(options)?;
-    while let Some(event) = client.next_event().await {
-        match event {
-            Event::Connected { .. } => println!("connected"),
-            Event::Disconnected { reason, retry_in } => {
+    let client = Client::new(options);
+    client.start()?;
+    let mut syncing = client.begin_sync(Some(Duration::from_secs(600)));
+    let report = loop {
+        match syncing.next().await {
+            Step::Event(Event::Connected { .. }) => println!("connected"),
+            Step::Event(Event::Disconnected { reason, retry_in }) => {
                 println!("no link: {}; again in {} s", escape(&reason), retry_in.as_secs_f32());
             }
-            Event::Installed { path, bytes, .. } => {
+            Step::Event(Event::Installed { path, bytes, .. }) => {
                 println!("got {} ({bytes} bytes)", escape(path.as_str()));
             }
-            Event::InStep { files, bytes, .. } => {
-                println!("in step: {files} files, {bytes} bytes");
-                break;
-            }
-            _ => {}
+            Step::Event(_) => {}
+            Step::Done(report) => break report,
+            Step::Failed(error) => return Err(error.into()),
         }
-    }
+    };
+    println!("in step: {} files, {} bytes", report.files, report.bytes);
     client.stop().await;
     Ok(())
 }

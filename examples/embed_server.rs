@@ -19,11 +19,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let host = arguments.next().unwrap_or_else(|| "127.0.0.1".to_owned());
     let port = arguments.next().map_or(Ok(9239), |port| port.parse())?;
 
-    let mut server = Server::bind(ServerOptions::new(host, port)).await?;
-    println!("listening on {}", server.local_addr());
+    let server = Server::new(ServerOptions::new(host, port));
+    let mut events = server.events();
+    println!("listening on {}", server.start()?);
     loop {
         let event = tokio::select! {
-            event = server.next_event() => event,
+            event = events.next() => event,
             _ = tokio::signal::ctrl_c() => None,
         };
         match event {

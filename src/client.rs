@@ -4,12 +4,18 @@ use std::{
     fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use liverysync_core::{
-    client::{ClientConfig, ClientMachine, DiskOutcome, Event, Input, Now, Output},
+    client::{
+        ClientConfig, ClientMachine, DiskOutcome, Errand, Event, Input, Now, Output, SyncError,
+        SyncReport, Terms, Verdict,
+    },
     hash::ContentHash,
     wire::{
         frame,
@@ -21,13 +27,14 @@ use tokio::{
     net::TcpStream,
     sync::{Notify, mpsc, oneshot},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
     clock::{Clock, seed, unix_time},
     disk::{Disk, Outcomes, check_writable, remove_empty_folder},
-    events::{EventSender, Running},
+    events::{Events, Hub, Source},
+    life::{Life, RanBefore},
     link::{LinkError, Outbox, split},
 };
 
@@ -89,82 +96,207 @@ pub enum ClientError {
         /// The folder.
         path: PathBuf,
     },
+    /// It was started before. A client runs once.
+    #[error("the client was started before; make a new one")]
+    RanBefore,
     /// The system gives no threads or no lock.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
 
-/// A running client. Dropping it stops it at once; [`Client::stop`] does so tidily.
+impl From<RanBefore> for ClientError {
+    fn from(_: RanBefore) -> Self {
+        Self::RanBefore
+    }
+}
+
+/// A driver's client. This is a handle: clones of it are the same client, and the last one that is
+/// dropped stops it.
 ///
 /// # Example
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use liverysync::{
-///     client::{Client, ClientOptions},
-///     core::client::Event,
-/// };
+/// use liverysync::client::{Client, ClientOptions};
 ///
-/// let mut client = Client::start(ClientOptions::new("192.168.1.50", 9239, "Liveries"))?;
-/// while let Some(event) = client.next_event().await {
-///     if let Event::InStep { files, .. } = event {
-///         println!("this PC holds all {files} files");
-///         break;
-///     }
-/// }
+/// let client = Client::new(ClientOptions::new("192.168.1.50", 9239, "Liveries"));
+/// client.start()?;
+/// let report = client.sync(None).await?;
+/// println!("this PC holds all {} files", report.files);
 /// client.stop().await;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Shared>);
+
 #[derive(Debug)]
-pub struct Client {
-    running: Running<Event>,
+struct Shared {
+    options: ClientOptions,
+    hub: Hub<Event>,
+    life: Life,
+    wishes: Arc<Wishes>,
+}
+
+/// What the handles and the running client tell each other.
+#[derive(Debug, Default)]
+struct Wishes {
+    /// Somebody waits to be in step.
+    sync: Notify,
+    /// Whether there is a connection.
+    connected: AtomicBool,
 }
 
 impl Client {
-    /// Starts a client. It walks the folder, connects, and goes on by itself until it is stopped.
+    /// Makes a client that does nothing yet.
+    #[must_use]
+    pub fn new(options: ClientOptions) -> Self {
+        let (hub, life, wishes) = (Hub::new(), Life::default(), Arc::default());
+        Self(Arc::new(Shared { options, hub, life, wishes }))
+    }
+
+    /// What happens from now on. Ask before [`Client::start`] to miss nothing.
+    #[must_use]
+    pub fn events(&self) -> Events<Event> {
+        self.0.hub.events()
+    }
+
+    /// Starts the client. It walks the folder, connects, and goes on by itself until it is stopped.
     ///
     /// # Errors
     ///
     /// Fails if the folder is not there, cannot be read or (but for a dry run) written, or is
-    /// synced by another client on this PC.
+    /// synced by another client on this PC; it can be tried again then. Fails if it was started before.
     ///
     /// # Panics
     ///
     /// Panics outside a tokio runtime.
-    pub fn start(options: ClientOptions) -> Result<Self, ClientError> {
-        let path = options.liveries.clone();
-        let folder = |reason: String| ClientError::Folder { path: path.clone(), reason };
-        let root = std::path::absolute(&path).map_err(|error| folder(error.to_string()))?;
-        match std::fs::read_dir(&root) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(folder("it is not there".to_owned()));
+    pub fn start(&self) -> Result<(), ClientError> {
+        let Shared { options, hub, life, wishes } = &*self.0;
+        life.start(|stopped| {
+            let path = options.liveries.clone();
+            let folder = |reason: String| ClientError::Folder { path: path.clone(), reason };
+            let root = std::path::absolute(&path).map_err(|error| folder(error.to_string()))?;
+            match std::fs::read_dir(&root) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(folder("it is not there".to_owned()));
+                }
+                Err(error) => return Err(folder(error.to_string())),
             }
-            Err(error) => return Err(folder(error.to_string())),
-        }
-        let lock = if options.core.dry_run {
-            None
-        } else {
-            let lock = Lock::take(&root)?;
-            check_writable(&root).map_err(|fault| folder(fault.message))?;
-            Some(lock)
-        };
-        let (disk, outcomes) = Disk::start(&root)?;
-        let running = Running::start(|events, stopped| {
-            Driver::new(options, root, disk, outcomes, events, lock).run(stopped)
-        });
-        Ok(Self { running })
+            let lock = if options.core.dry_run {
+                None
+            } else {
+                let lock = Lock::take(&root)?;
+                check_writable(&root).map_err(|fault| folder(fault.message))?;
+                Some(lock)
+            };
+            let (disk, outcomes) = Disk::start(&root)?;
+            let (events, wishes) = (hub.source(), Arc::clone(wishes));
+            let driver = Driver::new(options.clone(), root, disk, outcomes, events, wishes, lock);
+            Ok((driver.run(stopped), ()))
+        })
     }
 
-    /// The next event; `None` once the client has stopped. Safe to drop and call again.
-    pub async fn next_event(&mut self) -> Option<Event> {
-        self.running.next_event().await
+    /// Waits until this PC holds the union and nobody needs anything more from it; what lies in the
+    /// folder by now takes part. Dropping the future only ends the waiting.
+    ///
+    /// `timeout` is how long to wait at most. Without one, a server that cannot be reached is an
+    /// error at once; with one it is tried until then. A dry run ends with its plan.
+    ///
+    /// # Errors
+    ///
+    /// Says why waiting has no use. What has arrived by then stays, and the client goes on by itself.
+    pub async fn sync(&self, timeout: Option<Duration>) -> Result<SyncReport, SyncError> {
+        let mut syncing = self.begin_sync(timeout);
+        loop {
+            match syncing.next().await {
+                Step::Event(_) => {}
+                Step::Done(report) => return Ok(report),
+                Step::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    /// As [`Client::sync`], with all that happens on the way. May be asked for before
+    /// [`Client::start`]; the time counts from here.
+    #[must_use]
+    pub fn begin_sync(&self, timeout: Option<Duration>) -> Syncing {
+        let Shared { options, hub, wishes, .. } = &*self.0;
+        let host = &options.host;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let terms = Terms {
+            server: format!("{host}:{}", options.port),
+            folder: options.liveries.display().to_string(),
+            dry_run: options.core.dry_run,
+            patient: timeout.is_some(),
+        };
+        let events = hub.events();
+        let errand = Errand::new(terms, wishes.connected.load(Ordering::Relaxed));
+        wishes.sync.notify_one();
+        Syncing { client: self.clone(), events, errand, began: Instant::now(), timeout, end: None }
     }
 
     /// Stops the client: what it was receiving is removed, what it was putting in place is finished.
-    pub async fn stop(self) {
-        self.running.stop().await;
+    /// Dropping the future does not keep it from stopping.
+    pub async fn stop(&self) {
+        self.0.life.stop().await;
+    }
+}
+
+/// A sync under way: what happens, and how it ends.
+#[derive(Debug)]
+pub struct Syncing {
+    client: Client,
+    events: Events<Event>,
+    errand: Errand,
+    began: Instant,
+    timeout: Option<Duration>,
+    end: Option<Step>,
+}
+
+/// What comes next of a sync.
+#[derive(Debug)]
+pub enum Step {
+    /// Something has happened.
+    Event(Event),
+    /// It is done.
+    Done(SyncReport),
+    /// It will not be done.
+    Failed(SyncError),
+}
+
+impl Syncing {
+    /// What comes next. The event that ends it comes before its end. Safe to drop and call again.
+    pub async fn next(&mut self) -> Step {
+        if let Some(end) = self.end.take() {
+            return end;
+        }
+        if !self.client.0.life.is_running() {
+            return Step::Failed(SyncError::NotRunning);
+        }
+        let deadline = self.began + self.timeout.unwrap_or_default();
+        let event = tokio::select! {
+            biased;
+            event = self.events.next() => event,
+            () = sleep_until(deadline), if self.timeout.is_some() => {
+                let after = self.timeout.unwrap_or_default();
+                return Step::Failed(self.errand.timed_out(after));
+            }
+        };
+        let Some(event) = event else { return Step::Failed(SyncError::NotRunning) };
+        match self.errand.judge(&event, self.began.elapsed()) {
+            Verdict::GoOn => {}
+            Verdict::Done(report) => self.end = Some(Step::Done(report)),
+            Verdict::Failed(error) => self.end = Some(Step::Failed(error)),
+        }
+        Step::Event(event)
+    }
+
+    /// Whether the last event has made it fail, so that the next step is its error.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        matches!(self.end, Some(Step::Failed(_)))
     }
 }
 
@@ -267,6 +399,7 @@ enum Happening {
     LinkEnded(LinkError),
     Disk(liverysync_core::client::OpId, DiskOutcome),
     FolderChanged,
+    Sync,
     Wake,
 }
 
@@ -277,7 +410,8 @@ struct Driver {
     root: PathBuf,
     disk: Disk,
     outcomes: Outcomes,
-    events: EventSender<Event>,
+    events: Source<Event>,
+    wishes: Arc<Wishes>,
     changed: Arc<Notify>,
     watcher: Option<notify::RecommendedWatcher>,
     link: Option<Link>,
@@ -293,7 +427,8 @@ impl Driver {
         root: PathBuf,
         disk: Disk,
         outcomes: Outcomes,
-        events: EventSender<Event>,
+        events: Source<Event>,
+        wishes: Arc<Wishes>,
         lock: Option<Lock>,
     ) -> Self {
         let clock = Clock::start();
@@ -304,11 +439,11 @@ impl Driver {
             Err(error) => {
                 core.rescan = core.rescan.min(UNWATCHED_RESCAN);
                 let seconds = core.rescan.as_secs();
-                let message = format!(
+                let reason = format!(
                     "{} cannot be watched ({error}); it is walked every {seconds} s instead",
                     root.display()
                 );
-                events.send(Event::FolderUnreadable(message), false);
+                events.send(&Event::FolderUnreadable { reason });
                 None
             }
         };
@@ -320,6 +455,7 @@ impl Driver {
             disk,
             outcomes,
             events,
+            wishes,
             changed,
             watcher,
             link: None,
@@ -345,7 +481,7 @@ impl Driver {
     }
 
     /// Carries out all that the machine asks for; returns when it wants to be called again.
-    async fn drain(&mut self) -> Option<tokio::time::Instant> {
+    async fn drain(&mut self) -> Option<Instant> {
         loop {
             match self.machine.poll_output() {
                 Output::Connect => {
@@ -360,13 +496,19 @@ impl Driver {
                 }
                 Output::Transmit(message) => self.transmit(message),
                 Output::Disk(op, request) => self.disk.request(op, request),
-                Output::Event(event) => {
-                    let progress = matches!(event, Event::Received { .. } | Event::Sent { .. });
-                    self.events.send(event, progress);
-                }
+                Output::Event(event) => self.tell(&event),
                 Output::Timeout(wake) => return wake.map(|wake| self.clock.instant(wake.at)),
             }
         }
+    }
+
+    fn tell(&self, event: &Event) {
+        match event {
+            Event::Connected { .. } => self.wishes.connected.store(true, Ordering::Relaxed),
+            Event::Disconnected { .. } => self.wishes.connected.store(false, Ordering::Relaxed),
+            _ => {}
+        }
+        self.events.send(event);
     }
 
     fn transmit(&mut self, message: Message) {
@@ -383,11 +525,11 @@ impl Driver {
 
     async fn happening(
         &mut self,
-        wake: Option<tokio::time::Instant>,
+        wake: Option<Instant>,
         stopped: &mut oneshot::Receiver<()>,
     ) -> Happening {
         let room = self.disk.waiting() < DISK_BYTES_MAX;
-        let far = tokio::time::Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_secs(3600);
         let (messages, sent, ended) = match &mut self.link {
             Some(link) => (Some(&mut link.messages), Some(&mut link.sent), Some(&mut link.ended)),
             None => (None, None, None),
@@ -403,7 +545,8 @@ impl Driver {
             }
             Some(Ok(error)) = async { Some(ended?.await) } => Happening::LinkEnded(error),
             () = self.changed.notified() => Happening::FolderChanged,
-            () = tokio::time::sleep_until(wake.unwrap_or(far)) => Happening::Wake,
+            () = self.wishes.sync.notified() => Happening::Sync,
+            () = sleep_until(wake.unwrap_or(far)) => Happening::Wake,
         }
     }
 
@@ -440,6 +583,7 @@ impl Driver {
                 self.feed(Input::Disk(op, outcome));
             }
             Happening::FolderChanged => self.feed(Input::FolderChanged),
+            Happening::Sync => self.feed(Input::Sync),
             Happening::Wake => self.feed(Input::Timeout),
         }
     }

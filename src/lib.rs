@@ -19,7 +19,9 @@ mod clock;
 #[cfg(feature = "client")]
 mod disk;
 #[cfg(any(feature = "client", feature = "server"))]
-mod events;
+pub mod events;
+#[cfg(any(feature = "client", feature = "server"))]
+mod life;
 #[cfg(any(feature = "client", feature = "server"))]
 #[cfg_attr(
     not(all(feature = "client", feature = "server")),

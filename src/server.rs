@@ -9,14 +9,14 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use liverysync_core::{
-    server::{Event, Input, Output, ServerConfig, ServerMachine, parse_allow_list},
+    server::{Event, Input, Output, ServerConfig, ServerMachine, Status, parse_allow_list},
     transfer::{Relay, RelayEvent},
     union::MemberId,
     wire::{
@@ -33,7 +33,8 @@ use tokio::{
 
 use crate::{
     clock::{Clock, seed},
-    events::{EventSender, Running},
+    events::{Events, Hub, Source},
+    life::{Life, RanBefore},
     link::{Outbox, Reader, split},
 };
 
@@ -65,6 +66,8 @@ pub struct ServerOptions {
     /// A file with the liveries that are distributed; see [`parse_allow_list`]. It is read again
     /// when it changes. Without one, or while it is absent or empty, all are.
     pub allow_list: Option<PathBuf>,
+    /// A folder for what the server is to keep. It is made; nothing is kept in it yet.
+    pub data: Option<PathBuf>,
     /// Everything that the machine decides by.
     pub core: ServerConfig,
 }
@@ -72,7 +75,13 @@ pub struct ServerOptions {
 impl ServerOptions {
     /// Takes the defaults for everything else.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port, allow_list: None, core: ServerConfig::default() }
+        Self {
+            host: host.into(),
+            port,
+            allow_list: None,
+            data: None,
+            core: ServerConfig::default(),
+        }
     }
 }
 
@@ -88,6 +97,17 @@ pub enum ServerError {
         /// What the system said.
         reason: io::Error,
     },
+    /// The data folder cannot be made.
+    #[error("cannot make the data folder {path}: {reason}", path = .path.display())]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// It was started before. A server runs once.
+    #[error("the server was started before; make a new one")]
+    RanBefore,
     /// The allow list is there and cannot be read.
     #[error("cannot read the allow list {path}: {reason}", path = .path.display())]
     AllowList {
@@ -98,7 +118,14 @@ pub enum ServerError {
     },
 }
 
-/// A running server. Dropping it stops it.
+impl From<RanBefore> for ServerError {
+    fn from(_: RanBefore) -> Self {
+        Self::RanBefore
+    }
+}
+
+/// A league's server. This is a handle: clones of it are the same server, and the last one that is
+/// dropped stops it.
 ///
 /// # Example
 ///
@@ -107,58 +134,121 @@ pub enum ServerError {
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use liverysync::server::{Server, ServerOptions};
 ///
-/// let server = Server::bind(ServerOptions::new("127.0.0.1", 0)).await?;
-/// println!("drivers may connect to {}", server.local_addr());
+/// let server = Server::new(ServerOptions::new("127.0.0.1", 0));
+/// let address = server.start()?;
+/// println!("drivers may connect to {address}");
 /// server.stop().await;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone, Debug)]
+pub struct Server(Arc<Shared>);
+
 #[derive(Debug)]
-pub struct Server {
-    address: SocketAddr,
-    running: Running<Event>,
+struct Shared {
+    options: ServerOptions,
+    hub: Hub<Event>,
+    life: Life,
+    clock: Clock,
+    machine: Machine,
+    address: OnceLock<SocketAddr>,
+}
+
+/// The control machine, which its own task drives and the handles ask.
+#[derive(Clone, Debug)]
+struct Machine(Arc<Mutex<ServerMachine>>);
+
+impl Machine {
+    fn lock(&self) -> MutexGuard<'_, ServerMachine> {
+        // A panic of its task ends the server; what it was like then can still be asked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Server {
-    /// Starts a server.
+    /// Makes a server that does nothing yet.
+    #[must_use]
+    pub fn new(options: ServerOptions) -> Self {
+        let clock = Clock::start();
+        let machine = ServerMachine::new(options.core.clone(), seed(), clock.time());
+        Self(Arc::new(Shared {
+            options,
+            hub: Hub::new(),
+            life: Life::default(),
+            clock,
+            machine: Machine(Arc::new(Mutex::new(machine))),
+            address: OnceLock::new(),
+        }))
+    }
+
+    /// What happens from now on. Ask before [`Server::start`] to miss nothing.
+    #[must_use]
+    pub fn events(&self) -> Events<Event> {
+        self.0.hub.events()
+    }
+
+    /// Starts the server and returns where it listens.
     ///
     /// # Errors
     ///
-    /// Fails if it cannot listen, or if the allow list is there and cannot be read.
-    pub async fn bind(options: ServerOptions) -> Result<Self, ServerError> {
-        let allow_list = match &options.allow_list {
-            Some(path) => AllowList::read(path)
-                .map_err(|reason| ServerError::AllowList { path: path.clone(), reason })?,
-            None => AllowList::default(),
-        };
-        let host = options.host.trim_start_matches('[').trim_end_matches(']');
-        let failed = |reason| {
-            let address = format!("{}:{}", options.host, options.port);
-            ServerError::Bind { address, reason }
-        };
-        let listener = TcpListener::bind((host, options.port)).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let running = Running::start(|events, stopped| {
-            Control::new(options, allow_list, events).run(listener, stopped)
-        });
-        Ok(Self { address, running })
+    /// Fails if it cannot listen, if the data folder cannot be made, or if the allow list is there
+    /// and cannot be read; it can be tried again then. Fails if it was started before.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
+    pub fn start(&self) -> Result<SocketAddr, ServerError> {
+        let Shared { options, hub, life, clock, machine, address } = &*self.0;
+        life.start(|stopped| {
+            let allow_list = match &options.allow_list {
+                Some(path) => AllowList::read(path)
+                    .map_err(|reason| ServerError::AllowList { path: path.clone(), reason })?,
+                None => AllowList::default(),
+            };
+            if let Some(path) = &options.data {
+                std::fs::create_dir_all(path)
+                    .map_err(|reason| ServerError::Data { path: path.clone(), reason })?;
+            }
+            let (listener, at) = listen(options)?;
+            // It is set here only, and a server starts once.
+            let _set_once = address.set(at);
+            let path = options.allow_list.clone();
+            let control = Control::new(machine.clone(), *clock, hub.source(), path, allow_list);
+            Ok((control.run(listener, stopped), at))
+        })
     }
 
-    /// Where it listens.
+    /// Where it listens, or listened; `None` before it was started.
     #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.address
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.0.address.get().copied()
     }
 
-    /// The next event; `None` once the server has stopped. Safe to drop and call again.
-    pub async fn next_event(&mut self) -> Option<Event> {
-        self.running.next_event().await
+    /// How the league stands: who is there, and what each of them lacks.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.machine.lock().status()
     }
 
-    /// Stops the server and closes every link.
-    pub async fn stop(self) {
-        self.running.stop().await;
+    /// Stops the server and closes every link. Dropping the future does not keep it from stopping.
+    pub async fn stop(&self) {
+        self.0.life.stop().await;
     }
+}
+
+/// Listens where the options say.
+fn listen(options: &ServerOptions) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let host = options.host.trim_start_matches('[').trim_end_matches(']');
+    let listen = || {
+        let listener = std::net::TcpListener::bind((host, options.port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((TcpListener::from_std(listener)?, address))
+    };
+    listen().map_err(|reason| {
+        let address = format!("{}:{}", options.host, options.port);
+        ServerError::Bind { address, reason }
+    })
 }
 
 /// The allow list as it was last read.
@@ -220,7 +310,7 @@ impl Link {
 
 /// The control task.
 struct Control {
-    machine: ServerMachine,
+    machine: Machine,
     clock: Clock,
     links: BTreeMap<MemberId, Link>,
     /// Links that have ended, until the machine's answer to that has been carried out.
@@ -228,17 +318,22 @@ struct Control {
     next_member: u64,
     inputs: mpsc::Sender<Input>,
     waiting: mpsc::Receiver<Input>,
-    events: EventSender<Event>,
+    events: Source<Event>,
     allow_list: Option<PathBuf>,
     allowed: AllowList,
 }
 
 impl Control {
-    fn new(options: ServerOptions, allowed: AllowList, events: EventSender<Event>) -> Self {
-        let clock = Clock::start();
+    fn new(
+        machine: Machine,
+        clock: Clock,
+        events: Source<Event>,
+        allow_list: Option<PathBuf>,
+        allowed: AllowList,
+    ) -> Self {
         let (inputs, waiting) = mpsc::channel(INPUTS_MAX);
         Self {
-            machine: ServerMachine::new(options.core, seed(), clock.time()),
+            machine,
             clock,
             links: BTreeMap::new(),
             lost: Vec::new(),
@@ -246,7 +341,7 @@ impl Control {
             inputs,
             waiting,
             events,
-            allow_list: options.allow_list,
+            allow_list,
             allowed,
         }
     }
@@ -278,7 +373,7 @@ impl Control {
     }
 
     fn feed(&mut self, input: Input) {
-        self.machine.handle_input(self.clock.time(), input);
+        self.machine.lock().handle_input(self.clock.time(), input);
     }
 
     fn take(&mut self, input: Input) {
@@ -329,7 +424,8 @@ impl Control {
     fn drain(&mut self) -> Option<tokio::time::Instant> {
         let mut stuck = Vec::new();
         let wake = loop {
-            match self.machine.poll_output() {
+            let output = self.machine.lock().poll_output();
+            match output {
                 Output::Transmit(member, message) => {
                     let keeps_up =
                         self.links.get(&member).is_none_or(|link| link.outbox.send(message));
@@ -353,7 +449,7 @@ impl Control {
                         link.close();
                     }
                 }
-                Output::Event(event) => self.events.send(event, false),
+                Output::Event(event) => self.events.send(&event),
                 Output::Timeout(wake) => break wake,
             }
         };

@@ -309,7 +309,6 @@ impl ClientArgs {
             ping: defaults.ping.min(limits.silence_timeout_seconds / 3),
             stall_timeout: limits.stall_timeout_seconds,
             dry_run: self.dry_run,
-            once: self.once,
             ..defaults
         }
     }

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
 use crate::{
     path::{Extensions, InvalidPath, PathFault, PathKey, RelPath},
     pathmap::{Collision, Located, PathMap},
@@ -85,6 +87,25 @@ pub enum Reason {
     TooLarge(u64),
 }
 
+impl Reason {
+    /// The reason in one word, for programs: the words are those of `docs/json.md`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "name",
+            Self::Extension(_) => "extension",
+            Self::Cache(_) => "cache",
+            Self::Placeholder => "placeholder",
+            Self::Collision(_) => "collision",
+            Self::Link => "link",
+            Self::Cloud => "cloud",
+            Self::Unreadable(_) => "unreadable",
+            Self::TooMany(_) => "too_many",
+            Self::TooLarge(_) => "too_large",
+        }
+    }
+}
+
 /// Something that does not travel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
@@ -92,6 +113,16 @@ pub struct Skipped {
     pub path: String,
     /// Why.
     pub reason: Reason,
+}
+
+impl Serialize for Skipped {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Skipped", 3)?;
+        fields.serialize_field("path", &self.path)?;
+        fields.serialize_field("kind", self.reason.kind())?;
+        fields.serialize_field("reason", &self.reason.to_string())?;
+        fields.end()
+    }
 }
 
 /// What is published, as its owner set it.

@@ -17,6 +17,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use crate::{
     conflict::{Claim, Naming, Policy, conflict_name, plain_stem},
     diff::diff,
@@ -28,7 +30,7 @@ use crate::{
 };
 
 /// Who holds files: a PC for as long as it is connected. Lower numbers connected earlier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct MemberId(pub u64);
 
 /// One file of the union.

@@ -1,8 +1,11 @@
 //! `liverysync server`: runs the league's server until it is told to stop.
 
-use std::{fs, net::SocketAddr};
+use std::net::SocketAddr;
 
-use liverysync::server::{Server, ServerError, ServerOptions};
+use liverysync::{
+    events::Events,
+    server::{Server, ServerError, ServerOptions},
+};
 use liverysync_core::server::Event;
 
 use super::{GATHER_PAUSE, Interrupts};
@@ -13,12 +16,6 @@ use crate::{
 };
 
 pub(super) fn run(args: &ServerArgs) -> Result<(), Failure> {
-    if let Some(data) = &args.data {
-        fs::create_dir_all(data).map_err(|error| {
-            let what = format!("cannot make the data folder {}: {error}", data.display());
-            Failure::new(Exit::Failed, what).hint("choose another one with --data")
-        })?;
-    }
     super::runtime()?.block_on(serve(args))
 }
 
@@ -26,12 +23,15 @@ async fn serve(args: &ServerArgs) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new()?;
     let mut options = ServerOptions::new(args.host.clone(), args.port);
     options.allow_list = args.allow_list.clone();
+    options.data = args.data.clone();
     options.core = args.core();
-    let mut server = Server::bind(options).await.map_err(|error| explain(&error))?;
+    let server = Server::new(options);
+    let mut events = server.events();
+    let address = server.start().map_err(|error| explain(&error))?;
     let mut view = View { json: args.json, gather: Gather::default() };
-    let shown = view.listening(server.local_addr());
+    let shown = view.listening(address);
     let watched = match shown {
-        Ok(()) => watch(&mut server, &mut view, &mut interrupts).await,
+        Ok(()) => watch(&mut events, &mut view, &mut interrupts).await,
         Err(failure) => Err(failure),
     };
     interrupts.unless_again(server.stop()).await?;
@@ -39,14 +39,14 @@ async fn serve(args: &ServerArgs) -> Result<(), Failure> {
 }
 
 async fn watch(
-    server: &mut Server,
+    events: &mut Events<Event>,
     view: &mut View,
     interrupts: &mut Interrupts,
 ) -> Result<(), Failure> {
     loop {
         tokio::select! {
             () = interrupts.next() => return Ok(()),
-            event = server.next_event() => match event {
+            event = events.next() => match event {
                 Some(event) => view.event(&event)?,
                 None => return Err(Failure::new(Exit::Failed, "the server has stopped by itself")),
             },
@@ -62,6 +62,7 @@ fn explain(error: &ServerError) -> Failure {
             "another program may use this port already: choose one with --port, or 0 for any free \
              one; --host must be an address of this machine",
         ),
+        ServerError::Data { .. } => failure.hint("choose another one with --data"),
         ServerError::AllowList { .. } => failure
             .hint("give a text file with --allow-list, or leave it out to allow all liveries"),
         _ => failure,
@@ -89,10 +90,7 @@ impl View {
 
     fn event(&mut self, event: &Event) -> Result<(), Failure> {
         if self.json {
-            if let Some(line) = json::server(event) {
-                output::line(&line)?;
-            }
-            return Ok(());
+            return Ok(output::line(&json::event(event))?);
         }
         // What this event adds to the gathered is said after it.
         let mut gathered = Gather::default();

@@ -118,7 +118,7 @@ impl View {
 
     pub(super) fn event(&mut self, event: &Event) -> io::Result<()> {
         if let Style::Json = self.style {
-            return json::client(event).map_or(Ok(()), |line| output::line(&line));
+            return output::line(&json::event(event));
         }
         if let Event::Skipped(item) = event {
             words::add_skipped("not shared", item, &mut self.gather);
@@ -140,7 +140,7 @@ impl View {
                 ));
                 Ok(())
             }
-            Event::FolderUnreadable(reason) => {
+            Event::FolderUnreadable { reason } => {
                 self.warn(&format!("cannot read the liveries folder: {}", escape(reason)));
                 Ok(())
             }
@@ -163,7 +163,7 @@ impl View {
                 self.warn(&format!("{verb} {}: {}", escape(path), escape(reason)));
                 Ok(())
             }
-            Event::ServerError(reason) => {
+            Event::ServerError { reason } => {
                 self.warn(&format!("the server reports: {}", escape(reason)));
                 Ok(())
             }
@@ -173,7 +173,11 @@ impl View {
                 }
                 Ok(())
             }
-            Event::InStep { files, bytes, withheld, certain } => {
+            Event::Missed { events } => {
+                self.warn(&format!("{events} events were left out here: this output is too slow"));
+                Ok(())
+            }
+            Event::InStep { files, bytes, withheld, certain, .. } => {
                 let line = self.in_step(*files, *bytes, *withheld, *certain);
                 self.say(&line)
             }
@@ -184,7 +188,8 @@ impl View {
 
     fn session_event(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::SessionBegan { sync_id, role, peer, files } => {
+            Event::SessionBegan { sync_id, role, peer, files, bytes } => {
+                let files = files.zip(*bytes);
                 let partner = match (role, peer) {
                     (Role::Target, Some(peer)) => format!("from {}", words::name(peer)),
                     (Role::Source, Some(peer)) => format!("to {}", words::name(peer)),
@@ -200,7 +205,7 @@ impl View {
                 );
                 let line = format!("{verb} {what} {partner}");
                 let bar = match &mut self.style {
-                    Style::Bars(bars) => Some(bars.session(&partner, *role, *files)),
+                    Style::Bars(bars) => Some(bars.session(&partner, *role, files)),
                     _ => None,
                 };
                 let (began, role, done) = (Instant::now(), *role, Total::default());

@@ -1,285 +1,64 @@
-//! Events as JSON, one object per line: `docs/json.md` describes them.
+//! JSON, one object per line: `docs/json.md` describes it.
 //!
 //! Names are stable; a new event or a new field may come, none goes. Paths and names are as they are,
-//! with JSON's own escapes only: a program has to find the file.
+//! with JSON's own escapes only: a program has to find the file. The form of the events is the core's.
 
 use std::net::SocketAddr;
 
 use liverysync::scan::Scan;
-use liverysync_core::{
-    client,
-    manifest::Entry,
-    path::RelPath,
-    select::{Reason, Skipped},
-    server::{self, Generation},
-    time::UnixTime,
-    wire::v1::{Role, SyncId},
-};
+use liverysync_core::{hash::ContentHash, path::RelPath, select::Skipped, time::UnixTime};
 use serde::Serialize;
 
-/// A JSON object that keeps the order of its fields.
-struct Object(String);
-
-impl Object {
-    fn new() -> Self {
-        Self(String::from("{"))
-    }
-
-    fn event(name: &str) -> Self {
-        Self::new().with("event", name)
-    }
-
-    fn with<T: Serialize + ?Sized>(self, key: &str, value: &T) -> Self {
-        // Strings, numbers and lists of them have a JSON form.
-        self.raw(key, &serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()))
-    }
-
-    fn list(self, key: &str, items: impl Iterator<Item = Self>) -> Self {
-        let items: Vec<_> = items.map(Self::end).collect();
-        self.raw(key, &format!("[{}]", items.join(",")))
-    }
-
-    fn session(self, sync_id: &SyncId) -> Self {
-        self.with("sync_id", &sync_id.to_string())
-    }
-
-    fn path(self, key: &str, path: &RelPath) -> Self {
-        self.with(key, path.as_str())
-    }
-
-    fn raw(mut self, key: &str, value: &str) -> Self {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0 += &format!("\"{key}\":{value}");
-        self
-    }
-
-    fn end(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
+/// Something that happened.
+pub(crate) fn event(event: &impl Serialize) -> String {
+    // Strings, numbers and lists of them have a JSON form.
+    serde_json::to_string(event).unwrap_or_else(|_| "null".to_owned())
 }
 
 /// The server listens.
 pub(crate) fn listening(address: SocketAddr) -> String {
-    Object::event("listening")
-        .with("address", &address.ip().to_string())
-        .with("port", &address.port())
-        .end()
-}
-
-/// What happened at the server; `None` for what has no JSON form yet.
-pub(crate) fn server(event: &server::Event) -> Option<String> {
-    use server::Event;
-    let object = match event {
-        Event::Joined { member, name, address, generation } => Object::event("joined")
-            .with("member", &member.0)
-            .with("name", name)
-            .with("address", address)
-            .with("program", program(*generation)),
-        Event::Left { member, name, reason } => Object::event("left")
-            .with("member", &member.0)
-            .with("name", name)
-            .with("reason", reason),
-        Event::Manifest { name, files, bytes, left_out } => Object::event("manifest")
-            .with("name", name)
-            .with("files", files)
-            .with("bytes", bytes)
-            .list("left_out", left_out.iter().map(skipped)),
-        Event::Conflict { name, path, conflict_path } => Object::event("conflict")
-            .with("name", name)
-            .path("path", path)
-            .path("conflict_path", conflict_path),
-        Event::Refused { name, path, reason } => Object::event("refused")
-            .with("name", name)
-            .path("path", path)
-            .with("reason", &reason.to_string()),
-        Event::SessionBegan { sync_id, source, target, files, bytes } => {
-            Object::event("session_began")
-                .session(sync_id)
-                .with("source", source)
-                .with("target", target)
-                .with("files", files)
-                .with("bytes", bytes)
-        }
-        Event::SessionEnded { sync_id, source, target, installed, failed } => {
-            Object::event("session_ended")
-                .session(sync_id)
-                .with("source", source)
-                .with("target", target)
-                .with("installed", installed)
-                .with("failed", failed)
-        }
-        Event::SourceFault { name, path, fault } => Object::event("source_fault")
-            .with("name", name)
-            .with("path", path)
-            .with("reason", &fault.to_string()),
-        Event::SourceSilent { name, files } => {
-            Object::event("source_silent").with("name", name).with("files", files)
-        }
-        Event::TargetFault { name, path, message, for_good } => Object::event("target_fault")
-            .with("name", name)
-            .path("path", path)
-            .with("reason", message)
-            .with("for_good", for_good),
-        Event::Withheld { name, path, reason } => Object::event("withheld")
-            .with("name", name)
-            .path("path", path)
-            .with("reason", &reason.to_string()),
-        Event::InStep { clients, files, union_hash } => Object::event("in_step")
-            .with("clients", clients)
-            .with("files", files)
-            .with("union_hash", &union_hash.to_string()),
-        _ => return None,
-    };
-    Some(object.end())
-}
-
-/// What happened at the client; `None` for what has no JSON form yet.
-pub(crate) fn client(event: &client::Event) -> Option<String> {
-    use client::Event;
-    let object = match event {
-        Event::Connected { ours } => Object::event("connected")
-            .with("server", if *ours { "liverysync" } else { "protocol-1" }),
-        Event::Disconnected { reason, retry_in } => Object::event("disconnected")
-            .with("reason", reason)
-            .with("retry_in_seconds", &retry_in.as_secs_f64()),
-        Event::FolderUnreadable(reason) => {
-            Object::event("folder_unreadable").with("reason", reason)
-        }
-        Event::Scanned { files, bytes } => {
-            Object::event("scanned").with("files", files).with("bytes", bytes)
-        }
-        Event::Skipped(item) => {
-            let Skipped { path, reason } = item;
-            Object::event("skipped")
-                .with("path", path)
-                .with("kind", kind(reason))
-                .with("reason", &reason.to_string())
-        }
-        Event::SessionBegan { sync_id, role, peer, files } => Object::event("session_began")
-            .session(sync_id)
-            .with("role", role_word(*role))
-            .with("peer", peer)
-            .with("files", &files.map(|(files, _)| files))
-            .with("bytes", &files.map(|(_, bytes)| bytes)),
-        Event::Receiving { sync_id, path, bytes } => {
-            Object::event("receiving").session(sync_id).path("path", path).with("bytes", bytes)
-        }
-        Event::Received { sync_id, bytes } => {
-            Object::event("received").session(sync_id).with("bytes", bytes)
-        }
-        Event::Sent { sync_id, bytes } => {
-            Object::event("sent").session(sync_id).with("bytes", bytes)
-        }
-        Event::FileSent { sync_id, path, bytes } => {
-            Object::event("file_sent").session(sync_id).path("path", path).with("bytes", bytes)
-        }
-        Event::Installed { sync_id, path, bytes, backup, copied, kept_as } => {
-            Object::event("installed")
-                .session(sync_id)
-                .path("path", path)
-                .with("bytes", bytes)
-                .with("backup", backup)
-                .with("copied", copied)
-                .with("kept_as", &kept_as.as_ref().map(RelPath::as_str))
-        }
-        Event::SendFailed { sync_id, path, reason } => {
-            Object::event("send_failed").session(sync_id).with("path", path).with("reason", reason)
-        }
-        Event::ReceiveFailed { sync_id, path, reason, declined } => Object::event("receive_failed")
-            .session(sync_id)
-            .with("path", path)
-            .with("reason", reason)
-            .with("declined", declined),
-        Event::SessionEnded { sync_id } => Object::event("session_ended").session(sync_id),
-        Event::ServerError(message) => Object::event("server_error").with("reason", message),
-        Event::Standing { missing, missing_bytes, wanted, withheld } => Object::event("standing")
-            .with("missing", missing)
-            .with("missing_bytes", missing_bytes)
-            .with("wanted", wanted)
-            .with("withheld", withheld),
-        Event::InStep { files, bytes, withheld, certain } => Object::event("in_step")
-            .with("files", files)
-            .with("bytes", bytes)
-            .with("withheld", withheld)
-            .with("certain", certain),
-        Event::Plan(plan) => {
-            let sized = |(path, bytes): &(RelPath, u64)| {
-                Object::new().path("path", path).with("bytes", bytes)
-            };
-            let conflict = |(path, name): &(RelPath, RelPath)| {
-                Object::new().path("path", path).path("kept_as", name)
-            };
-            let refusal = |(path, reason): &(String, String)| {
-                Object::new().with("path", path).with("reason", reason)
-            };
-            Object::event("plan")
-                .list("receive", plan.receive.iter().map(sized))
-                .list("conflicts", plan.conflicts.iter().map(conflict))
-                .list("send", plan.send.iter().map(sized))
-                .list("refuse", plan.refuse.iter().map(refusal))
-        }
-        _ => return None,
-    };
-    Some(object.end())
+    #[derive(Serialize)]
+    struct Listening {
+        event: &'static str,
+        address: String,
+        port: u16,
+    }
+    let (address, port) = (address.ip().to_string(), address.port());
+    event(&Listening { event: "listening", address, port })
 }
 
 /// What a scan found.
 pub(crate) fn scan(root: &str, scan: &Scan) -> String {
-    let file = |entry: &Entry| {
-        Object::new()
-            .path("rel_path", &entry.path)
-            .with("size", &entry.content.size)
-            .with("sha256", &entry.content.hash.to_string())
-            .with("mtime", &entry.mtime.map(UnixTime::as_seconds))
-    };
-    Object::event("scan")
-        .with("root", root)
-        .with("manifest_hash", &scan.manifest.hash().to_string())
-        .list("files", scan.manifest.iter().map(file))
-        .list("skipped", scan.skipped.iter().map(skipped))
-        .with("total_bytes", &scan.manifest.total_bytes())
-        .end()
-}
-
-fn skipped(item: &Skipped) -> Object {
-    Object::new()
-        .with("path", &item.path)
-        .with("kind", kind(&item.reason))
-        .with("reason", &item.reason.to_string())
-}
-
-const fn kind(reason: &Reason) -> &'static str {
-    match reason {
-        Reason::Name(_) => "name",
-        Reason::Extension(_) => "extension",
-        Reason::Cache(_) => "cache",
-        Reason::Placeholder => "placeholder",
-        Reason::Collision(_) => "collision",
-        Reason::Link => "link",
-        Reason::Cloud => "cloud",
-        Reason::Unreadable(_) => "unreadable",
-        Reason::TooMany(_) => "too_many",
-        Reason::TooLarge(_) => "too_large",
-        _ => "other",
+    #[derive(Serialize)]
+    struct File<'a> {
+        rel_path: &'a RelPath,
+        size: u64,
+        sha256: ContentHash,
+        mtime: Option<f64>,
     }
-}
-
-const fn program(generation: Generation) -> &'static str {
-    match generation {
-        Generation::First => "python-first",
-        Generation::V104 => "python-1.0.4",
-        Generation::Ours => "liverysync",
+    #[derive(Serialize)]
+    struct Found<'a> {
+        event: &'static str,
+        root: &'a str,
+        manifest_hash: ContentHash,
+        files: Vec<File<'a>>,
+        skipped: &'a [Skipped],
+        total_bytes: u64,
     }
-}
-
-const fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::Source => "source",
-        Role::Target => "target",
-    }
+    let files = scan.manifest.iter().map(|entry| File {
+        rel_path: &entry.path,
+        size: entry.content.size,
+        sha256: entry.content.hash,
+        mtime: entry.mtime.map(UnixTime::as_seconds),
+    });
+    event(&Found {
+        event: "scan",
+        root,
+        manifest_hash: scan.manifest.hash(),
+        files: files.collect(),
+        skipped: &scan.skipped,
+        total_bytes: scan.manifest.total_bytes(),
+    })
 }
 
 #[cfg(test)]
@@ -287,12 +66,14 @@ mod tests {
     use std::time::Duration;
 
     use liverysync_core::{
-        hash::ContentHash,
+        client,
         path::Extensions,
         pathmap::Collision,
-        server::Withheld,
+        select::Reason,
+        server::{self, Generation, Withheld},
         transfer::SourceFault,
         union::{MemberId, Refusal},
+        wire::v1::{Role, SyncId},
     };
 
     use super::*;
@@ -370,8 +151,9 @@ mod tests {
             },
             server::Event::Withheld { name, path: path(), reason: Withheld::Declined },
             server::Event::InStep { clients: 0, files: 0, union_hash: ContentHash::of(b"") },
+            server::Event::Missed { events: 1 },
         ] {
-            check_documented("Server", &server(&event).unwrap());
+            check_documented("Server", &super::event(&event));
         }
     }
 
@@ -383,7 +165,7 @@ mod tests {
         for event in [
             client::Event::Connected { ours: true },
             client::Event::Disconnected { reason: reason.clone(), retry_in: Duration::ZERO },
-            client::Event::FolderUnreadable(reason.clone()),
+            client::Event::FolderUnreadable { reason: reason.clone() },
             client::Event::Scanned { files: 0, bytes },
             client::Event::Skipped(Skipped { path: String::new(), reason: Reason::Link }),
             client::Event::SessionBegan {
@@ -391,6 +173,7 @@ mod tests {
                 role: Role::Source,
                 peer: None,
                 files: None,
+                bytes: None,
             },
             client::Event::Receiving { sync_id: session(), path: path(), bytes },
             client::Event::Received { sync_id: session(), bytes },
@@ -416,12 +199,19 @@ mod tests {
                 declined: false,
             },
             client::Event::SessionEnded { sync_id: session() },
-            client::Event::ServerError(reason),
+            client::Event::ServerError { reason },
             client::Event::Standing { missing: 0, missing_bytes: 0, wanted: 0, withheld: 0 },
-            client::Event::InStep { files: 0, bytes, withheld: 0, certain: true },
+            client::Event::InStep {
+                files: 0,
+                bytes,
+                conflicts: vec![],
+                withheld: 0,
+                certain: true,
+            },
             client::Event::Plan(client::Plan::default()),
+            client::Event::Missed { events: 1 },
         ] {
-            check_documented("Client", &client(&event).unwrap());
+            check_documented("Client", &super::event(&event));
         }
     }
 
@@ -436,7 +226,7 @@ mod tests {
         let expected = "{\"event\":\"joined\",\"member\":3,\
             \"name\":\"Zoë \\u001b[2J\\n\\\"#2\\\" 辻 \u{202e}\",\
             \"address\":\"127.0.0.1:5\",\"program\":\"liverysync\"}";
-        assert_eq!(server(&event).as_deref(), Some(expected));
+        assert_eq!(super::event(&event), expected);
     }
 
     #[test]
@@ -451,10 +241,10 @@ mod tests {
         };
         let expected = "{\"event\":\"installed\",\"sync_id\":\"s1\",\"path\":\"#2/decals.png\",\
             \"bytes\":7,\"backup\":null,\"copied\":false,\"kept_as\":null}";
-        assert_eq!(client(&event).as_deref(), Some(expected));
-        let plan = client(&client::Event::Plan(client::Plan::default()));
+        assert_eq!(super::event(&event), expected);
+        let plan = super::event(&client::Event::Plan(client::Plan::default()));
         let expected =
             "{\"event\":\"plan\",\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[]}";
-        assert_eq!(plan.as_deref(), Some(expected));
+        assert_eq!(plan, expected);
     }
 }

@@ -128,7 +128,7 @@ impl Folder {
             Err(fault) => {
                 self.phase = Phase::Idle;
                 self.walk_by(now.time + config.rescan.min(std::time::Duration::from_secs(5)));
-                let events = vec![Event::FolderUnreadable(fault.message)];
+                let events = vec![Event::FolderUnreadable { reason: fault.message }];
                 return Effects { events, ..Effects::default() };
             }
         };

@@ -11,6 +11,8 @@
 //! comes back. A host bounds its memory by not reading the link while many
 //! [`DiskRequest::Write`]s wait.
 
+mod errand;
+mod event;
 mod folder;
 mod inbound;
 mod machine;
@@ -20,12 +22,16 @@ use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 
-pub use self::machine::ClientMachine;
+pub use self::{
+    errand::{Errand, SyncError, SyncReport, Terms, Unfinished, Verdict, no_connection},
+    event::{Event, Plan, Role},
+    machine::ClientMachine,
+};
 use crate::{
     conflict::Naming,
     hash::Content,
     path::RelPath,
-    select::{Listed, Rules, Skipped, Stamp},
+    select::{Listed, Rules, Stamp},
     time::{Time, UnixTime, Wake},
     transfer::Piece,
     wire::v1::{Message, SyncId},
@@ -59,8 +65,6 @@ pub struct ClientConfig {
     pub stall_timeout: Duration,
     /// Whether to find out what would happen instead of letting it happen.
     pub dry_run: bool,
-    /// Whether the host waits for [`Event::InStep`]: a server of protocol 1 has to be asked for it.
-    pub once: bool,
 }
 
 impl Default for ClientConfig {
@@ -78,7 +82,6 @@ impl Default for ClientConfig {
             silence_timeout: Duration::from_secs(90),
             stall_timeout: Duration::from_secs(150),
             dry_run: false,
-            once: false,
         }
     }
 }
@@ -107,6 +110,9 @@ pub enum Input {
     Disk(OpId, DiskOutcome),
     /// Something below the root has changed.
     FolderChanged,
+    /// The host waits to be in step: the folder is looked through, a server that is away is tried at
+    /// once, and [`Event::InStep`] is said once more when it is true.
+    Sync,
     /// The time that the last [`Output::Timeout`] named has come, or any other time.
     Timeout,
 }
@@ -248,159 +254,4 @@ pub enum DiskFaultKind {
     Missing,
     /// Anything else.
     Other,
-}
-
-/// What a client is in a session.
-pub use crate::wire::v1::Role;
-
-/// Something for people to know. Texts that came from peers are not escaped yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The server greeted.
-    Connected {
-        /// Whether it is one of ours.
-        ours: bool,
-    },
-    /// There is no link.
-    Disconnected {
-        /// Why.
-        reason: String,
-        /// When it is tried again.
-        retry_in: Duration,
-    },
-    /// The folder could not be walked.
-    FolderUnreadable(String),
-    /// The folder holds other files than before, or was walked for the first time.
-    Scanned {
-        /// Number of files that travel.
-        files: usize,
-        /// Sum of their sizes.
-        bytes: u64,
-    },
-    /// Something in the folder does not travel; said once.
-    Skipped(Skipped),
-    /// A session has begun.
-    SessionBegan {
-        /// The session.
-        sync_id: SyncId,
-        /// What this client is in it.
-        role: Role,
-        /// The client at the other end, if the server says.
-        peer: Option<String>,
-        /// Number of files and sum of their sizes, if the server says.
-        files: Option<(usize, u64)>,
-    },
-    /// A file has begun to arrive.
-    Receiving {
-        /// The session.
-        sync_id: SyncId,
-        /// The file.
-        path: RelPath,
-        /// Its size.
-        bytes: u64,
-    },
-    /// A piece of a file has arrived.
-    Received {
-        /// The session.
-        sync_id: SyncId,
-        /// Number of bytes.
-        bytes: u64,
-    },
-    /// A piece of a file has left.
-    Sent {
-        /// The session.
-        sync_id: SyncId,
-        /// Number of bytes.
-        bytes: u64,
-    },
-    /// A whole file has left.
-    FileSent {
-        /// The session.
-        sync_id: SyncId,
-        /// The file.
-        path: RelPath,
-        /// Its size.
-        bytes: u64,
-    },
-    /// A file is in place.
-    Installed {
-        /// The session.
-        sync_id: SyncId,
-        /// The file.
-        path: RelPath,
-        /// Its size.
-        bytes: u64,
-        /// Where what it replaced lies now.
-        backup: Option<String>,
-        /// Whether it was copied on this PC and not downloaded.
-        copied: bool,
-        /// The second name that what it replaced has got.
-        kept_as: Option<RelPath>,
-    },
-    /// A file could not be sent.
-    SendFailed {
-        /// The session.
-        sync_id: SyncId,
-        /// The file, as the server asked for it.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// A file could not be received or put in place. What was there before still is.
-    ReceiveFailed {
-        /// The session.
-        sync_id: SyncId,
-        /// The file, as the server offered it.
-        path: String,
-        /// Why.
-        reason: String,
-        /// Whether it is refused for good.
-        declined: bool,
-    },
-    /// A session has ended.
-    SessionEnded {
-        /// The session.
-        sync_id: SyncId,
-    },
-    /// The server reports an error.
-    ServerError(String),
-    /// How this PC stands to the union.
-    Standing {
-        /// Files that are still to come.
-        missing: u64,
-        /// Sum of their sizes.
-        missing_bytes: u64,
-        /// Files that others still need this PC for.
-        wanted: u64,
-        /// Files of the union that will not come as things are.
-        withheld: u64,
-    },
-    /// This PC holds the union, and the server needs nothing more from it.
-    InStep {
-        /// Number of files.
-        files: usize,
-        /// Sum of their sizes.
-        bytes: u64,
-        /// Files of the union that will not come as things are.
-        withheld: u64,
-        /// Whether the server said so, or has the same union hash. One of protocol 1 whose union
-        /// holds what it can never deliver can only be seen to be quiet.
-        certain: bool,
-    },
-    /// What a dry run found out.
-    Plan(Plan),
-}
-
-/// What would happen if this were no dry run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// Files that would come: path and size.
-    pub receive: Vec<(RelPath, u64)>,
-    /// Files that would be replaced, with the name under which this PC's own would live on.
-    pub conflicts: Vec<(RelPath, RelPath)>,
-    /// Files that others would get: path and size.
-    pub send: Vec<(RelPath, u64)>,
-    /// Files of the union that this PC would refuse, with the reason.
-    pub refuse: Vec<(String, String)>,
 }

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
+
 use super::ServerConfig;
 use crate::{
     hash::ContentHash,
@@ -33,13 +35,16 @@ const RETRY_CAP: Duration = Duration::from_secs(600);
 const OWED_RETRY: Duration = Duration::from_secs(60);
 
 /// Which program a client is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Generation {
     /// The Python client that the seed describes.
+    #[serde(rename = "python-first")]
     First,
     /// The Python client 1.0.4, or one that has not shown yet that it is the first.
+    #[serde(rename = "python-1.0.4")]
     V104,
     /// One of ours.
+    #[serde(rename = "liverysync")]
     Ours,
 }
 

@@ -12,22 +12,28 @@
 //! the outputs of its [`Input::Lost`] have been carried out: an [`Output::AbandonRelay`] among them may
 //! still have something for a target. Then they can be forgotten.
 
+mod event;
 mod intake;
 mod machine;
 mod member;
 mod session;
+mod status;
 
 use std::{collections::BTreeSet, time::Duration};
 
-pub use self::{machine::ServerMachine, member::Generation};
+pub use self::{
+    event::{Event, Withheld},
+    machine::ServerMachine,
+    member::Generation,
+    status::{MemberStatus, Missing, Status},
+};
 use crate::{
     conflict::{Naming, Policy},
-    hash::ContentHash,
-    path::{PathKey, RelPath},
-    select::{Rules, Skipped},
+    path::PathKey,
+    select::Rules,
     time::Wake,
-    transfer::{Relay, RelayEvent, SourceFault},
-    union::{MemberId, Refusal},
+    transfer::{Relay, RelayEvent},
+    union::MemberId,
     wire::v1::{Message, SyncId},
 };
 
@@ -138,160 +144,6 @@ pub enum Output {
     Event(Event),
     /// Nothing more to do until then.
     Timeout(Option<Wake>),
-}
-
-/// Something for people to know. Texts that came from peers are not escaped yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// A client has introduced itself.
-    Joined {
-        /// The client.
-        member: MemberId,
-        /// What it calls itself.
-        name: String,
-        /// Where it connected from.
-        address: String,
-        /// Which program it is.
-        generation: Generation,
-    },
-    /// A client is gone.
-    Left {
-        /// The client.
-        member: MemberId,
-        /// What it called itself.
-        name: String,
-        /// Why.
-        reason: String,
-    },
-    /// A client holds other files than before.
-    Manifest {
-        /// The client.
-        name: String,
-        /// Number of files.
-        files: usize,
-        /// Sum of their sizes.
-        bytes: u64,
-        /// What of its manifest was left out.
-        left_out: Vec<Skipped>,
-    },
-    /// A rival got a conflict name.
-    Conflict {
-        /// The client that has it.
-        name: String,
-        /// The name at that client.
-        path: RelPath,
-        /// The name in the union.
-        conflict_path: RelPath,
-    },
-    /// A file could not join the union.
-    Refused {
-        /// The client that has it.
-        name: String,
-        /// The file.
-        path: RelPath,
-        /// Why.
-        reason: Refusal,
-    },
-    /// A session has begun.
-    SessionBegan {
-        /// The session.
-        sync_id: SyncId,
-        /// The client that uploads; `None` where the target only copies on its own PC.
-        source: Option<String>,
-        /// The client that gets the files.
-        target: String,
-        /// Number of files.
-        files: usize,
-        /// Sum of their sizes.
-        bytes: u64,
-    },
-    /// A session has ended.
-    SessionEnded {
-        /// The session.
-        sync_id: SyncId,
-        /// The client that uploaded.
-        source: Option<String>,
-        /// The client that got the files.
-        target: String,
-        /// Number of files that arrived.
-        installed: usize,
-        /// Number of files that did not.
-        failed: usize,
-    },
-    /// A source did not send a file as it should have; it is not asked for it again until its
-    /// manifest changes.
-    SourceFault {
-        /// The source.
-        name: String,
-        /// Its file.
-        path: String,
-        /// What was wrong.
-        fault: SourceFault,
-    },
-    /// A source fell silent.
-    SourceSilent {
-        /// The source.
-        name: String,
-        /// Number of files that it still owed.
-        files: usize,
-    },
-    /// A target did not take a file.
-    TargetFault {
-        /// The target.
-        name: String,
-        /// The file.
-        path: RelPath,
-        /// What it said.
-        message: String,
-        /// Whether it will never be offered to it again.
-        for_good: bool,
-    },
-    /// A file of the union will not be offered to a client, said once.
-    Withheld {
-        /// The client.
-        name: String,
-        /// The file.
-        path: RelPath,
-        /// Why.
-        reason: Withheld,
-    },
-    /// Every client holds all that it can get.
-    InStep {
-        /// Number of clients.
-        clients: usize,
-        /// Number of files in the union.
-        files: usize,
-        /// Hash of the union.
-        union_hash: ContentHash,
-    },
-}
-
-/// Why a file is not offered to a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[non_exhaustive]
-pub enum Withheld {
-    /// It is not on the allow list.
-    #[error("its livery is not on the allow list")]
-    NotAllowed,
-    /// A client of generation 1.0.4 refuses such names or types.
-    #[error("client 1.0.4 refuses files of this name or type")]
-    OldClientRefuses,
-    /// A client of generation 1.0.4 keeps a file of its own that is newer.
-    #[error("client 1.0.4 keeps its own file, which is newer")]
-    OldClientKeepsNewer,
-    /// The game makes it anew beside its picture.
-    #[error("the game makes it from the picture beside it")]
-    Cache,
-    /// The client has said that it will not take it.
-    #[error("the client refuses it")]
-    Declined,
-    /// The client has a file where this one needs a folder, or the reverse.
-    #[error("it cannot lie beside a file of this client")]
-    InTheWay,
-    /// What it would replace is not in the union under any name.
-    #[error("what it would replace could not join the union")]
-    WouldLose,
 }
 
 impl Output {

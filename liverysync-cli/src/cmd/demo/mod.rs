@@ -120,7 +120,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
 
 /// Plays the demo below `folder`, and judges its result.
 async fn play(folder: &Path) -> Result<(), Failure> {
-    let mut league = League::start().await?;
+    let mut league = League::start()?;
     let mut made = Vec::new();
 
     let aoi = league.driver(AOI, folder, &AOIS, &mut made)?;
@@ -209,12 +209,11 @@ enum Told {
 }
 
 impl League {
-    async fn start() -> Result<Self, Failure> {
+    fn start() -> Result<Self, Failure> {
         let began = Instant::now();
-        let mut server = Server::bind(ServerOptions::new("127.0.0.1", 0))
-            .await
-            .map_err(|error| Failure::new(Exit::Failed, error))?;
-        let address = server.local_addr();
+        let server = Server::new(ServerOptions::new("127.0.0.1", 0));
+        let mut events = server.events();
+        let address = server.start().map_err(|error| Failure::new(Exit::Failed, error))?;
         let (told, telling) = mpsc::unbounded_channel();
         let (stop_server, mut stop) = oneshot::channel();
         let tell = told.clone();
@@ -222,7 +221,7 @@ impl League {
             loop {
                 tokio::select! {
                     _ = &mut stop => break,
-                    event = server.next_event() => match event {
+                    event = events.next() => match event {
                         // The league ends before its listener does.
                         Some(event) => drop(tell.send(Told::ByServer(event))),
                         None => break,
@@ -267,15 +266,16 @@ impl League {
         let driver = &mut self.drivers[index];
         let mut options = ClientOptions::new("127.0.0.1", self.port, &driver.folder);
         options.core.name = driver.name.to_owned();
-        let mut client =
-            Client::start(options).map_err(|error| Failure::new(Exit::Failed, error))?;
+        let client = Client::new(options);
+        let mut events = client.events();
+        client.start().map_err(|error| Failure::new(Exit::Failed, error))?;
         let (stop_in, mut stop) = oneshot::channel();
         let tell = self.told.clone();
         let task = tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = &mut stop => break,
-                    event = client.next_event() => match event {
+                    event = events.next() => match event {
                         Some(event) => drop(tell.send(Told::ByDriver(index, event))),
                         None => break,
                     },

@@ -17,7 +17,7 @@ use super::{
     outbound::{Next, OutFile, Outbound},
 };
 use crate::{
-    conflict::{conflict_name, parse_conflict_name},
+    conflict::{conflict_name, parse_conflict_name, plain_stem},
     diff::diff,
     hash::Content,
     manifest::{Entry, Manifest},
@@ -127,6 +127,8 @@ pub struct ClientMachine {
     /// When a session last began or ended.
     busy_at: Time,
     in_step: bool,
+    /// Whether the host waits to be in step: a server of protocol 1 has to be asked for that.
+    awaited: bool,
     swept: bool,
     planned: bool,
     outputs: VecDeque<Output>,
@@ -157,6 +159,7 @@ impl ClientMachine {
             old_state_at: now.time,
             busy_at: now.time,
             in_step: false,
+            awaited: false,
             swept: config.dry_run,
             planned: false,
             outputs: VecDeque::new(),
@@ -201,11 +204,26 @@ impl ClientMachine {
                 self.pump_all(&sync_id);
             }
             Input::Disk(op, outcome) => self.disk(op, outcome),
+            Input::Sync => self.sync(),
             Input::FolderChanged => self.folder.walk_by(self.now.time + CHANGE_PAUSE),
             Input::Timeout => {}
         }
         self.run_timers();
         self.check_in_step();
+    }
+
+    fn sync(&mut self) {
+        let now = self.now.time;
+        self.awaited = true;
+        self.in_step = false;
+        self.folder.walk_by(now);
+        if let Link::Down(retry_at) = &mut self.link {
+            *retry_at = now;
+        }
+        // What an old server said before the host asked says nothing of what the folder holds now.
+        self.busy_at = now;
+        self.old_state = None;
+        self.old_state_at = now + OLD_STATE_INTERVAL;
     }
 
     /// Takes leave: open sessions are given up, and an old server is told so, which would otherwise
@@ -363,7 +381,7 @@ impl ClientMachine {
 
     fn server_error(&mut self, report: ErrorReport) {
         if report.sync_id.is_none() {
-            return self.event(Event::ServerError(report.message));
+            return self.event(Event::ServerError { reason: report.message });
         }
         match report.rel_path {
             Some(path) => self.fail_offered(&report.sync_id, &path, &report.message),
@@ -479,7 +497,7 @@ impl ClientMachine {
                     self.ping_at = now + self.config.ping;
                     self.transmit(Message::Ping);
                 }
-                if !ours && self.config.once && self.old_state_at <= now {
+                if !ours && self.awaited && self.old_state_at <= now {
                     self.old_state_at = now + OLD_STATE_INTERVAL;
                     // The answer to HELLO is the only way to learn an old server's union.
                     self.hello();
@@ -553,7 +571,7 @@ impl ClientMachine {
                             earliest.at(at, "quiet");
                         }
                     }
-                    if self.config.once {
+                    if self.awaited {
                         earliest.at(self.old_state_at, "ask for the state");
                     }
                 }

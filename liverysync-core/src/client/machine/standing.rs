@@ -24,8 +24,17 @@ impl ClientMachine {
         if let (Some((withheld, certain)), false) = (now_in_step, was_in_step) {
             let manifest = self.folder.manifest();
             let (files, bytes) = (manifest.len(), manifest.total_bytes());
-            self.event(Event::InStep { files, bytes, withheld, certain });
+            let conflicts =
+                manifest.iter().map(|entry| &entry.path).filter(|path| self.is_rival(path));
+            let conflicts = conflicts.cloned().collect();
+            self.awaited = false;
+            self.event(Event::InStep { files, bytes, conflicts, withheld, certain });
         }
+    }
+
+    fn is_rival(&self, path: &RelPath) -> bool {
+        let suffix = &self.config.naming.suffix;
+        plain_stem(path.stem(), suffix).len() < path.stem().len()
     }
 
     /// If this PC holds the union and nobody needs it: how many files are withheld from it, and

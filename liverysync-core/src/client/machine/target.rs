@@ -7,15 +7,15 @@ impl ClientMachine {
         self.busy_at = self.now.time;
         let sync_id = offer.sync_id;
         let files = offer.files.as_ref();
-        let totals =
-            files.map(|files| (files.len(), files.iter().map(|file| file.info.size).sum()));
+        let bytes = files.map(|files| files.iter().map(|file| file.info.size).sum());
+        let files = files.map(Vec::len);
         let (role, peer) = (offer.role, offer.peer_name);
         if role == Role::Target
             && (self.inbound.contains_key(&sync_id) || self.inbound.len() >= SESSIONS_MAX)
         {
             return self.report(&sync_id, "too many sessions at once", None);
         }
-        self.event(Event::SessionBegan { sync_id: sync_id.clone(), role, peer, files: totals });
+        self.event(Event::SessionBegan { sync_id: sync_id.clone(), role, peer, files, bytes });
         if role == Role::Source {
             return;
         }

@@ -1,6 +1,20 @@
 //! How each client stands to the union.
 
 use super::*;
+use crate::{
+    conflict::plain_stem,
+    server::{MemberStatus, Missing, Status},
+};
+
+/// How a client gets a file that it lacks.
+enum Lack {
+    /// It copies what it has under another name.
+    Copy,
+    /// Others send it. One of those who hold it is answerable, so that not all wait and not all leave.
+    From(MemberId),
+    /// It does not.
+    Withheld(Withheld),
+}
 
 impl ServerMachine {
     pub(super) fn standing_soon(&mut self) {
@@ -30,23 +44,17 @@ impl ServerMachine {
             if self.pending.contains_key(id) {
                 continue;
             }
-            let copies = own_contents(member);
             let (mut missing, mut missing_bytes, mut withheld) = (0, 0, 0);
-            for entry in member.lacking.iter().filter_map(|key| self.union.get(key)) {
-                let own_copy = member.is_ours() && copies.contains_key(&entry.content.hash);
-                let sources = self.sources(*id, entry);
-                if self.withheld(*id, member, entry).is_some()
-                    || (sources.is_empty() && !own_copy)
-                    || self.waits_in_vain(*id, member, entry)
-                {
-                    withheld += 1;
-                    continue;
+            for (entry, lack) in self.lacks(*id, member) {
+                match lack {
+                    Lack::Withheld(_) => withheld += 1,
+                    Lack::Copy | Lack::From(_) => {
+                        missing += 1;
+                        missing_bytes += entry.content.size;
+                    }
                 }
-                missing += 1;
-                missing_bytes += entry.content.size;
-                // One of those who hold it is answerable, so that not all wait and not all leave.
-                if let (Some(first), false) = (sources.iter().min(), own_copy) {
-                    *wanted.entry(*first).or_default() += 1;
+                if let Lack::From(source) = lack {
+                    *wanted.entry(source).or_default() += 1;
                 }
             }
             missing_in_all += missing;
@@ -72,5 +80,62 @@ impl ServerMachine {
             self.event(Event::InStep { clients, files, union_hash });
         }
         self.was_in_step = in_step;
+    }
+
+    /// What a client lacks of the union, ordered by key.
+    fn lacks<'a>(
+        &'a self,
+        id: MemberId,
+        member: &'a Member,
+    ) -> impl Iterator<Item = (&'a UnionEntry, Lack)> {
+        let copies = own_contents(member);
+        let entries = member.lacking.iter().filter_map(|key| self.union.get(key));
+        entries.map(move |entry| {
+            let own_copy = member.is_ours() && copies.contains_key(&entry.content.hash);
+            let source = self.sources(id, entry).into_iter().min();
+            let lack = match (self.withheld(id, member, entry), source) {
+                (Some(reason), _) => Lack::Withheld(reason),
+                _ if self.waits_in_vain(id, member, entry) => Lack::Withheld(Withheld::OnlyCopy),
+                _ if own_copy => Lack::Copy,
+                (None, Some(source)) => Lack::From(source),
+                (None, None) => Lack::Withheld(Withheld::NoSource),
+            };
+            (entry, lack)
+        })
+    }
+
+    /// How the league stands.
+    pub fn status(&mut self) -> Status {
+        let union_hash = self.current_union_hash();
+        let greeted = self.members.iter().filter(|(_, member)| member.greeted);
+        let suffix = &self.config.naming.suffix;
+        let paths = self.union.iter().map(|entry| &entry.path);
+        let rivals = paths.filter(|path| plain_stem(path.stem(), suffix) != path.stem());
+        Status {
+            files: self.union.len(),
+            bytes: self.union.iter().map(|entry| entry.content.size).sum(),
+            union_hash,
+            conflicts: rivals.cloned().collect(),
+            sessions: self.sessions.len(),
+            members: greeted.map(|(id, member)| self.status_of(*id, member)).collect(),
+        }
+    }
+
+    fn status_of(&self, id: MemberId, member: &Member) -> MemberStatus {
+        let missing = self.lacks(id, member).map(|(entry, lack)| Missing {
+            path: entry.path.clone(),
+            bytes: entry.content.size,
+            withheld: if let Lack::Withheld(reason) = lack { Some(reason) } else { None },
+        });
+        let manifest = member.manifest.as_ref();
+        MemberStatus {
+            member: id,
+            name: member.name.clone(),
+            address: member.address.clone(),
+            generation: member.generation,
+            files: manifest.map(Manifest::len),
+            bytes: manifest.map(Manifest::total_bytes),
+            missing: missing.collect(),
+        }
     }
 }

@@ -1,0 +1,236 @@
+//! What a client has to tell.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// What a client is in a session.
+pub use crate::wire::v1::Role;
+use crate::{path::RelPath, select::Skipped, wire::v1::SyncId};
+
+/// Something for people to know. Texts that came from peers are not escaped yet.
+///
+/// Serialized, an event is the object that `docs/json.md` describes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The server greeted.
+    Connected {
+        /// Whether it is one of ours.
+        #[serde(rename = "server", serialize_with = "server_word")]
+        ours: bool,
+    },
+    /// There is no link.
+    Disconnected {
+        /// Why.
+        reason: String,
+        /// When it is tried again.
+        #[serde(rename = "retry_in_seconds", serialize_with = "as_seconds")]
+        retry_in: Duration,
+    },
+    /// The folder could not be walked.
+    FolderUnreadable {
+        /// What the system said.
+        reason: String,
+    },
+    /// The folder holds other files than before, or was walked for the first time.
+    Scanned {
+        /// Number of files that travel.
+        files: usize,
+        /// Sum of their sizes.
+        bytes: u64,
+    },
+    /// Something in the folder does not travel; said once.
+    Skipped(Skipped),
+    /// A session has begun.
+    SessionBegan {
+        /// The session.
+        sync_id: SyncId,
+        /// What this client is in it.
+        #[serde(serialize_with = "role_word")]
+        role: Role,
+        /// The client at the other end, if the server says.
+        peer: Option<String>,
+        /// Number of files, if the server says.
+        files: Option<usize>,
+        /// Sum of their sizes, if the server says.
+        bytes: Option<u64>,
+    },
+    /// A file has begun to arrive.
+    Receiving {
+        /// The session.
+        sync_id: SyncId,
+        /// The file.
+        path: RelPath,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A piece of a file has arrived.
+    Received {
+        /// The session.
+        sync_id: SyncId,
+        /// Number of bytes.
+        bytes: u64,
+    },
+    /// A piece of a file has left.
+    Sent {
+        /// The session.
+        sync_id: SyncId,
+        /// Number of bytes.
+        bytes: u64,
+    },
+    /// A whole file has left.
+    FileSent {
+        /// The session.
+        sync_id: SyncId,
+        /// The file.
+        path: RelPath,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A file is in place.
+    Installed {
+        /// The session.
+        sync_id: SyncId,
+        /// The file.
+        path: RelPath,
+        /// Its size.
+        bytes: u64,
+        /// Where what it replaced lies now.
+        backup: Option<String>,
+        /// Whether it was copied on this PC and not downloaded.
+        copied: bool,
+        /// The second name that what it replaced has got.
+        kept_as: Option<RelPath>,
+    },
+    /// A file could not be sent.
+    SendFailed {
+        /// The session.
+        sync_id: SyncId,
+        /// The file, as the server asked for it.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file could not be received or put in place. What was there before still is.
+    ReceiveFailed {
+        /// The session.
+        sync_id: SyncId,
+        /// The file, as the server offered it.
+        path: String,
+        /// Why.
+        reason: String,
+        /// Whether it is refused for good.
+        declined: bool,
+    },
+    /// A session has ended.
+    SessionEnded {
+        /// The session.
+        sync_id: SyncId,
+    },
+    /// The server reports an error.
+    ServerError {
+        /// What it says.
+        reason: String,
+    },
+    /// How this PC stands to the union.
+    Standing {
+        /// Files that are still to come.
+        missing: u64,
+        /// Sum of their sizes.
+        missing_bytes: u64,
+        /// Files that others still need this PC for.
+        wanted: u64,
+        /// Files of the union that will not come as things are.
+        withheld: u64,
+    },
+    /// This PC holds the union, and the server needs nothing more from it.
+    InStep {
+        /// Number of files.
+        files: usize,
+        /// Sum of their sizes.
+        bytes: u64,
+        /// Those of the files that have a conflict name.
+        conflicts: Vec<RelPath>,
+        /// Files of the union that will not come as things are.
+        withheld: u64,
+        /// Whether the server said so, or has the same union hash. One of protocol 1 whose union
+        /// holds what it can never deliver can only be seen to be quiet.
+        certain: bool,
+    },
+    /// What a dry run found out.
+    Plan(Plan),
+    /// The host was so slow to read that events were left out here.
+    Missed {
+        /// How many.
+        events: u64,
+    },
+}
+
+impl Event {
+    /// Whether it only shows progress, so that a slow host can do without.
+    #[must_use]
+    pub const fn is_progress(&self) -> bool {
+        matches!(self, Self::Received { .. } | Self::Sent { .. })
+    }
+}
+
+/// What would happen if this were no dry run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Files that would come: path and size.
+    #[serde(serialize_with = "sized")]
+    pub receive: Vec<(RelPath, u64)>,
+    /// Files that would be replaced, with the name under which this PC's own would live on.
+    #[serde(serialize_with = "renamed")]
+    pub conflicts: Vec<(RelPath, RelPath)>,
+    /// Files that others would get: path and size.
+    #[serde(serialize_with = "sized")]
+    pub send: Vec<(RelPath, u64)>,
+    /// Files of the union that this PC would refuse, with the reason.
+    #[serde(serialize_with = "refused")]
+    pub refuse: Vec<(String, String)>,
+}
+
+fn server_word<S: Serializer>(ours: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(if *ours { "liverysync" } else { "protocol-1" })
+}
+
+fn role_word<S: Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match role {
+        Role::Source => "source",
+        Role::Target => "target",
+    })
+}
+
+pub(super) fn as_seconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(span.as_secs_f64())
+}
+
+fn sized<S: Serializer>(files: &[(RelPath, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Sized<'a> {
+        path: &'a RelPath,
+        bytes: u64,
+    }
+    serializer.collect_seq(files.iter().map(|(path, bytes)| Sized { path, bytes: *bytes }))
+}
+
+fn renamed<S: Serializer>(files: &[(RelPath, RelPath)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Renamed<'a> {
+        path: &'a RelPath,
+        kept_as: &'a RelPath,
+    }
+    serializer.collect_seq(files.iter().map(|(path, kept_as)| Renamed { path, kept_as }))
+}
+
+fn refused<S: Serializer>(files: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Refused<'a> {
+        path: &'a str,
+        reason: &'a str,
+    }
+    serializer.collect_seq(files.iter().map(|(path, reason)| Refused { path, reason }))
+}
