@@ -38,6 +38,11 @@
 #define LIVERYSYNC_MTIME_UNKNOWN INT64_MIN
 
 /**
+ * As a time limit: wait for ever.
+ */
+#define LIVERYSYNC_NO_LIMIT UINT32_MAX
+
+/**
  * What a call came to. Numbers never change and are never used again for something else; new ones may come.
  */
 enum liverysync_result
@@ -182,6 +187,157 @@ typedef uint32_t liverysync_diff_kind;
 #endif // __cplusplus
 
 /**
+ * What kind of event it is. Numbers never change and are never used again for something else; new ones may come.
+ *
+ * docs/json.md describes each event under the same word. The lists here name the fields of liverysync_event that
+ * are set beside `kind` and `json`; all others are NULL or 0.
+ */
+enum liverysync_event_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * An event that has no number yet; see its `json`.
+     */
+    LIVERYSYNC_EVENT_KIND_OTHER = 0,
+    /**
+     * The reader was so slow that events were left out here: `events`.
+     */
+    LIVERYSYNC_EVENT_KIND_MISSED = 1,
+    /**
+     * Client: the server greeted: `word` (`liverysync`, or `protocol-1` for a server of the old kind).
+     */
+    LIVERYSYNC_EVENT_KIND_CONNECTED = 2,
+    /**
+     * Client: there is no connection, or an attempt has failed: `reason`, `retry_in_ms`.
+     */
+    LIVERYSYNC_EVENT_KIND_DISCONNECTED = 3,
+    /**
+     * Client: the liveries folder cannot be walked: `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_FOLDER_UNREADABLE = 4,
+    /**
+     * Client: the folder was walked for the first time, or shares other files than before: `files`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_SCANNED = 5,
+    /**
+     * Client: something in the folder is not shared: `path`, `word` (the kind, such as `link`), `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SKIPPED = 6,
+    /**
+     * Client: a session has begun: `sync_id`, `word` (`source` or `target`), `peer`, `files`, `bytes`; the last three
+     * if the server says.
+     */
+    LIVERYSYNC_EVENT_KIND_SESSION_BEGAN = 7,
+    /**
+     * Client: a file has begun to arrive: `sync_id`, `path`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_RECEIVING = 8,
+    /**
+     * Client: a piece of a file has arrived: `sync_id`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_RECEIVED = 9,
+    /**
+     * Client: a piece of a file has left: `sync_id`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_SENT = 10,
+    /**
+     * Client: a whole file has left: `sync_id`, `path`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_FILE_SENT = 11,
+    /**
+     * Client: a file is in place: `sync_id`, `path`, `bytes`, `copied`; `backup` (where what it replaced lies) and
+     * `other_path` (the second name that what it replaced has got), if there are any.
+     */
+    LIVERYSYNC_EVENT_KIND_INSTALLED = 12,
+    /**
+     * Client: a file could not be sent: `sync_id`, `path`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SEND_FAILED = 13,
+    /**
+     * Client: a file did not arrive or could not be put in place: `sync_id`, `path`, `reason`, `for_good`.
+     */
+    LIVERYSYNC_EVENT_KIND_RECEIVE_FAILED = 14,
+    /**
+     * Client: a session has ended: `sync_id`.
+     */
+    LIVERYSYNC_EVENT_KIND_SESSION_ENDED = 15,
+    /**
+     * Client: the server reports an error: `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_ERROR = 16,
+    /**
+     * Client: how this PC stands: `missing`, `missing_bytes`, `wanted`, `withheld`.
+     */
+    LIVERYSYNC_EVENT_KIND_STANDING = 17,
+    /**
+     * Client: this PC holds the union, and nobody needs anything more from it: `files`, `bytes`, `withheld`, `certain`.
+     */
+    LIVERYSYNC_EVENT_KIND_IN_STEP = 18,
+    /**
+     * Client: what a dry run has found out; see its `json`.
+     */
+    LIVERYSYNC_EVENT_KIND_PLAN = 19,
+    /**
+     * Server: a client has introduced itself: `member`, `name`, `address`, `word` (which program it is).
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,
+    /**
+     * Server: a client is gone: `member`, `name`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_LEFT = 101,
+    /**
+     * Server: a client holds other files than before: `name`, `files`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_MANIFEST = 102,
+    /**
+     * Server: a client's file is a rival: `name`, `path`, `other_path` (its name in the union).
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_CONFLICT = 103,
+    /**
+     * Server: a file cannot join the union: `name`, `path`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_REFUSED = 104,
+    /**
+     * Server: a session has begun: `sync_id`, `name` (who gets the files), `peer` (who sends them; NULL if nobody
+     * does), `files`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_SESSION_BEGAN = 105,
+    /**
+     * Server: a session has ended: `sync_id`, `name`, `peer`, `files` (how many arrived), `failed`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_SESSION_ENDED = 106,
+    /**
+     * Server: a source did not send a file as it should: `name`, `path`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_SOURCE_FAULT = 107,
+    /**
+     * Server: a source fell silent: `name`, `files` (that it still owed).
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_SOURCE_SILENT = 108,
+    /**
+     * Server: a target did not take a file: `name`, `path`, `reason`, `for_good`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_TARGET_FAULT = 109,
+    /**
+     * Server: a file of the union is not offered to this client: `name`, `path`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_WITHHELD = 110,
+    /**
+     * Server: every client holds all that it can get: `clients`, `files`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_IN_STEP = 111,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum liverysync_event_kind liverysync_event_kind;
+#else
+typedef uint32_t liverysync_event_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Who keeps a name when several contents claim it.
  */
 enum liverysync_policy
@@ -211,6 +367,11 @@ typedef uint32_t liverysync_policy;
 #endif // __cplusplus
 
 /**
+ * A driver's client. Any thread may call it, several at once.
+ */
+typedef struct liverysync_client liverysync_client;
+
+/**
  * The differences between two manifests. It never changes, so several threads may read it at once.
  */
 typedef struct liverysync_diff liverysync_diff;
@@ -219,6 +380,11 @@ typedef struct liverysync_diff liverysync_diff;
  * Which files a PC holds, and what it leaves out. It never changes, so several threads may read it at once.
  */
 typedef struct liverysync_manifest liverysync_manifest;
+
+/**
+ * A league's server. Any thread may call it, several at once.
+ */
+typedef struct liverysync_server liverysync_server;
 
 /**
  * What every PC should hold. It never changes, so several threads may read it at once.
@@ -444,6 +610,303 @@ typedef struct liverysync_naming_options {
      */
     const char *extensions;
 } liverysync_naming_options;
+
+/**
+ * What a client needs to know. Zero and NULL mean the default.
+ */
+typedef struct liverysync_client_options {
+    /**
+     * sizeof(liverysync_client_options).
+     */
+    size_t size;
+    /**
+     * Host name or address of the server. There is no default.
+     */
+    const char *host;
+    /**
+     * The liveries folder, which must be there. Default: the game's, as liverysync_liveries_folder() finds it.
+     */
+    const char *liveries;
+    /**
+     * What others call this PC; at most 64 characters are used. Default: `unnamed`.
+     */
+    const char *name;
+    /**
+     * A label that the server shows, never a credential. Default: `UNKNOWN`.
+     */
+    const char *steam_id;
+    /**
+     * The file extensions that are shared, as in liverysync_scan_options.
+     */
+    const char *extensions;
+    /**
+     * What stands between a name and the digits of a conflict name, where the server does not say. Default:
+     * `__CONFLICT__`.
+     */
+    const char *suffix;
+    /**
+     * Largest number of files. Default: 50,000.
+     */
+    uint64_t max_entries;
+    /**
+     * Largest file, in bytes. Default: 1 TiB.
+     */
+    uint64_t max_file_size;
+    /**
+     * Port of the server, 1 to 65535. Default: 9239.
+     */
+    uint32_t port;
+    /**
+     * Not 0: the game's own caches of pictures are shared too.
+     */
+    uint32_t derived_dds;
+    /**
+     * Not 0: what the game leaves of a livery that this PC does not have is shared too.
+     */
+    uint32_t placeholders;
+    /**
+     * Not 0: find out what would happen, and change nothing.
+     */
+    uint32_t dry_run;
+    /**
+     * How long a file must have kept still before it is shared, in milliseconds. Default: 300.
+     */
+    uint32_t settle_ms;
+    /**
+     * How often the folder is walked even if nothing seems to have changed, in milliseconds. Default: 60,000.
+     */
+    uint32_t rescan_ms;
+    /**
+     * First wait before connecting again, in milliseconds; it is doubled each time. Default: 1,000.
+     */
+    uint32_t retry_first_ms;
+    /**
+     * Longest wait before connecting again, in milliseconds. Default: 30,000.
+     */
+    uint32_t retry_max_ms;
+} liverysync_client_options;
+
+/**
+ * Something that happened. Texts may come from other people: escape them before you show them.
+ *
+ * Its strings stay valid until the next call of the function that gave it, or, in a callback, until that returns.
+ */
+typedef struct liverysync_event {
+    /**
+     * sizeof(liverysync_event).
+     */
+    size_t size;
+    /**
+     * The whole event as a JSON object, as docs/json.md describes it. Never NULL.
+     */
+    const char *json;
+    /**
+     * The session that it belongs to.
+     */
+    const char *sync_id;
+    /**
+     * The file, below the liveries folder.
+     */
+    const char *path;
+    /**
+     * A second name of the file.
+     */
+    const char *other_path;
+    /**
+     * Where what was replaced lies, below the liveries folder.
+     */
+    const char *backup;
+    /**
+     * What the client that it is about calls itself.
+     */
+    const char *name;
+    /**
+     * The client at the other end.
+     */
+    const char *peer;
+    /**
+     * Where a client connected from.
+     */
+    const char *address;
+    /**
+     * One of a few words; which ones, the kind says.
+     */
+    const char *word;
+    /**
+     * Why, for people. Do not take it apart.
+     */
+    const char *reason;
+    /**
+     * A client's number, which no later connection gets again while the server runs.
+     */
+    uint64_t member;
+    /**
+     * A number of files.
+     */
+    uint64_t files;
+    /**
+     * A number of bytes.
+     */
+    uint64_t bytes;
+    /**
+     * Files that are still to come.
+     */
+    uint64_t missing;
+    /**
+     * Sum of their sizes in bytes.
+     */
+    uint64_t missing_bytes;
+    /**
+     * Files that others still need this PC for.
+     */
+    uint64_t wanted;
+    /**
+     * Files of the union that will not come as things are.
+     */
+    uint64_t withheld;
+    /**
+     * Files that did not arrive.
+     */
+    uint64_t failed;
+    /**
+     * A number of clients.
+     */
+    uint64_t clients;
+    /**
+     * A number of events.
+     */
+    uint64_t events;
+    /**
+     * Milliseconds until the next attempt.
+     */
+    uint64_t retry_in_ms;
+    /**
+     * What kind of event it is.
+     */
+    liverysync_event_kind kind;
+    /**
+     * 1: the file was copied on this PC and not downloaded.
+     */
+    uint32_t copied;
+    /**
+     * 1: the file is refused for good.
+     */
+    uint32_t for_good;
+    /**
+     * 0: a server of the old kind has only been seen to be quiet.
+     */
+    uint32_t certain;
+} liverysync_event;
+
+/**
+ * Is told of an event. `event` and its strings are valid until it returns. It must not throw.
+ */
+typedef void (*liverysync_event_callback)(void *userdata, const struct liverysync_event *event);
+
+/**
+ * What a sync has come to.
+ */
+typedef struct liverysync_sync_report {
+    /**
+     * sizeof(liverysync_sync_report).
+     */
+    size_t size;
+    /**
+     * The report as a JSON object with these fields, and `conflicts` as the list of paths. It stays valid until this
+     * thread calls liverysync_client_sync() on this client again, or the client is freed.
+     */
+    const char *json;
+    /**
+     * Number of files that this PC shares and holds.
+     */
+    uint64_t files;
+    /**
+     * Sum of their sizes in bytes.
+     */
+    uint64_t bytes;
+    /**
+     * Number of files that came, but for those that were copied on this PC.
+     */
+    uint64_t received_files;
+    /**
+     * Sum of their sizes in bytes.
+     */
+    uint64_t received_bytes;
+    /**
+     * Number of times that a file left for another PC.
+     */
+    uint64_t sent_files;
+    /**
+     * Sum of their sizes in bytes.
+     */
+    uint64_t sent_bytes;
+    /**
+     * Number of files of this PC that have a conflict name.
+     */
+    uint64_t conflicts;
+    /**
+     * Files of the union that will not come as things are.
+     */
+    uint64_t withheld;
+    /**
+     * How long it took, in milliseconds.
+     */
+    uint64_t took_ms;
+    /**
+     * 0: a server of the old kind has only been seen to be quiet. 1: this PC holds the union for certain.
+     */
+    uint32_t certain;
+    /**
+     * Leave it alone.
+     */
+    uint32_t reserved;
+} liverysync_sync_report;
+
+/**
+ * What a server needs to know. Zero and NULL mean the default.
+ */
+typedef struct liverysync_server_options {
+    /**
+     * sizeof(liverysync_server_options).
+     */
+    size_t size;
+    /**
+     * Address to listen at. Default: `0.0.0.0`, which is every address of this PC.
+     */
+    const char *host;
+    /**
+     * A file with the liveries that are distributed, one folder name per line. Default: all liveries are.
+     */
+    const char *allow_list;
+    /**
+     * A folder for what the server is to keep. Default: none.
+     */
+    const char *data;
+    /**
+     * The file extensions that may join, as in liverysync_scan_options.
+     */
+    const char *extensions;
+    /**
+     * What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
+     */
+    const char *suffix;
+    /**
+     * Largest number of files of one client. Default: 50,000.
+     */
+    uint64_t max_entries;
+    /**
+     * Largest file, in bytes. Default: 1 TiB.
+     */
+    uint64_t max_file_size;
+    /**
+     * Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() tells.
+     */
+    uint32_t port;
+    /**
+     * A liverysync_policy: who keeps a name. Default: LIVERYSYNC_POLICY_ESTABLISHED, which is the first to come.
+     */
+    uint32_t policy;
+} liverysync_server_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -691,6 +1154,140 @@ liverysync_result liverysync_conflict_name(const char *path,
  * with LIVERYSYNC_RESULT_INVALID_UTF8 if its path is no Unicode.
  */
 liverysync_result liverysync_liveries_folder(char **folder_out);
+
+/**
+ * Makes a client that does nothing yet. It keeps copies of the options. Free it with liverysync_client_free().
+ *
+ * Fails with LIVERYSYNC_RESULT_NOT_FOUND if no liveries folder is named and the game's is not found.
+ */
+liverysync_result liverysync_client_new(const struct liverysync_client_options *options,
+                                        struct liverysync_client **client_out);
+
+/**
+ * Has `callback` called for each event, on a thread of the library, one at a time, in order. `callback` NULL: not any
+ * more. To be set before liverysync_client_start(); liverysync_client_next_event() cannot be used then.
+ *
+ * No call is under way or comes later once liverysync_client_stop() or liverysync_client_free() has returned.
+ * `userdata` is handed to the callback as it is.
+ *
+ * Fails with LIVERYSYNC_RESULT_STARTED once the client was started.
+ */
+liverysync_result liverysync_client_set_callback(struct liverysync_client *client,
+                                                 liverysync_event_callback callback,
+                                                 void *userdata);
+
+/**
+ * Starts the client. It walks the folder, connects, and goes on by itself until it is stopped: it connects again, takes
+ * what is new, and shares what changes in the folder. A client runs once.
+ *
+ * Fails with LIVERYSYNC_RESULT_FOLDER or LIVERYSYNC_RESULT_BUSY if the folder cannot be used, or is synced by another
+ * client; it can be started again then. Fails with LIVERYSYNC_RESULT_STARTED or LIVERYSYNC_RESULT_STOPPED if it was
+ * started or stopped before.
+ */
+liverysync_result liverysync_client_start(struct liverysync_client *client);
+
+/**
+ * Waits until this PC holds the union and nobody needs anything more from it. What lies in the folder by now takes
+ * part. The client goes on afterwards.
+ *
+ * `timeout_ms` is how long to wait at most. With LIVERYSYNC_NO_LIMIT, a server that cannot be reached is a failure at
+ * once; with a limit it is tried until then. A dry run ends with its plan, which is an event. `report_out` may be NULL.
+ *
+ * Other threads may read events, sync or stop meanwhile.
+ *
+ * Fails with LIVERYSYNC_RESULT_NOT_STARTED, LIVERYSYNC_RESULT_STOPPED (also if it is stopped meanwhile),
+ * LIVERYSYNC_RESULT_TIMED_OUT, LIVERYSYNC_RESULT_UNREACHABLE, LIVERYSYNC_RESULT_LOST or LIVERYSYNC_RESULT_FOLDER. What
+ * has arrived by then stays. Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
+ */
+liverysync_result liverysync_client_sync(struct liverysync_client *client,
+                                         uint32_t timeout_ms,
+                                         struct liverysync_sync_report *report_out);
+
+/**
+ * Copies the next event into `event_out`, waiting at most `wait_ms` milliseconds. 0: do not wait; LIVERYSYNC_NO_LIMIT:
+ * wait for ever.
+ *
+ * Events are kept from liverysync_client_new() on. A host that does not read them misses those that only show progress
+ * first, and later others, which LIVERYSYNC_EVENT_KIND_MISSED tells. The strings of the event stay valid until the next
+ * call of this function on `client`, or until that is freed.
+ *
+ * LIVERYSYNC_RESULT_NO_EVENT: none came. LIVERYSYNC_RESULT_STOPPED: there will be none any more.
+ * LIVERYSYNC_RESULT_NOT_STARTED: there are none before it was started. LIVERYSYNC_RESULT_EVENTS_TAKEN: events go to a
+ * callback, or another thread waits for one.
+ */
+liverysync_result liverysync_client_next_event(struct liverysync_client *client,
+                                               uint32_t wait_ms,
+                                               struct liverysync_event *event_out);
+
+/**
+ * Stops the client and waits for its end. What it was receiving is removed; what it was putting in place is finished.
+ * Calls of other threads that wait for this client return. Stopping twice is fine.
+ *
+ * Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
+ */
+liverysync_result liverysync_client_stop(struct liverysync_client *client);
+
+/**
+ * Stops a client if it runs, and frees it. NULL is fine. No other call on it may be under way or come later.
+ *
+ * Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback: it is not freed then. Whatever else comes
+ * out, it is freed.
+ */
+liverysync_result liverysync_client_free(struct liverysync_client *client);
+
+/**
+ * Makes a server that does nothing yet. It keeps copies of the options, which may be NULL: all defaults. Free it with
+ * liverysync_server_free().
+ */
+liverysync_result liverysync_server_new(const struct liverysync_server_options *options,
+                                        struct liverysync_server **server_out);
+
+/**
+ * As liverysync_client_set_callback().
+ */
+liverysync_result liverysync_server_set_callback(struct liverysync_server *server,
+                                                 liverysync_event_callback callback,
+                                                 void *userdata);
+
+/**
+ * Starts the server: drivers may connect. A server runs once.
+ *
+ * Fails with LIVERYSYNC_RESULT_SYSTEM if it cannot listen there, and with LIVERYSYNC_RESULT_FOLDER if the data folder
+ * cannot be made or the allow list not be read; it can be started again then. Fails with LIVERYSYNC_RESULT_STARTED or
+ * LIVERYSYNC_RESULT_STOPPED if it was started or stopped before.
+ */
+liverysync_result liverysync_server_start(struct liverysync_server *server);
+
+/**
+ * The port at which the server listens, or listened; 0 before it was started, and for NULL.
+ */
+uint32_t liverysync_server_port(const struct liverysync_server *server);
+
+/**
+ * How the league stands, as a JSON object: who is there, and what each of them lacks. docs/c.md describes it. Free it with
+ * liverysync_string_free().
+ */
+liverysync_result liverysync_server_status(const struct liverysync_server *server,
+                                           char **json_out);
+
+/**
+ * As liverysync_client_next_event().
+ */
+liverysync_result liverysync_server_next_event(struct liverysync_server *server,
+                                               uint32_t wait_ms,
+                                               struct liverysync_event *event_out);
+
+/**
+ * Stops the server, closes every connection and waits for its end. Stopping twice is fine.
+ *
+ * Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the server's own callback.
+ */
+liverysync_result liverysync_server_stop(struct liverysync_server *server);
+
+/**
+ * Stops a server if it runs, and frees it. As liverysync_client_free().
+ */
+liverysync_result liverysync_server_free(struct liverysync_server *server);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -45,9 +45,14 @@ impl Health {
         }
         let result = caught(inside);
         if matches!(&result, Err(failure) if failure.code == ResultCode::Panic) {
-            self.broken.store(true, Ordering::Release);
+            self.give_up();
         }
         result
+    }
+
+    /// Says that there was a panic.
+    pub(crate) fn give_up(&self) {
+        self.broken.store(true, Ordering::Release);
     }
 }
 
@@ -63,7 +68,8 @@ fn finish(result: Result<(), Failure>) -> ResultCode {
     }
 }
 
-fn caught<T>(inside: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+/// Makes a failure of a panic.
+pub(crate) fn caught<T>(inside: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     // What the closure may have left half done is either freed with it or behind `Health`.
     catch_unwind(AssertUnwindSafe(inside)).unwrap_or_else(|payload| {
         let text = format!("a fault of liverysync itself: {}", message(payload.as_ref()));

@@ -11,17 +11,21 @@
     reason = "docs/c.md says once, for all functions, what a caller must keep to"
 )]
 
+pub mod client;
 pub mod diff;
 pub mod entry;
 pub mod error;
+pub mod event;
 mod guard;
 #[cfg(test)]
 mod header;
+mod host;
 pub mod manifest;
 pub mod paths;
 mod ptr;
 pub mod result;
 pub mod rules;
+pub mod server;
 mod sized;
 pub mod text;
 pub mod union;

@@ -61,7 +61,7 @@ impl Manifest {
     pub(crate) fn new(manifest: manifest::Manifest, skipped: &[Skipped]) -> Self {
         let kept = |item: &Skipped| KeptSkipped {
             path: text::owned(&item.path),
-            kind: text::owned(kind(&item.reason)),
+            kind: text::owned(item.reason.kind()),
             reason: text::owned(&item.reason.to_string()),
         };
         Self {
@@ -70,23 +70,6 @@ impl Manifest {
             hash: OnceLock::new(),
             manifest,
         }
-    }
-}
-
-const fn kind(reason: &livery::core::select::Reason) -> &'static str {
-    use livery::core::select::Reason;
-    match reason {
-        Reason::Name(_) => "name",
-        Reason::Extension(_) => "extension",
-        Reason::Cache(_) => "cache",
-        Reason::Placeholder => "placeholder",
-        Reason::Collision(_) => "collision",
-        Reason::Link => "link",
-        Reason::Cloud => "cloud",
-        Reason::Unreadable(_) => "unreadable",
-        Reason::TooMany(_) => "too_many",
-        Reason::TooLarge(_) => "too_large",
-        _ => "other",
     }
 }
 

@@ -129,10 +129,26 @@ impl<T: Growing> OutSized<T> {
         Ok(Self { out: pointer, size })
     }
 
+    /// As [`OutSized::new`]; for NULL it is written nowhere.
+    ///
+    /// # Safety
+    ///
+    /// As for [`OutSized::new`].
+    pub(crate) unsafe fn optional(pointer: *mut T) -> Result<Self, Failure> {
+        if pointer.is_null() {
+            return Ok(Self { out: pointer, size: 0 });
+        }
+        // SAFETY: as the caller of this function promises.
+        unsafe { Self::new(pointer) }
+    }
+
     /// Writes the struct, but for its `size`, as far as the caller knows it.
     pub(crate) fn set(self, value: &T) {
         const SIZE: usize = size_of::<usize>();
         let known = self.size.min(size_of::<T>());
+        if known < SIZE {
+            return;
+        }
         // SAFETY: so many bytes are there, in both, and the caller's are its own.
         unsafe {
             ptr::copy_nonoverlapping(

@@ -186,7 +186,7 @@ pub(crate) unsafe fn naming(
     Ok(naming)
 }
 
-fn policy(number: u32) -> Result<Policy, Failure> {
+pub(crate) fn policy(number: u32) -> Result<Policy, Failure> {
     match number {
         n if n == ConflictPolicy::Established as u32 => Ok(Policy::Established),
         n if n == ConflictPolicy::LowestHash as u32 => Ok(Policy::LowestHash),
