@@ -46,11 +46,13 @@ static void clients_come_and_go(void)
         CHECK(event.address && strstr(event.address, "127.0.0.1"));
     }
     uint64_t member = event.member;
-    if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_MANIFEST, &event)) {
-        CHECK_TEXT("Aoi", event.name);
-        CHECK_NUMBER(1, event.files);
-        CHECK_NUMBER(1, event.bytes);
+    /* The first one may be empty: a file that has just been written has not kept still yet. */
+    while (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_MANIFEST, &event) && event.files == 0) {
+        CHECK_NUMBER(0, event.bytes);
     }
+    CHECK_TEXT("Aoi", event.name);
+    CHECK_NUMBER(1, event.files);
+    CHECK_NUMBER(1, event.bytes);
     CHECK_OK(liverysync_client_free(client));
     if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_LEFT, &event)) {
         CHECK_NUMBER(member, event.member);
