@@ -4,10 +4,7 @@ use std::{
     fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -135,24 +132,16 @@ struct Shared {
     options: ClientOptions,
     hub: Hub<Event>,
     life: Life,
-    wishes: Arc<Wishes>,
-}
-
-/// What the handles and the running client tell each other.
-#[derive(Debug, Default)]
-struct Wishes {
-    /// Somebody waits to be in step.
-    sync: Notify,
-    /// Whether there is a connection.
-    connected: AtomicBool,
+    /// Told when somebody waits to be in step.
+    awaited: Arc<Notify>,
 }
 
 impl Client {
     /// Makes a client that does nothing yet.
     #[must_use]
     pub fn new(options: ClientOptions) -> Self {
-        let (hub, life, wishes) = (Hub::new(), Life::default(), Arc::default());
-        Self(Arc::new(Shared { options, hub, life, wishes }))
+        let (hub, life, awaited) = (Hub::new(), Life::default(), Arc::default());
+        Self(Arc::new(Shared { options, hub, life, awaited }))
     }
 
     /// What happens from now on. Ask before [`Client::start`] to miss nothing.
@@ -172,7 +161,7 @@ impl Client {
     ///
     /// Panics outside a tokio runtime.
     pub fn start(&self) -> Result<(), ClientError> {
-        let Shared { options, hub, life, wishes } = &*self.0;
+        let Shared { options, hub, life, awaited } = &*self.0;
         life.start(|stopped| {
             let path = options.liveries.clone();
             let folder = |reason: String| ClientError::Folder { path: path.clone(), reason };
@@ -192,8 +181,8 @@ impl Client {
                 Some(lock)
             };
             let (disk, outcomes) = Disk::start(&root)?;
-            let (events, wishes) = (hub.source(), Arc::clone(wishes));
-            let driver = Driver::new(options.clone(), root, disk, outcomes, events, wishes, lock);
+            let (events, awaited) = (hub.source(), Arc::clone(awaited));
+            let driver = Driver::new(options.clone(), root, disk, outcomes, events, awaited, lock);
             Ok((driver.run(stopped), ()))
         })
     }
@@ -222,7 +211,7 @@ impl Client {
     /// [`Client::start`]; the time counts from here.
     #[must_use]
     pub fn begin_sync(&self, timeout: Option<Duration>) -> Syncing {
-        let Shared { options, hub, wishes, .. } = &*self.0;
+        let Shared { options, hub, awaited, .. } = &*self.0;
         let host = &options.host;
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let terms = Terms {
@@ -232,8 +221,8 @@ impl Client {
             patient: timeout.is_some(),
         };
         let events = hub.events();
-        let errand = Errand::new(terms, wishes.connected.load(Ordering::Relaxed));
-        wishes.sync.notify_one();
+        let errand = Errand::new(terms);
+        awaited.notify_one();
         Syncing { client: self.clone(), events, errand, began: Instant::now(), timeout, end: None }
     }
 
@@ -411,7 +400,7 @@ struct Driver {
     disk: Disk,
     outcomes: Outcomes,
     events: Source<Event>,
-    wishes: Arc<Wishes>,
+    awaited: Arc<Notify>,
     changed: Arc<Notify>,
     watcher: Option<notify::RecommendedWatcher>,
     link: Option<Link>,
@@ -428,7 +417,7 @@ impl Driver {
         disk: Disk,
         outcomes: Outcomes,
         events: Source<Event>,
-        wishes: Arc<Wishes>,
+        awaited: Arc<Notify>,
         lock: Option<Lock>,
     ) -> Self {
         let clock = Clock::start();
@@ -455,7 +444,7 @@ impl Driver {
             disk,
             outcomes,
             events,
-            wishes,
+            awaited,
             changed,
             watcher,
             link: None,
@@ -496,19 +485,10 @@ impl Driver {
                 }
                 Output::Transmit(message) => self.transmit(message),
                 Output::Disk(op, request) => self.disk.request(op, request),
-                Output::Event(event) => self.tell(&event),
+                Output::Event(event) => self.events.send(&event),
                 Output::Timeout(wake) => return wake.map(|wake| self.clock.instant(wake.at)),
             }
         }
-    }
-
-    fn tell(&self, event: &Event) {
-        match event {
-            Event::Connected { .. } => self.wishes.connected.store(true, Ordering::Relaxed),
-            Event::Disconnected { .. } => self.wishes.connected.store(false, Ordering::Relaxed),
-            _ => {}
-        }
-        self.events.send(event);
     }
 
     fn transmit(&mut self, message: Message) {
@@ -537,6 +517,7 @@ impl Driver {
         tokio::select! {
             biased;
             _ = stopped => Happening::Stop,
+            () = self.awaited.notified() => Happening::Sync,
             Some((op, outcome)) = self.outcomes.recv() => Happening::Disk(op, outcome),
             Some(sync_id) = async { sent?.recv().await } => Happening::Sent(sync_id),
             Some(message) = async { messages?.recv().await }, if room => Happening::Message(message),
@@ -545,7 +526,6 @@ impl Driver {
             }
             Some(Ok(error)) = async { Some(ended?.await) } => Happening::LinkEnded(error),
             () = self.changed.notified() => Happening::FolderChanged,
-            () = self.wishes.sync.notified() => Happening::Sync,
             () = sleep_until(wake.unwrap_or(far)) => Happening::Wake,
         }
     }

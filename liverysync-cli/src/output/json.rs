@@ -200,6 +200,7 @@ mod tests {
             },
             client::Event::SessionEnded { sync_id: session() },
             client::Event::ServerError { reason },
+            client::Event::SyncBegan { connected: false },
             client::Event::Standing { missing: 0, missing_bytes: 0, wanted: 0, withheld: 0 },
             client::Event::InStep {
                 files: 0,

@@ -21,6 +21,8 @@ const TROUBLES_SHOWN: usize = 5;
 #[derive(Clone, Debug)]
 pub struct Errand {
     terms: Terms,
+    /// Whether the client knows of it. What happened before is no answer.
+    begun: bool,
     connected: bool,
     losses: u32,
     /// Why there is no connection.
@@ -201,12 +203,13 @@ impl fmt::Display for Troubles<'_> {
 }
 
 impl Errand {
-    /// An errand that begins now. `connected` says whether the client has a connection already.
+    /// An errand that begins with the next [`Input::Sync`](super::Input::Sync).
     #[must_use]
-    pub fn new(terms: Terms, connected: bool) -> Self {
+    pub fn new(terms: Terms) -> Self {
         Self {
             terms,
-            connected,
+            begun: false,
+            connected: false,
             losses: 0,
             unreachable: None,
             behind: None,
@@ -218,6 +221,11 @@ impl Errand {
     /// Judges by what has happened. `elapsed` is the time since the errand began.
     pub fn judge(&mut self, event: &Event, elapsed: Duration) -> Verdict {
         match event {
+            &Event::SyncBegan { connected } => {
+                self.begun = true;
+                self.connected = connected;
+            }
+            _ if !self.begun => {}
             Event::Connected { .. } => {
                 self.connected = true;
                 self.unreachable = None;
@@ -317,7 +325,10 @@ mod tests {
             dry_run: false,
             patient,
         };
-        Errand::new(terms, false)
+        let mut errand = Errand::new(terms);
+        assert_eq!(errand.judge(&lost(), Duration::ZERO), Verdict::GoOn, "it was before");
+        errand.judge(&Event::SyncBegan { connected: false }, Duration::ZERO);
+        errand
     }
 
     fn lost() -> Event {

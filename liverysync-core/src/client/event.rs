@@ -134,6 +134,12 @@ pub enum Event {
         /// What it says.
         reason: String,
     },
+    /// The host waits for this PC to be in step. What is said from here on is about what the folder
+    /// holds now.
+    SyncBegan {
+        /// Whether there is a connection.
+        connected: bool,
+    },
     /// How this PC stands to the union.
     Standing {
         /// Files that are still to come.

@@ -378,8 +378,11 @@ impl Script {
 
     fn tell_change(&mut self, world: &mut World, pc: usize) {
         world.mark_busy(|| format!("the driver of PC {pc}"));
-        if self.rng.percent(85) {
-            world.feed(pc, client::Input::FolderChanged);
+        match self.rng.below(100) {
+            0..70 => world.feed(pc, client::Input::FolderChanged),
+            // Nobody saw the change, but the host waits for it to be everywhere.
+            70..85 => world.feed(pc, client::Input::Sync),
+            _ => {}
         }
     }
 

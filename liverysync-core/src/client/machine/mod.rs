@@ -28,8 +28,8 @@ use crate::{
     transfer::Receiver,
     wire::v1::{
         EXTENSION, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo, Hello,
-        ManifestFull, ManifestSummary, Message, OfferedFile, Role, SendFiles, ServerState,
-        Standing, SyncDone, SyncId, SyncOffer, Welcome,
+        ManifestFull, ManifestSummary, Message, OfferedFile, RequestManifest, Role, SendFiles,
+        ServerState, Standing, SyncDone, SyncId, SyncOffer, Welcome,
     },
 };
 
@@ -214,6 +214,7 @@ impl ClientMachine {
 
     fn sync(&mut self) {
         let now = self.now.time;
+        self.event(Event::SyncBegan { connected: self.is_up() });
         self.awaited = true;
         self.in_step = false;
         self.folder.walk_by(now);
@@ -224,6 +225,10 @@ impl ClientMachine {
         self.busy_at = now;
         self.old_state = None;
         self.old_state_at = now + OLD_STATE_INTERVAL;
+        if self.config.dry_run {
+            self.planned = false;
+            self.transmit(Message::RequestManifest(RequestManifest::default()));
+        }
     }
 
     /// Takes leave: open sessions are given up, and an old server is told so, which would otherwise
@@ -326,7 +331,7 @@ impl ClientMachine {
         self.event(Event::Connected { ours });
         self.hello();
         if self.config.dry_run {
-            self.transmit(Message::RequestManifest(crate::wire::v1::RequestManifest::default()));
+            self.transmit(Message::RequestManifest(RequestManifest::default()));
         } else {
             self.publish();
         }

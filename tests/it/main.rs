@@ -1,0 +1,254 @@
+//! Clients and a server inside one program, through the doors that an embedding program has.
+//!
+//! Real sockets and real folders. Whole leagues are the business of the simulator and of the program's tests.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use liverysync::{
+    client::{Client, ClientError, ClientOptions, Step},
+    core::{
+        client::{Event, SyncError, SyncReport},
+        server,
+    },
+    server::{Server, ServerError, ServerOptions},
+};
+use tempfile::TempDir;
+
+/// Longer than anything here takes, so that a test fails and does not hang.
+const PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
+
+/// A server, and folders for its drivers.
+struct League {
+    root: TempDir,
+    server: Server,
+    port: u16,
+}
+
+impl League {
+    fn start() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let server = Server::new(ServerOptions::new("127.0.0.1", 0));
+        let port = server.start().unwrap().port();
+        Self { root, server, port }
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.root.path().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn client(&self, name: &str) -> Client {
+        let mut options = ClientOptions::new("127.0.0.1", self.port, self.folder(name));
+        options.core.name = name.to_owned();
+        Client::new(options)
+    }
+
+    /// A client that runs, with these files in its folder.
+    fn driver(&self, name: &str, files: &[(&str, &str)]) -> Client {
+        for (path, content) in files {
+            write(&self.folder(name).join(path), content);
+        }
+        let client = self.client(name);
+        client.start().unwrap();
+        client
+    }
+
+    fn read(&self, path: &str) -> Option<String> {
+        fs::read_to_string(self.root.path().join(path)).ok()
+    }
+}
+
+/// Writes a file that has kept still for long.
+fn write(path: &Path, content: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    fs::File::options().write(true).open(path).unwrap().set_modified(hour_ago).unwrap();
+}
+
+/// A port at which nobody listens.
+fn closed_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn two_clients_and_a_server_in_one_program() {
+    let league = League::start();
+    let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris"), ("Safety/decals.png", "hers")]);
+    aoi.sync(PATIENCE).await.unwrap();
+    let bruno = league.driver("Bruno", &[("Safety/decals.png", "his")]);
+    let report = bruno.sync(PATIENCE).await.unwrap();
+
+    let rival = report.conflicts[0].to_string();
+    assert!(rival.starts_with("Safety/decals__CONFLICT__"), "{rival}");
+    assert_eq!((report.files, report.bytes), (3, 11));
+    assert_eq!((report.received_files, report.received_bytes), (2, 8));
+    assert!(report.certain && report.withheld == 0 && report.took > Duration::ZERO);
+    assert_eq!(league.read("Bruno/Iris/decals.png").as_deref(), Some("iris"));
+    assert_eq!(league.read("Bruno/Safety/decals.png").as_deref(), Some("hers"));
+
+    let report = aoi.sync(PATIENCE).await.unwrap();
+    assert_eq!((report.files, report.conflicts.len()), (3, 1));
+    assert_eq!(league.read(&format!("Aoi/{rival}")).as_deref(), Some("his"));
+
+    let status = league.server.status();
+    assert_eq!((status.files, status.bytes, status.conflicts.len()), (3, 11, 1));
+    let names: Vec<_> = status.members.iter().map(|member| member.name.as_str()).collect();
+    assert_eq!(names, ["Aoi", "Bruno"]);
+    assert!(status.members.iter().all(|member| member.missing.is_empty() && member.is_in_step()));
+}
+
+#[tokio::test]
+async fn what_was_just_dropped_into_the_folder_is_part_of_a_sync() {
+    let league = League::start();
+    let aoi = league.driver("Aoi", &[]);
+    let bruno = league.driver("Bruno", &[]);
+    bruno.sync(PATIENCE).await.unwrap();
+    for round in 0..3 {
+        let path = format!("New/{round}.png");
+        let paint = format!("paint {round}");
+        write(&league.folder("Aoi").join(&path), &paint);
+        let report = aoi.sync(PATIENCE).await.unwrap();
+        assert_eq!(report.files, round + 1);
+        // Nobody needs anything more from this PC: the other one has it.
+        assert_eq!(league.read(&format!("Bruno/{path}")), Some(paint));
+    }
+}
+
+#[tokio::test]
+async fn a_sync_hands_out_what_happens_on_its_way() {
+    let league = League::start();
+    let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris")]);
+    aoi.sync(PATIENCE).await.unwrap();
+    let bruno = league.client("Bruno");
+    // Asked for before the start, nothing is missed.
+    let (mut events, mut syncing) = (bruno.events(), bruno.begin_sync(PATIENCE));
+    bruno.start().unwrap();
+    let mut happened = Vec::new();
+    let report = loop {
+        match syncing.next().await {
+            Step::Event(event) => happened.push(event),
+            Step::Done(report) => break report,
+            Step::Failed(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(report.files, 1);
+    assert!(
+        matches!(happened.first(), Some(Event::SyncBegan { connected: false })),
+        "{happened:?}"
+    );
+    assert!(happened.iter().any(|event| matches!(event, Event::Installed { .. })));
+    assert!(matches!(happened.last(), Some(Event::InStep { .. })), "{happened:?}");
+    bruno.stop().await;
+    for event in happened {
+        assert_eq!(events.next().await, Some(event));
+    }
+    while events.next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn who_lacks_what_can_be_asked() {
+    let league = League::start();
+    let mut events = league.server.events();
+    let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris")]);
+    aoi.sync(PATIENCE).await.unwrap();
+    // He has a folder where the others have a file, so he cannot take it.
+    let bruno = league.driver("Bruno", &[("Iris/decals.png/x.png", "in the way")]);
+    bruno.sync(PATIENCE).await.unwrap();
+    while !matches!(events.next().await, Some(server::Event::Withheld { .. })) {}
+    let status = league.server.status();
+    let bruno = &status.members[1];
+    assert!(bruno.is_in_step());
+    assert_eq!(bruno.missing[0].path.as_str(), "Iris/decals.png");
+    assert_eq!(bruno.missing[0].bytes, 4);
+    check_documented(&status, "A status");
+    check_documented(&status.members[1], "- `members`");
+    check_documented(&bruno.missing[0], "- `missing`");
+    check_documented(&SyncReport::default(), "A report");
+}
+
+/// Compares the fields of an object with the braces in the line of `docs/json.md` that begins so.
+#[track_caller]
+fn check_documented(object: &impl serde::Serialize, line: &str) {
+    let json = serde_json::to_string(object).unwrap();
+    let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let mut fields: Vec<_> = object.as_object().unwrap().keys().cloned().collect();
+    fields.sort_by_key(|field| json.find(&format!("\"{field}\":")));
+    let documentation = include_str!("../../docs/json.md");
+    let told = documentation.lines().find(|told| told.starts_with(line)).unwrap();
+    let told = told.split_once('{').unwrap().1.split_once('}').unwrap().0;
+    let told: Vec<_> = told.split('"').skip(1).step_by(2).collect();
+    assert_eq!(fields, told);
+}
+
+#[tokio::test]
+async fn without_a_server_a_sync_fails_at_once_or_when_its_time_is_up() {
+    let root = tempfile::tempdir().unwrap();
+    let client = Client::new(ClientOptions::new("127.0.0.1", closed_port(), root.path()));
+    assert_eq!(client.sync(None).await, Err(SyncError::NotRunning));
+    client.start().unwrap();
+    let error = client.sync(None).await.unwrap_err();
+    assert!(matches!(error, SyncError::Unreachable { .. }), "{error}");
+    let error = client.sync(Some(Duration::from_millis(50))).await.unwrap_err();
+    assert!(matches!(error, SyncError::TimedOut { .. }), "{error}");
+    client.stop().await;
+    client.stop().await;
+    assert_eq!(client.sync(None).await, Err(SyncError::NotRunning));
+    assert_eq!(client.events().next().await, None);
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_is_found_by_the_next_sync() {
+    let mut league = League::start();
+    let aoi = league.driver("Aoi", &[]);
+    aoi.sync(PATIENCE).await.unwrap();
+    let mut events = aoi.events();
+    league.server.stop().await;
+    while !matches!(events.next().await, Some(Event::Disconnected { .. })) {}
+    league.server = Server::new(ServerOptions::new("127.0.0.1", league.port));
+    league.server.start().unwrap();
+    // Without a time of its own it fails if the first attempt does, so it does not wait for the next one.
+    aoi.sync(None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_that_failed_may_be_tried_again_and_one_that_did_not_may_not() {
+    let league = League::start();
+    let options = ClientOptions::new("127.0.0.1", league.port, league.root.path().join("later"));
+    let client = Client::new(options);
+    assert!(matches!(client.start(), Err(ClientError::Folder { .. })));
+    league.folder("later");
+    client.start().unwrap();
+    assert!(matches!(client.start(), Err(ClientError::RanBefore)));
+    client.stop().await;
+    assert!(matches!(client.start(), Err(ClientError::RanBefore)));
+
+    let taken = Server::new(ServerOptions::new("127.0.0.1", league.port));
+    assert!(matches!(taken.start(), Err(ServerError::Bind { .. })));
+    assert_eq!(taken.local_addr(), None);
+    league.server.stop().await;
+    taken.start().unwrap();
+    assert!(matches!(taken.start(), Err(ServerError::RanBefore)));
+}
+
+#[tokio::test]
+async fn the_last_handle_that_goes_stops_the_client() {
+    let league = League::start();
+    let client = league.driver("Aoi", &[]);
+    let mut events = client.events();
+    let other = client.clone();
+    drop(client);
+    other.sync(PATIENCE).await.unwrap();
+    // Given up half-way, a sync changes nothing.
+    drop(tokio::time::timeout(Duration::ZERO, other.sync(PATIENCE)).await);
+    assert!(matches!(league.client("Aoi").start(), Err(ClientError::Busy { .. })));
+    drop(other);
+    while events.next().await.is_some() {}
+}
