@@ -106,11 +106,23 @@ impl Program {
 
     /// Waits for the end, which has to be with exit code 0. Returns standard output.
     pub(crate) fn finish(&mut self, within: Duration) -> Result<String> {
+        self.finish_with(0, within)
+    }
+
+    /// Waits for the end, which has to be with this exit code. Returns standard output.
+    pub(crate) fn finish_with(&mut self, code: i32, within: Duration) -> Result<String> {
         match poll(within, || Ok(self.child.try_wait()?))? {
-            Some(status) if status.success() => Ok(fs::read_to_string(&self.stdout)?),
+            Some(status) if status.code() == Some(code) => Ok(fs::read_to_string(&self.stdout)?),
             Some(status) => bail!("{} ended with {status}\n{}", self.name, self.transcript()),
             None => bail!("{} still ran after {within:?}\n{}", self.name, self.transcript()),
         }
+    }
+
+    /// Does as Ctrl-C does.
+    pub(crate) fn interrupt(&self) -> Result<()> {
+        let mut kill = Command::new("kill");
+        kill.arg("-INT").arg(self.child.id().to_string());
+        run(kill)
     }
 
     /// All that the program has printed so far, for messages about a failure.

@@ -3,12 +3,14 @@
 //! A failing step does not stop the others: the end shows all that is wrong.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::Passed;
+use crate::ffi;
 use crate::process::{read, run, run_watched};
 use crate::python;
 use crate::steps::{Outcome, Report, Step, Tally};
@@ -31,9 +33,10 @@ const STEPS: &[Step] = &[
         run: features,
     },
     Step { name: "doc", about: "the documentation builds without warnings", run: doc },
-    Step { name: "build", about: "programs, examples and benches build", run: build },
+    Step { name: "build", about: "programs, libraries, examples and benches build", run: build },
     Step { name: "tests", about: "unit, property, simulator and end-to-end tests", run: tests },
     Step { name: "doctests", about: "the examples in the documentation", run: doctests },
+    Step { name: "ffi", about: "C programs that use the library, and no leak", run: ffi::step },
     Step { name: "python", about: "the Python wheel, its types and its tests", run: python::step },
     Step { name: "windows", about: "the Windows program, under Wine", run: windows::step },
 ];
@@ -208,8 +211,13 @@ fn doc(workspace: &Workspace) -> Result<Outcome> {
 }
 
 fn build(workspace: &Workspace) -> Result<Outcome> {
-    run(workspace.cargo(&format!("build --bins --examples --benches {EVERYTHING}")))?;
+    run(build_all(workspace))?;
     Ok(Outcome::Done)
+}
+
+/// Builds all that is there to use. The C library is a `--lib` that nothing else here depends on.
+pub(crate) fn build_all(workspace: &Workspace) -> Command {
+    workspace.cargo(&format!("build --lib --bins --examples --benches {EVERYTHING}"))
 }
 
 fn tests(workspace: &Workspace) -> Result<Outcome> {

@@ -4,7 +4,7 @@
 //! counted on. Its work lies in a target folder of its own, or the two compilers would rebuild each other's.
 
 mod checks;
-mod folder;
+pub(crate) mod folder;
 mod wine;
 
 use std::env;
@@ -20,6 +20,7 @@ use crate::Passed;
 use crate::process::run;
 use crate::steps::{Outcome, Tally};
 use crate::windows::checks::{CHECKS, Lab};
+pub(crate) use crate::windows::wine::isolate;
 use crate::workspace::Workspace;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";

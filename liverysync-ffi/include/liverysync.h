@@ -1,0 +1,1296 @@
+/*
+ * liverysync: keeps the custom liveries of an Assetto Corsa Competizione league the same on every driver's PC.
+ *
+ * docs/c.md has the contract: who frees what, which thread calls back, how long strings stay valid.
+ * This file is written by cbindgen from liverysync-ffi/src; do not edit it.
+ */
+
+
+#ifndef LIVERYSYNC_H
+#define LIVERYSYNC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * The first number of the version that this header belongs to.
+ */
+#define LIVERYSYNC_VERSION_MAJOR 0
+
+/**
+ * The second number of the version that this header belongs to.
+ */
+#define LIVERYSYNC_VERSION_MINOR 1
+
+/**
+ * The third number of the version that this header belongs to.
+ */
+#define LIVERYSYNC_VERSION_PATCH 0
+
+/**
+ * The version that this header belongs to, as liverysync_version_number() has it.
+ */
+#define LIVERYSYNC_VERSION_NUMBER (((LIVERYSYNC_VERSION_MAJOR << 16) | (LIVERYSYNC_VERSION_MINOR << 8)) | LIVERYSYNC_VERSION_PATCH)
+
+/**
+ * The `mtime_ns` of a file whose modification time is not known.
+ */
+#define LIVERYSYNC_MTIME_UNKNOWN INT64_MIN
+
+/**
+ * As a time limit: wait for ever.
+ */
+#define LIVERYSYNC_NO_LIMIT UINT32_MAX
+
+/**
+ * What a call came to. Numbers never change and are never used again for something else; new ones may come.
+ */
+enum liverysync_result
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It worked.
+     */
+    LIVERYSYNC_RESULT_OK = 0,
+    /**
+     * A pointer that must not be NULL is.
+     */
+    LIVERYSYNC_RESULT_NULL_POINTER = 1,
+    /**
+     * A string is not UTF-8.
+     */
+    LIVERYSYNC_RESULT_INVALID_UTF8 = 2,
+    /**
+     * An argument has a value that it cannot have.
+     */
+    LIVERYSYNC_RESULT_INVALID_ARGUMENT = 3,
+    /**
+     * The `size` field of a struct is too small, or the struct sets a field that this version of the library does
+     * not know.
+     */
+    LIVERYSYNC_RESULT_STRUCT_SIZE = 4,
+    /**
+     * An index is not below the count.
+     */
+    LIVERYSYNC_RESULT_OUT_OF_RANGE = 5,
+    /**
+     * The library met a fault of its own and caught it. If the call was made on a client or server, that is
+     * broken now and can only be freed.
+     */
+    LIVERYSYNC_RESULT_PANIC = 6,
+    /**
+     * An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC.
+     */
+    LIVERYSYNC_RESULT_BROKEN = 7,
+    /**
+     * A path breaks the path rule.
+     */
+    LIVERYSYNC_RESULT_INVALID_PATH = 8,
+    /**
+     * Two entries could not lie beside each other on a PC with Windows.
+     */
+    LIVERYSYNC_RESULT_COLLISION = 9,
+    /**
+     * It was looked for and is not there.
+     */
+    LIVERYSYNC_RESULT_NOT_FOUND = 10,
+    /**
+     * A folder is not there, or cannot be read or written.
+     */
+    LIVERYSYNC_RESULT_FOLDER = 11,
+    /**
+     * Another client syncs this folder.
+     */
+    LIVERYSYNC_RESULT_BUSY = 12,
+    /**
+     * The system gives no threads, no lock or no socket.
+     */
+    LIVERYSYNC_RESULT_SYSTEM = 13,
+    /**
+     * No event came in the time given. This is no failure.
+     */
+    LIVERYSYNC_RESULT_NO_EVENT = 14,
+    /**
+     * It has stopped.
+     */
+    LIVERYSYNC_RESULT_STOPPED = 15,
+    /**
+     * It has not been started.
+     */
+    LIVERYSYNC_RESULT_NOT_STARTED = 16,
+    /**
+     * It was started before, or it is too late for this call. A client or server runs once.
+     */
+    LIVERYSYNC_RESULT_STARTED = 17,
+    /**
+     * The call would wait for the very callback that makes it.
+     */
+    LIVERYSYNC_RESULT_IN_CALLBACK = 18,
+    /**
+     * Events go to a callback, or another thread is waiting for one.
+     */
+    LIVERYSYNC_RESULT_EVENTS_TAKEN = 19,
+    /**
+     * The time is up.
+     */
+    LIVERYSYNC_RESULT_TIMED_OUT = 20,
+    /**
+     * The server could not be reached.
+     */
+    LIVERYSYNC_RESULT_UNREACHABLE = 21,
+    /**
+     * The connection was lost.
+     */
+    LIVERYSYNC_RESULT_LOST = 22,
+    /**
+     * It failed for a reason that has no number of its own yet.
+     */
+    LIVERYSYNC_RESULT_FAILED = 23,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum liverysync_result liverysync_result;
+#else
+typedef uint32_t liverysync_result;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How a file differs.
+ */
+enum liverysync_diff_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is wanted and not there.
+     */
+    LIVERYSYNC_DIFF_KIND_MISSING = 1,
+    /**
+     * It is there with another content.
+     */
+    LIVERYSYNC_DIFF_KIND_DIFFERENT = 2,
+    /**
+     * It is there and not wanted.
+     */
+    LIVERYSYNC_DIFF_KIND_EXTRA = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum liverysync_diff_kind liverysync_diff_kind;
+#else
+typedef uint32_t liverysync_diff_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What kind of event it is. Numbers never change and are never used again for something else; new ones may come.
+ *
+ * docs/json.md describes each event under the same word. The lists here name the fields of liverysync_event that
+ * are set beside `kind` and `json`; all others are NULL or 0.
+ */
+enum liverysync_event_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * An event that has no number yet; see its `json`.
+     */
+    LIVERYSYNC_EVENT_KIND_OTHER = 0,
+    /**
+     * The reader was so slow that events were left out here: `events`.
+     */
+    LIVERYSYNC_EVENT_KIND_MISSED = 1,
+    /**
+     * Client: the server greeted: `word` (`liverysync`, or `protocol-1` for a server of the old kind).
+     */
+    LIVERYSYNC_EVENT_KIND_CONNECTED = 2,
+    /**
+     * Client: there is no connection, or an attempt has failed: `reason`, `retry_in_ms`.
+     */
+    LIVERYSYNC_EVENT_KIND_DISCONNECTED = 3,
+    /**
+     * Client: the liveries folder cannot be walked: `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_FOLDER_UNREADABLE = 4,
+    /**
+     * Client: the folder was walked for the first time, or shares other files than before: `files`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_SCANNED = 5,
+    /**
+     * Client: something in the folder is not shared: `path`, `word` (the kind, such as `link`), `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SKIPPED = 6,
+    /**
+     * Client: a session has begun: `sync_id`, `word` (`source` or `target`), `peer`, `files`, `bytes`; the last three
+     * if the server says.
+     */
+    LIVERYSYNC_EVENT_KIND_SESSION_BEGAN = 7,
+    /**
+     * Client: a file has begun to arrive: `sync_id`, `path`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_RECEIVING = 8,
+    /**
+     * Client: a piece of a file has arrived: `sync_id`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_RECEIVED = 9,
+    /**
+     * Client: a piece of a file has left: `sync_id`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_SENT = 10,
+    /**
+     * Client: a whole file has left: `sync_id`, `path`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_FILE_SENT = 11,
+    /**
+     * Client: a file is in place: `sync_id`, `path`, `bytes`, `copied`; `backup` (where what it replaced lies) and
+     * `other_path` (the second name that what it replaced has got), if there are any.
+     */
+    LIVERYSYNC_EVENT_KIND_INSTALLED = 12,
+    /**
+     * Client: a file could not be sent: `sync_id`, `path`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SEND_FAILED = 13,
+    /**
+     * Client: a file did not arrive or could not be put in place: `sync_id`, `path`, `reason`, `for_good`.
+     */
+    LIVERYSYNC_EVENT_KIND_RECEIVE_FAILED = 14,
+    /**
+     * Client: a session has ended: `sync_id`.
+     */
+    LIVERYSYNC_EVENT_KIND_SESSION_ENDED = 15,
+    /**
+     * Client: the server reports an error: `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_ERROR = 16,
+    /**
+     * Client: how this PC stands: `missing`, `missing_bytes`, `wanted`, `withheld`.
+     */
+    LIVERYSYNC_EVENT_KIND_STANDING = 17,
+    /**
+     * Client: this PC holds the union, and nobody needs anything more from it: `files`, `bytes`, `withheld`, `certain`.
+     */
+    LIVERYSYNC_EVENT_KIND_IN_STEP = 18,
+    /**
+     * Client: what a dry run has found out; see its `json`.
+     */
+    LIVERYSYNC_EVENT_KIND_PLAN = 19,
+    /**
+     * Server: a client has introduced itself: `member`, `name`, `address`, `word` (which program it is).
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,
+    /**
+     * Server: a client is gone: `member`, `name`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_LEFT = 101,
+    /**
+     * Server: a client holds other files than before: `name`, `files`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_MANIFEST = 102,
+    /**
+     * Server: a client's file is a rival: `name`, `path`, `other_path` (its name in the union).
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_CONFLICT = 103,
+    /**
+     * Server: a file cannot join the union: `name`, `path`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_REFUSED = 104,
+    /**
+     * Server: a session has begun: `sync_id`, `name` (who gets the files), `peer` (who sends them; NULL if nobody
+     * does), `files`, `bytes`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_SESSION_BEGAN = 105,
+    /**
+     * Server: a session has ended: `sync_id`, `name`, `peer`, `files` (how many arrived), `failed`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_SESSION_ENDED = 106,
+    /**
+     * Server: a source did not send a file as it should: `name`, `path`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_SOURCE_FAULT = 107,
+    /**
+     * Server: a source fell silent: `name`, `files` (that it still owed).
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_SOURCE_SILENT = 108,
+    /**
+     * Server: a target did not take a file: `name`, `path`, `reason`, `for_good`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_TARGET_FAULT = 109,
+    /**
+     * Server: a file of the union is not offered to this client: `name`, `path`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_WITHHELD = 110,
+    /**
+     * Server: every client holds all that it can get: `clients`, `files`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_IN_STEP = 111,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum liverysync_event_kind liverysync_event_kind;
+#else
+typedef uint32_t liverysync_event_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Who keeps a name when several contents claim it.
+ */
+enum liverysync_policy
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The first in the list of manifests. This is the default.
+     */
+    LIVERYSYNC_POLICY_ESTABLISHED = 0,
+    /**
+     * The lowest SHA-256.
+     */
+    LIVERYSYNC_POLICY_LOWEST_HASH = 1,
+    /**
+     * The newest modification time; between equals the first in the list.
+     */
+    LIVERYSYNC_POLICY_NEWEST_MTIME = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum liverysync_policy liverysync_policy;
+#else
+typedef uint32_t liverysync_policy;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * A driver's client. Any thread may call it, several at once.
+ */
+typedef struct liverysync_client liverysync_client;
+
+/**
+ * The differences between two manifests. It never changes, so several threads may read it at once.
+ */
+typedef struct liverysync_diff liverysync_diff;
+
+/**
+ * Which files a PC holds, and what it leaves out. It never changes, so several threads may read it at once.
+ */
+typedef struct liverysync_manifest liverysync_manifest;
+
+/**
+ * A league's server. Any thread may call it, several at once.
+ */
+typedef struct liverysync_server liverysync_server;
+
+/**
+ * What every PC should hold. It never changes, so several threads may read it at once.
+ */
+typedef struct liverysync_union liverysync_union;
+
+/**
+ * What of a folder is shared. Zero and NULL mean the default, so `{.size = sizeof(liverysync_scan_options)}` is all
+ * defaults.
+ */
+typedef struct liverysync_scan_options {
+    /**
+     * sizeof(liverysync_scan_options).
+     */
+    size_t size;
+    /**
+     * The file extensions that are shared, with commas between them, such as `png,json`: 1 to 16 ASCII letters or
+     * digits each, in any case, with or without a dot. Default: `dds,jpeg,jpg,json,png,txt`.
+     */
+    const char *extensions;
+    /**
+     * Not 0: the game's own caches of pictures (such as `decals_0.dds`) are shared too.
+     */
+    uint32_t derived_dds;
+    /**
+     * Not 0: what the game leaves of a livery that this PC does not have is shared too.
+     */
+    uint32_t placeholders;
+    /**
+     * Largest number of files. Default: 50,000.
+     */
+    uint64_t max_entries;
+    /**
+     * Largest file, in bytes. Default: 1 TiB.
+     */
+    uint64_t max_file_size;
+} liverysync_scan_options;
+
+/**
+ * One file.
+ */
+typedef struct liverysync_entry {
+    /**
+     * sizeof(liverysync_entry).
+     */
+    size_t size;
+    /**
+     * Where it lies below the liveries folder, with `/` between components.
+     */
+    const char *path;
+    /**
+     * The SHA-256 of its bytes: 64 hex digits, lower case where the library writes them.
+     */
+    const char *sha256;
+    /**
+     * Its length in bytes.
+     */
+    uint64_t bytes;
+    /**
+     * When it was last changed, in nanoseconds since 1970 UTC, or LIVERYSYNC_MTIME_UNKNOWN.
+     */
+    int64_t mtime_ns;
+} liverysync_entry;
+
+/**
+ * Something in a folder that is not shared.
+ */
+typedef struct liverysync_skipped {
+    /**
+     * sizeof(liverysync_skipped).
+     */
+    size_t size;
+    /**
+     * Where it lies below the folder. It may hold characters that act on a terminal.
+     */
+    const char *path;
+    /**
+     * Why, as one of the words below "Skipped files" in docs/json.md, such as `link`. New words may come.
+     */
+    const char *kind;
+    /**
+     * Why, for people.
+     */
+    const char *reason;
+} liverysync_skipped;
+
+/**
+ * One file that differs.
+ */
+typedef struct liverysync_difference {
+    /**
+     * sizeof(liverysync_difference).
+     */
+    size_t size;
+    /**
+     * How it differs.
+     */
+    liverysync_diff_kind kind;
+    /**
+     * Where it lies: as it is wanted, or where it is not wanted as it is there.
+     */
+    const char *path;
+    /**
+     * SHA-256 of what is there; NULL if it is missing.
+     */
+    const char *have_sha256;
+    /**
+     * SHA-256 of what is wanted; NULL if it is extra.
+     */
+    const char *want_sha256;
+    /**
+     * Length of what is there, in bytes; 0 if it is missing.
+     */
+    uint64_t have_bytes;
+    /**
+     * Length of what is wanted, in bytes; 0 if it is extra.
+     */
+    uint64_t want_bytes;
+} liverysync_difference;
+
+/**
+ * How manifests are merged. Zero and NULL mean the default.
+ */
+typedef struct liverysync_merge_options {
+    /**
+     * sizeof(liverysync_merge_options).
+     */
+    size_t size;
+    /**
+     * What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
+     */
+    const char *suffix;
+    /**
+     * The file extensions that conflict names are checked against, as in liverysync_scan_options.
+     */
+    const char *extensions;
+    /**
+     * A liverysync_policy: who keeps a name.
+     */
+    uint32_t policy;
+    /**
+     * Leave it 0.
+     */
+    uint32_t reserved;
+} liverysync_merge_options;
+
+/**
+ * A PC that holds a content.
+ */
+typedef struct liverysync_holder {
+    /**
+     * sizeof(liverysync_holder).
+     */
+    size_t size;
+    /**
+     * Which manifest of the list it is, counted from 0.
+     */
+    uint64_t member;
+    /**
+     * Where the content lies there. It is another path than that of the entry if the content is a rival at home.
+     */
+    const char *path;
+} liverysync_holder;
+
+/**
+ * A rival: its name is that of another content, so it got a conflict name.
+ */
+typedef struct liverysync_conflict {
+    /**
+     * sizeof(liverysync_conflict).
+     */
+    size_t size;
+    /**
+     * Which manifest of the list it is in, counted from 0.
+     */
+    uint64_t member;
+    /**
+     * The name that it has there.
+     */
+    const char *path;
+    /**
+     * The name that it has in the union.
+     */
+    const char *conflict_path;
+} liverysync_conflict;
+
+/**
+ * A file that cannot join the union.
+ */
+typedef struct liverysync_refused {
+    /**
+     * sizeof(liverysync_refused).
+     */
+    size_t size;
+    /**
+     * Which manifest of the list it is in, counted from 0.
+     */
+    uint64_t member;
+    /**
+     * The name that it has there.
+     */
+    const char *path;
+    /**
+     * Why, for people.
+     */
+    const char *reason;
+} liverysync_refused;
+
+/**
+ * How conflict names are made. Zero and NULL mean the default.
+ */
+typedef struct liverysync_naming_options {
+    /**
+     * sizeof(liverysync_naming_options).
+     */
+    size_t size;
+    /**
+     * What stands between a name and the digits. Default: `__CONFLICT__`.
+     */
+    const char *suffix;
+    /**
+     * The file extensions that the name is checked against, as in liverysync_scan_options.
+     */
+    const char *extensions;
+} liverysync_naming_options;
+
+/**
+ * What a client needs to know. Zero and NULL mean the default.
+ */
+typedef struct liverysync_client_options {
+    /**
+     * sizeof(liverysync_client_options).
+     */
+    size_t size;
+    /**
+     * Host name or address of the server. There is no default.
+     */
+    const char *host;
+    /**
+     * The liveries folder, which must be there. Default: the game's, as liverysync_liveries_folder() finds it.
+     */
+    const char *liveries;
+    /**
+     * What others call this PC; at most 64 characters are used. Default: `unnamed`.
+     */
+    const char *name;
+    /**
+     * A label that the server shows, never a credential. Default: `UNKNOWN`.
+     */
+    const char *steam_id;
+    /**
+     * The file extensions that are shared, as in liverysync_scan_options.
+     */
+    const char *extensions;
+    /**
+     * What stands between a name and the digits of a conflict name, where the server does not say. Default:
+     * `__CONFLICT__`.
+     */
+    const char *suffix;
+    /**
+     * Largest number of files. Default: 50,000.
+     */
+    uint64_t max_entries;
+    /**
+     * Largest file, in bytes. Default: 1 TiB.
+     */
+    uint64_t max_file_size;
+    /**
+     * Port of the server, 1 to 65535. Default: 9239.
+     */
+    uint32_t port;
+    /**
+     * Not 0: the game's own caches of pictures are shared too.
+     */
+    uint32_t derived_dds;
+    /**
+     * Not 0: what the game leaves of a livery that this PC does not have is shared too.
+     */
+    uint32_t placeholders;
+    /**
+     * Not 0: find out what would happen, and change nothing.
+     */
+    uint32_t dry_run;
+    /**
+     * How long a file must have kept still before it is shared, in milliseconds. Default: 300.
+     */
+    uint32_t settle_ms;
+    /**
+     * How often the folder is walked even if nothing seems to have changed, in milliseconds. Default: 60,000.
+     */
+    uint32_t rescan_ms;
+    /**
+     * First wait before connecting again, in milliseconds; it is doubled each time. Default: 1,000.
+     */
+    uint32_t retry_first_ms;
+    /**
+     * Longest wait before connecting again, in milliseconds. Default: 30,000.
+     */
+    uint32_t retry_max_ms;
+} liverysync_client_options;
+
+/**
+ * Something that happened. Texts may come from other people: escape them before you show them.
+ *
+ * Its strings stay valid until the next call of the function that gave it, or, in a callback, until that returns.
+ */
+typedef struct liverysync_event {
+    /**
+     * sizeof(liverysync_event).
+     */
+    size_t size;
+    /**
+     * The whole event as a JSON object, as docs/json.md describes it. Never NULL.
+     */
+    const char *json;
+    /**
+     * The session that it belongs to.
+     */
+    const char *sync_id;
+    /**
+     * The file, below the liveries folder.
+     */
+    const char *path;
+    /**
+     * A second name of the file.
+     */
+    const char *other_path;
+    /**
+     * Where what was replaced lies, below the liveries folder.
+     */
+    const char *backup;
+    /**
+     * What the client that it is about calls itself.
+     */
+    const char *name;
+    /**
+     * The client at the other end.
+     */
+    const char *peer;
+    /**
+     * Where a client connected from.
+     */
+    const char *address;
+    /**
+     * One of a few words; which ones, the kind says.
+     */
+    const char *word;
+    /**
+     * Why, for people. Do not take it apart.
+     */
+    const char *reason;
+    /**
+     * A client's number, which no later connection gets again while the server runs.
+     */
+    uint64_t member;
+    /**
+     * A number of files.
+     */
+    uint64_t files;
+    /**
+     * A number of bytes.
+     */
+    uint64_t bytes;
+    /**
+     * Files that are still to come.
+     */
+    uint64_t missing;
+    /**
+     * Sum of their sizes in bytes.
+     */
+    uint64_t missing_bytes;
+    /**
+     * Files that others still need this PC for.
+     */
+    uint64_t wanted;
+    /**
+     * Files of the union that will not come as things are.
+     */
+    uint64_t withheld;
+    /**
+     * Files that did not arrive.
+     */
+    uint64_t failed;
+    /**
+     * A number of clients.
+     */
+    uint64_t clients;
+    /**
+     * A number of events.
+     */
+    uint64_t events;
+    /**
+     * Milliseconds until the next attempt.
+     */
+    uint64_t retry_in_ms;
+    /**
+     * What kind of event it is.
+     */
+    liverysync_event_kind kind;
+    /**
+     * 1: the file was copied on this PC and not downloaded.
+     */
+    uint32_t copied;
+    /**
+     * 1: the file is refused for good.
+     */
+    uint32_t for_good;
+    /**
+     * 0: a server of the old kind has only been seen to be quiet.
+     */
+    uint32_t certain;
+} liverysync_event;
+
+/**
+ * Is told of an event. `event` and its strings are valid until it returns. It must not throw.
+ */
+typedef void (*liverysync_event_callback)(void *userdata, const struct liverysync_event *event);
+
+/**
+ * What a sync has come to.
+ */
+typedef struct liverysync_sync_report {
+    /**
+     * sizeof(liverysync_sync_report).
+     */
+    size_t size;
+    /**
+     * The report as a JSON object with these fields, and `conflicts` as the list of paths. It stays valid until this
+     * thread calls liverysync_client_sync() on this client again, or the client is freed.
+     */
+    const char *json;
+    /**
+     * Number of files that this PC shares and holds.
+     */
+    uint64_t files;
+    /**
+     * Sum of their sizes in bytes.
+     */
+    uint64_t bytes;
+    /**
+     * Number of files that came, but for those that were copied on this PC.
+     */
+    uint64_t received_files;
+    /**
+     * Sum of their sizes in bytes.
+     */
+    uint64_t received_bytes;
+    /**
+     * Number of times that a file left for another PC.
+     */
+    uint64_t sent_files;
+    /**
+     * Sum of their sizes in bytes.
+     */
+    uint64_t sent_bytes;
+    /**
+     * Number of files of this PC that have a conflict name.
+     */
+    uint64_t conflicts;
+    /**
+     * Files of the union that will not come as things are.
+     */
+    uint64_t withheld;
+    /**
+     * How long it took, in milliseconds.
+     */
+    uint64_t took_ms;
+    /**
+     * 0: a server of the old kind has only been seen to be quiet. 1: this PC holds the union for certain.
+     */
+    uint32_t certain;
+    /**
+     * Leave it alone.
+     */
+    uint32_t reserved;
+} liverysync_sync_report;
+
+/**
+ * What a server needs to know. Zero and NULL mean the default.
+ */
+typedef struct liverysync_server_options {
+    /**
+     * sizeof(liverysync_server_options).
+     */
+    size_t size;
+    /**
+     * Address to listen at. Default: `0.0.0.0`, which is every address of this PC.
+     */
+    const char *host;
+    /**
+     * A file with the liveries that are distributed, one folder name per line. Default: all liveries are.
+     */
+    const char *allow_list;
+    /**
+     * A folder for what the server is to keep. Default: none.
+     */
+    const char *data;
+    /**
+     * The file extensions that may join, as in liverysync_scan_options.
+     */
+    const char *extensions;
+    /**
+     * What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
+     */
+    const char *suffix;
+    /**
+     * Largest number of files of one client. Default: 50,000.
+     */
+    uint64_t max_entries;
+    /**
+     * Largest file, in bytes. Default: 1 TiB.
+     */
+    uint64_t max_file_size;
+    /**
+     * Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() tells.
+     */
+    uint32_t port;
+    /**
+     * A liverysync_policy: who keeps a name. Default: LIVERYSYNC_POLICY_ESTABLISHED, which is the first to come.
+     */
+    uint32_t policy;
+} liverysync_server_options;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The version of the library as text, such as `0.1.0`. It stays valid for ever.
+ */
+const char *liverysync_version(void);
+
+/**
+ * The version of the library as one number: major << 16 | minor << 8 | patch.
+ *
+ * Compare it with LIVERYSYNC_VERSION_NUMBER, which says what the program was compiled with.
+ */
+uint32_t liverysync_version_number(void);
+
+/**
+ * The word for a result, such as `no_event`; `unknown` for any other number. It stays valid for ever.
+ */
+const char *liverysync_result_name(uint32_t result);
+
+/**
+ * Why the last call that failed on this thread did; empty if none has. For people: do not take it apart.
+ *
+ * It never is NULL. It stays valid until the next call of a function of this library on this thread. A call that
+ * works leaves the text as it is, and so does LIVERYSYNC_RESULT_NO_EVENT.
+ */
+const char *liverysync_last_error(void);
+
+/**
+ * Frees a string that a function has handed over; its description says so. NULL is fine.
+ */
+void liverysync_string_free(char *string);
+
+/**
+ * Walks `folder` and hashes on all cores what of it is shared. Nothing is written, and no link is followed.
+ *
+ * `options` may be NULL: all defaults. A file that cannot be read is among the skipped. Free the manifest with
+ * liverysync_manifest_free().
+ *
+ * Fails with LIVERYSYNC_RESULT_FOLDER if `folder` is not there or cannot be listed.
+ */
+liverysync_result liverysync_scan(const char *folder,
+                                  const struct liverysync_scan_options *options,
+                                  struct liverysync_manifest **manifest_out);
+
+/**
+ * Makes a manifest of `count` entries that come from somewhere else. It keeps copies of their strings.
+ *
+ * `entries` may be NULL if `count` is 0. `extensions` is the list of file extensions that paths are checked against,
+ * as in liverysync_scan_options; NULL: the default. Free the manifest with liverysync_manifest_free().
+ *
+ * Fails with LIVERYSYNC_RESULT_INVALID_PATH if a path breaks the path rule, and with LIVERYSYNC_RESULT_COLLISION if
+ * two files could not lie beside each other; the error text names the path.
+ */
+liverysync_result liverysync_manifest_new(const struct liverysync_entry *entries,
+                                          size_t count,
+                                          const char *extensions,
+                                          struct liverysync_manifest **manifest_out);
+
+/**
+ * Number of files; 0 for NULL.
+ */
+size_t liverysync_manifest_count(const struct liverysync_manifest *manifest);
+
+/**
+ * Looks at one file. Files are ordered by path, without regard to case; `index` counts from 0.
+ *
+ * The strings in `entry_out` stay valid until the manifest is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+ */
+liverysync_result liverysync_manifest_entry(const struct liverysync_manifest *manifest,
+                                            size_t index,
+                                            struct liverysync_entry *entry_out);
+
+/**
+ * Sum of the sizes of all files, in bytes; 0 for NULL.
+ */
+uint64_t liverysync_manifest_total_bytes(const struct liverysync_manifest *manifest);
+
+/**
+ * The manifest hash: 64 hex digits; NULL for NULL. Two PCs with the same files under the same names have the same.
+ *
+ * It is the SHA-256 over the compact JSON list of `rel_path`, `size` and `sha256`, ordered by path. It stays valid
+ * until the manifest is freed.
+ */
+const char *liverysync_manifest_hash(const struct liverysync_manifest *manifest);
+
+/**
+ * Number of things in the folder that are not shared; 0 for NULL, and for a manifest that came from no scan.
+ */
+size_t liverysync_manifest_skipped_count(const struct liverysync_manifest *manifest);
+
+/**
+ * Looks at one thing that is not shared. They are ordered by path; `index` counts from 0.
+ *
+ * The strings in `skipped_out` stay valid until the manifest is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+ */
+liverysync_result liverysync_manifest_skipped(const struct liverysync_manifest *manifest,
+                                              size_t index,
+                                              struct liverysync_skipped *skipped_out);
+
+/**
+ * Frees a manifest. Strings that came out of it are gone then. NULL is fine.
+ */
+void liverysync_manifest_free(struct liverysync_manifest *manifest);
+
+/**
+ * Compares what a PC has with what it should have. Spelling in upper or lower case and modification time do not count.
+ *
+ * The manifests may be freed afterwards. Free the result with liverysync_diff_free().
+ */
+liverysync_result liverysync_diff_new(const struct liverysync_manifest *have,
+                                      const struct liverysync_manifest *want,
+                                      struct liverysync_diff **diff_out);
+
+/**
+ * Number of files that differ; 0 if both hold the same, and for NULL.
+ */
+size_t liverysync_diff_count(const struct liverysync_diff *diff);
+
+/**
+ * Looks at one file that differs: first those that are missing, then those that are different, then those that are
+ * extra, each ordered by path. `index` counts from 0.
+ *
+ * The strings in `difference_out` stay valid until the diff is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+ */
+liverysync_result liverysync_diff_item(const struct liverysync_diff *diff,
+                                       size_t index,
+                                       struct liverysync_difference *difference_out);
+
+/**
+ * Frees a diff. Strings that came out of it are gone then. NULL is fine.
+ */
+void liverysync_diff_free(struct liverysync_diff *diff);
+
+/**
+ * Merges manifests as a server does with PCs that connect in this order.
+ *
+ * `manifests` is a list of `count` pointers, none of them NULL; it may be NULL if `count` is 0. `options` may be
+ * NULL: all defaults. The manifests may be freed afterwards. Free the union with liverysync_union_free().
+ */
+liverysync_result liverysync_merge(const struct liverysync_manifest *const *manifests,
+                                   size_t count,
+                                   const struct liverysync_merge_options *options,
+                                   struct liverysync_union **union_out);
+
+/**
+ * Makes the manifest that every PC should have. Free it with liverysync_manifest_free(). The union may be freed before.
+ */
+liverysync_result liverysync_union_manifest(const struct liverysync_union *handle,
+                                            struct liverysync_manifest **manifest_out);
+
+/**
+ * Number of files; 0 for NULL.
+ */
+size_t liverysync_union_count(const struct liverysync_union *handle);
+
+/**
+ * Looks at one file. Files are ordered by path, without regard to case; `index` counts from 0.
+ *
+ * The strings in `entry_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+ */
+liverysync_result liverysync_union_entry(const struct liverysync_union *handle,
+                                         size_t index,
+                                         struct liverysync_entry *entry_out);
+
+/**
+ * Number of PCs that hold the content of file number `index`; 0 for NULL, and if there is no such file.
+ */
+size_t liverysync_union_holder_count(const struct liverysync_union *handle,
+                                     size_t index);
+
+/**
+ * Looks at one holder of file number `index`; `holder` counts from 0.
+ *
+ * The string in `holder_out` stays valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+ */
+liverysync_result liverysync_union_holder(const struct liverysync_union *handle,
+                                          size_t index,
+                                          size_t holder,
+                                          struct liverysync_holder *holder_out);
+
+/**
+ * Number of rivals; 0 for NULL.
+ */
+size_t liverysync_union_conflict_count(const struct liverysync_union *handle);
+
+/**
+ * Looks at one rival; `index` counts from 0.
+ *
+ * The strings in `conflict_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+ */
+liverysync_result liverysync_union_conflict(const struct liverysync_union *handle,
+                                            size_t index,
+                                            struct liverysync_conflict *conflict_out);
+
+/**
+ * Number of files that cannot join the union; 0 for NULL.
+ */
+size_t liverysync_union_refused_count(const struct liverysync_union *handle);
+
+/**
+ * Looks at one file that cannot join the union; `index` counts from 0.
+ *
+ * The strings in `refused_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+ */
+liverysync_result liverysync_union_refused(const struct liverysync_union *handle,
+                                           size_t index,
+                                           struct liverysync_refused *refused_out);
+
+/**
+ * Frees a union. Strings that came out of it are gone then. NULL is fine.
+ */
+void liverysync_union_free(struct liverysync_union *handle);
+
+/**
+ * Checks a path against the path rule: whether a file of this name may be shared.
+ *
+ * `extensions` is a list as in liverysync_scan_options; NULL: the default.
+ *
+ * Fails with LIVERYSYNC_RESULT_INVALID_PATH if the path is refused; the error text says why.
+ */
+liverysync_result liverysync_check_path(const char *path, const char *extensions);
+
+/**
+ * Names the rival of `path` whose content has this SHA-256: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`.
+ *
+ * `options` may be NULL: all defaults. `taken` may be NULL; otherwise a name that has another content there is not
+ * taken again, and `_1`, `_2`... follows the digits. Free the name with liverysync_string_free().
+ *
+ * Fails with LIVERYSYNC_RESULT_INVALID_PATH if the path, or the name that would come out, breaks the path rule.
+ */
+liverysync_result liverysync_conflict_name(const char *path,
+                                           const char *sha256,
+                                           const struct liverysync_naming_options *options,
+                                           const struct liverysync_manifest *taken,
+                                           char **name_out);
+
+/**
+ * Finds the game's liveries folder on this PC: below the documents folder, and on Linux also where Steam's Proton
+ * keeps it. Free the path with liverysync_string_free().
+ *
+ * Fails with LIVERYSYNC_RESULT_NOT_FOUND if there is none; the error text names the places that were looked at. Fails
+ * with LIVERYSYNC_RESULT_INVALID_UTF8 if its path is no Unicode.
+ */
+liverysync_result liverysync_liveries_folder(char **folder_out);
+
+/**
+ * Makes a client that does nothing yet. It keeps copies of the options. Free it with liverysync_client_free().
+ *
+ * Fails with LIVERYSYNC_RESULT_NOT_FOUND if no liveries folder is named and the game's is not found.
+ */
+liverysync_result liverysync_client_new(const struct liverysync_client_options *options,
+                                        struct liverysync_client **client_out);
+
+/**
+ * Has `callback` called for each event, on a thread of the library, one at a time, in order. `callback` NULL: not any
+ * more. To be set before liverysync_client_start(); liverysync_client_next_event() cannot be used then.
+ *
+ * No call is under way or comes later once liverysync_client_stop() or liverysync_client_free() has returned.
+ * `userdata` is handed to the callback as it is.
+ *
+ * Fails with LIVERYSYNC_RESULT_STARTED once the client was started.
+ */
+liverysync_result liverysync_client_set_callback(struct liverysync_client *client,
+                                                 liverysync_event_callback callback,
+                                                 void *userdata);
+
+/**
+ * Starts the client. It walks the folder, connects, and goes on by itself until it is stopped: it connects again, takes
+ * what is new, and shares what changes in the folder. A client runs once.
+ *
+ * Fails with LIVERYSYNC_RESULT_FOLDER or LIVERYSYNC_RESULT_BUSY if the folder cannot be used, or is synced by another
+ * client; it can be started again then. Fails with LIVERYSYNC_RESULT_STARTED or LIVERYSYNC_RESULT_STOPPED if it was
+ * started or stopped before.
+ */
+liverysync_result liverysync_client_start(struct liverysync_client *client);
+
+/**
+ * Waits until this PC holds the union and nobody needs anything more from it. What lies in the folder by now takes
+ * part. The client goes on afterwards.
+ *
+ * `timeout_ms` is how long to wait at most. With LIVERYSYNC_NO_LIMIT, a server that cannot be reached is a failure at
+ * once; with a limit it is tried until then. A dry run ends with its plan, which is an event. `report_out` may be NULL.
+ *
+ * Other threads may read events, sync or stop meanwhile.
+ *
+ * Fails with LIVERYSYNC_RESULT_NOT_STARTED, LIVERYSYNC_RESULT_STOPPED (also if it is stopped meanwhile),
+ * LIVERYSYNC_RESULT_TIMED_OUT, LIVERYSYNC_RESULT_UNREACHABLE, LIVERYSYNC_RESULT_LOST or LIVERYSYNC_RESULT_FOLDER. What
+ * has arrived by then stays. Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
+ */
+liverysync_result liverysync_client_sync(struct liverysync_client *client,
+                                         uint32_t timeout_ms,
+                                         struct liverysync_sync_report *report_out);
+
+/**
+ * Copies the next event into `event_out`, waiting at most `wait_ms` milliseconds. 0: do not wait; LIVERYSYNC_NO_LIMIT:
+ * wait for ever.
+ *
+ * Events are kept from liverysync_client_new() on. A host that does not read them misses those that only show progress
+ * first, and later others, which LIVERYSYNC_EVENT_KIND_MISSED tells. The strings of the event stay valid until the next
+ * call of this function on `client`, or until that is freed.
+ *
+ * LIVERYSYNC_RESULT_NO_EVENT: none came. LIVERYSYNC_RESULT_STOPPED: there will be none any more.
+ * LIVERYSYNC_RESULT_NOT_STARTED: there are none before it was started. LIVERYSYNC_RESULT_EVENTS_TAKEN: events go to a
+ * callback, or another thread waits for one.
+ */
+liverysync_result liverysync_client_next_event(struct liverysync_client *client,
+                                               uint32_t wait_ms,
+                                               struct liverysync_event *event_out);
+
+/**
+ * Stops the client and waits for its end. What it was receiving is removed; what it was putting in place is finished.
+ * Calls of other threads that wait for this client return. Stopping twice is fine.
+ *
+ * Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
+ */
+liverysync_result liverysync_client_stop(struct liverysync_client *client);
+
+/**
+ * Stops a client if it runs, and frees it. NULL is fine. No other call on it may be under way or come later.
+ *
+ * Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback: it is not freed then. Whatever else comes
+ * out, it is freed.
+ */
+liverysync_result liverysync_client_free(struct liverysync_client *client);
+
+/**
+ * Makes a server that does nothing yet. It keeps copies of the options, which may be NULL: all defaults. Free it with
+ * liverysync_server_free().
+ */
+liverysync_result liverysync_server_new(const struct liverysync_server_options *options,
+                                        struct liverysync_server **server_out);
+
+/**
+ * As liverysync_client_set_callback().
+ */
+liverysync_result liverysync_server_set_callback(struct liverysync_server *server,
+                                                 liverysync_event_callback callback,
+                                                 void *userdata);
+
+/**
+ * Starts the server: drivers may connect. A server runs once.
+ *
+ * Fails with LIVERYSYNC_RESULT_SYSTEM if it cannot listen there, and with LIVERYSYNC_RESULT_FOLDER if the data folder
+ * cannot be made or the allow list not be read; it can be started again then. Fails with LIVERYSYNC_RESULT_STARTED or
+ * LIVERYSYNC_RESULT_STOPPED if it was started or stopped before.
+ */
+liverysync_result liverysync_server_start(struct liverysync_server *server);
+
+/**
+ * The port at which the server listens, or listened; 0 before it was started, and for NULL.
+ */
+uint32_t liverysync_server_port(const struct liverysync_server *server);
+
+/**
+ * How the league stands, as a JSON object: who is there, and what each of them lacks. docs/c.md describes it. Free it with
+ * liverysync_string_free().
+ */
+liverysync_result liverysync_server_status(const struct liverysync_server *server,
+                                           char **json_out);
+
+/**
+ * As liverysync_client_next_event().
+ */
+liverysync_result liverysync_server_next_event(struct liverysync_server *server,
+                                               uint32_t wait_ms,
+                                               struct liverysync_event *event_out);
+
+/**
+ * Stops the server, closes every connection and waits for its end. Stopping twice is fine.
+ *
+ * Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the server's own callback.
+ */
+liverysync_result liverysync_server_stop(struct liverysync_server *server);
+
+/**
+ * Stops a server if it runs, and frees it. As liverysync_client_free().
+ */
+liverysync_result liverysync_server_free(struct liverysync_server *server);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* LIVERYSYNC_H */

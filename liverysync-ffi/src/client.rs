@@ -1,0 +1,386 @@
+//! A driver's client.
+
+use std::{
+    collections::HashMap,
+    ffi::{CString, c_char, c_void},
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    thread::{self, ThreadId},
+    time::Duration,
+};
+
+use livery::{
+    client,
+    core::client::{ClientConfig, Event as CoreEvent, SyncError},
+    events::Events,
+};
+
+use crate::{
+    error::Failure,
+    event::{Event, EventCallback, NO_LIMIT},
+    guard,
+    host::Host,
+    ptr::{self, Out},
+    result::ResultCode,
+    rules::ScanOptions,
+    sized::{self, Growing, OutSized},
+    text,
+    union::naming,
+};
+
+/// A driver's client. Any thread may call it, several at once.
+#[derive(Debug)]
+pub struct Client {
+    client: client::Client,
+    host: Host<Events<CoreEvent>>,
+    /// The last report of each thread.
+    reports: Mutex<HashMap<ThreadId, CString>>,
+}
+
+/// What a client needs to know. Zero and NULL mean the default.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ClientOptions {
+    /// sizeof(liverysync_client_options).
+    pub size: usize,
+    /// Host name or address of the server. There is no default.
+    pub host: *const c_char,
+    /// The liveries folder, which must be there. Default: the game's, as liverysync_liveries_folder() finds it.
+    pub liveries: *const c_char,
+    /// What others call this PC; at most 64 characters are used. Default: `unnamed`.
+    pub name: *const c_char,
+    /// A label that the server shows, never a credential. Default: `UNKNOWN`.
+    pub steam_id: *const c_char,
+    /// The file extensions that are shared, as in liverysync_scan_options.
+    pub extensions: *const c_char,
+    /// What stands between a name and the digits of a conflict name, where the server does not say. Default:
+    /// `__CONFLICT__`.
+    pub suffix: *const c_char,
+    /// Largest number of files. Default: 50,000.
+    pub max_entries: u64,
+    /// Largest file, in bytes. Default: 1 TiB.
+    pub max_file_size: u64,
+    /// Port of the server, 1 to 65535. Default: 9239.
+    pub port: u32,
+    /// Not 0: the game's own caches of pictures are shared too.
+    pub derived_dds: u32,
+    /// Not 0: what the game leaves of a livery that this PC does not have is shared too.
+    pub placeholders: u32,
+    /// Not 0: find out what would happen, and change nothing.
+    pub dry_run: u32,
+    /// How long a file must have kept still before it is shared, in milliseconds. Default: 300.
+    pub settle_ms: u32,
+    /// How often the folder is walked even if nothing seems to have changed, in milliseconds. Default: 60,000.
+    pub rescan_ms: u32,
+    /// First wait before connecting again, in milliseconds; it is doubled each time. Default: 1,000.
+    pub retry_first_ms: u32,
+    /// Longest wait before connecting again, in milliseconds. Default: 30,000.
+    pub retry_max_ms: u32,
+}
+
+// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it.
+unsafe impl Growing for ClientOptions {
+    const NAME: &'static str = "liverysync_client_options";
+}
+
+/// The port of a server that says nothing else, as the program has it.
+pub(crate) const PORT: u16 = 9239;
+
+impl ClientOptions {
+    /// # Safety
+    ///
+    /// Its pointers are NULL or text.
+    unsafe fn read(&self) -> Result<client::ClientOptions, Failure> {
+        let scan = ScanOptions {
+            size: size_of::<ScanOptions>(),
+            extensions: self.extensions,
+            derived_dds: self.derived_dds,
+            placeholders: self.placeholders,
+            max_entries: self.max_entries,
+            max_file_size: self.max_file_size,
+        };
+        let port = match self.port {
+            0 => PORT,
+            port => u16::try_from(port)
+                .map_err(|_| Failure::argument(format_args!("{port} is no port")))?,
+        };
+        // SAFETY: as the caller of this function promises.
+        let (host, liveries, name, steam_id, rules, naming) = unsafe {
+            (
+                ptr::text(self.host, "host")?,
+                ptr::optional_text(self.liveries, "liveries")?,
+                ptr::optional_text(self.name, "name")?,
+                ptr::optional_text(self.steam_id, "steam_id")?,
+                scan.rules()?,
+                naming(self.suffix, self.extensions)?,
+            )
+        };
+        if host.is_empty() {
+            return Err(Failure::argument("host is empty"));
+        }
+        let liveries = match liveries {
+            Some(folder) => PathBuf::from(folder),
+            None => livery::places::liveries_folder()
+                .map_err(|error| Failure::new(ResultCode::NotFound, error))?,
+        };
+        let default = ClientConfig::default();
+        let mut options = client::ClientOptions::new(host, port, liveries);
+        options.core = ClientConfig {
+            name: name.unwrap_or("unnamed").to_owned(),
+            steam_id: steam_id.map_or(default.steam_id, str::to_owned),
+            rules,
+            naming,
+            dry_run: self.dry_run != 0,
+            settle: span(self.settle_ms, default.settle),
+            rescan: span(self.rescan_ms, default.rescan),
+            retry_first: span(self.retry_first_ms, default.retry_first),
+            retry_cap: span(self.retry_max_ms, default.retry_cap),
+            ..ClientConfig::default()
+        };
+        Ok(options)
+    }
+}
+
+pub(crate) fn span(milliseconds: u32, default: Duration) -> Duration {
+    if milliseconds == 0 { default } else { Duration::from_millis(milliseconds.into()) }
+}
+
+/// What a sync has come to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SyncReport {
+    /// sizeof(liverysync_sync_report).
+    pub size: usize,
+    /// The report as a JSON object with these fields, and `conflicts` as the list of paths. It stays valid until this
+    /// thread calls liverysync_client_sync() on this client again, or the client is freed.
+    pub json: *const c_char,
+    /// Number of files that this PC shares and holds.
+    pub files: u64,
+    /// Sum of their sizes in bytes.
+    pub bytes: u64,
+    /// Number of files that came, but for those that were copied on this PC.
+    pub received_files: u64,
+    /// Sum of their sizes in bytes.
+    pub received_bytes: u64,
+    /// Number of times that a file left for another PC.
+    pub sent_files: u64,
+    /// Sum of their sizes in bytes.
+    pub sent_bytes: u64,
+    /// Number of files of this PC that have a conflict name.
+    pub conflicts: u64,
+    /// Files of the union that will not come as things are.
+    pub withheld: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// 0: a server of the old kind has only been seen to be quiet. 1: this PC holds the union for certain.
+    pub certain: u32,
+    /// Leave it alone.
+    pub reserved: u32,
+}
+
+// SAFETY: `repr(C)`, begins with its size, integers and a pointer; there is no other version of it. It is only written.
+unsafe impl Growing for SyncReport {
+    const NAME: &'static str = "liverysync_sync_report";
+}
+
+impl Client {
+    fn sync(&self, timeout_ms: u32, out: OutSized<SyncReport>) -> Result<(), Failure> {
+        self.host.refuse_in_callback()?;
+        self.host.refuse_unless_running()?;
+        let timeout = (timeout_ms != NO_LIMIT).then(|| Duration::from_millis(timeout_ms.into()));
+        let report = self.host.runtime()?.block_on(self.client.sync(timeout));
+        let report = report.map_err(|error| {
+            let code = match &error {
+                // It ran a moment ago.
+                SyncError::NotRunning => ResultCode::Stopped,
+                SyncError::Unreachable { .. } => ResultCode::Unreachable,
+                SyncError::ConnectionLost { .. } => ResultCode::Lost,
+                SyncError::Folder { .. } => ResultCode::Folder,
+                SyncError::TimedOut { .. } => ResultCode::TimedOut,
+                _ => ResultCode::Failed,
+            };
+            Failure::new(code, error)
+        })?;
+        let json = serde_json::to_string(&report)
+            .map_err(|error| Failure::new(ResultCode::Failed, error))?;
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let json = text::owned(&json);
+        let pointer = json.as_ptr();
+        reports.insert(thread::current().id(), json);
+        out.set(&SyncReport {
+            size: size_of::<SyncReport>(),
+            json: pointer,
+            files: report.files as u64,
+            bytes: report.bytes,
+            received_files: report.received_files,
+            received_bytes: report.received_bytes,
+            sent_files: report.sent_files,
+            sent_bytes: report.sent_bytes,
+            conflicts: report.conflicts.len() as u64,
+            withheld: report.withheld,
+            took_ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+            certain: report.certain.into(),
+            reserved: 0,
+        });
+        Ok(())
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.host.end();
+    }
+}
+
+/// Makes a client that does nothing yet. It keeps copies of the options. Free it with liverysync_client_free().
+///
+/// Fails with LIVERYSYNC_RESULT_NOT_FOUND if no liveries folder is named and the game's is not found.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_client_new(
+    options: *const ClientOptions,
+    client_out: *mut *mut Client,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: options with their size whose pointers are NULL or text, and room for a pointer.
+        let (options, out) = unsafe {
+            let out = Out::new(client_out, "client_out")?;
+            (sized::read(options)?.read()?, out)
+        };
+        let client = client::Client::new(options);
+        // The shell's tasks wait most of the time; files are read and written by threads of their own.
+        let host = Host::new("client", Some(2), || client.events())?;
+        out.hand_over(Client { client, host, reports: Mutex::default() });
+        Ok(())
+    })
+}
+
+/// Has `callback` called for each event, on a thread of the library, one at a time, in order. `callback` NULL: not any
+/// more. To be set before liverysync_client_start(); liverysync_client_next_event() cannot be used then.
+///
+/// No call is under way or comes later once liverysync_client_stop() or liverysync_client_free() has returned.
+/// `userdata` is handed to the callback as it is.
+///
+/// Fails with LIVERYSYNC_RESULT_STARTED once the client was started.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_client_set_callback(
+    client: *mut Client,
+    callback: EventCallback,
+    userdata: *mut c_void,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a client.
+        let client = unsafe { ptr::get(client, "client") }?;
+        // SAFETY: the contract: the callback may be called on another thread until the client is stopped.
+        client.host.guard(|| unsafe { client.host.set_callback(callback, userdata) })
+    })
+}
+
+/// Starts the client. It walks the folder, connects, and goes on by itself until it is stopped: it connects again, takes
+/// what is new, and shares what changes in the folder. A client runs once.
+///
+/// Fails with LIVERYSYNC_RESULT_FOLDER or LIVERYSYNC_RESULT_BUSY if the folder cannot be used, or is synced by another
+/// client; it can be started again then. Fails with LIVERYSYNC_RESULT_STARTED or LIVERYSYNC_RESULT_STOPPED if it was
+/// started or stopped before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_client_start(client: *mut Client) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a client.
+        let Client { client, host, .. } = unsafe { ptr::get(client, "client") }?;
+        host.guard(|| {
+            host.start(|| {
+                client.start().map_err(|error| {
+                    let code = match &error {
+                        client::ClientError::Folder { .. } => ResultCode::Folder,
+                        client::ClientError::Busy { .. } => ResultCode::Busy,
+                        client::ClientError::RanBefore => ResultCode::Started,
+                        client::ClientError::System(_) => ResultCode::System,
+                        _ => ResultCode::Failed,
+                    };
+                    Failure::new(code, error)
+                })
+            })
+        })
+    })
+}
+
+/// Waits until this PC holds the union and nobody needs anything more from it. What lies in the folder by now takes
+/// part. The client goes on afterwards.
+///
+/// `timeout_ms` is how long to wait at most. With LIVERYSYNC_NO_LIMIT, a server that cannot be reached is a failure at
+/// once; with a limit it is tried until then. A dry run ends with its plan, which is an event. `report_out` may be NULL.
+///
+/// Other threads may read events, sync or stop meanwhile.
+///
+/// Fails with LIVERYSYNC_RESULT_NOT_STARTED, LIVERYSYNC_RESULT_STOPPED (also if it is stopped meanwhile),
+/// LIVERYSYNC_RESULT_TIMED_OUT, LIVERYSYNC_RESULT_UNREACHABLE, LIVERYSYNC_RESULT_LOST or LIVERYSYNC_RESULT_FOLDER. What
+/// has arrived by then stays. Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_client_sync(
+    client: *mut Client,
+    timeout_ms: u32,
+    report_out: *mut SyncReport,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a client, and NULL or room for a report with its size.
+        let (client, out) = unsafe {
+            let client = ptr::get(client, "client")?;
+            (client, OutSized::optional(report_out)?)
+        };
+        client.host.guard(|| client.sync(timeout_ms, out))
+    })
+}
+
+/// Copies the next event into `event_out`, waiting at most `wait_ms` milliseconds. 0: do not wait; LIVERYSYNC_NO_LIMIT:
+/// wait for ever.
+///
+/// Events are kept from liverysync_client_new() on. A host that does not read them misses those that only show progress
+/// first, and later others, which LIVERYSYNC_EVENT_KIND_MISSED tells. The strings of the event stay valid until the next
+/// call of this function on `client`, or until that is freed.
+///
+/// LIVERYSYNC_RESULT_NO_EVENT: none came. LIVERYSYNC_RESULT_STOPPED: there will be none any more.
+/// LIVERYSYNC_RESULT_NOT_STARTED: there are none before it was started. LIVERYSYNC_RESULT_EVENTS_TAKEN: events go to a
+/// callback, or another thread waits for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_client_next_event(
+    client: *mut Client,
+    wait_ms: u32,
+    event_out: *mut Event,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a client, and room for an event with its size.
+        let (client, out) = unsafe { (ptr::get(client, "client")?, OutSized::new(event_out)?) };
+        client.host.guard(|| client.host.next_event(wait_ms, out))
+    })
+}
+
+/// Stops the client and waits for its end. What it was receiving is removed; what it was putting in place is finished.
+/// Calls of other threads that wait for this client return. Stopping twice is fine.
+///
+/// Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_client_stop(client: *mut Client) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a client.
+        let Client { client, host, .. } = unsafe { ptr::get(client, "client") }?;
+        host.guard(|| host.stop(client.stop()))
+    })
+}
+
+/// Stops a client if it runs, and frees it. NULL is fine. No other call on it may be under way or come later.
+///
+/// Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback: it is not freed then. Whatever else comes
+/// out, it is freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_client_free(client: *mut Client) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: NULL or a client.
+        let Some(Client { client: inner, host, .. }) = (unsafe { client.as_ref() }) else {
+            return Ok(());
+        };
+        host.refuse_in_callback()?;
+        let stopped = guard::caught(|| host.stop(inner.stop()));
+        // SAFETY: the contract: it is not used again.
+        unsafe { ptr::free(client) };
+        stopped
+    })
+}

@@ -1,0 +1,49 @@
+//! Why a call failed: a number for programs, and a text for people that stays with the thread.
+
+use std::{
+    cell::RefCell,
+    ffi::{CString, c_char},
+    fmt::Display,
+};
+
+use crate::{result::ResultCode, text};
+
+/// A call that did not work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: ResultCode,
+    pub(crate) text: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: ResultCode, text: impl Display) -> Self {
+        Self { code, text: text.to_string() }
+    }
+
+    pub(crate) fn null(what: &str) -> Self {
+        Self::new(ResultCode::NullPointer, format_args!("{what} is NULL"))
+    }
+
+    pub(crate) fn argument(text: impl Display) -> Self {
+        Self::new(ResultCode::InvalidArgument, text)
+    }
+}
+
+thread_local! {
+    static LAST: RefCell<CString> = RefCell::default();
+}
+
+/// Keeps the text of a failure for this thread.
+pub(crate) fn remember(failure: &Failure) {
+    // Fails only while the thread ends, when nobody can ask any more.
+    let _ended = LAST.try_with(|last| *last.borrow_mut() = text::owned(&failure.text));
+}
+
+/// Why the last call that failed on this thread did; empty if none has. For people: do not take it apart.
+///
+/// It never is NULL. It stays valid until the next call of a function of this library on this thread. A call that
+/// works leaves the text as it is, and so does LIVERYSYNC_RESULT_NO_EVENT.
+#[unsafe(no_mangle)]
+pub extern "C" fn liverysync_last_error() -> *const c_char {
+    LAST.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
+}

@@ -1,0 +1,410 @@
+//! Events as C sees them: the fields that most hosts want, and the whole event as JSON.
+//!
+//! The flat fields are taken from the event's JSON form, which `docs/json.md` describes: one description serves all
+//! languages, and a field with the same name means the same everywhere.
+
+use std::{
+    ffi::{CString, c_char, c_void},
+    ptr::null,
+};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{error::Failure, result::ResultCode, sized::Growing, text};
+
+/// As a time limit: wait for ever.
+pub const NO_LIMIT: u32 = u32::MAX;
+
+/// What kind of event it is. Numbers never change and are never used again for something else; new ones may come.
+///
+/// docs/json.md describes each event under the same word. The lists here name the fields of liverysync_event that
+/// are set beside `kind` and `json`; all others are NULL or 0.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// An event that has no number yet; see its `json`.
+    Other = 0,
+    /// The reader was so slow that events were left out here: `events`.
+    Missed = 1,
+
+    /// Client: the server greeted: `word` (`liverysync`, or `protocol-1` for a server of the old kind).
+    Connected = 2,
+    /// Client: there is no connection, or an attempt has failed: `reason`, `retry_in_ms`.
+    Disconnected = 3,
+    /// Client: the liveries folder cannot be walked: `reason`.
+    FolderUnreadable = 4,
+    /// Client: the folder was walked for the first time, or shares other files than before: `files`, `bytes`.
+    Scanned = 5,
+    /// Client: something in the folder is not shared: `path`, `word` (the kind, such as `link`), `reason`.
+    Skipped = 6,
+    /// Client: a session has begun: `sync_id`, `word` (`source` or `target`), `peer`, `files`, `bytes`; the last three
+    /// if the server says.
+    SessionBegan = 7,
+    /// Client: a file has begun to arrive: `sync_id`, `path`, `bytes`.
+    Receiving = 8,
+    /// Client: a piece of a file has arrived: `sync_id`, `bytes`.
+    Received = 9,
+    /// Client: a piece of a file has left: `sync_id`, `bytes`.
+    Sent = 10,
+    /// Client: a whole file has left: `sync_id`, `path`, `bytes`.
+    FileSent = 11,
+    /// Client: a file is in place: `sync_id`, `path`, `bytes`, `copied`; `backup` (where what it replaced lies) and
+    /// `other_path` (the second name that what it replaced has got), if there are any.
+    Installed = 12,
+    /// Client: a file could not be sent: `sync_id`, `path`, `reason`.
+    SendFailed = 13,
+    /// Client: a file did not arrive or could not be put in place: `sync_id`, `path`, `reason`, `for_good`.
+    ReceiveFailed = 14,
+    /// Client: a session has ended: `sync_id`.
+    SessionEnded = 15,
+    /// Client: the server reports an error: `reason`.
+    ServerError = 16,
+    /// Client: how this PC stands: `missing`, `missing_bytes`, `wanted`, `withheld`.
+    Standing = 17,
+    /// Client: this PC holds the union, and nobody needs anything more from it: `files`, `bytes`, `withheld`, `certain`.
+    InStep = 18,
+    /// Client: what a dry run has found out; see its `json`.
+    Plan = 19,
+
+    /// Server: a client has introduced itself: `member`, `name`, `address`, `word` (which program it is).
+    ServerJoined = 100,
+    /// Server: a client is gone: `member`, `name`, `reason`.
+    ServerLeft = 101,
+    /// Server: a client holds other files than before: `name`, `files`, `bytes`.
+    ServerManifest = 102,
+    /// Server: a client's file is a rival: `name`, `path`, `other_path` (its name in the union).
+    ServerConflict = 103,
+    /// Server: a file cannot join the union: `name`, `path`, `reason`.
+    ServerRefused = 104,
+    /// Server: a session has begun: `sync_id`, `name` (who gets the files), `peer` (who sends them; NULL if nobody
+    /// does), `files`, `bytes`.
+    ServerSessionBegan = 105,
+    /// Server: a session has ended: `sync_id`, `name`, `peer`, `files` (how many arrived), `failed`.
+    ServerSessionEnded = 106,
+    /// Server: a source did not send a file as it should: `name`, `path`, `reason`.
+    ServerSourceFault = 107,
+    /// Server: a source fell silent: `name`, `files` (that it still owed).
+    ServerSourceSilent = 108,
+    /// Server: a target did not take a file: `name`, `path`, `reason`, `for_good`.
+    ServerTargetFault = 109,
+    /// Server: a file of the union is not offered to this client: `name`, `path`, `reason`.
+    ServerWithheld = 110,
+    /// Server: every client holds all that it can get: `clients`, `files`.
+    ServerInStep = 111,
+}
+
+/// Something that happened. Texts may come from other people: escape them before you show them.
+///
+/// Its strings stay valid until the next call of the function that gave it, or, in a callback, until that returns.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// sizeof(liverysync_event).
+    pub size: usize,
+    /// The whole event as a JSON object, as docs/json.md describes it. Never NULL.
+    pub json: *const c_char,
+    /// The session that it belongs to.
+    pub sync_id: *const c_char,
+    /// The file, below the liveries folder.
+    pub path: *const c_char,
+    /// A second name of the file.
+    pub other_path: *const c_char,
+    /// Where what was replaced lies, below the liveries folder.
+    pub backup: *const c_char,
+    /// What the client that it is about calls itself.
+    pub name: *const c_char,
+    /// The client at the other end.
+    pub peer: *const c_char,
+    /// Where a client connected from.
+    pub address: *const c_char,
+    /// One of a few words; which ones, the kind says.
+    pub word: *const c_char,
+    /// Why, for people. Do not take it apart.
+    pub reason: *const c_char,
+    /// A client's number, which no later connection gets again while the server runs.
+    pub member: u64,
+    /// A number of files.
+    pub files: u64,
+    /// A number of bytes.
+    pub bytes: u64,
+    /// Files that are still to come.
+    pub missing: u64,
+    /// Sum of their sizes in bytes.
+    pub missing_bytes: u64,
+    /// Files that others still need this PC for.
+    pub wanted: u64,
+    /// Files of the union that will not come as things are.
+    pub withheld: u64,
+    /// Files that did not arrive.
+    pub failed: u64,
+    /// A number of clients.
+    pub clients: u64,
+    /// A number of events.
+    pub events: u64,
+    /// Milliseconds until the next attempt.
+    pub retry_in_ms: u64,
+    /// What kind of event it is.
+    pub kind: EventKind,
+    /// 1: the file was copied on this PC and not downloaded.
+    pub copied: u32,
+    /// 1: the file is refused for good.
+    pub for_good: u32,
+    /// 0: a server of the old kind has only been seen to be quiet.
+    pub certain: u32,
+}
+
+// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it. It is only written.
+unsafe impl Growing for Event {
+    const NAME: &'static str = "liverysync_event";
+}
+
+/// Is told of an event. `event` and its strings are valid until it returns. It must not throw.
+pub type EventCallback = Option<unsafe extern "C" fn(userdata: *mut c_void, event: *const Event)>;
+
+/// The events of a client.
+pub(crate) const CLIENT: &[(&str, EventKind)] = &[
+    ("connected", EventKind::Connected),
+    ("disconnected", EventKind::Disconnected),
+    ("folder_unreadable", EventKind::FolderUnreadable),
+    ("scanned", EventKind::Scanned),
+    ("skipped", EventKind::Skipped),
+    ("session_began", EventKind::SessionBegan),
+    ("receiving", EventKind::Receiving),
+    ("received", EventKind::Received),
+    ("sent", EventKind::Sent),
+    ("file_sent", EventKind::FileSent),
+    ("installed", EventKind::Installed),
+    ("send_failed", EventKind::SendFailed),
+    ("receive_failed", EventKind::ReceiveFailed),
+    ("session_ended", EventKind::SessionEnded),
+    ("server_error", EventKind::ServerError),
+    ("standing", EventKind::Standing),
+    ("in_step", EventKind::InStep),
+    ("plan", EventKind::Plan),
+    ("missed", EventKind::Missed),
+];
+
+/// The events of a server.
+pub(crate) const SERVER: &[(&str, EventKind)] = &[
+    ("joined", EventKind::ServerJoined),
+    ("left", EventKind::ServerLeft),
+    ("manifest", EventKind::ServerManifest),
+    ("conflict", EventKind::ServerConflict),
+    ("refused", EventKind::ServerRefused),
+    ("session_began", EventKind::ServerSessionBegan),
+    ("session_ended", EventKind::ServerSessionEnded),
+    ("source_fault", EventKind::ServerSourceFault),
+    ("source_silent", EventKind::ServerSourceSilent),
+    ("target_fault", EventKind::ServerTargetFault),
+    ("withheld", EventKind::ServerWithheld),
+    ("in_step", EventKind::ServerInStep),
+    ("missed", EventKind::Missed),
+];
+
+/// An event with its texts.
+#[derive(Debug)]
+pub(crate) struct Told {
+    event: Event,
+    _texts: Vec<CString>,
+}
+
+// SAFETY: the pointers in `event` point into `_texts`, which nobody changes and which moves with them.
+unsafe impl Send for Told {}
+
+impl Told {
+    /// The struct for C; its pointers are valid for as long as this is.
+    pub(crate) const fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// Tells an event, whose kind is on this list.
+    pub(crate) fn new(
+        kinds: &[(&str, EventKind)],
+        event: &impl Serialize,
+    ) -> Result<Self, Failure> {
+        let failed = |error| Failure::new(ResultCode::Failed, format_args!("an event: {error}"));
+        let json = serde_json::to_string(event).map_err(failed)?;
+        let object = match serde_json::to_value(event).map_err(failed)? {
+            Value::Object(object) => object,
+            _ => Map::new(),
+        };
+        Ok(Self::from_json(kinds, &json, &object))
+    }
+
+    fn from_json(kinds: &[(&str, EventKind)], json: &str, object: &Map<String, Value>) -> Self {
+        let mut texts = Vec::new();
+        let mut keep = |text: &str| {
+            let text = text::owned(text);
+            // Moving a CString does not move its bytes.
+            let pointer = text.as_ptr();
+            texts.push(text);
+            pointer
+        };
+        let mut text = |keys: &[&str]| {
+            let found = keys.iter().find_map(|key| object.get(*key)?.as_str());
+            found.map_or(null(), &mut keep)
+        };
+        let number = |keys: &[&str]| {
+            keys.iter().find_map(|key| object.get(*key)?.as_u64()).unwrap_or_default()
+        };
+        let flag = |keys: &[&str]| {
+            u32::from(keys.iter().any(|key| object.get(*key).is_some_and(|flag| *flag == true)))
+        };
+        let word = object.get("event").and_then(Value::as_str).unwrap_or_default();
+        let kind = kinds.iter().find(|(known, _)| *known == word);
+        let seconds = object.get("retry_in_seconds").and_then(Value::as_f64).unwrap_or_default();
+        let event = Event {
+            size: size_of::<Event>(),
+            kind: kind.map_or(EventKind::Other, |(_, kind)| *kind),
+            sync_id: text(&["sync_id"]),
+            path: text(&["path"]),
+            other_path: text(&["kept_as", "conflict_path"]),
+            backup: text(&["backup"]),
+            name: text(&["name", "target"]),
+            peer: text(&["peer", "source"]),
+            address: text(&["address"]),
+            word: text(&["server", "role", "kind", "program"]),
+            reason: text(&["reason"]),
+            json: keep(json),
+            member: number(&["member"]),
+            files: number(&["files", "installed"]),
+            bytes: number(&["bytes"]),
+            missing: number(&["missing"]),
+            missing_bytes: number(&["missing_bytes"]),
+            wanted: number(&["wanted"]),
+            withheld: number(&["withheld"]),
+            failed: number(&["failed"]),
+            clients: number(&["clients"]),
+            events: number(&["events"]),
+            // A cast of a float stays within the range of the number.
+            retry_in_ms: (seconds * 1000.0).round() as u64,
+            copied: flag(&["copied"]),
+            for_good: flag(&["declined", "for_good"]),
+            certain: flag(&["certain"]),
+        };
+        Self { event, _texts: texts }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+
+    use super::*;
+
+    const DOCUMENTATION: &str = include_str!("../../docs/json.md");
+
+    /// The rows of the table of events below `heading`: the event's word and its fields.
+    fn rows(heading: &str) -> Vec<(&'static str, Vec<&'static str>)> {
+        let section = DOCUMENTATION.split("\n## ").find(|part| part.starts_with(heading)).unwrap();
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        rows.map(|row| {
+            let cells: Vec<_> = row.split('|').collect();
+            let words = |cell: &'static str| cell.split('`').skip(1).step_by(2).collect::<Vec<_>>();
+            (words(cells[1])[0], words(cells[2]))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_documented_event_has_a_number() {
+        for (heading, kinds) in [("Client\n", CLIENT), ("Server\n", SERVER)] {
+            let mut documented: Vec<_> = rows(heading).into_iter().map(|(word, _)| word).collect();
+            // Only the program says it, on its first line.
+            documented.retain(|word| *word != "listening");
+            documented.sort_unstable();
+            let mut numbered: Vec<_> = kinds.iter().map(|(word, _)| *word).collect();
+            numbered.sort_unstable();
+            assert_eq!(numbered, documented);
+        }
+    }
+
+    #[test]
+    fn every_documented_field_is_flat_unless_it_is_a_list() {
+        // Lists, and a digest.
+        const ONLY_IN_JSON: [&str; 6] =
+            ["left_out", "conflicts", "receive", "send", "refuse", "union_hash"];
+        for (heading, kinds) in [("Client\n", CLIENT), ("Server\n", SERVER)] {
+            for (word, fields) in rows(heading) {
+                let empty = object(word, &[]);
+                for field in fields.into_iter().filter(|field| !ONLY_IN_JSON.contains(field)) {
+                    let values = [Value::from("x"), Value::from(7), Value::from(true)];
+                    let differs = values.into_iter().any(|value| {
+                        let told = told(kinds, &object(word, &[(field, value)]));
+                        flat(told.event()) != flat(self::told(kinds, &empty).event())
+                    });
+                    assert!(differs || word == "listening", "{word}: {field} is in no flat field");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fields_are_what_the_event_says() {
+        let event = livery::core::client::Event::Disconnected {
+            reason: "gone\0".to_owned(),
+            retry_in: std::time::Duration::from_millis(1500),
+        };
+        let told = Told::new(CLIENT, &event).unwrap();
+        let event = told.event();
+        assert_eq!(event.kind, EventKind::Disconnected);
+        assert_eq!(event.retry_in_ms, 1500);
+        assert!(event.path.is_null());
+        // SAFETY: the event is there.
+        let (reason, json) = unsafe { (CStr::from_ptr(event.reason), CStr::from_ptr(event.json)) };
+        assert_eq!(reason.to_str(), Ok("gone\u{fffd}"));
+        assert_eq!(
+            json.to_str(),
+            Ok(r#"{"event":"disconnected","reason":"gone\u0000","retry_in_seconds":1.5}"#)
+        );
+    }
+
+    #[test]
+    fn an_event_of_the_future_has_its_json() {
+        let told = told(CLIENT, &object("eclipse", &[("path", Value::from("a.png"))]));
+        assert_eq!(told.event().kind, EventKind::Other);
+        assert!(!told.event().json.is_null());
+        assert!(!told.event().path.is_null());
+    }
+
+    fn object(word: &str, fields: &[(&str, Value)]) -> Map<String, Value> {
+        let mut object = Map::from_iter([("event".to_owned(), Value::from(word))]);
+        object.extend(fields.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        object
+    }
+
+    fn told(kinds: &[(&str, EventKind)], object: &Map<String, Value>) -> Told {
+        Told::from_json(kinds, "{}", object)
+    }
+
+    /// What of an event does not depend on addresses.
+    fn flat(event: &Event) -> String {
+        let texts = [
+            event.sync_id,
+            event.path,
+            event.other_path,
+            event.backup,
+            event.name,
+            event.peer,
+            event.address,
+            event.word,
+            event.reason,
+        ]
+        .map(<*const c_char>::is_null);
+        let numbers = [
+            event.member,
+            event.files,
+            event.bytes,
+            event.missing,
+            event.missing_bytes,
+            event.wanted,
+            event.withheld,
+            event.failed,
+            event.clients,
+            event.events,
+            event.retry_in_ms,
+        ];
+        format!("{texts:?} {numbers:?} {} {} {}", event.copied, event.for_good, event.certain)
+    }
+}

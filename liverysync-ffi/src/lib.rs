@@ -1,0 +1,32 @@
+//! The C interface of liverysync. `docs/c.md` is its contract, `include/liverysync.h` its header.
+//!
+//! Every function of the interface is thin: it reads its arguments ([`ptr`], [`text`], [`sized`]), calls the Rust
+//! library within [`guard`], and hands results out as handles or as structs that the caller provides. Nothing is
+//! decided here.
+
+#![allow(unsafe_code, reason = "pointers come from C; the rest of the project has none")]
+#![deny(unsafe_op_in_unsafe_fn)]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "docs/c.md says once, for all functions, what a caller must keep to"
+)]
+
+pub mod client;
+pub mod diff;
+pub mod entry;
+pub mod error;
+pub mod event;
+mod guard;
+#[cfg(test)]
+mod header;
+mod host;
+pub mod manifest;
+pub mod paths;
+mod ptr;
+pub mod result;
+pub mod rules;
+pub mod server;
+mod sized;
+pub mod text;
+pub mod union;
+pub mod version;

@@ -1,0 +1,226 @@
+//! Manifests: what a folder holds, from a scan or from somewhere else.
+
+use std::{
+    ffi::{CString, c_char},
+    path::Path,
+    sync::OnceLock,
+};
+
+use livery::core::{
+    manifest,
+    select::{Rules, Skipped},
+};
+
+use crate::{
+    entry::{FileEntry, Kept, at},
+    error::Failure,
+    guard,
+    ptr::{self, Out},
+    result::ResultCode,
+    rules::{ScanOptions, extensions},
+    sized::{self, Growing, OutSized},
+    text,
+};
+
+/// Which files a PC holds, and what it leaves out. It never changes, so several threads may read it at once.
+#[derive(Debug)]
+pub struct Manifest {
+    pub(crate) manifest: manifest::Manifest,
+    entries: Vec<Kept>,
+    skipped: Vec<KeptSkipped>,
+    hash: OnceLock<CString>,
+}
+
+#[derive(Debug)]
+struct KeptSkipped {
+    path: CString,
+    kind: CString,
+    reason: CString,
+}
+
+/// Something in a folder that is not shared.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SkippedEntry {
+    /// sizeof(liverysync_skipped).
+    pub size: usize,
+    /// Where it lies below the folder. It may hold characters that act on a terminal.
+    pub path: *const c_char,
+    /// Why, as one of the words below "Skipped files" in docs/json.md, such as `link`. New words may come.
+    pub kind: *const c_char,
+    /// Why, for people.
+    pub reason: *const c_char,
+}
+
+// SAFETY: `repr(C)`, begins with its size, only pointers; there is no other version of it.
+unsafe impl Growing for SkippedEntry {
+    const NAME: &'static str = "liverysync_skipped";
+}
+
+impl Manifest {
+    pub(crate) fn new(manifest: manifest::Manifest, skipped: &[Skipped]) -> Self {
+        let kept = |item: &Skipped| KeptSkipped {
+            path: text::owned(&item.path),
+            kind: text::owned(item.reason.kind()),
+            reason: text::owned(&item.reason.to_string()),
+        };
+        Self {
+            entries: manifest.iter().map(Kept::of).collect(),
+            skipped: skipped.iter().map(kept).collect(),
+            hash: OnceLock::new(),
+            manifest,
+        }
+    }
+}
+
+/// Walks `folder` and hashes on all cores what of it is shared. Nothing is written, and no link is followed.
+///
+/// `options` may be NULL: all defaults. A file that cannot be read is among the skipped. Free the manifest with
+/// liverysync_manifest_free().
+///
+/// Fails with LIVERYSYNC_RESULT_FOLDER if `folder` is not there or cannot be listed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_scan(
+    folder: *const c_char,
+    options: *const ScanOptions,
+    manifest_out: *mut *mut Manifest,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: text, NULL or options with their size, and room for a pointer.
+        let (folder, options, out) = unsafe {
+            let options = sized::read_optional(options)?;
+            (ptr::text(folder, "folder")?, options, Out::new(manifest_out, "manifest_out")?)
+        };
+        let rules = match options {
+            // SAFETY: the contract: what is not NULL in it is text.
+            Some(options) => unsafe { options.rules() }?,
+            None => Rules::default(),
+        };
+        let mut scan = livery::scan::scan(Path::new(folder), &rules)
+            .map_err(|error| Failure::new(ResultCode::Folder, error))?;
+        scan.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+        out.hand_over(Manifest::new(scan.manifest, &scan.skipped));
+        Ok(())
+    })
+}
+
+/// Makes a manifest of `count` entries that come from somewhere else. It keeps copies of their strings.
+///
+/// `entries` may be NULL if `count` is 0. `extensions` is the list of file extensions that paths are checked against,
+/// as in liverysync_scan_options; NULL: the default. Free the manifest with liverysync_manifest_free().
+///
+/// Fails with LIVERYSYNC_RESULT_INVALID_PATH if a path breaks the path rule, and with LIVERYSYNC_RESULT_COLLISION if
+/// two files could not lie beside each other; the error text names the path.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_manifest_new(
+    entries: *const FileEntry,
+    count: usize,
+    extensions: *const c_char,
+    manifest_out: *mut *mut Manifest,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: `count` entries with their size, NULL or text, and room for a pointer.
+        let (entries, extensions, out) = unsafe {
+            let out = Out::new(manifest_out, "manifest_out")?;
+            (sized::read_list(entries, count)?, self::extensions(extensions)?, out)
+        };
+        let mut manifest = manifest::Manifest::new();
+        for entry in entries {
+            // SAFETY: the contract: its strings are text.
+            let entry = unsafe { entry.read(&extensions) }?;
+            let path = entry.path.clone();
+            manifest.insert(entry).map_err(|collision| {
+                Failure::new(ResultCode::Collision, format_args!("{path}: {collision}"))
+            })?;
+        }
+        out.hand_over(Manifest::new(manifest, &[]));
+        Ok(())
+    })
+}
+
+/// Number of files; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_manifest_count(manifest: *const Manifest) -> usize {
+    // SAFETY: the contract: NULL or a manifest.
+    guard::value(0, || Some(unsafe { manifest.as_ref() }?.entries.len()))
+}
+
+/// Looks at one file. Files are ordered by path, without regard to case; `index` counts from 0.
+///
+/// The strings in `entry_out` stay valid until the manifest is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_manifest_entry(
+    manifest: *const Manifest,
+    index: usize,
+    entry_out: *mut FileEntry,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a manifest, and room for an entry with its size.
+        let (manifest, out) =
+            unsafe { (ptr::get(manifest, "manifest")?, OutSized::new(entry_out)?) };
+        out.set(&at(&manifest.entries, index, "entry")?.show());
+        Ok(())
+    })
+}
+
+/// Sum of the sizes of all files, in bytes; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_manifest_total_bytes(manifest: *const Manifest) -> u64 {
+    // SAFETY: the contract: NULL or a manifest.
+    guard::value(0, || Some(unsafe { manifest.as_ref() }?.manifest.total_bytes()))
+}
+
+/// The manifest hash: 64 hex digits; NULL for NULL. Two PCs with the same files under the same names have the same.
+///
+/// It is the SHA-256 over the compact JSON list of `rel_path`, `size` and `sha256`, ordered by path. It stays valid
+/// until the manifest is freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_manifest_hash(manifest: *const Manifest) -> *const c_char {
+    guard::value(std::ptr::null(), || {
+        // SAFETY: the contract: NULL or a manifest.
+        let handle = unsafe { manifest.as_ref() }?;
+        let hash = || text::owned(&handle.manifest.hash().to_string());
+        Some(handle.hash.get_or_init(hash).as_ptr())
+    })
+}
+
+/// Number of things in the folder that are not shared; 0 for NULL, and for a manifest that came from no scan.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_manifest_skipped_count(manifest: *const Manifest) -> usize {
+    // SAFETY: the contract: NULL or a manifest.
+    guard::value(0, || Some(unsafe { manifest.as_ref() }?.skipped.len()))
+}
+
+/// Looks at one thing that is not shared. They are ordered by path; `index` counts from 0.
+///
+/// The strings in `skipped_out` stay valid until the manifest is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_manifest_skipped(
+    manifest: *const Manifest,
+    index: usize,
+    skipped_out: *mut SkippedEntry,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a manifest, and room for a struct with its size.
+        let (manifest, out) =
+            unsafe { (ptr::get(manifest, "manifest")?, OutSized::new(skipped_out)?) };
+        let KeptSkipped { path, kind, reason } = at(&manifest.skipped, index, "skipped entry")?;
+        out.set(&SkippedEntry {
+            size: size_of::<SkippedEntry>(),
+            path: path.as_ptr(),
+            kind: kind.as_ptr(),
+            reason: reason.as_ptr(),
+        });
+        Ok(())
+    })
+}
+
+/// Frees a manifest. Strings that came out of it are gone then. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_manifest_free(manifest: *mut Manifest) {
+    guard::call(|| {
+        // SAFETY: the contract: NULL or a manifest that is not used again.
+        unsafe { ptr::free(manifest) };
+        Ok(())
+    });
+}

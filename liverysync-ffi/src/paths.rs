@@ -1,0 +1,111 @@
+//! Names: the path rule, conflict names, and where the game keeps its liveries.
+
+use std::ffi::c_char;
+
+use livery::core::conflict;
+
+use crate::{
+    entry::{hash, rel_path},
+    error::Failure,
+    guard,
+    manifest::Manifest,
+    ptr::{self, Out},
+    result::ResultCode,
+    rules::extensions,
+    sized::{self, Growing},
+    text,
+    union::naming,
+};
+
+/// How conflict names are made. Zero and NULL mean the default.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct NamingOptions {
+    /// sizeof(liverysync_naming_options).
+    pub size: usize,
+    /// What stands between a name and the digits. Default: `__CONFLICT__`.
+    pub suffix: *const c_char,
+    /// The file extensions that the name is checked against, as in liverysync_scan_options.
+    pub extensions: *const c_char,
+}
+
+// SAFETY: `repr(C)`, begins with its size, only pointers; there is no other version of it.
+unsafe impl Growing for NamingOptions {
+    const NAME: &'static str = "liverysync_naming_options";
+}
+
+/// Checks a path against the path rule: whether a file of this name may be shared.
+///
+/// `extensions` is a list as in liverysync_scan_options; NULL: the default.
+///
+/// Fails with LIVERYSYNC_RESULT_INVALID_PATH if the path is refused; the error text says why.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_check_path(
+    path: *const c_char,
+    extensions: *const c_char,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: text, and NULL or text.
+        let (path, extensions) =
+            unsafe { (ptr::text(path, "path")?, self::extensions(extensions)?) };
+        rel_path(path, &extensions).map(drop)
+    })
+}
+
+/// Names the rival of `path` whose content has this SHA-256: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`.
+///
+/// `options` may be NULL: all defaults. `taken` may be NULL; otherwise a name that has another content there is not
+/// taken again, and `_1`, `_2`... follows the digits. Free the name with liverysync_string_free().
+///
+/// Fails with LIVERYSYNC_RESULT_INVALID_PATH if the path, or the name that would come out, breaks the path rule.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_conflict_name(
+    path: *const c_char,
+    sha256: *const c_char,
+    options: *const NamingOptions,
+    taken: *const Manifest,
+    name_out: *mut *mut c_char,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: two texts, NULL or options with their size, NULL or a manifest, room for a pointer.
+        let (path, hash, options, taken, out) = unsafe {
+            let out = Out::new(name_out, "name_out")?;
+            let options = sized::read_optional(options)?;
+            (ptr::text(path, "path")?, hash(sha256)?, options, taken.as_ref(), out)
+        };
+        let naming = match options {
+            // SAFETY: the contract: what is not NULL in it is text.
+            Some(options) => unsafe { naming(options.suffix, options.extensions) }?,
+            None => conflict::Naming::default(),
+        };
+        let path = rel_path(path, &naming.extensions)?;
+        let name = conflict::conflict_name(&path, hash, &naming, |name| {
+            let there = taken.and_then(|handle| handle.manifest.get(name.key()));
+            there.is_some_and(|entry| entry.content.hash != hash)
+        });
+        let name = name.map_err(|error| Failure::new(ResultCode::InvalidPath, error))?;
+        out.set(text::owned(name.as_str()).into_raw());
+        Ok(())
+    })
+}
+
+/// Finds the game's liveries folder on this PC: below the documents folder, and on Linux also where Steam's Proton
+/// keeps it. Free the path with liverysync_string_free().
+///
+/// Fails with LIVERYSYNC_RESULT_NOT_FOUND if there is none; the error text names the places that were looked at. Fails
+/// with LIVERYSYNC_RESULT_INVALID_UTF8 if its path is no Unicode.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_liveries_folder(folder_out: *mut *mut c_char) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: room for a pointer.
+        let out = unsafe { Out::new(folder_out, "folder_out") }?;
+        let folder = livery::places::liveries_folder()
+            .map_err(|error| Failure::new(ResultCode::NotFound, error))?;
+        let Some(folder) = folder.to_str() else {
+            let text = format!("the path {} is no Unicode", folder.display());
+            return Err(Failure::new(ResultCode::InvalidUtf8, text));
+        };
+        out.set(text::owned(folder).into_raw());
+        Ok(())
+    })
+}

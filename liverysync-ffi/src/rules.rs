@@ -1,0 +1,70 @@
+//! What of a folder is shared, as a host sets it.
+
+use std::ffi::c_char;
+
+use livery::core::{path::Extensions, select::Rules};
+
+use crate::{error::Failure, ptr, sized::Growing};
+
+/// What of a folder is shared. Zero and NULL mean the default, so `{.size = sizeof(liverysync_scan_options)}` is all
+/// defaults.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ScanOptions {
+    /// sizeof(liverysync_scan_options).
+    pub size: usize,
+    /// The file extensions that are shared, with commas between them, such as `png,json`: 1 to 16 ASCII letters or
+    /// digits each, in any case, with or without a dot. Default: `dds,jpeg,jpg,json,png,txt`.
+    pub extensions: *const c_char,
+    /// Not 0: the game's own caches of pictures (such as `decals_0.dds`) are shared too.
+    pub derived_dds: u32,
+    /// Not 0: what the game leaves of a livery that this PC does not have is shared too.
+    pub placeholders: u32,
+    /// Largest number of files. Default: 50,000.
+    pub max_entries: u64,
+    /// Largest file, in bytes. Default: 1 TiB.
+    pub max_file_size: u64,
+}
+
+// SAFETY: `repr(C)`, begins with its size, integers and a pointer; there is no other version of it.
+unsafe impl Growing for ScanOptions {
+    const NAME: &'static str = "liverysync_scan_options";
+}
+
+impl ScanOptions {
+    /// # Safety
+    ///
+    /// `self.extensions` is NULL or text.
+    pub(crate) unsafe fn rules(&self) -> Result<Rules, Failure> {
+        let default = Rules::default();
+        Ok(Rules {
+            // SAFETY: as the caller of this function promises.
+            extensions: unsafe { extensions(self.extensions) }?,
+            derived_dds: self.derived_dds != 0,
+            placeholders: self.placeholders != 0,
+            entries_max: match self.max_entries {
+                0 => default.entries_max,
+                most => usize::try_from(most).unwrap_or(usize::MAX),
+            },
+            file_bytes_max: match self.max_file_size {
+                0 => default.file_bytes_max,
+                most => most,
+            },
+        })
+    }
+}
+
+/// A list of extensions; the default for NULL.
+///
+/// # Safety
+///
+/// `list` is NULL or text.
+pub(crate) unsafe fn extensions(list: *const c_char) -> Result<Extensions, Failure> {
+    // SAFETY: as the caller of this function promises.
+    match unsafe { ptr::optional_text(list, "extensions") }? {
+        None => Ok(Extensions::default()),
+        Some(list) => {
+            Extensions::from_list(list.split(',').map(str::trim)).map_err(Failure::argument)
+        }
+    }
+}

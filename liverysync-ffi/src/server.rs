@@ -1,0 +1,243 @@
+//! A league's server.
+
+use std::{
+    ffi::{c_char, c_void},
+    path::PathBuf,
+};
+
+use livery::{
+    core::server::{Event as CoreEvent, ServerConfig},
+    events::Events,
+    server,
+};
+
+use crate::{
+    error::Failure,
+    event::{Event, EventCallback},
+    guard,
+    host::Host,
+    ptr::{self, Out},
+    result::ResultCode,
+    rules::ScanOptions,
+    sized::{self, Growing, OutSized},
+    text,
+    union::{naming, policy},
+};
+
+/// A league's server. Any thread may call it, several at once.
+#[derive(Debug)]
+pub struct Server {
+    server: server::Server,
+    host: Host<Events<CoreEvent>>,
+}
+
+/// What a server needs to know. Zero and NULL mean the default.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ServerOptions {
+    /// sizeof(liverysync_server_options).
+    pub size: usize,
+    /// Address to listen at. Default: `0.0.0.0`, which is every address of this PC.
+    pub host: *const c_char,
+    /// A file with the liveries that are distributed, one folder name per line. Default: all liveries are.
+    pub allow_list: *const c_char,
+    /// A folder for what the server is to keep. Default: none.
+    pub data: *const c_char,
+    /// The file extensions that may join, as in liverysync_scan_options.
+    pub extensions: *const c_char,
+    /// What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
+    pub suffix: *const c_char,
+    /// Largest number of files of one client. Default: 50,000.
+    pub max_entries: u64,
+    /// Largest file, in bytes. Default: 1 TiB.
+    pub max_file_size: u64,
+    /// Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() tells.
+    pub port: u32,
+    /// A liverysync_policy: who keeps a name. Default: LIVERYSYNC_POLICY_ESTABLISHED, which is the first to come.
+    pub policy: u32,
+}
+
+// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it.
+unsafe impl Growing for ServerOptions {
+    const NAME: &'static str = "liverysync_server_options";
+}
+
+impl ServerOptions {
+    /// # Safety
+    ///
+    /// Its pointers are NULL or text.
+    unsafe fn read(&self) -> Result<server::ServerOptions, Failure> {
+        let scan = ScanOptions {
+            size: size_of::<ScanOptions>(),
+            extensions: self.extensions,
+            derived_dds: 0,
+            placeholders: 0,
+            max_entries: self.max_entries,
+            max_file_size: self.max_file_size,
+        };
+        let port = u16::try_from(self.port)
+            .map_err(|_| Failure::argument(format_args!("{} is no port", self.port)))?;
+        // SAFETY: as the caller of this function promises.
+        let (host, allow_list, data, rules, naming) = unsafe {
+            (
+                ptr::optional_text(self.host, "host")?,
+                ptr::optional_text(self.allow_list, "allow_list")?,
+                ptr::optional_text(self.data, "data")?,
+                scan.rules()?,
+                naming(self.suffix, self.extensions)?,
+            )
+        };
+        let mut options = server::ServerOptions::new(host.unwrap_or("0.0.0.0"), port);
+        options.allow_list = allow_list.map(PathBuf::from);
+        options.data = data.map(PathBuf::from);
+        options.core =
+            ServerConfig { rules, naming, policy: policy(self.policy)?, ..ServerConfig::default() };
+        Ok(options)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.host.end();
+    }
+}
+
+/// Makes a server that does nothing yet. It keeps copies of the options, which may be NULL: all defaults. Free it with
+/// liverysync_server_free().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_server_new(
+    options: *const ServerOptions,
+    server_out: *mut *mut Server,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: NULL or options with their size, and room for a pointer.
+        let (options, out) = unsafe {
+            let out = Out::new(server_out, "server_out")?;
+            (sized::read_optional(options)?, out)
+        };
+        let options = match options {
+            // SAFETY: the contract: what is not NULL in it is text.
+            Some(options) => unsafe { options.read() }?,
+            None => server::ServerOptions::new("0.0.0.0", 0),
+        };
+        let server = server::Server::new(options);
+        let host = Host::new("server", None, || server.events())?;
+        out.hand_over(Server { server, host });
+        Ok(())
+    })
+}
+
+/// As liverysync_client_set_callback().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_server_set_callback(
+    server: *mut Server,
+    callback: EventCallback,
+    userdata: *mut c_void,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a server.
+        let server = unsafe { ptr::get(server, "server") }?;
+        // SAFETY: the contract: the callback may be called on another thread until the server is stopped.
+        server.host.guard(|| unsafe { server.host.set_callback(callback, userdata) })
+    })
+}
+
+/// Starts the server: drivers may connect. A server runs once.
+///
+/// Fails with LIVERYSYNC_RESULT_SYSTEM if it cannot listen there, and with LIVERYSYNC_RESULT_FOLDER if the data folder
+/// cannot be made or the allow list not be read; it can be started again then. Fails with LIVERYSYNC_RESULT_STARTED or
+/// LIVERYSYNC_RESULT_STOPPED if it was started or stopped before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_server_start(server: *mut Server) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a server.
+        let Server { server, host } = unsafe { ptr::get(server, "server") }?;
+        host.guard(|| {
+            host.start(|| {
+                let started = server.start().map_err(|error| {
+                    let code = match &error {
+                        server::ServerError::Bind { .. } => ResultCode::System,
+                        server::ServerError::Data { .. }
+                        | server::ServerError::AllowList { .. } => ResultCode::Folder,
+                        server::ServerError::RanBefore => ResultCode::Started,
+                        _ => ResultCode::Failed,
+                    };
+                    Failure::new(code, error)
+                });
+                started.map(drop)
+            })
+        })
+    })
+}
+
+/// The port at which the server listens, or listened; 0 before it was started, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_server_port(server: *const Server) -> u32 {
+    guard::value(0, || {
+        // SAFETY: the contract: NULL or a server.
+        let address = unsafe { server.as_ref() }?.server.local_addr()?;
+        Some(address.port().into())
+    })
+}
+
+/// How the league stands, as a JSON object: who is there, and what each of them lacks. docs/c.md describes it. Free it with
+/// liverysync_string_free().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_server_status(
+    server: *const Server,
+    json_out: *mut *mut c_char,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a server, and room for a pointer.
+        let (Server { server, host }, out) =
+            unsafe { (ptr::get(server, "server")?, Out::new(json_out, "json_out")?) };
+        host.guard(|| {
+            let json = serde_json::to_string(&server.status())
+                .map_err(|error| Failure::new(ResultCode::Failed, error))?;
+            out.set(text::owned(&json).into_raw());
+            Ok(())
+        })
+    })
+}
+
+/// As liverysync_client_next_event().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_server_next_event(
+    server: *mut Server,
+    wait_ms: u32,
+    event_out: *mut Event,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a server, and room for an event with its size.
+        let (server, out) = unsafe { (ptr::get(server, "server")?, OutSized::new(event_out)?) };
+        server.host.guard(|| server.host.next_event(wait_ms, out))
+    })
+}
+
+/// Stops the server, closes every connection and waits for its end. Stopping twice is fine.
+///
+/// Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the server's own callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_server_stop(server: *mut Server) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a server.
+        let Server { server, host } = unsafe { ptr::get(server, "server") }?;
+        host.guard(|| host.stop(server.stop()))
+    })
+}
+
+/// Stops a server if it runs, and frees it. As liverysync_client_free().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_server_free(server: *mut Server) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: NULL or a server.
+        let Some(Server { server: inner, host }) = (unsafe { server.as_ref() }) else {
+            return Ok(());
+        };
+        host.refuse_in_callback()?;
+        let stopped = guard::caught(|| host.stop(inner.stop()));
+        // SAFETY: the contract: it is not used again.
+        unsafe { ptr::free(server) };
+        stopped
+    })
+}

@@ -1,0 +1,367 @@
+//! The union of manifests: what every PC should hold.
+
+use std::ffi::{CString, c_char};
+
+use livery::core::{
+    conflict::{Naming, Policy},
+    union,
+};
+
+use crate::{
+    entry::{FileEntry, Kept, at},
+    error::Failure,
+    guard,
+    manifest::Manifest,
+    ptr::{self, Out},
+    result::ResultCode,
+    rules::extensions,
+    sized::{self, Growing, OutSized},
+    text,
+};
+
+/// What every PC should hold. It never changes, so several threads may read it at once.
+#[derive(Debug)]
+pub struct Union {
+    union: union::Union,
+    entries: Vec<KeptEntry>,
+    conflicts: Vec<KeptConflict>,
+    refused: Vec<KeptRefused>,
+}
+
+#[derive(Debug)]
+struct KeptEntry {
+    entry: Kept,
+    holders: Vec<(u64, CString)>,
+}
+
+#[derive(Debug)]
+struct KeptConflict {
+    member: u64,
+    path: CString,
+    conflict_path: CString,
+}
+
+#[derive(Debug)]
+struct KeptRefused {
+    member: u64,
+    path: CString,
+    reason: CString,
+}
+
+/// Who keeps a name when several contents claim it.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConflictPolicy {
+    /// The first in the list of manifests. This is the default.
+    Established = 0,
+    /// The lowest SHA-256.
+    LowestHash = 1,
+    /// The newest modification time; between equals the first in the list.
+    NewestMtime = 2,
+}
+
+/// How manifests are merged. Zero and NULL mean the default.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct MergeOptions {
+    /// sizeof(liverysync_merge_options).
+    pub size: usize,
+    /// What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
+    pub suffix: *const c_char,
+    /// The file extensions that conflict names are checked against, as in liverysync_scan_options.
+    pub extensions: *const c_char,
+    /// A liverysync_policy: who keeps a name.
+    pub policy: u32,
+    /// Leave it 0.
+    pub reserved: u32,
+}
+
+// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it.
+unsafe impl Growing for MergeOptions {
+    const NAME: &'static str = "liverysync_merge_options";
+}
+
+/// A PC that holds a content.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Holder {
+    /// sizeof(liverysync_holder).
+    pub size: usize,
+    /// Which manifest of the list it is, counted from 0.
+    pub member: u64,
+    /// Where the content lies there. It is another path than that of the entry if the content is a rival at home.
+    pub path: *const c_char,
+}
+
+// SAFETY: `repr(C)`, begins with its size, an integer and a pointer; there is no other version of it.
+unsafe impl Growing for Holder {
+    const NAME: &'static str = "liverysync_holder";
+}
+
+/// A rival: its name is that of another content, so it got a conflict name.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Conflict {
+    /// sizeof(liverysync_conflict).
+    pub size: usize,
+    /// Which manifest of the list it is in, counted from 0.
+    pub member: u64,
+    /// The name that it has there.
+    pub path: *const c_char,
+    /// The name that it has in the union.
+    pub conflict_path: *const c_char,
+}
+
+// SAFETY: `repr(C)`, begins with its size, an integer and pointers; there is no other version of it.
+unsafe impl Growing for Conflict {
+    const NAME: &'static str = "liverysync_conflict";
+}
+
+/// A file that cannot join the union.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Refused {
+    /// sizeof(liverysync_refused).
+    pub size: usize,
+    /// Which manifest of the list it is in, counted from 0.
+    pub member: u64,
+    /// The name that it has there.
+    pub path: *const c_char,
+    /// Why, for people.
+    pub reason: *const c_char,
+}
+
+// SAFETY: `repr(C)`, begins with its size, an integer and pointers; there is no other version of it.
+unsafe impl Growing for Refused {
+    const NAME: &'static str = "liverysync_refused";
+}
+
+impl Union {
+    fn new(union: union::Union, outcome: &union::Outcome) -> Self {
+        let entry = |entry: &union::UnionEntry| KeptEntry {
+            entry: Kept::new(&entry.path, entry.content, entry.mtime),
+            holders: entry
+                .holders()
+                .map(|(member, path)| (member.0, text::owned(path.as_str())))
+                .collect(),
+        };
+        let conflicts =
+            outcome.conflicts.iter().map(|(member, path, conflict_path)| KeptConflict {
+                member: member.0,
+                path: text::owned(path.as_str()),
+                conflict_path: text::owned(conflict_path.as_str()),
+            });
+        let refused = outcome.refused.iter().map(|(member, path, refusal)| KeptRefused {
+            member: member.0,
+            path: text::owned(path.as_str()),
+            reason: text::owned(&refusal.to_string()),
+        });
+        Self {
+            entries: union.iter().map(entry).collect(),
+            conflicts: conflicts.collect(),
+            refused: refused.collect(),
+            union,
+        }
+    }
+}
+
+/// # Safety
+///
+/// Both are NULL or text.
+pub(crate) unsafe fn naming(
+    suffix: *const c_char,
+    extensions: *const c_char,
+) -> Result<Naming, Failure> {
+    let mut naming = Naming::default();
+    // SAFETY: as the caller of this function promises.
+    unsafe {
+        naming.extensions = self::extensions(extensions)?;
+        if let Some(suffix) = ptr::optional_text(suffix, "suffix")? {
+            naming.suffix = suffix.to_owned();
+        }
+    }
+    if naming.suffix.is_empty() {
+        return Err(Failure::argument("suffix is empty"));
+    }
+    Ok(naming)
+}
+
+pub(crate) fn policy(number: u32) -> Result<Policy, Failure> {
+    match number {
+        n if n == ConflictPolicy::Established as u32 => Ok(Policy::Established),
+        n if n == ConflictPolicy::LowestHash as u32 => Ok(Policy::LowestHash),
+        n if n == ConflictPolicy::NewestMtime as u32 => Ok(Policy::NewestMtime),
+        other => Err(Failure::argument(format_args!("there is no policy {other}"))),
+    }
+}
+
+/// Merges manifests as a server does with PCs that connect in this order.
+///
+/// `manifests` is a list of `count` pointers, none of them NULL; it may be NULL if `count` is 0. `options` may be
+/// NULL: all defaults. The manifests may be freed afterwards. Free the union with liverysync_union_free().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_merge(
+    manifests: *const *const Manifest,
+    count: usize,
+    options: *const MergeOptions,
+    union_out: *mut *mut Union,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: `count` pointers to manifests, NULL or options with their size, room for a pointer.
+        let (list, options, out) = unsafe {
+            let out = Out::new(union_out, "union_out")?;
+            (ptr::list(manifests, count, "manifests")?, sized::read_optional(options)?, out)
+        };
+        let (naming, policy) = match options {
+            Some(options) => {
+                // SAFETY: the contract: what is not NULL in it is text.
+                let naming = unsafe { naming(options.suffix, options.extensions) }?;
+                (naming, policy(options.policy)?)
+            }
+            None => Default::default(),
+        };
+        let manifests = list.into_iter().map(|handle| &handle.manifest);
+        let (union, outcome) = union::merge(manifests, policy, naming);
+        out.hand_over(Union::new(union, &outcome));
+        Ok(())
+    })
+}
+
+/// Makes the manifest that every PC should have. Free it with liverysync_manifest_free(). The union may be freed before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_union_manifest(
+    handle: *const Union,
+    manifest_out: *mut *mut Manifest,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a union, and room for a pointer.
+        let (handle, out) =
+            unsafe { (ptr::get(handle, "union")?, Out::new(manifest_out, "manifest_out")?) };
+        out.hand_over(Manifest::new(handle.union.manifest(), &[]));
+        Ok(())
+    })
+}
+
+/// Number of files; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_union_count(handle: *const Union) -> usize {
+    // SAFETY: the contract: NULL or a union.
+    guard::value(0, || Some(unsafe { handle.as_ref() }?.entries.len()))
+}
+
+/// Looks at one file. Files are ordered by path, without regard to case; `index` counts from 0.
+///
+/// The strings in `entry_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_union_entry(
+    handle: *const Union,
+    index: usize,
+    entry_out: *mut FileEntry,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a union, and room for an entry with its size.
+        let (handle, out) = unsafe { (ptr::get(handle, "union")?, OutSized::new(entry_out)?) };
+        out.set(&at(&handle.entries, index, "entry")?.entry.show());
+        Ok(())
+    })
+}
+
+/// Number of PCs that hold the content of file number `index`; 0 for NULL, and if there is no such file.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_union_holder_count(
+    handle: *const Union,
+    index: usize,
+) -> usize {
+    // SAFETY: the contract: NULL or a union.
+    guard::value(0, || Some(unsafe { handle.as_ref() }?.entries.get(index)?.holders.len()))
+}
+
+/// Looks at one holder of file number `index`; `holder` counts from 0.
+///
+/// The string in `holder_out` stays valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_union_holder(
+    handle: *const Union,
+    index: usize,
+    holder: usize,
+    holder_out: *mut Holder,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a union, and room for a struct with its size.
+        let (handle, out) = unsafe { (ptr::get(handle, "union")?, OutSized::new(holder_out)?) };
+        let entry = at(&handle.entries, index, "entry")?;
+        let (member, path) = at(&entry.holders, holder, "holder")?;
+        out.set(&Holder { size: size_of::<Holder>(), member: *member, path: path.as_ptr() });
+        Ok(())
+    })
+}
+
+/// Number of rivals; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_union_conflict_count(handle: *const Union) -> usize {
+    // SAFETY: the contract: NULL or a union.
+    guard::value(0, || Some(unsafe { handle.as_ref() }?.conflicts.len()))
+}
+
+/// Looks at one rival; `index` counts from 0.
+///
+/// The strings in `conflict_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_union_conflict(
+    handle: *const Union,
+    index: usize,
+    conflict_out: *mut Conflict,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a union, and room for a struct with its size.
+        let (handle, out) = unsafe { (ptr::get(handle, "union")?, OutSized::new(conflict_out)?) };
+        let kept = at(&handle.conflicts, index, "conflict")?;
+        out.set(&Conflict {
+            size: size_of::<Conflict>(),
+            member: kept.member,
+            path: kept.path.as_ptr(),
+            conflict_path: kept.conflict_path.as_ptr(),
+        });
+        Ok(())
+    })
+}
+
+/// Number of files that cannot join the union; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_union_refused_count(handle: *const Union) -> usize {
+    // SAFETY: the contract: NULL or a union.
+    guard::value(0, || Some(unsafe { handle.as_ref() }?.refused.len()))
+}
+
+/// Looks at one file that cannot join the union; `index` counts from 0.
+///
+/// The strings in `refused_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_union_refused(
+    handle: *const Union,
+    index: usize,
+    refused_out: *mut Refused,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a union, and room for a struct with its size.
+        let (handle, out) = unsafe { (ptr::get(handle, "union")?, OutSized::new(refused_out)?) };
+        let kept = at(&handle.refused, index, "refused entry")?;
+        out.set(&Refused {
+            size: size_of::<Refused>(),
+            member: kept.member,
+            path: kept.path.as_ptr(),
+            reason: kept.reason.as_ptr(),
+        });
+        Ok(())
+    })
+}
+
+/// Frees a union. Strings that came out of it are gone then. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_union_free(handle: *mut Union) {
+    guard::call(|| {
+        // SAFETY: the contract: NULL or a union that is not used again.
+        unsafe { ptr::free(handle) };
+        Ok(())
+    });
+}

@@ -1,0 +1,406 @@
+/* Clients in a league of this process: every way to run, follow and stop them. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "league.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void two_clients_bring_their_folders_to_the_union(void)
+{
+    const char *aoi = new_folder(), *ben = new_folder();
+    put_file(aoi, "#2/decals.png", "a");
+    put_file(aoi, "#2/decals.json", "{\"from\": \"aoi\"}");
+    put_file(ben, "Caf\xc3\xa9/sponsors.png", "from ben");
+    liverysync_server *server = start_server();
+    liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
+    liverysync_client *second = start_client(liverysync_server_port(server), ben, "Ben");
+
+    /* The second one may come too late for the first one's sync: then that one syncs again. */
+    liverysync_sync_report report = {.size = sizeof report};
+    CHECK_OK(liverysync_client_sync(second, PATIENCE_MS, &report));
+    CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
+    liverysync_event event;
+    await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_JOINED, &event);
+    do {
+        await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_IN_STEP, &event);
+    } while (event.files < 3);
+    CHECK_NUMBER(2, event.clients);
+    CHECK(strstr(event.json, "\"union_hash\":\""));
+
+    CHECK_OK(liverysync_client_sync(second, PATIENCE_MS, &report));
+    CHECK_NUMBER(3, report.files);
+    CHECK_NUMBER(1 + 15 + 8, report.bytes);
+    CHECK_NUMBER(1, report.certain);
+    CHECK_NUMBER(0, report.conflicts);
+    CHECK_NUMBER(0, report.withheld);
+    CHECK(strstr(report.json, "\"conflicts\":[]"));
+    CHECK(file_is(ben, "#2/decals.png", "a"));
+    CHECK(file_is(ben, "#2/decals.json", "{\"from\": \"aoi\"}"));
+    CHECK(file_is(aoi, "Caf\xc3\xa9/sponsors.png", "from ben"));
+
+    CHECK_OK(liverysync_client_stop(first));
+    CHECK_OK(liverysync_client_free(first));
+    CHECK_OK(liverysync_client_free(second));
+    CHECK_OK(liverysync_server_free(server));
+    CHECK(file_is(aoi, ".tmp", NULL));
+}
+
+static void events_tell_what_happens_with_flat_fields_and_json(void)
+{
+    const char *aoi = new_folder(), *ben = new_folder();
+    put_file(aoi, "#2/decals.png", "a");
+    put_file(ben, "notes.doc", "not shared");
+    liverysync_server *server = start_server();
+    liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
+    CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
+    liverysync_client *second = start_client(liverysync_server_port(server), ben, "Ben");
+
+    liverysync_event event;
+    if (await_client_event(second, LIVERYSYNC_EVENT_KIND_SKIPPED, &event)) {
+        CHECK_TEXT("notes.doc", event.path);
+        CHECK_TEXT("extension", event.word);
+        CHECK(strstr(event.reason, "doc"));
+        CHECK_TEXT(NULL, event.sync_id);
+        CHECK_NUMBER(0, event.bytes);
+    }
+    if (await_client_event(second, LIVERYSYNC_EVENT_KIND_CONNECTED, &event)) {
+        CHECK_TEXT("liverysync", event.word);
+    }
+    if (await_client_event(second, LIVERYSYNC_EVENT_KIND_INSTALLED, &event)) {
+        CHECK_TEXT("#2/decals.png", event.path);
+        CHECK_NUMBER(1, event.bytes);
+        CHECK_NUMBER(0, event.copied);
+        CHECK_TEXT(NULL, event.backup);
+        CHECK(event.sync_id && event.sync_id[0]);
+        char expected[200];
+        snprintf(expected, sizeof expected,
+                 "{\"event\":\"installed\",\"sync_id\":\"%s\",\"path\":\"#2/decals.png\",\"bytes\":1,"
+                 "\"backup\":null,\"copied\":false,\"kept_as\":null}",
+                 event.sync_id);
+        CHECK_TEXT(expected, event.json);
+    }
+    if (await_client_event(second, LIVERYSYNC_EVENT_KIND_IN_STEP, &event)) {
+        CHECK_NUMBER(1, event.files);
+        CHECK_NUMBER(1, event.bytes);
+        CHECK_NUMBER(1, event.certain);
+    }
+    CHECK_OK(liverysync_client_free(second));
+    CHECK_OK(liverysync_client_free(first));
+    CHECK_OK(liverysync_server_free(server));
+}
+
+static void rivals_are_kept_under_conflict_names(void)
+{
+    const char *aoi = new_folder(), *ben = new_folder();
+    put_file(aoi, "#2/decals.png", "a");
+    put_file(ben, "#2/decals.png", "b");
+    liverysync_server *server = start_server();
+    liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
+    CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
+    liverysync_client *second = start_client(liverysync_server_port(server), ben, "Ben");
+    liverysync_event event;
+    if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_CONFLICT, &event)) {
+        CHECK_TEXT("Ben", event.name);
+        CHECK_TEXT("#2/decals.png", event.path);
+        CHECK_TEXT("#2/decals__CONFLICT__3e23e816.png", event.other_path);
+    }
+    liverysync_sync_report report = {.size = sizeof report};
+    CHECK_OK(liverysync_client_sync(second, PATIENCE_MS, &report));
+    CHECK_NUMBER(1, report.conflicts);
+    CHECK(strstr(report.json, "\"conflicts\":[\"#2/decals__CONFLICT__3e23e816.png\"]"));
+    CHECK(file_is(ben, "#2/decals.png", "a"));
+    CHECK(file_is(ben, "#2/decals__CONFLICT__3e23e816.png", "b"));
+    /* The copy under the conflict name comes first. */
+    while (await_client_event(second, LIVERYSYNC_EVENT_KIND_INSTALLED, &event) && event.copied) {
+        CHECK_TEXT("#2/decals__CONFLICT__3e23e816.png", event.path);
+    }
+    CHECK_TEXT("#2/decals.png", event.path);
+    if (CHECK(event.backup)) {
+        CHECK(strncmp(event.backup, ".backup/", 8) == 0);
+        CHECK(file_is(ben, event.backup, "b"));
+    }
+    CHECK_OK(liverysync_client_free(first));
+    CHECK_OK(liverysync_client_free(second));
+    CHECK_OK(liverysync_server_free(server));
+}
+
+static void a_dry_run_changes_nothing(void)
+{
+    const char *aoi = new_folder(), *ben = new_folder();
+    put_file(aoi, "#2/decals.png", "a");
+    liverysync_server *server = start_server();
+    liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
+    CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
+    const liverysync_client_options options = {.size = sizeof options,
+                                               .host = "127.0.0.1",
+                                               .port = liverysync_server_port(server),
+                                               .liveries = ben,
+                                               .dry_run = 1};
+    liverysync_client *second = NULL;
+    CHECK_OK(liverysync_client_new(&options, &second));
+    CHECK_OK(liverysync_client_start(second));
+    CHECK_OK(liverysync_client_sync(second, PATIENCE_MS, NULL));
+    liverysync_event event;
+    if (await_client_event(second, LIVERYSYNC_EVENT_KIND_PLAN, &event)) {
+        CHECK(strstr(event.json, "\"receive\":[{\"path\":\"#2/decals.png\",\"bytes\":1}]"));
+    }
+    CHECK(file_is(ben, "#2/decals.png", NULL));
+    CHECK_OK(liverysync_client_free(second));
+    CHECK_OK(liverysync_client_free(first));
+    CHECK_OK(liverysync_server_free(server));
+}
+
+static void a_client_lives_once(void)
+{
+    liverysync_client *client = make_client(unused_port(), new_folder(), "Aoi");
+    liverysync_event event = {.size = sizeof event};
+    CHECK_RESULT(LIVERYSYNC_RESULT_NOT_STARTED, liverysync_client_sync(client, LIVERYSYNC_NO_LIMIT, NULL));
+    CHECK_RESULT(LIVERYSYNC_RESULT_NOT_STARTED, liverysync_client_next_event(client, LIVERYSYNC_NO_LIMIT, &event));
+    CHECK_OK(liverysync_client_start(client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_STARTED, liverysync_client_start(client));
+    CHECK_OK(liverysync_client_stop(client));
+    CHECK_OK(liverysync_client_stop(client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_start(client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_sync(client, 0, NULL));
+    /* What happened before is still to be read. */
+    liverysync_result result;
+    do {
+        result = liverysync_client_next_event(client, LIVERYSYNC_NO_LIMIT, &event);
+    } while (result == LIVERYSYNC_RESULT_OK);
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, result);
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_next_event(client, 0, &event));
+    CHECK_OK(liverysync_client_free(client));
+}
+
+static void a_client_that_never_ran_can_be_stopped_and_freed(void)
+{
+    const char *folder = new_folder();
+    liverysync_client *client = make_client(1, folder, "Aoi");
+    liverysync_event event = {.size = sizeof event};
+    CHECK_OK(liverysync_client_stop(client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_next_event(client, LIVERYSYNC_NO_LIMIT, &event));
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_start(client));
+    CHECK_OK(liverysync_client_free(client));
+    CHECK_OK(liverysync_client_free(make_client(1, folder, "Ben")));
+    CHECK_OK(liverysync_client_free(NULL));
+}
+
+static void null_and_bad_options_are_refused(void)
+{
+    const liverysync_result null = LIVERYSYNC_RESULT_NULL_POINTER;
+    liverysync_client *client = NULL;
+    liverysync_client_options options = {.size = sizeof options, .host = "127.0.0.1", .liveries = new_folder()};
+    CHECK_RESULT(null, liverysync_client_new(NULL, &client));
+    CHECK_RESULT(null, liverysync_client_new(&options, NULL));
+    options.port = 70000;
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    CHECK_ERROR("70000 is no port");
+    options.port = 0;
+    options.extensions = "not one";
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    options.extensions = NULL;
+    options.name = "\xff";
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_UTF8, liverysync_client_new(&options, &client));
+    options.name = NULL;
+    options.host = NULL;
+    CHECK_RESULT(null, liverysync_client_new(&options, &client));
+    CHECK_ERROR("host is NULL");
+    options.host = "";
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    CHECK(!client);
+    liverysync_event event = {.size = sizeof event};
+    CHECK_RESULT(null, liverysync_client_set_callback(NULL, NULL, NULL));
+    CHECK_RESULT(null, liverysync_client_start(NULL));
+    CHECK_RESULT(null, liverysync_client_sync(NULL, 0, NULL));
+    CHECK_RESULT(null, liverysync_client_next_event(NULL, 0, &event));
+    CHECK_RESULT(null, liverysync_client_stop(NULL));
+    client = make_client(1, options.liveries, "Aoi");
+    CHECK_RESULT(null, liverysync_client_next_event(client, 0, NULL));
+    liverysync_sync_report unsized_report = {0};
+    CHECK_RESULT(LIVERYSYNC_RESULT_STRUCT_SIZE, liverysync_client_sync(client, 0, &unsized_report));
+    CHECK_OK(liverysync_client_free(client));
+}
+
+static void a_folder_that_cannot_be_used_is_a_failure_that_can_be_mended(void)
+{
+    char folder[600];
+    snprintf(folder, sizeof folder, "%s/later", new_folder());
+    liverysync_client *client = make_client(unused_port(), folder, "Aoi");
+    CHECK_RESULT(LIVERYSYNC_RESULT_FOLDER, liverysync_client_start(client));
+    CHECK_ERROR("not there");
+    CHECK(mkdir(folder, 0700) == 0);
+    CHECK_OK(liverysync_client_start(client));
+    liverysync_client *other = make_client(1, folder, "Ben");
+    CHECK_RESULT(LIVERYSYNC_RESULT_BUSY, liverysync_client_start(other));
+    CHECK_OK(liverysync_client_free(client));
+    CHECK_OK(liverysync_client_start(other));
+    CHECK_OK(liverysync_client_free(other));
+}
+
+static void waiting_in_vain_ends(void)
+{
+    liverysync_client *client = start_client(unused_port(), new_folder(), "Aoi");
+    liverysync_sync_report report = {.size = sizeof report, .files = 17};
+    CHECK_RESULT(LIVERYSYNC_RESULT_UNREACHABLE, liverysync_client_sync(client, LIVERYSYNC_NO_LIMIT, &report));
+    CHECK_ERROR("127.0.0.1");
+    CHECK_RESULT(LIVERYSYNC_RESULT_TIMED_OUT, liverysync_client_sync(client, 10, &report));
+    CHECK_ERROR("timed out");
+    CHECK_NUMBER(17, report.files);
+    liverysync_event event;
+    if (await_client_event(client, LIVERYSYNC_EVENT_KIND_DISCONNECTED, &event)) {
+        CHECK(event.reason && event.retry_in_ms > 0);
+    }
+    CHECK_OK(liverysync_client_free(client));
+}
+
+static void no_event_is_no_failure(void)
+{
+    liverysync_server *server = start_server();
+    liverysync_event event = {.size = sizeof event};
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_PATH, liverysync_check_path("nul.png", NULL));
+    CHECK_RESULT(LIVERYSYNC_RESULT_NO_EVENT, liverysync_server_next_event(server, 0, &event));
+    CHECK_RESULT(LIVERYSYNC_RESULT_NO_EVENT, liverysync_server_next_event(server, 5, &event));
+    CHECK_ERROR("device name");
+    CHECK_TEXT(NULL, event.json);
+    CHECK_OK(liverysync_server_free(server));
+}
+
+typedef struct waiting {
+    liverysync_client *client;
+    liverysync_result result;
+} waiting;
+
+static void *sync_elsewhere(void *argument)
+{
+    waiting *wait = argument;
+    wait->result = liverysync_client_sync(wait->client, PATIENCE_MS, NULL);
+    return NULL;
+}
+
+static void *read_elsewhere(void *argument)
+{
+    waiting *wait = argument;
+    liverysync_event event = {.size = sizeof event};
+    do {
+        wait->result = liverysync_client_next_event(wait->client, LIVERYSYNC_NO_LIMIT, &event);
+    } while (wait->result == LIVERYSYNC_RESULT_OK);
+    return NULL;
+}
+
+static void stopping_ends_what_other_threads_wait_for(void)
+{
+    liverysync_client *client = start_client(unused_port(), new_folder(), "Aoi");
+    waiting syncs[3] = {{client, LIVERYSYNC_RESULT_OK}, {client, LIVERYSYNC_RESULT_OK}, {client, LIVERYSYNC_RESULT_OK}};
+    waiting reads = {client, LIVERYSYNC_RESULT_OK};
+    pthread_t threads[4];
+    for (int i = 0; i < 3; i++) {
+        CHECK(pthread_create(&threads[i], NULL, sync_elsewhere, &syncs[i]) == 0);
+    }
+    CHECK(pthread_create(&threads[3], NULL, read_elsewhere, &reads) == 0);
+    CHECK_OK(liverysync_client_stop(client));
+    for (int i = 0; i < 4; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, syncs[i].result);
+    }
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, reads.result);
+    CHECK_OK(liverysync_client_free(client));
+}
+
+typedef struct watching {
+    liverysync_client *client;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    pthread_t thread;
+    int calls, inside, overlaps, other_threads, in_step;
+    char installed[100];
+    liverysync_result refused[4];
+} watching;
+
+static void watch(void *userdata, const liverysync_event *event)
+{
+    watching *seen = userdata;
+    pthread_mutex_lock(&seen->mutex);
+    if (seen->calls == 0) {
+        seen->thread = pthread_self();
+        liverysync_event mine = {.size = sizeof mine};
+        seen->refused[0] = liverysync_client_sync(seen->client, LIVERYSYNC_NO_LIMIT, NULL);
+        seen->refused[1] = liverysync_client_stop(seen->client);
+        seen->refused[2] = liverysync_client_free(seen->client);
+        seen->refused[3] = liverysync_client_next_event(seen->client, LIVERYSYNC_NO_LIMIT, &mine);
+    }
+    seen->calls += 1;
+    seen->other_threads += !pthread_equal(seen->thread, pthread_self());
+    seen->overlaps += seen->inside;
+    seen->inside = 1;
+    if (event->kind == LIVERYSYNC_EVENT_KIND_INSTALLED) {
+        snprintf(seen->installed, sizeof seen->installed, "%s", event->path);
+    }
+    seen->in_step += event->kind == LIVERYSYNC_EVENT_KIND_IN_STEP;
+    seen->inside = 0;
+    pthread_cond_signal(&seen->changed);
+    pthread_mutex_unlock(&seen->mutex);
+}
+
+static void a_callback_is_told_everything_on_one_thread(void)
+{
+    const char *aoi = new_folder(), *ben = new_folder();
+    put_file(aoi, "#2/decals.png", "a");
+    liverysync_server *server = start_server();
+    liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
+    CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
+
+    watching seen = {.client = make_client(liverysync_server_port(server), ben, "Ben"),
+                     .mutex = PTHREAD_MUTEX_INITIALIZER,
+                     .changed = PTHREAD_COND_INITIALIZER};
+    CHECK_OK(liverysync_client_set_callback(seen.client, watch, &seen));
+    CHECK_OK(liverysync_client_start(seen.client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_STARTED, liverysync_client_set_callback(seen.client, NULL, NULL));
+    liverysync_event event = {.size = sizeof event};
+    CHECK_RESULT(LIVERYSYNC_RESULT_EVENTS_TAKEN, liverysync_client_next_event(seen.client, 0, &event));
+    CHECK_OK(liverysync_client_sync(seen.client, PATIENCE_MS, NULL));
+    pthread_mutex_lock(&seen.mutex);
+    while (seen.in_step == 0) {
+        pthread_cond_wait(&seen.changed, &seen.mutex);
+    }
+    pthread_mutex_unlock(&seen.mutex);
+    CHECK_OK(liverysync_client_stop(seen.client));
+    /* Nobody calls any more: no lock is needed. */
+    CHECK_TEXT("#2/decals.png", seen.installed);
+    CHECK_NUMBER(0, seen.overlaps);
+    CHECK_NUMBER(0, seen.other_threads);
+    CHECK(!pthread_equal(seen.thread, pthread_self()));
+    for (int i = 0; i < 4; i++) {
+        CHECK_RESULT(LIVERYSYNC_RESULT_IN_CALLBACK, seen.refused[i]);
+    }
+    int calls = seen.calls;
+    put_file(ben, "#2/late.png", "late");
+    CHECK_OK(liverysync_client_free(seen.client));
+    CHECK_NUMBER(calls, seen.calls);
+    pthread_cond_destroy(&seen.changed);
+    pthread_mutex_destroy(&seen.mutex);
+    CHECK_OK(liverysync_client_free(first));
+    CHECK_OK(liverysync_server_free(server));
+}
+
+const test client_tests[] = {
+    {"client::two_clients_bring_their_folders_to_the_union", two_clients_bring_their_folders_to_the_union},
+    {"client::events_tell_what_happens_with_flat_fields_and_json",
+     events_tell_what_happens_with_flat_fields_and_json},
+    {"client::rivals_are_kept_under_conflict_names", rivals_are_kept_under_conflict_names},
+    {"client::a_dry_run_changes_nothing", a_dry_run_changes_nothing},
+    {"client::a_client_lives_once", a_client_lives_once},
+    {"client::a_client_that_never_ran_can_be_stopped_and_freed", a_client_that_never_ran_can_be_stopped_and_freed},
+    {"client::null_and_bad_options_are_refused", null_and_bad_options_are_refused},
+    {"client::a_folder_that_cannot_be_used_is_a_failure_that_can_be_mended",
+     a_folder_that_cannot_be_used_is_a_failure_that_can_be_mended},
+    {"client::waiting_in_vain_ends", waiting_in_vain_ends},
+    {"client::no_event_is_no_failure", no_event_is_no_failure},
+    {"client::stopping_ends_what_other_threads_wait_for", stopping_ends_what_other_threads_wait_for},
+    {"client::a_callback_is_told_everything_on_one_thread", a_callback_is_told_everything_on_one_thread},
+    {NULL, NULL},
+};

@@ -1,0 +1,169 @@
+/* A server in this process. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "league.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void a_server_says_where_it_listens(void)
+{
+    liverysync_server *server = NULL;
+    const liverysync_server_options options = {.size = sizeof options, .host = "127.0.0.1"};
+    CHECK_OK(liverysync_server_new(&options, &server));
+    CHECK_NUMBER(0, liverysync_server_port(server));
+    CHECK_OK(liverysync_server_start(server));
+    uint32_t port = liverysync_server_port(server);
+    CHECK(port > 0 && port < 65536);
+    CHECK_RESULT(LIVERYSYNC_RESULT_STARTED, liverysync_server_start(server));
+
+    liverysync_server *second = NULL;
+    const liverysync_server_options same = {.size = sizeof same, .host = "127.0.0.1", .port = port};
+    CHECK_OK(liverysync_server_new(&same, &second));
+    CHECK_RESULT(LIVERYSYNC_RESULT_SYSTEM, liverysync_server_start(second));
+    CHECK_ERROR("cannot listen at 127.0.0.1");
+    CHECK_OK(liverysync_server_free(second));
+
+    CHECK_OK(liverysync_server_stop(server));
+    CHECK_OK(liverysync_server_stop(server));
+    liverysync_event event = {.size = sizeof event};
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_server_next_event(server, LIVERYSYNC_NO_LIMIT, &event));
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_server_start(server));
+    CHECK_OK(liverysync_server_free(server));
+    CHECK_OK(liverysync_server_free(NULL));
+}
+
+static void clients_come_and_go(void)
+{
+    const char *folder = new_folder();
+    put_file(folder, "#2/decals.png", "a");
+    liverysync_server *server = start_server();
+    liverysync_client *client = start_client(liverysync_server_port(server), folder, "Aoi");
+    liverysync_event event;
+    if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_JOINED, &event)) {
+        CHECK_TEXT("Aoi", event.name);
+        CHECK_TEXT("liverysync", event.word);
+        CHECK(event.address && strstr(event.address, "127.0.0.1"));
+    }
+    uint64_t member = event.member;
+    /* The first one may be empty: a file that has just been written has not kept still yet. */
+    while (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_MANIFEST, &event) && event.files == 0) {
+        CHECK_NUMBER(0, event.bytes);
+    }
+    CHECK_TEXT("Aoi", event.name);
+    CHECK_NUMBER(1, event.files);
+    CHECK_NUMBER(1, event.bytes);
+    CHECK_OK(liverysync_client_free(client));
+    if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_LEFT, &event)) {
+        CHECK_NUMBER(member, event.member);
+        CHECK(event.reason);
+    }
+    CHECK_OK(liverysync_server_free(server));
+}
+
+static void the_status_is_json(void)
+{
+    const char *folder = new_folder();
+    put_file(folder, "#2/decals.png", "a");
+    liverysync_server *server = start_server();
+    char *status = NULL;
+    CHECK_OK(liverysync_server_status(server, &status));
+    CHECK_TEXT("{\"files\":0,\"bytes\":0,\"union_hash\":null,\"conflicts\":[],\"sessions\":0,\"members\":[]}", status);
+    liverysync_string_free(status);
+    liverysync_client *client = start_client(liverysync_server_port(server), folder, "Aoi");
+    CHECK_OK(liverysync_client_sync(client, PATIENCE_MS, NULL));
+    CHECK_OK(liverysync_server_status(server, &status));
+    CHECK(strstr(status, "{\"files\":1,\"bytes\":1,\"union_hash\":\""));
+    CHECK(strstr(status, "\"name\":\"Aoi\""));
+    CHECK(strstr(status, "\"missing\":[]"));
+    liverysync_string_free(status);
+    CHECK_OK(liverysync_client_free(client));
+    CHECK_OK(liverysync_server_free(server));
+}
+
+static void only_listed_liveries_are_distributed(void)
+{
+    const char *aoi = new_folder(), *ben = new_folder(), *own = new_folder();
+    char list[600];
+    snprintf(list, sizeof list, "%s/allowed.txt", own);
+    put_file(own, "allowed.txt", "yes\n");
+    put_file(aoi, "yes/decals.png", "a");
+    put_file(aoi, "no/decals.png", "b");
+    const liverysync_server_options options = {.size = sizeof options, .host = "127.0.0.1", .allow_list = list};
+    liverysync_server *server = NULL;
+    CHECK_OK(liverysync_server_new(&options, &server));
+    CHECK_OK(liverysync_server_start(server));
+    liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
+    CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
+    liverysync_client *second = start_client(liverysync_server_port(server), ben, "Ben");
+    liverysync_event event;
+    if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_WITHHELD, &event)) {
+        CHECK_TEXT("Ben", event.name);
+        CHECK_TEXT("no/decals.png", event.path);
+        CHECK(strstr(event.reason, "allow list"));
+    }
+    liverysync_sync_report report = {.size = sizeof report};
+    CHECK_OK(liverysync_client_sync(second, PATIENCE_MS, &report));
+    CHECK_NUMBER(1, report.files);
+    CHECK_NUMBER(1, report.withheld);
+    CHECK(file_is(ben, "yes/decals.png", "a"));
+    CHECK(file_is(ben, "no/decals.png", NULL));
+    CHECK_OK(liverysync_client_free(second));
+    CHECK_OK(liverysync_client_free(first));
+    CHECK_OK(liverysync_server_free(server));
+}
+
+static void count(void *userdata, const liverysync_event *event)
+{
+    *(int *)userdata += event->kind == LIVERYSYNC_EVENT_KIND_SERVER_JOINED;
+}
+
+static void a_callback_hears_of_those_who_join(void)
+{
+    int joined = 0;
+    const liverysync_server_options options = {.size = sizeof options, .host = "127.0.0.1"};
+    liverysync_server *server = NULL;
+    CHECK_OK(liverysync_server_new(&options, &server));
+    CHECK_OK(liverysync_server_set_callback(server, count, &joined));
+    CHECK_OK(liverysync_server_start(server));
+    liverysync_client *client = start_client(liverysync_server_port(server), new_folder(), "Aoi");
+    CHECK_OK(liverysync_client_sync(client, PATIENCE_MS, NULL));
+    CHECK_OK(liverysync_client_free(client));
+    CHECK_OK(liverysync_server_stop(server));
+    CHECK_NUMBER(1, joined);
+    CHECK_OK(liverysync_server_free(server));
+}
+
+static void null_and_bad_options_are_refused(void)
+{
+    const liverysync_result null = LIVERYSYNC_RESULT_NULL_POINTER;
+    liverysync_server *server = NULL;
+    liverysync_server_options options = {.size = sizeof options, .port = 65536};
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
+    options.port = 0;
+    options.policy = 9;
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
+    CHECK(!server);
+    CHECK_RESULT(null, liverysync_server_new(&options, NULL));
+    CHECK_OK(liverysync_server_new(NULL, &server));
+    CHECK_OK(liverysync_server_free(server));
+    char *status = NULL;
+    liverysync_event event = {.size = sizeof event};
+    CHECK_RESULT(null, liverysync_server_set_callback(NULL, NULL, NULL));
+    CHECK_RESULT(null, liverysync_server_start(NULL));
+    CHECK_RESULT(null, liverysync_server_status(NULL, &status));
+    CHECK_RESULT(null, liverysync_server_next_event(NULL, 0, &event));
+    CHECK_RESULT(null, liverysync_server_stop(NULL));
+    CHECK_NUMBER(0, liverysync_server_port(NULL));
+    CHECK(!status);
+}
+
+const test server_tests[] = {
+    {"server::a_server_says_where_it_listens", a_server_says_where_it_listens},
+    {"server::clients_come_and_go", clients_come_and_go},
+    {"server::the_status_is_json", the_status_is_json},
+    {"server::only_listed_liveries_are_distributed", only_listed_liveries_are_distributed},
+    {"server::a_callback_hears_of_those_who_join", a_callback_hears_of_those_who_join},
+    {"server::null_and_bad_options_are_refused", null_and_bad_options_are_refused},
+    {NULL, NULL},
+};
