@@ -105,11 +105,14 @@ int main(int argc, char **argv)
     if (result == LIVERYSYNC_RESULT_OK) {
         result = liverysync_client_start(client);
     }
-    pthread_t waiter;
-    if (result == LIVERYSYNC_RESULT_OK && pthread_create(&waiter, NULL, wait_for_signal, client) == 0) {
+    if (result == LIVERYSYNC_RESULT_OK) {
+        pthread_t waiter;
+        int waits = pthread_create(&waiter, NULL, wait_for_signal, client) == 0;
         result = liverysync_client_sync(client, LIVERYSYNC_NO_LIMIT, &report);
-        pthread_kill(waiter, SIGUSR1);
-        pthread_join(waiter, NULL);
+        if (waits) {
+            pthread_kill(waiter, SIGUSR1);
+            pthread_join(waiter, NULL);
+        }
     }
     if (result == LIVERYSYNC_RESULT_OK) {
         printf("in step: %llu files, %llu bytes; %llu files came in %.1f s\n", (unsigned long long)report.files,

@@ -280,6 +280,11 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_PLAN = 19,
     /**
+     * Client: liverysync_client_sync() waits; what is said from here on is about what the folder holds now:
+     * `connected`.
+     */
+    LIVERYSYNC_EVENT_KIND_SYNC_BEGAN = 20,
+    /**
      * Server: a client has introduced itself: `member`, `name`, `address`, `word` (which program it is).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,
@@ -796,6 +801,14 @@ typedef struct liverysync_event {
      * 0: a server of the old kind has only been seen to be quiet.
      */
     uint32_t certain;
+    /**
+     * 1: there is a connection.
+     */
+    uint32_t connected;
+    /**
+     * Leave it alone.
+     */
+    uint32_t reserved;
 } liverysync_event;
 
 /**
@@ -812,8 +825,8 @@ typedef struct liverysync_sync_report {
      */
     size_t size;
     /**
-     * The report as a JSON object with these fields, and `conflicts` as the list of paths. It stays valid until this
-     * thread calls liverysync_client_sync() on this client again, or the client is freed.
+     * The report as a JSON object, as docs/json.md describes it: with the paths of `conflicts`. It stays valid until
+     * this thread calls liverysync_client_sync() on this client again, or the client is freed.
      */
     const char *json;
     /**
@@ -1264,7 +1277,7 @@ liverysync_result liverysync_server_start(struct liverysync_server *server);
 uint32_t liverysync_server_port(const struct liverysync_server *server);
 
 /**
- * How the league stands, as a JSON object: who is there, and what each of them lacks. docs/c.md describes it. Free it with
+ * How the league stands, as a JSON object: who is there, and what each of them lacks. docs/json.md describes it. Free it with
  * liverysync_string_free().
  */
 liverysync_result liverysync_server_status(const struct liverysync_server *server,

@@ -151,8 +151,8 @@ pub(crate) fn span(milliseconds: u32, default: Duration) -> Duration {
 pub struct SyncReport {
     /// sizeof(liverysync_sync_report).
     pub size: usize,
-    /// The report as a JSON object with these fields, and `conflicts` as the list of paths. It stays valid until this
-    /// thread calls liverysync_client_sync() on this client again, or the client is freed.
+    /// The report as a JSON object, as docs/json.md describes it: with the paths of `conflicts`. It stays valid until
+    /// this thread calls liverysync_client_sync() on this client again, or the client is freed.
     pub json: *const c_char,
     /// Number of files that this PC shares and holds.
     pub files: u64,

@@ -66,6 +66,9 @@ pub enum EventKind {
     InStep = 18,
     /// Client: what a dry run has found out; see its `json`.
     Plan = 19,
+    /// Client: liverysync_client_sync() waits; what is said from here on is about what the folder holds now:
+    /// `connected`.
+    SyncBegan = 20,
 
     /// Server: a client has introduced itself: `member`, `name`, `address`, `word` (which program it is).
     ServerJoined = 100,
@@ -152,6 +155,10 @@ pub struct Event {
     pub for_good: u32,
     /// 0: a server of the old kind has only been seen to be quiet.
     pub certain: u32,
+    /// 1: there is a connection.
+    pub connected: u32,
+    /// Leave it alone.
+    pub reserved: u32,
 }
 
 // SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it. It is only written.
@@ -182,6 +189,7 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("standing", EventKind::Standing),
     ("in_step", EventKind::InStep),
     ("plan", EventKind::Plan),
+    ("sync_began", EventKind::SyncBegan),
     ("missed", EventKind::Missed),
 ];
 
@@ -282,6 +290,8 @@ impl Told {
             copied: flag(&["copied"]),
             for_good: flag(&["declined", "for_good"]),
             certain: flag(&["certain"]),
+            connected: flag(&["connected"]),
+            reserved: 0,
         };
         Self { event, _texts: texts }
     }
@@ -405,6 +415,7 @@ mod tests {
             event.events,
             event.retry_in_ms,
         ];
-        format!("{texts:?} {numbers:?} {} {} {}", event.copied, event.for_good, event.certain)
+        let flags = [event.copied, event.for_good, event.certain, event.connected];
+        format!("{texts:?} {numbers:?} {flags:?}")
     }
 }

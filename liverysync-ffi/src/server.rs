@@ -180,7 +180,7 @@ pub unsafe extern "C" fn liverysync_server_port(server: *const Server) -> u32 {
     })
 }
 
-/// How the league stands, as a JSON object: who is there, and what each of them lacks. docs/c.md describes it. Free it with
+/// How the league stands, as a JSON object: who is there, and what each of them lacks. docs/json.md describes it. Free it with
 /// liverysync_string_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_server_status(

@@ -132,6 +132,7 @@ const CHECKS: &[Check] = &[
     ("tests_with_the_shared_library", tests_with_the_shared_library),
     ("tests_with_the_static_library", tests_with_the_static_library),
     ("tests_with_memory_watched", tests_with_memory_watched),
+    ("the_example_of_the_documentation", the_example_of_the_documentation),
     ("launcher_syncs_with_a_real_server", launcher_syncs_with_a_real_server),
     ("launcher_ends_at_ctrl_c", launcher_ends_at_ctrl_c),
 ];
@@ -237,6 +238,28 @@ fn tests_with_memory_watched(lab: &Lab<'_>) -> Result<Tally> {
     compiler.args(lab.watch.flags());
     lab.link_shared(compiler)?;
     lab.count(lab.watch.command(lab.workspace, &program), &room)
+}
+
+/// The first program in `docs/c.md`.
+fn the_example_of_the_documentation(lab: &Lab<'_>) -> Result<Tally> {
+    let room = lab.room("documentation")?;
+    let text = fs::read_to_string(lab.workspace.root.join("docs/c.md"))?;
+    let example = text.split("```c\n").find(|part| part.starts_with("#include"));
+    let example = example.and_then(|part| part.split("```").next());
+    let source = room.join("example.c");
+    fs::write(&source, example.context("docs/c.md has no program in C")?)?;
+    let program = room.join("example");
+    lab.link_shared(lab.compiler(&program, C, &[source]))?;
+
+    let (mine, theirs) = (room.join("mine"), room.join("theirs"));
+    let file = |len| Content::new("a", len, 1_600_000_000);
+    Folder::from([("a/decals.png", file(1))]).write(&mine)?;
+    Folder::from([("a/decals.png", file(2)), ("b/decals.png", file(3))]).write(&theirs)?;
+    let mut command = Command::new(program);
+    command.args([mine, theirs]);
+    let output = Program::start("example", command, &room)?.finish(LIMIT)?;
+    ensure!(output == "b/decals.png (3 bytes)\n", "it printed {output:?}");
+    Ok(Tally::ONE_PASSED)
 }
 
 /// The launcher, built as its first lines say.

@@ -3,10 +3,12 @@
 
 #include "league.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 static void two_clients_bring_their_folders_to_the_union(void)
 {
@@ -387,6 +389,76 @@ static void a_callback_is_told_everything_on_one_thread(void)
     CHECK_OK(liverysync_server_free(server));
 }
 
+typedef struct holding {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    liverysync_client *client;
+    bool inside, released, stop_returned, called_too_late;
+    int waited;
+} holding;
+
+/* Stays in the first call until it is released, and then a second. */
+static void hold(void *userdata, const liverysync_event *event)
+{
+    holding *held = userdata;
+    (void)event;
+    pthread_mutex_lock(&held->mutex);
+    held->inside = true;
+    pthread_cond_broadcast(&held->changed);
+    while (!held->released) {
+        pthread_cond_wait(&held->changed, &held->mutex);
+    }
+    /* A stop that does not wait for us returns soon. */
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 1;
+    int late = held->waited;
+    while (!held->stop_returned && late != ETIMEDOUT) {
+        late = pthread_cond_timedwait(&held->changed, &held->mutex, &until);
+    }
+    held->waited = ETIMEDOUT;
+    held->called_too_late |= held->stop_returned;
+    pthread_mutex_unlock(&held->mutex);
+}
+
+static void *stop_elsewhere(void *argument)
+{
+    holding *held = argument;
+    CHECK_OK(liverysync_client_stop(held->client));
+    pthread_mutex_lock(&held->mutex);
+    held->stop_returned = true;
+    pthread_cond_broadcast(&held->changed);
+    pthread_mutex_unlock(&held->mutex);
+    return NULL;
+}
+
+static void stop_waits_for_the_callback(void)
+{
+    holding held = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                    .changed = PTHREAD_COND_INITIALIZER,
+                    .client = make_client(unused_port(), new_folder(), "Aoi")};
+    CHECK_OK(liverysync_client_set_callback(held.client, hold, &held));
+    CHECK_OK(liverysync_client_start(held.client));
+    pthread_mutex_lock(&held.mutex);
+    while (!held.inside) {
+        pthread_cond_wait(&held.changed, &held.mutex);
+    }
+    pthread_mutex_unlock(&held.mutex);
+    pthread_t stopper;
+    CHECK(pthread_create(&stopper, NULL, stop_elsewhere, &held) == 0);
+    /* It returns once the client has stopped; the callback has not. */
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_sync(held.client, PATIENCE_MS, NULL));
+    pthread_mutex_lock(&held.mutex);
+    held.released = true;
+    pthread_cond_broadcast(&held.changed);
+    pthread_mutex_unlock(&held.mutex);
+    CHECK(pthread_join(stopper, NULL) == 0);
+    CHECK(!held.called_too_late);
+    CHECK_OK(liverysync_client_free(held.client));
+    pthread_cond_destroy(&held.changed);
+    pthread_mutex_destroy(&held.mutex);
+}
+
 const test client_tests[] = {
     {"client::two_clients_bring_their_folders_to_the_union", two_clients_bring_their_folders_to_the_union},
     {"client::events_tell_what_happens_with_flat_fields_and_json",
@@ -402,5 +474,6 @@ const test client_tests[] = {
     {"client::no_event_is_no_failure", no_event_is_no_failure},
     {"client::stopping_ends_what_other_threads_wait_for", stopping_ends_what_other_threads_wait_for},
     {"client::a_callback_is_told_everything_on_one_thread", a_callback_is_told_everything_on_one_thread},
+    {"client::stop_waits_for_the_callback", stop_waits_for_the_callback},
     {NULL, NULL},
 };
