@@ -7,12 +7,14 @@ import hashlib
 import pickle
 import threading
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import liverysync
 from conftest import MakeFolder
-from liverysync import Conflict, Entry, Manifest, UnionEntry
+from liverysync import Conflict, Entry, Manifest, Policy, UnionEntry
+from liverysync import _liverysync as native
 
 SHA = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -130,6 +132,7 @@ def test_a_policy_decides_who_keeps_the_name() -> None:
         for policy in ("established", "lowest-hash", "newest-mtime")
     }
     assert keeps == {"established": (0,), "lowest-hash": (1,), "newest-mtime": (1,)}
+    assert set(keeps) == set(native.POLICIES) == set(get_args(Policy))
     with pytest.raises(ValueError, match="there are: established, lowest-hash, newest-mtime"):
         liverysync.merge(late, policy="loudest")  # type: ignore[arg-type]
 

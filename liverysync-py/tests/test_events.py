@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 from types import ModuleType
-from typing import get_args
+from typing import NoReturn, get_args
 
 import pytest
 
@@ -87,3 +87,27 @@ def test_what_is_new_does_no_harm() -> None:
     assert server_events.decode('{"event":"source_silent","name":"Aoi","files":1,"mood":"bad"}') == (
         server_events.SourceSilent(name="Aoi", files=1)
     )
+
+
+def test_matching_is_exhaustive() -> None:
+    """mypy checks it: a class that is left out here is an error."""
+
+    def never(event: NoReturn) -> NoReturn:
+        raise AssertionError(event)
+
+    def about(event: liverysync.ServerEvent) -> str:
+        match event:
+            case server_events.Joined() | server_events.Left() | server_events.Manifest() | server_events.SourceSilent():
+                return event.name
+            case server_events.Conflict() | server_events.Refused() | server_events.Withheld():
+                return event.path
+            case server_events.SourceFault() | server_events.TargetFault():
+                return event.reason
+            case server_events.SessionBegan() | server_events.SessionEnded():
+                return event.target
+            case server_events.InStep() | server_events.Missed() | server_events.UnknownEvent():
+                return ""
+            case _:
+                never(event)
+
+    assert about(server_events.Left(member=1, name="Aoi", reason="gone")) == "Aoi"
