@@ -343,9 +343,13 @@ async def test_a_hundred_syncs_leave_nothing_behind(server: Server, make_folder:
     await rounds(4)
     before = held()
     await rounds(20)
-    after = held()
-    for what, number in after.items():
-        assert number <= before[what] + ALLOWED[what], f"{what}: {before} -> {after}"
+    # The watchers of folders end on threads of their own, and nothing says when.
+    deadline = asyncio.get_running_loop().time() + 20
+    while (grown := [what for what, number in held().items() if number > before[what] + ALLOWED[what]]) and (
+        asyncio.get_running_loop().time() < deadline
+    ):
+        await asyncio.sleep(0.05)
+    assert not grown, f"{grown}: {before} -> {held()}"
 
 
 ALLOWED = {"objects": 100, "descriptors": 2, "threads": 4, "kilobytes": 6000}
