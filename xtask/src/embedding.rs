@@ -13,13 +13,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{Program, read, run};
+use crate::folder::{Content, Folder};
+use crate::process::{Program, isolate, read, run};
 use crate::python;
 use crate::steps::{Outcome, Tally};
-use crate::windows::{
-    folder::{Content, Folder},
-    isolate,
-};
 use crate::workspace::Workspace;
 
 const TABLE: &str = "docs/embedding.md";

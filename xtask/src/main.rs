@@ -9,6 +9,7 @@ mod bench;
 mod dist;
 mod embedding;
 mod ffi;
+mod folder;
 mod process;
 mod python;
 mod steps;
