@@ -20,6 +20,7 @@ __all__ = [
     "diff",
     "liveries_folder",
     "merge",
+    "running_count",
     "scan",
     "shut_down",
 ]
@@ -198,6 +199,7 @@ def merge(
     Manifest,
     str,
 ]: ...
+def running_count() -> int: ...
 def shut_down() -> None: ...
 
 @final
