@@ -164,7 +164,7 @@ impl<T: Tell> Hub<T> {
         });
     }
 
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut readers = self.lock();
         readers.closed = true;
         for queue in readers.queues.drain(..).filter_map(|queue| queue.upgrade()) {

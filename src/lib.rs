@@ -35,6 +35,9 @@ pub mod scan;
 #[cfg(feature = "server")]
 pub mod server;
 
+/// The version of this library, such as `0.1.0`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Compiles the Rust code of the README.
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]

@@ -233,6 +233,8 @@ impl Server {
     /// Stops the server and closes every link. Dropping the future does not keep it from stopping.
     pub async fn stop(&self) {
         self.0.life.stop().await;
+        // One that never ran has nobody else to say that there will be no events.
+        self.0.hub.close();
     }
 }
 

@@ -1160,6 +1160,13 @@ liverysync_result liverysync_conflict_name(const char *path,
                                            char **name_out);
 
 /**
+ * Makes text that came from other people safe to show: what acts on a terminal, or hides, becomes `\u{..}`. Names of
+ * drivers, paths and reasons may hold such characters. Free the text with liverysync_string_free().
+ */
+liverysync_result liverysync_escape(const char *text,
+                                    char **escaped_out);
+
+/**
  * Finds the game's liveries folder on this PC: below the documents folder, and on Linux also where Steam's Proton
  * keeps it. Free the path with liverysync_string_free().
  *

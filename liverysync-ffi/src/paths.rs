@@ -1,4 +1,4 @@
-//! Names: the path rule, conflict names, and where the game keeps its liveries.
+//! Names: the path rule, conflict names, names of other people made safe to show, and where the game keeps its liveries.
 
 use std::ffi::c_char;
 
@@ -85,6 +85,22 @@ pub unsafe extern "C" fn liverysync_conflict_name(
         });
         let name = name.map_err(|error| Failure::new(ResultCode::InvalidPath, error))?;
         out.set(text::owned(name.as_str()).into_raw());
+        Ok(())
+    })
+}
+
+/// Makes text that came from other people safe to show: what acts on a terminal, or hides, becomes `\u{..}`. Names of
+/// drivers, paths and reasons may hold such characters. Free the text with liverysync_string_free().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_escape(
+    text: *const c_char,
+    escaped_out: *mut *mut c_char,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: text, and room for a pointer.
+        let (text, out) =
+            unsafe { (ptr::text(text, "text")?, Out::new(escaped_out, "escaped_out")?) };
+        out.set(text::owned(&livery::core::text::escape(text)).into_raw());
         Ok(())
     })
 }

@@ -104,6 +104,13 @@ fn check_path(path: &str, extensions: Option<&Bound<'_, PyAny>>) -> PyResult<()>
     parse_path(path, extensions).map(drop)
 }
 
+/// Makes text safe to show.
+#[pyfunction]
+#[pyo3(signature = (text, /))]
+fn escape(text: &str) -> std::borrow::Cow<'_, str> {
+    liverysync_core::text::escape(text)
+}
+
 /// Finds the game's liveries folder.
 #[pyfunction]
 fn liveries_folder(py: Python<'_>) -> PyResult<PathBuf> {
@@ -116,5 +123,6 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(merge, module)?)?;
     module.add_function(wrap_pyfunction!(conflict_name, module)?)?;
     module.add_function(wrap_pyfunction!(check_path, module)?)?;
+    module.add_function(wrap_pyfunction!(escape, module)?)?;
     module.add_function(wrap_pyfunction!(liveries_folder, module)?)
 }

@@ -349,7 +349,7 @@ async def test_a_hundred_syncs_leave_nothing_behind(server: Server, make_folder:
         after = held()
         return [f"{what}: {before[what]} -> {after[what]}" for what in after if after[what] > before[what] + ALLOWED[what]]
 
-    # Threads of the system end a moment after what they worked for.
+    # The watchers of folders end on threads of their own, and nothing says when.
     for _ in range(50):
         if not grown():
             break

@@ -105,6 +105,10 @@ def test_diff_says_what_is_missing_different_and_extra() -> None:
     assert not liverysync.diff(have, have)
 
 
+def test_text_of_other_people_is_made_safe_to_show() -> None:
+    assert liverysync.escape("Zoë \x1b[2J\n\u202e") == "Zoë \\u{1b}[2J\\u{a}\\u{202e}"
+
+
 def test_merge_gives_both_contents_a_name() -> None:
     one, two = manifest(("T/d.png", b"1"), ("only.png", b"x")), manifest(("T/d.png", b"2"))
     union = liverysync.merge([one, two, two])

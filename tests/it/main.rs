@@ -200,8 +200,17 @@ async fn without_a_server_a_sync_fails_at_once_or_when_its_time_is_up() {
     assert!(matches!(error, SyncError::TimedOut { .. }), "{error}");
     client.stop().await;
     client.stop().await;
+    assert!(matches!(client.start(), Err(ClientError::RanBefore)));
     assert_eq!(client.sync(None).await, Err(SyncError::NotRunning));
     assert_eq!(client.events().next().await, None);
+}
+
+#[tokio::test]
+async fn events_end_with_a_client_that_never_ran() {
+    let client = Client::new(ClientOptions::new("127.0.0.1", 1, "nowhere"));
+    let mut events = client.events();
+    client.stop().await;
+    assert_eq!(events.next().await, None);
 }
 
 #[tokio::test]

@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{Program, poll, run};
+use crate::folder::{Content, Folder};
+use crate::process::{Program, isolate, poll, run};
 use crate::steps::{Outcome, Tally};
 use crate::test::build_all;
-use crate::windows::folder::{Content, Folder};
 use crate::workspace::Workspace;
 
 /// Where the C tests lie.
@@ -292,7 +292,7 @@ fn launcher_syncs_with_a_real_server(lab: &Lab<'_>) -> Result<Tally> {
 
     let cli = || {
         let mut command = Command::new(lab.built().join("liverysync"));
-        crate::windows::isolate(&mut command, &room);
+        isolate(&mut command, &room);
         command
     };
     let mut command = cli();

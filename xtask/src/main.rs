@@ -6,7 +6,10 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 mod bench;
+mod dist;
+mod embedding;
 mod ffi;
+mod folder;
 mod process;
 mod python;
 mod steps;
@@ -29,6 +32,9 @@ cargo xtask SUBCOMMAND
         no tests of its own counts as one.
   windows [--build-only]
         Builds the Windows program and runs its checks under Wine.
+  dist
+        Builds what others take, optimised, into the folder `dist` of the target folder: the program, the
+        Python wheel, the C header and both libraries.
   bench [--quick] [FILTER]
         Runs the benchmarks, with --quick in seconds instead of minutes.
   help
@@ -64,6 +70,7 @@ fn run(mut args: Parser) -> Result<Passed> {
         Some(Arg::Value(name)) if name == "bench" => {
             bench::Options::parse(args)?.run(&Workspace::find()?)
         }
+        Some(Arg::Value(name)) if name == "dist" => dist::run_command(args, &Workspace::find()?),
         Some(Arg::Value(name)) if name == "help" => print_help(),
         Some(Arg::Short('h') | Arg::Long("help")) | None => print_help(),
         Some(other) => Err(other.unexpected().into()),

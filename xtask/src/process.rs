@@ -147,6 +147,20 @@ impl Drop for Program {
     }
 }
 
+/// Keeps the settings and folders of whoever runs the tests away from a program under test.
+pub(crate) fn isolate(command: &mut Command, home: &Path) {
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        if ["LIVERYSYNC_", "WINE", "XDG_"].iter().any(|prefix| name.starts_with(prefix))
+            || name.ends_with("DISPLAY")
+        {
+            command.env_remove(&key);
+        }
+    }
+    // Wine takes the encoding of file names from the locale.
+    command.env("HOME", home).env("LC_ALL", "C.UTF-8");
+}
+
 /// Asks `ready` until it has something or the time is up.
 pub(crate) fn poll<T>(
     within: Duration,

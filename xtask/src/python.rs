@@ -19,19 +19,19 @@ const TOOLS: &str = "liverysync-py/requirements-dev.txt";
 /// What the tests and checks need.
 const TEST_TOOLS: &str = "mypy pytest pytest-asyncio pytest-timeout";
 
+/// The environment that has the wheel.
+const CLEAN: &str = "clean";
+
 /// What the types are checked of.
 const TYPED: &str = "liverysync-py/python liverysync-py/tests examples/league_bot.py";
 
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
-    make_sure_of_venv(workspace)?;
     let folder = workspace.target.join("python");
-    let build = Environment::make(workspace, folder.join("build"))?;
-    build.install("maturin")?;
-    let wheel = build_wheel(&build, &folder.join("wheels"))?;
+    let wheel = build_wheel(workspace, &folder.join("wheels"), &[])?;
     // The client is tested against the program's server too.
     run(workspace.cargo("build --package liverysync-cli"))?;
 
-    let clean = Environment::make(workspace, folder.join("clean"))?;
+    let clean = Environment::make(workspace, folder.join(CLEAN))?;
     clean
         .pip(["install", "--no-deps", "--no-index"].map(Path::new).into_iter().chain([&*wheel]))?;
     run(clean.python("-c", ["import liverysync; print(liverysync.__version__)"]))?;
@@ -47,6 +47,12 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
         };
     }
     Ok(Outcome::Tests(tally))
+}
+
+/// The Python of the environment that has the wheel: the step has made it.
+pub(crate) fn clean(workspace: &Workspace) -> Command {
+    let folder = workspace.target.join("python").join(CLEAN);
+    Environment { workspace, folder }.program("python")
 }
 
 /// Debian splits the module that makes environments off Python.
@@ -109,12 +115,19 @@ impl<'a> Environment<'a> {
     }
 }
 
-fn build_wheel(build: &Environment<'_>, wheels: &Path) -> Result<PathBuf> {
+/// Builds the wheel, in an environment of its own, into the folder `wheels`, which is made anew.
+pub(crate) fn build_wheel(workspace: &Workspace, wheels: &Path, how: &[&str]) -> Result<PathBuf> {
+    make_sure_of_venv(workspace)?;
+    let build = Environment::make(workspace, workspace.target.join("python/build"))?;
+    build.install("maturin")?;
     if wheels.exists() {
         fs::remove_dir_all(wheels)?;
     }
     let mut maturin = build.program("maturin");
-    maturin.args(["build", "--manifest-path", "liverysync-py/Cargo.toml", "--out"]).arg(wheels);
+    maturin
+        .args(["build", "--manifest-path", "liverysync-py/Cargo.toml", "--out"])
+        .arg(wheels)
+        .args(how);
     run(maturin)?;
     let built = fs::read_dir(wheels)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     let [wheel] = &built[..] else { bail!("maturin built {built:?} and not one wheel") };

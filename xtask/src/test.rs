@@ -10,6 +10,7 @@ use anyhow::{Result, anyhow, ensure};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::Passed;
+use crate::embedding;
 use crate::ffi;
 use crate::process::{read, run, run_watched};
 use crate::python;
@@ -38,6 +39,11 @@ const STEPS: &[Step] = &[
     Step { name: "doctests", about: "the examples in the documentation", run: doctests },
     Step { name: "ffi", about: "C programs that use the library, and no leak", run: ffi::step },
     Step { name: "python", about: "the Python wheel, its types and its tests", run: python::step },
+    Step {
+        name: "embedding",
+        about: "the README's lines and the table of names, in Rust, C and Python",
+        run: embedding::step,
+    },
     Step { name: "windows", about: "the Windows program, under Wine", run: windows::step },
 ];
 

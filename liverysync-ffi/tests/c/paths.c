@@ -87,6 +87,19 @@ static void a_hash_has_64_hex_digits(void)
     CHECK(!name);
 }
 
+static void text_of_other_people_is_made_safe_to_show(void)
+{
+    char *escaped = NULL;
+    CHECK_OK(liverysync_escape("Zo\xc3\xab \x1b[2J\n", &escaped));
+    CHECK_TEXT("Zo\xc3\xab \\u{1b}[2J\\u{a}", escaped);
+    liverysync_string_free(escaped);
+    escaped = NULL;
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_UTF8, liverysync_escape("\xff", &escaped));
+    CHECK_RESULT(LIVERYSYNC_RESULT_NULL_POINTER, liverysync_escape(NULL, &escaped));
+    CHECK_RESULT(LIVERYSYNC_RESULT_NULL_POINTER, liverysync_escape("", NULL));
+    CHECK(!escaped);
+}
+
 static void the_games_folder_is_found_below_the_documents(void)
 {
     const char *home = new_folder();
@@ -116,6 +129,7 @@ const test path_tests[] = {
     {"paths::a_taken_name_gets_a_number", a_taken_name_gets_a_number},
     {"paths::a_league_may_set_its_own_suffix", a_league_may_set_its_own_suffix},
     {"paths::a_hash_has_64_hex_digits", a_hash_has_64_hex_digits},
+    {"paths::text_of_other_people_is_made_safe_to_show", text_of_other_people_is_made_safe_to_show},
     {"paths::the_games_folder_is_found_below_the_documents",
      the_games_folder_is_found_below_the_documents},
     {NULL, NULL},

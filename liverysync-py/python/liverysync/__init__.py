@@ -5,7 +5,7 @@
 - `scan` says what a folder holds; `diff`, `merge`, `conflict_name` and `check_path` decide, and touch no file.
 
 Sizes are in bytes, spans in seconds, times in seconds since 1970 UTC. Paths lie below the liveries folder and have `/`
-between components. They may come from other people: escape them before you show them.
+between components. They may come from other people: `escape` them before you show them.
 """
 
 from liverysync import blocking, client_events, server_events
@@ -30,6 +30,7 @@ from liverysync._liverysync import (
     __version__,
     check_path,
     conflict_name,
+    escape,
     liveries_folder,
     scan,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "client_events",
     "conflict_name",
     "diff",
+    "escape",
     "liveries_folder",
     "merge",
     "scan",

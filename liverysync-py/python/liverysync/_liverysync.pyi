@@ -18,6 +18,7 @@ __all__ = [
     "check_path",
     "conflict_name",
     "diff",
+    "escape",
     "liveries_folder",
     "merge",
     "running_count",
@@ -174,6 +175,12 @@ def check_path(path: str, extensions: Iterable[str] | None = None) -> None:
     `extensions` are the types that may be shared (default: png, json, dds, jpg, jpeg, txt).
 
     Raises `InvalidPath` with the reason.
+    """
+
+def escape(text: str, /) -> str:
+    """Makes text that came from other people safe to show: what acts on a terminal, or hides, becomes `\\u{..}`.
+
+    Names of drivers, paths and reasons may hold such characters.
     """
 
 def liveries_folder() -> Path:

@@ -12,9 +12,9 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::{Deserializer, Value};
 use tempfile::TempDir;
 
-use crate::process::{Program, poll};
-use crate::windows::folder::{Content, Folder};
-use crate::windows::wine::{Wine, isolate};
+use crate::folder::{Content, Folder};
+use crate::process::{Program, isolate, poll};
+use crate::windows::wine::Wine;
 
 /// A named check. Each has a folder of its own, called like it.
 type Check = (&'static str, fn(&Lab) -> Result<()>);

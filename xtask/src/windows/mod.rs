@@ -4,7 +4,6 @@
 //! counted on. Its work lies in a target folder of its own, or the two compilers would rebuild each other's.
 
 mod checks;
-pub(crate) mod folder;
 mod wine;
 
 use std::env;
@@ -20,7 +19,6 @@ use crate::Passed;
 use crate::process::run;
 use crate::steps::{Outcome, Tally};
 use crate::windows::checks::{CHECKS, Lab};
-pub(crate) use crate::windows::wine::isolate;
 use crate::workspace::Workspace;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";

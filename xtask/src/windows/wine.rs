@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::process::Program;
+use crate::process::{Program, isolate};
 
 /// Making the prefix takes seconds on a free machine.
 const START: Duration = Duration::from_secs(180);
@@ -67,18 +67,4 @@ impl Drop for Wine {
             );
         }
     }
-}
-
-/// Keeps the settings and folders of whoever runs the tests away from a program under test.
-pub(crate) fn isolate(command: &mut Command, home: &Path) {
-    for (key, _) in std::env::vars_os() {
-        let name = key.to_string_lossy();
-        if ["LIVERYSYNC_", "WINE", "XDG_"].iter().any(|prefix| name.starts_with(prefix))
-            || name.ends_with("DISPLAY")
-        {
-            command.env_remove(&key);
-        }
-    }
-    // Wine takes the encoding of file names from the locale.
-    command.env("HOME", home).env("LC_ALL", "C.UTF-8");
 }
