@@ -323,8 +323,15 @@ fn shut_down(py: Python<'_>) {
     });
 }
 
+/// How many clients and servers have been started and not stopped.
+#[pyfunction]
+fn running_count() -> usize {
+    running().len()
+}
+
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let shut_down = wrap_pyfunction!(shut_down, module)?;
     module.py().import("atexit")?.call_method1("register", (&shut_down,))?;
+    module.add_function(wrap_pyfunction!(running_count, module)?)?;
     module.add_function(shut_down)
 }

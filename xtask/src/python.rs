@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::process::{read, run, run_watched};
 use crate::steps::{Outcome, Tally};
+use crate::test::build_all;
 use crate::workspace::Workspace;
 
 /// The versions of all tools.
@@ -29,7 +30,8 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
     let folder = workspace.target.join("python");
     let wheel = build_wheel(workspace, &folder.join("wheels"), &[])?;
     // The client is tested against the program's server too.
-    run(workspace.cargo("build --package liverysync-cli"))?;
+    // With the options of the step `build`, so that nothing is built anew.
+    run(build_all(workspace))?;
 
     let clean = Environment::make(workspace, folder.join(CLEAN))?;
     clean

@@ -21,6 +21,7 @@ __all__ = [
     "escape",
     "liveries_folder",
     "merge",
+    "running_count",
     "scan",
     "shut_down",
 ]
@@ -205,6 +206,7 @@ def merge(
     Manifest,
     str,
 ]: ...
+def running_count() -> int: ...
 def shut_down() -> None: ...
 
 @final
