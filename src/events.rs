@@ -14,14 +14,22 @@ const WAITING_MAX: usize = 1024;
 /// with twenty thousand files; at some 200 bytes each it is 13 MB at most.
 const EVENTS_MAX: usize = 65_536;
 
-/// What can be told.
-pub(crate) trait Tell: Clone {
+/// What can be told: the events of a client and of a server. No other type can be made one.
+pub trait Tell: Clone + sealed::Sealed {
     /// Whether a slow reader can do without.
     fn is_progress(&self) -> bool;
 
     /// Says that so many were left out.
     fn missed(events: u64) -> Self;
 }
+
+mod sealed {
+    #[expect(unnameable_types, reason = "that nobody can name it is what seals it")]
+    pub trait Sealed {}
+}
+
+#[cfg(feature = "client")]
+impl sealed::Sealed for liverysync_core::client::Event {}
 
 #[cfg(feature = "client")]
 impl Tell for liverysync_core::client::Event {
@@ -33,6 +41,9 @@ impl Tell for liverysync_core::client::Event {
         Self::Missed { events }
     }
 }
+
+#[cfg(feature = "server")]
+impl sealed::Sealed for liverysync_core::server::Event {}
 
 #[cfg(feature = "server")]
 impl Tell for liverysync_core::server::Event {
@@ -52,13 +63,9 @@ impl Tell for liverysync_core::server::Event {
 #[derive(Debug)]
 pub struct Events<T>(Arc<Queue<T>>);
 
-impl<T> Events<T> {
+impl<T: Tell> Events<T> {
     /// The next event; `None` once there will be no more. Safe to drop and call again.
-    #[expect(private_bounds, reason = "only the two event types of this crate can be told")]
-    pub async fn next(&mut self) -> Option<T>
-    where
-        T: Tell,
-    {
+    pub async fn next(&mut self) -> Option<T> {
         loop {
             {
                 let mut waiting = self.0.lock();
@@ -200,6 +207,8 @@ mod tests {
         News(usize),
         Missed(u64),
     }
+
+    impl sealed::Sealed for Word {}
 
     impl Tell for Word {
         fn is_progress(&self) -> bool {

@@ -9,7 +9,7 @@ use clap::{
 use liverysync_core::{
     client::ClientConfig,
     conflict::{CONFLICT_SUFFIX, Naming, Policy},
-    path::{Extensions, RelPath},
+    path::Extensions,
     select::Rules,
     server::ServerConfig,
 };
@@ -303,10 +303,8 @@ impl ClientArgs {
             settle: limits.settle_seconds,
             rescan: limits.rescan_seconds,
             retry_first: limits.retry_first_seconds,
-            retry_cap: limits.retry_max_seconds.max(limits.retry_first_seconds),
+            retry_cap: limits.retry_max_seconds,
             silence_timeout: limits.silence_timeout_seconds,
-            // A sign of life is asked for in time for the answer to break the silence.
-            ping: defaults.ping.min(limits.silence_timeout_seconds / 3),
             stall_timeout: limits.stall_timeout_seconds,
             dry_run: self.dry_run,
             ..defaults
@@ -352,21 +350,13 @@ fn parse_extensions(text: &str) -> Result<Extensions, String> {
 }
 
 fn parse_name(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("a name has at least one character".to_owned()),
-        name if name.chars().count() > 64 => Err("a name has at most 64 characters".to_owned()),
-        name => Ok(name.to_owned()),
-    }
+    let name = ClientConfig::check_name(text).map_err(|error| error.to_string())?;
+    Ok(name.to_owned())
 }
 
 fn parse_suffix(text: &str) -> Result<String, String> {
-    const LENGTH_MAX: usize = 64;
-    if text.is_empty() || text.len() > LENGTH_MAX || text.contains('/') {
-        return Err(format!("1 to {LENGTH_MAX} bytes that may stand in a file name"));
-    }
-    RelPath::parse(&format!("a/decals{text}00000000.png"), &Extensions::default())
-        .map_err(|error| error.to_string())?;
-    Ok(text.to_owned())
+    let naming = Naming::new(text, Extensions::default()).map_err(|error| error.to_string())?;
+    Ok(naming.suffix)
 }
 
 #[cfg(test)]

@@ -76,6 +76,32 @@ pub struct Naming {
     pub extensions: Extensions,
 }
 
+impl Naming {
+    /// Makes names with `suffix` between stem and digits.
+    ///
+    /// # Errors
+    ///
+    /// Refuses one that is empty, longer than 64 bytes, or may not stand in a file name.
+    pub fn new(suffix: &str, extensions: Extensions) -> Result<Self, InvalidSuffix> {
+        let example = format!("a/decals{suffix}00000000.png");
+        let fits = (1..=SUFFIX_BYTES_MAX).contains(&suffix.len())
+            && !suffix.contains('/')
+            && RelPath::parse(&example, &Extensions::default()).is_ok();
+        if !fits {
+            return Err(InvalidSuffix);
+        }
+        Ok(Self { suffix: suffix.to_owned(), extensions })
+    }
+}
+
+/// A text that cannot mark conflict copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a conflict suffix is 1 to {SUFFIX_BYTES_MAX} bytes that may stand in a file name")]
+pub struct InvalidSuffix;
+
+/// Longest suffix, in bytes: it has to leave room for the name.
+const SUFFIX_BYTES_MAX: usize = 64;
+
 impl Default for Naming {
     fn default() -> Self {
         Self { suffix: CONFLICT_SUFFIX.to_owned(), extensions: Extensions::default() }
@@ -196,6 +222,16 @@ mod tests {
         ] {
             assert_eq!(plain_stem(stem, CONFLICT_SUFFIX), stem);
         }
+    }
+
+    #[test]
+    fn a_suffix_may_stand_in_a_file_name() {
+        for (suffix, fits) in
+            [("~~", true), ("é", true), ("", false), ("/", false), ("?", false), ("a\\b", false)]
+        {
+            assert_eq!(Naming::new(suffix, Extensions::default()).is_ok(), fits, "{suffix:?}");
+        }
+        assert!(Naming::new(&"x".repeat(65), Extensions::default()).is_err());
     }
 
     #[test]

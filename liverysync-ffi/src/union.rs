@@ -172,18 +172,13 @@ pub(crate) unsafe fn naming(
     suffix: *const c_char,
     extensions: *const c_char,
 ) -> Result<Naming, Failure> {
-    let mut naming = Naming::default();
     // SAFETY: as the caller of this function promises.
-    unsafe {
-        naming.extensions = self::extensions(extensions)?;
-        if let Some(suffix) = ptr::optional_text(suffix, "suffix")? {
-            naming.suffix = suffix.to_owned();
-        }
+    let (suffix, extensions) =
+        unsafe { (ptr::optional_text(suffix, "suffix")?, self::extensions(extensions)?) };
+    match suffix {
+        Some(suffix) => Naming::new(suffix, extensions).map_err(Failure::argument),
+        None => Ok(Naming { extensions, ..Naming::default() }),
     }
-    if naming.suffix.is_empty() {
-        return Err(Failure::argument("suffix is empty"));
-    }
-    Ok(naming)
 }
 
 pub(crate) fn policy(number: u32) -> Result<Policy, Failure> {

@@ -66,10 +66,9 @@ impl Options<'_> {
             settle: limit("settle_seconds", self.settle_seconds, defaults.settle)?,
             rescan: limit("rescan_seconds", self.rescan_seconds, defaults.rescan)?,
             retry_first,
-            retry_cap: retry_cap.max(retry_first),
+            retry_cap,
             silence_timeout,
-            // A sign of life is asked for in time for the answer to break the silence.
-            ping: defaults.ping.min(silence_timeout / 3),
+            ping: defaults.ping,
             stall_timeout,
             dry_run: self.dry_run,
         })

@@ -5,8 +5,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use liverysync_core::{client, server};
+use liverysync::events::Tell;
 use pyo3::prelude::*;
+use serde::Serialize;
 use tokio::{sync, time::timeout};
 
 use crate::{errors, options, runtime};
@@ -17,21 +18,14 @@ pub(crate) trait Source: Send {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>>;
 }
 
-macro_rules! source {
-    ($event:ty) => {
-        impl Source for liverysync::events::Events<$event> {
-            fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>> {
-                Box::pin(async {
-                    // Texts, numbers and lists of them have a JSON form.
-                    self.next().await.map(|event| serde_json::to_string(&event).unwrap_or_default())
-                })
-            }
-        }
-    };
+impl<T: Tell + Serialize + Send> Source for liverysync::events::Events<T> {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>> {
+        Box::pin(async {
+            // Texts, numbers and lists of them have a JSON form.
+            self.next().await.map(|event| serde_json::to_string(&event).unwrap_or_default())
+        })
+    }
 }
-
-source!(client::Event);
-source!(server::Event);
 
 /// Reads events: wait until there is one, then take it. So none is lost when a wait is cancelled.
 #[pyclass(frozen, module = "liverysync._liverysync")]

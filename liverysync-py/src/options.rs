@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use liverysync_core::{
+    client::ClientConfig,
     conflict::{Naming, Policy},
-    path::{Extensions, RelPath},
+    path::Extensions,
     select::Rules,
 };
 use pyo3::{
@@ -12,12 +13,6 @@ use pyo3::{
     prelude::*,
     types::PyString,
 };
-
-/// Longest text between the name and the digits of a conflict name, in bytes; as for the command line.
-const SUFFIX_BYTES_MAX: usize = 64;
-
-/// Longest name of a PC; as for the command line.
-const NAME_CHARS_MAX: usize = 64;
 
 /// Any iterable of texts, but no text: its characters are hardly meant.
 pub(crate) fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
@@ -60,16 +55,7 @@ pub(crate) fn rules(
 /// How conflict names are made. `None` is the default.
 pub(crate) fn naming(suffix: Option<&str>, extensions: Extensions) -> PyResult<Naming> {
     let Some(suffix) = suffix else { return Ok(Naming { extensions, ..Naming::default() }) };
-    let fits = !suffix.is_empty()
-        && suffix.len() <= SUFFIX_BYTES_MAX
-        && !suffix.contains('/')
-        && RelPath::parse(&format!("a/decals{suffix}00000000.png"), &Extensions::default()).is_ok();
-    if !fits {
-        return Err(PyValueError::new_err(format!(
-            "a conflict suffix is 1 to {SUFFIX_BYTES_MAX} bytes that may stand in a file name"
-        )));
-    }
-    Ok(Naming { suffix: suffix.to_owned(), extensions })
+    Naming::new(suffix, extensions).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// The policy that a word stands for.
@@ -114,16 +100,12 @@ pub(crate) fn limit(name: &str, given: Option<f64>, default: Duration) -> PyResu
 
 /// What others call this PC: as given, or the host name.
 pub(crate) fn name(given: Option<&str>) -> PyResult<String> {
-    let host = || gethostname::gethostname().to_string_lossy().into_owned();
-    let name = given.map_or_else(host, str::to_owned);
-    match (name.trim(), given) {
-        ("", None) => Ok("unnamed".to_owned()),
-        ("", Some(_)) => Err(PyValueError::new_err("a name has at least one character")),
-        (name, _) if name.chars().count() > NAME_CHARS_MAX => {
-            Err(PyValueError::new_err(format!("a name has at most {NAME_CHARS_MAX} characters")))
-        }
-        (name, _) => Ok(name.to_owned()),
-    }
+    let Some(given) = given else {
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        return Ok(ClientConfig::check_name(&host).unwrap_or("unnamed").to_owned());
+    };
+    let name = ClientConfig::check_name(given);
+    name.map(str::to_owned).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// Reads a dictionary of options. One of a wrong type or size is named.

@@ -86,6 +86,35 @@ impl Default for ClientConfig {
     }
 }
 
+impl ClientConfig {
+    /// Checks what a driver calls his PC: 1 to 64 characters, without the blanks around them.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that is empty or longer.
+    pub fn check_name(name: &str) -> Result<&str, InvalidName> {
+        let name = name.trim();
+        let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
+        fits.then_some(name).ok_or(InvalidName)
+    }
+
+    /// The same with values that fit together: a sign of life is asked for in time for the answer to
+    /// break the silence, and the longest wait is no shorter than the first.
+    fn in_itself_sound(mut self) -> Self {
+        self.ping = self.ping.min(self.silence_timeout / 3);
+        self.retry_cap = self.retry_cap.max(self.retry_first);
+        self
+    }
+}
+
+/// A name that a PC cannot have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a name has 1 to {NAME_CHARS_MAX} characters")]
+pub struct InvalidName;
+
+/// Longest client name that a server of ours takes, in characters.
+const NAME_CHARS_MAX: usize = 64;
+
 /// The host's two clocks at the moment of an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {

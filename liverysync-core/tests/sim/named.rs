@@ -366,6 +366,20 @@ fn a_dry_run_tells_its_plan_and_touches_nothing() {
 }
 
 #[test]
+fn a_dry_run_counts_a_file_that_has_just_been_made() {
+    let mut world = league();
+    let dry = ClientConfig { dry_run: true, ..config("dry") };
+    let dry = world.join_as("dry", Brain::Ours(Box::new(Ours::new(dry))), &[]);
+    world.drop_at(dry, "T/new.png", b"new", 0);
+    world.run_for(20 * SECOND);
+    let plans = world.events(dry).iter().filter_map(|event| match event {
+        client::Event::Plan(plan) => Some(plan.send.len()),
+        _ => None,
+    });
+    assert_eq!(plans.collect::<Vec<_>>(), [1]);
+}
+
+#[test]
 fn a_full_disk_gets_the_rest_once_there_is_room() {
     let mut world = league();
     let files: [(&str, &[u8]); 2] = [("A/decals.png", b"a"), ("B/decals.png", b"b")];

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Input, InstallFile,
-    InstallPlan, Installed, Now, OpId, Output, Plan, StageId,
+    InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, StageId,
     folder::{Effects, Folder},
     inbound::{InFile, Inbound, State},
     outbound::{Next, OutFile, Outbound},
@@ -63,9 +63,6 @@ const PIECES_MAX: usize = 8;
 
 /// How long a link must have lasted for the next attempt not to wait longer than the first.
 const STABLE_LINK: Duration = Duration::from_secs(30);
-
-/// Longest client name that a server of ours takes, in characters.
-const NAME_CHARS_MAX: usize = 64;
 
 #[derive(Debug)]
 enum Link {
@@ -130,7 +127,8 @@ pub struct ClientMachine {
     /// Whether the host waits to be in step: a server of protocol 1 has to be asked for that.
     awaited: bool,
     swept: bool,
-    planned: bool,
+    /// The union that a dry run was told, until it is compared with this PC.
+    told_union: Option<ManifestFull>,
     outputs: VecDeque<Output>,
 }
 
@@ -138,6 +136,7 @@ impl ClientMachine {
     /// Makes a client that will clean up, walk its folder and connect. `seed` spreads its attempts.
     #[must_use]
     pub fn new(config: ClientConfig, seed: u64, now: Now) -> Self {
+        let config = config.in_itself_sound();
         let mut machine = Self {
             rng: Rng::new(seed),
             link: Link::Down(now.time),
@@ -161,7 +160,7 @@ impl ClientMachine {
             in_step: false,
             awaited: false,
             swept: config.dry_run,
-            planned: false,
+            told_union: None,
             outputs: VecDeque::new(),
             config,
             now,
@@ -210,6 +209,7 @@ impl ClientMachine {
         }
         self.run_timers();
         self.check_in_step();
+        self.check_plan();
     }
 
     fn sync(&mut self) {
@@ -226,7 +226,6 @@ impl ClientMachine {
         self.old_state = None;
         self.old_state_at = now + OLD_STATE_INTERVAL;
         if self.config.dry_run {
-            self.planned = false;
             self.transmit(Message::RequestManifest(RequestManifest::default()));
         }
     }
@@ -309,7 +308,7 @@ impl ClientMachine {
             Message::FileEnd(end) => self.file_end(&end),
             Message::ServerState(state) => self.server_state(state),
             Message::RequestManifest(_) if !self.config.dry_run => self.publish(),
-            Message::ManifestFull(full) if self.config.dry_run => self.plan(full),
+            Message::ManifestFull(full) if self.config.dry_run => self.told_union = Some(full),
             Message::Error(report) => self.server_error(report),
             // A greeting was had, an acknowledgement changes nothing, and the rest is a client's to send.
             _ => {}

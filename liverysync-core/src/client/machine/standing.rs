@@ -56,11 +56,16 @@ impl ClientMachine {
         (same || quiet >= OLD_QUIET).then_some((0, same))
     }
 
-    /// Compares the union that the server told with this PC.
-    pub(super) fn plan(&mut self, union: ManifestFull) {
-        if std::mem::replace(&mut self.planned, true) {
-            return;
+    /// Compares the union that the server told with this PC, once it is known what this PC holds.
+    pub(super) fn check_plan(&mut self) {
+        if self.folder.is_quiet()
+            && let Some(union) = self.told_union.take()
+        {
+            self.plan(union);
         }
+    }
+
+    fn plan(&mut self, union: ManifestFull) {
         let mut plan = Plan::default();
         let mut wanted = Manifest::new();
         for info in union.manifest {
