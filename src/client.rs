@@ -29,7 +29,7 @@ use tokio::{
 
 use crate::{
     clock::{Clock, seed, unix_time},
-    disk::{Disk, Outcomes, check_writable, remove_empty_folder},
+    disk::{Disk, Outcomes, check_writable, memory_file, remove_empty_folder},
     events::{Events, Hub, Source},
     life::{Life, RanBefore},
     link::{LinkError, Outbox, split},
@@ -63,6 +63,10 @@ pub struct ClientOptions {
     pub port: u16,
     /// The liveries folder. It must be there.
     pub liveries: PathBuf,
+    /// A folder in which it is kept what the files hold, so that the next start reads only those that
+    /// have changed; see [`state_folder`](crate::places::state_folder). Without one, each start reads
+    /// all files once.
+    pub state: Option<PathBuf>,
     /// Everything that the machine decides by.
     pub core: ClientConfig,
 }
@@ -71,7 +75,7 @@ impl ClientOptions {
     /// Takes the defaults for everything else.
     pub fn new(host: impl Into<String>, port: u16, liveries: impl Into<PathBuf>) -> Self {
         let (host, liveries) = (host.into(), liveries.into());
-        Self { host, port, liveries, core: ClientConfig::default() }
+        Self { host, port, liveries, state: None, core: ClientConfig::default() }
     }
 }
 
@@ -180,7 +184,8 @@ impl Client {
                 check_writable(&root).map_err(|fault| folder(fault.message))?;
                 Some(lock)
             };
-            let (disk, outcomes) = Disk::start(&root)?;
+            let memory = options.state.as_deref().map(|state| memory_file(state, &root));
+            let (disk, outcomes) = Disk::start(&root, memory)?;
             let (events, awaited) = (hub.source(), Arc::clone(awaited));
             let driver = Driver::new(options.clone(), root, disk, outcomes, events, awaited, lock);
             Ok((driver.run(stopped), ()))

@@ -74,6 +74,14 @@ fn proton_documents() -> Vec<PathBuf> {
     documents
 }
 
+/// Where programs of this user keep what they remember, on this PC only; `None` if the system names no
+/// such place. The liveries folder is no place for it: it may lie in the cloud, and old clients would
+/// publish what lies there.
+#[must_use]
+pub fn state_folder() -> Option<PathBuf> {
+    Some(dirs::data_local_dir()?.join("liverysync"))
+}
+
 /// The account that last logged in to Steam on this PC. It is a label, never a credential.
 #[must_use]
 pub fn steam_id() -> Option<String> {

@@ -82,7 +82,7 @@ pub(crate) fn list(root: &Path) -> io::Result<Vec<Listed>> {
     };
     let mut listed = Vec::new();
     for entry in walk.filter_entry(|entry| !ours(entry)) {
-        let (path, kind) = match entry {
+        let (path, (kind, mark)) = match entry {
             Ok(entry) if entry.file_type().is_dir() => continue,
             Ok(entry) => (entry.path().to_owned(), kind_of(&entry)),
             Err(error) => {
@@ -91,21 +91,42 @@ pub(crate) fn list(root: &Path) -> io::Result<Vec<Listed>> {
                 if error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
                     continue;
                 }
-                (path, Kind::Unreadable(error.to_string()))
+                (path, (Kind::Unreadable(error.to_string()), 0))
             }
         };
-        listed.push(Listed { path: relative(root, &path), kind });
+        listed.push(Listed { path: relative(root, &path), kind, mark });
     }
     Ok(listed)
 }
 
-fn kind_of(entry: &walkdir::DirEntry) -> Kind {
+fn kind_of(entry: &walkdir::DirEntry) -> (Kind, u64) {
     match entry.metadata() {
-        Ok(metadata) if in_the_cloud(&metadata) => Kind::Cloud,
-        Ok(metadata) if metadata.is_file() => Kind::File(stamp_of(&metadata)),
-        Ok(_) => Kind::Link,
-        Err(error) => Kind::Unreadable(error.to_string()),
+        Ok(metadata) if in_the_cloud(&metadata) => (Kind::Cloud, 0),
+        Ok(metadata) if metadata.is_file() => (Kind::File(stamp_of(&metadata)), mark_of(&metadata)),
+        Ok(_) => (Kind::Link, 0),
+        Err(error) => (Kind::Unreadable(error.to_string()), 0),
     }
+}
+
+/// The file's number, and when the system last wrote anything about it, which no program can set.
+#[cfg(unix)]
+fn mark_of(metadata: &Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let changed = metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec());
+    metadata.ino().rotate_left(40) ^ changed.cast_unsigned()
+}
+
+/// When the file was made: another one in its place was made at another time.
+#[cfg(windows)]
+fn mark_of(metadata: &Metadata) -> u64 {
+    use std::os::windows::fs::MetadataExt as _;
+    metadata.creation_time()
+}
+
+/// Nothing is known here that would tell.
+#[cfg(not(any(unix, windows)))]
+const fn mark_of(_metadata: &Metadata) -> u64 {
+    0
 }
 
 /// The path below the root with `/` between components. What is no Unicode gets U+FFFD, which the

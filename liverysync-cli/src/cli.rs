@@ -157,6 +157,10 @@ pub(crate) struct ClientArgs {
     /// The liveries folder [default: the game's, wherever it is]
     #[arg(long, value_name = "DIR")]
     pub(crate) liveries: Option<PathBuf>,
+    /// Where to keep what the files hold, so that the next start reads only those that have changed
+    /// [default: the user's data folder of this PC]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     /// End as soon as this PC holds all liveries and nobody needs anything more from it
     #[arg(long)]
     pub(crate) once: bool,

@@ -36,6 +36,9 @@ pub struct Listed {
     pub path: String,
     /// What it is.
     pub kind: Kind,
+    /// What else tells that a file is the same as before, in whatever form the host has it, such as its
+    /// number on the disk and when its attributes last changed. Zero where the host cannot say.
+    pub mark: u64,
 }
 
 /// What a walk met.
@@ -160,6 +163,8 @@ pub struct Chosen {
     pub path: RelPath,
     /// How the walk found it.
     pub stamp: Stamp,
+    /// See [`Listed::mark`].
+    pub mark: u64,
 }
 
 impl Located for Chosen {
@@ -238,7 +243,7 @@ fn candidate(item: &Listed, rules: &Rules) -> Result<Chosen, Reason> {
     if stamp.size > rules.file_bytes_max {
         return Err(Reason::TooLarge(rules.file_bytes_max));
     }
-    Ok(Chosen { path, stamp })
+    Ok(Chosen { path, stamp, mark: item.mark })
 }
 
 fn name_reason(invalid: InvalidPath) -> Reason {
@@ -303,7 +308,7 @@ mod tests {
     fn check(files: &[&str], rules: &Rules, published: &[&str]) -> Selection {
         let listed: Vec<_> = files
             .iter()
-            .map(|path| Listed { path: (*path).to_owned(), kind: Kind::File(STAMP) })
+            .map(|path| Listed { path: (*path).to_owned(), kind: Kind::File(STAMP), mark: 0 })
             .collect();
         let selection = select(&listed, rules);
         let got: Vec<_> = selection.publish.iter().map(|file| file.path.as_str()).collect();

@@ -4,6 +4,7 @@
 //! side. Every path is looked at component by component: no link below the root is followed.
 
 mod install;
+mod memory;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -30,8 +31,11 @@ use liverysync_core::{
 };
 use tokio::sync::mpsc;
 
-use self::stage::Stages;
-pub(crate) use self::stage::{check_writable, remove_empty_folder};
+use self::{memory::Memory, stage::Stages};
+pub(crate) use self::{
+    memory::memory_file,
+    stage::{check_writable, remove_empty_folder},
+};
 use crate::scan::{hash_all, list, stamp_of};
 
 /// Threads that write staged files: one can flush while others write.
@@ -148,7 +152,7 @@ pub(crate) type Outcomes = mpsc::UnboundedReceiver<(OpId, DiskOutcome)>;
 
 impl Disk {
     /// Starts the threads.
-    pub(crate) fn start(root: &Path) -> io::Result<(Self, Outcomes)> {
+    pub(crate) fn start(root: &Path, memory: Option<PathBuf>) -> io::Result<(Self, Outcomes)> {
         let (outcomes, receiver) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
@@ -169,8 +173,8 @@ impl Disk {
             threads.push(thread);
             io::Result::Ok(sender)
         };
-        let walk_root = root.to_owned();
-        let walk = lane("walk", Box::new(move |request| walk_lane(&walk_root, request)))?;
+        let walk = Walk { root: root.to_owned(), memory: Memory(memory) };
+        let walk = lane("walk", Box::new(move |request| walk.carry_out(request)))?;
         let mut open = OpenFile { root: root.to_owned(), current: None };
         let read = lane("read", Box::new(move |request| open.read_lane(request)))?;
         let stages = Arc::new(Stages::new(root));
@@ -189,7 +193,10 @@ impl Disk {
     pub(crate) fn request(&self, op: OpId, request: DiskRequest) {
         self.waiting.fetch_add(weight(&request), Ordering::Release);
         let lane = match &request {
-            DiskRequest::List | DiskRequest::Hash(_) => &self.walk,
+            DiskRequest::Recall
+            | DiskRequest::Remember(_)
+            | DiskRequest::List
+            | DiskRequest::Hash(_) => &self.walk,
             DiskRequest::Read { .. } => &self.read,
             DiskRequest::Sweep => self.stage_lane(StageId(0)),
             DiskRequest::Create(id, _)
@@ -232,19 +239,33 @@ fn weight(request: &DiskRequest) -> usize {
     }
 }
 
-fn walk_lane(root: &Path, request: DiskRequest) -> DiskOutcome {
-    match request {
-        DiskRequest::List => DiskOutcome::Listed(list(root).map_err(|error| {
-            fault(
-                DiskFaultKind::Other,
-                format!("cannot read the folder {}: {error}", root.display()),
-            )
-        })),
-        DiskRequest::Hash(files) => {
-            let hashed = hash_all(root, &files).into_iter();
-            DiskOutcome::Hashed(hashed.map(|hashed| hashed.map_err(DiskFault::from)).collect())
+/// Looks through the folder, and remembers what was found.
+#[derive(Debug)]
+struct Walk {
+    root: PathBuf,
+    memory: Memory,
+}
+
+impl Walk {
+    fn carry_out(&self, request: DiskRequest) -> DiskOutcome {
+        let root = &self.root;
+        match request {
+            DiskRequest::Recall => DiskOutcome::Recalled(self.memory.recall()),
+            DiskRequest::Remember(text) => {
+                DiskOutcome::Done(self.memory.remember(&text).map_err(|e| error_fault(&e)))
+            }
+            DiskRequest::List => DiskOutcome::Listed(list(root).map_err(|error| {
+                fault(
+                    DiskFaultKind::Other,
+                    format!("cannot read the folder {}: {error}", root.display()),
+                )
+            })),
+            DiskRequest::Hash(files) => {
+                let hashed = hash_all(root, &files).into_iter();
+                DiskOutcome::Hashed(hashed.map(|hashed| hashed.map_err(DiskFault::from)).collect())
+            }
+            _ => DiskOutcome::Done(Ok(())),
         }
-        _ => DiskOutcome::Done(Ok(())),
     }
 }
 

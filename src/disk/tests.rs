@@ -23,7 +23,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let (disk, outcomes) = Disk::start(root.path()).unwrap();
+        let (disk, outcomes) = Disk::start(root.path(), None).unwrap();
         Self { root, disk, outcomes, next: 0 }
     }
 

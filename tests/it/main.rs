@@ -7,6 +7,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -65,12 +69,12 @@ impl League {
     }
 }
 
-/// Writes a file that has kept still for long.
+/// Writes a file that has kept still for long, always with the same date.
 fn write(path: &Path, content: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
-    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
-    fs::File::options().write(true).open(path).unwrap().set_modified(hour_ago).unwrap();
+    let date = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    fs::File::options().write(true).open(path).unwrap().set_modified(date).unwrap();
 }
 
 /// A port at which nobody listens.
@@ -203,6 +207,58 @@ async fn without_a_server_a_sync_fails_at_once_or_when_its_time_is_up() {
     assert!(matches!(client.start(), Err(ClientError::RanBefore)));
     assert_eq!(client.sync(None).await, Err(SyncError::NotRunning));
     assert_eq!(client.events().next().await, None);
+}
+
+/// Counts how often a picture below a folder is opened.
+fn count_opened(folder: &Path) -> (impl notify::Watcher, Arc<AtomicUsize>) {
+    use notify::{EventKind, RecursiveMode, Watcher as _, event::AccessKind};
+    let opened = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&opened);
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let event = event.unwrap();
+        let pictures =
+            event.paths.iter().filter(|path| path.extension().is_some_and(|e| e == "png"));
+        if matches!(event.kind, EventKind::Access(AccessKind::Open(_))) {
+            count.fetch_add(pictures.count(), Ordering::Relaxed);
+        }
+    })
+    .unwrap();
+    watcher.watch(folder, RecursiveMode::Recursive).unwrap();
+    (watcher, opened)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_start_opens_only_what_has_changed_since_the_last_one() {
+    let league = League::start();
+    let folder = league.folder("Aoi");
+    for number in 0..20 {
+        write(&folder.join(format!("Iris/{number}.png")), "iris");
+    }
+    let run = async || {
+        let (watcher, opened) = count_opened(&folder);
+        let mut options = ClientOptions::new("127.0.0.1", league.port, &folder);
+        options.state = Some(league.root.path().join("state"));
+        let client = Client::new(options);
+        client.start().unwrap();
+        let report = client.sync(PATIENCE).await.unwrap();
+        client.stop().await;
+        // The last event of the watcher is that of a file of ours.
+        let last = opened.load(Ordering::Relaxed);
+        fs::File::open(folder.join("Iris/0.png")).unwrap();
+        while opened.load(Ordering::Relaxed) == last {
+            tokio::task::yield_now().await;
+        }
+        drop(watcher);
+        (report.files, opened.load(Ordering::Relaxed) - 1)
+    };
+    assert_eq!(run().await, (20, 20));
+    assert_eq!(run().await, (20, 0));
+    // The same size and the same date: only the system's own mark tells.
+    write(&folder.join("Iris/7.png"), "sire");
+    assert_eq!(run().await, (20, 1));
+    fs::remove_dir_all(league.root.path().join("state")).unwrap();
+    assert_eq!(run().await, (20, 20));
 }
 
 #[tokio::test]

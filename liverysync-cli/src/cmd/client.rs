@@ -26,6 +26,7 @@ pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
     let liveries = super::liveries_folder(args.liveries.as_ref(), how_to_say)?;
     let mut options = ClientOptions::new(args.host.clone(), args.port, liveries);
     options.core = args.core();
+    options.state = args.state.clone().or_else(places::state_folder);
     if let Some(steam_id) = places::steam_id() {
         options.core.steam_id = steam_id;
     }

@@ -21,10 +21,12 @@ use crate::{
 };
 
 /// A file that this PC publishes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) path: RelPath,
     pub(super) stamp: Stamp,
+    /// Zero until a walk has seen it.
+    pub(super) mark: u64,
     pub(super) content: Content,
 }
 
@@ -57,6 +59,8 @@ pub(super) struct Folder {
     unsettled: bool,
     skipped: BTreeSet<(String, String)>,
     walked_once: bool,
+    /// Whether something is known that has not been remembered.
+    news: bool,
 }
 
 /// What a step of the folder brings about.
@@ -80,7 +84,23 @@ impl Folder {
             unsettled: false,
             skipped: BTreeSet::new(),
             walked_once: false,
+            news: false,
         }
+    }
+
+    /// Takes what an earlier run knew. Nothing of it is published before a walk has found it unchanged.
+    pub(super) fn recall(&mut self, known: PathMap<Known>) {
+        self.known = known;
+    }
+
+    /// What is known, if that is news since the last time.
+    pub(super) fn take_news(&mut self) -> Option<&PathMap<Known>> {
+        std::mem::take(&mut self.news).then_some(&self.known)
+    }
+
+    /// Whether something is known that has not been remembered.
+    pub(super) const fn has_news(&self) -> bool {
+        self.news
     }
 
     /// Whether the folder has been walked to the end at least once.
@@ -177,7 +197,11 @@ impl Folder {
                     && known.path.as_str() == item.path
                     && stamps.get(item.path.as_str()) == Some(&known.stamp)
             });
-            let kept = known.map(|known| Chosen { path: known.path.clone(), stamp: known.stamp });
+            let kept = known.map(|known| Chosen {
+                path: known.path.clone(),
+                stamp: known.stamp,
+                mark: known.mark,
+            });
             if kept.is_none_or(|kept| selection.publish.insert(kept).is_err()) {
                 selection.skipped.push(item);
             }
@@ -186,13 +210,18 @@ impl Folder {
 
     fn is_known(&self, file: &Chosen) -> bool {
         let known = self.known.get(file.path.key());
-        known.is_some_and(|known| known.path == file.path && known.stamp == file.stamp)
+        known.is_some_and(|known| {
+            let same_mark = known.mark == file.mark || known.mark == 0;
+            known.path == file.path && known.stamp == file.stamp && same_mark
+        })
     }
 
     fn has_settled(&self, file: &Chosen, now: Now, config: &ClientConfig) -> bool {
         match &self.listed {
             Some(before) => before.get(file.path.key().as_str()).is_some_and(|item| {
-                item.path == file.path.as_str() && item.kind == Kind::File(file.stamp)
+                item.path == file.path.as_str()
+                    && item.kind == Kind::File(file.stamp)
+                    && (item.mark == file.mark || item.mark == 0)
             }),
             // A date in the future says nothing, and waiting for it would be for ever.
             None => {
@@ -250,15 +279,21 @@ impl Folder {
             let old = self.known.get(key);
             let content = contents.get(key).copied();
             let entry = match (content, old) {
-                (Some(content), _) => Known { path: file.path.clone(), stamp: file.stamp, content },
+                (Some(content), _) => {
+                    Known { path: file.path.clone(), stamp: file.stamp, mark: file.mark, content }
+                }
                 // Still the same, or not settled yet: it stays as it was said to be.
-                (None, Some(old)) => Known { path: file.path.clone(), ..old.clone() },
+                (None, Some(old)) => {
+                    let mark = if self.is_known(file) { file.mark } else { old.mark };
+                    Known { path: file.path.clone(), mark, ..old.clone() }
+                }
                 (None, None) => continue,
             };
             // What collides with an installed file is met by the next walk.
             let _fits = known.insert(entry);
         }
         self.unread.retain(|key| !contents.contains_key(key));
+        self.news |= known != self.known;
         self.known = known;
         self.phase = Phase::Idle;
         let first_time = !std::mem::replace(&mut self.walked_once, true);
@@ -358,12 +393,13 @@ impl Folder {
         self.unread.remove(path.key());
         self.installed.insert(path.key().clone());
         if let Some(listed) = &mut self.listed {
-            let item = Listed { path: path.as_str().to_owned(), kind: Kind::File(stamp) };
+            let item = Listed { path: path.as_str().to_owned(), kind: Kind::File(stamp), mark: 0 };
             listed.insert(path.key().as_str().to_owned(), item);
         }
         self.known.remove(path.key());
         // It lies on the disk, so it can lie beside what else does; a walk says what is true.
-        let _fits = self.known.insert(Known { path, stamp, content });
+        let _fits = self.known.insert(Known { path, stamp, mark: 0, content });
+        self.news = true;
     }
 }
 
@@ -393,7 +429,7 @@ mod tests {
             let asked = self.folder.handle_timeout(self.now.time).request;
             assert!(matches!(asked, Some(DiskRequest::List)));
             let kind = Kind::File(Stamp { size, mtime });
-            let listed = vec![Listed { path: "T/decals.png".to_owned(), kind }];
+            let listed = vec![Listed { path: "T/decals.png".to_owned(), kind, mark: 0 }];
             self.folder.handle_listed(self.now, Ok(listed), &self.config).request
         }
 

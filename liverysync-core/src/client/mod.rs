@@ -16,6 +16,7 @@ mod event;
 mod folder;
 mod inbound;
 mod machine;
+mod memory;
 mod outbound;
 
 use std::{path::PathBuf, time::Duration};
@@ -176,6 +177,10 @@ pub struct StageId(pub u64);
 pub enum DiskRequest {
     /// Remove what earlier runs left in `.tmp`.
     Sweep,
+    /// Read what [`DiskRequest::Remember`] wrote in an earlier run.
+    Recall,
+    /// Write this down for the next run, outside the liveries folder, in place of what was there.
+    Remember(Bytes),
     /// Walk through the folder, except `.backup` and `.tmp` at the top.
     List,
     /// Read and hash these files; each must have its stamp before and after.
@@ -233,9 +238,11 @@ pub struct InstallFile {
 /// What came of a disk request.
 #[derive(Clone, Debug)]
 pub enum DiskOutcome {
-    /// Of [`DiskRequest::Sweep`], [`DiskRequest::Create`], [`DiskRequest::Write`],
-    /// [`DiskRequest::Seal`] and [`DiskRequest::Discard`].
+    /// Of [`DiskRequest::Sweep`], [`DiskRequest::Remember`], [`DiskRequest::Create`],
+    /// [`DiskRequest::Write`], [`DiskRequest::Seal`] and [`DiskRequest::Discard`].
     Done(Result<(), DiskFault>),
+    /// Of [`DiskRequest::Recall`]; empty if there is nothing.
+    Recalled(Bytes),
     /// Of [`DiskRequest::List`].
     Listed(Result<Vec<Listed>, DiskFault>),
     /// Of [`DiskRequest::Hash`], in the same order.

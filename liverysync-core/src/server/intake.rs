@@ -33,6 +33,7 @@ pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> 
             Listed {
                 path: file.rel_path.clone(),
                 kind: Kind::File(Stamp { size: file.size, mtime }),
+                mark: 0,
             }
         })
         .collect();

@@ -57,6 +57,7 @@ pub(crate) struct Disk {
     pub(crate) run: u64,
     pub(crate) traces: Vec<Trace>,
     pub(crate) touched: bool,
+    memory: Bytes,
 }
 
 fn fault(kind: DiskFaultKind, message: &str) -> DiskFault {
@@ -158,6 +159,11 @@ impl Disk {
     pub(crate) fn apply(&mut self, request: DiskRequest) -> DiskOutcome {
         let run = self.run;
         match request {
+            DiskRequest::Recall => DiskOutcome::Recalled(self.memory.clone()),
+            DiskRequest::Remember(text) => {
+                self.memory = text;
+                DiskOutcome::Done(Ok(()))
+            }
             DiskRequest::Sweep => {
                 self.stages.clear();
                 DiskOutcome::Done(Ok(()))
@@ -197,10 +203,11 @@ impl Disk {
     }
 
     pub(crate) fn list(&self) -> Vec<Listed> {
-        let listed = self
-            .tree
-            .values()
-            .map(|node| Listed { path: node.path.clone(), kind: Kind::File(node.stamp()) });
+        let listed = self.tree.values().map(|node| Listed {
+            path: node.path.clone(),
+            kind: Kind::File(node.stamp()),
+            mark: 0,
+        });
         listed.collect()
     }
 

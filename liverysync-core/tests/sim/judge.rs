@@ -49,7 +49,7 @@ impl World {
                 let known = manifest.iter().find(|entry| entry.path.as_str() == item.path);
                 if let Some(entry) = known.filter(|entry| entry.content == node.content) {
                     let path = entry.path.clone();
-                    let _fits = chosen.insert(Chosen { path, stamp: node.stamp() });
+                    let _fits = chosen.insert(Chosen { path, stamp: node.stamp(), mark: 0 });
                 }
             }
         }

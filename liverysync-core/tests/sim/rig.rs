@@ -776,8 +776,13 @@ impl World {
         let at = ours.last_outcome[lane].max(now + later);
         ours.last_outcome[lane] = at;
         let dry = ours.config.dry_run;
-        let harmless =
-            matches!(request, DiskRequest::List | DiskRequest::Hash(_) | DiskRequest::Read { .. });
+        let harmless = matches!(
+            request,
+            DiskRequest::Recall
+                | DiskRequest::List
+                | DiskRequest::Hash(_)
+                | DiskRequest::Read { .. }
+        );
         assert!(!dry || harmless, "a dry run touches nothing: {request:?}");
         self.note(&op.0.to_le_bytes());
         let outcome = self.pcs[pc].disk.apply(request);

@@ -14,6 +14,7 @@ use super::{
     InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, StageId,
     folder::{Effects, Folder},
     inbound::{InFile, Inbound, State},
+    memory,
     outbound::{Next, OutFile, Outbound},
 };
 use crate::{
@@ -35,6 +36,9 @@ use crate::{
 
 /// How long after a change in the folder it is walked: changes come in bursts.
 const CHANGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long after news of the files they are written down: news comes in bursts.
+const REMEMBER_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long a server of protocol 1 must have been quiet after a file for the session to be over:
 /// it does not say how many files it will bring.
@@ -83,6 +87,8 @@ enum Link {
 #[derive(Debug)]
 enum Purpose {
     Sweep,
+    Recall,
+    Remember,
     List,
     Hash,
     Read(SyncId, OutFile, u64),
@@ -126,7 +132,10 @@ pub struct ClientMachine {
     in_step: bool,
     /// Whether the host waits to be in step: a server of protocol 1 has to be asked for that.
     awaited: bool,
-    swept: bool,
+    /// When to write down what is known of the files.
+    remember_at: Option<Time>,
+    /// What of the beginning is still under way: the folder is walked after it.
+    beginning: usize,
     /// The union that a dry run was told, until it is compared with this PC.
     told_union: Option<ManifestFull>,
     outputs: VecDeque<Output>,
@@ -159,15 +168,19 @@ impl ClientMachine {
             busy_at: now.time,
             in_step: false,
             awaited: false,
-            swept: config.dry_run,
+            remember_at: None,
+            beginning: 0,
             told_union: None,
             outputs: VecDeque::new(),
             config,
             now,
         };
-        if !machine.swept {
+        if !machine.config.dry_run {
+            machine.beginning += 1;
             machine.request(DiskRequest::Sweep, Purpose::Sweep);
         }
+        machine.beginning += 1;
+        machine.request(DiskRequest::Recall, Purpose::Recall);
         machine.run_timers();
         machine
     }
@@ -234,6 +247,7 @@ impl ClientMachine {
     /// wait for ever. Close the link once what this hands out has been sent.
     pub fn handle_goodbye(&mut self, now: Now) {
         self.now = Now { time: self.now.time.max(now.time), date: now.date };
+        self.remember();
         let sessions: BTreeSet<_> =
             self.inbound.keys().chain(self.outbound.keys()).cloned().collect();
         for sync_id in sessions {
@@ -427,7 +441,15 @@ impl ClientMachine {
     fn disk(&mut self, op: OpId, outcome: DiskOutcome) {
         let Some(purpose) = self.ops.remove(&op) else { return };
         match (purpose, outcome) {
-            (Purpose::Sweep, _) => self.swept = true,
+            (Purpose::Sweep, _) => self.beginning -= 1,
+            (Purpose::Recall, outcome) => {
+                self.beginning -= 1;
+                if let DiskOutcome::Recalled(text) = outcome
+                    && let Some(known) = memory::decode(&text, &self.config.rules.extensions)
+                {
+                    self.folder.recall(known);
+                }
+            }
             (Purpose::List, DiskOutcome::Listed(listed)) => {
                 let effects = self.folder.handle_listed(self.now, listed, &self.config);
                 self.apply(effects);
@@ -482,9 +504,15 @@ impl ClientMachine {
 
     fn run_timers(&mut self) {
         let now = self.now.time;
-        if self.swept {
+        if self.beginning == 0 {
             let effects = self.folder.handle_timeout(now);
             self.apply(effects);
+        }
+        if self.folder.has_news() {
+            self.remember_at.get_or_insert(now + REMEMBER_PAUSE);
+        }
+        if self.remember_at.is_some_and(|at| at <= now) {
+            self.remember();
         }
         match self.link {
             Link::Down(retry_at) if retry_at <= now && self.folder.is_ready() => {
@@ -509,6 +537,16 @@ impl ClientMachine {
                 self.run_session_timers();
             }
             _ => {}
+        }
+    }
+
+    /// Writes down what is known of the files, if there is news.
+    fn remember(&mut self) {
+        self.remember_at = None;
+        let date = self.now.date;
+        let news = self.folder.take_news().filter(|_| !self.config.dry_run);
+        if let Some(text) = news.map(|known| memory::encode(known, date)) {
+            self.request(DiskRequest::Remember(text), Purpose::Remember);
         }
     }
 
@@ -560,8 +598,11 @@ impl ClientMachine {
 
     fn next_wake(&self) -> Option<Wake> {
         let mut earliest = Earliest::default();
-        if let Some(at) = self.folder.wake().filter(|_| self.swept) {
+        if let Some(at) = self.folder.wake().filter(|_| self.beginning == 0) {
             earliest.at(at, "walk the folder");
+        }
+        if let Some(at) = self.remember_at {
+            earliest.at(at, "remember");
         }
         match self.link {
             Link::Down(retry_at) if self.folder.is_ready() => earliest.at(retry_at, "connect"),

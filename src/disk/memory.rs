@@ -1,0 +1,38 @@
+//! What the client remembers from run to run: one file outside the liveries folder.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use liverysync_core::hash::ContentHash;
+
+/// Where it lies; `None` if nothing is to be remembered.
+#[derive(Debug)]
+pub(super) struct Memory(pub(super) Option<PathBuf>);
+
+impl Memory {
+    /// What was remembered; empty if nothing was, or if it cannot be read: that only costs time.
+    pub(super) fn recall(&self) -> Bytes {
+        self.0.as_deref().and_then(|path| fs::read(path).ok()).unwrap_or_default().into()
+    }
+
+    /// Takes the place of what was remembered before, as a whole.
+    pub(super) fn remember(&self, text: &[u8]) -> io::Result<()> {
+        let Some(path) = self.0.as_deref() else { return Ok(()) };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        // One client syncs a folder at a time, so nobody else writes under this name.
+        let new = path.with_extension("new");
+        fs::write(&new, text)?;
+        fs::rename(&new, path)
+    }
+}
+
+/// The file in which the folder `state` keeps what is known of the liveries folder `root`.
+pub(crate) fn memory_file(state: &Path, root: &Path) -> PathBuf {
+    let name = ContentHash::of(root.as_os_str().as_encoded_bytes());
+    state.join("clients").join(format!("{}.files", name.short()))
+}
