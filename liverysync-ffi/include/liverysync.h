@@ -633,6 +633,11 @@ typedef struct liverysync_client_options {
      */
     const char *liveries;
     /**
+     * A folder in which it is kept what the files hold, so that the next start reads only those that have changed.
+     * Default: nothing is kept.
+     */
+    const char *state;
+    /**
      * What others call this PC; at most 64 characters are used. Default: `unnamed`.
      */
     const char *name;

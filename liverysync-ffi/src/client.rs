@@ -47,6 +47,9 @@ pub struct ClientOptions {
     pub host: *const c_char,
     /// The liveries folder, which must be there. Default: the game's, as liverysync_liveries_folder() finds it.
     pub liveries: *const c_char,
+    /// A folder in which it is kept what the files hold, so that the next start reads only those that have changed.
+    /// Default: nothing is kept.
+    pub state: *const c_char,
     /// What others call this PC; at most 64 characters are used. Default: `unnamed`.
     pub name: *const c_char,
     /// A label that the server shows, never a credential. Default: `UNKNOWN`.
@@ -105,10 +108,11 @@ impl ClientOptions {
                 .map_err(|_| Failure::argument(format_args!("{port} is no port")))?,
         };
         // SAFETY: as the caller of this function promises.
-        let (host, liveries, name, steam_id, rules, naming) = unsafe {
+        let (host, liveries, state, name, steam_id, rules, naming) = unsafe {
             (
                 ptr::text(self.host, "host")?,
                 ptr::optional_text(self.liveries, "liveries")?,
+                ptr::optional_text(self.state, "state")?,
                 ptr::optional_text(self.name, "name")?,
                 ptr::optional_text(self.steam_id, "steam_id")?,
                 scan.rules()?,
@@ -125,6 +129,7 @@ impl ClientOptions {
         };
         let default = ClientConfig::default();
         let mut options = client::ClientOptions::new(host, port, liveries);
+        options.state = state.map(PathBuf::from);
         options.core = ClientConfig {
             name: name.unwrap_or("unnamed").to_owned(),
             steam_id: steam_id.map_or(default.steam_id, str::to_owned),

@@ -28,6 +28,7 @@ struct Options<'py> {
     port: u16,
     name: Option<String>,
     liveries: Option<PathBuf>,
+    state: Option<PathBuf>,
     extensions: Option<Bound<'py, PyAny>>,
     derived_dds: bool,
     dry_run: bool,
@@ -99,6 +100,7 @@ impl Client {
         let core = options.core(py)?;
         let liveries = folder(py, options.liveries)?;
         let mut made = ClientOptions::new(options.host, options.port, liveries);
+        made.state = options.state;
         made.core = core;
         Ok(Self(Arc::new(Held::new(shell::Client::new(made)))))
     }

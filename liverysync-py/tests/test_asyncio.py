@@ -315,6 +315,18 @@ async def test_the_allow_list_is_kept_to(make_folder: MakeFolder, tmp_path: Path
     assert (tmp_path / "league").is_dir()
 
 
+async def test_what_the_files_hold_is_kept_where_it_is_asked_for(
+    server: Server, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    folder = make_folder("aoi", {"T/decals.png": b"abc"})
+    os.utime(folder / "T/decals.png", (0, 0))
+    async with Client("127.0.0.1", server.port, liveries=folder, state=tmp_path / "state") as client:
+        await client.sync()
+    [kept] = (tmp_path / "state").rglob("*.files")
+    assert "T/decals.png" in kept.read_text()
+    assert files(folder) == {"T/decals.png": b"abc"}
+
+
 async def test_a_new_file_is_there_after_the_next_sync(server: Server, make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/a.png": b"a"}), make_folder("ben")
     async with client(server, "Aoi", aoi) as one, client(server, "Ben", ben) as two:

@@ -30,6 +30,7 @@ class ClientBase:
         *,
         name: str | None = None,
         liveries: _Path | None = None,
+        state: _Path | None = None,
         extensions: Iterable[str] | None = None,
         derived_dds: bool = False,
         dry_run: bool = False,
@@ -49,6 +50,8 @@ class ClientBase:
             port: TCP port of the server.
             name: what others call this PC, 1 to 64 characters (default: the host name).
             liveries: the liveries folder (default: the game's; it is looked for at once).
+            state: a folder in which it is kept what the files hold, so that the next start reads only those that have
+                changed (default: nothing is kept).
             extensions: types of the files that are shared (default: png, json, dds, jpg, jpeg, txt).
             derived_dds: share the game's own cache files too.
             dry_run: find out what would happen, and change nothing: see `SyncReport.plan`.
@@ -73,6 +76,7 @@ class ClientBase:
                 "port": port,
                 "name": name,
                 "liveries": liveries,
+                "state": state,
                 "extensions": extensions,
                 "derived_dds": derived_dds,
                 "dry_run": dry_run,
