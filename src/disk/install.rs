@@ -1,6 +1,8 @@
 //! Putting staged files in place: no instant at which a name holds neither its old nor its new
 //! content, and nothing replaced without a copy in `.backup`.
 //!
+//! The folders whose names have changed are flushed by the caller, before anything is reported.
+//!
 //! For each file: look again at what is there, link it into the backup folder, move the staged file
 //! over it. The backups of all files come first, so that the switch itself is as short as can be.
 
@@ -20,7 +22,7 @@ use liverysync_core::{
     time::UnixTime,
 };
 
-use super::{check_no_links, error_fault, fault, flush_folder, full_path, stamp_at};
+use super::{check_no_links, error_fault, fault, full_path, stamp_at};
 
 /// How often and how patiently a file that another program holds is tried again.
 const ATTEMPTS: u32 = 8;
@@ -37,7 +39,7 @@ pub(super) fn install(
     root: &Path,
     staged: impl Fn(StageId) -> PathBuf,
     plan: InstallPlan,
-) -> Vec<Result<Installed, DiskFault>> {
+) -> (Vec<Result<Installed, DiskFault>>, BTreeSet<PathBuf>) {
     let mut backups = Backups::new(root, plan.date);
     let mut touched = BTreeSet::new();
     let prepared: Vec<_> = plan
@@ -56,12 +58,7 @@ pub(super) fn install(
         }
     }
     touched.extend(backups.made);
-    let flushed = touched.iter().try_for_each(|folder| flush_folder(folder));
-    match flushed {
-        Ok(()) => results,
-        // It is in place, but it might not be after a power cut: it must not be reported as done.
-        Err(error) => results.into_iter().map(|done| done.and(Err(error_fault(&error)))).collect(),
-    }
+    (results, touched)
 }
 
 fn prepare(

@@ -3,6 +3,7 @@
 //! Requests about one staged file run in the order in which they came; different files run side by
 //! side. Every path is looked at component by component: no link below the root is followed.
 
+mod flush;
 mod install;
 mod memory;
 mod stage;
@@ -31,7 +32,11 @@ use liverysync_core::{
 };
 use tokio::sync::mpsc;
 
-use self::{memory::Memory, stage::Stages};
+use self::{
+    flush::{Flush, Unflushed},
+    memory::Memory,
+    stage::Stages,
+};
 pub(crate) use self::{
     memory::memory_file,
     stage::{check_writable, remove_empty_folder},
@@ -147,6 +152,52 @@ pub(crate) struct Disk {
     waiting: Arc<AtomicUsize>,
 }
 
+/// What a thread does with a request.
+type Work = Box<dyn FnMut(DiskRequest) -> (DiskOutcome, Flush) + Send>;
+
+/// Hands outcomes out once they are durable.
+#[derive(Clone, Debug)]
+struct Delivery {
+    outcomes: mpsc::UnboundedSender<(OpId, DiskOutcome)>,
+    /// Where what is flushed in groups goes.
+    #[cfg(target_os = "linux")]
+    groups: threads::Sender<Unflushed>,
+}
+
+impl Delivery {
+    /// Returns the thread that flushes groups, if there is one; it ends after those whose work it flushes.
+    #[cfg(target_os = "linux")]
+    fn start(
+        root: &Path,
+        outcomes: mpsc::UnboundedSender<(OpId, DiskOutcome)>,
+    ) -> io::Result<(Self, Option<JoinHandle<()>>)> {
+        let (groups, jobs) = threads::channel();
+        let (root, out) = (root.to_owned(), outcomes.clone());
+        let run = move || flush::group::run(&root, &jobs, |outcome| drop(out.send(outcome)));
+        let thread = std::thread::Builder::new().name("liverysync-flush".to_owned()).spawn(run)?;
+        Ok((Self { outcomes, groups }, Some(thread)))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn start(
+        _root: &Path,
+        outcomes: mpsc::UnboundedSender<(OpId, DiskOutcome)>,
+    ) -> io::Result<(Self, Option<JoinHandle<()>>)> {
+        Ok((Self { outcomes }, None))
+    }
+
+    fn hand_over(&self, unflushed: Unflushed) {
+        #[cfg(target_os = "linux")]
+        if !matches!(unflushed.flush, Flush::Nothing) {
+            // Its thread ends only with this queue.
+            let _running = self.groups.send(unflushed);
+            return;
+        }
+        // A client that has stopped does not want to know.
+        let _stopped = self.outcomes.send(unflushed.alone());
+    }
+}
+
 /// What came of the requests, in the order in which they ended.
 pub(crate) type Outcomes = mpsc::UnboundedReceiver<(OpId, DiskOutcome)>;
 
@@ -156,16 +207,16 @@ impl Disk {
         let (outcomes, receiver) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
-        let mut lane = |name: &str, mut work: Box<dyn FnMut(DiskRequest) -> DiskOutcome + Send>| {
+        let (deliver, flusher) = Delivery::start(root, outcomes)?;
+        let mut lane = |name: &str, mut work: Work| {
             let (sender, jobs) = threads::channel::<Job>();
-            let (outcomes, waiting) = (outcomes.clone(), Arc::clone(&waiting));
+            let (deliver, waiting) = (deliver.clone(), Arc::clone(&waiting));
             let run = move || {
                 for (op, request) in jobs {
                     let bytes = weight(&request);
-                    let outcome = work(request);
+                    let (outcome, flush) = work(request);
                     waiting.fetch_sub(bytes, Ordering::Release);
-                    // A client that has stopped does not want to know.
-                    let _stopped = outcomes.send((op, outcome));
+                    deliver.hand_over(Unflushed { op, outcome, flush });
                 }
             };
             let thread =
@@ -174,9 +225,11 @@ impl Disk {
             io::Result::Ok(sender)
         };
         let walk = Walk { root: root.to_owned(), memory: Memory(memory) };
-        let walk = lane("walk", Box::new(move |request| walk.carry_out(request)))?;
+        let walk =
+            lane("walk", Box::new(move |request| (walk.carry_out(request), Flush::Nothing)))?;
         let mut open = OpenFile { root: root.to_owned(), current: None };
-        let read = lane("read", Box::new(move |request| open.read_lane(request)))?;
+        let read =
+            lane("read", Box::new(move |request| (open.read_lane(request), Flush::Nothing)))?;
         let stages = Arc::new(Stages::new(root));
         let mut stage = Vec::new();
         for _ in 0..STAGE_LANES {
@@ -186,6 +239,7 @@ impl Disk {
                 Box::new(move |request| stages.carry_out(&mut files, request)),
             )?);
         }
+        threads.extend(flusher);
         Ok((Self { walk, read, stage, threads, waiting }, receiver))
     }
 

@@ -13,7 +13,11 @@ use liverysync_core::{
     path::RelPath,
 };
 
-use super::{check_no_links, error_fault, fault, full_path, install};
+use super::{
+    check_no_links, error_fault, fault,
+    flush::{Flush, LARGE_FILE_BYTES},
+    full_path, install,
+};
 
 /// Bytes that are copied at a time.
 const COPY_BYTES: usize = 256 * 1024;
@@ -40,28 +44,35 @@ impl Stages {
         self.folder.join(format!("{}-{}.part", self.run, id.0))
     }
 
-    pub(super) fn carry_out(&self, open: &mut OpenStages, request: DiskRequest) -> DiskOutcome {
+    /// Carries out a request, but for the flush that its outcome has to wait for.
+    pub(super) fn carry_out(
+        &self,
+        open: &mut OpenStages,
+        request: DiskRequest,
+    ) -> (DiskOutcome, Flush) {
         let done = |result: io::Result<()>| DiskOutcome::Done(result.map_err(|e| error_fault(&e)));
-        match request {
+        let outcome = match request {
             DiskRequest::Sweep => done(self.sweep()),
             DiskRequest::Create(id, _) => done(self.create(id).map(|file| {
                 open.insert(id, file);
             })),
             DiskRequest::Write(id, offset, data) => done(write(open.get(&id), offset, &data)),
-            DiskRequest::Seal(id) => done(match open.remove(&id) {
-                Some(file) => file.sync_all(),
-                None => Err(io::ErrorKind::NotFound.into()),
-            }),
+            DiskRequest::Seal(id) => match seal(open.remove(&id)) {
+                Ok(flush) => return (DiskOutcome::Done(Ok(())), flush),
+                Err(error) => done(Err(error)),
+            },
             DiskRequest::Copy(id, from) => DiskOutcome::Copied(self.copy(id, &from)),
             DiskRequest::Discard(id) => {
                 drop(open.remove(&id));
                 done(remove_if_there(&self.path(id)))
             }
             DiskRequest::Install(plan) => {
-                DiskOutcome::Installed(install::install(&self.root, |id| self.path(id), plan))
+                let (installed, touched) = install::install(&self.root, |id| self.path(id), plan);
+                return (DiskOutcome::Installed(installed), Flush::Folders(touched));
             }
             _ => done(Ok(())),
-        }
+        };
+        (outcome, Flush::Nothing)
     }
 
     /// Removes what earlier runs left. A folder without leftovers has no `.tmp` either.
@@ -117,6 +128,16 @@ impl Stages {
         target.sync_all()?;
         Ok(Content { hash: hasher.finish(), size })
     }
+}
+
+/// What is left to be flushed of a file that is whole.
+fn seal(file: Option<File>) -> io::Result<Flush> {
+    // A file that could not be created has been reported already.
+    let file = file.ok_or(io::ErrorKind::NotFound)?;
+    if file.metadata()?.len() < LARGE_FILE_BYTES {
+        return Ok(Flush::File(file));
+    }
+    file.sync_all().map(|()| Flush::Nothing)
 }
 
 fn write(file: Option<&File>, offset: u64, data: &[u8]) -> io::Result<()> {

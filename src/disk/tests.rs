@@ -103,6 +103,48 @@ fn path(text: &str) -> RelPath {
 }
 
 #[test]
+fn many_files_at_a_time_all_come_to_their_end() {
+    let mut rig = Rig::new();
+    let stages: Vec<_> = (0..60).map(StageId).collect();
+    let bytes = |id: StageId| vec![id.0 as u8; if id.0 == 7 { 2 << 20 } else { 100 }];
+    let mut asked = 0;
+    for &id in &stages {
+        let data = Bytes::from(bytes(id));
+        for request in [
+            DiskRequest::Create(id, data.len() as u64),
+            DiskRequest::Write(id, 0, data),
+            DiskRequest::Seal(id),
+        ] {
+            asked += 1;
+            rig.disk.request(OpId(asked), request);
+        }
+    }
+    for _ in 0..asked {
+        let (_, outcome) = rig.outcomes.blocking_recv().unwrap();
+        assert!(matches!(outcome, DiskOutcome::Done(Ok(()))), "{outcome:?}");
+    }
+    for &stage in &stages {
+        let at = path(&format!("T{}/a.png", stage.0));
+        let file = InstallFile { stage, path: at, mtime: None, replaces: None, keep_as: None };
+        let date = UnixTime::from_nanos(1_700_000_000_000_000_000);
+        let plan = InstallPlan { date, files: vec![file], clear: vec![] };
+        asked += 1;
+        rig.disk.request(OpId(asked), DiskRequest::Install(plan));
+    }
+    for _ in &stages {
+        let (_, outcome) = rig.outcomes.blocking_recv().unwrap();
+        assert!(
+            matches!(&outcome, DiskOutcome::Installed(all) if all.iter().all(Result::is_ok)),
+            "{outcome:?}"
+        );
+    }
+    for &stage in &stages {
+        assert_eq!(rig.read(&format!("T{}/a.png", stage.0)), Some(bytes(stage)));
+    }
+    rig.disk.finish();
+}
+
+#[test]
 fn a_new_file_comes_with_its_folders_and_its_date() {
     let mut rig = Rig::new();
     let mut file = rig.file("Équipe/a.png", b"new", None);

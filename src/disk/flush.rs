@@ -1,0 +1,118 @@
+//! Makes work durable: after its outcome is handed out, no crash takes it back.
+//!
+//! Flushing thousands of small files one by one takes longer than all the rest of a sync. On Linux
+//! one call (`syncfs`) flushes whatever a file system has: while one such call runs, the next group
+//! gathers by itself. Elsewhere there is no such call for a user, and each file is flushed on the
+//! thread that wrote it, several threads side by side.
+
+use std::{collections::BTreeSet, fs::File, io, path::PathBuf};
+
+use liverysync_core::client::{DiskOutcome, OpId};
+
+use super::{error_fault, flush_folder};
+
+/// A file of this size or more is flushed by itself, by the thread that wrote it: the time goes into
+/// its bytes and not into the call.
+pub(super) const LARGE_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What has to be flushed before an outcome may be handed out.
+#[derive(Debug)]
+pub(super) enum Flush {
+    Nothing,
+    /// A small file.
+    File(File),
+    /// Folders whose lists of names have changed.
+    Folders(BTreeSet<PathBuf>),
+}
+
+impl Flush {
+    fn carry_out(&self) -> io::Result<()> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::File(file) => file.sync_all(),
+            Self::Folders(folders) => folders.iter().try_for_each(|folder| flush_folder(folder)),
+        }
+    }
+}
+
+/// An outcome that waits for its flush.
+#[derive(Debug)]
+pub(super) struct Unflushed {
+    pub(super) op: OpId,
+    pub(super) outcome: DiskOutcome,
+    pub(super) flush: Flush,
+}
+
+impl Unflushed {
+    /// Flushes by itself.
+    pub(super) fn alone(self) -> (OpId, DiskOutcome) {
+        let result = self.flush.carry_out();
+        (self.op, settled(self.outcome, &result))
+    }
+}
+
+/// The outcome after the flush: what is not durable must not be reported as done.
+fn settled(outcome: DiskOutcome, flushed: &io::Result<()>) -> DiskOutcome {
+    let Err(error) = flushed else { return outcome };
+    let fault = error_fault(error);
+    match outcome {
+        DiskOutcome::Done(done) => DiskOutcome::Done(done.and(Err(fault))),
+        DiskOutcome::Installed(installed) => DiskOutcome::Installed(
+            installed.into_iter().map(|done| done.and(Err(fault.clone()))).collect(),
+        ),
+        other => other,
+    }
+}
+
+/// The thread that flushes groups.
+#[cfg(target_os = "linux")]
+pub(super) mod group {
+    use std::{fs::File, io, path::Path, sync::mpsc};
+
+    use liverysync_core::client::{DiskOutcome, OpId};
+
+    use super::{Unflushed, settled};
+
+    /// From so many on, one call for the whole file system costs less than one for each.
+    const GROUP_MIN: usize = 4;
+
+    /// So many wait for one call at most.
+    const GROUP_MAX: usize = 1024;
+
+    /// Flushes what comes, and hands outcomes to `deliver`, until nothing more can come.
+    pub(in super::super) fn run(
+        root: &Path,
+        jobs: &mpsc::Receiver<Unflushed>,
+        mut deliver: impl FnMut((OpId, DiskOutcome)),
+    ) {
+        // It stays open: the system tells through it of what could not be written since.
+        let root = File::open(root);
+        while let Ok(first) = jobs.recv() {
+            let group: Vec<_> =
+                std::iter::once(first).chain(jobs.try_iter().take(GROUP_MAX - 1)).collect();
+            match &root {
+                Ok(root) if group.len() >= GROUP_MIN => {
+                    let flushed = rustix::fs::syncfs(root).map_err(io::Error::from);
+                    for job in group {
+                        deliver((job.op, settled(job.outcome, &flushed)));
+                    }
+                }
+                _ => group.into_iter().for_each(|job| deliver(job.alone())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_flushed_is_not_done() {
+        let failed = Err(io::ErrorKind::StorageFull.into());
+        let done = settled(DiskOutcome::Done(Ok(())), &failed);
+        assert!(matches!(done, DiskOutcome::Done(Err(_))), "{done:?}");
+        let done = settled(DiskOutcome::Done(Ok(())), &Ok(()));
+        assert!(matches!(done, DiskOutcome::Done(Ok(()))), "{done:?}");
+    }
+}
