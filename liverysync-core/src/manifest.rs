@@ -45,6 +45,14 @@ impl Manifest {
         Self::default()
     }
 
+    /// The manifest of files that are known to fit together.
+    pub(crate) fn of<T>(files: &PathMap<T>, entry: impl Fn(&T) -> Entry) -> Self {
+        let entries = files.map(entry);
+        let total_bytes =
+            entries.iter().map(|entry| entry.content.size).fold(0, u64::saturating_add);
+        Self { entries, total_bytes }
+    }
+
     /// Adds a file.
     ///
     /// # Errors

@@ -141,6 +141,17 @@ impl<T> PathMap<T> {
         self.items.contains_key(key)
     }
 
+    /// The same paths with something else at each. `to` must keep the path.
+    pub(crate) fn map<U: Located>(&self, to: impl Fn(&T) -> U) -> PathMap<U> {
+        // What can lie together goes on doing so, so nothing is checked again.
+        let items = self.items.iter().map(|(key, item)| {
+            let item = to(item);
+            debug_assert!(item.path().key() == key, "the path is kept");
+            (key.clone(), item)
+        });
+        PathMap { items: items.collect(), folders: self.folders.clone() }
+    }
+
     /// Number of items.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -105,6 +105,8 @@ pub struct Outcome {
     pub conflicts: Vec<(MemberId, RelPath, RelPath)>,
     /// Files that could not join, with the reason.
     pub refused: Vec<(MemberId, RelPath, Refusal)>,
+    /// Whether names or contents came or went, and not only holders.
+    pub changed: bool,
 }
 
 /// Why a file cannot join the union.
@@ -178,13 +180,11 @@ impl Union {
     /// The union as the manifest that every PC should have.
     #[must_use]
     pub fn manifest(&self) -> Manifest {
-        let mut manifest = Manifest::new();
-        for entry in &self.entries {
-            let (path, content, mtime) = (entry.path.clone(), entry.content, entry.mtime);
-            // The entries are a set of files that can lie together, so none is refused.
-            let _never_refused = manifest.insert(Entry { path, content, mtime });
-        }
-        manifest
+        Manifest::of(&self.entries, |entry| Entry {
+            path: entry.path.clone(),
+            content: entry.content,
+            mtime: entry.mtime,
+        })
     }
 
     /// The key of the entry that `member`'s file at `key` counts for, if it counts for any.
@@ -263,6 +263,7 @@ impl Union {
                 continue;
             }
             self.entries.remove(&key);
+            outcome.changed = true;
             claimants.extend(std::mem::take(&mut self.waiting).into_values());
             for (member, (claimant, entry_key)) in self.elsewhere.remove(&key).unwrap_or_default() {
                 if let Some(entry) = self.entries.get_mut(&entry_key) {
@@ -357,6 +358,7 @@ impl Union {
         match self.entries.insert(UnionEntry { path, content, mtime, holders }) {
             Ok(()) => {
                 outcome.touched.insert(key);
+                outcome.changed = true;
                 true
             }
             Err(collision) => {

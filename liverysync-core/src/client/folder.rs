@@ -8,7 +8,10 @@
 //! have found the same stamp, a settling time apart; on the very first walk it is enough that its
 //! last change is longer ago than that. Until then the manifest goes on saying what it said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, Now};
 use crate::{
@@ -19,6 +22,16 @@ use crate::{
     select::{Chosen, Kind, Listed, Reason, Selection, Skipped, Stamp, caches_of, select},
     time::Time,
 };
+
+/// How long after a change in the folder it is walked: changes come in bursts.
+const CHANGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// After a walk that changes have asked for, the next such walk waits so many times as long as that one
+/// took. So a sync that installs thousands of files does not walk past them all the time.
+const REST_FACTOR: u32 = 4;
+
+/// Longest such wait: a folder on a slow network drive is looked at all the same.
+const REST_MAX: Duration = Duration::from_secs(5);
 
 /// A file that this PC publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +68,9 @@ pub(super) struct Folder {
     phase: Phase,
     /// When to walk next.
     walk_at: Option<Time>,
+    walk_began: Time,
+    /// A change is no reason to walk before.
+    rest_until: Time,
     /// Whether files were seen that have not kept still yet.
     unsettled: bool,
     skipped: BTreeSet<(String, String)>,
@@ -81,6 +97,8 @@ impl Folder {
             installed: BTreeSet::new(),
             phase: Phase::Idle,
             walk_at: Some(now),
+            walk_began: now,
+            rest_until: now,
             unsettled: false,
             skipped: BTreeSet::new(),
             walked_once: false,
@@ -122,6 +140,11 @@ impl Folder {
         self.walk_at = Some(self.walk_at.map_or(at, |planned| planned.min(at)));
     }
 
+    /// Something has changed: changes come in bursts, and the folder of a large league takes long to walk.
+    pub(super) fn handle_changed(&mut self, now: Time) {
+        self.walk_by((now + CHANGE_PAUSE).max(self.rest_until));
+    }
+
     pub(super) fn wake(&self) -> Option<Time> {
         self.walk_at.filter(|_| matches!(self.phase, Phase::Idle))
     }
@@ -132,6 +155,7 @@ impl Folder {
             return Effects::default();
         }
         self.walk_at = None;
+        self.walk_began = now;
         self.phase = Phase::Listing;
         self.installed.clear();
         Effects { request: Some(DiskRequest::List), ..Effects::default() }
@@ -147,11 +171,13 @@ impl Folder {
             Ok(listed) => listed,
             Err(fault) => {
                 self.phase = Phase::Idle;
-                self.walk_by(now.time + config.rescan.min(std::time::Duration::from_secs(5)));
+                self.walk_by(now.time + config.rescan.min(Duration::from_secs(5)));
                 let events = vec![Event::FolderUnreadable { reason: fault.message }];
                 return Effects { events, ..Effects::default() };
             }
         };
+        let took = now.time.since(self.walk_began);
+        self.rest_until = now.time + (took * REST_FACTOR).min(REST_MAX);
         let mut selection = select(&listed, &config.rules);
         self.keep_published(&mut selection, &listed);
         let listed: BTreeMap<_, _> =
@@ -325,14 +351,11 @@ impl Folder {
 
     /// What this PC publishes.
     pub(super) fn manifest(&self) -> Manifest {
-        let mut manifest = Manifest::new();
-        for file in &self.known {
-            let (path, content) = (file.path.clone(), file.content);
-            let mtime = Some(file.stamp.mtime);
-            // One set of files that can lie together makes another.
-            let _fits = manifest.insert(Entry { path, content, mtime });
-        }
-        manifest
+        Manifest::of(&self.known, |file| Entry {
+            path: file.path.clone(),
+            content: file.content,
+            mtime: Some(file.stamp.mtime),
+        })
     }
 
     pub(super) fn get(&self, key: &PathKey) -> Option<&Known> {
@@ -452,6 +475,20 @@ mod tests {
         let before = rig.now.time;
         assert!(matches!(rig.walk(3, old), Some(DiskRequest::Hash(files)) if files.len() == 1));
         assert!(rig.now.time.since(before) >= rig.config.settle);
+    }
+
+    #[test]
+    fn a_change_waits_for_a_folder_that_takes_long_to_walk() {
+        let mut rig = Rig::new();
+        assert!(rig.folder.handle_timeout(rig.now.time).request.is_some());
+        rig.now.time = rig.now.time + Duration::from_millis(200);
+        rig.folder.handle_listed(rig.now, Ok(Vec::new()), &rig.config);
+        rig.folder.handle_changed(rig.now.time);
+        let rest = rig.folder.wake().map(|at| at.since(rig.now.time));
+        assert_eq!(rest, Some(Duration::from_millis(800)));
+        // Who waits for it does not wait for that.
+        rig.folder.walk_by(rig.now.time);
+        assert_eq!(rig.folder.wake(), Some(rig.now.time));
     }
 
     #[test]

@@ -34,9 +34,6 @@ use crate::{
     },
 };
 
-/// How long after a change in the folder it is walked: changes come in bursts.
-const CHANGE_PAUSE: Duration = Duration::from_millis(100);
-
 /// How long after news of the files they are written down: news comes in bursts.
 const REMEMBER_PAUSE: Duration = Duration::from_secs(10);
 
@@ -217,7 +214,7 @@ impl ClientMachine {
             }
             Input::Disk(op, outcome) => self.disk(op, outcome),
             Input::Sync => self.sync(),
-            Input::FolderChanged => self.folder.walk_by(self.now.time + CHANGE_PAUSE),
+            Input::FolderChanged => self.folder.handle_changed(self.now.time),
             Input::Timeout => {}
         }
         self.run_timers();

@@ -313,7 +313,7 @@ impl ServerMachine {
             reported.insert(id);
         }
         let outcome = self.union.step(changes);
-        if !outcome.touched.is_empty() {
+        if outcome.changed {
             self.union_hash = None;
         }
         for (id, path, conflict_path) in outcome.conflicts {
