@@ -137,17 +137,9 @@ impl Manifest {
     /// ordered by path.
     #[must_use]
     pub fn hash(&self) -> ContentHash {
-        #[derive(Serialize)]
-        struct Item<'a> {
-            rel_path: &'a str,
-            size: u64,
-            sha256: ContentHash,
-        }
-        self.hash_items(|path, content| Item {
-            rel_path: path,
-            size: content.size,
-            sha256: content.hash,
-        })
+        hash_listed(
+            self.iter().map(|entry| (entry.path.as_str(), entry.content.size, entry.content.hash)),
+        )
     }
 
     /// The union hash of protocol 1: as [`Manifest::hash`], with the keys in another order.
@@ -159,22 +151,40 @@ impl Manifest {
             sha256: ContentHash,
             size: u64,
         }
-        self.hash_items(|path, content| Item {
-            rel_path: path,
-            sha256: content.hash,
-            size: content.size,
-        })
+        hash_items(
+            self.iter().map(|entry| Item {
+                rel_path: entry.path.as_str(),
+                sha256: entry.content.hash,
+                size: entry.content.size,
+            }),
+            |item| item.rel_path,
+        )
     }
+}
 
-    fn hash_items<'a, T: Serialize>(&'a self, item: impl Fn(&'a str, Content) -> T) -> ContentHash {
-        let mut by_path: Vec<_> =
-            self.iter().map(|entry| (entry.path.as_str(), entry.content)).collect();
-        by_path.sort_unstable_by_key(|(path, _)| *path);
-        let items: Vec<_> =
-            by_path.into_iter().map(|(path, content)| item(path, content)).collect();
-        // A list of strings and numbers has a JSON form; there is nothing in it that could fail.
-        ContentHash::of(&serde_json::to_vec(&items).unwrap_or_default())
+/// The manifest hash of files as they are listed, whether they can lie together or not: path, size
+/// and digest. See [`Manifest::hash`].
+pub(crate) fn hash_listed<'a, D: Serialize>(
+    files: impl Iterator<Item = (&'a str, u64, D)>,
+) -> ContentHash {
+    #[derive(Serialize)]
+    struct Item<'a, D> {
+        rel_path: &'a str,
+        size: u64,
+        sha256: D,
     }
+    let items = files.map(|(rel_path, size, sha256)| Item { rel_path, size, sha256 });
+    hash_items(items, |item| item.rel_path)
+}
+
+fn hash_items<'a, T: Serialize>(
+    items: impl Iterator<Item = T>,
+    path: impl Fn(&T) -> &'a str,
+) -> ContentHash {
+    let mut items: Vec<_> = items.collect();
+    items.sort_unstable_by(|a, b| path(a).cmp(path(b)));
+    // A list of strings and numbers has a JSON form; there is nothing in it that could fail.
+    ContentHash::of(&serde_json::to_vec(&items).unwrap_or_default())
 }
 
 impl<'a> IntoIterator for &'a Manifest {

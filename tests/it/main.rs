@@ -18,6 +18,7 @@ use liverysync::{
     client::{Client, ClientError, ClientOptions, Step},
     core::{
         client::{Event, SyncError, SyncReport},
+        path::Extensions,
         server,
     },
     server::{Server, ServerError, ServerOptions},
@@ -155,6 +156,23 @@ async fn a_sync_hands_out_what_happens_on_its_way() {
         assert_eq!(events.next().await, Some(event));
     }
     while events.next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_files_out_keeps_nobody_waiting() {
+    let mut league = League::start();
+    let mut options = ServerOptions::new("127.0.0.1", 0);
+    options.core.rules.extensions = Extensions::from_list(["png"]).unwrap();
+    league.server = Server::new(options);
+    league.port = league.server.start().unwrap().port();
+    let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris"), ("Iris/preview.jpg", "photo")]);
+    let bruno = league.driver("Bruno", &[("904/decals.png", "904"), ("904/read.txt", "me")]);
+    for client in [&aoi, &bruno, &aoi] {
+        client.sync(PATIENCE).await.unwrap();
+    }
+    assert_eq!(league.read("Bruno/Iris/decals.png").as_deref(), Some("iris"));
+    assert_eq!(league.read("Aoi/904/decals.png").as_deref(), Some("904"));
+    assert_eq!(league.read("Bruno/Iris/preview.jpg"), None);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What a client's manifest may bring into the union.
 
 use crate::{
-    hash::Content,
-    manifest::{Entry, Manifest},
+    hash::{Content, ContentHash},
+    manifest::{Entry, Manifest, hash_listed},
     path::RelPath,
     select::{Kind, Listed, Reason, Rules, Skipped, Stamp, select},
     wire::v1::FileInfo,
@@ -13,6 +13,9 @@ use crate::{
 pub(super) struct Intake {
     pub(super) manifest: Manifest,
     pub(super) skipped: Vec<Skipped>,
+    /// The hash of all that the client listed, where some of it was left out. By it the client knows which
+    /// of its manifests an answer is about.
+    pub(super) listed_hash: Option<ContentHash>,
     /// Whether any entry had a modification time: the programs of the field differ in that.
     pub(super) dated: bool,
 }
@@ -39,7 +42,7 @@ pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> 
         .collect();
     let selection = select(&listed, &rules);
     let mut intake = Intake { skipped: selection.skipped, dated, ..Intake::default() };
-    for file in files {
+    for file in &files {
         let chosen = RelPath::parse(&file.rel_path, &rules.extensions)
             .ok()
             .and_then(|path| selection.publish.get(path.key()))
@@ -56,8 +59,12 @@ pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> 
             Err(invalid) => Err(Reason::Unreadable(invalid.to_string())),
         };
         if let Err(reason) = taken {
-            intake.skipped.push(Skipped { path: file.rel_path, reason });
+            intake.skipped.push(Skipped { path: file.rel_path.clone(), reason });
         }
+    }
+    if !intake.skipped.is_empty() {
+        let listed = files.iter().map(|file| (&*file.rel_path, file.size, &*file.sha256));
+        intake.listed_hash = Some(hash_listed(listed));
     }
     intake
 }

@@ -78,6 +78,8 @@ pub(super) struct Member {
     /// As it was merged into the union; `None` until its first manifest was.
     pub(super) manifest: Option<Manifest>,
     pub(super) manifest_hash: Option<ContentHash>,
+    /// The hash of all that it listed, which may be more than what was taken in.
+    pub(super) listed_hash: Option<ContentHash>,
     pub(super) manifest_at: Time,
     /// When it was asked for its manifest, until it answers.
     pub(super) asked_at: Option<Time>,
@@ -114,6 +116,7 @@ impl Member {
             greeted: false,
             manifest: None,
             manifest_hash: None,
+            listed_hash: None,
             manifest_at: now,
             asked_at: None,
             sessions: BTreeSet::new(),

@@ -42,6 +42,14 @@ const LATE_DONE: Duration = Duration::from_secs(3);
 /// How long a target may take to install what it has got.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// What a client has said besides the manifest that is taken in.
+#[derive(Debug, Default)]
+struct Told {
+    left_out: Vec<Skipped>,
+    /// The hash of all that it listed, if that is more than what is taken in.
+    listed_hash: Option<ContentHash>,
+}
+
 /// A manifest that waits for the next step of the union.
 #[derive(Debug)]
 struct Pending {
@@ -255,13 +263,14 @@ impl ServerMachine {
         if !member.is_ours() && !intake.manifest.is_empty() {
             member.generation = if intake.dated { Generation::V104 } else { Generation::First };
         }
-        self.report_manifest(id, intake.manifest, intake.skipped);
+        let told = Told { left_out: intake.skipped, listed_hash: intake.listed_hash };
+        self.report_manifest(id, intake.manifest, told);
         self.stand_anew(id);
         self.check_old_targets(id);
     }
 
     /// Keeps a manifest for the next step of the union, unless nothing has changed.
-    fn report_manifest(&mut self, id: MemberId, manifest: Manifest, left_out: Vec<Skipped>) {
+    fn report_manifest(&mut self, id: MemberId, manifest: Manifest, told: Told) {
         let now = self.now;
         let Some(member) = self.members.get_mut(&id) else { return };
         for (key, claimed) in std::mem::take(&mut member.claimed) {
@@ -276,6 +285,7 @@ impl ServerMachine {
         let hash = manifest.hash();
         let unchanged = member.manifest_hash == Some(hash);
         member.manifest_hash = Some(hash);
+        member.listed_hash = Some(told.listed_hash.unwrap_or(hash));
         if unchanged {
             return;
         }
@@ -290,7 +300,7 @@ impl ServerMachine {
         let (files, bytes, name) = (manifest.len(), manifest.total_bytes(), member.name.clone());
         self.arrivals += 1;
         self.pending.insert(id, Pending { manifest, arrival: self.arrivals });
-        self.event(Event::Manifest { name, files, bytes, left_out });
+        self.event(Event::Manifest { name, files, bytes, left_out: told.left_out });
         self.merge_soon();
     }
 

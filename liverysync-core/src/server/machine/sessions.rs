@@ -252,7 +252,7 @@ impl ServerMachine {
         self.acknowledge(&done.sync_id, &done.new_manifest_hash);
         self.end_session(&done.sync_id);
         if known_hash.to_string() == done.new_manifest_hash {
-            self.report_manifest(id, manifest, Vec::new());
+            self.report_manifest(id, manifest, Told::default());
         } else {
             self.request_manifest(id);
         }

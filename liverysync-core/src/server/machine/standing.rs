@@ -37,7 +37,7 @@ impl ServerMachine {
         let mut standings = Vec::new();
         let mut missing_in_all = 0;
         for (id, member) in &self.members {
-            let (Some(manifest_hash), true) = (member.manifest_hash, member.manifest.is_some())
+            let (Some(manifest_hash), true) = (member.listed_hash, member.manifest.is_some())
             else {
                 continue;
             };
