@@ -271,11 +271,12 @@ impl Syncing {
         if !self.client.0.life.is_running() {
             return Step::Failed(SyncError::NotRunning);
         }
-        let deadline = self.began + self.timeout.unwrap_or_default();
+        // A time that no clock can show is as good as none.
+        let deadline = self.timeout.and_then(|timeout| self.began.checked_add(timeout));
         let event = tokio::select! {
             biased;
             event = self.events.next() => event,
-            () = sleep_until(deadline), if self.timeout.is_some() => {
+            () = sleep_until(deadline.unwrap_or(self.began)), if deadline.is_some() => {
                 let after = self.timeout.unwrap_or_default();
                 return Step::Failed(self.errand.timed_out(after));
             }

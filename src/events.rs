@@ -2,20 +2,22 @@
 
 use std::{
     collections::VecDeque,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
+use serde::Serialize;
 use tokio::sync::Notify;
 
 /// Events that may wait for a reader before those that only show progress are left out.
 const WAITING_MAX: usize = 1024;
 
-/// Events that may wait for a reader before all are left out. Enough for the first sync of a league
-/// with twenty thousand files; at some 200 bytes each it is 13 MB at most.
-const EVENTS_MAX: usize = 65_536;
+/// About how many bytes of events may wait for a reader before all are left out. Enough for the first
+/// sync of a league with twenty thousand files.
+const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What can be told: the events of a client and of a server. No other type can be made one.
-pub trait Tell: Clone + sealed::Sealed {
+pub trait Tell: Clone + Serialize + sealed::Sealed {
     /// Whether a slow reader can do without.
     fn is_progress(&self) -> bool;
 
@@ -69,7 +71,7 @@ impl<T: Tell> Events<T> {
         loop {
             {
                 let mut waiting = self.0.lock();
-                if let Some(event) = waiting.events.pop_front() {
+                if let Some(event) = waiting.pop() {
                     return Some(event);
                 }
                 if waiting.missed > 0 {
@@ -93,7 +95,9 @@ struct Queue<T> {
 
 #[derive(Debug)]
 struct Waiting<T> {
-    events: VecDeque<T>,
+    /// Each with about how many bytes it takes.
+    events: VecDeque<(T, usize)>,
+    bytes: usize,
     missed: u64,
     closed: bool,
 }
@@ -106,20 +110,47 @@ impl<T> Queue<T> {
 }
 
 impl<T: Tell> Waiting<T> {
-    fn push(&mut self, event: T) {
-        let waiting = self.events.len();
-        if waiting >= WAITING_MAX && event.is_progress() {
+    fn push(&mut self, event: T, bytes: usize) {
+        if self.events.len() >= WAITING_MAX && event.is_progress() {
             return;
         }
-        if waiting >= EVENTS_MAX {
+        if self.bytes + bytes > WAITING_BYTES_MAX && !self.events.is_empty() {
             self.missed += 1;
             return;
         }
         if self.missed > 0 {
-            self.events.push_back(T::missed(std::mem::take(&mut self.missed)));
+            let missed = T::missed(std::mem::take(&mut self.missed));
+            self.events.push_back((missed, 0));
         }
-        self.events.push_back(event);
+        self.bytes += bytes;
+        self.events.push_back((event, bytes));
     }
+
+    fn pop(&mut self) -> Option<T> {
+        let (event, bytes) = self.events.pop_front()?;
+        self.bytes -= bytes;
+        Some(event)
+    }
+}
+
+/// About how many bytes an event takes: itself and its texts, which may be a peer's and of any length.
+fn weight<T: Tell>(event: &T) -> usize {
+    #[derive(Default)]
+    struct Counter(usize);
+    impl io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter::default();
+    // Counting never fails, and an event has a JSON form.
+    let _counted = serde_json::to_writer(&mut counter, event);
+    size_of::<T>() + counter.0
 }
 
 /// Where events come in; all who have asked for them get them.
@@ -150,7 +181,8 @@ impl<T: Tell> Hub<T> {
     /// A new reader.
     pub(crate) fn events(&self) -> Events<T> {
         let mut readers = self.lock();
-        let waiting = Waiting { events: VecDeque::new(), missed: 0, closed: readers.closed };
+        let waiting =
+            Waiting { events: VecDeque::new(), bytes: 0, missed: 0, closed: readers.closed };
         let queue = Arc::new(Queue { waiting: Mutex::new(waiting), news: Notify::new() });
         readers.queues.push(Arc::downgrade(&queue));
         Events(queue)
@@ -163,9 +195,14 @@ impl<T: Tell> Hub<T> {
 
     /// Tells all readers, and forgets those who have gone.
     fn send(&self, event: &T) {
-        self.lock().queues.retain(|queue| {
+        let mut readers = self.lock();
+        if readers.queues.is_empty() {
+            return;
+        }
+        let bytes = weight(event);
+        readers.queues.retain(|queue| {
             let Some(queue) = queue.upgrade() else { return false };
-            queue.lock().push(event.clone());
+            queue.lock().push(event.clone(), bytes);
             queue.news.notify_one();
             true
         });
@@ -201,10 +238,11 @@ impl<T: Tell> Drop for Source<T> {
 mod tests {
     use super::*;
 
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Serialize)]
     enum Word {
         Progress,
         News(usize),
+        Text(String),
         Missed(u64),
     }
 
@@ -229,6 +267,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_waits_is_counted_in_bytes() {
+        let hub = Hub::new();
+        let mut slow = hub.events();
+        // Even one that is larger than all that may wait is told to who has nothing else to read.
+        let long = Word::Text("x".repeat(WAITING_BYTES_MAX));
+        for event in [&long, &long, &Word::News(1)] {
+            hub.send(event);
+        }
+        assert_eq!(slow.next().await, Some(long));
+        hub.send(&Word::News(2));
+        hub.close();
+        assert_eq!(all(slow).await, [Word::Missed(2), Word::News(2)]);
+    }
+
+    #[tokio::test]
     async fn each_reader_gets_what_happens_from_when_it_asked() {
         let hub = Hub::new();
         let first = hub.events();
@@ -246,7 +299,8 @@ mod tests {
     async fn a_slow_reader_loses_progress_first_and_is_told_of_the_rest() {
         let hub = Hub::new();
         let mut slow = hub.events();
-        for number in 0..EVENTS_MAX + 2 {
+        // More than fits: each takes more than the size of its type.
+        for number in 0..WAITING_BYTES_MAX / size_of::<Word>() {
             hub.send(&Word::Progress);
             hub.send(&Word::News(number));
         }
@@ -259,7 +313,7 @@ mod tests {
         assert_eq!(rest.last(), Some(&Word::News(7)));
         let missed: Vec<_> = rest.iter().filter(|word| matches!(word, Word::Missed(_))).collect();
         assert!(!rest.contains(&Word::Progress));
-        // Half of the first ones that fitted were progress.
-        assert_eq!(missed, [&Word::Missed(2 + WAITING_MAX as u64 / 2)]);
+        let [Word::Missed(events)] = missed[..] else { panic!("{missed:?}") };
+        assert!(*events > 0);
     }
 }

@@ -218,6 +218,8 @@ async fn without_a_server_a_sync_fails_at_once_or_when_its_time_is_up() {
     client.start().unwrap();
     let error = client.sync(None).await.unwrap_err();
     assert!(matches!(error, SyncError::Unreachable { .. }), "{error}");
+    let for_ever = tokio::time::timeout(Duration::ZERO, client.sync(Some(Duration::MAX))).await;
+    assert!(for_ever.is_err(), "it waits");
     let error = client.sync(Some(Duration::from_millis(50))).await.unwrap_err();
     assert!(matches!(error, SyncError::TimedOut { .. }), "{error}");
     client.stop().await;
