@@ -27,7 +27,7 @@ use liverysync_core::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
@@ -297,16 +297,16 @@ struct Link {
 }
 
 impl Link {
-    /// Lets what waits leave, and closes.
-    fn close(self) {
+    /// Lets what waits leave, and closes. What comes is not read any more, from this call on.
+    fn close(self) -> impl Future<Output = ()> + Send + use<> {
         self.read.abort();
         self.outbox.close();
-        tokio::spawn(async move {
-            let mut write = self.write;
+        let mut write = self.write;
+        async move {
             if timeout(GOODBYE, &mut write).await.is_err() {
                 write.abort();
             }
-        });
+        }
     }
 }
 
@@ -315,6 +315,8 @@ struct Control {
     machine: Machine,
     clock: Clock,
     links: BTreeMap<MemberId, Link>,
+    /// Links that are being closed.
+    goodbyes: JoinSet<()>,
     /// Links that have ended, until the machine's answer to that has been carried out.
     lost: Vec<MemberId>,
     next_member: u64,
@@ -338,6 +340,7 @@ impl Control {
             machine,
             clock,
             links: BTreeMap::new(),
+            goodbyes: JoinSet::new(),
             lost: Vec::new(),
             next_member: 0,
             inputs,
@@ -370,8 +373,9 @@ impl Control {
             }
         }
         for link in std::mem::take(&mut self.links).into_values() {
-            link.close();
+            self.goodbyes.spawn(link.close());
         }
+        while self.goodbyes.join_next().await.is_some() {}
     }
 
     fn feed(&mut self, input: Input) {
@@ -412,6 +416,11 @@ impl Control {
         self.feed(Input::Accepted(member, address.to_string()));
     }
 
+    fn part(&mut self, link: Link) {
+        while self.goodbyes.try_join_next().is_some() {}
+        self.goodbyes.spawn(link.close());
+    }
+
     fn look_at_allow_list(&mut self) {
         // While it cannot be read (somebody is just saving it), what it said goes on.
         let Some(Ok(list)) = self.allow_list.as_deref().map(AllowList::read) else { return };
@@ -448,7 +457,7 @@ impl Control {
                 }
                 Output::Close(member, _) => {
                     if let Some(link) = self.links.remove(&member) {
-                        link.close();
+                        self.part(link);
                     }
                 }
                 Output::Event(event) => self.events.send(&event),
@@ -457,7 +466,7 @@ impl Control {
         };
         for member in std::mem::take(&mut self.lost) {
             if let Some(link) = self.links.remove(&member) {
-                link.close();
+                self.part(link);
             }
         }
         if stuck.is_empty() {
