@@ -4,7 +4,7 @@
 //!
 //! Start from
 //!
-//! - [`ServerMachine`](server::ServerMachine) and [`ClientMachine`](client::ClientMachine), the two
+//! - `server::ServerMachine` (feature `server`) and [`ClientMachine`](client::ClientMachine), the two
 //!   machines that a host drives: feed one input, then poll outputs until a timeout comes out;
 //! - [`Union`](union::Union) and [`Manifest`](manifest::Manifest), what a league and a PC hold;
 //! - [`RelPath`](path::RelPath), the only form in which a name travels.
@@ -59,8 +59,10 @@ pub mod manifest;
 pub mod path;
 pub mod pathmap;
 mod rng;
+#[cfg(feature = "server")]
 pub mod schedule;
 pub mod select;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod text;
 pub mod time;

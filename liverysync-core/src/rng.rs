@@ -17,11 +17,13 @@ impl Rng {
     }
 
     /// Eight hex digits: what protocol 1 calls a client id.
+    #[cfg(feature = "server")]
     pub(crate) fn client_id(&mut self) -> String {
         format!("{:08x}", self.0.next_u32())
     }
 
     /// A version 4 UUID: what protocol 1 calls a sync id.
+    #[cfg(feature = "server")]
     pub(crate) fn uuid(&mut self) -> String {
         let high = (self.0.next_u64() & !0xf000) | 0x4000;
         let low = (self.0.next_u64() & !(0b11 << 62)) | (0b10 << 62);

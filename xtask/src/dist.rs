@@ -66,6 +66,12 @@ pub(crate) fn run_command(mut args: Parser, workspace: &Workspace) -> Result<Pas
 fn pkg_config(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     let package = read(workspace.cargo("pkgid --package liverysync-ffi"))?;
     let version = package.trim().rsplit(['#', '@']).next().unwrap_or_default();
+    // What `rustc --print native-static-libs` says; it is only written down where it was tried.
+    let private = if cfg!(target_os = "linux") {
+        "Libs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl\n"
+    } else {
+        ""
+    };
     let text = format!(
         "prefix=${{pcfiledir}}/../..\n\
          includedir=${{prefix}}/include\n\
@@ -76,7 +82,7 @@ fn pkg_config(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
          Version: {version}\n\
          Cflags: -I${{includedir}}\n\
          Libs: -L${{libdir}} -lliverysync\n\
-         Libs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl\n"
+         {private}"
     );
     let path = folder.join("lib/pkgconfig/liverysync.pc");
     fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;

@@ -35,6 +35,7 @@ const CHECKS: &[Check] = &[
     ("the_header_has_the_names_of_the_table_and_no_others", header_is_in_the_table),
     ("the_python_package_has_the_names_of_the_table_and_no_others", package_is_in_the_table),
     ("the_rust_crate_has_the_names_of_the_table", crate_has_the_table),
+    ("the_client_alone_has_no_part_of_the_server", client_has_no_server),
     ("the_rust_lines_of_the_readme_sync_a_folder", rust_lines),
     ("the_c_lines_of_the_readme_sync_a_folder", c_lines),
     ("the_python_lines_of_the_readme_sync_a_folder", python_lines),
@@ -236,9 +237,20 @@ fn package(lab: &Lab<'_>, name: &str, features: &str, main: &str) -> Result<Path
     fs::write(folder.join("Cargo.toml"), text)?;
     fs::copy(lab.workspace.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     fs::write(folder.join("src/main.rs"), main)?;
-    let mut build = lab.workspace.cargo("build --manifest-path");
-    build.arg(folder.join("Cargo.toml")).env("CARGO_TARGET_DIR", &lab.workspace.target);
-    run(build)?;
+    Ok(folder)
+}
+
+fn cargo(lab: &Lab<'_>, what: &str, package: &Path) -> Command {
+    let mut cargo = lab.workspace.cargo(what);
+    cargo.arg("--manifest-path").arg(package.join("Cargo.toml"));
+    cargo.env("CARGO_TARGET_DIR", &lab.workspace.target);
+    cargo
+}
+
+/// Builds such a package, and returns its program.
+fn build(lab: &Lab<'_>, name: &str, features: &str, main: &str) -> Result<PathBuf> {
+    let package = package(lab, name, features, main)?;
+    run(cargo(lab, "build", &package))?;
     Ok(built(lab.workspace, name))
 }
 
@@ -253,12 +265,26 @@ fn crate_has_the_table(lab: &Lab<'_>) -> Result<()> {
             format!("use liverysync::{name} as Name{number};\n")
         };
     }
-    package(lab, "liverysync-names", "features = [\"server\"]", &main).map(drop)
+    build(lab, "liverysync-names", "features = [\"server\"]", &main).map(drop)
+}
+
+fn client_has_no_server(lab: &Lab<'_>) -> Result<()> {
+    let parts = ["server", "core::server", "core::schedule"];
+    let uses = parts.map(|part| format!("use liverysync::{part} as _;\n")).concat();
+    let main = format!("{uses}fn main() {{}}\n");
+    let package = package(lab, "liverysync-client", "features = []", &main)?;
+    let output = cargo(lab, "check --quiet", &package).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    for part in parts {
+        let missing = said.contains(&format!("use liverysync::{part} as _;"));
+        ensure!(!output.status.success() && missing, "the client alone has {part}:\n{said}");
+    }
+    Ok(())
 }
 
 fn rust_lines(lab: &Lab<'_>) -> Result<()> {
     // The client alone: what the README needs is there without the server's part.
-    let program = package(lab, "liverysync-lines", "features = []", &lab.lines("rust,no_run")?)?;
+    let program = build(lab, "liverysync-lines", "features = []", &lab.lines("rust,no_run")?)?;
     lab.syncs(&lab.room("rust")?, Command::new(program))
 }
 

@@ -2,16 +2,18 @@
 //!
 //! - [`Receiver`] checks size, offset and SHA-256 as the bytes arrive.
 //! - [`Sender`] says which piece of a file to read next, with a bounded number of pieces under way.
-//! - [`Relay`] stands between a source and a target on the server and lets only through what was
+//! - `Relay` (feature `server`) stands between a source and a target on the server and lets only through what was
 //!   asked for and is right.
 
 mod receive;
+#[cfg(feature = "server")]
 mod relay;
 mod send;
 
+#[cfg(feature = "server")]
+pub use self::relay::{Asked, Relay, RelayEvent, SourceFault, Step};
 pub use self::{
     receive::{Receiver, TransferFault},
-    relay::{Asked, Relay, RelayEvent, SourceFault, Step},
     send::{Piece, Sender},
 };
 
