@@ -31,8 +31,9 @@ pub(crate) fn run_command(mut args: Parser, workspace: &Workspace) -> Result<Pas
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
-    run(workspace.cargo("build --release --package liverysync-cli --package liverysync-ffi"))?;
-    let built = workspace.target.join("release");
+    run(workspace
+        .cargo("build --profile shipping --package liverysync-cli --package liverysync-ffi"))?;
+    let built = workspace.target.join("shipping");
     let shared = format!("{DLL_PREFIX}liverysync{DLL_SUFFIX}");
     let program = format!("liverysync{EXE_SUFFIX}");
     let mut files = Vec::new();
@@ -52,7 +53,7 @@ pub(crate) fn run_command(mut args: Parser, workspace: &Workspace) -> Result<Pas
         take(workspace.root.join(text), ".")?;
     }
     files.push(pkg_config(workspace, &folder)?);
-    files.push(python::build_wheel(workspace, &folder.join("python"), &["--release"])?);
+    files.push(python::build_wheel(workspace, &folder.join("python"), &["--profile", "shipping"])?);
 
     println!("\n{}", folder.display());
     for file in files {
