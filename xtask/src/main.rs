@@ -9,6 +9,7 @@ mod bench;
 mod dist;
 mod embedding;
 mod ffi;
+mod peers;
 mod process;
 mod python;
 mod steps;
@@ -36,6 +37,9 @@ cargo xtask SUBCOMMAND
         Python wheel, the C header and both libraries.
   bench [--quick] [FILTER]
         Runs the benchmarks, with --quick in seconds instead of minutes.
+  peers [--set S|M|L]... [--rounds N] [--uplink] [--json FILE] [--markdown FILE]
+        Measures liverysync beside rsync and syncthing, where they are installed, on the same data.
+        --uplink, as root, measures a slow uplink, in a network of its own.
   help
         Prints this text.
 ";
@@ -68,6 +72,9 @@ fn run(mut args: Parser) -> Result<Passed> {
         }
         Some(Arg::Value(name)) if name == "bench" => {
             bench::Options::parse(args)?.run(&Workspace::find()?)
+        }
+        Some(Arg::Value(name)) if name == "peers" => {
+            peers::Options::parse(args)?.run(&Workspace::find()?)
         }
         Some(Arg::Value(name)) if name == "dist" => dist::run_command(args, &Workspace::find()?),
         Some(Arg::Value(name)) if name == "help" => print_help(),
