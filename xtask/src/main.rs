@@ -37,9 +37,9 @@ cargo xtask SUBCOMMAND
         Python wheel, the C header and both libraries.
   bench [--quick] [FILTER]
         Runs the benchmarks, with --quick in seconds instead of minutes.
-  peers [--set S|M|L]... [--rounds N] [--uplink] [--json FILE] [--markdown FILE]
+  peers [--set S|M|L|uplink]... [--rounds N] [--uplink] [--json FILE] [--markdown FILE]
         Measures liverysync beside rsync and syncthing, where they are installed, on the same data.
-        --uplink, as root, measures a slow uplink, in a network of its own.
+        --uplink, as root, adds a slow uplink, in a network of its own; `--set uplink` is that alone.
   help
         Prints this text.
 ";

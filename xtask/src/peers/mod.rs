@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 use crate::Passed;
 use crate::peers::cases::{Group, Program, Run};
-use crate::peers::data::{Set, Spec};
+use crate::peers::data::{L, M, S, Set, Spec, UPLINK};
 use crate::peers::ours::Ours;
 use crate::peers::site::{Round, Site, Task, settle};
 use crate::peers::table::{Report, Row};
@@ -45,22 +45,22 @@ const FEW_FILES: usize = 1_000;
 const SPARE: u64 = 5_000_000_000;
 
 /// What to run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Options {
     sets: Vec<&'static Spec>,
     rounds: usize,
     uplink: bool,
+    only_uplink: bool,
     json: Option<PathBuf>,
     markdown: Option<PathBuf>,
 }
 
 impl Options {
     pub(crate) fn parse(mut args: Parser) -> Result<Self> {
-        let mut options =
-            Self { sets: Vec::new(), rounds: ROUNDS, uplink: false, json: None, markdown: None };
+        let mut options = Self { rounds: ROUNDS, ..Self::default() };
         while let Some(arg) = args.next()? {
             match arg {
-                Arg::Long("set") => options.sets.push(named_set(&args.value()?.string()?)?),
+                Arg::Long("set") => options.add_set(&args.value()?.string()?)?,
                 Arg::Long("rounds") => options.rounds = rounds(args.value()?.parse()?)?,
                 Arg::Long("uplink") => options.uplink = true,
                 Arg::Long("json") => options.json = Some(args.value()?.into()),
@@ -88,10 +88,23 @@ impl Options {
         self.publish(&report)
     }
 
-    /// Those that were asked for; without `--uplink` or `--set`, all.
+    fn add_set(&mut self, name: &str) -> Result<()> {
+        if name == UPLINK.name {
+            self.only_uplink = self.sets.is_empty();
+            self.uplink = true;
+            return Ok(());
+        }
+        let found = [&S, &M, &L].into_iter().find(|spec| spec.name == name);
+        self.sets.push(found.ok_or_else(|| {
+            lexopt::Error::from(format!("there is no set {name:?}: S, M, L and uplink are"))
+        })?);
+        Ok(())
+    }
+
+    /// Those that were asked for, or all.
     fn chosen_sets(&self) -> Vec<&'static Spec> {
-        if self.sets.is_empty() && !self.uplink {
-            return vec![&data::S, &data::L, &data::M];
+        if self.sets.is_empty() && !self.only_uplink {
+            return vec![&S, &L, &M];
         }
         self.sets.clone()
     }
@@ -108,11 +121,6 @@ impl Options {
         }
         Ok(true)
     }
-}
-
-fn named_set(name: &str) -> Result<&'static Spec> {
-    let found = [&data::S, &data::M, &data::L].into_iter().find(|spec| spec.name == name);
-    found.ok_or_else(|| lexopt::Error::from(format!("there is no set {name:?}")).into())
 }
 
 fn rounds(number: usize) -> Result<usize> {
@@ -282,7 +290,9 @@ mod tests {
         assert_eq!(names(&[]), ["S", "L", "M"]);
         assert_eq!(names(&["--set", "M"]), ["M"]);
         assert_eq!(names(&["--uplink", "--set=S", "--set=M"]), ["S", "M"]);
-        assert!(names(&["--uplink"]).is_empty());
+        assert_eq!(names(&["--uplink"]), ["S", "L", "M"]);
+        assert!(names(&["--set=uplink"]).is_empty());
+        assert_eq!(names(&["--set=uplink", "--set=L"]), ["L"]);
     }
 
     #[test]

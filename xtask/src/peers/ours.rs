@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::peers::data::DROPPED;
 use crate::peers::measure::{Output, Process, Sample, Usage};
 use crate::peers::site::{LIMIT, Place, Round, Task, finish_all, settle};
-use crate::process::{read, run};
+use crate::process::{read_quietly, run};
 use crate::workspace::Workspace;
 
 /// The program ends itself before we have to.
@@ -35,7 +35,7 @@ impl Ours {
         let program = workspace.target.join("release/liverysync");
         let mut help = Command::new(&program);
         help.args(["client", "--help"]).stderr(Stdio::null());
-        let has_state = read(help)?.contains("--state");
+        let has_state = read_quietly(help)?.contains("--state");
         Ok(Self { program, has_state })
     }
 
@@ -132,7 +132,7 @@ impl<'a> League<'a> {
     }
 
     fn wait_until_in_step(&mut self) -> Result<()> {
-        let files = self.task.set.spec.files().len();
+        let files = self.task.files();
         self.server.line_where(LIMIT, |line| in_step_with(line, files))?;
         self.source.ensure_runs()
     }
@@ -159,7 +159,7 @@ impl<'a> League<'a> {
         let mut command = self.ours.client(&task.site.others, task, self.port, target);
         command.arg("--json");
         let mut staying = Process::start("staying", command, task.room, Output::Lines)?;
-        let files = task.set.spec.files().len();
+        let files = task.files();
         staying.line_where(LIMIT, |line| in_step_with(line, files))?;
         settle()?;
         let mut awaited: BTreeSet<_> = DROPPED.files().into_iter().map(|(name, _)| name).collect();

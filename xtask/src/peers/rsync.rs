@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::peers::measure::{Output, Process, Sample};
 use crate::peers::site::{Place, Round, Site, Task, finish_all, settle};
-use crate::process::{poll, read};
+use crate::process::{poll, read, read_quietly};
 
 /// For what takes no time by itself.
 const SHORT: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ const OWN_PORT: u16 = 8730;
 pub(crate) fn version() -> Result<String> {
     let mut command = Command::new("rsync");
     command.arg("--version").stderr(Stdio::null());
-    let text = read(command)?;
+    let text = read_quietly(command)?;
     Ok(text.split_whitespace().nth(2).context("rsync tells no version")?.to_owned())
 }
 

@@ -89,6 +89,11 @@ pub(crate) struct Task<'a> {
 }
 
 impl Task<'_> {
+    /// How many files the set has.
+    pub(crate) fn files(&self) -> usize {
+        self.set.spec.files().len()
+    }
+
     /// An error if a target has not got the set.
     pub(crate) fn check(&self, target: &Path) -> Result<()> {
         let checked =
