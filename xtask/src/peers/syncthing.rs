@@ -164,7 +164,8 @@ impl<'a> Instance<'a> {
         fs::write(home.state.join("config.xml"), home.configuration(homes))?;
         let mut command = Place::Here.command("syncthing", task.room);
         command.args(["serve", "--no-browser", "--no-restart", "--no-upgrade", "--home"]);
-        command.arg(&home.state);
+        // Without a second process that would start it again, and outlive a failure here.
+        command.arg(&home.state).env("STMONITORED", "yes");
         let process = Process::start(&home.name, command, task.room, Output::Log)?;
         let mut instance = Self { home, process };
         instance.wait_until(|instance| Ok(instance.ask("GET", "system/ping", "").is_ok()))?;
