@@ -41,6 +41,9 @@ const MOST_ROUNDS: usize = 100;
 /// stay until the end.
 const FEW_FILES: usize = 1_000;
 
+/// How the names of folders begin that are removed again.
+const RUN: &str = "run-";
+
 /// What has to stay free on the disk, for others.
 const SPARE: u64 = 5_000_000_000;
 
@@ -130,6 +133,17 @@ fn rounds(number: usize) -> Result<usize> {
     Err(lexopt::Error::from(format!("--rounds is from 1 to {MOST_ROUNDS}")).into())
 }
 
+/// Folders of a run that was killed. Only whoever holds the lock may do this.
+fn remove_leftovers(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(RUN) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// What all runs share.
 struct Bench {
     /// The folder for data sets and runs, which is ours alone while this lives.
@@ -151,6 +165,7 @@ impl Bench {
         fs::create_dir_all(folder.join("data"))?;
         let lock = File::create(folder.join("lock"))?;
         lock.try_lock().context("is `cargo xtask peers` running already?")?;
+        remove_leftovers(&folder)?;
         Ok(Self {
             folder,
             _lock: lock,
@@ -164,7 +179,7 @@ impl Bench {
     }
 
     fn new_folder(&self) -> Result<TempDir> {
-        Ok(tempfile::Builder::new().prefix("run-").tempdir_in(&self.folder)?)
+        Ok(tempfile::Builder::new().prefix(RUN).tempdir_in(&self.folder)?)
     }
 
     fn limits(&self) -> Result<Vec<(String, String)>> {
@@ -293,6 +308,18 @@ mod tests {
         assert_eq!(names(&["--uplink"]), ["S", "L", "M"]);
         assert!(names(&["--set=uplink"]).is_empty());
         assert_eq!(names(&["--set=uplink", "--set=L"]), ["L"]);
+    }
+
+    #[test]
+    fn folders_of_a_killed_run_are_removed_and_the_data_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["run-a1/0-rsync-1", "data/S"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("lock"), "").unwrap();
+        remove_leftovers(folder.path()).unwrap();
+        assert!(!folder.path().join("run-a1").exists());
+        assert!(folder.path().join("data/S").exists() && folder.path().join("lock").exists());
     }
 
     #[test]

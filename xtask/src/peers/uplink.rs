@@ -1,7 +1,8 @@
 //! A home with a slow way up: two network namespaces, and a link between them.
 //!
 //! The namespaces have no names. Each lives as long as a process of ours in it, and that ends when its standard input is
-//! closed: so nothing stays behind, however this tool ends. The machine's own network is not touched.
+//! closed and the programs under measurement have ended: so even Ctrl-C leaves nothing behind. The machine's own network
+//! is not touched.
 
 use std::process::{Child, Command, Stdio};
 use std::thread;
