@@ -10,6 +10,7 @@ mod dist;
 mod embedding;
 mod ffi;
 mod folder;
+mod peers;
 mod process;
 mod python;
 mod steps;
@@ -37,6 +38,9 @@ cargo xtask SUBCOMMAND
         Python wheel, the C header and both libraries.
   bench [--quick] [FILTER]
         Runs the benchmarks, with --quick in seconds instead of minutes.
+  peers [--set S|M|L|uplink]... [--rounds N] [--uplink] [--json FILE] [--markdown FILE]
+        Measures liverysync beside rsync and syncthing, where they are installed, on the same data.
+        --uplink, as root, adds a slow uplink, in a network of its own; `--set uplink` is that alone.
   help
         Prints this text.
 ";
@@ -69,6 +73,9 @@ fn run(mut args: Parser) -> Result<Passed> {
         }
         Some(Arg::Value(name)) if name == "bench" => {
             bench::Options::parse(args)?.run(&Workspace::find()?)
+        }
+        Some(Arg::Value(name)) if name == "peers" => {
+            peers::Options::parse(args)?.run(&Workspace::find()?)
         }
         Some(Arg::Value(name)) if name == "dist" => dist::run_command(args, &Workspace::find()?),
         Some(Arg::Value(name)) if name == "help" => print_help(),

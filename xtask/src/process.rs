@@ -38,13 +38,16 @@ pub(crate) fn run_watched(mut command: Command, mut look: impl FnMut(&str)) -> R
     Ok(child.wait()?)
 }
 
-/// The standard output of a short program that has to succeed.
+/// The standard output of a short program that has to succeed. Its errors are shown.
 pub(crate) fn read(mut command: Command) -> Result<String> {
+    command.stderr(Stdio::inherit());
+    read_quietly(command)
+}
+
+/// The same for a program whose standard error is of no interest, or goes elsewhere.
+pub(crate) fn read_quietly(mut command: Command) -> Result<String> {
     let line = typed(&command);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot run `{line}`"))?;
+    let output = command.output().with_context(|| format!("cannot run `{line}`"))?;
     ensure!(output.status.success(), "`{line}` ended with {}", output.status);
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -1,0 +1,332 @@
+//! `cargo xtask peers`: ours beside rsync and syncthing, on the same data, in turn.
+//!
+//! Nothing is installed: what is not there is left out and said. Nothing but loopback, or a network of our own, is used.
+
+mod cases;
+mod data;
+mod machine;
+mod measure;
+mod ours;
+mod rsync;
+mod site;
+mod syncthing;
+mod table;
+mod uplink;
+
+use std::cell::{Cell, RefCell};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use lexopt::{Arg, Parser, ValueExt as _};
+use tempfile::TempDir;
+
+use crate::Passed;
+use crate::peers::cases::{Group, Program, Run};
+use crate::peers::data::{L, M, S, Set, Spec, UPLINK};
+use crate::peers::ours::Ours;
+use crate::peers::site::{Round, Site, Task, settle};
+use crate::peers::table::{Report, Row};
+use crate::process::read;
+use crate::workspace::Workspace;
+
+/// What a run without `--rounds` takes.
+const ROUNDS: usize = 5;
+
+/// More makes no figure better.
+const MOST_ROUNDS: usize = 100;
+
+/// The folders of a set with fewer files are removed after its group. Removing more would slow the next run, so they
+/// stay until the end.
+const FEW_FILES: usize = 1_000;
+
+/// How the names of folders begin that are removed again.
+const RUN: &str = "run-";
+
+/// What has to stay free on the disk, for others.
+const SPARE: u64 = 5_000_000_000;
+
+/// What to run.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    sets: Vec<&'static Spec>,
+    rounds: usize,
+    uplink: bool,
+    only_uplink: bool,
+    json: Option<PathBuf>,
+    markdown: Option<PathBuf>,
+}
+
+impl Options {
+    pub(crate) fn parse(mut args: Parser) -> Result<Self> {
+        let mut options = Self { rounds: ROUNDS, ..Self::default() };
+        while let Some(arg) = args.next()? {
+            match arg {
+                Arg::Long("set") => options.add_set(&args.value()?.string()?)?,
+                Arg::Long("rounds") => options.rounds = rounds(args.value()?.parse()?)?,
+                Arg::Long("uplink") => options.uplink = true,
+                Arg::Long("json") => options.json = Some(args.value()?.into()),
+                Arg::Long("markdown") => options.markdown = Some(args.value()?.into()),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(options)
+    }
+
+    pub(crate) fn run(&self, workspace: &Workspace) -> Result<Passed> {
+        if self.uplink {
+            ensure!(rsync::runs_as_root()?, "--uplink makes a network of its own: run it as root");
+        }
+        let bench = Bench::new(workspace, self.rounds)?;
+        let mut report = Report { limits: bench.limits()?, ..Report::default() };
+        for group in cases::loopback(&self.chosen_sets()) {
+            report.rows.extend(bench.group(&group, &Site::loopback())?);
+        }
+        if self.uplink {
+            let network = uplink::Network::new()?;
+            report.rows.extend(bench.group(&cases::uplink(), &network.site())?);
+        }
+        report.conditions = bench.conditions(workspace);
+        self.publish(&report)
+    }
+
+    fn add_set(&mut self, name: &str) -> Result<()> {
+        if name == UPLINK.name {
+            self.only_uplink = self.sets.is_empty();
+            self.uplink = true;
+            return Ok(());
+        }
+        let found = [&S, &M, &L].into_iter().find(|spec| spec.name == name);
+        self.sets.push(found.ok_or_else(|| {
+            lexopt::Error::from(format!("there is no set {name:?}: S, M, L and uplink are"))
+        })?);
+        Ok(())
+    }
+
+    /// Those that were asked for, or all.
+    fn chosen_sets(&self) -> Vec<&'static Spec> {
+        if self.sets.is_empty() && !self.only_uplink {
+            return vec![&S, &L, &M];
+        }
+        self.sets.clone()
+    }
+
+    fn publish(&self, report: &Report) -> Result<Passed> {
+        print!("{}", report.text());
+        if let Some(file) = &self.json {
+            fs::write(file, format!("{:#}\n", report.json()))
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        if let Some(file) = &self.markdown {
+            fs::write(file, report.markdown())
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(true)
+    }
+}
+
+fn rounds(number: usize) -> Result<usize> {
+    if (1..=MOST_ROUNDS).contains(&number) {
+        return Ok(number);
+    }
+    Err(lexopt::Error::from(format!("--rounds is from 1 to {MOST_ROUNDS}")).into())
+}
+
+/// Folders of a run that was killed. Only whoever holds the lock may do this.
+fn remove_leftovers(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(RUN) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// What all runs share.
+struct Bench {
+    /// The folder for data sets and runs, which is ours alone while this lives.
+    folder: PathBuf,
+    _lock: File,
+    rounds: usize,
+    ours: Ours,
+    rsync: Result<String, String>,
+    syncthing: Result<String, String>,
+    /// Folders that go at the end.
+    kept: RefCell<Vec<TempDir>>,
+    /// The largest part of all cores that others used just before a run.
+    others: Cell<f64>,
+}
+
+impl Bench {
+    fn new(workspace: &Workspace, rounds: usize) -> Result<Self> {
+        let folder = workspace.target.join("peers");
+        fs::create_dir_all(folder.join("data"))?;
+        let lock = File::create(folder.join("lock"))?;
+        lock.try_lock().context("is `cargo xtask peers` running already?")?;
+        remove_leftovers(&folder)?;
+        Ok(Self {
+            folder,
+            _lock: lock,
+            rounds,
+            ours: Ours::build(workspace)?,
+            rsync: rsync::version().map_err(|_| "not present".to_owned()),
+            syncthing: syncthing::version().map_err(|_| "not present".to_owned()),
+            kept: RefCell::default(),
+            others: Cell::default(),
+        })
+    }
+
+    fn new_folder(&self) -> Result<TempDir> {
+        Ok(tempfile::Builder::new().prefix(RUN).tempdir_in(&self.folder)?)
+    }
+
+    fn limits(&self) -> Result<Vec<(String, String)>> {
+        let folder = self.new_folder()?;
+        settle()?;
+        machine::wait_for_quiet()?;
+        machine::limits(folder.path())
+    }
+
+    fn conditions(&self, workspace: &Workspace) -> Vec<(String, String)> {
+        let mut list = machine::conditions(workspace, &self.folder);
+        let mut add = |key: &str, value: String| list.push((key.to_owned(), value));
+        let version = |found: &Result<String, String>| found.clone().unwrap_or_else(|why| why);
+        add("rsync", version(&self.rsync));
+        add("syncthing", version(&self.syncthing));
+        add("rounds", format!("{}, the programs in turn; medians", self.rounds));
+        add(
+            "used by others before a run",
+            format!("at most {:.0} % of all cores", self.others.get() * 100.0),
+        );
+        if let Some(peak) = machine::own_peak() {
+            add(
+                "least peak that can be seen",
+                format!("{:.0} MB, of the tool itself", peak as f64 / 1e6),
+            );
+        }
+        list
+    }
+
+    /// Runs all of a group in turn, as often as there are rounds.
+    fn group(&self, group: &Group, site: &Site) -> Result<Vec<Row>> {
+        let set = Set::prepare(group.set, &self.folder.join("data"))?;
+        self.ensure_space(group)?;
+        set.warm()?;
+        let folder = self.new_folder()?;
+        let mut results: Vec<Vec<Round>> = vec![Vec::new(); group.runs.len()];
+        for number in 0..self.rounds {
+            for (run, rounds) in group.runs.iter().zip(&mut results) {
+                if self.present(run.program).is_ok() {
+                    let room = folder.path().join(format!("{number}-{}", run.label()));
+                    rounds.push(self.run(run, &set, site, &room, number == 0)?);
+                }
+            }
+        }
+        if group.set.files().len() < FEW_FILES {
+            drop(folder);
+            settle()?;
+        } else {
+            self.kept.borrow_mut().push(folder);
+        }
+        Ok(group.rows(&results, |program| self.present(program)))
+    }
+
+    fn run(&self, run: &Run, set: &Set, site: &Site, room: &Path, bytes: bool) -> Result<Round> {
+        fs::create_dir(room)?;
+        let task = Task {
+            set,
+            targets: run.targets,
+            again: run.again.is_some(),
+            dropped: run.dropped.is_some(),
+            site,
+            room,
+            bytes,
+        };
+        settle()?;
+        if let Some(busy) = machine::wait_for_quiet()? {
+            self.others.set(self.others.get().max(busy));
+        }
+        let round = match run.program {
+            Program::Rsync => rsync::round(&task),
+            Program::Ours => self.ours.round(&task),
+            Program::Syncthing => syncthing::round(&task),
+        }
+        .with_context(|| format!("{} with {}", run.case, run.program.name()))?;
+        println!("{:>8.3} s  {}, {}", round.copy.wall.as_secs_f64(), run.case, run.program.name());
+        Ok(round)
+    }
+
+    /// An error says why a program is left out.
+    fn present(&self, program: Program) -> Result<(), String> {
+        match program {
+            Program::Rsync => self.rsync.clone().map(drop),
+            Program::Ours => Ok(()),
+            Program::Syncthing => self.syncthing.clone().map(drop),
+        }
+    }
+
+    fn ensure_space(&self, group: &Group) -> Result<()> {
+        let copies: usize = group.runs.iter().map(|run| run.targets + 1).sum();
+        let needed = group.set.bytes * (copies * self.rounds) as u64 + SPARE;
+        let mut df = Command::new("df");
+        df.args(["-B1", "--output=avail"]).arg(&self.folder);
+        let text = read(df)?;
+        let free: u64 = text
+            .lines()
+            .nth(1)
+            .and_then(|line| line.trim().parse().ok())
+            .context("`df` does not say how much is free")?;
+        ensure!(
+            free > needed,
+            "{} runs need {:.0} GB and {:.0} GB are free: use fewer --rounds",
+            group.set.name,
+            needed as f64 / 1e9,
+            free as f64 / 1e9
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Options> {
+        Options::parse(Parser::from_args(args))
+    }
+
+    #[test]
+    fn all_sets_are_run_unless_some_are_named() {
+        let names = |args: &[&str]| -> Vec<_> {
+            parse(args).unwrap().chosen_sets().iter().map(|spec| spec.name).collect()
+        };
+        assert_eq!(names(&[]), ["S", "L", "M"]);
+        assert_eq!(names(&["--set", "M"]), ["M"]);
+        assert_eq!(names(&["--uplink", "--set=S", "--set=M"]), ["S", "M"]);
+        assert_eq!(names(&["--uplink"]), ["S", "L", "M"]);
+        assert!(names(&["--set=uplink"]).is_empty());
+        assert_eq!(names(&["--set=uplink", "--set=L"]), ["L"]);
+    }
+
+    #[test]
+    fn folders_of_a_killed_run_are_removed_and_the_data_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["run-a1/0-rsync-1", "data/S"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("lock"), "").unwrap();
+        remove_leftovers(folder.path()).unwrap();
+        assert!(!folder.path().join("run-a1").exists());
+        assert!(folder.path().join("data/S").exists() && folder.path().join("lock").exists());
+    }
+
+    #[test]
+    fn what_does_not_exist_is_refused() {
+        for args in [&["--set", "X"][..], &["--rounds", "0"], &["--rounds=101"], &["--fast"]] {
+            assert!(parse(args).unwrap_err().is::<lexopt::Error>(), "{args:?}");
+        }
+        assert_eq!(parse(&["--rounds", "3"]).unwrap().rounds, 3);
+    }
+}

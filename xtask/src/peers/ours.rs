@@ -1,0 +1,209 @@
+//! Ours, as people run it: a server, a source that stays, and targets that end as soon as they are in step.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::peers::data::DROPPED;
+use crate::peers::measure::{Output, Process, Sample, Usage};
+use crate::peers::site::{LIMIT, Place, Round, Task, finish_all, settle};
+use crate::process::{read_quietly, run};
+use crate::workspace::Workspace;
+
+/// The program ends itself before we have to.
+const TIMEOUT: &str = "--timeout=240";
+
+/// So many thousandths of the set may have left the source before the targets come.
+const UPLOADED_BEFORE: u64 = 20;
+
+/// The program, and what it knows.
+#[derive(Debug)]
+pub(crate) struct Ours {
+    program: PathBuf,
+    /// Whether a client can be told where its state lies.
+    has_state: bool,
+}
+
+impl Ours {
+    pub(crate) fn build(workspace: &Workspace) -> Result<Self> {
+        run(workspace.cargo("build --release --package liverysync-cli"))?;
+        let program = workspace.target.join("release/liverysync");
+        let mut help = Command::new(&program);
+        help.args(["client", "--help"]).stderr(Stdio::null());
+        let has_state = read_quietly(help)?.contains("--state");
+        Ok(Self { program, has_state })
+    }
+
+    pub(crate) fn round(&self, task: &Task<'_>) -> Result<Round> {
+        let source = task.room.join("source");
+        task.set.link_to(&source)?;
+        let targets: Vec<PathBuf> =
+            (0..task.targets).map(|number| task.room.join(format!("target{number}"))).collect();
+        for target in &targets {
+            fs::create_dir(target)?;
+        }
+        let copy = self.copy(task, &targets)?;
+        let (mut again, mut dropped) = (None, None);
+        if task.again || task.dropped {
+            let mut league = League::start(self, task)?;
+            if task.again {
+                settle()?;
+                again = Some(league.sync(&targets, "again")?);
+            }
+            if task.dropped {
+                settle()?;
+                dropped = Some(league.drop_a_livery(&targets[0])?);
+            }
+            league.end()?;
+        }
+        Ok(Round { copy, again, dropped })
+    }
+
+    fn copy(&self, task: &Task<'_>, targets: &[PathBuf]) -> Result<Sample> {
+        let start = task.site.uploaded(task.room)?;
+        let mut league = League::start(self, task)?;
+        settle()?;
+        let before = task.site.uploaded(task.room)?;
+        if let Some((start, before)) = start.zip(before) {
+            ensure!(
+                before - start < task.set.spec.bytes * UPLOADED_BEFORE / 1_000,
+                "{} bytes had left the source before the targets came: \
+                 this has to be measured from the source's start",
+                before - start
+            );
+        }
+        let mut sample = league.sync(targets, "copy")?;
+        sample.uploaded =
+            before.zip(task.site.uploaded(task.room)?).map(|(before, after)| after - before);
+        for target in targets {
+            task.check(target)?;
+        }
+        let (source, server) = league.end()?;
+        Ok(Sample { source: Some(source), server: Some(server), ..sample })
+    }
+
+    fn server(&self, task: &Task<'_>) -> Command {
+        let mut command = task.site.others.command(&self.program, task.room);
+        command.args(["server", "--port=0", "--json", "--host", task.site.server_address]);
+        command.arg("--data").arg(task.room.join("data"));
+        command
+    }
+
+    fn client(&self, place: &Place, task: &Task<'_>, port: u16, folder: &Path) -> Command {
+        let name = folder.file_name().unwrap_or_default();
+        let mut command = place.command(&self.program, task.room);
+        command.args(["client", "--host", task.site.server_address]);
+        command.arg(format!("--port={port}")).arg("--name").arg(name);
+        command.arg("--liveries").arg(folder);
+        if self.has_state {
+            command.arg("--state").arg(task.room.join("state").join(name));
+        }
+        command
+    }
+}
+
+/// A server and a source that are in step.
+struct League<'a> {
+    ours: &'a Ours,
+    task: &'a Task<'a>,
+    port: u16,
+    source: Process,
+    server: Process,
+}
+
+impl<'a> League<'a> {
+    fn start(ours: &'a Ours, task: &'a Task<'a>) -> Result<Self> {
+        let mut server = Process::start("server", ours.server(task), task.room, Output::Lines)?;
+        let (_, port) = server.line_where(LIMIT, |line| {
+            event(line, "listening").and_then(|line| line["port"].as_u64())
+        })?;
+        let port = port.try_into().context("a port has 16 bits")?;
+        let folder = task.room.join("source");
+        let source = ours.client(&task.site.source, task, port, &folder);
+        let source = Process::start("source", source, task.room, Output::Log)?;
+        let mut league = Self { ours, task, port, source, server };
+        league.wait_until_in_step()?;
+        Ok(league)
+    }
+
+    fn wait_until_in_step(&mut self) -> Result<()> {
+        let files = self.task.files();
+        self.server.line_where(LIMIT, |line| in_step_with(line, files))?;
+        self.source.ensure_runs()
+    }
+
+    /// All targets at once, each until it is in step and has ended.
+    fn sync(&mut self, targets: &[PathBuf], name: &str) -> Result<Sample> {
+        let mut running = Vec::new();
+        for (number, target) in targets.iter().enumerate() {
+            let task = self.task;
+            let mut command = self.ours.client(&task.site.others, task, self.port, target);
+            command.args(["--once", TIMEOUT]);
+            let name = format!("{name}{number}");
+            running.push(Process::start(&name, command, task.room, Output::Log)?);
+        }
+        let (wall, usage) = finish_all(&mut running)?;
+        self.server.ensure_runs()?;
+        self.source.ensure_runs()?;
+        Ok(Sample { targets: Some(usage), ..Sample::of(wall) })
+    }
+
+    /// From before the first byte of a new livery is written until its last file is installed at the target.
+    fn drop_a_livery(&mut self, target: &Path) -> Result<Sample> {
+        let task = self.task;
+        let mut command = self.ours.client(&task.site.others, task, self.port, target);
+        command.arg("--json");
+        let mut staying = Process::start("staying", command, task.room, Output::Lines)?;
+        let files = task.files();
+        staying.line_where(LIMIT, |line| in_step_with(line, files))?;
+        settle()?;
+        let mut awaited: BTreeSet<_> = DROPPED.files().into_iter().map(|(name, _)| name).collect();
+        let began = Instant::now();
+        DROPPED.write(&task.room.join("source"))?;
+        let (at, ()) = staying.line_where(LIMIT, |line| {
+            let path = event(line, "installed")?["path"].as_str()?.to_owned();
+            awaited.remove(&path);
+            awaited.is_empty().then_some(())
+        })?;
+        staying.terminate()?;
+        Ok(Sample::of(at.duration_since(began)))
+    }
+
+    /// Ends both in order, and says what the source and the server have used.
+    fn end(mut self) -> Result<(Usage, Usage)> {
+        let source = self.source.terminate()?;
+        Ok((source, self.server.terminate()?))
+    }
+}
+
+/// The line as JSON, if it tells of this event.
+fn event(line: &str, name: &str) -> Option<Value> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    (line["event"] == name).then_some(line)
+}
+
+/// Whether the line says that all is in step, with so many files. Server and clients have the same words for it.
+fn in_step_with(line: &str, files: usize) -> Option<()> {
+    let found = event(line, "in_step")?["files"].as_u64()?;
+    (found == files as u64).then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_known_by_its_name() {
+        let line = r#"{"event":"in_step","clients":2,"files":7}"#;
+        assert_eq!(event(line, "in_step").unwrap()["files"], 7);
+        assert!(event(line, "listening").is_none());
+        assert!(event("no JSON", "in_step").is_none());
+        assert!(in_step_with(line, 7).is_some());
+        assert!(in_step_with(line, 8).is_none());
+    }
+}
