@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::peers::data::Set;
 use crate::peers::measure::{Process, Sample, Usage};
+use crate::process::isolate;
 use crate::process::read;
-use crate::windows::isolate;
 
 /// Far more than any contender takes here.
 pub(crate) const LIMIT: Duration = Duration::from_secs(300);
