@@ -831,7 +831,7 @@ typedef struct liverysync_sync_report {
     size_t size;
     /**
      * The report as a JSON object, as docs/json.md describes it: with the paths of `conflicts`. It stays valid until
-     * this thread calls liverysync_client_sync() on this client again, or the client is freed.
+     * this thread calls liverysync_client_sync() again, on any client, or ends.
      */
     const char *json;
     /**

@@ -1,11 +1,9 @@
 //! A driver's client.
 
 use std::{
-    collections::HashMap,
+    cell::RefCell,
     ffi::{CString, c_char, c_void},
     path::PathBuf,
-    sync::{Mutex, PoisonError},
-    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -33,8 +31,11 @@ use crate::{
 pub struct Client {
     client: client::Client,
     host: Host<Events<CoreEvent>>,
-    /// The last report of each thread.
-    reports: Mutex<HashMap<ThreadId, CString>>,
+}
+
+thread_local! {
+    /// The last report of this thread, of whichever client.
+    static REPORT: RefCell<CString> = RefCell::default();
 }
 
 /// What a client needs to know. Zero and NULL mean the default.
@@ -157,7 +158,7 @@ pub struct SyncReport {
     /// sizeof(liverysync_sync_report).
     pub size: usize,
     /// The report as a JSON object, as docs/json.md describes it: with the paths of `conflicts`. It stays valid until
-    /// this thread calls liverysync_client_sync() on this client again, or the client is freed.
+    /// this thread calls liverysync_client_sync() again, on any client, or ends.
     pub json: *const c_char,
     /// Number of files that this PC shares and holds.
     pub files: u64,
@@ -206,15 +207,21 @@ impl Client {
             };
             Failure::new(code, error)
         })?;
+        if !out.is_wanted() {
+            return Ok(());
+        }
         let json = serde_json::to_string(&report)
             .map_err(|error| Failure::new(ResultCode::Failed, error))?;
-        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        let json = text::owned(&json);
-        let pointer = json.as_ptr();
-        reports.insert(thread::current().id(), json);
+        let keep = |last: &RefCell<CString>| {
+            *last.borrow_mut() = text::owned(&json);
+            last.borrow().as_ptr()
+        };
+        let json = REPORT.try_with(keep).map_err(|_| {
+            Failure::new(ResultCode::Failed, "this thread is ending and can keep no report")
+        })?;
         out.set(&SyncReport {
             size: size_of::<SyncReport>(),
-            json: pointer,
+            json,
             files: report.files as u64,
             bytes: report.bytes,
             received_files: report.received_files,
@@ -254,7 +261,7 @@ pub unsafe extern "C" fn liverysync_client_new(
         let client = client::Client::new(options);
         // The shell's tasks wait most of the time; files are read and written by threads of their own.
         let host = Host::new("client", Some(2), || client.events())?;
-        out.hand_over(Client { client, host, reports: Mutex::default() });
+        out.hand_over(Client { client, host });
         Ok(())
     })
 }
@@ -290,7 +297,7 @@ pub unsafe extern "C" fn liverysync_client_set_callback(
 pub unsafe extern "C" fn liverysync_client_start(client: *mut Client) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a client.
-        let Client { client, host, .. } = unsafe { ptr::get(client, "client") }?;
+        let Client { client, host } = unsafe { ptr::get(client, "client") }?;
         host.guard(|| {
             host.start(|| {
                 client.start().map_err(|error| {
@@ -366,7 +373,7 @@ pub unsafe extern "C" fn liverysync_client_next_event(
 pub unsafe extern "C" fn liverysync_client_stop(client: *mut Client) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a client.
-        let Client { client, host, .. } = unsafe { ptr::get(client, "client") }?;
+        let Client { client, host } = unsafe { ptr::get(client, "client") }?;
         host.guard(|| host.stop(client.stop()))
     })
 }
@@ -379,7 +386,7 @@ pub unsafe extern "C" fn liverysync_client_stop(client: *mut Client) -> ResultCo
 pub unsafe extern "C" fn liverysync_client_free(client: *mut Client) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: NULL or a client.
-        let Some(Client { client: inner, host, .. }) = (unsafe { client.as_ref() }) else {
+        let Some(Client { client: inner, host }) = (unsafe { client.as_ref() }) else {
             return Ok(());
         };
         host.refuse_in_callback()?;

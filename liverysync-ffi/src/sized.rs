@@ -142,6 +142,11 @@ impl<T: Growing> OutSized<T> {
         unsafe { Self::new(pointer) }
     }
 
+    /// Whether it is written anywhere.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        !self.out.is_null()
+    }
+
     /// Writes the struct, but for its `size`, as far as the caller knows it.
     pub(crate) fn set(self, value: &T) {
         const SIZE: usize = size_of::<usize>();

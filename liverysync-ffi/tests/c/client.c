@@ -292,6 +292,25 @@ static void *read_elsewhere(void *argument)
     return NULL;
 }
 
+static void a_report_belongs_to_the_thread_that_synced(void)
+{
+    const char *folder = new_folder();
+    put_file(folder, "#2/decals.png", "a");
+    liverysync_server *server = start_server();
+    liverysync_client *client = start_client(liverysync_server_port(server), folder, "Aoi");
+    liverysync_sync_report report = {.size = sizeof report};
+    CHECK_OK(liverysync_client_sync(client, PATIENCE_MS, &report));
+    waiting sync = {client, LIVERYSYNC_RESULT_FAILED};
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, sync_elsewhere, &sync) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK_OK(sync.result);
+    CHECK_OK(liverysync_client_free(client));
+    /* Neither another thread's sync nor the end of the client takes it away. */
+    CHECK(strstr(report.json, "\"conflicts\":[]"));
+    CHECK_OK(liverysync_server_free(server));
+}
+
 static void stopping_ends_what_other_threads_wait_for(void)
 {
     liverysync_client *client = start_client(unused_port(), new_folder(), "Aoi");
@@ -472,6 +491,7 @@ const test client_tests[] = {
      a_folder_that_cannot_be_used_is_a_failure_that_can_be_mended},
     {"client::waiting_in_vain_ends", waiting_in_vain_ends},
     {"client::no_event_is_no_failure", no_event_is_no_failure},
+    {"client::a_report_belongs_to_the_thread_that_synced", a_report_belongs_to_the_thread_that_synced},
     {"client::stopping_ends_what_other_threads_wait_for", stopping_ends_what_other_threads_wait_for},
     {"client::a_callback_is_told_everything_on_one_thread", a_callback_is_told_everything_on_one_thread},
     {"client::stop_waits_for_the_callback", stop_waits_for_the_callback},
