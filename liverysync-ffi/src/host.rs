@@ -159,12 +159,13 @@ impl<S: Stream> Host<S> {
         userdata: *mut c_void,
     ) -> Result<(), Failure> {
         self.refuse_in_callback()?;
-        let mut reader = self.reader()?;
+        // A start is over or has not begun, so who has the reader now has it for a moment only.
+        let _no_start = lock(&self.teller);
         if self.started.load(Ordering::Acquire) || self.stopped.load(Ordering::Acquire) {
             let text = format!("the callback must be set before the {} is started", self.name);
             return Err(Failure::new(ResultCode::Started, text));
         }
-        reader.callback = function.map(|function| Callback { function, userdata });
+        lock(&self.reader).callback = function.map(|function| Callback { function, userdata });
         Ok(())
     }
 
@@ -173,15 +174,19 @@ impl<S: Stream> Host<S> {
         self.refuse_in_callback()?;
         // Held to the end: whoever stops meanwhile must find the thread.
         let mut telling = lock(&self.teller);
-        let mut reader = self.reader()?;
         if self.stopped.load(Ordering::Acquire) {
             let text = format!("the {} was stopped; make a new one", self.name);
             return Err(Failure::new(ResultCode::Stopped, text));
         }
+        if self.started.load(Ordering::Acquire) {
+            let text = format!("the {} was started before; make a new one", self.name);
+            return Err(Failure::new(ResultCode::Started, text));
+        }
+        // Nobody waits for an event of what was not started: this takes a moment at most.
+        let mut reader = lock(&self.reader);
         let runtime = self.runtime()?;
         let _inside = runtime.enter();
         start()?;
-        self.started.store(true, Ordering::Release);
         if let Some(callback) = reader.callback
             && let Some(stream) = reader.stream.take()
         {
@@ -198,19 +203,23 @@ impl<S: Stream> Host<S> {
                 .map_err(|error| Failure::new(ResultCode::System, error))?;
             *telling = Some(thread);
         }
+        // From here on others ask for events.
+        drop(reader);
+        self.started.store(true, Ordering::Release);
         Ok(())
     }
 
     /// Waits for the next event.
     pub(crate) fn next_event(&self, wait_ms: u32, out: OutSized<Event>) -> Result<(), Failure> {
         self.refuse_in_callback()?;
+        // Before the reader is taken: a start needs it.
+        if !self.started.load(Ordering::Acquire) {
+            self.refuse_unless_running()?;
+        }
         let mut reader = self.reader()?;
         if reader.callback.is_some() {
             let text = "the events go to the callback";
             return Err(Failure::new(ResultCode::EventsTaken, text));
-        }
-        if !self.started.load(Ordering::Acquire) {
-            self.refuse_unless_running()?;
         }
         let runtime = self.runtime()?;
         let Some(stream) = &mut reader.stream else {
@@ -262,6 +271,7 @@ impl<S: Stream> Host<S> {
         Arc::as_ptr(&self.health).cast()
     }
 
+    /// The reader, for as long as an event is waited for.
     fn reader(&self) -> Result<MutexGuard<'_, Reader<S>>, Failure> {
         match self.reader.try_lock() {
             Ok(reader) => Ok(reader),
@@ -307,6 +317,67 @@ impl<S: Stream> Teller<S> {
         };
         if catch_unwind(AssertUnwindSafe(telling)).is_err() {
             health.give_up();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use livery::core::client::Event as CoreEvent;
+
+    use super::*;
+
+    /// One event, and no more.
+    struct One(Option<CoreEvent>);
+
+    impl Stream for One {
+        async fn next(&mut self) -> Option<Result<Told, Failure>> {
+            self.0.take().map(|event| tell(crate::event::CLIENT, &event))
+        }
+    }
+
+    fn host() -> Host<One> {
+        let event = CoreEvent::ServerError { reason: "it is only a test".to_owned() };
+        Host::new("test", Some(1), || One(Some(event))).unwrap()
+    }
+
+    fn next(host: &Host<One>) -> Result<(), ResultCode> {
+        // SAFETY: integers and pointers, and a kind for which 0 is a value.
+        let mut event: Event = unsafe { std::mem::zeroed() };
+        event.size = size_of::<Event>();
+        // SAFETY: it is there and has its size.
+        let out = unsafe { OutSized::new(&raw mut event) }.unwrap();
+        host.next_event(0, out).map_err(|failure| failure.code)
+    }
+
+    #[test]
+    fn a_start_does_not_mind_who_asks_for_events_too_early() {
+        for round in 0..200 {
+            let mut host = host();
+            thread::scope(|scope| {
+                let asker = scope.spawn(|| {
+                    loop {
+                        match next(&host) {
+                            Err(ResultCode::NotStarted) => {}
+                            other => return other,
+                        }
+                    }
+                });
+                // SAFETY: there is no callback.
+                let set = unsafe { host.set_callback(None, std::ptr::null_mut()) };
+                let started = host.start(|| Ok(()));
+                if started.is_err() {
+                    // Or the other thread would ask for ever.
+                    host.stop(ready(())).unwrap();
+                }
+                let asked = asker.join().unwrap();
+                assert!(set.is_ok() && started.is_ok(), "round {round}: {set:?}, {started:?}");
+                assert_eq!(asked, Ok(()), "round {round}");
+            });
+            host.stop(ready(())).unwrap();
+            host.end();
         }
     }
 }
