@@ -8,6 +8,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -169,8 +170,16 @@ impl<S: Stream> Host<S> {
         Ok(())
     }
 
-    /// Starts what `start` starts, and the callback's thread.
+    /// Starts what `start` starts, and the callback's thread. If it fails, nothing runs.
     pub(crate) fn start(&self, start: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+        self.start_with(thread::Builder::new(), start)
+    }
+
+    fn start_with(
+        &self,
+        thread: thread::Builder,
+        start: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         self.refuse_in_callback()?;
         // Held to the end: whoever stops meanwhile must find the thread.
         let mut telling = lock(&self.teller);
@@ -185,27 +194,40 @@ impl<S: Stream> Host<S> {
         // Nobody waits for an event of what was not started: this takes a moment at most.
         let mut reader = lock(&self.reader);
         let runtime = self.runtime()?;
-        let _inside = runtime.enter();
-        start()?;
-        if let Some(callback) = reader.callback
-            && let Some(stream) = reader.stream.take()
-        {
-            let teller = Teller {
-                runtime: runtime.clone(),
-                health: Arc::clone(&self.health),
-                identity: Identity(self.identity()),
-                callback,
-                stream,
+        // Before the start, so that one who is told of a failure has nothing that runs.
+        let (tell, told) = mpsc::channel::<Teller<S>>();
+        if reader.callback.is_some() {
+            let wait_and_tell = move || {
+                // Nothing comes if the start fails.
+                if let Ok(teller) = told.recv() {
+                    teller.run();
+                }
             };
-            let thread = thread::Builder::new()
-                .name("liverysync-events".to_owned())
-                .spawn(move || teller.run())
-                .map_err(|error| Failure::new(ResultCode::System, error))?;
-            *telling = Some(thread);
+            let spawned = thread.name("liverysync-events".to_owned()).spawn(wait_and_tell);
+            let no_thread =
+                |error| Failure::new(ResultCode::System, format_args!("no threads: {error}"));
+            *telling = Some(spawned.map_err(no_thread)?);
         }
-        // From here on others ask for events.
+        let inside = runtime.enter();
+        if let Err(failure) = start() {
+            drop(tell);
+            if let Some(thread) = telling.take() {
+                let _ended = thread.join();
+            }
+            return Err(failure);
+        }
+        drop(inside);
+        let stream = reader.callback.and_then(|callback| Some((callback, reader.stream.take()?)));
+        // From here on others ask for events, and the callback may have them act.
         drop(reader);
         self.started.store(true, Ordering::Release);
+        if let Some((callback, stream)) = stream {
+            let health = Arc::clone(&self.health);
+            let identity = Identity(self.identity());
+            let runtime = runtime.clone();
+            // The thread waits for it.
+            let _sent = tell.send(Teller { runtime, health, identity, callback, stream });
+        }
         Ok(())
     }
 
@@ -323,7 +345,7 @@ impl<S: Stream> Teller<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::ready;
+    use std::{future::ready, sync::atomic::AtomicUsize};
 
     use livery::core::client::Event as CoreEvent;
 
@@ -350,6 +372,37 @@ mod tests {
         // SAFETY: it is there and has its size.
         let out = unsafe { OutSized::new(&raw mut event) }.unwrap();
         host.next_event(0, out).map_err(|failure| failure.code)
+    }
+
+    unsafe extern "C" fn count(userdata: *mut c_void, _: *const Event) {
+        // SAFETY: it is the test's counter, which outlives the host.
+        unsafe { &*userdata.cast::<AtomicUsize>() }.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn nothing_runs_if_there_is_no_thread_for_the_callback() {
+        let mut host = host();
+        let calls = AtomicUsize::new(0);
+        // SAFETY: the counter lives until the host is stopped.
+        unsafe { host.set_callback(Some(count), (&raw const calls).cast_mut().cast()) }.unwrap();
+        // More than any system has.
+        let thread = thread::Builder::new().stack_size(usize::MAX >> 4);
+        let mut started = false;
+        let failure = host.start_with(thread, || {
+            started = true;
+            Ok(())
+        });
+        assert_eq!(failure.unwrap_err().code, ResultCode::System);
+        assert!(!started && host.refuse_unless_running().is_err());
+        // Nor does a thread stay if the start itself fails.
+        let failure = host.start(|| Err(Failure::null("it")));
+        assert_eq!(failure.unwrap_err().code, ResultCode::NullPointer);
+        assert!(lock(&host.teller).is_none());
+        // Both can be mended.
+        host.start(|| Ok(())).unwrap();
+        host.stop(ready(())).unwrap();
+        host.end();
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
     }
 
     #[test]
