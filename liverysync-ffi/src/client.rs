@@ -21,7 +21,7 @@ use crate::{
     ptr::{self, Out},
     result::ResultCode,
     rules::ScanOptions,
-    sized::{self, Growing, OutSized},
+    sized::{self, Given, Growing, OutSized},
     text,
     union::naming,
 };
@@ -82,10 +82,13 @@ pub struct ClientOptions {
     pub retry_max_ms: u32,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for ClientOptions {
     const NAME: &'static str = "liverysync_client_options";
 }
+
+// SAFETY: it holds only integers and pointers.
+unsafe impl Given for ClientOptions {}
 
 /// The port of a server that says nothing else, as the program has it.
 pub(crate) const PORT: u16 = 9239;
@@ -184,7 +187,7 @@ pub struct SyncReport {
     pub reserved: u32,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and a pointer; there is no other version of it. It is only written.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for SyncReport {
     const NAME: &'static str = "liverysync_sync_report";
 }

@@ -19,7 +19,7 @@ use crate::{
     ptr::{self, Out},
     result::ResultCode,
     rules::ScanOptions,
-    sized::{self, Growing, OutSized},
+    sized::{self, Given, Growing, OutSized},
     text,
     union::{naming, policy},
 };
@@ -57,10 +57,13 @@ pub struct ServerOptions {
     pub policy: u32,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for ServerOptions {
     const NAME: &'static str = "liverysync_server_options";
 }
+
+// SAFETY: it holds only integers and pointers.
+unsafe impl Given for ServerOptions {}
 
 impl ServerOptions {
     /// # Safety
