@@ -76,12 +76,13 @@ enum liverysync_result
      */
     LIVERYSYNC_RESULT_OUT_OF_RANGE = 5,
     /**
-     * The library met a fault of its own and caught it. If the call was made on a client or server, that is
-     * broken now and can only be freed.
+     * The library met a fault of its own in this call and caught it. If the call was made on a client or server,
+     * that is broken now and can only be freed.
      */
     LIVERYSYNC_RESULT_PANIC = 6,
     /**
-     * An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC.
+     * An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC, or its callback's thread met such a
+     * fault.
      */
     LIVERYSYNC_RESULT_BROKEN = 7,
     /**
@@ -113,7 +114,7 @@ enum liverysync_result
      */
     LIVERYSYNC_RESULT_NO_EVENT = 14,
     /**
-     * It has stopped.
+     * It has stopped: it was told to, or a fault of the library between calls has ended it.
      */
     LIVERYSYNC_RESULT_STOPPED = 15,
     /**
