@@ -639,7 +639,8 @@ typedef struct liverysync_client_options {
      */
     const char *state;
     /**
-     * What others call this PC; at most 64 characters are used. Default: `unnamed`.
+     * What others call this PC: 1 to 64 characters, without the blanks around them. Default: the host name, or
+     * `unnamed` if that cannot be one.
      */
     const char *name;
     /**
@@ -654,7 +655,7 @@ typedef struct liverysync_client_options {
      * What stands between a name and the digits of a conflict name, where the server does not say. Default:
      * `__CONFLICT__`.
      */
-    const char *suffix;
+    const char *conflict_suffix;
     /**
      * Largest number of files. Default: 50,000.
      */
@@ -695,6 +696,14 @@ typedef struct liverysync_client_options {
      * Longest wait before connecting again, in milliseconds. Default: 30,000.
      */
     uint32_t retry_max_ms;
+    /**
+     * How long the server may be silent, in milliseconds. Default: 90,000.
+     */
+    uint32_t silence_timeout_ms;
+    /**
+     * How long a session may go without progress, in milliseconds. Default: 150,000.
+     */
+    uint32_t stall_timeout_ms;
 } liverysync_client_options;
 
 /**
@@ -908,7 +917,7 @@ typedef struct liverysync_server_options {
     /**
      * What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
      */
-    const char *suffix;
+    const char *conflict_suffix;
     /**
      * Largest number of files of one client. Default: 50,000.
      */
@@ -918,13 +927,14 @@ typedef struct liverysync_server_options {
      */
     uint64_t max_file_size;
     /**
-     * Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() tells.
+     * Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() tells: 0 is what zeroed
+     * options hold. The program's default, which clients take too, is 9239.
      */
     uint32_t port;
     /**
      * A liverysync_policy: who keeps a name. Default: LIVERYSYNC_POLICY_ESTABLISHED, which is the first to come.
      */
-    uint32_t policy;
+    uint32_t conflict_policy;
 } liverysync_server_options;
 
 #ifdef __cplusplus

@@ -51,7 +51,8 @@ pub struct ClientOptions {
     /// A folder in which it is kept what the files hold, so that the next start reads only those that have changed.
     /// Default: nothing is kept.
     pub state: *const c_char,
-    /// What others call this PC; at most 64 characters are used. Default: `unnamed`.
+    /// What others call this PC: 1 to 64 characters, without the blanks around them. Default: the host name, or
+    /// `unnamed` if that cannot be one.
     pub name: *const c_char,
     /// A label that the server shows, never a credential. Default: `UNKNOWN`.
     pub steam_id: *const c_char,
@@ -59,7 +60,7 @@ pub struct ClientOptions {
     pub extensions: *const c_char,
     /// What stands between a name and the digits of a conflict name, where the server does not say. Default:
     /// `__CONFLICT__`.
-    pub suffix: *const c_char,
+    pub conflict_suffix: *const c_char,
     /// Largest number of files. Default: 50,000.
     pub max_entries: u64,
     /// Largest file, in bytes. Default: 1 TiB.
@@ -80,6 +81,10 @@ pub struct ClientOptions {
     pub retry_first_ms: u32,
     /// Longest wait before connecting again, in milliseconds. Default: 30,000.
     pub retry_max_ms: u32,
+    /// How long the server may be silent, in milliseconds. Default: 90,000.
+    pub silence_timeout_ms: u32,
+    /// How long a session may go without progress, in milliseconds. Default: 150,000.
+    pub stall_timeout_ms: u32,
 }
 
 // SAFETY: `repr(C)`, begins with its size; there is no other version of it.
@@ -120,7 +125,7 @@ impl ClientOptions {
                 ptr::optional_text(self.name, "name")?,
                 ptr::optional_text(self.steam_id, "steam_id")?,
                 scan.rules()?,
-                naming(self.suffix, self.extensions)?,
+                naming(self.conflict_suffix, self.extensions)?,
             )
         };
         if host.is_empty() {
@@ -135,7 +140,7 @@ impl ClientOptions {
         let mut options = client::ClientOptions::new(host, port, liveries);
         options.state = state.map(PathBuf::from);
         options.core = ClientConfig {
-            name: name.unwrap_or("unnamed").to_owned(),
+            name: self::name(name)?,
             steam_id: steam_id.map_or(default.steam_id, str::to_owned),
             rules,
             naming,
@@ -144,10 +149,21 @@ impl ClientOptions {
             rescan: span(self.rescan_ms, default.rescan),
             retry_first: span(self.retry_first_ms, default.retry_first),
             retry_cap: span(self.retry_max_ms, default.retry_cap),
+            silence_timeout: span(self.silence_timeout_ms, default.silence_timeout),
+            stall_timeout: span(self.stall_timeout_ms, default.stall_timeout),
             ..ClientConfig::default()
         };
         Ok(options)
     }
+}
+
+/// What others call this PC: as given, or the host name.
+fn name(given: Option<&str>) -> Result<String, Failure> {
+    let Some(given) = given else {
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        return Ok(ClientConfig::check_name(&host).unwrap_or("unnamed").to_owned());
+    };
+    ClientConfig::check_name(given).map(str::to_owned).map_err(Failure::argument)
 }
 
 pub(crate) fn span(milliseconds: u32, default: Duration) -> Duration {

@@ -128,7 +128,7 @@ layouts! {
         connected: 192,
         reserved: 196,
     }
-    ClientOptions: 112 {
+    ClientOptions: 120 {
         size: 0,
         host: 8,
         liveries: 16,
@@ -136,7 +136,7 @@ layouts! {
         name: 32,
         steam_id: 40,
         extensions: 48,
-        suffix: 56,
+        conflict_suffix: 56,
         max_entries: 64,
         max_file_size: 72,
         port: 80,
@@ -147,6 +147,8 @@ layouts! {
         rescan_ms: 100,
         retry_first_ms: 104,
         retry_max_ms: 108,
+        silence_timeout_ms: 112,
+        stall_timeout_ms: 116,
     }
     SyncReport: 96 {
         size: 0,
@@ -169,11 +171,11 @@ layouts! {
         allow_list: 16,
         data: 24,
         extensions: 32,
-        suffix: 40,
+        conflict_suffix: 40,
         max_entries: 48,
         max_file_size: 56,
         port: 64,
-        policy: 68,
+        conflict_policy: 68,
     }
 }
 
@@ -191,7 +193,7 @@ fn a_struct_of_the_first_release_is_long_enough_for_ever() {
         (Refused::SIZE_MIN, 32),
         (NamingOptions::SIZE_MIN, 24),
         (Event::SIZE_MIN, 200),
-        (ClientOptions::SIZE_MIN, 112),
+        (ClientOptions::SIZE_MIN, 120),
         (SyncReport::SIZE_MIN, 96),
         (ServerOptions::SIZE_MIN, 72),
     ];
