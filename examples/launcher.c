@@ -15,11 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Names may come from other people: characters that act on a terminal are not shown. */
+/* Names may come from other people: what acts on a terminal, or hides, is shown as `\u{..}`. */
 static void print_safely(const char *text)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        putchar(*c < 0x20 || *c == 0x7f ? '?' : *c);
+    char *escaped = NULL;
+    if (liverysync_escape(text, &escaped) == LIVERYSYNC_RESULT_OK) {
+        fputs(escaped, stdout);
+        liverysync_string_free(escaped);
     }
 }
 
@@ -119,7 +121,10 @@ int main(int argc, char **argv)
                (unsigned long long)report.bytes, (unsigned long long)report.received_files,
                (double)report.took_ms / 1000);
     } else if (result != LIVERYSYNC_RESULT_STOPPED) {
-        fprintf(stderr, "error: %s\n", liverysync_last_error());
+        char *why = NULL; /* It may name a host or a folder. */
+        liverysync_escape(liverysync_last_error(), &why);
+        fprintf(stderr, "error: %s\n", why ? why : "");
+        liverysync_string_free(why);
     }
     liverysync_client_free(client); /* Stops it, and waits for the callback. */
     return result == LIVERYSYNC_RESULT_OK ? 0 : result == LIVERYSYNC_RESULT_STOPPED ? 130 : 1;

@@ -76,12 +76,13 @@ enum liverysync_result
      */
     LIVERYSYNC_RESULT_OUT_OF_RANGE = 5,
     /**
-     * The library met a fault of its own and caught it. If the call was made on a client or server, that is
-     * broken now and can only be freed.
+     * The library met a fault of its own in this call and caught it. If the call was made on a client or server,
+     * that is broken now and can only be freed.
      */
     LIVERYSYNC_RESULT_PANIC = 6,
     /**
-     * An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC.
+     * An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC, or its callback's thread met such a
+     * fault.
      */
     LIVERYSYNC_RESULT_BROKEN = 7,
     /**
@@ -113,7 +114,7 @@ enum liverysync_result
      */
     LIVERYSYNC_RESULT_NO_EVENT = 14,
     /**
-     * It has stopped.
+     * It has stopped: it was told to, or a fault of the library between calls has ended it.
      */
     LIVERYSYNC_RESULT_STOPPED = 15,
     /**
@@ -638,7 +639,8 @@ typedef struct liverysync_client_options {
      */
     const char *state;
     /**
-     * What others call this PC; at most 64 characters are used. Default: `unnamed`.
+     * What others call this PC: 1 to 64 characters, without the blanks around them. Default: the host name, or
+     * `unnamed` if that cannot be one.
      */
     const char *name;
     /**
@@ -653,7 +655,7 @@ typedef struct liverysync_client_options {
      * What stands between a name and the digits of a conflict name, where the server does not say. Default:
      * `__CONFLICT__`.
      */
-    const char *suffix;
+    const char *conflict_suffix;
     /**
      * Largest number of files. Default: 50,000.
      */
@@ -694,6 +696,14 @@ typedef struct liverysync_client_options {
      * Longest wait before connecting again, in milliseconds. Default: 30,000.
      */
     uint32_t retry_max_ms;
+    /**
+     * How long the server may be silent, in milliseconds. Default: 90,000.
+     */
+    uint32_t silence_timeout_ms;
+    /**
+     * How long a session may go without progress, in milliseconds. Default: 150,000.
+     */
+    uint32_t stall_timeout_ms;
 } liverysync_client_options;
 
 /**
@@ -831,7 +841,7 @@ typedef struct liverysync_sync_report {
     size_t size;
     /**
      * The report as a JSON object, as docs/json.md describes it: with the paths of `conflicts`. It stays valid until
-     * this thread calls liverysync_client_sync() on this client again, or the client is freed.
+     * this thread calls liverysync_client_sync() again, on any client, or ends.
      */
     const char *json;
     /**
@@ -907,7 +917,7 @@ typedef struct liverysync_server_options {
     /**
      * What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
      */
-    const char *suffix;
+    const char *conflict_suffix;
     /**
      * Largest number of files of one client. Default: 50,000.
      */
@@ -917,13 +927,14 @@ typedef struct liverysync_server_options {
      */
     uint64_t max_file_size;
     /**
-     * Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() tells.
+     * Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() tells: 0 is what zeroed
+     * options hold. The program's default, which clients take too, is 9239.
      */
     uint32_t port;
     /**
      * A liverysync_policy: who keeps a name. Default: LIVERYSYNC_POLICY_ESTABLISHED, which is the first to come.
      */
-    uint32_t policy;
+    uint32_t conflict_policy;
 } liverysync_server_options;
 
 #ifdef __cplusplus

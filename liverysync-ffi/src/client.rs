@@ -1,11 +1,9 @@
 //! A driver's client.
 
 use std::{
-    collections::HashMap,
+    cell::RefCell,
     ffi::{CString, c_char, c_void},
     path::PathBuf,
-    sync::{Mutex, PoisonError},
-    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -23,7 +21,7 @@ use crate::{
     ptr::{self, Out},
     result::ResultCode,
     rules::ScanOptions,
-    sized::{self, Growing, OutSized},
+    sized::{self, Given, Growing, OutSized},
     text,
     union::naming,
 };
@@ -33,8 +31,11 @@ use crate::{
 pub struct Client {
     client: client::Client,
     host: Host<Events<CoreEvent>>,
-    /// The last report of each thread.
-    reports: Mutex<HashMap<ThreadId, CString>>,
+}
+
+thread_local! {
+    /// The last report of this thread, of whichever client.
+    static REPORT: RefCell<CString> = RefCell::default();
 }
 
 /// What a client needs to know. Zero and NULL mean the default.
@@ -50,7 +51,8 @@ pub struct ClientOptions {
     /// A folder in which it is kept what the files hold, so that the next start reads only those that have changed.
     /// Default: nothing is kept.
     pub state: *const c_char,
-    /// What others call this PC; at most 64 characters are used. Default: `unnamed`.
+    /// What others call this PC: 1 to 64 characters, without the blanks around them. Default: the host name, or
+    /// `unnamed` if that cannot be one.
     pub name: *const c_char,
     /// A label that the server shows, never a credential. Default: `UNKNOWN`.
     pub steam_id: *const c_char,
@@ -58,7 +60,7 @@ pub struct ClientOptions {
     pub extensions: *const c_char,
     /// What stands between a name and the digits of a conflict name, where the server does not say. Default:
     /// `__CONFLICT__`.
-    pub suffix: *const c_char,
+    pub conflict_suffix: *const c_char,
     /// Largest number of files. Default: 50,000.
     pub max_entries: u64,
     /// Largest file, in bytes. Default: 1 TiB.
@@ -79,12 +81,19 @@ pub struct ClientOptions {
     pub retry_first_ms: u32,
     /// Longest wait before connecting again, in milliseconds. Default: 30,000.
     pub retry_max_ms: u32,
+    /// How long the server may be silent, in milliseconds. Default: 90,000.
+    pub silence_timeout_ms: u32,
+    /// How long a session may go without progress, in milliseconds. Default: 150,000.
+    pub stall_timeout_ms: u32,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for ClientOptions {
     const NAME: &'static str = "liverysync_client_options";
 }
+
+// SAFETY: it holds only integers and pointers.
+unsafe impl Given for ClientOptions {}
 
 /// The port of a server that says nothing else, as the program has it.
 pub(crate) const PORT: u16 = 9239;
@@ -116,7 +125,7 @@ impl ClientOptions {
                 ptr::optional_text(self.name, "name")?,
                 ptr::optional_text(self.steam_id, "steam_id")?,
                 scan.rules()?,
-                naming(self.suffix, self.extensions)?,
+                naming(self.conflict_suffix, self.extensions)?,
             )
         };
         if host.is_empty() {
@@ -131,7 +140,7 @@ impl ClientOptions {
         let mut options = client::ClientOptions::new(host, port, liveries);
         options.state = state.map(PathBuf::from);
         options.core = ClientConfig {
-            name: name.unwrap_or("unnamed").to_owned(),
+            name: self::name(name)?,
             steam_id: steam_id.map_or(default.steam_id, str::to_owned),
             rules,
             naming,
@@ -140,10 +149,21 @@ impl ClientOptions {
             rescan: span(self.rescan_ms, default.rescan),
             retry_first: span(self.retry_first_ms, default.retry_first),
             retry_cap: span(self.retry_max_ms, default.retry_cap),
+            silence_timeout: span(self.silence_timeout_ms, default.silence_timeout),
+            stall_timeout: span(self.stall_timeout_ms, default.stall_timeout),
             ..ClientConfig::default()
         };
         Ok(options)
     }
+}
+
+/// What others call this PC: as given, or the host name.
+fn name(given: Option<&str>) -> Result<String, Failure> {
+    let Some(given) = given else {
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        return Ok(ClientConfig::check_name(&host).unwrap_or("unnamed").to_owned());
+    };
+    ClientConfig::check_name(given).map(str::to_owned).map_err(Failure::argument)
 }
 
 pub(crate) fn span(milliseconds: u32, default: Duration) -> Duration {
@@ -157,7 +177,7 @@ pub struct SyncReport {
     /// sizeof(liverysync_sync_report).
     pub size: usize,
     /// The report as a JSON object, as docs/json.md describes it: with the paths of `conflicts`. It stays valid until
-    /// this thread calls liverysync_client_sync() on this client again, or the client is freed.
+    /// this thread calls liverysync_client_sync() again, on any client, or ends.
     pub json: *const c_char,
     /// Number of files that this PC shares and holds.
     pub files: u64,
@@ -183,7 +203,7 @@ pub struct SyncReport {
     pub reserved: u32,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and a pointer; there is no other version of it. It is only written.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for SyncReport {
     const NAME: &'static str = "liverysync_sync_report";
 }
@@ -206,15 +226,21 @@ impl Client {
             };
             Failure::new(code, error)
         })?;
+        if !out.is_wanted() {
+            return Ok(());
+        }
         let json = serde_json::to_string(&report)
             .map_err(|error| Failure::new(ResultCode::Failed, error))?;
-        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        let json = text::owned(&json);
-        let pointer = json.as_ptr();
-        reports.insert(thread::current().id(), json);
+        let keep = |last: &RefCell<CString>| {
+            *last.borrow_mut() = text::owned(&json);
+            last.borrow().as_ptr()
+        };
+        let json = REPORT.try_with(keep).map_err(|_| {
+            Failure::new(ResultCode::Failed, "this thread is ending and can keep no report")
+        })?;
         out.set(&SyncReport {
             size: size_of::<SyncReport>(),
-            json: pointer,
+            json,
             files: report.files as u64,
             bytes: report.bytes,
             received_files: report.received_files,
@@ -254,7 +280,7 @@ pub unsafe extern "C" fn liverysync_client_new(
         let client = client::Client::new(options);
         // The shell's tasks wait most of the time; files are read and written by threads of their own.
         let host = Host::new("client", Some(2), || client.events())?;
-        out.hand_over(Client { client, host, reports: Mutex::default() });
+        out.hand_over(Client { client, host });
         Ok(())
     })
 }
@@ -290,7 +316,7 @@ pub unsafe extern "C" fn liverysync_client_set_callback(
 pub unsafe extern "C" fn liverysync_client_start(client: *mut Client) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a client.
-        let Client { client, host, .. } = unsafe { ptr::get(client, "client") }?;
+        let Client { client, host } = unsafe { ptr::get(client, "client") }?;
         host.guard(|| {
             host.start(|| {
                 client.start().map_err(|error| {
@@ -366,7 +392,7 @@ pub unsafe extern "C" fn liverysync_client_next_event(
 pub unsafe extern "C" fn liverysync_client_stop(client: *mut Client) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a client.
-        let Client { client, host, .. } = unsafe { ptr::get(client, "client") }?;
+        let Client { client, host } = unsafe { ptr::get(client, "client") }?;
         host.guard(|| host.stop(client.stop()))
     })
 }
@@ -379,7 +405,7 @@ pub unsafe extern "C" fn liverysync_client_stop(client: *mut Client) -> ResultCo
 pub unsafe extern "C" fn liverysync_client_free(client: *mut Client) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: NULL or a client.
-        let Some(Client { client: inner, host, .. }) = (unsafe { client.as_ref() }) else {
+        let Some(Client { client: inner, host }) = (unsafe { client.as_ref() }) else {
             return Ok(());
         };
         host.refuse_in_callback()?;

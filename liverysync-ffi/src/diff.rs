@@ -58,7 +58,7 @@ pub struct Difference {
     pub want_bytes: u64,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it. It is only written.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for Difference {
     const NAME: &'static str = "liverysync_difference";
 }

@@ -9,7 +9,13 @@ use livery::core::{
     time::UnixTime,
 };
 
-use crate::{error::Failure, ptr, result::ResultCode, sized::Growing, text};
+use crate::{
+    error::Failure,
+    ptr,
+    result::ResultCode,
+    sized::{Given, Growing},
+    text,
+};
 
 /// The `mtime_ns` of a file whose modification time is not known.
 pub const MTIME_UNKNOWN: i64 = i64::MIN;
@@ -30,10 +36,13 @@ pub struct FileEntry {
     pub mtime_ns: i64,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for FileEntry {
     const NAME: &'static str = "liverysync_entry";
 }
+
+// SAFETY: it holds only integers and pointers.
+unsafe impl Given for FileEntry {}
 
 impl FileEntry {
     /// # Safety

@@ -161,7 +161,7 @@ pub struct Event {
     pub reserved: u32,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it. It is only written.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for Event {
     const NAME: &'static str = "liverysync_event";
 }

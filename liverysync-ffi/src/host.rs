@@ -8,6 +8,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -159,44 +160,73 @@ impl<S: Stream> Host<S> {
         userdata: *mut c_void,
     ) -> Result<(), Failure> {
         self.refuse_in_callback()?;
-        let mut reader = self.reader()?;
+        // A start is over or has not begun, so who has the reader now has it for a moment only.
+        let _no_start = lock(&self.teller);
         if self.started.load(Ordering::Acquire) || self.stopped.load(Ordering::Acquire) {
             let text = format!("the callback must be set before the {} is started", self.name);
             return Err(Failure::new(ResultCode::Started, text));
         }
-        reader.callback = function.map(|function| Callback { function, userdata });
+        lock(&self.reader).callback = function.map(|function| Callback { function, userdata });
         Ok(())
     }
 
-    /// Starts what `start` starts, and the callback's thread.
+    /// Starts what `start` starts, and the callback's thread. If it fails, nothing runs.
     pub(crate) fn start(&self, start: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+        self.start_with(thread::Builder::new(), start)
+    }
+
+    fn start_with(
+        &self,
+        thread: thread::Builder,
+        start: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         self.refuse_in_callback()?;
         // Held to the end: whoever stops meanwhile must find the thread.
         let mut telling = lock(&self.teller);
-        let mut reader = self.reader()?;
         if self.stopped.load(Ordering::Acquire) {
             let text = format!("the {} was stopped; make a new one", self.name);
             return Err(Failure::new(ResultCode::Stopped, text));
         }
+        if self.started.load(Ordering::Acquire) {
+            let text = format!("the {} was started before; make a new one", self.name);
+            return Err(Failure::new(ResultCode::Started, text));
+        }
+        // Nobody waits for an event of what was not started: this takes a moment at most.
+        let mut reader = lock(&self.reader);
         let runtime = self.runtime()?;
-        let _inside = runtime.enter();
-        start()?;
-        self.started.store(true, Ordering::Release);
-        if let Some(callback) = reader.callback
-            && let Some(stream) = reader.stream.take()
-        {
-            let teller = Teller {
-                runtime: runtime.clone(),
-                health: Arc::clone(&self.health),
-                identity: Identity(self.identity()),
-                callback,
-                stream,
+        // Before the start, so that one who is told of a failure has nothing that runs.
+        let (tell, told) = mpsc::channel::<Teller<S>>();
+        if reader.callback.is_some() {
+            let wait_and_tell = move || {
+                // Nothing comes if the start fails.
+                if let Ok(teller) = told.recv() {
+                    teller.run();
+                }
             };
-            let thread = thread::Builder::new()
-                .name("liverysync-events".to_owned())
-                .spawn(move || teller.run())
-                .map_err(|error| Failure::new(ResultCode::System, error))?;
-            *telling = Some(thread);
+            let spawned = thread.name("liverysync-events".to_owned()).spawn(wait_and_tell);
+            let no_thread =
+                |error| Failure::new(ResultCode::System, format_args!("no threads: {error}"));
+            *telling = Some(spawned.map_err(no_thread)?);
+        }
+        let inside = runtime.enter();
+        if let Err(failure) = start() {
+            drop(tell);
+            if let Some(thread) = telling.take() {
+                let _ended = thread.join();
+            }
+            return Err(failure);
+        }
+        drop(inside);
+        let stream = reader.callback.and_then(|callback| Some((callback, reader.stream.take()?)));
+        // From here on others ask for events, and the callback may have them act.
+        drop(reader);
+        self.started.store(true, Ordering::Release);
+        if let Some((callback, stream)) = stream {
+            let health = Arc::clone(&self.health);
+            let identity = Identity(self.identity());
+            let runtime = runtime.clone();
+            // The thread waits for it.
+            let _sent = tell.send(Teller { runtime, health, identity, callback, stream });
         }
         Ok(())
     }
@@ -204,13 +234,14 @@ impl<S: Stream> Host<S> {
     /// Waits for the next event.
     pub(crate) fn next_event(&self, wait_ms: u32, out: OutSized<Event>) -> Result<(), Failure> {
         self.refuse_in_callback()?;
+        // Before the reader is taken: a start needs it.
+        if !self.started.load(Ordering::Acquire) {
+            self.refuse_unless_running()?;
+        }
         let mut reader = self.reader()?;
         if reader.callback.is_some() {
             let text = "the events go to the callback";
             return Err(Failure::new(ResultCode::EventsTaken, text));
-        }
-        if !self.started.load(Ordering::Acquire) {
-            self.refuse_unless_running()?;
         }
         let runtime = self.runtime()?;
         let Some(stream) = &mut reader.stream else {
@@ -262,6 +293,7 @@ impl<S: Stream> Host<S> {
         Arc::as_ptr(&self.health).cast()
     }
 
+    /// The reader, for as long as an event is waited for.
     fn reader(&self) -> Result<MutexGuard<'_, Reader<S>>, Failure> {
         match self.reader.try_lock() {
             Ok(reader) => Ok(reader),
@@ -307,6 +339,98 @@ impl<S: Stream> Teller<S> {
         };
         if catch_unwind(AssertUnwindSafe(telling)).is_err() {
             health.give_up();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::ready, sync::atomic::AtomicUsize};
+
+    use livery::core::client::Event as CoreEvent;
+
+    use super::*;
+
+    /// One event, and no more.
+    struct One(Option<CoreEvent>);
+
+    impl Stream for One {
+        async fn next(&mut self) -> Option<Result<Told, Failure>> {
+            self.0.take().map(|event| tell(crate::event::CLIENT, &event))
+        }
+    }
+
+    fn host() -> Host<One> {
+        let event = CoreEvent::ServerError { reason: "it is only a test".to_owned() };
+        Host::new("test", Some(1), || One(Some(event))).unwrap()
+    }
+
+    fn next(host: &Host<One>) -> Result<(), ResultCode> {
+        // SAFETY: integers and pointers, and a kind for which 0 is a value.
+        let mut event: Event = unsafe { std::mem::zeroed() };
+        event.size = size_of::<Event>();
+        // SAFETY: it is there and has its size.
+        let out = unsafe { OutSized::new(&raw mut event) }.unwrap();
+        host.next_event(0, out).map_err(|failure| failure.code)
+    }
+
+    unsafe extern "C" fn count(userdata: *mut c_void, _: *const Event) {
+        // SAFETY: it is the test's counter, which outlives the host.
+        unsafe { &*userdata.cast::<AtomicUsize>() }.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn nothing_runs_if_there_is_no_thread_for_the_callback() {
+        let mut host = host();
+        let calls = AtomicUsize::new(0);
+        // SAFETY: the counter lives until the host is stopped.
+        unsafe { host.set_callback(Some(count), (&raw const calls).cast_mut().cast()) }.unwrap();
+        // More than any system has.
+        let thread = thread::Builder::new().stack_size(usize::MAX >> 4);
+        let mut started = false;
+        let failure = host.start_with(thread, || {
+            started = true;
+            Ok(())
+        });
+        assert_eq!(failure.unwrap_err().code, ResultCode::System);
+        assert!(!started && host.refuse_unless_running().is_err());
+        // Nor does a thread stay if the start itself fails.
+        let failure = host.start(|| Err(Failure::null("it")));
+        assert_eq!(failure.unwrap_err().code, ResultCode::NullPointer);
+        assert!(lock(&host.teller).is_none());
+        // Both can be mended.
+        host.start(|| Ok(())).unwrap();
+        host.stop(ready(())).unwrap();
+        host.end();
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_start_does_not_mind_who_asks_for_events_too_early() {
+        for round in 0..200 {
+            let mut host = host();
+            thread::scope(|scope| {
+                let asker = scope.spawn(|| {
+                    loop {
+                        match next(&host) {
+                            Err(ResultCode::NotStarted) => {}
+                            other => return other,
+                        }
+                    }
+                });
+                // SAFETY: there is no callback.
+                let set = unsafe { host.set_callback(None, std::ptr::null_mut()) };
+                let started = host.start(|| Ok(()));
+                if started.is_err() {
+                    // Or the other thread would ask for ever.
+                    host.stop(ready(())).unwrap();
+                }
+                let asked = asker.join().unwrap();
+                assert!(set.is_ok() && started.is_ok(), "round {round}: {set:?}, {started:?}");
+                assert_eq!(asked, Ok(()), "round {round}");
+            });
+            host.stop(ready(())).unwrap();
+            host.end();
         }
     }
 }

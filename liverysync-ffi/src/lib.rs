@@ -20,6 +20,8 @@ mod guard;
 #[cfg(test)]
 mod header;
 mod host;
+#[cfg(all(test, target_pointer_width = "64"))]
+mod layout;
 pub mod manifest;
 pub mod paths;
 mod ptr;

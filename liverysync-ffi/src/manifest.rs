@@ -52,7 +52,7 @@ pub struct SkippedEntry {
     pub reason: *const c_char,
 }
 
-// SAFETY: `repr(C)`, begins with its size, only pointers; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for SkippedEntry {
     const NAME: &'static str = "liverysync_skipped";
 }

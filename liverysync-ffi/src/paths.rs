@@ -12,7 +12,7 @@ use crate::{
     ptr::{self, Out},
     result::ResultCode,
     rules::extensions,
-    sized::{self, Growing},
+    sized::{self, Given, Growing},
     text,
     union::naming,
 };
@@ -29,10 +29,13 @@ pub struct NamingOptions {
     pub extensions: *const c_char,
 }
 
-// SAFETY: `repr(C)`, begins with its size, only pointers; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for NamingOptions {
     const NAME: &'static str = "liverysync_naming_options";
 }
+
+// SAFETY: it holds only integers and pointers.
+unsafe impl Given for NamingOptions {}
 
 /// Checks a path against the path rule: whether a file of this name may be shared.
 ///

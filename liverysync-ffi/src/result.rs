@@ -19,10 +19,11 @@ pub enum ResultCode {
     StructSize = 4,
     /// An index is not below the count.
     OutOfRange = 5,
-    /// The library met a fault of its own and caught it. If the call was made on a client or server, that is
-    /// broken now and can only be freed.
+    /// The library met a fault of its own in this call and caught it. If the call was made on a client or server,
+    /// that is broken now and can only be freed.
     Panic = 6,
-    /// An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC.
+    /// An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC, or its callback's thread met such a
+    /// fault.
     Broken = 7,
     /// A path breaks the path rule.
     InvalidPath = 8,
@@ -38,7 +39,7 @@ pub enum ResultCode {
     System = 13,
     /// No event came in the time given. This is no failure.
     NoEvent = 14,
-    /// It has stopped.
+    /// It has stopped: it was told to, or a fault of the library between calls has ended it.
     Stopped = 15,
     /// It has not been started.
     NotStarted = 16,

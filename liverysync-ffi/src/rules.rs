@@ -4,7 +4,11 @@ use std::ffi::c_char;
 
 use livery::core::{path::Extensions, select::Rules};
 
-use crate::{error::Failure, ptr, sized::Growing};
+use crate::{
+    error::Failure,
+    ptr,
+    sized::{Given, Growing},
+};
 
 /// What of a folder is shared. Zero and NULL mean the default, so `{.size = sizeof(liverysync_scan_options)}` is all
 /// defaults.
@@ -26,10 +30,13 @@ pub struct ScanOptions {
     pub max_file_size: u64,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and a pointer; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for ScanOptions {
     const NAME: &'static str = "liverysync_scan_options";
 }
+
+// SAFETY: it holds only integers and pointers.
+unsafe impl Given for ScanOptions {}
 
 impl ScanOptions {
     /// # Safety

@@ -19,7 +19,7 @@ use crate::{
     ptr::{self, Out},
     result::ResultCode,
     rules::ScanOptions,
-    sized::{self, Growing, OutSized},
+    sized::{self, Given, Growing, OutSized},
     text,
     union::{naming, policy},
 };
@@ -46,21 +46,25 @@ pub struct ServerOptions {
     /// The file extensions that may join, as in liverysync_scan_options.
     pub extensions: *const c_char,
     /// What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
-    pub suffix: *const c_char,
+    pub conflict_suffix: *const c_char,
     /// Largest number of files of one client. Default: 50,000.
     pub max_entries: u64,
     /// Largest file, in bytes. Default: 1 TiB.
     pub max_file_size: u64,
-    /// Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() tells.
+    /// Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() tells: 0 is what zeroed
+    /// options hold. The program's default, which clients take too, is 9239.
     pub port: u32,
     /// A liverysync_policy: who keeps a name. Default: LIVERYSYNC_POLICY_ESTABLISHED, which is the first to come.
-    pub policy: u32,
+    pub conflict_policy: u32,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for ServerOptions {
     const NAME: &'static str = "liverysync_server_options";
 }
+
+// SAFETY: it holds only integers and pointers.
+unsafe impl Given for ServerOptions {}
 
 impl ServerOptions {
     /// # Safety
@@ -84,14 +88,18 @@ impl ServerOptions {
                 ptr::optional_text(self.allow_list, "allow_list")?,
                 ptr::optional_text(self.data, "data")?,
                 scan.rules()?,
-                naming(self.suffix, self.extensions)?,
+                naming(self.conflict_suffix, self.extensions)?,
             )
         };
         let mut options = server::ServerOptions::new(host.unwrap_or("0.0.0.0"), port);
         options.allow_list = allow_list.map(PathBuf::from);
         options.data = data.map(PathBuf::from);
-        options.core =
-            ServerConfig { rules, naming, policy: policy(self.policy)?, ..ServerConfig::default() };
+        options.core = ServerConfig {
+            rules,
+            naming,
+            policy: policy(self.conflict_policy)?,
+            ..ServerConfig::default()
+        };
         Ok(options)
     }
 }

@@ -8,18 +8,24 @@ use std::{mem::MaybeUninit, ptr, slice};
 
 use crate::{error::Failure, ptr::Out, result::ResultCode};
 
-/// A struct of the interface whose first field is its size.
+/// A struct of the interface whose first field is its size. C gets it.
 ///
 /// # Safety
 ///
-/// It is `repr(C)`, begins with a `usize`, holds only integers and pointers (so that all zeros are a value of it),
-/// and its first version ended at `SIZE_MIN`.
+/// It is `repr(C)`, begins with a `usize`, and its first version ended at `SIZE_MIN`.
 pub(crate) unsafe trait Growing: Copy {
     /// Its name in C.
     const NAME: &'static str;
     /// The size that it had in the first version of the interface.
     const SIZE_MIN: usize = size_of::<Self>();
 }
+
+/// One that also comes from C.
+///
+/// # Safety
+///
+/// It holds only integers and pointers: whatever C has filled in is a value of it, and so are all zeros.
+pub(crate) unsafe trait Given: Growing {}
 
 /// The size that the caller has set.
 unsafe fn size_of_struct<T: Growing>(pointer: *const T) -> Result<usize, Failure> {
@@ -38,7 +44,7 @@ unsafe fn size_of_struct<T: Growing>(pointer: *const T) -> Result<usize, Failure
 /// # Safety
 ///
 /// `pointer` is NULL, or points to as many bytes as the struct's `size` says (and to that field at least).
-pub(crate) unsafe fn read<T: Growing>(pointer: *const T) -> Result<T, Failure> {
+pub(crate) unsafe fn read<T: Given>(pointer: *const T) -> Result<T, Failure> {
     if pointer.is_null() {
         return Err(Failure::null(T::NAME));
     }
@@ -46,7 +52,7 @@ pub(crate) unsafe fn read<T: Growing>(pointer: *const T) -> Result<T, Failure> {
     let size = unsafe { size_of_struct(pointer) }?;
     let mut value = MaybeUninit::<T>::zeroed();
     let known = size.min(size_of::<T>());
-    // SAFETY: so many bytes are there, in both. All zeros are a value of `T`, and so is what C has filled in.
+    // SAFETY: so many bytes are there, in both, and whatever they are is a value of `T`.
     let value = unsafe {
         ptr::copy_nonoverlapping(pointer.cast::<u8>(), value.as_mut_ptr().cast::<u8>(), known);
         value.assume_init()
@@ -67,7 +73,7 @@ pub(crate) unsafe fn read<T: Growing>(pointer: *const T) -> Result<T, Failure> {
 /// # Safety
 ///
 /// As for [`read`].
-pub(crate) unsafe fn read_optional<T: Growing>(pointer: *const T) -> Result<Option<T>, Failure> {
+pub(crate) unsafe fn read_optional<T: Given>(pointer: *const T) -> Result<Option<T>, Failure> {
     if pointer.is_null() {
         return Ok(None);
     }
@@ -80,7 +86,7 @@ pub(crate) unsafe fn read_optional<T: Growing>(pointer: *const T) -> Result<Opti
 /// # Safety
 ///
 /// `pointer` is NULL, or points to `count` structs, one after the other.
-pub(crate) unsafe fn read_list<T: Growing>(
+pub(crate) unsafe fn read_list<T: Given>(
     pointer: *const T,
     count: usize,
 ) -> Result<Vec<T>, Failure> {
@@ -142,6 +148,11 @@ impl<T: Growing> OutSized<T> {
         unsafe { Self::new(pointer) }
     }
 
+    /// Whether it is written anywhere.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        !self.out.is_null()
+    }
+
     /// Writes the struct, but for its `size`, as far as the caller knows it.
     pub(crate) fn set(self, value: &T) {
         const SIZE: usize = size_of::<usize>();
@@ -190,10 +201,16 @@ mod tests {
         const SIZE_MIN: usize = size_of::<Old>();
     }
 
+    // SAFETY: it holds only integers.
+    unsafe impl Given for Old {}
+
+    // SAFETY: as above.
+    unsafe impl Given for New {}
+
     const OLD: Old = Old { size: size_of::<Old>(), one: 1 };
     const NEW: New = New { size: size_of::<New>(), one: 1, two: 2 };
 
-    fn read_as<T: Growing, U>(value: &U) -> Result<T, ResultCode> {
+    fn read_as<T: Given, U>(value: &U) -> Result<T, ResultCode> {
         // SAFETY: it begins with its size.
         unsafe { read(ptr::from_ref(value).cast()) }.map_err(|failure| failure.code)
     }

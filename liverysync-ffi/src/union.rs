@@ -15,7 +15,7 @@ use crate::{
     ptr::{self, Out},
     result::ResultCode,
     rules::extensions,
-    sized::{self, Growing, OutSized},
+    sized::{self, Given, Growing, OutSized},
     text,
 };
 
@@ -76,10 +76,13 @@ pub struct MergeOptions {
     pub reserved: u32,
 }
 
-// SAFETY: `repr(C)`, begins with its size, integers and pointers; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for MergeOptions {
     const NAME: &'static str = "liverysync_merge_options";
 }
+
+// SAFETY: it holds only integers and pointers.
+unsafe impl Given for MergeOptions {}
 
 /// A PC that holds a content.
 #[repr(C)]
@@ -93,7 +96,7 @@ pub struct Holder {
     pub path: *const c_char,
 }
 
-// SAFETY: `repr(C)`, begins with its size, an integer and a pointer; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for Holder {
     const NAME: &'static str = "liverysync_holder";
 }
@@ -112,7 +115,7 @@ pub struct Conflict {
     pub conflict_path: *const c_char,
 }
 
-// SAFETY: `repr(C)`, begins with its size, an integer and pointers; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for Conflict {
     const NAME: &'static str = "liverysync_conflict";
 }
@@ -131,7 +134,7 @@ pub struct Refused {
     pub reason: *const c_char,
 }
 
-// SAFETY: `repr(C)`, begins with its size, an integer and pointers; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
 unsafe impl Growing for Refused {
     const NAME: &'static str = "liverysync_refused";
 }

@@ -135,6 +135,7 @@ const CHECKS: &[Check] = &[
     ("the_example_of_the_documentation", the_example_of_the_documentation),
     ("launcher_syncs_with_a_real_server", launcher_syncs_with_a_real_server),
     ("launcher_ends_at_ctrl_c", launcher_ends_at_ctrl_c),
+    ("launcher_shows_no_text_that_acts", launcher_shows_no_text_that_acts),
 ];
 
 /// Where the checks work.
@@ -348,5 +349,18 @@ fn launcher_ends_at_ctrl_c(lab: &Lab<'_>) -> Result<Tally> {
     ensure!(connection.is_some(), "the launcher does not connect\n{}", launcher.transcript());
     launcher.interrupt()?;
     launcher.finish_with(130, LIMIT)?;
+    Ok(Tally::ONE_PASSED)
+}
+
+/// A C1 control and a reading direction, in the name of a folder that is not there.
+fn launcher_shows_no_text_that_acts(lab: &Lab<'_>) -> Result<Tally> {
+    let room = lab.room("escape")?;
+    let program = launcher(lab, &room)?;
+    let mut command = lab.watch.command(lab.workspace, &program);
+    command.args(["127.0.0.1", "1"]).arg(room.join("a\u{9b}b\u{202e}c"));
+    let mut launcher = Program::start("launcher", command, &room)?;
+    launcher.finish_with(1, LIMIT)?;
+    let said = launcher.transcript();
+    ensure!(said.contains(r"a\u{9b}b\u{202e}c cannot be used"), "it said\n{said}");
     Ok(Tally::ONE_PASSED)
 }

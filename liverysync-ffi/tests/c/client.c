@@ -3,12 +3,16 @@
 
 #include "league.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static void two_clients_bring_their_folders_to_the_union(void)
 {
@@ -206,7 +210,15 @@ static void null_and_bad_options_are_refused(void)
     options.extensions = NULL;
     options.name = "\xff";
     CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_UTF8, liverysync_client_new(&options, &client));
+    options.name = " ";
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    CHECK_ERROR("1 to 64 characters");
+    options.name = "12345678901234567890123456789012345678901234567890123456789012345";
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
     options.name = NULL;
+    options.conflict_suffix = "?";
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    options.conflict_suffix = NULL;
     options.host = NULL;
     CHECK_RESULT(null, liverysync_client_new(&options, &client));
     CHECK_ERROR("host is NULL");
@@ -290,6 +302,67 @@ static void *read_elsewhere(void *argument)
         wait->result = liverysync_client_next_event(wait->client, LIVERYSYNC_NO_LIMIT, &event);
     } while (wait->result == LIVERYSYNC_RESULT_OK);
     return NULL;
+}
+
+static void a_client_has_a_name(void)
+{
+    char host[256] = "";
+    CHECK(gethostname(host, sizeof host - 1) == 0);
+    const char *const given[] = {NULL, "  Zo\xc3\xab "};
+    const char *const expected[] = {host, "Zo\xc3\xab"};
+    for (int i = 0; i < 2; i++) {
+        liverysync_server *server = start_server();
+        liverysync_client *client = start_client(liverysync_server_port(server), new_folder(), given[i]);
+        liverysync_event event;
+        if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_JOINED, &event)) {
+            CHECK_TEXT(expected[i], event.name);
+        }
+        CHECK_OK(liverysync_client_free(client));
+        CHECK_OK(liverysync_server_free(server));
+    }
+}
+
+static void a_silent_server_is_left(void)
+{
+    /* Its connections are taken by the system, and nobody ever answers. */
+    int silent = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof address;
+    CHECK(bind(silent, (struct sockaddr *)&address, length) == 0 && listen(silent, 8) == 0);
+    CHECK(getsockname(silent, (struct sockaddr *)&address, &length) == 0);
+    const liverysync_client_options options = {.size = sizeof options,
+                                               .host = "127.0.0.1",
+                                               .port = ntohs(address.sin_port),
+                                               .liveries = new_folder(),
+                                               .silence_timeout_ms = 50};
+    liverysync_client *client = NULL;
+    CHECK_OK(liverysync_client_new(&options, &client));
+    CHECK_OK(liverysync_client_start(client));
+    liverysync_event event;
+    if (await_client_event(client, LIVERYSYNC_EVENT_KIND_DISCONNECTED, &event)) {
+        CHECK(event.reason);
+    }
+    CHECK_OK(liverysync_client_free(client));
+    close(silent);
+}
+
+static void a_report_belongs_to_the_thread_that_synced(void)
+{
+    const char *folder = new_folder();
+    put_file(folder, "#2/decals.png", "a");
+    liverysync_server *server = start_server();
+    liverysync_client *client = start_client(liverysync_server_port(server), folder, "Aoi");
+    liverysync_sync_report report = {.size = sizeof report};
+    CHECK_OK(liverysync_client_sync(client, PATIENCE_MS, &report));
+    waiting sync = {client, LIVERYSYNC_RESULT_FAILED};
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, sync_elsewhere, &sync) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK_OK(sync.result);
+    CHECK_OK(liverysync_client_free(client));
+    /* Neither another thread's sync nor the end of the client takes it away. */
+    CHECK(strstr(report.json, "\"conflicts\":[]"));
+    CHECK_OK(liverysync_server_free(server));
 }
 
 static void stopping_ends_what_other_threads_wait_for(void)
@@ -472,6 +545,9 @@ const test client_tests[] = {
      a_folder_that_cannot_be_used_is_a_failure_that_can_be_mended},
     {"client::waiting_in_vain_ends", waiting_in_vain_ends},
     {"client::no_event_is_no_failure", no_event_is_no_failure},
+    {"client::a_client_has_a_name", a_client_has_a_name},
+    {"client::a_silent_server_is_left", a_silent_server_is_left},
+    {"client::a_report_belongs_to_the_thread_that_synced", a_report_belongs_to_the_thread_that_synced},
     {"client::stopping_ends_what_other_threads_wait_for", stopping_ends_what_other_threads_wait_for},
     {"client::a_callback_is_told_everything_on_one_thread", a_callback_is_told_everything_on_one_thread},
     {"client::stop_waits_for_the_callback", stop_waits_for_the_callback},

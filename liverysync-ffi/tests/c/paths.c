@@ -70,7 +70,7 @@ static void a_league_may_set_its_own_suffix(void)
     liverysync_string_free(name);
     name = NULL;
     options.suffix = "?";
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_PATH,
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT,
                  liverysync_conflict_name("a.bin", SHA256_A, &options, NULL, &name));
     options.suffix = "";
     CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT,

@@ -141,7 +141,7 @@ static void null_and_bad_options_are_refused(void)
     liverysync_server_options options = {.size = sizeof options, .port = 65536};
     CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
     options.port = 0;
-    options.policy = 9;
+    options.conflict_policy = 9;
     CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
     CHECK(!server);
     CHECK_RESULT(null, liverysync_server_new(&options, NULL));
