@@ -11,6 +11,7 @@ use liverysync_core::{
     hash::{Content, ContentHash},
     manifest as core,
     path::RelPath,
+    pathmap::Collision,
     select,
     time::UnixTime,
 };
@@ -151,8 +152,11 @@ impl From<core::Manifest> for Manifest {
 }
 
 impl Manifest {
-    fn content_hash(&self) -> ContentHash {
-        *self.hash.get_or_init(|| self.core.hash())
+    fn content_hash(&self, py: Python<'_>) -> ContentHash {
+        match self.hash.get() {
+            Some(hash) => *hash,
+            None => runtime::detached(py, || *self.hash.get_or_init(|| self.core.hash())),
+        }
     }
 }
 
@@ -160,23 +164,27 @@ impl Manifest {
 impl Manifest {
     #[new]
     #[pyo3(signature = (entries=None))]
-    fn new(entries: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let mut core = core::Manifest::new();
-        if let Some(entries) = entries {
-            for entry in entries.try_iter()? {
-                let entry = entry?.cast::<Entry>()?.get().0.clone();
-                let path = entry.path.clone();
-                core.insert(entry)
-                    .map_err(|collision| errors::invalid_path(path.as_str(), &collision))?;
+    fn new(py: Python<'_>, entries: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let Some(entries) = entries else { return Ok(core::Manifest::new().into()) };
+        let given: Vec<Bound<'_, Entry>> =
+            entries.try_iter()?.map(|entry| Ok(entry?.cast_into()?)).collect::<PyResult<_>>()?;
+        let given: Vec<_> = given.iter().map(|entry| &entry.get().0).collect();
+        let made = runtime::detached(py, || {
+            let mut made = core::Manifest::new();
+            for entry in given {
+                made.insert(entry.clone()).map_err(|collision| (entry.path.clone(), collision))?;
             }
-        }
-        Ok(core.into())
+            Ok(made)
+        });
+        made.map(Self::from).map_err(|(path, collision): (RelPath, Collision)| {
+            errors::invalid_path(path.as_str(), &collision)
+        })
     }
 
     /// SHA-256 over paths, sizes and contents, 64 hex digits. Protocol 1 calls it the manifest hash.
     #[getter]
-    fn hash(&self) -> String {
-        self.content_hash().to_string()
+    fn hash(&self, py: Python<'_>) -> String {
+        self.content_hash(py).to_string()
     }
 
     /// All files.
@@ -197,8 +205,8 @@ impl Manifest {
 
     /// Sum of the sizes, in bytes.
     #[getter]
-    fn total_bytes(&self) -> u64 {
-        self.core.total_bytes()
+    fn total_bytes(&self, py: Python<'_>) -> u64 {
+        runtime::detached(py, || self.core.total_bytes())
     }
 
     fn __len__(&self) -> usize {
@@ -210,26 +218,24 @@ impl Manifest {
     }
 
     /// Same paths, same contents: what [`Manifest::hash`] sees.
-    fn __eq__(&self, other: &Self) -> bool {
-        let files = |manifest: &Self| {
-            manifest
-                .core
-                .iter()
-                .map(|entry| (entry.path.clone(), entry.content))
-                .collect::<Vec<_>>()
+    fn __eq__(&self, py: Python<'_>, other: &Self) -> bool {
+        let same = |(one, two): (&core::Entry, &core::Entry)| {
+            one.path == two.path && one.content == two.content
         };
-        self.core.len() == other.core.len() && files(self) == files(other)
+        runtime::detached(py, || {
+            self.core.len() == other.core.len() && self.core.iter().zip(other.core.iter()).all(same)
+        })
     }
 
-    fn __hash__(&self) -> u64 {
+    fn __hash__(&self, py: Python<'_>) -> u64 {
         let mut hasher = DefaultHasher::new();
-        self.content_hash().hash(&mut hasher);
+        self.content_hash(py).hash(&mut hasher);
         hasher.finish()
     }
 
-    fn __repr__(&self) -> String {
-        let (files, bytes) = (self.core.len(), self.core.total_bytes());
-        format!("<Manifest: {files} files, {bytes} bytes, hash {}>", self.content_hash().short())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let (files, bytes) = (self.core.len(), self.total_bytes(py));
+        format!("<Manifest: {files} files, {bytes} bytes, hash {}>", self.content_hash(py).short())
     }
 }
 
@@ -246,10 +252,12 @@ pub(crate) fn scan(
 ) -> PyResult<Manifest> {
     let rules = options::rules(extensions, derived_dds, max_entries, max_file_size)?;
     let liveries = folder(py, liveries)?;
-    let scan = runtime::detached(py, || shell::scan(&liveries, &rules))
-        .map_err(|error| errors::folder(Some(&error.path), &error.reason))?;
-    let skipped = scan.skipped.iter().map(Skipped::from).collect();
-    Ok(Manifest { skipped, ..scan.manifest.into() })
+    runtime::detached(py, || {
+        let scan = shell::scan(&liveries, &rules)?;
+        let skipped = scan.skipped.iter().map(Skipped::from).collect();
+        Ok(Manifest { skipped, ..scan.manifest.into() })
+    })
+    .map_err(|error: shell::ScanError| errors::folder(Some(&error.path), &error.reason))
 }
 
 /// The folder that was given, or the game's.

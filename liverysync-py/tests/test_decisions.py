@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import pickle
+import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -199,6 +202,44 @@ def test_no_game_means_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with pytest.raises(liverysync.FolderError, match="no liveries folder was found"):
         liverysync.liveries_folder()
+
+
+def test_decisions_let_others_work() -> None:
+    entries = [Entry(f"T{number}/decals.png", 3, SHA) for number in range(20_000)]
+    taken = [f"T{number}/decals.png" for number in range(20_000)]
+    one, two = Manifest(entries), Manifest(entries)
+    decisions: dict[str, Callable[[], object]] = {
+        "hash": lambda: one.hash,
+        "__hash__": lambda: hash(two),
+        "__eq__": lambda: all(one == two for _ in range(50)),
+        "conflict_name": lambda: liverysync.conflict_name("T/decals.png", SHA, taken),
+        "merge": lambda: native.merge([one, two], "established", None, None),
+    }
+    turns, done = 0, False
+
+    def count() -> None:
+        nonlocal turns
+        while not done:
+            time.sleep(0)
+            turns += 1
+
+    before = sys.getswitchinterval()
+    other = threading.Thread(target=count)
+    gained = {}
+    # The other thread has no turn then but while the GIL is let go of.
+    sys.setswitchinterval(60)
+    try:
+        other.start()
+        for name, decide in decisions.items():
+            time.sleep(0.01)
+            began = turns
+            decide()
+            gained[name] = turns - began
+    finally:
+        done = True
+        sys.setswitchinterval(before)
+        other.join()
+    assert all(gained.values()), gained
 
 
 async def test_a_scan_lets_others_work(make_folder: MakeFolder) -> None:
