@@ -112,9 +112,11 @@ impl Client {
 
     /// For asyncio: as `start`.
     fn start_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        runtime::awaitable(py, self.starting()?, |py, started| {
-            started.map(|()| py.None()).map_err(|error| errors::client(&error))
-        })
+        runtime::awaitable(
+            py,
+            || self.starting(),
+            |py, started| started.map(|()| py.None()).map_err(|error| errors::client(&error)),
+        )
     }
 
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
@@ -124,8 +126,7 @@ impl Client {
 
     /// For asyncio. It stops even if nobody waits for the end.
     fn stop_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let stopping = self.0.stop()?;
-        runtime::awaitable(py, stopping, |py, _stopped| Ok(py.None()))
+        runtime::awaitable(py, || self.0.stop(), |py, _stopped| Ok(py.None()))
     }
 
     /// The report and, of a dry run, the plan, both as JSON.
@@ -142,9 +143,11 @@ impl Client {
     ) -> PyResult<Bound<'py, PyAny>> {
         let timeout = timeout.map(|given| options::seconds("timeout", given)).transpose()?;
         let client = self.0.inner.clone();
-        runtime::awaitable(py, async move { client.sync(timeout).await }, |py, result| {
-            Ok(report(result)?.into_pyobject(py)?.into_any().unbind())
-        })
+        runtime::awaitable(
+            py,
+            || Ok(async move { client.sync(timeout).await }),
+            |py, result| Ok(report(result)?.into_pyobject(py)?.into_any().unbind()),
+        )
     }
 
     fn events(&self) -> Events {

@@ -135,15 +135,17 @@ pub(crate) fn block_on<T: Send>(
     }
 }
 
-/// A future of the running asyncio loop. `reply` makes the Python value of what `future` gave.
-pub(crate) fn awaitable<'py, T: Send + 'static>(
+/// A future of the running asyncio loop; without one, nothing is begun. `reply` makes the Python value of what the
+/// future gave that `begin` makes.
+pub(crate) fn awaitable<'py, T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     py: Python<'py>,
-    future: impl Future<Output = T> + Send + 'static,
+    begin: impl FnOnce() -> PyResult<F>,
     reply: fn(Python<'_>, T) -> PyResult<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     handle()?;
     let event_loop = QuietLoop { event_loop: get_running_loop(py)?.unbind() };
     let locals = TaskLocals::new(Bound::new(py, event_loop)?.into_any());
+    let future = begin()?;
     generic::future_into_py_with_locals::<Tokio, _, _>(py, locals, async move {
         Ok(Reply { value: future.await, reply })
     })

@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -199,6 +200,29 @@ async def test_a_start_that_was_cancelled_does_not_go_on(server: Server, make_fo
             await asyncio.sleep(0.01)
     with pytest.raises(liverysync.NotRunning):
         await one.sync()
+
+
+def test_without_a_loop_nothing_is_begun(make_folder: MakeFolder) -> None:
+    folder = make_folder("aoi")
+    one, league = Client("127.0.0.1", unused_port(), name="Aoi", liveries=folder), Server("127.0.0.1", 0)
+    for start in (one.start, league.start):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            start().send(None)
+    # They start in a thread, if they do.
+    time.sleep(0.2)
+    with pytest.raises(liverysync.NotRunning):
+        league.port
+
+    async def running() -> None:
+        async with one, league:
+            for stop in (one.stop, league.stop):
+                with pytest.raises(RuntimeError, match="no running event loop"):
+                    await asyncio.to_thread(lambda: stop().send(None))
+            await asyncio.sleep(0.2)
+            with pytest.raises(liverysync.Unreachable):
+                await one.sync()
+
+    asyncio.run(running())
 
 
 async def test_time_runs_out(make_folder: MakeFolder) -> None:
