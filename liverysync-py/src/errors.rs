@@ -35,6 +35,11 @@ pub(crate) fn timed_out(text: String) -> PyErr {
     classes::TimedOut::new_err(text)
 }
 
+/// A panic of a client or server: a bug.
+pub(crate) fn panicked(words: &str) -> PyErr {
+    classes::LiverySyncError::new_err(format!("this is a bug of liverysync: {words}"))
+}
+
 /// A client that cannot start.
 pub(crate) fn client(error: &ClientError) -> PyErr {
     match error {

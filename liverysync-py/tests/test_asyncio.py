@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 import liverysync
 from conftest import MakeFolder, files, program, put
-from liverysync import Client, Server, client_events, server_events
+from liverysync import Client, Server, blocking, client_events, server_events
 from liverysync import _liverysync as native
 
 
@@ -260,6 +261,23 @@ async def test_what_cannot_start_says_why(server: Server, make_folder: MakeFolde
         await missing.start()
     with pytest.raises(liverysync.NotRunning):
         await missing.sync()
+
+
+async def test_a_huge_timeout_is_no_panic(make_folder: MakeFolder) -> None:
+    options = {"port": unused_port(), "retry_first_seconds": 0.05}
+    one = Client("127.0.0.1", name="Aoi", liveries=make_folder("aoi"), **options)  # type: ignore[arg-type]
+    async with one:
+        for huge in (1e9, 1e19):
+            with pytest.raises((asyncio.TimeoutError, liverysync.LiverySyncError)):
+                await asyncio.wait_for(one.sync(timeout=huge), 0.2)
+    two = blocking.Client("127.0.0.1", name="Ben", liveries=make_folder("ben"), **options)  # type: ignore[arg-type]
+    with two:
+        threading.Timer(0.5, two.stop).start()
+        with pytest.raises(liverysync.LiverySyncError):
+            two.sync(timeout=1e19)
+        for wrong in (-1.0, float("nan"), float("inf")):
+            with pytest.raises(ValueError, match="timeout is a number of seconds"):
+                two.sync(timeout=wrong)
 
 
 @pytest.mark.parametrize(
