@@ -107,7 +107,7 @@ impl Client {
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         let started = runtime::block_on(py, self.starting()?)?;
-        started.map_err(|error| errors::client(&error))
+        started.map_err(|error| errors::client(py, &error))
     }
 
     /// For asyncio: as `start`.
@@ -115,7 +115,7 @@ impl Client {
         runtime::awaitable(
             py,
             || self.starting(),
-            |py, started| started.map(|()| py.None()).map_err(|error| errors::client(&error)),
+            |py, started| started.map(|()| py.None()).map_err(|error| errors::client(py, &error)),
         )
     }
 
@@ -132,7 +132,7 @@ impl Client {
     /// The report and, of a dry run, the plan, both as JSON.
     fn sync(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Reported> {
         let timeout = timeout.map(|given| options::seconds("timeout", given)).transpose()?;
-        report(runtime::block_on(py, self.0.inner.sync(timeout))?)
+        report(py, runtime::block_on(py, self.0.inner.sync(timeout))?)
     }
 
     /// For asyncio: as `sync`.
@@ -146,7 +146,7 @@ impl Client {
         runtime::awaitable(
             py,
             || Ok(async move { client.sync(timeout).await }),
-            |py, result| Ok(report(result)?.into_pyobject(py)?.into_any().unbind()),
+            |py, result| Ok(report(py, result)?.into_pyobject(py)?.into_any().unbind()),
         )
     }
 
@@ -157,8 +157,8 @@ impl Client {
 
 type Reported = (String, Option<String>);
 
-fn report(result: Result<SyncReport, SyncError>) -> PyResult<Reported> {
-    let mut report = result.map_err(|error| errors::sync(&error))?;
+fn report(py: Python<'_>, result: Result<SyncReport, SyncError>) -> PyResult<Reported> {
+    let mut report = result.map_err(|error| errors::sync(py, &error))?;
     let plan = report.plan.take().map(Event::Plan);
     // Texts, numbers and lists of them have a JSON form.
     let plan = plan.map(|plan| serde_json::to_string(&plan).unwrap_or_default());

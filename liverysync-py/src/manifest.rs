@@ -257,7 +257,9 @@ pub(crate) fn scan(
         let skipped = scan.skipped.iter().map(Skipped::from).collect();
         Ok(Manifest { skipped, ..scan.manifest.into() })
     })
-    .map_err(|error: shell::ScanError| errors::folder(Some(&error.path), &error.reason))
+    .map_err(|error: shell::ScanError| {
+        errors::folder(&error.path, errors::number(&error.reason), &error.reason)
+    })
 }
 
 /// The folder that was given, or the game's.
@@ -265,7 +267,7 @@ pub(crate) fn folder(py: Python<'_>, given: Option<PathBuf>) -> PyResult<PathBuf
     match given {
         Some(given) => Ok(given),
         None => runtime::detached(py, places::liveries_folder)
-            .map_err(|not_found| errors::folder(None, &not_found)),
+            .map_err(|not_found| errors::no_folder(&not_found)),
     }
 }
 

@@ -243,6 +243,9 @@ async def test_what_cannot_start_says_why(server: Server, make_folder: MakeFolde
     with pytest.raises(liverysync.CannotStart, match="cannot listen") as caught:
         await taken.start()
     assert caught.value.errno == errno.EADDRINUSE
+    with pytest.raises(liverysync.CannotStart, match="^cannot listen at no such host:0: ") as unknown:
+        await Server("no such host", 0).start()
+    assert unknown.value.errno is None
     with pytest.raises(liverysync.NotRunning):
         taken.port
     with pytest.raises(liverysync.AlreadyStarted):
@@ -252,11 +255,13 @@ async def test_what_cannot_start_says_why(server: Server, make_folder: MakeFolde
     with pytest.raises(liverysync.FolderError) as folder:
         await missing.start()
     assert folder.value.path == tmp_path / "nowhere"
+    assert (folder.value.errno, folder.value.filename) == (errno.ENOENT, str(tmp_path / "nowhere"))
     (tmp_path / "nowhere").mkdir()
     # What failed for good reason can be tried again.
     async with missing:
-        with pytest.raises(liverysync.FolderBusy):
+        with pytest.raises(liverysync.FolderBusy) as busy:
             await client(server, "Ben", tmp_path / "nowhere").start()
+        assert busy.value.errno == errno.EBUSY and busy.value.path == tmp_path / "nowhere"
     with pytest.raises(liverysync.AlreadyStarted):
         await missing.start()
     with pytest.raises(liverysync.NotRunning):

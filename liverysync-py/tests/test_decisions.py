@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import pickle
 import sys
@@ -194,14 +195,24 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(liverysync.FolderError) as caught:
         liverysync.scan(tmp_path / "nowhere")
     assert isinstance(caught.value, OSError)
-    assert caught.value.path == tmp_path / "nowhere"
+    error = caught.value
+    assert error.path == tmp_path / "nowhere"
+    assert (error.errno, error.filename) == (errno.ENOENT, str(tmp_path / "nowhere"))
+    assert error.strerror == error.reason and error.reason in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.errno, again.reason, again.path) == (error.errno, error.reason, error.path)
+    (tmp_path / "file").touch()
+    with pytest.raises(liverysync.FolderError) as caught:
+        liverysync.scan(tmp_path / "file")
+    assert caught.value.errno is not None
 
 
 def test_no_game_means_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with pytest.raises(liverysync.FolderError, match="no liveries folder was found"):
+    with pytest.raises(liverysync.FolderError, match="^no liveries folder was found") as caught:
         liverysync.liveries_folder()
+    assert (caught.value.errno, caught.value.filename, caught.value.path) == (errno.ENOENT, None, None)
 
 
 def test_decisions_let_others_work() -> None:
