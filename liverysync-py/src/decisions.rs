@@ -34,8 +34,8 @@ fn diff(
     (entries(diff.missing), diff.different.into_iter().map(pair).collect(), entries(diff.extra))
 }
 
-/// Path, size, SHA-256, modification time and holders of a file of the union.
-type UnionEntry = (String, u64, String, Option<f64>, Vec<u64>);
+/// Path, size, SHA-256, modification time and holders (member, path there) of a file of the union.
+type UnionEntry = (String, u64, String, Option<f64>, Vec<(u64, String)>);
 /// Member, path, and the name in the union or the reason.
 type Placed = (u64, String, String);
 
@@ -65,7 +65,7 @@ fn merged(manifests: Vec<&core::Manifest>, policy: Policy, naming: Naming) -> Me
     let (union, outcome) = union::merge(manifests, policy, naming);
     let manifest = union.manifest();
     let entries = union.iter().map(|entry| {
-        let holders = entry.holders().map(|(member, _)| member.0).collect();
+        let holders = entry.holders().map(|(member, path)| (member.0, path.to_string())).collect();
         let (path, hash) = (entry.path.to_string(), entry.content.hash.to_string());
         (path, entry.content.size, hash, entry.mtime.map(UnixTime::as_seconds), holders)
     });
@@ -90,12 +90,20 @@ fn conflict_name(
     suffix: Option<&str>,
     extensions: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<String> {
+    // What lies in a folder takes a name only with another content.
+    let there = taken.and_then(|taken| taken.cast::<Manifest>().ok());
+    let there = there.map(|manifest| &manifest.get().core);
+    let taken = taken.filter(|_| there.is_none());
     let taken = taken.map(|taken| options::texts("taken", taken)).transpose()?.unwrap_or_default();
     let naming = options::naming(suffix, options::extensions(extensions)?)?;
     let (path, hash) = (parse_path(path, extensions)?, parse_hash(sha256)?);
     let named = runtime::detached(py, || {
         let taken: BTreeSet<_> = taken.iter().map(|name| fold(name)).collect();
-        let is_taken = |name: &RelPath| taken.contains(name.key().as_str());
+        let is_taken = |name: &RelPath| {
+            let rival = there.and_then(|manifest| manifest.get(name.key()));
+            taken.contains(name.key().as_str())
+                || rival.is_some_and(|entry| entry.content.hash != hash)
+        };
         conflict::conflict_name(&path, hash, &naming, is_taken).map(|name| name.to_string())
     });
     named.map_err(|invalid| errors::invalid_path(&invalid.path, &invalid.fault))

@@ -34,19 +34,19 @@ impl Entry {
     #[classattr]
     #[pyo3(name = "__match_args__")]
     const MATCH_ARGS: (&'static str, &'static str, &'static str, &'static str) =
-        ("path", "size", "sha256", "mtime");
+        ("path", "bytes", "sha256", "mtime");
 
     #[new]
-    #[pyo3(signature = (path, size, sha256, mtime=None, *, extensions=None))]
+    #[pyo3(signature = (path, bytes, sha256, mtime=None, *, extensions=None))]
     fn new(
         path: &str,
-        size: u64,
+        bytes: u64,
         sha256: &str,
         mtime: Option<f64>,
         extensions: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let path = parse_path(path, extensions)?;
-        let content = Content { hash: parse_hash(sha256)?, size };
+        let content = Content { hash: parse_hash(sha256)?, size: bytes };
         let mtime = mtime.map(|seconds| {
             UnixTime::from_seconds(seconds)
                 .ok_or_else(|| PyValueError::new_err(format!("{seconds} is no date")))
@@ -62,7 +62,7 @@ impl Entry {
 
     /// Size in bytes.
     #[getter]
-    fn size(&self) -> u64 {
+    fn bytes(&self) -> u64 {
         self.0.content.size
     }
 
@@ -89,7 +89,7 @@ impl Entry {
         let mtime = self.mtime().into_pyobject(py)?.repr()?;
         let content = &self.0.content;
         Ok(format!(
-            "Entry(path={path}, size={}, sha256='{}', mtime={mtime})",
+            "Entry(path={path}, bytes={}, sha256='{}', mtime={mtime})",
             content.size, content.hash
         ))
     }

@@ -44,7 +44,7 @@ def test_a_scan_lists_what_is_shared_and_why_the_rest_is_not(make_folder: MakeFo
     assert [found.path for found in scanned] == ["T/a.json", "T/decals.png"]
     assert len(scanned) == 2 and scanned.total_bytes == 5
     decals = scanned.entries[1]
-    assert (decals.size, decals.sha256) == (3, SHA)
+    assert (decals.bytes, decals.sha256) == (3, SHA)
     assert decals.mtime == pytest.approx((folder / "T/decals.png").stat().st_mtime, abs=1e-6)
     assert {(skipped.path, skipped.kind) for skipped in scanned.skipped} == {
         ("T/decals_0.dds", "cache"),
@@ -80,10 +80,10 @@ def test_entries_are_values() -> None:
     made = entry("a.png", mtime=1.5)
     assert made == entry("a.png", mtime=1.5) and hash(made) == hash(entry("a.png", mtime=1.5))
     assert made != entry("a.png")
-    assert repr(made) == f"Entry(path='a.png', size=3, sha256='{SHA}', mtime=1.5)"
+    assert repr(made) == f"Entry(path='a.png', bytes=3, sha256='{SHA}', mtime=1.5)"
     match made:
-        case Entry(path, size, sha, mtime):
-            assert (path, size, sha, mtime) == ("a.png", 3, SHA, 1.5)
+        case Entry(path, count, sha, mtime):
+            assert (path, count, sha, mtime) == ("a.png", 3, SHA, 1.5)
         case _:
             pytest.fail("an entry can be taken apart")
     with pytest.raises(AttributeError):
@@ -119,9 +119,9 @@ def test_merge_gives_both_contents_a_name() -> None:
     conflict_path = f"T/d__CONFLICT__{sha256(b'2')[:8]}.png"
     assert union.conflicts == (Conflict(1, "T/d.png", conflict_path), Conflict(2, "T/d.png", conflict_path))
     assert union.entries == (
-        UnionEntry("only.png", 1, sha256(b"x"), None, (0,)),
-        UnionEntry("T/d.png", 1, sha256(b"1"), None, (0,)),
-        UnionEntry(conflict_path, 1, sha256(b"2"), None, (1, 2)),
+        UnionEntry("only.png", 1, sha256(b"x"), None, ((0, "only.png"),)),
+        UnionEntry("T/d.png", 1, sha256(b"1"), None, ((0, "T/d.png"),)),
+        UnionEntry(conflict_path, 1, sha256(b"2"), None, ((1, "T/d.png"), (2, "T/d.png"))),
     )
     assert union.refused == ()
     assert [missing.path for missing in liverysync.diff(two, union.manifest).missing] == [
@@ -136,10 +136,10 @@ def test_a_policy_decides_who_keeps_the_name() -> None:
     contents = sorted([b"1", b"2"], key=sha256)
     late = Manifest([entry("d.png", contents[1], 1.0)]), Manifest([entry("d.png", contents[0], 2.0)])
     keeps = {
-        policy: next(found.holders for found in liverysync.merge(late, policy=policy).entries if found.path == "d.png")
+        policy: next([member for member, _ in found.holders] for found in liverysync.merge(late, policy=policy).entries if found.path == "d.png")
         for policy in ("established", "lowest-hash", "newest-mtime")
     }
-    assert keeps == {"established": (0,), "lowest-hash": (1,), "newest-mtime": (1,)}
+    assert keeps == {"established": [0], "lowest-hash": [1], "newest-mtime": [1]}
     assert set(keeps) == set(native.POLICIES) == set(get_args(Policy))
     with pytest.raises(ValueError, match="there are: established, lowest-hash, newest-mtime"):
         liverysync.merge(late, policy="loudest")  # type: ignore[arg-type]
@@ -158,6 +158,9 @@ def test_conflict_names() -> None:
     assert name("T/decals.png", SHA.upper(), ["t/DECALS__conflict__ba7816bf.png"]) == "T/decals__CONFLICT__ba7816bf_1.png"
     assert name("T/decals.png", SHA, suffix="-rival-") == "T/decals-rival-ba7816bf.png"
     assert name("T/model.abc", SHA, extensions=["abc"]) == "T/model__CONFLICT__ba7816bf.abc"
+    plain = "T/decals__CONFLICT__ba7816bf.png"
+    assert name("T/decals.png", SHA, manifest((plain, b"other"))) == "T/decals__CONFLICT__ba7816bf_1.png"
+    assert name("T/decals.png", SHA, manifest((plain, b"abc"))) == plain
     with pytest.raises(ValueError, match="64 hex digits"):
         name("T/decals.png", "ba7816bf")
     with pytest.raises(ValueError, match="suffix"):
