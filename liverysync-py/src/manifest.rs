@@ -19,7 +19,7 @@ use pyo3::{
     exceptions::PyValueError,
     prelude::*,
     sync::PyOnceLock,
-    types::{PyIterator, PyTuple},
+    types::{PyDict, PyIterator, PyTuple},
 };
 
 use crate::{errors, options, runtime};
@@ -28,6 +28,9 @@ use crate::{errors, options, runtime};
 #[pyclass(frozen, eq, module = "liverysync", from_py_object)]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry(pub(crate) core::Entry);
+
+/// Path, size, SHA-256 and modification time.
+type NewArgs = (String, u64, String, Option<f64>);
 
 #[pymethods]
 impl Entry {
@@ -76,6 +79,13 @@ impl Entry {
     #[getter]
     fn mtime(&self) -> Option<f64> {
         self.0.mtime.map(UnixTime::as_seconds)
+    }
+
+    /// For pickle and copy. The path was checked against a list that had its extension.
+    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(NewArgs, Bound<'py, PyDict>)> {
+        let named = PyDict::new(py);
+        named.set_item("extensions", [self.0.path.extension()])?;
+        Ok(((self.path().to_owned(), self.bytes(), self.sha256(), self.mtime()), named))
     }
 
     fn __hash__(&self) -> u64 {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import errno
 import hashlib
 import pickle
@@ -88,6 +89,13 @@ def test_entries_are_values() -> None:
             pytest.fail("an entry can be taken apart")
     with pytest.raises(AttributeError):
         setattr(made, "path", "b.png")
+
+
+def test_entries_can_be_pickled_and_copied() -> None:
+    for made in (entry("T/Décals.png", mtime=1.5), Entry("T/model.ABC", 3, SHA, extensions=["abc"])):
+        again = pickle.loads(pickle.dumps(made))
+        assert again == made and repr(again) == repr(made)
+        assert copy.copy(made) == made
 
 
 def test_what_cannot_lie_together_is_no_manifest() -> None:

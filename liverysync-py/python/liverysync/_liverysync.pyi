@@ -33,7 +33,7 @@ POLICIES: Final[list[str]]
 
 @final
 class Entry:
-    """One file: where it lies below the liveries folder and what it holds. It does not change."""
+    """One file: where it lies below the liveries folder and what it holds. It does not change, and can be pickled."""
 
     __match_args__: Final = ("path", "bytes", "sha256", "mtime")
 
@@ -71,6 +71,7 @@ class Entry:
     def mtime(self) -> float | None:
         """Time of the last change in seconds since 1970 UTC; `None` where it is not known."""
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str, int, str, float | None], dict[str, list[str]]]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
