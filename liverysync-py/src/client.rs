@@ -8,7 +8,7 @@ use liverysync::{
 };
 use liverysync_core::{
     client::{ClientConfig, Event, SyncError, SyncReport},
-    conflict::Naming,
+    select::Rules,
 };
 use pyo3::prelude::*;
 
@@ -31,6 +31,9 @@ struct Options<'py> {
     state: Option<PathBuf>,
     extensions: Option<Bound<'py, PyAny>>,
     derived_dds: bool,
+    placeholders: bool,
+    steam_id: Option<String>,
+    conflict_suffix: Option<String>,
     dry_run: bool,
     max_entries: Option<usize>,
     max_file_size: Option<u64>,
@@ -58,11 +61,15 @@ impl Options<'_> {
         )?;
         let stall_timeout =
             limit("stall_timeout_seconds", self.stall_timeout_seconds, defaults.stall_timeout)?;
-        let steam_id = runtime::detached(py, places::steam_id).unwrap_or(defaults.steam_id);
+        let steam_id = match &self.steam_id {
+            Some(given) => given.clone(),
+            None => runtime::detached(py, places::steam_id).unwrap_or(defaults.steam_id),
+        };
+        let rules = Rules { placeholders: self.placeholders, ..rules };
         Ok(ClientConfig {
             name: options::name(self.name.as_deref())?,
             steam_id,
-            naming: Naming { extensions: rules.extensions.clone(), ..defaults.naming },
+            naming: options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?,
             rules,
             settle: limit("settle_seconds", self.settle_seconds, defaults.settle)?,
             rescan: limit("rescan_seconds", self.rescan_seconds, defaults.rescan)?,

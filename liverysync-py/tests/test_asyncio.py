@@ -296,6 +296,7 @@ async def test_a_huge_timeout_is_no_panic(make_folder: MakeFolder) -> None:
         {"max_entries": 0},
         {"max_file_size": 0},
         {"extensions": []},
+        {"conflict_suffix": "/"},
     ],
 )
 def test_options_of_a_client_must_make_sense(tmp_path: Path, wrong: dict[str, object]) -> None:
@@ -345,6 +346,13 @@ async def test_a_client_against_the_programs_server(make_folder: MakeFolder) -> 
         running.kill()
         await running.communicate()
     assert set(files(aoi)) == {"A/decals.png", "B/b.png"}
+
+
+async def test_placeholders_are_shared_where_it_is_asked_for(server: Server, make_folder: MakeFolder) -> None:
+    folder = make_folder("aoi", {"A/decals.json": b"{}", "A/sponsors.json": b"{}"})
+    for placeholders in (False, True):
+        async with Client("127.0.0.1", server.port, liveries=folder, placeholders=placeholders, steam_id="7656") as one:
+            assert (await one.sync(timeout=30)).files == 2 * placeholders
 
 
 async def test_the_allow_list_is_kept_to(make_folder: MakeFolder, tmp_path: Path) -> None:
