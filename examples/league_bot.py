@@ -21,7 +21,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 
 import liverysync
 from liverysync import client_events, server_events
@@ -33,6 +33,9 @@ PATHS_SHOWN = 5
 
 PAUSE_SECONDS = 2.0
 """Changes come in bursts; what comes within this time is one post."""
+
+AGAIN_SECONDS = 5.0
+"""How long a bot that stays waits before it asks again for a server that is not there."""
 
 
 class Chat:
@@ -138,33 +141,62 @@ async def run_server(chat: Chat, options: argparse.Namespace) -> None:
                     case "!help":
                         await chat.post(HELP)
 
-        answering = asyncio.create_task(answer())
-        try:
+        async def news() -> None:
             async for event in events:
-                news = server_news(event)
-                if news is not None:
-                    await chat.post(news)
-        finally:
-            answering.cancel()
+                text = server_news(event)
+                if text is not None:
+                    await chat.post(text)
+
+        await first_of(news(), answer())
 
 
 async def run_client(chat: Chat, options: argparse.Namespace) -> None:
     """Keeps a folder in step."""
     client = liverysync.Client(options.host, options.port, name=options.name, liveries=options.liveries)
     events = client.events()
-    async with client:
-        posting = asyncio.create_task(post_what_came(chat, events))
-        try:
-            report = await client.sync(timeout=options.timeout)
-            await chat.post(f"In step: {report.files} files, {size(report.bytes)}, after {report.seconds:.1f} s.")
-            if report.conflicts:
-                await chat.post(f"Conflict copies: {listed(list(report.conflicts))}")
+    posting = asyncio.create_task(post_what_came(chat, events))
+
+    async def syncing() -> None:
+        async with client:
+            await chat.post(in_step(await synced(client, options)))
             if not options.once:
                 await posting
-        finally:
-            # The events end, and with them the posting.
-            await client.stop()
-            await posting
+        # The events have ended, and with them the posting.
+        await posting
+
+    await first_of(syncing(), posting)
+
+
+async def synced(client: liverysync.Client, options: argparse.Namespace) -> liverysync.SyncReport:
+    """Waits until the folder is in step. A bot that stays goes on while the server is not there."""
+    while True:
+        try:
+            return await client.sync(timeout=options.timeout)
+        except (liverysync.Unreachable, liverysync.ConnectionLost):
+            if options.once:
+                raise
+        # Why, the events have said.
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+def in_step(report: liverysync.SyncReport) -> str:
+    """What a sync has come to."""
+    conflicts = f"\nConflict copies: {listed(list(report.conflicts))}" if report.conflicts else ""
+    return f"In step: {report.files} files, {size(report.bytes)}, after {report.seconds:.1f} s.{conflicts}"
+
+
+async def first_of(main: Coroutine[None, None, None], beside: Coroutine[None, None, None] | asyncio.Task[None]) -> None:
+    """Runs both until `main` ends or one fails. `asyncio.TaskGroup` would do, but for Python 3.10."""
+    tasks = [asyncio.ensure_future(main), asyncio.ensure_future(beside)]
+    try:
+        while not tasks[0].done():
+            done, _ = await asyncio.wait([task for task in tasks if not task.done()], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def post_what_came(chat: Chat, events: liverysync.EventStream[liverysync.ClientEvent]) -> None:
@@ -207,7 +239,12 @@ def arguments() -> argparse.Namespace:
     join.add_argument("--name", default="bot")
     join.add_argument("--liveries", help="default: the game's folder")
     join.add_argument("--once", action="store_true", help="end when the folder is in step")
-    join.add_argument("--timeout", type=float, help="seconds; default: as long as it takes")
+    join.add_argument(
+        "--timeout",
+        type=float,
+        help="seconds until the folder has to be in step; default: as long as it takes, but with --once a server that is "
+        "not there ends it",
+    )
     return parser.parse_args()
 
 

@@ -8,7 +8,7 @@ use liverysync::{
 };
 use liverysync_core::{
     client::{ClientConfig, Event, SyncError, SyncReport},
-    conflict::Naming,
+    select::Rules,
 };
 use pyo3::prelude::*;
 
@@ -31,6 +31,9 @@ struct Options<'py> {
     state: Option<PathBuf>,
     extensions: Option<Bound<'py, PyAny>>,
     derived_dds: bool,
+    placeholders: bool,
+    steam_id: Option<String>,
+    conflict_suffix: Option<String>,
     dry_run: bool,
     max_entries: Option<usize>,
     max_file_size: Option<u64>,
@@ -58,11 +61,15 @@ impl Options<'_> {
         )?;
         let stall_timeout =
             limit("stall_timeout_seconds", self.stall_timeout_seconds, defaults.stall_timeout)?;
-        let steam_id = runtime::detached(py, places::steam_id).unwrap_or(defaults.steam_id);
+        let steam_id = match &self.steam_id {
+            Some(given) => given.clone(),
+            None => runtime::detached(py, places::steam_id).unwrap_or(defaults.steam_id),
+        };
+        let rules = Rules { placeholders: self.placeholders, ..rules };
         Ok(ClientConfig {
             name: options::name(self.name.as_deref())?,
             steam_id,
-            naming: Naming { extensions: rules.extensions.clone(), ..defaults.naming },
+            naming: options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?,
             rules,
             settle: limit("settle_seconds", self.settle_seconds, defaults.settle)?,
             rescan: limit("rescan_seconds", self.rescan_seconds, defaults.rescan)?,
@@ -107,14 +114,16 @@ impl Client {
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         let started = runtime::block_on(py, self.starting()?)?;
-        started.map_err(|error| errors::client(&error))
+        started.map_err(|error| errors::client(py, &error))
     }
 
     /// For asyncio: as `start`.
     fn start_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        runtime::awaitable(py, self.starting()?, |py, started| {
-            started.map(|()| py.None()).map_err(|error| errors::client(&error))
-        })
+        runtime::awaitable(
+            py,
+            || self.starting(),
+            |py, started| started.map(|()| py.None()).map_err(|error| errors::client(py, &error)),
+        )
     }
 
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
@@ -124,14 +133,13 @@ impl Client {
 
     /// For asyncio. It stops even if nobody waits for the end.
     fn stop_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let stopping = self.0.stop()?;
-        runtime::awaitable(py, stopping, |py, _stopped| Ok(py.None()))
+        runtime::awaitable(py, || self.0.stop(), |py, _stopped| Ok(py.None()))
     }
 
     /// The report and, of a dry run, the plan, both as JSON.
     fn sync(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Reported> {
         let timeout = timeout.map(|given| options::seconds("timeout", given)).transpose()?;
-        report(runtime::block_on(py, self.0.inner.sync(timeout))?)
+        report(py, runtime::block_on(py, self.0.inner.sync(timeout))?)
     }
 
     /// For asyncio: as `sync`.
@@ -142,9 +150,11 @@ impl Client {
     ) -> PyResult<Bound<'py, PyAny>> {
         let timeout = timeout.map(|given| options::seconds("timeout", given)).transpose()?;
         let client = self.0.inner.clone();
-        runtime::awaitable(py, async move { client.sync(timeout).await }, |py, result| {
-            Ok(report(result)?.into_pyobject(py)?.into_any().unbind())
-        })
+        runtime::awaitable(
+            py,
+            || Ok(async move { client.sync(timeout).await }),
+            |py, result| Ok(report(py, result)?.into_pyobject(py)?.into_any().unbind()),
+        )
     }
 
     fn events(&self) -> Events {
@@ -154,8 +164,8 @@ impl Client {
 
 type Reported = (String, Option<String>);
 
-fn report(result: Result<SyncReport, SyncError>) -> PyResult<Reported> {
-    let mut report = result.map_err(|error| errors::sync(&error))?;
+fn report(py: Python<'_>, result: Result<SyncReport, SyncError>) -> PyResult<Reported> {
+    let mut report = result.map_err(|error| errors::sync(py, &error))?;
     let plan = report.plan.take().map(Event::Plan);
     // Texts, numbers and lists of them have a JSON form.
     let plan = plan.map(|plan| serde_json::to_string(&plan).unwrap_or_default());

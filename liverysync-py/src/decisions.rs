@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use liverysync_core::{
-    conflict,
+    conflict::{self, Naming, Policy},
+    manifest as core,
     path::{RelPath, fold},
     time::UnixTime,
     union,
@@ -33,8 +34,8 @@ fn diff(
     (entries(diff.missing), diff.different.into_iter().map(pair).collect(), entries(diff.extra))
 }
 
-/// Path, size, SHA-256, modification time and holders of a file of the union.
-type UnionEntry = (String, u64, String, Option<f64>, Vec<u64>);
+/// Path, size, SHA-256, modification time and holders (member, path there) of a file of the union.
+type UnionEntry = (String, u64, String, Option<f64>, Vec<(u64, String)>);
 /// Member, path, and the name in the union or the reason.
 type Placed = (u64, String, String);
 
@@ -56,17 +57,18 @@ fn merge(
     let members: Vec<Bound<'_, Manifest>> =
         manifests.try_iter()?.map(|item| Ok(item?.cast_into()?)).collect::<PyResult<_>>()?;
     let manifests: Vec<_> = members.iter().map(|member| &member.get().core).collect();
-    let (union, outcome, manifest) = runtime::detached(py, || {
-        let (union, outcome) = union::merge(manifests, policy, naming);
-        let manifest = union.manifest();
-        (union, outcome, manifest)
-    });
+    Ok(runtime::detached(py, || merged(manifests, policy, naming)))
+}
+
+/// Merges, and takes the result apart: many texts, which take as long to make as the union itself.
+fn merged(manifests: Vec<&core::Manifest>, policy: Policy, naming: Naming) -> Merged {
+    let (union, outcome) = union::merge(manifests, policy, naming);
+    let manifest = union.manifest();
     let entries = union.iter().map(|entry| {
-        let holders = entry.holders().map(|(member, _)| member.0).collect();
+        let holders = entry.holders().map(|(member, path)| (member.0, path.to_string())).collect();
         let (path, hash) = (entry.path.to_string(), entry.content.hash.to_string());
         (path, entry.content.size, hash, entry.mtime.map(UnixTime::as_seconds), holders)
     });
-    let entries = entries.collect();
     let conflicts = outcome.conflicts.iter();
     let conflicts =
         conflicts.map(|(member, path, name)| (member.0, path.to_string(), name.to_string()));
@@ -74,27 +76,37 @@ fn merge(
     let refused =
         refused.map(|(member, path, reason)| (member.0, path.to_string(), reason.to_string()));
     let hash = manifest.union_hash().to_string();
-    Ok((entries, conflicts.collect(), refused.collect(), manifest.into(), hash))
+    (entries.collect(), conflicts.collect(), refused.collect(), manifest.into(), hash)
 }
 
 /// Names the rival content of a path.
 #[pyfunction]
 #[pyo3(signature = (path, sha256, taken=None, *, suffix=None, extensions=None))]
 fn conflict_name(
+    py: Python<'_>,
     path: &str,
     sha256: &str,
     taken: Option<&Bound<'_, PyAny>>,
     suffix: Option<&str>,
     extensions: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<String> {
+    // What lies in a folder takes a name only with another content.
+    let there = taken.and_then(|taken| taken.cast::<Manifest>().ok());
+    let there = there.map(|manifest| &manifest.get().core);
+    let taken = taken.filter(|_| there.is_none());
     let taken = taken.map(|taken| options::texts("taken", taken)).transpose()?.unwrap_or_default();
-    let taken: BTreeSet<_> = taken.iter().map(|name| fold(name)).collect();
     let naming = options::naming(suffix, options::extensions(extensions)?)?;
-    let path = parse_path(path, extensions)?;
-    let is_taken = |name: &RelPath| taken.contains(name.key().as_str());
-    conflict::conflict_name(&path, parse_hash(sha256)?, &naming, is_taken)
-        .map(|name| name.to_string())
-        .map_err(|invalid| errors::invalid_path(&invalid.path, &invalid.fault))
+    let (path, hash) = (parse_path(path, extensions)?, parse_hash(sha256)?);
+    let named = runtime::detached(py, || {
+        let taken: BTreeSet<_> = taken.iter().map(|name| fold(name)).collect();
+        let is_taken = |name: &RelPath| {
+            let rival = there.and_then(|manifest| manifest.get(name.key()));
+            taken.contains(name.key().as_str())
+                || rival.is_some_and(|entry| entry.content.hash != hash)
+        };
+        conflict::conflict_name(&path, hash, &naming, is_taken).map(|name| name.to_string())
+    });
+    named.map_err(|invalid| errors::invalid_path(&invalid.path, &invalid.fault))
 }
 
 /// Refuses a path that could not be shared.
@@ -118,7 +130,7 @@ fn liveries_folder(py: Python<'_>) -> PyResult<PathBuf> {
 }
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("POLICIES", conflict::Policy::WORDS.map(|(word, _)| word))?;
+    module.add("POLICIES", Policy::WORDS.map(|(word, _)| word))?;
     module.add_function(wrap_pyfunction!(diff, module)?)?;
     module.add_function(wrap_pyfunction!(merge, module)?)?;
     module.add_function(wrap_pyfunction!(conflict_name, module)?)?;

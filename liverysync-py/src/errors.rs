@@ -1,10 +1,17 @@
 //! Errors of Rust as the exceptions of `liverysync._errors`.
 
-use std::{io, path::Path};
+use std::{fs, io, path::Path};
 
 use liverysync::{client::ClientError, server::ServerError};
 use liverysync_core::client::SyncError;
-use pyo3::PyErr;
+use pyo3::{PyErr, Python};
+
+use crate::runtime;
+
+// They are the same wherever Python runs.
+const ENOENT: i32 = 2;
+const EACCES: i32 = 13;
+const EBUSY: i32 = 16;
 
 mod classes {
     pyo3::import_exception!(liverysync._errors, AlreadyStarted);
@@ -24,10 +31,31 @@ pub(crate) fn invalid_path(path: &str, reason: &impl ToString) -> PyErr {
     classes::InvalidPath::new_err((path.to_owned(), reason.to_string()))
 }
 
-/// A folder that cannot be used.
-pub(crate) fn folder(path: Option<&Path>, reason: &impl ToString) -> PyErr {
-    let path = path.map(|path| path.as_os_str().to_owned());
-    classes::FolderError::new_err((path, reason.to_string()))
+/// A folder that cannot be used, with the number of what the system says of it.
+pub(crate) fn folder(path: &Path, number: Option<i32>, reason: &impl ToString) -> PyErr {
+    classes::FolderError::new_err((number, reason.to_string(), path.as_os_str().to_owned()))
+}
+
+/// A folder that cannot be used, of which only the words are left: the system is asked again for the number.
+fn folder_in_words(py: Python<'_>, path: &Path, reason: &str) -> PyErr {
+    let asked = runtime::detached(py, || fs::read_dir(path).err());
+    folder(path, asked.as_ref().and_then(number), &reason)
+}
+
+/// No folder was found.
+pub(crate) fn no_folder(reason: &impl ToString) -> PyErr {
+    classes::FolderError::new_err((ENOENT, reason.to_string()))
+}
+
+/// The `errno` of an error, as Python has it.
+pub(crate) fn number(error: &io::Error) -> Option<i32> {
+    match (error.kind(), error.raw_os_error()) {
+        // Windows has other numbers for files.
+        (io::ErrorKind::NotFound, Some(_)) => Some(ENOENT),
+        (io::ErrorKind::PermissionDenied, Some(_)) if cfg!(windows) => Some(EACCES),
+        // Those of its sockets are Python's too.
+        (_, number) => number.filter(|number| !cfg!(windows) || *number >= 10_000),
+    }
 }
 
 /// Nothing happened in time.
@@ -35,13 +63,18 @@ pub(crate) fn timed_out(text: String) -> PyErr {
     classes::TimedOut::new_err(text)
 }
 
+/// A panic of a client or server: a bug.
+pub(crate) fn panicked(words: &str) -> PyErr {
+    classes::LiverySyncError::new_err(format!("this is a bug of liverysync: {words}"))
+}
+
 /// A client that cannot start.
-pub(crate) fn client(error: &ClientError) -> PyErr {
+pub(crate) fn client(py: Python<'_>, error: &ClientError) -> PyErr {
     match error {
-        ClientError::Folder { path, reason } => folder(Some(path), reason),
+        ClientError::Folder { path, reason } => folder_in_words(py, path, reason),
         ClientError::Busy { path } => {
             let reason = "another liverysync client already syncs it";
-            classes::FolderBusy::new_err((path.as_os_str().to_owned(), reason))
+            classes::FolderBusy::new_err((EBUSY, reason, path.as_os_str().to_owned()))
         }
         ClientError::System(reason) => cannot_start(reason, error),
         ClientError::RanBefore => classes::AlreadyStarted::new_err(error.to_string()),
@@ -61,18 +94,21 @@ pub(crate) fn server(error: &ServerError) -> PyErr {
 }
 
 /// A sync that cannot end.
-pub(crate) fn sync(error: &SyncError) -> PyErr {
+pub(crate) fn sync(py: Python<'_>, error: &SyncError) -> PyErr {
     let text = error.to_string();
     match error {
         SyncError::NotRunning => classes::NotRunning::new_err(text),
         SyncError::Unreachable { .. } => classes::Unreachable::new_err(text),
         SyncError::ConnectionLost { .. } => classes::ConnectionLost::new_err(text),
-        SyncError::Folder { folder: path, reason } => folder(Some(Path::new(path)), reason),
+        SyncError::Folder { folder, reason } => folder_in_words(py, Path::new(folder), reason),
         SyncError::TimedOut { .. } => classes::TimedOut::new_err(text),
         _ => classes::LiverySyncError::new_err(text),
     }
 }
 
 fn cannot_start(reason: &io::Error, text: &impl ToString) -> PyErr {
-    classes::CannotStart::new_err((reason.raw_os_error(), text.to_string()))
+    match number(reason) {
+        Some(number) => classes::CannotStart::new_err((number, text.to_string())),
+        None => classes::CannotStart::new_err(text.to_string()),
+    }
 }

@@ -67,9 +67,11 @@ impl Events {
     /// For asyncio: whether an event can be taken; False once there will be no more.
     fn ready_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let waiting = Arc::clone(&self.0);
-        runtime::awaitable(py, async move { waiting.ready().await }, |py, ready| {
-            Ok(ready.into_pyobject(py)?.to_owned().into_any().unbind())
-        })
+        runtime::awaitable(
+            py,
+            || Ok(async move { waiting.ready().await }),
+            |py, ready| Ok(ready.into_pyobject(py)?.to_owned().into_any().unbind()),
+        )
     }
 
     /// For threads: as `ready_async`. Raises TimedOut.

@@ -11,6 +11,7 @@ use liverysync_core::{
     hash::{Content, ContentHash},
     manifest as core,
     path::RelPath,
+    pathmap::Collision,
     select,
     time::UnixTime,
 };
@@ -18,7 +19,7 @@ use pyo3::{
     exceptions::PyValueError,
     prelude::*,
     sync::PyOnceLock,
-    types::{PyIterator, PyTuple},
+    types::{PyDict, PyIterator, PyTuple},
 };
 
 use crate::{errors, options, runtime};
@@ -28,24 +29,27 @@ use crate::{errors, options, runtime};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry(pub(crate) core::Entry);
 
+/// Path, size, SHA-256 and modification time.
+type NewArgs = (String, u64, String, Option<f64>);
+
 #[pymethods]
 impl Entry {
     #[classattr]
     #[pyo3(name = "__match_args__")]
     const MATCH_ARGS: (&'static str, &'static str, &'static str, &'static str) =
-        ("path", "size", "sha256", "mtime");
+        ("path", "bytes", "sha256", "mtime");
 
     #[new]
-    #[pyo3(signature = (path, size, sha256, mtime=None, *, extensions=None))]
+    #[pyo3(signature = (path, bytes, sha256, mtime=None, *, extensions=None))]
     fn new(
         path: &str,
-        size: u64,
+        bytes: u64,
         sha256: &str,
         mtime: Option<f64>,
         extensions: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let path = parse_path(path, extensions)?;
-        let content = Content { hash: parse_hash(sha256)?, size };
+        let content = Content { hash: parse_hash(sha256)?, size: bytes };
         let mtime = mtime.map(|seconds| {
             UnixTime::from_seconds(seconds)
                 .ok_or_else(|| PyValueError::new_err(format!("{seconds} is no date")))
@@ -61,7 +65,7 @@ impl Entry {
 
     /// Size in bytes.
     #[getter]
-    fn size(&self) -> u64 {
+    fn bytes(&self) -> u64 {
         self.0.content.size
     }
 
@@ -77,6 +81,13 @@ impl Entry {
         self.0.mtime.map(UnixTime::as_seconds)
     }
 
+    /// For pickle and copy. The path was checked against a list that had its extension.
+    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(NewArgs, Bound<'py, PyDict>)> {
+        let named = PyDict::new(py);
+        named.set_item("extensions", [self.0.path.extension()])?;
+        Ok(((self.path().to_owned(), self.bytes(), self.sha256(), self.mtime()), named))
+    }
+
     fn __hash__(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (&self.0.path, self.0.content, self.0.mtime).hash(&mut hasher);
@@ -88,7 +99,7 @@ impl Entry {
         let mtime = self.mtime().into_pyobject(py)?.repr()?;
         let content = &self.0.content;
         Ok(format!(
-            "Entry(path={path}, size={}, sha256='{}', mtime={mtime})",
+            "Entry(path={path}, bytes={}, sha256='{}', mtime={mtime})",
             content.size, content.hash
         ))
     }
@@ -151,8 +162,11 @@ impl From<core::Manifest> for Manifest {
 }
 
 impl Manifest {
-    fn content_hash(&self) -> ContentHash {
-        *self.hash.get_or_init(|| self.core.hash())
+    fn content_hash(&self, py: Python<'_>) -> ContentHash {
+        match self.hash.get() {
+            Some(hash) => *hash,
+            None => runtime::detached(py, || *self.hash.get_or_init(|| self.core.hash())),
+        }
     }
 }
 
@@ -160,23 +174,27 @@ impl Manifest {
 impl Manifest {
     #[new]
     #[pyo3(signature = (entries=None))]
-    fn new(entries: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let mut core = core::Manifest::new();
-        if let Some(entries) = entries {
-            for entry in entries.try_iter()? {
-                let entry = entry?.cast::<Entry>()?.get().0.clone();
-                let path = entry.path.clone();
-                core.insert(entry)
-                    .map_err(|collision| errors::invalid_path(path.as_str(), &collision))?;
+    fn new(py: Python<'_>, entries: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let Some(entries) = entries else { return Ok(core::Manifest::new().into()) };
+        let given: Vec<Bound<'_, Entry>> =
+            entries.try_iter()?.map(|entry| Ok(entry?.cast_into()?)).collect::<PyResult<_>>()?;
+        let given: Vec<_> = given.iter().map(|entry| &entry.get().0).collect();
+        let made = runtime::detached(py, || {
+            let mut made = core::Manifest::new();
+            for entry in given {
+                made.insert(entry.clone()).map_err(|collision| (entry.path.clone(), collision))?;
             }
-        }
-        Ok(core.into())
+            Ok(made)
+        });
+        made.map(Self::from).map_err(|(path, collision): (RelPath, Collision)| {
+            errors::invalid_path(path.as_str(), &collision)
+        })
     }
 
     /// SHA-256 over paths, sizes and contents, 64 hex digits. Protocol 1 calls it the manifest hash.
     #[getter]
-    fn hash(&self) -> String {
-        self.content_hash().to_string()
+    fn hash(&self, py: Python<'_>) -> String {
+        self.content_hash(py).to_string()
     }
 
     /// All files.
@@ -197,8 +215,8 @@ impl Manifest {
 
     /// Sum of the sizes, in bytes.
     #[getter]
-    fn total_bytes(&self) -> u64 {
-        self.core.total_bytes()
+    fn total_bytes(&self, py: Python<'_>) -> u64 {
+        runtime::detached(py, || self.core.total_bytes())
     }
 
     fn __len__(&self) -> usize {
@@ -210,26 +228,24 @@ impl Manifest {
     }
 
     /// Same paths, same contents: what [`Manifest::hash`] sees.
-    fn __eq__(&self, other: &Self) -> bool {
-        let files = |manifest: &Self| {
-            manifest
-                .core
-                .iter()
-                .map(|entry| (entry.path.clone(), entry.content))
-                .collect::<Vec<_>>()
+    fn __eq__(&self, py: Python<'_>, other: &Self) -> bool {
+        let same = |(one, two): (&core::Entry, &core::Entry)| {
+            one.path == two.path && one.content == two.content
         };
-        self.core.len() == other.core.len() && files(self) == files(other)
+        runtime::detached(py, || {
+            self.core.len() == other.core.len() && self.core.iter().zip(other.core.iter()).all(same)
+        })
     }
 
-    fn __hash__(&self) -> u64 {
+    fn __hash__(&self, py: Python<'_>) -> u64 {
         let mut hasher = DefaultHasher::new();
-        self.content_hash().hash(&mut hasher);
+        self.content_hash(py).hash(&mut hasher);
         hasher.finish()
     }
 
-    fn __repr__(&self) -> String {
-        let (files, bytes) = (self.core.len(), self.core.total_bytes());
-        format!("<Manifest: {files} files, {bytes} bytes, hash {}>", self.content_hash().short())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let (files, bytes) = (self.core.len(), self.total_bytes(py));
+        format!("<Manifest: {files} files, {bytes} bytes, hash {}>", self.content_hash(py).short())
     }
 }
 
@@ -246,10 +262,14 @@ pub(crate) fn scan(
 ) -> PyResult<Manifest> {
     let rules = options::rules(extensions, derived_dds, max_entries, max_file_size)?;
     let liveries = folder(py, liveries)?;
-    let scan = runtime::detached(py, || shell::scan(&liveries, &rules))
-        .map_err(|error| errors::folder(Some(&error.path), &error.reason))?;
-    let skipped = scan.skipped.iter().map(Skipped::from).collect();
-    Ok(Manifest { skipped, ..scan.manifest.into() })
+    runtime::detached(py, || {
+        let scan = shell::scan(&liveries, &rules)?;
+        let skipped = scan.skipped.iter().map(Skipped::from).collect();
+        Ok(Manifest { skipped, ..scan.manifest.into() })
+    })
+    .map_err(|error: shell::ScanError| {
+        errors::folder(&error.path, errors::number(&error.reason), &error.reason)
+    })
 }
 
 /// The folder that was given, or the game's.
@@ -257,7 +277,7 @@ pub(crate) fn folder(py: Python<'_>, given: Option<PathBuf>) -> PyResult<PathBuf
     match given {
         Some(given) => Ok(given),
         None => runtime::detached(py, places::liveries_folder)
-            .map_err(|not_found| errors::folder(None, &not_found)),
+            .map_err(|not_found| errors::no_folder(&not_found)),
     }
 }
 

@@ -13,12 +13,16 @@
 //! a thread of Python's that waits in Rust waits for ever, as the interpreter itself makes its daemon threads do.
 
 use std::{
+    any::Any,
     collections::BTreeMap,
-    pin::Pin,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    task::Poll,
     thread::{self, ThreadId},
     time::{Duration, Instant},
 };
@@ -38,6 +42,8 @@ use tokio::{
     task::{JoinError, JoinHandle},
     time::timeout,
 };
+
+use crate::errors;
 
 /// How long a wait may go on before signals are looked at: how late Ctrl-C may be.
 const SIGNALS: Duration = Duration::from_millis(50);
@@ -124,29 +130,52 @@ pub(crate) fn block_on<T: Send>(
     future: impl Future<Output = T> + Send,
 ) -> PyResult<T> {
     let handle = handle()?;
-    let mut future = Box::pin(future);
+    let mut future = Box::pin(caught(future));
     loop {
         let waited =
             detached(py, || handle.block_on(async { timeout(SIGNALS, &mut future).await }));
         match waited {
-            Ok(result) => return Ok(result),
+            Ok(result) => return result.map_err(|panic| errors::panicked(&panic)),
             Err(_) => py.check_signals()?,
         }
     }
 }
 
-/// A future of the running asyncio loop. `reply` makes the Python value of what `future` gave.
-pub(crate) fn awaitable<'py, T: Send + 'static>(
+/// A future of the running asyncio loop; without one, nothing is begun. `reply` makes the Python value of what the
+/// future gave that `begin` makes.
+pub(crate) fn awaitable<'py, T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     py: Python<'py>,
-    future: impl Future<Output = T> + Send + 'static,
+    begin: impl FnOnce() -> PyResult<F>,
     reply: fn(Python<'_>, T) -> PyResult<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     handle()?;
     let event_loop = QuietLoop { event_loop: get_running_loop(py)?.unbind() };
     let locals = TaskLocals::new(Bound::new(py, event_loop)?.into_any());
+    let future = begin()?;
     generic::future_into_py_with_locals::<Tokio, _, _>(py, locals, async move {
-        Ok(Reply { value: future.await, reply })
+        let value = caught(future).await.map_err(|panic| errors::panicked(&panic))?;
+        Ok(Reply { value, reply })
     })
+}
+
+/// What a future gives, or what it says in a panic: that too is to be an error of this package.
+async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        // After a panic it is not polled again.
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+        match polled {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(words(&*panic).to_owned())),
+        }
+    })
+    .await
+}
+
+/// The words of a panic.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let formatted = panic.downcast_ref::<String>().map(String::as_str);
+    formatted.or(panic.downcast_ref().copied()).unwrap_or("no reason was given")
 }
 
 /// A value that becomes Python's once the GIL is there.

@@ -126,9 +126,11 @@ impl Server {
 
     /// For asyncio: as `start`.
     fn start_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        runtime::awaitable(py, self.starting()?, |py, started| {
-            started.map(|()| py.None()).map_err(|error| errors::server(&error))
-        })
+        runtime::awaitable(
+            py,
+            || self.starting(),
+            |py, started| started.map(|()| py.None()).map_err(|error| errors::server(&error)),
+        )
     }
 
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
@@ -138,8 +140,7 @@ impl Server {
 
     /// For asyncio. It stops even if nobody waits for the end.
     fn stop_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let stopping = self.0.stop()?;
-        runtime::awaitable(py, stopping, |py, _stopped| Ok(py.None()))
+        runtime::awaitable(py, || self.0.stop(), |py, _stopped| Ok(py.None()))
     }
 
     /// Where it listens: address and port.

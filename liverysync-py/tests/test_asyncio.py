@@ -8,6 +8,8 @@ import gc
 import json
 import os
 import socket
+import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 
 import liverysync
 from conftest import MakeFolder, files, program, put
-from liverysync import Client, Server, client_events, server_events
+from liverysync import Client, Server, blocking, client_events, server_events
 from liverysync import _liverysync as native
 
 
@@ -201,6 +203,29 @@ async def test_a_start_that_was_cancelled_does_not_go_on(server: Server, make_fo
         await one.sync()
 
 
+def test_without_a_loop_nothing_is_begun(make_folder: MakeFolder) -> None:
+    folder = make_folder("aoi")
+    one, league = Client("127.0.0.1", unused_port(), name="Aoi", liveries=folder), Server("127.0.0.1", 0)
+    for start in (one.start, league.start):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            start().send(None)
+    # They start in a thread, if they do.
+    time.sleep(0.2)
+    with pytest.raises(liverysync.NotRunning):
+        league.port
+
+    async def running() -> None:
+        async with one, league:
+            for stop in (one.stop, league.stop):
+                with pytest.raises(RuntimeError, match="no running event loop"):
+                    await asyncio.to_thread(lambda: stop().send(None))
+            await asyncio.sleep(0.2)
+            with pytest.raises(liverysync.Unreachable):
+                await one.sync()
+
+    asyncio.run(running())
+
+
 async def test_time_runs_out(make_folder: MakeFolder) -> None:
     async with Client("127.0.0.1", unused_port(), name="Aoi", liveries=make_folder("aoi")) as one:
         with pytest.raises(liverysync.TimedOut, match="timed out after 0.2 s") as caught:
@@ -218,6 +243,9 @@ async def test_what_cannot_start_says_why(server: Server, make_folder: MakeFolde
     with pytest.raises(liverysync.CannotStart, match="cannot listen") as caught:
         await taken.start()
     assert caught.value.errno == errno.EADDRINUSE
+    with pytest.raises(liverysync.CannotStart, match="^cannot listen at no such host:0: ") as unknown:
+        await Server("no such host", 0).start()
+    assert unknown.value.errno is None
     with pytest.raises(liverysync.NotRunning):
         taken.port
     with pytest.raises(liverysync.AlreadyStarted):
@@ -227,15 +255,34 @@ async def test_what_cannot_start_says_why(server: Server, make_folder: MakeFolde
     with pytest.raises(liverysync.FolderError) as folder:
         await missing.start()
     assert folder.value.path == tmp_path / "nowhere"
+    assert (folder.value.errno, folder.value.filename) == (errno.ENOENT, str(tmp_path / "nowhere"))
     (tmp_path / "nowhere").mkdir()
     # What failed for good reason can be tried again.
     async with missing:
-        with pytest.raises(liverysync.FolderBusy):
+        with pytest.raises(liverysync.FolderBusy) as busy:
             await client(server, "Ben", tmp_path / "nowhere").start()
+        assert busy.value.errno == errno.EBUSY and busy.value.path == tmp_path / "nowhere"
     with pytest.raises(liverysync.AlreadyStarted):
         await missing.start()
     with pytest.raises(liverysync.NotRunning):
         await missing.sync()
+
+
+async def test_a_huge_timeout_is_no_panic(make_folder: MakeFolder) -> None:
+    options = {"port": unused_port(), "retry_first_seconds": 0.05}
+    one = Client("127.0.0.1", name="Aoi", liveries=make_folder("aoi"), **options)  # type: ignore[arg-type]
+    async with one:
+        for huge in (1e9, 1e19):
+            with pytest.raises((asyncio.TimeoutError, liverysync.LiverySyncError)):
+                await asyncio.wait_for(one.sync(timeout=huge), 0.2)
+    two = blocking.Client("127.0.0.1", name="Ben", liveries=make_folder("ben"), **options)  # type: ignore[arg-type]
+    with two:
+        threading.Timer(0.5, two.stop).start()
+        with pytest.raises(liverysync.LiverySyncError):
+            two.sync(timeout=1e19)
+        for wrong in (-1.0, float("nan"), float("inf")):
+            with pytest.raises(ValueError, match="timeout is a number of seconds"):
+                two.sync(timeout=wrong)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +296,7 @@ async def test_what_cannot_start_says_why(server: Server, make_folder: MakeFolde
         {"max_entries": 0},
         {"max_file_size": 0},
         {"extensions": []},
+        {"conflict_suffix": "/"},
     ],
 )
 def test_options_of_a_client_must_make_sense(tmp_path: Path, wrong: dict[str, object]) -> None:
@@ -298,6 +346,13 @@ async def test_a_client_against_the_programs_server(make_folder: MakeFolder) -> 
         running.kill()
         await running.communicate()
     assert set(files(aoi)) == {"A/decals.png", "B/b.png"}
+
+
+async def test_placeholders_are_shared_where_it_is_asked_for(server: Server, make_folder: MakeFolder) -> None:
+    folder = make_folder("aoi", {"A/decals.json": b"{}", "A/sponsors.json": b"{}"})
+    for placeholders in (False, True):
+        async with Client("127.0.0.1", server.port, liveries=folder, placeholders=placeholders, steam_id="7656") as one:
+            assert (await one.sync(timeout=30)).files == 2 * placeholders
 
 
 async def test_the_allow_list_is_kept_to(make_folder: MakeFolder, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +71,30 @@ def test_control_c_ends_a_wait(server: blocking.Server) -> None:
     with pytest.raises(KeyboardInterrupt):
         next(events)
     timer.join()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
+def test_control_c_ends_a_start(tmp_path: Path) -> None:
+    slow = tmp_path / "allowed.txt"
+    os.mkfifo(slow)
+    server = blocking.Server("127.0.0.1", 0, allow_list=slow)
+    told = server.events(timeout=10)
+
+    def interrupt() -> None:
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+        # Now the start goes on. The next look finds no file, which is fine.
+        with slow.open("w") as pipe:
+            slow.unlink()
+            pipe.write("A\n")
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        server.start()
+    other.join()
+    # They end because it has stopped; one that still runs would say nothing until the time is over.
+    assert list(told) == []
+    with pytest.raises(liverysync.AlreadyStarted):
+        server.start()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import importlib
 import json
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+
+import pytest
 
 import liverysync
 from conftest import MakeFolder, files, program
@@ -70,3 +75,43 @@ async def test_the_bot_says_who_is_missing_what(make_folder: MakeFolder, tmp_pat
     finally:
         bot.kill()
         await bot.communicate()
+
+
+async def test_a_bot_that_stays_waits_for_the_server(make_folder: MakeFolder) -> None:
+    join = (sys.executable, "-W", "error", BOT, "join", "127.0.0.1", "--liveries", make_folder("bot"))
+    async with liverysync.Server("127.0.0.1", 0) as gone:
+        port = gone.port
+    once = await start(*join, "--port", str(port), "--once")
+    await once.communicate()
+    assert once.returncode == 1
+    bot = await start(*join, "--port", str(port))
+    try:
+        assert await line(bot, "No connection")
+        async with liverysync.Server("127.0.0.1", port):
+            assert await line(bot, "In step: 0 files")
+    finally:
+        bot.kill()
+        await bot.communicate()
+
+
+@pytest.mark.parametrize("mode", ["serve", "join"])
+async def test_a_chat_that_fails_ends_the_bot(mode: str, make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BOT.parent))
+    bot = importlib.import_module("league_bot")
+
+    class Broken:
+        async def post(self, text: str) -> None:
+            if "No connection" in text:
+                raise OSError("the chat is gone")
+
+        async def questions(self) -> AsyncIterator[str]:
+            yield await self.asked()
+
+        async def asked(self) -> str:
+            raise OSError("the chat is gone")
+
+    options = argparse.Namespace(host="127.0.0.1", port=0 if mode == "serve" else 9, allow_list=None, name="bot",
+                                 liveries=make_folder("bot"), once=False, timeout=60.0)  # fmt: skip
+    run = bot.run_server if mode == "serve" else bot.run_client
+    with pytest.raises(OSError, match="the chat is gone"):
+        await asyncio.wait_for(run(Broken(), options), 20)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import errno
 import hashlib
 import pickle
+import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -40,7 +45,7 @@ def test_a_scan_lists_what_is_shared_and_why_the_rest_is_not(make_folder: MakeFo
     assert [found.path for found in scanned] == ["T/a.json", "T/decals.png"]
     assert len(scanned) == 2 and scanned.total_bytes == 5
     decals = scanned.entries[1]
-    assert (decals.size, decals.sha256) == (3, SHA)
+    assert (decals.bytes, decals.sha256) == (3, SHA)
     assert decals.mtime == pytest.approx((folder / "T/decals.png").stat().st_mtime, abs=1e-6)
     assert {(skipped.path, skipped.kind) for skipped in scanned.skipped} == {
         ("T/decals_0.dds", "cache"),
@@ -76,14 +81,21 @@ def test_entries_are_values() -> None:
     made = entry("a.png", mtime=1.5)
     assert made == entry("a.png", mtime=1.5) and hash(made) == hash(entry("a.png", mtime=1.5))
     assert made != entry("a.png")
-    assert repr(made) == f"Entry(path='a.png', size=3, sha256='{SHA}', mtime=1.5)"
+    assert repr(made) == f"Entry(path='a.png', bytes=3, sha256='{SHA}', mtime=1.5)"
     match made:
-        case Entry(path, size, sha, mtime):
-            assert (path, size, sha, mtime) == ("a.png", 3, SHA, 1.5)
+        case Entry(path, count, sha, mtime):
+            assert (path, count, sha, mtime) == ("a.png", 3, SHA, 1.5)
         case _:
             pytest.fail("an entry can be taken apart")
     with pytest.raises(AttributeError):
         setattr(made, "path", "b.png")
+
+
+def test_entries_can_be_pickled_and_copied() -> None:
+    for made in (entry("T/Décals.png", mtime=1.5), Entry("T/model.ABC", 3, SHA, extensions=["abc"])):
+        again = pickle.loads(pickle.dumps(made))
+        assert again == made and repr(again) == repr(made)
+        assert copy.copy(made) == made
 
 
 def test_what_cannot_lie_together_is_no_manifest() -> None:
@@ -115,9 +127,9 @@ def test_merge_gives_both_contents_a_name() -> None:
     conflict_path = f"T/d__CONFLICT__{sha256(b'2')[:8]}.png"
     assert union.conflicts == (Conflict(1, "T/d.png", conflict_path), Conflict(2, "T/d.png", conflict_path))
     assert union.entries == (
-        UnionEntry("only.png", 1, sha256(b"x"), None, (0,)),
-        UnionEntry("T/d.png", 1, sha256(b"1"), None, (0,)),
-        UnionEntry(conflict_path, 1, sha256(b"2"), None, (1, 2)),
+        UnionEntry("only.png", 1, sha256(b"x"), None, ((0, "only.png"),)),
+        UnionEntry("T/d.png", 1, sha256(b"1"), None, ((0, "T/d.png"),)),
+        UnionEntry(conflict_path, 1, sha256(b"2"), None, ((1, "T/d.png"), (2, "T/d.png"))),
     )
     assert union.refused == ()
     assert [missing.path for missing in liverysync.diff(two, union.manifest).missing] == [
@@ -132,10 +144,10 @@ def test_a_policy_decides_who_keeps_the_name() -> None:
     contents = sorted([b"1", b"2"], key=sha256)
     late = Manifest([entry("d.png", contents[1], 1.0)]), Manifest([entry("d.png", contents[0], 2.0)])
     keeps = {
-        policy: next(found.holders for found in liverysync.merge(late, policy=policy).entries if found.path == "d.png")
+        policy: next([member for member, _ in found.holders] for found in liverysync.merge(late, policy=policy).entries if found.path == "d.png")
         for policy in ("established", "lowest-hash", "newest-mtime")
     }
-    assert keeps == {"established": (0,), "lowest-hash": (1,), "newest-mtime": (1,)}
+    assert keeps == {"established": [0], "lowest-hash": [1], "newest-mtime": [1]}
     assert set(keeps) == set(native.POLICIES) == set(get_args(Policy))
     with pytest.raises(ValueError, match="there are: established, lowest-hash, newest-mtime"):
         liverysync.merge(late, policy="loudest")  # type: ignore[arg-type]
@@ -154,6 +166,9 @@ def test_conflict_names() -> None:
     assert name("T/decals.png", SHA.upper(), ["t/DECALS__conflict__ba7816bf.png"]) == "T/decals__CONFLICT__ba7816bf_1.png"
     assert name("T/decals.png", SHA, suffix="-rival-") == "T/decals-rival-ba7816bf.png"
     assert name("T/model.abc", SHA, extensions=["abc"]) == "T/model__CONFLICT__ba7816bf.abc"
+    plain = "T/decals__CONFLICT__ba7816bf.png"
+    assert name("T/decals.png", SHA, manifest((plain, b"other"))) == "T/decals__CONFLICT__ba7816bf_1.png"
+    assert name("T/decals.png", SHA, manifest((plain, b"abc"))) == plain
     with pytest.raises(ValueError, match="64 hex digits"):
         name("T/decals.png", "ba7816bf")
     with pytest.raises(ValueError, match="suffix"):
@@ -191,14 +206,62 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(liverysync.FolderError) as caught:
         liverysync.scan(tmp_path / "nowhere")
     assert isinstance(caught.value, OSError)
-    assert caught.value.path == tmp_path / "nowhere"
+    error = caught.value
+    assert error.path == tmp_path / "nowhere"
+    assert (error.errno, error.filename) == (errno.ENOENT, str(tmp_path / "nowhere"))
+    assert error.strerror == error.reason and error.reason in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.errno, again.reason, again.path) == (error.errno, error.reason, error.path)
+    (tmp_path / "file").touch()
+    with pytest.raises(liverysync.FolderError) as caught:
+        liverysync.scan(tmp_path / "file")
+    assert caught.value.errno is not None
 
 
 def test_no_game_means_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with pytest.raises(liverysync.FolderError, match="no liveries folder was found"):
+    with pytest.raises(liverysync.FolderError, match="^no liveries folder was found") as caught:
         liverysync.liveries_folder()
+    assert (caught.value.errno, caught.value.filename, caught.value.path) == (errno.ENOENT, None, None)
+
+
+def test_decisions_let_others_work() -> None:
+    entries = [Entry(f"T{number}/decals.png", 3, SHA) for number in range(20_000)]
+    taken = [f"T{number}/decals.png" for number in range(20_000)]
+    one, two = Manifest(entries), Manifest(entries)
+    decisions: dict[str, Callable[[], object]] = {
+        "hash": lambda: one.hash,
+        "__hash__": lambda: hash(two),
+        "__eq__": lambda: all(one == two for _ in range(50)),
+        "conflict_name": lambda: liverysync.conflict_name("T/decals.png", SHA, taken),
+        "merge": lambda: native.merge([one, two], "established", None, None),
+    }
+    turns, done = 0, False
+
+    def count() -> None:
+        nonlocal turns
+        while not done:
+            time.sleep(0)
+            turns += 1
+
+    before = sys.getswitchinterval()
+    other = threading.Thread(target=count)
+    gained = {}
+    # The other thread has no turn then but while the GIL is let go of.
+    sys.setswitchinterval(60)
+    try:
+        other.start()
+        for name, decide in decisions.items():
+            time.sleep(0.01)
+            began = turns
+            decide()
+            gained[name] = turns - began
+    finally:
+        done = True
+        sys.setswitchinterval(before)
+        other.join()
+    assert all(gained.values()), gained
 
 
 async def test_a_scan_lets_others_work(make_folder: MakeFolder) -> None:

@@ -33,6 +33,9 @@ class ClientBase:
         state: _Path | None = None,
         extensions: Iterable[str] | None = None,
         derived_dds: bool = False,
+        placeholders: bool = False,
+        steam_id: str | None = None,
+        conflict_suffix: str | None = None,
         dry_run: bool = False,
         max_entries: int | None = None,
         max_file_size: int | None = None,
@@ -54,6 +57,11 @@ class ClientBase:
                 changed (default: nothing is kept).
             extensions: types of the files that are shared (default: png, json, dds, jpg, jpeg, txt).
             derived_dds: share the game's own cache files too.
+            placeholders: share what the game leaves of a livery that this PC does not have, too.
+            steam_id: a label that the server shows, never a credential (default: the account that Steam names, or
+                `UNKNOWN`).
+            conflict_suffix: what stands between the name and the digits of a conflict copy, where a server of the old
+                kind does not say (default `__CONFLICT__`).
             dry_run: find out what would happen, and change nothing: see `SyncReport.plan`.
             max_entries: most files that this PC may share (default 50,000).
             max_file_size: largest file in bytes (default 1 TiB).
@@ -79,6 +87,9 @@ class ClientBase:
                 "state": state,
                 "extensions": extensions,
                 "derived_dds": derived_dds,
+                "placeholders": placeholders,
+                "steam_id": steam_id,
+                "conflict_suffix": conflict_suffix,
                 "dry_run": dry_run,
                 "max_entries": max_entries,
                 "max_file_size": max_file_size,

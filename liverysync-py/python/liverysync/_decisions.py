@@ -41,14 +41,14 @@ class UnionEntry:
 
     path: str
     """Its name in the union, below the liveries folder."""
-    size: int
+    bytes: int
     """Size in bytes."""
     sha256: str
     """SHA-256 of the content, 64 hex digits."""
     mtime: float | None
     """Time of the last change in seconds since 1970 UTC; `None` where it is not known."""
-    holders: tuple[int, ...]
-    """Who has this content: places in the list of manifests."""
+    holders: tuple[tuple[int, str], ...]
+    """Who has this content: pairs of a place in the list of manifests and the file's name there."""
 
 
 @dataclass(frozen=True, slots=True)

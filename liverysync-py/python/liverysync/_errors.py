@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 __all__ = [
@@ -61,25 +60,31 @@ class AlreadyStarted(LiverySyncError, RuntimeError):
 
 
 class FolderError(LiverySyncError, OSError):
-    """A liveries folder that cannot be found or used."""
+    """A liveries folder that cannot be found or used. It is made as any `OSError`: number, reason, folder.
 
-    path: Path | None
-    """The folder; `None` where none was found."""
-    reason: str
-    """What is wrong with it, for people."""
+    `errno` is the system's number where it is known, `ENOENT` for a folder that is not there; `filename` is the folder.
+    """
 
-    def __init__(self, path: str | os.PathLike[str] | None, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = None if path is None else Path(path)
-        self.reason = reason
+    @property
+    def path(self) -> Path | None:
+        """The folder; `None` where none was found."""
+        return None if self.filename is None else Path(self.filename)
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with it, for people."""
+        return str(self.strerror)
 
     def __str__(self) -> str:
-        return self.reason if self.path is None else f"the folder {self.path} cannot be used: {self.reason}"
+        return self.reason if self.filename is None else f"the folder {self.filename} cannot be used: {self.reason}"
 
 
 class FolderBusy(FolderError):
-    """Another client on this PC already syncs the folder."""
+    """Another client on this PC already syncs the folder. `errno` is `EBUSY`."""
 
 
 class CannotStart(LiverySyncError, OSError):
-    """A client or server cannot start, because the system does not let it: the port is in use, say. `errno` says why."""
+    """A client or server cannot start, because the system does not let it: the port is in use, say.
+
+    `errno` says why; it is `None` where the system has no number for it, as for a host that is not known.
+    """

@@ -33,14 +33,14 @@ POLICIES: Final[list[str]]
 
 @final
 class Entry:
-    """One file: where it lies below the liveries folder and what it holds. It does not change."""
+    """One file: where it lies below the liveries folder and what it holds. It does not change, and can be pickled."""
 
-    __match_args__: Final = ("path", "size", "sha256", "mtime")
+    __match_args__: Final = ("path", "bytes", "sha256", "mtime")
 
     def __new__(
         cls,
         path: str,
-        size: int,
+        bytes: int,
         sha256: str,
         mtime: float | None = None,
         *,
@@ -48,7 +48,7 @@ class Entry:
     ) -> Entry:
         """Makes an entry by hand.
 
-        `path` lies below the liveries folder and has `/` between components; `size` is in bytes; `sha256` has 64 hex
+        `path` lies below the liveries folder and has `/` between components; `bytes` is its size; `sha256` has 64 hex
         digits; `mtime` is in seconds since 1970 UTC. `extensions` are the types that may be shared (default: png,
         json, dds, jpg, jpeg, txt).
 
@@ -60,7 +60,7 @@ class Entry:
         """Path below the liveries folder, with `/` between components."""
 
     @property
-    def size(self) -> int:
+    def bytes(self) -> int:
         """Size in bytes."""
 
     @property
@@ -71,6 +71,7 @@ class Entry:
     def mtime(self) -> float | None:
         """Time of the last change in seconds since 1970 UTC; `None` where it is not known."""
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str, int, str, float | None], dict[str, list[str]]]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -156,14 +157,15 @@ def scan(
 def conflict_name(
     path: str,
     sha256: str,
-    taken: Iterable[str] | None = None,
+    taken: Iterable[str] | Manifest | None = None,
     *,
     suffix: str | None = None,
     extensions: Iterable[str] | None = None,
 ) -> str:
     """Names the rival content `sha256` of `path`: `T/decals.png` becomes `T/decals__CONFLICT__ba7816bf.png`.
 
-    Where that name is in `taken` (in any case), it gets `_1`, `_2` and so on. A conflict name is never named again:
+    Where that name is in `taken` (in any case), it gets `_1`, `_2` and so on; a `Manifest` takes its
+    names but where it has this very content there. A conflict name is never named again:
     what follows its stem is replaced. `suffix` and `extensions` as for `merge`.
 
     Raises `InvalidPath` where `path` could not be shared or there is no room for a name.
@@ -200,7 +202,7 @@ def merge(
     suffix: str | None,
     extensions: Iterable[str] | None,
 ) -> tuple[
-    list[tuple[str, int, str, float | None, list[int]]],
+    list[tuple[str, int, str, float | None, list[tuple[int, str]]]],
     list[_Placed],
     list[_Placed],
     Manifest,

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from liverysync import _liverysync as native
 from liverysync import client_events, server_events
 from liverysync._base import ClientBase, ServerBase
+from liverysync._errors import LiverySyncError
 from liverysync._reports import SyncReport, report
 from liverysync.client_events import ClientEvent
 from liverysync.server_events import ServerEvent
@@ -50,6 +51,17 @@ class EventStream(Iterator[_E], Generic[_E]):
         raise StopIteration
 
 
+def _start(held: native.Client | native.Server) -> None:
+    try:
+        held.start()
+    except LiverySyncError:
+        raise
+    except BaseException:
+        # Ctrl-C. It may come to run even so.
+        held.stop()
+        raise
+
+
 class Client(ClientBase):
     """A driver's client, as `liverysync.Client`. `with` starts and stops it."""
 
@@ -57,7 +69,7 @@ class Client(ClientBase):
 
     def start(self) -> None:
         """Starts the client: see `liverysync.Client.start`."""
-        self._native.start()
+        _start(self._native)
 
     def stop(self) -> None:
         """Stops the client, and waits until no temp file is left. May be called again."""
@@ -91,7 +103,7 @@ class Server(ServerBase):
 
     def start(self) -> None:
         """Starts the server: see `liverysync.Server.start`."""
-        self._native.start()
+        _start(self._native)
 
     def stop(self) -> None:
         """Stops the server. May be called again."""
