@@ -67,6 +67,11 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() and c not in "`@" else "?" for c in text)
 
 
+def counted(count: int) -> str:
+    """A number of files for people."""
+    return "1 file" if count == 1 else f"{count} files"
+
+
 def size(count: int) -> str:
     """Bytes for people."""
     return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count} bytes"
@@ -80,8 +85,8 @@ def listed(paths: list[str]) -> str:
 
 def liveries(paths: list[str]) -> str:
     """The liveries that paths belong to, with the number of files."""
-    counted = Counter(path.split("/")[0] for path in paths)
-    return ", ".join(f"{safe(livery)} ({files} files)" for livery, files in counted.most_common(PATHS_SHOWN))
+    by_livery = Counter(path.split("/")[0] for path in paths)
+    return ", ".join(f"{safe(livery)} ({counted(files)})" for livery, files in by_livery.most_common(PATHS_SHOWN))
 
 
 def who_is_missing_what(status: liverysync.Status) -> str:
@@ -92,7 +97,7 @@ def who_is_missing_what(status: liverysync.Status) -> str:
         never = [file for file in member.missing if file.withheld is not None]
         if coming:
             total = size(sum(file.bytes for file in coming))
-            lines.append(f"{safe(member.name)} is missing {len(coming)} files, {total}: {listed([f.path for f in coming])}")
+            lines.append(f"{safe(member.name)} is missing {counted(len(coming))}, {total}: {listed([f.path for f in coming])}")
         for file in never[:PATHS_SHOWN]:
             lines.append(f"{safe(member.name)} will not get `{safe(file.path)}`: {file.withheld}")
     return "\n".join(lines) if lines else "Nobody is missing anything."
@@ -102,7 +107,7 @@ def how_it_stands(status: liverysync.Status) -> str:
     """The answer to `!status`."""
     names = ", ".join(safe(member.name) for member in status.members) or "nobody"
     conflicts = f" Conflict copies: {listed(list(status.conflicts))}." if status.conflicts else ""
-    return f"{status.files} files, {size(status.bytes)}. Here: {names}.{conflicts}"
+    return f"{counted(status.files)}, {size(status.bytes)}. Here: {names}.{conflicts}"
 
 
 def server_news(event: liverysync.ServerEvent) -> str | None:
@@ -119,7 +124,7 @@ def server_news(event: liverysync.ServerEvent) -> str | None:
         case server_events.TargetFault(name=name, path=path, reason=reason):
             return f"{safe(name)} cannot take `{safe(path)}`: {safe(reason)}"
         case server_events.InStep(clients=clients, files=files) if clients > 1:
-            return f"All {clients} are in step: {files} files."
+            return f"All {clients} are in step: {counted(files)}."
         case _:
             return None
 
@@ -182,7 +187,7 @@ async def synced(client: liverysync.Client, options: argparse.Namespace) -> live
 def in_step(report: liverysync.SyncReport) -> str:
     """What a sync has come to."""
     conflicts = f"\nConflict copies: {listed(list(report.conflicts))}" if report.conflicts else ""
-    return f"In step: {report.files} files, {size(report.bytes)}, after {report.seconds:.1f} s.{conflicts}"
+    return f"In step: {counted(report.files)}, {size(report.bytes)}, after {report.seconds:.1f} s.{conflicts}"
 
 
 async def first_of(main: Coroutine[None, None, None], beside: Coroutine[None, None, None] | asyncio.Task[None]) -> None:
