@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::folder::{Content, Folder};
-use crate::process::{Program, isolate, read, run};
+use crate::process::{Program, isolate, poll, read, run};
 use crate::python;
 use crate::steps::{Outcome, Tally};
 use crate::workspace::Workspace;
@@ -23,8 +23,12 @@ const TABLE: &str = "docs/embedding.md";
 const README: &str = "README.md";
 const HEADER: &str = "liverysync-ffi/include/liverysync.h";
 
-/// What the README says of a server, and what stands for it in a test.
-const SERVER: &str = "\"192.168.1.50\", 9239";
+/// Where the server is in the README's lines.
+const HOST: &str = "192.168.1.50";
+const PORT: &str = "9239";
+
+/// What the driver's client says once others can get his liveries.
+const IN_STEP: &str = r#""event":"in_step""#;
 
 /// Far more than any program here takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -85,8 +89,9 @@ impl<'a> Lab<'a> {
         let mut driver = program(workspace, folder.path());
         driver.args(["client", "--json", "--name", "driver", "--port", &port.to_string()]);
         driver.arg("--liveries").arg(&liveries);
-        let mut driver = Program::start("driver", driver, folder.path())?;
-        driver.first_line(LIMIT)?;
+        let driver = Program::start("driver", driver, folder.path())?;
+        poll(LIMIT, || Ok(driver.transcript().contains(IN_STEP).then_some(())))?
+            .with_context(|| format!("the driver is not in step\n{}", driver.transcript()))?;
         Ok(Self { workspace, _driver: driver, _server: server, port, folder })
     }
 
@@ -104,13 +109,7 @@ impl<'a> Lab<'a> {
         let block = section.split(&format!("```{language}\n")).nth(1);
         let lines = block.and_then(|block| block.split("```").next());
         let lines = lines.with_context(|| format!("the README has no lines in {language}"))?;
-        let ours = format!("\"127.0.0.1\", {}", self.port);
-        let host_and_port = [(SERVER, ours), ("\"192.168.1.50\"", "\"127.0.0.1\"".to_owned())];
-        let mut replaced = lines.to_owned();
-        for (theirs, ours) in host_and_port {
-            replaced = replaced.replace(theirs, &ours);
-        }
-        replaced = replaced.replace("9239", &self.port.to_string());
+        let replaced = lines.replace(HOST, "127.0.0.1").replace(PORT, &self.port.to_string());
         ensure!(replaced != lines, "the lines in {language} name no server");
         Ok(replaced)
     }

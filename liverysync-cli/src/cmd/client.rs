@@ -5,10 +5,7 @@ use liverysync::{
     events::Events,
     places,
 };
-use liverysync_core::{
-    client::{Event, SyncError, Unfinished},
-    text::escape,
-};
+use liverysync_core::client::{Event, SyncError, Troubles, Unfinished};
 use tokio::time::sleep;
 
 use super::{GATHER_PAUSE, Interrupts, view::View};
@@ -17,9 +14,6 @@ use crate::{
     exit::{Exit, Failure},
     units,
 };
-
-/// So many files that did not come or go are named when time is up.
-const TROUBLES_SHOWN: usize = 5;
 
 pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
     let how_to_say = "say where the folder is: liverysync client --liveries DIR";
@@ -130,14 +124,8 @@ fn failed(error: &SyncError) -> Failure {
         }
         SyncError::Folder { .. } => failure.hint("check --liveries and its permissions"),
         SyncError::TimedOut { after, unfinished, troubles } => {
-            let mut what =
-                format!("timed out after {}: {}", units::duration(*after), still_to_do(unfinished));
-            for (path, reason) in troubles.iter().take(TROUBLES_SHOWN) {
-                what += &format!("\n  {}: {}", escape(path), escape(reason));
-            }
-            if troubles.len() > TROUBLES_SHOWN {
-                what += &format!("\n  and {} more", troubles.len() - TROUBLES_SHOWN);
-            }
+            let (after, left) = (units::duration(*after), still_to_do(unfinished));
+            let what = format!("timed out after {after}: {left}{}", Troubles(troubles));
             Failure::new(Exit::TimedOut, what)
                 .hint("what has arrived stays; start it again to go on, or give it more time")
         }

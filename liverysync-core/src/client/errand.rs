@@ -17,6 +17,9 @@ const LOSSES_MAX: u32 = 3;
 /// So many files that did not come or go are named when time is up.
 const TROUBLES_SHOWN: usize = 5;
 
+/// So many are remembered: their names are a peer's, which may make up new ones for ever.
+const TROUBLES_MAX: usize = 1000;
+
 /// What a host waits for.
 #[derive(Clone, Debug)]
 pub struct Errand {
@@ -101,7 +104,7 @@ pub enum SyncError {
         reason: String,
     },
     /// The connection breaks again and again.
-    #[error("the connection to {server} breaks again and again: {}", escape(.reason))]
+    #[error("the connection to {} breaks again and again: {}", escape(.server), escape(.reason))]
     ConnectionLost {
         /// The server.
         server: String,
@@ -129,7 +132,7 @@ pub enum SyncError {
 }
 
 /// What is still to be done when time is up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfinished {
     /// There is no connection.
@@ -177,8 +180,7 @@ impl fmt::Display for Unfinished {
 }
 
 /// A reason may name the server or not.
-#[must_use]
-pub fn no_connection(server: &str, reason: &str) -> String {
+fn no_connection(server: &str, reason: &str) -> String {
     let text = if reason.contains(server) {
         reason.to_owned()
     } else {
@@ -187,8 +189,9 @@ pub fn no_connection(server: &str, reason: &str) -> String {
     escape(&text).into_owned()
 }
 
-/// Some of what did not come or go, a line each.
-struct Troubles<'a>(&'a BTreeMap<String, String>);
+/// Some of what did not come or go, for people: a line each, and each begins with its line break.
+#[derive(Debug)]
+pub struct Troubles<'a>(pub &'a BTreeMap<String, String>);
 
 impl fmt::Display for Troubles<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -252,10 +255,10 @@ impl Errand {
                 self.report.sent_bytes += bytes;
             }
             Event::SendFailed { path, reason, .. } | Event::ReceiveFailed { path, reason, .. } => {
-                self.troubles.insert(path.clone(), reason.clone());
+                self.trouble(path, reason);
             }
             Event::ServerError { reason } => {
-                self.troubles.insert("the server".to_owned(), reason.clone());
+                self.trouble("the server", reason);
             }
             Event::InStep { files, bytes, conflicts, withheld, certain } if !self.terms.dry_run => {
                 return Verdict::Done(SyncReport {
@@ -288,6 +291,12 @@ impl Errand {
             (None, None) => Unfinished::Unknown { server },
         };
         SyncError::TimedOut { after, unfinished, troubles: self.troubles.clone() }
+    }
+
+    fn trouble(&mut self, what: &str, reason: &str) {
+        if self.troubles.len() < TROUBLES_MAX || self.troubles.contains_key(what) {
+            self.troubles.insert(what.to_owned(), reason.to_owned());
+        }
     }
 
     fn moved(&mut self, path: &RelPath) {
@@ -390,6 +399,22 @@ mod tests {
         assert_eq!((report.files, report.bytes, report.took), (3, 9, took));
         assert_eq!((report.received_files, report.received_bytes), (1, 5));
         assert_eq!((report.sent_files, report.sent_bytes), (1, 7));
+    }
+
+    #[test]
+    fn names_that_a_peer_makes_up_are_not_remembered_for_ever() {
+        let mut errand = errand(true);
+        for number in 0..2 * TROUBLES_MAX {
+            let (sync_id, path) = (crate::wire::v1::SyncId::default(), format!("{number}.png"));
+            let reason = "no".to_owned();
+            let failed = Event::ReceiveFailed { sync_id, path, reason, declined: false };
+            errand.judge(&failed, Duration::ZERO);
+        }
+        let error = errand.timed_out(Duration::ZERO);
+        assert!(
+            matches!(&error, SyncError::TimedOut { troubles, .. } if troubles.len() == TROUBLES_MAX)
+        );
+        assert!(error.to_string().ends_with("and 995 more"), "{error}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ use std::{path::PathBuf, time::Duration};
 use bytes::Bytes;
 
 pub use self::{
-    errand::{Errand, SyncError, SyncReport, Terms, Unfinished, Verdict, no_connection},
+    errand::{Errand, SyncError, SyncReport, Terms, Troubles, Unfinished, Verdict},
     event::{Event, Plan, Role},
     machine::ClientMachine,
 };
