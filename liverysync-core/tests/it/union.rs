@@ -68,7 +68,10 @@ impl League {
             self.arrivals += 1;
             changes.push(Change::between(member, self.arrivals, &old, new));
         }
+        let hash = self.union.manifest().union_hash();
         let outcome = self.union.step(changes);
+        let same = self.union.manifest().union_hash() == hash;
+        assert!(same || outcome.changed, "a hash that is kept would be that of another union");
         self.check(&before, &members, &outcome);
         outcome
     }
