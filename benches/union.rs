@@ -1,9 +1,12 @@
-//! Union merge and diff with 1,000, 10,000 and 100,000 files.
+//! Union merge and diff with 1,000, 10,000 and 100,000 files, and the steps of a league of 1,000 PCs.
 
 #![allow(missing_docs, reason = "criterion's macro writes a public function")]
 #![expect(clippy::unwrap_used, reason = "a bench stops at what it did not expect")]
 
-use std::hint::black_box;
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use liverysync::core::{
@@ -13,7 +16,7 @@ use liverysync::core::{
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     time::UnixTime,
-    union::{Change, MemberId, merge},
+    union::{Change, MemberId, Union, merge},
 };
 
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
@@ -58,6 +61,84 @@ fn unions(criterion: &mut Criterion) {
     group.finish();
 }
 
+const MEMBERS: u64 = 1_000;
+
+/// A union that 1,000 PCs hold.
+fn league(manifest: &Manifest) -> Union {
+    let mut union = Union::new(Policy::Established, Naming::default());
+    for member in 0..MEMBERS {
+        union.step(vec![joining(member, manifest)]);
+    }
+    union
+}
+
+fn joining(member: u64, manifest: &Manifest) -> Change {
+    Change::between(MemberId(member), member, &Manifest::new(), manifest)
+}
+
+/// The same manifest with two new contents and two new files.
+fn edited(manifest: &Manifest) -> Manifest {
+    let mut edited = manifest.clone();
+    for number in [1, 2] {
+        let there = manifest.iter().nth(manifest.len() / 3 * number).unwrap().clone();
+        edited.replace(Entry { content: Content::of(b"edited"), ..there.clone() }).unwrap();
+        let name = format!("new {number}.png");
+        let path = there.path.with_file_name(&name, &Extensions::default()).unwrap();
+        edited.insert(Entry { path, ..there }).unwrap();
+    }
+    edited
+}
+
+fn steps(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("league_of_1000");
+    group.sample_size(20);
+    let old = manifest(3_000, 1);
+    let mut union = league(&old);
+    let member = MemberId(MEMBERS / 2);
+    // There and back: the union is the same after every second step.
+    group.bench_function(
+        BenchmarkId::new("step_of_four_files_in_a_whole_manifest", 3_000),
+        |bench| {
+            let (mut old, mut new) = (old.clone(), edited(&old));
+            bench.iter(|| {
+                let outcome = union.step(vec![Change::between(member, 1, &old, &new)]);
+                std::mem::swap(&mut old, &mut new);
+                outcome
+            });
+        },
+    );
+    group.bench_function(BenchmarkId::new("step_of_four_files_in_a_change", 3_000), |bench| {
+        let Change { mut lost, mut gained, .. } = Change::between(member, 1, &old, &edited(&old));
+        bench.iter(|| {
+            let (lost_now, gained_now) = (lost.clone(), gained.clone());
+            std::mem::swap(&mut lost, &mut gained);
+            union.step(vec![Change { member, arrival: 1, lost: lost_now, gained: gained_now }])
+        });
+    });
+    drop(union);
+    for files in [3_000, 8_000] {
+        let manifest = manifest(files, 1);
+        let mut union = league(&manifest);
+        let leaving = Change::between(MemberId(MEMBERS), 1, &manifest, &Manifest::new());
+        group.bench_function(BenchmarkId::new("join_with_everything", files), |bench| {
+            bench.iter_custom(|times| {
+                let join = |_| {
+                    let start = Instant::now();
+                    union.step(vec![joining(MEMBERS, &manifest)]);
+                    let took = start.elapsed();
+                    union.step(vec![leaving.clone()]);
+                    took
+                };
+                (0..times).map(join).sum::<Duration>()
+            });
+        });
+        group.bench_function(BenchmarkId::new("manifest_of_the_union", files), |bench| {
+            bench.iter(|| union.manifest());
+        });
+    }
+    group.finish();
+}
+
 fn diffs(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("diff");
     group.sample_size(20);
@@ -71,8 +152,27 @@ fn diffs(criterion: &mut Criterion) {
             bench.iter(|| black_box(&have).hash());
         });
     }
+    let have = manifest(3_000, 1);
+    let mut want = have.clone();
+    for number in 0..10 {
+        let there = have.iter().nth(number * 300).unwrap().clone();
+        want.replace(Entry { content: Content::of(b"other"), ..there }).unwrap();
+    }
+    group.bench_function(BenchmarkId::new("ten_differ", 3_000), |bench| {
+        bench.iter(|| diff(black_box(&have), black_box(&want)));
+    });
+    group.bench_function(BenchmarkId::new("manifest_clone", 3_000), |bench| {
+        bench.iter(|| black_box(&have).clone());
+    });
+    let whole = manifest(8_000, 1);
+    group.bench_function(BenchmarkId::new("manifest_hash", 8_000), |bench| {
+        bench.iter(|| black_box(&whole).hash());
+    });
+    group.bench_function(BenchmarkId::new("union_hash", 8_000), |bench| {
+        bench.iter(|| black_box(&whole).union_hash());
+    });
     group.finish();
 }
 
-criterion_group!(benches, unions, diffs);
+criterion_group!(benches, unions, steps, diffs);
 criterion_main!(benches);

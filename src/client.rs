@@ -1,25 +1,29 @@
 //! A driver's client on tokio: it carries out what [`ClientMachine`] decides.
 
 use std::{
+    collections::HashMap,
     fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use liverysync_core::{
     client::{
-        ClientConfig, ClientMachine, DiskOutcome, Errand, Event, Input, Now, Output, SyncError,
-        SyncReport, Terms, Verdict,
+        ClientConfig, ClientMachine, DiskFault, DiskFaultKind, DiskOutcome, Errand, Event, Input,
+        Now, Output, Progress, SendFile, SyncError, SyncReport, Terms, Verdict,
     },
     hash::ContentHash,
     wire::{
         frame,
-        v1::{Message, SyncId},
+        v1::Message,
+        v2::{Data, TransferId, WINDOW_BYTES},
     },
 };
-use notify::Watcher as _;
 use tokio::{
     net::TcpStream,
     sync::{Notify, mpsc, oneshot},
@@ -29,10 +33,13 @@ use tokio::{
 
 use crate::{
     clock::{Clock, seed, unix_time},
-    disk::{Disk, Outcomes, check_writable, memory_file, remove_empty_folder},
+    credit::{Credit, GiveBack, to_peer},
+    disk::{Disk, Intake, Outcomes, PlainFile, check_writable, memory_file, remove_empty_folder},
     events::{Events, Hub, Source},
     life::{Life, RanBefore},
-    link::{LinkError, Outbox, split},
+    link::{LinkError, Outbox, Reader, Report, split},
+    throttle::{Limits, Throttles},
+    watch::Watch,
 };
 
 /// How long a connection may take to be made.
@@ -44,8 +51,8 @@ const DISK_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Messages that may wait between the link and the machine.
 const MESSAGES_MAX: usize = 4;
 
-/// How often the folder is walked where the system cannot tell of changes.
-const UNWATCHED_RESCAN: Duration = Duration::from_secs(5);
+/// How often the machine is told of the bytes of a file that comes, in bytes.
+const ARRIVED_STEP: u64 = 1024 * 1024;
 
 /// How long the server may take nothing. It reads no further while a target of this client's files
 /// is slow, and gives up on such a target by itself, sooner than this.
@@ -67,6 +74,8 @@ pub struct ClientOptions {
     /// have changed; see [`state_folder`](crate::places::state_folder). Without one, each start reads
     /// all files once.
     pub state: Option<PathBuf>,
+    /// How fast files may travel. [`Client::set_limits`] changes it later.
+    pub limits: Limits,
     /// Everything that the machine decides by.
     pub core: ClientConfig,
 }
@@ -75,7 +84,8 @@ impl ClientOptions {
     /// Takes the defaults for everything else.
     pub fn new(host: impl Into<String>, port: u16, liveries: impl Into<PathBuf>) -> Self {
         let (host, liveries) = (host.into(), liveries.into());
-        Self { host, port, liveries, state: None, core: ClientConfig::default() }
+        let (limits, core) = (Limits::default(), ClientConfig::default());
+        Self { host, port, liveries, state: None, limits, core }
     }
 }
 
@@ -138,6 +148,7 @@ struct Shared {
     life: Life,
     /// Told when somebody waits to be in step.
     awaited: Arc<Notify>,
+    throttles: Throttles,
 }
 
 impl Client {
@@ -145,7 +156,8 @@ impl Client {
     #[must_use]
     pub fn new(options: ClientOptions) -> Self {
         let (hub, life, awaited) = (Hub::new(), Life::default(), Arc::default());
-        Self(Arc::new(Shared { options, hub, life, awaited }))
+        let throttles = Throttles::new(options.limits);
+        Self(Arc::new(Shared { options, hub, life, awaited, throttles }))
     }
 
     /// What happens from now on. Ask before [`Client::start`] to miss nothing.
@@ -165,7 +177,7 @@ impl Client {
     ///
     /// Panics outside a tokio runtime.
     pub fn start(&self) -> Result<(), ClientError> {
-        let Shared { options, hub, life, awaited } = &*self.0;
+        let Shared { options, hub, life, awaited, throttles } = &*self.0;
         life.start(|stopped| {
             let path = options.liveries.clone();
             let folder = |reason: String| ClientError::Folder { path: path.clone(), reason };
@@ -185,11 +197,34 @@ impl Client {
                 Some(lock)
             };
             let memory = options.state.as_deref().map(|state| memory_file(state, &root));
-            let (disk, outcomes) = Disk::start(&root, memory)?;
-            let (events, awaited) = (hub.source(), Arc::clone(awaited));
-            let driver = Driver::new(options.clone(), root, disk, outcomes, events, awaited, lock);
+            let changed = Arc::new(Notify::new());
+            let watch = Watch::start(&root, &changed);
+            let (disk, outcomes) = Disk::start(&root, memory, watch.eye())?;
+            let clock = Clock::start();
+            let driver = Driver {
+                machine: ClientMachine::new(options.core.clone(), seed(), now(clock)),
+                clock,
+                address: (options.host.clone(), options.port),
+                root: root.into(),
+                disk,
+                outcomes,
+                events: hub.source(),
+                awaited: Arc::clone(awaited),
+                changed,
+                watch,
+                throttles: throttles.clone(),
+                link: None,
+                connecting: None,
+                closed: None,
+                _lock: lock,
+            };
             Ok((driver.run(stopped), ()))
         })
+    }
+
+    /// Changes how fast files may travel, from now on, before the start or at any time after it.
+    pub fn set_limits(&self, limits: Limits) {
+        self.0.throttles.set(limits);
     }
 
     /// Waits until this PC holds the union and nobody needs anything more from it; what lies in the
@@ -338,38 +373,28 @@ impl Drop for Lock {
 /// One link and the tasks that serve it.
 struct Link {
     outbox: Outbox,
-    messages: mpsc::Receiver<Result<Message, LinkError>>,
-    sent: mpsc::UnboundedReceiver<SyncId>,
+    inputs: mpsc::Receiver<Result<Input, LinkError>>,
+    reports: mpsc::UnboundedReceiver<Report>,
     ended: oneshot::Receiver<LinkError>,
     tasks: [JoinHandle<()>; 2],
 }
 
 impl Link {
-    fn start(stream: TcpStream) -> io::Result<Self> {
-        let (mut reader, outbox, writer) = split(stream, WRITE_PATIENCE)?;
+    fn start(stream: TcpStream, intake: Intake, throttles: &Throttles) -> io::Result<Self> {
+        let (mut reader, outbox, mut writer) = split(stream, WRITE_PATIENCE)?;
+        throttles.hold(&mut reader, &mut writer);
         reader.set_limit(frame::PAYLOAD_BYTES_MAX);
-        let (to_machine, messages) = mpsc::channel(MESSAGES_MAX);
-        let read = tokio::spawn(async move {
-            loop {
-                let message = match reader.next().await {
-                    Ok(payload) => Message::decode(&payload)
-                        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error).into()),
-                    Err(error) => Err(error),
-                };
-                let failed = message.is_err();
-                if to_machine.send(message).await.is_err() || failed {
-                    return;
-                }
-            }
-        });
-        let (sent_in, sent) = mpsc::unbounded_channel();
+        let (to_machine, inputs) = mpsc::channel(MESSAGES_MAX);
+        let read = Reading::new(intake, outbox.clone(), to_machine);
+        let read = tokio::spawn(read.run(reader));
+        let (reports_in, reports) = mpsc::unbounded_channel();
         let (ended_in, ended) = oneshot::channel();
         let write = tokio::spawn(async move {
-            let error = writer.run(|sync_id| drop(sent_in.send(sync_id))).await;
             // The link may have been given up meanwhile.
+            let error = writer.run(|report| drop(reports_in.send(report))).await;
             let _given_up = ended_in.send(error);
         });
-        Ok(Self { outbox, messages, sent, ended, tasks: [read, write] })
+        Ok(Self { outbox, inputs, reports, ended, tasks: [read, write] })
     }
 
     /// Lets what waits leave, and closes.
@@ -387,12 +412,101 @@ impl Drop for Link {
     }
 }
 
+/// The task that reads a link.
+struct Reading {
+    intake: Intake,
+    back: GiveBack,
+    /// File bytes that have come and wait for the disk.
+    waiting: Arc<AtomicU64>,
+    outbox: Outbox,
+    to_machine: mpsc::Sender<Result<Input, LinkError>>,
+    /// Bytes of files that the machine has not been told of.
+    arrived: HashMap<TransferId, u64>,
+}
+
+impl Reading {
+    fn new(
+        intake: Intake,
+        outbox: Outbox,
+        to_machine: mpsc::Sender<Result<Input, LinkError>>,
+    ) -> Self {
+        let waiting = Arc::new(AtomicU64::new(0));
+        let (written, to_peer) = (Arc::clone(&waiting), to_peer(outbox.clone()));
+        let back: GiveBack = Arc::new(move |bytes| {
+            written.fetch_sub(bytes, Ordering::AcqRel);
+            to_peer(bytes);
+        });
+        Self { intake, back, waiting, outbox, to_machine, arrived: HashMap::new() }
+    }
+
+    async fn run(mut self, mut reader: Reader) {
+        loop {
+            let message = match reader.next().await {
+                Ok(payload) => Message::read(&payload)
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error).into()),
+                Err(error) => Err(error),
+            };
+            let taken = message.and_then(|message| self.take(message));
+            let failed = taken.is_err();
+            if let Some(input) = taken.transpose()
+                && (self.to_machine.send(input).await.is_err() || failed)
+            {
+                return;
+            }
+        }
+    }
+
+    /// Hands on what does not concern the machine; returns what does.
+    fn take(&mut self, message: Message) -> Result<Option<Input>, LinkError> {
+        match message {
+            Message::Data(data) => self.take_piece(data),
+            Message::Credit(credit) => {
+                self.outbox.give_credit(credit.bytes);
+                Ok(None)
+            }
+            message => Ok(Some(Input::Received(message))),
+        }
+    }
+
+    fn take_piece(&mut self, data: Data) -> Result<Option<Input>, LinkError> {
+        let (transfer, bytes) = (data.transfer, data.bytes.len() as u64);
+        if self.waiting.fetch_add(bytes, Ordering::AcqRel) + bytes > WINDOW_BYTES {
+            return Err(LinkError::TooMuch);
+        }
+        if !self.intake.take(data, Credit::new(bytes, &self.back)) {
+            self.arrived.remove(&transfer);
+            return Ok(None);
+        }
+        let arrived = self.arrived.entry(transfer).or_default();
+        *arrived += bytes;
+        let told = (*arrived >= ARRIVED_STEP).then(|| std::mem::take(arrived));
+        Ok(told.map(|bytes| Input::Arrived(transfer, bytes)))
+    }
+}
+
+/// What the machine is told of a file that is sent.
+fn sending(report: Report) -> Input {
+    match report {
+        Report::Counted(sync_id) => Input::ChunkSent(sync_id),
+        Report::Passed { transfer, bytes } => Input::Sending(transfer, Progress::Passed(bytes)),
+        Report::Sent(transfer) => Input::Sending(transfer, Progress::Sent),
+        Report::Failed(transfer, kind, message) => {
+            let kind = match kind {
+                io::ErrorKind::NotFound => DiskFaultKind::Missing,
+                io::ErrorKind::InvalidData => DiskFaultKind::Changed,
+                _ => DiskFaultKind::Other,
+            };
+            Input::Sending(transfer, Progress::Failed(DiskFault { kind, message }))
+        }
+    }
+}
+
 /// What can happen next.
 enum Happening {
     Stop,
     Connected(io::Result<TcpStream>),
-    Message(Result<Message, LinkError>),
-    Sent(SyncId),
+    Link(Result<Input, LinkError>),
+    Sending(Report),
     LinkEnded(LinkError),
     Disk(liverysync_core::client::OpId, DiskOutcome),
     FolderChanged,
@@ -404,13 +518,14 @@ struct Driver {
     machine: ClientMachine,
     clock: Clock,
     address: (String, u16),
-    root: PathBuf,
+    root: Arc<Path>,
     disk: Disk,
     outcomes: Outcomes,
     events: Source<Event>,
     awaited: Arc<Notify>,
     changed: Arc<Notify>,
-    watcher: Option<notify::RecommendedWatcher>,
+    watch: Watch,
+    throttles: Throttles,
     link: Option<Link>,
     connecting: Option<JoinHandle<io::Result<TcpStream>>>,
     /// Set when the machine has asked for a close: nobody else will say that the link is down.
@@ -419,49 +534,6 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(
-        options: ClientOptions,
-        root: PathBuf,
-        disk: Disk,
-        outcomes: Outcomes,
-        events: Source<Event>,
-        awaited: Arc<Notify>,
-        lock: Option<Lock>,
-    ) -> Self {
-        let clock = Clock::start();
-        let changed = Arc::new(Notify::new());
-        let mut core = options.core;
-        let watcher = match watch(&root, &changed) {
-            Ok(watcher) => Some(watcher),
-            Err(error) => {
-                core.rescan = core.rescan.min(UNWATCHED_RESCAN);
-                let seconds = core.rescan.as_secs();
-                let reason = format!(
-                    "{} cannot be watched ({error}); it is walked every {seconds} s instead",
-                    root.display()
-                );
-                events.send(&Event::FolderUnreadable { reason });
-                None
-            }
-        };
-        Self {
-            machine: ClientMachine::new(core, seed(), now(clock)),
-            clock,
-            address: (options.host, options.port),
-            root,
-            disk,
-            outcomes,
-            events,
-            awaited,
-            changed,
-            watcher,
-            link: None,
-            connecting: None,
-            closed: None,
-            _lock: lock,
-        }
-    }
-
     async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
         loop {
             let wake = self.drain().await;
@@ -492,6 +564,12 @@ impl Driver {
                     self.closed = Some(reason);
                 }
                 Output::Transmit(message) => self.transmit(message),
+                Output::Send(file) => self.send(file),
+                Output::StopSending(transfer) => {
+                    if let Some(link) = &self.link {
+                        link.outbox.stop(transfer);
+                    }
+                }
                 Output::Disk(op, request) => self.disk.request(op, request),
                 Output::Event(event) => self.events.send(&event),
                 Output::Timeout(wake) => return wake.map(|wake| self.clock.instant(wake.at)),
@@ -511,6 +589,13 @@ impl Driver {
         }
     }
 
+    fn send(&self, file: SendFile) {
+        let Some(link) = &self.link else { return };
+        let SendFile { transfer, path, stamp, from } = file;
+        let file = PlainFile::new(Arc::clone(&self.root), path, stamp);
+        link.outbox.begin(transfer, from, Arc::new(file), None);
+    }
+
     async fn happening(
         &mut self,
         wake: Option<Instant>,
@@ -518,8 +603,8 @@ impl Driver {
     ) -> Happening {
         let room = self.disk.waiting() < DISK_BYTES_MAX;
         let far = Instant::now() + Duration::from_secs(3600);
-        let (messages, sent, ended) = match &mut self.link {
-            Some(link) => (Some(&mut link.messages), Some(&mut link.sent), Some(&mut link.ended)),
+        let (inputs, reports, ended) = match &mut self.link {
+            Some(link) => (Some(&mut link.inputs), Some(&mut link.reports), Some(&mut link.ended)),
             None => (None, None, None),
         };
         tokio::select! {
@@ -527,8 +612,8 @@ impl Driver {
             _ = stopped => Happening::Stop,
             () = self.awaited.notified() => Happening::Sync,
             Some((op, outcome)) = self.outcomes.recv() => Happening::Disk(op, outcome),
-            Some(sync_id) = async { sent?.recv().await } => Happening::Sent(sync_id),
-            Some(message) = async { messages?.recv().await }, if room => Happening::Message(message),
+            Some(report) = async { reports?.recv().await } => Happening::Sending(report),
+            Some(input) = async { inputs?.recv().await }, if room => Happening::Link(input),
             Some(Ok(stream)) = async { Some(self.connecting.as_mut()?.await) } => {
                 Happening::Connected(stream)
             }
@@ -543,7 +628,8 @@ impl Driver {
             Happening::Stop => {}
             Happening::Connected(stream) => {
                 self.connecting = None;
-                match stream.and_then(Link::start) {
+                let start = |stream| Link::start(stream, self.disk.intake(), &self.throttles);
+                match stream.and_then(start) {
                     Ok(link) => {
                         self.link = Some(link);
                         self.feed(Input::LinkUp);
@@ -555,24 +641,28 @@ impl Driver {
                     }
                 }
             }
-            Happening::Message(Ok(message)) => self.feed(Input::Received(message)),
-            Happening::Message(Err(error)) | Happening::LinkEnded(error) => {
+            Happening::Link(Ok(input)) => self.feed(input),
+            Happening::Link(Err(error)) | Happening::LinkEnded(error) => {
                 self.link = None;
                 self.feed(Input::LinkDown(error.to_string()));
             }
-            Happening::Sent(sync_id) => self.feed(Input::ChunkSent(sync_id)),
+            Happening::Sending(report) => self.feed(sending(report)),
             Happening::Disk(op, outcome) => {
-                if matches!(outcome, DiskOutcome::Listed(Err(_))) {
-                    // The folder may come back as another one, which nobody watches.
-                    self.watcher = None;
-                } else if self.watcher.is_none() && matches!(outcome, DiskOutcome::Listed(Ok(_))) {
-                    self.watcher = watch(&self.root, &self.changed).ok();
+                if let DiskOutcome::Listed(listed) = &outcome {
+                    self.walked(listed.is_ok());
                 }
                 self.feed(Input::Disk(op, outcome));
             }
             Happening::FolderChanged => self.feed(Input::FolderChanged),
             Happening::Sync => self.feed(Input::Sync),
             Happening::Wake => self.feed(Input::Timeout),
+        }
+    }
+
+    fn walked(&mut self, found: bool) {
+        if let Some(reason) = self.watch.after_walk(found) {
+            let reason = format!("{}: {reason}", self.root.display());
+            self.events.send(&Event::FolderUnreadable { reason });
         }
     }
 
@@ -610,21 +700,4 @@ async fn connect((host, port): (String, u16)) -> io::Result<TcpStream> {
         Ok(stream) => stream,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer")),
     }
-}
-
-/// Has `changed` notified of changes below `root`, but for our own folders.
-fn watch(root: &Path, changed: &Arc<Notify>) -> notify::Result<notify::RecommendedWatcher> {
-    let changed = Arc::clone(changed);
-    let ours = [root.join(".tmp"), root.join(".backup")];
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let matters = event.is_ok_and(|event| {
-            let elsewhere = |path: &PathBuf| !ours.iter().any(|ours| path.starts_with(ours));
-            !event.kind.is_access() && (event.paths.is_empty() || event.paths.iter().any(elsewhere))
-        });
-        if matters {
-            changed.notify_one();
-        }
-    })?;
-    watcher.watch(root, notify::RecursiveMode::Recursive)?;
-    Ok(watcher)
 }

@@ -16,17 +16,17 @@ pub use liverysync_core as core;
 pub mod client;
 #[cfg(any(feature = "client", feature = "server"))]
 mod clock;
+#[cfg(any(feature = "client", feature = "server"))]
+mod credit;
 #[cfg(feature = "client")]
 mod disk;
 #[cfg(any(feature = "client", feature = "server"))]
 pub mod events;
 #[cfg(any(feature = "client", feature = "server"))]
+mod feed;
+#[cfg(any(feature = "client", feature = "server"))]
 mod life;
 #[cfg(any(feature = "client", feature = "server"))]
-#[cfg_attr(
-    not(all(feature = "client", feature = "server")),
-    expect(dead_code, reason = "the two ends have a way of sending each")
-)]
 mod link;
 #[cfg(feature = "client")]
 pub mod places;
@@ -34,6 +34,17 @@ pub mod places;
 pub mod scan;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
+mod store;
+#[cfg(any(feature = "client", feature = "server"))]
+mod throttle;
+#[cfg(feature = "client")]
+mod walk;
+#[cfg(feature = "client")]
+mod watch;
+
+#[cfg(any(feature = "client", feature = "server"))]
+pub use self::throttle::Limits;
 
 /// The version of this library, such as `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,28 +1,27 @@
 //! A league's server on tokio: it carries out what [`ServerMachine`] decides.
 //!
-//! One task reads each link and feeds file data through that link's relays on the spot; one task
-//! writes it; one task runs the control machine. File data never passes through the control task.
+//! One task reads each link and hands file data to the store, which has threads of its own; one task
+//! writes it, and sends files from the store by itself; one task runs the control machine. File data never
+//! passes through the control task.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use liverysync_core::{
-    server::{Event, Input, Output, ServerConfig, ServerMachine, Status, parse_allow_list},
+    hash::ContentHash,
+    server::{
+        Deliver, Event, Input, Output, Progress, ServerConfig, ServerMachine, Status,
+        parse_allow_list,
+    },
     transfer::{Relay, RelayEvent},
     union::MemberId,
-    wire::{
-        frame,
-        v1::{Message, SyncId},
-    },
+    wire::{frame, v1::SyncId, v2::TransferId},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -35,8 +34,16 @@ use crate::{
     clock::{Clock, seed},
     events::{Events, Hub, Source},
     life::{Life, RanBefore},
-    link::{Outbox, Reader, split},
+    link::{Outbox, Report, split},
+    store::{Store, StoreFault},
+    throttle::{Limits, Throttles},
 };
+
+pub use crate::store::{StoreError, Verified, VerifySummary, verify_store};
+
+mod uploads;
+
+use self::uploads::{Reading, Uploads};
 
 /// Links that may be open at a time; more are closed at once.
 const LINKS_MAX: usize = 1024;
@@ -47,8 +54,9 @@ const INPUTS_MAX: usize = 256;
 /// How often the allow list is looked at.
 const ALLOW_LIST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often a source that waits for a slow target is vouched for.
-const WAITING_INTERVAL: Duration = Duration::from_secs(5);
+/// How fast the store reads again what it has kept from before, in bytes a second: slow enough that nobody
+/// notices.
+const CHECK_RATE: u64 = 32 * 1024 * 1024;
 
 /// How long a client may take nothing of what is sent to it.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
@@ -66,8 +74,11 @@ pub struct ServerOptions {
     /// A file with the liveries that are distributed; see [`parse_allow_list`]. It is read again
     /// when it changes. Without one, or while it is absent or empty, all are.
     pub allow_list: Option<PathBuf>,
-    /// A folder for what the server is to keep. It is made; nothing is kept in it yet.
+    /// A folder in which the contents of files are kept for those who come later, also after a restart. It
+    /// is made. Without one, they lie in a temporary folder that goes with the server.
     pub data: Option<PathBuf>,
+    /// How fast files may travel, over all links together. [`Server::set_limits`] changes it later.
+    pub limits: Limits,
     /// Everything that the machine decides by.
     pub core: ServerConfig,
 }
@@ -80,6 +91,7 @@ impl ServerOptions {
             port,
             allow_list: None,
             data: None,
+            limits: Limits::default(),
             core: ServerConfig::default(),
         }
     }
@@ -97,8 +109,8 @@ pub enum ServerError {
         /// What the system said.
         reason: io::Error,
     },
-    /// The data folder cannot be made.
-    #[error("cannot make the data folder {path}: {reason}", path = .path.display())]
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {path}: {reason}", path = .path.display())]
     Data {
         /// The folder.
         path: PathBuf,
@@ -116,6 +128,17 @@ pub enum ServerError {
         /// What the system said.
         reason: io::Error,
     },
+}
+
+impl ServerError {
+    fn data(options: &ServerOptions, error: StoreError) -> Self {
+        let path = options.data.clone().unwrap_or_else(std::env::temp_dir);
+        let reason = match error {
+            StoreError::Folder { reason, .. } | StoreError::Threads(reason) => reason,
+            busy @ StoreError::Busy { .. } => io::Error::other(busy.to_string()),
+        };
+        Self::Data { path, reason }
+    }
 }
 
 impl From<RanBefore> for ServerError {
@@ -152,6 +175,7 @@ struct Shared {
     clock: Clock,
     machine: Machine,
     address: OnceLock<SocketAddr>,
+    throttles: Throttles,
 }
 
 /// The control machine, which its own task drives and the handles ask.
@@ -171,6 +195,7 @@ impl Server {
     pub fn new(options: ServerOptions) -> Self {
         let clock = Clock::start();
         let machine = ServerMachine::new(options.core.clone(), seed(), clock.time());
+        let throttles = Throttles::new(options.limits);
         Self(Arc::new(Shared {
             options,
             hub: Hub::new(),
@@ -178,6 +203,7 @@ impl Server {
             clock,
             machine: Machine(Arc::new(Mutex::new(machine))),
             address: OnceLock::new(),
+            throttles,
         }))
     }
 
@@ -198,22 +224,26 @@ impl Server {
     ///
     /// Panics outside a tokio runtime.
     pub fn start(&self) -> Result<SocketAddr, ServerError> {
-        let Shared { options, hub, life, clock, machine, address } = &*self.0;
+        let Shared { options, hub, life, clock, machine, address, throttles } = &*self.0;
         life.start(|stopped| {
             let allow_list = match &options.allow_list {
                 Some(path) => AllowList::read(path)
                     .map_err(|reason| ServerError::AllowList { path: path.clone(), reason })?,
                 None => AllowList::default(),
             };
-            if let Some(path) = &options.data {
-                std::fs::create_dir_all(path)
-                    .map_err(|reason| ServerError::Data { path: path.clone(), reason })?;
-            }
+            let store = Store::open(options.data.as_deref())
+                .map_err(|error| ServerError::data(options, error))?;
             let (listener, at) = listen(options)?;
             // It is set here only, and a server starts once.
             let _set_once = address.set(at);
-            let path = options.allow_list.clone();
-            let control = Control::new(machine.clone(), *clock, hub.source(), path, allow_list);
+            let list = (options.allow_list.clone(), allow_list);
+            let (machine, throttles) = (machine.clone(), throttles.clone());
+            let control = Control::new(machine, *clock, hub.source(), list, store, throttles);
+            if options.data.is_some() {
+                control
+                    .check_store()
+                    .map_err(|reason| ServerError::data(options, StoreError::Threads(reason)))?;
+            }
             Ok((control.run(listener, stopped), at))
         })
     }
@@ -222,6 +252,11 @@ impl Server {
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.0.address.get().copied()
+    }
+
+    /// Changes how fast files may travel, from now on, before the start or at any time after it.
+    pub fn set_limits(&self, limits: Limits) {
+        self.0.throttles.set(limits);
     }
 
     /// How the league stands: who is there, and what each of them lacks.
@@ -267,31 +302,11 @@ impl AllowList {
     }
 }
 
-/// A session's relay on its source's link.
-#[derive(Debug)]
-struct OpenRelay {
-    relay: Relay,
-    target: Outbox,
-    /// Set once nothing that is still queued may reach the target.
-    cancelled: Arc<AtomicBool>,
-}
-
-/// The relays of one source's link.
-#[derive(Clone, Debug, Default)]
-struct Relays(Arc<Mutex<HashMap<SyncId, OpenRelay>>>);
-
-impl Relays {
-    fn lock(&self) -> MutexGuard<'_, HashMap<SyncId, OpenRelay>> {
-        // A relay is only ever replaced as a whole, so one that a panic left behind is sound.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// One client's link.
 #[derive(Debug)]
 struct Link {
     outbox: Outbox,
-    relays: Relays,
+    uploads: Uploads,
     read: JoinHandle<()>,
     write: JoinHandle<()>,
 }
@@ -322,9 +337,16 @@ struct Control {
     next_member: u64,
     inputs: mpsc::Sender<Input>,
     waiting: mpsc::Receiver<Input>,
+    /// What the store and the writing ends have to say: never more than there are files on their way.
+    outcomes: mpsc::UnboundedSender<Input>,
+    outcomes_waiting: mpsc::UnboundedReceiver<Input>,
+    /// What came of outputs at once.
+    later: VecDeque<Input>,
+    store: Store,
     events: Source<Event>,
     allow_list: Option<PathBuf>,
     allowed: AllowList,
+    throttles: Throttles,
 }
 
 impl Control {
@@ -332,10 +354,12 @@ impl Control {
         machine: Machine,
         clock: Clock,
         events: Source<Event>,
-        allow_list: Option<PathBuf>,
-        allowed: AllowList,
+        (allow_list, allowed): (Option<PathBuf>, AllowList),
+        store: Store,
+        throttles: Throttles,
     ) -> Self {
         let (inputs, waiting) = mpsc::channel(INPUTS_MAX);
+        let (outcomes, outcomes_waiting) = mpsc::unbounded_channel();
         Self {
             machine,
             clock,
@@ -345,10 +369,22 @@ impl Control {
             next_member: 0,
             inputs,
             waiting,
+            outcomes,
+            outcomes_waiting,
+            later: VecDeque::new(),
+            store,
             events,
             allow_list,
             allowed,
+            throttles,
         }
+    }
+
+    /// Has the store look in the background whether what it keeps is still right.
+    fn check_store(&self) -> io::Result<()> {
+        let outcomes = self.outcomes.clone();
+        let wrong = move |hash| drop(outcomes.send(Input::Spoiled(hash)));
+        self.store.check(CHECK_RATE, wrong)
     }
 
     async fn run(mut self, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
@@ -356,12 +392,15 @@ impl Control {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let list = self.allowed.0.clone();
         self.feed(Input::AllowList(list));
+        let _nothing_to_do_yet = self.drain();
+        self.feed(Input::Kept(self.store.contents()));
         loop {
             let wake = self.drain();
             let far = tokio::time::Instant::now() + Duration::from_secs(3600);
             tokio::select! {
                 biased;
                 _ = &mut stopped => break,
+                Some(input) = self.outcomes_waiting.recv() => self.feed(input),
                 Some(input) = self.waiting.recv() => self.take(input),
                 accepted = listener.accept() => match accepted {
                     Ok((stream, address)) => self.accept(stream, address),
@@ -376,6 +415,8 @@ impl Control {
             self.goodbyes.spawn(link.close());
         }
         while self.goodbyes.join_next().await.is_some() {}
+        // Closing the store waits for its threads.
+        let _panicked = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 
     fn feed(&mut self, input: Input) {
@@ -394,29 +435,34 @@ impl Control {
         if self.links.len() >= LINKS_MAX {
             return;
         }
-        let Ok((mut reader, outbox, writer)) = split(stream, WRITE_PATIENCE) else { return };
+        let Ok((mut reader, outbox, mut writer)) = split(stream, WRITE_PATIENCE) else { return };
+        self.throttles.hold(&mut reader, &mut writer);
         reader.set_limit(frame::STRANGER_BYTES_MAX);
         self.next_member += 1;
         let member = MemberId(self.next_member);
-        let relays = Relays::default();
-        let read = Reading {
+        let uploads = Uploads::default();
+        let read = Reading::new(
             member,
             reader,
-            relays: relays.clone(),
-            inputs: self.inputs.clone(),
-            clock: self.clock,
-        };
-        let inputs = self.inputs.clone();
+            outbox.clone(),
+            uploads.clone(),
+            self.inputs.clone(),
+            self.clock,
+        );
+        let (inputs, outcomes) = (self.inputs.clone(), self.outcomes.clone());
         let write = tokio::spawn(async move {
-            let reason = writer.run(|_| {}).await.to_string();
+            // A server that has stopped does not want to know.
+            let report = |report| drop(outcomes.send(delivered(member, report)));
+            let reason = writer.run(report).await.to_string();
             let _stopped = inputs.send(Input::Lost(member, reason)).await;
         });
-        let link = Link { outbox, relays, read: tokio::spawn(read.run()), write };
+        let link = Link { outbox, uploads, read: tokio::spawn(read.run()), write };
         self.links.insert(member, link);
         self.feed(Input::Accepted(member, address.to_string()));
     }
 
     fn part(&mut self, link: Link) {
+        self.later.extend(partial(link.uploads.abandon_all()));
         while self.goodbyes.try_join_next().is_some() {}
         self.goodbyes.spawn(link.close());
     }
@@ -444,17 +490,26 @@ impl Control {
                         stuck.push(member);
                     }
                 }
-                Output::OpenRelay { source, target, sync_id, relay } => {
-                    self.open_relay(source, target, sync_id, relay);
+                Output::OpenRelay { source, sync_id, relay } => {
+                    self.open_upload(source, sync_id, relay);
                 }
-                Output::AbandonRelay { source, target, sync_id } => {
-                    self.abandon_relay(source, target, &sync_id);
+                Output::AbandonRelay { source, sync_id } => {
+                    if let Some(link) = self.links.get(&source) {
+                        self.later.extend(partial(link.uploads.abandon(&sync_id)));
+                    }
                 }
                 Output::DropRelay(source, sync_id) => {
                     if let Some(link) = self.links.get(&source) {
-                        link.relays.lock().remove(&sync_id);
+                        link.uploads.remove(&sync_id);
                     }
                 }
+                Output::Deliver(member, deliver) => self.deliver(member, deliver),
+                Output::StopDelivering(member, transfer) => {
+                    if let Some(link) = self.links.get(&member) {
+                        link.outbox.stop(transfer);
+                    }
+                }
+                Output::Forget(hash) => self.store.remove(hash),
                 Output::Close(member, _) => {
                     if let Some(link) = self.links.remove(&member) {
                         self.part(link);
@@ -469,109 +524,71 @@ impl Control {
                 self.part(link);
             }
         }
-        if stuck.is_empty() {
-            return wake.map(|wake| self.clock.instant(wake.at));
-        }
         for member in stuck {
-            self.take(Input::Lost(member, "it does not take what is sent to it".to_owned()));
+            let reason = "it does not take what is sent to it".to_owned();
+            self.later.push_back(Input::Lost(member, reason));
         }
-        self.drain()
-    }
-
-    fn open_relay(&self, source: MemberId, target: MemberId, sync_id: SyncId, relay: Relay) {
-        let (Some(from), Some(to)) = (self.links.get(&source), self.links.get(&target)) else {
-            return;
-        };
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let open = OpenRelay { relay, target: to.outbox.clone(), cancelled };
-        from.relays.lock().insert(sync_id, open);
-    }
-
-    fn abandon_relay(&self, source: MemberId, target: MemberId, sync_id: &SyncId) {
-        let Some(from) = self.links.get(&source) else { return };
-        let last = from.relays.lock().get_mut(sync_id).and_then(|open| {
-            open.cancelled.store(true, Ordering::Release);
-            open.relay.abandon()
-        });
-        if let (Some(last), Some(to)) = (last, self.links.get(&target)) {
-            // A target that does not keep up is noticed by its next message.
-            let _keeps_up = to.outbox.send(last);
+        match self.later.pop_front() {
+            Some(input) => {
+                self.take(input);
+                self.drain()
+            }
+            None => wake.map(|wake| self.clock.instant(wake.at)),
         }
     }
-}
 
-/// The task that reads one link.
-struct Reading {
-    member: MemberId,
-    reader: Reader,
-    relays: Relays,
-    inputs: mpsc::Sender<Input>,
-    clock: Clock,
-}
-
-impl Reading {
-    async fn run(mut self) {
-        let reason = loop {
-            let message = match self.reader.next().await {
-                Ok(payload) => Message::decode(&payload),
-                Err(error) => break error.to_string(),
-            };
-            let message = match message {
-                Ok(message) => message,
-                Err(error) => break error.to_string(),
-            };
-            if matches!(message, Message::Hello(_)) {
-                self.reader.set_limit(frame::PAYLOAD_BYTES_MAX);
-            }
-            let taken = if message.is_data() {
-                self.relay(message).await
-            } else {
-                self.inputs.send(Input::Received(self.member, message)).await.is_ok()
-            };
-            if !taken {
-                return;
-            }
-        };
-        let _stopped = self.inputs.send(Input::Lost(self.member, reason)).await;
-    }
-
-    /// Feeds file data to its relay. Returns whether the server still runs.
-    async fn relay(&self, message: Message) -> bool {
-        let Some(sync_id) = sync_id_of(&message) else { return true };
-        let step = {
-            let mut relays = self.relays.lock();
-            let Some(open) = relays.get_mut(&sync_id) else { return true };
-            let step = open.relay.handle_message(self.clock.time(), message);
-            (step, open.target.clone(), Arc::clone(&open.cancelled))
-        };
-        let (step, target, cancelled) = step;
-        if let Some(message) = step.forward {
-            let mut send = std::pin::pin!(target.send_data(message, cancelled));
-            while timeout(WAITING_INTERVAL, &mut send).await.is_err() {
-                // It is the target that is slow; its own link is ended if it takes nothing at all.
-                if !self.report(&sync_id, RelayEvent::Passed(0)).await {
-                    return false;
+    fn open_upload(&self, source: MemberId, sync_id: SyncId, relay: Relay) {
+        let Some(link) = self.links.get(&source) else { return };
+        let mut inlets = Vec::new();
+        for (index, file) in relay.files().iter().enumerate() {
+            let (outcomes, sync_id) = (self.outcomes.clone(), sync_id.clone());
+            let done = move |result: Result<(), StoreFault>| {
+                if let Some(event) = stored(index, result) {
+                    // A server that has stopped does not want to know.
+                    let _stopped = outcomes.send(Input::Relayed(source, sync_id, event));
                 }
-            }
+            };
+            inlets.push(self.store.receive(file.content, file.from > 0, Box::new(done)));
         }
-        for event in step.events {
-            if !self.report(&sync_id, event).await {
-                return false;
-            }
-        }
-        true
+        link.uploads.open(sync_id, relay, inlets);
     }
 
-    async fn report(&self, sync_id: &SyncId, event: RelayEvent) -> bool {
-        self.inputs.send(Input::Relayed(self.member, sync_id.clone(), event)).await.is_ok()
+    fn deliver(&mut self, member: MemberId, deliver: Deliver) {
+        let Some(link) = self.links.get(&member) else { return };
+        let Deliver { transfer, content, from, begin } = deliver;
+        match self.store.blob(content.hash) {
+            Some(blob) => link.outbox.begin(transfer, from, blob, begin),
+            None => {
+                let failed = Progress::Failed("it is not in the store".to_owned());
+                self.later.push_back(Input::Delivered(member, transfer, failed));
+            }
+        }
     }
 }
 
-fn sync_id_of(message: &Message) -> Option<SyncId> {
-    match message {
-        Message::FileBegin(begin) => Some(begin.sync_id.clone()),
-        Message::FileChunk(chunk) => Some(chunk.sync_id.clone()),
-        Message::FileEnd(end) => Some(end.sync_id.clone()),
-        _ => None,
+/// What the machine is told of a file that an upload has brought, or failed to bring.
+fn stored(index: usize, result: Result<(), StoreFault>) -> Option<RelayEvent> {
+    match result {
+        Ok(()) => Some(RelayEvent::Delivered(index)),
+        Err(StoreFault::Transfer(fault)) => Some(RelayEvent::Faulted(index, fault.into())),
+        Err(StoreFault::Disk { message, .. }) => Some(RelayEvent::Unkept(index, message)),
+        Err(StoreFault::GivenUp) => None,
     }
+}
+
+/// What the machine is told of uploads that end early.
+fn partial(left: Vec<(ContentHash, u64)>) -> impl Iterator<Item = Input> {
+    left.into_iter().map(|(hash, bytes)| Input::Partial(hash, bytes))
+}
+
+/// What the machine is told of a file that goes to a client.
+fn delivered(member: MemberId, report: Report) -> Input {
+    let (transfer, progress) = match report {
+        Report::Passed { transfer, .. } => (transfer, Progress::Passed),
+        Report::Sent(transfer) => (transfer, Progress::Sent),
+        Report::Failed(transfer, _, reason) => (transfer, Progress::Failed(reason)),
+        // Nothing is sent here by way of the machine.
+        Report::Counted(_) => (TransferId::default(), Progress::Passed),
+    };
+    Input::Delivered(member, transfer, progress)
 }

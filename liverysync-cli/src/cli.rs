@@ -14,7 +14,9 @@ use liverysync_core::{
     server::ServerConfig,
 };
 
-use crate::units::{parse_bytes, parse_count, parse_seconds};
+use liverysync::Limits;
+
+use crate::units::{Rate, parse_bytes, parse_count, parse_rate, parse_seconds, parse_size};
 
 const AFTER_HELP: &str = "\
 Every option of server, client and scan can also come from a variable (shown beside it) and from a config file.
@@ -86,9 +88,21 @@ pub(crate) struct ServerArgs {
     /// TCP port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 9239, value_name = "PORT")]
     pub(crate) port: u16,
-    /// Reserved: a folder for what the server will keep from one run to the next; it keeps nothing yet
+    /// Folder in which the server keeps the files that it has got, so that it needs nobody for them after a
+    /// restart either; it is made [default: a temporary folder that goes when the server ends]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// How much it may keep for those who come later, with or without a unit; what was needed least recently goes
+    /// first. 0: nothing is kept longer than somebody waits for it
+    #[arg(long, default_value = "8GiB", value_name = "SIZE", value_parser = parse_size)]
+    store_size: u64,
+    /// How much may lie there in any case, on its way from one driver to the others
+    #[arg(long, default_value = "1GiB", value_name = "SIZE", value_parser = parse_bytes)]
+    spool_size: u64,
+    /// Check all that lies in the data folder, remove what is damaged, and end: with exit code 0 if all was right,
+    /// 1 if not. No server may use the folder meanwhile
+    #[arg(long)]
+    pub(crate) verify_store: bool,
     /// File with the names of the liveries that are distributed, one per line; a line that begins
     /// with `#` is a comment, and a name that does is written `\#...`; read again when it changes; absent or empty allows all
     #[arg(long, value_name = "FILE")]
@@ -107,6 +121,8 @@ pub(crate) struct ServerArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     _config: ConfigFile,
+    #[command(flatten)]
+    pub(crate) speed: SpeedArgs,
     #[command(flatten)]
     pub(crate) limits: ServerLimits,
 }
@@ -180,6 +196,8 @@ pub(crate) struct ClientArgs {
     #[command(flatten)]
     _config: ConfigFile,
     #[command(flatten)]
+    pub(crate) speed: SpeedArgs,
+    #[command(flatten)]
     pub(crate) limits: ClientLimits,
 }
 
@@ -245,6 +263,25 @@ pub(crate) struct RuleArgs {
     max_file_size: u64,
 }
 
+/// How fast files may travel: for server and client.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Speed (may change in the config file while the program runs)")]
+pub(crate) struct SpeedArgs {
+    /// Most that files may take of the line outwards, over all connections together: a number of bytes per second, or
+    /// one with a unit of bytes or bits (500 KB/s, 2MB, 10 Mbit/s; a KB has 1,000 bytes); at least 50 KB/s, or none
+    #[arg(long, default_value = "none", value_name = "SPEED", value_parser = parse_rate)]
+    limit_up: Rate,
+    /// The same for what comes in
+    #[arg(long, default_value = "none", value_name = "SPEED", value_parser = parse_rate)]
+    limit_down: Rate,
+}
+
+impl SpeedArgs {
+    pub(crate) const fn limits(&self) -> Limits {
+        Limits { up: self.limit_up.0, down: self.limit_down.0 }
+    }
+}
+
 /// Which files are shared: for client and scan.
 #[derive(Debug, Args)]
 pub(crate) struct DerivedArgs {
@@ -277,6 +314,8 @@ impl ServerArgs {
             files_per_session_max: limits.max_files_per_session,
             sessions_per_client_max: limits.max_sessions_per_client,
             sessions_max: limits.max_sessions,
+            store_bytes_max: self.store_size,
+            spool_bytes_max: self.spool_size,
             manifest_stale: limits.manifest_stale_seconds,
             scheduler_tick: limits.scheduler_tick_seconds,
             naming: Naming {

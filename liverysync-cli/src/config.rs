@@ -92,7 +92,7 @@ fn variable(id: &str) -> String {
 }
 
 /// The config file that the command line or the variable names, for a command that reads one.
-fn config_path(args: &[OsString]) -> Option<PathBuf> {
+pub(crate) fn config_path(args: &[OsString]) -> Option<PathBuf> {
     let (command, rest) = args.get(1..)?.split_first()?;
     let reads_one = TABLES.iter().any(|(name, _)| command == name);
     let asks_for_help = rest.iter().any(|arg| arg == "--help" || arg == "-h");
@@ -189,10 +189,12 @@ impl File<'_> {
         let kind = Kind::of(arg);
         let text = match (kind, value) {
             (Kind::Flag, Value::Boolean(on)) => on.to_string(),
-            (Kind::Number | Kind::Size, Value::Integer(number)) => number.to_string(),
-            (Kind::Number | Kind::Size, Value::Float(number)) => number.to_string(),
+            (Kind::Number | Kind::Size | Kind::Speed, Value::Integer(number)) => number.to_string(),
+            (Kind::Number | Kind::Size | Kind::Speed, Value::Float(number)) => number.to_string(),
             (Kind::Path, Value::String(path)) => return Ok(self.beside(path)),
-            (Kind::Size | Kind::List | Kind::Text, Value::String(text)) => text.clone(),
+            (Kind::Size | Kind::Speed | Kind::List | Kind::Text, Value::String(text)) => {
+                text.clone()
+            }
             (Kind::List, Value::Array(items)) => {
                 let texts: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
                 texts.ok_or_else(|| "wants a list of strings".to_owned())?.join(",")
@@ -260,6 +262,7 @@ enum Kind {
     Number,
     Path,
     Size,
+    Speed,
     Text,
 }
 
@@ -271,6 +274,7 @@ impl Kind {
             Some("N" | "PORT" | "SECONDS") => Self::Number,
             Some("DIR" | "FILE") => Self::Path,
             Some("SIZE") => Self::Size,
+            Some("SPEED") => Self::Speed,
             _ => Self::Text,
         }
     }
@@ -282,6 +286,7 @@ impl Kind {
             Self::Number => "a number",
             Self::Path | Self::Text => "a string",
             Self::Size => "a number or a string such as \"200MB\"",
+            Self::Speed => "a number or a string such as \"500 KB/s\"",
         }
     }
 }
@@ -349,8 +354,8 @@ mod tests {
             for arg in options(&command, table) {
                 let name = arg.get_value_names().and_then(<[_]>::first).map(ToString::to_string);
                 let known = [
-                    "BOOL", "LIST", "N", "PORT", "SECONDS", "DIR", "FILE", "SIZE", "ADDRESS",
-                    "HOST", "NAME", "TEXT", "POLICY",
+                    "BOOL", "LIST", "N", "PORT", "SECONDS", "DIR", "FILE", "SIZE", "SPEED",
+                    "ADDRESS", "HOST", "NAME", "TEXT", "POLICY",
                 ];
                 assert!(name.is_some_and(|name| known.contains(&name.as_str())), "{arg:?}");
             }

@@ -44,6 +44,16 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
+    /// What happened, in one line.
+    pub(crate) fn in_a_line(&self) -> String {
+        let text = match self {
+            Self::Clap(error) => error.to_string(),
+            Self::Other { error, .. } => format!("{error:#}"),
+        };
+        let text = text.trim_start_matches("error: ");
+        escape(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
+    }
+
     /// Says what to do about it.
     pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
         if let Self::Other { hint, .. } = &mut self {

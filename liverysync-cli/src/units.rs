@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use liverysync::Limits;
+
 /// The longest duration that an option takes: a year.
 const SECONDS_MAX: f64 = 366.0 * 24.0 * 3600.0;
 
@@ -43,13 +45,27 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// Words how fast files may travel: `at most at 500.0 kB/s`, `without a limit`.
+pub(crate) fn rate(bytes_per_second: Option<u64>) -> String {
+    match bytes_per_second {
+        Some(rate) => format!("at most at {}/s", bytes(rate)),
+        None => "without a limit".to_owned(),
+    }
+}
+
 /// Reads a size: a number of bytes, or one with a unit, such as `200MB` or `1.5 GiB`. Never zero.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        0 => Err(NOT_ZERO.to_owned()),
+        size => Ok(size),
+    }
+}
+
+/// As [`parse_bytes`], where zero has a meaning of its own.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     const WANTED: &str = "a size is a number with or without a unit, such as 200MB or 1TiB";
-    let text = text.trim();
-    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = (&text[..unit_at], text[unit_at..].trim().to_ascii_lowercase());
-    let factor: u64 = match unit.as_str() {
+    let (number, unit) = split_unit(text);
+    let factor: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kb" => 1000,
         "m" | "mb" => 1_000_000,
@@ -61,10 +77,67 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
         "tib" => 1 << 40,
         _ => return Err(WANTED.to_owned()),
     };
-    let size = match number.parse::<u64>() {
-        Ok(whole) => whole.checked_mul(factor).ok_or("this is larger than any disk")?,
+    scale(number, factor, WANTED)
+}
+
+/// Reads how fast files may travel, in bytes per second: a number, or one with a unit of bytes (`500 KB/s`,
+/// `2MB`) or of bits (`10 Mbit/s`). `/s` may be left out. `none` is no limit.
+pub(crate) fn parse_rate(text: &str) -> Result<Rate, String> {
+    const WANTED: &str = "a speed is a number of bytes per second, with or without a unit, such as 500 KB/s, 2MB or 10 Mbit/s; or none";
+    if text.trim().eq_ignore_ascii_case("none") {
+        return Ok(Rate(None));
+    }
+    let (number, unit) = split_unit(text);
+    let unit = unit.strip_suffix("/s").unwrap_or(unit).trim_end();
+    if matches!(unit, "Kb" | "kb" | "Mb" | "mb" | "Gb" | "gb") {
+        return Err(format!(
+            "{unit} may mean bytes or bits: write {0}B for bytes, or {0}bit",
+            unit[..1].to_ascii_uppercase()
+        ));
+    }
+    let (factor, bits) = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => (1, 1),
+        "k" | "kb" => (1000, 1),
+        "m" | "mb" => (1_000_000, 1),
+        "g" | "gb" => (1_000_000_000, 1),
+        "kib" => (1 << 10, 1),
+        "mib" => (1 << 20, 1),
+        "gib" => (1 << 30, 1),
+        "bit" => (1, 8),
+        "kbit" => (1000, 8),
+        "mbit" => (1_000_000, 8),
+        "gbit" => (1_000_000_000, 8),
+        _ => return Err(WANTED.to_owned()),
+    };
+    match scale(number, factor, WANTED)? / bits {
+        0 => Err("0 does not mean unlimited; leave it out, or give none".to_owned()),
+        rate if rate < Limits::LEAST => Err(format!(
+            "at least {}/s: with less, both ends would take each other for dead",
+            bytes(Limits::LEAST)
+        )),
+        rate => Ok(Rate(Some(rate))),
+    }
+}
+
+/// How fast files may travel, in bytes per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rate(pub(crate) Option<u64>);
+
+/// A number, and what stands behind it.
+fn split_unit(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    (&text[..unit_at], text[unit_at..].trim())
+}
+
+/// A number of units of `factor` bytes each, in bytes.
+fn scale(number: &str, factor: u64, wanted: &str) -> Result<u64, String> {
+    match number.parse::<u64>() {
+        Ok(whole) => {
+            whole.checked_mul(factor).ok_or_else(|| "this is larger than any disk".to_owned())
+        }
         Err(_) => {
-            let value: f64 = number.parse().map_err(|_| WANTED)?;
+            let value: f64 = number.parse().map_err(|_| wanted)?;
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -72,10 +145,9 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
                 reason = "a fraction of a unit is rounded; a cast from a float never wraps"
             )]
             let size = (value * factor as f64).round() as u64;
-            size
+            Ok(size)
         }
-    };
-    if size == 0 { Err(NOT_ZERO.to_owned()) } else { Ok(size) }
+    }
 }
 
 /// Reads a duration in seconds, with or without a fraction. Never zero.
@@ -135,6 +207,37 @@ mod tests {
         for wrong in ["", "MB", "-1", "1 XB", "1.2.3", "0", "0 MB", "0.0001", "99999999999TB"] {
             assert!(parse_bytes(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn speeds_are_read_in_bytes_and_in_bits() {
+        for (text, rate) in [
+            ("500 KB/s", Some(500_000)),
+            ("500kB/s", Some(500_000)),
+            ("2MB", Some(2_000_000)),
+            ("10 Mbit/s", Some(1_250_000)),
+            ("1.5 MB/s", Some(1_500_000)),
+            ("1 MiB/s", Some(1 << 20)),
+            ("50000", Some(50_000)),
+            ("400kbit", Some(50_000)),
+            ("none", None),
+            (" None ", None),
+        ] {
+            assert_eq!(parse_rate(text), Ok(Rate(rate)), "{text}");
+        }
+        for wrong in [
+            "", "0", "0 MB/s", "49999", "1 B/s", "10 Mb/s", "10mb", "fast", "-1", "2MB/h", "MB/s",
+            "1e9",
+        ] {
+            assert!(parse_rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_size_may_be_zero_only_where_that_means_something() {
+        assert_eq!(parse_size("0"), Ok(0));
+        assert_eq!(parse_size("8GB"), Ok(8_000_000_000));
+        assert!(parse_bytes("0").is_err() && parse_size("").is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What one PC lacks of what another has.
 
+use std::sync::Arc;
+
 use crate::manifest::{Entry, Manifest};
 
 /// The difference between two manifests, each list ordered by key.
@@ -25,19 +27,24 @@ impl Diff {
 #[must_use]
 pub fn diff(have: &Manifest, want: &Manifest) -> Diff {
     let mut result = Diff::default();
-    let mut haves = have.keyed().peekable();
-    for (key, wanted) in want.keyed() {
-        while let Some((_, extra)) = haves.next_if(|(at, _)| *at < key) {
-            result.extra.push(extra.clone());
+    let mut haves = have.shared().peekable();
+    for wanted in want.shared() {
+        // Most manifests are nearly the same and share what is: that needs no further look.
+        if haves.next_if(|there| Arc::ptr_eq(there, wanted)).is_some() {
+            continue;
         }
-        match haves.next_if(|(at, _)| *at == key) {
-            None => result.missing.push(wanted.clone()),
-            Some((_, there)) if there.content != wanted.content => {
-                result.different.push((there.clone(), wanted.clone()));
+        let key = wanted.path.key();
+        while let Some(extra) = haves.next_if(|there| there.path.key() < key) {
+            result.extra.push(Entry::clone(extra));
+        }
+        match haves.next_if(|there| there.path.key() == key) {
+            None => result.missing.push(Entry::clone(wanted)),
+            Some(there) if there.content != wanted.content => {
+                result.different.push((Entry::clone(there), Entry::clone(wanted)));
             }
             Some(_) => {}
         }
     }
-    result.extra.extend(haves.map(|(_, extra)| extra.clone()));
+    result.extra.extend(haves.map(|extra| Entry::clone(extra)));
     result
 }

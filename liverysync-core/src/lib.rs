@@ -33,8 +33,8 @@
 //!                 outcomes.push_back((op, DiskOutcome::Listed(Ok(Vec::new()))));
 //!             }
 //!             Output::Disk(op, _) => outcomes.push_back((op, DiskOutcome::Done(Ok(())))),
-//!             Output::Transmit(_) | Output::Disconnect(_) | Output::Event(_) => {}
 //!             Output::Timeout(wake) => break wake,
+//!             _ => {}
 //!         }
 //!     };
 //!     // Feed one thing that happened. A real host waits for whatever comes first.

@@ -3,12 +3,10 @@
 //! A manifest never holds two spellings of one file, nor a file and a folder of one name: what a
 //! driver's PC could not hold at the same time is refused when it is inserted.
 
-use std::collections::btree_map;
-
-use serde::Serialize;
+use std::{collections::btree_map, io::Write, iter, sync::Arc};
 
 use crate::{
-    hash::{Content, ContentHash},
+    hash::{Content, ContentHash, Hasher},
     path::{PathKey, RelPath},
     pathmap::{Collision, Located, PathMap},
     time::UnixTime,
@@ -26,11 +24,18 @@ pub struct Entry {
 }
 
 /// Which files a PC holds, ordered by key.
+///
+/// A clone costs nothing until one of the two changes, and shares the memory of its entries for good. Manifests that were read from separate lists do so once they
+/// went through [`Union::share`](crate::union::Union::share).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
-    entries: PathMap<Entry>,
+    entries: Arc<PathMap<Arc<Entry>>>,
     total_bytes: u64,
 }
+
+/// The files of a manifest, ordered by key.
+pub type Entries<'a> =
+    iter::Map<btree_map::Values<'a, PathKey, Arc<Entry>>, fn(&'a Arc<Entry>) -> &'a Entry>;
 
 impl Located for Entry {
     fn path(&self) -> &RelPath {
@@ -46,11 +51,11 @@ impl Manifest {
     }
 
     /// The manifest of files that are known to fit together.
-    pub(crate) fn of<T>(files: &PathMap<T>, entry: impl Fn(&T) -> Entry) -> Self {
-        let entries = files.map(entry);
+    pub(crate) fn of<T, E: Into<Arc<Entry>>>(files: &PathMap<T>, entry: impl Fn(&T) -> E) -> Self {
+        let entries = files.map(|file| entry(file).into());
         let total_bytes =
             entries.iter().map(|entry| entry.content.size).fold(0, u64::saturating_add);
-        Self { entries, total_bytes }
+        Self { entries: Arc::new(entries), total_bytes }
     }
 
     /// Adds a file.
@@ -60,7 +65,7 @@ impl Manifest {
     /// Refuses what could not lie beside the files that are there already; nothing changes then.
     pub fn insert(&mut self, entry: Entry) -> Result<(), Collision> {
         let size = entry.content.size;
-        self.entries.insert(entry)?;
+        Arc::make_mut(&mut self.entries).insert(Arc::new(entry))?;
         self.total_bytes = self.total_bytes.saturating_add(size);
         Ok(())
     }
@@ -86,15 +91,31 @@ impl Manifest {
 
     /// Takes a file out.
     pub fn remove(&mut self, key: &PathKey) -> Option<Entry> {
-        let entry = self.entries.remove(key)?;
+        // What is not there must not make a copy of the rest.
+        self.entries.get(key)?;
+        let entry = Arc::make_mut(&mut self.entries).remove(key)?;
         self.total_bytes = self.total_bytes.saturating_sub(entry.content.size);
-        Some(entry)
+        Some(Arc::unwrap_or_clone(entry))
+    }
+
+    /// Puts the entries and names of `known`, which is ordered by key, in the place of equal ones.
+    pub(crate) fn share<'a>(&mut self, known: impl Iterator<Item = &'a Arc<Entry>>) {
+        let mut known = known.peekable();
+        let entries = self.entries.map(|own| {
+            let key = own.path.key();
+            while known.next_if(|known| known.path.key() < key).is_some() {}
+            match known.next_if(|known| known.path.key() == key) {
+                Some(known) => shared(own, known),
+                None => Arc::clone(own),
+            }
+        });
+        self.entries = Arc::new(entries);
     }
 
     /// The file with this key.
     #[must_use]
     pub fn get(&self, key: &PathKey) -> Option<&Entry> {
-        self.entries.get(key)
+        self.entries.get(key).map(|entry| &**entry)
     }
 
     /// Number of files.
@@ -116,13 +137,13 @@ impl Manifest {
     }
 
     /// All files, ordered by key.
-    pub fn iter(&self) -> btree_map::Values<'_, PathKey, Entry> {
-        self.entries.iter()
+    pub fn iter(&self) -> Entries<'_> {
+        self.entries.iter().map(|entry| entry)
     }
 
-    /// All files with their keys, ordered by key.
-    pub(crate) fn keyed(&self) -> btree_map::Iter<'_, PathKey, Entry> {
-        self.entries.keyed()
+    /// All files as manifests share them, ordered by key.
+    pub(crate) fn shared(&self) -> btree_map::Values<'_, PathKey, Arc<Entry>> {
+        self.entries.iter()
     }
 
     /// Spells `path` as this PC does, where it has a folder on the way to it already.
@@ -137,61 +158,151 @@ impl Manifest {
     /// ordered by path.
     #[must_use]
     pub fn hash(&self) -> ContentHash {
-        hash_listed(
-            self.iter().map(|entry| (entry.path.as_str(), entry.content.size, entry.content.hash)),
-        )
+        hash_items(self.by_path(), |json, entry| {
+            write_size(json, entry.content.size);
+            write_digest(json, entry.content.hash);
+        })
     }
 
     /// The union hash of protocol 1: as [`Manifest::hash`], with the keys in another order.
     #[must_use]
     pub fn union_hash(&self) -> ContentHash {
-        #[derive(Serialize)]
-        struct Item<'a> {
-            rel_path: &'a str,
-            sha256: ContentHash,
-            size: u64,
-        }
-        hash_items(
-            self.iter().map(|entry| Item {
-                rel_path: entry.path.as_str(),
-                sha256: entry.content.hash,
-                size: entry.content.size,
-            }),
-            |item| item.rel_path,
-        )
+        hash_items(self.by_path(), |json, entry| {
+            write_digest(json, entry.content.hash);
+            write_size(json, entry.content.size);
+        })
+    }
+
+    fn by_path(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.iter().map(|entry| (entry.path.as_str(), entry))
     }
 }
 
-/// The manifest hash of files as they are listed, whether they can lie together or not: path, size
-/// and digest. See [`Manifest::hash`].
-pub(crate) fn hash_listed<'a, D: Serialize>(
-    files: impl Iterator<Item = (&'a str, u64, D)>,
-) -> ContentHash {
-    #[derive(Serialize)]
-    struct Item<'a, D> {
-        rel_path: &'a str,
-        size: u64,
-        sha256: D,
+/// What is left of `own` when all that it has in common with `known` is shared.
+fn shared(own: &Arc<Entry>, known: &Arc<Entry>) -> Arc<Entry> {
+    if own == known {
+        return Arc::clone(known);
     }
-    let items = files.map(|(rel_path, size, sha256)| Item { rel_path, size, sha256 });
-    hash_items(items, |item| item.rel_path)
+    if own.path.shares(&known.path) {
+        return Arc::clone(own);
+    }
+    Arc::new(Entry { path: own.path.sharing(&known.path), ..**own })
 }
 
-fn hash_items<'a, T: Serialize>(
-    items: impl Iterator<Item = T>,
-    path: impl Fn(&T) -> &'a str,
+/// Bytes of JSON that are hashed at a time.
+const JSON_BYTES: usize = 16 * 1024;
+
+/// Hashes the list of objects that begin with a path and go on as `write` writes them.
+fn hash_items<'a, T>(
+    items: impl Iterator<Item = (&'a str, T)>,
+    write: impl Fn(&mut Vec<u8>, &T),
 ) -> ContentHash {
     let mut items: Vec<_> = items.collect();
-    items.sort_unstable_by(|a, b| path(a).cmp(path(b)));
-    // A list of strings and numbers has a JSON form; there is nothing in it that could fail.
-    ContentHash::of(&serde_json::to_vec(&items).unwrap_or_default())
+    items.sort_by_key(|(path, _)| *path);
+    let mut hasher = Hasher::default();
+    let mut json = Vec::with_capacity(2 * JSON_BYTES);
+    for (number, (path, item)) in items.iter().enumerate() {
+        json.push(if number == 0 { b'[' } else { b',' });
+        json.extend_from_slice(br#"{"rel_path":"#);
+        write_text(&mut json, path);
+        write(&mut json, item);
+        json.push(b'}');
+        if json.len() >= JSON_BYTES {
+            hasher.update(&json);
+            json.clear();
+        }
+    }
+    json.extend_from_slice(if items.is_empty() { b"[]" } else { b"]" });
+    hasher.update(&json);
+    hasher.finish()
+}
+
+fn write_size(json: &mut Vec<u8>, size: u64) {
+    // Memory takes whatever is written.
+    let _written = write!(json, r#","size":{size}"#);
+}
+
+fn write_digest(json: &mut Vec<u8>, hash: ContentHash) {
+    json.extend_from_slice(br#","sha256":""#);
+    json.extend_from_slice(const_hex::Buffer::<32>::new().format(hash.as_bytes()).as_bytes());
+    json.push(b'"');
+}
+
+fn write_text(json: &mut Vec<u8>, text: &str) {
+    // Every text has a JSON form.
+    let _written = serde_json::to_writer(json, text);
 }
 
 impl<'a> IntoIterator for &'a Manifest {
     type Item = &'a Entry;
-    type IntoIter = btree_map::Values<'a, PathKey, Entry>;
+    type IntoIter = Entries<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::path::Extensions;
+
+    fn manifest(files: &[(&str, u8)]) -> Manifest {
+        let mut manifest = Manifest::new();
+        for (path, byte) in files {
+            let path = RelPath::parse(path, &Extensions::default()).unwrap();
+            manifest.insert(Entry { path, content: Content::of(&[*byte]), mtime: None }).unwrap();
+        }
+        manifest
+    }
+
+    #[test]
+    fn what_is_equal_is_shared_and_nothing_changes() {
+        let known = manifest(&[("T/a.png", 1), ("T/b.png", 1), ("T/c.png", 1), ("z.png", 1)]);
+        let mut own = manifest(&[("T/a.png", 1), ("T/B.png", 1), ("T/c.png", 2), ("own.png", 1)]);
+        let before = own.clone();
+        own.share(known.shared());
+        assert_eq!(own, before);
+        let entry = |manifest: &Manifest, key| Arc::clone(manifest.entries.get(key).unwrap());
+        assert!(Arc::ptr_eq(&entry(&own, "t/a.png"), &entry(&known, "t/a.png")), "an equal entry");
+        for key in ["t/b.png", "t/c.png"] {
+            let (own, known) = (entry(&own, key), entry(&known, key));
+            assert!(own.path.shares(&known.path), "the name of {key}");
+        }
+        // What is shared already is not made again.
+        let once = entry(&own, "t/c.png");
+        own.share(known.shared());
+        assert!(Arc::ptr_eq(&once, &entry(&own, "t/c.png")));
+        for (key, entry) in own.entries.keyed() {
+            assert!(std::ptr::eq(key.as_str(), entry.path.key().as_str()), "one key for {key}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_listed_is_hashed_as_json() {
+        let texts = ["b\"\\\u{1}\u{1f3c1}", "é/\u{7f}\n", "a", "a"];
+        let long: Vec<_> = (0..500).map(|number| format!("{}{number}", "x".repeat(90))).collect();
+        let mut texts: Vec<&str> =
+            texts.into_iter().chain(long.iter().map(String::as_str)).collect();
+        let hash = hash_items(texts.iter().map(|text| (*text, *text)), |json, digest| {
+            write_size(json, u64::MAX);
+            json.extend_from_slice(br#","sha256":"#);
+            write_text(json, digest);
+        });
+        texts.sort_unstable();
+        // Keys of a JSON value are sorted, so each object is put together by hand.
+        let items = texts.iter().map(|text| {
+            format!(
+                r#"{{"rel_path":{},"size":{},"sha256":{}}}"#,
+                json!(text),
+                u64::MAX,
+                json!(text)
+            )
+        });
+        let list = format!("[{}]", items.collect::<Vec<_>>().join(","));
+        assert!(list.len() > 2 * JSON_BYTES);
+        assert_eq!(hash, ContentHash::of(list.as_bytes()));
     }
 }

@@ -28,12 +28,19 @@ pub use self::{
     rule::{InvalidPath, PathFault},
 };
 
+/// Which form the path rule and folding have. Raised with every change to either: what was checked under
+/// another one is checked again.
+pub(crate) const RULE_FORM: u32 = 1;
+
 /// A checked path below a liveries root: `/` between components, safe on every PC.
 ///
 /// Compared and ordered by its spelling; two spellings of one file share a [`PathKey`]. Cloning copies no text.
 #[derive(Clone)]
-pub struct RelPath {
-    text: Arc<str>,
+pub struct RelPath(Arc<Spelled>);
+
+struct Spelled {
+    /// `None` where it is the key itself.
+    text: Option<Box<str>>,
     key: PathKey,
 }
 
@@ -46,13 +53,36 @@ impl RelPath {
     /// sound otherwise.
     pub fn parse(text: &str, extensions: &Extensions) -> Result<Self, InvalidPath> {
         match rule::check(text, extensions) {
-            Ok(key) => {
-                let text = Arc::<str>::from(text);
-                let key = if *key == *text { Arc::clone(&text) } else { key.into() };
-                Ok(Self { text, key: PathKey(key) })
-            }
+            Ok(key) => Ok(Self::spelled(text, PathKey(key.into()))),
             Err(fault) => Err(InvalidPath { path: text.to_owned(), fault }),
         }
+    }
+
+    /// A path that [`RelPath::parse`] made before, under a rule of the same [form](RULE_FORM), with its key.
+    pub(crate) fn checked_before(text: &str, key: &str) -> Self {
+        debug_assert!(fold(text) == key, "the key of this path");
+        Self::spelled(text, PathKey(key.into()))
+    }
+
+    fn spelled(text: &str, key: PathKey) -> Self {
+        let text = (text != key.as_str()).then(|| text.into());
+        Self(Arc::new(Spelled { text, key }))
+    }
+
+    /// This path in the memory of another spelling of the same file, as far as the two are equal.
+    pub(crate) fn sharing(&self, other: &Self) -> Self {
+        debug_assert!(self.key() == other.key(), "the same file");
+        if self == other {
+            other.clone()
+        } else {
+            Self::spelled(self.as_str(), other.key().clone())
+        }
+    }
+
+    /// Whether nothing is left to share with `other`.
+    pub(crate) fn shares(&self, other: &Self) -> bool {
+        self != other && Arc::ptr_eq(&self.0.key.0, &other.0.key.0)
+            || Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Returns a path in the same folder with another file name.
@@ -74,31 +104,31 @@ impl RelPath {
     /// The path as its first publisher spelled it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.0.text.as_deref().unwrap_or(self.0.key.as_str())
     }
 
     /// What this path shares with every other spelling of the same file.
     #[must_use]
     pub fn key(&self) -> &PathKey {
-        &self.key
+        &self.0.key
     }
 
     /// The first component: the livery's folder, or the file itself where it lies at the root.
     #[must_use]
     pub fn livery(&self) -> &str {
-        first_component(&self.text)
+        first_component(self.as_str())
     }
 
     /// Everything before the last `/`; `None` for a file at the root.
     #[must_use]
     pub fn folder(&self) -> Option<&str> {
-        self.text.rsplit_once('/').map(|(folder, _)| folder)
+        self.as_str().rsplit_once('/').map(|(folder, _)| folder)
     }
 
     /// The last component.
     #[must_use]
     pub fn file_name(&self) -> &str {
-        last_component(&self.text)
+        last_component(self.as_str())
     }
 
     /// The file name before its last dot; empty for a name such as `.png`.
@@ -115,19 +145,19 @@ impl RelPath {
 
     /// The components, the livery first.
     pub fn components(&self) -> impl Iterator<Item = &str> {
-        self.text.split('/')
+        self.as_str().split('/')
     }
 }
 
 impl AsRef<str> for RelPath {
     fn as_ref(&self) -> &str {
-        &self.text
+        self.as_str()
     }
 }
 
 impl PartialEq for RelPath {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        Arc::ptr_eq(&self.0, &other.0) || self.as_str() == other.as_str()
     }
 }
 
@@ -141,31 +171,31 @@ impl PartialOrd for RelPath {
 
 impl Ord for RelPath {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
+        self.as_str().cmp(other.as_str())
     }
 }
 
 impl Hash for RelPath {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
+        self.as_str().hash(state);
     }
 }
 
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
+        f.pad(self.as_str())
     }
 }
 
 impl fmt::Debug for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
 impl Serialize for RelPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -217,7 +247,7 @@ fn split_extension(name: &str) -> (&str, &str) {
     name.rsplit_once('.').unwrap_or((name, ""))
 }
 
-fn first_component(path: &str) -> &str {
+pub(crate) fn first_component(path: &str) -> &str {
     first_of(path, '/')
 }
 
@@ -259,10 +289,7 @@ mod tests {
             (loose.livery(), loose.folder(), loose.key().ancestors().count()),
             ("x.png", None, 0)
         );
-        assert!(
-            Arc::ptr_eq(&loose.text, &loose.key.0),
-            "one text where spelling and key are the same"
-        );
+        assert_eq!(loose.0.text, None, "one text where spelling and key are the same");
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! A set of files that one PC could hold: no two spellings of one file, and no file and folder of
 //! one name. Manifest, union and the choice of what to publish all are such sets.
 
-use std::collections::{BTreeMap, btree_map};
+use std::{
+    collections::{BTreeMap, btree_map},
+    ops::Bound,
+    sync::Arc,
+};
 
 use crate::path::{PathKey, RelPath};
 
@@ -9,6 +13,12 @@ use crate::path::{PathKey, RelPath};
 pub trait Located {
     /// Where it lies.
     fn path(&self) -> &RelPath;
+}
+
+impl<T: Located> Located for Arc<T> {
+    fn path(&self) -> &RelPath {
+        (**self).path()
+    }
 }
 
 /// Why something cannot join a set of files.
@@ -27,34 +37,16 @@ pub enum Collision {
 }
 
 /// Things at paths, ordered by key, that could all lie below one root.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathMap<T> {
     items: BTreeMap<PathKey, T>,
-    folders: BTreeMap<Box<str>, Folder>,
-}
-
-/// A folder that some item needs.
-#[derive(Clone, Debug)]
-struct Folder {
-    /// As the first item spelled it.
-    spelling: Box<str>,
-    /// How many items lie below it.
-    items: usize,
 }
 
 impl<T> Default for PathMap<T> {
     fn default() -> Self {
-        Self { items: BTreeMap::new(), folders: BTreeMap::new() }
+        Self { items: BTreeMap::new() }
     }
 }
-
-impl<T: PartialEq> PartialEq for PathMap<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.items == other.items
-    }
-}
-
-impl<T: Eq> Eq for PathMap<T> {}
 
 impl<T: Located> PathMap<T> {
     /// Adds an item.
@@ -64,14 +56,7 @@ impl<T: Located> PathMap<T> {
     /// Refuses what could not lie beside the items that are there already; nothing changes then.
     pub fn insert(&mut self, item: T) -> Result<(), Collision> {
         self.check(item.path())?;
-        let path = item.path();
-        for (key, spelling) in path.key().ancestors().zip(prefixes(path.as_str())) {
-            self.folders
-                .entry(key.into())
-                .or_insert_with(|| Folder { spelling: spelling.into(), items: 0 })
-                .items += 1;
-        }
-        self.items.insert(path.key().clone(), item);
+        self.items.insert(item.path().key().clone(), item);
         Ok(())
     }
 
@@ -84,7 +69,7 @@ impl<T: Located> PathMap<T> {
         if let Some(there) = self.items.get(path.key()) {
             return Err(Collision::Spelling(there.path().clone()));
         }
-        if self.folders.contains_key(path.key().as_str()) {
+        if self.first_below(path.key().as_str()).is_some() {
             return Err(Collision::Folder);
         }
         match path.key().ancestors().find_map(|folder| self.items.get(folder)) {
@@ -93,31 +78,38 @@ impl<T: Located> PathMap<T> {
         }
     }
 
-    /// Takes an item out.
-    pub fn remove(&mut self, key: &PathKey) -> Option<T> {
-        let item = self.items.remove(key)?;
-        for ancestor in key.ancestors() {
-            if let Some(folder) = self.folders.get_mut(ancestor) {
-                folder.items -= 1;
-                if folder.items == 0 {
-                    self.folders.remove(ancestor);
-                }
-            }
-        }
-        Some(item)
-    }
-
-    /// Spells `path` as this set does, where it has a folder on the way to it already.
+    /// Spells `path` as this set does, where it has a folder on the way to it already. If items
+    /// spell that folder differently, the first of them is followed.
     ///
     /// Without this a PC that tells `Team` from `team` would get both.
     #[must_use]
     pub fn respell(&self, path: &RelPath) -> String {
-        let folders = path.key().ancestors().zip(prefixes(path.as_str()));
-        let known = |(key, given)| Some((&self.folders.get(key)?.spelling, given));
+        let folders = path.key().ancestors().zip(prefixes(path.as_str())).enumerate();
+        let known = |(depth, (folder, given))| {
+            let there = self.first_below(folder)?.path();
+            Some((prefixes(there.as_str()).nth(depth)?, given))
+        };
         match folders.filter_map(known).last() {
             Some((spelling, given)) => format!("{spelling}{}", &path.as_str()[given.len()..]),
             None => path.as_str().to_owned(),
         }
+    }
+
+    /// The first item below the folder with this key.
+    fn first_below(&self, folder: &str) -> Option<&T> {
+        // All that lies below a folder is one run in the order of keys, and begins here.
+        let folder = format!("{folder}/");
+        let below = (Bound::Included(&*folder), Bound::Unbounded);
+        let (key, item) = self.items.range::<str, _>(below).next()?;
+        key.as_str().starts_with(&folder).then_some(item)
+    }
+}
+
+impl<T: Located> PathMap<T> {
+    /// Items that are known to fit together. Fastest where they come in the order of their keys.
+    pub(crate) fn of_fitting(items: impl IntoIterator<Item = T>) -> Self {
+        let items = items.into_iter().map(|item| (item.path().key().clone(), item));
+        Self { items: items.collect() }
     }
 }
 
@@ -131,6 +123,11 @@ impl<T> PathMap<T> {
         self.items.get(key)
     }
 
+    /// Takes an item out.
+    pub fn remove(&mut self, key: &PathKey) -> Option<T> {
+        self.items.remove(key)
+    }
+
     pub(crate) fn get_mut(&mut self, key: &PathKey) -> Option<&mut T> {
         self.items.get_mut(key)
     }
@@ -141,15 +138,15 @@ impl<T> PathMap<T> {
         self.items.contains_key(key)
     }
 
-    /// The same paths with something else at each. `to` must keep the path.
-    pub(crate) fn map<U: Located>(&self, to: impl Fn(&T) -> U) -> PathMap<U> {
+    /// The same paths with something else at each. `to` must keep the key.
+    pub(crate) fn map<'a, U: Located>(&'a self, mut to: impl FnMut(&'a T) -> U) -> PathMap<U> {
         // What can lie together goes on doing so, so nothing is checked again.
         let items = self.items.iter().map(|(key, item)| {
             let item = to(item);
             debug_assert!(item.path().key() == key, "the path is kept");
-            (key.clone(), item)
+            (item.path().key().clone(), item)
         });
-        PathMap { items: items.collect(), folders: self.folders.clone() }
+        PathMap { items: items.collect() }
     }
 
     /// Number of items.
@@ -187,4 +184,46 @@ impl<'a, T> IntoIterator for &'a PathMap<T> {
 /// Every proper prefix of `path` that ends before a `/`.
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::Extensions;
+
+    impl Located for RelPath {
+        fn path(&self) -> &RelPath {
+            self
+        }
+    }
+
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text, &Extensions::default()).unwrap()
+    }
+
+    /// A set in which names stand between a folder's own and what lies below it.
+    fn set() -> PathMap<RelPath> {
+        let mut set = PathMap::default();
+        for text in ["T.png/x.png", "T.png #1/x.png", "t.png-/x.png", "u/V/b.png", "U/v/a.png"] {
+            set.insert(path(text)).unwrap();
+        }
+        set
+    }
+
+    #[test]
+    fn a_folder_is_seen_past_names_that_begin_like_it() {
+        let mut set = set();
+        assert_eq!(set.check(&path("t.PNG")), Err(Collision::Folder));
+        assert_eq!(set.check(&path("T.png #1.png")), Ok(()));
+        assert!(set.remove(path("T.png/x.png").key()).is_some());
+        assert_eq!(set.check(&path("t.PNG")), Ok(()));
+    }
+
+    #[test]
+    fn a_path_follows_the_first_item_in_its_deepest_known_folder() {
+        let set = set();
+        assert_eq!(set.respell(&path("u/v/w/c.png")), "U/v/w/c.png");
+        assert_eq!(set.respell(&path("t.PNG/Y.png")), "T.png/Y.png");
+        assert_eq!(set.respell(&path("u.png")), "u.png");
+    }
 }

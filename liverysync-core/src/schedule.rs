@@ -1,22 +1,23 @@
-//! Who sends what to whom next: a plain function of what is missing and who is free.
+//! Who uploads what next: a plain function of what is missing and who has it.
 //!
 //! - Rarest first: what the fewest PCs hold travels before it can be lost to a log-off.
 //! - Whole liveries before scattered files: a livery is split over sessions only if it is larger
-//!   than a session may be.
-//! - Work is spread: a session takes no more than the target's fair share from one source, so that
-//!   several sources serve one target at once.
-//! - Among sources, the one with the fewest sessions, then the one that served fastest, then the
-//!   one that connected first.
+//!   than a session may be, and over sources only if no one has all of it.
+//! - Work is spread: each livery goes to the source that will be done with it first, as far as the rates
+//!   are known at which they have served so far.
+//! - A source that is busy is asked only for what nobody else has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{path::PathKey, union::MemberId};
 
-/// A file that a target lacks.
+/// A file that is to be uploaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
     /// Its key in the union.
     pub key: PathKey,
+    /// Its size.
+    pub bytes: u64,
     /// Number of PCs that hold it.
     pub copies: usize,
     /// The PCs that may be asked for it.
@@ -28,48 +29,61 @@ pub struct Want {
 pub struct Load {
     /// Sessions that it could still take part in.
     pub free: usize,
-    /// Sessions that it takes part in.
-    pub open: usize,
     /// Bytes a second that it served at best; zero if it never did.
     pub rate: u64,
 }
 
-/// A session to open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// The PC that uploads.
-    pub source: MemberId,
-    /// The files, in the order to ask for them.
-    pub keys: Vec<PathKey>,
-}
+/// For each source the sessions to ask it for, in order; each is a list of files, in order.
+pub type Plan = BTreeMap<MemberId, VecDeque<Vec<PathKey>>>;
 
-/// Plans the sessions that one target can begin with. `loads` is kept up to date.
+/// Plans who uploads what. A session has `files_max` files at most.
 #[must_use]
-pub fn plan(
-    target: MemberId,
-    wants: &[Want],
-    loads: &mut BTreeMap<MemberId, Load>,
-    files_max: usize,
-) -> Vec<Session> {
-    let mut liveries = group(wants);
-    let mut sessions = Vec::new();
-    while loads.get(&target).is_some_and(|load| load.free > 0) {
-        let Some(source) = best_source(target, &liveries, loads) else { break };
-        let share = fair_share(target, source, &liveries, loads).clamp(1, files_max.max(1));
-        let keys = fill(source, &mut liveries, share, files_max.max(1));
-        for member in [source, target] {
-            if let Some(load) = loads.get_mut(&member) {
-                load.free = load.free.saturating_sub(1);
-                load.open += 1;
+pub fn plan(wants: &[Want], loads: &BTreeMap<MemberId, Load>, files_max: usize) -> Plan {
+    // Who has not served yet is taken to be as fast as the fastest: so it is found out.
+    let fastest = loads.values().map(|load| load.rate).max().unwrap_or_default().max(1);
+    let mut queues: BTreeMap<MemberId, Queue<'_>> = loads
+        .iter()
+        .map(|(source, load)| {
+            let rate = if load.rate == 0 { fastest } else { load.rate };
+            (*source, Queue { busy: load.free == 0, rate, bytes: 0, liveries: Vec::new() })
+        })
+        .collect();
+    for mut livery in group(wants) {
+        while let Some(source) = best_source(&livery, &queues) {
+            let (served, rest) =
+                livery.into_iter().partition(|want| want.sources.contains(&source));
+            livery = rest;
+            if let Some(queue) = queues.get_mut(&source) {
+                queue.add(served);
             }
         }
-        sessions.push(Session { source, keys });
     }
-    sessions
+    let planned = queues.into_iter().filter(|(_, queue)| !queue.liveries.is_empty());
+    planned.map(|(source, queue)| (source, cut(queue.liveries, files_max))).collect()
 }
 
 /// The wanted files of one livery.
 type Livery<'a> = Vec<&'a Want>;
+
+/// What one source has been given so far.
+struct Queue<'a> {
+    busy: bool,
+    rate: u64,
+    bytes: u64,
+    liveries: Vec<Livery<'a>>,
+}
+
+impl<'a> Queue<'a> {
+    fn add(&mut self, livery: Livery<'a>) {
+        self.bytes += livery.iter().map(|want| want.bytes.max(1)).sum::<u64>();
+        self.liveries.push(livery);
+    }
+
+    /// When it will be done with what it has been given, in milliseconds.
+    const fn done_in(&self) -> u64 {
+        self.bytes.saturating_mul(1000) / self.rate
+    }
+}
 
 /// Groups wants by livery, the livery with the rarest file first.
 fn group(wants: &[Want]) -> Vec<Livery<'_>> {
@@ -82,73 +96,40 @@ fn group(wants: &[Want]) -> Vec<Livery<'_>> {
     liveries
 }
 
-/// The best free source of the first livery that has one.
-fn best_source(
-    target: MemberId,
-    liveries: &[Livery<'_>],
-    loads: &BTreeMap<MemberId, Load>,
-) -> Option<MemberId> {
-    liveries.iter().find_map(|livery| {
-        let mut serves: BTreeMap<MemberId, usize> = BTreeMap::new();
-        for source in livery.iter().flat_map(|want| &want.sources) {
-            *serves.entry(*source).or_default() += 1;
-        }
-        let free = serves.into_iter().filter_map(|(source, files)| {
-            let load = loads.get(&source).filter(|load| load.free > 0 && source != target)?;
-            Some((source, files, *load))
-        });
-        let best = free.min_by_key(|(source, files, load)| {
-            (usize::MAX - files, load.open, u64::MAX - load.rate, *source)
-        });
-        best.map(|(source, ..)| source)
-    })
+/// Who is to upload a livery, or what is left of it: of those who are free and have most of it, the one
+/// who will be done first.
+fn best_source(livery: &Livery<'_>, queues: &BTreeMap<MemberId, Queue<'_>>) -> Option<MemberId> {
+    let mut serves: BTreeMap<MemberId, usize> = BTreeMap::new();
+    for source in livery.iter().flat_map(|want| &want.sources) {
+        *serves.entry(*source).or_default() += 1;
+    }
+    let known = serves.into_iter().filter_map(|(source, files)| {
+        queues.get(&source).map(|queue| (queue.busy, usize::MAX - files, queue.done_in(), source))
+    });
+    known.min().map(|(.., source)| source)
 }
 
-/// How many files to take from `source` so that the target's other free sources get work too.
-fn fair_share(
-    target: MemberId,
-    source: MemberId,
-    liveries: &[Livery<'_>],
-    loads: &BTreeMap<MemberId, Load>,
-) -> usize {
-    let wants = || liveries.iter().flatten();
-    let sources: std::collections::BTreeSet<_> = wants()
-        .flat_map(|want| &want.sources)
-        .filter(|other| **other != target && loads.get(other).is_some_and(|load| load.free > 0))
-        .collect();
-    let slots = loads.get(&target).map_or(1, |load| load.free);
-    let served = wants().filter(|want| want.sources.contains(&source)).count();
-    served.div_ceil(sources.len().min(slots).max(1))
+/// Cuts liveries into sessions.
+fn cut(liveries: Vec<Livery<'_>>, files_max: usize) -> VecDeque<Vec<PathKey>> {
+    let keys = |livery: Livery<'_>| livery.into_iter().map(|want| want.key.clone()).collect();
+    sessions(liveries.into_iter().map(keys), files_max)
 }
 
-/// Takes files that `source` serves out of `liveries`: whole liveries up to `share` files; one that
-/// is larger than the share goes whole if a session can hold it, and in part if none can.
-fn fill(
-    source: MemberId,
-    liveries: &mut Vec<Livery<'_>>,
-    share: usize,
+/// Puts whole liveries together into sessions of at most `files_max` files; one that is larger is split.
+#[must_use]
+pub fn sessions(
+    liveries: impl Iterator<Item = Vec<PathKey>>,
     files_max: usize,
-) -> Vec<PathKey> {
-    let mut keys = Vec::new();
-    for livery in liveries.iter_mut() {
-        let served = livery.iter().filter(|want| want.sources.contains(&source)).count();
-        let room = if keys.is_empty() { files_max } else { share.saturating_sub(keys.len()) };
-        if served == 0 || (served > room && !keys.is_empty()) {
-            continue;
-        }
-        livery.retain(|want| {
-            let take = keys.len() < files_max && want.sources.contains(&source);
-            if take {
-                keys.push(want.key.clone());
-            }
-            !take
-        });
-        if keys.len() >= share {
-            break;
+) -> VecDeque<Vec<PathKey>> {
+    let files_max = files_max.max(1);
+    let mut sessions: VecDeque<Vec<PathKey>> = VecDeque::new();
+    for livery in liveries {
+        match sessions.back_mut() {
+            Some(last) if last.len() + livery.len() <= files_max => last.extend(livery),
+            _ => sessions.extend(livery.chunks(files_max).map(<[PathKey]>::to_vec)),
         }
     }
-    liveries.retain(|livery| !livery.is_empty());
-    keys
+    sessions
 }
 
 #[cfg(test)]
@@ -156,24 +137,23 @@ mod tests {
     use super::*;
     use crate::path::{Extensions, RelPath};
 
-    const TARGET: MemberId = MemberId(9);
-
     fn want(path: &str, sources: &[u64]) -> Want {
         let path = RelPath::parse(path, &Extensions::default()).unwrap();
         let sources: Vec<_> = sources.iter().copied().map(MemberId).collect();
-        Want { key: path.key().clone(), copies: sources.len(), sources }
+        Want { key: path.key().clone(), bytes: 100, copies: sources.len(), sources }
     }
 
-    fn run(wants: &[Want], busy: &[u64], files_max: usize) -> Vec<(u64, Vec<String>)> {
-        let load = |id: u64| Load { free: usize::from(!busy.contains(&id)), open: 0, rate: 0 };
-        let mut loads: BTreeMap<_, _> = (0..9).map(|id| (MemberId(id), load(id))).collect();
-        loads.insert(TARGET, Load { free: 3, open: 0, rate: 0 });
-        plan(TARGET, wants, &mut loads, files_max)
+    /// Source 1 to 3, of which some are busy and the third is three times as fast as the others.
+    fn run(wants: &[Want], busy: &[u64], files_max: usize) -> Vec<(u64, Vec<Vec<String>>)> {
+        let load = |id: u64| Load {
+            free: usize::from(!busy.contains(&id)),
+            rate: if id == 3 { 300 } else { 100 },
+        };
+        let loads: BTreeMap<_, _> = (1..=3).map(|id| (MemberId(id), load(id))).collect();
+        let names = |keys: Vec<PathKey>| keys.iter().map(|key| key.as_str().to_owned()).collect();
+        plan(wants, &loads, files_max)
             .into_iter()
-            .map(|session| {
-                let keys = session.keys.iter().map(|key| key.as_str().to_owned()).collect();
-                (session.source.0, keys)
-            })
+            .map(|(source, sessions)| (source.0, sessions.into_iter().map(names).collect()))
             .collect()
     }
 
@@ -183,24 +163,29 @@ mod tests {
 
     #[test]
     fn the_rarest_livery_travels_first() {
-        let wants = [want("a/x.png", &[1, 2]), want("b/x.png", &[1])];
-        assert_eq!(run(&wants, &[2], 1), [(1, names(&["b/x.png"]))]);
-    }
-
-    #[test]
-    fn a_busy_client_is_avoided() {
-        assert_eq!(run(&[want("a/x.png", &[1, 2])], &[1], 50), [(2, names(&["a/x.png"]))]);
-        assert_eq!(run(&[want("a/x.png", &[1])], &[1], 50), []);
-    }
-
-    #[test]
-    fn several_sources_serve_one_target() {
-        let wants: Vec<_> = (0..6).map(|n| want(&format!("l{n}/x.png"), &[1, 2])).collect();
-        let sessions = run(&wants, &[], 50);
+        let wants = [want("a/x.png", &[1, 2]), want("b/x.png", &[1]), want("c/x.png", &[1])];
+        let planned = run(&wants, &[2], 1);
         assert_eq!(
-            sessions.iter().map(|(source, keys)| (*source, keys.len())).collect::<Vec<_>>(),
-            [(1, 3), (2, 3)]
+            planned,
+            [(1, vec![names(&["b/x.png"]), names(&["c/x.png"]), names(&["a/x.png"])])]
         );
+    }
+
+    #[test]
+    fn who_is_busy_is_asked_only_for_what_nobody_else_has() {
+        let wants = [want("a/x.png", &[1, 2]), want("b/x.png", &[1])];
+        let planned = run(&wants, &[1], 50);
+        assert_eq!(planned, [(1, vec![names(&["b/x.png"])]), (2, vec![names(&["a/x.png"])])]);
+    }
+
+    #[test]
+    fn work_is_spread_as_the_rates_are() {
+        let wants: Vec<_> = (0..8).map(|n| want(&format!("l{n}/x.png"), &[1, 3])).collect();
+        let files: Vec<_> = run(&wants, &[], 50)
+            .into_iter()
+            .map(|(source, sessions)| (source, sessions.iter().map(Vec::len).sum::<usize>()))
+            .collect();
+        assert_eq!(files, [(1, 2), (3, 6)]);
     }
 
     #[test]
@@ -211,12 +196,17 @@ mod tests {
             want("b/1.png", &[1]),
             want("b/2.png", &[1]),
         ];
-        assert_eq!(run(&wants, &[], 3), [(1, names(&["a/1.png", "a/2.png"]))]);
-        assert_eq!(run(&wants, &[], 1), [(1, names(&["a/1.png"]))]);
+        let (a, b) = (names(&["a/1.png", "a/2.png"]), names(&["b/1.png", "b/2.png"]));
+        assert_eq!(run(&wants, &[], 3), [(1, vec![a, b])]);
+        assert_eq!(run(&wants, &[], 1)[0].1.len(), 4);
     }
 
     #[test]
-    fn nothing_is_asked_of_the_target_itself() {
-        assert_eq!(run(&[want("a/x.png", &[9])], &[], 50), []);
+    fn a_livery_comes_from_several_sources_if_nobody_has_all_of_it() {
+        let wants = [want("a/1.png", &[1, 2]), want("a/2.png", &[1, 2]), want("a/3.png", &[2, 3])];
+        let planned = run(&wants, &[], 50);
+        assert_eq!(planned, [(2, vec![names(&["a/1.png", "a/2.png", "a/3.png"])])]);
+        let planned = run(&[want("a/1.png", &[1]), want("a/2.png", &[2])], &[], 50);
+        assert_eq!(planned, [(1, vec![names(&["a/1.png"])]), (2, vec![names(&["a/2.png"])])]);
     }
 }

@@ -4,12 +4,12 @@
 //! PNG, the folder that the game leaves where it met a livery without having it, and extensions
 //! that are not on the list. Nothing is left out silently.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::{
-    path::{Extensions, InvalidPath, PathFault, PathKey, RelPath},
+    path::{Extensions, InvalidPath, PathFault, PathKey, RelPath, first_component, fold},
     pathmap::{Collision, Located, PathMap},
     time::UnixTime,
 };
@@ -185,7 +185,10 @@ pub struct Selection {
 /// Decides what of a folder travels. Depends on the set of things listed, not on their order.
 #[must_use]
 pub fn select(listed: &[Listed], rules: &Rules) -> Selection {
-    let mut ordered: Vec<_> = listed.iter().collect();
+    select_of(listed.iter().collect(), rules)
+}
+
+fn select_of(mut ordered: Vec<&Listed>, rules: &Rules) -> Selection {
     ordered.sort_unstable_by(|a, b| a.path.cmp(&b.path));
 
     let mut result = Selection::default();
@@ -207,14 +210,112 @@ pub fn select(listed: &[Listed], rules: &Rules) -> Selection {
         }));
     }
 
-    let names: BTreeSet<PathKey> = candidates.iter().map(|file| file.path.key().clone()).collect();
+    let names = pictures_that_count(&candidates, rules);
     for file in candidates {
-        let path = file.path.as_str().to_owned();
+        let path = file.path.clone();
         if let Err(reason) = publish(file, rules, &names, &mut result.publish) {
-            result.skipped.push(Skipped { path, reason });
+            result.skipped.push(Skipped { path: path.as_str().to_owned(), reason });
         }
     }
     result
+}
+
+/// What [`select`] decides, found sooner where most of the folder is known already: `known` are files whose
+/// paths were checked under the same rules, and that could all lie below one root.
+///
+/// A livery in which nothing but known files lies is taken as a whole, since nothing could be left out of it:
+/// each path has been checked, no two of them collide, and what else the choice looks at is looked at here. A
+/// livery in which anything else lies goes through the choice as a whole. Nothing that is left out, and
+/// nothing that leaves out another, reaches beyond one livery: names collide only below the same first
+/// component, and caches and placeholders have theirs beside them.
+pub(crate) fn select_knowing<T: Located>(
+    listed: &[Listed],
+    known: &PathMap<T>,
+    rules: &Rules,
+) -> Selection {
+    // Only then is there a limit that all of the folder shares.
+    if listed.len() > rules.entries_max {
+        return select(listed, rules);
+    }
+    let (mut familiar, mut liveries) = familiar(listed, known, rules);
+    for files in familiar.chunk_by(same_livery) {
+        if may_stay_at_home(files, rules) {
+            liveries.extend(files.first().map(|file| file.path.key().livery().to_owned()));
+        }
+    }
+    if liveries.is_empty() {
+        return Selection { publish: PathMap::of_fitting(familiar), skipped: Vec::new() };
+    }
+    let is_among = |item: &&Listed| liveries.contains(&livery_of(&item.path));
+    let Selection { publish, skipped } = select_of(listed.iter().filter(is_among).collect(), rules);
+    familiar.retain(|file| !liveries.contains(file.path.key().livery()));
+    Selection {
+        publish: PathMap::of_fitting(familiar.into_iter().chain(publish.iter().cloned())),
+        skipped,
+    }
+}
+
+/// The known files that the walk has met, in the order of their keys, and the liveries in which it has met
+/// anything else.
+fn familiar<T: Located>(
+    listed: &[Listed],
+    known: &PathMap<T>,
+    rules: &Rules,
+) -> (Vec<Chosen>, BTreeSet<String>) {
+    let mut met = HashMap::with_capacity(listed.len());
+    let mut liveries = BTreeSet::new();
+    for item in listed {
+        let stamp = match item.kind {
+            Kind::File(stamp) if stamp.size <= rules.file_bytes_max => stamp,
+            _ => {
+                liveries.insert(livery_of(&item.path));
+                continue;
+            }
+        };
+        if met.insert(item.path.as_str(), (stamp, item.mark)).is_some() {
+            liveries.insert(livery_of(&item.path));
+        }
+    }
+    let mut chosen = Vec::with_capacity(met.len());
+    for file in known {
+        let path = file.path();
+        if let Some((stamp, mark)) = met.remove(path.as_str()) {
+            chosen.push(Chosen { path: path.clone(), stamp, mark });
+        }
+    }
+    if !met.is_empty() {
+        let unknown = listed.iter().filter(|item| met.contains_key(item.path.as_str()));
+        liveries.extend(unknown.map(|item| livery_of(&item.path)));
+    }
+    (chosen, liveries)
+}
+
+/// What the paths of one livery share, for a path that may break the rule.
+fn livery_of(path: &str) -> String {
+    fold(first_component(path))
+}
+
+fn same_livery(a: &Chosen, b: &Chosen) -> bool {
+    a.path.key().livery() == b.path.key().livery()
+}
+
+/// Whether anything of a livery could be left out for what lies beside it.
+fn may_stay_at_home(files: &[Chosen], rules: &Rules) -> bool {
+    let is_cache = |file: &Chosen| has_name_of_cache(&file.path);
+    let is_placeholder = |file: &Chosen| {
+        let below = file.path.key().as_str().split_once('/');
+        below.is_some_and(|(_, name)| is_placeholder_name(name))
+    };
+    !rules.derived_dds && files.iter().any(is_cache)
+        || !rules.placeholders && files.iter().all(is_placeholder)
+}
+
+/// The names by which it is told whether a cache has its picture; none where nothing could be a cache.
+fn pictures_that_count(candidates: &[Chosen], rules: &Rules) -> BTreeSet<PathKey> {
+    if rules.derived_dds || !candidates.iter().any(|file| has_name_of_cache(&file.path)) {
+        return BTreeSet::new();
+    }
+    candidates.iter().map(|file| file.path.key().clone()).collect()
 }
 
 fn publish(
@@ -257,9 +358,14 @@ fn name_reason(invalid: InvalidPath) -> Reason {
 /// does not count: who got the rest would take it for a placeholder.
 fn placeholder_liveries(files: &[Chosen]) -> BTreeSet<String> {
     let mut liveries: BTreeMap<&str, bool> = BTreeMap::new();
-    for file in files {
-        if let Some((livery, rest)) = file.path.key().as_str().split_once('/') {
-            *liveries.entry(livery).or_insert(true) &= is_placeholder_name(rest);
+    // Files of one livery mostly follow each other: one look-up for all of them.
+    for files in files.chunk_by(same_livery) {
+        let mut in_folder =
+            files.iter().filter_map(|file| file.path.key().as_str().split_once('/'));
+        if let Some((livery, first)) = in_folder.next() {
+            let only =
+                is_placeholder_name(first) && in_folder.all(|(_, rest)| is_placeholder_name(rest));
+            *liveries.entry(livery).or_insert(true) &= only;
         }
     }
     let only = liveries.into_iter().filter(|(_, only)| *only);
@@ -270,11 +376,15 @@ fn is_placeholder_name(name: &str) -> bool {
     PLACEHOLDER_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
+fn has_name_of_cache(path: &RelPath) -> bool {
+    let named = |stem: &&str| path.stem().eq_ignore_ascii_case(stem);
+    path.extension().eq_ignore_ascii_case("dds") && CACHE_STEMS.iter().any(named)
+}
+
 /// The picture that `path` would be the game's cache of, were it beside it.
 #[must_use]
 pub fn cached_picture(path: &RelPath, rules: &Rules) -> Option<RelPath> {
-    let named = |stem: &&str| path.stem().eq_ignore_ascii_case(stem);
-    if !path.extension().eq_ignore_ascii_case("dds") || !CACHE_STEMS.iter().any(named) {
+    if !has_name_of_cache(path) {
         return None;
     }
     let stem = path.stem().split_once('_').map_or(path.stem(), |(stem, _)| stem);
@@ -300,6 +410,8 @@ pub fn caches_of(path: &RelPath) -> Vec<PathKey> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prelude::*, sample::subsequence};
+
     use super::*;
 
     const STAMP: Stamp = Stamp { size: 1, mtime: UnixTime::from_nanos(0) };
@@ -358,6 +470,100 @@ mod tests {
         let selection =
             check(&["T/A.png", "T/a.png", "t/b.png"], &Rules::default(), &["T/A.png", "t/b.png"]);
         assert!(matches!(selection.skipped[0].reason, Reason::Collision(_)));
+    }
+
+    /// Liveries and loose files whose names meet in every way that the choice knows of.
+    fn things() -> Vec<Listed> {
+        let names = [
+            "decals.png",
+            "DECALS.json",
+            "decals.json",
+            "sponsors.json",
+            "decals_0.dds",
+            "Sponsors_1.DDS",
+            "sponsors.png",
+            "a.exe",
+            "aux.png",
+            "x/decals.json",
+            "decals.png/x.png",
+        ];
+        let livery = |livery: &'static str| names.map(|name| format!("{livery}/{name}"));
+        let loose = ["t", "v.png", "V.PNG", "u", "decals.json", "bad\u{202e}.png"];
+        let paths = ["T", "t", "v.png", "\u{c9}", "e\u{301}"].map(livery).concat();
+        let paths = paths.into_iter().chain(loose.map(str::to_owned));
+        let size = |path: &str| if path.ends_with("a.png") { 1_000 } else { 10 };
+        let kind = |path: &str| Kind::File(Stamp { size: size(path), ..STAMP });
+        paths.map(|path| Listed { kind: kind(&path), path, mark: 1 }).collect()
+    }
+
+    fn folder() -> impl Strategy<Value = Vec<Listed>> {
+        let all = things();
+        let (count, last) = (all.len(), all.len() - 1);
+        let edits = prop::collection::vec((0..=last, 0..5_u64), 0..3);
+        (subsequence(all, 0..=count), edits).prop_map(|(mut folder, mut edits)| {
+            // What is listed twice is the same both times.
+            edits.sort_unstable_by_key(|(_, edit)| *edit);
+            for (at, edit) in edits {
+                let Some(item) = folder.get_mut(at) else { continue };
+                match edit {
+                    0 => item.kind = Kind::Link,
+                    1 => item.kind = Kind::File(Stamp { size: 1_000, ..STAMP }),
+                    2 => item.mark = 7,
+                    3 => item.kind = Kind::File(Stamp { size: 11, ..STAMP }),
+                    _ => {
+                        let twice = item.clone();
+                        folder.push(twice);
+                    }
+                }
+            }
+            folder
+        })
+    }
+
+    fn rules() -> impl Strategy<Value = Rules> {
+        let entries_max = prop_oneof![3 => Just(50_000_usize), 1 => 0..60_usize];
+        (any::<bool>(), any::<bool>(), entries_max).prop_map(
+            |(derived_dds, placeholders, entries_max)| {
+                let other = Rules { file_bytes_max: 100, ..Rules::default() };
+                Rules { derived_dds, placeholders, entries_max, ..other }
+            },
+        )
+    }
+
+    /// A folder in which little has changed since `known` was all there was.
+    fn near(known: &PathMap<Chosen>, other: Vec<Listed>) -> Vec<Listed> {
+        let is_new = |item: &Listed| known.iter().all(|file| file.path.as_str() != item.path);
+        let news: Vec<_> = other.into_iter().filter(is_new).take(3).collect();
+        let met = |file: &Chosen| Listed {
+            path: file.path.as_str().to_owned(),
+            kind: Kind::File(file.stamp),
+            mark: file.mark,
+        };
+        known.iter().map(met).chain(news).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn what_is_known_changes_nothing_but_the_time_it_takes(
+            before in subsequence(things(), 0..=things().len()),
+            is_near in any::<bool>(),
+            (folder, rules) in (folder(), rules()),
+        ) {
+            let mut known = PathMap::default();
+            for item in &before {
+                if let Ok(file) = candidate(item, &rules) {
+                    let _fits = known.insert(file);
+                }
+            }
+            let mut listed = if is_near { near(&known, folder) } else { folder };
+            let chosen = select(&listed, &rules);
+            prop_assert_eq!(&select_knowing(&listed, &known, &rules), &chosen);
+            listed.reverse();
+            prop_assert_eq!(&select_knowing(&listed, &known, &rules), &chosen);
+            prop_assert_eq!(&select_knowing(&listed, &chosen.publish, &rules), &chosen);
+        }
     }
 
     #[test]

@@ -15,35 +15,45 @@
 //! An update of a content by its author is, for now, a rival like any other; telling the two apart
 //! needs to know what the author's PC last had in step, which belongs into `Claimant`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod holders;
+mod members;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+    sync::Arc,
+};
 
 use serde::Serialize;
 
+use self::holders::Holders;
 use crate::{
     conflict::{Claim, Naming, Policy, conflict_name, plain_stem},
     diff::diff,
-    hash::{Content, ContentHash},
+    hash::ContentHash,
     manifest::{Entry, Manifest},
     path::{InvalidPath, PathKey, RelPath},
     pathmap::{Collision, Located, PathMap},
-    time::UnixTime,
 };
 
 /// Who holds files: a PC for as long as it is connected. Lower numbers connected earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct MemberId(pub u64);
 
-/// One file of the union.
+/// One file of the union: its name as its first publisher spelled it, its content, and its first
+/// publisher's modification time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnionEntry {
-    /// Its name, as its first publisher spelled it.
-    pub path: RelPath,
-    /// What it holds.
-    pub content: Content,
-    /// Its first publisher's modification time.
-    pub mtime: Option<UnixTime>,
-    /// Who holds the content, and where on that PC when it is not at [`UnionEntry::path`].
-    holders: BTreeMap<MemberId, Option<RelPath>>,
+    entry: Arc<Entry>,
+    holders: Holders,
+}
+
+impl Deref for UnionEntry {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
 }
 
 impl Located for UnionEntry {
@@ -55,7 +65,7 @@ impl Located for UnionEntry {
 impl UnionEntry {
     /// Who holds this content, with the path that the content has there.
     pub fn holders(&self) -> impl Iterator<Item = (MemberId, &RelPath)> {
-        self.holders.iter().map(|(member, local)| (*member, local.as_ref().unwrap_or(&self.path)))
+        self.holders.iter(&self.path)
     }
 
     /// Number of PCs that hold this content.
@@ -67,7 +77,16 @@ impl UnionEntry {
     /// Where `member` has this content, if it does.
     #[must_use]
     pub fn local(&self, member: MemberId) -> Option<&RelPath> {
-        Some(self.holders.get(&member)?.as_ref().unwrap_or(&self.path))
+        self.holders.local(&self.path, member)
+    }
+
+    fn add(&mut self, member: MemberId, local: &RelPath) {
+        self.holders.add(&self.entry.path, member, local);
+    }
+
+    /// Whether `member` had this content at `key`.
+    fn remove(&mut self, member: MemberId, key: &PathKey) -> bool {
+        self.holders.remove(&self.entry.path, member, key)
     }
 }
 
@@ -105,8 +124,9 @@ pub struct Outcome {
     pub conflicts: Vec<(MemberId, RelPath, RelPath)>,
     /// Files that could not join, with the reason.
     pub refused: Vec<(MemberId, RelPath, Refusal)>,
-    /// Whether names or contents came or went, and not only holders.
-    pub changed: bool,
+    /// The names whose content came, went or was replaced. All others of [`Outcome::touched`] only
+    /// have other holders: who keeps a list of what the union holds need not look at them.
+    pub changed: BTreeSet<PathKey>,
 }
 
 /// Why a file cannot join the union.
@@ -130,6 +150,10 @@ struct Claimant {
 }
 
 impl Claimant {
+    fn key(&self) -> &PathKey {
+        self.entry.path.key()
+    }
+
     fn claim(&self) -> Claim {
         Claim { hash: self.entry.content.hash, mtime: self.entry.mtime, arrival: self.arrival }
     }
@@ -139,6 +163,8 @@ impl Claimant {
 #[derive(Clone, Debug, Default)]
 pub struct Union {
     entries: PathMap<UnionEntry>,
+    /// The names of each content.
+    names: BTreeMap<ContentHash, BTreeSet<PathKey>>,
     /// Where a member's file counts for an entry of another name: its own key, then the entry's.
     elsewhere: BTreeMap<PathKey, BTreeMap<MemberId, (Claimant, PathKey)>>,
     /// Files that could not join yet. They claim anew when a name becomes free.
@@ -177,14 +203,23 @@ impl Union {
         self.entries.is_empty()
     }
 
+    /// The entries that have this content, ordered by key: one content may have several names.
+    pub fn with_content(&self, hash: ContentHash) -> impl Iterator<Item = &UnionEntry> {
+        self.names.get(&hash).into_iter().flatten().filter_map(|key| self.entries.get(key))
+    }
+
     /// The union as the manifest that every PC should have.
     #[must_use]
     pub fn manifest(&self) -> Manifest {
-        Manifest::of(&self.entries, |entry| Entry {
-            path: entry.path.clone(),
-            content: entry.content,
-            mtime: entry.mtime,
-        })
+        Manifest::of(&self.entries, |entry| Arc::clone(&entry.entry))
+    }
+
+    /// Lets `manifest` share the memory of the entries and names that the union has too.
+    ///
+    /// The manifest stays equal to what it was. Without this each of a thousand PCs with the same
+    /// files costs the server what the first one does.
+    pub fn share(&self, manifest: &mut Manifest) {
+        manifest.share(self.entries.iter().map(|entry| &entry.entry));
     }
 
     /// The key of the entry that `member`'s file at `key` counts for, if it counts for any.
@@ -222,13 +257,9 @@ impl Union {
     fn lose(&mut self, member: MemberId, key: &PathKey, outcome: &mut Outcome) {
         self.waiting.remove(&(key.clone(), member));
         let entry_key = self.detach(member, key).unwrap_or_else(|| key.clone());
-        if let Some(entry) = self.entries.get_mut(&entry_key) {
-            let counted_here = entry.local(member).is_some_and(|local| local.key() == key);
-            if counted_here {
-                entry.holders.remove(&member);
-                self.find_other_copy(member, &entry_key);
-                outcome.touched.insert(entry_key);
-            }
+        let entry = self.entries.get_mut(&entry_key);
+        if entry.is_some_and(|entry| entry.remove(member, key)) {
+            outcome.touched.insert(entry_key);
         }
     }
 
@@ -241,19 +272,6 @@ impl Union {
         Some(entry_key)
     }
 
-    /// A member may hold a content twice, at the entry's own name and as a rival elsewhere.
-    fn find_other_copy(&mut self, member: MemberId, entry_key: &PathKey) {
-        let rival = self.elsewhere.values().find_map(|members| {
-            members
-                .get(&member)
-                .filter(|(_, key)| key == entry_key)
-                .map(|(claimant, _)| claimant.entry.path.clone())
-        });
-        if let (Some(path), Some(entry)) = (rival, self.entries.get_mut(entry_key)) {
-            entry.holders.insert(member, Some(path));
-        }
-    }
-
     /// Drops the names of contents that no connected PC holds. Rivals that were waiting behind such
     /// a name claim it anew.
     fn forget_unheld(&mut self, claimants: &mut Vec<Claimant>, outcome: &mut Outcome) {
@@ -262,15 +280,12 @@ impl Union {
             if self.entries.get(&key).is_none_or(|entry| !entry.holders.is_empty()) {
                 continue;
             }
-            self.entries.remove(&key);
-            outcome.changed = true;
+            self.forget(&key);
+            outcome.changed.insert(key.clone());
             claimants.extend(std::mem::take(&mut self.waiting).into_values());
             for (member, (claimant, entry_key)) in self.elsewhere.remove(&key).unwrap_or_default() {
                 if let Some(entry) = self.entries.get_mut(&entry_key) {
-                    if entry.local(member).is_some_and(|local| *local.key() == key) {
-                        entry.holders.remove(&member);
-                        self.find_other_copy(member, &entry_key);
-                    }
+                    entry.remove(member, &key);
                     unheld.insert(entry_key.clone());
                     outcome.touched.insert(entry_key);
                 }
@@ -279,35 +294,43 @@ impl Union {
         }
     }
 
-    fn place_all(&mut self, claimants: Vec<Claimant>, outcome: &mut Outcome) {
-        let mut by_key: BTreeMap<PathKey, Vec<Claimant>> = BTreeMap::new();
-        for claimant in claimants {
-            by_key.entry(claimant.entry.path.key().clone()).or_default().push(claimant);
-        }
-        for (key, mut rivals) in by_key {
-            let policy = self.policy;
-            rivals.sort_by_key(|claimant| (claimant.arrival, claimant.member));
-            rivals.sort_by(|a, b| {
-                let (a, b) = (a.claim(), b.claim());
-                b.beats(&a, policy).cmp(&a.beats(&b, policy))
-            });
-            for claimant in rivals {
-                self.place(&key, claimant, outcome);
+    /// Drops a name.
+    fn forget(&mut self, key: &PathKey) {
+        let Some(entry) = self.entries.remove(key) else { return };
+        let hash = entry.content.hash;
+        if let Some(names) = self.names.get_mut(&hash) {
+            names.remove(key);
+            if names.is_empty() {
+                self.names.remove(&hash);
             }
         }
     }
 
-    fn place(&mut self, key: &PathKey, claimant: Claimant, outcome: &mut Outcome) {
-        match self.entries.get_mut(key) {
+    fn place_all(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) {
+        let policy = self.policy;
+        claimants.sort_by(|a, b| {
+            a.key().cmp(b.key()).then((a.arrival, a.member).cmp(&(b.arrival, b.member)))
+        });
+        for rivals in claimants.chunk_by_mut(|a, b| a.key() == b.key()) {
+            rivals.sort_by(|a, b| {
+                let (a, b) = (a.claim(), b.claim());
+                b.beats(&a, policy).cmp(&a.beats(&b, policy))
+            });
+        }
+        for claimant in claimants {
+            self.place(claimant, outcome);
+        }
+    }
+
+    fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
+        match self.entries.get_mut(claimant.key()) {
             Some(entry) if entry.content == claimant.entry.content => {
-                let spelling =
-                    (entry.path != claimant.entry.path).then(|| claimant.entry.path.clone());
-                entry.holders.insert(claimant.member, spelling);
-                outcome.touched.insert(key.clone());
+                entry.add(claimant.member, &claimant.entry.path);
+                outcome.touched.insert(entry.path.key().clone());
             }
             Some(_) => self.place_rival(claimant, outcome),
             None => {
-                self.establish(claimant.entry.path.clone(), &claimant, None, outcome);
+                self.establish(claimant.entry.path.clone(), &claimant, outcome);
             }
         }
     }
@@ -327,9 +350,9 @@ impl Union {
         };
         let member = claimant.member;
         if let Some(entry) = self.entries.get_mut(name.key()) {
-            entry.holders.entry(member).or_insert_with(|| Some(path.clone()));
+            entry.add(member, &path);
             outcome.touched.insert(name.key().clone());
-        } else if !self.establish(name.clone(), &claimant, Some(path.clone()), outcome) {
+        } else if !self.establish(name.clone(), &claimant, outcome) {
             return;
         }
         let members = self.elsewhere.entry(path.key().clone()).or_default();
@@ -345,20 +368,17 @@ impl Union {
         self.entries.get(plain.key())
     }
 
-    fn establish(
-        &mut self,
-        path: RelPath,
-        claimant: &Claimant,
-        local: Option<RelPath>,
-        outcome: &mut Outcome,
-    ) -> bool {
+    fn establish(&mut self, path: RelPath, claimant: &Claimant, outcome: &mut Outcome) -> bool {
         let key = path.key().clone();
         let (content, mtime) = (claimant.entry.content, claimant.entry.mtime);
-        let holders = BTreeMap::from([(claimant.member, local)]);
-        match self.entries.insert(UnionEntry { path, content, mtime, holders }) {
+        let entry = Arc::new(Entry { path, content, mtime });
+        let mut entry = UnionEntry { entry, holders: Holders::default() };
+        entry.add(claimant.member, &claimant.entry.path);
+        match self.entries.insert(entry) {
             Ok(()) => {
-                outcome.touched.insert(key);
-                outcome.changed = true;
+                self.names.entry(content.hash).or_default().insert(key.clone());
+                outcome.touched.insert(key.clone());
+                outcome.changed.insert(key);
                 true
             }
             Err(collision) => {

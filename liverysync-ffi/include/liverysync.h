@@ -306,8 +306,8 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SERVER_REFUSED = 104,
     /**
-     * Server: a session has begun: `sync_id`, `name` (who gets the files), `peer` (who sends them; NULL if nobody
-     * does), `files`, `bytes`.
+     * Server: a session has begun: `sync_id`, `name` (who gets the files; NULL if they go into the store), `peer` (who
+     * sends them; NULL if nobody does), `files`, `bytes`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_SESSION_BEGAN = 105,
     /**
@@ -334,6 +334,10 @@ enum liverysync_event_kind
      * Server: every client holds all that it can get: `clients`, `files`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_IN_STEP = 111,
+    /**
+     * Server: the store could not keep a content, or has lost it: `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_STORE_FAULT = 112,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -704,6 +708,14 @@ typedef struct liverysync_client_options {
      * How long a session may go without progress, in milliseconds. Default: 150,000.
      */
     uint32_t stall_timeout_ms;
+    /**
+     * How fast files may leave, in bytes per second; less than 50,000 counts as 50,000. Default: no limit.
+     */
+    uint64_t limit_up;
+    /**
+     * How fast files may come in, as limit_up.
+     */
+    uint64_t limit_down;
 } liverysync_client_options;
 
 /**
@@ -907,7 +919,8 @@ typedef struct liverysync_server_options {
      */
     const char *allow_list;
     /**
-     * A folder for what the server is to keep. Default: none.
+     * A folder in which the server keeps the files that it has got, also for its next start. It is made. Default: a
+     * temporary one, which goes with the server.
      */
     const char *data;
     /**
@@ -935,6 +948,32 @@ typedef struct liverysync_server_options {
      * A liverysync_policy: who keeps a name. Default: LIVERYSYNC_POLICY_ESTABLISHED, which is the first to come.
      */
     uint32_t conflict_policy;
+    /**
+     * How fast files may leave, over all connections together, in bytes per second; less than 50,000 counts as 50,000.
+     * Default: no limit.
+     */
+    uint64_t limit_up;
+    /**
+     * How fast files may come in, as limit_up.
+     */
+    uint64_t limit_down;
+    /**
+     * How many bytes may be kept for those who come later. Default: 8 GiB.
+     */
+    uint64_t store_size;
+    /**
+     * How many bytes may lie in the data folder in any case, on their way from one driver to the others. Default:
+     * 1 GiB.
+     */
+    uint64_t spool_size;
+    /**
+     * Not 0: nothing is kept longer than somebody waits for it, whatever store_size says.
+     */
+    uint32_t relay_only;
+    /**
+     * Leave it 0.
+     */
+    uint32_t reserved;
 } liverysync_server_options;
 
 #ifdef __cplusplus
@@ -1240,6 +1279,14 @@ liverysync_result liverysync_client_sync(struct liverysync_client *client,
                                          struct liverysync_sync_report *report_out);
 
 /**
+ * Changes how fast files may leave and come in, in bytes per second, from now on; 0 is no limit, and less than 50,000
+ * counts as 50,000. The client may run or not.
+ */
+liverysync_result liverysync_client_set_limits(const struct liverysync_client *client,
+                                               uint64_t limit_up,
+                                               uint64_t limit_down);
+
+/**
  * Copies the next event into `event_out`, waiting at most `wait_ms` milliseconds. 0: do not wait; LIVERYSYNC_NO_LIMIT:
  * wait for ever.
  *
@@ -1305,6 +1352,13 @@ uint32_t liverysync_server_port(const struct liverysync_server *server);
  */
 liverysync_result liverysync_server_status(const struct liverysync_server *server,
                                            char **json_out);
+
+/**
+ * Changes how fast files may leave and come in, as liverysync_client_set_limits().
+ */
+liverysync_result liverysync_server_set_limits(const struct liverysync_server *server,
+                                               uint64_t limit_up,
+                                               uint64_t limit_down);
 
 /**
  * As liverysync_client_next_event().

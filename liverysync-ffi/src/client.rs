@@ -3,12 +3,13 @@
 use std::{
     cell::RefCell,
     ffi::{CString, c_char, c_void},
+    mem::offset_of,
     path::PathBuf,
     time::Duration,
 };
 
 use livery::{
-    client,
+    Limits, client,
     core::client::{ClientConfig, Event as CoreEvent, SyncError},
     events::Events,
 };
@@ -85,11 +86,16 @@ pub struct ClientOptions {
     pub silence_timeout_ms: u32,
     /// How long a session may go without progress, in milliseconds. Default: 150,000.
     pub stall_timeout_ms: u32,
+    /// How fast files may leave, in bytes per second; less than 50,000 counts as 50,000. Default: no limit.
+    pub limit_up: u64,
+    /// How fast files may come in, as limit_up.
+    pub limit_down: u64,
 }
 
-// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; its first version ended before the limits.
 unsafe impl Growing for ClientOptions {
     const NAME: &'static str = "liverysync_client_options";
+    const SIZE_MIN: usize = offset_of!(Self, limit_up);
 }
 
 // SAFETY: it holds only integers and pointers.
@@ -139,6 +145,7 @@ impl ClientOptions {
         let default = ClientConfig::default();
         let mut options = client::ClientOptions::new(host, port, liveries);
         options.state = state.map(PathBuf::from);
+        options.limits = limits(self.limit_up, self.limit_down);
         options.core = ClientConfig {
             name: self::name(name)?,
             steam_id: steam_id.map_or(default.steam_id, str::to_owned),
@@ -164,6 +171,12 @@ fn name(given: Option<&str>) -> Result<String, Failure> {
         return Ok(ClientConfig::check_name(&host).unwrap_or("unnamed").to_owned());
     };
     ClientConfig::check_name(given).map(str::to_owned).map_err(Failure::argument)
+}
+
+/// Limits in bytes per second, of which zero is none.
+pub(crate) fn limits(up: u64, down: u64) -> Limits {
+    let limit = |bytes_per_second: u64| (bytes_per_second > 0).then_some(bytes_per_second);
+    Limits { up: limit(up), down: limit(down) }
 }
 
 pub(crate) fn span(milliseconds: u32, default: Duration) -> Duration {
@@ -358,6 +371,24 @@ pub unsafe extern "C" fn liverysync_client_sync(
             (client, OutSized::optional(report_out)?)
         };
         client.host.guard(|| client.sync(timeout_ms, out))
+    })
+}
+
+/// Changes how fast files may leave and come in, in bytes per second, from now on; 0 is no limit, and less than 50,000
+/// counts as 50,000. The client may run or not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_client_set_limits(
+    client: *const Client,
+    limit_up: u64,
+    limit_down: u64,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a client.
+        let Client { client, host } = unsafe { ptr::get(client, "client") }?;
+        host.guard(|| {
+            client.set_limits(limits(limit_up, limit_down));
+            Ok(())
+        })
     })
 }
 

@@ -80,8 +80,8 @@ pub enum EventKind {
     ServerConflict = 103,
     /// Server: a file cannot join the union: `name`, `path`, `reason`.
     ServerRefused = 104,
-    /// Server: a session has begun: `sync_id`, `name` (who gets the files), `peer` (who sends them; NULL if nobody
-    /// does), `files`, `bytes`.
+    /// Server: a session has begun: `sync_id`, `name` (who gets the files; NULL if they go into the store), `peer` (who
+    /// sends them; NULL if nobody does), `files`, `bytes`.
     ServerSessionBegan = 105,
     /// Server: a session has ended: `sync_id`, `name`, `peer`, `files` (how many arrived), `failed`.
     ServerSessionEnded = 106,
@@ -95,6 +95,8 @@ pub enum EventKind {
     ServerWithheld = 110,
     /// Server: every client holds all that it can get: `clients`, `files`.
     ServerInStep = 111,
+    /// Server: the store could not keep a content, or has lost it: `reason`.
+    ServerStoreFault = 112,
 }
 
 /// Something that happened. Texts may come from other people: escape them before you show them.
@@ -207,6 +209,7 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("target_fault", EventKind::ServerTargetFault),
     ("withheld", EventKind::ServerWithheld),
     ("in_step", EventKind::ServerInStep),
+    ("store_fault", EventKind::ServerStoreFault),
     ("missed", EventKind::Missed),
 ];
 
@@ -332,9 +335,9 @@ mod tests {
 
     #[test]
     fn every_documented_field_is_flat_unless_it_is_a_list() {
-        // Lists, and a digest.
-        const ONLY_IN_JSON: [&str; 6] =
-            ["left_out", "conflicts", "receive", "send", "refuse", "union_hash"];
+        // Lists, and digests.
+        const ONLY_IN_JSON: [&str; 7] =
+            ["left_out", "conflicts", "receive", "send", "refuse", "union_hash", "content"];
         for (heading, kinds) in [("Client\n", CLIENT), ("Server\n", SERVER)] {
             for (word, fields) in rows(heading) {
                 let empty = object(word, &[]);

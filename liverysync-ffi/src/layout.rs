@@ -128,7 +128,7 @@ layouts! {
         connected: 192,
         reserved: 196,
     }
-    ClientOptions: 120 {
+    ClientOptions: 136 {
         size: 0,
         host: 8,
         liveries: 16,
@@ -149,6 +149,8 @@ layouts! {
         retry_max_ms: 108,
         silence_timeout_ms: 112,
         stall_timeout_ms: 116,
+        limit_up: 120,
+        limit_down: 128,
     }
     SyncReport: 96 {
         size: 0,
@@ -165,7 +167,7 @@ layouts! {
         certain: 88,
         reserved: 92,
     }
-    ServerOptions: 72 {
+    ServerOptions: 112 {
         size: 0,
         host: 8,
         allow_list: 16,
@@ -176,6 +178,12 @@ layouts! {
         max_file_size: 56,
         port: 64,
         conflict_policy: 68,
+        limit_up: 72,
+        limit_down: 80,
+        store_size: 88,
+        spool_size: 96,
+        relay_only: 104,
+        reserved: 108,
     }
 }
 

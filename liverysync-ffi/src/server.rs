@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{c_char, c_void},
+    mem::offset_of,
     path::PathBuf,
 };
 
@@ -12,6 +13,7 @@ use livery::{
 };
 
 use crate::{
+    client::limits,
     error::Failure,
     event::{Event, EventCallback},
     guard,
@@ -41,7 +43,8 @@ pub struct ServerOptions {
     pub host: *const c_char,
     /// A file with the liveries that are distributed, one folder name per line. Default: all liveries are.
     pub allow_list: *const c_char,
-    /// A folder for what the server is to keep. Default: none.
+    /// A folder in which the server keeps the files that it has got, also for its next start. It is made. Default: a
+    /// temporary one, which goes with the server.
     pub data: *const c_char,
     /// The file extensions that may join, as in liverysync_scan_options.
     pub extensions: *const c_char,
@@ -56,11 +59,26 @@ pub struct ServerOptions {
     pub port: u32,
     /// A liverysync_policy: who keeps a name. Default: LIVERYSYNC_POLICY_ESTABLISHED, which is the first to come.
     pub conflict_policy: u32,
+    /// How fast files may leave, over all connections together, in bytes per second; less than 50,000 counts as 50,000.
+    /// Default: no limit.
+    pub limit_up: u64,
+    /// How fast files may come in, as limit_up.
+    pub limit_down: u64,
+    /// How many bytes may be kept for those who come later. Default: 8 GiB.
+    pub store_size: u64,
+    /// How many bytes may lie in the data folder in any case, on their way from one driver to the others. Default:
+    /// 1 GiB.
+    pub spool_size: u64,
+    /// Not 0: nothing is kept longer than somebody waits for it, whatever store_size says.
+    pub relay_only: u32,
+    /// Leave it 0.
+    pub reserved: u32,
 }
 
-// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; its first version ended before the limits.
 unsafe impl Growing for ServerOptions {
     const NAME: &'static str = "liverysync_server_options";
+    const SIZE_MIN: usize = offset_of!(Self, limit_up);
 }
 
 // SAFETY: it holds only integers and pointers.
@@ -79,6 +97,9 @@ impl ServerOptions {
             max_entries: self.max_entries,
             max_file_size: self.max_file_size,
         };
+        if self.reserved != 0 {
+            return Err(Failure::argument("reserved is not 0"));
+        }
         let port = u16::try_from(self.port)
             .map_err(|_| Failure::argument(format_args!("{} is no port", self.port)))?;
         // SAFETY: as the caller of this function promises.
@@ -94,11 +115,22 @@ impl ServerOptions {
         let mut options = server::ServerOptions::new(host.unwrap_or("0.0.0.0"), port);
         options.allow_list = allow_list.map(PathBuf::from);
         options.data = data.map(PathBuf::from);
+        options.limits = limits(self.limit_up, self.limit_down);
+        let default = ServerConfig::default();
         options.core = ServerConfig {
             rules,
             naming,
             policy: policy(self.conflict_policy)?,
-            ..ServerConfig::default()
+            store_bytes_max: match (self.relay_only, self.store_size) {
+                (0, 0) => default.store_bytes_max,
+                (0, size) => size,
+                _ => 0,
+            },
+            spool_bytes_max: match self.spool_size {
+                0 => default.spool_bytes_max,
+                size => size,
+            },
+            ..default
         };
         Ok(options)
     }
@@ -203,6 +235,23 @@ pub unsafe extern "C" fn liverysync_server_status(
             let json = serde_json::to_string(&server.status())
                 .map_err(|error| Failure::new(ResultCode::Failed, error))?;
             out.set(text::owned(&json).into_raw());
+            Ok(())
+        })
+    })
+}
+
+/// Changes how fast files may leave and come in, as liverysync_client_set_limits().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_server_set_limits(
+    server: *const Server,
+    limit_up: u64,
+    limit_down: u64,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: a server.
+        let Server { server, host } = unsafe { ptr::get(server, "server") }?;
+        host.guard(|| {
+            server.set_limits(limits(limit_up, limit_down));
             Ok(())
         })
     })

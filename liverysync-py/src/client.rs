@@ -43,6 +43,8 @@ struct Options<'py> {
     retry_max_seconds: Option<f64>,
     silence_timeout_seconds: Option<f64>,
     stall_timeout_seconds: Option<f64>,
+    limit_up: Option<u64>,
+    limit_down: Option<u64>,
 }
 
 impl Options<'_> {
@@ -105,10 +107,11 @@ impl Client {
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
         let options: Options<'_> = options::extract(options)?;
         let core = options.core(py)?;
+        let limits = options::limits(options.limit_up, options.limit_down)?;
         let liveries = folder(py, options.liveries)?;
         let mut made = ClientOptions::new(options.host, options.port, liveries);
         made.state = options.state;
-        made.core = core;
+        (made.core, made.limits) = (core, limits);
         Ok(Self(Arc::new(Held::new(shell::Client::new(made)))))
     }
 
@@ -155,6 +158,11 @@ impl Client {
             || Ok(async move { client.sync(timeout).await }),
             |py, result| Ok(report(py, result)?.into_pyobject(py)?.into_any().unbind()),
         )
+    }
+
+    fn set_limits(&self, limit_up: Option<u64>, limit_down: Option<u64>) -> PyResult<()> {
+        self.0.inner.set_limits(options::limits(limit_up, limit_down)?);
+        Ok(())
     }
 
     fn events(&self) -> Events {

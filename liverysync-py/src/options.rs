@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use liverysync::Limits;
 use liverysync_core::{
     client::ClientConfig,
     conflict::{Naming, Policy},
@@ -96,6 +97,15 @@ pub(crate) fn limit(name: &str, given: Option<f64>, default: Duration) -> PyResu
         }
         given => Ok(given.unwrap_or(default)),
     }
+}
+
+/// How fast files may travel, in bytes per second; `None` is as fast as it goes.
+pub(crate) fn limits(up: Option<u64>, down: Option<u64>) -> PyResult<Limits> {
+    let limit = |name: &str, given: Option<u64>| match given {
+        Some(0) => Err(PyValueError::new_err(format!("{name} is at least 1; None is no limit"))),
+        given => Ok(given),
+    };
+    Ok(Limits { up: limit("limit_up", up)?, down: limit("limit_down", down)? })
 }
 
 /// What others call this PC: as given, or the host name.

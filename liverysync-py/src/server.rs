@@ -35,6 +35,10 @@ struct Options<'py> {
     silence_timeout_seconds: Option<f64>,
     first_file_timeout_seconds: Option<f64>,
     stall_timeout_seconds: Option<f64>,
+    limit_up: Option<u64>,
+    limit_down: Option<u64>,
+    store_size: Option<u64>,
+    spool_size: Option<u64>,
 }
 
 impl Options<'_> {
@@ -54,6 +58,9 @@ impl Options<'_> {
                 defaults.sessions_per_client_max,
             )?,
             sessions_max: count("max_sessions", self.max_sessions, defaults.sessions_max)?,
+            // Zero has a meaning here: nothing is kept for those who come later.
+            store_bytes_max: self.store_size.unwrap_or(defaults.store_bytes_max),
+            spool_bytes_max: count("spool_size", self.spool_size, defaults.spool_bytes_max)?,
             manifest_stale: limit(
                 "manifest_stale_seconds",
                 self.manifest_stale_seconds,
@@ -114,8 +121,10 @@ impl Server {
     fn new(options: &Bound<'_, PyAny>) -> PyResult<Self> {
         let options: Options<'_> = options::extract(options)?;
         let core = options.core()?;
+        let limits = options::limits(options.limit_up, options.limit_down)?;
         let Options { host, port, data, allow_list, .. } = options;
-        let options = ServerOptions { data, allow_list, core, ..ServerOptions::new(host, port) };
+        let defaults = ServerOptions::new(host, port);
+        let options = ServerOptions { data, allow_list, limits, core, ..defaults };
         Ok(Self(Arc::new(Held::new(shell::Server::new(options)))))
     }
 
@@ -153,6 +162,11 @@ impl Server {
     fn status(&self, py: Python<'_>) -> String {
         // Texts, numbers and lists of them have a JSON form.
         runtime::detached(py, || serde_json::to_string(&self.0.inner.status()).unwrap_or_default())
+    }
+
+    fn set_limits(&self, limit_up: Option<u64>, limit_down: Option<u64>) -> PyResult<()> {
+        self.0.inner.set_limits(options::limits(limit_up, limit_down)?);
+        Ok(())
     }
 
     fn events(&self) -> Events {

@@ -19,19 +19,64 @@ pub(super) const LARGE_FILE_BYTES: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) enum Flush {
     Nothing,
+    /// Nothing of its own, but what was handed in before goes first.
+    Earlier,
     /// A small file.
-    File(File),
+    File(SmallFile),
     /// Folders whose lists of names have changed.
     Folders(BTreeSet<PathBuf>),
 }
 
 impl Flush {
+    /// How many calls it takes by itself.
+    #[cfg(target_os = "linux")]
+    fn calls(&self) -> usize {
+        match self {
+            Self::Nothing | Self::Earlier => 0,
+            Self::File(_) => 1,
+            Self::Folders(folders) => folders.len(),
+        }
+    }
+
     fn carry_out(&self) -> io::Result<()> {
         match self {
-            Self::Nothing => Ok(()),
-            Self::File(file) => file.sync_all(),
+            Self::Nothing | Self::Earlier => Ok(()),
+            Self::File(file) => file.flush(),
             Self::Folders(folders) => folders.iter().try_for_each(|folder| flush_folder(folder)),
         }
+    }
+}
+
+/// A small file that has been written.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub(super) struct SmallFile(File);
+
+/// A small file that has been written. Thousands may wait for one call, so none stays open.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub(super) struct SmallFile(PathBuf);
+
+#[cfg(not(target_os = "linux"))]
+impl SmallFile {
+    pub(super) fn new(file: File, _path: PathBuf) -> Self {
+        Self(file)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl SmallFile {
+    pub(super) fn new(file: File, path: PathBuf) -> Self {
+        drop(file);
+        Self(path)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        File::open(&self.0)?.sync_all()
     }
 }
 
@@ -57,6 +102,8 @@ fn settled(outcome: DiskOutcome, flushed: &io::Result<()>) -> DiskOutcome {
     let fault = error_fault(error);
     match outcome {
         DiskOutcome::Done(done) => DiskOutcome::Done(done.and(Err(fault))),
+        DiskOutcome::Received(done) => DiskOutcome::Received(done.and(Err(fault))),
+        DiskOutcome::Copied(copied) => DiskOutcome::Copied(copied.and(Err(fault))),
         DiskOutcome::Installed(installed) => DiskOutcome::Installed(
             installed.into_iter().map(|done| done.and(Err(fault.clone()))).collect(),
         ),
@@ -67,17 +114,21 @@ fn settled(outcome: DiskOutcome, flushed: &io::Result<()>) -> DiskOutcome {
 /// The thread that flushes groups.
 #[cfg(target_os = "linux")]
 pub(super) mod group {
-    use std::{fs::File, io, path::Path, sync::mpsc};
+    use std::{fs::File, io, path::Path, sync::mpsc, time::Duration};
 
     use liverysync_core::client::{DiskOutcome, OpId};
 
     use super::{Unflushed, settled};
 
-    /// From so many on, one call for the whole file system costs less than one for each.
-    const GROUP_MIN: usize = 4;
+    /// From so many files and folders on, one call for the whole file system costs less than one for each.
+    const CALLS_MANY: usize = 4;
 
-    /// So many wait for one call at most.
+    /// So many outcomes wait for one call at most.
     const GROUP_MAX: usize = 1024;
+
+    /// How long more is waited for: what comes in a row from several threads shares a call, and beside that call
+    /// nobody notices the wait.
+    const GATHERING: Duration = Duration::from_millis(2);
 
     /// Flushes what comes, and hands outcomes to `deliver`, until nothing more can come.
     pub(in super::super) fn run(
@@ -88,10 +139,10 @@ pub(super) mod group {
         // It stays open: the system tells through it of what could not be written since.
         let root = File::open(root);
         while let Ok(first) = jobs.recv() {
-            let group: Vec<_> =
-                std::iter::once(first).chain(jobs.try_iter().take(GROUP_MAX - 1)).collect();
+            let group = gather(first, jobs);
+            let calls: usize = group.iter().map(|job| job.flush.calls()).sum();
             match &root {
-                Ok(root) if group.len() >= GROUP_MIN => {
+                Ok(root) if calls >= CALLS_MANY => {
                     let flushed = rustix::fs::syncfs(root).map_err(io::Error::from);
                     for job in group {
                         deliver((job.op, settled(job.outcome, &flushed)));
@@ -101,10 +152,25 @@ pub(super) mod group {
             }
         }
     }
+
+    /// What is flushed together: all that came while the last group was flushed, and what follows at once.
+    fn gather(first: Unflushed, jobs: &mpsc::Receiver<Unflushed>) -> Vec<Unflushed> {
+        let mut group = vec![first];
+        group.extend(jobs.try_iter().take(GROUP_MAX - 1));
+        while group.len() < GROUP_MAX
+            && let Ok(next) = jobs.recv_timeout(GATHERING)
+        {
+            group.push(next);
+            group.extend(jobs.try_iter().take(GROUP_MAX - group.len()));
+        }
+        group
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use liverysync_core::hash::Content;
+
     use super::*;
 
     #[test]
@@ -112,6 +178,10 @@ mod tests {
         let failed = Err(io::ErrorKind::StorageFull.into());
         let done = settled(DiskOutcome::Done(Ok(())), &failed);
         assert!(matches!(done, DiskOutcome::Done(Err(_))), "{done:?}");
+        let received = settled(DiskOutcome::Received(Ok(())), &failed);
+        assert!(matches!(received, DiskOutcome::Received(Err(_))), "{received:?}");
+        let copied = settled(DiskOutcome::Copied(Ok(Content::of(b""))), &failed);
+        assert!(matches!(copied, DiskOutcome::Copied(Err(_))), "{copied:?}");
         let done = settled(DiskOutcome::Done(Ok(())), &Ok(()));
         assert!(matches!(done, DiskOutcome::Done(Ok(()))), "{done:?}");
     }

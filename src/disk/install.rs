@@ -41,11 +41,14 @@ pub(super) fn install(
     plan: InstallPlan,
 ) -> (Vec<Result<Installed, DiskFault>>, BTreeSet<PathBuf>) {
     let mut backups = Backups::new(root, plan.date);
-    let mut touched = BTreeSet::new();
+    let (mut touched, mut folders) = (BTreeSet::new(), Folders::default());
     let prepared: Vec<_> = plan
         .files
         .into_iter()
-        .map(|file| prepare(root, &staged(file.stage), file, &mut backups, &mut touched))
+        .map(|file| {
+            let staged = staged(file.stage);
+            prepare(root, &staged, file, &mut folders, &mut backups, &mut touched)
+        })
         .collect();
     let results: Vec<_> = prepared
         .into_iter()
@@ -65,22 +68,23 @@ fn prepare(
     root: &Path,
     staged: &Path,
     file: InstallFile,
+    folders: &mut Folders,
     backups: &mut Backups<'_>,
     touched: &mut BTreeSet<PathBuf>,
 ) -> Result<Prepared, DiskFault> {
     let below: PathBuf = file.path.components().collect();
-    check_no_links(root, &below)?;
+    folders.check(root, &below)?;
     let target = root.join(&below);
-    if stamp_at(&target)? != file.replaces {
-        let message = "it was changed on this PC meanwhile; nothing was replaced";
-        return Err(fault(DiskFaultKind::Changed, message));
+    // Nothing lies in a folder that has just been made, and the switch would not replace it.
+    if !(folders.are_new(&below) && file.replaces.is_none()) {
+        check_unchanged(&target, &file)?;
     }
     if let Some(mtime) = file.mtime {
         let (seconds, nanos) = mtime.split();
         let time = FileTime::from_unix_time(seconds, nanos);
         filetime::set_file_mtime(staged, time).map_err(|error| error_fault(&error))?;
     }
-    make_folders(root, &below, touched).map_err(|error| error_fault(&error))?;
+    folders.make(root, &below, touched).map_err(|error| error_fault(&error))?;
     let mut prepared = Prepared { file, backup: None, kept: false };
     if prepared.file.replaces.is_some() {
         if let Some(keep_as) = &prepared.file.keep_as {
@@ -108,33 +112,113 @@ fn switch(
 ) -> Result<Installed, DiskFault> {
     let Prepared { file, backup, kept } = prepared;
     let target = full_path(root, &file.path);
-    // As close to the switch as can be: what is replaced must still be what was backed up.
-    if stamp_at(&target)? != file.replaces {
-        let message = "it was changed on this PC meanwhile; nothing was replaced";
-        return Err(fault(DiskFaultKind::Changed, message));
+    let staged = staged(file.stage);
+    if file.replaces.is_some() || !move_to_free_name(&staged, &target)? {
+        // As close to the switch as can be: what is replaced must still be what was backed up.
+        check_unchanged(&target, &file)?;
+        patiently(|| fs::rename(&staged, &target)).map_err(|error| error_fault(&error))?;
     }
-    patiently(|| fs::rename(staged(file.stage), &target)).map_err(|error| error_fault(&error))?;
     touched.extend(target.parent().map(Path::to_owned));
     let stamp = stamp_at(&target)?
         .ok_or_else(|| fault(DiskFaultKind::Changed, "it was removed at once"))?;
     Ok(Installed { stamp, backup, kept })
 }
 
-/// Makes the folders on the way to a file, and remembers those whose list of names has changed.
-fn make_folders(root: &Path, below: &Path, touched: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+/// What lies at the target must be what is to be replaced.
+fn check_unchanged(target: &Path, file: &InstallFile) -> Result<(), DiskFault> {
+    if stamp_at(target)? == file.replaces { Ok(()) } else { Err(changed_meanwhile()) }
+}
+
+fn changed_meanwhile() -> DiskFault {
+    fault(DiskFaultKind::Changed, "it was changed on this PC meanwhile; nothing was replaced")
+}
+
+/// Moves a file to a name, in one step with making sure that nothing has it. Returns whether the file
+/// system can do that.
+#[cfg(target_os = "linux")]
+fn move_to_free_name(from: &Path, to: &Path) -> Result<bool, DiskFault> {
+    use rustix::{
+        fs::{CWD, RenameFlags, renameat_with},
+        io::Errno,
+    };
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Err(changed_meanwhile()),
+        // Whatever else is in the way is met again by the usual way, which tries with patience.
+        Err(_) => Ok(false),
+    }
+}
+
+/// Nowhere else is there such a step in the standard library.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "on Linux it can fail")]
+const fn move_to_free_name(_from: &Path, _to: &Path) -> Result<bool, DiskFault> {
+    Ok(false)
+}
+
+/// Folders that one plan has looked at or made: the files of a livery lie in few, and each is looked at
+/// once.
+#[derive(Default)]
+struct Folders {
+    checked: BTreeSet<PathBuf>,
+    /// Those that are there for sure.
+    there: BTreeSet<PathBuf>,
+    /// Those that were not there before.
+    new: BTreeSet<PathBuf>,
+}
+
+impl Folders {
+    /// Refuses a path with a link on the way to it.
+    fn check(&mut self, root: &Path, below: &Path) -> Result<(), DiskFault> {
+        let Some(folder) = below.parent() else { return Ok(()) };
+        if !self.checked.contains(folder) {
+            check_no_links(root, below)?;
+            self.checked.insert(folder.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether the folder of this file was made by this plan.
+    fn are_new(&self, below: &Path) -> bool {
+        below.parent().is_some_and(|folder| self.new.contains(folder))
+    }
+
+    /// Makes the folders on the way to a file, and remembers those whose list of names has changed.
+    fn make(
+        &mut self,
+        root: &Path,
+        below: &Path,
+        touched: &mut BTreeSet<PathBuf>,
+    ) -> io::Result<()> {
+        let Some(folder) = below.parent().filter(|folder| !self.there.contains(*folder)) else {
+            return Ok(());
+        };
+        if make_folders(root, below, touched)? {
+            self.new.insert(folder.to_owned());
+        }
+        self.there.insert(folder.to_owned());
+        Ok(())
+    }
+}
+
+/// Makes the folders on the way to a file, and remembers those whose list of names has changed. Returns
+/// whether the innermost was not there.
+fn make_folders(root: &Path, below: &Path, touched: &mut BTreeSet<PathBuf>) -> io::Result<bool> {
     let mut folder = root.to_owned();
+    let mut made = false;
     for component in below.parent().into_iter().flat_map(Path::components) {
         let parent = folder.clone();
         folder.push(component);
-        match fs::create_dir(&folder) {
-            Ok(()) => {
-                touched.insert(parent);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made = match fs::create_dir(&folder) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(error),
+        };
+        if made {
+            touched.insert(parent);
         }
     }
-    Ok(())
+    Ok(made)
 }
 
 /// Tries again while another program holds a file.

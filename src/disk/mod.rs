@@ -1,17 +1,20 @@
 //! Carries out disk requests, on threads of its own.
 //!
 //! Requests about one staged file run in the order in which they came; different files run side by
-//! side. Every path is looked at component by component: no link below the root is followed.
+//! side. The bytes of files that come under a number of the link do not come as requests: the task
+//! that reads the link hands them to the [`Intake`]. Every path is looked at component by component: no link below the root is followed.
 
 mod flush;
+mod incoming;
 mod install;
+mod intake;
 mod memory;
+mod plain;
 mod stage;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::HashMap,
     fs::{self, File},
     io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
@@ -34,17 +37,25 @@ use tokio::sync::mpsc;
 
 use self::{
     flush::{Flush, Unflushed},
+    intake::StageJob,
     memory::Memory,
-    stage::Stages,
+    stage::{StageLane, Stages},
 };
+pub(crate) use self::{intake::Intake, plain::PlainFile};
 pub(crate) use self::{
     memory::memory_file,
     stage::{check_writable, remove_empty_folder},
 };
-use crate::scan::{hash_all, list, stamp_of};
+use crate::{
+    scan::{hash_all, stamp_of},
+    walk::list,
+    watch::Eye,
+};
 
-/// Threads that write staged files: one can flush while others write.
-const STAGE_LANES: usize = 4;
+/// Threads that write staged files: one can flush while others write. More than there are cores only get
+/// in each other's way where files are small.
+const STAGE_LANES_MIN: usize = 2;
+const STAGE_LANES_MAX: usize = 4;
 
 /// A file is not as it was when it was last looked at.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -147,13 +158,10 @@ type Job = (OpId, DiskRequest);
 pub(crate) struct Disk {
     walk: threads::Sender<Job>,
     read: threads::Sender<Job>,
-    stage: Vec<threads::Sender<Job>>,
+    stage: Intake,
     threads: Vec<JoinHandle<()>>,
     waiting: Arc<AtomicUsize>,
 }
-
-/// What a thread does with a request.
-type Work = Box<dyn FnMut(DiskRequest) -> (DiskOutcome, Flush) + Send>;
 
 /// Hands outcomes out once they are durable.
 #[derive(Clone, Debug)]
@@ -196,6 +204,25 @@ impl Delivery {
         // A client that has stopped does not want to know.
         let _stopped = self.outcomes.send(unflushed.alone());
     }
+
+    /// Starts a thread that does one job after the other until no more can come.
+    fn lane<J: Send + 'static>(
+        &self,
+        name: &str,
+        mut work: impl FnMut(J) -> Option<Unflushed> + Send + 'static,
+    ) -> io::Result<(threads::Sender<J>, JoinHandle<()>)> {
+        let (sender, jobs) = threads::channel::<J>();
+        let deliver = self.clone();
+        let run = move || {
+            for job in jobs {
+                if let Some(unflushed) = work(job) {
+                    deliver.hand_over(unflushed);
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("liverysync-{name}")).spawn(run)?;
+        Ok((sender, thread))
+    }
 }
 
 /// What came of the requests, in the order in which they ended.
@@ -203,72 +230,76 @@ pub(crate) type Outcomes = mpsc::UnboundedReceiver<(OpId, DiskOutcome)>;
 
 impl Disk {
     /// Starts the threads.
-    pub(crate) fn start(root: &Path, memory: Option<PathBuf>) -> io::Result<(Self, Outcomes)> {
+    pub(crate) fn start(
+        root: &Path,
+        memory: Option<PathBuf>,
+        eye: Eye,
+    ) -> io::Result<(Self, Outcomes)> {
         let (outcomes, receiver) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let mut threads = Vec::new();
         let (deliver, flusher) = Delivery::start(root, outcomes)?;
-        let mut lane = |name: &str, mut work: Work| {
-            let (sender, jobs) = threads::channel::<Job>();
-            let (deliver, waiting) = (deliver.clone(), Arc::clone(&waiting));
-            let run = move || {
-                for (op, request) in jobs {
-                    let bytes = weight(&request);
-                    let (outcome, flush) = work(request);
-                    waiting.fetch_sub(bytes, Ordering::Release);
-                    deliver.hand_over(Unflushed { op, outcome, flush });
-                }
-            };
-            let thread =
-                std::thread::Builder::new().name(format!("liverysync-{name}")).spawn(run)?;
-            threads.push(thread);
-            io::Result::Ok(sender)
-        };
-        let walk = Walk { root: root.to_owned(), memory: Memory(memory) };
-        let walk =
-            lane("walk", Box::new(move |request| (walk.carry_out(request), Flush::Nothing)))?;
+        let walk = Walk { root: root.to_owned(), memory: Memory(memory), eye };
+        let (walk, walker) = deliver.lane("walk", move |(op, request)| {
+            let outcome = walk.carry_out(request);
+            Some(Unflushed { op, outcome, flush: Flush::Nothing })
+        })?;
         let mut open = OpenFile { root: root.to_owned(), current: None };
-        let read =
-            lane("read", Box::new(move |request| (open.read_lane(request), Flush::Nothing)))?;
-        let stages = Arc::new(Stages::new(root));
-        let mut stage = Vec::new();
-        for _ in 0..STAGE_LANES {
-            let (stages, mut files) = (Arc::clone(&stages), HashMap::new());
-            stage.push(lane(
-                "stage",
-                Box::new(move |request| stages.carry_out(&mut files, request)),
-            )?);
+        let (read, reader) = deliver.lane("read", move |(op, request)| {
+            let outcome = open.read_lane(request);
+            Some(Unflushed { op, outcome, flush: Flush::Nothing })
+        })?;
+        let mut threads = vec![walker, reader];
+        let (stages, stage) = (Arc::new(Stages::new(root)), Intake::new());
+        let cores = std::thread::available_parallelism().map_or(STAGE_LANES_MIN, usize::from);
+        for _ in 0..cores.clamp(STAGE_LANES_MIN, STAGE_LANES_MAX) {
+            let mut files = StageLane::new(Arc::clone(&stages), stage.clone());
+            let waiting = Arc::clone(&waiting);
+            let (lane, thread) = deliver.lane("stage", move |job| {
+                let bytes = weight(&job);
+                let unflushed = files.carry_out(job);
+                waiting.fetch_sub(bytes, Ordering::Release);
+                unflushed
+            })?;
+            stage.add_lane(lane);
+            threads.push(thread);
         }
         threads.extend(flusher);
         Ok((Self { walk, read, stage, threads, waiting }, receiver))
     }
 
+    /// Where the bytes of files go that come under a number of the link.
+    pub(crate) fn intake(&self) -> Intake {
+        self.stage.clone()
+    }
+
     /// Hands a request to the thread that it belongs to.
     pub(crate) fn request(&self, op: OpId, request: DiskRequest) {
-        self.waiting.fetch_add(weight(&request), Ordering::Release);
-        let lane = match &request {
+        let stage = match &request {
             DiskRequest::Recall
             | DiskRequest::Remember(_)
             | DiskRequest::List
-            | DiskRequest::Hash(_) => &self.walk,
-            DiskRequest::Read { .. } => &self.read,
-            DiskRequest::Sweep => self.stage_lane(StageId(0)),
+            | DiskRequest::Hash(_) => {
+                // The threads end only with their queues.
+                let _running = self.walk.send((op, request));
+                return;
+            }
+            DiskRequest::Read { .. } => {
+                let _running = self.read.send((op, request));
+                return;
+            }
+            DiskRequest::Sweep => StageId(0),
             DiskRequest::Create(id, _)
+            | DiskRequest::Receive { stage: id, .. }
+            | DiskRequest::Park(id)
             | DiskRequest::Write(id, ..)
             | DiskRequest::Seal(id)
             | DiskRequest::Copy(id, _)
-            | DiskRequest::Discard(id) => self.stage_lane(*id),
-            DiskRequest::Install(plan) => {
-                self.stage_lane(plan.files.first().map_or(StageId(0), |file| file.stage))
-            }
+            | DiskRequest::Discard(id) => *id,
+            DiskRequest::Install(plan) => plan.files.first().map_or(StageId(0), |file| file.stage),
         };
-        // The threads end only with this queue.
-        let _running = lane.send((op, request));
-    }
-
-    fn stage_lane(&self, id: StageId) -> &threads::Sender<Job> {
-        let lanes = self.stage.len() as u64;
-        &self.stage[usize::try_from(id.0 % lanes).unwrap_or(0)]
+        let job = StageJob::Request(op, request);
+        self.waiting.fetch_add(weight(&job), Ordering::Release);
+        self.stage.hand_in(stage, job);
     }
 
     /// Bytes that wait to be written.
@@ -278,7 +309,8 @@ impl Disk {
 
     /// Waits until every request has been carried out, and ends the threads.
     pub(crate) fn finish(self) {
-        drop((self.walk, self.read, self.stage));
+        drop((self.walk, self.read));
+        self.stage.close();
         for thread in self.threads {
             // A thread that panicked has nothing left to carry out.
             let _panicked = thread.join();
@@ -286,9 +318,10 @@ impl Disk {
     }
 }
 
-fn weight(request: &DiskRequest) -> usize {
-    match request {
-        DiskRequest::Write(_, _, data) => data.len(),
+/// Bytes that the machine has to wait for. Those of pieces are bounded by the credit that the peer has.
+fn weight(job: &StageJob) -> usize {
+    match job {
+        StageJob::Request(_, DiskRequest::Write(_, _, data)) => data.len(),
         _ => 0,
     }
 }
@@ -298,6 +331,7 @@ fn weight(request: &DiskRequest) -> usize {
 struct Walk {
     root: PathBuf,
     memory: Memory,
+    eye: Eye,
 }
 
 impl Walk {
@@ -308,7 +342,7 @@ impl Walk {
             DiskRequest::Remember(text) => {
                 DiskOutcome::Done(self.memory.remember(&text).map_err(|e| error_fault(&e)))
             }
-            DiskRequest::List => DiskOutcome::Listed(list(root).map_err(|error| {
+            DiskRequest::List => DiskOutcome::Listed(list(root, &self.eye).map_err(|error| {
                 fault(
                     DiskFaultKind::Other,
                     format!("cannot read the folder {}: {error}", root.display()),

@@ -5,25 +5,28 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use liverysync_core::{
-    client::{DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, StageId},
+    client::{DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, OpId, StageId},
     hash::{Content, Hasher},
     path::RelPath,
+    wire::v2::{Data, TransferId},
 };
 
 use super::{
     check_no_links, error_fault, fault,
-    flush::{Flush, LARGE_FILE_BYTES},
-    full_path, install,
+    flush::{Flush, LARGE_FILE_BYTES, SmallFile, Unflushed},
+    full_path,
+    incoming::Incoming,
+    install,
+    intake::{Intake, StageJob},
 };
+use crate::credit::Credit;
 
 /// Bytes that are copied at a time.
 const COPY_BYTES: usize = 256 * 1024;
-
-/// The staged files that one thread has open.
-pub(super) type OpenStages = HashMap<StageId, File>;
 
 /// Where files are staged.
 #[derive(Debug)]
@@ -42,37 +45,6 @@ impl Stages {
 
     pub(super) fn path(&self, id: StageId) -> PathBuf {
         self.folder.join(format!("{}-{}.part", self.run, id.0))
-    }
-
-    /// Carries out a request, but for the flush that its outcome has to wait for.
-    pub(super) fn carry_out(
-        &self,
-        open: &mut OpenStages,
-        request: DiskRequest,
-    ) -> (DiskOutcome, Flush) {
-        let done = |result: io::Result<()>| DiskOutcome::Done(result.map_err(|e| error_fault(&e)));
-        let outcome = match request {
-            DiskRequest::Sweep => done(self.sweep()),
-            DiskRequest::Create(id, _) => done(self.create(id).map(|file| {
-                open.insert(id, file);
-            })),
-            DiskRequest::Write(id, offset, data) => done(write(open.get(&id), offset, &data)),
-            DiskRequest::Seal(id) => match seal(open.remove(&id)) {
-                Ok(flush) => return (DiskOutcome::Done(Ok(())), flush),
-                Err(error) => done(Err(error)),
-            },
-            DiskRequest::Copy(id, from) => DiskOutcome::Copied(self.copy(id, &from)),
-            DiskRequest::Discard(id) => {
-                drop(open.remove(&id));
-                done(remove_if_there(&self.path(id)))
-            }
-            DiskRequest::Install(plan) => {
-                let (installed, touched) = install::install(&self.root, |id| self.path(id), plan);
-                return (DiskOutcome::Installed(installed), Flush::Folders(touched));
-            }
-            _ => done(Ok(())),
-        };
-        (outcome, Flush::Nothing)
     }
 
     /// Removes what earlier runs left. A folder without leftovers has no `.tmp` either.
@@ -95,14 +67,21 @@ impl Stages {
         fs::remove_dir(&self.folder)
     }
 
-    fn create(&self, id: StageId) -> io::Result<File> {
-        let path = self.path(id);
+    pub(super) fn create(&self, id: StageId) -> io::Result<File> {
         check_no_links(&self.root, Path::new(".tmp/x")).map_err(|f| io::Error::other(f.message))?;
-        fs::create_dir_all(&self.folder)?;
-        OpenOptions::new().write(true).create_new(true).open(path)
+        let create = || OpenOptions::new().write(true).create_new(true).open(self.path(id));
+        match create() {
+            // The first file of all, mostly.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(&self.folder)?;
+                create()
+            }
+            result => result,
+        }
     }
 
-    fn copy(&self, id: StageId, from: &RelPath) -> Result<Content, DiskFault> {
+    /// Copies a file. Returns what it holds and what is left to be flushed.
+    fn copy(&self, id: StageId, from: &RelPath) -> Result<(Content, Flush), DiskFault> {
         let below: PathBuf = from.components().collect();
         check_no_links(&self.root, &below)?;
         self.copy_checked(id, from).map_err(|error| {
@@ -111,9 +90,14 @@ impl Stages {
         })
     }
 
-    fn copy_checked(&self, id: StageId, from: &RelPath) -> io::Result<Content> {
+    fn copy_checked(&self, id: StageId, from: &RelPath) -> io::Result<(Content, Flush)> {
         let mut source = File::open(full_path(&self.root, from))?;
         let mut target = self.create(id)?;
+        let is_clone = clone_into(&source, &target);
+        if is_clone {
+            // What counts is what the copy holds, whatever is done to its source meanwhile.
+            source = File::open(self.path(id))?;
+        }
         let (mut hasher, mut size) = (Hasher::default(), 0);
         let mut buffer = vec![0; COPY_BYTES];
         loop {
@@ -122,20 +106,160 @@ impl Stages {
                 break;
             }
             hasher.update(&buffer[..count]);
-            target.write_all(&buffer[..count])?;
+            if !is_clone {
+                target.write_all(&buffer[..count])?;
+            }
             size += count as u64;
         }
-        target.sync_all()?;
-        Ok(Content { hash: hasher.finish(), size })
+        let content = Content { hash: hasher.finish(), size };
+        Ok((content, sealed(target, self.path(id), size)?))
+    }
+}
+
+/// Lets a new file share the bytes of another one on the disk. Returns whether the file system does that.
+#[cfg(target_os = "linux")]
+fn clone_into(source: &File, target: &File) -> bool {
+    rustix::fs::ioctl_ficlone(target, source).is_ok()
+}
+
+/// There is no such call, or none that a new file could be handed to.
+#[cfg(not(target_os = "linux"))]
+const fn clone_into(_source: &File, _target: &File) -> bool {
+    false
+}
+
+/// What one thread knows of the staged files that are its own.
+#[derive(Debug)]
+pub(super) struct StageLane {
+    stages: Arc<Stages>,
+    intake: Intake,
+    /// Files that the machine writes.
+    open: HashMap<StageId, File>,
+    /// Files that come straight from the link.
+    incoming: HashMap<StageId, Incoming>,
+}
+
+impl StageLane {
+    pub(super) fn new(stages: Arc<Stages>, intake: Intake) -> Self {
+        Self { stages, intake, open: HashMap::new(), incoming: HashMap::new() }
+    }
+
+    /// Does what there is to do, but for the flush that its outcome has to wait for.
+    pub(super) fn carry_out(&mut self, job: StageJob) -> Option<Unflushed> {
+        match job {
+            StageJob::Piece(id, data, credit) => self.take_piece(id, &data, credit),
+            StageJob::Request(op, DiskRequest::Receive { stage, content, transfer }) => {
+                self.receive(stage, content, transfer, op);
+                None
+            }
+            StageJob::Request(op, request) => {
+                let (outcome, flush) = self.answer(request);
+                Some(Unflushed { op, outcome, flush })
+            }
+        }
+    }
+
+    fn answer(&mut self, request: DiskRequest) -> (DiskOutcome, Flush) {
+        let done = |result: io::Result<()>| DiskOutcome::Done(result.map_err(|e| error_fault(&e)));
+        let outcome = match request {
+            DiskRequest::Sweep => done(self.stages.sweep()),
+            DiskRequest::Create(id, _) => done(self.stages.create(id).map(|file| {
+                self.open.insert(id, file);
+            })),
+            DiskRequest::Write(id, offset, data) => done(write(self.open.get(&id), offset, &data)),
+            DiskRequest::Seal(id) => match self.seal(id) {
+                Ok(flush) => return (DiskOutcome::Done(Ok(())), flush),
+                Err(error) => done(Err(error)),
+            },
+            DiskRequest::Park(id) => match self.incoming.get_mut(&id) {
+                Some(incoming) => DiskOutcome::Parked(incoming.park()),
+                None => return (DiskOutcome::Parked(0), Flush::Earlier),
+            },
+            DiskRequest::Copy(id, from) => match self.stages.copy(id, &from) {
+                Ok((content, flush)) => return (DiskOutcome::Copied(Ok(content)), flush),
+                Err(fault) => DiskOutcome::Copied(Err(fault)),
+            },
+            DiskRequest::Discard(id) => {
+                drop((self.open.remove(&id), self.incoming.remove(&id)));
+                done(remove_if_there(&self.stages.path(id)))
+            }
+            DiskRequest::Install(plan) => {
+                let stages = &self.stages;
+                let (installed, touched) =
+                    install::install(&stages.root, |id| stages.path(id), plan);
+                return (DiskOutcome::Installed(installed), Flush::Folders(touched));
+            }
+            _ => done(Ok(())),
+        };
+        (outcome, Flush::Nothing)
+    }
+
+    /// What is left to be flushed of a file that the machine wrote.
+    fn seal(&mut self, id: StageId) -> io::Result<Flush> {
+        // A file that could not be created has been reported already.
+        let file = self.open.remove(&id).ok_or(io::ErrorKind::NotFound)?;
+        let size = file.metadata()?.len();
+        sealed(file, self.stages.path(id), size)
+    }
+
+    /// Expects a file, or the rest of one that is parked.
+    fn receive(&mut self, id: StageId, content: Content, transfer: TransferId, op: OpId) {
+        let begun = self.incoming.remove(&id);
+        let mut incoming = match begun {
+            Some(begun) if begun.is_of(content) => begun,
+            begun => {
+                if begun.is_some() {
+                    drop(begun);
+                    self.remove(id);
+                }
+                Incoming::new(content)
+            }
+        };
+        incoming.await_from(transfer, op);
+        self.incoming.insert(id, incoming);
+    }
+
+    /// Takes in a piece. There is an outcome when it is the last one, or when something is wrong.
+    fn take_piece(&mut self, id: StageId, data: &Data, credit: Credit) -> Option<Unflushed> {
+        let incoming = self.incoming.get_mut(&id)?;
+        let op = incoming.awaiting(data.transfer)?;
+        let taken = incoming.take(&self.stages, id, data);
+        // More may come while this file is being flushed.
+        drop(credit);
+        if taken.is_ok() && !data.last {
+            return None;
+        }
+        let incoming = self.incoming.remove(&id)?;
+        let (result, flush) = match taken.and_then(|()| incoming.finish(&self.stages, id)) {
+            Ok(flush) => (Ok(()), flush),
+            Err(fault) => {
+                self.intake.forget(id);
+                self.remove(id);
+                (Err(fault), Flush::Nothing)
+            }
+        };
+        Some(Unflushed { op, outcome: DiskOutcome::Received(result), flush })
+    }
+
+    /// Removes what is of no use to anybody; if that fails, the next start tries again.
+    fn remove(&self, id: StageId) {
+        let _left = remove_if_there(&self.stages.path(id));
+    }
+}
+
+impl Drop for StageLane {
+    /// Half a file is of no use after the end: the next run would not know what it is.
+    fn drop(&mut self) {
+        let mut half: Vec<_> = self.incoming.drain().map(|(id, _)| id).collect();
+        half.sort_unstable();
+        half.into_iter().for_each(|id| self.remove(id));
     }
 }
 
 /// What is left to be flushed of a file that is whole.
-fn seal(file: Option<File>) -> io::Result<Flush> {
-    // A file that could not be created has been reported already.
-    let file = file.ok_or(io::ErrorKind::NotFound)?;
-    if file.metadata()?.len() < LARGE_FILE_BYTES {
-        return Ok(Flush::File(file));
+pub(super) fn sealed(file: File, path: PathBuf, size: u64) -> io::Result<Flush> {
+    if size < LARGE_FILE_BYTES {
+        return Ok(Flush::File(SmallFile::new(file, path)));
     }
     file.sync_all().map(|()| Flush::Nothing)
 }

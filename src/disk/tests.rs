@@ -1,5 +1,6 @@
 //! What each disk request does to a real folder.
 
+use crate::credit::{Credit, GiveBack};
 use std::{fs, time::SystemTime};
 
 use filetime::FileTime;
@@ -8,6 +9,7 @@ use liverysync_core::{
     hash::Content,
     path::Extensions,
     time::UnixTime,
+    wire::v2::{Data, TransferId},
 };
 
 use super::*;
@@ -23,7 +25,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let (disk, outcomes) = Disk::start(root.path(), None).unwrap();
+        let (disk, outcomes) = Disk::start(root.path(), None, Eye::closed()).unwrap();
         Self { root, disk, outcomes, next: 0 }
     }
 
@@ -205,6 +207,22 @@ fn what_was_changed_meanwhile_is_not_replaced() {
 }
 
 #[test]
+fn a_plan_looks_at_each_folder_and_still_replaces_nothing_unasked() {
+    let mut rig = Rig::new();
+    rig.write("Old/taken.png", b"there before");
+    fs::create_dir_all(rig.root.path().join("Old/folder.png")).unwrap();
+    let names =
+        ["New/a.png", "Old/taken.png", "New/b.png", "Old/folder.png", "Old/c.png", "New/a.png"];
+    let files: Vec<_> = names.iter().map(|name| rig.file(name, b"new", None)).collect();
+    let kinds =
+        rig.install(files, &[]).into_iter().map(|done| done.map(|_| ()).map_err(|f| f.kind));
+    let changed = Err(DiskFaultKind::Changed);
+    assert!(kinds.eq([Ok(()), changed, Ok(()), changed, Ok(()), changed]));
+    assert_eq!(rig.read("Old/taken.png").unwrap(), b"there before");
+    assert_eq!(rig.read("New/b.png").unwrap(), b"new");
+}
+
+#[test]
 fn a_rival_keeps_a_second_name_that_is_free() {
     let mut rig = Rig::new();
     rig.write("T/a.png", b"rival");
@@ -283,6 +301,22 @@ fn a_file_that_changed_is_neither_read_nor_hashed() {
 }
 
 #[test]
+fn files_are_hashed_in_the_order_asked_for_whatever_their_size() {
+    let mut rig = Rig::new();
+    let sizes = [10, 300_000, 0, 70_000, 5];
+    let files = sizes.map(|size| {
+        let name = format!("{size}.png");
+        rig.write(&name, &vec![7; size]);
+        (path(&name), rig.stamp(&name).unwrap())
+    });
+    let DiskOutcome::Hashed(hashed) = rig.request(DiskRequest::Hash(files.to_vec())) else {
+        panic!("no hash outcome");
+    };
+    let expected = sizes.map(|size| Ok(Content::of(&vec![7; size])));
+    assert_eq!(hashed, expected);
+}
+
+#[test]
 fn a_copy_tells_what_it_holds() {
     let mut rig = Rig::new();
     rig.write("a.png", b"livery");
@@ -301,4 +335,205 @@ fn dates_of_the_system_survive_both_ways() {
     let nanos = 1_650_000_000_987_654_321;
     let date = SystemTime::UNIX_EPOCH + std::time::Duration::from_nanos(nanos);
     assert_eq!(crate::clock::unix_time(date).as_nanos(), i64::try_from(nanos).unwrap());
+}
+
+/// The bytes of a file that comes under a number of the link, and who gets what credit back.
+struct Line {
+    intake: Intake,
+    back: GiveBack,
+    given_back: std::sync::mpsc::Receiver<u64>,
+}
+
+impl Line {
+    fn of(rig: &Rig) -> Self {
+        let (give, given_back) = std::sync::mpsc::channel();
+        let back: GiveBack = Arc::new(move |bytes| give.send(bytes).unwrap());
+        Self { intake: rig.disk.intake(), back, given_back }
+    }
+
+    fn send(&self, transfer: u32, offset: u64, bytes: &'static [u8], last: bool) {
+        let (transfer, data) = (TransferId(transfer), Bytes::from_static(bytes));
+        let credit = Credit::new(data.len() as u64, &self.back);
+        self.intake.take(Data { transfer, offset, last, bytes: data }, credit);
+    }
+
+    /// Waits for so many bytes of credit, and that there is no more.
+    fn gets_back(&self, bytes: u64) {
+        let mut sum = 0;
+        while sum < bytes {
+            sum += self.given_back.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+        }
+        assert_eq!((sum, self.given_back.try_recv().ok()), (bytes, None));
+    }
+}
+
+impl Rig {
+    fn receive(&mut self, stage: StageId, whole: &[u8], transfer: u32) -> OpId {
+        self.next += 1;
+        let (content, transfer) = (Content::of(whole), TransferId(transfer));
+        self.disk.request(OpId(self.next), DiskRequest::Receive { stage, content, transfer });
+        OpId(self.next)
+    }
+
+    fn received(&mut self, expected: OpId) -> Result<(), DiskFault> {
+        match self.outcomes.blocking_recv().unwrap() {
+            (op, DiskOutcome::Received(result)) if op == expected => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn parked(&mut self, stage: StageId) -> u64 {
+        match self.request(DiskRequest::Park(stage)) {
+            DiskOutcome::Parked(bytes) => bytes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn staged(&self) -> Vec<Vec<u8>> {
+        self.tree().into_iter().map(|(_, bytes)| bytes).collect()
+    }
+}
+
+#[test]
+fn files_come_in_whole_in_pieces_and_empty() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    let op = rig.receive(StageId(1), b"livery", 10);
+    line.send(10, 0, b"livery", true);
+    assert_eq!(rig.received(op), Ok(()));
+
+    let (a, b) =
+        (rig.receive(StageId(2), b"two files", 11), rig.receive(StageId(3), b"at once", 12));
+    line.send(11, 0, b"two ", false);
+    line.send(12, 0, b"at ", false);
+    line.send(11, 4, b"files", false);
+    line.send(11, 9, b"", true);
+    assert_eq!(rig.received(a), Ok(()));
+    line.send(12, 3, b"once", true);
+    assert_eq!(rig.received(b), Ok(()));
+
+    let empty = rig.receive(StageId(4), b"", 13);
+    line.send(13, 0, b"", true);
+    assert_eq!(rig.received(empty), Ok(()));
+    line.gets_back(6 + 9 + 7);
+
+    let files = ["a.png", "b.png", "c.png", "d.png"].into_iter().zip(1..).map(|(name, stage)| {
+        let (stage, path) = (StageId(stage), path(name));
+        InstallFile { stage, path, mtime: None, replaces: None, keep_as: None }
+    });
+    assert!(rig.install(files.collect(), &[]).iter().all(Result::is_ok));
+    assert_eq!(rig.staged(), [&b"livery"[..], b"two files", b"at once", b""]);
+}
+
+#[test]
+fn a_large_file_comes_in_too() {
+    static LARGE: [u8; 3 << 20] = [7; 3 << 20];
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    let op = rig.receive(StageId(1), &LARGE, 1);
+    for (number, piece) in LARGE.chunks(1 << 20).enumerate() {
+        line.send(1, (number << 20) as u64, piece, number == 2);
+    }
+    assert_eq!(rig.received(op), Ok(()));
+    assert!(rig.staged() == [LARGE.to_vec()]);
+}
+
+#[test]
+fn a_file_that_comes_wrong_is_refused_and_leaves_nothing() {
+    type Pieces = &'static [(u64, &'static [u8], bool)];
+    let cases: [(&str, Pieces); 4] = [
+        ("wrong bytes", &[(0, b"liv", false), (3, b"erX", true)]),
+        ("a gap", &[(0, b"liv", false), (4, b"ry", true)]),
+        ("more than", &[(0, b"liv", false), (3, b"ery!", false), (7, b"!", true)]),
+        ("it ended after 3", &[(0, b"liv", true)]),
+    ];
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    for ((text, pieces), number) in cases.into_iter().zip(1..) {
+        let op = rig.receive(StageId(u64::from(number)), b"livery", number);
+        for (offset, bytes, last) in pieces {
+            line.send(number, *offset, bytes, *last);
+        }
+        let fault = rig.received(op).unwrap_err();
+        assert_eq!(fault.kind, DiskFaultKind::Corrupt);
+        assert!(fault.message.contains(text), "{fault}");
+        line.gets_back(pieces.iter().map(|(_, bytes, _)| bytes.len() as u64).sum());
+        assert_eq!(rig.staged(), Vec::<Vec<u8>>::new());
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_said_once() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    rig.write(".tmp", b"the driver's own");
+    let op = rig.receive(StageId(1), b"livery", 1);
+    line.send(1, 0, b"liv", false);
+    line.send(1, 3, b"ery", true);
+    assert_eq!(rig.received(op).unwrap_err().kind, DiskFaultKind::Other);
+    line.gets_back(6);
+    assert_eq!(rig.parked(StageId(1)), 0);
+}
+
+#[test]
+fn a_parked_file_goes_on_where_it_stopped() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    rig.receive(StageId(1), b"livery", 10);
+    line.send(10, 0, b"liv", false);
+    assert_eq!(rig.parked(StageId(1)), 3);
+    line.send(10, 3, b"late", false);
+    line.gets_back(7);
+
+    let op = rig.receive(StageId(1), b"livery", 10);
+    line.send(10, 3, b"ery", true);
+    assert_eq!(rig.received(op), Ok(()));
+    assert_eq!(rig.staged(), [b"livery"]);
+    assert_eq!(rig.parked(StageId(1)), 0, "it is whole, and that was said before");
+}
+
+#[test]
+fn another_content_begins_anew_and_what_is_discarded_goes() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    rig.receive(StageId(1), b"livery", 10);
+    line.send(10, 0, b"liv", false);
+    assert_eq!(rig.parked(StageId(1)), 3);
+    let op = rig.receive(StageId(1), b"other", 11);
+    line.send(11, 0, b"other", true);
+    assert_eq!(rig.received(op), Ok(()));
+    assert_eq!(rig.staged(), [b"other"]);
+
+    rig.receive(StageId(2), b"livery", 12);
+    line.send(12, 0, b"liv", false);
+    rig.request(DiskRequest::Discard(StageId(2)));
+    line.send(12, 3, b"ery", true);
+    line.gets_back(3 + 5 + 3 + 3);
+    assert_eq!(rig.staged(), [b"other"]);
+}
+
+#[test]
+fn what_nobody_expects_gives_its_credit_back() {
+    let rig = Rig::new();
+    let line = Line::of(&rig);
+    line.send(1, 0, b"livery", true);
+    line.gets_back(6);
+    assert_eq!(rig.staged(), Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn half_a_file_does_not_outlast_its_disk() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    rig.receive(StageId(1), b"livery", 1);
+    rig.receive(StageId(2), b"livery", 2);
+    line.send(1, 0, b"liv", false);
+    line.send(2, 0, b"liv", false);
+    assert_eq!(rig.parked(StageId(2)), 3);
+    let Rig { root, disk, .. } = rig;
+    // The link may still hold its way in.
+    disk.finish();
+    line.send(1, 3, b"ery", true);
+    line.gets_back(3 + 3 + 3);
+    assert_eq!(fs::read_dir(root.path().join(".tmp")).unwrap().count(), 0);
 }

@@ -15,6 +15,7 @@ use std::{
 };
 
 use liverysync::{
+    Limits,
     client::{Client, ClientError, ClientOptions, Step},
     core::{
         client::{Event, SyncError, SyncReport},
@@ -336,4 +337,46 @@ async fn the_last_handle_that_goes_stops_the_client() {
     assert!(matches!(league.client("Aoi").start(), Err(ClientError::Busy { .. })));
     drop(other);
     while events.next().await.is_some() {}
+}
+
+/// Too much to arrive within anybody's patience at the lowest speed there is.
+const MUCH: usize = 6_000_000;
+
+/// Whom a limit is set for.
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    Source,
+    Server,
+    Target,
+}
+
+async fn check_limit(whose: Whose, limits: Limits) {
+    let league = League::start();
+    let source = league.driver("Source", &[("Iris/decals.png", &"x".repeat(MUCH))]);
+    source.sync(PATIENCE).await.unwrap();
+    let target = league.client("Target");
+    let set = |limits| match whose {
+        Whose::Source => source.set_limits(limits),
+        Whose::Server => league.server.set_limits(limits),
+        Whose::Target => target.set_limits(limits),
+    };
+    set(limits);
+    target.start().unwrap();
+    let early = tokio::time::timeout(Duration::from_secs(3), target.sync(PATIENCE)).await;
+    assert!(early.is_err(), "{limits:?} of {whose:?} held nothing back");
+    set(Limits::default());
+    let report = target.sync(PATIENCE).await.unwrap();
+    assert_eq!(report.bytes, MUCH as u64, "{limits:?} of {whose:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_hold_in_both_directions_and_change_at_once() {
+    let up = Limits { up: Some(Limits::LEAST), down: None };
+    let down = Limits { up: None, down: Some(Limits::LEAST) };
+    tokio::join!(
+        check_limit(Whose::Source, up),
+        check_limit(Whose::Server, down),
+        check_limit(Whose::Server, up),
+        check_limit(Whose::Target, down),
+    );
 }

@@ -8,7 +8,7 @@ use liverysync::{
 use liverysync_core::client::{Event, SyncError, Troubles, Unfinished};
 use tokio::time::sleep;
 
-use super::{GATHER_PAUSE, Interrupts, view::View};
+use super::{GATHER_PAUSE, Interrupts, reload::Reload, view::View};
 use crate::{
     cli::ClientArgs,
     exit::{Exit, Failure},
@@ -20,6 +20,7 @@ pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
     let liveries = super::liveries_folder(args.liveries.as_ref(), how_to_say)?;
     let mut options = ClientOptions::new(args.host.clone(), args.port, liveries);
     options.core = args.core();
+    options.limits = args.speed.limits();
     options.state = args.state.clone().or_else(places::state_folder);
     if let Some(steam_id) = places::steam_id() {
         options.core.steam_id = steam_id;
@@ -32,6 +33,7 @@ async fn sync(args: &ClientArgs, options: ClientOptions) -> Result<(), Failure> 
     let host = &args.host;
     let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
     let mut view = View::new(&format!("{host}:{}", args.port), args.json, args.dry_run);
+    let mut reload = Reload::new(options.limits);
     let client = Client::new(options);
     let mut errand = if args.once || args.dry_run {
         Errand::Once(Box::new(client.begin_sync(args.timeout)))
@@ -40,7 +42,10 @@ async fn sync(args: &ClientArgs, options: ClientOptions) -> Result<(), Failure> 
         Errand::Stay(client.events())
     };
     client.start().map_err(|error| explain(&error))?;
-    let outcome = watch(&mut errand, &mut view, &mut interrupts).await;
+    let outcome = tokio::select! {
+        outcome = watch(&mut errand, &mut view, &mut interrupts) => outcome,
+        () = async { loop { client.set_limits(reload.next().await) } } => Ok(()),
+    };
     view.close();
     interrupts.unless_again(client.stop()).await?;
     outcome

@@ -3,8 +3,10 @@
 mod client;
 mod completions;
 mod demo;
+mod reload;
 mod scan;
 mod server;
+mod verify;
 mod view;
 
 use std::{future::Future, io, path::PathBuf, time::Duration};

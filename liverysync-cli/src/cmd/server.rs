@@ -8,7 +8,7 @@ use liverysync::{
 };
 use liverysync_core::server::Event;
 
-use super::{GATHER_PAUSE, Interrupts};
+use super::{GATHER_PAUSE, Interrupts, reload::Reload, verify};
 use crate::{
     cli::ServerArgs,
     exit::{Exit, Failure},
@@ -16,6 +16,9 @@ use crate::{
 };
 
 pub(super) fn run(args: &ServerArgs) -> Result<(), Failure> {
+    if args.verify_store {
+        return verify::run(args.data.as_deref(), args.json);
+    }
     super::runtime()?.block_on(serve(args))
 }
 
@@ -25,13 +28,18 @@ async fn serve(args: &ServerArgs) -> Result<(), Failure> {
     options.allow_list = args.allow_list.clone();
     options.data = args.data.clone();
     options.core = args.core();
+    options.limits = args.speed.limits();
+    let mut reload = Reload::new(options.limits);
     let server = Server::new(options);
     let mut events = server.events();
     let address = server.start().map_err(|error| explain(&error))?;
     let mut view = View { json: args.json, gather: Gather::default() };
     let shown = view.listening(address);
     let watched = match shown {
-        Ok(()) => watch(&mut events, &mut view, &mut interrupts).await,
+        Ok(()) => tokio::select! {
+            ended = watch(&mut events, &mut view, &mut interrupts) => ended,
+            () = async { loop { server.set_limits(reload.next().await) } } => Ok(()),
+        },
         Err(failure) => Err(failure),
     };
     interrupts.unless_again(server.stop()).await?;

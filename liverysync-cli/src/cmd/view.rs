@@ -193,8 +193,7 @@ impl View {
                 let partner = match (role, peer) {
                     (Role::Target, Some(peer)) => format!("from {}", words::name(peer)),
                     (Role::Source, Some(peer)) => format!("to {}", words::name(peer)),
-                    // A server of ours names the other end, unless there is none.
-                    (Role::Target, None) if files.is_some() => "from this PC itself".to_owned(),
+                    // A server of ours has it in its store, and is the only other end there is.
                     (Role::Target, None) => "from the league".to_owned(),
                     (Role::Source, None) => "to the league".to_owned(),
                 };

@@ -27,6 +27,30 @@ pub(crate) fn listening(address: SocketAddr) -> String {
     event(&Listening { event: "listening", address, port })
 }
 
+/// A content of the store is not what it should be, and was removed.
+pub(crate) fn store_wrong(content: ContentHash, bytes: u64, reason: &str) -> String {
+    #[derive(Serialize)]
+    struct Wrong<'a> {
+        event: &'static str,
+        content: ContentHash,
+        bytes: u64,
+        reason: &'a str,
+    }
+    event(&Wrong { event: "store_wrong", content, bytes, reason })
+}
+
+/// All of the store was checked.
+pub(crate) fn store_verified(files: u64, bytes: u64, wrong: u64) -> String {
+    #[derive(Serialize)]
+    struct Verified {
+        event: &'static str,
+        files: u64,
+        bytes: u64,
+        wrong: u64,
+    }
+    event(&Verified { event: "store_verified", files, bytes, wrong })
+}
+
 /// What a scan found.
 pub(crate) fn scan(root: &str, scan: &Scan) -> String {
     #[derive(Serialize)]
@@ -126,17 +150,18 @@ mod tests {
             server::Event::SessionBegan {
                 sync_id: sync_id.clone(),
                 source: None,
-                target: name.clone(),
+                target: Some(name.clone()),
                 files: 0,
                 bytes: 0,
             },
             server::Event::SessionEnded {
                 sync_id,
                 source: None,
-                target: name.clone(),
+                target: Some(name.clone()),
                 installed: 0,
                 failed: 0,
             },
+            server::Event::StoreFault { content: ContentHash::of(b""), reason: String::new() },
             server::Event::SourceFault {
                 name: name.clone(),
                 path: String::new(),

@@ -47,19 +47,18 @@ pub(crate) fn server(event: &Event, gather: &mut Gather) -> Option<String> {
         }
         Event::SessionBegan { source, target, files, bytes, .. } => {
             let what = units::files(*files as u64, *bytes);
-            match source {
-                Some(source) => format!("{} -> {}: {what}", name(source), name(target)),
-                None => format!("{} copies on its own PC: {what}", name(target)),
-            }
+            format!("{}: {what}", way(source.as_deref(), target.as_deref()))
         }
         Event::SessionEnded { source, target, installed, failed, .. } => {
-            let from = source.as_ref().map_or_else(|| "own PC".to_owned(), |source| name(source));
             let done = units::count(*installed as u64, "file");
             let not = match failed {
                 0 => String::new(),
                 _ => format!(", {failed} not"),
             };
-            format!("{from} -> {}: {done} arrived{not}", name(target))
+            format!("{}: {done} arrived{not}", way(source.as_deref(), target.as_deref()))
+        }
+        Event::StoreFault { content, reason } => {
+            format!("the store has not got {}: {}", content.short(), escape(reason))
         }
         Event::SourceFault { name: who, path, fault } => {
             format!("{} did not send {} as it should: {fault}", name(who), escape(path))
@@ -138,6 +137,17 @@ pub(crate) fn plan(plan: &Plan) -> String {
         )
     };
     text
+}
+
+/// Which way the files of a session go: from a client, or to one.
+fn way(source: Option<&str>, target: Option<&str>) -> String {
+    match (source, target) {
+        (Some(source), None) => format!("from {}", name(source)),
+        (None, Some(target)) => format!("to {}", name(target)),
+        (source, target) => {
+            format!("{} -> {}", name(source.unwrap_or_default()), name(target.unwrap_or_default()))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -34,11 +34,11 @@ fn both_contents_end_everywhere_and_the_loser_keeps_his_bytes() {
     assert_eq!(copied["copied"], true, "the loser's own bytes were downloaded");
     assert!(first.folder.backups().is_empty() && third.folder.backups().is_empty());
 
-    // At rest: another livery brings one session to each of the others, and nothing else moves.
+    // At rest: another livery is uploaded once and goes to each of the others, and nothing else moves.
     let sessions = league.server.events("session_began").len();
     first.folder.write("Late/decals.png", b"late");
     league.wait_in_step(3, 3);
-    assert_eq!(league.server.events("session_began").len(), sessions + 2);
+    assert_eq!(league.server.events("session_began").len(), sessions + 3);
 
     // An edited conflict copy is a rival of it, and is not renamed twice.
     second.folder.write(&rival, b"edited");

@@ -159,10 +159,10 @@ fn a_full_disk_loses_nothing_and_recovers() {
     command.args(["client", "--json", "--name", "small", "--port", &league.port.to_string()]);
     command.arg("--liveries").arg(&small.root);
     let mut driver = Process::start("small", &mut command);
-    let failed = driver.wait_for_event("receive_failed");
-    driver.wait_for("the small file", |event| {
-        event["event"] == "installed" && event["path"] == "Small/decals.png"
+    driver.wait_for("that the large file is still missing", |event| {
+        event["event"] == "standing" && event["missing"] == 1
     });
+    let failed = driver.events("receive_failed").remove(0);
     let seen = (small.names(), small.read("Own/decals.png"), small.has_no_leftovers());
     let grown = Command::new("mount").args(["-o", "remount,size=20m"]).arg(&small.root).status();
     driver.wait_for("the large file", |event| {

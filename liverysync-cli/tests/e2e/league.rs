@@ -54,9 +54,14 @@ impl League {
 
     /// Starts a client of ours on the folder of that name.
     pub(crate) fn driver(&self, name: &str, options: &[&str]) -> Driver {
+        self.driver_at(self.port, name, options)
+    }
+
+    /// The same, with another way to the server.
+    pub(crate) fn driver_at(&self, port: u64, name: &str, options: &[&str]) -> Driver {
         let folder = self.folder(name);
         let mut command = liverysync();
-        command.args(["client", "--json", "--port", &self.port.to_string(), "--name", name]);
+        command.args(["client", "--json", "--port", &port.to_string(), "--name", name]);
         command.arg("--liveries").arg(&folder.root).args(options);
         Driver { process: Process::start(name, &mut command), folder }
     }
@@ -152,6 +157,13 @@ impl Folder {
         fs::read_dir(self.root.join(".tmp")).is_ok_and(|mut left| left.next().is_none())
             || !self.root.join(".tmp").exists()
     }
+}
+
+/// How many files there are below a folder.
+pub(crate) fn files_below(folder: &Path) -> usize {
+    let mut tree = Tree::new();
+    walk(folder, folder, &mut tree);
+    tree.len()
 }
 
 fn walk(root: &Path, folder: &Path, tree: &mut Tree) {

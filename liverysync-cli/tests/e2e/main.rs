@@ -4,8 +4,10 @@
 
 mod conflicts;
 mod faults;
+mod forwarder;
 mod league;
 mod leagues;
 mod one_pass;
 mod process;
 mod protocol_1;
+mod store;

@@ -108,10 +108,15 @@ impl Process {
     /// Ends it as a user would.
     #[cfg(unix)]
     pub(crate) fn interrupt(&mut self) -> ExitStatus {
-        let pid = self.pid().to_string();
-        let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
-        assert!(sent.success());
+        self.signal("INT");
         self.wait()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let (signal, pid) = (format!("-{name}"), self.pid().to_string());
+        let sent = Command::new("kill").args([&signal, &pid]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// The most memory that it has held so far, in MB.

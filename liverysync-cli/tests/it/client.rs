@@ -91,7 +91,7 @@ fn once_ends_in_step_and_says_so() {
     .code(0)
     .stderr("")
     .stdout_has(&format!("connected to 127.0.0.1:{port}\n"))
-    .stdout_has("receiving 1 file, 5 bytes from Aoi\n")
+    .stdout_has("receiving 1 file, 5 bytes from the league\n")
     .stdout_has("installed: T/decals.png (5 bytes)\n")
     .stdout_has("in step: this PC holds 1 file, 5 bytes (received 1 file, 5 bytes; sent 0 files");
     assert_eq!(files(&test.path("B")), files(&test.path("A")));

@@ -41,6 +41,36 @@ fn a_flag_takes_back_what_the_file_says() {
 }
 
 #[test]
+fn speeds_change_with_the_file_while_the_program_runs() {
+    let mut test = Test::new();
+    let file = |text: &str| drop(test.file("league.toml", text));
+    file("[server]\nlimit-up = '500 KB/s'\n[client]\nport = 1\nlimit-down = '1 MB/s'\n");
+    let (mut server, _) = test.server(&["--config", "league.toml"]);
+    let client = ["client", "--liveries", ".", "--config", "league.toml", "--limit-up", "none"];
+    let mut client = test.start(&client);
+    client.note("not connected: ");
+
+    file(
+        "[server]\nlimit-up = '10 Mbit/s'\nlimit-down = 60000\n[client]\nport = 1\nlimit-up = '2MB'\n",
+    );
+    server.note("league.toml has changed: files now go out at most at 1.2 MB/s and come in at most at 60.0 kB/s");
+    // A flag beats the file, now as at the start.
+    client.note(
+        "league.toml has changed: files now go out without a limit and come in without a limit",
+    );
+
+    file("[server]\nlimit-up = 'fast'\n");
+    server.note("[server] limit-up: invalid value 'fast'");
+    client.note("what held before goes on");
+    file("[server]\nlimit-up = '10 Mbit/s'\nlimit-down = 60000\nport = 7\n");
+    server.note("the other options count from the next start");
+    std::fs::remove_file(test.path("league.toml")).unwrap();
+    server.note("cannot be read");
+    test.env("LIVERYSYNC_LIMIT_UP", "0");
+    test.run(&["server"]).code(2).stderr_has("LIVERYSYNC_LIMIT_UP").stderr_has("give none");
+}
+
+#[test]
 fn every_kind_of_value_can_stand_in_the_file() {
     let test = Test::new();
     test.file(

@@ -80,3 +80,55 @@ fn an_allow_list_may_be_absent_but_not_unreadable() {
         .code(1)
         .stderr_has("cannot read the allow list");
 }
+
+#[test]
+fn a_store_is_verified_from_the_command_line() {
+    let test = Test::new();
+    let verify = |args: &[&str]| test.run(&[&["server", "--verify-store"], args].concat());
+    verify(&[]).code(2).stdout("").stderr_has("hint: add --data DIR");
+    verify(&["--data", "nowhere"]).code(1).stderr_has("there is no store in nowhere");
+    assert!(!test.path("nowhere").exists());
+
+    let (server, _) = test.server(&["--data", "data"]);
+    verify(&["--data", "data"]).code(1).stderr_has("another liverysync server already uses data");
+    drop(server);
+    let put = |bytes: &[u8], as_if: &[u8]| {
+        let name = liverysync_core::hash::ContentHash::of(as_if).to_string();
+        test.file(&format!("data/blobs/{}/{name}", &name[..2]), bytes)
+    };
+    put(b"as it should be", b"as it should be");
+    verify(&["--data", "data"])
+        .code(0)
+        .stdout("checked 1 file, 15 bytes: all are right\n")
+        .stderr("");
+    let damaged = put(b"damaged", b"whole");
+    verify(&["--data", "data"])
+        .code(1)
+        .stdout_has("its bytes have changed\n")
+        .stdout_has("checked 2 files, 22 bytes: 1 wrong and removed\n")
+        .stderr_has("1 file damaged in data");
+    assert!(!damaged.exists());
+    verify(&["--data", "data", "--json"])
+        .code(0)
+        .stdout("{\"event\":\"store_verified\",\"files\":1,\"bytes\":15,\"wrong\":0}\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_killed_server_left_is_swept_by_the_next_one() {
+    let mut test = Test::new();
+    let temporary = test.folder("tmp");
+    test.env("TMPDIR", temporary.to_str().unwrap());
+    let stores = || std::fs::read_dir(&temporary).unwrap().count();
+    let (server, _) = test.server(&[]);
+    server.kill();
+    assert_eq!(stores(), 1);
+    let (second, _) = test.server(&[]);
+    let (third, _) = test.server(&[]);
+    assert_eq!(stores(), 2, "only what nobody holds goes");
+    for server in [second, third] {
+        server.signal("INT");
+        server.finish().code(0);
+    }
+    assert_eq!(stores(), 0);
+}

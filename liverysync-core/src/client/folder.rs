@@ -10,25 +10,29 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
     time::Duration,
 };
 
-use super::{ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, Now};
+use super::{
+    ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, Now, holdings::Holdings,
+    memory::Memory,
+};
 use crate::{
-    hash::Content,
-    manifest::{Entry, Manifest},
+    hash::{Content, ContentHash},
+    manifest::Manifest,
     path::{PathKey, RelPath, fold},
     pathmap::{Located, PathMap},
-    select::{Chosen, Kind, Listed, Reason, Selection, Skipped, Stamp, caches_of, select},
+    select::{Chosen, Kind, Listed, Reason, Selection, Skipped, Stamp, caches_of, select_knowing},
     time::Time,
 };
 
 /// How long after a change in the folder it is walked: changes come in bursts.
-const CHANGE_PAUSE: Duration = Duration::from_millis(100);
+const CHANGE_PAUSE: Duration = Duration::from_millis(50);
 
 /// After a walk that changes have asked for, the next such walk waits so many times as long as that one
 /// took. So a sync that installs thousands of files does not walk past them all the time.
-const REST_FACTOR: u32 = 4;
+const REST_FACTOR: u32 = 12;
 
 /// Longest such wait: a folder on a slow network drive is looked at all the same.
 const REST_MAX: Duration = Duration::from_secs(5);
@@ -49,6 +53,49 @@ impl Located for Known {
     }
 }
 
+/// What a walk found, published or not. Most walks find what the one before found, so it is put in
+/// order only when something is asked of it.
+#[derive(Debug)]
+struct Listing {
+    items: Vec<Listed>,
+    by_key: OnceLock<BTreeMap<String, usize>>,
+}
+
+impl Listing {
+    const fn new(items: Vec<Listed>) -> Self {
+        Self { items, by_key: OnceLock::new() }
+    }
+
+    /// Where each item is, by the key of its path. Of two with one key the first counts.
+    fn by_key(&self) -> &BTreeMap<String, usize> {
+        self.by_key.get_or_init(|| {
+            let numbered = self.items.iter().enumerate().rev();
+            numbered.map(|(number, item)| (fold(&item.path), number)).collect()
+        })
+    }
+
+    fn get(&self, key: &str) -> Option<&Listed> {
+        self.items.get(*self.by_key().get(key)?)
+    }
+
+    /// All items with their keys, from this key on.
+    fn from(&self, key: String) -> impl Iterator<Item = (&str, &Listed)> {
+        let range = self.by_key().range(key..);
+        range.filter_map(|(key, number)| Some((key.as_str(), self.items.get(*number)?)))
+    }
+
+    fn insert(&mut self, key: &PathKey, item: Listed) {
+        let number = *self.by_key().get(key.as_str()).unwrap_or(&self.items.len());
+        match self.items.get_mut(number) {
+            Some(there) => *there = item,
+            None => self.items.push(item),
+        }
+        if let Some(by_key) = self.by_key.get_mut() {
+            by_key.insert(key.as_str().to_owned(), number);
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Phase {
     Idle,
@@ -58,9 +105,9 @@ enum Phase {
 
 #[derive(Debug)]
 pub(super) struct Folder {
-    known: PathMap<Known>,
-    /// Everything that the last walk found, by the key of its path, published or not.
-    listed: Option<BTreeMap<String, Listed>>,
+    known: Holdings,
+    /// Everything that the last walk found.
+    listed: Option<Listing>,
     /// Files that will be published once they have kept still and are read.
     unread: BTreeSet<PathKey>,
     /// What was installed since the last walk began: its news of these files is old.
@@ -91,7 +138,7 @@ pub(super) struct Effects {
 impl Folder {
     pub(super) fn new(now: Time) -> Self {
         Self {
-            known: PathMap::default(),
+            known: Holdings::default(),
             listed: None,
             unread: BTreeSet::new(),
             installed: BTreeSet::new(),
@@ -107,12 +154,13 @@ impl Folder {
     }
 
     /// Takes what an earlier run knew. Nothing of it is published before a walk has found it unchanged.
-    pub(super) fn recall(&mut self, known: PathMap<Known>) {
-        self.known = known;
+    pub(super) fn recall(&mut self, memory: Memory) {
+        self.known = memory.files;
+        self.news = !memory.up_to_date;
     }
 
     /// What is known, if that is news since the last time.
-    pub(super) fn take_news(&mut self) -> Option<&PathMap<Known>> {
+    pub(super) fn take_news(&mut self) -> Option<&Holdings> {
         std::mem::take(&mut self.news).then_some(&self.known)
     }
 
@@ -178,14 +226,33 @@ impl Folder {
         };
         let took = now.time.since(self.walk_began);
         self.rest_until = now.time + (took * REST_FACTOR).min(REST_MAX);
-        let mut selection = select(&listed, &config.rules);
+        let mut selection = select_knowing(&listed, self.known(), &config.rules);
         self.keep_published(&mut selection, &listed);
-        let listed: BTreeMap<_, _> =
-            listed.into_iter().rev().map(|item| (fold(&item.path), item)).collect();
         self.unsettled = false;
         self.unread.clear();
+        let reading = self.find_unread(&selection.publish, now, config);
+        self.listed = Some(Listing::new(listed));
+        let (chosen, skipped) = (selection.publish, selection.skipped);
+        if reading.is_empty() {
+            return self.finish(now, chosen, &BTreeMap::new(), skipped, config);
+        }
+        let request = Some(DiskRequest::Hash(reading.clone()));
+        self.phase = Phase::Hashing { chosen, reading, skipped };
+        Effects { request, ..Effects::default() }
+    }
+
+    /// What of the chosen files is to be read now; the rest is known, or has not kept still.
+    fn find_unread(
+        &mut self,
+        chosen: &PathMap<Chosen>,
+        now: Now,
+        config: &ClientConfig,
+    ) -> Vec<(RelPath, Stamp)> {
         let mut reading = Vec::new();
-        for file in &selection.publish {
+        if self.is_as_known(chosen) {
+            return reading;
+        }
+        for file in chosen {
             if self.is_known(file) || self.installed.contains(file.path.key()) {
                 continue;
             }
@@ -196,19 +263,25 @@ impl Folder {
                 self.unsettled = true;
             }
         }
-        self.listed = Some(listed);
-        let (chosen, skipped) = (selection.publish, selection.skipped);
-        if reading.is_empty() {
-            return self.finish(now, chosen, &BTreeMap::new(), skipped, config);
-        }
-        let request = Some(DiskRequest::Hash(reading.clone()));
-        self.phase = Phase::Hashing { chosen, reading, skipped };
-        Effects { request, ..Effects::default() }
+        reading
+    }
+
+    /// Whether the walk found all that is known, unchanged, and nothing else. Most walks do.
+    fn is_as_known(&self, chosen: &PathMap<Chosen>) -> bool {
+        // Both are in the order of their keys.
+        let mut pairs = chosen.iter().zip(self.known());
+        chosen.len() == self.known().len()
+            && pairs.all(|(file, known)| {
+                (&file.path, file.stamp, file.mark) == (&known.path, known.stamp, known.mark)
+            })
     }
 
     /// What the union brought, or what travelled already, does not become a placeholder because the
     /// rest of its livery is not here: it would be unpublished and brought again for ever.
     fn keep_published(&self, selection: &mut Selection, listed: &[Listed]) {
+        if selection.skipped.iter().all(|item| item.reason != Reason::Placeholder) {
+            return;
+        }
         let stamps: BTreeMap<&str, Stamp> = listed
             .iter()
             .filter_map(|item| match item.kind {
@@ -218,7 +291,7 @@ impl Folder {
             .collect();
         let skipped = std::mem::take(&mut selection.skipped);
         for item in skipped {
-            let known = self.known.get(fold(&item.path).as_str()).filter(|known| {
+            let known = self.known().get(fold(&item.path).as_str()).filter(|known| {
                 item.reason == Reason::Placeholder
                     && known.path.as_str() == item.path
                     && stamps.get(item.path.as_str()) == Some(&known.stamp)
@@ -235,7 +308,7 @@ impl Folder {
     }
 
     fn is_known(&self, file: &Chosen) -> bool {
-        let known = self.known.get(file.path.key());
+        let known = self.get(file.path.key());
         known.is_some_and(|known| {
             let same_mark = known.mark == file.mark || known.mark == 0;
             known.path == file.path && known.stamp == file.stamp && same_mark
@@ -294,15 +367,43 @@ impl Folder {
         skipped: Vec<Skipped>,
         config: &ClientConfig,
     ) -> Effects {
-        let before = self.manifest();
+        let mut published_another = false;
+        if !contents.is_empty() || !self.is_as_known(&chosen) {
+            let known = self.brought_up_to_date(&chosen, contents);
+            self.unread.retain(|key| !contents.contains_key(key));
+            published_another = !publish_the_same(&known, self.known());
+            self.news |= known != *self.known();
+            if published_another {
+                self.known = Holdings::new(known);
+            } else {
+                self.known.replace_with_the_same(known);
+            }
+        }
+        self.phase = Phase::Idle;
+        let first_time = !std::mem::replace(&mut self.walked_once, true);
+        self.walk_by(now.time + if self.unsettled { config.settle } else { config.rescan });
+
+        let mut events = self.tell_skipped(skipped);
+        if first_time || published_another {
+            events.push(Event::Scanned { files: self.known().len(), bytes: self.total_bytes() });
+        }
+        Effects { request: None, events, finished: true }
+    }
+
+    /// What is known after a walk that chose these files, and after reading what was new of them.
+    fn brought_up_to_date(
+        &self,
+        chosen: &PathMap<Chosen>,
+        contents: &BTreeMap<PathKey, Content>,
+    ) -> PathMap<Known> {
         let mut known = PathMap::default();
         // What was installed meanwhile is newer than this walk.
-        for file in self.known.iter().filter(|file| self.installed.contains(file.path.key())) {
+        for file in self.known().iter().filter(|file| self.installed.contains(file.path.key())) {
             let _fits = known.insert(file.clone());
         }
-        for file in &chosen {
+        for file in chosen {
             let key = file.path.key();
-            let old = self.known.get(key);
+            let old = self.get(key);
             let content = contents.get(key).copied();
             let entry = match (content, old) {
                 (Some(content), _) => {
@@ -318,18 +419,7 @@ impl Folder {
             // What collides with an installed file is met by the next walk.
             let _fits = known.insert(entry);
         }
-        self.unread.retain(|key| !contents.contains_key(key));
-        self.news |= known != self.known;
-        self.known = known;
-        self.phase = Phase::Idle;
-        let first_time = !std::mem::replace(&mut self.walked_once, true);
-        self.walk_by(now.time + if self.unsettled { config.settle } else { config.rescan });
-
-        let mut events = self.tell_skipped(skipped);
-        if first_time || self.manifest() != before {
-            events.push(Event::Scanned { files: self.known.len(), bytes: self.total_bytes() });
-        }
-        Effects { request: None, events, finished: true }
+        known
     }
 
     fn tell_skipped(&mut self, skipped: Vec<Skipped>) -> Vec<Event> {
@@ -345,31 +435,32 @@ impl Folder {
         events
     }
 
-    fn total_bytes(&self) -> u64 {
-        self.known.iter().map(|file| file.content.size).sum()
+    pub(super) fn total_bytes(&self) -> u64 {
+        self.known().iter().map(|file| file.content.size).sum()
     }
 
     /// What this PC publishes.
-    pub(super) fn manifest(&self) -> Manifest {
-        Manifest::of(&self.known, |file| Entry {
-            path: file.path.clone(),
-            content: file.content,
-            mtime: Some(file.stamp.mtime),
-        })
+    pub(super) fn manifest(&self) -> &Manifest {
+        self.known.manifest()
+    }
+
+    /// The hash of the manifest.
+    pub(super) fn hash(&self) -> ContentHash {
+        self.known.hash()
     }
 
     pub(super) fn get(&self, key: &PathKey) -> Option<&Known> {
-        self.known.get(key)
+        self.known().get(key)
     }
 
-    pub(super) fn known(&self) -> &PathMap<Known> {
-        &self.known
+    pub(super) const fn known(&self) -> &PathMap<Known> {
+        self.known.files()
     }
 
     /// What lies at a path and may be replaced; `None` if nothing does as far as is known, or if
     /// what does has not been read yet.
     pub(super) fn stamp_at(&self, path: &RelPath) -> Option<Stamp> {
-        if let Some(known) = self.known.get(path.key()) {
+        if let Some(known) = self.get(path.key()) {
             return Some(known.stamp);
         }
         if self.unread.contains(path.key()) {
@@ -388,8 +479,8 @@ impl Folder {
 
     /// Whether a file lies at this key, published or not.
     pub(super) fn holds(&self, key: &PathKey) -> bool {
-        self.known.contains(key)
-            || self.listed.as_ref().is_some_and(|listed| listed.contains_key(key.as_str()))
+        self.known().contains(key)
+            || self.listed.as_ref().is_some_and(|listed| listed.get(key.as_str()).is_some())
     }
 
     /// What the game made of a livery before `arriving` came: caches beside new pictures, and the
@@ -398,16 +489,18 @@ impl Folder {
         let Some(listed) = &self.listed else { return Vec::new() };
         let coming: BTreeSet<&str> = arriving.iter().map(|path| path.key().as_str()).collect();
         let caches = arriving.iter().flat_map(caches_of);
-        let caches = caches.filter_map(|key| listed.get_key_value(key.as_str()));
+        let caches: Vec<_> = caches.collect();
+        let caches = caches.iter().map(PathKey::as_str);
+        let caches = caches.filter_map(|key| Some((key, listed.get(key)?)));
         let liveries: BTreeSet<&str> = arriving.iter().map(|path| path.key().livery()).collect();
         let in_liveries = liveries.into_iter().flat_map(|livery| {
             let from = format!("{livery}/");
-            listed.range(from.clone()..).take_while(move |(key, _)| key.starts_with(&from))
+            listed.from(from.clone()).take_while(move |(key, _)| key.starts_with(&from))
         });
         let known = Reason::Placeholder.to_string();
         let placeholders = in_liveries
             .filter(|(_, item)| self.skipped.contains(&(item.path.clone(), known.clone())));
-        let stale = caches.chain(placeholders).filter(|(key, _)| !coming.contains(key.as_str()));
+        let stale = caches.chain(placeholders).filter(|(key, _)| !coming.contains(key));
         stale.map(|(_, item)| item.path.clone()).collect()
     }
 
@@ -417,13 +510,20 @@ impl Folder {
         self.installed.insert(path.key().clone());
         if let Some(listed) = &mut self.listed {
             let item = Listed { path: path.as_str().to_owned(), kind: Kind::File(stamp), mark: 0 };
-            listed.insert(path.key().as_str().to_owned(), item);
+            listed.insert(path.key(), item);
         }
-        self.known.remove(path.key());
+        let known = self.known.change();
+        known.remove(path.key());
         // It lies on the disk, so it can lie beside what else does; a walk says what is true.
-        let _fits = self.known.insert(Known { path, stamp, mark: 0, content });
+        let _fits = known.insert(Known { path, stamp, mark: 0, content });
         self.news = true;
     }
+}
+
+/// Whether both make the same manifest.
+fn publish_the_same(a: &PathMap<Known>, b: &PathMap<Known>) -> bool {
+    let said = |file: &Known| (file.content, file.stamp.mtime);
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.path == b.path && said(a) == said(b))
 }
 
 #[cfg(test)]
@@ -485,7 +585,7 @@ mod tests {
         rig.folder.handle_listed(rig.now, Ok(Vec::new()), &rig.config);
         rig.folder.handle_changed(rig.now.time);
         let rest = rig.folder.wake().map(|at| at.since(rig.now.time));
-        assert_eq!(rest, Some(Duration::from_millis(800)));
+        assert_eq!(rest, Some(Duration::from_millis(200) * REST_FACTOR));
         // Who waits for it does not wait for that.
         rig.folder.walk_by(rig.now.time);
         assert_eq!(rig.folder.wake(), Some(rig.now.time));

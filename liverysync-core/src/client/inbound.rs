@@ -2,9 +2,13 @@
 //!
 //! ```text
 //! Waiting --> Receiving --> Sealing --> Staged --> Installing --> Installed
-//!    |             |            |                       |
+//!    |             |            |         ^             |
+//!    |     Arriving ------------|---------+             |
 //!    +-------------+------------+-----------------------+------> Failed
 //! ```
+//!
+//! From a server of ours a file is arriving: its bytes do not pass here. Waiting, receiving and sealing are
+//! for one of protocol 1.
 //!
 //! The files of one livery are installed together, once each of them is staged or has failed.
 
@@ -14,17 +18,27 @@ use crate::{
     path::RelPath,
     time::{Time, UnixTime},
     transfer::Receiver,
+    wire::v2::TransferId,
 };
 
 #[derive(Debug)]
 pub(super) enum State {
     Waiting,
     Receiving(StageId, Box<Receiver>),
+    Arriving(StageId, Arriving),
     Sealing(StageId),
     Staged(StageId),
     Installing(StageId),
     Installed,
     Failed,
+}
+
+/// How far a file is that comes from a server of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arriving {
+    pub(super) transfer: TransferId,
+    /// Bytes that people have been told of.
+    pub(super) told: u64,
 }
 
 #[derive(Debug)]
@@ -48,9 +62,10 @@ impl InFile {
     /// The staged file on the disk, if there is one.
     pub(super) const fn stage(&self) -> Option<StageId> {
         match &self.state {
-            State::Receiving(stage, _) | State::Sealing(stage) | State::Staged(stage) => {
-                Some(*stage)
-            }
+            State::Receiving(stage, _)
+            | State::Arriving(stage, _)
+            | State::Sealing(stage)
+            | State::Staged(stage) => Some(*stage),
             _ => None,
         }
     }
@@ -81,6 +96,7 @@ impl Inbound {
     pub(super) fn by_stage(&self, stage: StageId) -> Option<usize> {
         self.files.iter().position(|file| match &file.state {
             State::Receiving(id, _)
+            | State::Arriving(id, _)
             | State::Sealing(id)
             | State::Staged(id)
             | State::Installing(id) => *id == stage,

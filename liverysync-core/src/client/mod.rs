@@ -14,6 +14,7 @@
 mod errand;
 mod event;
 mod folder;
+mod holdings;
 mod inbound;
 mod machine;
 mod memory;
@@ -35,7 +36,10 @@ use crate::{
     select::{Listed, Rules, Stamp},
     time::{Time, UnixTime, Wake},
     transfer::Piece,
-    wire::v1::{Message, SyncId},
+    wire::{
+        v1::{Message, SyncId},
+        v2::TransferId,
+    },
 };
 
 /// How a client behaves.
@@ -134,8 +138,13 @@ pub enum Input {
     LinkDown(String),
     /// The server sent a message.
     Received(Message),
-    /// The link has taken a chunk of this session.
+    /// The link has taken a chunk of this session, which goes to a server of protocol 1.
     ChunkSent(SyncId),
+    /// How far a file is that [`Output::Send`] asked for.
+    Sending(TransferId, Progress),
+    /// So many bytes more have come of a file that [`DiskRequest::Receive`] waits for. It need not be said
+    /// of each piece, nor of the end of a file.
+    Arrived(TransferId, u64),
     /// A disk request has been carried out.
     Disk(OpId, DiskOutcome),
     /// Something below the root has changed.
@@ -147,6 +156,17 @@ pub enum Input {
     Timeout,
 }
 
+/// How far one file is on its way to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many bytes more have left.
+    Passed(u64),
+    /// All of it has left.
+    Sent,
+    /// It could not be read to its end; nothing more of it will leave.
+    Failed(DiskFault),
+}
+
 /// Something to do.
 #[derive(Debug)]
 pub enum Output {
@@ -156,12 +176,29 @@ pub enum Output {
     Disconnect(String),
     /// Send a message to the server.
     Transmit(Message),
+    /// Send a file to the server. Its bytes do not pass through the machine.
+    Send(SendFile),
+    /// Stop sending a file.
+    StopSending(TransferId),
     /// Carry out a disk request.
     Disk(OpId, DiskRequest),
     /// Tell people.
     Event(Event),
     /// Nothing more to do until then.
     Timeout(Option<Wake>),
+}
+
+/// A file to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendFile {
+    /// The number under which its bytes go.
+    pub transfer: TransferId,
+    /// The file.
+    pub path: RelPath,
+    /// What tells that it has not changed; looked at before each piece.
+    pub stamp: Stamp,
+    /// Bytes that the server has already.
+    pub from: u64,
 }
 
 /// The number of a disk request.
@@ -196,6 +233,18 @@ pub enum DiskRequest {
     },
     /// Begin a staged file of this many bytes, under a name that is not there yet.
     Create(StageId, u64),
+    /// Take in a file that comes under a number of the link: stage its bytes, check them, flush. What was
+    /// [parked](DiskRequest::Park) under this stage goes on after its first bytes.
+    Receive {
+        /// Where to.
+        stage: StageId,
+        /// What it must hold.
+        content: Content,
+        /// The number under which its bytes come; they do not pass through the machine.
+        transfer: TransferId,
+    },
+    /// Stop taking in a file, and keep what has come of it. It goes on with the same content only.
+    Park(StageId),
     /// Write bytes into a staged file.
     Write(StageId, u64, Bytes),
     /// Flush a staged file, so that a crash cannot take it back.
@@ -241,6 +290,12 @@ pub enum DiskOutcome {
     /// Of [`DiskRequest::Sweep`], [`DiskRequest::Remember`], [`DiskRequest::Create`],
     /// [`DiskRequest::Write`], [`DiskRequest::Seal`] and [`DiskRequest::Discard`].
     Done(Result<(), DiskFault>),
+    /// Of [`DiskRequest::Receive`], once all of the file is there, right and flushed, or something is
+    /// wrong: nothing of it is kept then. A file that is discarded before has none.
+    Received(Result<(), DiskFault>),
+    /// Of [`DiskRequest::Park`]: number of bytes that are kept. The request to receive has no outcome
+    /// then. 0 as well for a file that was whole or had failed already: its outcome came before.
+    Parked(u64),
     /// Of [`DiskRequest::Recall`]; empty if there is nothing.
     Recalled(Bytes),
     /// Of [`DiskRequest::List`].
@@ -288,6 +343,8 @@ pub enum DiskFaultKind {
     InUse,
     /// The file is not there.
     Missing,
+    /// What came is not what was to come.
+    Corrupt,
     /// Anything else.
     Other,
 }

@@ -1,12 +1,13 @@
-//! A session in which this PC is the source: files leave one after the other, as they were asked for.
+//! A session in which this PC is the source: files leave as they were asked for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     hash::Content,
     path::RelPath,
     select::Stamp,
     transfer::{Piece, Sender},
+    wire::v2::TransferId,
 };
 
 /// A file to send.
@@ -19,6 +20,13 @@ pub(super) struct OutFile {
     pub(super) content: Content,
 }
 
+/// A session with a server of ours: what has not left yet. The link sends it by itself.
+#[derive(Debug, Default)]
+pub(super) struct Upload {
+    pub(super) files: BTreeMap<TransferId, OutFile>,
+}
+
+/// A session with a server of protocol 1, in which files leave one after the other.
 #[derive(Debug)]
 pub(super) struct Outbound {
     queue: VecDeque<OutFile>,

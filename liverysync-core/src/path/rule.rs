@@ -148,7 +148,9 @@ fn check_spelling(component: &str) -> Result<(), PathFault> {
     if component.ends_with(' ') {
         return Err(PathFault::TrailingSpace);
     }
-    if component.chars().all(|c| iter::once(c).nfkc().all(|c| c == '.')) {
+    // Of ASCII only the dot itself is one, and it has been refused at the end.
+    let may_look_like_dots = !component.is_ascii();
+    if may_look_like_dots && component.chars().all(|c| iter::once(c).nfkc().all(|c| c == '.')) {
         return Err(PathFault::DotLookalike);
     }
     Ok(())

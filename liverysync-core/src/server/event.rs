@@ -76,10 +76,10 @@ pub enum Event {
     SessionBegan {
         /// The session.
         sync_id: SyncId,
-        /// The client that uploads; `None` where the target only copies on its own PC.
+        /// The client that uploads; `None` where files come from the store, or from the target's own PC.
         source: Option<String>,
-        /// The client that gets the files.
-        target: String,
+        /// The client that gets the files; `None` where they go into the store.
+        target: Option<String>,
         /// Number of files.
         files: usize,
         /// Sum of their sizes.
@@ -92,7 +92,7 @@ pub enum Event {
         /// The client that uploaded.
         source: Option<String>,
         /// The client that got the files.
-        target: String,
+        target: Option<String>,
         /// Number of files that arrived.
         installed: usize,
         /// Number of files that did not.
@@ -115,6 +115,13 @@ pub enum Event {
         name: String,
         /// Number of files that it still owed.
         files: usize,
+    },
+    /// The store could not keep a content, or has lost it. It is fetched anew from those who have it.
+    StoreFault {
+        /// Its digest.
+        content: ContentHash,
+        /// Why.
+        reason: String,
     },
     /// A target did not take a file.
     TargetFault {

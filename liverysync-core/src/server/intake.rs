@@ -1,8 +1,8 @@
 //! What a client's manifest may bring into the union.
 
 use crate::{
-    hash::{Content, ContentHash},
-    manifest::{Entry, Manifest, hash_listed},
+    hash::Content,
+    manifest::{Entry, Manifest},
     path::RelPath,
     select::{Kind, Listed, Reason, Rules, Skipped, Stamp, select},
     wire::v1::FileInfo,
@@ -13,9 +13,6 @@ use crate::{
 pub(super) struct Intake {
     pub(super) manifest: Manifest,
     pub(super) skipped: Vec<Skipped>,
-    /// The hash of all that the client listed, where some of it was left out. By it the client knows which
-    /// of its manifests an answer is about.
-    pub(super) listed_hash: Option<ContentHash>,
     /// Whether any entry had a modification time: the programs of the field differ in that.
     pub(super) dated: bool,
 }
@@ -61,10 +58,6 @@ pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> 
         if let Err(reason) = taken {
             intake.skipped.push(Skipped { path: file.rel_path.clone(), reason });
         }
-    }
-    if !intake.skipped.is_empty() {
-        let listed = files.iter().map(|file| (&*file.rel_path, file.size, &*file.sha256));
-        intake.listed_hash = Some(hash_listed(listed));
     }
     intake
 }

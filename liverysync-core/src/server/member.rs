@@ -1,7 +1,7 @@
 //! One client of the server, for as long as it is connected.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     time::Duration,
 };
@@ -18,7 +18,10 @@ use crate::{
     server::Withheld,
     time::Time,
     union::{Union, UnionEntry},
-    wire::v1::{Standing, SyncId},
+    wire::{
+        v1::{Standing, SyncId},
+        v2::TransferId,
+    },
 };
 
 /// How much newer its own file must be for a client 1.0.4 to keep it.
@@ -66,6 +69,15 @@ struct Failures {
     retry_at: Time,
 }
 
+/// Something to offer to a target.
+#[derive(Clone, Debug)]
+pub(super) enum Job {
+    /// Files whose contents are in the store or on their way there.
+    Deliver(Vec<PathKey>),
+    /// Files that it can copy from its own PC.
+    Copy(Vec<PathKey>),
+}
+
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) client_id: String,
@@ -75,15 +87,25 @@ pub(super) struct Member {
     pub(super) accepted_at: Time,
     pub(super) heard_at: Time,
     pub(super) greeted: bool,
-    /// As it was merged into the union; `None` until its first manifest was.
+    /// What it holds, as it last said; `None` until it did.
     pub(super) manifest: Option<Manifest>,
-    pub(super) manifest_hash: Option<ContentHash>,
-    /// The hash of all that it listed, which may be more than what was taken in.
-    pub(super) listed_hash: Option<ContentHash>,
+    /// Whether a step of the union has taken its first manifest in.
+    pub(super) merged: bool,
     pub(super) manifest_at: Time,
+    /// How often it has told of its files, as it counts.
+    pub(super) revision: u64,
     /// When it was asked for its manifest, until it answers.
     pub(super) asked_at: Option<Time>,
-    pub(super) sessions: BTreeSet<SyncId>,
+    pub(super) uploads: BTreeSet<SyncId>,
+    pub(super) deliveries: BTreeSet<SyncId>,
+    /// The number of the last file on its way over its link.
+    last_transfer: u32,
+    /// When bytes last went to it.
+    pub(super) passed_at: Time,
+    /// What to offer it next; `None` if that has to be thought over.
+    pub(super) jobs: Option<VecDeque<Job>>,
+    /// Whether something of what it lacks could not be among the jobs yet.
+    pub(super) held_back: bool,
     /// A session of protocol 1 that is over for us while the source still streams.
     pub(super) draining: Option<(SyncId, Time)>,
     /// What the union has and this client has not.
@@ -115,11 +137,16 @@ impl Member {
             heard_at: now,
             greeted: false,
             manifest: None,
-            manifest_hash: None,
-            listed_hash: None,
+            merged: false,
             manifest_at: now,
+            revision: 0,
             asked_at: None,
-            sessions: BTreeSet::new(),
+            uploads: BTreeSet::new(),
+            deliveries: BTreeSet::new(),
+            last_transfer: 0,
+            passed_at: now,
+            jobs: None,
+            held_back: false,
             draining: None,
             lacking: BTreeSet::new(),
             owes: BTreeMap::new(),
@@ -139,7 +166,16 @@ impl Member {
 
     /// Whether it is known what it holds: one of ours that was asked may hold more than it said.
     pub(super) const fn is_known(&self) -> bool {
-        self.manifest.is_some() && !(self.is_ours() && self.asked_at.is_some())
+        self.merged && !(self.is_ours() && self.asked_at.is_some())
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.uploads.is_empty() && self.deliveries.is_empty() && self.draining.is_none()
+    }
+
+    pub(super) const fn new_transfer(&mut self) -> TransferId {
+        self.last_transfer = self.last_transfer.wrapping_add(1);
+        TransferId(self.last_transfer)
     }
 
     /// How long nothing has come although something should. A client of protocol 1 sends no sign of
@@ -149,8 +185,7 @@ impl Member {
         if self.is_ours() || !self.greeted {
             return silence;
         }
-        let idle = self.sessions.is_empty() && self.draining.is_none();
-        let asked_at = self.asked_at.filter(|_| idle);
+        let asked_at = self.asked_at.filter(|_| self.is_idle());
         asked_at.map_or(Duration::ZERO, |at| silence.min(now.since(at)))
     }
 
@@ -161,12 +196,25 @@ impl Member {
             .is_some_and(|own| own.content == entry.content)
     }
 
-    /// Sessions that it can still take part in. Programs of the field do one thing at a time.
+    /// How many uploads more it can be asked for.
     pub(super) fn load(&self, config: &ServerConfig) -> Load {
-        let most = if self.is_ours() { config.sessions_per_client_max.max(1) } else { 1 };
-        let ready = self.manifest.is_some() && self.draining.is_none();
-        let free = if ready { most.saturating_sub(self.sessions.len()) } else { 0 };
-        Load { free, open: self.sessions.len(), rate: self.rate }
+        Load { free: self.free(&self.uploads, config), rate: self.rate }
+    }
+
+    /// How many deliveries more it can take.
+    pub(super) fn free_deliveries(&self, config: &ServerConfig) -> usize {
+        self.free(&self.deliveries, config)
+    }
+
+    /// Programs of the field do one thing at a time.
+    fn free(&self, open: &BTreeSet<SyncId>, config: &ServerConfig) -> usize {
+        if !self.merged {
+            0
+        } else if self.is_ours() {
+            config.sessions_per_client_max.max(1).saturating_sub(open.len())
+        } else {
+            usize::from(self.is_idle())
+        }
     }
 
     /// Why this client is never offered a file, if there is a reason.

@@ -1,22 +1,23 @@
 //! The server: it collects manifests, keeps the union, and decides who sends what to whom.
 //!
-//! [`ServerMachine`] is the control plane and never sees a file's bytes. Those pass through one
-//! [`Relay`] per session, which the host feeds with the source's frames and
-//! whose events it hands back as [`Input::Relayed`].
+//! [`ServerMachine`] is the control plane and never sees a file's bytes. A source's frames go through the
+//! [`Relay`] of their upload into the store, which checks them; what the store has or is getting goes from
+//! there to every target that lacks it. The host does both, and says how far they are with
+//! [`Input::Relayed`] and [`Input::Delivered`].
 //!
 //! # Contract
 //!
 //! Feed one [`Input`], then call [`ServerMachine::poll_output`] until it returns
 //! [`Output::Timeout`]; only then feed the next. Members are numbered by the host, each link with a
-//! number that is larger than all before it. The relays of a client whose link is gone are needed until
-//! the outputs of its [`Input::Lost`] have been carried out: an [`Output::AbandonRelay`] among them may
-//! still have something for a target. Then they can be forgotten.
+//! number that is larger than all before it and than zero. With an [`Input::Lost`], and with an
+//! [`Output::Close`], the uploads and deliveries of that link end; so do the relays.
 
 mod event;
 mod intake;
 mod machine;
 mod member;
 mod session;
+mod shelf;
 mod status;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -29,12 +30,16 @@ pub use self::{
 };
 use crate::{
     conflict::{Naming, Policy},
+    hash::{Content, ContentHash},
     path::PathKey,
     select::Rules,
     time::Wake,
     transfer::{Relay, RelayEvent},
     union::MemberId,
-    wire::v1::{Message, SyncId},
+    wire::{
+        v1::{FileBegin, Message, SyncId},
+        v2::TransferId,
+    },
 };
 
 /// How a server behaves. Every limit is one that a peer cannot set.
@@ -42,16 +47,22 @@ use crate::{
 pub struct ServerConfig {
     /// Most files of one session. More makes fewer round trips, and a broken link loses more. Default 50.
     pub files_per_session_max: usize,
-    /// Most sessions that one client of ours takes part in at a time; a client of protocol 1 takes
-    /// part in one. Default 4.
+    /// Most sessions that one client of ours takes part in at a time, as a source and again as a target; a
+    /// client of protocol 1 takes part in one. Default 4.
     pub sessions_per_client_max: usize,
-    /// Most sessions at a time in all. Default 64.
+    /// Most sessions at a time in all. Default 1,024.
     pub sessions_max: usize,
+    /// How many bytes the store may keep for those who come later; 0 keeps nothing longer than somebody
+    /// waits for it. Default 8 GiB.
+    pub store_bytes_max: u64,
+    /// How many bytes may be in the store or on their way there in any case, but for a single file that is
+    /// larger. Default 1 GiB.
+    pub spool_bytes_max: u64,
     /// After how long a client that does not report changes by itself is asked for its manifest. Default 15 s.
     pub manifest_stale: Duration,
     /// How often the scheduler looks for work that nothing else told it of. Default 1 s.
     pub scheduler_tick: Duration,
-    /// For how long manifests are gathered before they are merged in one step. Default 100 ms.
+    /// For how long manifests are gathered before they are merged in one step. Default 20 ms.
     pub merge_window: Duration,
     /// How conflict names are made.
     pub naming: Naming,
@@ -76,10 +87,12 @@ impl Default for ServerConfig {
         Self {
             files_per_session_max: 50,
             sessions_per_client_max: 4,
-            sessions_max: 64,
+            sessions_max: 1024,
+            store_bytes_max: 8 << 30,
+            spool_bytes_max: 1 << 30,
             manifest_stale: Duration::from_secs(15),
             scheduler_tick: Duration::from_secs(1),
-            merge_window: Duration::from_millis(100),
+            merge_window: Duration::from_millis(20),
             naming: Naming::default(),
             policy: Policy::default(),
             rules: Rules::default(),
@@ -95,18 +108,51 @@ impl Default for ServerConfig {
 /// Something that happened.
 #[derive(Debug)]
 pub enum Input {
+    /// What the store has kept from before, least recently used first.
+    Kept(Vec<Content>),
     /// A client has connected, from this address.
     Accepted(MemberId, String),
     /// A client's link is gone, for this reason.
     Lost(MemberId, String),
     /// A client sent a message that is no part of a file on its way.
     Received(MemberId, Message),
-    /// A relay of this source saw something.
+    /// Something was seen of an upload of this source.
     Relayed(MemberId, SyncId, RelayEvent),
+    /// So many bytes were kept of a content whose upload ended early. Expected once for each file of an
+    /// upload that was under way or had not begun when its source was lost, or at [`Output::AbandonRelay`].
+    Partial(ContentHash, u64),
+    /// Something was seen of what a target gets.
+    Delivered(MemberId, TransferId, Progress),
+    /// What the store keeps under this digest is not that content any more; it is gone.
+    Spoiled(ContentHash),
     /// The liveries that are distributed, by folder name; `None` for all.
     AllowList(Option<BTreeSet<String>>),
     /// The time that the last [`Output::Timeout`] named has come, or any other time.
     Timeout,
+}
+
+/// How far one file is on its way to its target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Bytes of it have left.
+    Passed,
+    /// All of it has left.
+    Sent,
+    /// It cannot be read, for this reason.
+    Failed(String),
+}
+
+/// A file that goes from the store to a target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deliver {
+    /// Its number on the target's link, also for a target of protocol 1, which is not told.
+    pub transfer: TransferId,
+    /// What it holds. It may still be arriving: what is there is sent, the last piece once all is right.
+    pub content: Content,
+    /// Bytes that the target has already.
+    pub from: u64,
+    /// For a target of protocol 1: how it is begun there.
+    pub begin: Option<FileBegin>,
 }
 
 /// Something to do.
@@ -114,30 +160,31 @@ pub enum Input {
 pub enum Output {
     /// Send a message to a client.
     Transmit(MemberId, Message),
-    /// Feed the frames of this source's session to a relay, and send on what it lets through.
+    /// Take into the store what this relay says of the source's frames.
     OpenRelay {
         /// The client whose frames it watches.
         source: MemberId,
-        /// The client that gets what passes.
-        target: MemberId,
         /// The session.
         sync_id: SyncId,
-        /// The relay.
+        /// The relay, with the files that are to come.
         relay: Relay,
     },
-    /// Abandon a relay: no beginning and no piece of a file that it let through and that is still
-    /// queued may reach the target. Ends may: one without a beginning is ignored, and a target of
-    /// protocol 1 must not be left with an open file. What [`Relay::abandon`] returns is sent last.
+    /// Take nothing more in from this session: [abandon](Relay::abandon) its relay and let go of what has
+    /// not come to its end.
     AbandonRelay {
         /// The client whose frames it watches.
         source: MemberId,
-        /// The client that got what passed.
-        target: MemberId,
         /// The session.
         sync_id: SyncId,
     },
-    /// Forget a relay.
+    /// Forget a relay, of which nothing is under way any more.
     DropRelay(MemberId, SyncId),
+    /// Send a file from the store to a client.
+    Deliver(MemberId, Deliver),
+    /// Stop sending a file to a client.
+    StopDelivering(MemberId, TransferId),
+    /// Remove a content from the store.
+    Forget(ContentHash),
     /// Close a client's link, for this reason; no [`Input::Lost`] is expected for it.
     Close(MemberId, String),
     /// Tell people.

@@ -1,53 +1,81 @@
-//! One session: some files on their way from one source to one target.
+//! What is on its way: uploads from one source into the store, and deliveries from there to one target.
 
 use crate::{
     hash::Content,
     path::{PathKey, RelPath},
     time::Time,
     union::MemberId,
+    wire::v2::TransferId,
 };
 
-/// Where a file of a session stands.
+/// Files on their way from one source into the store.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) source: MemberId,
+    pub(super) files: Vec<UploadFile>,
+    /// When it is given up unless something happens.
+    pub(super) deadline: Time,
+    pub(super) began_at: Time,
+    pub(super) bytes_passed: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct UploadFile {
+    /// The source's name for it.
+    pub(super) path: RelPath,
+    pub(super) content: Content,
+    /// The source still owes it.
+    pub(super) asked: bool,
+    /// Some of it was here before, from whomever.
+    pub(super) resumed: bool,
+}
+
+impl Upload {
+    /// Whether the source owes nothing more.
+    pub(super) fn is_over(&self) -> bool {
+        self.files.iter().all(|file| !file.asked)
+    }
+}
+
+/// Where a file of a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Asked of the source, or of the target's own disk.
-    Asked,
-    /// It has passed to the target.
-    Delivered,
-    /// The target holds it.
+    /// The target has been told of it.
+    Offered,
+    /// All of it has gone to the target, or the target has it already.
+    Sent,
+    /// The target has put it in place.
     Installed,
     /// It will not arrive in this session.
     Failed,
 }
 
 #[derive(Debug)]
-pub(super) struct SessionFile {
+pub(super) struct DeliveryFile {
     /// In the union.
     pub(super) path: RelPath,
     pub(super) content: Content,
-    /// The source's key for it.
-    pub(super) source_key: PathKey,
+    pub(super) transfer: TransferId,
     pub(super) state: State,
 }
 
+/// Files on their way to one target, or copied by it on its own PC.
 #[derive(Debug)]
-pub(super) struct Session {
-    /// `None` where the target copies on its own PC.
-    pub(super) source: Option<MemberId>,
+pub(super) struct Delivery {
     pub(super) target: MemberId,
-    pub(super) files: Vec<SessionFile>,
+    pub(super) files: Vec<DeliveryFile>,
+    /// The target copies what it has under other names.
+    pub(super) copies: bool,
     /// When it is given up unless something happens.
     pub(super) deadline: Time,
-    pub(super) began_at: Time,
-    pub(super) bytes_passed: u64,
     /// The target of protocol 1 has said that it is done after all had been sent.
     pub(super) done_heard: bool,
 }
 
-impl Session {
-    /// Whether the source owes nothing more.
+impl Delivery {
+    /// Whether nothing more is to be sent.
     pub(super) fn is_sent(&self) -> bool {
-        self.files.iter().all(|file| file.state != State::Asked)
+        self.files.iter().all(|file| file.state != State::Offered)
     }
 
     /// Whether the target owes nothing more.
@@ -61,5 +89,15 @@ impl Session {
 
     pub(super) fn find(&self, path: &str) -> Option<usize> {
         self.files.iter().position(|file| file.path.as_str() == path)
+    }
+
+    pub(super) fn by_transfer(&self, transfer: TransferId) -> Option<usize> {
+        self.files.iter().position(|file| file.transfer == transfer)
+    }
+
+    /// Keys of what is under way in it.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &PathKey> {
+        let under_way = self.files.iter().filter(|file| file.state != State::Failed);
+        under_way.map(|file| file.path.key())
     }
 }

@@ -2,17 +2,20 @@
 //!
 //! - [`Receiver`] checks size, offset and SHA-256 as the bytes arrive.
 //! - [`Sender`] says which piece of a file to read next, with a bounded number of pieces under way.
-//! - `Relay` (feature `server`) stands between a source and a target on the server and lets only through what was
-//!   asked for and is right.
+//! - [`Outgoing`] says which piece of which file goes next over one link.
+//! - `Relay` (feature `server`) watches on the server over what a source sends, and takes in only what was
+//!   asked for.
 
+mod outgoing;
 mod receive;
 #[cfg(feature = "server")]
 mod relay;
 mod send;
 
 #[cfg(feature = "server")]
-pub use self::relay::{Asked, Relay, RelayEvent, SourceFault, Step};
+pub use self::relay::{Action, Asked, Relay, RelayEvent, SourceFault, Step};
 pub use self::{
+    outgoing::{Next, Outgoing},
     receive::{Receiver, TransferFault},
     send::{Piece, Sender},
 };

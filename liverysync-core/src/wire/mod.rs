@@ -1,4 +1,7 @@
 //! What travels over a link: length-prefixed frames, and the messages of each protocol generation.
 
+mod chunk;
+mod compress;
 pub mod frame;
 pub mod v1;
+pub mod v2;

@@ -9,13 +9,14 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    hash::{Content, ContentHash},
-    time::UnixTime,
+use super::{
+    chunk, compress,
+    v2::{Data, TransferId},
 };
+use crate::{hash::Content, time::UnixTime};
 
 /// The number that WELCOME and HELLO carry in `liverysync`: the version of our extra fields.
-pub const EXTENSION: u32 = 1;
+pub const EXTENSION: u32 = 2;
 
 /// Longest sync id that is accepted, in bytes. The programs of the field use UUIDs of 36.
 const SYNC_ID_BYTES_MAX: usize = 64;
@@ -73,6 +74,13 @@ impl<'de> Deserialize<'de> for SyncId {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Message {
+    /// *Ours*: the target says what of an offer is to be sent.
+    Accept(Accept),
+    /// *Ours*: the receiving end of files has room for more.
+    Credit(Credit),
+    /// *Ours*: a piece of a file, in a binary frame.
+    #[serde(skip)]
+    Data(Data),
     /// Either end reports that something went wrong.
     Error(ErrorReport),
     /// The source begins a file.
@@ -84,6 +92,8 @@ pub enum Message {
     FileEnd(FileEnd),
     /// A client introduces itself.
     Hello(Hello),
+    /// *Ours*: what has changed since a client last told what it holds.
+    ManifestChanges(ManifestChanges),
     /// All that a client holds.
     ManifestFull(ManifestFull),
     /// How much a client holds.
@@ -158,8 +168,22 @@ pub struct ManifestFull {
     /// As in the request; usually empty.
     #[serde(default)]
     pub sync_id: SyncId,
+    /// *Ours*: how often this client has told of its files on this link, this time included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
     /// The files.
     pub manifest: Vec<FileInfo>,
+}
+
+/// See [`Message::ManifestChanges`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ManifestChanges {
+    /// As [`ManifestFull::revision`].
+    pub revision: u64,
+    /// Names of files that are gone.
+    pub removed: Vec<String>,
+    /// Files that are new or have another content.
+    pub changed: Vec<FileInfo>,
 }
 
 /// One file, as a manifest or an offer lists it.
@@ -214,8 +238,8 @@ pub struct ServerState {
 /// *Ours*: how one client stands to the union.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
-    /// Hash of the client's manifest that this is about.
-    pub manifest_hash: ContentHash,
+    /// The [revision](ManifestFull::revision) of the client's files that this is about.
+    pub revision: u64,
     /// Files of the union that the client lacks and could still get.
     pub missing: u64,
     /// Bytes of those files.
@@ -274,18 +298,62 @@ pub struct OfferedFile {
     /// The file.
     #[serde(flatten)]
     pub info: FileInfo,
-    /// Where the target has this content already: it copies it, and the source does not send it.
+    /// The number under which its bytes will come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferId>,
+    /// Where the target has this content already: it copies it, and nothing is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy_from: Option<String>,
 }
 
-/// See [`Message::SendFiles`].
+/// See [`Message::Accept`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accept {
+    /// The session.
+    pub sync_id: SyncId,
+    /// What is to be sent. Files of the offer that are not listed need not be.
+    pub files: Vec<Resume>,
+}
+
+/// Where a transfer begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// The transfer.
+    pub transfer: TransferId,
+    /// Bytes that are there already.
+    #[serde(default)]
+    pub offset: u64,
+}
+
+/// See [`Message::Credit`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credit {
+    /// How many bytes of files more may be sent.
+    pub bytes: u64,
+}
+
+/// See [`Message::SendFiles`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SendFiles {
     /// The session.
     pub sync_id: SyncId,
     /// The files, by the source's own names.
+    #[serde(default)]
     pub paths: Vec<String>,
+    /// *Ours*, instead of the paths: the files with the numbers under which to send them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<AskedFile>>,
+}
+
+/// *Ours*: one file that a source is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AskedFile {
+    /// The file, by the source's own name, as its manifest said.
+    #[serde(flatten)]
+    pub info: FileInfo,
+    /// The number under which to send it, and the bytes that need not be sent.
+    #[serde(flatten)]
+    pub resume: Resume,
 }
 
 /// See [`Message::FileBegin`].
@@ -328,6 +396,9 @@ pub struct SyncDone {
     /// Hash of the target's manifest.
     #[serde(default)]
     pub new_manifest_hash: String,
+    /// *Ours*: as [`ManifestFull::revision`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
     /// *Ours*: the files that the target has installed, by the names of the offer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub installed: Option<Vec<String>>,
@@ -392,9 +463,9 @@ impl From<serde_json::Error> for WireError {
 
 /// A text that is borrowed from the payload wherever it holds no escapes.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// One pass over a payload that tells its type and, for a chunk, everything else.
+/// One pass over a payload that tells its type, and whether it has a chunk's data.
 #[derive(Deserialize)]
 struct Probe<'a> {
     #[serde(borrow)]
@@ -403,35 +474,45 @@ struct Probe<'a> {
     data_b64: Option<Text<'a>>,
 }
 
-#[derive(Deserialize)]
-struct ChunkFields<'a> {
-    sync_id: SyncId,
-    rel_path: String,
-    offset: u64,
-    #[serde(borrow)]
-    data_b64: Text<'a>,
-}
-
 impl Message {
-    /// Reads one payload.
+    /// Reads one payload, of any form. The bytes of a file are shared with it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Message::decode`], and for a binary payload that is none of ours.
+    pub fn read(payload: &Bytes) -> Result<Self, WireError> {
+        match payload.first() {
+            Some(b'{') | None => Self::decode(payload),
+            Some(&compress::KIND_ZSTD) => Self::decode(&compress::read(payload)?),
+            _ => Data::read(payload).map(Self::Data),
+        }
+    }
+
+    /// Reads one payload of JSON.
     ///
     /// # Errors
     ///
     /// Fails for what is no JSON object, has no `type`, or lacks a field that its type must have.
     pub fn decode(payload: &[u8]) -> Result<Self, WireError> {
+        if let Some(chunk) = chunk::read_quickly(payload) {
+            return Ok(Self::FileChunk(chunk));
+        }
         let probe: Probe<'_> = serde_json::from_slice(payload)?;
         if probe.data_b64.is_some() && probe.r#type.0 == "FILE_CHUNK" {
-            return decode_chunk(serde_json::from_slice(payload)?);
+            return chunk::read(payload);
         }
         fn fields<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, WireError> {
             Ok(serde_json::from_slice(payload)?)
         }
         Ok(match probe.r#type.0.as_ref() {
+            "ACCEPT" => Self::Accept(fields(payload)?),
+            "CREDIT" => Self::Credit(fields(payload)?),
             "ERROR" => Self::Error(fields(payload)?),
             "FILE_BEGIN" => Self::FileBegin(fields(payload)?),
             "FILE_CHUNK" => return Err(WireError::Malformed("a chunk without data".into())),
             "FILE_END" => Self::FileEnd(fields(payload)?),
             "HELLO" => Self::Hello(fields(payload)?),
+            "MANIFEST_CHANGES" => Self::ManifestChanges(fields(payload)?),
             "MANIFEST_FULL" => Self::ManifestFull(fields(payload)?),
             "MANIFEST_SUMMARY" => Self::ManifestSummary(fields(payload)?),
             "PING" => Self::Ping,
@@ -450,46 +531,36 @@ impl Message {
     /// Appends this message's payload to `out`.
     pub fn encode(&self, out: &mut BytesMut) {
         match self {
-            Self::FileChunk(chunk) => encode_chunk(chunk, out),
+            Self::FileChunk(chunk) => chunk::write(chunk, out),
+            Self::Data(data) => data.encode(out),
             // Never sent: it stands for what a peer of another generation wrote.
             Self::Unknown(_) => {}
-            message => out.extend_from_slice(&json(message)),
+            message => {
+                let json = chunk::json(message);
+                if !(self.is_ours() && compress::write(&json, out)) {
+                    out.extend_from_slice(&json);
+                }
+            }
+        }
+    }
+
+    /// Whether it has a form that is sent only to peers of protocol 2, as far as it may be large.
+    const fn is_ours(&self) -> bool {
+        match self {
+            Self::Accept(_) | Self::ManifestChanges(_) => true,
+            Self::ManifestFull(full) => full.revision.is_some(),
+            Self::SendFiles(request) => request.files.is_some(),
+            Self::SyncDone(done) => done.installed.is_some(),
+            Self::SyncOffer(offer) => offer.files.is_some(),
+            _ => false,
         }
     }
 
     /// Whether this message is part of a file on its way.
     #[must_use]
     pub const fn is_data(&self) -> bool {
-        matches!(self, Self::FileBegin(_) | Self::FileChunk(_) | Self::FileEnd(_))
+        matches!(self, Self::FileBegin(_) | Self::FileChunk(_) | Self::FileEnd(_) | Self::Data(_))
     }
-}
-
-/// The JSON form of strings, numbers and lists of them, which always exists.
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
-}
-
-fn decode_chunk(fields: ChunkFields<'_>) -> Result<Message, WireError> {
-    let data = base64_simd::STANDARD
-        .decode_to_vec(fields.data_b64.0.as_bytes())
-        .map_err(|_| WireError::Malformed("a chunk whose data is not base64".into()))?;
-    let (sync_id, rel_path, offset) = (fields.sync_id, fields.rel_path, fields.offset);
-    Ok(Message::FileChunk(FileChunk { sync_id, rel_path, offset, data: data.into() }))
-}
-
-/// Written by hand: a serializer would look at each byte of the base64 for something to escape.
-fn encode_chunk(chunk: &FileChunk, out: &mut BytesMut) {
-    let base64 = base64_simd::STANDARD;
-    out.reserve(base64.encoded_length(chunk.data.len()) + chunk.rel_path.len() + 160);
-    out.extend_from_slice(b"{\"type\":\"FILE_CHUNK\",\"sync_id\":");
-    out.extend_from_slice(&json(&chunk.sync_id));
-    out.extend_from_slice(b",\"rel_path\":");
-    out.extend_from_slice(&json(&chunk.rel_path));
-    out.extend_from_slice(format!(",\"offset\":{},\"data_b64\":\"", chunk.offset).as_bytes());
-    let start = out.len();
-    out.resize(start + base64.encoded_length(chunk.data.len()), 0);
-    let _encoded = base64.encode(&chunk.data, base64_simd::Out::from_slice(&mut out[start..]));
-    out.extend_from_slice(b"\"}");
 }
 
 #[cfg(test)]
@@ -530,6 +601,7 @@ mod tests {
         check(
             Message::ManifestFull(ManifestFull {
                 sync_id: SyncId::default(),
+                revision: None,
                 manifest: vec![FileInfo {
                     rel_path: "T/a b.png".into(),
                     size: 3,
@@ -583,17 +655,14 @@ mod tests {
             Message::ServerState(ServerState {
                 current_hash: "h".into(),
                 standing: Some(Standing {
-                    manifest_hash: ContentHash::from_bytes([0x11; 32]),
+                    revision: 5,
                     missing: 1,
                     missing_bytes: 2,
                     wanted: 3,
                     withheld: 4,
                 }),
             }),
-            &format!(
-                r#"{{"type":"SERVER_STATE","current_hash":"h","manifest_hash":"{}","missing":1,"missing_bytes":2,"wanted":3,"withheld":4}}"#,
-                "11".repeat(32)
-            ),
+            r#"{"type":"SERVER_STATE","current_hash":"h","revision":5,"missing":1,"missing_bytes":2,"wanted":3,"withheld":4}"#,
         );
         check(
             Message::Error(ErrorReport {

@@ -3,4 +3,5 @@
 mod manifest;
 mod path;
 mod union;
+mod vectors;
 mod wire;

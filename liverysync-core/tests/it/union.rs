@@ -71,7 +71,8 @@ impl League {
         let hash = self.union.manifest().union_hash();
         let outcome = self.union.step(changes);
         let same = self.union.manifest().union_hash() == hash;
-        assert!(same || outcome.changed, "a hash that is kept would be that of another union");
+        let unchanged = outcome.changed.is_empty();
+        assert!(same || !unchanged, "a hash that is kept would be that of another union");
         self.check(&before, &members, &outcome);
         outcome
     }
@@ -111,11 +112,16 @@ impl League {
         }
         for (key, content) in contents(union) {
             let changed = before.get(&key) != Some(&content);
-            assert!(!changed || outcome.touched.contains(&key), "{key} changed untold");
+            assert!(!changed || outcome.changed.contains(&key), "{key} changed untold");
+            let named = union.with_content(content.hash).any(|entry| *entry.path.key() == key);
+            assert!(named, "{key} is not found by its content");
         }
-        for key in before.keys().filter(|key| union.get(key).is_none()) {
-            assert!(outcome.touched.contains(key), "{key} went untold");
+        for (key, content) in before.iter().filter(|(key, _)| union.get(key).is_none()) {
+            assert!(outcome.changed.contains(key), "{key} went untold");
+            let names = union.with_content(content.hash).map(|entry| entry.path.key());
+            assert!(!names.into_iter().any(|name| name == key), "{key} is found and not there");
         }
+        assert!(outcome.changed.is_subset(&outcome.touched));
     }
 
     /// What a member holds is in the union under its own or a conflict name, unless it cannot be.
@@ -282,4 +288,29 @@ fn the_laws_hold_in_every_small_step() {
         let per_name = if policy == Policy::Established { 5 } else { 4 };
         assert_eq!(unions.len(), per_name * per_name, "{policy:?}");
     }
+}
+
+#[test]
+fn a_content_is_found_under_all_its_names() {
+    let files = [("b.png", 1), ("a.png", 1), ("c.png", 2)];
+    let (mut union, _) = merge([&manifest(&files)], Policy::Established, Naming::default());
+    let names = |union: &Union, byte| -> Vec<String> {
+        let found = union.with_content(Content::of(&[byte]).hash);
+        found.map(|entry| entry.path.to_string()).collect()
+    };
+    assert_eq!(names(&union, 1), ["a.png", "b.png"]);
+    assert_eq!(names(&union, 3), [""; 0]);
+    let (lost, gained) = (vec![entry("a.png", 1)], vec![entry("a.png", 3)]);
+    let outcome = union.step(vec![Change { member: MemberId(0), arrival: 1, lost, gained }]);
+    assert_eq!((names(&union, 1), names(&union, 3)), (vec!["b.png".into()], vec!["a.png".into()]));
+    assert_eq!(outcome.changed, BTreeSet::from([path("a.png").key().clone()]));
+}
+
+#[test]
+fn another_holder_is_no_change() {
+    let league = manifest(&[("a.png", 1), ("b.png", 2)]);
+    let (mut union, _) = merge([&league], Policy::Established, Naming::default());
+    let change = Change::between(MemberId(1), 1, &Manifest::new(), &league);
+    let outcome = union.step(vec![change]);
+    assert_eq!((outcome.touched.len(), outcome.changed.len()), (2, 0));
 }

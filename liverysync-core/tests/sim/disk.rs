@@ -198,6 +198,9 @@ impl Disk {
                 self.stages.remove(&(run, id));
                 DiskOutcome::Done(Ok(()))
             }
+            DiskRequest::Receive { .. } | DiskRequest::Park(_) => {
+                unreachable!("the host keeps these files itself")
+            }
             DiskRequest::Install(plan) => DiskOutcome::Installed(self.install_all(plan)),
         }
     }
@@ -224,6 +227,17 @@ impl Disk {
             return Err(fault(DiskFaultKind::Changed, "it has changed"));
         }
         Ok(node)
+    }
+
+    /// A piece of a file that still has this stamp.
+    pub(crate) fn piece(
+        &self,
+        path: &str,
+        stamp: Stamp,
+        from: usize,
+        len: usize,
+    ) -> Outcome<Bytes> {
+        self.readable(path, stamp).map(|node| node.data.slice(from..from + len))
     }
 
     fn write(&mut self, id: StageId, offset: u64, bytes: &[u8]) -> Outcome<()> {

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use liverysync_core::{
     hash::{Content, ContentHash},
     wire::v1::{
-        ErrorReport, FileBegin, FileChunk, FileEnd, FileInfo, Hello, ManifestFull, ManifestSummary,
-        Message, Role, SendFiles, SyncDone, SyncId,
+        Accept, EXTENSION, ErrorReport, FileBegin, FileChunk, FileEnd, FileInfo, Hello,
+        ManifestFull, ManifestSummary, Message, Resume, Role, SendFiles, SyncDone, SyncId,
     },
+    wire::v2::{Data, TransferId},
 };
 
 use crate::{
@@ -48,6 +49,7 @@ pub(crate) const LIES: [Lie; 11] = [
 #[derive(Debug, Default)]
 struct Session {
     expected: BTreeMap<String, Content>,
+    numbers: BTreeMap<TransferId, String>,
     installed: BTreeSet<String>,
 }
 
@@ -174,7 +176,7 @@ impl World {
 
     fn liar_sends(&mut self, pc: usize, message: Message) {
         if let Some(link) = self.pcs[pc].link {
-            self.send(link, Dir::Up, Queued { message, relay: None, note: Note::None });
+            self.send(link, Dir::Up, Queued { message, note: Note::None });
         }
     }
 
@@ -183,7 +185,7 @@ impl World {
         let summary =
             ManifestSummary { file_count: manifest.len() as u64, ..ManifestSummary::default() };
         self.liar_sends(pc, Message::ManifestSummary(summary));
-        let full = ManifestFull { sync_id: SyncId::default(), manifest };
+        let full = ManifestFull { manifest, ..ManifestFull::default() };
         self.liar_sends(pc, Message::ManifestFull(full));
     }
 
@@ -193,7 +195,7 @@ impl World {
                 let ours = self.liar(pc).ours;
                 let hello = Hello {
                     client_name: self.pcs[pc].name.clone(),
-                    liverysync: ours.then_some(1),
+                    liverysync: ours.then_some(EXTENSION),
                     ..Hello::default()
                 };
                 self.liar_sends(pc, Message::Hello(hello));
@@ -212,8 +214,17 @@ impl World {
                         self.liar(pc).take(file.info.rel_path.clone(), content);
                         session.installed.insert(file.info.rel_path);
                     } else {
+                        if let Some(transfer) = file.transfer {
+                            session.numbers.insert(transfer, file.info.rel_path.clone());
+                        }
                         session.expected.insert(file.info.rel_path, content);
                     }
+                }
+                if self.liar(pc).ours {
+                    let all = session.numbers.keys();
+                    let files = all.map(|number| Resume { transfer: *number, offset: 0 }).collect();
+                    let accept = Accept { sync_id: offer.sync_id.clone(), files };
+                    self.liar_sends(pc, Message::Accept(accept));
                 }
                 self.liar(pc).sessions.insert(offer.sync_id.clone(), session);
                 self.liar_checks(pc, &offer.sync_id);
@@ -234,6 +245,7 @@ impl World {
                 self.liar(pc).begun.insert((begin.sync_id, begin.info.rel_path), content);
             }
             Message::FileEnd(end) => self.liar_took(pc, end),
+            Message::Data(data) => self.liar_gets(pc, &data),
             _ => {}
         }
     }
@@ -257,6 +269,24 @@ impl World {
         }
     }
 
+    fn liar_gets(&mut self, pc: usize, data: &Data) {
+        self.client_credits(pc, data.bytes.len());
+        if !data.last {
+            return;
+        }
+        let liar = self.liar(pc);
+        let found = liar.sessions.iter_mut().find_map(|(sync_id, session)| {
+            let path = session.numbers.remove(&data.transfer)?;
+            let content = session.expected.remove(&path)?;
+            session.installed.insert(path.clone());
+            Some((sync_id.clone(), path, content))
+        });
+        if let Some((sync_id, path, content)) = found {
+            liar.take(path, content);
+            self.liar_checks(pc, &sync_id);
+        }
+    }
+
     /// One that looks like ours says that it is done once nothing is due.
     fn liar_checks(&mut self, pc: usize, sync_id: &SyncId) {
         let liar = self.liar(pc);
@@ -267,6 +297,7 @@ impl World {
         let done = SyncDone {
             sync_id: sync_id.clone(),
             new_manifest_hash: "not a hash".into(),
+            revision: None,
             installed: Some(installed.into_iter().flatten().collect()),
         };
         self.liar_sends(pc, Message::SyncDone(done));
@@ -291,18 +322,46 @@ impl World {
         for path in &request.paths {
             *liar.asked.entry(path.clone()).or_default() += 1;
         }
+        for asked in request.files.iter().flatten() {
+            *liar.asked.entry(asked.info.rel_path.clone()).or_default() += 1;
+        }
         if liar.lie == Lie::Mute {
             return;
         }
-        let messages: Vec<_> =
+        let mut messages: Vec<_> =
             request.paths.iter().flat_map(|path| liar.lies(&request.sync_id, path)).collect();
+        for asked in request.files.iter().flatten() {
+            // What has a number has no beginning about which one could lie.
+            if matches!(liar.lie, Lie::Unbegun | Lie::WrongHash) {
+                continue;
+            }
+            let lies = liar.lies(&request.sync_id, &asked.info.rel_path);
+            let number = if liar.lie == Lie::Unasked { 9999 } else { asked.resume.transfer.0 };
+            messages.extend(numbered(lies, TransferId(number), asked.info.size));
+        }
         for message in messages {
-            let silent_from_here =
-                matches!(message, Message::FileChunk(_)) && self.liar(pc).lie == Lie::Silent;
+            let is_piece = matches!(message, Message::FileChunk(_) | Message::Data(_));
+            let silent_from_here = is_piece && self.liar(pc).lie == Lie::Silent;
             self.liar_sends(pc, message);
             if silent_from_here {
                 return;
             }
         }
     }
+}
+
+/// The same lies as one of ours would tell them.
+fn numbered(lies: Vec<Message>, transfer: TransferId, size: u64) -> Vec<Message> {
+    let tell = |lie| match lie {
+        Message::FileBegin(_) => None,
+        Message::FileChunk(FileChunk { offset, data: bytes, .. }) => {
+            Some(Message::Data(Data { transfer, offset, last: false, bytes }))
+        }
+        Message::FileEnd(_) => {
+            let bytes = Bytes::new();
+            Some(Message::Data(Data { transfer, offset: size, last: true, bytes }))
+        }
+        other => Some(other),
+    };
+    lies.into_iter().filter_map(tell).collect()
 }

@@ -14,6 +14,7 @@
 )]
 
 mod disk;
+mod fan_out;
 mod judge;
 mod known;
 mod liar;
@@ -21,6 +22,7 @@ mod named;
 mod net;
 mod old_hub;
 mod old_pc;
+mod plane;
 mod rig;
 mod rng;
 mod script;

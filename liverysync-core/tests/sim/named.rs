@@ -21,7 +21,7 @@ use crate::{
 
 const PLENTY: u64 = 60 * MINUTE;
 
-fn league() -> World {
+pub(crate) fn league() -> World {
     let mut world = World::new(1);
     world.start_hub();
     world
@@ -42,7 +42,7 @@ impl World {
     }
 
     /// A driver with a client of ours.
-    fn join(&mut self, name: &str, files: &[(&str, &[u8])]) -> usize {
+    pub(crate) fn join(&mut self, name: &str, files: &[(&str, &[u8])]) -> usize {
         self.join_as(name, Brain::Ours(Box::new(Ours::new(config(name)))), files)
     }
 
@@ -62,7 +62,7 @@ impl World {
         self.feed(pc, client::Input::FolderChanged);
     }
 
-    fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.run_until_rest(20 * SECOND, PLENTY);
         self.judge_rest(matches!(self.hub, Hub::Old(_)));
     }
@@ -137,7 +137,7 @@ fn a_session_is_not_held_twice() {
     let empty = world.join("empty", &[]);
     world.rest();
     world.check_files(empty, &files);
-    assert_eq!(world.sessions_begun(), 3, "at most 50 files each");
+    assert_eq!(world.sessions_begun(), 6, "three up and three down, of at most 50 files");
     assert_eq!(world.received(empty).len(), 120);
 }
 
@@ -527,6 +527,9 @@ fn a_file_dropped_while_an_offer_is_on_its_way_keeps_a_name() {
 #[test]
 fn what_the_union_brings_of_a_livery_stays_published() {
     let mut world = league();
+    // What the store keeps would come back.
+    world.server_config.store_bytes_max = 0;
+    world.start_hub();
     let mut liar = Liar::new(false, Lie::Skip);
     liar.claim("T/decals.png", Bytes::from_static(b"never comes"));
     world.join_as("liar", Brain::Liar(Box::new(liar)), &[]);

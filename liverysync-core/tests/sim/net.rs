@@ -8,10 +8,11 @@ use liverysync_core::{
     wire::{
         frame,
         v1::{Message, SyncId},
+        v2::TransferId,
     },
 };
 
-use crate::rng::Rng;
+use crate::{plane::Plane, rng::Rng};
 
 pub(crate) type LinkId = usize;
 
@@ -27,14 +28,14 @@ pub(crate) enum Dir {
 pub(crate) enum Note {
     None,
     Chunk(SyncId),
+    /// A piece of a file, its length, and whether the file ends with it.
+    Piece(TransferId, usize, bool),
     Served,
 }
 
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) message: Message,
-    /// Whose relay let it through.
-    pub(crate) relay: Option<(MemberId, SyncId)>,
     pub(crate) note: Note,
 }
 
@@ -42,6 +43,7 @@ impl Queued {
     pub(crate) fn weight(&self) -> usize {
         match &self.message {
             Message::FileChunk(chunk) => chunk.data.len() + 200,
+            Message::Data(data) => data.bytes.len() + 200,
             Message::ManifestFull(full) => 100 + 150 * full.manifest.len(),
             _ => 200,
         }
@@ -55,6 +57,8 @@ pub(crate) struct Pipe {
     pub(crate) bytes_per_second: u64,
     pub(crate) queue: VecDeque<Queued>,
     pub(crate) queued_bytes: usize,
+    /// Files that leave this way.
+    pub(crate) plane: Plane,
     pub(crate) busy: bool,
     /// What the receiver has read and not split yet.
     pub(crate) inbox: BytesMut,
@@ -71,6 +75,7 @@ impl Pipe {
             bytes_per_second,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            plane: Plane::default(),
             busy: false,
             inbox: BytesMut::new(),
             silent: false,
@@ -93,19 +98,7 @@ impl Pipe {
     pub(crate) fn clear(&mut self) {
         self.queue.clear();
         self.queued_bytes = 0;
-    }
-
-    /// Drops what a relay let through and the link has not taken.
-    pub(crate) fn purge(&mut self, source: MemberId, sync_id: &SyncId) {
-        let kept = std::mem::take(&mut self.queue);
-        self.queued_bytes = 0;
-        for queued in kept {
-            let of_it = queued.relay.as_ref().is_some_and(|(s, id)| *s == source && id == sync_id);
-            let purged = of_it && !matches!(queued.message, Message::FileEnd(_));
-            if !purged {
-                self.push(queued);
-            }
-        }
+        self.plane = Plane::default();
     }
 
     /// Nanoseconds that the link needs for so many bytes.
@@ -124,8 +117,6 @@ pub(crate) struct Link {
     /// What was under way when the connection broke is lost.
     pub(crate) broken: bool,
     pub(crate) greeted: bool,
-    /// The server does not read while this link's queue is full.
-    pub(crate) blocked_by: Option<LinkId>,
     pub(crate) up: Pipe,
     pub(crate) down: Pipe,
 }

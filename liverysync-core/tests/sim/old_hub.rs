@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
     hash::ContentHash,
-    union::MemberId,
     wire::v1::{
         FileInfo, Message, RequestManifest, Role, SendFiles, ServerState, SyncDoneAck, SyncId,
         SyncOffer, Welcome,
@@ -185,7 +184,7 @@ impl World {
     }
 
     fn old_hub_sends(&mut self, link: LinkId, message: Message) {
-        self.send(link, Dir::Down, Queued { message, relay: None, note: Note::None });
+        self.send(link, Dir::Down, Queued { message, note: Note::None });
     }
 
     pub(crate) fn old_hub_accepts(&mut self, link: LinkId) {
@@ -269,7 +268,7 @@ impl World {
         };
         self.old_hub_sends(target, Message::SyncOffer(offer(Role::Target)));
         self.old_hub_sends(source, Message::SyncOffer(offer(Role::Source)));
-        self.old_hub_sends(source, Message::SendFiles(SendFiles { sync_id, paths }));
+        self.old_hub_sends(source, Message::SendFiles(SendFiles { sync_id, paths, files: None }));
     }
 
     pub(crate) fn old_hub_receives(&mut self, link: LinkId, message: Message) {
@@ -345,8 +344,7 @@ impl World {
         let asked = !hub.later || session.paths.contains(path);
         if session.source == link && asked {
             let target = session.target;
-            let relay = Some((MemberId(link as u64), sync_id));
-            self.send(target, Dir::Down, Queued { message, relay, note: Note::None });
+            self.send(target, Dir::Down, Queued { message, note: Note::None });
         }
     }
 

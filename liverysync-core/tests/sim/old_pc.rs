@@ -75,7 +75,7 @@ impl World {
 
     fn old_sends(&mut self, pc: usize, message: Message, note: Note) {
         if let Some(link) = self.pcs[pc].link {
-            self.send(link, Dir::Up, Queued { message, relay: None, note });
+            self.send(link, Dir::Up, Queued { message, note });
         }
     }
 
@@ -119,7 +119,11 @@ impl World {
             self.old(pc).last_said = Some(manifest_hash.clone());
         }
         self.old_sends(pc, Message::ManifestSummary(summary), Note::None);
-        self.old_sends(pc, Message::ManifestFull(ManifestFull { sync_id, manifest }), Note::None);
+        self.old_sends(
+            pc,
+            Message::ManifestFull(ManifestFull { sync_id, manifest, revision: None }),
+            Note::None,
+        );
         manifest_hash
     }
 
@@ -316,7 +320,7 @@ impl World {
                 continue;
             }
             let new_manifest_hash = self.old_tells_manifest(pc, SyncId::default());
-            let done = SyncDone { sync_id, new_manifest_hash, installed: None };
+            let done = SyncDone { sync_id, new_manifest_hash, ..SyncDone::default() };
             self.old_sends(pc, Message::SyncDone(done), Note::None);
         }
     }

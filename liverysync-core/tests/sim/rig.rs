@@ -7,15 +7,17 @@ use std::{
 
 use bytes::Bytes;
 use liverysync_core::{
+    client::StageId,
     client::{self, ClientConfig, ClientMachine, DiskOutcome, DiskRequest, Now, OpId},
     hash::{Content, ContentHash},
     server::{self, ServerConfig, ServerMachine, Withheld},
     time::{Time, UnixTime},
-    transfer::Relay,
+    transfer::Receiver,
     union::MemberId,
     wire::{
         frame,
-        v1::{Message, Role, SyncId},
+        v1::{Message, Role},
+        v2::{Data, TransferId},
     },
 };
 
@@ -26,6 +28,7 @@ use crate::{
     net::{Dir, Link, LinkId, Note, Pipe, Queued, cut_frame},
     old_hub::OldHub,
     old_pc::OldPc,
+    plane::{Store, Taking},
     rng::Rng,
 };
 
@@ -35,9 +38,6 @@ pub(crate) const MINUTE: u64 = 60 * SECOND;
 
 /// 2026-01-01.
 const DATE: i64 = 1_767_225_600_000_000_000;
-
-/// Bytes that a host queues towards one PC before it stops reading from those who send there.
-const QUEUE_BYTES_MAX: usize = 1 << 20;
 
 /// Writes that may wait before a client's host stops reading the link.
 const WRITES_MAX: usize = 8;
@@ -57,6 +57,10 @@ pub(crate) enum Ev {
     /// The disk gets to the first request of a lane.
     Disk(usize, u64, usize),
     Outcome(usize, u64, OpId, DiskOutcome),
+    /// A client is told how far a file is that it sends.
+    Sending(usize, u64, TransferId, client::Progress),
+    /// The server is told what came of an upload that ended early.
+    Partial(u64, ContentHash, u64),
     /// Something that the script has planned.
     Act(u64),
 }
@@ -83,6 +87,12 @@ impl Ord for Item {
     }
 }
 
+/// What waits for a disk.
+enum Job {
+    Request(OpId, DiskRequest),
+    Piece(StageId, Data),
+}
+
 /// A client of ours with its host.
 pub(crate) struct Ours {
     pub(crate) config: ClientConfig,
@@ -91,7 +101,12 @@ pub(crate) struct Ours {
     pub(crate) events: Vec<client::Event>,
     /// Since when the server has known that this PC holds a content.
     published: BTreeMap<ContentHash, u64>,
-    lanes: [VecDeque<(OpId, DiskRequest)>; 3],
+    /// Where the bytes go that come under a number.
+    pub(crate) expected: BTreeMap<TransferId, StageId>,
+    taking: BTreeMap<StageId, Taking>,
+    /// Bytes of files that have come.
+    pub(crate) arrived: u64,
+    lanes: [VecDeque<Job>; 3],
     lane_busy: [bool; 3],
     last_outcome: [u64; 3],
 }
@@ -104,6 +119,9 @@ impl Ours {
             wake: None,
             events: Vec::new(),
             published: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            taking: BTreeMap::new(),
+            arrived: 0,
             lanes: Default::default(),
             lane_busy: [false; 3],
             last_outcome: [0; 3],
@@ -151,7 +169,7 @@ pub(crate) struct Pc {
 pub(crate) struct OurHub {
     pub(crate) machine: ServerMachine,
     members: BTreeMap<MemberId, LinkId>,
-    relays: BTreeMap<(MemberId, SyncId), (Relay, MemberId)>,
+    pub(crate) store: Store,
     next_member: u64,
     wake: Option<u64>,
 }
@@ -306,6 +324,12 @@ impl World {
                     self.read_at_client(link);
                 }
             }
+            Ev::Sending(pc, epoch, transfer, progress) if self.pcs[pc].epoch == epoch => {
+                self.feed(pc, client::Input::Sending(transfer, progress));
+            }
+            Ev::Partial(epoch, hash, bytes) if self.hub_epoch == epoch => {
+                self.feed_hub(server::Input::Partial(hash, bytes));
+            }
             Ev::Act(number) => self.acts.push_back(number),
             _ => {}
         }
@@ -365,7 +389,7 @@ impl World {
         this.epoch += 1;
         match &mut this.brain {
             Brain::Ours(ours) => {
-                if let Some((_, DiskRequest::Install(plan))) = ours.lanes[0].front() {
+                if let Some(Job::Request(_, DiskRequest::Install(plan))) = ours.lanes[0].front() {
                     let whole = chance as usize % (plan.files.len() + 1);
                     this.disk.crash_in_install(plan, whole);
                 }
@@ -417,6 +441,8 @@ impl World {
                     self.client_closes(pc);
                 }
                 client::Output::Transmit(message) => self.client_sends(pc, message),
+                client::Output::Send(file) => self.client_begins(pc, file),
+                client::Output::StopSending(transfer) => self.client_stops(pc, transfer),
                 client::Output::Disk(op, request) => self.disk_request(pc, op, request),
                 client::Output::Event(event) => {
                     self.say(|| format!("{}: {event:?}", self.pcs[pc].name));
@@ -456,7 +482,7 @@ impl World {
             let since = |hash: ContentHash| (hash, before.get(&hash).copied().unwrap_or(now));
             ours.published = hashes.map(since).collect();
         }
-        self.send(link, Dir::Up, Queued { message, relay: None, note });
+        self.send(link, Dir::Up, Queued { message, note });
     }
 
     // ---- links ----------------------------------------------------------------------------------
@@ -481,7 +507,6 @@ impl World {
             client_open: true,
             broken: false,
             greeted: false,
-            blocked_by: None,
             up: Pipe::new(line.delay_up, line.up),
             down: Pipe::new(line.delay_down, line.down),
         });
@@ -534,6 +559,9 @@ impl World {
     /// Gives the link the next message.
     fn pump(&mut self, link: LinkId, dir: Dir) {
         let now = self.now;
+        if self.links[link].pipe(dir).queue.is_empty() {
+            self.queue_piece(link, dir);
+        }
         let Some(queued) = self.links[link].pipe(dir).pop() else { return };
         let pc = self.links[link].pc;
         self.say(|| {
@@ -561,6 +589,18 @@ impl World {
         self.after(time, Ev::Taken(link, dir, queued.note));
     }
 
+    /// Goes on with what leaves, unless the link is at it.
+    pub(crate) fn pump_idle(&mut self, link: LinkId, dir: Dir) {
+        let this = &mut self.links[link];
+        let open = match dir {
+            Dir::Up => this.client_open,
+            Dir::Down => this.member.is_some(),
+        };
+        if open && !this.broken && !this.pipe(dir).busy {
+            self.pump(link, dir);
+        }
+    }
+
     fn is_sign_of_life(&self, link: LinkId, message: &Message) -> bool {
         let theirs = !matches!(self.pcs[self.links[link].pc].brain, Brain::Ours(_))
             || matches!(self.hub, Hub::Old(_));
@@ -581,23 +621,14 @@ impl World {
         if self.links[link].client_open && !self.links[link].broken {
             match note {
                 Note::None => {}
+                Note::Piece(transfer, len, last) => {
+                    self.piece_taken(link, dir, transfer, len, last);
+                }
                 Note::Chunk(sync_id) => self.feed(pc, client::Input::ChunkSent(sync_id)),
                 Note::Served => self.old_served(pc),
             }
         }
-        self.pump(link, dir);
-        if dir == Dir::Down {
-            self.unblock(link);
-        }
-    }
-
-    /// Those who waited for room in a link's queue go on.
-    fn unblock(&mut self, link: LinkId) {
-        for other in 0..self.links.len() {
-            if self.links[other].blocked_by == Some(link) {
-                self.read_at_hub(other);
-            }
-        }
+        self.pump_idle(link, dir);
     }
 
     fn arrive(&mut self, link: LinkId, dir: Dir, bytes: Option<Bytes>) {
@@ -629,14 +660,14 @@ impl World {
                 match &mut self.hub {
                     Hub::Ours(_) => {
                         self.feed_hub(server::Input::Lost(member, reason.to_owned()));
+                        self.hub_loses_uploads(member);
                         if let Hub::Ours(hub) = &mut self.hub {
-                            hub.forget(member);
+                            hub.members.remove(&member);
                         }
                     }
                     Hub::Old(_) => self.old_hub_loses(link),
                     Hub::Down => {}
                 }
-                self.unblock(link);
             }
             Dir::Down => {
                 if !std::mem::replace(&mut this.client_open, false) {
@@ -677,7 +708,6 @@ impl World {
         let (up, down) = (self.rng.range(1, 3000), self.rng.range(1, 3000));
         self.after(up * MILLISECOND, Ev::Broken(link, Dir::Up));
         self.after(down * MILLISECOND, Ev::Broken(link, Dir::Down));
-        self.unblock(link);
     }
 
     pub(crate) fn partition(&mut self, link: LinkId, dir: Dir) {
@@ -707,13 +737,15 @@ impl World {
             let inbox = &mut self.links[link].down.inbox;
             let payload = frame::split(inbox, frame::PAYLOAD_BYTES_MAX).expect("our own frame");
             let Some(payload) = payload else { return };
-            let message = Message::decode(&payload).expect("our own message");
-            match &self.pcs[pc].brain {
-                Brain::Ours(_) => {
+            let message = Message::read(&payload).expect("our own message");
+            match (&self.pcs[pc].brain, message) {
+                (_, Message::Credit(credit)) => self.client_gets_credit(link, credit),
+                (Brain::Ours(_), Message::Data(data)) => self.client_takes(pc, data),
+                (Brain::Ours(_), message) => {
                     self.feed(pc, client::Input::Received(message));
                 }
-                Brain::Old(_) => self.old_receives(pc, message),
-                Brain::Liar(_) => self.liar_receives(pc, message),
+                (Brain::Old(_), message) => self.old_receives(pc, message),
+                (Brain::Liar(_), message) => self.liar_receives(pc, message),
             }
         }
     }
@@ -752,8 +784,85 @@ impl World {
             self.mark_busy(|| format!("disk request at PC {pc}"));
         }
         let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
-        ours.lanes[lane].push_back((op, request));
+        match &request {
+            DiskRequest::Receive { stage, transfer, .. } => {
+                ours.expected.insert(*transfer, *stage);
+            }
+            DiskRequest::Park(stage) | DiskRequest::Discard(stage) => {
+                ours.expected.retain(|_, expected| expected != stage);
+            }
+            _ => {}
+        }
+        ours.lanes[lane].push_back(Job::Request(op, request));
         self.wake_lane(pc, lane);
+    }
+
+    pub(crate) fn disk_piece(&mut self, pc: usize, stage: StageId, data: Data) {
+        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
+        ours.lanes[0].push_back(Job::Piece(stage, data));
+        self.wake_lane(pc, 0);
+    }
+
+    /// A piece gets its turn. Returns what came of the file, once that is known.
+    fn piece_turn(&mut self, pc: usize, stage: StageId, data: Data) -> Option<(OpId, DiskOutcome)> {
+        let Pc { brain: Brain::Ours(ours), disk, .. } = &mut self.pcs[pc] else { return None };
+        let taking = ours.taking.get_mut(&stage)?;
+        let mut write = || -> Result<(), client::DiskFault> {
+            let wrong = |fault: liverysync_core::transfer::TransferFault| client::DiskFault {
+                kind: client::DiskFaultKind::Other,
+                message: fault.to_string(),
+            };
+            taking.receiver.accept(data.offset, &data.bytes).map_err(wrong)?;
+            done(disk.apply(DiskRequest::Write(stage, data.offset, data.bytes.clone())))?;
+            if data.last {
+                taking.receiver.clone().finish().map_err(wrong)?;
+                done(disk.apply(DiskRequest::Seal(stage)))?;
+            }
+            Ok(())
+        };
+        let outcome = write();
+        if outcome.is_ok() && !data.last {
+            return None;
+        }
+        if outcome.is_err() {
+            disk.apply(DiskRequest::Discard(stage));
+        }
+        let op = ours.taking.remove(&stage)?.op;
+        Some((op, DiskOutcome::Received(outcome)))
+    }
+
+    /// What a request about a file that comes under a number brings about; `None` if it is another one.
+    fn taking_turn(
+        &mut self,
+        pc: usize,
+        op: OpId,
+        request: &DiskRequest,
+    ) -> Option<Option<DiskOutcome>> {
+        let Pc { brain: Brain::Ours(ours), disk, .. } = &mut self.pcs[pc] else { return None };
+        match request {
+            DiskRequest::Receive { stage, content, .. } => {
+                if let Some(taking) = ours.taking.get_mut(stage) {
+                    taking.op = op;
+                    return Some(None);
+                }
+                let created = done(disk.apply(DiskRequest::Create(*stage, content.size)));
+                if created.is_err() {
+                    return Some(Some(DiskOutcome::Received(created)));
+                }
+                ours.taking.insert(*stage, Taking { op, receiver: Receiver::new(*content) });
+                Some(None)
+            }
+            DiskRequest::Park(stage) => {
+                let taking = ours.taking.get(stage);
+                let bytes = taking.map_or(0, |taking| taking.receiver.received());
+                Some(Some(DiskOutcome::Parked(bytes)))
+            }
+            DiskRequest::Discard(stage) => {
+                ours.taking.remove(stage);
+                None
+            }
+            _ => None,
+        }
     }
 
     fn wake_lane(&mut self, pc: usize, lane: usize) {
@@ -771,11 +880,24 @@ impl World {
         let (epoch, now) = (self.pcs[pc].epoch, self.now);
         let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
         ours.lane_busy[lane] = false;
-        let Some((op, request)) = ours.lanes[lane].pop_front() else { return };
+        let Some(job) = ours.lanes[lane].pop_front() else { return };
         // Outcomes of one lane come back in the order of its requests.
         let at = ours.last_outcome[lane].max(now + later);
         ours.last_outcome[lane] = at;
         let dry = ours.config.dry_run;
+        let (op, request) = match job {
+            Job::Request(op, request) => (op, request),
+            Job::Piece(stage, data) => {
+                self.client_credits(pc, data.bytes.len());
+                if let Some((op, outcome)) = self.piece_turn(pc, stage, data) {
+                    self.at(at, Ev::Outcome(pc, epoch, op, outcome));
+                }
+                if let Some(link) = self.pcs[pc].link {
+                    self.read_at_client(link);
+                }
+                return self.wake_lane(pc, lane);
+            }
+        };
         let harmless = matches!(
             request,
             DiskRequest::Recall
@@ -785,7 +907,11 @@ impl World {
         );
         assert!(!dry || harmless, "a dry run touches nothing: {request:?}");
         self.note(&op.0.to_le_bytes());
-        let outcome = self.pcs[pc].disk.apply(request);
+        let outcome = match self.taking_turn(pc, op, &request) {
+            Some(Some(outcome)) => outcome,
+            Some(None) => return self.wake_lane(pc, lane),
+            None => self.pcs[pc].disk.apply(request),
+        };
         self.collect_traces(pc);
         self.at(at, Ev::Outcome(pc, epoch, op, outcome));
         self.wake_lane(pc, lane);
@@ -832,8 +958,8 @@ impl World {
         self.hub = Hub::Ours(Box::new(OurHub {
             machine,
             members: BTreeMap::new(),
-            relays: BTreeMap::new(),
-            next_member: 0,
+            store: Store::default(),
+            next_member: 1,
             wake: None,
         }));
         self.drain_hub();
@@ -880,31 +1006,31 @@ impl World {
                 server::Output::Transmit(member, message) => {
                     if let Some(link) = hub.members.get(&member).copied() {
                         self.check_offer(self.links[link].pc, &message);
-                        let queued = Queued { message, relay: None, note: Note::None };
-                        self.send(link, Dir::Down, queued);
+                        self.send(link, Dir::Down, Queued { message, note: Note::None });
                     }
                 }
-                server::Output::OpenRelay { source, target, sync_id, relay } => {
-                    hub.relays.insert((source, sync_id), (relay, target));
+                server::Output::OpenRelay { source, sync_id, relay } => {
+                    self.hub_opens(source, sync_id, relay);
                 }
-                server::Output::AbandonRelay { source, target, sync_id } => {
-                    let relay = hub.relays.get_mut(&(source, sync_id.clone()));
-                    let last = relay.and_then(|(relay, _)| relay.abandon());
-                    if let Some(link) = hub.members.get(&target).copied() {
-                        self.links[link].down.purge(source, &sync_id);
-                        if let Some(message) = last {
-                            let queued = Queued { message, relay: None, note: Note::None };
-                            self.send(link, Dir::Down, queued);
-                        }
-                        self.unblock_later(link);
+                server::Output::Deliver(member, deliver) => {
+                    if let Some(link) = hub.members.get(&member).copied() {
+                        self.hub_delivers(link, deliver);
                     }
                 }
-                server::Output::DropRelay(source, sync_id) => {
-                    hub.relays.remove(&(source, sync_id));
+                server::Output::StopDelivering(member, transfer) => {
+                    if let Some(link) = hub.members.get(&member).copied() {
+                        self.hub_stops(link, transfer);
+                    }
                 }
+                server::Output::Forget(hash) => self.hub_forgets(hash),
+                server::Output::AbandonRelay { source, sync_id } => {
+                    self.hub_abandons(source, sync_id);
+                }
+                server::Output::DropRelay(source, sync_id) => self.hub_drops(source, sync_id),
                 server::Output::Close(member, reason) => {
                     let link = hub.members.get(&member).copied();
-                    hub.forget(member);
+                    hub.members.remove(&member);
+                    self.hub_loses_uploads(member);
                     if let Some(link) = link {
                         self.say(|| format!("the server closes link {link}: {reason}"));
                         self.hub_closes(link);
@@ -924,15 +1050,6 @@ impl World {
                     return;
                 }
             }
-        }
-    }
-
-    /// Lets blocked readers look again once the outputs at hand are carried out.
-    fn unblock_later(&mut self, link: LinkId) {
-        self.after(0, Ev::Taken(link, Dir::Up, Note::None));
-        let busy = self.links[link].down.busy;
-        if !busy {
-            self.after(0, Ev::Taken(link, Dir::Down, Note::None));
         }
     }
 
@@ -959,61 +1076,29 @@ impl World {
     }
 
     fn read_at_hub(&mut self, link: LinkId) {
-        self.links[link].blocked_by = None;
         while let Some(member) = self.links[link].member {
             let greeted = self.links[link].greeted;
             let limit = if greeted { frame::PAYLOAD_BYTES_MAX } else { frame::STRANGER_BYTES_MAX };
-            if let Some(full) = self.full_target(link, member) {
-                self.links[link].blocked_by = Some(full);
-                return;
-            }
             let inbox = &mut self.links[link].up.inbox;
             let payload = frame::split(inbox, limit).expect("our own frame");
             let Some(payload) = payload else { return };
-            let message = Message::decode(&payload).expect("our own message");
+            let message = Message::read(&payload).expect("our own message");
             if matches!(message, Message::Hello(_)) {
                 self.links[link].greeted = true;
             }
             match &self.hub {
-                Hub::Ours(_) => self.hub_receives(member, message),
+                Hub::Ours(_) => self.hub_receives(link, member, message),
                 Hub::Old(_) => self.old_hub_receives(link, message),
                 Hub::Down => return,
             }
         }
     }
 
-    /// A link that this member sends to and whose queue is full.
-    fn full_target(&self, link: LinkId, member: MemberId) -> Option<LinkId> {
-        let Hub::Ours(hub) = &self.hub else { return None };
-        let own = hub.relays.range((member, SyncId::default())..);
-        let own = own.take_while(|((source, _), _)| *source == member);
-        let targets = own.filter_map(|(_, (_, target))| hub.members.get(target).copied());
-        let mut targets = targets.filter(|target| *target != link);
-        targets.find(|target| self.links[*target].down.queued_bytes > QUEUE_BYTES_MAX)
-    }
-
-    fn hub_receives(&mut self, member: MemberId, message: Message) {
-        if !message.is_data() {
-            return self.feed_hub(server::Input::Received(member, message));
-        }
-        let sync_id = match &message {
-            Message::FileBegin(begin) => begin.sync_id.clone(),
-            Message::FileChunk(chunk) => chunk.sync_id.clone(),
-            Message::FileEnd(end) => end.sync_id.clone(),
-            _ => return,
-        };
-        let now = Time::from_nanos(self.now);
-        let Hub::Ours(hub) = &mut self.hub else { return };
-        let Some((relay, target)) = hub.relays.get_mut(&(member, sync_id.clone())) else { return };
-        let step = relay.handle_message(now, message);
-        let link = hub.members.get(target).copied();
-        if let (Some(message), Some(link)) = (step.forward, link) {
-            let relay = Some((member, sync_id.clone()));
-            self.send(link, Dir::Down, Queued { message, relay, note: Note::None });
-        }
-        for event in step.events {
-            self.say(|| format!("relay of {sync_id}: {event:?}"));
-            self.feed_hub(server::Input::Relayed(member, sync_id.clone(), event));
+    fn hub_receives(&mut self, link: LinkId, member: MemberId, message: Message) {
+        match message {
+            Message::Credit(credit) => self.hub_gets_credit(link, credit),
+            message if message.is_data() => self.hub_takes(link, member, message),
+            message => self.feed_hub(server::Input::Received(member, message)),
         }
     }
 
@@ -1079,11 +1164,11 @@ impl World {
     }
 }
 
-impl OurHub {
-    /// A member is gone, and its relays with it.
-    fn forget(&mut self, member: MemberId) {
-        self.members.remove(&member);
-        self.relays.retain(|(source, _), (_, target)| *source != member && *target != member);
+/// The outcome of a request that only succeeds or fails.
+fn done(outcome: DiskOutcome) -> Result<(), client::DiskFault> {
+    match outcome {
+        DiskOutcome::Done(done) => done,
+        _ => Ok(()),
     }
 }
 
@@ -1097,6 +1182,10 @@ fn brief(message: &Message) -> String {
                 chunk.offset,
                 chunk.data.len()
             )
+        }
+        Message::Data(data) => {
+            let end = if data.last { " end" } else { "" };
+            format!("DATA {} at {} +{}{end}", data.transfer, data.offset, data.bytes.len())
         }
         Message::ManifestFull(full) => format!("MANIFEST_FULL of {}", full.manifest.len()),
         other => format!("{other:?}"),

@@ -195,6 +195,10 @@ impl Script {
         if self.rng.percent(30) {
             world.server_config.files_per_session_max = self.rng.range(1, 4) as usize;
         }
+        if self.rng.percent(40) {
+            world.server_config.store_bytes_max = [0, 4_000, 400_000][self.rng.below(3) as usize];
+            world.server_config.spool_bytes_max = [0, 10_000, 1 << 30][self.rng.below(3) as usize];
+        }
         match options.old_hub {
             None => world.start_hub(),
             Some(later) => world.start_old_hub(later),

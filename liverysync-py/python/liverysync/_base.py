@@ -45,6 +45,8 @@ class ClientBase:
         retry_max_seconds: float | None = None,
         silence_timeout_seconds: float | None = None,
         stall_timeout_seconds: float | None = None,
+        limit_up: int | None = None,
+        limit_down: int | None = None,
     ) -> None:
         """Makes a client.
 
@@ -71,6 +73,9 @@ class ClientBase:
             retry_max_seconds: longest wait before connecting again (default 30).
             silence_timeout_seconds: how long the server may be silent (default 90).
             stall_timeout_seconds: how long a session may go without progress (default 150).
+            limit_up: how fast files may leave, in bytes per second (default: no limit); less than 50,000 counts as
+                50,000. `set_limits` changes it later.
+            limit_down: how fast files may come in, likewise.
 
         Raises:
             FolderError: no folder was given, and the game's was not found.
@@ -99,8 +104,17 @@ class ClientBase:
                 "retry_max_seconds": retry_max_seconds,
                 "silence_timeout_seconds": silence_timeout_seconds,
                 "stall_timeout_seconds": stall_timeout_seconds,
+                "limit_up": limit_up,
+                "limit_down": limit_down,
             }
         )
+
+    def set_limits(self, *, limit_up: int | None = None, limit_down: int | None = None) -> None:
+        """Changes how fast files may leave and come in, in bytes per second, from now on; `None` is no limit.
+
+        Raises `ValueError` for 0, which does not mean unlimited. Less than 50,000 counts as 50,000.
+        """
+        self._native.set_limits(limit_up, limit_down)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.host}:{self.port}>"
@@ -132,13 +146,18 @@ class ServerBase:
         silence_timeout_seconds: float | None = None,
         first_file_timeout_seconds: float | None = None,
         stall_timeout_seconds: float | None = None,
+        limit_up: int | None = None,
+        limit_down: int | None = None,
+        store_size: int | None = None,
+        spool_size: int | None = None,
     ) -> None:
         """Makes a server.
 
         Args:
             host: address to listen at.
             port: TCP port to listen at; 0 picks a free one, which `port` says after the start.
-            data: a folder for what the server will keep from one run to the next; it keeps nothing yet.
+            data: a folder in which the server keeps the files that it has got, also for its next start (default: a
+                temporary one, which goes with the server).
             allow_list: a file with the names of the liveries that are distributed, one per line; it is read again when it
                 changes; absent or empty allows all.
             extensions: types of the files that are shared (default: png, json, dds, jpg, jpeg, txt).
@@ -148,13 +167,19 @@ class ServerBase:
             conflict_policy: who keeps a name when several drivers bring different files under it at once.
             max_files_per_session: most files of one session (default 50).
             max_sessions_per_client: most sessions that one client takes part in at a time (default 4).
-            max_sessions: most sessions at a time in all (default 64).
+            max_sessions: most sessions at a time in all (default 1,024).
             manifest_stale_seconds: after how long a client of the old kind is asked again what it has (default 15).
             scheduler_tick_seconds: how often the scheduler looks for work that nothing else told it of (default 1).
             hello_timeout_seconds: how long a connection may last before it introduces itself (default 10).
             silence_timeout_seconds: how long a client may be silent (default 90).
             first_file_timeout_seconds: how long a client may take until the first file that it was asked for (default 60).
             stall_timeout_seconds: how long a session may go without progress (default 30).
+            limit_up: how fast files may leave, over all connections together, in bytes per second (default: no limit); less than 50,000 counts as
+                50,000. `set_limits` changes it later.
+            limit_down: how fast files may come in, likewise.
+            store_size: how many bytes may be kept for those who come later (default 8 GiB); what was needed least recently goes
+                first; 0 keeps nothing longer than somebody waits for it.
+            spool_size: how many bytes may lie there in any case, on their way to others (default 1 GiB).
 
         Raises:
             ValueError: an argument makes no sense. 0 never means unlimited.
@@ -179,6 +204,10 @@ class ServerBase:
                 "silence_timeout_seconds": silence_timeout_seconds,
                 "first_file_timeout_seconds": first_file_timeout_seconds,
                 "stall_timeout_seconds": stall_timeout_seconds,
+                "limit_up": limit_up,
+                "limit_down": limit_down,
+                "store_size": store_size,
+                "spool_size": spool_size,
             }
         )
 
@@ -201,6 +230,13 @@ class ServerBase:
         if listening is None:
             raise NotRunning("the server has not been started")
         return listening
+
+    def set_limits(self, *, limit_up: int | None = None, limit_down: int | None = None) -> None:
+        """Changes how fast files may leave and come in, in bytes per second, from now on; `None` is no limit.
+
+        Raises `ValueError` for 0, which does not mean unlimited. Less than 50,000 counts as 50,000.
+        """
+        self._native.set_limits(limit_up, limit_down)
 
     def __repr__(self) -> str:
         listening = self._native.address

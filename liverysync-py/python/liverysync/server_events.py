@@ -26,6 +26,7 @@ __all__ = [
     "SessionEnded",
     "SourceFault",
     "SourceSilent",
+    "StoreFault",
     "TargetFault",
     "UnknownEvent",
     "Withheld",
@@ -91,8 +92,9 @@ class SessionBegan:
 
     sync_id: str
     source: str | None
-    """`None` where the target only copies on its own PC."""
-    target: str
+    """`None` where files come from the store, or from the target's own PC."""
+    target: str | None
+    """`None` where they go into the store."""
     files: int
     bytes: int
 
@@ -103,7 +105,7 @@ class SessionEnded:
 
     sync_id: str
     source: str | None
-    target: str
+    target: str | None
     installed: int
     """Number of files that arrived."""
     failed: int
@@ -116,6 +118,15 @@ class SourceFault:
 
     name: str
     path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFault:
+    """The store could not keep a content, or has lost it. It is fetched anew from those who have it."""
+
+    content: str
+    """Its SHA-256."""
     reason: str
 
 
@@ -179,6 +190,7 @@ _Known: TypeAlias = (
     | SessionEnded
     | SourceFault
     | SourceSilent
+    | StoreFault
     | TargetFault
     | Withheld
 )

@@ -11,11 +11,11 @@ use std::{
 
 use super::{
     ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Input, InstallFile,
-    InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, StageId,
+    InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, Progress, SendFile, StageId,
     folder::{Effects, Folder},
-    inbound::{InFile, Inbound, State},
+    inbound::{Arriving, InFile, Inbound, State},
     memory,
-    outbound::{Next, OutFile, Outbound},
+    outbound::{Next, OutFile, Outbound, Upload},
 };
 use crate::{
     conflict::{conflict_name, parse_conflict_name, plain_stem},
@@ -27,10 +27,14 @@ use crate::{
     select::cached_picture,
     time::{Earliest, Time, UnixTime, Wake},
     transfer::Receiver,
-    wire::v1::{
-        EXTENSION, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo, Hello,
-        ManifestFull, ManifestSummary, Message, OfferedFile, RequestManifest, Role, SendFiles,
-        ServerState, Standing, SyncDone, SyncId, SyncOffer, Welcome,
+    wire::{
+        v1::{
+            Accept, AskedFile, EXTENSION, ErrorReport, Fault, FileBegin, FileChunk, FileEnd,
+            FileInfo, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, OfferedFile,
+            RequestManifest, Resume, Role, SendFiles, ServerState, Standing, SyncDone, SyncId,
+            SyncOffer, Welcome,
+        },
+        v2::TransferId,
     },
 };
 
@@ -65,6 +69,9 @@ const PIECES_MAX: usize = 8;
 /// How long a link must have lasted for the next attempt not to wait longer than the first.
 const STABLE_LINK: Duration = Duration::from_secs(30);
 
+/// Files of a broken link of which what came is kept to go on with.
+const PARKED_MAX: usize = 64;
+
 #[derive(Debug)]
 enum Link {
     /// There is none; it is tried again then.
@@ -91,10 +98,21 @@ enum Purpose {
     Read(SyncId, OutFile, u64),
     /// A step of a staged file that only matters if it fails.
     Stage(SyncId, StageId),
+    Receive(SyncId, StageId),
+    Park(Content, StageId),
     Seal(SyncId, StageId),
     Copy(SyncId, StageId),
     Discard,
     Install(SyncId, Vec<StageId>, Vec<Option<RelPath>>),
+}
+
+/// What came of a file over a link that broke.
+#[derive(Clone, Copy, Debug)]
+struct Parked {
+    stage: StageId,
+    bytes: u64,
+    /// All of it came, and it is right.
+    whole: bool,
 }
 
 /// A driver's client without its socket and its disk. See the [module documentation](super).
@@ -112,6 +130,11 @@ pub struct ClientMachine {
     published: Option<Manifest>,
     inbound: BTreeMap<SyncId, Inbound>,
     outbound: BTreeMap<SyncId, Outbound>,
+    uploads: BTreeMap<SyncId, Upload>,
+    /// Files that had begun to come over a link that broke: where they lie, and how much of them.
+    parked: BTreeMap<Content, Parked>,
+    /// Whether changes were seen that a session under way would have reported.
+    news_held_back: bool,
     /// Pieces that are being read, and pieces that wait to be written to the link.
     reading: usize,
     writing: usize,
@@ -119,6 +142,8 @@ pub struct ClientMachine {
     next_op: u64,
     next_stage: u64,
     standing: Option<Standing>,
+    /// How often the server has been told of this PC's files, over this link.
+    revision: u64,
     /// What a server of protocol 1 has been told of files that did not arrive: it offers them again
     /// at once, and an answer each time would keep it at that without a pause.
     complained: BTreeSet<String>,
@@ -153,12 +178,16 @@ impl ClientMachine {
             published: None,
             inbound: BTreeMap::new(),
             outbound: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            news_held_back: false,
             reading: 0,
             writing: 0,
             ops: BTreeMap::new(),
             next_op: 0,
             next_stage: 0,
             standing: None,
+            revision: 0,
             complained: BTreeSet::new(),
             old_state: None,
             old_state_at: now.time,
@@ -185,7 +214,7 @@ impl ClientMachine {
     /// What this PC publishes at present.
     #[must_use]
     pub fn manifest(&self) -> Manifest {
-        self.folder.manifest()
+        self.folder.manifest().clone()
     }
 
     /// Whether this PC held the union when the server last said how it stands.
@@ -212,6 +241,8 @@ impl ClientMachine {
                 }
                 self.pump_all(&sync_id);
             }
+            Input::Sending(transfer, progress) => self.sending(transfer, progress),
+            Input::Arrived(transfer, bytes) => self.arrived(transfer, bytes),
             Input::Disk(op, outcome) => self.disk(op, outcome),
             Input::Sync => self.sync(),
             Input::FolderChanged => self.folder.handle_changed(self.now.time),
@@ -245,13 +276,15 @@ impl ClientMachine {
     pub fn handle_goodbye(&mut self, now: Now) {
         self.now = Now { time: self.now.time.max(now.time), date: now.date };
         self.remember();
-        let sessions: BTreeSet<_> =
-            self.inbound.keys().chain(self.outbound.keys()).cloned().collect();
+        let outbound = self.outbound.keys().chain(self.uploads.keys());
+        let sessions: BTreeSet<_> = self.inbound.keys().chain(outbound).cloned().collect();
         for sync_id in sessions {
             self.report(&sync_id, "this client stops", None);
             self.outbound.remove(&sync_id);
+            self.stop_upload(&sync_id);
             self.abort_inbound(&sync_id);
         }
+        self.discard_parked();
     }
 
     /// What to do next. Call until it returns [`Output::Timeout`].
@@ -276,6 +309,8 @@ impl ClientMachine {
         self.complained.clear();
         self.in_step = false;
         self.outbound.clear();
+        self.uploads.clear();
+        self.news_held_back = false;
         self.writing = 0;
         for sync_id in self.inbound.keys().cloned().collect::<Vec<_>>() {
             self.abort_inbound(&sync_id);
@@ -327,7 +362,7 @@ impl ClientMachine {
     }
 
     fn welcome(&mut self, welcome: &Welcome) {
-        let ours = welcome.liverysync.is_some();
+        let ours = welcome.liverysync.is_some_and(|version| version >= EXTENSION);
         if self.config.dry_run && !ours {
             return self.disconnect(
                 "this server is of the old kind and cannot tell what it has without syncing",
@@ -339,19 +374,26 @@ impl ClientMachine {
         self.busy_at = now;
         self.old_state_at = now + OLD_STATE_INTERVAL;
         self.event(Event::Connected { ours });
+        self.revision = 0;
         self.hello();
         if self.config.dry_run {
             self.transmit(Message::RequestManifest(RequestManifest::default()));
+        } else if ours {
+            // HELLO says the hash; the server asks for more if that tells it nothing.
+            self.published = Some(self.folder.manifest().clone());
+            self.standing = None;
         } else {
             self.publish();
         }
     }
 
     fn hello(&mut self) {
+        // Who only looks is no part of the league.
+        let told = (!self.config.dry_run).then(|| self.folder.hash().to_string());
         let hello = Hello {
             steam_id: self.config.steam_id.clone(),
             client_name: self.config.name.chars().take(NAME_CHARS_MAX).collect(),
-            manifest_hash: self.folder.manifest().hash().to_string(),
+            manifest_hash: told.unwrap_or_default(),
             liverysync: self.server_is_ours().then_some(EXTENSION),
         };
         self.transmit(Message::Hello(hello));
@@ -359,17 +401,21 @@ impl ClientMachine {
 
     /// Tells the server all that this PC holds.
     fn publish(&mut self) {
-        let (manifest, ours) = (self.folder.manifest(), self.server_is_ours());
-        self.transmit(Message::ManifestSummary(ManifestSummary {
-            manifest_hash: manifest.hash().to_string(),
-            file_count: manifest.len() as u64,
-            total_bytes: manifest.total_bytes(),
-        }));
+        let (manifest, ours) = (self.folder.manifest().clone(), self.server_is_ours());
+        if !ours {
+            self.transmit(Message::ManifestSummary(ManifestSummary {
+                manifest_hash: self.folder.hash().to_string(),
+                file_count: manifest.len() as u64,
+                total_bytes: manifest.total_bytes(),
+            }));
+        }
         let files = manifest
             .iter()
             .map(|entry| FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, ours))
             .collect();
-        let full = ManifestFull { sync_id: SyncId::default(), manifest: files };
+        self.revision += 1;
+        let revision = ours.then_some(self.revision);
+        let full = ManifestFull { sync_id: SyncId::default(), revision, manifest: files };
         self.transmit(Message::ManifestFull(full));
         self.published = Some(manifest);
         self.standing = None;
@@ -379,19 +425,40 @@ impl ClientMachine {
     /// when they end.
     fn publish_changes(&mut self) {
         let Some(published) = self.published.as_ref().filter(|_| self.is_up()) else { return };
-        let difference = diff(published, &self.folder.manifest());
-        let reported_later: BTreeSet<_> = self
-            .inbound
-            .values()
-            .filter(|session| session.listed && !session.over)
-            .flat_map(|session| &session.files)
-            .map(|file| file.path.key())
-            .collect();
-        let changed = difference.different.iter().map(|(_, new)| new);
-        let mut news = difference.missing.iter().chain(changed).chain(&difference.extra);
-        if news.any(|entry| !reported_later.contains(entry.path.key())) {
-            self.publish();
+        let difference = diff(published, self.folder.manifest());
+        let sessions = self.inbound.values().filter(|session| session.listed && !session.over);
+        let reported_later: BTreeSet<_> =
+            sessions.flat_map(|session| &session.files).map(|file| file.path.key()).collect();
+        let is_news = |entry: &Entry| !reported_later.contains(entry.path.key());
+        let changed = difference.different.into_iter().map(|(_, new)| new);
+        let (changed, held): (Vec<_>, Vec<_>) =
+            difference.missing.into_iter().chain(changed).partition(is_news);
+        let (removed, kept): (Vec<_>, Vec<_>) = difference.extra.into_iter().partition(is_news);
+        self.news_held_back |= !held.is_empty() || !kept.is_empty();
+        if changed.is_empty() && removed.is_empty() {
+            return;
         }
+        if !self.server_is_ours() {
+            return self.publish();
+        }
+        self.revision += 1;
+        let info =
+            |entry: &Entry| FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, true);
+        let message = ManifestChanges {
+            revision: self.revision,
+            removed: removed.iter().map(|entry| entry.path.as_str().to_owned()).collect(),
+            changed: changed.iter().map(info).collect(),
+        };
+        if let Some(published) = &mut self.published {
+            for entry in removed {
+                published.remove(entry.path.key());
+            }
+            for entry in changed {
+                let _fits = published.replace(entry);
+            }
+        }
+        self.standing = None;
+        self.transmit(Message::ManifestChanges(message));
     }
 
     fn server_error(&mut self, report: ErrorReport) {
@@ -402,6 +469,7 @@ impl ClientMachine {
             Some(path) => self.fail_offered(&report.sync_id, &path, &report.message),
             None => {
                 self.outbound.remove(&report.sync_id);
+                self.stop_upload(&report.sync_id);
                 self.abort_inbound(&report.sync_id);
             }
         }
@@ -442,9 +510,9 @@ impl ClientMachine {
             (Purpose::Recall, outcome) => {
                 self.beginning -= 1;
                 if let DiskOutcome::Recalled(text) = outcome
-                    && let Some(known) = memory::decode(&text, &self.config.rules.extensions)
+                    && let Some(memory) = memory::decode(&text, &self.config.rules.extensions)
                 {
-                    self.folder.recall(known);
+                    self.folder.recall(memory);
                 }
             }
             (Purpose::List, DiskOutcome::Listed(listed)) => {
@@ -461,7 +529,14 @@ impl ClientMachine {
                 // Where the session is gone, its room is free for others.
                 self.pump_all(&sync_id);
             }
+            (Purpose::Receive(sync_id, stage), DiskOutcome::Received(Ok(()))) => {
+                self.received(&sync_id, stage);
+            }
+            (Purpose::Park(content, stage), DiskOutcome::Parked(bytes)) => {
+                self.parked(content, stage, bytes);
+            }
             (Purpose::Stage(sync_id, stage), DiskOutcome::Done(Err(fault)))
+            | (Purpose::Receive(sync_id, stage), DiskOutcome::Received(Err(fault)))
             | (Purpose::Seal(sync_id, stage), DiskOutcome::Done(Err(fault)))
             | (Purpose::Copy(sync_id, stage), DiskOutcome::Copied(Err(fault))) => {
                 self.fail_stage(&sync_id, stage, &fault.message);
@@ -541,8 +616,9 @@ impl ClientMachine {
     fn remember(&mut self) {
         self.remember_at = None;
         let date = self.now.date;
+        let extensions = &self.config.rules.extensions;
         let news = self.folder.take_news().filter(|_| !self.config.dry_run);
-        if let Some(text) = news.map(|known| memory::encode(known, date)) {
+        if let Some(text) = news.map(|known| memory::encode(known, extensions, date)) {
             self.request(DiskRequest::Remember(text), Purpose::Remember);
         }
     }
@@ -589,7 +665,8 @@ impl ClientMachine {
             // The disk answers in its own time, and with an outcome in any case.
             (!installing).then(|| session.active_at + if over { stall } else { quiet })
         };
-        let open = self.inbound.iter().filter(|(_, session)| !session.over);
+        // One of ours knows itself who is slow, and its files may have to wait for others.
+        let open = self.inbound.iter().filter(|(_, session)| !session.over && !session.listed);
         open.filter_map(|(id, session)| Some((id.clone(), deadline(session)?))).collect()
     }
 

@@ -5,8 +5,13 @@ use super::*;
 impl ClientMachine {
     pub(super) fn send_files(&mut self, request: SendFiles) {
         let sync_id = &request.sync_id;
-        if self.outbound.contains_key(sync_id) || self.outbound.len() >= SESSIONS_MAX {
+        let open = self.outbound.len() + self.uploads.len();
+        let known = self.outbound.contains_key(sync_id) || self.uploads.contains_key(sync_id);
+        if known || open >= SESSIONS_MAX {
             return self.report(sync_id, "too many sessions at once", None);
+        }
+        if let Some(files) = request.files {
+            return self.upload(request.sync_id, files);
         }
         let mut queue = VecDeque::new();
         let mut missing = Vec::new();
@@ -17,17 +22,86 @@ impl ClientMachine {
             }
         }
         for path in &missing {
-            let (sync_id, path) = (request.sync_id.clone(), path.clone());
-            self.event(Event::SendFailed { sync_id, path, reason: "it is not here".into() });
-        }
-        if self.server_is_ours() {
-            for path in missing.drain(..) {
-                self.report(&request.sync_id, "it is not here", Some((path, Fault::Missing)));
-            }
+            self.send_failed(&request.sync_id, path, "it is not here");
         }
         self.busy_at = self.now.time;
         self.outbound.insert(request.sync_id.clone(), Outbound::new(queue, missing));
         self.pump(&request.sync_id);
+    }
+
+    /// Sends files to a server of ours.
+    fn upload(&mut self, sync_id: SyncId, files: Vec<AskedFile>) {
+        let mut upload = Upload::default();
+        for asked in files {
+            let name = asked.info.rel_path;
+            let file = self.resolve(&name).filter(|file| {
+                file.content.size == asked.info.size
+                    && asked.info.sha256.parse() == Ok(file.content.hash)
+            });
+            let Some(file) = file else {
+                self.cannot_send(&sync_id, name, Fault::Missing, "it is not here");
+                continue;
+            };
+            let Resume { transfer, offset } = asked.resume;
+            let (path, stamp) = (file.path.clone(), file.stamp);
+            let from = offset.min(file.content.size);
+            self.outputs.push_back(Output::Send(SendFile { transfer, path, stamp, from }));
+            upload.files.insert(transfer, file);
+        }
+        self.busy_at = self.now.time;
+        self.uploads.insert(sync_id.clone(), upload);
+        self.check_upload(&sync_id);
+    }
+
+    pub(super) fn sending(&mut self, transfer: TransferId, progress: Progress) {
+        let mut uploads = self.uploads.iter_mut();
+        let Some((sync_id, upload)) = uploads.find(|(_, u)| u.files.contains_key(&transfer)) else {
+            return;
+        };
+        let sync_id = sync_id.clone();
+        match progress {
+            Progress::Passed(bytes) => return self.event(Event::Sent { sync_id, bytes }),
+            Progress::Sent => {
+                let Some(file) = upload.files.remove(&transfer) else { return };
+                let (path, bytes) = (file.path, file.content.size);
+                self.event(Event::FileSent { sync_id: sync_id.clone(), path, bytes });
+            }
+            Progress::Failed(fault) => {
+                let Some(file) = upload.files.remove(&transfer) else { return };
+                let gone = matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing);
+                let kind = if gone { Fault::Missing } else { Fault::Failed };
+                self.cannot_send(&sync_id, file.asked, kind, &fault.message);
+                self.folder.walk_by(self.now.time);
+            }
+        }
+        self.check_upload(&sync_id);
+    }
+
+    fn cannot_send(&mut self, sync_id: &SyncId, path: String, fault: Fault, reason: &str) {
+        self.send_failed(sync_id, &path, reason);
+        self.report(sync_id, reason, Some((path, fault)));
+    }
+
+    fn send_failed(&mut self, sync_id: &SyncId, path: &str, reason: &str) {
+        let (sync_id, path, reason) = (sync_id.clone(), path.to_owned(), reason.to_owned());
+        self.event(Event::SendFailed { sync_id, path, reason });
+    }
+
+    /// Ends an upload once all of it has left or failed.
+    fn check_upload(&mut self, sync_id: &SyncId) {
+        if self.uploads.get(sync_id).is_some_and(|upload| upload.files.is_empty()) {
+            self.uploads.remove(sync_id);
+            self.busy_at = self.now.time;
+            self.event(Event::SessionEnded { sync_id: sync_id.clone() });
+        }
+    }
+
+    /// Ends an upload that the server does not want any more.
+    pub(super) fn stop_upload(&mut self, sync_id: &SyncId) {
+        let Some(upload) = self.uploads.remove(sync_id) else { return };
+        let stops = upload.files.into_keys().map(Output::StopSending);
+        self.outputs.extend(stops);
+        self.event(Event::SessionEnded { sync_id: sync_id.clone() });
     }
 
     /// Finds what a server asks for. One of protocol 1 asks for a rival by the name in the union,
@@ -127,15 +201,8 @@ impl ClientMachine {
                 outbound.skip_current();
                 // A target of protocol 1 drops a broken file only when it is told its end.
                 let end = FileEnd { sync_id: sync_id.clone(), rel_path: file.asked.clone() };
-                let gone = matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing);
-                let (path, reason) = (file.asked.clone(), fault.message.clone());
-                self.event(Event::SendFailed { sync_id: sync_id.clone(), path, reason });
-                if self.server_is_ours() {
-                    let kind = if gone { Fault::Missing } else { Fault::Failed };
-                    self.report(&sync_id, &fault.message, Some((file.asked, kind)));
-                } else if let Some(outbound) = self.outbound.get_mut(&sync_id) {
-                    outbound.missing.push(file.asked);
-                }
+                outbound.missing.push(file.asked.clone());
+                self.send_failed(&sync_id, &file.asked, &fault.message);
                 self.transmit(Message::FileEnd(end));
                 self.folder.walk_by(self.now.time);
                 self.pump(&sync_id);

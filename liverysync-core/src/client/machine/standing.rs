@@ -18,16 +18,17 @@ impl ClientMachine {
     pub(super) fn check_in_step(&mut self) {
         // A walk that may well find nothing new is no reason to fall out of step.
         let quiet = self.folder.is_quiet() || (self.in_step && self.folder.is_listing());
-        let idle = self.inbound.is_empty() && self.outbound.is_empty() && quiet;
+        let sending = !self.outbound.is_empty() || !self.uploads.is_empty();
+        let idle = self.inbound.is_empty() && !sending && quiet;
         let now_in_step = if idle { self.how_in_step() } else { None };
         let was_in_step = std::mem::replace(&mut self.in_step, now_in_step.is_some());
         if let (Some((withheld, certain)), false) = (now_in_step, was_in_step) {
-            let manifest = self.folder.manifest();
-            let (files, bytes) = (manifest.len(), manifest.total_bytes());
-            let conflicts =
-                manifest.iter().map(|entry| &entry.path).filter(|path| self.is_rival(path));
-            let conflicts = conflicts.cloned().collect();
+            let (known, bytes) = (self.folder.known(), self.folder.total_bytes());
+            let conflicts = known.iter().map(|file| &file.path).filter(|path| self.is_rival(path));
+            let (files, conflicts) = (known.len(), conflicts.cloned().collect());
             self.awaited = false;
+            // What came of files that nobody offers any more.
+            self.discard_parked();
             self.event(Event::InStep { files, bytes, conflicts, withheld, certain });
         }
     }
@@ -44,8 +45,7 @@ impl ClientMachine {
         if ours {
             let standing =
                 self.standing.filter(|standing| standing.missing == 0 && standing.wanted == 0)?;
-            let current = self.published.as_ref()?.hash();
-            return (current == standing.manifest_hash).then_some((standing.withheld, true));
+            return (self.revision == standing.revision).then_some((standing.withheld, true));
         }
         let quiet = self.now.time.since(self.busy_at);
         if quiet < OLD_STATE_INTERVAL {
@@ -76,7 +76,7 @@ impl ClientMachine {
                 Err((_, reason)) => plan.refuse.push((info.rel_path, reason)),
             }
         }
-        let difference = diff(&self.folder.manifest(), &wanted);
+        let difference = diff(self.folder.manifest(), &wanted);
         let sized = |entry: &Entry| (entry.path.clone(), entry.content.size);
         plan.receive.extend(difference.missing.iter().map(sized));
         plan.send.extend(difference.extra.iter().map(sized));

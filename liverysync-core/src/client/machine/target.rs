@@ -24,7 +24,92 @@ impl ClientMachine {
         for offered in offer.files.into_iter().flatten() {
             self.take_offered(&sync_id, offered);
         }
+        if listed {
+            self.accept(&sync_id);
+        }
         self.check_inbound(&sync_id, false);
+    }
+
+    /// Says what of an offer is to be sent, and from where on.
+    fn accept(&mut self, sync_id: &SyncId) {
+        let Some(session) = self.inbound.get(sync_id) else { return };
+        let arriving = session.files.iter().filter_map(|file| match file.state {
+            State::Arriving(_, Arriving { transfer, told }) => {
+                Some((Resume { transfer, offset: told }, file.path.clone(), file.content.size))
+            }
+            _ => None,
+        });
+        let (mut files, mut events) = (Vec::new(), Vec::new());
+        for (resume, path, bytes) in arriving {
+            files.push(resume);
+            events.push(Event::Receiving { sync_id: sync_id.clone(), path, bytes });
+        }
+        self.transmit(Message::Accept(Accept { sync_id: sync_id.clone(), files }));
+        events.into_iter().for_each(|event| self.event(event));
+    }
+
+    /// Makes ready for a file that a server of ours will send.
+    fn expect(&mut self, sync_id: &SyncId, content: Content, transfer: TransferId) -> State {
+        let (stage, told) = match self.parked.remove(&content) {
+            Some(Parked { stage, whole: true, .. }) => return State::Staged(stage),
+            Some(Parked { stage, bytes, .. }) => (stage, bytes),
+            None => (self.new_stage(), 0),
+        };
+        let request = DiskRequest::Receive { stage, content, transfer };
+        self.request(request, Purpose::Receive(sync_id.clone(), stage));
+        State::Arriving(stage, Arriving { transfer, told })
+    }
+
+    /// Bytes have come of a file.
+    pub(super) fn arrived(&mut self, transfer: TransferId, bytes: u64) {
+        for (sync_id, session) in &mut self.inbound {
+            let arriving = session.files.iter_mut().find_map(|file| match &mut file.state {
+                State::Arriving(_, arriving) if arriving.transfer == transfer => {
+                    Some((file.content.size, arriving))
+                }
+                _ => None,
+            });
+            if let Some((size, arriving)) = arriving {
+                let bytes = bytes.min(size - arriving.told);
+                arriving.told += bytes;
+                let sync_id = sync_id.clone();
+                return self.event(Event::Received { sync_id, bytes });
+            }
+        }
+    }
+
+    /// All of a file has come, and it is right.
+    pub(super) fn received(&mut self, sync_id: &SyncId, stage: StageId) {
+        let Some(session) = self.inbound.get(sync_id) else { return };
+        let Some(index) = session.by_stage(stage) else { return };
+        let file = &session.files[index];
+        if let State::Arriving(_, Arriving { told, .. }) = file.state {
+            let bytes = file.content.size - told;
+            self.event(Event::Received { sync_id: sync_id.clone(), bytes });
+            self.staged(sync_id, stage, None);
+        }
+    }
+
+    /// So many bytes have been kept of a file whose link broke.
+    pub(super) fn parked(&mut self, content: Content, stage: StageId, bytes: u64) {
+        self.park(content, Parked { stage, bytes, whole: false });
+    }
+
+    /// Keeps what has come of a file, unless that is nothing or too much is kept already.
+    fn park(&mut self, content: Content, parked: Parked) {
+        let useless = parked.bytes == 0 && !parked.whole || self.parked.len() >= PARKED_MAX;
+        if useless || self.parked.contains_key(&content) {
+            self.discard(Some(parked.stage));
+        } else {
+            self.parked.insert(content, parked);
+        }
+    }
+
+    /// Keeps nothing more of files that have not been put in place.
+    pub(super) fn discard_parked(&mut self) {
+        for parked in std::mem::take(&mut self.parked).into_values() {
+            self.discard(Some(parked.stage));
+        }
     }
 
     pub(super) fn take_offered(&mut self, sync_id: &SyncId, offered: OfferedFile) {
@@ -35,10 +120,16 @@ impl ClientMachine {
         };
         let has_it = self.folder.get(path.key()).is_some_and(|known| known.content == content);
         let copied = offered.copy_from.is_some();
-        let mut state = if has_it { State::Installed } else { State::Waiting };
+        let mut state = match offered.transfer {
+            _ if has_it => State::Installed,
+            Some(transfer) if !copied => self.expect(sync_id, content, transfer),
+            _ => State::Waiting,
+        };
         if let (Some(from), false) = (offered.copy_from, has_it) {
             let from = RelPath::parse(&from, &self.config.rules.extensions).ok();
-            let Some(from) = from.filter(|from| self.folder.get(from.key()).is_some()) else {
+            // The server may not know how this PC spells it.
+            let from = from.and_then(|from| Some(self.folder.get(from.key())?.path.clone()));
+            let Some(from) = from else {
                 return self.refuse(sync_id, name, Fault::Failed, "the file to copy is not here");
             };
             let stage = self.new_stage();
@@ -112,7 +203,7 @@ impl ClientMachine {
         session.active_at = now;
         if !session.listed {
             self.check_inbound(&begin.sync_id, true);
-            let offered = OfferedFile { info: begin.info.clone(), copy_from: None };
+            let offered = OfferedFile { info: begin.info.clone(), ..OfferedFile::default() };
             self.take_offered(&begin.sync_id, offered);
         }
         let Some(session) = self.inbound.get_mut(&begin.sync_id) else { return };
@@ -184,7 +275,7 @@ impl ClientMachine {
         let Some(session) = self.inbound.get_mut(sync_id) else { return };
         let Some(index) = session.find(offered) else { return };
         let file = &mut session.files[index];
-        if !matches!(file.state, State::Waiting | State::Receiving(..)) {
+        if !matches!(file.state, State::Waiting | State::Receiving(..) | State::Arriving(..)) {
             return;
         }
         let stage = file.stage();
@@ -212,16 +303,28 @@ impl ClientMachine {
         }
     }
 
-    /// Ends a session for which nothing more will come. What is being put in place still is.
+    /// Ends a session for which nothing more will come. What is being put in place still is, and what
+    /// came of files from a server of ours is kept.
     pub(super) fn abort_inbound(&mut self, sync_id: &SyncId) {
         let Some(session) = self.inbound.get_mut(sync_id) else { return };
         session.over = true;
-        let mut stages = Vec::new();
+        let (mut stages, mut parking, mut whole) = (Vec::new(), Vec::new(), Vec::new());
         for file in &mut session.files {
-            if !matches!(file.state, State::Installing(_) | State::Installed) {
-                stages.push(file.stage());
-                file.state = State::Failed;
+            match file.state {
+                State::Installing(_) | State::Installed => continue,
+                State::Arriving(stage, _) => parking.push((stage, file.content)),
+                State::Staged(stage) if session.listed && !file.copied => {
+                    whole.push((stage, file.content));
+                }
+                _ => stages.push(file.stage()),
             }
+            file.state = State::Failed;
+        }
+        for (stage, content) in whole {
+            self.park(content, Parked { stage, bytes: content.size, whole: true });
+        }
+        for (stage, content) in parking {
+            self.request(DiskRequest::Park(stage), Purpose::Park(content, stage));
         }
         for stage in stages {
             self.discard(stage);
@@ -345,18 +448,23 @@ impl ClientMachine {
                     let _fits = published.replace(Entry { path, content, mtime });
                 }
             }
-            let hash = self.published.as_ref().map(Manifest::hash);
+            self.revision += 1;
             self.transmit(Message::SyncDone(SyncDone {
                 sync_id: sync_id.clone(),
-                new_manifest_hash: hash.map(|hash| hash.to_string()).unwrap_or_default(),
+                revision: Some(self.revision),
                 installed: Some(installed),
+                ..SyncDone::default()
             }));
             self.standing = None;
-            self.publish_changes();
+            // Walks that ended meanwhile may have found what had to wait for this session's word.
+            if std::mem::take(&mut self.news_held_back) {
+                self.publish_changes();
+            }
         } else {
             self.publish();
-            let new_manifest_hash = self.folder.manifest().hash().to_string();
-            let done = SyncDone { sync_id: sync_id.clone(), new_manifest_hash, installed: None };
+            let new_manifest_hash = self.folder.hash().to_string();
+            let done =
+                SyncDone { sync_id: sync_id.clone(), new_manifest_hash, ..SyncDone::default() };
             self.transmit(Message::SyncDone(done));
         }
         self.event(Event::SessionEnded { sync_id: sync_id.clone() });

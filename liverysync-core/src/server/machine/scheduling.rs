@@ -1,6 +1,11 @@
-//! What each client may be offered now, and the sessions that come of it.
+//! What is fetched into the store, and what each client is offered, next.
+//!
+//! Both are thought over once and then worked off: the plan of uploads until it is dropped
+//! (`self.plan = None`) because what it rests on has changed, and each target's jobs until
+//! [`ServerMachine::think_over`].
 
 use super::*;
+use crate::schedule::sessions;
 
 impl ServerMachine {
     pub(super) fn schedule_soon(&mut self) {
@@ -9,63 +14,272 @@ impl ServerMachine {
     }
 
     pub(super) fn schedule(&mut self) {
-        let mut loads: BTreeMap<MemberId, Load> =
-            self.members.iter().map(|(id, member)| (*id, member.load(&self.config))).collect();
-        let mut targets: Vec<_> = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.is_known() && !member.lacking.is_empty())
-            .map(|(id, member)| (member.sessions.len(), *id))
-            .collect();
-        targets.sort_unstable();
-        for (_, target) in targets {
-            if self.sessions.len() >= self.config.sessions_max {
-                return;
+        self.fetch();
+        self.serve();
+    }
+
+    /// Drops what was thought out for a target.
+    pub(super) fn think_over(&mut self, target: MemberId) {
+        if let Some(member) = self.members.get_mut(&target) {
+            member.jobs = None;
+        }
+    }
+
+    // ---- uploads --------------------------------------------------------------------------------
+
+    /// Asks for what is lacked and not in the store, as far as sources are free and there is room.
+    fn fetch(&mut self) {
+        if self.store_rests_until > self.now {
+            return;
+        }
+        let mut plan = match self.plan.take() {
+            Some(plan) => plan,
+            None => self.plan_uploads(),
+        };
+        let mut idle = Vec::new();
+        for source in self.members.keys().copied().collect::<Vec<_>>() {
+            while self.is_free(source) {
+                let Some(keys) = plan.get_mut(&source).and_then(VecDeque::pop_front) else {
+                    idle.push(source);
+                    break;
+                };
+                let (keys, later) = self.fitting(keys);
+                self.open_upload(source, &keys);
+                if !later.is_empty() {
+                    plan.entry(source).or_default().push_front(later);
+                    break;
+                }
             }
-            let left = self.config.sessions_max - self.sessions.len();
-            let Some(load) = loads.get_mut(&target).filter(|load| load.free > 0) else { continue };
-            load.free = load.free.min(left);
-            self.schedule_copies(target, &mut loads);
-            let wants = self.wants(target);
-            let one_by_one = self.members.get(&target).is_some_and(|member| member.one_by_one);
-            let most = if one_by_one { 1 } else { self.config.files_per_session_max };
-            for session in schedule::plan(target, &wants, &mut loads, most) {
-                self.open_session(Some(session.source), target, &session.keys);
+        }
+        plan.retain(|_, sessions| !sessions.is_empty());
+        // Who has nothing left to do may take over from those who have.
+        let spread = idle.iter().any(|source| self.could_help(*source, &plan));
+        self.plan = (!spread).then_some(plan);
+    }
+
+    /// Whether `source` has what somebody else would upload last.
+    fn could_help(&self, source: MemberId, plan: &schedule::Plan) -> bool {
+        let last = plan.values().filter(|sessions| sessions.len() > 1).filter_map(VecDeque::back);
+        let entries = last.filter_map(|keys| self.union.get(keys.first()?));
+        entries.into_iter().any(|entry| self.willing(entry).any(|holder| holder == source))
+    }
+
+    fn is_free(&self, source: MemberId) -> bool {
+        let open = self.uploads.len() + self.deliveries.len() < self.config.sessions_max;
+        open && self.members.get(&source).is_some_and(|m| m.load(&self.config).free > 0)
+    }
+
+    /// Splits what is to be asked for into what there is room for and what has to wait for room. What is
+    /// here by now, or on its way, is left out.
+    fn fitting(&mut self, keys: Vec<PathKey>) -> (Vec<PathKey>, Vec<PathKey>) {
+        let (mut now, mut later, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for key in keys {
+            let Some(entry) = self.union.get(&key) else { continue };
+            let (hash, size) = (entry.content.hash, entry.content.size);
+            if !self.shelf.may_begin(hash) {
+                continue;
+            }
+            let more = if self.shelf.has(hash) { 0 } else { size };
+            // The first may be larger than all the room there is; what comes with it must fit.
+            let fits = later.is_empty() && self.find_room(bytes + more);
+            if fits && (now.is_empty() || self.is_within(bytes + more)) {
+                bytes += more;
+                now.push(key);
+            } else {
+                later.push(key);
+            }
+        }
+        (now, later)
+    }
+
+    /// Thinks out who uploads what of all that somebody lacks.
+    fn plan_uploads(&self) -> schedule::Plan {
+        let mut seen = BTreeSet::new();
+        let mut wants = Vec::new();
+        for (target, member) in self.members.iter().filter(|(_, member)| member.is_known()) {
+            for key in &member.lacking {
+                let Some(entry) = self.union.get(key) else { continue };
+                let hash = entry.content.hash;
+                if !self.shelf.may_begin(hash) || seen.contains(&hash) {
+                    continue;
+                }
+                let copied = member.is_ours() && own_copy(&self.union, *target, hash).is_some();
+                if copied
+                    || self.withheld(*target, member, entry).is_some()
+                    || !member.may_retry(entry, self.now)
+                    || self.would_lose(*target, member, entry)
+                {
+                    continue;
+                }
+                let sources: Vec<_> = self.willing(entry).collect();
+                if !sources.is_empty() {
+                    seen.insert(hash);
+                    let (bytes, copies) = (entry.content.size, entry.copies());
+                    wants.push(Want { key: key.clone(), bytes, copies, sources });
+                }
+            }
+        }
+        let loads = self.members.iter().map(|(id, member)| (*id, member.load(&self.config)));
+        schedule::plan(&wants, &loads.collect(), self.config.files_per_session_max)
+    }
+
+    /// Those who hold a content and have not failed to send it.
+    pub(super) fn willing<'a>(
+        &'a self,
+        entry: &'a UnionEntry,
+    ) -> impl Iterator<Item = MemberId> + 'a {
+        let willing = entry.holders().filter(|(holder, local)| {
+            let member = self.members.get(holder);
+            member.is_some_and(|m| m.may_serve(local.key(), entry.content.hash, self.now))
+        });
+        willing.map(|(holder, _)| holder)
+    }
+
+    // ---- deliveries -----------------------------------------------------------------------------
+
+    /// Contents are on their way into the store: all who lack them are offered them.
+    pub(super) fn offer_to_all(&mut self, hashes: &BTreeSet<ContentHash>) {
+        let entries = hashes.iter().flat_map(|hash| self.union.with_content(*hash));
+        let keys: BTreeSet<PathKey> = entries.map(|entry| entry.path.key().clone()).collect();
+        let most = self.config.files_per_session_max;
+        for id in self.members.keys().copied().collect::<Vec<_>>() {
+            let Some(member) = self.members.get(&id).filter(|member| member.is_known()) else {
+                continue;
+            };
+            let under_way = self.under_way(member);
+            let lacked = keys.iter().filter(|key| member.lacking.contains(*key));
+            let lacked = lacked.filter(|key| !under_way.contains(*key)).cloned();
+            let sessions = sessions(liveries(lacked.collect()), most);
+            if let Some(jobs) = self.members.get_mut(&id).and_then(|member| member.jobs.as_mut()) {
+                jobs.extend(sessions.into_iter().map(Job::Deliver));
             }
         }
     }
 
-    /// What `target` may be offered now, with those who may be asked for it.
-    pub(super) fn wants(&mut self, target: MemberId) -> Vec<Want> {
-        let Some(member) = self.members.get(&target) else { return Vec::new() };
+    /// Opens what deliveries can be opened, those for whom the fewest are open first.
+    fn serve(&mut self) {
+        let known = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.is_known() && !member.lacking.is_empty());
+        let mut targets: Vec<_> =
+            known.map(|(id, member)| (member.deliveries.len(), *id)).collect();
+        targets.sort_unstable();
+        for (_, target) in targets {
+            while self.may_serve(target) {
+                if self.members.get(&target).is_some_and(|member| member.jobs.is_none()) {
+                    self.think_out_jobs(target);
+                }
+                let jobs = self.members.get_mut(&target).and_then(|member| member.jobs.as_mut());
+                match jobs.and_then(VecDeque::pop_front) {
+                    Some(job) => self.begin_job(target, job),
+                    None => break,
+                }
+            }
+        }
+    }
+
+    fn may_serve(&self, target: MemberId) -> bool {
+        let open = self.uploads.len() + self.deliveries.len() < self.config.sessions_max;
+        open && self.members.get(&target).is_some_and(|m| m.free_deliveries(&self.config) > 0)
+    }
+
+    fn begin_job(&mut self, target: MemberId, job: Job) {
+        let Some(member) = self.members.get(&target) else { return };
         let under_way = self.under_way(member);
-        let copies = own_contents(member);
-        let mut withheld = Vec::new();
-        let mut wants = Vec::new();
-        for key in &member.lacking {
+        let still = |key: &PathKey| {
+            let entry = self.union.get(key).filter(|_| member.lacking.contains(key));
+            entry.is_some_and(|entry| {
+                !under_way.contains(key)
+                    && self.may_take(target, member, entry, false)
+                    && self.shelf.is_coming(entry.content.hash)
+            })
+        };
+        match job {
+            Job::Copy(keys) => self.open_delivery(target, &keys, true),
+            Job::Deliver(mut keys) => {
+                let before = keys.len();
+                keys.retain(still);
+                let held_back = keys.len() < before;
+                let rest = if member.one_by_one && keys.len() > 1 {
+                    keys.split_off(1)
+                } else {
+                    Vec::new()
+                };
+                if let Some(member) = self.members.get_mut(&target) {
+                    member.held_back |= held_back;
+                    if let (Some(jobs), false) = (&mut member.jobs, rest.is_empty()) {
+                        jobs.push_front(Job::Deliver(rest));
+                    }
+                }
+                self.open_delivery(target, &keys, false);
+            }
+        }
+    }
+
+    /// Whether a target may take an entry at this time, from the store or (`copies`) from its own PC.
+    fn may_take(&self, id: MemberId, member: &Member, entry: &UnionEntry, copies: bool) -> bool {
+        let own = member.is_ours() && own_copy(&self.union, id, entry.content.hash).is_some();
+        own == copies
+            && self.withheld(id, member, entry).is_none()
+            && member.may_retry(entry, self.now)
+            && (copies || !self.would_lose(id, member, entry))
+    }
+
+    /// Thinks out all that a target can be offered as things are.
+    fn think_out_jobs(&mut self, target: MemberId) {
+        let Some(member) = self.members.get(&target) else { return };
+        let under_way = self.under_way(member);
+        let (mut copyable, mut kept, mut coming) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (mut withheld, mut held_back) = (Vec::new(), false);
+        for key in member.lacking.iter().filter(|key| !under_way.contains(*key)) {
             let Some(entry) = self.union.get(key) else { continue };
             if let Some(reason) = self.withheld(target, member, entry) {
                 withheld.push((entry.path.clone(), reason));
-                continue;
-            }
-            let own_copy = member.is_ours() && copies.contains_key(&entry.content.hash);
-            let ready = !own_copy
-                && !under_way.contains(key)
-                && member.may_retry(entry, self.now)
-                && !self.would_lose(target, member, entry);
-            if ready {
-                let sources = self.sources(target, entry);
-                wants.push(Want { key: key.clone(), copies: entry.copies(), sources });
+            } else if self.may_take(target, member, entry, true) {
+                copyable.insert(key, entry);
+            } else if !self.may_take(target, member, entry, false) {
+                held_back = true;
+            } else if self.shelf.is_kept(entry.content.hash) {
+                kept.push(key.clone());
+            } else if self.shelf.is_coming(entry.content.hash) {
+                coming.push(key.clone());
             }
         }
+        let copies = self.safe_copies(target, member, &copyable);
+        held_back |= copies.len() < copyable.len();
+        let most = self.config.files_per_session_max;
+        let copies = copies.chunks(most.max(1)).map(|keys| Job::Copy(keys.to_vec()));
+        let delivered = sessions(liveries(kept).chain(liveries(coming)), most);
+        let jobs = copies.chain(delivered.into_iter().map(Job::Deliver)).collect();
+        if let Some(member) = self.members.get_mut(&target) {
+            member.jobs = Some(jobs);
+            member.held_back = held_back;
+        }
         self.tell_withheld(target, withheld);
-        wants
+    }
+
+    /// Of what a target can copy on its own PC, that by which nothing is lost.
+    fn safe_copies(
+        &self,
+        target: MemberId,
+        member: &Member,
+        copyable: &BTreeMap<&PathKey, &UnionEntry>,
+    ) -> Vec<PathKey> {
+        // What one copy replaces may be what another one brings: both are staged before the switch.
+        let brought = |entry: &UnionEntry| {
+            let rival = self.rival_at(target, member, entry.path.key());
+            rival.is_some_and(|rival| copyable.contains_key(rival.path.key()))
+        };
+        let safe = copyable
+            .values()
+            .filter(|entry| !self.would_lose(target, member, entry) || brought(entry));
+        safe.map(|entry| entry.path.key().clone()).collect()
     }
 
     pub(super) fn under_way<'a>(&'a self, member: &'a Member) -> BTreeSet<&'a PathKey> {
-        let sessions = member.sessions.iter().filter_map(|id| self.sessions.get(id));
-        let files = sessions.flat_map(|session| &session.files);
-        files.filter(|file| file.state != State::Failed).map(|file| file.path.key()).collect()
+        let sessions = member.deliveries.iter().filter_map(|id| self.deliveries.get(id));
+        sessions.flat_map(Delivery::keys).collect()
     }
 
     pub(super) fn withheld(
@@ -87,7 +301,7 @@ impl ServerMachine {
         uncounted.then_some(Withheld::WouldLose)
     }
 
-    pub(super) fn tell_withheld(&mut self, target: MemberId, withheld: Vec<(RelPath, Withheld)>) {
+    fn tell_withheld(&mut self, target: MemberId, withheld: Vec<(RelPath, Withheld)>) {
         for (path, reason) in withheld {
             let Some(member) = self.members.get_mut(&target) else { return };
             if member.told_withheld.insert(path.key().clone()) {
@@ -99,7 +313,7 @@ impl ServerMachine {
 
     /// Whether taking `entry` now would overwrite a rival that is not yet safe elsewhere: for a
     /// client of ours under its conflict name on its own PC, for any other client on another PC
-    /// that could still take it.
+    /// that could still take it, or in the store.
     pub(super) fn would_lose(&self, id: MemberId, member: &Member, entry: &UnionEntry) -> bool {
         let key = entry.path.key();
         let Some(own) = member.manifest.as_ref().and_then(|manifest| manifest.get(key)) else {
@@ -131,63 +345,10 @@ impl ServerMachine {
             && rival.is_some_and(|rival| self.willing(rival).next().is_none())
             && self.would_lose(id, member, entry)
     }
+}
 
-    pub(super) fn sources(&self, target: MemberId, entry: &UnionEntry) -> Vec<MemberId> {
-        self.willing(entry).filter(|holder| *holder != target).collect()
-    }
-
-    /// Those who hold a content and have not failed to send it.
-    pub(super) fn willing<'a>(
-        &'a self,
-        entry: &'a UnionEntry,
-    ) -> impl Iterator<Item = MemberId> + 'a {
-        let willing = entry.holders().filter(|(holder, local)| {
-            let member = self.members.get(holder);
-            member.is_some_and(|m| m.may_serve(local.key(), entry.content.hash, self.now))
-        });
-        willing.map(|(holder, _)| holder)
-    }
-
-    /// Opens a session in which a client of ours copies what it has under another name already.
-    pub(super) fn schedule_copies(
-        &mut self,
-        target: MemberId,
-        loads: &mut BTreeMap<MemberId, Load>,
-    ) {
-        let Some(member) = self.members.get(&target).filter(|member| member.is_ours()) else {
-            return;
-        };
-        let under_way = self.under_way(member);
-        let copies = own_contents(member);
-        let copyable: BTreeMap<_, _> = member
-            .lacking
-            .iter()
-            .filter_map(|key| Some((key, self.union.get(key)?)))
-            .filter(|(key, entry)| {
-                copies.contains_key(&entry.content.hash)
-                    && !under_way.contains(*key)
-                    && member.may_retry(entry, self.now)
-                    && self.withheld(target, member, entry).is_none()
-            })
-            .collect();
-        // What one copy replaces may be what another one brings: both are staged before the switch.
-        let brought = |entry: &UnionEntry| {
-            let rival = self.rival_at(target, member, entry.path.key());
-            rival.is_some_and(|rival| copyable.contains_key(rival.path.key()))
-        };
-        let keys: Vec<_> = copyable
-            .values()
-            .filter(|entry| !self.would_lose(target, member, entry) || brought(entry))
-            .map(|entry| entry.path.key().clone())
-            .take(self.config.files_per_session_max.max(1))
-            .collect();
-        if keys.is_empty() {
-            return;
-        }
-        if let Some(load) = loads.get_mut(&target) {
-            load.free = load.free.saturating_sub(1);
-            load.open += 1;
-        }
-        self.open_session(None, target, &keys);
-    }
+/// Groups keys, which are in order, by livery.
+fn liveries(keys: Vec<PathKey>) -> impl Iterator<Item = Vec<PathKey>> {
+    let groups = keys.chunk_by(|a, b| a.livery() == b.livery());
+    groups.map(<[PathKey]>::to_vec).collect::<Vec<_>>().into_iter()
 }

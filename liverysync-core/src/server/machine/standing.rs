@@ -8,8 +8,8 @@ use crate::{
 
 /// How a client gets a file that it lacks.
 enum Lack {
-    /// It copies what it has under another name.
-    Copy,
+    /// It copies what it has under another name, or the store has it.
+    Here,
     /// Others send it. One of those who hold it is answerable, so that not all wait and not all leave.
     From(MemberId),
     /// It does not.
@@ -18,8 +18,19 @@ enum Lack {
 
 impl ServerMachine {
     pub(super) fn standing_soon(&mut self) {
-        let earliest = self.standings_sent + STANDING_INTERVAL;
-        self.standing_at.get_or_insert(earliest.max(self.now));
+        let lacking: usize = self.members.values().map(|member| member.lacking.len()).sum();
+        let unanswered =
+            |member: &Member| member.is_ours() && member.merged && member.standing.is_none();
+        let interval = if lacking > LACKING_MANY {
+            SLOW_INTERVAL
+        } else if self.members.values().any(unanswered) {
+            Duration::ZERO
+        } else {
+            STANDING_INTERVAL
+        };
+        let earliest = self.standings_sent + interval;
+        let at = earliest.max(self.now);
+        self.standing_at = Some(self.standing_at.map_or(at, |planned| planned.min(at)));
     }
 
     /// A client that has said something new of itself waits for an answer, even if it is the same.
@@ -37,18 +48,14 @@ impl ServerMachine {
         let mut standings = Vec::new();
         let mut missing_in_all = 0;
         for (id, member) in &self.members {
-            let (Some(manifest_hash), true) = (member.listed_hash, member.manifest.is_some())
-            else {
-                continue;
-            };
-            if self.pending.contains_key(id) {
+            if !member.merged || self.pending.contains_key(id) {
                 continue;
             }
             let (mut missing, mut missing_bytes, mut withheld) = (0, 0, 0);
             for (entry, lack) in self.lacks(*id, member) {
                 match lack {
                     Lack::Withheld(_) => withheld += 1,
-                    Lack::Copy | Lack::From(_) => {
+                    Lack::Here | Lack::From(_) => {
                         missing += 1;
                         missing_bytes += entry.content.size;
                     }
@@ -58,7 +65,8 @@ impl ServerMachine {
                 }
             }
             missing_in_all += missing;
-            let standing = Standing { manifest_hash, missing, missing_bytes, wanted: 0, withheld };
+            let revision = member.revision;
+            let standing = Standing { revision, missing, missing_bytes, wanted: 0, withheld };
             standings.push((*id, standing));
         }
         let union_hash = self.current_union_hash();
@@ -69,12 +77,12 @@ impl ServerMachine {
                 continue;
             };
             if member.standing.replace(standing) != Some(standing) {
-                let current_hash = union_hash.unwrap_or(standing.manifest_hash).to_string();
+                let current_hash = union_hash.map(|hash| hash.to_string()).unwrap_or_default();
                 let state = ServerState { current_hash, standing: Some(standing) };
                 self.outputs.push_back(Output::to(id, Message::ServerState(state)));
             }
         }
-        let in_step = missing_in_all == 0 && self.sessions.is_empty() && self.pending.is_empty();
+        let in_step = missing_in_all == 0 && self.sessions_open() == 0 && self.pending.is_empty();
         if let (true, false, Some(union_hash)) = (in_step, self.was_in_step, union_hash) {
             let files = self.union.len();
             self.event(Event::InStep { clients, files, union_hash });
@@ -88,15 +96,15 @@ impl ServerMachine {
         id: MemberId,
         member: &'a Member,
     ) -> impl Iterator<Item = (&'a UnionEntry, Lack)> {
-        let copies = own_contents(member);
         let entries = member.lacking.iter().filter_map(|key| self.union.get(key));
         entries.map(move |entry| {
-            let own_copy = member.is_ours() && copies.contains_key(&entry.content.hash);
-            let source = self.sources(id, entry).into_iter().min();
+            let hash = entry.content.hash;
+            let own_copy = member.is_ours() && own_copy(&self.union, id, hash).is_some();
+            let source = self.willing(entry).filter(|holder| *holder != id).min();
             let lack = match (self.withheld(id, member, entry), source) {
                 (Some(reason), _) => Lack::Withheld(reason),
                 _ if self.waits_in_vain(id, member, entry) => Lack::Withheld(Withheld::OnlyCopy),
-                _ if own_copy => Lack::Copy,
+                _ if own_copy || self.shelf.is_kept(hash) => Lack::Here,
                 (None, Some(source)) => Lack::From(source),
                 (None, None) => Lack::Withheld(Withheld::NoSource),
             };
@@ -116,7 +124,7 @@ impl ServerMachine {
             bytes: self.union.iter().map(|entry| entry.content.size).sum(),
             union_hash,
             conflicts: rivals.cloned().collect(),
-            sessions: self.sessions.len(),
+            sessions: self.sessions_open(),
             members: greeted.map(|(id, member)| self.status_of(*id, member)).collect(),
         }
     }

@@ -1,0 +1,420 @@
+//! Deliveries from their offer to their end, whatever the target does on the way.
+
+use super::*;
+
+impl ServerMachine {
+    /// Opens a session in which `target` gets files from the store, or copies what it has already.
+    pub(super) fn open_delivery(&mut self, target: MemberId, keys: &[PathKey], copies: bool) {
+        let Some(member) = self.members.get_mut(&target) else { return };
+        let mut files = Vec::new();
+        let mut offered = Vec::new();
+        for key in keys {
+            let Some(entry) = self.union.get(key) else { continue };
+            let copy_from = own_copy(&self.union, target, entry.content.hash).filter(|_| copies);
+            if copies && copy_from.is_none() {
+                continue;
+            }
+            let transfer = member.new_transfer();
+            offered.push(OfferedFile {
+                info: union_file(entry),
+                transfer: (!copies).then_some(transfer),
+                copy_from: copy_from.map(|path| path.as_str().to_owned()),
+            });
+            files.push(DeliveryFile {
+                path: entry.path.clone(),
+                content: entry.content,
+                transfer,
+                state: if copies { State::Sent } else { State::Offered },
+            });
+        }
+        if files.is_empty() {
+            return;
+        }
+        let sync_id = SyncId::new(&self.rng.uuid()).unwrap_or_default();
+        member.deliveries.insert(sync_id.clone());
+        let (ours, name) = (member.is_ours(), member.name.clone());
+        self.tell_target(&sync_id, target, offered);
+        let bytes = files.iter().map(|file| file.content.size).sum();
+        let count = files.len();
+        if !copies {
+            files.iter().for_each(|file| self.shelf.hold(file.content.hash));
+        }
+        if !ours {
+            for file in &files {
+                self.deliver_to_old(&sync_id, target, file);
+            }
+        }
+        let patience = if copies { INSTALL_TIMEOUT } else { self.config.first_file_timeout };
+        let deadline = self.now + patience;
+        let delivery = Delivery { target, files, copies, deadline, done_heard: false };
+        self.deliveries.insert(sync_id.clone(), delivery);
+        let target = Some(name);
+        self.event(Event::SessionBegan { sync_id, source: None, target, files: count, bytes });
+    }
+
+    fn tell_target(&mut self, sync_id: &SyncId, target: MemberId, files: Vec<OfferedFile>) {
+        let current_hash =
+            self.current_union_hash().map(|hash| hash.to_string()).unwrap_or_default();
+        let Some(member) = self.members.get(&target) else { return };
+        let offer = SyncOffer {
+            sync_id: sync_id.clone(),
+            role: Role::Target,
+            current_hash,
+            source_client_id: self.store_id.clone(),
+            target_client_id: member.client_id.clone(),
+            peer_name: None,
+            files: member.is_ours().then_some(files),
+        };
+        self.outputs.push_back(Output::to(target, Message::SyncOffer(offer)));
+    }
+
+    /// A target of protocol 1 is not asked: it is sent all that it is offered.
+    fn deliver_to_old(&mut self, sync_id: &SyncId, target: MemberId, file: &DeliveryFile) {
+        let mtime = self.union.get(file.path.key()).and_then(|entry| entry.mtime);
+        let info = FileInfo::new(file.path.as_str(), file.content, mtime, false);
+        let begin = Some(FileBegin { sync_id: sync_id.clone(), info });
+        let deliver = Deliver { transfer: file.transfer, content: file.content, from: 0, begin };
+        self.outputs.push_back(Output::Deliver(target, deliver));
+    }
+
+    /// A target of ours says what of an offer it wants, and from where on.
+    pub(super) fn accept_offer(&mut self, id: MemberId, accept: Accept) {
+        let deadline = self.now + self.config.stall_timeout;
+        let Some(delivery) = self.deliveries.get_mut(&accept.sync_id).filter(|d| d.target == id)
+        else {
+            return;
+        };
+        delivery.deadline = delivery.deadline.max(deadline);
+        let wanted: BTreeMap<_, _> =
+            accept.files.iter().map(|file| (file.transfer, file.offset)).collect();
+        let mut had = Vec::new();
+        let mut gone = Vec::new();
+        for (index, file) in delivery.files.iter_mut().enumerate() {
+            if file.state != State::Offered {
+                continue;
+            }
+            let (transfer, content) = (file.transfer, file.content);
+            match wanted.get(&transfer) {
+                None => {
+                    file.state = State::Sent;
+                    had.push(content.hash);
+                }
+                Some(_) if !self.shelf.has(content.hash) => gone.push(index),
+                Some(from) => {
+                    let from = (*from).min(content.size);
+                    let deliver = Deliver { transfer, content, from, begin: None };
+                    self.outputs.push_back(Output::Deliver(id, deliver));
+                }
+            }
+        }
+        for hash in had {
+            self.shelf.release(hash);
+        }
+        for index in gone {
+            self.withdraw(&accept.sync_id, index, "it is not to be had any more");
+        }
+        self.check_sent(&accept.sync_id);
+    }
+
+    pub(super) fn delivered(&mut self, id: MemberId, transfer: TransferId, progress: Progress) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.passed_at = self.now;
+        let found = member.deliveries.iter().find_map(|sync_id| {
+            let index = self.deliveries.get(sync_id)?.by_transfer(transfer)?;
+            Some((sync_id.clone(), index))
+        });
+        let Some((sync_id, index)) = found else { return };
+        let Some(file) = self.deliveries.get_mut(&sync_id).map(|d| &mut d.files[index]) else {
+            return;
+        };
+        if file.state != State::Offered {
+            return;
+        }
+        match progress {
+            Progress::Passed => {}
+            Progress::Sent => {
+                file.state = State::Sent;
+                let hash = file.content.hash;
+                self.shelf.release(hash);
+                self.check_sent(&sync_id);
+            }
+            // What is still arriving has an upload that says what became of it.
+            Progress::Failed(_) if !self.shelf.is_kept(file.content.hash) => {}
+            Progress::Failed(reason) => {
+                let content = file.content;
+                self.event(Event::StoreFault { content: content.hash, reason });
+                self.spoiled(content.hash);
+            }
+        }
+    }
+
+    /// What the store had is not there any more: those who wait for it are told.
+    pub(super) fn spoiled(&mut self, hash: ContentHash) {
+        self.forget(hash);
+        self.withdraw_all(hash, "the server has lost it");
+    }
+
+    /// Stops every delivery of a content.
+    pub(super) fn withdraw_all(&mut self, hash: ContentHash, reason: &str) {
+        let mut waiting = Vec::new();
+        for (sync_id, delivery) in &self.deliveries {
+            for (index, file) in delivery.files.iter().enumerate() {
+                if file.state == State::Offered && file.content.hash == hash {
+                    waiting.push((sync_id.clone(), index));
+                }
+            }
+        }
+        for (sync_id, index) in waiting {
+            self.withdraw(&sync_id, index, reason);
+            self.check_sent(&sync_id);
+        }
+    }
+
+    /// Tells a target that a file of an offer will not come in this session. That is no fault of its own.
+    pub(super) fn withdraw(&mut self, sync_id: &SyncId, index: usize, reason: &str) {
+        let Some(delivery) = self.deliveries.get_mut(sync_id) else { return };
+        let (target, file) = (delivery.target, &mut delivery.files[index]);
+        file.state = State::Failed;
+        let (path, transfer, hash) = (file.path.clone(), file.transfer, file.content.hash);
+        self.shelf.release(hash);
+        self.outputs.push_back(Output::StopDelivering(target, transfer));
+        self.report(target, sync_id, reason, Some((path.as_str(), Fault::Missing)));
+        self.think_over(target);
+    }
+
+    /// Once nothing more is to be sent, a target gets time to install, or has nothing to do.
+    pub(super) fn check_sent(&mut self, sync_id: &SyncId) {
+        let Some(delivery) = self.deliveries.get_mut(sync_id).filter(|d| d.is_sent()) else {
+            return;
+        };
+        delivery.deadline = self.now + INSTALL_TIMEOUT;
+        let settled = delivery.is_settled();
+        if settled && !is_ours(&self.members, delivery.target) {
+            self.end_delivery(sync_id);
+        }
+    }
+
+    /// A target says what it has installed.
+    pub(super) fn sync_done(&mut self, id: MemberId, done: SyncDone) {
+        let Some(delivery) = self.deliveries.get_mut(&done.sync_id).filter(|d| d.target == id)
+        else {
+            // It was given up meanwhile; what is there now is found out when it is offered again.
+            if let (Some(member), Some(revision)) = (self.members.get_mut(&id), done.revision) {
+                member.revision = revision;
+                self.stand_anew(id);
+            }
+            return;
+        };
+        let Some(installed) = done.installed else {
+            if delivery.is_sent() {
+                delivery.done_heard = true;
+                delivery.deadline = self.now + LATE_DONE;
+                self.check_old_targets(id);
+            }
+            return;
+        };
+        let mut there = Vec::new();
+        for path in installed {
+            let Some(index) = delivery.find(&path) else { continue };
+            let file = &mut delivery.files[index];
+            // Only what was sent can have been installed.
+            if file.state == State::Sent {
+                file.state = State::Installed;
+                there.push((file.path.clone(), file.content));
+            }
+        }
+        let silent: Vec<_> = (0..delivery.files.len())
+            .filter(|index| matches!(delivery.files[*index].state, State::Sent | State::Offered))
+            .collect();
+        for index in silent {
+            self.target_failed(&done.sync_id, index, "it did not say that it has it", false);
+        }
+        self.end_delivery(&done.sync_id);
+        self.installed(id, there, done.revision.unwrap_or_default());
+    }
+
+    /// A target of protocol 1 shows by its manifest what it has installed.
+    pub(super) fn check_old_targets(&mut self, id: MemberId) {
+        let Some(member) = self.members.get(&id).filter(|member| !member.is_ours()) else { return };
+        let Some(manifest) = &member.manifest else { return };
+        let mut complete = Vec::new();
+        for sync_id in &member.deliveries {
+            let Some(delivery) = self.deliveries.get_mut(sync_id) else { continue };
+            for file in &mut delivery.files {
+                let there =
+                    manifest.get(file.path.key()).is_some_and(|own| own.content == file.content);
+                if there && file.state == State::Sent {
+                    file.state = State::Installed;
+                }
+            }
+            if delivery.is_settled() {
+                complete.push(sync_id.clone());
+            }
+        }
+        for sync_id in complete {
+            self.end_delivery(&sync_id);
+        }
+    }
+
+    /// A target reports an error about one of its deliveries.
+    pub(super) fn target_error(&mut self, id: MemberId, report: &ErrorReport) {
+        let Some(delivery) = self.deliveries.get(&report.sync_id).filter(|d| d.target == id) else {
+            return;
+        };
+        match &report.rel_path {
+            Some(path) => {
+                if let Some(index) = delivery.find(path) {
+                    let for_good = report.fault == Some(Fault::Declined);
+                    self.target_failed(&report.sync_id, index, &report.message, for_good);
+                    self.check_sent(&report.sync_id);
+                }
+            }
+            None if is_ours(&self.members, id) => {
+                for index in 0..delivery.files.len() {
+                    self.target_failed(&report.sync_id, index, &report.message, false);
+                }
+                self.end_delivery(&report.sync_id);
+            }
+            None => self.old_target_error(id, report),
+        }
+    }
+
+    /// Takes note that a target did not take a file of a session.
+    pub(super) fn target_failed(
+        &mut self,
+        sync_id: &SyncId,
+        index: usize,
+        message: &str,
+        for_good: bool,
+    ) {
+        let now = self.now;
+        let Some(delivery) = self.deliveries.get_mut(sync_id) else { return };
+        let (target, copies) = (delivery.target, delivery.copies);
+        let Some(file) = delivery.files.get_mut(index) else { return };
+        let state = std::mem::replace(&mut file.state, State::Failed);
+        if matches!(state, State::Failed | State::Installed) {
+            file.state = state;
+            return;
+        }
+        let (path, hash, transfer) = (file.path.clone(), file.content.hash, file.transfer);
+        if state == State::Offered && !copies {
+            self.shelf.release(hash);
+            self.outputs.push_back(Output::StopDelivering(target, transfer));
+        }
+        let Some(member) = self.members.get_mut(&target) else { return };
+        // Once it is refused, people are told; once it failed, it is tried again.
+        member.held_back = true;
+        let for_good = if for_good {
+            member.decline(path.key(), hash);
+            true
+        } else {
+            member.fail(path.key(), hash, now)
+        };
+        let (name, message) = (member.name.clone(), message.to_owned());
+        self.event(Event::TargetFault { name, path, message, for_good });
+    }
+
+    /// A target of protocol 1 reports an error without saying for which file; its text often does.
+    fn old_target_error(&mut self, id: MemberId, report: &ErrorReport) {
+        let Some(delivery) = self.deliveries.get(&report.sync_id) else { return };
+        let unsettled = delivery
+            .files
+            .iter()
+            .enumerate()
+            .filter(|(_, file)| matches!(file.state, State::Offered | State::Sent));
+        let candidates: Vec<_> =
+            unsettled.map(|(index, file)| (index, file.path.as_str())).collect();
+        let named = candidates.iter().filter(|(_, path)| report.message.contains(path));
+        // One name may be the beginning of another: the longest that fits is meant.
+        let named = named.max_by_key(|(_, path)| path.len()).map(|(index, _)| *index);
+        // Files that are known to be wrong are answered with a complaint too; that is no refusal.
+        let already_known = delivery
+            .files
+            .iter()
+            .any(|file| file.state == State::Failed && report.message.contains(file.path.as_str()));
+        let only = (delivery.files.len() == 1).then_some(0);
+        let mismatch = report.message.contains("ismatch");
+        match named.or(only) {
+            _ if already_known => return,
+            Some(index) => self.target_failed(&report.sync_id, index, &report.message, !mismatch),
+            None => {
+                if let Some(member) = self.members.get_mut(&id) {
+                    member.one_by_one = true;
+                }
+            }
+        }
+        self.end_delivery(&report.sync_id);
+    }
+
+    /// Withdraws what a delivery has waited for too long because nobody sends it.
+    pub(super) fn withdraw_hopeless(&mut self) {
+        let overdue = self.deliveries.iter().filter(|(_, delivery)| delivery.deadline <= self.now);
+        let hopeless = overdue.flat_map(|(sync_id, delivery)| {
+            let files = delivery.files.iter().enumerate();
+            let waiting = files.filter(|(_, file)| {
+                file.state == State::Offered && self.shelf.may_begin(file.content.hash)
+            });
+            waiting.map(move |(index, _)| (sync_id.clone(), index))
+        });
+        for (sync_id, index) in hopeless.collect::<Vec<_>>() {
+            self.withdraw(&sync_id, index, "nobody sends it at present");
+            self.check_sent(&sync_id);
+        }
+    }
+
+    /// Whether a delivery has waited too long. One whose contents are still on their way waits for them.
+    pub(super) fn is_overdue(&self, delivery: &Delivery) -> bool {
+        let waits = |file: &DeliveryFile| {
+            file.state == State::Offered && !self.shelf.is_kept(file.content.hash)
+        };
+        let passed_at = self.members.get(&delivery.target).map_or(Time::ZERO, |m| m.passed_at);
+        let stalled = passed_at + self.config.stall_timeout <= self.now;
+        delivery.deadline <= self.now
+            && (delivery.is_sent() || stalled && !delivery.files.iter().any(waits))
+    }
+
+    /// A target that never said what became of its files has failed to take them.
+    pub(super) fn give_up_target(&mut self, sync_id: &SyncId) {
+        let Some(delivery) = self.deliveries.get(sync_id) else { return };
+        let target = delivery.target;
+        let open: Vec<_> = (0..delivery.files.len())
+            .filter(|index| matches!(delivery.files[*index].state, State::Sent | State::Offered))
+            .collect();
+        for index in open {
+            self.target_failed(sync_id, index, "it did not say that it has it", false);
+        }
+        if is_ours(&self.members, target) {
+            self.report(target, sync_id, "no answer in time", None);
+        } else if let Some(member) = self.members.get_mut(&target) {
+            member.one_by_one = true;
+        }
+        self.end_delivery(sync_id);
+    }
+
+    pub(super) fn end_delivery(&mut self, sync_id: &SyncId) {
+        let Some(delivery) = self.deliveries.remove(sync_id) else { return };
+        let target = delivery.target;
+        for file in delivery.files.iter().filter(|file| file.state == State::Offered) {
+            self.shelf.release(file.content.hash);
+            self.outputs.push_back(Output::StopDelivering(target, file.transfer));
+        }
+        if let Some(member) = self.members.get_mut(&target) {
+            member.deliveries.remove(sync_id);
+            for file in delivery.files.iter().filter(|file| file.state == State::Installed) {
+                member.succeed(file.path.key());
+            }
+            if member.held_back && member.jobs.as_ref().is_some_and(VecDeque::is_empty) {
+                member.jobs = None;
+            }
+        }
+        let installed = delivery.count(State::Installed);
+        self.event(Event::SessionEnded {
+            sync_id: sync_id.clone(),
+            source: None,
+            target: self.name_of(target),
+            installed,
+            failed: delivery.files.len() - installed,
+        });
+        self.schedule_soon();
+    }
+}

@@ -1,0 +1,362 @@
+//! Uploads from their request to their end, whatever the source does on the way.
+
+use super::*;
+
+impl ServerMachine {
+    /// Asks a source for files, of which the contents are not in the store.
+    pub(super) fn open_upload(&mut self, source: MemberId, keys: &[PathKey]) {
+        let Some(member) = self.members.get_mut(&source) else { return };
+        let ours = member.is_ours();
+        let (mut files, mut asked, mut requested, mut anew) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for key in keys {
+            let Some(entry) = self.union.get(key) else { continue };
+            let (content, hash) = (entry.content, entry.content.hash);
+            let Some(path) = entry.local(source).cloned() else { continue };
+            if !self.shelf.may_begin(hash) || !member.may_serve(path.key(), hash, self.now) {
+                continue;
+            }
+            let (name, transfer) = (path.as_str().to_owned(), member.new_transfer());
+            let part = self.shelf.part(hash);
+            let from = if ours { part } else { 0 };
+            if part > from {
+                // A source of protocol 1 begins anew, and so does who has got the part.
+                anew.push(hash);
+            }
+            self.shelf.begin(content);
+            requested.push(AskedFile {
+                info: FileInfo::new(&name, content, None, false),
+                resume: Resume { transfer, offset: from },
+            });
+            asked.push(Asked { name, content, transfer, from });
+            files.push(UploadFile { path, content, asked: true, resumed: from > 0 });
+        }
+        if files.is_empty() {
+            return;
+        }
+        let sync_id = SyncId::new(&self.rng.uuid()).unwrap_or_default();
+        member.uploads.insert(sync_id.clone());
+        let name = member.name.clone();
+        for hash in anew {
+            self.withdraw_all(hash, "it comes anew from another source");
+        }
+        let paths = asked.iter().map(|file| file.name.clone()).collect();
+        let relay = Relay::new(asked, self.now);
+        self.tell_source(&sync_id, source);
+        self.outputs.push_back(Output::OpenRelay { source, sync_id: sync_id.clone(), relay });
+        let (paths, requested) = if ours { (Vec::new(), Some(requested)) } else { (paths, None) };
+        let request = SendFiles { sync_id: sync_id.clone(), paths, files: requested };
+        self.outputs.push_back(Output::to(source, Message::SendFiles(request)));
+        self.event(Event::SessionBegan {
+            sync_id: sync_id.clone(),
+            source: Some(name),
+            target: None,
+            files: files.len(),
+            bytes: files.iter().map(|file| file.content.size).sum(),
+        });
+        let hashes: BTreeSet<_> = files.iter().map(|file| file.content.hash).collect();
+        let upload = Upload {
+            source,
+            files,
+            deadline: self.now + self.config.first_file_timeout,
+            began_at: self.now,
+            bytes_passed: 0,
+        };
+        self.uploads.insert(sync_id, upload);
+        self.offer_to_all(&hashes);
+    }
+
+    fn tell_source(&mut self, sync_id: &SyncId, source: MemberId) {
+        let current_hash =
+            self.current_union_hash().map(|hash| hash.to_string()).unwrap_or_default();
+        let Some(member) = self.members.get(&source) else { return };
+        let offer = SyncOffer {
+            sync_id: sync_id.clone(),
+            role: Role::Source,
+            current_hash,
+            source_client_id: member.client_id.clone(),
+            target_client_id: self.store_id.clone(),
+            peer_name: None,
+            files: None,
+        };
+        self.outputs.push_back(Output::to(source, Message::SyncOffer(offer)));
+    }
+
+    pub(super) fn relayed(&mut self, source: MemberId, sync_id: &SyncId, event: RelayEvent) {
+        let now = self.now;
+        if let Some(member) = self.members.get_mut(&source) {
+            member.heard_at = now;
+            if let Some((draining, until)) = &mut member.draining
+                && draining == sync_id
+            {
+                *until = now + self.config.stall_timeout;
+            }
+        }
+        if event == RelayEvent::Drained {
+            return self.drained(source, sync_id);
+        }
+        let stall_timeout = self.config.stall_timeout;
+        let Some(upload) = self.uploads.get_mut(sync_id).filter(|upload| upload.source == source)
+        else {
+            return;
+        };
+        upload.deadline = now + stall_timeout;
+        match event {
+            RelayEvent::Drained => {}
+            RelayEvent::Passed(bytes) => {
+                upload.bytes_passed += bytes;
+                let millis =
+                    u64::try_from(now.since(upload.began_at).as_millis()).unwrap_or(u64::MAX);
+                let rate = upload.bytes_passed.saturating_mul(1000) / millis.max(1);
+                if let Some(member) = self.members.get_mut(&source) {
+                    member.rate = member.rate.max(rate);
+                }
+            }
+            RelayEvent::Delivered(index) => {
+                let file = upload.files.get_mut(index).filter(|file| file.asked);
+                if let Some(file) = file {
+                    file.asked = false;
+                    let content = file.content;
+                    self.keep(content);
+                }
+            }
+            RelayEvent::Faulted(index, _) if upload.files.get(index).is_some_and(|f| f.resumed) => {
+                // The wrong bytes may be those that were here before: nobody is to blame.
+                let file = &mut upload.files[index];
+                if std::mem::take(&mut file.asked) {
+                    let hash = file.content.hash;
+                    self.outputs.push_back(Output::Forget(hash));
+                    self.forget(hash);
+                    self.withdraw_all(hash, "it comes anew from its beginning");
+                }
+            }
+            RelayEvent::Faulted(index, fault) => {
+                if let Some(hash) = self.source_failed(sync_id, index, fault) {
+                    self.outputs.push_back(Output::Forget(hash));
+                    self.forget(hash);
+                    self.withdraw_all(hash, "its source did not send it right");
+                }
+            }
+            RelayEvent::Unkept(index, reason) => {
+                let file = upload.files.get_mut(index).filter(|file| file.asked);
+                if let Some(file) = file {
+                    file.asked = false;
+                    let hash = file.content.hash;
+                    self.event(Event::StoreFault { content: hash, reason });
+                    self.store_rests_until = now + STORE_REST;
+                    self.spoiled(hash);
+                }
+            }
+            RelayEvent::Unasked(path) => {
+                let name = self.name_of(source).unwrap_or_default();
+                self.event(Event::SourceFault { name, path, fault: SourceFault::OtherContent });
+            }
+        }
+        self.check_upload(sync_id);
+    }
+
+    /// All of a content is in the store.
+    fn keep(&mut self, content: Content) {
+        self.shelf.keep(content);
+        self.kept.insert(content.hash);
+        self.merge_soon();
+        self.standing_soon();
+    }
+
+    pub(super) fn drained(&mut self, source: MemberId, sync_id: &SyncId) {
+        self.outputs.push_back(Output::DropRelay(source, sync_id.clone()));
+        let Some(member) = self.members.get_mut(&source) else { return };
+        if member.draining.as_ref().is_some_and(|(id, _)| id == sync_id) {
+            member.draining = None;
+            self.schedule_soon();
+        }
+    }
+
+    /// Takes note that a source will not deliver a file of a session, and returns its content.
+    fn source_failed(
+        &mut self,
+        sync_id: &SyncId,
+        index: usize,
+        fault: SourceFault,
+    ) -> Option<ContentHash> {
+        let upload = self.uploads.get_mut(sync_id)?;
+        let source = upload.source;
+        let file = upload.files.get_mut(index).filter(|file| file.asked)?;
+        file.asked = false;
+        let (path, hash) = (file.path.clone(), file.content.hash);
+        if let Some(member) = self.members.get_mut(&source) {
+            let for_now = (fault == SourceFault::Unreadable).then_some(self.now);
+            member.owe(path.key().clone(), hash, for_now);
+            let name = member.name.clone();
+            self.event(Event::SourceFault { name, path: path.as_str().to_owned(), fault });
+        }
+        self.plan = None;
+        Some(hash)
+    }
+
+    /// A source reports an error about one of its uploads.
+    pub(super) fn source_error(&mut self, id: MemberId, report: &ErrorReport) {
+        let Some(upload) = self.uploads.get(&report.sync_id).filter(|u| u.source == id) else {
+            return;
+        };
+        let Some(path) = &report.rel_path else { return self.give_up_source(&report.sync_id) };
+        let path = crate::path::fold(path);
+        let index =
+            upload.files.iter().position(|file| file.asked && file.path.key().as_str() == path);
+        let Some(index) = index else { return };
+        let fault = if report.fault == Some(Fault::Failed) {
+            SourceFault::Unreadable
+        } else {
+            SourceFault::OtherContent
+        };
+        if let Some(hash) = self.source_failed(&report.sync_id, index, fault) {
+            // What has come of it may be of use with another source.
+            self.outputs.push_back(Output::Forget(hash));
+            self.forget(hash);
+            self.withdraw_all(hash, "its source cannot send it");
+        }
+        self.check_upload(&report.sync_id);
+    }
+
+    pub(super) fn give_up_source(&mut self, sync_id: &SyncId) {
+        let Some(upload) = self.uploads.get(sync_id) else { return };
+        let source = upload.source;
+        let owed: Vec<_> =
+            (0..upload.files.len()).filter(|index| upload.files[*index].asked).collect();
+        if let (Some(name), false) = (self.name_of(source), owed.is_empty()) {
+            self.event(Event::SourceSilent { name, files: owed.len() });
+        }
+        let mut left = Vec::new();
+        for index in owed {
+            left.extend(self.source_failed(sync_id, index, SourceFault::Skipped));
+        }
+        self.end_upload(sync_id, left);
+    }
+
+    /// Ends an upload of which nothing more is owed.
+    fn check_upload(&mut self, sync_id: &SyncId) {
+        if self.uploads.get(sync_id).is_some_and(Upload::is_over) {
+            self.end_upload(sync_id, Vec::new());
+        }
+    }
+
+    /// Ends an upload. What has come of the contents that are `left` may be gone on with.
+    pub(super) fn end_upload(&mut self, sync_id: &SyncId, left: Vec<ContentHash>) {
+        let Some(upload) = self.uploads.remove(sync_id) else { return };
+        let source = upload.source;
+        let ours = is_ours(&self.members, source);
+        if !left.is_empty() {
+            let abandon = Output::AbandonRelay { source, sync_id: sync_id.clone() };
+            self.outputs.push_back(abandon);
+            self.report(source, sync_id, "this session is over", None);
+            left.iter().for_each(|hash| self.shelf.settle(*hash));
+        }
+        if ours || left.is_empty() {
+            self.outputs.push_back(Output::DropRelay(source, sync_id.clone()));
+        }
+        let until = self.now + self.config.stall_timeout;
+        if let Some(member) = self.members.get_mut(&source) {
+            member.uploads.remove(sync_id);
+            if !ours && !left.is_empty() {
+                member.draining = Some((sync_id.clone(), until));
+            }
+        }
+        let ack = SyncDoneAck { sync_id: sync_id.clone(), ..SyncDoneAck::default() };
+        self.outputs.push_back(Output::to(source, Message::SyncDoneAck(ack)));
+        let name = self.name_of(source);
+        self.session_ended(sync_id, name.as_deref(), &upload);
+        self.schedule_soon();
+    }
+
+    pub(super) fn session_ended(
+        &mut self,
+        sync_id: &SyncId,
+        source: Option<&str>,
+        upload: &Upload,
+    ) {
+        let received = upload.files.iter().filter(|file| self.shelf.is_kept(file.content.hash));
+        let installed = received.count();
+        self.event(Event::SessionEnded {
+            sync_id: sync_id.clone(),
+            source: source.map(str::to_owned),
+            target: None,
+            installed,
+            failed: upload.files.len() - installed,
+        });
+    }
+
+    /// So many bytes came of a content whose upload ended early.
+    pub(super) fn partial(&mut self, hash: ContentHash, bytes: u64) {
+        if !self.shelf.settled(hash, bytes) {
+            return;
+        }
+        self.plan = None;
+        let held = self.union.with_content(hash).any(|entry| self.willing(entry).next().is_some());
+        if !held {
+            self.withdraw_all(hash, "nobody who has it is there any more");
+        }
+        self.make_room();
+        self.schedule_soon();
+    }
+
+    /// Takes a content off the shelf, and out of what the union has without anybody else.
+    pub(super) fn forget(&mut self, hash: ContentHash) {
+        if self.shelf.is_kept(hash) || self.kept.contains(&hash) {
+            self.kept.remove(&hash);
+            self.lost_content.insert(hash);
+            self.merge_soon();
+        }
+        self.shelf.forget(hash);
+        self.plan = None;
+    }
+
+    /// Removes from the store what is kept there for nobody and beyond what may be kept.
+    pub(super) fn make_room(&mut self) {
+        self.shrink_to(self.config.store_bytes_max);
+    }
+
+    fn shrink_to(&mut self, bytes: u64) {
+        if self.shelf.bytes() > bytes {
+            let surplus = self.shelf.surplus(bytes, |hash| self.is_lacked(hash));
+            self.remove_contents(surplus);
+        }
+    }
+
+    /// Whether a client that lacks a content could get it.
+    fn is_lacked(&self, hash: ContentHash) -> bool {
+        self.union.with_content(hash).any(|entry| {
+            let key = entry.path.key();
+            self.members.iter().any(|(id, member)| {
+                member.lacking.contains(key) && self.withheld(*id, member, entry).is_none()
+            })
+        })
+    }
+
+    fn remove_contents(&mut self, hashes: Vec<ContentHash>) {
+        for hash in hashes {
+            self.outputs.push_back(Output::Forget(hash));
+            self.forget(hash);
+        }
+    }
+
+    /// Whether the store with so many bytes more is within its bounds.
+    pub(super) const fn is_within(&self, bytes: u64) -> bool {
+        let (keep, spool) = (self.config.store_bytes_max, self.config.spool_bytes_max);
+        let most = if keep > spool { keep } else { spool };
+        self.shelf.bytes().saturating_add(bytes) <= most
+    }
+
+    /// Sees to it that there is room in the store for so many bytes more, as far as that is possible
+    /// without taking from those who wait. Returns whether there is.
+    pub(super) fn find_room(&mut self, bytes: u64) -> bool {
+        let most = self.config.store_bytes_max.max(self.config.spool_bytes_max);
+        let rest = most.saturating_sub(bytes);
+        self.shrink_to(rest);
+        if !self.is_within(bytes) && self.shelf.is_idle() {
+            // Nothing moves: what is there waits for those who cannot take it now.
+            let surplus = self.shelf.surplus(rest, |_| false);
+            self.remove_contents(surplus);
+        }
+        self.shelf.bytes() == 0 || self.is_within(bytes)
+    }
+}

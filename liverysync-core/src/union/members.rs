@@ -1,0 +1,114 @@
+//! A small set of members.
+//!
+//! Members are numbered as they connect, so those that are connected are mostly neighbours. One bit for
+//! each keeps the holders of thousands of files near one another in memory, where a step has to reach
+//! all of them when a PC joins.
+
+use super::MemberId;
+
+/// Numbers in a block.
+const BLOCK: u64 = u64::BITS as u64;
+
+/// A set of members, walked in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Members {
+    /// Ordered by number; none is empty.
+    blocks: Vec<Block>,
+}
+
+/// Those of 64 members in a row that are in the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Block {
+    number: u64,
+    bits: u64,
+}
+
+impl Members {
+    pub(super) fn len(&self) -> usize {
+        self.blocks.iter().map(|block| block.bits.count_ones() as usize).sum()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    pub(super) fn contains(&self, member: MemberId) -> bool {
+        let (number, bit) = position(member);
+        self.find(number).is_ok_and(|at| self.blocks[at].bits & bit != 0)
+    }
+
+    /// Adds a member. Returns whether it was not in the set.
+    pub(super) fn insert(&mut self, member: MemberId) -> bool {
+        let (number, bit) = position(member);
+        match self.find(number) {
+            Ok(at) => {
+                let bits = &mut self.blocks[at].bits;
+                let is_new = *bits & bit == 0;
+                *bits |= bit;
+                is_new
+            }
+            Err(at) => {
+                self.blocks.insert(at, Block { number, bits: bit });
+                true
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, member: MemberId) {
+        let (number, bit) = position(member);
+        if let Ok(at) = self.find(number) {
+            self.blocks[at].bits &= !bit;
+            if self.blocks[at].bits == 0 {
+                self.blocks.remove(at);
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = MemberId> {
+        self.blocks.iter().flat_map(|block| {
+            let there = (0..BLOCK).filter(|offset| block.bits >> offset & 1 == 1);
+            there.map(|offset| MemberId(block.number * BLOCK + offset))
+        })
+    }
+
+    fn find(&self, number: u64) -> Result<usize, usize> {
+        self.blocks.binary_search_by_key(&number, |block| block.number)
+    }
+}
+
+/// The number of the member's block, and its bit there.
+const fn position(member: MemberId) -> (u64, u64) {
+    (member.0 / BLOCK, 1 << (member.0 % BLOCK))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_is_a_set(
+            steps in prop::collection::vec(
+                (any::<bool>(), prop_oneof![0_u64..200, u64::MAX - 100..=u64::MAX]), 0..200,
+            ),
+        ) {
+            let (mut members, mut model) = (Members::default(), BTreeSet::new());
+            for (add, number) in steps {
+                let member = MemberId(number);
+                prop_assert_eq!(members.contains(member), model.contains(&member));
+                if add {
+                    prop_assert_eq!(members.insert(member), model.insert(member));
+                } else {
+                    members.remove(member);
+                    model.remove(&member);
+                }
+                prop_assert!(members.iter().eq(model.iter().copied()));
+                prop_assert_eq!((members.len(), members.is_empty()), (model.len(), model.is_empty()));
+            }
+        }
+    }
+}

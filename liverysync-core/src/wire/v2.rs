@@ -1,0 +1,91 @@
+//! What protocol 2 adds to the JSON messages: binary frames for the bytes of files.
+//!
+//! The payload of such a frame does not begin with `{`:
+//!
+//! ```text
+//! kind      1 byte   1: a piece of a file
+//! flags     1 byte   bit 0: the file ends with it
+//! transfer  4 bytes  which file, by the number that the server gave it
+//! offset    8 bytes  where in the file it begins
+//! bytes     the rest
+//! ```
+//!
+//! Numbers are unsigned, the most significant byte first. A number counts for one link and one direction.
+
+use std::fmt;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+
+use super::v1::WireError;
+
+/// Bytes in front of those of the file.
+pub const DATA_HEADER_BYTES: usize = 14;
+
+/// File bytes that each end may have under way to the other before it is given credit for more, in
+/// bytes: 4 MiB, which is 80 MB/s over a line of 50 ms.
+pub const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What the payload of a piece of a file begins with.
+pub const KIND_DATA: u8 = 1;
+const LAST: u8 = 1;
+
+/// One file on its way over one link, by the number that the server gave it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct TransferId(pub u32);
+
+impl fmt::Display for TransferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A piece of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Data {
+    /// Which file.
+    pub transfer: TransferId,
+    /// Where the piece begins, in bytes.
+    pub offset: u64,
+    /// Whether the file ends with it. A file of 0 bytes has one piece, which is empty.
+    pub last: bool,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+impl Data {
+    /// Appends what goes in front of the bytes.
+    pub fn encode_header(transfer: TransferId, offset: u64, last: bool, out: &mut BytesMut) {
+        out.put_u8(KIND_DATA);
+        out.put_u8(if last { LAST } else { 0 });
+        out.put_u32(transfer.0);
+        out.put_u64(offset);
+    }
+
+    pub(super) fn encode(&self, out: &mut BytesMut) {
+        out.reserve(DATA_HEADER_BYTES + self.bytes.len());
+        Self::encode_header(self.transfer, self.offset, self.last, out);
+        out.extend_from_slice(&self.bytes);
+    }
+
+    /// Reads a binary payload; the bytes are shared with it.
+    pub(super) fn read(payload: &Bytes) -> Result<Self, WireError> {
+        let malformed = |what: &str| WireError::Malformed(what.to_owned());
+        let Some(header) = payload.first_chunk::<DATA_HEADER_BYTES>() else {
+            return Err(malformed("a binary frame that is too short"));
+        };
+        let [kind, flags, a, b, c, d, offset @ ..] = *header;
+        if kind != KIND_DATA || flags & !LAST != 0 {
+            return Err(malformed("a binary frame of an unknown kind"));
+        }
+        Ok(Self {
+            transfer: TransferId(u32::from_be_bytes([a, b, c, d])),
+            offset: u64::from_be_bytes(offset),
+            last: flags & LAST != 0,
+            bytes: payload.slice(DATA_HEADER_BYTES..),
+        })
+    }
+}

@@ -1,0 +1,354 @@
+//! `docs/protocol-vectors.json`, which others test their programs by, against the code.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use bytes::{Bytes, BytesMut};
+use liverysync_core::{
+    conflict::{Naming, conflict_name},
+    hash::{Content, ContentHash},
+    manifest::{Entry, Manifest},
+    path::{Extensions, RelPath},
+    wire::{
+        frame::{self, FrameError},
+        v1::{
+            Accept, AskedFile, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
+            Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, OfferedFile,
+            RequestManifest, Resume, Role, SendFiles, ServerState, Standing, SyncDone, SyncDoneAck,
+            SyncId, SyncOffer, Welcome,
+        },
+        v2::{Data, TransferId},
+    },
+};
+use serde_json::Value;
+
+/// The contents that the vectors are about.
+const LIVERY: &[u8] = b"livery of car 7\n";
+const RIVAL: &[u8] = b"rival";
+
+/// One section of the file.
+fn section(name: &str) -> Vec<Value> {
+    let vectors: Value =
+        serde_json::from_str(include_str!("../../../docs/protocol-vectors.json")).unwrap();
+    let section = vectors[name].as_array().unwrap().clone();
+    assert!(!section.is_empty(), "{name}");
+    section
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// Bytes that stand in the file as hexadecimal.
+fn hex(value: &Value) -> Bytes {
+    let digits = value.as_str().unwrap().as_bytes();
+    assert_eq!(digits.len() % 2, 0);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+fn payload(value: &Value) -> Bytes {
+    Bytes::from(text(&value["payload"]))
+}
+
+fn encoded(message: &Message) -> Bytes {
+    let mut out = BytesMut::new();
+    message.encode(&mut out);
+    out.freeze()
+}
+
+fn id() -> SyncId {
+    SyncId::new("6ba7b810-9dad-41d1-80b4-00c04fd430c8").unwrap()
+}
+
+fn hash() -> String {
+    ContentHash::of(LIVERY).to_string()
+}
+
+fn info(path: &str, bytes: &[u8]) -> FileInfo {
+    FileInfo::new(path, Content::of(bytes), None, false)
+}
+
+fn livery() -> FileInfo {
+    info("Team/decals.png", LIVERY)
+}
+
+fn dated() -> FileInfo {
+    FileInfo { mtime: Some(1_700_000_000.25), ..livery() }
+}
+
+fn exactly_dated() -> FileInfo {
+    FileInfo { mtime_ns: Some(1_700_000_000_250_000_001), ..dated() }
+}
+
+fn welcome(liverysync: Option<u32>) -> Message {
+    Message::Welcome(Welcome { client_id: "00c0ffee".into(), liverysync })
+}
+
+fn hello(manifest_hash: String, liverysync: Option<u32>) -> Message {
+    let (steam_id, client_name) = ("UNKNOWN".into(), "Jörg #7".into());
+    Message::Hello(Hello { steam_id, client_name, manifest_hash, liverysync })
+}
+
+fn full(revision: Option<u64>, manifest: Vec<FileInfo>) -> Message {
+    Message::ManifestFull(ManifestFull { sync_id: SyncId::default(), revision, manifest })
+}
+
+fn state(standing: Option<Standing>) -> Message {
+    Message::ServerState(ServerState { current_hash: hash(), standing })
+}
+
+fn offer(role: Role, files: Option<Vec<OfferedFile>>) -> Message {
+    let (client, store) = ("00c0ffee".to_owned(), "5eed0001".to_owned());
+    let (source_client_id, target_client_id) =
+        if role == Role::Source { (client, store) } else { (store, client) };
+    Message::SyncOffer(SyncOffer {
+        sync_id: id(),
+        role,
+        current_hash: hash(),
+        source_client_id,
+        target_client_id,
+        peer_name: None,
+        files,
+    })
+}
+
+fn resume(transfer: u32, offset: u64) -> Resume {
+    Resume { transfer: TransferId(transfer), offset }
+}
+
+fn accept(files: Vec<Resume>) -> Message {
+    Message::Accept(Accept { sync_id: id(), files })
+}
+
+fn chunk(rel_path: &str, offset: u64, data: &'static [u8]) -> Message {
+    let (rel_path, data) = (rel_path.to_owned(), Bytes::from_static(data));
+    Message::FileChunk(FileChunk { sync_id: id(), rel_path, offset, data })
+}
+
+fn begin(info: FileInfo) -> Message {
+    Message::FileBegin(FileBegin { sync_id: id(), info })
+}
+
+fn done(installed: &[&str]) -> Message {
+    let installed = installed.iter().map(|path| (*path).to_owned()).collect();
+    Message::SyncDone(SyncDone {
+        sync_id: id(),
+        revision: Some(3),
+        installed: Some(installed),
+        ..SyncDone::default()
+    })
+}
+
+fn error(message: &str, fault: Option<Fault>) -> Message {
+    let rel_path = fault.map(|_| "Team/decals.png".to_owned());
+    Message::Error(ErrorReport { sync_id: id(), message: message.into(), rel_path, fault })
+}
+
+/// What each message of the file stands for, in its order.
+fn messages() -> Vec<(&'static str, Message)> {
+    let rival = format!("Team/decals__CONFLICT__{}.png", ContentHash::of(RIVAL).short());
+    let standing =
+        Standing { revision: 2, missing: 3, missing_bytes: 4096, wanted: 1, withheld: 0 };
+    let offered = |info, transfer: Option<u32>, copy_from: Option<&str>| OfferedFile {
+        info,
+        transfer: transfer.map(TransferId),
+        copy_from: copy_from.map(str::to_owned),
+    };
+    vec![
+        ("welcome", welcome(None)),
+        ("welcome 2", welcome(Some(2))),
+        ("hello", hello(hash(), None)),
+        ("hello 2", hello(hash(), Some(2))),
+        ("hello of a dry run", hello(String::new(), Some(2))),
+        (
+            "manifest summary",
+            Message::ManifestSummary(ManifestSummary {
+                manifest_hash: hash(),
+                file_count: 2,
+                total_bytes: 21,
+            }),
+        ),
+        ("manifest full, client first", full(None, vec![livery()])),
+        ("manifest full, client 1.0.4", full(None, vec![dated()])),
+        (
+            "manifest full 2",
+            full(Some(1), vec![exactly_dated(), info("Équipe/sponsors.json", b"")]),
+        ),
+        ("manifest full to a dry run", full(None, vec![])),
+        (
+            "manifest changes",
+            Message::ManifestChanges(ManifestChanges {
+                revision: 2,
+                removed: vec!["Team/old.png".into()],
+                changed: vec![exactly_dated()],
+            }),
+        ),
+        ("server state", state(None)),
+        ("server state with a standing", state(Some(standing))),
+        ("request manifest", Message::RequestManifest(RequestManifest::default())),
+        ("sync offer to a target", offer(Role::Target, None)),
+        ("sync offer to a source", offer(Role::Source, None)),
+        ("sync offer 2", offer(Role::Target, Some(vec![offered(exactly_dated(), Some(7), None)]))),
+        (
+            "sync offer of copies",
+            offer(
+                Role::Target,
+                Some(vec![offered(info(&rival, RIVAL), None, Some("Team/decals.png"))]),
+            ),
+        ),
+        ("accept", accept(vec![resume(7, 0), resume(8, 262_144)])),
+        ("accept of nothing", accept(vec![])),
+        ("credit", Message::Credit(Credit { bytes: 524_288 })),
+        (
+            "send files",
+            Message::SendFiles(SendFiles {
+                sync_id: id(),
+                paths: vec!["Team/decals.png".into(), "b.json".into()],
+                files: None,
+            }),
+        ),
+        (
+            "send files 2",
+            Message::SendFiles(SendFiles {
+                sync_id: id(),
+                paths: vec![],
+                files: Some(vec![AskedFile { info: livery(), resume: resume(9, 4) }]),
+            }),
+        ),
+        ("file begin", begin(dated())),
+        ("file begin without a date", begin(info("b.json", b""))),
+        ("file chunk", chunk("Team/decals.png", 0, LIVERY)),
+        ("file chunk with a quotation mark", chunk("a\"\\é.png", u64::MAX, b"\0")),
+        (
+            "file end",
+            Message::FileEnd(FileEnd { sync_id: id(), rel_path: "Team/decals.png".into() }),
+        ),
+        (
+            "sync done",
+            Message::SyncDone(SyncDone {
+                sync_id: id(),
+                new_manifest_hash: hash(),
+                ..SyncDone::default()
+            }),
+        ),
+        ("sync done 2", done(&["Team/decals.png"])),
+        ("sync done with nothing", done(&[])),
+        (
+            "sync done ack",
+            Message::SyncDoneAck(SyncDoneAck { sync_id: id(), ..SyncDoneAck::default() }),
+        ),
+        ("error", error("Team/decals.png: sha256 mismatch", None)),
+        ("error declined", error("it is not here", Some(Fault::Declined))),
+        ("error failed", error("the disk is full", Some(Fault::Failed))),
+        ("error missing", error("it is not here", Some(Fault::Missing))),
+        ("ping", Message::Ping),
+        ("pong", Message::Pong),
+    ]
+}
+
+#[test]
+fn each_message_is_read_and_written_as_the_file_says() {
+    let (vectors, messages) = (section("messages"), messages());
+    let names: Vec<_> = vectors.iter().map(|vector| text(&vector["name"])).collect();
+    assert_eq!(names, messages.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for (vector, (name, message)) in vectors.iter().zip(&messages) {
+        assert_eq!(Message::read(&payload(vector)).as_ref(), Ok(message), "{name}");
+        assert_eq!(encoded(message), payload(vector), "{name}");
+        if let (Message::FileChunk(chunk), data) = (message, &vector["data_hex"]) {
+            assert_eq!(chunk.data, hex(data), "{name}");
+        }
+    }
+}
+
+#[test]
+fn other_spellings_mean_the_same() {
+    let messages = messages();
+    let spelled = section("also_read").into_iter().map(|vector| (payload(&vector), vector));
+    let compressed = section("compressed").into_iter();
+    let compressed = compressed.map(|vector| (hex(&vector["payload_hex"]), vector));
+    for (payload, vector) in spelled.chain(compressed) {
+        let (name, same_as) = (text(&vector["name"]), text(&vector["same_as"]));
+        let (_, message) = messages.iter().find(|(name, _)| *name == same_as).unwrap();
+        assert_eq!(Message::read(&payload).as_ref(), Ok(message), "{name}");
+    }
+}
+
+#[test]
+fn pieces_are_read_and_written_as_the_file_says() {
+    for vector in section("data") {
+        let (name, fields) = (text(&vector["name"]), &vector["fields"]);
+        assert_eq!(fields["kind"], 1, "{name}");
+        let transfer = u32::try_from(fields["transfer"].as_u64().unwrap()).unwrap();
+        let message = Message::Data(Data {
+            transfer: TransferId(transfer),
+            offset: fields["offset"].as_u64().unwrap(),
+            last: fields["flags"] == 1,
+            bytes: hex(&fields["bytes"]),
+        });
+        let payload = hex(&vector["payload_hex"]);
+        assert_eq!(Message::read(&payload).as_ref(), Ok(&message), "{name}");
+        assert_eq!(encoded(&message), payload, "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_message_is_refused() {
+    let texts = section("refused");
+    let texts = texts.iter().map(|vector| (text(&vector["name"]), payload(vector)));
+    let data = section("data_refused");
+    let data = data.iter().map(|vector| (text(&vector["name"]), hex(&vector["payload_hex"])));
+    for (name, payload) in texts.chain(data) {
+        assert!(Message::read(&payload).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn frames_have_their_length_in_front() {
+    for vector in section("frames") {
+        let (payload, whole) = (hex(&vector["payload_hex"]), hex(&vector["frame_hex"]));
+        let mut written = BytesMut::new();
+        frame::write(&mut written, |out| out.extend_from_slice(&payload));
+        assert_eq!(written, whole);
+        assert_eq!(frame::split(&mut written, payload.len()), Ok(Some(payload)));
+    }
+    for vector in section("frames_refused") {
+        let limit = usize::try_from(vector["limit"].as_u64().unwrap()).unwrap();
+        let mut header = BytesMut::from(hex(&vector["frame_hex"]));
+        let refused = FrameError::TooLarge { claimed: limit + 1, limit };
+        assert_eq!(frame::split(&mut header, limit), Err(refused));
+        let known = [frame::STRANGER_BYTES_MAX, frame::PAYLOAD_BYTES_MAX];
+        assert!(known.contains(&limit));
+    }
+}
+
+#[test]
+fn hashes_are_what_the_file_says() {
+    for vector in section("hashes") {
+        let mut manifest = Manifest::new();
+        for file in vector["files"].as_array().unwrap() {
+            let path = RelPath::parse(&text(&file["rel_path"]), &Extensions::default()).unwrap();
+            let (hash, size) = (text(&file["sha256"]), file["size"].as_u64().unwrap());
+            let content = Content { hash: hash.parse().unwrap(), size };
+            manifest.insert(Entry { path, content, mtime: None }).unwrap();
+        }
+        for (hash, of, listed) in [
+            (manifest.hash(), "manifest_hash", "manifest_json"),
+            (manifest.union_hash(), "union_hash", "union_json"),
+        ] {
+            assert_eq!(hash.to_string(), text(&vector[of]), "{}", vector["name"]);
+            assert_eq!(hash, ContentHash::of(text(&vector[listed]).as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn conflict_names_are_what_the_file_says() {
+    for vector in section("conflict_names") {
+        let path = RelPath::parse(&text(&vector["path"]), &Extensions::default()).unwrap();
+        let hash: ContentHash = text(&vector["sha256"]).parse().unwrap();
+        let taken: Vec<_> = vector["taken"].as_array().unwrap().iter().map(text).collect();
+        let is_taken = |name: &RelPath| taken.iter().any(|taken| taken == name.as_str());
+        let name = conflict_name(&path, hash, &Naming::default(), is_taken).unwrap();
+        assert_eq!(name.as_str(), text(&vector["name"]));
+    }
+}

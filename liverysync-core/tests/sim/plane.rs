@@ -1,0 +1,444 @@
+//! What carries the bytes of files: the server's store, and at each end of a link the files that leave.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::{Bytes, BytesMut};
+use liverysync_core::{
+    client,
+    hash::{Content, ContentHash},
+    path::RelPath,
+    select::Stamp,
+    server::{self, Deliver},
+    time::Time,
+    transfer::{Action, Next, Outgoing, Receiver, Relay, RelayEvent},
+    union::MemberId,
+    wire::{
+        v1::{Credit, FileBegin, FileChunk, FileEnd, Message, SyncId},
+        v2::{Data, TransferId, WINDOW_BYTES},
+    },
+};
+
+use crate::{
+    net::{Dir, LinkId, Note, Queued},
+    rig::{Brain, Ev, Hub, World},
+};
+
+/// Where the bytes of a file come from that leaves.
+#[derive(Clone, Debug)]
+enum Feed {
+    Store(ContentHash),
+    File(RelPath, Stamp),
+}
+
+/// The files that leave at one end of a link.
+#[derive(Debug)]
+pub(crate) struct Plane {
+    outgoing: Outgoing,
+    feeds: BTreeMap<TransferId, Feed>,
+    /// How files are begun for a program of protocol 1.
+    begins: BTreeMap<TransferId, FileBegin>,
+    /// Files of which an old program has got the beginning and not the end.
+    open: BTreeSet<TransferId>,
+}
+
+impl Default for Plane {
+    fn default() -> Self {
+        let outgoing = Outgoing::new(WINDOW_BYTES);
+        Self { outgoing, feeds: BTreeMap::new(), begins: BTreeMap::new(), open: BTreeSet::new() }
+    }
+}
+
+impl Plane {
+    fn begin(&mut self, transfer: TransferId, from: u64, size: u64, feed: Feed) {
+        self.outgoing.begin(transfer, from, size);
+        self.feeds.insert(transfer, feed);
+    }
+
+    fn stop(&mut self, transfer: TransferId) -> Option<Message> {
+        self.outgoing.stop(transfer);
+        self.feeds.remove(&transfer);
+        let begin = self.begins.remove(&transfer)?;
+        self.open.remove(&transfer).then(|| end_of(&begin))
+    }
+
+    /// The messages by which a piece travels.
+    fn messages(&mut self, next: Next, bytes: Bytes) -> Vec<Message> {
+        let Next { transfer, offset, last, .. } = next;
+        if last {
+            self.feeds.remove(&transfer);
+        }
+        let Some(begin) = self.begins.get(&transfer).cloned() else {
+            return vec![Message::Data(Data { transfer, offset, last, bytes })];
+        };
+        let mut messages = Vec::new();
+        if self.open.insert(transfer) {
+            messages.push(Message::FileBegin(begin.clone()));
+        }
+        if !bytes.is_empty() {
+            messages.push(Message::FileChunk(FileChunk {
+                sync_id: begin.sync_id.clone(),
+                rel_path: begin.info.rel_path.clone(),
+                offset,
+                data: bytes,
+            }));
+        }
+        if last {
+            messages.push(end_of(&begin));
+            self.begins.remove(&transfer);
+            self.open.remove(&transfer);
+        }
+        messages
+    }
+}
+
+fn end_of(begin: &FileBegin) -> Message {
+    let (sync_id, rel_path) = (begin.sync_id.clone(), begin.info.rel_path.clone());
+    Message::FileEnd(FileEnd { sync_id, rel_path })
+}
+
+/// A content of the server's store.
+#[derive(Debug)]
+pub(crate) struct Blob {
+    data: BytesMut,
+    /// Until it is known whether it is right.
+    receiver: Option<Receiver>,
+}
+
+/// An upload at the server.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    relay: Relay,
+    /// Files of which the machine has been told what became of them.
+    settled: BTreeSet<usize>,
+}
+
+/// What the server has of contents and uploads.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    pub(crate) blobs: BTreeMap<ContentHash, Blob>,
+    uploads: BTreeMap<(MemberId, SyncId), Upload>,
+    /// What sources have sent of each content, in bytes.
+    pub(crate) taken: BTreeMap<ContentHash, u64>,
+}
+
+impl Store {
+    fn open(&mut self, source: MemberId, sync_id: SyncId, relay: Relay) {
+        for file in relay.files() {
+            let (hash, from) = (file.content.hash, file.from);
+            let there = self.blobs.get(&hash).is_some_and(|blob| blob.data.len() as u64 == from);
+            assert!(from == 0 || there, "an upload goes on where nothing is");
+            if from == 0 {
+                let receiver = Some(Receiver::new(file.content));
+                self.blobs.insert(hash, Blob { data: BytesMut::new(), receiver });
+            }
+        }
+        self.uploads.insert((source, sync_id), Upload { relay, settled: BTreeSet::new() });
+    }
+
+    /// Carries out what a relay asks for, and returns what came of it.
+    fn act(&mut self, upload: &(MemberId, SyncId), action: Action) -> Option<RelayEvent> {
+        let upload = self.uploads.get_mut(upload)?;
+        let (Action::Write(index, ..) | Action::Finish(index)) = action;
+        let content = upload.relay.files()[index].content;
+        if upload.settled.contains(&index) {
+            return None;
+        }
+        let blob = self.blobs.get_mut(&content.hash)?;
+        let receiver = blob.receiver.as_mut()?;
+        let outcome = match action {
+            Action::Write(_, offset, bytes) => match receiver.accept(offset, &bytes) {
+                Ok(()) => {
+                    *self.taken.entry(content.hash).or_default() += bytes.len() as u64;
+                    blob.data.extend_from_slice(&bytes);
+                    return None;
+                }
+                Err(fault) => Err(fault),
+            },
+            Action::Finish(_) => blob.receiver.take()?.finish().map(|_| ()),
+        };
+        upload.settled.insert(index);
+        Some(match outcome {
+            Ok(()) => RelayEvent::Delivered(index),
+            Err(fault) => {
+                self.blobs.remove(&content.hash);
+                RelayEvent::Faulted(index, fault.into())
+            }
+        })
+    }
+
+    /// Lets go of what an upload has not brought to its end.
+    fn abandon(&mut self, upload: &(MemberId, SyncId)) -> Vec<(ContentHash, u64)> {
+        let Some(upload) = self.uploads.get_mut(upload) else { return Vec::new() };
+        upload.relay.abandon();
+        let mut partial = Vec::new();
+        for (index, file) in upload.relay.files().iter().enumerate() {
+            if upload.settled.insert(index) {
+                let blob = self.blobs.get(&file.content.hash);
+                let bytes = blob.map_or(0, |blob| blob.data.len() as u64);
+                partial.push((file.content.hash, bytes));
+            }
+        }
+        partial
+    }
+
+    fn progress(&self, content: Content) -> Option<(u64, bool)> {
+        let blob = self.blobs.get(&content.hash)?;
+        Some((blob.data.len() as u64, blob.receiver.is_none()))
+    }
+}
+
+/// A file that a client of ours takes in.
+#[derive(Debug)]
+pub(crate) struct Taking {
+    pub(crate) op: client::OpId,
+    pub(crate) receiver: Receiver,
+}
+
+impl World {
+    fn plane(&mut self, link: LinkId, dir: Dir) -> &mut Plane {
+        &mut self.links[link].pipe(dir).plane
+    }
+
+    // ---- what leaves ------------------------------------------------------------------------------
+
+    pub(crate) fn client_begins(&mut self, pc: usize, file: client::SendFile) {
+        let Some(link) = self.pcs[pc].link else { return };
+        let client::SendFile { transfer, path, stamp, from } = file;
+        let plane = self.plane(link, Dir::Up);
+        plane.begin(transfer, from, stamp.size, Feed::File(path, stamp));
+        plane.outgoing.set_available(transfer, stamp.size, true);
+        self.pump_idle(link, Dir::Up);
+    }
+
+    pub(crate) fn client_stops(&mut self, pc: usize, transfer: TransferId) {
+        if let Some(link) = self.pcs[pc].link {
+            self.plane(link, Dir::Up).stop(transfer);
+        }
+    }
+
+    pub(crate) fn hub_delivers(&mut self, link: LinkId, deliver: Deliver) {
+        let Deliver { transfer, content, from, begin } = deliver;
+        let plane = self.plane(link, Dir::Down);
+        if let Some(begin) = begin {
+            if plane.begins.is_empty() {
+                plane.outgoing = Outgoing::one_by_one();
+            }
+            plane.begins.insert(transfer, begin);
+        }
+        plane.begin(transfer, from, content.size, Feed::Store(content.hash));
+        self.pump_idle(link, Dir::Down);
+    }
+
+    pub(crate) fn hub_stops(&mut self, link: LinkId, transfer: TransferId) {
+        if let Some(end) = self.plane(link, Dir::Down).stop(transfer) {
+            self.send(link, Dir::Down, Queued { message: end, note: Note::None });
+        }
+        // What was behind it may have been waiting for it.
+        self.pump_idle(link, Dir::Down);
+    }
+
+    fn give_credit(&mut self, link: LinkId, dir: Dir, bytes: u64) {
+        self.plane(link, dir).outgoing.give_credit(bytes);
+        self.pump_idle(link, dir);
+    }
+
+    /// Queues the next piece of a file that leaves, if there is one.
+    pub(crate) fn queue_piece(&mut self, link: LinkId, dir: Dir) {
+        if dir == Dir::Down {
+            let Hub::Ours(hub) = &self.hub else { return };
+            let plane = &mut self.links[link].down.plane;
+            for (transfer, feed) in &plane.feeds {
+                let Feed::Store(hash) = feed else { continue };
+                let content = Content { hash: *hash, size: 0 };
+                if let Some((available, complete)) = hub.store.progress(content) {
+                    plane.outgoing.set_available(*transfer, available, complete);
+                }
+            }
+        }
+        let Some(next) = self.plane(link, dir).outgoing.poll() else { return };
+        let feed = self.plane(link, dir).feeds.get(&next.transfer).cloned();
+        let pc = self.links[link].pc;
+        let from = next.offset as usize;
+        let bytes = match &feed {
+            Some(Feed::Store(hash)) => {
+                let Hub::Ours(hub) = &self.hub else { return };
+                let Some(blob) = hub.store.blobs.get(hash) else { return };
+                Bytes::copy_from_slice(&blob.data[from..from + next.len])
+            }
+            Some(Feed::File(path, stamp)) => {
+                match self.pcs[pc].disk.piece(path.as_str(), *stamp, from, next.len) {
+                    Ok(bytes) => bytes,
+                    Err(fault) => {
+                        self.client_stops(pc, next.transfer);
+                        let epoch = self.pcs[pc].epoch;
+                        let failed = client::Progress::Failed(fault);
+                        self.after(0, Ev::Sending(pc, epoch, next.transfer, failed));
+                        return self.queue_piece(link, dir);
+                    }
+                }
+            }
+            None => return,
+        };
+        let messages = self.plane(link, dir).messages(next, bytes);
+        let last = messages.len() - 1;
+        for (number, message) in messages.into_iter().enumerate() {
+            let note = if number == last {
+                Note::Piece(next.transfer, next.len, next.last)
+            } else {
+                Note::None
+            };
+            self.links[link].pipe(dir).push(Queued { message, note });
+        }
+    }
+
+    /// The link has taken a piece.
+    pub(crate) fn piece_taken(
+        &mut self,
+        link: LinkId,
+        dir: Dir,
+        transfer: TransferId,
+        len: usize,
+        last: bool,
+    ) {
+        let pc = self.links[link].pc;
+        match dir {
+            Dir::Up => {
+                let passed = client::Progress::Passed(len as u64);
+                self.feed(pc, client::Input::Sending(transfer, passed));
+                if last {
+                    self.feed(pc, client::Input::Sending(transfer, client::Progress::Sent));
+                }
+            }
+            Dir::Down => {
+                let Some(member) = self.links[link].member else { return };
+                let progress = if last { server::Progress::Sent } else { server::Progress::Passed };
+                self.feed_hub(server::Input::Delivered(member, transfer, progress));
+            }
+        }
+    }
+
+    // ---- the server's end -------------------------------------------------------------------------
+
+    pub(crate) fn hub_opens(&mut self, source: MemberId, sync_id: SyncId, relay: Relay) {
+        if let Hub::Ours(hub) = &mut self.hub {
+            hub.store.open(source, sync_id, relay);
+        }
+    }
+
+    pub(crate) fn hub_abandons(&mut self, source: MemberId, sync_id: SyncId) {
+        let Hub::Ours(hub) = &mut self.hub else { return };
+        let partial = hub.store.abandon(&(source, sync_id));
+        for (hash, bytes) in partial {
+            let delay = self.rng.range(0, 20_000_000);
+            let epoch = self.hub_epoch;
+            self.after(delay, Ev::Partial(epoch, hash, bytes));
+        }
+    }
+
+    pub(crate) fn hub_drops(&mut self, source: MemberId, sync_id: SyncId) {
+        if let Hub::Ours(hub) = &mut self.hub {
+            hub.store.uploads.remove(&(source, sync_id));
+        }
+    }
+
+    /// All uploads of a source that is gone end.
+    pub(crate) fn hub_loses_uploads(&mut self, source: MemberId) {
+        let Hub::Ours(hub) = &self.hub else { return };
+        let own = hub.store.uploads.keys().filter(|(other, _)| *other == source);
+        for (source, sync_id) in own.cloned().collect::<Vec<_>>() {
+            self.hub_abandons(source, sync_id.clone());
+            self.hub_drops(source, sync_id);
+        }
+    }
+
+    pub(crate) fn hub_forgets(&mut self, hash: ContentHash) {
+        if let Hub::Ours(hub) = &mut self.hub {
+            hub.store.blobs.remove(&hash);
+        }
+    }
+
+    /// A piece of a file reaches the server.
+    pub(crate) fn hub_takes(&mut self, link: LinkId, member: MemberId, message: Message) {
+        let now = Time::from_nanos(self.now);
+        if let Message::Data(data) = &message {
+            let credit = Credit { bytes: data.bytes.len() as u64 };
+            self.send(
+                link,
+                Dir::Down,
+                Queued { message: Message::Credit(credit), note: Note::None },
+            );
+        }
+        let Hub::Ours(hub) = &mut self.hub else { return };
+        let named = match &message {
+            Message::FileBegin(begin) => Some(&begin.sync_id),
+            Message::FileChunk(chunk) => Some(&chunk.sync_id),
+            Message::FileEnd(end) => Some(&end.sync_id),
+            _ => None,
+        };
+        let key = hub.store.uploads.iter().find(|((source, sync_id), upload)| {
+            let numbered = match &message {
+                Message::Data(data) => {
+                    upload.relay.files().iter().any(|file| file.transfer == data.transfer)
+                }
+                _ => named == Some(sync_id),
+            };
+            *source == member && numbered
+        });
+        let Some(key) = key.map(|(key, _)| key.clone()) else { return };
+        let Some(upload) = hub.store.uploads.get_mut(&key) else { return };
+        let step = upload.relay.handle_message(now, message);
+        let mut events = step.events;
+        for action in step.actions {
+            events.extend(hub.store.act(&key, action));
+        }
+        for event in events {
+            self.say(|| format!("upload {}: {event:?}", key.1));
+            if let (RelayEvent::Faulted(index, _), Hub::Ours(hub)) = (&event, &mut self.hub)
+                && let Some(upload) = hub.store.uploads.get_mut(&key)
+            {
+                upload.settled.insert(*index);
+            }
+            self.feed_hub(server::Input::Relayed(member, key.1.clone(), event));
+        }
+        for link in 0..self.links.len() {
+            if self.links[link].member.is_some() {
+                self.pump_idle(link, Dir::Down);
+            }
+        }
+    }
+
+    pub(crate) fn hub_gets_credit(&mut self, link: LinkId, credit: Credit) {
+        self.give_credit(link, Dir::Down, credit.bytes);
+    }
+
+    // ---- the client's end -------------------------------------------------------------------------
+
+    pub(crate) fn client_gets_credit(&mut self, link: LinkId, credit: Credit) {
+        self.give_credit(link, Dir::Up, credit.bytes);
+    }
+
+    /// A piece reaches a client of ours: it waits for the disk, and its room is given back then.
+    pub(crate) fn client_takes(&mut self, pc: usize, data: Data) {
+        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
+        ours.arrived += data.bytes.len() as u64;
+        match ours.expected.get(&data.transfer).copied() {
+            Some(stage) => self.disk_piece(pc, stage, data),
+            None => self.client_credits(pc, data.bytes.len()),
+        }
+    }
+
+    /// Bytes of files that have come to a client of ours.
+    pub(crate) fn arrived(&self, pc: usize) -> u64 {
+        match &self.pcs[pc].brain {
+            Brain::Ours(ours) => ours.arrived,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn client_credits(&mut self, pc: usize, bytes: usize) {
+        if let Some(link) = self.pcs[pc].link {
+            let message = Message::Credit(Credit { bytes: bytes as u64 });
+            self.send(link, Dir::Up, Queued { message, note: Note::None });
+        }
+    }
+}

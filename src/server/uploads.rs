@@ -1,0 +1,216 @@
+//! What comes in over one link: messages for the control machine, and files for the store.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use liverysync_core::{
+    hash::ContentHash,
+    server::Input,
+    transfer::{Action, Relay, RelayEvent},
+    union::MemberId,
+    wire::{
+        frame,
+        v1::{Message, SyncId},
+        v2::{TransferId, WINDOW_BYTES},
+    },
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::{
+    clock::Clock,
+    credit::{Credit, GiveBack, to_peer},
+    link::{Outbox, Reader},
+    store::Inlet,
+};
+
+/// Bytes of files that may wait for the store; then the link is read no further. A source of ours never
+/// sends more by itself.
+const WAITING_BYTES_MAX: usize = WINDOW_BYTES as usize + 1024 * 1024;
+
+/// One upload, with the ways into the store for its files.
+#[derive(Debug)]
+struct Upload {
+    relay: Relay,
+    inlets: Vec<Inlet>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    uploads: HashMap<SyncId, Upload>,
+    /// By the numbers under which a source of ours sends them.
+    transfers: HashMap<TransferId, SyncId>,
+}
+
+/// The uploads of one source's link.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Uploads(Arc<Mutex<Open>>);
+
+impl Uploads {
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        // Uploads come and go as wholes, so what a panic left behind is sound.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn open(&self, sync_id: SyncId, relay: Relay, inlets: Vec<Inlet>) {
+        let mut open = self.lock();
+        let numbers = relay.files().iter().map(|file| (file.transfer, sync_id.clone()));
+        open.transfers.extend(numbers);
+        open.uploads.insert(sync_id, Upload { relay, inlets });
+    }
+
+    /// Takes nothing more in, and returns how much of each file is there.
+    pub(super) fn abandon(&self, sync_id: &SyncId) -> Vec<(ContentHash, u64)> {
+        self.lock().uploads.get_mut(sync_id).map(Upload::abandon).unwrap_or_default()
+    }
+
+    /// The same for all of them; nothing is left.
+    pub(super) fn abandon_all(&self) -> Vec<(ContentHash, u64)> {
+        let mut open = std::mem::take(&mut *self.lock());
+        let mut ids: Vec<_> = open.transfers.drain().map(|(_, sync_id)| sync_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let uploads = ids.iter().filter_map(|sync_id| open.uploads.remove(sync_id));
+        uploads.flat_map(|mut upload| upload.abandon()).collect()
+    }
+
+    pub(super) fn remove(&self, sync_id: &SyncId) {
+        let mut open = self.lock();
+        if let Some(upload) = open.uploads.remove(sync_id) {
+            for file in upload.relay.files() {
+                open.transfers.remove(&file.transfer);
+            }
+        }
+    }
+}
+
+impl Upload {
+    fn abandon(&mut self) -> Vec<(ContentHash, u64)> {
+        self.relay.abandon();
+        let inlets = std::mem::take(&mut self.inlets);
+        let files = self.relay.files().iter().zip(&inlets);
+        files.map(|(file, inlet)| (file.content.hash, inlet.received())).collect()
+    }
+}
+
+/// Room for bytes of a file until they are written, and the source's credit for them.
+struct Held {
+    _room: Option<OwnedSemaphorePermit>,
+    _credit: Option<Credit>,
+}
+
+/// The task that reads one link.
+pub(super) struct Reading {
+    member: MemberId,
+    reader: Reader,
+    outbox: Outbox,
+    uploads: Uploads,
+    inputs: mpsc::Sender<Input>,
+    clock: Clock,
+    room: Arc<Semaphore>,
+    back: GiveBack,
+}
+
+impl Reading {
+    pub(super) fn new(
+        member: MemberId,
+        reader: Reader,
+        outbox: Outbox,
+        uploads: Uploads,
+        inputs: mpsc::Sender<Input>,
+        clock: Clock,
+    ) -> Self {
+        let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
+        let back = to_peer(outbox.clone());
+        Self { member, reader, outbox, uploads, inputs, clock, room, back }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut greeted = false;
+        let reason = loop {
+            let message = match self.reader.next().await {
+                Ok(payload) => Message::read(&payload),
+                Err(error) => break error.to_string(),
+            };
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => break error.to_string(),
+            };
+            if matches!(message, Message::Hello(_)) {
+                greeted = true;
+                self.reader.set_limit(frame::PAYLOAD_BYTES_MAX);
+            } else if !greeted {
+                break "it sent something else before HELLO".to_owned();
+            }
+            let server_runs = match message {
+                Message::Credit(credit) => {
+                    self.outbox.give_credit(credit.bytes);
+                    true
+                }
+                message if message.is_data() => self.take_in(message).await,
+                message => self.inputs.send(Input::Received(self.member, message)).await.is_ok(),
+            };
+            if !server_runs {
+                return;
+            }
+        };
+        let _stopped = self.inputs.send(Input::Lost(self.member, reason)).await;
+    }
+
+    /// Hands the bytes of a file to the store. Returns whether the server still runs.
+    async fn take_in(&self, message: Message) -> bool {
+        let held = self.hold(&message).await;
+        let Some((sync_id, events)) = self.hand_in(message, held) else { return true };
+        for event in events {
+            let input = Input::Relayed(self.member, sync_id.clone(), event);
+            if self.inputs.send(input).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Waits until there is room for the bytes of a message.
+    async fn hold(&self, message: &Message) -> Held {
+        let (bytes, numbered) = match message {
+            Message::Data(data) => (data.bytes.len(), true),
+            Message::FileChunk(chunk) => (chunk.data.len(), false),
+            _ => (0, false),
+        };
+        let most = u32::try_from(bytes.min(WAITING_BYTES_MAX)).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        let room = Arc::clone(&self.room).acquire_many_owned(most).await.ok();
+        let credit = numbered.then(|| Credit::new(bytes as u64, &self.back));
+        Held { _room: room, _credit: credit }
+    }
+
+    fn hand_in(&self, message: Message, held: Held) -> Option<(SyncId, Vec<RelayEvent>)> {
+        let mut open = self.uploads.lock();
+        let sync_id = match &message {
+            Message::Data(data) => open.transfers.get(&data.transfer)?.clone(),
+            Message::FileBegin(begin) => begin.sync_id.clone(),
+            Message::FileChunk(chunk) => chunk.sync_id.clone(),
+            Message::FileEnd(end) => end.sync_id.clone(),
+            _ => return None,
+        };
+        let upload = open.uploads.get_mut(&sync_id)?;
+        let step = upload.relay.handle_message(self.clock.time(), message);
+        let mut held = Some(held);
+        for action in step.actions {
+            match action {
+                Action::Write(index, offset, bytes) => {
+                    if let (Some(inlet), Some(held)) = (upload.inlets.get(index), held.take()) {
+                        inlet.write(offset, bytes, held);
+                    }
+                }
+                Action::Finish(index) => {
+                    if let Some(inlet) = upload.inlets.get(index) {
+                        inlet.finish();
+                    }
+                }
+            }
+        }
+        Some((sync_id, step.events))
+    }
+}

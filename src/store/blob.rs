@@ -1,0 +1,162 @@
+//! One content of the store, as those that serve it see it.
+
+use std::{
+    fs::File,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use liverysync_core::hash::Content;
+use tokio::sync::Notify;
+
+use super::{StoreFault, folder::Folder};
+use crate::feed::{Feed, Progress, Watchers, open_cached};
+
+/// A content that is kept or on its way in.
+#[derive(Debug)]
+pub(crate) struct Blob {
+    content: Content,
+    /// Tells the attempts to receive one content apart.
+    number: u64,
+    folder: Arc<Folder>,
+    state: Mutex<State>,
+    watchers: Watchers,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// The handle that all who read share; it closes with the last of them.
+    open: Weak<File>,
+}
+
+/// How far a content has come.
+#[derive(Debug)]
+pub(super) enum Phase {
+    Arriving(Arriving),
+    Complete,
+    Broken(StoreFault),
+}
+
+#[derive(Debug)]
+pub(super) struct Arriving {
+    /// Bytes that were handed in, one after the other, written or not.
+    pub(super) taken: u64,
+    /// Bytes that are written.
+    written: u64,
+    /// Which [`Inlet`](super::Inlet) may hand in more.
+    pub(super) inlet: u64,
+}
+
+impl Blob {
+    fn new(content: Content, number: u64, folder: Arc<Folder>, phase: Phase) -> Self {
+        let state = Mutex::new(State { phase, open: Weak::new() });
+        Self { content, number, folder, state, watchers: Watchers::default() }
+    }
+
+    pub(super) fn kept(content: Content, folder: Arc<Folder>) -> Self {
+        Self::new(content, 0, folder, Phase::Complete)
+    }
+
+    pub(super) fn arriving(content: Content, folder: Arc<Folder>, inlet: u64) -> Self {
+        let arriving = Arriving { taken: 0, written: 0, inlet };
+        Self::new(content, inlet, folder, Phase::Arriving(arriving))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change of it is one assignment, so one that a panic left behind is sound.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it is.
+    pub(crate) const fn content(&self) -> Content {
+        self.content
+    }
+
+    /// Where it lies while it comes in.
+    pub(super) fn incoming_path(&self) -> PathBuf {
+        self.folder.incoming_path(self.content.hash, self.number)
+    }
+
+    /// Shares the handle that its lane has open.
+    pub(super) fn share(&self, file: &Arc<File>) {
+        self.lock().open = Arc::downgrade(file);
+    }
+
+    pub(super) fn set_written(&self, bytes: u64) {
+        if let Phase::Arriving(arriving) = &mut self.lock().phase {
+            arriving.written = bytes;
+        }
+        self.watchers.wake();
+    }
+
+    pub(super) fn complete(&self) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Arriving(_)) {
+            state.phase = Phase::Complete;
+            drop(state);
+            self.watchers.wake();
+        }
+    }
+
+    /// Says that it will never be complete, unless it is already or that was said.
+    pub(super) fn break_off(&self, fault: StoreFault) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Arriving(_)) {
+            state.phase = Phase::Broken(fault);
+            drop(state);
+            self.watchers.wake();
+        }
+    }
+
+    pub(super) fn fault(&self) -> Option<StoreFault> {
+        match &self.lock().phase {
+            Phase::Broken(fault) => Some(fault.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Feed for Blob {
+    fn size(&self) -> u64 {
+        self.content.size
+    }
+
+    fn progress(&self) -> Progress {
+        match &self.lock().phase {
+            Phase::Arriving(arriving) => Progress::Arriving(arriving.written),
+            Phase::Complete => Progress::Complete,
+            Phase::Broken(fault) => Progress::Broken(fault.to_string().into()),
+        }
+    }
+
+    fn watch(&self, wake: &Arc<Notify>) {
+        self.watchers.add(wake);
+    }
+
+    fn file(&self, may_wait: bool) -> io::Result<Arc<File>> {
+        let path = {
+            let state = self.lock();
+            if let Some(file) = state.open.upgrade() {
+                return Ok(file);
+            }
+            match &state.phase {
+                Phase::Arriving(_) => self.incoming_path(),
+                Phase::Complete => self.folder.blob_path(self.content.hash),
+                Phase::Broken(fault) => return Err(io::Error::other(fault.to_string())),
+            }
+        };
+        let open = |path: &PathBuf| if may_wait { File::open(path) } else { open_cached(path) };
+        let opened = match open(&path) {
+            // It has been put in its place between the two.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                open(&self.folder.blob_path(self.content.hash))
+            }
+            opened => opened,
+        };
+        let file = Arc::new(opened?);
+        self.lock().open = Arc::downgrade(&file);
+        Ok(file)
+    }
+}

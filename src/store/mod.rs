@@ -1,0 +1,353 @@
+//! The server's contents on disk: each is received once, checked as it comes, and read by all who
+//! lack it, from the first byte on.
+//!
+//! What comes in is hashed and written by a few threads of the store, so that a slow disk holds up
+//! no task. Those who read go by a [`Blob`].
+
+mod blob;
+mod check;
+mod folder;
+mod lane;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use liverysync_core::{
+    hash::{Content, ContentHash},
+    transfer::TransferFault,
+};
+
+pub(crate) use self::blob::Blob;
+pub use self::check::{Verified, VerifySummary, verify_store};
+use self::{
+    blob::Phase,
+    folder::{Folder, Kept},
+    lane::{Job, Lane},
+};
+
+/// How old the written date of a content may be before it is written anew.
+const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another server has it.
+    #[error("another liverysync server already uses {path}", path = .path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Its folder cannot be made, read or written.
+    #[error("cannot use the data folder {path}: {reason}", path = .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The system gives no threads.
+    #[error("cannot start the threads of the store: {0}")]
+    Threads(io::Error),
+}
+
+/// Why a content was not received.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StoreFault {
+    /// What came is not what was declared.
+    #[error(transparent)]
+    Transfer(#[from] TransferFault),
+    /// The server's disk failed.
+    #[error("the server's disk: {message}")]
+    Disk { message: String, full: bool },
+    /// It was begun anew, or is not wanted any more.
+    #[error("the server gave it up")]
+    GivenUp,
+}
+
+impl From<io::Error> for StoreFault {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        let full = matches!(error.kind(), StorageFull | QuotaExceeded);
+        Self::Disk { message: error.to_string(), full }
+    }
+}
+
+/// Is told how receiving a content ended, by a thread of the store: it must not wait for anything.
+/// It is not called if the [`Inlet`] is dropped before its end, or the content removed or begun anew.
+pub(crate) type Done = Box<dyn FnOnce(Result<(), StoreFault>) + Send>;
+
+/// The store. This is a handle: it closes with the last clone and the last [`Inlet`].
+#[derive(Clone, Debug)]
+pub(crate) struct Store(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    folder: Arc<Folder>,
+    index: Arc<Index>,
+    lanes: Vec<mpsc::Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    next_inlet: AtomicU64,
+    /// Those that run in the background end when this goes.
+    checks: Mutex<Vec<mpsc::Sender<()>>>,
+}
+
+/// What there is, by its hash.
+#[derive(Debug, Default)]
+struct Index(Mutex<HashMap<ContentHash, Entry>>);
+
+#[derive(Debug)]
+enum Entry {
+    Arriving(Arc<Blob>),
+    Kept {
+        kept: Kept,
+        touched: SystemTime,
+        /// Shared by all who read it at present, and their handle with it.
+        blob: Weak<Blob>,
+    },
+}
+
+impl Index {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ContentHash, Entry>> {
+        // Entries are only ever replaced as a whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A content has come whole.
+    fn keep(&self, blob: &Arc<Blob>) {
+        let content = blob.content();
+        if let Some(entry) = self.lock().get_mut(&content.hash)
+            && entry.is(blob)
+        {
+            let needed = SystemTime::now();
+            let kept = Kept { content, needed };
+            *entry = Entry::Kept { kept, touched: needed, blob: Arc::downgrade(blob) };
+        }
+    }
+
+    /// A content will not come.
+    fn forget(&self, blob: &Arc<Blob>) {
+        let mut entries = self.lock();
+        let hash = blob.content().hash;
+        if entries.get(&hash).is_some_and(|entry| entry.is(blob)) {
+            entries.remove(&hash);
+        }
+    }
+}
+
+impl Entry {
+    const fn kept(kept: Kept) -> Self {
+        Self::Kept { kept, touched: kept.needed, blob: Weak::new() }
+    }
+
+    /// Whether it stands for this attempt to receive a content.
+    fn is(&self, other: &Arc<Blob>) -> bool {
+        matches!(self, Self::Arriving(blob) if Arc::ptr_eq(blob, other))
+    }
+}
+
+impl Store {
+    /// Opens the store in `data`, which no other server may use meanwhile. Without it, the store is
+    /// a temporary folder that goes with the last handle.
+    pub(crate) fn open(data: Option<&Path>) -> Result<Self, StoreError> {
+        let (folder, kept) = Folder::open(data)?;
+        let (folder, index) = (Arc::new(folder), Arc::new(Index::default()));
+        index.lock().extend(kept.into_iter().map(|kept| (kept.content.hash, Entry::kept(kept))));
+        let (mut lanes, mut threads) = (Vec::new(), Vec::new());
+        // More than a few gain nothing: the disk is one.
+        let wanted =
+            std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
+        for _ in 0..wanted {
+            let (sender, jobs) = mpsc::channel();
+            let lane = Lane::new(Arc::clone(&folder), Arc::clone(&index));
+            let thread = std::thread::Builder::new().name("liverysync-store".to_owned());
+            threads.push(thread.spawn(move || lane.run(&jobs)).map_err(StoreError::Threads)?);
+            lanes.push(sender);
+        }
+        let (next_inlet, checks) = (AtomicU64::new(1), Mutex::default());
+        Ok(Self(Arc::new(Shared { folder, index, lanes, threads, next_inlet, checks })))
+    }
+
+    /// What is kept, least recently needed first.
+    pub(crate) fn contents(&self) -> Vec<Content> {
+        self.0.contents()
+    }
+
+    /// Begins to receive a content. If `resume`, goes on with what came of it before;
+    /// [`Inlet::received`] says how much that is. Whoever reads what came before is either
+    /// served on, or told that it is broken.
+    pub(crate) fn receive(&self, content: Content, resume: bool, done: Done) -> Inlet {
+        let Shared { folder, index, next_inlet, .. } = &*self.0;
+        let number = next_inlet.fetch_add(1, Ordering::Relaxed);
+        // Held to the end: lanes must hear of attempts in the order of the index.
+        let mut entries = index.lock();
+        let blob = match entries.get(&content.hash) {
+            Some(Entry::Kept { kept, .. }) if kept.content == content => {
+                self.0.lane(content.hash, Job::Tell(done));
+                let blob = Arc::new(Blob::kept(content, Arc::clone(folder)));
+                return Inlet { store: self.clone(), blob, number };
+            }
+            Some(Entry::Arriving(blob)) if resume && blob.content() == content => {
+                match &mut blob.lock().phase {
+                    Phase::Arriving(arriving) => arriving.inlet = number,
+                    // Its lane finds it broken, and says so.
+                    Phase::Complete | Phase::Broken(_) => {}
+                }
+                Arc::clone(blob)
+            }
+            other => {
+                if let Some(Entry::Arriving(old)) = other {
+                    old.break_off(StoreFault::GivenUp);
+                }
+                let blob = Arc::new(Blob::arriving(content, Arc::clone(folder), number));
+                entries.insert(content.hash, Entry::Arriving(Arc::clone(&blob)));
+                blob
+            }
+        };
+        self.0.lane(content.hash, Job::Open { blob: Arc::clone(&blob), done });
+        Inlet { store: self.clone(), blob, number }
+    }
+
+    /// A content that is kept or on its way in. It counts as needed now.
+    pub(crate) fn blob(&self, hash: ContentHash) -> Option<Arc<Blob>> {
+        let mut entries = self.0.index.lock();
+        let (kept, touched, blob) = match entries.get_mut(&hash)? {
+            Entry::Arriving(blob) => return Some(Arc::clone(blob)),
+            Entry::Kept { kept, touched, blob } => (kept, touched, blob),
+        };
+        kept.needed = SystemTime::now();
+        if kept.needed.duration_since(*touched).is_ok_and(|age| age > TOUCH_INTERVAL) {
+            *touched = kept.needed;
+            self.0.lane(hash, Job::Touch(hash));
+        }
+        Some(blob.upgrade().unwrap_or_else(|| {
+            let new = Arc::new(Blob::kept(kept.content, Arc::clone(&self.0.folder)));
+            *blob = Arc::downgrade(&new);
+            new
+        }))
+    }
+
+    /// Removes a content, kept or on its way in. Who reads a kept one at present may go on where the
+    /// system lets a file be read that has no name any more.
+    pub(crate) fn remove(&self, hash: ContentHash) {
+        self.0.remove(hash);
+    }
+
+    /// Reads a kept content again; returns whether it is still right.
+    #[cfg(test)]
+    pub(crate) fn verify(&self, hash: ContentHash) -> io::Result<bool> {
+        Ok(self.0.folder.verify(hash, |_| true)? == Some(true))
+    }
+}
+
+impl Shared {
+    fn lane(&self, hash: ContentHash, job: Job) {
+        let at = usize::from(hash.as_bytes()[0]) % self.lanes.len();
+        // The lanes end only with this queue.
+        let _running = self.lanes[at].send(job);
+    }
+
+    fn contents(&self) -> Vec<Content> {
+        let mut all: Vec<_> = {
+            let entries = self.index.lock();
+            let kept = entries.values().filter_map(|entry| match entry {
+                Entry::Kept { kept, .. } => Some(*kept),
+                Entry::Arriving(_) => None,
+            });
+            kept.collect()
+        };
+        all.sort_by_key(|kept| (kept.needed, kept.content.hash));
+        all.into_iter().map(|kept| kept.content).collect()
+    }
+
+    fn remove(&self, hash: ContentHash) {
+        let mut entries = self.index.lock();
+        if let Some(Entry::Arriving(blob)) = entries.remove(&hash) {
+            blob.break_off(StoreFault::GivenUp);
+        }
+        // Under the lock: what is received anew from now on must not be what its lane removes.
+        self.lane(hash, Job::Remove(hash));
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.lanes.clear();
+        let checks = self.checks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        checks.clear();
+        for thread in self.threads.drain(..) {
+            // What a lane is told of an end may be all that held the store.
+            if thread.thread().id() != std::thread::current().id() {
+                let _panicked = thread.join();
+            }
+        }
+    }
+}
+
+/// The end at which a content comes in. Dropping it leaves what has come for a later
+/// [`Store::receive`] that resumes.
+#[derive(Debug)]
+pub(crate) struct Inlet {
+    store: Store,
+    blob: Arc<Blob>,
+    number: u64,
+}
+
+impl Inlet {
+    /// Hands in the bytes from `offset` on. `held` is dropped once they are written, or known to be
+    /// of no use: it stands for the room that they take.
+    pub(crate) fn write(&self, offset: u64, bytes: Bytes, held: impl Send + 'static) {
+        let hash = self.blob.content().hash;
+        let mut state = self.blob.lock();
+        let Phase::Arriving(arriving) = &mut state.phase else { return };
+        if arriving.inlet != self.number {
+            return;
+        }
+        if arriving.taken == offset {
+            arriving.taken += bytes.len() as u64;
+        }
+        // Under the lock: pieces must not change places, nor come after the next inlet's.
+        self.store.0.lane(hash, Job::Write { hash, offset, bytes, held: Box::new(held) });
+    }
+
+    /// Says that all has come. How that ends, `done` is told.
+    pub(crate) fn finish(&self) {
+        self.ask(Job::Finish);
+    }
+
+    /// How many bytes have been handed in, those before this inlet counted.
+    pub(crate) fn received(&self) -> u64 {
+        match &self.blob.lock().phase {
+            Phase::Arriving(arriving) => arriving.taken,
+            Phase::Complete => self.blob.content().size,
+            Phase::Broken(_) => 0,
+        }
+    }
+
+    fn ask(&self, job: impl FnOnce(ContentHash) -> Job) {
+        let hash = self.blob.content().hash;
+        let state = self.blob.lock();
+        if matches!(&state.phase, Phase::Arriving(arriving) if arriving.inlet == self.number) {
+            self.store.0.lane(hash, job(hash));
+        }
+    }
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        self.ask(Job::Park);
+    }
+}

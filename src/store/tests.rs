@@ -1,0 +1,394 @@
+//! What the store does with real files.
+
+use std::{
+    fs,
+    sync::mpsc::{Receiver, channel},
+};
+
+use tokio::sync::Notify;
+
+use super::*;
+use crate::feed::{Feed as _, Progress, read_at};
+
+const LIVERY: &[u8] = b"a livery in red and white";
+
+fn livery() -> Content {
+    Content::of(LIVERY)
+}
+
+type Ended = Receiver<Result<(), StoreFault>>;
+
+fn receive(store: &Store, content: Content, resume: bool) -> (Inlet, Ended) {
+    let (sender, ended) = channel();
+    (store.receive(content, resume, Box::new(move |end| drop(sender.send(end)))), ended)
+}
+
+fn put(store: &Store, bytes: &[u8]) -> Content {
+    let content = Content::of(bytes);
+    let (inlet, ended) = receive(store, content, false);
+    inlet.write(0, Bytes::copy_from_slice(bytes), ());
+    inlet.finish();
+    assert_eq!(ended.recv().unwrap(), Ok(()));
+    content
+}
+
+fn text(blob: &Blob, bytes: usize) -> String {
+    let mut out = vec![0; bytes];
+    read_at(&blob.file(true).unwrap(), 0, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// Names of the files in a folder, those below it included.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        match entry.path().is_dir() {
+            true => names.extend(self::names(&entry.path())),
+            false => names.push(entry.file_name().into_string().unwrap()),
+        }
+    }
+    names.sort();
+    names
+}
+
+/// Waits until `blob` has come this far.
+async fn wait_for(blob: &Arc<Blob>, progress: Progress) {
+    let wake = Arc::new(Notify::new());
+    blob.watch(&wake);
+    while blob.progress() != progress {
+        wake.notified().await;
+    }
+}
+
+#[test]
+fn a_content_is_kept_over_a_restart_and_least_recently_needed_comes_first() {
+    let data = tempfile::tempdir().unwrap();
+    let contents: Vec<_> = {
+        let store = Store::open(Some(data.path())).unwrap();
+        let contents = [&b"one"[..], b"", &[7; 300_000]].map(|bytes| put(&store, bytes));
+        assert_eq!(store.contents(), contents);
+        assert!(store.blob(contents[0].hash).is_some());
+        assert_eq!(store.contents(), [contents[1], contents[2], contents[0]]);
+        contents.into()
+    };
+    let name = contents[0].hash.to_string();
+    let path = data.path().join("blobs").join(&name[..2]).join(&name);
+    assert_eq!(fs::read(path).unwrap(), b"one");
+    assert_eq!(names(&data.path().join("incoming")), [""; 0]);
+
+    let store = Store::open(Some(data.path())).unwrap();
+    let mut kept = store.contents();
+    kept.sort();
+    let mut put = contents;
+    put.sort();
+    assert_eq!(kept, put);
+    let blob = store.blob(put[0].hash).unwrap();
+    assert_eq!((blob.content(), blob.progress()), (put[0], Progress::Complete));
+}
+
+#[test]
+fn what_was_needed_is_written_down_for_the_next_start() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    let contents = [put(&store, b"one"), put(&store, b"two")];
+    drop(store);
+    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    let folder = Folder::open(Some(data.path())).unwrap().0;
+    for (content, age) in contents.iter().zip([1, 0]) {
+        let file = fs::File::options().write(true).open(folder.blob_path(content.hash)).unwrap();
+        file.set_modified(long_ago - Duration::from_secs(age)).unwrap();
+    }
+    drop(folder);
+    let store = Store::open(Some(data.path())).unwrap();
+    assert_eq!(store.contents(), contents);
+    drop(store.blob(contents[0].hash));
+    drop(store);
+    let store = Store::open(Some(data.path())).unwrap();
+    assert_eq!(store.contents(), [contents[1], contents[0]]);
+}
+
+#[tokio::test]
+async fn what_arrives_can_be_read_at_once_and_is_complete_only_when_it_is_right() {
+    let store = Store::open(None).unwrap();
+    let (inlet, ended) = receive(&store, livery(), false);
+    let blob = store.blob(livery().hash).unwrap();
+    assert_eq!(blob.progress(), Progress::Arriving(0));
+    let room = Arc::new(());
+    inlet.write(0, Bytes::from_static(&LIVERY[..8]), Arc::clone(&room));
+    wait_for(&blob, Progress::Arriving(8)).await;
+    assert_eq!(text(&blob, 8), "a livery");
+    inlet.write(8, Bytes::from_static(&LIVERY[8..]), Arc::clone(&room));
+    wait_for(&blob, Progress::Arriving(livery().size)).await;
+    assert!(store.contents().is_empty());
+    inlet.finish();
+    assert_eq!(ended.recv().unwrap(), Ok(()));
+    assert_eq!(blob.progress(), Progress::Complete);
+    assert_eq!(store.contents(), [livery()]);
+    assert_eq!(text(&blob, LIVERY.len()).as_bytes(), LIVERY);
+    assert_eq!(Arc::strong_count(&room), 1, "the room of what is written is free");
+}
+
+#[track_caller]
+fn check_fault(pieces: &[(u64, &'static [u8])], fault: impl Into<StoreFault>) {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    let (inlet, ended) = receive(&store, livery(), false);
+    let blob = store.blob(livery().hash).unwrap();
+    for (offset, bytes) in pieces {
+        inlet.write(*offset, Bytes::from_static(bytes), ());
+    }
+    inlet.finish();
+    let fault = fault.into();
+    assert_eq!(ended.recv().unwrap(), Err(fault.clone()));
+    assert_eq!(blob.progress(), Progress::Broken(fault.to_string().into()));
+    assert!(store.contents().is_empty() && store.blob(livery().hash).is_none());
+    assert_eq!(names(data.path()), ["lock"]);
+    put(&store, LIVERY);
+    assert_eq!(store.contents(), [livery()], "the next attempt is not harmed");
+}
+
+#[test]
+fn wrong_bytes_never_become_a_content() {
+    use TransferFault::{Gap, TooMany, TooShort, WrongBytes};
+    let declared = livery().size;
+    check_fault(&[(0, b"a"), (2, b"l")], Gap { expected: 1, got: 2 });
+    check_fault(&[(0, LIVERY), (declared, b"!")], TooMany { declared });
+    check_fault(&[(0, b"a")], TooShort { declared, got: 1 });
+    let wrong = b"a livery in red and black";
+    let got = ContentHash::of(wrong);
+    check_fault(&[(0, wrong)], WrongBytes { declared: livery().hash, got });
+}
+
+#[test]
+fn a_disk_that_fails_is_said() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    fs::remove_dir(data.path().join("incoming")).unwrap();
+    let (inlet, ended) = receive(&store, livery(), false);
+    inlet.write(0, Bytes::from_static(LIVERY), ());
+    assert!(matches!(ended.recv().unwrap(), Err(StoreFault::Disk { full: false, .. })));
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_where_it_was_and_its_readers_with_it() {
+    let store = Store::open(None).unwrap();
+    let (inlet, ended) = receive(&store, livery(), false);
+    let blob = store.blob(livery().hash).unwrap();
+    inlet.write(0, Bytes::from_static(&LIVERY[..8]), ());
+    drop(inlet);
+    assert!(ended.recv().is_err(), "nobody is told of an end");
+    assert_eq!(blob.progress(), Progress::Arriving(8));
+    assert_eq!(text(&blob, 8), "a livery");
+
+    let (inlet, ended) = receive(&store, livery(), true);
+    assert_eq!(inlet.received(), 8);
+    inlet.write(8, Bytes::from_static(&LIVERY[8..]), ());
+    inlet.finish();
+    drop(inlet);
+    assert_eq!(ended.recv().unwrap(), Ok(()));
+    assert_eq!(blob.progress(), Progress::Complete);
+    assert_eq!(text(&blob, LIVERY.len()).as_bytes(), LIVERY);
+}
+
+#[test]
+fn what_had_come_and_is_gone_is_not_gone_on_with() {
+    for shorten in [true, false] {
+        let data = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(data.path())).unwrap();
+        let (inlet, ended) = receive(&store, livery(), false);
+        inlet.write(0, Bytes::from_static(&LIVERY[..8]), ());
+        drop(inlet);
+        assert!(ended.recv().is_err());
+        let name = names(&data.path().join("incoming")).remove(0);
+        let path = data.path().join("incoming").join(name);
+        match shorten {
+            true => fs::File::options().write(true).open(path).unwrap().set_len(7).unwrap(),
+            false => fs::remove_file(path).unwrap(),
+        }
+        let (inlet, ended) = receive(&store, livery(), true);
+        inlet.write(inlet.received(), Bytes::from_static(&LIVERY[8..]), ());
+        inlet.finish();
+        assert!(matches!(ended.recv().unwrap(), Err(StoreFault::Disk { .. })));
+        put(&store, LIVERY);
+    }
+}
+
+#[test]
+fn the_next_inlet_takes_over_and_the_last_one_counts_no_more() {
+    let store = Store::open(None).unwrap();
+    let (first, first_ended) = receive(&store, livery(), false);
+    first.write(0, Bytes::from_static(&LIVERY[..8]), ());
+    let (second, ended) = receive(&store, livery(), true);
+    first.write(8, Bytes::from_static(b"nonsense"), ());
+    first.finish();
+    drop(first);
+    assert_eq!(second.received(), 8);
+    second.write(8, Bytes::from_static(&LIVERY[8..]), ());
+    second.finish();
+    assert_eq!(ended.recv().unwrap(), Ok(()));
+    assert!(first_ended.recv().is_err());
+}
+
+#[test]
+fn begun_anew_the_readers_of_the_last_attempt_are_told() {
+    let store = Store::open(None).unwrap();
+    let (first, _ended) = receive(&store, livery(), false);
+    first.write(0, Bytes::from_static(b"nonsense"), ());
+    let old = store.blob(livery().hash).unwrap();
+    drop(first);
+    let (second, ended) = receive(&store, livery(), false);
+    assert_eq!(second.received(), 0);
+    assert!(matches!(old.progress(), Progress::Broken(_)));
+    second.write(0, Bytes::from_static(LIVERY), ());
+    second.finish();
+    assert_eq!(ended.recv().unwrap(), Ok(()));
+    assert!(matches!(old.progress(), Progress::Broken(_)));
+}
+
+#[test]
+fn what_is_there_is_not_received_again() {
+    let store = Store::open(None).unwrap();
+    put(&store, LIVERY);
+    let (inlet, ended) = receive(&store, livery(), false);
+    assert_eq!(inlet.received(), livery().size);
+    inlet.write(0, Bytes::from_static(b"nonsense"), ());
+    inlet.finish();
+    assert_eq!(ended.recv().unwrap(), Ok(()));
+    assert_eq!(store.contents(), [livery()]);
+}
+
+#[test]
+fn a_removed_content_is_gone_and_can_come_again() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    put(&store, LIVERY);
+    store.remove(livery().hash);
+    assert!(store.contents().is_empty());
+    put(&store, LIVERY);
+    let (_inlet, _ended) = receive(&store, Content::of(b"half"), false);
+    let half = store.blob(ContentHash::of(b"half")).unwrap();
+    store.remove(half.content().hash);
+    assert!(matches!(half.progress(), Progress::Broken(_)));
+    drop((store, _inlet));
+    assert_eq!(names(data.path()), [livery().hash.to_string(), "lock".to_owned()]);
+}
+
+#[test]
+fn few_halves_are_kept() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    for number in 0..4000_u32 {
+        let (inlet, _ended) = receive(&store, Content::of(&number.to_be_bytes()), false);
+        inlet.write(0, Bytes::copy_from_slice(&number.to_be_bytes()[..2]), ());
+    }
+    // Each lane has worked off what was asked of it before it says so.
+    (0..=255_u8).for_each(|first| {
+        let (sender, told) = channel();
+        let mut bytes = [0; 32];
+        bytes[0] = first;
+        let done: Done = Box::new(move |_| sender.send(()).unwrap());
+        store.0.lane(ContentHash::from_bytes(bytes), Job::Tell(done));
+        told.recv().unwrap();
+    });
+    assert!(names(&data.path().join("incoming")).len() <= 4 * 512);
+}
+
+#[test]
+fn two_servers_never_share_a_store() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    let error = Store::open(Some(data.path())).unwrap_err();
+    assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+    assert!(matches!(verify_store(data.path(), |_| {}), Err(StoreError::Busy { .. })));
+    drop(store);
+    Store::open(Some(data.path())).unwrap();
+}
+
+#[test]
+fn leftovers_are_removed() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    put(&store, LIVERY);
+    drop(store);
+    let name = livery().hash.to_string();
+    let other = ContentHash::of(b"other").to_string();
+    fs::create_dir(data.path().join("blobs/zz")).unwrap();
+    for path in [
+        format!("incoming/{name}.1"),
+        format!("blobs/{}/{name}.part", &name[..2]),
+        format!("blobs/zz/{other}"),
+        "mine.txt".to_owned(),
+    ] {
+        fs::write(data.path().join(path), "x").unwrap();
+    }
+    let store = Store::open(Some(data.path())).unwrap();
+    assert_eq!(store.contents(), [livery()]);
+    let mut left = [name, "lock".to_owned(), "mine.txt".to_owned()];
+    left.sort();
+    assert_eq!(names(data.path()), left);
+}
+
+#[test]
+fn a_temporary_store_goes_with_its_last_handle() {
+    let store = Store::open(None).unwrap();
+    let folder = store.0.folder.blob_path(livery().hash);
+    let root = folder.ancestors().nth(3).unwrap().to_owned();
+    put(&store, LIVERY);
+    let (inlet, _ended) = receive(&store, Content::of(b"half"), false);
+    drop(store);
+    assert!(root.is_dir());
+    drop(inlet);
+    assert!(!root.exists());
+}
+
+/// A store of three contents, of which one has a flipped bit.
+fn damaged() -> (tempfile::TempDir, Content) {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    put(&store, b"one");
+    put(&store, &[7; 300_000]);
+    let victim = put(&store, LIVERY);
+    let path = store.0.folder.blob_path(victim.hash);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[3] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    (data, victim)
+}
+
+#[test]
+fn verifying_finds_a_flipped_bit_and_removes_it() {
+    let (data, victim) = damaged();
+    let mut wrong = Vec::new();
+    let summary = verify_store(data.path(), |one| {
+        wrong.extend(one.wrong.is_some().then_some(one.hash));
+    });
+    let files_and_bytes = VerifySummary { files: 3, bytes: 300_028, wrong: 1 };
+    assert_eq!(summary.unwrap(), files_and_bytes);
+    assert_eq!(wrong, [victim.hash]);
+    let store = Store::open(Some(data.path())).unwrap();
+    assert_eq!(store.contents().len(), 2);
+    assert!(store.contents().iter().all(|kept| store.verify(kept.hash).unwrap()));
+}
+
+#[test]
+fn the_check_in_the_background_does_so_too() {
+    let (data, victim) = damaged();
+    let store = Store::open(Some(data.path())).unwrap();
+    assert!(!store.verify(victim.hash).unwrap());
+    let (sender, wrong) = channel();
+    store.check(u64::MAX, move |hash| sender.send(hash).unwrap()).unwrap();
+    assert_eq!(wrong.recv().unwrap(), victim.hash);
+    assert!(wrong.recv().is_err(), "nothing else is wrong");
+    assert_eq!(store.contents().len(), 2);
+}
+
+#[test]
+fn a_check_ends_with_its_store() {
+    let (data, _) = damaged();
+    let store = Store::open(Some(data.path())).unwrap();
+    let (sender, ended) = channel();
+    store.check(1, move |_| sender.send(()).unwrap()).unwrap();
+    drop(store);
+    assert!(ended.recv().is_err());
+    Store::open(Some(data.path())).unwrap();
+}

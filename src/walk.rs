@@ -1,0 +1,11 @@
+//! Walking a folder: what lies below it, without following a link.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+
+#[cfg(target_os = "linux")]
+pub(crate) use self::linux::list;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use self::other::list;

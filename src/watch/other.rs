@@ -1,0 +1,69 @@
+//! One watch for the whole tree.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use notify::Watcher as _;
+use tokio::sync::Notify;
+
+/// Nothing here has to see the folders that a walk meets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Eye;
+
+impl Eye {
+    pub(crate) const fn closed() -> Self {
+        Self
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Watch {
+    root: PathBuf,
+    changed: Arc<Notify>,
+    watcher: Option<notify::RecommendedWatcher>,
+    fault: Option<notify::Error>,
+}
+
+impl Watch {
+    pub(super) fn start(root: &Path, changed: &Arc<Notify>) -> Self {
+        let (root, changed) = (root.to_owned(), Arc::clone(changed));
+        let (watcher, fault) = match watch(&root, &changed) {
+            Ok(watcher) => (Some(watcher), None),
+            Err(error) => (None, Some(error)),
+        };
+        Self { root, changed, watcher, fault }
+    }
+
+    pub(super) fn eye(&self) -> Eye {
+        Eye::closed()
+    }
+
+    pub(super) fn after_walk(&mut self, found: bool) -> Option<notify::Error> {
+        if !found {
+            // The folder may come back as another one, which nobody watches.
+            self.watcher = None;
+        } else if self.watcher.is_none() {
+            self.watcher = watch(&self.root, &self.changed).ok();
+        }
+        self.fault.take()
+    }
+}
+
+/// Has `changed` notified of changes below `root`, but for our own folders.
+fn watch(root: &Path, changed: &Arc<Notify>) -> notify::Result<notify::RecommendedWatcher> {
+    let changed = Arc::clone(changed);
+    let ours = [root.join(".tmp"), root.join(".backup")];
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let matters = event.is_ok_and(|event| {
+            let elsewhere = |path: &PathBuf| !ours.iter().any(|ours| path.starts_with(ours));
+            !event.kind.is_access() && (event.paths.is_empty() || event.paths.iter().any(elsewhere))
+        });
+        if matters {
+            changed.notify_one();
+        }
+    })?;
+    watcher.watch(root, notify::RecursiveMode::Recursive)?;
+    Ok(watcher)
+}
