@@ -119,7 +119,7 @@ def server_news(event: liverysync.ServerEvent) -> str | None:
             return f"{safe(name)} has left."
         case server_events.Conflict(name=name, path=path, conflict_path=conflict_path):
             return f"{safe(name)} has another `{safe(path)}`: everybody gets it as `{safe(conflict_path)}`."
-        case server_events.SessionEnded(target=target, installed=installed) if installed:
+        case server_events.SessionEnded(target=str(target), installed=installed) if installed:
             return f"{safe(target)} got {installed} files."
         case server_events.TargetFault(name=name, path=path, reason=reason):
             return f"{safe(name)} cannot take `{safe(path)}`: {safe(reason)}"

@@ -378,7 +378,7 @@ async def test_what_the_files_hold_is_kept_where_it_is_asked_for(
     async with Client("127.0.0.1", server.port, liveries=folder, state=tmp_path / "state") as client:
         await client.sync()
     [kept] = (tmp_path / "state").rglob("*.files")
-    assert "T/decals.png" in kept.read_text()
+    assert b"T/decals.png" in kept.read_bytes()
     assert files(folder) == {"T/decals.png": b"abc"}
 
 

@@ -161,6 +161,7 @@ pub(crate) struct Disk {
     stage: Intake,
     threads: Vec<JoinHandle<()>>,
     waiting: Arc<AtomicUsize>,
+    stages: Arc<Stages>,
 }
 
 /// Hands outcomes out once they are durable.
@@ -250,6 +251,7 @@ impl Disk {
         })?;
         let mut threads = vec![walker, reader];
         let (stages, stage) = (Arc::new(Stages::new(root)), Intake::new());
+        let own = Arc::clone(&stages);
         let cores = std::thread::available_parallelism().map_or(STAGE_LANES_MIN, usize::from);
         for _ in 0..cores.clamp(STAGE_LANES_MIN, STAGE_LANES_MAX) {
             let mut files = StageLane::new(Arc::clone(&stages), stage.clone());
@@ -264,7 +266,7 @@ impl Disk {
             threads.push(thread);
         }
         threads.extend(flusher);
-        Ok((Self { walk, read, stage, threads, waiting }, receiver))
+        Ok((Self { walk, read, stage, threads, waiting, stages: own }, receiver))
     }
 
     /// Where the bytes of files go that come under a number of the link.
@@ -315,6 +317,8 @@ impl Disk {
             // A thread that panicked has nothing left to carry out.
             let _panicked = thread.join();
         }
+        // A file that came to its end while it was given up.
+        self.stages.remove_own();
     }
 }
 

@@ -47,6 +47,17 @@ impl Stages {
         self.folder.join(format!("{}-{}.part", self.run, id.0))
     }
 
+    /// Removes what this run has staged and not put in place.
+    pub(super) fn remove_own(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&self.run) {
+                // What stays is removed at the next start.
+                let _stays = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Removes what earlier runs left. A folder without leftovers has no `.tmp` either.
     fn sweep(&self) -> io::Result<()> {
         match fs::symlink_metadata(&self.folder) {

@@ -537,3 +537,18 @@ fn half_a_file_does_not_outlast_its_disk() {
     line.gets_back(3 + 3 + 3);
     assert_eq!(fs::read_dir(root.path().join(".tmp")).unwrap().count(), 0);
 }
+
+#[test]
+fn what_was_staged_and_not_put_in_place_goes_with_the_client() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    let op = rig.receive(StageId(1), b"whole", 1);
+    line.send(1, 0, b"whole", true);
+    assert_eq!(rig.received(op), Ok(()));
+    rig.write(".tmp/another-1.part", b"of another run");
+    let Rig { disk, root, .. } = rig;
+    disk.finish();
+    let left = fs::read_dir(root.path().join(".tmp")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["another-1.part"]);
+}
