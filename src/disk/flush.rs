@@ -2,17 +2,23 @@
 //!
 //! Flushing thousands of small files one by one takes longer than all the rest of a sync. On Linux
 //! one call (`syncfs`) flushes whatever a file system has: while one such call runs, the next group
-//! gathers by itself. Elsewhere there is no such call for a user, and each file is flushed on the
-//! thread that wrote it, several threads side by side.
+//! gathers by itself. Elsewhere there is no such call for a user, and each small file is flushed on the
+//! thread that wrote it. Large files are flushed one by one everywhere, by threads that do nothing else:
+//! who writes goes on meanwhile.
 
-use std::{collections::BTreeSet, fs::File, io, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io,
+    path::PathBuf,
+    sync::{Mutex, PoisonError, mpsc},
+};
 
 use liverysync_core::client::{DiskOutcome, OpId};
 
 use super::{error_fault, flush_folder};
 
-/// A file of this size or more is flushed by itself, by the thread that wrote it: the time goes into
-/// its bytes and not into the call.
+/// A file of this size or more is flushed by itself: the time goes into its bytes and not into the call.
 pub(super) const LARGE_FILE_BYTES: u64 = 1024 * 1024;
 
 /// What has to be flushed before an outcome may be handed out.
@@ -21,6 +27,8 @@ pub(super) enum Flush {
     Nothing,
     /// Nothing of its own, but what was handed in before goes first.
     Earlier,
+    /// A file whose bytes take their time.
+    Large(File),
     /// A small file.
     File(SmallFile),
     /// Folders whose lists of names have changed.
@@ -33,7 +41,7 @@ impl Flush {
     fn calls(&self) -> usize {
         match self {
             Self::Nothing | Self::Earlier => 0,
-            Self::File(_) => 1,
+            Self::Large(_) | Self::File(_) => 1,
             Self::Folders(folders) => folders.len(),
         }
     }
@@ -41,6 +49,7 @@ impl Flush {
     fn carry_out(&self) -> io::Result<()> {
         match self {
             Self::Nothing | Self::Earlier => Ok(()),
+            Self::Large(file) => file.sync_all(),
             Self::File(file) => file.flush(),
             Self::Folders(folders) => folders.iter().try_for_each(|folder| flush_folder(folder)),
         }
@@ -96,6 +105,20 @@ impl Unflushed {
     }
 }
 
+/// The work of a thread that flushes large files: takes from `jobs` in turn with others of its kind, until
+/// nothing more can come.
+pub(super) fn run_large(
+    jobs: &Mutex<mpsc::Receiver<Unflushed>>,
+    mut deliver: impl FnMut((OpId, DiskOutcome)),
+) {
+    loop {
+        // Only the waiting is done under the lock.
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(unflushed) = next else { return };
+        deliver(unflushed.alone());
+    }
+}
+
 /// The outcome after the flush: what is not durable must not be reported as done.
 fn settled(outcome: DiskOutcome, flushed: &io::Result<()>) -> DiskOutcome {
     let Err(error) = flushed else { return outcome };
@@ -121,7 +144,9 @@ pub(super) mod group {
     use super::{Unflushed, settled};
 
     /// From so many files and folders on, one call for the whole file system costs less than one for each.
-    const CALLS_MANY: usize = 4;
+    ///
+    /// That call waits for whatever else is to be written there, by whomever.
+    const CALLS_MANY: usize = 24;
 
     /// So many outcomes wait for one call at most.
     const GROUP_MAX: usize = 1024;

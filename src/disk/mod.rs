@@ -19,7 +19,7 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
         mpsc as threads,
     },
@@ -171,31 +171,51 @@ struct Delivery {
     /// Where what is flushed in groups goes.
     #[cfg(target_os = "linux")]
     groups: threads::Sender<Unflushed>,
+    /// Where what takes long to flush goes.
+    large: threads::Sender<Unflushed>,
 }
 
+/// Threads that flush large files.
+const FLUSHERS: usize = 3;
+
 impl Delivery {
-    /// Returns the thread that flushes groups, if there is one; it ends after those whose work it flushes.
-    #[cfg(target_os = "linux")]
+    /// Returns the threads that flush; they end after those whose work they flush.
     fn start(
         root: &Path,
         outcomes: mpsc::UnboundedSender<(OpId, DiskOutcome)>,
-    ) -> io::Result<(Self, Option<JoinHandle<()>>)> {
-        let (groups, jobs) = threads::channel();
-        let (root, out) = (root.to_owned(), outcomes.clone());
-        let run = move || flush::group::run(&root, &jobs, |outcome| drop(out.send(outcome)));
-        let thread = std::thread::Builder::new().name("liverysync-flush".to_owned()).spawn(run)?;
-        Ok((Self { outcomes, groups }, Some(thread)))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn start(
-        _root: &Path,
-        outcomes: mpsc::UnboundedSender<(OpId, DiskOutcome)>,
-    ) -> io::Result<(Self, Option<JoinHandle<()>>)> {
-        Ok((Self { outcomes }, None))
+    ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
+        let spawn = |run: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new().name("liverysync-flush".to_owned()).spawn(run)
+        };
+        let mut running = Vec::new();
+        let (large, jobs) = threads::channel();
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..FLUSHERS {
+            let (jobs, out) = (Arc::clone(&jobs), outcomes.clone());
+            let deliver = move |outcome| drop(out.send(outcome));
+            running.push(spawn(Box::new(move || flush::run_large(&jobs, deliver)))?);
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let (groups, jobs) = threads::channel();
+            let (root, out) = (root.to_owned(), outcomes.clone());
+            let deliver = move |outcome| drop(out.send(outcome));
+            running.push(spawn(Box::new(move || flush::group::run(&root, &jobs, deliver)))?);
+            Ok((Self { outcomes, groups, large }, running))
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _only_for_groups = root;
+            Ok((Self { outcomes, large }, running))
+        }
     }
 
     fn hand_over(&self, unflushed: Unflushed) {
+        if matches!(unflushed.flush, Flush::Large(_)) {
+            // Its threads end only with this queue.
+            let _running = self.large.send(unflushed);
+            return;
+        }
         #[cfg(target_os = "linux")]
         if !matches!(unflushed.flush, Flush::Nothing) {
             // Its thread ends only with this queue.
@@ -238,7 +258,7 @@ impl Disk {
     ) -> io::Result<(Self, Outcomes)> {
         let (outcomes, receiver) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (deliver, flusher) = Delivery::start(root, outcomes)?;
+        let (deliver, flushers) = Delivery::start(root, outcomes)?;
         let walk = Walk { root: root.to_owned(), memory: Memory(memory), eye };
         let (walk, walker) = deliver.lane("walk", move |(op, request)| {
             let outcome = walk.carry_out(request);
@@ -265,7 +285,7 @@ impl Disk {
             stage.add_lane(lane);
             threads.push(thread);
         }
-        threads.extend(flusher);
+        threads.extend(flushers);
         Ok((Self { walk, read, stage, threads, waiting, stages: own }, receiver))
     }
 

@@ -272,7 +272,7 @@ pub(super) fn sealed(file: File, path: PathBuf, size: u64) -> io::Result<Flush> 
     if size < LARGE_FILE_BYTES {
         return Ok(Flush::File(SmallFile::new(file, path)));
     }
-    file.sync_all().map(|()| Flush::Nothing)
+    Ok(Flush::Large(file))
 }
 
 fn write(file: Option<&File>, offset: u64, data: &[u8]) -> io::Result<()> {
