@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How long after a change in the folder it is walked: changes come in bursts.
-const CHANGE_PAUSE: Duration = Duration::from_millis(50);
+const CHANGE_PAUSE: Duration = Duration::from_millis(100);
 
 /// After a walk that changes have asked for, the next such walk waits so many times as long as that one
 /// took. So a sync that installs thousands of files does not walk past them all the time.

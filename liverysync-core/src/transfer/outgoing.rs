@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use super::CHUNK_BYTES;
 use crate::wire::v2::TransferId;
 
+/// Files that take turns. Few: so that each is whole soon, and the other end can go on with it.
+const AT_A_TIME: usize = 3;
+
 /// A piece of a file to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Next {
@@ -43,7 +46,7 @@ impl Flow {
     }
 }
 
-/// The files that are on their way over one link, each with its turn.
+/// The files that are on their way over one link; a few at a time take turns.
 ///
 /// The receiving end gives credit: so many bytes may be under way, and no more.
 #[derive(Clone, Debug)]
@@ -116,7 +119,7 @@ impl Outgoing {
             } else if self.one_by_one {
                 self.turns.push_front(transfer);
             } else {
-                self.turns.push_back(transfer);
+                self.turns.insert(self.turns.len().min(AT_A_TIME - 1), transfer);
             }
             return Some(Next { transfer, offset, len, last });
         }
@@ -155,6 +158,19 @@ mod tests {
         );
         outgoing.set_available(TransferId(2), 2 * CHUNK + 1, true);
         assert_eq!(numbers(&mut outgoing), [(2, 2 * CHUNK, 1, true)]);
+    }
+
+    #[test]
+    fn few_files_are_under_way_at_a_time() {
+        let mut outgoing = Outgoing::new(100 * CHUNK);
+        for transfer in 1..=9 {
+            outgoing.begin(TransferId(transfer), 0, 3 * CHUNK);
+            outgoing.set_available(TransferId(transfer), 3 * CHUNK, true);
+        }
+        let sent = numbers(&mut outgoing);
+        let whole = |file: u32| sent.iter().position(|sent| sent.0 == file && sent.3).unwrap();
+        assert!(whole(1) < 9 && whole(2) < 9, "{sent:?}");
+        assert_eq!(sent.len(), 27);
     }
 
     #[test]
