@@ -101,10 +101,10 @@ def test_matching_is_exhaustive() -> None:
                 return event.name
             case server_events.Conflict() | server_events.Refused() | server_events.Withheld():
                 return event.path
-            case server_events.SourceFault() | server_events.TargetFault():
+            case server_events.SourceFault() | server_events.StoreFault() | server_events.TargetFault():
                 return event.reason
             case server_events.SessionBegan() | server_events.SessionEnded():
-                return event.target
+                return event.target or "the store"
             case server_events.InStep() | server_events.Missed() | server_events.UnknownEvent():
                 return ""
             case _:
