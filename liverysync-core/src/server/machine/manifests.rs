@@ -1,0 +1,220 @@
+//! What each client holds, as it says.
+
+use super::*;
+
+impl ServerMachine {
+    /// Asks a client of ours for its files, unless their hash says which they are.
+    pub(super) fn compare(&mut self, id: MemberId, told: &str) {
+        let known = if told == Manifest::new().hash().to_string() {
+            Some(Manifest::new())
+        } else {
+            let same = self.union_manifest_hash().is_some_and(|hash| told == hash.to_string());
+            same.then(|| self.union.manifest())
+        };
+        match known {
+            Some(manifest) => {
+                self.take_manifest(id, manifest, Vec::new());
+                self.stand_anew(id);
+                // Nothing comes with it that others could claim as well.
+                self.merge_at = self.merge_at.map(|_| self.now);
+            }
+            None => self.request_manifest(id),
+        }
+    }
+
+    pub(super) fn union_manifest_hash(&mut self) -> Option<ContentHash> {
+        if self.union_manifest_hash.is_none() && !self.union.is_empty() {
+            self.union_manifest_hash = Some(self.union.manifest().hash());
+        }
+        self.union_manifest_hash
+    }
+
+    pub(super) fn manifest(&mut self, id: MemberId, full: ManifestFull) {
+        if !self.is_bearable(id, full.manifest.len()) {
+            return;
+        }
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.asked_at = None;
+        member.manifest_at = self.now;
+        member.revision = full.revision.unwrap_or_default();
+        let intake = take_in(full.manifest, &self.config.rules, member.is_ours());
+        if !member.is_ours() && !intake.manifest.is_empty() {
+            member.generation = if intake.dated { Generation::V104 } else { Generation::First };
+        }
+        self.take_manifest(id, intake.manifest, intake.skipped);
+        self.stand_anew(id);
+        self.check_old_targets(id);
+    }
+
+    /// Whether a list of files is not too long. Its sender is told if it is.
+    pub(super) fn is_bearable(&mut self, id: MemberId, files: usize) -> bool {
+        let most = self.config.rules.entries_max;
+        if files > most {
+            let message =
+                format!("manifest refused: it lists {files} files, and this server takes {most}");
+            self.report(id, &SyncId::default(), &message, None);
+        }
+        files <= most
+    }
+
+    /// A client of ours says what has changed since it last told of its files.
+    pub(super) fn manifest_changes(&mut self, id: MemberId, changes: ManifestChanges) {
+        let Some(member) = self.members.get(&id).filter(|member| member.is_ours()) else { return };
+        let Some(files) = member.manifest.as_ref().map(Manifest::len) else { return };
+        if !self.is_bearable(id, files + changes.changed.len()) {
+            return;
+        }
+        let intake = take_in(changes.changed, &self.config.rules, true);
+        let extensions = &self.config.rules.extensions;
+        let paths = changes.removed.iter().map(|path| RelPath::parse(path, extensions));
+        // What was there under a name that is refused now is there no more.
+        let refused = intake.skipped.iter().map(|file| RelPath::parse(&file.path, extensions));
+        let removed: Vec<_> =
+            paths.chain(refused).flatten().map(|path| path.key().clone()).collect();
+        let changed = intake.manifest.iter().cloned().collect();
+        self.change_manifest(id, removed, changed, intake.skipped);
+        if let Some(member) = self.members.get_mut(&id) {
+            member.revision = changes.revision;
+        }
+        self.stand_anew(id);
+    }
+
+    /// A target of ours has put files in place.
+    pub(super) fn installed(
+        &mut self,
+        id: MemberId,
+        files: Vec<(RelPath, Content)>,
+        revision: u64,
+    ) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.revision = revision;
+        let Some(manifest) = &member.manifest else { return };
+        let mut changed = Vec::new();
+        for (path, content) in files {
+            let spelling = manifest.respell(&path);
+            let own = manifest.get(path.key()).map(|own| own.path.clone());
+            let own = own.or_else(|| RelPath::parse(&spelling, &self.config.rules.extensions).ok());
+            let mtime = self.union.get(path.key()).and_then(|entry| entry.mtime);
+            member.lacking.remove(path.key());
+            member.claimed.insert(path.key().clone(), content.hash);
+            changed.extend(own.map(|path| Entry { path, content, mtime }));
+        }
+        self.change_manifest(id, Vec::new(), changed, Vec::new());
+        self.stand_anew(id);
+    }
+
+    /// Takes in all that a client holds.
+    pub(super) fn take_manifest(
+        &mut self,
+        id: MemberId,
+        manifest: Manifest,
+        left_out: Vec<Skipped>,
+    ) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let difference = diff(member.manifest.get_or_insert_default(), &manifest);
+        let (lost, gained) = (difference.extra, difference.missing);
+        let unchanged = lost.is_empty() && gained.is_empty() && difference.different.is_empty();
+        member.manifest = Some(manifest);
+        if unchanged && member.merged {
+            return self.check_claims(id, None);
+        }
+        // What it could not send as it was may be another file by now.
+        member.owe_nothing();
+        self.arrivals += 1;
+        let pending = self.pending.entry(id).or_default();
+        (pending.arrival, pending.whole) = (self.arrivals, true);
+        lost.into_iter().for_each(|old| pending.remove(old));
+        gained.into_iter().for_each(|new| pending.put(new, None));
+        for (old, new) in difference.different {
+            pending.put(new, Some(old));
+        }
+        self.check_claims(id, None);
+        self.told(id, left_out);
+    }
+
+    /// Takes in what has changed of what a client holds.
+    pub(super) fn change_manifest(
+        &mut self,
+        id: MemberId,
+        removed: Vec<PathKey>,
+        changed: Vec<Entry>,
+        mut left_out: Vec<Skipped>,
+    ) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(manifest) = &mut member.manifest else { return };
+        if removed.is_empty() && changed.is_empty() && left_out.is_empty() {
+            return;
+        }
+        self.arrivals += 1;
+        let pending = self.pending.entry(id).or_default();
+        pending.arrival = self.arrivals;
+        let touched: BTreeSet<_> = removed
+            .iter()
+            .cloned()
+            .chain(changed.iter().map(|entry| entry.path.key().clone()))
+            .collect();
+        for key in removed {
+            if let Some(old) = manifest.remove(&key) {
+                pending.remove(old);
+            }
+        }
+        for new in changed {
+            let old = manifest.remove(new.path.key());
+            match manifest.insert(new.clone()) {
+                Ok(()) => pending.put(new, old),
+                Err(collision) => {
+                    let path = new.path.as_str().to_owned();
+                    left_out.push(Skipped { path, reason: collision.into() });
+                    old.into_iter().for_each(|old| pending.remove(old));
+                }
+            }
+        }
+        member.owe_nothing();
+        self.check_claims(id, Some(&touched));
+        self.told(id, left_out);
+    }
+
+    /// A client holds other files than before.
+    pub(super) fn told(&mut self, id: MemberId, left_out: Vec<Skipped>) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(manifest) = &member.manifest else { return };
+        let (files, bytes, name) = (manifest.len(), manifest.total_bytes(), member.name.clone());
+        // The union takes its step later; until then nothing is offered that is there by now.
+        if let Some(pending) = self.pending.get(&id) {
+            for (key, new) in &pending.gained {
+                if self.union.get(key).is_some_and(|entry| entry.content == new.content) {
+                    member.lacking.remove(key);
+                }
+            }
+        }
+        self.event(Event::Manifest { name, files, bytes, left_out });
+        // However soon the league is in step again, people are told so.
+        self.was_in_step = false;
+        self.merge_soon();
+    }
+
+    /// Looks whether a client has what it said to have installed: all of that, or what is `touched`.
+    pub(super) fn check_claims(&mut self, id: MemberId, touched: Option<&BTreeSet<PathKey>>) {
+        let now = self.now;
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(manifest) = &member.manifest else { return };
+        let is_wrong = |key: &PathKey, claimed: ContentHash| {
+            manifest.get(key).is_none_or(|own| own.content.hash != claimed)
+        };
+        let claims = |key: &PathKey| member.claimed.get(key).map(|claimed| (key.clone(), *claimed));
+        let mut wrong: Vec<_> = match touched {
+            Some(touched) => touched.iter().filter_map(claims).collect(),
+            None => member.claimed.keys().filter_map(claims).collect(),
+        };
+        wrong.retain(|(key, claimed)| is_wrong(key, *claimed));
+        if touched.is_none() {
+            member.claimed.clear();
+        }
+        for (key, claimed) in wrong {
+            member.claimed.remove(&key);
+            member.fail(&key, claimed, now);
+            member.lacking.insert(key);
+            member.jobs = None;
+        }
+    }
+}

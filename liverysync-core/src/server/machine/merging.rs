@@ -1,0 +1,155 @@
+//! Steps of the union: what clients hold by now joins it, and what each lacks is brought up to date.
+
+use super::*;
+
+/// What a client's files lost and gained since the union took its last step.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    pub(super) arrival: u64,
+    /// What the union knows of it, where that is so no more.
+    lost: BTreeMap<PathKey, Entry>,
+    pub(super) gained: BTreeMap<PathKey, Entry>,
+    /// It told of all its files.
+    pub(super) whole: bool,
+}
+
+impl Pending {
+    pub(super) fn put(&mut self, new: Entry, old: Option<Entry>) {
+        let key = new.path.key().clone();
+        if let Some(old) = old.filter(|_| !self.gained.contains_key(&key)) {
+            self.lost.entry(key.clone()).or_insert(old);
+        }
+        self.gained.insert(key, new);
+    }
+
+    pub(super) fn remove(&mut self, old: Entry) {
+        let key = old.path.key().clone();
+        if self.gained.remove(&key).is_none() {
+            self.lost.entry(key).or_insert(old);
+        }
+    }
+
+    pub(super) fn keys(&self) -> BTreeSet<PathKey> {
+        self.lost.keys().chain(self.gained.keys()).cloned().collect()
+    }
+
+    pub(super) fn into_change(self, member: MemberId) -> Change {
+        let (lost, gained) = (self.lost.into_values(), self.gained.into_values());
+        Change { member, arrival: self.arrival, lost: lost.collect(), gained: gained.collect() }
+    }
+}
+
+impl ServerMachine {
+    pub(super) fn merge_soon(&mut self) {
+        self.merge_at.get_or_insert(self.now + self.config.merge_window);
+    }
+
+    pub(super) fn merge(&mut self) {
+        // First what the store has: it outlives those who leave.
+        let kept = std::mem::take(&mut self.kept);
+        self.hold(&kept);
+        let mut changes = Vec::new();
+        let nothing = Manifest::new();
+        for (id, manifest) in std::mem::take(&mut self.gone) {
+            changes.push(Change::between(id, 0, &manifest, &nothing));
+        }
+        let lost = std::mem::take(&mut self.lost_content);
+        changes.push(self.without(&lost));
+        let mut reported = BTreeMap::new();
+        for (id, pending) in std::mem::take(&mut self.pending) {
+            let Some(member) = self.members.get_mut(&id) else { continue };
+            let whole = pending.whole || !member.merged;
+            member.merged = true;
+            reported.insert(id, (!whole).then(|| pending.keys()));
+            changes.push(pending.into_change(id));
+        }
+        let outcome = self.union.step(changes);
+        for (id, path, conflict_path) in outcome.conflicts {
+            if let Some(name) = self.name_of(id) {
+                self.event(Event::Conflict { name, path, conflict_path });
+            }
+        }
+        for (id, path, reason) in outcome.refused {
+            if let Some(name) = self.name_of(id) {
+                self.event(Event::Refused { name, path, reason });
+            }
+        }
+        let entries = outcome.changed.iter().filter_map(|key| self.union.get(key));
+        let here = entries.map(|entry| entry.content.hash).filter(|hash| self.shelf.is_kept(*hash));
+        let here = here.collect();
+        self.hold(&here);
+        if !outcome.changed.is_empty() {
+            self.union_hash = None;
+            self.union_manifest_hash = None;
+        }
+        for (id, _) in reported.iter().filter(|(_, told)| told.is_none()) {
+            let manifest = self.members.get_mut(id).and_then(|member| member.manifest.as_mut());
+            if let Some(manifest) = manifest {
+                // A league holds the same files everywhere: they need be in memory only once.
+                self.union.share(manifest);
+            }
+        }
+        self.update_lacking(&outcome.touched, &outcome.changed, &reported);
+        self.make_room();
+        self.schedule_soon();
+    }
+
+    /// The store is one more that holds what it has.
+    pub(super) fn hold(&mut self, kept: &BTreeSet<ContentHash>) {
+        let entries = kept.iter().flat_map(|hash| self.union.with_content(*hash));
+        let free = entries.filter(|entry| entry.local(STORE).is_none()).map(as_entry);
+        let gained: Vec<_> = free.collect();
+        if !gained.is_empty() {
+            // It takes part in names that are there, so nothing comes or goes by it.
+            self.union.step(vec![Change { member: STORE, arrival: 0, lost: Vec::new(), gained }]);
+        }
+    }
+
+    /// The store does not have these contents any more.
+    pub(super) fn without(&self, lost: &BTreeSet<ContentHash>) -> Change {
+        let gone = lost.iter().filter(|hash| !self.shelf.is_kept(**hash));
+        let entries = gone.flat_map(|hash| self.union.with_content(*hash));
+        let held = entries.filter(|entry| entry.local(STORE).is_some());
+        Change { member: STORE, arrival: 0, lost: held.map(as_entry).collect(), gained: Vec::new() }
+    }
+
+    /// Brings up to date what each client lacks: everything for those that told of all their files, what
+    /// they told of for those that told of changes, the names whose content has changed for the others.
+    pub(super) fn update_lacking(
+        &mut self,
+        touched: &BTreeSet<PathKey>,
+        changed: &BTreeSet<PathKey>,
+        reported: &BTreeMap<MemberId, Option<BTreeSet<PathKey>>>,
+    ) {
+        let mut more = false;
+        for (id, member) in &mut self.members {
+            let keys = match reported.get(id) {
+                Some(None) => {
+                    let lacks = self.union.iter().filter(|entry| !member.has(entry));
+                    member.lacking = lacks.map(|entry| entry.path.key().clone()).collect();
+                    member.jobs = None;
+                    more = true;
+                    continue;
+                }
+                Some(Some(told)) => &(told | touched),
+                None => changed,
+            };
+            for key in keys {
+                match self.union.get(key) {
+                    Some(entry) if !member.has(entry) => {
+                        if member.lacking.insert(key.clone()) {
+                            member.jobs = None;
+                            more = true;
+                        }
+                    }
+                    _ => {
+                        member.lacking.remove(key);
+                    }
+                }
+            }
+        }
+        if more || !changed.is_empty() {
+            self.plan = None;
+        }
+    }
+}
