@@ -30,7 +30,7 @@ use self::holders::Holders;
 use crate::{
     conflict::{Claim, Naming, Policy, conflict_name, plain_stem},
     diff::diff,
-    hash::ContentHash,
+    hash::{Content, ContentHash},
     manifest::{Entry, Manifest},
     path::{InvalidPath, PathKey, RelPath},
     pathmap::{Collision, Located, PathMap},
@@ -164,7 +164,7 @@ impl Claimant {
 pub struct Union {
     entries: PathMap<UnionEntry>,
     /// The names of each content.
-    names: BTreeMap<ContentHash, BTreeSet<PathKey>>,
+    names: BTreeMap<Content, BTreeSet<PathKey>>,
     /// Where a member's file counts for an entry of another name: its own key, then the entry's.
     elsewhere: BTreeMap<PathKey, BTreeMap<MemberId, (Claimant, PathKey)>>,
     /// Files that could not join yet. They claim anew when a name becomes free.
@@ -204,8 +204,8 @@ impl Union {
     }
 
     /// The entries that have this content, ordered by key: one content may have several names.
-    pub fn with_content(&self, hash: ContentHash) -> impl Iterator<Item = &UnionEntry> {
-        self.names.get(&hash).into_iter().flatten().filter_map(|key| self.entries.get(key))
+    pub fn with_content(&self, content: Content) -> impl Iterator<Item = &UnionEntry> {
+        self.names.get(&content).into_iter().flatten().filter_map(|key| self.entries.get(key))
     }
 
     /// The union as the manifest that every PC should have.
@@ -297,11 +297,10 @@ impl Union {
     /// Drops a name.
     fn forget(&mut self, key: &PathKey) {
         let Some(entry) = self.entries.remove(key) else { return };
-        let hash = entry.content.hash;
-        if let Some(names) = self.names.get_mut(&hash) {
+        if let Some(names) = self.names.get_mut(&entry.content) {
             names.remove(key);
             if names.is_empty() {
-                self.names.remove(&hash);
+                self.names.remove(&entry.content);
             }
         }
     }
@@ -376,7 +375,7 @@ impl Union {
         entry.add(claimant.member, &claimant.entry.path);
         match self.entries.insert(entry) {
             Ok(()) => {
-                self.names.entry(content.hash).or_default().insert(key.clone());
+                self.names.entry(content).or_default().insert(key.clone());
                 outcome.touched.insert(key.clone());
                 outcome.changed.insert(key);
                 true

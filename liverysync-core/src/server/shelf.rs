@@ -44,32 +44,48 @@ pub(super) struct Shelf {
 
 impl Shelf {
     /// Whether all of a content is here.
-    pub(super) fn is_kept(&self, hash: ContentHash) -> bool {
-        self.items.get(&hash).is_some_and(|item| item.place == Place::Kept)
+    pub(super) fn is_kept(&self, content: Content) -> bool {
+        self.place(content) == Some(Place::Kept)
     }
 
     /// Whether a content is here, or on its way here, or what came of it is.
-    pub(super) fn has(&self, hash: ContentHash) -> bool {
-        self.items.contains_key(&hash)
+    pub(super) fn has(&self, content: Content) -> bool {
+        self.place(content).is_some()
     }
 
     /// Whether an upload may be asked for a content.
-    pub(super) fn may_begin(&self, hash: ContentHash) -> bool {
-        self.items.get(&hash).is_none_or(|item| matches!(item.place, Place::Part(_)))
+    pub(super) fn may_begin(&self, content: Content) -> bool {
+        let item = self.items.get(&content.hash);
+        item.is_none_or(|item| matches!(item.place, Place::Part(_)))
     }
 
     /// Whether deliveries can count on a content: it is here, or an upload brings it.
-    pub(super) fn is_coming(&self, hash: ContentHash) -> bool {
-        let item = self.items.get(&hash);
-        item.is_some_and(|item| matches!(item.place, Place::Kept | Place::Arriving))
+    pub(super) fn is_coming(&self, content: Content) -> bool {
+        matches!(self.place(content), Some(Place::Kept | Place::Arriving))
+    }
+
+    /// Whether a content cannot exist: what has this hash is here, and has another length.
+    pub(super) fn refutes(&self, content: Content) -> bool {
+        let item = self.items.get(&content.hash);
+        item.is_some_and(|item| item.place == Place::Kept && item.size != content.size)
     }
 
     /// Bytes of a content that are here of an upload that ended early.
-    pub(super) fn part(&self, hash: ContentHash) -> u64 {
-        match self.items.get(&hash).map(|item| item.place) {
+    pub(super) fn part(&self, content: Content) -> u64 {
+        match self.place(content) {
             Some(Place::Part(bytes)) => bytes,
             _ => 0,
         }
+    }
+
+    /// What of this hash is here, or on its way here.
+    pub(super) fn content(&self, hash: ContentHash) -> Option<Content> {
+        self.items.get(&hash).map(|item| Content { hash, size: item.size })
+    }
+
+    fn place(&self, content: Content) -> Option<Place> {
+        let item = self.items.get(&content.hash).filter(|item| item.size == content.size);
+        item.map(|item| item.place)
     }
 
     /// Bytes that are here, or will be when all uploads have come to their end.
@@ -86,6 +102,10 @@ impl Shelf {
     }
 
     fn put(&mut self, content: Content, place: Place) {
+        if !self.has(content) {
+            // A part that somebody began under another length is of no use.
+            self.forget(content.hash);
+        }
         self.count += 1;
         let used = self.count;
         let item = self.items.entry(content.hash).or_insert_with(|| {
@@ -120,17 +140,22 @@ impl Shelf {
     }
 
     /// A delivery begins to need a content.
-    pub(super) fn hold(&mut self, hash: ContentHash) {
+    pub(super) fn hold(&mut self, content: Content) {
         self.count += 1;
-        if let Some(item) = self.items.get_mut(&hash) {
+        let count = self.count;
+        if let Some(item) = self.item_mut(content) {
             item.readers += 1;
-            item.used = self.count;
+            item.used = count;
         }
     }
 
+    fn item_mut(&mut self, content: Content) -> Option<&mut Item> {
+        self.items.get_mut(&content.hash).filter(|item| item.size == content.size)
+    }
+
     /// A delivery does not need a content any more.
-    pub(super) fn release(&mut self, hash: ContentHash) {
-        if let Some(item) = self.items.get_mut(&hash) {
+    pub(super) fn release(&mut self, content: Content) {
+        if let Some(item) = self.item_mut(content) {
             item.readers = item.readers.saturating_sub(1);
         }
     }
@@ -144,11 +169,7 @@ impl Shelf {
 
     /// What may go to bring the shelf to `bytes`, least recently used first: nothing that a delivery
     /// reads, nothing that arrives, and nothing that is `needed`.
-    pub(super) fn surplus(
-        &self,
-        bytes: u64,
-        needed: impl Fn(ContentHash) -> bool,
-    ) -> Vec<ContentHash> {
+    pub(super) fn surplus(&self, bytes: u64, needed: impl Fn(Content) -> bool) -> Vec<Content> {
         let mut over = self.bytes.saturating_sub(bytes);
         if over == 0 {
             return Vec::new();
@@ -162,9 +183,10 @@ impl Shelf {
             if over == 0 {
                 break;
             }
-            if !needed(*hash) {
+            let content = Content { hash: *hash, size: item.size };
+            if !needed(content) {
                 over = over.saturating_sub(item.size);
-                surplus.push(*hash);
+                surplus.push(content);
             }
         }
         surplus
@@ -188,16 +210,20 @@ mod tests {
         let mut shelf = Shelf::default();
         for number in 1..=4 {
             shelf.begin(content(number, 10));
-            assert!(shelf.is_coming(hash(number)) && !shelf.is_kept(hash(number)));
-            shelf.keep(content(number, 10));
+            let content = content(number, 10);
+            assert!(shelf.is_coming(content) && !shelf.is_kept(content));
+            shelf.keep(content);
         }
-        shelf.hold(hash(1));
-        shelf.hold(hash(2));
-        shelf.release(hash(2));
+        shelf.hold(content(1, 10));
+        shelf.hold(content(2, 10));
+        shelf.release(content(2, 10));
         assert_eq!(shelf.surplus(40, |_| false), []);
-        assert_eq!(shelf.surplus(25, |_| false), [hash(3), hash(4)]);
-        assert_eq!(shelf.surplus(25, |wanted| wanted == hash(3)), [hash(4), hash(2)]);
-        assert_eq!(shelf.surplus(0, |_| false), [hash(3), hash(4), hash(2)]);
+        assert_eq!(shelf.surplus(25, |_| false), [content(3, 10), content(4, 10)]);
+        assert_eq!(
+            shelf.surplus(25, |wanted| wanted == content(3, 10)),
+            [content(4, 10), content(2, 10)]
+        );
+        assert_eq!(shelf.surplus(0, |_| false), [content(3, 10), content(4, 10), content(2, 10)]);
         shelf.forget(hash(3));
         assert_eq!(shelf.bytes(), 30);
     }
@@ -205,15 +231,33 @@ mod tests {
     #[test]
     fn an_upload_that_ended_early_can_be_gone_on_with() {
         let mut shelf = Shelf::default();
-        shelf.begin(content(1, 10));
-        assert!(!shelf.may_begin(hash(1)));
+        let content = content(1, 10);
+        shelf.begin(content);
+        assert!(!shelf.may_begin(content));
         shelf.settle(hash(1));
-        assert!(!shelf.may_begin(hash(1)), "what came is not known yet");
+        assert!(!shelf.may_begin(content), "what came is not known yet");
         assert!(shelf.settled(hash(1), 4));
-        assert!(shelf.may_begin(hash(1)));
-        assert_eq!(shelf.part(hash(1)), 4);
-        shelf.begin(content(1, 10));
+        assert!(shelf.may_begin(content));
+        assert_eq!(shelf.part(content), 4);
+        shelf.begin(content);
         assert_eq!(shelf.bytes(), 10);
         assert!(!shelf.settled(hash(1), 4), "the next upload is under way");
+    }
+
+    #[test]
+    fn one_hash_has_one_length() {
+        let (told, true_one) = (content(1, 11), content(1, 10));
+        let mut shelf = Shelf::default();
+        shelf.begin(told);
+        assert!(!shelf.may_begin(true_one), "its digest will say who is right");
+        assert!(!shelf.is_coming(true_one) && !shelf.refutes(true_one));
+        shelf.settle(hash(1));
+        shelf.settled(hash(1), 4);
+        assert_eq!((shelf.part(told), shelf.part(true_one)), (4, 0));
+        shelf.begin(true_one);
+        shelf.keep(true_one);
+        assert!(shelf.is_kept(true_one) && !shelf.is_kept(told));
+        assert!(shelf.refutes(told) && !shelf.refutes(true_one));
+        assert_eq!(shelf.bytes(), 10);
     }
 }

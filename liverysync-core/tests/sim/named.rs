@@ -237,6 +237,37 @@ fn a_livery_that_only_a_liar_has_leaves_the_others_in_step() {
     assert_eq!(withheld, Some(1));
 }
 
+/// A hash that everybody knows, with a length that it cannot have: the store has the content, and yet
+/// nobody can ever get that one.
+#[test]
+fn a_right_hash_with_a_wrong_length_keeps_nobody_waiting() {
+    for ours in [true, false] {
+        for liar_first in [true, false] {
+            let mut world = league();
+            let (path, data) = ("T/decals.png", Bytes::from_static(b"the right bytes"));
+            let Content { hash, size } = Content::of(&data);
+            let mut liar = Liar::new(ours, Lie::WrongBytes);
+            let wrong = Content { hash, size: size + 1 };
+            liar.claims.insert("L/decals.png".into(), (wrong, Some(data.clone())));
+            let liar = Brain::Liar(Box::new(liar));
+            let target = world.join("target", &[]);
+            if liar_first {
+                world.join_as("liar", liar, &[]);
+                world.run_for(10 * SECOND);
+                world.join("honest", &[(path, &data)]);
+            } else {
+                world.join("honest", &[(path, &data)]);
+                world.run_for(10 * SECOND);
+                world.join_as("liar", liar, &[]);
+            }
+            world.rest();
+            world.check_files(target, &[(path, &data)]);
+            let in_step = |event: &client::Event| matches!(event, client::Event::InStep { .. });
+            assert!(world.events(target).iter().any(in_step));
+        }
+    }
+}
+
 /// Rivals of an old client must be safe elsewhere before it gets the established content; where that
 /// can never be, nobody is kept from leaving.
 #[test]

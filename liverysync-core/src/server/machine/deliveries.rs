@@ -10,7 +10,7 @@ impl ServerMachine {
         let mut offered = Vec::new();
         for key in keys {
             let Some(entry) = self.union.get(key) else { continue };
-            let copy_from = own_copy(&self.union, target, entry.content.hash).filter(|_| copies);
+            let copy_from = own_copy(&self.union, target, entry.content).filter(|_| copies);
             if copies && copy_from.is_none() {
                 continue;
             }
@@ -37,7 +37,7 @@ impl ServerMachine {
         let bytes = files.iter().map(|file| file.content.size).sum();
         let count = files.len();
         if !copies {
-            files.iter().for_each(|file| self.shelf.hold(file.content.hash));
+            files.iter().for_each(|file| self.shelf.hold(file.content));
         }
         if !ours {
             for file in &files {
@@ -97,9 +97,9 @@ impl ServerMachine {
             match wanted.get(&transfer) {
                 None => {
                     file.state = State::Sent;
-                    had.push(content.hash);
+                    had.push(content);
                 }
-                Some(_) if !self.shelf.has(content.hash) => gone.push(index),
+                Some(_) if !self.shelf.has(content) => gone.push(index),
                 Some(from) => {
                     let from = (*from).min(content.size);
                     let deliver = Deliver { transfer, content, from, begin: None };
@@ -107,8 +107,8 @@ impl ServerMachine {
                 }
             }
         }
-        for hash in had {
-            self.shelf.release(hash);
+        for content in had {
+            self.shelf.release(content);
         }
         for index in gone {
             self.withdraw(&accept.sync_id, index, "it is not to be had any more");
@@ -134,32 +134,32 @@ impl ServerMachine {
             Progress::Passed => {}
             Progress::Sent => {
                 file.state = State::Sent;
-                let hash = file.content.hash;
-                self.shelf.release(hash);
+                let content = file.content;
+                self.shelf.release(content);
                 self.check_sent(&sync_id);
             }
             // What is still arriving has an upload that says what became of it.
-            Progress::Failed(_) if !self.shelf.is_kept(file.content.hash) => {}
+            Progress::Failed(_) if !self.shelf.is_kept(file.content) => {}
             Progress::Failed(reason) => {
                 let content = file.content;
                 self.event(Event::StoreFault { content: content.hash, reason });
-                self.spoiled(content.hash);
+                self.spoiled(content);
             }
         }
     }
 
     /// What the store had is not there any more: those who wait for it are told.
-    pub(super) fn spoiled(&mut self, hash: ContentHash) {
-        self.forget(hash);
-        self.withdraw_all(hash, "the server has lost it");
+    pub(super) fn spoiled(&mut self, content: Content) {
+        self.forget(content);
+        self.withdraw_all(content, "the server has lost it");
     }
 
     /// Stops every delivery of a content.
-    pub(super) fn withdraw_all(&mut self, hash: ContentHash, reason: &str) {
+    pub(super) fn withdraw_all(&mut self, content: Content, reason: &str) {
         let mut waiting = Vec::new();
         for (sync_id, delivery) in &self.deliveries {
             for (index, file) in delivery.files.iter().enumerate() {
-                if file.state == State::Offered && file.content.hash == hash {
+                if file.state == State::Offered && file.content == content {
                     waiting.push((sync_id.clone(), index));
                 }
             }
@@ -175,8 +175,8 @@ impl ServerMachine {
         let Some(delivery) = self.deliveries.get_mut(sync_id) else { return };
         let (target, file) = (delivery.target, &mut delivery.files[index]);
         file.state = State::Failed;
-        let (path, transfer, hash) = (file.path.clone(), file.transfer, file.content.hash);
-        self.shelf.release(hash);
+        let (path, transfer, content) = (file.path.clone(), file.transfer, file.content);
+        self.shelf.release(content);
         self.outputs.push_back(Output::StopDelivering(target, transfer));
         self.report(target, sync_id, reason, Some((path.as_str(), Fault::Missing)));
         self.think_over(target);
@@ -296,19 +296,19 @@ impl ServerMachine {
             file.state = state;
             return;
         }
-        let (path, hash, transfer) = (file.path.clone(), file.content.hash, file.transfer);
+        let (path, content, transfer) = (file.path.clone(), file.content, file.transfer);
         if state == State::Offered && !copies {
-            self.shelf.release(hash);
+            self.shelf.release(content);
             self.outputs.push_back(Output::StopDelivering(target, transfer));
         }
         let Some(member) = self.members.get_mut(&target) else { return };
         // Once it is refused, people are told; once it failed, it is tried again.
         member.held_back = true;
         let for_good = if for_good {
-            member.decline(path.key(), hash);
+            member.decline(path.key(), content.hash);
             true
         } else {
-            member.fail(path.key(), hash, now)
+            member.fail(path.key(), content.hash, now)
         };
         let (name, message) = (member.name.clone(), message.to_owned());
         self.event(Event::TargetFault { name, path, message, for_good });
@@ -352,7 +352,7 @@ impl ServerMachine {
         let hopeless = overdue.flat_map(|(sync_id, delivery)| {
             let files = delivery.files.iter().enumerate();
             let waiting = files.filter(|(_, file)| {
-                file.state == State::Offered && self.shelf.may_begin(file.content.hash)
+                file.state == State::Offered && self.shelf.may_begin(file.content)
             });
             waiting.map(move |(index, _)| (sync_id.clone(), index))
         });
@@ -364,9 +364,8 @@ impl ServerMachine {
 
     /// Whether a delivery has waited too long. One whose contents are still on their way waits for them.
     pub(super) fn is_overdue(&self, delivery: &Delivery) -> bool {
-        let waits = |file: &DeliveryFile| {
-            file.state == State::Offered && !self.shelf.is_kept(file.content.hash)
-        };
+        let waits =
+            |file: &DeliveryFile| file.state == State::Offered && !self.shelf.is_kept(file.content);
         let passed_at = self.members.get(&delivery.target).map_or(Time::ZERO, |m| m.passed_at);
         let stalled = passed_at + self.config.stall_timeout <= self.now;
         delivery.deadline <= self.now
@@ -395,7 +394,7 @@ impl ServerMachine {
         let Some(delivery) = self.deliveries.remove(sync_id) else { return };
         let target = delivery.target;
         for file in delivery.files.iter().filter(|file| file.state == State::Offered) {
-            self.shelf.release(file.content.hash);
+            self.shelf.release(file.content);
             self.outputs.push_back(Output::StopDelivering(target, file.transfer));
         }
         if let Some(member) = self.members.get_mut(&target) {

@@ -75,7 +75,8 @@ impl ServerMachine {
             }
         }
         let entries = outcome.changed.iter().filter_map(|key| self.union.get(key));
-        let here = entries.map(|entry| entry.content.hash).filter(|hash| self.shelf.is_kept(*hash));
+        let here =
+            entries.map(|entry| entry.content).filter(|content| self.shelf.is_kept(*content));
         let here = here.collect();
         self.hold(&here);
         if !outcome.changed.is_empty() {
@@ -95,8 +96,8 @@ impl ServerMachine {
     }
 
     /// The store is one more that holds what it has.
-    pub(super) fn hold(&mut self, kept: &BTreeSet<ContentHash>) {
-        let entries = kept.iter().flat_map(|hash| self.union.with_content(*hash));
+    pub(super) fn hold(&mut self, kept: &BTreeSet<Content>) {
+        let entries = kept.iter().flat_map(|content| self.union.with_content(*content));
         let free = entries.filter(|entry| entry.local(STORE).is_none()).map(as_entry);
         let gained: Vec<_> = free.collect();
         if !gained.is_empty() {
@@ -106,9 +107,9 @@ impl ServerMachine {
     }
 
     /// The store does not have these contents any more.
-    pub(super) fn without(&self, lost: &BTreeSet<ContentHash>) -> Change {
-        let gone = lost.iter().filter(|hash| !self.shelf.is_kept(**hash));
-        let entries = gone.flat_map(|hash| self.union.with_content(*hash));
+    pub(super) fn without(&self, lost: &BTreeSet<Content>) -> Change {
+        let gone = lost.iter().filter(|content| !self.shelf.is_kept(**content));
+        let entries = gone.flat_map(|content| self.union.with_content(*content));
         let held = entries.filter(|entry| entry.local(STORE).is_some());
         Change { member: STORE, arrival: 0, lost: held.map(as_entry).collect(), gained: Vec::new() }
     }

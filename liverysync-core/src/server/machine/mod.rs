@@ -76,8 +76,8 @@ pub struct ServerMachine {
     deliveries: BTreeMap<SyncId, Delivery>,
     shelf: Shelf,
     /// Contents that are in the store, or not any more, since the union took its last step.
-    kept: BTreeSet<ContentHash>,
-    lost_content: BTreeSet<ContentHash>,
+    kept: BTreeSet<Content>,
+    lost_content: BTreeSet<Content>,
     /// What stands for the store where protocol 1 wants a client's id.
     store_id: String,
     /// Nothing is fetched before.
@@ -154,7 +154,9 @@ impl ServerMachine {
             }),
             Input::Partial(hash, bytes) => self.partial(hash, bytes),
             Input::Delivered(id, transfer, progress) => self.delivered(id, transfer, progress),
-            Input::Spoiled(hash) => self.spoiled(hash),
+            Input::Spoiled(hash) => {
+                self.shelf.content(hash).into_iter().for_each(|content| self.spoiled(content));
+            }
             Input::Accepted(id, address) => self.accept(id, address),
             Input::Lost(id, reason) => self.remove(id, reason),
             Input::Received(id, message) => self.receive(id, message),
@@ -181,7 +183,6 @@ impl ServerMachine {
 
     fn close(&mut self, id: MemberId, reason: &str) {
         if self.members.contains_key(&id) {
-            // Its relays may owe their targets a last word, so they go first.
             self.remove(id, reason.to_owned());
             self.outputs.push_back(Output::Close(id, reason.to_owned()));
         }
@@ -447,6 +448,6 @@ fn as_entry(entry: &UnionEntry) -> Entry {
 }
 
 /// Where a client has a content, under whatever name.
-fn own_copy(union: &Union, member: MemberId, hash: ContentHash) -> Option<&RelPath> {
-    union.with_content(hash).find_map(|entry| entry.local(member))
+fn own_copy(union: &Union, member: MemberId, content: Content) -> Option<&RelPath> {
+    union.with_content(content).find_map(|entry| entry.local(member))
 }

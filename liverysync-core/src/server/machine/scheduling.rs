@@ -75,11 +75,11 @@ impl ServerMachine {
         let (mut now, mut later, mut bytes) = (Vec::new(), Vec::new(), 0);
         for key in keys {
             let Some(entry) = self.union.get(&key) else { continue };
-            let (hash, size) = (entry.content.hash, entry.content.size);
-            if !self.shelf.may_begin(hash) {
+            let content = entry.content;
+            if !self.shelf.may_begin(content) {
                 continue;
             }
-            let more = if self.shelf.has(hash) { 0 } else { size };
+            let more = if self.shelf.has(content) { 0 } else { content.size };
             // The first may be larger than all the room there is; what comes with it must fit.
             let fits = later.is_empty() && self.find_room(bytes + more);
             if fits && (now.is_empty() || self.is_within(bytes + more)) {
@@ -99,11 +99,11 @@ impl ServerMachine {
         for (target, member) in self.members.iter().filter(|(_, member)| member.is_known()) {
             for key in &member.lacking {
                 let Some(entry) = self.union.get(key) else { continue };
-                let hash = entry.content.hash;
-                if !self.shelf.may_begin(hash) || seen.contains(&hash) {
+                let content = entry.content;
+                if !self.shelf.may_begin(content) || seen.contains(&content) {
                     continue;
                 }
-                let copied = member.is_ours() && own_copy(&self.union, *target, hash).is_some();
+                let copied = member.is_ours() && own_copy(&self.union, *target, content).is_some();
                 if copied
                     || self.withheld(*target, member, entry).is_some()
                     || !member.may_retry(entry, self.now)
@@ -113,8 +113,8 @@ impl ServerMachine {
                 }
                 let sources: Vec<_> = self.willing(entry).collect();
                 if !sources.is_empty() {
-                    seen.insert(hash);
-                    let (bytes, copies) = (entry.content.size, entry.copies());
+                    seen.insert(content);
+                    let (bytes, copies) = (content.size, entry.copies());
                     wants.push(Want { key: key.clone(), bytes, copies, sources });
                 }
             }
@@ -123,13 +123,14 @@ impl ServerMachine {
         schedule::plan(&wants, &loads.collect(), self.config.files_per_session_max)
     }
 
-    /// Those who hold a content and have not failed to send it.
+    /// Those who hold a content and have not failed to send it. Nobody does if there cannot be such a
+    /// content, whatever they say.
     pub(super) fn willing<'a>(
         &'a self,
         entry: &'a UnionEntry,
     ) -> impl Iterator<Item = MemberId> + 'a {
         let willing = entry.holders().filter(|(holder, local)| {
-            let member = self.members.get(holder);
+            let member = self.members.get(holder).filter(|_| !self.shelf.refutes(entry.content));
             member.is_some_and(|m| m.may_serve(local.key(), entry.content.hash, self.now))
         });
         willing.map(|(holder, _)| holder)
@@ -138,8 +139,8 @@ impl ServerMachine {
     // ---- deliveries -----------------------------------------------------------------------------
 
     /// Contents are on their way into the store: all who lack them are offered them.
-    pub(super) fn offer_to_all(&mut self, hashes: &BTreeSet<ContentHash>) {
-        let entries = hashes.iter().flat_map(|hash| self.union.with_content(*hash));
+    pub(super) fn offer_to_all(&mut self, contents: &BTreeSet<Content>) {
+        let entries = contents.iter().flat_map(|content| self.union.with_content(*content));
         let keys: BTreeSet<PathKey> = entries.map(|entry| entry.path.key().clone()).collect();
         let most = self.config.files_per_session_max;
         for id in self.members.keys().copied().collect::<Vec<_>>() {
@@ -192,7 +193,7 @@ impl ServerMachine {
             entry.is_some_and(|entry| {
                 !under_way.contains(key)
                     && self.may_take(target, member, entry, false)
-                    && self.shelf.is_coming(entry.content.hash)
+                    && self.shelf.is_coming(entry.content)
             })
         };
         match job {
@@ -219,7 +220,7 @@ impl ServerMachine {
 
     /// Whether a target may take an entry at this time, from the store or (`copies`) from its own PC.
     fn may_take(&self, id: MemberId, member: &Member, entry: &UnionEntry, copies: bool) -> bool {
-        let own = member.is_ours() && own_copy(&self.union, id, entry.content.hash).is_some();
+        let own = member.is_ours() && own_copy(&self.union, id, entry.content).is_some();
         own == copies
             && self.withheld(id, member, entry).is_none()
             && member.may_retry(entry, self.now)
@@ -240,9 +241,9 @@ impl ServerMachine {
                 copyable.insert(key, entry);
             } else if !self.may_take(target, member, entry, false) {
                 held_back = true;
-            } else if self.shelf.is_kept(entry.content.hash) {
+            } else if self.shelf.is_kept(entry.content) {
                 kept.push(key.clone());
-            } else if self.shelf.is_coming(entry.content.hash) {
+            } else if self.shelf.is_coming(entry.content) {
                 coming.push(key.clone());
             }
         }

@@ -98,13 +98,12 @@ impl ServerMachine {
     ) -> impl Iterator<Item = (&'a UnionEntry, Lack)> {
         let entries = member.lacking.iter().filter_map(|key| self.union.get(key));
         entries.map(move |entry| {
-            let hash = entry.content.hash;
-            let own_copy = member.is_ours() && own_copy(&self.union, id, hash).is_some();
+            let own_copy = member.is_ours() && own_copy(&self.union, id, entry.content).is_some();
             let source = self.willing(entry).filter(|holder| *holder != id).min();
             let lack = match (self.withheld(id, member, entry), source) {
                 (Some(reason), _) => Lack::Withheld(reason),
                 _ if self.waits_in_vain(id, member, entry) => Lack::Withheld(Withheld::OnlyCopy),
-                _ if own_copy || self.shelf.is_kept(hash) => Lack::Here,
+                _ if own_copy || self.shelf.is_kept(entry.content) => Lack::Here,
                 (None, Some(source)) => Lack::From(source),
                 (None, None) => Lack::Withheld(Withheld::NoSource),
             };

@@ -11,18 +11,19 @@ impl ServerMachine {
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for key in keys {
             let Some(entry) = self.union.get(key) else { continue };
-            let (content, hash) = (entry.content, entry.content.hash);
+            let content = entry.content;
             let Some(path) = entry.local(source).cloned() else { continue };
-            if !self.shelf.may_begin(hash) || !member.may_serve(path.key(), hash, self.now) {
+            if !self.shelf.may_begin(content)
+                || !member.may_serve(path.key(), content.hash, self.now)
+            {
                 continue;
             }
             let (name, transfer) = (path.as_str().to_owned(), member.new_transfer());
-            let part = self.shelf.part(hash);
+            let part = self.shelf.part(content);
             let from = if ours { part } else { 0 };
-            if part > from {
-                // A source of protocol 1 begins anew, and so does who has got the part.
-                anew.push(hash);
-            }
+            let other = self.shelf.content(content.hash).filter(|other| *other != content);
+            // A source of protocol 1 begins anew, and so does who has got the part.
+            anew.extend((part > from).then_some(content).or(other));
             self.shelf.begin(content);
             requested.push(AskedFile {
                 info: FileInfo::new(&name, content, None, false),
@@ -37,8 +38,8 @@ impl ServerMachine {
         let sync_id = SyncId::new(&self.rng.uuid()).unwrap_or_default();
         member.uploads.insert(sync_id.clone());
         let name = member.name.clone();
-        for hash in anew {
-            self.withdraw_all(hash, "it comes anew from another source");
+        for content in anew {
+            self.withdraw_all(content, "it comes anew from another source");
         }
         let paths = asked.iter().map(|file| file.name.clone()).collect();
         let relay = Relay::new(asked, self.now);
@@ -54,7 +55,7 @@ impl ServerMachine {
             files: files.len(),
             bytes: files.iter().map(|file| file.content.size).sum(),
         });
-        let hashes: BTreeSet<_> = files.iter().map(|file| file.content.hash).collect();
+        let contents = files.iter().map(|file| file.content).collect();
         let upload = Upload {
             source,
             files,
@@ -63,7 +64,7 @@ impl ServerMachine {
             bytes_passed: 0,
         };
         self.uploads.insert(sync_id, upload);
-        self.offer_to_all(&hashes);
+        self.offer_to_all(&contents);
     }
 
     fn tell_source(&mut self, sync_id: &SyncId, source: MemberId) {
@@ -120,31 +121,27 @@ impl ServerMachine {
                     self.keep(content);
                 }
             }
-            RelayEvent::Faulted(index, _) if upload.files.get(index).is_some_and(|f| f.resumed) => {
-                // The wrong bytes may be those that were here before: nobody is to blame.
-                let file = &mut upload.files[index];
-                if std::mem::take(&mut file.asked) {
-                    let hash = file.content.hash;
-                    self.outputs.push_back(Output::Forget(hash));
-                    self.forget(hash);
-                    self.withdraw_all(hash, "it comes anew from its beginning");
-                }
-            }
             RelayEvent::Faulted(index, fault) => {
-                if let Some(hash) = self.source_failed(sync_id, index, fault) {
-                    self.outputs.push_back(Output::Forget(hash));
-                    self.forget(hash);
-                    self.withdraw_all(hash, "its source did not send it right");
+                let Some(file) = upload.files.get_mut(index).filter(|file| file.asked) else {
+                    return;
+                };
+                if file.resumed {
+                    // The wrong bytes may be those that were here before: nobody is to blame.
+                    file.asked = false;
+                    let content = file.content;
+                    self.discard(content, "it comes anew from its beginning");
+                } else if let Some(content) = self.source_failed(sync_id, index, fault) {
+                    self.discard(content, "its source did not send it right");
                 }
             }
             RelayEvent::Unkept(index, reason) => {
                 let file = upload.files.get_mut(index).filter(|file| file.asked);
                 if let Some(file) = file {
                     file.asked = false;
-                    let hash = file.content.hash;
-                    self.event(Event::StoreFault { content: hash, reason });
+                    let content = file.content;
+                    self.event(Event::StoreFault { content: content.hash, reason });
                     self.store_rests_until = now + STORE_REST;
-                    self.spoiled(hash);
+                    self.spoiled(content);
                 }
             }
             RelayEvent::Unasked(path) => {
@@ -155,10 +152,17 @@ impl ServerMachine {
         self.check_upload(sync_id);
     }
 
+    /// What has come of a content is of no use.
+    fn discard(&mut self, content: Content, reason: &str) {
+        self.outputs.push_back(Output::Forget(content.hash));
+        self.forget(content);
+        self.withdraw_all(content, reason);
+    }
+
     /// All of a content is in the store.
     fn keep(&mut self, content: Content) {
         self.shelf.keep(content);
-        self.kept.insert(content.hash);
+        self.kept.insert(content);
         self.merge_soon();
         self.standing_soon();
     }
@@ -178,20 +182,20 @@ impl ServerMachine {
         sync_id: &SyncId,
         index: usize,
         fault: SourceFault,
-    ) -> Option<ContentHash> {
+    ) -> Option<Content> {
         let upload = self.uploads.get_mut(sync_id)?;
         let source = upload.source;
         let file = upload.files.get_mut(index).filter(|file| file.asked)?;
         file.asked = false;
-        let (path, hash) = (file.path.clone(), file.content.hash);
+        let (path, content) = (file.path.clone(), file.content);
         if let Some(member) = self.members.get_mut(&source) {
             let for_now = (fault == SourceFault::Unreadable).then_some(self.now);
-            member.owe(path.key().clone(), hash, for_now);
+            member.owe(path.key().clone(), content.hash, for_now);
             let name = member.name.clone();
             self.event(Event::SourceFault { name, path: path.as_str().to_owned(), fault });
         }
         self.plan = None;
-        Some(hash)
+        Some(content)
     }
 
     /// A source reports an error about one of its uploads.
@@ -209,11 +213,8 @@ impl ServerMachine {
         } else {
             SourceFault::OtherContent
         };
-        if let Some(hash) = self.source_failed(&report.sync_id, index, fault) {
-            // What has come of it may be of use with another source.
-            self.outputs.push_back(Output::Forget(hash));
-            self.forget(hash);
-            self.withdraw_all(hash, "its source cannot send it");
+        if let Some(content) = self.source_failed(&report.sync_id, index, fault) {
+            self.discard(content, "its source cannot send it");
         }
         self.check_upload(&report.sync_id);
     }
@@ -241,7 +242,7 @@ impl ServerMachine {
     }
 
     /// Ends an upload. What has come of the contents that are `left` may be gone on with.
-    pub(super) fn end_upload(&mut self, sync_id: &SyncId, left: Vec<ContentHash>) {
+    pub(super) fn end_upload(&mut self, sync_id: &SyncId, left: Vec<Content>) {
         let Some(upload) = self.uploads.remove(sync_id) else { return };
         let source = upload.source;
         let ours = is_ours(&self.members, source);
@@ -249,7 +250,7 @@ impl ServerMachine {
             let abandon = Output::AbandonRelay { source, sync_id: sync_id.clone() };
             self.outputs.push_back(abandon);
             self.report(source, sync_id, "this session is over", None);
-            left.iter().for_each(|hash| self.shelf.settle(*hash));
+            left.iter().for_each(|content| self.shelf.settle(content.hash));
         }
         if ours || left.is_empty() {
             self.outputs.push_back(Output::DropRelay(source, sync_id.clone()));
@@ -274,7 +275,7 @@ impl ServerMachine {
         source: Option<&str>,
         upload: &Upload,
     ) {
-        let received = upload.files.iter().filter(|file| self.shelf.is_kept(file.content.hash));
+        let received = upload.files.iter().filter(|file| self.shelf.is_kept(file.content));
         let installed = received.count();
         self.event(Event::SessionEnded {
             sync_id: sync_id.clone(),
@@ -291,22 +292,27 @@ impl ServerMachine {
             return;
         }
         self.plan = None;
-        let held = self.union.with_content(hash).any(|entry| self.willing(entry).next().is_some());
-        if !held {
-            self.withdraw_all(hash, "nobody who has it is there any more");
+        let content = self.shelf.content(hash);
+        if let Some(content) = content.filter(|content| !self.is_held(*content)) {
+            self.withdraw_all(content, "nobody who has it is there any more");
         }
         self.make_room();
         self.schedule_soon();
     }
 
+    /// Whether somebody could send a content.
+    fn is_held(&self, content: Content) -> bool {
+        self.union.with_content(content).any(|entry| self.willing(entry).next().is_some())
+    }
+
     /// Takes a content off the shelf, and out of what the union has without anybody else.
-    pub(super) fn forget(&mut self, hash: ContentHash) {
-        if self.shelf.is_kept(hash) || self.kept.contains(&hash) {
-            self.kept.remove(&hash);
-            self.lost_content.insert(hash);
+    pub(super) fn forget(&mut self, content: Content) {
+        if self.shelf.is_kept(content) || self.kept.contains(&content) {
+            self.kept.remove(&content);
+            self.lost_content.insert(content);
             self.merge_soon();
         }
-        self.shelf.forget(hash);
+        self.shelf.forget(content.hash);
         self.plan = None;
     }
 
@@ -317,14 +323,14 @@ impl ServerMachine {
 
     fn shrink_to(&mut self, bytes: u64) {
         if self.shelf.bytes() > bytes {
-            let surplus = self.shelf.surplus(bytes, |hash| self.is_lacked(hash));
+            let surplus = self.shelf.surplus(bytes, |content| self.is_lacked(content));
             self.remove_contents(surplus);
         }
     }
 
     /// Whether a client that lacks a content could get it.
-    fn is_lacked(&self, hash: ContentHash) -> bool {
-        self.union.with_content(hash).any(|entry| {
+    fn is_lacked(&self, content: Content) -> bool {
+        self.union.with_content(content).any(|entry| {
             let key = entry.path.key();
             self.members.iter().any(|(id, member)| {
                 member.lacking.contains(key) && self.withheld(*id, member, entry).is_none()
@@ -332,10 +338,10 @@ impl ServerMachine {
         })
     }
 
-    fn remove_contents(&mut self, hashes: Vec<ContentHash>) {
-        for hash in hashes {
-            self.outputs.push_back(Output::Forget(hash));
-            self.forget(hash);
+    fn remove_contents(&mut self, contents: Vec<Content>) {
+        for content in contents {
+            self.outputs.push_back(Output::Forget(content.hash));
+            self.forget(content);
         }
     }
 
