@@ -86,9 +86,10 @@ impl<'de> Deserialize<'de> for ContentHash {
 }
 
 /// What a file holds: its digest and its length in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Content {
     /// SHA-256 of the bytes.
+    #[serde(rename = "sha256")]
     pub hash: ContentHash,
     /// Number of bytes.
     pub size: u64,

@@ -55,6 +55,7 @@ pub mod client;
 pub mod conflict;
 pub mod diff;
 pub mod hash;
+pub mod league;
 pub mod manifest;
 pub mod path;
 pub mod pathmap;

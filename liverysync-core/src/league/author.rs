@@ -1,0 +1,132 @@
+//! Who a member is. A name is only a label, which anybody may give himself.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::hash::Hasher;
+
+/// What a client proves with that it is the same member as before: 32 random bytes that it made on its first start.
+///
+/// Only the server ever gets to see it, and nobody prints it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MemberKey([u8; 32]);
+
+impl MemberKey {
+    /// Makes a key from 32 random bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 64 hex digits in which it is kept and travels.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        const_hex::encode(self.0)
+    }
+}
+
+impl fmt::Debug for MemberKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemberKey")
+    }
+}
+
+impl FromStr for MemberKey {
+    type Err = InvalidKey;
+
+    /// Reads 64 hex digits.
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        let mut bytes = [0; 32];
+        const_hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidKey)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// A text that is no member's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a member's key: it needs 64 hex digits")]
+pub struct InvalidKey;
+
+/// A member as everybody may know him: 16 hex digits that follow from his [`MemberKey`] and do not lead back to it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Author([u8; 8]);
+
+impl Author {
+    /// The member with this key.
+    #[must_use]
+    pub fn of(key: &MemberKey) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.update(b"liverysync member\n");
+        hasher.update(&key.0);
+        let digest = hasher.finish();
+        let mut short = [0; 8];
+        short.copy_from_slice(&digest.as_bytes()[..8]);
+        Self(short)
+    }
+}
+
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&const_hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Author {
+    type Err = InvalidAuthor;
+
+    /// Reads 16 hex digits.
+    fn from_str(text: &str) -> Result<Self, InvalidAuthor> {
+        let mut bytes = [0; 8];
+        const_hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidAuthor)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for Author {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Author {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A text that names no member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a member: it needs the 16 hex digits that `liverysync league members` shows")]
+pub struct InvalidAuthor;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_is_written_and_leads_to_one_member() {
+        let key = MemberKey::from_bytes([7; 32]);
+        assert_eq!(key.to_hex().parse(), Ok(key.clone()));
+        let author = Author::of(&key);
+        assert_eq!(author.to_string().parse(), Ok(author));
+        assert_ne!(author, Author::of(&MemberKey::from_bytes([8; 32])));
+        assert!(!key.to_hex().contains(&author.to_string()));
+        assert_eq!(format!("{key:?}"), "MemberKey");
+    }
+
+    #[test]
+    fn other_texts_are_neither() {
+        for text in ["", "00", "0x00000000000000", "zz00000000000000"] {
+            assert_eq!(text.parse::<MemberKey>(), Err(InvalidKey));
+            assert_eq!(text.parse::<Author>(), Err(InvalidAuthor));
+        }
+    }
+}
