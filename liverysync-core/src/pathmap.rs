@@ -95,6 +95,11 @@ impl<T: Located> PathMap<T> {
         }
     }
 
+    /// What belongs to the livery with this key, ordered by key.
+    pub fn of_livery(&self, livery: &str) -> impl Iterator<Item = &T> {
+        of_livery(&self.items, livery).map(|(_, item)| item)
+    }
+
     /// The first item below the folder with this key.
     fn first_below(&self, folder: &str) -> Option<&T> {
         // All that lies below a folder is one run in the order of keys, and begins here.
@@ -103,6 +108,17 @@ impl<T: Located> PathMap<T> {
         let (key, item) = self.items.range::<str, _>(below).next()?;
         key.as_str().starts_with(&folder).then_some(item)
     }
+}
+
+/// What of a map belongs to the livery with this key, ordered by key but for a file of that name, which goes first.
+pub(crate) fn of_livery<'a, V>(
+    map: &'a BTreeMap<PathKey, V>,
+    livery: &str,
+) -> impl Iterator<Item = (&'a PathKey, &'a V)> {
+    let folder = format!("{livery}/");
+    let below = map.range::<str, _>((Bound::Included(&*folder), Bound::Unbounded));
+    let below = below.take_while(move |(key, _)| key.as_str().starts_with(&folder));
+    map.get_key_value(livery).into_iter().chain(below)
 }
 
 impl<T: Located> PathMap<T> {

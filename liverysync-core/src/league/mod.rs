@@ -29,6 +29,8 @@ pub enum Cause {
     Reverted,
     /// It is a rival, under its conflict name.
     Rival,
+    /// What the name had got after it was never sent by anybody.
+    Withdrawn,
     /// An administrator chose it among rivals.
     Resolved,
     /// An administrator gave it this name.
@@ -39,11 +41,12 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause with its word.
-    pub const WORDS: [(&'static str, Self); 7] = [
+    pub const WORDS: [(&'static str, Self); 8] = [
         ("published", Self::Published),
         ("updated", Self::Updated),
         ("reverted", Self::Reverted),
         ("rival", Self::Rival),
+        ("withdrawn", Self::Withdrawn),
         ("resolved", Self::Resolved),
         ("renamed", Self::Renamed),
         ("restored", Self::Restored),

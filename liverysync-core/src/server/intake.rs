@@ -1,10 +1,13 @@
 //! What a client's manifest may bring into the union.
 
+use std::collections::BTreeMap;
+
 use crate::{
-    hash::Content,
+    hash::{Content, ContentHash},
     manifest::{Entry, Manifest},
-    path::RelPath,
+    path::{PathKey, RelPath},
     select::{Kind, Listed, Reason, Rules, Skipped, Stamp, select},
+    union::Gained,
     wire::v1::FileInfo,
 };
 
@@ -13,8 +16,17 @@ use crate::{
 pub(super) struct Intake {
     pub(super) manifest: Manifest,
     pub(super) skipped: Vec<Skipped>,
+    /// What its client last had in step at a path, where that was something else.
+    pub(super) bases: BTreeMap<PathKey, ContentHash>,
     /// Whether any entry had a modification time: the programs of the field differ in that.
     pub(super) dated: bool,
+}
+
+impl Intake {
+    /// A file of it, with what its client last had in step.
+    pub(super) fn gained(&self, entry: &Entry) -> Gained {
+        Gained { entry: entry.clone(), base: self.bases.get(entry.path.key()).copied() }
+    }
 }
 
 /// Checks every entry by the rules that a client of ours applies to its folder. `own_choice` is set
@@ -51,6 +63,8 @@ pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> 
             content: Content { hash, size: file.size },
             mtime,
         });
+        let base = file.base.as_ref().and_then(|base| base.parse().ok());
+        intake.bases.extend(base.map(|base| (chosen.path.key().clone(), base)));
         let taken = match entry {
             Ok(entry) => intake.manifest.insert(entry).map_err(Reason::from),
             Err(invalid) => Err(Reason::Unreadable(invalid.to_string())),

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::ServerConfig;
 use crate::{
-    hash::ContentHash,
+    hash::{Content, ContentHash},
+    league::Author,
     manifest::Manifest,
     path::PathKey,
     schedule::Load,
@@ -84,6 +85,8 @@ pub(super) struct Member {
     pub(super) address: String,
     pub(super) name: String,
     pub(super) generation: Generation,
+    /// Who it is, if it has said its key.
+    pub(super) author: Option<Author>,
     pub(super) accepted_at: Time,
     pub(super) heard_at: Time,
     pub(super) greeted: bool,
@@ -116,6 +119,8 @@ pub(super) struct Member {
     /// Contents that it will not take.
     declined: BTreeSet<(PathKey, ContentHash)>,
     failures: BTreeMap<PathKey, Failures>,
+    /// Files that it was told to put away, with their contents.
+    pub(super) retiring: BTreeMap<PathKey, Content>,
     /// Contents that it says to have installed; its next manifest shows whether it has.
     pub(super) claimed: BTreeMap<PathKey, ContentHash>,
     /// A target of protocol 1 that failed without naming the file gets one file a session, so that
@@ -133,6 +138,7 @@ impl Member {
             client_id,
             address,
             generation: Generation::V104,
+            author: None,
             accepted_at: now,
             heard_at: now,
             greeted: false,
@@ -152,6 +158,7 @@ impl Member {
             owes: BTreeMap::new(),
             declined: BTreeSet::new(),
             failures: BTreeMap::new(),
+            retiring: BTreeMap::new(),
             claimed: BTreeMap::new(),
             one_by_one: false,
             rate: 0,

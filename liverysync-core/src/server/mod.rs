@@ -31,6 +31,7 @@ pub use self::{
 use crate::{
     conflict::{Naming, Policy},
     hash::{Content, ContentHash},
+    league::{Act, ActError, ActReport, Record, Updates},
     path::PathKey,
     select::Rules,
     time::Wake,
@@ -68,6 +69,11 @@ pub struct ServerConfig {
     pub naming: Naming,
     /// Who keeps a name that several claim at once.
     pub policy: Policy,
+    /// Whether the store is to have all of the union, as far as it may keep it, also what nobody lacks: then
+    /// whoever comes gets everything, whoever is there. Default: no.
+    pub archive: bool,
+    /// Who may change what is established. Default: anyone.
+    pub updates: Updates,
     /// What may join the union.
     pub rules: Rules,
     /// How long a link may last without HELLO. Default 10 s.
@@ -95,6 +101,8 @@ impl Default for ServerConfig {
             merge_window: Duration::from_millis(20),
             naming: Naming::default(),
             policy: Policy::default(),
+            archive: false,
+            updates: Updates::default(),
             rules: Rules::default(),
             hello_timeout: Duration::from_secs(10),
             silence_timeout: Duration::from_secs(90),
@@ -127,6 +135,8 @@ pub enum Input {
     Spoiled(ContentHash),
     /// The liveries that are distributed, by folder name; `None` for all.
     AllowList(Option<BTreeSet<String>>),
+    /// An administrator wants something, under a number by which the answer is known.
+    Act(u64, Act),
     /// The time that the last [`Output::Timeout`] named has come, or any other time.
     Timeout,
 }
@@ -185,6 +195,10 @@ pub enum Output {
     StopDelivering(MemberId, TransferId),
     /// Remove a content from the store.
     Forget(ContentHash),
+    /// Write down what has happened to the league before anything that comes after this is carried out.
+    Record(Vec<Record>),
+    /// What has become of an [`Input::Act`].
+    Acted(u64, Result<ActReport, ActError>),
     /// Close a client's link, for this reason; no [`Input::Lost`] is expected for it.
     Close(MemberId, String),
     /// Tell people.

@@ -31,6 +31,18 @@ impl Holders {
         self.members.iter().map(move |member| (member, self.place(home, member)))
     }
 
+    /// The holders with all places of each.
+    pub(super) fn places(&self, home: &RelPath) -> Vec<(MemberId, RelPath)> {
+        let mut all = Vec::with_capacity(self.len());
+        for member in self.members.iter() {
+            match self.places.get(&member) {
+                Some(places) => all.extend(places.iter().map(|place| (member, place.clone()))),
+                None => all.push((member, home.clone())),
+            }
+        }
+        all
+    }
+
     /// Where `member` has the content, if it does.
     pub(super) fn local<'a>(&'a self, home: &'a RelPath, member: MemberId) -> Option<&'a RelPath> {
         self.members.contains(member).then(|| self.place(home, member))

@@ -104,6 +104,8 @@ pub enum Message {
     Pong,
     /// The server asks a client for its manifest.
     RequestManifest(RequestManifest),
+    /// *Ours*: the server tells a client of files that nobody is to have any more.
+    Retire(Retire),
     /// The server asks the source for files.
     SendFiles(SendFiles),
     /// The server says what the union is.
@@ -146,6 +148,9 @@ pub struct Hello {
     /// *Ours*: the client understands our extra fields of this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liverysync: Option<u32>,
+    /// *Ours*: the [key](crate::league::MemberKey) by which the server knows the member again, in hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_key: Option<String>,
 }
 
 /// See [`Message::ManifestSummary`].
@@ -201,6 +206,10 @@ pub struct FileInfo {
     /// *Ours*: the same in nanoseconds, which a float cannot tell apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtime_ns: Option<i64>,
+    /// *Ours*: in a manifest, the digest of what its client last had in step with the union at this path, if that
+    /// was something else. It makes a change of that an update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
 }
 
 impl FileInfo {
@@ -213,6 +222,7 @@ impl FileInfo {
             sha256: content.hash.to_string(),
             mtime: mtime.map(UnixTime::as_seconds),
             mtime_ns: mtime.filter(|_| ours).map(UnixTime::as_nanos),
+            base: None,
         }
     }
 
@@ -233,6 +243,10 @@ pub struct ServerState {
     /// *Ours*: how the client that this is sent to stands to the union.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
+    /// *Ours*: the client's paths at which it holds something else than the union does. At all others of the
+    /// same revision it is in step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<String>,
 }
 
 /// *Ours*: how one client stands to the union.
@@ -304,6 +318,13 @@ pub struct OfferedFile {
     /// Where the target has this content already: it copies it, and nothing is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy_from: Option<String>,
+}
+
+/// See [`Message::Retire`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Retire {
+    /// Files as their client told of them. It backs up and removes those that are still what is said here.
+    pub files: Vec<FileInfo>,
 }
 
 /// See [`Message::Accept`].
@@ -518,6 +539,7 @@ impl Message {
             "PING" => Self::Ping,
             "PONG" => Self::Pong,
             "REQUEST_MANIFEST" => Self::RequestManifest(fields(payload)?),
+            "RETIRE" => Self::Retire(fields(payload)?),
             "SEND_FILES" => Self::SendFiles(fields(payload)?),
             "SERVER_STATE" => Self::ServerState(fields(payload)?),
             "SYNC_DONE" => Self::SyncDone(fields(payload)?),
@@ -547,7 +569,7 @@ impl Message {
     /// Whether it has a form that is sent only to peers of protocol 2, as far as it may be large.
     const fn is_ours(&self) -> bool {
         match self {
-            Self::Accept(_) | Self::ManifestChanges(_) => true,
+            Self::Accept(_) | Self::ManifestChanges(_) | Self::Retire(_) => true,
             Self::ManifestFull(full) => full.revision.is_some(),
             Self::SendFiles(request) => request.files.is_some(),
             Self::SyncDone(done) => done.installed.is_some(),
@@ -607,7 +629,7 @@ mod tests {
                     size: 3,
                     sha256: "00".into(),
                     mtime: Some(1.5),
-                    mtime_ns: None,
+                    ..FileInfo::default()
                 }],
             }),
             r#"{"type":"MANIFEST_FULL","sync_id":"","manifest":[{"rel_path":"T/a b.png","size":3,"sha256":"00","mtime":1.5}]}"#,
@@ -631,8 +653,7 @@ mod tests {
                     rel_path: "a.png".into(),
                     size: 1,
                     sha256: "00".into(),
-                    mtime: None,
-                    mtime_ns: None,
+                    ..FileInfo::default()
                 },
             }),
             r#"{"type":"FILE_BEGIN","sync_id":"s","rel_path":"a.png","size":1,"sha256":"00"}"#,
@@ -648,7 +669,10 @@ mod tests {
         );
         check(Message::Ping, r#"{"type":"PING"}"#);
         check(
-            Message::ServerState(ServerState { current_hash: "h".into(), standing: None }),
+            Message::ServerState(ServerState {
+                current_hash: "h".into(),
+                ..ServerState::default()
+            }),
             r#"{"type":"SERVER_STATE","current_hash":"h"}"#,
         );
         check(
@@ -661,6 +685,7 @@ mod tests {
                     wanted: 3,
                     withheld: 4,
                 }),
+                ..ServerState::default()
             }),
             r#"{"type":"SERVER_STATE","current_hash":"h","revision":5,"missing":1,"missing_bytes":2,"wanted":3,"withheld":4}"#,
         );

@@ -86,7 +86,8 @@ fn welcome(liverysync: Option<u32>) -> Message {
 
 fn hello(manifest_hash: String, liverysync: Option<u32>) -> Message {
     let (steam_id, client_name) = ("UNKNOWN".into(), "Jörg #7".into());
-    Message::Hello(Hello { steam_id, client_name, manifest_hash, liverysync })
+    let hello = Hello { steam_id, client_name, manifest_hash, liverysync, ..Hello::default() };
+    Message::Hello(hello)
 }
 
 fn full(revision: Option<u64>, manifest: Vec<FileInfo>) -> Message {
@@ -94,7 +95,7 @@ fn full(revision: Option<u64>, manifest: Vec<FileInfo>) -> Message {
 }
 
 fn state(standing: Option<Standing>) -> Message {
-    Message::ServerState(ServerState { current_hash: hash(), standing })
+    Message::ServerState(ServerState { current_hash: hash(), standing, ..ServerState::default() })
 }
 
 fn offer(role: Role, files: Option<Vec<OfferedFile>>) -> Message {

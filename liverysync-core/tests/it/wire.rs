@@ -137,7 +137,7 @@ proptest! {
         mtime in prop::option::of((-10_000_000_000_i64..10_000_000_000).prop_map(|seconds| seconds as f64)),
     ) {
         let sync_id = SyncId::new("s").unwrap();
-        let info = FileInfo { rel_path: path.clone(), size: offset, sha256: path.clone(), mtime, mtime_ns: None };
+        let info = FileInfo { rel_path: path.clone(), size: offset, sha256: path.clone(), mtime, ..FileInfo::default() };
         let begin = Message::FileBegin(FileBegin { sync_id: sync_id.clone(), info });
         let chunk = FileChunk { sync_id, rel_path: path, offset, data: data.into() };
         for message in [begin, Message::FileChunk(chunk)] {

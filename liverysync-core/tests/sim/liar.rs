@@ -102,7 +102,7 @@ impl Liar {
             size: content.size,
             sha256: content.hash.to_string(),
             mtime: Some(1.7e9),
-            mtime_ns: None,
+            ..FileInfo::default()
         });
         files.collect()
     }
@@ -117,8 +117,7 @@ impl Liar {
                     rel_path: path.to_owned(),
                     size: content.size,
                     sha256: hash.to_string(),
-                    mtime: None,
-                    mtime_ns: None,
+                    ..FileInfo::default()
                 },
             })
         };

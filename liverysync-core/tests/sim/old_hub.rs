@@ -279,7 +279,7 @@ impl World {
                 let union = hub.union();
                 let current_hash =
                     if union.is_empty() { hello.manifest_hash } else { hash_of(&union) };
-                let state = ServerState { current_hash, standing: None };
+                let state = ServerState { current_hash, ..ServerState::default() };
                 self.old_hub_sends(link, Message::ServerState(state));
                 self.old_hub_asks(link);
             }

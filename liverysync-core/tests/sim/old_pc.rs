@@ -102,7 +102,7 @@ impl World {
             size: node.content.size,
             sha256: node.content.hash.to_string(),
             mtime: careful.then(|| node.mtime.as_seconds()),
-            mtime_ns: None,
+            ..FileInfo::default()
         });
         (files.collect(), manifest.hash().to_string())
     }
@@ -168,7 +168,7 @@ impl World {
                     size: node.content.size,
                     sha256: node.content.hash.to_string(),
                     mtime: careful.then(|| node.mtime.as_seconds()),
-                    mtime_ns: None,
+                    ..FileInfo::default()
                 },
             }));
             for at in (0..node.data.len()).step_by(CHUNK_BYTES) {

@@ -391,6 +391,7 @@ impl ClientMachine {
         // Who only looks is no part of the league.
         let told = (!self.config.dry_run).then(|| self.folder.hash().to_string());
         let hello = Hello {
+            member_key: None,
             steam_id: self.config.steam_id.clone(),
             client_name: self.config.name.chars().take(NAME_CHARS_MAX).collect(),
             manifest_hash: told.unwrap_or_default(),

@@ -13,7 +13,7 @@ impl ServerMachine {
         };
         match known {
             Some(manifest) => {
-                self.take_manifest(id, manifest, Vec::new());
+                self.take_manifest(id, Intake { manifest, ..Intake::default() });
                 self.stand_anew(id);
                 // Nothing comes with it that others could claim as well.
                 self.merge_at = self.merge_at.map(|_| self.now);
@@ -41,7 +41,7 @@ impl ServerMachine {
         if !member.is_ours() && !intake.manifest.is_empty() {
             member.generation = if intake.dated { Generation::V104 } else { Generation::First };
         }
-        self.take_manifest(id, intake.manifest, intake.skipped);
+        self.take_manifest(id, intake);
         self.stand_anew(id);
         self.check_old_targets(id);
     }
@@ -71,7 +71,7 @@ impl ServerMachine {
         let refused = intake.skipped.iter().map(|file| RelPath::parse(&file.path, extensions));
         let removed: Vec<_> =
             paths.chain(refused).flatten().map(|path| path.key().clone()).collect();
-        let changed = intake.manifest.iter().cloned().collect();
+        let changed = intake.manifest.iter().map(|entry| intake.gained(entry)).collect();
         self.change_manifest(id, removed, changed, intake.skipped);
         if let Some(member) = self.members.get_mut(&id) {
             member.revision = changes.revision;
@@ -97,24 +97,20 @@ impl ServerMachine {
             let mtime = self.union.get(path.key()).and_then(|entry| entry.mtime);
             member.lacking.remove(path.key());
             member.claimed.insert(path.key().clone(), content.hash);
-            changed.extend(own.map(|path| Entry { path, content, mtime }));
+            changed.extend(own.map(|path| Gained::from(Entry { path, content, mtime })));
         }
         self.change_manifest(id, Vec::new(), changed, Vec::new());
         self.stand_anew(id);
     }
 
     /// Takes in all that a client holds.
-    pub(super) fn take_manifest(
-        &mut self,
-        id: MemberId,
-        manifest: Manifest,
-        left_out: Vec<Skipped>,
-    ) {
+    pub(super) fn take_manifest(&mut self, id: MemberId, intake: Intake) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        let difference = diff(member.manifest.get_or_insert_default(), &manifest);
+        let old = member.manifest.take().unwrap_or_default();
+        let difference = diff(&old, &intake.manifest);
         let (lost, gained) = (difference.extra, difference.missing);
         let unchanged = lost.is_empty() && gained.is_empty() && difference.different.is_empty();
-        member.manifest = Some(manifest);
+        member.manifest = Some(intake.manifest.clone());
         if unchanged && member.merged {
             return self.check_claims(id, None);
         }
@@ -124,12 +120,12 @@ impl ServerMachine {
         let pending = self.pending.entry(id).or_default();
         (pending.arrival, pending.whole) = (self.arrivals, true);
         lost.into_iter().for_each(|old| pending.remove(old));
-        gained.into_iter().for_each(|new| pending.put(new, None));
+        gained.into_iter().for_each(|new| pending.put(intake.gained(&new), None));
         for (old, new) in difference.different {
-            pending.put(new, Some(old));
+            pending.put(intake.gained(&new), Some(old));
         }
         self.check_claims(id, None);
-        self.told(id, left_out);
+        self.told(id, intake.skipped);
     }
 
     /// Takes in what has changed of what a client holds.
@@ -137,7 +133,7 @@ impl ServerMachine {
         &mut self,
         id: MemberId,
         removed: Vec<PathKey>,
-        changed: Vec<Entry>,
+        changed: Vec<Gained>,
         mut left_out: Vec<Skipped>,
     ) {
         let Some(member) = self.members.get_mut(&id) else { return };
@@ -151,7 +147,7 @@ impl ServerMachine {
         let touched: BTreeSet<_> = removed
             .iter()
             .cloned()
-            .chain(changed.iter().map(|entry| entry.path.key().clone()))
+            .chain(changed.iter().map(|gained| gained.entry.path.key().clone()))
             .collect();
         for key in removed {
             if let Some(old) = manifest.remove(&key) {
@@ -159,11 +155,11 @@ impl ServerMachine {
             }
         }
         for new in changed {
-            let old = manifest.remove(new.path.key());
-            match manifest.insert(new.clone()) {
+            let old = manifest.remove(new.entry.path.key());
+            match manifest.insert(new.entry.clone()) {
                 Ok(()) => pending.put(new, old),
                 Err(collision) => {
-                    let path = new.path.as_str().to_owned();
+                    let path = new.entry.path.as_str().to_owned();
                     left_out.push(Skipped { path, reason: collision.into() });
                     old.into_iter().for_each(|old| pending.remove(old));
                 }
@@ -178,11 +174,14 @@ impl ServerMachine {
     pub(super) fn told(&mut self, id: MemberId, left_out: Vec<Skipped>) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let Some(manifest) = &member.manifest else { return };
+        member
+            .retiring
+            .retain(|key, content| manifest.get(key).is_some_and(|own| own.content == *content));
         let (files, bytes, name) = (manifest.len(), manifest.total_bytes(), member.name.clone());
         // The union takes its step later; until then nothing is offered that is there by now.
         if let Some(pending) = self.pending.get(&id) {
             for (key, new) in &pending.gained {
-                if self.union.get(key).is_some_and(|entry| entry.content == new.content) {
+                if self.union.get(key).is_some_and(|entry| entry.content == new.entry.content) {
                     member.lacking.remove(key);
                 }
             }

@@ -8,14 +8,14 @@ pub(super) struct Pending {
     pub(super) arrival: u64,
     /// What the union knows of it, where that is so no more.
     lost: BTreeMap<PathKey, Entry>,
-    pub(super) gained: BTreeMap<PathKey, Entry>,
+    pub(super) gained: BTreeMap<PathKey, Gained>,
     /// It told of all its files.
     pub(super) whole: bool,
 }
 
 impl Pending {
-    pub(super) fn put(&mut self, new: Entry, old: Option<Entry>) {
-        let key = new.path.key().clone();
+    pub(super) fn put(&mut self, new: Gained, old: Option<Entry>) {
+        let key = new.entry.path.key().clone();
         if let Some(old) = old.filter(|_| !self.gained.contains_key(&key)) {
             self.lost.entry(key.clone()).or_insert(old);
         }
@@ -33,9 +33,31 @@ impl Pending {
         self.lost.keys().chain(self.gained.keys()).cloned().collect()
     }
 
-    pub(super) fn into_change(self, member: MemberId) -> Change {
+    /// What the ledger is to know of it.
+    fn report(&self, author: Author, whole: bool) -> Record {
+        let gone = self.lost.values().filter(|old| !self.gained.contains_key(old.path.key()));
+        Record::Reported {
+            author,
+            whole,
+            lost: gone.map(|old| old.path.clone()).collect(),
+            gained: self.gained.values().map(|gained| gained.entry.clone()).collect(),
+        }
+    }
+
+    /// A change of what the union knows the member to have in step was made of that, although the member may not
+    /// have heard yet that he was in step.
+    fn follow(&mut self, union: &Union) {
+        for (key, gained) in &mut self.gained {
+            let current = union.get(key).map(|entry| entry.content);
+            let before = self.lost.get(key).filter(|old| Some(old.content) == current);
+            gained.base = before.map(|old| old.content.hash).or(gained.base);
+        }
+    }
+
+    fn into_change(self, member: MemberId, author: Option<Author>) -> Change {
         let (lost, gained) = (self.lost.into_values(), self.gained.into_values());
-        Change { member, arrival: self.arrival, lost: lost.collect(), gained: gained.collect() }
+        let (arrival, lost, gained) = (self.arrival, lost.collect(), gained.collect());
+        Change { member, arrival, author, lost, gained }
     }
 }
 
@@ -48,6 +70,7 @@ impl ServerMachine {
         // First what the store has: it outlives those who leave.
         let kept = std::mem::take(&mut self.kept);
         self.hold(&kept);
+        let mut records = self.union.prove(kept);
         let mut changes = Vec::new();
         let nothing = Manifest::new();
         for (id, manifest) in std::mem::take(&mut self.gone) {
@@ -56,14 +79,35 @@ impl ServerMachine {
         let lost = std::mem::take(&mut self.lost_content);
         changes.push(self.without(&lost));
         let mut reported = BTreeMap::new();
-        for (id, pending) in std::mem::take(&mut self.pending) {
+        for (id, mut pending) in std::mem::take(&mut self.pending) {
             let Some(member) = self.members.get_mut(&id) else { continue };
-            let whole = pending.whole || !member.merged;
-            member.merged = true;
-            reported.insert(id, (!whole).then(|| pending.keys()));
-            changes.push(pending.into_change(id));
+            let first = !std::mem::replace(&mut member.merged, true);
+            pending.whole |= first;
+            reported.insert(id, (!pending.whole).then(|| pending.keys()));
+            records.extend(member.author.map(|author| pending.report(author, first)));
+            if member.is_ours() {
+                pending.follow(&self.union);
+            }
+            changes.push(pending.into_change(id, member.author));
         }
         let outcome = self.union.step(changes);
+        self.write_down(records);
+        self.took_step(outcome, &reported);
+    }
+
+    fn write_down(&mut self, records: Vec<Record>) {
+        if !records.is_empty() {
+            self.outputs.push_back(Output::Record(records));
+        }
+    }
+
+    /// Does what follows from a step: for all its names, and for those who told of their files in it.
+    pub(super) fn took_step(
+        &mut self,
+        outcome: Outcome,
+        reported: &BTreeMap<MemberId, Option<BTreeSet<PathKey>>>,
+    ) {
+        self.write_down(outcome.records);
         for (id, path, conflict_path) in outcome.conflicts {
             if let Some(name) = self.name_of(id) {
                 self.event(Event::Conflict { name, path, conflict_path });
@@ -75,10 +119,12 @@ impl ServerMachine {
             }
         }
         let entries = outcome.changed.iter().filter_map(|key| self.union.get(key));
-        let here =
-            entries.map(|entry| entry.content).filter(|content| self.shelf.is_kept(*content));
-        let here = here.collect();
+        let (here, not_here) =
+            entries.map(|entry| entry.content).partition(|content| self.shelf.is_kept(*content));
         self.hold(&here);
+        // What a name held before may have come back to it, and be gone from the store.
+        let gone = self.without(&not_here);
+        self.union.step(vec![gone]);
         if !outcome.changed.is_empty() {
             self.union_hash = None;
             self.union_manifest_hash = None;
@@ -90,7 +136,8 @@ impl ServerMachine {
                 self.union.share(manifest);
             }
         }
-        self.update_lacking(&outcome.touched, &outcome.changed, &reported);
+        self.update_lacking(&outcome.touched, &outcome.changed, reported);
+        self.retire_unwanted();
         self.make_room();
         self.schedule_soon();
     }
@@ -99,10 +146,10 @@ impl ServerMachine {
     pub(super) fn hold(&mut self, kept: &BTreeSet<Content>) {
         let entries = kept.iter().flat_map(|content| self.union.with_content(*content));
         let free = entries.filter(|entry| entry.local(STORE).is_none()).map(as_entry);
-        let gained: Vec<_> = free.collect();
+        let gained: Vec<_> = free.map(Gained::from).collect();
         if !gained.is_empty() {
             // It takes part in names that are there, so nothing comes or goes by it.
-            self.union.step(vec![Change { member: STORE, arrival: 0, lost: Vec::new(), gained }]);
+            self.union.step(vec![store_change(Vec::new(), gained)]);
         }
     }
 
@@ -111,7 +158,28 @@ impl ServerMachine {
         let gone = lost.iter().filter(|content| !self.shelf.is_kept(**content));
         let entries = gone.flat_map(|content| self.union.with_content(*content));
         let held = entries.filter(|entry| entry.local(STORE).is_some());
-        Change { member: STORE, arrival: 0, lost: held.map(as_entry).collect(), gained: Vec::new() }
+        store_change(held.map(as_entry).collect(), Vec::new())
+    }
+
+    /// Tells clients of ours to put away what nobody is to have any more, once they need it for nothing else.
+    fn retire_unwanted(&mut self) {
+        let mut unwanted: BTreeMap<MemberId, Vec<FileInfo>> = BTreeMap::new();
+        for (id, path, content) in self.union.unwanted() {
+            let Some(member) = self.members.get_mut(&id).filter(|member| member.is_ours()) else {
+                continue;
+            };
+            let told = member.retiring.get(path.key()) == Some(&content);
+            let mut names = self.union.with_content(content);
+            let needed = names.any(|entry| member.lacking.contains(entry.path.key()));
+            if !told && !needed {
+                member.retiring.insert(path.key().clone(), content);
+                let file = FileInfo::new(path.as_str(), content, None, true);
+                unwanted.entry(id).or_default().push(file);
+            }
+        }
+        for (id, files) in unwanted {
+            self.outputs.push_back(Output::to(id, Message::Retire(Retire { files })));
+        }
     }
 
     /// Brings up to date what each client lacks: everything for those that told of all their files, what
@@ -153,4 +221,8 @@ impl ServerMachine {
             self.plan = None;
         }
     }
+}
+
+fn store_change(lost: Vec<Entry>, gained: Vec<Gained>) -> Change {
+    Change { member: STORE, arrival: 0, author: None, lost, gained }
 }

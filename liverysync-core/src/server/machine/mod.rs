@@ -15,7 +15,7 @@ use std::{
 use self::merging::Pending;
 use super::{
     Deliver, Event, Generation, Input, Output, Progress, ServerConfig, Withheld, allows,
-    intake::take_in,
+    intake::{Intake, take_in},
     member::{Job, Member},
     session::{Delivery, DeliveryFile, State, Upload, UploadFile},
     shelf::Shelf,
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     diff::diff,
     hash::{Content, ContentHash},
+    league::{Act, Author, Record},
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath},
     rng::Rng,
@@ -30,12 +31,13 @@ use crate::{
     select::Skipped,
     time::{Earliest, Time},
     transfer::{Asked, Relay, RelayEvent, SourceFault},
-    union::{Change, MemberId, Union, UnionEntry},
+    union::{Change, Gained, MemberId, Outcome, Union, UnionEntry},
     wire::{
         v1::{
             Accept, AskedFile, EXTENSION, ErrorReport, Fault, FileBegin, FileInfo, Hello,
-            ManifestChanges, ManifestFull, Message, OfferedFile, RequestManifest, Resume, Role,
-            SendFiles, ServerState, Standing, SyncDone, SyncDoneAck, SyncId, SyncOffer, Welcome,
+            ManifestChanges, ManifestFull, Message, OfferedFile, RequestManifest, Resume, Retire,
+            Role, SendFiles, ServerState, Standing, SyncDone, SyncDoneAck, SyncId, SyncOffer,
+            Welcome,
         },
         v2::TransferId,
     },
@@ -103,7 +105,7 @@ impl ServerMachine {
     pub fn new(config: ServerConfig, seed: u64, now: Time) -> Self {
         let mut rng = Rng::new(seed);
         Self {
-            union: Union::new(config.policy, config.naming.clone()),
+            union: Union::new(config.policy, config.naming.clone()).with_updates(config.updates),
             union_hash: None,
             union_manifest_hash: None,
             tick_at: now + config.scheduler_tick,
@@ -132,6 +134,14 @@ impl ServerMachine {
         }
     }
 
+    /// The same with what the league remembers, which is all that [`Output::Record`] has ever told, in its order.
+    #[must_use]
+    pub fn with_memory<'a>(mut self, records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let ServerConfig { policy, ref naming, updates, .. } = self.config;
+        self.union = Union::recall(policy, naming.clone(), updates, records);
+        self
+    }
+
     /// The union as it is.
     #[must_use]
     pub const fn union(&self) -> &Union {
@@ -149,9 +159,7 @@ impl ServerMachine {
         debug_assert!(self.outputs.is_empty(), "outputs must be drained before the next input");
         self.now = self.now.max(now);
         match input {
-            Input::Kept(contents) => contents.into_iter().for_each(|content| {
-                self.shelf.keep(content);
-            }),
+            Input::Kept(contents) => contents.into_iter().for_each(|content| self.keep(content)),
             Input::Partial(hash, bytes) => self.partial(hash, bytes),
             Input::Delivered(id, transfer, progress) => self.delivered(id, transfer, progress),
             Input::Spoiled(hash) => {
@@ -162,6 +170,7 @@ impl ServerMachine {
             Input::Received(id, message) => self.receive(id, message),
             Input::Relayed(source, sync_id, event) => self.relayed(source, &sync_id, event),
             Input::AllowList(list) => self.allow(list),
+            Input::Act(number, act) => self.act(number, &act),
             Input::Timeout => {}
         }
         self.run_timers();
@@ -249,11 +258,17 @@ impl ServerMachine {
             member.generation = Generation::Ours;
         }
         let (ours, told) = (member.is_ours(), hello.manifest_hash.clone());
+        let key = hello.member_key.and_then(|key| key.parse().ok());
+        member.author = key.as_ref().map(Author::of);
+        let seen = member.author.map(|author| (author, member.name.clone()));
+        if let Some((author, name)) = seen {
+            self.outputs.push_back(Output::Record(vec![Record::Seen { author, name }]));
+        }
         let current_hash = match self.current_union_hash() {
             Some(hash) => hash.to_string(),
             None => hello.manifest_hash,
         };
-        let state = ServerState { current_hash, standing: None };
+        let state = ServerState { current_hash, ..ServerState::default() };
         self.outputs.push_back(Output::to(id, Message::ServerState(state)));
         if first_time && let Some(member) = self.members.get(&id) {
             let (name, address) = (member.name.clone(), member.address.clone());
@@ -285,6 +300,18 @@ impl ServerMachine {
             self.union_hash = Some(self.union.manifest().union_hash());
         }
         self.union_hash
+    }
+
+    /// Does what an administrator wants.
+    fn act(&mut self, number: u64, act: &Act) {
+        // What members have told by now is part of what it is about.
+        self.merge_at = None;
+        self.merge();
+        let done = self.union.act(act).map(|(report, outcome)| {
+            self.took_step(outcome, &BTreeMap::new());
+            report
+        });
+        self.outputs.push_back(Output::Acted(number, done));
     }
 
     fn allow(&mut self, list: Option<BTreeSet<String>>) {

@@ -119,8 +119,31 @@ impl ServerMachine {
                 }
             }
         }
+        if wants.is_empty() && self.config.archive {
+            wants = self.unarchived();
+        }
         let loads = self.members.iter().map(|(id, member)| (*id, member.load(&self.config)));
         schedule::plan(&wants, &loads.collect(), self.config.files_per_session_max)
+    }
+
+    /// What nobody lacks and the store has not, as far as it has room.
+    fn unarchived(&self) -> Vec<Want> {
+        let mut room = self.config.store_bytes_max.saturating_sub(self.shelf.bytes());
+        let mut seen = BTreeSet::new();
+        let mut wants = Vec::new();
+        for entry in self.union.iter() {
+            let (content, bytes) = (entry.content, entry.content.size);
+            if bytes > room || !self.shelf.may_begin(content) || !seen.insert(content) {
+                continue;
+            }
+            let sources: Vec<_> = self.willing(entry).collect();
+            if !sources.is_empty() {
+                room -= bytes;
+                let key = entry.path.key().clone();
+                wants.push(Want { key, bytes, copies: entry.copies(), sources });
+            }
+        }
+        wants
     }
 
     /// Those who hold a content and have not failed to send it. Nobody does if there cannot be such a
@@ -297,8 +320,10 @@ impl ServerMachine {
             return Some(reason);
         }
         let own = member.manifest.as_ref().and_then(|manifest| manifest.get(key));
-        let uncounted =
-            own.is_some_and(|own| self.union.counts_for(id, key, own.content.hash).is_none());
+        let uncounted = own.is_some_and(|own| {
+            self.union.counts_for(id, key, own.content.hash).is_none()
+                && !self.union.is_stale(id, key)
+        });
         uncounted.then_some(Withheld::WouldLose)
     }
 
@@ -320,6 +345,9 @@ impl ServerMachine {
         let Some(own) = member.manifest.as_ref().and_then(|manifest| manifest.get(key)) else {
             return false;
         };
+        if self.union.is_stale(id, key) {
+            return false;
+        }
         let Some(rival) = self.union.counts_for(id, key, own.content.hash) else { return true };
         let declines = |member: &Member, id| self.withheld(id, member, rival).is_some();
         if member.is_ours() {

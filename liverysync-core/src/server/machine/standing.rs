@@ -67,18 +67,18 @@ impl ServerMachine {
             missing_in_all += missing;
             let revision = member.revision;
             let standing = Standing { revision, missing, missing_bytes, wanted: 0, withheld };
-            standings.push((*id, standing));
+            standings.push((*id, standing, self.behind(*id, member)));
         }
         let union_hash = self.current_union_hash();
         let clients = standings.len();
-        for (id, mut standing) in standings {
+        for (id, mut standing, behind) in standings {
             standing.wanted = wanted.get(&id).copied().unwrap_or_default();
             let Some(member) = self.members.get_mut(&id).filter(|member| member.is_ours()) else {
                 continue;
             };
             if member.standing.replace(standing) != Some(standing) {
                 let current_hash = union_hash.map(|hash| hash.to_string()).unwrap_or_default();
-                let state = ServerState { current_hash, standing: Some(standing) };
+                let state = ServerState { current_hash, standing: Some(standing), behind };
                 self.outputs.push_back(Output::to(id, Message::ServerState(state)));
             }
         }
@@ -88,6 +88,16 @@ impl ServerMachine {
             self.event(Event::InStep { clients, files, union_hash });
         }
         self.was_in_step = in_step;
+    }
+
+    /// The paths at which a client of ours holds something else than the union, as it spells them.
+    fn behind(&self, id: MemberId, member: &Member) -> Vec<String> {
+        let Some(manifest) = member.manifest.as_ref().filter(|_| member.is_ours()) else {
+            return Vec::new();
+        };
+        let refused = self.union.refused(id).filter(|key| !member.lacking.contains(*key));
+        let own = member.lacking.iter().chain(refused).filter_map(|key| manifest.get(key));
+        own.map(|own| own.path.as_str().to_owned()).collect()
     }
 
     /// What a client lacks of the union, ordered by key.

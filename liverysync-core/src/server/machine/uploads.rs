@@ -160,7 +160,7 @@ impl ServerMachine {
     }
 
     /// All of a content is in the store.
-    fn keep(&mut self, content: Content) {
+    pub(super) fn keep(&mut self, content: Content) {
         self.shelf.keep(content);
         self.kept.insert(content);
         self.merge_soon();

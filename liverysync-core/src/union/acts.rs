@@ -1,0 +1,230 @@
+//! What an administrator does to a union.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Outcome, Union, past::Placed};
+use crate::{
+    conflict::parse_conflict_name,
+    league::{Act, ActError, ActReport, Author, Cause, Record},
+    manifest::Entry,
+    path::{PathKey, RelPath, fold},
+    pathmap::of_livery,
+};
+
+/// Fewest digits by which a content or version is named.
+const DIGITS_MIN: usize = 4;
+
+impl Union {
+    /// Does what an administrator wants.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with it; nothing has changed then.
+    pub fn act(&mut self, act: &Act) -> Result<(ActReport, Outcome), ActError> {
+        // An act is rare, and what is half done must not be seen.
+        let mut union = self.clone();
+        let mut outcome = union.begin();
+        match act {
+            Act::Resolve { path, keep } => union.resolve(path, keep, &mut outcome)?,
+            Act::Rename { livery, new } => union.rename(livery, new, &mut outcome)?,
+            Act::Retire { liveries, yes } => union.retire(liveries, *yes, &mut outcome)?,
+            Act::Restore { livery, version } => {
+                union.restore(livery, version.as_deref(), &mut outcome)?;
+            }
+            Act::Own { livery, member } => union.own(livery, *member, &mut outcome)?,
+        }
+        let waiting = std::mem::take(&mut union.waiting).into_values().collect();
+        union.place_all(waiting, &mut outcome);
+        *self = union;
+        let placed = |record: &&Record| matches!(record, Record::Placed { .. });
+        let retired = |record: &&Record| matches!(record, Record::Retired { .. });
+        let report = ActReport {
+            placed: outcome.records.iter().filter(placed).count(),
+            retired: outcome.records.iter().filter(retired).count(),
+        };
+        Ok((report, outcome))
+    }
+
+    fn resolve(&mut self, path: &str, keep: &str, outcome: &mut Outcome) -> Result<(), ActError> {
+        let no_file = || ActError::NoFile(path.to_owned());
+        let plain = self.entries.get(&*fold(path)).ok_or_else(no_file)?.entry.clone();
+        let rivals = self.rivals_of(&plain.path);
+        let mut claims = vec![(plain.content, plain.mtime)];
+        claims.extend(rivals.iter().map(|rival| (rival.content, rival.mtime)));
+        let contents = claims.iter().map(|(content, _)| content.hash.to_string());
+        let chosen = find(contents, keep)?
+            .ok_or_else(|| ActError::NoContent { path: path.to_owned(), hash: keep.to_owned() })?;
+        let (content, mtime) = claims[chosen];
+        // Those who have the chosen one under the name already are found when it takes the name.
+        for rival in &rivals {
+            self.record_retired(rival.path.clone(), outcome);
+        }
+        if content != plain.content {
+            let author = self.author_of(rivals.iter().find(|rival| rival.content == content));
+            let entry = Entry { path: plain.path.clone(), content, mtime };
+            self.record_placed(entry, author, Cause::Resolved, outcome);
+        }
+        for rival in rivals.iter().filter(|rival| rival.content != content) {
+            let (step, path) = (outcome.step, plain.path.clone());
+            let content = rival.content;
+            self.record(Record::TurnedDown { step, path, content }, outcome);
+        }
+        Ok(())
+    }
+
+    /// The rivals of a name, ordered by the names that they have instead.
+    pub(super) fn rivals_of(&self, plain: &RelPath) -> Vec<Entry> {
+        let livery = self.entries.of_livery(plain.key().livery());
+        let rivals = livery.filter(|entry| {
+            let parsed = parse_conflict_name(&entry.path, &self.naming);
+            parsed.is_some_and(|(name, _)| name.key() == plain.key())
+        });
+        rivals.map(|entry| Entry::clone(entry)).collect()
+    }
+
+    fn author_of(&self, entry: Option<&Entry>) -> Option<Author> {
+        let past = self.past.get(entry?.path.key())?;
+        past.placed().next_back()?.author
+    }
+
+    fn rename(&mut self, livery: &str, new: &str, outcome: &mut Outcome) -> Result<(), ActError> {
+        let key = self.find_livery(livery)?;
+        let refused = |reason: String| ActError::Name { name: new.to_owned(), reason };
+        if new.contains('/') {
+            return Err(refused("a livery's name has no slash".to_owned()));
+        }
+        if self.entries.of_livery(&fold(new)).next().is_some() {
+            return Err(refused("the league has a livery of this name".to_owned()));
+        }
+        let files: Vec<_> = self.entries.of_livery(&key).map(|entry| Entry::clone(entry)).collect();
+        for file in files {
+            let rest = &file.path.as_str()[file.path.livery().len()..];
+            let path = RelPath::parse(&format!("{new}{rest}"), &self.naming.extensions)
+                .map_err(|invalid| refused(invalid.to_string()))?;
+            let author = self.author_of(Some(&file));
+            self.record_placed(Entry { path, ..file.clone() }, author, Cause::Renamed, outcome);
+            self.record_retired(file.path, outcome);
+        }
+        if let Some((_, owners)) = self.owners.get(&key) {
+            let owners = owners.iter().copied().collect();
+            self.record(Record::Owned { livery: new.to_owned(), owners }, outcome);
+        }
+        Ok(())
+    }
+
+    fn retire(
+        &mut self,
+        liveries: &[String],
+        yes: bool,
+        outcome: &mut Outcome,
+    ) -> Result<(), ActError> {
+        let named = liveries.iter().map(|livery| self.find_livery(livery));
+        let named = named.collect::<Result<BTreeSet<_>, _>>()?;
+        let all: BTreeSet<_> = self.entries.iter().map(|entry| entry.path.key().livery()).collect();
+        let (retired, all) = (named.len(), all.len());
+        if !yes && retired * 100 > all * Act::MANY_PERCENT {
+            return Err(ActError::Many { retired, all });
+        }
+        for livery in named {
+            let files = self.entries.of_livery(&livery).map(|entry| entry.path.clone());
+            for path in files.collect::<Vec<_>>() {
+                self.record_retired(path, outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn restore(
+        &mut self,
+        livery: &str,
+        version: Option<&str>,
+        outcome: &mut Outcome,
+    ) -> Result<(), ActError> {
+        let key = fold(livery);
+        let history = self.history(&key);
+        if history.is_empty() {
+            return Err(ActError::NoLivery(livery.to_owned()));
+        }
+        let none = |version: &str| ActError::NoVersion {
+            livery: livery.to_owned(),
+            version: version.to_owned(),
+        };
+        let at = match version {
+            // One version may have come more than once.
+            Some(version) => {
+                let hashes: BTreeMap<_, _> =
+                    history.iter().map(|known| (known.hash.clone(), known.step)).collect();
+                let found = find(hashes.keys().cloned(), version)?;
+                found.and_then(|found| hashes.into_values().nth(found))
+            }
+            None => {
+                let retired = history.last().is_some_and(|last| last.files == 0);
+                let before = history.iter().rev().find(|known| known.files > 0);
+                before.filter(|_| retired).map(|known| known.step)
+            }
+        };
+        let at = at.ok_or_else(|| none(version.unwrap_or("that was retired")))?;
+        let then = self.livery_at(&key, at);
+        let now: Vec<_> = self.entries.of_livery(&key).map(|entry| entry.path.clone()).collect();
+        for path in now.into_iter().filter(|path| !then.contains_key(path.key())) {
+            self.record_retired(path, outcome);
+        }
+        for (key, (path, placed)) in then {
+            if self.entries.get(&key).is_some_and(|entry| entry.content == placed.content) {
+                continue;
+            }
+            if !self.entries.contains(&key)
+                && let Err(collision) = self.entries.check(&path)
+            {
+                let name = path.as_str().to_owned();
+                return Err(ActError::Name { name, reason: collision.to_string() });
+            }
+            let entry = Entry { path, content: placed.content, mtime: placed.mtime };
+            self.record_placed(entry, placed.author, Cause::Restored, outcome);
+        }
+        Ok(())
+    }
+
+    /// What a livery was after a step.
+    pub(super) fn livery_at(
+        &self,
+        livery: &str,
+        step: u64,
+    ) -> BTreeMap<PathKey, (RelPath, Placed)> {
+        let files = of_livery(&self.past, livery).filter_map(|(key, past)| {
+            let placed = past.at(step)?;
+            Some((key.clone(), (past.path.clone(), placed.clone())))
+        });
+        files.collect()
+    }
+
+    fn own(&mut self, livery: &str, member: Author, outcome: &mut Outcome) -> Result<(), ActError> {
+        let key = fold(livery);
+        let known = of_livery(&self.past, &key).next().map(|(_, past)| past.path.livery());
+        let known = known.ok_or_else(|| ActError::NoLivery(livery.to_owned()))?.to_owned();
+        let mut owners =
+            self.owners.get(&key).map(|(_, owners)| owners.clone()).unwrap_or_default();
+        owners.insert(member);
+        let owners = owners.into_iter().collect();
+        self.record(Record::Owned { livery: known, owners }, outcome);
+        Ok(())
+    }
+
+    /// The key of a livery that is in the union.
+    fn find_livery(&self, livery: &str) -> Result<String, ActError> {
+        let key = fold(livery);
+        let known = self.entries.of_livery(&key).next().is_some();
+        known.then_some(key).ok_or_else(|| ActError::NoLivery(livery.to_owned()))
+    }
+}
+
+/// Which of these begins with the given digits, if one does.
+fn find(hashes: impl Iterator<Item = String>, digits: &str) -> Result<Option<usize>, ActError> {
+    let digits = digits.to_ascii_lowercase();
+    let enough = digits.len() >= DIGITS_MIN;
+    let mut fits = hashes.enumerate().filter(|(_, hash)| enough && hash.starts_with(&digits));
+    match (fits.next(), fits.next()) {
+        (Some(_), Some(_)) => Err(ActError::Ambiguous(digits)),
+        (found, _) => Ok(found.map(|(index, _)| index)),
+    }
+}

@@ -1,0 +1,161 @@
+//! Changes of what is established. Each is a [`Record`], and only records change it: what is played back
+//! and what happens take one way.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Outcome, Union, UnionEntry,
+    holders::Holders,
+    past::{Past, Placed, Version},
+};
+use crate::{
+    conflict::{Naming, Policy},
+    league::{Author, Cause, Record, Updates},
+    manifest::Entry,
+    path::{PathKey, RelPath, fold},
+};
+
+impl Union {
+    /// The union that these records tell of, with nobody there. What does not fit with what was recorded before
+    /// it, because it was not written by a union, is left out.
+    #[must_use]
+    pub fn recall<'a>(
+        policy: Policy,
+        naming: Naming,
+        updates: Updates,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Self {
+        let mut union = Self::new(policy, naming).with_updates(updates);
+        let mut outcome = Outcome::default();
+        for record in records {
+            union.apply(record, &mut outcome);
+        }
+        union
+    }
+
+    /// What a step is told in.
+    pub(super) fn begin(&self) -> Outcome {
+        Outcome { step: self.steps + 1, ..Outcome::default() }
+    }
+
+    /// Does what a record tells of, and tells it.
+    pub(super) fn record(&mut self, record: Record, outcome: &mut Outcome) {
+        self.apply(&record, outcome);
+        outcome.records.push(record);
+    }
+
+    pub(super) fn record_placed(
+        &mut self,
+        entry: Entry,
+        author: Option<Author>,
+        cause: Cause,
+        outcome: &mut Outcome,
+    ) {
+        let step = outcome.step;
+        self.record(Record::Placed { step, entry, author, cause }, outcome);
+    }
+
+    pub(super) fn record_retired(&mut self, path: RelPath, outcome: &mut Outcome) {
+        let step = outcome.step;
+        self.record(Record::Retired { step, path }, outcome);
+    }
+
+    fn apply(&mut self, record: &Record, outcome: &mut Outcome) {
+        match record {
+            Record::Placed { step, entry, author, cause } => {
+                let placed = Placed {
+                    content: entry.content,
+                    mtime: entry.mtime,
+                    author: *author,
+                    cause: *cause,
+                };
+                self.apply_placed(*step, &entry.path, placed, outcome);
+            }
+            Record::Retired { step, path } => {
+                self.vacate(path.key(), outcome);
+                self.remember(*step, path, None);
+            }
+            Record::TurnedDown { step, path, content } => {
+                self.steps = self.steps.max(*step);
+                self.past_of(path).turned_down.insert(*content);
+            }
+            Record::Forgotten { path } => {
+                self.vacate(path.key(), outcome);
+                self.forget_past(path.key());
+            }
+            Record::Proven(content) => {
+                self.proven.insert(*content);
+            }
+            Record::Owned { livery, owners } => {
+                let owners = owners.iter().copied().collect();
+                self.owners.insert(fold(livery), (livery.clone(), owners));
+            }
+            Record::Seen { .. } | Record::Reported { .. } => {}
+        }
+    }
+
+    fn apply_placed(&mut self, step: u64, path: &RelPath, placed: Placed, outcome: &mut Outcome) {
+        let key = path.key();
+        self.vacate(key, outcome);
+        let (content, mtime) = (placed.content, placed.mtime);
+        let entry = Arc::new(Entry { path: path.clone(), content, mtime });
+        let mut entry = UnionEntry { entry, holders: Holders::default() };
+        // Who was behind, or ahead, and has just this, is so no more.
+        for (member, stale) in self.stale.get(key).into_iter().flatten() {
+            if stale.content == content {
+                entry.add(*member, &stale.local);
+            }
+        }
+        for (member, _) in entry.holders.iter(path) {
+            if let Some(members) = self.stale.get_mut(key) {
+                members.remove(&member);
+            }
+        }
+        if self.stale.get(key).is_some_and(BTreeMap::is_empty) {
+            self.stale.remove(key);
+        }
+        if self.entries.insert(entry).is_err() {
+            return;
+        }
+        self.names.entry(content).or_default().insert(key.clone());
+        self.remember(step, path, Some(placed));
+        outcome.touched.insert(key.clone());
+        outcome.changed.insert(key.clone());
+    }
+
+    /// Takes a name's content away. Who has it is behind from now on.
+    fn vacate(&mut self, key: &PathKey, outcome: &mut Outcome) {
+        let Some(entry) = self.entries.remove(key) else { return };
+        let content = entry.content;
+        if let Some(names) = self.names.get_mut(&content) {
+            names.remove(key);
+            if names.is_empty() {
+                self.names.remove(&content);
+            }
+        }
+        for (member, local) in entry.holders.places(&entry.path) {
+            self.detach(member, local.key());
+            self.be_behind(member, local, content);
+        }
+        outcome.touched.insert(key.clone());
+        outcome.changed.insert(key.clone());
+    }
+
+    fn remember(&mut self, step: u64, path: &RelPath, placed: Option<Placed>) {
+        self.steps = self.steps.max(step);
+        self.past_of(path).versions.push(Version { step, placed });
+    }
+
+    fn past_of(&mut self, path: &RelPath) -> &mut Past {
+        self.past.entry(path.key().clone()).or_insert_with(|| Past::new(path.clone()))
+    }
+
+    /// What was turned down stays so.
+    fn forget_past(&mut self, key: &PathKey) {
+        let Some(past) = self.past.get_mut(key) else { return };
+        past.versions.clear();
+        if past.turned_down.is_empty() {
+            self.past.remove(key);
+        }
+    }
+}
