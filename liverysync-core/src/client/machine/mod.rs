@@ -245,7 +245,10 @@ impl ClientMachine {
             Input::Arrived(transfer, bytes) => self.arrived(transfer, bytes),
             Input::Disk(op, outcome) => self.disk(op, outcome),
             Input::Sync => self.sync(),
-            Input::FolderChanged => self.folder.handle_changed(self.now.time),
+            Input::FolderChanged => {
+                let receiving = !self.inbound.is_empty();
+                self.folder.handle_changed(self.now.time, receiving);
+            }
             Input::Timeout => {}
         }
         self.run_timers();
