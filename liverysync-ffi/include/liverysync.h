@@ -705,7 +705,8 @@ typedef struct liverysync_client_options {
      */
     uint32_t silence_timeout_ms;
     /**
-     * How long a session may go without progress, in milliseconds. Default: 150,000.
+     * How long to wait for a file from a server of protocol 1, in milliseconds; one of ours knows itself who is slow.
+     * Default: 60,000.
      */
     uint32_t stall_timeout_ms;
     /**

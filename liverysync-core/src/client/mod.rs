@@ -65,8 +65,8 @@ pub struct ClientConfig {
     pub ping: Duration,
     /// How long the server may be silent. Default 90 s.
     pub silence_timeout: Duration,
-    /// How long a session may go without progress. A server of ours gives a silent source up long
-    /// before that, and knows who was silent. Default 150 s.
+    /// How long to wait for a file from a server of protocol 1, which waits for ever itself. One of ours
+    /// knows who is slow, and is waited for. Default 60 s.
     pub stall_timeout: Duration,
     /// Whether to find out what would happen instead of letting it happen.
     pub dry_run: bool,
@@ -85,7 +85,7 @@ impl Default for ClientConfig {
             retry_cap: Duration::from_secs(30),
             ping: Duration::from_secs(30),
             silence_timeout: Duration::from_secs(90),
-            stall_timeout: Duration::from_secs(150),
+            stall_timeout: Duration::from_secs(60),
             dry_run: false,
         }
     }

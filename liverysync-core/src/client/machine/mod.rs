@@ -49,9 +49,6 @@ const OLD_SESSION_QUIET: Duration = Duration::from_secs(1);
 /// the session is over, and the source will send all of it.
 const OLD_SESSION_HOLD: Duration = Duration::from_secs(10);
 
-/// How long to wait for a file from a server of protocol 1, which waits for ever itself.
-const OLD_SESSION_STALL: Duration = Duration::from_secs(60);
-
 /// How often a server of protocol 1 is asked for its state by a client that waits for it.
 const OLD_STATE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -633,14 +630,7 @@ impl ClientMachine {
                 continue;
             }
             let Some(session) = self.inbound.get(&sync_id) else { continue };
-            if session.over {
-                continue;
-            }
-            let between_files = session
-                .files
-                .iter()
-                .all(|file| !matches!(file.state, State::Waiting | State::Receiving(..)));
-            if session.listed || session.is_untouched() || !between_files {
+            if session.is_owed() {
                 self.report(&sync_id, "nothing came for too long", None);
                 self.abort_inbound(&sync_id);
             } else if session.is_settled() {
@@ -653,24 +643,16 @@ impl ClientMachine {
 
     /// When each session in which this PC is the target is looked at for want of news.
     fn session_deadlines(&self) -> Vec<(SyncId, Time)> {
-        let deadline = |session: &Inbound| {
-            let waiting =
-                |file: &InFile| matches!(file.state, State::Waiting | State::Receiving(..));
-            let over =
-                session.listed || session.is_untouched() || session.files.iter().any(waiting);
-            let quiet = if session.refused { OLD_SESSION_HOLD } else { OLD_SESSION_QUIET };
-            let installing = session
-                .files
-                .iter()
-                .any(|file| matches!(file.state, State::Installing(_) | State::Sealing(_)));
-            let stall = self.config.stall_timeout;
-            let stall = if session.listed { stall } else { stall.min(OLD_SESSION_STALL) };
-            // The disk answers in its own time, and with an outcome in any case.
-            (!installing).then(|| session.active_at + if over { stall } else { quiet })
+        let patience = |session: &Inbound| match session {
+            session if session.is_owed() => self.config.stall_timeout,
+            session if session.refused => OLD_SESSION_HOLD,
+            _ => OLD_SESSION_QUIET,
         };
-        // One of ours knows itself who is slow, and its files may have to wait for others.
-        let open = self.inbound.iter().filter(|(_, session)| !session.over && !session.listed);
-        open.filter_map(|(id, session)| Some((id.clone(), deadline(session)?))).collect()
+        // A server of ours knows itself who is slow, and its files may have to wait for others. The disk
+        // answers in its own time, and with an outcome in any case.
+        let watched = |session: &Inbound| !session.over && !session.listed && !session.is_at_disk();
+        let watched = self.inbound.iter().filter(|(_, session)| watched(session));
+        watched.map(|(id, session)| (id.clone(), session.active_at + patience(session))).collect()
     }
 
     fn next_wake(&self) -> Option<Wake> {
