@@ -50,8 +50,6 @@ pub enum Event {
         /// What this client is in it.
         #[serde(serialize_with = "role_word")]
         role: Role,
-        /// The client at the other end, if the server says.
-        peer: Option<String>,
         /// Number of files, if the server says.
         files: Option<usize>,
         /// Sum of their sizes, if the server says.

@@ -107,7 +107,6 @@ fn offer(role: Role, files: Option<Vec<OfferedFile>>) -> Message {
         current_hash: hash(),
         source_client_id,
         target_client_id,
-        peer_name: None,
         files,
     })
 }

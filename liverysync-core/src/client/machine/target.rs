@@ -9,13 +9,13 @@ impl ClientMachine {
         let files = offer.files.as_ref();
         let bytes = files.map(|files| files.iter().map(|file| file.info.size).sum());
         let files = files.map(Vec::len);
-        let (role, peer) = (offer.role, offer.peer_name);
+        let role = offer.role;
         if role == Role::Target
             && (self.inbound.contains_key(&sync_id) || self.inbound.len() >= SESSIONS_MAX)
         {
             return self.report(&sync_id, "too many sessions at once", None);
         }
-        self.event(Event::SessionBegan { sync_id: sync_id.clone(), role, peer, files, bytes });
+        self.event(Event::SessionBegan { sync_id: sync_id.clone(), role, files, bytes });
         if role == Role::Source {
             return;
         }

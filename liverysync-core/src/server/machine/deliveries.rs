@@ -62,7 +62,6 @@ impl ServerMachine {
             current_hash,
             source_client_id: self.store_id.clone(),
             target_client_id: member.client_id.clone(),
-            peer_name: None,
             files: member.is_ours().then_some(files),
         };
         self.outputs.push_back(Output::to(target, Message::SyncOffer(offer)));
