@@ -1,8 +1,10 @@
 //! The client's top machine: link, publishing, and the sessions in both directions.
 
+mod publishing;
 mod source;
 mod standing;
 mod target;
+mod timers;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -37,17 +39,6 @@ use crate::{
         v2::TransferId,
     },
 };
-
-/// How long after news of the files they are written down: news comes in bursts.
-const REMEMBER_PAUSE: Duration = Duration::from_secs(10);
-
-/// How long a server of protocol 1 must have been quiet after a file for the session to be over:
-/// it does not say how many files it will bring.
-const OLD_SESSION_QUIET: Duration = Duration::from_secs(1);
-
-/// The same for a session of which something was refused: the server will offer that again as soon as
-/// the session is over, and the source will send all of it.
-const OLD_SESSION_HOLD: Duration = Duration::from_secs(10);
 
 /// How often a server of protocol 1 is asked for its state by a client that waits for it.
 const OLD_STATE_INTERVAL: Duration = Duration::from_secs(5);
@@ -387,80 +378,6 @@ impl ClientMachine {
         }
     }
 
-    fn hello(&mut self) {
-        // Who only looks is no part of the league.
-        let told = (!self.config.dry_run).then(|| self.folder.hash().to_string());
-        let hello = Hello {
-            steam_id: self.config.steam_id.clone(),
-            client_name: self.config.name.chars().take(NAME_CHARS_MAX).collect(),
-            manifest_hash: told.unwrap_or_default(),
-            liverysync: self.server_is_ours().then_some(EXTENSION),
-        };
-        self.transmit(Message::Hello(hello));
-    }
-
-    /// Tells the server all that this PC holds.
-    fn publish(&mut self) {
-        let (manifest, ours) = (self.folder.manifest().clone(), self.server_is_ours());
-        if !ours {
-            self.transmit(Message::ManifestSummary(ManifestSummary {
-                manifest_hash: self.folder.hash().to_string(),
-                file_count: manifest.len() as u64,
-                total_bytes: manifest.total_bytes(),
-            }));
-        }
-        let files = manifest
-            .iter()
-            .map(|entry| FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, ours))
-            .collect();
-        self.revision += 1;
-        let revision = ours.then_some(self.revision);
-        let full = ManifestFull { sync_id: SyncId::default(), revision, manifest: files };
-        self.transmit(Message::ManifestFull(full));
-        self.published = Some(manifest);
-        self.standing = None;
-    }
-
-    /// Tells the server what it cannot know by itself. What open sessions installed is reported
-    /// when they end.
-    fn publish_changes(&mut self) {
-        let Some(published) = self.published.as_ref().filter(|_| self.is_up()) else { return };
-        let difference = diff(published, self.folder.manifest());
-        let sessions = self.inbound.values().filter(|session| session.listed && !session.over);
-        let reported_later: BTreeSet<_> =
-            sessions.flat_map(|session| &session.files).map(|file| file.path.key()).collect();
-        let is_news = |entry: &Entry| !reported_later.contains(entry.path.key());
-        let changed = difference.different.into_iter().map(|(_, new)| new);
-        let (changed, held): (Vec<_>, Vec<_>) =
-            difference.missing.into_iter().chain(changed).partition(is_news);
-        let (removed, kept): (Vec<_>, Vec<_>) = difference.extra.into_iter().partition(is_news);
-        self.news_held_back |= !held.is_empty() || !kept.is_empty();
-        if changed.is_empty() && removed.is_empty() {
-            return;
-        }
-        if !self.server_is_ours() {
-            return self.publish();
-        }
-        self.revision += 1;
-        let info =
-            |entry: &Entry| FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, true);
-        let message = ManifestChanges {
-            revision: self.revision,
-            removed: removed.iter().map(|entry| entry.path.as_str().to_owned()).collect(),
-            changed: changed.iter().map(info).collect(),
-        };
-        if let Some(published) = &mut self.published {
-            for entry in removed {
-                published.remove(entry.path.key());
-            }
-            for entry in changed {
-                let _fits = published.replace(entry);
-            }
-        }
-        self.standing = None;
-        self.transmit(Message::ManifestChanges(message));
-    }
-
     fn server_error(&mut self, report: ErrorReport) {
         if report.sync_id.is_none() {
             return self.event(Event::ServerError { reason: report.message });
@@ -572,120 +489,6 @@ impl ClientMachine {
         }
         file.state = State::Staged(stage);
         self.check_inbound(sync_id, false);
-    }
-
-    fn run_timers(&mut self) {
-        let now = self.now.time;
-        if self.beginning == 0 {
-            let effects = self.folder.handle_timeout(now);
-            self.apply(effects);
-        }
-        if self.folder.has_news() {
-            self.remember_at.get_or_insert(now + REMEMBER_PAUSE);
-        }
-        if self.remember_at.is_some_and(|at| at <= now) {
-            self.remember();
-        }
-        match self.link {
-            Link::Down(retry_at) if retry_at <= now && self.folder.is_ready() => {
-                self.link = Link::Connecting;
-                self.outputs.push_back(Output::Connect);
-            }
-            Link::Greeting | Link::Up { .. }
-                if now.since(self.heard_at) >= self.config.silence_timeout =>
-            {
-                self.disconnect("the server has been silent for too long");
-            }
-            Link::Up { ours, .. } => {
-                if self.ping_at <= now {
-                    self.ping_at = now + self.config.ping;
-                    self.transmit(Message::Ping);
-                }
-                if !ours && self.awaited && self.old_state_at <= now {
-                    self.old_state_at = now + OLD_STATE_INTERVAL;
-                    // The answer to HELLO is the only way to learn an old server's union.
-                    self.hello();
-                }
-                self.run_session_timers();
-            }
-            _ => {}
-        }
-    }
-
-    /// Writes down what is known of the files, if there is news.
-    fn remember(&mut self) {
-        self.remember_at = None;
-        let date = self.now.date;
-        let extensions = &self.config.rules.extensions;
-        let news = self.folder.take_news().filter(|_| !self.config.dry_run);
-        if let Some(text) = news.map(|known| memory::encode(known, extensions, date)) {
-            self.request(DiskRequest::Remember(text), Purpose::Remember);
-        }
-    }
-
-    fn run_session_timers(&mut self) {
-        let now = self.now.time;
-        for (sync_id, at) in self.session_deadlines() {
-            if at > now {
-                continue;
-            }
-            let Some(session) = self.inbound.get(&sync_id) else { continue };
-            if session.is_owed() {
-                self.report(&sync_id, "nothing came for too long", None);
-                self.abort_inbound(&sync_id);
-            } else if session.is_settled() {
-                self.end_inbound(&sync_id);
-            } else {
-                self.check_inbound(&sync_id, true);
-            }
-        }
-    }
-
-    /// When each session in which this PC is the target is looked at for want of news.
-    fn session_deadlines(&self) -> Vec<(SyncId, Time)> {
-        let patience = |session: &Inbound| match session {
-            session if session.is_owed() => self.config.stall_timeout,
-            session if session.refused => OLD_SESSION_HOLD,
-            _ => OLD_SESSION_QUIET,
-        };
-        // A server of ours knows itself who is slow, and its files may have to wait for others. The disk
-        // answers in its own time, and with an outcome in any case.
-        let watched = |session: &Inbound| !session.over && !session.listed && !session.is_at_disk();
-        let watched = self.inbound.iter().filter(|(_, session)| watched(session));
-        watched.map(|(id, session)| (id.clone(), session.active_at + patience(session))).collect()
-    }
-
-    fn next_wake(&self) -> Option<Wake> {
-        let mut earliest = Earliest::default();
-        if let Some(at) = self.folder.wake().filter(|_| self.beginning == 0) {
-            earliest.at(at, "walk the folder");
-        }
-        if let Some(at) = self.remember_at {
-            earliest.at(at, "remember");
-        }
-        match self.link {
-            Link::Down(retry_at) if self.folder.is_ready() => earliest.at(retry_at, "connect"),
-            Link::Greeting => earliest.at(self.heard_at + self.config.silence_timeout, "silence"),
-            Link::Up { ours, .. } => {
-                earliest.at(self.heard_at + self.config.silence_timeout, "silence");
-                earliest.at(self.ping_at, "ping");
-                if !ours {
-                    for at in [self.busy_at + OLD_STATE_INTERVAL, self.busy_at + OLD_QUIET] {
-                        if at > self.now.time {
-                            earliest.at(at, "quiet");
-                        }
-                    }
-                    if self.awaited {
-                        earliest.at(self.old_state_at, "ask for the state");
-                    }
-                }
-                for (_, at) in self.session_deadlines() {
-                    earliest.at(at, "session");
-                }
-            }
-            _ => {}
-        }
-        earliest.wake()
     }
 
     fn transmit(&mut self, message: Message) {
