@@ -19,9 +19,14 @@ use liverysync_core::{
         Deliver, Event, Input, Output, Progress, ServerConfig, ServerMachine, Status,
         parse_allow_list,
     },
+    time::Wake,
     transfer::{Relay, RelayEvent},
     union::MemberId,
-    wire::{frame, v1::SyncId, v2::TransferId},
+    wire::{
+        frame,
+        v1::{Message, SyncId},
+        v2::TransferId,
+    },
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -332,8 +337,6 @@ struct Control {
     links: BTreeMap<MemberId, Link>,
     /// Links that are being closed.
     goodbyes: JoinSet<()>,
-    /// Links that have ended, until the machine's answer to that has been carried out.
-    lost: Vec<MemberId>,
     next_member: u64,
     inputs: mpsc::Sender<Input>,
     waiting: mpsc::Receiver<Input>,
@@ -365,7 +368,6 @@ impl Control {
             clock,
             links: BTreeMap::new(),
             goodbyes: JoinSet::new(),
-            lost: Vec::new(),
             next_member: 0,
             inputs,
             waiting,
@@ -425,8 +427,7 @@ impl Control {
 
     fn take(&mut self, input: Input) {
         if let Input::Lost(member, _) = &input {
-            // Its relays still have a last word to say; the link goes once that is said.
-            self.lost.push(*member);
+            self.part(*member);
         }
         self.feed(input);
     }
@@ -461,7 +462,9 @@ impl Control {
         self.feed(Input::Accepted(member, address.to_string()));
     }
 
-    fn part(&mut self, link: Link) {
+    /// Closes a link. How much of its uploads is there is told later, once the machine knows that it is gone.
+    fn part(&mut self, member: MemberId) {
+        let Some(link) = self.links.remove(&member) else { return };
         self.later.extend(partial(link.uploads.abandon_all()));
         while self.goodbyes.try_join_next().is_some() {}
         self.goodbyes.spawn(link.close());
@@ -479,17 +482,21 @@ impl Control {
 
     /// Carries out all that the machine asks for; returns when it wants to be called again.
     fn drain(&mut self) -> Option<tokio::time::Instant> {
-        let mut stuck = Vec::new();
-        let wake = loop {
+        loop {
+            let wake = self.carry_out();
+            match self.later.pop_front() {
+                Some(input) => self.take(input),
+                None => return wake.map(|wake| self.clock.instant(wake.at)),
+            }
+        }
+    }
+
+    /// Carries out what came of the last input.
+    fn carry_out(&mut self) -> Option<Wake> {
+        loop {
             let output = self.machine.lock().poll_output();
             match output {
-                Output::Transmit(member, message) => {
-                    let keeps_up =
-                        self.links.get(&member).is_none_or(|link| link.outbox.send(message));
-                    if !keeps_up {
-                        stuck.push(member);
-                    }
-                }
+                Output::Transmit(member, message) => self.transmit(member, message),
                 Output::OpenRelay { source, sync_id, relay } => {
                     self.open_upload(source, sync_id, relay);
                 }
@@ -510,30 +517,18 @@ impl Control {
                     }
                 }
                 Output::Forget(hash) => self.store.remove(hash),
-                Output::Close(member, _) => {
-                    if let Some(link) = self.links.remove(&member) {
-                        self.part(link);
-                    }
-                }
+                Output::Close(member, _) => self.part(member),
                 Output::Event(event) => self.events.send(&event),
-                Output::Timeout(wake) => break wake,
-            }
-        };
-        for member in std::mem::take(&mut self.lost) {
-            if let Some(link) = self.links.remove(&member) {
-                self.part(link);
+                Output::Timeout(wake) => return wake,
             }
         }
-        for member in stuck {
+    }
+
+    fn transmit(&mut self, member: MemberId, message: Message) {
+        let keeps_up = self.links.get(&member).is_none_or(|link| link.outbox.send(message));
+        if !keeps_up {
             let reason = "it does not take what is sent to it".to_owned();
             self.later.push_back(Input::Lost(member, reason));
-        }
-        match self.later.pop_front() {
-            Some(input) => {
-                self.take(input);
-                self.drain()
-            }
-            None => wake.map(|wake| self.clock.instant(wake.at)),
         }
     }
 

@@ -219,7 +219,7 @@ pub(crate) struct ClientLimits {
     /// How long the server may be silent
     #[arg(long, default_value = seconds(client().silence_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
     silence_timeout_seconds: Duration,
-    /// How long a session may go without progress
+    /// How long to wait for a file from an old server
     #[arg(long, default_value = seconds(client().stall_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
     stall_timeout_seconds: Duration,
 }

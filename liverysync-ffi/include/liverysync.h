@@ -227,8 +227,8 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SKIPPED = 6,
     /**
-     * Client: a session has begun: `sync_id`, `word` (`source` or `target`), `peer`, `files`, `bytes`; the last three
-     * if the server says.
+     * Client: a session has begun: `sync_id`, `word` (`source` or `target`), `files`, `bytes`; the last two if
+     * the server says.
      */
     LIVERYSYNC_EVENT_KIND_SESSION_BEGAN = 7,
     /**
@@ -705,7 +705,8 @@ typedef struct liverysync_client_options {
      */
     uint32_t silence_timeout_ms;
     /**
-     * How long a session may go without progress, in milliseconds. Default: 150,000.
+     * How long to wait for a file from a server of protocol 1, in milliseconds; one of ours knows itself who is slow.
+     * Default: 60,000.
      */
     uint32_t stall_timeout_ms;
     /**
@@ -753,7 +754,7 @@ typedef struct liverysync_event {
      */
     const char *name;
     /**
-     * The client at the other end.
+     * The client that sends the files.
      */
     const char *peer;
     /**

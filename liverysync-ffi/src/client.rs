@@ -84,7 +84,8 @@ pub struct ClientOptions {
     pub retry_max_ms: u32,
     /// How long the server may be silent, in milliseconds. Default: 90,000.
     pub silence_timeout_ms: u32,
-    /// How long a session may go without progress, in milliseconds. Default: 150,000.
+    /// How long to wait for a file from a server of protocol 1, in milliseconds; one of ours knows itself who is slow.
+    /// Default: 60,000.
     pub stall_timeout_ms: u32,
     /// How fast files may leave, in bytes per second; less than 50,000 counts as 50,000. Default: no limit.
     pub limit_up: u64,

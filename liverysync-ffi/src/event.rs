@@ -38,8 +38,8 @@ pub enum EventKind {
     Scanned = 5,
     /// Client: something in the folder is not shared: `path`, `word` (the kind, such as `link`), `reason`.
     Skipped = 6,
-    /// Client: a session has begun: `sync_id`, `word` (`source` or `target`), `peer`, `files`, `bytes`; the last three
-    /// if the server says.
+    /// Client: a session has begun: `sync_id`, `word` (`source` or `target`), `files`, `bytes`; the last two if
+    /// the server says.
     SessionBegan = 7,
     /// Client: a file has begun to arrive: `sync_id`, `path`, `bytes`.
     Receiving = 8,
@@ -119,7 +119,7 @@ pub struct Event {
     pub backup: *const c_char,
     /// What the client that it is about calls itself.
     pub name: *const c_char,
-    /// The client at the other end.
+    /// The client that sends the files.
     pub peer: *const c_char,
     /// Where a client connected from.
     pub address: *const c_char,
@@ -273,7 +273,7 @@ impl Told {
             other_path: text(&["kept_as", "conflict_path"]),
             backup: text(&["backup"]),
             name: text(&["name", "target"]),
-            peer: text(&["peer", "source"]),
+            peer: text(&["source"]),
             address: text(&["address"]),
             word: text(&["server", "role", "kind", "program"]),
             reason: text(&["reason"]),

@@ -20,9 +20,9 @@ use crate::{
 
 /// One line per session. The end of a long path gives way.
 const SESSION_TEMPLATE: &str =
-    "{prefix:<20!} {wide_msg} {decimal_bytes:>9} {decimal_bytes_per_sec:>11}";
+    "{prefix:<16!} {wide_msg} {decimal_bytes:>9} {decimal_bytes_per_sec:>11}";
 
-const TOTAL_TEMPLATE: &str = "{prefix:<20!} [{wide_bar}] {msg}  \
+const TOTAL_TEMPLATE: &str = "{prefix:<16!} [{wide_bar}] {msg}  \
     {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
 
 /// How often the rate is drawn anew while nothing comes.
@@ -69,8 +69,6 @@ impl Total {
 struct Session {
     began: Instant,
     role: Role,
-    /// `from Aoi`, `to Aoi`.
-    partner: String,
     done: Total,
     bar: Option<ProgressBar>,
 }
@@ -188,27 +186,20 @@ impl View {
 
     fn session_event(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::SessionBegan { sync_id, role, peer, files, bytes } => {
+            Event::SessionBegan { sync_id, role, files, bytes } => {
                 let files = files.zip(*bytes);
-                let partner = match (role, peer) {
-                    (Role::Target, Some(peer)) => format!("from {}", words::name(peer)),
-                    (Role::Source, Some(peer)) => format!("to {}", words::name(peer)),
-                    // A server of ours has it in its store, and is the only other end there is.
-                    (Role::Target, None) => "from the league".to_owned(),
-                    (Role::Source, None) => "to the league".to_owned(),
-                };
                 let verb = if *role == Role::Target { "receiving" } else { "sending" };
                 let what = files.map_or_else(
                     || "files".to_owned(),
                     |(files, bytes)| units::files(files as u64, bytes),
                 );
-                let line = format!("{verb} {what} {partner}");
+                let line = format!("{verb} {what} {}", direction(*role));
                 let bar = match &mut self.style {
-                    Style::Bars(bars) => Some(bars.session(&partner, *role, files)),
+                    Style::Bars(bars) => Some(bars.session(*role, files)),
                     _ => None,
                 };
                 let (began, role, done) = (Instant::now(), *role, Total::default());
-                let session = Session { began, role, partner, done, bar };
+                let session = Session { began, role, done, bar };
                 self.sessions.insert(sync_id.clone(), session);
                 // A bar says it already.
                 if matches!(self.style, Style::Bars(_)) { Ok(()) } else { self.say(&line) }
@@ -263,7 +254,8 @@ impl View {
                 }
                 let verb = if session.role == Role::Target { "received" } else { "sent" };
                 let took = units::duration(session.began.elapsed());
-                let line = format!("{verb} {} {} in {took}", session.done.words(), session.partner);
+                let (what, direction) = (session.done.words(), direction(session.role));
+                let line = format!("{verb} {what} {direction} in {took}");
                 self.say(&line)
             }
             _ => Ok(()),
@@ -308,6 +300,15 @@ impl View {
             Style::Bars(bars) => bars.multi.suspend(|| output::note(line)),
             _ => output::note(line),
         }
+    }
+}
+
+/// Where the files of a session come from or go to. They pass through the server's store, so there is no
+/// single driver at the other end.
+const fn direction(role: Role) -> &'static str {
+    match role {
+        Role::Target => "from the league",
+        Role::Source => "to the league",
     }
 }
 
@@ -359,7 +360,7 @@ impl Bars {
         self.draw();
     }
 
-    fn session(&mut self, partner: &str, role: Role, files: Option<(usize, u64)>) -> ProgressBar {
+    fn session(&mut self, role: Role, files: Option<(usize, u64)>) -> ProgressBar {
         if role == Role::Target {
             self.targets += 1;
             let (files, bytes) = files.unwrap_or_default();
@@ -376,7 +377,7 @@ impl Bars {
             self.multi.add(bar)
         };
         bar.set_style(style(SESSION_TEMPLATE));
-        bar.set_prefix(partner.to_owned());
+        bar.set_prefix(direction(role));
         bar.enable_steady_tick(TICK);
         bar
     }

@@ -196,7 +196,6 @@ mod tests {
             client::Event::SessionBegan {
                 sync_id: session(),
                 role: Role::Source,
-                peer: None,
                 files: None,
                 bytes: None,
             },

@@ -50,8 +50,6 @@ pub enum Event {
         /// What this client is in it.
         #[serde(serialize_with = "role_word")]
         role: Role,
-        /// The client at the other end, if the server says.
-        peer: Option<String>,
         /// Number of files, if the server says.
         files: Option<usize>,
         /// Sum of their sizes, if the server says.
@@ -103,6 +101,20 @@ pub enum Event {
         copied: bool,
         /// The second name that what it replaced has got.
         kept_as: Option<RelPath>,
+    },
+    /// A file that nobody is to have any more was put away.
+    Retired {
+        /// The file.
+        path: RelPath,
+        /// Where it lies now, below the root.
+        backup: String,
+    },
+    /// A file that nobody is to have any more is still here.
+    RetireFailed {
+        /// The file.
+        path: RelPath,
+        /// Why.
+        reason: String,
     },
     /// A file could not be sent.
     SendFailed {

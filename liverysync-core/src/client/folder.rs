@@ -14,10 +14,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, Now, holdings::Holdings,
-    memory::Memory,
-};
+use super::{ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, Now, holdings::Holdings};
 use crate::{
     hash::{Content, ContentHash},
     manifest::Manifest,
@@ -30,9 +27,12 @@ use crate::{
 /// How long after a change in the folder it is walked: changes come in bursts.
 const CHANGE_PAUSE: Duration = Duration::from_millis(100);
 
-/// After a walk that changes have asked for, the next such walk waits so many times as long as that one
-/// took. So a sync that installs thousands of files does not walk past them all the time.
-const REST_FACTOR: u32 = 12;
+/// After a walk, one that changes ask for waits so many times as long as that walk took.
+const REST_FACTOR: u32 = 2;
+
+/// The same while files are being received: most changes are what is put in place, and a sync of thousands
+/// of files does not walk past them all the time.
+const REST_FACTOR_RECEIVING: u32 = 12;
 
 /// Longest such wait: a folder on a slow network drive is looked at all the same.
 const REST_MAX: Duration = Duration::from_secs(5);
@@ -116,8 +116,9 @@ pub(super) struct Folder {
     /// When to walk next.
     walk_at: Option<Time>,
     walk_began: Time,
-    /// A change is no reason to walk before.
-    rest_until: Time,
+    /// When the last walk ended, and how long it took.
+    walk_ended: Time,
+    walk_took: Duration,
     /// Whether files were seen that have not kept still yet.
     unsettled: bool,
     skipped: BTreeSet<(String, String)>,
@@ -145,7 +146,8 @@ impl Folder {
             phase: Phase::Idle,
             walk_at: Some(now),
             walk_began: now,
-            rest_until: now,
+            walk_ended: now,
+            walk_took: Duration::ZERO,
             unsettled: false,
             skipped: BTreeSet::new(),
             walked_once: false,
@@ -154,14 +156,24 @@ impl Folder {
     }
 
     /// Takes what an earlier run knew. Nothing of it is published before a walk has found it unchanged.
-    pub(super) fn recall(&mut self, memory: Memory) {
-        self.known = memory.files;
-        self.news = !memory.up_to_date;
+    pub(super) fn recall(&mut self, files: Holdings, up_to_date: bool) {
+        self.known = files;
+        self.news = !up_to_date;
     }
 
-    /// What is known, if that is news since the last time.
-    pub(super) fn take_news(&mut self) -> Option<&Holdings> {
-        std::mem::take(&mut self.news).then_some(&self.known)
+    /// Whether there is something to write down since the last time that this was asked.
+    pub(super) const fn take_news(&mut self) -> bool {
+        std::mem::replace(&mut self.news, false)
+    }
+
+    /// What is known, to be written down.
+    pub(super) const fn holdings(&self) -> &Holdings {
+        &self.known
+    }
+
+    /// The file that is published under this path, whatever its spelling.
+    pub(super) fn get_spelled(&self, path: &str) -> Option<&Known> {
+        self.known().get(&*fold(path))
     }
 
     /// Whether something is known that has not been remembered.
@@ -189,8 +201,10 @@ impl Folder {
     }
 
     /// Something has changed: changes come in bursts, and the folder of a large league takes long to walk.
-    pub(super) fn handle_changed(&mut self, now: Time) {
-        self.walk_by((now + CHANGE_PAUSE).max(self.rest_until));
+    pub(super) fn handle_changed(&mut self, now: Time, receiving: bool) {
+        let factor = if receiving { REST_FACTOR_RECEIVING } else { REST_FACTOR };
+        let rested = self.walk_ended + (self.walk_took * factor).min(REST_MAX);
+        self.walk_by((now + CHANGE_PAUSE).max(rested));
     }
 
     pub(super) fn wake(&self) -> Option<Time> {
@@ -224,8 +238,8 @@ impl Folder {
                 return Effects { events, ..Effects::default() };
             }
         };
-        let took = now.time.since(self.walk_began);
-        self.rest_until = now.time + (took * REST_FACTOR).min(REST_MAX);
+        self.walk_ended = now.time;
+        self.walk_took = now.time.since(self.walk_began);
         let mut selection = select_knowing(&listed, self.known(), &config.rules);
         self.keep_published(&mut selection, &listed);
         self.unsettled = false;
@@ -557,8 +571,19 @@ mod tests {
         }
 
         fn walk_empty(&mut self) {
+            self.walk_for(Duration::ZERO);
+        }
+
+        /// Walks for so long, and finds nothing.
+        fn walk_for(&mut self, time: Duration) {
             assert!(self.folder.handle_timeout(self.now.time).request.is_some());
+            self.now.time = self.now.time + time;
             self.folder.handle_listed(self.now, Ok(Vec::new()), &self.config);
+        }
+
+        /// How long the folder is left alone.
+        fn rest(&self) -> Option<Duration> {
+            self.folder.wake().map(|at| at.since(self.now.time))
         }
     }
 
@@ -579,16 +604,24 @@ mod tests {
 
     #[test]
     fn a_change_waits_for_a_folder_that_takes_long_to_walk() {
+        let took = Duration::from_millis(200);
         let mut rig = Rig::new();
-        assert!(rig.folder.handle_timeout(rig.now.time).request.is_some());
-        rig.now.time = rig.now.time + Duration::from_millis(200);
-        rig.folder.handle_listed(rig.now, Ok(Vec::new()), &rig.config);
-        rig.folder.handle_changed(rig.now.time);
-        let rest = rig.folder.wake().map(|at| at.since(rig.now.time));
-        assert_eq!(rest, Some(Duration::from_millis(200) * REST_FACTOR));
+        rig.walk_for(took);
+        rig.folder.handle_changed(rig.now.time, true);
+        assert_eq!(rig.rest(), Some(took * REST_FACTOR_RECEIVING));
         // Who waits for it does not wait for that.
         rig.folder.walk_by(rig.now.time);
         assert_eq!(rig.folder.wake(), Some(rig.now.time));
+    }
+
+    #[test]
+    fn what_a_driver_drops_in_waits_less_when_nothing_is_received() {
+        let took = Duration::from_millis(200);
+        let mut rig = Rig::new();
+        rig.walk_for(took);
+        rig.folder.handle_changed(rig.now.time, true);
+        rig.folder.handle_changed(rig.now.time, false);
+        assert!(rig.rest() <= Some(took * 4));
     }
 
     #[test]

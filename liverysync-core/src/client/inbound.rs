@@ -14,7 +14,7 @@
 
 use crate::{
     client::StageId,
-    hash::Content,
+    hash::{Content, ContentHash},
     path::RelPath,
     time::{Time, UnixTime},
     transfer::Receiver,
@@ -51,6 +51,8 @@ pub(super) struct InFile {
     pub(super) mtime: Option<UnixTime>,
     /// It comes from this PC itself.
     pub(super) copied: bool,
+    /// What may be replaced by it and need not live on.
+    pub(super) replaces: Option<ContentHash>,
     pub(super) state: State,
 }
 
@@ -104,9 +106,18 @@ impl Inbound {
         })
     }
 
-    /// Whether nothing has come yet.
-    pub(super) const fn is_untouched(&self) -> bool {
-        self.files.is_empty() && !self.refused
+    /// Whether a server of protocol 1 has announced something that has not come: a file, or all of it.
+    pub(super) fn is_owed(&self) -> bool {
+        let untouched = self.files.is_empty() && !self.refused;
+        let coming = |file: &InFile| matches!(file.state, State::Waiting | State::Receiving(..));
+        untouched || self.files.iter().any(coming)
+    }
+
+    /// Whether the disk has yet to answer for a file.
+    pub(super) fn is_at_disk(&self) -> bool {
+        let at_disk =
+            |file: &InFile| matches!(file.state, State::Installing(_) | State::Sealing(_));
+        self.files.iter().any(at_disk)
     }
 
     pub(super) fn is_settled(&self) -> bool {

@@ -1,16 +1,19 @@
 //! What a client remembers of its files from run to run, so that it reads nothing twice.
 //!
 //! A line that names the form, the SHA-256 of all that follows, a digest of the rules that the paths were
-//! checked by, the manifest's hash, and the files in the order of their keys. Numbers have eight bytes, the
+//! checked by, the manifest's hash, the files in the order of their keys, and what was last in step at other
+//! paths than theirs or with another content. Numbers have eight bytes, the
 //! lowest first; a text comes after the number of its bytes. What cannot be read is no memory: losing it
 //! costs time, never a livery.
 //!
 //! A start reads this before anything else, in a folder of thousands of files that mostly has not changed.
 //! So what was checked when it was written is not checked again as long as the rules are the same.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
-use super::{folder::Known, holdings::Holdings};
+use super::{bases::Bases, folder::Known, holdings::Holdings};
 use crate::{
     hash::{Content, ContentHash},
     path::{Extensions, RULE_FORM, RelPath},
@@ -20,7 +23,7 @@ use crate::{
 };
 
 /// Which form this is. Another one is forgotten.
-const FORM: &[u8] = b"liverysync files 2\n";
+const FORM: &[u8] = b"liverysync files 3\n";
 
 /// A file that was changed so shortly before it was read may be changed again with the same date:
 /// some file systems count in steps of two seconds.
@@ -33,12 +36,18 @@ const FILE_BYTES: usize = 160;
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) files: Holdings,
+    pub(super) bases: Bases,
     /// Whether it was written under these rules; otherwise it is better written anew.
     pub(super) up_to_date: bool,
 }
 
-/// Writes down what is known, but for files that are too fresh to be sure of.
-pub(super) fn encode(known: &Holdings, extensions: &Extensions, now: UnixTime) -> Bytes {
+/// Writes down what is known, but for files that are too fresh to be sure of, and all that was in step.
+pub(super) fn encode(
+    known: &Holdings,
+    bases: &Bases,
+    extensions: &Extensions,
+    now: UnixTime,
+) -> Bytes {
     let is_sure = |file: &&Known| {
         let age = now.as_nanos().saturating_sub(file.stamp.mtime.as_nanos());
         age.saturating_abs() >= FRESH_NANOS
@@ -50,7 +59,18 @@ pub(super) fn encode(known: &Holdings, extensions: &Extensions, now: UnixTime) -
     body.extend(rules_digest(extensions).as_bytes());
     body.extend([u8::from(hash.is_some())]);
     body.extend(hash.iter().flat_map(ContentHash::as_bytes));
-    sure.into_iter().for_each(|file| write_file(&mut body, file));
+    let is_in_step = |file: &Known| bases.get(file.path.key()) == Some(file.content.hash);
+    body.extend((sure.len() as u64).to_le_bytes());
+    for file in &sure {
+        write_file(&mut body, file);
+        body.push(u8::from(is_in_step(file)));
+    }
+    let told: BTreeSet<_> =
+        sure.into_iter().filter(|file| is_in_step(file)).map(|file| file.path.key()).collect();
+    for (key, hash) in bases.iter().filter(|(key, _)| !told.contains(*key)) {
+        write_text(&mut body, key.as_str());
+        body.extend(hash.as_bytes());
+    }
     [FORM, ContentHash::of(&body).as_bytes(), &body].concat().into()
 }
 
@@ -86,12 +106,19 @@ pub(super) fn decode(text: &[u8], extensions: &Extensions) -> Option<Memory> {
         [0] => None,
         _ => Some(rest.hash()?),
     };
-    let files = if up_to_date { rest.files()? } else { rest.files_that_travel(extensions)? };
+    let mut bases = Bases::default();
+    let count = u64::from_le_bytes(rest.take()?);
+    let files = if up_to_date {
+        rest.files(count, &mut bases)?
+    } else {
+        rest.files_that_travel(count, extensions, &mut bases)?
+    };
+    rest.bases(&mut bases)?;
     let files = match hash.filter(|_| up_to_date) {
         Some(hash) => Holdings::with_hash(files, hash),
         None => Holdings::new(files),
     };
-    Some(Memory { files, up_to_date })
+    Some(Memory { files, bases, up_to_date })
 }
 
 /// What is still to be read.
@@ -99,19 +126,24 @@ struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
     /// All files. They were checked, fitted together and were in order when they were written down.
-    fn files(mut self) -> Option<PathMap<Known>> {
+    fn files(&mut self, count: u64, bases: &mut Bases) -> Option<PathMap<Known>> {
         let mut files = Vec::with_capacity(self.0.len() / FILE_BYTES);
-        while !self.0.is_empty() {
-            files.push(self.file(|text, key| Some(RelPath::checked_before(text, key)))??);
+        for _ in 0..count {
+            files.push(self.file(bases, |text, key| Some(RelPath::checked_before(text, key)))??);
         }
         Some(PathMap::of_fitting(files))
     }
 
     /// The files whose paths follow these rules, which are not those that they were written under.
-    fn files_that_travel(mut self, extensions: &Extensions) -> Option<PathMap<Known>> {
+    fn files_that_travel(
+        &mut self,
+        count: u64,
+        extensions: &Extensions,
+        bases: &mut Bases,
+    ) -> Option<PathMap<Known>> {
         let mut files = PathMap::default();
-        while !self.0.is_empty() {
-            if let Some(file) = self.file(|text, _| RelPath::parse(text, extensions).ok())? {
+        for _ in 0..count {
+            if let Some(file) = self.file(bases, |text, _| RelPath::parse(text, extensions).ok())? {
                 // One set of files that lay together lies together, unless the rules have changed.
                 let _fits = files.insert(file);
             }
@@ -120,14 +152,30 @@ impl<'a> Rest<'a> {
     }
 
     /// The next file, if `path` makes a path of its text and its key.
-    fn file(&mut self, path: impl FnOnce(&str, &str) -> Option<RelPath>) -> Option<Option<Known>> {
+    fn file(
+        &mut self,
+        bases: &mut Bases,
+        path: impl FnOnce(&str, &str) -> Option<RelPath>,
+    ) -> Option<Option<Known>> {
         let (text, key) = (self.text()?, self.text()?);
         let path = path(text, if key.is_empty() { text } else { key });
         let size = u64::from_le_bytes(self.take()?);
         let mtime = UnixTime::from_nanos(i64::from_le_bytes(self.take()?));
         let mark = u64::from_le_bytes(self.take()?);
         let content = Content { hash: self.hash()?, size };
+        if let ([1], Some(path)) = (self.take()?, &path) {
+            bases.insert(path.key().clone(), content.hash);
+        }
         Some(path.map(|path| Known { path, stamp: Stamp { size, mtime }, mark, content }))
+    }
+
+    /// What was in step besides the files.
+    fn bases(mut self, bases: &mut Bases) -> Option<()> {
+        while !self.0.is_empty() {
+            let key = self.text()?;
+            bases.insert(RelPath::checked_before(key, key).key().clone(), self.hash()?);
+        }
+        Some(())
     }
 
     fn text(&mut self) -> Option<&'a str> {
@@ -167,7 +215,19 @@ mod tests {
     }
 
     fn encoded(files: &PathMap<Known>) -> Bytes {
-        encode(&Holdings::new(files.clone()), &Extensions::default(), NOW)
+        encode(&Holdings::new(files.clone()), &bases(files), &Extensions::default(), NOW)
+    }
+
+    /// Of the files every other one is in step, and one that is not there any more was.
+    fn bases(files: &PathMap<Known>) -> Bases {
+        let mut bases = Bases::default();
+        for (index, file) in files.iter().enumerate() {
+            let hash = if index % 2 == 0 { file.content.hash } else { ContentHash::of(b"before") };
+            bases.insert(file.path.key().clone(), hash);
+        }
+        let gone = RelPath::parse("gone.png", &Extensions::default()).unwrap();
+        bases.insert(gone.key().clone(), ContentHash::of(b"gone"));
+        bases
     }
 
     fn decoded(text: &[u8]) -> Option<PathMap<Known>> {
@@ -181,6 +241,7 @@ mod tests {
         assert_eq!(decoded(&text), Some(files.clone()));
         let memory = decode(&text, &Extensions::default()).unwrap();
         assert!(memory.up_to_date);
+        assert_eq!(memory.bases, bases(&files));
         assert_eq!(memory.files.hash(), Holdings::new(files).manifest().hash());
     }
 

@@ -11,6 +11,7 @@
 //! comes back. A host bounds its memory by not reading the link while many
 //! [`DiskRequest::Write`]s wait.
 
+mod bases;
 mod errand;
 mod event;
 mod folder;
@@ -32,6 +33,7 @@ pub use self::{
 use crate::{
     conflict::Naming,
     hash::Content,
+    league::MemberKey,
     path::RelPath,
     select::{Listed, Rules, Stamp},
     time::{Time, UnixTime, Wake},
@@ -49,6 +51,8 @@ pub struct ClientConfig {
     pub name: String,
     /// A label, never a credential; `UNKNOWN` if there is none.
     pub steam_id: String,
+    /// By what a server of ours knows this PC again; without one, it is nobody in particular and owns nothing.
+    pub member_key: Option<MemberKey>,
     /// What is published and accepted.
     pub rules: Rules,
     /// How rivals are named on a server of protocol 1, which does not say.
@@ -65,8 +69,8 @@ pub struct ClientConfig {
     pub ping: Duration,
     /// How long the server may be silent. Default 90 s.
     pub silence_timeout: Duration,
-    /// How long a session may go without progress. A server of ours gives a silent source up long
-    /// before that, and knows who was silent. Default 150 s.
+    /// How long to wait for a file from a server of protocol 1, which waits for ever itself. One of ours
+    /// knows who is slow, and is waited for. Default 60 s.
     pub stall_timeout: Duration,
     /// Whether to find out what would happen instead of letting it happen.
     pub dry_run: bool,
@@ -77,6 +81,7 @@ impl Default for ClientConfig {
         Self {
             name: String::new(),
             steam_id: "UNKNOWN".to_owned(),
+            member_key: None,
             rules: Rules::default(),
             naming: Naming::default(),
             settle: Duration::from_millis(300),
@@ -85,7 +90,7 @@ impl Default for ClientConfig {
             retry_cap: Duration::from_secs(30),
             ping: Duration::from_secs(30),
             silence_timeout: Duration::from_secs(90),
-            stall_timeout: Duration::from_secs(150),
+            stall_timeout: Duration::from_secs(60),
             dry_run: false,
         }
     }
@@ -255,6 +260,8 @@ pub enum DiskRequest {
     Discard(StageId),
     /// Put staged files in place, in this order.
     Install(InstallPlan),
+    /// Move files that still have these stamps to the backup folder of this date, flushed.
+    Retire(UnixTime, Vec<(RelPath, Stamp)>),
 }
 
 /// Staged files that are switched together.
@@ -308,6 +315,8 @@ pub enum DiskOutcome {
     Copied(Result<Content, DiskFault>),
     /// Of [`DiskRequest::Install`], in the same order.
     Installed(Vec<Result<Installed, DiskFault>>),
+    /// Of [`DiskRequest::Retire`], in the same order: where each lies now, below the root.
+    Retired(Vec<Result<String, DiskFault>>),
 }
 
 /// A file that was put in place.

@@ -222,6 +222,8 @@ pub struct Union {
     past: BTreeMap<PathKey, Past>,
     /// Files that members have of a name's past, or that the name turned down: by their own keys.
     stale: BTreeMap<PathKey, BTreeMap<MemberId, Stale>>,
+    /// The same by what they hold.
+    stale_contents: BTreeMap<(MemberId, Content), BTreeSet<RelPath>>,
     /// Contents whose bytes have been seen.
     proven: BTreeSet<Content>,
     /// Who may update each livery: its folder in one case, then as it is spelled.
@@ -318,6 +320,25 @@ impl Union {
         self.stale.get(key).is_some_and(|members| members.contains_key(&member))
     }
 
+    /// Where `member` has a content, whether it is what the union has there or the member is behind.
+    #[must_use]
+    pub fn copy_at(&self, member: MemberId, content: Content) -> Option<&RelPath> {
+        let current = self.with_content(content).find_map(|entry| entry.local(member));
+        current.or_else(|| self.stale_contents.get(&(member, content))?.first())
+    }
+
+    /// Whether a name has, or has had, a content, or turned it down.
+    #[must_use]
+    pub fn knows(&self, key: &PathKey, content: Content) -> bool {
+        self.past.get(key).is_some_and(|past| past.knows(content))
+    }
+
+    /// Whether the bytes of a content have been seen.
+    #[must_use]
+    pub fn is_proven(&self, content: Content) -> bool {
+        self.proven.contains(&content)
+    }
+
     /// Files that members have and nobody is to have any more.
     pub fn unwanted(&self) -> impl Iterator<Item = (MemberId, &RelPath, Content)> {
         let is_retired = |key: &PathKey| {
@@ -384,15 +405,22 @@ impl Union {
     }
 
     fn be_behind(&mut self, member: MemberId, local: RelPath, content: Content) {
+        self.be_behind_no_more(member, local.key());
+        self.stale_contents.entry((member, content)).or_default().insert(local.clone());
         let members = self.stale.entry(local.key().clone()).or_default();
         members.insert(member, Stale { local, content });
     }
 
     fn be_behind_no_more(&mut self, member: MemberId, key: &PathKey) {
-        if let Some(members) = self.stale.get_mut(key) {
-            members.remove(&member);
-            if members.is_empty() {
-                self.stale.remove(key);
+        let Some(members) = self.stale.get_mut(key) else { return };
+        let Some(Stale { local, content }) = members.remove(&member) else { return };
+        if members.is_empty() {
+            self.stale.remove(key);
+        }
+        if let Some(places) = self.stale_contents.get_mut(&(member, content)) {
+            places.remove(&local);
+            if places.is_empty() {
+                self.stale_contents.remove(&(member, content));
             }
         }
     }

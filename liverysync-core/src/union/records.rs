@@ -1,7 +1,7 @@
 //! Changes of what is established. Each is a [`Record`], and only records change it: what is played back
 //! and what happens take one way.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Outcome, Union, UnionEntry,
@@ -106,13 +106,8 @@ impl Union {
                 entry.add(*member, &stale.local);
             }
         }
-        for (member, _) in entry.holders.iter(path) {
-            if let Some(members) = self.stale.get_mut(key) {
-                members.remove(&member);
-            }
-        }
-        if self.stale.get(key).is_some_and(BTreeMap::is_empty) {
-            self.stale.remove(key);
+        for (member, _) in entry.holders.places(path) {
+            self.be_behind_no_more(member, key);
         }
         if self.entries.insert(entry).is_err() {
             return;

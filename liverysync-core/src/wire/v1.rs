@@ -298,9 +298,6 @@ pub struct SyncOffer {
     /// The target's client id.
     #[serde(default)]
     pub target_client_id: String,
-    /// *Ours*: the name of the client at the other end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub peer_name: Option<String>,
     /// *Ours*, to the target: all that the session brings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<OfferedFile>>,
@@ -318,6 +315,10 @@ pub struct OfferedFile {
     /// Where the target has this content already: it copies it, and nothing is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy_from: Option<String>,
+    /// The digest of what the target has there, if the union knows it as what the name had before: nothing is lost
+    /// when it is replaced. Anything else is a rival, whose content must live on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 /// See [`Message::Retire`].
@@ -641,7 +642,6 @@ mod tests {
                 current_hash: "h".into(),
                 source_client_id: client_id.clone(),
                 target_client_id: client_id,
-                peer_name: None,
                 files: None,
             }),
             r#"{"type":"SYNC_OFFER","sync_id":"s","role":"TARGET","current_hash":"h","source_client_id":"00c0ffee","target_client_id":"00c0ffee"}"#,

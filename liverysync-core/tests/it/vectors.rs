@@ -108,7 +108,6 @@ fn offer(role: Role, files: Option<Vec<OfferedFile>>) -> Message {
         current_hash: hash(),
         source_client_id,
         target_client_id,
-        peer_name: None,
         files,
     })
 }
@@ -154,6 +153,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         info,
         transfer: transfer.map(TransferId),
         copy_from: copy_from.map(str::to_owned),
+        replaces: None,
     };
     vec![
         ("welcome", welcome(None)),

@@ -9,6 +9,7 @@ use liverysync_core::{
         StageId,
     },
     hash::Content,
+    path::RelPath,
     select::{Kind, Listed, Stamp},
     time::UnixTime,
 };
@@ -202,6 +203,10 @@ impl Disk {
                 unreachable!("the host keeps these files itself")
             }
             DiskRequest::Install(plan) => DiskOutcome::Installed(self.install_all(plan)),
+            DiskRequest::Retire(date, files) => {
+                let retired = files.iter().map(|(path, stamp)| self.retire(date, path, *stamp));
+                DiskOutcome::Retired(retired.collect())
+            }
         }
     }
 
@@ -329,6 +334,15 @@ impl Disk {
         self.traces.push(Trace::Put { path: path.to_owned(), old, new: content });
         self.touched = true;
         Ok(Installed { stamp: Stamp { size: content.size, mtime }, backup, kept })
+    }
+
+    fn retire(&mut self, date: UnixTime, path: &RelPath, stamp: Stamp) -> Outcome<String> {
+        let content = self.readable(path.as_str(), stamp)?.content;
+        self.room()?;
+        let backup = self.back_up(date, path.as_str());
+        self.remove(path.as_str());
+        self.traces.push(Trace::Cleared { content });
+        Ok(backup)
     }
 
     /// Copies what lies there to a name in `.backup` that nothing has.

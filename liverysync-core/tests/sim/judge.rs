@@ -7,13 +7,13 @@ use liverysync_core::{
     hash::Content,
     path::{PathKey, RelPath},
     select::{Chosen, Reason, Rules, select},
-    server::Withheld,
-    union::{MemberId, UnionEntry},
+    server::{ServerConfig, Withheld},
+    union::{MemberId, Union, UnionEntry},
 };
 
 use crate::{
     old_pc::carried_by_104,
-    rig::{Brain, World},
+    rig::{Brain, Hub, World},
 };
 
 impl World {
@@ -67,6 +67,7 @@ impl World {
         if old_hub {
             return self.judge_old_league();
         }
+        self.judge_memory();
         self.judge_manifests();
         self.judge_union();
         for pc in 0..self.pcs.len() {
@@ -117,7 +118,7 @@ impl World {
         self.refused.contains(&(name, path.key().as_str().to_owned()))
     }
 
-    /// The union holds what its members hold, and nothing else.
+    /// The union holds what its members hold, and what it has been sent.
     fn judge_union(&self) {
         let union = self.server().union();
         let mut held: BTreeSet<Content> = BTreeSet::new();
@@ -131,6 +132,7 @@ impl World {
                         held.insert(content);
                         let refused = self.is_refused(number, &path);
                         let found = is_in(&path, content, union.get(path.key()))
+                            || union.knows(path.key(), content)
                             || union.iter().any(|entry| is_in(&path, content, Some(entry)));
                         assert!(
                             found || refused,
@@ -144,8 +146,18 @@ impl World {
         }
         for entry in union.iter() {
             let stored = entry.local(MemberId(0)).is_some();
-            assert!(stored || held.contains(&entry.content), "nobody holds {}", entry.path);
+            let remembered = union.is_proven(entry.content);
+            let there = stored || remembered || held.contains(&entry.content);
+            assert!(there, "nobody holds {}", entry.path);
         }
+    }
+
+    /// What was written down tells all of the union.
+    pub(crate) fn judge_memory(&self) {
+        let Hub::Ours(hub) = &self.hub else { return };
+        let ServerConfig { policy, naming, updates, .. } = &self.server_config;
+        let recalled = Union::recall(*policy, naming.clone(), *updates, &self.memory);
+        assert_eq!(recalled.manifest(), hub.machine.union().manifest(), "memory and union differ");
     }
 
     /// A client has the union, but for what there is a reason for.

@@ -59,6 +59,8 @@ pub(crate) struct Liar {
     pub(crate) ours: bool,
     pub(crate) lie: Lie,
     pub(crate) claims: BTreeMap<String, (Content, Option<Bytes>)>,
+    /// What it says that its files were made of.
+    pub(crate) base: Option<ContentHash>,
     /// How often it was asked for each name.
     pub(crate) asked: BTreeMap<String, u32>,
     sessions: BTreeMap<SyncId, Session>,
@@ -72,6 +74,7 @@ impl Liar {
             ours,
             lie,
             claims: BTreeMap::new(),
+            base: None,
             asked: BTreeMap::new(),
             sessions: BTreeMap::new(),
             begun: BTreeMap::new(),
@@ -102,6 +105,7 @@ impl Liar {
             size: content.size,
             sha256: content.hash.to_string(),
             mtime: Some(1.7e9),
+            base: self.base.map(|base| base.to_string()),
             ..FileInfo::default()
         });
         files.collect()

@@ -18,6 +18,7 @@ mod fan_out;
 mod judge;
 mod known;
 mod liar;
+mod lineage;
 mod named;
 mod net;
 mod old_hub;

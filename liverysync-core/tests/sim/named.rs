@@ -6,6 +6,7 @@ use bytes::Bytes;
 use liverysync_core::{
     client::{self, ClientConfig},
     hash::Content,
+    league::MemberKey,
     path::fold,
     server,
     time::UnixTime,
@@ -27,12 +28,21 @@ pub(crate) fn league() -> World {
     world
 }
 
+/// The key of a PC of this name.
+pub(crate) fn key_of(name: &str) -> MemberKey {
+    MemberKey::from_bytes(*Content::of(name.as_bytes()).hash.as_bytes())
+}
+
 fn config(name: &str) -> ClientConfig {
-    ClientConfig { name: name.to_owned(), ..ClientConfig::default() }
+    ClientConfig {
+        name: name.to_owned(),
+        member_key: Some(key_of(name)),
+        ..ClientConfig::default()
+    }
 }
 
 impl World {
-    fn join_as(&mut self, name: &str, brain: Brain, files: &[(&str, &[u8])]) -> usize {
+    pub(crate) fn join_as(&mut self, name: &str, brain: Brain, files: &[(&str, &[u8])]) -> usize {
         let pc = self.add_pc(name, brain, Disk::new(false));
         for (path, data) in files {
             self.drop_at(pc, path, data, 60 * SECOND);
@@ -47,9 +57,11 @@ impl World {
     }
 
     /// Writes a file that is so many nanoseconds old, and tells nobody.
-    fn drop_at(&mut self, pc: usize, path: &str, data: &[u8], age: u64) {
+    pub(crate) fn drop_at(&mut self, pc: usize, path: &str, data: &[u8], age: u64) {
         let data = Bytes::copy_from_slice(data);
         let content = Content::of(&data);
+        let old = self.pcs[pc].disk.get(path).map(|node| node.content.hash);
+        self.given_up.extend(old.filter(|old| *old != content.hash));
         self.legit.insert(content.hash);
         self.treasured.insert(content);
         let mtime = UnixTime::from_nanos(self.date().as_nanos() - age as i64);
@@ -57,7 +69,7 @@ impl World {
         self.pcs[pc].disk.put(path, data, content, mtime);
     }
 
-    fn drop_now(&mut self, pc: usize, path: &str, data: &[u8]) {
+    pub(crate) fn drop_now(&mut self, pc: usize, path: &str, data: &[u8]) {
         self.drop_at(pc, path, data, 0);
         self.feed(pc, client::Input::FolderChanged);
     }
@@ -67,12 +79,12 @@ impl World {
         self.judge_rest(matches!(self.hub, Hub::Old(_)));
     }
 
-    fn text(&self, pc: usize, path: &str) -> Option<Vec<u8>> {
+    pub(crate) fn text(&self, pc: usize, path: &str) -> Option<Vec<u8>> {
         self.pcs[pc].disk.get(path).map(|node| node.data.to_vec())
     }
 
     #[track_caller]
-    fn check_files(&self, pc: usize, files: &[(&str, &[u8])]) {
+    pub(crate) fn check_files(&self, pc: usize, files: &[(&str, &[u8])]) {
         let held: BTreeMap<_, _> =
             self.pcs[pc].disk.tree.values().map(|node| (&*node.path, &node.data[..])).collect();
         let wanted: BTreeMap<_, _> = files.iter().copied().collect();
@@ -86,7 +98,7 @@ impl World {
         }
     }
 
-    fn received(&self, pc: usize) -> Vec<String> {
+    pub(crate) fn received(&self, pc: usize) -> Vec<String> {
         let received = self.events(pc).iter().filter_map(|event| match event {
             client::Event::Receiving { path, .. } => Some(path.as_str().to_owned()),
             _ => None,
@@ -100,7 +112,7 @@ impl World {
     }
 }
 
-fn conflict(path: &str, data: &[u8]) -> String {
+pub(crate) fn conflict(path: &str, data: &[u8]) -> String {
     let (stem, extension) = path.rsplit_once('.').unwrap();
     format!("{stem}__CONFLICT__{}.{extension}", Content::of(data).hash.short())
 }
@@ -621,7 +633,7 @@ fn a_file_that_cannot_be_read_to_its_end_leaves_no_old_target_hanging() {
 }
 
 #[test]
-fn a_file_that_swapped_with_its_conflict_copy_is_swapped_back() {
+fn a_file_that_is_swapped_with_its_conflict_copy_is_so_everywhere() {
     let mut world = league();
     let first = world.join("first", &[("T/decals.png", b"established")]);
     world.rest();
@@ -632,7 +644,7 @@ fn a_file_that_swapped_with_its_conflict_copy_is_swapped_back() {
     world.drop_now(second, &copy, b"established");
     world.rest();
     for pc in [first, second] {
-        world.check_files(pc, &[("T/decals.png", b"established"), (&copy, b"rival")]);
+        world.check_files(pc, &[("T/decals.png", b"rival"), (&copy, b"established")]);
     }
 }
 

@@ -263,7 +263,6 @@ impl World {
             current_hash: "union".into(),
             source_client_id: format!("{source:08x}"),
             target_client_id: format!("{target:08x}"),
-            peer_name: None,
             files: None,
         };
         self.old_hub_sends(target, Message::SyncOffer(offer(Role::Target)));

@@ -136,6 +136,7 @@ impl World {
             Message::Welcome(_) => {
                 let (_, manifest_hash) = self.old_manifest(pc);
                 let hello = Hello {
+                    member_key: None,
                     steam_id: "UNKNOWN".into(),
                     client_name: self.pcs[pc].name.clone(),
                     manifest_hash,

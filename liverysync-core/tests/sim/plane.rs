@@ -122,6 +122,19 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// The contents that are here and right.
+    pub(crate) fn kept(&self) -> Vec<Content> {
+        let whole = self.blobs.iter().filter(|(_, blob)| blob.receiver.is_none());
+        whole.map(|(hash, blob)| Content { hash: *hash, size: blob.data.len() as u64 }).collect()
+    }
+
+    /// What is left of it when the server has ended.
+    pub(crate) fn at_rest(mut self) -> Self {
+        self.blobs.retain(|_, blob| blob.receiver.is_none());
+        self.uploads.clear();
+        self
+    }
+
     fn open(&mut self, source: MemberId, sync_id: SyncId, relay: Relay) {
         for file in relay.files() {
             let (hash, from) = (file.content.hash, file.from);

@@ -7,6 +7,7 @@ use liverysync_core::{
     client::{self, ClientConfig},
     conflict::Policy,
     hash::Content,
+    league::Updates,
     path::fold,
     server,
     time::UnixTime,
@@ -16,6 +17,7 @@ use liverysync_core::{
 use crate::{
     disk::Disk,
     liar::{LIES, Liar},
+    named::key_of,
     net::Dir,
     old_pc::OldPc,
     rig::{Brain, Ev, Hub, Line, MILLISECOND, MINUTE, Ours, SECOND, World},
@@ -43,6 +45,10 @@ pub(crate) struct Options {
     pub(crate) offline: bool,
     pub(crate) disk_faults: bool,
     pub(crate) server_restarts: bool,
+    /// Whether the server's memory outlives it.
+    pub(crate) remembers: bool,
+    pub(crate) archive: bool,
+    pub(crate) owners_only: bool,
     pub(crate) allow_lists: bool,
     pub(crate) files_at_start: u64,
     pub(crate) acts: u64,
@@ -79,6 +85,9 @@ impl Options {
             offline: old_hub != Some(false) && fault(rng, 40),
             disk_faults: fault(rng, 40),
             server_restarts: fault(rng, 30),
+            remembers: rng.percent(70),
+            archive: rng.percent(50),
+            owners_only: rng.percent(20),
             allow_lists: old_hub.is_none() && rng.percent(15),
             files_at_start: *rng.pick(&[0, 3, 8, 20]),
             acts: rng.range(0, 40),
@@ -192,6 +201,11 @@ impl Script {
     fn set_up(&mut self, world: &mut World) {
         let options = self.options.clone();
         world.server_config.policy = options.policy;
+        world.server_config.archive = options.archive;
+        if options.owners_only {
+            world.server_config.updates = Updates::Owner;
+        }
+        world.remembers = options.remembers;
         if self.rng.percent(30) {
             world.server_config.files_per_session_max = self.rng.range(1, 4) as usize;
         }
@@ -205,7 +219,9 @@ impl Script {
         }
         for number in 0..options.ours {
             let disk = Disk::new(self.rng.percent(options.insensitive));
-            let config = ClientConfig { name: format!("ours{number}"), ..ClientConfig::default() };
+            let name = format!("ours{number}");
+            let member_key = self.rng.percent(80).then(|| key_of(&name));
+            let config = ClientConfig { name, member_key, ..ClientConfig::default() };
             let brain = Brain::Ours(Box::new(Ours::new(config)));
             world.add_pc(&format!("ours{number}"), brain, disk);
         }

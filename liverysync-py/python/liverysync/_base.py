@@ -72,7 +72,7 @@ class ClientBase:
             retry_first_seconds: first wait before connecting again; it doubles each time (default 1).
             retry_max_seconds: longest wait before connecting again (default 30).
             silence_timeout_seconds: how long the server may be silent (default 90).
-            stall_timeout_seconds: how long a session may go without progress (default 150).
+            stall_timeout_seconds: how long to wait for a file from a server of protocol 1 (default 60).
             limit_up: how fast files may leave, in bytes per second (default: no limit); less than 50,000 counts as
                 50,000. `set_limits` changes it later.
             limit_down: how fast files may come in, likewise.

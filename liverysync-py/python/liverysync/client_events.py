@@ -91,8 +91,6 @@ class SessionBegan:
     sync_id: str
     role: Literal["source", "target"]
     """What this PC is in it."""
-    peer: str | None
-    """Who is at the other end; `None` where the server does not say."""
     files: int | None
     bytes: int | None
 

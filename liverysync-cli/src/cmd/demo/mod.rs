@@ -4,7 +4,6 @@ mod check;
 mod paint;
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -15,12 +14,7 @@ use liverysync::{
     client::{Client, ClientOptions},
     server::{Server, ServerOptions},
 };
-use liverysync_core::{
-    client::{Event, Role},
-    server::Event as ServerEvent,
-    text::escape,
-    wire::v1::SyncId,
-};
+use liverysync_core::{client::Event, server::Event as ServerEvent, text::escape};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -196,8 +190,6 @@ struct Driver {
     name: &'static str,
     folder: PathBuf,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    /// Who is at the other end of each session in which this driver gets files.
-    sources: BTreeMap<SyncId, String>,
     /// Number of files with which this PC was last in step.
     in_step: Option<usize>,
     trouble: Option<String>,
@@ -256,8 +248,7 @@ impl League {
             several => format!("{several} liveries"),
         };
         self.say(&format!("{name} joins with {brings}"))?;
-        let (sources, in_step, trouble) = (BTreeMap::new(), None, None);
-        self.drivers.push(Driver { name, folder, running: None, sources, in_step, trouble });
+        self.drivers.push(Driver { name, folder, running: None, in_step: None, trouble: None });
         Ok(index)
     }
 
@@ -324,19 +315,8 @@ impl League {
     fn driver_told(&mut self, index: usize, event: Event) -> Result<(), Failure> {
         let driver = &mut self.drivers[index];
         match event {
-            Event::SessionBegan { sync_id, role: Role::Target, peer, .. } => {
-                let source = peer.map_or_else(|| "server".to_owned(), |peer| words::name(&peer));
-                driver.sources.insert(sync_id, source);
-                Ok(())
-            }
-            Event::Installed { sync_id, path, backup, copied, .. } => {
-                let known = driver.sources.get(&sync_id).map_or("server", String::as_str);
-                let source = if copied { "self" } else { known };
-                let mut line = format!(
-                    "{:<NAME_WIDTH$} <- {source:<NAME_WIDTH$}  {}",
-                    driver.name,
-                    words::path(&path)
-                );
+            Event::Installed { path, backup, copied, .. } => {
+                let mut line = format!("{:<NAME_WIDTH$} gets {}", driver.name, words::path(&path));
                 if copied {
                     line += "  (copied on this PC, no download)";
                 }

@@ -1,8 +1,11 @@
 //! The client's top machine: link, publishing, and the sessions in both directions.
 
+mod publishing;
+mod retiring;
 mod source;
 mod standing;
 mod target;
+mod timers;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -12,6 +15,7 @@ use std::{
 use super::{
     ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Input, InstallFile,
     InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, Progress, SendFile, StageId,
+    bases::Bases,
     folder::{Effects, Folder},
     inbound::{Arriving, InFile, Inbound, State},
     memory,
@@ -20,37 +24,24 @@ use super::{
 use crate::{
     conflict::{conflict_name, parse_conflict_name, plain_stem},
     diff::diff,
-    hash::Content,
+    hash::{Content, ContentHash},
+    league::MemberKey,
     manifest::{Entry, Manifest},
-    path::{PathKey, RelPath},
+    path::{PathKey, RelPath, fold},
     rng::Rng,
-    select::cached_picture,
+    select::{Stamp, cached_picture},
     time::{Earliest, Time, UnixTime, Wake},
     transfer::Receiver,
     wire::{
         v1::{
             Accept, AskedFile, EXTENSION, ErrorReport, Fault, FileBegin, FileChunk, FileEnd,
             FileInfo, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, OfferedFile,
-            RequestManifest, Resume, Role, SendFiles, ServerState, Standing, SyncDone, SyncId,
-            SyncOffer, Welcome,
+            RequestManifest, Resume, Retire, Role, SendFiles, ServerState, Standing, SyncDone,
+            SyncId, SyncOffer, Welcome,
         },
         v2::TransferId,
     },
 };
-
-/// How long after news of the files they are written down: news comes in bursts.
-const REMEMBER_PAUSE: Duration = Duration::from_secs(10);
-
-/// How long a server of protocol 1 must have been quiet after a file for the session to be over:
-/// it does not say how many files it will bring.
-const OLD_SESSION_QUIET: Duration = Duration::from_secs(1);
-
-/// The same for a session of which something was refused: the server will offer that again as soon as
-/// the session is over, and the source will send all of it.
-const OLD_SESSION_HOLD: Duration = Duration::from_secs(10);
-
-/// How long to wait for a file from a server of protocol 1, which waits for ever itself.
-const OLD_SESSION_STALL: Duration = Duration::from_secs(60);
 
 /// How often a server of protocol 1 is asked for its state by a client that waits for it.
 const OLD_STATE_INTERVAL: Duration = Duration::from_secs(5);
@@ -103,6 +94,7 @@ enum Purpose {
     Seal(SyncId, StageId),
     Copy(SyncId, StageId),
     Discard,
+    Retire(Vec<RelPath>),
     Install(SyncId, Vec<StageId>, Vec<Option<RelPath>>),
 }
 
@@ -142,6 +134,12 @@ pub struct ClientMachine {
     next_op: u64,
     next_stage: u64,
     standing: Option<Standing>,
+    /// What was last in step.
+    bases: Bases,
+    /// Whether that is to be written down.
+    bases_news: bool,
+    /// Files that are being put away.
+    retiring: usize,
     /// How often the server has been told of this PC's files, over this link.
     revision: u64,
     /// What a server of protocol 1 has been told of files that did not arrive: it offers them again
@@ -187,6 +185,9 @@ impl ClientMachine {
             next_op: 0,
             next_stage: 0,
             standing: None,
+            bases: Bases::default(),
+            bases_news: false,
+            retiring: 0,
             revision: 0,
             complained: BTreeSet::new(),
             old_state: None,
@@ -245,7 +246,10 @@ impl ClientMachine {
             Input::Arrived(transfer, bytes) => self.arrived(transfer, bytes),
             Input::Disk(op, outcome) => self.disk(op, outcome),
             Input::Sync => self.sync(),
-            Input::FolderChanged => self.folder.handle_changed(self.now.time),
+            Input::FolderChanged => {
+                let receiving = !self.inbound.is_empty();
+                self.folder.handle_changed(self.now.time, receiving);
+            }
             Input::Timeout => {}
         }
         self.run_timers();
@@ -356,6 +360,7 @@ impl ClientMachine {
             Message::RequestManifest(_) if !self.config.dry_run => self.publish(),
             Message::ManifestFull(full) if self.config.dry_run => self.told_union = Some(full),
             Message::Error(report) => self.server_error(report),
+            Message::Retire(retire) => self.retire(&retire),
             // A greeting was had, an acknowledgement changes nothing, and the rest is a client's to send.
             _ => {}
         }
@@ -385,81 +390,6 @@ impl ClientMachine {
         } else {
             self.publish();
         }
-    }
-
-    fn hello(&mut self) {
-        // Who only looks is no part of the league.
-        let told = (!self.config.dry_run).then(|| self.folder.hash().to_string());
-        let hello = Hello {
-            member_key: None,
-            steam_id: self.config.steam_id.clone(),
-            client_name: self.config.name.chars().take(NAME_CHARS_MAX).collect(),
-            manifest_hash: told.unwrap_or_default(),
-            liverysync: self.server_is_ours().then_some(EXTENSION),
-        };
-        self.transmit(Message::Hello(hello));
-    }
-
-    /// Tells the server all that this PC holds.
-    fn publish(&mut self) {
-        let (manifest, ours) = (self.folder.manifest().clone(), self.server_is_ours());
-        if !ours {
-            self.transmit(Message::ManifestSummary(ManifestSummary {
-                manifest_hash: self.folder.hash().to_string(),
-                file_count: manifest.len() as u64,
-                total_bytes: manifest.total_bytes(),
-            }));
-        }
-        let files = manifest
-            .iter()
-            .map(|entry| FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, ours))
-            .collect();
-        self.revision += 1;
-        let revision = ours.then_some(self.revision);
-        let full = ManifestFull { sync_id: SyncId::default(), revision, manifest: files };
-        self.transmit(Message::ManifestFull(full));
-        self.published = Some(manifest);
-        self.standing = None;
-    }
-
-    /// Tells the server what it cannot know by itself. What open sessions installed is reported
-    /// when they end.
-    fn publish_changes(&mut self) {
-        let Some(published) = self.published.as_ref().filter(|_| self.is_up()) else { return };
-        let difference = diff(published, self.folder.manifest());
-        let sessions = self.inbound.values().filter(|session| session.listed && !session.over);
-        let reported_later: BTreeSet<_> =
-            sessions.flat_map(|session| &session.files).map(|file| file.path.key()).collect();
-        let is_news = |entry: &Entry| !reported_later.contains(entry.path.key());
-        let changed = difference.different.into_iter().map(|(_, new)| new);
-        let (changed, held): (Vec<_>, Vec<_>) =
-            difference.missing.into_iter().chain(changed).partition(is_news);
-        let (removed, kept): (Vec<_>, Vec<_>) = difference.extra.into_iter().partition(is_news);
-        self.news_held_back |= !held.is_empty() || !kept.is_empty();
-        if changed.is_empty() && removed.is_empty() {
-            return;
-        }
-        if !self.server_is_ours() {
-            return self.publish();
-        }
-        self.revision += 1;
-        let info =
-            |entry: &Entry| FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, true);
-        let message = ManifestChanges {
-            revision: self.revision,
-            removed: removed.iter().map(|entry| entry.path.as_str().to_owned()).collect(),
-            changed: changed.iter().map(info).collect(),
-        };
-        if let Some(published) = &mut self.published {
-            for entry in removed {
-                published.remove(entry.path.key());
-            }
-            for entry in changed {
-                let _fits = published.replace(entry);
-            }
-        }
-        self.standing = None;
-        self.transmit(Message::ManifestChanges(message));
     }
 
     fn server_error(&mut self, report: ErrorReport) {
@@ -513,8 +443,12 @@ impl ClientMachine {
                 if let DiskOutcome::Recalled(text) = outcome
                     && let Some(memory) = memory::decode(&text, &self.config.rules.extensions)
                 {
-                    self.folder.recall(memory);
+                    self.bases = memory.bases;
+                    self.folder.recall(memory.files, memory.up_to_date);
                 }
+            }
+            (Purpose::Retire(paths), DiskOutcome::Retired(outcomes)) => {
+                self.handle_retired(paths, outcomes);
             }
             (Purpose::List, DiskOutcome::Listed(listed)) => {
                 let effects = self.folder.handle_listed(self.now, listed, &self.config);
@@ -573,135 +507,6 @@ impl ClientMachine {
         }
         file.state = State::Staged(stage);
         self.check_inbound(sync_id, false);
-    }
-
-    fn run_timers(&mut self) {
-        let now = self.now.time;
-        if self.beginning == 0 {
-            let effects = self.folder.handle_timeout(now);
-            self.apply(effects);
-        }
-        if self.folder.has_news() {
-            self.remember_at.get_or_insert(now + REMEMBER_PAUSE);
-        }
-        if self.remember_at.is_some_and(|at| at <= now) {
-            self.remember();
-        }
-        match self.link {
-            Link::Down(retry_at) if retry_at <= now && self.folder.is_ready() => {
-                self.link = Link::Connecting;
-                self.outputs.push_back(Output::Connect);
-            }
-            Link::Greeting | Link::Up { .. }
-                if now.since(self.heard_at) >= self.config.silence_timeout =>
-            {
-                self.disconnect("the server has been silent for too long");
-            }
-            Link::Up { ours, .. } => {
-                if self.ping_at <= now {
-                    self.ping_at = now + self.config.ping;
-                    self.transmit(Message::Ping);
-                }
-                if !ours && self.awaited && self.old_state_at <= now {
-                    self.old_state_at = now + OLD_STATE_INTERVAL;
-                    // The answer to HELLO is the only way to learn an old server's union.
-                    self.hello();
-                }
-                self.run_session_timers();
-            }
-            _ => {}
-        }
-    }
-
-    /// Writes down what is known of the files, if there is news.
-    fn remember(&mut self) {
-        self.remember_at = None;
-        let date = self.now.date;
-        let extensions = &self.config.rules.extensions;
-        let news = self.folder.take_news().filter(|_| !self.config.dry_run);
-        if let Some(text) = news.map(|known| memory::encode(known, extensions, date)) {
-            self.request(DiskRequest::Remember(text), Purpose::Remember);
-        }
-    }
-
-    fn run_session_timers(&mut self) {
-        let now = self.now.time;
-        for (sync_id, at) in self.session_deadlines() {
-            if at > now {
-                continue;
-            }
-            let Some(session) = self.inbound.get(&sync_id) else { continue };
-            if session.over {
-                continue;
-            }
-            let between_files = session
-                .files
-                .iter()
-                .all(|file| !matches!(file.state, State::Waiting | State::Receiving(..)));
-            if session.listed || session.is_untouched() || !between_files {
-                self.report(&sync_id, "nothing came for too long", None);
-                self.abort_inbound(&sync_id);
-            } else if session.is_settled() {
-                self.end_inbound(&sync_id);
-            } else {
-                self.check_inbound(&sync_id, true);
-            }
-        }
-    }
-
-    /// When each session in which this PC is the target is looked at for want of news.
-    fn session_deadlines(&self) -> Vec<(SyncId, Time)> {
-        let deadline = |session: &Inbound| {
-            let waiting =
-                |file: &InFile| matches!(file.state, State::Waiting | State::Receiving(..));
-            let over =
-                session.listed || session.is_untouched() || session.files.iter().any(waiting);
-            let quiet = if session.refused { OLD_SESSION_HOLD } else { OLD_SESSION_QUIET };
-            let installing = session
-                .files
-                .iter()
-                .any(|file| matches!(file.state, State::Installing(_) | State::Sealing(_)));
-            let stall = self.config.stall_timeout;
-            let stall = if session.listed { stall } else { stall.min(OLD_SESSION_STALL) };
-            // The disk answers in its own time, and with an outcome in any case.
-            (!installing).then(|| session.active_at + if over { stall } else { quiet })
-        };
-        // One of ours knows itself who is slow, and its files may have to wait for others.
-        let open = self.inbound.iter().filter(|(_, session)| !session.over && !session.listed);
-        open.filter_map(|(id, session)| Some((id.clone(), deadline(session)?))).collect()
-    }
-
-    fn next_wake(&self) -> Option<Wake> {
-        let mut earliest = Earliest::default();
-        if let Some(at) = self.folder.wake().filter(|_| self.beginning == 0) {
-            earliest.at(at, "walk the folder");
-        }
-        if let Some(at) = self.remember_at {
-            earliest.at(at, "remember");
-        }
-        match self.link {
-            Link::Down(retry_at) if self.folder.is_ready() => earliest.at(retry_at, "connect"),
-            Link::Greeting => earliest.at(self.heard_at + self.config.silence_timeout, "silence"),
-            Link::Up { ours, .. } => {
-                earliest.at(self.heard_at + self.config.silence_timeout, "silence");
-                earliest.at(self.ping_at, "ping");
-                if !ours {
-                    for at in [self.busy_at + OLD_STATE_INTERVAL, self.busy_at + OLD_QUIET] {
-                        if at > self.now.time {
-                            earliest.at(at, "quiet");
-                        }
-                    }
-                    if self.awaited {
-                        earliest.at(self.old_state_at, "ask for the state");
-                    }
-                }
-                for (_, at) in self.session_deadlines() {
-                    earliest.at(at, "session");
-                }
-            }
-            _ => {}
-        }
-        earliest.wake()
     }
 
     fn transmit(&mut self, message: Message) {

@@ -7,10 +7,20 @@ impl ClientMachine {
         match state.standing {
             Some(standing) => {
                 self.standing = Some(standing);
+                self.learn_bases(&standing, &state.behind);
                 let Standing { missing, missing_bytes, wanted, withheld, .. } = standing;
                 self.event(Event::Standing { missing, missing_bytes, wanted, withheld });
             }
             None => self.old_state = Some(state.current_hash),
+        }
+    }
+
+    /// What the server knows of this PC is in step, but for what is `behind`.
+    fn learn_bases(&mut self, standing: &Standing, behind: &[String]) {
+        let Some(published) = &self.published else { return };
+        if standing.revision == self.revision && !self.config.dry_run {
+            let behind = behind.iter().map(|path| fold(path)).collect();
+            self.bases_news |= self.bases.in_step(published, &behind);
         }
     }
 
@@ -19,7 +29,7 @@ impl ClientMachine {
         // A walk that may well find nothing new is no reason to fall out of step.
         let quiet = self.folder.is_quiet() || (self.in_step && self.folder.is_listing());
         let sending = !self.outbound.is_empty() || !self.uploads.is_empty();
-        let idle = self.inbound.is_empty() && !sending && quiet;
+        let idle = self.inbound.is_empty() && !sending && self.retiring == 0 && quiet;
         let now_in_step = if idle { self.how_in_step() } else { None };
         let was_in_step = std::mem::replace(&mut self.in_step, now_in_step.is_some());
         if let (Some((withheld, certain)), false) = (now_in_step, was_in_step) {

@@ -9,13 +9,13 @@ impl ClientMachine {
         let files = offer.files.as_ref();
         let bytes = files.map(|files| files.iter().map(|file| file.info.size).sum());
         let files = files.map(Vec::len);
-        let (role, peer) = (offer.role, offer.peer_name);
+        let role = offer.role;
         if role == Role::Target
             && (self.inbound.contains_key(&sync_id) || self.inbound.len() >= SESSIONS_MAX)
         {
             return self.report(&sync_id, "too many sessions at once", None);
         }
-        self.event(Event::SessionBegan { sync_id: sync_id.clone(), role, peer, files, bytes });
+        self.event(Event::SessionBegan { sync_id: sync_id.clone(), role, files, bytes });
         if role == Role::Source {
             return;
         }
@@ -125,6 +125,7 @@ impl ClientMachine {
             Some(transfer) if !copied => self.expect(sync_id, content, transfer),
             _ => State::Waiting,
         };
+        let replaces = offered.replaces.and_then(|hash| hash.parse().ok());
         if let (Some(from), false) = (offered.copy_from, has_it) {
             let from = RelPath::parse(&from, &self.config.rules.extensions).ok();
             // The server may not know how this PC spells it.
@@ -137,7 +138,8 @@ impl ClientMachine {
             state = State::Sealing(stage);
         }
         if let Some(session) = self.inbound.get_mut(sync_id) {
-            session.files.push(InFile { offered: name, path, content, mtime, copied, state });
+            let offered = name;
+            session.files.push(InFile { offered, path, content, mtime, copied, replaces, state });
         }
     }
 
@@ -368,7 +370,12 @@ impl ClientMachine {
             let file = &mut session.files[*index];
             let State::Staged(stage) = file.state else { continue };
             file.state = State::Installing(stage);
-            let keep_as = rival_name(&self.folder, &file.path, &self.config, &replaced, &brought);
+            let own = self.folder.get(file.path.key()).map(|own| own.content.hash);
+            let keep_as = if own.is_some() && own == file.replaces {
+                None
+            } else {
+                rival_name(&self.folder, &file.path, &self.config, &replaced, &brought)
+            };
             files.push(InstallFile {
                 stage,
                 path: file.path.clone(),

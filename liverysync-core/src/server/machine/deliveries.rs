@@ -10,15 +10,18 @@ impl ServerMachine {
         let mut offered = Vec::new();
         for key in keys {
             let Some(entry) = self.union.get(key) else { continue };
-            let copy_from = own_copy(&self.union, target, entry.content).filter(|_| copies);
+            let copy_from = self.union.copy_at(target, entry.content).filter(|_| copies);
             if copies && copy_from.is_none() {
                 continue;
             }
             let transfer = member.new_transfer();
+            let own = member.manifest.as_ref().and_then(|manifest| manifest.get(key));
+            let stale = own.filter(|_| self.union.is_stale(target, key));
             offered.push(OfferedFile {
                 info: union_file(entry),
                 transfer: (!copies).then_some(transfer),
                 copy_from: copy_from.map(|path| path.as_str().to_owned()),
+                replaces: stale.map(|own| own.content.hash.to_string()),
             });
             files.push(DeliveryFile {
                 path: entry.path.clone(),
@@ -62,7 +65,6 @@ impl ServerMachine {
             current_hash,
             source_client_id: self.store_id.clone(),
             target_client_id: member.client_id.clone(),
-            peer_name: None,
             files: member.is_ours().then_some(files),
         };
         self.outputs.push_back(Output::to(target, Message::SyncOffer(offer)));

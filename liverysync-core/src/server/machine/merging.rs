@@ -206,7 +206,8 @@ impl ServerMachine {
             for key in keys {
                 match self.union.get(key) {
                     Some(entry) if !member.has(entry) => {
-                        if member.lacking.insert(key.clone()) {
+                        // What is lacked may be another content than before.
+                        if member.lacking.insert(key.clone()) || changed.contains(key) {
                             member.jobs = None;
                             more = true;
                         }

@@ -473,8 +473,3 @@ fn union_file(entry: &UnionEntry) -> FileInfo {
 fn as_entry(entry: &UnionEntry) -> Entry {
     Entry { path: entry.path.clone(), content: entry.content, mtime: entry.mtime }
 }
-
-/// Where a client has a content, under whatever name.
-fn own_copy(union: &Union, member: MemberId, content: Content) -> Option<&RelPath> {
-    union.with_content(content).find_map(|entry| entry.local(member))
-}

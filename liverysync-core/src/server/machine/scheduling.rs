@@ -103,7 +103,7 @@ impl ServerMachine {
                 if !self.shelf.may_begin(content) || seen.contains(&content) {
                     continue;
                 }
-                let copied = member.is_ours() && own_copy(&self.union, *target, content).is_some();
+                let copied = member.is_ours() && self.union.copy_at(*target, content).is_some();
                 if copied
                     || self.withheld(*target, member, entry).is_some()
                     || !member.may_retry(entry, self.now)
@@ -243,7 +243,7 @@ impl ServerMachine {
 
     /// Whether a target may take an entry at this time, from the store or (`copies`) from its own PC.
     fn may_take(&self, id: MemberId, member: &Member, entry: &UnionEntry, copies: bool) -> bool {
-        let own = member.is_ours() && own_copy(&self.union, id, entry.content).is_some();
+        let own = member.is_ours() && self.union.copy_at(id, entry.content).is_some();
         own == copies
             && self.withheld(id, member, entry).is_none()
             && member.may_retry(entry, self.now)

@@ -77,7 +77,6 @@ impl ServerMachine {
             current_hash,
             source_client_id: member.client_id.clone(),
             target_client_id: self.store_id.clone(),
-            peer_name: None,
             files: None,
         };
         self.outputs.push_back(Output::to(source, Message::SyncOffer(offer)));

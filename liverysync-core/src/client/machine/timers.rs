@@ -1,0 +1,138 @@
+//! What is done because time has passed, and when that will be next.
+
+use super::*;
+
+/// How long after news of the files they are written down: news comes in bursts.
+const REMEMBER_PAUSE: Duration = Duration::from_secs(10);
+
+/// The same for what is in step: without it the next change would be a rival.
+const BASES_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a server of protocol 1 must have been quiet after a file for the session to be over:
+/// it does not say how many files it will bring.
+const OLD_SESSION_QUIET: Duration = Duration::from_secs(1);
+
+/// The same for a session of which something was refused: the server will offer that again as soon as
+/// the session is over, and the source will send all of it.
+const OLD_SESSION_HOLD: Duration = Duration::from_secs(10);
+
+impl ClientMachine {
+    pub(super) fn run_timers(&mut self) {
+        let now = self.now.time;
+        if self.beginning == 0 {
+            let effects = self.folder.handle_timeout(now);
+            self.apply(effects);
+        }
+        if self.folder.has_news() {
+            self.remember_at.get_or_insert(now + REMEMBER_PAUSE);
+        }
+        if self.bases_news {
+            let soon = now + BASES_PAUSE;
+            self.remember_at = Some(self.remember_at.map_or(soon, |at| at.min(soon)));
+        }
+        if self.remember_at.is_some_and(|at| at <= now) {
+            self.remember();
+        }
+        match self.link {
+            Link::Down(retry_at) if retry_at <= now && self.folder.is_ready() => {
+                self.link = Link::Connecting;
+                self.outputs.push_back(Output::Connect);
+            }
+            Link::Greeting | Link::Up { .. }
+                if now.since(self.heard_at) >= self.config.silence_timeout =>
+            {
+                self.disconnect("the server has been silent for too long");
+            }
+            Link::Up { ours, .. } => {
+                if self.ping_at <= now {
+                    self.ping_at = now + self.config.ping;
+                    self.transmit(Message::Ping);
+                }
+                if !ours && self.awaited && self.old_state_at <= now {
+                    self.old_state_at = now + OLD_STATE_INTERVAL;
+                    // The answer to HELLO is the only way to learn an old server's union.
+                    self.hello();
+                }
+                self.run_session_timers();
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes down what is known of the files, if there is news.
+    pub(super) fn remember(&mut self) {
+        self.remember_at = None;
+        let date = self.now.date;
+        let extensions = &self.config.rules.extensions;
+        let news = self.folder.take_news() | std::mem::take(&mut self.bases_news);
+        if news && !self.config.dry_run {
+            let text = memory::encode(self.folder.holdings(), &self.bases, extensions, date);
+            self.request(DiskRequest::Remember(text), Purpose::Remember);
+        }
+    }
+
+    fn run_session_timers(&mut self) {
+        let now = self.now.time;
+        for (sync_id, at) in self.session_deadlines() {
+            if at > now {
+                continue;
+            }
+            let Some(session) = self.inbound.get(&sync_id) else { continue };
+            if session.is_owed() {
+                self.report(&sync_id, "nothing came for too long", None);
+                self.abort_inbound(&sync_id);
+            } else if session.is_settled() {
+                self.end_inbound(&sync_id);
+            } else {
+                self.check_inbound(&sync_id, true);
+            }
+        }
+    }
+
+    /// When each session in which this PC is the target is looked at for want of news.
+    fn session_deadlines(&self) -> Vec<(SyncId, Time)> {
+        let patience = |session: &Inbound| match session {
+            session if session.is_owed() => self.config.stall_timeout,
+            session if session.refused => OLD_SESSION_HOLD,
+            _ => OLD_SESSION_QUIET,
+        };
+        // A server of ours knows itself who is slow, and its files may have to wait for others. The disk
+        // answers in its own time, and with an outcome in any case.
+        let watched = |session: &Inbound| !session.over && !session.listed && !session.is_at_disk();
+        let watched = self.inbound.iter().filter(|(_, session)| watched(session));
+        watched.map(|(id, session)| (id.clone(), session.active_at + patience(session))).collect()
+    }
+
+    pub(super) fn next_wake(&self) -> Option<Wake> {
+        let mut earliest = Earliest::default();
+        if let Some(at) = self.folder.wake().filter(|_| self.beginning == 0) {
+            earliest.at(at, "walk the folder");
+        }
+        if let Some(at) = self.remember_at {
+            earliest.at(at, "remember");
+        }
+        match self.link {
+            Link::Down(retry_at) if self.folder.is_ready() => earliest.at(retry_at, "connect"),
+            Link::Greeting => earliest.at(self.heard_at + self.config.silence_timeout, "silence"),
+            Link::Up { ours, .. } => {
+                earliest.at(self.heard_at + self.config.silence_timeout, "silence");
+                earliest.at(self.ping_at, "ping");
+                if !ours {
+                    for at in [self.busy_at + OLD_STATE_INTERVAL, self.busy_at + OLD_QUIET] {
+                        if at > self.now.time {
+                            earliest.at(at, "quiet");
+                        }
+                    }
+                    if self.awaited {
+                        earliest.at(self.old_state_at, "ask for the state");
+                    }
+                }
+                for (_, at) in self.session_deadlines() {
+                    earliest.at(at, "session");
+                }
+            }
+            _ => {}
+        }
+        earliest.wake()
+    }
+}

@@ -1,0 +1,266 @@
+//! What the league remembers: updates are updates, whoever was away.
+
+use bytes::Bytes;
+use liverysync_core::{
+    hash::Content,
+    league::{Act, ActError, ActReport},
+    server::{self, ServerConfig},
+};
+
+use crate::{
+    named::league,
+    rig::{Hub, MINUTE, SECOND, World},
+};
+
+const PATH: &str = "T/decals.png";
+
+impl World {
+    /// A league whose memory outlives its server, and which keeps everything.
+    fn remembering() -> Self {
+        let mut world = Self::new(1);
+        world.remembers = true;
+        world.server_config = ServerConfig { archive: true, ..ServerConfig::default() };
+        world.start_hub();
+        world
+    }
+
+    fn restart_hub(&mut self) {
+        self.stop_hub();
+        self.start_hub();
+    }
+
+    /// All are in step; then a driver's PC is switched off.
+    fn leave(&mut self, pc: usize) {
+        self.rest();
+        self.crash(pc);
+    }
+
+    /// Rest for those who are there.
+    fn rest_of_us(&mut self) {
+        self.run_until_rest(20 * SECOND, 60 * MINUTE);
+        self.judge_memory();
+    }
+
+    fn all_hold(&self, pcs: &[usize], files: &[(&str, &[u8])]) {
+        pcs.iter().for_each(|pc| self.check_files(*pc, files));
+    }
+
+    fn administer(&mut self, act: Act) -> Result<ActReport, ActError> {
+        self.acted.clear();
+        self.feed_hub(server::Input::Act(7, act));
+        let (number, outcome) = self.acted.pop().expect("an act has an outcome");
+        assert_eq!(number, 7);
+        outcome
+    }
+}
+
+#[test]
+fn an_edit_is_an_update_for_all_and_leaves_no_conflict_copy() {
+    let mut world = league();
+    let pcs = ["a", "b", "c"].map(|name| world.join(name, &[(PATH, b"old")]));
+    world.rest();
+    world.drop_now(pcs[1], PATH, b"new");
+    world.rest();
+    // Twice in a row, before anybody could say that the first is in step.
+    world.drop_now(pcs[1], PATH, b"newer");
+    world.run_for(SECOND);
+    world.drop_now(pcs[1], PATH, b"newest");
+    world.rest();
+    world.all_hold(&pcs, &[(PATH, b"newest")]);
+}
+
+#[test]
+fn a_pc_that_was_off_is_brought_up_to_date_and_is_no_rival() {
+    for restarts in [false, true] {
+        let mut world = World::remembering();
+        let author = world.join("author", &[(PATH, b"one")]);
+        let away = world.join("away", &[]);
+        world.leave(away);
+        for edit in [&b"two"[..], b"three"] {
+            world.drop_now(author, PATH, edit);
+            world.rest_of_us();
+        }
+        if restarts {
+            world.restart_hub();
+        }
+        world.start(away);
+        world.rest();
+        world.all_hold(&[author, away], &[(PATH, b"three")]);
+    }
+}
+
+#[test]
+fn an_edit_made_while_away_is_an_update() {
+    let mut world = World::remembering();
+    let other = world.join("other", &[]);
+    let author = world.join("author", &[(PATH, b"one"), ("T/sponsors.png", b"same")]);
+    world.leave(author);
+    world.restart_hub();
+    // Who replaces a livery may delete the old one first.
+    world.pcs[author].disk.remove(PATH);
+    world.given_up.insert(Content::of(b"one").hash);
+    world.drop_at(author, PATH, b"two", 60 * SECOND);
+    world.start(author);
+    world.rest();
+    for pc in [author, other] {
+        world.check_files(pc, &[(PATH, b"two"), ("T/sponsors.png", b"same")]);
+    }
+}
+
+#[test]
+fn going_back_is_an_update() {
+    let mut world = league();
+    let author = world.join("author", &[(PATH, b"one")]);
+    let other = world.join("other", &[]);
+    world.rest();
+    for edit in [&b"two"[..], b"one"] {
+        world.drop_now(author, PATH, edit);
+        world.rest();
+        world.all_hold(&[author, other], &[(PATH, edit)]);
+    }
+}
+
+#[test]
+fn two_edits_of_one_base_are_rivals() {
+    let mut world = World::remembering();
+    let first = world.join("first", &[(PATH, b"base")]);
+    let second = world.join("second", &[]);
+    world.leave(second);
+    world.drop_now(first, PATH, b"mine");
+    world.rest_of_us();
+    world.drop_at(second, PATH, b"yours", 60 * SECOND);
+    world.start(second);
+    world.rest();
+    let copy = crate::named::conflict(PATH, b"yours");
+    world.all_hold(&[first, second], &[(PATH, b"mine"), (&copy, b"yours")]);
+}
+
+#[test]
+fn a_new_driver_gets_everything_though_every_author_is_away_and_the_server_was_started_anew() {
+    let mut world = World::remembering();
+    // Both have it from the beginning, so nobody ever lacked it.
+    let authors = ["a", "b"].map(|name| world.join(name, &[(PATH, b"paint")]));
+    world.rest();
+    authors.into_iter().for_each(|pc| world.crash(pc));
+    world.restart_hub();
+    let new = world.join("new", &[]);
+    world.rest_of_us();
+    world.check_files(new, &[(PATH, b"paint")]);
+}
+
+#[test]
+fn what_is_retired_goes_everywhere_and_does_not_come_back_by_itself() {
+    let mut world = World::remembering();
+    let files: &[(&str, &[u8])] = &[(PATH, b"paint"), ("U/decals.png", b"other")];
+    let here = world.join("here", files);
+    let away = world.join("away", &[]);
+    let _third = world.join("third", &[("V/x.png", b"v"), ("W/x.png", b"w")]);
+    world.leave(away);
+    let many = Act::Retire { liveries: vec!["T".into(), "U".into()], yes: false };
+    assert_eq!(world.administer(many), Err(ActError::Many { retired: 2, all: 4 }));
+    let retire = Act::Retire { liveries: vec!["t".into()], yes: false };
+    assert_eq!(world.administer(retire), Ok(ActReport { placed: 0, retired: 1 }));
+    world.rest_of_us();
+    world.start(away);
+    world.rest();
+    for pc in [here, away] {
+        assert_eq!(world.text(pc, PATH), None);
+        assert!(world.pcs[pc].disk.backs_up(Content::of(b"paint")));
+        assert!(world.text(pc, "U/decals.png").is_some());
+    }
+    world.restart_hub();
+    world.rest();
+    let restore = Act::Restore { livery: "T".into(), version: None };
+    assert_eq!(world.administer(restore), Ok(ActReport { placed: 1, retired: 0 }));
+    world.rest();
+    for pc in [here, away] {
+        assert_eq!(world.text(pc, PATH).unwrap(), b"paint");
+    }
+}
+
+#[test]
+fn an_administrator_settles_a_conflict() {
+    for keep_rival in [false, true] {
+        let mut world = World::remembering();
+        let first = world.join("first", &[(PATH, b"established")]);
+        world.rest();
+        let second = world.join("second", &[(PATH, b"rival")]);
+        let away = world.join("away", &[]);
+        world.leave(away);
+        let kept = if keep_rival { &b"rival"[..] } else { b"established" };
+        let keep = Content::of(kept).hash.short();
+        let none = Act::Resolve { path: PATH.into(), keep: "0000".into() };
+        assert!(matches!(world.administer(none), Err(ActError::NoContent { .. })));
+        let other = if keep_rival { &b"established"[..] } else { b"rival" };
+        world.given_up.insert(Content::of(other).hash);
+        let report = world.administer(Act::Resolve { path: PATH.into(), keep }).unwrap();
+        assert_eq!(report, ActReport { placed: usize::from(keep_rival), retired: 1 });
+        world.rest_of_us();
+        world.start(away);
+        world.rest();
+        world.all_hold(&[first, second, away], &[(PATH, kept)]);
+    }
+}
+
+#[test]
+fn a_livery_is_renamed_on_every_pc_without_a_download() {
+    let mut world = World::remembering();
+    let files: &[(&str, &[u8])] = &[(PATH, b"paint"), ("T/decals.json", b"json")];
+    let pcs = ["a", "b"].map(|name| world.join(name, files));
+    world.rest();
+    let taken = Act::Rename { livery: "T".into(), new: "t".into() };
+    assert!(matches!(world.administer(taken), Err(ActError::Name { .. })));
+    let rename = Act::Rename { livery: "T".into(), new: "Team Seven".into() };
+    assert_eq!(world.administer(rename), Ok(ActReport { placed: 2, retired: 2 }));
+    world.rest();
+    for pc in pcs {
+        let renamed: &[(&str, &[u8])] =
+            &[("Team Seven/decals.png", b"paint"), ("Team Seven/decals.json", b"json")];
+        world.check_files(pc, renamed);
+        assert_eq!(world.received(pc), [""; 0]);
+    }
+}
+
+#[test]
+fn where_only_owners_update_the_edit_of_another_is_a_rival() {
+    let mut world = World::remembering();
+    world.server_config.updates = liverysync_core::league::Updates::Owner;
+    world.start_hub();
+    let owner = world.join("owner", &[(PATH, b"one")]);
+    let other = world.join("other", &[]);
+    world.rest();
+    world.drop_now(other, PATH, b"mine");
+    world.rest();
+    let copy = crate::named::conflict(PATH, b"mine");
+    world.all_hold(&[owner, other], &[(PATH, b"one"), (&copy, b"mine")]);
+    world.drop_now(owner, PATH, b"two");
+    world.rest();
+    world.all_hold(&[owner, other], &[(PATH, b"two"), (&copy, b"mine")]);
+    let member = liverysync_core::league::Author::of(&crate::named::key_of("other"));
+    world.administer(Act::Own { livery: "T".into(), member }).unwrap();
+    world.drop_now(other, PATH, b"three");
+    world.rest();
+    world.all_hold(&[owner, other], &[(PATH, b"three"), (&copy, b"mine")]);
+}
+
+/// An update whose bytes never come must not take the name's content with it.
+#[test]
+fn an_update_that_never_comes_is_taken_back() {
+    use crate::{
+        liar::{Liar, Lie},
+        rig::Brain,
+    };
+    let mut world = World::remembering();
+    let honest = world.join("honest", &[(PATH, b"paint")]);
+    world.rest();
+    let mut liar = Liar::new(true, Lie::Skip);
+    liar.base = Some(Content::of(b"paint").hash);
+    liar.claim(PATH, Bytes::from_static(b"never comes"));
+    let liar = world.join_as("liar", Brain::Liar(Box::new(liar)), &[]);
+    world.run_for(60 * SECOND);
+    assert!(matches!(world.hub, Hub::Ours(_)));
+    world.crash(liar);
+    let new = world.join("new", &[]);
+    world.rest_of_us();
+    world.all_hold(&[honest, new], &[(PATH, b"paint")]);
+}

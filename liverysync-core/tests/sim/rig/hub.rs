@@ -1,0 +1,168 @@
+//! What the server's host does.
+
+use super::*;
+
+impl World {
+    pub(crate) fn start_hub(&mut self) {
+        let (now, seed) = (Time::from_nanos(self.now), self.rng.next());
+        self.hub_epoch += 1;
+        self.withheld.clear();
+        self.refused.clear();
+        let machine = ServerMachine::new(self.server_config.clone(), seed, now);
+        let machine = machine.with_memory(&self.memory);
+        let store = std::mem::take(&mut self.stored);
+        let kept = store.kept();
+        self.hub = Hub::Ours(Box::new(OurHub {
+            machine,
+            members: BTreeMap::new(),
+            store,
+            next_member: 1,
+            wake: None,
+        }));
+        self.feed_hub(server::Input::Kept(kept));
+    }
+
+    pub(crate) fn stop_hub(&mut self) {
+        self.say(|| "the server stops".into());
+        self.judge_memory();
+        let hub = std::mem::replace(&mut self.hub, Hub::Down);
+        match hub {
+            Hub::Ours(hub) if self.remembers => self.stored = hub.store.at_rest(),
+            _ => self.memory.clear(),
+        }
+        self.hub_epoch += 1;
+        for link in 0..self.links.len() {
+            if self.links[link].client_open || self.links[link].member.is_some() {
+                self.links[link].member = None;
+                self.break_link(link);
+            }
+        }
+    }
+
+    pub(super) fn hub_timer(&mut self) {
+        match &mut self.hub {
+            Hub::Ours(hub) => {
+                if hub.wake == Some(self.now) {
+                    hub.wake = None;
+                    self.feed_hub(server::Input::Timeout);
+                }
+            }
+            Hub::Old(_) => self.old_hub_tick(),
+            Hub::Down => {}
+        }
+    }
+
+    pub(crate) fn feed_hub(&mut self, input: server::Input) {
+        let now = Time::from_nanos(self.now);
+        if let Hub::Ours(hub) = &mut self.hub {
+            hub.machine.handle_input(now, input);
+            self.drain_hub();
+        }
+    }
+
+    fn drain_hub(&mut self) {
+        loop {
+            let epoch = self.hub_epoch;
+            let Hub::Ours(hub) = &mut self.hub else { return };
+            match hub.machine.poll_output() {
+                server::Output::Transmit(member, message) => {
+                    if let Some(link) = hub.members.get(&member).copied() {
+                        self.check_offer(self.links[link].pc, &message);
+                        self.send(link, Dir::Down, Queued { message, note: Note::None });
+                    }
+                }
+                server::Output::OpenRelay { source, sync_id, relay } => {
+                    self.hub_opens(source, sync_id, relay);
+                }
+                server::Output::Deliver(member, deliver) => {
+                    if let Some(link) = hub.members.get(&member).copied() {
+                        self.hub_delivers(link, deliver);
+                    }
+                }
+                server::Output::StopDelivering(member, transfer) => {
+                    if let Some(link) = hub.members.get(&member).copied() {
+                        self.hub_stops(link, transfer);
+                    }
+                }
+                server::Output::Forget(hash) => self.hub_forgets(hash),
+                server::Output::Record(records) => self.memory.extend(records),
+                server::Output::Acted(number, outcome) => self.acted.push((number, outcome)),
+                server::Output::AbandonRelay { source, sync_id } => {
+                    self.hub_abandons(source, sync_id);
+                }
+                server::Output::DropRelay(source, sync_id) => self.hub_drops(source, sync_id),
+                server::Output::Close(member, reason) => {
+                    let link = hub.members.get(&member).copied();
+                    hub.members.remove(&member);
+                    self.hub_loses_uploads(member);
+                    if let Some(link) = link {
+                        self.say(|| format!("the server closes link {link}: {reason}"));
+                        self.hub_closes(link);
+                    }
+                }
+                server::Output::Event(event) => self.server_event(event),
+                server::Output::Timeout(wake) => {
+                    let at = wake.map(|wake| wake.at.as_nanos().max(self.now));
+                    if let Some(at) = at
+                        && hub.wake != Some(at)
+                    {
+                        hub.wake = Some(at);
+                        self.at(at, Ev::HubTimer(epoch));
+                    } else if at.is_none() {
+                        hub.wake = None;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn hub_closes(&mut self, link: LinkId) {
+        self.links[link].member = None;
+        self.links[link].down.clear();
+        let (delay, last) = (self.links[link].down.delay, self.links[link].down.last_arrival);
+        self.at(last.max(self.now + delay), Ev::Arrive(link, Dir::Down, None));
+    }
+
+    fn server_event(&mut self, event: server::Event) {
+        self.say(|| format!("server: {event:?}"));
+        match &event {
+            server::Event::Withheld { name, path, reason } => {
+                let told = self.withheld.entry(name.clone()).or_default();
+                told.insert(path.key().as_str().to_owned(), *reason);
+            }
+            server::Event::Refused { name, path, .. } => {
+                self.refused.insert((name.clone(), path.key().as_str().to_owned()));
+            }
+            _ => {}
+        }
+        self.server_events.push(event);
+    }
+
+    pub(super) fn read_at_hub(&mut self, link: LinkId) {
+        while let Some(member) = self.links[link].member {
+            let greeted = self.links[link].greeted;
+            let limit = if greeted { frame::PAYLOAD_BYTES_MAX } else { frame::STRANGER_BYTES_MAX };
+            let inbox = &mut self.links[link].up.inbox;
+            let payload = frame::split(inbox, limit).expect("our own frame");
+            let Some(payload) = payload else { return };
+            let message = Message::read(&payload).expect("our own message");
+            if matches!(message, Message::Hello(_)) {
+                self.links[link].greeted = true;
+            }
+            match &self.hub {
+                Hub::Ours(_) => self.hub_receives(link, member, message),
+                Hub::Old(_) => self.old_hub_receives(link, message),
+                Hub::Down => return,
+            }
+        }
+    }
+
+    fn hub_receives(&mut self, link: LinkId, member: MemberId, message: Message) {
+        match message {
+            Message::Credit(credit) => self.hub_gets_credit(link, credit),
+            message if message.is_data() => self.hub_takes(link, member, message),
+            message => self.feed_hub(server::Input::Received(member, message)),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What a client's host does: it reads the link while the disk keeps up, and works off disk requests in lanes.
+
+use super::*;
+
+impl World {
+    pub(super) fn read_at_client(&mut self, link: LinkId) {
+        let pc = self.links[link].pc;
+        while self.links[link].client_open {
+            if let Brain::Ours(ours) = &self.pcs[pc].brain
+                && ours.lanes[0].len() > WRITES_MAX
+            {
+                return;
+            }
+            let inbox = &mut self.links[link].down.inbox;
+            let payload = frame::split(inbox, frame::PAYLOAD_BYTES_MAX).expect("our own frame");
+            let Some(payload) = payload else { return };
+            let message = Message::read(&payload).expect("our own message");
+            match (&self.pcs[pc].brain, message) {
+                (_, Message::Credit(credit)) => self.client_gets_credit(link, credit),
+                (Brain::Ours(_), Message::Data(data)) => self.client_takes(pc, data),
+                (Brain::Ours(_), message) => {
+                    self.feed(pc, client::Input::Received(message));
+                }
+                (Brain::Old(_), message) => self.old_receives(pc, message),
+                (Brain::Liar(_), message) => self.liar_receives(pc, message),
+            }
+        }
+    }
+
+    /// What this PC has already must never be sent to it.
+    pub(super) fn check_offer(&self, pc: usize, message: &Message) {
+        let (Message::SyncOffer(offer), Brain::Ours(ours)) = (message, &self.pcs[pc].brain) else {
+            return;
+        };
+        let Some(machine) = &ours.machine else { return };
+        if offer.role != Role::Target || !matches!(self.hub, Hub::Ours(_)) {
+            return;
+        }
+        let own = machine.manifest();
+        for file in offer.files.iter().flatten().filter(|file| file.copy_from.is_none()) {
+            let hash = file.info.sha256.parse().expect("our own digest");
+            let held = own.iter().any(|entry| entry.content.hash == hash);
+            let since = ours.published.get(&hash).copied().unwrap_or(u64::MAX);
+            let long_known = since.saturating_add(60 * SECOND) < self.now;
+            assert!(
+                !(held && long_known),
+                "{} is to download {} although it has that content",
+                self.pcs[pc].name,
+                file.info.rel_path
+            );
+        }
+    }
+
+    pub(super) fn disk_request(&mut self, pc: usize, op: OpId, request: DiskRequest) {
+        let lane = match &request {
+            DiskRequest::Read { .. } => 1,
+            DiskRequest::List | DiskRequest::Hash(_) => 2,
+            _ => 0,
+        };
+        if !matches!(request, DiskRequest::List) {
+            self.mark_busy(|| format!("disk request at PC {pc}"));
+        }
+        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
+        match &request {
+            DiskRequest::Receive { stage, transfer, .. } => {
+                ours.expected.insert(*transfer, *stage);
+            }
+            DiskRequest::Park(stage) | DiskRequest::Discard(stage) => {
+                ours.expected.retain(|_, expected| expected != stage);
+            }
+            _ => {}
+        }
+        ours.lanes[lane].push_back(Job::Request(op, request));
+        self.wake_lane(pc, lane);
+    }
+
+    pub(crate) fn disk_piece(&mut self, pc: usize, stage: StageId, data: Data) {
+        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
+        ours.lanes[0].push_back(Job::Piece(stage, data));
+        self.wake_lane(pc, 0);
+    }
+
+    /// A piece gets its turn. Returns what came of the file, once that is known.
+    fn piece_turn(&mut self, pc: usize, stage: StageId, data: Data) -> Option<(OpId, DiskOutcome)> {
+        let Pc { brain: Brain::Ours(ours), disk, .. } = &mut self.pcs[pc] else { return None };
+        let taking = ours.taking.get_mut(&stage)?;
+        let mut write = || -> Result<(), client::DiskFault> {
+            let wrong = |fault: liverysync_core::transfer::TransferFault| client::DiskFault {
+                kind: client::DiskFaultKind::Other,
+                message: fault.to_string(),
+            };
+            taking.receiver.accept(data.offset, &data.bytes).map_err(wrong)?;
+            done(disk.apply(DiskRequest::Write(stage, data.offset, data.bytes.clone())))?;
+            if data.last {
+                taking.receiver.clone().finish().map_err(wrong)?;
+                done(disk.apply(DiskRequest::Seal(stage)))?;
+            }
+            Ok(())
+        };
+        let outcome = write();
+        if outcome.is_ok() && !data.last {
+            return None;
+        }
+        if outcome.is_err() {
+            disk.apply(DiskRequest::Discard(stage));
+        }
+        let op = ours.taking.remove(&stage)?.op;
+        Some((op, DiskOutcome::Received(outcome)))
+    }
+
+    /// What a request about a file that comes under a number brings about; `None` if it is another one.
+    fn taking_turn(
+        &mut self,
+        pc: usize,
+        op: OpId,
+        request: &DiskRequest,
+    ) -> Option<Option<DiskOutcome>> {
+        let Pc { brain: Brain::Ours(ours), disk, .. } = &mut self.pcs[pc] else { return None };
+        match request {
+            DiskRequest::Receive { stage, content, .. } => {
+                if let Some(taking) = ours.taking.get_mut(stage) {
+                    taking.op = op;
+                    return Some(None);
+                }
+                let created = done(disk.apply(DiskRequest::Create(*stage, content.size)));
+                if created.is_err() {
+                    return Some(Some(DiskOutcome::Received(created)));
+                }
+                ours.taking.insert(*stage, Taking { op, receiver: Receiver::new(*content) });
+                Some(None)
+            }
+            DiskRequest::Park(stage) => {
+                let taking = ours.taking.get(stage);
+                let bytes = taking.map_or(0, |taking| taking.receiver.received());
+                Some(Some(DiskOutcome::Parked(bytes)))
+            }
+            DiskRequest::Discard(stage) => {
+                ours.taking.remove(stage);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn wake_lane(&mut self, pc: usize, lane: usize) {
+        let pace = self.pcs[pc].disk_pace;
+        let delay = self.rng.range(pace / 10, pace * 2);
+        let epoch = self.pcs[pc].epoch;
+        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
+        if !ours.lanes[lane].is_empty() && !std::mem::replace(&mut ours.lane_busy[lane], true) {
+            self.after(delay, Ev::Disk(pc, epoch, lane));
+        }
+    }
+
+    pub(super) fn disk_turn(&mut self, pc: usize, lane: usize) {
+        let later = self.rng.below(self.pcs[pc].disk_pace);
+        let (epoch, now) = (self.pcs[pc].epoch, self.now);
+        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
+        ours.lane_busy[lane] = false;
+        let Some(job) = ours.lanes[lane].pop_front() else { return };
+        // Outcomes of one lane come back in the order of its requests.
+        let at = ours.last_outcome[lane].max(now + later);
+        ours.last_outcome[lane] = at;
+        let dry = ours.config.dry_run;
+        let (op, request) = match job {
+            Job::Request(op, request) => (op, request),
+            Job::Piece(stage, data) => {
+                self.client_credits(pc, data.bytes.len());
+                if let Some((op, outcome)) = self.piece_turn(pc, stage, data) {
+                    self.at(at, Ev::Outcome(pc, epoch, op, outcome));
+                }
+                if let Some(link) = self.pcs[pc].link {
+                    self.read_at_client(link);
+                }
+                return self.wake_lane(pc, lane);
+            }
+        };
+        let harmless = matches!(
+            request,
+            DiskRequest::Recall
+                | DiskRequest::List
+                | DiskRequest::Hash(_)
+                | DiskRequest::Read { .. }
+        );
+        assert!(!dry || harmless, "a dry run touches nothing: {request:?}");
+        self.note(&op.0.to_le_bytes());
+        let outcome = match self.taking_turn(pc, op, &request) {
+            Some(Some(outcome)) => outcome,
+            Some(None) => return self.wake_lane(pc, lane),
+            None => self.pcs[pc].disk.apply(request),
+        };
+        self.collect_traces(pc);
+        self.at(at, Ev::Outcome(pc, epoch, op, outcome));
+        self.wake_lane(pc, lane);
+    }
+
+    /// Tells the judge what sync did to a disk.
+    pub(crate) fn collect_traces(&mut self, pc: usize) {
+        for trace in std::mem::take(&mut self.pcs[pc].disk.traces) {
+            match trace {
+                Trace::Put { path, old, new } => {
+                    let name = &self.pcs[pc].name;
+                    assert!(self.legit.contains(&new.hash), "{name}: {path} holds torn bytes");
+                    if let Some(old) = old.filter(|old| *old != new) {
+                        let kept = self.pcs[pc].disk.backs_up(old);
+                        assert!(kept, "{name}: what was at {path} is not in the backup");
+                        let published = match &self.pcs[pc].brain {
+                            Brain::Ours(ours) => ours.published.contains_key(&old.hash),
+                            _ => true,
+                        };
+                        // A backup is enough for the game's own files.
+                        if published {
+                            self.replaced.insert(old, format!("{name}: {path}"));
+                        }
+                    }
+                }
+                Trace::Cleared { content } => {
+                    // A backup is what the game's caches get.
+                    self.given_up.insert(content.hash);
+                    let kept = self.pcs[pc].disk.backs_up(content);
+                    assert!(kept, "what was cleared away is not in the backup");
+                }
+            }
+        }
+    }
+}

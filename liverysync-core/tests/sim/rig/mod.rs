@@ -1,0 +1,442 @@
+//! The world of one run: PCs, links, a server, virtual time, and the glue that a real host has.
+
+mod hub;
+mod lanes;
+mod links;
+mod pcs;
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
+};
+
+use bytes::Bytes;
+use liverysync_core::{
+    client::StageId,
+    client::{self, ClientConfig, ClientMachine, DiskOutcome, DiskRequest, Now, OpId},
+    hash::{Content, ContentHash},
+    league::{ActError, ActReport, Record},
+    server::{self, ServerConfig, ServerMachine, Withheld},
+    time::{Time, UnixTime},
+    transfer::Receiver,
+    union::MemberId,
+    wire::{
+        frame,
+        v1::{Message, Role},
+        v2::{Data, TransferId},
+    },
+};
+
+use crate::{
+    disk::{Disk, Trace},
+    known,
+    liar::Liar,
+    net::{Dir, Link, LinkId, Note, Pipe, Queued, cut_frame},
+    old_hub::OldHub,
+    old_pc::OldPc,
+    plane::{Store, Taking},
+    rng::Rng,
+};
+
+pub(crate) const MILLISECOND: u64 = 1_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
+pub(crate) const MINUTE: u64 = 60 * SECOND;
+
+/// 2026-01-01.
+const DATE: i64 = 1_767_225_600_000_000_000;
+
+/// Writes that may wait before a client's host stops reading the link.
+const WRITES_MAX: usize = 8;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Ev {
+    /// An attempt to connect comes to its end.
+    Connect(usize, u64),
+    /// The link has taken a message.
+    Taken(LinkId, Dir, Note),
+    /// Bytes, or the end of the stream, reach the other end.
+    Arrive(LinkId, Dir, Option<Bytes>),
+    /// One end is told that the connection broke.
+    Broken(LinkId, Dir),
+    PcTimer(usize, u64),
+    HubTimer(u64),
+    /// The disk gets to the first request of a lane.
+    Disk(usize, u64, usize),
+    Outcome(usize, u64, OpId, DiskOutcome),
+    /// A client is told how far a file is that it sends.
+    Sending(usize, u64, TransferId, client::Progress),
+    /// The server is told what came of an upload that ended early.
+    Partial(u64, ContentHash, u64),
+    /// Something that the script has planned.
+    Act(u64),
+}
+
+struct Item(u64, u64, Ev);
+
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0, self.1) == (other.0, other.1)
+    }
+}
+
+impl Eq for Item {}
+
+impl PartialOrd for Item {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Item {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0, self.1).cmp(&(other.0, other.1))
+    }
+}
+
+/// What waits for a disk.
+enum Job {
+    Request(OpId, DiskRequest),
+    Piece(StageId, Data),
+}
+
+/// A client of ours with its host.
+pub(crate) struct Ours {
+    pub(crate) config: ClientConfig,
+    pub(crate) machine: Option<ClientMachine>,
+    wake: Option<u64>,
+    pub(crate) events: Vec<client::Event>,
+    /// Since when the server has known that this PC holds a content.
+    published: BTreeMap<ContentHash, u64>,
+    /// Where the bytes go that come under a number.
+    pub(crate) expected: BTreeMap<TransferId, StageId>,
+    taking: BTreeMap<StageId, Taking>,
+    /// Bytes of files that have come.
+    pub(crate) arrived: u64,
+    lanes: [VecDeque<Job>; 3],
+    lane_busy: [bool; 3],
+    last_outcome: [u64; 3],
+}
+
+impl Ours {
+    pub(crate) fn new(config: ClientConfig) -> Self {
+        Self {
+            config,
+            machine: None,
+            wake: None,
+            events: Vec::new(),
+            published: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            taking: BTreeMap::new(),
+            arrived: 0,
+            lanes: Default::default(),
+            lane_busy: [false; 3],
+            last_outcome: [0; 3],
+        }
+    }
+}
+
+pub(crate) enum Brain {
+    Ours(Box<Ours>),
+    Old(Box<OldPc>),
+    Liar(Box<Liar>),
+}
+
+/// How a PC is connected.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    pub(crate) delay_up: u64,
+    pub(crate) delay_down: u64,
+    pub(crate) up: u64,
+    pub(crate) down: u64,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        let (delay_up, delay_down) = (5 * MILLISECOND, 7 * MILLISECOND);
+        Self { delay_up, delay_down, up: 10_000_000, down: 20_000_000 }
+    }
+}
+
+pub(crate) struct Pc {
+    pub(crate) name: String,
+    pub(crate) brain: Brain,
+    pub(crate) disk: Disk,
+    /// Nanoseconds that a request takes.
+    pub(crate) disk_pace: u64,
+    pub(crate) line: Line,
+    pub(crate) link: Option<LinkId>,
+    pub(crate) epoch: u64,
+    pub(crate) running: bool,
+    pub(crate) offline: bool,
+    /// How wrong its date is.
+    pub(crate) skew: i64,
+}
+
+pub(crate) struct OurHub {
+    pub(crate) machine: ServerMachine,
+    members: BTreeMap<MemberId, LinkId>,
+    pub(crate) store: Store,
+    next_member: u64,
+    wake: Option<u64>,
+}
+
+pub(crate) enum Hub {
+    Down,
+    Ours(Box<OurHub>),
+    Old(Box<OldHub>),
+}
+
+pub(crate) struct World {
+    pub(crate) now: u64,
+    pub(crate) rng: Rng,
+    queue: BinaryHeap<Reverse<Item>>,
+    seq: u64,
+    pub(crate) links: Vec<Link>,
+    pub(crate) pcs: Vec<Pc>,
+    pub(crate) hub: Hub,
+    pub(crate) hub_epoch: u64,
+    pub(crate) server_config: ServerConfig,
+    /// Whether what the server has told to write down, and what it has stored, outlive it.
+    pub(crate) remembers: bool,
+    pub(crate) memory: Vec<Record>,
+    /// What became of an administrator's acts.
+    pub(crate) acted: Vec<(u64, Result<ActReport, ActError>)>,
+    stored: Store,
+    pub(crate) server_events: Vec<server::Event>,
+    pub(crate) withheld: BTreeMap<String, BTreeMap<String, Withheld>>,
+    pub(crate) refused: BTreeSet<(String, String)>,
+    /// Every content that a driver ever put anywhere, complete or not.
+    pub(crate) legit: BTreeSet<ContentHash>,
+    /// Contents that a driver himself deleted or overwrote.
+    pub(crate) given_up: BTreeSet<ContentHash>,
+    /// Contents that were complete on a driver's disk.
+    pub(crate) treasured: BTreeSet<Content>,
+    /// Contents that sync replaced somewhere, with the place.
+    pub(crate) replaced: BTreeMap<Content, String>,
+    /// The last time that something happened that is no sign of life.
+    pub(crate) busy_at: u64,
+    /// What it was.
+    pub(crate) busy_with: String,
+    /// How often each old client was offered each content: (PC, path, hash).
+    pub(crate) begun: BTreeMap<(usize, String, String), u32>,
+    pub(crate) trace: u64,
+    pub(crate) log: bool,
+    pub(crate) steps: u64,
+    spins: u32,
+    pub(crate) connections: u64,
+    pub(crate) acts: VecDeque<u64>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            now: SECOND,
+            rng: Rng::new(seed),
+            queue: BinaryHeap::new(),
+            seq: 0,
+            links: Vec::new(),
+            pcs: Vec::new(),
+            hub: Hub::Down,
+            hub_epoch: 0,
+            server_config: ServerConfig::default(),
+            remembers: false,
+            memory: Vec::new(),
+            acted: Vec::new(),
+            stored: Store::default(),
+            server_events: Vec::new(),
+            withheld: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            legit: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            treasured: BTreeSet::new(),
+            replaced: BTreeMap::new(),
+            busy_at: 0,
+            busy_with: String::new(),
+            begun: BTreeMap::new(),
+            trace: 0xcbf2_9ce4_8422_2325,
+            log: false,
+            steps: 0,
+            spins: 0,
+            connections: 0,
+            acts: VecDeque::new(),
+        }
+    }
+
+    // ---- time -----------------------------------------------------------------------------------
+
+    pub(crate) fn after(&mut self, delay: u64, ev: Ev) {
+        self.at(self.now + delay, ev);
+    }
+
+    pub(crate) fn at(&mut self, at: u64, ev: Ev) {
+        self.seq += 1;
+        self.queue.push(Reverse(Item(at.max(self.now), self.seq, ev)));
+    }
+
+    pub(crate) fn date(&self) -> UnixTime {
+        UnixTime::from_nanos(DATE + self.now as i64)
+    }
+
+    fn client_now(&self, pc: usize) -> Now {
+        let date = UnixTime::from_nanos(DATE + self.now as i64 + self.pcs[pc].skew);
+        Now { time: Time::from_nanos(self.now), date }
+    }
+
+    pub(crate) fn say(&self, what: impl FnOnce() -> String) {
+        if self.log {
+            eprintln!("{:12.6} {}", self.now as f64 / 1e9, what());
+        }
+    }
+
+    fn note(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().take(48) {
+            self.trace = (self.trace ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        self.trace =
+            (self.trace ^ self.now ^ bytes.len() as u64).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+
+    pub(crate) fn mark_busy(&mut self, what: impl FnOnce() -> String) {
+        self.busy_at = self.now;
+        self.busy_with = what();
+    }
+
+    /// Jumps to the next thing that happens, unless it lies beyond `until`.
+    pub(crate) fn step(&mut self, until: u64) -> bool {
+        if self.queue.peek().is_none_or(|Reverse(Item(at, ..))| *at > until) {
+            self.now = self.now.max(until);
+            return false;
+        }
+        let Some(Reverse(Item(at, _, ev))) = self.queue.pop() else { return false };
+        self.spins = if at == self.now { self.spins + 1 } else { 0 };
+        assert!(self.spins < 200_000, "the world spins at one moment: {ev:?}");
+        self.now = at;
+        self.steps += 1;
+        self.dispatch(ev);
+        self.judge_step();
+        true
+    }
+
+    pub(crate) fn run_for(&mut self, span: u64) {
+        let until = self.now + span;
+        while self.step(until) {}
+    }
+
+    fn dispatch(&mut self, ev: Ev) {
+        match ev {
+            Ev::Connect(pc, epoch) if self.pcs[pc].epoch == epoch => self.connect(pc),
+            Ev::Taken(link, dir, note) => self.taken(link, dir, note),
+            Ev::Arrive(link, dir, bytes) => self.arrive(link, dir, bytes),
+            Ev::Broken(link, dir) => self.closed(link, dir, "the connection broke"),
+            Ev::PcTimer(pc, epoch) if self.pcs[pc].epoch == epoch => self.pc_timer(pc),
+            Ev::HubTimer(epoch) if self.hub_epoch == epoch => self.hub_timer(),
+            Ev::Disk(pc, epoch, lane) if self.pcs[pc].epoch == epoch => self.disk_turn(pc, lane),
+            Ev::Outcome(pc, epoch, op, outcome) if self.pcs[pc].epoch == epoch => {
+                if matches!(&outcome, DiskOutcome::Installed(_) | DiskOutcome::Copied(_)) {
+                    self.say(|| format!("{} disk {op:?} {outcome:?}", self.pcs[pc].name));
+                }
+                self.feed(pc, client::Input::Disk(op, outcome));
+                if let Some(link) = self.pcs[pc].link {
+                    self.read_at_client(link);
+                }
+            }
+            Ev::Sending(pc, epoch, transfer, progress) if self.pcs[pc].epoch == epoch => {
+                self.feed(pc, client::Input::Sending(transfer, progress));
+            }
+            Ev::Partial(epoch, hash, bytes) if self.hub_epoch == epoch => {
+                self.feed_hub(server::Input::Partial(hash, bytes));
+            }
+            Ev::Act(number) => self.acts.push_back(number),
+            _ => {}
+        }
+    }
+
+    // ---- looking at the world -----------------------------------------------------------------------
+
+    pub(crate) fn server(&self) -> &ServerMachine {
+        match &self.hub {
+            Hub::Ours(hub) => &hub.machine,
+            _ => panic!("there is no server of ours"),
+        }
+    }
+
+    /// Runs until nothing but signs of life has happened for `quiet`, and fails after `bound`.
+    pub(crate) fn run_until_rest(&mut self, quiet: u64, bound: u64) {
+        let end = self.now + bound;
+        loop {
+            let until = (self.busy_at.max(self.now) + SECOND).min(end);
+            while self.step(until) {}
+            let idle = self.now.saturating_sub(self.busy_at) >= quiet;
+            if idle && self.is_settled() {
+                return;
+            }
+            assert!(self.now < end, "no rest after {} s: {}", bound / SECOND, self.unrest());
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let hub = match &self.hub {
+            Hub::Ours(hub) => hub.machine.sessions_open() == 0,
+            _ => true,
+        };
+        hub && self.pcs.iter().all(|pc| match &pc.brain {
+            Brain::Ours(ours) if pc.running && !pc.offline => {
+                ours.config.dry_run || ours.machine.as_ref().is_some_and(ClientMachine::is_in_step)
+            }
+            _ => true,
+        })
+    }
+
+    fn unrest(&self) -> String {
+        let mut lines = vec![format!(
+            "last busy {} s ago with {}",
+            (self.now - self.busy_at) / SECOND,
+            self.busy_with
+        )];
+        if let Hub::Ours(hub) = &self.hub {
+            lines.push(format!("{} sessions open", hub.machine.sessions_open()));
+        }
+        for pc in &self.pcs {
+            if let Brain::Ours(ours) = &pc.brain
+                && let Some(machine) = &ours.machine
+            {
+                let standing = ours
+                    .events
+                    .iter()
+                    .rev()
+                    .find(|event| matches!(event, client::Event::Standing { .. }));
+                let in_step = machine.is_in_step();
+                lines.push(format!("{}: in step {in_step}, last {standing:?}", pc.name));
+            }
+        }
+        lines.join("; ")
+    }
+}
+
+/// The outcome of a request that only succeeds or fails.
+fn done(outcome: DiskOutcome) -> Result<(), client::DiskFault> {
+    match outcome {
+        DiskOutcome::Done(done) => done,
+        _ => Ok(()),
+    }
+}
+
+fn brief(message: &Message) -> String {
+    match message {
+        Message::FileChunk(chunk) => {
+            format!(
+                "CHUNK {} {} at {} +{}",
+                chunk.sync_id,
+                chunk.rel_path,
+                chunk.offset,
+                chunk.data.len()
+            )
+        }
+        Message::Data(data) => {
+            let end = if data.last { " end" } else { "" };
+            format!("DATA {} at {} +{}{end}", data.transfer, data.offset, data.bytes.len())
+        }
+        Message::ManifestFull(full) => format!("MANIFEST_FULL of {}", full.manifest.len()),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,153 @@
+//! Drivers' PCs: switched on, crashing, and the glue of a client of ours.
+
+use super::*;
+
+impl World {
+    pub(crate) fn add_pc(&mut self, name: &str, brain: Brain, disk: Disk) -> usize {
+        self.pcs.push(Pc {
+            name: name.to_owned(),
+            brain,
+            disk,
+            disk_pace: MILLISECOND,
+            line: Line::default(),
+            link: None,
+            epoch: 0,
+            running: false,
+            offline: false,
+            skew: 0,
+        });
+        self.pcs.len() - 1
+    }
+
+    pub(crate) fn start(&mut self, pc: usize) {
+        if self.pcs[pc].running {
+            return;
+        }
+        self.say(|| format!("{} starts", self.pcs[pc].name));
+        let (now, seed) = (self.client_now(pc), self.rng.next());
+        let this = &mut self.pcs[pc];
+        this.running = true;
+        this.epoch += 1;
+        let epoch = this.epoch;
+        match &mut this.brain {
+            Brain::Ours(ours) => {
+                let machine = ClientMachine::new(ours.config.clone(), seed, now);
+                **ours = Ours { machine: Some(machine), ..Ours::new(ours.config.clone()) };
+                self.drain_client(pc);
+            }
+            _ => self.after(10 * MILLISECOND, Ev::Connect(pc, epoch)),
+        }
+    }
+
+    /// Ends a PC's program without a word.
+    pub(crate) fn crash(&mut self, pc: usize) {
+        if !self.pcs[pc].running {
+            return;
+        }
+        self.say(|| format!("{} crashes", self.pcs[pc].name));
+        if let Some(link) = self.pcs[pc].link.take() {
+            self.links[link].client_open = false;
+            self.break_link(link);
+        }
+        let chance = self.rng.next();
+        let this = &mut self.pcs[pc];
+        this.running = false;
+        this.epoch += 1;
+        match &mut this.brain {
+            Brain::Ours(ours) => {
+                if let Some(Job::Request(_, DiskRequest::Install(plan))) = ours.lanes[0].front() {
+                    let whole = chance as usize % (plan.files.len() + 1);
+                    this.disk.crash_in_install(plan, whole);
+                }
+                ours.machine = None;
+                this.disk.crash(|len| chance as usize % (len + 1));
+            }
+            Brain::Old(old) => old.stop(),
+            Brain::Liar(liar) => liar.stop(),
+        }
+        self.collect_traces(pc);
+    }
+
+    pub(super) fn pc_timer(&mut self, pc: usize) {
+        match &mut self.pcs[pc].brain {
+            Brain::Ours(ours) => {
+                if ours.wake == Some(self.now) {
+                    ours.wake = None;
+                    self.feed(pc, client::Input::Timeout);
+                }
+            }
+            Brain::Old(_) => self.old_timer(pc),
+            Brain::Liar(_) => self.liar_timer(pc),
+        }
+    }
+
+    /// Feeds one thing to a client of ours.
+    pub(crate) fn feed(&mut self, pc: usize, input: client::Input) {
+        let now = self.client_now(pc);
+        if let Brain::Ours(ours) = &mut self.pcs[pc].brain
+            && let Some(machine) = &mut ours.machine
+        {
+            machine.handle_input(now, input);
+            self.drain_client(pc);
+        }
+    }
+
+    fn drain_client(&mut self, pc: usize) {
+        loop {
+            let epoch = self.pcs[pc].epoch;
+            let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
+            let Some(machine) = &mut ours.machine else { return };
+            match machine.poll_output() {
+                client::Output::Connect => {
+                    let delay = self.rng.range(1, 60) * MILLISECOND;
+                    self.after(delay, Ev::Connect(pc, epoch));
+                }
+                client::Output::Disconnect(reason) => {
+                    self.say(|| format!("{} disconnects: {reason}", self.pcs[pc].name));
+                    self.client_closes(pc);
+                }
+                client::Output::Transmit(message) => self.client_sends(pc, message),
+                client::Output::Send(file) => self.client_begins(pc, file),
+                client::Output::StopSending(transfer) => self.client_stops(pc, transfer),
+                client::Output::Disk(op, request) => self.disk_request(pc, op, request),
+                client::Output::Event(event) => {
+                    self.say(|| format!("{}: {event:?}", self.pcs[pc].name));
+                    let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
+                    ours.events.push(event);
+                }
+                client::Output::Timeout(wake) => {
+                    let at = wake.map(|wake| wake.at.as_nanos().max(self.now));
+                    if let Some(at) = at
+                        && ours.wake != Some(at)
+                    {
+                        ours.wake = Some(at);
+                        self.at(at, Ev::PcTimer(pc, epoch));
+                    } else if at.is_none() {
+                        ours.wake = None;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn client_sends(&mut self, pc: usize, message: Message) {
+        let Some(link) = self.pcs[pc].link else { return };
+        let (now, note) = (
+            self.now,
+            match &message {
+                Message::FileChunk(chunk) => Note::Chunk(chunk.sync_id.clone()),
+                _ => Note::None,
+            },
+        );
+        if let (Message::ManifestFull(full), Brain::Ours(ours)) =
+            (&message, &mut self.pcs[pc].brain)
+        {
+            let hashes = full.manifest.iter().filter_map(|file| file.sha256.parse().ok());
+            let before = std::mem::take(&mut ours.published);
+            let since = |hash: ContentHash| (hash, before.get(&hash).copied().unwrap_or(now));
+            ours.published = hashes.map(since).collect();
+        }
+        self.send(link, Dir::Up, Queued { message, note });
+    }
+}

@@ -1,0 +1,256 @@
+//! The task that drives the machine: what happens goes in, what it asks for is carried out.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use liverysync_core::{
+    client::{ClientMachine, DiskOutcome, Event, Input, Now, OpId, Output, SendFile},
+    wire::v1::Message,
+};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Shared,
+    link::{Link, connect, sending},
+    lock::Lock,
+};
+use crate::{
+    clock::{Clock, seed, unix_time},
+    disk::{Disk, Outcomes, PlainFile, memory_file, remove_empty_folder},
+    events::Source,
+    link::{LinkError, Report},
+    throttle::Throttles,
+    watch::Watch,
+};
+
+/// Bytes that may wait for the disk before the link is read no further.
+const DISK_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// What can happen next.
+enum Happening {
+    Stop,
+    Connected(io::Result<TcpStream>),
+    Link(Result<Input, LinkError>),
+    Sending(Report),
+    LinkEnded(LinkError),
+    Disk(OpId, DiskOutcome),
+    FolderChanged,
+    Sync,
+    Wake,
+}
+
+pub(super) struct Driver {
+    machine: ClientMachine,
+    clock: Clock,
+    address: (String, u16),
+    root: Arc<Path>,
+    disk: Disk,
+    outcomes: Outcomes,
+    events: Source<Event>,
+    awaited: Arc<Notify>,
+    changed: Arc<Notify>,
+    watch: Watch,
+    throttles: Throttles,
+    link: Option<Link>,
+    connecting: Option<JoinHandle<io::Result<TcpStream>>>,
+    /// Set when the machine has asked for a close: nobody else will say that the link is down.
+    closed: Option<String>,
+    _lock: Option<Lock>,
+}
+
+impl Driver {
+    pub(super) fn new(client: &Shared, root: PathBuf, lock: Option<Lock>) -> io::Result<Self> {
+        let options = &client.options;
+        let memory = options.state.as_deref().map(|state| memory_file(state, &root));
+        let changed = Arc::new(Notify::new());
+        let watch = Watch::start(&root, &changed);
+        let (disk, outcomes) = Disk::start(&root, memory, watch.eye())?;
+        let clock = Clock::start();
+        Ok(Self {
+            machine: ClientMachine::new(options.core.clone(), seed(), now(clock)),
+            clock,
+            address: (options.host.clone(), options.port),
+            root: root.into(),
+            disk,
+            outcomes,
+            events: client.hub.source(),
+            awaited: Arc::clone(&client.awaited),
+            changed,
+            watch,
+            throttles: client.throttles.clone(),
+            link: None,
+            connecting: None,
+            closed: None,
+            _lock: lock,
+        })
+    }
+
+    pub(super) async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        loop {
+            let wake = self.drain().await;
+            if let Some(reason) = self.closed.take() {
+                self.feed(Input::LinkDown(reason));
+                continue;
+            }
+            match self.happening(wake, &mut stopped).await {
+                Happening::Stop => break,
+                happening => self.handle(happening),
+            }
+        }
+        self.finish().await;
+    }
+
+    /// Carries out all that the machine asks for; returns when it wants to be called again.
+    async fn drain(&mut self) -> Option<Instant> {
+        loop {
+            match self.machine.poll_output() {
+                Output::Connect => {
+                    let address = self.address.clone();
+                    self.connecting = Some(tokio::spawn(connect(address)));
+                }
+                Output::Disconnect(reason) => {
+                    if let Some(link) = self.link.take() {
+                        link.close().await;
+                    }
+                    self.closed = Some(reason);
+                }
+                Output::Transmit(message) => self.transmit(message),
+                Output::Send(file) => self.send(file),
+                Output::StopSending(transfer) => {
+                    if let Some(link) = &self.link {
+                        link.outbox.stop(transfer);
+                    }
+                }
+                Output::Disk(op, request) => self.disk.request(op, request),
+                Output::Event(event) => self.events.send(&event),
+                Output::Timeout(wake) => return wake.map(|wake| self.clock.instant(wake.at)),
+            }
+        }
+    }
+
+    fn transmit(&mut self, message: Message) {
+        let Some(link) = &self.link else { return };
+        if matches!(message, Message::FileChunk(_)) {
+            // Never waits: a client that does not read while it cannot write, and a server that does
+            // not read while its target does not, would wait for each other.
+            link.outbox.send_counted(message);
+        } else if !link.outbox.send(message) {
+            self.link = None;
+            self.closed = Some(LinkError::Stuck.to_string());
+        }
+    }
+
+    fn send(&self, file: SendFile) {
+        let Some(link) = &self.link else { return };
+        let SendFile { transfer, path, stamp, from } = file;
+        let file = PlainFile::new(Arc::clone(&self.root), path, stamp);
+        link.outbox.begin(transfer, from, Arc::new(file), None);
+    }
+
+    async fn happening(
+        &mut self,
+        wake: Option<Instant>,
+        stopped: &mut oneshot::Receiver<()>,
+    ) -> Happening {
+        let room = self.disk.waiting() < DISK_BYTES_MAX;
+        let far = Instant::now() + Duration::from_secs(3600);
+        let (inputs, reports, ended) = match &mut self.link {
+            Some(link) => (Some(&mut link.inputs), Some(&mut link.reports), Some(&mut link.ended)),
+            None => (None, None, None),
+        };
+        tokio::select! {
+            biased;
+            _ = stopped => Happening::Stop,
+            () = self.awaited.notified() => Happening::Sync,
+            Some((op, outcome)) = self.outcomes.recv() => Happening::Disk(op, outcome),
+            Some(report) = async { reports?.recv().await } => Happening::Sending(report),
+            Some(input) = async { inputs?.recv().await }, if room => Happening::Link(input),
+            Some(Ok(stream)) = async { Some(self.connecting.as_mut()?.await) } => {
+                Happening::Connected(stream)
+            }
+            Some(Ok(error)) = async { Some(ended?.await) } => Happening::LinkEnded(error),
+            () = self.changed.notified() => Happening::FolderChanged,
+            () = sleep_until(wake.unwrap_or(far)) => Happening::Wake,
+        }
+    }
+
+    fn handle(&mut self, happening: Happening) {
+        match happening {
+            Happening::Stop => {}
+            Happening::Connected(stream) => {
+                self.connecting = None;
+                let start = |stream| Link::start(stream, self.disk.intake(), &self.throttles);
+                match stream.and_then(start) {
+                    Ok(link) => {
+                        self.link = Some(link);
+                        self.feed(Input::LinkUp);
+                    }
+                    Err(error) => {
+                        let (host, port) = &self.address;
+                        let reason = format!("cannot reach {host}:{port}: {error}");
+                        self.feed(Input::LinkDown(reason));
+                    }
+                }
+            }
+            Happening::Link(Ok(input)) => self.feed(input),
+            Happening::Link(Err(error)) | Happening::LinkEnded(error) => {
+                self.link = None;
+                self.feed(Input::LinkDown(error.to_string()));
+            }
+            Happening::Sending(report) => self.feed(sending(report)),
+            Happening::Disk(op, outcome) => {
+                if let DiskOutcome::Listed(listed) = &outcome {
+                    self.walked(listed.is_ok());
+                }
+                self.feed(Input::Disk(op, outcome));
+            }
+            Happening::FolderChanged => self.feed(Input::FolderChanged),
+            Happening::Sync => self.feed(Input::Sync),
+            Happening::Wake => self.feed(Input::Timeout),
+        }
+    }
+
+    fn walked(&mut self, found: bool) {
+        if let Some(reason) = self.watch.after_walk(found) {
+            let reason = format!("{}: {reason}", self.root.display());
+            self.events.send(&Event::FolderUnreadable { reason });
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        self.machine.handle_input(now(self.clock), input);
+    }
+
+    /// Leaves the folder as it should be: nothing staged, everything that was begun to be put in
+    /// place put in place.
+    async fn finish(mut self) {
+        self.machine.handle_goodbye(now(self.clock));
+        let _no_more_wakes = self.drain().await;
+        if let Some(link) = self.link.take() {
+            link.close().await;
+        }
+        self.feed(Input::LinkDown("stopped".to_owned()));
+        while !matches!(self.machine.poll_output(), Output::Timeout(_)) {
+            // Requests to discard were handed out before; nothing else matters any more.
+        }
+        let (disk, root) = (self.disk, self.root);
+        let tidy = tokio::task::spawn_blocking(move || {
+            disk.finish();
+            remove_empty_folder(&root);
+        });
+        let _panicked = tidy.await;
+    }
+}
+
+fn now(clock: Clock) -> Now {
+    Now { time: clock.time(), date: unix_time(SystemTime::now()) }
+}

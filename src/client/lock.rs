@@ -1,0 +1,48 @@
+//! The lock of a liveries folder.
+
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use liverysync_core::hash::ContentHash;
+
+use super::ClientError;
+
+/// The lock that keeps two clients from one folder. It lies with the system's other temporary files:
+/// nothing of ours is to be seen among the liveries.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(root: &Path) -> Result<Self, ClientError> {
+        let canonical = root.canonicalize()?;
+        let name = ContentHash::of(canonical.as_os_str().as_encoded_bytes());
+        let path = std::env::temp_dir().join(format!("liverysync-{}.lock", name.short()));
+        loop {
+            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(ClientError::Busy { path: root.to_owned() });
+                }
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
+            // Its last holder may have removed it between the two calls above.
+            let held = same_file::Handle::from_file(file.try_clone()?)?;
+            if same_file::Handle::from_path(&path).is_ok_and(|there| there == held) {
+                return Ok(Self { path, _file: file });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // It is only tidiness: a lock that nobody holds locks nobody out.
+        let _kept = std::fs::remove_file(&self.path);
+    }
+}
