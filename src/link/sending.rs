@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs::File, io, sync::Arc, time::Duration};
 
-use bytes::{Buf as _, BufMut as _, BytesMut};
+use bytes::{BufMut as _, BytesMut};
 use liverysync_core::{
     transfer::{Next, Outgoing},
     wire::{
@@ -25,6 +25,9 @@ const PASSED_INTERVAL: Duration = Duration::from_millis(250);
 /// Files that one link keeps open at a time. If more are on their way, each is opened for each piece:
 /// a system gives a process only so many.
 const OPEN_FILES_MAX: usize = 16;
+
+/// Bytes in front of those of a piece, in the form of protocol 2.
+const HEADER_BYTES: usize = frame::HEADER_BYTES + DATA_HEADER_BYTES;
 
 /// What the writing end has to say about files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,10 +167,9 @@ impl Sending {
         while batch.len < WRITE_BYTES
             && let Some(next) = self.outgoing.poll()
         {
-            self.add(&mut batch, next, DATA_HEADER_BYTES + frame::HEADER_BYTES);
+            self.add(&mut batch, next, HEADER_BYTES);
         }
         if batch.pieces.is_empty() {
-            // Its frames are made when its bytes are there: they change in length.
             batch.is_old = true;
             while batch.len < WRITE_BYTES
                 && let Some(next) = self.one_by_one.poll()
@@ -184,22 +186,20 @@ impl Sending {
         if batch.buffer.len() < batch.len {
             batch.buffer.resize(batch.len, 0);
         }
-        batch.write_headers();
         Some(batch)
     }
 
     fn add(&self, batch: &mut Batch, next: Next, header: usize) {
         // Only what was begun and not stopped is ever named.
         let Some(flow) = self.flows.get(&next.transfer) else { return };
-        let start = batch.len;
-        batch.len += header + next.len;
+        let start = batch.len + header;
+        batch.len = start + next.len;
         batch.pieces.push(Piece {
             next,
             serial: flow.serial,
             feed: Arc::clone(&flow.feed),
             file: flow.file.clone(),
             start,
-            header,
             read: 0,
             fault: None,
         });
@@ -224,7 +224,7 @@ impl Sending {
         if batch.is_old {
             self.take_old(&pieces, batch, out);
         } else {
-            batch.close_gaps(&mut pieces);
+            batch.frame(&mut pieces);
         }
         batch.pieces = pieces;
     }
@@ -310,10 +310,8 @@ struct Piece {
     serial: u64,
     feed: Arc<dyn Feed>,
     file: Option<Arc<File>>,
-    /// Where in the buffer its header begins.
+    /// Where in the buffer its bytes begin, behind the room for a header.
     start: usize,
-    /// Bytes of its header.
-    header: usize,
     /// Bytes that have been read.
     read: usize,
     fault: Option<io::Error>,
@@ -346,8 +344,7 @@ impl Batch {
     fn read(&mut self, may_wait: bool) -> bool {
         let mut whole = true;
         for piece in &mut self.pieces {
-            let start = piece.start + piece.header;
-            let out = &mut self.buffer[start..start + piece.next.len];
+            let out = &mut self.buffer[piece.start..piece.start + piece.next.len];
             match piece.read_into(out, may_wait) {
                 Ok(done) => whole &= done,
                 // Whatever is the matter, the slow way finds it out again.
@@ -358,29 +355,21 @@ impl Batch {
         whole
     }
 
-    fn write_headers(&mut self) {
-        let mut header = BytesMut::with_capacity(frame::HEADER_BYTES + DATA_HEADER_BYTES);
-        for piece in self.pieces.iter().filter(|piece| piece.header > 0) {
+    /// Puts headers in front of `pieces`, which are left of it, and moves them together.
+    fn frame(&mut self, pieces: &mut [Piece]) {
+        let mut end = 0;
+        for piece in pieces {
             let Next { transfer, offset, len, last } = piece.next;
-            header.clear();
+            let start = end + HEADER_BYTES;
+            if piece.start != start {
+                self.buffer.copy_within(piece.start..piece.start + len, start);
+                piece.start = start;
+            }
+            let mut header = &mut self.buffer[end..start];
             // A piece is never larger than a chunk.
             header.put_u32(u32::try_from(DATA_HEADER_BYTES + len).unwrap_or(u32::MAX));
             Data::encode_header(transfer, offset, last, &mut header);
-            header.copy_to_slice(&mut self.buffer[piece.start..piece.start + piece.header]);
-            header.reserve(frame::HEADER_BYTES + DATA_HEADER_BYTES);
-        }
-    }
-
-    /// Moves `pieces`, which are left of it, together.
-    fn close_gaps(&mut self, pieces: &mut [Piece]) {
-        let mut end = 0;
-        for piece in pieces {
-            let len = piece.header + piece.next.len;
-            if piece.start != end {
-                self.buffer.copy_within(piece.start..piece.start + len, end);
-                piece.start = end;
-            }
-            end += len;
+            end = start + len;
         }
         self.len = end;
     }

@@ -14,7 +14,7 @@
 
 use std::fmt;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::v1::WireError;
@@ -58,7 +58,7 @@ pub struct Data {
 
 impl Data {
     /// Appends what goes in front of the bytes.
-    pub fn encode_header(transfer: TransferId, offset: u64, last: bool, out: &mut BytesMut) {
+    pub fn encode_header(transfer: TransferId, offset: u64, last: bool, out: &mut impl BufMut) {
         out.put_u8(KIND_DATA);
         out.put_u8(if last { LAST } else { 0 });
         out.put_u32(transfer.0);
