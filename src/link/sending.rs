@@ -368,7 +368,7 @@ impl Batch {
             let mut header = &mut self.buffer[end..start];
             // A piece is never larger than a chunk.
             header.put_u32(u32::try_from(DATA_HEADER_BYTES + len).unwrap_or(u32::MAX));
-            Data::encode_header(transfer, offset, last, &mut header);
+            Data::encode_header(transfer, offset, last, false, &mut header);
             end = start + len;
         }
         self.len = end;

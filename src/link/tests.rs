@@ -9,7 +9,7 @@ use liverysync_core::{
     transfer::CHUNK_BYTES,
     wire::{
         v1::{FileInfo, SyncId},
-        v2::{Data, WINDOW_BYTES},
+        v2::{Data, Unpacker, WINDOW_BYTES},
     },
 };
 use tokio::{net::TcpListener, sync::mpsc::UnboundedReceiver};
@@ -78,12 +78,12 @@ impl Rig {
 
     /// Receives one file, from `from` on, giving credit for each piece.
     async fn file(&mut self, transfer: u32, from: u64) -> Vec<u8> {
-        let mut got = Vec::new();
+        let (mut got, mut unpacker) = (Vec::new(), Unpacker::default());
         loop {
             let data = self.data().await;
             assert_eq!((data.transfer.0, data.offset), (transfer, from + got.len() as u64));
-            got.extend_from_slice(&data.bytes);
-            self.outbox.give_credit(data.bytes.len() as u64);
+            got.extend_from_slice(unpacker.unpack(&data.body).unwrap());
+            self.outbox.give_credit(data.body.len() as u64);
             if data.last {
                 return got;
             }
@@ -159,13 +159,13 @@ async fn two_targets_are_fed_while_it_arrives_and_neither_waits_for_the_other() 
     while got.len() < WINDOW_BYTES as usize {
         let data = slow.data().await;
         assert!(!data.last);
-        got.extend_from_slice(&data.bytes);
+        got.extend_from_slice(data.body.on_wire());
     }
     // One byte short of what a piece needs is nothing.
     slow.outbox.give_credit(CHUNK as u64 - 1);
     assert!(timeout(Duration::from_millis(50), slow.reader.next()).await.is_err());
     slow.outbox.give_credit(1);
-    assert_eq!(slow.data().await.bytes, whole[got.len()..got.len() + CHUNK]);
+    assert_eq!(slow.data().await.body.on_wire(), &whole[got.len()..got.len() + CHUNK]);
     slow.outbox.give_credit(2 * CHUNK as u64 + 5);
     for last in [false, false, true] {
         assert_eq!(slow.data().await.last, last);
@@ -189,7 +189,7 @@ async fn the_last_piece_waits_for_the_word_that_all_is_right() {
     assert!(timeout(Duration::from_millis(50), rig.reader.next()).await.is_err());
     inlet.finish();
     let last = rig.data().await;
-    assert!(last.last && last.bytes == whole[CHUNK..]);
+    assert!(last.last && *last.body.on_wire() == whole[CHUNK..]);
 }
 
 #[tokio::test]
@@ -460,7 +460,7 @@ async fn a_throttled_end_reads_files_at_its_rate_and_messages_at_once() {
     let (mut reader, ..) = split(here, PATIENCE).unwrap();
     let throttle = Throttle::new(Some(1));
     reader.set_throttle(Arc::clone(&throttle));
-    let chunk = Data { bytes: vec![1; CHUNK + 1].into(), ..Data::default() };
+    let chunk = Data { body: Bytes::from(vec![1; CHUNK + 1]).into(), ..Data::default() };
     let mut out = BytesMut::new();
     for message in [Message::Ping, Message::Data(chunk), Message::Pong, Message::Ping] {
         frame::write(&mut out, |out| message.encode(out));

@@ -9,7 +9,7 @@ use liverysync_core::{
         Accept, EXTENSION, ErrorReport, FileBegin, FileChunk, FileEnd, FileInfo, Hello,
         ManifestFull, ManifestSummary, Message, Resume, Role, SendFiles, SyncDone, SyncId,
     },
-    wire::v2::{Data, TransferId},
+    wire::v2::{Body, Data, TransferId},
 };
 
 use crate::{
@@ -270,7 +270,7 @@ impl World {
     }
 
     fn liar_gets(&mut self, pc: usize, data: &Data) {
-        self.client_credits(pc, data.bytes.len());
+        self.client_credits(pc, data.body.len());
         if !data.last {
             return;
         }
@@ -355,11 +355,11 @@ fn numbered(lies: Vec<Message>, transfer: TransferId, size: u64) -> Vec<Message>
     let tell = |lie| match lie {
         Message::FileBegin(_) => None,
         Message::FileChunk(FileChunk { offset, data: bytes, .. }) => {
-            Some(Message::Data(Data { transfer, offset, last: false, bytes }))
+            Some(Message::Data(Data { transfer, offset, last: false, body: bytes.into() }))
         }
         Message::FileEnd(_) => {
-            let bytes = Bytes::new();
-            Some(Message::Data(Data { transfer, offset: size, last: true, bytes }))
+            let body = Body::default();
+            Some(Message::Data(Data { transfer, offset: size, last: true, body }))
         }
         other => Some(other),
     };

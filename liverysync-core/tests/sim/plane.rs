@@ -14,7 +14,7 @@ use liverysync_core::{
     union::MemberId,
     wire::{
         v1::{Credit, FileBegin, FileChunk, FileEnd, Message, SyncId},
-        v2::{Data, TransferId, WINDOW_BYTES},
+        v2::{Data, TransferId, Unpacker, WINDOW_BYTES},
     },
 };
 
@@ -68,7 +68,7 @@ impl Plane {
             self.feeds.remove(&transfer);
         }
         let Some(begin) = self.begins.get(&transfer).cloned() else {
-            return vec![Message::Data(Data { transfer, offset, last, bytes })];
+            return vec![Message::Data(Data { transfer, offset, last, body: bytes.into() })];
         };
         let mut messages = Vec::new();
         if self.open.insert(transfer) {
@@ -119,6 +119,7 @@ pub(crate) struct Store {
     uploads: BTreeMap<(MemberId, SyncId), Upload>,
     /// What sources have sent of each content, in bytes.
     pub(crate) taken: BTreeMap<ContentHash, u64>,
+    unpacker: Unpacker,
 }
 
 impl Store {
@@ -146,14 +147,16 @@ impl Store {
         let blob = self.blobs.get_mut(&content.hash)?;
         let receiver = blob.receiver.as_mut()?;
         let outcome = match action {
-            Action::Write(_, offset, bytes) => match receiver.accept(offset, &bytes) {
-                Ok(()) => {
-                    *self.taken.entry(content.hash).or_default() += bytes.len() as u64;
-                    blob.data.extend_from_slice(&bytes);
-                    return None;
+            Action::Write(_, offset, body) => {
+                match receiver.unpack(offset, &body, &mut self.unpacker) {
+                    Ok(bytes) => {
+                        *self.taken.entry(content.hash).or_default() += bytes.len() as u64;
+                        blob.data.extend_from_slice(bytes);
+                        return None;
+                    }
+                    Err(fault) => Err(fault),
                 }
-                Err(fault) => Err(fault),
-            },
+            }
             Action::Finish(_) => blob.receiver.take()?.finish().map(|_| ()),
         };
         upload.settled.insert(index);
@@ -361,7 +364,7 @@ impl World {
     pub(crate) fn hub_takes(&mut self, link: LinkId, member: MemberId, message: Message) {
         let now = Time::from_nanos(self.now);
         if let Message::Data(data) = &message {
-            let credit = Credit { bytes: data.bytes.len() as u64 };
+            let credit = Credit { bytes: data.body.len() as u64 };
             self.send(
                 link,
                 Dir::Down,
@@ -420,10 +423,10 @@ impl World {
     /// A piece reaches a client of ours: it waits for the disk, and its room is given back then.
     pub(crate) fn client_takes(&mut self, pc: usize, data: Data) {
         let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
-        ours.arrived += data.bytes.len() as u64;
+        ours.arrived += data.body.len() as u64;
         match ours.expected.get(&data.transfer).copied() {
             Some(stage) => self.disk_piece(pc, stage, data),
-            None => self.client_credits(pc, data.bytes.len()),
+            None => self.client_credits(pc, data.body.len()),
         }
     }
 

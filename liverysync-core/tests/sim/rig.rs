@@ -17,7 +17,7 @@ use liverysync_core::{
     wire::{
         frame,
         v1::{Message, Role},
-        v2::{Data, TransferId},
+        v2::{Data, TransferId, Unpacker},
     },
 };
 
@@ -812,8 +812,11 @@ impl World {
                 kind: client::DiskFaultKind::Other,
                 message: fault.to_string(),
             };
-            taking.receiver.accept(data.offset, &data.bytes).map_err(wrong)?;
-            done(disk.apply(DiskRequest::Write(stage, data.offset, data.bytes.clone())))?;
+            let mut unpacker = Unpacker::default();
+            let bytes =
+                taking.receiver.unpack(data.offset, &data.body, &mut unpacker).map_err(wrong)?;
+            let bytes = Bytes::copy_from_slice(bytes);
+            done(disk.apply(DiskRequest::Write(stage, data.offset, bytes)))?;
             if data.last {
                 taking.receiver.clone().finish().map_err(wrong)?;
                 done(disk.apply(DiskRequest::Seal(stage)))?;
@@ -888,7 +891,7 @@ impl World {
         let (op, request) = match job {
             Job::Request(op, request) => (op, request),
             Job::Piece(stage, data) => {
-                self.client_credits(pc, data.bytes.len());
+                self.client_credits(pc, data.body.len());
                 if let Some((op, outcome)) = self.piece_turn(pc, stage, data) {
                     self.at(at, Ev::Outcome(pc, epoch, op, outcome));
                 }
@@ -1185,7 +1188,7 @@ fn brief(message: &Message) -> String {
         }
         Message::Data(data) => {
             let end = if data.last { " end" } else { "" };
-            format!("DATA {} at {} +{}{end}", data.transfer, data.offset, data.bytes.len())
+            format!("DATA {} at {} +{}{end}", data.transfer, data.offset, data.body.len())
         }
         Message::ManifestFull(full) => format!("MANIFEST_FULL of {}", full.manifest.len()),
         other => format!("{other:?}"),
