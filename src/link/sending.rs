@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fs::File, io, sync::Arc, time::Duration};
 
 use bytes::{BufMut as _, BytesMut};
 use liverysync_core::{
-    transfer::{Next, Outgoing},
+    transfer::{Next, Outgoing, Packing},
     wire::{
         frame,
         v1::{FileBegin, FileChunk, FileEnd, Message, SyncId},
-        v2::{DATA_HEADER_BYTES, Data, TransferId, WINDOW_BYTES},
+        v2::{DATA_HEADER_BYTES, Data, Packer, TransferId, WINDOW_BYTES},
     },
 };
 use tokio::{sync::Notify, time::Instant};
@@ -56,6 +56,7 @@ struct Flow {
     /// Whether all of it is there, which does not change any more.
     complete: bool,
     file: Option<Arc<File>>,
+    packing: Packing,
     /// For a peer of protocol 1: how it is announced.
     begin: Option<FileBegin>,
     /// Whether that has been written.
@@ -74,21 +75,21 @@ pub(super) struct Sending {
     one_by_one: Outgoing,
     wake: Arc<Notify>,
     next_serial: u64,
-    /// The buffer of the last batch.
-    spare: Vec<u8>,
+    /// The memory of the last batch.
+    spare: Memory,
     reports: Vec<Report>,
 }
 
 impl Sending {
     /// `wake` is told of every progress of a file.
-    pub(super) const fn new(wake: Arc<Notify>) -> Self {
+    pub(super) fn new(wake: Arc<Notify>) -> Self {
         Self {
             flows: BTreeMap::new(),
             outgoing: Outgoing::new(WINDOW_BYTES),
             one_by_one: Outgoing::one_by_one(),
             wake,
             next_serial: 0,
-            spare: Vec::new(),
+            spare: Memory::default(),
             reports: Vec::new(),
         }
     }
@@ -98,6 +99,7 @@ impl Sending {
         transfer: TransferId,
         from: u64,
         feed: Arc<dyn Feed>,
+        packing: Packing,
         begin: Option<FileBegin>,
         out: &mut BytesMut,
     ) {
@@ -113,6 +115,7 @@ impl Sending {
             feed,
             complete: false,
             file: None,
+            packing,
             begin,
             begun: false,
             passed: 0,
@@ -163,7 +166,7 @@ impl Sending {
 
     /// The next pieces, still to be read; `None` if there are none at present.
     pub(super) fn poll_batch(&mut self) -> Option<Batch> {
-        let mut batch = Batch { buffer: std::mem::take(&mut self.spare), ..Batch::default() };
+        let mut batch = Batch { memory: std::mem::take(&mut self.spare), ..Batch::default() };
         while batch.len < WRITE_BYTES
             && let Some(next) = self.outgoing.poll()
         {
@@ -179,13 +182,12 @@ impl Sending {
         }
         if batch.pieces.is_empty() {
             if !self.flows.is_empty() {
-                self.spare = batch.buffer;
+                self.spare = batch.memory;
             }
             return None;
         }
-        if batch.buffer.len() < batch.len {
-            batch.buffer.resize(batch.len, 0);
-        }
+        let buffer = &mut batch.memory.buffer;
+        buffer.resize(batch.len.max(buffer.len()), 0);
         Some(batch)
     }
 
@@ -199,7 +201,10 @@ impl Sending {
             serial: flow.serial,
             feed: Arc::clone(&flow.feed),
             file: flow.file.clone(),
+            packing: flow.packing,
             start,
+            len: next.len,
+            is_zstd: false,
             read: 0,
             fault: None,
         });
@@ -237,7 +242,7 @@ impl Sending {
             if !std::mem::replace(&mut flow.begun, true) {
                 put(out, &Message::FileBegin(begin.clone()));
             }
-            let data = &batch.buffer[piece.start..piece.start + piece.next.len];
+            let data = &batch.memory.buffer[piece.start..piece.start + piece.len];
             if !data.is_empty() {
                 let chunk = FileChunk {
                     sync_id: begin.sync_id.clone(),
@@ -260,6 +265,7 @@ impl Sending {
             let transfer = piece.next.transfer;
             let Some(flow) = self.flows.get_mut(&transfer) else { continue };
             flow.file = piece.file.filter(|_| keep_open);
+            flow.packing = piece.packing;
             flow.passed += piece.next.len as u64;
             if piece.next.last || flow.reported.elapsed() >= PASSED_INTERVAL {
                 let bytes = std::mem::take(&mut flow.passed);
@@ -273,9 +279,9 @@ impl Sending {
                 self.reports.push(Report::Sent(transfer));
             }
         }
-        // A link that sends nothing holds no buffer.
+        // A link that sends nothing holds no memory for it.
         if !self.flows.is_empty() {
-            self.spare = batch.buffer;
+            self.spare = batch.memory;
         }
     }
 
@@ -298,10 +304,18 @@ fn put(out: &mut BytesMut, message: &Message) {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pieces: Vec<Piece>,
-    /// Only as much of it counts as `len` says: it is kept from batch to batch, and never cleared.
-    buffer: Vec<u8>,
+    memory: Memory,
+    /// How much of the buffer counts.
     len: usize,
     is_old: bool,
+}
+
+/// What is kept from batch to batch.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Never cleared.
+    buffer: Vec<u8>,
+    packer: Packer,
 }
 
 #[derive(Debug)]
@@ -310,8 +324,12 @@ struct Piece {
     serial: u64,
     feed: Arc<dyn Feed>,
     file: Option<Arc<File>>,
+    packing: Packing,
     /// Where in the buffer its bytes begin, behind the room for a header.
     start: usize,
+    /// How many they are there: fewer than in the file if they are compressed.
+    len: usize,
+    is_zstd: bool,
     /// Bytes that have been read.
     read: usize,
     fault: Option<io::Error>,
@@ -320,21 +338,24 @@ struct Piece {
 impl Batch {
     /// What is to be written, in the form of protocol 2.
     pub(super) fn bytes(&self) -> &[u8] {
-        if self.is_old { &[] } else { &self.buffer[..self.len] }
+        if self.is_old { &[] } else { &self.memory.buffer[..self.len] }
     }
 
-    /// Reads the pieces, on a thread that may wait for a disk where it has to, and waits until they
-    /// may go. `None` if the process is about to end.
+    /// Reads and compresses the pieces, on a thread that may wait for a disk where it has to, and waits
+    /// until they may go. `None` if the process is about to end.
     pub(super) async fn fill(mut self, throttle: Option<Arc<Throttle>>) -> Option<Self> {
-        if !self.read(false) {
+        // Compressing a piece takes half a millisecond: no other task should wait for that.
+        let packs = self.pieces.iter().any(|piece| piece.packing.is_tried());
+        if packs || !self.read(false) {
             let read = tokio::task::spawn_blocking(move || {
                 self.read(true);
+                self.pack();
                 self
             });
             self = read.await.ok()?;
         }
         if let Some(throttle) = throttle {
-            let bytes = self.pieces.iter().map(|piece| piece.next.len).sum();
+            let bytes = self.pieces.iter().map(|piece| piece.len).sum();
             throttle.take(bytes).await;
         }
         Some(self)
@@ -344,7 +365,7 @@ impl Batch {
     fn read(&mut self, may_wait: bool) -> bool {
         let mut whole = true;
         for piece in &mut self.pieces {
-            let out = &mut self.buffer[piece.start..piece.start + piece.next.len];
+            let out = &mut self.memory.buffer[piece.start..piece.start + piece.len];
             match piece.read_into(out, may_wait) {
                 Ok(done) => whole &= done,
                 // Whatever is the matter, the slow way finds it out again.
@@ -355,20 +376,32 @@ impl Batch {
         whole
     }
 
+    /// Compresses the pieces for which it pays, each in its place.
+    fn pack(&mut self) {
+        let Memory { buffer, packer } = &mut self.memory;
+        for piece in self.pieces.iter_mut().filter(|piece| piece.fault.is_none()) {
+            let bytes = &mut buffer[piece.start..piece.start + piece.len];
+            if let Some(frame) = piece.packing.pack(bytes, packer) {
+                bytes[..frame.len()].copy_from_slice(frame);
+                (piece.len, piece.is_zstd) = (frame.len(), true);
+            }
+        }
+    }
+
     /// Puts headers in front of `pieces`, which are left of it, and moves them together.
     fn frame(&mut self, pieces: &mut [Piece]) {
-        let mut end = 0;
+        let (buffer, mut end) = (&mut self.memory.buffer, 0);
         for piece in pieces {
-            let Next { transfer, offset, len, last } = piece.next;
+            let (Next { transfer, offset, last, .. }, len) = (piece.next, piece.len);
             let start = end + HEADER_BYTES;
             if piece.start != start {
-                self.buffer.copy_within(piece.start..piece.start + len, start);
+                buffer.copy_within(piece.start..piece.start + len, start);
                 piece.start = start;
             }
-            let mut header = &mut self.buffer[end..start];
+            let mut header = &mut buffer[end..start];
             // A piece is never larger than a chunk.
             header.put_u32(u32::try_from(DATA_HEADER_BYTES + len).unwrap_or(u32::MAX));
-            Data::encode_header(transfer, offset, last, false, &mut header);
+            Data::encode_header(transfer, offset, last, piece.is_zstd, &mut header);
             end = start + len;
         }
         self.len = end;

@@ -86,7 +86,7 @@ fn stands_for(frame: &[u8]) -> Option<usize> {
     (frame.len() < len && len <= CHUNK_BYTES).then_some(len)
 }
 
-/// Compresses pieces, one after the other in the same memory: about 1 MB from the first on.
+/// Compresses pieces, one after the other in the same memory: less than 1 MB, from the first on.
 #[derive(Default)]
 pub struct Packer {
     context: Option<Compressor<'static>>,
@@ -117,7 +117,8 @@ impl fmt::Debug for Packer {
     }
 }
 
-/// Unpacks pieces, one after the other in the same memory: about half a MB from the first compressed one on.
+/// Unpacks pieces, one after the other in the same memory: less than half a MB, from the first
+/// compressed one on.
 #[derive(Default)]
 pub struct Unpacker {
     context: Option<Decompressor<'static>>,

@@ -26,7 +26,7 @@ use crate::{
     schedule::{self, Want},
     select::Skipped,
     time::{Earliest, Time},
-    transfer::{Asked, Relay, RelayEvent, SourceFault},
+    transfer::{Asked, Packing, Relay, RelayEvent, SourceFault},
     union::{Change, MemberId, Union, UnionEntry},
     wire::{
         v1::{
