@@ -40,7 +40,9 @@ impl Protocol {
                 let (sync_id, rel_path) = (SyncId::default(), NAME.to_owned());
                 Message::FileChunk(FileChunk { sync_id, rel_path, offset, data: bytes })
             }
-            Self::Two => Message::Data(Data { transfer: TransferId(1), offset, last, bytes }),
+            Self::Two => {
+                Message::Data(Data { transfer: TransferId(1), offset, last, body: bytes.into() })
+            }
         }
     }
 
@@ -117,7 +119,7 @@ fn send_to(file: &Bytes, protocol: Protocol, mut take: impl FnMut(u64, &Bytes)) 
         sender.handle_sent();
         match unframed(&mut wire) {
             Some(Message::FileChunk(chunk)) => take(chunk.offset, &chunk.data),
-            Some(Message::Data(data)) => take(data.offset, &data.bytes),
+            Some(Message::Data(data)) => take(data.offset, data.body.on_wire()),
             other => unreachable!("{other:?}"),
         }
     }

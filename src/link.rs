@@ -2,7 +2,7 @@
 //! the peer has room for them.
 //!
 //! A link holds at most one frame that is being read, [`WRITE_BYTES`] and one piece of the files that it
-//! sends, and [`CONTROL_BYTES_MAX`] of other messages; a peer that lets more pile up loses its link.
+//! sends, what it takes to compress them if that pays, and [`CONTROL_BYTES_MAX`] of other messages; a peer that lets more pile up loses its link.
 
 mod sending;
 #[cfg(test)]
@@ -19,10 +19,13 @@ use std::{
 };
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use liverysync_core::wire::{
-    frame::{self, FrameError},
-    v1::{FileBegin, Message, SyncId},
-    v2::{KIND_DATA, TransferId},
+use liverysync_core::{
+    transfer::Packing,
+    wire::{
+        frame::{self, FrameError},
+        v1::{FileBegin, Message, SyncId},
+        v2::{KIND_DATA, TransferId},
+    },
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -231,6 +234,7 @@ enum Item {
         transfer: TransferId,
         from: u64,
         feed: Arc<dyn Feed>,
+        packing: Packing,
         begin: Option<Box<FileBegin>>,
     },
     Stop(TransferId),
@@ -275,10 +279,11 @@ impl Outbox {
         transfer: TransferId,
         from: u64,
         feed: Arc<dyn Feed>,
+        packing: Packing,
         begin: Option<FileBegin>,
     ) {
         let begin = begin.map(Box::new);
-        let _ended = self.sender.send(Item::Begin { transfer, from, feed, begin });
+        let _ended = self.sender.send(Item::Begin { transfer, from, feed, packing, begin });
     }
 
     /// Stops sending a file; of what has not left, nothing will. No report follows.
@@ -431,8 +436,9 @@ impl Writer {
                     counted.push(chunk.sync_id);
                 }
             }
-            Item::Begin { transfer, from, feed, begin } => {
-                self.sending.begin(transfer, from, feed, begin.map(|begin| *begin), buffer);
+            Item::Begin { transfer, from, feed, packing, begin } => {
+                let begin = begin.map(|begin| *begin);
+                self.sending.begin(transfer, from, feed, packing, begin, buffer);
             }
             Item::Stop(transfer) => self.sending.stop(transfer, buffer),
             Item::Close => return true,

@@ -550,9 +550,9 @@ impl Control {
 
     fn deliver(&mut self, member: MemberId, deliver: Deliver) {
         let Some(link) = self.links.get(&member) else { return };
-        let Deliver { transfer, content, from, begin } = deliver;
+        let Deliver { transfer, content, from, packing, begin } = deliver;
         match self.store.blob(content.hash) {
-            Some(blob) => link.outbox.begin(transfer, from, blob, begin),
+            Some(blob) => link.outbox.begin(transfer, from, blob, packing, begin),
             None => {
                 let failed = Progress::Failed("it is not in the store".to_owned());
                 self.later.push_back(Input::Delivered(member, transfer, failed));

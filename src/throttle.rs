@@ -16,8 +16,8 @@ use crate::link::{Reader, Writer};
 /// So many seconds' worth may go at once.
 const BURST_SECONDS: f64 = 0.1;
 
-/// How fast the bytes of files may travel, over all links of a client or server together. The few other
-/// messages do not count.
+/// How fast the bytes of files may travel, as they are on the wire, over all links of a client or server
+/// together. The few other messages do not count.
 ///
 /// # Example
 ///

@@ -151,9 +151,9 @@ impl Driver {
 
     fn send(&self, file: SendFile) {
         let Some(link) = &self.link else { return };
-        let SendFile { transfer, path, stamp, from } = file;
+        let SendFile { transfer, path, stamp, from, packing } = file;
         let file = PlainFile::new(Arc::clone(&self.root), path, stamp);
-        link.outbox.begin(transfer, from, Arc::new(file), None);
+        link.outbox.begin(transfer, from, Arc::new(file), packing, None);
     }
 
     async fn happening(

@@ -159,7 +159,7 @@ impl Reading {
     }
 
     fn take_piece(&mut self, data: Data) -> Result<Option<Input>, LinkError> {
-        let (transfer, bytes) = (data.transfer, data.bytes.len() as u64);
+        let (transfer, bytes) = (data.transfer, data.body.len() as u64);
         if self.waiting.fetch_add(bytes, Ordering::AcqRel) + bytes > WINDOW_BYTES {
             return Err(LinkError::TooMuch);
         }

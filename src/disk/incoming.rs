@@ -10,7 +10,7 @@ use liverysync_core::{
     client::{DiskFault, DiskFaultKind, OpId, StageId},
     hash::Content,
     transfer::{Receiver, TransferFault},
-    wire::v2::{Data, TransferId},
+    wire::v2::{Data, TransferId, Unpacker},
 };
 
 use super::{
@@ -62,9 +62,10 @@ impl Incoming {
         stages: &Stages,
         id: StageId,
         data: &Data,
+        unpacker: &mut Unpacker,
     ) -> Result<(), DiskFault> {
-        self.receiver.accept(data.offset, &data.bytes).map_err(corrupt)?;
-        self.write(stages, id, &data.bytes).map_err(|error| error_fault(&error))
+        let bytes = self.receiver.unpack(data.offset, &data.body, unpacker).map_err(corrupt)?;
+        self.write(stages, id, bytes).map_err(|error| error_fault(&error))
     }
 
     /// Pieces come without gaps, so the file is always at the right place.

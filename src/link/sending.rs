@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fs::File, io, sync::Arc, time::Duration};
 
-use bytes::{Buf as _, BufMut as _, BytesMut};
+use bytes::{BufMut as _, BytesMut};
 use liverysync_core::{
-    transfer::{Next, Outgoing},
+    transfer::{Next, Outgoing, Packing},
     wire::{
         frame,
         v1::{FileBegin, FileChunk, FileEnd, Message, SyncId},
-        v2::{DATA_HEADER_BYTES, Data, TransferId, WINDOW_BYTES},
+        v2::{DATA_HEADER_BYTES, Data, Packer, TransferId, WINDOW_BYTES},
     },
 };
 use tokio::{sync::Notify, time::Instant};
@@ -25,6 +25,9 @@ const PASSED_INTERVAL: Duration = Duration::from_millis(250);
 /// Files that one link keeps open at a time. If more are on their way, each is opened for each piece:
 /// a system gives a process only so many.
 const OPEN_FILES_MAX: usize = 16;
+
+/// Bytes in front of those of a piece, in the form of protocol 2.
+const HEADER_BYTES: usize = frame::HEADER_BYTES + DATA_HEADER_BYTES;
 
 /// What the writing end has to say about files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ struct Flow {
     /// Whether all of it is there, which does not change any more.
     complete: bool,
     file: Option<Arc<File>>,
+    packing: Packing,
     /// For a peer of protocol 1: how it is announced.
     begin: Option<FileBegin>,
     /// Whether that has been written.
@@ -71,21 +75,21 @@ pub(super) struct Sending {
     one_by_one: Outgoing,
     wake: Arc<Notify>,
     next_serial: u64,
-    /// The buffer of the last batch.
-    spare: Vec<u8>,
+    /// The memory of the last batch.
+    spare: Memory,
     reports: Vec<Report>,
 }
 
 impl Sending {
     /// `wake` is told of every progress of a file.
-    pub(super) const fn new(wake: Arc<Notify>) -> Self {
+    pub(super) fn new(wake: Arc<Notify>) -> Self {
         Self {
             flows: BTreeMap::new(),
             outgoing: Outgoing::new(WINDOW_BYTES),
             one_by_one: Outgoing::one_by_one(),
             wake,
             next_serial: 0,
-            spare: Vec::new(),
+            spare: Memory::default(),
             reports: Vec::new(),
         }
     }
@@ -95,6 +99,7 @@ impl Sending {
         transfer: TransferId,
         from: u64,
         feed: Arc<dyn Feed>,
+        packing: Packing,
         begin: Option<FileBegin>,
         out: &mut BytesMut,
     ) {
@@ -110,6 +115,7 @@ impl Sending {
             feed,
             complete: false,
             file: None,
+            packing,
             begin,
             begun: false,
             passed: 0,
@@ -160,14 +166,13 @@ impl Sending {
 
     /// The next pieces, still to be read; `None` if there are none at present.
     pub(super) fn poll_batch(&mut self) -> Option<Batch> {
-        let mut batch = Batch { buffer: std::mem::take(&mut self.spare), ..Batch::default() };
+        let mut batch = Batch { memory: std::mem::take(&mut self.spare), ..Batch::default() };
         while batch.len < WRITE_BYTES
             && let Some(next) = self.outgoing.poll()
         {
-            self.add(&mut batch, next, DATA_HEADER_BYTES + frame::HEADER_BYTES);
+            self.add(&mut batch, next, HEADER_BYTES);
         }
         if batch.pieces.is_empty() {
-            // Its frames are made when its bytes are there: they change in length.
             batch.is_old = true;
             while batch.len < WRITE_BYTES
                 && let Some(next) = self.one_by_one.poll()
@@ -177,29 +182,29 @@ impl Sending {
         }
         if batch.pieces.is_empty() {
             if !self.flows.is_empty() {
-                self.spare = batch.buffer;
+                self.spare = batch.memory;
             }
             return None;
         }
-        if batch.buffer.len() < batch.len {
-            batch.buffer.resize(batch.len, 0);
-        }
-        batch.write_headers();
+        let buffer = &mut batch.memory.buffer;
+        buffer.resize(batch.len.max(buffer.len()), 0);
         Some(batch)
     }
 
     fn add(&self, batch: &mut Batch, next: Next, header: usize) {
         // Only what was begun and not stopped is ever named.
         let Some(flow) = self.flows.get(&next.transfer) else { return };
-        let start = batch.len;
-        batch.len += header + next.len;
+        let start = batch.len + header;
+        batch.len = start + next.len;
         batch.pieces.push(Piece {
             next,
             serial: flow.serial,
             feed: Arc::clone(&flow.feed),
             file: flow.file.clone(),
+            packing: flow.packing,
             start,
-            header,
+            len: next.len,
+            is_zstd: false,
             read: 0,
             fault: None,
         });
@@ -224,7 +229,7 @@ impl Sending {
         if batch.is_old {
             self.take_old(&pieces, batch, out);
         } else {
-            batch.close_gaps(&mut pieces);
+            batch.frame(&mut pieces);
         }
         batch.pieces = pieces;
     }
@@ -237,7 +242,7 @@ impl Sending {
             if !std::mem::replace(&mut flow.begun, true) {
                 put(out, &Message::FileBegin(begin.clone()));
             }
-            let data = &batch.buffer[piece.start..piece.start + piece.next.len];
+            let data = &batch.memory.buffer[piece.start..piece.start + piece.len];
             if !data.is_empty() {
                 let chunk = FileChunk {
                     sync_id: begin.sync_id.clone(),
@@ -260,6 +265,7 @@ impl Sending {
             let transfer = piece.next.transfer;
             let Some(flow) = self.flows.get_mut(&transfer) else { continue };
             flow.file = piece.file.filter(|_| keep_open);
+            flow.packing = piece.packing;
             flow.passed += piece.next.len as u64;
             if piece.next.last || flow.reported.elapsed() >= PASSED_INTERVAL {
                 let bytes = std::mem::take(&mut flow.passed);
@@ -273,9 +279,9 @@ impl Sending {
                 self.reports.push(Report::Sent(transfer));
             }
         }
-        // A link that sends nothing holds no buffer.
+        // A link that sends nothing holds no memory for it.
         if !self.flows.is_empty() {
-            self.spare = batch.buffer;
+            self.spare = batch.memory;
         }
     }
 
@@ -298,10 +304,18 @@ fn put(out: &mut BytesMut, message: &Message) {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pieces: Vec<Piece>,
-    /// Only as much of it counts as `len` says: it is kept from batch to batch, and never cleared.
-    buffer: Vec<u8>,
+    memory: Memory,
+    /// How much of the buffer counts.
     len: usize,
     is_old: bool,
+}
+
+/// What is kept from batch to batch.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Never cleared.
+    buffer: Vec<u8>,
+    packer: Packer,
 }
 
 #[derive(Debug)]
@@ -310,10 +324,12 @@ struct Piece {
     serial: u64,
     feed: Arc<dyn Feed>,
     file: Option<Arc<File>>,
-    /// Where in the buffer its header begins.
+    packing: Packing,
+    /// Where in the buffer its bytes begin, behind the room for a header.
     start: usize,
-    /// Bytes of its header.
-    header: usize,
+    /// How many they are there: fewer than in the file if they are compressed.
+    len: usize,
+    is_zstd: bool,
     /// Bytes that have been read.
     read: usize,
     fault: Option<io::Error>,
@@ -322,21 +338,24 @@ struct Piece {
 impl Batch {
     /// What is to be written, in the form of protocol 2.
     pub(super) fn bytes(&self) -> &[u8] {
-        if self.is_old { &[] } else { &self.buffer[..self.len] }
+        if self.is_old { &[] } else { &self.memory.buffer[..self.len] }
     }
 
-    /// Reads the pieces, on a thread that may wait for a disk where it has to, and waits until they
-    /// may go. `None` if the process is about to end.
+    /// Reads and compresses the pieces, on a thread that may wait for a disk where it has to, and waits
+    /// until they may go. `None` if the process is about to end.
     pub(super) async fn fill(mut self, throttle: Option<Arc<Throttle>>) -> Option<Self> {
-        if !self.read(false) {
+        // Compressing a piece takes half a millisecond: no other task should wait for that.
+        let packs = self.pieces.iter().any(|piece| piece.packing.is_tried());
+        if packs || !self.read(false) {
             let read = tokio::task::spawn_blocking(move || {
                 self.read(true);
+                self.pack();
                 self
             });
             self = read.await.ok()?;
         }
         if let Some(throttle) = throttle {
-            let bytes = self.pieces.iter().map(|piece| piece.next.len).sum();
+            let bytes = self.pieces.iter().map(|piece| piece.len).sum();
             throttle.take(bytes).await;
         }
         Some(self)
@@ -346,8 +365,7 @@ impl Batch {
     fn read(&mut self, may_wait: bool) -> bool {
         let mut whole = true;
         for piece in &mut self.pieces {
-            let start = piece.start + piece.header;
-            let out = &mut self.buffer[start..start + piece.next.len];
+            let out = &mut self.memory.buffer[piece.start..piece.start + piece.len];
             match piece.read_into(out, may_wait) {
                 Ok(done) => whole &= done,
                 // Whatever is the matter, the slow way finds it out again.
@@ -358,29 +376,33 @@ impl Batch {
         whole
     }
 
-    fn write_headers(&mut self) {
-        let mut header = BytesMut::with_capacity(frame::HEADER_BYTES + DATA_HEADER_BYTES);
-        for piece in self.pieces.iter().filter(|piece| piece.header > 0) {
-            let Next { transfer, offset, len, last } = piece.next;
-            header.clear();
-            // A piece is never larger than a chunk.
-            header.put_u32(u32::try_from(DATA_HEADER_BYTES + len).unwrap_or(u32::MAX));
-            Data::encode_header(transfer, offset, last, &mut header);
-            header.copy_to_slice(&mut self.buffer[piece.start..piece.start + piece.header]);
-            header.reserve(frame::HEADER_BYTES + DATA_HEADER_BYTES);
+    /// Compresses the pieces for which it pays, each in its place.
+    fn pack(&mut self) {
+        let Memory { buffer, packer } = &mut self.memory;
+        for piece in self.pieces.iter_mut().filter(|piece| piece.fault.is_none()) {
+            let bytes = &mut buffer[piece.start..piece.start + piece.len];
+            if let Some(frame) = piece.packing.pack(bytes, packer) {
+                bytes[..frame.len()].copy_from_slice(frame);
+                (piece.len, piece.is_zstd) = (frame.len(), true);
+            }
         }
     }
 
-    /// Moves `pieces`, which are left of it, together.
-    fn close_gaps(&mut self, pieces: &mut [Piece]) {
-        let mut end = 0;
+    /// Puts headers in front of `pieces`, which are left of it, and moves them together.
+    fn frame(&mut self, pieces: &mut [Piece]) {
+        let (buffer, mut end) = (&mut self.memory.buffer, 0);
         for piece in pieces {
-            let len = piece.header + piece.next.len;
-            if piece.start != end {
-                self.buffer.copy_within(piece.start..piece.start + len, end);
-                piece.start = end;
+            let (Next { transfer, offset, last, .. }, len) = (piece.next, piece.len);
+            let start = end + HEADER_BYTES;
+            if piece.start != start {
+                buffer.copy_within(piece.start..piece.start + len, start);
+                piece.start = start;
             }
-            end += len;
+            let mut header = &mut buffer[end..start];
+            // A piece is never larger than a chunk.
+            header.put_u32(u32::try_from(DATA_HEADER_BYTES + len).unwrap_or(u32::MAX));
+            Data::encode_header(transfer, offset, last, piece.is_zstd, &mut header);
+            end = start + len;
         }
         self.len = end;
     }

@@ -9,7 +9,7 @@ use liverysync_core::{
     transfer::CHUNK_BYTES,
     wire::{
         v1::{FileInfo, SyncId},
-        v2::{Data, WINDOW_BYTES},
+        v2::{Data, Unpacker, WINDOW_BYTES},
     },
 };
 use tokio::{net::TcpListener, sync::mpsc::UnboundedReceiver};
@@ -36,6 +36,8 @@ struct Rig {
     reports: UnboundedReceiver<Report>,
     ended: tokio::task::JoinHandle<LinkError>,
     reader: Reader,
+    /// Bytes of files that have come, as they were on the wire.
+    on_wire: u64,
     /// Sends to the reading end of the sender, which nobody reads.
     _back: (Reader, Outbox, Writer),
 }
@@ -61,7 +63,14 @@ impl Rig {
         let (reader, other_outbox, other_writer) = split(there, PATIENCE).unwrap();
         let (sender, reports) = mpsc::unbounded_channel();
         let ended = tokio::spawn(writer.run(move |report| drop(sender.send(report))));
-        Self { outbox, reports, ended, reader, _back: (unread, other_outbox, other_writer) }
+        Self {
+            outbox,
+            reports,
+            ended,
+            reader,
+            on_wire: 0,
+            _back: (unread, other_outbox, other_writer),
+        }
     }
 
     async fn message(&mut self) -> Message {
@@ -71,19 +80,22 @@ impl Rig {
 
     async fn data(&mut self) -> Data {
         match self.message().await {
-            Message::Data(data) => data,
+            Message::Data(data) => {
+                self.on_wire += data.body.on_wire().len() as u64;
+                data
+            }
             other => panic!("{other:?}"),
         }
     }
 
     /// Receives one file, from `from` on, giving credit for each piece.
     async fn file(&mut self, transfer: u32, from: u64) -> Vec<u8> {
-        let mut got = Vec::new();
+        let (mut got, mut unpacker) = (Vec::new(), Unpacker::default());
         loop {
             let data = self.data().await;
             assert_eq!((data.transfer.0, data.offset), (transfer, from + got.len() as u64));
-            got.extend_from_slice(&data.bytes);
-            self.outbox.give_credit(data.bytes.len() as u64);
+            got.extend_from_slice(unpacker.unpack(&data.body).unwrap());
+            self.outbox.give_credit(data.body.len() as u64);
             if data.last {
                 return got;
             }
@@ -142,7 +154,7 @@ async fn two_targets_are_fed_while_it_arrives_and_neither_waits_for_the_other() 
     let blob: Arc<dyn Feed> = store.blob(Content::of(&whole).hash).unwrap();
     let (mut quick, mut slow) = (Rig::new().await, Rig::new().await);
     for rig in [&quick, &slow] {
-        rig.outbox.begin(TransferId(7), 0, Arc::clone(&blob), None);
+        rig.outbox.begin(TransferId(7), 0, Arc::clone(&blob), Packing::Plain, None);
     }
     let upload = async {
         for (number, piece) in whole.chunks(100_000).enumerate() {
@@ -159,13 +171,13 @@ async fn two_targets_are_fed_while_it_arrives_and_neither_waits_for_the_other() 
     while got.len() < WINDOW_BYTES as usize {
         let data = slow.data().await;
         assert!(!data.last);
-        got.extend_from_slice(&data.bytes);
+        got.extend_from_slice(data.body.on_wire());
     }
     // One byte short of what a piece needs is nothing.
     slow.outbox.give_credit(CHUNK as u64 - 1);
     assert!(timeout(Duration::from_millis(50), slow.reader.next()).await.is_err());
     slow.outbox.give_credit(1);
-    assert_eq!(slow.data().await.bytes, whole[got.len()..got.len() + CHUNK]);
+    assert_eq!(slow.data().await.body.on_wire(), &whole[got.len()..got.len() + CHUNK]);
     slow.outbox.give_credit(2 * CHUNK as u64 + 5);
     for last in [false, false, true] {
         assert_eq!(slow.data().await.last, last);
@@ -180,7 +192,7 @@ async fn the_last_piece_waits_for_the_word_that_all_is_right() {
     let inlet = receive(&store, Content::of(&whole));
     let mut rig = Rig::new().await;
     let blob = store.blob(Content::of(&whole).hash).unwrap();
-    rig.outbox.begin(TransferId(1), 0, blob.clone(), None);
+    rig.outbox.begin(TransferId(1), 0, blob.clone(), Packing::Plain, None);
     inlet.write(0, Bytes::copy_from_slice(&whole), ());
     assert!(!rig.data().await.last);
     while blob.progress() != Progress::Arriving(whole.len() as u64) {
@@ -189,7 +201,7 @@ async fn the_last_piece_waits_for_the_word_that_all_is_right() {
     assert!(timeout(Duration::from_millis(50), rig.reader.next()).await.is_err());
     inlet.finish();
     let last = rig.data().await;
-    assert!(last.last && last.bytes == whole[CHUNK..]);
+    assert!(last.last && *last.body.on_wire() == whole[CHUNK..]);
 }
 
 #[tokio::test]
@@ -199,7 +211,7 @@ async fn a_broken_content_never_ends() {
     let inlet = receive(&store, Content { hash: Content::of(b"").hash, size: whole.len() as u64 });
     let mut rig = Rig::new().await;
     let blob = store.blob(Content::of(b"").hash).unwrap();
-    rig.outbox.begin(TransferId(1), 0, blob, None);
+    rig.outbox.begin(TransferId(1), 0, blob, Packing::Plain, None);
     inlet.write(0, Bytes::copy_from_slice(&whole), ());
     assert!(!rig.data().await.last);
     inlet.finish();
@@ -209,7 +221,7 @@ async fn a_broken_content_never_ends() {
         "{report:?}"
     );
     let next = put(&store, b"next");
-    rig.outbox.begin(TransferId(2), 0, next, None);
+    rig.outbox.begin(TransferId(2), 0, next, Packing::Plain, None);
     assert_eq!(rig.file(2, 0).await, b"next");
 }
 
@@ -218,10 +230,10 @@ async fn a_file_goes_on_at_an_offset_and_an_empty_one_has_one_piece() {
     let store = Store::open(None).unwrap();
     let whole = bytes(3 * CHUNK);
     let mut rig = Rig::new().await;
-    rig.outbox.begin(TransferId(1), 1000, put(&store, &whole), None);
+    rig.outbox.begin(TransferId(1), 1000, put(&store, &whole), Packing::Plain, None);
     assert!(rig.file(1, 1000).await == whole[1000..]);
     assert_eq!(rig.sent(1).await, whole.len() as u64 - 1000);
-    rig.outbox.begin(TransferId(2), 0, put(&store, b""), None);
+    rig.outbox.begin(TransferId(2), 0, put(&store, b""), Packing::Plain, None);
     assert_eq!(rig.file(2, 0).await, b"");
     assert_eq!(rig.report().await, Report::Sent(TransferId(2)));
 }
@@ -232,12 +244,66 @@ async fn many_small_files_arrive_whole() {
     let files: Vec<_> = (0..300).map(|number| bytes(number * 40)).collect();
     let mut rig = Rig::new().await;
     for (number, file) in files.iter().enumerate() {
-        rig.outbox.begin(TransferId(number as u32), 0, put(&store, file), None);
+        let packing = packing(["a.png", "a.json"][number % 2], file);
+        rig.outbox.begin(TransferId(number as u32), 0, put(&store, file), packing, None);
     }
     for (number, file) in files.iter().enumerate() {
         assert!(rig.file(number as u32, 0).await == *file);
         assert_eq!(rig.sent(number as u32).await, file.len() as u64);
     }
+}
+
+/// How a file of this name begins.
+fn packing(name: &str, content: &[u8]) -> Packing {
+    let path = RelPath::parse(name, &Extensions::default()).unwrap();
+    Packing::of(&path, content.len() as u64)
+}
+
+#[tokio::test]
+async fn what_shrinks_takes_fewer_bytes_on_the_wire_and_a_picture_goes_as_it_is() {
+    let store = Store::open(None).unwrap();
+    let whole = bytes(4 * CHUNK + 5);
+    let from = CHUNK as u64 + 1000;
+    let mut rig = Rig::new().await;
+    for (transfer, name, from) in [(1, "T/a.dds", 0), (2, "T/a.json", from), (3, "T/a.png", from)] {
+        let packing = packing(name, &whole);
+        rig.outbox.begin(TransferId(transfer), from, put(&store, &whole), packing, None);
+        let before = rig.on_wire;
+        assert!(rig.file(transfer, from).await == whole[from as usize..], "{name}");
+        let (sent, on_wire) = (whole.len() as u64 - from, rig.on_wire - before);
+        assert_eq!(rig.sent(transfer).await, sent, "progress counts the bytes of files");
+        match name {
+            "T/a.png" => assert_eq!(on_wire, sent),
+            _ => assert!(on_wire < sent / 10, "{name}: {on_wire} for {sent}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_whose_first_piece_does_not_shrink_goes_as_it_is() {
+    let store = Store::open(None).unwrap();
+    let seed = |at: usize| Content::of(&at.to_be_bytes()).hash.as_bytes().to_vec();
+    let mut whole: Vec<_> = (0..CHUNK / 32).flat_map(seed).collect();
+    whole.resize(3 * CHUNK, 0);
+    let mut rig = Rig::new().await;
+    rig.outbox.begin(TransferId(1), 0, put(&store, &whole), packing("a.dds", &whole), None);
+    assert!(rig.file(1, 0).await == whole);
+    assert_eq!(rig.on_wire, whole.len() as u64);
+    // From behind its noise on, it is another matter.
+    let from = CHUNK as u64;
+    rig.outbox.begin(TransferId(2), from, put(&store, &whole), packing("a.dds", &whole), None);
+    assert!(rig.file(2, from).await == whole[CHUNK..]);
+    assert!(rig.on_wire < whole.len() as u64 + 1000);
+}
+
+#[tokio::test]
+async fn a_limit_is_of_what_is_on_the_wire() {
+    let store = Store::open(None).unwrap();
+    // There is one piece to be had at once, and no second one for days.
+    let mut rig = Rig::throttled(Some(Throttle::new(Some(1)))).await;
+    let whole = vec![7; 8 * CHUNK];
+    rig.outbox.begin(TransferId(1), 0, put(&store, &whole), packing("a.dds", &whole), None);
+    assert!(rig.file(1, 0).await == whole);
 }
 
 #[tokio::test]
@@ -249,7 +315,13 @@ async fn an_old_target_gets_the_form_that_it_knows() {
         [("T/a.png", &b"abcd"[..]), ("T/\"b.png", b""), ("c", &large)].into_iter().enumerate()
     {
         let begin = begin_old(name, Content::of(file));
-        rig.outbox.begin(TransferId(number as u32), 0, put(&store, file), Some(begin));
+        rig.outbox.begin(
+            TransferId(number as u32),
+            0,
+            put(&store, file),
+            Packing::Plain,
+            Some(begin),
+        );
     }
     assert_eq!(rig.sent(0).await, 4);
     assert_eq!(rig.sent(1).await, 0);
@@ -298,11 +370,12 @@ async fn an_old_target_is_told_the_end_of_what_breaks_off() {
         let inlet = receive(&store, content);
         let mut rig = Rig::new().await;
         let blob = store.blob(content.hash).unwrap();
-        rig.outbox.begin(TransferId(1), 0, blob, Some(begin_old("a", content)));
+        rig.outbox.begin(TransferId(1), 0, blob, Packing::Plain, Some(begin_old("a", content)));
         rig.outbox.begin(
             TransferId(2),
             0,
             put(&store, b"b"),
+            Packing::Plain,
             Some(begin_old("b", Content::of(b"b"))),
         );
         inlet.write(0, Bytes::copy_from_slice(&whole), ());
@@ -328,12 +401,12 @@ async fn a_file_that_is_stopped_before_its_turn_leaves_no_trace() {
     let inlet = receive(&store, Content::of(b"never"));
     let blob = store.blob(Content::of(b"never").hash).unwrap();
     for (transfer, begin) in [(1, None), (2, Some(begin_old("a", Content::of(b"never"))))] {
-        rig.outbox.begin(TransferId(transfer), 0, blob.clone(), begin);
+        rig.outbox.begin(TransferId(transfer), 0, blob.clone(), Packing::Plain, begin);
         rig.outbox.stop(TransferId(transfer));
     }
     inlet.write(0, Bytes::from_static(b"never"), ());
     inlet.finish();
-    rig.outbox.begin(TransferId(3), 0, put(&store, b"next"), None);
+    rig.outbox.begin(TransferId(3), 0, put(&store, b"next"), Packing::Plain, None);
     assert_eq!(rig.file(3, 0).await, b"next");
     assert_eq!(rig.sent(3).await, 4);
     assert_eq!(rig.rest().await, b"");
@@ -360,14 +433,14 @@ async fn files_of_a_folder_are_sent_unless_they_have_changed() {
     std::fs::remove_file(root.path().join("gone.png")).unwrap();
 
     let mut rig = Rig::new().await;
-    rig.outbox.begin(TransferId(1), 0, changed, None);
-    rig.outbox.begin(TransferId(2), 0, gone, None);
+    rig.outbox.begin(TransferId(1), 0, changed, Packing::Plain, None);
+    rig.outbox.begin(TransferId(2), 0, gone, Packing::Plain, None);
     let changed = (1, io::ErrorKind::InvalidData, "it has changed meanwhile");
     let gone = (2, io::ErrorKind::NotFound, "it is not there any more");
     for (transfer, kind, why) in [changed, gone] {
         assert_eq!(rig.report().await, Report::Failed(TransferId(transfer), kind, why.to_owned()));
     }
-    rig.outbox.begin(TransferId(3), 0, same, None);
+    rig.outbox.begin(TransferId(3), 0, same, Packing::Plain, None);
     assert!(rig.file(3, 0).await == whole);
     assert_eq!(rig.sent(3).await, whole.len() as u64);
 }
@@ -381,9 +454,9 @@ async fn what_cannot_be_read_costs_no_credit_and_leaves_no_gap() {
     for number in 0..100 {
         let (gone, _) = plain(root.path(), "gone.png", &large);
         std::fs::remove_file(root.path().join("gone.png")).unwrap();
-        rig.outbox.begin(TransferId(number), 0, gone, None);
+        rig.outbox.begin(TransferId(number), 0, gone, Packing::Plain, None);
         let (same, _) = plain(root.path(), &format!("{number}.png"), &bytes(1000));
-        rig.outbox.begin(TransferId(1000 + number), 0, same, None);
+        rig.outbox.begin(TransferId(1000 + number), 0, same, Packing::Plain, None);
     }
     for number in 0..100 {
         assert!(rig.file(1000 + number, 0).await == bytes(1000));
@@ -396,7 +469,7 @@ async fn messages_overtake_files_that_wait() {
     let throttle = Throttle::new(Some(1));
     throttle.take(CHUNK + 1_000_000).await;
     let mut rig = Rig::throttled(Some(Arc::clone(&throttle))).await;
-    rig.outbox.begin(TransferId(1), 0, put(&store, b"livery"), None);
+    rig.outbox.begin(TransferId(1), 0, put(&store, b"livery"), Packing::Plain, None);
     rig.outbox.send(Message::Ping);
     assert_eq!(rig.message().await, Message::Ping);
     rig.outbox.send(Message::Pong);
@@ -460,7 +533,7 @@ async fn a_throttled_end_reads_files_at_its_rate_and_messages_at_once() {
     let (mut reader, ..) = split(here, PATIENCE).unwrap();
     let throttle = Throttle::new(Some(1));
     reader.set_throttle(Arc::clone(&throttle));
-    let chunk = Data { bytes: vec![1; CHUNK + 1].into(), ..Data::default() };
+    let chunk = Data { body: Bytes::from(vec![1; CHUNK + 1]).into(), ..Data::default() };
     let mut out = BytesMut::new();
     for message in [Message::Ping, Message::Data(chunk), Message::Pong, Message::Ping] {
         frame::write(&mut out, |out| message.encode(out));

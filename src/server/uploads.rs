@@ -174,7 +174,7 @@ impl Reading {
     /// Waits until there is room for the bytes of a message.
     async fn hold(&self, message: &Message) -> Held {
         let (bytes, numbered) = match message {
-            Message::Data(data) => (data.bytes.len(), true),
+            Message::Data(data) => (data.body.len(), true),
             Message::FileChunk(chunk) => (chunk.data.len(), false),
             _ => (0, false),
         };
@@ -199,9 +199,9 @@ impl Reading {
         let mut held = Some(held);
         for action in step.actions {
             match action {
-                Action::Write(index, offset, bytes) => {
+                Action::Write(index, offset, body) => {
                     if let (Some(inlet), Some(held)) = (upload.inlets.get(index), held.take()) {
-                        inlet.write(offset, bytes, held);
+                        inlet.write(offset, body, held);
                     }
                 }
                 Action::Finish(index) => {

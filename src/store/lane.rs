@@ -1,4 +1,4 @@
-//! The threads that hash and write what comes in.
+//! The threads that unpack, hash and write what comes in.
 //!
 //! All that concerns one content is done by one thread, in the order in which it was asked for.
 
@@ -9,8 +9,11 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use bytes::Bytes;
-use liverysync_core::{hash::ContentHash, transfer::Receiver};
+use liverysync_core::{
+    hash::ContentHash,
+    transfer::Receiver,
+    wire::v2::{Body, Unpacker},
+};
 
 use super::{Done, Index, StoreFault, blob::Blob, folder::Folder};
 use crate::feed::write_at;
@@ -23,7 +26,7 @@ pub(super) enum Job {
     /// A content begins, or goes on.
     Open { blob: Arc<Blob>, done: Done },
     /// A piece of it has come. What was `held` for it is let go once it is written.
-    Write { hash: ContentHash, offset: u64, bytes: Bytes, held: Box<dyn Send> },
+    Write { hash: ContentHash, offset: u64, body: Body, held: Box<dyn Send> },
     /// All of it has come.
     Finish(ContentHash),
     /// For now nothing more of it comes.
@@ -53,11 +56,13 @@ pub(super) struct Lane {
     incoming: HashMap<ContentHash, Incoming>,
     /// Those with which nobody goes on at present, the oldest first.
     parked: VecDeque<ContentHash>,
+    unpacker: Unpacker,
 }
 
 impl Lane {
     pub(super) fn new(folder: Arc<Folder>, index: Arc<Index>) -> Self {
-        Self { folder, index, incoming: HashMap::new(), parked: VecDeque::new() }
+        let (incoming, parked) = (HashMap::new(), VecDeque::new());
+        Self { folder, index, incoming, parked, unpacker: Unpacker::default() }
     }
 
     /// Works until nobody is left to ask for anything.
@@ -65,9 +70,9 @@ impl Lane {
         for job in jobs {
             match job {
                 Job::Open { blob, done } => self.open(blob, done),
-                Job::Write { hash, offset, bytes, held } => {
-                    self.write(hash, offset, &bytes);
-                    drop((bytes, held));
+                Job::Write { hash, offset, body, held } => {
+                    self.write(hash, offset, &body);
+                    drop((body, held));
                 }
                 Job::Finish(hash) => self.finish(hash),
                 Job::Park(hash) => self.park(hash),
@@ -103,10 +108,10 @@ impl Lane {
         }
     }
 
-    fn write(&mut self, hash: ContentHash, offset: u64, bytes: &[u8]) {
+    fn write(&mut self, hash: ContentHash, offset: u64, body: &Body) {
         // What comes after a fault is of no use.
         let Some(incoming) = self.incoming.get_mut(&hash) else { return };
-        if let Err(fault) = incoming.write(offset, bytes) {
+        if let Err(fault) = incoming.write(offset, body, &mut self.unpacker) {
             self.fail(hash, fault);
         }
     }
@@ -189,9 +194,14 @@ impl Incoming {
         Ok(file)
     }
 
-    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreFault> {
+    fn write(
+        &mut self,
+        offset: u64,
+        body: &Body,
+        unpacker: &mut Unpacker,
+    ) -> Result<(), StoreFault> {
         let file = self.file()?;
-        self.receiver.accept(offset, bytes)?;
+        let bytes = self.receiver.unpack(offset, body, unpacker)?;
         write_at(&file, offset, bytes)?;
         self.blob.set_written(self.receiver.received());
         Ok(())

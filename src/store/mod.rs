@@ -24,10 +24,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use liverysync_core::{
     hash::{Content, ContentHash},
     transfer::TransferFault,
+    wire::v2::Body,
 };
 
 pub(crate) use self::blob::Blob;
@@ -307,9 +307,10 @@ pub(crate) struct Inlet {
 }
 
 impl Inlet {
-    /// Hands in the bytes from `offset` on. `held` is dropped once they are written, or known to be
+    /// Hands in the bytes from `offset` on, as they came. `held` is dropped once they are written, or known to be
     /// of no use: it stands for the room that they take.
-    pub(crate) fn write(&self, offset: u64, bytes: Bytes, held: impl Send + 'static) {
+    pub(crate) fn write(&self, offset: u64, body: impl Into<Body>, held: impl Send + 'static) {
+        let body = body.into();
         let hash = self.blob.content().hash;
         let mut state = self.blob.lock();
         let Phase::Arriving(arriving) = &mut state.phase else { return };
@@ -317,10 +318,10 @@ impl Inlet {
             return;
         }
         if arriving.taken == offset {
-            arriving.taken += bytes.len() as u64;
+            arriving.taken += body.len() as u64;
         }
         // Under the lock: pieces must not change places, nor come after the next inlet's.
-        self.store.0.lane(hash, Job::Write { hash, offset, bytes, held: Box::new(held) });
+        self.store.0.lane(hash, Job::Write { hash, offset, body, held: Box::new(held) });
     }
 
     /// Says that all has come. How that ends, `done` is told.

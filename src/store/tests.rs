@@ -5,6 +5,8 @@ use std::{
     sync::mpsc::{Receiver, channel},
 };
 
+use bytes::Bytes;
+use liverysync_core::wire::v2::Packer;
 use tokio::sync::Notify;
 
 use super::*;
@@ -157,6 +159,25 @@ fn wrong_bytes_never_become_a_content() {
     let wrong = b"a livery in red and black";
     let got = ContentHash::of(wrong);
     check_fault(&[(0, wrong)], WrongBytes { declared: livery().hash, got });
+}
+
+#[test]
+fn what_comes_compressed_is_kept_plain_and_what_cannot_be_unpacked_breaks_it() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    let whole = LIVERY.repeat(100);
+    let frame = Bytes::copy_from_slice(Packer::default().pack(&whole, whole.len()).unwrap());
+    for broken in [true, false] {
+        let (inlet, ended) = receive(&store, Content::of(&whole), false);
+        let cut = frame.len() - usize::from(broken);
+        inlet.write(0, Body::zstd(frame.slice(..cut)), ());
+        assert_eq!(inlet.received(), whole.len() as u64);
+        inlet.finish();
+        let garbled = Err(StoreFault::Transfer(TransferFault::Garbled));
+        assert_eq!(ended.recv().unwrap(), if broken { garbled } else { Ok(()) });
+    }
+    let blob = store.blob(Content::of(&whole).hash).unwrap();
+    assert_eq!(text(&blob, whole.len()).as_bytes(), whole);
 }
 
 #[test]

@@ -102,8 +102,8 @@ fn take_pieces(frames: &mut Vec<u8>) -> Vec<Piece> {
         if frames.len() < end {
             break;
         }
-        // A message is JSON; a piece has a kind, flags, a number and its offset first.
-        if frames[4] != b'{' {
+        // A piece has a kind, which is 1, flags, a number and its offset first.
+        if frames[4] == 1 {
             let offset = u64::from_be_bytes(frames[10..18].try_into().unwrap());
             pieces.push(Piece { offset, bytes: (end - 18) as u64 });
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     forwarder::{Cut, Forwarder, Way},
-    league::{Folder, League, files_below},
+    league::{Folder, League, files_below, noise},
 };
 
 /// More than a link holds under way: whoever takes nothing is noticed.
@@ -136,6 +136,29 @@ fn a_delivery_that_is_cut_off_goes_on_where_it_was() {
     assert_eq!(target.folder.tree(), source.tree());
     assert!(target.folder.has_no_leftovers());
     assert_went_on(&forwarder, Way::Down);
+}
+
+#[test]
+fn what_shrinks_travels_compressed_and_goes_on_where_it_was_cut_off() {
+    let mut league = League::new();
+    let source = league.folder("source");
+    let halves: Vec<_> = noise("A/skin.dds", 2 * LARGE).iter().map(|byte| byte & 15).collect();
+    source.write("A/skin.dds", &halves);
+    let forwarder = Forwarder::start(league.port, Cut { way: Way::Up, after: CUT });
+    let mut target = league.driver("target", &[]);
+    league.server.wait_for_event("manifest");
+    let _source = league.driver_at(forwarder.port, "source", &SOON);
+    target.process.wait_for("the file", installed("A/skin.dds"));
+    league.wait_in_step(2, 1);
+    assert_eq!(target.folder.tree(), source.tree());
+    let links = forwarder.pieces(Way::Up);
+    let [_cut, resumed] = &links[..] else { panic!("not two connections: {links:?}") };
+    let went_on = resumed.first().unwrap().offset;
+    // So many bytes on the line were nearly twice as many of the file.
+    assert!(went_on > CUT as u64, "it went on at {went_on}");
+    let again: u64 = resumed.iter().map(|piece| piece.bytes).sum();
+    let rest = halves.len() as u64 - went_on;
+    assert!((rest / 2..rest * 3 / 5).contains(&again), "{again} bytes for {rest}");
 }
 
 /// Lets a league of two come in step on a server with these options, and stops all three.

@@ -37,7 +37,7 @@ use crate::{
     path::RelPath,
     select::{Listed, Rules, Stamp},
     time::{Time, UnixTime, Wake},
-    transfer::Piece,
+    transfer::{Packing, Piece},
     wire::{
         v1::{Message, SyncId},
         v2::TransferId,
@@ -204,6 +204,8 @@ pub struct SendFile {
     pub stamp: Stamp,
     /// Bytes that the server has already.
     pub from: u64,
+    /// How its pieces travel.
+    pub packing: Packing,
 }
 
 /// The number of a disk request.

@@ -35,7 +35,7 @@ use crate::{
     path::PathKey,
     select::Rules,
     time::Wake,
-    transfer::{Relay, RelayEvent},
+    transfer::{Packing, Relay, RelayEvent},
     union::MemberId,
     wire::{
         v1::{FileBegin, Message, SyncId},
@@ -161,6 +161,8 @@ pub struct Deliver {
     pub content: Content,
     /// Bytes that the target has already.
     pub from: u64,
+    /// How its pieces travel to a target of ours.
+    pub packing: Packing,
     /// For a target of protocol 1: how it is begun there.
     pub begin: Option<FileBegin>,
 }

@@ -1,6 +1,9 @@
 //! The receiving end of one file.
 
-use crate::hash::{Content, ContentHash, Hasher};
+use crate::{
+    hash::{Content, ContentHash, Hasher},
+    wire::v2::{Body, Unpacker},
+};
 
 /// How a transfer went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +17,9 @@ pub enum TransferFault {
         /// Where the chunk says that it begins.
         got: u64,
     },
+    /// A compressed piece is none, or does not hold what it says.
+    #[error("a compressed piece that cannot be unpacked")]
+    Garbled,
     /// More bytes came than were declared.
     #[error("more than the {declared} bytes that were declared")]
     TooMany {
@@ -59,15 +65,41 @@ impl Receiver {
     ///
     /// Says what is wrong with them; they must not be written then.
     pub fn accept(&mut self, offset: u64, bytes: &[u8]) -> Result<(), TransferFault> {
+        self.check(offset, bytes.len())?;
+        self.add(bytes);
+        Ok(())
+    }
+
+    /// The same for a piece as it travels. Returns its plain bytes, which are to be written.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Receiver::accept`], and if it cannot be unpacked. What is too much is not unpacked at all.
+    pub fn unpack<'a>(
+        &mut self,
+        offset: u64,
+        body: &'a Body,
+        unpacker: &'a mut Unpacker,
+    ) -> Result<&'a [u8], TransferFault> {
+        self.check(offset, body.len())?;
+        let bytes = unpacker.unpack(body).ok_or(TransferFault::Garbled)?;
+        self.add(bytes);
+        Ok(bytes)
+    }
+
+    const fn check(&self, offset: u64, len: usize) -> Result<(), TransferFault> {
         if offset != self.received {
             return Err(TransferFault::Gap { expected: self.received, got: offset });
         }
-        if bytes.len() as u64 > self.declared.size - self.received {
+        if len as u64 > self.declared.size - self.received {
             return Err(TransferFault::TooMany { declared: self.declared.size });
         }
+        Ok(())
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         self.received += bytes.len() as u64;
-        Ok(())
     }
 
     /// Number of bytes that came.
@@ -96,7 +128,10 @@ impl Receiver {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::wire::v2::Packer;
 
     fn receive(chunks: &[(u64, &[u8])]) -> Result<Content, TransferFault> {
         let mut receiver = Receiver::new(Content::of(b"livery"));
@@ -124,6 +159,36 @@ mod tests {
         assert_eq!(receive(&[(0, b"liveryX")]), Err(TransferFault::TooMany { declared: 6 }));
         assert_eq!(receive(&[(0, b"liver")]), Err(TransferFault::TooShort { declared: 6, got: 5 }));
         assert!(matches!(receive(&[(0, b"liverX")]), Err(TransferFault::WrongBytes { .. })));
+    }
+
+    #[test]
+    fn compressed_pieces_are_taken_among_plain_ones_and_checked_the_same() {
+        let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
+        let mut zstd = |plain: &[u8]| {
+            Body::zstd(Bytes::copy_from_slice(packer.pack(plain, plain.len()).unwrap()))
+        };
+        let whole = [b'a'; 3000];
+        let mut receiver = Receiver::new(Content::of(&whole));
+        let plain = Body::from(Bytes::copy_from_slice(&whole[..1000]));
+        assert_eq!(receiver.unpack(0, &plain, &mut unpacker), Ok(&whole[..1000]));
+        let (right, too_many) = (zstd(&whole[..2000]), zstd(&whole[..2001]));
+        assert_eq!(
+            receiver.unpack(1, &right, &mut unpacker),
+            Err(TransferFault::Gap { expected: 1000, got: 1 })
+        );
+        let declared = 3000;
+        assert_eq!(
+            receiver.unpack(1000, &too_many, &mut unpacker),
+            Err(TransferFault::TooMany { declared })
+        );
+        for wrong in [Bytes::new(), Bytes::from_static(b"no zstd"), right.on_wire().slice(1..)] {
+            let wrong = Body::zstd(wrong);
+            assert_eq!(receiver.unpack(1000, &wrong, &mut unpacker), Err(TransferFault::Garbled));
+        }
+        let broken = Body::zstd(right.on_wire().slice(..right.on_wire().len() - 1));
+        assert_eq!(receiver.unpack(1000, &broken, &mut unpacker), Err(TransferFault::Garbled));
+        assert_eq!(receiver.unpack(1000, &right, &mut unpacker), Ok(&whole[..2000]));
+        assert_eq!(receiver.finish(), Ok(Content::of(&whole)));
     }
 
     #[test]

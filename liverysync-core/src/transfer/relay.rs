@@ -7,15 +7,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::{
     hash::Content,
     time::Time,
     transfer::TransferFault,
     wire::{
         v1::{FileBegin, FileChunk, FileEnd, Message},
-        v2::{Data, TransferId},
+        v2::{Body, Data, TransferId},
     },
 };
 
@@ -73,8 +71,8 @@ pub enum SourceFault {
 /// What to do with the bytes of a file. Numbers count the files that were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Write these bytes at this offset. The first of a file may come at any offset: it is checked there.
-    Write(usize, u64, Bytes),
+    /// Unpack these bytes and write them at this offset. The first of a file may come at any offset: it is checked there.
+    Write(usize, u64, Body),
     /// No more will come: check the whole.
     Finish(usize),
 }
@@ -150,19 +148,19 @@ impl Relay {
     fn data(&mut self, now: Time, data: Data, step: &mut Step) {
         let index = self.files.iter().position(|file| file.transfer == data.transfer);
         let Some(index) = index else { return };
-        self.write(now, index, data.offset, data.bytes, step);
+        self.write(now, index, data.offset, data.body, step);
         if data.last {
             self.finish(index, step);
         }
     }
 
-    fn write(&mut self, now: Time, index: usize, offset: u64, bytes: Bytes, step: &mut Step) {
-        self.passed += bytes.len() as u64;
+    fn write(&mut self, now: Time, index: usize, offset: u64, body: Body, step: &mut Step) {
+        self.passed += body.len() as u64;
         if now.since(self.reported) >= REPORT_INTERVAL {
             self.reported = now;
             step.events.push(RelayEvent::Passed(std::mem::take(&mut self.passed)));
         }
-        step.actions.push(Action::Write(index, offset, bytes));
+        step.actions.push(Action::Write(index, offset, body));
     }
 
     fn finish(&mut self, index: usize, step: &mut Step) {
@@ -204,7 +202,7 @@ impl Relay {
     fn chunk(&mut self, now: Time, chunk: FileChunk, step: &mut Step) {
         let Some(open) = self.open.as_ref().filter(|open| open.right) else { return };
         if chunk.rel_path == self.files[open.index].name {
-            self.write(now, open.index, chunk.offset, chunk.data, step);
+            self.write(now, open.index, chunk.offset, chunk.data.into(), step);
         }
     }
 
@@ -218,6 +216,8 @@ impl Relay {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::wire::v1::{FileInfo, SyncId};
 
@@ -251,7 +251,7 @@ mod tests {
 
     fn data(transfer: u32, offset: u64, bytes: &'static [u8], last: bool) -> Message {
         let (transfer, bytes) = (TransferId(transfer), Bytes::from_static(bytes));
-        Message::Data(Data { transfer, offset, last, bytes })
+        Message::Data(Data { transfer, offset, last, body: bytes.into() })
     }
 
     /// Feeds messages, and returns what was to be done and the events.
@@ -262,8 +262,8 @@ mod tests {
             let passed = |event: &RelayEvent| matches!(event, RelayEvent::Passed(_));
             events.extend(step.events.into_iter().filter(|event| !passed(event)));
             done.extend(step.actions.into_iter().map(|action| match action {
-                Action::Write(index, offset, bytes) => {
-                    format!("{index} at {offset}: {}", String::from_utf8_lossy(&bytes))
+                Action::Write(index, offset, body) => {
+                    format!("{index} at {offset}: {}", String::from_utf8_lossy(body.on_wire()))
                 }
                 Action::Finish(index) => format!("{index} ends"),
             }));

@@ -4,19 +4,20 @@
 //!
 //! ```text
 //! kind      1 byte   1: a piece of a file
-//! flags     1 byte   bit 0: the file ends with it
+//! flags     1 byte   bit 0: the file ends with it; bit 1: its bytes are compressed
 //! transfer  4 bytes  which file, by the number that the server gave it
 //! offset    8 bytes  where in the file it begins
-//! bytes     the rest
+//! bytes     the rest: as they are, or one frame of zstd that says how many it stands for
 //! ```
 //!
 //! Numbers are unsigned, the most significant byte first. A number counts for one link and one direction.
 
 use std::fmt;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
+pub use super::body::{Body, Packer, Unpacker};
 use super::v1::WireError;
 
 /// Bytes in front of those of the file.
@@ -29,6 +30,7 @@ pub const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
 /// What the payload of a piece of a file begins with.
 pub const KIND_DATA: u8 = 1;
 const LAST: u8 = 1;
+const ZSTD: u8 = 2;
 
 /// One file on its way over one link, by the number that the server gave it.
 #[derive(
@@ -53,22 +55,29 @@ pub struct Data {
     /// Whether the file ends with it. A file of 0 bytes has one piece, which is empty.
     pub last: bool,
     /// The bytes.
-    pub bytes: Bytes,
+    pub body: Body,
 }
 
 impl Data {
-    /// Appends what goes in front of the bytes.
-    pub fn encode_header(transfer: TransferId, offset: u64, last: bool, out: &mut BytesMut) {
+    /// Appends what goes in front of the bytes. `zstd` says that they are compressed.
+    pub fn encode_header(
+        transfer: TransferId,
+        offset: u64,
+        last: bool,
+        zstd: bool,
+        out: &mut impl BufMut,
+    ) {
         out.put_u8(KIND_DATA);
-        out.put_u8(if last { LAST } else { 0 });
+        out.put_u8(if last { LAST } else { 0 } | if zstd { ZSTD } else { 0 });
         out.put_u32(transfer.0);
         out.put_u64(offset);
     }
 
     pub(super) fn encode(&self, out: &mut BytesMut) {
-        out.reserve(DATA_HEADER_BYTES + self.bytes.len());
-        Self::encode_header(self.transfer, self.offset, self.last, out);
-        out.extend_from_slice(&self.bytes);
+        let bytes = self.body.on_wire();
+        out.reserve(DATA_HEADER_BYTES + bytes.len());
+        Self::encode_header(self.transfer, self.offset, self.last, self.body.is_zstd(), out);
+        out.extend_from_slice(bytes);
     }
 
     /// Reads a binary payload; the bytes are shared with it.
@@ -78,14 +87,15 @@ impl Data {
             return Err(malformed("a binary frame that is too short"));
         };
         let [kind, flags, a, b, c, d, offset @ ..] = *header;
-        if kind != KIND_DATA || flags & !LAST != 0 {
+        if kind != KIND_DATA || flags & !(LAST | ZSTD) != 0 {
             return Err(malformed("a binary frame of an unknown kind"));
         }
+        let bytes = payload.slice(DATA_HEADER_BYTES..);
         Ok(Self {
             transfer: TransferId(u32::from_be_bytes([a, b, c, d])),
             offset: u64::from_be_bytes(offset),
             last: flags & LAST != 0,
-            bytes: payload.slice(DATA_HEADER_BYTES..),
+            body: if flags & ZSTD != 0 { Body::zstd(bytes) } else { bytes.into() },
         })
     }
 }

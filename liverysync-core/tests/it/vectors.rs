@@ -16,7 +16,7 @@ use liverysync_core::{
             RequestManifest, Resume, Role, SendFiles, ServerState, Standing, SyncDone, SyncDoneAck,
             SyncId, SyncOffer, Welcome,
         },
-        v2::{Data, TransferId},
+        v2::{Data, TransferId, Unpacker},
     },
 };
 use serde_json::Value;
@@ -284,11 +284,33 @@ fn pieces_are_read_and_written_as_the_file_says() {
             transfer: TransferId(transfer),
             offset: fields["offset"].as_u64().unwrap(),
             last: fields["flags"] == 1,
-            bytes: hex(&fields["bytes"]),
+            body: hex(&fields["bytes"]).into(),
         });
         let payload = hex(&vector["payload_hex"]);
         assert_eq!(Message::read(&payload).as_ref(), Ok(&message), "{name}");
         assert_eq!(encoded(&message), payload, "{name}");
+    }
+}
+
+#[test]
+fn compressed_pieces_are_unpacked_as_the_file_says() {
+    let read = |vector: &Value| {
+        let payload = hex(&vector["payload_hex"]);
+        let Ok(Message::Data(data)) = Message::read(&payload) else { panic!("{vector}") };
+        (data, payload)
+    };
+    let mut unpacker = Unpacker::default();
+    for vector in section("data_compressed") {
+        let ((data, payload), fields) = (read(&vector), &vector["fields"]);
+        assert_eq!(Value::from(data.transfer.0), fields["transfer"]);
+        assert_eq!(Value::from(data.offset), fields["offset"]);
+        assert_eq!(Value::from(2 + u32::from(data.last)), fields["flags"]);
+        assert_eq!(unpacker.unpack(&data.body), Some(&hex(&fields["bytes"])[..]));
+        assert_eq!(encoded(&Message::Data(data)), payload);
+    }
+    for vector in section("data_wrong") {
+        let (data, _) = read(&vector);
+        assert_eq!(unpacker.unpack(&data.body), None, "{}", vector["name"]);
     }
 }
 

@@ -9,7 +9,7 @@ use liverysync_core::{
         Accept, EXTENSION, ErrorReport, FileBegin, FileChunk, FileEnd, FileInfo, Hello,
         ManifestFull, ManifestSummary, Message, Resume, Role, SendFiles, SyncDone, SyncId,
     },
-    wire::v2::{Data, TransferId},
+    wire::v2::{Body, Data, Packer, TransferId},
 };
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
 pub(crate) enum Lie {
     ErrorInstead,
     Gap,
+    Garbled,
     Mute,
     Short,
     Silent,
@@ -32,9 +33,10 @@ pub(crate) enum Lie {
     WrongHash,
 }
 
-pub(crate) const LIES: [Lie; 11] = [
+pub(crate) const LIES: [Lie; 12] = [
     Lie::ErrorInstead,
     Lie::Gap,
+    Lie::Garbled,
     Lie::Mute,
     Lie::Short,
     Lie::Silent,
@@ -146,14 +148,13 @@ impl Liar {
                 message: "no".into(),
                 ..ErrorReport::default()
             })],
-            Lie::WrongBytes => {
-                let wrong: Vec<u8> = data.iter().map(|byte| byte ^ 0xff).collect();
-                vec![right, chunk(0, wrong.into()), end(path)]
-            }
+            Lie::WrongBytes => vec![right, chunk(0, wrong_bytes(data)), end(path)],
             Lie::TooMany => {
                 let more = Bytes::from_static(b"more");
                 vec![right, chunk(0, data.clone()), chunk(data.len(), more), end(path)]
             }
+            // One of ours wraps it up; in protocol 1 there is nothing to garble.
+            Lie::Garbled => vec![right, chunk(0, wrong_bytes(data)), end(path)],
             Lie::Gap => vec![right, chunk(0, first), chunk(half + 1, second), end(path)],
             Lie::Short => vec![right, chunk(0, first), end(path)],
             Lie::Silent => vec![right, chunk(0, first)],
@@ -273,7 +274,7 @@ impl World {
     }
 
     fn liar_gets(&mut self, pc: usize, data: &Data) {
-        self.client_credits(pc, data.bytes.len());
+        self.client_credits(pc, data.body.len());
         if !data.last {
             return;
         }
@@ -340,7 +341,10 @@ impl World {
             }
             let lies = liar.lies(&request.sync_id, &asked.info.rel_path);
             let number = if liar.lie == Lie::Unasked { 9999 } else { asked.resume.transfer.0 };
-            messages.extend(numbered(lies, TransferId(number), asked.info.size));
+            let lies = numbered(lies, TransferId(number), asked.info.size);
+            let is_garbled = liar.lie == Lie::Garbled;
+            messages
+                .extend(lies.into_iter().map(|lie| if is_garbled { garbled(lie) } else { lie }));
         }
         for message in messages {
             let is_piece = matches!(message, Message::FileChunk(_) | Message::Data(_));
@@ -353,16 +357,30 @@ impl World {
     }
 }
 
+fn wrong_bytes(data: &Bytes) -> Bytes {
+    data.iter().map(|byte| byte ^ 0xff).collect()
+}
+
+/// A piece that claims to be compressed: a frame that has the right size, and lacks its end.
+fn garbled(lie: Message) -> Message {
+    let Message::Data(data) = lie else { return lie };
+    let plain = data.body.on_wire();
+    let frame = Packer::default().pack(plain, plain.len()).map(Bytes::copy_from_slice);
+    let frame = frame.unwrap_or_default();
+    let body = Body::zstd(frame.slice(..frame.len().saturating_sub(1)));
+    Message::Data(Data { body, ..data })
+}
+
 /// The same lies as one of ours would tell them.
 fn numbered(lies: Vec<Message>, transfer: TransferId, size: u64) -> Vec<Message> {
     let tell = |lie| match lie {
         Message::FileBegin(_) => None,
         Message::FileChunk(FileChunk { offset, data: bytes, .. }) => {
-            Some(Message::Data(Data { transfer, offset, last: false, bytes }))
+            Some(Message::Data(Data { transfer, offset, last: false, body: bytes.into() }))
         }
         Message::FileEnd(_) => {
-            let bytes = Bytes::new();
-            Some(Message::Data(Data { transfer, offset: size, last: true, bytes }))
+            let body = Body::default();
+            Some(Message::Data(Data { transfer, offset: size, last: true, body }))
         }
         other => Some(other),
     };

@@ -43,7 +43,7 @@ impl Queued {
     pub(crate) fn weight(&self) -> usize {
         match &self.message {
             Message::FileChunk(chunk) => chunk.data.len() + 200,
-            Message::Data(data) => data.bytes.len() + 200,
+            Message::Data(data) => data.body.on_wire().len() + 200,
             Message::ManifestFull(full) => 100 + 150 * full.manifest.len(),
             _ => 200,
         }

@@ -10,11 +10,11 @@ use liverysync_core::{
     select::Stamp,
     server::{self, Deliver},
     time::Time,
-    transfer::{Action, Next, Outgoing, Receiver, Relay, RelayEvent},
+    transfer::{Action, Next, Outgoing, Packing, Receiver, Relay, RelayEvent},
     union::MemberId,
     wire::{
         v1::{Credit, FileBegin, FileChunk, FileEnd, Message, SyncId},
-        v2::{Data, TransferId, WINDOW_BYTES},
+        v2::{Body, Data, Packer, TransferId, Unpacker, WINDOW_BYTES},
     },
 };
 
@@ -35,6 +35,8 @@ enum Feed {
 pub(crate) struct Plane {
     outgoing: Outgoing,
     feeds: BTreeMap<TransferId, Feed>,
+    packings: BTreeMap<TransferId, Packing>,
+    packer: Packer,
     /// How files are begun for a program of protocol 1.
     begins: BTreeMap<TransferId, FileBegin>,
     /// Files of which an old program has got the beginning and not the end.
@@ -44,14 +46,22 @@ pub(crate) struct Plane {
 impl Default for Plane {
     fn default() -> Self {
         let outgoing = Outgoing::new(WINDOW_BYTES);
-        Self { outgoing, feeds: BTreeMap::new(), begins: BTreeMap::new(), open: BTreeSet::new() }
+        Self {
+            outgoing,
+            feeds: BTreeMap::new(),
+            packings: BTreeMap::new(),
+            packer: Packer::default(),
+            begins: BTreeMap::new(),
+            open: BTreeSet::new(),
+        }
     }
 }
 
 impl Plane {
-    fn begin(&mut self, transfer: TransferId, from: u64, size: u64, feed: Feed) {
+    fn begin(&mut self, transfer: TransferId, from: u64, size: u64, feed: Feed, packing: Packing) {
         self.outgoing.begin(transfer, from, size);
         self.feeds.insert(transfer, feed);
+        self.packings.insert(transfer, packing);
     }
 
     fn stop(&mut self, transfer: TransferId) -> Option<Message> {
@@ -61,6 +71,14 @@ impl Plane {
         self.open.remove(&transfer).then(|| end_of(&begin))
     }
 
+    fn pack(&mut self, transfer: TransferId, bytes: Bytes) -> Body {
+        let packing = self.packings.entry(transfer).or_default();
+        match packing.pack(&bytes, &mut self.packer) {
+            Some(frame) => Body::zstd(Bytes::copy_from_slice(frame)),
+            None => bytes.into(),
+        }
+    }
+
     /// The messages by which a piece travels.
     fn messages(&mut self, next: Next, bytes: Bytes) -> Vec<Message> {
         let Next { transfer, offset, last, .. } = next;
@@ -68,7 +86,8 @@ impl Plane {
             self.feeds.remove(&transfer);
         }
         let Some(begin) = self.begins.get(&transfer).cloned() else {
-            return vec![Message::Data(Data { transfer, offset, last, bytes })];
+            let body = self.pack(transfer, bytes);
+            return vec![Message::Data(Data { transfer, offset, last, body })];
         };
         let mut messages = Vec::new();
         if self.open.insert(transfer) {
@@ -119,6 +138,7 @@ pub(crate) struct Store {
     uploads: BTreeMap<(MemberId, SyncId), Upload>,
     /// What sources have sent of each content, in bytes.
     pub(crate) taken: BTreeMap<ContentHash, u64>,
+    unpacker: Unpacker,
 }
 
 impl Store {
@@ -159,14 +179,16 @@ impl Store {
         let blob = self.blobs.get_mut(&content.hash)?;
         let receiver = blob.receiver.as_mut()?;
         let outcome = match action {
-            Action::Write(_, offset, bytes) => match receiver.accept(offset, &bytes) {
-                Ok(()) => {
-                    *self.taken.entry(content.hash).or_default() += bytes.len() as u64;
-                    blob.data.extend_from_slice(&bytes);
-                    return None;
+            Action::Write(_, offset, body) => {
+                match receiver.unpack(offset, &body, &mut self.unpacker) {
+                    Ok(bytes) => {
+                        *self.taken.entry(content.hash).or_default() += bytes.len() as u64;
+                        blob.data.extend_from_slice(bytes);
+                        return None;
+                    }
+                    Err(fault) => Err(fault),
                 }
-                Err(fault) => Err(fault),
-            },
+            }
             Action::Finish(_) => blob.receiver.take()?.finish().map(|_| ()),
         };
         upload.settled.insert(index);
@@ -216,9 +238,9 @@ impl World {
 
     pub(crate) fn client_begins(&mut self, pc: usize, file: client::SendFile) {
         let Some(link) = self.pcs[pc].link else { return };
-        let client::SendFile { transfer, path, stamp, from } = file;
+        let client::SendFile { transfer, path, stamp, from, packing } = file;
         let plane = self.plane(link, Dir::Up);
-        plane.begin(transfer, from, stamp.size, Feed::File(path, stamp));
+        plane.begin(transfer, from, stamp.size, Feed::File(path, stamp), packing);
         plane.outgoing.set_available(transfer, stamp.size, true);
         self.pump_idle(link, Dir::Up);
     }
@@ -230,7 +252,7 @@ impl World {
     }
 
     pub(crate) fn hub_delivers(&mut self, link: LinkId, deliver: Deliver) {
-        let Deliver { transfer, content, from, begin } = deliver;
+        let Deliver { transfer, content, from, packing, begin } = deliver;
         let plane = self.plane(link, Dir::Down);
         if let Some(begin) = begin {
             if plane.begins.is_empty() {
@@ -238,7 +260,7 @@ impl World {
             }
             plane.begins.insert(transfer, begin);
         }
-        plane.begin(transfer, from, content.size, Feed::Store(content.hash));
+        plane.begin(transfer, from, content.size, Feed::Store(content.hash), packing);
         self.pump_idle(link, Dir::Down);
     }
 
@@ -374,7 +396,7 @@ impl World {
     pub(crate) fn hub_takes(&mut self, link: LinkId, member: MemberId, message: Message) {
         let now = Time::from_nanos(self.now);
         if let Message::Data(data) = &message {
-            let credit = Credit { bytes: data.bytes.len() as u64 };
+            let credit = Credit { bytes: data.body.len() as u64 };
             self.send(
                 link,
                 Dir::Down,
@@ -433,10 +455,10 @@ impl World {
     /// A piece reaches a client of ours: it waits for the disk, and its room is given back then.
     pub(crate) fn client_takes(&mut self, pc: usize, data: Data) {
         let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
-        ours.arrived += data.bytes.len() as u64;
+        ours.arrived += data.body.len() as u64;
         match ours.expected.get(&data.transfer).copied() {
             Some(stage) => self.disk_piece(pc, stage, data),
-            None => self.client_credits(pc, data.bytes.len()),
+            None => self.client_credits(pc, data.body.len()),
         }
     }
 

@@ -31,7 +31,7 @@ use crate::{
     rng::Rng,
     select::{Stamp, cached_picture},
     time::{Earliest, Time, UnixTime, Wake},
-    transfer::Receiver,
+    transfer::{Packing, Receiver},
     wire::{
         v1::{
             Accept, AskedFile, EXTENSION, ErrorReport, Fault, FileBegin, FileChunk, FileEnd,

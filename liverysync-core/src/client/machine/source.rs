@@ -45,7 +45,9 @@ impl ClientMachine {
             let Resume { transfer, offset } = asked.resume;
             let (path, stamp) = (file.path.clone(), file.stamp);
             let from = offset.min(file.content.size);
-            self.outputs.push_back(Output::Send(SendFile { transfer, path, stamp, from }));
+            let packing = Packing::of(&path, stamp.size);
+            let file_to_send = SendFile { transfer, path, stamp, from, packing };
+            self.outputs.push_back(Output::Send(file_to_send));
             upload.files.insert(transfer, file);
         }
         self.busy_at = self.now.time;

@@ -75,7 +75,8 @@ impl ServerMachine {
         let mtime = self.union.get(file.path.key()).and_then(|entry| entry.mtime);
         let info = FileInfo::new(file.path.as_str(), file.content, mtime, false);
         let begin = Some(FileBegin { sync_id: sync_id.clone(), info });
-        let deliver = Deliver { transfer: file.transfer, content: file.content, from: 0, begin };
+        let (transfer, content, packing) = (file.transfer, file.content, Packing::Plain);
+        let deliver = Deliver { transfer, content, from: 0, packing, begin };
         self.outputs.push_back(Output::Deliver(target, deliver));
     }
 
@@ -104,7 +105,8 @@ impl ServerMachine {
                 Some(_) if !self.shelf.has(content) => gone.push(index),
                 Some(from) => {
                     let from = (*from).min(content.size);
-                    let deliver = Deliver { transfer, content, from, begin: None };
+                    let packing = Packing::of(&file.path, content.size);
+                    let deliver = Deliver { transfer, content, from, packing, begin: None };
                     self.outputs.push_back(Output::Deliver(id, deliver));
                 }
             }

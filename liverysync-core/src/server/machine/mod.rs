@@ -30,7 +30,7 @@ use crate::{
     schedule::{self, Want},
     select::Skipped,
     time::{Earliest, Time},
-    transfer::{Asked, Relay, RelayEvent, SourceFault},
+    transfer::{Asked, Packing, Relay, RelayEvent, SourceFault},
     union::{Change, Gained, MemberId, Outcome, Union, UnionEntry},
     wire::{
         v1::{

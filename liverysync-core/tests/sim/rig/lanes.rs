@@ -89,8 +89,11 @@ impl World {
                 kind: client::DiskFaultKind::Other,
                 message: fault.to_string(),
             };
-            taking.receiver.accept(data.offset, &data.bytes).map_err(wrong)?;
-            done(disk.apply(DiskRequest::Write(stage, data.offset, data.bytes.clone())))?;
+            let mut unpacker = Unpacker::default();
+            let bytes =
+                taking.receiver.unpack(data.offset, &data.body, &mut unpacker).map_err(wrong)?;
+            let bytes = Bytes::copy_from_slice(bytes);
+            done(disk.apply(DiskRequest::Write(stage, data.offset, bytes)))?;
             if data.last {
                 taking.receiver.clone().finish().map_err(wrong)?;
                 done(disk.apply(DiskRequest::Seal(stage)))?;
@@ -165,7 +168,7 @@ impl World {
         let (op, request) = match job {
             Job::Request(op, request) => (op, request),
             Job::Piece(stage, data) => {
-                self.client_credits(pc, data.bytes.len());
+                self.client_credits(pc, data.body.len());
                 if let Some((op, outcome)) = self.piece_turn(pc, stage, data) {
                     self.at(at, Ev::Outcome(pc, epoch, op, outcome));
                 }

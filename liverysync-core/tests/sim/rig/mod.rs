@@ -23,7 +23,7 @@ use liverysync_core::{
     wire::{
         frame,
         v1::{Message, Role},
-        v2::{Data, TransferId},
+        v2::{Data, TransferId, Unpacker},
     },
 };
 
@@ -434,7 +434,7 @@ fn brief(message: &Message) -> String {
         }
         Message::Data(data) => {
             let end = if data.last { " end" } else { "" };
-            format!("DATA {} at {} +{}{end}", data.transfer, data.offset, data.bytes.len())
+            format!("DATA {} at {} +{}{end}", data.transfer, data.offset, data.body.len())
         }
         Message::ManifestFull(full) => format!("MANIFEST_FULL of {}", full.manifest.len()),
         other => format!("{other:?}"),

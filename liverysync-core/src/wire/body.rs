@@ -1,0 +1,288 @@
+//! The bytes of a piece of a file as they travel: as they are, or as zstd.
+//!
+//! Each piece is compressed by itself. So a file can go on at any offset, and what is kept, hashed and read again
+//! are the plain bytes alone.
+
+use std::fmt;
+
+use bytes::Bytes;
+use zstd::{
+    bulk::{Compressor, Decompressor},
+    zstd_safe::{compress_bound, find_frame_compressed_size, get_frame_content_size},
+};
+
+use crate::transfer::CHUNK_BYTES;
+
+/// Of all levels the fastest: a line of 1 Gbit/s is hardly faster than it.
+const LEVEL: i32 = 1;
+
+/// The bytes of a piece of a file, as they travel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body(Form);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form {
+    Plain(Bytes),
+    /// One frame of zstd, and how many bytes it says that it stands for.
+    Zstd(Bytes, usize),
+}
+
+impl Body {
+    /// Takes a frame of zstd as it came. It is not unpacked yet: if its header cannot be right, it is let go, and
+    /// stands for no bytes.
+    #[must_use]
+    pub fn zstd(frame: Bytes) -> Self {
+        match stands_for(&frame) {
+            Some(len) => Self(Form::Zstd(frame, len)),
+            None => Self(Form::Zstd(Bytes::new(), 0)),
+        }
+    }
+
+    /// How many bytes of the file it stands for, as far as its header tells.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match &self.0 {
+            Form::Plain(bytes) => bytes.len(),
+            Form::Zstd(_, len) => *len,
+        }
+    }
+
+    /// Whether it stands for no bytes.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether it is compressed.
+    #[must_use]
+    pub const fn is_zstd(&self) -> bool {
+        matches!(self.0, Form::Zstd(..))
+    }
+
+    /// Its bytes on the wire: never more than it stands for.
+    #[must_use]
+    pub const fn on_wire(&self) -> &Bytes {
+        let (Form::Plain(bytes) | Form::Zstd(bytes, _)) = &self.0;
+        bytes
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Bytes::new().into()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(plain: Bytes) -> Self {
+        Self(Form::Plain(plain))
+    }
+}
+
+/// How many bytes a frame says that it stands for, if it may stand for so many.
+fn stands_for(frame: &[u8]) -> Option<usize> {
+    let len = usize::try_from(get_frame_content_size(frame).ok()??).ok()?;
+    // Room for a piece is counted by what it stands for. So no frame may be larger than that.
+    (frame.len() < len && len <= CHUNK_BYTES).then_some(len)
+}
+
+/// Compresses pieces, one after the other in the same memory: less than 1 MB, from the first on.
+#[derive(Default)]
+pub struct Packer {
+    context: Option<Compressor<'static>>,
+    frame: Vec<u8>,
+}
+
+impl Packer {
+    /// The frame of zstd that stands for `plain`, if it has at most `most` bytes.
+    pub fn pack(&mut self, plain: &[u8], most: usize) -> Option<&[u8]> {
+        if plain.len() > CHUNK_BYTES {
+            return None;
+        }
+        let context = match &mut self.context {
+            Some(context) => context,
+            // What cannot be compressed goes as it is, for whatever reason.
+            none => none.insert(Compressor::new(LEVEL).ok()?),
+        };
+        // With less room than that, zstd gives up on frames that would fit.
+        self.frame.resize(compress_bound(plain.len()).max(self.frame.len()), 0);
+        let len = context.compress_to_buffer(plain, &mut self.frame[..]).ok()?;
+        (len <= most).then_some(&self.frame[..len])
+    }
+}
+
+impl fmt::Debug for Packer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packer").finish_non_exhaustive()
+    }
+}
+
+/// Unpacks pieces, one after the other in the same memory: less than half a MB, from the first
+/// compressed one on.
+#[derive(Default)]
+pub struct Unpacker {
+    context: Option<Decompressor<'static>>,
+    plain: Vec<u8>,
+}
+
+impl Unpacker {
+    /// The plain bytes of a piece, as many as it [stands for](Body::len); `None` if they cannot be had.
+    pub fn unpack<'a>(&'a mut self, body: &'a Body) -> Option<&'a [u8]> {
+        match &body.0 {
+            Form::Plain(bytes) => Some(bytes),
+            Form::Zstd(frame, len) => self.decompress(frame, *len),
+        }
+    }
+
+    fn decompress(&mut self, frame: &[u8], len: usize) -> Option<&[u8]> {
+        // By itself zstd would take more frames behind the first, and pass over those that hold nothing.
+        if find_frame_compressed_size(frame) != Ok(frame.len()) {
+            return None;
+        }
+        self.plain.resize(len.max(self.plain.len()), 0);
+        let plain = &mut self.plain[..len];
+        let context = self.context.get_or_insert_default();
+        let count = context.decompress_to_buffer(frame, plain).ok()?;
+        (count == len).then_some(plain)
+    }
+}
+
+impl fmt::Debug for Unpacker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unpacker").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zstd::bulk::compress;
+
+    use super::*;
+
+    fn packed(plain: &[u8]) -> Bytes {
+        let mut packer = Packer::default();
+        Bytes::copy_from_slice(packer.pack(plain, plain.len()).unwrap())
+    }
+
+    fn unpacked(frame: impl Into<Bytes>) -> Option<Vec<u8>> {
+        Unpacker::default().unpack(&Body::zstd(frame.into())).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn a_piece_comes_back_as_it_went_and_takes_less_on_the_way() {
+        let plain = b"{\"skin\": 7}".repeat(20_000);
+        let body = Body::zstd(packed(&plain));
+        assert_eq!((body.len(), body.is_zstd()), (plain.len(), true));
+        assert!(body.on_wire().len() < plain.len() / 50);
+        assert_eq!(Unpacker::default().unpack(&body), Some(&plain[..]));
+    }
+
+    #[test]
+    fn what_takes_more_than_it_may_is_not_packed() {
+        let (mut packer, plain) = (Packer::default(), [7; 1000]);
+        let len = packer.pack(&plain, 1000).unwrap().len();
+        assert!(packer.pack(&plain, len).is_some());
+        assert!(packer.pack(&plain, len - 1).is_none());
+        assert!(packer.pack(&plain, 0).is_none());
+        assert!(packer.pack(&[], 0).is_none());
+        // It is none the worse for that.
+        assert_eq!(packer.pack(&plain, 1000).unwrap().len(), len);
+    }
+
+    #[test]
+    fn a_frame_stands_for_a_piece_and_no_more() {
+        let most = vec![7; CHUNK_BYTES];
+        assert_eq!(unpacked(packed(&most)), Some(most.clone()));
+        for bytes in [CHUNK_BYTES + 1, 1 << 30] {
+            let bomb = compress(&vec![7; bytes], LEVEL).unwrap();
+            assert_eq!(Body::zstd(bomb.into()), Body::zstd(Bytes::new()), "{bytes}");
+        }
+        assert!(Packer::default().pack(&vec![7; CHUNK_BYTES + 1], CHUNK_BYTES).is_none());
+    }
+
+    #[test]
+    fn a_frame_holds_what_its_header_says() {
+        let mut frame = compress(&[7; 200], LEVEL).unwrap();
+        let size_at = 5;
+        assert_eq!(frame[size_at], 200);
+        for wrong in [0, 100, 199, 201, 255] {
+            frame[size_at] = wrong;
+            assert_eq!(unpacked(frame.clone()), None, "{wrong}");
+        }
+        frame[size_at] = 200;
+        assert_eq!(unpacked(frame), Some(vec![7; 200]));
+    }
+
+    #[test]
+    fn a_frame_that_says_no_size_is_wrong() {
+        let mut packer = Compressor::new(LEVEL).unwrap();
+        packer.include_contentsize(false).unwrap();
+        assert_eq!(unpacked(packer.compress(&[7; 200]).unwrap()), None);
+    }
+
+    #[test]
+    fn nothing_follows_a_frame_and_nothing_is_missing() {
+        let frame = packed(&[7; 5000]);
+        let (empty, skippable) = (compress(&[], LEVEL).unwrap(), b"\x50\x2a\x4d\x18\x01\0\0\0x");
+        for more in [&b"\0"[..], &frame, &empty, skippable] {
+            assert_eq!(unpacked([&frame, more].concat()), None, "{more:?}");
+        }
+        assert_eq!(unpacked([skippable, &frame[..]].concat()), None);
+        for end in 0..frame.len() {
+            assert_eq!(unpacked(frame.slice(..end)), None, "{end}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_shrink_is_wrong_as_it_would_take_room_that_nobody_counts() {
+        let mut plain = [0; 100];
+        for (byte, at) in plain.iter_mut().zip(0_u8..) {
+            *byte = at.wrapping_mul(171) ^ 0x55;
+        }
+        let frame = compress(&plain, LEVEL).unwrap();
+        assert!(frame.len() >= plain.len());
+        assert_eq!(Body::zstd(frame.into()), Body::zstd(Bytes::new()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_come_back_as_they_went(
+            seed in prop::collection::vec(any::<u8>(), 1..300),
+            times in 1..400_usize,
+        ) {
+            let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
+            for plain in [seed.repeat(times), seed] {
+                let Some(frame) = packer.pack(&plain, plain.len() - 1) else { continue };
+                let body = Body::zstd(Bytes::copy_from_slice(frame));
+                prop_assert_eq!(body.len(), plain.len());
+                prop_assert_eq!(unpacker.unpack(&body), Some(&plain[..]));
+            }
+        }
+
+        #[test]
+        fn a_broken_frame_is_no_reason_to_panic_nor_to_take_more_than_it_says(
+            at in any::<prop::sample::Index>(), to in any::<u8>(), end in any::<prop::sample::Index>(),
+        ) {
+            let mut frame = packed(&b"livery of car 7, ".repeat(300)).to_vec();
+            let at = at.index(frame.len());
+            frame[at] = to;
+            frame.truncate(end.index(frame.len()).max(at) + 1);
+            let (body, mut unpacker) = (Body::zstd(frame.into()), Unpacker::default());
+            if let Some(plain) = unpacker.unpack(&body) {
+                prop_assert_eq!(plain.len(), body.len());
+            }
+            prop_assert!(unpacker.plain.len() <= CHUNK_BYTES);
+            // What came before does not matter to what comes next.
+            let right = Body::zstd(packed(&[7; 1000]));
+            prop_assert_eq!(unpacker.unpack(&right), Some(&[7; 1000][..]));
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_no_reason_to_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let magic = b"\x28\xb5\x2f\xfd";
+            prop_assert_eq!(unpacked(bytes.clone()), None);
+            let _either = unpacked([&magic[..], &bytes].concat());
+        }
+    }
+}
