@@ -1,5 +1,6 @@
 //! Each folder is opened once, and its files are looked at through it: the system does not follow the
-//! whole path for each of them, and no folder can turn into a link on the way.
+//! whole path for each of them, and no folder can turn into a link on the way. What lies in the folders at
+//! the top is looked at on all cores: of a start at which nothing has changed this is most of the work.
 
 use std::{
     ffi::{CStr, CString, OsStr},
@@ -13,6 +14,7 @@ use liverysync_core::{
     select::{Kind, Listed, Stamp},
     time::UnixTime,
 };
+use rayon::prelude::*;
 use rustix::{
     fs::{
         AtFlags, CWD, FileType, Mode, OFlags, RawDir, Statx, StatxFlags, StatxTimestamp, openat,
@@ -29,17 +31,21 @@ const NAMES_BYTES: usize = 32 * 1024;
 /// Everything below `root`, except our own folders at its top. Each folder is shown to `eye` before
 /// its names are read.
 pub(crate) fn list(root: &Path, eye: &Eye) -> io::Result<Vec<Listed>> {
-    let mut walk = Walk {
-        eye,
-        path: root.to_owned(),
-        below: String::new(),
-        buffer: vec![MaybeUninit::uninit(); NAMES_BYTES],
-        listed: Vec::new(),
-    };
     eye.begin();
-    walk.read(&open(CWD, root)?)?;
+    let folder = open(CWD, root)?;
+    let mut top = Walk::new(eye, root);
+    let folders = top.names(&folder)?;
+    let below = folders.par_iter().map_init(
+        || Walk::new(eye, root),
+        |walk, name| {
+            walk.enter(&folder, name);
+            std::mem::take(&mut walk.listed)
+        },
+    );
+    let below: Vec<_> = below.collect();
     eye.end();
-    Ok(walk.listed)
+    top.listed.extend(below.into_iter().flatten());
+    Ok(top.listed)
 }
 
 fn open(
@@ -58,9 +64,26 @@ struct Walk<'a> {
     listed: Vec<Listed>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(eye: &'a Eye, root: &Path) -> Self {
+        Self {
+            eye,
+            path: root.to_owned(),
+            below: String::new(),
+            buffer: vec![MaybeUninit::uninit(); NAMES_BYTES],
+            listed: Vec::new(),
+        }
+    }
+
     /// Takes down what lies in the folder, and then what lies in each of its folders.
     fn read(&mut self, folder: &OwnedFd) -> rustix::io::Result<()> {
+        let folders = self.names(folder)?;
+        folders.iter().for_each(|name| self.enter(folder, name));
+        Ok(())
+    }
+
+    /// Takes down what lies in the folder, and returns the names of its folders.
+    fn names(&mut self, folder: &OwnedFd) -> rustix::io::Result<Vec<CString>> {
         self.eye.see(&self.path);
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut folders = Vec::new();
@@ -81,11 +104,10 @@ impl Walk<'_> {
             }
         }
         self.buffer = buffer;
-        folders.into_iter().for_each(|name| self.enter(folder, &name));
-        Ok(())
+        Ok(folders)
     }
 
-    fn enter(&mut self, parent: &OwnedFd, name: &CString) {
+    fn enter(&mut self, parent: &OwnedFd, name: &CStr) {
         let length = self.below.len();
         self.below.push_str(&name.to_string_lossy());
         self.below.push('/');

@@ -8,7 +8,7 @@
 //! Feed one [`Input`], then call [`ClientMachine::poll_output`] until it returns
 //! [`Output::Timeout`]; only then feed the next. Requests about staged files must be carried out in
 //! the order in which they were made, and so must the reads of pieces: a chunk is sent when its read
-//! comes back. A host bounds its memory by not reading the link while many
+//! comes back. The outcome of [`DiskRequest::Recall`] must come before that of [`DiskRequest::List`]. A host bounds its memory by not reading the link while many
 //! [`DiskRequest::Write`]s wait.
 
 mod bases;

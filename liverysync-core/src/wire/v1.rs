@@ -250,7 +250,7 @@ pub struct ServerState {
 }
 
 /// *Ours*: how one client stands to the union.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The [revision](ManifestFull::revision) of the client's files that this is about.
     pub revision: u64,

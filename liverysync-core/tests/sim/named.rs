@@ -313,6 +313,26 @@ fn a_new_server_finds_a_league_in_step() {
 }
 
 #[test]
+fn who_agrees_with_a_league_in_step_is_told_so_before_the_union_takes_a_step() {
+    let mut world = league();
+    let files: [(&str, &[u8]); 2] = [("T/decals.png", b"a"), ("T/decals.json", b"b")];
+    world.join("first", &files);
+    world.rest();
+    let told = world.server_events.len();
+    let second = world.join("second", &files);
+    let standing = |event: &client::Event| matches!(event, client::Event::Standing { .. });
+    let end = world.now + 30 * SECOND;
+    while !world.events(second).iter().any(standing) {
+        assert!(world.step(end), "it was told nothing");
+    }
+    let news = &world.server_events[told..];
+    assert!(news.iter().any(|event| matches!(event, server::Event::Joined { .. })));
+    assert!(!news.iter().any(|event| matches!(event, server::Event::InStep { .. })));
+    world.rest();
+    assert!(matches!(world.server_events.last(), Some(server::Event::InStep { clients: 2, .. })));
+}
+
+#[test]
 fn two_who_leave_once_they_are_in_step_both_get_everything() {
     let mut world = league();
     let files: [(&str, &[u8]); 2] = [("A/decals.png", b"a"), ("B/decals.png", b"b")];

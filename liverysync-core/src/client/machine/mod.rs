@@ -154,7 +154,7 @@ pub struct ClientMachine {
     awaited: bool,
     /// When to write down what is known of the files.
     remember_at: Option<Time>,
-    /// What of the beginning is still under way: the folder is walked after it.
+    /// What of the beginning is still under way: nothing may come before it is over.
     beginning: usize,
     /// The union that a dry run was told, until it is compared with this PC.
     told_union: Option<ManifestFull>,
@@ -208,7 +208,6 @@ impl ClientMachine {
         }
         machine.beginning += 1;
         machine.request(DiskRequest::Recall, Purpose::Recall);
-        machine.run_timers();
         machine
     }
 

@@ -19,10 +19,8 @@ const OLD_SESSION_HOLD: Duration = Duration::from_secs(10);
 impl ClientMachine {
     pub(super) fn run_timers(&mut self) {
         let now = self.now.time;
-        if self.beginning == 0 {
-            let effects = self.folder.handle_timeout(now);
-            self.apply(effects);
-        }
+        let effects = self.folder.handle_timeout(now);
+        self.apply(effects);
         if self.folder.has_news() {
             self.remember_at.get_or_insert(now + REMEMBER_PAUSE);
         }
@@ -34,7 +32,7 @@ impl ClientMachine {
             self.remember();
         }
         match self.link {
-            Link::Down(retry_at) if retry_at <= now && self.folder.is_ready() => {
+            Link::Down(retry_at) if retry_at <= now && self.is_ready() => {
                 self.link = Link::Connecting;
                 self.outputs.push_back(Output::Connect);
             }
@@ -57,6 +55,11 @@ impl ClientMachine {
             }
             _ => {}
         }
+    }
+
+    /// Whether it is known what lies here, and nothing of an earlier run is left.
+    const fn is_ready(&self) -> bool {
+        self.beginning == 0 && self.folder.is_ready()
     }
 
     /// Writes down what is known of the files, if there is news.
@@ -105,14 +108,14 @@ impl ClientMachine {
 
     pub(super) fn next_wake(&self) -> Option<Wake> {
         let mut earliest = Earliest::default();
-        if let Some(at) = self.folder.wake().filter(|_| self.beginning == 0) {
+        if let Some(at) = self.folder.wake() {
             earliest.at(at, "walk the folder");
         }
         if let Some(at) = self.remember_at {
             earliest.at(at, "remember");
         }
         match self.link {
-            Link::Down(retry_at) if self.folder.is_ready() => earliest.at(retry_at, "connect"),
+            Link::Down(retry_at) if self.is_ready() => earliest.at(retry_at, "connect"),
             Link::Greeting => earliest.at(self.heard_at + self.config.silence_timeout, "silence"),
             Link::Up { ours, .. } => {
                 earliest.at(self.heard_at + self.config.silence_timeout, "silence");

@@ -5,20 +5,22 @@ use super::*;
 impl ServerMachine {
     /// Asks a client of ours for its files, unless their hash says which they are.
     pub(super) fn compare(&mut self, id: MemberId, told: &str) {
-        let known = if told == Manifest::new().hash().to_string() {
-            Some(Manifest::new())
-        } else {
-            let same = self.union_manifest_hash().is_some_and(|hash| told == hash.to_string());
-            same.then(|| self.union.manifest())
+        let empty = told == Manifest::new().hash().to_string();
+        if !empty && self.union_manifest_hash().is_none_or(|hash| told != hash.to_string()) {
+            return self.request_manifest(id);
+        }
+        let (manifest, in_step) = match empty {
+            true => (Manifest::new(), false),
+            false => (self.union.manifest(), self.is_in_step()),
         };
-        match known {
-            Some(manifest) => {
-                self.take_manifest(id, Intake { manifest, ..Intake::default() });
-                self.stand_anew(id);
-                // Nothing comes with it that others could claim as well.
-                self.merge_at = self.merge_at.map(|_| self.now);
-            }
-            None => self.request_manifest(id),
+        self.take_manifest(id, Intake { manifest, ..Intake::default() });
+        if in_step {
+            // It is one more of those who lack nothing. So it need not wait for a step of the union.
+            self.tell_standing(id, Standing::default(), Vec::new());
+        } else {
+            self.stand_anew(id);
+            // Nothing comes with it that others could claim as well.
+            self.merge_at = self.merge_at.map(|_| self.now);
         }
     }
 

@@ -73,16 +73,9 @@ impl ServerMachine {
         let clients = standings.len();
         for (id, mut standing, behind) in standings {
             standing.wanted = wanted.get(&id).copied().unwrap_or_default();
-            let Some(member) = self.members.get_mut(&id).filter(|member| member.is_ours()) else {
-                continue;
-            };
-            if member.standing.replace(standing) != Some(standing) {
-                let current_hash = union_hash.map(|hash| hash.to_string()).unwrap_or_default();
-                let state = ServerState { current_hash, standing: Some(standing), behind };
-                self.outputs.push_back(Output::to(id, Message::ServerState(state)));
-            }
+            self.tell_standing(id, standing, behind);
         }
-        let in_step = missing_in_all == 0 && self.sessions_open() == 0 && self.pending.is_empty();
+        let in_step = missing_in_all == 0 && self.is_idle();
         if let (true, false, Some(union_hash)) = (in_step, self.was_in_step, union_hash) {
             let files = self.union.len();
             self.event(Event::InStep { clients, files, union_hash });
@@ -98,6 +91,28 @@ impl ServerMachine {
         let refused = self.union.refused(id).filter(|key| !member.lacking.contains(*key));
         let own = member.lacking.iter().chain(refused).filter_map(|key| manifest.get(key));
         own.map(|own| own.path.as_str().to_owned()).collect()
+    }
+
+    /// Tells a client of ours how it stands, if that is news.
+    pub(super) fn tell_standing(&mut self, id: MemberId, standing: Standing, behind: Vec<String>) {
+        let current_hash = self.current_union_hash().map(|hash| hash.to_string());
+        let Some(member) = self.members.get_mut(&id).filter(|member| member.is_ours()) else {
+            return;
+        };
+        if member.standing.replace(standing) != Some(standing) {
+            let current_hash = current_hash.unwrap_or_default();
+            let state = ServerState { current_hash, standing: Some(standing), behind };
+            self.outputs.push_back(Output::to(id, Message::ServerState(state)));
+        }
+    }
+
+    /// Whether everybody had all that he can get when that was last looked at, and nothing has come since.
+    pub(super) fn is_in_step(&self) -> bool {
+        self.was_in_step && self.is_idle()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.sessions_open() == 0 && self.pending.is_empty()
     }
 
     /// What a client lacks of the union, ordered by key.

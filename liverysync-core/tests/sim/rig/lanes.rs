@@ -54,7 +54,10 @@ impl World {
     pub(super) fn disk_request(&mut self, pc: usize, op: OpId, request: DiskRequest) {
         let lane = match &request {
             DiskRequest::Read { .. } => 1,
-            DiskRequest::List | DiskRequest::Hash(_) => 2,
+            DiskRequest::Recall
+            | DiskRequest::Remember(_)
+            | DiskRequest::List
+            | DiskRequest::Hash(_) => 2,
             _ => 0,
         };
         if !matches!(request, DiskRequest::List) {
