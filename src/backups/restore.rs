@@ -6,7 +6,7 @@ use std::{
 };
 
 use liverysync_core::{
-    backups::{Found, SetName, Target, Wanted, sound_files, stale_beside, target},
+    backups::{Found, SetName, Wanted, sound_files, stale_beside, target},
     client::{DiskFault, Installed},
     path::RelPath,
     pathmap::PathMap,
@@ -52,9 +52,9 @@ pub struct Restored {
 }
 
 impl Backups {
-    /// Puts files of a set back in place. What they replace goes to a new set first; files of one livery are
-    /// switched together, and none of it is switched before all of them have been copied and checked. Nothing is
-    /// removed from the set. With `dry_run` nothing is changed.
+    /// Puts files of a set back in place. What they replace goes to a new set first. Files of one livery are
+    /// switched together, once all of them have been copied and checked; if one cannot be, none is. Nothing is removed
+    /// from the set. With `dry_run` nothing is changed.
     ///
     /// Names are followed as this PC spells them now, and modification times come back with the files.
     ///
@@ -71,7 +71,7 @@ impl Backups {
         let failed = self.set(set, wanted)?.left_alone(wanted);
         let listed = self.list_liveries()?;
         let (now, _) = sound_files(listed.clone());
-        let (compared, unreadable) = self.compare(set, wanted, &now)?;
+        let compared = self.compare(set, wanted, &now)?;
         let mut work = Work {
             set,
             root: &self.root,
@@ -86,7 +86,6 @@ impl Backups {
                 failed,
             },
         };
-        work.done.failed.extend(unreadable);
         let livery = |one: &Compared<'_>| one.file.path.key().livery().to_owned();
         for files in compared.chunk_by(|a, b| livery(a) == livery(b)) {
             work.livery(files, &now);
@@ -106,20 +105,38 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Puts the files of one livery back.
+    /// Puts the files of one livery back, all or none.
     fn livery(&mut self, files: &[Compared<'_>], now: &PathMap<Found>) {
-        let mut copies = Vec::new();
-        for one in files {
-            let path = one.file.path.as_str().to_owned();
-            match target(&one.file.path, now) {
-                Ok(_) if one.now == Now::Same => self.done.same.push(path),
-                Ok(target) => copies.push(self.copy(one, target)),
-                Err(in_the_way) => {
-                    let reason = in_the_way.to_string();
-                    self.done.failed.push(LeftAlone { path, reason });
-                }
-            }
+        let (same, differing): (Vec<_>, Vec<_>) =
+            files.iter().partition(|one| one.now == Now::Same);
+        self.done.same.extend(same.iter().map(|one| one.file.path.as_str().to_owned()));
+        let copies: Vec<_> = differing.iter().map(|one| self.copy(one, now)).collect();
+        if copies.iter().all(Result::is_ok) {
+            self.put_back(&copies.into_iter().flatten().collect::<Vec<_>>());
+            return;
         }
+        let failed = differing.iter().zip(copies).map(|(one, copy)| LeftAlone {
+            path: one.file.path.as_str().to_owned(),
+            reason: copy.err().unwrap_or_else(|| "stays with the rest of its livery".to_owned()),
+        });
+        self.done.failed.extend(failed);
+    }
+
+    /// What there is to do for a file, or why it cannot be done.
+    fn copy(&self, one: &Compared<'_>, now: &PathMap<Found>) -> Result<BackupCopy, String> {
+        let content = one.content.clone()?;
+        let target = target(&one.file.path, now).map_err(|in_the_way| in_the_way.to_string())?;
+        let below: PathBuf = one.file.path.components().collect();
+        Ok(BackupCopy {
+            from: Path::new(FOLDER).join(self.set.to_string()).join(below),
+            stamp: one.file.stamp,
+            content,
+            path: target.path,
+            replaces: target.there,
+        })
+    }
+
+    fn put_back(&mut self, copies: &[BackupCopy]) {
         if copies.is_empty() {
             return;
         }
@@ -132,22 +149,11 @@ impl Work<'_> {
             }
             Some(put_back) => {
                 let clear: Vec<_> = stale.iter().map(PathBuf::from).collect();
-                let outcomes = put_back.install(&copies, &clear);
+                let outcomes = put_back.install(copies, &clear);
                 copies.iter().zip(outcomes).for_each(|(copy, outcome)| self.settle(copy, outcome));
                 let is_gone = |path: &String| self.root.join(path).symlink_metadata().is_err();
                 self.done.moved_away.extend(stale.into_iter().filter(is_gone));
             }
-        }
-    }
-
-    fn copy(&self, one: &Compared<'_>, target: Target) -> BackupCopy {
-        let below: PathBuf = one.file.path.components().collect();
-        BackupCopy {
-            from: Path::new(FOLDER).join(self.set.to_string()).join(below),
-            stamp: one.file.stamp,
-            content: one.content,
-            path: target.path,
-            replaces: target.there,
         }
     }
 

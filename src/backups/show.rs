@@ -50,10 +50,10 @@ pub struct Shown {
     pub left_alone: Vec<LeftAlone>,
 }
 
-/// A file of a set with what it holds.
+/// A file of a set with what it holds, or why that cannot be read.
 pub(super) struct Compared<'a> {
     pub(super) file: &'a Found,
-    pub(super) content: Content,
+    pub(super) content: Result<Content, String>,
     pub(super) now: Now,
 }
 
@@ -65,40 +65,38 @@ impl Backups {
     /// Fails if there is no such set, if it does not hold what is wanted, or if the liveries folder cannot be
     /// listed.
     pub fn show(&self, set: &SetName, wanted: &Wanted) -> Result<Shown, BackupsError> {
-        let mut left_alone = self.set(set, wanted)?.left_alone(wanted);
+        let left_alone = self.set(set, wanted)?.left_alone(wanted);
+        let mut shown = Shown { set: set.clone(), files: Vec::new(), left_alone };
         let (now, _) = sound_files(self.list_liveries()?);
-        let (compared, unreadable) = self.compare(set, wanted, &now)?;
-        left_alone.extend(unreadable);
-        let files = compared.iter().map(|one| ShownFile {
-            path: one.file.path.as_str().to_owned(),
-            bytes: one.content.size,
-            sha256: one.content.hash,
-            now: one.now,
-        });
-        Ok(Shown { set: set.clone(), files: files.collect(), left_alone })
+        for Compared { file, content, now } in self.compare(set, wanted, &now)? {
+            let path = file.path.as_str().to_owned();
+            match content {
+                Ok(Content { hash: sha256, size: bytes }) => {
+                    shown.files.push(ShownFile { path, bytes, sha256, now });
+                }
+                Err(reason) => shown.left_alone.push(LeftAlone { path, reason }),
+            }
+        }
+        Ok(shown)
     }
 
-    /// Reads the files of a set that are wanted, and those in their places. Returns them, and what cannot be read.
+    /// Reads the files of a set that are wanted, and those in their places.
     pub(super) fn compare(
         &self,
         set: &SetName,
         wanted: &Wanted,
         now: &PathMap<Found>,
-    ) -> Result<(Vec<Compared<'_>>, Vec<LeftAlone>), BackupsError> {
+    ) -> Result<Vec<Compared<'_>>, BackupsError> {
         let files: Vec<_> = self.set(set, wanted)?.wanted(wanted).collect();
         let in_set: Vec<_> = files.iter().map(|file| (set, *file)).collect();
-        let (mut compared, mut unreadable) = (Vec::new(), Vec::new());
-        for (file, content) in files.into_iter().zip(self.hash(&in_set)) {
-            match content {
-                Ok(content) => compared.push(Compared { file, content, now: Now::Another }),
-                Err(error) => unreadable.push(LeftAlone {
-                    path: file.path.as_str().to_owned(),
-                    reason: format!("cannot be read: {error}"),
-                }),
-            }
-        }
+        let read = files.into_iter().zip(self.hash(&in_set));
+        let compared = read.map(|(file, content)| {
+            let content = content.map_err(|error| format!("cannot be read: {error}"));
+            Compared { file, content, now: Now::Another }
+        });
+        let mut compared: Vec<_> = compared.collect();
         self.look_at_places(&mut compared, now);
-        Ok((compared, unreadable))
+        Ok(compared)
     }
 
     /// Finds out what lies in the places of files. Only what is as long is read.
@@ -106,7 +104,7 @@ impl Backups {
         let mut as_long = Vec::new();
         for one in compared.iter_mut() {
             match target(&one.file.path, now).map(|target| (target.there, target.path)) {
-                Ok((Some(Stamp { size, .. }), _)) if size != one.content.size => {}
+                Ok((Some(Stamp { size, .. }), _)) if size != one.file.stamp.size => {}
                 Ok((Some(stamp), path)) => {
                     as_long.push((one, (full_path(&self.root, &path), stamp)));
                 }
@@ -120,7 +118,7 @@ impl Backups {
         let hashed = hash_files(as_long.iter().map(|(_, place)| place.clone()));
         for ((one, _), content) in as_long.into_iter().zip(hashed) {
             one.now = match content {
-                Ok(content) if content == one.content => Now::Same,
+                Ok(content) if one.content == Ok(content) => Now::Same,
                 Ok(_) => Now::Another,
                 Err(_) => Now::Unreadable,
             };

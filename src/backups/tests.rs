@@ -220,31 +220,43 @@ fn a_livery_comes_back_and_what_it_replaces_is_kept() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_told_and_stays() {
+fn a_livery_comes_back_whole_or_not_at_all() {
     let root = folder(&[
-        ("T", "a file"),
+        ("T/sub.png", "a file"),
+        ("T/a.png", "new"),
         ("U/a.png", "new"),
         (".backup/20200101_120000/T/a.png", "old"),
+        (".backup/20200101_120000/T/sub.png/b.png", "old"),
         (".backup/20200101_120000/U/a.png", "old"),
-        (".backup/20200101_120000/U/con.png", "device"),
+        (".backup/20200101_120000/U/readme", "of no type"),
         (".backup/20200101_120000/U/.tmp/a.png", "ours"),
     ]);
     let mut done = open(&root).restore(&set(OLD), &Wanted::default(), false).unwrap();
     assert_eq!(paths(&done.restored), ["U/a.png"]);
     done.failed.sort_by(|a, b| a.path.cmp(&b.path));
     let failed: Vec<_> = done.failed.iter().map(|one| one.path.as_str()).collect();
-    assert_eq!(failed, ["T/a.png", "U/.tmp/a.png", "U/con.png"]);
-    assert_eq!(fs::read_to_string(root.path().join("T")).unwrap(), "a file");
+    let expected = ["T/a.png", "T/sub.png/b.png", "U/.tmp/a.png", "U/readme"];
+    assert_eq!(failed, expected);
+    let texts: Vec<_> = in_place(&root).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["new", "a file", "old"]);
+
+    let done = open(&root).restore(&set(OLD), &Wanted::new(["T/a.png"]), false).unwrap();
+    assert_eq!((paths(&done.restored), done.failed.len()), (vec!["T/a.png"], 0));
 }
 
 #[test]
 fn a_file_of_a_set_that_changes_meanwhile_is_not_put_back() {
-    let root = folder(&[("T/a.png", "new"), (".backup/20200101_120000/T/a.png", "old")]);
+    let root = folder(&[
+        ("T/a.png", "new"),
+        ("T/b.png", "new"),
+        (".backup/20200101_120000/T/a.png", "old"),
+        (".backup/20200101_120000/T/b.png", "old"),
+    ]);
     let backups = open(&root);
     fs::write(root.path().join(".backup/20200101_120000/T/a.png"), "changed since").unwrap();
     let done = backups.restore(&set(OLD), &Wanted::default(), false).unwrap();
-    assert_eq!((done.restored.len(), done.failed.len()), (0, 1));
-    assert_eq!(in_place(&root), owned(&[("T/a.png", "new")]));
+    assert_eq!((done.restored.len(), done.failed.len()), (0, 2));
+    assert_eq!(in_place(&root), owned(&[("T/a.png", "new"), ("T/b.png", "new")]));
 }
 
 fn older_than(days: u64) -> PruneOptions {
