@@ -275,3 +275,37 @@ fn remove_if_empty(folder: &Path) -> io::Result<()> {
     }
     fs::remove_dir(folder)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Changes a file once all is read, and asks for the removal of the only backup.
+    fn change_at_the_last_moment(changed: &str) -> Pruned {
+        let root = tempfile::tempdir().unwrap();
+        let (backup, copy) = (".backup/20200101_120000/a.png", "a.png");
+        fs::create_dir_all(root.path().join(".backup/20200101_120000")).unwrap();
+        fs::write(root.path().join(backup), "1234").unwrap();
+        fs::write(root.path().join(copy), "1234").unwrap();
+        let backups = Backups::open(root.path()).unwrap();
+        let options = PruneOptions::default();
+        let mut work = Work::new(&backups, &options);
+        let lengths = [4].into();
+        work.read_in_place(&lengths).unwrap();
+        work.read_backups(&lengths);
+        assert!(work.is_elsewhere(Content::of(b"1234")));
+        fs::write(root.path().join(changed), "edited").unwrap();
+        work.remove(0);
+        assert_eq!(root.path().join(backup).exists(), work.done.removed.is_empty());
+        work.done
+    }
+
+    #[test]
+    fn a_backup_stays_if_it_or_its_copy_changes_at_the_last_moment() {
+        for changed in ["a.png", ".backup/20200101_120000/a.png"] {
+            let done = change_at_the_last_moment(changed);
+            assert_eq!((done.removed.len(), done.left_alone.len()), (0, 1), "{changed}");
+        }
+        assert_eq!(change_at_the_last_moment("another.png").removed.len(), 1);
+    }
+}

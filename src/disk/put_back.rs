@@ -103,3 +103,43 @@ impl Drop for PutBack {
         remove_empty_folder(&self.root);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use liverysync_core::path::Extensions;
+
+    use super::*;
+
+    /// A file `a.png` and a file `b.png` that are to come back, with what `b.png` is said to hold.
+    fn put_back(said: &[u8]) -> (tempfile::TempDir, Vec<Result<Installed, DiskFault>>) {
+        let root = tempfile::tempdir().unwrap();
+        let set = Path::new(".backup/20200101_120000");
+        fs::create_dir_all(root.path().join(set)).unwrap();
+        let copy = |name: &str, content| {
+            let from = set.join(name);
+            fs::write(root.path().join(&from), "old").unwrap();
+            let stamp = stamp_at(&root.path().join(&from)).unwrap().unwrap();
+            let path = RelPath::parse(name, &Extensions::default()).unwrap();
+            BackupCopy { from, stamp, content, path, replaces: None }
+        };
+        let copies = [copy("a.png", Content::of(b"old")), copy("b.png", Content::of(said))];
+        let date = UnixTime::from_nanos(1_700_000_000_000_000_000);
+        let outcomes = PutBack::new(root.path(), date).install(&copies, &[]);
+        (root, outcomes)
+    }
+
+    #[test]
+    fn none_is_switched_unless_all_are_right() {
+        let (root, outcomes) = put_back(b"old");
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        assert_eq!(fs::read(root.path().join("b.png")).unwrap(), b"old");
+
+        let (root, outcomes) = put_back(b"another");
+        let said = outcomes.into_iter().map(|outcome| outcome.unwrap_err().message);
+        assert!(said.clone().count() == 2 && said.into_iter().all(|text| text.contains("b.png")));
+        let names = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.eq([".backup"]), "nothing is in place, and nothing is left in .tmp");
+    }
+}
