@@ -76,7 +76,7 @@ pub(crate) fn restored(done: &Restored) -> String {
     let files = units::files(restored.len() as u64, bytes);
     let same = match same.len() as u64 {
         0 => String::new(),
-        same => format!("; {} as they are in the set already", units::count(same, "file")),
+        same => format!("; the same already: {}", units::count(same, "file")),
     };
     if *dry_run {
         push(
