@@ -14,7 +14,7 @@ use liverysync_core::{
 };
 use serde::Serialize;
 
-use super::{Backups, BackupsError, FOLDER, LeftAlone, show::Compared, show::Now};
+use super::{Backups, BackupsError, FOLDER, LeftAlone, Now, show::Compared};
 use crate::{
     clock::unix_time,
     disk::{BackupCopy, PutBack},
