@@ -6,12 +6,15 @@
 //! - [`client::Client`] (feature `client`, on by default), a driver's PC;
 //! - [`server::Server`] (feature `server`), the league's server;
 //! - [`scan::scan`], what a folder holds and what of it travels;
+//! - [`backups::Backups`], what was replaced on a driver's PC, and how to get it back;
 //! - [`places`], where the game keeps its liveries.
 
 #![forbid(unsafe_code)]
 
 pub use liverysync_core as core;
 
+#[cfg(feature = "client")]
+pub mod backups;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(any(feature = "client", feature = "server"))]

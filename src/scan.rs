@@ -86,11 +86,17 @@ pub(crate) fn stamp_of(metadata: &Metadata) -> Stamp {
 
 /// Hashes files on all cores. The outcomes are in the order given.
 pub(crate) fn hash_all(root: &Path, files: &[(RelPath, Stamp)]) -> Vec<Result<Content, ReadError>> {
-    let mut largest_first: Vec<_> = files.iter().enumerate().collect();
+    hash_files(files.iter().map(|(path, stamp)| (full_path(root, path), *stamp)))
+}
+
+/// As [`hash_all`], for files wherever they lie.
+pub(crate) fn hash_files(
+    files: impl Iterator<Item = (PathBuf, Stamp)>,
+) -> Vec<Result<Content, ReadError>> {
+    let mut largest_first: Vec<_> = files.enumerate().collect();
     largest_first.sort_by_key(|(_, (_, stamp))| std::cmp::Reverse(stamp.size));
-    let hash = |(number, (path, stamp)): (usize, &(RelPath, Stamp))| {
-        (number, hash_file(&full_path(root, path), *stamp))
-    };
+    let hash =
+        |(number, (path, stamp)): (usize, (PathBuf, Stamp))| (number, hash_file(&path, stamp));
     // One by one in this order, so that no core is left with a huge file when the others are done.
     let mut hashed: Vec<_> = largest_first.into_iter().par_bridge().map(hash).collect();
     hashed.sort_unstable_by_key(|(number, _)| *number);

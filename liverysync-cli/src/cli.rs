@@ -7,6 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use liverysync_core::{
+    backups::{InvalidSetName, SetName},
     client::ClientConfig,
     conflict::{CONFLICT_SUFFIX, Naming, Policy},
     path::Extensions,
@@ -19,14 +20,14 @@ use liverysync::Limits;
 use crate::units::{Rate, parse_bytes, parse_count, parse_rate, parse_seconds, parse_size};
 
 const AFTER_HELP: &str = "\
-Every option of server, client and scan can also come from a variable (shown beside it) and from a config file.
+Every option of server, client, scan and backups can also come from a variable (shown beside it) and from a config file.
 A flag beats a variable, a variable beats the file.
 
   [server]                       # for `liverysync server`
   port = 9239
   allow-list = \"liveries.txt\"    # relative paths start at the config file's folder
 
-  [client]                       # for `liverysync client` and `liverysync scan`
+  [client]                       # for `liverysync client`, `scan` and `backups`
   host = \"league.example\"
   name = \"Aoi\"
 
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     Client(ClientArgs),
     /// Lists what of a folder would be shared, what would not and why, and the manifest's hash
     Scan(ScanArgs),
+    /// Lists what was replaced on this PC, gets it back, and makes room
+    #[command(subcommand)]
+    Backups(BackupsCommand),
     /// Shows a server and three drivers at work on this PC, in a temporary folder
     #[command(
         after_help = "It makes its own liveries and touches nothing else. At the end it compares what everybody has, \
@@ -240,6 +244,87 @@ pub(crate) struct ScanArgs {
     _config: ConfigFile,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupsCommand {
+    /// Lists the sets of backups, the newest first
+    List(BackupsListArgs),
+    /// Lists the files of a set, and whether the same lies in place now
+    Show(BackupsShowArgs),
+    /// Puts files of a set back in place; what they replace goes to a new set
+    Restore(BackupsRestoreArgs),
+    /// Removes old backups, but never the last copy of anything
+    #[command(
+        after_help = "A file goes only if the same content lies in place or in another backup that stays. What is younger \
+            than an hour stays in any case."
+    )]
+    Prune(BackupsPruneArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupsListArgs {
+    /// Livery or path of a file: only what concerns it
+    #[arg(value_name = "LIVERY|PATH")]
+    pub(crate) wanted: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: BackupsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupsShowArgs {
+    /// The set, as `liverysync backups list` names it
+    #[arg(value_parser = parse_set)]
+    pub(crate) set: SetName,
+    /// Livery or path of a file: only that
+    #[arg(value_name = "PATH")]
+    pub(crate) wanted: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: BackupsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupsRestoreArgs {
+    /// The set, as `liverysync backups list` names it
+    #[arg(value_parser = parse_set)]
+    pub(crate) set: SetName,
+    /// Liveries and paths of files [default: the whole set]
+    #[arg(value_name = "LIVERY|PATH")]
+    pub(crate) wanted: Vec<String>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) common: BackupsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupsPruneArgs {
+    /// Remove what is so many days old or older
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) keep_days: Option<usize>,
+    /// Remove the oldest until the rest has at most so many bytes, with or without a unit: 5GB; 0 keeps only what must
+    /// not go
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) keep_bytes: Option<u64>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) common: BackupsArgs,
+}
+
+/// What all commands for backups share.
+#[derive(Debug, Args)]
+pub(crate) struct BackupsArgs {
+    /// The liveries folder [default: the game's, wherever it is]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) liveries: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    _config: ConfigFile,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Leave the folders, and say where they are
@@ -395,6 +480,10 @@ fn parse_extensions(text: &str) -> Result<Extensions, String> {
 fn parse_name(text: &str) -> Result<String, String> {
     let name = ClientConfig::check_name(text).map_err(|error| error.to_string())?;
     Ok(name.to_owned())
+}
+
+fn parse_set(text: &str) -> Result<SetName, InvalidSetName> {
+    text.parse()
 }
 
 fn parse_suffix(text: &str) -> Result<String, String> {

@@ -24,7 +24,15 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&str, &str); 3] = [("server", "server"), ("client", "client"), ("scan", "client")];
+const TABLES: [(&[&str], &str); 7] = [
+    (&["server"], "server"),
+    (&["client"], "client"),
+    (&["scan"], "client"),
+    (&["backups", "list"], "client"),
+    (&["backups", "show"], "client"),
+    (&["backups", "restore"], "client"),
+    (&["backups", "prune"], "client"),
+];
 
 /// The variable that names the config file.
 const CONFIG: &str = "LIVERYSYNC_CONFIG";
@@ -56,9 +64,19 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Cli, Failure> {
 
 /// All commands, with a variable behind each option.
 pub(crate) fn command() -> Command {
-    TABLES.iter().fold(Cli::command(), |command, (name, _)| {
-        command.mut_subcommand(name, |command| command.mut_args(|arg| with_variable(flag(arg))))
+    TABLES.iter().fold(Cli::command(), |command, (names, _)| {
+        mut_command(command, names, &|command| command.mut_args(|arg| with_variable(flag(arg))))
     })
+}
+
+/// Changes the command that these names lead to.
+fn mut_command(command: Command, names: &[&str], change: &dyn Fn(Command) -> Command) -> Command {
+    match names {
+        [] => change(command),
+        [first, rest @ ..] => {
+            command.mut_subcommand(first, |command| mut_command(command, rest, change))
+        }
+    }
 }
 
 /// Lets a flag be set to false, so that it can take back what a variable or the config file says.
@@ -78,9 +96,13 @@ fn flag(arg: Arg) -> Arg {
 }
 
 fn with_variable(arg: Arg) -> Arg {
+    let id = arg.get_id().as_str();
+    let name = variable(id);
     // An empty variable is as good as none.
-    let name = variable(arg.get_id().as_str());
-    if std::env::var_os(&name).is_some_and(|value| value.is_empty()) {
+    let is_empty = std::env::var_os(&name).is_some_and(|value| value.is_empty());
+    // What stands without a name is no option, but for the folder of `scan`.
+    let is_option = !arg.is_positional() || id == "liveries";
+    if is_empty || !is_option {
         return arg;
     }
     arg.env(name).hide_env_values(true)
@@ -94,7 +116,7 @@ fn variable(id: &str) -> String {
 /// The config file that the command line or the variable names, for a command that reads one.
 pub(crate) fn config_path(args: &[OsString]) -> Option<PathBuf> {
     let (command, rest) = args.get(1..)?.split_first()?;
-    let reads_one = TABLES.iter().any(|(name, _)| command == name);
+    let reads_one = TABLES.iter().any(|(names, _)| command == names[0]);
     let asks_for_help = rest.iter().any(|arg| arg == "--help" || arg == "-h");
     if !reads_one || asks_for_help {
         return None;
@@ -115,8 +137,8 @@ pub(crate) fn config_path(args: &[OsString]) -> Option<PathBuf> {
 fn with_file(mut command: Command, path: &Path) -> Result<Command, Failure> {
     let file = File { path };
     for (table, key, value) in file.read(&command)? {
-        for (name, _) in TABLES.iter().filter(|(_, own)| *own == table) {
-            command = command.mut_subcommand(name, |command| {
+        for (names, _) in TABLES.iter().filter(|(_, own)| *own == table) {
+            command = mut_command(command, names, &|command| {
                 let here = command.get_arguments().any(|arg| arg.get_id().as_str() == key);
                 if here {
                     let value = value.clone();
@@ -387,6 +409,7 @@ mod tests {
         assert_eq!(find("liverysync server --config a.toml").as_deref(), Some("a.toml"));
         assert_eq!(find("liverysync scan x --config=a.toml").as_deref(), Some("a.toml"));
         assert_eq!(find("liverysync scan -- --config=a.toml"), None);
+        assert_eq!(find("liverysync backups list --config a.toml").as_deref(), Some("a.toml"));
         assert_eq!(find("liverysync demo --config=a.toml"), None);
         assert_eq!(find("liverysync server --config a.toml --help"), None);
         assert_eq!(find("liverysync"), None);

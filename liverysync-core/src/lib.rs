@@ -51,6 +51,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backups;
 pub mod client;
 pub mod conflict;
 pub mod diff;

@@ -302,12 +302,8 @@ fn same_livery(a: &Chosen, b: &Chosen) -> bool {
 /// Whether anything of a livery could be left out for what lies beside it.
 fn may_stay_at_home(files: &[Chosen], rules: &Rules) -> bool {
     let is_cache = |file: &Chosen| has_name_of_cache(&file.path);
-    let is_placeholder = |file: &Chosen| {
-        let below = file.path.key().as_str().split_once('/');
-        below.is_some_and(|(_, name)| is_placeholder_name(name))
-    };
     !rules.derived_dds && files.iter().any(is_cache)
-        || !rules.placeholders && files.iter().all(is_placeholder)
+        || !rules.placeholders && files.iter().all(|file| is_placeholder(&file.path))
 }
 
 /// The names by which it is told whether a cache has its picture; none where nothing could be a cache.
@@ -370,6 +366,11 @@ fn placeholder_liveries(files: &[Chosen]) -> BTreeSet<String> {
     }
     let only = liveries.into_iter().filter(|(_, only)| *only);
     only.map(|(livery, _)| livery.to_owned()).collect()
+}
+
+/// Whether `path` is one of those that a placeholder consists of.
+pub(crate) fn is_placeholder(path: &RelPath) -> bool {
+    path.key().as_str().split_once('/').is_some_and(|(_, name)| is_placeholder_name(name))
 }
 
 fn is_placeholder_name(name: &str) -> bool {

@@ -46,7 +46,7 @@ impl Flush {
         }
     }
 
-    fn carry_out(&self) -> io::Result<()> {
+    pub(super) fn carry_out(&self) -> io::Result<()> {
         match self {
             Self::Nothing | Self::Earlier => Ok(()),
             Self::Large(file) => file.sync_all(),

@@ -10,6 +10,7 @@ mod install;
 mod intake;
 mod memory;
 mod plain;
+mod put_back;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,11 @@ use self::{
     memory::Memory,
     stage::{StageLane, Stages},
 };
-pub(crate) use self::{intake::Intake, plain::PlainFile};
+pub(crate) use self::{
+    intake::Intake,
+    plain::PlainFile,
+    put_back::{BackupCopy, PutBack},
+};
 pub(crate) use self::{
     memory::memory_file,
     stage::{check_writable, remove_empty_folder},
@@ -112,7 +117,7 @@ pub(crate) fn full_path(root: &Path, path: &RelPath) -> PathBuf {
 }
 
 /// Refuses a path with a link on the way to it: nothing outside the root is ever touched.
-fn check_no_links(root: &Path, below: &Path) -> Result<(), DiskFault> {
+pub(crate) fn check_no_links(root: &Path, below: &Path) -> Result<(), DiskFault> {
     let mut path = root.to_owned();
     for component in below.parent().into_iter().flat_map(Path::components) {
         path.push(component);
@@ -130,7 +135,7 @@ fn check_no_links(root: &Path, below: &Path) -> Result<(), DiskFault> {
 }
 
 /// The stamp of what lies at `path` itself; `None` if nothing does.
-fn stamp_at(path: &Path) -> Result<Option<Stamp>, DiskFault> {
+pub(crate) fn stamp_at(path: &Path) -> Result<Option<Stamp>, DiskFault> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(Some(stamp_of(&metadata))),
         Ok(_) => Err(fault(DiskFaultKind::Changed, "a folder or a link lies there")),

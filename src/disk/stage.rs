@@ -18,7 +18,6 @@ use liverysync_core::{
 use super::{
     check_no_links, error_fault, fault,
     flush::{Flush, LARGE_FILE_BYTES, SmallFile, Unflushed},
-    full_path,
     incoming::Incoming,
     install,
     intake::{Intake, StageJob},
@@ -94,15 +93,22 @@ impl Stages {
     /// Copies a file. Returns what it holds and what is left to be flushed.
     fn copy(&self, id: StageId, from: &RelPath) -> Result<(Content, Flush), DiskFault> {
         let below: PathBuf = from.components().collect();
-        check_no_links(&self.root, &below)?;
-        self.copy_checked(id, from).map_err(|error| {
-            let known = error_fault(&error);
-            fault(known.kind, format!("cannot copy {from}: {}", known.message))
-        })
+        self.copy_below(id, &below)
+            .map_err(|known| fault(known.kind, format!("cannot copy {from}: {}", known.message)))
     }
 
-    fn copy_checked(&self, id: StageId, from: &RelPath) -> io::Result<(Content, Flush)> {
-        let mut source = File::open(full_path(&self.root, from))?;
+    /// As [`Self::copy`], of whatever lies at a path below the root.
+    pub(super) fn copy_below(
+        &self,
+        id: StageId,
+        below: &Path,
+    ) -> Result<(Content, Flush), DiskFault> {
+        check_no_links(&self.root, below)?;
+        self.copy_checked(id, &self.root.join(below)).map_err(|error| error_fault(&error))
+    }
+
+    fn copy_checked(&self, id: StageId, from: &Path) -> io::Result<(Content, Flush)> {
+        let mut source = File::open(from)?;
         let mut target = self.create(id)?;
         let is_clone = clone_into(&source, &target);
         if is_clone {

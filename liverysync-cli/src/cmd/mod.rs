@@ -1,5 +1,6 @@
 //! One module per command, and what several of them need.
 
+mod backups;
 mod client;
 mod completions;
 mod demo;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Server(args) => server::run(&args),
         Command::Client(args) => client::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Backups(command) => backups::run(&command),
         Command::Demo(args) => demo::run(&args),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use liverysync::scan::Scan;
+use liverysync::{backups::BackupSet, scan::Scan};
 use liverysync_core::{hash::ContentHash, path::RelPath, select::Skipped, time::UnixTime};
 use serde::Serialize;
 
@@ -85,11 +85,35 @@ pub(crate) fn scan(root: &str, scan: &Scan) -> String {
     })
 }
 
+/// The sets of backups of a folder.
+pub(crate) fn backups(root: &str, sets: &[BackupSet]) -> String {
+    #[derive(Serialize)]
+    struct Backups<'a> {
+        event: &'static str,
+        root: &'a str,
+        sets: &'a [BackupSet],
+    }
+    event(&Backups { event: "backups", root, sets })
+}
+
+/// What has to do with backups and says all of itself but what it is.
+pub(crate) fn named(name: &'static str, fields: &impl Serialize) -> String {
+    #[derive(Serialize)]
+    struct Named<'a, T> {
+        event: &'static str,
+        #[serde(flatten)]
+        fields: &'a T,
+    }
+    event(&Named { event: name, fields })
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use liverysync::backups::{Pruned, Restored, Shown};
     use liverysync_core::{
+        backups::SetName,
         client,
         path::Extensions,
         pathmap::Collision,
@@ -238,6 +262,24 @@ mod tests {
         ] {
             check_documented("Client", &super::event(&event));
         }
+    }
+
+    #[test]
+    fn what_is_said_of_backups_is_as_documented() {
+        let set: SetName = "20250301_201500".parse().unwrap();
+        check_documented("Backups", &backups("L", &[]));
+        let shown = Shown { set: set.clone(), files: vec![], left_alone: vec![] };
+        check_documented("Backups", &named("backup_shown", &shown));
+        let restored = Restored {
+            set,
+            dry_run: false,
+            restored: vec![],
+            moved_away: vec![],
+            same: vec![],
+            failed: vec![],
+        };
+        check_documented("Backups", &named("backup_restored", &restored));
+        check_documented("Backups", &named("backups_pruned", &Pruned::default()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A failure to write data is handed up: where nobody reads any more, the program ends, with success.
 //! A failure to write to standard error is nothing that could be said anywhere.
 
+pub(crate) mod backups;
 pub(crate) mod gather;
 pub(crate) mod json;
 pub(crate) mod words;

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod backups;
 mod client;
 mod config;
 mod demo;

@@ -1,0 +1,131 @@
+//! The commands for backups from outside: what they say, and how they end.
+
+use crate::common::{Test, files};
+
+const SET: &str = "20200101_120000";
+
+/// A folder `L` with two sets.
+fn liveries() -> Test {
+    let test = Test::new();
+    test.file("L/Team/decals.png", "new paint");
+    test.file("L/Team/decals_0.dds", "cache");
+    test.file("L/Équipe/decals.png", "same");
+    test.file(format!("L/.backup/{SET}/Team/decals.png").as_str(), "old");
+    test.file(format!("L/.backup/{SET}/Équipe/decals.png").as_str(), "same");
+    test.file("L/.backup/20200102_120000/Team/more.png", "gone");
+    test
+}
+
+#[test]
+fn sets_and_their_files_are_listed() {
+    let test = liveries();
+    test.run(&["backups", "list", "--liveries", "L"]).code(0).stderr("").stdout(
+        "20200102_120000  2020-01-02 12:00:00  1 file, 4 bytes: Team\n\
+         20200101_120000  2020-01-01 12:00:00  2 files, 7 bytes: Team, Équipe\n\
+         2 backup sets, 3 files, 11 bytes\n",
+    );
+    test.run(&["backups", "list", "équipe", "--liveries", "L"])
+        .code(0)
+        .stdout_has("1 file, 4 bytes: Équipe\n1 backup set, 1 file, 4 bytes\n");
+    test.run(&["backups", "show", SET, "--liveries", "L"]).code(0).stderr("").stdout(
+        "cba06b57             3  Team/decals.png: another lies there now\n\
+         0967115f             4  Équipe/decals.png: the same lies there now\n\
+         20200101_120000: 2 files, 7 bytes\n",
+    );
+    test.run(&["backups", "show", "20200102_120000", "team/more.png", "--liveries", "L"])
+        .code(0)
+        .stdout_has("Team/more.png: nothing lies there now\n");
+}
+
+#[test]
+fn what_is_put_back_is_said() {
+    let test = liveries();
+    let before = files(&test.path("L"));
+    let restore = ["backups", "restore", SET, "--liveries", "L"];
+    test.run(&[&restore[..], &["--dry-run"]].concat()).code(0).stderr("").stdout(
+        "Team/decals.png (3 bytes); replaces another\n\
+         Team/decals_0.dds: the game's own, would go to the backup too\n\
+         dry run: would put back 1 file, 3 bytes of 20200101_120000; \
+         the same already: 1 file; nothing was changed\n",
+    );
+    assert_eq!(files(&test.path("L")), before);
+    test.run(&restore)
+        .code(0)
+        .stdout_has("Team/decals.png (3 bytes); what was there: .backup/20")
+        .stdout_has("Team/decals_0.dds: the game's own, went to the backup too\n")
+        .stdout_has("put back 1 file, 3 bytes of 20200101_120000; the same already: 1 file\n");
+    let after = files(&test.path("L"));
+    assert_eq!((after.len(), &*after["Team/decals.png"]), (2, &b"old"[..]));
+}
+
+#[test]
+fn what_cannot_be_put_back_is_a_failure() {
+    let test = liveries();
+    let restore = ["backups", "restore", "--liveries", "L"];
+    let run = |args: &[&str]| test.run(&[&restore[..], args].concat());
+    run(&["20210101_120000"])
+        .code(1)
+        .stdout("")
+        .stderr_has("there is no backup set 20210101_120000")
+        .stderr_has("hint: see what there is: liverysync backups list");
+    run(&[SET, "Team", "Nobody"])
+        .code(1)
+        .stdout("")
+        .stderr_has("nothing in the backup set 20200101_120000 is called `Nobody`");
+    run(&["../L"]).code(2).stderr_has("such as 20250301_201500");
+    test.file(format!("L/.backup/{SET}/Lost/readme").as_str(), "of no type");
+    run(&[SET])
+        .code(1)
+        .stdout_has("left alone: Lost/readme: ")
+        .stderr_has("1 file of 20200101_120000 not put back");
+}
+
+#[test]
+fn pruning_says_what_went_and_what_stays_all_the_same() {
+    let test = liveries();
+    let prune = ["backups", "prune", "--liveries", "L"];
+    let run = |args: &[&str]| test.run(&[&prune[..], args].concat());
+    run(&[]).code(2).stdout("").stderr_has("hint: add --keep-days N, --keep-bytes SIZE, or both");
+    run(&["--keep-days", "0"]).code(2).stdout("");
+    run(&["--keep-days", "30", "--dry-run"]).code(0).stdout_has(
+        "dry run: would remove 1 file, 4 bytes; 2 files, 7 bytes would stay; nothing was changed\n",
+    );
+    run(&["--keep-bytes", "0"]).code(0).stderr("").stdout(
+        "20200101_120000/Équipe/decals.png (4 bytes)\n\
+         kept all the same: 2 files, 7 bytes: the same is nowhere else on this PC\n\
+         removed 1 file, 4 bytes; 2 files, 7 bytes left\n",
+    );
+    run(&["--keep-bytes", "1GB"])
+        .code(0)
+        .stdout("removed 0 files, 0 bytes; 2 files, 7 bytes left\n");
+}
+
+#[test]
+fn the_folder_comes_from_the_file_and_from_a_variable_too() {
+    let mut test = liveries();
+    test.file("league.toml", "[client]\nliveries = 'L'\njson = true\nhost = 'league.example'\n");
+    test.run(&["backups", "list", "--config", "league.toml"])
+        .code(0)
+        .stdout_has("{\"event\":\"backups\",");
+    test.env("LIVERYSYNC_LIVERIES", "L")
+        .env("LIVERYSYNC_SET", "x")
+        .env("LIVERYSYNC_KEEP_DAYS", "30");
+    test.run(&["backups", "show", SET]).code(0).stdout_has("2 files");
+    test.run(&["backups", "prune"]).code(0).stdout_has("removed 1 file");
+}
+
+#[cfg(unix)]
+#[test]
+fn names_in_backups_cannot_act_on_the_terminal() {
+    let test = Test::new();
+    let evil = "T/evil\u{1b}[2J\u{202e}.png";
+    test.file(format!("L/.backup/{SET}/{evil}").as_str(), "x");
+    test.file(format!("L/.backup/{SET}/T/a.png").as_str(), "x");
+    test.file(format!("L/.backup/\u{1b}[2J/{evil}").as_str(), "x");
+    for args in [&["list"][..], &["show", SET], &["restore", SET], &["prune", "--keep-bytes", "0"]]
+    {
+        let said = test.run(&[&["backups"][..], args, &["--liveries", "L"]].concat());
+        let all = said.stdout + &said.stderr;
+        assert!(!all.contains(['\u{1b}', '\u{202e}']), "{all}");
+    }
+}

@@ -1,0 +1,240 @@
+//! What was replaced on a driver's PC: the sets of backups below a liveries folder.
+//!
+//! Before a file is replaced it is kept in `.backup/<YYYYMMDD_HHMMSS>/<path>`. [`Backups`] tells what lies there,
+//! puts files of a set back in place, and makes room. It can be used while a client runs on the folder: the
+//! client takes what comes back for an edit by its driver.
+//!
+//! Nothing here follows or removes a link, and what no backup could have made is left alone. Texts are as they
+//! stand on the disk: escape them before they are shown.
+
+mod prune;
+mod restore;
+mod show;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use chrono::{Local, NaiveDateTime, TimeZone as _};
+use liverysync_core::{
+    backups::{Found, SetName, Wanted, sound_files},
+    hash::Content,
+    path::RelPath,
+    pathmap::PathMap,
+    select::{Listed, Skipped},
+    text::escape,
+    time::UnixTime,
+};
+use serde::Serialize;
+
+pub use self::{
+    prune::{PruneOptions, Pruned, PrunedFile, Sum},
+    restore::{Restored, RestoredFile},
+    show::{Now, Shown, ShownFile},
+};
+use crate::{
+    disk::{ReadError, full_path},
+    scan::hash_files,
+    walk::list,
+    watch::Eye,
+};
+
+/// Where the sets lie, below the liveries folder.
+const FOLDER: &str = ".backup";
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+/// Why backups cannot be looked at or put back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupsError {
+    /// A folder could not be read.
+    #[error("cannot read the folder {}: {reason}", .path.display())]
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// There is no such set, or no file in it.
+    #[error("there is no backup set {0}")]
+    NoSet(SetName),
+    /// Something was named that is not in the set.
+    #[error("nothing in the backup set {set} is called `{}`", escape(.name))]
+    NoMatch {
+        /// The set.
+        set: SetName,
+        /// What was named.
+        name: String,
+    },
+}
+
+/// A set of backups: what was replaced at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackupSet {
+    /// The name of its folder.
+    pub set: SetName,
+    /// When it was made, in seconds since 1970 UTC. Its name is in the local time of that moment.
+    pub date: i64,
+    /// The liveries that it has files of, in alphabetical order.
+    pub liveries: Vec<String>,
+    /// Number of files.
+    pub files: u64,
+    /// Bytes of these files.
+    pub bytes: u64,
+}
+
+/// Something that was not done, or is not taken for a backup, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftAlone {
+    /// The path below the set.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl From<&Skipped> for LeftAlone {
+    fn from(skipped: &Skipped) -> Self {
+        Self { path: skipped.path.clone(), reason: skipped.reason.to_string() }
+    }
+}
+
+/// The backups of a liveries folder, as they were when it was looked through.
+#[derive(Clone, Debug)]
+pub struct Backups {
+    root: PathBuf,
+    sets: BTreeMap<SetName, Contents>,
+}
+
+/// What lies in one set.
+#[derive(Clone, Debug)]
+struct Contents {
+    date: UnixTime,
+    files: PathMap<Found>,
+    strange: Vec<Skipped>,
+}
+
+impl Backups {
+    /// Looks through the backups of the liveries folder `root`. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `root` is no folder, or if the backups cannot be listed. A folder without backups is none.
+    pub fn open(root: &Path) -> Result<Self, BackupsError> {
+        let unreadable = |path: &Path| {
+            let path = path.to_owned();
+            move |reason| BackupsError::Unreadable { path, reason }
+        };
+        fs::read_dir(root).map_err(unreadable(root))?;
+        let folder = root.join(FOLDER);
+        let listed = list_backups(&folder).map_err(unreadable(&folder))?;
+        Ok(Self { root: root.to_owned(), sets: into_sets(listed) })
+    }
+
+    /// The sets with files that are wanted, the newest first. Only these files are counted.
+    #[must_use]
+    pub fn list(&self, wanted: &Wanted) -> Vec<BackupSet> {
+        let sets = self.sets.iter().rev();
+        let sets = sets.map(|(name, contents)| contents.summary(name, wanted));
+        sets.filter(|set| set.files > 0).collect()
+    }
+
+    /// The set of this name, where it holds all that is wanted.
+    fn set(&self, name: &SetName, wanted: &Wanted) -> Result<&Contents, BackupsError> {
+        let contents = self.sets.get(name).ok_or_else(|| BackupsError::NoSet(name.clone()))?;
+        match wanted.first_unmatched(contents.files.iter().map(|file| &file.path)) {
+            None => Ok(contents),
+            Some(unmatched) => {
+                Err(BackupsError::NoMatch { set: name.clone(), name: unmatched.to_owned() })
+            }
+        }
+    }
+
+    fn full_path(&self, set: &SetName, path: &RelPath) -> PathBuf {
+        full_path(&self.root.join(FOLDER).join(set.to_string()), path)
+    }
+
+    /// Hashes files of sets.
+    fn hash(&self, files: &[(&SetName, &Found)]) -> Vec<Result<Content, ReadError>> {
+        let place =
+            |(set, file): &(&SetName, &Found)| (self.full_path(set, &file.path), file.stamp);
+        hash_files(files.iter().map(place))
+    }
+
+    /// What lies in the liveries folder, outside of our own folders.
+    fn list_liveries(&self) -> Result<Vec<Listed>, BackupsError> {
+        let path = &self.root;
+        list(path, &Eye::closed())
+            .map_err(|reason| BackupsError::Unreadable { path: path.clone(), reason })
+    }
+}
+
+impl Contents {
+    /// The files that are wanted.
+    fn wanted(&self, wanted: &Wanted) -> impl Iterator<Item = &Found> {
+        self.files.iter().filter(|file| wanted.includes(&file.path))
+    }
+
+    /// What is no file of a backup, for those who want the whole set.
+    fn left_alone(&self, wanted: &Wanted) -> Vec<LeftAlone> {
+        let strange = if *wanted == Wanted::default() { &*self.strange } else { &[] };
+        strange.iter().map(LeftAlone::from).collect()
+    }
+
+    fn summary(&self, name: &SetName, wanted: &Wanted) -> BackupSet {
+        let (date, _) = self.date.split();
+        let none = BackupSet { set: name.clone(), date, liveries: Vec::new(), files: 0, bytes: 0 };
+        let mut last = None;
+        self.wanted(wanted).fold(none, |mut sum, file| {
+            sum.files += 1;
+            sum.bytes = sum.bytes.saturating_add(file.stamp.size);
+            // In the order of keys the files of one livery follow each other.
+            if last.replace(file.path.key().livery()) != Some(file.path.key().livery()) {
+                sum.liveries.push(file.path.livery().to_owned());
+            }
+            sum
+        })
+    }
+}
+
+fn list_backups(folder: &Path) -> io::Result<Vec<Listed>> {
+    match fs::symlink_metadata(folder) {
+        Ok(found) if found.is_dir() => list(folder, &Eye::closed()),
+        Ok(_) => Err(io::Error::other("it is a link or no folder")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn into_sets(listed: Vec<Listed>) -> BTreeMap<SetName, Contents> {
+    let mut sets: BTreeMap<SetName, Vec<Listed>> = BTreeMap::new();
+    for item in listed {
+        if let Some((set, below)) = item.path.split_once('/')
+            && let Ok(name) = set.parse()
+        {
+            let path = below.to_owned();
+            sets.entry(name).or_default().push(Listed { path, ..item });
+        }
+    }
+    let contents = |(name, listed): (SetName, Vec<Listed>)| {
+        let (date, (files, strange)) = (date_of(&name)?, sound_files(listed));
+        Some((name, Contents { date, files, strange }))
+    };
+    sets.into_iter().filter_map(contents).collect()
+}
+
+/// When a set was made; `None` if there is no such day.
+fn date_of(name: &SetName) -> Option<UnixTime> {
+    let local = NaiveDateTime::parse_from_str(name.moment(), "%Y%m%d_%H%M%S").ok()?;
+    // Where the clock was set back, the later of two moments: what seems younger is kept longer.
+    let seconds = match Local.from_local_datetime(&local).latest() {
+        Some(date) => date.timestamp(),
+        // The clock was set forward over it, so it was made in another zone.
+        None => local.and_utc().timestamp(),
+    };
+    seconds.checked_mul(NANOS_PER_SECOND).map(UnixTime::from_nanos)
+}

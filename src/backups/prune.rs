@@ -1,0 +1,311 @@
+//! Making room: old backups go, but never the last copy of a content.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use liverysync_core::{
+    backups::{Bounds, Cut, FRESH, Found, Held, SetName, Stays, cut, lengths, sound_files},
+    hash::Content,
+    select::Stamp,
+    time::UnixTime,
+};
+use serde::Serialize;
+
+use super::{Backups, BackupsError, FOLDER, LeftAlone, date_of};
+use crate::{
+    clock::unix_time,
+    disk::{Changed, check_no_links, full_path, stamp_at},
+    scan::hash_files,
+};
+
+/// What is to be kept.
+#[derive(Clone, Debug, Default)]
+pub struct PruneOptions {
+    /// How much may stay.
+    pub bounds: Bounds,
+    /// Contents that are kept for good outside of this PC: a backup of them may go as well.
+    pub elsewhere: BTreeSet<Content>,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// A number of files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    /// Number of files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Sum {
+    const fn add(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+/// A file that was removed, or would be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PrunedFile {
+    /// The set that it lay in.
+    pub set: SetName,
+    /// Its path below the set.
+    pub path: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// What came of making room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    /// Whether it was only asked what would be done.
+    pub dry_run: bool,
+    /// What went, the oldest first.
+    pub removed: Vec<PrunedFile>,
+    /// What stays although the bounds are against it, because its content is nowhere else.
+    pub last_copies: Sum,
+    /// What stays although the bounds are against it, because it is younger than an hour.
+    pub fresh: Sum,
+    /// What stays because it could not be read or removed, or has changed meanwhile. Paths begin with the set.
+    pub left_alone: Vec<LeftAlone>,
+    /// All that stays.
+    pub left: Sum,
+}
+
+impl Backups {
+    /// Removes files of sets, the oldest first, so that the rest keeps the bounds; and folders of sets that are
+    /// empty then.
+    ///
+    /// A file goes only if its content (SHA-256 and length) lies below the liveries folder outside of our own
+    /// folders, in another backup that stays, or among [`PruneOptions::elsewhere`]. What has changed since
+    /// [`Backups::open`] stays, and what is younger than an hour, because a client may just be making it.
+    ///
+    /// # Errors
+    ///
+    /// Fails before anything is done if the liveries folder cannot be listed. A file that cannot be read or removed
+    /// is told in [`Pruned::left_alone`].
+    pub fn prune(&self, options: &PruneOptions) -> Result<Pruned, BackupsError> {
+        let now = unix_time(SystemTime::now());
+        let mut work = Work::new(self, options);
+        let lengths = lengths(&work.held, &options.bounds, now);
+        work.read_in_place(&lengths)?;
+        work.read_backups(&lengths);
+        let Cut { go, stay } = cut(&work.held, &options.bounds, now, |one| work.is_elsewhere(one));
+        work.take_down_what_stays(&go);
+        go.into_iter().for_each(|number| work.remove(number));
+        stay.into_iter().for_each(|(number, why)| work.tell_why(number, why));
+        if !options.dry_run {
+            // A folder that holds something stays, and another run tries again.
+            let _left = remove_empty_sets(&self.root, now);
+        }
+        Ok(work.done)
+    }
+}
+
+/// A file in place or in a backup, as it was when it was hashed.
+type Copy = (PathBuf, Stamp);
+
+/// What is known and done while backups are pruned.
+struct Work<'a> {
+    backups: &'a Backups,
+    options: &'a PruneOptions,
+    /// The files of all sets, as the core sees them, and as the walk found them.
+    held: Vec<Held>,
+    files: Vec<(&'a SetName, &'a Found)>,
+    /// Where each content is that a file may have to go for.
+    copies: BTreeMap<Content, Vec<Copy>>,
+    done: Pruned,
+}
+
+impl<'a> Work<'a> {
+    fn new(backups: &'a Backups, options: &'a PruneOptions) -> Self {
+        let (mut held, mut files) = (Vec::new(), Vec::new());
+        let mut done = Pruned { dry_run: options.dry_run, ..Pruned::default() };
+        for (set, contents) in &backups.sets {
+            for file in &contents.files {
+                let (date, size) = (contents.date, file.stamp.size);
+                let (set_of_it, path) = (set.clone(), file.path.clone());
+                held.push(Held { set: set_of_it, date, path, size, content: None });
+                files.push((set, file));
+                done.left.add(size);
+            }
+        }
+        Self { backups, options, held, files, copies: BTreeMap::new(), done }
+    }
+
+    /// Reads the files of these lengths outside of the backups.
+    fn read_in_place(&mut self, lengths: &BTreeSet<u64>) -> Result<(), BackupsError> {
+        if lengths.is_empty() {
+            return Ok(());
+        }
+        let root = &self.backups.root;
+        let (found, _) = sound_files(self.backups.list_liveries()?);
+        let as_long = found.iter().filter(|file| lengths.contains(&file.stamp.size));
+        let places: Vec<Copy> =
+            as_long.map(|file| (full_path(root, &file.path), file.stamp)).collect();
+        for (place, content) in places.iter().zip(hash_files(places.iter().cloned())) {
+            // What cannot be read is no copy that could be relied on.
+            if let Ok(content) = content {
+                self.copies.entry(content).or_default().push(place.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the files of these lengths in the backups.
+    fn read_backups(&mut self, lengths: &BTreeSet<u64>) {
+        let as_long = self.held.iter().enumerate();
+        let as_long = as_long.filter(|(_, held)| lengths.contains(&held.size));
+        let numbers: Vec<_> = as_long.map(|(number, _)| number).collect();
+        let files: Vec<_> = numbers.iter().map(|&number| self.files[number]).collect();
+        for (number, content) in numbers.into_iter().zip(self.backups.hash(&files)) {
+            match content {
+                Ok(content) => self.held[number].content = Some(content),
+                Err(error) => self.leave_alone(number, format!("cannot be read: {error}")),
+            }
+        }
+    }
+
+    fn is_elsewhere(&self, content: Content) -> bool {
+        self.options.elsewhere.contains(&content) || self.copies.contains_key(&content)
+    }
+
+    /// Files that stay are copies of those that go.
+    fn take_down_what_stays(&mut self, go: &[usize]) {
+        let go: BTreeSet<&usize> = go.iter().collect();
+        for (number, held) in self.held.iter().enumerate() {
+            if let Some(content) = held.content
+                && !go.contains(&number)
+            {
+                let copy = (self.full_path(number), self.files[number].1.stamp);
+                self.copies.entry(content).or_default().push(copy);
+            }
+        }
+    }
+
+    fn remove(&mut self, number: usize) {
+        let Held { set, path, size, .. } = &self.held[number];
+        let gone = PrunedFile { set: set.clone(), path: path.as_str().to_owned(), bytes: *size };
+        match self.try_to_remove(number) {
+            Ok(()) => {
+                self.done.left.files -= 1;
+                self.done.left.bytes = self.done.left.bytes.saturating_sub(gone.bytes);
+                self.done.removed.push(gone);
+            }
+            Err(reason) => self.leave_alone(number, reason),
+        }
+    }
+
+    /// Removes a file that is as it was, if a copy of it is as it was as well.
+    fn try_to_remove(&self, number: usize) -> Result<(), String> {
+        let (set, file) = self.files[number];
+        let below: PathBuf = file.path.components().collect();
+        let below = Path::new(FOLDER).join(set.to_string()).join(below);
+        check_no_links(&self.backups.root, &below).map_err(|fault| fault.message)?;
+        let path = self.full_path(number);
+        if stamp_at(&path).map_err(|fault| fault.message)? != Some(file.stamp) {
+            return Err(Changed.to_string());
+        }
+        if !self.held[number].content.is_some_and(|content| self.is_still_elsewhere(content)) {
+            return Err("what holds the same content has changed meanwhile".to_owned());
+        }
+        if self.options.dry_run {
+            return Ok(());
+        }
+        fs::remove_file(&path).map_err(|error| format!("cannot be removed: {error}"))
+    }
+
+    fn is_still_elsewhere(&self, content: Content) -> bool {
+        let is_unchanged =
+            |(path, stamp): &Copy| stamp_at(path).is_ok_and(|now| now == Some(*stamp));
+        self.options.elsewhere.contains(&content)
+            || self.copies.get(&content).is_some_and(|copies| copies.iter().any(is_unchanged))
+    }
+
+    fn tell_why(&mut self, number: usize, why: Stays) {
+        let bytes = self.held[number].size;
+        match why {
+            Stays::LastCopy => self.done.last_copies.add(bytes),
+            Stays::Fresh => self.done.fresh.add(bytes),
+            // That it could not be read has been said.
+            _ => {}
+        }
+    }
+
+    fn leave_alone(&mut self, number: usize, reason: String) {
+        let Held { set, path, .. } = &self.held[number];
+        self.done.left_alone.push(LeftAlone { path: format!("{set}/{path}"), reason });
+    }
+
+    fn full_path(&self, number: usize) -> PathBuf {
+        let (set, file) = self.files[number];
+        self.backups.full_path(set, &file.path)
+    }
+}
+
+/// Removes the folders of sets in which no file lies.
+fn remove_empty_sets(root: &Path, now: UnixTime) -> io::Result<()> {
+    for entry in fs::read_dir(root.join(FOLDER))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let date = name.to_str().and_then(|name| date_of(&name.parse().ok()?));
+        // A client may just have made a folder that it is about to fill.
+        let is_old = date.is_some_and(|date| now.since(date) >= FRESH);
+        if is_old && entry.file_type()?.is_dir() {
+            // It holds something.
+            let _left = remove_if_empty(&entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder in which nothing but empty folders lies.
+fn remove_if_empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            // It holds something.
+            let _left = remove_if_empty(&entry.path());
+        }
+    }
+    fs::remove_dir(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Changes a file once all is read, and asks for the removal of the only backup.
+    fn change_at_the_last_moment(changed: &str) -> Pruned {
+        let root = tempfile::tempdir().unwrap();
+        let (backup, copy) = (".backup/20200101_120000/a.png", "a.png");
+        fs::create_dir_all(root.path().join(".backup/20200101_120000")).unwrap();
+        fs::write(root.path().join(backup), "1234").unwrap();
+        fs::write(root.path().join(copy), "1234").unwrap();
+        let backups = Backups::open(root.path()).unwrap();
+        let options = PruneOptions::default();
+        let mut work = Work::new(&backups, &options);
+        let lengths = [4].into();
+        work.read_in_place(&lengths).unwrap();
+        work.read_backups(&lengths);
+        assert!(work.is_elsewhere(Content::of(b"1234")));
+        fs::write(root.path().join(changed), "edited").unwrap();
+        work.remove(0);
+        assert_eq!(root.path().join(backup).exists(), work.done.removed.is_empty());
+        work.done
+    }
+
+    #[test]
+    fn a_backup_stays_if_it_or_its_copy_changes_at_the_last_moment() {
+        for changed in ["a.png", ".backup/20200101_120000/a.png"] {
+            let done = change_at_the_last_moment(changed);
+            assert_eq!((done.removed.len(), done.left_alone.len()), (0, 1), "{changed}");
+        }
+        assert_eq!(change_at_the_last_moment("another.png").removed.len(), 1);
+    }
+}

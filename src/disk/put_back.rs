@@ -1,0 +1,145 @@
+//! Copies of files in the backups, put in place as what arrives from the league is.
+
+use std::path::{Path, PathBuf};
+
+use liverysync_core::{
+    client::{DiskFault, InstallFile, InstallPlan, Installed, StageId},
+    hash::Content,
+    path::RelPath,
+    select::Stamp,
+    time::UnixTime,
+};
+
+use super::{
+    Changed, ReadError, error_fault, fault,
+    flush::Flush,
+    install::install,
+    stage::{Stages, remove_empty_folder},
+    stamp_at,
+};
+
+/// A file of a backup, and where it goes.
+#[derive(Clone, Debug)]
+pub(crate) struct BackupCopy {
+    /// Where it lies, below the root.
+    pub(crate) from: PathBuf,
+    /// How it was when it was hashed.
+    pub(crate) stamp: Stamp,
+    /// What it holds.
+    pub(crate) content: Content,
+    /// Where it goes.
+    pub(crate) path: RelPath,
+    /// What must lie there now. It goes to a backup of its own.
+    pub(crate) replaces: Option<Stamp>,
+}
+
+/// Puts files of backups back in place. What it has staged goes with it.
+#[derive(Debug)]
+pub(crate) struct PutBack {
+    root: PathBuf,
+    stages: Stages,
+    date: UnixTime,
+    next: u64,
+}
+
+impl PutBack {
+    /// `date` names the backup of what is replaced.
+    pub(crate) fn new(root: &Path, date: UnixTime) -> Self {
+        Self { root: root.to_owned(), stages: Stages::new(root), date, next: 0 }
+    }
+
+    /// Switches files together: none before all of them are staged. Returns what came of each, in the same
+    /// order, once no crash can take it back. `clear` is moved to the backup.
+    pub(crate) fn install(
+        &mut self,
+        files: &[BackupCopy],
+        clear: &[PathBuf],
+    ) -> Vec<Result<Installed, DiskFault>> {
+        let staged: Result<Vec<_>, _> = files.iter().map(|file| self.stage(file)).collect();
+        let files_in_place = match staged {
+            Ok(staged) => staged,
+            Err(why) => {
+                self.stages.remove_own();
+                return files.iter().map(|_| Err(why.clone())).collect();
+            }
+        };
+        let plan = InstallPlan { date: self.date, files: files_in_place, clear: clear.to_owned() };
+        let (installed, touched) = install(&self.root, |id| self.stages.path(id), plan);
+        match Flush::Folders(touched).carry_out() {
+            Ok(()) => installed,
+            Err(error) => {
+                let why = error_fault(&error);
+                installed.into_iter().map(|done| done.and(Err(why.clone()))).collect()
+            }
+        }
+    }
+
+    fn stage(&mut self, file: &BackupCopy) -> Result<InstallFile, DiskFault> {
+        self.stage_unworded(file).map_err(|known| {
+            let path = &file.path;
+            let message =
+                format!("nothing of it was replaced: cannot copy {path}: {}", known.message);
+            fault(known.kind, message)
+        })
+    }
+
+    fn stage_unworded(&mut self, file: &BackupCopy) -> Result<InstallFile, DiskFault> {
+        let from = self.root.join(&file.from);
+        let stage = StageId(self.next);
+        self.next += 1;
+        let (content, flush) = self.stages.copy_below(stage, &file.from)?;
+        if content != file.content || stamp_at(&from)? != Some(file.stamp) {
+            return Err(ReadError::from(Changed).into());
+        }
+        flush.carry_out().map_err(|error| error_fault(&error))?;
+        let (mtime, replaces) = (Some(file.stamp.mtime), file.replaces);
+        Ok(InstallFile { stage, path: file.path.clone(), mtime, replaces, keep_as: None })
+    }
+}
+
+impl Drop for PutBack {
+    fn drop(&mut self) {
+        self.stages.remove_own();
+        remove_empty_folder(&self.root);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use liverysync_core::path::Extensions;
+
+    use super::*;
+
+    /// A file `a.png` and a file `b.png` that are to come back, with what `b.png` is said to hold.
+    fn put_back(said: &[u8]) -> (tempfile::TempDir, Vec<Result<Installed, DiskFault>>) {
+        let root = tempfile::tempdir().unwrap();
+        let set = Path::new(".backup/20200101_120000");
+        fs::create_dir_all(root.path().join(set)).unwrap();
+        let copy = |name: &str, content| {
+            let from = set.join(name);
+            fs::write(root.path().join(&from), "old").unwrap();
+            let stamp = stamp_at(&root.path().join(&from)).unwrap().unwrap();
+            let path = RelPath::parse(name, &Extensions::default()).unwrap();
+            BackupCopy { from, stamp, content, path, replaces: None }
+        };
+        let copies = [copy("a.png", Content::of(b"old")), copy("b.png", Content::of(said))];
+        let date = UnixTime::from_nanos(1_700_000_000_000_000_000);
+        let outcomes = PutBack::new(root.path(), date).install(&copies, &[]);
+        (root, outcomes)
+    }
+
+    #[test]
+    fn none_is_switched_unless_all_are_right() {
+        let (root, outcomes) = put_back(b"old");
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        assert_eq!(fs::read(root.path().join("b.png")).unwrap(), b"old");
+
+        let (root, outcomes) = put_back(b"another");
+        let said = outcomes.into_iter().map(|outcome| outcome.unwrap_err().message);
+        assert!(said.clone().count() == 2 && said.into_iter().all(|text| text.contains("b.png")));
+        let names = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.eq([".backup"]), "nothing is in place, and nothing is left in .tmp");
+    }
+}
