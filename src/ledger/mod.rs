@@ -18,7 +18,7 @@ use liverysync_core::{
 };
 use serde::Serialize;
 
-pub use self::sqlite::Sqlite;
+pub use self::sqlite::{RebuildSummary, Sqlite, rebuild};
 
 /// Keeps the memory of one league.
 ///

@@ -5,6 +5,7 @@
 
 mod fault;
 mod form;
+mod rebuild;
 mod record;
 mod table;
 #[cfg(test)]
@@ -14,11 +15,11 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    slice,
     time::Duration,
 };
 
 use liverysync_core::{
+    hash::ContentHash,
     league::{Act, ActReport, Author, Record},
     manifest::Entry,
 };
@@ -27,11 +28,12 @@ use rusqlite::{
     types::Value,
 };
 
+pub use self::rebuild::{RebuildSummary, rebuild};
 use self::{
     fault::Fault,
     form::{Form, STEPS},
     record::Reader,
-    table::{Row, Table, checksum, integer},
+    table::{Row, Table, integer},
 };
 use super::{ActId, Ledger, LedgerError, Member};
 
@@ -137,7 +139,7 @@ impl Refusal {
 fn open(path: &Path, steps: &[&str]) -> Result<Connection, Refusal> {
     if !path.try_exists()? {
         let new = beside(path, ".new");
-        close(create(&new, steps)?)?;
+        finish(create(&new, steps)?, &new)?;
         fs::rename(&new, path)?;
     }
     let (mut connection, form) = look(path, steps)?;
@@ -158,21 +160,23 @@ fn attach(path: &Path, steps: &[&str]) -> Result<Connection, Refusal> {
     }
 }
 
-/// Makes a ledger with nothing in it. It gets its name once it is whole, so that an empty file is always a damaged
-/// one.
+/// Makes a ledger with nothing in it. It gets its name once it is [whole](finish), so that an empty file is always a
+/// damaged one.
 fn create(new: &Path, steps: &[&str]) -> Result<Connection, Fault> {
     if new.try_exists()? {
         fs::remove_file(new)?;
     }
     let mut connection = Connection::open(new)?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     form::make(&mut connection, steps)?;
     Ok(connection)
 }
 
-/// Closes the last connection to a file, which leaves all of it in that one file.
-fn close(connection: Connection) -> Result<(), Fault> {
-    Ok(connection.close().map_err(|(_, error)| error)?)
+/// Closes a file that was just made, and sees to it that a power cut leaves all of it.
+fn finish(connection: Connection, new: &Path) -> Result<(), Fault> {
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(fs::File::options().write(true).open(new)?.sync_all()?)
 }
 
 /// Opens a file that is there, and says which form it has.
@@ -247,7 +251,7 @@ impl Ledger for Sqlite {
     fn ask(&mut self, act: &Act) -> Result<ActId, LedgerError> {
         self.change(|transaction| {
             let act = serde_json::to_string(act).map_err(std::io::Error::from)?;
-            let checksum = checksum(&[Value::Text(act.clone())]);
+            let checksum = ContentHash::of(act.as_bytes()).short();
             let sql = format!("INSERT INTO acts (asked_at, act, checksum) VALUES (({NOW}), ?, ?)");
             transaction.execute(&sql, params![act, checksum])?;
             Ok(ActId(transaction.last_insert_rowid()))
@@ -332,10 +336,12 @@ fn unanswered(connection: &Connection) -> Result<Vec<(ActId, Option<Act>)>, Faul
         "SELECT number, act, checksum FROM acts WHERE answered_at IS NULL ORDER BY number",
     )?;
     let acts = statement.query_map([], |row| {
-        let (act, written): (Value, String) = (row.get(1)?, row.get(2)?);
-        let act = match &act {
-            Value::Text(text) if checksum(slice::from_ref(&act)) == written => {
-                serde_json::from_str(text).ok()
+        let (act, written): (Value, Value) = (row.get(1)?, row.get(2)?);
+        let act = match (&act, written) {
+            (Value::Text(act), Value::Text(written))
+                if ContentHash::of(act.as_bytes()).short() == written =>
+            {
+                serde_json::from_str(act).ok()
             }
             _ => None,
         };

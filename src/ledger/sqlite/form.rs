@@ -1,6 +1,10 @@
 //! The form of the file: how it is made, brought up to date, and known to be sound.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use liverysync_core::path::fold;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -82,10 +86,10 @@ pub(super) fn form(connection: &Connection, steps: &[&str]) -> Result<Form, Faul
 /// Looks at what the database would take for a file to be read in another way.
 pub(super) fn check_header(path: &Path) -> Result<(), Fault> {
     let mut header = [0; 20];
-    let read = File::open(path)?.take(20).read_exact(&mut header);
-    if read.is_err() {
-        return Err(Fault::Damaged("it is cut short".to_owned()));
-    }
+    File::open(path)?.read_exact(&mut header).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Fault::Damaged("it is cut short".to_owned()),
+        _ => error.into(),
+    })?;
     let sound = header.starts_with(b"SQLite format 3\0")
         && header[18..].iter().all(|version| matches!(version, 1 | 2));
     match sound {

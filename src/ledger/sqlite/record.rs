@@ -202,6 +202,14 @@ impl Reader {
         self.extensions = extensions;
         true
     }
+
+    /// Whether a row makes sense.
+    pub(super) fn understands(&mut self, row: &Row) -> bool {
+        match row.table() {
+            Table::Reports => self.report(row).is_ok(),
+            _ => self.record(row, &mut Vec::new()).is_ok(),
+        }
+    }
 }
 
 /// One owner more; those of a livery stand one after the other.

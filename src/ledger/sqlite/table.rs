@@ -1,8 +1,6 @@
 //! Rows as all tables have them: with a number, and with a checksum that finds what no database can, a
 //! value that became another one.
 
-use std::iter;
-
 use liverysync_core::{hash::Hasher, path::fold};
 use rusqlite::{Connection, Statement, params_from_iter, types::Value};
 
@@ -57,16 +55,19 @@ impl Table {
         }
     }
 
-    /// Writes a row, in the place of another one that must not stand beside it.
+    /// Writes a row after all others, in the place of one that must not stand beside it.
     pub(super) fn put(self, connection: &Connection, values: &[Value]) -> Result<(), Fault> {
+        let (name, columns) = (self.name(), self.columns().join(", "));
         let key = if self.is_keyed() { ", key" } else { "" };
         let marks = ", ?".repeat(self.columns().len() + usize::from(self.is_keyed()));
-        let (name, columns) = (self.name(), self.columns().join(", "));
-        let sql =
-            format!("INSERT OR REPLACE INTO {name} ({columns}{key}, checksum) VALUES (?{marks})");
-        let row = values.iter().cloned().chain(self.key(values));
-        let row = row.chain(iter::once(Value::Text(checksum(values))));
-        connection.prepare_cached(&sql)?.execute(params_from_iter(row))?;
+        let next = format!("SELECT ifnull(max(number), 0) + 1 FROM {name}");
+        let number: i64 = connection.prepare_cached(&next)?.query_row([], |row| row.get(0))?;
+        let put = format!(
+            "INSERT OR REPLACE INTO {name} (number, checksum, {columns}{key}) VALUES (?, ?{marks})"
+        );
+        let row = [Value::Integer(number), Value::Text(checksum(number, values))];
+        let row = row.into_iter().chain(values.iter().cloned()).chain(self.key(values));
+        connection.prepare_cached(&put)?.execute(params_from_iter(row))?;
         Ok(())
     }
 
@@ -110,7 +111,7 @@ impl Row {
         let values: Vec<Value> =
             (2..table.columns().len() + 2).map(|at| row.get(at)).collect::<Result<_, _>>()?;
         let read = Self { table, number, values };
-        match row.get::<_, String>(1)? == checksum(&read.values) {
+        match row.get::<_, String>(1)? == checksum(number, &read.values) {
             true => Ok(read),
             false => Err(read.wrong("is not what was written")),
         }
@@ -152,18 +153,23 @@ impl Row {
     }
 }
 
-/// The first eight hex digits of the SHA-256 of all values as text, each ended by a line feed.
-pub(super) fn checksum(values: &[Value]) -> String {
+/// The first eight hex digits of the SHA-256 of a row's number and values as text, each ended by a line feed. With
+/// the number, because the order of rows means something.
+pub(super) fn checksum(number: i64, values: &[Value]) -> String {
     let mut hasher = Hasher::default();
+    let mut add = |text: &[u8]| {
+        hasher.update(text);
+        hasher.update(b"\n");
+    };
+    add(number.to_string().as_bytes());
     for value in values {
         match value {
-            Value::Null => {}
-            Value::Integer(integer) => hasher.update(integer.to_string().as_bytes()),
-            Value::Real(real) => hasher.update(real.to_string().as_bytes()),
-            Value::Text(text) => hasher.update(text.as_bytes()),
-            Value::Blob(blob) => hasher.update(blob),
+            Value::Null => add(b""),
+            Value::Integer(integer) => add(integer.to_string().as_bytes()),
+            Value::Real(real) => add(real.to_string().as_bytes()),
+            Value::Text(text) => add(text.as_bytes()),
+            Value::Blob(blob) => add(blob),
         }
-        hasher.update(b"\n");
     }
     hasher.finish().short()
 }

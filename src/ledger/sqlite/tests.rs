@@ -1,7 +1,11 @@
 //! What the ledger does with real files.
 
+mod damage;
+mod form;
+mod side;
+
 use liverysync_core::{
-    hash::{Content, ContentHash},
+    hash::Content,
     league::Cause,
     path::{Extensions, RelPath},
     time::UnixTime,
