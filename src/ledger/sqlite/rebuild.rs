@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Params};
 
 use super::{
     NAME, beside, create,
@@ -134,6 +134,8 @@ fn open_damaged(path: &Path) -> Result<Connection, Fault> {
         // Where that fails too, its tables are read as they are.
         let _damaged = form::migrate(&mut connection, form, STEPS);
     }
+    // One for all that is read: each by itself would look at the file's locks again.
+    connection.execute_batch("BEGIN")?;
     Ok(connection)
 }
 
@@ -161,22 +163,22 @@ impl Salvage {
 
     /// Reads from the first row until something is broken, then from the last one, then each in between.
     fn read(&mut self, old: &Connection) {
-        if self.scan(old, "ORDER BY number").is_ok() {
+        if self.scan(old, "ORDER BY number", []).is_ok() {
             return;
         }
         self.whole = false;
         let from = self.rows.last_key_value().map_or(0, |(number, _)| *number);
         // Each of these reads what it can.
-        let _broken = self.scan(old, &format!("WHERE number > {from} ORDER BY number DESC"));
+        let _broken = self.scan(old, "WHERE number > ? ORDER BY number DESC", [from]);
         let to = self.rows.range(from.saturating_add(1)..).next().map(|(number, _)| *number);
         for number in (from.saturating_add(1)..to.unwrap_or(i64::MAX)).take(self.rows_max) {
-            let _broken = self.scan(old, &format!("WHERE number = {number}"));
+            let _broken = self.scan(old, "WHERE number = ?", [number]);
         }
     }
 
-    fn scan(&mut self, old: &Connection, which: &str) -> Result<(), Fault> {
+    fn scan(&mut self, old: &Connection, which: &str, from: impl Params) -> Result<(), Fault> {
         let mut statement = self.table.select(old, which)?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(from)?;
         let mut left = self.rows_max;
         while let Some(row) = rows.next()? {
             match Row::read(self.table, row) {

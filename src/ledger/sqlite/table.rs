@@ -2,7 +2,7 @@
 //! value that became another one.
 
 use liverysync_core::{hash::Hasher, path::fold};
-use rusqlite::{Connection, Statement, params_from_iter, types::Value};
+use rusqlite::{CachedStatement, Connection, params_from_iter, types::Value};
 
 use super::fault::Fault;
 
@@ -90,10 +90,10 @@ impl Table {
         self,
         connection: &'a Connection,
         which: &str,
-    ) -> Result<Statement<'a>, Fault> {
+    ) -> Result<CachedStatement<'a>, Fault> {
         let (name, columns) = (self.name(), self.columns().join(", "));
-        Ok(connection
-            .prepare(&format!("SELECT number, checksum, {columns} FROM {name} {which}"))?)
+        let sql = format!("SELECT number, checksum, {columns} FROM {name} {which}");
+        Ok(connection.prepare_cached(&sql)?)
     }
 }
 
