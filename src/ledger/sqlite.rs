@@ -1,0 +1,362 @@
+//! The league's memory in one SQLite file, which any tool can read.
+//!
+//! It is in WAL mode: who reads never waits for who writes. Each transaction is flushed by the system in its own
+//! time, which a killed process does not keep it from, but a power cut does; the order holds even then.
+
+mod fault;
+mod form;
+mod rebuild;
+mod record;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use liverysync_core::{
+    hash::ContentHash,
+    league::{Act, ActReport, Author, Record},
+    manifest::Entry,
+};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params,
+    types::Value,
+};
+
+pub use self::rebuild::{RebuildSummary, rebuild};
+use self::{
+    fault::Fault,
+    form::{Form, STEPS},
+    record::Reader,
+    table::{Row, Table, integer},
+};
+use super::{ActId, Ledger, LedgerError, Member};
+
+/// Its name in a server's data folder.
+const NAME: &str = "league.db";
+
+/// How long to wait for another program that is writing.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Answers of so many acts are kept.
+const ANSWERS_MAX: i64 = 100;
+
+/// What becomes of an act that this program cannot read.
+const NOT_UNDERSTOOD: &str = "the server does not understand this act: use the program of the server's version, and ask again";
+
+/// Today's date, as it is written down.
+const NOW: &str = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ')";
+
+/// A ledger in the file `league.db`.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// Opens the ledger in a server's data folder for that server, which has the folder to itself. One that is not
+    /// there is made, one of an older form is brought up to date.
+    ///
+    /// It is read from the first byte to the last, so that damage is found now and not in the middle of a race.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be made, read or written, is damaged, or comes from a newer program.
+    pub fn open(data: &Path) -> Result<Self, LedgerError> {
+        let path = data.join(NAME);
+        let connection = open(&path, STEPS).map_err(|refusal| refusal.at(&path))?;
+        Ok(Self { path, connection })
+    }
+
+    /// Opens the ledger beside a server that may be running, to read it and to ask for acts.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none, if it cannot be read or written, is of another form than this program's, or if
+    /// damage is seen at once. Whatever else is damaged fails when it is read.
+    pub fn attach(data: &Path) -> Result<Self, LedgerError> {
+        let path = data.join(NAME);
+        let connection = attach(&path, STEPS).map_err(|refusal| refusal.at(&path))?;
+        Ok(Self { path, connection })
+    }
+
+    /// Does something with the database, with errors that say which file it was.
+    fn with<T>(
+        &mut self,
+        what: impl FnOnce(&mut Connection) -> Result<T, Fault>,
+    ) -> Result<T, LedgerError> {
+        what(&mut self.connection).map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Does something as a whole or not at all.
+    fn change<T>(
+        &mut self,
+        what: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, LedgerError> {
+        self.with(|connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = what(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        })
+    }
+}
+
+/// Why a file is not opened.
+#[derive(Debug)]
+enum Refusal {
+    Fault(Fault),
+    Missing,
+    Newer { found: u32, known: u32 },
+    Older { found: u32, known: u32 },
+}
+
+impl<T: Into<Fault>> From<T> for Refusal {
+    fn from(fault: T) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+impl Refusal {
+    fn at(self, path: &Path) -> LedgerError {
+        let file = path.to_owned();
+        match self {
+            Self::Fault(fault) => fault.at(path),
+            Self::Missing => LedgerError::Missing { path: file },
+            Self::Newer { found, known } => LedgerError::Newer { path: file, found, known },
+            Self::Older { found, known } => LedgerError::Older { path: file, found, known },
+        }
+    }
+}
+
+fn open(path: &Path, steps: &[&str]) -> Result<Connection, Refusal> {
+    if !path.try_exists()? {
+        let new = beside(path, ".new");
+        finish(create(&new, steps)?, &new)?;
+        fs::rename(&new, path)?;
+    }
+    let (mut connection, form) = look(path, steps)?;
+    form::check(&connection, form, steps)?;
+    form::migrate(&mut connection, form, steps)?;
+    form::check_rows(&mut connection)?;
+    Ok(connection)
+}
+
+fn attach(path: &Path, steps: &[&str]) -> Result<Connection, Refusal> {
+    if !path.try_exists()? {
+        return Err(Refusal::Missing);
+    }
+    let (connection, form) = look(path, steps)?;
+    match form == steps.len() {
+        true => Ok(connection),
+        false => Err(Refusal::Older { found: form as u32, known: steps.len() as u32 }),
+    }
+}
+
+/// Makes a ledger with nothing in it. It gets its name once it is [whole](finish), so that an empty file is always a
+/// damaged one.
+fn create(new: &Path, steps: &[&str]) -> Result<Connection, Fault> {
+    if new.try_exists()? {
+        fs::remove_file(new)?;
+    }
+    let mut connection = Connection::open(new)?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    form::make(&mut connection, steps)?;
+    Ok(connection)
+}
+
+/// Closes a file that was just made, and sees to it that a power cut leaves all of it.
+fn finish(connection: Connection, new: &Path) -> Result<(), Fault> {
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(fs::File::options().write(true).open(new)?.sync_all()?)
+}
+
+/// Opens a file that is there, and says which form it has.
+fn look(path: &Path, steps: &[&str]) -> Result<(Connection, usize), Refusal> {
+    form::check_header(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    match form::form(&connection, steps)? {
+        Form::Known(form) => Ok((connection, form)),
+        Form::Newer(found) => Err(Refusal::Newer { found, known: steps.len() as u32 }),
+    }
+}
+
+impl Ledger for Sqlite {
+    fn recall(&mut self) -> Result<Vec<Record>, LedgerError> {
+        self.with(|connection| {
+            // All tables as they were at one moment.
+            let transaction = connection.transaction()?;
+            Reader::default().records(&transaction)
+        })
+    }
+
+    fn write(&mut self, records: &[Record]) -> Result<(), LedgerError> {
+        self.change(|transaction| {
+            let now: String = transaction.query_row(NOW, [], |row| row.get(0))?;
+            records.iter().try_for_each(|record| record::write(transaction, &now, record))
+        })
+    }
+
+    fn members(&mut self) -> Result<Vec<Member>, LedgerError> {
+        self.with(|connection| {
+            let transaction = connection.transaction()?;
+            let mut members = BTreeMap::new();
+            Table::Members.each(&transaction, |row| {
+                let member = member(&transaction, row)?;
+                members.insert(member.author, member);
+                Ok(())
+            })?;
+            Ok(members.into_values().collect())
+        })
+    }
+
+    fn reports(&mut self) -> Result<BTreeMap<Author, Vec<Entry>>, LedgerError> {
+        self.with(|connection| {
+            let mut reports: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            let mut reader = Reader::default();
+            Table::Reports.each(connection, |row| {
+                let (author, entry) = reader.report(row)?;
+                reports.entry(author).or_default().push(entry);
+                Ok(())
+            })?;
+            Ok(reports)
+        })
+    }
+
+    fn dates(&mut self) -> Result<BTreeMap<u64, String>, LedgerError> {
+        self.with(|connection| {
+            let mut dates = BTreeMap::new();
+            Table::Versions.each(connection, |row| {
+                dates.insert(row.unsigned(1)?, row.text(7)?.to_owned());
+                Ok(())
+            })?;
+            Ok(dates)
+        })
+    }
+
+    fn ask(&mut self, act: &Act) -> Result<ActId, LedgerError> {
+        self.change(|transaction| {
+            let act = serde_json::to_string(act).map_err(std::io::Error::from)?;
+            let checksum = ContentHash::of(act.as_bytes()).short();
+            let sql = format!("INSERT INTO acts (asked_at, act, checksum) VALUES (({NOW}), ?, ?)");
+            transaction.execute(&sql, params![act, checksum])?;
+            Ok(ActId(transaction.last_insert_rowid()))
+        })
+    }
+
+    fn asked(&mut self) -> Result<Vec<(ActId, Act)>, LedgerError> {
+        let mut asked = Vec::new();
+        for (id, act) in self.with(|connection| unanswered(connection))? {
+            match act {
+                Some(act) => asked.push((id, act)),
+                None => self.answer(id, Err(NOT_UNDERSTOOD.to_owned()))?,
+            }
+        }
+        Ok(asked)
+    }
+
+    fn answer(&mut self, id: ActId, answer: Result<ActReport, String>) -> Result<(), LedgerError> {
+        self.change(|transaction| {
+            let (placed, retired, refused) = match answer {
+                Ok(ActReport { placed, retired }) => {
+                    (integer(placed as u64)?, integer(retired as u64)?, None)
+                }
+                Err(reason) => (Value::Null, Value::Null, Some(reason)),
+            };
+            let sql = format!(
+                "UPDATE acts SET answered_at = ({NOW}), placed = ?, retired = ?, refused = ?
+                 WHERE number = ? AND answered_at IS NULL"
+            );
+            transaction.execute(&sql, params![placed, retired, refused, id.0])?;
+            let old = "DELETE FROM acts WHERE answered_at IS NOT NULL AND number <= ?";
+            transaction.execute(old, [id.0 - ANSWERS_MAX])?;
+            Ok(())
+        })
+    }
+
+    fn answer_to(&mut self, id: ActId) -> Result<Option<Result<ActReport, String>>, LedgerError> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT placed, retired, refused FROM acts
+                 WHERE number = ? AND answered_at IS NOT NULL",
+            )?;
+            let answer = statement.query_row([id.0], |row| {
+                Ok(match row.get(2)? {
+                    Some(reason) => Err(reason),
+                    None => Ok(ActReport { placed: count(row, 0)?, retired: count(row, 1)? }),
+                })
+            });
+            Ok(answer.optional()?)
+        })
+    }
+
+    fn withdraw(&mut self, id: ActId) -> Result<bool, LedgerError> {
+        self.change(|transaction| {
+            let sql = "DELETE FROM acts WHERE number = ? AND answered_at IS NULL";
+            Ok(transaction.execute(sql, [id.0])? == 1)
+        })
+    }
+}
+
+/// A member with the sum of his last report.
+fn member(connection: &Connection, row: &Row) -> Result<Member, Fault> {
+    let author = row.text(0)?;
+    let (files, bytes) = connection
+        .prepare_cached(
+            "SELECT count(*), CAST(total(size) AS INTEGER) FROM reports WHERE author = ?",
+        )?
+        .query_row([author], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    Ok(Member {
+        author: row.parse(0)?,
+        name: row.text(1)?.to_owned(),
+        first_seen: row.text(2)?.to_owned(),
+        last_seen: row.text(3)?.to_owned(),
+        files: files.unsigned_abs(),
+        bytes: bytes.unsigned_abs(),
+    })
+}
+
+/// Acts that wait; `None` for one that cannot be read.
+fn unanswered(connection: &Connection) -> Result<Vec<(ActId, Option<Act>)>, Fault> {
+    let mut statement = connection.prepare_cached(
+        "SELECT number, act, checksum FROM acts WHERE answered_at IS NULL ORDER BY number",
+    )?;
+    let acts = statement.query_map([], |row| {
+        let (act, written): (Value, Value) = (row.get(1)?, row.get(2)?);
+        let act = match (&act, written) {
+            (Value::Text(act), Value::Text(written))
+                if ContentHash::of(act.as_bytes()).short() == written =>
+            {
+                serde_json::from_str(act).ok()
+            }
+            _ => None,
+        };
+        Ok((ActId(row.get(0)?), act))
+    })?;
+    Ok(acts.collect::<Result<_, _>>()?)
+}
+
+fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<usize> {
+    Ok(usize::try_from(row.get::<_, i64>(at)?).unwrap_or_default())
+}
+
+/// The path of a file that belongs to another one.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}

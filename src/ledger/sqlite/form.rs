@@ -1,0 +1,158 @@
+//! The form of the file: how it is made, brought up to date, and known to be sound.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
+
+use liverysync_core::path::fold;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{
+    fault::Fault,
+    table::{Row, Table},
+};
+
+/// What makes each form from the one before. A step that was released never changes.
+pub(super) const STEPS: &[&str] = &[include_str!("step1.sql")];
+
+/// By this number, `LvSy`, any tool can tell what the file is.
+const APPLICATION: i32 = 0x4c76_5379;
+
+/// Where every form says when it was made.
+const MIGRATIONS: &str = "CREATE TABLE migrations (
+    form       INTEGER PRIMARY KEY,
+    written_at TEXT NOT NULL,
+    program    TEXT NOT NULL
+)";
+
+/// The form of a file, if it is one that can be worked with or brought up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Known(usize),
+    Newer(u32),
+}
+
+/// Makes the tables in an empty database.
+pub(super) fn make(connection: &mut Connection, steps: &[&str]) -> Result<(), Fault> {
+    let transaction = connection.transaction()?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.execute_batch(MIGRATIONS)?;
+    transaction.commit()?;
+    migrate(connection, 0, steps)
+}
+
+/// Takes the steps after the first `done`, each as a whole.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    done: usize,
+    steps: &[&str],
+) -> Result<(), Fault> {
+    for (form, step) in steps.iter().enumerate().skip(done).map(|(at, step)| (at + 1, step)) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        let written = "INSERT INTO migrations VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?)";
+        transaction.execute(written, params![form as i64, crate::VERSION])?;
+        transaction.pragma_update(None, "user_version", form as i64)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Which form the file has.
+pub(super) fn form(connection: &Connection, steps: &[&str]) -> Result<Form, Fault> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    if number("application_id")? != i64::from(APPLICATION) {
+        return Err(Fault::Damaged("it is not marked as a league's memory".to_owned()));
+    }
+    let found = number("user_version")?;
+    // Two places say it, so that a changed digit is not taken for a program of the future.
+    let made: Option<i64> = connection
+        .query_row("SELECT max(form) FROM migrations", [], |row| row.get(0))
+        .optional()?
+        .flatten();
+    match usize::try_from(found) {
+        Ok(form) if made == Some(found) && (1..=steps.len()).contains(&form) => {
+            Ok(Form::Known(form))
+        }
+        Ok(form) if made == Some(found) && form > steps.len() => {
+            Ok(Form::Newer(u32::try_from(form).unwrap_or(u32::MAX)))
+        }
+        _ => Err(Fault::Damaged("it contradicts itself about its form".to_owned())),
+    }
+}
+
+/// Looks at what the database would take for a file to be read in another way.
+pub(super) fn check_header(path: &Path) -> Result<(), Fault> {
+    let mut header = [0; 20];
+    File::open(path)?.read_exact(&mut header).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Fault::Damaged("it is cut short".to_owned()),
+        _ => error.into(),
+    })?;
+    let sound = header.starts_with(b"SQLite format 3\0")
+        && header[18..].iter().all(|version| matches!(version, 1 | 2));
+    match sound {
+        true => Ok(()),
+        false => Err(Fault::Damaged("it does not begin as a SQLite file does".to_owned())),
+    }
+}
+
+/// Looks whether the database is whole, and its tables are those that the first `form` steps make.
+pub(super) fn check(connection: &Connection, form: usize, steps: &[&str]) -> Result<(), Fault> {
+    // The shorter `quick_check` would not look whether indexes fit their tables.
+    let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if said != "ok" {
+        return Err(Fault::Damaged(said.replace('\n', " ")));
+    }
+    let mut model = Connection::open_in_memory()?;
+    make(&mut model, &steps[..form])?;
+    let there = objects(connection)?;
+    match objects(&model)?.iter().find(|object| !there.contains(object)) {
+        Some((kind, name, _)) => Err(Fault::Damaged(format!("its {kind} {name} has changed"))),
+        None => Ok(()),
+    }
+}
+
+type Object = (String, String, Option<String>);
+
+fn objects(connection: &Connection) -> Result<Vec<Object>, Fault> {
+    let mut statement = connection.prepare("SELECT type, name, sql FROM sqlite_schema")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Reads every row, and brings keys up to date with the rule that makes them.
+pub(super) fn check_rows(connection: &mut Connection) -> Result<(), Fault> {
+    let transaction = connection.transaction()?;
+    for table in Table::ALL {
+        if table.is_keyed() {
+            rekey(&transaction, table)?;
+        } else {
+            table.each(&transaction, |_| Ok(()))?;
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn rekey(connection: &Connection, table: Table) -> Result<(), Fault> {
+    let keys: Vec<(i64, String)> = connection
+        .prepare(&format!("SELECT number, key FROM {} ORDER BY number", table.name()))?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut keys = keys.into_iter();
+    let mut stale: Vec<Row> = Vec::new();
+    table.each(connection, |row| {
+        let key = fold(row.text(0)?);
+        if keys.next() != Some((row.number, key)) {
+            stale.push(row.clone());
+        }
+        Ok(())
+    })?;
+    let sql = format!("UPDATE OR REPLACE {} SET key = ? WHERE number = ?", table.name());
+    for row in stale {
+        connection.execute(&sql, params![fold(row.text(0)?), row.number])?;
+    }
+    Ok(())
+}

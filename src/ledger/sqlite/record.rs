@@ -1,0 +1,234 @@
+//! Records as rows, and back.
+
+use liverysync_core::{
+    hash::Content,
+    league::{Author, Cause, Record},
+    manifest::Entry,
+    path::{Extensions, PathFault, RelPath, fold},
+    time::UnixTime,
+};
+use rusqlite::{Connection, OptionalExtension as _, types::Value};
+
+use super::{
+    fault::Fault,
+    table::{Row, Table, integer, optional},
+};
+
+/// The causes of rows that give a name no content.
+const RETIRED: &str = "retired";
+const TURNED_DOWN: &str = "turned-down";
+
+/// Writes one record, dated `now`, into a transaction.
+pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Result<(), Fault> {
+    match record {
+        Record::Placed { step, entry, author, cause } => {
+            let of = (entry.content, entry.mtime, *author);
+            version(connection, now, *step, &entry.path, Some(of), word(*cause))
+        }
+        Record::Retired { step, path } => version(connection, now, *step, path, None, RETIRED),
+        Record::TurnedDown { step, path, content } => {
+            let of = (*content, None, None);
+            version(connection, now, *step, path, Some(of), TURNED_DOWN)
+        }
+        Record::Forgotten { path } => {
+            let mut delete = connection.prepare_cached("DELETE FROM versions WHERE key = ?")?;
+            delete.execute([path.key().as_str()])?;
+            Ok(())
+        }
+        Record::Proven(content) => Table::Proven.put(connection, &content_values(*content)?),
+        Record::Owned { livery, owners } => owned(connection, livery, owners),
+        Record::Seen { author, name } => seen(connection, now, *author, name),
+        Record::Reported { author, whole, lost, gained } => {
+            reported(connection, *author, *whole, lost, gained)
+        }
+    }
+}
+
+type Placed = (Content, Option<UnixTime>, Option<Author>);
+
+fn version(
+    connection: &Connection,
+    now: &str,
+    step: u64,
+    path: &RelPath,
+    of: Option<Placed>,
+    cause: &str,
+) -> Result<(), Fault> {
+    let [hash, size] = match of {
+        Some((content, ..)) => content_values(content)?,
+        None => [Value::Null, Value::Null],
+    };
+    let mtime = of.and_then(|(_, mtime, _)| mtime);
+    let author = of.and_then(|(.., author)| author);
+    let cause = cause.to_owned().into();
+    let row = [text(path), integer(step)?, hash, size, date(mtime), optional(author), cause];
+    Table::Versions.put(connection, &[&row[..], &[now.to_owned().into()]].concat())
+}
+
+fn owned(connection: &Connection, livery: &str, owners: &[Author]) -> Result<(), Fault> {
+    connection.prepare_cached("DELETE FROM owners WHERE key = ?")?.execute([fold(livery)])?;
+    let put = |place: i64, owner: Option<Author>| {
+        Table::Owners.put(connection, &[livery.to_owned().into(), place.into(), optional(owner)])
+    };
+    // That nobody owns it has to be written down too.
+    if owners.is_empty() {
+        put(0, None)?;
+    }
+    (1..).zip(owners).try_for_each(|(place, owner)| put(place, Some(*owner)))
+}
+
+fn seen(connection: &Connection, now: &str, author: Author, name: &str) -> Result<(), Fault> {
+    let author = author.to_string();
+    let first: Option<String> = connection
+        .prepare_cached("SELECT first_seen FROM members WHERE author = ?")?
+        .query_row([&author], |row| row.get(0))
+        .optional()?;
+    let first = first.unwrap_or_else(|| now.to_owned());
+    let row = [author, name.to_owned(), first, now.to_owned()].map(Value::Text);
+    Table::Members.put(connection, &row)
+}
+
+fn reported(
+    connection: &Connection,
+    author: Author,
+    whole: bool,
+    lost: &[RelPath],
+    gained: &[Entry],
+) -> Result<(), Fault> {
+    let name = author.to_string();
+    if whole {
+        connection.prepare_cached("DELETE FROM reports WHERE author = ?")?.execute([&name])?;
+    }
+    let mut delete =
+        connection.prepare_cached("DELETE FROM reports WHERE author = ? AND key = ?")?;
+    for path in lost {
+        delete.execute([&name, path.key().as_str()])?;
+    }
+    for entry in gained {
+        let [hash, size] = content_values(entry.content)?;
+        let row = [text(&entry.path), name.clone().into(), hash, size, date(entry.mtime)];
+        Table::Reports.put(connection, &row)?;
+    }
+    Ok(())
+}
+
+fn text(path: &RelPath) -> Value {
+    Value::Text(path.as_str().to_owned())
+}
+
+fn content_values(content: Content) -> Result<[Value; 2], Fault> {
+    Ok([Value::Text(content.hash.to_string()), integer(content.size)?])
+}
+
+fn date(date: Option<UnixTime>) -> Value {
+    date.map_or(Value::Null, |date| Value::Integer(date.as_nanos()))
+}
+
+fn word(cause: Cause) -> &'static str {
+    let known = Cause::WORDS.iter().find(|(_, known)| *known == cause);
+    known.map_or("published", |(word, _)| word)
+}
+
+/// Makes records and entries of rows.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    /// Every extension that was met: whether one still travels is decided elsewhere.
+    extensions: Extensions,
+}
+
+impl Reader {
+    /// Everything that is played back.
+    pub(super) fn records(&mut self, connection: &Connection) -> Result<Vec<Record>, Fault> {
+        let mut records = Vec::new();
+        for table in [Table::Versions, Table::Proven, Table::Owners, Table::Members] {
+            table.each(connection, |row| self.record(row, &mut records))?;
+        }
+        Ok(records)
+    }
+
+    /// Adds what a row says.
+    fn record(&mut self, row: &Row, records: &mut Vec<Record>) -> Result<(), Fault> {
+        records.push(match row.table() {
+            Table::Versions => self.version(row)?,
+            Table::Proven => Record::Proven(content(row, 0)?),
+            Table::Owners => return owner(row, records),
+            Table::Members => Record::Seen { author: row.parse(0)?, name: row.text(1)?.to_owned() },
+            Table::Reports => return Ok(()),
+        });
+        Ok(())
+    }
+
+    fn version(&mut self, row: &Row) -> Result<Record, Fault> {
+        let (path, step) = (self.path(row)?, row.unsigned(1)?);
+        Ok(match row.text(6)? {
+            RETIRED => Record::Retired { step, path },
+            TURNED_DOWN => Record::TurnedDown { step, path, content: content(row, 2)? },
+            word => {
+                let known = Cause::WORDS.iter().find(|(known, _)| *known == word);
+                let (_, cause) =
+                    *known.ok_or_else(|| row.wrong("has a cause that means nothing"))?;
+                let author = if row.is_null(5) { None } else { Some(row.parse(5)?) };
+                let entry = Entry { path, content: content(row, 2)?, mtime: mtime(row)? };
+                Record::Placed { step, entry, author, cause }
+            }
+        })
+    }
+
+    /// Who reported what.
+    pub(super) fn report(&mut self, row: &Row) -> Result<(Author, Entry), Fault> {
+        let entry = Entry { path: self.path(row)?, content: content(row, 2)?, mtime: mtime(row)? };
+        Ok((row.parse(1)?, entry))
+    }
+
+    /// The name in the first column.
+    fn path(&mut self, row: &Row) -> Result<RelPath, Fault> {
+        let text = row.text(0)?;
+        let parsed = match RelPath::parse(text, &self.extensions) {
+            Err(invalid) if self.learn(&invalid.fault) => RelPath::parse(text, &self.extensions),
+            parsed => parsed,
+        };
+        parsed.map_err(|invalid| Fault::Name {
+            table: row.table().name(),
+            name: text.to_owned(),
+            reason: invalid.fault.to_string(),
+        })
+    }
+
+    /// Takes one more extension; returns whether that was what was wrong.
+    fn learn(&mut self, fault: &PathFault) -> bool {
+        let PathFault::Extension(new) = fault else { return false };
+        let all = self.extensions.iter().chain([new.as_str()]);
+        let Ok(extensions) = Extensions::from_list(all) else { return false };
+        self.extensions = extensions;
+        true
+    }
+
+    /// Whether a row makes sense.
+    pub(super) fn understands(&mut self, row: &Row) -> bool {
+        match row.table() {
+            Table::Reports => self.report(row).is_ok(),
+            _ => self.record(row, &mut Vec::new()).is_ok(),
+        }
+    }
+}
+
+/// One owner more; those of a livery stand one after the other.
+fn owner(row: &Row, records: &mut Vec<Record>) -> Result<(), Fault> {
+    let name = row.text(0)?;
+    if !matches!(records.last(), Some(Record::Owned { livery, .. }) if livery == name) {
+        records.push(Record::Owned { livery: name.to_owned(), owners: Vec::new() });
+    }
+    if let (Some(Record::Owned { owners, .. }), false) = (records.last_mut(), row.is_null(2)) {
+        owners.push(row.parse(2)?);
+    }
+    Ok(())
+}
+
+fn content(row: &Row, at: usize) -> Result<Content, Fault> {
+    Ok(Content { hash: row.parse(at)?, size: row.unsigned(at + 1)? })
+}
+
+/// The date in the fifth column.
+fn mtime(row: &Row) -> Result<Option<UnixTime>, Fault> {
+    if row.is_null(4) { Ok(None) } else { Ok(Some(UnixTime::from_nanos(row.integer(4)?))) }
+}

@@ -1,0 +1,230 @@
+//! What the ledger does with real files.
+
+mod damage;
+mod form;
+mod side;
+
+use liverysync_core::{
+    hash::Content,
+    league::Cause,
+    path::{Extensions, RelPath},
+    time::UnixTime,
+};
+use proptest::{collection::vec, option, prelude::*};
+use tempfile::TempDir;
+
+use super::*;
+
+fn author(number: u8) -> Author {
+    format!("{number:016x}").parse().unwrap()
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text, &Extensions::default()).unwrap()
+}
+
+fn entry(text: &str, bytes: &[u8]) -> Entry {
+    Entry { path: path(text), content: Content::of(bytes), mtime: Some(UnixTime::from_nanos(5)) }
+}
+
+fn placed(step: u64, text: &str, bytes: &[u8]) -> Record {
+    let author = Some(author(7));
+    Record::Placed { step, entry: entry(text, bytes), author, cause: Cause::Published }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// What a ledger must give back for records that were written.
+#[derive(Debug, Default)]
+struct Model {
+    versions: Vec<Record>,
+    proven: Vec<Content>,
+    owned: Vec<(String, Vec<Author>)>,
+    seen: Vec<(Author, String)>,
+    reports: BTreeMap<Author, Vec<Entry>>,
+}
+
+impl Model {
+    fn of(records: &[Record]) -> Self {
+        let mut model = Self::default();
+        records.iter().for_each(|record| model.write(record));
+        model
+    }
+
+    fn write(&mut self, record: &Record) {
+        match record.clone() {
+            Record::Forgotten { path } => self.versions.retain(|version| {
+                let (Record::Placed { entry: Entry { path: of, .. }, .. }
+                | Record::Retired { path: of, .. }
+                | Record::TurnedDown { path: of, .. }) = version
+                else {
+                    return true;
+                };
+                of.key() != path.key()
+            }),
+            Record::Proven(content) => {
+                self.proven.retain(|known| *known != content);
+                self.proven.push(content);
+            }
+            Record::Owned { livery, owners } => {
+                let key = liverysync_core::path::fold(&livery);
+                self.owned.retain(|(known, _)| liverysync_core::path::fold(known) != key);
+                self.owned.push((livery, owners));
+            }
+            Record::Seen { author, name } => {
+                self.seen.retain(|(known, _)| *known != author);
+                self.seen.push((author, name));
+            }
+            Record::Reported { author, whole, lost, gained } => {
+                let report = self.reports.entry(author).or_default();
+                report.retain(|entry| {
+                    !whole && lost.iter().all(|lost| lost.key() != entry.path.key())
+                });
+                for gained in gained {
+                    report.retain(|entry| entry.path.key() != gained.path.key());
+                    report.push(gained);
+                }
+                self.reports.retain(|_, report| !report.is_empty());
+            }
+            version => self.versions.push(version),
+        }
+    }
+
+    fn recalled(&self) -> Vec<Record> {
+        let owned = |(livery, owners): &(String, Vec<Author>)| Record::Owned {
+            livery: livery.clone(),
+            owners: owners.clone(),
+        };
+        let seen = |(author, name): &(Author, String)| Record::Seen {
+            author: *author,
+            name: name.clone(),
+        };
+        let mut records = self.versions.clone();
+        records.extend(self.proven.iter().copied().map(Record::Proven));
+        records.extend(self.owned.iter().map(owned));
+        records.extend(self.seen.iter().map(seen));
+        records
+    }
+}
+
+fn any_path() -> impl Strategy<Value = RelPath> {
+    let names: &'static [&str] =
+        &["a.png", "A.png", "É/a.json", "é/b.dds", "team/x.jpg", "Team/X.jpg", "z.txt"];
+    prop::sample::select(names).prop_map(path)
+}
+
+fn any_content() -> impl Strategy<Value = Content> {
+    (any::<[u8; 32]>(), 0..=i64::MAX as u64)
+        .prop_map(|(hash, size)| Content { hash: ContentHash::from_bytes(hash), size })
+}
+
+fn any_author() -> impl Strategy<Value = Author> {
+    (0..4u8).prop_map(author)
+}
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let mtime = option::of(any::<i64>().prop_map(UnixTime::from_nanos));
+    (any_path(), any_content(), mtime).prop_map(|(path, content, mtime)| Entry {
+        path,
+        content,
+        mtime,
+    })
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    let step = || 1..=i64::MAX as u64;
+    let cause = prop::sample::select(&Cause::WORDS[..]).prop_map(|(_, cause)| cause);
+    prop_oneof![
+        4 => (step(), any_entry(), option::of(any_author()), cause)
+            .prop_map(|(step, entry, author, cause)| Record::Placed { step, entry, author, cause }),
+        1 => (step(), any_path()).prop_map(|(step, path)| Record::Retired { step, path }),
+        1 => (step(), any_path(), any_content())
+            .prop_map(|(step, path, content)| Record::TurnedDown { step, path, content }),
+        1 => any_path().prop_map(|path| Record::Forgotten { path }),
+        1 => any_content().prop_map(Record::Proven),
+        1 => (prop::sample::select(&["Team", "team", "É", ""][..]), vec(any_author(), 0..4))
+            .prop_map(|(livery, owners)| Record::Owned { livery: livery.to_owned(), owners }),
+        1 => (any_author(), any::<String>()).prop_map(|(author, name)| Record::Seen { author, name }),
+        2 => (any_author(), any::<bool>(), vec(any_path(), 0..3), vec(any_entry(), 0..5)).prop_map(
+            |(author, whole, lost, gained)| Record::Reported { author, whole, lost, gained }
+        ),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn what_was_written_is_recalled_in_order_before_and_after_a_restart(
+        batches in vec(vec(any_record(), 0..12), 0..5),
+    ) {
+        let data = folder();
+        let mut ledger = Sqlite::open(data.path()).unwrap();
+        for batch in &batches {
+            ledger.write(batch).unwrap();
+        }
+        let model = Model::of(&batches.concat());
+        prop_assert_eq!(ledger.recall().unwrap(), model.recalled());
+        drop(ledger);
+        let mut ledger = Sqlite::open(data.path()).unwrap();
+        prop_assert_eq!(ledger.recall().unwrap(), model.recalled());
+        prop_assert_eq!(&ledger.reports().unwrap(), &model.reports);
+
+        // Played back into another ledger they say the same again.
+        let other = folder();
+        let mut copy = Sqlite::open(other.path()).unwrap();
+        copy.write(&ledger.recall().unwrap()).unwrap();
+        prop_assert_eq!(copy.recall().unwrap(), model.recalled());
+    }
+}
+
+#[test]
+fn members_are_known_by_when_they_came_and_what_they_hold() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let seen = |number, name: &str| Record::Seen { author: author(number), name: name.to_owned() };
+    let gained = vec![entry("a.png", b"12345"), entry("b.png", b"123")];
+    let reported = Record::Reported { author: author(2), whole: true, lost: Vec::new(), gained };
+    ledger.write(&[seen(2, "Max"), seen(1, "Ayrton"), reported]).unwrap();
+    ledger.write(&[seen(2, "Max V.")]).unwrap();
+    let members = ledger.members().unwrap();
+    let told = |at: usize| {
+        let member: &Member = &members[at];
+        (member.author, member.name.as_str(), member.files, member.bytes)
+    };
+    assert_eq!([told(0), told(1)], [(author(1), "Ayrton", 0, 0), (author(2), "Max V.", 2, 8)]);
+    let (first, last) = (&members[1].first_seen, &members[1].last_seen);
+    assert!(first <= last && first.len() == "2026-03-09T18:30:00Z".len() && first.ends_with('Z'));
+}
+
+#[test]
+fn each_step_has_its_date() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    ledger.write(&[placed(1, "a.png", b"1"), placed(3, "b.png", b"2")]).unwrap();
+    assert!(ledger.dates().unwrap().into_keys().eq([1, 3]));
+}
+
+#[test]
+fn a_number_that_does_not_fit_leaves_nothing_written() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let error = ledger.write(&[placed(1, "a.png", b"1"), placed(u64::MAX, "b.png", b"2")]);
+    assert!(matches!(error, Err(LedgerError::TooLarge { number: u64::MAX, .. })), "{error:?}");
+    assert_eq!(ledger.recall().unwrap(), []);
+}
+
+#[test]
+fn names_come_back_with_any_extension() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let extensions = Extensions::from_list(["tga", "7z"]).unwrap();
+    let records = ["a.tga", "b.7z", "c.TGA"].map(|text| {
+        let path = RelPath::parse(text, &extensions).unwrap();
+        Record::Retired { step: 1, path }
+    });
+    ledger.write(&records).unwrap();
+    assert_eq!(ledger.recall().unwrap(), records);
+}

@@ -1,0 +1,142 @@
+//! Files of other forms.
+
+use super::*;
+
+const FORM_1: &str = include_str!("form1.sql");
+
+fn fixture() -> (TempDir, PathBuf) {
+    let data = folder();
+    let path = data.path().join(NAME);
+    Connection::open(&path).unwrap().execute_batch(FORM_1).unwrap();
+    (data, path)
+}
+
+fn remembered() -> Vec<Record> {
+    let content = Content::of(b"red");
+    vec![
+        placed(1, "Équipe/decals.png", b"red"),
+        Record::TurnedDown {
+            step: 2, path: path("équipe/decals.png"), content: Content::of(b"x")
+        },
+        Record::Retired { step: 3, path: path("Équipe/decals.png") },
+        Record::Proven(content),
+        Record::Owned { livery: "Équipe".to_owned(), owners: vec![author(7), author(8)] },
+        Record::Owned { livery: "Nobody's".to_owned(), owners: Vec::new() },
+        Record::Seen { author: author(7), name: "Ayrton".to_owned() },
+    ]
+}
+
+#[test]
+fn a_file_of_the_first_form_is_read() {
+    let (data, _) = fixture();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    assert_eq!(ledger.recall().unwrap(), remembered());
+    let reports = BTreeMap::from([(author(7), vec![entry("Équipe/decals.png", b"red")])]);
+    assert_eq!(ledger.reports().unwrap(), reports);
+    assert_eq!(ledger.members().unwrap()[0].first_seen, "2026-03-09T18:30:00Z");
+}
+
+#[test]
+fn a_file_of_an_older_form_is_brought_up_to_date_once() {
+    let (data, path) = fixture();
+    let steps = [STEPS[0], "ALTER TABLE members ADD COLUMN note TEXT", "CREATE TABLE more (a)"];
+    for _ in 0..2 {
+        let connection = open(&path, &steps).unwrap();
+        connection.execute("INSERT INTO more SELECT note FROM members", []).unwrap();
+        let forms: i64 =
+            connection.query_row("SELECT count(*) FROM migrations", [], |row| row.get(0)).unwrap();
+        assert_eq!(forms, 3);
+    }
+    // For this program, which knows one form, it now comes from a newer one.
+    let error = Sqlite::open(data.path()).unwrap_err();
+    assert!(matches!(error, LedgerError::Newer { found: 3, known: 1, .. }), "{error:?}");
+    let error = error.to_string();
+    assert!(error.contains("form 3") && error.contains("up to 1"), "{error}");
+}
+
+#[test]
+fn a_step_that_fails_leaves_the_form_as_it_was() {
+    let (data, path) = fixture();
+    let steps = [STEPS[0], "CREATE TABLE more (a); CREATE TABLE members (a)"];
+    assert!(open(&path, &steps).is_err());
+    assert_eq!(Sqlite::open(data.path()).unwrap().recall().unwrap(), remembered());
+}
+
+#[test]
+fn beside_a_server_nothing_is_brought_up_to_date() {
+    let (data, path) = fixture();
+    let steps = [STEPS[0], "CREATE TABLE more (a)"];
+    let refusal = attach(&path, &steps).unwrap_err();
+    assert!(matches!(refusal, Refusal::Older { found: 1, known: 2 }), "{refusal:?}");
+    assert!(Sqlite::attach(data.path()).is_ok());
+    let empty = folder();
+    assert!(matches!(Sqlite::attach(empty.path()), Err(LedgerError::Missing { .. })));
+    assert!(!empty.path().join(NAME).exists());
+}
+
+#[test]
+fn other_databases_are_not_taken_for_a_ledger() {
+    let data = folder();
+    let other = Connection::open(data.path().join(NAME)).unwrap();
+    other.execute_batch("CREATE TABLE versions (a)").unwrap();
+    drop(other);
+    let error = Sqlite::open(data.path()).unwrap_err();
+    assert!(matches!(&error, LedgerError::Damaged { reason, .. } if reason.contains("not marked")));
+}
+
+#[test]
+fn what_others_add_for_themselves_does_no_harm() {
+    let (data, path) = fixture();
+    let other = Connection::open(path).unwrap();
+    other.execute_batch("CREATE VIEW mine AS SELECT * FROM union_now").unwrap();
+    drop(other);
+    assert_eq!(Sqlite::open(data.path()).unwrap().recall().unwrap(), remembered());
+}
+
+#[test]
+fn a_key_of_another_rule_is_made_anew() {
+    let (data, path) = fixture();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("UPDATE versions SET key = 'old ' || number").unwrap();
+    drop(other);
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    assert_eq!(ledger.recall().unwrap(), remembered());
+    ledger.write(&[Record::Forgotten { path: super::path("ÉQUIPE/DECALS.PNG") }]).unwrap();
+    assert_eq!(ledger.recall().unwrap(), remembered()[3..]);
+}
+
+#[test]
+fn a_name_that_is_none_any_more_is_named() {
+    let (data, path) = fixture();
+    let other = Connection::open(path).unwrap();
+    let row: Vec<Value> =
+        vec!["CON/x.png".to_owned().into(), 4.into(), Value::Null, Value::Null, Value::Null];
+    let rest: Vec<Value> =
+        vec![Value::Null, "retired".to_owned().into(), "2026-03-09T18:30:00Z".to_owned().into()];
+    Table::Versions.put(&other, &[row, rest].concat()).unwrap();
+    drop(other);
+    let error = Sqlite::open(data.path()).unwrap().recall().unwrap_err();
+    assert!(
+        matches!(&error, LedgerError::Name { name, table: "versions", .. } if name == "CON/x.png")
+    );
+    let summary = rebuild(data.path()).unwrap();
+    assert_eq!((summary.versions, summary.whole), (3, false));
+    assert_eq!(Sqlite::open(data.path()).unwrap().recall().unwrap(), remembered());
+}
+
+#[test]
+fn the_view_shows_what_a_name_has_now() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let turned_down =
+        Record::TurnedDown { step: 4, path: path("b.png"), content: Content::of(b"no") };
+    let retired = Record::Retired { step: 3, path: path("A.PNG") };
+    let records = [placed(1, "a.png", b"1"), placed(1, "b.png", b"2"), placed(2, "B.png", b"3")];
+    ledger.write(&records).unwrap();
+    ledger.write(&[retired, turned_down]).unwrap();
+    let now: (String, String) = ledger
+        .connection
+        .query_row("SELECT path, sha256 FROM union_now", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(now, ("B.png".to_owned(), ContentHash::of(b"3").to_string()));
+}

@@ -1,0 +1,185 @@
+//! Several who use one ledger, and a server that is killed.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Command, Stdio},
+};
+
+use super::*;
+
+fn act(livery: &str) -> Act {
+    Act::Restore { livery: livery.to_owned(), version: None }
+}
+
+#[test]
+fn an_act_is_asked_for_beside_a_server_and_answered_by_it() {
+    let data = folder();
+    let mut server = Sqlite::open(data.path()).unwrap();
+    let mut admin = Sqlite::attach(data.path()).unwrap();
+    assert_eq!(server.asked().unwrap(), []);
+    let ids = ["One", "Two", "Three"].map(|livery| admin.ask(&act(livery)).unwrap());
+    let asked = server.asked().unwrap();
+    assert_eq!(asked, [(ids[0], act("One")), (ids[1], act("Two")), (ids[2], act("Three"))]);
+    assert!(admin.withdraw(ids[2]).unwrap());
+    assert_eq!(admin.answer_to(ids[0]).unwrap(), None);
+
+    let report = ActReport { placed: 3, retired: 1 };
+    server.answer(ids[0], Ok(report.clone())).unwrap();
+    server.answer(ids[1], Err("there is no such livery".to_owned())).unwrap();
+    assert_eq!(server.asked().unwrap(), []);
+    assert_eq!(admin.answer_to(ids[0]).unwrap(), Some(Ok(report.clone())));
+    let refused = Err("there is no such livery".to_owned());
+    assert_eq!(admin.answer_to(ids[1]).unwrap(), Some(refused));
+    assert!(!admin.withdraw(ids[1]).unwrap());
+
+    // An answer is final, and none comes to what was withdrawn.
+    server.answer(ids[0], Err("too late".to_owned())).unwrap();
+    server.answer(ids[2], Ok(ActReport::default())).unwrap();
+    assert_eq!(admin.answer_to(ids[0]).unwrap(), Some(Ok(report)));
+    assert_eq!(admin.answer_to(ids[2]).unwrap(), None);
+}
+
+#[test]
+fn old_answers_go_and_no_number_comes_again() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let waiting = ledger.ask(&act("waits")).unwrap();
+    let first = ledger.ask(&act("first")).unwrap();
+    ledger.answer(first, Ok(ActReport::default())).unwrap();
+    for _ in 0..ANSWERS_MAX {
+        let id = ledger.ask(&act("next")).unwrap();
+        assert!(id > first);
+        ledger.answer(id, Ok(ActReport::default())).unwrap();
+    }
+    assert_eq!(ledger.answer_to(first).unwrap(), None);
+    assert_eq!(ledger.asked().unwrap(), [(waiting, act("waits"))]);
+    assert!(ledger.withdraw(waiting).unwrap());
+    let last = ledger.ask(&act("last")).unwrap();
+    assert!(ledger.withdraw(last).unwrap());
+    assert!(ledger.ask(&act("after it")).unwrap() > last);
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_and_holds_up_nothing() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let (garbled, strange) = (ledger.ask(&act("a")).unwrap(), ledger.ask(&act("b")).unwrap());
+    let sound = ledger.ask(&act("c")).unwrap();
+    let set = "UPDATE acts SET act = ?, checksum = ? WHERE number = ?";
+    let unknown = r#"{"act":"paint","livery":"b"}"#.to_owned();
+    let written = ContentHash::of(unknown.as_bytes()).short();
+    ledger.connection.execute(set, params![unknown, "00000000", garbled.0]).unwrap();
+    ledger.connection.execute(set, params![unknown, written, strange.0]).unwrap();
+    assert_eq!(ledger.asked().unwrap(), [(sound, act("c"))]);
+    for id in [garbled, strange] {
+        assert!(ledger.answer_to(id).unwrap().unwrap().is_err());
+    }
+}
+
+#[test]
+fn who_reads_sees_whole_writes_and_waits_for_nobody() {
+    let data = folder();
+    let mut server = Sqlite::open(data.path()).unwrap();
+    let mut admin = Sqlite::attach(data.path()).unwrap();
+    server.write(&[placed(1, "a.png", b"1")]).unwrap();
+    let transaction = server.connection.transaction().unwrap();
+    record::write(&transaction, "2026-03-09T18:30:00Z", &placed(2, "b.png", b"2")).unwrap();
+    assert_eq!(admin.recall().unwrap(), [placed(1, "a.png", b"1")]);
+    transaction.commit().unwrap();
+    assert_eq!(admin.recall().unwrap().len(), 2);
+}
+
+#[test]
+fn who_holds_it_for_too_long_is_told_of() {
+    let data = folder();
+    let mut server = Sqlite::open(data.path()).unwrap();
+    server.connection.busy_timeout(Duration::ZERO).unwrap();
+    let other = Sqlite::attach(data.path()).unwrap();
+    other.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = server.write(&[placed(1, "a.png", b"1")]).unwrap_err();
+    assert!(matches!(error, LedgerError::Locked { .. }), "{error:?}");
+    other.connection.execute_batch("ROLLBACK").unwrap();
+    server.write(&[placed(1, "a.png", b"1")]).unwrap();
+}
+
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    ledger.write(&[placed(1, "a.png", b"1")]).unwrap();
+    let pages: i64 =
+        ledger.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    // The database says the same when it may not grow as when the disk is full.
+    ledger.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let many: Vec<_> = (2..500).map(|step| placed(step, "a.png", b"2")).collect();
+    let error = ledger.write(&many).unwrap_err();
+    assert!(matches!(error, LedgerError::Full { .. }), "{error:?}");
+    assert_eq!(ledger.recall().unwrap(), [placed(1, "a.png", b"1")]);
+}
+
+#[test]
+fn a_ledger_that_may_only_be_read_says_so() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    ledger.connection.pragma_update(None, "query_only", true).unwrap();
+    let error = ledger.write(&[placed(1, "a.png", b"1")]).unwrap_err();
+    assert!(matches!(error, LedgerError::ReadOnly { .. }), "{error:?}");
+}
+
+/// Where the program that is killed finds its folder.
+const FOLDER: &str = "LIVERYSYNC_TEST_LEDGER";
+
+/// Names of one transaction.
+const BATCH: usize = 7;
+
+fn batch(step: u64) -> Vec<Record> {
+    (0..BATCH).map(|at| placed(step, &format!("{step}/{at}.png"), b"x")).collect()
+}
+
+/// Not a test of its own: the program that the next one kills.
+#[test]
+fn writes_until_it_is_killed() {
+    let Some(data) = std::env::var_os(FOLDER) else { return };
+    let mut ledger = Sqlite::open(Path::new(&data)).unwrap();
+    let last = ledger.dates().unwrap().into_keys().next_back().unwrap_or(0);
+    for step in last + 1.. {
+        ledger.write(&batch(step)).unwrap();
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "\nwritten {step}").unwrap();
+        out.flush().unwrap();
+    }
+}
+
+#[test]
+fn what_a_killed_server_said_it_wrote_is_there_and_each_write_is_whole() {
+    let data = folder();
+    let name = "ledger::sqlite::tests::side::writes_until_it_is_killed";
+    let mut said = 0;
+    for lines in [1, 2, 30, 300, 17] {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(FOLDER, data.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut written = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok)
+            .filter_map(|line| line.strip_prefix("written ")?.parse::<u64>().ok());
+        for _ in 0..lines {
+            said = written.next().unwrap();
+        }
+        child.kill().unwrap();
+        // It went on until then.
+        said = written.last().unwrap_or(said);
+        child.wait().unwrap();
+
+        let mut ledger = Sqlite::open(data.path()).unwrap();
+        let records = ledger.recall().unwrap();
+        assert!(records.len() >= said as usize * BATCH, "{said} were written");
+        for (step, records) in (1..).zip(records.chunks(BATCH)) {
+            assert_eq!(records, batch(step));
+        }
+    }
+    assert!(said >= 350);
+}
