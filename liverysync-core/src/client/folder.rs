@@ -113,8 +113,10 @@ pub(super) struct Folder {
     /// What was installed since the last walk began: its news of these files is old.
     installed: BTreeSet<PathKey>,
     phase: Phase,
-    /// When to walk next.
+    /// When to walk next, whatever happens.
     walk_at: Option<Time>,
+    /// When to walk next because something has changed, but for the rest.
+    changed_at: Option<Time>,
     walk_began: Time,
     /// A change is no reason to walk before.
     rest_until: Time,
@@ -144,6 +146,7 @@ impl Folder {
             installed: BTreeSet::new(),
             phase: Phase::Idle,
             walk_at: Some(now),
+            changed_at: None,
             walk_began: now,
             rest_until: now,
             unsettled: false,
@@ -190,11 +193,14 @@ impl Folder {
 
     /// Something has changed: changes come in bursts, and the folder of a large league takes long to walk.
     pub(super) fn handle_changed(&mut self, now: Time) {
-        self.walk_by((now + CHANGE_PAUSE).max(self.rest_until));
+        self.changed_at.get_or_insert(now + CHANGE_PAUSE);
     }
 
     pub(super) fn wake(&self) -> Option<Time> {
-        self.walk_at.filter(|_| matches!(self.phase, Phase::Idle))
+        // Asked for now: what changed during a walk waits for the rest that follows it.
+        let changed_at = self.changed_at.map(|at| at.max(self.rest_until));
+        let next = [self.walk_at, changed_at].into_iter().flatten().min();
+        next.filter(|_| matches!(self.phase, Phase::Idle))
     }
 
     pub(super) fn handle_timeout(&mut self, now: Time) -> Effects {
@@ -202,7 +208,7 @@ impl Folder {
         if !due {
             return Effects::default();
         }
-        self.walk_at = None;
+        (self.walk_at, self.changed_at) = (None, None);
         self.walk_began = now;
         self.phase = Phase::Listing;
         self.installed.clear();
@@ -589,6 +595,17 @@ mod tests {
         // Who waits for it does not wait for that.
         rig.folder.walk_by(rig.now.time);
         assert_eq!(rig.folder.wake(), Some(rig.now.time));
+    }
+
+    #[test]
+    fn a_change_during_a_walk_waits_for_the_rest_after_it() {
+        let mut rig = Rig::new();
+        assert!(rig.folder.handle_timeout(rig.now.time).request.is_some());
+        rig.folder.handle_changed(rig.now.time);
+        rig.now.time = rig.now.time + Duration::from_millis(200);
+        rig.folder.handle_listed(rig.now, Ok(Vec::new()), &rig.config);
+        let rest = rig.folder.wake().map(|at| at.since(rig.now.time));
+        assert_eq!(rest, Some(Duration::from_millis(200) * REST_FACTOR));
     }
 
     #[test]
