@@ -571,7 +571,13 @@ impl ClientMachine {
             return self.fail_at(sync_id, index, Fault::Failed, "the file to copy has changed");
         }
         file.state = State::Staged(stage);
-        self.check_inbound(sync_id, false);
+        if !session.listed {
+            return self.check_inbound(sync_id, false);
+        }
+        // One file makes no other livery ready, and thousands come.
+        if let Some(group) = session.ready_beside(index) {
+            self.install(sync_id, &group);
+        }
     }
 
     fn run_timers(&mut self) {
