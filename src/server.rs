@@ -15,6 +15,7 @@ use std::{
 
 use liverysync_core::{
     hash::ContentHash,
+    league::Record,
     server::{
         Deliver, Event, Input, Output, Progress, ServerConfig, ServerMachine, Status,
         parse_allow_list,
@@ -38,6 +39,7 @@ use tokio::{
 use crate::{
     clock::{Clock, seed},
     events::{Events, Hub, Source},
+    ledger::LedgerError,
     life::{Life, RanBefore},
     link::{Outbox, Report, split},
     store::{Store, StoreFault},
@@ -46,8 +48,10 @@ use crate::{
 
 pub use crate::store::{StoreError, Verified, VerifySummary, verify_store};
 
+mod memory;
 mod uploads;
 
+use self::memory::Memory;
 use self::uploads::{Reading, Uploads};
 
 /// Links that may be open at a time; more are closed at once.
@@ -56,8 +60,8 @@ const LINKS_MAX: usize = 1024;
 /// Inputs that may wait for the control machine; then the links are read no further.
 const INPUTS_MAX: usize = 256;
 
-/// How often the allow list is looked at.
-const ALLOW_LIST_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the allow list and what an administrator asks for are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How fast the store reads again what it has kept from before, in bytes a second: slow enough that nobody
 /// notices.
@@ -122,6 +126,9 @@ pub enum ServerError {
         /// What the system said.
         reason: io::Error,
     },
+    /// What the league remembers cannot be read.
+    #[error(transparent)]
+    Memory(#[from] LedgerError),
     /// It was started before. A server runs once.
     #[error("the server was started before; make a new one")]
     RanBefore,
@@ -188,6 +195,14 @@ struct Shared {
 struct Machine(Arc<Mutex<ServerMachine>>);
 
 impl Machine {
+    /// Begins with what the league remembers.
+    fn recall(&self, options: &ServerOptions, clock: Clock, records: &[Record]) {
+        // Who keeps a league's data keeps all of it: whoever comes gets everything, whoever is there.
+        let config = ServerConfig { archive: options.data.is_some(), ..options.core.clone() };
+        let machine = ServerMachine::new(config, seed(), clock.time());
+        *self.lock() = machine.with_memory(records);
+    }
+
     fn lock(&self) -> MutexGuard<'_, ServerMachine> {
         // A panic of its task ends the server; what it was like then can still be asked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -238,12 +253,15 @@ impl Server {
             };
             let store = Store::open(options.data.as_deref())
                 .map_err(|error| ServerError::data(options, error))?;
+            let (memory, records) = Memory::open(options.data.as_deref())?;
             let (listener, at) = listen(options)?;
+            machine.recall(options, *clock, &records);
             // It is set here only, and a server starts once.
             let _set_once = address.set(at);
             let list = (options.allow_list.clone(), allow_list);
             let (machine, throttles) = (machine.clone(), throttles.clone());
-            let control = Control::new(machine, *clock, hub.source(), list, store, throttles);
+            let control =
+                Control::new(machine, *clock, hub.source(), list, store, throttles, memory);
             if options.data.is_some() {
                 control
                     .check_store()
@@ -350,6 +368,7 @@ struct Control {
     allow_list: Option<PathBuf>,
     allowed: AllowList,
     throttles: Throttles,
+    memory: Memory,
 }
 
 impl Control {
@@ -360,6 +379,7 @@ impl Control {
         (allow_list, allowed): (Option<PathBuf>, AllowList),
         store: Store,
         throttles: Throttles,
+        memory: Memory,
     ) -> Self {
         let (inputs, waiting) = mpsc::channel(INPUTS_MAX);
         let (outcomes, outcomes_waiting) = mpsc::unbounded_channel();
@@ -379,6 +399,7 @@ impl Control {
             allow_list,
             allowed,
             throttles,
+            memory,
         }
     }
 
@@ -390,7 +411,7 @@ impl Control {
     }
 
     async fn run(mut self, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
-        let mut look = tokio::time::interval(ALLOW_LIST_INTERVAL);
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let list = self.allowed.0.clone();
         self.feed(Input::AllowList(list));
@@ -409,7 +430,7 @@ impl Control {
                     // The system is out of something, and accepting at once again would spin.
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
-                _ = look.tick() => self.look_at_allow_list(),
+                _ = look.tick() => self.look_around(),
                 () = tokio::time::sleep_until(wake.unwrap_or(far)) => self.feed(Input::Timeout),
             }
         }
@@ -470,6 +491,18 @@ impl Control {
         self.goodbyes.spawn(link.close());
     }
 
+    /// Looks for what others write for the server: the allow list, and an administrator's acts.
+    fn look_around(&mut self) {
+        self.look_at_allow_list();
+        for (number, act) in self.memory.asked() {
+            self.feed(Input::Act(number, act));
+            let _wake = self.drain();
+        }
+        if let Some(reason) = self.memory.take_trouble() {
+            self.events.send(&Event::MemoryFault { reason });
+        }
+    }
+
     fn look_at_allow_list(&mut self) {
         // While it cannot be read (somebody is just saving it), what it said goes on.
         let Some(Ok(list)) = self.allow_list.as_deref().map(AllowList::read) else { return };
@@ -517,6 +550,8 @@ impl Control {
                     }
                 }
                 Output::Forget(hash) => self.store.remove(hash),
+                Output::Record(records) => self.memory.write(&records),
+                Output::Acted(number, outcome) => self.memory.answer(number, outcome),
                 Output::Close(member, _) => self.part(member),
                 Output::Event(event) => self.events.send(&event),
                 Output::Timeout(wake) => return wake,

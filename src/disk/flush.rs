@@ -159,7 +159,7 @@ pub(super) mod group {
     pub(in super::super) fn run(
         root: &Path,
         jobs: &mpsc::Receiver<Unflushed>,
-        mut deliver: impl FnMut((OpId, DiskOutcome)),
+        mut deliver: impl FnMut(Vec<(OpId, DiskOutcome)>),
     ) {
         // It stays open: the system tells through it of what could not be written since.
         let root = File::open(root);
@@ -169,11 +169,10 @@ pub(super) mod group {
             match &root {
                 Ok(root) if calls >= CALLS_MANY => {
                     let flushed = rustix::fs::syncfs(root).map_err(io::Error::from);
-                    for job in group {
-                        deliver((job.op, settled(job.outcome, &flushed)));
-                    }
+                    let settle = |job: Unflushed| (job.op, settled(job.outcome, &flushed));
+                    deliver(group.into_iter().map(settle).collect());
                 }
-                _ => group.into_iter().for_each(|job| deliver(job.alone())),
+                _ => group.into_iter().for_each(|job| deliver(vec![job.alone()])),
             }
         }
     }

@@ -18,7 +18,9 @@ use std::{
 use chrono::{Local, TimeZone as _};
 use filetime::FileTime;
 use liverysync_core::{
-    client::{DiskFault, DiskFaultKind, InstallFile, InstallPlan, Installed, StageId},
+    client::{DiskFault, DiskFaultKind, InstallFile, InstallPlan, Installed, RetirePlan, StageId},
+    path::RelPath,
+    select::Stamp,
     time::UnixTime,
 };
 
@@ -62,6 +64,47 @@ pub(super) fn install(
     }
     touched.extend(backups.made);
     (results, touched)
+}
+
+/// Moves files to the backup folder, those that are still as they were. Folders that are empty then go.
+pub(super) fn retire(
+    root: &Path,
+    plan: &RetirePlan,
+) -> (Vec<Result<String, DiskFault>>, BTreeSet<PathBuf>) {
+    let mut backups = Backups::new(root, plan.date);
+    let mut folders = BTreeSet::new();
+    let mut put_away = |path: &RelPath, stamp: Stamp| {
+        let below: PathBuf = path.components().collect();
+        check_no_links(root, &below)?;
+        let from = root.join(&below);
+        if stamp_at(&from)? != Some(stamp) {
+            return Err(changed_meanwhile());
+        }
+        let backup = backups.keep(&below).map_err(|error| error_fault(&error))?;
+        patiently(|| fs::remove_file(&from)).map_err(|error| error_fault(&error))?;
+        folders.extend(below.ancestors().skip(1).map(Path::to_owned));
+        Ok(backup)
+    };
+    let retired: Vec<_> = plan.files.iter().map(|(path, stamp)| put_away(path, *stamp)).collect();
+    if retired.iter().any(Result::is_ok) {
+        for below in &plan.clear {
+            // What cannot be moved away is the game's own and stays as it was.
+            let _kept = backups.take_away(below);
+        }
+    }
+    let mut touched = backups.made;
+    // The innermost first. One that has something left stays, and so does the root.
+    for below in folders.iter().rev().filter(|below| !below.as_os_str().is_empty()) {
+        let folder = root.join(below);
+        match fs::remove_dir(&folder) {
+            Ok(()) => touched.extend(folder.parent().map(Path::to_owned)),
+            Err(_) => {
+                touched.insert(folder);
+            }
+        }
+    }
+    touched.retain(|folder| folder.is_dir());
+    (retired, touched)
 }
 
 fn prepare(

@@ -172,7 +172,7 @@ pub(crate) struct Disk {
 /// Hands outcomes out once they are durable.
 #[derive(Clone, Debug)]
 struct Delivery {
-    outcomes: mpsc::UnboundedSender<(OpId, DiskOutcome)>,
+    outcomes: mpsc::UnboundedSender<Ended>,
     /// Where what is flushed in groups goes.
     #[cfg(target_os = "linux")]
     groups: threads::Sender<Unflushed>,
@@ -187,7 +187,7 @@ impl Delivery {
     /// Returns the threads that flush; they end after those whose work they flush.
     fn start(
         root: &Path,
-        outcomes: mpsc::UnboundedSender<(OpId, DiskOutcome)>,
+        outcomes: mpsc::UnboundedSender<Ended>,
     ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         let spawn = |run: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name("liverysync-flush".to_owned()).spawn(run)
@@ -197,14 +197,14 @@ impl Delivery {
         let jobs = Arc::new(Mutex::new(jobs));
         for _ in 0..FLUSHERS {
             let (jobs, out) = (Arc::clone(&jobs), outcomes.clone());
-            let deliver = move |outcome| drop(out.send(outcome));
+            let deliver = move |outcome| drop(out.send(vec![outcome]));
             running.push(spawn(Box::new(move || flush::run_large(&jobs, deliver)))?);
         }
         #[cfg(target_os = "linux")]
         {
             let (groups, jobs) = threads::channel();
             let (root, out) = (root.to_owned(), outcomes.clone());
-            let deliver = move |outcome| drop(out.send(outcome));
+            let deliver = move |outcomes| drop(out.send(outcomes));
             running.push(spawn(Box::new(move || flush::group::run(&root, &jobs, deliver)))?);
             Ok((Self { outcomes, groups, large }, running))
         }
@@ -228,7 +228,7 @@ impl Delivery {
             return;
         }
         // A client that has stopped does not want to know.
-        let _stopped = self.outcomes.send(unflushed.alone());
+        let _stopped = self.outcomes.send(vec![unflushed.alone()]);
     }
 
     /// Starts a thread that does one job after the other until no more can come.
@@ -251,8 +251,37 @@ impl Delivery {
     }
 }
 
+/// What ended together: who waits for it is woken once.
+type Ended = Vec<(OpId, DiskOutcome)>;
+
 /// What came of the requests, in the order in which they ended.
-pub(crate) type Outcomes = mpsc::UnboundedReceiver<(OpId, DiskOutcome)>;
+#[derive(Debug)]
+pub(crate) struct Outcomes {
+    ended: mpsc::UnboundedReceiver<Ended>,
+    next: std::vec::IntoIter<(OpId, DiskOutcome)>,
+}
+
+impl Outcomes {
+    /// The next one; `None` once all threads have ended. Safe to drop and call again.
+    pub(crate) async fn recv(&mut self) -> Option<(OpId, DiskOutcome)> {
+        loop {
+            if let Some(next) = self.next.next() {
+                return Some(next);
+            }
+            self.next = self.ended.recv().await?.into_iter();
+        }
+    }
+
+    #[cfg(test)]
+    fn blocking_recv(&mut self) -> Option<(OpId, DiskOutcome)> {
+        loop {
+            if let Some(next) = self.next.next() {
+                return Some(next);
+            }
+            self.next = self.ended.blocking_recv()?.into_iter();
+        }
+    }
+}
 
 impl Disk {
     /// Starts the threads.
@@ -261,7 +290,7 @@ impl Disk {
         memory: Option<PathBuf>,
         eye: Eye,
     ) -> io::Result<(Self, Outcomes)> {
-        let (outcomes, receiver) = mpsc::unbounded_channel();
+        let (outcomes, ended) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let (deliver, flushers) = Delivery::start(root, outcomes)?;
         let walk = Walk { root: root.to_owned(), memory: Memory(memory), eye };
@@ -291,7 +320,10 @@ impl Disk {
             threads.push(thread);
         }
         threads.extend(flushers);
-        Ok((Self { walk, read, stage, threads, waiting, stages: own }, receiver))
+        Ok((
+            Self { walk, read, stage, threads, waiting, stages: own },
+            Outcomes { ended, next: Vec::new().into_iter() },
+        ))
     }
 
     /// Where the bytes of files go that come under a number of the link.
@@ -322,6 +354,7 @@ impl Disk {
             | DiskRequest::Seal(id)
             | DiskRequest::Copy(id, _)
             | DiskRequest::Discard(id) => *id,
+            DiskRequest::Retire(_) => StageId(0),
             DiskRequest::Install(plan) => plan.files.first().map_or(StageId(0), |file| file.stage),
         };
         let job = StageJob::Request(op, request);

@@ -208,6 +208,10 @@ impl StageLane {
                     install::install(&stages.root, |id| stages.path(id), plan);
                 return (DiskOutcome::Installed(installed), Flush::Folders(touched));
             }
+            DiskRequest::Retire(plan) => {
+                let (retired, touched) = install::retire(&self.stages.root, &plan);
+                return (DiskOutcome::Retired(retired), Flush::Folders(touched));
+            }
             _ => done(Ok(())),
         };
         (outcome, Flush::Nothing)

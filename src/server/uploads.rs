@@ -197,11 +197,15 @@ impl Reading {
         let upload = open.uploads.get_mut(&sync_id)?;
         let step = upload.relay.handle_message(self.clock.time(), message);
         let mut held = Some(held);
-        for action in step.actions {
+        let mut actions = step.actions.into_iter().peekable();
+        while let Some(action) = actions.next() {
             match action {
                 Action::Write(index, offset, body) => {
-                    if let (Some(inlet), Some(held)) = (upload.inlets.get(index), held.take()) {
-                        inlet.write(offset, body, held);
+                    let last = actions.next_if_eq(&Action::Finish(index)).is_some();
+                    match (upload.inlets.get(index), held.take()) {
+                        (Some(inlet), Some(held)) if last => inlet.write_last(offset, body, held),
+                        (Some(inlet), Some(held)) => inlet.write(offset, body, held),
+                        _ => {}
                     }
                 }
                 Action::Finish(index) => {

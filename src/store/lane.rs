@@ -21,12 +21,16 @@ use crate::feed::write_at;
 /// Contents that a lane keeps half received, for somebody to go on with them; the oldest goes first.
 const PARKED_MAX: usize = 512;
 
+/// Contents of up to so many bytes that come in one piece are put in their place at once.
+const AT_ONCE_BYTES_MAX: usize = 64 * 1024;
+
 /// Something for a lane to do.
 pub(super) enum Job {
     /// A content begins, or goes on.
     Open { blob: Arc<Blob>, done: Done },
-    /// A piece of it has come. What was `held` for it is let go once it is written.
-    Write { hash: ContentHash, offset: u64, body: Body, held: Box<dyn Send> },
+    /// A piece of it has come, and all of it with the last. What was `held` for it is let go once it is
+    /// written.
+    Write { hash: ContentHash, offset: u64, body: Body, last: bool, held: Box<dyn Send> },
     /// All of it has come.
     Finish(ContentHash),
     /// For now nothing more of it comes.
@@ -70,8 +74,8 @@ impl Lane {
         for job in jobs {
             match job {
                 Job::Open { blob, done } => self.open(blob, done),
-                Job::Write { hash, offset, body, held } => {
-                    self.write(hash, offset, &body);
+                Job::Write { hash, offset, body, last, held } => {
+                    self.write(hash, offset, &body, last);
                     drop((body, held));
                 }
                 Job::Finish(hash) => self.finish(hash),
@@ -108,19 +112,32 @@ impl Lane {
         }
     }
 
-    fn write(&mut self, hash: ContentHash, offset: u64, body: &Body) {
+    fn write(&mut self, hash: ContentHash, offset: u64, body: &Body, last: bool) {
         // What comes after a fault is of no use.
         let Some(incoming) = self.incoming.get_mut(&hash) else { return };
+        if last && body.len() <= AT_ONCE_BYTES_MAX && !incoming.made {
+            return match incoming.put_whole(&self.folder, offset, body, &mut self.unpacker) {
+                Ok(()) => self.complete(hash),
+                Err(fault) => self.fail(hash, fault),
+            };
+        }
         if let Err(fault) = incoming.write(offset, body, &mut self.unpacker) {
             self.fail(hash, fault);
+        } else if last {
+            self.finish(hash);
         }
     }
 
     fn finish(&mut self, hash: ContentHash) {
         let Some(incoming) = self.incoming.get_mut(&hash) else { return };
-        if let Err(fault) = incoming.finish(&self.folder) {
-            return self.fail(hash, fault);
+        match incoming.finish(&self.folder) {
+            Ok(()) => self.complete(hash),
+            Err(fault) => self.fail(hash, fault),
         }
+    }
+
+    /// A content is whole, and in its place.
+    fn complete(&mut self, hash: ContentHash) {
         let Some(incoming) = self.incoming.remove(&hash) else { return };
         self.index.keep(&incoming.blob);
         incoming.blob.complete();
@@ -204,6 +221,23 @@ impl Incoming {
         let bytes = self.receiver.unpack(offset, body, unpacker)?;
         write_at(&file, offset, bytes)?;
         self.blob.set_written(self.receiver.received());
+        Ok(())
+    }
+
+    /// Checks a content that has come in one piece, and puts it in its place at once.
+    fn put_whole(
+        &mut self,
+        folder: &Folder,
+        offset: u64,
+        body: &Body,
+        unpacker: &mut Unpacker,
+    ) -> Result<(), StoreFault> {
+        if let Some(fault) = self.blob.fault() {
+            return Err(fault);
+        }
+        let bytes = self.receiver.unpack(offset, body, unpacker)?;
+        let content = self.receiver.clone().finish()?;
+        folder.put(content.hash, bytes)?;
         Ok(())
     }
 

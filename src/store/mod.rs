@@ -310,7 +310,15 @@ impl Inlet {
     /// Hands in the bytes from `offset` on, as they came. `held` is dropped once they are written, or known to be
     /// of no use: it stands for the room that they take.
     pub(crate) fn write(&self, offset: u64, body: impl Into<Body>, held: impl Send + 'static) {
-        let body = body.into();
+        self.hand_in(offset, body.into(), false, held);
+    }
+
+    /// The same, and says that all has come, as [`Inlet::finish`] does.
+    pub(crate) fn write_last(&self, offset: u64, body: impl Into<Body>, held: impl Send + 'static) {
+        self.hand_in(offset, body.into(), true, held);
+    }
+
+    fn hand_in(&self, offset: u64, body: Body, last: bool, held: impl Send + 'static) {
         let hash = self.blob.content().hash;
         let mut state = self.blob.lock();
         let Phase::Arriving(arriving) = &mut state.phase else { return };
@@ -321,7 +329,7 @@ impl Inlet {
             arriving.taken += body.len() as u64;
         }
         // Under the lock: pieces must not change places, nor come after the next inlet's.
-        self.store.0.lane(hash, Job::Write { hash, offset, body, held: Box::new(held) });
+        self.store.0.lane(hash, Job::Write { hash, offset, body, last, held: Box::new(held) });
     }
 
     /// Says that all has come. How that ends, `done` is told.

@@ -161,6 +161,47 @@ fn wrong_bytes_never_become_a_content() {
     check_fault(&[(0, wrong)], WrongBytes { declared: livery().hash, got });
 }
 
+/// Hands in a content that comes in one piece.
+fn put_at_once(store: &Store, content: Content, bytes: &'static [u8]) -> Result<(), StoreFault> {
+    let (inlet, ended) = receive(store, content, false);
+    inlet.write_last(0, Bytes::from_static(bytes), ());
+    ended.recv().unwrap()
+}
+
+#[test]
+fn one_that_comes_in_one_piece_is_checked_before_it_is_written() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    let declared = livery().size;
+    let short = TransferFault::TooShort { declared, got: 1 };
+    assert_eq!(put_at_once(&store, livery(), b"a"), Err(short.into()));
+    let wrong = b"a livery in red and black";
+    let got = ContentHash::of(wrong);
+    let fault = TransferFault::WrongBytes { declared: livery().hash, got };
+    assert_eq!(put_at_once(&store, livery(), wrong), Err(fault.into()));
+    assert_eq!(names(data.path()), ["lock"]);
+    // What is right goes straight to its place.
+    fs::remove_dir(data.path().join("incoming")).unwrap();
+    assert_eq!(put_at_once(&store, livery(), LIVERY), Ok(()));
+    assert_eq!(store.contents(), [livery()]);
+    assert_eq!(names(data.path()), [livery().hash.to_string(), "lock".to_owned()]);
+    assert!(store.verify(livery().hash).unwrap());
+}
+
+#[test]
+fn what_was_made_and_never_written_is_not_kept() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    let empty = Content::of(b"");
+    assert_eq!(put_at_once(&store, livery(), LIVERY), Ok(()));
+    assert_eq!(put_at_once(&store, empty, b""), Ok(()));
+    let path = store.0.folder.blob_path(livery().hash);
+    drop(store);
+    fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap();
+    let store = Store::open(Some(data.path())).unwrap();
+    assert_eq!(store.contents(), [empty]);
+}
+
 #[test]
 fn what_comes_compressed_is_kept_plain_and_what_cannot_be_unpacked_breaks_it() {
     let data = tempfile::tempdir().unwrap();

@@ -96,6 +96,15 @@ impl Listing {
     }
 }
 
+/// That something has changed since the last walk began.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    /// When it is walked for, at the earliest.
+    at: Time,
+    /// All that has changed did so while files were being received.
+    receiving: bool,
+}
+
 #[derive(Debug)]
 enum Phase {
     Idle,
@@ -113,8 +122,10 @@ pub(super) struct Folder {
     /// What was installed since the last walk began: its news of these files is old.
     installed: BTreeSet<PathKey>,
     phase: Phase,
-    /// When to walk next.
+    /// When to walk next, whatever happens.
     walk_at: Option<Time>,
+    /// When to walk next because something has changed, but for the rest.
+    changed: Option<Change>,
     walk_began: Time,
     /// When the last walk ended, and how long it took.
     walk_ended: Time,
@@ -145,6 +156,7 @@ impl Folder {
             installed: BTreeSet::new(),
             phase: Phase::Idle,
             walk_at: Some(now),
+            changed: None,
             walk_began: now,
             walk_ended: now,
             walk_took: Duration::ZERO,
@@ -202,13 +214,19 @@ impl Folder {
 
     /// Something has changed: changes come in bursts, and the folder of a large league takes long to walk.
     pub(super) fn handle_changed(&mut self, now: Time, receiving: bool) {
-        let factor = if receiving { REST_FACTOR_RECEIVING } else { REST_FACTOR };
-        let rested = self.walk_ended + (self.walk_took * factor).min(REST_MAX);
-        self.walk_by((now + CHANGE_PAUSE).max(rested));
+        let receiving = receiving && self.changed.is_none_or(|change| change.receiving);
+        let at = self.changed.map_or(now + CHANGE_PAUSE, |change| change.at);
+        self.changed = Some(Change { at, receiving });
     }
 
     pub(super) fn wake(&self) -> Option<Time> {
-        self.walk_at.filter(|_| matches!(self.phase, Phase::Idle))
+        // Asked for now: what changed during a walk waits for the rest that follows it.
+        let changed_at = self.changed.map(|change| {
+            let factor = if change.receiving { REST_FACTOR_RECEIVING } else { REST_FACTOR };
+            change.at.max(self.walk_ended + (self.walk_took * factor).min(REST_MAX))
+        });
+        let next = [self.walk_at, changed_at].into_iter().flatten().min();
+        next.filter(|_| matches!(self.phase, Phase::Idle))
     }
 
     pub(super) fn handle_timeout(&mut self, now: Time) -> Effects {
@@ -216,7 +234,7 @@ impl Folder {
         if !due {
             return Effects::default();
         }
-        self.walk_at = None;
+        (self.walk_at, self.changed) = (None, None);
         self.walk_began = now;
         self.phase = Phase::Listing;
         self.installed.clear();
@@ -622,6 +640,17 @@ mod tests {
         rig.folder.handle_changed(rig.now.time, true);
         rig.folder.handle_changed(rig.now.time, false);
         assert!(rig.rest() <= Some(took * 4));
+    }
+
+    #[test]
+    fn a_change_during_a_walk_waits_for_the_rest_after_it() {
+        let mut rig = Rig::new();
+        assert!(rig.folder.handle_timeout(rig.now.time).request.is_some());
+        rig.folder.handle_changed(rig.now.time, true);
+        rig.now.time = rig.now.time + Duration::from_millis(200);
+        rig.folder.handle_listed(rig.now, Ok(Vec::new()), &rig.config);
+        let rest = rig.folder.wake().map(|at| at.since(rig.now.time));
+        assert_eq!(rest, Some(Duration::from_millis(200) * REST_FACTOR_RECEIVING));
     }
 
     #[test]

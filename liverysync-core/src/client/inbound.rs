@@ -124,6 +124,22 @@ impl Inbound {
         self.files.iter().all(InFile::is_settled)
     }
 
+    /// The staged files of the livery of this file, unless more of it is under way in this session, which has
+    /// a list.
+    pub(super) fn ready_beside(&self, index: usize) -> Option<Vec<usize>> {
+        let livery = self.files.get(index)?.path.key().livery();
+        let mut staged = Vec::new();
+        for (index, file) in self.files.iter().enumerate() {
+            match file.state {
+                State::Installed | State::Failed => {}
+                _ if file.path.key().livery() != livery => {}
+                State::Staged(_) => staged.push(index),
+                _ => return None,
+            }
+        }
+        Some(staged)
+    }
+
     /// The staged files of the liveries of which nothing more is under way. A session without a
     /// list does not know what else will come: `quiet` says that nothing seems to.
     pub(super) fn ready(&self, quiet: bool) -> Vec<Vec<usize>> {

@@ -262,8 +262,8 @@ pub enum DiskRequest {
     Discard(StageId),
     /// Put staged files in place, in this order.
     Install(InstallPlan),
-    /// Move files that still have these stamps to the backup folder of this date, flushed.
-    Retire(UnixTime, Vec<(RelPath, Stamp)>),
+    /// Move files to the backup folder that nobody is to have any more.
+    Retire(RetirePlan),
 }
 
 /// Staged files that are switched together.
@@ -275,6 +275,17 @@ pub struct InstallPlan {
     pub files: Vec<InstallFile>,
     /// Files to move to the backup folder once something was installed: what the game made of what
     /// was there before.
+    pub clear: Vec<PathBuf>,
+}
+
+/// Files to put away.
+#[derive(Clone, Debug)]
+pub struct RetirePlan {
+    /// When: names the backup folder.
+    pub date: UnixTime,
+    /// The files, each with what must lie there.
+    pub files: Vec<(RelPath, Stamp)>,
+    /// Files that go with them once one has gone: what the game made of them.
     pub clear: Vec<PathBuf>,
 }
 

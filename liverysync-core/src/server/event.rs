@@ -116,6 +116,11 @@ pub enum Event {
         /// Number of files that it still owed.
         files: usize,
     },
+    /// What the league remembers cannot be written down, or read. The league goes on; it is tried again.
+    MemoryFault {
+        /// Why, and what to do about it.
+        reason: String,
+    },
     /// The store could not keep a content, or has lost it. It is fetched anew from those who have it.
     StoreFault {
         /// Its digest.

@@ -1,12 +1,15 @@
 //! A PC's liveries folder in memory, with what the client asks of a disk and what can go wrong there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use bytes::{Bytes, BytesMut};
 use liverysync_core::{
     client::{
         DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, InstallFile, InstallPlan, Installed,
-        StageId,
+        RetirePlan, StageId,
     },
     hash::Content,
     path::RelPath,
@@ -203,9 +206,13 @@ impl Disk {
                 unreachable!("the host keeps these files itself")
             }
             DiskRequest::Install(plan) => DiskOutcome::Installed(self.install_all(plan)),
-            DiskRequest::Retire(date, files) => {
+            DiskRequest::Retire(RetirePlan { date, files, clear }) => {
                 let retired = files.iter().map(|(path, stamp)| self.retire(date, path, *stamp));
-                DiskOutcome::Retired(retired.collect())
+                let retired: Vec<_> = retired.collect();
+                if retired.iter().any(Result::is_ok) {
+                    self.clear(date, clear);
+                }
+                DiskOutcome::Retired(retired)
             }
         }
     }
@@ -281,16 +288,20 @@ impl Disk {
         let outcomes: Vec<_> =
             plan.files.iter().map(|file| self.install(plan.date, file)).collect();
         if outcomes.iter().any(Result::is_ok) {
-            for path in plan.clear {
-                let path = path.to_str().unwrap().to_owned();
-                if let Some(node) = self.get(&path).cloned() {
-                    self.back_up(plan.date, &path);
-                    self.remove(&path);
-                    self.traces.push(Trace::Cleared { content: node.content });
-                }
-            }
+            self.clear(plan.date, plan.clear);
         }
         outcomes
+    }
+
+    fn clear(&mut self, date: UnixTime, paths: Vec<PathBuf>) {
+        for path in paths {
+            let path = path.to_str().unwrap().to_owned();
+            if let Some(node) = self.get(&path).cloned() {
+                self.back_up(date, &path);
+                self.remove(&path);
+                self.traces.push(Trace::Cleared { content: node.content });
+            }
+        }
     }
 
     fn check_install(&self, file: &InstallFile) -> Outcome<()> {

@@ -14,7 +14,8 @@ use std::{
 
 use super::{
     ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Input, InstallFile,
-    InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, Progress, SendFile, StageId,
+    InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, Progress, RetirePlan,
+    SendFile, StageId,
     bases::Bases,
     folder::{Effects, Folder},
     inbound::{Arriving, InFile, Inbound, State},
@@ -505,7 +506,13 @@ impl ClientMachine {
             return self.fail_at(sync_id, index, Fault::Failed, "the file to copy has changed");
         }
         file.state = State::Staged(stage);
-        self.check_inbound(sync_id, false);
+        if !session.listed {
+            return self.check_inbound(sync_id, false);
+        }
+        // One file makes no other livery ready, and thousands come.
+        if let Some(group) = session.ready_beside(index) {
+            self.install(sync_id, &group);
+        }
     }
 
     fn transmit(&mut self, message: Message) {

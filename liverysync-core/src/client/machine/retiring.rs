@@ -9,8 +9,10 @@ impl ClientMachine {
             return;
         }
         self.retiring += files.len();
-        let paths = files.iter().map(|(path, _)| path.clone()).collect();
-        self.request(DiskRequest::Retire(self.now.date, files), Purpose::Retire(paths));
+        let paths: Vec<_> = files.iter().map(|(path, _)| path.clone()).collect();
+        let clear = self.folder.stale_beside(&paths).into_iter().map(Into::into).collect();
+        let plan = RetirePlan { date: self.now.date, files, clear };
+        self.request(DiskRequest::Retire(plan), Purpose::Retire(paths));
     }
 
     /// A file that is here and still holds what is retired.

@@ -350,13 +350,8 @@ impl ClientMachine {
     pub(super) fn install(&mut self, sync_id: &SyncId, group: &[usize]) {
         // What lies there may be newer than the server's offer, so even a server that sees to it that
         // rivals get their names first may not know of it.
-        let replaced: BTreeSet<_> = self
-            .inbound
-            .values()
-            .flat_map(|session| &session.files)
-            .filter(|file| !file.is_settled())
-            .map(|file| file.path.key().clone())
-            .collect();
+        let replaced =
+            if self.replaces_any(sync_id, group) { self.unsettled_keys() } else { BTreeSet::new() };
         let Some(session) = self.inbound.get_mut(sync_id) else { return };
         // Only a server of ours sees to it that what one file replaces comes with another.
         let brought: Vec<_> = if session.listed {
@@ -395,6 +390,19 @@ impl ClientMachine {
         let plan = InstallPlan { date: self.now.date, files, clear };
         let purpose = Purpose::Install(sync_id.clone(), stages, kept);
         self.request(DiskRequest::Install(plan), purpose);
+    }
+
+    /// Whether this PC publishes a file where one of these goes.
+    fn replaces_any(&self, sync_id: &SyncId, group: &[usize]) -> bool {
+        let Some(session) = self.inbound.get(sync_id) else { return false };
+        group.iter().any(|index| self.folder.get(session.files[*index].path.key()).is_some())
+    }
+
+    /// Where files of all sessions go that are not in place yet.
+    fn unsettled_keys(&self) -> BTreeSet<PathKey> {
+        let files = self.inbound.values().flat_map(|session| &session.files);
+        let unsettled = files.filter(|file| !file.is_settled());
+        unsettled.map(|file| file.path.key().clone()).collect()
     }
 
     pub(super) fn handle_installed(

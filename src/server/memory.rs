@@ -1,0 +1,91 @@
+//! What the league remembers, for a server with a data folder.
+
+use std::path::Path;
+
+use liverysync_core::league::{Act, ActError, ActReport, Record};
+
+use crate::ledger::{ActId, Ledger, LedgerError, Sqlite};
+
+/// The ledger of a server, if it has one.
+#[derive(Default)]
+pub(super) struct Memory {
+    ledger: Option<Box<dyn Ledger>>,
+    /// What could not be written yet, in order.
+    unwritten: Vec<Record>,
+    /// Why, until somebody is told.
+    trouble: Option<String>,
+    /// Acts that the machine works on, by the numbers that it knows them by.
+    acts: Vec<(u64, ActId)>,
+    last_act: u64,
+}
+
+impl Memory {
+    /// Opens the ledger in the data folder, and reads what it remembers. A server without such a folder
+    /// remembers nothing.
+    pub(super) fn open(data: Option<&Path>) -> Result<(Self, Vec<Record>), LedgerError> {
+        let Some(data) = data else { return Ok((Self::default(), Vec::new())) };
+        let mut ledger = Sqlite::open(data)?;
+        let records = ledger.recall()?;
+        Ok((Self { ledger: Some(Box::new(ledger)), ..Self::default() }, records))
+    }
+
+    /// Writes down what has happened. What cannot be written is tried again with what comes next: the league
+    /// goes on, and its members bring most of it back should the server end before.
+    pub(super) fn write(&mut self, records: &[Record]) {
+        let Some(ledger) = &mut self.ledger else { return };
+        if self.unwritten.is_empty() {
+            match ledger.write(records) {
+                Ok(()) => return,
+                Err(error) => self.trouble = Some(error.to_string()),
+            }
+        }
+        self.unwritten.extend_from_slice(records);
+    }
+
+    /// What an administrator asks for that the machine does not work on yet.
+    pub(super) fn asked(&mut self) -> Vec<(u64, Act)> {
+        self.write_the_rest();
+        let Some(ledger) = &mut self.ledger else { return Vec::new() };
+        let asked = match ledger.asked() {
+            Ok(asked) => asked,
+            Err(error) => {
+                self.trouble = Some(error.to_string());
+                return Vec::new();
+            }
+        };
+        let mut new = Vec::new();
+        for (id, act) in asked {
+            if self.acts.iter().all(|(_, known)| *known != id) {
+                self.last_act += 1;
+                self.acts.push((self.last_act, id));
+                new.push((self.last_act, act));
+            }
+        }
+        new
+    }
+
+    fn write_the_rest(&mut self) {
+        let Some(ledger) = &mut self.ledger else { return };
+        if !self.unwritten.is_empty() {
+            match ledger.write(&self.unwritten) {
+                Ok(()) => self.unwritten.clear(),
+                Err(error) => self.trouble = Some(error.to_string()),
+            }
+        }
+    }
+
+    pub(super) fn answer(&mut self, number: u64, outcome: Result<ActReport, ActError>) {
+        let Some(ledger) = &mut self.ledger else { return };
+        let Some(at) = self.acts.iter().position(|(known, _)| *known == number) else { return };
+        let (_, id) = self.acts.remove(at);
+        let outcome = outcome.map_err(|error| error.to_string());
+        if let Err(error) = ledger.answer(id, outcome) {
+            self.trouble = Some(error.to_string());
+        }
+    }
+
+    /// Why something could not be written or read, once.
+    pub(super) fn take_trouble(&mut self) -> Option<String> {
+        self.trouble.take()
+    }
+}
