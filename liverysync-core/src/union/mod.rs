@@ -320,11 +320,16 @@ impl Union {
         self.stale.get(key).is_some_and(|members| members.contains_key(&member))
     }
 
-    /// Where `member` has a content, whether it is what the union has there or the member is behind.
+    /// Where `member` has a content, whether it is what the union has there, the member is behind, or the file
+    /// could not join.
     #[must_use]
     pub fn copy_at(&self, member: MemberId, content: Content) -> Option<&RelPath> {
         let current = self.with_content(content).find_map(|entry| entry.local(member));
-        current.or_else(|| self.stale_contents.get(&(member, content))?.first())
+        let behind = || self.stale_contents.get(&(member, content))?.first();
+        let is_it =
+            |refused: &&Claimant| refused.member == member && refused.entry.content == content;
+        let refused = || Some(&self.waiting.values().find(is_it)?.entry.path);
+        current.or_else(behind).or_else(refused)
     }
 
     /// Whether a name has, or has had, a content, or turned it down.
@@ -509,7 +514,11 @@ impl Union {
         let base = claimant.base;
         match self.entries.get(key) {
             Some(entry) if entry.content == content => Verdict::Same,
-            Some(entry) if base == Some(entry.content.hash) && self.may_update(claimant) => {
+            Some(entry)
+                if (base == Some(entry.content.hash)
+                    || past.is_some_and(|past| past.took_back(content)))
+                    && self.may_update(claimant) =>
+            {
                 Verdict::Update
             }
             _ if known => Verdict::Stale,

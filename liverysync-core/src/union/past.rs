@@ -50,8 +50,23 @@ impl Past {
         turned_down.chain(self.contents()).any(|content| content.hash == hash)
     }
 
+    /// What the name has had for good: what nobody ever sent was taken back, and may come again.
     fn contents(&self) -> impl Iterator<Item = Content> {
-        self.placed().map(|placed| placed.content)
+        let versions = self.versions.iter().enumerate();
+        let kept = versions.filter(|(index, _)| !self.was_taken_back(*index));
+        kept.filter_map(|(_, version)| Some(version.placed.as_ref()?.content))
+    }
+
+    fn was_taken_back(&self, index: usize) -> bool {
+        let next = self.versions.get(index + 1).and_then(|version| version.placed.as_ref());
+        next.is_some_and(|next| next.cause == Cause::Withdrawn)
+    }
+
+    /// Whether a content was taken back last, and nothing has happened to the name since.
+    pub(super) fn took_back(&self, content: Content) -> bool {
+        let Some(before) = self.versions.len().checked_sub(2) else { return false };
+        let placed = self.versions[before].placed.as_ref();
+        self.was_taken_back(before) && placed.is_some_and(|placed| placed.content == content)
     }
 
     /// What the name has held, oldest first.

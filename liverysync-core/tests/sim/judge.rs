@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
-    conflict::{Naming, parse_conflict_name},
+    conflict::{Naming, conflict_name, parse_conflict_name},
     hash::Content,
     path::{PathKey, RelPath},
     select::{Chosen, Reason, Rules, select},
@@ -132,7 +132,7 @@ impl World {
                         held.insert(content);
                         let refused = self.is_refused(number, &path);
                         let found = is_in(&path, content, union.get(path.key()))
-                            || union.knows(path.key(), content)
+                            || self.is_of_the_past(&path, content)
                             || union.iter().any(|entry| is_in(&path, content, Some(entry)));
                         assert!(
                             found || refused,
@@ -150,6 +150,13 @@ impl World {
             let there = stored || remembered || held.contains(&entry.content);
             assert!(there, "nobody holds {}", entry.path);
         }
+    }
+
+    /// Whether a name, or its conflict name for this content, has had it before.
+    fn is_of_the_past(&self, path: &RelPath, content: Content) -> bool {
+        let union = self.server().union();
+        let name = conflict_name(path, content.hash, &Naming::default(), |_| false);
+        union.knows(path.key(), content) || name.is_ok_and(|name| union.knows(name.key(), content))
     }
 
     /// What was written down tells all of the union.
@@ -178,7 +185,8 @@ impl World {
             let key = entry.path.key();
             let there = own.get(key).is_some_and(|(_, content)| *content == entry.content);
             let reason = told.get(key.as_str());
-            if there || self.only_liars_hold(entry.content) {
+            // What is remembered and nobody has at present comes with him who has it.
+            if there || entry.copies() == 0 || self.only_liars_hold(entry.content) {
                 continue;
             }
             let excused = match reason {

@@ -204,6 +204,13 @@ impl ServerMachine {
                 None => changed,
             };
             for key in keys {
+                // What it has by now it may copy to where it lacks that.
+                let own = member.manifest.as_ref().and_then(|manifest| manifest.get(key));
+                let mut names =
+                    own.into_iter().flat_map(|own| self.union.with_content(own.content));
+                if names.any(|entry| member.lacking.contains(entry.path.key())) {
+                    member.jobs = None;
+                }
                 match self.union.get(key) {
                     Some(entry) if !member.has(entry) => {
                         // What is lacked may be another content than before.

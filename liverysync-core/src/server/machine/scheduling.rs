@@ -129,6 +129,9 @@ impl ServerMachine {
     /// What nobody lacks and the store has not, as far as it has room.
     fn unarchived(&self) -> Vec<Want> {
         let mut room = self.config.store_bytes_max.saturating_sub(self.shelf.bytes());
+        if room == 0 {
+            return Vec::new();
+        }
         let mut seen = BTreeSet::new();
         let mut wants = Vec::new();
         for entry in self.union.iter() {
