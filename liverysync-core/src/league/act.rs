@@ -91,6 +91,9 @@ pub enum ActError {
     /// Several contents or versions begin with these digits.
     #[error("more than one begins with {0:?}; give more digits")]
     Ambiguous(String),
+    /// A file is with its owners only.
+    #[error("{0:?} has not reached the server yet; try again once it has")]
+    NotSent(String),
     /// A name is taken, or cannot be.
     #[error("{name:?} cannot be the new name: {reason}")]
     Name {

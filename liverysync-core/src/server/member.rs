@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::ServerConfig;
 use crate::{
-    hash::{Content, ContentHash},
+    hash::ContentHash,
     league::Author,
     manifest::Manifest,
     path::PathKey,
@@ -119,8 +119,8 @@ pub(super) struct Member {
     /// Contents that it will not take.
     declined: BTreeSet<(PathKey, ContentHash)>,
     failures: BTreeMap<PathKey, Failures>,
-    /// Files that it was told to put away, with their contents.
-    pub(super) retiring: BTreeMap<PathKey, Content>,
+    /// When it was told to put files away.
+    pub(super) retiring: BTreeMap<PathKey, Time>,
     /// Contents that it says to have installed; its next manifest shows whether it has.
     pub(super) claimed: BTreeMap<PathKey, ContentHash>,
     /// A target of protocol 1 that failed without naming the file gets one file a session, so that

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Outcome, Union, past::Placed};
 use crate::{
     conflict::parse_conflict_name,
+    hash::Content,
     league::{Act, ActError, ActReport, Author, Cause, Record},
     manifest::Entry,
     path::{PathKey, RelPath, fold},
@@ -33,8 +34,10 @@ impl Union {
             }
             Act::Own { livery, member } => union.own(livery, *member, &mut outcome)?,
         }
-        let waiting = std::mem::take(&mut union.waiting).into_values().collect();
-        union.place_all(waiting, &mut outcome);
+        // What was brought back may be what nobody ever sent.
+        let mut claimants = std::mem::take(&mut union.waiting).into_values().collect();
+        union.give_up_unheld(&mut claimants, &mut outcome);
+        union.place_all(claimants, &mut outcome);
         *self = union;
         let placed = |record: &&Record| matches!(record, Record::Placed { .. });
         let retired = |record: &&Record| matches!(record, Record::Retired { .. });
@@ -55,6 +58,9 @@ impl Union {
         let chosen = find(contents, keep)?
             .ok_or_else(|| ActError::NoContent { path: path.to_owned(), hash: keep.to_owned() })?;
         let (content, mtime) = claims[chosen];
+        if content != plain.content {
+            self.check_sent(path, content)?;
+        }
         // Those who have the chosen one under the name already are found when it takes the name.
         for rival in &rivals {
             self.record_retired(rival.path.clone(), outcome);
@@ -98,6 +104,7 @@ impl Union {
         }
         let files: Vec<_> = self.entries.of_livery(&key).map(|entry| Entry::clone(entry)).collect();
         for file in files {
+            self.check_sent(file.path.as_str(), file.content)?;
             let rest = &file.path.as_str()[file.path.livery().len()..];
             let path = RelPath::parse(&format!("{new}{rest}"), &self.naming.extensions)
                 .map_err(|invalid| refused(invalid.to_string()))?;
@@ -208,6 +215,12 @@ impl Union {
         let owners = owners.into_iter().collect();
         self.record(Record::Owned { livery: known, owners }, outcome);
         Ok(())
+    }
+
+    /// Refuses to give a name to what only its owners have: it would be put away there before it is here.
+    fn check_sent(&self, path: &str, content: Content) -> Result<(), ActError> {
+        let sent = self.proven.contains(&content);
+        sent.then_some(()).ok_or_else(|| ActError::NotSent(path.to_owned()))
     }
 
     /// The key of a livery that is in the union.

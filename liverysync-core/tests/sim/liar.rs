@@ -233,6 +233,12 @@ impl World {
                 self.liar(pc).sessions.insert(offer.sync_id.clone(), session);
                 self.liar_checks(pc, &offer.sync_id);
             }
+            Message::Retire(retire) => {
+                for file in retire.files {
+                    self.liar(pc).claims.remove(&file.rel_path);
+                }
+                self.liar_tells_manifest(pc);
+            }
             Message::Error(report) => {
                 let Some(path) = report.rel_path else {
                     self.liar(pc).sessions.remove(&report.sync_id);

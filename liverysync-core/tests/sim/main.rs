@@ -71,7 +71,7 @@ fn seeds() {
         return;
     }
     let first = number("LIVERYSYNC_SIM_FIRST").unwrap_or(1);
-    let last = first + number("LIVERYSYNC_SIM_SEEDS").unwrap_or(500);
+    let last = first + number("LIVERYSYNC_SIM_SEEDS").unwrap_or(2000);
     println!("seeds {first} to {}", last - 1);
     let lane = |offset: u64| {
         let seeds = (first + offset..last).step_by(2);

@@ -7,7 +7,7 @@ use liverysync_core::{
     client::{self, ClientConfig},
     conflict::Policy,
     hash::Content,
-    league::Updates,
+    league::{Act, Updates},
     path::fold,
     server,
     time::UnixTime,
@@ -50,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) archive: bool,
     pub(crate) owners_only: bool,
     pub(crate) allow_lists: bool,
+    /// Whether an administrator retires, restores, renames and settles.
+    pub(crate) administers: bool,
     pub(crate) files_at_start: u64,
     pub(crate) acts: u64,
     pub(crate) seconds: u64,
@@ -89,6 +91,7 @@ impl Options {
             archive: rng.percent(50),
             owners_only: rng.percent(20),
             allow_lists: old_hub.is_none() && rng.percent(15),
+            administers: old_hub.is_none() && rng.percent(30),
             files_at_start: *rng.pick(&[0, 3, 8, 20]),
             acts: rng.range(0, 40),
             seconds: *rng.pick(&[10, 60, 200]),
@@ -449,7 +452,7 @@ impl Script {
             world.pcs[pc].disk.tree.values().map(|node| node.path.clone()).collect();
         let later = self.rng.range(1, self.options.seconds.max(2)) * SECOND;
         let options = self.options.clone();
-        match self.rng.below(24) {
+        match self.rng.below(27) {
             0..=5 => {
                 let path = self.some_path();
                 let data = self.some_content(world);
@@ -540,6 +543,7 @@ impl Script {
                     self.later(world, later.min(40 * SECOND));
                 }
             }
+            24..=26 if options.administers => self.administer(world),
             23 if options.allow_lists => {
                 let list = self.rng.percent(70).then(|| {
                     let mut list = BTreeSet::new();
@@ -550,6 +554,43 @@ impl Script {
             }
             _ => {}
         }
+    }
+
+    fn administer(&mut self, world: &mut World) {
+        let Hub::Ours(hub) = &world.hub else { return };
+        let union = hub.machine.union();
+        let (liveries, conflicts) = (union.liveries(), union.conflicts());
+        let here: Vec<_> = liveries.iter().filter(|livery| !livery.retired).collect();
+        let gone: Vec<_> = liveries.iter().filter(|livery| livery.retired).collect();
+        let act = match self.rng.below(4) {
+            0 if !here.is_empty() => {
+                let livery = self.rng.pick(&here).livery.clone();
+                Act::Retire { liveries: vec![livery], yes: true }
+            }
+            1 if !gone.is_empty() => {
+                Act::Restore { livery: self.rng.pick(&gone).livery.clone(), version: None }
+            }
+            2 if !here.is_empty() => {
+                let livery = self.rng.pick(&here).livery.clone();
+                // The name of a loose file says what it is.
+                let end = if livery.contains('.') { ".png" } else { "" };
+                Act::Rename { livery, new: format!("renamed {}{end}", self.rng.below(4)) }
+            }
+            3 if !conflicts.is_empty() => {
+                let conflict = self.rng.pick(&conflicts);
+                let mut contents: Vec<_> =
+                    conflict.rivals.iter().map(|(_, content)| *content).collect();
+                contents.push(conflict.established);
+                let keep = self.rng.pick(&contents).hash.to_string();
+                // What is turned down is given up.
+                world.given_up.extend(contents.iter().map(|content| content.hash));
+                Act::Resolve { path: conflict.path.to_string(), keep }
+            }
+            _ => return,
+        };
+        world.say(|| format!("the administrator: {act:?}"));
+        world.mark_busy(|| "the administrator".into());
+        world.feed_hub(server::Input::Act(1, act));
     }
 
     /// Nothing is broken any more, and nobody does anything.

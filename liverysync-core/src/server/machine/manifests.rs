@@ -176,9 +176,7 @@ impl ServerMachine {
     pub(super) fn told(&mut self, id: MemberId, left_out: Vec<Skipped>) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let Some(manifest) = &member.manifest else { return };
-        member
-            .retiring
-            .retain(|key, content| manifest.get(key).is_some_and(|own| own.content == *content));
+        member.retiring.retain(|key, _| manifest.get(key).is_some());
         let (files, bytes, name) = (manifest.len(), manifest.total_bytes(), member.name.clone());
         // The union takes its step later; until then nothing is offered that is there by now.
         if let Some(pending) = self.pending.get(&id) {

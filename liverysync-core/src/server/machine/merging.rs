@@ -161,25 +161,34 @@ impl ServerMachine {
         store_change(held.map(as_entry).collect(), Vec::new())
     }
 
-    /// Tells clients of ours to put away what nobody is to have any more, once they need it for nothing else.
-    fn retire_unwanted(&mut self) {
-        let mut unwanted: BTreeMap<MemberId, Vec<FileInfo>> = BTreeMap::new();
+    /// Tells clients of ours to put away what nobody is to have any more, once they need it for nothing else. A
+    /// disk may be full, or a file in use: so it is said again from time to time.
+    pub(super) fn retire_unwanted(&mut self) {
+        let mut unwanted: BTreeMap<MemberId, Vec<(PathKey, FileInfo)>> = BTreeMap::new();
         for (id, path, content) in self.union.unwanted() {
-            let Some(member) = self.members.get_mut(&id).filter(|member| member.is_ours()) else {
+            let Some(member) = self.members.get(&id).filter(|member| member.is_ours()) else {
                 continue;
             };
-            let told = member.retiring.get(path.key()) == Some(&content);
-            let mut names = self.union.with_content(content);
-            let needed = names.any(|entry| member.lacking.contains(entry.path.key()));
-            if !told && !needed {
-                member.retiring.insert(path.key().clone(), content);
+            let told_at = member.retiring.get(path.key());
+            let told = told_at.is_some_and(|at| self.now.since(*at) < RETIRE_RETRY);
+            if !told && !self.will_copy(id, member, content) {
                 let file = FileInfo::new(path.as_str(), content, None, true);
-                unwanted.entry(id).or_default().push(file);
+                unwanted.entry(id).or_default().push((path.key().clone(), file));
             }
         }
         for (id, files) in unwanted {
+            let Some(member) = self.members.get_mut(&id) else { continue };
+            let (keys, files): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+            member.retiring.extend(keys.into_iter().map(|key| (key, self.now)));
             self.outputs.push_back(Output::to(id, Message::Retire(Retire { files })));
         }
+    }
+
+    /// Whether a client is still to get a content under another name, by copying what it has.
+    fn will_copy(&self, id: MemberId, member: &Member, content: Content) -> bool {
+        self.union.with_content(content).any(|entry| {
+            member.lacking.contains(entry.path.key()) && self.withheld(id, member, entry).is_none()
+        })
     }
 
     /// Brings up to date what each client lacks: everything for those that told of all their files, what

@@ -60,6 +60,9 @@ const STORE: MemberId = MemberId(0);
 /// generation says so once per file, and the last time may be still to come.
 const LATE_DONE: Duration = Duration::from_secs(3);
 
+/// How long until a client that was told to put a file away, and still has it, is told again.
+const RETIRE_RETRY: Duration = Duration::from_secs(30);
+
 /// How long a target may take to install what it has got.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -418,6 +421,7 @@ impl ServerMachine {
         for id in stale {
             self.request_manifest(id);
         }
+        self.retire_unwanted();
         if self.members.values().any(|member| !member.lacking.is_empty()) {
             if self.uploads.is_empty() {
                 self.plan = None;
