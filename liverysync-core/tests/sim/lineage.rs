@@ -9,7 +9,7 @@ use liverysync_core::{
 
 use crate::{
     named::league,
-    rig::{Hub, MINUTE, SECOND, World},
+    rig::{Brain, Hub, MINUTE, SECOND, World},
 };
 
 const PATH: &str = "T/decals.png";
@@ -27,6 +27,13 @@ impl World {
     fn restart_hub(&mut self) {
         self.stop_hub();
         self.start_hub();
+    }
+
+    fn is_in_step(&self, pc: usize) -> bool {
+        match &self.pcs[pc].brain {
+            Brain::Ours(ours) => ours.machine.as_ref().is_some_and(|machine| machine.is_in_step()),
+            _ => false,
+        }
     }
 
     /// All are in step; then a driver's PC is switched off.
@@ -148,6 +155,21 @@ fn a_new_driver_gets_everything_though_every_author_is_away_and_the_server_was_s
     world.check_files(new, &[(PATH, b"paint")]);
 }
 
+/// Who leaves as soon as he is in step must not take with him what nobody else has.
+#[test]
+fn nobody_is_in_step_before_the_league_has_what_is_his() {
+    let mut world = World::remembering();
+    let big = vec![7; 3_000_000];
+    let author = world.join("author", &[(PATH, &big)]);
+    while !world.is_in_step(author) {
+        assert!(world.step(10 * MINUTE), "it is in step at last");
+    }
+    world.crash(author);
+    let new = world.join("new", &[]);
+    world.rest_of_us();
+    world.check_files(new, &[(PATH, &big)]);
+}
+
 #[test]
 fn what_is_retired_goes_everywhere_and_does_not_come_back_by_itself() {
     let mut world = World::remembering();
@@ -246,10 +268,7 @@ fn where_only_owners_update_the_edit_of_another_is_a_rival() {
 /// An update whose bytes never come must not take the name's content with it.
 #[test]
 fn an_update_that_never_comes_is_taken_back() {
-    use crate::{
-        liar::{Liar, Lie},
-        rig::Brain,
-    };
+    use crate::liar::{Liar, Lie};
     let mut world = World::remembering();
     let honest = world.join("honest", &[(PATH, b"paint")]);
     world.rest();

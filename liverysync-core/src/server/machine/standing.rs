@@ -44,7 +44,8 @@ impl ServerMachine {
     /// Tells clients of ours how they stand, and people when the league is in step.
     pub(super) fn tell_standings(&mut self) {
         self.standings_sent = self.now;
-        let mut wanted: HashMap<MemberId, u64> = HashMap::new();
+        let mut wanted = self.wanted_for_the_archive();
+        let archived = wanted.is_empty();
         let mut standings = Vec::new();
         let mut missing_in_all = 0;
         for (id, member) in &self.members {
@@ -75,7 +76,7 @@ impl ServerMachine {
             standing.wanted = wanted.get(&id).copied().unwrap_or_default();
             self.tell_standing(id, standing, behind);
         }
-        let in_step = missing_in_all == 0 && self.is_idle();
+        let in_step = missing_in_all == 0 && archived && self.is_idle();
         if let (true, false, Some(union_hash)) = (in_step, self.was_in_step, union_hash) {
             let files = self.union.len();
             self.event(Event::InStep { clients, files, union_hash });
@@ -91,6 +92,24 @@ impl ServerMachine {
         let refused = self.union.refused(id).filter(|key| !member.lacking.contains(*key));
         let own = member.lacking.iter().chain(refused).filter_map(|key| manifest.get(key));
         own.map(|own| own.path.as_str().to_owned()).collect()
+    }
+
+    /// How many files the store is still to get from whom, where it is to have all of the union.
+    fn wanted_for_the_archive(&self) -> HashMap<MemberId, u64> {
+        let mut wanted = HashMap::new();
+        if !self.config.archive {
+            return wanted;
+        }
+        let mut room = self.config.store_bytes_max.saturating_sub(self.shelf.bytes());
+        for entry in self.union.iter().filter(|entry| !self.shelf.is_kept(entry.content)) {
+            let more = if self.shelf.is_coming(entry.content) { 0 } else { entry.content.size };
+            let source = self.willing(entry).min().filter(|_| room > 0 && more <= room);
+            if let Some(source) = source {
+                room -= more;
+                *wanted.entry(source).or_default() += 1;
+            }
+        }
+        wanted
     }
 
     /// Tells a client of ours how it stands, if that is news.
