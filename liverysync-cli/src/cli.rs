@@ -177,7 +177,8 @@ pub(crate) struct ClientArgs {
     /// The liveries folder [default: the game's, wherever it is]
     #[arg(long, value_name = "DIR")]
     pub(crate) liveries: Option<PathBuf>,
-    /// Where to keep what the files hold, so that the next start reads only those that have changed
+    /// Where to keep what the files hold, so that the next start reads only those that have changed,
+    /// and the key by which the league knows this PC again
     /// [default: the user's data folder of this PC]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,

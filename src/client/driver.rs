@@ -8,7 +8,7 @@ use std::{
 };
 
 use liverysync_core::{
-    client::{ClientMachine, DiskOutcome, Event, Input, Now, OpId, Output, SendFile},
+    client::{ClientConfig, ClientMachine, DiskOutcome, Event, Input, Now, OpId, Output, SendFile},
     wire::v1::Message,
 };
 use tokio::{
@@ -68,7 +68,13 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(client: &Shared, root: PathBuf, lock: Option<Lock>) -> io::Result<Self> {
+    /// `core` is the configuration that the machine decides by.
+    pub(super) fn new(
+        client: &Shared,
+        core: ClientConfig,
+        root: PathBuf,
+        lock: Option<Lock>,
+    ) -> io::Result<Self> {
         let options = &client.options;
         let memory = options.state.as_deref().map(|state| memory_file(state, &root));
         let changed = Arc::new(Notify::new());
@@ -76,7 +82,7 @@ impl Driver {
         let (disk, outcomes) = Disk::start(&root, memory, watch.eye())?;
         let clock = Clock::start();
         Ok(Self {
-            machine: ClientMachine::new(options.core.clone(), seed(), now(clock)),
+            machine: ClientMachine::new(core, seed(), now(clock)),
             clock,
             address: (options.host.clone(), options.port),
             root: root.into(),

@@ -33,6 +33,15 @@ impl Memory {
 
 /// The file in which the folder `state` keeps what is known of the liveries folder `root`.
 pub(crate) fn memory_file(state: &Path, root: &Path) -> PathBuf {
+    state_file(state, root, "files")
+}
+
+/// The file in which the folder `state` keeps the key of the client of the liveries folder `root`.
+pub(crate) fn key_file(state: &Path, root: &Path) -> PathBuf {
+    state_file(state, root, "key")
+}
+
+fn state_file(state: &Path, root: &Path, extension: &str) -> PathBuf {
     let name = ContentHash::of(root.as_os_str().as_encoded_bytes());
-    state.join("clients").join(format!("{}.files", name.short()))
+    state.join("clients").join(format!("{}.{extension}", name.short()))
 }
