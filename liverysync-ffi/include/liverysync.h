@@ -638,8 +638,9 @@ typedef struct liverysync_client_options {
      */
     const char *liveries;
     /**
-     * A folder in which it is kept what the files hold, so that the next start reads only those that have changed.
-     * Default: nothing is kept.
+     * A folder in which it is kept what the files hold, so that the next start reads only those that have changed, and
+     * the key by which the league knows this client again. Default: nothing is kept, and the client is nobody in
+     * particular, who owns no livery.
      */
     const char *state;
     /**
