@@ -14,8 +14,8 @@ use liverysync_core::{
         v1::{
             Accept, AskedFile, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
             Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, OfferedFile,
-            RequestManifest, Resume, Retire, Role, SendFiles, ServerState, Standing, SyncDone, SyncDoneAck,
-            SyncId, SyncOffer, Welcome,
+            RequestManifest, Resume, Retire, Role, SendFiles, ServerState, Standing, SyncDone,
+            SyncDoneAck, SyncId, SyncOffer, Welcome,
         },
         v2::{Data, TransferId, Unpacker},
     },
