@@ -17,6 +17,7 @@ use self::{driver::Driver, lock::Lock};
 use crate::{
     disk::{check_writable, key_file},
     events::{Events, Hub},
+    ignore::{IgnoreError, IgnoreFile},
     life::{Life, RanBefore},
     throttle::{Limits, Throttles},
 };
@@ -37,6 +38,9 @@ pub struct ClientOptions {
     /// The key by which a server knows this client again is kept there as well, and made on the first start; one
     /// in [`ClientConfig::member_key`] goes before it. Without either, the client is nobody in particular and owns
     /// nothing.
+    ///
+    /// So is the list of liveries that are not wanted here, which counts in place of [`ClientConfig::ignored`] and is
+    /// read again when it changes; see [`IgnoreFile`].
     pub state: Option<PathBuf>,
     /// How fast files may travel. [`Client::set_limits`] changes it later.
     pub limits: Limits,
@@ -80,6 +84,9 @@ pub enum ClientError {
         /// Why.
         reason: String,
     },
+    /// It cannot be read which liveries are not wanted here.
+    #[error(transparent)]
+    Ignored(#[from] IgnoreError),
     /// It was started before. A client runs once.
     #[error("the client was started before; make a new one")]
     RanBefore,
@@ -174,7 +181,14 @@ impl Client {
                 }
                 Some(lock)
             };
-            let driver = Driver::new(&self.0, core, root, lock)?;
+            let list = match &options.state {
+                Some(state) => Some(IgnoreFile::new(state, &root)?),
+                None => None,
+            };
+            if let Some(list) = &list {
+                core.ignored = list.read()?;
+            }
+            let driver = Driver::new(&self.0, core, root, lock, list)?;
             Ok((driver.run(stopped), ()))
         })
     }

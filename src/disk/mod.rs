@@ -48,7 +48,7 @@ pub(crate) use self::{
     put_back::{BackupCopy, PutBack},
 };
 pub(crate) use self::{
-    memory::{key_file, memory_file},
+    memory::{ignore_file, key_file, memory_file, replace_whole},
     stage::{check_writable, remove_empty_folder},
 };
 use crate::{
