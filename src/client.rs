@@ -1,6 +1,7 @@
 //! A driver's client on tokio: it carries out what [`ClientMachine`] decides.
 
 mod driver;
+mod key;
 mod link;
 mod lock;
 
@@ -14,8 +15,9 @@ use tokio::{
 
 use self::{driver::Driver, lock::Lock};
 use crate::{
-    disk::check_writable,
+    disk::{check_writable, key_file},
     events::{Events, Hub},
+    ignore::{IgnoreError, IgnoreFile},
     life::{Life, RanBefore},
     throttle::{Limits, Throttles},
 };
@@ -32,6 +34,13 @@ pub struct ClientOptions {
     /// A folder in which it is kept what the files hold, so that the next start reads only those that
     /// have changed; see [`state_folder`](crate::places::state_folder). Without one, each start reads
     /// all files once.
+    ///
+    /// The key by which a server knows this client again is kept there as well, and made on the first start; one
+    /// in [`ClientConfig::member_key`] goes before it. Without either, the client is nobody in particular and owns
+    /// nothing.
+    ///
+    /// So is the list of liveries that are not wanted here, which counts in place of [`ClientConfig::ignored`] and is
+    /// read again when it changes; see [`IgnoreFile`].
     pub state: Option<PathBuf>,
     /// How fast files may travel. [`Client::set_limits`] changes it later.
     pub limits: Limits,
@@ -66,6 +75,18 @@ pub enum ClientError {
         /// The folder.
         path: PathBuf,
     },
+    /// The key of this client cannot be read, or none can be kept. With another key it would be a stranger to the
+    /// league, so it does not start without this one.
+    #[error("the member key {path} cannot be used: {reason}", path = .path.display())]
+    MemberKey {
+        /// The file in which it is kept.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// It cannot be read which liveries are not wanted here.
+    #[error(transparent)]
+    Ignored(#[from] IgnoreError),
     /// It was started before. A client runs once.
     #[error("the client was started before; make a new one")]
     RanBefore,
@@ -130,7 +151,8 @@ impl Client {
     /// # Errors
     ///
     /// Fails if the folder is not there, cannot be read or (but for a dry run) written, or is
-    /// synced by another client on this PC; it can be tried again then. Fails if it was started before.
+    /// synced by another client on this PC, and if its key cannot be read or kept; it can be tried again
+    /// then. Fails if it was started before.
     ///
     /// # Panics
     ///
@@ -148,14 +170,25 @@ impl Client {
                 }
                 Err(error) => return Err(folder(error.to_string())),
             }
-            let lock = if options.core.dry_run {
+            let mut core = options.core.clone();
+            let lock = if core.dry_run {
                 None
             } else {
                 let lock = Lock::take(&root)?;
                 check_writable(&root).map_err(|fault| folder(fault.message))?;
+                if let (None, Some(state)) = (&core.member_key, &options.state) {
+                    core.member_key = Some(key::read_or_make(&key_file(state, &root))?);
+                }
                 Some(lock)
             };
-            let driver = Driver::new(&self.0, root, lock)?;
+            let list = match &options.state {
+                Some(state) => Some(IgnoreFile::new(state, &root)?),
+                None => None,
+            };
+            if let Some(list) = &list {
+                core.ignored = list.read()?;
+            }
+            let driver = Driver::new(&self.0, core, root, lock, list)?;
             Ok((driver.run(stopped), ()))
         })
     }

@@ -8,6 +8,7 @@
 //! - [`ledger::Ledger`] (feature `server`), what a league remembers, on disk;
 //! - [`scan::scan`], what a folder holds and what of it travels;
 //! - [`backups::Backups`], what was replaced on a driver's PC, and how to get it back;
+//! - [`ignore::IgnoreFile`], the liveries that a driver does not want;
 //! - [`places`], where the game keeps its liveries.
 
 #![forbid(unsafe_code)]
@@ -28,6 +29,8 @@ mod disk;
 pub mod events;
 #[cfg(any(feature = "client", feature = "server"))]
 mod feed;
+#[cfg(feature = "client")]
+pub mod ignore;
 #[cfg(feature = "server")]
 pub mod ledger;
 #[cfg(any(feature = "client", feature = "server"))]

@@ -20,14 +20,14 @@ use liverysync::Limits;
 use crate::units::{Rate, parse_bytes, parse_count, parse_rate, parse_seconds, parse_size};
 
 const AFTER_HELP: &str = "\
-Every option of server, client, scan and backups can also come from a variable (shown beside it) and from a config file.
+Every option of server, client, scan, backups and ignore can also come from a variable (shown beside it) and from a config file.
 A flag beats a variable, a variable beats the file.
 
   [server]                       # for `liverysync server`
   port = 9239
   allow-list = \"liveries.txt\"    # relative paths start at the config file's folder
 
-  [client]                       # for `liverysync client`, `scan` and `backups`
+  [client]                       # for `liverysync client`, `scan`, `backups`, `ignore`
   host = \"league.example\"
   name = \"Aoi\"
 
@@ -63,6 +63,14 @@ pub(crate) enum Command {
     /// Lists what was replaced on this PC, gets it back, and makes room
     #[command(subcommand)]
     Backups(BackupsCommand),
+    /// Says which liveries this PC does not want
+    #[command(
+        subcommand,
+        after_help = "What is ignored is neither fetched nor shared, and what lies here of it stays as it is. A GLOB is the \
+            name of a livery, in upper or lower case; * stands for any characters, ? for one. A client that runs \
+            notices the change within a second."
+    )]
+    Ignore(IgnoreCommand),
     /// Shows a server and three drivers at work on this PC, in a temporary folder
     #[command(
         after_help = "It makes its own liveries and touches nothing else. At the end it compares what everybody has, \
@@ -177,7 +185,8 @@ pub(crate) struct ClientArgs {
     /// The liveries folder [default: the game's, wherever it is]
     #[arg(long, value_name = "DIR")]
     pub(crate) liveries: Option<PathBuf>,
-    /// Where to keep what the files hold, so that the next start reads only those that have changed
+    /// Where to keep what the files hold, so that the next start reads only those that have changed,
+    /// and the key by which the league knows this PC again
     /// [default: the user's data folder of this PC]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
@@ -318,6 +327,41 @@ pub(crate) struct BackupsArgs {
     /// The liveries folder [default: the game's, wherever it is]
     #[arg(long, value_name = "DIR")]
     pub(crate) liveries: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    _config: ConfigFile,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IgnoreCommand {
+    /// Ignores liveries from now on
+    Add(IgnoreChangeArgs),
+    /// Wants liveries again: what the league has of them comes
+    Remove(IgnoreChangeArgs),
+    /// Lists what is ignored
+    List(IgnoreArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IgnoreChangeArgs {
+    /// Names of liveries, in which * stands for any characters and ? for one
+    #[arg(value_name = "GLOB", required = true)]
+    pub(crate) globs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: IgnoreArgs,
+}
+
+/// What all commands about ignored liveries share.
+#[derive(Debug, Args)]
+pub(crate) struct IgnoreArgs {
+    /// The liveries folder [default: the game's, wherever it is]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) liveries: Option<PathBuf>,
+    /// Where the client keeps what it remembers [default: the user's data folder of this PC]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 7] = [
+const TABLES: [(&[&str], &str); 10] = [
     (&["server"], "server"),
     (&["client"], "client"),
     (&["scan"], "client"),
@@ -32,6 +32,9 @@ const TABLES: [(&[&str], &str); 7] = [
     (&["backups", "show"], "client"),
     (&["backups", "restore"], "client"),
     (&["backups", "prune"], "client"),
+    (&["ignore", "add"], "client"),
+    (&["ignore", "remove"], "client"),
+    (&["ignore", "list"], "client"),
 ];
 
 /// The variable that names the config file.

@@ -85,6 +85,9 @@ pub enum Reason {
     /// The folder holds more files than a manifest may.
     #[error("more than {0} files; the rest is not synced")]
     TooMany(usize),
+    /// The driver ignores its livery.
+    #[error("its livery is ignored on this PC")]
+    Ignored,
     /// It is larger than a file may be.
     #[error("larger than {0} bytes")]
     TooLarge(u64),
@@ -104,6 +107,7 @@ impl Reason {
             Self::Cloud => "cloud",
             Self::Unreadable(_) => "unreadable",
             Self::TooMany(_) => "too_many",
+            Self::Ignored => "ignored",
             Self::TooLarge(_) => "too_large",
         }
     }

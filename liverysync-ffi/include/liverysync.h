@@ -286,6 +286,14 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SYNC_BEGAN = 20,
     /**
+     * Client: a file that nobody is to have any more was put away: `path`, `backup` (where it lies now).
+     */
+    LIVERYSYNC_EVENT_KIND_RETIRED = 21,
+    /**
+     * Client: a file that nobody is to have any more is still here: `path`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_RETIRE_FAILED = 22,
+    /**
      * Server: a client has introduced itself: `member`, `name`, `address`, `word` (which program it is).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,
@@ -338,6 +346,10 @@ enum liverysync_event_kind
      * Server: the store could not keep a content, or has lost it: `reason`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_STORE_FAULT = 112,
+    /**
+     * Server: what the league remembers cannot be written down, or read: `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_MEMORY_FAULT = 113,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -638,8 +650,9 @@ typedef struct liverysync_client_options {
      */
     const char *liveries;
     /**
-     * A folder in which it is kept what the files hold, so that the next start reads only those that have changed.
-     * Default: nothing is kept.
+     * A folder in which it is kept what the files hold, so that the next start reads only those that have changed, and
+     * the key by which the league knows this client again. Default: nothing is kept, and the client is nobody in
+     * particular, who owns no livery.
      */
     const char *state;
     /**

@@ -49,8 +49,9 @@ pub struct ClientOptions {
     pub host: *const c_char,
     /// The liveries folder, which must be there. Default: the game's, as liverysync_liveries_folder() finds it.
     pub liveries: *const c_char,
-    /// A folder in which it is kept what the files hold, so that the next start reads only those that have changed.
-    /// Default: nothing is kept.
+    /// A folder in which it is kept what the files hold, so that the next start reads only those that have changed, and
+    /// the key by which the league knows this client again. Default: nothing is kept, and the client is nobody in
+    /// particular, who owns no livery.
     pub state: *const c_char,
     /// What others call this PC: 1 to 64 characters, without the blanks around them. Default: the host name, or
     /// `unnamed` if that cannot be one.

@@ -69,6 +69,10 @@ pub enum EventKind {
     /// Client: liverysync_client_sync() waits; what is said from here on is about what the folder holds now:
     /// `connected`.
     SyncBegan = 20,
+    /// Client: a file that nobody is to have any more was put away: `path`, `backup` (where it lies now).
+    Retired = 21,
+    /// Client: a file that nobody is to have any more is still here: `path`, `reason`.
+    RetireFailed = 22,
 
     /// Server: a client has introduced itself: `member`, `name`, `address`, `word` (which program it is).
     ServerJoined = 100,
@@ -97,6 +101,8 @@ pub enum EventKind {
     ServerInStep = 111,
     /// Server: the store could not keep a content, or has lost it: `reason`.
     ServerStoreFault = 112,
+    /// Server: what the league remembers cannot be written down, or read: `reason`.
+    ServerMemoryFault = 113,
 }
 
 /// Something that happened. Texts may come from other people: escape them before you show them.
@@ -192,6 +198,8 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("in_step", EventKind::InStep),
     ("plan", EventKind::Plan),
     ("sync_began", EventKind::SyncBegan),
+    ("retired", EventKind::Retired),
+    ("retire_failed", EventKind::RetireFailed),
     ("missed", EventKind::Missed),
 ];
 
@@ -210,6 +218,7 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("withheld", EventKind::ServerWithheld),
     ("in_step", EventKind::ServerInStep),
     ("store_fault", EventKind::ServerStoreFault),
+    ("memory_fault", EventKind::ServerMemoryFault),
     ("missed", EventKind::Missed),
 ];
 

@@ -103,6 +103,8 @@ def test_matching_is_exhaustive() -> None:
                 return event.path
             case server_events.SourceFault() | server_events.StoreFault() | server_events.TargetFault():
                 return event.reason
+            case server_events.MemoryFault():
+                return event.reason
             case server_events.SessionBegan() | server_events.SessionEnded():
                 return event.target or "the store"
             case server_events.InStep() | server_events.Missed() | server_events.UnknownEvent():

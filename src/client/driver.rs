@@ -8,14 +8,17 @@ use std::{
 };
 
 use liverysync_core::{
-    client::{ClientMachine, DiskOutcome, Event, Input, Now, OpId, Output, SendFile},
+    client::{
+        ClientConfig, ClientMachine, DiskOutcome, Event, Ignored, Input, Now, OpId, Output,
+        SendFile,
+    },
     wire::v1::Message,
 };
 use tokio::{
     net::TcpStream,
     sync::{Notify, oneshot},
     task::JoinHandle,
-    time::{Instant, sleep_until},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
 use super::{
@@ -27,6 +30,7 @@ use crate::{
     clock::{Clock, seed, unix_time},
     disk::{Disk, Outcomes, PlainFile, memory_file, remove_empty_folder},
     events::Source,
+    ignore::IgnoreFile,
     link::{LinkError, Report},
     throttle::Throttles,
     watch::Watch,
@@ -34,6 +38,9 @@ use crate::{
 
 /// Bytes that may wait for the disk before the link is read no further.
 const DISK_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// How often it is looked which liveries are not wanted here.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What can happen next.
 enum Happening {
@@ -45,6 +52,7 @@ enum Happening {
     Disk(OpId, DiskOutcome),
     FolderChanged,
     Sync,
+    Look,
     Wake,
 }
 
@@ -64,19 +72,33 @@ pub(super) struct Driver {
     connecting: Option<JoinHandle<io::Result<TcpStream>>>,
     /// Set when the machine has asked for a close: nobody else will say that the link is down.
     closed: Option<String>,
+    /// Which liveries are not wanted here, and what that was when it was last looked at.
+    list: Option<IgnoreFile>,
+    ignored: Ignored,
+    looks: Interval,
     _lock: Option<Lock>,
 }
 
 impl Driver {
-    pub(super) fn new(client: &Shared, root: PathBuf, lock: Option<Lock>) -> io::Result<Self> {
+    /// `core` is the configuration that the machine decides by.
+    pub(super) fn new(
+        client: &Shared,
+        core: ClientConfig,
+        root: PathBuf,
+        lock: Option<Lock>,
+        list: Option<IgnoreFile>,
+    ) -> io::Result<Self> {
         let options = &client.options;
         let memory = options.state.as_deref().map(|state| memory_file(state, &root));
         let changed = Arc::new(Notify::new());
         let watch = Watch::start(&root, &changed);
         let (disk, outcomes) = Disk::start(&root, memory, watch.eye())?;
         let clock = Clock::start();
+        let ignored = core.ignored.clone();
+        let mut looks = interval(LOOK_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
-            machine: ClientMachine::new(options.core.clone(), seed(), now(clock)),
+            machine: ClientMachine::new(core, seed(), now(clock)),
             clock,
             address: (options.host.clone(), options.port),
             root: root.into(),
@@ -90,6 +112,9 @@ impl Driver {
             link: None,
             connecting: None,
             closed: None,
+            list,
+            ignored,
+            looks,
             _lock: lock,
         })
     }
@@ -179,6 +204,7 @@ impl Driver {
             }
             Some(Ok(error)) = async { Some(ended?.await) } => Happening::LinkEnded(error),
             () = self.changed.notified() => Happening::FolderChanged,
+            _ = self.looks.tick(), if self.list.is_some() => Happening::Look,
             () = sleep_until(wake.unwrap_or(far)) => Happening::Wake,
         }
     }
@@ -215,7 +241,17 @@ impl Driver {
             }
             Happening::FolderChanged => self.feed(Input::FolderChanged),
             Happening::Sync => self.feed(Input::Sync),
+            Happening::Look => self.look_at_list(),
             Happening::Wake => self.feed(Input::Timeout),
+        }
+    }
+
+    fn look_at_list(&mut self) {
+        // While it cannot be read (somebody is just saving it), what it said goes on.
+        let Some(Ok(ignored)) = self.list.as_ref().map(IgnoreFile::read) else { return };
+        if ignored != self.ignored {
+            self.ignored = ignored.clone();
+            self.feed(Input::Ignore(ignored));
         }
     }
 

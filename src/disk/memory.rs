@@ -20,19 +20,38 @@ impl Memory {
 
     /// Takes the place of what was remembered before, as a whole.
     pub(super) fn remember(&self, text: &[u8]) -> io::Result<()> {
-        let Some(path) = self.0.as_deref() else { return Ok(()) };
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
         // One client syncs a folder at a time, so nobody else writes under this name.
-        let new = path.with_extension("new");
-        fs::write(&new, text)?;
-        fs::rename(&new, path)
+        self.0.as_deref().map_or(Ok(()), |path| replace_whole(path, text))
     }
+}
+
+/// Writes a file of the state folder in place of what was there, so that nobody ever reads half of it.
+pub(crate) fn replace_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    fs::write(&new, bytes)?;
+    fs::rename(&new, path)
 }
 
 /// The file in which the folder `state` keeps what is known of the liveries folder `root`.
 pub(crate) fn memory_file(state: &Path, root: &Path) -> PathBuf {
+    state_file(state, root, "files")
+}
+
+/// The file in which the folder `state` keeps the key of the client of the liveries folder `root`.
+pub(crate) fn key_file(state: &Path, root: &Path) -> PathBuf {
+    state_file(state, root, "key")
+}
+
+/// The file in which the folder `state` keeps which liveries are not wanted in the liveries folder `root`.
+pub(crate) fn ignore_file(state: &Path, root: &Path) -> PathBuf {
+    state_file(state, root, "ignore")
+}
+
+fn state_file(state: &Path, root: &Path, extension: &str) -> PathBuf {
     let name = ContentHash::of(root.as_os_str().as_encoded_bytes());
-    state.join("clients").join(format!("{}.files", name.short()))
+    state.join("clients").join(format!("{}.{extension}", name.short()))
 }

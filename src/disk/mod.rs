@@ -48,7 +48,7 @@ pub(crate) use self::{
     put_back::{BackupCopy, PutBack},
 };
 pub(crate) use self::{
-    memory::memory_file,
+    memory::{ignore_file, key_file, memory_file, replace_whole},
     stage::{check_writable, remove_empty_folder},
 };
 use crate::{
@@ -146,13 +146,13 @@ pub(crate) fn stamp_at(path: &Path) -> Result<Option<Stamp>, DiskFault> {
 
 /// Makes sure that what was written to a folder's list of names stays.
 #[cfg(unix)]
-fn flush_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn flush_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Windows writes its journal of names by itself, and gives a user no handle to flush it with.
 #[cfg(not(unix))]
-const fn flush_folder(_path: &Path) -> io::Result<()> {
+pub(crate) const fn flush_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 

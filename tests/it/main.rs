@@ -6,6 +6,8 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -14,13 +16,19 @@ use std::{
     time::Duration,
 };
 
+use bytes::BytesMut;
 use liverysync::{
     Limits,
     client::{Client, ClientError, ClientOptions, Step},
     core::{
         client::{Event, SyncError, SyncReport},
+        league::MemberKey,
         path::Extensions,
         server,
+        wire::{
+            frame,
+            v1::{Hello, Message, Welcome},
+        },
     },
     server::{Server, ServerError, ServerOptions},
 };
@@ -81,7 +89,7 @@ fn write(path: &Path, content: &str) {
 
 /// A port at which nobody listens.
 fn closed_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test]
@@ -126,6 +134,63 @@ async fn what_was_just_dropped_into_the_folder_is_part_of_a_sync() {
         // Nobody needs anything more from this PC: the other one has it.
         assert_eq!(league.read(&format!("Bruno/{path}")), Some(paint));
     }
+}
+
+/// What a client says first of all to a server of ours.
+fn hello_to(listener: &TcpListener) -> Hello {
+    let (mut link, _) = listener.accept().unwrap();
+    let welcome = Welcome { client_id: "00c0ffee".to_owned(), liverysync: Some(2) };
+    let mut sent = BytesMut::new();
+    frame::write(&mut sent, |out| Message::Welcome(welcome).encode(out));
+    link.write_all(&sent).unwrap();
+    let mut length = [0; 4];
+    link.read_exact(&mut length).unwrap();
+    let mut payload = vec![0; u32::from_be_bytes(length) as usize];
+    link.read_exact(&mut payload).unwrap();
+    match Message::read(&payload.into()).unwrap() {
+        Message::Hello(hello) => hello,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The key with which a client introduces itself.
+async fn key_said_by(mut options: ClientOptions) -> Option<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    options.port = listener.local_addr().unwrap().port();
+    let client = Client::new(options);
+    client.start().unwrap();
+    let hello = tokio::task::spawn_blocking(move || hello_to(&listener)).await.unwrap();
+    client.stop().await;
+    hello.member_key
+}
+
+#[tokio::test]
+async fn a_client_is_the_same_member_at_every_start() {
+    let root = tempfile::tempdir().unwrap();
+    let options = |name: &str, state: Option<&str>| {
+        let folder = root.path().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let mut options = ClientOptions::new("127.0.0.1", 0, folder);
+        options.state = state.map(|state| root.path().join(state));
+        options
+    };
+    let key = key_said_by(options("Aoi", Some("state"))).await;
+    assert!(key.as_ref().unwrap().parse::<MemberKey>().is_ok());
+    assert_eq!(key_said_by(options("Aoi", Some("state"))).await, key);
+    // Another folder is another member; without a place for its key one is nobody in particular.
+    assert_ne!(key_said_by(options("Bruno", Some("state"))).await, key);
+    assert_eq!(key_said_by(options("Aoi", None)).await, None);
+    // The host's own key goes before.
+    let mut options = options("Aoi", Some("state"));
+    let own = MemberKey::from_bytes([7; 32]);
+    options.core.member_key = Some(own.clone());
+    assert_eq!(key_said_by(options.clone()).await, Some(own.to_hex()));
+    // Who only looks makes no key and says none.
+    options.core.member_key = None;
+    options.core.dry_run = true;
+    options.state = Some(root.path().join("another"));
+    assert_eq!(key_said_by(options).await, None);
+    assert!(!root.path().join("another").exists());
 }
 
 #[tokio::test]

@@ -86,6 +86,10 @@ fn explain(error: &ClientError) -> Failure {
             "check --liveries: the folder must be there, and you must be allowed to write to it",
         ),
         ClientError::Busy { .. } => failure.hint("stop the other client first"),
+        ClientError::MemberKey { .. } => failure.hint(
+            "put it back from a backup; or remove it to begin as a new member, whom the league \
+             does not know as the owner of his liveries",
+        ),
         _ => failure,
     }
 }

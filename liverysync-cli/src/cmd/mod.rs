@@ -4,6 +4,7 @@ mod backups;
 mod client;
 mod completions;
 mod demo;
+mod ignore;
 mod reload;
 mod scan;
 mod server;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Client(args) => client::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Backups(command) => backups::run(&command),
+        Command::Ignore(command) => ignore::run(&command),
         Command::Demo(args) => demo::run(&args),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -118,9 +118,16 @@ impl View {
         if let Style::Json = self.style {
             return output::line(&json::event(event));
         }
-        if let Event::Skipped(item) = event {
-            words::add_skipped("not shared", item, &mut self.gather);
-            return Ok(());
+        match event {
+            Event::Skipped(item) => {
+                words::add_skipped("not shared", item, &mut self.gather);
+                return Ok(());
+            }
+            Event::Retired { path, backup } => {
+                words::add_retired(path, backup, &mut self.gather);
+                return Ok(());
+            }
+            _ => {}
         }
         if !matches!(event, Event::Received { .. } | Event::Sent { .. }) {
             self.flush()?;
@@ -159,6 +166,14 @@ impl View {
             Event::ReceiveFailed { path, reason, declined, .. } => {
                 let verb = if *declined { "refused" } else { "did not get" };
                 self.warn(&format!("{verb} {}: {}", escape(path), escape(reason)));
+                Ok(())
+            }
+            Event::RetireFailed { path, reason } => {
+                let path = words::path(path);
+                self.warn(&format!(
+                    "the league does not want {path} any more, and it is still here: {}",
+                    escape(reason)
+                ));
                 Ok(())
             }
             Event::ServerError { reason } => {

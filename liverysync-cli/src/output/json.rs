@@ -185,6 +185,7 @@ mod tests {
                 installed: 0,
                 failed: 0,
             },
+            server::Event::MemoryFault { reason: String::new() },
             server::Event::StoreFault { content: ContentHash::of(b""), reason: String::new() },
             server::Event::SourceFault {
                 name: name.clone(),
@@ -235,6 +236,8 @@ mod tests {
                 copied: false,
                 kept_as: None,
             },
+            client::Event::Retired { path: path(), backup: String::new() },
+            client::Event::RetireFailed { path: path(), reason: reason.clone() },
             client::Event::SendFailed {
                 sync_id: session(),
                 path: String::new(),

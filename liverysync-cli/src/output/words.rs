@@ -57,6 +57,9 @@ pub(crate) fn server(event: &Event, gather: &mut Gather) -> Option<String> {
             };
             format!("{}: {done} arrived{not}", way(source.as_deref(), target.as_deref()))
         }
+        Event::MemoryFault { reason } => {
+            format!("trouble with what the league remembers: {}", escape(reason))
+        }
         Event::StoreFault { content, reason } => {
             format!("the store has not got {}: {}", content.short(), escape(reason))
         }
@@ -84,6 +87,13 @@ pub(crate) fn server(event: &Event, gather: &mut Gather) -> Option<String> {
         _ => return None,
     };
     Some(line)
+}
+
+/// Gathers a file that nobody is to have any more and that lies in the backup folder now.
+pub(crate) fn add_retired(file: &RelPath, backup: &str, gather: &mut Gather) {
+    let own = format!("the league does not want it any more; it lies in {}", escape(backup));
+    let common = "the league does not want them any more; they lie in .backup".to_owned();
+    gather.add("put away", path(file), common, own);
 }
 
 /// Gathers something that does not travel.
@@ -165,6 +175,26 @@ mod tests {
         };
         let line = server(&event, &mut Gather::default());
         assert_eq!(line.as_deref(), Some("A\\u{1b}[2J\\u{a}B left: gone\\u{202e}"));
+    }
+
+    #[test]
+    fn a_retired_livery_is_said_in_a_line() {
+        let mut gather = Gather::default();
+        let rel = |text: &str| RelPath::parse(text, &Extensions::default()).unwrap();
+        add_retired(
+            &rel("A/decals.png"),
+            ".backup/20250301_201500/A/decals.png\u{202e}",
+            &mut gather,
+        );
+        let expected = "put away: A/decals.png: the league does not want it any more; it lies in \
+            .backup/20250301_201500/A/decals.png\\u{202e}";
+        assert_eq!(gather.take(), [expected]);
+        for number in 0..4 {
+            add_retired(&rel(&format!("A/{number}.png")), ".backup", &mut gather);
+        }
+        let expected = "put away: 4 files: the league does not want them any more; they lie in .backup: \
+            A/0.png, A/1.png, A/2.png, ...";
+        assert_eq!(gather.take(), [expected]);
     }
 
     #[test]

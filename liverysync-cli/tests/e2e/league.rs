@@ -45,6 +45,11 @@ impl League {
         Self { dir: tempfile::tempdir().unwrap(), server, port }
     }
 
+    /// Where the clients keep what they remember.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.path().join("state of the clients")
+    }
+
     /// The folder of a driver; it is made if it is not there.
     pub(crate) fn folder(&self, name: &str) -> Folder {
         let root = self.dir.path().join(name);
@@ -63,6 +68,7 @@ impl League {
         let mut command = liverysync();
         command.args(["client", "--json", "--port", &port.to_string(), "--name", name]);
         command.arg("--liveries").arg(&folder.root).args(options);
+        command.env("LIVERYSYNC_STATE", self.state());
         Driver { process: Process::start(name, &mut command), folder }
     }
 

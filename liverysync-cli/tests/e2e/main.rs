@@ -6,6 +6,7 @@ mod backups;
 mod conflicts;
 mod faults;
 mod forwarder;
+mod ignoring;
 mod league;
 mod leagues;
 mod one_pass;

@@ -14,11 +14,13 @@ use std::{
     time::Duration,
 };
 
-use super::{ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, Now, holdings::Holdings};
+use super::{
+    ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, Ignored, Now, holdings::Holdings,
+};
 use crate::{
     hash::{Content, ContentHash},
     manifest::Manifest,
-    path::{PathKey, RelPath, fold},
+    path::{Extensions, PathKey, RelPath, fold},
     pathmap::{Located, PathMap},
     select::{Chosen, Kind, Listed, Reason, Selection, Skipped, Stamp, caches_of, select_knowing},
     time::Time,
@@ -260,6 +262,7 @@ impl Folder {
         self.walk_took = now.time.since(self.walk_began);
         let mut selection = select_knowing(&listed, self.known(), &config.rules);
         self.keep_published(&mut selection, &listed);
+        leave_out_ignored(&mut selection, &config.ignored);
         self.unsettled = false;
         self.unread.clear();
         let reading = self.find_unread(&selection.publish, now, config);
@@ -536,6 +539,18 @@ impl Folder {
         stale.map(|(_, item)| item.path.clone()).collect()
     }
 
+    /// What lies at these paths is replaced by nothing before it has been read: nobody knows what it is.
+    pub(super) fn is_to_be_read(
+        &mut self,
+        is_meant: impl Fn(&str) -> bool,
+        extensions: &Extensions,
+    ) {
+        let listed = self.listed.iter().flat_map(|listed| &listed.items);
+        let paths = listed.filter(|item| is_meant(&item.path));
+        let paths = paths.filter_map(|item| RelPath::parse(&item.path, extensions).ok());
+        self.unread.extend(paths.map(|path| path.key().clone()));
+    }
+
     /// Takes note of a file that was put in place.
     pub(super) fn handle_installed(&mut self, path: RelPath, stamp: Stamp, content: Content) {
         self.unread.remove(path.key());
@@ -550,6 +565,23 @@ impl Folder {
         let _fits = known.insert(Known { path, stamp, mark: 0, content });
         self.news = true;
     }
+}
+
+/// Nothing that is left out, and nothing that leaves out another, reaches beyond one livery.
+fn leave_out_ignored(selection: &mut Selection, ignored: &Ignored) {
+    if ignored.globs().len() == 0 {
+        return;
+    }
+    let publish = std::mem::take(&mut selection.publish);
+    let (left_out, wanted): (Vec<_>, Vec<_>) =
+        publish.iter().cloned().partition(|file| ignored.covers(file.path.as_str()));
+    selection.publish = PathMap::of_fitting(wanted);
+    selection.skipped.retain(|item| !ignored.covers(&item.path));
+    selection.skipped.extend(
+        left_out
+            .into_iter()
+            .map(|file| Skipped { path: file.path.as_str().to_owned(), reason: Reason::Ignored }),
+    );
 }
 
 /// Whether both make the same manifest.

@@ -16,6 +16,7 @@ mod errand;
 mod event;
 mod folder;
 mod holdings;
+mod ignored;
 mod inbound;
 mod machine;
 mod memory;
@@ -28,6 +29,7 @@ use bytes::Bytes;
 pub use self::{
     errand::{Errand, SyncError, SyncReport, Terms, Troubles, Unfinished, Verdict},
     event::{Event, Plan, Role},
+    ignored::{Ignored, InvalidGlob},
     machine::ClientMachine,
 };
 use crate::{
@@ -55,6 +57,8 @@ pub struct ClientConfig {
     pub member_key: Option<MemberKey>,
     /// What is published and accepted.
     pub rules: Rules,
+    /// Liveries that this PC does not want. [`Input::Ignore`] changes it later.
+    pub ignored: Ignored,
     /// How rivals are named on a server of protocol 1, which does not say.
     pub naming: Naming,
     /// How long a file must have kept still before it is published. Default 300 ms.
@@ -83,6 +87,7 @@ impl Default for ClientConfig {
             steam_id: "UNKNOWN".to_owned(),
             member_key: None,
             rules: Rules::default(),
+            ignored: Ignored::default(),
             naming: Naming::default(),
             settle: Duration::from_millis(300),
             rescan: Duration::from_secs(60),
@@ -157,6 +162,8 @@ pub enum Input {
     /// The host waits to be in step: the folder is looked through, a server that is away is tried at
     /// once, and [`Event::InStep`] is said once more when it is true.
     Sync,
+    /// From now on these liveries are not wanted here, and no others.
+    Ignore(Ignored),
     /// The time that the last [`Output::Timeout`] named has come, or any other time.
     Timeout,
 }

@@ -291,6 +291,12 @@ impl Member {
         self.declined.insert((key.clone(), hash));
     }
 
+    /// It takes back what it has declined. Returns whether there was anything.
+    pub(super) fn decline_nothing(&mut self) -> bool {
+        self.told_withheld.clear();
+        !std::mem::take(&mut self.declined).is_empty()
+    }
+
     /// Takes note that it failed to take a file, and returns whether that is for good.
     pub(super) fn fail(&mut self, key: &PathKey, hash: ContentHash, now: Time) -> bool {
         let before = self.failures.get(key).filter(|failed| failed.hash == hash);

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use liverysync_core::{
     conflict::{Naming, conflict_name},
     hash::{Content, ContentHash},
+    league::MemberKey,
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     wire::{
@@ -13,8 +14,8 @@ use liverysync_core::{
         v1::{
             Accept, AskedFile, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
             Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, OfferedFile,
-            RequestManifest, Resume, Role, SendFiles, ServerState, Standing, SyncDone, SyncDoneAck,
-            SyncId, SyncOffer, Welcome,
+            RequestManifest, Resume, Retire, Role, SendFiles, ServerState, Standing, SyncDone,
+            SyncDoneAck, SyncId, SyncOffer, Welcome,
         },
         v2::{Data, TransferId, Unpacker},
     },
@@ -90,12 +91,24 @@ fn hello(manifest_hash: String, liverysync: Option<u32>) -> Message {
     Message::Hello(hello)
 }
 
+fn hello_of_a_member() -> Message {
+    let Message::Hello(hello) = hello(hash(), Some(2)) else { unreachable!() };
+    let member_key = Some(MemberKey::from_bytes([0xa7; 32]).to_hex());
+    Message::Hello(Hello { member_key, ..hello })
+}
+
 fn full(revision: Option<u64>, manifest: Vec<FileInfo>) -> Message {
     Message::ManifestFull(ManifestFull { sync_id: SyncId::default(), revision, manifest })
 }
 
-fn state(standing: Option<Standing>) -> Message {
-    Message::ServerState(ServerState { current_hash: hash(), standing, ..ServerState::default() })
+fn state(standing: Option<Standing>, behind: &[&str]) -> Message {
+    let behind = behind.iter().map(|path| (*path).to_owned()).collect();
+    Message::ServerState(ServerState { current_hash: hash(), standing, behind })
+}
+
+/// A file that was something else when its client was last in step.
+fn updated() -> FileInfo {
+    FileInfo { base: Some(ContentHash::of(RIVAL).to_string()), ..livery() }
 }
 
 fn offer(role: Role, files: Option<Vec<OfferedFile>>) -> Message {
@@ -155,11 +168,16 @@ fn messages() -> Vec<(&'static str, Message)> {
         copy_from: copy_from.map(str::to_owned),
         replaces: None,
     };
+    let update = OfferedFile {
+        replaces: Some(ContentHash::of(RIVAL).to_string()),
+        ..offered(livery(), Some(8), None)
+    };
     vec![
         ("welcome", welcome(None)),
         ("welcome 2", welcome(Some(2))),
         ("hello", hello(hash(), None)),
         ("hello 2", hello(hash(), Some(2))),
+        ("hello of a member", hello_of_a_member()),
         ("hello of a dry run", hello(String::new(), Some(2))),
         (
             "manifest summary",
@@ -184,8 +202,17 @@ fn messages() -> Vec<(&'static str, Message)> {
                 changed: vec![exactly_dated()],
             }),
         ),
-        ("server state", state(None)),
-        ("server state with a standing", state(Some(standing))),
+        (
+            "manifest changes with an update",
+            Message::ManifestChanges(ManifestChanges {
+                revision: 3,
+                removed: vec![],
+                changed: vec![updated()],
+            }),
+        ),
+        ("server state", state(None, &[])),
+        ("server state with a standing", state(Some(standing), &[])),
+        ("server state of one who is behind", state(Some(standing), &["Team/decals.png"])),
         ("request manifest", Message::RequestManifest(RequestManifest::default())),
         ("sync offer to a target", offer(Role::Target, None)),
         ("sync offer to a source", offer(Role::Source, None)),
@@ -197,6 +224,8 @@ fn messages() -> Vec<(&'static str, Message)> {
                 Some(vec![offered(info(&rival, RIVAL), None, Some("Team/decals.png"))]),
             ),
         ),
+        ("sync offer of an update", offer(Role::Target, Some(vec![update]))),
+        ("retire", Message::Retire(Retire { files: vec![livery()] })),
         ("accept", accept(vec![resume(7, 0), resume(8, 262_144)])),
         ("accept of nothing", accept(vec![])),
         ("credit", Message::Credit(Credit { bytes: 524_288 })),

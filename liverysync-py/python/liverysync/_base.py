@@ -56,7 +56,8 @@ class ClientBase:
             name: what others call this PC, 1 to 64 characters (default: the host name).
             liveries: the liveries folder (default: the game's; it is looked for at once).
             state: a folder in which it is kept what the files hold, so that the next start reads only those that have
-                changed (default: nothing is kept).
+                changed, and the key by which the league knows this client again (default: nothing is kept, and the
+                client is nobody in particular, who owns no livery).
             extensions: types of the files that are shared (default: png, json, dds, jpg, jpeg, txt).
             derived_dds: share the game's own cache files too.
             placeholders: share what the game leaves of a livery that this PC does not have, too.

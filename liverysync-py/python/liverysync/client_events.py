@@ -28,6 +28,8 @@ __all__ = [
     "ReceiveFailed",
     "Received",
     "Receiving",
+    "RetireFailed",
+    "Retired",
     "Scanned",
     "SendFailed",
     "Sent",
@@ -145,6 +147,23 @@ class Installed:
     """Whether it was copied on this PC and not downloaded."""
     kept_as: str | None
     """The second name that what it replaced has got."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """A file that nobody is to have any more was put away."""
+
+    path: str
+    backup: str
+    """Where it lies now, below the liveries folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetireFailed:
+    """A file that nobody is to have any more is still here."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +290,8 @@ _Known: TypeAlias = (
     | ReceiveFailed
     | Received
     | Receiving
+    | RetireFailed
+    | Retired
     | Scanned
     | SendFailed
     | Sent

@@ -19,6 +19,7 @@ __all__ = [
     "Joined",
     "Left",
     "Manifest",
+    "MemoryFault",
     "Missed",
     "Refused",
     "ServerEvent",
@@ -122,6 +123,13 @@ class SourceFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryFault:
+    """What the league remembers cannot be written down, or read. The league goes on, and it is tried again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFault:
     """The store could not keep a content, or has lost it. It is fetched anew from those who have it."""
 
@@ -184,6 +192,7 @@ _Known: TypeAlias = (
     | Joined
     | Left
     | Manifest
+    | MemoryFault
     | Missed
     | Refused
     | SessionBegan

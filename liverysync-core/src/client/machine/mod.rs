@@ -1,5 +1,6 @@
 //! The client's top machine: link, publishing, and the sessions in both directions.
 
+mod ignoring;
 mod publishing;
 mod retiring;
 mod source;
@@ -13,9 +14,9 @@ use std::{
 };
 
 use super::{
-    ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Input, InstallFile,
-    InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, Progress, RetirePlan,
-    SendFile, StageId,
+    ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Ignored, Input,
+    InstallFile, InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, Progress,
+    RetirePlan, SendFile, StageId,
     bases::Bases,
     folder::{Effects, Folder},
     inbound::{Arriving, InFile, Inbound, State},
@@ -141,6 +142,8 @@ pub struct ClientMachine {
     bases_news: bool,
     /// Files that are being put away.
     retiring: usize,
+    /// Whether this PC wants what it has refused.
+    ask_anew: bool,
     /// How often the server has been told of this PC's files, over this link.
     revision: u64,
     /// What a server of protocol 1 has been told of files that did not arrive: it offers them again
@@ -189,6 +192,7 @@ impl ClientMachine {
             bases: Bases::default(),
             bases_news: false,
             retiring: 0,
+            ask_anew: false,
             revision: 0,
             complained: BTreeSet::new(),
             old_state: None,
@@ -250,6 +254,7 @@ impl ClientMachine {
                 let receiving = !self.inbound.is_empty();
                 self.folder.handle_changed(self.now.time, receiving);
             }
+            Input::Ignore(ignored) => self.ignore(ignored),
             Input::Timeout => {}
         }
         self.run_timers();
@@ -419,6 +424,7 @@ impl ClientMachine {
         }
         if effects.finished {
             self.publish_changes();
+            self.take_refusals_back();
         }
     }
 

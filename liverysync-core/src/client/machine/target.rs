@@ -114,6 +114,9 @@ impl ClientMachine {
 
     pub(super) fn take_offered(&mut self, sync_id: &SyncId, offered: OfferedFile) {
         let name = offered.info.rel_path.clone();
+        if self.config.ignored.covers(&name) {
+            return self.decline_ignored(sync_id, name);
+        }
         let (path, content, mtime) = match self.judge(&offered.info) {
             Ok(judged) => judged,
             Err((fault, reason)) => return self.refuse(sync_id, name, fault, &reason),

@@ -278,9 +278,23 @@ impl ServerMachine {
             let generation = member.generation;
             self.event(Event::Joined { member: id, name, address, generation });
         }
+        if !first_time && ours {
+            self.offer_anew(id);
+        }
         // Who only looks says no hash.
         if first_time && ours && !told.is_empty() {
             self.compare(id, &told);
+        }
+    }
+
+    /// A client of ours that introduces itself once more takes back what it has refused.
+    fn offer_anew(&mut self, id: MemberId) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        if member.decline_nothing() {
+            member.jobs = None;
+            self.plan = None;
+            self.schedule_soon();
+            self.stand_anew(id);
         }
     }
 

@@ -1,0 +1,151 @@
+//! The list of liveries that a PC does not want, which people change and a running client reads again.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use liverysync_core::client::{Ignored, InvalidGlob};
+
+use crate::disk::{ignore_file, replace_whole};
+
+/// The list of one liveries folder: a text file in the state folder, one glob per line; [`Ignored::parse`] says more.
+#[derive(Clone, Debug)]
+pub struct IgnoreFile(PathBuf);
+
+/// Why a list could not be changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IgnoreError {
+    /// It is no glob.
+    #[error("{glob:?} is {reason}")]
+    Glob {
+        /// What it is.
+        glob: String,
+        /// Why not.
+        reason: InvalidGlob,
+    },
+    /// The file cannot be read or written.
+    #[error("cannot use the list of ignored liveries {path}: {reason}", path = .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+}
+
+impl IgnoreFile {
+    /// The list that a client with this state folder keeps for this liveries folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the liveries folder has no name, or if it is relative and there is no current folder.
+    pub fn new(state: &Path, liveries: &Path) -> io::Result<Self> {
+        Ok(Self(ignore_file(state, &std::path::absolute(liveries)?)))
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What it says; nothing if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be read.
+    pub fn read(&self) -> Result<Ignored, IgnoreError> {
+        Ok(Ignored::parse(&self.text()?))
+    }
+
+    /// Adds globs. Returns those that were not there yet.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a glob that can stand for no livery; nothing is added then. Fails if the file cannot be read or
+    /// written.
+    pub fn add<'a>(&self, globs: &'a [String]) -> Result<Vec<&'a str>, IgnoreError> {
+        let mut text = self.text()?;
+        let mut added = Vec::new();
+        for glob in globs {
+            let line = Ignored::line(glob)
+                .map_err(|reason| IgnoreError::Glob { glob: glob.clone(), reason })?;
+            if text.lines().any(|line| Ignored::is_line_of(line, glob)) {
+                continue;
+            }
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text += &line;
+            text.push('\n');
+            added.push(glob.trim());
+        }
+        self.write(&text, !added.is_empty())?;
+        Ok(added)
+    }
+
+    /// Removes globs, and leaves comments and all else as they are. Returns those that were there.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or written.
+    pub fn remove<'a>(&self, globs: &'a [String]) -> Result<Vec<&'a str>, IgnoreError> {
+        let text = self.text()?;
+        let says = |line: &str, glob: &String| Ignored::is_line_of(line, glob);
+        let removed: Vec<_> =
+            globs.iter().filter(|glob| text.lines().any(|line| says(line, glob))).collect();
+        let kept = text.lines().filter(|line| !removed.iter().any(|glob| says(line, glob)));
+        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
+        self.write(&kept, !removed.is_empty())?;
+        Ok(removed.into_iter().map(|glob| glob.trim()).collect())
+    }
+
+    fn text(&self) -> Result<String, IgnoreError> {
+        match fs::read(&self.0) {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                Ok(text.trim_start_matches('\u{feff}').to_owned())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(reason) => Err(IgnoreError::File { path: self.0.clone(), reason }),
+        }
+    }
+
+    fn write(&self, text: &str, changed: bool) -> Result<(), IgnoreError> {
+        let written = if changed { replace_whole(&self.0, text.as_bytes()) } else { Ok(()) };
+        written.map_err(|reason| IgnoreError::File { path: self.0.clone(), reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(globs: &[&str]) -> Vec<String> {
+        globs.iter().map(|glob| (*glob).to_owned()).collect()
+    }
+
+    #[test]
+    fn globs_come_and_go_and_comments_stay() {
+        let state = tempfile::tempdir().unwrap();
+        let list = IgnoreFile::new(state.path(), Path::new("Liveries")).unwrap();
+        assert_eq!(list.read().unwrap(), Ignored::default());
+        assert_eq!(list.add(&texts(&["#2_*", "Team A"])).unwrap(), ["#2_*", "Team A"]);
+        fs::write(list.path(), "# mine\n\\#2_*\nTeam A").unwrap();
+        assert_eq!(list.add(&texts(&["team a", "Team B"])).unwrap(), ["Team B"]);
+        assert_eq!(list.remove(&texts(&["TEAM A", "Team C"])).unwrap(), ["TEAM A"]);
+        assert_eq!(fs::read_to_string(list.path()).unwrap(), "# mine\n\\#2_*\nTeam B\n");
+        assert!(list.read().unwrap().covers("#2_TeamIris"));
+    }
+
+    #[test]
+    fn a_wrong_glob_changes_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        let list = IgnoreFile::new(state.path(), Path::new("Liveries")).unwrap();
+        let error = list.add(&texts(&["Team A", "Team A/decals.png"])).unwrap_err();
+        assert!(error.to_string().starts_with("\"Team A/decals.png\" is not the name"), "{error}");
+        assert!(!list.path().exists());
+    }
+}
