@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Outcome, Union, past::Placed};
+use super::{Outcome, Union, UnionEntry, past::Placed};
 use crate::{
     conflict::parse_conflict_name,
     hash::Content,
@@ -80,12 +80,16 @@ impl Union {
 
     /// The rivals of a name, ordered by the names that they have instead.
     pub(super) fn rivals_of(&self, plain: &RelPath) -> Vec<Entry> {
-        let livery = self.entries.of_livery(plain.key().livery());
-        let rivals = livery.filter(|entry| {
+        let is_rival = |entry: &&UnionEntry| {
             let parsed = parse_conflict_name(&entry.path, &self.naming);
             parsed.is_some_and(|(name, _)| name.key() == plain.key())
-        });
-        rivals.map(|entry| Entry::clone(entry)).collect()
+        };
+        // The rivals of a file that is a livery by itself are liveries of their own.
+        let rivals: Vec<_> = match plain.folder() {
+            Some(_) => self.entries.of_livery(plain.key().livery()).filter(is_rival).collect(),
+            None => self.entries.iter().filter(is_rival).collect(),
+        };
+        rivals.into_iter().map(|entry| Entry::clone(entry)).collect()
     }
 
     fn author_of(&self, entry: Option<&Entry>) -> Option<Author> {

@@ -240,6 +240,8 @@ pub struct Union {
 struct Stale {
     local: RelPath,
     content: Content,
+    /// What it claimed, and the conflict name that it counted for until that got something else.
+    rival: Option<(Claimant, PathKey)>,
 }
 
 impl Union {
@@ -385,40 +387,57 @@ impl Union {
                 |Gained { entry, base }| Claimant { member, entry, base, arrival, author };
             claimants.extend(gained.into_iter().map(claimant));
         }
+        // A file that only moved to where it belongs is not gone in between.
+        claimants.retain(|claimant| !self.hold_same(claimant, &mut outcome));
         self.give_up_unheld(&mut claimants, &mut outcome);
         self.place_all(claimants, &mut outcome);
         outcome
     }
 
+    /// Takes note of who has just what his file's name has. Returns whether he does.
+    fn hold_same(&mut self, claimant: &Claimant, outcome: &mut Outcome) -> bool {
+        let same = matches!(self.judge(claimant), Verdict::Same);
+        if same {
+            self.hold(claimant.member, claimant.key(), &claimant.entry.path, outcome);
+        }
+        same
+    }
+
     fn lose(&mut self, member: MemberId, key: &PathKey, outcome: &mut Outcome) {
         self.waiting.remove(&(key.clone(), member));
         self.be_behind_no_more(member, key);
-        let entry_key = self.detach(member, key).unwrap_or_else(|| key.clone());
+        let entry_key = self.detach(member, key).map_or_else(|| key.clone(), |(_, rival)| rival);
         let entry = self.entries.get_mut(&entry_key);
         if entry.is_some_and(|entry| entry.remove(member, key)) {
             outcome.touched.insert(entry_key);
         }
     }
 
-    fn detach(&mut self, member: MemberId, key: &PathKey) -> Option<PathKey> {
+    fn detach(&mut self, member: MemberId, key: &PathKey) -> Option<(Claimant, PathKey)> {
         let members = self.elsewhere.get_mut(key)?;
-        let (_, entry_key) = members.remove(&member)?;
+        let rival = members.remove(&member)?;
         if members.is_empty() {
             self.elsewhere.remove(key);
         }
-        Some(entry_key)
+        Some(rival)
     }
 
-    fn be_behind(&mut self, member: MemberId, local: RelPath, content: Content) {
+    fn be_behind(
+        &mut self,
+        member: MemberId,
+        local: RelPath,
+        content: Content,
+        rival: Option<(Claimant, PathKey)>,
+    ) {
         self.be_behind_no_more(member, local.key());
         self.stale_contents.entry((member, content)).or_default().insert(local.clone());
         let members = self.stale.entry(local.key().clone()).or_default();
-        members.insert(member, Stale { local, content });
+        members.insert(member, Stale { local, content, rival });
     }
 
     fn be_behind_no_more(&mut self, member: MemberId, key: &PathKey) {
         let Some(members) = self.stale.get_mut(key) else { return };
-        let Some(Stale { local, content }) = members.remove(&member) else { return };
+        let Some(Stale { local, content, .. }) = members.remove(&member) else { return };
         if members.is_empty() {
             self.stale.remove(key);
         }
@@ -468,7 +487,24 @@ impl Union {
                 let entry = Entry { path, content: placed.content, mtime: placed.mtime };
                 self.record_placed(entry, placed.author, Cause::Withdrawn, outcome);
             }
-            None => self.record(Record::Forgotten { path }, outcome),
+            None => {
+                self.record(Record::Forgotten { path }, outcome);
+                self.let_rivals_wait(key);
+            }
+        }
+    }
+
+    /// Rivals that were replaced under their conflict name, of which nothing is known any more, claim anew.
+    fn let_rivals_wait(&mut self, name: &PathKey) {
+        let stale = self.stale.values().flat_map(BTreeMap::values);
+        let rivals = stale.filter_map(|stale| stale.rival.as_ref());
+        let rivals: Vec<_> = rivals
+            .filter(|(_, rival)| rival == name)
+            .map(|(claimant, _)| claimant.clone())
+            .collect();
+        for rival in rivals {
+            self.be_behind_no_more(rival.member, rival.key());
+            self.waiting.insert((rival.key().clone(), rival.member), rival);
         }
     }
 
@@ -554,7 +590,7 @@ impl Union {
             }
             Verdict::Update => self.update(&claimant, outcome),
             Verdict::Stale => {
-                self.be_behind(claimant.member, claimant.entry.path, claimant.entry.content);
+                self.be_behind(claimant.member, claimant.entry.path, claimant.entry.content, None);
             }
             Verdict::Rival => self.place_rival(claimant, outcome),
             Verdict::Retired => self.refuse(claimant, Refusal::Retired, outcome),
@@ -579,22 +615,14 @@ impl Union {
 
     fn place_rival(&mut self, claimant: Claimant, outcome: &mut Outcome) {
         let (path, content) = (claimant.entry.path.clone(), claimant.entry.content);
-        let entries = &self.entries;
-        let taken =
-            |name: &RelPath| entries.get(name.key()).is_some_and(|entry| entry.content != content);
-        let home = self.plain_entry(&path).filter(|entry| entry.content == content);
-        let first = conflict_name(&path, content.hash, &self.naming, |_| false);
-        let past = first.ok().and_then(|name| self.past.get(name.key()));
-        if home.is_none() && past.is_some_and(|past| self.has_moved_on(past, content)) {
-            return self.be_behind(claimant.member, path, content);
-        }
-        let name = match home {
-            Some(entry) => entry.path.clone(),
-            None => match conflict_name(&path, content.hash, &self.naming, taken) {
-                Ok(name) => name,
-                Err(invalid) => return self.refuse(claimant, invalid.into(), outcome),
-            },
+        let name = match self.name_of_rival(&claimant.entry) {
+            Ok(name) => name,
+            Err(invalid) => return self.refuse(claimant, invalid.into(), outcome),
         };
+        if self.is_replaced(name.key(), content) {
+            let rival = Some((claimant.clone(), name.key().clone()));
+            return self.be_behind(claimant.member, path, content, rival);
+        }
         let member = claimant.member;
         if self.entries.contains(name.key()) {
             self.hold(member, name.key(), &path, outcome);
@@ -606,10 +634,22 @@ impl Union {
         outcome.conflicts.push((member, path, name));
     }
 
+    /// What a rival is called, or was until that name got something else.
+    fn name_of_rival(&self, rival: &Entry) -> Result<RelPath, InvalidPath> {
+        let Entry { path, content, .. } = rival;
+        if let Some(home) = self.plain_entry(path).filter(|entry| entry.content == *content) {
+            return Ok(home.path.clone());
+        }
+        conflict_name(path, content.hash, &self.naming, |name| {
+            let there = self.entries.get(name.key()).map(|entry| entry.content);
+            there.is_some_and(|there| there != *content) && !self.knows(name.key(), *content)
+        })
+    }
+
     /// Whether a name has had a content, and has it no more.
-    fn has_moved_on(&self, past: &Past, content: Content) -> bool {
-        let current = self.entries.get(past.path.key()).map(|entry| entry.content);
-        current != Some(content) && past.knows(content)
+    fn is_replaced(&self, key: &PathKey, content: Content) -> bool {
+        let current = self.entries.get(key).map(|entry| entry.content);
+        current != Some(content) && self.knows(key, content)
     }
 
     /// The entry whose conflict name `path` could be.

@@ -1,15 +1,16 @@
 //! Changes of what is established. Each is a [`Record`], and only records change it: what is played back
 //! and what happens take one way.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Outcome, Union, UnionEntry,
+    MemberId, Outcome, Union, UnionEntry,
     holders::Holders,
     past::{Past, Placed, Version},
 };
 use crate::{
     conflict::{Naming, Policy},
+    hash::Content,
     league::{Author, Cause, Record, Updates},
     manifest::Entry,
     path::{PathKey, RelPath, fold},
@@ -100,14 +101,8 @@ impl Union {
         let (content, mtime) = (placed.content, placed.mtime);
         let entry = Arc::new(Entry { path: path.clone(), content, mtime });
         let mut entry = UnionEntry { entry, holders: Holders::default() };
-        // Who was behind, or ahead, and has just this, is so no more.
-        for (member, stale) in self.stale.get(key).into_iter().flatten() {
-            if stale.content == content {
-                entry.add(*member, &stale.local);
-            }
-        }
-        for (member, _) in entry.holders.places(path) {
-            self.be_behind_no_more(member, key);
+        for (member, local) in self.take_those_with(key, content, outcome) {
+            entry.add(member, &local);
         }
         if self.entries.insert(entry).is_err() {
             return;
@@ -116,6 +111,31 @@ impl Union {
         self.remember(step, path, Some(placed));
         outcome.touched.insert(key.clone());
         outcome.changed.insert(key.clone());
+    }
+
+    /// Those who have at a name what it gets by now, and were behind there, or ahead, or rivals, or refused:
+    /// they are so no more.
+    fn take_those_with(
+        &mut self,
+        key: &PathKey,
+        content: Content,
+        outcome: &mut Outcome,
+    ) -> BTreeMap<MemberId, RelPath> {
+        let stale = self.stale.get(key).into_iter().flatten();
+        let stale = stale.map(|(member, stale)| (*member, &stale.local, stale.content));
+        let rivals = self.elsewhere.get(key).into_iter().flatten();
+        let all = (key.clone(), MemberId(0))..=(key.clone(), MemberId(u64::MAX));
+        let refused = self.waiting.range(all);
+        let claimants =
+            rivals.map(|(_, (claimant, _))| claimant).chain(refused.map(|(_, claimant)| claimant));
+        let claimants = claimants.map(|c| (c.member, &c.entry.path, c.entry.content));
+        let those = stale.chain(claimants).filter(|(_, _, held)| *held == content);
+        let those: BTreeMap<_, _> =
+            those.map(|(member, local, _)| (member, local.clone())).collect();
+        for member in those.keys() {
+            self.lose(*member, key, outcome);
+        }
+        those
     }
 
     /// Takes a name's content away. Who has it is behind from now on.
@@ -129,8 +149,8 @@ impl Union {
             }
         }
         for (member, local) in entry.holders.places(&entry.path) {
-            self.detach(member, local.key());
-            self.be_behind(member, local, content);
+            let rival = self.detach(member, local.key());
+            self.be_behind(member, local, content, rival);
         }
         outcome.touched.insert(key.clone());
         outcome.changed.insert(key.clone());

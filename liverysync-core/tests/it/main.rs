@@ -1,5 +1,6 @@
 //! Tests of the public API, in one binary.
 
+mod lineage;
 mod manifest;
 mod path;
 mod union;

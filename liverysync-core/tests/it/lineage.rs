@@ -1,0 +1,935 @@
+//! The union's rules in a second, naive wording, held against the union over random histories.
+//!
+//! The model keeps what is known of each name and of each member's file in plain maps, and looks through all of
+//! them whenever it has a question.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use liverysync_core::{
+    conflict::{Naming, Policy},
+    hash::{Content, ContentHash},
+    league::{Act, Author, MemberKey, Record, Updates},
+    manifest::Entry,
+    path::{Extensions, RelPath},
+    time::UnixTime,
+    union::{Change, Gained, MemberId, Outcome, Union},
+};
+use proptest::prelude::*;
+
+/// Ordered as their keys are. One is what the rival 1 of the first would be called.
+const NAMES: [&str; 6] = [
+    "loose.png",
+    "t/a.png",
+    "t/a__CONFLICT__4bf5122f.png",
+    "t/b.json",
+    "u/a.png",
+    "u/a__CONFLICT__00000000.png",
+];
+/// The last is no folder, so no other can be called like it.
+const LIVERIES: [&str; 4] = ["t", "u", "v", "loose.png"];
+const MEMBERS: u64 = 4;
+const CONTENTS: u8 = 5;
+
+fn content(byte: u8) -> Content {
+    Content::of(&[byte])
+}
+
+/// The name that a name was made from; any other as it is.
+fn plain(name: &str) -> String {
+    let (stem, extension) = name.rsplit_once('.').unwrap();
+    let stem = stem.split_once("__CONFLICT__").map_or(stem, |(stem, _)| stem);
+    format!("{stem}.{extension}")
+}
+
+fn livery(name: &str) -> &str {
+    name.split('/').next().unwrap()
+}
+
+/// What a name is for a member's file.
+#[derive(Clone, Debug, PartialEq)]
+enum Standing {
+    /// The file is what this name holds.
+    For(String),
+    /// The file is something that was replaced, or turned down: here, or at the name that it counted for.
+    Behind(String),
+    /// It will claim its name anew.
+    Refused,
+}
+
+#[derive(Clone, Debug)]
+struct Claim {
+    member: u64,
+    name: String,
+    content: Content,
+    base: Option<ContentHash>,
+    arrival: u64,
+}
+
+impl Claim {
+    fn of(change: &Change, gained: &Gained) -> Self {
+        Self {
+            member: change.member.0,
+            name: gained.entry.path.as_str().to_owned(),
+            content: gained.entry.content,
+            base: gained.base,
+            arrival: change.arrival,
+        }
+    }
+}
+
+/// All that there is to know of a league.
+#[derive(Clone, Default)]
+struct Model {
+    policy: Policy,
+    updates: Updates,
+    /// What each name has held: from which step on, and what.
+    past: BTreeMap<String, Vec<(u64, Option<Content>)>>,
+    turned_down: BTreeSet<(String, Content)>,
+    proven: BTreeSet<Content>,
+    owners: BTreeMap<String, BTreeSet<Author>>,
+    files: BTreeMap<(u64, String), (Claim, Standing)>,
+    steps: u64,
+    /// The number of the step that is taken.
+    step: u64,
+}
+
+impl Model {
+    fn now(&self, name: &str) -> Option<Content> {
+        self.past.get(name)?.last()?.1
+    }
+
+    fn names(&self) -> Vec<(String, Content)> {
+        let held = self.past.keys().filter_map(|name| Some((name.clone(), self.now(name)?)));
+        held.collect()
+    }
+
+    fn names_of(&self, of: &str) -> Vec<(String, Content)> {
+        self.names().into_iter().filter(|(name, _)| livery(name) == of).collect()
+    }
+
+    fn had(&self, name: &str, is: impl Fn(Content) -> bool) -> bool {
+        let held = self.past.get(name).into_iter().flatten().filter_map(|(_, content)| *content);
+        let turned_down = self.turned_down.iter().filter(|(there, _)| there == name);
+        held.chain(turned_down.map(|(_, content)| *content)).any(is)
+    }
+
+    fn holders(&self, name: &str) -> BTreeSet<u64> {
+        let for_it = |standing: &Standing| *standing == Standing::For(name.to_owned());
+        let files = self.files.values().filter(|(_, standing)| for_it(standing));
+        files.map(|(claim, _)| claim.member).collect()
+    }
+
+    /// Whether a name holds what nobody has and nobody ever sent.
+    fn is_vain(&self, name: &str) -> bool {
+        let now = self.now(name);
+        now.is_some_and(|now| !self.proven.contains(&now)) && self.holders(name).is_empty()
+    }
+
+    /// What a name held goes; who has it is behind. What it gets, others may have there already.
+    fn put(&mut self, name: &str, content: Option<Content>) {
+        for (claim, standing) in self.files.values_mut() {
+            if *standing == Standing::For(name.to_owned()) {
+                *standing = Standing::Behind(name.to_owned());
+            }
+            if claim.name == name && Some(claim.content) == content {
+                *standing = Standing::For(name.to_owned());
+            }
+        }
+        self.past.entry(name.to_owned()).or_default().push((self.step, content));
+        self.steps = self.step;
+    }
+
+    /// Takes back what will never come.
+    fn take_back(&mut self, name: &str) {
+        let now = self.now(name);
+        let is_behind = |content| {
+            let mut files = self.files.values();
+            files.any(|(claim, standing)| {
+                let is_behind = matches!(standing, Standing::Behind(_));
+                is_behind && claim.name == name && claim.content == content
+            })
+        };
+        let held = self.past[name].iter().rev().filter_map(|(_, content)| *content);
+        let mut others = held.filter(|content| Some(*content) != now);
+        match others.find(|content| self.proven.contains(content) || is_behind(*content)) {
+            Some(before) => self.put(name, Some(before)),
+            None => {
+                self.past.remove(name);
+                for (_, standing) in self.files.values_mut() {
+                    if *standing == Standing::Behind(name.to_owned()) {
+                        *standing = Standing::Refused;
+                    }
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, changes: &[Change]) {
+        self.step = self.steps + 1;
+        let (mut left, mut claims) = (BTreeSet::new(), Vec::new());
+        for change in changes {
+            for lost in &change.lost {
+                let file = self.files.remove(&(change.member.0, lost.path.as_str().to_owned()));
+                if let Some((_, Standing::For(name))) = file {
+                    left.insert(name);
+                }
+            }
+            claims.extend(change.gained.iter().map(|gained| Claim::of(change, gained)));
+        }
+        let in_place = |claim: &mut Claim| self.now(&claim.name) == Some(claim.content);
+        for claim in claims.extract_if(.., in_place).collect::<Vec<_>>() {
+            let standing = Standing::For(claim.name.clone());
+            self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+        }
+        while let Some(name) = left.pop_first() {
+            if !self.is_vain(&name) {
+                continue;
+            }
+            self.take_back(&name);
+            if self.now(&name).is_some() {
+                continue;
+            }
+            for (key, (claim, standing)) in self.files.clone() {
+                let rival = claim.name == name && matches!(standing, Standing::For(_));
+                if rival || standing == Standing::Refused {
+                    self.files.remove(&key);
+                    claims.push(claim);
+                }
+                if let (true, Standing::For(other)) = (rival, standing) {
+                    left.insert(other);
+                }
+            }
+        }
+        self.place_all(claims);
+    }
+
+    fn place_all(&mut self, mut claims: Vec<Claim>) {
+        let rank = |claim: &Claim| {
+            let mtime = mtime_of(claim.content);
+            let (arrival, hash) = (claim.arrival, claim.content.hash);
+            match self.policy {
+                Policy::Established => (Reverse(None), arrival, hash),
+                Policy::LowestHash => (Reverse(None), 0, hash),
+                Policy::NewestMtime => (Reverse(mtime), arrival, hash),
+            }
+        };
+        claims.sort_by_key(|claim| {
+            let ties = (claim.arrival, claim.member);
+            (claim.name.to_lowercase(), !self.is_update(claim), rank(claim), ties)
+        });
+        for claim in claims {
+            let standing = self.place(&claim);
+            self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+        }
+    }
+
+    fn is_update(&self, claim: &Claim) -> bool {
+        let owners = self.owners.get(livery(&claim.name));
+        let author = author(claim.member).filter(|_| self.updates == Updates::Owner);
+        let may = match self.updates {
+            Updates::Anyone => true,
+            Updates::Owner => {
+                author.is_some_and(|author| owners.is_some_and(|o| o.contains(&author)))
+            }
+        };
+        let now = self.now(&claim.name);
+        may && now.is_some_and(|now| now != claim.content && claim.base == Some(now.hash))
+    }
+
+    fn place(&mut self, claim: &Claim) -> Standing {
+        let name = claim.name.clone();
+        if self.is_vain(&name) && self.now(&name) != Some(claim.content) {
+            self.take_back(&name);
+        }
+        let now = self.now(&name);
+        if now == Some(claim.content) {
+            return Standing::For(name);
+        }
+        if self.is_update(claim) {
+            self.put(&name, Some(claim.content));
+            return Standing::For(name);
+        }
+        if self.had(&name, |content| content == claim.content) {
+            return Standing::Behind(name);
+        }
+        if now.is_some() {
+            return self.place_rival(claim);
+        }
+        if self.had(&name, |content| Some(content.hash) == claim.base) {
+            return Standing::Refused;
+        }
+        let of = livery(&name).to_owned();
+        if let (true, Some(author)) = (self.names_of(&of).is_empty(), author(claim.member)) {
+            self.owners.entry(of).or_insert_with(|| BTreeSet::from([author]));
+        }
+        self.put(&name, Some(claim.content));
+        Standing::For(name)
+    }
+
+    fn place_rival(&mut self, claim: &Claim) -> Standing {
+        let home = plain(&claim.name);
+        if self.now(&home) == Some(claim.content) {
+            return Standing::For(home);
+        }
+        let (stem, extension) = home.rsplit_once('.').unwrap();
+        let digits = claim.content.hash.short();
+        let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
+        for counter in counters {
+            let name = format!("{stem}__CONFLICT__{digits}{counter}.{extension}");
+            let now = self.now(&name);
+            if now != Some(claim.content) && self.had(&name, |had| had == claim.content) {
+                return Standing::Behind(name);
+            }
+            if now.is_none() {
+                self.put(&name, Some(claim.content));
+            }
+            if self.now(&name) == Some(claim.content) {
+                return Standing::For(name);
+            }
+        }
+        unreachable!("so many names are never taken");
+    }
+
+    fn act(&mut self, act: &Act) {
+        self.step = self.steps + 1;
+        match act {
+            Act::Retire { liveries, .. } => {
+                let names = liveries.iter().flat_map(|livery| self.names_of(livery));
+                for (name, _) in names.collect::<Vec<_>>() {
+                    self.put(&name, None);
+                }
+            }
+            Act::Own { livery, member } => {
+                self.owners.entry(livery.clone()).or_default().insert(*member);
+            }
+            Act::Resolve { path, keep } => self.resolve(path, keep),
+            Act::Rename { livery, new } => {
+                for (name, content) in self.names_of(livery) {
+                    self.put(&name.replacen(livery, new, 1), Some(content));
+                    self.put(&name, None);
+                }
+                if let Some(owners) = self.owners.get(livery).cloned() {
+                    self.owners.insert(new.clone(), owners);
+                }
+            }
+            Act::Restore { livery, version } => self.restore(livery, version.as_deref()),
+        }
+        let refused: Vec<_> =
+            self.files.values().filter(|(_, s)| *s == Standing::Refused).collect();
+        let claims = refused.into_iter().map(|(claim, _)| claim.clone()).collect();
+        self.files.retain(|_, (_, standing)| *standing != Standing::Refused);
+        self.place_all(claims);
+    }
+
+    fn rivals(&self, name: &str) -> Vec<(String, Content)> {
+        let rivals = self.names().into_iter();
+        rivals.filter(|(rival, _)| rival != name && plain(rival) == name).collect()
+    }
+
+    fn resolve(&mut self, path: &str, keep: &str) {
+        let now = self.now(path).unwrap();
+        let rivals = self.rivals(path);
+        let mut all = rivals.iter().map(|(_, content)| *content).chain([now]);
+        let kept = all.find(|content| content.hash.to_string().starts_with(keep)).unwrap();
+        for (rival, _) in &rivals {
+            self.put(rival, None);
+        }
+        if kept != now {
+            self.put(path, Some(kept));
+        }
+        let down = rivals.into_iter().filter(|(_, content)| *content != kept);
+        self.turned_down.extend(down.map(|(_, content)| (path.to_owned(), content)));
+    }
+
+    fn at(&self, of: &str, step: u64) -> BTreeMap<String, Content> {
+        let names = self.past.iter().filter(|(name, _)| livery(name) == of);
+        let then = names.filter_map(|(name, past)| {
+            let (_, content) = past.iter().rev().find(|(since, _)| *since <= step)?;
+            Some((name.clone(), (*content)?))
+        });
+        then.collect()
+    }
+
+    fn restore(&mut self, of: &str, version: Option<&str>) {
+        let steps = (1..=self.steps).rev().map(|step| self.at(of, step));
+        let then = match version {
+            Some(version) => {
+                let hash = |files: &BTreeMap<String, Content>| {
+                    let mut manifest = liverysync_core::manifest::Manifest::new();
+                    for (name, content) in files {
+                        let entry = Entry { path: path(name), content: *content, mtime: None };
+                        manifest.insert(entry).unwrap();
+                    }
+                    manifest.hash().to_string()
+                };
+                steps.into_iter().find(|files| hash(files).starts_with(version)).unwrap()
+            }
+            None => steps.into_iter().find(|files| !files.is_empty()).unwrap(),
+        };
+        for (name, _) in self.names_of(of) {
+            if !then.contains_key(&name) {
+                self.put(&name, None);
+            }
+        }
+        for (name, content) in then {
+            if self.now(&name) != Some(content) {
+                self.put(&name, Some(content));
+            }
+        }
+    }
+}
+
+fn path(name: &str) -> RelPath {
+    RelPath::parse(name, &Extensions::default()).unwrap()
+}
+
+fn mtime_of(content: Content) -> Option<UnixTime> {
+    Some(UnixTime::from_nanos(i64::from(content.hash.as_bytes()[7])))
+}
+
+fn entry(name: &str, content: Content) -> Entry {
+    Entry { path: path(name), content, mtime: mtime_of(content) }
+}
+
+/// All but the last have a key.
+fn author(member: u64) -> Option<Author> {
+    (member + 1 < MEMBERS).then(|| Author::of(&MemberKey::from_bytes([member as u8; 32])))
+}
+
+/// What an edit was made of.
+#[derive(Clone, Copy, Debug)]
+enum Base {
+    InStep,
+    Of(u8),
+    None,
+}
+
+/// What a file is by now, if it is there, and what that was made of.
+type Edit = (Option<u8>, Base);
+
+#[derive(Clone, Debug)]
+enum Deed {
+    /// What members have done since the last step. Who comes back does so with what he has.
+    Edits(Vec<(u64, BTreeMap<usize, Edit>)>),
+    Leave(u64),
+    /// A member gets all of the union.
+    CatchUp(u64),
+    Prove(u8),
+    ProveAll,
+    Retire(usize),
+    Restore(usize, Option<usize>),
+    Resolve(usize, usize),
+    Rename(usize, usize),
+    Own(usize, u64),
+    /// The server starts anew, with what it wrote down.
+    Recall,
+}
+
+fn any_edit() -> impl Strategy<Value = Edit> {
+    let base = prop_oneof![
+        4 => Just(Base::InStep),
+        2 => Just(Base::None),
+        1 => (0..CONTENTS).prop_map(Base::Of),
+    ];
+    let content = prop::option::weighted(0.85, 0..CONTENTS);
+    (content, base)
+}
+
+fn any_deed() -> impl Strategy<Value = Deed> {
+    let edits = prop::collection::btree_map(0..NAMES.len(), any_edit(), 1..5);
+    let edits = prop::collection::btree_map(0..MEMBERS, edits, 1..4);
+    let livery = 0..LIVERIES.len();
+    prop_oneof![
+        12 => edits.prop_map(|edits| Deed::Edits(edits.into_iter().collect())),
+        3 => (0..MEMBERS).prop_map(Deed::Leave),
+        2 => (0..MEMBERS).prop_map(Deed::CatchUp),
+        3 => (0..CONTENTS).prop_map(Deed::Prove),
+        1 => Just(Deed::ProveAll),
+        1 => livery.clone().prop_map(Deed::Retire),
+        1 => (livery.clone(), prop::option::of(0_usize..9)).prop_map(|(l, v)| Deed::Restore(l, v)),
+        1 => (0_usize..9, 0_usize..9).prop_map(|(name, keep)| Deed::Resolve(name, keep)),
+        1 => (livery.clone(), 0_usize..3).prop_map(|(old, new)| Deed::Rename(old, new)),
+        1 => (livery, 0..MEMBERS).prop_map(|(livery, member)| Deed::Own(livery, member)),
+        1 => Just(Deed::Recall),
+    ]
+}
+
+/// A union beside its model, and a twin that is told the same.
+struct League {
+    model: Model,
+    union: Union,
+    twin: Union,
+    records: Vec<Record>,
+    /// What is connected, and what is on the disks of those who are not.
+    here: BTreeSet<u64>,
+    disks: BTreeMap<u64, BTreeMap<String, (Content, Option<ContentHash>)>>,
+    arrivals: u64,
+}
+
+impl League {
+    fn new(policy: Policy, updates: Updates) -> Self {
+        let union = Union::new(policy, Naming::default()).with_updates(updates);
+        Self {
+            model: Model { policy, updates, ..Model::default() },
+            twin: union.clone(),
+            union,
+            records: Vec::new(),
+            here: BTreeSet::new(),
+            disks: BTreeMap::new(),
+            arrivals: 0,
+        }
+    }
+
+    fn change(&mut self, member: u64) -> Change {
+        self.arrivals += 1;
+        let (arrival, author) = (self.arrivals, author(member));
+        let (lost, gained) = (Vec::new(), Vec::new());
+        Change { member: MemberId(member), arrival, author, lost, gained }
+    }
+
+    /// What a member says who was not here.
+    fn greeting(&mut self, member: u64) -> Change {
+        let mut change = self.change(member);
+        if self.here.insert(member) {
+            let disk = self.disks.entry(member).or_default();
+            change.gained = disk.iter().map(|(name, file)| gained(name, *file)).collect();
+        }
+        change
+    }
+
+    fn edit(&mut self, member: u64, edits: BTreeMap<usize, Edit>) -> Change {
+        let mut change = self.greeting(member);
+        for (name, (new, base)) in edits {
+            let name = NAMES[name].to_owned();
+            let in_step = self.model.now(&name).map(|now| now.hash);
+            let base = match base {
+                Base::InStep => in_step,
+                Base::Of(byte) => Some(content(byte).hash),
+                Base::None => None,
+            };
+            let disk = self.disks.entry(member).or_default();
+            let old = disk.remove(&name);
+            let untold = change.gained.iter().position(|new| new.entry.path.as_str() == name);
+            match (untold, old) {
+                (Some(at), _) => drop(change.gained.remove(at)),
+                (None, Some((old, _))) => change.lost.push(entry(&name, old)),
+                (None, None) => {}
+            }
+            if let Some(new) = new {
+                let file = (content(new), base);
+                disk.insert(name.clone(), file);
+                change.gained.push(gained(&name, file));
+            }
+        }
+        change
+    }
+
+    fn leave(&mut self, member: u64) -> Change {
+        let mut change = self.change(member);
+        if self.here.remove(&member) {
+            let disk = self.disks.entry(member).or_default();
+            change.lost = disk.iter().map(|(name, (content, _))| entry(name, *content)).collect();
+        }
+        change
+    }
+
+    fn do_deed(&mut self, deed: Deed) {
+        match deed {
+            Deed::Edits(edits) => {
+                let single = edits.len() == 1;
+                let changes: Vec<_> =
+                    edits.into_iter().map(|(member, edits)| self.edit(member, edits)).collect();
+                self.step(changes.clone());
+                if single {
+                    self.is_the_same_twice(changes);
+                }
+            }
+            Deed::Leave(member) => {
+                let change = self.leave(member);
+                self.step(vec![change]);
+            }
+            Deed::CatchUp(member) => self.catch_up(member),
+            Deed::Prove(byte) => self.prove(&[content(byte)]),
+            Deed::ProveAll => {
+                let all: Vec<_> = self.model.names().into_iter().map(|(_, now)| now).collect();
+                self.prove(&all);
+            }
+            Deed::Retire(livery) => {
+                let liveries = vec![LIVERIES[livery].to_owned()];
+                self.act(&Act::Retire { liveries, yes: true });
+            }
+            Deed::Restore(livery, version) => {
+                let livery = LIVERIES[livery].to_owned();
+                let history = self.union.history(&livery);
+                let chosen = version.and_then(|number| history.get(number));
+                let version = chosen.map(|version| version.hash.clone());
+                self.act(&Act::Restore { livery, version });
+            }
+            Deed::Resolve(name, keep) => {
+                let conflicts = self.union.conflicts();
+                let Some(conflict) = conflicts.get(name % conflicts.len().max(1)) else { return };
+                let rivals = conflict.rivals.iter().map(|(_, content)| *content);
+                let all: Vec<_> = rivals.chain([conflict.established]).collect();
+                let keep = all[keep % all.len()].hash.short();
+                self.act(&Act::Resolve { path: conflict.path.as_str().to_owned(), keep });
+            }
+            Deed::Rename(livery, new) => {
+                let (livery, new) = (LIVERIES[livery].to_owned(), LIVERIES[new].to_owned());
+                self.act(&Act::Rename { livery, new });
+            }
+            Deed::Own(livery, member) => {
+                let livery = LIVERIES[livery].to_owned();
+                if let Some(member) = author(member) {
+                    self.act(&Act::Own { livery, member });
+                }
+            }
+            Deed::Recall => self.start_anew(),
+        }
+    }
+
+    fn step(&mut self, changes: Vec<Change>) {
+        let before = self.histories();
+        self.model.step(&changes);
+        let outcome = self.union.step(changes.clone());
+        assert_eq!(outcome, self.twin.step(changes), "the same step has one outcome");
+        self.nothing_goes_unsaid(&before, &outcome);
+        self.records.extend(outcome.records);
+    }
+
+    fn act(&mut self, act: &Act) {
+        let before = self.histories();
+        let Ok((_, outcome)) = self.union.act(act) else {
+            assert_eq!(self.histories(), before, "what is refused changes nothing");
+            return;
+        };
+        assert_eq!(self.twin.act(act).unwrap().1, outcome);
+        self.model.act(act);
+        self.nothing_goes_unsaid(&before, &outcome);
+        self.records.extend(outcome.records);
+    }
+
+    fn prove(&mut self, contents: &[Content]) {
+        self.model.proven.extend(contents);
+        self.records.extend(self.union.prove(contents.iter().copied()));
+        self.twin.prove(contents.iter().copied());
+    }
+
+    fn catch_up(&mut self, member: u64) {
+        let mut change = self.greeting(member);
+        if !change.gained.is_empty() {
+            // He takes what there is once he has come.
+            self.step(vec![change]);
+            change = self.change(member);
+        }
+        let taken = self.model.names().into_iter().map(|(name, now)| (name, (now, Some(now.hash))));
+        let taken: BTreeMap<_, _> = taken.collect();
+        let had = self.disks.insert(member, taken.clone()).unwrap_or_default();
+        let kept = |name: &String, (content, _): &(Content, _)| {
+            had.get(name).is_some_and(|(own, _)| own == content)
+        };
+        let lost =
+            had.iter().filter(|(name, _)| !taken.get(*name).is_some_and(|file| kept(name, file)));
+        change.lost = lost.map(|(name, (content, _))| entry(name, *content)).collect();
+        let new = taken.iter().filter(|(name, file)| !kept(name, file));
+        change.gained = new.map(|(name, file)| gained(name, *file)).collect();
+        self.step(vec![change]);
+        let again = self.disks[&member].clone();
+        for (name, (content, _)) in again {
+            let counts = self.union.counts_for(MemberId(member), path(&name).key(), content.hash);
+            assert!(counts.is_some_and(|entry| entry.path.as_str() == name), "{name} is in step");
+            assert!(!self.union.is_stale(MemberId(member), path(&name).key()), "{name} is behind");
+        }
+        assert_eq!(self.union.refused(MemberId(member)).count(), 0);
+    }
+
+    /// Who says once more what he has just said changes nothing.
+    fn is_the_same_twice(&self, mut changes: Vec<Change>) {
+        changes.iter_mut().for_each(|change| change.lost.clear());
+        let mut again = self.union.clone();
+        let outcome = again.step(changes);
+        assert_eq!(outcome.records, []);
+        assert_eq!(again.manifest(), self.union.manifest());
+    }
+
+    fn start_anew(&mut self) {
+        self.union = self.recalled();
+        self.twin = self.union.clone();
+        self.here.clear();
+        self.model.files.clear();
+    }
+
+    fn recalled(&self) -> Union {
+        Union::recall(self.model.policy, Naming::default(), self.model.updates, &self.records)
+    }
+
+    fn histories(&self) -> BTreeMap<String, BTreeSet<Content>> {
+        histories(&self.union)
+    }
+
+    /// What was accepted once is remembered, unless it is said that it is not, and nobody ever sent it.
+    fn nothing_goes_unsaid(&self, before: &BTreeMap<String, BTreeSet<Content>>, outcome: &Outcome) {
+        let after = self.histories();
+        for (name, contents) in before {
+            let forgotten = outcome.records.iter().any(
+                |record| matches!(record, Record::Forgotten { path } if path.as_str() == name),
+            );
+            let gone = contents
+                .iter()
+                .filter(|content| !after.get(name).is_some_and(|after| after.contains(content)));
+            for content in gone {
+                assert!(forgotten, "{name} lost {content:?}");
+                assert!(!self.union.is_proven(*content), "{name} lost what there is");
+            }
+        }
+    }
+
+    fn check(&self) {
+        let (model, union) = (&self.model, &self.union);
+        let names: Vec<_> =
+            union.iter().map(|entry| (entry.path.as_str().to_owned(), entry.content)).collect();
+        assert_eq!(names, by_key(model.names()));
+        for entry in union.iter() {
+            let again = RelPath::parse(entry.path.as_str(), &Extensions::default());
+            assert_eq!(again.as_ref(), Ok(&entry.path), "a valid name");
+            let holders: BTreeSet<_> = entry.holders().map(|(holder, _)| holder.0).collect();
+            assert_eq!(holders, model.holders(entry.path.as_str()), "who has {}", entry.path);
+        }
+        assert_eq!(union.manifest().len(), union.len(), "all could lie below one root");
+        for ((member, name), (claim, standing)) in &model.files {
+            self.check_file(MemberId(*member), name, claim.content, standing);
+        }
+        for byte in 0..CONTENTS {
+            let content = content(byte);
+            assert_eq!(union.is_proven(content), model.proven.contains(&content));
+        }
+        for of in LIVERIES {
+            self.check_history(of);
+        }
+        self.check_views();
+        let recalled = self.recalled();
+        assert_eq!(recalled.manifest(), union.manifest());
+        assert_eq!(recalled.liveries(), union.liveries());
+        assert_eq!(recalled.conflicts(), union.conflicts());
+        for of in LIVERIES {
+            assert_eq!(recalled.history(of), union.history(of));
+        }
+    }
+
+    fn check_file(&self, member: MemberId, name: &str, content: Content, standing: &Standing) {
+        let (path, union) = (path(name), &self.union);
+        let counts = union.counts_for(member, path.key(), content.hash);
+        let counts = counts.filter(|entry| entry.local(member).is_some());
+        match standing {
+            Standing::For(name) => {
+                assert_eq!(counts.map(|entry| entry.path.as_str()), Some(&**name));
+            }
+            Standing::Behind(_) => {
+                assert!(union.is_stale(member, path.key()), "{member:?} is behind with {name}");
+                let mut names = self.model.past.keys().filter(|known| plain(known) == plain(name));
+                let knows = |known: &str| self.model.had(known, |had| had == content);
+                let known = names.any(|known| knows(known)) || knows(&plain(name));
+                assert!(known, "{name} of {member:?} would be lost");
+            }
+            Standing::Refused => {
+                assert!(union.refused(member).any(|key| key == path.key()), "{name} is refused");
+            }
+        }
+    }
+
+    fn check_history(&self, of: &str) {
+        let mut told = Vec::new();
+        for version in self.union.history(of) {
+            let files = self.model.at(of, version.step);
+            assert_eq!(version.files, files.len(), "{of} at {}", version.step);
+            let changes = version.changes.into_iter();
+            told.extend(changes.map(|c| (version.step, c.path.as_str().to_owned(), c.content)));
+        }
+        let past = self.model.past.iter().filter(|(name, _)| livery(name) == of);
+        let mut known: Vec<_> = past
+            .flat_map(|(name, past)| past.iter().map(|(step, now)| (*step, name.clone(), *now)))
+            .collect();
+        known.sort_by_key(|(step, name, _)| (*step, name.to_lowercase()));
+        assert_eq!(told, known);
+    }
+
+    fn check_views(&self) {
+        let model = &self.model;
+        let conflicts = self.union.conflicts().into_iter().map(|conflict| {
+            let rivals = conflict.rivals.into_iter();
+            let rivals = rivals.map(|(path, content)| (path.as_str().to_owned(), content));
+            (conflict.path.as_str().to_owned(), rivals.collect::<Vec<_>>())
+        });
+        let names = by_key(model.names()).into_iter().map(|(name, _)| name);
+        let with_rivals = names.map(|name| (name.clone(), by_key(model.rivals(&name))));
+        let claimed = with_rivals.filter(|(_, rivals)| !rivals.is_empty());
+        assert_eq!(conflicts.collect::<Vec<_>>(), claimed.collect::<Vec<_>>());
+        let liveries = self.union.liveries().into_iter();
+        let liveries: Vec<_> = liveries
+            .map(|of| (of.livery, of.files, of.owners.into_iter().collect(), of.retired))
+            .collect();
+        let known: BTreeSet<_> = model.past.keys().map(|name| livery(name)).collect();
+        let expected = known.into_iter().map(|of| {
+            let files = model.names_of(of).len();
+            (of.to_owned(), files, model.owners.get(of).cloned().unwrap_or_default(), files == 0)
+        });
+        assert_eq!(liveries, expected.collect::<Vec<(_, _, BTreeSet<Author>, _)>>());
+    }
+}
+
+fn by_key(mut names: Vec<(String, Content)>) -> Vec<(String, Content)> {
+    names.sort_by_key(|(name, _)| name.to_lowercase());
+    names
+}
+
+fn gained(name: &str, (content, base): (Content, Option<ContentHash>)) -> Gained {
+    Gained { entry: entry(name, content), base }
+}
+
+/// All that each name has held.
+fn histories(union: &Union) -> BTreeMap<String, BTreeSet<Content>> {
+    let mut histories: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for version in LIVERIES.iter().flat_map(|livery| union.history(livery)) {
+        for change in version.changes {
+            let contents = histories.entry(change.path.as_str().to_owned()).or_default();
+            contents.extend(change.content);
+        }
+    }
+    histories
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    prop::sample::select(Policy::WORDS.map(|(_, policy)| policy).to_vec())
+}
+
+fn any_updates() -> impl Strategy<Value = Updates> {
+    prop::sample::select(Updates::WORDS.map(|(_, updates)| updates).to_vec())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn the_union_is_what_the_model_says(
+        policy in any_policy(),
+        updates in any_updates(),
+        deeds in prop::collection::vec(any_deed(), 1..25),
+    ) {
+        let mut league = League::new(policy, updates);
+        for deed in deeds {
+            league.do_deed(deed);
+            league.check();
+        }
+    }
+
+    #[test]
+    fn without_rivals_the_order_does_not_matter(
+        policy in any_policy(),
+        holdings in prop::collection::vec(prop::collection::btree_set(0..NAMES.len(), 0..6), 1..5),
+        split in prop::collection::vec(any::<bool>(), 5),
+        turn in 0_usize..5,
+    ) {
+        let join = |order: Vec<usize>, split: &[bool]| {
+            let mut league = League::new(policy, Updates::Anyone);
+            let mut changes = Vec::new();
+            for member in order {
+                let mut change = league.change(member as u64);
+                let files = holdings[member].iter();
+                change.gained = files.map(|name| gained(NAMES[*name], (content(*name as u8), None))).collect();
+                changes.push(change);
+                if split[member] {
+                    league.step(std::mem::take(&mut changes));
+                }
+            }
+            league.step(changes);
+            league.check();
+            let files = league.union.iter().map(|entry| (entry.path.clone(), entry.content));
+            files.collect::<Vec<_>>()
+        };
+        let order: Vec<_> = (0..holdings.len()).collect();
+        let mut turned = order.clone();
+        turned.rotate_left(turn % holdings.len());
+        turned.reverse();
+        prop_assert_eq!(join(order, &[false; 5]), join(turned, &split));
+    }
+}
+
+fn edit(member: u64, name: usize, content: u8, base: Base) -> Deed {
+    Deed::Edits(vec![(member, BTreeMap::from([(name, (Some(content), base))]))])
+}
+
+fn play(deeds: impl IntoIterator<Item = Deed>) -> League {
+    let mut league = League::new(Policy::Established, Updates::Anyone);
+    for deed in deeds {
+        league.do_deed(deed);
+        league.check();
+    }
+    league
+}
+
+#[test]
+fn a_rival_of_a_loose_file_is_a_conflict() {
+    let league = play([edit(0, 0, 1, Base::None), edit(1, 0, 2, Base::None)]);
+    assert_eq!(league.union.conflicts().len(), 1);
+}
+
+#[test]
+fn a_rival_that_the_name_gets_is_none_any_more() {
+    let league = play([
+        edit(0, 1, 0, Base::None),
+        edit(1, 1, 2, Base::None),
+        edit(2, 1, 2, Base::InStep),
+        Deed::CatchUp(1),
+    ]);
+    assert_eq!(league.model.holders("t/a.png"), BTreeSet::from([1, 2]));
+}
+
+#[test]
+fn who_was_refused_what_the_name_gets_has_it() {
+    let league = play([
+        edit(0, 2, 1, Base::None),
+        Deed::Retire(0),
+        edit(0, 2, 3, Base::Of(1)),
+        edit(1, 2, 3, Base::None),
+    ]);
+    assert_eq!(league.model.holders(NAMES[2]), BTreeSet::from([0, 1]));
+}
+
+#[test]
+fn a_rival_that_was_turned_down_does_not_come_back_under_another_number() {
+    let league = play([
+        edit(0, 2, 0, Base::None),
+        edit(0, 1, 2, Base::None),
+        edit(1, 1, 1, Base::None),
+        Deed::Resolve(0, 0),
+        edit(2, 2, 2, Base::None),
+        edit(0, 2, 1, Base::None),
+    ]);
+    assert_eq!(league.union.len(), 2);
+}
+
+#[test]
+fn a_file_that_is_moved_to_its_conflict_name_is_still_a_rival() {
+    let mut league = play([edit(0, 1, 0, Base::None), edit(1, 1, 1, Base::None)]);
+    let moved = BTreeMap::from([(1, (Some(0), Base::InStep)), (2, (Some(1), Base::InStep))]);
+    league.do_deed(Deed::Edits(vec![(1, moved)]));
+    league.check();
+    let forgotten = league.records.iter().filter(|r| matches!(r, Record::Forgotten { .. }));
+    assert_eq!(forgotten.count(), 0);
+}
+
+/// Its bytes were never sent, and what replaced them never came.
+#[test]
+fn a_rival_whose_update_is_taken_back_claims_its_name_anew() {
+    let league = play([
+        edit(0, 1, 0, Base::None),
+        edit(1, 1, 1, Base::None),
+        edit(2, 2, 3, Base::InStep),
+        Deed::Leave(2),
+    ]);
+    assert_eq!(league.model.holders(NAMES[2]), BTreeSet::from([1]));
+}
