@@ -18,7 +18,7 @@ use crate::{
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What an act has done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Acted {
     /// How much it has changed.

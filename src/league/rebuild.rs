@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What came of making a league anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rebuilt {
     /// What was read of the old memory.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How a league stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LeagueStatus {
     /// Whether a server runs on the data now.
