@@ -10,7 +10,7 @@ use liverysync_core::{
     backups::{InvalidSetName, SetName},
     client::ClientConfig,
     conflict::{CONFLICT_SUFFIX, Naming, Policy},
-    league::{Act, Author, InvalidAuthor},
+    league::{Act, Author, InvalidAuthor, Updates},
     path::Extensions,
     select::Rules,
     server::ServerConfig,
@@ -128,6 +128,10 @@ pub(crate) struct ServerArgs {
     /// established always keeps it
     #[arg(long, default_value = policy_word(Policy::default()), value_name = "POLICY", value_parser = policies())]
     pub(crate) conflict_policy: Policy,
+    /// Who may change a livery that is established: anyone who edits what he had in step, or of these only its owners;
+    /// what others make of it is a conflict copy then
+    #[arg(long, default_value = updates_word(Updates::default()), value_name = "RULE", value_parser = updates())]
+    pub(crate) updates: Updates,
     /// Print one JSON object per event
     #[arg(long)]
     pub(crate) json: bool,
@@ -574,6 +578,7 @@ impl ServerArgs {
                 extensions: rules.extensions.clone(),
             },
             policy: self.conflict_policy,
+            updates: self.updates,
             rules,
             hello_timeout: limits.hello_timeout_seconds,
             silence_timeout: limits.silence_timeout_seconds,
@@ -631,6 +636,17 @@ fn policies() -> impl TypedValueParser<Value = Policy> {
     PossibleValuesParser::new(Policy::WORDS.map(|(word, _)| word)).map(|given| {
         let known = Policy::WORDS.iter().find(|(word, _)| *word == given);
         known.map_or_else(Policy::default, |(_, policy)| *policy)
+    })
+}
+
+fn updates_word(updates: Updates) -> &'static str {
+    Updates::WORDS.iter().find(|(_, one)| *one == updates).map_or("anyone", |(word, _)| *word)
+}
+
+fn updates() -> impl TypedValueParser<Value = Updates> {
+    PossibleValuesParser::new(Updates::WORDS.map(|(word, _)| word)).map(|given| {
+        let known = Updates::WORDS.iter().find(|(word, _)| *word == given);
+        known.map_or_else(Updates::default, |(_, updates)| *updates)
     })
 }
 

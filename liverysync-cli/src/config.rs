@@ -391,7 +391,7 @@ mod tests {
                 let name = arg.get_value_names().and_then(<[_]>::first).map(ToString::to_string);
                 let known = [
                     "BOOL", "LIST", "N", "PORT", "SECONDS", "DIR", "FILE", "SIZE", "SPEED",
-                    "ADDRESS", "HOST", "NAME", "TEXT", "POLICY",
+                    "ADDRESS", "HOST", "NAME", "TEXT", "POLICY", "RULE",
                 ];
                 assert!(name.is_some_and(|name| known.contains(&name.as_str())), "{arg:?}");
             }
