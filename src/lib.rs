@@ -5,6 +5,7 @@
 //!
 //! - [`client::Client`] (feature `client`, on by default), a driver's PC;
 //! - [`server::Server`] (feature `server`), the league's server;
+//! - [`league::League`] (feature `server`), a league's data to look at and to change;
 //! - [`ledger::Ledger`] (feature `server`), what a league remembers, on disk;
 //! - [`scan::scan`], what a folder holds and what of it travels;
 //! - [`backups::Backups`], what was replaced on a driver's PC, and how to get it back;
@@ -31,6 +32,8 @@ pub mod events;
 mod feed;
 #[cfg(feature = "client")]
 pub mod ignore;
+#[cfg(feature = "server")]
+pub mod league;
 #[cfg(feature = "server")]
 pub mod ledger;
 #[cfg(any(feature = "client", feature = "server"))]

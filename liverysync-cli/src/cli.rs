@@ -10,6 +10,7 @@ use liverysync_core::{
     backups::{InvalidSetName, SetName},
     client::ClientConfig,
     conflict::{CONFLICT_SUFFIX, Naming, Policy},
+    league::{Act, Author, InvalidAuthor, Updates},
     path::Extensions,
     select::Rules,
     server::ServerConfig,
@@ -20,10 +21,10 @@ use liverysync::Limits;
 use crate::units::{Rate, parse_bytes, parse_count, parse_rate, parse_seconds, parse_size};
 
 const AFTER_HELP: &str = "\
-Every option of server, client, scan, backups and ignore can also come from a variable (shown beside it) and from a config file.
-A flag beats a variable, a variable beats the file.
+Every option of server, league, client, scan, backups and ignore can also come from a variable (shown beside it) and from a
+config file. A flag beats a variable, a variable beats the file.
 
-  [server]                       # for `liverysync server`
+  [server]                       # for `liverysync server` and `league`
   port = 9239
   allow-list = \"liveries.txt\"    # relative paths start at the config file's folder
 
@@ -56,6 +57,13 @@ pub(crate) enum Command {
             standard error.\nJoining is not protected yet: whoever reaches the port can join and send files."
     )]
     Server(ServerArgs),
+    /// Shows and changes what the league has, with the server running or not
+    #[command(
+        subcommand,
+        after_help = "All of them work on the server's data folder, on the machine where it lies. A server that runs does \
+            what is asked for at once; without one it is done all the same."
+    )]
+    League(LeagueCommand),
     /// Keeps this PC's liveries in step with the league
     Client(ClientArgs),
     /// Lists what of a folder would be shared, what would not and why, and the manifest's hash
@@ -128,6 +136,10 @@ pub(crate) struct ServerArgs {
     /// established always keeps it
     #[arg(long, default_value = policy_word(Policy::default()), value_name = "POLICY", value_parser = policies())]
     pub(crate) conflict_policy: Policy,
+    /// Who may change a livery that is established: anyone who edits what he had in step, or of these only its owners;
+    /// what others make of it is a conflict copy then
+    #[arg(long, default_value = updates_word(Updates::default()), value_name = "RULE", value_parser = updates())]
+    pub(crate) updates: Updates,
     /// Print one JSON object per event
     #[arg(long)]
     pub(crate) json: bool,
@@ -369,6 +381,164 @@ pub(crate) struct IgnoreArgs {
     _config: ConfigFile,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum LeagueCommand {
+    /// Says how the league stands
+    Status(LeagueArgs),
+    /// Lists who has been here, with what they hold
+    Members(LeagueArgs),
+    /// Lists all liveries, also those that were retired
+    Liveries(LeagueArgs),
+    /// Lists what a livery has been, the newest first
+    History(LeagueHistoryArgs),
+    /// Lists the names that several contents claim
+    Conflicts(LeagueArgs),
+    /// Of the contents that claim a name one keeps it, and the others go into .backup
+    Resolve(LeagueResolveArgs),
+    /// Gives a livery another name, on every PC
+    Rename(LeagueRenameArgs),
+    /// Takes liveries out of the league: on every PC they go into .backup
+    Retire(LeagueRetireArgs),
+    /// Makes a livery again what it was
+    Restore(LeagueRestoreArgs),
+    /// Lets a member update a livery where only owners may (`server --updates owner`)
+    Own(LeagueOwnArgs),
+    /// Makes a damaged memory of the league anew from all that can be read of it; no server may run meanwhile
+    Rebuild(LeagueArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueHistoryArgs {
+    /// The livery's folder
+    pub(crate) livery: String,
+    #[command(flatten)]
+    pub(crate) common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueResolveArgs {
+    /// The name, such as Team/decals.png
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+    /// Which content stays: the first digits of its SHA-256, as `liverysync league conflicts` shows them
+    #[arg(long, value_name = "HASH")]
+    pub(crate) keep: String,
+    #[command(flatten)]
+    pub(crate) common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueRenameArgs {
+    /// The livery's folder
+    pub(crate) livery: String,
+    /// How it is to be called
+    pub(crate) new: String,
+    #[command(flatten)]
+    pub(crate) common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueRetireArgs {
+    /// The liveries' folders
+    #[arg(value_name = "LIVERY", required = true)]
+    pub(crate) retired: Vec<String>,
+    /// Say that this is meant even if it is more than 30 % of all liveries
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueRestoreArgs {
+    /// The livery's folder
+    pub(crate) livery: String,
+    /// Which version: the first digits of its hash, as `liverysync league history` shows them [default: the one before
+    /// it was retired]
+    #[arg(long, value_name = "HASH")]
+    pub(crate) version: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueOwnArgs {
+    /// The livery's folder
+    pub(crate) livery: String,
+    /// The member: the 16 digits that `liverysync league members` shows
+    #[arg(value_parser = parse_member)]
+    pub(crate) member: Author,
+    #[command(flatten)]
+    pub(crate) common: LeagueArgs,
+}
+
+/// What all commands for a league share.
+#[derive(Debug, Args)]
+pub(crate) struct LeagueArgs {
+    /// The server's data folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// What stands between the name and the digits of a conflict copy, as the server has it
+    #[arg(long, default_value = CONFLICT_SUFFIX, value_name = "TEXT", value_parser = parse_suffix)]
+    conflict_suffix: String,
+    /// Types of the files that are shared, as the server has them
+    #[arg(long, default_value_t, value_name = "LIST", value_parser = parse_extensions)]
+    extensions: Extensions,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    _config: ConfigFile,
+}
+
+impl LeagueArgs {
+    /// How the server makes conflict names.
+    pub(crate) fn naming(&self) -> Naming {
+        Naming { suffix: self.conflict_suffix.clone(), extensions: self.extensions.clone() }
+    }
+}
+
+impl LeagueCommand {
+    /// What all commands share.
+    pub(crate) const fn common(&self) -> &LeagueArgs {
+        match self {
+            Self::Status(common)
+            | Self::Members(common)
+            | Self::Liveries(common)
+            | Self::Conflicts(common)
+            | Self::Rebuild(common)
+            | Self::History(LeagueHistoryArgs { common, .. })
+            | Self::Resolve(LeagueResolveArgs { common, .. })
+            | Self::Rename(LeagueRenameArgs { common, .. })
+            | Self::Retire(LeagueRetireArgs { common, .. })
+            | Self::Restore(LeagueRestoreArgs { common, .. })
+            | Self::Own(LeagueOwnArgs { common, .. }) => common,
+        }
+    }
+
+    /// What is to be done, for a command that changes the league.
+    pub(crate) fn act(&self) -> Option<Act> {
+        Some(match self {
+            Self::Resolve(LeagueResolveArgs { path, keep, .. }) => {
+                Act::Resolve { path: path.clone(), keep: keep.clone() }
+            }
+            Self::Rename(LeagueRenameArgs { livery, new, .. }) => {
+                Act::Rename { livery: livery.clone(), new: new.clone() }
+            }
+            Self::Retire(LeagueRetireArgs { retired, yes, .. }) => {
+                Act::Retire { liveries: retired.clone(), yes: *yes }
+            }
+            Self::Restore(LeagueRestoreArgs { livery, version, .. }) => {
+                Act::Restore { livery: livery.clone(), version: version.clone() }
+            }
+            Self::Own(LeagueOwnArgs { livery, member, .. }) => {
+                Act::Own { livery: livery.clone(), member: *member }
+            }
+            _ => return None,
+        })
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Leave the folders, and say where they are
@@ -452,6 +622,7 @@ impl ServerArgs {
                 extensions: rules.extensions.clone(),
             },
             policy: self.conflict_policy,
+            updates: self.updates,
             rules,
             hello_timeout: limits.hello_timeout_seconds,
             silence_timeout: limits.silence_timeout_seconds,
@@ -512,6 +683,17 @@ fn policies() -> impl TypedValueParser<Value = Policy> {
     })
 }
 
+fn updates_word(updates: Updates) -> &'static str {
+    Updates::WORDS.iter().find(|(_, one)| *one == updates).map_or("anyone", |(word, _)| *word)
+}
+
+fn updates() -> impl TypedValueParser<Value = Updates> {
+    PossibleValuesParser::new(Updates::WORDS.map(|(word, _)| word)).map(|given| {
+        let known = Updates::WORDS.iter().find(|(word, _)| *word == given);
+        known.map_or_else(Updates::default, |(_, updates)| *updates)
+    })
+}
+
 fn parse_extensions(text: &str) -> Result<Extensions, String> {
     let list = text.split(',').map(str::trim).filter(|extension| !extension.is_empty());
     let extensions = Extensions::from_list(list).map_err(|error| error.to_string())?;
@@ -527,6 +709,10 @@ fn parse_name(text: &str) -> Result<String, String> {
 }
 
 fn parse_set(text: &str) -> Result<SetName, InvalidSetName> {
+    text.parse()
+}
+
+fn parse_member(text: &str) -> Result<Author, InvalidAuthor> {
     text.parse()
 }
 

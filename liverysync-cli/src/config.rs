@@ -24,8 +24,19 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 10] = [
+const TABLES: [(&[&str], &str); 21] = [
     (&["server"], "server"),
+    (&["league", "status"], "server"),
+    (&["league", "members"], "server"),
+    (&["league", "liveries"], "server"),
+    (&["league", "history"], "server"),
+    (&["league", "conflicts"], "server"),
+    (&["league", "resolve"], "server"),
+    (&["league", "rename"], "server"),
+    (&["league", "retire"], "server"),
+    (&["league", "restore"], "server"),
+    (&["league", "own"], "server"),
+    (&["league", "rebuild"], "server"),
     (&["client"], "client"),
     (&["scan"], "client"),
     (&["backups", "list"], "client"),
@@ -39,6 +50,9 @@ const TABLES: [(&[&str], &str); 10] = [
 
 /// The variable that names the config file.
 const CONFIG: &str = "LIVERYSYNC_CONFIG";
+
+/// What an administrator decides anew each time, and no variable for him.
+const SAID_EACH_TIME: [&str; 3] = ["keep", "version", "yes"];
 
 /// How alike two words must be for one to be a likely slip of the other.
 const LIKENESS_MIN: f64 = 0.75;
@@ -104,7 +118,7 @@ fn with_variable(arg: Arg) -> Arg {
     // An empty variable is as good as none.
     let is_empty = std::env::var_os(&name).is_some_and(|value| value.is_empty());
     // What stands without a name is no option, but for the folder of `scan`.
-    let is_option = !arg.is_positional() || id == "liveries";
+    let is_option = (!arg.is_positional() || id == "liveries") && !SAID_EACH_TIME.contains(&id);
     if is_empty || !is_option {
         return arg;
     }
@@ -380,7 +394,7 @@ mod tests {
                 let name = arg.get_value_names().and_then(<[_]>::first).map(ToString::to_string);
                 let known = [
                     "BOOL", "LIST", "N", "PORT", "SECONDS", "DIR", "FILE", "SIZE", "SPEED",
-                    "ADDRESS", "HOST", "NAME", "TEXT", "POLICY",
+                    "ADDRESS", "HOST", "NAME", "TEXT", "POLICY", "RULE",
                 ];
                 assert!(name.is_some_and(|name| known.contains(&name.as_str())), "{arg:?}");
             }
@@ -413,6 +427,7 @@ mod tests {
         assert_eq!(find("liverysync scan x --config=a.toml").as_deref(), Some("a.toml"));
         assert_eq!(find("liverysync scan -- --config=a.toml"), None);
         assert_eq!(find("liverysync backups list --config a.toml").as_deref(), Some("a.toml"));
+        assert_eq!(find("liverysync league own L M --config a.toml").as_deref(), Some("a.toml"));
         assert_eq!(find("liverysync demo --config=a.toml"), None);
         assert_eq!(find("liverysync server --config a.toml --help"), None);
         assert_eq!(find("liverysync"), None);

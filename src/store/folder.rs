@@ -1,7 +1,7 @@
 //! Where the store keeps its files.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
     time::SystemTime,
@@ -9,13 +9,13 @@ use std::{
 
 use liverysync_core::hash::{Content, ContentHash};
 
-use super::StoreError;
+use super::{
+    StoreError,
+    lock::{self, LOCK},
+};
 
 /// How the names of temporary stores begin.
 const TEMPORARY: &str = "liverysync-store-";
-
-/// Who holds this file in a store's folder has the folder.
-const LOCK: &str = "lock";
 
 /// Bytes that are read at a time to be hashed.
 const READ_BYTES: usize = 256 * 1024;
@@ -71,11 +71,7 @@ impl Folder {
 
     /// Where a whole content lies.
     pub(super) fn blob_path(&self, hash: ContentHash) -> PathBuf {
-        let name = hash.to_string();
-        let mut path = self.root.join("blobs");
-        path.push(&name[..2]);
-        path.push(name);
-        path
+        blob_path(&self.root, hash)
     }
 
     /// Where a content lies while it comes in. `number` tells one attempt from another, of which
@@ -205,6 +201,20 @@ impl Folder {
     }
 }
 
+/// Whether a store's folder keeps a content, as far as its length tells. Its server may be running.
+pub(crate) fn keeps(root: &Path, content: Content) -> bool {
+    fs::metadata(blob_path(root, content.hash))
+        .is_ok_and(|blob| blob.is_file() && blob.len() == content.size)
+}
+
+fn blob_path(root: &Path, hash: ContentHash) -> PathBuf {
+    let name = hash.to_string();
+    let mut path = root.join("blobs");
+    path.push(&name[..2]);
+    path.push(name);
+    path
+}
+
 fn temporary_folder() -> Result<tempfile::TempDir, StoreError> {
     let parent = std::env::temp_dir();
     sweep(&parent);
@@ -244,15 +254,9 @@ fn is_orphan(root: &Path) -> bool {
 }
 
 fn take_lock(root: &Path) -> Result<File, StoreError> {
-    let failed = |reason| StoreError::Folder { path: root.to_owned(), reason };
-    let path = root.join(LOCK);
-    let lock =
-        File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Busy { path: root.to_owned() }),
-        Err(TryLockError::Error(reason)) => Err(failed(reason)),
-    }
+    let path = || root.to_owned();
+    let lock = lock::take(root).map_err(|reason| StoreError::Folder { path: path(), reason })?;
+    lock.ok_or_else(|| StoreError::Busy { path: path() })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod blob;
 mod check;
 mod folder;
 mod lane;
+pub(crate) mod lock;
 #[cfg(test)]
 mod tests;
 
@@ -30,8 +31,8 @@ use liverysync_core::{
     wire::v2::Body,
 };
 
-pub(crate) use self::blob::Blob;
 pub use self::check::{Verified, VerifySummary, verify_store};
+pub(crate) use self::{blob::Blob, folder::keeps};
 use self::{
     blob::Phase,
     folder::{Folder, Kept},

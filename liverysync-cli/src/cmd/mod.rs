@@ -5,6 +5,7 @@ mod client;
 mod completions;
 mod demo;
 mod ignore;
+mod league;
 mod reload;
 mod scan;
 mod server;
@@ -29,6 +30,7 @@ const GATHER_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Server(args) => server::run(&args),
+        Command::League(command) => league::run(&command),
         Command::Client(args) => client::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Backups(command) => backups::run(&command),

@@ -5,8 +5,19 @@
 
 use std::net::SocketAddr;
 
-use liverysync::{backups::BackupSet, scan::Scan};
-use liverysync_core::{hash::ContentHash, path::RelPath, select::Skipped, time::UnixTime};
+use liverysync::{
+    backups::BackupSet,
+    league::{Acted, PastVersion, Rebuilt},
+    ledger::Member,
+    scan::Scan,
+};
+use liverysync_core::{
+    hash::{Content, ContentHash},
+    league::{Conflict, LiveryStatus},
+    path::RelPath,
+    select::Skipped,
+    time::UnixTime,
+};
 use serde::Serialize;
 
 /// Something that happened.
@@ -96,7 +107,7 @@ pub(crate) fn backups(root: &str, sets: &[BackupSet]) -> String {
     event(&Backups { event: "backups", root, sets })
 }
 
-/// What has to do with backups and says all of itself but what it is.
+/// What says all of itself but what it is.
 pub(crate) fn named(name: &'static str, fields: &impl Serialize) -> String {
     #[derive(Serialize)]
     struct Named<'a, T> {
@@ -107,11 +118,111 @@ pub(crate) fn named(name: &'static str, fields: &impl Serialize) -> String {
     event(&Named { event: name, fields })
 }
 
+/// Who has been in the league.
+pub(crate) fn league_members(members: &[Member]) -> String {
+    #[derive(Serialize)]
+    struct Members<'a> {
+        members: &'a [Member],
+    }
+    named("league_members", &Members { members })
+}
+
+/// The liveries of a league.
+pub(crate) fn league_liveries(liveries: &[LiveryStatus]) -> String {
+    #[derive(Serialize)]
+    struct Liveries<'a> {
+        liveries: &'a [LiveryStatus],
+    }
+    named("league_liveries", &Liveries { liveries })
+}
+
+/// What a livery has been.
+pub(crate) fn league_history(livery: &str, versions: &[PastVersion]) -> String {
+    #[derive(Serialize)]
+    struct History<'a> {
+        livery: &'a str,
+        versions: &'a [PastVersion],
+    }
+    named("league_history", &History { livery, versions })
+}
+
+/// The names that several contents claim.
+pub(crate) fn league_conflicts(conflicts: &[Conflict]) -> String {
+    #[derive(Serialize)]
+    struct Rival<'a> {
+        path: &'a RelPath,
+        #[serde(flatten)]
+        content: Content,
+    }
+    #[derive(Serialize)]
+    struct Name<'a> {
+        path: &'a RelPath,
+        established: Content,
+        rivals: Vec<Rival<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Conflicts<'a> {
+        conflicts: Vec<Name<'a>>,
+    }
+    let conflicts = conflicts.iter().map(|Conflict { path, established, rivals }| {
+        let rivals = rivals.iter().map(|(path, content)| Rival { path, content: *content });
+        Name { path, established: *established, rivals: rivals.collect() }
+    });
+    named("league_conflicts", &Conflicts { conflicts: conflicts.collect() })
+}
+
+/// What an act has done.
+pub(crate) fn league_acted(act: &'static str, acted: &Acted) -> String {
+    #[derive(Serialize)]
+    struct Done {
+        act: &'static str,
+        placed: usize,
+        retired: usize,
+        served: bool,
+    }
+    let (placed, retired) = (acted.report.placed, acted.report.retired);
+    named("league_acted", &Done { act, placed, retired, served: acted.served })
+}
+
+/// What came of making a league's memory anew.
+pub(crate) fn league_rebuilt(rebuilt: &Rebuilt) -> String {
+    #[derive(Serialize)]
+    struct Anew<'a> {
+        set_aside: Vec<std::borrow::Cow<'a, str>>,
+        whole: bool,
+        versions: u64,
+        proven: u64,
+        owners: u64,
+        members: u64,
+        reports: u64,
+        from_reports: u64,
+        files: u64,
+    }
+    let salvaged = &rebuilt.salvaged;
+    named(
+        "league_rebuilt",
+        &Anew {
+            set_aside: salvaged.set_aside.iter().map(|path| path.to_string_lossy()).collect(),
+            whole: salvaged.whole,
+            versions: salvaged.versions,
+            proven: salvaged.proven,
+            owners: salvaged.owners,
+            members: salvaged.members,
+            reports: salvaged.reports,
+            from_reports: rebuilt.from_reports,
+            files: rebuilt.files,
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use liverysync::backups::{Pruned, Restored, Shown};
+    use liverysync::{
+        backups::{Pruned, Restored, Shown},
+        league::LeagueStatus,
+    };
     use liverysync_core::{
         backups::SetName,
         client,
@@ -283,6 +394,17 @@ mod tests {
         };
         check_documented("Backups", &named("backup_restored", &restored));
         check_documented("Backups", &named("backups_pruned", &Pruned::default()));
+    }
+
+    #[test]
+    fn what_is_said_of_a_league_is_as_documented() {
+        check_documented("League", &named("league_status", &LeagueStatus::default()));
+        check_documented("League", &league_members(&[]));
+        check_documented("League", &league_liveries(&[]));
+        check_documented("League", &league_history("Team", &[]));
+        check_documented("League", &league_conflicts(&[]));
+        check_documented("League", &league_acted("retire", &Acted::default()));
+        check_documented("League", &league_rebuilt(&Rebuilt::default()));
     }
 
     #[test]

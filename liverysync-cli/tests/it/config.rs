@@ -77,7 +77,7 @@ fn every_kind_of_value_can_stand_in_the_file() {
         "etc/league.toml",
         "\u{feff}[server]\nhost = '127.0.0.1'\nport = 0\nmax-file-size = '1 GiB'\n\
          scheduler-tick-seconds = 0.5\nextensions = ['png', 'json']\nallow-list = 'allowed.txt'\n\
-         json = true\nconflict-policy = 'newest-mtime'\n[client]\nliveries = '../mine'\n",
+         json = true\nconflict-policy = 'newest-mtime'\nupdates = 'owner'\n[client]\nliveries = '../mine'\n",
     );
     test.file("etc/allowed.txt", "# all of them\n");
     let mut server = test.start(&["server", "--config", "etc/league.toml"]);
@@ -128,6 +128,7 @@ fn a_wrong_value_is_named_with_its_key() {
         ("[server]\nmax-sessions = 0\n", "[server] max-sessions: invalid value '0'"),
         ("[server]\nextensions = [1]\n", "[server] extensions: wants a list of strings"),
         ("[server]\nconflict-policy = 'x'\n", "possible values: established, lowest-hash"),
+        ("[server]\nupdates = 'nobody'\n", "possible values: anyone, owner"),
         ("[server]\nhost = 1979-05-27\n", "[server] host: wants a string, not a date"),
         ("[server]\nport\n", "line 2"),
     ] {

@@ -9,6 +9,7 @@ mod backups;
 mod client;
 mod config;
 mod demo;
+mod league;
 mod scan;
 mod server;
 mod usage;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use liverysync_core::{
+    client::ClientMachine,
     hash::Content,
     league::{Act, ActError, ActReport},
     server::{self, ServerConfig},
@@ -31,7 +32,7 @@ impl World {
 
     fn is_in_step(&self, pc: usize) -> bool {
         match &self.pcs[pc].brain {
-            Brain::Ours(ours) => ours.machine.as_ref().is_some_and(|machine| machine.is_in_step()),
+            Brain::Ours(ours) => ours.machine.as_ref().is_some_and(ClientMachine::is_in_step),
             _ => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,7 @@ use super::{
     record::Reader,
     table::{Row, Table},
 };
-use crate::ledger::LedgerError;
+use crate::{ledger::LedgerError, store::lock};
 
 /// What SQLite keeps beside a file while it is in use.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
@@ -54,21 +54,15 @@ pub struct RebuildSummary {
 /// Fails if a server uses the folder, or if it cannot be read or written; the ledger is as before then.
 pub fn rebuild(data: &Path) -> Result<RebuildSummary, LedgerError> {
     let path = data.join(NAME);
-    let _lock = lock(data)?;
+    let _lock = take(data)?;
     make_anew(&path).map_err(|fault| fault.at(&path))
 }
 
 /// Takes the store's lock: a server must not write into a file that is set aside.
-fn lock(data: &Path) -> Result<File, LedgerError> {
-    let path = data.join("lock");
-    let failed = |reason| LedgerError::Failed { path: path.clone(), reason };
-    let lock =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(LedgerError::Busy { path: data.to_owned() }),
-        Err(TryLockError::Error(reason)) => Err(failed(reason)),
-    }
+fn take(data: &Path) -> Result<File, LedgerError> {
+    let path = || data.to_owned();
+    let lock = lock::take(data).map_err(|reason| LedgerError::Failed { path: path(), reason })?;
+    lock.ok_or_else(|| LedgerError::Busy { path: path() })
 }
 
 fn make_anew(path: &Path) -> Result<RebuildSummary, Fault> {

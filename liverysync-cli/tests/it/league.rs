@@ -1,0 +1,277 @@
+//! The commands for a league from outside, on a folder that no server uses: what they say, and how they end.
+
+use std::fs;
+
+use liverysync::ledger::{Ledger as _, Sqlite};
+use liverysync_core::{
+    hash::{Content, ContentHash},
+    league::{Author, Cause, Record},
+    manifest::Entry,
+    path::{Extensions, RelPath},
+};
+use serde_json::{Value, json};
+
+use crate::common::{Finished, Test};
+
+const AOI: &str = "0000000000000001";
+
+fn placed(step: u64, path: &str, bytes: &str, cause: Cause) -> Record {
+    let path = RelPath::parse(path, &Extensions::default()).unwrap();
+    let entry = Entry { path, content: Content::of(bytes.as_bytes()), mtime: None };
+    Record::Placed { step, entry, author: AOI.parse().ok(), cause }
+}
+
+fn seen(author: &str, name: &str) -> Record {
+    Record::Seen { author: author.parse().unwrap(), name: name.to_owned() }
+}
+
+/// A folder `data` of a league with these records, and with the first content of the league in its store.
+fn league(records: &[Record]) -> Test {
+    let test = Test::new();
+    let data = test.folder("data");
+    Sqlite::open(&data).unwrap().write(records).unwrap();
+    let stored = ContentHash::of(b"paint").to_string();
+    test.file(&format!("data/blobs/{}/{stored}", &stored[..2]), "paint");
+    test
+}
+
+/// Aoi's `Team`, which was updated and has a rival, and two others.
+fn sample() -> Test {
+    league(&[
+        placed(1, "Team/decals.png", "paint", Cause::Published),
+        placed(2, "Other/decals.png", "other", Cause::Published),
+        placed(3, "Third/decals.png", "third", Cause::Published),
+        placed(4, "Fourth/decals.png", "fourth", Cause::Published),
+        placed(5, "Team/decals.png", "new paint", Cause::Updated),
+        placed(6, &rival(), "rival", Cause::Rival),
+        seen(AOI, "Aoi"),
+    ])
+}
+
+fn short(bytes: &str) -> String {
+    ContentHash::of(bytes.as_bytes()).short()
+}
+
+fn rival() -> String {
+    format!("Team/decals__CONFLICT__{}.png", short("rival"))
+}
+
+trait Run {
+    fn league(&self, args: &[&str]) -> Finished;
+    fn told(&self, args: &[&str]) -> Value;
+}
+
+impl Run for Test {
+    fn league(&self, args: &[&str]) -> Finished {
+        self.run(&[&["league"], args, &["--data", "data"]].concat())
+    }
+
+    /// The object that a command prints.
+    fn told(&self, args: &[&str]) -> Value {
+        let said = self.league(&[args, &["--json"]].concat()).code(0).stderr("");
+        assert_eq!(said.stdout.lines().count(), 1);
+        serde_json::from_str(&said.stdout).unwrap()
+    }
+}
+
+#[test]
+fn the_league_is_shown() {
+    let test = sample();
+    test.league(&["status"])
+        .code(0)
+        .stderr("")
+        .stdout_has("server        does not run on this data\n")
+        .stdout_has("union         5 files, 30 bytes in 4 liveries\n")
+        .stdout_has("retired       0 liveries\n")
+        .stdout_has("conflicts     1 name\n")
+        .stdout_has("members       1\n")
+        .stdout_has(
+            "in the store  0 bytes; 5 contents missing, which only the PCs of members have\n",
+        )
+        .stdout_has(" UTC, step 6\n");
+    test.league(&["members"]).code(0).stdout_has(&format!("{AOI}  Aoi: 0 files, 0 bytes; first"));
+    test.league(&["liveries"])
+        .code(0)
+        .stdout_has("  Fourth: 1 file, 6 bytes\n")
+        .stdout_has("  Team: 2 files, 14 bytes; 1 conflict\n")
+        .stdout_has("4 liveries, 30 bytes; 0 retired\n");
+    let history = test.league(&["history", "team"]).code(0).stdout;
+    let changes: Vec<_> = history.lines().filter(|line| line.starts_with("    ")).collect();
+    let expected = [
+        format!("    {}: rival by Aoi", rival()),
+        "    Team/decals.png: updated by Aoi".to_owned(),
+        "    Team/decals.png: published by Aoi".to_owned(),
+    ];
+    assert_eq!(changes, expected);
+    let line =
+        |bytes: &str, size: &str, what: &str| format!("    {}    {size}  {what}\n", short(bytes));
+    test.league(&["conflicts"])
+        .code(0)
+        .stdout_has("Team/decals.png\n")
+        .stdout_has(&line("new paint", "9 bytes", "has the name"))
+        .stdout_has(&line("rival", "5 bytes", &rival()))
+        .stdout_has("1 name with rivals; to keep one content of a name: liverysync league resolve");
+}
+
+#[test]
+fn programs_are_told_the_same() {
+    let test = sample();
+    let status = test.told(&["status"]);
+    let numbers = ["files", "liveries", "conflicts", "missing", "step"].map(|key| &status[key]);
+    assert_eq!(numbers, [&json!(5), &json!(4), &json!(1), &json!(5), &json!(6)]);
+    assert_eq!(status["served"], false);
+    assert_eq!(test.told(&["members"])["members"][0]["author"], AOI);
+    assert_eq!(test.told(&["liveries"])["liveries"][2]["livery"], "Team");
+    let newest = &test.told(&["history", "Team"])["versions"][0];
+    let change = json!({
+        "path": rival(), "content": Content::of(b"rival"), "cause": "rival", "author": AOI, "name": "Aoi",
+    });
+    assert_eq!(newest["changes"], json!([change]));
+    let conflicts = json!([{
+        "path": "Team/decals.png",
+        "established": Content::of(b"new paint"),
+        "rivals": [{"path": rival(), "sha256": ContentHash::of(b"rival"), "size": 5}],
+    }]);
+    assert_eq!(test.told(&["conflicts"])["conflicts"], conflicts);
+}
+
+#[test]
+fn the_league_is_changed_without_a_server() {
+    let test = sample();
+    test.league(&["retire", "fourth"]).code(0).stderr("").stdout(
+        "1 file retired: fourth; on every PC when it connects to the server again; what goes lies in .backup there\n",
+    );
+    test.league(&["liveries"]).code(0).stdout_has("          Fourth: retired\n");
+    test.league(&["restore", "Fourth"])
+        .code(0)
+        .stdout("Fourth restored: 1 file; on every PC when it connects to the server again\n");
+    let resolve = ["resolve", "Team/decals.png", "--keep", &short("rival")];
+    test.league(&resolve)
+        .code(0)
+        .stdout_has(&format!("Team/decals.png keeps {}; ", short("rival")));
+    test.league(&["conflicts"]).code(0).stdout("no conflicts\n");
+    let renamed = test.told(&["rename", "Team", "Équipe"]);
+    let expected = json!({
+        "event": "league_acted", "act": "rename", "placed": 1, "retired": 1, "served": false,
+    });
+    assert_eq!(renamed, expected);
+    test.league(&["own", "Équipe", AOI])
+        .code(0)
+        .stdout_has(&format!("{AOI} is an owner of Équipe now"));
+    test.league(&["liveries"]).code(0).stdout_has("  Équipe: 1 file, 5 bytes; of Aoi\n");
+    let old = test.told(&["history", "Team"])["versions"][3]["hash"].as_str().unwrap().to_owned();
+    test.league(&["restore", "Team", "--version", &old[..8]]).code(0);
+    assert_eq!(test.told(&["liveries"])["liveries"][2]["livery"], "Team");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_changes_nothing() {
+    let test = sample();
+    test.league(&["retire", "Team", "Other"])
+        .code(1)
+        .stdout("")
+        .stderr_has("this retires 2 of 4 liveries; say --yes if that is meant");
+    for (args, reason) in [
+        (&["retire", "Nobody"][..], "the league has no livery \"Nobody\""),
+        (&["history", "Nobody"], "the league has no livery \"Nobody\""),
+        (&["resolve", "Team/x.png", "--keep", "00000000"], "has no file \"Team/x.png\""),
+        (&["resolve", "Team/decals.png", "--keep", "00000000"], "never had a content"),
+        (&["rename", "Team", "Other"], "the league has a livery of this name"),
+        (&["restore", "Team", "--version", "00000000"], "never had a version"),
+    ] {
+        test.league(args).code(1).stdout("").stderr_has(reason);
+    }
+    test.league(&["own", "Team", "Aoi"]).code(2).stderr_has("16 hex digits");
+    test.league(&["retire"]).code(2);
+    assert_eq!(test.told(&["status"])["step"], 6);
+    test.league(&["retire", "Team", "Other", "--yes"]).code(0);
+    assert_eq!(test.told(&["status"])["retired"], 2);
+}
+
+#[test]
+fn the_data_folder_has_to_be_known_and_to_be_one() {
+    let mut test = sample();
+    test.run(&["league", "status"]).code(2).stdout("").stderr_has("hint: add --data DIR");
+    test.run(&["league", "status", "--data", "none"])
+        .code(1)
+        .stderr_has("there is no league in none: none/league.db is missing");
+    test.run(&["league", "rebuild", "--data", "none"])
+        .code(1)
+        .stderr_has("there is no league in none");
+    assert!(!test.path("none").exists());
+    test.file("league.toml", "[server]\ndata = 'data'\nport = 7\njson = true\n");
+    test.run(&["league", "status", "--config", "league.toml"])
+        .code(0)
+        .stdout_has("{\"event\":\"league_status\",");
+    test.env("LIVERYSYNC_DATA", "data").env("LIVERYSYNC_YES", "true");
+    test.run(&["league", "members"]).code(0).stdout_has("1 member\n");
+    test.run(&["league", "retire", "Team", "Other"]).code(1).stderr_has("--yes");
+}
+
+#[test]
+fn conflict_copies_are_told_by_the_servers_own_suffix() {
+    let own = format!("Team/decals.other.{}.png", short("rival"));
+    let test = league(&[
+        placed(1, "Team/decals.png", "paint", Cause::Published),
+        placed(2, &own, "rival", Cause::Rival),
+    ]);
+    test.league(&["conflicts"]).code(0).stdout("no conflicts\n");
+    test.league(&["conflicts", "--conflict-suffix", ".other."])
+        .code(0)
+        .stdout_has("1 name with rivals");
+}
+
+#[test]
+fn names_in_a_league_cannot_act_on_the_terminal() {
+    let test = league(&[
+        placed(1, "Team/decals.png", "paint", Cause::Published),
+        seen(AOI, "A\u{1b}[2J\u{202e}oi"),
+        Record::Owned { livery: "Team".to_owned(), owners: vec![AOI.parse::<Author>().unwrap()] },
+    ]);
+    for args in [&["members"][..], &["liveries"], &["history", "Team"]] {
+        let said = test.league(args).code(0).stdout_has("A\\u{1b}[2J\\u{202e}oi");
+        assert!(!said.stdout.contains(['\u{1b}', '\u{202e}']), "{}", said.stdout);
+    }
+}
+
+#[test]
+fn a_damaged_memory_stops_the_server_and_is_made_anew() {
+    let test = sample();
+    let database = test.path("data/league.db");
+    let bytes = fs::read(&database).unwrap();
+    for damaged in [&bytes[..bytes.len() / 2], &[][..], b"not a database at all"] {
+        fs::write(&database, damaged).unwrap();
+        test.run(&["server", "--host", "127.0.0.1", "--port", "0", "--data", "data"])
+            .code(1)
+            .stdout("")
+            .stderr_has("the league's memory data/league.db is damaged: ")
+            .stderr_has("run `liverysync league rebuild`");
+        test.league(&["status"]).code(1).stdout("");
+        let rebuilt = test.league(&["rebuild"]).code(0).stderr("").stdout;
+        assert!(rebuilt.starts_with("kept: data/league.db.damaged-"), "{rebuilt}");
+        assert!(rebuilt.contains("part of it could not be read; saved: "), "{rebuilt}");
+        drop(test.server(&["--data", "data"]));
+    }
+    assert_eq!(test.told(&["rebuild"])["whole"], true);
+    assert!(test.path("data/blobs").read_dir().unwrap().next().is_some());
+
+    let (_server, _) = test.server(&["--data", "data"]);
+    test.league(&["rebuild"])
+        .code(1)
+        .stderr_has("a liverysync server uses data; stop it and try again");
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_not_waited_for_for_ever() {
+    let test = sample();
+    let lock = fs::File::create(test.path("data/lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(test.told(&["status"])["served"], true);
+    test.league(&["retire", "Team"])
+        .code(3)
+        .stdout("")
+        .stderr_has("the server that uses data has not answered within 10 s; nothing was changed")
+        .stderr_has("hint: try again");
+    drop(lock);
+    assert_eq!(test.told(&["status"])["step"], 6);
+}

@@ -1,0 +1,125 @@
+//! A league as its administrator has it: the data folder of its server, to look at and to change, whether a server
+//! runs on it at that time or not.
+//!
+//! Everything here waits for the disk, and [`League::act`] for the server too: in async code it belongs on a thread that
+//! may block.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use std::{path::Path, time::Duration};
+//!
+//! use liverysync::{core::{conflict::Naming, league::Act}, league::League};
+//!
+//! # fn main() -> Result<(), liverysync::league::LeagueError> {
+//! let mut league = League::open(Path::new("data"), Naming::default())?;
+//! let retire = Act::Retire { liveries: vec!["Team".to_owned()], yes: false };
+//! let acted = league.act(&retire, Duration::from_secs(10))?;
+//! println!("{} files are retired", acted.report.retired);
+//! # Ok(())
+//! # }
+//! ```
+
+mod act;
+mod rebuild;
+mod show;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use liverysync_core::{
+    conflict::{Naming, Policy},
+    league::{ActError, Updates},
+    union::Union,
+};
+
+pub use self::{
+    act::Acted,
+    rebuild::{Rebuilt, rebuild},
+    show::{LeagueStatus, PastChange, PastVersion},
+};
+use crate::ledger::{Ledger, LedgerError, Sqlite};
+
+/// What a league remembers, and the folder where it does.
+#[derive(Debug)]
+pub struct League {
+    data: PathBuf,
+    naming: Naming,
+    ledger: Sqlite,
+}
+
+impl League {
+    /// Opens the data folder of a server, which may be running. `naming` is that server's: by it conflict copies are
+    /// told from other files.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sqlite::attach`].
+    pub fn open(data: &Path, naming: Naming) -> Result<Self, LeagueError> {
+        Ok(Self { data: data.to_owned(), naming, ledger: Sqlite::attach(data)? })
+    }
+
+    /// The union as it was last written down, with nobody there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::recall`].
+    pub fn union(&mut self) -> Result<Union, LeagueError> {
+        recall(&mut self.ledger, &self.naming)
+    }
+}
+
+/// Who keeps a name and who may change it counts when a step is taken, and not for what was.
+fn recall(ledger: &mut Sqlite, naming: &Naming) -> Result<Union, LeagueError> {
+    let records = ledger.recall()?;
+    Ok(Union::recall(Policy::default(), naming.clone(), Updates::default(), &records))
+}
+
+/// Why a league cannot be shown or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeagueError {
+    /// What it remembers cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// What was asked for cannot be done; nothing has changed.
+    #[error("{0}")]
+    Refused(String),
+    /// The server that uses the data did not answer in time. What was asked for is taken back, so nothing has changed.
+    #[error(
+        "the server that uses {data} has not answered within {seconds} s; nothing was changed",
+        data = .data.display(),
+        seconds = .after.as_secs()
+    )]
+    Silent {
+        /// The data folder.
+        data: PathBuf,
+        /// How long the answer was waited for.
+        after: Duration,
+    },
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {path}: {reason}", path = .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+}
+
+impl From<ActError> for LeagueError {
+    fn from(error: ActError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl LeagueError {
+    fn folder(path: &Path, reason: io::Error) -> Self {
+        Self::Folder { path: path.to_owned(), reason }
+    }
+}

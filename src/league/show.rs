@@ -1,0 +1,194 @@
+//! What an administrator looks at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use liverysync_core::{
+    hash::Content,
+    league::{ActError, Author, Cause, Conflict, LiveryStatus, Version, VersionChange},
+    path::RelPath,
+};
+use serde::Serialize;
+
+use super::{League, LeagueError};
+use crate::{
+    ledger::{Ledger, Member},
+    store::{keeps, lock},
+};
+
+/// How a league stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LeagueStatus {
+    /// Whether a server runs on the data now.
+    pub served: bool,
+    /// Number of files of the union.
+    pub files: u64,
+    /// Sum of their sizes.
+    pub bytes: u64,
+    /// Number of liveries of the union.
+    pub liveries: u64,
+    /// Number of liveries that were retired.
+    pub retired: u64,
+    /// Number of members who have been here.
+    pub members: u64,
+    /// Number of names that several contents claim.
+    pub conflicts: u64,
+    /// Sum of the sizes of those files whose contents the store has.
+    pub stored_bytes: u64,
+    /// Number of contents of the union that the store does not have: they come from members who have them.
+    pub missing: u64,
+    /// The last step that was written down; 0 if there was none.
+    pub step: u64,
+    /// When it was, in UTC and to the second: `2026-03-09T18:30:00Z`.
+    pub written_at: Option<String>,
+}
+
+/// What a livery was from one step on, until the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PastVersion {
+    /// The step that made it.
+    pub step: u64,
+    /// When that was written down, in UTC and to the second: `2026-03-09T18:30:00Z`.
+    pub written_at: Option<String>,
+    /// The digest of its manifest, in hex digits, by which it can be restored.
+    pub hash: String,
+    /// How many files it has; 0 once it is retired.
+    pub files: u64,
+    /// Sum of their sizes.
+    pub bytes: u64,
+    /// What the step did.
+    pub changes: Vec<PastChange>,
+}
+
+/// What a step did to one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PastChange {
+    /// The name.
+    pub path: RelPath,
+    /// What it had from then on; `None` if it was retired.
+    pub content: Option<Content>,
+    /// How that came; `None` if it was retired.
+    pub cause: Option<Cause>,
+    /// Whose file it is; `None` for a member without a key, and for an administrator's acts.
+    pub author: Option<Author>,
+    /// How that member called himself last.
+    pub name: Option<String>,
+}
+
+impl League {
+    /// Whether a server runs on the data now. (Another administrator who changes the league just now looks the same.)
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be read.
+    pub fn is_served(&self) -> Result<bool, LeagueError> {
+        lock::is_taken(&self.data).map_err(|reason| LeagueError::folder(&self.data, reason))
+    }
+
+    /// How the league stands.
+    ///
+    /// # Errors
+    ///
+    /// Fails if what it remembers cannot be read or is damaged.
+    pub fn status(&mut self) -> Result<LeagueStatus, LeagueError> {
+        let union = self.union()?;
+        let (retired, liveries): (Vec<_>, Vec<_>) =
+            union.liveries().into_iter().partition(|livery| livery.retired);
+        let contents: BTreeSet<_> = union.iter().map(|entry| entry.content).collect();
+        let (stored, missing): (BTreeSet<_>, BTreeSet<_>) =
+            contents.into_iter().partition(|content| keeps(&self.data, *content));
+        let files = || union.iter().map(|entry| entry.content);
+        let last = self.ledger.dates()?.pop_last();
+        Ok(LeagueStatus {
+            served: self.is_served()?,
+            files: union.len() as u64,
+            bytes: sum(files()),
+            liveries: liveries.len() as u64,
+            retired: retired.len() as u64,
+            members: self.ledger.members()?.len() as u64,
+            conflicts: union.conflicts().len() as u64,
+            stored_bytes: sum(files().filter(|content| stored.contains(content))),
+            missing: missing.len() as u64,
+            step: last.as_ref().map_or(0, |(step, _)| *step),
+            written_at: last.map(|(_, date)| date),
+        })
+    }
+
+    /// Who has been here, in the order of their [`Author`]s.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::members`].
+    pub fn members(&mut self) -> Result<Vec<Member>, LeagueError> {
+        Ok(self.ledger.members()?)
+    }
+
+    /// All liveries, also those that were retired, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::recall`].
+    pub fn liveries(&mut self) -> Result<Vec<LiveryStatus>, LeagueError> {
+        Ok(self.union()?.liveries())
+    }
+
+    /// What a livery has been, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there never was one of this name, or if what the league remembers cannot be read or is damaged.
+    pub fn history(&mut self, livery: &str) -> Result<Vec<PastVersion>, LeagueError> {
+        let versions = self.union()?.history(livery);
+        if versions.is_empty() {
+            return Err(ActError::NoLivery(livery.to_owned()).into());
+        }
+        let past = Past { dates: self.ledger.dates()?, names: self.names()? };
+        Ok(versions.into_iter().rev().map(|version| past.version(version)).collect())
+    }
+
+    /// The names that several contents claim, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::recall`].
+    pub fn conflicts(&mut self) -> Result<Vec<Conflict>, LeagueError> {
+        Ok(self.union()?.conflicts())
+    }
+
+    fn names(&mut self) -> Result<BTreeMap<Author, String>, LeagueError> {
+        let members = self.ledger.members()?.into_iter();
+        Ok(members.map(|member| (member.author, member.name)).collect())
+    }
+}
+
+fn sum(contents: impl Iterator<Item = Content>) -> u64 {
+    contents.fold(0, |sum, content| sum.saturating_add(content.size))
+}
+
+/// What the ledger adds to what a union says of its past.
+struct Past {
+    dates: BTreeMap<u64, String>,
+    names: BTreeMap<Author, String>,
+}
+
+impl Past {
+    fn version(&self, version: Version) -> PastVersion {
+        let Version { step, hash, files, bytes, changes } = version;
+        PastVersion {
+            step,
+            written_at: self.dates.get(&step).cloned(),
+            hash,
+            files: files as u64,
+            bytes,
+            changes: changes.into_iter().map(|change| self.change(change)).collect(),
+        }
+    }
+
+    fn change(&self, change: VersionChange) -> PastChange {
+        let VersionChange { path, content, cause, author } = change;
+        let name = author.and_then(|author| self.names.get(&author).cloned());
+        PastChange { path, content, cause, author, name }
+    }
+}

@@ -1,0 +1,304 @@
+//! What an administrator sees and does, on real folders.
+
+use std::{fs, fs::File, thread};
+
+use liverysync_core::{
+    hash::{Content, ContentHash},
+    league::{Act, ActReport, Author, Cause, Record},
+    manifest::Entry,
+    path::{Extensions, RelPath},
+};
+use tempfile::TempDir;
+
+use super::*;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn author(number: u8) -> Author {
+    format!("{number:016x}").parse().unwrap()
+}
+
+fn entry(path: &str, bytes: &str) -> Entry {
+    let path = RelPath::parse(path, &Extensions::default()).unwrap();
+    Entry { path, content: Content::of(bytes.as_bytes()), mtime: None }
+}
+
+fn placed(step: u64, path: &str, bytes: &str, cause: Cause) -> Record {
+    Record::Placed { step, entry: entry(path, bytes), author: Some(author(1)), cause }
+}
+
+fn rival(path: &str, bytes: &str) -> String {
+    let (stem, extension) = path.rsplit_once('.').unwrap();
+    format!("{stem}__CONFLICT__{}.{extension}", ContentHash::of(bytes.as_bytes()).short())
+}
+
+/// A data folder with these records, and a store with these contents.
+fn league(records: &[Record], stored: &[&str]) -> TempDir {
+    let data = tempfile::tempdir().unwrap();
+    Sqlite::open(data.path()).unwrap().write(records).unwrap();
+    for bytes in stored {
+        let name = ContentHash::of(bytes.as_bytes()).to_string();
+        let folder = data.path().join("blobs").join(&name[..2]);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    data
+}
+
+/// Four liveries of one file each, the first of which was updated once.
+fn four() -> TempDir {
+    let mut records = vec![Record::Seen { author: author(1), name: "Aoi".to_owned() }];
+    for (step, livery) in (1..).zip(["Team", "Other", "Third", "Fourth"]) {
+        let path = format!("{livery}/decals.png");
+        records.push(placed(step, &path, livery, Cause::Published));
+    }
+    records.push(placed(5, "Team/decals.png", "new paint", Cause::Updated));
+    league(&records, &["Team", "new paint"])
+}
+
+fn open(data: &TempDir) -> League {
+    League::open(data.path(), Naming::default()).unwrap()
+}
+
+fn names(league: &mut League) -> Vec<String> {
+    league.union().unwrap().iter().map(|entry| entry.path.as_str().to_owned()).collect()
+}
+
+fn retire(livery: &str, yes: bool) -> Act {
+    Act::Retire { liveries: vec![livery.to_owned()], yes }
+}
+
+fn lock(data: &TempDir) -> File {
+    crate::store::lock::take(data.path()).unwrap().unwrap()
+}
+
+#[test]
+fn how_a_league_stands() {
+    let data = four();
+    let mut league = open(&data);
+    league.act(&retire("fourth", false), PATIENCE).unwrap();
+    let status = league.status().unwrap();
+    assert_eq!((status.files, status.bytes, status.liveries, status.retired), (3, 19, 3, 1));
+    assert_eq!((status.members, status.conflicts, status.step), (1, 0, 6));
+    assert_eq!((status.stored_bytes, status.missing), (9, 2));
+    assert_eq!(status.written_at, league.ledger.dates().unwrap().remove(&6));
+    assert!(!status.served);
+    let held = lock(&data);
+    assert!(league.status().unwrap().served);
+    drop(held);
+    assert!(!league.is_served().unwrap());
+}
+
+#[test]
+fn those_who_ask_whether_a_server_runs_are_none() {
+    let data = four();
+    drop(lock(&data));
+    let asking = File::open(data.path().join("lock")).unwrap();
+    asking.try_lock_shared().unwrap();
+    assert!(!open(&data).is_served().unwrap());
+}
+
+#[test]
+fn a_content_of_another_length_is_not_in_the_store() {
+    let data = league(&[placed(1, "T/decals.png", "paint", Cause::Published)], &["paint"]);
+    let name = ContentHash::of(b"paint").to_string();
+    fs::write(data.path().join("blobs").join(&name[..2]).join(&name), "pai").unwrap();
+    assert_eq!(open(&data).status().unwrap().missing, 1);
+}
+
+#[test]
+fn a_history_is_told_from_its_end() {
+    let data = four();
+    let history = open(&data).history("TEAM").unwrap();
+    let steps: Vec<_> = history.iter().map(|version| version.step).collect();
+    assert_eq!(steps, [5, 1]);
+    let [change] = &history[0].changes[..] else { panic!("{history:?}") };
+    assert_eq!((change.path.as_str(), change.cause), ("Team/decals.png", Some(Cause::Updated)));
+    assert_eq!((change.author, change.name.as_deref()), (Some(author(1)), Some("Aoi")));
+    assert!(history.iter().all(|version| version.written_at.is_some()));
+
+    let unknown = open(&data).history("Nobody").unwrap_err();
+    assert!(unknown.to_string().contains("no livery \"Nobody\""), "{unknown}");
+}
+
+#[test]
+fn without_a_server_an_act_is_done_at_once_and_stays_done() {
+    let data = four();
+    let acted = open(&data).act(&retire("Team", false), PATIENCE).unwrap();
+    assert_eq!(acted.report, ActReport { placed: 0, retired: 1 });
+    assert!(!acted.served);
+    assert_eq!(
+        names(&mut open(&data)),
+        ["Fourth/decals.png", "Other/decals.png", "Third/decals.png"]
+    );
+
+    let restore = Act::Restore { livery: "Team".to_owned(), version: None };
+    open(&data).act(&restore, PATIENCE).unwrap();
+    let union = open(&data).union().unwrap();
+    let restored = union.iter().find(|entry| entry.path.livery() == "Team").unwrap();
+    assert_eq!(restored.content, Content::of(b"new paint"));
+    assert!(!open(&data).is_served().unwrap());
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let data = four();
+    let liveries = ["Team", "Other"].map(str::to_owned).to_vec();
+    let many = Act::Retire { liveries, yes: false };
+    let refused = open(&data).act(&many, PATIENCE).unwrap_err();
+    assert!(
+        matches!(&refused, LeagueError::Refused(reason) if reason.contains("--yes")),
+        "{refused}"
+    );
+    assert_eq!(open(&data).status().unwrap().step, 5);
+}
+
+/// Waits until somebody asks the server for an act.
+fn wait_until_asked(server: &mut Sqlite) -> crate::ledger::ActId {
+    loop {
+        if let [(id, _)] = server.asked().unwrap()[..] {
+            return id;
+        }
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_server_that_runs_is_asked() {
+    let data = four();
+    let _served = lock(&data);
+    let mut server = Sqlite::open(data.path()).unwrap();
+    let (done, refused) = thread::scope(|scope| {
+        let ask = || open(&data).act(&retire("Team", false), PATIENCE);
+        let asking = scope.spawn(ask);
+        let id = wait_until_asked(&mut server);
+        server.answer(id, Ok(ActReport { placed: 0, retired: 1 })).unwrap();
+        let done = asking.join().unwrap().unwrap();
+        let asking = scope.spawn(ask);
+        let id = wait_until_asked(&mut server);
+        server.answer(id, Err("the server says no".to_owned())).unwrap();
+        (done, asking.join().unwrap().unwrap_err())
+    });
+    assert_eq!(done, Acted { report: ActReport { placed: 0, retired: 1 }, served: true });
+    assert_eq!(refused.to_string(), "the server says no");
+    assert_eq!(names(&mut open(&data)).len(), 4, "only the server writes");
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_asked_no_more() {
+    let data = four();
+    let _served = lock(&data);
+    let silent = open(&data).act(&retire("Team", false), Duration::ZERO).unwrap_err();
+    assert!(matches!(silent, LeagueError::Silent { .. }), "{silent}");
+    assert!(open(&data).ledger.asked().unwrap().is_empty());
+}
+
+#[test]
+fn what_a_server_leaves_behind_when_it_ends_is_done_without_it() {
+    let data = four();
+    let served = lock(&data);
+    let mut server = Sqlite::open(data.path()).unwrap();
+    let acted = thread::scope(|scope| {
+        let asking = scope.spawn(|| open(&data).act(&retire("Team", false), PATIENCE));
+        wait_until_asked(&mut server);
+        drop(served);
+        asking.join().unwrap().unwrap()
+    });
+    assert!(!acted.served);
+    assert!(server.asked().unwrap().is_empty());
+    assert_eq!(names(&mut open(&data)).len(), 3);
+}
+
+#[test]
+fn a_folder_without_a_league_is_named() {
+    let data = tempfile::tempdir().unwrap();
+    let missing = League::open(data.path(), Naming::default()).unwrap_err();
+    assert!(missing.to_string().contains("there is no league in"), "{missing}");
+    assert!(fs::read_dir(data.path()).unwrap().next().is_none());
+}
+
+fn reported(number: u8, entries: &[Entry]) -> Record {
+    let (lost, gained) = (Vec::new(), entries.to_vec());
+    Record::Reported { author: author(number), whole: true, lost, gained }
+}
+
+fn seen(number: u8) -> Record {
+    Record::Seen { author: author(number), name: format!("Driver {number}") }
+}
+
+/// Lets a member have been here first.
+fn set_first_seen(data: &TempDir, number: u8, date: &str) {
+    let database = rusqlite::Connection::open(data.path().join("league.db")).unwrap();
+    let author = author(number).to_string();
+    let (row, name, last): (i64, String, String) = database
+        .query_row(
+            "SELECT number, name, last_seen FROM members WHERE author = ?",
+            [&author],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .unwrap();
+    let written = format!("{row}\n{author}\n{name}\n{date}\n{last}\n");
+    let checksum = ContentHash::of(written.as_bytes()).short();
+    let set = "UPDATE members SET first_seen = ?, checksum = ? WHERE author = ?";
+    assert_eq!(database.execute(set, [date, &checksum, &author]).unwrap(), 1);
+}
+
+/// Makes every row about what names had unreadable.
+fn garble_versions(data: &TempDir) {
+    let database = rusqlite::Connection::open(data.path().join("league.db")).unwrap();
+    database.execute("UPDATE versions SET checksum = 'garbled'", []).unwrap();
+}
+
+#[test]
+fn a_union_of_which_nothing_can_be_read_comes_back_from_the_members() {
+    let path = "Team/decals.png";
+    let records = [
+        placed(1, path, "late", Cause::Published),
+        seen(1),
+        seen(2),
+        reported(1, &[entry(path, "late"), entry("Both/decals.png", "same")]),
+        reported(2, &[entry(path, "early"), entry("Both/decals.png", "same")]),
+    ];
+    let data = league(&records, &["late"]);
+    set_first_seen(&data, 2, "2020-01-01T00:00:00Z");
+    garble_versions(&data);
+    assert!(Sqlite::open(data.path()).is_err());
+
+    let rebuilt = rebuild(data.path(), &Naming::default()).unwrap();
+    assert_eq!((rebuilt.from_reports, rebuilt.files), (3, 3));
+    assert_eq!((rebuilt.salvaged.versions, rebuilt.salvaged.reports), (0, 4));
+    assert!(!rebuilt.salvaged.whole && rebuilt.salvaged.set_aside[0].exists());
+
+    let union = open(&data).union().unwrap();
+    let contents: Vec<_> =
+        union.iter().map(|entry| (entry.path.as_str().to_owned(), entry.content)).collect();
+    let expected = [
+        ("Both/decals.png".to_owned(), Content::of(b"same")),
+        (path.to_owned(), Content::of(b"early")),
+        (rival(path, "late"), Content::of(b"late")),
+    ];
+    assert_eq!(contents, expected, "who was here first keeps the name");
+    assert!(union.is_proven(Content::of(b"late")), "the store has it");
+    assert!(!union.is_proven(Content::of(b"early")), "nobody has ever seen it");
+
+    let again = rebuild(data.path(), &Naming::default()).unwrap();
+    assert_eq!((again.from_reports, again.files), (0, 3));
+    assert!(again.salvaged.whole);
+}
+
+#[test]
+fn what_can_be_read_of_a_union_is_not_mixed_with_reports() {
+    let kept = placed(1, "Team/decals.png", "paint", Cause::Published);
+    let data = league(&[kept, reported(1, &[entry("Gone/decals.png", "gone")])], &[]);
+    let rebuilt = rebuild(data.path(), &Naming::default()).unwrap();
+    assert_eq!((rebuilt.from_reports, rebuilt.files), (0, 1));
+}
+
+#[test]
+fn a_league_in_use_is_not_made_anew() {
+    let data = four();
+    let _served = lock(&data);
+    let busy = rebuild(data.path(), &Naming::default()).unwrap_err();
+    assert!(busy.to_string().contains("stop it and try again"), "{busy}");
+}
