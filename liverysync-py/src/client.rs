@@ -71,6 +71,8 @@ impl Options<'_> {
         Ok(ClientConfig {
             name: options::name(self.name.as_deref())?,
             steam_id,
+            member_key: defaults.member_key,
+            ignored: defaults.ignored,
             naming: options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?,
             rules,
             settle: limit("settle_seconds", self.settle_seconds, defaults.settle)?,

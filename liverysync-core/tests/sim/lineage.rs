@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use liverysync_core::{
-    client::ClientMachine,
+    client::{self, ClientMachine},
     hash::Content,
     league::{Act, ActError, ActReport},
+    path::RelPath,
     server::{self, ServerConfig},
 };
 
@@ -283,4 +284,57 @@ fn an_update_that_never_comes_is_taken_back() {
     let new = world.join("new", &[]);
     world.rest_of_us();
     world.all_hold(&[honest, new], &[(PATH, b"paint")]);
+}
+
+impl World {
+    /// What a PC that is off would be told to expect.
+    fn dry_run(&mut self, pc: usize) -> client::Plan {
+        let Brain::Ours(ours) = &mut self.pcs[pc].brain else {
+            panic!("PC {pc} is not one of ours")
+        };
+        ours.config.dry_run = true;
+        self.start(pc);
+        self.run_for(20 * SECOND);
+        let Brain::Ours(ours) = &self.pcs[pc].brain else { panic!("PC {pc} is not one of ours") };
+        let plan = ours.events.iter().find_map(|event| match event {
+            client::Event::Plan(plan) => Some(plan.clone()),
+            _ => None,
+        });
+        plan.expect("a plan")
+    }
+}
+
+#[test]
+fn a_dry_run_tells_an_update_from_a_rival() {
+    let names = |files: &[(RelPath, u64)]| -> Vec<_> {
+        files.iter().map(|(path, _)| path.as_str().to_owned()).collect()
+    };
+    let files: [(&str, &[u8]); 2] = [("A/decals.png", b"a"), ("B/decals.png", b"b")];
+    let mut world = league();
+    let other = world.join("other", &files);
+    let away = world.join("away", &[]);
+    world.leave(away);
+    world.drop_at(away, "A/decals.png", b"edited away", 60 * SECOND);
+    world.drop_now(other, "B/decals.png", b"edited here");
+    world.run_until_rest(20 * SECOND, 60 * MINUTE);
+    let plan = world.dry_run(away);
+    assert_eq!(names(&plan.send), ["A/decals.png"]);
+    assert_eq!(names(&plan.receive), ["B/decals.png"]);
+    assert!(plan.conflicts.is_empty(), "{:?}", plan.conflicts);
+}
+
+#[test]
+fn a_dry_run_expects_nothing_of_an_ignored_livery() {
+    let mut world = league();
+    world.join("other", &[("A/decals.png", b"a"), ("B/decals.png", b"b")]);
+    let picky = world.join("picky", &[("A/decals.png", b"mine")]);
+    world.leave(picky);
+    let Brain::Ours(ours) = &mut world.pcs[picky].brain else { panic!("one of ours") };
+    ours.config.ignored = client::Ignored::parse("a");
+    let plan = world.dry_run(picky);
+    assert!(plan.receive.is_empty() && plan.send.is_empty() && plan.conflicts.is_empty());
+    assert_eq!(
+        plan.refuse[0],
+        ("A/decals.png".to_owned(), "its livery is ignored on this PC".to_owned())
+    );
 }

@@ -31,7 +31,7 @@ use crate::{
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, fold},
     rng::Rng,
-    select::{Stamp, cached_picture},
+    select::{Reason, Stamp, cached_picture},
     time::{Earliest, Time, UnixTime, Wake},
     transfer::{Packing, Receiver},
     wire::{

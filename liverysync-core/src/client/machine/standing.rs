@@ -79,6 +79,10 @@ impl ClientMachine {
         let mut plan = Plan::default();
         let mut wanted = Manifest::new();
         for info in union.manifest {
+            if self.config.ignored.covers(&info.rel_path) {
+                plan.refuse.push((info.rel_path, Reason::Ignored.to_string()));
+                continue;
+            }
             match self.judge(&info) {
                 Ok((path, content, mtime)) => {
                     let _same_as_before = wanted.insert(Entry { path, content, mtime });
@@ -91,7 +95,17 @@ impl ClientMachine {
         plan.receive.extend(difference.missing.iter().map(sized));
         plan.send.extend(difference.extra.iter().map(sized));
         for (own, wanted) in &difference.different {
+            let base = self.bases.get(own.path.key());
+            if base == Some(wanted.content.hash) {
+                // An update of what the league has.
+                plan.send.push(sized(own));
+                continue;
+            }
             plan.receive.push(sized(wanted));
+            if base == Some(own.content.hash) {
+                // The league has updated what is still here.
+                continue;
+            }
             plan.send.push(sized(own));
             if let Some(name) =
                 rival_name(&self.folder, &own.path, &self.config, &BTreeSet::new(), &[])
