@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod administration;
 mod backups;
 mod conflicts;
 mod faults;
 mod forwarder;
 mod league;
 mod leagues;
+mod memory;
 mod one_pass;
 mod process;
 mod protocol_1;
