@@ -5,15 +5,19 @@ use std::{
     fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use liverysync_core::hash::Hasher;
+use serde_json::Value;
 
-use crate::process::{Process, liverysync, peer};
+use crate::process::{PATIENCE, Process, liverysync, peer};
 
 /// What lies at a path: digest and modification time.
 pub(crate) type Tree = BTreeMap<String, (String, SystemTime)>;
+
+/// The folder of a server that remembers, beside those of the drivers.
+const DATA: &str = "data";
 
 pub(crate) struct League {
     dir: tempfile::TempDir,
@@ -31,6 +35,53 @@ impl League {
         let mut command = liverysync();
         command.args(["server", "--host", "127.0.0.1", "--port", "0", "--json"]).args(options);
         Self::of(Process::start("server", &mut command))
+    }
+
+    /// Starts a server that remembers its league in the folder `data`.
+    pub(crate) fn with_memory(options: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (server, port) = serve(dir.path(), 0, options);
+        Self { dir, server, port }
+    }
+
+    /// Starts the server on its data and port again, once the last one has ended.
+    pub(crate) fn serve_again(&mut self) {
+        (self.server, self.port) = serve(self.dir.path(), self.port, &[]);
+    }
+
+    /// The server's data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join(DATA)
+    }
+
+    /// Runs a command of an administrator on the server's data, and returns its object.
+    pub(crate) fn administer(&self, args: &[&str]) -> Value {
+        let mut command = liverysync();
+        command.arg("league").args(args).arg("--json").arg("--data").arg(self.data());
+        let output = command.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {errors}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Waits until the server's store has all of a union of so many files.
+    pub(crate) fn wait_until_kept(&self, files: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.administer(&["status"]);
+            if status["files"] == files && status["missing"] == 0 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "never kept: {status}");
+        }
+    }
+
+    /// Starts a client that remembers beside its folder what it last had, and soon comes back when it loses the server.
+    pub(crate) fn member(&self, name: &str, options: &[&str]) -> Driver {
+        let state = self.dir.path().join("state");
+        let soon = ["--retry-first-seconds", "0.1", "--retry-max-seconds", "0.2"];
+        let own = [&["--state", state.to_str().unwrap()], &soon[..], options].concat();
+        self.driver(name, &own)
     }
 
     /// Starts a server of protocol 1.
@@ -103,10 +154,27 @@ impl League {
     }
 }
 
+fn serve(dir: &Path, port: u64, options: &[&str]) -> (Process, u64) {
+    let mut command = liverysync();
+    command.args(["server", "--host", "127.0.0.1", "--port", &port.to_string(), "--json"]);
+    command.arg("--data").arg(dir.join(DATA)).args(options);
+    let mut server = Process::start("server", &mut command);
+    let port = server.wait_for_event("listening")["port"].as_u64().unwrap();
+    (server, port)
+}
+
 /// A driver at his PC.
 pub(crate) struct Driver {
     pub(crate) process: Process,
     pub(crate) folder: Folder,
+}
+
+impl Driver {
+    /// Waits until this PC says that it is in step, with so many files.
+    pub(crate) fn wait_in_step(&mut self, files: usize) {
+        let is_meant = |event: &Value| event["event"] == "in_step" && event["files"] == files;
+        self.process.wait_for(&format!("that it is in step with {files} files"), is_meant);
+    }
 }
 
 /// A liveries folder.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod administration;
 mod backups;
 mod conflicts;
 mod faults;
@@ -9,6 +10,7 @@ mod forwarder;
 mod ignoring;
 mod league;
 mod leagues;
+mod memory;
 mod one_pass;
 mod process;
 mod protocol_1;

@@ -105,6 +105,12 @@ impl Process {
         self.child.wait().unwrap()
     }
 
+    /// Ends it at once, as a power cut does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Ends it as a user would.
     #[cfg(unix)]
     pub(crate) fn interrupt(&mut self) -> ExitStatus {

@@ -1,0 +1,112 @@
+//! What an administrator does to the league's data, seen on the drivers' PCs.
+
+use liverysync_core::hash::ContentHash;
+use serde_json::{Value, json};
+
+use crate::league::{Driver, League};
+
+/// Two drivers in step with four liveries of one file each.
+fn league() -> (League, [Driver; 2]) {
+    let league = League::with_memory(&[]);
+    for livery in ["A", "B", "C", "D"] {
+        league.folder("aoi").write(&format!("{livery}/decals.png"), livery.as_bytes());
+    }
+    let mut drivers = ["aoi", "bruno"].map(|name| league.member(name, &[]));
+    drivers.iter_mut().for_each(|driver| driver.wait_in_step(4));
+    (league, drivers)
+}
+
+fn wait_in_step(drivers: &mut [Driver; 2], files: usize) {
+    drivers.iter_mut().for_each(|driver| driver.wait_in_step(files));
+}
+
+fn backups(driver: &Driver) -> Vec<String> {
+    driver.folder.backups().into_iter().map(|(path, _)| path).collect()
+}
+
+fn done(act: &str, placed: u64, retired: u64, served: bool) -> Value {
+    json!({
+        "event": "league_acted", "act": act, "placed": placed, "retired": retired, "served": served,
+    })
+}
+
+#[test]
+fn a_livery_goes_from_every_pc_and_comes_back() {
+    let (league, mut drivers) = league();
+    assert_eq!(league.administer(&["retire", "A"]), done("retire", 0, 1, true));
+    wait_in_step(&mut drivers, 3);
+    for driver in &drivers {
+        assert_eq!(driver.folder.names(), ["B/decals.png", "C/decals.png", "D/decals.png"]);
+        assert_eq!(backups(driver), ["A/decals.png"]);
+    }
+    assert_eq!(league.administer(&["status"])["retired"], 1);
+
+    assert_eq!(league.administer(&["restore", "A"]), done("restore", 1, 0, true));
+    wait_in_step(&mut drivers, 4);
+    for driver in &drivers {
+        assert_eq!(driver.folder.read("A/decals.png").unwrap(), b"A");
+    }
+}
+
+#[test]
+fn a_livery_gets_another_name_on_every_pc() {
+    let (league, mut drivers) = league();
+    assert_eq!(league.administer(&["rename", "A", "Équipe A"]), done("rename", 1, 1, true));
+    for driver in &mut drivers {
+        driver.process.wait_for("that the old name goes", |event| event["event"] == "retired");
+        assert_eq!(backups(driver), ["A/decals.png"]);
+    }
+    wait_in_step(&mut drivers, 4);
+    for driver in &drivers {
+        assert_eq!(driver.folder.read("Équipe A/decals.png").unwrap(), b"A");
+        assert_eq!(driver.folder.read("A/decals.png"), None);
+    }
+}
+
+#[test]
+fn of_two_rivals_one_stays() {
+    let (league, mut drivers) = league();
+    league.folder("rival").write("A/decals.png", b"rival");
+    let mut rival = league.member("rival", &[]);
+    rival.wait_in_step(5);
+    wait_in_step(&mut drivers, 5);
+    let conflicts = league.administer(&["conflicts"]);
+    let keep = conflicts["conflicts"][0]["rivals"][0]["sha256"].as_str().unwrap();
+    assert_eq!(keep, ContentHash::of(b"rival").to_string());
+
+    let resolve = ["resolve", "A/decals.png", "--keep", &keep[..8]];
+    assert_eq!(league.administer(&resolve), done("resolve", 1, 1, true));
+    wait_in_step(&mut drivers, 4);
+    rival.wait_in_step(4);
+    for driver in drivers.iter().chain([&rival]) {
+        assert_eq!(driver.folder.names().len(), 4);
+        assert_eq!(driver.folder.read("A/decals.png").unwrap(), b"rival");
+    }
+    assert_eq!(league.administer(&["conflicts"])["conflicts"], json!([]));
+}
+
+#[test]
+fn an_owner_is_written_down() {
+    let (league, _drivers) = league();
+    let member = "00000000000000ff";
+    assert_eq!(league.administer(&["own", "a", member]), done("own", 0, 0, true));
+    let liveries = league.administer(&["liveries"]);
+    let owners = liveries["liveries"][0]["owners"].as_array().unwrap();
+    assert!(owners.contains(&member.into()), "{liveries}");
+}
+
+#[test]
+fn what_is_retired_without_a_server_goes_when_the_pcs_connect() {
+    let (mut league, mut drivers) = league();
+    league.server.kill();
+    assert_eq!(league.administer(&["retire", "A"]), done("retire", 0, 1, false));
+    for driver in &drivers {
+        assert_eq!(driver.folder.names().len(), 4);
+    }
+    league.serve_again();
+    wait_in_step(&mut drivers, 3);
+    for driver in &drivers {
+        assert_eq!(driver.folder.read("A/decals.png"), None);
+        assert_eq!(backups(driver), ["A/decals.png"]);
+    }
+}

@@ -1,0 +1,135 @@
+//! What a server with a data folder remembers of its league: who was edited, who is away, and what a crash leaves.
+
+use serde_json::Value;
+
+use crate::league::{Driver, League, Tree};
+
+const PATH: &str = "Team/decals.png";
+
+fn installed(event: &Value) -> bool {
+    event["event"] == "installed" && event["path"] == PATH
+}
+
+fn contents(tree: &Tree) -> Vec<(&String, &String)> {
+    tree.iter().map(|(path, (digest, _))| (path, digest)).collect()
+}
+
+#[test]
+fn an_edit_on_one_pc_is_an_update_on_all_and_reaches_who_was_away() {
+    let mut league = League::with_memory(&[]);
+    league.folder("aoi").write(PATH, b"old paint");
+    let mut drivers = ["aoi", "bruno", "chloé"].map(|name| league.member(name, &[]));
+    drivers.iter_mut().for_each(|driver| driver.wait_in_step(1));
+    let [aoi, bruno, mut chloe] = drivers;
+    let away = bruno.folder.clone();
+    drop(bruno);
+
+    aoi.folder.write(PATH, b"new paint");
+    chloe.process.wait_for("the update", installed);
+    chloe.wait_in_step(1);
+    assert_eq!(chloe.folder.read(PATH).unwrap(), b"new paint");
+    assert_eq!(away.read(PATH).unwrap(), b"old paint");
+
+    let mut bruno = league.member("bruno", &[]);
+    bruno.process.wait_for("the update", installed);
+    bruno.wait_in_step(1);
+    for driver in [&aoi, &bruno, &chloe] {
+        assert_eq!(driver.folder.names(), [PATH]);
+        assert_eq!(driver.folder.read(PATH).unwrap(), b"new paint");
+    }
+    assert_eq!(bruno.folder.backups(), [(PATH.to_owned(), b"old paint".to_vec())]);
+    assert!(league.server.events("conflict").is_empty());
+
+    let history = league.administer(&["history", "Team"]);
+    let causes: Vec<_> = (0..2).map(|at| &history["versions"][at]["changes"][0]["cause"]).collect();
+    assert_eq!(causes, ["updated", "published"]);
+}
+
+/// Waits until the server has all that its author has, and kills it with nobody there.
+fn leave_and_crash(league: &mut League, author: Driver) -> Tree {
+    let tree = author.folder.tree();
+    league.wait_until_kept(tree.len());
+    drop(author);
+    league.server.kill();
+    tree
+}
+
+#[test]
+fn a_new_driver_gets_everything_from_a_server_that_was_killed_although_its_author_is_away() {
+    let mut league = League::with_memory(&[]);
+    let folder = league.folder("author");
+    folder.write_large("Large/decals.png", 4_000_000);
+    folder.write("Small/decals.json", b"{}");
+    folder.write("Small/decals.png", b"paint");
+    // So slow that the server is killed in the middle of it.
+    let mut author = league.member("author", &["--limit-up", "2MB/s"]);
+    author.process.wait_for_event("sent");
+    league.server.kill();
+    author.process.wait_for_event("disconnected");
+    league.serve_again();
+    author.wait_in_step(3);
+    let tree = leave_and_crash(&mut league, author);
+
+    league.serve_again();
+    assert_eq!(league.administer(&["status"])["missing"], 0);
+    let mut new = league.member("new", &["--once"]);
+    assert_eq!(new.process.wait().code(), Some(0));
+    assert_eq!(contents(&new.folder.tree()), contents(&tree));
+    assert!(new.folder.has_no_leftovers());
+}
+
+/// A league of ten liveries whose server has ended.
+fn ended() -> (League, Tree) {
+    let mut league = League::with_memory(&[]);
+    let folder = league.folder("author");
+    for number in 0..10 {
+        folder.write(&format!("Livery {number}/decals.png"), format!("{number}").as_bytes());
+    }
+    let mut author = league.member("author", &[]);
+    author.wait_in_step(10);
+    let tree = leave_and_crash(&mut league, author);
+    (league, tree)
+}
+
+#[test]
+fn a_memory_that_was_cut_short_is_made_anew_with_the_union() {
+    let (mut league, tree) = ended();
+    // Whoever opens it last writes all of it into the one file.
+    league.administer(&["status"]);
+    let database = league.data().join("league.db");
+    let bytes = std::fs::read(&database).unwrap();
+    std::fs::write(&database, &bytes[..bytes.len() - 4096]).unwrap();
+
+    let mut command = crate::process::liverysync();
+    command.args(["server", "--port", "0", "--data"]).arg(league.data());
+    let refused = command.output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("is damaged") && said.contains("liverysync league rebuild"), "{said}");
+
+    let rebuilt = league.administer(&["rebuild"]);
+    assert_eq!((&rebuilt["whole"], &rebuilt["files"]), (&false.into(), &10.into()));
+    assert_eq!(
+        std::fs::read(rebuilt["set_aside"][0].as_str().unwrap()).unwrap().len(),
+        bytes.len() - 4096
+    );
+    league.serve_again();
+    let mut new = league.member("new", &["--once"]);
+    assert_eq!(new.process.wait().code(), Some(0));
+    assert_eq!(contents(&new.folder.tree()), contents(&tree));
+}
+
+#[test]
+fn what_nothing_can_be_read_of_comes_back_with_the_drivers_and_the_store() {
+    let (mut league, tree) = ended();
+    league.administer(&["status"]);
+    std::fs::write(league.data().join("league.db"), b"garbage").unwrap();
+    league.administer(&["rebuild"]);
+    league.serve_again();
+    let mut author = league.member("author", &[]);
+    author.wait_in_step(10);
+    let mut new = league.member("new", &["--once"]);
+    assert_eq!(new.process.wait().code(), Some(0));
+    assert_eq!(contents(&new.folder.tree()), contents(&tree));
+    assert!(author.process.events("file_sent").is_empty(), "the store has all of it");
+}
