@@ -54,6 +54,7 @@ fn four() -> TempDir {
         records.push(placed(step, &path, livery, Cause::Published));
     }
     records.push(placed(5, "Team/decals.png", "new paint", Cause::Updated));
+    records.push(Record::Proven(Content::of(b"new paint")));
     league(&records, &["Team", "new paint"])
 }
 

@@ -34,10 +34,8 @@ impl Union {
             }
             Act::Own { livery, member } => union.own(livery, *member, &mut outcome)?,
         }
-        // What was brought back may be what nobody ever sent.
-        let mut claimants = std::mem::take(&mut union.waiting).into_values().collect();
-        union.give_up_unheld(&mut claimants, &mut outcome);
-        union.place_all(claimants, &mut outcome);
+        let waiting = std::mem::take(&mut union.waiting).into_values().collect();
+        union.place_all(waiting, &mut outcome);
         *self = union;
         let placed = |record: &&Record| matches!(record, Record::Placed { .. });
         let retired = |record: &&Record| matches!(record, Record::Retired { .. });
@@ -183,6 +181,9 @@ impl Union {
         for (key, (path, placed)) in then {
             if self.entries.get(&key).is_some_and(|entry| entry.content == placed.content) {
                 continue;
+            }
+            if !self.is_held_behind(&key, placed.content) {
+                self.check_sent(path.as_str(), placed.content)?;
             }
             if !self.entries.contains(&key)
                 && let Err(collision) = self.entries.check(&path)

@@ -136,11 +136,11 @@ impl ServerMachine {
         let mut wants = Vec::new();
         for entry in self.union.iter() {
             let (content, bytes) = (entry.content, entry.content.size);
-            if bytes > room || !self.shelf.may_begin(content) || !seen.insert(content) {
+            if bytes > room || !self.shelf.may_begin(content) {
                 continue;
             }
             let sources: Vec<_> = self.willing(entry).collect();
-            if !sources.is_empty() {
+            if !sources.is_empty() && seen.insert(content) {
                 room -= bytes;
                 let key = entry.path.key().clone();
                 wants.push(Want { key, bytes, copies: entry.copies(), sources });
