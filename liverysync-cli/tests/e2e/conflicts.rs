@@ -40,14 +40,16 @@ fn both_contents_end_everywhere_and_the_loser_keeps_his_bytes() {
     league.wait_in_step(3, 3);
     assert_eq!(league.server.events("session_began").len(), sessions + 3);
 
-    // An edited conflict copy is a rival of it, and is not renamed twice.
+    // An edited conflict copy is an update of it.
     second.folder.write(&rival, b"edited");
-    league.wait_in_step(3, 4);
-    let edited = conflict(path, b"edited");
+    for driver in [&mut first, &mut third] {
+        driver.process.wait_for("the edited copy", |event| {
+            event["event"] == "installed" && event["path"] == rival.as_str() && event["bytes"] == 6
+        });
+    }
     for driver in [&mut first, &mut second, &mut third] {
-        assert_eq!(driver.folder.read(&rival).unwrap(), b"rival");
-        assert_eq!(driver.folder.read(&edited).unwrap(), b"edited");
-        assert_eq!(driver.folder.tree().len(), 4);
+        assert_eq!(driver.folder.read(&rival).unwrap(), b"edited");
+        assert_eq!(driver.folder.tree().len(), 3);
     }
 }
 

@@ -89,6 +89,8 @@ struct Model {
     updates: Updates,
     /// What each name has held: from which step on, and what.
     past: BTreeMap<String, Vec<(u64, Option<Content>)>>,
+    /// Which of that took something back that nobody ever sent.
+    takings_back: BTreeSet<(String, usize)>,
     turned_down: BTreeSet<(String, Content)>,
     proven: BTreeSet<Content>,
     owners: BTreeMap<String, BTreeSet<Author>>,
@@ -113,9 +115,20 @@ impl Model {
     }
 
     fn had(&self, name: &str, is: impl Fn(Content) -> bool) -> bool {
-        let held = self.past.get(name).into_iter().flatten().filter_map(|(_, content)| *content);
+        let took_back = |at: usize| self.takings_back.contains(&(name.to_owned(), at));
+        let past = self.past.get(name).into_iter().flatten().enumerate();
+        let for_good = past.filter(|(at, _)| !took_back(at + 1));
+        let held = for_good.filter_map(|(_, (_, content))| *content);
         let turned_down = self.turned_down.iter().filter(|(there, _)| there == name);
         held.chain(turned_down.map(|(_, content)| *content)).any(is)
+    }
+
+    /// Whether a name's last change was to take this content back.
+    fn just_took_back(&self, name: &str, content: Content) -> bool {
+        let past = self.past.get(name).map_or(&[][..], Vec::as_slice);
+        let last = past.len().saturating_sub(1);
+        let before = past.iter().rev().nth(1).and_then(|(_, content)| *content);
+        self.takings_back.contains(&(name.to_owned(), last)) && before == Some(content)
     }
 
     fn holders(&self, name: &str) -> BTreeSet<u64> {
@@ -157,9 +170,13 @@ impl Model {
         let held = self.past[name].iter().rev().filter_map(|(_, content)| *content);
         let mut others = held.filter(|content| Some(*content) != now);
         match others.find(|content| self.proven.contains(content) || is_behind(*content)) {
-            Some(before) => self.put(name, Some(before)),
+            Some(before) => {
+                self.takings_back.insert((name.to_owned(), self.past[name].len()));
+                self.put(name, Some(before));
+            }
             None => {
                 self.past.remove(name);
+                self.takings_back.retain(|(there, _)| there != name);
                 for (_, standing) in self.files.values_mut() {
                     if *standing == Standing::Behind(name.to_owned()) {
                         *standing = Standing::Refused;
@@ -238,7 +255,10 @@ impl Model {
             }
         };
         let now = self.now(&claim.name);
-        may && now.is_some_and(|now| now != claim.content && claim.base == Some(now.hash))
+        let made_of_it = |now: Content| {
+            claim.base == Some(now.hash) || self.just_took_back(&claim.name, claim.content)
+        };
+        may && now.is_some_and(|now| now != claim.content && made_of_it(now))
     }
 
     fn place(&mut self, claim: &Claim) -> Standing {
@@ -905,6 +925,7 @@ fn a_rival_that_was_turned_down_does_not_come_back_under_another_number() {
         edit(0, 2, 0, Base::None),
         edit(0, 1, 2, Base::None),
         edit(1, 1, 1, Base::None),
+        Deed::ProveAll,
         Deed::Resolve(0, 0),
         edit(2, 2, 2, Base::None),
         edit(0, 2, 1, Base::None),

@@ -94,21 +94,26 @@ impl ServerMachine {
         own.map(|own| own.path.as_str().to_owned()).collect()
     }
 
-    /// How many files the store is still to get from whom, where it is to have all of the union.
+    /// How many files the store is still to get from whom, where it is to have all of the union: those that are
+    /// asked for, and those that are to be as soon as their source is free.
     fn wanted_for_the_archive(&self) -> HashMap<MemberId, u64> {
-        let mut wanted = HashMap::new();
+        let mut wanted: HashMap<_, u64> = HashMap::new();
         if !self.config.archive {
             return wanted;
         }
-        let mut room = self.config.store_bytes_max.saturating_sub(self.shelf.bytes());
-        for entry in self.union.iter().filter(|entry| !self.shelf.is_kept(entry.content)) {
-            let more = if self.shelf.is_coming(entry.content) { 0 } else { entry.content.size };
-            let source = self.willing(entry).min().filter(|_| room > 0 && more <= room);
-            if let Some(source) = source {
-                room -= more;
-                *wanted.entry(source).or_default() += 1;
-            }
+        for upload in self.uploads.values() {
+            let asked = upload.files.iter().filter(|file| file.asked).count();
+            *wanted.entry(upload.source).or_default() += asked as u64;
         }
+        let planned = self.plan.iter().flatten();
+        for (source, keys) in
+            planned.flat_map(|(source, plan)| plan.iter().map(move |k| (source, k)))
+        {
+            let entries = keys.iter().filter_map(|key| self.union.get(key));
+            let fits = entries.filter(|entry| self.is_within(entry.content.size)).count();
+            *wanted.entry(*source).or_default() += fits as u64;
+        }
+        wanted.retain(|_, files| *files > 0);
         wanted
     }
 
