@@ -235,7 +235,9 @@ impl World {
             }
             Message::Retire(retire) => {
                 for file in retire.files {
-                    self.liar(pc).claims.remove(&file.rel_path);
+                    let key = liverysync_core::path::fold(&file.rel_path);
+                    let claims = &mut self.liar(pc).claims;
+                    claims.retain(|claimed, _| liverysync_core::path::fold(claimed) != key);
                 }
                 self.liar_tells_manifest(pc);
             }
