@@ -408,8 +408,8 @@ async def test_a_hundred_syncs_leave_nothing_behind(server: Server, make_folder:
         for _ in range(number):
             await asyncio.gather(*map(once, folders))
 
-    # The first ones fill caches and start threads.
-    await rounds(4)
+    # The first ones fill caches and start threads, and the allocator gets what it keeps for each of those.
+    await rounds(16)
     before = held()
     await rounds(20)
 
