@@ -35,7 +35,7 @@ impl Union {
             Act::Own { livery, member } => union.own(livery, *member, &mut outcome)?,
         }
         let waiting = std::mem::take(&mut union.waiting).into_values().collect();
-        union.place_all(waiting, &mut outcome);
+        union.settle(waiting, &mut outcome);
         *self = union;
         let placed = |record: &&Record| matches!(record, Record::Placed { .. });
         let retired = |record: &&Record| matches!(record, Record::Retired { .. });

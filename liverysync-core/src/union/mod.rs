@@ -42,6 +42,10 @@ use crate::{
     pathmap::{Collision, Located, PathMap},
 };
 
+/// After so many rounds a step leaves to the next one what it has not settled. Two are hardly ever needed; this
+/// bounds what strangers could make of it.
+const SETTLING_ROUNDS_MAX: usize = 16;
+
 /// Who holds files: a PC for as long as it is connected. Lower numbers connected earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct MemberId(pub u64);
@@ -388,10 +392,33 @@ impl Union {
             claimants.extend(gained.into_iter().map(claimant));
         }
         // A file that only moved to where it belongs is not gone in between.
-        claimants.retain(|claimant| !self.hold_same(claimant, &mut outcome));
-        self.give_up_unheld(&mut claimants, &mut outcome);
-        self.place_all(claimants, &mut outcome);
+        claimants.retain(|claimant| {
+            !self.is_behind_with(claimant) && !self.hold_same(claimant, &mut outcome)
+        });
+        self.settle(claimants, &mut outcome);
         outcome
+    }
+
+    /// Gives claimants their places, and gives up what nobody holds any more, in turn: who comes to a place of
+    /// his own may have been the last one elsewhere.
+    fn settle(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) {
+        for _ in 0..SETTLING_ROUNDS_MAX {
+            claimants.extend(self.give_up_unheld(outcome));
+            if claimants.is_empty() {
+                return;
+            }
+            claimants = self.place_all(claimants, outcome);
+        }
+        for left in claimants {
+            self.waiting.insert((left.key().clone(), left.member), left);
+        }
+    }
+
+    /// Whether it is known already that a member is behind with just this file: to say so again makes no
+    /// update of it, whatever it was made of.
+    fn is_behind_with(&self, claimant: &Claimant) -> bool {
+        let stale = self.stale.get(claimant.key()).and_then(|files| files.get(&claimant.member));
+        stale.is_some_and(|stale| stale.content == claimant.entry.content)
     }
 
     /// Takes note of who has just what his file's name has. Returns whether he does.
@@ -449,63 +476,70 @@ impl Union {
         }
     }
 
-    /// Gives up contents that nobody holds and nobody ever sent: their names get back what they had before, or
-    /// are free. Rivals that were waiting behind a free name claim it anew.
-    fn give_up_unheld(&mut self, claimants: &mut Vec<Claimant>, outcome: &mut Outcome) {
-        let mut unheld: BTreeSet<PathKey> = outcome.touched.clone();
-        while let Some(key) = unheld.pop_first() {
-            if !self.entries.get(&key).is_some_and(|entry| self.is_vain(entry)) {
-                continue;
+    /// Gives up all that nobody holds and nobody ever sent. Returns those who claim their names anew.
+    fn give_up_unheld(&mut self, outcome: &mut Outcome) -> Vec<Claimant> {
+        let mut anew = Vec::new();
+        loop {
+            let touched = outcome.touched.iter();
+            let unheld: Vec<_> = touched.filter(|key| self.is_vain(key)).cloned().collect();
+            if unheld.is_empty() {
+                return anew;
             }
-            self.give_up(&key, outcome);
-            if self.entries.contains(&key) {
-                continue;
-            }
-            claimants.extend(std::mem::take(&mut self.waiting).into_values());
-            for (member, (claimant, entry_key)) in self.elsewhere.remove(&key).unwrap_or_default() {
-                if let Some(entry) = self.entries.get_mut(&entry_key) {
-                    entry.remove(member, &key);
-                    unheld.insert(entry_key.clone());
-                    outcome.touched.insert(entry_key);
-                }
-                claimants.push(claimant);
+            for key in unheld {
+                anew.extend(self.give_up(&key, outcome));
             }
         }
     }
 
-    /// Whether nobody holds a content, and nobody ever sent it.
-    fn is_vain(&self, entry: &UnionEntry) -> bool {
-        entry.holders.is_empty() && !self.proven.contains(&entry.content)
+    /// Whether nobody holds what a name has, and nobody ever sent it.
+    fn is_vain(&self, key: &PathKey) -> bool {
+        let entry = self.entries.get(key);
+        entry.is_some_and(|entry| entry.holders.is_empty() && !self.is_proven(entry.content))
     }
 
-    /// Takes back what a name has got, because it will never come.
-    fn give_up(&mut self, key: &PathKey, outcome: &mut Outcome) {
-        let Some(past) = self.past.get(key) else { return };
+    /// Takes back what a name has got, because it will never come: the name gets back what it had before, or is
+    /// free. Returns those who claim their names anew then.
+    fn give_up(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
+        let Some(past) = self.past.get(key) else { return Vec::new() };
         let path = past.path.clone();
         match self.real_before(past).cloned() {
             Some(placed) => {
                 let entry = Entry { path, content: placed.content, mtime: placed.mtime };
                 self.record_placed(entry, placed.author, Cause::Withdrawn, outcome);
+                Vec::new()
             }
             None => {
                 self.record(Record::Forgotten { path }, outcome);
-                self.let_rivals_wait(key);
+                let refused = std::mem::take(&mut self.waiting).into_values();
+                let rivals = self.detach_all(key, outcome);
+                refused.chain(rivals).chain(self.rivals_that_were(key)).collect()
             }
         }
     }
 
-    /// Rivals that were replaced under their conflict name, of which nothing is known any more, claim anew.
-    fn let_rivals_wait(&mut self, name: &PathKey) {
+    /// Those who have something else at a name than the name, wherever that counts.
+    fn detach_all(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
+        let rivals = self.elsewhere.remove(key).unwrap_or_default();
+        let detached = rivals.into_iter().map(|(member, (claimant, entry_key))| {
+            if let Some(entry) = self.entries.get_mut(&entry_key) {
+                entry.remove(member, key);
+                outcome.touched.insert(entry_key);
+            }
+            claimant
+        });
+        detached.collect()
+    }
+
+    /// Those whose conflict name this was until it got something else. They are behind it no more.
+    fn rivals_that_were(&mut self, name: &PathKey) -> Vec<Claimant> {
         let stale = self.stale.values().flat_map(BTreeMap::values);
         let rivals = stale.filter_map(|stale| stale.rival.as_ref());
-        let rivals: Vec<_> = rivals
-            .filter(|(_, rival)| rival == name)
-            .map(|(claimant, _)| claimant.clone())
-            .collect();
-        for rival in rivals {
+        let rivals = rivals.filter(|(_, rival)| rival == name);
+        let rivals: Vec<_> = rivals.map(|(claimant, _)| claimant.clone()).collect();
+        for rival in &rivals {
             self.be_behind_no_more(rival.member, rival.key());
-            self.waiting.insert((rival.key().clone(), rival.member), rival);
         }
+        rivals
     }
 
     /// What a name held last, before what it holds, of what there is.
@@ -524,7 +558,8 @@ impl Union {
         stale.into_iter().any(|stale| stale.content == content)
     }
 
-    fn place_all(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) {
+    /// Returns those who claim their names anew.
+    fn place_all(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) -> Vec<Claimant> {
         let policy = self.policy;
         claimants.sort_by(|a, b| {
             a.key().cmp(b.key()).then((a.arrival, a.member).cmp(&(b.arrival, b.member)))
@@ -538,9 +573,15 @@ impl Union {
                 later(a).cmp(&later(b)).then(by_policy)
             });
         }
+        let mut anew = Vec::new();
         for claimant in claimants {
+            // What will never come is in nobody's way.
+            if self.is_vain(claimant.key()) && !matches!(self.judge(&claimant), Verdict::Same) {
+                anew.extend(self.give_up(claimant.key(), outcome));
+            }
             self.place(claimant, outcome);
         }
+        anew
     }
 
     fn judge(&self, claimant: &Claimant) -> Verdict {
@@ -575,11 +616,6 @@ impl Union {
     }
 
     fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
-        if self.entries.get(claimant.key()).is_some_and(|entry| self.is_vain(entry))
-            && !matches!(self.judge(&claimant), Verdict::Same)
-        {
-            self.give_up(&claimant.key().clone(), outcome);
-        }
         match self.judge(&claimant) {
             Verdict::Same => {
                 self.hold(claimant.member, claimant.key(), &claimant.entry.path, outcome);
