@@ -34,8 +34,8 @@ impl Union {
             }
             Act::Own { livery, member } => union.own(livery, *member, &mut outcome)?,
         }
-        let waiting = std::mem::take(&mut union.waiting).into_values().collect();
-        union.settle(waiting, &mut outcome);
+        let refused = union.aside.take_refused();
+        union.settle(refused, &mut outcome);
         *self = union;
         let placed = |record: &&Record| matches!(record, Record::Placed { .. });
         let retired = |record: &&Record| matches!(record, Record::Retired { .. });

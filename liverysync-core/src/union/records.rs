@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     MemberId, Outcome, Union, UnionEntry,
+    aside::Stale,
     holders::Holders,
     past::{Past, Placed, Version},
 };
@@ -121,13 +122,11 @@ impl Union {
         content: Content,
         outcome: &mut Outcome,
     ) -> BTreeMap<MemberId, RelPath> {
-        let stale = self.stale.get(key).into_iter().flatten();
-        let stale = stale.map(|(member, stale)| (*member, &stale.local, stale.content));
+        let stale = self.aside.stale_at(key);
+        let stale = stale.map(|(member, stale)| (member, &stale.local, stale.content));
         let rivals = self.elsewhere.get(key).into_iter().flatten();
-        let all = (key.clone(), MemberId(0))..=(key.clone(), MemberId(u64::MAX));
-        let refused = self.waiting.range(all);
-        let claimants =
-            rivals.map(|(_, (claimant, _))| claimant).chain(refused.map(|(_, claimant)| claimant));
+        let rivals = rivals.map(|(_, (claimant, _))| claimant);
+        let claimants = rivals.chain(self.aside.refused_at(key));
         let claimants = claimants.map(|c| (c.member, &c.entry.path, c.entry.content));
         let those = stale.chain(claimants).filter(|(_, _, held)| *held == content);
         let those: BTreeMap<_, _> =
@@ -150,7 +149,7 @@ impl Union {
         }
         for (member, local) in entry.holders.places(&entry.path) {
             let rival = self.detach(member, local.key());
-            self.be_behind(member, local, content, rival);
+            self.aside.be_behind(member, Stale { local, content, rival });
         }
         outcome.touched.insert(key.clone());
         outcome.changed.insert(key.clone());

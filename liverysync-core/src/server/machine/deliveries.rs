@@ -10,7 +10,7 @@ impl ServerMachine {
         let mut offered = Vec::new();
         for key in keys {
             let Some(entry) = self.union.get(key) else { continue };
-            let copy_from = self.union.copy_at(target, entry.content).filter(|_| copies);
+            let copy_from = self.union.places(target, entry.content).next().filter(|_| copies);
             if copies && copy_from.is_none() {
                 continue;
             }

@@ -61,7 +61,7 @@ impl ServerMachine {
     fn could_help(&self, source: MemberId, plan: &schedule::Plan) -> bool {
         let last = plan.values().filter(|sessions| sessions.len() > 1).filter_map(VecDeque::back);
         let entries = last.filter_map(|keys| self.union.get(keys.first()?));
-        entries.into_iter().any(|entry| self.willing(entry).any(|holder| holder == source))
+        entries.into_iter().any(|entry| self.willing(entry.content).any(|holder| holder == source))
     }
 
     fn is_free(&self, source: MemberId) -> bool {
@@ -103,7 +103,7 @@ impl ServerMachine {
                 if !self.shelf.may_begin(content) || seen.contains(&content) {
                     continue;
                 }
-                let copied = member.is_ours() && self.union.copy_at(*target, content).is_some();
+                let copied = member.is_ours() && self.has_place(*target, content);
                 if copied
                     || self.withheld(*target, member, entry).is_some()
                     || !member.may_retry(entry, self.now)
@@ -111,7 +111,7 @@ impl ServerMachine {
                 {
                     continue;
                 }
-                let sources: Vec<_> = self.willing(entry).collect();
+                let sources = self.sources(content);
                 if !sources.is_empty() {
                     seen.insert(content);
                     let (bytes, copies) = (content.size, entry.copies());
@@ -139,7 +139,7 @@ impl ServerMachine {
             if bytes > room || !self.shelf.may_begin(content) {
                 continue;
             }
-            let sources: Vec<_> = self.willing(entry).collect();
+            let sources = self.sources(content);
             if !sources.is_empty() && seen.insert(content) {
                 room -= bytes;
                 let key = entry.path.key().clone();
@@ -149,17 +149,25 @@ impl ServerMachine {
         wants
     }
 
-    /// Those who hold a content and have not failed to send it. Nobody does if there cannot be such a
+    /// Those who have a content and have not failed to send it. Nobody does if there cannot be such a
     /// content, whatever they say.
-    pub(super) fn willing<'a>(
-        &'a self,
-        entry: &'a UnionEntry,
-    ) -> impl Iterator<Item = MemberId> + 'a {
-        let willing = entry.holders().filter(|(holder, local)| {
-            let member = self.members.get(holder).filter(|_| !self.shelf.refutes(entry.content));
-            member.is_some_and(|m| m.may_serve(local.key(), entry.content.hash, self.now))
+    pub(super) fn willing(&self, content: Content) -> impl Iterator<Item = MemberId> {
+        let all = self.union.sources(content).filter(move |_| !self.shelf.refutes(content));
+        let willing = all.filter(move |(holder, local)| {
+            let member = self.members.get(holder);
+            member.is_some_and(|m| m.may_serve(local.key(), content.hash, self.now))
         });
         willing.map(|(holder, _)| holder)
+    }
+
+    /// The same, each once.
+    fn sources(&self, content: Content) -> Vec<MemberId> {
+        self.willing(content).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether a client has a content somewhere.
+    pub(super) fn has_place(&self, id: MemberId, content: Content) -> bool {
+        self.union.places(id, content).next().is_some()
     }
 
     // ---- deliveries -----------------------------------------------------------------------------
@@ -246,7 +254,7 @@ impl ServerMachine {
 
     /// Whether a target may take an entry at this time, from the store or (`copies`) from its own PC.
     fn may_take(&self, id: MemberId, member: &Member, entry: &UnionEntry, copies: bool) -> bool {
-        let own = member.is_ours() && self.union.copy_at(id, entry.content).is_some();
+        let own = member.is_ours() && self.has_place(id, entry.content);
         own == copies
             && self.withheld(id, member, entry).is_none()
             && member.may_retry(entry, self.now)
@@ -374,7 +382,7 @@ impl ServerMachine {
     pub(super) fn waits_in_vain(&self, id: MemberId, member: &Member, entry: &UnionEntry) -> bool {
         let rival = self.rival_at(id, member, entry.path.key());
         !member.is_ours()
-            && rival.is_some_and(|rival| self.willing(rival).next().is_none())
+            && rival.is_some_and(|rival| self.willing(rival.content).next().is_none())
             && self.would_lose(id, member, entry)
     }
 }

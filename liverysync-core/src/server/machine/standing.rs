@@ -147,8 +147,8 @@ impl ServerMachine {
     ) -> impl Iterator<Item = (&'a UnionEntry, Lack)> {
         let entries = member.lacking.iter().filter_map(|key| self.union.get(key));
         entries.map(move |entry| {
-            let own_copy = member.is_ours() && self.union.copy_at(id, entry.content).is_some();
-            let source = self.willing(entry).filter(|holder| *holder != id).min();
+            let own_copy = member.is_ours() && self.has_place(id, entry.content);
+            let source = self.willing(entry.content).filter(|holder| *holder != id).min();
             let lack = match (self.withheld(id, member, entry), source) {
                 (Some(reason), _) => Lack::Withheld(reason),
                 _ if self.waits_in_vain(id, member, entry) => Lack::Withheld(Withheld::OnlyCopy),

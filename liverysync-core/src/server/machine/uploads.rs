@@ -12,12 +12,12 @@ impl ServerMachine {
         for key in keys {
             let Some(entry) = self.union.get(key) else { continue };
             let content = entry.content;
-            let Some(path) = entry.local(source).cloned() else { continue };
-            if !self.shelf.may_begin(content)
-                || !member.may_serve(path.key(), content.hash, self.now)
-            {
+            if !self.shelf.may_begin(content) {
                 continue;
             }
+            let mut places = self.union.places(source, content);
+            let path = places.find(|path| member.may_serve(path.key(), content.hash, self.now));
+            let Some(path) = path.cloned() else { continue };
             let (name, transfer) = (path.as_str().to_owned(), member.new_transfer());
             let part = self.shelf.part(content);
             let from = if ours { part } else { 0 };
@@ -292,7 +292,9 @@ impl ServerMachine {
         }
         self.plan = None;
         let content = self.shelf.content(hash);
-        if let Some(content) = content.filter(|content| !self.is_held(*content)) {
+        let is_wanted = |content| self.union.with_content(content).next().is_some();
+        let given_up = |content: &Content| !is_wanted(*content) || !self.is_held(*content);
+        if let Some(content) = content.filter(given_up) {
             self.withdraw_all(content, "nobody who has it is there any more");
         }
         self.make_room();
@@ -301,7 +303,7 @@ impl ServerMachine {
 
     /// Whether somebody could send a content.
     fn is_held(&self, content: Content) -> bool {
-        self.union.with_content(content).any(|entry| self.willing(entry).next().is_some())
+        self.willing(content).next().is_some()
     }
 
     /// Takes a content off the shelf, and out of what the union has without anybody else.

@@ -1,0 +1,115 @@
+//! Files of members that count for no name at present: what is behind, and what was refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Claimant, MemberId};
+use crate::{
+    hash::Content,
+    path::{PathKey, RelPath},
+};
+
+/// A file of a member that is behind.
+#[derive(Clone, Debug)]
+pub(super) struct Stale {
+    pub(super) local: RelPath,
+    pub(super) content: Content,
+    /// What it claimed, and the conflict name that it counted for until that got something else.
+    pub(super) rival: Option<(Claimant, PathKey)>,
+}
+
+/// The files that count for no name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Aside {
+    /// What a name has held before, or turned down: by their own keys.
+    stale: BTreeMap<PathKey, BTreeMap<MemberId, Stale>>,
+    /// What could not join. It claims anew when a name becomes free.
+    refused: BTreeMap<(PathKey, MemberId), Claimant>,
+    /// Where what they hold lies.
+    places: BTreeMap<Content, BTreeSet<(MemberId, RelPath)>>,
+}
+
+impl Aside {
+    /// What a member has at a key is behind.
+    pub(super) fn be_behind(&mut self, member: MemberId, stale: Stale) {
+        self.remove(member, stale.local.key());
+        self.add_place(member, &stale.local, stale.content);
+        self.stale.entry(stale.local.key().clone()).or_default().insert(member, stale);
+    }
+
+    /// What a member has at a key could not join.
+    pub(super) fn refuse(&mut self, claimant: Claimant) {
+        self.remove(claimant.member, claimant.key());
+        let Claimant { member, ref entry, .. } = claimant;
+        self.add_place(member, &entry.path, entry.content);
+        self.refused.insert((entry.path.key().clone(), member), claimant);
+    }
+
+    /// Takes out what a member has at a key, if there is anything.
+    pub(super) fn remove(&mut self, member: MemberId, key: &PathKey) {
+        if let Some(members) = self.stale.get_mut(key)
+            && let Some(Stale { local, content, .. }) = members.remove(&member)
+        {
+            if members.is_empty() {
+                self.stale.remove(key);
+            }
+            self.remove_place(member, local, content);
+        } else if let Some(refused) = self.refused.remove(&(key.clone(), member)) {
+            self.remove_place(member, refused.entry.path, refused.entry.content);
+        }
+    }
+
+    /// Takes out all that could not join.
+    pub(super) fn take_refused(&mut self) -> Vec<Claimant> {
+        let refused: Vec<_> = std::mem::take(&mut self.refused).into_values().collect();
+        for claimant in &refused {
+            let Claimant { member, entry, .. } = claimant;
+            self.remove_place(*member, entry.path.clone(), entry.content);
+        }
+        refused
+    }
+
+    fn add_place(&mut self, member: MemberId, local: &RelPath, content: Content) {
+        self.places.entry(content).or_default().insert((member, local.clone()));
+    }
+
+    fn remove_place(&mut self, member: MemberId, local: RelPath, content: Content) {
+        if let Some(places) = self.places.get_mut(&content) {
+            places.remove(&(member, local));
+            if places.is_empty() {
+                self.places.remove(&content);
+            }
+        }
+    }
+
+    /// What is behind, by its own key.
+    pub(super) fn all_stale(&self) -> impl Iterator<Item = (&PathKey, &BTreeMap<MemberId, Stale>)> {
+        self.stale.iter()
+    }
+
+    /// Who is behind at a key, with what.
+    pub(super) fn stale_at(&self, key: &PathKey) -> impl Iterator<Item = (MemberId, &Stale)> {
+        self.stale.get(key).into_iter().flatten().map(|(member, stale)| (*member, stale))
+    }
+
+    /// What a member is behind with at a key.
+    pub(super) fn stale_of(&self, member: MemberId, key: &PathKey) -> Option<&Stale> {
+        self.stale.get(key)?.get(&member)
+    }
+
+    /// Those who were refused at a key.
+    pub(super) fn refused_at(&self, key: &PathKey) -> impl Iterator<Item = &Claimant> {
+        let all = (key.clone(), MemberId(0))..=(key.clone(), MemberId(u64::MAX));
+        self.refused.range(all).map(|(_, refused)| refused)
+    }
+
+    /// The keys at which a member was refused.
+    pub(super) fn refused_of(&self, member: MemberId) -> impl Iterator<Item = &PathKey> {
+        let keys = self.refused.keys();
+        keys.filter(move |(_, refused)| *refused == member).map(|(key, _)| key)
+    }
+
+    /// Where a content lies that counts for no name.
+    pub(super) fn places(&self, content: Content) -> impl Iterator<Item = (MemberId, &RelPath)> {
+        self.places.get(&content).into_iter().flatten().map(|(member, path)| (*member, path))
+    }
+}

@@ -1,0 +1,95 @@
+//! Giving up what will never come: nobody has it, and nobody ever sent it.
+
+use super::{
+    Claimant, Outcome, Union,
+    past::{Past, Placed},
+};
+use crate::{
+    hash::Content,
+    league::{Cause, Record},
+    manifest::Entry,
+    path::PathKey,
+};
+
+impl Union {
+    /// Gives up all that nobody holds and nobody ever sent. Returns those who claim their names anew.
+    pub(super) fn give_up_unheld(&mut self, outcome: &mut Outcome) -> Vec<Claimant> {
+        let mut anew = Vec::new();
+        loop {
+            let touched = outcome.touched.iter();
+            let unheld: Vec<_> = touched.filter(|key| self.is_vain(key)).cloned().collect();
+            if unheld.is_empty() {
+                return anew;
+            }
+            for key in unheld {
+                anew.extend(self.give_up(&key, outcome));
+            }
+        }
+    }
+
+    /// Whether nobody holds what a name has, and nobody ever sent it.
+    pub(super) fn is_vain(&self, key: &PathKey) -> bool {
+        let entry = self.entries.get(key);
+        entry.is_some_and(|entry| entry.holders.is_empty() && !self.is_proven(entry.content))
+    }
+
+    /// Takes back what a name has got, because it will never come: the name gets back what it had before, or is
+    /// free. Returns those who claim their names anew then.
+    pub(super) fn give_up(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
+        let Some(past) = self.past.get(key) else { return Vec::new() };
+        let path = past.path.clone();
+        match self.real_before(past).cloned() {
+            Some(placed) => {
+                let entry = Entry { path, content: placed.content, mtime: placed.mtime };
+                self.record_placed(entry, placed.author, Cause::Withdrawn, outcome);
+                Vec::new()
+            }
+            None => {
+                self.record(Record::Forgotten { path }, outcome);
+                let mut anew = self.aside.take_refused();
+                anew.extend(self.detach_all(key, outcome));
+                anew.extend(self.rivals_that_were(key));
+                anew
+            }
+        }
+    }
+
+    /// Those who have something else at a name than the name, wherever that counts.
+    fn detach_all(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
+        let rivals = self.elsewhere.remove(key).unwrap_or_default();
+        let detached = rivals.into_iter().map(|(member, (claimant, entry_key))| {
+            if let Some(entry) = self.entries.get_mut(&entry_key) {
+                entry.remove(member, key);
+                outcome.touched.insert(entry_key);
+            }
+            claimant
+        });
+        detached.collect()
+    }
+
+    /// Those whose conflict name this was until it got something else. They are behind it no more.
+    fn rivals_that_were(&mut self, name: &PathKey) -> Vec<Claimant> {
+        let stale = self.aside.all_stale().flat_map(|(_, members)| members.values());
+        let rivals = stale.filter_map(|stale| stale.rival.as_ref());
+        let rivals = rivals.filter(|(_, rival)| rival == name);
+        let rivals: Vec<_> = rivals.map(|(claimant, _)| claimant.clone()).collect();
+        for rival in &rivals {
+            self.aside.remove(rival.member, rival.key());
+        }
+        rivals
+    }
+
+    /// What a name held last, before what it holds, of what there is.
+    fn real_before<'a>(&self, past: &'a Past) -> Option<&'a Placed> {
+        let key = past.path.key();
+        let current = self.entries.get(key).map(|entry| entry.content);
+        let is_real = |content| self.is_proven(content) || self.is_held_behind(key, content);
+        let mut before = past.placed().rev().filter(|placed| Some(placed.content) != current);
+        before.find(|placed| is_real(placed.content))
+    }
+
+    /// Whether somebody who is behind has a content of this name.
+    pub(super) fn is_held_behind(&self, key: &PathKey, content: Content) -> bool {
+        self.aside.stale_at(key).any(|(_, stale)| stale.content == content)
+    }
+}

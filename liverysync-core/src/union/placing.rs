@@ -1,0 +1,224 @@
+//! Placing: what a file that a member has by now is to the union.
+
+use super::{Claimant, MemberId, Outcome, Refusal, Union, UnionEntry, aside::Stale};
+use crate::{
+    conflict::{conflict_name, plain_stem},
+    hash::Content,
+    league::{Cause, Record, Updates},
+    manifest::Entry,
+    path::{InvalidPath, PathKey, RelPath},
+};
+
+/// After so many rounds a step leaves to the next one what it has not settled. Two are hardly ever needed; this
+/// bounds what strangers could make of it.
+const SETTLING_ROUNDS_MAX: usize = 16;
+
+/// How a claim stands to what is established.
+pub(super) enum Verdict {
+    /// It is the same.
+    Same,
+    /// Nothing is.
+    New,
+    /// It was made of what is.
+    Update,
+    /// The name has had it before.
+    Stale,
+    /// It is something else.
+    Rival,
+    /// It was made of what the name has no more.
+    Retired,
+}
+
+impl Union {
+    /// Gives claimants their places, and gives up what nobody holds any more, in turn: who comes to a place of
+    /// his own may have been the last one elsewhere.
+    pub(super) fn settle(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) {
+        for _ in 0..SETTLING_ROUNDS_MAX {
+            claimants.extend(self.give_up_unheld(outcome));
+            if claimants.is_empty() {
+                return;
+            }
+            claimants = self.place_all(claimants, outcome);
+        }
+        for left in claimants {
+            self.aside.refuse(left);
+        }
+    }
+
+    /// Returns those who claim their names anew.
+    fn place_all(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) -> Vec<Claimant> {
+        let policy = self.policy;
+        claimants.sort_by(|a, b| {
+            a.key().cmp(b.key()).then((a.arrival, a.member).cmp(&(b.arrival, b.member)))
+        });
+        for rivals in claimants.chunk_by_mut(|a, b| a.key() == b.key()) {
+            // What an update makes of the name, others may have already.
+            let later = |claimant: &Claimant| !matches!(self.judge(claimant), Verdict::Update);
+            rivals.sort_by(|a, b| {
+                let (first, second) = (a.claim(), b.claim());
+                let by_policy = second.beats(&first, policy).cmp(&first.beats(&second, policy));
+                later(a).cmp(&later(b)).then(by_policy)
+            });
+        }
+        let mut anew = Vec::new();
+        for claimant in claimants {
+            // What will never come is in nobody's way.
+            if self.is_vain(claimant.key()) && !matches!(self.judge(&claimant), Verdict::Same) {
+                anew.extend(self.give_up(claimant.key(), outcome));
+            }
+            self.place(claimant, outcome);
+        }
+        anew
+    }
+
+    pub(super) fn judge(&self, claimant: &Claimant) -> Verdict {
+        let (key, content) = (claimant.key(), claimant.entry.content);
+        let past = self.past.get(key);
+        let known = past.is_some_and(|past| past.knows(content));
+        let base = claimant.base;
+        match self.entries.get(key) {
+            Some(entry) if entry.content == content => Verdict::Same,
+            Some(entry)
+                if (base == Some(entry.content.hash)
+                    || past.is_some_and(|past| past.took_back(content)))
+                    && self.may_update(claimant) =>
+            {
+                Verdict::Update
+            }
+            _ if known => Verdict::Stale,
+            Some(_) => Verdict::Rival,
+            None if base.is_some_and(|base| past.is_some_and(|past| past.knows_hash(base))) => {
+                Verdict::Retired
+            }
+            None => Verdict::New,
+        }
+    }
+
+    fn may_update(&self, claimant: &Claimant) -> bool {
+        let owners = || self.owners.get(claimant.key().livery());
+        self.updates == Updates::Anyone
+            || claimant
+                .author
+                .is_some_and(|author| owners().is_some_and(|(_, owners)| owners.contains(&author)))
+    }
+
+    fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
+        match self.judge(&claimant) {
+            Verdict::Same => {
+                self.hold(claimant.member, claimant.key(), &claimant.entry.path, outcome);
+            }
+            Verdict::New => {
+                let (path, first) = (claimant.entry.path.clone(), Cause::Published);
+                self.establish(path, &claimant, first, outcome);
+            }
+            Verdict::Update => self.update(&claimant, outcome),
+            Verdict::Stale => {
+                let Entry { path: local, content, .. } = claimant.entry;
+                self.aside.be_behind(claimant.member, Stale { local, content, rival: None });
+            }
+            Verdict::Rival => self.place_rival(claimant, outcome),
+            Verdict::Retired => self.refuse(claimant, Refusal::Retired, outcome),
+        }
+    }
+
+    pub(super) fn hold(
+        &mut self,
+        member: MemberId,
+        key: &PathKey,
+        local: &RelPath,
+        outcome: &mut Outcome,
+    ) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.add(member, local);
+            outcome.touched.insert(entry.path.key().clone());
+        }
+    }
+
+    fn update(&mut self, claimant: &Claimant, outcome: &mut Outcome) {
+        let Some(past) = self.past.get(claimant.key()) else { return };
+        let Entry { content, mtime, ref path } = claimant.entry;
+        let cause = if past.knows(content) { Cause::Reverted } else { Cause::Updated };
+        let entry = Entry { path: past.path.clone(), content, mtime };
+        self.record_placed(entry, claimant.author, cause, outcome);
+        self.hold(claimant.member, path.key(), path, outcome);
+    }
+
+    fn place_rival(&mut self, claimant: Claimant, outcome: &mut Outcome) {
+        let (path, content) = (claimant.entry.path.clone(), claimant.entry.content);
+        let name = match self.name_of_rival(&claimant.entry) {
+            Ok(name) => name,
+            Err(invalid) => return self.refuse(claimant, invalid.into(), outcome),
+        };
+        if self.is_replaced(name.key(), content) {
+            let (member, rival) = (claimant.member, Some((claimant, name.key().clone())));
+            return self.aside.be_behind(member, Stale { local: path, content, rival });
+        }
+        let member = claimant.member;
+        if self.entries.contains(name.key()) {
+            self.hold(member, name.key(), &path, outcome);
+        } else if !self.establish(name.clone(), &claimant, Cause::Rival, outcome) {
+            return;
+        }
+        let members = self.elsewhere.entry(path.key().clone()).or_default();
+        members.insert(member, (claimant, name.key().clone()));
+        outcome.conflicts.push((member, path, name));
+    }
+
+    /// What a rival is called, or was until that name got something else.
+    fn name_of_rival(&self, rival: &Entry) -> Result<RelPath, InvalidPath> {
+        let Entry { path, content, .. } = rival;
+        if let Some(home) = self.plain_entry(path).filter(|entry| entry.content == *content) {
+            return Ok(home.path.clone());
+        }
+        conflict_name(path, content.hash, &self.naming, |name| {
+            let there = self.entries.get(name.key()).map(|entry| entry.content);
+            there.is_some_and(|there| there != *content) && !self.knows(name.key(), *content)
+        })
+    }
+
+    /// Whether a name has had a content, and has it no more.
+    fn is_replaced(&self, key: &PathKey, content: Content) -> bool {
+        let current = self.entries.get(key).map(|entry| entry.content);
+        current != Some(content) && self.knows(key, content)
+    }
+
+    /// The entry whose conflict name `path` could be.
+    fn plain_entry(&self, path: &RelPath) -> Option<&UnionEntry> {
+        let stem = plain_stem(path.stem(), &self.naming.suffix);
+        let plain = format!("{stem}.{}", path.extension());
+        let plain = path.with_file_name(&plain, &self.naming.extensions).ok()?;
+        self.entries.get(plain.key())
+    }
+
+    fn establish(
+        &mut self,
+        path: RelPath,
+        claimant: &Claimant,
+        cause: Cause,
+        outcome: &mut Outcome,
+    ) -> bool {
+        if let Err(collision) = self.entries.check(&path) {
+            self.refuse(claimant.clone(), collision.into(), outcome);
+            return false;
+        }
+        let key = path.key().clone();
+        let livery = key.livery();
+        let first = cause == Cause::Published
+            && !self.owners.contains_key(livery)
+            && self.entries.of_livery(livery).next().is_none();
+        if let (true, Some(author)) = (first, claimant.author) {
+            let livery = path.livery().to_owned();
+            self.record(Record::Owned { livery, owners: vec![author] }, outcome);
+        }
+        let Entry { content, mtime, path: ref local } = claimant.entry;
+        self.record_placed(Entry { path, content, mtime }, claimant.author, cause, outcome);
+        self.hold(claimant.member, &key, local, outcome);
+        true
+    }
+
+    fn refuse(&mut self, claimant: Claimant, refusal: Refusal, outcome: &mut Outcome) {
+        let (path, member) = (claimant.entry.path.clone(), claimant.member);
+        self.aside.refuse(claimant);
+        outcome.refused.push((member, path, refusal));
+    }
+}
