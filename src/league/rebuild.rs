@@ -63,6 +63,7 @@ fn remake(ledger: &mut Sqlite, data: &Path, naming: &Naming) -> Result<u64, Leag
         member: MemberId(arrival),
         arrival,
         author: Some(author),
+        whole: true,
         lost: Vec::new(),
         gained: report.into_iter().map(Gained::from).collect(),
     });

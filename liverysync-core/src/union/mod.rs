@@ -108,6 +108,8 @@ pub struct Change {
     pub arrival: u64,
     /// Who that member is, if he has a key.
     pub author: Option<Author>,
+    /// Whether the member was not there before, and these are all his files.
+    pub whole: bool,
     /// Files that are gone or have another content.
     pub lost: Vec<Entry>,
     /// Files that are there or have another content.
@@ -138,7 +140,7 @@ impl Change {
         diff.extra.extend(replaced);
         diff.missing.extend(replacing);
         let gained = diff.missing.into_iter().map(Gained::from).collect();
-        Self { member, arrival, author: None, lost: diff.extra, gained }
+        Self { member, arrival, author: None, whole: false, lost: diff.extra, gained }
     }
 }
 
@@ -352,9 +354,10 @@ impl Union {
     /// Takes one step: first all that was lost, then all that was gained.
     pub fn step(&mut self, changes: Vec<Change>) -> Outcome {
         let mut outcome = self.begin();
-        let mut claimants = Vec::new();
+        let (mut claimants, mut returned) = (Vec::new(), BTreeSet::new());
         for change in changes {
-            let Change { member, arrival, author, lost, gained } = change;
+            let Change { member, arrival, author, whole, lost, gained } = change;
+            returned.extend(whole.then_some(author));
             for entry in &lost {
                 self.lose(member, entry.path.key(), &mut outcome);
             }
@@ -366,8 +369,29 @@ impl Union {
         claimants.retain(|claimant| {
             !self.is_behind_with(claimant) && !self.hold_same(claimant, &mut outcome)
         });
+        outcome.touched.extend(self.missed_by(&returned, &claimants));
         self.settle(claimants, &mut outcome);
         outcome
+    }
+
+    /// The names of what nobody ever sent, nobody has at present and nobody claims, as it is after a start of the
+    /// server, if those who brought it have come back: they do not have it any more either.
+    fn missed_by(
+        &self,
+        returned: &BTreeSet<Option<Author>>,
+        claimants: &[Claimant],
+    ) -> Vec<PathKey> {
+        if returned.is_empty() {
+            return Vec::new();
+        }
+        let claimed: BTreeSet<_> = claimants.iter().map(Claimant::key).collect();
+        let keys = self.entries.iter().map(|entry| entry.path.key());
+        let vain = keys.filter(|key| self.is_vain(key) && !claimed.contains(key));
+        let theirs = vain.filter(|key| {
+            let placed = self.past.get(*key).and_then(|past| past.placed().next_back());
+            placed.is_some_and(|placed| returned.contains(&placed.author))
+        });
+        theirs.cloned().collect()
     }
 
     /// Whether it is known already that a member is behind with just this file: to say so again makes no
@@ -417,6 +441,7 @@ pub fn merge<'a>(
         member: MemberId(number),
         arrival: number,
         author: None,
+        whole: true,
         lost: Vec::new(),
         gained: manifest.iter().cloned().map(Gained::from).collect(),
     });

@@ -62,8 +62,10 @@ impl Union {
         }
         let mut anew = Vec::new();
         for claimant in claimants {
-            // What will never come is in nobody's way.
-            if self.is_vain(claimant.key()) && !matches!(self.judge(&claimant), Verdict::Same) {
+            // What will never come is in nobody's way, unless it comes, or something was made of it.
+            if self.is_vain(claimant.key())
+                && !matches!(self.judge(&claimant), Verdict::Same | Verdict::Update)
+            {
                 anew.extend(self.give_up(claimant.key(), outcome));
             }
             self.place(claimant, outcome);

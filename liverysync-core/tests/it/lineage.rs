@@ -89,6 +89,8 @@ struct Model {
     updates: Updates,
     /// What each name has held: from which step on, and what.
     past: BTreeMap<String, Vec<(u64, Option<Content>)>>,
+    /// Who brought what a name has held: by the number of the change.
+    authors: BTreeMap<(String, usize), Option<Author>>,
     /// Which of that took something back that nobody ever sent.
     takings_back: BTreeSet<(String, usize)>,
     turned_down: BTreeSet<(String, Content)>,
@@ -133,6 +135,11 @@ impl Model {
         self.takings_back.contains(&(name.to_owned(), last)) && before == Some(content)
     }
 
+    /// Who brought what a name holds.
+    fn author_of(&self, name: &str) -> Option<Author> {
+        *self.authors.get(&(name.to_owned(), self.past[name].len() - 1)).unwrap()
+    }
+
     fn holders(&self, name: &str) -> BTreeSet<u64> {
         let for_it = |standing: &Standing| *standing == Standing::For(name.to_owned());
         let files = self.files.values().filter(|(_, standing)| for_it(standing));
@@ -146,7 +153,7 @@ impl Model {
     }
 
     /// What a name held goes; who has it is behind. What it gets, others may have there already.
-    fn put(&mut self, name: &str, content: Option<Content>) {
+    fn put(&mut self, name: &str, content: Option<Content>, author: Option<Author>) {
         for (claim, standing) in self.files.values_mut() {
             if *standing == Standing::For(name.to_owned()) {
                 *standing = Standing::Behind(name.to_owned());
@@ -158,7 +165,9 @@ impl Model {
                 }
             }
         }
-        self.past.entry(name.to_owned()).or_default().push((self.step, content));
+        let past = self.past.entry(name.to_owned()).or_default();
+        self.authors.insert((name.to_owned(), past.len()), author);
+        past.push((self.step, content));
         self.steps = self.step;
     }
 
@@ -172,12 +181,13 @@ impl Model {
                 is_behind && claim.name == name && claim.content == content
             })
         };
-        let held = self.past[name].iter().rev().filter_map(|(_, content)| *content);
-        let mut others = held.filter(|content| Some(*content) != now);
-        match others.find(|content| self.proven.contains(content) || is_behind(*content)) {
-            Some(before) => {
+        let held = self.past[name].iter().enumerate().rev();
+        let held = held.filter_map(|(at, (_, content))| Some((at, (*content)?)));
+        let mut others = held.filter(|(_, content)| Some(*content) != now);
+        match others.find(|(_, content)| self.proven.contains(content) || is_behind(*content)) {
+            Some((at, before)) => {
                 self.takings_back.insert((name.to_owned(), self.past[name].len()));
-                self.put(name, Some(before));
+                self.put(name, Some(before), self.authors[&(name.to_owned(), at)]);
                 Vec::new()
             }
             None => {
@@ -223,6 +233,13 @@ impl Model {
         for claim in claims.extract_if(.., in_place).collect::<Vec<_>>() {
             let standing = Standing::For(claim.name.clone());
             self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+        }
+        for change in changes.iter().filter(|change| change.whole) {
+            let names = self.names().into_iter().map(|(name, _)| name);
+            let brought = names.filter(|name| self.author_of(name) == change.author);
+            let missed = brought.filter(|name| !claims.iter().any(|claim| claim.name == *name));
+            let missed: Vec<_> = missed.collect();
+            self.left.extend(missed);
         }
         self.settle(claims);
     }
@@ -277,7 +294,8 @@ impl Model {
         });
         let mut anew = Vec::new();
         for claim in claims {
-            if self.is_vain(&claim.name) && self.now(&claim.name) != Some(claim.content) {
+            let same = self.now(&claim.name) == Some(claim.content);
+            if self.is_vain(&claim.name) && !same && !self.is_update(&claim) {
                 anew.extend(self.take_back(&claim.name));
             }
             let standing = self.place(&claim);
@@ -309,7 +327,7 @@ impl Model {
             return Standing::For(name);
         }
         if self.is_update(claim) {
-            self.put(&name, Some(claim.content));
+            self.put(&name, Some(claim.content), author(claim.member));
             return Standing::For(name);
         }
         if self.had(&name, |content| content == claim.content) {
@@ -325,7 +343,7 @@ impl Model {
         if let (true, Some(author)) = (self.names_of(&of).is_empty(), author(claim.member)) {
             self.owners.entry(of).or_insert_with(|| BTreeSet::from([author]));
         }
-        self.put(&name, Some(claim.content));
+        self.put(&name, Some(claim.content), author(claim.member));
         Standing::For(name)
     }
 
@@ -344,7 +362,7 @@ impl Model {
                 return Standing::Behind(name);
             }
             if now.is_none() {
-                self.put(&name, Some(claim.content));
+                self.put(&name, Some(claim.content), author(claim.member));
             }
             if self.now(&name) == Some(claim.content) {
                 return Standing::For(name);
@@ -359,7 +377,7 @@ impl Model {
             Act::Retire { liveries, .. } => {
                 let names = liveries.iter().flat_map(|livery| self.names_of(livery));
                 for (name, _) in names.collect::<Vec<_>>() {
-                    self.put(&name, None);
+                    self.put(&name, None, None);
                 }
             }
             Act::Own { livery, member } => {
@@ -368,8 +386,9 @@ impl Model {
             Act::Resolve { path, keep } => self.resolve(path, keep),
             Act::Rename { livery, new } => {
                 for (name, content) in self.names_of(livery) {
-                    self.put(&name.replacen(livery, new, 1), Some(content));
-                    self.put(&name, None);
+                    let author = self.author_of(&name);
+                    self.put(&name.replacen(livery, new, 1), Some(content), author);
+                    self.put(&name, None, None);
                 }
                 if let Some(owners) = self.owners.get(livery).cloned() {
                     self.owners.insert(new.clone(), owners);
@@ -394,21 +413,24 @@ impl Model {
         let rivals = self.rivals(path);
         let mut all = rivals.iter().map(|(_, content)| *content).chain([now]);
         let kept = all.find(|content| content.hash.to_string().starts_with(keep)).unwrap();
+        let brought = rivals.iter().find(|(_, content)| *content == kept);
+        let author = brought.and_then(|(rival, _)| self.author_of(rival));
         for (rival, _) in &rivals {
-            self.put(rival, None);
+            self.put(rival, None, None);
         }
         if kept != now {
-            self.put(path, Some(kept));
+            self.put(path, Some(kept), author);
         }
         let down = rivals.into_iter().filter(|(_, content)| *content != kept);
         self.turned_down.extend(down.map(|(_, content)| (path.to_owned(), content)));
     }
 
-    fn at(&self, of: &str, step: u64) -> BTreeMap<String, Content> {
+    fn at(&self, of: &str, step: u64) -> BTreeMap<String, (Content, Option<Author>)> {
         let names = self.past.iter().filter(|(name, _)| livery(name) == of);
         let then = names.filter_map(|(name, past)| {
-            let (_, content) = past.iter().rev().find(|(since, _)| *since <= step)?;
-            Some((name.clone(), (*content)?))
+            let at = past.iter().rposition(|(since, _)| *since <= step)?;
+            let author = self.authors[&(name.clone(), at)];
+            Some((name.clone(), (past[at].1?, author)))
         });
         then.collect()
     }
@@ -417,9 +439,9 @@ impl Model {
         let steps = (1..=self.steps).rev().map(|step| self.at(of, step));
         let then = match version {
             Some(version) => {
-                let hash = |files: &BTreeMap<String, Content>| {
+                let hash = |files: &BTreeMap<String, (Content, Option<Author>)>| {
                     let mut manifest = liverysync_core::manifest::Manifest::new();
-                    for (name, content) in files {
+                    for (name, (content, _)) in files {
                         let entry = Entry { path: path(name), content: *content, mtime: None };
                         manifest.insert(entry).unwrap();
                     }
@@ -431,12 +453,12 @@ impl Model {
         };
         for (name, _) in self.names_of(of) {
             if !then.contains_key(&name) {
-                self.put(&name, None);
+                self.put(&name, None, None);
             }
         }
-        for (name, content) in then {
+        for (name, (content, author)) in then {
             if self.now(&name) != Some(content) {
-                self.put(&name, Some(content));
+                self.put(&name, Some(content), author);
             }
         }
     }
@@ -547,7 +569,7 @@ impl League {
         self.arrivals += 1;
         let (arrival, author) = (self.arrivals, author(member));
         let (lost, gained) = (Vec::new(), Vec::new());
-        Change { member: MemberId(member), arrival, author, lost, gained }
+        Change { member: MemberId(member), arrival, author, whole: false, lost, gained }
     }
 
     /// What a member says who was not here.
@@ -556,6 +578,7 @@ impl League {
         if self.here.insert(member) {
             let disk = self.disks.entry(member).or_default();
             change.gained = disk.iter().map(|(name, file)| gained(name, *file)).collect();
+            change.whole = true;
         }
         change
     }
@@ -1040,4 +1063,28 @@ fn a_rival_whose_conflict_name_is_forgotten_claims_its_name_in_the_same_step() {
         ],
     );
     assert_eq!(league.union.conflicts().len(), 1);
+}
+
+/// The server came to its end before it had either.
+#[test]
+fn who_goes_on_with_what_the_server_never_got_makes_an_update() {
+    let league = play([
+        edit(0, 3, 0, Base::None),
+        Deed::ProveAll,
+        edit(0, 3, 1, Base::InStep),
+        Deed::Recall,
+        edit(0, 3, 2, Base::InStep),
+    ]);
+    assert_eq!(league.union.conflicts(), []);
+    assert_eq!(league.model.now(NAMES[3]), Some(content(2)));
+}
+
+#[test]
+fn what_its_author_gave_up_while_the_server_was_away_is_given_up() {
+    let gone = BTreeMap::from([(3, (None, Base::None))]);
+    let others = edit(1, 1, 3, Base::None);
+    let league = play([edit(0, 3, 0, Base::None), Deed::Recall, others]);
+    assert_eq!(league.union.len(), 2, "only its author knows");
+    let league = play_in(league, [Deed::Edits(vec![(0, gone)])]);
+    assert_eq!(league.union.len(), 1);
 }

@@ -301,8 +301,14 @@ fn a_content_is_found_under_all_its_names() {
     assert_eq!(names(&union, 1), ["a.png", "b.png"]);
     assert_eq!(names(&union, 3), [""; 0]);
     let (lost, gained) = (vec![entry("a.png", 1)], vec![entry("a.png", 3).into()]);
-    let outcome =
-        union.step(vec![Change { member: MemberId(0), arrival: 1, author: None, lost, gained }]);
+    let outcome = union.step(vec![Change {
+        member: MemberId(0),
+        arrival: 1,
+        author: None,
+        whole: false,
+        lost,
+        gained,
+    }]);
     assert_eq!((names(&union, 1), names(&union, 3)), (vec!["b.png".into()], vec!["a.png".into()]));
     assert_eq!(outcome.changed, BTreeSet::from([path("a.png").key().clone()]));
 }

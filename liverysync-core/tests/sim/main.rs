@@ -13,6 +13,7 @@
     reason = "a simulator may panic and print"
 )]
 
+mod book;
 mod disk;
 mod fan_out;
 mod judge;

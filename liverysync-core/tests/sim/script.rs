@@ -565,6 +565,10 @@ impl Script {
         let act = match self.rng.below(4) {
             0 if !here.is_empty() => {
                 let livery = self.rng.pick(&here).livery.clone();
+                let history = union.history(&livery).into_iter();
+                let contents = history.flat_map(|version| version.changes);
+                // A backup is all that is to be left of it.
+                world.put_away.extend(contents.filter_map(|change| change.content));
                 Act::Retire { liveries: vec![livery], yes: true }
             }
             1 if !gone.is_empty() => {

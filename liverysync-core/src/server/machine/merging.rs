@@ -54,10 +54,10 @@ impl Pending {
         }
     }
 
-    fn into_change(self, member: MemberId, author: Option<Author>) -> Change {
+    fn into_change(self, member: MemberId, author: Option<Author>, whole: bool) -> Change {
         let (lost, gained) = (self.lost.into_values(), self.gained.into_values());
         let (arrival, lost, gained) = (self.arrival, lost.collect(), gained.collect());
-        Change { member, arrival, author, lost, gained }
+        Change { member, arrival, author, whole, lost, gained }
     }
 }
 
@@ -88,7 +88,7 @@ impl ServerMachine {
             if member.is_ours() {
                 pending.follow(&self.union);
             }
-            changes.push(pending.into_change(id, member.author));
+            changes.push(pending.into_change(id, member.author, first));
         }
         let outcome = self.union.step(changes);
         self.write_down(records);
@@ -217,7 +217,8 @@ impl ServerMachine {
                 let own = member.manifest.as_ref().and_then(|manifest| manifest.get(key));
                 let mut names =
                     own.into_iter().flat_map(|own| self.union.with_content(own.content));
-                if names.any(|entry| member.lacking.contains(entry.path.key())) {
+                // And what it has no more may have been in the way of that.
+                if own.is_none() || names.any(|entry| member.lacking.contains(entry.path.key())) {
                     member.jobs = None;
                 }
                 match self.union.get(key) {
@@ -241,5 +242,5 @@ impl ServerMachine {
 }
 
 fn store_change(lost: Vec<Entry>, gained: Vec<Gained>) -> Change {
-    Change { member: STORE, arrival: 0, author: None, lost, gained }
+    Change { member: STORE, arrival: 0, author: None, whole: false, lost, gained }
 }

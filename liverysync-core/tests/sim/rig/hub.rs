@@ -28,7 +28,10 @@ impl World {
         let hub = std::mem::replace(&mut self.hub, Hub::Down);
         match hub {
             Hub::Ours(hub) if self.remembers => self.stored = hub.store.at_rest(),
-            _ => self.memory.clear(),
+            _ => {
+                self.memory.clear();
+                self.book = Book::default();
+            }
         }
         self.hub_epoch += 1;
         for link in 0..self.links.len() {
@@ -85,7 +88,10 @@ impl World {
                     }
                 }
                 server::Output::Forget(hash) => self.hub_forgets(hash),
-                server::Output::Record(records) => self.memory.extend(records),
+                server::Output::Record(records) => {
+                    self.book.write(&records);
+                    self.memory.extend(records);
+                }
                 server::Output::Acted(number, outcome) => self.acted.push((number, outcome)),
                 server::Output::AbandonRelay { source, sync_id } => {
                     self.hub_abandons(source, sync_id);

@@ -28,6 +28,7 @@ use liverysync_core::{
 };
 
 use crate::{
+    book::Book,
     disk::{Disk, Trace},
     known,
     liar::Liar,
@@ -199,6 +200,7 @@ pub(crate) struct World {
     /// Whether what the server has told to write down, and what it has stored, outlive it.
     pub(crate) remembers: bool,
     pub(crate) memory: Vec<Record>,
+    pub(crate) book: Book,
     /// What became of an administrator's acts.
     pub(crate) acted: Vec<(u64, Result<ActReport, ActError>)>,
     stored: Store,
@@ -209,6 +211,8 @@ pub(crate) struct World {
     pub(crate) legit: BTreeSet<ContentHash>,
     /// Contents that a driver himself deleted or overwrote.
     pub(crate) given_up: BTreeSet<ContentHash>,
+    /// Contents that an administrator has put away.
+    pub(crate) put_away: BTreeSet<Content>,
     /// Contents that were complete on a driver's disk.
     pub(crate) treasured: BTreeSet<Content>,
     /// Contents that sync replaced somewhere, with the place.
@@ -241,6 +245,7 @@ impl World {
             server_config: ServerConfig::default(),
             remembers: false,
             memory: Vec::new(),
+            book: Book::default(),
             acted: Vec::new(),
             stored: Store::default(),
             server_events: Vec::new(),
@@ -248,6 +253,7 @@ impl World {
             refused: BTreeSet::new(),
             legit: BTreeSet::new(),
             given_up: BTreeSet::new(),
+            put_away: BTreeSet::new(),
             treasured: BTreeSet::new(),
             replaced: BTreeMap::new(),
             busy_at: 0,

@@ -1,0 +1,80 @@
+//! What a league remembers in the simplest form: a book of names that is written record by record, and looked at
+//! after every step of the union.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use liverysync_core::{
+    hash::Content,
+    league::{Cause, Record},
+    manifest::Manifest,
+    path::{Extensions, PathKey, RelPath},
+    union::Union,
+};
+
+/// What each name holds and has held.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    names: BTreeMap<PathKey, (RelPath, Content)>,
+    past: BTreeMap<PathKey, Vec<Content>>,
+    proven: BTreeSet<Content>,
+    /// Whether something was written since the union was last looked at.
+    is_news: bool,
+}
+
+impl Book {
+    pub(crate) fn write(&mut self, records: &[Record]) {
+        self.is_news |= !records.is_empty();
+        for record in records {
+            match record {
+                Record::Placed { entry, cause, .. } => {
+                    let key = entry.path.key();
+                    let past = self.past.entry(key.clone()).or_default();
+                    if *cause == Cause::Withdrawn {
+                        // What nobody ever sent was taken back, and counts no more.
+                        past.pop();
+                    }
+                    past.push(entry.content);
+                    self.names.insert(key.clone(), (entry.path.clone(), entry.content));
+                }
+                Record::Retired { path, .. } => {
+                    self.names.remove(path.key()).expect("only what there is goes");
+                }
+                Record::Forgotten { path } => {
+                    self.names.remove(path.key()).expect("only what there is goes");
+                    let past = self.past.remove(path.key()).unwrap_or_default();
+                    let sent = past.iter().find(|content| self.proven.contains(*content));
+                    assert_eq!(sent, None, "{path} has had what was sent, and is forgotten");
+                }
+                Record::Proven(content) => {
+                    self.proven.insert(*content);
+                }
+                Record::TurnedDown { .. }
+                | Record::Owned { .. }
+                | Record::Seen { .. }
+                | Record::Reported { .. } => {}
+            }
+        }
+    }
+
+    /// Looks whether the union is what stands here, and could lie on a disk.
+    pub(crate) fn judge(&mut self, union: &Union) {
+        if !std::mem::take(&mut self.is_news) {
+            return;
+        }
+        let held = union.iter().map(|entry| (entry.path.clone(), entry.content));
+        assert!(held.eq(self.names.values().cloned()), "the union is not what was written down");
+        let mut disk = Manifest::new();
+        for entry in union.iter() {
+            let valid = RelPath::parse(entry.path.as_str(), &Extensions::default());
+            assert_eq!(valid.as_ref(), Ok(&entry.path), "a name that cannot be");
+            disk.insert((**entry).clone()).expect("all names fit below one root");
+            assert!(union.knows(entry.path.key(), entry.content), "{} has no past", entry.path);
+        }
+        for (key, past) in &self.past {
+            let lost = past
+                .iter()
+                .find(|content| self.proven.contains(*content) && !union.knows(key, **content));
+            assert_eq!(lost, None, "{key:?} had it, and it is not in its past");
+        }
+    }
+}
