@@ -12,6 +12,7 @@ use liverysync_core::{
 };
 
 use crate::{
+    net::LinkId,
     old_pc::carried_by_104,
     rig::{Brain, Hub, World},
 };
@@ -237,7 +238,10 @@ impl World {
     }
 
     fn judge_old_league(&mut self) {
-        assert_eq!(self.old_hub().sessions_open(), 0, "a session of the old server hangs");
+        // Two old clients and an old server may wait for each other for ever, if one of them crashes.
+        let open: Vec<_> = self.old_hub().sessions_open().flatten().collect();
+        let ours = |link: &LinkId| matches!(self.pcs[self.links[*link].pc].brain, Brain::Ours(_));
+        assert!(!open.iter().any(ours), "a session of the old server hangs");
         for pc in 0..self.pcs.len() {
             // The later server never serves a client that has nothing.
             let served = !self.old_hub().later || !self.publishable(pc).is_empty();

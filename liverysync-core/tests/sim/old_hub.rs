@@ -60,8 +60,9 @@ impl OldHub {
         self.sessions.values().any(|session| session.source == link || session.target == link)
     }
 
-    pub(crate) fn sessions_open(&self) -> usize {
-        self.sessions.len()
+    /// The links of those who take part in a session.
+    pub(crate) fn sessions_open(&self) -> impl Iterator<Item = [LinkId; 2]> {
+        self.sessions.values().map(|session| [session.source, session.target])
     }
 
     pub(crate) fn union(&self) -> Union {
