@@ -205,20 +205,20 @@ impl Member {
 
     /// How many uploads more it can be asked for.
     pub(super) fn load(&self, config: &ServerConfig) -> Load {
-        Load { free: self.free(&self.uploads, config), rate: self.rate }
+        Load { free: self.free(self.uploads.len(), config), rate: self.rate }
     }
 
-    /// How many deliveries more it can take.
-    pub(super) fn free_deliveries(&self, config: &ServerConfig) -> usize {
-        self.free(&self.deliveries, config)
+    /// How many deliveries more it can take, if so many of those that are open do not count.
+    pub(super) fn free_deliveries(&self, config: &ServerConfig, uncounted: usize) -> usize {
+        self.free(self.deliveries.len() - uncounted, config)
     }
 
     /// Programs of the field do one thing at a time.
-    fn free(&self, open: &BTreeSet<SyncId>, config: &ServerConfig) -> usize {
+    fn free(&self, open: usize, config: &ServerConfig) -> usize {
         if !self.merged {
             0
         } else if self.is_ours() {
-            config.sessions_per_client_max.max(1).saturating_sub(open.len())
+            config.sessions_per_client_max.max(1).saturating_sub(open)
         } else {
             usize::from(self.is_idle())
         }

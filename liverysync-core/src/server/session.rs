@@ -83,6 +83,10 @@ impl Delivery {
         self.files.iter().all(|file| matches!(file.state, State::Installed | State::Failed))
     }
 
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.content.size).sum()
+    }
+
     pub(super) fn count(&self, state: State) -> usize {
         self.files.iter().filter(|file| file.state == state).count()
     }

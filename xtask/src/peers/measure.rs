@@ -135,9 +135,18 @@ impl Process {
 
     /// Tells the program to end, as a service manager does, and waits for that. How it ends is its own business.
     pub(crate) fn terminate(&mut self) -> Result<Usage> {
+        self.end_by("-TERM")
+    }
+
+    /// Ends the program where it stands.
+    pub(crate) fn kill(&mut self) -> Result<Usage> {
+        self.end_by("-KILL")
+    }
+
+    fn end_by(&mut self, which: &str) -> Result<Usage> {
         if self.end.is_none() {
             ensure!(self.still_runs()?, "{} ended by itself\n{}", self.name, self.transcript());
-            signal("-TERM", self.pid)?;
+            signal(which, self.pid)?;
         }
         Ok(self.wait(ENDING)?.usage)
     }

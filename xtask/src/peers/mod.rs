@@ -248,6 +248,7 @@ impl Bench {
         if let Some(busy) = machine::wait_for_quiet()? {
             self.others.set(self.others.get().max(busy));
         }
+        machine::warm_memory()?;
         let round = match run.program {
             Program::Rsync => rsync::round(&task),
             Program::Ours => self.ours.round(&task),

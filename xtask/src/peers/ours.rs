@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::peers::data::DROPPED;
+use crate::peers::data::{DROPPED, listing};
 use crate::peers::measure::{Output, Process, Sample, Usage};
 use crate::peers::site::{LIMIT, Place, Round, Task, finish_all, settle};
 use crate::process::{read_quietly, run};
@@ -20,6 +20,9 @@ const TIMEOUT: &str = "--timeout=240";
 
 /// So many thousandths of the set may have left the source before the targets come.
 const UPLOADED_BEFORE: u64 = 20;
+
+/// How the folder of a temporary store begins.
+const STORE: &str = "liverysync-store-";
 
 /// The program, and what it knows.
 #[derive(Debug)]
@@ -69,14 +72,14 @@ impl Ours {
         let mut league = League::start(self, task)?;
         settle()?;
         let before = task.site.uploaded(task.room)?;
-        if let Some((start, before)) = start.zip(before) {
-            ensure!(
-                before - start < task.set.spec.bytes * UPLOADED_BEFORE / 1_000,
-                "{} bytes had left the source before the targets came: \
-                 this has to be measured from the source's start",
-                before - start
-            );
-        }
+        let left = start.zip(before).map_or(0, |(start, before)| before - start);
+        let stored = stored(task.room)?;
+        ensure!(
+            left.max(stored) < task.set.spec.bytes * UPLOADED_BEFORE / 1_000,
+            "{} bytes had left the source before the targets came: \
+             this has to be measured from the source's start",
+            left.max(stored)
+        );
         let mut sample = league.sync(targets, "copy")?;
         sample.uploaded =
             before.zip(task.site.uploaded(task.room)?).map(|(before, after)| after - before);
@@ -90,7 +93,9 @@ impl Ours {
     fn server(&self, task: &Task<'_>) -> Command {
         let mut command = task.site.others.command(&self.program, task.room);
         command.args(["server", "--port=0", "--json", "--host", task.site.server_address]);
-        command.arg("--data").arg(task.room.join("data"));
+        // With a data folder it would fetch all of the set before the targets come. Its temporary store is to lie on
+        // the same disk.
+        command.env("TMPDIR", task.room);
         command
     }
 
@@ -188,8 +193,18 @@ impl<'a> League<'a> {
     /// Ends both in order, and says what the source and the server have used.
     fn end(mut self) -> Result<(Usage, Usage)> {
         let source = self.source.terminate()?;
-        Ok((source, self.server.terminate()?))
+        // A server that ends removes its temporary store. To have removed thousands of files slows down whoever makes
+        // files next.
+        Ok((source, self.server.kill()?))
     }
+}
+
+/// How many bytes the server's temporary store has.
+fn stored(room: &Path) -> Result<u64> {
+    let folders = fs::read_dir(room)?.collect::<Result<Vec<_>, _>>()?;
+    let stores = folders.iter().filter(|f| f.file_name().to_string_lossy().starts_with(STORE));
+    let blobs = stores.map(|store| listing(&store.path().join("blobs")));
+    Ok(blobs.collect::<Result<Vec<_>>>()?.iter().flat_map(|files| files.values()).sum())
 }
 
 /// The line as JSON, if it tells of this event.

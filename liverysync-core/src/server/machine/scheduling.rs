@@ -7,6 +7,11 @@
 use super::*;
 use crate::schedule::sessions;
 
+/// So many sessions in which all has been sent, and so many bytes in them, leave room for others meanwhile. A client
+/// takes part in 64.
+const INSTALLING_MAX: usize = 32;
+const INSTALLING_BYTES_MAX: u64 = 32 << 20;
+
 impl ServerMachine {
     pub(super) fn schedule_soon(&mut self) {
         self.schedule_at = Some(self.now);
@@ -216,7 +221,16 @@ impl ServerMachine {
 
     fn may_serve(&self, target: MemberId) -> bool {
         let open = self.uploads.len() + self.deliveries.len() < self.config.sessions_max;
-        open && self.members.get(&target).is_some_and(|m| m.free_deliveries(&self.config) > 0)
+        let Some(member) = self.members.get(&target).filter(|_| open) else { return false };
+        let sessions = member.deliveries.iter().filter_map(|id| self.deliveries.get(id));
+        // Small files are soon sent, and flushing takes its time: the line is not to rest meanwhile.
+        let (mut installing, mut bytes) = (0, 0);
+        for session in sessions.filter(|session| member.is_ours() && session.is_sent()) {
+            installing += 1;
+            bytes += session.bytes();
+        }
+        let installing = if bytes <= INSTALLING_BYTES_MAX { installing } else { 0 };
+        member.free_deliveries(&self.config, installing.min(INSTALLING_MAX)) > 0
     }
 
     fn begin_job(&mut self, target: MemberId, job: Job) {
