@@ -29,7 +29,7 @@
 //!     let wake = loop {
 //!         match machine.poll_output() {
 //!             Output::Connect => connects = true,
-//!             Output::Disk(op, DiskRequest::List) => {
+//!             Output::Disk(op, DiskRequest::List { .. }) => {
 //!                 outcomes.push_back((op, DiskOutcome::Listed(Ok(Vec::new()))));
 //!             }
 //!             Output::Disk(op, _) => outcomes.push_back((op, DiskOutcome::Done(Ok(())))),

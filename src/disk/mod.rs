@@ -31,7 +31,7 @@ use bytes::Bytes;
 use liverysync_core::{
     client::{DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, OpId, StageId},
     path::RelPath,
-    select::Stamp,
+    select::{Listed, Stamp},
     transfer::Piece,
 };
 use tokio::sync::mpsc;
@@ -336,7 +336,7 @@ impl Disk {
         let stage = match &request {
             DiskRequest::Recall
             | DiskRequest::Remember(_)
-            | DiskRequest::List
+            | DiskRequest::List { .. }
             | DiskRequest::Hash(_) => {
                 // The threads end only with their queues.
                 let _running = self.walk.send((op, request));
@@ -397,6 +397,15 @@ struct Walk {
 }
 
 impl Walk {
+    fn list(&self, watch: bool) -> Result<Vec<Listed>, DiskFault> {
+        let closed = Eye::closed();
+        let eye = if watch { &self.eye } else { &closed };
+        list(&self.root, eye).map_err(|error| {
+            let message = format!("cannot read the folder {}: {error}", self.root.display());
+            fault(DiskFaultKind::Other, message)
+        })
+    }
+
     fn carry_out(&self, request: DiskRequest) -> DiskOutcome {
         let root = &self.root;
         match request {
@@ -404,12 +413,7 @@ impl Walk {
             DiskRequest::Remember(text) => {
                 DiskOutcome::Done(self.memory.remember(&text).map_err(|e| error_fault(&e)))
             }
-            DiskRequest::List => DiskOutcome::Listed(list(root, &self.eye).map_err(|error| {
-                fault(
-                    DiskFaultKind::Other,
-                    format!("cannot read the folder {}: {error}", root.display()),
-                )
-            })),
+            DiskRequest::List { watch } => DiskOutcome::Listed(self.list(watch)),
             DiskRequest::Hash(files) => {
                 let hashed = hash_all(root, &files).into_iter();
                 DiskOutcome::Hashed(hashed.map(|hashed| hashed.map_err(DiskFault::from)).collect())

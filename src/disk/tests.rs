@@ -264,7 +264,7 @@ fn no_link_is_followed() {
     let piece = Piece { offset: 0, len: 7 };
     let read = rig.request(DiskRequest::Read { path: path("T/a.png"), piece, stamp });
     assert!(matches!(read, DiskOutcome::Read(Err(_))));
-    let listed = rig.request(DiskRequest::List);
+    let listed = rig.request(DiskRequest::List { watch: false });
     assert!(
         matches!(listed, DiskOutcome::Listed(Ok(items)) if items[0].kind == liverysync_core::select::Kind::Link)
     );

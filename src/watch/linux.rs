@@ -6,22 +6,18 @@ use std::{
     os::fd::OwnedFd,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use rustix::{
     fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags},
     io::Errno,
 };
-use tokio::{io::unix::AsyncFd, sync::Notify, task::JoinHandle, time::sleep};
+use tokio::{io::unix::AsyncFd, sync::Notify, task::JoinHandle};
 
 use crate::scan::is_ours;
 
 /// Bytes of news that are taken at a time.
 const NEWS_BYTES: usize = 4096;
-
-/// How long after the first walk watching begins: who finds nothing to do has left by then.
-const OPENING_PAUSE: Duration = Duration::from_millis(500);
 
 /// Sees the folders that a walk meets. Clones are the same eye.
 #[derive(Clone, Debug, Default)]
@@ -36,9 +32,6 @@ struct Watched {
 /// Watches by their numbers.
 #[derive(Debug, Default)]
 struct Folders {
-    /// Whether walks that begin from now on set watches, and whether the one under way does.
-    is_open: bool,
-    sees: bool,
     root: Option<i32>,
     /// Of the walk that is under way.
     met: Vec<i32>,
@@ -60,14 +53,11 @@ impl Eye {
         let unfinished = take(&mut folders.met);
         folders.before.extend(unfinished);
         folders.root = None;
-        folders.sees = folders.is_open;
     }
 
     /// The walk is about to read the names in this folder, the root first.
     pub(crate) fn see(&self, folder: &Path) {
-        let Some(watched) = self.0.as_ref().filter(|watched| watched.folders().sees) else {
-            return;
-        };
+        let Some(watched) = &self.0 else { return };
         let happenings = WatchFlags::CREATE
             | WatchFlags::DELETE
             | WatchFlags::MOVE
@@ -88,13 +78,6 @@ impl Eye {
             // It went, or is no folder any more: the folder above tells of that.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
             Err(error) => folders.fault = Some(error.into()),
-        }
-    }
-
-    /// From the next walk on, folders are seen.
-    fn open(&self) {
-        if let Some(watched) = &self.0 {
-            watched.folders().is_open = true;
         }
     }
 
@@ -140,12 +123,9 @@ impl Watched {
 #[derive(Debug)]
 pub(super) struct Watch {
     eye: Eye,
-    changed: Arc<Notify>,
     fault: Option<io::Error>,
     /// Tells of changes.
     telling: Option<JoinHandle<()>>,
-    /// Opens the eye.
-    opening: Option<JoinHandle<()>>,
 }
 
 impl Watch {
@@ -157,7 +137,7 @@ impl Watch {
             }
             Err(error) => (Eye::closed(), Some(error), None),
         };
-        Self { eye, changed: Arc::clone(changed), fault, telling, opening: None }
+        Self { eye, fault, telling }
     }
 
     pub(super) fn eye(&self) -> Eye {
@@ -165,9 +145,6 @@ impl Watch {
     }
 
     pub(super) fn after_walk(&mut self, _found: bool) -> Option<io::Error> {
-        if self.telling.is_some() && self.opening.is_none() {
-            self.opening = Some(tokio::spawn(open_soon(self.eye(), Arc::clone(&self.changed))));
-        }
         let of_the_walk = || self.eye.0.as_ref()?.folders().fault.take();
         self.fault.take().or_else(of_the_walk)
     }
@@ -175,7 +152,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.telling.iter().chain(&self.opening).for_each(JoinHandle::abort);
+        self.telling.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -187,14 +164,6 @@ fn open() -> io::Result<(Arc<Watched>, AsyncFd<Arc<OwnedFd>>)> {
     )]
     let news = AsyncFd::new(Arc::clone(&system))?;
     Ok((Arc::new(Watched { system, folders: Mutex::default() }), news))
-}
-
-/// Begins to watch, a moment after the first walk. The walk that it asks for begins after the eye is open,
-/// even if another one is under way.
-async fn open_soon(eye: Eye, changed: Arc<Notify>) {
-    sleep(OPENING_PAUSE).await;
-    eye.open();
-    changed.notify_one();
 }
 
 async fn tell(watched: Arc<Watched>, news: AsyncFd<Arc<OwnedFd>>, changed: Arc<Notify>) {

@@ -39,6 +39,11 @@ const REST_FACTOR_RECEIVING: u32 = 12;
 /// Longest such wait: a folder on a slow network drive is looked at all the same.
 const REST_MAX: Duration = Duration::from_secs(5);
 
+/// How long after this PC was first in step the folder is watched, and how long after the first walk at the latest.
+/// To watch thousands of folders costs as much as half a walk, and whoever only looks in has left before it is of use.
+const WATCH_PAUSE: Duration = Duration::from_millis(500);
+const WATCH_LATEST: Duration = Duration::from_secs(10);
+
 /// A file that this PC publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
@@ -107,6 +112,16 @@ struct Change {
     receiving: bool,
 }
 
+/// Whether the host tells of changes.
+#[derive(Clone, Copy, Debug)]
+enum Watching {
+    /// The first walk does not set a watch.
+    NotYet,
+    /// The walk that begins then does, and finds what changed before.
+    From(Time),
+    Set,
+}
+
 #[derive(Debug)]
 enum Phase {
     Idle,
@@ -128,6 +143,7 @@ pub(super) struct Folder {
     walk_at: Option<Time>,
     /// When to walk next because something has changed, but for the rest.
     changed: Option<Change>,
+    watching: Watching,
     walk_began: Time,
     /// When the last walk ended, and how long it took.
     walk_ended: Time,
@@ -159,6 +175,7 @@ impl Folder {
             phase: Phase::Idle,
             walk_at: Some(now),
             changed: None,
+            watching: Watching::NotYet,
             walk_began: now,
             walk_ended: now,
             walk_took: Duration::ZERO,
@@ -227,7 +244,8 @@ impl Folder {
             let factor = if change.receiving { REST_FACTOR_RECEIVING } else { REST_FACTOR };
             change.at.max(self.walk_ended + (self.walk_took * factor).min(REST_MAX))
         });
-        let next = [self.walk_at, changed_at].into_iter().flatten().min();
+        let watch_at = if let Watching::From(at) = self.watching { Some(at) } else { None };
+        let next = [self.walk_at, changed_at, watch_at].into_iter().flatten().min();
         next.filter(|_| matches!(self.phase, Phase::Idle))
     }
 
@@ -240,7 +258,20 @@ impl Folder {
         self.walk_began = now;
         self.phase = Phase::Listing;
         self.installed.clear();
-        Effects { request: Some(DiskRequest::List), ..Effects::default() }
+        match self.watching {
+            Watching::NotYet => self.watching = Watching::From(now + WATCH_LATEST),
+            Watching::From(at) if at <= now => self.watching = Watching::Set,
+            Watching::From(_) | Watching::Set => {}
+        }
+        let watch = matches!(self.watching, Watching::Set);
+        Effects { request: Some(DiskRequest::List { watch }), ..Effects::default() }
+    }
+
+    /// This PC is in step: from soon on nothing but changes in its folder will happen.
+    pub(super) fn handle_in_step(&mut self, now: Time) {
+        if let Watching::From(at) = &mut self.watching {
+            *at = (*at).min(now + WATCH_PAUSE);
+        }
     }
 
     pub(super) fn handle_listed(
@@ -614,7 +645,7 @@ mod tests {
         fn walk(&mut self, size: u64, mtime: UnixTime) -> Option<DiskRequest> {
             self.now.time = self.folder.wake().unwrap();
             let asked = self.folder.handle_timeout(self.now.time).request;
-            assert!(matches!(asked, Some(DiskRequest::List)));
+            assert!(matches!(asked, Some(DiskRequest::List { .. })));
             let kind = Kind::File(Stamp { size, mtime });
             let listed = vec![Listed { path: "T/decals.png".to_owned(), kind, mark: 0 }];
             self.folder.handle_listed(self.now, Ok(listed), &self.config).request
@@ -683,6 +714,33 @@ mod tests {
         rig.folder.handle_listed(rig.now, Ok(Vec::new()), &rig.config);
         let rest = rig.folder.wake().map(|at| at.since(rig.now.time));
         assert_eq!(rest, Some(Duration::from_millis(200) * REST_FACTOR_RECEIVING));
+    }
+
+    /// Walks when the folder wants to, and returns whether the host is to tell of changes from then on.
+    fn walk_watches(rig: &mut Rig) -> bool {
+        rig.now.time = rig.folder.wake().unwrap();
+        let asked = rig.folder.handle_timeout(rig.now.time).request;
+        rig.folder.handle_listed(rig.now, Ok(Vec::new()), &rig.config);
+        matches!(asked, Some(DiskRequest::List { watch: true }))
+    }
+
+    #[test]
+    fn the_folder_is_watched_soon_after_this_pc_is_in_step() {
+        let mut rig = Rig::new();
+        assert!(!walk_watches(&mut rig));
+        rig.folder.handle_in_step(rig.now.time);
+        assert_eq!(rig.rest(), Some(WATCH_PAUSE));
+        assert!(walk_watches(&mut rig) && walk_watches(&mut rig));
+    }
+
+    #[test]
+    fn the_folder_is_watched_even_if_this_pc_is_never_in_step() {
+        let mut rig = Rig::new();
+        assert!(!walk_watches(&mut rig));
+        rig.folder.walk_by(rig.now.time);
+        assert!(!walk_watches(&mut rig));
+        assert_eq!(rig.rest(), Some(WATCH_LATEST));
+        assert!(walk_watches(&mut rig));
     }
 
     #[test]

@@ -233,7 +233,10 @@ pub enum DiskRequest {
     /// Write this down for the next run, outside the liveries folder, in place of what was there.
     Remember(Bytes),
     /// Walk through the folder, except `.backup` and `.tmp` at the top.
-    List,
+    List {
+        /// Whether to tell of all that changes after this walk has seen it, with [`Input::FolderChanged`].
+        watch: bool,
+    },
     /// Read and hash these files; each must have its stamp before and after.
     Hash(Vec<(RelPath, Stamp)>),
     /// Read a piece of a file that still has this stamp.

@@ -172,7 +172,7 @@ impl Disk {
                 self.stages.clear();
                 DiskOutcome::Done(Ok(()))
             }
-            DiskRequest::List => DiskOutcome::Listed(Ok(self.list())),
+            DiskRequest::List { .. } => DiskOutcome::Listed(Ok(self.list())),
             DiskRequest::Hash(files) => {
                 let hashed = files.iter().map(|(path, stamp)| {
                     self.readable(path.as_str(), *stamp).map(|node| node.content)

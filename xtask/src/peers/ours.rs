@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -20,6 +21,9 @@ const TIMEOUT: &str = "--timeout=240";
 
 /// So many thousandths of the set may have left the source before the targets come.
 const UPLOADED_BEFORE: u64 = 20;
+
+/// How long a league has been in step before a livery is dropped.
+const AT_REST: Duration = Duration::from_secs(2);
 
 /// How the folder of a temporary store begins.
 const STORE: &str = "liverysync-store-";
@@ -173,6 +177,8 @@ impl<'a> League<'a> {
         let livery = awaited.iter().map(|name| Ok((name.clone(), fs::read(made.join(name))?)));
         let livery = livery.collect::<Result<Vec<_>>>()?;
         settle()?;
+        // A client watches its folder from half a second after it was in step.
+        thread::sleep(AT_REST);
         let began = Instant::now();
         for (name, bytes) in livery {
             let path = task.room.join("source").join(&name);

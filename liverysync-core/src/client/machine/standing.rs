@@ -37,6 +37,7 @@ impl ClientMachine {
             let conflicts = known.iter().map(|file| &file.path).filter(|path| self.is_rival(path));
             let (files, conflicts) = (known.len(), conflicts.cloned().collect());
             self.awaited = false;
+            self.folder.handle_in_step(self.now.time);
             // What came of files that nobody offers any more.
             self.discard_parked();
             self.event(Event::InStep { files, bytes, conflicts, withheld, certain });

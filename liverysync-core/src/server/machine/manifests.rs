@@ -101,8 +101,13 @@ impl ServerMachine {
             member.claimed.insert(path.key().clone(), content.hash);
             changed.extend(own.map(|path| Gained::from(Entry { path, content, mtime })));
         }
+        let has_all = member.lacking.is_empty();
         self.change_manifest(id, Vec::new(), changed, Vec::new());
         self.stand_anew(id);
+        if has_all {
+            // It waits to be told so, and nothing comes with it that others could claim as well.
+            self.merge_at = Some(self.now);
+        }
     }
 
     /// Takes in all that a client holds.

@@ -56,11 +56,11 @@ impl World {
             DiskRequest::Read { .. } => 1,
             DiskRequest::Recall
             | DiskRequest::Remember(_)
-            | DiskRequest::List
+            | DiskRequest::List { .. }
             | DiskRequest::Hash(_) => 2,
             _ => 0,
         };
-        if !matches!(request, DiskRequest::List) {
+        if !matches!(request, DiskRequest::List { .. }) {
             self.mark_busy(|| format!("disk request at PC {pc}"));
         }
         let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
@@ -184,7 +184,7 @@ impl World {
         let harmless = matches!(
             request,
             DiskRequest::Recall
-                | DiskRequest::List
+                | DiskRequest::List { .. }
                 | DiskRequest::Hash(_)
                 | DiskRequest::Read { .. }
         );
