@@ -354,8 +354,8 @@ impl Disk {
             | DiskRequest::Seal(id)
             | DiskRequest::Copy(id, _)
             | DiskRequest::Discard(id) => *id,
-            DiskRequest::Retire(_) => StageId(0),
-            DiskRequest::Install(plan) => plan.files.first().map_or(StageId(0), |file| file.stage),
+            // All that they need lies on the disk: any thread will do, and each in its turn.
+            DiskRequest::Retire(_) | DiskRequest::Install(_) => StageId(op.0),
         };
         let job = StageJob::Request(op, request);
         self.waiting.fetch_add(weight(&job), Ordering::Release);
