@@ -1,11 +1,8 @@
 //! Files as they are sent: what there is of one, and reading it where it is needed.
 
-use std::{fmt::Debug, fs::File, io, sync::Arc};
 #[cfg(feature = "server")]
-use std::{
-    path::Path,
-    sync::{Mutex, PoisonError, Weak},
-};
+use std::sync::{Mutex, PoisonError, Weak};
+use std::{fmt::Debug, fs::File, io, path::Path, sync::Arc};
 
 use tokio::sync::Notify;
 
@@ -66,20 +63,23 @@ impl Watchers {
     }
 }
 
-/// Opens a file for reading if that needs no disk; else fails with [`io::ErrorKind::WouldBlock`].
-#[cfg(all(target_os = "linux", feature = "server"))]
-pub(crate) fn open_cached(path: &Path) -> io::Result<File> {
+/// Opens a file for reading if that needs no disk, and follows a link only if it may; else fails with
+/// [`io::ErrorKind::WouldBlock`].
+#[cfg(target_os = "linux")]
+pub(crate) fn open_cached(path: &Path, follows_links: bool) -> io::Result<File> {
     use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let mut how = ResolveFlags::CACHED;
+    how.set(ResolveFlags::NO_SYMLINKS, !follows_links);
     // Where the system has no such call, or forbids it, the slow way finds out what is the matter.
-    openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED)
+    openat2(CWD, path, flags, Mode::empty(), how)
         .map(File::from)
         .map_err(|_| io::ErrorKind::WouldBlock.into())
 }
 
 /// Opens a file for reading if that needs no disk; this system cannot tell.
-#[cfg(all(not(target_os = "linux"), feature = "server"))]
-pub(crate) fn open_cached(_path: &Path) -> io::Result<File> {
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn open_cached(_path: &Path, _follows_links: bool) -> io::Result<File> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 

@@ -4,6 +4,8 @@
 //! A link holds at most one frame that is being read, [`WRITE_BYTES`] and one piece of the files that it
 //! sends, what it takes to compress them if that pays, and [`CONTROL_BYTES_MAX`] of other messages; a peer that lets more pile up loses its link.
 
+mod batch;
+mod pool;
 mod sending;
 #[cfg(test)]
 #[cfg(all(feature = "client", feature = "server"))]
@@ -20,11 +22,11 @@ use std::{
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use liverysync_core::{
-    transfer::Packing,
+    transfer::{CHUNK_BYTES, Packing},
     wire::{
         frame::{self, FrameError},
         v1::{FileBegin, Message, SyncId},
-        v2::{KIND_DATA, TransferId},
+        v2::{DATA_HEADER_BYTES, KIND_DATA, TransferId},
     },
 };
 use tokio::{
@@ -38,7 +40,7 @@ use tokio::{
 };
 
 pub(crate) use self::sending::Report;
-use self::sending::{Batch, Sending};
+use self::{batch::Batch, pool::Pooled, sending::Sending};
 use crate::{feed::Feed, throttle::Throttle};
 
 /// How long a frame may take from its first byte to its last.
@@ -62,6 +64,9 @@ const LARGE_BYTES: usize = 64 * 1024;
 
 /// Bytes beyond the end of a large frame that are read with it: the next header.
 const AHEAD_BYTES: usize = 1024;
+
+/// Largest frame with a piece of a file, in bytes, in the form of protocol 2.
+const PIECE_BYTES_MAX: usize = frame::HEADER_BYTES + DATA_HEADER_BYTES + CHUNK_BYTES;
 
 /// Room that is made for a large frame at a time, ahead of its bytes.
 const GROW_BYTES: usize = 512 * 1024;
@@ -122,6 +127,8 @@ pub(crate) fn split(stream: TcpStream, patience: Duration) -> io::Result<(Reader
 pub(crate) struct Reader {
     read: OwnedReadHalf,
     buffer: BytesMut,
+    /// A frame with a piece of a file, as far as it has come. Nothing is in the other buffer meanwhile.
+    piece: Option<Pooled>,
     limit: usize,
     /// When the first byte of the frame that is being read came.
     began: Option<Instant>,
@@ -135,7 +142,7 @@ pub(crate) struct Reader {
 impl Reader {
     fn new(read: OwnedReadHalf) -> Self {
         let (buffer, limit) = (BytesMut::new(), frame::PAYLOAD_BYTES_MAX);
-        Self { read, buffer, limit, began: None, usual: 0, throttle: None, owed: 0 }
+        Self { read, buffer, piece: None, limit, began: None, usual: 0, throttle: None, owed: 0 }
     }
 
     /// Sets the largest payload that is accepted from here on, in bytes.
@@ -152,13 +159,18 @@ impl Reader {
     pub(crate) async fn next(&mut self) -> Result<Bytes, LinkError> {
         self.pay().await;
         loop {
-            if let Some(payload) = frame::split(&mut self.buffer, self.limit)? {
+            if let Some(payload) = self.split()? {
                 self.began = (!self.buffer.is_empty()).then(Instant::now);
                 return Ok(self.hand_out(payload));
             }
+            self.begin_piece();
             let most = self.make_room();
-            let mut room = (&mut self.buffer).limit(most);
-            let read = self.read.read_buf(&mut room);
+            let read = async {
+                match &mut self.piece {
+                    Some(piece) => self.read.read_buf(&mut piece.room().limit(most)).await,
+                    None => self.read.read_buf(&mut (&mut self.buffer).limit(most)).await,
+                }
+            };
             let count = match self.began {
                 Some(began) => timeout_at(began + FRAME_TIMEOUT, read)
                     .await
@@ -166,13 +178,38 @@ impl Reader {
                 None => read.await?,
             };
             if count == 0 {
-                return Err(if self.buffer.is_empty() {
+                return Err(if self.buffer.is_empty() && self.piece.is_none() {
                     LinkError::Closed
                 } else {
                     LinkError::Cut
                 });
             }
             self.began.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The payload of the frame that is being read, once all of it is there.
+    fn split(&mut self) -> Result<Option<Bytes>, LinkError> {
+        let Some(piece) = &self.piece else {
+            return Ok(frame::split(&mut self.buffer, self.limit)?);
+        };
+        let frame = frame_bytes(piece.bytes()).unwrap_or(usize::MAX);
+        let Some(piece) = self.piece.take_if(|piece| piece.bytes().len() >= frame) else {
+            return Ok(None);
+        };
+        self.buffer.extend_from_slice(&piece.bytes()[frame..]);
+        Ok(Some(Bytes::from_owner(piece).slice(frame::HEADER_BYTES..frame)))
+    }
+
+    /// A frame that may hold a piece of a file goes on in a buffer that has been used before: its memory is near at
+    /// hand, and a new one would have to be filled with zeros first.
+    fn begin_piece(&mut self) {
+        let frame = frame_bytes(&self.buffer).filter(|_| self.piece.is_none());
+        if frame.is_some_and(|frame| (LARGE_BYTES..=PIECE_BYTES_MAX).contains(&frame)) {
+            let mut piece = Pooled::take();
+            piece.room().extend_from_slice(&self.buffer);
+            self.buffer.clear();
+            self.piece = Some(piece);
         }
     }
 
@@ -199,8 +236,12 @@ impl Reader {
 
     /// Makes room in the buffer; returns how many bytes to read at most.
     fn make_room(&mut self) -> usize {
-        let claimed = self.buffer.first_chunk().map(|header| u32::from_be_bytes(*header) as usize);
-        let frame = frame::HEADER_BYTES + claimed.unwrap_or(self.usual).min(self.limit);
+        if let Some(piece) = &self.piece {
+            let frame = frame_bytes(piece.bytes()).unwrap_or_default();
+            return frame.saturating_sub(piece.bytes().len()) + AHEAD_BYTES;
+        }
+        let claimed = frame_bytes(&self.buffer).unwrap_or(frame::HEADER_BYTES + self.usual);
+        let frame = claimed.min(frame::HEADER_BYTES + self.limit);
         let missing = frame.saturating_sub(self.buffer.len());
         if frame >= LARGE_BYTES {
             // Ahead of its bytes, the buffer grows by this much only: a header may claim anything.
@@ -214,6 +255,12 @@ impl Reader {
         }
         self.buffer.capacity() - self.buffer.len()
     }
+}
+
+/// Bytes of the frame that begins here, as its header claims.
+fn frame_bytes(bytes: &[u8]) -> Option<usize> {
+    let claimed = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
+    Some(frame::HEADER_BYTES.saturating_add(claimed))
 }
 
 /// Whether a payload is a piece of a file, as far as its first bytes tell.
@@ -399,7 +446,7 @@ impl Writer {
                 report(Report::Counted(sync_id));
             }
             if let Some(batch) = filled {
-                self.write_slice(batch.bytes()).await?;
+                self.write_slice(batch.framed()).await?;
                 self.sending.written(batch);
                 self.sending.reports().for_each(&mut report);
                 // Whoever that wakes runs on this thread next: without this it would wait for the

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::{Changed, check_no_links, error_fault, full_path};
 use crate::{
-    feed::{Feed, Progress},
+    feed::{Feed, Progress, open_cached},
     scan::stamp_of,
 };
 
@@ -49,12 +49,13 @@ impl Feed for PlainFile {
     fn watch(&self, _wake: &Arc<Notify>) {}
 
     fn file(&self, may_wait: bool) -> io::Result<Arc<File>> {
+        let path = full_path(&self.root, &self.path);
         if !may_wait {
-            return Err(io::ErrorKind::WouldBlock.into());
+            return open_cached(&path, false).map(Arc::new);
         }
         let below: PathBuf = self.path.components().collect();
         check_no_links(&self.root, &below).map_err(|fault| io::Error::other(fault.message))?;
-        let file = File::open(full_path(&self.root, &self.path)).map_err(|e| worded(&e))?;
+        let file = File::open(path).map_err(|e| worded(&e))?;
         Ok(Arc::new(file))
     }
 

@@ -1,33 +1,35 @@
-//! The files that one link sends by itself: their turns, reading them, and what is said about them.
+//! The files that one link sends by itself: their turns, and what is said about them.
 
-use std::{collections::BTreeMap, fs::File, io, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io,
+    sync::Arc,
+    time::Duration,
+};
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::BytesMut;
 use liverysync_core::{
     transfer::{Next, Outgoing, Packing},
     wire::{
         frame,
         v1::{FileBegin, FileChunk, FileEnd, Message, SyncId},
-        v2::{DATA_HEADER_BYTES, Data, Packer, TransferId, WINDOW_BYTES},
+        v2::{TransferId, WINDOW_BYTES},
     },
 };
 use tokio::{sync::Notify, time::Instant};
 
-use super::WRITE_BYTES;
-use crate::{
-    feed::{Feed, Progress, read_at, read_cached},
-    throttle::Throttle,
+use super::{
+    WRITE_BYTES,
+    batch::{Batch, Memory, Piece},
 };
+use crate::feed::{Feed, Progress};
 
 /// How often at most it is said how far a file has come.
 const PASSED_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Files that one link keeps open at a time. If more are on their way, each is opened for each piece:
-/// a system gives a process only so many.
+/// Files that one link keeps open from one piece to the next: a system gives a process only so many.
 const OPEN_FILES_MAX: usize = 16;
-
-/// Bytes in front of those of a piece, in the form of protocol 2.
-const HEADER_BYTES: usize = frame::HEADER_BYTES + DATA_HEADER_BYTES;
 
 /// What the writing end has to say about files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +72,8 @@ struct Flow {
 #[derive(Debug)]
 pub(super) struct Sending {
     flows: BTreeMap<TransferId, Flow>,
+    /// Those of which the file is kept open.
+    open: BTreeSet<TransferId>,
     outgoing: Outgoing,
     /// Those for a peer of protocol 1. One link has only one kind.
     one_by_one: Outgoing,
@@ -85,6 +89,7 @@ impl Sending {
     pub(super) fn new(wake: Arc<Notify>) -> Self {
         Self {
             flows: BTreeMap::new(),
+            open: BTreeSet::new(),
             outgoing: Outgoing::new(WINDOW_BYTES),
             one_by_one: Outgoing::one_by_one(),
             wake,
@@ -127,6 +132,7 @@ impl Sending {
     /// Stops sending a file. What an old target must hear of that is appended to `out`.
     pub(super) fn stop(&mut self, transfer: TransferId, out: &mut BytesMut) {
         let Some(flow) = self.flows.remove(&transfer) else { return };
+        self.open.remove(&transfer);
         self.outgoing.stop(transfer);
         self.one_by_one.stop(transfer);
         // It drops a file that ends early.
@@ -166,83 +172,76 @@ impl Sending {
 
     /// The next pieces, still to be read; `None` if there are none at present.
     pub(super) fn poll_batch(&mut self) -> Option<Batch> {
-        let mut batch = Batch { memory: std::mem::take(&mut self.spare), ..Batch::default() };
-        while batch.len < WRITE_BYTES
+        let mut batch = Batch::new(std::mem::take(&mut self.spare), false);
+        while batch.bytes() < WRITE_BYTES
             && let Some(next) = self.outgoing.poll()
         {
-            self.add(&mut batch, next, HEADER_BYTES);
+            batch.pieces.extend(self.piece(next));
         }
         if batch.pieces.is_empty() {
             batch.is_old = true;
-            while batch.len < WRITE_BYTES
+            while batch.bytes() < WRITE_BYTES
                 && let Some(next) = self.one_by_one.poll()
             {
-                self.add(&mut batch, next, 0);
+                batch.pieces.extend(self.piece(next));
             }
         }
         if batch.pieces.is_empty() {
-            if !self.flows.is_empty() {
-                self.spare = batch.memory;
-            }
+            self.keep_spare(batch.memory);
             return None;
         }
-        let buffer = &mut batch.memory.buffer;
-        buffer.resize(batch.len.max(buffer.len()), 0);
         Some(batch)
     }
 
-    fn add(&self, batch: &mut Batch, next: Next, header: usize) {
+    fn piece(&self, next: Next) -> Option<Piece> {
         // Only what was begun and not stopped is ever named.
-        let Some(flow) = self.flows.get(&next.transfer) else { return };
-        let start = batch.len + header;
-        batch.len = start + next.len;
-        batch.pieces.push(Piece {
-            next,
-            serial: flow.serial,
-            feed: Arc::clone(&flow.feed),
-            file: flow.file.clone(),
-            packing: flow.packing,
-            start,
-            len: next.len,
-            is_zstd: false,
-            read: 0,
-            fault: None,
-        });
+        let flow = self.flows.get(&next.transfer)?;
+        let Flow { serial, ref feed, ref file, packing, .. } = *flow;
+        Some(Piece::new(next, serial, Arc::clone(feed), file.clone(), packing))
+    }
+
+    /// A link that sends nothing holds no memory for it.
+    fn keep_spare(&mut self, memory: Memory) {
+        if !self.flows.is_empty() {
+            self.spare = memory;
+        }
     }
 
     /// Takes a batch that was read: what of it is to be written is in the batch (protocol 2) or
     /// appended to `out`.
     pub(super) fn take(&mut self, batch: &mut Batch, out: &mut BytesMut) {
-        let mut pieces = std::mem::take(&mut batch.pieces);
-        pieces.retain_mut(|piece| {
-            let transfer = piece.next.transfer;
-            let current = self.flows.get(&transfer).is_some_and(|flow| flow.serial == piece.serial);
+        let is_old = batch.is_old;
+        batch.pieces.retain_mut(|piece| {
+            let current = self.is_current(piece);
             if current && let Some(fault) = piece.fault.take() {
-                self.fail(transfer, fault.kind(), fault.to_string(), out);
+                self.fail(piece.next.transfer, fault.kind(), fault.to_string(), out);
             } else if current {
                 return true;
             }
             // It does not go, so the room for it is still there.
-            self.outgoing.give_credit(if batch.is_old { 0 } else { piece.next.len as u64 });
+            self.outgoing.give_credit(if is_old { 0 } else { piece.next.len as u64 });
             false
         });
-        if batch.is_old {
-            self.take_old(&pieces, batch, out);
+        if is_old {
+            self.take_old(batch, out);
         } else {
-            batch.frame(&mut pieces);
+            batch.frame();
         }
-        batch.pieces = pieces;
+    }
+
+    fn is_current(&self, piece: &Piece) -> bool {
+        self.flows.get(&piece.next.transfer).is_some_and(|flow| flow.serial == piece.serial)
     }
 
     /// Puts pieces into the form of protocol 1.
-    fn take_old(&mut self, pieces: &[Piece], batch: &Batch, out: &mut BytesMut) {
-        for piece in pieces {
+    fn take_old(&mut self, batch: &Batch, out: &mut BytesMut) {
+        for piece in &batch.pieces {
             let Some(flow) = self.flows.get_mut(&piece.next.transfer) else { continue };
             let Some(begin) = &flow.begin else { continue };
             if !std::mem::replace(&mut flow.begun, true) {
                 put(out, &Message::FileBegin(begin.clone()));
             }
-            let data = &batch.memory.buffer[piece.start..piece.start + piece.len];
+            let data = batch.data(piece);
             if !data.is_empty() {
                 let chunk = FileChunk {
                     sync_id: begin.sync_id.clone(),
@@ -260,11 +259,17 @@ impl Sending {
 
     /// Takes note that what [`Sending::take`] left of a batch has been written.
     pub(super) fn written(&mut self, batch: Batch) {
-        let keep_open = self.flows.len() <= OPEN_FILES_MAX;
         for piece in batch.pieces {
             let transfer = piece.next.transfer;
             let Some(flow) = self.flows.get_mut(&transfer) else { continue };
-            flow.file = piece.file.filter(|_| keep_open);
+            let stays_open = !piece.next.last
+                && (self.open.len() < OPEN_FILES_MAX || self.open.contains(&transfer));
+            flow.file = piece.file.filter(|_| stays_open);
+            if flow.file.is_some() {
+                self.open.insert(transfer);
+            } else {
+                self.open.remove(&transfer);
+            }
             flow.packing = piece.packing;
             flow.passed += piece.next.len as u64;
             if piece.next.last || flow.reported.elapsed() >= PASSED_INTERVAL {
@@ -279,10 +284,7 @@ impl Sending {
                 self.reports.push(Report::Sent(transfer));
             }
         }
-        // A link that sends nothing holds no memory for it.
-        if !self.flows.is_empty() {
-            self.spare = batch.memory;
-        }
+        self.keep_spare(batch.memory);
     }
 
     /// What has to be said by now.
@@ -298,139 +300,4 @@ fn end_of(begin: &FileBegin) -> Message {
 
 fn put(out: &mut BytesMut, message: &Message) {
     frame::write(out, |out| message.encode(out));
-}
-
-/// Pieces of files that are read and written together.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    pieces: Vec<Piece>,
-    memory: Memory,
-    /// How much of the buffer counts.
-    len: usize,
-    is_old: bool,
-}
-
-/// What is kept from batch to batch.
-#[derive(Debug, Default)]
-struct Memory {
-    /// Never cleared.
-    buffer: Vec<u8>,
-    packer: Packer,
-}
-
-#[derive(Debug)]
-struct Piece {
-    next: Next,
-    serial: u64,
-    feed: Arc<dyn Feed>,
-    file: Option<Arc<File>>,
-    packing: Packing,
-    /// Where in the buffer its bytes begin, behind the room for a header.
-    start: usize,
-    /// How many they are there: fewer than in the file if they are compressed.
-    len: usize,
-    is_zstd: bool,
-    /// Bytes that have been read.
-    read: usize,
-    fault: Option<io::Error>,
-}
-
-impl Batch {
-    /// What is to be written, in the form of protocol 2.
-    pub(super) fn bytes(&self) -> &[u8] {
-        if self.is_old { &[] } else { &self.memory.buffer[..self.len] }
-    }
-
-    /// Reads and compresses the pieces, on a thread that may wait for a disk where it has to, and waits
-    /// until they may go. `None` if the process is about to end.
-    pub(super) async fn fill(mut self, throttle: Option<Arc<Throttle>>) -> Option<Self> {
-        // Compressing a piece takes half a millisecond: no other task should wait for that.
-        let packs = self.pieces.iter().any(|piece| piece.packing.is_tried());
-        if packs || !self.read(false) {
-            let read = tokio::task::spawn_blocking(move || {
-                self.read(true);
-                self.pack();
-                self
-            });
-            self = read.await.ok()?;
-        }
-        if let Some(throttle) = throttle {
-            let bytes = self.pieces.iter().map(|piece| piece.len).sum();
-            throttle.take(bytes).await;
-        }
-        Some(self)
-    }
-
-    /// Reads what is still to be read; returns whether that was all.
-    fn read(&mut self, may_wait: bool) -> bool {
-        let mut whole = true;
-        for piece in &mut self.pieces {
-            let out = &mut self.memory.buffer[piece.start..piece.start + piece.len];
-            match piece.read_into(out, may_wait) {
-                Ok(done) => whole &= done,
-                // Whatever is the matter, the slow way finds it out again.
-                Err(_) if !may_wait => whole = false,
-                Err(fault) => piece.fault = Some(fault),
-            }
-        }
-        whole
-    }
-
-    /// Compresses the pieces for which it pays, each in its place.
-    fn pack(&mut self) {
-        let Memory { buffer, packer } = &mut self.memory;
-        for piece in self.pieces.iter_mut().filter(|piece| piece.fault.is_none()) {
-            let bytes = &mut buffer[piece.start..piece.start + piece.len];
-            if let Some(frame) = piece.packing.pack(bytes, packer) {
-                bytes[..frame.len()].copy_from_slice(frame);
-                (piece.len, piece.is_zstd) = (frame.len(), true);
-            }
-        }
-    }
-
-    /// Puts headers in front of `pieces`, which are left of it, and moves them together.
-    fn frame(&mut self, pieces: &mut [Piece]) {
-        let (buffer, mut end) = (&mut self.memory.buffer, 0);
-        for piece in pieces {
-            let (Next { transfer, offset, last, .. }, len) = (piece.next, piece.len);
-            let start = end + HEADER_BYTES;
-            if piece.start != start {
-                buffer.copy_within(piece.start..piece.start + len, start);
-                piece.start = start;
-            }
-            let mut header = &mut buffer[end..start];
-            // A piece is never larger than a chunk.
-            header.put_u32(u32::try_from(DATA_HEADER_BYTES + len).unwrap_or(u32::MAX));
-            Data::encode_header(transfer, offset, last, piece.is_zstd, &mut header);
-            end = start + len;
-        }
-        self.len = end;
-    }
-}
-
-impl Piece {
-    /// Returns whether it is whole.
-    fn read_into(&mut self, out: &mut [u8], may_wait: bool) -> io::Result<bool> {
-        let rest = &mut out[self.read..];
-        if rest.is_empty() {
-            return Ok(true);
-        }
-        let file = match &self.file {
-            Some(file) => Arc::clone(file),
-            None => self.feed.file(may_wait)?,
-        };
-        self.file = Some(Arc::clone(&file));
-        self.feed.check(&file)?;
-        let offset = self.next.offset + self.read as u64;
-        if may_wait {
-            read_at(&file, offset, rest).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => io::Error::other("it has become shorter meanwhile"),
-                _ => error,
-            })?;
-            self.read = self.next.len;
-        } else {
-            self.read += read_cached(&file, offset, rest);
-        }
-        Ok(self.read == self.next.len)
-    }
 }

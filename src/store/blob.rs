@@ -147,7 +147,8 @@ impl Feed for Blob {
                 Phase::Broken(fault) => return Err(io::Error::other(fault.to_string())),
             }
         };
-        let open = |path: &PathBuf| if may_wait { File::open(path) } else { open_cached(path) };
+        let open =
+            |path: &PathBuf| if may_wait { File::open(path) } else { open_cached(path, true) };
         let opened = match open(&path) {
             // It has been put in its place between the two.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
