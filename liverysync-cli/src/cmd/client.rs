@@ -25,7 +25,7 @@ pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
     if let Some(steam_id) = places::steam_id() {
         options.core.steam_id = steam_id;
     }
-    super::runtime()?.block_on(sync(args, options))
+    super::client_runtime()?.block_on(sync(args, options))
 }
 
 async fn sync(args: &ClientArgs, options: ClientOptions) -> Result<(), Failure> {

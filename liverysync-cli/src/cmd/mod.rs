@@ -16,7 +16,7 @@ use std::{future::Future, io, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use liverysync::places;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     cli::{Cli, Command},
@@ -40,8 +40,16 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
+/// Where a server's tasks run: its links are served on all cores.
 fn runtime() -> Result<Runtime, Failure> {
     Ok(Runtime::new().context("cannot start the threads that do the work")?)
+}
+
+/// Where a client's tasks run: one thread moves messages and bytes, and those that hash and write are others.
+/// Waking one another, tasks on several threads would cost more than they gain.
+fn client_runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    Ok(runtime.context("cannot start the thread that does the work")?)
 }
 
 /// The liveries folder that was asked for, or the game's.

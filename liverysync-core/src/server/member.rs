@@ -101,6 +101,8 @@ pub(super) struct Member {
     pub(super) asked_at: Option<Time>,
     pub(super) uploads: BTreeSet<SyncId>,
     pub(super) deliveries: BTreeSet<SyncId>,
+    /// What is offered in these and has not failed.
+    pub(super) under_way: BTreeSet<PathKey>,
     /// The number of the last file on its way over its link.
     last_transfer: u32,
     /// When bytes last went to it.
@@ -149,6 +151,7 @@ impl Member {
             asked_at: None,
             uploads: BTreeSet::new(),
             deliveries: BTreeSet::new(),
+            under_way: BTreeSet::new(),
             last_transfer: 0,
             passed_at: now,
             jobs: None,
@@ -208,9 +211,9 @@ impl Member {
         Load { free: self.free(self.uploads.len(), config), rate: self.rate }
     }
 
-    /// How many deliveries more it can take, if so many of those that are open do not count.
-    pub(super) fn free_deliveries(&self, config: &ServerConfig, uncounted: usize) -> usize {
-        self.free(self.deliveries.len() - uncounted, config)
+    /// How many deliveries more it can take.
+    pub(super) fn free_deliveries(&self, config: &ServerConfig) -> usize {
+        self.free(self.deliveries.len(), config)
     }
 
     /// Programs of the field do one thing at a time.

@@ -49,8 +49,7 @@ pub struct ServerConfig {
     /// Most files of one session. More makes fewer round trips, and a broken link loses more. Default 50.
     pub files_per_session_max: usize,
     /// Most sessions that one client of ours takes part in at a time, as a source and again as a target; a
-    /// client of protocol 1 takes part in one. Those in which all has been sent, and which wait for their target to
-    /// flush and install, do not count, within a bound. Default 4.
+    /// client of protocol 1 takes part in one. There may be up to 24 as long as they have no more than 8 MiB. Default 4.
     pub sessions_per_client_max: usize,
     /// Most sessions at a time in all. Default 1,024.
     pub sessions_max: usize,

@@ -1,12 +1,6 @@
 //! What is on its way: uploads from one source into the store, and deliveries from there to one target.
 
-use crate::{
-    hash::Content,
-    path::{PathKey, RelPath},
-    time::Time,
-    union::MemberId,
-    wire::v2::TransferId,
-};
+use crate::{hash::Content, path::RelPath, time::Time, union::MemberId, wire::v2::TransferId};
 
 /// Files on their way from one source into the store.
 #[derive(Debug)]
@@ -31,6 +25,10 @@ pub(super) struct UploadFile {
 }
 
 impl Upload {
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.content.size).sum()
+    }
+
     /// Whether the source owes nothing more.
     pub(super) fn is_over(&self) -> bool {
         self.files.iter().all(|file| !file.asked)
@@ -95,13 +93,10 @@ impl Delivery {
         self.files.iter().position(|file| file.path.as_str() == path)
     }
 
+    /// Its files are numbered one after the other.
     pub(super) fn by_transfer(&self, transfer: TransferId) -> Option<usize> {
-        self.files.iter().position(|file| file.transfer == transfer)
-    }
-
-    /// Keys of what is under way in it.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &PathKey> {
-        let under_way = self.files.iter().filter(|file| file.state != State::Failed);
-        under_way.map(|file| file.path.key())
+        let first = self.files.first()?.transfer;
+        let index = usize::try_from(transfer.0.wrapping_sub(first.0)).ok()?;
+        self.files.get(index).filter(|file| file.transfer == transfer).map(|_| index)
     }
 }

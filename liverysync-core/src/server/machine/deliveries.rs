@@ -35,6 +35,7 @@ impl ServerMachine {
         }
         let sync_id = SyncId::new(&self.rng.uuid()).unwrap_or_default();
         member.deliveries.insert(sync_id.clone());
+        member.under_way.extend(files.iter().map(|file| file.path.key().clone()));
         let (ours, name) = (member.is_ours(), member.name.clone());
         self.tell_target(&sync_id, target, offered);
         let bytes = files.iter().map(|file| file.content.size).sum();
@@ -180,6 +181,9 @@ impl ServerMachine {
         let (target, file) = (delivery.target, &mut delivery.files[index]);
         file.state = State::Failed;
         let (path, transfer, content) = (file.path.clone(), file.transfer, file.content);
+        if let Some(member) = self.members.get_mut(&target) {
+            member.under_way.remove(path.key());
+        }
         self.shelf.release(content);
         self.outputs.push_back(Output::StopDelivering(target, transfer));
         self.report(target, sync_id, reason, Some((path.as_str(), Fault::Missing)));
@@ -217,12 +221,11 @@ impl ServerMachine {
             }
             return;
         };
+        let installed: BTreeSet<_> = installed.iter().map(String::as_str).collect();
         let mut there = Vec::new();
-        for path in installed {
-            let Some(index) = delivery.find(&path) else { continue };
-            let file = &mut delivery.files[index];
+        for file in &mut delivery.files {
             // Only what was sent can have been installed.
-            if file.state == State::Sent {
+            if file.state == State::Sent && installed.contains(file.path.as_str()) {
                 file.state = State::Installed;
                 there.push((file.path.clone(), file.content));
             }
@@ -306,6 +309,7 @@ impl ServerMachine {
             self.outputs.push_back(Output::StopDelivering(target, transfer));
         }
         let Some(member) = self.members.get_mut(&target) else { return };
+        member.under_way.remove(path.key());
         // Once it is refused, people are told; once it failed, it is tried again.
         member.held_back = true;
         let for_good = if for_good {
@@ -403,6 +407,9 @@ impl ServerMachine {
         }
         if let Some(member) = self.members.get_mut(&target) {
             member.deliveries.remove(sync_id);
+            for file in delivery.files.iter().filter(|file| file.state != State::Failed) {
+                member.under_way.remove(file.path.key());
+            }
             for file in delivery.files.iter().filter(|file| file.state == State::Installed) {
                 member.succeed(file.path.key());
             }

@@ -7,10 +7,11 @@
 use super::*;
 use crate::schedule::sessions;
 
-/// So many sessions in which all has been sent, and so many bytes in them, leave room for others meanwhile. A client
-/// takes part in 64.
-const INSTALLING_MAX: usize = 32;
-const INSTALLING_BYTES_MAX: u64 = 32 << 20;
+/// So many sessions a client takes part in whatever [`ServerConfig::sessions_per_client_max`] says, as long as they have
+/// no more than so many bytes: small files are soon sent, asking and flushing takes its time, and the line is not to
+/// rest meanwhile. One of ours takes part in 64.
+const SMALL_SESSIONS_MAX: usize = 24;
+const SMALL_SESSIONS_BYTES_MAX: u64 = 8 << 20;
 
 impl ServerMachine {
     pub(super) fn schedule_soon(&mut self) {
@@ -71,7 +72,10 @@ impl ServerMachine {
 
     fn is_free(&self, source: MemberId) -> bool {
         let open = self.uploads.len() + self.deliveries.len() < self.config.sessions_max;
-        open && self.members.get(&source).is_some_and(|m| m.load(&self.config).free > 0)
+        let Some(member) = self.members.get(&source).filter(|_| open) else { return false };
+        let open = member.uploads.iter().filter_map(|id| self.uploads.get(id));
+        member.load(&self.config).free > 0
+            || member.is_ours() && member.merged && are_small(open.map(Upload::bytes))
     }
 
     /// Splits what is to be asked for into what there is room for and what has to wait for room. What is
@@ -116,7 +120,9 @@ impl ServerMachine {
                 {
                     continue;
                 }
-                let sources = self.sources(content);
+                let mut sources = self.sources(content);
+                // Who cannot copy what he has would send it only to get it back.
+                sources.retain(|source| source != target);
                 if !sources.is_empty() {
                     seen.insert(content);
                     let (bytes, copies) = (content.size, entry.copies());
@@ -186,9 +192,8 @@ impl ServerMachine {
             let Some(member) = self.members.get(&id).filter(|member| member.is_known()) else {
                 continue;
             };
-            let under_way = self.under_way(member);
             let lacked = keys.iter().filter(|key| member.lacking.contains(*key));
-            let lacked = lacked.filter(|key| !under_way.contains(*key)).cloned();
+            let lacked = lacked.filter(|key| !member.under_way.contains(*key)).cloned();
             let sessions = sessions(liveries(lacked.collect()), most);
             if let Some(jobs) = self.members.get_mut(&id).and_then(|member| member.jobs.as_mut()) {
                 jobs.extend(sessions.into_iter().map(Job::Deliver));
@@ -222,24 +227,17 @@ impl ServerMachine {
     fn may_serve(&self, target: MemberId) -> bool {
         let open = self.uploads.len() + self.deliveries.len() < self.config.sessions_max;
         let Some(member) = self.members.get(&target).filter(|_| open) else { return false };
-        let sessions = member.deliveries.iter().filter_map(|id| self.deliveries.get(id));
-        // Small files are soon sent, and flushing takes its time: the line is not to rest meanwhile.
-        let (mut installing, mut bytes) = (0, 0);
-        for session in sessions.filter(|session| member.is_ours() && session.is_sent()) {
-            installing += 1;
-            bytes += session.bytes();
-        }
-        let installing = if bytes <= INSTALLING_BYTES_MAX { installing } else { 0 };
-        member.free_deliveries(&self.config, installing.min(INSTALLING_MAX)) > 0
+        let open = member.deliveries.iter().filter_map(|id| self.deliveries.get(id));
+        member.free_deliveries(&self.config) > 0
+            || member.is_ours() && are_small(open.map(Delivery::bytes))
     }
 
     fn begin_job(&mut self, target: MemberId, job: Job) {
         let Some(member) = self.members.get(&target) else { return };
-        let under_way = self.under_way(member);
         let still = |key: &PathKey| {
             let entry = self.union.get(key).filter(|_| member.lacking.contains(key));
             entry.is_some_and(|entry| {
-                !under_way.contains(key)
+                !member.under_way.contains(key)
                     && self.may_take(target, member, entry, false)
                     && self.shelf.is_coming(entry.content)
             })
@@ -278,10 +276,9 @@ impl ServerMachine {
     /// Thinks out all that a target can be offered as things are.
     fn think_out_jobs(&mut self, target: MemberId) {
         let Some(member) = self.members.get(&target) else { return };
-        let under_way = self.under_way(member);
         let (mut copyable, mut kept, mut coming) = (BTreeMap::new(), Vec::new(), Vec::new());
         let (mut withheld, mut held_back) = (Vec::new(), false);
-        for key in member.lacking.iter().filter(|key| !under_way.contains(*key)) {
+        for key in member.lacking.iter().filter(|key| !member.under_way.contains(*key)) {
             let Some(entry) = self.union.get(key) else { continue };
             if let Some(reason) = self.withheld(target, member, entry) {
                 withheld.push((entry.path.clone(), reason));
@@ -324,11 +321,6 @@ impl ServerMachine {
             .values()
             .filter(|entry| !self.would_lose(target, member, entry) || brought(entry));
         safe.map(|entry| entry.path.key().clone()).collect()
-    }
-
-    pub(super) fn under_way<'a>(&'a self, member: &'a Member) -> BTreeSet<&'a PathKey> {
-        let sessions = member.deliveries.iter().filter_map(|id| self.deliveries.get(id));
-        sessions.flat_map(Delivery::keys).collect()
     }
 
     pub(super) fn withheld(
@@ -399,6 +391,12 @@ impl ServerMachine {
             && rival.is_some_and(|rival| self.willing(rival.content).next().is_none())
             && self.would_lose(id, member, entry)
     }
+}
+
+/// Whether sessions of so many bytes each leave room for another one.
+fn are_small(sessions: impl Iterator<Item = u64>) -> bool {
+    let (open, bytes) = sessions.fold((0, 0), |(open, all), bytes| (open + 1, all + bytes));
+    open < SMALL_SESSIONS_MAX && bytes <= SMALL_SESSIONS_BYTES_MAX
 }
 
 /// Groups keys, which are in order, by livery.
