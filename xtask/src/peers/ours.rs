@@ -38,8 +38,8 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) fn build(workspace: &Workspace) -> Result<Self> {
-        run(workspace.cargo("build --release --package liverysync-cli"))?;
-        let program = workspace.target.join("release/liverysync");
+        run(workspace.cargo("build --profile shipping --package liverysync-cli"))?;
+        let program = workspace.target.join("shipping/liverysync");
         let mut help = Command::new(&program);
         help.args(["client", "--help"]).stderr(Stdio::null());
         let has_state = read_quietly(help)?.contains("--state");

@@ -132,7 +132,7 @@ impl ServerMachine {
             pending.put(intake.gained(&new), Some(old));
         }
         self.check_claims(id, None);
-        self.told(id, intake.skipped);
+        self.told(id, None, intake.skipped);
     }
 
     /// Takes in what has changed of what a client holds.
@@ -174,22 +174,32 @@ impl ServerMachine {
         }
         member.owe_nothing();
         self.check_claims(id, Some(&touched));
-        self.told(id, left_out);
+        self.told(id, Some(&touched), left_out);
     }
 
-    /// A client holds other files than before.
-    pub(super) fn told(&mut self, id: MemberId, left_out: Vec<Skipped>) {
+    /// A client holds other files than before: all of them, or those that are `touched`.
+    fn told(
+        &mut self,
+        id: MemberId,
+        touched: Option<&BTreeSet<PathKey>>,
+        left_out: Vec<Skipped>,
+    ) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let Some(manifest) = &member.manifest else { return };
         member.retiring.retain(|key, _| manifest.get(key).is_some());
         let (files, bytes, name) = (manifest.len(), manifest.total_bytes(), member.name.clone());
         // The union takes its step later; until then nothing is offered that is there by now.
-        if let Some(pending) = self.pending.get(&id) {
-            for (key, new) in &pending.gained {
-                if self.union.get(key).is_some_and(|entry| entry.content == new.entry.content) {
+        let is_there = |key: &PathKey| {
+            let wanted = self.union.get(key).map(|entry| entry.content);
+            wanted.is_some() && manifest.get(key).map(|own| own.content) == wanted
+        };
+        match touched {
+            Some(touched) => {
+                for key in touched.iter().filter(|key| is_there(key)) {
                     member.lacking.remove(key);
                 }
             }
+            None => member.lacking.retain(|key| !is_there(key)),
         }
         self.event(Event::Manifest { name, files, bytes, left_out });
         // However soon the league is in step again, people are told so.

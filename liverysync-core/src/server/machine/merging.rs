@@ -47,10 +47,11 @@ impl Pending {
     /// A change of what the union knows the member to have in step was made of that, although the member may not
     /// have heard yet that he was in step.
     fn follow(&mut self, union: &Union) {
-        for (key, gained) in &mut self.gained {
-            let current = union.get(key).map(|entry| entry.content);
-            let before = self.lost.get(key).filter(|old| Some(old.content) == current);
-            gained.base = before.map(|old| old.content.hash).or(gained.base);
+        for (key, old) in &self.lost {
+            let was_in_step = union.get(key).is_some_and(|entry| entry.content == old.content);
+            if let Some(gained) = self.gained.get_mut(key).filter(|_| was_in_step) {
+                gained.base = Some(old.content.hash);
+            }
         }
     }
 
