@@ -67,6 +67,22 @@ impl Claim {
     }
 }
 
+/// What gets a conflict name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// A file that is a rival: it goes beside what is established.
+    #[default]
+    File,
+    /// All of a livery of which a file is a rival: it goes into a folder of its own, whole, so no livery is mixed from
+    /// two authors. A loose file is a livery by itself.
+    Livery,
+}
+
+impl Scope {
+    /// Every scope with the word that options and files use for it.
+    pub const WORDS: [(&'static str, Self); 2] = [("file", Self::File), ("livery", Self::Livery)];
+}
+
 /// How conflict names are made in a league.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
@@ -74,6 +90,8 @@ pub struct Naming {
     pub suffix: String,
     /// The extensions that the resulting path is checked against.
     pub extensions: Extensions,
+    /// What gets such a name.
+    pub scope: Scope,
 }
 
 impl Naming {
@@ -90,7 +108,14 @@ impl Naming {
         if !fits {
             return Err(InvalidSuffix);
         }
-        Ok(Self { suffix: suffix.to_owned(), extensions })
+        Ok(Self { suffix: suffix.to_owned(), extensions, scope: Scope::default() })
+    }
+
+    /// The same with another scope.
+    #[must_use]
+    pub const fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
     }
 }
 
@@ -104,7 +129,8 @@ const SUFFIX_BYTES_MAX: usize = 64;
 
 impl Default for Naming {
     fn default() -> Self {
-        Self { suffix: CONFLICT_SUFFIX.to_owned(), extensions: Extensions::default() }
+        let (extensions, scope) = (Extensions::default(), Scope::default());
+        Self { suffix: CONFLICT_SUFFIX.to_owned(), extensions, scope }
     }
 }
 
@@ -137,6 +163,51 @@ pub fn conflict_name(
         }
         number += 1;
     }
+}
+
+/// Names the folder for a rival livery: `<livery>__CONFLICT__<first 8 hex digits>`, then the same with `_1`, `_2`...
+/// after the digits while `taken` says that the folder has something else. `hash` is that of the livery's manifest.
+///
+/// As with files, a conflict name is never named again, and one that would be too long loses its end.
+#[must_use]
+pub fn conflict_folder(
+    livery: &str,
+    hash: ContentHash,
+    suffix: &str,
+    mut taken: impl FnMut(&str) -> bool,
+) -> String {
+    let plain = plain_stem(livery, suffix);
+    let mut number = 0_u32;
+    loop {
+        let counter = if number == 0 { String::new() } else { format!("_{number}") };
+        let tail = format!("{suffix}{}{counter}", hash.short());
+        let name = format!("{}{tail}", shorten(plain, NAME_MAX.saturating_sub(tail.len())));
+        if !taken(&name) {
+            return name;
+        }
+        number += 1;
+    }
+}
+
+/// Whether a path is a conflict name, or lies in a folder with one.
+#[must_use]
+pub fn is_conflict_name(path: &RelPath, suffix: &str) -> bool {
+    let livery = path.livery();
+    let is_named = |name: &str| plain_stem(name, suffix).len() < name.len();
+    is_named(path.stem()) || path.folder().is_some() && is_named(livery)
+}
+
+/// The path that a rival claims, by its conflict name or by that of its folder; `None` for any other path.
+#[must_use]
+pub fn claimed_path(path: &RelPath, naming: &Naming) -> Option<RelPath> {
+    if let Some((plain, _)) = parse_conflict_name(path, naming) {
+        return Some(plain);
+    }
+    let livery = path.livery();
+    let plain = plain_stem(livery, &naming.suffix);
+    let rest = path.as_str().get(livery.len()..).filter(|rest| !rest.is_empty())?;
+    let claimed = || RelPath::parse(&format!("{plain}{rest}"), &naming.extensions).ok();
+    if plain.len() < livery.len() { claimed() } else { None }
 }
 
 /// The stem that a conflict name was made from; any other stem as it is.
@@ -249,6 +320,35 @@ mod tests {
                 .unwrap();
         assert_eq!((plain.as_str(), digits.as_str()), ("T/d.png", "ba7816bf"));
         assert_eq!(parse_conflict_name(&path("T/d.png"), &Naming::default()), None);
+    }
+
+    #[test]
+    fn a_rival_livery_has_a_folder() {
+        let folder = |livery: &str, taken: &[&str]| {
+            let taken = |name: &str| taken.contains(&name);
+            conflict_folder(livery, HASH.parse().unwrap(), CONFLICT_SUFFIX, taken)
+        };
+        assert_eq!(folder("Team A", &[]), "Team A__CONFLICT__ba7816bf");
+        assert_eq!(folder("T__CONFLICT__00000000", &[]), "T__CONFLICT__ba7816bf");
+        assert_eq!(folder("T", &["T__CONFLICT__ba7816bf"]), "T__CONFLICT__ba7816bf_1");
+        let long = folder(&"é".repeat(120), &[]);
+        assert!(long.ends_with("é__CONFLICT__ba7816bf") && long.len() <= 255);
+    }
+
+    #[test]
+    fn a_rival_claims_a_path() {
+        for (rival, claimed) in [
+            ("T/d__CONFLICT__ba7816bf.png", Some("T/d.png")),
+            ("T__CONFLICT__ba7816bf_2/sub/d.png", Some("T/sub/d.png")),
+            ("d__CONFLICT__ba7816bf.png", Some("d.png")),
+            ("T/d.png", None),
+            ("T__CONFLICT__/d.png", None),
+        ] {
+            let rival = path(rival);
+            let found = claimed_path(&rival, &Naming::default());
+            assert_eq!(found.as_ref().map(RelPath::as_str), claimed, "{rival}");
+            assert_eq!(is_conflict_name(&rival, CONFLICT_SUFFIX), claimed.is_some(), "{rival}");
+        }
     }
 
     #[test]

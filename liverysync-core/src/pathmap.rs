@@ -100,6 +100,11 @@ impl<T: Located> PathMap<T> {
         of_livery(&self.items, livery).map(|(_, item)| item)
     }
 
+    /// What has a key that begins so, ordered by key.
+    pub(crate) fn with_prefix(&self, prefix: String) -> impl Iterator<Item = &T> + use<'_, T> {
+        with_prefix(&self.items, prefix).map(|(_, item)| item)
+    }
+
     /// The first item below the folder with this key.
     fn first_below(&self, folder: &str) -> Option<&T> {
         // All that lies below a folder is one run in the order of keys, and begins here.
@@ -110,15 +115,21 @@ impl<T: Located> PathMap<T> {
     }
 }
 
+/// What of a map has a key that begins so, ordered by key.
+pub(crate) fn with_prefix<V>(
+    map: &BTreeMap<PathKey, V>,
+    prefix: String,
+) -> impl Iterator<Item = (&PathKey, &V)> + use<'_, V> {
+    let from = map.range::<str, _>((Bound::Included(&*prefix), Bound::Unbounded));
+    from.take_while(move |(key, _)| key.as_str().starts_with(&prefix))
+}
+
 /// What of a map belongs to the livery with this key, ordered by key but for a file of that name, which goes first.
 pub(crate) fn of_livery<'a, V>(
     map: &'a BTreeMap<PathKey, V>,
     livery: &str,
 ) -> impl Iterator<Item = (&'a PathKey, &'a V)> {
-    let folder = format!("{livery}/");
-    let below = map.range::<str, _>((Bound::Included(&*folder), Bound::Unbounded));
-    let below = below.take_while(move |(key, _)| key.as_str().starts_with(&folder));
-    map.get_key_value(livery).into_iter().chain(below)
+    map.get_key_value(livery).into_iter().chain(with_prefix(map, format!("{livery}/")))
 }
 
 impl<T: Located> PathMap<T> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Outcome, Union, UnionEntry, past::Placed};
 use crate::{
-    conflict::parse_conflict_name,
+    conflict::{claimed_path, plain_stem},
     hash::Content,
     league::{Act, ActError, ActReport, Author, Cause, Record},
     manifest::Entry,
@@ -52,10 +52,19 @@ impl Union {
         let rivals = self.rivals_of(&plain.path);
         let mut claims = vec![(plain.content, plain.mtime)];
         claims.extend(rivals.iter().map(|rival| (rival.content, rival.mtime)));
+        // Several liveries may have the same one.
+        let mut seen = BTreeSet::new();
+        claims.retain(|(content, _)| seen.insert(*content));
         let contents = claims.iter().map(|(content, _)| content.hash.to_string());
         let chosen = find(contents, keep)?
             .ok_or_else(|| ActError::NoContent { path: path.to_owned(), hash: keep.to_owned() })?;
         let (content, mtime) = claims[chosen];
+        let is_in_folder = |rival: &&Entry| rival.path.livery() != plain.path.livery();
+        if plain.path.folder().is_some() && rivals.iter().any(|rival| is_in_folder(&rival)) {
+            let kept = rivals.iter().filter(is_in_folder).find(|rival| rival.content == content);
+            let folder = kept.map(|rival| rival.path.key().livery().to_owned());
+            return self.resolve_livery(&plain.path, folder.as_deref(), outcome);
+        }
         if content != plain.content {
             self.check_sent(path, content)?;
         }
@@ -69,25 +78,94 @@ impl Union {
             self.record_placed(entry, author, Cause::Resolved, outcome);
         }
         for rival in rivals.iter().filter(|rival| rival.content != content) {
-            let (step, path) = (outcome.step, plain.path.clone());
-            let content = rival.content;
-            self.record(Record::TurnedDown { step, path, content }, outcome);
+            self.turn_down(plain.path.clone(), rival.content, outcome);
         }
         Ok(())
     }
 
+    /// Of a livery and its rivals in folders of their own one keeps the name, whole: that of `kept`, or the one that
+    /// has it.
+    fn resolve_livery(
+        &mut self,
+        plain: &RelPath,
+        kept: Option<&str>,
+        outcome: &mut Outcome,
+    ) -> Result<(), ActError> {
+        let livery = plain.key().livery().to_owned();
+        let own: Vec<_> = self.entries.of_livery(&livery).map(|e| Entry::clone(e)).collect();
+        let rivals: Vec<_> = self.in_conflict_folders(&livery).map(|e| Entry::clone(e)).collect();
+        // Each with its author and the name that it claims, as that is spelled there.
+        let claims = rivals.into_iter().filter_map(|rival| {
+            let claimed = claimed_path(&rival.path, &self.naming)?;
+            let there = own.iter().find(|own| own.path.key() == claimed.key());
+            let claimed = there.map_or(claimed, |there| there.path.clone());
+            Some((self.author_of(Some(&rival)), claimed, rival))
+        });
+        let claims: Vec<_> = claims.collect();
+        let is_kept = |rival: &Entry| kept == Some(rival.path.key().livery());
+        for (_, claimed, rival) in claims.iter().filter(|(.., rival)| is_kept(rival)) {
+            self.check_sent(claimed.as_str(), rival.content)?;
+        }
+        for (_, _, rival) in &claims {
+            self.record_retired(rival.path.clone(), outcome);
+        }
+        if kept.is_some() {
+            let stays = claims.iter().filter(|(.., rival)| is_kept(rival));
+            let stays: BTreeSet<_> = stays.map(|(_, claimed, _)| claimed.key()).collect();
+            for gone in own.iter().filter(|own| !stays.contains(own.path.key())) {
+                self.record_retired(gone.path.clone(), outcome);
+            }
+        }
+        for (author, claimed, rival) in &claims {
+            let (content, mtime) = (rival.content, rival.mtime);
+            let there = self.entries.get(claimed.key()).map(|entry| entry.content);
+            if is_kept(rival) && there != Some(content) {
+                let entry = Entry { path: claimed.clone(), content, mtime };
+                self.record_placed(entry, *author, Cause::Resolved, outcome);
+            }
+        }
+        for (_, claimed, rival) in claims.into_iter().filter(|(.., rival)| !is_kept(rival)) {
+            let there = self.entries.get(claimed.key()).map(|entry| entry.content);
+            if there != Some(rival.content) {
+                self.turn_down(claimed, rival.content, outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn turn_down(&mut self, path: RelPath, content: Content, outcome: &mut Outcome) {
+        let step = outcome.step;
+        self.record(Record::TurnedDown { step, path, content }, outcome);
+    }
+
     /// The rivals of a name, ordered by the names that they have instead.
     pub(super) fn rivals_of(&self, plain: &RelPath) -> Vec<Entry> {
-        let is_rival = |entry: &&UnionEntry| {
-            let parsed = parse_conflict_name(&entry.path, &self.naming);
-            parsed.is_some_and(|(name, _)| name.key() == plain.key())
+        let claims_it = |entry: &&UnionEntry| {
+            let claimed = claimed_path(&entry.path, &self.naming);
+            claimed.is_some_and(|claimed| claimed.key() == plain.key())
         };
         // The rivals of a file that is a livery by itself are liveries of their own.
-        let rivals: Vec<_> = match plain.folder() {
-            Some(_) => self.entries.of_livery(plain.key().livery()).filter(is_rival).collect(),
-            None => self.entries.iter().filter(is_rival).collect(),
-        };
-        rivals.into_iter().map(|entry| Entry::clone(entry)).collect()
+        if plain.folder().is_none() {
+            let rivals = self.entries.iter().filter(claims_it);
+            return rivals.map(|entry| Entry::clone(entry)).collect();
+        }
+        let livery = plain.key().livery();
+        let established = self.entries.get(plain.key()).map(|entry| entry.content);
+        let beside = self.entries.of_livery(livery).filter(claims_it);
+        let in_folders = self.in_conflict_folders(livery).filter(claims_it);
+        // A livery in a folder of its own has what is the same, too.
+        let others = in_folders.filter(|entry| Some(entry.content) != established);
+        beside.chain(others).map(|entry| Entry::clone(entry)).collect()
+    }
+
+    /// What lies in the conflict folders of a livery, ordered by key.
+    fn in_conflict_folders(&self, livery: &str) -> impl Iterator<Item = &UnionEntry> {
+        let (suffix, livery) = (fold(&self.naming.suffix), livery.to_owned());
+        let all = self.entries.with_prefix(format!("{livery}{suffix}"));
+        all.filter(move |entry| {
+            let folder = entry.path.folder().map(|_| entry.path.key().livery());
+            folder.is_some_and(|folder| plain_stem(folder, &suffix) == livery)
+        })
     }
 
     fn author_of(&self, entry: Option<&Entry>) -> Option<Author> {

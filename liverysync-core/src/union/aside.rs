@@ -6,6 +6,7 @@ use super::{Claimant, MemberId};
 use crate::{
     hash::Content,
     path::{PathKey, RelPath},
+    pathmap::of_livery,
 };
 
 /// A file of a member that is behind.
@@ -89,6 +90,25 @@ impl Aside {
     /// Who is behind at a key, with what.
     pub(super) fn stale_at(&self, key: &PathKey) -> impl Iterator<Item = (MemberId, &Stale)> {
         self.stale.get(key).into_iter().flatten().map(|(member, stale)| (*member, stale))
+    }
+
+    /// What of a livery a member is behind with.
+    pub(super) fn stale_in<'a>(
+        &'a self,
+        livery: &str,
+        member: MemberId,
+    ) -> impl Iterator<Item = &'a Stale> {
+        of_livery(&self.stale, livery).filter_map(move |(_, members)| members.get(&member))
+    }
+
+    /// What of a livery of a member was refused.
+    pub(super) fn refused_in<'a>(
+        &'a self,
+        livery: &'a str,
+        member: MemberId,
+    ) -> impl Iterator<Item = &'a Claimant> {
+        let of = move |claimant: &&Claimant| claimant.key().livery() == livery;
+        self.refused.values().filter(move |claimant| claimant.member == member).filter(of)
     }
 
     /// What a member is behind with at a key.

@@ -5,10 +5,12 @@ use super::{
     past::{Past, Placed},
 };
 use crate::{
+    conflict::Scope,
     hash::Content,
     league::{Cause, Record},
     manifest::Entry,
     path::PathKey,
+    pathmap::of_livery,
 };
 
 impl Union {
@@ -47,11 +49,26 @@ impl Union {
             None => {
                 self.record(Record::Forgotten { path }, outcome);
                 let mut anew = self.aside.take_refused();
-                anew.extend(self.detach_all(key, outcome));
+                anew.extend(self.claimants_of(key, outcome));
                 anew.extend(self.rivals_that_were(key));
                 anew
             }
         }
+    }
+
+    /// The rivals of a name that is free by now; where liveries are wholes, those of its livery, once that is free.
+    fn claimants_of(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
+        if !self.is_open(key) {
+            return Vec::new();
+        }
+        let names = match self.naming.scope {
+            Scope::File => vec![key.clone()],
+            Scope::Livery => {
+                let of_livery = of_livery(&self.elsewhere, key.livery());
+                of_livery.map(|(name, _)| name.clone()).collect()
+            }
+        };
+        names.iter().flat_map(|name| self.detach_all(name, outcome)).collect()
     }
 
     /// Those who have something else at a name than the name, wherever that counts.

@@ -55,6 +55,22 @@ impl Holders {
         at_home.or_else(|| places.first()).unwrap_or(home)
     }
 
+    /// How `member` spells the path at which it has the content, if it is at this key.
+    pub(super) fn at<'a>(
+        &'a self,
+        home: &'a RelPath,
+        member: MemberId,
+        key: &PathKey,
+    ) -> Option<&'a RelPath> {
+        if !self.members.contains(member) {
+            return None;
+        }
+        match self.places.get(&member) {
+            Some(places) => places.iter().find(|place| place.key() == key),
+            None => Some(home).filter(|home| home.key() == key),
+        }
+    }
+
     /// Takes note that `member` has the content at `local`, perhaps among other places.
     pub(super) fn add(&mut self, home: &RelPath, member: MemberId, local: &RelPath) {
         let is_new = self.members.insert(member);

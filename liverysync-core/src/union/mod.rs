@@ -18,6 +18,7 @@
 
 mod acts;
 mod aside;
+mod diverting;
 mod giving_up;
 mod holders;
 mod members;
@@ -87,6 +88,11 @@ impl UnionEntry {
     #[must_use]
     pub fn local(&self, member: MemberId) -> Option<&RelPath> {
         self.holders.local(&self.path, member)
+    }
+
+    /// How a member spells the path at which it has this content, if it is at this key.
+    fn local_at(&self, member: MemberId, key: &PathKey) -> Option<&RelPath> {
+        self.holders.at(&self.path, member, key)
     }
 
     fn add(&mut self, member: MemberId, local: &RelPath) {
@@ -185,6 +191,8 @@ struct Claimant {
     base: Option<ContentHash>,
     arrival: u64,
     author: Option<Author>,
+    /// Its member was not there before.
+    returned: bool,
 }
 
 impl Claimant {
@@ -326,13 +334,11 @@ impl Union {
 
     /// Files that members have and nobody is to have any more.
     pub fn unwanted(&self) -> impl Iterator<Item = (MemberId, &RelPath, Content)> {
-        let is_retired = |key: &PathKey| {
-            let last = self.past.get(key).and_then(|past| past.versions.last());
-            last.is_some_and(|last| last.placed.is_none())
-        };
-        let retired = self.aside.all_stale().filter(move |(key, _)| is_retired(key));
-        let files = retired.flat_map(|(_, members)| members);
-        files.map(|(member, file)| (*member, &file.local, file.content))
+        let is_free = |key: &PathKey| !self.entries.contains(key);
+        let stale = self.aside.all_stale().filter(move |(key, _)| is_free(key));
+        let stale = stale.flat_map(|(_, members)| members);
+        let stale = stale.map(|(member, file)| (*member, &file.local, file.content));
+        stale.chain(self.diverted())
     }
 
     /// The names at which `member` has something that could not join.
@@ -358,11 +364,17 @@ impl Union {
         for change in changes {
             let Change { member, arrival, author, whole, lost, gained } = change;
             returned.extend(whole.then_some(author));
-            for entry in &lost {
-                self.lose(member, entry.path.key(), &mut outcome);
+            for Entry { path, content, .. } in &lost {
+                self.lose(member, path.key(), *content, &mut outcome);
             }
-            let claimant =
-                |Gained { entry, base }| Claimant { member, entry, base, arrival, author };
+            let claimant = |Gained { entry, base }| Claimant {
+                member,
+                entry,
+                base,
+                arrival,
+                author,
+                returned: whole,
+            };
             claimants.extend(gained.into_iter().map(claimant));
         }
         // A file that only moved to where it belongs is not gone in between.
@@ -410,12 +422,15 @@ impl Union {
         same
     }
 
-    fn lose(&mut self, member: MemberId, key: &PathKey, outcome: &mut Outcome) {
+    /// A member does not have a content at a key any more, wherever that counted.
+    fn lose(&mut self, member: MemberId, key: &PathKey, content: Content, outcome: &mut Outcome) {
         self.aside.remove(member, key);
-        let entry_key = self.detach(member, key).map_or_else(|| key.clone(), |(_, rival)| rival);
-        let entry = self.entries.get_mut(&entry_key);
-        if entry.is_some_and(|entry| entry.remove(member, key)) {
-            outcome.touched.insert(entry_key);
+        self.detach(member, key);
+        for name in self.names.get(&content).into_iter().flatten() {
+            let entry = self.entries.get_mut(name);
+            if entry.is_some_and(|entry| entry.remove(member, key)) {
+                outcome.touched.insert(name.clone());
+            }
         }
     }
 

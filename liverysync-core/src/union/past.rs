@@ -57,6 +57,11 @@ impl Past {
         kept.filter_map(|(_, version)| Some(version.placed.as_ref()?.content))
     }
 
+    /// Whether this author brought a content to the name.
+    pub(super) fn was_brought(&self, content: Content, author: Option<Author>) -> bool {
+        self.placed().any(|placed| placed.content == content && placed.author == author)
+    }
+
     fn was_taken_back(&self, index: usize) -> bool {
         let next = self.versions.get(index + 1).and_then(|version| version.placed.as_ref());
         next.is_some_and(|next| next.cause == Cause::Withdrawn)

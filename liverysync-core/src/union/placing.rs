@@ -2,7 +2,7 @@
 
 use super::{Claimant, MemberId, Outcome, Refusal, Union, UnionEntry, aside::Stale};
 use crate::{
-    conflict::{conflict_name, plain_stem},
+    conflict::{Scope, conflict_name, plain_stem},
     hash::Content,
     league::{Cause, Record, Updates},
     manifest::Entry,
@@ -46,7 +46,19 @@ impl Union {
     }
 
     /// Returns those who claim their names anew.
-    fn place_all(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) -> Vec<Claimant> {
+    fn place_all(&mut self, claimants: Vec<Claimant>, outcome: &mut Outcome) -> Vec<Claimant> {
+        match self.naming.scope {
+            Scope::File => self.place_files(claimants, outcome),
+            Scope::Livery => self.place_liveries(claimants, outcome),
+        }
+    }
+
+    /// Each file for itself.
+    pub(super) fn place_files(
+        &mut self,
+        mut claimants: Vec<Claimant>,
+        outcome: &mut Outcome,
+    ) -> Vec<Claimant> {
         let policy = self.policy;
         claimants.sort_by(|a, b| {
             a.key().cmp(b.key()).then((a.arrival, a.member).cmp(&(b.arrival, b.member)))
@@ -62,15 +74,24 @@ impl Union {
         }
         let mut anew = Vec::new();
         for claimant in claimants {
-            // What will never come is in nobody's way, unless it comes, or something was made of it.
-            if self.is_vain(claimant.key())
-                && !matches!(self.judge(&claimant), Verdict::Same | Verdict::Update)
-            {
-                anew.extend(self.give_up(claimant.key(), outcome));
-            }
+            anew.extend(self.clear_way(&claimant, outcome));
             self.place(claimant, outcome);
         }
         anew
+    }
+
+    /// What will never come is in nobody's way, unless it comes, or something was made of it.
+    pub(super) fn clear_way(
+        &mut self,
+        claimant: &Claimant,
+        outcome: &mut Outcome,
+    ) -> Vec<Claimant> {
+        if self.is_vain(claimant.key())
+            && !matches!(self.judge(claimant), Verdict::Same | Verdict::Update)
+        {
+            return self.give_up(claimant.key(), outcome);
+        }
+        Vec::new()
     }
 
     pub(super) fn judge(&self, claimant: &Claimant) -> Verdict {
@@ -92,6 +113,7 @@ impl Union {
             None if base.is_some_and(|base| past.is_some_and(|past| past.knows_hash(base))) => {
                 Verdict::Retired
             }
+            None if self.was_diverted(claimant) => Verdict::Stale,
             None => Verdict::New,
         }
     }
@@ -104,7 +126,7 @@ impl Union {
                 .is_some_and(|author| owners().is_some_and(|(_, owners)| owners.contains(&author)))
     }
 
-    fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
+    pub(super) fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
         match self.judge(&claimant) {
             Verdict::Same => {
                 self.hold(claimant.member, claimant.key(), &claimant.entry.path, outcome);
@@ -179,7 +201,7 @@ impl Union {
     }
 
     /// Whether a name has had a content, and has it no more.
-    fn is_replaced(&self, key: &PathKey, content: Content) -> bool {
+    pub(super) fn is_replaced(&self, key: &PathKey, content: Content) -> bool {
         let current = self.entries.get(key).map(|entry| entry.content);
         current != Some(content) && self.knows(key, content)
     }
@@ -192,7 +214,7 @@ impl Union {
         self.entries.get(plain.key())
     }
 
-    fn establish(
+    pub(super) fn establish(
         &mut self,
         path: RelPath,
         claimant: &Claimant,
@@ -218,7 +240,7 @@ impl Union {
         true
     }
 
-    fn refuse(&mut self, claimant: Claimant, refusal: Refusal, outcome: &mut Outcome) {
+    pub(super) fn refuse(&mut self, claimant: Claimant, refusal: Refusal, outcome: &mut Outcome) {
         let (path, member) = (claimant.entry.path.clone(), claimant.member);
         self.aside.refuse(claimant);
         outcome.refused.push((member, path, refusal));

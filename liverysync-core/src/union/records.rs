@@ -132,7 +132,7 @@ impl Union {
         let those: BTreeMap<_, _> =
             those.map(|(member, local, _)| (member, local.clone())).collect();
         for member in those.keys() {
-            self.lose(*member, key, outcome);
+            self.lose(*member, key, content, outcome);
         }
         those
     }
@@ -148,11 +148,20 @@ impl Union {
             }
         }
         for (member, local) in entry.holders.places(&entry.path) {
+            if self.is_home(member, local.key(), content) {
+                continue;
+            }
             let rival = self.detach(member, local.key());
             self.aside.be_behind(member, Stale { local, content, rival });
         }
         outcome.touched.insert(key.clone());
         outcome.changed.insert(key.clone());
+    }
+
+    /// Whether what a member has at a key is what the name holds.
+    fn is_home(&self, member: MemberId, key: &PathKey, content: Content) -> bool {
+        let entry = self.entries.get(key).filter(|entry| entry.content == content);
+        entry.is_some_and(|entry| entry.local_at(member, key).is_some())
     }
 
     fn remember(&mut self, step: u64, path: &RelPath, placed: Option<Placed>) {

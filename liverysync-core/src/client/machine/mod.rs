@@ -24,7 +24,7 @@ use super::{
     outbound::{Next, OutFile, Outbound, Upload},
 };
 use crate::{
-    conflict::{conflict_name, parse_conflict_name, plain_stem},
+    conflict::{conflict_name, is_conflict_name, parse_conflict_name},
     diff::diff,
     hash::{Content, ContentHash},
     league::MemberKey,

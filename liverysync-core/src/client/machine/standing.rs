@@ -45,8 +45,7 @@ impl ClientMachine {
     }
 
     fn is_rival(&self, path: &RelPath) -> bool {
-        let suffix = &self.config.naming.suffix;
-        plain_stem(path.stem(), suffix).len() < path.stem().len()
+        is_conflict_name(path, &self.config.naming.suffix)
     }
 
     /// If this PC holds the union and nobody needs it: how many files are withheld from it, and

@@ -178,12 +178,7 @@ impl ServerMachine {
     }
 
     /// A client holds other files than before: all of them, or those that are `touched`.
-    fn told(
-        &mut self,
-        id: MemberId,
-        touched: Option<&BTreeSet<PathKey>>,
-        left_out: Vec<Skipped>,
-    ) {
+    fn told(&mut self, id: MemberId, touched: Option<&BTreeSet<PathKey>>, left_out: Vec<Skipped>) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let Some(manifest) = &member.manifest else { return };
         member.retiring.retain(|key, _| manifest.get(key).is_some());

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    conflict::plain_stem,
+    conflict::is_conflict_name,
     server::{MemberStatus, Missing, Status},
 };
 
@@ -166,7 +166,7 @@ impl ServerMachine {
         let greeted = self.members.iter().filter(|(_, member)| member.greeted);
         let suffix = &self.config.naming.suffix;
         let paths = self.union.iter().map(|entry| &entry.path);
-        let rivals = paths.filter(|path| plain_stem(path.stem(), suffix) != path.stem());
+        let rivals = paths.filter(|path| is_conflict_name(path, suffix));
         Status {
             files: self.union.len(),
             bytes: self.union.iter().map(|entry| entry.content.size).sum(),

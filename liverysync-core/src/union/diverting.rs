@@ -1,0 +1,231 @@
+//! Liveries as wholes: where one file of a livery is a rival, all of that livery goes into a folder of its own.
+//!
+//! What its member has under the livery's own name counts for the files of that folder, until he has them there:
+//!
+//! - What the name holds too counts for both.
+//! - What is another content counts for the conflict folder only, like a rival file.
+//! - What the livery has no file for counts for the conflict folder only, and is to be put away once it is there. If its
+//!   member comes back with it later, he is behind.
+//!
+//! Rivals claim their names anew once nothing of the established livery is left.
+
+use std::collections::BTreeMap;
+
+use super::{Claimant, MemberId, Outcome, Refusal, Union, aside::Stale, placing::Verdict};
+use crate::{
+    conflict::{Claim, Scope, conflict_folder, plain_stem},
+    hash::Content,
+    league::Cause,
+    manifest::{Entry, Manifest},
+    path::{InvalidPath, PathKey, RelPath, fold},
+    pathmap::{of_livery, with_prefix},
+};
+
+/// All that a member has of a livery, by key.
+type Files = BTreeMap<PathKey, Claimant>;
+
+impl Union {
+    /// Each livery of each member as a whole. Returns those who claim their names anew.
+    pub(super) fn place_liveries(
+        &mut self,
+        claimants: Vec<Claimant>,
+        outcome: &mut Outcome,
+    ) -> Vec<Claimant> {
+        let is_loose = |claimant: &Claimant| claimant.entry.path.folder().is_none();
+        let (loose, claimants): (Vec<_>, Vec<_>) = claimants.into_iter().partition(is_loose);
+        let mut anew = self.place_files(loose, outcome);
+        let mut liveries: BTreeMap<String, BTreeMap<MemberId, Vec<Claimant>>> = BTreeMap::new();
+        for claimant in claimants {
+            let members = liveries.entry(claimant.key().livery().to_owned()).or_default();
+            members.entry(claimant.member).or_default().push(claimant);
+        }
+        for (livery, members) in liveries {
+            for mut claims in self.in_turn(&livery, members) {
+                claims.sort_by(|a, b| a.key().cmp(b.key()));
+                for claimant in &claims {
+                    anew.extend(self.clear_way(claimant, outcome));
+                }
+                if claims.iter().any(|claim| matches!(self.judge(claim), Verdict::Rival)) {
+                    self.divert(&livery, claims, outcome);
+                } else {
+                    claims.into_iter().for_each(|claim| self.place(claim, outcome));
+                }
+            }
+        }
+        anew
+    }
+
+    /// Who claims a livery, in the order of the policy. What an update makes of it, others may have already.
+    fn in_turn(
+        &self,
+        livery: &str,
+        members: BTreeMap<MemberId, Vec<Claimant>>,
+    ) -> Vec<Vec<Claimant>> {
+        let is_update = |claim: &Claimant| matches!(self.judge(claim), Verdict::Update);
+        let ranked = members.into_iter().map(|(member, claims)| {
+            let claim = Claim {
+                hash: hash_of(livery, &self.files_of(livery, member, &claims), self),
+                mtime: claims.iter().filter_map(|claim| claim.entry.mtime).max(),
+                arrival: claims.iter().map(|claim| claim.arrival).min().unwrap_or_default(),
+            };
+            (!claims.iter().any(is_update), claim, claims)
+        });
+        let mut ranked: Vec<_> = ranked.collect();
+        let policy = self.policy;
+        ranked.sort_by(|(later, a, _), (other_later, b, _)| {
+            let by_policy = b.beats(a, policy).cmp(&a.beats(b, policy));
+            later.cmp(other_later).then(by_policy)
+        });
+        ranked.into_iter().map(|(_, _, claims)| claims).collect()
+    }
+
+    /// All that a member has of a livery, with what he claims at this moment.
+    fn files_of(&self, livery: &str, member: MemberId, claims: &[Claimant]) -> Files {
+        let (arrival, author) = claims.first().map_or((0, None), |c| (c.arrival, c.author));
+        let claimant =
+            |entry: Entry| Claimant { member, entry, base: None, arrival, author, returned: false };
+        let current = self.entries.of_livery(livery).filter_map(|entry| {
+            let local = entry.local_at(member, entry.path.key())?.clone();
+            Some(claimant(Entry { path: local, ..(**entry).clone() }))
+        });
+        let stale = self.aside.stale_in(livery, member).map(|stale| match &stale.rival {
+            Some((rival, _)) => rival.clone(),
+            None => {
+                let (path, content) = (stale.local.clone(), stale.content);
+                claimant(Entry { path, content, mtime: None })
+            }
+        });
+        let elsewhere = of_livery(&self.elsewhere, livery);
+        let elsewhere = elsewhere.filter_map(|(_, members)| Some(&members.get(&member)?.0));
+        let kept = elsewhere.chain(self.aside.refused_in(livery, member)).chain(claims).cloned();
+        let files = current.chain(stale).chain(kept);
+        files.map(|claim| (claim.key().clone(), claim)).collect()
+    }
+
+    /// Gives a livery of which a file is a rival a folder of its own.
+    fn divert(&mut self, livery: &str, claims: Vec<Claimant>, outcome: &mut Outcome) {
+        let Some(member) = claims.first().map(|claim| claim.member) else { return };
+        let files = self.files_of(livery, member, &claims);
+        let names = match self.conflict_names(livery, &files) {
+            Ok(names) => names,
+            Err(invalid) => {
+                for claim in claims {
+                    self.refuse(claim, Refusal::NoName(invalid.clone()), outcome);
+                }
+                return;
+            }
+        };
+        for (claim, name) in files.into_values().zip(names) {
+            self.divert_file(claim, name, outcome);
+        }
+    }
+
+    fn divert_file(&mut self, claim: Claimant, name: RelPath, outcome: &mut Outcome) {
+        let Claimant { member, entry: Entry { path: local, content, .. }, .. } = claim.clone();
+        let is_home = self.entries.get(local.key()).is_some_and(|entry| entry.content == content);
+        self.lose(member, local.key(), content, outcome);
+        if is_home {
+            self.hold(member, local.key(), &local, outcome);
+        }
+        if self.is_replaced(name.key(), content) {
+            if !is_home {
+                let rival = Some((claim, name.key().clone()));
+                self.aside.be_behind(member, Stale { local, content, rival });
+            }
+            return;
+        }
+        if self.entries.contains(name.key()) {
+            self.hold(member, name.key(), &local, outcome);
+        } else if !self.establish(name.clone(), &claim, Cause::Rival, outcome) {
+            return;
+        }
+        if !is_home {
+            let members = self.elsewhere.entry(local.key().clone()).or_default();
+            members.insert(member, (claim, name.key().clone()));
+            outcome.conflicts.push((member, local, name));
+        }
+    }
+
+    /// What the files of a rival livery are called, in the same order.
+    fn conflict_names(&self, livery: &str, files: &Files) -> Result<Vec<RelPath>, InvalidPath> {
+        let spelled = self.entries.of_livery(livery).next().map(|entry| entry.path.livery());
+        let own = || files.values().next().map(|claim| claim.entry.path.livery());
+        let spelled = spelled.or_else(own).unwrap_or(livery);
+        let in_folder = |folder: &str, claim: &Claimant| {
+            let rest = &claim.entry.path.as_str()[claim.entry.path.livery().len()..];
+            RelPath::parse(&format!("{folder}{rest}"), &self.naming.extensions)
+        };
+        let is_taken = |folder: &str| {
+            files.values().any(|claim| match in_folder(folder, claim) {
+                Ok(path) => self.has_another(&path, claim.entry.content),
+                // It is found invalid whatever the folder's number is.
+                Err(_) => false,
+            })
+        };
+        let hash = hash_of(livery, files, self);
+        let folder = conflict_folder(spelled, hash, &self.naming.suffix, is_taken);
+        files.values().map(|claim| in_folder(&folder, claim)).collect()
+    }
+
+    /// Whether a name is nothing for a content: it has another one and never had this, or could not lie there.
+    fn has_another(&self, path: &RelPath, content: Content) -> bool {
+        match self.entries.get(path.key()) {
+            Some(entry) => entry.content != content && !self.knows(path.key(), content),
+            None => self.entries.check(path).is_err(),
+        }
+    }
+
+    /// Whether a claim is what its author left of a livery that went into a folder of its own, while another one has
+    /// the name.
+    pub(super) fn was_diverted(&self, claim: &Claimant) -> bool {
+        let livery = claim.key().livery();
+        let asked = self.naming.scope == Scope::Livery
+            && claim.returned
+            && claim.entry.path.folder().is_some()
+            && self.entries.of_livery(livery).next().is_some();
+        if !asked {
+            return false;
+        }
+        let (suffix, rest) = (&self.naming.suffix, &claim.key().as_str()[livery.len()..]);
+        let folders = format!("{livery}{}", fold(suffix));
+        let mut past = with_prefix(&self.past, folders);
+        past.any(|(key, past)| {
+            let folder = key.livery();
+            let is_rival = plain_stem(folder, &fold(suffix)) == livery
+                && key.as_str()[folder.len()..] == *rest;
+            is_rival && past.was_brought(claim.entry.content, claim.author)
+        })
+    }
+
+    /// What members have of liveries that went into folders of their own, where the livery itself has nothing, once
+    /// they have it in that folder.
+    pub(super) fn diverted(&self) -> impl Iterator<Item = (MemberId, &RelPath, Content)> {
+        let free = self.elsewhere.iter().filter(|(key, _)| !self.entries.contains(key));
+        free.flat_map(|(_, members)| members).filter_map(|(member, (claim, name))| {
+            let is_there = self.entries.get(name)?.local_at(*member, name).is_some();
+            is_there.then_some((*member, &claim.entry.path, claim.entry.content))
+        })
+    }
+
+    /// Whether rivals may claim a name that is free by now: nothing of the livery is in the way of a whole one.
+    pub(super) fn is_open(&self, key: &PathKey) -> bool {
+        let is_loose = !key.as_str().contains('/');
+        self.naming.scope == Scope::File
+            || is_loose
+            || self.entries.of_livery(key.livery()).next().is_none()
+    }
+}
+
+/// The hash of a livery's manifest, whatever the livery is called.
+fn hash_of(livery: &str, files: &Files, union: &Union) -> crate::hash::ContentHash {
+    let mut manifest = Manifest::new();
+    for (key, claim) in files {
+        let rest = key.as_str().get(livery.len() + 1..).unwrap_or_default();
+        if let Ok(path) = RelPath::parse(rest, &union.naming.extensions) {
+            let Entry { content, mtime, .. } = claim.entry;
+            // They lie together below one folder.
+            let _fits = manifest.insert(Entry { path, content, mtime });
+        }
+    }
+    manifest.hash()
+}
