@@ -197,12 +197,10 @@ pub fn is_conflict_name(path: &RelPath, suffix: &str) -> bool {
     is_named(path.stem()) || path.folder().is_some() && is_named(livery)
 }
 
-/// The path that a rival claims, by its conflict name or by that of its folder; `None` for any other path.
+/// The path that a file of a rival livery has in the livery whose name that one claims; `None` for a path in any other
+/// folder.
 #[must_use]
-pub fn claimed_path(path: &RelPath, naming: &Naming) -> Option<RelPath> {
-    if let Some((plain, _)) = parse_conflict_name(path, naming) {
-        return Some(plain);
-    }
+pub fn in_claimed_livery(path: &RelPath, naming: &Naming) -> Option<RelPath> {
     let livery = path.livery();
     let plain = plain_stem(livery, &naming.suffix);
     let rest = path.as_str().get(livery.len()..).filter(|rest| !rest.is_empty())?;
@@ -336,18 +334,32 @@ mod tests {
     }
 
     #[test]
-    fn a_rival_claims_a_path() {
+    fn a_file_of_a_rival_livery_claims_a_path() {
         for (rival, claimed) in [
-            ("T/d__CONFLICT__ba7816bf.png", Some("T/d.png")),
             ("T__CONFLICT__ba7816bf_2/sub/d.png", Some("T/sub/d.png")),
-            ("d__CONFLICT__ba7816bf.png", Some("d.png")),
-            ("T/d.png", None),
+            (
+                "T__CONFLICT__ba7816bf/d__CONFLICT__00000000.png",
+                Some("T/d__CONFLICT__00000000.png"),
+            ),
+            ("d__CONFLICT__ba7816bf.png", None),
+            ("T/d__CONFLICT__ba7816bf.png", None),
             ("T__CONFLICT__/d.png", None),
         ] {
-            let rival = path(rival);
-            let found = claimed_path(&rival, &Naming::default());
+            let found = in_claimed_livery(&path(rival), &Naming::default());
             assert_eq!(found.as_ref().map(RelPath::as_str), claimed, "{rival}");
-            assert_eq!(is_conflict_name(&rival, CONFLICT_SUFFIX), claimed.is_some(), "{rival}");
+        }
+    }
+
+    #[test]
+    fn a_conflict_name_is_known_by_its_file_or_its_folder() {
+        for (name, expected) in [
+            ("T__CONFLICT__ba7816bf_2/sub/d.png", true),
+            ("T/d__CONFLICT__ba7816bf.png", true),
+            ("d__CONFLICT__ba7816bf.png", true),
+            ("T__CONFLICT__/d.png", false),
+            ("T/sub__CONFLICT__ba7816bf/d.png", false),
+        ] {
+            assert_eq!(is_conflict_name(&path(name), CONFLICT_SUFFIX), expected, "{name}");
         }
     }
 

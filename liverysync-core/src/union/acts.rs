@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Outcome, Union, UnionEntry, past::Placed};
 use crate::{
-    conflict::{claimed_path, plain_stem},
+    conflict::{in_claimed_livery, parse_conflict_name, plain_stem},
     hash::Content,
     league::{Act, ActError, ActReport, Author, Cause, Record},
     manifest::Entry,
@@ -96,7 +96,7 @@ impl Union {
         let rivals: Vec<_> = self.in_conflict_folders(&livery).map(|e| Entry::clone(e)).collect();
         // Each with its author and the name that it claims, as that is spelled there.
         let claims = rivals.into_iter().filter_map(|rival| {
-            let claimed = claimed_path(&rival.path, &self.naming)?;
+            let claimed = in_claimed_livery(&rival.path, &self.naming)?;
             let there = own.iter().find(|own| own.path.key() == claimed.key());
             let claimed = there.map_or(claimed, |there| there.path.clone());
             Some((self.author_of(Some(&rival)), claimed, rival))
@@ -140,22 +140,25 @@ impl Union {
 
     /// The rivals of a name, ordered by the names that they have instead.
     pub(super) fn rivals_of(&self, plain: &RelPath) -> Vec<Entry> {
-        let claims_it = |entry: &&UnionEntry| {
-            let claimed = claimed_path(&entry.path, &self.naming);
-            claimed.is_some_and(|claimed| claimed.key() == plain.key())
+        let is_named_so = |entry: &&UnionEntry| {
+            let parsed = parse_conflict_name(&entry.path, &self.naming);
+            parsed.is_some_and(|(name, _)| name.key() == plain.key())
         };
         // The rivals of a file that is a livery by itself are liveries of their own.
         if plain.folder().is_none() {
-            let rivals = self.entries.iter().filter(claims_it);
+            let rivals = self.entries.iter().filter(is_named_so);
             return rivals.map(|entry| Entry::clone(entry)).collect();
         }
         let livery = plain.key().livery();
         let established = self.entries.get(plain.key()).map(|entry| entry.content);
-        let beside = self.entries.of_livery(livery).filter(claims_it);
-        let in_folders = self.in_conflict_folders(livery).filter(claims_it);
+        let beside = self.entries.of_livery(livery).filter(is_named_so);
         // A livery in a folder of its own has what is the same, too.
-        let others = in_folders.filter(|entry| Some(entry.content) != established);
-        beside.chain(others).map(|entry| Entry::clone(entry)).collect()
+        let in_folders = self.in_conflict_folders(livery).filter(|entry| {
+            let claimed = in_claimed_livery(&entry.path, &self.naming);
+            claimed.is_some_and(|claimed| claimed.key() == plain.key())
+                && Some(entry.content) != established
+        });
+        beside.chain(in_folders).map(|entry| Entry::clone(entry)).collect()
     }
 
     /// What lies in the conflict folders of a livery, ordered by key.

@@ -7,6 +7,7 @@ use crate::{
     hash::Content,
     path::{PathKey, RelPath},
     pathmap::of_livery,
+    time::UnixTime,
 };
 
 /// A file of a member that is behind.
@@ -14,6 +15,7 @@ use crate::{
 pub(super) struct Stale {
     pub(super) local: RelPath,
     pub(super) content: Content,
+    pub(super) mtime: Option<UnixTime>,
     /// What it claimed, and the conflict name that it counted for until that got something else.
     pub(super) rival: Option<(Claimant, PathKey)>,
 }

@@ -5,13 +5,13 @@
 //! - What the name holds too counts for both.
 //! - What is another content counts for the conflict folder only, like a rival file.
 //! - What the livery has no file for counts for the conflict folder only, and is to be put away once it is there. If its
-//!   member comes back with it later, he is behind.
+//!   member comes back with it later, it counts for that folder again.
 //!
 //! Rivals claim their names anew once nothing of the established livery is left.
 
 use std::collections::BTreeMap;
 
-use super::{Claimant, MemberId, Outcome, Refusal, Union, aside::Stale, placing::Verdict};
+use super::{Claimant, MemberId, Outcome, Refusal, Union, placing::Verdict};
 use crate::{
     conflict::{Claim, Scope, conflict_folder, plain_stem},
     hash::Content,
@@ -91,8 +91,8 @@ impl Union {
         let stale = self.aside.stale_in(livery, member).map(|stale| match &stale.rival {
             Some((rival, _)) => rival.clone(),
             None => {
-                let (path, content) = (stale.local.clone(), stale.content);
-                claimant(Entry { path, content, mtime: None })
+                let (path, content, mtime) = (stale.local.clone(), stale.content, stale.mtime);
+                claimant(Entry { path, content, mtime })
             }
         });
         let elsewhere = of_livery(&self.elsewhere, livery);
@@ -127,22 +127,16 @@ impl Union {
         if is_home {
             self.hold(member, local.key(), &local, outcome);
         }
-        if self.is_replaced(name.key(), content) {
-            if !is_home {
-                let rival = Some((claim, name.key().clone()));
-                self.aside.be_behind(member, Stale { local, content, rival });
-            }
-            return;
-        }
-        if self.entries.contains(name.key()) {
-            self.hold(member, name.key(), &local, outcome);
-        } else if !self.establish(name.clone(), &claim, Cause::Rival, outcome) {
+        let is_replaced = self.is_replaced(name.key(), content);
+        let is_there = is_replaced || self.entries.contains(name.key());
+        if !is_there && !self.establish(name.clone(), &claim, Cause::Rival, outcome) {
             return;
         }
         if !is_home {
-            let members = self.elsewhere.entry(local.key().clone()).or_default();
-            members.insert(member, (claim, name.key().clone()));
-            outcome.conflicts.push((member, local, name));
+            self.count_for(claim, name.key(), outcome);
+            outcome.conflicts.extend((!is_replaced).then_some((member, local, name)));
+        } else if !is_replaced {
+            self.hold(member, name.key(), &local, outcome);
         }
     }
 
@@ -175,26 +169,30 @@ impl Union {
         }
     }
 
-    /// Whether a claim is what its author left of a livery that went into a folder of its own, while another one has
-    /// the name.
-    pub(super) fn was_diverted(&self, claim: &Claimant) -> bool {
+    /// The name that a claim has in a folder of its own, if it is what its author left of a livery that went there
+    /// while another one has the livery's name.
+    pub(super) fn diverted_name(&self, claim: &Claimant) -> Option<PathKey> {
         let livery = claim.key().livery();
         let asked = self.naming.scope == Scope::Livery
             && claim.returned
             && claim.entry.path.folder().is_some()
             && self.entries.of_livery(livery).next().is_some();
         if !asked {
-            return false;
+            return None;
         }
-        let (suffix, rest) = (&self.naming.suffix, &claim.key().as_str()[livery.len()..]);
-        let folders = format!("{livery}{}", fold(suffix));
-        let mut past = with_prefix(&self.past, folders);
-        past.any(|(key, past)| {
+        let suffix = fold(&self.naming.suffix);
+        let (rest, content) = (&claim.key().as_str()[livery.len()..], claim.entry.content);
+        let past = with_prefix(&self.past, format!("{livery}{suffix}"));
+        let names = past.filter(|(key, past)| {
             let folder = key.livery();
-            let is_rival = plain_stem(folder, &fold(suffix)) == livery
-                && key.as_str()[folder.len()..] == *rest;
-            is_rival && past.was_brought(claim.entry.content, claim.author)
-        })
+            plain_stem(folder, &suffix) == livery
+                && key.as_str()[folder.len()..] == *rest
+                && past.was_brought(content, claim.author)
+        });
+        let names: Vec<_> = names.map(|(key, _)| key).collect();
+        let has_it =
+            |key: &&&PathKey| self.entries.get(**key).is_some_and(|entry| entry.content == content);
+        names.iter().find(has_it).or_else(|| names.first()).map(|key| (*key).clone())
     }
 
     /// What members have of liveries that went into folders of their own, where the livery itself has nothing, once

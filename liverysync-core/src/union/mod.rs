@@ -378,9 +378,8 @@ impl Union {
             claimants.extend(gained.into_iter().map(claimant));
         }
         // A file that only moved to where it belongs is not gone in between.
-        claimants.retain(|claimant| {
-            !self.is_behind_with(claimant) && !self.hold_same(claimant, &mut outcome)
-        });
+        claimants
+            .retain(|claimant| !self.is_known(claimant) && !self.hold_same(claimant, &mut outcome));
         outcome.touched.extend(self.missed_by(&returned, &claimants));
         self.settle(claimants, &mut outcome);
         outcome
@@ -406,11 +405,17 @@ impl Union {
         theirs.cloned().collect()
     }
 
-    /// Whether it is known already that a member is behind with just this file: to say so again makes no
-    /// update of it, whatever it was made of.
-    fn is_behind_with(&self, claimant: &Claimant) -> bool {
-        let stale = self.aside.stale_of(claimant.member, claimant.key());
-        stale.is_some_and(|stale| stale.content == claimant.entry.content)
+    /// Whether it is known already that a member has just this at a key where the name has something else: to say so
+    /// again makes no update of it, whatever it was made of.
+    fn is_known(&self, claimant: &Claimant) -> bool {
+        let (member, key) = (claimant.member, claimant.key());
+        let stale = self.aside.stale_of(member, key).map(|stale| stale.content);
+        let rival = || self.elsewhere.get(key)?.get(&member).map(|(known, _)| known.entry.content);
+        let refused = || {
+            let mut refused = self.aside.refused_at(key);
+            refused.find(|known| known.member == member).map(|known| known.entry.content)
+        };
+        stale.or_else(rival).or_else(refused) == Some(claimant.entry.content)
     }
 
     /// Takes note of who has just what his file's name has. Returns whether he does.

@@ -27,6 +27,8 @@ pub(super) enum Verdict {
     Rival,
     /// It was made of what the name has no more.
     Retired,
+    /// Its author left it where another livery has the name: it counts for this name in a folder of its own.
+    Diverted(PathKey),
 }
 
 impl Union {
@@ -113,8 +115,7 @@ impl Union {
             None if base.is_some_and(|base| past.is_some_and(|past| past.knows_hash(base))) => {
                 Verdict::Retired
             }
-            None if self.was_diverted(claimant) => Verdict::Stale,
-            None => Verdict::New,
+            None => self.diverted_name(claimant).map_or(Verdict::New, Verdict::Diverted),
         }
     }
 
@@ -137,11 +138,13 @@ impl Union {
             }
             Verdict::Update => self.update(&claimant, outcome),
             Verdict::Stale => {
-                let Entry { path: local, content, .. } = claimant.entry;
-                self.aside.be_behind(claimant.member, Stale { local, content, rival: None });
+                let Entry { path: local, content, mtime } = claimant.entry;
+                let stale = Stale { local, content, mtime, rival: None };
+                self.aside.be_behind(claimant.member, stale);
             }
             Verdict::Rival => self.place_rival(claimant, outcome),
             Verdict::Retired => self.refuse(claimant, Refusal::Retired, outcome),
+            Verdict::Diverted(name) => self.count_for(claimant, &name, outcome),
         }
     }
 
@@ -173,19 +176,28 @@ impl Union {
             Ok(name) => name,
             Err(invalid) => return self.refuse(claimant, invalid.into(), outcome),
         };
-        if self.is_replaced(name.key(), content) {
-            let (member, rival) = (claimant.member, Some((claimant, name.key().clone())));
-            return self.aside.be_behind(member, Stale { local: path, content, rival });
-        }
         let member = claimant.member;
-        if self.entries.contains(name.key()) {
-            self.hold(member, name.key(), &path, outcome);
-        } else if !self.establish(name.clone(), &claimant, Cause::Rival, outcome) {
+        let is_replaced = self.is_replaced(name.key(), content);
+        let is_there = is_replaced || self.entries.contains(name.key());
+        if !is_there && !self.establish(name.clone(), &claimant, Cause::Rival, outcome) {
             return;
         }
-        let members = self.elsewhere.entry(path.key().clone()).or_default();
-        members.insert(member, (claimant, name.key().clone()));
-        outcome.conflicts.push((member, path, name));
+        self.count_for(claimant, name.key(), outcome);
+        if !is_replaced {
+            outcome.conflicts.push((member, path, name));
+        }
+    }
+
+    /// What a member has at a key counts for another name that has, or has had, the same.
+    pub(super) fn count_for(&mut self, claim: Claimant, name: &PathKey, outcome: &mut Outcome) {
+        let Claimant { member, entry: Entry { path: local, content, mtime }, .. } = claim.clone();
+        if self.is_replaced(name, content) {
+            let rival = Some((claim, name.clone()));
+            return self.aside.be_behind(member, Stale { local, content, mtime, rival });
+        }
+        self.hold(member, name, &local, outcome);
+        let members = self.elsewhere.entry(local.key().clone()).or_default();
+        members.insert(member, (claim, name.clone()));
     }
 
     /// What a rival is called, or was until that name got something else.
@@ -227,9 +239,8 @@ impl Union {
         }
         let key = path.key().clone();
         let livery = key.livery();
-        let first = cause == Cause::Published
-            && !self.owners.contains_key(livery)
-            && self.entries.of_livery(livery).next().is_none();
+        let first =
+            !self.owners.contains_key(livery) && self.entries.of_livery(livery).next().is_none();
         if let (true, Some(author)) = (first, claimant.author) {
             let livery = path.livery().to_owned();
             self.record(Record::Owned { livery, owners: vec![author] }, outcome);

@@ -152,7 +152,7 @@ impl Union {
                 continue;
             }
             let rival = self.detach(member, local.key());
-            self.aside.be_behind(member, Stale { local, content, rival });
+            self.aside.be_behind(member, Stale { local, content, mtime: entry.mtime, rival });
         }
         outcome.touched.insert(key.clone());
         outcome.changed.insert(key.clone());

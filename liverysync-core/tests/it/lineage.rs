@@ -11,7 +11,7 @@ use std::{
 };
 
 use liverysync_core::{
-    conflict::{Naming, Policy},
+    conflict::{Naming, Policy, Scope},
     hash::{Content, ContentHash},
     league::{Act, Author, MemberKey, Record, Updates},
     manifest::Entry,
@@ -39,11 +39,26 @@ fn content(byte: u8) -> Content {
     Content::of(&[byte])
 }
 
-/// The name that a name was made from; any other as it is.
+/// The file name that a file name was made from; any other as it is.
 fn plain(name: &str) -> String {
-    let (stem, extension) = name.rsplit_once('.').unwrap();
+    let (folder, file) = name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
+    let (stem, extension) = file.rsplit_once('.').unwrap();
     let stem = stem.split_once("__CONFLICT__").map_or(stem, |(stem, _)| stem);
-    format!("{stem}.{extension}")
+    let slash = if folder.is_empty() { "" } else { "/" };
+    format!("{folder}{slash}{stem}.{extension}")
+}
+
+/// The folder that a folder's name was made from; any other as it is.
+fn plain_folder(folder: &str) -> &str {
+    folder.split_once("__CONFLICT__").map_or(folder, |(plain, _)| plain)
+}
+
+/// The name that a file of a rival livery has in the livery whose name that one claims; any other as it is.
+fn in_claimed(name: &str) -> String {
+    match name.split_once('/') {
+        Some((folder, rest)) => format!("{}/{rest}", plain_folder(folder)),
+        None => name.to_owned(),
+    }
 }
 
 fn livery(name: &str) -> &str {
@@ -68,6 +83,8 @@ struct Claim {
     content: Content,
     base: Option<ContentHash>,
     arrival: u64,
+    /// Its member was not here before.
+    returned: bool,
 }
 
 impl Claim {
@@ -78,6 +95,7 @@ impl Claim {
             content: gained.entry.content,
             base: gained.base,
             arrival: change.arrival,
+            returned: change.whole,
         }
     }
 }
@@ -87,6 +105,7 @@ impl Claim {
 struct Model {
     policy: Policy,
     updates: Updates,
+    scope: Scope,
     /// What each name has held: from which step on, and what.
     past: BTreeMap<String, Vec<(u64, Option<Content>)>>,
     /// Who brought what a name has held: by the number of the change.
@@ -97,6 +116,8 @@ struct Model {
     proven: BTreeSet<Content>,
     owners: BTreeMap<String, BTreeSet<Author>>,
     files: BTreeMap<(u64, String), (Claim, Standing)>,
+    /// Where a file that is what its own name holds counts for a name of a rival livery, too.
+    also: BTreeMap<(u64, String), String>,
     steps: u64,
     /// The number of the step that is taken.
     step: u64,
@@ -143,7 +164,18 @@ impl Model {
     fn holders(&self, name: &str) -> BTreeSet<u64> {
         let for_it = |standing: &Standing| *standing == Standing::For(name.to_owned());
         let files = self.files.values().filter(|(_, standing)| for_it(standing));
-        files.map(|(claim, _)| claim.member).collect()
+        let also = self.also.iter().filter(|(_, other)| *other == name);
+        let also = also.map(|((member, _), _)| *member);
+        files.map(|(claim, _)| claim.member).chain(also).collect()
+    }
+
+    /// Takes a file out. What it counted for has one less who has it.
+    fn take_out(&mut self, member: u64, name: &str) {
+        let file = (member, name.to_owned());
+        self.left.extend(self.also.remove(&file));
+        if let Some((_, Standing::For(name))) = self.files.remove(&file) {
+            self.left.insert(name);
+        }
     }
 
     /// Whether a name holds what nobody has and nobody ever sent.
@@ -154,6 +186,7 @@ impl Model {
 
     /// What a name held goes; who has it is behind. What it gets, others may have there already.
     fn put(&mut self, name: &str, content: Option<Content>, author: Option<Author>) {
+        self.also.retain(|_, other| other != name);
         for (claim, standing) in self.files.values_mut() {
             if *standing == Standing::For(name.to_owned()) {
                 *standing = Standing::Behind(name.to_owned());
@@ -163,6 +196,7 @@ impl Model {
                 if let Standing::For(left) = before {
                     self.left.insert(left);
                 }
+                self.left.extend(self.also.remove(&(claim.member, claim.name.clone())));
             }
         }
         let past = self.past.entry(name.to_owned()).or_default();
@@ -200,9 +234,13 @@ impl Model {
                         *standing = Standing::Refused;
                     }
                 }
+                let whole = self.scope == Scope::Livery && name.contains('/');
+                let of = livery(name);
+                let open = !whole || self.names_of(of).is_empty();
                 let free = |claim: &Claim, standing: &Standing| {
+                    let asked = if whole { livery(&claim.name) == of } else { claim.name == name };
                     *standing == Standing::Refused
-                        || claim.name == name && matches!(standing, Standing::For(_))
+                        || open && asked && matches!(standing, Standing::For(_))
                 };
                 let anew = self.files.extract_if(.., |_, (claim, standing)| free(claim, standing));
                 let (anew, standings): (Vec<_>, Vec<_>) = anew.map(|(_, file)| file).unzip();
@@ -221,13 +259,10 @@ impl Model {
         let mut claims = Vec::new();
         for change in changes {
             for lost in &change.lost {
-                let file = self.files.remove(&(change.member.0, lost.path.as_str().to_owned()));
-                if let Some((_, Standing::For(name))) = file {
-                    self.left.insert(name);
-                }
+                self.take_out(change.member.0, lost.path.as_str());
             }
             let claimed = change.gained.iter().map(|gained| Claim::of(change, gained));
-            claims.extend(claimed.filter(|claim| !self.is_behind_with(claim)));
+            claims.extend(claimed.filter(|claim| !self.is_known(claim)));
         }
         let in_place = |claim: &mut Claim| self.now(&claim.name) == Some(claim.content);
         for claim in claims.extract_if(.., in_place).collect::<Vec<_>>() {
@@ -269,16 +304,129 @@ impl Model {
         }
     }
 
-    /// Whether a claim says once more what is known and was replaced.
-    fn is_behind_with(&self, claim: &Claim) -> bool {
+    /// Whether a claim says once more what is known, where its name has something else.
+    fn is_known(&self, claim: &Claim) -> bool {
         let file = self.files.get(&(claim.member, claim.name.clone()));
         file.is_some_and(|(known, standing)| {
-            matches!(standing, Standing::Behind(_)) && known.content == claim.content
+            *standing != Standing::For(claim.name.clone()) && known.content == claim.content
         })
     }
 
     /// Returns the claims that are made anew.
-    fn place_all(&mut self, mut claims: Vec<Claim>) -> Vec<Claim> {
+    fn place_all(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
+        if self.scope == Scope::File {
+            return self.place_files(claims);
+        }
+        let (folders, loose) = claims.into_iter().partition(|claim| claim.name.contains('/'));
+        let mut anew = self.place_files(loose);
+        let folders: Vec<Claim> = folders;
+        let liveries: BTreeSet<_> =
+            folders.iter().map(|claim| livery(&claim.name).to_lowercase()).collect();
+        for of in liveries {
+            let of_it = |claim: &&Claim| livery(&claim.name).to_lowercase() == of;
+            let members: BTreeSet<_> = folders.iter().filter(of_it).map(|c| c.member).collect();
+            let groups = members.into_iter().map(|member| {
+                let own = folders.iter().filter(of_it).filter(|claim| claim.member == member);
+                let mut own: Vec<_> = own.cloned().collect();
+                own.sort_by_key(|claim| claim.name.to_lowercase());
+                own
+            });
+            let mut groups: Vec<_> = groups.collect();
+            groups.sort_by_cached_key(|claims| {
+                let hash = hash_of(&self.files_of(claims));
+                let mtime = claims.iter().filter_map(|claim| mtime_of(claim.content)).max();
+                let arrival = claims.iter().map(|claim| claim.arrival).min().unwrap();
+                let rank = match self.policy {
+                    Policy::Established => (Reverse(None), arrival, hash),
+                    Policy::LowestHash => (Reverse(None), 0, hash),
+                    Policy::NewestMtime => (Reverse(mtime), arrival, hash),
+                };
+                (!claims.iter().any(|claim| self.is_update(claim)), rank)
+            });
+            for claims in groups {
+                for claim in &claims {
+                    anew.extend(self.clear_way(claim));
+                }
+                if claims.iter().any(|claim| self.is_rival(claim)) {
+                    self.divert(&claims);
+                } else {
+                    claims.into_iter().for_each(|claim| self.place_one(claim));
+                }
+            }
+        }
+        anew
+    }
+
+    /// All that a member has of a livery, with what he claims of it.
+    fn files_of(&self, claims: &[Claim]) -> Vec<Claim> {
+        let (member, of) = (claims[0].member, livery(&claims[0].name));
+        let own = self.files.values().map(|(claim, standing)| match standing {
+            // How he once claimed what is, or was, his name's own is forgotten.
+            Standing::For(name) | Standing::Behind(name) if *name == claim.name => {
+                Claim { arrival: claims[0].arrival, base: None, returned: false, ..claim.clone() }
+            }
+            _ => claim.clone(),
+        });
+        let own = own.filter(|own| own.member == member && livery(&own.name) == of);
+        let claimed = |name: &str| claims.iter().any(|claim| claim.name == name);
+        let mut files: Vec<_> = own.filter(|own| !claimed(&own.name)).collect();
+        files.extend(claims.iter().cloned());
+        files.sort_by_key(|claim| claim.name.to_lowercase());
+        files
+    }
+
+    /// All of the livery goes into a folder of its own.
+    fn divert(&mut self, claims: &[Claim]) {
+        let files = self.files_of(claims);
+        let plain = plain_folder(livery(&claims[0].name));
+        let digits = hash_of(&files).short();
+        let rest = |claim: &Claim| claim.name.split_once('/').unwrap().1.to_owned();
+        let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
+        let mut folders = counters.map(|counter| format!("{plain}__CONFLICT__{digits}{counter}"));
+        let has_another = |folder: &str, claim: &Claim| {
+            let name = format!("{folder}/{}", rest(claim));
+            self.now(&name).is_some_and(|now| now != claim.content)
+                && !self.had(&name, |had| had == claim.content)
+        };
+        let folder = folders.find(|folder| !files.iter().any(|claim| has_another(folder, claim)));
+        for claim in files {
+            let name = format!("{}/{}", folder.as_ref().unwrap(), rest(&claim));
+            let (content, member) = (claim.content, claim.member);
+            let file = (member, claim.name.clone());
+            let is_home = self.now(&claim.name) == Some(content);
+            self.take_out(member, &claim.name);
+            if is_home {
+                let standing = Standing::For(claim.name.clone());
+                self.files.insert(file.clone(), (claim.clone(), standing));
+            }
+            if self.now(&name) != Some(content) && self.had(&name, |had| had == content) {
+                if !is_home {
+                    self.files.insert(file, (claim, Standing::Behind(name)));
+                }
+                continue;
+            }
+            if self.now(&name).is_none() {
+                self.put_first(&name, &claim);
+            }
+            if is_home {
+                self.also.insert(file, name);
+            } else {
+                self.files.insert(file, (claim, Standing::For(name)));
+            }
+        }
+    }
+
+    /// A name gets its content from a member, who owns its livery if he is the first.
+    fn put_first(&mut self, name: &str, claim: &Claim) {
+        let of = livery(name).to_owned();
+        if let (true, Some(author)) = (self.names_of(&of).is_empty(), author(claim.member)) {
+            self.owners.entry(of).or_insert_with(|| BTreeSet::from([author]));
+        }
+        self.put(name, Some(claim.content), author(claim.member));
+    }
+
+    /// Returns the claims that are made anew.
+    fn place_files(&mut self, mut claims: Vec<Claim>) -> Vec<Claim> {
         let rank = |claim: &Claim| {
             let mtime = mtime_of(claim.content);
             let (arrival, hash) = (claim.arrival, claim.content.hash);
@@ -294,14 +442,54 @@ impl Model {
         });
         let mut anew = Vec::new();
         for claim in claims {
-            let same = self.now(&claim.name) == Some(claim.content);
-            if self.is_vain(&claim.name) && !same && !self.is_update(&claim) {
-                anew.extend(self.take_back(&claim.name));
-            }
-            let standing = self.place(&claim);
-            self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+            anew.extend(self.clear_way(&claim));
+            self.place_one(claim);
         }
         anew
+    }
+
+    /// What will never come makes way. Returns the claims that are made anew.
+    fn clear_way(&mut self, claim: &Claim) -> Vec<Claim> {
+        let same = self.now(&claim.name) == Some(claim.content);
+        if self.is_vain(&claim.name) && !same && !self.is_update(claim) {
+            return self.take_back(&claim.name);
+        }
+        Vec::new()
+    }
+
+    fn place_one(&mut self, claim: Claim) {
+        let standing = self.place(&claim);
+        self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+    }
+
+    fn is_rival(&self, claim: &Claim) -> bool {
+        let now = self.now(&claim.name);
+        let had = || self.had(&claim.name, |had| had == claim.content);
+        now.is_some_and(|now| now != claim.content) && !self.is_update(claim) && !had()
+    }
+
+    /// The name in a folder of its own of what its author left of a livery that went there.
+    fn diverted_name(&self, claim: &Claim) -> Option<String> {
+        let (folder, rest) = claim.name.split_once('/')?;
+        let established = !self.names_of(folder).is_empty();
+        if self.scope == Scope::File || !claim.returned || !established {
+            return None;
+        }
+        let in_folders = self.past.iter().filter(|(name, _)| {
+            let other = name.split_once('/');
+            other.is_some_and(|(other, same)| {
+                other != folder && plain_folder(other) == folder && same == rest
+            })
+        });
+        let by_him = in_folders.filter(|(name, past)| {
+            past.iter().enumerate().any(|(at, (_, content))| {
+                *content == Some(claim.content)
+                    && self.authors[&((*name).clone(), at)] == author(claim.member)
+            })
+        });
+        let names: Vec<_> = by_him.map(|(name, _)| name.clone()).collect();
+        let has_it = |name: &&String| self.now(name) == Some(claim.content);
+        names.iter().find(has_it).or_else(|| names.first()).cloned()
     }
 
     fn is_update(&self, claim: &Claim) -> bool {
@@ -339,11 +527,16 @@ impl Model {
         if self.had(&name, |content| Some(content.hash) == claim.base) {
             return Standing::Refused;
         }
-        let of = livery(&name).to_owned();
-        if let (true, Some(author)) = (self.names_of(&of).is_empty(), author(claim.member)) {
-            self.owners.entry(of).or_insert_with(|| BTreeSet::from([author]));
+        if let Some(other) = self.diverted_name(claim) {
+            let has_it = self.now(&other) == Some(claim.content);
+            let had_it = || self.had(&other, |had| had == claim.content);
+            return if has_it || !had_it() {
+                Standing::For(other)
+            } else {
+                Standing::Behind(other)
+            };
         }
-        self.put(&name, Some(claim.content), author(claim.member));
+        self.put_first(&name, claim);
         Standing::For(name)
     }
 
@@ -362,7 +555,7 @@ impl Model {
                 return Standing::Behind(name);
             }
             if now.is_none() {
-                self.put(&name, Some(claim.content), author(claim.member));
+                self.put_first(&name, claim);
             }
             if self.now(&name) == Some(claim.content) {
                 return Standing::For(name);
@@ -404,15 +597,27 @@ impl Model {
     }
 
     fn rivals(&self, name: &str) -> Vec<(String, Content)> {
-        let rivals = self.names().into_iter();
-        rivals.filter(|(rival, _)| rival != name && plain(rival) == name).collect()
+        let rivals = self.names().into_iter().filter(|(rival, content)| {
+            let beside =
+                (livery(rival) == livery(name) || !name.contains('/')) && plain(rival) == name;
+            let another = Some(*content) != self.now(name);
+            rival != name && (beside || another && in_claimed(rival) == name)
+        });
+        rivals.collect()
     }
 
     fn resolve(&mut self, path: &str, keep: &str) {
         let now = self.now(path).unwrap();
-        let rivals = self.rivals(path);
+        let rivals = by_key(self.rivals(path));
         let mut all = rivals.iter().map(|(_, content)| *content).chain([now]);
         let kept = all.find(|content| content.hash.to_string().starts_with(keep)).unwrap();
+        let of = livery(path);
+        let mut folders = rivals.iter().filter(|(rival, _)| livery(rival) != of);
+        if path.contains('/') && folders.clone().next().is_some() {
+            let chosen = folders.find(|(_, content)| *content == kept);
+            let chosen = chosen.map(|(rival, _)| livery(rival).to_owned());
+            return self.resolve_livery(of, chosen.as_deref());
+        }
         let brought = rivals.iter().find(|(_, content)| *content == kept);
         let author = brought.and_then(|(rival, _)| self.author_of(rival));
         for (rival, _) in &rivals {
@@ -423,6 +628,39 @@ impl Model {
         }
         let down = rivals.into_iter().filter(|(_, content)| *content != kept);
         self.turned_down.extend(down.map(|(_, content)| (path.to_owned(), content)));
+    }
+
+    fn resolve_livery(&mut self, of: &str, kept: Option<&str>) {
+        let is_rival = |name: &str| {
+            name.contains('/') && livery(name) != of && plain_folder(livery(name)) == of
+        };
+        let rivals: Vec<_> =
+            by_key(self.names()).into_iter().filter(|(name, _)| is_rival(name)).collect();
+        let mut brought = Vec::new();
+        for (name, content) in rivals {
+            let author = self.author_of(&name);
+            self.put(&name, None, None);
+            brought.push((in_claimed(&name), content, author, kept == Some(livery(&name))));
+        }
+        if kept.is_some() {
+            let stays: BTreeSet<_> =
+                brought.iter().filter(|(.., kept)| *kept).map(|(name, ..)| name.clone()).collect();
+            for (name, _) in self.names_of(of) {
+                if !stays.contains(&name) {
+                    self.put(&name, None, None);
+                }
+            }
+        }
+        for (name, content, author, kept) in &brought {
+            if *kept && self.now(name) != Some(*content) {
+                self.put(name, Some(*content), *author);
+            }
+        }
+        for (name, content, _, kept) in brought {
+            if !kept && self.now(&name) != Some(content) {
+                self.turned_down.insert((name, content));
+            }
+        }
     }
 
     fn at(&self, of: &str, step: u64) -> BTreeMap<String, (Content, Option<Author>)> {
@@ -462,6 +700,16 @@ impl Model {
             }
         }
     }
+}
+
+/// The hash of a livery, whatever it is called.
+fn hash_of(files: &[Claim]) -> ContentHash {
+    let mut manifest = liverysync_core::manifest::Manifest::new();
+    for claim in files {
+        let rest = claim.name.to_lowercase().split_once('/').unwrap().1.to_owned();
+        manifest.insert(entry(&rest, claim.content)).unwrap();
+    }
+    manifest.hash()
 }
 
 fn path(name: &str) -> RelPath {
@@ -553,9 +801,14 @@ struct League {
 
 impl League {
     fn new(policy: Policy, updates: Updates) -> Self {
-        let union = Union::new(policy, Naming::default()).with_updates(updates);
+        Self::with_scope(policy, updates, Scope::File)
+    }
+
+    fn with_scope(policy: Policy, updates: Updates, scope: Scope) -> Self {
+        let naming = Naming::default().with_scope(scope);
+        let union = Union::new(policy, naming).with_updates(updates);
         Self {
-            model: Model { policy, updates, ..Model::default() },
+            model: Model { policy, updates, scope, ..Model::default() },
             twin: union.clone(),
             union,
             records: Vec::new(),
@@ -742,10 +995,12 @@ impl League {
         self.twin = self.union.clone();
         self.here.clear();
         self.model.files.clear();
+        self.model.also.clear();
     }
 
     fn recalled(&self) -> Union {
-        Union::recall(self.model.policy, Naming::default(), self.model.updates, &self.records)
+        let Model { policy, updates, scope, .. } = self.model;
+        Union::recall(policy, Naming::default().with_scope(scope), updates, &self.records)
     }
 
     fn histories(&self) -> BTreeMap<String, BTreeSet<Content>> {
@@ -811,7 +1066,8 @@ impl League {
             }
             Standing::Behind(_) => {
                 assert!(union.is_stale(member, path.key()), "{member:?} is behind with {name}");
-                let mut names = self.model.past.keys().filter(|known| plain(known) == plain(name));
+                let of = |name: &str| plain(&in_claimed(name));
+                let mut names = self.model.past.keys().filter(|known| of(known) == of(name));
                 let knows = |known: &str| self.model.had(known, |had| had == content);
                 let known = names.any(|known| knows(known)) || knows(&plain(name));
                 assert!(known, "{name} of {member:?} would be lost");
@@ -887,6 +1143,10 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     prop::sample::select(Policy::WORDS.map(|(_, policy)| policy).to_vec())
 }
 
+fn any_scope() -> impl Strategy<Value = Scope> {
+    prop::sample::select(Scope::WORDS.map(|(_, scope)| scope).to_vec())
+}
+
 fn any_updates() -> impl Strategy<Value = Updates> {
     prop::sample::select(Updates::WORDS.map(|(_, updates)| updates).to_vec())
 }
@@ -898,9 +1158,10 @@ proptest! {
     fn the_union_is_what_the_model_says(
         policy in any_policy(),
         updates in any_updates(),
+        scope in any_scope(),
         deeds in prop::collection::vec(any_deed(), 1..25),
     ) {
-        let mut league = League::new(policy, updates);
+        let mut league = League::with_scope(policy, updates, scope);
         for deed in deeds {
             league.do_deed(deed);
             league.check();

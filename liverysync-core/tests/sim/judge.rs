@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
-    conflict::{Naming, conflict_name, parse_conflict_name},
+    conflict::{Naming, conflict_name, in_claimed_livery, parse_conflict_name},
     hash::Content,
-    path::{PathKey, RelPath},
+    path::{Extensions, PathKey, RelPath},
     select::{Chosen, Reason, Rules, select},
     server::{ServerConfig, Withheld},
     union::{MemberId, Union, UnionEntry},
@@ -157,11 +157,24 @@ impl World {
         }
     }
 
-    /// Whether a name, or its conflict name for this content, has had it before.
+    /// Whether a name, or its conflict name for this content, or its name in a rival livery, has had it before.
     fn is_of_the_past(&self, path: &RelPath, content: Content) -> bool {
         let union = self.server().union();
         let name = conflict_name(path, content.hash, &Naming::default(), |_| false);
-        union.knows(path.key(), content) || name.is_ok_and(|name| union.knows(name.key(), content))
+        let in_folder = || {
+            let folders = union.liveries().into_iter().map(|livery| livery.livery);
+            let rest = &path.as_str()[path.livery().len()..];
+            let names = folders.map(|folder| format!("{folder}{rest}"));
+            let names = names.filter_map(|name| RelPath::parse(&name, &Extensions::default()).ok());
+            let mut rivals = names.filter(|name| {
+                let claimed = in_claimed_livery(name, &Naming::default());
+                claimed.is_some_and(|claimed| plain(&claimed) == plain(path))
+            });
+            rivals.any(|name| union.knows(name.key(), content))
+        };
+        union.knows(path.key(), content)
+            || name.is_ok_and(|name| union.knows(name.key(), content))
+            || in_folder()
     }
 
     /// What was written down tells all of the union.
@@ -256,9 +269,13 @@ impl World {
 /// Whether a content of `path` is what the union says there, under its own or a conflict name.
 fn is_in(path: &RelPath, content: Content, entry: Option<&UnionEntry>) -> bool {
     let Some(entry) = entry.filter(|entry| entry.content == content) else { return false };
-    let plain = |path: &RelPath| {
-        parse_conflict_name(path, &Naming::default())
-            .map_or_else(|| path.key().clone(), |(plain, _)| plain.key().clone())
-    };
     plain(&entry.path) == plain(path)
+}
+
+/// What a path is without any conflict name.
+fn plain(path: &RelPath) -> PathKey {
+    let naming = Naming::default();
+    let path = in_claimed_livery(path, &naming).unwrap_or_else(|| path.clone());
+    let parsed = parse_conflict_name(&path, &naming);
+    parsed.map_or_else(|| path.key().clone(), |(plain, _)| plain.key().clone())
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use liverysync_core::{
     client::{self, ClientConfig},
-    conflict::Policy,
+    conflict::{Naming, Policy, Scope, in_claimed_livery},
     hash::Content,
     league::{Act, Updates},
     path::fold,
@@ -49,6 +49,7 @@ pub(crate) struct Options {
     pub(crate) remembers: bool,
     pub(crate) archive: bool,
     pub(crate) owners_only: bool,
+    pub(crate) whole_liveries: bool,
     pub(crate) allow_lists: bool,
     /// Whether an administrator retires, restores, renames and settles.
     pub(crate) administers: bool,
@@ -90,6 +91,7 @@ impl Options {
             remembers: rng.percent(70),
             archive: rng.percent(50),
             owners_only: rng.percent(20),
+            whole_liveries: false,
             allow_lists: old_hub.is_none() && rng.percent(15),
             administers: old_hub.is_none() && rng.percent(30),
             files_at_start: *rng.pick(&[0, 3, 8, 20]),
@@ -156,7 +158,9 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn new(seed: u64) -> (World, Self) {
         let mut rng = Rng::new(seed);
-        let options = Options::of(&mut rng);
+        let mut options = Options::of(&mut rng);
+        // From a stream of its own, so the others are as they would be without it.
+        options.whole_liveries = options.old_hub.is_none() && Rng::new(!seed).percent(35);
         let world = World::new(rng.next());
         let names = rng.range(1, LIVERIES.len() as u64);
         let script = Self {
@@ -207,6 +211,9 @@ impl Script {
         world.server_config.archive = options.archive;
         if options.owners_only {
             world.server_config.updates = Updates::Owner;
+        }
+        if options.whole_liveries {
+            world.server_config.naming.scope = Scope::Livery;
         }
         world.remembers = options.remembers;
         if self.rng.percent(30) {
@@ -588,6 +595,15 @@ impl Script {
                 let keep = self.rng.pick(&contents).hash.to_string();
                 // What is turned down is given up.
                 world.given_up.extend(contents.iter().map(|content| content.hash));
+                if self.options.whole_liveries {
+                    // All of the liveries that claim the name go, but for one.
+                    let claims = union.iter().filter(|entry| {
+                        let claimed = in_claimed_livery(&entry.path, &Naming::default());
+                        let claimed = claimed.unwrap_or_else(|| entry.path.clone());
+                        claimed.key().livery() == conflict.path.key().livery()
+                    });
+                    world.put_away.extend(claims.map(|entry| entry.content));
+                }
                 Act::Resolve { path: conflict.path.to_string(), keep }
             }
             _ => return,
