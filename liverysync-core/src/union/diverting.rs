@@ -126,6 +126,9 @@ impl Union {
         self.lose(member, local.key(), content, outcome);
         if is_home {
             self.hold(member, local.key(), &local, outcome);
+        } else {
+            // Who goes elsewhere may have been the last who could have brought what is here.
+            outcome.touched.insert(local.key().clone());
         }
         let is_replaced = self.is_replaced(name.key(), content);
         let is_there = is_replaced || self.entries.contains(name.key());

@@ -398,6 +398,8 @@ impl Model {
             if is_home {
                 let standing = Standing::For(claim.name.clone());
                 self.files.insert(file.clone(), (claim.clone(), standing));
+            } else {
+                self.left.insert(claim.name.clone());
             }
             if self.now(&name) != Some(content) && self.had(&name, |had| had == content) {
                 if !is_home {
@@ -1348,4 +1350,54 @@ fn what_its_author_gave_up_while_the_server_was_away_is_given_up() {
     assert_eq!(league.union.len(), 2, "only its author knows");
     let league = play_in(league, [Deed::Edits(vec![(0, gone)])]);
     assert_eq!(league.union.len(), 1);
+}
+
+fn whole_liveries() -> League {
+    League::with_scope(Policy::Established, Updates::Anyone, Scope::Livery)
+}
+
+fn name_with(league: &League, prefix: &str) -> Vec<String> {
+    let names = league.union.iter().map(|entry| entry.path.as_str().to_owned());
+    names.filter(|name| name.starts_with(prefix)).collect()
+}
+
+/// One file is a rival, another one collides with nothing, and a third is the same.
+#[test]
+fn a_rival_livery_is_whole_in_a_folder_of_its_own() {
+    let established = BTreeMap::from([(1, (Some(0), Base::None)), (3, (Some(1), Base::None))]);
+    let rival = BTreeMap::from([
+        (1, (Some(0), Base::None)),
+        (2, (Some(3), Base::None)),
+        (3, (Some(4), Base::None)),
+    ]);
+    let league = play_in(
+        whole_liveries(),
+        [Deed::Edits(vec![(0, established)]), Deed::Edits(vec![(1, rival)])],
+    );
+    assert_eq!(name_with(&league, "t/"), [NAMES[1], NAMES[3]]);
+    let folder = name_with(&league, "t__CONFLICT__");
+    let rest: Vec<_> = folder.iter().map(|name| name.split_once('/').unwrap().1).collect();
+    assert_eq!(rest, ["a.png", "a__CONFLICT__4bf5122f.png", "b.json"]);
+    let folders: BTreeSet<_> = folder.iter().map(|name| livery(name)).collect();
+    assert_eq!(folders.len(), 1, "all of it lies together: {folder:?}");
+    let conflicts = league.union.conflicts();
+    let of_livery: Vec<_> =
+        conflicts.iter().filter(|conflict| conflict.path.livery() == "t").collect();
+    assert_eq!(of_livery.len(), 1, "only what differs is a conflict");
+    assert_eq!(of_livery[0].path.as_str(), NAMES[3]);
+}
+
+#[test]
+fn what_a_rival_livery_goes_elsewhere_from_is_given_up_if_nobody_has_it() {
+    let both = BTreeMap::from([(1, (Some(3), Base::None)), (3, (Some(0), Base::None))]);
+    let league = play_in(
+        whole_liveries(),
+        [
+            Deed::Edits(vec![(1, both)]),
+            Deed::Recall,
+            edit(0, 3, 1, Base::None),
+            edit(1, 1, 0, Base::InStep),
+        ],
+    );
+    assert_eq!(name_with(&league, "t/"), [NAMES[3]]);
 }
