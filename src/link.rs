@@ -39,6 +39,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
+pub(crate) use self::pool::Pool;
 pub(crate) use self::sending::Report;
 use self::{batch::Batch, pool::Pooled, sending::Sending};
 use crate::{feed::Feed, throttle::Throttle};
@@ -96,8 +97,12 @@ pub(crate) enum LinkError {
 
 /// Splits a connection into its two ends. The queue is emptied by [`Writer::run`].
 ///
-/// `patience` is how long a write may go without any progress.
-pub(crate) fn split(stream: TcpStream, patience: Duration) -> io::Result<(Reader, Outbox, Writer)> {
+/// `patience` is how long a write may go without any progress; pieces of files are read into buffers of `pool`.
+pub(crate) fn split(
+    stream: TcpStream,
+    patience: Duration,
+    pool: &Pool,
+) -> io::Result<(Reader, Outbox, Writer)> {
     stream.set_nodelay(true)?;
     let (read, write) = stream.into_split();
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -119,7 +124,7 @@ pub(crate) fn split(stream: TcpStream, patience: Duration) -> io::Result<(Reader
         credit,
         throttle: None,
     };
-    Ok((Reader::new(read), outbox, writer))
+    Ok((Reader::new(read, pool.clone()), outbox, writer))
 }
 
 /// The reading end.
@@ -129,6 +134,7 @@ pub(crate) struct Reader {
     buffer: BytesMut,
     /// A frame with a piece of a file, as far as it has come. Nothing is in the other buffer meanwhile.
     piece: Option<Pooled>,
+    pool: Pool,
     limit: usize,
     /// When the first byte of the frame that is being read came.
     began: Option<Instant>,
@@ -140,9 +146,18 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    fn new(read: OwnedReadHalf) -> Self {
-        let (buffer, limit) = (BytesMut::new(), frame::PAYLOAD_BYTES_MAX);
-        Self { read, buffer, piece: None, limit, began: None, usual: 0, throttle: None, owed: 0 }
+    fn new(read: OwnedReadHalf, pool: Pool) -> Self {
+        Self {
+            read,
+            buffer: BytesMut::new(),
+            piece: None,
+            pool,
+            limit: frame::PAYLOAD_BYTES_MAX,
+            began: None,
+            usual: 0,
+            throttle: None,
+            owed: 0,
+        }
     }
 
     /// Sets the largest payload that is accepted from here on, in bytes.
@@ -206,7 +221,7 @@ impl Reader {
     fn begin_piece(&mut self) {
         let frame = frame_bytes(&self.buffer).filter(|_| self.piece.is_none());
         if frame.is_some_and(|frame| (LARGE_BYTES..=PIECE_BYTES_MAX).contains(&frame)) {
-            let mut piece = Pooled::take();
+            let mut piece = self.pool.take();
             piece.room().extend_from_slice(&self.buffer);
             self.buffer.clear();
             self.piece = Some(piece);

@@ -41,7 +41,7 @@ use crate::{
     events::{Events, Hub, Source},
     ledger::LedgerError,
     life::{Life, RanBefore},
-    link::{Outbox, Report, split},
+    link::{Outbox, Pool, Report, split},
     store::{Store, StoreFault},
     throttle::{Limits, Throttles},
 };
@@ -368,6 +368,7 @@ struct Control {
     allow_list: Option<PathBuf>,
     allowed: AllowList,
     throttles: Throttles,
+    buffers: Pool,
     memory: Memory,
 }
 
@@ -399,6 +400,7 @@ impl Control {
             allow_list,
             allowed,
             throttles,
+            buffers: Pool::default(),
             memory,
         }
     }
@@ -457,7 +459,10 @@ impl Control {
         if self.links.len() >= LINKS_MAX {
             return;
         }
-        let Ok((mut reader, outbox, mut writer)) = split(stream, WRITE_PATIENCE) else { return };
+        let Ok((mut reader, outbox, mut writer)) = split(stream, WRITE_PATIENCE, &self.buffers)
+        else {
+            return;
+        };
         self.throttles.hold(&mut reader, &mut writer);
         reader.set_limit(frame::STRANGER_BYTES_MAX);
         self.next_member += 1;

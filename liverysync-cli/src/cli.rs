@@ -9,7 +9,7 @@ use clap::{
 use liverysync_core::{
     backups::{InvalidSetName, SetName},
     client::ClientConfig,
-    conflict::{CONFLICT_SUFFIX, Naming, Policy},
+    conflict::{CONFLICT_SUFFIX, Naming, Policy, Scope},
     league::{Act, Author, InvalidAuthor, Updates},
     path::Extensions,
     select::Rules,
@@ -132,13 +132,20 @@ pub(crate) struct ServerArgs {
     /// What stands between the name and the digits of a conflict copy
     #[arg(long, default_value = CONFLICT_SUFFIX, value_name = "TEXT", value_parser = parse_suffix)]
     pub(crate) conflict_suffix: String,
+    /// What becomes a conflict copy: the file alone, beside what is established, or all of the livery that it belongs
+    /// to, in a folder of its own, so that no livery is mixed from two authors
+    #[arg(long, default_value = word(Scope::WORDS, Scope::default()), value_name = "SCOPE",
+        value_parser = one_of(Scope::WORDS))]
+    pub(crate) conflict_scope: Scope,
     /// Who keeps a name when several drivers bring different files under it at once; a file that is
     /// established always keeps it
-    #[arg(long, default_value = policy_word(Policy::default()), value_name = "POLICY", value_parser = policies())]
+    #[arg(long, default_value = word(Policy::WORDS, Policy::default()), value_name = "POLICY",
+        value_parser = one_of(Policy::WORDS))]
     pub(crate) conflict_policy: Policy,
     /// Who may change a livery that is established: anyone who edits what he had in step, or of these only its owners;
     /// what others make of it is a conflict copy then
-    #[arg(long, default_value = updates_word(Updates::default()), value_name = "RULE", value_parser = updates())]
+    #[arg(long, default_value = word(Updates::WORDS, Updates::default()), value_name = "RULE",
+        value_parser = one_of(Updates::WORDS))]
     pub(crate) updates: Updates,
     /// Print one JSON object per event
     #[arg(long)]
@@ -481,6 +488,10 @@ pub(crate) struct LeagueArgs {
     /// What stands between the name and the digits of a conflict copy, as the server has it
     #[arg(long, default_value = CONFLICT_SUFFIX, value_name = "TEXT", value_parser = parse_suffix)]
     conflict_suffix: String,
+    /// What becomes a conflict copy, as the server has it
+    #[arg(long, default_value = word(Scope::WORDS, Scope::default()), value_name = "SCOPE",
+        value_parser = one_of(Scope::WORDS))]
+    conflict_scope: Scope,
     /// Types of the files that are shared, as the server has them
     #[arg(long, default_value_t, value_name = "LIST", value_parser = parse_extensions)]
     extensions: Extensions,
@@ -494,7 +505,11 @@ pub(crate) struct LeagueArgs {
 impl LeagueArgs {
     /// How the server makes conflict names.
     pub(crate) fn naming(&self) -> Naming {
-        Naming { suffix: self.conflict_suffix.clone(), extensions: self.extensions.clone() }
+        Naming {
+            suffix: self.conflict_suffix.clone(),
+            extensions: self.extensions.clone(),
+            scope: self.conflict_scope,
+        }
     }
 }
 
@@ -620,6 +635,7 @@ impl ServerArgs {
             naming: Naming {
                 suffix: self.conflict_suffix.clone(),
                 extensions: rules.extensions.clone(),
+                scope: self.conflict_scope,
             },
             policy: self.conflict_policy,
             updates: self.updates,
@@ -672,25 +688,21 @@ fn host_name() -> String {
     if name.is_empty() { "unnamed".to_owned() } else { name }
 }
 
-fn policy_word(policy: Policy) -> &'static str {
-    Policy::WORDS.iter().find(|(_, one)| *one == policy).map_or("established", |(word, _)| *word)
+/// The word for one of several choices.
+fn word<T: Copy + PartialEq, const N: usize>(
+    words: [(&'static str, T); N],
+    choice: T,
+) -> &'static str {
+    words.iter().find(|(_, one)| *one == choice).map_or("", |(word, _)| *word)
 }
 
-fn policies() -> impl TypedValueParser<Value = Policy> {
-    PossibleValuesParser::new(Policy::WORDS.map(|(word, _)| word)).map(|given| {
-        let known = Policy::WORDS.iter().find(|(word, _)| *word == given);
-        known.map_or_else(Policy::default, |(_, policy)| *policy)
-    })
-}
-
-fn updates_word(updates: Updates) -> &'static str {
-    Updates::WORDS.iter().find(|(_, one)| *one == updates).map_or("anyone", |(word, _)| *word)
-}
-
-fn updates() -> impl TypedValueParser<Value = Updates> {
-    PossibleValuesParser::new(Updates::WORDS.map(|(word, _)| word)).map(|given| {
-        let known = Updates::WORDS.iter().find(|(word, _)| *word == given);
-        known.map_or_else(Updates::default, |(_, updates)| *updates)
+/// Reads the word for one of several choices.
+fn one_of<T: Copy + Default + Send + Sync + 'static, const N: usize>(
+    words: [(&'static str, T); N],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words.map(|(word, _)| word)).map(move |given| {
+        let known = words.iter().find(|(word, _)| *word == given);
+        known.map_or_else(T::default, |(_, choice)| *choice)
     })
 }
 

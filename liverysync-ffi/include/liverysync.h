@@ -389,6 +389,56 @@ typedef uint32_t liverysync_policy;
 #endif // __cplusplus
 
 /**
+ * What gets a conflict name.
+ */
+enum liverysync_scope
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The file that is a rival, beside what is established. This is the default.
+     */
+    LIVERYSYNC_SCOPE_FILE = 0,
+    /**
+     * All of the livery that it belongs to, in a folder of its own, so that no livery is mixed from two authors.
+     */
+    LIVERYSYNC_SCOPE_LIVERY = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum liverysync_scope liverysync_scope;
+#else
+typedef uint32_t liverysync_scope;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Who may change a livery that is established.
+ */
+enum liverysync_updates
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Anyone who edits what he had in step. This is the default.
+     */
+    LIVERYSYNC_UPDATES_ANYONE = 0,
+    /**
+     * Of these only its owners; what others make of it is a rival.
+     */
+    LIVERYSYNC_UPDATES_OWNER = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum liverysync_updates liverysync_updates;
+#else
+typedef uint32_t liverysync_updates;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * A driver's client. Any thread may call it, several at once.
  */
 typedef struct liverysync_client liverysync_client;
@@ -548,9 +598,9 @@ typedef struct liverysync_merge_options {
      */
     uint32_t policy;
     /**
-     * Leave it 0.
+     * A liverysync_scope: what gets a conflict name.
      */
-    uint32_t reserved;
+    uint32_t scope;
 } liverysync_merge_options;
 
 /**
@@ -984,6 +1034,14 @@ typedef struct liverysync_server_options {
      * Not 0: nothing is kept longer than somebody waits for it, whatever store_size says.
      */
     uint32_t relay_only;
+    /**
+     * A liverysync_scope: what becomes a conflict copy. Default: LIVERYSYNC_SCOPE_FILE.
+     */
+    uint32_t conflict_scope;
+    /**
+     * A liverysync_updates: who may change a livery that is established. Default: LIVERYSYNC_UPDATES_ANYONE.
+     */
+    uint32_t updates;
     /**
      * Leave it 0.
      */

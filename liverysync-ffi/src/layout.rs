@@ -74,7 +74,7 @@ layouts! {
         suffix: 8,
         extensions: 16,
         policy: 24,
-        reserved: 28,
+        scope: 28,
     }
     Holder: 24 {
         size: 0,
@@ -167,7 +167,7 @@ layouts! {
         certain: 88,
         reserved: 92,
     }
-    ServerOptions: 112 {
+    ServerOptions: 120 {
         size: 0,
         host: 8,
         allow_list: 16,
@@ -183,7 +183,9 @@ layouts! {
         store_size: 88,
         spool_size: 96,
         relay_only: 104,
-        reserved: 108,
+        conflict_scope: 108,
+        updates: 112,
+        reserved: 116,
     }
 }
 

@@ -7,7 +7,10 @@ use std::{
 };
 
 use livery::{
-    core::server::{Event as CoreEvent, ServerConfig},
+    core::{
+        league::Updates,
+        server::{Event as CoreEvent, ServerConfig},
+    },
     events::Events,
     server,
 };
@@ -23,7 +26,7 @@ use crate::{
     rules::ScanOptions,
     sized::{self, Given, Growing, OutSized},
     text,
-    union::{naming, policy},
+    union::{naming, policy, scope},
 };
 
 /// A league's server. Any thread may call it, several at once.
@@ -71,8 +74,30 @@ pub struct ServerOptions {
     pub spool_size: u64,
     /// Not 0: nothing is kept longer than somebody waits for it, whatever store_size says.
     pub relay_only: u32,
+    /// A liverysync_scope: what becomes a conflict copy. Default: LIVERYSYNC_SCOPE_FILE.
+    pub conflict_scope: u32,
+    /// A liverysync_updates: who may change a livery that is established. Default: LIVERYSYNC_UPDATES_ANYONE.
+    pub updates: u32,
     /// Leave it 0.
     pub reserved: u32,
+}
+
+/// Who may change a livery that is established.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdatesBy {
+    /// Anyone who edits what he had in step. This is the default.
+    Anyone = 0,
+    /// Of these only its owners; what others make of it is a rival.
+    Owner = 1,
+}
+
+fn updates(number: u32) -> Result<Updates, Failure> {
+    match number {
+        n if n == UpdatesBy::Anyone as u32 => Ok(Updates::Anyone),
+        n if n == UpdatesBy::Owner as u32 => Ok(Updates::Owner),
+        other => Err(Failure::argument(format_args!("there is no rule for updates {other}"))),
+    }
 }
 
 // SAFETY: `repr(C)`, begins with its size; its first version ended before the limits.
@@ -119,8 +144,9 @@ impl ServerOptions {
         let default = ServerConfig::default();
         options.core = ServerConfig {
             rules,
-            naming,
+            naming: naming.with_scope(scope(self.conflict_scope)?),
             policy: policy(self.conflict_policy)?,
+            updates: updates(self.updates)?,
             store_bytes_max: match (self.relay_only, self.store_size) {
                 (0, 0) => default.store_bytes_max,
                 (0, size) => size,

@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char};
 
 use livery::core::{
-    conflict::{Naming, Policy},
+    conflict::{Naming, Policy, Scope},
     union,
 };
 
@@ -60,6 +60,16 @@ pub enum ConflictPolicy {
     NewestMtime = 2,
 }
 
+/// What gets a conflict name.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConflictScope {
+    /// The file that is a rival, beside what is established. This is the default.
+    File = 0,
+    /// All of the livery that it belongs to, in a folder of its own, so that no livery is mixed from two authors.
+    Livery = 1,
+}
+
 /// How manifests are merged. Zero and NULL mean the default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +82,8 @@ pub struct MergeOptions {
     pub extensions: *const c_char,
     /// A liverysync_policy: who keeps a name.
     pub policy: u32,
-    /// Leave it 0.
-    pub reserved: u32,
+    /// A liverysync_scope: what gets a conflict name.
+    pub scope: u32,
 }
 
 // SAFETY: `repr(C)`, begins with its size; there is no other version of it.
@@ -193,6 +203,14 @@ pub(crate) fn policy(number: u32) -> Result<Policy, Failure> {
     }
 }
 
+pub(crate) fn scope(number: u32) -> Result<Scope, Failure> {
+    match number {
+        n if n == ConflictScope::File as u32 => Ok(Scope::File),
+        n if n == ConflictScope::Livery as u32 => Ok(Scope::Livery),
+        other => Err(Failure::argument(format_args!("there is no scope {other}"))),
+    }
+}
+
 /// Merges manifests as a server does with PCs that connect in this order.
 ///
 /// `manifests` is a list of `count` pointers, none of them NULL; it may be NULL if `count` is 0. `options` may be
@@ -214,7 +232,7 @@ pub unsafe extern "C" fn liverysync_merge(
             Some(options) => {
                 // SAFETY: the contract: what is not NULL in it is text.
                 let naming = unsafe { naming(options.suffix, options.extensions) }?;
-                (naming, policy(options.policy)?)
+                (naming.with_scope(scope(options.scope)?), policy(options.policy)?)
             }
             None => Default::default(),
         };

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use liverysync_core::{
-    conflict::{self, Naming, Policy},
+    conflict::{self, Naming, Policy, Scope},
+    league::Updates,
     manifest as core,
     path::{RelPath, fold},
     time::UnixTime,
@@ -44,16 +45,18 @@ type Merged = (Vec<UnionEntry>, Vec<Placed>, Vec<Placed>, Manifest, String);
 
 /// Merges manifests.
 #[pyfunction]
-#[pyo3(signature = (manifests, policy, suffix, extensions))]
+#[pyo3(signature = (manifests, policy, scope, suffix, extensions))]
 fn merge(
     py: Python<'_>,
     manifests: &Bound<'_, PyAny>,
     policy: &str,
+    scope: &str,
     suffix: Option<&str>,
     extensions: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Merged> {
     let policy = options::policy(policy)?;
-    let naming = options::naming(suffix, options::extensions(extensions)?)?;
+    let naming = options::naming(suffix, options::extensions(extensions)?)?
+        .with_scope(options::scope(scope)?);
     let members: Vec<Bound<'_, Manifest>> =
         manifests.try_iter()?.map(|item| Ok(item?.cast_into()?)).collect::<PyResult<_>>()?;
     let manifests: Vec<_> = members.iter().map(|member| &member.get().core).collect();
@@ -131,6 +134,8 @@ fn liveries_folder(py: Python<'_>) -> PyResult<PathBuf> {
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("POLICIES", Policy::WORDS.map(|(word, _)| word))?;
+    module.add("SCOPES", Scope::WORDS.map(|(word, _)| word))?;
+    module.add("UPDATES", Updates::WORDS.map(|(word, _)| word))?;
     module.add_function(wrap_pyfunction!(diff, module)?)?;
     module.add_function(wrap_pyfunction!(merge, module)?)?;
     module.add_function(wrap_pyfunction!(conflict_name, module)?)?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use liverysync::Limits;
 use liverysync_core::{
     client::ClientConfig,
-    conflict::{Naming, Policy},
+    conflict::{Naming, Policy, Scope},
+    league::Updates,
     path::Extensions,
     select::Rules,
 };
@@ -61,10 +62,28 @@ pub(crate) fn naming(suffix: Option<&str>, extensions: Extensions) -> PyResult<N
 
 /// The policy that a word stands for.
 pub(crate) fn policy(word: &str) -> PyResult<Policy> {
-    let known = Policy::WORDS.iter().find(|(known, _)| *known == word);
-    known.map(|(_, policy)| *policy).ok_or_else(|| {
-        let words = Policy::WORDS.map(|(word, _)| word).join(", ");
-        PyValueError::new_err(format!("there is no policy {word:?}; there are: {words}"))
+    choice("policy", Policy::WORDS, word)
+}
+
+/// The scope that a word stands for.
+pub(crate) fn scope(word: &str) -> PyResult<Scope> {
+    choice("scope", Scope::WORDS, word)
+}
+
+/// The rule for updates that a word stands for.
+pub(crate) fn updates(word: &str) -> PyResult<Updates> {
+    choice("rule for updates", Updates::WORDS, word)
+}
+
+fn choice<T: Copy, const N: usize>(
+    what: &str,
+    words: [(&'static str, T); N],
+    word: &str,
+) -> PyResult<T> {
+    let known = words.iter().find(|(known, _)| *known == word);
+    known.map(|(_, choice)| *choice).ok_or_else(|| {
+        let words = words.map(|(word, _)| word).join(", ");
+        PyValueError::new_err(format!("there is no {what} {word:?}; there are: {words}"))
     })
 }
 

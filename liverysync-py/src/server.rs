@@ -26,6 +26,8 @@ struct Options<'py> {
     max_file_size: Option<u64>,
     conflict_suffix: Option<String>,
     conflict_policy: String,
+    conflict_scope: String,
+    updates: String,
     max_files_per_session: Option<usize>,
     max_sessions_per_client: Option<usize>,
     max_sessions: Option<usize>,
@@ -71,8 +73,10 @@ impl Options<'_> {
                 self.scheduler_tick_seconds,
                 defaults.scheduler_tick,
             )?,
-            naming: options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?,
+            naming: options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?
+                .with_scope(options::scope(&self.conflict_scope)?),
             policy: options::policy(&self.conflict_policy)?,
+            updates: options::updates(&self.updates)?,
             rules,
             hello_timeout: limit(
                 "hello_timeout_seconds",

@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import liverysync
 from conftest import MakeFolder, files, program, put
-from liverysync import Client, Server, blocking, client_events, server_events
+from liverysync import Client, Server, Updates, blocking, client_events, server_events
 from liverysync import _liverysync as native
 
 
@@ -305,7 +306,8 @@ def test_options_of_a_client_must_make_sense(tmp_path: Path, wrong: dict[str, ob
 
 
 def test_options_of_a_server_must_make_sense() -> None:
-    wrong: list[dict[str, object]] = [{"conflict_policy": "loudest"}, {"conflict_suffix": "/"}, {"max_sessions": 0}, {"port": 70_000}, {"max_sessions": -1}]
+    assert set(native.UPDATES) == set(get_args(Updates))
+    wrong: list[dict[str, object]] = [{"conflict_policy": "loudest"}, {"conflict_scope": "world"}, {"updates": "nobody"}, {"conflict_suffix": "/"}, {"max_sessions": 0}, {"port": 70_000}, {"max_sessions": -1}]
     for options in wrong:
         with pytest.raises(ValueError):
             Server(**options)  # type: ignore[arg-type]

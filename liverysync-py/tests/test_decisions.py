@@ -18,7 +18,7 @@ import pytest
 
 import liverysync
 from conftest import MakeFolder
-from liverysync import Conflict, Entry, Manifest, Policy, UnionEntry
+from liverysync import Conflict, Entry, Manifest, Policy, Scope, UnionEntry
 from liverysync import _liverysync as native
 
 SHA = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -153,6 +153,19 @@ def test_a_policy_decides_who_keeps_the_name() -> None:
         liverysync.merge(late, policy="loudest")  # type: ignore[arg-type]
 
 
+def test_a_scope_decides_what_gets_a_conflict_name() -> None:
+    one = manifest(("T/d.png", b"1"), ("T/s.png", b"s"))
+    two = manifest(("T/d.png", b"2"), ("T/s.png", b"s"), ("T/more.png", b"m"))
+    added = {scope: {found.path for found in liverysync.merge([one, two], scope=scope).entries} - {"T/d.png", "T/s.png"} for scope in get_args(Scope)}
+    assert added["file"] == {"T/more.png", f"T/d__CONFLICT__{sha256(b'2')[:8]}.png"}
+    (folder,) = {path.split("/")[0] for path in added["livery"]}
+    assert folder.startswith("T__CONFLICT__")
+    assert added["livery"] == {f"{folder}/{name}" for name in ("d.png", "s.png", "more.png")}
+    assert set(added) == set(native.SCOPES)
+    with pytest.raises(ValueError, match="there are: file, livery"):
+        liverysync.merge([one], scope="folder")  # type: ignore[arg-type]
+
+
 def test_what_cannot_join_the_union_is_refused() -> None:
     file, folder = manifest(("x.png", b"1")), manifest(("x.png/y.png", b"2"))
     (refused,) = liverysync.merge([file, folder]).refused
@@ -235,7 +248,7 @@ def test_decisions_let_others_work() -> None:
         "__hash__": lambda: hash(two),
         "__eq__": lambda: all(one == two for _ in range(50)),
         "conflict_name": lambda: liverysync.conflict_name("T/decals.png", SHA, taken),
-        "merge": lambda: native.merge([one, two], "established", None, None),
+        "merge": lambda: native.merge([one, two], "established", "file", None, None),
     }
     turns, done = 0, False
 

@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     credit::{Credit, GiveBack, to_peer},
     disk::Intake,
-    link::{LinkError, Outbox, Reader, Report, split},
+    link::{LinkError, Outbox, Pool, Reader, Report, split},
     throttle::Throttles,
 };
 
@@ -71,7 +71,7 @@ impl Link {
         intake: Intake,
         throttles: &Throttles,
     ) -> io::Result<Self> {
-        let (mut reader, outbox, mut writer) = split(stream, WRITE_PATIENCE)?;
+        let (mut reader, outbox, mut writer) = split(stream, WRITE_PATIENCE, &Pool::default())?;
         throttles.hold(&mut reader, &mut writer);
         reader.set_limit(frame::PAYLOAD_BYTES_MAX);
         let (to_machine, inputs) = mpsc::channel(MESSAGES_MAX);

@@ -3,56 +3,73 @@
 //! A fresh one of this size comes from the system page by page, each filled with zeros; and what was used last is still in
 //! the processor's cache when it is filled, hashed and written the next time.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use super::{AHEAD_BYTES, PIECE_BYTES_MAX};
 
 /// Bytes of one buffer: a frame, and what is read with its end.
 const BUFFER_BYTES: usize = PIECE_BYTES_MAX + AHEAD_BYTES;
 
-/// So many are kept for all links of the process: 2 MiB.
+/// So many are kept: 2 MiB.
 const SPARE_MAX: usize = 8;
 
+/// The buffers of all links of a server, or of a client.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pool(Arc<Spare>);
+
 /// Those that nobody uses, the one that was used last at the end.
-static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+#[derive(Debug, Default)]
+struct Spare(Mutex<Vec<Vec<u8>>>);
+
+impl Pool {
+    pub(super) fn take(&self) -> Pooled {
+        let spare = self.0.lock().pop();
+        let bytes = spare.unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES));
+        Pooled { bytes, home: Arc::clone(&self.0) }
+    }
+}
+
+impl Spare {
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        // A list of buffers is sound at any time.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// A buffer that is given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Pooled(Vec<u8>);
+pub(super) struct Pooled {
+    bytes: Vec<u8>,
+    home: Arc<Spare>,
+}
 
 impl Pooled {
-    pub(super) fn take() -> Self {
-        Self(spare().pop().unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES)))
-    }
-
     /// What has been filled of it.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// To be filled. It has room for one frame.
     pub(super) const fn room(&mut self) -> &mut Vec<u8> {
-        &mut self.0
+        &mut self.bytes
     }
 }
 
 impl AsRef<[u8]> for Pooled {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        let mut spare = spare();
+        let mut spare = self.home.lock();
         if spare.len() < SPARE_MAX {
-            self.0.clear();
-            spare.push(std::mem::take(&mut self.0));
+            self.bytes.clear();
+            spare.push(mem::take(&mut self.bytes));
         }
     }
-}
-
-fn spare() -> std::sync::MutexGuard<'static, Vec<Vec<u8>>> {
-    // A list of buffers is sound at any time.
-    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -56,11 +56,12 @@ impl Rig {
 
     async fn throttled(throttle: Option<Arc<Throttle>>) -> Self {
         let (here, there) = pair().await;
-        let (unread, outbox, mut writer) = split(here, PATIENCE).unwrap();
+        let (unread, outbox, mut writer) = split(here, PATIENCE, &Pool::default()).unwrap();
         if let Some(throttle) = throttle {
             writer.set_throttle(throttle);
         }
-        let (reader, other_outbox, other_writer) = split(there, PATIENCE).unwrap();
+        let (reader, other_outbox, other_writer) =
+            split(there, PATIENCE, &Pool::default()).unwrap();
         let (sender, reports) = mpsc::unbounded_channel();
         let ended = tokio::spawn(writer.run(move |report| drop(sender.send(report))));
         Self {
@@ -491,7 +492,7 @@ async fn closing_lets_messages_leave() {
 #[tokio::test]
 async fn frames_of_all_sizes_are_read_and_none_holds_much_memory() {
     let (here, there) = pair().await;
-    let (mut reader, ..) = split(here, PATIENCE).unwrap();
+    let (mut reader, ..) = split(here, PATIENCE, &Pool::default()).unwrap();
     let sizes = [0, 1, 3000, SMALL_BYTES, 70_000, CHUNK + 14, CHUNK + 14, 5, 2_000_000, 4, CHUNK];
     let write = tokio::spawn(async move {
         let mut there = there;
@@ -516,7 +517,7 @@ async fn frames_of_all_sizes_are_read_and_none_holds_much_memory() {
 #[tokio::test]
 async fn a_stranger_makes_nobody_hold_much() {
     let (here, mut there) = pair().await;
-    let (mut reader, ..) = split(here, PATIENCE).unwrap();
+    let (mut reader, ..) = split(here, PATIENCE, &Pool::default()).unwrap();
     reader.set_limit(frame::STRANGER_BYTES_MAX);
     there.write_all(&[0, 0, 0x40, 0, b'{']).await.unwrap();
     assert!(timeout(Duration::from_millis(20), reader.next()).await.is_err());
@@ -530,7 +531,7 @@ async fn a_stranger_makes_nobody_hold_much() {
 #[tokio::test]
 async fn a_throttled_end_reads_files_at_its_rate_and_messages_at_once() {
     let (here, mut there) = pair().await;
-    let (mut reader, ..) = split(here, PATIENCE).unwrap();
+    let (mut reader, ..) = split(here, PATIENCE, &Pool::default()).unwrap();
     let throttle = Throttle::new(Some(1));
     reader.set_throttle(Arc::clone(&throttle));
     let chunk = Data { body: Bytes::from(vec![1; CHUNK + 1]).into(), ..Data::default() };

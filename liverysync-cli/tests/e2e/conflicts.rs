@@ -54,6 +54,48 @@ fn both_contents_end_everywhere_and_the_loser_keeps_his_bytes() {
 }
 
 #[test]
+fn a_rival_livery_is_kept_whole_in_a_folder_of_its_own_and_one_of_them_stays() {
+    let league = League::with_memory(&["--conflict-scope", "livery"]);
+    let author = league.folder("author");
+    author.write("Team/decals.png", b"established");
+    author.write("Team/decals.json", b"same");
+    let rival = league.folder("rival");
+    rival.write("Team/decals.png", b"rival");
+    rival.write("Team/decals.json", b"same");
+    rival.write("Team/sponsors.png", b"only here");
+    let mut author = league.member("author", &[]);
+    author.wait_in_step(2);
+    let mut rival = league.member("rival", &[]);
+    rival.wait_in_step(5);
+    author.wait_in_step(5);
+
+    let names = author.folder.names();
+    let folder = names[2].split('/').next().unwrap().to_owned();
+    let copy = |name: &str| format!("{folder}/{name}");
+    assert!(folder.starts_with("Team__CONFLICT__"), "{names:?}");
+    for driver in [&author, &rival] {
+        assert_eq!(driver.folder.read("Team/decals.png").unwrap(), b"established");
+        assert_eq!(driver.folder.read("Team/decals.json").unwrap(), b"same");
+        assert_eq!(driver.folder.read(&copy("decals.png")).unwrap(), b"rival");
+        assert_eq!(driver.folder.read(&copy("decals.json")).unwrap(), b"same");
+        assert_eq!(driver.folder.read(&copy("sponsors.png")).unwrap(), b"only here");
+    }
+
+    let conflicts = league.administer(&["conflicts", "--conflict-scope", "livery"]);
+    let conflicts = conflicts["conflicts"].as_array().unwrap();
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+    assert_eq!(conflicts[0]["rivals"][0]["path"], copy("decals.png"));
+    let keep = ContentHash::of(b"rival").short();
+    league.administer(&["resolve", "Team/decals.png", "--keep", &keep]);
+    for driver in [&mut author, &mut rival] {
+        driver.wait_in_step(3);
+        let names = ["Team/decals.json", "Team/decals.png", "Team/sponsors.png"];
+        assert_eq!(driver.folder.names(), names);
+        assert_eq!(driver.folder.read("Team/decals.png").unwrap(), b"rival");
+    }
+}
+
+#[test]
 fn a_policy_decides_between_contents_that_are_new_at_once() {
     // A long gathering of manifests would be needed for a tie; the server's events tell who won.
     for (policy, winner) in [("lowest-hash", None), ("established", Some(b"one"))] {

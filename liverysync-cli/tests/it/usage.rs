@@ -25,6 +25,7 @@ fn help_names_every_option_with_its_variable_and_default() {
         ("server", "--manifest-stale-seconds", "LIVERYSYNC_MANIFEST_STALE_SECONDS", "15"),
         ("server", "--scheduler-tick-seconds", "LIVERYSYNC_SCHEDULER_TICK_SECONDS", "1"),
         ("server", "--conflict-suffix", "LIVERYSYNC_CONFLICT_SUFFIX", "__CONFLICT__"),
+        ("server", "--conflict-scope", "LIVERYSYNC_CONFLICT_SCOPE", "file"),
         ("server", "--conflict-policy", "LIVERYSYNC_CONFLICT_POLICY", "established"),
         ("server", "--updates", "LIVERYSYNC_UPDATES", "anyone"),
         ("server", "--max-entries", "LIVERYSYNC_MAX_ENTRIES", "50000"),

@@ -1,8 +1,11 @@
 //! What the league remembers: updates are updates, whoever was away.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use liverysync_core::{
     client::{self, ClientMachine},
+    conflict::Scope,
     hash::Content,
     league::{Act, ActError, ActReport},
     path::RelPath,
@@ -11,6 +14,7 @@ use liverysync_core::{
 
 use crate::{
     named::league,
+    old_pc::OldPc,
     rig::{Brain, Hub, MINUTE, SECOND, World},
 };
 
@@ -223,6 +227,75 @@ fn an_administrator_settles_a_conflict() {
         world.start(away);
         world.rest();
         world.all_hold(&[first, second, away], &[(PATH, kept)]);
+    }
+}
+
+/// Where the league keeps rival liveries whole: two drivers with liveries of one name, of which a file collides and
+/// another does not, and the folder that the second one gets.
+fn rival_liveries(second_is_old: bool) -> (World, [usize; 3], String) {
+    let mut world = World::remembering();
+    world.stop_hub();
+    world.server_config.naming.scope = Scope::Livery;
+    world.start_hub();
+    let first: &[(&str, &[u8])] = &[(PATH, b"established"), ("T/decals.json", b"same")];
+    let first = world.join("first", first);
+    world.rest();
+    let rival: &[(&str, &[u8])] =
+        &[(PATH, b"rival"), ("T/decals.json", b"same"), ("T/sponsors.png", b"only here")];
+    let second = match second_is_old {
+        true => world.join_as("second", Brain::Old(Box::new(OldPc::new(false))), rival),
+        false => world.join("second", rival),
+    };
+    let third = world.join("third", &[]);
+    world.rest();
+    let folders = world.pcs[third].disk.tree.values();
+    let folders: BTreeSet<_> = folders.filter_map(|node| node.path.split('/').next()).collect();
+    let folders: Vec<_> = folders.into_iter().map(str::to_owned).collect();
+    assert_eq!(folders.len(), 2, "{folders:?}");
+    (world, [first, second, third], folders[1].clone())
+}
+
+#[test]
+fn a_rival_livery_is_complete_in_a_folder_of_its_own() {
+    for old in [false, true] {
+        let (world, [first, second, third], folder) = rival_liveries(old);
+        assert!(folder.starts_with("T__CONFLICT__"), "{folder}");
+        let whole = ["decals.png", "decals.json", "sponsors.png"];
+        let [picture, json, sponsors] = whole.map(|name| format!("{folder}/{name}"));
+        let everything: &[(&str, &[u8])] = &[
+            (PATH, b"established"),
+            ("T/decals.json", b"same"),
+            (&picture, b"rival"),
+            (&json, b"same"),
+            (&sponsors, b"only here"),
+        ];
+        world.all_hold(&[first, third], everything);
+        if !old {
+            world.check_files(second, everything);
+            // What is his goes aside on his own PC, and what both have is there already.
+            assert_eq!(world.received(second), [PATH]);
+        }
+    }
+}
+
+#[test]
+fn of_two_whole_liveries_an_administrator_keeps_one() {
+    for keep_rival in [false, true] {
+        let (mut world, pcs, _) = rival_liveries(false);
+        let kept: &[(&str, &[u8])] = if keep_rival {
+            &[(PATH, b"rival"), ("T/decals.json", b"same"), ("T/sponsors.png", b"only here")]
+        } else {
+            &[(PATH, b"established"), ("T/decals.json", b"same")]
+        };
+        for given_up in [&b"established"[..], b"rival", b"only here"] {
+            if !kept.iter().any(|(_, kept)| *kept == given_up) {
+                world.given_up.insert(Content::of(given_up).hash);
+            }
+        }
+        let keep = Content::of(kept[0].1).hash.short();
+        world.administer(Act::Resolve { path: PATH.into(), keep }).unwrap();
+        world.rest();
+        world.all_hold(&pcs, kept);
     }
 }
 

@@ -143,6 +143,12 @@ static void null_and_bad_options_are_refused(void)
     options.port = 0;
     options.conflict_policy = 9;
     CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
+    options.conflict_policy = LIVERYSYNC_POLICY_ESTABLISHED;
+    options.conflict_scope = 2;
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
+    options.conflict_scope = LIVERYSYNC_SCOPE_LIVERY;
+    options.updates = 2;
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
     CHECK(!server);
     CHECK_RESULT(null, liverysync_server_new(&options, NULL));
     CHECK_OK(liverysync_server_new(NULL, &server));

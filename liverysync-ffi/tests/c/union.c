@@ -1,4 +1,6 @@
 /* Merging what several PCs hold. */
+#include <string.h>
+
 #include "check.h"
 
 #define ENTRY(path_, sha256_, mtime_) \
@@ -115,6 +117,20 @@ static void the_policy_says_who_keeps_the_name(void)
     CHECK(!merged);
 }
 
+static void the_scope_says_what_gets_a_conflict_name(void)
+{
+    const liverysync_merge_options options = {.size = sizeof options, .scope = LIVERYSYNC_SCOPE_LIVERY};
+    liverysync_union *merged = merge(&options);
+    liverysync_conflict conflict = {.size = sizeof conflict};
+    CHECK_OK(liverysync_union_conflict(merged, 0, &conflict));
+    CHECK(strstr(conflict.conflict_path, "__CONFLICT__") < strchr(conflict.conflict_path, '/'));
+    liverysync_union_free(merged);
+    const liverysync_merge_options unknown = {.size = sizeof unknown, .scope = 2};
+    merged = NULL;
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_merge(NULL, 0, &unknown, &merged));
+    CHECK(!merged);
+}
+
 static void the_unions_manifest_is_what_a_pc_lacks_files_of(void)
 {
     const liverysync_manifest *league[3];
@@ -154,6 +170,7 @@ const test union_tests[] = {
     {"union::the_union_holds_every_content_under_some_name", the_union_holds_every_content_under_some_name},
     {"union::holders_say_where_their_content_lies", holders_say_where_their_content_lies},
     {"union::the_policy_says_who_keeps_the_name", the_policy_says_who_keeps_the_name},
+    {"union::the_scope_says_what_gets_a_conflict_name", the_scope_says_what_gets_a_conflict_name},
     {"union::the_unions_manifest_is_what_a_pc_lacks_files_of", the_unions_manifest_is_what_a_pc_lacks_files_of},
     {"union::a_list_may_be_empty_but_holds_no_null", a_list_may_be_empty_but_holds_no_null},
     {NULL, NULL},

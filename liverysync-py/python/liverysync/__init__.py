@@ -10,7 +10,8 @@ between components. They may come from other people: `escape` them before you sh
 
 from liverysync import blocking, client_events, server_events
 from liverysync._aio import Client, EventStream, Server
-from liverysync._decisions import Conflict, Diff, Policy, Refused, Union, UnionEntry, diff, merge
+from liverysync._base import Updates
+from liverysync._decisions import Conflict, Diff, Policy, Refused, Scope, Union, UnionEntry, diff, merge
 from liverysync._errors import (
     AlreadyStarted,
     CannotStart,
@@ -58,6 +59,7 @@ __all__ = [
     "NotRunning",
     "Policy",
     "Refused",
+    "Scope",
     "Server",
     "ServerEvent",
     "Skipped",
@@ -67,6 +69,7 @@ __all__ = [
     "Union",
     "UnionEntry",
     "Unreachable",
+    "Updates",
     "__version__",
     "blocking",
     "check_path",

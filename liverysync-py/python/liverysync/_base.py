@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Literal
 
 from liverysync import _liverysync as native
-from liverysync._decisions import Policy
+from liverysync._decisions import Policy, Scope
 from liverysync._errors import NotRunning
 from liverysync._reports import Status, status
 
 _Path = str | os.PathLike[str]
+
+Updates = Literal["anyone", "owner"]
+"""Who may change a livery that is established.
+
+- `anyone`: anyone who edits what he had in step.
+- `owner`: of these only its owners; what others make of it is a conflict copy.
+"""
 
 
 class ClientBase:
@@ -138,6 +146,8 @@ class ServerBase:
         max_file_size: int | None = None,
         conflict_suffix: str | None = None,
         conflict_policy: Policy = "established",
+        conflict_scope: Scope = "file",
+        updates: Updates = "anyone",
         max_files_per_session: int | None = None,
         max_sessions_per_client: int | None = None,
         max_sessions: int | None = None,
@@ -166,6 +176,9 @@ class ServerBase:
             max_file_size: largest file in bytes (default 1 TiB).
             conflict_suffix: what stands between the name and the digits of a conflict copy (default `__CONFLICT__`).
             conflict_policy: who keeps a name when several drivers bring different files under it at once.
+            conflict_scope: what becomes a conflict copy: the file alone, or all of the livery that it belongs to, in a folder
+                of its own.
+            updates: who may change a livery that is established.
             max_files_per_session: most files of one session (default 50).
             max_sessions_per_client: most sessions that one client takes part in at a time (default 4).
             max_sessions: most sessions at a time in all (default 1,024).
@@ -196,6 +209,8 @@ class ServerBase:
                 "max_file_size": max_file_size,
                 "conflict_suffix": conflict_suffix,
                 "conflict_policy": conflict_policy,
+                "conflict_scope": conflict_scope,
+                "updates": updates,
                 "max_files_per_session": max_files_per_session,
                 "max_sessions_per_client": max_sessions_per_client,
                 "max_sessions": max_sessions,

@@ -9,7 +9,7 @@ from typing import Literal
 from liverysync import _liverysync as native
 from liverysync._liverysync import Entry, Manifest
 
-__all__ = ["Conflict", "Diff", "Policy", "Refused", "Union", "UnionEntry", "diff", "merge"]
+__all__ = ["Conflict", "Diff", "Policy", "Refused", "Scope", "Union", "UnionEntry", "diff", "merge"]
 
 Policy = Literal["established", "lowest-hash", "newest-mtime"]
 """Who keeps a name when several contents claim it at once.
@@ -17,6 +17,13 @@ Policy = Literal["established", "lowest-hash", "newest-mtime"]
 - `established`: the first manifest in the list.
 - `lowest-hash`: the lowest SHA-256, as the first Python server had it.
 - `newest-mtime`: the newest file, as the later Python server had it.
+"""
+
+Scope = Literal["file", "livery"]
+"""What gets a conflict name.
+
+- `file`: the file that is a rival, beside what is established.
+- `livery`: all of the livery that it belongs to, in a folder of its own, so that no livery is mixed from two authors.
 """
 
 
@@ -104,18 +111,20 @@ def merge(
     manifests: Iterable[Manifest],
     *,
     policy: Policy = "established",
+    scope: Scope = "file",
     suffix: str | None = None,
     extensions: Iterable[str] | None = None,
 ) -> Union:
     """Merges manifests into the union: every file that anybody has.
 
-    `policy` says who keeps a name that several contents claim. `suffix` stands between the name and the digits of
+    `policy` says who keeps a name that several contents claim, `scope` whether a rival file goes beside it alone or with
+    its whole livery. `suffix` stands between the name and the digits of
     a conflict copy (default `__CONFLICT__`). `extensions` are the types that may be shared (default: png, json, dds,
     jpg, jpeg, txt). The GIL is released.
 
-    Raises `ValueError` for a wrong policy, suffix or extension.
+    Raises `ValueError` for a wrong policy, scope, suffix or extension.
     """
-    entries, conflicts, refused, manifest, union_hash = native.merge(manifests, policy, suffix, extensions)
+    entries, conflicts, refused, manifest, union_hash = native.merge(manifests, policy, scope, suffix, extensions)
     return Union(
         tuple(UnionEntry(path, size, sha256, mtime, tuple(holders)) for path, size, sha256, mtime, holders in entries),
         tuple(Conflict(*conflict) for conflict in conflicts),

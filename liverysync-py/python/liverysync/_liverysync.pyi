@@ -12,6 +12,8 @@ __all__ = [
     "Events",
     "Manifest",
     "POLICIES",
+    "SCOPES",
+    "UPDATES",
     "Server",
     "Skipped",
     "__version__",
@@ -30,6 +32,8 @@ __version__: Final[str]
 """Version of the package."""
 
 POLICIES: Final[list[str]]
+SCOPES: Final[list[str]]
+UPDATES: Final[list[str]]
 
 @final
 class Entry:
@@ -199,6 +203,7 @@ def diff(
 def merge(
     manifests: Iterable[Manifest],
     policy: str,
+    scope: str,
     suffix: str | None,
     extensions: Iterable[str] | None,
 ) -> tuple[
