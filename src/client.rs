@@ -5,7 +5,12 @@ mod key;
 mod link;
 mod lock;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use liverysync_core::client::{ClientConfig, Errand, Event, SyncError, SyncReport, Terms, Verdict};
 use tokio::{
@@ -46,6 +51,15 @@ pub struct ClientOptions {
     pub limits: Limits,
     /// Everything that the machine decides by.
     pub core: ClientConfig,
+}
+
+/// Whether a client of ours syncs this liveries folder on this PC.
+///
+/// # Errors
+///
+/// Fails if the folder is not there or the system does not say.
+pub fn is_running(liveries: &Path) -> io::Result<bool> {
+    Lock::is_taken(liveries)
 }
 
 impl ClientOptions {
@@ -171,13 +185,17 @@ impl Client {
                 Err(error) => return Err(folder(error.to_string())),
             }
             let mut core = options.core.clone();
+            let key = options.state.as_ref().filter(|_| core.member_key.is_none());
+            let key = key.map(|state| key_file(state, &root));
             let lock = if core.dry_run {
+                // Only to see what is its driver's own: who looks on says none.
+                core.member_key = core.member_key.or_else(|| key::read(&key?));
                 None
             } else {
                 let lock = Lock::take(&root)?;
                 check_writable(&root).map_err(|fault| folder(fault.message))?;
-                if let (None, Some(state)) = (&core.member_key, &options.state) {
-                    core.member_key = Some(key::read_or_make(&key_file(state, &root))?);
+                if let Some(key) = key {
+                    core.member_key = Some(key::read_or_make(&key)?);
                 }
                 Some(lock)
             };

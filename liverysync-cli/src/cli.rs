@@ -21,14 +21,14 @@ use liverysync::Limits;
 use crate::units::{Rate, parse_bytes, parse_count, parse_rate, parse_seconds, parse_size};
 
 const AFTER_HELP: &str = "\
-Every option of server, league, client, scan, backups and ignore can also come from a variable (shown beside it) and from a
+Every option of server, league, client, status, scan, backups and ignore can also come from a variable (shown beside it) and from a
 config file. A flag beats a variable, a variable beats the file.
 
   [server]                       # for `liverysync server` and `league`
   port = 9239
   allow-list = \"liveries.txt\"    # relative paths start at the config file's folder
 
-  [client]                       # for `liverysync client`, `scan`, `backups`, `ignore`
+  [client]                       # for `liverysync client`, `status`, `scan`, `backups`, `ignore`
   host = \"league.example\"
   name = \"Aoi\"
 
@@ -66,6 +66,9 @@ pub(crate) enum Command {
     League(LeagueCommand),
     /// Keeps this PC's liveries in step with the league
     Client(ClientArgs),
+    /// Says whether this PC is in step with the league, what is missing and why, and what to do about conflicts
+    #[command(after_help = "It only looks: nothing is changed, and a client that runs goes on.")]
+    Status(StatusArgs),
     /// Lists what of a folder would be shared, what would not and why, and the manifest's hash
     Scan(ScanArgs),
     /// Lists what was replaced on this PC, gets it back, and makes room
@@ -254,6 +257,34 @@ pub(crate) struct ClientLimits {
     /// How long to wait for a file from an old server
     #[arg(long, default_value = seconds(client().stall_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
     stall_timeout_seconds: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Host name or address of the league's server
+    #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
+    pub(crate) host: String,
+    /// TCP port of the server
+    #[arg(long, default_value_t = 9239, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+    /// The liveries folder [default: the game's, wherever it is]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) liveries: Option<PathBuf>,
+    /// Where the client keeps what it remembers [default: the user's data folder of this PC]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Give up after so long, with exit code 3
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    pub(crate) derived: DerivedArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    _config: ConfigFile,
 }
 
 #[derive(Debug, Args)]
@@ -656,7 +687,7 @@ impl ClientArgs {
         let rules = self.rules.rules(Some(&self.derived));
         let defaults = client();
         ClientConfig {
-            name: self.name.clone().unwrap_or_else(host_name),
+            name: self.name.clone().unwrap_or_else(crate::cmd::host_name),
             naming: Naming { extensions: rules.extensions.clone(), ..defaults.naming.clone() },
             rules,
             settle: limits.settle_seconds,
@@ -681,11 +712,6 @@ fn client() -> ClientConfig {
 
 fn seconds(duration: Duration) -> String {
     duration.as_secs_f64().to_string()
-}
-
-fn host_name() -> String {
-    let name = gethostname::gethostname().to_string_lossy().trim().to_owned();
-    if name.is_empty() { "unnamed".to_owned() } else { name }
 }
 
 /// The word for one of several choices.

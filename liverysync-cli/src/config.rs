@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 21] = [
+const TABLES: [(&[&str], &str); 22] = [
     (&["server"], "server"),
     (&["league", "status"], "server"),
     (&["league", "members"], "server"),
@@ -38,6 +38,7 @@ const TABLES: [(&[&str], &str); 21] = [
     (&["league", "own"], "server"),
     (&["league", "rebuild"], "server"),
     (&["client"], "client"),
+    (&["status"], "client"),
     (&["scan"], "client"),
     (&["backups", "list"], "client"),
     (&["backups", "show"], "client"),
@@ -394,7 +395,7 @@ mod tests {
                 let name = arg.get_value_names().and_then(<[_]>::first).map(ToString::to_string);
                 let known = [
                     "BOOL", "LIST", "N", "PORT", "SECONDS", "DIR", "FILE", "SIZE", "SPEED",
-                    "ADDRESS", "HOST", "NAME", "TEXT", "POLICY", "RULE",
+                    "ADDRESS", "HOST", "NAME", "TEXT", "POLICY", "RULE", "SCOPE",
                 ];
                 assert!(name.is_some_and(|name| known.contains(&name.as_str())), "{arg:?}");
             }

@@ -27,6 +27,11 @@ pub(super) fn read_or_make(path: &Path) -> Result<MemberKey, ClientError> {
     }
 }
 
+/// The key if there is one that can be read.
+pub(super) fn read(path: &Path) -> Option<MemberKey> {
+    fs::read_to_string(path).ok()?.trim_end().parse().ok()
+}
+
 fn make(path: &Path) -> io::Result<MemberKey> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -18,10 +19,22 @@ pub(super) struct Lock {
 }
 
 impl Lock {
+    /// Whether somebody holds the lock of this folder.
+    pub(super) fn is_taken(root: &Path) -> io::Result<bool> {
+        let file = match File::open(lock_file(root)?) {
+            // Who holds a lock has its file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     pub(super) fn take(root: &Path) -> Result<Self, ClientError> {
-        let canonical = root.canonicalize()?;
-        let name = ContentHash::of(canonical.as_os_str().as_encoded_bytes());
-        let path = std::env::temp_dir().join(format!("liverysync-{}.lock", name.short()));
+        let path = lock_file(root)?;
         loop {
             let file = File::options().create(true).truncate(false).write(true).open(&path)?;
             match file.try_lock() {
@@ -38,6 +51,12 @@ impl Lock {
             }
         }
     }
+}
+
+fn lock_file(root: &Path) -> io::Result<PathBuf> {
+    let canonical = root.canonicalize()?;
+    let name = ContentHash::of(canonical.as_os_str().as_encoded_bytes());
+    Ok(std::env::temp_dir().join(format!("liverysync-{}.lock", name.short())))
 }
 
 impl Drop for Lock {

@@ -30,9 +30,7 @@ pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
 
 async fn sync(args: &ClientArgs, options: ClientOptions) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new()?;
-    let host = &args.host;
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let mut view = View::new(&format!("{host}:{}", args.port), args.json, args.dry_run);
+    let mut view = View::new(&super::address(&args.host, args.port), args.json, args.dry_run);
     let mut reload = Reload::new(options.limits);
     let client = Client::new(options);
     let mut errand = if args.once || args.dry_run {
@@ -79,7 +77,7 @@ impl Errand {
     }
 }
 
-fn explain(error: &ClientError) -> Failure {
+pub(super) fn explain(error: &ClientError) -> Failure {
     let failure = Failure::new(Exit::Failed, error);
     match error {
         ClientError::Folder { .. } => failure.hint(
@@ -119,7 +117,7 @@ async fn watch(
 }
 
 /// Words why the client did not do what it was started for.
-fn failed(error: &SyncError) -> Failure {
+pub(super) fn failed(error: &SyncError) -> Failure {
     let failure = Failure::new(Exit::Failed, error);
     match error {
         // A server that answered is there; what it said is all there is to say.

@@ -9,6 +9,7 @@ mod league;
 mod reload;
 mod scan;
 mod server;
+mod status;
 mod verify;
 mod view;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Server(args) => server::run(&args),
         Command::League(command) => league::run(&command),
         Command::Client(args) => client::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Backups(command) => backups::run(&command),
         Command::Ignore(command) => ignore::run(&command),
@@ -50,6 +52,17 @@ fn runtime() -> Result<Runtime, Failure> {
 fn client_runtime() -> Result<Runtime, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
     Ok(runtime.context("cannot start the thread that does the work")?)
+}
+
+/// What others call this PC, unless its driver says.
+pub(crate) fn host_name() -> String {
+    let name = gethostname::gethostname().to_string_lossy().trim().to_owned();
+    if name.is_empty() { "unnamed".to_owned() } else { name }
+}
+
+/// The server's address as people write it.
+fn address(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// The liveries folder that was asked for, or the game's.

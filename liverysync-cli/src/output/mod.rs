@@ -7,6 +7,7 @@ pub(crate) mod backups;
 pub(crate) mod gather;
 pub(crate) mod json;
 pub(crate) mod league;
+pub(crate) mod status;
 pub(crate) mod words;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};

@@ -132,6 +132,8 @@ pub(crate) fn plan(plan: &Plan) -> String {
         kept.map(|(own, other)| format!("{} as {}", path(own), path(other))).collect(),
     );
     section("others would get from this PC", sized(&plan.send));
+    section("nobody could send at present", sized(&plan.unavailable));
+    section("not on the league's allow list", sized(&plan.undistributed));
     let refused = plan.refuse.iter();
     section(
         "this PC would refuse",
@@ -205,6 +207,9 @@ mod tests {
             conflicts: vec![(rel("B/decals.png"), rel("B/decals__CONFLICT__00000000.png"))],
             send: vec![(rel("A/decals.png"), 1), (rel("B/decals.png"), 2)],
             refuse: vec![("x\n.exe".to_owned(), "no".to_owned())],
+            unavailable: vec![(rel("C/decals.png"), 3)],
+            undistributed: vec![(rel("D/decals.png"), 4)],
+            ..Plan::default()
         };
         let expected = "\
 this PC would get:
@@ -214,6 +219,10 @@ this PC's own file would live on under another name:
 others would get from this PC:
   A/decals.png (1 byte)
   B/decals.png (2 bytes)
+nobody could send at present:
+  C/decals.png (3 bytes)
+not on the league's allow list:
+  D/decals.png (4 bytes)
 this PC would refuse:
   x\\u{a}.exe: no
 dry run: would receive 1 file, 2.0 kB and send 2 files, 3 bytes; nothing was changed";

@@ -12,4 +12,5 @@ mod demo;
 mod league;
 mod scan;
 mod server;
+mod status;
 mod usage;

@@ -272,8 +272,13 @@ impl Errand {
                 });
             }
             Event::Plan(plan) => {
-                let plan = Some(plan.clone());
-                return Verdict::Done(SyncReport { plan, took: elapsed, ..self.report.clone() });
+                return Verdict::Done(SyncReport {
+                    files: plan.files,
+                    bytes: plan.bytes,
+                    took: elapsed,
+                    plan: Some(plan.clone()),
+                    ..self.report.clone()
+                });
             }
             _ => {}
         }

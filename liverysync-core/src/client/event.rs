@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// What a client is in a session.
 pub use crate::wire::v1::Role;
-use crate::{path::RelPath, select::Skipped, wire::v1::SyncId};
+use crate::{hash::ContentHash, path::RelPath, select::Skipped, wire::v1::SyncId};
 
 /// Something for people to know. Texts that came from peers are not escaped yet.
 ///
@@ -197,6 +197,10 @@ impl Event {
 /// What would happen if this were no dry run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
+    /// Number of files that this PC shares and holds.
+    pub files: usize,
+    /// Sum of their sizes.
+    pub bytes: u64,
     /// Files that would come: path and size.
     #[serde(serialize_with = "sized")]
     pub receive: Vec<(RelPath, u64)>,
@@ -209,6 +213,48 @@ pub struct Plan {
     /// Files of the union that this PC would refuse, with the reason.
     #[serde(serialize_with = "refused")]
     pub refuse: Vec<(String, String)>,
+    /// Files of the union that this PC lacks and nobody can send at present: path and size.
+    #[serde(serialize_with = "sized")]
+    pub unavailable: Vec<(RelPath, u64)>,
+    /// Files of this PC that are not distributed, because their livery is not on the league's list: path and size.
+    #[serde(serialize_with = "sized")]
+    pub undistributed: Vec<(RelPath, u64)>,
+    /// Names that this PC's driver and others claim. Only the league's memory knows whose a file is.
+    pub rivals: Vec<Rivalry>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do: this PC holds all of the union that it can get, and the union has all of this
+    /// PC's files.
+    #[must_use]
+    pub const fn is_in_step(&self) -> bool {
+        self.receive.is_empty() && self.send.is_empty()
+    }
+}
+
+/// A name that a driver and others claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rivalry {
+    /// The name.
+    pub path: RelPath,
+    /// The name that the other content has instead.
+    pub rival: RelPath,
+    /// Which of the two is this PC's driver's.
+    pub own: Claimant,
+    /// His content, of the rival if both are his.
+    pub sha256: ContentHash,
+}
+
+/// One of two who claim a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claimant {
+    /// Who has it.
+    Established,
+    /// Who does not.
+    Rival,
+    /// Both are one driver.
+    Both,
 }
 
 fn server_word<S: Serializer>(ours: &bool, serializer: S) -> Result<S::Ok, S::Error> {

@@ -28,7 +28,7 @@ use bytes::Bytes;
 
 pub use self::{
     errand::{Errand, SyncError, SyncReport, Terms, Troubles, Unfinished, Verdict},
-    event::{Event, Plan, Role},
+    event::{Claimant, Event, Plan, Rivalry, Role},
     ignored::{Ignored, InvalidGlob},
     machine::ClientMachine,
 };

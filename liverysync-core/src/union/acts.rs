@@ -171,6 +171,12 @@ impl Union {
         })
     }
 
+    /// Whose file has this name; none for a member without a key.
+    #[must_use]
+    pub fn author(&self, key: &PathKey) -> Option<Author> {
+        self.author_of(self.entries.get(key).map(|entry| &**entry))
+    }
+
     fn author_of(&self, entry: Option<&Entry>) -> Option<Author> {
         let past = self.past.get(entry?.path.key())?;
         past.placed().next_back()?.author

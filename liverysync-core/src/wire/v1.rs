@@ -178,6 +178,43 @@ pub struct ManifestFull {
     pub revision: Option<u64>,
     /// The files.
     pub manifest: Vec<FileInfo>,
+    /// *Ours*: what a server says of the union beside its files, to a client that only looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remarks: Option<Remarks>,
+}
+
+/// What a driver may want to know of a union, beside its files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Remarks {
+    /// The liveries that are distributed, if not all are. Case does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Vec<String>>,
+    /// The files that nobody who has them can send at present.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unavailable: Vec<String>,
+    /// The names that several contents claim.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Claimed>,
+}
+
+/// A name that several contents claim.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// The name, and whose file has it.
+    #[serde(flatten)]
+    pub established: Authored,
+    /// The others: the names that they have instead, and whose they are.
+    pub rivals: Vec<Authored>,
+}
+
+/// A file, and whose it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Authored {
+    /// Where it lies.
+    pub rel_path: String,
+    /// The member, as 16 hex digits; none for one without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
 }
 
 /// See [`Message::ManifestChanges`].
@@ -625,6 +662,7 @@ mod tests {
             Message::ManifestFull(ManifestFull {
                 sync_id: SyncId::default(),
                 revision: None,
+                remarks: None,
                 manifest: vec![FileInfo {
                     rel_path: "T/a b.png".into(),
                     size: 3,

@@ -6,16 +6,16 @@ use bytes::{Bytes, BytesMut};
 use liverysync_core::{
     conflict::{Naming, conflict_name},
     hash::{Content, ContentHash},
-    league::MemberKey,
+    league::{Author, MemberKey},
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     wire::{
         frame::{self, FrameError},
         v1::{
-            Accept, AskedFile, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
-            Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, OfferedFile,
-            RequestManifest, Resume, Retire, Role, SendFiles, ServerState, Standing, SyncDone,
-            SyncDoneAck, SyncId, SyncOffer, Welcome,
+            Accept, AskedFile, Authored, Claimed, Credit, ErrorReport, Fault, FileBegin, FileChunk,
+            FileEnd, FileInfo, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
+            OfferedFile, Remarks, RequestManifest, Resume, Retire, Role, SendFiles, ServerState,
+            Standing, SyncDone, SyncDoneAck, SyncId, SyncOffer, Welcome,
         },
         v2::{Data, TransferId, Unpacker},
     },
@@ -98,7 +98,7 @@ fn hello_of_a_member() -> Message {
 }
 
 fn full(revision: Option<u64>, manifest: Vec<FileInfo>) -> Message {
-    Message::ManifestFull(ManifestFull { sync_id: SyncId::default(), revision, manifest })
+    Message::ManifestFull(ManifestFull { revision, manifest, ..ManifestFull::default() })
 }
 
 fn state(standing: Option<Standing>, behind: &[&str]) -> Message {
@@ -157,6 +157,18 @@ fn error(message: &str, fault: Option<Fault>) -> Message {
     Message::Error(ErrorReport { sync_id: id(), message: message.into(), rel_path, fault })
 }
 
+fn remarks(rival: &str) -> Remarks {
+    let author = Author::of(&MemberKey::from_bytes([0xa7; 32])).to_string();
+    Remarks {
+        allowed: Some(vec!["team".into()]),
+        unavailable: vec!["Team/decals.png".into()],
+        conflicts: vec![Claimed {
+            established: Authored { rel_path: "Team/decals.png".into(), author: Some(author) },
+            rivals: vec![Authored { rel_path: rival.into(), author: None }],
+        }],
+    }
+}
+
 /// What each message of the file stands for, in its order.
 fn messages() -> Vec<(&'static str, Message)> {
     let rival = format!("Team/decals__CONFLICT__{}.png", ContentHash::of(RIVAL).short());
@@ -194,6 +206,14 @@ fn messages() -> Vec<(&'static str, Message)> {
             full(Some(1), vec![exactly_dated(), info("Équipe/sponsors.json", b"")]),
         ),
         ("manifest full to a dry run", full(None, vec![])),
+        (
+            "manifest full to a dry run, with remarks",
+            Message::ManifestFull(ManifestFull {
+                manifest: vec![livery()],
+                remarks: Some(remarks(&rival)),
+                ..ManifestFull::default()
+            }),
+        ),
         (
             "manifest changes",
             Message::ManifestChanges(ManifestChanges {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use liverysync_core::{
-    client::{self, ClientMachine},
+    client::{self, Claimant, ClientMachine},
     conflict::Scope,
     hash::Content,
     league::{Act, ActError, ActReport},
@@ -410,4 +410,26 @@ fn a_dry_run_expects_nothing_of_an_ignored_livery() {
         plan.refuse[0],
         ("A/decals.png".to_owned(), "its livery is ignored on this PC".to_owned())
     );
+}
+
+#[test]
+fn a_dry_run_tells_what_nobody_can_send_and_whose_the_rivals_are() {
+    use crate::liar::{Liar, Lie};
+    let mut world = league();
+    world.join("first", &[(PATH, b"established")]);
+    world.rest();
+    let mut liar = Liar::new(true, Lie::WrongBytes);
+    liar.claim("Never/decals.png", Bytes::from_static(b"never comes"));
+    world.join_as("liar", Brain::Liar(Box::new(liar)), &[]);
+    let second = world.join("second", &[(PATH, b"rival")]);
+    world.run_for(60 * SECOND);
+    world.crash(second);
+    let plan = world.dry_run(second);
+    assert!(plan.is_in_step(), "{plan:?}");
+    let paths: Vec<_> = plan.unavailable.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["Never/decals.png"]);
+    let [rivalry] = &plan.rivals[..] else { panic!("{:?}", plan.rivals) };
+    assert_eq!(rivalry.path.as_str(), PATH);
+    assert_eq!(rivalry.rival.as_str(), crate::named::conflict(PATH, b"rival"));
+    assert_eq!((rivalry.own, rivalry.sha256), (Claimant::Rival, Content::of(b"rival").hash));
 }

@@ -121,7 +121,7 @@ impl World {
         self.old_sends(pc, Message::ManifestSummary(summary), Note::None);
         self.old_sends(
             pc,
-            Message::ManifestFull(ManifestFull { sync_id, manifest, revision: None }),
+            Message::ManifestFull(ManifestFull { sync_id, manifest, ..ManifestFull::default() }),
             Note::None,
         );
         manifest_hash

@@ -30,6 +30,7 @@ __all__ = [
     "Receiving",
     "RetireFailed",
     "Retired",
+    "Rivalry",
     "Scanned",
     "SendFailed",
     "Sent",
@@ -268,14 +269,37 @@ class PlannedRefusal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Rivalry:
+    """A name that this PC's driver and others claim."""
+
+    path: str
+    """The name."""
+    rival: str
+    """The name that the other content has instead."""
+    own: Literal["established", "rival", "both"]
+    """Which of the two is this PC's driver's."""
+    sha256: str
+    """His content, 64 hex digits; of the rival if both are his."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a dry run has found out."""
 
+    files: int
+    """Number of files that this PC shares and holds."""
+    bytes: int
+    """Sum of their sizes."""
     receive: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     conflicts: tuple[PlannedConflict, ...] = field(metadata={"of": PlannedConflict})
     send: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     refuse: tuple[PlannedRefusal, ...] = field(metadata={"of": PlannedRefusal})
+    unavailable: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
+    """Files that this PC lacks and nobody can send at present."""
+    undistributed: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
+    """Files of this PC whose livery is not on the league's allow list."""
+    rivals: tuple[Rivalry, ...] = field(metadata={"of": Rivalry})
 
 
 _Known: TypeAlias = (

@@ -9,7 +9,8 @@ mod target;
 mod timers;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    mem,
     time::Duration,
 };
 

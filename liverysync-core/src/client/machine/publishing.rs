@@ -5,8 +5,10 @@ use super::*;
 impl ClientMachine {
     pub(super) fn hello(&mut self) {
         // Who only looks is no part of the league.
-        let told = (!self.config.dry_run).then(|| self.folder.hash().to_string());
-        let key = self.config.member_key.as_ref().filter(|_| self.server_is_ours());
+        let takes_part = !self.config.dry_run;
+        let told = takes_part.then(|| self.folder.hash().to_string());
+        let key = self.config.member_key.as_ref();
+        let key = key.filter(|_| takes_part && self.server_is_ours());
         let hello = Hello {
             member_key: key.map(MemberKey::to_hex),
             steam_id: self.config.steam_id.clone(),
@@ -30,7 +32,7 @@ impl ClientMachine {
         let files = manifest.iter().map(|entry| self.info(entry, ours)).collect();
         self.revision += 1;
         let revision = ours.then_some(self.revision);
-        let full = ManifestFull { sync_id: SyncId::default(), revision, manifest: files };
+        let full = ManifestFull { revision, manifest: files, ..ManifestFull::default() };
         self.transmit(Message::ManifestFull(full));
         self.published = Some(manifest);
         self.standing = None;

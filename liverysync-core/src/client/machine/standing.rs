@@ -1,6 +1,11 @@
 //! How this PC stands to the union, and what a dry run finds out.
 
 use super::*;
+use crate::{
+    client::{Claimant, Rivalry},
+    league::Author,
+    wire::v1::{Authored, Remarks},
+};
 
 impl ClientMachine {
     pub(super) fn server_state(&mut self, state: ServerState) {
@@ -76,7 +81,15 @@ impl ClientMachine {
     }
 
     fn plan(&mut self, union: ManifestFull) {
-        let mut plan = Plan::default();
+        let remarks = union.remarks.clone().unwrap_or_default();
+        let own = self.folder.manifest();
+        let (files, bytes) = (own.len(), own.total_bytes());
+        let mut plan = Plan {
+            files,
+            bytes,
+            rivals: self.rivalries(&remarks, &union.manifest),
+            ..Plan::default()
+        };
         let mut wanted = Manifest::new();
         for info in union.manifest {
             if self.config.ignored.covers(&info.rel_path) {
@@ -113,6 +126,53 @@ impl ClientMachine {
                 plan.conflicts.push((own.path.clone(), name));
             }
         }
+        self.heed(&remarks, &wanted, &mut plan);
         self.event(Event::Plan(plan));
+    }
+
+    /// Takes out of a plan what will not travel as things are.
+    fn heed(&self, remarks: &Remarks, wanted: &Manifest, plan: &mut Plan) {
+        let here: BTreeSet<_> = self.folder.manifest().iter().map(|own| own.content).collect();
+        let out_of_reach: BTreeSet<_> = remarks.unavailable.iter().map(|path| fold(path)).collect();
+        let is_available = |(path, _): &(RelPath, u64)| {
+            let content = wanted.get(path.key()).map(|file| file.content);
+            content.is_some_and(|content| here.contains(&content))
+                || !out_of_reach.contains(path.key().as_str())
+        };
+        (plan.receive, plan.unavailable) =
+            mem::take(&mut plan.receive).into_iter().partition(is_available);
+        if let Some(allowed) = &remarks.allowed {
+            let allowed: BTreeSet<_> = allowed.iter().map(|livery| fold(livery)).collect();
+            let is_distributed = |(path, _): &(RelPath, u64)| allowed.contains(path.key().livery());
+            (plan.send, plan.undistributed) =
+                mem::take(&mut plan.send).into_iter().partition(is_distributed);
+        }
+    }
+
+    /// Where this PC's driver and others claim one name.
+    fn rivalries(&self, remarks: &Remarks, union: &[FileInfo]) -> Vec<Rivalry> {
+        let Some(me) = self.config.member_key.as_ref().map(|key| Author::of(key).to_string())
+        else {
+            return Vec::new();
+        };
+        let is_mine = |file: &Authored| file.author.as_ref() == Some(&me);
+        let parse = |path: &str| RelPath::parse(path, &self.config.rules.extensions).ok();
+        let digests: HashMap<_, _> =
+            union.iter().map(|file| (&*file.rel_path, &*file.sha256)).collect();
+        let rivalry = |established: &Authored, rival: &Authored| {
+            let (own, file) = match (is_mine(established), is_mine(rival)) {
+                (true, true) => (Claimant::Both, rival),
+                (true, false) => (Claimant::Established, established),
+                (false, true) => (Claimant::Rival, rival),
+                (false, false) => return None,
+            };
+            let sha256 = digests.get(&*file.rel_path)?.parse().ok()?;
+            let (path, rival) = (parse(&established.rel_path)?, parse(&rival.rel_path)?);
+            Some(Rivalry { path, rival, own, sha256 })
+        };
+        let pairs = remarks.conflicts.iter().flat_map(|conflict| {
+            conflict.rivals.iter().map(move |rival| (&conflict.established, rival))
+        });
+        pairs.filter_map(|(established, rival)| rivalry(established, rival)).collect()
     }
 }

@@ -304,7 +304,8 @@ impl ServerMachine {
             let allowed =
                 self.union.iter().filter(|entry| allows(self.allowed.as_ref(), entry.path.key()));
             let manifest = allowed.map(union_file).collect();
-            let full = ManifestFull { manifest, ..ManifestFull::default() };
+            let remarks = Some(self.remarks());
+            let full = ManifestFull { manifest, remarks, ..ManifestFull::default() };
             self.outputs.push_back(Output::to(id, Message::ManifestFull(full)));
         }
     }

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     conflict::is_conflict_name,
     server::{MemberStatus, Missing, Status},
+    wire::v1::{Authored, Claimed, Remarks},
 };
 
 /// How a client gets a file that it lacks.
@@ -158,6 +159,33 @@ impl ServerMachine {
             };
             (entry, lack)
         })
+    }
+
+    /// What somebody who only looks may want to know beside the files of the union.
+    pub(super) fn remarks(&self) -> Remarks {
+        let allowed = |path: &RelPath| allows(self.allowed.as_ref(), path.key());
+        let out_of_reach = |entry: &&UnionEntry| {
+            let sources = self.willing(entry.content).next();
+            sources.is_none() && !self.shelf.is_kept(entry.content)
+        };
+        let authored = |path: &RelPath| Authored {
+            rel_path: path.as_str().to_owned(),
+            author: self.union.author(path.key()).map(|author| author.to_string()),
+        };
+        let distributed = self.union.iter().filter(|entry| allowed(&entry.path));
+        let unavailable = distributed.filter(out_of_reach);
+        let conflicts = self.union.conflicts().into_iter();
+        let conflicts = conflicts.filter(|conflict| allowed(&conflict.path));
+        Remarks {
+            allowed: self.allowed.as_ref().map(|names| names.iter().cloned().collect()),
+            unavailable: unavailable.map(|entry| entry.path.as_str().to_owned()).collect(),
+            conflicts: conflicts
+                .map(|conflict| Claimed {
+                    established: authored(&conflict.path),
+                    rivals: conflict.rivals.iter().map(|(path, _)| authored(path)).collect(),
+                })
+                .collect(),
+        }
     }
 
     /// How the league stands.

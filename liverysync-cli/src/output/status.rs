@@ -1,0 +1,137 @@
+//! How a driver's PC stands to the league, for people.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use liverysync_core::{
+    client::{Claimant, Plan, Rivalry},
+    path::RelPath,
+    text::escape,
+};
+use serde::Serialize;
+
+use super::words::path;
+use crate::units;
+
+/// How a PC stands to the league.
+#[derive(Serialize)]
+pub(crate) struct Status<'a> {
+    /// Address of the server.
+    pub(crate) server: &'a str,
+    /// Whether a client runs on the folder.
+    pub(crate) running: bool,
+    /// Whether it holds all that it can get, and the league has all that is its own.
+    pub(crate) in_step: bool,
+    #[serde(flatten)]
+    pub(crate) plan: &'a Plan,
+}
+
+pub(crate) fn text(status: &Status<'_>) -> String {
+    let Status { plan, .. } = status;
+    let mut text = format!("{}\n", headline(status));
+    let mut section = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{title}:");
+            for line in lines {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+    };
+    section("still to come", by_livery(&plan.receive));
+    section("still to go to the others", by_livery(&plan.send));
+    section(
+        "nobody who has it is there; it comes when one of them connects",
+        by_livery(&plan.unavailable),
+    );
+    section("not taken on this PC", refusals(&plan.refuse));
+    section(
+        "not passed on, because it is not on the league's allow list",
+        by_livery(&plan.undistributed),
+    );
+    let kept = plan.conflicts.iter();
+    section(
+        "another driver's file has this name; yours will go beside it",
+        kept.map(|(own, other)| format!("{} as {}", path(own), path(other))).collect(),
+    );
+    section("one name, two drivers", plan.rivals.iter().flat_map(rivalry).collect());
+    text
+}
+
+fn headline(status: &Status<'_>) -> String {
+    let Status { server, running, in_step, plan } = status;
+    let holds = units::files(plan.files as u64, plan.bytes);
+    let server = escape(server);
+    let client = match (running, in_step) {
+        (true, true) => "a client runs and keeps it so",
+        (true, false) => "a client runs and is at it",
+        (false, true) => "no client runs here: nothing new comes until one is started",
+        (false, false) => "no client runs here: start one, and it will be",
+    };
+    match in_step {
+        true => format!("in step with {server}: this PC shares {holds}; {client}"),
+        false => format!("not in step with {server}; {client}"),
+    }
+}
+
+/// A line for each livery; a single file is named.
+fn by_livery(files: &[(RelPath, u64)]) -> Vec<String> {
+    let mut liveries: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for file in files {
+        liveries.entry(file.0.key().livery()).or_default().push(file);
+    }
+    let lines = liveries.into_values().map(|files| match &*files {
+        [(file, bytes)] => format!("{} ({})", path(file), units::bytes(*bytes)),
+        several => {
+            let bytes = several.iter().map(|(_, bytes)| bytes).sum();
+            let livery = escape(several[0].0.livery());
+            format!("{livery}: {}", units::files(several.len() as u64, bytes))
+        }
+    });
+    lines.collect()
+}
+
+/// A line for each livery and reason.
+fn refusals(files: &[(String, String)]) -> Vec<String> {
+    let mut liveries: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (file, reason) in files {
+        let livery = file.split('/').next().unwrap_or_default();
+        liveries.entry((livery, reason)).or_default().push(file);
+    }
+    let lines = liveries.into_iter().map(|((livery, reason), files)| match &*files {
+        [file] => format!("{}: {}", escape(file), escape(reason)),
+        several => {
+            let files = units::count(several.len() as u64, "file");
+            format!("{} ({files}): {}", escape(livery), escape(reason))
+        }
+    });
+    lines.collect()
+}
+
+/// Who has the name, and what to do.
+fn rivalry(rivalry: &Rivalry) -> Vec<String> {
+    let Rivalry { path: name, rival, own, sha256 } = rivalry;
+    let (name, rival) = (path(name), path(rival));
+    let (has, what_to_do) = match own {
+        Claimant::Established => (
+            format!("{name} is yours; another driver's file is there as {rival}"),
+            "  nothing to do: you keep the name".to_owned(),
+        ),
+        Claimant::Rival => (
+            format!("{name} is another driver's; yours is there as {rival}"),
+            format!(
+                "  to have both apart, put yours into a folder of another name; to have the name, ask who looks after the league: \
+                 liverysync league resolve \"{name}\" --keep {}",
+                sha256.short()
+            ),
+        ),
+        Claimant::Both => (
+            format!("{name} and {rival} are both yours"),
+            format!(
+                "  to keep the second one only, ask who looks after the league: \
+                 liverysync league resolve \"{name}\" --keep {}",
+                sha256.short()
+            ),
+        ),
+    };
+    vec![has, what_to_do]
+}
