@@ -1,4 +1,4 @@
-//! A driver's client on tokio: it carries out what [`ClientMachine`] decides.
+//! A driver's client on tokio: it carries out what [`ClientMachine`](liverysync_core::client::ClientMachine) decides.
 
 mod driver;
 mod key;

@@ -555,8 +555,10 @@ impl Control {
                     }
                 }
                 Output::Forget(hash) => self.store.remove(hash),
-                Output::Record(records) => self.memory.write(&records),
-                Output::Acted(number, outcome) => self.memory.answer(number, outcome),
+                Output::Record(records) => self.memory.write(records),
+                Output::Acted { number, outcome, records } => {
+                    self.memory.acted(number, outcome, records);
+                }
                 Output::Close(member, _) => self.part(member),
                 Output::Event(event) => self.events.send(&event),
                 Output::Timeout(wake) => return wake,

@@ -174,11 +174,11 @@ fn a_server_that_runs_is_asked() {
         let ask = || open(&data).act(&retire("Team", false), PATIENCE);
         let asking = scope.spawn(ask);
         let id = wait_until_asked(&mut server);
-        server.answer(id, Ok(ActReport { placed: 0, retired: 1 })).unwrap();
+        server.settle(&[], &[(id, Ok(ActReport { placed: 0, retired: 1 }))]).unwrap();
         let done = asking.join().unwrap().unwrap();
         let asking = scope.spawn(ask);
         let id = wait_until_asked(&mut server);
-        server.answer(id, Err("the server says no".to_owned())).unwrap();
+        server.settle(&[], &[(id, Err("the server says no".to_owned()))]).unwrap();
         (done, asking.join().unwrap().unwrap_err())
     });
     assert_eq!(done, Acted { report: ActReport { placed: 0, retired: 1 }, served: true });

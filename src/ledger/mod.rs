@@ -37,15 +37,27 @@ pub trait Ledger: Send {
     /// is none under today's path rule.
     fn recall(&mut self) -> Result<Vec<Record>, LedgerError>;
 
-    /// Writes records down, dated now: all of them or, if it fails, none.
+    /// Writes records down, dated now, and what came of acts: all of them or, if it fails, nothing. So an act is answered if and
+    /// only if what it did is written down.
     ///
     /// Once it returns they outlive the process, however that ends. A power cut may take the last ones
     /// away again, newest first and each call's as a whole.
     ///
+    /// Nothing happens to an act that was withdrawn or has an answer. Answers much older than a new one go.
+    ///
     /// # Errors
     ///
     /// Fails if the file cannot be written or is damaged, and if a number is above 2^63 - 1.
-    fn write(&mut self, records: &[Record]) -> Result<(), LedgerError>;
+    fn settle(&mut self, records: &[Record], answers: &[Answer]) -> Result<(), LedgerError>;
+
+    /// Writes records down.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::settle`].
+    fn write(&mut self, records: &[Record]) -> Result<(), LedgerError> {
+        self.settle(records, &[])
+    }
 
     /// Who has been here, in the order of their [`Author`]s.
     ///
@@ -83,14 +95,6 @@ pub trait Ledger: Send {
     /// Fails if the file cannot be read or is damaged.
     fn asked(&mut self) -> Result<Vec<(ActId, Act)>, LedgerError>;
 
-    /// Says what came of an act, for people if it was refused. Answers much older than this one go. Nothing happens
-    /// if the act was withdrawn or has an answer.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the file cannot be written or is damaged, and if a number is above 2^63 - 1.
-    fn answer(&mut self, id: ActId, answer: Result<ActReport, String>) -> Result<(), LedgerError>;
-
     /// What came of an act; `None` while it has no answer, and once that is gone.
     ///
     /// # Errors
@@ -109,6 +113,9 @@ pub trait Ledger: Send {
 /// An act that was asked for. No other act of the same ledger ever has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActId(i64);
+
+/// What came of an act: what it did, or why it was refused, for people.
+pub type Answer = (ActId, Result<ActReport, String>);
 
 /// A member as the ledger knows him.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

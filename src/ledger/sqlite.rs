@@ -35,7 +35,7 @@ use self::{
     record::Reader,
     table::{Row, Table, integer},
 };
-use super::{ActId, Ledger, LedgerError, Member};
+use super::{ActId, Answer, Ledger, LedgerError, Member};
 
 /// Its name in a server's data folder.
 const NAME: &str = "league.db";
@@ -204,10 +204,11 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn write(&mut self, records: &[Record]) -> Result<(), LedgerError> {
+    fn settle(&mut self, records: &[Record], answers: &[Answer]) -> Result<(), LedgerError> {
         self.change(|transaction| {
             let now: String = transaction.query_row(NOW, [], |row| row.get(0))?;
-            records.iter().try_for_each(|record| record::write(transaction, &now, record))
+            records.iter().try_for_each(|record| record::write(transaction, &now, record))?;
+            answers.iter().try_for_each(|answer| write_answer(transaction, answer))
         })
     }
 
@@ -263,29 +264,10 @@ impl Ledger for Sqlite {
         for (id, act) in self.with(|connection| unanswered(connection))? {
             match act {
                 Some(act) => asked.push((id, act)),
-                None => self.answer(id, Err(NOT_UNDERSTOOD.to_owned()))?,
+                None => self.settle(&[], &[(id, Err(NOT_UNDERSTOOD.to_owned()))])?,
             }
         }
         Ok(asked)
-    }
-
-    fn answer(&mut self, id: ActId, answer: Result<ActReport, String>) -> Result<(), LedgerError> {
-        self.change(|transaction| {
-            let (placed, retired, refused) = match answer {
-                Ok(ActReport { placed, retired }) => {
-                    (integer(placed as u64)?, integer(retired as u64)?, None)
-                }
-                Err(reason) => (Value::Null, Value::Null, Some(reason)),
-            };
-            let sql = format!(
-                "UPDATE acts SET answered_at = ({NOW}), placed = ?, retired = ?, refused = ?
-                 WHERE number = ? AND answered_at IS NULL"
-            );
-            transaction.execute(&sql, params![placed, retired, refused, id.0])?;
-            let old = "DELETE FROM acts WHERE answered_at IS NOT NULL AND number <= ?";
-            transaction.execute(old, [id.0 - ANSWERS_MAX])?;
-            Ok(())
-        })
     }
 
     fn answer_to(&mut self, id: ActId) -> Result<Option<Result<ActReport, String>>, LedgerError> {
@@ -310,6 +292,23 @@ impl Ledger for Sqlite {
             Ok(transaction.execute(sql, [id.0])? == 1)
         })
     }
+}
+
+fn write_answer(transaction: &Connection, (id, answer): &Answer) -> Result<(), Fault> {
+    let (placed, retired, refused) = match answer {
+        Ok(ActReport { placed, retired }) => {
+            (integer(*placed as u64)?, integer(*retired as u64)?, None)
+        }
+        Err(reason) => (Value::Null, Value::Null, Some(reason)),
+    };
+    let sql = format!(
+        "UPDATE acts SET answered_at = ({NOW}), placed = ?, retired = ?, refused = ?
+         WHERE number = ? AND answered_at IS NULL"
+    );
+    transaction.execute(&sql, params![placed, retired, refused, id.0])?;
+    let old = "DELETE FROM acts WHERE answered_at IS NOT NULL AND number <= ?";
+    transaction.execute(old, [id.0 - ANSWERS_MAX])?;
+    Ok(())
 }
 
 /// A member with the sum of his last report.

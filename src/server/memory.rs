@@ -4,7 +4,7 @@ use std::path::Path;
 
 use liverysync_core::league::{Act, ActError, ActReport, Record};
 
-use crate::ledger::{ActId, Ledger, LedgerError, Sqlite};
+use crate::ledger::{ActId, Answer, Ledger, LedgerError, Sqlite};
 
 /// The ledger of a server, if it has one.
 #[derive(Default)]
@@ -12,6 +12,7 @@ pub(super) struct Memory {
     ledger: Option<Box<dyn Ledger>>,
     /// What could not be written yet, in order.
     unwritten: Vec<Record>,
+    unanswered: Vec<Answer>,
     /// Why, until somebody is told.
     trouble: Option<String>,
     /// Acts that the machine works on, by the numbers that it knows them by.
@@ -31,15 +32,44 @@ impl Memory {
 
     /// Writes down what has happened. What cannot be written is tried again with what comes next: the league
     /// goes on, and its members bring most of it back should the server end before.
-    pub(super) fn write(&mut self, records: &[Record]) {
-        let Some(ledger) = &mut self.ledger else { return };
-        if self.unwritten.is_empty() {
-            match ledger.write(records) {
-                Ok(()) => return,
-                Err(error) => self.trouble = Some(error.to_string()),
-            }
+    pub(super) fn write(&mut self, records: Vec<Record>) {
+        self.settle(records, None);
+    }
+
+    /// Writes down what an act has done, together with its answer: whoever asks again after a crash is told.
+    pub(super) fn acted(
+        &mut self,
+        number: u64,
+        outcome: Result<ActReport, ActError>,
+        records: Vec<Record>,
+    ) {
+        let id = self.acts.iter().find(|(known, _)| *known == number).map(|(_, id)| *id);
+        let outcome = outcome.map_err(|error| error.to_string());
+        self.settle(records, id.map(|id| (id, outcome)));
+    }
+
+    fn settle(&mut self, records: Vec<Record>, answer: Option<Answer>) {
+        if self.ledger.is_some() {
+            self.unwritten.extend(records);
+            self.unanswered.extend(answer);
+            self.write_the_rest();
         }
-        self.unwritten.extend_from_slice(records);
+    }
+
+    fn write_the_rest(&mut self) {
+        let Some(ledger) = &mut self.ledger else { return };
+        if self.unwritten.is_empty() && self.unanswered.is_empty() {
+            return;
+        }
+        match ledger.settle(&self.unwritten, &self.unanswered) {
+            Ok(()) => {
+                self.unwritten.clear();
+                for (answered, _) in self.unanswered.drain(..) {
+                    self.acts.retain(|(_, id)| *id != answered);
+                }
+            }
+            Err(error) => self.trouble = Some(error.to_string()),
+        }
     }
 
     /// What an administrator asks for that the machine does not work on yet.
@@ -62,26 +92,6 @@ impl Memory {
             }
         }
         new
-    }
-
-    fn write_the_rest(&mut self) {
-        let Some(ledger) = &mut self.ledger else { return };
-        if !self.unwritten.is_empty() {
-            match ledger.write(&self.unwritten) {
-                Ok(()) => self.unwritten.clear(),
-                Err(error) => self.trouble = Some(error.to_string()),
-            }
-        }
-    }
-
-    pub(super) fn answer(&mut self, number: u64, outcome: Result<ActReport, ActError>) {
-        let Some(ledger) = &mut self.ledger else { return };
-        let Some(at) = self.acts.iter().position(|(known, _)| *known == number) else { return };
-        let (_, id) = self.acts.remove(at);
-        let outcome = outcome.map_err(|error| error.to_string());
-        if let Err(error) = ledger.answer(id, outcome) {
-            self.trouble = Some(error.to_string());
-        }
     }
 
     /// Why something could not be written or read, once.

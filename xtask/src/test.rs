@@ -3,6 +3,7 @@
 //! A failing step does not stop the others: the end shows all that is wrong.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::process::Command;
 use std::time::Instant;
 
@@ -17,6 +18,9 @@ use crate::python;
 use crate::steps::{Outcome, Report, Step, Tally};
 use crate::windows;
 use crate::workspace::Workspace;
+
+/// What proptest makes its cases from.
+const PROPERTY_SEED: &str = "PROPTEST_RNG_SEED";
 
 /// In the order they run: what fails fast comes first.
 const STEPS: &[Step] = &[
@@ -235,15 +239,17 @@ fn doctests(workspace: &Workspace) -> Result<Outcome> {
 }
 
 fn cargo_test(workspace: &Workspace, which: &str) -> Result<Outcome> {
+    let mut command = workspace.cargo(&format!("test {which} --no-fail-fast {EVERYTHING}"));
+    if env::var_os(PROPERTY_SEED).is_none() {
+        // A check says the same of the same commit; to look for more, set another seed and PROPTEST_CASES.
+        command.env(PROPERTY_SEED, "1");
+    }
     let mut tally = Tally::default();
-    let status = run_watched(
-        workspace.cargo(&format!("test {which} --no-fail-fast {EVERYTHING}")),
-        |line| {
-            if let Some(counted) = Tally::from_line(line) {
-                tally += counted;
-            }
-        },
-    )?;
+    let status = run_watched(command, |line| {
+        if let Some(counted) = Tally::from_line(line) {
+            tally += counted;
+        }
+    })?;
     if !status.success() && tally.failed == 0 {
         // It did not compile, or a test program died before it could count.
         tally.failed = 1;

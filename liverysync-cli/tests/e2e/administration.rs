@@ -96,6 +96,33 @@ fn an_owner_is_written_down() {
 }
 
 #[test]
+fn where_only_owners_update_the_edit_of_another_goes_beside_until_he_is_one() {
+    let league = League::with_memory(&["--updates", "owner"]);
+    let path = "Team/decals.png";
+    league.folder("aoi").write(path, b"aoi's");
+    let mut drivers = ["aoi", "bruno"].map(|name| league.member(name, &[]));
+    wait_in_step(&mut drivers, 1);
+    drivers[1].folder.write(path, b"bruno's");
+    wait_in_step(&mut drivers, 2);
+    let copy = format!("Team/decals__CONFLICT__{}.png", ContentHash::of(b"bruno's").short());
+    for driver in &drivers {
+        assert_eq!(driver.folder.read(path).unwrap(), b"aoi's");
+        assert_eq!(driver.folder.read(&copy).unwrap(), b"bruno's");
+    }
+
+    let members = league.administer(&["members"]);
+    let members = members["members"].as_array().unwrap();
+    let bruno = members.iter().find(|member| member["name"] == "bruno").unwrap();
+    league.administer(&["own", "Team", bruno["author"].as_str().unwrap()]);
+    drivers[1].folder.write(path, b"bruno's next");
+    drivers[0].process.wait_for("the update", |event| {
+        event["event"] == "installed" && event["path"] == path && event["bytes"] == 12
+    });
+    assert_eq!(drivers[0].folder.read(path).unwrap(), b"bruno's next");
+    assert_eq!(drivers[0].folder.names().len(), 2);
+}
+
+#[test]
 fn what_is_retired_without_a_server_goes_when_the_pcs_connect() {
     let (mut league, mut drivers) = league();
     league.server.kill();

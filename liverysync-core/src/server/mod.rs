@@ -199,8 +199,15 @@ pub enum Output {
     Forget(ContentHash),
     /// Write down what has happened to the league before anything that comes after this is carried out.
     Record(Vec<Record>),
-    /// What has become of an [`Input::Act`].
-    Acted(u64, Result<ActReport, ActError>),
+    /// Write down what has become of an [`Input::Act`], before anything that comes after this is carried out.
+    Acted {
+        /// The number that it was given.
+        number: u64,
+        /// What it did, or why it was refused.
+        outcome: Result<ActReport, ActError>,
+        /// What it did to the league: written down with that, or neither is.
+        records: Vec<Record>,
+    },
     /// Close a client's link, for this reason; no [`Input::Lost`] is expected for it.
     Close(MemberId, String),
     /// Tell people.

@@ -9,6 +9,7 @@ mod uploads;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    mem,
     time::Duration,
 };
 
@@ -325,11 +326,17 @@ impl ServerMachine {
         // What members have told by now is part of what it is about.
         self.merge_at = None;
         self.merge();
-        let done = self.union.act(act).map(|(report, outcome)| {
-            self.took_step(outcome, &BTreeMap::new());
-            report
-        });
-        self.outputs.push_back(Output::Acted(number, done));
+        match self.union.act(act) {
+            Ok((report, mut step)) => {
+                let (outcome, records) = (Ok(report), mem::take(&mut step.records));
+                self.outputs.push_back(Output::Acted { number, outcome, records });
+                self.took_step(step, &BTreeMap::new());
+            }
+            Err(error) => {
+                let (outcome, records) = (Err(error), Vec::new());
+                self.outputs.push_back(Output::Acted { number, outcome, records });
+            }
+        }
     }
 
     fn allow(&mut self, list: Option<BTreeSet<String>>) {

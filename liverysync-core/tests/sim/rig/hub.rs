@@ -92,7 +92,11 @@ impl World {
                     self.book.write(&records);
                     self.memory.extend(records);
                 }
-                server::Output::Acted(number, outcome) => self.acted.push((number, outcome)),
+                server::Output::Acted { number, outcome, records } => {
+                    self.book.write(&records);
+                    self.memory.extend(records);
+                    self.acted.push((number, outcome));
+                }
                 server::Output::AbandonRelay { source, sync_id } => {
                     self.hub_abandons(source, sync_id);
                 }

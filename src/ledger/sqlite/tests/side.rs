@@ -24,8 +24,8 @@ fn an_act_is_asked_for_beside_a_server_and_answered_by_it() {
     assert_eq!(admin.answer_to(ids[0]).unwrap(), None);
 
     let report = ActReport { placed: 3, retired: 1 };
-    server.answer(ids[0], Ok(report.clone())).unwrap();
-    server.answer(ids[1], Err("there is no such livery".to_owned())).unwrap();
+    server.settle(&[], &[(ids[0], Ok(report.clone()))]).unwrap();
+    server.settle(&[], &[(ids[1], Err("there is no such livery".to_owned()))]).unwrap();
     assert_eq!(server.asked().unwrap(), []);
     assert_eq!(admin.answer_to(ids[0]).unwrap(), Some(Ok(report.clone())));
     let refused = Err("there is no such livery".to_owned());
@@ -33,10 +33,24 @@ fn an_act_is_asked_for_beside_a_server_and_answered_by_it() {
     assert!(!admin.withdraw(ids[1]).unwrap());
 
     // An answer is final, and none comes to what was withdrawn.
-    server.answer(ids[0], Err("too late".to_owned())).unwrap();
-    server.answer(ids[2], Ok(ActReport::default())).unwrap();
+    server.settle(&[], &[(ids[0], Err("too late".to_owned()))]).unwrap();
+    server.settle(&[], &[(ids[2], Ok(ActReport::default()))]).unwrap();
     assert_eq!(admin.answer_to(ids[0]).unwrap(), Some(Ok(report)));
     assert_eq!(admin.answer_to(ids[2]).unwrap(), None);
+}
+
+#[test]
+fn an_act_is_answered_only_with_what_it_did() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let id = ledger.ask(&act("One")).unwrap();
+    let answer = [(id, Ok(ActReport { placed: 1, retired: 0 }))];
+    ledger.settle(&[placed(u64::MAX, "a.png", b"1")], &answer).unwrap_err();
+    assert_eq!(ledger.answer_to(id).unwrap(), None);
+    assert_eq!(ledger.asked().unwrap(), [(id, act("One"))]);
+    ledger.settle(&[placed(1, "a.png", b"1")], &answer).unwrap();
+    assert!(ledger.answer_to(id).unwrap().is_some());
+    assert_eq!(ledger.recall().unwrap().len(), 1);
 }
 
 #[test]
@@ -45,11 +59,11 @@ fn old_answers_go_and_no_number_comes_again() {
     let mut ledger = Sqlite::open(data.path()).unwrap();
     let waiting = ledger.ask(&act("waits")).unwrap();
     let first = ledger.ask(&act("first")).unwrap();
-    ledger.answer(first, Ok(ActReport::default())).unwrap();
+    ledger.settle(&[], &[(first, Ok(ActReport::default()))]).unwrap();
     for _ in 0..ANSWERS_MAX {
         let id = ledger.ask(&act("next")).unwrap();
         assert!(id > first);
-        ledger.answer(id, Ok(ActReport::default())).unwrap();
+        ledger.settle(&[], &[(id, Ok(ActReport::default()))]).unwrap();
     }
     assert_eq!(ledger.answer_to(first).unwrap(), None);
     assert_eq!(ledger.asked().unwrap(), [(waiting, act("waits"))]);
