@@ -167,25 +167,31 @@ impl Shelf {
         self.items.values().all(still)
     }
 
-    /// What may go to bring the shelf to `bytes`, least recently used first: nothing that a delivery
-    /// reads, nothing that arrives, and nothing that is `needed`.
-    pub(super) fn surplus(&self, bytes: u64, needed: impl Fn(Content) -> bool) -> Vec<Content> {
+    /// What may go to bring the shelf to `bytes`: nothing that a delivery reads, nothing that arrives, and nothing that is
+    /// `needed`. What is not `current` goes first, and of each the least recently used.
+    pub(super) fn surplus(
+        &self,
+        bytes: u64,
+        current: impl Fn(Content) -> bool,
+        needed: impl Fn(Content) -> bool,
+    ) -> Vec<Content> {
         let mut over = self.bytes.saturating_sub(bytes);
         if over == 0 {
             return Vec::new();
         }
         let idle =
             |item: &Item| item.readers == 0 && matches!(item.place, Place::Kept | Place::Part(_));
-        let mut idle: Vec<_> = self.items.iter().filter(|(_, item)| idle(item)).collect();
-        idle.sort_by_key(|(_, item)| item.used);
+        let idle = self.items.iter().filter(|(_, item)| idle(item));
+        let idle = idle.map(|(hash, item)| (Content { hash: *hash, size: item.size }, item.used));
+        let mut idle: Vec<_> = idle.collect();
+        idle.sort_by_cached_key(|(content, used)| (current(*content), *used));
         let mut surplus = Vec::new();
-        for (hash, item) in idle {
+        for (content, _) in idle {
             if over == 0 {
                 break;
             }
-            let content = Content { hash: *hash, size: item.size };
             if !needed(content) {
-                over = over.saturating_sub(item.size);
+                over = over.saturating_sub(content.size);
                 surplus.push(content);
             }
         }
@@ -217,13 +223,14 @@ mod tests {
         shelf.hold(content(1, 10));
         shelf.hold(content(2, 10));
         shelf.release(content(2, 10));
-        assert_eq!(shelf.surplus(40, |_| false), []);
-        assert_eq!(shelf.surplus(25, |_| false), [content(3, 10), content(4, 10)]);
-        assert_eq!(
-            shelf.surplus(25, |wanted| wanted == content(3, 10)),
-            [content(4, 10), content(2, 10)]
-        );
-        assert_eq!(shelf.surplus(0, |_| false), [content(3, 10), content(4, 10), content(2, 10)]);
+        let none = |_| false;
+        assert_eq!(shelf.surplus(40, none, none), []);
+        assert_eq!(shelf.surplus(25, none, none), [content(3, 10), content(4, 10)]);
+        let third = |one| one == content(3, 10);
+        assert_eq!(shelf.surplus(25, none, third), [content(4, 10), content(2, 10)]);
+        assert_eq!(shelf.surplus(25, third, none), [content(4, 10), content(2, 10)]);
+        assert_eq!(shelf.surplus(15, third, none).last(), Some(&content(3, 10)));
+        assert_eq!(shelf.surplus(0, none, none), [content(3, 10), content(4, 10), content(2, 10)]);
         shelf.forget(hash(3));
         assert_eq!(shelf.bytes(), 30);
     }

@@ -324,9 +324,15 @@ impl ServerMachine {
 
     fn shrink_to(&mut self, bytes: u64) {
         if self.shelf.bytes() > bytes {
-            let surplus = self.shelf.surplus(bytes, |content| self.is_lacked(content));
+            let needed = |content| self.is_lacked(content);
+            let surplus = self.shelf.surplus(bytes, |content| self.is_current(content), needed);
             self.remove_contents(surplus);
         }
+    }
+
+    /// Whether some name has a content now, so that it is not only a past one.
+    fn is_current(&self, content: Content) -> bool {
+        self.union.with_content(content).next().is_some()
     }
 
     /// Whether a client that lacks a content could get it.
@@ -361,7 +367,7 @@ impl ServerMachine {
         self.shrink_to(rest);
         if !self.is_within(bytes) && self.shelf.is_idle() {
             // Nothing moves: what is there waits for those who cannot take it now.
-            let surplus = self.shelf.surplus(rest, |_| false);
+            let surplus = self.shelf.surplus(rest, |content| self.is_current(content), |_| false);
             self.remove_contents(surplus);
         }
         self.shelf.bytes() == 0 || self.is_within(bytes)
