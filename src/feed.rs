@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError, Weak};
 use std::{fmt::Debug, fs::File, io, path::Path, sync::Arc};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 /// How much of a file there is.
@@ -35,6 +36,11 @@ pub(crate) trait Feed: Debug + Send + Sync + 'static {
     /// The file to read from. Unless it `may_wait` for a disk, it fails with
     /// [`io::ErrorKind::WouldBlock`] where it would have to.
     fn file(&self, may_wait: bool) -> io::Result<Arc<File>>;
+
+    /// All of its bytes, if they are at hand without a file.
+    fn memory(&self) -> Option<Bytes> {
+        None
+    }
 
     /// Looks whether what is read from `file` now is still what was promised.
     fn check(&self, _file: &File) -> io::Result<()> {

@@ -195,8 +195,28 @@ impl Piece {
         }
     }
 
+    /// Copies it from where all of its file is in memory; returns whether it could.
+    fn take_from_memory(&mut self, memory: &mut Memory) -> bool {
+        if !matches!(self.body, Body::Unread) || self.file.is_some() {
+            return false;
+        }
+        let Some(bytes) = self.feed.memory() else { return false };
+        let Next { offset, len, .. } = self.next;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let Some(bytes) = from.checked_add(len).and_then(|end| bytes.get(from..end)) else {
+            return false;
+        };
+        let start = memory.make_room(len);
+        memory.buffer[start..start + len].copy_from_slice(bytes);
+        self.body = Body::Memory { start, len, is_zstd: false };
+        true
+    }
+
     /// Reads it; returns whether it is whole.
     fn read(&mut self, memory: &mut Memory, may_wait: bool) -> io::Result<bool> {
+        if self.take_from_memory(memory) {
+            return Ok(true);
+        }
         let file = match (&self.body, &self.file) {
             (Body::Memory { .. }, _) => return Ok(true),
             (_, Some(file)) => Arc::clone(file),

@@ -4,14 +4,21 @@ use std::{
     fs::File,
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
+use bytes::Bytes;
 use liverysync_core::hash::Content;
 use tokio::sync::Notify;
 
 use super::{StoreFault, folder::Folder};
 use crate::feed::{Feed, Progress, Watchers, open_cached};
+
+/// Small contents have so many bytes in memory at a time. Beyond that, and once nobody waits, they are on disk only.
+const MEMORY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A content that is kept or on its way in.
 #[derive(Debug)]
@@ -29,6 +36,34 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// The handle that all who read share; it closes with the last of them.
     open: Weak<File>,
+    /// All of its bytes, if it is small: those who wait for it need no file.
+    memory: Option<Copied>,
+}
+
+/// How many bytes of contents a store has in memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InMemory(Arc<AtomicUsize>);
+
+/// A content in memory. It counts for as long as it is.
+#[derive(Debug)]
+struct Copied {
+    bytes: Bytes,
+    counted: InMemory,
+}
+
+impl Copied {
+    /// None if there is too much already.
+    fn new(bytes: &[u8], counted: &InMemory) -> Option<Self> {
+        let before = counted.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        let copied = Self { bytes: Bytes::copy_from_slice(bytes), counted: counted.clone() };
+        (before + bytes.len() <= MEMORY_BYTES_MAX).then_some(copied)
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        self.counted.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
 }
 
 /// How far a content has come.
@@ -51,7 +86,7 @@ pub(super) struct Arriving {
 
 impl Blob {
     fn new(content: Content, number: u64, folder: Arc<Folder>, phase: Phase) -> Self {
-        let state = Mutex::new(State { phase, open: Weak::new() });
+        let state = Mutex::new(State { phase, open: Weak::new(), memory: None });
         Self { content, number, folder, state, watchers: Watchers::default() }
     }
 
@@ -89,6 +124,11 @@ impl Blob {
             arriving.written = bytes;
         }
         self.watchers.wake();
+    }
+
+    /// All of it has come in one piece, which those who wait for it need no file for.
+    pub(super) fn remember(&self, bytes: &[u8], in_memory: &InMemory) {
+        self.lock().memory = Copied::new(bytes, in_memory);
     }
 
     pub(super) fn complete(&self) {
@@ -129,6 +169,10 @@ impl Feed for Blob {
             Phase::Complete => Progress::Complete,
             Phase::Broken(fault) => Progress::Broken(fault.to_string().into()),
         }
+    }
+
+    fn memory(&self) -> Option<Bytes> {
+        self.lock().memory.as_ref().map(|copied| copied.bytes.clone())
     }
 
     fn watch(&self, wake: &Arc<Notify>) {

@@ -15,7 +15,11 @@ use liverysync_core::{
     wire::v2::{Body, Unpacker},
 };
 
-use super::{Done, Index, StoreFault, blob::Blob, folder::Folder};
+use super::{
+    Done, Index, StoreFault,
+    blob::{Blob, InMemory},
+    folder::Folder,
+};
 use crate::feed::write_at;
 
 /// Contents that a lane keeps half received, for somebody to go on with them; the oldest goes first.
@@ -61,12 +65,13 @@ pub(super) struct Lane {
     /// Those with which nobody goes on at present, the oldest first.
     parked: VecDeque<ContentHash>,
     unpacker: Unpacker,
+    in_memory: InMemory,
 }
 
 impl Lane {
-    pub(super) fn new(folder: Arc<Folder>, index: Arc<Index>) -> Self {
+    pub(super) fn new(folder: Arc<Folder>, index: Arc<Index>, in_memory: InMemory) -> Self {
         let (incoming, parked) = (HashMap::new(), VecDeque::new());
-        Self { folder, index, incoming, parked, unpacker: Unpacker::default() }
+        Self { folder, index, incoming, parked, unpacker: Unpacker::default(), in_memory }
     }
 
     /// Works until nobody is left to ask for anything.
@@ -117,7 +122,10 @@ impl Lane {
         let Some(incoming) = self.incoming.get_mut(&hash) else { return };
         if last && body.len() <= AT_ONCE_BYTES_MAX && !incoming.made {
             return match incoming.put_whole(&self.folder, offset, body, &mut self.unpacker) {
-                Ok(()) => self.complete(hash),
+                Ok(bytes) => {
+                    incoming.blob.remember(bytes, &self.in_memory);
+                    self.complete(hash);
+                }
                 Err(fault) => self.fail(hash, fault),
             };
         }
@@ -225,20 +233,20 @@ impl Incoming {
     }
 
     /// Checks a content that has come in one piece, and puts it in its place at once.
-    fn put_whole(
+    fn put_whole<'a>(
         &mut self,
         folder: &Folder,
         offset: u64,
-        body: &Body,
-        unpacker: &mut Unpacker,
-    ) -> Result<(), StoreFault> {
+        body: &'a Body,
+        unpacker: &'a mut Unpacker,
+    ) -> Result<&'a [u8], StoreFault> {
         if let Some(fault) = self.blob.fault() {
             return Err(fault);
         }
         let bytes = self.receiver.unpack(offset, body, unpacker)?;
         let content = self.receiver.clone().finish()?;
         folder.put(content.hash, bytes)?;
-        Ok(())
+        Ok(bytes)
     }
 
     /// Checks the whole, and moves it to its place.

@@ -34,7 +34,7 @@ use liverysync_core::{
 pub use self::check::{Verified, VerifySummary, verify_store};
 pub(crate) use self::{blob::Blob, folder::keeps};
 use self::{
-    blob::Phase,
+    blob::{InMemory, Phase},
     folder::{Folder, Kept},
     lane::{Job, Lane},
 };
@@ -167,13 +167,13 @@ impl Store {
         let (folder, kept) = Folder::open(data)?;
         let (folder, index) = (Arc::new(folder), Arc::new(Index::default()));
         index.lock().extend(kept.into_iter().map(|kept| (kept.content.hash, Entry::kept(kept))));
-        let (mut lanes, mut threads) = (Vec::new(), Vec::new());
+        let (mut lanes, mut threads, in_memory) = (Vec::new(), Vec::new(), InMemory::default());
         // More than a few gain nothing: the disk is one.
         let wanted =
             std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
         for _ in 0..wanted {
             let (sender, jobs) = mpsc::channel();
-            let lane = Lane::new(Arc::clone(&folder), Arc::clone(&index));
+            let lane = Lane::new(Arc::clone(&folder), Arc::clone(&index), in_memory.clone());
             let thread = std::thread::Builder::new().name("liverysync-store".to_owned());
             threads.push(thread.spawn(move || lane.run(&jobs)).map_err(StoreError::Threads)?);
             lanes.push(sender);

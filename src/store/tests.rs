@@ -89,6 +89,28 @@ fn a_content_is_kept_over_a_restart_and_least_recently_needed_comes_first() {
 }
 
 #[test]
+fn a_small_content_is_in_memory_while_somebody_waits_for_it_within_bounds() {
+    let store = Store::open(None).unwrap();
+    let put_small = |number: u32| {
+        let bytes = number.to_be_bytes().repeat(16 * 1024);
+        let content = Content::of(&bytes);
+        let (inlet, ended) = receive(&store, content, false);
+        let waits = store.blob(content.hash).unwrap();
+        inlet.write_last(0, Bytes::from(bytes), ());
+        assert_eq!(ended.recv().unwrap(), Ok(()));
+        waits
+    };
+    let waiting: Vec<_> = (0..65).map(put_small).collect();
+    assert_eq!(waiting[0].memory().unwrap(), 0_u32.to_be_bytes().repeat(16 * 1024));
+    let in_memory = waiting.iter().filter(|blob| blob.memory().is_some()).count();
+    assert_eq!(in_memory, 64, "4 MiB");
+    let hash = waiting[0].content().hash;
+    drop(waiting);
+    assert!(store.blob(hash).unwrap().memory().is_none());
+    assert!(put_small(65).memory().is_some());
+}
+
+#[test]
 fn what_was_needed_is_written_down_for_the_next_start() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
