@@ -88,6 +88,17 @@ pub enum ActError {
         /// What was asked for.
         version: String,
     },
+    /// Several rival liveries have this content.
+    #[error(
+        "more than one livery has this content of {path:?}: {}; choose by a file in which they differ",
+        .folders.join(", ")
+    )]
+    SeveralLiveries {
+        /// The name.
+        path: String,
+        /// The folders of those liveries.
+        folders: Vec<String>,
+    },
     /// Several contents or versions begin with these digits.
     #[error("more than one begins with {0:?}; give more digits")]
     Ambiguous(String),

@@ -59,11 +59,21 @@ impl Union {
         let chosen = find(contents, keep)?
             .ok_or_else(|| ActError::NoContent { path: path.to_owned(), hash: keep.to_owned() })?;
         let (content, mtime) = claims[chosen];
-        let is_in_folder = |rival: &&Entry| rival.path.livery() != plain.path.livery();
-        if plain.path.folder().is_some() && rivals.iter().any(|rival| is_in_folder(&rival)) {
-            let kept = rivals.iter().filter(is_in_folder).find(|rival| rival.content == content);
-            let folder = kept.map(|rival| rival.path.key().livery().to_owned());
-            return self.resolve_livery(&plain.path, folder.as_deref(), outcome);
+        let in_folder = |rival: &Entry| {
+            plain.path.folder().is_some() && rival.path.livery() != plain.path.livery()
+        };
+        let (in_folders, rivals): (Vec<_>, Vec<_>) = rivals.into_iter().partition(in_folder);
+        let chosen = in_folders.iter().filter(|rival| rival.content == content);
+        let chosen: BTreeSet<_> = chosen.map(|rival| rival.path.livery()).collect();
+        if chosen.len() > 1 {
+            let folders = chosen.into_iter().map(str::to_owned).collect();
+            return Err(ActError::SeveralLiveries { path: path.to_owned(), folders });
+        }
+        if let Some(folder) = chosen.first() {
+            return self.resolve_livery(&plain.path, Some(&fold(folder)), outcome);
+        }
+        if content == plain.content && !in_folders.is_empty() {
+            self.resolve_livery(&plain.path, None, outcome)?;
         }
         if content != plain.content {
             self.check_sent(path, content)?;
@@ -115,6 +125,10 @@ impl Union {
             for gone in own.iter().filter(|own| !stays.contains(own.path.key())) {
                 self.record_retired(gone.path.clone(), outcome);
             }
+        }
+        if let Some((_, owners)) = kept.and_then(|folder| self.owners.get(folder)) {
+            let owners = owners.iter().copied().collect();
+            self.record(Record::Owned { livery: plain.livery().to_owned(), owners }, outcome);
         }
         for (author, claimed, rival) in &claims {
             let (content, mtime) = (rival.content, rival.mtime);

@@ -26,7 +26,7 @@ pub(super) struct Aside {
     /// What a name has held before, or turned down: by their own keys.
     stale: BTreeMap<PathKey, BTreeMap<MemberId, Stale>>,
     /// What could not join. It claims anew when a name becomes free.
-    refused: BTreeMap<(PathKey, MemberId), Claimant>,
+    refused: BTreeMap<PathKey, BTreeMap<MemberId, Claimant>>,
     /// Where what they hold lies.
     places: BTreeMap<Content, BTreeSet<(MemberId, RelPath)>>,
 }
@@ -44,7 +44,7 @@ impl Aside {
         self.remove(claimant.member, claimant.key());
         let Claimant { member, ref entry, .. } = claimant;
         self.add_place(member, &entry.path, entry.content);
-        self.refused.insert((entry.path.key().clone(), member), claimant);
+        self.refused.entry(entry.path.key().clone()).or_default().insert(member, claimant);
     }
 
     /// Takes out what a member has at a key, if there is anything.
@@ -56,14 +56,20 @@ impl Aside {
                 self.stale.remove(key);
             }
             self.remove_place(member, local, content);
-        } else if let Some(refused) = self.refused.remove(&(key.clone(), member)) {
+        } else if let Some(members) = self.refused.get_mut(key)
+            && let Some(refused) = members.remove(&member)
+        {
+            if members.is_empty() {
+                self.refused.remove(key);
+            }
             self.remove_place(member, refused.entry.path, refused.entry.content);
         }
     }
 
     /// Takes out all that could not join.
     pub(super) fn take_refused(&mut self) -> Vec<Claimant> {
-        let refused: Vec<_> = std::mem::take(&mut self.refused).into_values().collect();
+        let refused = std::mem::take(&mut self.refused).into_values();
+        let refused: Vec<_> = refused.flat_map(BTreeMap::into_values).collect();
         for claimant in &refused {
             let Claimant { member, entry, .. } = claimant;
             self.remove_place(*member, entry.path.clone(), entry.content);
@@ -106,11 +112,10 @@ impl Aside {
     /// What of a livery of a member was refused.
     pub(super) fn refused_in<'a>(
         &'a self,
-        livery: &'a str,
+        livery: &str,
         member: MemberId,
     ) -> impl Iterator<Item = &'a Claimant> {
-        let of = move |claimant: &&Claimant| claimant.key().livery() == livery;
-        self.refused.values().filter(move |claimant| claimant.member == member).filter(of)
+        of_livery(&self.refused, livery).filter_map(move |(_, members)| members.get(&member))
     }
 
     /// What a member is behind with at a key.
@@ -120,14 +125,14 @@ impl Aside {
 
     /// Those who were refused at a key.
     pub(super) fn refused_at(&self, key: &PathKey) -> impl Iterator<Item = &Claimant> {
-        let all = (key.clone(), MemberId(0))..=(key.clone(), MemberId(u64::MAX));
-        self.refused.range(all).map(|(_, refused)| refused)
+        self.refused.get(key).into_iter().flat_map(BTreeMap::values)
     }
 
     /// The keys at which a member was refused.
     pub(super) fn refused_of(&self, member: MemberId) -> impl Iterator<Item = &PathKey> {
-        let keys = self.refused.keys();
-        keys.filter(move |(_, refused)| *refused == member).map(|(key, _)| key)
+        let of_member =
+            move |(_, members): &(_, &BTreeMap<MemberId, Claimant>)| members.contains_key(&member);
+        self.refused.iter().filter(of_member).map(|(key, _)| key)
     }
 
     /// Where a content lies that counts for no name.

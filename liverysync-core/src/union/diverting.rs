@@ -18,7 +18,7 @@ use crate::{
     league::Cause,
     manifest::{Entry, Manifest},
     path::{InvalidPath, PathKey, RelPath, fold},
-    pathmap::{of_livery, with_prefix},
+    pathmap::{liveries_with_prefix, of_livery},
 };
 
 /// All that a member has of a livery, by key.
@@ -61,6 +61,9 @@ impl Union {
         livery: &str,
         members: BTreeMap<MemberId, Vec<Claimant>>,
     ) -> Vec<Vec<Claimant>> {
+        if members.len() == 1 {
+            return members.into_values().collect();
+        }
         let is_update = |claim: &Claimant| matches!(self.judge(claim), Verdict::Update);
         let ranked = members.into_iter().map(|(member, claims)| {
             let claim = Claim {
@@ -153,11 +156,16 @@ impl Union {
             RelPath::parse(&format!("{folder}{rest}"), &self.naming.extensions)
         };
         let is_taken = |folder: &str| {
-            files.values().any(|claim| match in_folder(folder, claim) {
-                Ok(path) => self.has_another(&path, claim.entry.content),
-                // It is found invalid whatever the folder's number is.
-                Err(_) => false,
-            })
+            // Most are free: what would lie there is looked at only if something does.
+            let folder_key = fold(folder);
+            let is_new = self.entries.of_livery(&folder_key).next().is_none()
+                && of_livery(&self.past, &folder_key).next().is_none();
+            !is_new
+                && files.values().any(|claim| match in_folder(folder, claim) {
+                    Ok(path) => self.has_another(&path, claim.entry.content),
+                    // It is found invalid whatever the folder's number is.
+                    Err(_) => false,
+                })
         };
         let hash = hash_of(livery, files, self);
         let folder = conflict_folder(spelled, hash, &self.naming.suffix, is_taken);
@@ -185,14 +193,13 @@ impl Union {
         }
         let suffix = fold(&self.naming.suffix);
         let (rest, content) = (&claim.key().as_str()[livery.len()..], claim.entry.content);
-        let past = with_prefix(&self.past, format!("{livery}{suffix}"));
-        let names = past.filter(|(key, past)| {
-            let folder = key.livery();
-            plain_stem(folder, &suffix) == livery
-                && key.as_str()[folder.len()..] == *rest
-                && past.was_brought(content, claim.author)
+        let folders = liveries_with_prefix(&self.past, format!("{livery}{suffix}"));
+        let folders = folders.filter(|folder| plain_stem(folder, &suffix) == livery);
+        let names = folders.filter_map(|folder| {
+            let (key, past) = self.past.get_key_value(&*format!("{folder}{rest}"))?;
+            past.was_brought(content, claim.author).then_some(key)
         });
-        let names: Vec<_> = names.map(|(key, _)| key).collect();
+        let names: Vec<_> = names.collect();
         let has_it =
             |key: &&&PathKey| self.entries.get(**key).is_some_and(|entry| entry.content == content);
         names.iter().find(has_it).or_else(|| names.first()).map(|key| (*key).clone())

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Union, past};
+use super::{Union, UnionEntry, past};
 use crate::{
+    conflict::{in_claimed_livery, parse_conflict_name},
     league::{Conflict, LiveryStatus, Version, VersionChange},
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, fold},
@@ -15,10 +16,15 @@ impl Union {
     #[must_use]
     pub fn liveries(&self) -> Vec<LiveryStatus> {
         let keys: BTreeSet<_> = self.past.keys().map(PathKey::livery).collect();
-        keys.into_iter().filter_map(|key| self.livery(key)).collect()
+        let rivals = self.all_rivals();
+        keys.into_iter().filter_map(|key| self.livery(key, &rivals)).collect()
     }
 
-    fn livery(&self, key: &str) -> Option<LiveryStatus> {
+    fn livery(
+        &self,
+        key: &str,
+        rivals: &BTreeMap<PathKey, Vec<&UnionEntry>>,
+    ) -> Option<LiveryStatus> {
         let mut manifest = Manifest::new();
         for entry in self.entries.of_livery(key) {
             // What is in the union fits together.
@@ -26,7 +32,6 @@ impl Union {
         }
         let mut past = of_livery(&self.past, key).map(|(_, past)| past);
         let spelled = past.find(|past| !past.versions.is_empty())?.path.livery().to_owned();
-        let rivals = |entry: &&Entry| !self.rivals_of(&entry.path).is_empty();
         let owners = self.owners.get(key).map(|(_, owners)| owners.iter().copied().collect());
         Some(LiveryStatus {
             livery: spelled,
@@ -34,7 +39,7 @@ impl Union {
             bytes: manifest.total_bytes(),
             version: manifest.hash().short(),
             owners: owners.unwrap_or_default(),
-            conflicts: manifest.iter().filter(rivals).count(),
+            conflicts: of_livery(rivals, key).count(),
             retired: manifest.is_empty(),
         })
     }
@@ -70,17 +75,32 @@ impl Union {
     /// The names that several contents claim, ordered by key.
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
-        let conflicts = self.entries.iter().filter_map(|entry| {
-            let rivals = self.rivals_of(&entry.path);
-            let rivals: Vec<_> =
-                rivals.into_iter().map(|rival| (rival.path, rival.content)).collect();
-            (!rivals.is_empty()).then(|| Conflict {
+        let conflicts = self.all_rivals().into_iter().filter_map(|(key, rivals)| {
+            let entry = self.entries.get(&key)?;
+            Some(Conflict {
                 path: entry.path.clone(),
                 established: entry.content,
-                rivals,
+                rivals: rivals.iter().map(|rival| (rival.path.clone(), rival.content)).collect(),
             })
         });
         conflicts.collect()
+    }
+
+    /// The rivals of every name that has some, as [`Union::rivals_of`] finds those of one.
+    fn all_rivals(&self) -> BTreeMap<PathKey, Vec<&UnionEntry>> {
+        let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for rival in &self.entries {
+            let beside = parse_conflict_name(&rival.path, &self.naming).map(|(plain, _)| plain);
+            let beside = beside.filter(|plain| self.entries.contains(plain.key()));
+            let in_folder = in_claimed_livery(&rival.path, &self.naming).filter(|claimed| {
+                let established = self.entries.get(claimed.key());
+                established.is_some_and(|established| established.content != rival.content)
+            });
+            for plain in [beside, in_folder].into_iter().flatten() {
+                all.entry(plain.key().clone()).or_default().push(rival);
+            }
+        }
+        all
     }
 }
 

@@ -614,11 +614,13 @@ impl Model {
         let mut all = rivals.iter().map(|(_, content)| *content).chain([now]);
         let kept = all.find(|content| content.hash.to_string().starts_with(keep)).unwrap();
         let of = livery(path);
-        let mut folders = rivals.iter().filter(|(rival, _)| livery(rival) != of);
-        if path.contains('/') && folders.clone().next().is_some() {
-            let chosen = folders.find(|(_, content)| *content == kept);
-            let chosen = chosen.map(|(rival, _)| livery(rival).to_owned());
-            return self.resolve_livery(of, chosen.as_deref());
+        let is_beside = |(rival, _): &(String, _)| !path.contains('/') || livery(rival) == of;
+        let (rivals, folders): (Vec<_>, Vec<_>) = rivals.into_iter().partition(is_beside);
+        if let Some((chosen, _)) = folders.iter().find(|(_, content)| *content == kept) {
+            return self.resolve_livery(of, Some(livery(chosen)));
+        }
+        if kept == now && !folders.is_empty() {
+            self.resolve_livery(of, None);
         }
         let brought = rivals.iter().find(|(_, content)| *content == kept);
         let author = brought.and_then(|(rival, _)| self.author_of(rival));
@@ -652,6 +654,9 @@ impl Model {
                     self.put(&name, None, None);
                 }
             }
+        }
+        if let Some(owners) = kept.and_then(|folder| self.owners.get(folder)).cloned() {
+            self.owners.insert(of.to_owned(), owners);
         }
         for (name, content, author, kept) in &brought {
             if *kept && self.now(name) != Some(*content) {

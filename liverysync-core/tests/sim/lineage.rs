@@ -30,6 +30,20 @@ impl World {
         world
     }
 
+    /// The same, where a rival livery is kept whole.
+    fn of_whole_liveries() -> Self {
+        let mut world = Self::remembering();
+        world.stop_hub();
+        world.server_config.naming.scope = Scope::Livery;
+        world.start_hub();
+        world
+    }
+
+    fn resolve(&mut self, path: &str, keep: &[u8]) -> Result<ActReport, ActError> {
+        let keep = Content::of(keep).hash.short();
+        self.administer(Act::Resolve { path: path.into(), keep })
+    }
+
     fn restart_hub(&mut self) {
         self.stop_hub();
         self.start_hub();
@@ -233,10 +247,7 @@ fn an_administrator_settles_a_conflict() {
 /// Where the league keeps rival liveries whole: two drivers with liveries of one name, of which a file collides and
 /// another does not, and the folder that the second one gets.
 fn rival_liveries(second_is_old: bool) -> (World, [usize; 3], String) {
-    let mut world = World::remembering();
-    world.stop_hub();
-    world.server_config.naming.scope = Scope::Livery;
-    world.start_hub();
+    let mut world = World::of_whole_liveries();
     let first: &[(&str, &[u8])] = &[(PATH, b"established"), ("T/decals.json", b"same")];
     let first = world.join("first", first);
     world.rest();
@@ -297,6 +308,60 @@ fn of_two_whole_liveries_an_administrator_keeps_one() {
         world.rest();
         world.all_hold(&pcs, kept);
     }
+}
+
+#[test]
+fn where_two_rival_liveries_share_a_file_another_one_says_which_stays() {
+    let mut world = World::of_whole_liveries();
+    let sponsors = "T/sponsors.png";
+    let first = world.join("first", &[(PATH, b"established"), (sponsors, b"one")]);
+    world.rest();
+    let second = world.join("second", &[(PATH, b"rival"), (sponsors, b"two")]);
+    world.rest();
+    let third = world.join("third", &[(PATH, b"rival"), (sponsors, b"three")]);
+    world.rest();
+    let several = world.resolve(PATH, b"rival");
+    assert!(
+        matches!(&several, Err(ActError::SeveralLiveries { folders, .. }) if folders.len() == 2)
+    );
+    for gone in [&b"established"[..], b"one", b"two"] {
+        world.given_up.insert(Content::of(gone).hash);
+    }
+    world.resolve(sponsors, b"three").unwrap();
+    world.rest();
+    world.all_hold(&[first, second, third], &[(PATH, b"rival"), (sponsors, b"three")]);
+}
+
+#[test]
+fn whoever_brought_the_livery_that_stays_owns_it() {
+    let mut world = World::of_whole_liveries();
+    world.server_config.updates = liverysync_core::league::Updates::Owner;
+    world.restart_hub();
+    let first = world.join("first", &[(PATH, b"established")]);
+    world.rest();
+    let second = world.join("second", &[(PATH, b"rival")]);
+    world.rest();
+    world.given_up.insert(Content::of(b"established").hash);
+    world.resolve(PATH, b"rival").unwrap();
+    world.rest();
+    world.drop_now(second, PATH, b"next");
+    world.rest();
+    world.all_hold(&[first, second], &[(PATH, b"next")]);
+}
+
+/// A folder may be called like a conflict copy of a livery although the league keeps rival files beside.
+#[test]
+fn a_rival_file_can_be_kept_whatever_folders_are_called() {
+    let mut world = World::remembering();
+    let folder = "T__CONFLICT__0badcafe/decals.png";
+    let first = world.join("first", &[(PATH, b"established")]);
+    world.rest();
+    let second = world.join("second", &[(PATH, b"rival"), (folder, b"other")]);
+    world.rest();
+    world.given_up.insert(Content::of(b"established").hash);
+    world.resolve(PATH, b"rival").unwrap();
+    world.rest();
+    world.all_hold(&[first, second], &[(PATH, b"rival"), (folder, b"other")]);
 }
 
 #[test]
