@@ -136,7 +136,7 @@ pub(crate) struct ServerArgs {
     #[arg(long, default_value = CONFLICT_SUFFIX, value_name = "TEXT", value_parser = parse_suffix)]
     pub(crate) conflict_suffix: String,
     /// What becomes a conflict copy: the file alone, beside what is established, or all of the livery that it belongs
-    /// to, in a folder of its own, so that no livery is mixed from two authors
+    /// to, in a folder of its own, so that two liveries are not mixed
     #[arg(long, default_value = word(Scope::WORDS, Scope::default()), value_name = "SCOPE",
         value_parser = one_of(Scope::WORDS))]
     pub(crate) conflict_scope: Scope,
@@ -650,6 +650,15 @@ impl RuleArgs {
     }
 }
 
+impl RuleArgs {
+    /// What a client's machine has to know of them.
+    pub(crate) fn client(&self, derived: &DerivedArgs) -> ClientConfig {
+        let (rules, defaults) = (self.rules(Some(derived)), client());
+        let naming = Naming { extensions: rules.extensions.clone(), ..defaults.naming };
+        ClientConfig { rules, naming, ..defaults }
+    }
+}
+
 impl ServerArgs {
     /// What the core has to know.
     pub(crate) fn core(&self) -> ServerConfig {
@@ -684,12 +693,8 @@ impl ClientArgs {
     /// What the core has to know.
     pub(crate) fn core(&self) -> ClientConfig {
         let limits = &self.limits;
-        let rules = self.rules.rules(Some(&self.derived));
-        let defaults = client();
         ClientConfig {
             name: self.name.clone().unwrap_or_else(crate::cmd::host_name),
-            naming: Naming { extensions: rules.extensions.clone(), ..defaults.naming.clone() },
-            rules,
             settle: limits.settle_seconds,
             rescan: limits.rescan_seconds,
             retry_first: limits.retry_first_seconds,
@@ -697,7 +702,7 @@ impl ClientArgs {
             silence_timeout: limits.silence_timeout_seconds,
             stall_timeout: limits.stall_timeout_seconds,
             dry_run: self.dry_run,
-            ..defaults
+            ..self.rules.client(&self.derived)
         }
     }
 }

@@ -3,11 +3,12 @@
 //! Everything here is a plain function of its arguments. That makes the union a function of the
 //! events in order: replaying them gives the same names.
 
-use std::cmp::Reverse;
+use std::{borrow::Cow, cmp::Reverse};
 
 use crate::{
-    hash::ContentHash,
-    path::{Extensions, InvalidPath, RelPath},
+    hash::{Content, ContentHash},
+    manifest::{Entry, Manifest},
+    path::{Extensions, InvalidPath, PathKey, RelPath},
     time::UnixTime,
 };
 
@@ -73,8 +74,8 @@ pub enum Scope {
     /// A file that is a rival: it goes beside what is established.
     #[default]
     File,
-    /// All of a livery of which a file is a rival: it goes into a folder of its own, whole, so no livery is mixed from
-    /// two authors. A loose file is a livery by itself.
+    /// All of a livery of which a file is a rival: it goes into a folder of its own, whole, so that two
+    /// liveries are not mixed. A loose file is a livery by itself.
     Livery,
 }
 
@@ -189,6 +190,24 @@ pub fn conflict_folder(
     }
 }
 
+/// The hash of a livery's manifest, whatever the livery is called: that of its files below its folder, whose key is `livery`.
+#[must_use]
+pub fn livery_hash<'a>(
+    livery: &str,
+    files: impl IntoIterator<Item = (&'a PathKey, Content)>,
+    extensions: &Extensions,
+) -> ContentHash {
+    let mut manifest = Manifest::new();
+    for (key, content) in files {
+        let rest = key.as_str().get(livery.len() + 1..).unwrap_or_default();
+        if let Ok(path) = RelPath::parse(rest, extensions) {
+            // They lie together below one folder.
+            let _fits = manifest.insert(Entry { path, content, mtime: None });
+        }
+    }
+    manifest.hash()
+}
+
 /// Whether a path is a conflict name, or lies in a folder with one.
 #[must_use]
 pub fn is_conflict_name(path: &RelPath, suffix: &str) -> bool {
@@ -219,6 +238,21 @@ pub fn plain_stem<'a>(stem: &'a str, suffix: &str) -> &'a str {
             .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let named = !plain.is_empty() && counted && digits.bytes().all(|b| b.is_ascii_hexdigit());
     if named { plain_stem(plain, suffix) } else { stem }
+}
+
+/// The livery, a folder or a loose file, that a conflict name was made from; any other name as it is.
+#[must_use]
+pub fn plain_livery<'a>(livery: &'a str, suffix: &str) -> Cow<'a, str> {
+    let plain = plain_stem(livery, suffix);
+    if plain.len() < livery.len() {
+        return Cow::Borrowed(plain);
+    }
+    match livery.rsplit_once('.') {
+        Some((stem, extension)) if plain_stem(stem, suffix).len() < stem.len() => {
+            Cow::Owned(format!("{}.{extension}", plain_stem(stem, suffix)))
+        }
+        _ => Cow::Borrowed(livery),
+    }
 }
 
 /// The plain path and the digest's first digits of a conflict name; `None` for any other path.

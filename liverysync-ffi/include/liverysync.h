@@ -401,7 +401,7 @@ enum liverysync_scope
      */
     LIVERYSYNC_SCOPE_FILE = 0,
     /**
-     * All of the livery that it belongs to, in a folder of its own, so that no livery is mixed from two authors.
+     * All of the livery that it belongs to, in a folder of its own, so that two liveries are not mixed.
      */
     LIVERYSYNC_SCOPE_LIVERY = 1,
 };

@@ -66,7 +66,7 @@ pub enum ConflictPolicy {
 pub enum ConflictScope {
     /// The file that is a rival, beside what is established. This is the default.
     File = 0,
-    /// All of the livery that it belongs to, in a folder of its own, so that no livery is mixed from two authors.
+    /// All of the livery that it belongs to, in a folder of its own, so that two liveries are not mixed.
     Livery = 1,
 }
 

@@ -176,7 +176,7 @@ type Reported = (String, Option<String>);
 
 fn report(py: Python<'_>, result: Result<SyncReport, SyncError>) -> PyResult<Reported> {
     let mut report = result.map_err(|error| errors::sync(py, &error))?;
-    let plan = report.plan.take().map(Event::Plan);
+    let plan = report.plan.take().map(|plan| Event::Plan(*plan));
     // Texts, numbers and lists of them have a JSON form.
     let plan = plan.map(|plan| serde_json::to_string(&plan).unwrap_or_default());
     Ok((serde_json::to_string(&report).unwrap_or_default(), plan))

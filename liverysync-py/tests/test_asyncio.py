@@ -329,6 +329,20 @@ async def test_a_dry_run_changes_nothing_and_has_a_plan(server: Server, make_fol
     assert list(files(ben)) == ["B/b.png"]
 
 
+async def test_a_server_keeps_rival_liveries_whole_if_it_is_told_so(make_folder: MakeFolder) -> None:
+    aoi = make_folder("aoi", {"T/decals.png": b"first", "T/sponsors.png": b"same"})
+    ben = make_folder("ben", {"T/decals.png": b"second", "T/sponsors.png": b"same"})
+    async with Server("127.0.0.1", 0, conflict_scope="livery") as server, client(server, "Aoi", aoi) as one:
+        await one.sync(timeout=30)
+        async with client(server, "Ben", ben) as two:
+            await two.sync(timeout=30)
+            await one.sync(timeout=30)
+    assert files(aoi) == files(ben)
+    assert files(aoi)["T/decals.png"] == b"first"
+    (folder,) = {path.split("/")[0] for path in files(aoi)} - {"T"}
+    assert (files(aoi)[f"{folder}/decals.png"], files(aoi)[f"{folder}/sponsors.png"]) == (b"second", b"same")
+
+
 async def test_a_client_against_the_programs_server(make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben", {"B/b.png": b"ben"})
     running = await asyncio.create_subprocess_exec(

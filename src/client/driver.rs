@@ -76,7 +76,7 @@ pub(super) struct Driver {
     list: Option<IgnoreFile>,
     ignored: Ignored,
     looks: Interval,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 impl Driver {
@@ -115,7 +115,7 @@ impl Driver {
             list,
             ignored,
             looks,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -278,10 +278,13 @@ impl Driver {
         while !matches!(self.machine.poll_output(), Output::Timeout(_)) {
             // Requests to discard were handed out before; nothing else matters any more.
         }
-        let (disk, root) = (self.disk, self.root);
+        // Who only looks has no lock, and leaves everything as it is.
+        let (disk, root, is_ours) = (self.disk, self.root, self.lock.is_some());
         let tidy = tokio::task::spawn_blocking(move || {
             disk.finish();
-            remove_empty_folder(&root);
+            if is_ours {
+                remove_empty_folder(&root);
+            }
         });
         let _panicked = tidy.await;
     }

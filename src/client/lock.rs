@@ -4,11 +4,17 @@ use std::{
     fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use liverysync_core::hash::ContentHash;
 
 use super::ClientError;
+
+/// How often and after what pauses it is tried again.
+const ATTEMPTS_MAX: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The lock that keeps two clients from one folder. It lies with the system's other temporary files:
 /// nothing of ours is to be seen among the liveries.
@@ -34,11 +40,18 @@ impl Lock {
     }
 
     pub(super) fn take(root: &Path) -> Result<Self, ClientError> {
+        let mut attempts = 0;
         let path = lock_file(root)?;
         loop {
             let file = File::options().create(true).truncate(false).write(true).open(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
+                // Somebody may only have looked whether it is taken.
+                Err(TryLockError::WouldBlock) if attempts < ATTEMPTS_MAX => {
+                    attempts += 1;
+                    thread::sleep(PAUSE);
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => {
                     return Err(ClientError::Busy { path: root.to_owned() });
                 }

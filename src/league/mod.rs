@@ -90,9 +90,10 @@ pub enum LeagueError {
     /// What was asked for cannot be done; nothing has changed.
     #[error("{0}")]
     Refused(String),
-    /// The server that uses the data did not answer in time. What was asked for is taken back, so nothing has changed.
+    /// The server that uses the data did not answer in time. What was asked for is taken back: unless the server had begun with it
+    /// and could not write that down, nothing changes.
     #[error(
-        "the server that uses {data} has not answered within {seconds} s; nothing was changed",
+        "the server that uses {data} has not answered within {seconds} s, so the request was taken back",
         data = .data.display(),
         seconds = .after.as_secs()
     )]

@@ -22,18 +22,13 @@ pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
     let how_to_say = "say where the folder is: liverysync status --liveries DIR";
     let liveries = super::liveries_folder(args.liveries.as_ref(), how_to_say)?;
     let mut options = ClientOptions::new(args.host.clone(), args.port, liveries.clone());
-    options.core = ClientConfig {
-        name: super::host_name(),
-        rules: args.rules.rules(Some(&args.derived)),
-        dry_run: true,
-        ..options.core
-    };
+    let shared = args.rules.client(&args.derived);
+    options.core = ClientConfig { name: super::host_name(), dry_run: true, ..shared };
     options.state = args.state.clone().or_else(places::state_folder);
     let plan = super::client_runtime()?.block_on(look(args, options))?;
     let status = status::Status {
         server: &super::address(&args.host, args.port),
-        // Who could look through the folder can also see whether somebody holds it.
-        running: is_running(&liveries).unwrap_or_default(),
+        running: is_running(&liveries).ok(),
         in_step: plan.is_in_step(),
         plan: &plan,
     };
@@ -60,7 +55,7 @@ async fn look(args: &StatusArgs, options: ClientOptions) -> Result<Plan, Failure
         );
     };
     // A dry run ends with its plan.
-    Ok(report.map_err(|error| no_answer(&error))?.plan.unwrap_or_default())
+    Ok(*report.map_err(|error| no_answer(&error))?.plan.unwrap_or_default())
 }
 
 fn no_answer(error: &SyncError) -> Failure {

@@ -435,7 +435,7 @@ mod tests {
             \"bytes\":7,\"backup\":null,\"copied\":false,\"kept_as\":null}";
         assert_eq!(super::event(&event), expected);
         let plan = super::event(&client::Event::Plan(client::Plan::default()));
-        let expected = "{\"event\":\"plan\",\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\
+        let expected = "{\"event\":\"plan\",\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"retire\":[],\
             \"unavailable\":[],\"undistributed\":[],\"rivals\":[]}";
         assert_eq!(plan, expected);
     }

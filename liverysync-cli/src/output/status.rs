@@ -17,8 +17,8 @@ use crate::units;
 pub(crate) struct Status<'a> {
     /// Address of the server.
     pub(crate) server: &'a str,
-    /// Whether a client runs on the folder.
-    pub(crate) running: bool,
+    /// Whether a client runs on the folder; `None` if that cannot be seen.
+    pub(crate) running: Option<bool>,
     /// Whether it holds all that it can get, and the league has all that is its own.
     pub(crate) in_step: bool,
     #[serde(flatten)]
@@ -39,6 +39,10 @@ pub(crate) fn text(status: &Status<'_>) -> String {
     };
     section("still to come", by_livery(&plan.receive));
     section("still to go to the others", by_livery(&plan.send));
+    section(
+        "to be put into .backup, because nobody is to have it any more",
+        by_livery(&plan.retire),
+    );
     section(
         "nobody who has it is there; it comes when one of them connects",
         by_livery(&plan.unavailable),
@@ -62,10 +66,11 @@ fn headline(status: &Status<'_>) -> String {
     let holds = units::files(plan.files as u64, plan.bytes);
     let server = escape(server);
     let client = match (running, in_step) {
-        (true, true) => "a client runs and keeps it so",
-        (true, false) => "a client runs and is at it",
-        (false, true) => "no client runs here: nothing new comes until one is started",
-        (false, false) => "no client runs here: start one, and it will be",
+        (Some(true), true) => "a client runs and keeps it so",
+        (Some(true), false) => "a client runs and is at it",
+        (Some(false), true) => "no client runs here: nothing new comes until one is started",
+        (Some(false), false) => "no client runs here: start one, and it will be",
+        (None, _) => "whether a client runs here cannot be seen",
     };
     match in_step {
         true => format!("in step with {server}: this PC shares {holds}; {client}"),
@@ -119,16 +124,16 @@ fn rivalry(rivalry: &Rivalry) -> Vec<String> {
         Claimant::Rival => (
             format!("{name} is another driver's; yours is there as {rival}"),
             format!(
-                "  to have both apart, put yours into a folder of another name; to have the name, ask who looks after the league: \
-                 liverysync league resolve \"{name}\" --keep {}",
+                "  to have both apart, put yours into a folder of another name; to have the name, ask who looks after \
+                 the league to keep {}: liverysync league resolve PATH --keep {0}",
                 sha256.short()
             ),
         ),
         Claimant::Both => (
             format!("{name} and {rival} are both yours"),
             format!(
-                "  to keep the second one only, ask who looks after the league: \
-                 liverysync league resolve \"{name}\" --keep {}",
+                "  to keep the second one only, ask who looks after the league to keep {}: \
+                 liverysync league resolve PATH --keep {0}",
                 sha256.short()
             ),
         ),

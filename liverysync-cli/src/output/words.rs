@@ -132,6 +132,10 @@ pub(crate) fn plan(plan: &Plan) -> String {
         kept.map(|(own, other)| format!("{} as {}", path(own), path(other))).collect(),
     );
     section("others would get from this PC", sized(&plan.send));
+    section(
+        "would be put into .backup, because nobody is to have it any more",
+        sized(&plan.retire),
+    );
     section("nobody could send at present", sized(&plan.unavailable));
     section("not on the league's allow list", sized(&plan.undistributed));
     let refused = plan.refuse.iter();
@@ -139,7 +143,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
         "this PC would refuse",
         refused.map(|(file, why)| format!("{}: {}", escape(file), escape(why))).collect(),
     );
-    text += &if plan.receive.is_empty() && plan.send.is_empty() {
+    text += &if plan.is_in_step() {
         "dry run: nothing to do; nothing was changed".to_owned()
     } else {
         format!(
@@ -207,6 +211,7 @@ mod tests {
             conflicts: vec![(rel("B/decals.png"), rel("B/decals__CONFLICT__00000000.png"))],
             send: vec![(rel("A/decals.png"), 1), (rel("B/decals.png"), 2)],
             refuse: vec![("x\n.exe".to_owned(), "no".to_owned())],
+            retire: vec![(rel("E/decals.png"), 5)],
             unavailable: vec![(rel("C/decals.png"), 3)],
             undistributed: vec![(rel("D/decals.png"), 4)],
             ..Plan::default()
@@ -219,6 +224,8 @@ this PC's own file would live on under another name:
 others would get from this PC:
   A/decals.png (1 byte)
   B/decals.png (2 bytes)
+would be put into .backup, because nobody is to have it any more:
+  E/decals.png (5 bytes)
 nobody could send at present:
   C/decals.png (3 bytes)
 not on the league's allow list:

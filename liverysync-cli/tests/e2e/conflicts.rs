@@ -96,6 +96,25 @@ fn a_rival_livery_is_kept_whole_in_a_folder_of_its_own_and_one_of_them_stays() {
 }
 
 #[test]
+fn an_allow_list_distributes_whole_rivals_of_what_it_names() {
+    let list = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(list.path(), "Team\n").unwrap();
+    let list = list.path().to_str().unwrap();
+    let mut league = League::with(&["--conflict-scope", "livery", "--allow-list", list]);
+    league.folder("author").write("Team/decals.png", b"established");
+    league.folder("rival").write("Team/decals.png", b"rival");
+    let mut author = league.driver("author", &[]);
+    league.wait_in_step(1, 1);
+    let mut rival = league.driver("rival", &[]);
+    rival.wait_in_step(2);
+    author.wait_in_step(2);
+    let names = author.folder.names();
+    assert_eq!(rival.folder.names(), names);
+    assert_eq!(names.len(), 2);
+    assert!(names[1].starts_with("Team__CONFLICT__"), "{names:?}");
+}
+
+#[test]
 fn a_policy_decides_between_contents_that_are_new_at_once() {
     // A long gathering of manifests would be needed for a tie; the server's events tell who won.
     for (policy, winner) in [("lowest-hash", None), ("established", Some(b"one"))] {

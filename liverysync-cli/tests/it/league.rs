@@ -275,7 +275,9 @@ fn a_server_that_does_not_answer_is_not_waited_for_for_ever() {
     test.league(&["retire", "Team"])
         .code(3)
         .stdout("")
-        .stderr_has("the server that uses data has not answered within 10 s; nothing was changed")
+        .stderr_has(
+            "the server that uses data has not answered within 10 s, so the request was taken back",
+        )
         .stderr_has("hint: try again");
     drop(lock);
     assert_eq!(test.told(&["status"])["step"], 6);

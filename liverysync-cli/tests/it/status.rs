@@ -63,7 +63,7 @@ fn whose_the_files_of_one_name_are_and_what_to_do_about_it() {
     status(&test, "B", port, &[])
         .code(0)
         .stdout_has(&format!("  T/decals.png is another driver's; yours is there as {rival}\n"))
-        .stdout_has("liverysync league resolve \"T/decals.png\" --keep 1db147fa\n");
+        .stdout_has("to keep 1db147fa: liverysync league resolve PATH --keep 1db147fa\n");
     // Who looks on has nothing to do with it.
     let said = status(&test, "C", port, &["--json"]).code(0).stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
@@ -74,11 +74,10 @@ fn whose_the_files_of_one_name_are_and_what_to_do_about_it() {
 fn why_something_does_not_come_or_go() {
     let test = Test::new();
     test.file("A/T/decals.png", "paint");
-    test.file("A/Gone/decals.png", "taken along");
+    test.file("A/W/decals.png", "wanted");
     test.file("B/U/decals.png", "mine");
-    test.file("list.txt", "T\nGone\n");
-    // The server keeps nothing, so what nobody has any more cannot come.
-    let (_server, port) = test.server(&["--store-size", "0", "--allow-list", "list.txt"]);
+    test.file("list.txt", "T\nW\n");
+    let (_server, port) = test.server(&["--allow-list", "list.txt"]);
     let text_port = port.to_string();
     let client = ["client", "--liveries", "A", "--name", "Aoi", "--port", &text_port];
     let mut first = test.start(&client);
@@ -86,9 +85,36 @@ fn why_something_does_not_come_or_go() {
     test.run(&["ignore", "add", "T", "--liveries", "B"]).code(0);
     status(&test, "B", port, &[])
         .code(0)
-        .stdout_has("still to come:\n  Gone/decals.png (11 bytes)\n")
+        .stdout_has("still to come:\n  W/decals.png (6 bytes)\n")
         .stdout_has("not passed on, because it is not on the league's allow list:\n  U/decals.png (4 bytes)\n")
         .stdout_has("not taken on this PC:\n  T/decals.png: ");
+}
+
+#[test]
+fn what_is_retired_is_to_be_put_away_and_what_the_store_lost_cannot_come() {
+    let test = Test::new();
+    test.file("A/Old/decals.png", "last season");
+    test.file("A/Lost/decals.png", "lost");
+    test.file("A/A/decals.png", "a");
+    test.file("A/B/decals.png", "b");
+    test.folder("C");
+    let (server, port) = test.server(&["--data", "data"]);
+    let text_port = port.to_string();
+    let once = ["client", "--once", "--timeout", "15", "--liveries", "A", "--port", &text_port];
+    test.run(&once).code(0);
+    test.run(&["league", "retire", "Old", "--data", "data"]).code(0);
+    status(&test, "A", port, &[]).code(0).stdout(&format!(
+        "not in step with 127.0.0.1:{port}; no client runs here: start one, and it will be\n\
+         to be put into .backup, because nobody is to have it any more:\n  Old/decals.png (11 bytes)\n"
+    ));
+
+    server.kill();
+    let lost = liverysync_core::hash::ContentHash::of(b"lost").to_string();
+    std::fs::remove_file(test.path("data/blobs").join(&lost[..2]).join(&lost)).unwrap();
+    let (_server, port) = test.server(&["--data", "data"]);
+    status(&test, "C", port, &[]).code(0).stdout_has(
+        "nobody who has it is there; it comes when one of them connects:\n  Lost/decals.png (4 bytes)\n",
+    );
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub struct SyncReport {
     pub took: Duration,
     /// What a dry run found out.
     #[serde(skip)]
-    pub plan: Option<Plan>,
+    pub plan: Option<Box<Plan>>,
 }
 
 /// Why a host waits in vain. The texts may come from peers; shown as text (`Display`) they are escaped.
@@ -276,7 +276,7 @@ impl Errand {
                     files: plan.files,
                     bytes: plan.bytes,
                     took: elapsed,
-                    plan: Some(plan.clone()),
+                    plan: Some(Box::new(plan.clone())),
                     ..self.report.clone()
                 });
             }

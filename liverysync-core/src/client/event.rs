@@ -213,6 +213,9 @@ pub struct Plan {
     /// Files of the union that this PC would refuse, with the reason.
     #[serde(serialize_with = "refused")]
     pub refuse: Vec<(String, String)>,
+    /// Files of this PC that nobody is to have any more, and that would be put away: path and size.
+    #[serde(serialize_with = "sized")]
+    pub retire: Vec<(RelPath, u64)>,
     /// Files of the union that this PC lacks and nobody can send at present: path and size.
     #[serde(serialize_with = "sized")]
     pub unavailable: Vec<(RelPath, u64)>,
@@ -228,7 +231,7 @@ impl Plan {
     /// PC's files.
     #[must_use]
     pub const fn is_in_step(&self) -> bool {
-        self.receive.is_empty() && self.send.is_empty()
+        self.receive.is_empty() && self.send.is_empty() && self.retire.is_empty()
     }
 }
 

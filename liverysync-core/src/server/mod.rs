@@ -29,7 +29,7 @@ pub use self::{
     status::{MemberStatus, Missing, Status},
 };
 use crate::{
-    conflict::{Naming, Policy},
+    conflict::{Naming, Policy, plain_livery},
     hash::{Content, ContentHash},
     league::{Act, ActError, ActReport, Record, Updates},
     path::PathKey,
@@ -236,7 +236,11 @@ pub fn parse_allow_list(text: &str) -> Option<BTreeSet<String>> {
     (!names.is_empty()).then_some(names)
 }
 
-/// Whether the livery of this file is distributed.
-fn allows(list: Option<&BTreeSet<String>>, key: &PathKey) -> bool {
-    list.is_none_or(|names| names.contains(key.livery()))
+/// Whether the livery of this file is distributed: with it go the conflict copies of all of it. `suffix` is that of conflict
+/// names, in one case.
+fn allows(list: Option<&BTreeSet<String>>, key: &PathKey, suffix: &str) -> bool {
+    list.is_none_or(|names| {
+        let livery = key.livery();
+        names.contains(livery) || names.contains(&*plain_livery(livery, suffix))
+    })
 }

@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 
 use super::{Claimant, MemberId, Outcome, Refusal, Union, placing::Verdict};
 use crate::{
-    conflict::{Claim, Scope, conflict_folder, plain_stem},
-    hash::Content,
+    conflict::{Claim, Scope, conflict_folder, livery_hash, plain_stem},
+    hash::{Content, ContentHash},
     league::Cause,
-    manifest::{Entry, Manifest},
+    manifest::Entry,
     path::{InvalidPath, PathKey, RelPath, fold},
     pathmap::{liveries_with_prefix, of_livery},
 };
@@ -224,16 +224,7 @@ impl Union {
     }
 }
 
-/// The hash of a livery's manifest, whatever the livery is called.
-fn hash_of(livery: &str, files: &Files, union: &Union) -> crate::hash::ContentHash {
-    let mut manifest = Manifest::new();
-    for (key, claim) in files {
-        let rest = key.as_str().get(livery.len() + 1..).unwrap_or_default();
-        if let Ok(path) = RelPath::parse(rest, &union.naming.extensions) {
-            let Entry { content, mtime, .. } = claim.entry;
-            // They lie together below one folder.
-            let _fits = manifest.insert(Entry { path, content, mtime });
-        }
-    }
-    manifest.hash()
+fn hash_of(livery: &str, files: &Files, union: &Union) -> ContentHash {
+    let contents = files.iter().map(|(key, claim)| (key, claim.entry.content));
+    livery_hash(livery, contents, &union.naming.extensions)
 }

@@ -50,6 +50,11 @@ impl Past {
         turned_down.chain(self.contents()).any(|content| content.hash == hash)
     }
 
+    /// All that it knows.
+    pub(super) fn known(&self) -> BTreeSet<Content> {
+        self.turned_down.iter().copied().chain(self.contents()).collect()
+    }
+
     /// What the name has had for good: what nobody ever sent was taken back, and may come again.
     fn contents(&self) -> impl Iterator<Item = Content> {
         let versions = self.versions.iter().enumerate();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Union, UnionEntry, past};
 use crate::{
     conflict::{in_claimed_livery, parse_conflict_name},
+    hash::Content,
     league::{Conflict, LiveryStatus, Version, VersionChange},
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, fold},
@@ -84,6 +85,13 @@ impl Union {
             })
         });
         conflicts.collect()
+    }
+
+    /// The names that have no content any more, ordered by key, with what each of them has had or turned down: a PC that has
+    /// that still puts it away.
+    pub fn retired(&self) -> impl Iterator<Item = (&RelPath, BTreeSet<Content>)> {
+        let gone = self.past.iter().filter(|(key, _)| !self.entries.contains(key));
+        gone.map(|(_, past)| (&past.path, past.known()))
     }
 
     /// The rivals of every name that has some, as [`Union::rivals_of`] finds those of one.

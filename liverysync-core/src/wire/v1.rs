@@ -183,6 +183,11 @@ pub struct ManifestFull {
     pub remarks: Option<Remarks>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 /// What a driver may want to know of a union, beside its files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Remarks {
@@ -192,9 +197,24 @@ pub struct Remarks {
     /// The files that nobody who has them can send at present.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unavailable: Vec<String>,
+    /// Names that have no content any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Retired>,
+    /// Whether a rival livery goes into a folder of its own, whole.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub whole_liveries: bool,
     /// The names that several contents claim.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<Claimed>,
+}
+
+/// A name that has no content any more, and those that it has had or turned down.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Retired {
+    /// The name.
+    pub rel_path: String,
+    /// The first 8 hex digits of each.
+    pub contents: Vec<String>,
 }
 
 /// A name that several contents claim.
@@ -608,7 +628,7 @@ impl Message {
     const fn is_ours(&self) -> bool {
         match self {
             Self::Accept(_) | Self::ManifestChanges(_) | Self::Retire(_) => true,
-            Self::ManifestFull(full) => full.revision.is_some(),
+            Self::ManifestFull(full) => full.revision.is_some() || full.remarks.is_some(),
             Self::SendFiles(request) => request.files.is_some(),
             Self::SyncDone(done) => done.installed.is_some(),
             Self::SyncOffer(offer) => offer.files.is_some(),

@@ -14,8 +14,8 @@ use liverysync_core::{
         v1::{
             Accept, AskedFile, Authored, Claimed, Credit, ErrorReport, Fault, FileBegin, FileChunk,
             FileEnd, FileInfo, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
-            OfferedFile, Remarks, RequestManifest, Resume, Retire, Role, SendFiles, ServerState,
-            Standing, SyncDone, SyncDoneAck, SyncId, SyncOffer, Welcome,
+            OfferedFile, Remarks, RequestManifest, Resume, Retire, Retired, Role, SendFiles,
+            ServerState, Standing, SyncDone, SyncDoneAck, SyncId, SyncOffer, Welcome,
         },
         v2::{Data, TransferId, Unpacker},
     },
@@ -162,6 +162,11 @@ fn remarks(rival: &str) -> Remarks {
     Remarks {
         allowed: Some(vec!["team".into()]),
         unavailable: vec!["Team/decals.png".into()],
+        retired: vec![Retired {
+            rel_path: "Team/old.png".into(),
+            contents: vec![ContentHash::of(RIVAL).short()],
+        }],
+        whole_liveries: true,
         conflicts: vec![Claimed {
             established: Authored { rel_path: "Team/decals.png".into(), author: Some(author) },
             rivals: vec![Authored { rel_path: rival.into(), author: None }],

@@ -23,7 +23,7 @@ Scope = Literal["file", "livery"]
 """What gets a conflict name.
 
 - `file`: the file that is a rival, beside what is established.
-- `livery`: all of the livery that it belongs to, in a folder of its own, so that no livery is mixed from two authors.
+- `livery`: all of the livery that it belongs to, in a folder of its own, so that two liveries are not mixed.
 """
 
 

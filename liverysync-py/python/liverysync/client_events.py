@@ -295,6 +295,8 @@ class Plan:
     conflicts: tuple[PlannedConflict, ...] = field(metadata={"of": PlannedConflict})
     send: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     refuse: tuple[PlannedRefusal, ...] = field(metadata={"of": PlannedRefusal})
+    retire: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
+    """Files that would be put away, because nobody is to have them any more."""
     unavailable: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     """Files that this PC lacks and nobody can send at present."""
     undistributed: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})

@@ -1,6 +1,7 @@
 //! The client's top machine: link, publishing, and the sessions in both directions.
 
 mod ignoring;
+mod planning;
 mod publishing;
 mod retiring;
 mod source;

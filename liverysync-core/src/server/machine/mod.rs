@@ -26,7 +26,7 @@ use crate::{
     hash::{Content, ContentHash},
     league::{Act, Author, Record},
     manifest::{Entry, Manifest},
-    path::{PathKey, RelPath},
+    path::{PathKey, RelPath, fold},
     rng::Rng,
     schedule::{self, Want},
     select::Skipped,
@@ -91,6 +91,8 @@ pub struct ServerMachine {
     /// Who uploads what next; `None` if that has to be thought over.
     plan: Option<schedule::Plan>,
     allowed: Option<BTreeSet<String>>,
+    /// What stands in conflict names, as keys have it.
+    suffix: String,
     pending: BTreeMap<MemberId, Pending>,
     gone: Vec<(MemberId, Manifest)>,
     arrivals: u64,
@@ -113,6 +115,7 @@ impl ServerMachine {
             union_hash: None,
             union_manifest_hash: None,
             tick_at: now + config.scheduler_tick,
+            suffix: fold(&config.naming.suffix),
             config,
             store_id: rng.client_id(),
             rng,
@@ -299,11 +302,15 @@ impl ServerMachine {
         }
     }
 
+    /// Whether the livery of this file is distributed.
+    fn is_allowed(&self, key: &PathKey) -> bool {
+        allows(self.allowed.as_ref(), key, &self.suffix)
+    }
+
     /// Tells a client of ours that only looks what the union is.
     fn tell_union(&mut self, id: MemberId) {
         if is_ours(&self.members, id) {
-            let allowed =
-                self.union.iter().filter(|entry| allows(self.allowed.as_ref(), entry.path.key()));
+            let allowed = self.union.iter().filter(|entry| self.is_allowed(entry.path.key()));
             let manifest = allowed.map(union_file).collect();
             let remarks = Some(self.remarks());
             let full = ManifestFull { manifest, remarks, ..ManifestFull::default() };

@@ -330,7 +330,7 @@ impl ServerMachine {
         entry: &UnionEntry,
     ) -> Option<Withheld> {
         let key = entry.path.key();
-        if !allows(self.allowed.as_ref(), key) {
+        if !self.is_allowed(key) {
             return Some(Withheld::NotAllowed);
         }
         if let Some(reason) = member.withheld(entry, &self.union, &self.config) {

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    conflict::is_conflict_name,
+    conflict::{Scope, is_conflict_name},
     server::{MemberStatus, Missing, Status},
-    wire::v1::{Authored, Claimed, Remarks},
+    wire::v1::{Authored, Claimed, Remarks, Retired},
 };
 
 /// How a client gets a file that it lacks.
@@ -163,7 +163,7 @@ impl ServerMachine {
 
     /// What somebody who only looks may want to know beside the files of the union.
     pub(super) fn remarks(&self) -> Remarks {
-        let allowed = |path: &RelPath| allows(self.allowed.as_ref(), path.key());
+        let allowed = |path: &RelPath| self.is_allowed(path.key());
         let out_of_reach = |entry: &&UnionEntry| {
             let sources = self.willing(entry.content).next();
             sources.is_none() && !self.shelf.is_kept(entry.content)
@@ -176,8 +176,20 @@ impl ServerMachine {
         let unavailable = distributed.filter(out_of_reach);
         let conflicts = self.union.conflicts().into_iter();
         let conflicts = conflicts.filter(|conflict| allowed(&conflict.path));
+        // Conflict copies of what is allowed are, too; their suffix is this server's own.
+        let names = self.allowed.as_ref().map(|names| {
+            let liveries = self.union.iter().map(|entry| &entry.path).filter(|path| allowed(path));
+            let liveries = liveries.map(|path| path.key().livery().to_owned());
+            liveries.chain(names.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect()
+        });
+        let retired = self.union.retired().map(|(path, contents)| Retired {
+            rel_path: path.as_str().to_owned(),
+            contents: contents.iter().map(|content| content.hash.short()).collect(),
+        });
         Remarks {
-            allowed: self.allowed.as_ref().map(|names| names.iter().cloned().collect()),
+            allowed: names,
+            retired: retired.collect(),
+            whole_liveries: self.config.naming.scope == Scope::Livery,
             unavailable: unavailable.map(|entry| entry.path.as_str().to_owned()).collect(),
             conflicts: conflicts
                 .map(|conflict| Claimed {
