@@ -59,18 +59,30 @@ def test_an_event_is_made_from_its_json() -> None:
         json.dumps(
             {
                 "event": "plan",
+                "files": 3,
+                "bytes": 4,
                 "receive": [{"path": "a.png", "bytes": 1, "new": 2}],
                 "conflicts": [{"path": "b.png", "kept_as": "c.png"}],
                 "send": [],
                 "refuse": [{"path": "con.png", "reason": "no"}],
+                "retire": [],
+                "unavailable": [],
+                "undistributed": [{"path": "d.png", "bytes": 5}],
+                "rivals": [{"path": "e.png", "rival": "f.png", "own": "both", "sha256": "0" * 64}],
             }
         )
     )
     assert plan == client_events.Plan(
+        files=3,
+        bytes=4,
         receive=(client_events.PlannedFile("a.png", 1),),
         conflicts=(client_events.PlannedConflict("b.png", "c.png"),),
         send=(),
         refuse=(client_events.PlannedRefusal("con.png", "no"),),
+        retire=(),
+        unavailable=(),
+        undistributed=(client_events.PlannedFile("d.png", 5),),
+        rivals=(client_events.Rivalry("e.png", "f.png", "both", "0" * 64),),
     )
     left_out = [{"path": "x", "kind": "name", "reason": "no"}]
     told = server_events.decode(

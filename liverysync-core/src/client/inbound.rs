@@ -78,6 +78,8 @@ pub(super) struct Inbound {
     pub(super) files: Vec<InFile>,
     /// Whether the server has said all that will come. One of protocol 1 does not.
     pub(super) listed: bool,
+    /// Whether nothing may be replaced that the server does not know of.
+    pub(super) whole_liveries: bool,
     /// The last time that something came.
     pub(super) active_at: Time,
     /// The server has ended it; what is being put in place is still waited for.
@@ -88,7 +90,14 @@ pub(super) struct Inbound {
 
 impl Inbound {
     pub(super) const fn new(listed: bool, now: Time) -> Self {
-        Self { files: Vec::new(), listed, active_at: now, over: false, refused: false }
+        Self {
+            files: Vec::new(),
+            listed,
+            whole_liveries: false,
+            active_at: now,
+            over: false,
+            refused: false,
+        }
     }
 
     pub(super) fn find(&self, offered: &str) -> Option<usize> {

@@ -358,6 +358,10 @@ pub struct SyncOffer {
     /// *Ours*, to the target: all that the session brings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<OfferedFile>>,
+    /// *Ours*, to the target: rival liveries go elsewhere as a whole, so a file that the server does not know of is not
+    /// replaced, not even with a copy beside.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub whole_liveries: bool,
 }
 
 /// *Ours*: one file of an offer.
@@ -701,6 +705,7 @@ mod tests {
                 source_client_id: client_id.clone(),
                 target_client_id: client_id,
                 files: None,
+                whole_liveries: false,
             }),
             r#"{"type":"SYNC_OFFER","sync_id":"s","role":"TARGET","current_hash":"h","source_client_id":"00c0ffee","target_client_id":"00c0ffee"}"#,
         );

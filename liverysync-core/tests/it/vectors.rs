@@ -122,6 +122,7 @@ fn offer(role: Role, files: Option<Vec<OfferedFile>>) -> Message {
         source_client_id,
         target_client_id,
         files,
+        whole_liveries: false,
     })
 }
 

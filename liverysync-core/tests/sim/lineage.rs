@@ -310,6 +310,37 @@ fn of_two_whole_liveries_an_administrator_keeps_one() {
     }
 }
 
+/// Whose livery comes into his folder while another one of its name is on its way to him.
+#[test]
+fn what_appears_while_a_livery_arrives_is_kept_whole_too() {
+    let mut played = 0;
+    for wait in 0.. {
+        let mut world = World::of_whole_liveries();
+        let first = world.join("first", &[(PATH, b"established"), ("T/decals.json", b"same")]);
+        world.rest();
+        let second = world.join("second", &[]);
+        world.pcs[second].disk_pace = SECOND / 5;
+        world.run_for(wait * SECOND / 50);
+        if world.text(second, PATH).is_some() {
+            break;
+        }
+        world.drop_at(second, PATH, b"rival", 0);
+        world.drop_at(second, "T/decals.json", b"same", 0);
+        world.feed(second, client::Input::FolderChanged);
+        world.rest();
+        let names: Vec<_> =
+            world.pcs[first].disk.tree.values().map(|node| node.path.clone()).collect();
+        assert_eq!(names.len(), 4, "{wait}: {names:?}");
+        for pc in [first, second] {
+            assert_eq!(world.text(pc, PATH).unwrap(), b"established");
+            let whole = names.iter().filter(|name| name.starts_with("T__CONFLICT__"));
+            assert_eq!(whole.count(), 2, "{wait}: {names:?}");
+        }
+        played += 1;
+    }
+    assert!(played > 50, "{played}");
+}
+
 #[test]
 fn where_two_rival_liveries_share_a_file_another_one_says_which_stays() {
     let mut world = World::of_whole_liveries();

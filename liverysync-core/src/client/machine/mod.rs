@@ -520,6 +520,7 @@ impl ClientMachine {
         // One file makes no other livery ready, and thousands come.
         if let Some(group) = session.ready_beside(index) {
             self.install(sync_id, &group);
+            self.end_settled(sync_id);
         }
     }
 

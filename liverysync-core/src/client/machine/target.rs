@@ -20,7 +20,9 @@ impl ClientMachine {
             return;
         }
         let listed = offer.files.is_some();
-        self.inbound.insert(sync_id.clone(), Inbound::new(listed, self.now.time));
+        let inbound = Inbound::new(listed, self.now.time);
+        let inbound = Inbound { whole_liveries: offer.whole_liveries, ..inbound };
+        self.inbound.insert(sync_id.clone(), inbound);
         for offered in offer.files.into_iter().flatten() {
             self.take_offered(&sync_id, offered);
         }
@@ -337,12 +339,17 @@ impl ClientMachine {
         self.check_inbound(sync_id, false);
     }
 
-    /// Installs what is complete, and ends the session once nothing is under way.
+    /// Installs what is complete, and ends the session if that was all.
     pub(super) fn check_inbound(&mut self, sync_id: &SyncId, quiet: bool) {
         let Some(session) = self.inbound.get(sync_id) else { return };
         for group in session.ready(quiet) {
             self.install(sync_id, &group);
         }
+        self.end_settled(sync_id);
+    }
+
+    /// Ends a session once nothing of it is under way.
+    pub(super) fn end_settled(&mut self, sync_id: &SyncId) {
         let Some(session) = self.inbound.get(sync_id) else { return };
         let ends_by_itself = session.listed || session.over;
         if ends_by_itself && session.is_settled() {
@@ -355,25 +362,30 @@ impl ClientMachine {
         // rivals get their names first may not know of it.
         let replaced =
             if self.replaces_any(sync_id, group) { self.unsettled_keys() } else { BTreeSet::new() };
-        let Some(session) = self.inbound.get_mut(sync_id) else { return };
+        let Some(session) = self.inbound.get(sync_id) else { return };
         // Only a server of ours sees to it that what one file replaces comes with another.
         let brought: Vec<_> = if session.listed {
             group.iter().map(|index| session.files[*index].content).collect()
         } else {
             Vec::new()
         };
+        let keep_as = |file: &InFile| {
+            let own = self.folder.get(file.path.key()).map(|own| own.content.hash);
+            let is_known = own.is_some() && own == file.replaces;
+            let rival = || rival_name(&self.folder, &file.path, &self.config, &replaced, &brought);
+            if is_known { None } else { rival() }
+        };
+        let names: Vec<_> = group.iter().map(|index| keep_as(&session.files[*index])).collect();
+        if session.whole_liveries && names.iter().any(Option::is_some) {
+            return self.hold_back(sync_id, group);
+        }
+        let Some(session) = self.inbound.get_mut(sync_id) else { return };
         let (mut files, mut stages, mut kept, mut paths) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for index in group {
+        for (index, keep_as) in group.iter().zip(names) {
             let file = &mut session.files[*index];
             let State::Staged(stage) = file.state else { continue };
             file.state = State::Installing(stage);
-            let own = self.folder.get(file.path.key()).map(|own| own.content.hash);
-            let keep_as = if own.is_some() && own == file.replaces {
-                None
-            } else {
-                rival_name(&self.folder, &file.path, &self.config, &replaced, &brought)
-            };
             files.push(InstallFile {
                 stage,
                 path: file.path.clone(),
@@ -393,6 +405,24 @@ impl ClientMachine {
         let plan = InstallPlan { date: self.now.date, files, clear };
         let purpose = Purpose::Install(sync_id.clone(), stages, kept);
         self.request(DiskRequest::Install(plan), purpose);
+    }
+
+    /// Leaves what is here in place until the server knows of it, and keeps what has come.
+    fn hold_back(&mut self, sync_id: &SyncId, group: &[usize]) {
+        for index in group {
+            let Some(session) = self.inbound.get_mut(sync_id) else { return };
+            let file = &mut session.files[*index];
+            let State::Staged(stage) = file.state else { continue };
+            file.state = State::Failed;
+            let (content, copied, offered) = (file.content, file.copied, file.offered.clone());
+            if copied {
+                self.discard(Some(stage));
+            } else {
+                self.park(content, Parked { stage, bytes: content.size, whole: true });
+            }
+            let reason = "this PC has another file there, of which the league is told first";
+            self.refuse(sync_id, offered, Fault::Failed, reason);
+        }
     }
 
     /// Whether this PC publishes a file where one of these goes.

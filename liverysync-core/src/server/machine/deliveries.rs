@@ -1,6 +1,7 @@
 //! Deliveries from their offer to their end, whatever the target does on the way.
 
 use super::*;
+use crate::conflict::Scope;
 
 impl ServerMachine {
     /// Opens a session in which `target` gets files from the store, or copies what it has already.
@@ -67,6 +68,7 @@ impl ServerMachine {
             source_client_id: self.store_id.clone(),
             target_client_id: member.client_id.clone(),
             files: member.is_ours().then_some(files),
+            whole_liveries: member.is_ours() && self.config.naming.scope == Scope::Livery,
         };
         self.outputs.push_back(Output::to(target, Message::SyncOffer(offer)));
     }

@@ -137,6 +137,11 @@ impl ServerMachine {
                 self.union.share(manifest);
             }
         }
+        for (id, told) in reported {
+            let (Some(member), Some(told)) = (self.members.get_mut(id), told) else { continue };
+            // What stood in the way there may be gone, or known by now.
+            told.iter().for_each(|key| member.succeed(key));
+        }
         self.update_lacking(&outcome.touched, &outcome.changed, reported);
         self.retire_unwanted();
         self.make_room();

@@ -78,6 +78,7 @@ impl ServerMachine {
             source_client_id: member.client_id.clone(),
             target_client_id: self.store_id.clone(),
             files: None,
+            whole_liveries: false,
         };
         self.outputs.push_back(Output::to(source, Message::SyncOffer(offer)));
     }
