@@ -105,6 +105,9 @@ impl Options {
     }
 }
 
+/// By how many nanoseconds a PC's clock may be wrong.
+const SKEWS: [i64; 4] = [0, 0, -3_600_000_000_000, 90_000_000_000];
+
 const LIVERIES: [&str; 6] =
     ["Team Alpha", "#2_TeamIris_992", "Équipe d'été", "レーシング #7", "Bravo & Co", "x"];
 const FILES: [&str; 9] = [
@@ -282,7 +285,7 @@ impl Script {
                 };
             }
             world.pcs[pc].disk_pace = *self.rng.pick(&[100_000, MILLISECOND, 40 * MILLISECOND]);
-            world.pcs[pc].skew = *self.rng.pick(&[0, 0, -3_600_000_000_000, 90_000_000_000]);
+            world.pcs[pc].skew = *self.rng.pick(&SKEWS);
             let late = if self.rng.percent(70) { 2 } else { options.seconds };
             let at = self.rng.below(late * SECOND);
             self.plan(world, at, 1 + pc as u64);
@@ -459,7 +462,7 @@ impl Script {
             world.pcs[pc].disk.tree.values().map(|node| node.path.clone()).collect();
         let later = self.rng.range(1, self.options.seconds.max(2)) * SECOND;
         let options = self.options.clone();
-        match self.rng.below(27) {
+        match self.rng.below(28) {
             0..=5 => {
                 let path = self.some_path();
                 let data = self.some_content(world);
@@ -558,6 +561,10 @@ impl Script {
                     list
                 });
                 world.feed_hub(server::Input::AllowList(list));
+            }
+            27 => {
+                // Somebody sets his clock.
+                world.pcs[any].skew = *self.rng.pick(&SKEWS);
             }
             _ => {}
         }

@@ -84,7 +84,10 @@ impl World {
             let mark = if dir == Dir::Up { "->" } else { "<-" };
             format!("{} {mark} {}", self.pcs[pc].name, brief(&queued.message))
         });
-        if !self.is_sign_of_life(link, &queued.message) {
+        // What programs of the field do among themselves need not come to an end.
+        let is_theirs =
+            matches!(self.hub, Hub::Old(_)) && matches!(self.pcs[pc].brain, Brain::Old(_));
+        if !is_theirs && !self.is_sign_of_life(link, &queued.message) {
             self.mark_busy(|| format!("{} of or to PC {pc}", brief(&queued.message)));
         }
         let mut rng = self.rng.clone();
