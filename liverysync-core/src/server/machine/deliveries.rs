@@ -226,8 +226,8 @@ impl ServerMachine {
         let installed: BTreeSet<_> = installed.iter().map(String::as_str).collect();
         let mut there = Vec::new();
         for file in &mut delivery.files {
-            // Only what was sent can have been installed.
-            if file.state == State::Sent && installed.contains(file.path.as_str()) {
+            // What did not come from here its driver may have put there himself.
+            if installed.contains(file.path.as_str()) {
                 file.state = State::Installed;
                 there.push((file.path.clone(), file.content));
             }
