@@ -136,7 +136,7 @@ pub(crate) struct ServerArgs {
     #[arg(long, default_value = CONFLICT_SUFFIX, value_name = "TEXT", value_parser = parse_suffix)]
     pub(crate) conflict_suffix: String,
     /// What becomes a conflict copy: the file alone, beside what is established, or all of the livery that it belongs
-    /// to, in a folder of its own, so that two liveries are not mixed
+    /// to, in a folder of its own, so that two liveries of one name are not mixed, even if none of their files collides
     #[arg(long, default_value = word(Scope::WORDS, Scope::default()), value_name = "SCOPE",
         value_parser = one_of(Scope::WORDS))]
     pub(crate) conflict_scope: Scope,
@@ -146,7 +146,7 @@ pub(crate) struct ServerArgs {
         value_parser = one_of(Policy::WORDS))]
     pub(crate) conflict_policy: Policy,
     /// Who may change a livery that is established: anyone who edits what he had in step, or of these only its owners;
-    /// what others make of it is a conflict copy then
+    /// what others make of it, or add to it, is a conflict copy then
     #[arg(long, default_value = word(Updates::WORDS, Updates::default()), value_name = "RULE",
         value_parser = one_of(Updates::WORDS))]
     pub(crate) updates: Updates,
@@ -458,7 +458,8 @@ pub(crate) struct LeagueResolveArgs {
     /// The name, such as Team/decals.png
     #[arg(value_name = "PATH")]
     pub(crate) path: String,
-    /// Which content stays: the first digits of its SHA-256, as `liverysync league conflicts` shows them
+    /// Which content stays: the first digits of its SHA-256, as `liverysync league conflicts` shows them, or `none` where nothing has the
+    /// name, and that is how it is to be
     #[arg(long, value_name = "HASH")]
     pub(crate) keep: String,
     #[command(flatten)]

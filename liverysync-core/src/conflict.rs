@@ -74,8 +74,8 @@ pub enum Scope {
     /// A file that is a rival: it goes beside what is established.
     #[default]
     File,
-    /// All of a livery of which a file is a rival: it goes into a folder of its own, whole, so that two
-    /// liveries are not mixed. A loose file is a livery by itself.
+    /// All of a livery of which a file is a rival, or whose member has no part in the one that has its name: it goes
+    /// into a folder of its own, whole, so that two liveries are not mixed. A loose file is a livery by itself.
     Livery,
 }
 

@@ -401,7 +401,8 @@ enum liverysync_scope
      */
     LIVERYSYNC_SCOPE_FILE = 0,
     /**
-     * All of the livery that it belongs to, in a folder of its own, so that two liveries are not mixed.
+     * All of the livery that it belongs to, in a folder of its own, so that two liveries of one name are not mixed, even if none
+     * of their files collides.
      */
     LIVERYSYNC_SCOPE_LIVERY = 1,
 };
@@ -426,7 +427,7 @@ enum liverysync_updates
      */
     LIVERYSYNC_UPDATES_ANYONE = 0,
     /**
-     * Of these only its owners; what others make of it is a rival.
+     * Of these only its owners; what others make of it, or add to it, is a rival.
      */
     LIVERYSYNC_UPDATES_OWNER = 1,
 };

@@ -88,7 +88,7 @@ pub struct ServerOptions {
 pub enum UpdatesBy {
     /// Anyone who edits what he had in step. This is the default.
     Anyone = 0,
-    /// Of these only its owners; what others make of it is a rival.
+    /// Of these only its owners; what others make of it, or add to it, is a rival.
     Owner = 1,
 }
 

@@ -66,7 +66,8 @@ pub enum ConflictPolicy {
 pub enum ConflictScope {
     /// The file that is a rival, beside what is established. This is the default.
     File = 0,
-    /// All of the livery that it belongs to, in a folder of its own, so that two liveries are not mixed.
+    /// All of the livery that it belongs to, in a folder of its own, so that two liveries of one name are not mixed, even if none
+    /// of their files collides.
     Livery = 1,
 }
 

@@ -68,7 +68,15 @@ def test_an_event_is_made_from_its_json() -> None:
                 "retire": [],
                 "unavailable": [],
                 "undistributed": [{"path": "d.png", "bytes": 5}],
-                "rivals": [{"path": "e.png", "rival": "f.png", "own": "both", "sha256": "0" * 64}],
+                "rivals": [
+                    {
+                        "path": "e.png",
+                        "rival": "f.png",
+                        "own": "both",
+                        "sha256": "0" * 64,
+                        "free": False,
+                    }
+                ],
             }
         )
     )
@@ -82,7 +90,7 @@ def test_an_event_is_made_from_its_json() -> None:
         retire=(),
         unavailable=(),
         undistributed=(client_events.PlannedFile("d.png", 5),),
-        rivals=(client_events.Rivalry("e.png", "f.png", "both", "0" * 64),),
+        rivals=(client_events.Rivalry("e.png", "f.png", "both", "0" * 64, free=False),),
     )
     left_out = [{"path": "x", "kind": "name", "reason": "no"}]
     told = server_events.decode(

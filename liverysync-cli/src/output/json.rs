@@ -157,7 +157,7 @@ pub(crate) fn league_conflicts(conflicts: &[Conflict]) -> String {
     #[derive(Serialize)]
     struct Name<'a> {
         path: &'a RelPath,
-        established: Content,
+        established: Option<Content>,
         rivals: Vec<Rival<'a>>,
     }
     #[derive(Serialize)]

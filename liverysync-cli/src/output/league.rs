@@ -144,7 +144,10 @@ pub(crate) fn conflicts(conflicts: &[Conflict]) -> String {
     let mut text = String::new();
     for Conflict { path: plain, established, rivals } in conflicts {
         push(&mut text, format_args!("{}", path(plain)));
-        push(&mut text, format_args!("    {}  has the name", content(*established)));
+        match established {
+            Some(has) => push(&mut text, format_args!("    {}  has the name", content(*has))),
+            None => push(&mut text, format_args!("    {:19}  has the name", Act::KEEP_NONE)),
+        }
         for (rival, has) in rivals {
             push(&mut text, format_args!("    {}  {}", content(*has), path(rival)));
         }

@@ -114,15 +114,23 @@ fn refusals(files: &[(String, String)]) -> Vec<String> {
 
 /// Who has the name, and what to do.
 fn rivalry(rivalry: &Rivalry) -> Vec<String> {
-    let Rivalry { path: name, rival, own, sha256 } = rivalry;
-    let (name, rival) = (path(name), path(rival));
+    let Rivalry { path: name, rival, own, sha256, free } = rivalry;
+    let (livery, name, rival) = (escape(name.livery()), path(name), path(rival));
     let (has, what_to_do) = match own {
+        Claimant::Established if *free => (
+            format!("{livery} is yours; what another driver has for it is there as {rival}"),
+            "  nothing to do: yours stays as it is".to_owned(),
+        ),
         Claimant::Established => (
             format!("{name} is yours; another driver's file is there as {rival}"),
             "  nothing to do: you keep the name".to_owned(),
         ),
         Claimant::Rival => (
-            format!("{name} is another driver's; yours is there as {rival}"),
+            if *free {
+                format!("{livery} is another driver's; what you have for it is there as {rival}")
+            } else {
+                format!("{name} is another driver's; yours is there as {rival}")
+            },
             format!(
                 "  to have both apart, put yours into a folder of another name; to have the name, ask who looks after \
                  the league to keep {}: liverysync league resolve PATH --keep {0}",

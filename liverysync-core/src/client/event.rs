@@ -244,8 +244,10 @@ pub struct Rivalry {
     pub rival: RelPath,
     /// Which of the two is this PC's driver's.
     pub own: Claimant,
-    /// His content, of the rival if both are his.
+    /// His content; of the rival if both are his, or nothing has the name.
     pub sha256: ContentHash,
+    /// Whether nothing has the name: the rival would add to a livery that is not his.
+    pub free: bool,
 }
 
 /// One of two who claim a name.

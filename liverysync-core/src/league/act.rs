@@ -13,7 +13,7 @@ pub enum Act {
     Resolve {
         /// The name that all of them claim.
         path: String,
-        /// Which content stays.
+        /// Which content stays; [`Act::KEEP_NONE`] where nothing has the name, and that is how it is to be.
         keep: String,
     },
     /// A livery gets another name, on every PC.
@@ -47,6 +47,9 @@ pub enum Act {
 }
 
 impl Act {
+    /// Instead of a content: a name that only rivals claim stays free.
+    pub const KEEP_NONE: &str = "none";
+
     /// How many of a hundred liveries may go in one act before it has to be said that this is meant.
     pub const MANY_PERCENT: usize = 30;
 }

@@ -124,7 +124,7 @@ pub enum Updates {
     /// Whoever edits what he had in step.
     #[default]
     Anyone,
-    /// Of these only the livery's owners; what others make of it is a rival.
+    /// Of these only the livery's owners; what others make of it, or add to it, is a rival.
     Owner,
 }
 

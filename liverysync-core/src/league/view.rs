@@ -52,13 +52,13 @@ pub struct VersionChange {
     pub author: Option<Author>,
 }
 
-/// A name that several contents claim.
+/// A name that several contents claim, or that only rivals do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Conflict {
     /// The name.
     pub path: RelPath,
-    /// What has it.
-    pub established: Content,
+    /// What has it. Nothing has a name where rivals only would add to a livery that is not theirs.
+    pub established: Option<Content>,
     /// The others, each with the name that it has instead.
     pub rivals: Vec<(RelPath, Content)>,
 }

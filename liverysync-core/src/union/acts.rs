@@ -10,6 +10,7 @@ use crate::{
     manifest::Entry,
     path::{PathKey, RelPath, fold},
     pathmap::of_livery,
+    time::UnixTime,
 };
 
 /// Fewest digits by which a content or version is named.
@@ -47,50 +48,65 @@ impl Union {
     }
 
     fn resolve(&mut self, path: &str, keep: &str, outcome: &mut Outcome) -> Result<(), ActError> {
-        let no_file = || ActError::NoFile(path.to_owned());
-        let plain = self.entries.get(&*fold(path)).ok_or_else(no_file)?.entry.clone();
-        let rivals = self.rivals_of(&plain.path);
-        let mut claims = vec![(plain.content, plain.mtime)];
-        claims.extend(rivals.iter().map(|rival| (rival.content, rival.mtime)));
-        // Several liveries may have the same one.
-        let mut seen = BTreeSet::new();
-        claims.retain(|(content, _)| seen.insert(*content));
-        let contents = claims.iter().map(|(content, _)| content.hash.to_string());
-        let chosen = find(contents, keep)?
-            .ok_or_else(|| ActError::NoContent { path: path.to_owned(), hash: keep.to_owned() })?;
-        let (content, mtime) = claims[chosen];
+        let (plain, rivals) = self.claimed(path)?;
+        let now = self.entries.get(plain.key()).map(|entry| Entry::clone(entry));
+        let established = now.as_ref().map(|entry| entry.content);
+        let kept = match (keep, &now) {
+            (Act::KEEP_NONE, None) => None,
+            _ => Some(choose(path, keep, now.iter().chain(&rivals))?),
+        };
+        let content = kept.map(|(content, _)| content);
         let in_folder = |rival: &Entry| {
-            plain.path.folder().is_some() && rival.path.livery() != plain.path.livery()
+            plain.folder().is_some() && rival.path.key().livery() != plain.key().livery()
         };
         let (in_folders, rivals): (Vec<_>, Vec<_>) = rivals.into_iter().partition(in_folder);
-        let chosen = in_folders.iter().filter(|rival| rival.content == content);
+        let chosen = in_folders.iter().filter(|rival| Some(rival.content) == content);
         let chosen: BTreeSet<_> = chosen.map(|rival| rival.path.livery()).collect();
         if chosen.len() > 1 {
             let folders = chosen.into_iter().map(str::to_owned).collect();
             return Err(ActError::SeveralLiveries { path: path.to_owned(), folders });
         }
         if let Some(folder) = chosen.first() {
-            return self.resolve_livery(&plain.path, Some(&fold(folder)), outcome);
+            return self.resolve_livery(&plain, Some(&fold(folder)), outcome);
         }
-        if content == plain.content && !in_folders.is_empty() {
-            self.resolve_livery(&plain.path, None, outcome)?;
+        if content == established && !in_folders.is_empty() {
+            self.resolve_livery(&plain, None, outcome)?;
         }
-        if content != plain.content {
+        let placed = kept.filter(|(content, _)| Some(*content) != established);
+        if let Some((content, _)) = placed {
             self.check_sent(path, content)?;
+            self.check_free(&plain)?;
         }
         // Those who have the chosen one under the name already are found when it takes the name.
         for rival in &rivals {
             self.record_retired(rival.path.clone(), outcome);
         }
-        if content != plain.content {
+        if let Some((content, mtime)) = placed {
             let author = self.author_of(rivals.iter().find(|rival| rival.content == content));
-            let entry = Entry { path: plain.path.clone(), content, mtime };
+            let entry = Entry { path: plain.clone(), content, mtime };
             self.record_placed(entry, author, Cause::Resolved, outcome);
         }
-        for rival in rivals.iter().filter(|rival| rival.content != content) {
-            self.turn_down(plain.path.clone(), rival.content, outcome);
+        for rival in rivals.iter().filter(|rival| Some(rival.content) != content) {
+            self.turn_down(plain.clone(), rival.content, outcome);
         }
         Ok(())
+    }
+
+    /// The name that an administrator means, as it is spelled, and its rivals.
+    fn claimed(&self, path: &str) -> Result<(RelPath, Vec<Entry>), ActError> {
+        let no_file = || ActError::NoFile(path.to_owned());
+        if let Some(there) = self.entries.get(&*fold(path)) {
+            return Ok((there.path.clone(), self.rivals_of(&there.path)));
+        }
+        let name = RelPath::parse(path, &self.naming.extensions).map_err(|_| no_file())?;
+        let rivals = self.rivals_of(&name);
+        let first = rivals.first().ok_or_else(no_file)?;
+        let spellings = [
+            in_claimed_livery(&first.path, &self.naming),
+            parse_conflict_name(&first.path, &self.naming).map(|(plain, _)| plain),
+        ];
+        let mut spellings = spellings.into_iter().flatten();
+        Ok((spellings.find(|spelled| spelled.key() == name.key()).unwrap_or(name), rivals))
     }
 
     /// Of a livery and its rivals in folders of their own one keeps the name, whole: that of `kept`, or the one that
@@ -147,6 +163,16 @@ impl Union {
         Ok(())
     }
 
+    /// Whether a content could lie at a name.
+    fn check_free(&self, path: &RelPath) -> Result<(), ActError> {
+        let is_there = self.entries.contains(path.key());
+        let free = if is_there { Ok(()) } else { self.entries.check(path) };
+        free.map_err(|collision| ActError::Name {
+            name: path.as_str().to_owned(),
+            reason: collision.to_string(),
+        })
+    }
+
     fn turn_down(&mut self, path: RelPath, content: Content, outcome: &mut Outcome) {
         let step = outcome.step;
         self.record(Record::TurnedDown { step, path, content }, outcome);
@@ -189,6 +215,12 @@ impl Union {
     #[must_use]
     pub fn author(&self, key: &PathKey) -> Option<Author> {
         self.author_of(self.entries.get(key).map(|entry| &**entry))
+    }
+
+    /// Whose livery this is: who brought the first file of what it has.
+    #[must_use]
+    pub fn livery_author(&self, livery: &str) -> Option<Author> {
+        self.author_of(self.entries.of_livery(&fold(livery)).next().map(|entry| &**entry))
     }
 
     fn author_of(&self, entry: Option<&Entry>) -> Option<Author> {
@@ -286,12 +318,7 @@ impl Union {
             if !self.is_held_behind(&key, placed.content) {
                 self.check_sent(path.as_str(), placed.content)?;
             }
-            if !self.entries.contains(&key)
-                && let Err(collision) = self.entries.check(&path)
-            {
-                let name = path.as_str().to_owned();
-                return Err(ActError::Name { name, reason: collision.to_string() });
-            }
+            self.check_free(&path)?;
             let entry = Entry { path, content: placed.content, mtime: placed.mtime };
             self.record_placed(entry, placed.author, Cause::Restored, outcome);
         }
@@ -335,6 +362,21 @@ impl Union {
         let known = self.entries.of_livery(&key).next().is_some();
         known.then_some(key).ok_or_else(|| ActError::NoLivery(livery.to_owned()))
     }
+}
+
+/// Which of the contents that claim a name is to keep it, with its time.
+fn choose<'a>(
+    path: &str,
+    keep: &str,
+    claims: impl Iterator<Item = &'a Entry>,
+) -> Result<(Content, Option<UnixTime>), ActError> {
+    // Several liveries may have the same one.
+    let mut seen = BTreeSet::new();
+    let different = claims.filter(|claim| seen.insert(claim.content));
+    let different: Vec<_> = different.map(|claim| (claim.content, claim.mtime)).collect();
+    let hashes = different.iter().map(|(content, _)| content.hash.to_string());
+    let no_content = || ActError::NoContent { path: path.to_owned(), hash: keep.to_owned() };
+    find(hashes, keep)?.and_then(|at| different.get(at).copied()).ok_or_else(no_content)
 }
 
 /// Which of these begins with the given digits, if one does.

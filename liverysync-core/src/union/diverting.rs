@@ -1,4 +1,5 @@
-//! Liveries as wholes: where one file of a livery is a rival, all of that livery goes into a folder of its own.
+//! Liveries as wholes: where one file of a livery is a rival, all of that livery goes into a folder of its own. So does
+//! one that collides with nothing, if its member has no part in the livery that has the name: it is another livery.
 //!
 //! What its member has under the livery's own name counts for the files of that folder, until he has them there:
 //!
@@ -42,17 +43,69 @@ impl Union {
         for (livery, members) in liveries {
             for mut claims in self.in_turn(&livery, members) {
                 claims.sort_by(|a, b| a.key().cmp(b.key()));
-                for claimant in &claims {
-                    anew.extend(self.clear_way(claimant, outcome));
-                }
-                if claims.iter().any(|claim| matches!(self.judge(claim), Verdict::Rival)) {
-                    self.divert(&livery, claims, outcome);
-                } else {
-                    claims.into_iter().for_each(|claim| self.place(claim, outcome));
-                }
+                anew.extend(self.place_livery(&livery, claims, outcome));
             }
         }
         anew
+    }
+
+    /// What one member claims of a livery. Returns those who claim their names anew.
+    fn place_livery(
+        &mut self,
+        livery: &str,
+        claims: Vec<Claimant>,
+        outcome: &mut Outcome,
+    ) -> Vec<Claimant> {
+        let mut anew = Vec::new();
+        for claimant in &claims {
+            anew.extend(self.clear_way(claimant, outcome));
+        }
+        let is_left = |claim: &Claimant| matches!(self.judge(claim), Verdict::Diverted(_));
+        let (left, claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_left);
+        left.into_iter().for_each(|claim| self.place(claim, outcome));
+        let is_apart = self.is_apart(livery, &claims);
+        if is_apart {
+            anew.extend(self.clear_livery(livery, outcome));
+        }
+        let is_rival = |claim: &Claimant| matches!(self.judge(claim), Verdict::Rival);
+        let is_taken = || self.entries.of_livery(livery).next().is_some();
+        if claims.iter().any(is_rival) || is_apart && is_taken() {
+            self.divert(livery, claims, outcome);
+        } else {
+            claims.into_iter().for_each(|claim| self.place(claim, outcome));
+        }
+        anew
+    }
+
+    /// Whether files that collide with nothing come from somebody who has no part in their livery, or has a rival of
+    /// it at present.
+    fn is_apart(&self, livery: &str, claims: &[Claimant]) -> bool {
+        let is_new = |claim: &Claimant| matches!(self.judge(claim), Verdict::New);
+        let Some(Claimant { member, author, .. }) = claims.iter().find(|claim| is_new(claim))
+        else {
+            return false;
+        };
+        let mut elsewhere = of_livery(&self.elsewhere, livery);
+        let is_rival = elsewhere
+            .any(|(key, members)| members.contains_key(member) && self.entries.contains(key));
+        let owners = || Some(&self.owners.get(livery)?.1);
+        let is_owner =
+            || author.is_some_and(|author| owners().is_some_and(|o| o.contains(&author)));
+        let has_base = || claims.iter().any(|claim| claim.base.is_some());
+        let has_some_of_it = || {
+            let files = self.files_of(livery, *member, claims);
+            let now = files.iter().filter(|(key, _)| self.entries.contains(key));
+            let mut past = now.filter_map(|(key, file)| Some((self.past.get(key)?, file)));
+            past.any(|(past, file)| past.has_held(file.entry.content))
+        };
+        is_rival || !(is_owner() || has_base() || has_some_of_it())
+    }
+
+    /// What will never come of a livery is in nobody's way. Returns those who claim their names anew.
+    fn clear_livery(&mut self, livery: &str, outcome: &mut Outcome) -> Vec<Claimant> {
+        let keys = self.entries.of_livery(livery).map(|entry| entry.path.key());
+        let vain: Vec<_> = keys.filter(|key| self.is_vain(key)).cloned().collect();
+        vain.iter().flat_map(|key| self.give_up(key, outcome)).collect()
     }
 
     /// Who claims a livery, in the order of the policy. What an update makes of it, others may have already.
@@ -105,11 +158,11 @@ impl Union {
         files.map(|claim| (claim.key().clone(), claim)).collect()
     }
 
-    /// Gives a livery of which a file is a rival a folder of its own.
+    /// Gives a livery a folder of its own, or all of it the one that some of it has.
     fn divert(&mut self, livery: &str, claims: Vec<Claimant>, outcome: &mut Outcome) {
         let Some(member) = claims.first().map(|claim| claim.member) else { return };
         let files = self.files_of(livery, member, &claims);
-        let names = match self.conflict_names(livery, &files) {
+        let names = match self.conflict_names(livery, member, &files) {
             Ok(names) => names,
             Err(invalid) => {
                 for claim in claims {
@@ -127,6 +180,9 @@ impl Union {
         let Claimant { member, entry: Entry { path: local, content, .. }, .. } = claim.clone();
         let is_home = self.entries.get(local.key()).is_some_and(|entry| entry.content == content);
         self.lose(member, local.key(), content, outcome);
+        if name.key() == local.key() {
+            return self.place(claim, outcome);
+        }
         if is_home {
             self.hold(member, local.key(), &local, outcome);
         } else {
@@ -147,7 +203,12 @@ impl Union {
     }
 
     /// What the files of a rival livery are called, in the same order.
-    fn conflict_names(&self, livery: &str, files: &Files) -> Result<Vec<RelPath>, InvalidPath> {
+    fn conflict_names(
+        &self,
+        livery: &str,
+        member: MemberId,
+        files: &Files,
+    ) -> Result<Vec<RelPath>, InvalidPath> {
         let spelled = self.entries.of_livery(livery).next().map(|entry| entry.path.livery());
         let own = || files.values().next().map(|claim| claim.entry.path.livery());
         let spelled = spelled.or_else(own).unwrap_or(livery);
@@ -167,9 +228,24 @@ impl Union {
                     Err(_) => false,
                 })
         };
-        let hash = hash_of(livery, files, self);
-        let folder = conflict_folder(spelled, hash, &self.naming.suffix, is_taken);
+        let at_present = self.folder_of(livery, member).filter(|folder| !is_taken(folder));
+        let folder = at_present.map_or_else(
+            || {
+                let hash = hash_of(livery, files, self);
+                conflict_folder(spelled, hash, &self.naming.suffix, is_taken)
+            },
+            str::to_owned,
+        );
         files.values().map(|claim| in_folder(&folder, claim)).collect()
+    }
+
+    /// The folder for which a member's files of a livery count at present, if it is one.
+    fn folder_of(&self, livery: &str, member: MemberId) -> Option<&str> {
+        let names = of_livery(&self.elsewhere, livery);
+        let names = names.filter_map(|(_, members)| Some(&members.get(&member)?.1));
+        let mut folders = names.filter_map(|name| Some(self.entries.get(name)?.path.livery()));
+        let first = folders.next()?;
+        folders.all(|folder| folder == first).then_some(first)
     }
 
     /// Whether a name is nothing for a content: it has another one and never had this, or could not lie there.

@@ -41,13 +41,18 @@ impl Past {
 
     /// Whether the name has had a content, or turned it down.
     pub(super) fn knows(&self, content: Content) -> bool {
-        self.turned_down.contains(&content) || self.contents().any(|held| held == content)
+        self.turned_down.contains(&content) || self.has_held(content)
     }
 
     /// The same for a content of which only the digest is known.
     pub(super) fn knows_hash(&self, hash: ContentHash) -> bool {
         let turned_down = self.turned_down.iter().copied();
         turned_down.chain(self.contents()).any(|content| content.hash == hash)
+    }
+
+    /// Whether the name has had a content for good.
+    pub(super) fn has_held(&self, content: Content) -> bool {
+        self.contents().any(|held| held == content)
     }
 
     /// All that it knows.

@@ -2,7 +2,7 @@
 
 use super::{Claimant, MemberId, Outcome, Refusal, Union, UnionEntry, aside::Stale};
 use crate::{
-    conflict::{Scope, conflict_name, plain_stem},
+    conflict::{Scope, conflict_name, parse_conflict_name, plain_stem},
     hash::Content,
     league::{Cause, Record, Updates},
     manifest::Entry,
@@ -23,7 +23,7 @@ pub(super) enum Verdict {
     Update,
     /// The name has had it before.
     Stale,
-    /// It is something else.
+    /// It is something else, or nothing is there and it changes a livery that only others may change.
     Rival,
     /// It was made of what the name has no more.
     Retired,
@@ -115,8 +115,28 @@ impl Union {
             None if base.is_some_and(|base| past.is_some_and(|past| past.knows_hash(base))) => {
                 Verdict::Retired
             }
-            None => self.diverted_name(claimant).map_or(Verdict::New, Verdict::Diverted),
+            None => match self.diverted_name(claimant) {
+                Some(name) => Verdict::Diverted(name),
+                None if self.may_add(claimant) => Verdict::New,
+                None => Verdict::Rival,
+            },
         }
+    }
+
+    /// Whether a claimant may bring a file that its livery does not have: that changes the livery, too. A conflict copy
+    /// under its own name changes nothing.
+    fn may_add(&self, claimant: &Claimant) -> bool {
+        let Claimant { entry: Entry { path, content, .. }, .. } = claimant;
+        let livery = path.key().livery();
+        let is_owned = || self.owners.get(livery).is_some_and(|(_, owners)| !owners.is_empty());
+        let is_copy = || {
+            let parsed = parse_conflict_name(path, &self.naming);
+            parsed.is_some_and(|(_, digits)| digits == content.hash.short())
+        };
+        self.may_update(claimant)
+            || !is_owned()
+            || self.entries.of_livery(livery).next().is_none()
+            || is_copy()
     }
 
     fn may_update(&self, claimant: &Claimant) -> bool {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Union, UnionEntry, past};
+use super::{Union, past};
 use crate::{
     conflict::{in_claimed_livery, parse_conflict_name},
     hash::Content,
-    league::{Conflict, LiveryStatus, Version, VersionChange},
+    league::{Cause, Conflict, LiveryStatus, Version, VersionChange},
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, fold},
     pathmap::of_livery,
@@ -17,15 +17,11 @@ impl Union {
     #[must_use]
     pub fn liveries(&self) -> Vec<LiveryStatus> {
         let keys: BTreeSet<_> = self.past.keys().map(PathKey::livery).collect();
-        let rivals = self.all_rivals();
-        keys.into_iter().filter_map(|key| self.livery(key, &rivals)).collect()
+        let conflicts = self.conflicts_by_key();
+        keys.into_iter().filter_map(|key| self.livery(key, &conflicts)).collect()
     }
 
-    fn livery(
-        &self,
-        key: &str,
-        rivals: &BTreeMap<PathKey, Vec<&UnionEntry>>,
-    ) -> Option<LiveryStatus> {
+    fn livery(&self, key: &str, conflicts: &BTreeMap<PathKey, Conflict>) -> Option<LiveryStatus> {
         let mut manifest = Manifest::new();
         for entry in self.entries.of_livery(key) {
             // What is in the union fits together.
@@ -40,7 +36,7 @@ impl Union {
             bytes: manifest.total_bytes(),
             version: manifest.hash().short(),
             owners: owners.unwrap_or_default(),
-            conflicts: of_livery(rivals, key).count(),
+            conflicts: of_livery(conflicts, key).count(),
             retired: manifest.is_empty(),
         })
     }
@@ -73,18 +69,11 @@ impl Union {
         versions.collect()
     }
 
-    /// The names that several contents claim, ordered by key.
+    /// The names that several contents claim, ordered by key, and those that only rivals claim, because they change a
+    /// livery that is not theirs. A rival livery of which no file collides is there with its first name.
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
-        let conflicts = self.all_rivals().into_iter().filter_map(|(key, rivals)| {
-            let entry = self.entries.get(&key)?;
-            Some(Conflict {
-                path: entry.path.clone(),
-                established: entry.content,
-                rivals: rivals.iter().map(|rival| (rival.path.clone(), rival.content)).collect(),
-            })
-        });
-        conflicts.collect()
+        self.conflicts_by_key().into_values().collect()
     }
 
     /// The names that have no content any more, ordered by key, with what each of them has had or turned down: a PC that has
@@ -94,21 +83,63 @@ impl Union {
         gone.map(|(_, past)| (&past.path, past.known()))
     }
 
-    /// The rivals of every name that has some, as [`Union::rivals_of`] finds those of one.
-    fn all_rivals(&self) -> BTreeMap<PathKey, Vec<&UnionEntry>> {
-        let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    fn conflicts_by_key(&self) -> BTreeMap<PathKey, Conflict> {
+        let mut conflicts = BTreeMap::new();
+        let (mut colliding, mut apart) = (BTreeSet::new(), BTreeMap::new());
         for rival in &self.entries {
             let beside = parse_conflict_name(&rival.path, &self.naming).map(|(plain, _)| plain);
-            let beside = beside.filter(|plain| self.entries.contains(plain.key()));
-            let in_folder = in_claimed_livery(&rival.path, &self.naming).filter(|claimed| {
-                let established = self.entries.get(claimed.key());
-                established.is_some_and(|established| established.content != rival.content)
-            });
-            for plain in [beside, in_folder].into_iter().flatten() {
-                all.entry(plain.key().clone()).or_default().push(rival);
+            if let Some(plain) = beside
+                && (self.entries.contains(plain.key()) || self.came_as_rival(rival))
+            {
+                self.add_rival(plain, rival, &mut conflicts);
+            }
+            let Some(claimed) = in_claimed_livery(&rival.path, &self.naming) else { continue };
+            let folder = rival.path.key().livery();
+            match self.entries.get(claimed.key()) {
+                Some(established) if established.content == rival.content => {}
+                Some(_) => {
+                    colliding.insert(folder);
+                    self.add_rival(claimed, rival, &mut conflicts);
+                }
+                None if self.has_rival_livery(&claimed, rival) => {
+                    apart.entry(folder).or_insert((claimed, rival));
+                }
+                None => {}
             }
         }
-        all
+        for (_, (claimed, rival)) in
+            apart.into_iter().filter(|(folder, _)| !colliding.contains(folder))
+        {
+            self.add_rival(claimed, rival, &mut conflicts);
+        }
+        conflicts
+    }
+
+    fn add_rival(
+        &self,
+        claimed: RelPath,
+        rival: &Entry,
+        conflicts: &mut BTreeMap<PathKey, Conflict>,
+    ) {
+        let key = claimed.key().clone();
+        let conflict = conflicts.entry(key).or_insert_with_key(|key| {
+            let there = self.entries.get(key);
+            let path = there.map_or(claimed, |there| there.path.clone());
+            Conflict { path, established: there.map(|there| there.content), rivals: Vec::new() }
+        });
+        conflict.rivals.push((rival.path.clone(), rival.content));
+    }
+
+    /// Whether a file that claims a free name belongs to a livery that was a rival of the one that is there.
+    fn has_rival_livery(&self, claimed: &RelPath, rival: &Entry) -> bool {
+        self.came_as_rival(rival) && self.entries.of_livery(claimed.key().livery()).next().is_some()
+    }
+
+    /// Whether a name is a conflict name because its first content was a rival, and not because somebody called his
+    /// file so.
+    fn came_as_rival(&self, entry: &Entry) -> bool {
+        let past = self.past.get(entry.path.key());
+        past.is_some_and(|past| past.placed().any(|placed| placed.cause == Cause::Rival))
     }
 }
 

@@ -113,6 +113,8 @@ struct Model {
     /// Which of that took something back that nobody ever sent.
     takings_back: BTreeSet<(String, usize)>,
     turned_down: BTreeSet<(String, Content)>,
+    /// Names whose first content was a rival.
+    rival_names: BTreeSet<String>,
     proven: BTreeSet<Content>,
     owners: BTreeMap<String, BTreeSet<Author>>,
     files: BTreeMap<(u64, String), (Claim, Standing)>,
@@ -226,6 +228,7 @@ impl Model {
             }
             None => {
                 self.past.remove(name);
+                self.rival_names.remove(name);
                 self.takings_back.retain(|(there, _)| there != name);
                 // What is still behind at the name itself was turned down, and stays so.
                 let rivals = self.files.values_mut().filter(|(claim, _)| claim.name != name);
@@ -347,7 +350,18 @@ impl Model {
                 for claim in &claims {
                     anew.extend(self.clear_way(claim));
                 }
-                if claims.iter().any(|claim| self.is_rival(claim)) {
+                let is_left =
+                    |claim: &Claim| self.is_free(claim) && self.diverted_name(claim).is_some();
+                let (left, claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_left);
+                left.into_iter().for_each(|claim| self.place_one(claim));
+                let is_apart = self.is_apart(&claims);
+                if is_apart {
+                    let names = self.names_of(&of).into_iter().map(|(name, _)| name);
+                    let vain: Vec<_> = names.filter(|name| self.is_vain(name)).collect();
+                    anew.extend(vain.iter().flat_map(|name| self.take_back(name)));
+                }
+                let is_apart = is_apart && !self.names_of(&of).is_empty();
+                if is_apart || claims.iter().any(|claim| self.is_rival(claim)) {
                     self.divert(&claims);
                 } else {
                     claims.into_iter().for_each(|claim| self.place_one(claim));
@@ -355,6 +369,51 @@ impl Model {
             }
         }
         anew
+    }
+
+    /// Whether a claim is for a name that has nothing, and never had this or what this was made of.
+    fn is_free(&self, claim: &Claim) -> bool {
+        let known = |had: Content| had == claim.content || Some(had.hash) == claim.base;
+        self.now(&claim.name).is_none() && !self.had(&claim.name, known)
+    }
+
+    /// Whether a member brings files that collide with nothing to a livery in which he has no part, or whose rival he
+    /// has.
+    fn is_apart(&self, claims: &[Claim]) -> bool {
+        let is_new = |claim: &Claim| self.is_free(claim) && self.may_add(claim);
+        let Some(claim) = claims.iter().find(|claim| is_new(claim)) else { return false };
+        let of = livery(&claim.name);
+        let is_rival = self.files.values().any(|(file, standing)| {
+            let elsewhere = matches!(standing, Standing::For(name) if *name != file.name);
+            let taken = elsewhere && self.now(&file.name).is_some();
+            taken && file.member == claim.member && livery(&file.name) == of
+        });
+        let held = |file: &Claim| {
+            let past = self.past.get(&file.name).map_or(&[][..], Vec::as_slice);
+            let took_back = |at: usize| self.takings_back.contains(&(file.name.clone(), at + 1));
+            let held = |(at, (_, had)): (usize, &(u64, Option<Content>))| {
+                *had == Some(file.content) && !took_back(at)
+            };
+            self.now(&file.name).is_some() && past.iter().enumerate().any(held)
+        };
+        let owners = self.owners.get(of);
+        let owns = author(claim.member).is_some_and(|a| owners.is_some_and(|o| o.contains(&a)));
+        let has_base = claims.iter().any(|claim| claim.base.is_some());
+        is_rival || !owns && !has_base && !self.files_of(claims).iter().any(held)
+    }
+
+    /// Whether a member may bring a file that its livery does not have.
+    fn may_add(&self, claim: &Claim) -> bool {
+        let of = livery(&claim.name);
+        let owners = self.owners.get(of).cloned().unwrap_or_default();
+        let owns = author(claim.member).is_some_and(|author| owners.contains(&author));
+        let copied = format!("__CONFLICT__{}", claim.content.hash.short());
+        let is_copy = claim.name.rsplit('/').next().unwrap().contains(&copied);
+        self.updates == Updates::Anyone
+            || owners.is_empty()
+            || owns
+            || is_copy
+            || self.names_of(of).is_empty()
     }
 
     /// All that a member has of a livery, with what he claims of it.
@@ -381,8 +440,11 @@ impl Model {
         let plain = plain_folder(livery(&claims[0].name));
         let digits = hash_of(&files).short();
         let rest = |claim: &Claim| claim.name.split_once('/').unwrap().1.to_owned();
+        let at_present = self.folders_of(claims[0].member, livery(&claims[0].name));
+        let at_present = at_present.first().filter(|_| at_present.len() == 1).cloned();
         let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
-        let mut folders = counters.map(|counter| format!("{plain}__CONFLICT__{digits}{counter}"));
+        let new = counters.map(|counter| format!("{plain}__CONFLICT__{digits}{counter}"));
+        let mut folders = at_present.into_iter().chain(new);
         let has_another = |folder: &str, claim: &Claim| {
             let name = format!("{folder}/{}", rest(claim));
             self.now(&name).is_some_and(|now| now != claim.content)
@@ -395,6 +457,10 @@ impl Model {
             let file = (member, claim.name.clone());
             let is_home = self.now(&claim.name) == Some(content);
             self.take_out(member, &claim.name);
+            if name == claim.name {
+                self.place_one(claim);
+                continue;
+            }
             if is_home {
                 let standing = Standing::For(claim.name.clone());
                 self.files.insert(file.clone(), (claim.clone(), standing));
@@ -409,6 +475,7 @@ impl Model {
             }
             if self.now(&name).is_none() {
                 self.put_first(&name, &claim);
+                self.rival_names.insert(name.clone());
             }
             if is_home {
                 self.also.insert(file, name);
@@ -416,6 +483,16 @@ impl Model {
                 self.files.insert(file, (claim, Standing::For(name)));
             }
         }
+    }
+
+    /// The folders for which a member's files of a livery count.
+    fn folders_of(&self, member: u64, of: &str) -> BTreeSet<String> {
+        let elsewhere = self.files.values().filter_map(|(file, standing)| match standing {
+            Standing::For(name) if *name != file.name => Some((file, name)),
+            _ => None,
+        });
+        let his = elsewhere.filter(|(file, _)| file.member == member && livery(&file.name) == of);
+        his.map(|(_, name)| livery(name).to_owned()).collect()
     }
 
     /// A name gets its content from a member, who owns its livery if he is the first.
@@ -467,7 +544,8 @@ impl Model {
     fn is_rival(&self, claim: &Claim) -> bool {
         let now = self.now(&claim.name);
         let had = || self.had(&claim.name, |had| had == claim.content);
-        now.is_some_and(|now| now != claim.content) && !self.is_update(claim) && !had()
+        let added = self.is_free(claim) && !self.may_add(claim);
+        added || now.is_some_and(|now| now != claim.content) && !self.is_update(claim) && !had()
     }
 
     /// The name in a folder of its own of what its author left of a livery that went there.
@@ -538,6 +616,9 @@ impl Model {
                 Standing::Behind(other)
             };
         }
+        if !self.may_add(claim) {
+            return self.place_rival(claim);
+        }
         self.put_first(&name, claim);
         Standing::For(name)
     }
@@ -558,6 +639,7 @@ impl Model {
             }
             if now.is_none() {
                 self.put_first(&name, claim);
+                self.rival_names.insert(name.clone());
             }
             if self.now(&name) == Some(claim.content) {
                 return Standing::For(name);
@@ -608,29 +690,68 @@ impl Model {
         rivals.collect()
     }
 
+    /// Whether a name's first content was a rival's.
+    fn came_as_rival(&self, name: &str) -> bool {
+        self.rival_names.contains(name)
+    }
+
+    /// The names that are listed as claimed by several, with their rivals.
+    fn conflicts(&self) -> BTreeMap<String, Vec<(String, Content)>> {
+        let mut conflicts = BTreeMap::new();
+        let mut free: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (rival, content) in by_key(self.names()) {
+            let is_beside = plain(&rival) != rival;
+            if is_beside && (self.now(&plain(&rival)).is_some() || self.came_as_rival(&rival)) {
+                let rivals: &mut Vec<_> = conflicts.entry(plain(&rival)).or_default();
+                rivals.push((rival.clone(), content));
+            }
+            let claimed = in_claimed(&rival);
+            let of = livery(&claimed).to_owned();
+            if claimed == rival {
+                continue;
+            }
+            match self.now(&claimed) {
+                Some(now) if now != content => {
+                    conflicts.entry(claimed).or_default().push((rival.clone(), content));
+                    free.insert(livery(&rival).to_owned(), Vec::new());
+                }
+                None if self.came_as_rival(&rival) && !self.names_of(&of).is_empty() => {
+                    let none_yet = !free.contains_key(livery(&rival));
+                    let claims = free.entry(livery(&rival).to_owned()).or_default();
+                    claims.extend(none_yet.then_some((claimed, rival, content)));
+                }
+                _ => {}
+            }
+        }
+        for (claimed, rival, content) in free.into_values().flatten() {
+            conflicts.entry(claimed).or_default().push((rival, content));
+        }
+        conflicts
+    }
+
     fn resolve(&mut self, path: &str, keep: &str) {
-        let now = self.now(path).unwrap();
+        let now = self.now(path);
         let rivals = by_key(self.rivals(path));
-        let mut all = rivals.iter().map(|(_, content)| *content).chain([now]);
-        let kept = all.find(|content| content.hash.to_string().starts_with(keep)).unwrap();
+        let mut all = rivals.iter().map(|(_, content)| *content).chain(now);
+        let kept = all.find(|content| content.hash.to_string().starts_with(keep));
         let of = livery(path);
         let is_beside = |(rival, _): &(String, _)| !path.contains('/') || livery(rival) == of;
         let (rivals, folders): (Vec<_>, Vec<_>) = rivals.into_iter().partition(is_beside);
-        if let Some((chosen, _)) = folders.iter().find(|(_, content)| *content == kept) {
+        if let Some((chosen, _)) = folders.iter().find(|(_, content)| Some(*content) == kept) {
             return self.resolve_livery(of, Some(livery(chosen)));
         }
         if kept == now && !folders.is_empty() {
             self.resolve_livery(of, None);
         }
-        let brought = rivals.iter().find(|(_, content)| *content == kept);
+        let brought = rivals.iter().find(|(_, content)| Some(*content) == kept);
         let author = brought.and_then(|(rival, _)| self.author_of(rival));
         for (rival, _) in &rivals {
             self.put(rival, None, None);
         }
         if kept != now {
-            self.put(path, Some(kept), author);
+            self.put(path, kept, author);
         }
-        let down = rivals.into_iter().filter(|(_, content)| *content != kept);
+        let down = rivals.into_iter().filter(|(_, content)| Some(*content) != kept);
         self.turned_down.extend(down.map(|(_, content)| (path.to_owned(), content)));
     }
 
@@ -914,9 +1035,10 @@ impl League {
             Deed::Resolve(name, keep) => {
                 let conflicts = self.union.conflicts();
                 let Some(conflict) = conflicts.get(name % conflicts.len().max(1)) else { return };
-                let rivals = conflict.rivals.iter().map(|(_, content)| *content);
+                let rivals = conflict.rivals.iter().map(|(_, content)| Some(*content));
                 let all: Vec<_> = rivals.chain([conflict.established]).collect();
-                let keep = all[keep % all.len()].hash.short();
+                let keep = all[keep % all.len()];
+                let keep = keep.map_or(Act::KEEP_NONE.to_owned(), |kept| kept.hash.short());
                 self.act(&Act::Resolve { path: conflict.path.as_str().to_owned(), keep });
             }
             Deed::Rename(livery, new) => {
@@ -1108,10 +1230,9 @@ impl League {
             let rivals = rivals.map(|(path, content)| (path.as_str().to_owned(), content));
             (conflict.path.as_str().to_owned(), rivals.collect::<Vec<_>>())
         });
-        let names = by_key(model.names()).into_iter().map(|(name, _)| name);
-        let with_rivals = names.map(|name| (name.clone(), by_key(model.rivals(&name))));
-        let claimed = with_rivals.filter(|(_, rivals)| !rivals.is_empty());
-        assert_eq!(conflicts.collect::<Vec<_>>(), claimed.collect::<Vec<_>>());
+        let mut claimed: Vec<_> = model.conflicts().into_iter().collect();
+        claimed.sort_by_key(|(name, _)| name.to_lowercase());
+        assert_eq!(conflicts.collect::<Vec<_>>(), claimed);
         let liveries = self.union.liveries().into_iter();
         let liveries: Vec<_> = liveries
             .map(|of| (of.livery, of.files, of.owners.into_iter().collect(), of.retired))
@@ -1405,4 +1526,89 @@ fn what_a_rival_livery_goes_elsewhere_from_is_given_up_if_nobody_has_it() {
         ],
     );
     assert_eq!(name_with(&league, "t/"), [NAMES[3]]);
+}
+
+fn edits(member: u64, files: &[(usize, u8)]) -> Deed {
+    let files = files.iter().map(|(name, byte)| (*name, (Some(*byte), Base::None)));
+    Deed::Edits(vec![(member, files.collect())])
+}
+
+/// What lies below the one conflict folder of the livery `t`.
+fn in_its_folder(league: &League) -> Vec<String> {
+    let names = name_with(league, "t__CONFLICT__");
+    let folders: BTreeSet<_> = names.iter().map(|name| livery(name)).collect();
+    assert!(folders.len() < 2, "all of it lies together: {names:?}");
+    names.iter().map(|name| name.split_once('/').unwrap().1.to_owned()).collect()
+}
+
+#[test]
+fn a_livery_that_collides_with_nothing_is_not_mixed_into_another() {
+    let mut league = play_in(whole_liveries(), [edits(0, &[(1, 0)]), edits(1, &[(3, 1)])]);
+    assert_eq!(name_with(&league, "t/"), [NAMES[1]]);
+    assert_eq!(in_its_folder(&league), ["b.json"]);
+    let conflicts = league.union.conflicts();
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!((conflicts[0].path.as_str(), conflicts[0].established), (NAMES[3], None));
+    // More of it comes there, even if that collides.
+    league = play_in(league, [edits(1, &[(2, 2)]), edits(1, &[(1, 3)])]);
+    assert_eq!(name_with(&league, "t/"), [NAMES[1]]);
+    assert_eq!(in_its_folder(&league), ["a.png", "a__CONFLICT__4bf5122f.png", "b.json"]);
+}
+
+#[test]
+fn whoever_has_a_part_in_a_livery_adds_to_it() {
+    // Its author, who has nothing of it any more; who has some of it; who has what it was.
+    let author = Deed::Edits(vec![(
+        0,
+        BTreeMap::from([(1, (None, Base::None)), (2, (Some(3), Base::None))]),
+    )]);
+    let holder = edits(1, &[(1, 0), (2, 3)]);
+    let update = edit(0, 1, 4, Base::InStep);
+    for deeds in [vec![author], vec![holder], vec![update, edits(2, &[(1, 0), (2, 3)])]] {
+        let begun = play_in(whole_liveries(), [edits(0, &[(1, 0)]), Deed::ProveAll]);
+        let league = play_in(begun, deeds);
+        assert_eq!(name_with(&league, "t/"), [NAMES[1], NAMES[2]]);
+        assert_eq!(league.union.len(), 2);
+    }
+}
+
+#[test]
+fn what_will_never_come_of_a_livery_takes_no_name() {
+    let league =
+        play_in(whole_liveries(), [edits(0, &[(1, 0)]), Deed::Recall, edits(1, &[(3, 1)])]);
+    assert_eq!(name_with(&league, "t"), [NAMES[3]]);
+}
+
+#[test]
+fn an_administrator_says_what_becomes_of_a_livery_that_collides_with_nothing() {
+    let (first, second) = (content(0), content(1));
+    let keep = second.hash.short();
+    for (keep, stays) in [(&*keep, (NAMES[3], second)), (Act::KEEP_NONE, (NAMES[1], first))] {
+        let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::ProveAll];
+        let mut league = play_in(whole_liveries(), deeds);
+        league.act(&Act::Resolve { path: NAMES[3].to_owned(), keep: keep.to_owned() });
+        league.check();
+        let left = league.union.iter().map(|entry| (entry.path.as_str(), entry.content));
+        assert_eq!(left.collect::<Vec<_>>(), [stays]);
+        assert_eq!(league.union.conflicts(), []);
+    }
+}
+
+#[test]
+fn where_only_owners_update_only_they_add() {
+    for scope in [Scope::File, Scope::Livery] {
+        let begin = || League::with_scope(Policy::Established, Updates::Owner, scope);
+        // The other one has all that there is.
+        let deeds = [edits(0, &[(1, 0)]), edits(1, &[(1, 0), (3, 1)]), Deed::ProveAll];
+        let mut league = play_in(begin(), deeds);
+        assert!(league.union.get(path(NAMES[3]).key()).is_none());
+        assert_eq!(league.union.conflicts().len(), 1);
+        assert_eq!(league.union.len(), if scope == Scope::File { 2 } else { 3 });
+        league.act(&Act::Resolve { path: NAMES[3].to_owned(), keep: Act::KEEP_NONE.to_owned() });
+        league.check();
+        assert_eq!(name_with(&league, "t"), [NAMES[1]]);
+
+        let league = play_in(begin(), [edits(0, &[(1, 0)]), edits(0, &[(3, 1)])]);
+        assert_eq!(name_with(&league, "t"), [NAMES[1], NAMES[3]]);
+    }
 }

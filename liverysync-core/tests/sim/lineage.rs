@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use liverysync_core::{
-    client::{self, Claimant, ClientMachine},
+    client::{self, Claimant, ClientConfig, ClientMachine},
     conflict::Scope,
     hash::Content,
     league::{Act, ActError, ActReport},
@@ -15,7 +15,7 @@ use liverysync_core::{
 use crate::{
     named::league,
     old_pc::OldPc,
-    rig::{Brain, Hub, MINUTE, SECOND, World},
+    rig::{Brain, Hub, MINUTE, Ours, SECOND, World},
 };
 
 const PATH: &str = "T/decals.png";
@@ -289,6 +289,54 @@ fn a_rival_livery_is_complete_in_a_folder_of_its_own() {
     }
 }
 
+/// The second driver's livery has the first one's name, and nothing else in common with it.
+#[test]
+fn a_livery_that_collides_with_nothing_is_kept_apart() {
+    for old in [false, true] {
+        let mut world = World::of_whole_liveries();
+        let first = world.join("first", &[(PATH, b"established")]);
+        world.rest();
+        let other: &[(&str, &[u8])] = &[("T/sponsors.png", b"other"), ("T/sub/x.png", b"x")];
+        let second = match old {
+            true => world.join_as("second", Brain::Old(Box::new(OldPc::new(false))), other),
+            false => world.join("second", other),
+        };
+        let third = world.join("third", &[]);
+        world.rest();
+        let names = world.pcs[third].disk.tree.values().map(|node| node.path.clone());
+        let names: Vec<_> = names.filter(|name| name.starts_with("T__CONFLICT__")).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        let everything: &[(&str, &[u8])] =
+            &[(PATH, b"established"), (&names[0], b"other"), (&names[1], b"x")];
+        world.all_hold(&[first, third], everything);
+        if !old {
+            world.check_files(second, everything);
+            assert_eq!(world.received(second), [PATH]);
+        }
+        // By now they have it, so what they add belongs to it.
+        world.drop_now(third, "T/decals.json", b"added");
+        world.rest();
+        assert_eq!(world.text(first, "T/decals.json").unwrap(), b"added");
+    }
+}
+
+/// What a driver adds to a livery changes it as well.
+#[test]
+fn where_only_owners_update_what_others_add_is_a_conflict_copy() {
+    let mut world = league();
+    world.server_config.updates = liverysync_core::league::Updates::Owner;
+    world.restart_hub();
+    let pcs = [world.join("owner", &[(PATH, b"paint")]), world.join("other", &[])];
+    world.rest();
+    world.drop_now(pcs[1], "T/sponsors.png", b"added");
+    world.rest();
+    let copy = crate::named::conflict("T/sponsors.png", b"added");
+    world.all_hold(&pcs, &[(PATH, b"paint"), (&copy, b"added")]);
+    world.resolve("T/sponsors.png", b"added").unwrap();
+    world.rest();
+    world.all_hold(&pcs, &[(PATH, b"paint"), ("T/sponsors.png", b"added")]);
+}
+
 #[test]
 fn of_two_whole_liveries_an_administrator_keeps_one() {
     for keep_rival in [false, true] {
@@ -464,8 +512,11 @@ impl World {
         ours.config.dry_run = true;
         self.start(pc);
         self.run_for(20 * SECOND);
-        let Brain::Ours(ours) = &self.pcs[pc].brain else { panic!("PC {pc} is not one of ours") };
-        let plan = ours.events.iter().find_map(|event| match event {
+        self.plan(pc)
+    }
+
+    fn plan(&self, pc: usize) -> client::Plan {
+        let plan = self.events(pc).iter().find_map(|event| match event {
             client::Event::Plan(plan) => Some(plan.clone()),
             _ => None,
         });
@@ -528,4 +579,35 @@ fn a_dry_run_tells_what_nobody_can_send_and_whose_the_rivals_are() {
     assert_eq!(rivalry.path.as_str(), PATH);
     assert_eq!(rivalry.rival.as_str(), crate::named::conflict(PATH, b"rival"));
     assert_eq!((rivalry.own, rivalry.sha256), (Claimant::Rival, Content::of(b"rival").hash));
+}
+
+#[test]
+fn a_dry_run_tells_that_a_livery_is_kept_apart_and_where_it_is_afterwards() {
+    let other: &[(&str, &[u8])] = &[("T/sponsors.png", b"other")];
+    let mut world = World::of_whole_liveries();
+    let first = world.join("first", &[(PATH, b"established"), ("U/decals.png", b"common")]);
+    world.rest();
+    let dry = ClientConfig { dry_run: true, ..crate::named::config("dry") };
+    let mut more = other.to_vec();
+    more.extend([("U/decals.png", &b"common"[..]), ("U/decals.json", b"added")]);
+    let dry = world.join_as("dry", Brain::Ours(Box::new(Ours::new(dry))), &more);
+    world.run_for(20 * SECOND);
+    let plan = world.plan(dry);
+    let [(own, kept_as)] = &plan.conflicts[..] else { panic!("{:?}", plan.conflicts) };
+    assert_eq!(own.as_str(), other[0].0);
+    world.crash(dry);
+    let second = world.join("second", other);
+    world.rest_of_us();
+    let everything =
+        [(PATH, &b"established"[..]), (kept_as.as_str(), b"other"), ("U/decals.png", b"common")];
+    world.all_hold(&[first, second], &everything);
+    for (pc, own) in [(first, Claimant::Established), (second, Claimant::Rival)] {
+        world.crash(pc);
+        let plan = world.dry_run(pc);
+        assert!(plan.is_in_step(), "{plan:?}");
+        let [rivalry] = &plan.rivals[..] else { panic!("{:?}", plan.rivals) };
+        let (name, rival) = (rivalry.path.as_str(), rivalry.rival.as_str());
+        assert_eq!((name, rival, rivalry.free), (other[0].0, kept_as.as_str(), true));
+        assert_eq!((rivalry.own, rivalry.sha256), (own, Content::of(b"other").hash));
+    }
 }

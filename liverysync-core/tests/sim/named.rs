@@ -33,7 +33,7 @@ pub(crate) fn key_of(name: &str) -> MemberKey {
     MemberKey::from_bytes(*Content::of(name.as_bytes()).hash.as_bytes())
 }
 
-fn config(name: &str) -> ClientConfig {
+pub(crate) fn config(name: &str) -> ClientConfig {
     ClientConfig {
         name: name.to_owned(),
         member_key: Some(key_of(name)),
@@ -91,7 +91,7 @@ impl World {
         assert_eq!(held, wanted, "{}", self.pcs[pc].name);
     }
 
-    fn events(&self, pc: usize) -> &[client::Event] {
+    pub(crate) fn events(&self, pc: usize) -> &[client::Event] {
         match &self.pcs[pc].brain {
             Brain::Ours(ours) => &ours.events,
             _ => panic!("PC {pc} is not one of ours"),

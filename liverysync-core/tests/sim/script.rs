@@ -596,12 +596,12 @@ impl Script {
             }
             3 if !conflicts.is_empty() => {
                 let conflict = self.rng.pick(&conflicts);
-                let mut contents: Vec<_> =
-                    conflict.rivals.iter().map(|(_, content)| *content).collect();
-                contents.push(conflict.established);
-                let keep = self.rng.pick(&contents).hash.to_string();
+                let rivals = conflict.rivals.iter().map(|(_, content)| Some(*content));
+                let contents: Vec<_> = rivals.chain([conflict.established]).collect();
+                let none = || Act::KEEP_NONE.to_owned();
+                let keep = self.rng.pick(&contents).map_or_else(none, |kept| kept.hash.to_string());
                 // What is turned down is given up.
-                world.given_up.extend(contents.iter().map(|content| content.hash));
+                world.given_up.extend(contents.iter().flatten().map(|content| content.hash));
                 if self.options.whole_liveries {
                     // All of the liveries that claim the name go, but for one.
                     let claims = union.iter().filter(|entry| {

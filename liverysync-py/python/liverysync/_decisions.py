@@ -23,7 +23,8 @@ Scope = Literal["file", "livery"]
 """What gets a conflict name.
 
 - `file`: the file that is a rival, beside what is established.
-- `livery`: all of the livery that it belongs to, in a folder of its own, so that two liveries are not mixed.
+- `livery`: all of the livery that it belongs to, in a folder of its own, so that two liveries of one name are not mixed,
+  even if none of their files collides.
 """
 
 

@@ -280,7 +280,9 @@ class Rivalry:
     own: Literal["established", "rival", "both"]
     """Which of the two is this PC's driver's."""
     sha256: str
-    """His content, 64 hex digits; of the rival if both are his."""
+    """His content, 64 hex digits; of the rival if both are his, or nothing has the name."""
+    free: bool
+    """Whether nothing has the name: the rival would add to a livery that is not his."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

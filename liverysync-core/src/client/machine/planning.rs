@@ -71,7 +71,7 @@ impl ClientMachine {
             }
         }
         if remarks.whole_liveries {
-            plan.conflicts = self.with_whole_liveries(plan.conflicts);
+            plan.conflicts = self.with_whole_liveries(plan.conflicts, &wanted);
         }
         self.heed(&remarks, &wanted, &mut plan);
         self.event(Event::Plan(plan));
@@ -97,10 +97,15 @@ impl ClientMachine {
     }
 
     /// What becomes of rivals where their liveries go elsewhere as a whole, as far as this PC can tell.
-    fn with_whole_liveries(&self, rivals: Vec<(RelPath, RelPath)>) -> Vec<(RelPath, RelPath)> {
+    fn with_whole_liveries(
+        &self,
+        rivals: Vec<(RelPath, RelPath)>,
+        wanted: &Manifest,
+    ) -> Vec<(RelPath, RelPath)> {
         let is_loose = |(own, _): &(RelPath, RelPath)| own.folder().is_none();
         let (mut whole, in_folders): (Vec<_>, Vec<_>) = rivals.into_iter().partition(is_loose);
-        let liveries: BTreeSet<_> = in_folders.iter().map(|(own, _)| own.key().livery()).collect();
+        let mut liveries = self.liveries_apart(wanted);
+        liveries.extend(in_folders.iter().map(|(own, _)| own.key().livery()));
         let Naming { suffix, extensions, .. } = &self.config.naming;
         for livery in liveries {
             let all = self.folder.manifest().iter();
@@ -119,6 +124,21 @@ impl ClientMachine {
         whole
     }
 
+    /// The liveries here that have the name of one of the league's and nothing else in common with it, now or before.
+    fn liveries_apart(&self, wanted: &Manifest) -> BTreeSet<&str> {
+        let own = || self.folder.manifest().iter().filter(|own| own.path.folder().is_some());
+        let theirs: BTreeSet<_> = wanted.iter().map(|wanted| wanted.path.key().livery()).collect();
+        let is_common = |own: &&Entry| {
+            let key = own.path.key();
+            let is_same = |wanted: &Entry| wanted.content == own.content;
+            wanted.get(key).is_some_and(is_same) || self.bases.get(key).is_some()
+        };
+        let common: BTreeSet<_> =
+            own().filter(is_common).map(|own| own.path.key().livery()).collect();
+        let liveries = own().map(|own| own.path.key().livery());
+        liveries.filter(|livery| theirs.contains(livery) && !common.contains(livery)).collect()
+    }
+
     /// Where this PC's driver and others claim one name.
     fn rivalries(&self, remarks: &Remarks, union: &[FileInfo]) -> Vec<Rivalry> {
         let Some(me) = self.config.member_key.as_ref().map(|key| Author::of(key).to_string())
@@ -130,15 +150,18 @@ impl ClientMachine {
         let digests: HashMap<_, _> =
             union.iter().map(|file| (&*file.rel_path, &*file.sha256)).collect();
         let rivalry = |established: &Authored, rival: &Authored| {
-            let (own, file) = match (is_mine(established), is_mine(rival)) {
-                (true, true) => (Claimant::Both, rival),
-                (true, false) => (Claimant::Established, established),
-                (false, true) => (Claimant::Rival, rival),
+            let own = match (is_mine(established), is_mine(rival)) {
+                (true, true) => Claimant::Both,
+                (true, false) => Claimant::Established,
+                (false, true) => Claimant::Rival,
                 (false, false) => return None,
             };
-            let sha256 = digests.get(&*file.rel_path)?.parse().ok()?;
+            let digest = |file: &Authored| digests.get(&*file.rel_path).copied();
+            let there = digest(established);
+            let chosen = if own == Claimant::Established { there } else { None };
+            let sha256 = chosen.or_else(|| digest(rival))?.parse().ok()?;
             let (path, rival) = (parse(&established.rel_path)?, parse(&rival.rel_path)?);
-            Some(Rivalry { path, rival, own, sha256 })
+            Some(Rivalry { path, rival, own, sha256, free: there.is_none() })
         };
         let pairs = remarks.conflicts.iter().flat_map(|conflict| {
             conflict.rivals.iter().map(move |rival| (&conflict.established, rival))

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     conflict::{Scope, is_conflict_name},
+    league::Conflict,
     server::{MemberStatus, Missing, Status},
     wire::v1::{Authored, Claimed, Remarks, Retired},
 };
@@ -172,6 +173,13 @@ impl ServerMachine {
             rel_path: path.as_str().to_owned(),
             author: self.union.author(path.key()).map(|author| author.to_string()),
         };
+        let claimed = |conflict: &Conflict| {
+            let author = conflict.established.is_none();
+            let author = author.then(|| self.union.livery_author(conflict.path.livery())).flatten();
+            let author = author.map(|author| author.to_string());
+            let there = authored(&conflict.path);
+            Authored { author: there.author.or(author), ..there }
+        };
         let distributed = self.union.iter().filter(|entry| allowed(&entry.path));
         let unavailable = distributed.filter(out_of_reach);
         let conflicts = self.union.conflicts().into_iter();
@@ -193,7 +201,7 @@ impl ServerMachine {
             unavailable: unavailable.map(|entry| entry.path.as_str().to_owned()).collect(),
             conflicts: conflicts
                 .map(|conflict| Claimed {
-                    established: authored(&conflict.path),
+                    established: claimed(&conflict),
                     rivals: conflict.rivals.iter().map(|(path, _)| authored(path)).collect(),
                 })
                 .collect(),
