@@ -133,7 +133,7 @@ fn rivalry(rivalry: &Rivalry) -> Vec<String> {
             },
             format!(
                 "  to have both apart, put yours into a folder of another name; to have the name, ask who looks after \
-                 the league to keep {}: liverysync league resolve PATH --keep {0}",
+                 the league to keep {}: liverysync league resolve \"{name}\" --keep {0}",
                 sha256.short()
             ),
         ),
@@ -141,7 +141,7 @@ fn rivalry(rivalry: &Rivalry) -> Vec<String> {
             format!("{name} and {rival} are both yours"),
             format!(
                 "  to keep the second one only, ask who looks after the league to keep {}: \
-                 liverysync league resolve PATH --keep {0}",
+                 liverysync league resolve \"{name}\" --keep {0}",
                 sha256.short()
             ),
         ),

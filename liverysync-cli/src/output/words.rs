@@ -91,7 +91,7 @@ pub(crate) fn server(event: &Event, gather: &mut Gather) -> Option<String> {
 
 /// Gathers a file that nobody is to have any more and that lies in the backup folder now.
 pub(crate) fn add_retired(file: &RelPath, backup: &str, gather: &mut Gather) {
-    let own = format!("the league does not want it any more; it lies in {}", escape(backup));
+    let own = format!("the league has it there no more; it lies in {}", escape(backup));
     let common = "the league does not want them any more; they lie in .backup".to_owned();
     gather.add("put away", path(file), common, own);
 }
@@ -192,7 +192,7 @@ mod tests {
             ".backup/20250301_201500/A/decals.png\u{202e}",
             &mut gather,
         );
-        let expected = "put away: A/decals.png: the league does not want it any more; it lies in \
+        let expected = "put away: A/decals.png: the league has it there no more; it lies in \
             .backup/20250301_201500/A/decals.png\\u{202e}";
         assert_eq!(gather.take(), [expected]);
         for number in 0..4 {
