@@ -1,6 +1,7 @@
 //! Rivals: two contents under one name.
 
 use liverysync_core::hash::ContentHash;
+use serde_json::{Value, json};
 
 use crate::league::League;
 
@@ -93,6 +94,35 @@ fn a_rival_livery_is_kept_whole_in_a_folder_of_its_own_and_one_of_them_stays() {
         assert_eq!(driver.folder.names(), names);
         assert_eq!(driver.folder.read("Team/decals.png").unwrap(), b"rival");
     }
+}
+
+#[test]
+fn a_livery_that_collides_with_nothing_is_kept_apart_until_an_administrator_gives_it_up() {
+    let league = League::with_memory(&["--conflict-scope", "livery"]);
+    league.folder("author").write("Team/decals.png", b"established");
+    league.folder("other").write("Team/sponsors.png", b"other");
+    let mut author = league.member("author", &[]);
+    author.wait_in_step(1);
+    let mut other = league.member("other", &[]);
+    other.wait_in_step(2);
+    author.wait_in_step(2);
+    let names = author.folder.names();
+    assert_eq!(names[0], "Team/decals.png");
+    assert!(names[1].starts_with("Team__CONFLICT__") && names[1].ends_with("/sponsors.png"));
+    assert_eq!(other.folder.names(), names);
+
+    let conflicts = &league.administer(&["conflicts", "--conflict-scope", "livery"])["conflicts"];
+    assert_eq!(
+        (&conflicts[0]["path"], &conflicts[0]["established"]),
+        (&json!("Team/sponsors.png"), &Value::Null)
+    );
+    league.administer(&["resolve", "Team/sponsors.png", "--keep", "none"]);
+    for driver in [&mut author, &mut other] {
+        driver.wait_in_step(1);
+        assert_eq!(driver.folder.names(), ["Team/decals.png"]);
+    }
+    let kept = other.folder.backups();
+    assert!(kept.contains(&("Team/sponsors.png".to_owned(), b"other".to_vec())), "{kept:?}");
 }
 
 #[test]
