@@ -1,0 +1,186 @@
+//! What an administrator does to the model.
+
+use super::*;
+
+impl Model {
+    pub(super) fn act(&mut self, act: &Act) {
+        self.step = self.steps + 1;
+        match act {
+            Act::Retire { liveries, .. } => {
+                let names = liveries.iter().flat_map(|livery| self.names_of(livery));
+                for (name, _) in names.collect::<Vec<_>>() {
+                    self.put(&name, None, None);
+                }
+            }
+            Act::Own { livery, member } => {
+                self.owners.entry(livery.clone()).or_default().insert(*member);
+            }
+            Act::Resolve { path, keep } => self.resolve(path, keep),
+            Act::Rename { livery, new } => {
+                for (name, content) in self.names_of(livery) {
+                    let author = self.author_of(&name);
+                    self.put(&name.replacen(livery, new, 1), Some(content), author);
+                    self.put(&name, None, None);
+                }
+                if let Some(owners) = self.owners.get(livery).cloned() {
+                    self.owners.insert(new.clone(), owners);
+                }
+            }
+            Act::Restore { livery, version } => self.restore(livery, version.as_deref()),
+        }
+        let refused: Vec<_> =
+            self.files.values().filter(|(_, s)| *s == Standing::Refused).collect();
+        let claims = refused.into_iter().map(|(claim, _)| claim.clone()).collect();
+        self.files.retain(|_, (_, standing)| *standing != Standing::Refused);
+        self.settle(claims);
+    }
+
+    fn rivals(&self, name: &str) -> Vec<(String, Content)> {
+        let rivals = self.names().into_iter().filter(|(rival, content)| {
+            let beside =
+                (livery(rival) == livery(name) || !name.contains('/')) && plain(rival) == name;
+            let another = Some(*content) != self.now(name);
+            rival != name && (beside || another && in_claimed(rival) == name)
+        });
+        rivals.collect()
+    }
+
+    /// Whether a name's first content was a rival's.
+    fn came_as_rival(&self, name: &str) -> bool {
+        self.rival_names.contains(name)
+    }
+
+    /// The names that are listed as claimed by several, with their rivals.
+    pub(super) fn conflicts(&self) -> BTreeMap<String, Vec<(String, Content)>> {
+        let mut conflicts = BTreeMap::new();
+        let mut free: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (rival, content) in by_key(self.names()) {
+            let is_beside = plain(&rival) != rival;
+            if is_beside && (self.now(&plain(&rival)).is_some() || self.came_as_rival(&rival)) {
+                let rivals: &mut Vec<_> = conflicts.entry(plain(&rival)).or_default();
+                rivals.push((rival.clone(), content));
+            }
+            let claimed = in_claimed(&rival);
+            let of = livery(&claimed).to_owned();
+            if claimed == rival {
+                continue;
+            }
+            match self.now(&claimed) {
+                Some(now) if now != content => {
+                    conflicts.entry(claimed).or_default().push((rival.clone(), content));
+                    free.insert(livery(&rival).to_owned(), Vec::new());
+                }
+                None if self.came_as_rival(&rival) && !self.names_of(&of).is_empty() => {
+                    let none_yet = !free.contains_key(livery(&rival));
+                    let claims = free.entry(livery(&rival).to_owned()).or_default();
+                    claims.extend(none_yet.then_some((claimed, rival, content)));
+                }
+                _ => {}
+            }
+        }
+        for (claimed, rival, content) in free.into_values().flatten() {
+            conflicts.entry(claimed).or_default().push((rival, content));
+        }
+        conflicts
+    }
+
+    fn resolve(&mut self, path: &str, keep: &str) {
+        let now = self.now(path);
+        let rivals = by_key(self.rivals(path));
+        let mut all = rivals.iter().map(|(_, content)| *content).chain(now);
+        let kept = all.find(|content| content.hash.to_string().starts_with(keep));
+        let of = livery(path);
+        let is_beside = |(rival, _): &(String, _)| !path.contains('/') || livery(rival) == of;
+        let (rivals, folders): (Vec<_>, Vec<_>) = rivals.into_iter().partition(is_beside);
+        if let Some((chosen, _)) = folders.iter().find(|(_, content)| Some(*content) == kept) {
+            return self.resolve_livery(of, Some(livery(chosen)));
+        }
+        if kept == now && !folders.is_empty() {
+            self.resolve_livery(of, None);
+        }
+        let brought = rivals.iter().find(|(_, content)| Some(*content) == kept);
+        let author = brought.and_then(|(rival, _)| self.author_of(rival));
+        for (rival, _) in &rivals {
+            self.put(rival, None, None);
+        }
+        if kept != now {
+            self.put(path, kept, author);
+        }
+        let down = rivals.into_iter().filter(|(_, content)| Some(*content) != kept);
+        self.turned_down.extend(down.map(|(_, content)| (path.to_owned(), content)));
+    }
+
+    fn resolve_livery(&mut self, of: &str, kept: Option<&str>) {
+        let is_rival = |name: &str| {
+            name.contains('/') && livery(name) != of && plain_folder(livery(name)) == of
+        };
+        let rivals: Vec<_> =
+            by_key(self.names()).into_iter().filter(|(name, _)| is_rival(name)).collect();
+        let mut brought = Vec::new();
+        for (name, content) in rivals {
+            let author = self.author_of(&name);
+            self.put(&name, None, None);
+            brought.push((in_claimed(&name), content, author, kept == Some(livery(&name))));
+        }
+        if kept.is_some() {
+            let stays: BTreeSet<_> =
+                brought.iter().filter(|(.., kept)| *kept).map(|(name, ..)| name.clone()).collect();
+            for (name, _) in self.names_of(of) {
+                if !stays.contains(&name) {
+                    self.put(&name, None, None);
+                }
+            }
+        }
+        if let Some(owners) = kept.and_then(|folder| self.owners.get(folder)).cloned() {
+            self.owners.insert(of.to_owned(), owners);
+        }
+        for (name, content, author, kept) in &brought {
+            if *kept && self.now(name) != Some(*content) {
+                self.put(name, Some(*content), *author);
+            }
+        }
+        for (name, content, _, kept) in brought {
+            if !kept && self.now(&name) != Some(content) {
+                self.turned_down.insert((name, content));
+            }
+        }
+    }
+
+    pub(super) fn at(&self, of: &str, step: u64) -> BTreeMap<String, (Content, Option<Author>)> {
+        let names = self.past.iter().filter(|(name, _)| livery(name) == of);
+        let then = names.filter_map(|(name, past)| {
+            let at = past.iter().rposition(|(since, _)| *since <= step)?;
+            let author = self.authors[&(name.clone(), at)];
+            Some((name.clone(), (past[at].1?, author)))
+        });
+        then.collect()
+    }
+
+    fn restore(&mut self, of: &str, version: Option<&str>) {
+        let steps = (1..=self.steps).rev().map(|step| self.at(of, step));
+        let then = match version {
+            Some(version) => {
+                let hash = |files: &BTreeMap<String, (Content, Option<Author>)>| {
+                    let mut manifest = Manifest::new();
+                    for (name, (content, _)) in files {
+                        let entry = Entry { path: path(name), content: *content, mtime: None };
+                        manifest.insert(entry).unwrap();
+                    }
+                    manifest.hash().to_string()
+                };
+                steps.into_iter().find(|files| hash(files).starts_with(version)).unwrap()
+            }
+            None => steps.into_iter().find(|files| !files.is_empty()).unwrap(),
+        };
+        for (name, _) in self.names_of(of) {
+            if !then.contains_key(&name) {
+                self.put(&name, None, None);
+            }
+        }
+        for (name, (content, author)) in then {
+            if self.now(&name) != Some(content) {
+                self.put(&name, Some(content), author);
+            }
+        }
+    }
+}

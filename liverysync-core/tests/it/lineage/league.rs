@@ -1,0 +1,425 @@
+//! A union beside its model: what members and administrators do to both, and what must hold then.
+
+use super::*;
+
+/// What an edit was made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Base {
+    InStep,
+    Of(u8),
+    None,
+}
+
+/// What a file is by now, if it is there, and what that was made of.
+type Edit = (Option<u8>, Base);
+
+#[derive(Clone, Debug)]
+pub(super) enum Deed {
+    /// What members have done since the last step. Who comes back does so with what he has.
+    Edits(Vec<(u64, BTreeMap<usize, Edit>)>),
+    Leave(u64),
+    /// A member gets all of the union.
+    CatchUp(u64),
+    Prove(u8),
+    ProveAll,
+    Retire(usize),
+    Restore(usize, Option<usize>),
+    Resolve(usize, usize),
+    Rename(usize, usize),
+    Own(usize, u64),
+    /// The server starts anew, with what it wrote down.
+    Recall,
+}
+
+fn any_edit() -> impl Strategy<Value = Edit> {
+    let base = prop_oneof![
+        4 => Just(Base::InStep),
+        2 => Just(Base::None),
+        1 => (0..CONTENTS).prop_map(Base::Of),
+    ];
+    let content = prop::option::weighted(0.85, 0..CONTENTS);
+    (content, base)
+}
+
+pub(super) fn any_deed() -> impl Strategy<Value = Deed> {
+    let edits = prop::collection::btree_map(0..NAMES.len(), any_edit(), 1..5);
+    let edits = prop::collection::btree_map(0..MEMBERS, edits, 1..4);
+    let livery = 0..LIVERIES.len();
+    prop_oneof![
+        12 => edits.prop_map(|edits| Deed::Edits(edits.into_iter().collect())),
+        3 => (0..MEMBERS).prop_map(Deed::Leave),
+        2 => (0..MEMBERS).prop_map(Deed::CatchUp),
+        3 => (0..CONTENTS).prop_map(Deed::Prove),
+        1 => Just(Deed::ProveAll),
+        1 => livery.clone().prop_map(Deed::Retire),
+        1 => (livery.clone(), prop::option::of(0_usize..9)).prop_map(|(l, v)| Deed::Restore(l, v)),
+        1 => (0_usize..9, 0_usize..9).prop_map(|(name, keep)| Deed::Resolve(name, keep)),
+        1 => (livery.clone(), 0_usize..3).prop_map(|(old, new)| Deed::Rename(old, new)),
+        1 => (livery, 0..MEMBERS).prop_map(|(livery, member)| Deed::Own(livery, member)),
+        1 => Just(Deed::Recall),
+    ]
+}
+
+/// A union beside its model, and a twin that is told the same.
+pub(super) struct League {
+    pub(super) model: Model,
+    pub(super) union: Union,
+    twin: Union,
+    pub(super) records: Vec<Record>,
+    /// What is connected, and what is on the disks of those who are not.
+    here: BTreeSet<u64>,
+    disks: BTreeMap<u64, BTreeMap<String, (Content, Option<ContentHash>)>>,
+    arrivals: u64,
+}
+
+impl League {
+    pub(super) fn new(policy: Policy, updates: Updates) -> Self {
+        Self::with_scope(policy, updates, Scope::File)
+    }
+
+    pub(super) fn with_scope(policy: Policy, updates: Updates, scope: Scope) -> Self {
+        let naming = Naming::default().with_scope(scope);
+        let union = Union::new(policy, naming).with_updates(updates);
+        Self {
+            model: Model { policy, updates, scope, ..Model::default() },
+            twin: union.clone(),
+            union,
+            records: Vec::new(),
+            here: BTreeSet::new(),
+            disks: BTreeMap::new(),
+            arrivals: 0,
+        }
+    }
+
+    pub(super) fn change(&mut self, member: u64) -> Change {
+        self.arrivals += 1;
+        let (arrival, author) = (self.arrivals, author(member));
+        let (lost, gained) = (Vec::new(), Vec::new());
+        Change { member: MemberId(member), arrival, author, whole: false, lost, gained }
+    }
+
+    /// What a member says who was not here.
+    fn greeting(&mut self, member: u64) -> Change {
+        let mut change = self.change(member);
+        if self.here.insert(member) {
+            let disk = self.disks.entry(member).or_default();
+            change.gained = disk.iter().map(|(name, file)| gained(name, *file)).collect();
+            change.whole = true;
+        }
+        change
+    }
+
+    fn edit(&mut self, member: u64, edits: BTreeMap<usize, Edit>) -> Change {
+        let mut change = self.greeting(member);
+        for (name, (new, base)) in edits {
+            let name = NAMES[name].to_owned();
+            let in_step = self.model.now(&name).map(|now| now.hash);
+            let base = match base {
+                Base::InStep => in_step,
+                Base::Of(byte) => Some(content(byte).hash),
+                Base::None => None,
+            };
+            let disk = self.disks.entry(member).or_default();
+            let old = disk.remove(&name);
+            let untold = change.gained.iter().position(|new| new.entry.path.as_str() == name);
+            match (untold, old) {
+                (Some(at), _) => drop(change.gained.remove(at)),
+                (None, Some((old, _))) => change.lost.push(entry(&name, old)),
+                (None, None) => {}
+            }
+            if let Some(new) = new {
+                let file = (content(new), base);
+                disk.insert(name.clone(), file);
+                change.gained.push(gained(&name, file));
+            }
+        }
+        change
+    }
+
+    fn leave(&mut self, member: u64) -> Change {
+        let mut change = self.change(member);
+        if self.here.remove(&member) {
+            let disk = self.disks.entry(member).or_default();
+            change.lost = disk.iter().map(|(name, (content, _))| entry(name, *content)).collect();
+        }
+        change
+    }
+
+    pub(super) fn do_deed(&mut self, deed: Deed) {
+        match deed {
+            Deed::Edits(edits) => {
+                let single = edits.len() == 1;
+                let changes: Vec<_> =
+                    edits.into_iter().map(|(member, edits)| self.edit(member, edits)).collect();
+                self.step(changes.clone());
+                if single {
+                    self.is_the_same_twice(changes);
+                }
+            }
+            Deed::Leave(member) => {
+                let change = self.leave(member);
+                self.step(vec![change]);
+            }
+            Deed::CatchUp(member) => self.catch_up(member),
+            Deed::Prove(byte) => self.prove(&[content(byte)]),
+            Deed::ProveAll => {
+                let all: Vec<_> = self.model.names().into_iter().map(|(_, now)| now).collect();
+                self.prove(&all);
+            }
+            Deed::Retire(livery) => {
+                let liveries = vec![LIVERIES[livery].to_owned()];
+                self.act(&Act::Retire { liveries, yes: true });
+            }
+            Deed::Restore(livery, version) => {
+                let livery = LIVERIES[livery].to_owned();
+                let history = self.union.history(&livery);
+                let chosen = version.and_then(|number| history.get(number));
+                let version = chosen.map(|version| version.hash.clone());
+                self.act(&Act::Restore { livery, version });
+            }
+            Deed::Resolve(name, keep) => {
+                let conflicts = self.union.conflicts();
+                let Some(conflict) = conflicts.get(name % conflicts.len().max(1)) else { return };
+                let rivals = conflict.rivals.iter().map(|(_, content)| Some(*content));
+                let all: Vec<_> = rivals.chain([conflict.established]).collect();
+                let keep = all[keep % all.len()];
+                let keep = keep.map_or(Act::KEEP_NONE.to_owned(), |kept| kept.hash.short());
+                self.act(&Act::Resolve { path: conflict.path.as_str().to_owned(), keep });
+            }
+            Deed::Rename(livery, new) => {
+                let (livery, new) = (LIVERIES[livery].to_owned(), LIVERIES[new].to_owned());
+                self.act(&Act::Rename { livery, new });
+            }
+            Deed::Own(livery, member) => {
+                let livery = LIVERIES[livery].to_owned();
+                if let Some(member) = author(member) {
+                    self.act(&Act::Own { livery, member });
+                }
+            }
+            Deed::Recall => self.start_anew(),
+        }
+    }
+
+    pub(super) fn step(&mut self, changes: Vec<Change>) {
+        let before = self.histories();
+        self.model.step(&changes);
+        let outcome = self.union.step(changes.clone());
+        assert_eq!(outcome, self.twin.step(changes), "the same step has one outcome");
+        self.nothing_goes_unsaid(&before, &outcome);
+        self.records.extend(outcome.records);
+    }
+
+    pub(super) fn act(&mut self, act: &Act) {
+        let before = self.histories();
+        let Ok((_, outcome)) = self.union.act(act) else {
+            assert_eq!(self.histories(), before, "what is refused changes nothing");
+            return;
+        };
+        assert_eq!(self.twin.act(act).unwrap().1, outcome);
+        self.model.act(act);
+        self.nothing_goes_unsaid(&before, &outcome);
+        self.records.extend(outcome.records);
+    }
+
+    fn prove(&mut self, contents: &[Content]) {
+        self.model.proven.extend(contents);
+        self.records.extend(self.union.prove(contents.iter().copied()));
+        self.twin.prove(contents.iter().copied());
+    }
+
+    fn catch_up(&mut self, member: u64) {
+        let mut change = self.greeting(member);
+        if !change.gained.is_empty() {
+            // He takes what there is once he has come.
+            self.step(vec![change]);
+            change = self.change(member);
+        }
+        let taken = self.model.names().into_iter().map(|(name, now)| (name, (now, Some(now.hash))));
+        let taken: BTreeMap<_, _> = taken.collect();
+        let had = self.disks.insert(member, taken.clone()).unwrap_or_default();
+        let kept = |name: &String, (content, _): &(Content, _)| {
+            had.get(name).is_some_and(|(own, _)| own == content)
+        };
+        let lost =
+            had.iter().filter(|(name, _)| !taken.get(*name).is_some_and(|file| kept(name, file)));
+        change.lost = lost.map(|(name, (content, _))| entry(name, *content)).collect();
+        let new = taken.iter().filter(|(name, file)| !kept(name, file));
+        change.gained = new.map(|(name, file)| gained(name, *file)).collect();
+        self.step(vec![change]);
+        let again = self.disks[&member].clone();
+        for (name, (content, _)) in again {
+            let counts = self.union.counts_for(MemberId(member), path(&name).key(), content.hash);
+            assert!(counts.is_some_and(|entry| entry.path.as_str() == name), "{name} is in step");
+            assert!(!self.union.is_stale(MemberId(member), path(&name).key()), "{name} is behind");
+        }
+        assert_eq!(self.union.refused(MemberId(member)).count(), 0);
+    }
+
+    /// Who says once more what he has just said changes nothing.
+    fn is_the_same_twice(&self, mut changes: Vec<Change>) {
+        changes.iter_mut().for_each(|change| change.lost.clear());
+        let mut again = self.union.clone();
+        let outcome = again.step(changes);
+        assert_eq!(outcome.records, []);
+        assert_eq!(again.manifest(), self.union.manifest());
+    }
+
+    fn start_anew(&mut self) {
+        self.union = self.recalled();
+        self.twin = self.union.clone();
+        self.here.clear();
+        self.model.files.clear();
+        self.model.also.clear();
+    }
+
+    fn recalled(&self) -> Union {
+        let Model { policy, updates, scope, .. } = self.model;
+        Union::recall(policy, Naming::default().with_scope(scope), updates, &self.records)
+    }
+
+    fn histories(&self) -> BTreeMap<String, BTreeSet<Content>> {
+        histories(&self.union)
+    }
+
+    /// What was accepted once is remembered, unless it is said that it is not, and nobody ever sent it.
+    fn nothing_goes_unsaid(&self, before: &BTreeMap<String, BTreeSet<Content>>, outcome: &Outcome) {
+        let after = self.histories();
+        for (name, contents) in before {
+            let forgotten = outcome.records.iter().any(
+                |record| matches!(record, Record::Forgotten { path } if path.as_str() == name),
+            );
+            let gone = contents
+                .iter()
+                .filter(|content| !after.get(name).is_some_and(|after| after.contains(content)));
+            for content in gone {
+                assert!(forgotten, "{name} lost {content:?}");
+                assert!(!self.union.is_proven(*content), "{name} lost what there is");
+            }
+        }
+    }
+
+    pub(super) fn check(&self) {
+        let (model, union) = (&self.model, &self.union);
+        let names: Vec<_> =
+            union.iter().map(|entry| (entry.path.as_str().to_owned(), entry.content)).collect();
+        assert_eq!(names, by_key(model.names()));
+        for entry in union.iter() {
+            let again = RelPath::parse(entry.path.as_str(), &Extensions::default());
+            assert_eq!(again.as_ref(), Ok(&entry.path), "a valid name");
+            let holders: BTreeSet<_> = entry.holders().map(|(holder, _)| holder.0).collect();
+            assert_eq!(holders, model.holders(entry.path.as_str()), "who has {}", entry.path);
+        }
+        assert_eq!(union.manifest().len(), union.len(), "all could lie below one root");
+        for ((member, name), (claim, standing)) in &model.files {
+            self.check_file(MemberId(*member), name, claim.content, standing);
+        }
+        for byte in 0..CONTENTS {
+            let content = content(byte);
+            assert_eq!(union.is_proven(content), model.proven.contains(&content));
+        }
+        for of in LIVERIES {
+            self.check_history(of);
+        }
+        self.check_views();
+        let recalled = self.recalled();
+        assert_eq!(recalled.manifest(), union.manifest());
+        assert_eq!(recalled.liveries(), union.liveries());
+        assert_eq!(recalled.conflicts(), union.conflicts());
+        for of in LIVERIES {
+            assert_eq!(recalled.history(of), union.history(of));
+        }
+    }
+
+    fn check_file(&self, member: MemberId, name: &str, content: Content, standing: &Standing) {
+        let (path, union) = (path(name), &self.union);
+        let counts = union.counts_for(member, path.key(), content.hash);
+        let counts = counts.filter(|entry| entry.local(member).is_some());
+        match standing {
+            Standing::For(name) => {
+                assert_eq!(counts.map(|entry| entry.path.as_str()), Some(&**name));
+            }
+            Standing::Behind(_) => {
+                assert!(union.is_stale(member, path.key()), "{member:?} is behind with {name}");
+                let of = |name: &str| plain(&in_claimed(name));
+                let mut names = self.model.past.keys().filter(|known| of(known) == of(name));
+                let knows = |known: &str| self.model.had(known, |had| had == content);
+                let known = names.any(|known| knows(known)) || knows(&plain(name));
+                assert!(known, "{name} of {member:?} would be lost");
+            }
+            Standing::Refused => {
+                assert!(union.refused(member).any(|key| key == path.key()), "{name} is refused");
+            }
+        }
+    }
+
+    fn check_history(&self, of: &str) {
+        let mut told = Vec::new();
+        for version in self.union.history(of) {
+            let files = self.model.at(of, version.step);
+            assert_eq!(version.files, files.len(), "{of} at {}", version.step);
+            let changes = version.changes.into_iter();
+            told.extend(changes.map(|c| (version.step, c.path.as_str().to_owned(), c.content)));
+        }
+        let past = self.model.past.iter().filter(|(name, _)| livery(name) == of);
+        let mut known: Vec<_> = past
+            .flat_map(|(name, past)| past.iter().map(|(step, now)| (*step, name.clone(), *now)))
+            .collect();
+        known.sort_by_key(|(step, name, _)| (*step, name.to_lowercase()));
+        assert_eq!(told, known);
+    }
+
+    fn check_views(&self) {
+        let model = &self.model;
+        let conflicts = self.union.conflicts().into_iter().map(|conflict| {
+            let rivals = conflict.rivals.into_iter();
+            let rivals = rivals.map(|(path, content)| (path.as_str().to_owned(), content));
+            (conflict.path.as_str().to_owned(), rivals.collect::<Vec<_>>())
+        });
+        let mut claimed: Vec<_> = model.conflicts().into_iter().collect();
+        claimed.sort_by_key(|(name, _)| name.to_lowercase());
+        assert_eq!(conflicts.collect::<Vec<_>>(), claimed);
+        let liveries = self.union.liveries().into_iter();
+        let liveries: Vec<_> = liveries
+            .map(|of| (of.livery, of.files, of.owners.into_iter().collect(), of.retired))
+            .collect();
+        let known: BTreeSet<_> = model.past.keys().map(|name| livery(name)).collect();
+        let expected = known.into_iter().map(|of| {
+            let files = model.names_of(of).len();
+            (of.to_owned(), files, model.owners.get(of).cloned().unwrap_or_default(), files == 0)
+        });
+        assert_eq!(liveries, expected.collect::<Vec<(_, _, BTreeSet<Author>, _)>>());
+    }
+}
+
+pub(super) fn by_key(mut names: Vec<(String, Content)>) -> Vec<(String, Content)> {
+    names.sort_by_key(|(name, _)| name.to_lowercase());
+    names
+}
+
+pub(super) fn gained(name: &str, (content, base): (Content, Option<ContentHash>)) -> Gained {
+    Gained { entry: entry(name, content), base }
+}
+
+/// All that each name has held.
+fn histories(union: &Union) -> BTreeMap<String, BTreeSet<Content>> {
+    let mut histories: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for version in LIVERIES.iter().flat_map(|livery| union.history(livery)) {
+        for change in version.changes {
+            let contents = histories.entry(change.path.as_str().to_owned()).or_default();
+            contents.extend(change.content);
+        }
+    }
+    histories
+}
+
+pub(super) fn any_policy() -> impl Strategy<Value = Policy> {
+    prop::sample::select(Policy::WORDS.map(|(_, policy)| policy).to_vec())
+}
+
+pub(super) fn any_scope() -> impl Strategy<Value = Scope> {
+    prop::sample::select(Scope::WORDS.map(|(_, scope)| scope).to_vec())
+}
+
+pub(super) fn any_updates() -> impl Strategy<Value = Updates> {
+    prop::sample::select(Updates::WORDS.map(|(_, updates)| updates).to_vec())
+}

@@ -1,0 +1,600 @@
+//! The union's rules in a second, naive wording.
+//!
+//! The model keeps what is known of each name and of each member's file in plain maps, and looks through all of
+//! them whenever it has a question.
+
+use super::*;
+
+/// What a name is for a member's file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Standing {
+    /// The file is what this name holds.
+    For(String),
+    /// The file is something that was replaced, or turned down: here, or at the name that it counted for.
+    Behind(String),
+    /// It will claim its name anew.
+    Refused,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) member: u64,
+    pub(super) name: String,
+    pub(super) content: Content,
+    pub(super) base: Option<ContentHash>,
+    pub(super) arrival: u64,
+    /// Its member was not here before.
+    pub(super) returned: bool,
+}
+
+impl Claim {
+    fn of(change: &Change, gained: &Gained) -> Self {
+        Self {
+            member: change.member.0,
+            name: gained.entry.path.as_str().to_owned(),
+            content: gained.entry.content,
+            base: gained.base,
+            arrival: change.arrival,
+            returned: change.whole,
+        }
+    }
+}
+
+/// All that there is to know of a league.
+#[derive(Clone, Default)]
+pub(super) struct Model {
+    pub(super) policy: Policy,
+    pub(super) updates: Updates,
+    pub(super) scope: Scope,
+    /// What each name has held: from which step on, and what.
+    pub(super) past: BTreeMap<String, Vec<(u64, Option<Content>)>>,
+    /// Who brought what a name has held: by the number of the change.
+    pub(super) authors: BTreeMap<(String, usize), Option<Author>>,
+    /// Which of that took something back that nobody ever sent.
+    pub(super) takings_back: BTreeSet<(String, usize)>,
+    pub(super) turned_down: BTreeSet<(String, Content)>,
+    /// Names whose first content was a rival.
+    pub(super) rival_names: BTreeSet<String>,
+    pub(super) proven: BTreeSet<Content>,
+    pub(super) owners: BTreeMap<String, BTreeSet<Author>>,
+    pub(super) files: BTreeMap<(u64, String), (Claim, Standing)>,
+    /// Where a file that is what its own name holds counts for a name of a rival livery, too.
+    pub(super) also: BTreeMap<(u64, String), String>,
+    pub(super) steps: u64,
+    /// The number of the step that is taken.
+    pub(super) step: u64,
+    /// Names that have lost somebody who had what they hold.
+    pub(super) left: BTreeSet<String>,
+}
+
+impl Model {
+    pub(super) fn now(&self, name: &str) -> Option<Content> {
+        self.past.get(name)?.last()?.1
+    }
+
+    pub(super) fn names(&self) -> Vec<(String, Content)> {
+        let held = self.past.keys().filter_map(|name| Some((name.clone(), self.now(name)?)));
+        held.collect()
+    }
+
+    pub(super) fn names_of(&self, of: &str) -> Vec<(String, Content)> {
+        self.names().into_iter().filter(|(name, _)| livery(name) == of).collect()
+    }
+
+    pub(super) fn had(&self, name: &str, is: impl Fn(Content) -> bool) -> bool {
+        let took_back = |at: usize| self.takings_back.contains(&(name.to_owned(), at));
+        let past = self.past.get(name).into_iter().flatten().enumerate();
+        let for_good = past.filter(|(at, _)| !took_back(at + 1));
+        let held = for_good.filter_map(|(_, (_, content))| *content);
+        let turned_down = self.turned_down.iter().filter(|(there, _)| there == name);
+        held.chain(turned_down.map(|(_, content)| *content)).any(is)
+    }
+
+    /// Whether a name's last change was to take this content back.
+    fn just_took_back(&self, name: &str, content: Content) -> bool {
+        let past = self.past.get(name).map_or(&[][..], Vec::as_slice);
+        let last = past.len().saturating_sub(1);
+        let before = past.iter().rev().nth(1).and_then(|(_, content)| *content);
+        self.takings_back.contains(&(name.to_owned(), last)) && before == Some(content)
+    }
+
+    /// Who brought what a name holds.
+    pub(super) fn author_of(&self, name: &str) -> Option<Author> {
+        *self.authors.get(&(name.to_owned(), self.past[name].len() - 1)).unwrap()
+    }
+
+    pub(super) fn holders(&self, name: &str) -> BTreeSet<u64> {
+        let for_it = |standing: &Standing| *standing == Standing::For(name.to_owned());
+        let files = self.files.values().filter(|(_, standing)| for_it(standing));
+        let also = self.also.iter().filter(|(_, other)| *other == name);
+        let also = also.map(|((member, _), _)| *member);
+        files.map(|(claim, _)| claim.member).chain(also).collect()
+    }
+
+    /// Takes a file out. What it counted for has one less who has it.
+    fn take_out(&mut self, member: u64, name: &str) {
+        let file = (member, name.to_owned());
+        self.left.extend(self.also.remove(&file));
+        if let Some((_, Standing::For(name))) = self.files.remove(&file) {
+            self.left.insert(name);
+        }
+    }
+
+    /// Whether a name holds what nobody has and nobody ever sent.
+    fn is_vain(&self, name: &str) -> bool {
+        let now = self.now(name);
+        now.is_some_and(|now| !self.proven.contains(&now)) && self.holders(name).is_empty()
+    }
+
+    /// What a name held goes; who has it is behind. What it gets, others may have there already.
+    pub(super) fn put(&mut self, name: &str, content: Option<Content>, author: Option<Author>) {
+        self.also.retain(|_, other| other != name);
+        for (claim, standing) in self.files.values_mut() {
+            if *standing == Standing::For(name.to_owned()) {
+                *standing = Standing::Behind(name.to_owned());
+            }
+            if claim.name == name && Some(claim.content) == content {
+                let before = std::mem::replace(standing, Standing::For(name.to_owned()));
+                if let Standing::For(left) = before {
+                    self.left.insert(left);
+                }
+                self.left.extend(self.also.remove(&(claim.member, claim.name.clone())));
+            }
+        }
+        let past = self.past.entry(name.to_owned()).or_default();
+        self.authors.insert((name.to_owned(), past.len()), author);
+        past.push((self.step, content));
+        self.steps = self.step;
+    }
+
+    /// Takes back what will never come. Returns the claims that are made anew.
+    fn take_back(&mut self, name: &str) -> Vec<Claim> {
+        let now = self.now(name);
+        let is_behind = |content| {
+            let mut files = self.files.values();
+            files.any(|(claim, standing)| {
+                let is_behind = matches!(standing, Standing::Behind(_));
+                is_behind && claim.name == name && claim.content == content
+            })
+        };
+        let held = self.past[name].iter().enumerate().rev();
+        let held = held.filter_map(|(at, (_, content))| Some((at, (*content)?)));
+        let mut others = held.filter(|(_, content)| Some(*content) != now);
+        match others.find(|(_, content)| self.proven.contains(content) || is_behind(*content)) {
+            Some((at, before)) => {
+                self.takings_back.insert((name.to_owned(), self.past[name].len()));
+                self.put(name, Some(before), self.authors[&(name.to_owned(), at)]);
+                Vec::new()
+            }
+            None => {
+                self.past.remove(name);
+                self.rival_names.remove(name);
+                self.takings_back.retain(|(there, _)| there != name);
+                // What is still behind at the name itself was turned down, and stays so.
+                let rivals = self.files.values_mut().filter(|(claim, _)| claim.name != name);
+                for (_, standing) in rivals {
+                    if *standing == Standing::Behind(name.to_owned()) {
+                        *standing = Standing::Refused;
+                    }
+                }
+                let whole = self.scope == Scope::Livery && name.contains('/');
+                let of = livery(name);
+                let open = !whole || self.names_of(of).is_empty();
+                let free = |claim: &Claim, standing: &Standing| {
+                    let asked = if whole { livery(&claim.name) == of } else { claim.name == name };
+                    *standing == Standing::Refused
+                        || open && asked && matches!(standing, Standing::For(_))
+                };
+                let anew = self.files.extract_if(.., |_, (claim, standing)| free(claim, standing));
+                let (anew, standings): (Vec<_>, Vec<_>) = anew.map(|(_, file)| file).unzip();
+                for standing in standings {
+                    if let Standing::For(left) = standing {
+                        self.left.insert(left);
+                    }
+                }
+                anew
+            }
+        }
+    }
+
+    pub(super) fn step(&mut self, changes: &[Change]) {
+        self.step = self.steps + 1;
+        let mut claims = Vec::new();
+        for change in changes {
+            for lost in &change.lost {
+                self.take_out(change.member.0, lost.path.as_str());
+            }
+            let claimed = change.gained.iter().map(|gained| Claim::of(change, gained));
+            claims.extend(claimed.filter(|claim| !self.is_known(claim)));
+        }
+        let in_place = |claim: &mut Claim| self.now(&claim.name) == Some(claim.content);
+        for claim in claims.extract_if(.., in_place).collect::<Vec<_>>() {
+            let standing = Standing::For(claim.name.clone());
+            self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+        }
+        for change in changes.iter().filter(|change| change.whole) {
+            let names = self.names().into_iter().map(|(name, _)| name);
+            let brought = names.filter(|name| self.author_of(name) == change.author);
+            let missed = brought.filter(|name| !claims.iter().any(|claim| claim.name == *name));
+            let missed: Vec<_> = missed.collect();
+            self.left.extend(missed);
+        }
+        self.settle(claims);
+    }
+
+    pub(super) fn settle(&mut self, mut claims: Vec<Claim>) {
+        loop {
+            claims.extend(self.give_up());
+            if claims.is_empty() {
+                return;
+            }
+            claims = self.place_all(claims);
+        }
+    }
+
+    /// Takes back what nobody has any more. Returns the claims that are made anew.
+    fn give_up(&mut self) -> Vec<Claim> {
+        let mut anew = Vec::new();
+        loop {
+            let left = std::mem::take(&mut self.left);
+            let vain: Vec<_> = left.into_iter().filter(|name| self.is_vain(name)).collect();
+            if vain.is_empty() {
+                return anew;
+            }
+            for name in vain {
+                anew.extend(self.take_back(&name));
+            }
+        }
+    }
+
+    /// Whether a claim says once more what is known, where its name has something else.
+    fn is_known(&self, claim: &Claim) -> bool {
+        let file = self.files.get(&(claim.member, claim.name.clone()));
+        file.is_some_and(|(known, standing)| {
+            *standing != Standing::For(claim.name.clone()) && known.content == claim.content
+        })
+    }
+
+    /// Returns the claims that are made anew.
+    fn place_all(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
+        if self.scope == Scope::File {
+            return self.place_files(claims);
+        }
+        let (folders, loose) = claims.into_iter().partition(|claim| claim.name.contains('/'));
+        let mut anew = self.place_files(loose);
+        let folders: Vec<Claim> = folders;
+        let liveries: BTreeSet<_> =
+            folders.iter().map(|claim| livery(&claim.name).to_lowercase()).collect();
+        for of in liveries {
+            let of_it = |claim: &&Claim| livery(&claim.name).to_lowercase() == of;
+            let members: BTreeSet<_> = folders.iter().filter(of_it).map(|c| c.member).collect();
+            let groups = members.into_iter().map(|member| {
+                let own = folders.iter().filter(of_it).filter(|claim| claim.member == member);
+                let mut own: Vec<_> = own.cloned().collect();
+                own.sort_by_key(|claim| claim.name.to_lowercase());
+                own
+            });
+            let mut groups: Vec<_> = groups.collect();
+            groups.sort_by_cached_key(|claims| {
+                let hash = hash_of(&self.files_of(claims));
+                let mtime = claims.iter().filter_map(|claim| mtime_of(claim.content)).max();
+                let arrival = claims.iter().map(|claim| claim.arrival).min().unwrap();
+                let rank = match self.policy {
+                    Policy::Established => (Reverse(None), arrival, hash),
+                    Policy::LowestHash => (Reverse(None), 0, hash),
+                    Policy::NewestMtime => (Reverse(mtime), arrival, hash),
+                };
+                (!claims.iter().any(|claim| self.is_update(claim)), rank)
+            });
+            for claims in groups {
+                for claim in &claims {
+                    anew.extend(self.clear_way(claim));
+                }
+                let is_left =
+                    |claim: &Claim| self.is_free(claim) && self.diverted_name(claim).is_some();
+                let (left, claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_left);
+                left.into_iter().for_each(|claim| self.place_one(claim));
+                let is_apart = self.is_apart(&claims);
+                if is_apart {
+                    let names = self.names_of(&of).into_iter().map(|(name, _)| name);
+                    let vain: Vec<_> = names.filter(|name| self.is_vain(name)).collect();
+                    anew.extend(vain.iter().flat_map(|name| self.take_back(name)));
+                }
+                let is_apart = is_apart && !self.names_of(&of).is_empty();
+                if is_apart || claims.iter().any(|claim| self.is_rival(claim)) {
+                    self.divert(&claims);
+                } else {
+                    claims.into_iter().for_each(|claim| self.place_one(claim));
+                }
+            }
+        }
+        anew
+    }
+
+    /// Whether a claim is for a name that has nothing, and never had this or what this was made of.
+    fn is_free(&self, claim: &Claim) -> bool {
+        let known = |had: Content| had == claim.content || Some(had.hash) == claim.base;
+        self.now(&claim.name).is_none() && !self.had(&claim.name, known)
+    }
+
+    /// Whether a member brings files that collide with nothing to a livery in which he has no part, or whose rival he
+    /// has.
+    fn is_apart(&self, claims: &[Claim]) -> bool {
+        let is_new = |claim: &Claim| self.is_free(claim) && self.may_add(claim);
+        let Some(claim) = claims.iter().find(|claim| is_new(claim)) else { return false };
+        let of = livery(&claim.name);
+        let is_rival = self.files.values().any(|(file, standing)| {
+            let elsewhere = matches!(standing, Standing::For(name) if *name != file.name);
+            let taken = elsewhere && self.now(&file.name).is_some();
+            taken && file.member == claim.member && livery(&file.name) == of
+        });
+        let held = |file: &Claim| {
+            let past = self.past.get(&file.name).map_or(&[][..], Vec::as_slice);
+            let took_back = |at: usize| self.takings_back.contains(&(file.name.clone(), at + 1));
+            let held = |(at, (_, had)): (usize, &(u64, Option<Content>))| {
+                *had == Some(file.content) && !took_back(at)
+            };
+            self.now(&file.name).is_some() && past.iter().enumerate().any(held)
+        };
+        let owners = self.owners.get(of);
+        let owns = author(claim.member).is_some_and(|a| owners.is_some_and(|o| o.contains(&a)));
+        let has_base = claims.iter().any(|claim| claim.base.is_some());
+        is_rival || !owns && !has_base && !self.files_of(claims).iter().any(held)
+    }
+
+    /// Whether a member may bring a file that its livery does not have.
+    fn may_add(&self, claim: &Claim) -> bool {
+        let of = livery(&claim.name);
+        let owners = self.owners.get(of).cloned().unwrap_or_default();
+        let owns = author(claim.member).is_some_and(|author| owners.contains(&author));
+        let copied = format!("__CONFLICT__{}", claim.content.hash.short());
+        let is_copy = claim.name.rsplit('/').next().unwrap().contains(&copied);
+        self.updates == Updates::Anyone
+            || owners.is_empty()
+            || owns
+            || is_copy
+            || self.names_of(of).is_empty()
+    }
+
+    /// All that a member has of a livery, with what he claims of it.
+    fn files_of(&self, claims: &[Claim]) -> Vec<Claim> {
+        let (member, of) = (claims[0].member, livery(&claims[0].name));
+        let own = self.files.values().map(|(claim, standing)| match standing {
+            // How he once claimed what is, or was, his name's own is forgotten.
+            Standing::For(name) | Standing::Behind(name) if *name == claim.name => {
+                Claim { arrival: claims[0].arrival, base: None, returned: false, ..claim.clone() }
+            }
+            _ => claim.clone(),
+        });
+        let own = own.filter(|own| own.member == member && livery(&own.name) == of);
+        let claimed = |name: &str| claims.iter().any(|claim| claim.name == name);
+        let mut files: Vec<_> = own.filter(|own| !claimed(&own.name)).collect();
+        files.extend(claims.iter().cloned());
+        files.sort_by_key(|claim| claim.name.to_lowercase());
+        files
+    }
+
+    /// All of the livery goes into a folder of its own.
+    fn divert(&mut self, claims: &[Claim]) {
+        let files = self.files_of(claims);
+        let plain = plain_folder(livery(&claims[0].name));
+        let digits = hash_of(&files).short();
+        let rest = |claim: &Claim| claim.name.split_once('/').unwrap().1.to_owned();
+        let at_present = self.folders_of(claims[0].member, livery(&claims[0].name));
+        let at_present = at_present.first().filter(|_| at_present.len() == 1).cloned();
+        let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
+        let new = counters.map(|counter| format!("{plain}__CONFLICT__{digits}{counter}"));
+        let mut folders = at_present.into_iter().chain(new);
+        let has_another = |folder: &str, claim: &Claim| {
+            let name = format!("{folder}/{}", rest(claim));
+            self.now(&name).is_some_and(|now| now != claim.content)
+                && !self.had(&name, |had| had == claim.content)
+        };
+        let folder = folders.find(|folder| !files.iter().any(|claim| has_another(folder, claim)));
+        for claim in files {
+            let name = format!("{}/{}", folder.as_ref().unwrap(), rest(&claim));
+            let (content, member) = (claim.content, claim.member);
+            let file = (member, claim.name.clone());
+            let is_home = self.now(&claim.name) == Some(content);
+            self.take_out(member, &claim.name);
+            if name == claim.name {
+                self.place_one(claim);
+                continue;
+            }
+            if is_home {
+                let standing = Standing::For(claim.name.clone());
+                self.files.insert(file.clone(), (claim.clone(), standing));
+            } else {
+                self.left.insert(claim.name.clone());
+            }
+            if self.now(&name) != Some(content) && self.had(&name, |had| had == content) {
+                if !is_home {
+                    self.files.insert(file, (claim, Standing::Behind(name)));
+                }
+                continue;
+            }
+            if self.now(&name).is_none() {
+                self.put_first(&name, &claim);
+                self.rival_names.insert(name.clone());
+            }
+            if is_home {
+                self.also.insert(file, name);
+            } else {
+                self.files.insert(file, (claim, Standing::For(name)));
+            }
+        }
+    }
+
+    /// The folders for which a member's files of a livery count.
+    fn folders_of(&self, member: u64, of: &str) -> BTreeSet<String> {
+        let elsewhere = self.files.values().filter_map(|(file, standing)| match standing {
+            Standing::For(name) if *name != file.name => Some((file, name)),
+            _ => None,
+        });
+        let his = elsewhere.filter(|(file, _)| file.member == member && livery(&file.name) == of);
+        his.map(|(_, name)| livery(name).to_owned()).collect()
+    }
+
+    /// A name gets its content from a member, who owns its livery if he is the first.
+    fn put_first(&mut self, name: &str, claim: &Claim) {
+        let of = livery(name).to_owned();
+        if let (true, Some(author)) = (self.names_of(&of).is_empty(), author(claim.member)) {
+            self.owners.entry(of).or_insert_with(|| BTreeSet::from([author]));
+        }
+        self.put(name, Some(claim.content), author(claim.member));
+    }
+
+    /// Returns the claims that are made anew.
+    fn place_files(&mut self, mut claims: Vec<Claim>) -> Vec<Claim> {
+        let rank = |claim: &Claim| {
+            let mtime = mtime_of(claim.content);
+            let (arrival, hash) = (claim.arrival, claim.content.hash);
+            match self.policy {
+                Policy::Established => (Reverse(None), arrival, hash),
+                Policy::LowestHash => (Reverse(None), 0, hash),
+                Policy::NewestMtime => (Reverse(mtime), arrival, hash),
+            }
+        };
+        claims.sort_by_key(|claim| {
+            let ties = (claim.arrival, claim.member);
+            (claim.name.to_lowercase(), !self.is_update(claim), rank(claim), ties)
+        });
+        let mut anew = Vec::new();
+        for claim in claims {
+            anew.extend(self.clear_way(&claim));
+            self.place_one(claim);
+        }
+        anew
+    }
+
+    /// What will never come makes way. Returns the claims that are made anew.
+    fn clear_way(&mut self, claim: &Claim) -> Vec<Claim> {
+        let same = self.now(&claim.name) == Some(claim.content);
+        if self.is_vain(&claim.name) && !same && !self.is_update(claim) {
+            return self.take_back(&claim.name);
+        }
+        Vec::new()
+    }
+
+    fn place_one(&mut self, claim: Claim) {
+        let standing = self.place(&claim);
+        self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+    }
+
+    fn is_rival(&self, claim: &Claim) -> bool {
+        let now = self.now(&claim.name);
+        let had = || self.had(&claim.name, |had| had == claim.content);
+        let added = self.is_free(claim) && !self.may_add(claim);
+        added || now.is_some_and(|now| now != claim.content) && !self.is_update(claim) && !had()
+    }
+
+    /// The name in a folder of its own of what its author left of a livery that went there.
+    fn diverted_name(&self, claim: &Claim) -> Option<String> {
+        let (folder, rest) = claim.name.split_once('/')?;
+        let established = !self.names_of(folder).is_empty();
+        if self.scope == Scope::File || !claim.returned || !established {
+            return None;
+        }
+        let in_folders = self.past.iter().filter(|(name, _)| {
+            let other = name.split_once('/');
+            other.is_some_and(|(other, same)| {
+                other != folder && plain_folder(other) == folder && same == rest
+            })
+        });
+        let by_him = in_folders.filter(|(name, past)| {
+            past.iter().enumerate().any(|(at, (_, content))| {
+                *content == Some(claim.content)
+                    && self.authors[&((*name).clone(), at)] == author(claim.member)
+            })
+        });
+        let names: Vec<_> = by_him.map(|(name, _)| name.clone()).collect();
+        let has_it = |name: &&String| self.now(name) == Some(claim.content);
+        names.iter().find(has_it).or_else(|| names.first()).cloned()
+    }
+
+    fn is_update(&self, claim: &Claim) -> bool {
+        let owners = self.owners.get(livery(&claim.name));
+        let author = author(claim.member).filter(|_| self.updates == Updates::Owner);
+        let may = match self.updates {
+            Updates::Anyone => true,
+            Updates::Owner => {
+                author.is_some_and(|author| owners.is_some_and(|o| o.contains(&author)))
+            }
+        };
+        let now = self.now(&claim.name);
+        let made_of_it = |now: Content| {
+            claim.base == Some(now.hash) || self.just_took_back(&claim.name, claim.content)
+        };
+        may && now.is_some_and(|now| now != claim.content && made_of_it(now))
+    }
+
+    fn place(&mut self, claim: &Claim) -> Standing {
+        let name = claim.name.clone();
+        let now = self.now(&name);
+        if now == Some(claim.content) {
+            return Standing::For(name);
+        }
+        if self.is_update(claim) {
+            self.put(&name, Some(claim.content), author(claim.member));
+            return Standing::For(name);
+        }
+        if self.had(&name, |content| content == claim.content) {
+            return Standing::Behind(name);
+        }
+        if now.is_some() {
+            return self.place_rival(claim);
+        }
+        if self.had(&name, |content| Some(content.hash) == claim.base) {
+            return Standing::Refused;
+        }
+        if let Some(other) = self.diverted_name(claim) {
+            let has_it = self.now(&other) == Some(claim.content);
+            let had_it = || self.had(&other, |had| had == claim.content);
+            return if has_it || !had_it() {
+                Standing::For(other)
+            } else {
+                Standing::Behind(other)
+            };
+        }
+        if !self.may_add(claim) {
+            return self.place_rival(claim);
+        }
+        self.put_first(&name, claim);
+        Standing::For(name)
+    }
+
+    fn place_rival(&mut self, claim: &Claim) -> Standing {
+        let home = plain(&claim.name);
+        if self.now(&home) == Some(claim.content) {
+            return Standing::For(home);
+        }
+        let (stem, extension) = home.rsplit_once('.').unwrap();
+        let digits = claim.content.hash.short();
+        let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
+        for counter in counters {
+            let name = format!("{stem}__CONFLICT__{digits}{counter}.{extension}");
+            let now = self.now(&name);
+            if now != Some(claim.content) && self.had(&name, |had| had == claim.content) {
+                return Standing::Behind(name);
+            }
+            if now.is_none() {
+                self.put_first(&name, claim);
+                self.rival_names.insert(name.clone());
+            }
+            if self.now(&name) == Some(claim.content) {
+                return Standing::For(name);
+            }
+        }
+        unreachable!("so many names are never taken");
+    }
+}
+
+/// The hash of a livery, whatever it is called.
+fn hash_of(files: &[Claim]) -> ContentHash {
+    let mut manifest = Manifest::new();
+    for claim in files {
+        let rest = claim.name.to_lowercase().split_once('/').unwrap().1.to_owned();
+        manifest.insert(entry(&rest, claim.content)).unwrap();
+    }
+    manifest.hash()
+}
