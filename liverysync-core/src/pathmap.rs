@@ -124,21 +124,6 @@ pub(crate) fn with_prefix<V>(
     from.take_while(move |(key, _)| key.as_str().starts_with(&prefix))
 }
 
-/// The folders of a map, and the files in none, whose keys begin so; what lies below each is not looked at.
-pub(crate) fn liveries_with_prefix<V>(
-    map: &BTreeMap<PathKey, V>,
-    prefix: String,
-) -> impl Iterator<Item = &str> {
-    let mut from = prefix.clone();
-    std::iter::from_fn(move || {
-        let (key, _) = map.range::<str, _>((Bound::Included(&*from), Bound::Unbounded)).next()?;
-        let livery = Some(key.livery()).filter(|livery| livery.starts_with(&prefix))?;
-        // What follows all that begins with a slash after it.
-        from = format!("{livery}0");
-        Some(livery)
-    })
-}
-
 /// What of a map belongs to the livery with this key, ordered by key but for a file of that name, which goes first.
 pub(crate) fn of_livery<'a, V>(
     map: &'a BTreeMap<PathKey, V>,

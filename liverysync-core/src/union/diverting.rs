@@ -19,7 +19,7 @@ use crate::{
     league::Cause,
     manifest::Entry,
     path::{InvalidPath, PathKey, RelPath, fold},
-    pathmap::{liveries_with_prefix, of_livery},
+    pathmap::{of_livery, with_prefix},
 };
 
 /// All that a member has of a livery, by key.
@@ -60,9 +60,7 @@ impl Union {
         for claimant in &claims {
             anew.extend(self.clear_way(claimant, outcome));
         }
-        let is_left = |claim: &Claimant| matches!(self.judge(claim), Verdict::Diverted(_));
-        let (left, claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_left);
-        left.into_iter().for_each(|claim| self.place(claim, outcome));
+        let claims = self.place_left(livery, claims, outcome);
         let is_apart = self.is_apart(livery, &claims);
         if is_apart {
             anew.extend(self.clear_livery(livery, outcome));
@@ -80,25 +78,29 @@ impl Union {
     /// Whether files that collide with nothing come from somebody who has no part in their livery, or has a rival of
     /// it at present.
     fn is_apart(&self, livery: &str, claims: &[Claimant]) -> bool {
-        let is_new = |claim: &Claimant| matches!(self.judge(claim), Verdict::New);
-        let Some(Claimant { member, author, .. }) = claims.iter().find(|claim| is_new(claim))
-        else {
-            return false;
-        };
+        let mut new = claims.iter().filter(|claim| matches!(self.judge(claim), Verdict::New));
+        new.next().is_some_and(|claim| {
+            self.has_rival(livery, claim.member) || !self.has_part(livery, claim, claims)
+        })
+    }
+
+    /// Whether what a member has of a livery counts elsewhere although the livery has something of that name.
+    fn has_rival(&self, livery: &str, member: MemberId) -> bool {
         let mut elsewhere = of_livery(&self.elsewhere, livery);
-        let is_rival = elsewhere
-            .any(|(key, members)| members.contains_key(member) && self.entries.contains(key));
-        let owners = || Some(&self.owners.get(livery)?.1);
-        let is_owner =
-            || author.is_some_and(|author| owners().is_some_and(|o| o.contains(&author)));
+        elsewhere.any(|(key, members)| members.contains_key(&member) && self.entries.contains(key))
+    }
+
+    /// Whether a member owns a livery, or had some of it in step, or has some of it as it is or was.
+    fn has_part(&self, livery: &str, claim: &Claimant, claims: &[Claimant]) -> bool {
+        let is_owner = claim.author.is_some_and(|author| self.owns(livery, author));
         let has_base = || claims.iter().any(|claim| claim.base.is_some());
         let has_some_of_it = || {
-            let files = self.files_of(livery, *member, claims);
+            let files = self.files_of(livery, claim.member, claims);
             let now = files.iter().filter(|(key, _)| self.entries.contains(key));
             let mut past = now.filter_map(|(key, file)| Some((self.past.get(key)?, file)));
             past.any(|(past, file)| past.has_held(file.entry.content))
         };
-        is_rival || !(is_owner() || has_base() || has_some_of_it())
+        is_owner || has_base() || has_some_of_it()
     }
 
     /// What will never come of a livery is in nobody's way. Returns those who claim their names anew.
@@ -256,29 +258,55 @@ impl Union {
         }
     }
 
-    /// The name that a claim has in a folder of its own, if it is what its author left of a livery that went there
-    /// while another one has the livery's name.
-    pub(super) fn diverted_name(&self, claim: &Claimant) -> Option<PathKey> {
-        let livery = claim.key().livery();
-        let asked = self.naming.scope == Scope::Livery
-            && claim.returned
-            && claim.entry.path.folder().is_some()
-            && self.entries.of_livery(livery).next().is_some();
-        if !asked {
-            return None;
+    /// What a member who comes back had left of a livery that went into a folder of its own, while another one has the
+    /// livery's name, counts for its name there. Returns what else he claims.
+    fn place_left(
+        &mut self,
+        livery: &str,
+        claims: Vec<Claimant>,
+        outcome: &mut Outcome,
+    ) -> Vec<Claimant> {
+        let names = self.names_left(livery, &claims);
+        let mut others = Vec::new();
+        for claim in claims {
+            let is_free = self.entries.get(claim.key()).is_none();
+            let is_left = is_free && matches!(self.judge(&claim), Verdict::New | Verdict::Rival);
+            match names.get(claim.key()).filter(|_| is_left) {
+                Some(name) => self.count_for(claim, name, outcome),
+                None => others.push(claim),
+            }
         }
+        others
+    }
+
+    /// The names under which what a member claims of a livery is, or was, in a folder of its own because of him, by his
+    /// keys.
+    fn names_left(&self, livery: &str, claims: &[Claimant]) -> BTreeMap<PathKey, PathKey> {
+        let returned = claims.iter().filter(|claim| claim.returned);
+        let returned = returned.map(|claim| (&claim.key().as_str()[livery.len()..], claim));
+        let returned: BTreeMap<_, _> = returned.collect();
+        if returned.is_empty() || self.entries.of_livery(livery).next().is_none() {
+            return BTreeMap::new();
+        }
+        // Of several names one that has it still goes first.
+        let mut names = BTreeMap::new();
         let suffix = fold(&self.naming.suffix);
-        let (rest, content) = (&claim.key().as_str()[livery.len()..], claim.entry.content);
-        let folders = liveries_with_prefix(&self.past, format!("{livery}{suffix}"));
-        let folders = folders.filter(|folder| plain_stem(folder, &suffix) == livery);
-        let names = folders.filter_map(|folder| {
-            let (key, past) = self.past.get_key_value(&*format!("{folder}{rest}"))?;
-            past.was_brought(content, claim.author).then_some(key)
-        });
-        let names: Vec<_> = names.collect();
-        let has_it =
-            |key: &&&PathKey| self.entries.get(**key).is_some_and(|entry| entry.content == content);
-        names.iter().find(has_it).or_else(|| names.first()).map(|key| (*key).clone())
+        for (name, past) in with_prefix(&self.past, format!("{livery}{suffix}")) {
+            let folder = name.livery();
+            let claim = returned.get(&name.as_str()[folder.len()..]);
+            let Some(claim) = claim.filter(|_| plain_stem(folder, &suffix) == livery) else {
+                continue;
+            };
+            let content = claim.entry.content;
+            if past.was_brought(content, claim.author) {
+                let is_there = self.entries.get(name).is_some_and(|now| now.content == content);
+                let best = names.entry(claim.key().clone()).or_insert((is_there, name));
+                if is_there && !best.0 {
+                    *best = (true, name);
+                }
+            }
+        }
+        names.into_iter().map(|(key, (_, name))| (key, name.clone())).collect()
     }
 
     /// What members have of liveries that went into folders of their own, where the livery itself has nothing, once

@@ -4,7 +4,7 @@ use super::{Claimant, MemberId, Outcome, Refusal, Union, UnionEntry, aside::Stal
 use crate::{
     conflict::{Scope, conflict_name, parse_conflict_name, plain_stem},
     hash::Content,
-    league::{Cause, Record, Updates},
+    league::{Author, Cause, Record, Updates},
     manifest::Entry,
     path::{InvalidPath, PathKey, RelPath},
 };
@@ -27,8 +27,6 @@ pub(super) enum Verdict {
     Rival,
     /// It was made of what the name has no more.
     Retired,
-    /// Its author left it where another livery has the name: it counts for this name in a folder of its own.
-    Diverted(PathKey),
 }
 
 impl Union {
@@ -115,11 +113,8 @@ impl Union {
             None if base.is_some_and(|base| past.is_some_and(|past| past.knows_hash(base))) => {
                 Verdict::Retired
             }
-            None => match self.diverted_name(claimant) {
-                Some(name) => Verdict::Diverted(name),
-                None if self.may_add(claimant) => Verdict::New,
-                None => Verdict::Rival,
-            },
+            None if self.may_add(claimant) => Verdict::New,
+            None => Verdict::Rival,
         }
     }
 
@@ -140,11 +135,13 @@ impl Union {
     }
 
     fn may_update(&self, claimant: &Claimant) -> bool {
-        let owners = || self.owners.get(claimant.key().livery());
+        let livery = claimant.key().livery();
         self.updates == Updates::Anyone
-            || claimant
-                .author
-                .is_some_and(|author| owners().is_some_and(|(_, owners)| owners.contains(&author)))
+            || claimant.author.is_some_and(|author| self.owns(livery, author))
+    }
+
+    pub(super) fn owns(&self, livery: &str, author: Author) -> bool {
+        self.owners.get(livery).is_some_and(|(_, owners)| owners.contains(&author))
     }
 
     pub(super) fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
@@ -164,7 +161,6 @@ impl Union {
             }
             Verdict::Rival => self.place_rival(claimant, outcome),
             Verdict::Retired => self.refuse(claimant, Refusal::Retired, outcome),
-            Verdict::Diverted(name) => self.count_for(claimant, &name, outcome),
         }
     }
 

@@ -293,7 +293,7 @@ impl Model {
                 let is_left =
                     |claim: &Claim| self.is_free(claim) && self.diverted_name(claim).is_some();
                 let (left, claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_left);
-                left.into_iter().for_each(|claim| self.place_one(claim));
+                left.into_iter().for_each(|claim| self.place_left(claim));
                 let is_apart = self.is_apart(&claims);
                 if is_apart {
                     let names = self.names_of(&of).into_iter().map(|(name, _)| name);
@@ -476,6 +476,16 @@ impl Model {
         Vec::new()
     }
 
+    /// What its author left of a livery that went into a folder of its own counts for that.
+    fn place_left(&mut self, claim: Claim) {
+        let other = self.diverted_name(&claim).unwrap();
+        let has_it = self.now(&other) == Some(claim.content);
+        let had_it = || self.had(&other, |had| had == claim.content);
+        let standing =
+            if has_it || !had_it() { Standing::For(other) } else { Standing::Behind(other) };
+        self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+    }
+
     fn place_one(&mut self, claim: Claim) {
         let standing = self.place(&claim);
         self.files.insert((claim.member, claim.name.clone()), (claim, standing));
@@ -546,15 +556,6 @@ impl Model {
         }
         if self.had(&name, |content| Some(content.hash) == claim.base) {
             return Standing::Refused;
-        }
-        if let Some(other) = self.diverted_name(claim) {
-            let has_it = self.now(&other) == Some(claim.content);
-            let had_it = || self.had(&other, |had| had == claim.content);
-            return if has_it || !had_it() {
-                Standing::For(other)
-            } else {
-                Standing::Behind(other)
-            };
         }
         if !self.may_add(claim) {
             return self.place_rival(claim);
