@@ -63,6 +63,8 @@ pub(crate) struct Liar {
     pub(crate) claims: BTreeMap<String, (Content, Option<Bytes>)>,
     /// What it says that its files were made of.
     pub(crate) base: Option<ContentHash>,
+    /// As a target it has all that it is offered, wherever it got that.
+    pub(crate) has_all: bool,
     /// How often it was asked for each name.
     pub(crate) asked: BTreeMap<String, u32>,
     sessions: BTreeMap<SyncId, Session>,
@@ -77,6 +79,7 @@ impl Liar {
             lie,
             claims: BTreeMap::new(),
             base: None,
+            has_all: false,
             asked: BTreeMap::new(),
             sessions: BTreeMap::new(),
             begun: BTreeMap::new(),
@@ -214,7 +217,7 @@ impl World {
                 for file in offer.files.into_iter().flatten() {
                     let content =
                         Content { hash: file.info.sha256.parse().unwrap(), size: file.info.size };
-                    if file.copy_from.is_some() {
+                    if file.copy_from.is_some() || self.liar(pc).has_all {
                         self.liar(pc).take(file.info.rel_path.clone(), content);
                         session.installed.insert(file.info.rel_path);
                     } else {

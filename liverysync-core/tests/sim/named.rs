@@ -7,7 +7,7 @@ use liverysync_core::{
     client::{self, ClientConfig},
     hash::Content,
     league::MemberKey,
-    path::fold,
+    path::{Extensions, RelPath, fold},
     server,
     time::UnixTime,
     transfer::CHUNK_BYTES,
@@ -731,4 +731,24 @@ fn an_ignored_livery_is_not_shared_and_stays_as_it_is() {
     let kept = conflict("Mine/decals.png", b"mine");
     assert_eq!(world.text(other, &kept).as_deref(), Some(&b"mine"[..]));
     assert_eq!(world.text(picky, "Mine/decals.png").as_deref(), Some(&b"another"[..]));
+}
+
+/// Its driver has put there himself what is just being offered, and whose only source leaves in the middle of it.
+#[test]
+fn a_target_that_has_what_never_came_is_believed() {
+    let mut world = league();
+    let path = RelPath::parse("T/x.png", &Extensions::default()).unwrap();
+    let author = world.join("author", &[(path.as_str(), &[7; 100_000])]);
+    world.pcs[author].line.up = 10_000;
+    world.run_for(5 * SECOND);
+    let mut target = Liar::new(true, Lie::Mute);
+    target.has_all = true;
+    let target = world.add_pc("target", Brain::Liar(Box::new(target)), Disk::new(false));
+    world.pcs[target].line.delay_up = 3 * SECOND;
+    world.start(target);
+    // The offer is there, and the answer is on its way.
+    world.run_for(4 * SECOND);
+    world.crash(author);
+    world.run_for(20 * SECOND);
+    assert_eq!(world.server().union().get(path.key()).unwrap().copies(), 1);
 }
