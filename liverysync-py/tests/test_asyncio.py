@@ -343,6 +343,24 @@ async def test_a_server_keeps_rival_liveries_whole_if_it_is_told_so(make_folder:
     assert (files(aoi)[f"{folder}/decals.png"], files(aoi)[f"{folder}/sponsors.png"]) == (b"second", b"same")
 
 
+async def test_only_owners_update_where_it_is_told_so(make_folder: MakeFolder, tmp_path: Path) -> None:
+    aoi, ben = make_folder("aoi", {"T/decals.png": b"aoi"}), make_folder("ben", {"T/sponsors.png": b"ben"})
+    async with Server("127.0.0.1", 0, updates="owner") as server:
+        # A member has a key, which lies in his state.
+        one, two = (
+            Client("127.0.0.1", server.port, liveries=folder, state=tmp_path / f"{folder.name} state", settle_seconds=0.05)
+            for folder in (aoi, ben)
+        )
+        async with one:
+            await one.sync(timeout=30)
+            async with two:
+                await two.sync(timeout=30)
+                await one.sync(timeout=30)
+    assert files(aoi) == files(ben)
+    (copy,) = set(files(aoi)) - {"T/decals.png"}
+    assert copy.startswith("T/sponsors__CONFLICT__")
+
+
 async def test_a_client_against_the_programs_server(make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben", {"B/b.png": b"ben"})
     running = await asyncio.create_subprocess_exec(

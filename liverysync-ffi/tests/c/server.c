@@ -113,6 +113,57 @@ static void only_listed_liveries_are_distributed(void)
     CHECK_OK(liverysync_server_free(server));
 }
 
+static void rival_liveries_are_kept_whole(void)
+{
+    const liverysync_server_options options = {.size = sizeof options,
+                                               .host = "127.0.0.1",
+                                               .conflict_scope = LIVERYSYNC_SCOPE_LIVERY};
+    const char *aoi = new_folder(), *ben = new_folder();
+    put_file(aoi, "T/decals.png", "a");
+    put_file(ben, "T/sponsors.png", "b");
+    liverysync_server *server = NULL;
+    CHECK_OK(liverysync_server_new(&options, &server));
+    CHECK_OK(liverysync_server_start(server));
+    liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
+    CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
+    liverysync_client *second = start_client(liverysync_server_port(server), ben, "Ben");
+    liverysync_event event;
+    if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_CONFLICT, &event)) {
+        CHECK_TEXT("Ben", event.name);
+        CHECK_TEXT("T/sponsors.png", event.path);
+        CHECK(event.other_path && strstr(event.other_path, "T__CONFLICT__") == event.other_path);
+    }
+    CHECK_OK(liverysync_client_free(second));
+    CHECK_OK(liverysync_client_free(first));
+    CHECK_OK(liverysync_server_free(server));
+}
+
+static void only_owners_update_where_it_is_told_so(void)
+{
+    const liverysync_server_options options = {.size = sizeof options,
+                                               .host = "127.0.0.1",
+                                               .updates = LIVERYSYNC_UPDATES_OWNER};
+    const char *aoi = new_folder(), *ben = new_folder();
+    put_file(aoi, "T/decals.png", "a");
+    liverysync_server *server = NULL;
+    CHECK_OK(liverysync_server_new(&options, &server));
+    CHECK_OK(liverysync_server_start(server));
+    liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
+    CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
+    liverysync_client *second = start_client(liverysync_server_port(server), ben, "Ben");
+    CHECK_OK(liverysync_client_sync(second, PATIENCE_MS, NULL));
+    put_file(ben, "T/decals.png", "b");
+    liverysync_event event;
+    if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_CONFLICT, &event)) {
+        CHECK_TEXT("Ben", event.name);
+        CHECK_TEXT("T/decals.png", event.path);
+    }
+    CHECK(file_is(aoi, "T/decals.png", "a"));
+    CHECK_OK(liverysync_client_free(second));
+    CHECK_OK(liverysync_client_free(first));
+    CHECK_OK(liverysync_server_free(server));
+}
+
 static void count(void *userdata, const liverysync_event *event)
 {
     *(int *)userdata += event->kind == LIVERYSYNC_EVENT_KIND_SERVER_JOINED;
@@ -169,6 +220,8 @@ const test server_tests[] = {
     {"server::clients_come_and_go", clients_come_and_go},
     {"server::the_status_is_json", the_status_is_json},
     {"server::only_listed_liveries_are_distributed", only_listed_liveries_are_distributed},
+    {"server::rival_liveries_are_kept_whole", rival_liveries_are_kept_whole},
+    {"server::only_owners_update_where_it_is_told_so", only_owners_update_where_it_is_told_so},
     {"server::a_callback_hears_of_those_who_join", a_callback_hears_of_those_who_join},
     {"server::null_and_bad_options_are_refused", null_and_bad_options_are_refused},
     {NULL, NULL},
