@@ -324,7 +324,7 @@ fn publish(
     names: &BTreeSet<PathKey>,
     published: &mut PathMap<Chosen>,
 ) -> Result<(), Reason> {
-    match cached_picture(&file.path, rules) {
+    match cached_picture(&file.path, &rules.extensions) {
         Some(picture) if !rules.derived_dds && names.contains(picture.key()) => {
             Err(Reason::Cache(picture))
         }
@@ -388,12 +388,12 @@ fn has_name_of_cache(path: &RelPath) -> bool {
 
 /// The picture that `path` would be the game's cache of, were it beside it.
 #[must_use]
-pub fn cached_picture(path: &RelPath, rules: &Rules) -> Option<RelPath> {
+pub fn cached_picture(path: &RelPath, extensions: &Extensions) -> Option<RelPath> {
     if !has_name_of_cache(path) {
         return None;
     }
     let stem = path.stem().split_once('_').map_or(path.stem(), |(stem, _)| stem);
-    path.with_file_name(&format!("{stem}.png"), &rules.extensions).ok()
+    path.with_file_name(&format!("{stem}.png"), extensions).ok()
 }
 
 /// The caches that the game may have made from the picture `path`; none for other files.

@@ -245,7 +245,7 @@ impl Member {
         if self.is_ours() {
             return None;
         }
-        let picture = cached_picture(&entry.path, &config.rules);
+        let picture = cached_picture(&entry.path, &config.rules.extensions);
         if picture.is_some_and(|picture| union.get(picture.key()).is_some()) {
             return Some(Withheld::Cache);
         }

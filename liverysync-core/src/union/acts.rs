@@ -66,11 +66,13 @@ impl Union {
             let folders = chosen.into_iter().map(str::to_owned).collect();
             return Err(ActError::SeveralLiveries { path: path.to_owned(), folders });
         }
-        if let Some(folder) = chosen.first() {
-            return self.resolve_livery(&plain, Some(&fold(folder)), outcome);
+        let chosen = chosen.first().map(|folder| fold(folder));
+        if chosen.is_some() || content == established {
+            let folders = in_folders.iter().map(|rival| rival.path.key().livery().to_owned());
+            self.resolve_livery(&plain, chosen.as_deref(), &folders.collect(), outcome)?;
         }
-        if content == established && !in_folders.is_empty() {
-            self.resolve_livery(&plain, None, outcome)?;
+        if chosen.is_some() {
+            return Ok(());
         }
         let placed = kept.filter(|(content, _)| Some(*content) != established);
         if let Some((content, _)) = placed {
@@ -109,17 +111,18 @@ impl Union {
         Ok((spellings.find(|spelled| spelled.key() == name.key()).unwrap_or(name), rivals))
     }
 
-    /// Of a livery and its rivals in folders of their own one keeps the name, whole: that of `kept`, or the one that
-    /// has it.
+    /// Of a livery and its rivals in these folders one keeps the name, whole: that of `kept`, or the one that has it.
     fn resolve_livery(
         &mut self,
         plain: &RelPath,
         kept: Option<&str>,
+        folders: &BTreeSet<String>,
         outcome: &mut Outcome,
     ) -> Result<(), ActError> {
         let livery = plain.key().livery().to_owned();
         let own: Vec<_> = self.entries.of_livery(&livery).map(|e| Entry::clone(e)).collect();
-        let rivals: Vec<_> = self.in_conflict_folders(&livery).map(|e| Entry::clone(e)).collect();
+        let rivals = folders.iter().flat_map(|folder| self.entries.of_livery(folder));
+        let rivals: Vec<_> = rivals.map(|entry| Entry::clone(entry)).collect();
         // Each with its author and the name that it claims, as that is spelled there.
         let claims = rivals.into_iter().filter_map(|rival| {
             let claimed = in_claimed_livery(&rival.path, &self.naming)?;
@@ -142,7 +145,7 @@ impl Union {
                 self.record_retired(gone.path.clone(), outcome);
             }
         }
-        if let Some((_, owners)) = kept.and_then(|folder| self.owners.get(folder)) {
+        if let Some(owners) = kept.and_then(|folder| self.owners(folder)) {
             let owners = owners.iter().copied().collect();
             self.record(Record::Owned { livery: plain.livery().to_owned(), owners }, outcome);
         }
@@ -202,7 +205,7 @@ impl Union {
     }
 
     /// What lies in the conflict folders of a livery, ordered by key.
-    fn in_conflict_folders(&self, livery: &str) -> impl Iterator<Item = &UnionEntry> {
+    pub(super) fn in_conflict_folders(&self, livery: &str) -> impl Iterator<Item = &UnionEntry> {
         let (suffix, livery) = (fold(&self.naming.suffix), livery.to_owned());
         let all = self.entries.with_prefix(format!("{livery}{suffix}"));
         all.filter(move |entry| {
@@ -217,10 +220,10 @@ impl Union {
         self.author_of(self.entries.get(key).map(|entry| &**entry))
     }
 
-    /// Whose livery this is: who brought the first file of what it has.
+    /// Who may update a livery where only owners may: the first of them.
     #[must_use]
-    pub fn livery_author(&self, livery: &str) -> Option<Author> {
-        self.author_of(self.entries.of_livery(&fold(livery)).next().map(|entry| &**entry))
+    pub fn owner(&self, livery: &str) -> Option<Author> {
+        self.owners(&fold(livery))?.first().copied()
     }
 
     fn author_of(&self, entry: Option<&Entry>) -> Option<Author> {
@@ -247,7 +250,7 @@ impl Union {
             self.record_placed(Entry { path, ..file.clone() }, author, Cause::Renamed, outcome);
             self.record_retired(file.path, outcome);
         }
-        if let Some((_, owners)) = self.owners.get(&key) {
+        if let Some(owners) = self.owners(&key) {
             let owners = owners.iter().copied().collect();
             self.record(Record::Owned { livery: new.to_owned(), owners }, outcome);
         }
@@ -342,8 +345,7 @@ impl Union {
         let key = fold(livery);
         let known = of_livery(&self.past, &key).next().map(|(_, past)| past.path.livery());
         let known = known.ok_or_else(|| ActError::NoLivery(livery.to_owned()))?.to_owned();
-        let mut owners =
-            self.owners.get(&key).map(|(_, owners)| owners.clone()).unwrap_or_default();
+        let mut owners = self.owners(&key).cloned().unwrap_or_default();
         owners.insert(member);
         let owners = owners.into_iter().collect();
         self.record(Record::Owned { livery: known, owners }, outcome);

@@ -10,16 +10,17 @@
 //!
 //! Rivals claim their names anew once nothing of the established livery is left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Claimant, MemberId, Outcome, Refusal, Union, placing::Verdict};
+use super::{Claimant, MemberId, Outcome, Refusal, Union, UnionEntry, placing::Verdict};
 use crate::{
-    conflict::{Claim, Scope, conflict_folder, livery_hash, plain_stem},
+    conflict::{Claim, conflict_folder, livery_hash, plain_stem},
     hash::{Content, ContentHash},
     league::Cause,
     manifest::Entry,
     path::{InvalidPath, PathKey, RelPath, fold},
     pathmap::{of_livery, with_prefix},
+    select::{cached_picture, caches_of},
 };
 
 /// All that a member has of a livery, by key.
@@ -65,49 +66,83 @@ impl Union {
         if is_apart {
             anew.extend(self.clear_livery(livery, outcome));
         }
-        let is_rival = |claim: &Claimant| matches!(self.judge(claim), Verdict::Rival);
-        let is_taken = || self.entries.of_livery(livery).next().is_some();
-        if claims.iter().any(is_rival) || is_apart && is_taken() {
-            self.divert(livery, claims, outcome);
+        let is_apart = is_apart && !self.is_vacant(livery);
+        let is_elsewhere = |claim: &Claimant| match self.judge(claim) {
+            Verdict::New => is_apart,
+            verdict => matches!(verdict, Verdict::Rival | Verdict::Foreign),
+        };
+        let (rivals, others): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_elsewhere);
+        if rivals.is_empty() {
+            others.into_iter().for_each(|claim| self.place(claim, outcome));
+        } else if let Some(names) = self.names_in_own_folder(livery, &rivals) {
+            others.into_iter().for_each(|claim| self.place(claim, outcome));
+            self.divert_files(rivals, names, outcome);
         } else {
-            claims.into_iter().for_each(|claim| self.place(claim, outcome));
+            self.divert(livery, rivals.into_iter().chain(others).collect(), outcome);
         }
         anew
     }
 
-    /// Whether files that collide with nothing come from somebody who has no part in their livery, or has a rival of
-    /// it at present.
+    /// Whether files that collide with nothing come from somebody who has a rival of their livery, or no part in it.
     fn is_apart(&self, livery: &str, claims: &[Claimant]) -> bool {
         let mut new = claims.iter().filter(|claim| matches!(self.judge(claim), Verdict::New));
         new.next().is_some_and(|claim| {
-            self.has_rival(livery, claim.member) || !self.has_part(livery, claim, claims)
+            !self.owns(claim.author, livery)
+                && (!self.own_folders(livery, claim).is_empty() || !self.has_part(livery, claims))
         })
     }
 
-    /// Whether what a member has of a livery counts elsewhere although the livery has something of that name.
-    fn has_rival(&self, livery: &str, member: MemberId) -> bool {
-        let mut elsewhere = of_livery(&self.elsewhere, livery);
-        elsewhere.any(|(key, members)| members.contains_key(&member) && self.entries.contains(key))
+    /// Whether a member has, or had in step, some of a livery as it is or was.
+    fn has_part(&self, livery: &str, claims: &[Claimant]) -> bool {
+        let Some(member) = claims.first().map(|claim| claim.member) else { return false };
+        let files = self.files_of(livery, member, claims);
+        let now = files.iter().filter(|(key, _)| self.entries.contains(key));
+        let mut past = now.filter_map(|(key, file)| Some((self.past.get(key)?, file)));
+        past.any(|(past, file)| {
+            let is_his = |held: Content| held == file.entry.content || Some(held.hash) == file.base;
+            past.contents().any(is_his)
+        })
     }
 
-    /// Whether a member owns a livery, or had some of it in step, or has some of it as it is or was.
-    fn has_part(&self, livery: &str, claim: &Claimant, claims: &[Claimant]) -> bool {
-        let is_owner = claim.author.is_some_and(|author| self.owns(livery, author));
-        let has_base = || claims.iter().any(|claim| claim.base.is_some());
-        let has_some_of_it = || {
-            let files = self.files_of(livery, claim.member, claims);
-            let now = files.iter().filter(|(key, _)| self.entries.contains(key));
-            let mut past = now.filter_map(|(key, file)| Some((self.past.get(key)?, file)));
-            past.any(|(past, file)| past.has_held(file.entry.content))
-        };
-        is_owner || has_base() || has_some_of_it()
+    /// The folders that a member's own liveries have where another one has the name. Who has no key has those for which
+    /// his files count at present.
+    fn own_folders(&self, livery: &str, claim: &Claimant) -> BTreeSet<&str> {
+        if claim.author.is_some() {
+            let folders = self.in_conflict_folders(livery).map(|entry| &entry.path);
+            let own = folders.filter(|path| self.owns(claim.author, path.key().livery()));
+            return own.map(RelPath::livery).collect();
+        }
+        let names = of_livery(&self.elsewhere, livery);
+        let names = names.filter_map(|(_, members)| Some(&members.get(&claim.member)?.1));
+        names.filter_map(|name| Some(self.entries.get(name)?.path.livery())).collect()
     }
 
-    /// What will never come of a livery is in nobody's way. Returns those who claim their names anew.
-    fn clear_livery(&mut self, livery: &str, outcome: &mut Outcome) -> Vec<Claimant> {
-        let keys = self.entries.of_livery(livery).map(|entry| entry.path.key());
-        let vain: Vec<_> = keys.filter(|key| self.is_vain(key)).cloned().collect();
-        vain.iter().flat_map(|key| self.give_up(key, outcome)).collect()
+    /// What rivals are called in a folder that their member's livery has already, in the same order; none where there
+    /// is none, or they are no change of what is there.
+    fn names_in_own_folder(&self, livery: &str, rivals: &[Claimant]) -> Option<Vec<RelPath>> {
+        let folders = self.own_folders(livery, rivals.first()?);
+        folders.into_iter().find_map(|folder| {
+            let names = rivals.iter().map(|claim| {
+                let (name, content) = (self.name_in(folder, claim).ok()?, claim.entry.content);
+                let is_made_of = |there: &UnionEntry| {
+                    claim.base == Some(there.content.hash)
+                        || claim.replaces.as_ref() == Some(name.key())
+                };
+                let fits = match self.entries.get(name.key()) {
+                    Some(there) => is_made_of(there) || !self.has_another(&name, content),
+                    None => !self.has_another(&name, content) && !self.is_or_has_cache(&name),
+                };
+                fits.then_some(name)
+            });
+            names.collect()
+        })
+    }
+
+    /// Whether the game would take a name for its cache of what is beside it, or what is there for its cache of this.
+    fn is_or_has_cache(&self, name: &RelPath) -> bool {
+        let picture = cached_picture(name, &self.naming.extensions);
+        picture.is_some_and(|picture| self.entries.contains(picture.key()))
+            || caches_of(name).iter().any(|cache| self.entries.contains(cache))
     }
 
     /// Who claims a livery, in the order of the policy. What an update makes of it, others may have already.
@@ -140,8 +175,15 @@ impl Union {
     /// All that a member has of a livery, with what he claims at this moment.
     fn files_of(&self, livery: &str, member: MemberId, claims: &[Claimant]) -> Files {
         let (arrival, author) = claims.first().map_or((0, None), |c| (c.arrival, c.author));
-        let claimant =
-            |entry: Entry| Claimant { member, entry, base: None, arrival, author, returned: false };
+        let claimant = |entry: Entry| Claimant {
+            member,
+            entry,
+            base: None,
+            arrival,
+            author,
+            returned: false,
+            replaces: None,
+        };
         let current = self.entries.of_livery(livery).filter_map(|entry| {
             let local = entry.local_at(member, entry.path.key())?.clone();
             Some(claimant(Entry { path: local, ..(**entry).clone() }))
@@ -160,20 +202,27 @@ impl Union {
         files.map(|claim| (claim.key().clone(), claim)).collect()
     }
 
-    /// Gives a livery a folder of its own, or all of it the one that some of it has.
+    /// Gives a livery a folder of its own, whole.
     fn divert(&mut self, livery: &str, claims: Vec<Claimant>, outcome: &mut Outcome) {
         let Some(member) = claims.first().map(|claim| claim.member) else { return };
         let files = self.files_of(livery, member, &claims);
-        let names = match self.conflict_names(livery, member, &files) {
-            Ok(names) => names,
+        match self.conflict_names(livery, &files) {
+            Ok(names) => self.divert_files(files.into_values(), names, outcome),
             Err(invalid) => {
                 for claim in claims {
                     self.refuse(claim, Refusal::NoName(invalid.clone()), outcome);
                 }
-                return;
             }
-        };
-        for (claim, name) in files.into_values().zip(names) {
+        }
+    }
+
+    fn divert_files(
+        &mut self,
+        files: impl IntoIterator<Item = Claimant>,
+        names: Vec<RelPath>,
+        outcome: &mut Outcome,
+    ) {
+        for (claim, name) in files.into_iter().zip(names) {
             self.divert_file(claim, name, outcome);
         }
     }
@@ -182,9 +231,6 @@ impl Union {
         let Claimant { member, entry: Entry { path: local, content, .. }, .. } = claim.clone();
         let is_home = self.entries.get(local.key()).is_some_and(|entry| entry.content == content);
         self.lose(member, local.key(), content, outcome);
-        if name.key() == local.key() {
-            return self.place(claim, outcome);
-        }
         if is_home {
             self.hold(member, local.key(), &local, outcome);
         } else {
@@ -192,9 +238,16 @@ impl Union {
             outcome.touched.insert(local.key().clone());
         }
         let is_replaced = self.is_replaced(name.key(), content);
-        let is_there = is_replaced || self.entries.contains(name.key());
-        if !is_there && !self.establish(name.clone(), &claim, Cause::Rival, outcome) {
-            return;
+        let now = self.entries.get(name.key()).map(|entry| Entry::clone(entry));
+        match now {
+            _ if is_replaced => {}
+            Some(now) if now.content == content => {}
+            Some(now) => {
+                let entry = Entry { path: now.path, ..claim.entry.clone() };
+                self.record_placed(entry, claim.author, Cause::Updated, outcome);
+            }
+            None if self.establish(name.clone(), &claim, Cause::Rival, outcome) => {}
+            None => return,
         }
         if !is_home {
             self.count_for(claim, name.key(), outcome);
@@ -204,50 +257,36 @@ impl Union {
         }
     }
 
-    /// What the files of a rival livery are called, in the same order.
-    fn conflict_names(
-        &self,
-        livery: &str,
-        member: MemberId,
-        files: &Files,
-    ) -> Result<Vec<RelPath>, InvalidPath> {
+    /// What the files of a rival livery are called in a folder of their own, in the same order.
+    fn conflict_names(&self, livery: &str, files: &Files) -> Result<Vec<RelPath>, InvalidPath> {
         let spelled = self.entries.of_livery(livery).next().map(|entry| entry.path.livery());
         let own = || files.values().next().map(|claim| claim.entry.path.livery());
         let spelled = spelled.or_else(own).unwrap_or(livery);
-        let in_folder = |folder: &str, claim: &Claimant| {
-            let rest = &claim.entry.path.as_str()[claim.entry.path.livery().len()..];
-            RelPath::parse(&format!("{folder}{rest}"), &self.naming.extensions)
-        };
         let is_taken = |folder: &str| {
             // Most are free: what would lie there is looked at only if something does.
             let folder_key = fold(folder);
+            if folder_key == livery {
+                return true;
+            }
             let is_new = self.entries.of_livery(&folder_key).next().is_none()
                 && of_livery(&self.past, &folder_key).next().is_none();
             !is_new
-                && files.values().any(|claim| match in_folder(folder, claim) {
+                && files.values().any(|claim| match self.name_in(folder, claim) {
                     Ok(path) => self.has_another(&path, claim.entry.content),
                     // It is found invalid whatever the folder's number is.
                     Err(_) => false,
                 })
         };
-        let at_present = self.folder_of(livery, member).filter(|folder| !is_taken(folder));
-        let folder = at_present.map_or_else(
-            || {
-                let hash = hash_of(livery, files, self);
-                conflict_folder(spelled, hash, &self.naming.suffix, is_taken)
-            },
-            str::to_owned,
-        );
-        files.values().map(|claim| in_folder(&folder, claim)).collect()
+        let hash = hash_of(livery, files, self);
+        let folder = conflict_folder(spelled, hash, &self.naming.suffix, is_taken);
+        files.values().map(|claim| self.name_in(&folder, claim)).collect()
     }
 
-    /// The folder for which a member's files of a livery count at present, if it is one.
-    fn folder_of(&self, livery: &str, member: MemberId) -> Option<&str> {
-        let names = of_livery(&self.elsewhere, livery);
-        let names = names.filter_map(|(_, members)| Some(&members.get(&member)?.1));
-        let mut folders = names.filter_map(|name| Some(self.entries.get(name)?.path.livery()));
-        let first = folders.next()?;
-        folders.all(|folder| folder == first).then_some(first)
+    /// What a file of a livery is called in another folder.
+    fn name_in(&self, folder: &str, claim: &Claimant) -> Result<RelPath, InvalidPath> {
+        let path = &claim.entry.path;
+        let rest = &path.as_str()[path.livery().len()..];
+        RelPath::parse(&format!("{folder}{rest}"), &self.naming.extensions)
     }
 
     /// Whether a name is nothing for a content: it has another one and never had this, or could not lie there.
@@ -270,7 +309,7 @@ impl Union {
         let mut others = Vec::new();
         for claim in claims {
             let is_free = self.entries.get(claim.key()).is_none();
-            let is_left = is_free && matches!(self.judge(&claim), Verdict::New | Verdict::Rival);
+            let is_left = is_free && matches!(self.judge(&claim), Verdict::New | Verdict::Foreign);
             match names.get(claim.key()).filter(|_| is_left) {
                 Some(name) => self.count_for(claim, name, outcome),
                 None => others.push(claim),
@@ -285,7 +324,7 @@ impl Union {
         let returned = claims.iter().filter(|claim| claim.returned);
         let returned = returned.map(|claim| (&claim.key().as_str()[livery.len()..], claim));
         let returned: BTreeMap<_, _> = returned.collect();
-        if returned.is_empty() || self.entries.of_livery(livery).next().is_none() {
+        if returned.is_empty() || self.is_vacant(livery) {
             return BTreeMap::new();
         }
         // Of several names one that has it still goes first.
@@ -298,7 +337,8 @@ impl Union {
                 continue;
             };
             let content = claim.entry.content;
-            if past.was_brought(content, claim.author) {
+            // What nobody ever sent was taken back, and may come again.
+            if past.was_brought(content, claim.author) && past.knows(content) {
                 let is_there = self.entries.get(name).is_some_and(|now| now.content == content);
                 let best = names.entry(claim.key().clone()).or_insert((is_there, name));
                 if is_there && !best.0 {
@@ -317,14 +357,6 @@ impl Union {
             let is_there = self.entries.get(name)?.local_at(*member, name).is_some();
             is_there.then_some((*member, &claim.entry.path, claim.entry.content))
         })
-    }
-
-    /// Whether rivals may claim a name that is free by now: nothing of the livery is in the way of a whole one.
-    pub(super) fn is_open(&self, key: &PathKey) -> bool {
-        let is_loose = !key.as_str().contains('/');
-        self.naming.scope == Scope::File
-            || is_loose
-            || self.entries.of_livery(key.livery()).next().is_none()
     }
 }
 

@@ -56,17 +56,16 @@ impl Union {
         }
     }
 
-    /// The rivals of a name that is free by now; where liveries are wholes, those of its livery, once that is free.
+    /// The rivals of a name that is free by now, and of all of its livery once that is; where liveries are wholes,
+    /// there are none before.
     fn claimants_of(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
-        if !self.is_open(key) {
-            return Vec::new();
-        }
-        let names = match self.naming.scope {
-            Scope::File => vec![key.clone()],
-            Scope::Livery => {
-                let of_livery = of_livery(&self.elsewhere, key.livery());
-                of_livery.map(|(name, _)| name.clone()).collect()
-            }
+        let names = if self.is_vacant(key.livery()) {
+            let names = of_livery(&self.elsewhere, key.livery()).map(|(name, _)| name);
+            names.filter(|name| !self.entries.contains(name)).cloned().collect()
+        } else if self.naming.scope == Scope::File {
+            vec![key.clone()]
+        } else {
+            Vec::new()
         };
         names.iter().flat_map(|name| self.detach_all(name, outcome)).collect()
     }

@@ -193,6 +193,8 @@ struct Claimant {
     author: Option<Author>,
     /// Its member was not there before.
     returned: bool,
+    /// The name that what its member had there counted for until this step, if it was another one.
+    replaces: Option<PathKey>,
 }
 
 impl Claimant {
@@ -341,6 +343,16 @@ impl Union {
         stale.chain(self.diverted())
     }
 
+    /// Who may update a livery where only owners may; none if nobody ever owned it. Its folder is in one case.
+    fn owners(&self, livery: &str) -> Option<&BTreeSet<Author>> {
+        self.owners.get(livery).map(|(_, owners)| owners)
+    }
+
+    fn owns(&self, author: Option<Author>, livery: &str) -> bool {
+        let owners = self.owners(livery);
+        author.is_some_and(|author| owners.is_some_and(|owners| owners.contains(&author)))
+    }
+
     /// The names at which `member` has something that could not join.
     pub fn refused(&self, member: MemberId) -> impl Iterator<Item = &PathKey> {
         self.aside.refused_of(member)
@@ -364,11 +376,17 @@ impl Union {
         for change in changes {
             let Change { member, arrival, author, whole, lost, gained } = change;
             returned.extend(whole.then_some(author));
+            let counted = |lost: &Entry| {
+                let name = self.elsewhere.get(lost.path.key())?.get(&member)?.1.clone();
+                Some((lost.path.key().clone(), name))
+            };
+            let mut counted: BTreeMap<_, _> = lost.iter().filter_map(counted).collect();
             for Entry { path, content, .. } in &lost {
                 self.lose(member, path.key(), *content, &mut outcome);
             }
             let claimant = |Gained { entry, base }| Claimant {
                 member,
+                replaces: counted.remove(entry.path.key()),
                 entry,
                 base,
                 arrival,

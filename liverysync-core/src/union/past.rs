@@ -41,7 +41,7 @@ impl Past {
 
     /// Whether the name has had a content, or turned it down.
     pub(super) fn knows(&self, content: Content) -> bool {
-        self.turned_down.contains(&content) || self.has_held(content)
+        self.turned_down.contains(&content) || self.contents().any(|held| held == content)
     }
 
     /// The same for a content of which only the digest is known.
@@ -50,18 +50,13 @@ impl Past {
         turned_down.chain(self.contents()).any(|content| content.hash == hash)
     }
 
-    /// Whether the name has had a content for good.
-    pub(super) fn has_held(&self, content: Content) -> bool {
-        self.contents().any(|held| held == content)
-    }
-
     /// All that it knows.
     pub(super) fn known(&self) -> BTreeSet<Content> {
         self.turned_down.iter().copied().chain(self.contents()).collect()
     }
 
     /// What the name has had for good: what nobody ever sent was taken back, and may come again.
-    fn contents(&self) -> impl Iterator<Item = Content> {
+    pub(super) fn contents(&self) -> impl Iterator<Item = Content> {
         let versions = self.versions.iter().enumerate();
         let kept = versions.filter(|(index, _)| !self.was_taken_back(*index));
         kept.filter_map(|(_, version)| Some(version.placed.as_ref()?.content))

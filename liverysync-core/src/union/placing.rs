@@ -1,12 +1,14 @@
 //! Placing: what a file that a member has by now is to the union.
 
+use std::collections::BTreeSet;
+
 use super::{Claimant, MemberId, Outcome, Refusal, Union, UnionEntry, aside::Stale};
 use crate::{
     conflict::{Scope, conflict_name, parse_conflict_name, plain_stem},
     hash::Content,
     league::{Author, Cause, Record, Updates},
     manifest::Entry,
-    path::{InvalidPath, PathKey, RelPath},
+    path::{InvalidPath, PathKey, RelPath, fold},
 };
 
 /// After so many rounds a step leaves to the next one what it has not settled. Two are hardly ever needed; this
@@ -23,8 +25,10 @@ pub(super) enum Verdict {
     Update,
     /// The name has had it before.
     Stale,
-    /// It is something else, or nothing is there and it changes a livery that only others may change.
+    /// It is something else.
     Rival,
+    /// Nothing is, and it would add to a livery that only others may change.
+    Foreign,
     /// It was made of what the name has no more.
     Retired,
 }
@@ -86,12 +90,19 @@ impl Union {
         claimant: &Claimant,
         outcome: &mut Outcome,
     ) -> Vec<Claimant> {
-        if self.is_vain(claimant.key())
-            && !matches!(self.judge(claimant), Verdict::Same | Verdict::Update)
-        {
-            return self.give_up(claimant.key(), outcome);
+        match self.judge(claimant) {
+            Verdict::Same | Verdict::Update => Vec::new(),
+            Verdict::Foreign => self.clear_livery(claimant.key().livery(), outcome),
+            _ if self.is_vain(claimant.key()) => self.give_up(claimant.key(), outcome),
+            _ => Vec::new(),
         }
-        Vec::new()
+    }
+
+    /// Gives up all of a livery that will never come. Returns those who claim their names anew.
+    pub(super) fn clear_livery(&mut self, livery: &str, outcome: &mut Outcome) -> Vec<Claimant> {
+        let keys = self.entries.of_livery(livery).map(|entry| entry.path.key());
+        let vain: Vec<_> = keys.filter(|key| self.is_vain(key)).cloned().collect();
+        vain.iter().flat_map(|key| self.give_up(key, outcome)).collect()
     }
 
     pub(super) fn judge(&self, claimant: &Claimant) -> Verdict {
@@ -114,7 +125,7 @@ impl Union {
                 Verdict::Retired
             }
             None if self.may_add(claimant) => Verdict::New,
-            None => Verdict::Rival,
+            None => Verdict::Foreign,
         }
     }
 
@@ -123,25 +134,23 @@ impl Union {
     fn may_add(&self, claimant: &Claimant) -> bool {
         let Claimant { entry: Entry { path, content, .. }, .. } = claimant;
         let livery = path.key().livery();
-        let is_owned = || self.owners.get(livery).is_some_and(|(_, owners)| !owners.is_empty());
         let is_copy = || {
             let parsed = parse_conflict_name(path, &self.naming);
             parsed.is_some_and(|(_, digits)| digits == content.hash.short())
         };
         self.may_update(claimant)
-            || !is_owned()
-            || self.entries.of_livery(livery).next().is_none()
+            || self.owners(livery).is_none_or(BTreeSet::is_empty)
+            || self.is_vacant(livery)
             || is_copy()
     }
 
     fn may_update(&self, claimant: &Claimant) -> bool {
-        let livery = claimant.key().livery();
-        self.updates == Updates::Anyone
-            || claimant.author.is_some_and(|author| self.owns(livery, author))
+        self.updates == Updates::Anyone || self.owns(claimant.author, claimant.key().livery())
     }
 
-    pub(super) fn owns(&self, livery: &str, author: Author) -> bool {
-        self.owners.get(livery).is_some_and(|(_, owners)| owners.contains(&author))
+    /// Whether a livery has nothing, or only copies of rivals.
+    pub(super) fn is_vacant(&self, livery: &str) -> bool {
+        self.entries.of_livery(livery).all(|entry| self.is_copy(entry))
     }
 
     pub(super) fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
@@ -159,7 +168,7 @@ impl Union {
                 let stale = Stale { local, content, mtime, rival: None };
                 self.aside.be_behind(claimant.member, stale);
             }
-            Verdict::Rival => self.place_rival(claimant, outcome),
+            Verdict::Rival | Verdict::Foreign => self.place_rival(claimant, outcome),
             Verdict::Retired => self.refuse(claimant, Refusal::Retired, outcome),
         }
     }
@@ -254,17 +263,22 @@ impl Union {
             return false;
         }
         let key = path.key().clone();
-        let livery = key.livery();
-        let first =
-            !self.owners.contains_key(livery) && self.entries.of_livery(livery).next().is_none();
-        if let (true, Some(author)) = (first, claimant.author) {
-            let livery = path.livery().to_owned();
-            self.record(Record::Owned { livery, owners: vec![author] }, outcome);
+        if self.is_vacant(key.livery()) && !self.owns(claimant.author, key.livery()) {
+            self.hand_over(path.livery(), claimant.author, outcome);
         }
         let Entry { content, mtime, path: ref local } = claimant.entry;
         self.record_placed(Entry { path, content, mtime }, claimant.author, cause, outcome);
         self.hold(claimant.member, &key, local, outcome);
         true
+    }
+
+    /// A livery is begun anew by somebody, to whom it belongs from then on.
+    fn hand_over(&mut self, livery: &str, author: Option<Author>, outcome: &mut Outcome) {
+        let had_owners = self.owners(&fold(livery)).is_some_and(|owners| !owners.is_empty());
+        if had_owners || author.is_some() {
+            let (livery, owners) = (livery.to_owned(), author.into_iter().collect());
+            self.record(Record::Owned { livery, owners }, outcome);
+        }
     }
 
     pub(super) fn refuse(&mut self, claimant: Claimant, refusal: Refusal, outcome: &mut Outcome) {

@@ -29,7 +29,7 @@ impl Union {
         }
         let mut past = of_livery(&self.past, key).map(|(_, past)| past);
         let spelled = past.find(|past| !past.versions.is_empty())?.path.livery().to_owned();
-        let owners = self.owners.get(key).map(|(_, owners)| owners.iter().copied().collect());
+        let owners = self.owners(key).map(|owners| owners.iter().copied().collect());
         Some(LiveryStatus {
             livery: spelled,
             files: manifest.len(),
@@ -89,7 +89,7 @@ impl Union {
         for rival in &self.entries {
             let beside = parse_conflict_name(&rival.path, &self.naming).map(|(plain, _)| plain);
             if let Some(plain) = beside
-                && (self.entries.contains(plain.key()) || self.came_as_rival(rival))
+                && (self.entries.contains(plain.key()) || self.is_copy(rival))
             {
                 self.add_rival(plain, rival, &mut conflicts);
             }
@@ -133,6 +133,15 @@ impl Union {
     /// Whether a file that claims a free name belongs to a livery that was a rival of the one that is there.
     fn has_rival_livery(&self, claimed: &RelPath, rival: &Entry) -> bool {
         self.came_as_rival(rival) && self.entries.of_livery(claimed.key().livery()).next().is_some()
+    }
+
+    /// Whether a name is that of a conflict copy, by the digits of something that it has, or has had.
+    pub(super) fn is_copy(&self, entry: &Entry) -> bool {
+        let parsed = parse_conflict_name(&entry.path, &self.naming);
+        let past = self.past.get(entry.path.key());
+        parsed.zip(past).is_some_and(|((_, digits), past)| {
+            past.placed().any(|placed| placed.content.hash.short() == digits)
+        })
     }
 
     /// Whether a name is a conflict name because its first content was a rival, and not because somebody called his

@@ -421,3 +421,116 @@ fn where_only_owners_update_only_they_add() {
         assert_eq!(name_with(&league, "t"), [NAMES[1], NAMES[3]]);
     }
 }
+
+/// Its first owner announced it and left, or it was retired.
+#[test]
+fn who_begins_a_livery_anew_owns_it() {
+    for scope in [Scope::File, Scope::Livery] {
+        for updates in [Updates::Anyone, Updates::Owner] {
+            let begin = || League::with_scope(Policy::Established, updates, scope);
+            let sent = [edits(0, &[(1, 0)]), Deed::ProveAll, Deed::Retire(0)];
+            let league = play_in(begin(), sent.into_iter().chain([edits(1, &[(1, 2), (3, 1)])]));
+            assert_eq!(name_with(&league, "t"), [NAMES[1], NAMES[3]]);
+            assert_eq!(league.union.owner("t"), author(1));
+            let announced = [edits(0, &[(1, 0)]), Deed::Leave(0), edits(1, &[(2, 2), (3, 1)])];
+            let league = play_in(begin(), announced.into_iter().chain([Deed::ProveAll]));
+            assert_eq!(name_with(&league, "t"), [NAMES[2], NAMES[3]]);
+            if (scope, updates) != (Scope::File, Updates::Anyone) {
+                let league = play_in(league, [edits(0, &[])]);
+                assert_eq!(name_with(&league, "t/").len(), 2 + usize::from(scope == Scope::File));
+                assert!(league.union.get(path(NAMES[1]).key()).is_none());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_change_of_what_was_diverted_is_an_update_in_its_folder() {
+    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::ProveAll];
+    let begun = || play_in(whole_liveries(), deeds.clone());
+    let still_there = edits(1, &[(3, 2)]);
+    let put_away = Deed::Edits(vec![(1, BTreeMap::from([(3, (None, Base::None))]))]);
+    let again = edit(1, 3, 2, Base::Of(1));
+    for deeds in [vec![still_there], vec![put_away, again]] {
+        let league = play_in(begun(), deeds);
+        assert_eq!(name_with(&league, "t/"), [NAMES[1]]);
+        assert_eq!(in_its_folder(&league), ["b.json"]);
+        let kept = league.union.iter().nth(1).unwrap();
+        assert_eq!(kept.content, content(2));
+    }
+}
+
+/// He has the other's livery by then.
+#[test]
+fn more_of_a_livery_that_has_a_folder_of_its_own_comes_alone() {
+    let league = play_in(
+        whole_liveries(),
+        [
+            edits(0, &[(1, 0), (3, 1)]),
+            edits(1, &[(1, 2)]),
+            Deed::ProveAll,
+            Deed::Edits(vec![(
+                1,
+                BTreeMap::from([(1, (Some(0), Base::None)), (3, (Some(1), Base::None))]),
+            )]),
+            edits(1, &[(2, 4)]),
+        ],
+    );
+    assert_eq!(name_with(&league, "t/"), [NAMES[1], NAMES[3]]);
+    assert_eq!(in_its_folder(&league), ["a.png", "a__CONFLICT__4bf5122f.png"]);
+}
+
+#[test]
+fn two_drivers_with_one_file_in_common_have_folders_of_their_own() {
+    let league = play_in(
+        whole_liveries(),
+        [
+            edits(0, &[(1, 0)]),
+            edits(1, &[(3, 1)]),
+            edits(2, &[(3, 1)]),
+            Deed::ProveAll,
+            edits(1, &[(2, 2)]),
+            edits(2, &[(1, 4)]),
+        ],
+    );
+    assert_eq!(name_with(&league, "t/"), [NAMES[1]]);
+    let folders: BTreeSet<_> =
+        name_with(&league, "t__").iter().map(|name| livery(name).to_owned()).collect();
+    assert_eq!(folders.len(), 2);
+}
+
+#[test]
+fn what_was_added_to_a_livery_gets_its_name_once_nothing_of_that_livery_is_left() {
+    let league = play_in(
+        League::new(Policy::Established, Updates::Owner),
+        [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::Leave(0)],
+    );
+    assert_eq!(name_with(&league, "t"), [NAMES[3]]);
+    assert_eq!(league.union.owner("T"), author(1));
+}
+
+#[test]
+fn what_will_never_come_does_not_make_an_addition_of_it() {
+    for scope in [Scope::File, Scope::Livery] {
+        let begin = League::with_scope(Policy::Established, Updates::Owner, scope);
+        let league = play_in(begin, [edits(0, &[(1, 0)]), Deed::Recall, edits(1, &[(3, 1)])]);
+        assert_eq!(name_with(&league, "t"), [NAMES[3]]);
+    }
+}
+
+#[test]
+fn an_administrator_settles_the_liveries_that_claim_a_name_and_no_others() {
+    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), edits(2, &[(1, 4)]), Deed::ProveAll];
+    let mut league = play_in(whole_liveries(), deeds);
+    league.act(&Act::Resolve { path: NAMES[3].to_owned(), keep: Act::KEEP_NONE.to_owned() });
+    league.check();
+    assert_eq!(in_its_folder(&league), ["a.png"]);
+}
+
+#[test]
+fn a_conflict_goes_with_its_livery_to_another_name() {
+    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::ProveAll, Deed::Rename(0, 2)];
+    let league = play_in(League::new(Policy::Established, Updates::Owner), deeds);
+    let conflicts = league.union.conflicts();
+    assert_eq!((conflicts.len(), conflicts[0].path.as_str()), (1, "v/b.json"));
+}

@@ -164,7 +164,7 @@ impl ClientMachine {
         if info.size > rules.file_bytes_max {
             return Err(declined(format!("larger than {} bytes", rules.file_bytes_max)));
         }
-        if let Some(picture) = cached_picture(&path, rules)
+        if let Some(picture) = cached_picture(&path, &rules.extensions)
             && !rules.derived_dds
             && self.folder.holds(picture.key())
         {

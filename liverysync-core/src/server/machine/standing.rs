@@ -173,12 +173,13 @@ impl ServerMachine {
             rel_path: path.as_str().to_owned(),
             author: self.union.author(path.key()).map(|author| author.to_string()),
         };
-        let claimed = |conflict: &Conflict| {
-            let author = conflict.established.is_none();
-            let author = author.then(|| self.union.livery_author(conflict.path.livery())).flatten();
-            let author = author.map(|author| author.to_string());
-            let there = authored(&conflict.path);
-            Authored { author: there.author.or(author), ..there }
+        // Nobody brought a file to a name that only rivals claim.
+        let claimed = |conflict: &Conflict| match conflict.established {
+            Some(_) => authored(&conflict.path),
+            None => Authored {
+                rel_path: conflict.path.as_str().to_owned(),
+                author: self.union.owner(conflict.path.livery()).map(|owner| owner.to_string()),
+            },
         };
         let distributed = self.union.iter().filter(|entry| allowed(&entry.path));
         let unavailable = distributed.filter(out_of_reach);

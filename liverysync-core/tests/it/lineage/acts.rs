@@ -56,7 +56,7 @@ impl Model {
         let mut free: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (rival, content) in by_key(self.names()) {
             let is_beside = plain(&rival) != rival;
-            if is_beside && (self.now(&plain(&rival)).is_some() || self.came_as_rival(&rival)) {
+            if is_beside && (self.now(&plain(&rival)).is_some() || self.is_copy(&rival)) {
                 let rivals: &mut Vec<_> = conflicts.entry(plain(&rival)).or_default();
                 rivals.push((rival.clone(), content));
             }
@@ -92,11 +92,12 @@ impl Model {
         let of = livery(path);
         let is_beside = |(rival, _): &(String, _)| !path.contains('/') || livery(rival) == of;
         let (rivals, folders): (Vec<_>, Vec<_>) = rivals.into_iter().partition(is_beside);
+        let claiming: BTreeSet<_> = folders.iter().map(|(name, _)| livery(name)).collect();
         if let Some((chosen, _)) = folders.iter().find(|(_, content)| Some(*content) == kept) {
-            return self.resolve_livery(of, Some(livery(chosen)));
+            return self.resolve_livery(of, Some(livery(chosen)), &claiming);
         }
-        if kept == now && !folders.is_empty() {
-            self.resolve_livery(of, None);
+        if kept == now {
+            self.resolve_livery(of, None, &claiming);
         }
         let brought = rivals.iter().find(|(_, content)| Some(*content) == kept);
         let author = brought.and_then(|(rival, _)| self.author_of(rival));
@@ -110,12 +111,11 @@ impl Model {
         self.turned_down.extend(down.map(|(_, content)| (path.to_owned(), content)));
     }
 
-    fn resolve_livery(&mut self, of: &str, kept: Option<&str>) {
-        let is_rival = |name: &str| {
-            name.contains('/') && livery(name) != of && plain_folder(livery(name)) == of
-        };
-        let rivals: Vec<_> =
-            by_key(self.names()).into_iter().filter(|(name, _)| is_rival(name)).collect();
+    fn resolve_livery(&mut self, of: &str, kept: Option<&str>, folders: &BTreeSet<&str>) {
+        let rivals: Vec<_> = by_key(self.names())
+            .into_iter()
+            .filter(|(name, _)| folders.contains(livery(name)))
+            .collect();
         let mut brought = Vec::new();
         for (name, content) in rivals {
             let author = self.author_of(&name);

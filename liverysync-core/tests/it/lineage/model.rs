@@ -25,6 +25,8 @@ pub(super) struct Claim {
     pub(super) arrival: u64,
     /// Its member was not here before.
     pub(super) returned: bool,
+    /// What his file there counted for until now, if that was another name.
+    pub(super) replaces: Option<String>,
 }
 
 impl Claim {
@@ -36,6 +38,7 @@ impl Claim {
             base: gained.base,
             arrival: change.arrival,
             returned: change.whole,
+            replaces: None,
         }
     }
 }
@@ -177,13 +180,16 @@ impl Model {
                         *standing = Standing::Refused;
                     }
                 }
-                let whole = self.scope == Scope::Livery && name.contains('/');
                 let of = livery(name);
-                let open = !whole || self.names_of(of).is_empty();
+                let open = self.is_vacant(of);
+                let taken: BTreeSet<_> = self.names().into_iter().map(|(name, _)| name).collect();
                 let free = |claim: &Claim, standing: &Standing| {
-                    let asked = if whole { livery(&claim.name) == of } else { claim.name == name };
-                    *standing == Standing::Refused
-                        || open && asked && matches!(standing, Standing::For(_))
+                    let asked = match self.scope {
+                        _ if open => livery(&claim.name) == of && !taken.contains(&claim.name),
+                        Scope::File => claim.name == name,
+                        Scope::Livery => false,
+                    };
+                    *standing == Standing::Refused || asked && matches!(standing, Standing::For(_))
                 };
                 let anew = self.files.extract_if(.., |_, (claim, standing)| free(claim, standing));
                 let (anew, standings): (Vec<_>, Vec<_>) = anew.map(|(_, file)| file).unzip();
@@ -201,10 +207,20 @@ impl Model {
         self.step = self.steps + 1;
         let mut claims = Vec::new();
         for change in changes {
+            let counted = |name: &str| match self.files.get(&(change.member.0, name.to_owned())) {
+                Some((_, Standing::For(other))) if *other != name => Some(other.clone()),
+                _ => None,
+            };
+            let lost = change.lost.iter().map(|lost| lost.path.as_str().to_owned());
+            let counted: BTreeMap<_, _> =
+                lost.filter_map(|lost| Some((lost.clone(), counted(&lost)?))).collect();
             for lost in &change.lost {
                 self.take_out(change.member.0, lost.path.as_str());
             }
-            let claimed = change.gained.iter().map(|gained| Claim::of(change, gained));
+            let claimed = change.gained.iter().map(|gained| {
+                let claim = Claim::of(change, gained);
+                Claim { replaces: counted.get(&claim.name).cloned(), ..claim }
+            });
             claims.extend(claimed.filter(|claim| !self.is_known(claim)));
         }
         let in_place = |claim: &mut Claim| self.now(&claim.name) == Some(claim.content);
@@ -287,6 +303,7 @@ impl Model {
                 (!claims.iter().any(|claim| self.is_update(claim)), rank)
             });
             for claims in groups {
+                let of = livery(&claims[0].name).to_owned();
                 for claim in &claims {
                     anew.extend(self.clear_way(claim));
                 }
@@ -296,15 +313,25 @@ impl Model {
                 left.into_iter().for_each(|claim| self.place_left(claim));
                 let is_apart = self.is_apart(&claims);
                 if is_apart {
-                    let names = self.names_of(&of).into_iter().map(|(name, _)| name);
-                    let vain: Vec<_> = names.filter(|name| self.is_vain(name)).collect();
-                    anew.extend(vain.iter().flat_map(|name| self.take_back(name)));
+                    anew.extend(self.clear_livery(&of));
                 }
-                let is_apart = is_apart && !self.names_of(&of).is_empty();
-                if is_apart || claims.iter().any(|claim| self.is_rival(claim)) {
-                    self.divert(&claims);
-                } else {
-                    claims.into_iter().for_each(|claim| self.place_one(claim));
+                let is_apart = is_apart && !self.is_vacant(&of);
+                let goes = |claim: &Claim| {
+                    let is_new = self.is_free(claim) && self.may_add(claim);
+                    self.is_rival(claim) || self.is_foreign(claim) || is_new && is_apart
+                };
+                let (rivals, others): (Vec<_>, Vec<_>) = claims.into_iter().partition(goes);
+                let own = rivals.first().map(|first| self.own_folders(&of, first));
+                let mut own = own.into_iter().flatten();
+                match own.find(|folder| self.fits(folder, &rivals)) {
+                    _ if rivals.is_empty() => {
+                        others.into_iter().for_each(|claim| self.place_one(claim));
+                    }
+                    Some(folder) => {
+                        others.into_iter().for_each(|claim| self.place_one(claim));
+                        rivals.into_iter().for_each(|claim| self.divert_one(&folder, claim));
+                    }
+                    None => self.divert(&rivals.into_iter().chain(others).collect::<Vec<_>>()),
                 }
             }
         }
@@ -317,43 +344,100 @@ impl Model {
         self.now(&claim.name).is_none() && !self.had(&claim.name, known)
     }
 
-    /// Whether a member brings files that collide with nothing to a livery in which he has no part, or whose rival he
-    /// has.
+    /// Whether a member brings files that collide with nothing to a livery in which he has no part, or of which he has
+    /// a rival.
     fn is_apart(&self, claims: &[Claim]) -> bool {
         let is_new = |claim: &Claim| self.is_free(claim) && self.may_add(claim);
         let Some(claim) = claims.iter().find(|claim| is_new(claim)) else { return false };
         let of = livery(&claim.name);
-        let is_rival = self.files.values().any(|(file, standing)| {
-            let elsewhere = matches!(standing, Standing::For(name) if *name != file.name);
-            let taken = elsewhere && self.now(&file.name).is_some();
-            taken && file.member == claim.member && livery(&file.name) == of
-        });
         let held = |file: &Claim| {
             let past = self.past.get(&file.name).map_or(&[][..], Vec::as_slice);
             let took_back = |at: usize| self.takings_back.contains(&(file.name.clone(), at + 1));
-            let held = |(at, (_, had)): (usize, &(u64, Option<Content>))| {
-                *had == Some(file.content) && !took_back(at)
-            };
-            self.now(&file.name).is_some() && past.iter().enumerate().any(held)
+            let for_good = past.iter().enumerate().filter(|(at, _)| !took_back(*at));
+            let mut held = for_good.filter_map(|(_, (_, held))| *held);
+            let is_his = |held: Content| held == file.content || Some(held.hash) == file.base;
+            self.now(&file.name).is_some() && held.any(is_his)
         };
+        let has_part = || self.files_of(claims).iter().any(held);
+        !self.owns(of, claim.member) && (!self.own_folders(of, claim).is_empty() || !has_part())
+    }
+
+    fn owns(&self, of: &str, member: u64) -> bool {
         let owners = self.owners.get(of);
-        let owns = author(claim.member).is_some_and(|a| owners.is_some_and(|o| o.contains(&a)));
-        let has_base = claims.iter().any(|claim| claim.base.is_some());
-        is_rival || !owns && !has_base && !self.files_of(claims).iter().any(held)
+        author(member).is_some_and(|author| owners.is_some_and(|o| o.contains(&author)))
+    }
+
+    /// The folders that a member's own liveries have where another one has their name.
+    fn own_folders(&self, of: &str, claim: &Claim) -> BTreeSet<String> {
+        if author(claim.member).is_none() {
+            let elsewhere = self.files.values().filter_map(|(file, standing)| match standing {
+                Standing::For(name) if *name != file.name => Some((file, name)),
+                _ => None,
+            });
+            let his = |file: &Claim| file.member == claim.member && livery(&file.name) == of;
+            let his = elsewhere.filter(|(file, _)| his(file));
+            return his.map(|(_, name)| livery(name).to_owned()).collect();
+        }
+        let names = self.names().into_iter().map(|(name, _)| name);
+        let folders = names.filter(|name| {
+            let folder = livery(name);
+            name.contains('/') && folder != of && plain_folder(folder) == of
+        });
+        let own = folders.filter(|name| self.owns(livery(name), claim.member));
+        own.map(|name| livery(&name).to_owned()).collect()
+    }
+
+    /// Whether rivals are changes of what is in their member's folder.
+    fn fits(&self, folder: &str, rivals: &[Claim]) -> bool {
+        let fits = |claim: &Claim| {
+            let name = format!("{folder}/{}", claim.name.split_once('/').unwrap().1);
+            let now = self.now(&name);
+            let made_of = now.is_some_and(|now| claim.base == Some(now.hash));
+            let replaces = now.is_some() && claim.replaces.as_ref() == Some(&name);
+            made_of || replaces || !self.has_another(&name, claim.content)
+        };
+        rivals.iter().all(fits)
+    }
+
+    /// Whether a name has something else, and never had this.
+    fn has_another(&self, name: &str, content: Content) -> bool {
+        let now = self.now(name);
+        now.is_some_and(|now| now != content) && !self.had(name, |had| had == content)
+    }
+
+    /// Whether a livery has nothing, or only copies of rivals.
+    fn is_vacant(&self, of: &str) -> bool {
+        self.names_of(of).iter().all(|(name, _)| self.is_copy(name))
+    }
+
+    /// Whether a name is that of a conflict copy of something that it has had.
+    pub(super) fn is_copy(&self, name: &str) -> bool {
+        let file = name.rsplit('/').next().unwrap();
+        let held = self.past.get(name).into_iter().flatten().filter_map(|(_, held)| *held);
+        let mut marks = held.map(|held| format!("__CONFLICT__{}", held.hash.short()));
+        marks.any(|mark| file.contains(&mark))
     }
 
     /// Whether a member may bring a file that its livery does not have.
     fn may_add(&self, claim: &Claim) -> bool {
         let of = livery(&claim.name);
-        let owners = self.owners.get(of).cloned().unwrap_or_default();
-        let owns = author(claim.member).is_some_and(|author| owners.contains(&author));
         let copied = format!("__CONFLICT__{}", claim.content.hash.short());
-        let is_copy = claim.name.rsplit('/').next().unwrap().contains(&copied);
         self.updates == Updates::Anyone
-            || owners.is_empty()
-            || owns
-            || is_copy
-            || self.names_of(of).is_empty()
+            || self.owners.get(of).is_none_or(BTreeSet::is_empty)
+            || self.owns(of, claim.member)
+            || claim.name.rsplit('/').next().unwrap().contains(&copied)
+            || self.is_vacant(of)
+    }
+
+    fn is_foreign(&self, claim: &Claim) -> bool {
+        self.is_free(claim) && !self.may_add(claim)
+    }
+
+    /// What will never come of a livery makes way. Returns the claims that are made anew.
+    fn clear_livery(&mut self, of: &str) -> Vec<Claim> {
+        let names = by_key(self.names_of(of)).into_iter().map(|(name, _)| name);
+        let vain: Vec<_> = names.filter(|name| self.is_vain(name)).collect();
+        vain.iter().flat_map(|name| self.take_back(name)).collect()
     }
 
     /// All that a member has of a livery, with what he claims of it.
@@ -362,7 +446,8 @@ impl Model {
         let own = self.files.values().map(|(claim, standing)| match standing {
             // How he once claimed what is, or was, his name's own is forgotten.
             Standing::For(name) | Standing::Behind(name) if *name == claim.name => {
-                Claim { arrival: claims[0].arrival, base: None, returned: false, ..claim.clone() }
+                let (arrival, base, replaces) = (claims[0].arrival, None, None);
+                Claim { arrival, base, returned: false, replaces, ..claim.clone() }
             }
             _ => claim.clone(),
         });
@@ -379,67 +464,56 @@ impl Model {
         let files = self.files_of(claims);
         let plain = plain_folder(livery(&claims[0].name));
         let digits = hash_of(&files).short();
-        let rest = |claim: &Claim| claim.name.split_once('/').unwrap().1.to_owned();
-        let at_present = self.folders_of(claims[0].member, livery(&claims[0].name));
-        let at_present = at_present.first().filter(|_| at_present.len() == 1).cloned();
         let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
-        let new = counters.map(|counter| format!("{plain}__CONFLICT__{digits}{counter}"));
-        let mut folders = at_present.into_iter().chain(new);
-        let has_another = |folder: &str, claim: &Claim| {
-            let name = format!("{folder}/{}", rest(claim));
-            self.now(&name).is_some_and(|now| now != claim.content)
-                && !self.had(&name, |had| had == claim.content)
+        let mut folders = counters.map(|counter| format!("{plain}__CONFLICT__{digits}{counter}"));
+        let is_taken = |folder: &str| {
+            let name =
+                |claim: &Claim| format!("{folder}/{}", claim.name.split_once('/').unwrap().1);
+            files.iter().any(|claim| self.has_another(&name(claim), claim.content))
         };
-        let folder = folders.find(|folder| !files.iter().any(|claim| has_another(folder, claim)));
-        for claim in files {
-            let name = format!("{}/{}", folder.as_ref().unwrap(), rest(&claim));
-            let (content, member) = (claim.content, claim.member);
-            let file = (member, claim.name.clone());
-            let is_home = self.now(&claim.name) == Some(content);
-            self.take_out(member, &claim.name);
-            if name == claim.name {
-                self.place_one(claim);
-                continue;
-            }
-            if is_home {
-                let standing = Standing::For(claim.name.clone());
-                self.files.insert(file.clone(), (claim.clone(), standing));
-            } else {
-                self.left.insert(claim.name.clone());
-            }
-            if self.now(&name) != Some(content) && self.had(&name, |had| had == content) {
-                if !is_home {
-                    self.files.insert(file, (claim, Standing::Behind(name)));
-                }
-                continue;
-            }
-            if self.now(&name).is_none() {
-                self.put_first(&name, &claim);
-                self.rival_names.insert(name.clone());
-            }
-            if is_home {
-                self.also.insert(file, name);
-            } else {
-                self.files.insert(file, (claim, Standing::For(name)));
-            }
-        }
+        let is_own = |folder: &str| folder == livery(&claims[0].name);
+        let folder = folders.find(|folder| !is_own(folder) && !is_taken(folder)).unwrap();
+        files.into_iter().for_each(|claim| self.divert_one(&folder, claim));
     }
 
-    /// The folders for which a member's files of a livery count.
-    fn folders_of(&self, member: u64, of: &str) -> BTreeSet<String> {
-        let elsewhere = self.files.values().filter_map(|(file, standing)| match standing {
-            Standing::For(name) if *name != file.name => Some((file, name)),
-            _ => None,
-        });
-        let his = elsewhere.filter(|(file, _)| file.member == member && livery(&file.name) == of);
-        his.map(|(_, name)| livery(name).to_owned()).collect()
+    fn divert_one(&mut self, folder: &str, claim: Claim) {
+        let name = format!("{folder}/{}", claim.name.split_once('/').unwrap().1);
+        let (content, member) = (claim.content, claim.member);
+        let file = (member, claim.name.clone());
+        let is_home = self.now(&claim.name) == Some(content);
+        self.take_out(member, &claim.name);
+        if is_home {
+            let standing = Standing::For(claim.name.clone());
+            self.files.insert(file.clone(), (claim.clone(), standing));
+        } else {
+            self.left.insert(claim.name.clone());
+        }
+        if self.now(&name) != Some(content) && self.had(&name, |had| had == content) {
+            if !is_home {
+                self.files.insert(file, (claim, Standing::Behind(name)));
+            }
+            return;
+        }
+        if self.now(&name).is_none() {
+            self.put_first(&name, &claim);
+            self.rival_names.insert(name.clone());
+        } else if self.now(&name) != Some(content) {
+            self.put(&name, Some(content), author(member));
+        }
+        if is_home {
+            self.also.insert(file, name);
+        } else {
+            self.files.insert(file, (claim, Standing::For(name)));
+        }
     }
 
     /// A name gets its content from a member, who owns its livery if he is the first.
     fn put_first(&mut self, name: &str, claim: &Claim) {
         let of = livery(name).to_owned();
-        if let (true, Some(author)) = (self.names_of(&of).is_empty(), author(claim.member)) {
-            self.owners.entry(of).or_insert_with(|| BTreeSet::from([author]));
+        let had_owners = self.owners.get(&of).is_some_and(|owners| !owners.is_empty());
+        let is_new = self.is_vacant(&of) && !self.owns(&of, claim.member);
+        if is_new && (had_owners || author(claim.member).is_some()) {
+            self.owners.insert(of, author(claim.member).into_iter().collect());
         }
         self.put(name, Some(claim.content), author(claim.member));
     }
@@ -470,6 +544,9 @@ impl Model {
     /// What will never come makes way. Returns the claims that are made anew.
     fn clear_way(&mut self, claim: &Claim) -> Vec<Claim> {
         let same = self.now(&claim.name) == Some(claim.content);
+        if self.is_foreign(claim) {
+            return self.clear_livery(livery(&claim.name));
+        }
         if self.is_vain(&claim.name) && !same && !self.is_update(claim) {
             return self.take_back(&claim.name);
         }
@@ -480,9 +557,7 @@ impl Model {
     fn place_left(&mut self, claim: Claim) {
         let other = self.diverted_name(&claim).unwrap();
         let has_it = self.now(&other) == Some(claim.content);
-        let had_it = || self.had(&other, |had| had == claim.content);
-        let standing =
-            if has_it || !had_it() { Standing::For(other) } else { Standing::Behind(other) };
+        let standing = if has_it { Standing::For(other) } else { Standing::Behind(other) };
         self.files.insert((claim.member, claim.name.clone()), (claim, standing));
     }
 
@@ -494,14 +569,13 @@ impl Model {
     fn is_rival(&self, claim: &Claim) -> bool {
         let now = self.now(&claim.name);
         let had = || self.had(&claim.name, |had| had == claim.content);
-        let added = self.is_free(claim) && !self.may_add(claim);
-        added || now.is_some_and(|now| now != claim.content) && !self.is_update(claim) && !had()
+        now.is_some_and(|now| now != claim.content) && !self.is_update(claim) && !had()
     }
 
     /// The name in a folder of its own of what its author left of a livery that went there.
     fn diverted_name(&self, claim: &Claim) -> Option<String> {
         let (folder, rest) = claim.name.split_once('/')?;
-        let established = !self.names_of(folder).is_empty();
+        let established = !self.is_vacant(folder);
         if self.scope == Scope::File || !claim.returned || !established {
             return None;
         }
@@ -515,6 +589,7 @@ impl Model {
             past.iter().enumerate().any(|(at, (_, content))| {
                 *content == Some(claim.content)
                     && self.authors[&((*name).clone(), at)] == author(claim.member)
+                    && self.had(name, |had| had == claim.content)
             })
         });
         let names: Vec<_> = by_him.map(|(name, _)| name.clone()).collect();
