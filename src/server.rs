@@ -15,7 +15,7 @@ use std::{
 
 use liverysync_core::{
     hash::ContentHash,
-    league::Record,
+    league::{Record, Updates},
     server::{
         Deliver, Event, Input, Output, Progress, ServerConfig, ServerMachine, Status,
         parse_allow_list,
@@ -129,6 +129,12 @@ pub enum ServerError {
     /// What the league remembers cannot be read.
     #[error(transparent)]
     Memory(#[from] LedgerError),
+    /// Only owners may update, and the server would forget them at its end: whoever came first after that would own
+    /// what another one made.
+    #[error(
+        "where only owners may update, the server needs a data folder in which to remember them"
+    )]
+    NoMemory,
     /// It was started before. A server runs once.
     #[error("the server was started before; make a new one")]
     RanBefore,
@@ -238,7 +244,8 @@ impl Server {
     /// # Errors
     ///
     /// Fails if it cannot listen, if the data folder cannot be made, or if the allow list is there
-    /// and cannot be read; it can be tried again then. Fails if it was started before.
+    /// and cannot be read; it can be tried again then. Fails if it was started before, and without a data folder where
+    /// only owners may update.
     ///
     /// # Panics
     ///
@@ -246,6 +253,9 @@ impl Server {
     pub fn start(&self) -> Result<SocketAddr, ServerError> {
         let Shared { options, hub, life, clock, machine, address, throttles } = &*self.0;
         life.start(|stopped| {
+            if options.core.updates == Updates::Owner && options.data.is_none() {
+                return Err(ServerError::NoMemory);
+            }
             let allow_list = match &options.allow_list {
                 Some(path) => AllowList::read(path)
                     .map_err(|reason| ServerError::AllowList { path: path.clone(), reason })?,

@@ -146,7 +146,7 @@ pub(crate) struct ServerArgs {
         value_parser = one_of(Policy::WORDS))]
     pub(crate) conflict_policy: Policy,
     /// Who may change a livery that is established: anyone who edits what he had in step, or of these only its owners;
-    /// what others make of it, or add to it, is a conflict copy then
+    /// what others make of it, or add to it, is a conflict copy then; needs --data
     #[arg(long, default_value = word(Updates::WORDS, Updates::default()), value_name = "RULE",
         value_parser = one_of(Updates::WORDS))]
     pub(crate) updates: Updates,

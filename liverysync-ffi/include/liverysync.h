@@ -1040,7 +1040,8 @@ typedef struct liverysync_server_options {
      */
     uint32_t conflict_scope;
     /**
-     * A liverysync_updates: who may change a livery that is established. Default: LIVERYSYNC_UPDATES_ANYONE.
+     * A liverysync_updates: who may change a livery that is established. Default: LIVERYSYNC_UPDATES_ANYONE. The other rule
+     * needs a data folder.
      */
     uint32_t updates;
     /**

@@ -76,7 +76,8 @@ pub struct ServerOptions {
     pub relay_only: u32,
     /// A liverysync_scope: what becomes a conflict copy. Default: LIVERYSYNC_SCOPE_FILE.
     pub conflict_scope: u32,
-    /// A liverysync_updates: who may change a livery that is established. Default: LIVERYSYNC_UPDATES_ANYONE.
+    /// A liverysync_updates: who may change a livery that is established. Default: LIVERYSYNC_UPDATES_ANYONE. The other rule
+    /// needs a data folder.
     pub updates: u32,
     /// Leave it 0.
     pub reserved: u32,
@@ -225,6 +226,7 @@ pub unsafe extern "C" fn liverysync_server_start(server: *mut Server) -> ResultC
                         server::ServerError::Bind { .. } => ResultCode::System,
                         server::ServerError::Data { .. }
                         | server::ServerError::AllowList { .. } => ResultCode::Folder,
+                        server::ServerError::NoMemory => ResultCode::InvalidArgument,
                         server::ServerError::RanBefore => ResultCode::Started,
                         _ => ResultCode::Failed,
                     };

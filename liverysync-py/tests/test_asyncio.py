@@ -345,7 +345,9 @@ async def test_a_server_keeps_rival_liveries_whole_if_it_is_told_so(make_folder:
 
 async def test_only_owners_update_where_it_is_told_so(make_folder: MakeFolder, tmp_path: Path) -> None:
     aoi, ben = make_folder("aoi", {"T/decals.png": b"aoi"}), make_folder("ben", {"T/sponsors.png": b"ben"})
-    async with Server("127.0.0.1", 0, updates="owner") as server:
+    with pytest.raises(liverysync.LiverySyncError, match="needs a data folder"):
+        await Server("127.0.0.1", 0, updates="owner").start()
+    async with Server("127.0.0.1", 0, updates="owner", data=tmp_path / "data") as server:
         # A member has a key, which lies in his state.
         one, two = (
             Client("127.0.0.1", server.port, liveries=folder, state=tmp_path / f"{folder.name} state", settle_seconds=0.05)

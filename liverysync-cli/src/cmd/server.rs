@@ -66,6 +66,9 @@ async fn watch(
 fn explain(error: &ServerError) -> Failure {
     let failure = Failure::new(Exit::Failed, error);
     match error {
+        ServerError::NoMemory => {
+            Failure::usage(error).hint("add --data DIR, or leave out --updates owner")
+        }
         ServerError::Bind { .. } => failure.hint(
             "another program may use this port already: choose one with --port, or 0 for any free \
              one; --host must be an address of this machine",

@@ -171,7 +171,7 @@ impl View {
             Event::RetireFailed { path, reason } => {
                 let path = words::path(path);
                 self.warn(&format!(
-                    "the league does not want {path} any more, and it is still here: {}",
+                    "the league has no {path} any more, and it is still here: {}",
                     escape(reason)
                 ));
                 Ok(())

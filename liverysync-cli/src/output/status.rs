@@ -116,35 +116,30 @@ fn refusals(files: &[(String, String)]) -> Vec<String> {
 fn rivalry(rivalry: &Rivalry) -> Vec<String> {
     let Rivalry { path: name, rival, own, sha256, free } = rivalry;
     let (livery, name, rival) = (escape(name.livery()), path(name), path(rival));
-    let (has, what_to_do) = match own {
-        Claimant::Established if *free => (
-            format!("{livery} is yours; what another driver has for it is there as {rival}"),
-            "  nothing to do: yours stays as it is".to_owned(),
+    let command = format!("liverysync league resolve \"{name}\" --keep {}", sha256.short());
+    let has = match (own, free) {
+        (Claimant::Established, false) => {
+            format!("{name} is yours; another driver's file is there as {rival}")
+        }
+        (Claimant::Established, true) => {
+            format!("{livery} is yours; what another driver has for it is there as {rival}")
+        }
+        (Claimant::Rival, false) => {
+            format!("{name} is another driver's; yours is there as {rival}")
+        }
+        (Claimant::Rival, true) => {
+            format!("{livery} is another driver's; what you have for it is there as {rival}")
+        }
+        (Claimant::Both, false) => format!("{name} and {rival} are both yours"),
+        (Claimant::Both, true) => format!("{livery} and {rival} are both yours"),
+    };
+    let ask = "ask who looks after the league";
+    let what_to_do = match own {
+        Claimant::Established => "  nothing to do: yours stays as it is".to_owned(),
+        Claimant::Rival => format!(
+            "  to have both apart, put yours into a folder of another name; to have the name, {ask}: {command}"
         ),
-        Claimant::Established => (
-            format!("{name} is yours; another driver's file is there as {rival}"),
-            "  nothing to do: you keep the name".to_owned(),
-        ),
-        Claimant::Rival => (
-            if *free {
-                format!("{livery} is another driver's; what you have for it is there as {rival}")
-            } else {
-                format!("{name} is another driver's; yours is there as {rival}")
-            },
-            format!(
-                "  to have both apart, put yours into a folder of another name; to have the name, ask who looks after \
-                 the league to keep {}: liverysync league resolve \"{name}\" --keep {0}",
-                sha256.short()
-            ),
-        ),
-        Claimant::Both => (
-            format!("{name} and {rival} are both yours"),
-            format!(
-                "  to keep the second one only, ask who looks after the league to keep {}: \
-                 liverysync league resolve \"{name}\" --keep {0}",
-                sha256.short()
-            ),
-        ),
+        Claimant::Both => format!("  to keep the second one only, {ask}: {command}"),
     };
     vec![has, what_to_do]
 }

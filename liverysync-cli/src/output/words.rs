@@ -92,7 +92,7 @@ pub(crate) fn server(event: &Event, gather: &mut Gather) -> Option<String> {
 /// Gathers a file that nobody is to have any more and that lies in the backup folder now.
 pub(crate) fn add_retired(file: &RelPath, backup: &str, gather: &mut Gather) {
     let own = format!("the league has it there no more; it lies in {}", escape(backup));
-    let common = "the league does not want them any more; they lie in .backup".to_owned();
+    let common = "the league has them there no more; they lie in .backup".to_owned();
     gather.add("put away", path(file), common, own);
 }
 
@@ -198,7 +198,7 @@ mod tests {
         for number in 0..4 {
             add_retired(&rel(&format!("A/{number}.png")), ".backup", &mut gather);
         }
-        let expected = "put away: 4 files: the league does not want them any more; they lie in .backup: \
+        let expected = "put away: 4 files: the league has them there no more; they lie in .backup: \
             A/0.png, A/1.png, A/2.png, ...";
         assert_eq!(gather.take(), [expected]);
     }

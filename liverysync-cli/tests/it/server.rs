@@ -51,6 +51,16 @@ fn as_json_it_says_where_it_listens() {
 }
 
 #[test]
+fn a_server_that_would_forget_the_owners_does_not_start() {
+    let test = Test::new();
+    test.run(&["server", "--host", "127.0.0.1", "--port", "0", "--updates", "owner"])
+        .code(2)
+        .stdout("")
+        .stderr_has("the server needs a data folder in which to remember them")
+        .stderr_has("hint: add --data DIR, or leave out --updates owner");
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let test = Test::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

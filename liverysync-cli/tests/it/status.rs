@@ -64,7 +64,7 @@ fn whose_the_files_of_one_name_are_and_what_to_do_about_it() {
         .code(0)
         .stdout_has(&format!("  T/decals.png is another driver's; yours is there as {rival}\n"))
         .stdout_has(
-            "to keep 1db147fa: liverysync league resolve \"T/decals.png\" --keep 1db147fa\n",
+            "ask who looks after the league: liverysync league resolve \"T/decals.png\" --keep 1db147fa\n",
         );
     // Who looks on has nothing to do with it.
     let said = status(&test, "C", port, &["--json"]).code(0).stdout;

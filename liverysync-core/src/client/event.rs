@@ -246,7 +246,8 @@ pub struct Rivalry {
     pub own: Claimant,
     /// His content; of the rival if both are his, or nothing has the name.
     pub sha256: ContentHash,
-    /// Whether nothing has the name: the rival would add to a livery that is not his.
+    /// Whether nothing has the name: a rival livery claims it of which no file collides, or an addition that only
+    /// owners may make.
     pub free: bool,
 }
 

@@ -57,7 +57,8 @@ pub struct VersionChange {
 pub struct Conflict {
     /// The name.
     pub path: RelPath,
-    /// What has it. Nothing has a name where rivals only would add to a livery that is not theirs.
+    /// What has it. Nothing has it where a rival livery claims it of which no file collides, or an addition that only
+    /// owners may make.
     pub established: Option<Content>,
     /// The others, each with the name that it has instead.
     pub rivals: Vec<(RelPath, Content)>,

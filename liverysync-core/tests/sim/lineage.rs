@@ -320,6 +320,55 @@ fn a_livery_that_collides_with_nothing_is_kept_apart() {
     }
 }
 
+/// His files appear one by one, so that the other livery is there before the last of them.
+#[test]
+fn a_livery_that_is_copied_in_slowly_is_kept_apart_as_a_whole() {
+    for old in [false, true] {
+        for pause in [SECOND, 3 * SECOND, 20 * SECOND] {
+            let mut world = World::of_whole_liveries();
+            let first = world.join("first", &[(PATH, b"established")]);
+            world.rest();
+            let names: Vec<_> = (1..6).map(|number| format!("T/piece {number}.png")).collect();
+            let begun: &[(&str, &[u8])] = &[(&names[0], b"piece")];
+            let second = match old {
+                true => world.join_as("second", Brain::Old(Box::new(OldPc::new(false))), begun),
+                false => world.join("second", begun),
+            };
+            for name in &names[1..] {
+                world.run_for(pause);
+                world.drop_now(second, name, name.as_bytes());
+            }
+            world.run_for(30 * SECOND);
+            world.rest();
+            let names = world.pcs[first].disk.tree.values().map(|node| node.path.clone());
+            let (own, other): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with("T/"));
+            assert_eq!(own, [PATH], "{old} {pause}");
+            let folders: BTreeSet<_> = other.iter().map(|name| name.split('/').next()).collect();
+            assert_eq!((folders.len(), other.len()), (1, 5), "{old} {pause}: {other:?}");
+        }
+    }
+}
+
+#[test]
+fn a_livery_that_was_put_aside_is_changed_where_it_was_as_well() {
+    let name = "T/sponsors.png";
+    for pause in [1, 2, 4, 41] {
+        let mut world = World::of_whole_liveries();
+        let first = world.join("first", &[(PATH, b"established")]);
+        world.rest();
+        let second = world.join("second", &[(name, b"other")]);
+        world.run_for(pause * SECOND);
+        world.drop_now(second, name, b"edited");
+        world.given_up.insert(Content::of(b"other").hash);
+        world.rest();
+        let copies: Vec<_> = world.pcs[first].disk.tree.values().collect();
+        let edited = copies.iter().filter(|node| node.content == Content::of(b"edited"));
+        let edited: Vec<_> = edited.map(|node| node.path.as_str()).collect();
+        assert_eq!((copies.len(), edited.len()), (2, 1), "{pause}: {copies:?}");
+        world.all_hold(&[first, second], &[(PATH, b"established"), (edited[0], b"edited")]);
+    }
+}
+
 /// What a driver adds to a livery changes it as well.
 #[test]
 fn where_only_owners_update_what_others_add_is_a_conflict_copy() {

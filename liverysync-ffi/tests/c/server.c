@@ -142,6 +142,7 @@ static void only_owners_update_where_it_is_told_so(void)
 {
     const liverysync_server_options options = {.size = sizeof options,
                                                .host = "127.0.0.1",
+                                               .data = new_folder(),
                                                .updates = LIVERYSYNC_UPDATES_OWNER};
     const char *aoi = new_folder(), *ben = new_folder();
     put_file(aoi, "T/decals.png", "a");
@@ -201,6 +202,11 @@ static void null_and_bad_options_are_refused(void)
     options.updates = 2;
     CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
     CHECK(!server);
+    options.updates = LIVERYSYNC_UPDATES_OWNER;
+    CHECK_OK(liverysync_server_new(&options, &server));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_start(server));
+    CHECK_ERROR("where only owners may update, the server needs a data folder");
+    CHECK_OK(liverysync_server_free(server));
     CHECK_RESULT(null, liverysync_server_new(&options, NULL));
     CHECK_OK(liverysync_server_new(NULL, &server));
     CHECK_OK(liverysync_server_free(server));

@@ -17,7 +17,7 @@ Updates = Literal["anyone", "owner"]
 """Who may change a livery that is established.
 
 - `anyone`: anyone who edits what he had in step.
-- `owner`: of these only its owners; what others make of it, or add to it, is a conflict copy.
+- `owner`: of these only its owners; what others make of it, or add to it, is a conflict copy. This needs `data`.
 """
 
 

@@ -282,7 +282,8 @@ class Rivalry:
     sha256: str
     """His content, 64 hex digits; of the rival if both are his, or nothing has the name."""
     free: bool
-    """Whether nothing has the name: the rival would add to a livery that is not his."""
+    """Whether nothing has the name: a rival livery claims it of which no file collides, or an addition that only owners
+    may make."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

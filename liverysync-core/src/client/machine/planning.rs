@@ -71,7 +71,8 @@ impl ClientMachine {
             }
         }
         if remarks.whole_liveries {
-            plan.conflicts = self.with_whole_liveries(plan.conflicts, &wanted);
+            let kept = self.without(&plan.retire);
+            plan.conflicts = self.with_whole_liveries(plan.conflicts, &kept, &wanted);
         }
         self.heed(&remarks, &wanted, &mut plan);
         self.event(Event::Plan(plan));
@@ -96,20 +97,30 @@ impl ClientMachine {
         }
     }
 
+    /// What is here but for these files.
+    fn without(&self, files: &[(RelPath, u64)]) -> Manifest {
+        let mut manifest = self.folder.manifest().clone();
+        for (path, _) in files {
+            manifest.remove(path.key());
+        }
+        manifest
+    }
+
     /// What becomes of rivals where their liveries go elsewhere as a whole, as far as this PC can tell.
     fn with_whole_liveries(
         &self,
         rivals: Vec<(RelPath, RelPath)>,
+        own: &Manifest,
         wanted: &Manifest,
     ) -> Vec<(RelPath, RelPath)> {
         let is_loose = |(own, _): &(RelPath, RelPath)| own.folder().is_none();
         let (mut whole, in_folders): (Vec<_>, Vec<_>) = rivals.into_iter().partition(is_loose);
-        let mut liveries = self.liveries_apart(wanted);
+        let mut liveries = self.liveries_apart(own, wanted);
         liveries.extend(in_folders.iter().map(|(own, _)| own.key().livery()));
         let Naming { suffix, extensions, .. } = &self.config.naming;
         for livery in liveries {
-            let all = self.folder.manifest().iter();
-            let files: Vec<_> = all.filter(|file| file.path.key().livery() == livery).collect();
+            let files: Vec<_> =
+                own.iter().filter(|file| file.path.key().livery() == livery).collect();
             let contents = files.iter().map(|file| (file.path.key(), file.content));
             let hash = livery_hash(livery, contents, extensions);
             for file in &files {
@@ -125,8 +136,8 @@ impl ClientMachine {
     }
 
     /// The liveries here that have the name of one of the league's and nothing else in common with it, now or before.
-    fn liveries_apart(&self, wanted: &Manifest) -> BTreeSet<&str> {
-        let own = || self.folder.manifest().iter().filter(|own| own.path.folder().is_some());
+    fn liveries_apart<'a>(&self, own: &'a Manifest, wanted: &Manifest) -> BTreeSet<&'a str> {
+        let own = || own.iter().filter(|own| own.path.folder().is_some());
         let theirs: BTreeSet<_> = wanted.iter().map(|wanted| wanted.path.key().livery()).collect();
         let is_common = |own: &&Entry| {
             let key = own.path.key();
