@@ -77,7 +77,7 @@ fn every_kind_of_value_can_stand_in_the_file() {
         "etc/league.toml",
         "\u{feff}[server]\nhost = '127.0.0.1'\nport = 0\nmax-file-size = '1 GiB'\n\
          scheduler-tick-seconds = 0.5\nextensions = ['png', 'json']\nallow-list = 'allowed.txt'\n\
-         json = true\nconflict-policy = 'newest-mtime'\nupdates = 'owner'\n[client]\nliveries = '../mine'\n",
+         json = true\nconflict-policy = 'newest-mtime'\nupdates = 'owner'\ndata = '../kept'\n[client]\nliveries = '../mine'\n",
     );
     test.file("etc/allowed.txt", "# all of them\n");
     let mut server = test.start(&["server", "--config", "etc/league.toml"]);
