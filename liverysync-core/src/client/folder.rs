@@ -6,7 +6,8 @@
 //!
 //! A file whose stamp is known is never read again. A new or changed file is read once two walks
 //! have found the same stamp, a settling time apart; on the very first walk it is enough that its
-//! last change is longer ago than that. Until then the manifest goes on saying what it said.
+//! last change is longer ago than that. All of a livery is read once all of it keeps still, so that
+//! nobody gets half of what is being copied in. Until then the manifest goes on saying what it said.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,6 +44,10 @@ const REST_MAX: Duration = Duration::from_secs(5);
 /// To watch thousands of folders costs as much as half a walk, and whoever only looks in has left before it is of use.
 const WATCH_PAUSE: Duration = Duration::from_millis(500);
 const WATCH_LATEST: Duration = Duration::from_secs(10);
+
+/// So long what keeps still of a livery waits for the rest of it: a large file may be copied for minutes, and one
+/// that never keeps still must not hold back the others.
+const WHOLE_MAX: Duration = Duration::from_secs(10);
 
 /// A file that this PC publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +155,8 @@ pub(super) struct Folder {
     walk_took: Duration,
     /// Whether files were seen that have not kept still yet.
     unsettled: bool,
+    /// Liveries of which something does not keep still, and since when.
+    moving: BTreeMap<String, Time>,
     skipped: BTreeSet<(String, String)>,
     walked_once: bool,
     /// Whether something is known that has not been remembered.
@@ -180,6 +187,7 @@ impl Folder {
             walk_ended: now,
             walk_took: Duration::ZERO,
             unsettled: false,
+            moving: BTreeMap::new(),
             skipped: BTreeSet::new(),
             walked_once: false,
             news: false,
@@ -294,8 +302,6 @@ impl Folder {
         let mut selection = select_knowing(&listed, self.known(), &config.rules);
         self.keep_published(&mut selection, &listed);
         leave_out_ignored(&mut selection, &config.ignored);
-        self.unsettled = false;
-        self.unread.clear();
         let reading = self.find_unread(&selection.publish, now, config);
         self.listed = Some(Listing::new(listed));
         let (chosen, skipped) = (selection.publish, selection.skipped);
@@ -314,21 +320,28 @@ impl Folder {
         now: Now,
         config: &ClientConfig,
     ) -> Vec<(RelPath, Stamp)> {
-        let mut reading = Vec::new();
-        if self.is_as_known(chosen) {
-            return reading;
-        }
-        for file in chosen {
-            if self.is_known(file) || self.installed.contains(file.path.key()) {
-                continue;
-            }
-            self.unread.insert(file.path.key().clone());
-            if self.has_settled(file, now, config) {
-                reading.push((file.path.clone(), file.stamp));
-            } else {
-                self.unsettled = true;
-            }
-        }
+        let is_news =
+            |file: &&Chosen| !self.is_known(file) && !self.installed.contains(file.path.key());
+        let unread: Vec<_> = if self.is_as_known(chosen) {
+            Vec::new()
+        } else {
+            chosen.iter().filter(is_news).collect()
+        };
+        let (still, moving): (Vec<&Chosen>, Vec<&Chosen>) =
+            unread.iter().copied().partition(|file| self.has_settled(file, now, config));
+        let moving = moving.iter().map(|file| file.path.key().livery().to_owned());
+        let since = |livery: &String| self.moving.get(livery).copied().unwrap_or(now.time);
+        let moving: BTreeMap<_, _> =
+            moving.map(|livery| (livery.clone(), since(&livery))).collect();
+        let is_whole = |file: &&Chosen| {
+            let since = moving.get(file.path.key().livery());
+            since.is_none_or(|since| now.time.since(*since) >= WHOLE_MAX)
+        };
+        let reading = still.into_iter().filter(is_whole);
+        let reading = reading.map(|file| (file.path.clone(), file.stamp)).collect();
+        self.unsettled = !moving.is_empty();
+        self.moving = moving;
+        self.unread = unread.iter().map(|file| file.path.key().clone()).collect();
         reading
     }
 
@@ -643,12 +656,19 @@ mod tests {
 
         /// Walks when the folder wants to, and finds one file; returns what is to be read.
         fn walk(&mut self, size: u64, mtime: UnixTime) -> Option<DiskRequest> {
+            self.walk_many(&[("T/decals.png", size)], mtime)
+        }
+
+        /// The same with files of these sizes.
+        fn walk_many(&mut self, files: &[(&str, u64)], mtime: UnixTime) -> Option<DiskRequest> {
             self.now.time = self.folder.wake().unwrap();
             let asked = self.folder.handle_timeout(self.now.time).request;
             assert!(matches!(asked, Some(DiskRequest::List { .. })));
-            let kind = Kind::File(Stamp { size, mtime });
-            let listed = vec![Listed { path: "T/decals.png".to_owned(), kind, mark: 0 }];
-            self.folder.handle_listed(self.now, Ok(listed), &self.config).request
+            let listed = files.iter().map(|(path, size)| {
+                let kind = Kind::File(Stamp { size: *size, mtime });
+                Listed { path: (*path).to_owned(), kind, mark: 0 }
+            });
+            self.folder.handle_listed(self.now, Ok(listed.collect()), &self.config).request
         }
 
         fn walk_empty(&mut self) {
@@ -681,6 +701,49 @@ mod tests {
         let before = rig.now.time;
         assert!(matches!(rig.walk(3, old), Some(DiskRequest::Hash(files)) if files.len() == 1));
         assert!(rig.now.time.since(before) >= rig.config.settle);
+    }
+
+    fn read(request: Option<DiskRequest>) -> Vec<String> {
+        let files = match request {
+            Some(DiskRequest::Hash(files)) => files,
+            None => Vec::new(),
+            other => panic!("{other:?}"),
+        };
+        files.into_iter().map(|(path, _)| path.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_livery_is_read_once_all_of_it_keeps_still() {
+        let old = UnixTime::from_nanos(DAY);
+        let mut rig = Rig::new();
+        rig.walk_empty();
+        for size in 1..4 {
+            let files = [("T/a.png", 1), ("T/b.png", size), ("U/a.png", 1)];
+            // The other livery has been read by then, and is not published because of what is read next.
+            let expected = if size == 2 { &["U/a.png"][..] } else { &[] };
+            assert_eq!(read(rig.walk_many(&files, old)), expected);
+            if size == 2 {
+                let content = Content { size: 1, ..Content::of(b"a") };
+                rig.folder.handle_hashed(rig.now, vec![Ok(content)], &rig.config);
+            }
+        }
+        let files = [("T/a.png", 1), ("T/b.png", 3), ("U/a.png", 1)];
+        assert_eq!(read(rig.walk_many(&files, old)), ["T/a.png", "T/b.png"]);
+    }
+
+    #[test]
+    fn what_never_keeps_still_does_not_hold_back_its_livery_for_ever() {
+        let old = UnixTime::from_nanos(DAY);
+        let mut rig = Rig::new();
+        rig.walk_empty();
+        let mut walk = |size| {
+            let found = read(rig.walk_many(&[("T/a.png", 1), ("T/log.txt", size)], old));
+            (found, rig.now.time)
+        };
+        let (_, begun) = walk(1);
+        let (found, after) = (2..).map(walk).find(|(found, _)| !found.is_empty()).unwrap();
+        assert_eq!(found, ["T/a.png"]);
+        assert!((WHOLE_MAX..WHOLE_MAX * 2).contains(&after.since(begun)), "{after:?}");
     }
 
     #[test]
