@@ -120,8 +120,14 @@ impl Union {
     /// What rivals are called in a folder that their member's livery has already, in the same order; none where there
     /// is none, or they are no change of what is there.
     fn names_in_own_folder(&self, livery: &str, rivals: &[Claimant]) -> Option<Vec<RelPath>> {
-        let folders = self.own_folders(livery, rivals.first()?);
-        folders.into_iter().find_map(|folder| {
+        let first = rivals.first()?;
+        let folders = self.own_folders(livery, first).into_iter();
+        // Who has no key may have the same file as somebody else whose folder it is.
+        let is_his = |folder: &str| {
+            let folder = fold(folder);
+            self.owns(first.author, &folder) || self.owners(&folder).is_none_or(BTreeSet::is_empty)
+        };
+        folders.filter(|folder| is_his(folder)).find_map(|folder| {
             let names = rivals.iter().map(|claim| {
                 let (name, content) = (self.name_in(folder, claim).ok()?, claim.entry.content);
                 let is_made_of = |there: &UnionEntry| {

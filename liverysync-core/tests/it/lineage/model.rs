@@ -396,7 +396,9 @@ impl Model {
             let replaces = now.is_some() && claim.replaces.as_ref() == Some(&name);
             made_of || replaces || !self.has_another(&name, claim.content)
         };
-        rivals.iter().all(fits)
+        let has_owners = self.owners.get(folder).is_some_and(|owners| !owners.is_empty());
+        let is_his = !has_owners || self.owns(folder, rivals[0].member);
+        is_his && rivals.iter().all(fits)
     }
 
     /// Whether a name has something else, and never had this.
