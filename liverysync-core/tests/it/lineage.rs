@@ -535,12 +535,13 @@ fn a_conflict_goes_with_its_livery_to_another_name() {
     assert_eq!((conflicts.len(), conflicts[0].path.as_str()), (1, "v/b.json"));
 }
 
-/// The last member has no key, and one file in common with another's livery.
+/// The last member has no key, and the same livery as another one.
 #[test]
 fn who_has_no_key_changes_nothing_in_the_folder_of_another() {
-    let begun = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), edits(3, &[(3, 1)]), Deed::ProveAll];
-    let league = play_in(whole_liveries(), begun.into_iter().chain([edits(3, &[(3, 2)])]));
+    let same = |member| edits(member, &[(2, 2), (3, 1)]);
+    let begun = [edits(0, &[(1, 0)]), same(1), same(3), Deed::ProveAll];
+    let league = play_in(whole_liveries(), begun.into_iter().chain([edits(3, &[(3, 3)])]));
     let copies = league.union.iter().filter(|entry| entry.path.livery() != "t");
     let copies: BTreeSet<_> = copies.map(|entry| entry.content).collect();
-    assert_eq!(copies, BTreeSet::from([content(1), content(2)]));
+    assert_eq!(copies, BTreeSet::from([content(1), content(2), content(3)]));
 }
