@@ -146,7 +146,9 @@ pub(crate) fn conflicts(conflicts: &[Conflict]) -> String {
         push(&mut text, format_args!("{}", path(plain)));
         match established {
             Some(has) => push(&mut text, format_args!("    {}  has the name", content(*has))),
-            None => push(&mut text, format_args!("    {:19}  has the name", Act::KEEP_NONE)),
+            None => {
+                push(&mut text, format_args!("    {:19}  nothing has the name", Act::KEEP_NONE))
+            }
         }
         for (rival, has) in rivals {
             push(&mut text, format_args!("    {}  {}", content(*has), path(rival)));
@@ -184,6 +186,9 @@ pub(crate) const fn word(act: &Act) -> &'static str {
 pub(crate) fn acted(act: &Act, acted: &Acted) -> String {
     let (placed, retired) = (acted.report.placed as u64, acted.report.retired as u64);
     let done = match act {
+        Act::Resolve { path, keep } if keep == Act::KEEP_NONE => {
+            format!("{} stays free", escape(path))
+        }
         Act::Resolve { path, keep } => format!("{} keeps {}", escape(path), escape(keep)),
         Act::Rename { livery, new } => format!("{} is {} now", escape(livery), escape(new)),
         Act::Retire { liveries, .. } => {

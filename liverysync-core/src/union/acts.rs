@@ -71,16 +71,29 @@ impl Union {
             let folders = in_folders.iter().map(|rival| rival.path.key().livery().to_owned());
             self.resolve_livery(&plain, chosen.as_deref(), &folders.collect(), outcome)?;
         }
-        if chosen.is_some() {
-            return Ok(());
+        if chosen.is_none() {
+            self.resolve_file(&plain, &rivals, kept, outcome)?;
         }
+        Ok(())
+    }
+
+    /// Of a file and its rivals beside it one keeps the name, or none does.
+    fn resolve_file(
+        &mut self,
+        plain: &RelPath,
+        rivals: &[Entry],
+        kept: Option<(Content, Option<UnixTime>)>,
+        outcome: &mut Outcome,
+    ) -> Result<(), ActError> {
+        let content = kept.map(|(content, _)| content);
+        let established = self.entries.get(plain.key()).map(|entry| entry.content);
         let placed = kept.filter(|(content, _)| Some(*content) != established);
         if let Some((content, _)) = placed {
-            self.check_sent(path, content)?;
-            self.check_free(&plain)?;
+            self.check_sent(plain.as_str(), content)?;
+            self.check_free(plain)?;
         }
         // Those who have the chosen one under the name already are found when it takes the name.
-        for rival in &rivals {
+        for rival in rivals {
             self.record_retired(rival.path.clone(), outcome);
         }
         if let Some((content, mtime)) = placed {

@@ -8,7 +8,8 @@
 //! - What the livery has no file for counts for the conflict folder only, and is to be put away once it is there. If its
 //!   member comes back with it later, it counts for that folder again.
 //!
-//! Rivals claim their names anew once nothing of the established livery is left.
+//! More of his livery comes into the same folder, and so does a change of what is there. Rivals claim their names anew
+//! once nothing of the established livery is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
