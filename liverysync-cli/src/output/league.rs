@@ -147,7 +147,7 @@ pub(crate) fn conflicts(conflicts: &[Conflict]) -> String {
         match established {
             Some(has) => push(&mut text, format_args!("    {}  has the name", content(*has))),
             None => {
-                push(&mut text, format_args!("    {:19}  nothing has the name", Act::KEEP_NONE))
+                push(&mut text, format_args!("    {:19}  nothing has the name", Act::KEEP_NONE));
             }
         }
         for (rival, has) in rivals {
