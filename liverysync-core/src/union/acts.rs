@@ -158,9 +158,9 @@ impl Union {
                 self.record_retired(gone.path.clone(), outcome);
             }
         }
-        if let Some(owners) = kept.and_then(|folder| self.owners(folder)) {
-            let owners = owners.iter().copied().collect();
-            self.record(Record::Owned { livery: plain.livery().to_owned(), owners }, outcome);
+        if let Some(folder) = kept {
+            let owners = self.owners(folder).cloned().unwrap_or_default();
+            self.hand_over(plain.livery(), owners, outcome);
         }
         for (author, claimed, rival) in &claims {
             let (content, mtime) = (rival.content, rival.mtime);
@@ -263,10 +263,8 @@ impl Union {
             self.record_placed(Entry { path, ..file.clone() }, author, Cause::Renamed, outcome);
             self.record_retired(file.path, outcome);
         }
-        if let Some(owners) = self.owners(&key) {
-            let owners = owners.iter().copied().collect();
-            self.record(Record::Owned { livery: new.to_owned(), owners }, outcome);
-        }
+        let owners = self.owners(&key).cloned().unwrap_or_default();
+        self.hand_over(new, owners, outcome);
         Ok(())
     }
 

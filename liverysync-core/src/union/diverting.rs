@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Claimant, MemberId, Outcome, Refusal, Union, UnionEntry, placing::Verdict};
+use super::{Claimant, MemberId, Outcome, Refusal, Union, placing::Verdict};
 use crate::{
     conflict::{Claim, conflict_folder, livery_hash, plain_stem},
     hash::{Content, ContentHash},
@@ -64,15 +64,18 @@ impl Union {
         }
         let claims = self.place_left(livery, claims, outcome);
         let is_apart = self.is_apart(livery, &claims);
-        if is_apart {
+        let is_foreign = |claim: &Claimant| matches!(self.judge(claim), Verdict::Foreign);
+        if is_apart || claims.iter().any(is_foreign) {
             anew.extend(self.clear_livery(livery, outcome));
         }
         let is_apart = is_apart && !self.is_vacant(livery);
-        let is_elsewhere = |claim: &Claimant| match self.judge(claim) {
+        let is_rival = |claim: &Claimant| match self.judge(claim) {
             Verdict::New => is_apart,
             verdict => matches!(verdict, Verdict::Rival | Verdict::Foreign),
         };
-        let (rivals, others): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_elsewhere);
+        let (mut rivals, mut others): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_rival);
+        let lacking = others.extract_if(.., |claim| self.completes_own_folder(livery, claim));
+        rivals.extend(lacking);
         if rivals.is_empty() {
             others.into_iter().for_each(|claim| self.place(claim, outcome));
         } else if let Some(names) = self.names_in_own_folder(livery, &rivals) {
@@ -82,6 +85,18 @@ impl Union {
             self.divert(livery, rivals.into_iter().chain(others).collect(), outcome);
         }
         anew
+    }
+
+    /// Whether a file that replaces one of a livery is what its member's own livery of that name lacks: that is being
+    /// copied in.
+    fn completes_own_folder(&self, livery: &str, claim: &Claimant) -> bool {
+        let is_there = |folder: &&str| {
+            let name = self.name_in(folder, claim);
+            name.is_ok_and(|name| self.entries.contains(name.key()))
+        };
+        matches!(self.judge(claim), Verdict::Update)
+            && !self.owns(claim.author, livery)
+            && self.own_folders(livery, claim).iter().any(|folder| !is_there(folder))
     }
 
     /// Whether files that collide with nothing come from somebody who has a rival of their livery, or no part in it.
@@ -131,17 +146,20 @@ impl Union {
         folders.filter(|folder| is_his(folder)).find_map(|folder| {
             let names = rivals.iter().map(|claim| {
                 let (name, content) = (self.name_in(folder, claim).ok()?, claim.entry.content);
-                let is_made_of = |there: &UnionEntry| {
-                    claim.base == Some(there.content.hash)
-                        || claim.replaces.as_ref() == Some(name.key())
+                let is_free = || {
+                    let is_there = self.entries.contains(name.key());
+                    !self.has_another(&name, content) && (is_there || !self.is_or_has_cache(&name))
                 };
-                let fits = match self.entries.get(name.key()) {
-                    Some(there) => is_made_of(there) || !self.has_another(&name, content),
-                    None => !self.has_another(&name, content) && !self.is_or_has_cache(&name),
-                };
-                fits.then_some(name)
+                (self.is_change_of(claim, &name) || is_free()).then_some(name)
             });
             names.collect()
+        })
+    }
+
+    /// Whether a claim was made of what another name has.
+    fn is_change_of(&self, claim: &Claimant, name: &RelPath) -> bool {
+        self.entries.get(name.key()).is_some_and(|there| {
+            claim.base == Some(there.content.hash) || claim.replaces.as_ref() == Some(name.key())
         })
     }
 
@@ -244,17 +262,19 @@ impl Union {
             // Who goes elsewhere may have been the last who could have brought what is here.
             outcome.touched.insert(local.key().clone());
         }
-        let is_replaced = self.is_replaced(name.key(), content);
         let now = self.entries.get(name.key()).map(|entry| Entry::clone(entry));
-        match now {
-            _ if is_replaced => {}
-            Some(now) if now.content == content => {}
-            Some(now) => {
-                let entry = Entry { path: now.path, ..claim.entry.clone() };
-                self.record_placed(entry, claim.author, Cause::Updated, outcome);
-            }
-            None if self.establish(name.clone(), &claim, Cause::Rival, outcome) => {}
-            None => return,
+        if let Some(now) = now.filter(|now| now.content != content)
+            && self.is_change_of(&claim, &name)
+        {
+            let known = self.knows(name.key(), content);
+            let cause = if known { Cause::Reverted } else { Cause::Updated };
+            let entry = Entry { path: now.path, ..claim.entry.clone() };
+            self.record_placed(entry, claim.author, cause, outcome);
+        }
+        let is_replaced = self.is_replaced(name.key(), content);
+        let is_there = is_replaced || self.entries.contains(name.key());
+        if !is_there && !self.establish(name.clone(), &claim, Cause::Rival, outcome) {
+            return;
         }
         if !is_home {
             self.count_for(claim, name.key(), outcome);

@@ -211,6 +211,8 @@ impl Claimant {
 #[derive(Clone, Debug, Default)]
 pub struct Union {
     entries: PathMap<UnionEntry>,
+    /// How many names of each livery have something that is no copy of a rival.
+    begun: BTreeMap<String, usize>,
     /// The names of each content.
     names: BTreeMap<Content, BTreeSet<PathKey>>,
     /// Where a member's file counts for an entry of another name: its own key, then the entry's.

@@ -50,6 +50,11 @@ impl Past {
         turned_down.chain(self.contents()).any(|content| content.hash == hash)
     }
 
+    /// Whether a content claimed the name, was not wanted from whoever brought it, and never had it.
+    pub(super) fn only_turned_down(&self, content: Content) -> bool {
+        self.turned_down.contains(&content) && self.contents().all(|held| held != content)
+    }
+
     /// All that it knows.
     pub(super) fn known(&self) -> BTreeSet<Content> {
         self.turned_down.iter().copied().chain(self.contents()).collect()

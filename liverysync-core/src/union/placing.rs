@@ -76,9 +76,14 @@ impl Union {
                 later(a).cmp(&later(b)).then(by_policy)
             });
         }
-        let mut anew = Vec::new();
+        let (mut anew, mut cleared) = (Vec::new(), BTreeSet::new());
         for claimant in claimants {
             anew.extend(self.clear_way(&claimant, outcome));
+            let livery = claimant.key().livery();
+            if matches!(self.judge(&claimant), Verdict::Foreign) && !cleared.contains(livery) {
+                cleared.insert(livery.to_owned());
+                anew.extend(self.clear_livery(livery, outcome));
+            }
             self.place(claimant, outcome);
         }
         anew
@@ -90,12 +95,12 @@ impl Union {
         claimant: &Claimant,
         outcome: &mut Outcome,
     ) -> Vec<Claimant> {
-        match self.judge(claimant) {
-            Verdict::Same | Verdict::Update => Vec::new(),
-            Verdict::Foreign => self.clear_livery(claimant.key().livery(), outcome),
-            _ if self.is_vain(claimant.key()) => self.give_up(claimant.key(), outcome),
-            _ => Vec::new(),
+        if self.is_vain(claimant.key())
+            && !matches!(self.judge(claimant), Verdict::Same | Verdict::Update)
+        {
+            return self.give_up(claimant.key(), outcome);
         }
+        Vec::new()
     }
 
     /// Gives up all of a livery that will never come. Returns those who claim their names anew.
@@ -108,7 +113,6 @@ impl Union {
     pub(super) fn judge(&self, claimant: &Claimant) -> Verdict {
         let (key, content) = (claimant.key(), claimant.entry.content);
         let past = self.past.get(key);
-        let known = past.is_some_and(|past| past.knows(content));
         let base = claimant.base;
         match self.entries.get(key) {
             Some(entry) if entry.content == content => Verdict::Same,
@@ -119,7 +123,12 @@ impl Union {
             {
                 Verdict::Update
             }
-            _ if known => Verdict::Stale,
+            None if past.is_some_and(|past| past.only_turned_down(content))
+                && self.owns(claimant.author, key.livery()) =>
+            {
+                Verdict::New
+            }
+            _ if past.is_some_and(|past| past.knows(content)) => Verdict::Stale,
             Some(_) => Verdict::Rival,
             None if base.is_some_and(|base| past.is_some_and(|past| past.knows_hash(base))) => {
                 Verdict::Retired
@@ -150,7 +159,7 @@ impl Union {
 
     /// Whether a livery has nothing, or only copies of rivals.
     pub(super) fn is_vacant(&self, livery: &str) -> bool {
-        self.entries.of_livery(livery).all(|entry| self.is_copy(entry))
+        !self.begun.contains_key(livery)
     }
 
     pub(super) fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
@@ -263,8 +272,10 @@ impl Union {
             return false;
         }
         let key = path.key().clone();
+        // Whoever begins a livery anew owns it.
         if self.is_vacant(key.livery()) && !self.owns(claimant.author, key.livery()) {
-            self.hand_over(path.livery(), claimant.author, outcome);
+            let owners = claimant.author.into_iter().collect();
+            self.hand_over(path.livery(), owners, outcome);
         }
         let Entry { content, mtime, path: ref local } = claimant.entry;
         self.record_placed(Entry { path, content, mtime }, claimant.author, cause, outcome);
@@ -272,11 +283,16 @@ impl Union {
         true
     }
 
-    /// A livery is begun anew by somebody, to whom it belongs from then on.
-    fn hand_over(&mut self, livery: &str, author: Option<Author>, outcome: &mut Outcome) {
-        let had_owners = self.owners(&fold(livery)).is_some_and(|owners| !owners.is_empty());
-        if had_owners || author.is_some() {
-            let (livery, owners) = (livery.to_owned(), author.into_iter().collect());
+    /// A livery belongs to others from now on, if it did not before.
+    pub(super) fn hand_over(
+        &mut self,
+        livery: &str,
+        owners: BTreeSet<Author>,
+        outcome: &mut Outcome,
+    ) {
+        let none = BTreeSet::new();
+        if *self.owners(&fold(livery)).unwrap_or(&none) != owners {
+            let (livery, owners) = (livery.to_owned(), owners.into_iter().collect());
             self.record(Record::Owned { livery, owners }, outcome);
         }
     }

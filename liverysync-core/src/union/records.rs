@@ -110,6 +110,9 @@ impl Union {
         }
         self.names.entry(content).or_default().insert(key.clone());
         self.remember(step, path, Some(placed));
+        if !self.is_rival_copy(path) {
+            *self.begun.entry(key.livery().to_owned()).or_default() += 1;
+        }
         outcome.touched.insert(key.clone());
         outcome.changed.insert(key.clone());
     }
@@ -140,6 +143,14 @@ impl Union {
     /// Takes a name's content away. Who has it is behind from now on.
     fn vacate(&mut self, key: &PathKey, outcome: &mut Outcome) {
         let Some(entry) = self.entries.remove(key) else { return };
+        if !self.is_rival_copy(&entry.path)
+            && let Some(begun) = self.begun.get_mut(key.livery())
+        {
+            *begun -= 1;
+            if *begun == 0 {
+                self.begun.remove(key.livery());
+            }
+        }
         let content = entry.content;
         if let Some(names) = self.names.get_mut(&content) {
             names.remove(key);

@@ -132,11 +132,11 @@ impl Union {
 
     /// Whether a file that claims a free name belongs to a livery that was a rival of the one that is there.
     fn has_rival_livery(&self, claimed: &RelPath, rival: &Entry) -> bool {
-        self.came_as_rival(rival) && self.entries.of_livery(claimed.key().livery()).next().is_some()
+        self.came_as_rival(&rival.path) && !self.is_vacant(claimed.key().livery())
     }
 
     /// Whether a name is that of a conflict copy, by the digits of something that it has, or has had.
-    pub(super) fn is_copy(&self, entry: &Entry) -> bool {
+    fn is_copy(&self, entry: &Entry) -> bool {
         let parsed = parse_conflict_name(&entry.path, &self.naming);
         let past = self.past.get(entry.path.key());
         parsed.zip(past).is_some_and(|((_, digits), past)| {
@@ -144,10 +144,15 @@ impl Union {
         })
     }
 
+    /// Whether a name is that of a rival's copy beside what has the plain name.
+    pub(super) fn is_rival_copy(&self, path: &RelPath) -> bool {
+        self.came_as_rival(path) && parse_conflict_name(path, &self.naming).is_some()
+    }
+
     /// Whether a name is a conflict name because its first content was a rival, and not because somebody called his
     /// file so.
-    fn came_as_rival(&self, entry: &Entry) -> bool {
-        let past = self.past.get(entry.path.key());
+    fn came_as_rival(&self, path: &RelPath) -> bool {
+        let past = self.past.get(path.key());
         past.is_some_and(|past| past.placed().any(|placed| placed.cause == Cause::Rival))
     }
 }

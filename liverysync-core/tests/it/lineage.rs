@@ -545,3 +545,63 @@ fn who_has_no_key_changes_nothing_in_the_folder_of_another() {
     let copies: BTreeSet<_> = copies.map(|entry| entry.content).collect();
     assert_eq!(copies, BTreeSet::from([content(1), content(2), content(3)]));
 }
+
+#[test]
+fn to_go_back_is_a_change_of_what_was_diverted_as_well() {
+    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::ProveAll, edits(1, &[(3, 2)])];
+    let league =
+        play_in(whole_liveries(), deeds.into_iter().chain([Deed::ProveAll, edits(1, &[(3, 1)])]));
+    let kept = league.union.iter().find(|entry| entry.path.livery() != "t").unwrap();
+    assert_eq!(kept.content, content(1));
+}
+
+/// He has the other's file by then, and copies his own over it.
+#[test]
+fn what_is_still_to_come_of_a_livery_of_its_own_updates_nothing_of_the_other() {
+    let league = play_in(
+        whole_liveries(),
+        [
+            edits(0, &[(1, 0), (2, 1)]),
+            edits(1, &[(3, 1)]),
+            Deed::ProveAll,
+            Deed::CatchUp(1),
+            edit(1, 1, 4, Base::InStep),
+        ],
+    );
+    assert_eq!(league.model.now(NAMES[1]), Some(content(0)));
+    assert_eq!(in_its_folder(&league), ["a.png", "b.json"]);
+    // What his own has, too, he changes in the other one if he does so there.
+    let league = play_in(league, [Deed::CatchUp(1), edit(1, 1, 3, Base::InStep)]);
+    assert_eq!(league.model.now(NAMES[1]), Some(content(3)));
+}
+
+/// The last member has no key.
+#[test]
+fn what_comes_to_a_name_brings_its_owners() {
+    let deeds = [edits(0, &[(1, 0)]), edits(3, &[(1, 1)]), Deed::ProveAll];
+    let mut league = play_in(whole_liveries(), deeds);
+    let keep = content(1).hash.short();
+    league.act(&Act::Resolve { path: NAMES[1].to_owned(), keep });
+    league.check();
+    assert_eq!(league.union.owner("t"), None);
+    let retired = [edits(0, &[(1, 0)]), edits(3, &[(4, 1)]), Deed::ProveAll, Deed::Retire(0)];
+    let league = play_in(whole_liveries(), retired.into_iter().chain([Deed::Rename(1, 0)]));
+    assert_eq!(league.union.owner("t"), None);
+}
+
+#[test]
+fn an_owner_may_add_what_was_not_wanted_from_another() {
+    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::ProveAll];
+    let mut league = play_in(League::new(Policy::Established, Updates::Owner), deeds);
+    league.act(&Act::Resolve { path: NAMES[3].to_owned(), keep: Act::KEEP_NONE.to_owned() });
+    let league = play_in(league, [edits(0, &[(3, 1)])]);
+    assert_eq!(name_with(&league, "t"), [NAMES[1], NAMES[3]]);
+}
+
+/// They are called like copies, but never were any.
+#[test]
+fn a_livery_of_files_with_conflict_names_is_one() {
+    let deeds = [edits(0, &[(2, 1)]), edits(1, &[(3, 1)])];
+    let league = play_in(League::new(Policy::Established, Updates::Owner), deeds);
+    assert_eq!(league.union.owner("t"), author(0));
+}

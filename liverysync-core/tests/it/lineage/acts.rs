@@ -22,9 +22,8 @@ impl Model {
                     self.put(&name.replacen(livery, new, 1), Some(content), author);
                     self.put(&name, None, None);
                 }
-                if let Some(owners) = self.owners.get(livery).cloned() {
-                    self.owners.insert(new.clone(), owners);
-                }
+                let owners = self.owners.get(livery).cloned().unwrap_or_default();
+                self.owners.insert(new.clone(), owners);
             }
             Act::Restore { livery, version } => self.restore(livery, version.as_deref()),
         }
@@ -70,7 +69,7 @@ impl Model {
                     conflicts.entry(claimed).or_default().push((rival.clone(), content));
                     free.insert(livery(&rival).to_owned(), Vec::new());
                 }
-                None if self.came_as_rival(&rival) && !self.names_of(&of).is_empty() => {
+                None if self.came_as_rival(&rival) && !self.is_vacant(&of) => {
                     let none_yet = !free.contains_key(livery(&rival));
                     let claims = free.entry(livery(&rival).to_owned()).or_default();
                     claims.extend(none_yet.then_some((claimed, rival, content)));
@@ -131,7 +130,8 @@ impl Model {
                 }
             }
         }
-        if let Some(owners) = kept.and_then(|folder| self.owners.get(folder)).cloned() {
+        if let Some(folder) = kept {
+            let owners = self.owners.get(folder).cloned().unwrap_or_default();
             self.owners.insert(of.to_owned(), owners);
         }
         for (name, content, author, kept) in &brought {

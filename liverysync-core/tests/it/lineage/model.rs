@@ -312,7 +312,7 @@ impl Model {
                 let (left, claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_left);
                 left.into_iter().for_each(|claim| self.place_left(claim));
                 let is_apart = self.is_apart(&claims);
-                if is_apart {
+                if is_apart || claims.iter().any(|claim| self.is_foreign(claim)) {
                     anew.extend(self.clear_livery(&of));
                 }
                 let is_apart = is_apart && !self.is_vacant(&of);
@@ -320,7 +320,8 @@ impl Model {
                     let is_new = self.is_free(claim) && self.may_add(claim);
                     self.is_rival(claim) || self.is_foreign(claim) || is_new && is_apart
                 };
-                let (rivals, others): (Vec<_>, Vec<_>) = claims.into_iter().partition(goes);
+                let (mut rivals, mut others): (Vec<_>, Vec<_>) = claims.into_iter().partition(goes);
+                rivals.extend(others.extract_if(.., |claim| self.completes(&of, claim)));
                 let own = rivals.first().map(|first| self.own_folders(&of, first));
                 let mut own = own.into_iter().flatten();
                 match own.find(|folder| self.fits(folder, &rivals)) {
@@ -341,7 +342,23 @@ impl Model {
     /// Whether a claim is for a name that has nothing, and never had this or what this was made of.
     fn is_free(&self, claim: &Claim) -> bool {
         let known = |had: Content| had == claim.content || Some(had.hash) == claim.base;
-        self.now(&claim.name).is_none() && !self.had(&claim.name, known)
+        self.now(&claim.name).is_none()
+            && (self.is_owners_again(claim) || !self.had(&claim.name, known))
+    }
+
+    /// Whether an owner brings what was not wanted from others.
+    fn is_owners_again(&self, claim: &Claim) -> bool {
+        let held = |(there, content): &(String, Content)| {
+            *there == claim.name && *content == claim.content
+        };
+        let turned_down = self.turned_down.iter().any(held);
+        let name = (claim.name.clone(), claim.content);
+        let mut without = self.turned_down.clone();
+        without.remove(&name);
+        let alone = Self { turned_down: without, ..self.clone() };
+        turned_down
+            && self.owns(livery(&claim.name), claim.member)
+            && !alone.had(&claim.name, |had| had == claim.content)
     }
 
     /// Whether a member brings files that collide with nothing to a livery in which he has no part, or of which he has
@@ -387,14 +404,26 @@ impl Model {
         own.map(|name| livery(&name).to_owned()).collect()
     }
 
+    /// Whether an update is of something that its member's own livery lacks.
+    fn completes(&self, of: &str, claim: &Claim) -> bool {
+        let name = |folder: &String| format!("{folder}/{}", claim.name.split_once('/').unwrap().1);
+        let lacks = |folder: &String| self.now(&name(folder)).is_none();
+        self.is_update(claim)
+            && !self.owns(of, claim.member)
+            && self.own_folders(of, claim).iter().any(lacks)
+    }
+
+    fn is_change_of(&self, claim: &Claim, name: &str) -> bool {
+        let now = self.now(name);
+        now.is_some_and(|now| claim.base == Some(now.hash))
+            || now.is_some() && claim.replaces.as_deref() == Some(name)
+    }
+
     /// Whether rivals are changes of what is in their member's folder.
     fn fits(&self, folder: &str, rivals: &[Claim]) -> bool {
         let fits = |claim: &Claim| {
             let name = format!("{folder}/{}", claim.name.split_once('/').unwrap().1);
-            let now = self.now(&name);
-            let made_of = now.is_some_and(|now| claim.base == Some(now.hash));
-            let replaces = now.is_some() && claim.replaces.as_ref() == Some(&name);
-            made_of || replaces || !self.has_another(&name, claim.content)
+            self.is_change_of(claim, &name) || !self.has_another(&name, claim.content)
         };
         let has_owners = self.owners.get(folder).is_some_and(|owners| !owners.is_empty());
         let is_his = !has_owners || self.owns(folder, rivals[0].member);
@@ -408,8 +437,9 @@ impl Model {
     }
 
     /// Whether a livery has nothing, or only copies of rivals.
-    fn is_vacant(&self, of: &str) -> bool {
-        self.names_of(of).iter().all(|(name, _)| self.is_copy(name))
+    pub(super) fn is_vacant(&self, of: &str) -> bool {
+        let is_copy = |name: &String| plain(name) != *name && self.rival_names.contains(name);
+        self.names_of(of).iter().all(|(name, _)| is_copy(name))
     }
 
     /// Whether a name is that of a conflict copy of something that it has had.
@@ -490,6 +520,9 @@ impl Model {
         } else {
             self.left.insert(claim.name.clone());
         }
+        if self.now(&name) != Some(content) && self.is_change_of(&claim, &name) {
+            self.put(&name, Some(content), author(member));
+        }
         if self.now(&name) != Some(content) && self.had(&name, |had| had == content) {
             if !is_home {
                 self.files.insert(file, (claim, Standing::Behind(name)));
@@ -499,8 +532,6 @@ impl Model {
         if self.now(&name).is_none() {
             self.put_first(&name, &claim);
             self.rival_names.insert(name.clone());
-        } else if self.now(&name) != Some(content) {
-            self.put(&name, Some(content), author(member));
         }
         if is_home {
             self.also.insert(file, name);
@@ -512,9 +543,7 @@ impl Model {
     /// A name gets its content from a member, who owns its livery if he is the first.
     fn put_first(&mut self, name: &str, claim: &Claim) {
         let of = livery(name).to_owned();
-        let had_owners = self.owners.get(&of).is_some_and(|owners| !owners.is_empty());
-        let is_new = self.is_vacant(&of) && !self.owns(&of, claim.member);
-        if is_new && (had_owners || author(claim.member).is_some()) {
+        if self.is_vacant(&of) && !self.owns(&of, claim.member) {
             self.owners.insert(of, author(claim.member).into_iter().collect());
         }
         self.put(name, Some(claim.content), author(claim.member));
@@ -538,6 +567,9 @@ impl Model {
         let mut anew = Vec::new();
         for claim in claims {
             anew.extend(self.clear_way(&claim));
+            if self.is_foreign(&claim) {
+                anew.extend(self.clear_livery(livery(&claim.name)));
+            }
             self.place_one(claim);
         }
         anew
@@ -546,9 +578,6 @@ impl Model {
     /// What will never come makes way. Returns the claims that are made anew.
     fn clear_way(&mut self, claim: &Claim) -> Vec<Claim> {
         let same = self.now(&claim.name) == Some(claim.content);
-        if self.is_foreign(claim) {
-            return self.clear_livery(livery(&claim.name));
-        }
         if self.is_vain(&claim.name) && !same && !self.is_update(claim) {
             return self.take_back(&claim.name);
         }
@@ -625,13 +654,14 @@ impl Model {
             self.put(&name, Some(claim.content), author(claim.member));
             return Standing::For(name);
         }
-        if self.had(&name, |content| content == claim.content) {
+        let again = now.is_none() && self.is_owners_again(claim);
+        if !again && self.had(&name, |content| content == claim.content) {
             return Standing::Behind(name);
         }
         if now.is_some() {
             return self.place_rival(claim);
         }
-        if self.had(&name, |content| Some(content.hash) == claim.base) {
+        if !again && self.had(&name, |content| Some(content.hash) == claim.base) {
             return Standing::Refused;
         }
         if !self.may_add(claim) {
