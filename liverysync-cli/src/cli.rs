@@ -242,7 +242,7 @@ pub(crate) struct ClientLimits {
     /// How often the folder is looked through even if nothing seems to have changed
     #[arg(long, default_value = seconds(client().rescan), value_name = "SECONDS", value_parser = parse_seconds)]
     rescan_seconds: Duration,
-    /// How long a file must have kept still before it is shared
+    /// How long a file must have kept still before it is shared; the rest of its livery waits for it, for at most 10 s
     #[arg(long, default_value = seconds(client().settle), value_name = "SECONDS", value_parser = parse_seconds)]
     settle_seconds: Duration,
     /// First wait before connecting again; it doubles each time

@@ -749,7 +749,8 @@ typedef struct liverysync_client_options {
      */
     uint32_t dry_run;
     /**
-     * How long a file must have kept still before it is shared, in milliseconds. Default: 300.
+     * How long a file must have kept still before it is shared, in milliseconds; the rest of its livery waits for it, for
+     * at most 10 s. Default: 300.
      */
     uint32_t settle_ms;
     /**

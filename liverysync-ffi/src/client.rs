@@ -75,7 +75,8 @@ pub struct ClientOptions {
     pub placeholders: u32,
     /// Not 0: find out what would happen, and change nothing.
     pub dry_run: u32,
-    /// How long a file must have kept still before it is shared, in milliseconds. Default: 300.
+    /// How long a file must have kept still before it is shared, in milliseconds; the rest of its livery waits for it, for
+    /// at most 10 s. Default: 300.
     pub settle_ms: u32,
     /// How often the folder is walked even if nothing seems to have changed, in milliseconds. Default: 60,000.
     pub rescan_ms: u32,

@@ -331,18 +331,16 @@ impl Folder {
             unread.iter().copied().partition(|file| self.has_settled(file, now, config));
         let moving = moving.iter().map(|file| file.path.key().livery().to_owned());
         let since = |livery: &String| self.moving.get(livery).copied().unwrap_or(now.time);
-        let moving: BTreeMap<_, _> =
-            moving.map(|livery| (livery.clone(), since(&livery))).collect();
-        let is_whole = |file: &&Chosen| {
-            let since = moving.get(file.path.key().livery());
-            since.is_none_or(|since| now.time.since(*since) >= WHOLE_MAX)
-        };
-        let reading = still.into_iter().filter(is_whole);
-        let reading = reading.map(|file| (file.path.clone(), file.stamp)).collect();
-        self.unsettled = !moving.is_empty();
-        self.moving = moving;
+        self.moving = moving.map(|livery| (livery.clone(), since(&livery))).collect();
+        self.unsettled = !self.moving.is_empty();
         self.unread = unread.iter().map(|file| file.path.key().clone()).collect();
-        reading
+        let whole = still.into_iter().filter(|file| !self.is_held_back(file.path.key(), now.time));
+        whole.map(|file| (file.path.clone(), file.stamp)).collect()
+    }
+
+    /// Whether a file waits for the rest of its livery.
+    fn is_held_back(&self, key: &PathKey, now: Time) -> bool {
+        self.moving.get(key.livery()).is_some_and(|since| now.since(*since) < WHOLE_MAX)
     }
 
     /// Whether the walk found all that is known, unchanged, and nothing else. Most walks do.
@@ -428,6 +426,8 @@ impl Folder {
                     if matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing) =>
                 {
                     self.unsettled = true;
+                    let livery = path.key().livery().to_owned();
+                    self.moving.entry(livery).or_insert(now.time);
                 }
                 Err(fault) => {
                     let reason = Reason::Unreadable(fault.message);
@@ -435,6 +435,7 @@ impl Folder {
                 }
             }
         }
+        contents.retain(|key, _| !self.is_held_back(key, now.time));
         self.finish(now, chosen, &contents, skipped, config)
     }
 
@@ -729,6 +730,23 @@ mod tests {
         }
         let files = [("T/a.png", 1), ("T/b.png", 3), ("U/a.png", 1)];
         assert_eq!(read(rig.walk_many(&files, old)), ["T/a.png", "T/b.png"]);
+    }
+
+    #[test]
+    fn a_livery_is_not_published_by_halves_because_a_file_of_it_changed_while_it_was_read() {
+        let old = UnixTime::from_nanos(DAY);
+        let mut rig = Rig::new();
+        rig.walk_empty();
+        let files = [("T/a.png", 1), ("T/b.png", 1)];
+        assert!(rig.walk_many(&files, old).is_none());
+        assert_eq!(read(rig.walk_many(&files, old)).len(), 2);
+        let content = Content { size: 1, ..Content::of(b"a") };
+        let changed = DiskFault { kind: DiskFaultKind::Changed, message: "changed".to_owned() };
+        rig.folder.handle_hashed(rig.now, vec![Ok(content), Err(changed)], &rig.config);
+        assert_eq!(rig.folder.manifest().len(), 0);
+        assert_eq!(read(rig.walk_many(&files, old)).len(), 2);
+        rig.folder.handle_hashed(rig.now, vec![Ok(content), Ok(content)], &rig.config);
+        assert_eq!(rig.folder.manifest().len(), 2);
     }
 
     #[test]

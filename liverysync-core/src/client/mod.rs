@@ -61,7 +61,8 @@ pub struct ClientConfig {
     pub ignored: Ignored,
     /// How rivals are named on a server of protocol 1, which does not say.
     pub naming: Naming,
-    /// How long a file must have kept still before it is published. Default 300 ms.
+    /// How long a file must have kept still before it is published; the rest of its livery waits for it, for at most
+    /// 10 s. Default 300 ms.
     pub settle: Duration,
     /// How often the folder is walked even if nothing seems to have changed. Default 60 s.
     pub rescan: Duration,

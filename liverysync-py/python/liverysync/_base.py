@@ -77,7 +77,8 @@ class ClientBase:
             max_entries: most files that this PC may share (default 50,000).
             max_file_size: largest file in bytes (default 1 TiB).
             rescan_seconds: how often the folder is looked through even if nothing seems to have changed (default 60).
-            settle_seconds: how long a file must have kept still before it is shared (default 0.3).
+            settle_seconds: how long a file must have kept still before it is shared (default 0.3). The rest of its
+                livery waits for it, for at most 10 s.
             retry_first_seconds: first wait before connecting again; it doubles each time (default 1).
             retry_max_seconds: longest wait before connecting again (default 30).
             silence_timeout_seconds: how long the server may be silent (default 90).
