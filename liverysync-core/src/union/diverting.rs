@@ -63,7 +63,8 @@ impl Union {
             anew.extend(self.clear_way(claimant, outcome));
         }
         let claims = self.place_left(livery, claims, outcome);
-        let is_apart = self.is_apart(livery, &claims);
+        let own = self.own_folders(livery, &claims);
+        let is_apart = self.is_apart(livery, &claims, &own);
         let is_foreign = |claim: &Claimant| matches!(self.judge(claim), Verdict::Foreign);
         if is_apart || claims.iter().any(is_foreign) {
             anew.extend(self.clear_livery(livery, outcome));
@@ -71,14 +72,13 @@ impl Union {
         let is_apart = is_apart && !self.is_vacant(livery);
         let is_rival = |claim: &Claimant| match self.judge(claim) {
             Verdict::New => is_apart,
+            Verdict::Update => self.completes_own(livery, claim, &own),
             verdict => matches!(verdict, Verdict::Rival | Verdict::Foreign),
         };
-        let (mut rivals, mut others): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_rival);
-        let lacking = others.extract_if(.., |claim| self.completes_own_folder(livery, claim));
-        rivals.extend(lacking);
+        let (rivals, others): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_rival);
         if rivals.is_empty() {
             others.into_iter().for_each(|claim| self.place(claim, outcome));
-        } else if let Some(names) = self.names_in_own_folder(livery, &rivals) {
+        } else if let Some(names) = self.names_in_own(&rivals, &own) {
             others.into_iter().for_each(|claim| self.place(claim, outcome));
             self.divert_files(rivals, names, outcome);
         } else {
@@ -89,22 +89,19 @@ impl Union {
 
     /// Whether a file that replaces one of a livery is what its member's own livery of that name lacks: that is being
     /// copied in.
-    fn completes_own_folder(&self, livery: &str, claim: &Claimant) -> bool {
-        let is_there = |folder: &&str| {
+    fn completes_own(&self, livery: &str, claim: &Claimant, own: &BTreeSet<String>) -> bool {
+        let is_there = |folder: &String| {
             let name = self.name_in(folder, claim);
             name.is_ok_and(|name| self.entries.contains(name.key()))
         };
-        matches!(self.judge(claim), Verdict::Update)
-            && !self.owns(claim.author, livery)
-            && self.own_folders(livery, claim).iter().any(|folder| !is_there(folder))
+        !self.owns(claim.author, livery) && own.iter().any(|folder| !is_there(folder))
     }
 
     /// Whether files that collide with nothing come from somebody who has a rival of their livery, or no part in it.
-    fn is_apart(&self, livery: &str, claims: &[Claimant]) -> bool {
+    fn is_apart(&self, livery: &str, claims: &[Claimant], own: &BTreeSet<String>) -> bool {
         let mut new = claims.iter().filter(|claim| matches!(self.judge(claim), Verdict::New));
         new.next().is_some_and(|claim| {
-            !self.owns(claim.author, livery)
-                && (!self.own_folders(livery, claim).is_empty() || !self.has_part(livery, claims))
+            !self.owns(claim.author, livery) && (!own.is_empty() || !self.has_part(livery, claims))
         })
     }
 
@@ -120,30 +117,31 @@ impl Union {
         })
     }
 
-    /// The folders that a member's own liveries have where another one has the name. Who has no key has those for which
-    /// his files count at present.
-    fn own_folders(&self, livery: &str, claim: &Claimant) -> BTreeSet<&str> {
+    /// The folders that the liveries of a member who claims something have where another one has the name. Who has no
+    /// key has those for which his files count at present.
+    fn own_folders(&self, livery: &str, claims: &[Claimant]) -> BTreeSet<String> {
+        let Some(claim) = claims.first() else { return BTreeSet::new() };
         if claim.author.is_some() {
             let folders = self.in_conflict_folders(livery).map(|entry| &entry.path);
             let own = folders.filter(|path| self.owns(claim.author, path.key().livery()));
-            return own.map(RelPath::livery).collect();
+            return own.map(|path| path.livery().to_owned()).collect();
         }
         let names = of_livery(&self.elsewhere, livery);
         let names = names.filter_map(|(_, members)| Some(&members.get(&claim.member)?.1));
-        names.filter_map(|name| Some(self.entries.get(name)?.path.livery())).collect()
+        let entries = names.filter_map(|name| self.entries.get(name));
+        entries.map(|entry| entry.path.livery().to_owned()).collect()
     }
 
-    /// What rivals are called in a folder that their member's livery has already, in the same order; none where there
-    /// is none, or they are no change of what is there.
-    fn names_in_own_folder(&self, livery: &str, rivals: &[Claimant]) -> Option<Vec<RelPath>> {
-        let first = rivals.first()?;
-        let folders = self.own_folders(livery, first).into_iter();
+    /// What rivals are called in one of their member's own folders, in the same order; none where there is none, or
+    /// they are no change of what is there.
+    fn names_in_own(&self, rivals: &[Claimant], own: &BTreeSet<String>) -> Option<Vec<RelPath>> {
+        let author = rivals.first()?.author;
         // Who has no key may have the same file as somebody else whose folder it is.
-        let is_his = |folder: &str| {
+        let is_his = |folder: &&String| {
             let folder = fold(folder);
-            self.owns(first.author, &folder) || self.owners(&folder).is_none_or(BTreeSet::is_empty)
+            self.owns(author, &folder) || self.owners(&folder).is_none_or(BTreeSet::is_empty)
         };
-        folders.filter(|folder| is_his(folder)).find_map(|folder| {
+        own.iter().filter(is_his).find_map(|folder| {
             let names = rivals.iter().map(|claim| {
                 let (name, content) = (self.name_in(folder, claim).ok()?, claim.entry.content);
                 let is_free = || {

@@ -318,10 +318,10 @@ impl Model {
                 let is_apart = is_apart && !self.is_vacant(&of);
                 let goes = |claim: &Claim| {
                     let is_new = self.is_free(claim) && self.may_add(claim);
-                    self.is_rival(claim) || self.is_foreign(claim) || is_new && is_apart
+                    let goes = self.is_rival(claim) || self.is_foreign(claim);
+                    goes || is_new && is_apart || self.completes(&of, claim)
                 };
-                let (mut rivals, mut others): (Vec<_>, Vec<_>) = claims.into_iter().partition(goes);
-                rivals.extend(others.extract_if(.., |claim| self.completes(&of, claim)));
+                let (rivals, others): (Vec<_>, Vec<_>) = claims.into_iter().partition(goes);
                 let own = rivals.first().map(|first| self.own_folders(&of, first));
                 let mut own = own.into_iter().flatten();
                 match own.find(|folder| self.fits(folder, &rivals)) {
