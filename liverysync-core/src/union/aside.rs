@@ -27,6 +27,8 @@ pub(super) struct Aside {
     stale: BTreeMap<PathKey, BTreeMap<MemberId, Stale>>,
     /// What could not join. It claims anew when a name becomes free.
     refused: BTreeMap<PathKey, BTreeMap<MemberId, Claimant>>,
+    /// Whose conflict name each was until it got something else: members with their own keys.
+    rivals: BTreeMap<PathKey, BTreeSet<(PathKey, MemberId)>>,
     /// Where what they hold lies.
     places: BTreeMap<Content, BTreeSet<(MemberId, RelPath)>>,
 }
@@ -36,6 +38,10 @@ impl Aside {
     pub(super) fn be_behind(&mut self, member: MemberId, stale: Stale) {
         self.remove(member, stale.local.key());
         self.add_place(member, &stale.local, stale.content);
+        if let Some((_, name)) = &stale.rival {
+            let key = stale.local.key().clone();
+            self.rivals.entry(name.clone()).or_default().insert((key, member));
+        }
         self.stale.entry(stale.local.key().clone()).or_default().insert(member, stale);
     }
 
@@ -50,10 +56,18 @@ impl Aside {
     /// Takes out what a member has at a key, if there is anything.
     pub(super) fn remove(&mut self, member: MemberId, key: &PathKey) {
         if let Some(members) = self.stale.get_mut(key)
-            && let Some(Stale { local, content, .. }) = members.remove(&member)
+            && let Some(Stale { local, content, rival, .. }) = members.remove(&member)
         {
             if members.is_empty() {
                 self.stale.remove(key);
+            }
+            if let Some((_, name)) = rival
+                && let Some(rivals) = self.rivals.get_mut(&name)
+            {
+                rivals.remove(&(key.clone(), member));
+                if rivals.is_empty() {
+                    self.rivals.remove(&name);
+                }
             }
             self.remove_place(member, local, content);
         } else if let Some(members) = self.refused.get_mut(key)
@@ -98,6 +112,13 @@ impl Aside {
     /// Who is behind at a key, with what.
     pub(super) fn stale_at(&self, key: &PathKey) -> impl Iterator<Item = (MemberId, &Stale)> {
         self.stale.get(key).into_iter().flatten().map(|(member, stale)| (*member, stale))
+    }
+
+    /// What claimed another name until this one, which it had instead, got something else.
+    pub(super) fn rivals_of(&self, name: &PathKey) -> impl Iterator<Item = &Claimant> {
+        let rivals = self.rivals.get(name).into_iter().flatten();
+        let stale = rivals.filter_map(|(key, member)| self.stale_of(*member, key));
+        stale.filter_map(|stale| Some(&stale.rival.as_ref()?.0))
     }
 
     /// What of a livery a member is behind with.

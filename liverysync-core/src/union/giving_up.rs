@@ -85,10 +85,7 @@ impl Union {
 
     /// Those whose conflict name this was until it got something else. They are behind it no more.
     fn rivals_that_were(&mut self, name: &PathKey) -> Vec<Claimant> {
-        let stale = self.aside.all_stale().flat_map(|(_, members)| members.values());
-        let rivals = stale.filter_map(|stale| stale.rival.as_ref());
-        let rivals = rivals.filter(|(_, rival)| rival == name);
-        let rivals: Vec<_> = rivals.map(|(claimant, _)| claimant.clone()).collect();
+        let rivals: Vec<_> = self.aside.rivals_of(name).cloned().collect();
         for rival in &rivals {
             self.aside.remove(rival.member, rival.key());
         }
