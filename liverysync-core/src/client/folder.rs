@@ -153,8 +153,6 @@ pub(super) struct Folder {
     /// When the last walk ended, and how long it took.
     walk_ended: Time,
     walk_took: Duration,
-    /// Whether files were seen that have not kept still yet.
-    unsettled: bool,
     /// Liveries of which something does not keep still, and since when.
     moving: BTreeMap<String, Time>,
     skipped: BTreeSet<(String, String)>,
@@ -186,7 +184,6 @@ impl Folder {
             walk_began: now,
             walk_ended: now,
             walk_took: Duration::ZERO,
-            unsettled: false,
             moving: BTreeMap::new(),
             skipped: BTreeSet::new(),
             walked_once: false,
@@ -226,13 +223,13 @@ impl Folder {
     }
 
     /// Whether nothing is about to change in the manifest.
-    pub(super) const fn is_quiet(&self) -> bool {
-        self.walked_once && !self.unsettled && matches!(self.phase, Phase::Idle)
+    pub(super) fn is_quiet(&self) -> bool {
+        self.walked_once && self.moving.is_empty() && matches!(self.phase, Phase::Idle)
     }
 
     /// Whether a walk is under way that has found nothing new yet.
-    pub(super) const fn is_listing(&self) -> bool {
-        !self.unsettled && matches!(self.phase, Phase::Listing)
+    pub(super) fn is_listing(&self) -> bool {
+        self.moving.is_empty() && matches!(self.phase, Phase::Listing)
     }
 
     pub(super) fn walk_by(&mut self, at: Time) {
@@ -332,7 +329,6 @@ impl Folder {
         let moving = moving.iter().map(|file| file.path.key().livery().to_owned());
         let since = |livery: &String| self.moving.get(livery).copied().unwrap_or(now.time);
         self.moving = moving.map(|livery| (livery.clone(), since(&livery))).collect();
-        self.unsettled = !self.moving.is_empty();
         self.unread = unread.iter().map(|file| file.path.key().clone()).collect();
         let whole = still.into_iter().filter(|file| !self.is_held_back(file.path.key(), now.time));
         whole.map(|file| (file.path.clone(), file.stamp)).collect()
@@ -425,7 +421,6 @@ impl Folder {
                 Err(fault)
                     if matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing) =>
                 {
-                    self.unsettled = true;
                     let livery = path.key().livery().to_owned();
                     self.moving.entry(livery).or_insert(now.time);
                 }
@@ -461,7 +456,7 @@ impl Folder {
         }
         self.phase = Phase::Idle;
         let first_time = !std::mem::replace(&mut self.walked_once, true);
-        self.walk_by(now.time + if self.unsettled { config.settle } else { config.rescan });
+        self.walk_by(now.time + if self.moving.is_empty() { config.rescan } else { config.settle });
 
         let mut events = self.tell_skipped(skipped);
         if first_time || published_another {

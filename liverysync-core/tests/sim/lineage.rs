@@ -370,6 +370,23 @@ fn a_livery_that_was_put_aside_is_changed_where_it_was_as_well() {
     }
 }
 
+/// In the livery's folder it is a file of its own; beside the picture that went aside the game would take it for its
+/// cache, and nobody would take it.
+#[test]
+fn what_would_be_a_cache_in_the_folder_of_its_own_goes_into_another_one() {
+    let mut world = World::of_whole_liveries();
+    let first = world.join("first", &[("T/sponsors.png", b"established")]);
+    world.rest();
+    let second = world.join("second", &[(PATH, b"other")]);
+    world.rest();
+    world.drop_now(second, "T/decals_0.dds", b"its own");
+    world.rest();
+    for pc in [first, second] {
+        let holds = |content: &[u8]| world.pcs[pc].disk.holds(Content::of(content));
+        assert!(holds(b"other") && holds(b"its own"));
+    }
+}
+
 /// What a driver adds to a livery changes it as well.
 #[test]
 fn where_only_owners_update_what_others_add_is_a_conflict_copy() {

@@ -3,8 +3,13 @@
 liverysync_server *start_server(void)
 {
     const liverysync_server_options options = {.size = sizeof options, .host = "127.0.0.1"};
+    return start_server_with(&options);
+}
+
+liverysync_server *start_server_with(const liverysync_server_options *options)
+{
     liverysync_server *server = NULL;
-    CHECK_OK(liverysync_server_new(&options, &server));
+    CHECK_OK(liverysync_server_new(options, &server));
     CHECK_OK(liverysync_server_start(server));
     return server;
 }

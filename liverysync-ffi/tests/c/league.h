@@ -8,6 +8,7 @@
 #define PATIENCE_MS 60000u
 
 liverysync_server *start_server(void);
+liverysync_server *start_server_with(const liverysync_server_options *options);
 /* A client that is not started. The settling time is short. */
 liverysync_client *make_client(uint32_t port, const char *folder, const char *name);
 liverysync_client *start_client(uint32_t port, const char *folder, const char *name);

@@ -90,9 +90,7 @@ static void only_listed_liveries_are_distributed(void)
     put_file(aoi, "yes/decals.png", "a");
     put_file(aoi, "no/decals.png", "b");
     const liverysync_server_options options = {.size = sizeof options, .host = "127.0.0.1", .allow_list = list};
-    liverysync_server *server = NULL;
-    CHECK_OK(liverysync_server_new(&options, &server));
-    CHECK_OK(liverysync_server_start(server));
+    liverysync_server *server = start_server_with(&options);
     liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
     CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
     liverysync_client *second = start_client(liverysync_server_port(server), ben, "Ben");
@@ -121,9 +119,7 @@ static void rival_liveries_are_kept_whole(void)
     const char *aoi = new_folder(), *ben = new_folder();
     put_file(aoi, "T/decals.png", "a");
     put_file(ben, "T/sponsors.png", "b");
-    liverysync_server *server = NULL;
-    CHECK_OK(liverysync_server_new(&options, &server));
-    CHECK_OK(liverysync_server_start(server));
+    liverysync_server *server = start_server_with(&options);
     liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
     CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
     liverysync_client *second = start_client(liverysync_server_port(server), ben, "Ben");
@@ -146,9 +142,7 @@ static void only_owners_update_where_it_is_told_so(void)
                                                .updates = LIVERYSYNC_UPDATES_OWNER};
     const char *aoi = new_folder(), *ben = new_folder();
     put_file(aoi, "T/decals.png", "a");
-    liverysync_server *server = NULL;
-    CHECK_OK(liverysync_server_new(&options, &server));
-    CHECK_OK(liverysync_server_start(server));
+    liverysync_server *server = start_server_with(&options);
     liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
     CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
     liverysync_client *second = start_client(liverysync_server_port(server), ben, "Ben");
