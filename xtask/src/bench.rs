@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use lexopt::{Arg, Parser, ValueExt as _};
+use xtask::process::run;
+use xtask::workspace::Workspace;
 
 use crate::Passed;
-use crate::process::run;
-use crate::workspace::Workspace;
 
 /// What to run, and how long.
 #[derive(Debug, Default)]

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use lexopt::Parser;
+use xtask::process::{read, run};
+use xtask::workspace::Workspace;
 
 use crate::Passed;
-use crate::process::{read, run};
 use crate::python;
-use crate::workspace::Workspace;
 
 /// The static library, as compilers of this platform call it.
 const STATIC_LIBRARY: &str =

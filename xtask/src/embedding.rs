@@ -12,12 +12,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
+use xtask::process::{Program, isolate, poll, read, run};
+use xtask::workspace::Workspace;
 
 use crate::folder::{Content, Folder};
-use crate::process::{Program, isolate, poll, read, run};
 use crate::python;
 use crate::steps::{Outcome, Tally};
-use crate::workspace::Workspace;
 
 const TABLE: &str = "docs/embedding.md";
 const README: &str = "README.md";

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
+use xtask::process::{Program, isolate, poll, run};
+use xtask::workspace::Workspace;
 
 use crate::folder::{Content, Folder};
-use crate::process::{Program, isolate, poll, run};
 use crate::steps::{Outcome, Tally};
 use crate::test::build_all;
-use crate::workspace::Workspace;
 
 /// Where the C tests lie.
 const TESTS: &str = "liverysync-ffi/tests/c";

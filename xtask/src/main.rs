@@ -11,19 +11,16 @@ mod embedding;
 mod ffi;
 mod folder;
 mod peers;
-mod process;
 mod python;
 mod steps;
 mod test;
 mod windows;
-mod workspace;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use lexopt::{Arg, Parser};
-
-use crate::workspace::Workspace;
+use xtask::workspace::Workspace;
 
 const HELP: &str = "\
 cargo xtask SUBCOMMAND
@@ -38,9 +35,8 @@ cargo xtask SUBCOMMAND
         Python wheel, the C header and both libraries.
   bench [--quick] [FILTER]
         Runs the benchmarks, with --quick in seconds instead of minutes.
-  peers [--set S|M|L|uplink]... [--rounds N] [--uplink] [--json FILE] [--markdown FILE]
-        Measures liverysync beside rsync and syncthing, where they are installed, on the same data.
-        --uplink, as root, adds a slow uplink, in a network of its own; `--set uplink` is that alone.
+  peers [OPTION]...
+        Measure liverysync beside rsync and syncthing; `peers --help` lists the options.
   help
         Prints this text.
 ";
@@ -74,9 +70,7 @@ fn run(mut args: Parser) -> Result<Passed> {
         Some(Arg::Value(name)) if name == "bench" => {
             bench::Options::parse(args)?.run(&Workspace::find()?)
         }
-        Some(Arg::Value(name)) if name == "peers" => {
-            peers::Options::parse(args)?.run(&Workspace::find()?)
-        }
+        Some(Arg::Value(name)) if name == "peers" => peers::run_command(args, &Workspace::find()?),
         Some(Arg::Value(name)) if name == "dist" => dist::run_command(args, &Workspace::find()?),
         Some(Arg::Value(name)) if name == "help" => print_help(),
         Some(Arg::Short('h') | Arg::Long("help")) | None => print_help(),

@@ -1,4 +1,4 @@
-//! Running other programs: watched to the end, or started beside us and always ended.
+//! Runs other programs: in the foreground to their end, or in the background until they are dropped.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// How often a running program is looked at.
+/// The time between two looks at a running program.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Runs a command to its end, its output going to ours; an error if it fails.
-pub(crate) fn run(mut command: Command) -> Result<()> {
+/// Runs a command to its end and shows its output; an error if it fails.
+pub fn run(mut command: Command) -> Result<()> {
     let line = typed(&command);
     println!("$ {line}");
     let status = command.status().with_context(|| format!("cannot run `{line}`"))?;
@@ -22,8 +22,8 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command to its end, its output going to ours, and shows each line of its standard output to `look`.
-pub(crate) fn run_watched(mut command: Command, mut look: impl FnMut(&str)) -> Result<ExitStatus> {
+/// Runs a command to its end, shows its output, and passes each line of its standard output to `look`.
+pub fn run_watched(mut command: Command, mut look: impl FnMut(&str)) -> Result<ExitStatus> {
     let line = typed(&command);
     println!("$ {line}");
     let mut child =
@@ -38,21 +38,21 @@ pub(crate) fn run_watched(mut command: Command, mut look: impl FnMut(&str)) -> R
     Ok(child.wait()?)
 }
 
-/// The standard output of a short program that has to succeed. Its errors are shown.
-pub(crate) fn read(mut command: Command) -> Result<String> {
+/// Returns the standard output of a short program, which has to succeed, and shows its standard error.
+pub fn read(mut command: Command) -> Result<String> {
     command.stderr(Stdio::inherit());
     read_quietly(command)
 }
 
-/// The same for a program whose standard error is of no interest, or goes elsewhere.
-pub(crate) fn read_quietly(mut command: Command) -> Result<String> {
+/// Returns the standard output of a short program, which has to succeed.
+pub fn read_quietly(mut command: Command) -> Result<String> {
     let line = typed(&command);
     let output = command.output().with_context(|| format!("cannot run `{line}`"))?;
     ensure!(output.status.success(), "`{line}` ended with {}", output.status);
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A command as a person would type it.
+/// Returns the command as a person would type it.
 fn typed(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut line = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -63,11 +63,11 @@ fn typed(command: &Command) -> String {
     line
 }
 
-/// A program running beside us. It is killed when this is dropped.
+/// A program in the background. Dropping it kills the program.
 ///
-/// Its output goes to files, not pipes: Wine's helpers inherit a pipe and would hold it open after the program's end.
+/// The output goes to files, not pipes: Wine's helpers inherit a pipe and would keep it open after the program's end.
 #[derive(Debug)]
-pub(crate) struct Program {
+pub struct Program {
     name: String,
     child: Child,
     stdout: PathBuf,
@@ -75,8 +75,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts `command`, with its output in the folder `logs` in files called `name`.
-    pub(crate) fn start(name: &str, mut command: Command, logs: &Path) -> Result<Self> {
+    /// Starts `command` and writes its output to the files `NAME.out` and `NAME.err` in `logs`.
+    pub fn start(name: &str, mut command: Command, logs: &Path) -> Result<Self> {
         let stdout = logs.join(format!("{name}.out"));
         let stderr = logs.join(format!("{name}.err"));
         let child = command
@@ -89,7 +89,7 @@ impl Program {
     }
 
     /// Waits for the first whole line on standard output.
-    pub(crate) fn first_line(&mut self, within: Duration) -> Result<String> {
+    pub fn first_line(&mut self, within: Duration) -> Result<String> {
         let line = poll(within, || {
             let text = fs::read_to_string(&self.stdout)?;
             if let Some((line, _)) = text.split_once('\n') {
@@ -107,13 +107,13 @@ impl Program {
         }
     }
 
-    /// Waits for the end, which has to be with exit code 0. Returns standard output.
-    pub(crate) fn finish(&mut self, within: Duration) -> Result<String> {
+    /// Waits for the end and returns standard output; an error if the exit code is not 0.
+    pub fn finish(&mut self, within: Duration) -> Result<String> {
         self.finish_with(0, within)
     }
 
-    /// Waits for the end, which has to be with this exit code. Returns standard output.
-    pub(crate) fn finish_with(&mut self, code: i32, within: Duration) -> Result<String> {
+    /// Waits for the end and returns standard output; an error if the exit code is another one.
+    pub fn finish_with(&mut self, code: i32, within: Duration) -> Result<String> {
         match poll(within, || Ok(self.child.try_wait()?))? {
             Some(status) if status.code() == Some(code) => Ok(fs::read_to_string(&self.stdout)?),
             Some(status) => bail!("{} ended with {status}\n{}", self.name, self.transcript()),
@@ -121,15 +121,15 @@ impl Program {
         }
     }
 
-    /// Does as Ctrl-C does.
-    pub(crate) fn interrupt(&self) -> Result<()> {
+    /// Sends the program the signal of Ctrl-C.
+    pub fn interrupt(&self) -> Result<()> {
         let mut kill = Command::new("kill");
         kill.arg("-INT").arg(self.child.id().to_string());
         run(kill)
     }
 
-    /// All that the program has printed so far, for messages about a failure.
-    pub(crate) fn transcript(&self) -> String {
+    /// Returns everything the program has printed so far, for messages about a failure.
+    pub fn transcript(&self) -> String {
         let mut text = String::new();
         for path in [&self.stdout, &self.stderr] {
             let bytes = fs::read(path).unwrap_or_default();
@@ -144,14 +144,14 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
+        // Both fail only if the program has ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// Keeps the settings and folders of whoever runs the tests away from a program under test.
-pub(crate) fn isolate(command: &mut Command, home: &Path) {
+/// Hides the settings and folders of the person who runs the tests from a program under test.
+pub fn isolate(command: &mut Command, home: &Path) {
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
         if ["LIVERYSYNC_", "WINE", "XDG_"].iter().any(|prefix| name.starts_with(prefix))
@@ -164,8 +164,8 @@ pub(crate) fn isolate(command: &mut Command, home: &Path) {
     command.env("HOME", home).env("LC_ALL", "C.UTF-8");
 }
 
-/// Asks `ready` until it has something or the time is up.
-pub(crate) fn poll<T>(
+/// Calls `ready` until it returns something or the time is up.
+pub fn poll<T>(
     within: Duration,
     mut ready: impl FnMut() -> Result<Option<T>>,
 ) -> Result<Option<T>> {

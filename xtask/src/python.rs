@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use xtask::process::{read, run, run_watched};
+use xtask::workspace::Workspace;
 
-use crate::process::{read, run, run_watched};
 use crate::steps::{Outcome, Tally};
 use crate::test::build_all;
-use crate::workspace::Workspace;
 
 /// The versions of all tools.
 const TOOLS: &str = "liverysync-py/requirements-dev.txt";

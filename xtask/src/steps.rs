@@ -5,8 +5,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use anyhow::Result;
-
-use crate::workspace::Workspace;
+use xtask::workspace::Workspace;
 
 /// One thing that is checked.
 #[derive(Debug)]

@@ -9,15 +9,15 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 use lexopt::{Arg, Parser, ValueExt as _};
+use xtask::process::{read, run, run_watched};
+use xtask::workspace::Workspace;
 
 use crate::Passed;
 use crate::embedding;
 use crate::ffi;
-use crate::process::{read, run, run_watched};
 use crate::python;
 use crate::steps::{Outcome, Report, Step, Tally};
 use crate::windows;
-use crate::workspace::Workspace;
 
 /// What proptest makes its cases from.
 const PROPERTY_SEED: &str = "PROPTEST_RNG_SEED";

@@ -1,4 +1,4 @@
-//! Where things lie, and how cargo is called.
+//! The folders of this workspace, and calls of cargo.
 
 use std::env;
 use std::path::PathBuf;
@@ -9,15 +9,16 @@ use serde_json::Value;
 
 /// The folders of this workspace.
 #[derive(Debug)]
-pub(crate) struct Workspace {
-    pub(crate) root: PathBuf,
-    /// Cargo's target folder, wherever `CARGO_TARGET_DIR` or a config file has put it.
-    pub(crate) target: PathBuf,
+pub struct Workspace {
+    /// The folder of the root manifest.
+    pub root: PathBuf,
+    /// Cargo's target folder, as `CARGO_TARGET_DIR` or a config file says.
+    pub target: PathBuf,
 }
 
 impl Workspace {
-    /// Asks cargo.
-    pub(crate) fn find() -> Result<Self> {
+    /// Asks cargo for the folders.
+    pub fn find() -> Result<Self> {
         let output = Command::new(cargo_program())
             .args(["metadata", "--no-deps", "--format-version=1"])
             .stderr(Stdio::inherit())
@@ -31,15 +32,15 @@ impl Workspace {
         Ok(Self { root: folder("workspace_root")?, target: folder("target_directory")? })
     }
 
-    /// A program that starts at the workspace's root, without standard input.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    /// Returns a command that runs `program` at the workspace's root, without standard input.
+    pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root).stdin(Stdio::null());
         command
     }
 
-    /// `cargo` with these arguments, which are separated by spaces.
-    pub(crate) fn cargo(&self, args: &str) -> Command {
+    /// Returns a command that runs `cargo` with these arguments, separated by spaces.
+    pub fn cargo(&self, args: &str) -> Command {
         let mut command = self.command(&cargo_program());
         command.args(args.split_whitespace());
         // The Python module is loaded by a Python: it needs no libpython to link to.
@@ -48,7 +49,7 @@ impl Workspace {
     }
 }
 
-/// The cargo that runs us, so that nested calls use the same toolchain.
+/// Returns the cargo that runs this program, so that nested calls use the same toolchain.
 fn cargo_program() -> String {
     env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }

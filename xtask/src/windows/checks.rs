@@ -11,9 +11,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::{Deserializer, Value};
 use tempfile::TempDir;
+use xtask::process::{Program, isolate, poll};
 
 use crate::folder::{Content, Folder};
-use crate::process::{Program, isolate, poll};
 use crate::windows::wine::Wine;
 
 /// A named check. Each has a folder of its own, called like it.

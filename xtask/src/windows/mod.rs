@@ -14,12 +14,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use lexopt::{Arg, Parser};
+use xtask::process::run;
+use xtask::workspace::Workspace;
 
 use crate::Passed;
-use crate::process::run;
 use crate::steps::{Outcome, Tally};
 use crate::windows::checks::{CHECKS, Lab};
-use crate::workspace::Workspace;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
 

@@ -6,8 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-
-use crate::process::{Program, isolate};
+use xtask::process::{Program, isolate};
 
 /// Making the prefix takes seconds on a free machine.
 const START: Duration = Duration::from_secs(180);

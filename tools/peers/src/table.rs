@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::peers::measure::{Sample, Usage};
+use crate::measure::{Sample, Usage};
 
 /// The program that all is about.
 pub(crate) const OURS: &str = "liverysync";

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
+use xtask::process::read_quietly;
 
-use crate::peers::measure::{Output, Process, Sample, Usage};
-use crate::peers::rsync::free_port;
-use crate::peers::site::{LIMIT, Place, Round, Task, settle};
-use crate::process::read_quietly;
+use crate::measure::{Output, Process, Sample, Usage};
+use crate::rsync::free_port;
+use crate::site::{LIMIT, Place, Round, Task, settle};
 
 /// Its folder's name among the instances.
 const FOLDER: &str = "set";

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use xtask::process::{poll, read};
 
-use crate::peers::site::{Place, Site};
-use crate::process::{poll, read};
+use crate::site::{Place, Site};
 
 /// What the source can send. Its way down, and all other links, are as fast as the machine.
 const RATE: &str = "20mbit";

@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use xtask::process::{poll, read, read_quietly};
 
-use crate::peers::measure::{Output, Process, Sample};
-use crate::peers::site::{Place, Round, Site, Task, finish_all, settle};
-use crate::process::{poll, read, read_quietly};
+use crate::measure::{Output, Process, Sample};
+use crate::site::{Place, Round, Site, Task, finish_all, settle};
 
 /// For what takes no time by itself.
 const SHORT: Duration = Duration::from_secs(30);

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use sha2::{Digest as _, Sha256};
+use xtask::workspace::Workspace;
 
-use crate::peers::table::median_time;
-use crate::workspace::Workspace;
+use crate::table::median_time;
 
 /// How much is written, hashed or sent to find a rate.
 const AMOUNT: usize = 256 * 1024 * 1024;

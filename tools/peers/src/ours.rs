@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use xtask::process::{read_quietly, run};
+use xtask::workspace::Workspace;
 
-use crate::peers::data::{DROPPED, listing};
-use crate::peers::measure::{Output, Process, Sample, Usage};
-use crate::peers::site::{LIMIT, Place, Round, Task, finish_all, settle};
-use crate::process::{read_quietly, run};
-use crate::workspace::Workspace;
+use crate::data::{DROPPED, listing};
+use crate::measure::{Output, Process, Sample, Usage};
+use crate::site::{LIMIT, Place, Round, Task, finish_all, settle};
 
 /// The program ends itself before we have to.
 const TIMEOUT: &str = "--timeout=240";

@@ -1,6 +1,10 @@
-//! `cargo xtask peers`: ours beside rsync and syncthing, on the same data, in turn.
+//! `cargo xtask peers`: measures liverysync beside rsync and syncthing, in turn, on the same data.
 //!
-//! Nothing is installed: what is not there is left out and said. Nothing but loopback, or a network of our own, is used.
+//! Nothing is installed: a program that is missing is left out, and the table says so. The runs use loopback, or a
+//! network made for them.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 mod cases;
 mod data;
@@ -16,22 +20,34 @@ mod uplink;
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 use lexopt::{Arg, Parser, ValueExt as _};
 use tempfile::TempDir;
+use xtask::process::read;
+use xtask::workspace::Workspace;
 
-use crate::Passed;
-use crate::peers::cases::{Group, Program, Run};
-use crate::peers::data::{L, M, S, Set, Spec, UPLINK};
-use crate::peers::ours::Ours;
-use crate::peers::site::{Round, Site, Task, settle};
-use crate::peers::table::{Report, Row};
-use crate::process::read;
-use crate::workspace::Workspace;
+use crate::cases::{Group, Program, Run};
+use crate::data::{L, M, S, Set, Spec, UPLINK};
+use crate::ours::Ours;
+use crate::site::{Round, Site, Task, settle};
+use crate::table::{Report, Row};
 
-/// What a run without `--rounds` takes.
+const HELP: &str = "\
+cargo xtask peers [OPTION]...
+
+Measure liverysync beside rsync and syncthing, where they are installed, on the same data.
+
+  --set S|M|L|uplink  Measure this set only; repeat it for several sets
+  --rounds N          Run each program N times (default: 5)
+  --uplink            Add a slow uplink, in a network of its own; needs root
+  --json FILE         Write the figures as JSON
+  --markdown FILE     Write the table as Markdown
+  -h, --help          Print this text
+";
+
+/// The rounds of a run without `--rounds`.
 const ROUNDS: usize = 5;
 
 /// More makes no figure better.
@@ -47,9 +63,33 @@ const RUN: &str = "run-";
 /// What has to stay free on the disk, for others.
 const SPARE: u64 = 5_000_000_000;
 
-/// What to run.
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<lexopt::Error>() => {
+            eprintln!("error: {error}\n\n{HELP}");
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let options = Options::parse(Parser::from_env())?;
+    if options.help {
+        println!("{HELP}");
+        return Ok(());
+    }
+    options.run(&Workspace::find()?)
+}
+
+/// The sets and rounds to run, and the files to write.
 #[derive(Debug, Default)]
-pub(crate) struct Options {
+struct Options {
+    help: bool,
     sets: Vec<&'static Spec>,
     rounds: usize,
     uplink: bool,
@@ -59,10 +99,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn parse(mut args: Parser) -> Result<Self> {
+    fn parse(mut args: Parser) -> Result<Self> {
         let mut options = Self { rounds: ROUNDS, ..Self::default() };
         while let Some(arg) = args.next()? {
             match arg {
+                Arg::Short('h') | Arg::Long("help") => options.help = true,
                 Arg::Long("set") => options.add_set(&args.value()?.string()?)?,
                 Arg::Long("rounds") => options.rounds = rounds(args.value()?.parse()?)?,
                 Arg::Long("uplink") => options.uplink = true,
@@ -74,7 +115,7 @@ impl Options {
         Ok(options)
     }
 
-    pub(crate) fn run(&self, workspace: &Workspace) -> Result<Passed> {
+    fn run(&self, workspace: &Workspace) -> Result<()> {
         if self.uplink {
             ensure!(rsync::runs_as_root()?, "--uplink makes a network of its own: run it as root");
         }
@@ -112,7 +153,7 @@ impl Options {
         self.sets.clone()
     }
 
-    fn publish(&self, report: &Report) -> Result<Passed> {
+    fn publish(&self, report: &Report) -> Result<()> {
         print!("{}", report.text());
         if let Some(file) = &self.json {
             fs::write(file, format!("{:#}\n", report.json()))
@@ -122,7 +163,7 @@ impl Options {
             fs::write(file, report.markdown())
                 .with_context(|| format!("cannot write {}", file.display()))?;
         }
-        Ok(true)
+        Ok(())
     }
 }
 

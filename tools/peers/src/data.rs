@@ -285,7 +285,7 @@ impl Random {
 }
 
 /// The files below `root` with their sizes, by path with `/`. What begins with a dot at the root is a contender's own.
-pub(super) fn listing(root: &Path) -> Result<BTreeMap<String, u64>> {
+pub(crate) fn listing(root: &Path) -> Result<BTreeMap<String, u64>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {

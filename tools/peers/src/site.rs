@@ -5,11 +5,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use xtask::process::{isolate, read};
 
-use crate::peers::data::Set;
-use crate::peers::measure::{Process, Sample, Usage};
-use crate::process::isolate;
-use crate::process::read;
+use crate::data::Set;
+use crate::measure::{Process, Sample, Usage};
 
 /// Far more than any contender takes here.
 pub(crate) const LIMIT: Duration = Duration::from_secs(300);

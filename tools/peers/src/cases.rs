@@ -1,9 +1,9 @@
 //! What is run: which program does what with which set, and which rows of the table come of it.
 
-use crate::peers::data::{L, M, S, Spec, UPLINK};
-use crate::peers::measure::Sample;
-use crate::peers::site::Round;
-use crate::peers::table::{BASE, OURS, Row};
+use crate::data::{L, M, S, Spec, UPLINK};
+use crate::measure::Sample;
+use crate::site::Round;
+use crate::table::{BASE, OURS, Row};
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -156,7 +156,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::peers::table::GOALS;
+    use crate::table::GOALS;
 
     fn groups() -> Vec<Group> {
         let mut groups = loopback(&[&S, &M, &L]);
