@@ -1,7 +1,7 @@
 //! The step `embedding`: what the documents promise to programs that embed the library.
 //!
-//! The names in the table of `docs/embedding.md` are there in all three languages, and the lines of the README sync a
-//! folder with a real server, in Rust, C and Python.
+//! The names in the table of `docs/embedding.md` are there in all three languages, and its programs sync a folder with a
+//! real server, in Rust, C and Python.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,11 +19,10 @@ use crate::folder::{Content, Folder};
 use crate::python;
 use crate::steps::{Outcome, Tally};
 
-const TABLE: &str = "docs/embedding.md";
-const README: &str = "README.md";
+const DOCUMENT: &str = "docs/embedding.md";
 const HEADER: &str = "liverysync-ffi/include/liverysync.h";
 
-/// Where the server is in the README's lines.
+/// The server that the programs of the document name.
 const HOST: &str = "192.168.1.50";
 const PORT: &str = "9239";
 
@@ -40,9 +39,9 @@ const CHECKS: &[Check] = &[
     ("the_python_package_has_the_names_of_the_table_and_no_others", package_is_in_the_table),
     ("the_rust_crate_has_the_names_of_the_table", crate_has_the_table),
     ("the_client_alone_has_no_part_of_the_server", client_has_no_server),
-    ("the_rust_lines_of_the_readme_sync_a_folder", rust_lines),
-    ("the_c_lines_of_the_readme_sync_a_folder", c_lines),
-    ("the_python_lines_of_the_readme_sync_a_folder", python_lines),
+    ("the_rust_program_of_the_document_syncs_a_folder", rust_lines),
+    ("the_c_program_of_the_document_syncs_a_folder", c_lines),
+    ("the_python_program_of_the_document_syncs_a_folder", python_lines),
 ];
 
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
@@ -102,13 +101,14 @@ impl<'a> Lab<'a> {
         Ok(room)
     }
 
-    /// The lines of the README in this language, for the server of this test.
+    /// Returns the document's program in this language, for the server of this test.
     fn lines(&self, language: &str) -> Result<String> {
-        let readme = fs::read_to_string(self.workspace.root.join(README))?;
-        let section = readme.split("\n## Embedding\n").nth(1).context("no section Embedding")?;
+        let text = fs::read_to_string(self.workspace.root.join(DOCUMENT))?;
+        let section =
+            text.split("\n## First programs\n").nth(1).context("no section First programs")?;
         let block = section.split(&format!("```{language}\n")).nth(1);
         let lines = block.and_then(|block| block.split("```").next());
-        let lines = lines.with_context(|| format!("the README has no lines in {language}"))?;
+        let lines = lines.with_context(|| format!("{DOCUMENT} has no program in {language}"))?;
         let replaced = lines.replace(HOST, "127.0.0.1").replace(PORT, &self.port.to_string());
         ensure!(replaced != lines, "the lines in {language} name no server");
         Ok(replaced)
@@ -152,13 +152,13 @@ struct Row {
 
 /// Reads the table. Each language has a name in each line.
 fn table(workspace: &Workspace) -> Result<Vec<Row>> {
-    let text = fs::read_to_string(workspace.root.join(TABLE))?;
+    let text = fs::read_to_string(workspace.root.join(DOCUMENT))?;
     let lines = text.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
     let rows: Vec<_> = lines.take_while(|line| line.starts_with('|')).map(row).collect();
-    ensure!(!rows.is_empty(), "{TABLE} has no table");
+    ensure!(!rows.is_empty(), "{DOCUMENT} has no table");
     for Row { what, rust, c, python } in &rows {
         let whole = [rust, c, python].iter().all(|names| !names.is_empty());
-        ensure!(whole, "{TABLE}: a language has no name for {what:?}");
+        ensure!(whole, "{DOCUMENT}: a language has no name for {what:?}");
     }
     Ok(rows)
 }
@@ -180,8 +180,8 @@ fn names(workspace: &Workspace, of: fn(Row) -> Vec<String>) -> Result<BTreeSet<S
 fn same(told: &BTreeSet<String>, there: &BTreeSet<String>, place: &str) -> Result<()> {
     let missing: Vec<_> = told.difference(there).collect();
     let untold: Vec<_> = there.difference(told).collect();
-    ensure!(missing.is_empty(), "{TABLE} promises what {place} lacks: {missing:?}");
-    ensure!(untold.is_empty(), "{place} has what {TABLE} does not name: {untold:?}");
+    ensure!(missing.is_empty(), "{DOCUMENT} promises what {place} lacks: {missing:?}");
+    ensure!(untold.is_empty(), "{place} has what {DOCUMENT} does not name: {untold:?}");
     Ok(())
 }
 
@@ -282,7 +282,7 @@ fn client_has_no_server(lab: &Lab<'_>) -> Result<()> {
 }
 
 fn rust_lines(lab: &Lab<'_>) -> Result<()> {
-    // The client alone: what the README needs is there without the server's part.
+    // The client alone: what the program needs is there without the server's part.
     let program = build(lab, "liverysync-lines", "features = []", &lab.lines("rust,no_run")?)?;
     lab.syncs(&lab.room("rust")?, Command::new(program))
 }

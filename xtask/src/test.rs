@@ -45,7 +45,7 @@ const STEPS: &[Step] = &[
     Step { name: "python", about: "the Python wheel, its types and its tests", run: python::step },
     Step {
         name: "embedding",
-        about: "the README's lines and the table of names, in Rust, C and Python",
+        about: "the programs of docs/embedding.md and its table of names, in Rust, C and Python",
         run: embedding::step,
     },
     Step { name: "windows", about: "the Windows program, under Wine", run: windows::step },
