@@ -40,13 +40,21 @@ pub(crate) struct Queued {
 }
 
 impl Queued {
+    /// Number of bytes for which the link is busy with it. It does not depend on words, such as the names of fields, so
+    /// that a renamed field does not change when things happen.
     pub(crate) fn weight(&self) -> usize {
-        match &self.message {
-            Message::FileChunk(chunk) => chunk.data.len() + 200,
-            Message::Data(data) => data.body.on_wire().len() + 200,
-            Message::ManifestFull(full) => 100 + 150 * full.manifest.len(),
-            _ => 200,
-        }
+        let (files, bytes) = match &self.message {
+            Message::FileChunk(chunk) => (0, chunk.data.len() * 4 / 3),
+            Message::Data(data) => (0, data.body.len()),
+            Message::ManifestFull(full) => (full.manifest.len(), 0),
+            Message::ManifestChanges(changes) => (changes.changed.len() + changes.removed.len(), 0),
+            Message::SyncOffer(offer) => (offer.files.as_deref().unwrap_or_default().len(), 0),
+            Message::SendFiles(send) => {
+                (send.paths.len() + send.files.as_deref().unwrap_or_default().len(), 0)
+            }
+            _ => (0, 0),
+        };
+        200 + 150 * files + bytes
     }
 }
 
@@ -130,16 +138,18 @@ impl Link {
     }
 }
 
-/// The frame of a message, cut where no receiver expects it.
+/// Returns the frame of a message, cut where no receiver expects it. Chance decides alone how many pieces there are, and
+/// the last one always holds the end of the frame: so the frame's length does not change when it is read.
 pub(crate) fn cut_frame(message: &Message, rng: &mut Rng) -> Vec<Bytes> {
     let mut wire = BytesMut::new();
     frame::write(&mut wire, |out| message.encode(out));
     let mut wire = wire.freeze();
     let mut pieces = Vec::new();
-    while rng.percent(25) && wire.len() > 1 && pieces.len() < 3 {
+    while pieces.len() < 3 && rng.percent(25) {
         let near = rng.percent(50);
-        let end = if near { 6.min(wire.len() as u64 - 1) } else { wire.len() as u64 - 1 };
-        pieces.push(wire.split_to(rng.range(1, end) as usize));
+        let all = wire.len() as u64 - 1;
+        let end = if near { all.min(6) } else { all };
+        pieces.push(wire.split_to(rng.range(0, end) as usize));
     }
     pieces.push(wire);
     pieces

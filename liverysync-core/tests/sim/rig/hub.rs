@@ -67,7 +67,9 @@ impl World {
         loop {
             let epoch = self.hub_epoch;
             let Hub::Ours(hub) = &mut self.hub else { return };
-            match hub.machine.poll_output() {
+            let output = hub.machine.poll_output();
+            self.trace.server(self.now, &output);
+            match output {
                 server::Output::Transmit(member, message) => {
                     if let Some(link) = hub.members.get(&member).copied() {
                         self.check_offer(self.links[link].pc, &message);

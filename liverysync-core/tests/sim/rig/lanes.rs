@@ -189,7 +189,6 @@ impl World {
                 | DiskRequest::Read { .. }
         );
         assert!(!dry || harmless, "a dry run touches nothing: {request:?}");
-        self.note(&op.0.to_le_bytes());
         let outcome = match self.taking_turn(pc, op, &request) {
             Some(Some(outcome)) => outcome,
             Some(None) => return self.wake_lane(pc, lane),

@@ -95,11 +95,10 @@ impl World {
         self.rng = rng;
         let pipe = self.links[link].pipe(dir);
         pipe.busy = true;
-        let bytes = pieces.iter().map(Bytes::len).sum();
-        let (time, delay, mut last) = (pipe.transmission(bytes), pipe.delay, pipe.last_arrival);
+        let (time, delay, mut last) =
+            (pipe.transmission(queued.weight()), pipe.delay, pipe.last_arrival);
         let count = pieces.len() as u64;
         for (number, piece) in (1..).zip(pieces) {
-            self.note(&piece);
             let at = now + time * number / count + delay;
             last = last.max(at);
             self.at(last, Ev::Arrive(link, dir, Some(piece)));

@@ -37,6 +37,7 @@ use crate::{
     old_pc::OldPc,
     plane::{Store, Taking},
     rng::Rng,
+    trace,
 };
 
 pub(crate) const MILLISECOND: u64 = 1_000_000;
@@ -223,7 +224,7 @@ pub(crate) struct World {
     pub(crate) busy_with: String,
     /// How often each old client was offered each content: (PC, path, hash).
     pub(crate) begun: BTreeMap<(usize, String, String), u32>,
-    pub(crate) trace: u64,
+    pub(crate) trace: trace::Trace,
     pub(crate) log: bool,
     pub(crate) steps: u64,
     spins: u32,
@@ -259,7 +260,7 @@ impl World {
             busy_at: 0,
             busy_with: String::new(),
             begun: BTreeMap::new(),
-            trace: 0xcbf2_9ce4_8422_2325,
+            trace: trace::Trace::default(),
             log: false,
             steps: 0,
             spins: 0,
@@ -292,14 +293,6 @@ impl World {
         if self.log {
             eprintln!("{:12.6} {}", self.now as f64 / 1e9, what());
         }
-    }
-
-    fn note(&mut self, bytes: &[u8]) {
-        for byte in bytes.iter().take(48) {
-            self.trace = (self.trace ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-        self.trace =
-            (self.trace ^ self.now ^ bytes.len() as u64).wrapping_mul(0x0000_0100_0000_01b3);
     }
 
     pub(crate) fn mark_busy(&mut self, what: impl FnOnce() -> String) {

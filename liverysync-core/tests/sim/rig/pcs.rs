@@ -97,7 +97,9 @@ impl World {
             let epoch = self.pcs[pc].epoch;
             let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
             let Some(machine) = &mut ours.machine else { return };
-            match machine.poll_output() {
+            let output = machine.poll_output();
+            self.trace.client(self.now, pc, &output);
+            match output {
                 client::Output::Connect => {
                     let delay = self.rng.range(1, 60) * MILLISECOND;
                     self.after(delay, Ev::Connect(pc, epoch));
