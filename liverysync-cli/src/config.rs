@@ -80,11 +80,15 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Cli, Failure> {
     Ok(cli)
 }
 
-/// All commands, with a variable behind each option.
+/// Returns all commands, with a variable for each option.
 pub(crate) fn command() -> Command {
-    TABLES.iter().fold(Cli::command(), |command, (names, _)| {
+    let program = Cli::command();
+    let names: Vec<_> = program.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+    let program = TABLES.iter().fold(program, |command, (names, _)| {
         mut_command(command, names, &|command| command.mut_args(|arg| with_variable(flag(arg))))
-    })
+    });
+    // A command that was changed has moved to the end of the list.
+    names.iter().fold(program, |program, name| program.mut_subcommand(name, |command| command))
 }
 
 /// Changes the command that these names lead to.

@@ -6,7 +6,7 @@ use liverysync::backups::{Backups, BackupsError, PruneOptions};
 use liverysync_core::backups::{Bounds, Wanted};
 
 use crate::{
-    cli::{
+    cli::backups::{
         BackupsArgs, BackupsCommand, BackupsListArgs, BackupsPruneArgs, BackupsRestoreArgs,
         BackupsShowArgs,
     },
@@ -29,7 +29,7 @@ pub(super) fn run(command: &BackupsCommand) -> Result<(), Failure> {
 fn list(args: &BackupsListArgs) -> Result<(), Failure> {
     let (root, backups) = open(&args.common)?;
     let sets = backups.list(&Wanted::new(args.wanted.clone()));
-    if args.common.json {
+    if args.common.output.json {
         output::line(&json::backups(&root.to_string_lossy(), &sets))?;
     } else {
         output::block(&words::list(&sets))?;
@@ -40,7 +40,7 @@ fn list(args: &BackupsListArgs) -> Result<(), Failure> {
 fn show(args: &BackupsShowArgs) -> Result<(), Failure> {
     let (_, backups) = open(&args.common)?;
     let shown = backups.show(&args.set, &Wanted::new(args.wanted.clone())).map_err(explain)?;
-    if args.common.json {
+    if args.common.output.json {
         output::line(&json::named("backup_shown", &shown))?;
     } else {
         output::block(&words::shown(&shown))?;
@@ -52,7 +52,7 @@ fn restore(args: &BackupsRestoreArgs) -> Result<(), Failure> {
     let (_, backups) = open(&args.common)?;
     let wanted = Wanted::new(args.wanted.clone());
     let done = backups.restore(&args.set, &wanted, args.dry_run).map_err(explain)?;
-    if args.common.json {
+    if args.common.output.json {
         output::line(&json::named("backup_restored", &done))?;
     } else {
         output::block(&words::restored(&done))?;
@@ -77,7 +77,7 @@ fn prune(args: &BackupsPruneArgs) -> Result<(), Failure> {
     let (_, backups) = open(&args.common)?;
     let options = PruneOptions { bounds, dry_run: args.dry_run, ..PruneOptions::default() };
     let done = backups.prune(&options).map_err(explain)?;
-    if args.common.json {
+    if args.common.output.json {
         output::line(&json::named("backups_pruned", &done))?;
     } else {
         output::block(&words::pruned(&done))?;
@@ -87,7 +87,7 @@ fn prune(args: &BackupsPruneArgs) -> Result<(), Failure> {
 
 fn open(args: &BackupsArgs) -> Result<(PathBuf, Backups), Failure> {
     let how_to_say = "say where the folder is: liverysync backups list --liveries DIR";
-    let root = super::liveries_folder(args.liveries.as_ref(), how_to_say)?;
+    let root = super::liveries_folder(args.liveries.folder(), how_to_say)?;
     let backups = Backups::open(&root).map_err(explain)?;
     Ok((root, backups))
 }

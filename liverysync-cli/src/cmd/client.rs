@@ -10,18 +10,18 @@ use tokio::time::sleep;
 
 use super::{GATHER_PAUSE, Interrupts, reload::Reload, view::View};
 use crate::{
-    cli::ClientArgs,
+    cli::client::ClientArgs,
     exit::{Exit, Failure},
     units,
 };
 
 pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
     let how_to_say = "say where the folder is: liverysync client --liveries DIR";
-    let liveries = super::liveries_folder(args.liveries.as_ref(), how_to_say)?;
-    let mut options = ClientOptions::new(args.host.clone(), args.port, liveries);
+    let liveries = super::liveries_folder(args.liveries.folder(), how_to_say)?;
+    let mut options = ClientOptions::new(args.address.host.clone(), args.address.port, liveries);
     options.core = args.core();
     options.limits = args.speed.limits();
-    options.state = args.state.clone().or_else(places::state_folder);
+    options.state = args.state.folder();
     if let Some(steam_id) = places::steam_id() {
         options.core.steam_id = steam_id;
     }
@@ -30,7 +30,7 @@ pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
 
 async fn sync(args: &ClientArgs, options: ClientOptions) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new()?;
-    let mut view = View::new(&super::address(&args.host, args.port), args.json, args.dry_run);
+    let mut view = View::new(&args.address.text(), args.output.json, args.dry_run);
     let mut reload = Reload::new(options.limits);
     let client = Client::new(options);
     let mut errand = if args.once || args.dry_run {

@@ -1,11 +1,11 @@
 //! `liverysync ignore`: which liveries this PC does not want.
 
-use liverysync::{ignore::IgnoreFile, places};
+use liverysync::ignore::IgnoreFile;
 use liverysync_core::text::escape;
 use serde::Serialize;
 
 use crate::{
-    cli::{IgnoreArgs, IgnoreChangeArgs, IgnoreCommand},
+    cli::ignore::{IgnoreArgs, IgnoreChangeArgs, IgnoreCommand},
     exit::{Exit, Failure},
     output::{self, json},
 };
@@ -40,8 +40,8 @@ fn remove(args: &IgnoreChangeArgs) -> Result<(), Failure> {
 
 fn open(args: &IgnoreArgs) -> Result<IgnoreFile, Failure> {
     let how_to_say = "say where the folder is: --liveries DIR";
-    let liveries = super::liveries_folder(args.liveries.as_ref(), how_to_say)?;
-    let state = args.state.clone().or_else(places::state_folder).ok_or_else(|| {
+    let liveries = super::liveries_folder(args.liveries.folder(), how_to_say)?;
+    let state = args.state.folder().ok_or_else(|| {
         Failure::new(Exit::Failed, "the system names no place for what a client remembers")
             .hint("say where that is: --state DIR, here and for `liverysync client`")
     })?;
@@ -57,7 +57,7 @@ fn tell(
 ) -> Result<(), Failure> {
     let now = list.read().map_err(|error| Failure::new(Exit::Failed, error))?;
     let ignored: Vec<_> = now.globs().collect();
-    if args.json {
+    if args.output.json {
         let file = list.path().to_string_lossy().into_owned();
         return Ok(output::line(&json::named("ignored", &Ignoring { file, ignored, changed }))?);
     }

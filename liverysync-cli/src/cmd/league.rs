@@ -6,7 +6,7 @@ use liverysync::league::{League, LeagueError, rebuild};
 use liverysync_core::league::{Act, Author};
 
 use crate::{
-    cli::{LeagueArgs, LeagueCommand},
+    cli::league::{LeagueArgs, LeagueCommand},
     exit::{Exit, Failure},
     output::{self, json, league as words},
 };
@@ -36,7 +36,7 @@ fn data(args: &LeagueArgs) -> Result<&Path, Failure> {
 
 /// The inner result is about the output.
 fn show(league: &mut League, command: &LeagueCommand) -> Result<Result<(), Failure>, LeagueError> {
-    let as_json = command.common().json;
+    let as_json = command.common().output.json;
     let text = match command {
         LeagueCommand::Members(_) => {
             let members = league.members()?;
@@ -75,7 +75,7 @@ fn names(league: &mut League) -> Result<BTreeMap<Author, String>, LeagueError> {
 
 fn change(league: &mut League, act: &Act, args: &LeagueArgs) -> Result<(), Failure> {
     let acted = league.act(act, PATIENCE).map_err(explain)?;
-    print(&match args.json {
+    print(&match args.output.json {
         true => json::league_acted(words::word(act), &acted),
         false => words::acted(act, &acted),
     })
@@ -89,7 +89,7 @@ fn make_anew(data: &Path, args: &LeagueArgs) -> Result<(), Failure> {
             .hint("check --data: it is the folder that a server was started with"));
     }
     let rebuilt = rebuild(data, &args.naming()).map_err(explain)?;
-    print(&if args.json { json::league_rebuilt(&rebuilt) } else { words::rebuilt(&rebuilt) })
+    print(&if args.output.json { json::league_rebuilt(&rebuilt) } else { words::rebuilt(&rebuilt) })
 }
 
 fn print(text: &str) -> Result<(), Failure> {

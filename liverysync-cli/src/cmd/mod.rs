@@ -13,7 +13,12 @@ mod status;
 mod verify;
 mod view;
 
-use std::{future::Future, io, path::PathBuf, time::Duration};
+use std::{
+    future::Future,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use liverysync::places;
@@ -60,15 +65,10 @@ pub(crate) fn host_name() -> String {
     if name.is_empty() { "unnamed".to_owned() } else { name }
 }
 
-/// The server's address as people write it.
-fn address(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
 /// The liveries folder that was asked for, or the game's.
-fn liveries_folder(given: Option<&PathBuf>, how_to_say: &str) -> Result<PathBuf, Failure> {
+fn liveries_folder(given: Option<&Path>, how_to_say: &str) -> Result<PathBuf, Failure> {
     match given {
-        Some(folder) => Ok(folder.clone()),
+        Some(folder) => Ok(folder.to_owned()),
         None => places::liveries_folder()
             .map_err(|error| Failure::new(Exit::Failed, error).hint(how_to_say)),
     }

@@ -6,7 +6,7 @@ use liverysync::scan::Scan;
 use liverysync_core::text::escape;
 
 use crate::{
-    cli::ScanArgs,
+    cli::status::ScanArgs,
     exit::{Exit, Failure},
     output::{self, json, words},
     units,
@@ -14,13 +14,13 @@ use crate::{
 
 pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
     let how_to_say = "give the folder: liverysync scan DIR";
-    let root = super::liveries_folder(args.liveries.as_ref(), how_to_say)?;
-    let rules = args.rules.rules(Some(&args.derived));
+    let root = super::liveries_folder(args.liveries.as_deref(), how_to_say)?;
+    let rules = args.shared.rules();
     let mut scan = liverysync::scan::scan(&root, &rules).map_err(|error| {
         Failure::new(Exit::Failed, error).hint("give a folder that is there and can be read")
     })?;
     scan.skipped.sort_by(|a, b| a.path.cmp(&b.path));
-    if args.json {
+    if args.output.json {
         output::line(&json::scan(&root.to_string_lossy(), &scan))?;
     } else {
         output::block(&text(&scan))?;

@@ -10,14 +10,14 @@ use liverysync_core::server::Event;
 
 use super::{GATHER_PAUSE, Interrupts, reload::Reload, verify};
 use crate::{
-    cli::ServerArgs,
+    cli::server::ServerArgs,
     exit::{Exit, Failure},
     output::{self, gather::Gather, json, words},
 };
 
 pub(super) fn run(args: &ServerArgs) -> Result<(), Failure> {
     if args.verify_store {
-        return verify::run(args.data.as_deref(), args.json);
+        return verify::run(args.data.as_deref(), args.output.json);
     }
     super::runtime()?.block_on(serve(args))
 }
@@ -33,7 +33,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Failure> {
     let server = Server::new(options);
     let mut events = server.events();
     let address = server.start().map_err(|error| explain(&error))?;
-    let mut view = View { json: args.json, gather: Gather::default() };
+    let mut view = View { json: args.output.json, gather: Gather::default() };
     let shown = view.listening(address);
     let watched = match shown {
         Ok(()) => tokio::select! {

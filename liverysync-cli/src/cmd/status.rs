@@ -1,9 +1,6 @@
 //! `liverysync status`: how this PC stands to the league.
 
-use liverysync::{
-    client::{Client, ClientOptions, is_running},
-    places,
-};
+use liverysync::client::{Client, ClientOptions, is_running};
 use liverysync_core::{
     client::{ClientConfig, Plan, SyncError},
     text::escape,
@@ -12,7 +9,7 @@ use tokio::time::timeout;
 
 use super::client::{explain, failed};
 use crate::{
-    cli::StatusArgs,
+    cli::status::StatusArgs,
     exit::{Exit, Failure},
     output::{self, status},
     units,
@@ -20,19 +17,20 @@ use crate::{
 
 pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
     let how_to_say = "say where the folder is: liverysync status --liveries DIR";
-    let liveries = super::liveries_folder(args.liveries.as_ref(), how_to_say)?;
-    let mut options = ClientOptions::new(args.host.clone(), args.port, liveries.clone());
-    let shared = args.rules.client(&args.derived);
+    let liveries = super::liveries_folder(args.liveries.folder(), how_to_say)?;
+    let mut options =
+        ClientOptions::new(args.address.host.clone(), args.address.port, liveries.clone());
+    let shared = args.shared.client();
     options.core = ClientConfig { name: super::host_name(), dry_run: true, ..shared };
-    options.state = args.state.clone().or_else(places::state_folder);
+    options.state = args.state.folder();
     let plan = super::client_runtime()?.block_on(look(args, options))?;
     let status = status::Status {
-        server: &super::address(&args.host, args.port),
+        server: &args.address.text(),
         running: is_running(&liveries).ok(),
         in_step: plan.is_in_step(),
         plan: &plan,
     };
-    Ok(if args.json {
+    Ok(if args.output.json {
         output::line(&output::json::named("status", &status))
     } else {
         output::block(&status::text(&status))
@@ -47,7 +45,7 @@ async fn look(args: &StatusArgs, options: ClientOptions) -> Result<Plan, Failure
     let report = timeout(args.timeout, client.sync(None)).await;
     client.stop().await;
     let Ok(report) = report else {
-        let server = super::address(&args.host, args.port);
+        let server = args.address.text();
         let after = units::duration(args.timeout);
         let what = format!("{} has not said within {after} what it has", escape(&server));
         return Err(

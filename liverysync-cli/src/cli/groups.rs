@@ -1,0 +1,181 @@
+//! Options that several commands share.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use liverysync::Limits;
+use liverysync_core::{
+    client::ClientConfig,
+    conflict::{CONFLICT_SUFFIX, Naming, Scope},
+    path::Extensions,
+    select::Rules,
+};
+
+use super::values::{one_of, parse_extensions, parse_suffix, word};
+use crate::units::{Rate, parse_bytes, parse_count, parse_rate};
+
+/// Output and config file, for every command that reads settings.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Print JSON, one object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Config file (TOML) with the tables [server] and [client]; the long names of options are its keys
+    // Read by `crate::config` before everything else.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The server to connect to, for client and status.
+#[derive(Debug, Args)]
+pub(crate) struct AddressArgs {
+    /// Host name or address of the league's server
+    #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
+    pub(crate) host: String,
+    /// TCP port of the server
+    #[arg(long, default_value_t = 9239, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+}
+
+impl AddressArgs {
+    /// Returns the server's address as people write it.
+    pub(crate) fn text(&self) -> String {
+        let Self { host, port } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
+/// The liveries folder, for the commands that work on a driver's PC.
+#[derive(Debug, Args)]
+pub(crate) struct LiveriesArgs {
+    /// Liveries folder [default: the game's, found automatically]
+    #[arg(long, value_name = "DIR")]
+    liveries: Option<PathBuf>,
+}
+
+impl LiveriesArgs {
+    /// Returns the folder, if one was given.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.liveries.as_deref()
+    }
+}
+
+/// The client's state folder, for client, status and ignore.
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    /// Folder for this PC's member key, its list of ignored liveries, and a scan cache that makes the next start fast
+    /// [default: the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+impl StateArgs {
+    /// Returns the folder that was given, or the user's; `None` if the system names none.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        self.state.clone().or_else(liverysync::places::state_folder)
+    }
+}
+
+/// Which files are shared, for server, client, status and scan.
+#[derive(Debug, Args)]
+pub(crate) struct RuleArgs {
+    #[command(flatten)]
+    types: TypeArgs,
+    /// Maximum number of files that one PC may share
+    #[arg(long, default_value_t = Rules::default().entries_max, value_name = "N", value_parser = parse_count,
+        help_heading = "Limits and timers (0 never means unlimited)")]
+    max_entries: usize,
+    /// Largest file to share, such as 200MB or 1TiB
+    #[arg(long, default_value = "1TiB", value_name = "SIZE", value_parser = parse_bytes,
+        help_heading = "Limits and timers (0 never means unlimited)")]
+    max_file_size: u64,
+}
+
+impl RuleArgs {
+    /// Returns the rules, with the game's caches left out.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            extensions: self.types.extensions.clone(),
+            entries_max: self.max_entries,
+            file_bytes_max: self.max_file_size,
+            ..Rules::default()
+        }
+    }
+}
+
+/// File types, for every command that tells liveries' files from others.
+#[derive(Debug, Args)]
+pub(crate) struct TypeArgs {
+    /// File types to share, separated by commas
+    #[arg(long, default_value_t, value_name = "LIST", value_parser = parse_extensions)]
+    pub(crate) extensions: Extensions,
+}
+
+/// What a PC shares, for client, status and scan.
+#[derive(Debug, Args)]
+pub(crate) struct SharedArgs {
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// Share the game's cache files too (decals_0.dds and the like): each PC makes its own, and they are most of a
+    /// livery's bytes
+    #[arg(long)]
+    derived_dds: bool,
+}
+
+impl SharedArgs {
+    /// Returns the rules.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules { derived_dds: self.derived_dds, ..self.rules.rules() }
+    }
+
+    /// Returns a client's settings with these rules.
+    pub(crate) fn client(&self) -> ClientConfig {
+        let (rules, defaults) = (self.rules(), ClientConfig::default());
+        let naming = Naming { extensions: rules.extensions.clone(), ..defaults.naming };
+        ClientConfig { rules, naming, ..defaults }
+    }
+}
+
+/// The names of conflict copies, for server and league.
+#[derive(Debug, Args)]
+pub(crate) struct NamingArgs {
+    /// Text between the name and the digits of a conflict copy
+    #[arg(long, default_value = CONFLICT_SUFFIX, value_name = "TEXT", value_parser = parse_suffix)]
+    conflict_suffix: String,
+    /// What becomes a conflict copy: the `file` alone, kept beside the established one, or the whole `livery`, kept in a
+    /// folder of its own so that two liveries of one name do not mix
+    #[arg(long, default_value = word(Scope::WORDS, Scope::default()), value_name = "SCOPE",
+        value_parser = one_of(Scope::WORDS))]
+    conflict_scope: Scope,
+}
+
+impl NamingArgs {
+    /// Returns how conflict names are made, for files of these types.
+    pub(crate) fn naming(&self, extensions: &Extensions) -> Naming {
+        Naming {
+            suffix: self.conflict_suffix.clone(),
+            extensions: extensions.clone(),
+            scope: self.conflict_scope,
+        }
+    }
+}
+
+/// Speed limits, for server and client.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Speed limits (a change in the config file takes effect at once)")]
+pub(crate) struct SpeedArgs {
+    /// Maximum speed of outgoing files, over all connections together: bytes per second, or a number with a unit
+    /// (500 KB/s, 2MB, 10 Mbit/s; a KB is 1,000 bytes); at least 50 KB/s, or none
+    #[arg(long, default_value = "none", value_name = "SPEED", value_parser = parse_rate)]
+    limit_up: Rate,
+    /// Maximum speed of incoming files, in the same form
+    #[arg(long, default_value = "none", value_name = "SPEED", value_parser = parse_rate)]
+    limit_down: Rate,
+}
+
+impl SpeedArgs {
+    /// Returns the limits.
+    pub(crate) const fn limits(&self) -> Limits {
+        Limits { up: self.limit_up.0, down: self.limit_down.0 }
+    }
+}

@@ -1,0 +1,168 @@
+//! Options of `liverysync league`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use liverysync_core::{
+    conflict::Naming,
+    league::{Act, Author},
+};
+
+use super::{
+    groups::{NamingArgs, OutputArgs, TypeArgs},
+    values::parse_member,
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LeagueCommand {
+    /// Show a summary of the league
+    Status(LeagueArgs),
+    /// List the members and what they have
+    Members(LeagueArgs),
+    /// List all liveries, including retired ones
+    Liveries(LeagueArgs),
+    /// Show a livery's history, newest version first
+    History(LeagueHistoryArgs),
+    /// List conflicts: names that several contents claim
+    Conflicts(LeagueArgs),
+    /// Resolve a conflict: one content keeps the name, the others are retired
+    Resolve(LeagueResolveArgs),
+    /// Rename a livery on every PC
+    Rename(LeagueRenameArgs),
+    /// Retire liveries: every PC moves them to .backup
+    Retire(LeagueRetireArgs),
+    /// Restore an older version of a livery
+    Restore(LeagueRestoreArgs),
+    /// Make a member an owner of a livery (see `server --updates owner`)
+    Own(LeagueOwnArgs),
+    /// Rebuild a damaged league database from what can still be read; stop the server first
+    Rebuild(LeagueArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueHistoryArgs {
+    /// The livery's folder
+    pub(crate) livery: String,
+    #[command(flatten)]
+    pub(crate) common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueResolveArgs {
+    /// Name in conflict, such as Team/decals.png
+    #[arg(value_name = "PATH")]
+    path: String,
+    /// Content that keeps the name: the first digits of its SHA-256, as `liverysync league conflicts` shows them; `none`
+    /// retires all conflict copies of a name that no content has
+    #[arg(long, value_name = "HASH")]
+    keep: String,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueRenameArgs {
+    /// The livery's folder
+    livery: String,
+    /// New name of the folder
+    new: String,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueRetireArgs {
+    /// The liveries' folders
+    #[arg(value_name = "LIVERY", required = true)]
+    retired: Vec<String>,
+    /// Confirm that more than 30 % of all liveries are to be retired
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueRestoreArgs {
+    /// The livery's folder
+    livery: String,
+    /// Version to restore: the first digits of its hash, as `liverysync league history` shows them [default: the last one
+    /// before the livery was retired]
+    #[arg(long, value_name = "HASH")]
+    version: Option<String>,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueOwnArgs {
+    /// The livery's folder
+    livery: String,
+    /// Member: the 16 digits that `liverysync league members` shows
+    #[arg(value_parser = parse_member)]
+    member: Author,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+/// The options of every command for a league.
+#[derive(Debug, Args)]
+pub(crate) struct LeagueArgs {
+    /// The server's data folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    naming: NamingArgs,
+    #[command(flatten)]
+    types: TypeArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+impl LeagueArgs {
+    /// Returns how the server makes conflict names.
+    pub(crate) fn naming(&self) -> Naming {
+        self.naming.naming(&self.types.extensions)
+    }
+}
+
+impl LeagueCommand {
+    /// Returns the options of every command.
+    pub(crate) const fn common(&self) -> &LeagueArgs {
+        match self {
+            Self::Status(common)
+            | Self::Members(common)
+            | Self::Liveries(common)
+            | Self::Conflicts(common)
+            | Self::Rebuild(common)
+            | Self::History(LeagueHistoryArgs { common, .. })
+            | Self::Resolve(LeagueResolveArgs { common, .. })
+            | Self::Rename(LeagueRenameArgs { common, .. })
+            | Self::Retire(LeagueRetireArgs { common, .. })
+            | Self::Restore(LeagueRestoreArgs { common, .. })
+            | Self::Own(LeagueOwnArgs { common, .. }) => common,
+        }
+    }
+
+    /// Returns the change to make, for a command that changes the league.
+    pub(crate) fn act(&self) -> Option<Act> {
+        Some(match self {
+            Self::Resolve(LeagueResolveArgs { path, keep, .. }) => {
+                Act::Resolve { path: path.clone(), keep: keep.clone() }
+            }
+            Self::Rename(LeagueRenameArgs { livery, new, .. }) => {
+                Act::Rename { livery: livery.clone(), new: new.clone() }
+            }
+            Self::Retire(LeagueRetireArgs { retired, yes, .. }) => {
+                Act::Retire { liveries: retired.clone(), yes: *yes }
+            }
+            Self::Restore(LeagueRestoreArgs { livery, version, .. }) => {
+                Act::Restore { livery: livery.clone(), version: version.clone() }
+            }
+            Self::Own(LeagueOwnArgs { livery, member, .. }) => {
+                Act::Own { livery: livery.clone(), member: *member }
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! All commands and options, a file for each command. Names of options are keys of the config file too: see
+//! [`crate::config`].
+
+pub(crate) mod backups;
+pub(crate) mod client;
+pub(crate) mod groups;
+pub(crate) mod ignore;
+pub(crate) mod league;
+#[cfg(test)]
+mod reference;
+pub(crate) mod server;
+pub(crate) mod status;
+mod values;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::{
+    backups::BackupsCommand,
+    client::ClientArgs,
+    ignore::IgnoreCommand,
+    league::LeagueCommand,
+    server::ServerArgs,
+    status::{ScanArgs, StatusArgs},
+};
+
+const AFTER_HELP: &str = "\
+Every option of client, status, scan, backups, ignore, server and league can also be set by an environment variable (shown \
+beside it) or in a config file. A flag beats a variable, a variable beats the file.
+
+  [client]                       # for client, status, scan, backups and ignore
+  host = \"league.example\"
+  name = \"Aoi\"
+
+  [server]                       # for server and league
+  port = 9239
+  allow-list = \"liveries.txt\"    # relative paths start at the config file's folder
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out.";
+
+/// Keep the custom liveries of an Assetto Corsa Competizione league the same on every driver's PC
+#[derive(Debug, Parser)]
+#[command(
+    name = "liverysync",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100,
+    after_help = AFTER_HELP
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Keep this PC's liveries in sync with the league
+    Client(ClientArgs),
+    /// Show whether this PC is in sync, what is missing and why
+    #[command(
+        after_help = "Nothing is changed, and a client that runs is not disturbed. For each conflict that concerns this \
+            PC, `status` also says what you can do."
+    )]
+    Status(StatusArgs),
+    /// Show which files of a folder would be shared
+    #[command(after_help = "Every file that would be skipped is listed with the reason.")]
+    Scan(ScanArgs),
+    /// List, restore and prune backups of replaced files
+    #[command(subcommand)]
+    Backups(BackupsCommand),
+    /// Choose liveries that this PC ignores
+    #[command(
+        subcommand,
+        after_help = "An ignored livery is neither downloaded nor shared, and your copy stays as it is. A GLOB is the name of \
+            a livery in upper or lower case; * matches any characters, ? matches one. A running client notices \
+            the change within a second."
+    )]
+    Ignore(IgnoreCommand),
+    /// Run the league's server
+    #[command(
+        after_help = "The server prints one line on standard output once it listens: `listening on ADDRESS:PORT`. Its log is \
+            on standard error.\nJoining is not protected yet: anyone who can reach the port can join and send files."
+    )]
+    Server(ServerArgs),
+    /// Show and change the league's liveries
+    #[command(
+        subcommand,
+        after_help = "These commands work on the server's data folder, on the machine that has it. A running server makes \
+            the change at once. Without one, the change reaches the drivers when the server starts."
+    )]
+    League(LeagueCommand),
+    /// Run a server and three drivers on this PC, in a temporary folder
+    #[command(
+        after_help = "The demo makes its own liveries and touches nothing else. At the end it compares the three folders byte \
+            for byte."
+    )]
+    Demo(DemoArgs),
+    /// Print completions for a shell
+    Completions {
+        /// Shell to complete for
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Keep the folders and print where they are
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_options_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

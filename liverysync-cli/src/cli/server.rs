@@ -1,0 +1,138 @@
+//! Options of `liverysync server`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use liverysync_core::{conflict::Policy, league::Updates, server::ServerConfig};
+
+use super::{
+    groups::{NamingArgs, OutputArgs, RuleArgs, SpeedArgs},
+    values::{one_of, seconds, word},
+};
+use crate::units::{parse_bytes, parse_count, parse_seconds, parse_size};
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// Address to listen on
+    #[arg(long, default_value = "0.0.0.0", value_name = "ADDRESS")]
+    pub(crate) host: String,
+    /// TCP port to listen on; 0 picks a free one
+    #[arg(long, default_value_t = 9239, value_name = "PORT")]
+    pub(crate) port: u16,
+    /// Folder for the league database and the store, created if missing; with it a restarted server still has every
+    /// livery [default: a temporary folder, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Disk space for liveries kept for later drivers, such as 8GiB; the least recently needed are removed first. 0 keeps
+    /// a file only while someone is downloading it
+    #[arg(long, default_value = "8GiB", value_name = "SIZE", value_parser = parse_size)]
+    store_size: u64,
+    /// Disk space for files on their way from one driver to the others, whatever --store-size says
+    #[arg(long, default_value = "1GiB", value_name = "SIZE", value_parser = parse_bytes)]
+    spool_size: u64,
+    /// Check every file of the store, remove damaged ones and exit: with 0 if all were intact, else with 1. Stop the
+    /// server first
+    #[arg(long)]
+    pub(crate) verify_store: bool,
+    /// File with the names of the liveries to distribute, one per line; `#` begins a comment, `\#` a name that begins with
+    /// `#`. It is read again when it changes. A missing or empty file allows all liveries
+    #[arg(long, value_name = "FILE")]
+    pub(crate) allow_list: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    naming: NamingArgs,
+    /// Who keeps a name that several drivers bring at the same moment; a file that the league already has always keeps it
+    #[arg(long, default_value = word(Policy::WORDS, Policy::default()), value_name = "POLICY",
+        value_parser = one_of(Policy::WORDS))]
+    conflict_policy: Policy,
+    /// Who may change a livery: `anyone` who edits what they had in sync, or only its `owner`. An edit or addition by
+    /// anybody else becomes a conflict copy. `owner` needs --data
+    #[arg(long, default_value = word(Updates::WORDS, Updates::default()), value_name = "RULE",
+        value_parser = one_of(Updates::WORDS))]
+    updates: Updates,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) speed: SpeedArgs,
+    #[command(flatten)]
+    limits: ServerLimits,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits and timers (0 never means unlimited)")]
+struct ServerLimits {
+    /// Maximum number of files in one session
+    #[arg(long, default_value_t = defaults().files_per_session_max, value_name = "N", value_parser = parse_count)]
+    max_files_per_session: usize,
+    /// Maximum number of sessions per client and direction; small files may use up to 24
+    #[arg(long, default_value_t = defaults().sessions_per_client_max, value_name = "N", value_parser = parse_count)]
+    max_sessions_per_client: usize,
+    /// Maximum number of sessions in all
+    #[arg(long, default_value_t = defaults().sessions_max, value_name = "N", value_parser = parse_count)]
+    max_sessions: usize,
+    /// Ask an old client for its list of files again after this time
+    #[arg(long, default_value = seconds(defaults().manifest_stale), value_name = "SECONDS", value_parser = parse_seconds)]
+    manifest_stale_seconds: Duration,
+    /// Look for work at least this often
+    #[arg(long, default_value = seconds(defaults().scheduler_tick), value_name = "SECONDS", value_parser = parse_seconds)]
+    scheduler_tick_seconds: Duration,
+    /// Close a connection that does not introduce itself within this time
+    #[arg(long, default_value = seconds(defaults().hello_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    hello_timeout_seconds: Duration,
+    /// Disconnect a client that is silent for this long
+    #[arg(long, default_value = seconds(defaults().silence_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    silence_timeout_seconds: Duration,
+    /// Give up on a client that does not begin the first file it was asked for within this time
+    #[arg(long, default_value = seconds(defaults().first_file_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    first_file_timeout_seconds: Duration,
+    /// End a session that makes no progress for this long
+    #[arg(long, default_value = seconds(defaults().stall_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    stall_timeout_seconds: Duration,
+}
+
+impl ServerArgs {
+    /// Returns the settings of the core.
+    pub(crate) fn core(&self) -> ServerConfig {
+        let limits = &self.limits;
+        let rules = self.rules.rules();
+        ServerConfig {
+            files_per_session_max: limits.max_files_per_session,
+            sessions_per_client_max: limits.max_sessions_per_client,
+            sessions_max: limits.max_sessions,
+            store_bytes_max: self.store_size,
+            spool_bytes_max: self.spool_size,
+            manifest_stale: limits.manifest_stale_seconds,
+            scheduler_tick: limits.scheduler_tick_seconds,
+            naming: self.naming.naming(&rules.extensions),
+            policy: self.conflict_policy,
+            updates: self.updates,
+            rules,
+            hello_timeout: limits.hello_timeout_seconds,
+            silence_timeout: limits.silence_timeout_seconds,
+            first_file_timeout: limits.first_file_timeout_seconds,
+            stall_timeout: limits.stall_timeout_seconds,
+            ..defaults()
+        }
+    }
+}
+
+fn defaults() -> ServerConfig {
+    ServerConfig::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn defaults_are_those_of_the_core() {
+        let Command::Server(args) = Cli::parse_from(["liverysync", "server"]).command else {
+            panic!("not the server");
+        };
+        assert_eq!(format!("{:?}", args.core()), format!("{:?}", ServerConfig::default()));
+    }
+}

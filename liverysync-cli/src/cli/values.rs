@@ -1,0 +1,75 @@
+//! Values of options: the words of a choice, and parsers of everything that is no number.
+
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use liverysync_core::{
+    backups::{InvalidSetName, SetName},
+    client::ClientConfig,
+    conflict::Naming,
+    league::{Author, InvalidAuthor},
+    path::Extensions,
+};
+
+/// Returns a default in seconds.
+pub(super) fn seconds(duration: Duration) -> String {
+    duration.as_secs_f64().to_string()
+}
+
+/// Returns the word for one of several choices.
+pub(super) fn word<T: Copy + PartialEq, const N: usize>(
+    words: [(&'static str, T); N],
+    choice: T,
+) -> &'static str {
+    words.iter().find(|(_, one)| *one == choice).map_or("", |(word, _)| *word)
+}
+
+/// Returns a parser of the words of several choices.
+pub(super) fn one_of<T: Copy + Default + Send + Sync + 'static, const N: usize>(
+    words: [(&'static str, T); N],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words.map(|(word, _)| word)).map(move |given| {
+        let known = words.iter().find(|(word, _)| *word == given);
+        known.map_or_else(T::default, |(_, choice)| *choice)
+    })
+}
+
+pub(super) fn parse_extensions(text: &str) -> Result<Extensions, String> {
+    let list = text.split(',').map(str::trim).filter(|extension| !extension.is_empty());
+    let extensions = Extensions::from_list(list).map_err(|error| error.to_string())?;
+    if extensions.iter().next().is_none() {
+        return Err("an empty list would share nothing at all".to_owned());
+    }
+    Ok(extensions)
+}
+
+pub(super) fn parse_name(text: &str) -> Result<String, String> {
+    let name = ClientConfig::check_name(text).map_err(|error| error.to_string())?;
+    Ok(name.to_owned())
+}
+
+pub(super) fn parse_set(text: &str) -> Result<SetName, InvalidSetName> {
+    text.parse()
+}
+
+pub(super) fn parse_member(text: &str) -> Result<Author, InvalidAuthor> {
+    text.parse()
+}
+
+pub(super) fn parse_suffix(text: &str) -> Result<String, String> {
+    let naming = Naming::new(text, Extensions::default()).map_err(|error| error.to_string())?;
+    Ok(naming.suffix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_suffix_must_be_fit_for_a_file_name() {
+        assert!(parse_suffix("__CONFLICT__").is_ok());
+        for wrong in ["", "/", "a/b", "\\", "?", ":", "\u{202e}", "..\u{7}"] {
+            assert!(parse_suffix(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
