@@ -36,6 +36,7 @@ mod net;
 mod old_hub;
 mod old_pc;
 mod plane;
+mod reduced;
 mod rig;
 mod rng;
 mod script;

@@ -378,11 +378,13 @@ impl World {
             Hub::Ours(hub) => hub.machine.sessions_open() == 0,
             _ => true,
         };
-        hub && self.pcs.iter().all(|pc| match &pc.brain {
-            Brain::Ours(ours) if pc.running && !pc.offline => {
+        let mut online = self.pcs.iter().filter(|pc| pc.running && !pc.offline);
+        hub && online.all(|pc| match &pc.brain {
+            Brain::Ours(ours) => {
                 ours.config.dry_run || ours.machine.as_ref().is_some_and(ClientMachine::is_in_step)
             }
-            _ => true,
+            // Its program may be about to connect again: nothing else would say so.
+            Brain::Old(_) | Brain::Liar(_) => pc.link.is_some(),
         })
     }
 
@@ -396,6 +398,9 @@ impl World {
             lines.push(format!("{} sessions open", hub.machine.sessions_open()));
         }
         for pc in &self.pcs {
+            if pc.link.is_none() {
+                lines.push(format!("{} is not connected", pc.name));
+            }
             if let Brain::Ours(ours) = &pc.brain
                 && let Some(machine) = &ours.machine
             {
