@@ -11,7 +11,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use liverysync::core::{
     hash::Content,
     time::Time,
-    transfer::{Action, Asked, CHUNK_BYTES, Receiver, Relay, Sender},
+    transfer::{Action, CHUNK_BYTES, Receiver, RequestedFile, Sender, UploadStream},
     wire::{
         frame,
         v1::{FileBegin, FileChunk, FileEnd, FileInfo, Message, SyncId},
@@ -149,7 +149,7 @@ fn whole_file(criterion: &mut Criterion) {
 /// What the server's link does with a source's frames, up to what the store is handed.
 fn relay(criterion: &mut Criterion) {
     let file = noise(CHUNKS * CHUNK_BYTES);
-    let asked = Asked {
+    let asked = RequestedFile {
         name: NAME.to_owned(),
         content: Content::of(&file),
         transfer: TransferId(1),
@@ -164,7 +164,7 @@ fn relay(criterion: &mut Criterion) {
             wire
         };
         let frames: Vec<_> = protocol.messages(&file).iter().map(frame).collect();
-        let setup = || (Relay::new(vec![asked.clone()], Time::ZERO), frames.clone());
+        let setup = || (UploadStream::new(vec![asked.clone()], Time::ZERO), frames.clone());
         group.bench_function(name, |bench| {
             bench.iter_batched_ref(
                 setup,

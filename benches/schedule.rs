@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use liverysync::core::{
     path::{Extensions, RelPath},
     schedule::{Load, Want, plan},
-    union::MemberId,
+    union::PeerId,
 };
 
 const FILES: usize = 8_000;
@@ -22,7 +22,7 @@ fn wants(sources: u64) -> Vec<Want> {
         let path = format!("#{}_Team/{name}", number / 4);
         let key = RelPath::parse(&path, &Extensions::default()).unwrap().key().clone();
         let holds = |member: &u64| (number as u64 / 4).is_multiple_of(member % 5 + 1);
-        let sources: Vec<_> = (1..=sources).filter(holds).map(MemberId).collect();
+        let sources: Vec<_> = (1..=sources).filter(holds).map(PeerId).collect();
         Want { key, bytes: 7_600, copies: sources.len(), sources }
     };
     (0..FILES).map(want).collect()
@@ -34,7 +34,7 @@ fn plans(criterion: &mut Criterion) {
     for sources in [10, 100] {
         let wants = wants(sources);
         let load = Load { free: 4, rate: 0 };
-        let loads: BTreeMap<_, _> = (0..=sources).map(|n| (MemberId(n), load)).collect();
+        let loads: BTreeMap<_, _> = (0..=sources).map(|n| (PeerId(n), load)).collect();
         let id = BenchmarkId::new("plan_8000_wants_from_sources", sources);
         group.bench_function(id, |bench| {
             bench.iter(|| plan(black_box(&wants), &loads, FILES_PER_SESSION));

@@ -16,7 +16,7 @@ use liverysync::core::{
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     time::UnixTime,
-    union::{Change, MemberId, Union, merge},
+    union::{Change, PeerId, Union, merge},
 };
 
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
@@ -50,7 +50,7 @@ fn unions(criterion: &mut Criterion) {
         let first = edited.iter().next().unwrap().clone();
         edited.replace(Entry { content: Content::of(b"edited"), ..first }).unwrap();
         group.bench_function(BenchmarkId::new("apply_one_change", files), |bench| {
-            let change = Change::between(MemberId(0), 4, &manifests[0], &edited);
+            let change = Change::between(PeerId(0), 4, &manifests[0], &edited);
             bench.iter_batched_ref(
                 || union.clone(),
                 |union| union.step(vec![black_box(change.clone())]),
@@ -73,7 +73,7 @@ fn league(manifest: &Manifest) -> Union {
 }
 
 fn joining(member: u64, manifest: &Manifest) -> Change {
-    Change::between(MemberId(member), member, &Manifest::new(), manifest)
+    Change::between(PeerId(member), member, &Manifest::new(), manifest)
 }
 
 /// The same manifest with two new contents and two new files.
@@ -94,7 +94,7 @@ fn steps(criterion: &mut Criterion) {
     group.sample_size(20);
     let old = manifest(3_000, 1);
     let mut union = league(&old);
-    let member = MemberId(MEMBERS / 2);
+    let member = PeerId(MEMBERS / 2);
     // There and back: the union is the same after every second step.
     group.bench_function(
         BenchmarkId::new("step_of_four_files_in_a_whole_manifest", 3_000),
@@ -117,7 +117,7 @@ fn steps(criterion: &mut Criterion) {
     for files in [3_000, 8_000] {
         let manifest = manifest(files, 1);
         let mut union = league(&manifest);
-        let leaving = Change::between(MemberId(MEMBERS), 1, &manifest, &Manifest::new());
+        let leaving = Change::between(PeerId(MEMBERS), 1, &manifest, &Manifest::new());
         group.bench_function(BenchmarkId::new("join_with_everything", files), |bench| {
             bench.iter_custom(|times| {
                 let join = |_| {

@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Step::Failed(error) => return Err(error.into()),
         }
     };
-    println!("in step: {} files, {} bytes", report.files, report.bytes);
+    println!("in sync: {} files, {} bytes", report.files, report.bytes);
     client.stop().await;
     Ok(())
 }

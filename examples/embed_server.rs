@@ -34,8 +34,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Some(Event::Left { name, reason, .. }) => {
                 println!("{} leaves: {}", escape(&name), escape(&reason));
             }
-            Some(Event::InStep { clients, files, .. }) => {
-                println!("{clients} clients in step with {files} files");
+            Some(Event::InSync { clients, files, .. }) => {
+                println!("{clients} clients in sync with {files} files");
             }
             Some(_) => {}
             None => break,

@@ -4,7 +4,7 @@
  *     cc -std=c11 launcher.c $(pkg-config --cflags --libs liverysync) -pthread -o launcher
  *     ./launcher 192.168.1.50 9239 ./Liveries
  *
- * Exit codes: 0 in step, 1 failed, 2 wrong usage, 130 interrupted.
+ * Exit codes: 0 in sync, 1 failed, 2 wrong usage, 130 interrupted.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
         }
     }
     if (result == LIVERYSYNC_RESULT_OK) {
-        printf("in step: %llu files, %llu bytes; %llu files came in %.1f s\n", (unsigned long long)report.files,
+        printf("in sync: %llu files, %llu bytes; %llu files came in %.1f s\n", (unsigned long long)report.files,
                (unsigned long long)report.bytes, (unsigned long long)report.received_files,
                (double)report.took_ms / 1000);
     } else if (result != LIVERYSYNC_RESULT_STOPPED) {

@@ -2,8 +2,8 @@
 """A league's bot: it posts what changes and answers who is missing what.
 
     python examples/league_bot.py serve --port 9239                     is the league's server, and knows how everybody stands
-    python examples/league_bot.py join HOST --liveries Liveries         keeps a folder in step with a server that runs elsewhere
-    python examples/league_bot.py join HOST --liveries Liveries --once  ends when the folder is in step
+    python examples/league_bot.py join HOST --liveries Liveries         keeps a folder in sync with a server that runs elsewhere
+    python examples/league_bot.py join HOST --liveries Liveries --once  ends when the folder is in sync
 
 It needs no chat library: `Chat` prints what the bot posts and reads questions from standard input. Put the league's chat in
 its place; with discord.py, `post` is `await channel.send(text)`, and `questions` yields `message.content` of each message
@@ -92,20 +92,20 @@ def liveries(paths: list[str]) -> str:
 def who_is_missing_what(status: liverysync.Status) -> str:
     """The answer to `!missing`."""
     lines = []
-    for member in status.members:
-        coming = [file for file in member.missing if file.withheld is None]
-        never = [file for file in member.missing if file.withheld is not None]
+    for peer in status.peers:
+        coming = [file for file in peer.missing if file.withheld is None]
+        never = [file for file in peer.missing if file.withheld is not None]
         if coming:
             total = size(sum(file.bytes for file in coming))
-            lines.append(f"{safe(member.name)} is missing {counted(len(coming))}, {total}: {listed([f.path for f in coming])}")
+            lines.append(f"{safe(peer.name)} is missing {counted(len(coming))}, {total}: {listed([f.path for f in coming])}")
         for file in never[:PATHS_SHOWN]:
-            lines.append(f"{safe(member.name)} will not get `{safe(file.path)}`: {file.withheld}")
+            lines.append(f"{safe(peer.name)} will not get `{safe(file.path)}`: {file.withheld}")
     return "\n".join(lines) if lines else "Nobody is missing anything."
 
 
 def how_it_stands(status: liverysync.Status) -> str:
     """The answer to `!status`."""
-    names = ", ".join(safe(member.name) for member in status.members) or "nobody"
+    names = ", ".join(safe(peer.name) for peer in status.peers) or "nobody"
     conflicts = f" Conflict copies: {listed(list(status.conflicts))}." if status.conflicts else ""
     return f"{counted(status.files)}, {size(status.bytes)}. Here: {names}.{conflicts}"
 
@@ -123,8 +123,8 @@ def server_news(event: liverysync.ServerEvent) -> str | None:
             return f"{safe(target)} got {installed} files."
         case server_events.TargetFault(name=name, path=path, reason=reason):
             return f"{safe(name)} cannot take `{safe(path)}`: {safe(reason)}"
-        case server_events.InStep(clients=clients, files=files) if clients > 1:
-            return f"All {clients} are in step: {counted(files)}."
+        case server_events.InSync(clients=clients, files=files) if clients > 1:
+            return f"All {clients} are in sync: {counted(files)}."
         case _:
             return None
 
@@ -156,14 +156,14 @@ async def run_server(chat: Chat, options: argparse.Namespace) -> None:
 
 
 async def run_client(chat: Chat, options: argparse.Namespace) -> None:
-    """Keeps a folder in step."""
+    """Keeps a folder in sync."""
     client = liverysync.Client(options.host, options.port, name=options.name, liveries=options.liveries)
     events = client.events()
     posting = asyncio.create_task(post_what_came(chat, events))
 
     async def syncing() -> None:
         async with client:
-            await chat.post(in_step(await synced(client, options)))
+            await chat.post(in_sync(await synced(client, options)))
             if not options.once:
                 await posting
         # The events have ended, and with them the posting.
@@ -173,7 +173,7 @@ async def run_client(chat: Chat, options: argparse.Namespace) -> None:
 
 
 async def synced(client: liverysync.Client, options: argparse.Namespace) -> liverysync.SyncReport:
-    """Waits until the folder is in step. A bot that stays goes on while the server is not there."""
+    """Waits until the folder is in sync. A bot that stays goes on while the server is not there."""
     while True:
         try:
             return await client.sync(timeout=options.timeout)
@@ -184,10 +184,10 @@ async def synced(client: liverysync.Client, options: argparse.Namespace) -> live
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-def in_step(report: liverysync.SyncReport) -> str:
+def in_sync(report: liverysync.SyncReport) -> str:
     """What a sync has come to."""
     conflicts = f"\nConflict copies: {listed(list(report.conflicts))}" if report.conflicts else ""
-    return f"In step: {counted(report.files)}, {size(report.bytes)}, after {report.seconds:.1f} s.{conflicts}"
+    return f"In sync: {counted(report.files)}, {size(report.bytes)}, after {report.seconds:.1f} s.{conflicts}"
 
 
 async def first_of(main: Coroutine[None, None, None], beside: Coroutine[None, None, None] | asyncio.Task[None]) -> None:
@@ -238,16 +238,16 @@ def arguments() -> argparse.Namespace:
     serve.add_argument("--host", default="0.0.0.0")
     serve.add_argument("--port", type=int, default=9239)
     serve.add_argument("--allow-list")
-    join = modes.add_parser("join", help="keep a folder in step with a server")
+    join = modes.add_parser("join", help="keep a folder in sync with a server")
     join.add_argument("host")
     join.add_argument("--port", type=int, default=9239)
     join.add_argument("--name", default="bot")
     join.add_argument("--liveries", help="default: the game's folder")
-    join.add_argument("--once", action="store_true", help="end when the folder is in step")
+    join.add_argument("--once", action="store_true", help="end when the folder is in sync")
     join.add_argument(
         "--timeout",
         type=float,
-        help="seconds until the folder has to be in step; default: as long as it takes, but with --once a server that is "
+        help="seconds until the folder has to be in sync; default: as long as it takes, but with --once a server that is "
         "not there ends it",
     )
     return parser.parse_args()

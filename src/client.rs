@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use liverysync_core::client::{ClientConfig, Errand, Event, SyncError, SyncReport, Terms, Verdict};
+use liverysync_core::client::{
+    ClientConfig, Event, SyncError, SyncProgress, SyncReport, SyncWatch, WaitPolicy,
+};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
@@ -140,7 +142,7 @@ struct Shared {
     options: ClientOptions,
     hub: Hub<Event>,
     life: Life,
-    /// Told when somebody waits to be in step.
+    /// Told when somebody waits to be in sync.
     awaited: Arc<Notify>,
     throttles: Throttles,
 }
@@ -243,16 +245,16 @@ impl Client {
         let Shared { options, hub, awaited, .. } = &*self.0;
         let host = &options.host;
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        let terms = Terms {
+        let terms = WaitPolicy {
             server: format!("{host}:{}", options.port),
             folder: options.liveries.display().to_string(),
             dry_run: options.core.dry_run,
             patient: timeout.is_some(),
         };
         let events = hub.events();
-        let errand = Errand::new(terms);
+        let watch = SyncWatch::new(terms);
         awaited.notify_one();
-        Syncing { client: self.clone(), events, errand, began: Instant::now(), timeout, end: None }
+        Syncing { client: self.clone(), events, watch, began: Instant::now(), timeout, end: None }
     }
 
     /// Stops the client: what it was receiving is removed, what it was putting in place is finished.
@@ -269,7 +271,7 @@ impl Client {
 pub struct Syncing {
     client: Client,
     events: Events<Event>,
-    errand: Errand,
+    watch: SyncWatch,
     began: Instant,
     timeout: Option<Duration>,
     end: Option<Step>,
@@ -302,14 +304,14 @@ impl Syncing {
             event = self.events.next() => event,
             () = sleep_until(deadline.unwrap_or(self.began)), if deadline.is_some() => {
                 let after = self.timeout.unwrap_or_default();
-                return Step::Failed(self.errand.timed_out(after));
+                return Step::Failed(self.watch.timed_out(after));
             }
         };
         let Some(event) = event else { return Step::Failed(SyncError::NotRunning) };
-        match self.errand.judge(&event, self.began.elapsed()) {
-            Verdict::GoOn => {}
-            Verdict::Done(report) => self.end = Some(Step::Done(report)),
-            Verdict::Failed(error) => self.end = Some(Step::Failed(error)),
+        match self.watch.judge(&event, self.began.elapsed()) {
+            SyncProgress::GoOn => {}
+            SyncProgress::Done(report) => self.end = Some(Step::Done(report)),
+            SyncProgress::Failed(error) => self.end = Some(Step::Failed(error)),
         }
         Step::Event(event)
     }

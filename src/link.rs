@@ -22,7 +22,7 @@ use std::{
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use liverysync_core::{
-    transfer::{CHUNK_BYTES, Packing},
+    transfer::{CHUNK_BYTES, Compression},
     wire::{
         frame::{self, FrameError},
         v1::{FileBegin, Message, SyncId},
@@ -296,7 +296,7 @@ enum Item {
         transfer: TransferId,
         from: u64,
         feed: Arc<dyn Feed>,
-        packing: Packing,
+        compression: Compression,
         begin: Option<Box<FileBegin>>,
     },
     Stop(TransferId),
@@ -341,11 +341,11 @@ impl Outbox {
         transfer: TransferId,
         from: u64,
         feed: Arc<dyn Feed>,
-        packing: Packing,
+        compression: Compression,
         begin: Option<FileBegin>,
     ) {
         let begin = begin.map(Box::new);
-        let _ended = self.sender.send(Item::Begin { transfer, from, feed, packing, begin });
+        let _ended = self.sender.send(Item::Begin { transfer, from, feed, compression, begin });
     }
 
     /// Stops sending a file; of what has not left, nothing will. No report follows.
@@ -498,9 +498,9 @@ impl Writer {
                     counted.push(chunk.sync_id);
                 }
             }
-            Item::Begin { transfer, from, feed, packing, begin } => {
+            Item::Begin { transfer, from, feed, compression, begin } => {
                 let begin = begin.map(|begin| *begin);
-                self.sending.begin(transfer, from, feed, packing, begin, buffer);
+                self.sending.begin(transfer, from, feed, compression, begin, buffer);
             }
             Item::Stop(transfer) => self.sending.stop(transfer, buffer),
             Item::Close => return true,

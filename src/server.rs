@@ -17,12 +17,12 @@ use liverysync_core::{
     hash::ContentHash,
     league::{Record, Updates},
     server::{
-        Deliver, Event, Input, Output, Progress, ServerConfig, ServerMachine, Status,
+        Event, Input, Output, Progress, ServerConfig, ServerMachine, StartDownload, Status,
         parse_allow_list,
     },
     time::Wake,
-    transfer::{Relay, RelayEvent},
-    union::MemberId,
+    transfer::{UploadEvent, UploadStream},
+    union::PeerId,
     wire::{
         frame,
         v1::{Message, SyncId},
@@ -48,10 +48,10 @@ use crate::{
 
 pub use crate::store::{StoreError, Verified, VerifySummary, verify_store};
 
-mod memory;
+mod journal;
 mod uploads;
 
-use self::memory::Memory;
+use self::journal::Journal;
 use self::uploads::{Reading, Uploads};
 
 /// Links that may be open at a time; more are closed at once.
@@ -128,7 +128,7 @@ pub enum ServerError {
     },
     /// What the league remembers cannot be read.
     #[error(transparent)]
-    Memory(#[from] LedgerError),
+    Journal(#[from] LedgerError),
     /// Only owners may update, and the server would forget them at its end: whoever came first after that would own
     /// what another one made.
     #[error(
@@ -206,7 +206,7 @@ impl Machine {
         // Who keeps a league's data keeps all of it: whoever comes gets everything, whoever is there.
         let config = ServerConfig { archive: options.data.is_some(), ..options.core.clone() };
         let machine = ServerMachine::new(config, seed(), clock.time());
-        *self.lock() = machine.with_memory(records);
+        *self.lock() = machine.with_records(records);
     }
 
     fn lock(&self) -> MutexGuard<'_, ServerMachine> {
@@ -263,7 +263,7 @@ impl Server {
             };
             let store = Store::open(options.data.as_deref())
                 .map_err(|error| ServerError::data(options, error))?;
-            let (memory, records) = Memory::open(options.data.as_deref())?;
+            let (journal, records) = Journal::open(options.data.as_deref())?;
             let (listener, at) = listen(options)?;
             machine.recall(options, *clock, &records);
             // It is set here only, and a server starts once.
@@ -271,7 +271,7 @@ impl Server {
             let list = (options.allow_list.clone(), allow_list);
             let (machine, throttles) = (machine.clone(), throttles.clone());
             let control =
-                Control::new(machine, *clock, hub.source(), list, store, throttles, memory);
+                Control::new(machine, *clock, hub.source(), list, store, throttles, journal);
             if options.data.is_some() {
                 control
                     .check_store()
@@ -362,10 +362,10 @@ impl Link {
 struct Control {
     machine: Machine,
     clock: Clock,
-    links: BTreeMap<MemberId, Link>,
+    links: BTreeMap<PeerId, Link>,
     /// Links that are being closed.
     goodbyes: JoinSet<()>,
-    next_member: u64,
+    next_peer: u64,
     inputs: mpsc::Sender<Input>,
     waiting: mpsc::Receiver<Input>,
     /// What the store and the writing ends have to say: never more than there are files on their way.
@@ -379,7 +379,7 @@ struct Control {
     allowed: AllowList,
     throttles: Throttles,
     buffers: Pool,
-    memory: Memory,
+    journal: Journal,
 }
 
 impl Control {
@@ -390,7 +390,7 @@ impl Control {
         (allow_list, allowed): (Option<PathBuf>, AllowList),
         store: Store,
         throttles: Throttles,
-        memory: Memory,
+        journal: Journal,
     ) -> Self {
         let (inputs, waiting) = mpsc::channel(INPUTS_MAX);
         let (outcomes, outcomes_waiting) = mpsc::unbounded_channel();
@@ -399,7 +399,7 @@ impl Control {
             clock,
             links: BTreeMap::new(),
             goodbyes: JoinSet::new(),
-            next_member: 0,
+            next_peer: 0,
             inputs,
             waiting,
             outcomes,
@@ -411,7 +411,7 @@ impl Control {
             allowed,
             throttles,
             buffers: Pool::default(),
-            memory,
+            journal,
         }
     }
 
@@ -459,8 +459,8 @@ impl Control {
     }
 
     fn take(&mut self, input: Input) {
-        if let Input::Lost(member, _) = &input {
-            self.part(*member);
+        if let Input::Lost(peer, _) = &input {
+            self.part(*peer);
         }
         self.feed(input);
     }
@@ -475,11 +475,11 @@ impl Control {
         };
         self.throttles.hold(&mut reader, &mut writer);
         reader.set_limit(frame::STRANGER_BYTES_MAX);
-        self.next_member += 1;
-        let member = MemberId(self.next_member);
+        self.next_peer += 1;
+        let peer = PeerId(self.next_peer);
         let uploads = Uploads::default();
         let read = Reading::new(
-            member,
+            peer,
             reader,
             outbox.clone(),
             uploads.clone(),
@@ -489,18 +489,18 @@ impl Control {
         let (inputs, outcomes) = (self.inputs.clone(), self.outcomes.clone());
         let write = tokio::spawn(async move {
             // A server that has stopped does not want to know.
-            let report = |report| drop(outcomes.send(delivered(member, report)));
+            let report = |report| drop(outcomes.send(delivered(peer, report)));
             let reason = writer.run(report).await.to_string();
-            let _stopped = inputs.send(Input::Lost(member, reason)).await;
+            let _stopped = inputs.send(Input::Lost(peer, reason)).await;
         });
         let link = Link { outbox, uploads, read: tokio::spawn(read.run()), write };
-        self.links.insert(member, link);
-        self.feed(Input::Accepted(member, address.to_string()));
+        self.links.insert(peer, link);
+        self.feed(Input::Accepted(peer, address.to_string()));
     }
 
     /// Closes a link. How much of its uploads is there is told later, once the machine knows that it is gone.
-    fn part(&mut self, member: MemberId) {
-        let Some(link) = self.links.remove(&member) else { return };
+    fn part(&mut self, peer: PeerId) {
+        let Some(link) = self.links.remove(&peer) else { return };
         self.later.extend(partial(link.uploads.abandon_all()));
         while self.goodbyes.try_join_next().is_some() {}
         self.goodbyes.spawn(link.close());
@@ -509,12 +509,12 @@ impl Control {
     /// Looks for what others write for the server: the allow list, and an administrator's acts.
     fn look_around(&mut self) {
         self.look_at_allow_list();
-        for (number, act) in self.memory.asked() {
+        for (number, act) in self.journal.asked() {
             self.feed(Input::Act(number, act));
             let _wake = self.drain();
         }
-        if let Some(reason) = self.memory.take_trouble() {
-            self.events.send(&Event::MemoryFault { reason });
+        if let Some(reason) = self.journal.take_trouble() {
+            self.events.send(&Event::DatabaseFault { reason });
         }
     }
 
@@ -544,81 +544,81 @@ impl Control {
         loop {
             let output = self.machine.lock().poll_output();
             match output {
-                Output::Transmit(member, message) => self.transmit(member, message),
-                Output::OpenRelay { source, sync_id, relay } => {
-                    self.open_upload(source, sync_id, relay);
+                Output::Transmit(peer, message) => self.transmit(peer, message),
+                Output::OpenUpload { source, sync_id, stream } => {
+                    self.open_upload(source, sync_id, stream);
                 }
-                Output::AbandonRelay { source, sync_id } => {
+                Output::AbandonUpload { source, sync_id } => {
                     if let Some(link) = self.links.get(&source) {
                         self.later.extend(partial(link.uploads.abandon(&sync_id)));
                     }
                 }
-                Output::DropRelay(source, sync_id) => {
+                Output::CloseUpload(source, sync_id) => {
                     if let Some(link) = self.links.get(&source) {
                         link.uploads.remove(&sync_id);
                     }
                 }
-                Output::Deliver(member, deliver) => self.deliver(member, deliver),
-                Output::StopDelivering(member, transfer) => {
-                    if let Some(link) = self.links.get(&member) {
+                Output::StartDownload(peer, deliver) => self.deliver(peer, deliver),
+                Output::StopDownload(peer, transfer) => {
+                    if let Some(link) = self.links.get(&peer) {
                         link.outbox.stop(transfer);
                     }
                 }
                 Output::Forget(hash) => self.store.remove(hash),
-                Output::Record(records) => self.memory.write(records),
+                Output::Record(records) => self.journal.write(records),
                 Output::Acted { number, outcome, records } => {
-                    self.memory.acted(number, outcome, records);
+                    self.journal.acted(number, outcome, records);
                 }
-                Output::Close(member, _) => self.part(member),
+                Output::Close(peer, _) => self.part(peer),
                 Output::Event(event) => self.events.send(&event),
                 Output::Timeout(wake) => return wake,
             }
         }
     }
 
-    fn transmit(&mut self, member: MemberId, message: Message) {
-        let keeps_up = self.links.get(&member).is_none_or(|link| link.outbox.send(message));
+    fn transmit(&mut self, peer: PeerId, message: Message) {
+        let keeps_up = self.links.get(&peer).is_none_or(|link| link.outbox.send(message));
         if !keeps_up {
             let reason = "it does not take what is sent to it".to_owned();
-            self.later.push_back(Input::Lost(member, reason));
+            self.later.push_back(Input::Lost(peer, reason));
         }
     }
 
-    fn open_upload(&self, source: MemberId, sync_id: SyncId, relay: Relay) {
+    fn open_upload(&self, source: PeerId, sync_id: SyncId, stream: UploadStream) {
         let Some(link) = self.links.get(&source) else { return };
         let mut inlets = Vec::new();
-        for (index, file) in relay.files().iter().enumerate() {
+        for (index, file) in stream.files().iter().enumerate() {
             let (outcomes, sync_id) = (self.outcomes.clone(), sync_id.clone());
             let done = move |result: Result<(), StoreFault>| {
                 if let Some(event) = stored(index, result) {
                     // A server that has stopped does not want to know.
-                    let _stopped = outcomes.send(Input::Relayed(source, sync_id, event));
+                    let _stopped = outcomes.send(Input::Uploaded(source, sync_id, event));
                 }
             };
             inlets.push(self.store.receive(file.content, file.from > 0, Box::new(done)));
         }
-        link.uploads.open(sync_id, relay, inlets);
+        link.uploads.open(sync_id, stream, inlets);
     }
 
-    fn deliver(&mut self, member: MemberId, deliver: Deliver) {
-        let Some(link) = self.links.get(&member) else { return };
-        let Deliver { transfer, content, from, packing, begin } = deliver;
+    fn deliver(&mut self, peer: PeerId, deliver: StartDownload) {
+        let Some(link) = self.links.get(&peer) else { return };
+        let StartDownload { transfer, content, from, compression, begin } = deliver;
         match self.store.blob(content.hash) {
-            Some(blob) => link.outbox.begin(transfer, from, blob, packing, begin),
+            Some(blob) => link.outbox.begin(transfer, from, blob, compression, begin),
             None => {
                 let failed = Progress::Failed("it is not in the store".to_owned());
-                self.later.push_back(Input::Delivered(member, transfer, failed));
+                self.later.push_back(Input::Downloaded(peer, transfer, failed));
             }
         }
     }
 }
 
 /// What the machine is told of a file that an upload has brought, or failed to bring.
-fn stored(index: usize, result: Result<(), StoreFault>) -> Option<RelayEvent> {
+fn stored(index: usize, result: Result<(), StoreFault>) -> Option<UploadEvent> {
     match result {
-        Ok(()) => Some(RelayEvent::Delivered(index)),
-        Err(StoreFault::Transfer(fault)) => Some(RelayEvent::Faulted(index, fault.into())),
-        Err(StoreFault::Disk { message, .. }) => Some(RelayEvent::Unkept(index, message)),
+        Ok(()) => Some(UploadEvent::Stored(index)),
+        Err(StoreFault::Transfer(fault)) => Some(UploadEvent::Faulted(index, fault.into())),
+        Err(StoreFault::Disk { message, .. }) => Some(UploadEvent::Unkept(index, message)),
         Err(StoreFault::GivenUp) => None,
     }
 }
@@ -629,7 +629,7 @@ fn partial(left: Vec<(ContentHash, u64)>) -> impl Iterator<Item = Input> {
 }
 
 /// What the machine is told of a file that goes to a client.
-fn delivered(member: MemberId, report: Report) -> Input {
+fn delivered(peer: PeerId, report: Report) -> Input {
     let (transfer, progress) = match report {
         Report::Passed { transfer, .. } => (transfer, Progress::Passed),
         Report::Sent(transfer) => (transfer, Progress::Sent),
@@ -637,5 +637,5 @@ fn delivered(member: MemberId, report: Report) -> Input {
         // Nothing is sent here by way of the machine.
         Report::Counted(_) => (TransferId::default(), Progress::Passed),
     };
-    Input::Delivered(member, transfer, progress)
+    Input::Downloaded(peer, transfer, progress)
 }

@@ -81,10 +81,11 @@ mod tests {
     #[test]
     fn only_what_a_backup_could_have_made_is_a_file_of_one() {
         let stamp = Stamp { size: 1, mtime: UnixTime::default() };
-        let file = |path: &str| Listed { path: path.to_owned(), kind: Kind::File(stamp), mark: 0 };
+        let file =
+            |path: &str| Listed { path: path.to_owned(), kind: Kind::File(stamp), change_tag: 0 };
         let mut listed: Vec<_> =
             ["T/b.TGA", "T/a.png", "t/A.png", "T/none", "T/a:b.png", "T/c."].map(file).into();
-        listed.push(Listed { path: "T/link.png".to_owned(), kind: Kind::Link, mark: 0 });
+        listed.push(Listed { path: "T/link.png".to_owned(), kind: Kind::Link, change_tag: 0 });
         let (found, rest) = sound_files(listed.clone());
         let paths: Vec<_> = found.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["T/a.png", "T/b.TGA"]);

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::{path::PathKey, union::MemberId};
+use crate::{path::PathKey, union::PeerId};
 
 /// A file that is to be uploaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Want {
     /// Number of PCs that hold it.
     pub copies: usize,
     /// The PCs that may be asked for it.
-    pub sources: Vec<MemberId>,
+    pub sources: Vec<PeerId>,
 }
 
 /// How busy a PC is.
@@ -34,14 +34,14 @@ pub struct Load {
 }
 
 /// For each source the sessions to ask it for, in order; each is a list of files, in order.
-pub type Plan = BTreeMap<MemberId, VecDeque<Vec<PathKey>>>;
+pub type Plan = BTreeMap<PeerId, VecDeque<Vec<PathKey>>>;
 
 /// Plans who uploads what. A session has `files_max` files at most.
 #[must_use]
-pub fn plan(wants: &[Want], loads: &BTreeMap<MemberId, Load>, files_max: usize) -> Plan {
+pub fn plan(wants: &[Want], loads: &BTreeMap<PeerId, Load>, files_max: usize) -> Plan {
     // Who has not served yet is taken to be as fast as the fastest: so it is found out.
     let fastest = loads.values().map(|load| load.rate).max().unwrap_or_default().max(1);
-    let mut queues: BTreeMap<MemberId, Queue<'_>> = loads
+    let mut queues: BTreeMap<PeerId, Queue<'_>> = loads
         .iter()
         .map(|(source, load)| {
             let rate = if load.rate == 0 { fastest } else { load.rate };
@@ -98,8 +98,8 @@ fn group(wants: &[Want]) -> Vec<Livery<'_>> {
 
 /// Who is to upload a livery, or what is left of it: of those who are free and have most of it, the one
 /// who will be done first.
-fn best_source(livery: &Livery<'_>, queues: &BTreeMap<MemberId, Queue<'_>>) -> Option<MemberId> {
-    let mut serves: BTreeMap<MemberId, usize> = BTreeMap::new();
+fn best_source(livery: &Livery<'_>, queues: &BTreeMap<PeerId, Queue<'_>>) -> Option<PeerId> {
+    let mut serves: BTreeMap<PeerId, usize> = BTreeMap::new();
     for source in livery.iter().flat_map(|want| &want.sources) {
         *serves.entry(*source).or_default() += 1;
     }
@@ -139,7 +139,7 @@ mod tests {
 
     fn want(path: &str, sources: &[u64]) -> Want {
         let path = RelPath::parse(path, &Extensions::default()).unwrap();
-        let sources: Vec<_> = sources.iter().copied().map(MemberId).collect();
+        let sources: Vec<_> = sources.iter().copied().map(PeerId).collect();
         Want { key: path.key().clone(), bytes: 100, copies: sources.len(), sources }
     }
 
@@ -149,7 +149,7 @@ mod tests {
             free: usize::from(!busy.contains(&id)),
             rate: if id == 3 { 300 } else { 100 },
         };
-        let loads: BTreeMap<_, _> = (1..=3).map(|id| (MemberId(id), load(id))).collect();
+        let loads: BTreeMap<_, _> = (1..=3).map(|id| (PeerId(id), load(id))).collect();
         let names = |keys: Vec<PathKey>| keys.iter().map(|key| key.as_str().to_owned()).collect();
         plan(wants, &loads, files_max)
             .into_iter()

@@ -38,7 +38,7 @@ pub struct Listed {
     pub kind: Kind,
     /// What else tells that a file is the same as before, in whatever form the host has it, such as its
     /// number on the disk and when its attributes last changed. Zero where the host cannot say.
-    pub mark: u64,
+    pub change_tag: u64,
 }
 
 /// What a walk met.
@@ -167,8 +167,8 @@ pub struct Chosen {
     pub path: RelPath,
     /// How the walk found it.
     pub stamp: Stamp,
-    /// See [`Listed::mark`].
-    pub mark: u64,
+    /// See [`Listed::change_tag`].
+    pub change_tag: u64,
 }
 
 impl Located for Chosen {
@@ -276,15 +276,15 @@ fn familiar<T: Located>(
                 continue;
             }
         };
-        if met.insert(item.path.as_str(), (stamp, item.mark)).is_some() {
+        if met.insert(item.path.as_str(), (stamp, item.change_tag)).is_some() {
             liveries.insert(livery_of(&item.path));
         }
     }
     let mut chosen = Vec::with_capacity(met.len());
     for file in known {
         let path = file.path();
-        if let Some((stamp, mark)) = met.remove(path.as_str()) {
-            chosen.push(Chosen { path: path.clone(), stamp, mark });
+        if let Some((stamp, change_tag)) = met.remove(path.as_str()) {
+            chosen.push(Chosen { path: path.clone(), stamp, change_tag });
         }
     }
     if !met.is_empty() {
@@ -344,7 +344,7 @@ fn candidate(item: &Listed, rules: &Rules) -> Result<Chosen, Reason> {
     if stamp.size > rules.file_bytes_max {
         return Err(Reason::TooLarge(rules.file_bytes_max));
     }
-    Ok(Chosen { path, stamp, mark: item.mark })
+    Ok(Chosen { path, stamp, change_tag: item.change_tag })
 }
 
 fn name_reason(invalid: InvalidPath) -> Reason {
@@ -425,7 +425,7 @@ mod tests {
     fn check(files: &[&str], rules: &Rules, published: &[&str]) -> Selection {
         let listed: Vec<_> = files
             .iter()
-            .map(|path| Listed { path: (*path).to_owned(), kind: Kind::File(STAMP), mark: 0 })
+            .map(|path| Listed { path: (*path).to_owned(), kind: Kind::File(STAMP), change_tag: 0 })
             .collect();
         let selection = select(&listed, rules);
         let got: Vec<_> = selection.publish.iter().map(|file| file.path.as_str()).collect();
@@ -498,7 +498,7 @@ mod tests {
         let paths = paths.into_iter().chain(loose.map(str::to_owned));
         let size = |path: &str| if path.ends_with("a.png") { 1_000 } else { 10 };
         let kind = |path: &str| Kind::File(Stamp { size: size(path), ..STAMP });
-        paths.map(|path| Listed { kind: kind(&path), path, mark: 1 }).collect()
+        paths.map(|path| Listed { kind: kind(&path), path, change_tag: 1 }).collect()
     }
 
     fn folder() -> impl Strategy<Value = Vec<Listed>> {
@@ -513,7 +513,7 @@ mod tests {
                 match edit {
                     0 => item.kind = Kind::Link,
                     1 => item.kind = Kind::File(Stamp { size: 1_000, ..STAMP }),
-                    2 => item.mark = 7,
+                    2 => item.change_tag = 7,
                     3 => item.kind = Kind::File(Stamp { size: 11, ..STAMP }),
                     _ => {
                         let twice = item.clone();
@@ -542,7 +542,7 @@ mod tests {
         let met = |file: &Chosen| Listed {
             path: file.path.as_str().to_owned(),
             kind: Kind::File(file.stamp),
-            mark: file.mark,
+            change_tag: file.change_tag,
         };
         known.iter().map(met).chain(news).collect()
     }

@@ -11,7 +11,7 @@ use liverysync_core::{
     manifest::{Entry, Manifest},
     path::{Extensions, PathKey, RelPath},
     time::UnixTime,
-    union::{Change, MemberId, Union},
+    union::{Change, PeerId, Union},
 };
 
 const MEMBERS: u64 = 1_000;
@@ -43,7 +43,7 @@ fn league(mtime: impl Fn(u64) -> i64) -> (Union, Vec<(Manifest, BTreeSet<PathKey
     let mut union = Union::new(Policy::Established, Naming::default());
     let members = (0..MEMBERS).map(|member| {
         let mut manifest = list(mtime(member));
-        let change = Change::between(MemberId(member), member, &Manifest::new(), &manifest);
+        let change = Change::between(PeerId(member), member, &Manifest::new(), &manifest);
         union.step(vec![change]);
         union.share(&mut manifest);
         (manifest, BTreeSet::new())

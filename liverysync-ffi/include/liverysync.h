@@ -269,13 +269,13 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SERVER_ERROR = 16,
     /**
-     * Client: how this PC stands: `missing`, `missing_bytes`, `wanted`, `withheld`.
+     * Client: how this PC stands: `missing`, `missing_bytes`, `needed_by_others`, `withheld`.
      */
-    LIVERYSYNC_EVENT_KIND_STANDING = 17,
+    LIVERYSYNC_EVENT_KIND_SYNC_STATUS = 17,
     /**
      * Client: this PC holds the union, and nobody needs anything more from it: `files`, `bytes`, `withheld`, `certain`.
      */
-    LIVERYSYNC_EVENT_KIND_IN_STEP = 18,
+    LIVERYSYNC_EVENT_KIND_IN_SYNC = 18,
     /**
      * Client: what a dry run has found out; see its `json`.
      */
@@ -294,11 +294,11 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_RETIRE_FAILED = 22,
     /**
-     * Server: a client has introduced itself: `member`, `name`, `address`, `word` (which program it is).
+     * Server: a client has introduced itself: `peer`, `name`, `address`, `word` (which program it is).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,
     /**
-     * Server: a client is gone: `member`, `name`, `reason`.
+     * Server: a client is gone: `peer`, `name`, `reason`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_LEFT = 101,
     /**
@@ -314,12 +314,12 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SERVER_REFUSED = 104,
     /**
-     * Server: a session has begun: `sync_id`, `name` (who gets the files; NULL if they go into the store), `peer` (who
+     * Server: a session has begun: `sync_id`, `name` (who gets the files; NULL if they go into the store), `source` (who
      * sends them; NULL if nobody does), `files`, `bytes`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_SESSION_BEGAN = 105,
     /**
-     * Server: a session has ended: `sync_id`, `name`, `peer`, `files` (how many arrived), `failed`.
+     * Server: a session has ended: `sync_id`, `name`, `source`, `files` (how many arrived), `failed`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_SESSION_ENDED = 106,
     /**
@@ -341,7 +341,7 @@ enum liverysync_event_kind
     /**
      * Server: every client holds all that it can get: `clients`, `files`.
      */
-    LIVERYSYNC_EVENT_KIND_SERVER_IN_STEP = 111,
+    LIVERYSYNC_EVENT_KIND_SERVER_IN_SYNC = 111,
     /**
      * Server: the store could not keep a content, or has lost it: `reason`.
      */
@@ -349,7 +349,7 @@ enum liverysync_event_kind
     /**
      * Server: what the league remembers cannot be written down, or read: `reason`.
      */
-    LIVERYSYNC_EVENT_KIND_SERVER_MEMORY_FAULT = 113,
+    LIVERYSYNC_EVENT_KIND_SERVER_DATABASE_FAULT = 113,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -423,7 +423,7 @@ enum liverysync_updates
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * Anyone who edits what he had in step. This is the default.
+     * Anyone who edits what he had in sync. This is the default.
      */
     LIVERYSYNC_UPDATES_ANYONE = 0,
     /**
@@ -615,7 +615,7 @@ typedef struct liverysync_holder {
     /**
      * Which manifest of the list it is, counted from 0.
      */
-    uint64_t member;
+    uint64_t peer;
     /**
      * Where the content lies there. It is another path than that of the entry if the content is a rival at home.
      */
@@ -633,7 +633,7 @@ typedef struct liverysync_conflict {
     /**
      * Which manifest of the list it is in, counted from 0.
      */
-    uint64_t member;
+    uint64_t peer;
     /**
      * The name that it has there.
      */
@@ -655,7 +655,7 @@ typedef struct liverysync_refused {
     /**
      * Which manifest of the list it is in, counted from 0.
      */
-    uint64_t member;
+    uint64_t peer;
     /**
      * The name that it has there.
      */
@@ -821,7 +821,7 @@ typedef struct liverysync_event {
     /**
      * The client that sends the files.
      */
-    const char *peer;
+    const char *source;
     /**
      * Where a client connected from.
      */
@@ -837,7 +837,7 @@ typedef struct liverysync_event {
     /**
      * A client's number, which no later connection gets again while the server runs.
      */
-    uint64_t member;
+    uint64_t peer;
     /**
      * A number of files.
      */
@@ -857,7 +857,7 @@ typedef struct liverysync_event {
     /**
      * Files that others still need this PC for.
      */
-    uint64_t wanted;
+    uint64_t needed_by_others;
     /**
      * Files of the union that will not come as things are.
      */

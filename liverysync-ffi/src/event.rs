@@ -60,10 +60,10 @@ pub enum EventKind {
     SessionEnded = 15,
     /// Client: the server reports an error: `reason`.
     ServerError = 16,
-    /// Client: how this PC stands: `missing`, `missing_bytes`, `wanted`, `withheld`.
-    Standing = 17,
+    /// Client: how this PC stands: `missing`, `missing_bytes`, `needed_by_others`, `withheld`.
+    SyncStatus = 17,
     /// Client: this PC holds the union, and nobody needs anything more from it: `files`, `bytes`, `withheld`, `certain`.
-    InStep = 18,
+    InSync = 18,
     /// Client: what a dry run has found out; see its `json`.
     Plan = 19,
     /// Client: liverysync_client_sync() waits; what is said from here on is about what the folder holds now:
@@ -74,9 +74,9 @@ pub enum EventKind {
     /// Client: a file that nobody is to have any more is still here: `path`, `reason`.
     RetireFailed = 22,
 
-    /// Server: a client has introduced itself: `member`, `name`, `address`, `word` (which program it is).
+    /// Server: a client has introduced itself: `peer`, `name`, `address`, `word` (which program it is).
     ServerJoined = 100,
-    /// Server: a client is gone: `member`, `name`, `reason`.
+    /// Server: a client is gone: `peer`, `name`, `reason`.
     ServerLeft = 101,
     /// Server: a client holds other files than before: `name`, `files`, `bytes`.
     ServerManifest = 102,
@@ -84,10 +84,10 @@ pub enum EventKind {
     ServerConflict = 103,
     /// Server: a file cannot join the union: `name`, `path`, `reason`.
     ServerRefused = 104,
-    /// Server: a session has begun: `sync_id`, `name` (who gets the files; NULL if they go into the store), `peer` (who
+    /// Server: a session has begun: `sync_id`, `name` (who gets the files; NULL if they go into the store), `source` (who
     /// sends them; NULL if nobody does), `files`, `bytes`.
     ServerSessionBegan = 105,
-    /// Server: a session has ended: `sync_id`, `name`, `peer`, `files` (how many arrived), `failed`.
+    /// Server: a session has ended: `sync_id`, `name`, `source`, `files` (how many arrived), `failed`.
     ServerSessionEnded = 106,
     /// Server: a source did not send a file as it should: `name`, `path`, `reason`.
     ServerSourceFault = 107,
@@ -98,11 +98,11 @@ pub enum EventKind {
     /// Server: a file of the union is not offered to this client: `name`, `path`, `reason`.
     ServerWithheld = 110,
     /// Server: every client holds all that it can get: `clients`, `files`.
-    ServerInStep = 111,
+    ServerInSync = 111,
     /// Server: the store could not keep a content, or has lost it: `reason`.
     ServerStoreFault = 112,
     /// Server: what the league remembers cannot be written down, or read: `reason`.
-    ServerMemoryFault = 113,
+    ServerDatabaseFault = 113,
 }
 
 /// Something that happened. Texts may come from other people: escape them before you show them.
@@ -126,7 +126,7 @@ pub struct Event {
     /// What the client that it is about calls itself.
     pub name: *const c_char,
     /// The client that sends the files.
-    pub peer: *const c_char,
+    pub source: *const c_char,
     /// Where a client connected from.
     pub address: *const c_char,
     /// One of a few words; which ones, the kind says.
@@ -134,7 +134,7 @@ pub struct Event {
     /// Why, for people. Do not take it apart.
     pub reason: *const c_char,
     /// A client's number, which no later connection gets again while the server runs.
-    pub member: u64,
+    pub peer: u64,
     /// A number of files.
     pub files: u64,
     /// A number of bytes.
@@ -144,7 +144,7 @@ pub struct Event {
     /// Sum of their sizes in bytes.
     pub missing_bytes: u64,
     /// Files that others still need this PC for.
-    pub wanted: u64,
+    pub needed_by_others: u64,
     /// Files of the union that will not come as things are.
     pub withheld: u64,
     /// Files that did not arrive.
@@ -194,8 +194,8 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("receive_failed", EventKind::ReceiveFailed),
     ("session_ended", EventKind::SessionEnded),
     ("server_error", EventKind::ServerError),
-    ("standing", EventKind::Standing),
-    ("in_step", EventKind::InStep),
+    ("sync_status", EventKind::SyncStatus),
+    ("in_sync", EventKind::InSync),
     ("plan", EventKind::Plan),
     ("sync_began", EventKind::SyncBegan),
     ("retired", EventKind::Retired),
@@ -216,9 +216,9 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("source_silent", EventKind::ServerSourceSilent),
     ("target_fault", EventKind::ServerTargetFault),
     ("withheld", EventKind::ServerWithheld),
-    ("in_step", EventKind::ServerInStep),
+    ("in_sync", EventKind::ServerInSync),
     ("store_fault", EventKind::ServerStoreFault),
-    ("memory_fault", EventKind::ServerMemoryFault),
+    ("database_fault", EventKind::ServerDatabaseFault),
     ("missed", EventKind::Missed),
 ];
 
@@ -282,17 +282,17 @@ impl Told {
             other_path: text(&["kept_as", "conflict_path"]),
             backup: text(&["backup"]),
             name: text(&["name", "target"]),
-            peer: text(&["source"]),
+            source: text(&["source"]),
             address: text(&["address"]),
             word: text(&["server", "role", "kind", "program"]),
             reason: text(&["reason"]),
             json: keep(json),
-            member: number(&["member"]),
+            peer: number(&["peer"]),
             files: number(&["files", "installed"]),
             bytes: number(&["bytes"]),
             missing: number(&["missing"]),
             missing_bytes: number(&["missing_bytes"]),
-            wanted: number(&["wanted"]),
+            needed_by_others: number(&["needed_by_others"]),
             withheld: number(&["withheld"]),
             failed: number(&["failed"]),
             clients: number(&["clients"]),
@@ -419,19 +419,19 @@ mod tests {
             event.other_path,
             event.backup,
             event.name,
-            event.peer,
+            event.source,
             event.address,
             event.word,
             event.reason,
         ]
         .map(<*const c_char>::is_null);
         let numbers = [
-            event.member,
+            event.peer,
             event.files,
             event.bytes,
             event.missing,
             event.missing_bytes,
-            event.wanted,
+            event.needed_by_others,
             event.withheld,
             event.failed,
             event.clients,

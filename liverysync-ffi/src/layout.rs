@@ -78,18 +78,18 @@ layouts! {
     }
     Holder: 24 {
         size: 0,
-        member: 8,
+        peer: 8,
         path: 16,
     }
     Conflict: 32 {
         size: 0,
-        member: 8,
+        peer: 8,
         path: 16,
         conflict_path: 24,
     }
     Refused: 32 {
         size: 0,
-        member: 8,
+        peer: 8,
         path: 16,
         reason: 24,
     }
@@ -106,16 +106,16 @@ layouts! {
         other_path: 32,
         backup: 40,
         name: 48,
-        peer: 56,
+        source: 56,
         address: 64,
         word: 72,
         reason: 80,
-        member: 88,
+        peer: 88,
         files: 96,
         bytes: 104,
         missing: 112,
         missing_bytes: 120,
-        wanted: 128,
+        needed_by_others: 128,
         withheld: 136,
         failed: 144,
         clients: 152,

@@ -87,7 +87,7 @@ pub struct ServerOptions {
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdatesBy {
-    /// Anyone who edits what he had in step. This is the default.
+    /// Anyone who edits what he had in sync. This is the default.
     Anyone = 0,
     /// Of these only its owners; what others make of it, or add to it, is a rival.
     Owner = 1,

@@ -36,14 +36,14 @@ struct KeptEntry {
 
 #[derive(Debug)]
 struct KeptConflict {
-    member: u64,
+    peer: u64,
     path: CString,
     conflict_path: CString,
 }
 
 #[derive(Debug)]
 struct KeptRefused {
-    member: u64,
+    peer: u64,
     path: CString,
     reason: CString,
 }
@@ -102,7 +102,7 @@ pub struct Holder {
     /// sizeof(liverysync_holder).
     pub size: usize,
     /// Which manifest of the list it is, counted from 0.
-    pub member: u64,
+    pub peer: u64,
     /// Where the content lies there. It is another path than that of the entry if the content is a rival at home.
     pub path: *const c_char,
 }
@@ -119,7 +119,7 @@ pub struct Conflict {
     /// sizeof(liverysync_conflict).
     pub size: usize,
     /// Which manifest of the list it is in, counted from 0.
-    pub member: u64,
+    pub peer: u64,
     /// The name that it has there.
     pub path: *const c_char,
     /// The name that it has in the union.
@@ -138,7 +138,7 @@ pub struct Refused {
     /// sizeof(liverysync_refused).
     pub size: usize,
     /// Which manifest of the list it is in, counted from 0.
-    pub member: u64,
+    pub peer: u64,
     /// The name that it has there.
     pub path: *const c_char,
     /// Why, for people.
@@ -156,17 +156,16 @@ impl Union {
             entry: Kept::new(&entry.path, entry.content, entry.mtime),
             holders: entry
                 .holders()
-                .map(|(member, path)| (member.0, text::owned(path.as_str())))
+                .map(|(peer, path)| (peer.0, text::owned(path.as_str())))
                 .collect(),
         };
-        let conflicts =
-            outcome.conflicts.iter().map(|(member, path, conflict_path)| KeptConflict {
-                member: member.0,
-                path: text::owned(path.as_str()),
-                conflict_path: text::owned(conflict_path.as_str()),
-            });
-        let refused = outcome.refused.iter().map(|(member, path, refusal)| KeptRefused {
-            member: member.0,
+        let conflicts = outcome.conflicts.iter().map(|(peer, path, conflict_path)| KeptConflict {
+            peer: peer.0,
+            path: text::owned(path.as_str()),
+            conflict_path: text::owned(conflict_path.as_str()),
+        });
+        let refused = outcome.refused.iter().map(|(peer, path, refusal)| KeptRefused {
+            peer: peer.0,
             path: text::owned(path.as_str()),
             reason: text::owned(&refusal.to_string()),
         });
@@ -307,8 +306,8 @@ pub unsafe extern "C" fn liverysync_union_holder(
         // SAFETY: the contract: a union, and room for a struct with its size.
         let (handle, out) = unsafe { (ptr::get(handle, "union")?, OutSized::new(holder_out)?) };
         let entry = at(&handle.entries, index, "entry")?;
-        let (member, path) = at(&entry.holders, holder, "holder")?;
-        out.set(&Holder { size: size_of::<Holder>(), member: *member, path: path.as_ptr() });
+        let (peer, path) = at(&entry.holders, holder, "holder")?;
+        out.set(&Holder { size: size_of::<Holder>(), peer: *peer, path: path.as_ptr() });
         Ok(())
     })
 }
@@ -335,7 +334,7 @@ pub unsafe extern "C" fn liverysync_union_conflict(
         let kept = at(&handle.conflicts, index, "conflict")?;
         out.set(&Conflict {
             size: size_of::<Conflict>(),
-            member: kept.member,
+            peer: kept.peer,
             path: kept.path.as_ptr(),
             conflict_path: kept.conflict_path.as_ptr(),
         });
@@ -365,7 +364,7 @@ pub unsafe extern "C" fn liverysync_union_refused(
         let kept = at(&handle.refused, index, "refused entry")?;
         out.set(&Refused {
             size: size_of::<Refused>(),
-            member: kept.member,
+            peer: kept.peer,
             path: kept.path.as_ptr(),
             reason: kept.reason.as_ptr(),
         });

@@ -52,12 +52,12 @@ async def test_two_clients_and_a_server_in_one_loop(server: Server, make_folder:
     assert report.plan is None
     assert liverysync.scan(aoi) == liverysync.scan(ben)
     assert status.files == 4 and status.conflicts == (conflict,)
-    assert [(member.name, member.files, member.missing, member.in_step) for member in status.members] == [
+    assert [(peer.name, peer.files, peer.missing, peer.in_sync) for peer in status.peers] == [
         ("Aoi", 4, (), True),
         ("Ben", 4, (), True),
     ]
-    assert status.members[0].program == "liverysync"
-    assert status.members[0].address.startswith("127.0.0.1")
+    assert status.peers[0].program == "liverysync"
+    assert status.peers[0].address.startswith("127.0.0.1")
     assert status.union_hash == liverysync.merge([liverysync.scan(aoi)]).hash
 
 
@@ -70,7 +70,7 @@ async def test_events_tell_what_happens(server: Server, make_folder: MakeFolder)
         before_the_start = two.events()
         async with two:
             await two.sync(timeout=30)
-            at_two = [event async for event in until(before_the_start, client_events.InStep)]
+            at_two = [event async for event in until(before_the_start, client_events.InSync)]
     assert {type(event) for event in at_two} >= {client_events.Scanned, client_events.Connected, client_events.SyncBegan}
     (installed,) = (event for event in at_two if isinstance(event, client_events.Installed))
     assert (installed.path, installed.bytes, installed.backup, installed.copied) == ("A/decals.png", 3, None, False)
@@ -401,7 +401,7 @@ async def test_the_allow_list_is_kept_to(make_folder: MakeFolder, tmp_path: Path
             await one.sync(timeout=30)
             report = await two.sync(timeout=30)
             # Both start at once, and either may be the first to be there.
-            (missing,) = next(member for member in server.status().members if member.name == "Ben").missing
+            (missing,) = next(peer for peer in server.status().peers if peer.name == "Ben").missing
     assert (report.files, report.withheld) == (1, 1)
     assert missing.path == "B/b.png" and missing.bytes == 1
     assert missing.withheld is not None and "allow list" in missing.withheld

@@ -31,7 +31,7 @@ def test_two_clients_and_a_server(server: blocking.Server, make_folder: MakeFold
             events = two.events()
             report = two.sync(timeout=30)
             one.sync(timeout=30)
-            assert [member.name for member in server.status().members] == ["Aoi", "Ben"]
+            assert [peer.name for peer in server.status().peers] == ["Aoi", "Ben"]
     assert report.files == 2 and files(aoi) == files(ben)
     assert "A/decals.png" in [event.path for event in events if isinstance(event, client_events.Installed)]
     server.stop()

@@ -47,7 +47,7 @@ async def test_the_bot_syncs_a_folder_against_the_programs_server(make_folder: M
         await server.communicate()
     assert bot.returncode == 0
     assert files(bots) == files(aoi)
-    assert "In step: 2 files, 4 bytes" in said.decode()
+    assert "In sync: 2 files, 4 bytes" in said.decode()
     assert "New or changed: A (2 files)" in said.decode()
 
 
@@ -64,7 +64,7 @@ async def test_the_bot_says_who_is_missing_what(make_folder: MakeFolder, tmp_pat
             await one.sync(timeout=30)
             async with liverysync.Client("127.0.0.1", port, name="Ben", liveries=make_folder("ben")) as two:
                 await two.sync(timeout=30)
-                assert await line(bot, "All 2 are in step")
+                assert await line(bot, "All 2 are in sync")
                 assert bot.stdin is not None
                 bot.stdin.write(b"!missing\n!status\n")
                 assert await line(bot, "Ben will not get") == (
@@ -88,7 +88,7 @@ async def test_a_bot_that_stays_waits_for_the_server(make_folder: MakeFolder) ->
     try:
         assert await line(bot, "No connection")
         async with liverysync.Server("127.0.0.1", port):
-            assert await line(bot, "In step: 0 files")
+            assert await line(bot, "In sync: 0 files")
     finally:
         bot.kill()
         await bot.communicate()

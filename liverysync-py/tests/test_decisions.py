@@ -169,7 +169,7 @@ def test_a_scope_decides_what_gets_a_conflict_name() -> None:
 def test_what_cannot_join_the_union_is_refused() -> None:
     file, folder = manifest(("x.png", b"1")), manifest(("x.png/y.png", b"2"))
     (refused,) = liverysync.merge([file, folder]).refused
-    assert (refused.member, refused.path) == (1, "x.png/y.png")
+    assert (refused.peer, refused.path) == (1, "x.png/y.png")
     assert "x.png is a file" in refused.reason
 
 

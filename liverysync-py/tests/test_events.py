@@ -49,9 +49,9 @@ def test_each_event_of_a_server_has_its_class() -> None:
 
 
 def test_an_event_is_made_from_its_json() -> None:
-    event = client_events.decode('{"event":"in_step","files":3,"bytes":7,"conflicts":["a.png"],"withheld":0,"certain":true}')
+    event = client_events.decode('{"event":"in_sync","files":3,"bytes":7,"conflicts":["a.png"],"withheld":0,"certain":true}')
     match event:
-        case client_events.InStep(files=files, conflicts=conflicts):
+        case client_events.InSync(files=files, conflicts=conflicts):
             assert (files, conflicts) == (3, ("a.png",))
         case _:
             pytest.fail(f"{event} is another")
@@ -123,13 +123,13 @@ def test_matching_is_exhaustive() -> None:
                 return event.path
             case server_events.SourceFault() | server_events.StoreFault() | server_events.TargetFault():
                 return event.reason
-            case server_events.MemoryFault():
+            case server_events.DatabaseFault():
                 return event.reason
             case server_events.SessionBegan() | server_events.SessionEnded():
                 return event.target or "the store"
-            case server_events.InStep() | server_events.Missed() | server_events.UnknownEvent():
+            case server_events.InSync() | server_events.Missed() | server_events.UnknownEvent():
                 return ""
             case _:
                 never(event)
 
-    assert about(server_events.Left(member=1, name="Aoi", reason="gone")) == "Aoi"
+    assert about(server_events.Left(peer=1, name="Aoi", reason="gone")) == "Aoi"

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, seed, unix_time},
-    disk::{Disk, Outcomes, PlainFile, memory_file, remove_empty_folder},
+    disk::{Disk, Outcomes, PlainFile, cache_file, remove_empty_folder},
     events::Source,
     ignore::IgnoreFile,
     link::{LinkError, Report},
@@ -89,10 +89,10 @@ impl Driver {
         list: Option<IgnoreFile>,
     ) -> io::Result<Self> {
         let options = &client.options;
-        let memory = options.state.as_deref().map(|state| memory_file(state, &root));
+        let cache = options.state.as_deref().map(|state| cache_file(state, &root));
         let changed = Arc::new(Notify::new());
         let watch = Watch::start(&root, &changed);
-        let (disk, outcomes) = Disk::start(&root, memory, watch.eye())?;
+        let (disk, outcomes) = Disk::start(&root, cache, watch.eye())?;
         let clock = Clock::start();
         let ignored = core.ignored.clone();
         let mut looks = interval(LOOK_INTERVAL);
@@ -176,9 +176,9 @@ impl Driver {
 
     fn send(&self, file: SendFile) {
         let Some(link) = &self.link else { return };
-        let SendFile { transfer, path, stamp, from, packing } = file;
+        let SendFile { transfer, path, stamp, from, compression } = file;
         let file = PlainFile::new(Arc::clone(&self.root), path, stamp);
-        link.outbox.begin(transfer, from, Arc::new(file), packing, None);
+        link.outbox.begin(transfer, from, Arc::new(file), compression, None);
     }
 
     async fn happening(

@@ -10,7 +10,7 @@ use liverysync_core::{
     client::{DiskFault, DiskFaultKind, OpId, StageId},
     hash::Content,
     transfer::{Receiver, TransferFault},
-    wire::v2::{Data, TransferId, Unpacker},
+    wire::v2::{Data, Decoder, TransferId},
 };
 
 use super::{
@@ -62,9 +62,9 @@ impl Incoming {
         stages: &Stages,
         id: StageId,
         data: &Data,
-        unpacker: &mut Unpacker,
+        decoder: &mut Decoder,
     ) -> Result<(), DiskFault> {
-        let bytes = self.receiver.unpack(data.offset, &data.body, unpacker).map_err(corrupt)?;
+        let bytes = self.receiver.unpack(data.offset, &data.body, decoder).map_err(corrupt)?;
         self.write(stages, id, bytes).map_err(|error| error_fault(&error))
     }
 

@@ -4,11 +4,11 @@
 //! side. The bytes of files that come under a number of the link do not come as requests: the task
 //! that reads the link hands them to the [`Intake`]. Every path is looked at component by component: no link below the root is followed.
 
+mod cache_file;
 mod flush;
 mod incoming;
 mod install;
 mod intake;
-mod memory;
 mod plain;
 mod put_back;
 mod stage;
@@ -37,19 +37,19 @@ use liverysync_core::{
 use tokio::sync::mpsc;
 
 use self::{
+    cache_file::CacheFile,
     flush::{Flush, Unflushed},
     intake::StageJob,
-    memory::Memory,
     stage::{StageLane, Stages},
+};
+pub(crate) use self::{
+    cache_file::{cache_file, ignore_file, key_file, replace_whole},
+    stage::{check_writable, remove_empty_folder},
 };
 pub(crate) use self::{
     intake::Intake,
     plain::PlainFile,
     put_back::{BackupCopy, PutBack},
-};
-pub(crate) use self::{
-    memory::{ignore_file, key_file, memory_file, replace_whole},
-    stage::{check_writable, remove_empty_folder},
 };
 use crate::{
     scan::{hash_all, stamp_of},
@@ -287,13 +287,13 @@ impl Disk {
     /// Starts the threads.
     pub(crate) fn start(
         root: &Path,
-        memory: Option<PathBuf>,
+        cache: Option<PathBuf>,
         eye: Eye,
     ) -> io::Result<(Self, Outcomes)> {
         let (outcomes, ended) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let (deliver, flushers) = Delivery::start(root, outcomes)?;
-        let walk = Walk { root: root.to_owned(), memory: Memory(memory), eye };
+        let walk = Walk { root: root.to_owned(), cache: CacheFile(cache), eye };
         let (walk, walker) = deliver.lane("walk", move |(op, request)| {
             let outcome = walk.carry_out(request);
             Some(Unflushed { op, outcome, flush: Flush::Nothing })
@@ -334,8 +334,8 @@ impl Disk {
     /// Hands a request to the thread that it belongs to.
     pub(crate) fn request(&self, op: OpId, request: DiskRequest) {
         let stage = match &request {
-            DiskRequest::Recall
-            | DiskRequest::Remember(_)
+            DiskRequest::LoadCache
+            | DiskRequest::SaveCache(_)
             | DiskRequest::List { .. }
             | DiskRequest::Hash(_) => {
                 // The threads end only with their queues.
@@ -392,7 +392,7 @@ fn weight(job: &StageJob) -> usize {
 #[derive(Debug)]
 struct Walk {
     root: PathBuf,
-    memory: Memory,
+    cache: CacheFile,
     eye: Eye,
 }
 
@@ -409,9 +409,9 @@ impl Walk {
     fn carry_out(&self, request: DiskRequest) -> DiskOutcome {
         let root = &self.root;
         match request {
-            DiskRequest::Recall => DiskOutcome::Recalled(self.memory.recall()),
-            DiskRequest::Remember(text) => {
-                DiskOutcome::Done(self.memory.remember(&text).map_err(|e| error_fault(&e)))
+            DiskRequest::LoadCache => DiskOutcome::CacheLoaded(self.cache.load()),
+            DiskRequest::SaveCache(text) => {
+                DiskOutcome::Done(self.cache.save(&text).map_err(|e| error_fault(&e)))
             }
             DiskRequest::List { watch } => DiskOutcome::Listed(self.list(watch)),
             DiskRequest::Hash(files) => {

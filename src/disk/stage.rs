@@ -12,7 +12,7 @@ use liverysync_core::{
     client::{DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, OpId, StageId},
     hash::{Content, Hasher},
     path::RelPath,
-    wire::v2::{Data, TransferId, Unpacker},
+    wire::v2::{Data, Decoder, TransferId},
 };
 
 use super::{
@@ -154,13 +154,13 @@ pub(super) struct StageLane {
     open: HashMap<StageId, File>,
     /// Files that come straight from the link.
     incoming: HashMap<StageId, Incoming>,
-    unpacker: Unpacker,
+    decoder: Decoder,
 }
 
 impl StageLane {
     pub(super) fn new(stages: Arc<Stages>, intake: Intake) -> Self {
         let (open, incoming) = (HashMap::new(), HashMap::new());
-        Self { stages, intake, open, incoming, unpacker: Unpacker::default() }
+        Self { stages, intake, open, incoming, decoder: Decoder::default() }
     }
 
     /// Does what there is to do, but for the flush that its outcome has to wait for.
@@ -246,7 +246,7 @@ impl StageLane {
     fn take_piece(&mut self, id: StageId, data: &Data, credit: Credit) -> Option<Unflushed> {
         let incoming = self.incoming.get_mut(&id)?;
         let op = incoming.awaiting(data.transfer)?;
-        let taken = incoming.take(&self.stages, id, data, &mut self.unpacker);
+        let taken = incoming.take(&self.stages, id, data, &mut self.decoder);
         // More may come while this file is being flushed.
         drop(credit);
         if taken.is_ok() && !data.last {

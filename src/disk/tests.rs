@@ -9,7 +9,7 @@ use liverysync_core::{
     hash::Content,
     path::Extensions,
     time::UnixTime,
-    wire::v2::{Body, Data, Packer, TransferId},
+    wire::v2::{ChunkBody, Data, Encoder, TransferId},
 };
 
 use super::*;
@@ -355,7 +355,7 @@ impl Line {
         self.send_body(transfer, offset, Bytes::from_static(bytes).into(), last);
     }
 
-    fn send_body(&self, transfer: u32, offset: u64, body: Body, last: bool) {
+    fn send_body(&self, transfer: u32, offset: u64, body: ChunkBody, last: bool) {
         let transfer = TransferId(transfer);
         let credit = Credit::new(body.len() as u64, &self.back);
         self.intake.take(Data { transfer, offset, last, body }, credit);
@@ -471,15 +471,15 @@ fn what_comes_compressed_is_staged_plain_and_what_cannot_be_unpacked_is_wrong() 
     let mut rig = Rig::new();
     let line = Line::of(&rig);
     let whole = b"livery ".repeat(100);
-    let frame = Bytes::copy_from_slice(Packer::default().pack(&whole[7..], 693).unwrap());
+    let frame = Bytes::copy_from_slice(Encoder::default().pack(&whole[7..], 693).unwrap());
     let op = rig.receive(StageId(1), &whole, 1);
     line.send(1, 0, b"livery ", false);
-    line.send_body(1, 7, Body::zstd(frame.slice(..frame.len() - 1)), true);
+    line.send_body(1, 7, ChunkBody::zstd(frame.slice(..frame.len() - 1)), true);
     assert_eq!(rig.received(op).unwrap_err().kind, DiskFaultKind::Corrupt);
     line.gets_back(700);
     let op = rig.receive(StageId(2), &whole, 2);
     line.send(2, 0, b"livery ", false);
-    line.send_body(2, 7, Body::zstd(frame), true);
+    line.send_body(2, 7, ChunkBody::zstd(frame), true);
     assert_eq!(rig.received(op), Ok(()));
     line.gets_back(700);
     assert_eq!(rig.staged(), [whole]);

@@ -77,7 +77,7 @@ impl League {
 /// Who keeps a name and who may change it counts when a step is taken, and not for what was.
 fn recall(ledger: &mut Sqlite, naming: &Naming) -> Result<Union, LeagueError> {
     let records = ledger.recall()?;
-    Ok(Union::recall(Policy::default(), naming.clone(), Updates::default(), &records))
+    Ok(Union::replay(Policy::default(), naming.clone(), Updates::default(), &records))
 }
 
 /// Why a league cannot be shown or changed.

@@ -7,9 +7,9 @@ use std::{
 
 use liverysync_core::{
     conflict::Naming,
-    league::Author,
+    league::MemberId,
     manifest::Entry,
-    union::{Change, Gained, MemberId},
+    union::{Change, Gained, PeerId},
 };
 
 use super::{LeagueError, recall};
@@ -60,7 +60,7 @@ fn remake(ledger: &mut Sqlite, data: &Path, naming: &Naming) -> Result<u64, Leag
         reported.map(|entry| entry.content).filter(|content| keeps(data, *content)).collect();
     let mut records = union.prove(stored);
     let changes = reports.into_iter().zip(0..).map(|((author, report), arrival)| Change {
-        member: MemberId(arrival),
+        peer: PeerId(arrival),
         arrival,
         author: Some(author),
         whole: true,
@@ -73,13 +73,13 @@ fn remake(ledger: &mut Sqlite, data: &Path, naming: &Naming) -> Result<u64, Leag
 }
 
 /// What the members reported, by when they were first here.
-fn in_order(ledger: &mut Sqlite) -> Result<Vec<(Author, Vec<Entry>)>, LeagueError> {
+fn in_order(ledger: &mut Sqlite) -> Result<Vec<(MemberId, Vec<Entry>)>, LeagueError> {
     let members = ledger.members()?.into_iter();
     let first_seen: BTreeMap<_, _> =
         members.map(|member| (member.author, member.first_seen)).collect();
     let mut reports: Vec<_> = ledger.reports()?.into_iter().collect();
     // Who is known by his report alone comes last.
-    let place = |author: &Author| (!first_seen.contains_key(author), first_seen.get(author));
+    let place = |author: &MemberId| (!first_seen.contains_key(author), first_seen.get(author));
     reports.sort_by_key(|(author, _)| (place(author), *author));
     Ok(reports)
 }

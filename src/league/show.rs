@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
     hash::Content,
-    league::{ActError, Author, Cause, Conflict, LiveryStatus, Version, VersionChange},
+    league::{ActError, Cause, Conflict, LiveryStatus, MemberId, Version, VersionChange},
     path::RelPath,
 };
 use serde::Serialize;
 
 use super::{League, LeagueError};
 use crate::{
-    ledger::{Ledger, Member},
+    ledger::{Ledger, MemberRow},
     store::{keeps, lock},
 };
 
@@ -72,7 +72,7 @@ pub struct PastChange {
     /// How that came; `None` if it was retired.
     pub cause: Option<Cause>,
     /// Whose file it is; `None` for a member without a key, and for an administrator's acts.
-    pub author: Option<Author>,
+    pub author: Option<MemberId>,
     /// How that member called himself last.
     pub name: Option<String>,
 }
@@ -116,12 +116,12 @@ impl League {
         })
     }
 
-    /// Who has been here, in the order of their [`Author`]s.
+    /// Who has been here, in the order of their [`MemberId`]s.
     ///
     /// # Errors
     ///
     /// As [`Ledger::members`].
-    pub fn members(&mut self) -> Result<Vec<Member>, LeagueError> {
+    pub fn members(&mut self) -> Result<Vec<MemberRow>, LeagueError> {
         Ok(self.ledger.members()?)
     }
 
@@ -157,7 +157,7 @@ impl League {
         Ok(self.union()?.conflicts())
     }
 
-    fn names(&mut self) -> Result<BTreeMap<Author, String>, LeagueError> {
+    fn names(&mut self) -> Result<BTreeMap<MemberId, String>, LeagueError> {
         let members = self.ledger.members()?.into_iter();
         Ok(members.map(|member| (member.author, member.name)).collect())
     }
@@ -170,7 +170,7 @@ fn sum(contents: impl Iterator<Item = Content>) -> u64 {
 /// What the ledger adds to what a union says of its past.
 struct Past {
     dates: BTreeMap<u64, String>,
-    names: BTreeMap<Author, String>,
+    names: BTreeMap<MemberId, String>,
 }
 
 impl Past {

@@ -4,7 +4,7 @@ use std::{fs, fs::File, thread};
 
 use liverysync_core::{
     hash::{Content, ContentHash},
-    league::{Act, ActReport, Author, Cause, Record},
+    league::{Act, ActReport, Cause, MemberId, Record},
     manifest::Entry,
     path::{Extensions, RelPath},
 };
@@ -15,7 +15,7 @@ use super::*;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn author(number: u8) -> Author {
+fn author(number: u8) -> MemberId {
     format!("{number:016x}").parse().unwrap()
 }
 

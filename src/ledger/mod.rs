@@ -13,7 +13,7 @@ use std::{
 };
 
 use liverysync_core::{
-    league::{Act, ActReport, Author, Record},
+    league::{Act, ActReport, MemberId, Record},
     manifest::Entry,
 };
 use serde::Serialize;
@@ -59,21 +59,21 @@ pub trait Ledger: Send {
         self.settle(records, &[])
     }
 
-    /// Who has been here, in the order of their [`Author`]s.
+    /// Who has been here, in the order of their [`MemberId`]s.
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be read or is damaged.
-    fn members(&mut self) -> Result<Vec<Member>, LedgerError>;
+    fn members(&mut self) -> Result<Vec<MemberRow>, LedgerError>;
 
     /// What each member last reported to hold, in no particular order.
     ///
     /// # Errors
     ///
     /// As [`Ledger::recall`].
-    fn reports(&mut self) -> Result<BTreeMap<Author, Vec<Entry>>, LedgerError>;
+    fn reports(&mut self) -> Result<BTreeMap<MemberId, Vec<Entry>>, LedgerError>;
 
-    /// When each step was written down, as in [`Member::first_seen`].
+    /// When each step was written down, as in [`MemberRow::first_seen`].
     ///
     /// # Errors
     ///
@@ -120,9 +120,9 @@ pub type Answer = (ActId, Result<ActReport, String>);
 /// A member as the ledger knows him.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Member {
+pub struct MemberRow {
     /// Who.
-    pub author: Author,
+    pub author: MemberId,
     /// How he called himself last.
     pub name: String,
     /// When he was first here, in UTC and to the second: `2026-03-09T18:30:00Z`.

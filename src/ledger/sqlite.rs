@@ -20,7 +20,7 @@ use std::{
 
 use liverysync_core::{
     hash::ContentHash,
-    league::{Act, ActReport, Author, Record},
+    league::{Act, ActReport, MemberId, Record},
     manifest::Entry,
 };
 use rusqlite::{
@@ -35,7 +35,7 @@ use self::{
     record::Reader,
     table::{Row, Table, integer},
 };
-use super::{ActId, Answer, Ledger, LedgerError, Member};
+use super::{ActId, Answer, Ledger, LedgerError, MemberRow};
 
 /// Its name in a server's data folder.
 const NAME: &str = "league.db";
@@ -212,7 +212,7 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn members(&mut self) -> Result<Vec<Member>, LedgerError> {
+    fn members(&mut self) -> Result<Vec<MemberRow>, LedgerError> {
         self.with(|connection| {
             let transaction = connection.transaction()?;
             let mut members = BTreeMap::new();
@@ -225,7 +225,7 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn reports(&mut self) -> Result<BTreeMap<Author, Vec<Entry>>, LedgerError> {
+    fn reports(&mut self) -> Result<BTreeMap<MemberId, Vec<Entry>>, LedgerError> {
         self.with(|connection| {
             let mut reports: BTreeMap<_, Vec<_>> = BTreeMap::new();
             let mut reader = Reader::default();
@@ -312,14 +312,14 @@ fn write_answer(transaction: &Connection, (id, answer): &Answer) -> Result<(), F
 }
 
 /// A member with the sum of his last report.
-fn member(connection: &Connection, row: &Row) -> Result<Member, Fault> {
+fn member(connection: &Connection, row: &Row) -> Result<MemberRow, Fault> {
     let author = row.text(0)?;
     let (files, bytes) = connection
         .prepare_cached(
             "SELECT count(*), CAST(total(size) AS INTEGER) FROM reports WHERE author = ?",
         )?
         .query_row([author], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    Ok(Member {
+    Ok(MemberRow {
         author: row.parse(0)?,
         name: row.text(1)?.to_owned(),
         first_seen: row.text(2)?.to_owned(),

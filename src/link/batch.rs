@@ -4,10 +4,10 @@ use std::{fs::File, io, sync::Arc};
 
 use bytes::BufMut as _;
 use liverysync_core::{
-    transfer::{Next, Packing},
+    transfer::{Compression, Next},
     wire::{
         frame,
-        v2::{DATA_HEADER_BYTES, Data, Packer},
+        v2::{DATA_HEADER_BYTES, Data, Encoder},
     },
 };
 
@@ -39,7 +39,7 @@ pub(super) struct Memory {
     buffer: Vec<u8>,
     /// How much of it counts.
     used: usize,
-    packer: Packer,
+    encoder: Encoder,
 }
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(super) struct Piece {
     pub(super) serial: u64,
     feed: Arc<dyn Feed>,
     pub(super) file: Option<Arc<File>>,
-    pub(super) packing: Packing,
+    pub(super) compression: Compression,
     body: Body,
     pub(super) fault: Option<io::Error>,
 }
@@ -93,7 +93,7 @@ impl Batch {
     /// Reads and compresses the pieces, on a thread that may wait for a disk where it has to, and waits
     /// until they may go. `None` if the process is about to end.
     pub(super) async fn fill(mut self, throttle: Option<Arc<Throttle>>) -> Option<Self> {
-        let tried = self.pieces.iter().filter(|piece| piece.packing.is_tried());
+        let tried = self.pieces.iter().filter(|piece| piece.compression.is_tried());
         let at_once = tried.map(|piece| piece.next.len).sum::<usize>() <= PACKED_AT_ONCE_BYTES;
         if at_once && self.read(false) {
             self.pack();
@@ -127,11 +127,11 @@ impl Batch {
 
     /// Compresses the pieces for which it pays, each in its place.
     fn pack(&mut self) {
-        let Memory { buffer, packer, .. } = &mut self.memory;
+        let Memory { buffer, encoder, .. } = &mut self.memory;
         for piece in self.pieces.iter_mut().filter(|piece| piece.fault.is_none()) {
             let Body::Memory { start, len, is_zstd } = &mut piece.body else { continue };
             let bytes = &mut buffer[*start..*start + *len];
-            if let Some(frame) = piece.packing.pack(bytes, packer) {
+            if let Some(frame) = piece.compression.pack(bytes, encoder) {
                 bytes[..frame.len()].copy_from_slice(frame);
                 (*len, *is_zstd) = (frame.len(), true);
             }
@@ -182,9 +182,9 @@ impl Piece {
         serial: u64,
         feed: Arc<dyn Feed>,
         file: Option<Arc<File>>,
-        packing: Packing,
+        compression: Compression,
     ) -> Self {
-        Self { next, serial, feed, file, packing, body: Body::Unread, fault: None }
+        Self { next, serial, feed, file, compression, body: Body::Unread, fault: None }
     }
 
     /// Bytes that it takes on the line, but for its header.

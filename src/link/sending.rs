@@ -10,7 +10,7 @@ use std::{
 
 use bytes::BytesMut;
 use liverysync_core::{
-    transfer::{Next, Outgoing, Packing},
+    transfer::{Compression, Next, SendQueue},
     wire::{
         frame,
         v1::{FileBegin, FileChunk, FileEnd, Message, SyncId},
@@ -58,7 +58,7 @@ struct Flow {
     /// Whether all of it is there, which does not change any more.
     complete: bool,
     file: Option<Arc<File>>,
-    packing: Packing,
+    compression: Compression,
     /// For a peer of protocol 1: how it is announced.
     begin: Option<FileBegin>,
     /// Whether that has been written.
@@ -74,9 +74,9 @@ pub(super) struct Sending {
     flows: BTreeMap<TransferId, Flow>,
     /// Those of which the file is kept open.
     open: BTreeSet<TransferId>,
-    outgoing: Outgoing,
+    outgoing: SendQueue,
     /// Those for a peer of protocol 1. One link has only one kind.
-    one_by_one: Outgoing,
+    one_by_one: SendQueue,
     wake: Arc<Notify>,
     next_serial: u64,
     /// The memory of the last batch.
@@ -90,8 +90,8 @@ impl Sending {
         Self {
             flows: BTreeMap::new(),
             open: BTreeSet::new(),
-            outgoing: Outgoing::new(WINDOW_BYTES),
-            one_by_one: Outgoing::one_by_one(),
+            outgoing: SendQueue::new(WINDOW_BYTES),
+            one_by_one: SendQueue::one_by_one(),
             wake,
             next_serial: 0,
             spare: Memory::default(),
@@ -104,7 +104,7 @@ impl Sending {
         transfer: TransferId,
         from: u64,
         feed: Arc<dyn Feed>,
-        packing: Packing,
+        compression: Compression,
         begin: Option<FileBegin>,
         out: &mut BytesMut,
     ) {
@@ -120,7 +120,7 @@ impl Sending {
             feed,
             complete: false,
             file: None,
-            packing,
+            compression,
             begin,
             begun: false,
             passed: 0,
@@ -196,8 +196,8 @@ impl Sending {
     fn piece(&self, next: Next) -> Option<Piece> {
         // Only what was begun and not stopped is ever named.
         let flow = self.flows.get(&next.transfer)?;
-        let Flow { serial, ref feed, ref file, packing, .. } = *flow;
-        Some(Piece::new(next, serial, Arc::clone(feed), file.clone(), packing))
+        let Flow { serial, ref feed, ref file, compression, .. } = *flow;
+        Some(Piece::new(next, serial, Arc::clone(feed), file.clone(), compression))
     }
 
     /// A link that sends nothing holds no memory for it.
@@ -270,7 +270,7 @@ impl Sending {
             } else {
                 self.open.remove(&transfer);
             }
-            flow.packing = piece.packing;
+            flow.compression = piece.compression;
             flow.passed += piece.next.len as u64;
             if piece.next.last || flow.reported.elapsed() >= PASSED_INTERVAL {
                 let bytes = std::mem::take(&mut flow.passed);

@@ -9,7 +9,7 @@ use liverysync_core::{
     transfer::CHUNK_BYTES,
     wire::{
         v1::{FileInfo, SyncId},
-        v2::{Data, Unpacker, WINDOW_BYTES},
+        v2::{Data, Decoder, WINDOW_BYTES},
     },
 };
 use tokio::{net::TcpListener, sync::mpsc::UnboundedReceiver};
@@ -91,11 +91,11 @@ impl Rig {
 
     /// Receives one file, from `from` on, giving credit for each piece.
     async fn file(&mut self, transfer: u32, from: u64) -> Vec<u8> {
-        let (mut got, mut unpacker) = (Vec::new(), Unpacker::default());
+        let (mut got, mut decoder) = (Vec::new(), Decoder::default());
         loop {
             let data = self.data().await;
             assert_eq!((data.transfer.0, data.offset), (transfer, from + got.len() as u64));
-            got.extend_from_slice(unpacker.unpack(&data.body).unwrap());
+            got.extend_from_slice(decoder.unpack(&data.body).unwrap());
             self.outbox.give_credit(data.body.len() as u64);
             if data.last {
                 return got;
@@ -155,7 +155,7 @@ async fn two_targets_are_fed_while_it_arrives_and_neither_waits_for_the_other() 
     let blob: Arc<dyn Feed> = store.blob(Content::of(&whole).hash).unwrap();
     let (mut quick, mut slow) = (Rig::new().await, Rig::new().await);
     for rig in [&quick, &slow] {
-        rig.outbox.begin(TransferId(7), 0, Arc::clone(&blob), Packing::Plain, None);
+        rig.outbox.begin(TransferId(7), 0, Arc::clone(&blob), Compression::Plain, None);
     }
     let upload = async {
         for (number, piece) in whole.chunks(100_000).enumerate() {
@@ -193,7 +193,7 @@ async fn the_last_piece_waits_for_the_word_that_all_is_right() {
     let inlet = receive(&store, Content::of(&whole));
     let mut rig = Rig::new().await;
     let blob = store.blob(Content::of(&whole).hash).unwrap();
-    rig.outbox.begin(TransferId(1), 0, blob.clone(), Packing::Plain, None);
+    rig.outbox.begin(TransferId(1), 0, blob.clone(), Compression::Plain, None);
     inlet.write(0, Bytes::copy_from_slice(&whole), ());
     assert!(!rig.data().await.last);
     while blob.progress() != Progress::Arriving(whole.len() as u64) {
@@ -212,7 +212,7 @@ async fn a_broken_content_never_ends() {
     let inlet = receive(&store, Content { hash: Content::of(b"").hash, size: whole.len() as u64 });
     let mut rig = Rig::new().await;
     let blob = store.blob(Content::of(b"").hash).unwrap();
-    rig.outbox.begin(TransferId(1), 0, blob, Packing::Plain, None);
+    rig.outbox.begin(TransferId(1), 0, blob, Compression::Plain, None);
     inlet.write(0, Bytes::copy_from_slice(&whole), ());
     assert!(!rig.data().await.last);
     inlet.finish();
@@ -222,7 +222,7 @@ async fn a_broken_content_never_ends() {
         "{report:?}"
     );
     let next = put(&store, b"next");
-    rig.outbox.begin(TransferId(2), 0, next, Packing::Plain, None);
+    rig.outbox.begin(TransferId(2), 0, next, Compression::Plain, None);
     assert_eq!(rig.file(2, 0).await, b"next");
 }
 
@@ -231,10 +231,10 @@ async fn a_file_goes_on_at_an_offset_and_an_empty_one_has_one_piece() {
     let store = Store::open(None).unwrap();
     let whole = bytes(3 * CHUNK);
     let mut rig = Rig::new().await;
-    rig.outbox.begin(TransferId(1), 1000, put(&store, &whole), Packing::Plain, None);
+    rig.outbox.begin(TransferId(1), 1000, put(&store, &whole), Compression::Plain, None);
     assert!(rig.file(1, 1000).await == whole[1000..]);
     assert_eq!(rig.sent(1).await, whole.len() as u64 - 1000);
-    rig.outbox.begin(TransferId(2), 0, put(&store, b""), Packing::Plain, None);
+    rig.outbox.begin(TransferId(2), 0, put(&store, b""), Compression::Plain, None);
     assert_eq!(rig.file(2, 0).await, b"");
     assert_eq!(rig.report().await, Report::Sent(TransferId(2)));
 }
@@ -245,8 +245,8 @@ async fn many_small_files_arrive_whole() {
     let files: Vec<_> = (0..300).map(|number| bytes(number * 40)).collect();
     let mut rig = Rig::new().await;
     for (number, file) in files.iter().enumerate() {
-        let packing = packing(["a.png", "a.json"][number % 2], file);
-        rig.outbox.begin(TransferId(number as u32), 0, put(&store, file), packing, None);
+        let compression = compression(["a.png", "a.json"][number % 2], file);
+        rig.outbox.begin(TransferId(number as u32), 0, put(&store, file), compression, None);
     }
     for (number, file) in files.iter().enumerate() {
         assert!(rig.file(number as u32, 0).await == *file);
@@ -255,9 +255,9 @@ async fn many_small_files_arrive_whole() {
 }
 
 /// How a file of this name begins.
-fn packing(name: &str, content: &[u8]) -> Packing {
+fn compression(name: &str, content: &[u8]) -> Compression {
     let path = RelPath::parse(name, &Extensions::default()).unwrap();
-    Packing::of(&path, content.len() as u64)
+    Compression::of(&path, content.len() as u64)
 }
 
 #[tokio::test]
@@ -267,8 +267,8 @@ async fn what_shrinks_takes_fewer_bytes_on_the_wire_and_a_picture_goes_as_it_is(
     let from = CHUNK as u64 + 1000;
     let mut rig = Rig::new().await;
     for (transfer, name, from) in [(1, "T/a.dds", 0), (2, "T/a.json", from), (3, "T/a.png", from)] {
-        let packing = packing(name, &whole);
-        rig.outbox.begin(TransferId(transfer), from, put(&store, &whole), packing, None);
+        let compression = compression(name, &whole);
+        rig.outbox.begin(TransferId(transfer), from, put(&store, &whole), compression, None);
         let before = rig.on_wire;
         assert!(rig.file(transfer, from).await == whole[from as usize..], "{name}");
         let (sent, on_wire) = (whole.len() as u64 - from, rig.on_wire - before);
@@ -287,12 +287,12 @@ async fn a_file_whose_first_piece_does_not_shrink_goes_as_it_is() {
     let mut whole: Vec<_> = (0..CHUNK / 32).flat_map(seed).collect();
     whole.resize(3 * CHUNK, 0);
     let mut rig = Rig::new().await;
-    rig.outbox.begin(TransferId(1), 0, put(&store, &whole), packing("a.dds", &whole), None);
+    rig.outbox.begin(TransferId(1), 0, put(&store, &whole), compression("a.dds", &whole), None);
     assert!(rig.file(1, 0).await == whole);
     assert_eq!(rig.on_wire, whole.len() as u64);
     // From behind its noise on, it is another matter.
     let from = CHUNK as u64;
-    rig.outbox.begin(TransferId(2), from, put(&store, &whole), packing("a.dds", &whole), None);
+    rig.outbox.begin(TransferId(2), from, put(&store, &whole), compression("a.dds", &whole), None);
     assert!(rig.file(2, from).await == whole[CHUNK..]);
     assert!(rig.on_wire < whole.len() as u64 + 1000);
 }
@@ -303,7 +303,7 @@ async fn a_limit_is_of_what_is_on_the_wire() {
     // There is one piece to be had at once, and no second one for days.
     let mut rig = Rig::throttled(Some(Throttle::new(Some(1)))).await;
     let whole = vec![7; 8 * CHUNK];
-    rig.outbox.begin(TransferId(1), 0, put(&store, &whole), packing("a.dds", &whole), None);
+    rig.outbox.begin(TransferId(1), 0, put(&store, &whole), compression("a.dds", &whole), None);
     assert!(rig.file(1, 0).await == whole);
 }
 
@@ -320,7 +320,7 @@ async fn an_old_target_gets_the_form_that_it_knows() {
             TransferId(number as u32),
             0,
             put(&store, file),
-            Packing::Plain,
+            Compression::Plain,
             Some(begin),
         );
     }
@@ -371,12 +371,12 @@ async fn an_old_target_is_told_the_end_of_what_breaks_off() {
         let inlet = receive(&store, content);
         let mut rig = Rig::new().await;
         let blob = store.blob(content.hash).unwrap();
-        rig.outbox.begin(TransferId(1), 0, blob, Packing::Plain, Some(begin_old("a", content)));
+        rig.outbox.begin(TransferId(1), 0, blob, Compression::Plain, Some(begin_old("a", content)));
         rig.outbox.begin(
             TransferId(2),
             0,
             put(&store, b"b"),
-            Packing::Plain,
+            Compression::Plain,
             Some(begin_old("b", Content::of(b"b"))),
         );
         inlet.write(0, Bytes::copy_from_slice(&whole), ());
@@ -402,12 +402,12 @@ async fn a_file_that_is_stopped_before_its_turn_leaves_no_trace() {
     let inlet = receive(&store, Content::of(b"never"));
     let blob = store.blob(Content::of(b"never").hash).unwrap();
     for (transfer, begin) in [(1, None), (2, Some(begin_old("a", Content::of(b"never"))))] {
-        rig.outbox.begin(TransferId(transfer), 0, blob.clone(), Packing::Plain, begin);
+        rig.outbox.begin(TransferId(transfer), 0, blob.clone(), Compression::Plain, begin);
         rig.outbox.stop(TransferId(transfer));
     }
     inlet.write(0, Bytes::from_static(b"never"), ());
     inlet.finish();
-    rig.outbox.begin(TransferId(3), 0, put(&store, b"next"), Packing::Plain, None);
+    rig.outbox.begin(TransferId(3), 0, put(&store, b"next"), Compression::Plain, None);
     assert_eq!(rig.file(3, 0).await, b"next");
     assert_eq!(rig.sent(3).await, 4);
     assert_eq!(rig.rest().await, b"");
@@ -434,14 +434,14 @@ async fn files_of_a_folder_are_sent_unless_they_have_changed() {
     std::fs::remove_file(root.path().join("gone.png")).unwrap();
 
     let mut rig = Rig::new().await;
-    rig.outbox.begin(TransferId(1), 0, changed, Packing::Plain, None);
-    rig.outbox.begin(TransferId(2), 0, gone, Packing::Plain, None);
+    rig.outbox.begin(TransferId(1), 0, changed, Compression::Plain, None);
+    rig.outbox.begin(TransferId(2), 0, gone, Compression::Plain, None);
     let changed = (1, io::ErrorKind::InvalidData, "it has changed meanwhile");
     let gone = (2, io::ErrorKind::NotFound, "it is not there any more");
     for (transfer, kind, why) in [changed, gone] {
         assert_eq!(rig.report().await, Report::Failed(TransferId(transfer), kind, why.to_owned()));
     }
-    rig.outbox.begin(TransferId(3), 0, same, Packing::Plain, None);
+    rig.outbox.begin(TransferId(3), 0, same, Compression::Plain, None);
     assert!(rig.file(3, 0).await == whole);
     assert_eq!(rig.sent(3).await, whole.len() as u64);
 }
@@ -455,9 +455,9 @@ async fn what_cannot_be_read_costs_no_credit_and_leaves_no_gap() {
     for number in 0..100 {
         let (gone, _) = plain(root.path(), "gone.png", &large);
         std::fs::remove_file(root.path().join("gone.png")).unwrap();
-        rig.outbox.begin(TransferId(number), 0, gone, Packing::Plain, None);
+        rig.outbox.begin(TransferId(number), 0, gone, Compression::Plain, None);
         let (same, _) = plain(root.path(), &format!("{number}.png"), &bytes(1000));
-        rig.outbox.begin(TransferId(1000 + number), 0, same, Packing::Plain, None);
+        rig.outbox.begin(TransferId(1000 + number), 0, same, Compression::Plain, None);
     }
     for number in 0..100 {
         assert!(rig.file(1000 + number, 0).await == bytes(1000));
@@ -470,7 +470,7 @@ async fn messages_overtake_files_that_wait() {
     let throttle = Throttle::new(Some(1));
     throttle.take(CHUNK + 1_000_000).await;
     let mut rig = Rig::throttled(Some(Arc::clone(&throttle))).await;
-    rig.outbox.begin(TransferId(1), 0, put(&store, b"livery"), Packing::Plain, None);
+    rig.outbox.begin(TransferId(1), 0, put(&store, b"livery"), Compression::Plain, None);
     rig.outbox.send(Message::Ping);
     assert_eq!(rig.message().await, Message::Ping);
     rig.outbox.send(Message::Pong);

@@ -8,8 +8,8 @@ use std::{
 use liverysync_core::{
     hash::ContentHash,
     server::Input,
-    transfer::{Action, Relay, RelayEvent},
-    union::MemberId,
+    transfer::{Action, UploadEvent, UploadStream},
+    union::PeerId,
     wire::{
         frame,
         v1::{Message, SyncId},
@@ -32,7 +32,7 @@ const WAITING_BYTES_MAX: usize = WINDOW_BYTES as usize + 1024 * 1024;
 /// One upload, with the ways into the store for its files.
 #[derive(Debug)]
 struct Upload {
-    relay: Relay,
+    stream: UploadStream,
     inlets: Vec<Inlet>,
 }
 
@@ -53,11 +53,11 @@ impl Uploads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn open(&self, sync_id: SyncId, relay: Relay, inlets: Vec<Inlet>) {
+    pub(super) fn open(&self, sync_id: SyncId, stream: UploadStream, inlets: Vec<Inlet>) {
         let mut open = self.lock();
-        let numbers = relay.files().iter().map(|file| (file.transfer, sync_id.clone()));
+        let numbers = stream.files().iter().map(|file| (file.transfer, sync_id.clone()));
         open.transfers.extend(numbers);
-        open.uploads.insert(sync_id, Upload { relay, inlets });
+        open.uploads.insert(sync_id, Upload { stream, inlets });
     }
 
     /// Takes nothing more in, and returns how much of each file is there.
@@ -78,7 +78,7 @@ impl Uploads {
     pub(super) fn remove(&self, sync_id: &SyncId) {
         let mut open = self.lock();
         if let Some(upload) = open.uploads.remove(sync_id) {
-            for file in upload.relay.files() {
+            for file in upload.stream.files() {
                 open.transfers.remove(&file.transfer);
             }
         }
@@ -87,9 +87,9 @@ impl Uploads {
 
 impl Upload {
     fn abandon(&mut self) -> Vec<(ContentHash, u64)> {
-        self.relay.abandon();
+        self.stream.abandon();
         let inlets = std::mem::take(&mut self.inlets);
-        let files = self.relay.files().iter().zip(&inlets);
+        let files = self.stream.files().iter().zip(&inlets);
         files.map(|(file, inlet)| (file.content.hash, inlet.received())).collect()
     }
 }
@@ -102,7 +102,7 @@ struct Held {
 
 /// The task that reads one link.
 pub(super) struct Reading {
-    member: MemberId,
+    peer: PeerId,
     reader: Reader,
     outbox: Outbox,
     uploads: Uploads,
@@ -114,7 +114,7 @@ pub(super) struct Reading {
 
 impl Reading {
     pub(super) fn new(
-        member: MemberId,
+        peer: PeerId,
         reader: Reader,
         outbox: Outbox,
         uploads: Uploads,
@@ -123,7 +123,7 @@ impl Reading {
     ) -> Self {
         let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
         let back = to_peer(outbox.clone());
-        Self { member, reader, outbox, uploads, inputs, clock, room, back }
+        Self { peer, reader, outbox, uploads, inputs, clock, room, back }
     }
 
     pub(super) async fn run(mut self) {
@@ -149,13 +149,13 @@ impl Reading {
                     true
                 }
                 message if message.is_data() => self.take_in(message).await,
-                message => self.inputs.send(Input::Received(self.member, message)).await.is_ok(),
+                message => self.inputs.send(Input::Received(self.peer, message)).await.is_ok(),
             };
             if !server_runs {
                 return;
             }
         };
-        let _stopped = self.inputs.send(Input::Lost(self.member, reason)).await;
+        let _stopped = self.inputs.send(Input::Lost(self.peer, reason)).await;
     }
 
     /// Hands the bytes of a file to the store. Returns whether the server still runs.
@@ -163,7 +163,7 @@ impl Reading {
         let held = self.hold(&message).await;
         let Some((sync_id, events)) = self.hand_in(message, held) else { return true };
         for event in events {
-            let input = Input::Relayed(self.member, sync_id.clone(), event);
+            let input = Input::Uploaded(self.peer, sync_id.clone(), event);
             if self.inputs.send(input).await.is_err() {
                 return false;
             }
@@ -185,7 +185,7 @@ impl Reading {
         Held { _room: room, _credit: credit }
     }
 
-    fn hand_in(&self, message: Message, held: Held) -> Option<(SyncId, Vec<RelayEvent>)> {
+    fn hand_in(&self, message: Message, held: Held) -> Option<(SyncId, Vec<UploadEvent>)> {
         let mut open = self.uploads.lock();
         let sync_id = match &message {
             Message::Data(data) => open.transfers.get(&data.transfer)?.clone(),
@@ -195,7 +195,7 @@ impl Reading {
             _ => return None,
         };
         let upload = open.uploads.get_mut(&sync_id)?;
-        let step = upload.relay.handle_message(self.clock.time(), message);
+        let step = upload.stream.handle_message(self.clock.time(), message);
         let mut held = Some(held);
         let mut actions = step.actions.into_iter().peekable();
         while let Some(action) = actions.next() {

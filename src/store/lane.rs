@@ -12,7 +12,7 @@ use std::{
 use liverysync_core::{
     hash::ContentHash,
     transfer::Receiver,
-    wire::v2::{Body, Unpacker},
+    wire::v2::{ChunkBody, Decoder},
 };
 
 use super::{
@@ -34,7 +34,7 @@ pub(super) enum Job {
     Open { blob: Arc<Blob>, done: Done },
     /// A piece of it has come, and all of it with the last. What was `held` for it is let go once it is
     /// written.
-    Write { hash: ContentHash, offset: u64, body: Body, last: bool, held: Box<dyn Send> },
+    Write { hash: ContentHash, offset: u64, body: ChunkBody, last: bool, held: Box<dyn Send> },
     /// All of it has come.
     Finish(ContentHash),
     /// For now nothing more of it comes.
@@ -64,14 +64,14 @@ pub(super) struct Lane {
     incoming: HashMap<ContentHash, Incoming>,
     /// Those with which nobody goes on at present, the oldest first.
     parked: VecDeque<ContentHash>,
-    unpacker: Unpacker,
+    decoder: Decoder,
     in_memory: InMemory,
 }
 
 impl Lane {
     pub(super) fn new(folder: Arc<Folder>, index: Arc<Index>, in_memory: InMemory) -> Self {
         let (incoming, parked) = (HashMap::new(), VecDeque::new());
-        Self { folder, index, incoming, parked, unpacker: Unpacker::default(), in_memory }
+        Self { folder, index, incoming, parked, decoder: Decoder::default(), in_memory }
     }
 
     /// Works until nobody is left to ask for anything.
@@ -117,11 +117,11 @@ impl Lane {
         }
     }
 
-    fn write(&mut self, hash: ContentHash, offset: u64, body: &Body, last: bool) {
+    fn write(&mut self, hash: ContentHash, offset: u64, body: &ChunkBody, last: bool) {
         // What comes after a fault is of no use.
         let Some(incoming) = self.incoming.get_mut(&hash) else { return };
         if last && body.len() <= AT_ONCE_BYTES_MAX && !incoming.made {
-            return match incoming.put_whole(&self.folder, offset, body, &mut self.unpacker) {
+            return match incoming.put_whole(&self.folder, offset, body, &mut self.decoder) {
                 Ok(bytes) => {
                     incoming.blob.remember(bytes, &self.in_memory);
                     self.complete(hash);
@@ -129,7 +129,7 @@ impl Lane {
                 Err(fault) => self.fail(hash, fault),
             };
         }
-        if let Err(fault) = incoming.write(offset, body, &mut self.unpacker) {
+        if let Err(fault) = incoming.write(offset, body, &mut self.decoder) {
             self.fail(hash, fault);
         } else if last {
             self.finish(hash);
@@ -222,11 +222,11 @@ impl Incoming {
     fn write(
         &mut self,
         offset: u64,
-        body: &Body,
-        unpacker: &mut Unpacker,
+        body: &ChunkBody,
+        decoder: &mut Decoder,
     ) -> Result<(), StoreFault> {
         let file = self.file()?;
-        let bytes = self.receiver.unpack(offset, body, unpacker)?;
+        let bytes = self.receiver.unpack(offset, body, decoder)?;
         write_at(&file, offset, bytes)?;
         self.blob.set_written(self.receiver.received());
         Ok(())
@@ -237,13 +237,13 @@ impl Incoming {
         &mut self,
         folder: &Folder,
         offset: u64,
-        body: &'a Body,
-        unpacker: &'a mut Unpacker,
+        body: &'a ChunkBody,
+        decoder: &'a mut Decoder,
     ) -> Result<&'a [u8], StoreFault> {
         if let Some(fault) = self.blob.fault() {
             return Err(fault);
         }
-        let bytes = self.receiver.unpack(offset, body, unpacker)?;
+        let bytes = self.receiver.unpack(offset, body, decoder)?;
         let content = self.receiver.clone().finish()?;
         folder.put(content.hash, bytes)?;
         Ok(bytes)

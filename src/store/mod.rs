@@ -28,7 +28,7 @@ use std::{
 use liverysync_core::{
     hash::{Content, ContentHash},
     transfer::TransferFault,
-    wire::v2::Body,
+    wire::v2::ChunkBody,
 };
 
 pub use self::check::{Verified, VerifySummary, verify_store};
@@ -310,16 +310,21 @@ pub(crate) struct Inlet {
 impl Inlet {
     /// Hands in the bytes from `offset` on, as they came. `held` is dropped once they are written, or known to be
     /// of no use: it stands for the room that they take.
-    pub(crate) fn write(&self, offset: u64, body: impl Into<Body>, held: impl Send + 'static) {
+    pub(crate) fn write(&self, offset: u64, body: impl Into<ChunkBody>, held: impl Send + 'static) {
         self.hand_in(offset, body.into(), false, held);
     }
 
     /// The same, and says that all has come, as [`Inlet::finish`] does.
-    pub(crate) fn write_last(&self, offset: u64, body: impl Into<Body>, held: impl Send + 'static) {
+    pub(crate) fn write_last(
+        &self,
+        offset: u64,
+        body: impl Into<ChunkBody>,
+        held: impl Send + 'static,
+    ) {
         self.hand_in(offset, body.into(), true, held);
     }
 
-    fn hand_in(&self, offset: u64, body: Body, last: bool, held: impl Send + 'static) {
+    fn hand_in(&self, offset: u64, body: ChunkBody, last: bool, held: impl Send + 'static) {
         let hash = self.blob.content().hash;
         let mut state = self.blob.lock();
         let Phase::Arriving(arriving) = &mut state.phase else { return };

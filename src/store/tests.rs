@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use liverysync_core::wire::v2::Packer;
+use liverysync_core::wire::v2::Encoder;
 use tokio::sync::Notify;
 
 use super::*;
@@ -229,11 +229,11 @@ fn what_comes_compressed_is_kept_plain_and_what_cannot_be_unpacked_breaks_it() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
     let whole = LIVERY.repeat(100);
-    let frame = Bytes::copy_from_slice(Packer::default().pack(&whole, whole.len()).unwrap());
+    let frame = Bytes::copy_from_slice(Encoder::default().pack(&whole, whole.len()).unwrap());
     for broken in [true, false] {
         let (inlet, ended) = receive(&store, Content::of(&whole), false);
         let cut = frame.len() - usize::from(broken);
-        inlet.write(0, Body::zstd(frame.slice(..cut)), ());
+        inlet.write(0, ChunkBody::zstd(frame.slice(..cut)), ());
         assert_eq!(inlet.received(), whole.len() as u64);
         inlet.finish();
         let garbled = Err(StoreFault::Transfer(TransferFault::Garbled));

@@ -139,7 +139,7 @@ impl<'a> Walk<'a> {
     }
 
     fn take_down(&mut self, name: &CStr, found: rustix::io::Result<Statx>) {
-        let (kind, mark) = match found {
+        let (kind, change_tag) = match found {
             Ok(found) if file_type(&found) == FileType::RegularFile => {
                 (Kind::File(stamp_of(&found)), mark_of(&found))
             }
@@ -149,7 +149,7 @@ impl<'a> Walk<'a> {
             Err(error) => (Kind::Unreadable(io::Error::from(error).to_string()), 0),
         };
         let path = format!("{}{}", self.below, name.to_string_lossy());
-        self.listed.push(Listed { path, kind, mark });
+        self.listed.push(Listed { path, kind, change_tag });
     }
 }
 

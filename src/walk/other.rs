@@ -23,7 +23,7 @@ pub(crate) fn list(root: &Path, _eye: &Eye) -> io::Result<Vec<Listed>> {
     };
     let mut listed = Vec::new();
     for entry in walk.filter_entry(|entry| !ours(entry)) {
-        let (path, (kind, mark)) = match entry {
+        let (path, (kind, change_tag)) = match entry {
             Ok(entry) if entry.file_type().is_dir() => continue,
             Ok(entry) => (entry.path().to_owned(), kind_of(&entry)),
             Err(error) => {
@@ -35,7 +35,7 @@ pub(crate) fn list(root: &Path, _eye: &Eye) -> io::Result<Vec<Listed>> {
                 (path, (Kind::Unreadable(error.to_string()), 0))
             }
         };
-        listed.push(Listed { path: relative(root, &path), kind, mark });
+        listed.push(Listed { path: relative(root, &path), kind, change_tag });
     }
     Ok(listed)
 }

@@ -114,9 +114,9 @@ async fn two_clients_and_a_server_in_one_program() {
 
     let status = league.server.status();
     assert_eq!((status.files, status.bytes, status.conflicts.len()), (3, 11, 1));
-    let names: Vec<_> = status.members.iter().map(|member| member.name.as_str()).collect();
+    let names: Vec<_> = status.peers.iter().map(|member| member.name.as_str()).collect();
     assert_eq!(names, ["Aoi", "Bruno"]);
-    assert!(status.members.iter().all(|member| member.missing.is_empty() && member.is_in_step()));
+    assert!(status.peers.iter().all(|member| member.missing.is_empty() && member.is_in_sync()));
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn a_sync_hands_out_what_happens_on_its_way() {
         "{happened:?}"
     );
     assert!(happened.iter().any(|event| matches!(event, Event::Installed { .. })));
-    assert!(matches!(happened.last(), Some(Event::InStep { .. })), "{happened:?}");
+    assert!(matches!(happened.last(), Some(Event::InSync { .. })), "{happened:?}");
     bruno.stop().await;
     for event in happened {
         assert_eq!(events.next().await, Some(event));
@@ -252,12 +252,12 @@ async fn who_lacks_what_can_be_asked() {
     bruno.sync(PATIENCE).await.unwrap();
     while !matches!(events.next().await, Some(server::Event::Withheld { .. })) {}
     let status = league.server.status();
-    let bruno = &status.members[1];
-    assert!(bruno.is_in_step());
+    let bruno = &status.peers[1];
+    assert!(bruno.is_in_sync());
     assert_eq!(bruno.missing[0].path.as_str(), "Iris/decals.png");
     assert_eq!(bruno.missing[0].bytes, 4);
     check_documented(&status, "A status");
-    check_documented(&status.members[1], "- `members`");
+    check_documented(&status.peers[1], "- `peers`");
     check_documented(&bruno.missing[0], "- `missing`");
     check_documented(&SyncReport::default(), "A report");
 }
@@ -340,7 +340,7 @@ async fn a_start_opens_only_what_has_changed_since_the_last_one() {
     };
     assert_eq!(run().await, (20, 20));
     assert_eq!(run().await, (20, 0));
-    // The same size and the same date: only the system's own mark tells.
+    // The same size and the same date: only the system's own change tag tells.
     write(&folder.join("Iris/7.png"), "sire");
     assert_eq!(run().await, (20, 1));
     fs::remove_dir_all(league.root.path().join("state")).unwrap();

@@ -27,7 +27,7 @@ const HOST: &str = "192.168.1.50";
 const PORT: &str = "9239";
 
 /// What the driver's client says once others can get his liveries.
-const IN_STEP: &str = r#""event":"in_step""#;
+const IN_SYNC: &str = r#""event":"in_sync""#;
 
 /// Far more than any program here takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -89,8 +89,8 @@ impl<'a> Lab<'a> {
         driver.args(["client", "--json", "--name", "driver", "--port", &port.to_string()]);
         driver.arg("--liveries").arg(&liveries);
         let driver = Program::start("driver", driver, folder.path())?;
-        poll(LIMIT, || Ok(driver.transcript().contains(IN_STEP).then_some(())))?
-            .with_context(|| format!("the driver is not in step\n{}", driver.transcript()))?;
+        poll(LIMIT, || Ok(driver.transcript().contains(IN_SYNC).then_some(())))?
+            .with_context(|| format!("the driver is not in sync\n{}", driver.transcript()))?;
         Ok(Self { workspace, _driver: driver, _server: server, port, folder })
     }
 

@@ -306,8 +306,8 @@ fn launcher_syncs_with_a_real_server(lab: &Lab<'_>) -> Result<Tally> {
     command.args(["client", "--host=127.0.0.1", "--name=driver", "--json"]);
     command.arg(format!("--port={port}")).arg("--liveries").arg(&driver);
     let other = Program::start("driver", command, &room)?;
-    poll(LIMIT, || Ok(other.transcript().contains(r#""event":"in_step""#).then_some(())))?
-        .with_context(|| format!("the driver is not in step\n{}", other.transcript()))?;
+    poll(LIMIT, || Ok(other.transcript().contains(r#""event":"in_sync""#).then_some(())))?
+        .with_context(|| format!("the driver is not in sync\n{}", other.transcript()))?;
 
     let mut command = lab.watch.command(lab.workspace, &program);
     command.args(["127.0.0.1", &port.to_string()]).arg(&own);
@@ -325,7 +325,7 @@ fn launcher_syncs_with_a_real_server(lab: &Lab<'_>) -> Result<Tally> {
             ensure!(output.contains(expected), "the launcher did not say `{expected}`");
         }
         let last = output.lines().last().unwrap_or_default();
-        ensure!(last.starts_with("in step: 5 files, 901024 bytes"), "its last line is `{last}`");
+        ensure!(last.starts_with("in sync: 5 files, 901024 bytes"), "its last line is `{last}`");
         Ok(Tally::ONE_PASSED)
     });
     result.map_err(|error| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use liverysync_core::{
     conflict::Naming,
-    league::{Act, Author},
+    league::{Act, MemberId},
 };
 
 use super::{
@@ -100,7 +100,7 @@ pub(crate) struct LeagueOwnArgs {
     livery: String,
     /// Member: the 16 digits that `liverysync league members` shows
     #[arg(value_parser = parse_member)]
-    member: Author,
+    member: MemberId,
     #[command(flatten)]
     common: LeagueArgs,
 }

@@ -7,7 +7,7 @@ use liverysync_core::{
     backups::{InvalidSetName, SetName},
     client::ClientConfig,
     conflict::Naming,
-    league::{Author, InvalidAuthor},
+    league::{InvalidMemberId, MemberId},
     path::Extensions,
 };
 
@@ -52,7 +52,7 @@ pub(super) fn parse_set(text: &str) -> Result<SetName, InvalidSetName> {
     text.parse()
 }
 
-pub(super) fn parse_member(text: &str) -> Result<Author, InvalidAuthor> {
+pub(super) fn parse_member(text: &str) -> Result<MemberId, InvalidMemberId> {
     text.parse()
 }
 

@@ -1,11 +1,11 @@
-//! `liverysync client`: keeps this PC in step with the league, for good or once.
+//! `liverysync client`: keeps this PC in sync with the league, for good or once.
 
 use liverysync::{
     client::{Client, ClientError, ClientOptions, Step, Syncing},
     events::Events,
     places,
 };
-use liverysync_core::client::{Event, SyncError, Troubles, Unfinished};
+use liverysync_core::client::{Event, FileErrors, SyncError, Unfinished};
 use tokio::time::sleep;
 
 use super::{GATHER_PAUSE, Interrupts, reload::Reload, view::View};
@@ -34,10 +34,10 @@ async fn sync(args: &ClientArgs, options: ClientOptions) -> Result<(), Failure> 
     let mut reload = Reload::new(options.limits);
     let client = Client::new(options);
     let mut errand = if args.once || args.dry_run {
-        Errand::Once(Box::new(client.begin_sync(args.timeout)))
+        SyncWatch::Once(Box::new(client.begin_sync(args.timeout)))
     } else {
         // In the config file or a variable a timeout may stand for good; it means nothing to a client that stays.
-        Errand::Stay(client.events())
+        SyncWatch::Stay(client.events())
     };
     client.start().map_err(|error| explain(&error))?;
     let outcome = tokio::select! {
@@ -50,12 +50,12 @@ async fn sync(args: &ClientArgs, options: ClientOptions) -> Result<(), Failure> 
 }
 
 /// What the client was started for.
-enum Errand {
+enum SyncWatch {
     Once(Box<Syncing>),
     Stay(Events<Event>),
 }
 
-impl Errand {
+impl SyncWatch {
     /// What comes next; `None` if the client has stopped by itself.
     async fn next(&mut self) -> Option<Step> {
         match self {
@@ -93,7 +93,7 @@ pub(super) fn explain(error: &ClientError) -> Failure {
 }
 
 async fn watch(
-    errand: &mut Errand,
+    errand: &mut SyncWatch,
     view: &mut View,
     interrupts: &mut Interrupts,
 ) -> Result<(), Failure> {
@@ -132,7 +132,7 @@ pub(super) fn failed(error: &SyncError) -> Failure {
         SyncError::Folder { .. } => failure.hint("check --liveries and its permissions"),
         SyncError::TimedOut { after, unfinished, troubles } => {
             let (after, left) = (units::duration(*after), still_to_do(unfinished));
-            let what = format!("timed out after {after}: {left}{}", Troubles(troubles));
+            let what = format!("timed out after {after}: {left}{}", FileErrors(troubles));
             Failure::new(Exit::TimedOut, what)
                 .hint("what has arrived stays; start it again to go on, or give it more time")
         }
@@ -142,12 +142,12 @@ pub(super) fn failed(error: &SyncError) -> Failure {
 
 /// What this PC and the others still lack, in words.
 fn still_to_do(unfinished: &Unfinished) -> String {
-    let &Unfinished::Behind { missing, missing_bytes, wanted } = unfinished else {
+    let &Unfinished::Behind { missing, missing_bytes, needed_by_others } = unfinished else {
         return unfinished.to_string();
     };
     let come = format!("{} still to come", units::files(missing, missing_bytes));
-    let go = format!("others still need {} from this PC", units::count(wanted, "file"));
-    match (missing, wanted) {
+    let go = format!("others still need {} from this PC", units::count(needed_by_others, "file"));
+    match (missing, needed_by_others) {
         (_, 0) => come,
         (0, _) => go,
         _ => format!("{come}, {go}"),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use liverysync::league::{League, LeagueError, rebuild};
-use liverysync_core::league::{Act, Author};
+use liverysync_core::league::{Act, MemberId};
 
 use crate::{
     cli::league::{LeagueArgs, LeagueCommand},
@@ -68,7 +68,7 @@ fn show(league: &mut League, command: &LeagueCommand) -> Result<Result<(), Failu
     Ok(print(&text))
 }
 
-fn names(league: &mut League) -> Result<BTreeMap<Author, String>, LeagueError> {
+fn names(league: &mut League) -> Result<BTreeMap<MemberId, String>, LeagueError> {
     let members = league.members()?.into_iter();
     Ok(members.map(|member| (member.author, member.name)).collect())
 }

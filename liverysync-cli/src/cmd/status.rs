@@ -27,7 +27,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
     let status = status::Status {
         server: &args.address.text(),
         running: is_running(&liveries).ok(),
-        in_step: plan.is_in_step(),
+        in_sync: plan.is_in_sync(),
         plan: &plan,
     };
     Ok(if args.output.json {

@@ -180,7 +180,7 @@ impl View {
                 self.warn(&format!("the server reports: {}", escape(reason)));
                 Ok(())
             }
-            Event::Standing { missing, missing_bytes, .. } => {
+            Event::SyncStatus { missing, missing_bytes, .. } => {
                 if let Style::Bars(bars) = &mut self.style {
                     bars.expect(*missing, *missing_bytes);
                 }
@@ -190,8 +190,8 @@ impl View {
                 self.warn(&format!("{events} events were left out here: this output is too slow"));
                 Ok(())
             }
-            Event::InStep { files, bytes, withheld, certain, .. } => {
-                let line = self.in_step(*files, *bytes, *withheld, *certain);
+            Event::InSync { files, bytes, withheld, certain, .. } => {
+                let line = self.in_sync(*files, *bytes, *withheld, *certain);
                 self.say(&line)
             }
             Event::Plan(plan) => output::line(&words::plan(plan)),
@@ -281,8 +281,8 @@ impl View {
         self.sessions.get(sync_id)?.bar.as_ref()
     }
 
-    fn in_step(&self, files: usize, bytes: u64, withheld: u64, certain: bool) -> String {
-        let sure = if certain { "in step" } else { "in step as far as can be told" };
+    fn in_sync(&self, files: usize, bytes: u64, withheld: u64, certain: bool) -> String {
+        let sure = if certain { "in sync" } else { "in sync as far as can be told" };
         let holds = units::files(files as u64, bytes);
         let moved = format!(
             "received {}; sent {}; {}",

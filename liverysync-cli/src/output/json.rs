@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use liverysync::{
     backups::BackupSet,
     league::{Acted, PastVersion, Rebuilt},
-    ledger::Member,
+    ledger::MemberRow,
     scan::Scan,
 };
 use liverysync_core::{
@@ -119,10 +119,10 @@ pub(crate) fn named(name: &'static str, fields: &impl Serialize) -> String {
 }
 
 /// Who has been in the league.
-pub(crate) fn league_members(members: &[Member]) -> String {
+pub(crate) fn league_members(members: &[MemberRow]) -> String {
     #[derive(Serialize)]
     struct Members<'a> {
-        members: &'a [Member],
+        members: &'a [MemberRow],
     }
     named("league_members", &Members { members })
 }
@@ -229,9 +229,9 @@ mod tests {
         path::Extensions,
         pathmap::Collision,
         select::Reason,
-        server::{self, Generation, Withheld},
+        server::{self, Protocol, Withheld},
         transfer::SourceFault,
-        union::{MemberId, Refusal},
+        union::{PeerId, Refusal},
         wire::v1::{Role, SyncId},
     };
 
@@ -264,17 +264,17 @@ mod tests {
 
     #[test]
     fn every_event_of_a_server_is_as_documented() {
-        let (member, name) = (MemberId(1), String::from("Aoi"));
+        let (peer, name) = (PeerId(1), String::from("Aoi"));
         let sync_id = SyncId::new("s").unwrap();
         check_documented("Server", &listening(([127, 0, 0, 1], 9239).into()));
         for event in [
             server::Event::Joined {
-                member,
+                peer,
                 name: name.clone(),
                 address: String::new(),
-                generation: Generation::V104,
+                protocol: Protocol::V104,
             },
-            server::Event::Left { member, name: name.clone(), reason: String::new() },
+            server::Event::Left { peer, name: name.clone(), reason: String::new() },
             server::Event::Manifest { name: name.clone(), files: 0, bytes: 0, left_out: vec![] },
             server::Event::Conflict { name: name.clone(), path: path(), conflict_path: path() },
             server::Event::Refused {
@@ -296,7 +296,7 @@ mod tests {
                 installed: 0,
                 failed: 0,
             },
-            server::Event::MemoryFault { reason: String::new() },
+            server::Event::DatabaseFault { reason: String::new() },
             server::Event::StoreFault { content: ContentHash::of(b""), reason: String::new() },
             server::Event::SourceFault {
                 name: name.clone(),
@@ -311,7 +311,7 @@ mod tests {
                 for_good: true,
             },
             server::Event::Withheld { name, path: path(), reason: Withheld::Declined },
-            server::Event::InStep { clients: 0, files: 0, union_hash: ContentHash::of(b"") },
+            server::Event::InSync { clients: 0, files: 0, union_hash: ContentHash::of(b"") },
             server::Event::Missed { events: 1 },
         ] {
             check_documented("Server", &super::event(&event));
@@ -363,8 +363,13 @@ mod tests {
             client::Event::SessionEnded { sync_id: session() },
             client::Event::ServerError { reason },
             client::Event::SyncBegan { connected: false },
-            client::Event::Standing { missing: 0, missing_bytes: 0, wanted: 0, withheld: 0 },
-            client::Event::InStep {
+            client::Event::SyncStatus {
+                missing: 0,
+                missing_bytes: 0,
+                needed_by_others: 0,
+                withheld: 0,
+            },
+            client::Event::InSync {
                 files: 0,
                 bytes,
                 conflicts: vec![],
@@ -410,10 +415,10 @@ mod tests {
     #[test]
     fn names_stay_what_they_are_and_lines_stay_one_line() {
         let event = server::Event::Joined {
-            member: MemberId(3),
+            peer: PeerId(3),
             name: "Zoë \u{1b}[2J\n\"#2\" 辻 \u{202e}".to_owned(),
             address: "127.0.0.1:5".to_owned(),
-            generation: Generation::Ours,
+            protocol: Protocol::V2,
         };
         let expected = "{\"event\":\"joined\",\"member\":3,\
             \"name\":\"Zoë \\u001b[2J\\n\\\"#2\\\" 辻 \u{202e}\",\

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use liverysync::{
     league::{Acted, LeagueStatus, PastChange, PastVersion, Rebuilt},
-    ledger::Member,
+    ledger::MemberRow,
 };
 use liverysync_core::{
     hash::Content,
-    league::{Act, Author, Cause, Conflict, LiveryStatus},
+    league::{Act, Cause, Conflict, LiveryStatus, MemberId},
     text::escape,
 };
 
@@ -56,7 +56,7 @@ fn liveries_count(number: u64) -> String {
 }
 
 /// Who has been here.
-pub(crate) fn members(members: &[Member]) -> String {
+pub(crate) fn members(members: &[MemberRow]) -> String {
     let mut text = String::new();
     for member in members {
         let (first, last) = (date(&member.first_seen), date(&member.last_seen));
@@ -72,7 +72,7 @@ pub(crate) fn members(members: &[Member]) -> String {
 }
 
 /// The liveries, with a line each.
-pub(crate) fn liveries(liveries: &[LiveryStatus], names: &BTreeMap<Author, String>) -> String {
+pub(crate) fn liveries(liveries: &[LiveryStatus], names: &BTreeMap<MemberId, String>) -> String {
     let mut text = String::new();
     for livery in liveries {
         push(&mut text, format_args!("{}", livery_line(livery, names)));
@@ -84,7 +84,7 @@ pub(crate) fn liveries(liveries: &[LiveryStatus], names: &BTreeMap<Author, Strin
     text
 }
 
-fn livery_line(livery: &LiveryStatus, names: &BTreeMap<Author, String>) -> String {
+fn livery_line(livery: &LiveryStatus, names: &BTreeMap<MemberId, String>) -> String {
     let LiveryStatus { livery: folder, files, bytes, version, owners, conflicts, retired } = livery;
     let folder = escape(folder);
     if *retired {
@@ -102,7 +102,7 @@ fn livery_line(livery: &LiveryStatus, names: &BTreeMap<Author, String>) -> Strin
 }
 
 /// A member by his label, or without one by what never changes.
-fn who(author: Author, label: Option<&String>) -> String {
+fn who(author: MemberId, label: Option<&String>) -> String {
     label.map_or_else(|| author.to_string(), |label| name(label))
 }
 

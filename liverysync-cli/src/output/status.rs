@@ -20,7 +20,7 @@ pub(crate) struct Status<'a> {
     /// Whether a client runs on the folder; `None` if that cannot be seen.
     pub(crate) running: Option<bool>,
     /// Whether it holds all that it can get, and the league has all that is its own.
-    pub(crate) in_step: bool,
+    pub(crate) in_sync: bool,
     #[serde(flatten)]
     pub(crate) plan: &'a Plan,
 }
@@ -62,19 +62,19 @@ pub(crate) fn text(status: &Status<'_>) -> String {
 }
 
 fn headline(status: &Status<'_>) -> String {
-    let Status { server, running, in_step, plan } = status;
+    let Status { server, running, in_sync, plan } = status;
     let holds = units::files(plan.files as u64, plan.bytes);
     let server = escape(server);
-    let client = match (running, in_step) {
+    let client = match (running, in_sync) {
         (Some(true), true) => "a client runs and keeps it so",
         (Some(true), false) => "a client runs and is at it",
         (Some(false), true) => "no client runs here: nothing new comes until one is started",
         (Some(false), false) => "no client runs here: start one, and it will be",
         (None, _) => "whether a client runs here cannot be seen",
     };
-    match in_step {
-        true => format!("in step with {server}: this PC shares {holds}; {client}"),
-        false => format!("not in step with {server}; {client}"),
+    match in_sync {
+        true => format!("in sync with {server}: this PC shares {holds}; {client}"),
+        false => format!("not in sync with {server}; {client}"),
     }
 }
 

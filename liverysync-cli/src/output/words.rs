@@ -27,8 +27,8 @@ pub(crate) fn path(path: &RelPath) -> String {
 /// What happened at the server. Some of it is only gathered: it comes with the next line.
 pub(crate) fn server(event: &Event, gather: &mut Gather) -> Option<String> {
     let line = match event {
-        Event::Joined { name: who, address, generation, .. } => {
-            format!("{} joined from {} ({generation})", name(who), escape(address))
+        Event::Joined { name: who, address, protocol, .. } => {
+            format!("{} joined from {} ({protocol})", name(who), escape(address))
         }
         Event::Left { name: who, reason, .. } => format!("{} left: {}", name(who), escape(reason)),
         Event::Manifest { name: who, files, bytes, left_out } => {
@@ -57,7 +57,7 @@ pub(crate) fn server(event: &Event, gather: &mut Gather) -> Option<String> {
             };
             format!("{}: {done} arrived{not}", way(source.as_deref(), target.as_deref()))
         }
-        Event::MemoryFault { reason } => {
+        Event::DatabaseFault { reason } => {
             format!("trouble with what the league remembers: {}", escape(reason))
         }
         Event::StoreFault { content, reason } => {
@@ -79,8 +79,8 @@ pub(crate) fn server(event: &Event, gather: &mut Gather) -> Option<String> {
             gather.add(&head, path(file), reason.clone(), reason);
             return None;
         }
-        Event::InStep { clients, files, .. } => format!(
-            "in step: {} with {}",
+        Event::InSync { clients, files, .. } => format!(
+            "in sync: {} with {}",
             units::count(*clients as u64, "driver"),
             units::count(*files as u64, "file")
         ),
@@ -143,7 +143,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
         "this PC would refuse",
         refused.map(|(file, why)| format!("{}: {}", escape(file), escape(why))).collect(),
     );
-    text += &if plan.is_in_step() {
+    text += &if plan.is_in_sync() {
         "dry run: nothing to do; nothing was changed".to_owned()
     } else {
         format!(
@@ -168,14 +168,14 @@ fn way(source: Option<&str>, target: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use liverysync_core::{path::Extensions, union::MemberId};
+    use liverysync_core::{path::Extensions, union::PeerId};
 
     use super::*;
 
     #[test]
     fn a_name_cannot_act_on_the_terminal() {
         let event = Event::Left {
-            member: MemberId(1),
+            peer: PeerId(1),
             name: "A\u{1b}[2J\nB".to_owned(),
             reason: "gone\u{202e}".to_owned(),
         };

@@ -5,19 +5,19 @@ use serde_json::{Value, json};
 
 use crate::league::{Driver, League};
 
-/// Two drivers in step with four liveries of one file each.
+/// Two drivers in sync with four liveries of one file each.
 fn league() -> (League, [Driver; 2]) {
-    let league = League::with_memory(&[]);
+    let league = League::with_records(&[]);
     for livery in ["A", "B", "C", "D"] {
         league.folder("aoi").write(&format!("{livery}/decals.png"), livery.as_bytes());
     }
     let mut drivers = ["aoi", "bruno"].map(|name| league.member(name, &[]));
-    drivers.iter_mut().for_each(|driver| driver.wait_in_step(4));
+    drivers.iter_mut().for_each(|driver| driver.wait_in_sync(4));
     (league, drivers)
 }
 
-fn wait_in_step(drivers: &mut [Driver; 2], files: usize) {
-    drivers.iter_mut().for_each(|driver| driver.wait_in_step(files));
+fn wait_in_sync(drivers: &mut [Driver; 2], files: usize) {
+    drivers.iter_mut().for_each(|driver| driver.wait_in_sync(files));
 }
 
 fn backups(driver: &Driver) -> Vec<String> {
@@ -34,7 +34,7 @@ fn done(act: &str, placed: u64, retired: u64, served: bool) -> Value {
 fn a_livery_goes_from_every_pc_and_comes_back() {
     let (league, mut drivers) = league();
     assert_eq!(league.administer(&["retire", "A"]), done("retire", 0, 1, true));
-    wait_in_step(&mut drivers, 3);
+    wait_in_sync(&mut drivers, 3);
     for driver in &drivers {
         assert_eq!(driver.folder.names(), ["B/decals.png", "C/decals.png", "D/decals.png"]);
         assert_eq!(backups(driver), ["A/decals.png"]);
@@ -42,7 +42,7 @@ fn a_livery_goes_from_every_pc_and_comes_back() {
     assert_eq!(league.administer(&["status"])["retired"], 1);
 
     assert_eq!(league.administer(&["restore", "A"]), done("restore", 1, 0, true));
-    wait_in_step(&mut drivers, 4);
+    wait_in_sync(&mut drivers, 4);
     for driver in &drivers {
         assert_eq!(driver.folder.read("A/decals.png").unwrap(), b"A");
     }
@@ -56,7 +56,7 @@ fn a_livery_gets_another_name_on_every_pc() {
         driver.process.wait_for("that the old name goes", |event| event["event"] == "retired");
         assert_eq!(backups(driver), ["A/decals.png"]);
     }
-    wait_in_step(&mut drivers, 4);
+    wait_in_sync(&mut drivers, 4);
     for driver in &drivers {
         assert_eq!(driver.folder.read("Équipe A/decals.png").unwrap(), b"A");
         assert_eq!(driver.folder.read("A/decals.png"), None);
@@ -68,16 +68,16 @@ fn of_two_rivals_one_stays() {
     let (league, mut drivers) = league();
     league.folder("rival").write("A/decals.png", b"rival");
     let mut rival = league.member("rival", &[]);
-    rival.wait_in_step(5);
-    wait_in_step(&mut drivers, 5);
+    rival.wait_in_sync(5);
+    wait_in_sync(&mut drivers, 5);
     let conflicts = league.administer(&["conflicts"]);
     let keep = conflicts["conflicts"][0]["rivals"][0]["sha256"].as_str().unwrap();
     assert_eq!(keep, ContentHash::of(b"rival").to_string());
 
     let resolve = ["resolve", "A/decals.png", "--keep", &keep[..8]];
     assert_eq!(league.administer(&resolve), done("resolve", 1, 1, true));
-    wait_in_step(&mut drivers, 4);
-    rival.wait_in_step(4);
+    wait_in_sync(&mut drivers, 4);
+    rival.wait_in_sync(4);
     for driver in drivers.iter().chain([&rival]) {
         assert_eq!(driver.folder.names().len(), 4);
         assert_eq!(driver.folder.read("A/decals.png").unwrap(), b"rival");
@@ -97,13 +97,13 @@ fn an_owner_is_written_down() {
 
 #[test]
 fn where_only_owners_update_the_edit_of_another_goes_beside_until_he_is_one() {
-    let league = League::with_memory(&["--updates", "owner"]);
+    let league = League::with_records(&["--updates", "owner"]);
     let path = "Team/decals.png";
     league.folder("aoi").write(path, b"aoi's");
     let mut drivers = ["aoi", "bruno"].map(|name| league.member(name, &[]));
-    wait_in_step(&mut drivers, 1);
+    wait_in_sync(&mut drivers, 1);
     drivers[1].folder.write(path, b"bruno's");
-    wait_in_step(&mut drivers, 2);
+    wait_in_sync(&mut drivers, 2);
     let copy = format!("Team/decals__CONFLICT__{}.png", ContentHash::of(b"bruno's").short());
     for driver in &drivers {
         assert_eq!(driver.folder.read(path).unwrap(), b"aoi's");
@@ -131,7 +131,7 @@ fn what_is_retired_without_a_server_goes_when_the_pcs_connect() {
         assert_eq!(driver.folder.names().len(), 4);
     }
     league.serve_again();
-    wait_in_step(&mut drivers, 3);
+    wait_in_sync(&mut drivers, 3);
     for driver in &drivers {
         assert_eq!(driver.folder.read("A/decals.png"), None);
         assert_eq!(backups(driver), ["A/decals.png"]);

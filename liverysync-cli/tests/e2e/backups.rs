@@ -40,7 +40,7 @@ fn a_replaced_paint_comes_back_and_old_backups_go() {
     let mut league = League::new();
     league.folder("first").write(PATH, b"established");
     let _first = league.driver("first", &[]);
-    league.wait_in_step(1, 1);
+    league.wait_in_sync(1, 1);
     league.folder("second").write(PATH, b"rival");
     let mut second = league.driver("second", &["--once"]);
     assert_eq!(second.process.wait().code(), Some(0));
@@ -82,10 +82,10 @@ fn what_comes_back_while_a_client_runs_is_shared() {
     let backup = format!(".backup/{}/{PATH}", OLD[0]);
     league.folder("second").write(&backup, b"of last season");
     let second = league.driver("second", &[]);
-    league.wait_in_step(2, 2);
+    league.wait_in_sync(2, 2);
     assert_eq!(first.folder.names(), ["Team/decals.json", "Team/other.png"]);
     backups(&second.folder, &["restore", OLD[0]]);
-    league.wait_in_step(2, 3);
+    league.wait_in_sync(2, 3);
     assert_eq!(first.folder.read(PATH).unwrap(), b"of last season");
     assert_eq!(second.folder.read(&backup).unwrap(), b"of last season");
 }

@@ -17,10 +17,10 @@ fn both_contents_end_everywhere_and_the_loser_keeps_his_bytes() {
     league.folder("first").write(path, b"established");
     league.folder("second").write(path, b"rival");
     let mut first = league.driver("first", &[]);
-    league.wait_in_step(1, 1);
+    league.wait_in_sync(1, 1);
     let mut second = league.driver("second", &[]);
     let mut third = league.driver("third", &[]);
-    league.wait_in_step(3, 2);
+    league.wait_in_sync(3, 2);
 
     let rival = conflict(path, b"rival");
     for driver in [&first, &second, &third] {
@@ -38,7 +38,7 @@ fn both_contents_end_everywhere_and_the_loser_keeps_his_bytes() {
     // At rest: another livery is uploaded once and goes to each of the others, and nothing else moves.
     let sessions = league.server.events("session_began").len();
     first.folder.write("Late/decals.png", b"late");
-    league.wait_in_step(3, 3);
+    league.wait_in_sync(3, 3);
     assert_eq!(league.server.events("session_began").len(), sessions + 3);
 
     // An edited conflict copy is an update of it.
@@ -56,7 +56,7 @@ fn both_contents_end_everywhere_and_the_loser_keeps_his_bytes() {
 
 #[test]
 fn a_rival_livery_is_kept_whole_in_a_folder_of_its_own_and_one_of_them_stays() {
-    let league = League::with_memory(&["--conflict-scope", "livery"]);
+    let league = League::with_records(&["--conflict-scope", "livery"]);
     let author = league.folder("author");
     author.write("Team/decals.png", b"established");
     author.write("Team/decals.json", b"same");
@@ -65,10 +65,10 @@ fn a_rival_livery_is_kept_whole_in_a_folder_of_its_own_and_one_of_them_stays() {
     rival.write("Team/decals.json", b"same");
     rival.write("Team/sponsors.png", b"only here");
     let mut author = league.member("author", &[]);
-    author.wait_in_step(2);
+    author.wait_in_sync(2);
     let mut rival = league.member("rival", &[]);
-    rival.wait_in_step(5);
-    author.wait_in_step(5);
+    rival.wait_in_sync(5);
+    author.wait_in_sync(5);
 
     let names = author.folder.names();
     let folder = names[2].split('/').next().unwrap().to_owned();
@@ -89,7 +89,7 @@ fn a_rival_livery_is_kept_whole_in_a_folder_of_its_own_and_one_of_them_stays() {
     let keep = ContentHash::of(b"rival").short();
     league.administer(&["resolve", "Team/decals.png", "--keep", &keep]);
     for driver in [&mut author, &mut rival] {
-        driver.wait_in_step(3);
+        driver.wait_in_sync(3);
         let names = ["Team/decals.json", "Team/decals.png", "Team/sponsors.png"];
         assert_eq!(driver.folder.names(), names);
         assert_eq!(driver.folder.read("Team/decals.png").unwrap(), b"rival");
@@ -98,14 +98,14 @@ fn a_rival_livery_is_kept_whole_in_a_folder_of_its_own_and_one_of_them_stays() {
 
 #[test]
 fn a_livery_that_collides_with_nothing_is_kept_apart_until_an_administrator_gives_it_up() {
-    let league = League::with_memory(&["--conflict-scope", "livery"]);
+    let league = League::with_records(&["--conflict-scope", "livery"]);
     league.folder("author").write("Team/decals.png", b"established");
     league.folder("other").write("Team/sponsors.png", b"other");
     let mut author = league.member("author", &[]);
-    author.wait_in_step(1);
+    author.wait_in_sync(1);
     let mut other = league.member("other", &[]);
-    other.wait_in_step(2);
-    author.wait_in_step(2);
+    other.wait_in_sync(2);
+    author.wait_in_sync(2);
     let names = author.folder.names();
     assert_eq!(names[0], "Team/decals.png");
     assert!(names[1].starts_with("Team__CONFLICT__") && names[1].ends_with("/sponsors.png"));
@@ -118,7 +118,7 @@ fn a_livery_that_collides_with_nothing_is_kept_apart_until_an_administrator_give
     );
     league.administer(&["resolve", "Team/sponsors.png", "--keep", "none"]);
     for driver in [&mut author, &mut other] {
-        driver.wait_in_step(1);
+        driver.wait_in_sync(1);
         assert_eq!(driver.folder.names(), ["Team/decals.png"]);
     }
     let kept = other.folder.backups();
@@ -134,10 +134,10 @@ fn an_allow_list_distributes_whole_rivals_of_what_it_names() {
     league.folder("author").write("Team/decals.png", b"established");
     league.folder("rival").write("Team/decals.png", b"rival");
     let mut author = league.driver("author", &[]);
-    league.wait_in_step(1, 1);
+    league.wait_in_sync(1, 1);
     let mut rival = league.driver("rival", &[]);
-    rival.wait_in_step(2);
-    author.wait_in_step(2);
+    rival.wait_in_sync(2);
+    author.wait_in_sync(2);
     let names = author.folder.names();
     assert_eq!(rival.folder.names(), names);
     assert_eq!(names.len(), 2);
@@ -152,9 +152,9 @@ fn a_policy_decides_between_contents_that_are_new_at_once() {
         league.folder("a").write("T/decals.png", b"one");
         league.folder("b").write("T/decals.png", b"two");
         let a = league.driver("a", &[]);
-        league.wait_in_step(1, 1);
+        league.wait_in_sync(1, 1);
         let b = league.driver("b", &[]);
-        league.wait_in_step(2, 2);
+        league.wait_in_sync(2, 2);
         assert_eq!(a.folder.tree(), b.folder.tree());
         if let Some(winner) = winner {
             assert_eq!(b.folder.read("T/decals.png").unwrap(), winner);

@@ -25,13 +25,13 @@ fn check_other_source_is_used(fault: &str) {
     let mut liar = league.old_driver("liar", "1.0.4", &["--fault", fault, "--max-seconds", "80"]);
     league.server.wait_for_event("manifest");
     let _honest = league.driver("honest", &[]);
-    league.wait_in_step(2, 1);
+    league.wait_in_sync(2, 1);
     let empty = league.driver("empty", &[]);
     league.server.wait_for(&format!("what the liar did ({fault})"), |event| {
         matches!(event["event"].as_str(), Some("source_fault" | "source_silent" | "left"))
             && event["name"] == "liar"
     });
-    league.server.wait_for("that all are in step", |event| event["event"] == "in_step");
+    league.server.wait_for("that all are in sync", |event| event["event"] == "in_sync");
 
     assert_eq!(empty.folder.read(path).unwrap(), bytes, "{fault}");
     assert!(empty.folder.has_no_leftovers(), "{fault}");
@@ -99,8 +99,8 @@ fn what_a_liar_alone_has_touches_nothing_and_hangs_nobody() {
     driver.process.wait_for("the honest file", |event| {
         event["event"] == "installed" && event["path"] == "Honest/decals.png"
     });
-    let standing = driver.process.wait_for_event("in_step");
-    assert_eq!(standing["withheld"], 1);
+    let sync_status = driver.process.wait_for_event("in_sync");
+    assert_eq!(sync_status["withheld"], 1);
     assert!(target.has_no_leftovers());
     assert_eq!(target.names(), ["Honest/decals.png", "Own/decals.png"]);
     assert_eq!(target.tree()["Own/decals.png"], before["Own/decals.png"]);
@@ -126,7 +126,7 @@ fn strangers_that_speak_something_else_are_shown_out() {
     league.folder("a").write("T/decals.png", b"still served");
     let _a = league.driver("a", &[]);
     let b = league.driver("b", &[]);
-    league.wait_in_step(2, 1);
+    league.wait_in_sync(2, 1);
     assert_eq!(b.folder.read("T/decals.png").unwrap(), b"still served");
 }
 
@@ -142,7 +142,7 @@ fn a_full_disk_loses_nothing_and_recovers() {
     league.folder("a").write("Small/decals.png", b"fits");
     league.folder("a").write_large("Large/decals.png", 6_000_000);
     let _a = league.driver("a", &[]);
-    league.wait_in_step(1, 2);
+    league.wait_in_sync(1, 2);
 
     let small = league.folder("small");
     let mounted = Command::new("mount")
@@ -160,7 +160,7 @@ fn a_full_disk_loses_nothing_and_recovers() {
     command.arg("--liveries").arg(&small.root);
     let mut driver = Process::start("small", &mut command);
     driver.wait_for("that the large file is still missing", |event| {
-        event["event"] == "standing" && event["missing"] == 1
+        event["event"] == "sync_status" && event["missing"] == 1
     });
     let failed = driver.events("receive_failed").remove(0);
     let seen = (small.names(), small.read("Own/decals.png"), small.has_no_leftovers());

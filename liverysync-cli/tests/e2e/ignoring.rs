@@ -23,21 +23,21 @@ fn an_ignored_livery_comes_once_it_is_wanted_again() {
     league.folder("first").write("#2_Team/decals.png", b"two");
     league.folder("first").write("Other/decals.png", b"other");
     let _first = league.driver("first", &[]);
-    league.wait_in_step(1, 2);
+    league.wait_in_sync(1, 2);
     let folder = league.folder("second");
     folder.write("Mine/decals.png", b"mine");
     let added = ignore(&league, &folder, &["add", "#2_team*", "mine"]);
     assert_eq!(added["changed"], json!(["#2_team*", "mine"]));
 
     let mut second = league.driver("second", &[]);
-    assert_eq!(second.process.wait_for_event("in_step")["withheld"], 1);
+    assert_eq!(second.process.wait_for_event("in_sync")["withheld"], 1);
     assert_eq!(second.process.events("skipped")[0]["kind"], "ignored");
     assert_eq!(folder.names(), ["Mine/decals.png", "Other/decals.png"]);
 
     let removed = ignore(&league, &folder, &["remove", "MINE", "#2_*", "#2_Team*"]);
     assert_eq!(removed["changed"], json!(["MINE", "#2_Team*"]));
     assert_eq!(ignore(&league, &folder, &["list"])["ignored"], json!([]));
-    league.wait_in_step(2, 3);
+    league.wait_in_sync(2, 3);
     assert_eq!(folder.read("#2_Team/decals.png").unwrap(), b"two");
     assert_eq!(league.folder("first").read("Mine/decals.png").unwrap(), b"mine");
 }

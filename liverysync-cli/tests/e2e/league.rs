@@ -38,7 +38,7 @@ impl League {
     }
 
     /// Starts a server that remembers its league in the folder `data`.
-    pub(crate) fn with_memory(options: &[&str]) -> Self {
+    pub(crate) fn with_records(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (server, port) = serve(dir.path(), 0, options);
         Self { dir, server, port }
@@ -141,12 +141,12 @@ impl League {
         Driver { process, folder }
     }
 
-    /// Waits until the server says that so many clients are in step with so many files.
-    pub(crate) fn wait_in_step(&mut self, clients: usize, files: usize) {
+    /// Waits until the server says that so many clients are in sync with so many files.
+    pub(crate) fn wait_in_sync(&mut self, clients: usize, files: usize) {
         self.server.wait_for(
-            &format!("that {clients} clients are in step with {files} files"),
+            &format!("that {clients} clients are in sync with {files} files"),
             |event| {
-                event["event"] == "in_step"
+                event["event"] == "in_sync"
                     && event["clients"] == clients
                     && event["files"] == files
             },
@@ -170,10 +170,10 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Waits until this PC says that it is in step, with so many files.
-    pub(crate) fn wait_in_step(&mut self, files: usize) {
-        let is_meant = |event: &Value| event["event"] == "in_step" && event["files"] == files;
-        self.process.wait_for(&format!("that it is in step with {files} files"), is_meant);
+    /// Waits until this PC says that it is in sync, with so many files.
+    pub(crate) fn wait_in_sync(&mut self, files: usize) {
+        let is_meant = |event: &Value| event["event"] == "in_sync" && event["files"] == files;
+        self.process.wait_for(&format!("that it is in sync with {files} files"), is_meant);
     }
 }
 

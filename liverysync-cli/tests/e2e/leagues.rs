@@ -32,7 +32,7 @@ fn four_drivers_end_with_the_same_bytes_and_dates_within_their_memory() {
     }
 
     let drivers = names.map(|name| league.driver(name, &[]));
-    league.wait_in_step(4, 42);
+    league.wait_in_sync(4, 42);
     assert_identical(&drivers);
     assert_eq!(drivers[0].folder.tree().len(), 42);
 
@@ -47,7 +47,7 @@ fn four_drivers_end_with_the_same_bytes_and_dates_within_their_memory() {
     }
 
     aoi.write("Late/decals.png", b"dropped in while all are connected");
-    league.wait_in_step(4, 43);
+    league.wait_in_sync(4, 43);
     assert_identical(&drivers);
 }
 
@@ -59,7 +59,7 @@ fn an_empty_driver_gets_everything() {
         full.write(&format!("Livery {number}/decals.png"), format!("{number}").as_bytes());
     }
     let drivers = [league.driver("full", &[]), league.driver("empty", &[])];
-    league.wait_in_step(2, 130);
+    league.wait_in_sync(2, 130);
     assert_identical(&drivers);
 }
 
@@ -70,7 +70,7 @@ fn clients_come_back_to_a_server_that_was_restarted() {
     league.folder("b").write("B/decals.png", b"b");
     let options = ["--retry-first-seconds", "0.1", "--retry-max-seconds", "0.2"];
     let mut drivers = [league.driver("a", &options), league.driver("b", &options)];
-    league.wait_in_step(2, 2);
+    league.wait_in_sync(2, 2);
 
     let port = league.port.to_string();
     let status = league.server.interrupt();
@@ -82,7 +82,7 @@ fn clients_come_back_to_a_server_that_was_restarted() {
     let mut command = crate::process::liverysync();
     command.args(["server", "--host", "127.0.0.1", "--port", &port, "--json"]);
     league.server = crate::process::Process::start("second server", &mut command);
-    league.wait_in_step(2, 3);
+    league.wait_in_sync(2, 3);
     assert_identical(&drivers);
 }
 
@@ -119,8 +119,8 @@ fn what_is_not_the_liverys_own_stays_at_home_and_is_named() {
     drivers[0].process.wait_for("Met/decals.json", |event| {
         event["event"] == "installed" && event["path"] == "Met/decals.json"
     });
-    drivers[0].process.wait_for_event("in_step");
-    drivers[1].process.wait_for_event("in_step");
+    drivers[0].process.wait_for_event("in_sync");
+    drivers[1].process.wait_for_event("in_sync");
     assert_eq!(a.read("Met/decals.json").unwrap(), b"the author's");
     assert_eq!(a.backups(), [("Met/decals.json".to_owned(), b"left by the game".to_vec())]);
     // The game would go on showing the old paint from its cache.
@@ -140,7 +140,7 @@ fn the_allow_list_is_read_again_when_it_changes() {
     a.write("Allowed/decals.png", b"1");
     a.write("#2_Other/decals.png", b"2");
     let mut drivers = [league.driver("a", &[]), league.driver("b", &[])];
-    league.wait_in_step(2, 2);
+    league.wait_in_sync(2, 2);
     assert_eq!(drivers[1].folder.names(), ["Allowed/decals.png"]);
 
     std::fs::write(list.path(), "allowed\n\\#2_Other\n").unwrap();

@@ -16,23 +16,23 @@ fn contents(tree: &Tree) -> Vec<(&String, &String)> {
 
 #[test]
 fn an_edit_on_one_pc_is_an_update_on_all_and_reaches_who_was_away() {
-    let mut league = League::with_memory(&[]);
+    let mut league = League::with_records(&[]);
     league.folder("aoi").write(PATH, b"old paint");
     let mut drivers = ["aoi", "bruno", "chloé"].map(|name| league.member(name, &[]));
-    drivers.iter_mut().for_each(|driver| driver.wait_in_step(1));
+    drivers.iter_mut().for_each(|driver| driver.wait_in_sync(1));
     let [aoi, bruno, mut chloe] = drivers;
     let away = bruno.folder.clone();
     drop(bruno);
 
     aoi.folder.write(PATH, b"new paint");
     chloe.process.wait_for("the update", installed);
-    chloe.wait_in_step(1);
+    chloe.wait_in_sync(1);
     assert_eq!(chloe.folder.read(PATH).unwrap(), b"new paint");
     assert_eq!(away.read(PATH).unwrap(), b"old paint");
 
     let mut bruno = league.member("bruno", &[]);
     bruno.process.wait_for("the update", installed);
-    bruno.wait_in_step(1);
+    bruno.wait_in_sync(1);
     for driver in [&aoi, &bruno, &chloe] {
         assert_eq!(driver.folder.names(), [PATH]);
         assert_eq!(driver.folder.read(PATH).unwrap(), b"new paint");
@@ -56,7 +56,7 @@ fn leave_and_crash(league: &mut League, author: Driver) -> Tree {
 
 #[test]
 fn a_new_driver_gets_everything_from_a_server_that_was_killed_although_its_author_is_away() {
-    let mut league = League::with_memory(&[]);
+    let mut league = League::with_records(&[]);
     let folder = league.folder("author");
     folder.write_large("Large/decals.png", 4_000_000);
     folder.write("Small/decals.json", b"{}");
@@ -67,7 +67,7 @@ fn a_new_driver_gets_everything_from_a_server_that_was_killed_although_its_autho
     league.server.kill();
     author.process.wait_for_event("disconnected");
     league.serve_again();
-    author.wait_in_step(3);
+    author.wait_in_sync(3);
     let tree = leave_and_crash(&mut league, author);
 
     league.serve_again();
@@ -80,13 +80,13 @@ fn a_new_driver_gets_everything_from_a_server_that_was_killed_although_its_autho
 
 /// A league of ten liveries whose server has ended.
 fn ended() -> (League, Tree) {
-    let mut league = League::with_memory(&[]);
+    let mut league = League::with_records(&[]);
     let folder = league.folder("author");
     for number in 0..10 {
         folder.write(&format!("Livery {number}/decals.png"), format!("{number}").as_bytes());
     }
     let mut author = league.member("author", &[]);
-    author.wait_in_step(10);
+    author.wait_in_sync(10);
     let tree = leave_and_crash(&mut league, author);
     (league, tree)
 }
@@ -127,7 +127,7 @@ fn what_nothing_can_be_read_of_comes_back_with_the_drivers_and_the_store() {
     league.administer(&["rebuild"]);
     league.serve_again();
     let mut author = league.member("author", &[]);
-    author.wait_in_step(10);
+    author.wait_in_sync(10);
     let mut new = league.member("new", &["--once"]);
     assert_eq!(new.process.wait().code(), Some(0));
     assert_eq!(contents(&new.folder.tree()), contents(&tree));

@@ -7,7 +7,7 @@ fn once_ends_when_this_pc_holds_the_union() {
     let mut league = League::new();
     league.folder("a").write("A/decals.png", b"a");
     let _a = league.driver("a", &[]);
-    league.wait_in_step(1, 1);
+    league.wait_in_sync(1, 1);
     let mut b = league.driver("b", &["--once"]);
     assert_eq!(b.process.wait().code(), Some(0));
     assert_eq!(b.folder.read("A/decals.png").unwrap(), b"a");
@@ -43,7 +43,7 @@ fn a_dry_run_tells_and_touches_nothing() {
     league.folder("a").write("A/decals.png", b"theirs");
     league.folder("a").write("Both/decals.png", b"established");
     let _a = league.driver("a", &[]);
-    league.wait_in_step(1, 2);
+    league.wait_in_sync(1, 2);
     let b = league.folder("b");
     b.write("B/decals.png", b"mine");
     b.write("Both/decals.png", b"rival");
@@ -74,7 +74,7 @@ fn the_games_folder_under_proton_is_found_by_itself() {
     let mut league = League::new();
     league.folder("a").write("A/decals.png", b"a");
     let _a = league.driver("a", &[]);
-    league.wait_in_step(1, 1);
+    league.wait_in_sync(1, 1);
 
     let home = league.folder("home");
     let below = ".local/share/Steam/steamapps/compatdata/805550/pfx/drive_c/users/steamuser/\

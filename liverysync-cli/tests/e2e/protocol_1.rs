@@ -44,13 +44,13 @@ fn both_old_clients_beside_ours_on_our_server() {
 
     let _ours = league.driver("ours", &[]);
     let mut first = league.old_driver("first", "first", &[]);
-    league.wait_in_step(2, 5);
+    league.wait_in_sync(2, 5);
     // The rival of a name that is established.
     last.write("Both/decals.png", b"of 1.0.4, and older than what it gets");
     let mut last = league.old_driver("1.0.4", "1.0.4", &[]);
     let rival = liverysync_core::hash::ContentHash::of(b"of 1.0.4, and older than what it gets");
     let rival = format!("Both/decals__CONFLICT__{}.png", rival.short());
-    league.wait_in_step(3, 7);
+    league.wait_in_sync(3, 7);
 
     let everything = [
         "Both/decals.png".to_owned(),

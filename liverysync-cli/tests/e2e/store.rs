@@ -39,7 +39,7 @@ fn a_source_uploads_each_content_once_however_many_want_it_and_whenever() {
         league.server.wait_for_event("manifest");
     }
     let mut uploader = league.driver("source", &[]);
-    league.wait_in_step(4, 4);
+    league.wait_in_sync(4, 4);
 
     assert!(uploader.process.interrupt().success());
     let mut sent: Vec<_> = uploader
@@ -78,9 +78,9 @@ fn a_target_that_stands_still_stops_nobody() {
     stopped.process.signal("STOP");
     let mut target = league.driver("target", &[]);
 
-    let done = |event: &Value| event["event"] == "in_step" && event["files"] == 2;
-    target.process.wait_for("that it is in step", done);
-    uploader.process.wait_for("that it is in step", done);
+    let done = |event: &Value| event["event"] == "in_sync" && event["files"] == 2;
+    target.process.wait_for("that it is in sync", done);
+    uploader.process.wait_for("that it is in sync", done);
     assert_eq!(target.folder.tree(), source.tree());
     let given_up = [league.server.events("left"), league.server.events("target_fault")].concat();
     assert!(given_up.is_empty(), "it was given up before the others were done: {given_up:?}");
@@ -89,7 +89,7 @@ fn a_target_that_stands_still_stops_nobody() {
     let folder = stopped.folder.clone();
     drop(stopped);
     let _again = league.driver("stopped", &[]);
-    league.wait_in_step(3, 2);
+    league.wait_in_sync(3, 2);
     assert_eq!(folder.tree(), source.tree());
 }
 
@@ -117,7 +117,7 @@ fn an_upload_that_is_cut_off_goes_on_where_it_was() {
     league.server.wait_for_event("manifest");
     let _source = league.driver_at(forwarder.port, "source", &SOON);
     target.process.wait_for("the file", installed("A/decals.png"));
-    league.wait_in_step(2, 1);
+    league.wait_in_sync(2, 1);
     assert_eq!(target.folder.tree(), source.tree());
     assert_went_on(&forwarder, Way::Up);
 }
@@ -129,10 +129,10 @@ fn a_delivery_that_is_cut_off_goes_on_where_it_was() {
     source.write_large("A/decals.png", LARGE);
     let forwarder = Forwarder::start(league.port, Cut { way: Way::Down, after: CUT });
     let _source = league.driver("source", &[]);
-    league.wait_in_step(1, 1);
+    league.wait_in_sync(1, 1);
     let mut target = league.driver_at(forwarder.port, "target", &SOON);
     target.process.wait_for("the file", installed("A/decals.png"));
-    league.wait_in_step(2, 1);
+    league.wait_in_sync(2, 1);
     assert_eq!(target.folder.tree(), source.tree());
     assert!(target.folder.has_no_leftovers());
     assert_went_on(&forwarder, Way::Down);
@@ -149,7 +149,7 @@ fn what_shrinks_travels_compressed_and_goes_on_where_it_was_cut_off() {
     league.server.wait_for_event("manifest");
     let _source = league.driver_at(forwarder.port, "source", &SOON);
     target.process.wait_for("the file", installed("A/skin.dds"));
-    league.wait_in_step(2, 1);
+    league.wait_in_sync(2, 1);
     assert_eq!(target.folder.tree(), source.tree());
     let links = forwarder.pieces(Way::Up);
     let [_cut, resumed] = &links[..] else { panic!("not two connections: {links:?}") };
@@ -161,14 +161,14 @@ fn what_shrinks_travels_compressed_and_goes_on_where_it_was_cut_off() {
     assert!((rest / 2..rest * 3 / 5).contains(&again), "{again} bytes for {rest}");
 }
 
-/// Lets a league of two come in step on a server with these options, and stops all three.
+/// Lets a league of two come in sync on a server with these options, and stops all three.
 fn play(data: &Folder, options: &[&str]) {
     let data = data.root.to_str().unwrap();
     let mut league = League::with(&[&["--data", data], options].concat());
     league.folder("source").write_large("A/decals.png", 700_000);
     league.folder("source").write("A/decals.json", b"{}");
     let _drivers = [league.driver("source", &[]), league.driver("target", &[])];
-    league.wait_in_step(2, 2);
+    league.wait_in_sync(2, 2);
     assert!(league.server.interrupt().success());
 }
 
@@ -190,7 +190,7 @@ fn a_server_that_is_restarted_still_has_what_it_had() {
     source.write("A/decals.png", &large.unwrap());
     let mut uploader = league.driver("source", &[]);
     let target = league.driver("target", &[]);
-    league.wait_in_step(2, 2);
+    league.wait_in_sync(2, 2);
     // The dates are those of the league before: it remembers them.
     let contents = |folder: &Folder| -> Vec<_> {
         folder.tree().into_iter().map(|(path, (digest, _))| (path, digest)).collect()

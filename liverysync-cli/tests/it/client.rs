@@ -68,14 +68,14 @@ fn a_client_that_stays_keeps_trying() {
 }
 
 #[test]
-fn once_ends_in_step_and_says_so() {
+fn once_ends_in_sync_and_says_so() {
     let test = Test::new();
     test.file("A/T/decals.png", "paint");
     test.folder("B");
     let (_server, port) = test.server(&[]);
     let port = port.to_string();
     let mut first = test.start(&["client", "--liveries", "A", "--name", "Aoi", "--port", &port]);
-    first.line("in step: this PC holds 1 file, 5 bytes");
+    first.line("in sync: this PC holds 1 file, 5 bytes");
     test.run(&[
         "client",
         "--once",
@@ -93,7 +93,7 @@ fn once_ends_in_step_and_says_so() {
     .stdout_has(&format!("connected to 127.0.0.1:{port}\n"))
     .stdout_has("receiving 1 file, 5 bytes from the league\n")
     .stdout_has("installed: T/decals.png (5 bytes)\n")
-    .stdout_has("in step: this PC holds 1 file, 5 bytes (received 1 file, 5 bytes; sent 0 files");
+    .stdout_has("in sync: this PC holds 1 file, 5 bytes (received 1 file, 5 bytes; sent 0 files");
     assert_eq!(files(&test.path("B")), files(&test.path("A")));
 }
 
@@ -111,8 +111,8 @@ fn as_json_there_is_one_object_per_line() {
         said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(names[..2], ["sync_began", "skipped"]);
-    assert_eq!(names.last(), Some(&"in_step"));
-    assert!(names.contains(&"connected") && names.contains(&"standing"), "{names:?}");
+    assert_eq!(names.last(), Some(&"in_sync"));
+    assert!(names.contains(&"connected") && names.contains(&"sync_status"), "{names:?}");
     assert_eq!(events[1]["kind"], "extension");
 }
 
@@ -125,7 +125,7 @@ fn a_dry_run_says_what_would_happen_and_touches_nothing() {
     let (_server, port) = test.server(&[]);
     let port = port.to_string();
     let mut first = test.start(&["client", "--liveries", "A", "--name", "Aoi", "--port", &port]);
-    first.line("in step");
+    first.line("in sync");
     let args = ["client", "--dry-run", "--timeout", "15", "--liveries", "B", "--port", &port];
     test.run(&args)
         .code(0)

@@ -5,7 +5,7 @@ use std::fs;
 use liverysync::ledger::{Ledger as _, Sqlite};
 use liverysync_core::{
     hash::{Content, ContentHash},
-    league::{Author, Cause, Record},
+    league::{Cause, MemberId, Record},
     manifest::Entry,
     path::{Extensions, RelPath},
 };
@@ -231,7 +231,7 @@ fn names_in_a_league_cannot_act_on_the_terminal() {
     let test = league(&[
         placed(1, "Team/decals.png", "paint", Cause::Published),
         seen(AOI, "A\u{1b}[2J\u{202e}oi"),
-        Record::Owned { livery: "Team".to_owned(), owners: vec![AOI.parse::<Author>().unwrap()] },
+        Record::Owned { livery: "Team".to_owned(), owners: vec![AOI.parse::<MemberId>().unwrap()] },
     ]);
     for args in [&["members"][..], &["liveries"], &["history", "Team"]] {
         let said = test.league(args).code(0).stdout_has("A\\u{1b}[2J\\u{202e}oi");

@@ -22,14 +22,14 @@ fn it_says_what_is_missing_and_changes_nothing() {
     let text_port = port.to_string();
     let client = ["client", "--liveries", "A", "--name", "Aoi", "--port", &text_port];
     let mut first = test.start(&client);
-    first.line("in step");
+    first.line("in sync");
 
     status(&test, "A", port, &[]).code(0).stderr("").stdout(&format!(
-        "in step with 127.0.0.1:{port}: this PC shares 2 files, 7 bytes; a client runs and keeps it so\n"
+        "in sync with 127.0.0.1:{port}: this PC shares 2 files, 7 bytes; a client runs and keeps it so\n"
     ));
     let before = files(&test.path("B"));
     status(&test, "B", port, &[]).code(0).stderr("").stdout(&format!(
-        "not in step with 127.0.0.1:{port}; no client runs here: start one, and it will be\n\
+        "not in sync with 127.0.0.1:{port}; no client runs here: start one, and it will be\n\
              still to come:\n  T: 2 files, 7 bytes\n\
              still to go to the others:\n  U/decals.png (4 bytes)\n"
     ));
@@ -38,7 +38,7 @@ fn it_says_what_is_missing_and_changes_nothing() {
     let said = status(&test, "B", port, &["--json"]).code(0).stderr("").stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["event"], "status");
-    assert_eq!((&said["running"], &said["in_step"]), (&json!(false), &json!(false)));
+    assert_eq!((&said["running"], &said["in_sync"]), (&json!(false), &json!(false)));
     assert_eq!(said["send"], json!([{"path": "U/decals.png", "bytes": 4}]));
 }
 
@@ -52,10 +52,10 @@ fn whose_the_files_of_one_name_are_and_what_to_do_about_it() {
     let text_port = port.to_string();
     let client = |name| ["client", "--liveries", name, "--name", name, "--port", &text_port];
     let mut first = test.start(&client("A"));
-    first.line("in step");
+    first.line("in sync");
     let mut second = test.start(&client("B"));
-    second.line("in step: this PC holds 2 files");
-    first.line("in step: this PC holds 2 files");
+    second.line("in sync: this PC holds 2 files");
+    first.line("in sync: this PC holds 2 files");
     let rival = "T/decals__CONFLICT__1db147fa.png";
     status(&test, "A", port, &[]).code(0).stdout_has(&format!(
         "one name, two drivers:\n  T/decals.png is yours; another driver's file is there as {rival}\n"
@@ -83,7 +83,7 @@ fn why_something_does_not_come_or_go() {
     let text_port = port.to_string();
     let client = ["client", "--liveries", "A", "--name", "Aoi", "--port", &text_port];
     let mut first = test.start(&client);
-    first.line("in step: this PC holds 2 files");
+    first.line("in sync: this PC holds 2 files");
     test.run(&["ignore", "add", "T", "--liveries", "B"]).code(0);
     status(&test, "B", port, &[])
         .code(0)
@@ -106,7 +106,7 @@ fn what_is_retired_is_to_be_put_away_and_what_the_store_lost_cannot_come() {
     test.run(&once).code(0);
     test.run(&["league", "retire", "Old", "--data", "data"]).code(0);
     status(&test, "A", port, &[]).code(0).stdout(&format!(
-        "not in step with 127.0.0.1:{port}; no client runs here: start one, and it will be\n\
+        "not in sync with 127.0.0.1:{port}; no client runs here: start one, and it will be\n\
          to be put into .backup, because nobody is to have it any more:\n  Old/decals.png (11 bytes)\n"
     ));
 

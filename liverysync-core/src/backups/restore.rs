@@ -63,8 +63,11 @@ mod tests {
     const STAMP: Stamp = Stamp { size: 1, mtime: UnixTime::from_nanos(0) };
 
     fn listed(paths: &[&str]) -> Vec<Listed> {
-        let file =
-            |path: &&str| Listed { path: (*path).to_owned(), kind: Kind::File(STAMP), mark: 0 };
+        let file = |path: &&str| Listed {
+            path: (*path).to_owned(),
+            kind: Kind::File(STAMP),
+            change_tag: 0,
+        };
         paths.iter().map(file).collect()
     }
 

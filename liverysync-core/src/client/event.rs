@@ -146,25 +146,25 @@ pub enum Event {
         /// What it says.
         reason: String,
     },
-    /// The host waits for this PC to be in step. What is said from here on is about what the folder
+    /// The host waits for this PC to be in sync. What is said from here on is about what the folder
     /// holds now.
     SyncBegan {
         /// Whether there is a connection.
         connected: bool,
     },
     /// How this PC stands to the union.
-    Standing {
+    SyncStatus {
         /// Files that are still to come.
         missing: u64,
         /// Sum of their sizes.
         missing_bytes: u64,
         /// Files that others still need this PC for.
-        wanted: u64,
+        needed_by_others: u64,
         /// Files of the union that will not come as things are.
         withheld: u64,
     },
     /// This PC holds the union, and the server needs nothing more from it.
-    InStep {
+    InSync {
         /// Number of files.
         files: usize,
         /// Sum of their sizes.
@@ -230,7 +230,7 @@ impl Plan {
     /// Whether there is nothing to do: this PC holds all of the union that it can get, and the union has all of this
     /// PC's files.
     #[must_use]
-    pub const fn is_in_step(&self) -> bool {
+    pub const fn is_in_sync(&self) -> bool {
         self.receive.is_empty() && self.send.is_empty() && self.retire.is_empty()
     }
 }

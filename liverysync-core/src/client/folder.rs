@@ -16,7 +16,8 @@ use std::{
 };
 
 use super::{
-    ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, Ignored, Now, holdings::Holdings,
+    ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, Ignored, Now,
+    local_index::LocalIndex,
 };
 use crate::{
     hash::{Content, ContentHash},
@@ -40,7 +41,7 @@ const REST_FACTOR_RECEIVING: u32 = 12;
 /// Longest such wait: a folder on a slow network drive is looked at all the same.
 const REST_MAX: Duration = Duration::from_secs(5);
 
-/// How long after this PC was first in step the folder is watched, and how long after the first walk at the latest.
+/// How long after this PC was first in sync the folder is watched, and how long after the first walk at the latest.
 /// To watch thousands of folders costs as much as half a walk, and whoever only looks in has left before it is of use.
 const WATCH_PAUSE: Duration = Duration::from_millis(500);
 const WATCH_LATEST: Duration = Duration::from_secs(10);
@@ -51,15 +52,15 @@ const WHOLE_MAX: Duration = Duration::from_secs(10);
 
 /// A file that this PC publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct IndexedFile {
     pub(super) path: RelPath,
     pub(super) stamp: Stamp,
     /// Zero until a walk has seen it.
-    pub(super) mark: u64,
+    pub(super) change_tag: u64,
     pub(super) content: Content,
 }
 
-impl Located for Known {
+impl Located for IndexedFile {
     fn path(&self) -> &RelPath {
         &self.path
     }
@@ -136,7 +137,7 @@ enum Phase {
 
 #[derive(Debug)]
 pub(super) struct Folder {
-    known: Holdings,
+    known: LocalIndex,
     /// Everything that the last walk found.
     listed: Option<Listing>,
     /// Files that will be published once they have kept still and are read.
@@ -173,7 +174,7 @@ pub(super) struct Effects {
 impl Folder {
     pub(super) fn new(now: Time) -> Self {
         Self {
-            known: Holdings::default(),
+            known: LocalIndex::default(),
             listed: None,
             unread: BTreeSet::new(),
             installed: BTreeSet::new(),
@@ -192,7 +193,7 @@ impl Folder {
     }
 
     /// Takes what an earlier run knew. Nothing of it is published before a walk has found it unchanged.
-    pub(super) fn recall(&mut self, files: Holdings, up_to_date: bool) {
+    pub(super) fn recall(&mut self, files: LocalIndex, up_to_date: bool) {
         self.known = files;
         self.news = !up_to_date;
     }
@@ -203,12 +204,12 @@ impl Folder {
     }
 
     /// What is known, to be written down.
-    pub(super) const fn holdings(&self) -> &Holdings {
+    pub(super) const fn local_index(&self) -> &LocalIndex {
         &self.known
     }
 
     /// The file that is published under this path, whatever its spelling.
-    pub(super) fn get_spelled(&self, path: &str) -> Option<&Known> {
+    pub(super) fn get_spelled(&self, path: &str) -> Option<&IndexedFile> {
         self.known().get(&*fold(path))
     }
 
@@ -244,7 +245,7 @@ impl Folder {
     }
 
     pub(super) fn wake(&self) -> Option<Time> {
-        // Asked for now: what changed during a walk waits for the rest that follows it.
+        // RequestedFile for now: what changed during a walk waits for the rest that follows it.
         let changed_at = self.changed.map(|change| {
             let factor = if change.receiving { REST_FACTOR_RECEIVING } else { REST_FACTOR };
             change.at.max(self.walk_ended + (self.walk_took * factor).min(REST_MAX))
@@ -272,8 +273,8 @@ impl Folder {
         Effects { request: Some(DiskRequest::List { watch }), ..Effects::default() }
     }
 
-    /// This PC is in step: from soon on nothing but changes in its folder will happen.
-    pub(super) fn handle_in_step(&mut self, now: Time) {
+    /// This PC is in sync: from soon on nothing but changes in its folder will happen.
+    pub(super) fn handle_in_sync(&mut self, now: Time) {
         if let Watching::From(at) = &mut self.watching {
             *at = (*at).min(now + WATCH_PAUSE);
         }
@@ -345,7 +346,8 @@ impl Folder {
         let mut pairs = chosen.iter().zip(self.known());
         chosen.len() == self.known().len()
             && pairs.all(|(file, known)| {
-                (&file.path, file.stamp, file.mark) == (&known.path, known.stamp, known.mark)
+                (&file.path, file.stamp, file.change_tag)
+                    == (&known.path, known.stamp, known.change_tag)
             })
     }
 
@@ -372,7 +374,7 @@ impl Folder {
             let kept = known.map(|known| Chosen {
                 path: known.path.clone(),
                 stamp: known.stamp,
-                mark: known.mark,
+                change_tag: known.change_tag,
             });
             if kept.is_none_or(|kept| selection.publish.insert(kept).is_err()) {
                 selection.skipped.push(item);
@@ -383,8 +385,8 @@ impl Folder {
     fn is_known(&self, file: &Chosen) -> bool {
         let known = self.get(file.path.key());
         known.is_some_and(|known| {
-            let same_mark = known.mark == file.mark || known.mark == 0;
-            known.path == file.path && known.stamp == file.stamp && same_mark
+            let same_tag = known.change_tag == file.change_tag || known.change_tag == 0;
+            known.path == file.path && known.stamp == file.stamp && same_tag
         })
     }
 
@@ -393,7 +395,7 @@ impl Folder {
             Some(before) => before.get(file.path.key().as_str()).is_some_and(|item| {
                 item.path == file.path.as_str()
                     && item.kind == Kind::File(file.stamp)
-                    && (item.mark == file.mark || item.mark == 0)
+                    && (item.change_tag == file.change_tag || item.change_tag == 0)
             }),
             // A date in the future says nothing, and waiting for it would be for ever.
             None => {
@@ -449,7 +451,7 @@ impl Folder {
             published_another = !publish_the_same(&known, self.known());
             self.news |= known != *self.known();
             if published_another {
-                self.known = Holdings::new(known);
+                self.known = LocalIndex::new(known);
             } else {
                 self.known.replace_with_the_same(known);
             }
@@ -470,7 +472,7 @@ impl Folder {
         &self,
         chosen: &PathMap<Chosen>,
         contents: &BTreeMap<PathKey, Content>,
-    ) -> PathMap<Known> {
+    ) -> PathMap<IndexedFile> {
         let mut known = PathMap::default();
         // What was installed meanwhile is newer than this walk.
         for file in self.known().iter().filter(|file| self.installed.contains(file.path.key())) {
@@ -481,13 +483,17 @@ impl Folder {
             let old = self.get(key);
             let content = contents.get(key).copied();
             let entry = match (content, old) {
-                (Some(content), _) => {
-                    Known { path: file.path.clone(), stamp: file.stamp, mark: file.mark, content }
-                }
+                (Some(content), _) => IndexedFile {
+                    path: file.path.clone(),
+                    stamp: file.stamp,
+                    change_tag: file.change_tag,
+                    content,
+                },
                 // Still the same, or not settled yet: it stays as it was said to be.
                 (None, Some(old)) => {
-                    let mark = if self.is_known(file) { file.mark } else { old.mark };
-                    Known { path: file.path.clone(), mark, ..old.clone() }
+                    let change_tag =
+                        if self.is_known(file) { file.change_tag } else { old.change_tag };
+                    IndexedFile { path: file.path.clone(), change_tag, ..old.clone() }
                 }
                 (None, None) => continue,
             };
@@ -524,11 +530,11 @@ impl Folder {
         self.known.hash()
     }
 
-    pub(super) fn get(&self, key: &PathKey) -> Option<&Known> {
+    pub(super) fn get(&self, key: &PathKey) -> Option<&IndexedFile> {
         self.known().get(key)
     }
 
-    pub(super) const fn known(&self) -> &PathMap<Known> {
+    pub(super) const fn known(&self) -> &PathMap<IndexedFile> {
         self.known.files()
     }
 
@@ -596,13 +602,14 @@ impl Folder {
         self.unread.remove(path.key());
         self.installed.insert(path.key().clone());
         if let Some(listed) = &mut self.listed {
-            let item = Listed { path: path.as_str().to_owned(), kind: Kind::File(stamp), mark: 0 };
+            let item =
+                Listed { path: path.as_str().to_owned(), kind: Kind::File(stamp), change_tag: 0 };
             listed.insert(path.key(), item);
         }
         let known = self.known.change();
         known.remove(path.key());
         // It lies on the disk, so it can lie beside what else does; a walk says what is true.
-        let _fits = known.insert(Known { path, stamp, mark: 0, content });
+        let _fits = known.insert(IndexedFile { path, stamp, change_tag: 0, content });
         self.news = true;
     }
 }
@@ -625,8 +632,8 @@ fn leave_out_ignored(selection: &mut Selection, ignored: &Ignored) {
 }
 
 /// Whether both make the same manifest.
-fn publish_the_same(a: &PathMap<Known>, b: &PathMap<Known>) -> bool {
-    let said = |file: &Known| (file.content, file.stamp.mtime);
+fn publish_the_same(a: &PathMap<IndexedFile>, b: &PathMap<IndexedFile>) -> bool {
+    let said = |file: &IndexedFile| (file.content, file.stamp.mtime);
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.path == b.path && said(a) == said(b))
 }
 
@@ -662,7 +669,7 @@ mod tests {
             assert!(matches!(asked, Some(DiskRequest::List { .. })));
             let listed = files.iter().map(|(path, size)| {
                 let kind = Kind::File(Stamp { size: *size, mtime });
-                Listed { path: (*path).to_owned(), kind, mark: 0 }
+                Listed { path: (*path).to_owned(), kind, change_tag: 0 }
             });
             self.folder.handle_listed(self.now, Ok(listed.collect()), &self.config).request
         }
@@ -801,16 +808,16 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_watched_soon_after_this_pc_is_in_step() {
+    fn the_folder_is_watched_soon_after_this_pc_is_in_sync() {
         let mut rig = Rig::new();
         assert!(!walk_watches(&mut rig));
-        rig.folder.handle_in_step(rig.now.time);
+        rig.folder.handle_in_sync(rig.now.time);
         assert_eq!(rig.rest(), Some(WATCH_PAUSE));
         assert!(walk_watches(&mut rig) && walk_watches(&mut rig));
     }
 
     #[test]
-    fn the_folder_is_watched_even_if_this_pc_is_never_in_step() {
+    fn the_folder_is_watched_even_if_this_pc_is_never_in_sync() {
         let mut rig = Rig::new();
         assert!(!walk_watches(&mut rig));
         rig.folder.walk_by(rig.now.time);

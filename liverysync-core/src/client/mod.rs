@@ -8,29 +8,31 @@
 //! Feed one [`Input`], then call [`ClientMachine::poll_output`] until it returns
 //! [`Output::Timeout`]; only then feed the next. Requests about staged files must be carried out in
 //! the order in which they were made, and so must the reads of pieces: a chunk is sent when its read
-//! comes back. The outcome of [`DiskRequest::Recall`] must come before that of [`DiskRequest::List`]. A host bounds its memory by not reading the link while many
+//! comes back. The outcome of [`DiskRequest::LoadCache`] must come before that of [`DiskRequest::List`]. A host bounds its memory by not reading the link while many
 //! [`DiskRequest::Write`]s wait.
 
-mod bases;
-mod errand;
 mod event;
 mod folder;
-mod holdings;
 mod ignored;
 mod inbound;
+mod local_index;
 mod machine;
-mod memory;
 mod outbound;
+mod scan_cache;
+mod sync_watch;
+mod synced_versions;
 
 use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 
 pub use self::{
-    errand::{Errand, SyncError, SyncReport, Terms, Troubles, Unfinished, Verdict},
     event::{Claimant, Event, Plan, Rivalry, Role},
     ignored::{Ignored, InvalidGlob},
     machine::ClientMachine,
+    sync_watch::{
+        FileErrors, SyncError, SyncProgress, SyncReport, SyncWatch, Unfinished, WaitPolicy,
+    },
 };
 use crate::{
     conflict::Naming,
@@ -39,7 +41,7 @@ use crate::{
     path::RelPath,
     select::{Listed, Rules, Stamp},
     time::{Time, UnixTime, Wake},
-    transfer::{Packing, Piece},
+    transfer::{Compression, Piece},
     wire::{
         v1::{Message, SyncId},
         v2::TransferId,
@@ -160,8 +162,8 @@ pub enum Input {
     Disk(OpId, DiskOutcome),
     /// Something below the root has changed.
     FolderChanged,
-    /// The host waits to be in step: the folder is looked through, a server that is away is tried at
-    /// once, and [`Event::InStep`] is said once more when it is true.
+    /// The host waits to be in sync: the folder is looked through, a server that is away is tried at
+    /// once, and [`Event::InSync`] is said once more when it is true.
     Sync,
     /// From now on these liveries are not wanted here, and no others.
     Ignore(Ignored),
@@ -213,7 +215,7 @@ pub struct SendFile {
     /// Bytes that the server has already.
     pub from: u64,
     /// How its pieces travel.
-    pub packing: Packing,
+    pub compression: Compression,
 }
 
 /// The number of a disk request.
@@ -229,10 +231,10 @@ pub struct StageId(pub u64);
 pub enum DiskRequest {
     /// Remove what earlier runs left in `.tmp`.
     Sweep,
-    /// Read what [`DiskRequest::Remember`] wrote in an earlier run.
-    Recall,
+    /// Read what [`DiskRequest::SaveCache`] wrote in an earlier run.
+    LoadCache,
     /// Write this down for the next run, outside the liveries folder, in place of what was there.
-    Remember(Bytes),
+    SaveCache(Bytes),
     /// Walk through the folder, except `.backup` and `.tmp` at the top.
     List {
         /// Whether to tell of all that changes after this walk has seen it, with [`Input::FolderChanged`].
@@ -318,7 +320,7 @@ pub struct InstallFile {
 /// What came of a disk request.
 #[derive(Clone, Debug)]
 pub enum DiskOutcome {
-    /// Of [`DiskRequest::Sweep`], [`DiskRequest::Remember`], [`DiskRequest::Create`],
+    /// Of [`DiskRequest::Sweep`], [`DiskRequest::SaveCache`], [`DiskRequest::Create`],
     /// [`DiskRequest::Write`], [`DiskRequest::Seal`] and [`DiskRequest::Discard`].
     Done(Result<(), DiskFault>),
     /// Of [`DiskRequest::Receive`], once all of the file is there, right and flushed, or something is
@@ -327,8 +329,8 @@ pub enum DiskOutcome {
     /// Of [`DiskRequest::Park`]: number of bytes that are kept. The request to receive has no outcome
     /// then. 0 as well for a file that was whole or had failed already: its outcome came before.
     Parked(u64),
-    /// Of [`DiskRequest::Recall`]; empty if there is nothing.
-    Recalled(Bytes),
+    /// Of [`DiskRequest::LoadCache`]; empty if there is nothing.
+    CacheLoaded(Bytes),
     /// Of [`DiskRequest::List`].
     Listed(Result<Vec<Listed>, DiskFault>),
     /// Of [`DiskRequest::Hash`], in the same order.

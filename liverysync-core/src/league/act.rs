@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Author;
+use super::MemberId;
 
 /// Something that an administrator wants. Liveries are named by their folder, contents by the first digits of
 /// their SHA-256, at least four.
@@ -42,7 +42,7 @@ pub enum Act {
         /// Its folder.
         livery: String,
         /// Who.
-        member: Author,
+        member: MemberId,
     },
 }
 

@@ -5,14 +5,14 @@
 //! else, and whoever keeps them needs to understand nothing of it.
 
 mod act;
-mod author;
+mod member;
 mod view;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     act::{Act, ActError, ActReport},
-    author::{Author, InvalidAuthor, InvalidKey, MemberKey},
+    member::{InvalidKey, InvalidMemberId, MemberId, MemberKey},
     view::{Conflict, LiveryStatus, Version, VersionChange},
 };
 use crate::{hash::Content, manifest::Entry, path::RelPath};
@@ -23,7 +23,7 @@ use crate::{hash::Content, manifest::Entry, path::RelPath};
 pub enum Cause {
     /// The name was new.
     Published,
-    /// Somebody changed what he last had in step.
+    /// Somebody changed what he last had in sync.
     Updated,
     /// The same, and the name has had this content before.
     Reverted,
@@ -63,7 +63,7 @@ pub enum Record {
         /// The name, with its content and the date that its publisher's file has.
         entry: Entry,
         /// Whose file it is; `None` for a member without a key, and for an administrator's acts.
-        author: Option<Author>,
+        author: Option<MemberId>,
         /// How that came.
         cause: Cause,
     },
@@ -96,19 +96,19 @@ pub enum Record {
         /// The livery's folder, as it is spelled.
         livery: String,
         /// Its owners, in order.
-        owners: Vec<Author>,
+        owners: Vec<MemberId>,
     },
     /// A member was here and calls himself so.
     Seen {
         /// Who.
-        author: Author,
+        author: MemberId,
         /// His label.
         name: String,
     },
     /// What a member says to hold has changed.
     Reported {
         /// Who.
-        author: Author,
+        author: MemberId,
         /// Whether `gained` is all that he holds, and what was reported before counts no more.
         whole: bool,
         /// Names at which he has nothing any more.
@@ -121,7 +121,7 @@ pub enum Record {
 /// Who may change what is established.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Updates {
-    /// Whoever edits what he had in step.
+    /// Whoever edits what he had in sync.
     #[default]
     Anyone,
     /// Of these only the livery's owners; what others make of it, or add to it, is a rival.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Author, Cause};
+use super::{Cause, MemberId};
 use crate::{hash::Content, path::RelPath};
 
 /// One livery of the union, or one that was retired.
@@ -17,7 +17,7 @@ pub struct LiveryStatus {
     /// The first eight digits of the version's hash; see [`Version::hash`].
     pub version: String,
     /// Who may update it where only owners may.
-    pub owners: Vec<Author>,
+    pub owners: Vec<MemberId>,
     /// Files whose rivals are in the union too.
     pub conflicts: usize,
     /// Whether it was retired.
@@ -49,7 +49,7 @@ pub struct VersionChange {
     /// How that came.
     pub cause: Option<Cause>,
     /// By whom.
-    pub author: Option<Author>,
+    pub author: Option<MemberId>,
 }
 
 /// A name that several contents claim, or that only rivals do.

@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::Generation;
+use super::Protocol;
 use crate::{
     hash::ContentHash,
     path::RelPath,
     select::Skipped,
     transfer::SourceFault,
-    union::{MemberId, Refusal},
+    union::{PeerId, Refusal},
     wire::v1::SyncId,
 };
 
@@ -24,19 +24,19 @@ pub enum Event {
     /// A client has introduced itself.
     Joined {
         /// The client.
-        member: MemberId,
+        peer: PeerId,
         /// What it calls itself.
         name: String,
         /// Where it connected from.
         address: String,
         /// Which program it is.
         #[serde(rename = "program")]
-        generation: Generation,
+        protocol: Protocol,
     },
     /// A client is gone.
     Left {
         /// The client.
-        member: MemberId,
+        peer: PeerId,
         /// What it called itself.
         name: String,
         /// Why.
@@ -117,7 +117,7 @@ pub enum Event {
         files: usize,
     },
     /// What the league remembers cannot be written down, or read. The league goes on; it is tried again.
-    MemoryFault {
+    DatabaseFault {
         /// Why, and what to do about it.
         reason: String,
     },
@@ -151,7 +151,7 @@ pub enum Event {
         reason: Withheld,
     },
     /// Every client holds all that it can get.
-    InStep {
+    InSync {
         /// Number of clients.
         clients: usize,
         /// Number of files in the union.

@@ -1,32 +1,32 @@
 //! The server: it collects manifests, keeps the union, and decides who sends what to whom.
 //!
 //! [`ServerMachine`] is the control plane and never sees a file's bytes. A source's frames go through the
-//! [`Relay`] of their upload into the store, which checks them; what the store has or is getting goes from
+//! [`UploadStream`] of their upload into the store, which checks them; what the store has or is getting goes from
 //! there to every target that lacks it. The host does both, and says how far they are with
-//! [`Input::Relayed`] and [`Input::Delivered`].
+//! [`Input::Uploaded`] and [`Input::Downloaded`].
 //!
 //! # Contract
 //!
 //! Feed one [`Input`], then call [`ServerMachine::poll_output`] until it returns
-//! [`Output::Timeout`]; only then feed the next. Members are numbered by the host, each link with a
+//! [`Output::Timeout`]; only then feed the next. Peers are numbered by the host, each link with a
 //! number that is larger than all before it and than zero. With an [`Input::Lost`], and with an
 //! [`Output::Close`], the uploads and deliveries of that link end; so do the relays.
 
 mod event;
-mod intake;
 mod machine;
-mod member;
+mod manifest_check;
+mod peer;
 mod session;
-mod shelf;
 mod status;
+mod store_index;
 
 use std::{collections::BTreeSet, time::Duration};
 
 pub use self::{
     event::{Event, Withheld},
     machine::ServerMachine,
-    member::Generation,
-    status::{MemberStatus, Missing, Status},
+    peer::Protocol,
+    status::{Missing, PeerStatus, Status},
 };
 use crate::{
     conflict::{Naming, Policy, plain_livery},
@@ -35,8 +35,8 @@ use crate::{
     path::PathKey,
     select::Rules,
     time::Wake,
-    transfer::{Packing, Relay, RelayEvent},
-    union::MemberId,
+    transfer::{Compression, UploadEvent, UploadStream},
+    union::PeerId,
     wire::{
         v1::{FileBegin, Message, SyncId},
         v2::TransferId,
@@ -119,18 +119,18 @@ pub enum Input {
     /// What the store has kept from before, least recently used first.
     Kept(Vec<Content>),
     /// A client has connected, from this address.
-    Accepted(MemberId, String),
+    Accepted(PeerId, String),
     /// A client's link is gone, for this reason.
-    Lost(MemberId, String),
+    Lost(PeerId, String),
     /// A client sent a message that is no part of a file on its way.
-    Received(MemberId, Message),
+    Received(PeerId, Message),
     /// Something was seen of an upload of this source.
-    Relayed(MemberId, SyncId, RelayEvent),
+    Uploaded(PeerId, SyncId, UploadEvent),
     /// So many bytes were kept of a content whose upload ended early. Expected once for each file of an
-    /// upload that was under way or had not begun when its source was lost, or at [`Output::AbandonRelay`].
+    /// upload that was under way or had not begun when its source was lost, or at [`Output::AbandonUpload`].
     Partial(ContentHash, u64),
     /// Something was seen of what a target gets.
-    Delivered(MemberId, TransferId, Progress),
+    Downloaded(PeerId, TransferId, Progress),
     /// What the store keeps under this digest is not that content any more; it is gone.
     Spoiled(ContentHash),
     /// The liveries that are distributed, by folder name; `None` for all.
@@ -154,7 +154,7 @@ pub enum Progress {
 
 /// A file that goes from the store to a target.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Deliver {
+pub struct StartDownload {
     /// Its number on the target's link, also for a target of protocol 1, which is not told.
     pub transfer: TransferId,
     /// What it holds. It may still be arriving: what is there is sent, the last piece once all is right.
@@ -162,7 +162,7 @@ pub struct Deliver {
     /// Bytes that the target has already.
     pub from: u64,
     /// How its pieces travel to a target of ours.
-    pub packing: Packing,
+    pub compression: Compression,
     /// For a target of protocol 1: how it is begun there.
     pub begin: Option<FileBegin>,
 }
@@ -171,30 +171,30 @@ pub struct Deliver {
 #[derive(Debug)]
 pub enum Output {
     /// Send a message to a client.
-    Transmit(MemberId, Message),
+    Transmit(PeerId, Message),
     /// Take into the store what this relay says of the source's frames.
-    OpenRelay {
+    OpenUpload {
         /// The client whose frames it watches.
-        source: MemberId,
+        source: PeerId,
         /// The session.
         sync_id: SyncId,
         /// The relay, with the files that are to come.
-        relay: Relay,
+        stream: UploadStream,
     },
-    /// Take nothing more in from this session: [abandon](Relay::abandon) its relay and let go of what has
+    /// Take nothing more in from this session: [abandon](UploadStream::abandon) its relay and let go of what has
     /// not come to its end.
-    AbandonRelay {
+    AbandonUpload {
         /// The client whose frames it watches.
-        source: MemberId,
+        source: PeerId,
         /// The session.
         sync_id: SyncId,
     },
     /// Forget a relay, of which nothing is under way any more.
-    DropRelay(MemberId, SyncId),
+    CloseUpload(PeerId, SyncId),
     /// Send a file from the store to a client.
-    Deliver(MemberId, Deliver),
+    StartDownload(PeerId, StartDownload),
     /// Stop sending a file to a client.
-    StopDelivering(MemberId, TransferId),
+    StopDownload(PeerId, TransferId),
     /// Remove a content from the store.
     Forget(ContentHash),
     /// Write down what has happened to the league before anything that comes after this is carried out.
@@ -209,7 +209,7 @@ pub enum Output {
         records: Vec<Record>,
     },
     /// Close a client's link, for this reason; no [`Input::Lost`] is expected for it.
-    Close(MemberId, String),
+    Close(PeerId, String),
     /// Tell people.
     Event(Event),
     /// Nothing more to do until then.
@@ -217,8 +217,8 @@ pub enum Output {
 }
 
 impl Output {
-    pub(crate) const fn to(member: MemberId, message: Message) -> Self {
-        Self::Transmit(member, message)
+    pub(crate) const fn to(peer: PeerId, message: Message) -> Self {
+        Self::Transmit(peer, message)
     }
 }
 

@@ -1,11 +1,11 @@
 //! What is on its way: uploads from one source into the store, and deliveries from there to one target.
 
-use crate::{hash::Content, path::RelPath, time::Time, union::MemberId, wire::v2::TransferId};
+use crate::{hash::Content, path::RelPath, time::Time, union::PeerId, wire::v2::TransferId};
 
 /// Files on their way from one source into the store.
 #[derive(Debug)]
 pub(super) struct Upload {
-    pub(super) source: MemberId,
+    pub(super) source: PeerId,
     pub(super) files: Vec<UploadFile>,
     /// When it is given up unless something happens.
     pub(super) deadline: Time,
@@ -60,7 +60,7 @@ pub(super) struct DeliveryFile {
 /// Files on their way to one target, or copied by it on its own PC.
 #[derive(Debug)]
 pub(super) struct Delivery {
-    pub(super) target: MemberId,
+    pub(super) target: PeerId,
     pub(super) files: Vec<DeliveryFile>,
     /// The target copies what it has under other names.
     pub(super) copies: bool,

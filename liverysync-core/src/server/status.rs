@@ -2,8 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{Generation, Withheld};
-use crate::{hash::ContentHash, path::RelPath, union::MemberId};
+use super::{Protocol, Withheld};
+use crate::{hash::ContentHash, path::RelPath, union::PeerId};
 
 /// How a league stands. Serialized, it is the object that `docs/json.md` describes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -19,21 +19,21 @@ pub struct Status {
     /// Number of sessions that are under way.
     pub sessions: usize,
     /// Who is there, in the order in which they connected.
-    pub members: Vec<MemberStatus>,
+    pub peers: Vec<PeerStatus>,
 }
 
 /// How one client stands. Texts come from peers: escape them before they are shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MemberStatus {
+pub struct PeerStatus {
     /// Its number, which no later connection gets again.
-    pub member: MemberId,
+    pub peer: PeerId,
     /// What it calls itself.
     pub name: String,
     /// Where it connected from.
     pub address: String,
     /// Which program it is.
     #[serde(rename = "program")]
-    pub generation: Generation,
+    pub protocol: Protocol,
     /// Number of files that it holds; `None` until it has said so.
     pub files: Option<usize>,
     /// Sum of their sizes; `None` until it has said so.
@@ -42,10 +42,10 @@ pub struct MemberStatus {
     pub missing: Vec<Missing>,
 }
 
-impl MemberStatus {
+impl PeerStatus {
     /// Whether it holds all that it can get.
     #[must_use]
-    pub fn is_in_step(&self) -> bool {
+    pub fn is_in_sync(&self) -> bool {
         self.files.is_some() && self.missing.iter().all(|file| file.withheld.is_some())
     }
 }

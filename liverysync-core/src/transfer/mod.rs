@@ -2,25 +2,27 @@
 //!
 //! - [`Receiver`] checks size, offset and SHA-256 as the bytes arrive.
 //! - [`Sender`] says which piece of a file to read next, with a bounded number of pieces under way.
-//! - [`Outgoing`] says which piece of which file goes next over one link.
-//! - [`Packing`] says whether the pieces of a file go compressed.
-//! - `Relay` (feature `server`) watches on the server over what a source sends, and takes in only what was
+//! - [`SendQueue`] says which piece of which file goes next over one link.
+//! - [`Compression`] says whether the pieces of a file go compressed.
+//! - `UploadStream` (feature `server`) watches on the server over what a source sends, and takes in only what was
 //!   asked for.
 
-mod outgoing;
-mod packing;
+mod compression;
 mod receive;
-#[cfg(feature = "server")]
-mod relay;
 mod send;
+mod send_queue;
+#[cfg(feature = "server")]
+mod upload_stream;
 
 #[cfg(feature = "server")]
-pub use self::relay::{Action, Asked, Relay, RelayEvent, SourceFault, Step};
+pub use self::upload_stream::{
+    Action, RequestedFile, SourceFault, Step, UploadEvent, UploadStream,
+};
 pub use self::{
-    outgoing::{Next, Outgoing},
-    packing::Packing,
+    compression::Compression,
     receive::{Receiver, TransferFault},
     send::{Piece, Sender},
+    send_queue::{Next, SendQueue},
 };
 
 /// Bytes of a file in one chunk: 256 KiB, the seed's.

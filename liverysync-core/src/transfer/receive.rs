@@ -2,7 +2,7 @@
 
 use crate::{
     hash::{Content, ContentHash, Hasher},
-    wire::v2::{Body, Unpacker},
+    wire::v2::{ChunkBody, Decoder},
 };
 
 /// How a transfer went wrong.
@@ -78,11 +78,11 @@ impl Receiver {
     pub fn unpack<'a>(
         &mut self,
         offset: u64,
-        body: &'a Body,
-        unpacker: &'a mut Unpacker,
+        body: &'a ChunkBody,
+        decoder: &'a mut Decoder,
     ) -> Result<&'a [u8], TransferFault> {
         self.check(offset, body.len())?;
-        let bytes = unpacker.unpack(body).ok_or(TransferFault::Garbled)?;
+        let bytes = decoder.unpack(body).ok_or(TransferFault::Garbled)?;
         self.add(bytes);
         Ok(bytes)
     }
@@ -131,7 +131,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::wire::v2::Packer;
+    use crate::wire::v2::Encoder;
 
     fn receive(chunks: &[(u64, &[u8])]) -> Result<Content, TransferFault> {
         let mut receiver = Receiver::new(Content::of(b"livery"));
@@ -163,31 +163,31 @@ mod tests {
 
     #[test]
     fn compressed_pieces_are_taken_among_plain_ones_and_checked_the_same() {
-        let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
+        let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
         let mut zstd = |plain: &[u8]| {
-            Body::zstd(Bytes::copy_from_slice(packer.pack(plain, plain.len()).unwrap()))
+            ChunkBody::zstd(Bytes::copy_from_slice(encoder.pack(plain, plain.len()).unwrap()))
         };
         let whole = [b'a'; 3000];
         let mut receiver = Receiver::new(Content::of(&whole));
-        let plain = Body::from(Bytes::copy_from_slice(&whole[..1000]));
-        assert_eq!(receiver.unpack(0, &plain, &mut unpacker), Ok(&whole[..1000]));
+        let plain = ChunkBody::from(Bytes::copy_from_slice(&whole[..1000]));
+        assert_eq!(receiver.unpack(0, &plain, &mut decoder), Ok(&whole[..1000]));
         let (right, too_many) = (zstd(&whole[..2000]), zstd(&whole[..2001]));
         assert_eq!(
-            receiver.unpack(1, &right, &mut unpacker),
+            receiver.unpack(1, &right, &mut decoder),
             Err(TransferFault::Gap { expected: 1000, got: 1 })
         );
         let declared = 3000;
         assert_eq!(
-            receiver.unpack(1000, &too_many, &mut unpacker),
+            receiver.unpack(1000, &too_many, &mut decoder),
             Err(TransferFault::TooMany { declared })
         );
         for wrong in [Bytes::new(), Bytes::from_static(b"no zstd"), right.on_wire().slice(1..)] {
-            let wrong = Body::zstd(wrong);
-            assert_eq!(receiver.unpack(1000, &wrong, &mut unpacker), Err(TransferFault::Garbled));
+            let wrong = ChunkBody::zstd(wrong);
+            assert_eq!(receiver.unpack(1000, &wrong, &mut decoder), Err(TransferFault::Garbled));
         }
-        let broken = Body::zstd(right.on_wire().slice(..right.on_wire().len() - 1));
-        assert_eq!(receiver.unpack(1000, &broken, &mut unpacker), Err(TransferFault::Garbled));
-        assert_eq!(receiver.unpack(1000, &right, &mut unpacker), Ok(&whole[..2000]));
+        let broken = ChunkBody::zstd(right.on_wire().slice(..right.on_wire().len() - 1));
+        assert_eq!(receiver.unpack(1000, &broken, &mut decoder), Err(TransferFault::Garbled));
+        assert_eq!(receiver.unpack(1000, &right, &mut decoder), Ok(&whole[..2000]));
         assert_eq!(receiver.finish(), Ok(Content::of(&whole)));
     }
 

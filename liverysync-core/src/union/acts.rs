@@ -6,7 +6,7 @@ use super::{Outcome, Union, UnionEntry, past::Placed};
 use crate::{
     conflict::{in_claimed_livery, parse_conflict_name, plain_stem},
     hash::Content,
-    league::{Act, ActError, ActReport, Author, Cause, Record},
+    league::{Act, ActError, ActReport, Cause, MemberId, Record},
     manifest::Entry,
     path::{PathKey, RelPath, fold},
     pathmap::of_livery,
@@ -229,17 +229,17 @@ impl Union {
 
     /// Whose file has this name; none for a member without a key.
     #[must_use]
-    pub fn author(&self, key: &PathKey) -> Option<Author> {
+    pub fn author(&self, key: &PathKey) -> Option<MemberId> {
         self.author_of(self.entries.get(key).map(|entry| &**entry))
     }
 
     /// Who may update a livery where only owners may: the first of them.
     #[must_use]
-    pub fn owner(&self, livery: &str) -> Option<Author> {
+    pub fn owner(&self, livery: &str) -> Option<MemberId> {
         self.owners(&fold(livery))?.first().copied()
     }
 
-    fn author_of(&self, entry: Option<&Entry>) -> Option<Author> {
+    fn author_of(&self, entry: Option<&Entry>) -> Option<MemberId> {
         let past = self.past.get(entry?.path.key())?;
         past.placed().next_back()?.author
     }
@@ -352,7 +352,12 @@ impl Union {
         files.collect()
     }
 
-    fn own(&mut self, livery: &str, member: Author, outcome: &mut Outcome) -> Result<(), ActError> {
+    fn own(
+        &mut self,
+        livery: &str,
+        member: MemberId,
+        outcome: &mut Outcome,
+    ) -> Result<(), ActError> {
         let key = fold(livery);
         let known = of_livery(&self.past, &key).next().map(|(_, past)| past.path.livery());
         let known = known.ok_or_else(|| ActError::NoLivery(livery.to_owned()))?.to_owned();

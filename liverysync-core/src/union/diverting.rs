@@ -1,19 +1,19 @@
 //! Liveries as wholes: where one file of a livery is a rival, all of that livery goes into a folder of its own. So does
-//! one that collides with nothing, if its member has no part in the livery that has the name: it is another livery.
+//! one that collides with nothing, if its peer has no part in the livery that has the name: it is another livery.
 //!
-//! What its member has under the livery's own name counts for the files of that folder, until he has them there:
+//! What its peer has under the livery's own name counts for the files of that folder, until he has them there:
 //!
 //! - What the name holds too counts for both.
 //! - What is another content counts for the conflict folder only, like a rival file.
 //! - What the livery has no file for counts for the conflict folder only, and is to be put away once it is there. If its
-//!   member comes back with it later, it counts for that folder again.
+//!   peer comes back with it later, it counts for that folder again.
 //!
 //! More of his livery comes into the same folder, and so does a change of what is there. Rivals claim their names anew
 //! once nothing of the established livery is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Claimant, MemberId, Outcome, Refusal, Union, placing::Verdict};
+use super::{Claimant, Outcome, PeerId, Refusal, Union, placing::Verdict};
 use crate::{
     conflict::{Claim, conflict_folder, livery_hash, plain_stem},
     hash::{Content, ContentHash},
@@ -24,11 +24,11 @@ use crate::{
     select::{cached_picture, caches_of},
 };
 
-/// All that a member has of a livery, by key.
+/// All that a peer has of a livery, by key.
 type Files = BTreeMap<PathKey, Claimant>;
 
 impl Union {
-    /// Each livery of each member as a whole. Returns those who claim their names anew.
+    /// Each livery of each peer as a whole. Returns those who claim their names anew.
     pub(super) fn place_liveries(
         &mut self,
         claimants: Vec<Claimant>,
@@ -37,13 +37,13 @@ impl Union {
         let is_loose = |claimant: &Claimant| claimant.entry.path.folder().is_none();
         let (loose, claimants): (Vec<_>, Vec<_>) = claimants.into_iter().partition(is_loose);
         let mut anew = self.place_files(loose, outcome);
-        let mut liveries: BTreeMap<String, BTreeMap<MemberId, Vec<Claimant>>> = BTreeMap::new();
+        let mut liveries: BTreeMap<String, BTreeMap<PeerId, Vec<Claimant>>> = BTreeMap::new();
         for claimant in claimants {
-            let members = liveries.entry(claimant.key().livery().to_owned()).or_default();
-            members.entry(claimant.member).or_default().push(claimant);
+            let peers = liveries.entry(claimant.key().livery().to_owned()).or_default();
+            peers.entry(claimant.peer).or_default().push(claimant);
         }
-        for (livery, members) in liveries {
-            for mut claims in self.in_turn(&livery, members) {
+        for (livery, peers) in liveries {
+            for mut claims in self.in_turn(&livery, peers) {
                 claims.sort_by(|a, b| a.key().cmp(b.key()));
                 anew.extend(self.place_livery(&livery, claims, outcome));
             }
@@ -51,7 +51,7 @@ impl Union {
         anew
     }
 
-    /// What one member claims of a livery. Returns those who claim their names anew.
+    /// What one peer claims of a livery. Returns those who claim their names anew.
     fn place_livery(
         &mut self,
         livery: &str,
@@ -87,7 +87,7 @@ impl Union {
         anew
     }
 
-    /// Whether a file that replaces one of a livery is what its member's own livery of that name lacks: that is being
+    /// Whether a file that replaces one of a livery is what its peer's own livery of that name lacks: that is being
     /// copied in.
     fn completes_own(&self, livery: &str, claim: &Claimant, own: &BTreeSet<String>) -> bool {
         let is_there = |folder: &String| {
@@ -105,10 +105,10 @@ impl Union {
         })
     }
 
-    /// Whether a member has, or had in step, some of a livery as it is or was.
+    /// Whether a peer has, or had in sync, some of a livery as it is or was.
     fn has_part(&self, livery: &str, claims: &[Claimant]) -> bool {
-        let Some(member) = claims.first().map(|claim| claim.member) else { return false };
-        let files = self.files_of(livery, member, claims);
+        let Some(peer) = claims.first().map(|claim| claim.peer) else { return false };
+        let files = self.files_of(livery, peer, claims);
         let now = files.iter().filter(|(key, _)| self.entries.contains(key));
         let mut past = now.filter_map(|(key, file)| Some((self.past.get(key)?, file)));
         past.any(|(past, file)| {
@@ -117,7 +117,7 @@ impl Union {
         })
     }
 
-    /// The folders that the liveries of a member who claims something have where another one has the name. Who has no
+    /// The folders that the liveries of a peer who claims something have where another one has the name. Who has no
     /// key has those for which his files count at present.
     fn own_folders(&self, livery: &str, claims: &[Claimant]) -> BTreeSet<String> {
         let Some(claim) = claims.first() else { return BTreeSet::new() };
@@ -127,12 +127,12 @@ impl Union {
             return own.map(|path| path.livery().to_owned()).collect();
         }
         let names = of_livery(&self.elsewhere, livery);
-        let names = names.filter_map(|(_, members)| Some(&members.get(&claim.member)?.1));
+        let names = names.filter_map(|(_, peers)| Some(&peers.get(&claim.peer)?.1));
         let entries = names.filter_map(|name| self.entries.get(name));
         entries.map(|entry| entry.path.livery().to_owned()).collect()
     }
 
-    /// What rivals are called in one of their member's own folders, in the same order; none where there is none, or
+    /// What rivals are called in one of their peer's own folders, in the same order; none where there is none, or
     /// they are no change of what is there.
     fn names_in_own(&self, rivals: &[Claimant], own: &BTreeSet<String>) -> Option<Vec<RelPath>> {
         let author = rivals.first()?.author;
@@ -169,18 +169,14 @@ impl Union {
     }
 
     /// Who claims a livery, in the order of the policy. What an update makes of it, others may have already.
-    fn in_turn(
-        &self,
-        livery: &str,
-        members: BTreeMap<MemberId, Vec<Claimant>>,
-    ) -> Vec<Vec<Claimant>> {
-        if members.len() == 1 {
-            return members.into_values().collect();
+    fn in_turn(&self, livery: &str, peers: BTreeMap<PeerId, Vec<Claimant>>) -> Vec<Vec<Claimant>> {
+        if peers.len() == 1 {
+            return peers.into_values().collect();
         }
         let is_update = |claim: &Claimant| matches!(self.judge(claim), Verdict::Update);
-        let ranked = members.into_iter().map(|(member, claims)| {
+        let ranked = peers.into_iter().map(|(peer, claims)| {
             let claim = Claim {
-                hash: hash_of(livery, &self.files_of(livery, member, &claims), self),
+                hash: hash_of(livery, &self.files_of(livery, peer, &claims), self),
                 mtime: claims.iter().filter_map(|claim| claim.entry.mtime).max(),
                 arrival: claims.iter().map(|claim| claim.arrival).min().unwrap_or_default(),
             };
@@ -195,11 +191,11 @@ impl Union {
         ranked.into_iter().map(|(_, _, claims)| claims).collect()
     }
 
-    /// All that a member has of a livery, with what he claims at this moment.
-    fn files_of(&self, livery: &str, member: MemberId, claims: &[Claimant]) -> Files {
+    /// All that a peer has of a livery, with what he claims at this moment.
+    fn files_of(&self, livery: &str, peer: PeerId, claims: &[Claimant]) -> Files {
         let (arrival, author) = claims.first().map_or((0, None), |c| (c.arrival, c.author));
         let claimant = |entry: Entry| Claimant {
-            member,
+            peer,
             entry,
             base: None,
             arrival,
@@ -208,10 +204,10 @@ impl Union {
             replaces: None,
         };
         let current = self.entries.of_livery(livery).filter_map(|entry| {
-            let local = entry.local_at(member, entry.path.key())?.clone();
+            let local = entry.local_at(peer, entry.path.key())?.clone();
             Some(claimant(Entry { path: local, ..(**entry).clone() }))
         });
-        let stale = self.aside.stale_in(livery, member).map(|stale| match &stale.rival {
+        let stale = self.aside.stale_in(livery, peer).map(|stale| match &stale.rival {
             Some((rival, _)) => rival.clone(),
             None => {
                 let (path, content, mtime) = (stale.local.clone(), stale.content, stale.mtime);
@@ -219,16 +215,16 @@ impl Union {
             }
         });
         let elsewhere = of_livery(&self.elsewhere, livery);
-        let elsewhere = elsewhere.filter_map(|(_, members)| Some(&members.get(&member)?.0));
-        let kept = elsewhere.chain(self.aside.refused_in(livery, member)).chain(claims).cloned();
+        let elsewhere = elsewhere.filter_map(|(_, peers)| Some(&peers.get(&peer)?.0));
+        let kept = elsewhere.chain(self.aside.refused_in(livery, peer)).chain(claims).cloned();
         let files = current.chain(stale).chain(kept);
         files.map(|claim| (claim.key().clone(), claim)).collect()
     }
 
     /// Gives a livery a folder of its own, whole.
     fn divert(&mut self, livery: &str, claims: Vec<Claimant>, outcome: &mut Outcome) {
-        let Some(member) = claims.first().map(|claim| claim.member) else { return };
-        let files = self.files_of(livery, member, &claims);
+        let Some(peer) = claims.first().map(|claim| claim.peer) else { return };
+        let files = self.files_of(livery, peer, &claims);
         match self.conflict_names(livery, &files) {
             Ok(names) => self.divert_files(files.into_values(), names, outcome),
             Err(invalid) => {
@@ -251,11 +247,11 @@ impl Union {
     }
 
     fn divert_file(&mut self, claim: Claimant, name: RelPath, outcome: &mut Outcome) {
-        let Claimant { member, entry: Entry { path: local, content, .. }, .. } = claim.clone();
+        let Claimant { peer, entry: Entry { path: local, content, .. }, .. } = claim.clone();
         let is_home = self.entries.get(local.key()).is_some_and(|entry| entry.content == content);
-        self.lose(member, local.key(), content, outcome);
+        self.lose(peer, local.key(), content, outcome);
         if is_home {
-            self.hold(member, local.key(), &local, outcome);
+            self.hold(peer, local.key(), &local, outcome);
         } else {
             // Who goes elsewhere may have been the last who could have brought what is here.
             outcome.touched.insert(local.key().clone());
@@ -276,9 +272,9 @@ impl Union {
         }
         if !is_home {
             self.count_for(claim, name.key(), outcome);
-            outcome.conflicts.extend((!is_replaced).then_some((member, local, name)));
+            outcome.conflicts.extend((!is_replaced).then_some((peer, local, name)));
         } else if !is_replaced {
-            self.hold(member, name.key(), &local, outcome);
+            self.hold(peer, name.key(), &local, outcome);
         }
     }
 
@@ -322,7 +318,7 @@ impl Union {
         }
     }
 
-    /// What a member who comes back had left of a livery that went into a folder of its own, while another one has the
+    /// What a peer who comes back had left of a livery that went into a folder of its own, while another one has the
     /// livery's name, counts for its name there. Returns what else he claims.
     fn place_left(
         &mut self,
@@ -343,7 +339,7 @@ impl Union {
         others
     }
 
-    /// The names under which what a member claims of a livery is, or was, in a folder of its own because of him, by his
+    /// The names under which what a peer claims of a livery is, or was, in a folder of its own because of him, by his
     /// keys.
     fn names_left(&self, livery: &str, claims: &[Claimant]) -> BTreeMap<PathKey, PathKey> {
         let returned = claims.iter().filter(|claim| claim.returned);
@@ -374,13 +370,13 @@ impl Union {
         names.into_iter().map(|(key, (_, name))| (key, name.clone())).collect()
     }
 
-    /// What members have of liveries that went into folders of their own, where the livery itself has nothing, once
+    /// What peers have of liveries that went into folders of their own, where the livery itself has nothing, once
     /// they have it in that folder.
-    pub(super) fn diverted(&self) -> impl Iterator<Item = (MemberId, &RelPath, Content)> {
+    pub(super) fn diverted(&self) -> impl Iterator<Item = (PeerId, &RelPath, Content)> {
         let free = self.elsewhere.iter().filter(|(key, _)| !self.entries.contains(key));
-        free.flat_map(|(_, members)| members).filter_map(|(member, (claim, name))| {
-            let is_there = self.entries.get(name)?.local_at(*member, name).is_some();
-            is_there.then_some((*member, &claim.entry.path, claim.entry.content))
+        free.flat_map(|(_, peers)| peers).filter_map(|(peer, (claim, name))| {
+            let is_there = self.entries.get(name)?.local_at(*peer, name).is_some();
+            is_there.then_some((*peer, &claim.entry.path, claim.entry.content))
         })
     }
 }

@@ -73,9 +73,9 @@ impl Union {
     /// Those who have something else at a name than the name, wherever that counts.
     fn detach_all(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
         let rivals = self.elsewhere.remove(key).unwrap_or_default();
-        let detached = rivals.into_iter().map(|(member, (claimant, entry_key))| {
+        let detached = rivals.into_iter().map(|(peer, (claimant, entry_key))| {
             if let Some(entry) = self.entries.get_mut(&entry_key) {
-                entry.remove(member, key);
+                entry.remove(peer, key);
                 outcome.touched.insert(entry_key);
             }
             claimant
@@ -87,7 +87,7 @@ impl Union {
     fn rivals_that_were(&mut self, name: &PathKey) -> Vec<Claimant> {
         let rivals: Vec<_> = self.aside.rivals_of(name).cloned().collect();
         for rival in &rivals {
-            self.aside.remove(rival.member, rival.key());
+            self.aside.remove(rival.peer, rival.key());
         }
         rivals
     }

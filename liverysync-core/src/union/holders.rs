@@ -3,96 +3,96 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{MemberId, members::Members};
+use super::{PeerId, peers::Peers};
 use crate::path::{PathKey, RelPath};
 
 /// The holders of one content. `home` is the path of its entry, the same in every call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Holders {
-    members: Members,
+    peers: Peers,
     /// All places of those that have it elsewhere than at home, or not only there.
-    places: BTreeMap<MemberId, BTreeSet<RelPath>>,
+    places: BTreeMap<PeerId, BTreeSet<RelPath>>,
 }
 
 impl Holders {
     pub(super) fn len(&self) -> usize {
-        self.members.len()
+        self.peers.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.peers.is_empty()
     }
 
     /// The holders with one place of each.
     pub(super) fn iter<'a>(
         &'a self,
         home: &'a RelPath,
-    ) -> impl Iterator<Item = (MemberId, &'a RelPath)> {
-        self.members.iter().map(move |member| (member, self.place(home, member)))
+    ) -> impl Iterator<Item = (PeerId, &'a RelPath)> {
+        self.peers.iter().map(move |peer| (peer, self.place(home, peer)))
     }
 
     /// The holders with all places of each.
-    pub(super) fn places(&self, home: &RelPath) -> Vec<(MemberId, RelPath)> {
+    pub(super) fn places(&self, home: &RelPath) -> Vec<(PeerId, RelPath)> {
         let mut all = Vec::with_capacity(self.len());
-        for member in self.members.iter() {
-            match self.places.get(&member) {
-                Some(places) => all.extend(places.iter().map(|place| (member, place.clone()))),
-                None => all.push((member, home.clone())),
+        for peer in self.peers.iter() {
+            match self.places.get(&peer) {
+                Some(places) => all.extend(places.iter().map(|place| (peer, place.clone()))),
+                None => all.push((peer, home.clone())),
             }
         }
         all
     }
 
-    /// Where `member` has the content, if it does.
-    pub(super) fn local<'a>(&'a self, home: &'a RelPath, member: MemberId) -> Option<&'a RelPath> {
-        self.members.contains(member).then(|| self.place(home, member))
+    /// Where `peer` has the content, if it does.
+    pub(super) fn local<'a>(&'a self, home: &'a RelPath, peer: PeerId) -> Option<&'a RelPath> {
+        self.peers.contains(peer).then(|| self.place(home, peer))
     }
 
     /// Where a holder has the content: at home in whatever spelling if it can be found there.
-    fn place<'a>(&'a self, home: &'a RelPath, member: MemberId) -> &'a RelPath {
-        let Some(places) = self.places.get(&member) else { return home };
+    fn place<'a>(&'a self, home: &'a RelPath, peer: PeerId) -> &'a RelPath {
+        let Some(places) = self.places.get(&peer) else { return home };
         let at_home = places.iter().find(|place| place.key() == home.key());
         at_home.or_else(|| places.first()).unwrap_or(home)
     }
 
-    /// How `member` spells the path at which it has the content, if it is at this key.
+    /// How `peer` spells the path at which it has the content, if it is at this key.
     pub(super) fn at<'a>(
         &'a self,
         home: &'a RelPath,
-        member: MemberId,
+        peer: PeerId,
         key: &PathKey,
     ) -> Option<&'a RelPath> {
-        if !self.members.contains(member) {
+        if !self.peers.contains(peer) {
             return None;
         }
-        match self.places.get(&member) {
+        match self.places.get(&peer) {
             Some(places) => places.iter().find(|place| place.key() == key),
             None => Some(home).filter(|home| home.key() == key),
         }
     }
 
-    /// Takes note that `member` has the content at `local`, perhaps among other places.
-    pub(super) fn add(&mut self, home: &RelPath, member: MemberId, local: &RelPath) {
-        let is_new = self.members.insert(member);
+    /// Takes note that `peer` has the content at `local`, perhaps among other places.
+    pub(super) fn add(&mut self, home: &RelPath, peer: PeerId, local: &RelPath) {
+        let is_new = self.peers.insert(peer);
         if is_new && local == home {
             return;
         }
-        let places = self.places.entry(member).or_default();
+        let places = self.places.entry(peer).or_default();
         if !is_new && places.is_empty() {
             places.insert(home.clone());
         }
         places.insert(local.clone());
     }
 
-    /// Takes note that `member` has nothing at `key` any more. Returns whether it had.
-    pub(super) fn remove(&mut self, home: &RelPath, member: MemberId, key: &PathKey) -> bool {
-        if !self.members.contains(member) {
+    /// Takes note that `peer` has nothing at `key` any more. Returns whether it had.
+    pub(super) fn remove(&mut self, home: &RelPath, peer: PeerId, key: &PathKey) -> bool {
+        if !self.peers.contains(peer) {
             return false;
         }
-        let Some(places) = self.places.get_mut(&member) else {
+        let Some(places) = self.places.get_mut(&peer) else {
             let had = home.key() == key;
             if had {
-                self.members.remove(member);
+                self.peers.remove(peer);
             }
             return had;
         };
@@ -100,10 +100,10 @@ impl Holders {
         places.retain(|place| place.key() != key);
         let left = places.len();
         if left == 0 {
-            self.members.remove(member);
+            self.peers.remove(peer);
         }
         if left == 0 || places.iter().eq([home]) {
-            self.places.remove(&member);
+            self.places.remove(&peer);
         }
         left < had
     }

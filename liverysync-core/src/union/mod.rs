@@ -7,7 +7,7 @@
 //!
 //! - Every content that a connected PC holds at a valid path is in the union, under its own name or
 //!   under a conflict name, unless the name has had it before: then that PC is behind.
-//! - A name keeps its content until somebody who had it in step changes it. Rivals get conflict names.
+//! - A name keeps its content until somebody who had it in sync changes it. Rivals get conflict names.
 //! - A name stays when all who hold its content have left, unless nobody ever sent it.
 //! - All names pass the path rule and could lie below one root.
 //! - Where nothing is established, `lowest-hash` and `newest-mtime` do not depend on the order of the
@@ -21,8 +21,8 @@ mod aside;
 mod diverting;
 mod giving_up;
 mod holders;
-mod members;
 mod past;
+mod peers;
 mod placing;
 mod records;
 mod views;
@@ -40,7 +40,7 @@ use crate::{
     conflict::{Claim, Naming, Policy},
     diff::diff,
     hash::{Content, ContentHash},
-    league::{Author, Record, Updates},
+    league::{MemberId, Record, Updates},
     manifest::{Entry, Manifest},
     path::{InvalidPath, PathKey, RelPath},
     pathmap::{Collision, Located, PathMap},
@@ -48,7 +48,7 @@ use crate::{
 
 /// Who holds files: a PC for as long as it is connected. Lower numbers connected earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct MemberId(pub u64);
+pub struct PeerId(pub u64);
 
 /// One file of the union: its name as its first publisher spelled it, its content, and its first
 /// publisher's modification time.
@@ -74,7 +74,7 @@ impl Located for UnionEntry {
 
 impl UnionEntry {
     /// Who holds this content, with the path that the content has there.
-    pub fn holders(&self) -> impl Iterator<Item = (MemberId, &RelPath)> {
+    pub fn holders(&self) -> impl Iterator<Item = (PeerId, &RelPath)> {
         self.holders.iter(&self.path)
     }
 
@@ -84,37 +84,37 @@ impl UnionEntry {
         self.holders.len()
     }
 
-    /// Where `member` has this content, if it does.
+    /// Where `peer` has this content, if it does.
     #[must_use]
-    pub fn local(&self, member: MemberId) -> Option<&RelPath> {
-        self.holders.local(&self.path, member)
+    pub fn local(&self, peer: PeerId) -> Option<&RelPath> {
+        self.holders.local(&self.path, peer)
     }
 
-    /// How a member spells the path at which it has this content, if it is at this key.
-    fn local_at(&self, member: MemberId, key: &PathKey) -> Option<&RelPath> {
-        self.holders.at(&self.path, member, key)
+    /// How a peer spells the path at which it has this content, if it is at this key.
+    fn local_at(&self, peer: PeerId, key: &PathKey) -> Option<&RelPath> {
+        self.holders.at(&self.path, peer, key)
     }
 
-    fn add(&mut self, member: MemberId, local: &RelPath) {
-        self.holders.add(&self.entry.path, member, local);
+    fn add(&mut self, peer: PeerId, local: &RelPath) {
+        self.holders.add(&self.entry.path, peer, local);
     }
 
-    /// Whether `member` had this content at `key`.
-    fn remove(&mut self, member: MemberId, key: &PathKey) -> bool {
-        self.holders.remove(&self.entry.path, member, key)
+    /// Whether `peer` had this content at `key`.
+    fn remove(&mut self, peer: PeerId, key: &PathKey) -> bool {
+        self.holders.remove(&self.entry.path, peer, key)
     }
 }
 
-/// What one member's manifest lost and gained since the last step.
+/// What one peer's manifest lost and gained since the last step.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Whose manifest it is.
-    pub member: MemberId,
+    pub peer: PeerId,
     /// When the manifest was accepted; lower is earlier.
     pub arrival: u64,
-    /// Who that member is, if he has a key.
-    pub author: Option<Author>,
-    /// Whether the member was not there before, and these are all his files.
+    /// Who that peer is, if he has a key.
+    pub author: Option<MemberId>,
+    /// Whether the peer was not there before, and these are all his files.
     pub whole: bool,
     /// Files that are gone or have another content.
     pub lost: Vec<Entry>,
@@ -122,12 +122,12 @@ pub struct Change {
     pub gained: Vec<Gained>,
 }
 
-/// A file that a member has by now.
+/// A file that a peer has by now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gained {
     /// The file.
     pub entry: Entry,
-    /// What the member last had in step at this path, if he remembers: a change of that is an update.
+    /// What the peer last had in sync at this path, if he remembers: a change of that is an update.
     pub base: Option<ContentHash>,
 }
 
@@ -138,15 +138,15 @@ impl From<Entry> for Gained {
 }
 
 impl Change {
-    /// Compares two manifests of one member.
+    /// Compares two manifests of one peer.
     #[must_use]
-    pub fn between(member: MemberId, arrival: u64, old: &Manifest, new: &Manifest) -> Self {
+    pub fn between(peer: PeerId, arrival: u64, old: &Manifest, new: &Manifest) -> Self {
         let mut diff = diff(old, new);
         let (replaced, replacing): (Vec<_>, Vec<_>) = diff.different.into_iter().unzip();
         diff.extra.extend(replaced);
         diff.missing.extend(replacing);
         let gained = diff.missing.into_iter().map(Gained::from).collect();
-        Self { member, arrival, author: None, whole: false, lost: diff.extra, gained }
+        Self { peer, arrival, author: None, whole: false, lost: diff.extra, gained }
     }
 }
 
@@ -156,9 +156,9 @@ pub struct Outcome {
     /// The names whose entry came, went, or has other holders.
     pub touched: BTreeSet<PathKey>,
     /// Rivals that got a conflict name in this step: the name they have at home and the new one.
-    pub conflicts: Vec<(MemberId, RelPath, RelPath)>,
+    pub conflicts: Vec<(PeerId, RelPath, RelPath)>,
     /// Files that could not join, with the reason.
-    pub refused: Vec<(MemberId, RelPath, Refusal)>,
+    pub refused: Vec<(PeerId, RelPath, Refusal)>,
     /// The names whose content came, went or was replaced. All others of [`Outcome::touched`] only
     /// have other holders: who keeps a list of what the union holds need not look at them.
     pub changed: BTreeSet<PathKey>,
@@ -186,14 +186,14 @@ pub enum Refusal {
 /// A file that wants a place in the union.
 #[derive(Clone, Debug)]
 struct Claimant {
-    member: MemberId,
+    peer: PeerId,
     entry: Entry,
     base: Option<ContentHash>,
     arrival: u64,
-    author: Option<Author>,
-    /// Its member was not there before.
+    author: Option<MemberId>,
+    /// Its peer was not there before.
     returned: bool,
-    /// The name that what its member had there counted for until this step, if it was another one.
+    /// The name that what its peer had there counted for until this step, if it was another one.
     replaces: Option<PathKey>,
 }
 
@@ -215,16 +215,16 @@ pub struct Union {
     begun: BTreeMap<String, usize>,
     /// The names of each content.
     names: BTreeMap<Content, BTreeSet<PathKey>>,
-    /// Where a member's file counts for an entry of another name: its own key, then the entry's.
-    elsewhere: BTreeMap<PathKey, BTreeMap<MemberId, (Claimant, PathKey)>>,
-    /// Files that members have and that count for no name.
+    /// Where a peer's file counts for an entry of another name: its own key, then the entry's.
+    elsewhere: BTreeMap<PathKey, BTreeMap<PeerId, (Claimant, PathKey)>>,
+    /// Files that peers have and that count for no name.
     aside: Aside,
     /// What each name has held.
     past: BTreeMap<PathKey, Past>,
     /// Contents whose bytes have been seen.
     proven: BTreeSet<Content>,
     /// Who may update each livery: its folder in one case, then as it is spelled.
-    owners: BTreeMap<String, (String, BTreeSet<Author>)>,
+    owners: BTreeMap<String, (String, BTreeSet<MemberId>)>,
     /// Number of the last step that was recorded.
     steps: u64,
     policy: Policy,
@@ -288,39 +288,39 @@ impl Union {
         manifest.share(self.entries.iter().map(|entry| &entry.entry));
     }
 
-    /// The key of the entry that `member`'s file at `key` counts for, if it counts for any.
+    /// The key of the entry that `peer`'s file at `key` counts for, if it counts for any.
     #[must_use]
     pub fn counts_for(
         &self,
-        member: MemberId,
+        peer: PeerId,
         key: &PathKey,
         hash: ContentHash,
     ) -> Option<&UnionEntry> {
-        let key = match self.elsewhere.get(key).and_then(|members| members.get(&member)) {
+        let key = match self.elsewhere.get(key).and_then(|peers| peers.get(&peer)) {
             Some((_, entry)) => entry,
             None => key,
         };
         self.entries.get(key).filter(|entry| entry.content.hash == hash)
     }
 
-    /// Whether `member`'s file at `key` is what the name has held before, or turned down: the member is behind,
+    /// Whether `peer`'s file at `key` is what the name has held before, or turned down: the peer is behind,
     /// and nothing is lost to the league if that file goes.
     #[must_use]
-    pub fn is_stale(&self, member: MemberId, key: &PathKey) -> bool {
-        self.aside.stale_of(member, key).is_some()
+    pub fn is_stale(&self, peer: PeerId, key: &PathKey) -> bool {
+        self.aside.stale_of(peer, key).is_some()
     }
 
-    /// Who has a content, and where: whether it is what the union has there, or the member is behind, or the file
+    /// Who has a content, and where: whether it is what the union has there, or the peer is behind, or the file
     /// could not join. Who has it at several places may be named several times.
-    pub fn sources(&self, content: Content) -> impl Iterator<Item = (MemberId, &RelPath)> {
+    pub fn sources(&self, content: Content) -> impl Iterator<Item = (PeerId, &RelPath)> {
         let current = self.with_content(content).flat_map(UnionEntry::holders);
         current.chain(self.aside.places(content))
     }
 
-    /// Where `member` has a content, as in [`Union::sources`].
-    pub fn places(&self, member: MemberId, content: Content) -> impl Iterator<Item = &RelPath> {
-        let current = self.with_content(content).filter_map(move |entry| entry.local(member));
-        let aside = self.aside.places(content).filter(move |(holder, _)| *holder == member);
+    /// Where `peer` has a content, as in [`Union::sources`].
+    pub fn places(&self, peer: PeerId, content: Content) -> impl Iterator<Item = &RelPath> {
+        let current = self.with_content(content).filter_map(move |entry| entry.local(peer));
+        let aside = self.aside.places(content).filter(move |(holder, _)| *holder == peer);
         current.chain(aside.map(|(_, path)| path))
     }
 
@@ -336,28 +336,28 @@ impl Union {
         self.proven.contains(&content)
     }
 
-    /// Files that members have and nobody is to have any more.
-    pub fn unwanted(&self) -> impl Iterator<Item = (MemberId, &RelPath, Content)> {
+    /// Files that peers have and nobody is to have any more.
+    pub fn unwanted(&self) -> impl Iterator<Item = (PeerId, &RelPath, Content)> {
         let is_free = |key: &PathKey| !self.entries.contains(key);
         let stale = self.aside.all_stale().filter(move |(key, _)| is_free(key));
-        let stale = stale.flat_map(|(_, members)| members);
-        let stale = stale.map(|(member, file)| (*member, &file.local, file.content));
+        let stale = stale.flat_map(|(_, peers)| peers);
+        let stale = stale.map(|(peer, file)| (*peer, &file.local, file.content));
         stale.chain(self.diverted())
     }
 
     /// Who may update a livery where only owners may; none if nobody ever owned it. Its folder is in one case.
-    fn owners(&self, livery: &str) -> Option<&BTreeSet<Author>> {
+    fn owners(&self, livery: &str) -> Option<&BTreeSet<MemberId>> {
         self.owners.get(livery).map(|(_, owners)| owners)
     }
 
-    fn owns(&self, author: Option<Author>, livery: &str) -> bool {
+    fn owns(&self, author: Option<MemberId>, livery: &str) -> bool {
         let owners = self.owners(livery);
         author.is_some_and(|author| owners.is_some_and(|owners| owners.contains(&author)))
     }
 
-    /// The names at which `member` has something that could not join.
-    pub fn refused(&self, member: MemberId) -> impl Iterator<Item = &PathKey> {
-        self.aside.refused_of(member)
+    /// The names at which `peer` has something that could not join.
+    pub fn refused(&self, peer: PeerId) -> impl Iterator<Item = &PathKey> {
+        self.aside.refused_of(peer)
     }
 
     /// Takes note that the bytes of contents have been seen: they exist, whoever comes and goes.
@@ -376,18 +376,18 @@ impl Union {
         let mut outcome = self.begin();
         let (mut claimants, mut returned) = (Vec::new(), BTreeSet::new());
         for change in changes {
-            let Change { member, arrival, author, whole, lost, gained } = change;
+            let Change { peer, arrival, author, whole, lost, gained } = change;
             returned.extend(whole.then_some(author));
             let counted = |lost: &Entry| {
-                let name = self.elsewhere.get(lost.path.key())?.get(&member)?.1.clone();
+                let name = self.elsewhere.get(lost.path.key())?.get(&peer)?.1.clone();
                 Some((lost.path.key().clone(), name))
             };
             let mut counted: BTreeMap<_, _> = lost.iter().filter_map(counted).collect();
             for Entry { path, content, .. } in &lost {
-                self.lose(member, path.key(), *content, &mut outcome);
+                self.lose(peer, path.key(), *content, &mut outcome);
             }
             let claimant = |Gained { entry, base }| Claimant {
-                member,
+                peer,
                 replaces: counted.remove(entry.path.key()),
                 entry,
                 base,
@@ -409,7 +409,7 @@ impl Union {
     /// server, if those who brought it have come back: they do not have it any more either.
     fn missed_by(
         &self,
-        returned: &BTreeSet<Option<Author>>,
+        returned: &BTreeSet<Option<MemberId>>,
         claimants: &[Claimant],
     ) -> Vec<PathKey> {
         if returned.is_empty() {
@@ -425,15 +425,15 @@ impl Union {
         theirs.cloned().collect()
     }
 
-    /// Whether it is known already that a member has just this at a key where the name has something else: to say so
+    /// Whether it is known already that a peer has just this at a key where the name has something else: to say so
     /// again makes no update of it, whatever it was made of.
     fn is_known(&self, claimant: &Claimant) -> bool {
-        let (member, key) = (claimant.member, claimant.key());
-        let stale = self.aside.stale_of(member, key).map(|stale| stale.content);
-        let rival = || self.elsewhere.get(key)?.get(&member).map(|(known, _)| known.entry.content);
+        let (peer, key) = (claimant.peer, claimant.key());
+        let stale = self.aside.stale_of(peer, key).map(|stale| stale.content);
+        let rival = || self.elsewhere.get(key)?.get(&peer).map(|(known, _)| known.entry.content);
         let refused = || {
             let mut refused = self.aside.refused_at(key);
-            refused.find(|known| known.member == member).map(|known| known.entry.content)
+            refused.find(|known| known.peer == peer).map(|known| known.entry.content)
         };
         stale.or_else(rival).or_else(refused) == Some(claimant.entry.content)
     }
@@ -442,34 +442,34 @@ impl Union {
     fn hold_same(&mut self, claimant: &Claimant, outcome: &mut Outcome) -> bool {
         let same = matches!(self.judge(claimant), Verdict::Same);
         if same {
-            self.hold(claimant.member, claimant.key(), &claimant.entry.path, outcome);
+            self.hold(claimant.peer, claimant.key(), &claimant.entry.path, outcome);
         }
         same
     }
 
-    /// A member does not have a content at a key any more, wherever that counted.
-    fn lose(&mut self, member: MemberId, key: &PathKey, content: Content, outcome: &mut Outcome) {
-        self.aside.remove(member, key);
-        self.detach(member, key);
+    /// A peer does not have a content at a key any more, wherever that counted.
+    fn lose(&mut self, peer: PeerId, key: &PathKey, content: Content, outcome: &mut Outcome) {
+        self.aside.remove(peer, key);
+        self.detach(peer, key);
         for name in self.names.get(&content).into_iter().flatten() {
             let entry = self.entries.get_mut(name);
-            if entry.is_some_and(|entry| entry.remove(member, key)) {
+            if entry.is_some_and(|entry| entry.remove(peer, key)) {
                 outcome.touched.insert(name.clone());
             }
         }
     }
 
-    fn detach(&mut self, member: MemberId, key: &PathKey) -> Option<(Claimant, PathKey)> {
-        let members = self.elsewhere.get_mut(key)?;
-        let rival = members.remove(&member)?;
-        if members.is_empty() {
+    fn detach(&mut self, peer: PeerId, key: &PathKey) -> Option<(Claimant, PathKey)> {
+        let peers = self.elsewhere.get_mut(key)?;
+        let rival = peers.remove(&peer)?;
+        if peers.is_empty() {
             self.elsewhere.remove(key);
         }
         Some(rival)
     }
 }
 
-/// Merges whole manifests in one step; member numbers are their places in the list.
+/// Merges whole manifests in one step; peer numbers are their places in the list.
 #[must_use]
 pub fn merge<'a>(
     manifests: impl IntoIterator<Item = &'a Manifest>,
@@ -478,7 +478,7 @@ pub fn merge<'a>(
 ) -> (Union, Outcome) {
     let mut union = Union::new(policy, naming);
     let changes = manifests.into_iter().zip(0..).map(|(manifest, number)| Change {
-        member: MemberId(number),
+        peer: PeerId(number),
         arrival: number,
         author: None,
         whole: true,

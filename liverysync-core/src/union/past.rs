@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     hash::{Content, ContentHash},
-    league::{Author, Cause},
+    league::{Cause, MemberId},
     path::RelPath,
     time::UnixTime,
 };
@@ -14,7 +14,7 @@ use crate::{
 pub(super) struct Placed {
     pub(super) content: Content,
     pub(super) mtime: Option<UnixTime>,
-    pub(super) author: Option<Author>,
+    pub(super) author: Option<MemberId>,
     pub(super) cause: Cause,
 }
 
@@ -68,7 +68,7 @@ impl Past {
     }
 
     /// Whether this author brought a content to the name.
-    pub(super) fn was_brought(&self, content: Content, author: Option<Author>) -> bool {
+    pub(super) fn was_brought(&self, content: Content, author: Option<MemberId>) -> bool {
         self.placed().any(|placed| placed.content == content && placed.author == author)
     }
 

@@ -1,12 +1,12 @@
-//! Placing: what a file that a member has by now is to the union.
+//! Placing: what a file that a peer has by now is to the union.
 
 use std::collections::BTreeSet;
 
-use super::{Claimant, MemberId, Outcome, Refusal, Union, UnionEntry, aside::Stale};
+use super::{Claimant, Outcome, PeerId, Refusal, Union, UnionEntry, aside::Stale};
 use crate::{
     conflict::{Scope, conflict_name, parse_conflict_name, plain_stem},
     hash::Content,
-    league::{Author, Cause, Record, Updates},
+    league::{Cause, MemberId, Record, Updates},
     manifest::Entry,
     path::{InvalidPath, PathKey, RelPath, fold},
 };
@@ -65,7 +65,7 @@ impl Union {
     ) -> Vec<Claimant> {
         let policy = self.policy;
         claimants.sort_by(|a, b| {
-            a.key().cmp(b.key()).then((a.arrival, a.member).cmp(&(b.arrival, b.member)))
+            a.key().cmp(b.key()).then((a.arrival, a.peer).cmp(&(b.arrival, b.peer)))
         });
         for rivals in claimants.chunk_by_mut(|a, b| a.key() == b.key()) {
             // What an update makes of the name, others may have already.
@@ -165,7 +165,7 @@ impl Union {
     pub(super) fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
         match self.judge(&claimant) {
             Verdict::Same => {
-                self.hold(claimant.member, claimant.key(), &claimant.entry.path, outcome);
+                self.hold(claimant.peer, claimant.key(), &claimant.entry.path, outcome);
             }
             Verdict::New => {
                 let (path, first) = (claimant.entry.path.clone(), Cause::Published);
@@ -175,7 +175,7 @@ impl Union {
             Verdict::Stale => {
                 let Entry { path: local, content, mtime } = claimant.entry;
                 let stale = Stale { local, content, mtime, rival: None };
-                self.aside.be_behind(claimant.member, stale);
+                self.aside.be_behind(claimant.peer, stale);
             }
             Verdict::Rival | Verdict::Foreign => self.place_rival(claimant, outcome),
             Verdict::Retired => self.refuse(claimant, Refusal::Retired, outcome),
@@ -184,13 +184,13 @@ impl Union {
 
     pub(super) fn hold(
         &mut self,
-        member: MemberId,
+        peer: PeerId,
         key: &PathKey,
         local: &RelPath,
         outcome: &mut Outcome,
     ) {
         if let Some(entry) = self.entries.get_mut(key) {
-            entry.add(member, local);
+            entry.add(peer, local);
             outcome.touched.insert(entry.path.key().clone());
         }
     }
@@ -201,7 +201,7 @@ impl Union {
         let cause = if past.knows(content) { Cause::Reverted } else { Cause::Updated };
         let entry = Entry { path: past.path.clone(), content, mtime };
         self.record_placed(entry, claimant.author, cause, outcome);
-        self.hold(claimant.member, path.key(), path, outcome);
+        self.hold(claimant.peer, path.key(), path, outcome);
     }
 
     fn place_rival(&mut self, claimant: Claimant, outcome: &mut Outcome) {
@@ -210,7 +210,7 @@ impl Union {
             Ok(name) => name,
             Err(invalid) => return self.refuse(claimant, invalid.into(), outcome),
         };
-        let member = claimant.member;
+        let peer = claimant.peer;
         let is_replaced = self.is_replaced(name.key(), content);
         let is_there = is_replaced || self.entries.contains(name.key());
         if !is_there && !self.establish(name.clone(), &claimant, Cause::Rival, outcome) {
@@ -218,20 +218,20 @@ impl Union {
         }
         self.count_for(claimant, name.key(), outcome);
         if !is_replaced {
-            outcome.conflicts.push((member, path, name));
+            outcome.conflicts.push((peer, path, name));
         }
     }
 
-    /// What a member has at a key counts for another name that has, or has had, the same.
+    /// What a peer has at a key counts for another name that has, or has had, the same.
     pub(super) fn count_for(&mut self, claim: Claimant, name: &PathKey, outcome: &mut Outcome) {
-        let Claimant { member, entry: Entry { path: local, content, mtime }, .. } = claim.clone();
+        let Claimant { peer, entry: Entry { path: local, content, mtime }, .. } = claim.clone();
         if self.is_replaced(name, content) {
             let rival = Some((claim, name.clone()));
-            return self.aside.be_behind(member, Stale { local, content, mtime, rival });
+            return self.aside.be_behind(peer, Stale { local, content, mtime, rival });
         }
-        self.hold(member, name, &local, outcome);
-        let members = self.elsewhere.entry(local.key().clone()).or_default();
-        members.insert(member, (claim, name.clone()));
+        self.hold(peer, name, &local, outcome);
+        let peers = self.elsewhere.entry(local.key().clone()).or_default();
+        peers.insert(peer, (claim, name.clone()));
     }
 
     /// What a rival is called, or was until that name got something else.
@@ -279,7 +279,7 @@ impl Union {
         }
         let Entry { content, mtime, path: ref local } = claimant.entry;
         self.record_placed(Entry { path, content, mtime }, claimant.author, cause, outcome);
-        self.hold(claimant.member, &key, local, outcome);
+        self.hold(claimant.peer, &key, local, outcome);
         true
     }
 
@@ -287,7 +287,7 @@ impl Union {
     pub(super) fn hand_over(
         &mut self,
         livery: &str,
-        owners: BTreeSet<Author>,
+        owners: BTreeSet<MemberId>,
         outcome: &mut Outcome,
     ) {
         let none = BTreeSet::new();
@@ -298,8 +298,8 @@ impl Union {
     }
 
     pub(super) fn refuse(&mut self, claimant: Claimant, refusal: Refusal, outcome: &mut Outcome) {
-        let (path, member) = (claimant.entry.path.clone(), claimant.member);
+        let (path, peer) = (claimant.entry.path.clone(), claimant.peer);
         self.aside.refuse(claimant);
-        outcome.refused.push((member, path, refusal));
+        outcome.refused.push((peer, path, refusal));
     }
 }

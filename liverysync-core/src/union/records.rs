@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    MemberId, Outcome, Union, UnionEntry,
+    Outcome, PeerId, Union, UnionEntry,
     aside::Stale,
     holders::Holders,
     past::{Past, Placed, Version},
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     conflict::{Naming, Policy},
     hash::Content,
-    league::{Author, Cause, Record, Updates},
+    league::{Cause, MemberId, Record, Updates},
     manifest::Entry,
     path::{PathKey, RelPath, fold},
 };
@@ -21,7 +21,7 @@ impl Union {
     /// The union that these records tell of, with nobody there. What does not fit with what was recorded before
     /// it, because it was not written by a union, is left out.
     #[must_use]
-    pub fn recall<'a>(
+    pub fn replay<'a>(
         policy: Policy,
         naming: Naming,
         updates: Updates,
@@ -49,7 +49,7 @@ impl Union {
     pub(super) fn record_placed(
         &mut self,
         entry: Entry,
-        author: Option<Author>,
+        author: Option<MemberId>,
         cause: Cause,
         outcome: &mut Outcome,
     ) {
@@ -102,8 +102,8 @@ impl Union {
         let (content, mtime) = (placed.content, placed.mtime);
         let entry = Arc::new(Entry { path: path.clone(), content, mtime });
         let mut entry = UnionEntry { entry, holders: Holders::default() };
-        for (member, local) in self.take_those_with(key, content, outcome) {
-            entry.add(member, &local);
+        for (peer, local) in self.take_those_with(key, content, outcome) {
+            entry.add(peer, &local);
         }
         if self.entries.insert(entry).is_err() {
             return;
@@ -124,18 +124,17 @@ impl Union {
         key: &PathKey,
         content: Content,
         outcome: &mut Outcome,
-    ) -> BTreeMap<MemberId, RelPath> {
+    ) -> BTreeMap<PeerId, RelPath> {
         let stale = self.aside.stale_at(key);
-        let stale = stale.map(|(member, stale)| (member, &stale.local, stale.content));
+        let stale = stale.map(|(peer, stale)| (peer, &stale.local, stale.content));
         let rivals = self.elsewhere.get(key).into_iter().flatten();
         let rivals = rivals.map(|(_, (claimant, _))| claimant);
         let claimants = rivals.chain(self.aside.refused_at(key));
-        let claimants = claimants.map(|c| (c.member, &c.entry.path, c.entry.content));
+        let claimants = claimants.map(|c| (c.peer, &c.entry.path, c.entry.content));
         let those = stale.chain(claimants).filter(|(_, _, held)| *held == content);
-        let those: BTreeMap<_, _> =
-            those.map(|(member, local, _)| (member, local.clone())).collect();
-        for member in those.keys() {
-            self.lose(*member, key, content, outcome);
+        let those: BTreeMap<_, _> = those.map(|(peer, local, _)| (peer, local.clone())).collect();
+        for peer in those.keys() {
+            self.lose(*peer, key, content, outcome);
         }
         those
     }
@@ -158,21 +157,21 @@ impl Union {
                 self.names.remove(&content);
             }
         }
-        for (member, local) in entry.holders.places(&entry.path) {
-            if self.is_home(member, local.key(), content) {
+        for (peer, local) in entry.holders.places(&entry.path) {
+            if self.is_home(peer, local.key(), content) {
                 continue;
             }
-            let rival = self.detach(member, local.key());
-            self.aside.be_behind(member, Stale { local, content, mtime: entry.mtime, rival });
+            let rival = self.detach(peer, local.key());
+            self.aside.be_behind(peer, Stale { local, content, mtime: entry.mtime, rival });
         }
         outcome.touched.insert(key.clone());
         outcome.changed.insert(key.clone());
     }
 
-    /// Whether what a member has at a key is what the name holds.
-    fn is_home(&self, member: MemberId, key: &PathKey, content: Content) -> bool {
+    /// Whether what a peer has at a key is what the name holds.
+    fn is_home(&self, peer: PeerId, key: &PathKey, content: Content) -> bool {
         let entry = self.entries.get(key).filter(|entry| entry.content == content);
-        entry.is_some_and(|entry| entry.local_at(member, key).is_some())
+        entry.is_some_and(|entry| entry.local_at(peer, key).is_some())
     }
 
     fn remember(&mut self, step: u64, path: &RelPath, placed: Option<Placed>) {

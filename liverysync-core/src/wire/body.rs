@@ -18,7 +18,7 @@ const LEVEL: i32 = 1;
 
 /// The bytes of a piece of a file, as they travel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body(Form);
+pub struct ChunkBody(Form);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
@@ -27,7 +27,7 @@ enum Form {
     Zstd(Bytes, usize),
 }
 
-impl Body {
+impl ChunkBody {
     /// Takes a frame of zstd as it came. It is not unpacked yet: if its header cannot be right, it is let go, and
     /// stands for no bytes.
     #[must_use]
@@ -67,13 +67,13 @@ impl Body {
     }
 }
 
-impl Default for Body {
+impl Default for ChunkBody {
     fn default() -> Self {
         Bytes::new().into()
     }
 }
 
-impl From<Bytes> for Body {
+impl From<Bytes> for ChunkBody {
     fn from(plain: Bytes) -> Self {
         Self(Form::Plain(plain))
     }
@@ -88,12 +88,12 @@ fn stands_for(frame: &[u8]) -> Option<usize> {
 
 /// Compresses pieces, one after the other in the same memory: less than 1 MB, from the first on.
 #[derive(Default)]
-pub struct Packer {
+pub struct Encoder {
     context: Option<Compressor<'static>>,
     frame: Vec<u8>,
 }
 
-impl Packer {
+impl Encoder {
     /// The frame of zstd that stands for `plain`, if it has at most `most` bytes.
     pub fn pack(&mut self, plain: &[u8], most: usize) -> Option<&[u8]> {
         if plain.len() > CHUNK_BYTES {
@@ -111,23 +111,23 @@ impl Packer {
     }
 }
 
-impl fmt::Debug for Packer {
+impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Packer").finish_non_exhaustive()
+        f.debug_struct("Encoder").finish_non_exhaustive()
     }
 }
 
 /// Unpacks pieces, one after the other in the same memory: less than half a MB, from the first
 /// compressed one on.
 #[derive(Default)]
-pub struct Unpacker {
+pub struct Decoder {
     context: Option<Decompressor<'static>>,
     plain: Vec<u8>,
 }
 
-impl Unpacker {
-    /// The plain bytes of a piece, as many as it [stands for](Body::len); `None` if they cannot be had.
-    pub fn unpack<'a>(&'a mut self, body: &'a Body) -> Option<&'a [u8]> {
+impl Decoder {
+    /// The plain bytes of a piece, as many as it [stands for](ChunkBody::len); `None` if they cannot be had.
+    pub fn unpack<'a>(&'a mut self, body: &'a ChunkBody) -> Option<&'a [u8]> {
         match &body.0 {
             Form::Plain(bytes) => Some(bytes),
             Form::Zstd(frame, len) => self.decompress(frame, *len),
@@ -147,9 +147,9 @@ impl Unpacker {
     }
 }
 
-impl fmt::Debug for Unpacker {
+impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unpacker").finish_non_exhaustive()
+        f.debug_struct("Decoder").finish_non_exhaustive()
     }
 }
 
@@ -161,33 +161,33 @@ mod tests {
     use super::*;
 
     fn packed(plain: &[u8]) -> Bytes {
-        let mut packer = Packer::default();
-        Bytes::copy_from_slice(packer.pack(plain, plain.len()).unwrap())
+        let mut encoder = Encoder::default();
+        Bytes::copy_from_slice(encoder.pack(plain, plain.len()).unwrap())
     }
 
     fn unpacked(frame: impl Into<Bytes>) -> Option<Vec<u8>> {
-        Unpacker::default().unpack(&Body::zstd(frame.into())).map(<[u8]>::to_vec)
+        Decoder::default().unpack(&ChunkBody::zstd(frame.into())).map(<[u8]>::to_vec)
     }
 
     #[test]
     fn a_piece_comes_back_as_it_went_and_takes_less_on_the_way() {
         let plain = b"{\"skin\": 7}".repeat(20_000);
-        let body = Body::zstd(packed(&plain));
+        let body = ChunkBody::zstd(packed(&plain));
         assert_eq!((body.len(), body.is_zstd()), (plain.len(), true));
         assert!(body.on_wire().len() < plain.len() / 50);
-        assert_eq!(Unpacker::default().unpack(&body), Some(&plain[..]));
+        assert_eq!(Decoder::default().unpack(&body), Some(&plain[..]));
     }
 
     #[test]
     fn what_takes_more_than_it_may_is_not_packed() {
-        let (mut packer, plain) = (Packer::default(), [7; 1000]);
-        let len = packer.pack(&plain, 1000).unwrap().len();
-        assert!(packer.pack(&plain, len).is_some());
-        assert!(packer.pack(&plain, len - 1).is_none());
-        assert!(packer.pack(&plain, 0).is_none());
-        assert!(packer.pack(&[], 0).is_none());
+        let (mut encoder, plain) = (Encoder::default(), [7; 1000]);
+        let len = encoder.pack(&plain, 1000).unwrap().len();
+        assert!(encoder.pack(&plain, len).is_some());
+        assert!(encoder.pack(&plain, len - 1).is_none());
+        assert!(encoder.pack(&plain, 0).is_none());
+        assert!(encoder.pack(&[], 0).is_none());
         // It is none the worse for that.
-        assert_eq!(packer.pack(&plain, 1000).unwrap().len(), len);
+        assert_eq!(encoder.pack(&plain, 1000).unwrap().len(), len);
     }
 
     #[test]
@@ -196,9 +196,9 @@ mod tests {
         assert_eq!(unpacked(packed(&most)), Some(most.clone()));
         for bytes in [CHUNK_BYTES + 1, 1 << 30] {
             let bomb = compress(&vec![7; bytes], LEVEL).unwrap();
-            assert_eq!(Body::zstd(bomb.into()), Body::zstd(Bytes::new()), "{bytes}");
+            assert_eq!(ChunkBody::zstd(bomb.into()), ChunkBody::zstd(Bytes::new()), "{bytes}");
         }
-        assert!(Packer::default().pack(&vec![7; CHUNK_BYTES + 1], CHUNK_BYTES).is_none());
+        assert!(Encoder::default().pack(&vec![7; CHUNK_BYTES + 1], CHUNK_BYTES).is_none());
     }
 
     #[test]
@@ -216,9 +216,9 @@ mod tests {
 
     #[test]
     fn a_frame_that_says_no_size_is_wrong() {
-        let mut packer = Compressor::new(LEVEL).unwrap();
-        packer.include_contentsize(false).unwrap();
-        assert_eq!(unpacked(packer.compress(&[7; 200]).unwrap()), None);
+        let mut encoder = Compressor::new(LEVEL).unwrap();
+        encoder.include_contentsize(false).unwrap();
+        assert_eq!(unpacked(encoder.compress(&[7; 200]).unwrap()), None);
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
         }
         let frame = compress(&plain, LEVEL).unwrap();
         assert!(frame.len() >= plain.len());
-        assert_eq!(Body::zstd(frame.into()), Body::zstd(Bytes::new()));
+        assert_eq!(ChunkBody::zstd(frame.into()), ChunkBody::zstd(Bytes::new()));
     }
 
     proptest! {
@@ -251,12 +251,12 @@ mod tests {
             seed in prop::collection::vec(any::<u8>(), 1..300),
             times in 1..400_usize,
         ) {
-            let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
+            let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
             for plain in [seed.repeat(times), seed] {
-                let Some(frame) = packer.pack(&plain, plain.len() - 1) else { continue };
-                let body = Body::zstd(Bytes::copy_from_slice(frame));
+                let Some(frame) = encoder.pack(&plain, plain.len() - 1) else { continue };
+                let body = ChunkBody::zstd(Bytes::copy_from_slice(frame));
                 prop_assert_eq!(body.len(), plain.len());
-                prop_assert_eq!(unpacker.unpack(&body), Some(&plain[..]));
+                prop_assert_eq!(decoder.unpack(&body), Some(&plain[..]));
             }
         }
 
@@ -268,14 +268,14 @@ mod tests {
             let at = at.index(frame.len());
             frame[at] = to;
             frame.truncate(end.index(frame.len()).max(at) + 1);
-            let (body, mut unpacker) = (Body::zstd(frame.into()), Unpacker::default());
-            if let Some(plain) = unpacker.unpack(&body) {
+            let (body, mut decoder) = (ChunkBody::zstd(frame.into()), Decoder::default());
+            if let Some(plain) = decoder.unpack(&body) {
                 prop_assert_eq!(plain.len(), body.len());
             }
-            prop_assert!(unpacker.plain.len() <= CHUNK_BYTES);
+            prop_assert!(decoder.plain.len() <= CHUNK_BYTES);
             // What came before does not matter to what comes next.
-            let right = Body::zstd(packed(&[7; 1000]));
-            prop_assert_eq!(unpacker.unpack(&right), Some(&[7; 1000][..]));
+            let right = ChunkBody::zstd(packed(&[7; 1000]));
+            prop_assert_eq!(decoder.unpack(&right), Some(&[7; 1000][..]));
         }
 
         #[test]

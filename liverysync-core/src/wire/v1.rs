@@ -263,7 +263,7 @@ pub struct FileInfo {
     /// *Ours*: the same in nanoseconds, which a float cannot tell apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtime_ns: Option<i64>,
-    /// *Ours*: in a manifest, the digest of what its client last had in step with the union at this path, if that
+    /// *Ours*: in a manifest, the digest of what its client last had in sync with the union at this path, if that
     /// was something else. It makes a change of that an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
@@ -299,16 +299,16 @@ pub struct ServerState {
     pub current_hash: String,
     /// *Ours*: how the client that this is sent to stands to the union.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
-    pub standing: Option<Standing>,
+    pub sync_status: Option<SyncStatus>,
     /// *Ours*: the client's paths at which it holds something else than the union does. At all others of the
-    /// same revision it is in step.
+    /// same revision it is in sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<String>,
 }
 
 /// *Ours*: how one client stands to the union.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct SyncStatus {
     /// The [revision](ManifestFull::revision) of the client's files that this is about.
     pub revision: u64,
     /// Files of the union that the client lacks and could still get.
@@ -316,7 +316,7 @@ pub struct Standing {
     /// Bytes of those files.
     pub missing_bytes: u64,
     /// Files that others still need this client for.
-    pub wanted: u64,
+    pub needed_by_others: u64,
     /// Files of the union that will not arrive here as things are: refused, or their sources failed.
     pub withheld: u64,
 }
@@ -425,12 +425,12 @@ pub struct SendFiles {
     pub paths: Vec<String>,
     /// *Ours*, instead of the paths: the files with the numbers under which to send them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub files: Option<Vec<AskedFile>>,
+    pub files: Option<Vec<FileRequest>>,
 }
 
 /// *Ours*: one file that a source is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct AskedFile {
+pub struct FileRequest {
     /// The file, by the source's own name, as its manifest said.
     #[serde(flatten)]
     pub info: FileInfo,
@@ -621,7 +621,7 @@ impl Message {
             Self::Unknown(_) => {}
             message => {
                 let json = chunk::json(message);
-                if !(self.is_ours() && compress::write(&json, out)) {
+                if !(self.speaks_v2() && compress::write(&json, out)) {
                     out.extend_from_slice(&json);
                 }
             }
@@ -629,7 +629,7 @@ impl Message {
     }
 
     /// Whether it has a form that is sent only to peers of protocol 2, as far as it may be large.
-    const fn is_ours(&self) -> bool {
+    const fn speaks_v2(&self) -> bool {
         match self {
             Self::Accept(_) | Self::ManifestChanges(_) | Self::Retire(_) => true,
             Self::ManifestFull(full) => full.revision.is_some() || full.remarks.is_some(),
@@ -741,16 +741,16 @@ mod tests {
         check(
             Message::ServerState(ServerState {
                 current_hash: "h".into(),
-                standing: Some(Standing {
+                sync_status: Some(SyncStatus {
                     revision: 5,
                     missing: 1,
                     missing_bytes: 2,
-                    wanted: 3,
+                    needed_by_others: 3,
                     withheld: 4,
                 }),
                 ..ServerState::default()
             }),
-            r#"{"type":"SERVER_STATE","current_hash":"h","revision":5,"missing":1,"missing_bytes":2,"wanted":3,"withheld":4}"#,
+            r#"{"type":"SERVER_STATE","current_hash":"h","revision":5,"missing":1,"missing_bytes":2,"needed_by_others":3,"withheld":4}"#,
         );
         check(
             Message::Error(ErrorReport {

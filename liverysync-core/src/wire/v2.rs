@@ -17,7 +17,7 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-pub use super::body::{Body, Packer, Unpacker};
+pub use super::body::{ChunkBody, Decoder, Encoder};
 use super::v1::WireError;
 
 /// Bytes in front of those of the file.
@@ -55,7 +55,7 @@ pub struct Data {
     /// Whether the file ends with it. A file of 0 bytes has one piece, which is empty.
     pub last: bool,
     /// The bytes.
-    pub body: Body,
+    pub body: ChunkBody,
 }
 
 impl Data {
@@ -95,7 +95,7 @@ impl Data {
             transfer: TransferId(u32::from_be_bytes([a, b, c, d])),
             offset: u64::from_be_bytes(offset),
             last: flags & LAST != 0,
-            body: if flags & ZSTD != 0 { Body::zstd(bytes) } else { bytes.into() },
+            body: if flags & ZSTD != 0 { ChunkBody::zstd(bytes) } else { bytes.into() },
         })
     }
 }

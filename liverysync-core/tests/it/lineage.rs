@@ -14,17 +14,17 @@ use std::{
 use liverysync_core::{
     conflict::{Naming, Policy, Scope},
     hash::{Content, ContentHash},
-    league::{Act, Author, MemberKey, Record, Updates},
+    league::{Act, MemberId, MemberKey, Record, Updates},
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     time::UnixTime,
-    union::{Change, Gained, MemberId, Outcome, Union},
+    union::{Change, Gained, Outcome, PeerId, Union},
 };
 use proptest::prelude::*;
 
 use self::{
     league::{Base, Deed, League, any_deed, any_policy, any_scope, any_updates, by_key, gained},
-    model::{Model, Standing},
+    model::{Model, SyncStatus},
 };
 
 /// Ordered as their keys are. One is what the rival 1 of the first would be called.
@@ -84,8 +84,8 @@ fn entry(name: &str, content: Content) -> Entry {
 }
 
 /// All but the last have a key.
-fn author(member: u64) -> Option<Author> {
-    (member + 1 < MEMBERS).then(|| Author::of(&MemberKey::from_bytes([member as u8; 32])))
+fn author(member: u64) -> Option<MemberId> {
+    (member + 1 < MEMBERS).then(|| MemberId::of(&MemberKey::from_bytes([member as u8; 32])))
 }
 
 proptest! {
@@ -164,7 +164,7 @@ fn a_rival_that_the_name_gets_is_none_any_more() {
     let league = play([
         edit(0, 1, 0, Base::None),
         edit(1, 1, 2, Base::None),
-        edit(2, 1, 2, Base::InStep),
+        edit(2, 1, 2, Base::InSync),
         Deed::CatchUp(1),
     ]);
     assert_eq!(league.model.holders("t/a.png"), BTreeSet::from([1, 2]));
@@ -198,7 +198,7 @@ fn a_rival_that_was_turned_down_does_not_come_back_under_another_number() {
 #[test]
 fn a_file_that_is_moved_to_its_conflict_name_is_still_a_rival() {
     let mut league = play([edit(0, 1, 0, Base::None), edit(1, 1, 1, Base::None)]);
-    let moved = BTreeMap::from([(1, (Some(0), Base::InStep)), (2, (Some(1), Base::InStep))]);
+    let moved = BTreeMap::from([(1, (Some(0), Base::InSync)), (2, (Some(1), Base::InSync))]);
     league.do_deed(Deed::Edits(vec![(1, moved)]));
     league.check();
     let forgotten = league.records.iter().filter(|r| matches!(r, Record::Forgotten { .. }));
@@ -211,7 +211,7 @@ fn a_rival_whose_update_is_taken_back_claims_its_name_anew() {
     let league = play([
         edit(0, 1, 0, Base::None),
         edit(1, 1, 1, Base::None),
-        edit(2, 2, 3, Base::InStep),
+        edit(2, 2, 3, Base::InSync),
         Deed::Leave(2),
     ]);
     assert_eq!(league.model.holders(NAMES[2]), BTreeSet::from([1]));
@@ -233,11 +233,11 @@ fn who_is_behind_makes_no_update_by_saying_the_same_once_more() {
 fn who_comes_to_a_place_of_his_own_leaves_nothing_behind_that_nobody_has() {
     let rival_and_name = [
         (0, BTreeMap::from([(5, (Some(2), Base::None))])),
-        (1, BTreeMap::from([(4, (Some(2), Base::InStep))])),
+        (1, BTreeMap::from([(4, (Some(2), Base::InSync))])),
     ];
-    let both = BTreeMap::from([(4, (Some(0), Base::None)), (5, (Some(2), Base::InStep))]);
+    let both = BTreeMap::from([(4, (Some(0), Base::None)), (5, (Some(2), Base::InSync))]);
     let league = play([
-        edit(3, 5, 0, Base::InStep),
+        edit(3, 5, 0, Base::InSync),
         Deed::Edits(rival_and_name.into_iter().collect()),
         Deed::Leave(1),
         Deed::Edits(vec![(1, both)]),
@@ -250,14 +250,14 @@ fn a_rival_whose_conflict_name_is_forgotten_claims_its_name_in_the_same_step() {
     let league = play_in(
         League::new(Policy::Established, Updates::Owner),
         [
-            edit(1, 3, 0, Base::InStep),
-            edit(2, 2, 1, Base::InStep),
+            edit(1, 3, 0, Base::InSync),
+            edit(2, 2, 1, Base::InSync),
             Deed::Prove(2),
-            edit(0, 1, 2, Base::InStep),
-            edit(1, 2, 0, Base::InStep),
-            edit(3, 1, 1, Base::InStep),
-            Deed::Recall,
-            edit(3, 2, 2, Base::InStep),
+            edit(0, 1, 2, Base::InSync),
+            edit(1, 2, 0, Base::InSync),
+            edit(3, 1, 1, Base::InSync),
+            Deed::LoadCache,
+            edit(3, 2, 2, Base::InSync),
         ],
     );
     assert_eq!(league.union.conflicts().len(), 1);
@@ -269,9 +269,9 @@ fn who_goes_on_with_what_the_server_never_got_makes_an_update() {
     let league = play([
         edit(0, 3, 0, Base::None),
         Deed::ProveAll,
-        edit(0, 3, 1, Base::InStep),
-        Deed::Recall,
-        edit(0, 3, 2, Base::InStep),
+        edit(0, 3, 1, Base::InSync),
+        Deed::LoadCache,
+        edit(0, 3, 2, Base::InSync),
     ]);
     assert_eq!(league.union.conflicts(), []);
     assert_eq!(league.model.now(NAMES[3]), Some(content(2)));
@@ -281,7 +281,7 @@ fn who_goes_on_with_what_the_server_never_got_makes_an_update() {
 fn what_its_author_gave_up_while_the_server_was_away_is_given_up() {
     let gone = BTreeMap::from([(3, (None, Base::None))]);
     let others = edit(1, 1, 3, Base::None);
-    let league = play([edit(0, 3, 0, Base::None), Deed::Recall, others]);
+    let league = play([edit(0, 3, 0, Base::None), Deed::LoadCache, others]);
     assert_eq!(league.union.len(), 2, "only its author knows");
     let league = play_in(league, [Deed::Edits(vec![(0, gone)])]);
     assert_eq!(league.union.len(), 1);
@@ -329,9 +329,9 @@ fn what_a_rival_livery_goes_elsewhere_from_is_given_up_if_nobody_has_it() {
         whole_liveries(),
         [
             Deed::Edits(vec![(1, both)]),
-            Deed::Recall,
+            Deed::LoadCache,
             edit(0, 3, 1, Base::None),
-            edit(1, 1, 0, Base::InStep),
+            edit(1, 1, 0, Base::InSync),
         ],
     );
     assert_eq!(name_with(&league, "t/"), [NAMES[3]]);
@@ -372,7 +372,7 @@ fn whoever_has_a_part_in_a_livery_adds_to_it() {
         BTreeMap::from([(1, (None, Base::None)), (2, (Some(3), Base::None))]),
     )]);
     let holder = edits(1, &[(1, 0), (2, 3)]);
-    let update = edit(0, 1, 4, Base::InStep);
+    let update = edit(0, 1, 4, Base::InSync);
     for deeds in [vec![author], vec![holder], vec![update, edits(2, &[(1, 0), (2, 3)])]] {
         let begun = play_in(whole_liveries(), [edits(0, &[(1, 0)]), Deed::ProveAll]);
         let league = play_in(begun, deeds);
@@ -384,7 +384,7 @@ fn whoever_has_a_part_in_a_livery_adds_to_it() {
 #[test]
 fn what_will_never_come_of_a_livery_takes_no_name() {
     let league =
-        play_in(whole_liveries(), [edits(0, &[(1, 0)]), Deed::Recall, edits(1, &[(3, 1)])]);
+        play_in(whole_liveries(), [edits(0, &[(1, 0)]), Deed::LoadCache, edits(1, &[(3, 1)])]);
     assert_eq!(name_with(&league, "t"), [NAMES[3]]);
 }
 
@@ -513,7 +513,7 @@ fn what_was_added_to_a_livery_gets_its_name_once_nothing_of_that_livery_is_left(
 fn what_will_never_come_does_not_make_an_addition_of_it() {
     for scope in [Scope::File, Scope::Livery] {
         let begin = League::with_scope(Policy::Established, Updates::Owner, scope);
-        let league = play_in(begin, [edits(0, &[(1, 0)]), Deed::Recall, edits(1, &[(3, 1)])]);
+        let league = play_in(begin, [edits(0, &[(1, 0)]), Deed::LoadCache, edits(1, &[(3, 1)])]);
         assert_eq!(name_with(&league, "t"), [NAMES[3]]);
     }
 }
@@ -565,13 +565,13 @@ fn what_is_still_to_come_of_a_livery_of_its_own_updates_nothing_of_the_other() {
             edits(1, &[(3, 1)]),
             Deed::ProveAll,
             Deed::CatchUp(1),
-            edit(1, 1, 4, Base::InStep),
+            edit(1, 1, 4, Base::InSync),
         ],
     );
     assert_eq!(league.model.now(NAMES[1]), Some(content(0)));
     assert_eq!(in_its_folder(&league), ["a.png", "b.json"]);
     // What his own has, too, he changes in the other one if he does so there.
-    let league = play_in(league, [Deed::CatchUp(1), edit(1, 1, 3, Base::InStep)]);
+    let league = play_in(league, [Deed::CatchUp(1), edit(1, 1, 3, Base::InSync)]);
     assert_eq!(league.model.now(NAMES[1]), Some(content(3)));
 }
 

@@ -10,7 +10,7 @@ use liverysync_core::{
     manifest::{Entry, Manifest},
     path::{Extensions, PathKey, RelPath},
     time::UnixTime,
-    union::{Change, MemberId, Outcome, Union, merge},
+    union::{Change, Outcome, PeerId, Union, merge},
 };
 use proptest::prelude::*;
 
@@ -48,7 +48,7 @@ fn contents(union: &Union) -> BTreeMap<PathKey, Content> {
 #[derive(Clone)]
 struct League {
     union: Union,
-    members: BTreeMap<MemberId, Manifest>,
+    members: BTreeMap<PeerId, Manifest>,
     arrivals: u64,
 }
 
@@ -63,7 +63,7 @@ impl League {
         let (before, members) = (contents(&self.union), self.members.clone());
         let mut changes = Vec::new();
         for (number, new) in reports {
-            let member = MemberId(*number);
+            let member = PeerId(*number);
             let old = self.members.insert(member, new.clone()).unwrap_or_default();
             self.arrivals += 1;
             changes.push(Change::between(member, self.arrivals, &old, new));
@@ -80,7 +80,7 @@ impl League {
     fn check(
         &self,
         before: &BTreeMap<PathKey, Content>,
-        members: &BTreeMap<MemberId, Manifest>,
+        members: &BTreeMap<PeerId, Manifest>,
         outcome: &Outcome,
     ) {
         let union = &self.union;
@@ -125,16 +125,16 @@ impl League {
     }
 
     /// What a member holds is in the union under its own or a conflict name, unless it cannot be.
-    fn check_held(&self, member: MemberId, own: &Entry, whole: &Manifest) {
+    fn check_held(&self, peer: PeerId, own: &Entry, whole: &Manifest) {
         let key = own.path.key();
-        let Some(counts) = self.union.counts_for(member, key, own.content.hash) else {
+        let Some(counts) = self.union.counts_for(peer, key, own.content.hash) else {
             let collides = whole.get(key).is_none() && whole.check(&own.path).is_err();
-            assert!(collides, "{member:?}: {} is in the union under no name", own.path);
+            assert!(collides, "{peer:?}: {} is in the union under no name", own.path);
             return;
         };
         assert_eq!(counts.content, own.content);
         assert_eq!(plain(&counts.path), plain(&own.path));
-        assert!(counts.local(member).is_some(), "{member:?} holds {}", counts.path);
+        assert!(counts.local(peer).is_some(), "{peer:?} holds {}", counts.path);
     }
 }
 
@@ -302,7 +302,7 @@ fn a_content_is_found_under_all_its_names() {
     assert_eq!(names(&union, 3), [""; 0]);
     let (lost, gained) = (vec![entry("a.png", 1)], vec![entry("a.png", 3).into()]);
     let outcome = union.step(vec![Change {
-        member: MemberId(0),
+        peer: PeerId(0),
         arrival: 1,
         author: None,
         whole: false,
@@ -317,7 +317,7 @@ fn a_content_is_found_under_all_its_names() {
 fn another_holder_is_no_change() {
     let league = manifest(&[("a.png", 1), ("b.png", 2)]);
     let (mut union, _) = merge([&league], Policy::Established, Naming::default());
-    let change = Change::between(MemberId(1), 1, &Manifest::new(), &league);
+    let change = Change::between(PeerId(1), 1, &Manifest::new(), &league);
     let outcome = union.step(vec![change]);
     assert_eq!((outcome.touched.len(), outcome.changed.len()), (2, 0));
 }

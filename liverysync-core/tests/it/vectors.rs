@@ -6,18 +6,18 @@ use bytes::{Bytes, BytesMut};
 use liverysync_core::{
     conflict::{Naming, conflict_name},
     hash::{Content, ContentHash},
-    league::{Author, MemberKey},
+    league::{MemberId, MemberKey},
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     wire::{
         frame::{self, FrameError},
         v1::{
-            Accept, AskedFile, Authored, Claimed, Credit, ErrorReport, Fault, FileBegin, FileChunk,
-            FileEnd, FileInfo, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
+            Accept, Authored, Claimed, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd,
+            FileInfo, FileRequest, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
             OfferedFile, Remarks, RequestManifest, Resume, Retire, Retired, Role, SendFiles,
-            ServerState, Standing, SyncDone, SyncDoneAck, SyncId, SyncOffer, Welcome,
+            ServerState, SyncDone, SyncDoneAck, SyncId, SyncOffer, SyncStatus, Welcome,
         },
-        v2::{Data, TransferId, Unpacker},
+        v2::{Data, Decoder, TransferId},
     },
 };
 use serde_json::Value;
@@ -101,12 +101,12 @@ fn full(revision: Option<u64>, manifest: Vec<FileInfo>) -> Message {
     Message::ManifestFull(ManifestFull { revision, manifest, ..ManifestFull::default() })
 }
 
-fn state(standing: Option<Standing>, behind: &[&str]) -> Message {
+fn state(sync_status: Option<SyncStatus>, behind: &[&str]) -> Message {
     let behind = behind.iter().map(|path| (*path).to_owned()).collect();
-    Message::ServerState(ServerState { current_hash: hash(), standing, behind })
+    Message::ServerState(ServerState { current_hash: hash(), sync_status, behind })
 }
 
-/// A file that was something else when its client was last in step.
+/// A file that was something else when its client was last in sync.
 fn updated() -> FileInfo {
     FileInfo { base: Some(ContentHash::of(RIVAL).to_string()), ..livery() }
 }
@@ -159,7 +159,7 @@ fn error(message: &str, fault: Option<Fault>) -> Message {
 }
 
 fn remarks(rival: &str) -> Remarks {
-    let author = Author::of(&MemberKey::from_bytes([0xa7; 32])).to_string();
+    let author = MemberId::of(&MemberKey::from_bytes([0xa7; 32])).to_string();
     Remarks {
         allowed: Some(vec!["team".into()]),
         unavailable: vec!["Team/decals.png".into()],
@@ -178,8 +178,13 @@ fn remarks(rival: &str) -> Remarks {
 /// What each message of the file stands for, in its order.
 fn messages() -> Vec<(&'static str, Message)> {
     let rival = format!("Team/decals__CONFLICT__{}.png", ContentHash::of(RIVAL).short());
-    let standing =
-        Standing { revision: 2, missing: 3, missing_bytes: 4096, wanted: 1, withheld: 0 };
+    let sync_status = SyncStatus {
+        revision: 2,
+        missing: 3,
+        missing_bytes: 4096,
+        needed_by_others: 1,
+        withheld: 0,
+    };
     let offered = |info, transfer: Option<u32>, copy_from: Option<&str>| OfferedFile {
         info,
         transfer: transfer.map(TransferId),
@@ -237,8 +242,8 @@ fn messages() -> Vec<(&'static str, Message)> {
             }),
         ),
         ("server state", state(None, &[])),
-        ("server state with a standing", state(Some(standing), &[])),
-        ("server state of one who is behind", state(Some(standing), &["Team/decals.png"])),
+        ("server state with a sync status", state(Some(sync_status), &[])),
+        ("server state of one who is behind", state(Some(sync_status), &["Team/decals.png"])),
         ("request manifest", Message::RequestManifest(RequestManifest::default())),
         ("sync offer to a target", offer(Role::Target, None)),
         ("sync offer to a source", offer(Role::Source, None)),
@@ -268,7 +273,7 @@ fn messages() -> Vec<(&'static str, Message)> {
             Message::SendFiles(SendFiles {
                 sync_id: id(),
                 paths: vec![],
-                files: Some(vec![AskedFile { info: livery(), resume: resume(9, 4) }]),
+                files: Some(vec![FileRequest { info: livery(), resume: resume(9, 4) }]),
             }),
         ),
         ("file begin", begin(dated())),
@@ -354,18 +359,18 @@ fn compressed_pieces_are_unpacked_as_the_file_says() {
         let Ok(Message::Data(data)) = Message::read(&payload) else { panic!("{vector}") };
         (data, payload)
     };
-    let mut unpacker = Unpacker::default();
+    let mut decoder = Decoder::default();
     for vector in section("data_compressed") {
         let ((data, payload), fields) = (read(&vector), &vector["fields"]);
         assert_eq!(Value::from(data.transfer.0), fields["transfer"]);
         assert_eq!(Value::from(data.offset), fields["offset"]);
         assert_eq!(Value::from(2 + u32::from(data.last)), fields["flags"]);
-        assert_eq!(unpacker.unpack(&data.body), Some(&hex(&fields["bytes"])[..]));
+        assert_eq!(decoder.unpack(&data.body), Some(&hex(&fields["bytes"])[..]));
         assert_eq!(encoded(&Message::Data(data)), payload);
     }
     for vector in section("data_wrong") {
         let (data, _) = read(&vector);
-        assert_eq!(unpacker.unpack(&data.body), None, "{}", vector["name"]);
+        assert_eq!(decoder.unpack(&data.body), None, "{}", vector["name"]);
     }
 }
 

@@ -163,8 +163,8 @@ impl Disk {
     pub(crate) fn apply(&mut self, request: DiskRequest) -> DiskOutcome {
         let run = self.run;
         match request {
-            DiskRequest::Recall => DiskOutcome::Recalled(self.memory.clone()),
-            DiskRequest::Remember(text) => {
+            DiskRequest::LoadCache => DiskOutcome::CacheLoaded(self.memory.clone()),
+            DiskRequest::SaveCache(text) => {
                 self.memory = text;
                 DiskOutcome::Done(Ok(()))
             }
@@ -221,7 +221,7 @@ impl Disk {
         let listed = self.tree.values().map(|node| Listed {
             path: node.path.clone(),
             kind: Kind::File(node.stamp()),
-            mark: 0,
+            change_tag: 0,
         });
         listed.collect()
     }

@@ -8,7 +8,7 @@ use liverysync_core::{
     path::{Extensions, PathKey, RelPath},
     select::{Chosen, Reason, Rules, select},
     server::{ServerConfig, Withheld},
-    union::{MemberId, Union, UnionEntry},
+    union::{PeerId, Union, UnionEntry},
 };
 
 use crate::{
@@ -54,7 +54,7 @@ impl World {
                 let known = manifest.iter().find(|entry| entry.path.as_str() == item.path);
                 if let Some(entry) = known.filter(|entry| entry.content == node.content) {
                     let path = entry.path.clone();
-                    let _fits = chosen.insert(Chosen { path, stamp: node.stamp(), mark: 0 });
+                    let _fits = chosen.insert(Chosen { path, stamp: node.stamp(), change_tag: 0 });
                 }
             }
         }
@@ -150,7 +150,7 @@ impl World {
             }
         }
         for entry in union.iter() {
-            let stored = entry.local(MemberId(0)).is_some();
+            let stored = entry.local(PeerId(0)).is_some();
             let remembered = union.is_proven(entry.content);
             let there = stored || remembered || held.contains(&entry.content);
             assert!(there, "nobody holds {}", entry.path);
@@ -181,7 +181,7 @@ impl World {
     pub(crate) fn judge_memory(&self) {
         let Hub::Ours(hub) = &self.hub else { return };
         let ServerConfig { policy, naming, updates, .. } = &self.server_config;
-        let recalled = Union::recall(*policy, naming.clone(), *updates, &self.memory);
+        let recalled = Union::replay(*policy, naming.clone(), *updates, &self.memory);
         assert_eq!(recalled.manifest(), hub.machine.union().manifest(), "memory and union differ");
     }
 

@@ -9,7 +9,7 @@ use liverysync_core::{
         Accept, EXTENSION, ErrorReport, FileBegin, FileChunk, FileEnd, FileInfo, Hello,
         ManifestFull, ManifestSummary, Message, Resume, Role, SendFiles, SyncDone, SyncId,
     },
-    wire::v2::{Body, Data, Packer, TransferId},
+    wire::v2::{ChunkBody, Data, Encoder, TransferId},
 };
 
 use crate::{
@@ -376,9 +376,9 @@ fn wrong_bytes(data: &Bytes) -> Bytes {
 fn garbled(lie: Message) -> Message {
     let Message::Data(data) = lie else { return lie };
     let plain = data.body.on_wire();
-    let frame = Packer::default().pack(plain, plain.len()).map(Bytes::copy_from_slice);
+    let frame = Encoder::default().pack(plain, plain.len()).map(Bytes::copy_from_slice);
     let frame = frame.unwrap_or_default();
-    let body = Body::zstd(frame.slice(..frame.len().saturating_sub(1)));
+    let body = ChunkBody::zstd(frame.slice(..frame.len().saturating_sub(1)));
     Message::Data(Data { body, ..data })
 }
 
@@ -390,7 +390,7 @@ fn numbered(lies: Vec<Message>, transfer: TransferId, size: u64) -> Vec<Message>
             Some(Message::Data(Data { transfer, offset, last: false, body: bytes.into() }))
         }
         Message::FileEnd(_) => {
-            let body = Body::default();
+            let body = ChunkBody::default();
             Some(Message::Data(Data { transfer, offset: size, last: true, body }))
         }
         other => Some(other),

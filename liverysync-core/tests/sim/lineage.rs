@@ -49,14 +49,14 @@ impl World {
         self.start_hub();
     }
 
-    fn is_in_step(&self, pc: usize) -> bool {
+    fn is_in_sync(&self, pc: usize) -> bool {
         match &self.pcs[pc].brain {
-            Brain::Ours(ours) => ours.machine.as_ref().is_some_and(ClientMachine::is_in_step),
+            Brain::Ours(ours) => ours.machine.as_ref().is_some_and(ClientMachine::is_in_sync),
             _ => false,
         }
     }
 
-    /// All are in step; then a driver's PC is switched off.
+    /// All are in sync; then a driver's PC is switched off.
     fn leave(&mut self, pc: usize) {
         self.rest();
         self.crash(pc);
@@ -88,7 +88,7 @@ fn an_edit_is_an_update_for_all_and_leaves_no_conflict_copy() {
     world.rest();
     world.drop_now(pcs[1], PATH, b"new");
     world.rest();
-    // Twice in a row, before anybody could say that the first is in step.
+    // Twice in a row, before anybody could say that the first is in sync.
     world.drop_now(pcs[1], PATH, b"newer");
     world.run_for(SECOND);
     world.drop_now(pcs[1], PATH, b"newest");
@@ -175,14 +175,14 @@ fn a_new_driver_gets_everything_though_every_author_is_away_and_the_server_was_s
     world.check_files(new, &[(PATH, b"paint")]);
 }
 
-/// Who leaves as soon as he is in step must not take with him what nobody else has.
+/// Who leaves as soon as he is in sync must not take with him what nobody else has.
 #[test]
-fn nobody_is_in_step_before_the_league_has_what_is_his() {
+fn nobody_is_in_sync_before_the_league_has_what_is_his() {
     let mut world = World::remembering();
     let big = vec![7; 3_000_000];
     let author = world.join("author", &[(PATH, &big)]);
-    while !world.is_in_step(author) {
-        assert!(world.step(10 * MINUTE), "it is in step at last");
+    while !world.is_in_sync(author) {
+        assert!(world.step(10 * MINUTE), "it is in sync at last");
     }
     world.crash(author);
     let new = world.join("new", &[]);
@@ -544,7 +544,7 @@ fn where_only_owners_update_the_edit_of_another_is_a_rival() {
     world.drop_now(owner, PATH, b"two");
     world.rest();
     world.all_hold(&[owner, other], &[(PATH, b"two"), (&copy, b"mine")]);
-    let member = liverysync_core::league::Author::of(&crate::named::key_of("other"));
+    let member = liverysync_core::league::MemberId::of(&crate::named::key_of("other"));
     world.administer(Act::Own { livery: "T".into(), member }).unwrap();
     world.drop_now(other, PATH, b"three");
     world.rest();
@@ -639,7 +639,7 @@ fn a_dry_run_tells_what_nobody_can_send_and_whose_the_rivals_are() {
     world.run_for(60 * SECOND);
     world.crash(second);
     let plan = world.dry_run(second);
-    assert!(plan.is_in_step(), "{plan:?}");
+    assert!(plan.is_in_sync(), "{plan:?}");
     let paths: Vec<_> = plan.unavailable.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(paths, ["Never/decals.png"]);
     let [rivalry] = &plan.rivals[..] else { panic!("{:?}", plan.rivals) };
@@ -671,7 +671,7 @@ fn a_dry_run_tells_that_a_livery_is_kept_apart_and_where_it_is_afterwards() {
     for (pc, own) in [(first, Claimant::Established), (second, Claimant::Rival)] {
         world.crash(pc);
         let plan = world.dry_run(pc);
-        assert!(plan.is_in_step(), "{plan:?}");
+        assert!(plan.is_in_sync(), "{plan:?}");
         let [rivalry] = &plan.rivals[..] else { panic!("{:?}", plan.rivals) };
         let (name, rival) = (rivalry.path.as_str(), rivalry.rival.as_str());
         assert_eq!((name, rival, rivalry.free), (other[0].0, kept_as.as_str(), true));

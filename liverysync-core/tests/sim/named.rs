@@ -234,7 +234,7 @@ fn a_lying_source_is_asked_once_and_another_one_serves() {
 }
 
 #[test]
-fn a_livery_that_only_a_liar_has_leaves_the_others_in_step() {
+fn a_livery_that_only_a_liar_has_leaves_the_others_in_sync() {
     let mut world = league();
     let mut liar = Liar::new(false, Lie::Mute);
     liar.claim("T/decals.png", Bytes::from_static(b"nobody gets this"));
@@ -243,7 +243,7 @@ fn a_livery_that_only_a_liar_has_leaves_the_others_in_step() {
     world.rest();
     world.check_files(target, &[]);
     let withheld = world.events(target).iter().rev().find_map(|event| match event {
-        client::Event::InStep { withheld, .. } => Some(*withheld),
+        client::Event::InSync { withheld, .. } => Some(*withheld),
         _ => None,
     });
     assert_eq!(withheld, Some(1));
@@ -274,8 +274,8 @@ fn a_right_hash_with_a_wrong_length_keeps_nobody_waiting() {
             }
             world.rest();
             world.check_files(target, &[(path, &data)]);
-            let in_step = |event: &client::Event| matches!(event, client::Event::InStep { .. });
-            assert!(world.events(target).iter().any(in_step));
+            let in_sync = |event: &client::Event| matches!(event, client::Event::InSync { .. });
+            assert!(world.events(target).iter().any(in_sync));
         }
     }
 }
@@ -296,7 +296,7 @@ fn a_rival_that_nobody_delivers_keeps_nobody_from_leaving() {
 }
 
 #[test]
-fn a_new_server_finds_a_league_in_step() {
+fn a_new_server_finds_a_league_in_sync() {
     let mut world = league();
     let files: [(&str, &[u8]); 2] = [("A/decals.png", b"a"), ("B/decals.png", b"b")];
     let pcs = [world.join("a", &files[..1]), world.join("b", &files[1..])];
@@ -313,38 +313,38 @@ fn a_new_server_finds_a_league_in_step() {
 }
 
 #[test]
-fn who_agrees_with_a_league_in_step_is_told_so_before_the_union_takes_a_step() {
+fn who_agrees_with_a_league_in_sync_is_told_so_before_the_union_takes_a_step() {
     let mut world = league();
     let files: [(&str, &[u8]); 2] = [("T/decals.png", b"a"), ("T/decals.json", b"b")];
     world.join("first", &files);
     world.rest();
     let told = world.server_events.len();
     let second = world.join("second", &files);
-    let standing = |event: &client::Event| matches!(event, client::Event::Standing { .. });
+    let sync_status = |event: &client::Event| matches!(event, client::Event::SyncStatus { .. });
     let end = world.now + 30 * SECOND;
-    while !world.events(second).iter().any(standing) {
+    while !world.events(second).iter().any(sync_status) {
         assert!(world.step(end), "it was told nothing");
     }
     let news = &world.server_events[told..];
     assert!(news.iter().any(|event| matches!(event, server::Event::Joined { .. })));
-    assert!(!news.iter().any(|event| matches!(event, server::Event::InStep { .. })));
+    assert!(!news.iter().any(|event| matches!(event, server::Event::InSync { .. })));
     world.rest();
-    assert!(matches!(world.server_events.last(), Some(server::Event::InStep { clients: 2, .. })));
+    assert!(matches!(world.server_events.last(), Some(server::Event::InSync { clients: 2, .. })));
 }
 
 #[test]
-fn two_who_leave_once_they_are_in_step_both_get_everything() {
+fn two_who_leave_once_they_are_in_sync_both_get_everything() {
     let mut world = league();
     let files: [(&str, &[u8]); 2] = [("A/decals.png", b"a"), ("B/decals.png", b"b")];
     let pcs = [world.join("a", &files[..1]), world.join("b", &files[1..])];
-    let in_step = |event: &client::Event| matches!(event, client::Event::InStep { .. });
+    let in_sync = |event: &client::Event| matches!(event, client::Event::InSync { .. });
     let end = world.now + 30 * SECOND;
     let mut left = BTreeSet::new();
     // The first may have the server to itself for a moment, and what it has then is the union.
     world.run_for(SECOND);
     while left.len() < 2 && world.step(end) {
         for pc in pcs {
-            if !left.contains(&pc) && world.events(pc).last().is_some_and(in_step) {
+            if !left.contains(&pc) && world.events(pc).last().is_some_and(in_sync) {
                 world.crash(pc);
                 left.insert(pc);
             }
@@ -692,7 +692,7 @@ fn ignoring(name: &str, globs: &str) -> Brain {
 
 fn standings_withheld(world: &World, pc: usize) -> Vec<u64> {
     let events = world.events(pc).iter().filter_map(|event| match event {
-        client::Event::InStep { withheld, .. } => Some(*withheld),
+        client::Event::InSync { withheld, .. } => Some(*withheld),
         _ => None,
     });
     events.collect()

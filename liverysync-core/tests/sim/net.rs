@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use liverysync_core::{
-    union::MemberId,
+    union::PeerId,
     wire::{
         frame,
         v1::{Message, SyncId},
@@ -119,7 +119,7 @@ impl Pipe {
 pub(crate) struct Link {
     pub(crate) pc: usize,
     /// While the server knows of it.
-    pub(crate) member: Option<MemberId>,
+    pub(crate) member: Option<PeerId>,
     /// While the PC knows of it.
     pub(crate) client_open: bool,
     /// What was under way when the connection broke is lost.

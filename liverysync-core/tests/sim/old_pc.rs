@@ -29,7 +29,7 @@ struct Incoming {
 
 #[derive(Debug)]
 pub(crate) struct OldPc {
-    /// Generation 1.0.4 rather than `first`.
+    /// Protocol 1.0.4 rather than `first`.
     pub(crate) careful: bool,
     /// It streams and reads nothing.
     serving: bool,

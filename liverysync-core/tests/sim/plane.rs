@@ -8,13 +8,13 @@ use liverysync_core::{
     hash::{Content, ContentHash},
     path::RelPath,
     select::Stamp,
-    server::{self, Deliver},
+    server::{self, StartDownload},
     time::Time,
-    transfer::{Action, Next, Outgoing, Packing, Receiver, Relay, RelayEvent},
-    union::MemberId,
+    transfer::{Action, Compression, Next, Receiver, SendQueue, UploadEvent, UploadStream},
+    union::PeerId,
     wire::{
         v1::{Credit, FileBegin, FileChunk, FileEnd, Message, SyncId},
-        v2::{Body, Data, Packer, TransferId, Unpacker, WINDOW_BYTES},
+        v2::{ChunkBody, Data, Decoder, Encoder, TransferId, WINDOW_BYTES},
     },
 };
 
@@ -33,10 +33,10 @@ enum Feed {
 /// The files that leave at one end of a link.
 #[derive(Debug)]
 pub(crate) struct Plane {
-    outgoing: Outgoing,
+    outgoing: SendQueue,
     feeds: BTreeMap<TransferId, Feed>,
-    packings: BTreeMap<TransferId, Packing>,
-    packer: Packer,
+    packings: BTreeMap<TransferId, Compression>,
+    encoder: Encoder,
     /// How files are begun for a program of protocol 1.
     begins: BTreeMap<TransferId, FileBegin>,
     /// Files of which an old program has got the beginning and not the end.
@@ -45,12 +45,12 @@ pub(crate) struct Plane {
 
 impl Default for Plane {
     fn default() -> Self {
-        let outgoing = Outgoing::new(WINDOW_BYTES);
+        let outgoing = SendQueue::new(WINDOW_BYTES);
         Self {
             outgoing,
             feeds: BTreeMap::new(),
             packings: BTreeMap::new(),
-            packer: Packer::default(),
+            encoder: Encoder::default(),
             begins: BTreeMap::new(),
             open: BTreeSet::new(),
         }
@@ -58,10 +58,17 @@ impl Default for Plane {
 }
 
 impl Plane {
-    fn begin(&mut self, transfer: TransferId, from: u64, size: u64, feed: Feed, packing: Packing) {
+    fn begin(
+        &mut self,
+        transfer: TransferId,
+        from: u64,
+        size: u64,
+        feed: Feed,
+        compression: Compression,
+    ) {
         self.outgoing.begin(transfer, from, size);
         self.feeds.insert(transfer, feed);
-        self.packings.insert(transfer, packing);
+        self.packings.insert(transfer, compression);
     }
 
     fn stop(&mut self, transfer: TransferId) -> Option<Message> {
@@ -71,10 +78,10 @@ impl Plane {
         self.open.remove(&transfer).then(|| end_of(&begin))
     }
 
-    fn pack(&mut self, transfer: TransferId, bytes: Bytes) -> Body {
-        let packing = self.packings.entry(transfer).or_default();
-        match packing.pack(&bytes, &mut self.packer) {
-            Some(frame) => Body::zstd(Bytes::copy_from_slice(frame)),
+    fn pack(&mut self, transfer: TransferId, bytes: Bytes) -> ChunkBody {
+        let compression = self.packings.entry(transfer).or_default();
+        match compression.pack(&bytes, &mut self.encoder) {
+            Some(frame) => ChunkBody::zstd(Bytes::copy_from_slice(frame)),
             None => bytes.into(),
         }
     }
@@ -126,7 +133,7 @@ pub(crate) struct Blob {
 /// An upload at the server.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    relay: Relay,
+    stream: UploadStream,
     /// Files of which the machine has been told what became of them.
     settled: BTreeSet<usize>,
 }
@@ -135,10 +142,10 @@ pub(crate) struct Upload {
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pub(crate) blobs: BTreeMap<ContentHash, Blob>,
-    uploads: BTreeMap<(MemberId, SyncId), Upload>,
+    uploads: BTreeMap<(PeerId, SyncId), Upload>,
     /// What sources have sent of each content, in bytes.
     pub(crate) taken: BTreeMap<ContentHash, u64>,
-    unpacker: Unpacker,
+    decoder: Decoder,
 }
 
 impl Store {
@@ -155,8 +162,8 @@ impl Store {
         self
     }
 
-    fn open(&mut self, source: MemberId, sync_id: SyncId, relay: Relay) {
-        for file in relay.files() {
+    fn open(&mut self, source: PeerId, sync_id: SyncId, stream: UploadStream) {
+        for file in stream.files() {
             let (hash, from) = (file.content.hash, file.from);
             let there = self.blobs.get(&hash).is_some_and(|blob| blob.data.len() as u64 == from);
             assert!(from == 0 || there, "an upload goes on where nothing is");
@@ -165,14 +172,14 @@ impl Store {
                 self.blobs.insert(hash, Blob { data: BytesMut::new(), receiver });
             }
         }
-        self.uploads.insert((source, sync_id), Upload { relay, settled: BTreeSet::new() });
+        self.uploads.insert((source, sync_id), Upload { stream, settled: BTreeSet::new() });
     }
 
-    /// Carries out what a relay asks for, and returns what came of it.
-    fn act(&mut self, upload: &(MemberId, SyncId), action: Action) -> Option<RelayEvent> {
+    /// Carries out what a stream asks for, and returns what came of it.
+    fn act(&mut self, upload: &(PeerId, SyncId), action: Action) -> Option<UploadEvent> {
         let upload = self.uploads.get_mut(upload)?;
         let (Action::Write(index, ..) | Action::Finish(index)) = action;
-        let content = upload.relay.files()[index].content;
+        let content = upload.stream.files()[index].content;
         if upload.settled.contains(&index) {
             return None;
         }
@@ -180,7 +187,7 @@ impl Store {
         let receiver = blob.receiver.as_mut()?;
         let outcome = match action {
             Action::Write(_, offset, body) => {
-                match receiver.unpack(offset, &body, &mut self.unpacker) {
+                match receiver.unpack(offset, &body, &mut self.decoder) {
                     Ok(bytes) => {
                         *self.taken.entry(content.hash).or_default() += bytes.len() as u64;
                         blob.data.extend_from_slice(bytes);
@@ -193,20 +200,20 @@ impl Store {
         };
         upload.settled.insert(index);
         Some(match outcome {
-            Ok(()) => RelayEvent::Delivered(index),
+            Ok(()) => UploadEvent::Stored(index),
             Err(fault) => {
                 self.blobs.remove(&content.hash);
-                RelayEvent::Faulted(index, fault.into())
+                UploadEvent::Faulted(index, fault.into())
             }
         })
     }
 
     /// Lets go of what an upload has not brought to its end.
-    fn abandon(&mut self, upload: &(MemberId, SyncId)) -> Vec<(ContentHash, u64)> {
+    fn abandon(&mut self, upload: &(PeerId, SyncId)) -> Vec<(ContentHash, u64)> {
         let Some(upload) = self.uploads.get_mut(upload) else { return Vec::new() };
-        upload.relay.abandon();
+        upload.stream.abandon();
         let mut partial = Vec::new();
-        for (index, file) in upload.relay.files().iter().enumerate() {
+        for (index, file) in upload.stream.files().iter().enumerate() {
             if upload.settled.insert(index) {
                 let blob = self.blobs.get(&file.content.hash);
                 let bytes = blob.map_or(0, |blob| blob.data.len() as u64);
@@ -238,9 +245,9 @@ impl World {
 
     pub(crate) fn client_begins(&mut self, pc: usize, file: client::SendFile) {
         let Some(link) = self.pcs[pc].link else { return };
-        let client::SendFile { transfer, path, stamp, from, packing } = file;
+        let client::SendFile { transfer, path, stamp, from, compression } = file;
         let plane = self.plane(link, Dir::Up);
-        plane.begin(transfer, from, stamp.size, Feed::File(path, stamp), packing);
+        plane.begin(transfer, from, stamp.size, Feed::File(path, stamp), compression);
         plane.outgoing.set_available(transfer, stamp.size, true);
         self.pump_idle(link, Dir::Up);
     }
@@ -251,16 +258,16 @@ impl World {
         }
     }
 
-    pub(crate) fn hub_delivers(&mut self, link: LinkId, deliver: Deliver) {
-        let Deliver { transfer, content, from, packing, begin } = deliver;
+    pub(crate) fn hub_delivers(&mut self, link: LinkId, deliver: StartDownload) {
+        let StartDownload { transfer, content, from, compression, begin } = deliver;
         let plane = self.plane(link, Dir::Down);
         if let Some(begin) = begin {
             if plane.begins.is_empty() {
-                plane.outgoing = Outgoing::one_by_one();
+                plane.outgoing = SendQueue::one_by_one();
             }
             plane.begins.insert(transfer, begin);
         }
-        plane.begin(transfer, from, content.size, Feed::Store(content.hash), packing);
+        plane.begin(transfer, from, content.size, Feed::Store(content.hash), compression);
         self.pump_idle(link, Dir::Down);
     }
 
@@ -347,20 +354,20 @@ impl World {
             Dir::Down => {
                 let Some(member) = self.links[link].member else { return };
                 let progress = if last { server::Progress::Sent } else { server::Progress::Passed };
-                self.feed_hub(server::Input::Delivered(member, transfer, progress));
+                self.feed_hub(server::Input::Downloaded(member, transfer, progress));
             }
         }
     }
 
     // ---- the server's end -------------------------------------------------------------------------
 
-    pub(crate) fn hub_opens(&mut self, source: MemberId, sync_id: SyncId, relay: Relay) {
+    pub(crate) fn hub_opens(&mut self, source: PeerId, sync_id: SyncId, stream: UploadStream) {
         if let Hub::Ours(hub) = &mut self.hub {
-            hub.store.open(source, sync_id, relay);
+            hub.store.open(source, sync_id, stream);
         }
     }
 
-    pub(crate) fn hub_abandons(&mut self, source: MemberId, sync_id: SyncId) {
+    pub(crate) fn hub_abandons(&mut self, source: PeerId, sync_id: SyncId) {
         let Hub::Ours(hub) = &mut self.hub else { return };
         let partial = hub.store.abandon(&(source, sync_id));
         for (hash, bytes) in partial {
@@ -370,14 +377,14 @@ impl World {
         }
     }
 
-    pub(crate) fn hub_drops(&mut self, source: MemberId, sync_id: SyncId) {
+    pub(crate) fn hub_drops(&mut self, source: PeerId, sync_id: SyncId) {
         if let Hub::Ours(hub) = &mut self.hub {
             hub.store.uploads.remove(&(source, sync_id));
         }
     }
 
     /// All uploads of a source that is gone end.
-    pub(crate) fn hub_loses_uploads(&mut self, source: MemberId) {
+    pub(crate) fn hub_loses_uploads(&mut self, source: PeerId) {
         let Hub::Ours(hub) = &self.hub else { return };
         let own = hub.store.uploads.keys().filter(|(other, _)| *other == source);
         for (source, sync_id) in own.cloned().collect::<Vec<_>>() {
@@ -393,7 +400,7 @@ impl World {
     }
 
     /// A piece of a file reaches the server.
-    pub(crate) fn hub_takes(&mut self, link: LinkId, member: MemberId, message: Message) {
+    pub(crate) fn hub_takes(&mut self, link: LinkId, member: PeerId, message: Message) {
         let now = Time::from_nanos(self.now);
         if let Message::Data(data) = &message {
             let credit = Credit { bytes: data.body.len() as u64 };
@@ -413,7 +420,7 @@ impl World {
         let key = hub.store.uploads.iter().find(|((source, sync_id), upload)| {
             let numbered = match &message {
                 Message::Data(data) => {
-                    upload.relay.files().iter().any(|file| file.transfer == data.transfer)
+                    upload.stream.files().iter().any(|file| file.transfer == data.transfer)
                 }
                 _ => named == Some(sync_id),
             };
@@ -421,19 +428,19 @@ impl World {
         });
         let Some(key) = key.map(|(key, _)| key.clone()) else { return };
         let Some(upload) = hub.store.uploads.get_mut(&key) else { return };
-        let step = upload.relay.handle_message(now, message);
+        let step = upload.stream.handle_message(now, message);
         let mut events = step.events;
         for action in step.actions {
             events.extend(hub.store.act(&key, action));
         }
         for event in events {
             self.say(|| format!("upload {}: {event:?}", key.1));
-            if let (RelayEvent::Faulted(index, _), Hub::Ours(hub)) = (&event, &mut self.hub)
+            if let (UploadEvent::Faulted(index, _), Hub::Ours(hub)) = (&event, &mut self.hub)
                 && let Some(upload) = hub.store.uploads.get_mut(&key)
             {
                 upload.settled.insert(*index);
             }
-            self.feed_hub(server::Input::Relayed(member, key.1.clone(), event));
+            self.feed_hub(server::Input::Uploaded(member, key.1.clone(), event));
         }
         for link in 0..self.links.len() {
             if self.links[link].member.is_some() {

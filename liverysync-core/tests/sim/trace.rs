@@ -13,12 +13,12 @@
 use liverysync_core::{
     client::{self, DiskRequest, InstallFile},
     hash::{Content, ContentHash},
-    league::{Author, Cause, Record},
+    league::{Cause, MemberId, Record},
     manifest::Entry,
     select::Stamp,
     server,
     time::UnixTime,
-    transfer::Packing,
+    transfer::Compression,
     wire::v1::{Fault, FileInfo, Message, Remarks, Resume, Role, ServerState},
 };
 
@@ -39,11 +39,11 @@ impl Trace {
     pub(crate) fn server(&mut self, now: u64, output: &server::Output) {
         let kind = match output {
             server::Output::Transmit(..) => 1,
-            server::Output::OpenRelay { .. } => 2,
-            server::Output::AbandonRelay { .. } => 3,
-            server::Output::DropRelay(..) => 4,
-            server::Output::Deliver(..) => 5,
-            server::Output::StopDelivering(..) => 6,
+            server::Output::OpenUpload { .. } => 2,
+            server::Output::AbandonUpload { .. } => 3,
+            server::Output::CloseUpload(..) => 4,
+            server::Output::StartDownload(..) => 5,
+            server::Output::StopDownload(..) => 6,
             server::Output::Forget(_) => 7,
             server::Output::Record(_) => 8,
             server::Output::Acted { .. } => 9,
@@ -57,24 +57,24 @@ impl Trace {
                 fnv.number(peer.0);
                 fnv.message(message);
             }
-            server::Output::OpenRelay { source, relay, .. } => {
+            server::Output::OpenUpload { source, stream, .. } => {
                 fnv.number(source.0);
-                fnv.each(relay.files(), |fnv, file| {
+                fnv.each(stream.files(), |fnv, file| {
                     fnv.text(&file.name);
                     fnv.content(file.content);
                     fnv.number(file.from);
                 });
             }
-            server::Output::Deliver(peer, deliver) => {
+            server::Output::StartDownload(peer, deliver) => {
                 fnv.number(peer.0);
                 fnv.content(deliver.content);
                 fnv.number(deliver.from);
-                fnv.packing(deliver.packing);
+                fnv.compression(deliver.compression);
                 fnv.option(deliver.begin.as_ref(), |fnv, begin| fnv.file(&begin.info));
             }
-            server::Output::AbandonRelay { source: peer, .. }
-            | server::Output::DropRelay(peer, _)
-            | server::Output::StopDelivering(peer, _)
+            server::Output::AbandonUpload { source: peer, .. }
+            | server::Output::CloseUpload(peer, _)
+            | server::Output::StopDownload(peer, _)
             | server::Output::Close(peer, _) => fnv.number(peer.0),
             server::Output::Forget(hash) => fnv.hash(*hash),
             server::Output::Record(records) => fnv.each(records, Fnv::record),
@@ -109,7 +109,7 @@ impl Trace {
                 fnv.text(file.path.as_str());
                 fnv.stamp(file.stamp);
                 fnv.number(file.from);
-                fnv.packing(file.packing);
+                fnv.compression(file.compression);
             }
             client::Output::Disk(_, request) => fnv.disk(request),
             client::Output::Connect
@@ -202,11 +202,11 @@ impl Fnv {
         self.date(stamp.mtime);
     }
 
-    fn packing(&mut self, packing: Packing) {
-        self.number(match packing {
-            Packing::Plain => 0,
-            Packing::Sample => 1,
-            Packing::Zstd => 2,
+    fn compression(&mut self, compression: Compression) {
+        self.number(match compression {
+            Compression::Plain => 0,
+            Compression::Sample => 1,
+            Compression::Zstd => 2,
         });
     }
 
@@ -224,7 +224,7 @@ impl Fnv {
         self.option(file.base.as_deref(), Self::text);
     }
 
-    fn member(&mut self, member: Author) {
+    fn member(&mut self, member: MemberId) {
         self.text(&member.to_string());
     }
 
@@ -248,11 +248,11 @@ impl Fnv {
 
     fn server_state(&mut self, state: &ServerState) {
         self.text(&state.current_hash);
-        self.option(state.standing, |fnv, standing| {
+        self.option(state.sync_status, |fnv, standing| {
             fnv.number(standing.revision);
             fnv.number(standing.missing);
             fnv.number(standing.missing_bytes);
-            fnv.number(standing.wanted);
+            fnv.number(standing.needed_by_others);
             fnv.number(standing.withheld);
         });
         self.texts(&state.behind);
@@ -447,9 +447,9 @@ impl Fnv {
     fn disk(&mut self, request: &DiskRequest) {
         match request {
             DiskRequest::Sweep => self.number(1),
-            DiskRequest::Recall => self.number(2),
+            DiskRequest::LoadCache => self.number(2),
             // The form of what is remembered may change; what comes of it shows in later decisions.
-            DiskRequest::Remember(_) => self.number(3),
+            DiskRequest::SaveCache(_) => self.number(3),
             DiskRequest::List { watch } => {
                 self.number(4);
                 self.number((*watch).into());

@@ -31,7 +31,7 @@ static void two_clients_bring_their_folders_to_the_union(void)
     liverysync_event event;
     await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_JOINED, &event);
     do {
-        await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_IN_STEP, &event);
+        await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_IN_SYNC, &event);
     } while (event.files < 3);
     CHECK_NUMBER(2, event.clients);
     CHECK(strstr(event.json, "\"union_hash\":\""));
@@ -88,7 +88,7 @@ static void events_tell_what_happens_with_flat_fields_and_json(void)
                  event.sync_id);
         CHECK_TEXT(expected, event.json);
     }
-    if (await_client_event(second, LIVERYSYNC_EVENT_KIND_IN_STEP, &event)) {
+    if (await_client_event(second, LIVERYSYNC_EVENT_KIND_IN_SYNC, &event)) {
         CHECK_NUMBER(1, event.files);
         CHECK_NUMBER(1, event.bytes);
         CHECK_NUMBER(1, event.certain);
@@ -391,7 +391,7 @@ typedef struct watching {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     pthread_t thread;
-    int calls, inside, overlaps, other_threads, in_step;
+    int calls, inside, overlaps, other_threads, in_sync;
     char installed[100];
     liverysync_result refused[4];
 } watching;
@@ -415,7 +415,7 @@ static void watch(void *userdata, const liverysync_event *event)
     if (event->kind == LIVERYSYNC_EVENT_KIND_INSTALLED) {
         snprintf(seen->installed, sizeof seen->installed, "%s", event->path);
     }
-    seen->in_step += event->kind == LIVERYSYNC_EVENT_KIND_IN_STEP;
+    seen->in_sync += event->kind == LIVERYSYNC_EVENT_KIND_IN_SYNC;
     seen->inside = 0;
     pthread_cond_signal(&seen->changed);
     pthread_mutex_unlock(&seen->mutex);
@@ -439,7 +439,7 @@ static void a_callback_is_told_everything_on_one_thread(void)
     CHECK_RESULT(LIVERYSYNC_RESULT_EVENTS_TAKEN, liverysync_client_next_event(seen.client, 0, &event));
     CHECK_OK(liverysync_client_sync(seen.client, PATIENCE_MS, NULL));
     pthread_mutex_lock(&seen.mutex);
-    while (seen.in_step == 0) {
+    while (seen.in_sync == 0) {
         pthread_cond_wait(&seen.changed, &seen.mutex);
     }
     pthread_mutex_unlock(&seen.mutex);

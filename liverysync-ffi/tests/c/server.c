@@ -45,7 +45,7 @@ static void clients_come_and_go(void)
         CHECK_TEXT("liverysync", event.word);
         CHECK(event.address && strstr(event.address, "127.0.0.1"));
     }
-    uint64_t member = event.member;
+    uint64_t peer = event.peer;
     /* The first one may be empty: a file that has just been written has not kept still yet. */
     while (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_MANIFEST, &event) && event.files == 0) {
         CHECK_NUMBER(0, event.bytes);
@@ -55,7 +55,7 @@ static void clients_come_and_go(void)
     CHECK_NUMBER(1, event.bytes);
     CHECK_OK(liverysync_client_free(client));
     if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_LEFT, &event)) {
-        CHECK_NUMBER(member, event.member);
+        CHECK_NUMBER(peer, event.peer);
         CHECK(event.reason);
     }
     CHECK_OK(liverysync_server_free(server));
@@ -68,7 +68,7 @@ static void the_status_is_json(void)
     liverysync_server *server = start_server();
     char *status = NULL;
     CHECK_OK(liverysync_server_status(server, &status));
-    CHECK_TEXT("{\"files\":0,\"bytes\":0,\"union_hash\":null,\"conflicts\":[],\"sessions\":0,\"members\":[]}", status);
+    CHECK_TEXT("{\"files\":0,\"bytes\":0,\"union_hash\":null,\"conflicts\":[],\"sessions\":0,\"peers\":[]}", status);
     liverysync_string_free(status);
     liverysync_client *client = start_client(liverysync_server_port(server), folder, "Aoi");
     CHECK_OK(liverysync_client_sync(client, PATIENCE_MS, NULL));

@@ -60,7 +60,7 @@ static void the_union_holds_every_content_under_some_name(void)
     liverysync_conflict conflict = {.size = sizeof conflict};
     CHECK_NUMBER(1, liverysync_union_conflict_count(merged));
     CHECK_OK(liverysync_union_conflict(merged, 0, &conflict));
-    CHECK_NUMBER(1, conflict.member);
+    CHECK_NUMBER(1, conflict.peer);
     CHECK_TEXT("#2/decals.png", conflict.path);
     CHECK_TEXT("#2/decals__CONFLICT__3e23e816.png", conflict.conflict_path);
     CHECK_RESULT(LIVERYSYNC_RESULT_OUT_OF_RANGE, liverysync_union_conflict(merged, 1, &conflict));
@@ -68,7 +68,7 @@ static void the_union_holds_every_content_under_some_name(void)
     liverysync_refused refused = {.size = sizeof refused};
     CHECK_NUMBER(1, liverysync_union_refused_count(merged));
     CHECK_OK(liverysync_union_refused(merged, 0, &refused));
-    CHECK_NUMBER(2, refused.member);
+    CHECK_NUMBER(2, refused.peer);
     CHECK_TEXT("only/here.png/x.png", refused.path);
     CHECK_RESULT(LIVERYSYNC_RESULT_OUT_OF_RANGE, liverysync_union_refused(merged, 1, &refused));
     liverysync_union_free(merged);
@@ -79,13 +79,13 @@ static void holders_say_where_their_content_lies(void)
     liverysync_union *merged = merge(NULL);
     liverysync_holder holder = {.size = sizeof holder};
     CHECK_OK(liverysync_union_holder(merged, 0, 0, &holder));
-    CHECK_NUMBER(0, holder.member);
+    CHECK_NUMBER(0, holder.peer);
     CHECK_TEXT("#2/decals.png", holder.path);
     CHECK_OK(liverysync_union_holder(merged, 0, 1, &holder));
-    CHECK_NUMBER(2, holder.member);
+    CHECK_NUMBER(2, holder.peer);
     CHECK_TEXT("#2/DECALS.png", holder.path);
     CHECK_OK(liverysync_union_holder(merged, 1, 0, &holder));
-    CHECK_NUMBER(1, holder.member);
+    CHECK_NUMBER(1, holder.peer);
     CHECK_TEXT("#2/decals.png", holder.path);
     CHECK_RESULT(LIVERYSYNC_RESULT_OUT_OF_RANGE, liverysync_union_holder(merged, 1, 1, &holder));
     CHECK_RESULT(LIVERYSYNC_RESULT_OUT_OF_RANGE, liverysync_union_holder(merged, 9, 0, &holder));

@@ -35,7 +35,7 @@ from liverysync._liverysync import (
     liveries_folder,
     scan,
 )
-from liverysync._reports import MemberStatus, Missing, Status, SyncReport
+from liverysync._reports import PeerStatus, Missing, Status, SyncReport
 from liverysync.client_events import ClientEvent
 from liverysync.server_events import ServerEvent
 
@@ -54,7 +54,7 @@ __all__ = [
     "InvalidPath",
     "LiverySyncError",
     "Manifest",
-    "MemberStatus",
+    "PeerStatus",
     "Missing",
     "NotRunning",
     "Policy",

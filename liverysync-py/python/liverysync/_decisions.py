@@ -63,7 +63,7 @@ class UnionEntry:
 class Conflict:
     """A file that joins the union under another name, because its own has another content."""
 
-    member: int
+    peer: int
     """Whose file it is: a place in the list of manifests."""
     path: str
     """Its name there."""
@@ -75,7 +75,7 @@ class Conflict:
 class Refused:
     """A file that cannot join the union."""
 
-    member: int
+    peer: int
     """Whose file it is: a place in the list of manifests."""
     path: str
     """Its name there."""

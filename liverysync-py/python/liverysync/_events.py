@@ -14,13 +14,13 @@ class UnknownEvent:
     """An event that this version has no class for."""
 
     name: str
-    """Its name, such as `in_step`."""
+    """Its name, such as `in_sync`."""
     fields: dict[str, Any]
     """Its fields, as docs/json.md describes them."""
 
 
 def event_name(cls: type) -> str:
-    """The name in docs/json.md: `InStep` is `in_step`."""
+    """The name in docs/json.md: `InSync` is `in_sync`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 

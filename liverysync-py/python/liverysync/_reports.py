@@ -8,7 +8,7 @@ from typing import Any
 
 from liverysync.client_events import Plan, decode
 
-__all__ = ["MemberStatus", "Missing", "Status", "SyncReport"]
+__all__ = ["PeerStatus", "Missing", "Status", "SyncReport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +51,10 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemberStatus:
+class PeerStatus:
     """How one client stands. Its name comes from it: escape it before you show it."""
 
-    member: int
+    peer: int
     """Its number, which no later connection gets again while the server runs."""
     name: str
     """What it calls itself."""
@@ -70,7 +70,7 @@ class MemberStatus:
     """Files of the union that it does not hold."""
 
     @property
-    def in_step(self) -> bool:
+    def in_sync(self) -> bool:
         """Whether it holds all that it can get."""
         return self.files is not None and all(file.withheld is not None for file in self.missing)
 
@@ -89,7 +89,7 @@ class Status:
     """Paths in the union that are conflict names."""
     sessions: int
     """Number of sessions that are under way."""
-    members: tuple[MemberStatus, ...]
+    peers: tuple[PeerStatus, ...]
     """Who is there, in the order in which they connected."""
 
 
@@ -111,9 +111,9 @@ def report(reported: tuple[str, str | None]) -> SyncReport:
 def status(text: str) -> Status:
     """Reads what the native half says of a league."""
     values = json.loads(text)
-    members = (
-        _known(MemberStatus, member, missing=tuple(_known(Missing, file) for file in member["missing"]))
-        for member in values["members"]
+    peers = (
+        _known(PeerStatus, peer, missing=tuple(_known(Missing, file) for file in peer["missing"]))
+        for peer in values["peers"]
     )
-    made: Status = _known(Status, values, conflicts=tuple(values["conflicts"]), members=tuple(members))
+    made: Status = _known(Status, values, conflicts=tuple(values["conflicts"]), peers=tuple(peers))
     return made

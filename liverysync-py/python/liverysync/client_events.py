@@ -18,7 +18,7 @@ __all__ = [
     "Disconnected",
     "FileSent",
     "FolderUnreadable",
-    "InStep",
+    "InSync",
     "Installed",
     "Missed",
     "Plan",
@@ -38,7 +38,7 @@ __all__ = [
     "SessionBegan",
     "SessionEnded",
     "Skipped",
-    "Standing",
+    "SyncStatus",
     "SyncBegan",
     "UnknownEvent",
 ]
@@ -210,20 +210,20 @@ class SyncBegan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SyncStatus:
     """How this PC stands to the union."""
 
     missing: int
     """Files that are still to come."""
     missing_bytes: int
-    wanted: int
+    needed_by_others: int
     """Files that others still need this PC for."""
     withheld: int
     """Files that will not come as things are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InStep:
+class InSync:
     """This PC holds the union, and nobody needs anything more from it."""
 
     files: int
@@ -312,7 +312,7 @@ _Known: TypeAlias = (
     | Disconnected
     | FileSent
     | FolderUnreadable
-    | InStep
+    | InSync
     | Installed
     | Missed
     | Plan
@@ -328,7 +328,7 @@ _Known: TypeAlias = (
     | SessionBegan
     | SessionEnded
     | Skipped
-    | Standing
+    | SyncStatus
     | SyncBegan
 )
 

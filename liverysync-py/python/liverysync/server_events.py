@@ -15,11 +15,11 @@ from liverysync._events import UnknownEvent, decoder
 
 __all__ = [
     "Conflict",
-    "InStep",
+    "InSync",
     "Joined",
     "Left",
     "Manifest",
-    "MemoryFault",
+    "DatabaseFault",
     "Missed",
     "Refused",
     "ServerEvent",
@@ -38,7 +38,7 @@ __all__ = [
 class Joined:
     """A client has introduced itself."""
 
-    member: int
+    peer: int
     """Its number, which no later connection gets again while the server runs."""
     name: str
     address: str
@@ -51,7 +51,7 @@ class Joined:
 class Left:
     """A client is gone."""
 
-    member: int
+    peer: int
     name: str
     reason: str
 
@@ -123,7 +123,7 @@ class SourceFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryFault:
+class DatabaseFault:
     """What the league remembers cannot be written down, or read. The league goes on, and it is tried again."""
 
     reason: str
@@ -168,7 +168,7 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InStep:
+class InSync:
     """Every client holds all that it can get."""
 
     clients: int
@@ -188,11 +188,11 @@ class Missed:
 
 _Known: TypeAlias = (
     Conflict
-    | InStep
+    | InSync
     | Joined
     | Left
     | Manifest
-    | MemoryFault
+    | DatabaseFault
     | Missed
     | Refused
     | SessionBegan

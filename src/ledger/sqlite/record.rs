@@ -2,7 +2,7 @@
 
 use liverysync_core::{
     hash::Content,
-    league::{Author, Cause, Record},
+    league::{Cause, MemberId, Record},
     manifest::Entry,
     path::{Extensions, PathFault, RelPath, fold},
     time::UnixTime,
@@ -44,7 +44,7 @@ pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Resu
     }
 }
 
-type Placed = (Content, Option<UnixTime>, Option<Author>);
+type Placed = (Content, Option<UnixTime>, Option<MemberId>);
 
 fn version(
     connection: &Connection,
@@ -65,9 +65,9 @@ fn version(
     Table::Versions.put(connection, &[&row[..], &[now.to_owned().into()]].concat())
 }
 
-fn owned(connection: &Connection, livery: &str, owners: &[Author]) -> Result<(), Fault> {
+fn owned(connection: &Connection, livery: &str, owners: &[MemberId]) -> Result<(), Fault> {
     connection.prepare_cached("DELETE FROM owners WHERE key = ?")?.execute([fold(livery)])?;
-    let put = |place: i64, owner: Option<Author>| {
+    let put = |place: i64, owner: Option<MemberId>| {
         Table::Owners.put(connection, &[livery.to_owned().into(), place.into(), optional(owner)])
     };
     // That nobody owns it has to be written down too.
@@ -77,7 +77,7 @@ fn owned(connection: &Connection, livery: &str, owners: &[Author]) -> Result<(),
     (1..).zip(owners).try_for_each(|(place, owner)| put(place, Some(*owner)))
 }
 
-fn seen(connection: &Connection, now: &str, author: Author, name: &str) -> Result<(), Fault> {
+fn seen(connection: &Connection, now: &str, author: MemberId, name: &str) -> Result<(), Fault> {
     let author = author.to_string();
     let first: Option<String> = connection
         .prepare_cached("SELECT first_seen FROM members WHERE author = ?")?
@@ -90,7 +90,7 @@ fn seen(connection: &Connection, now: &str, author: Author, name: &str) -> Resul
 
 fn reported(
     connection: &Connection,
-    author: Author,
+    author: MemberId,
     whole: bool,
     lost: &[RelPath],
     gained: &[Entry],
@@ -175,7 +175,7 @@ impl Reader {
     }
 
     /// Who reported what.
-    pub(super) fn report(&mut self, row: &Row) -> Result<(Author, Entry), Fault> {
+    pub(super) fn report(&mut self, row: &Row) -> Result<(MemberId, Entry), Fault> {
         let entry = Entry { path: self.path(row)?, content: content(row, 2)?, mtime: mtime(row)? };
         Ok((row.parse(1)?, entry))
     }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn author(number: u8) -> Author {
+fn author(number: u8) -> MemberId {
     format!("{number:016x}").parse().unwrap()
 }
 
@@ -41,9 +41,9 @@ fn folder() -> TempDir {
 struct Model {
     versions: Vec<Record>,
     proven: Vec<Content>,
-    owned: Vec<(String, Vec<Author>)>,
-    seen: Vec<(Author, String)>,
-    reports: BTreeMap<Author, Vec<Entry>>,
+    owned: Vec<(String, Vec<MemberId>)>,
+    seen: Vec<(MemberId, String)>,
+    reports: BTreeMap<MemberId, Vec<Entry>>,
 }
 
 impl Model {
@@ -92,12 +92,12 @@ impl Model {
         }
     }
 
-    fn recalled(&self) -> Vec<Record> {
-        let owned = |(livery, owners): &(String, Vec<Author>)| Record::Owned {
+    fn cache_loaded(&self) -> Vec<Record> {
+        let owned = |(livery, owners): &(String, Vec<MemberId>)| Record::Owned {
             livery: livery.clone(),
             owners: owners.clone(),
         };
-        let seen = |(author, name): &(Author, String)| Record::Seen {
+        let seen = |(author, name): &(MemberId, String)| Record::Seen {
             author: *author,
             name: name.clone(),
         };
@@ -120,7 +120,7 @@ fn any_content() -> impl Strategy<Value = Content> {
         .prop_map(|(hash, size)| Content { hash: ContentHash::from_bytes(hash), size })
 }
 
-fn any_author() -> impl Strategy<Value = Author> {
+fn any_author() -> impl Strategy<Value = MemberId> {
     (0..4u8).prop_map(author)
 }
 
@@ -166,17 +166,17 @@ proptest! {
             ledger.write(batch).unwrap();
         }
         let model = Model::of(&batches.concat());
-        prop_assert_eq!(ledger.recall().unwrap(), model.recalled());
+        prop_assert_eq!(ledger.recall().unwrap(), model.cache_loaded());
         drop(ledger);
         let mut ledger = Sqlite::open(data.path()).unwrap();
-        prop_assert_eq!(ledger.recall().unwrap(), model.recalled());
+        prop_assert_eq!(ledger.recall().unwrap(), model.cache_loaded());
         prop_assert_eq!(&ledger.reports().unwrap(), &model.reports);
 
         // Played back into another ledger they say the same again.
         let other = folder();
         let mut copy = Sqlite::open(other.path()).unwrap();
         copy.write(&ledger.recall().unwrap()).unwrap();
-        prop_assert_eq!(copy.recall().unwrap(), model.recalled());
+        prop_assert_eq!(copy.recall().unwrap(), model.cache_loaded());
     }
 }
 
@@ -191,7 +191,7 @@ fn members_are_known_by_when_they_came_and_what_they_hold() {
     ledger.write(&[seen(2, "Max V.")]).unwrap();
     let members = ledger.members().unwrap();
     let told = |at: usize| {
-        let member: &Member = &members[at];
+        let member: &MemberRow = &members[at];
         (member.author, member.name.as_str(), member.files, member.bytes)
     };
     assert_eq!([told(0), told(1)], [(author(1), "Ayrton", 0, 0), (author(2), "Max V.", 2, 8)]);

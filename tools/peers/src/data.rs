@@ -79,7 +79,7 @@ pub(crate) const UPLINK: Spec = Spec {
     extras: &[],
 };
 
-/// What is dropped into a folder while all are in step.
+/// What is dropped into a folder while all are in sync.
 pub(crate) const DROPPED: Spec = Spec {
     name: "dropped",
     about: "one new livery",

@@ -1,4 +1,4 @@
-//! Ours, as people run it: a server, a source that stays, and targets that end as soon as they are in step.
+//! Ours, as people run it: a server, a source that stays, and targets that end as soon as they are in sync.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,7 @@ const TIMEOUT: &str = "--timeout=240";
 /// So many thousandths of the set may have left the source before the targets come.
 const UPLOADED_BEFORE: u64 = 20;
 
-/// How long a league has been in step before a livery is dropped.
+/// How long a league has been in sync before a livery is dropped.
 const AT_REST: Duration = Duration::from_secs(2);
 
 /// How the folder of a temporary store begins.
@@ -116,7 +116,7 @@ impl Ours {
     }
 }
 
-/// A server and a source that are in step.
+/// A server and a source that are in sync.
 struct League<'a> {
     ours: &'a Ours,
     task: &'a Task<'a>,
@@ -136,17 +136,17 @@ impl<'a> League<'a> {
         let source = ours.client(&task.site.source, task, port, &folder);
         let source = Process::start("source", source, task.room, Output::Log)?;
         let mut league = Self { ours, task, port, source, server };
-        league.wait_until_in_step()?;
+        league.wait_until_in_sync()?;
         Ok(league)
     }
 
-    fn wait_until_in_step(&mut self) -> Result<()> {
+    fn wait_until_in_sync(&mut self) -> Result<()> {
         let files = self.task.files();
-        self.server.line_where(LIMIT, |line| in_step_with(line, files))?;
+        self.server.line_where(LIMIT, |line| in_sync_with(line, files))?;
         self.source.ensure_runs()
     }
 
-    /// All targets at once, each until it is in step and has ended.
+    /// All targets at once, each until it is in sync and has ended.
     fn sync(&mut self, targets: &[PathBuf], name: &str) -> Result<Sample> {
         let mut running = Vec::new();
         for (number, target) in targets.iter().enumerate() {
@@ -169,7 +169,7 @@ impl<'a> League<'a> {
         command.arg("--json");
         let mut staying = Process::start("staying", command, task.room, Output::Lines)?;
         let files = task.files();
-        staying.line_where(LIMIT, |line| in_step_with(line, files))?;
+        staying.line_where(LIMIT, |line| in_sync_with(line, files))?;
         // Making its bytes takes longer than writing them, and is none of what is measured.
         let made = task.room.join("livery");
         DROPPED.write(&made)?;
@@ -177,7 +177,7 @@ impl<'a> League<'a> {
         let livery = awaited.iter().map(|name| Ok((name.clone(), fs::read(made.join(name))?)));
         let livery = livery.collect::<Result<Vec<_>>>()?;
         settle()?;
-        // A client watches its folder from half a second after it was in step.
+        // A client watches its folder from half a second after it was in sync.
         thread::sleep(AT_REST);
         let began = Instant::now();
         for (name, bytes) in livery {
@@ -219,9 +219,9 @@ fn event(line: &str, name: &str) -> Option<Value> {
     (line["event"] == name).then_some(line)
 }
 
-/// Whether the line says that all is in step, with so many files. Server and clients have the same words for it.
-fn in_step_with(line: &str, files: usize) -> Option<()> {
-    let found = event(line, "in_step")?["files"].as_u64()?;
+/// Whether the line says that all is in sync, with so many files. Server and clients have the same words for it.
+fn in_sync_with(line: &str, files: usize) -> Option<()> {
+    let found = event(line, "in_sync")?["files"].as_u64()?;
     (found == files as u64).then_some(())
 }
 
@@ -231,11 +231,11 @@ mod tests {
 
     #[test]
     fn an_event_is_known_by_its_name() {
-        let line = r#"{"event":"in_step","clients":2,"files":7}"#;
-        assert_eq!(event(line, "in_step").unwrap()["files"], 7);
+        let line = r#"{"event":"in_sync","clients":2,"files":7}"#;
+        assert_eq!(event(line, "in_sync").unwrap()["files"], 7);
         assert!(event(line, "listening").is_none());
-        assert!(event("no JSON", "in_step").is_none());
-        assert!(in_step_with(line, 7).is_some());
-        assert!(in_step_with(line, 8).is_none());
+        assert!(event("no JSON", "in_sync").is_none());
+        assert!(in_sync_with(line, 7).is_some());
+        assert!(in_sync_with(line, 8).is_none());
     }
 }

@@ -119,21 +119,21 @@ async fn play(folder: &Path) -> Result<(), Failure> {
 
     let aoi = league.driver(AOI, folder, &AOIS, &mut made)?;
     league.join(aoi)?;
-    league.until_in_step(&made).await?;
+    league.until_in_sync(&made).await?;
 
     let bruno = league.driver(BRUNO, folder, &BRUNOS, &mut made)?;
     league.join(bruno)?;
-    league.until_in_step(&made).await?;
+    league.until_in_sync(&made).await?;
 
     let chloe = league.driver(CHLOE, folder, &[], &mut made)?;
     league.join(chloe)?;
-    league.until_in_step(&made).await?;
+    league.until_in_sync(&made).await?;
 
     let late = CHLOES_LATE;
     league.say(&format!("{CHLOE} drops a new livery into her folder: {}", late.folder))?;
     let dropped = Instant::now();
     made.extend(paint::make(&league.drivers[chloe].folder, &late, hours_ago(0))?);
-    league.until_in_step(&made).await?;
+    league.until_in_sync(&made).await?;
     let took = units::duration(dropped.elapsed());
     league.say(&format!("everybody has it, {took} later"))?;
 
@@ -190,8 +190,8 @@ struct Driver {
     name: &'static str,
     folder: PathBuf,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    /// Number of files with which this PC was last in step.
-    in_step: Option<usize>,
+    /// Number of files with which this PC was last in sync.
+    in_sync: Option<usize>,
     trouble: Option<String>,
 }
 
@@ -248,7 +248,7 @@ impl League {
             several => format!("{several} liveries"),
         };
         self.say(&format!("{name} joins with {brings}"))?;
-        self.drivers.push(Driver { name, folder, running: None, in_step: None, trouble: None });
+        self.drivers.push(Driver { name, folder, running: None, in_sync: None, trouble: None });
         Ok(index)
     }
 
@@ -279,9 +279,9 @@ impl League {
     }
 
     /// Shows what happens until every PC holds all that was made.
-    async fn until_in_step(&mut self, made: &[Made]) -> Result<(), Failure> {
+    async fn until_in_sync(&mut self, made: &[Made]) -> Result<(), Failure> {
         let files = union_len(made);
-        while !self.drivers.iter().all(|driver| driver.in_step == Some(files)) {
+        while !self.drivers.iter().all(|driver| driver.in_sync == Some(files)) {
             match timeout_at(self.began + TIME_MAX, self.telling.recv()).await {
                 Ok(Some(Told::ByServer(event))) => self.server_told(&event)?,
                 Ok(Some(Told::ByDriver(index, event))) => self.driver_told(index, event)?,
@@ -291,9 +291,9 @@ impl League {
         }
         let names: Vec<_> = self.drivers.iter().map(|driver| driver.name).collect();
         let line = match names.as_slice() {
-            [one] => format!("{one} is in step with {files} files"),
+            [one] => format!("{one} is in sync with {files} files"),
             [some @ .., last] => {
-                format!("{} and {last} are in step with {files} files each", some.join(", "))
+                format!("{} and {last} are in sync with {files} files each", some.join(", "))
             }
             [] => return Ok(()),
         };
@@ -326,8 +326,8 @@ impl League {
                 }
                 self.say(&line)
             }
-            Event::InStep { files, .. } => {
-                driver.in_step = Some(files);
+            Event::InSync { files, .. } => {
+                driver.in_sync = Some(files);
                 Ok(())
             }
             Event::SendFailed { path, reason, .. } | Event::ReceiveFailed { path, reason, .. } => {
@@ -345,11 +345,11 @@ impl League {
     }
 
     fn too_slow(&self, files: usize) -> Failure {
-        let late = self.drivers.iter().filter(|driver| driver.in_step != Some(files));
+        let late = self.drivers.iter().filter(|driver| driver.in_sync != Some(files));
         let late: Vec<_> = late
             .map(|driver| match &driver.trouble {
                 Some(trouble) => format!("\n  {trouble}"),
-                None => format!("\n  {} is not in step with {files} files", driver.name),
+                None => format!("\n  {} is not in sync with {files} files", driver.name),
             })
             .collect();
         let what = format!("not done after {}:{}", units::duration(TIME_MAX), late.concat());

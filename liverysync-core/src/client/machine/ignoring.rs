@@ -39,7 +39,7 @@ impl ClientMachine {
 
     /// Refuses a file of an ignored livery. The driver wanted it so, and is not told of each.
     pub(super) fn decline_ignored(&mut self, sync_id: &SyncId, path: String) {
-        if self.server_is_ours() || self.complained.insert(path.clone()) {
+        if self.server_speaks_v2() || self.complained.insert(path.clone()) {
             self.report(sync_id, IGNORED, Some((path, Fault::Declined)));
         }
         if let Some(session) = self.inbound.get_mut(sync_id) {

@@ -5,7 +5,7 @@ mod planning;
 mod publishing;
 mod retiring;
 mod source;
-mod standing;
+mod sync_status;
 mod target;
 mod timers;
 
@@ -19,11 +19,11 @@ use super::{
     ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Ignored, Input,
     InstallFile, InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, Progress,
     RetirePlan, SendFile, StageId,
-    bases::Bases,
     folder::{Effects, Folder},
     inbound::{Arriving, InFile, Inbound, State},
-    memory,
     outbound::{Next, OutFile, Outbound, Upload},
+    scan_cache,
+    synced_versions::SyncedVersions,
 };
 use crate::{
     conflict::{conflict_name, is_conflict_name, parse_conflict_name},
@@ -35,13 +35,13 @@ use crate::{
     rng::Rng,
     select::{Reason, Stamp, cached_picture},
     time::{Earliest, Time, UnixTime, Wake},
-    transfer::{Packing, Receiver},
+    transfer::{Compression, Receiver},
     wire::{
         v1::{
-            Accept, AskedFile, EXTENSION, ErrorReport, Fault, FileBegin, FileChunk, FileEnd,
-            FileInfo, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, OfferedFile,
-            RequestManifest, Resume, Retire, Role, SendFiles, ServerState, Standing, SyncDone,
-            SyncId, SyncOffer, Welcome,
+            Accept, EXTENSION, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
+            FileRequest, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
+            OfferedFile, RequestManifest, Resume, Retire, Role, SendFiles, ServerState, SyncDone,
+            SyncId, SyncOffer, SyncStatus, Welcome,
         },
         v2::TransferId,
     },
@@ -50,7 +50,7 @@ use crate::{
 /// How often a server of protocol 1 is asked for its state by a client that waits for it.
 const OLD_STATE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long a server of protocol 1 must have had nothing for this client to count as in step even
+/// How long a server of protocol 1 must have had nothing for this client to count as in sync even
 /// though its union has another hash: that union may hold what it can never deliver.
 const OLD_QUIET: Duration = Duration::from_secs(20);
 
@@ -86,8 +86,8 @@ enum Link {
 #[derive(Debug)]
 enum Purpose {
     Sweep,
-    Recall,
-    Remember,
+    LoadCache,
+    SaveCache,
     List,
     Hash,
     Read(SyncId, OutFile, u64),
@@ -137,11 +137,11 @@ pub struct ClientMachine {
     ops: BTreeMap<OpId, Purpose>,
     next_op: u64,
     next_stage: u64,
-    standing: Option<Standing>,
-    /// What was last in step.
-    bases: Bases,
+    sync_status: Option<SyncStatus>,
+    /// What was last in sync.
+    synced: SyncedVersions,
     /// Whether that is to be written down.
-    bases_news: bool,
+    synced_changed: bool,
     /// Files that are being put away.
     retiring: usize,
     /// Whether this PC wants what it has refused.
@@ -155,11 +155,11 @@ pub struct ClientMachine {
     old_state_at: Time,
     /// When a session last began or ended.
     busy_at: Time,
-    in_step: bool,
-    /// Whether the host waits to be in step: a server of protocol 1 has to be asked for that.
+    in_sync: bool,
+    /// Whether the host waits to be in sync: a server of protocol 1 has to be asked for that.
     awaited: bool,
     /// When to write down what is known of the files.
-    remember_at: Option<Time>,
+    save_cache_at: Option<Time>,
     /// What of the beginning is still under way: nothing may come before it is over.
     beginning: usize,
     /// The union that a dry run was told, until it is compared with this PC.
@@ -190,9 +190,9 @@ impl ClientMachine {
             ops: BTreeMap::new(),
             next_op: 0,
             next_stage: 0,
-            standing: None,
-            bases: Bases::default(),
-            bases_news: false,
+            sync_status: None,
+            synced: SyncedVersions::default(),
+            synced_changed: false,
             retiring: 0,
             ask_anew: false,
             revision: 0,
@@ -200,9 +200,9 @@ impl ClientMachine {
             old_state: None,
             old_state_at: now.time,
             busy_at: now.time,
-            in_step: false,
+            in_sync: false,
             awaited: false,
-            remember_at: None,
+            save_cache_at: None,
             beginning: 0,
             told_union: None,
             outputs: VecDeque::new(),
@@ -214,7 +214,7 @@ impl ClientMachine {
             machine.request(DiskRequest::Sweep, Purpose::Sweep);
         }
         machine.beginning += 1;
-        machine.request(DiskRequest::Recall, Purpose::Recall);
+        machine.request(DiskRequest::LoadCache, Purpose::LoadCache);
         machine
     }
 
@@ -226,8 +226,8 @@ impl ClientMachine {
 
     /// Whether this PC held the union when the server last said how it stands.
     #[must_use]
-    pub const fn is_in_step(&self) -> bool {
-        self.in_step
+    pub const fn is_in_sync(&self) -> bool {
+        self.in_sync
     }
 
     /// Feeds one thing that happened.
@@ -260,7 +260,7 @@ impl ClientMachine {
             Input::Timeout => {}
         }
         self.run_timers();
-        self.check_in_step();
+        self.check_in_sync();
         self.check_plan();
     }
 
@@ -268,7 +268,7 @@ impl ClientMachine {
         let now = self.now.time;
         self.event(Event::SyncBegan { connected: self.is_up() });
         self.awaited = true;
-        self.in_step = false;
+        self.in_sync = false;
         self.folder.walk_by(now);
         if let Link::Down(retry_at) = &mut self.link {
             *retry_at = now;
@@ -286,7 +286,7 @@ impl ClientMachine {
     /// wait for ever. Close the link once what this hands out has been sent.
     pub fn handle_goodbye(&mut self, now: Now) {
         self.now = Now { time: self.now.time.max(now.time), date: now.date };
-        self.remember();
+        self.save_cache();
         let outbound = self.outbound.keys().chain(self.uploads.keys());
         let sessions: BTreeSet<_> = self.inbound.keys().chain(outbound).cloned().collect();
         for sync_id in sessions {
@@ -315,10 +315,10 @@ impl ClientMachine {
         self.attempts += 1;
         self.link = Link::Down(self.now.time + retry_in);
         self.published = None;
-        self.standing = None;
+        self.sync_status = None;
         self.old_state = None;
         self.complained.clear();
-        self.in_step = false;
+        self.in_sync = false;
         self.outbound.clear();
         self.uploads.clear();
         self.news_held_back = false;
@@ -340,7 +340,7 @@ impl ClientMachine {
         matches!(self.link, Link::Up { .. })
     }
 
-    const fn server_is_ours(&self) -> bool {
+    const fn server_speaks_v2(&self) -> bool {
         matches!(self.link, Link::Up { ours: true, .. })
     }
 
@@ -393,7 +393,7 @@ impl ClientMachine {
         } else if ours {
             // HELLO says the hash; the server asks for more if that tells it nothing.
             self.published = Some(self.folder.manifest().clone());
-            self.standing = None;
+            self.sync_status = None;
         } else {
             self.publish();
         }
@@ -446,12 +446,12 @@ impl ClientMachine {
         let Some(purpose) = self.ops.remove(&op) else { return };
         match (purpose, outcome) {
             (Purpose::Sweep, _) => self.beginning -= 1,
-            (Purpose::Recall, outcome) => {
+            (Purpose::LoadCache, outcome) => {
                 self.beginning -= 1;
-                if let DiskOutcome::Recalled(text) = outcome
-                    && let Some(memory) = memory::decode(&text, &self.config.rules.extensions)
+                if let DiskOutcome::CacheLoaded(text) = outcome
+                    && let Some(memory) = scan_cache::decode(&text, &self.config.rules.extensions)
                 {
-                    self.bases = memory.bases;
+                    self.synced = memory.bases;
                     self.folder.recall(memory.files, memory.up_to_date);
                 }
             }
@@ -536,7 +536,7 @@ impl ClientMachine {
 
     /// Reports an error of a session, about one of its files or about all of it.
     fn report(&mut self, sync_id: &SyncId, message: &str, file: Option<(String, Fault)>) {
-        let ours = self.server_is_ours();
+        let ours = self.server_speaks_v2();
         let (rel_path, fault) =
             file.map_or((None, None), |(path, fault)| (Some(path), Some(fault)));
         let message = match &rel_path {

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     client::{Claimant, Rivalry},
     conflict::{Naming, conflict_folder, livery_hash},
-    league::Author,
+    league::MemberId,
     wire::v1::{Authored, Remarks},
 };
 
@@ -52,7 +52,7 @@ impl ClientMachine {
             list.push(sized(own));
         }
         for (own, wanted) in &difference.different {
-            let base = self.bases.get(own.path.key());
+            let base = self.synced.get(own.path.key());
             if base == Some(wanted.content.hash) {
                 // An update of what the league has.
                 plan.send.push(sized(own));
@@ -142,7 +142,7 @@ impl ClientMachine {
         let is_common = |own: &&Entry| {
             let key = own.path.key();
             let is_same = |wanted: &Entry| wanted.content == own.content;
-            wanted.get(key).is_some_and(is_same) || self.bases.get(key).is_some()
+            wanted.get(key).is_some_and(is_same) || self.synced.get(key).is_some()
         };
         let common: BTreeSet<_> =
             own().filter(is_common).map(|own| own.path.key().livery()).collect();
@@ -152,7 +152,7 @@ impl ClientMachine {
 
     /// Where this PC's driver and others claim one name.
     fn rivalries(&self, remarks: &Remarks, union: &[FileInfo]) -> Vec<Rivalry> {
-        let Some(me) = self.config.member_key.as_ref().map(|key| Author::of(key).to_string())
+        let Some(me) = self.config.member_key.as_ref().map(|key| MemberId::of(key).to_string())
         else {
             return Vec::new();
         };

@@ -8,20 +8,20 @@ impl ClientMachine {
         let takes_part = !self.config.dry_run;
         let told = takes_part.then(|| self.folder.hash().to_string());
         let key = self.config.member_key.as_ref();
-        let key = key.filter(|_| takes_part && self.server_is_ours());
+        let key = key.filter(|_| takes_part && self.server_speaks_v2());
         let hello = Hello {
             member_key: key.map(MemberKey::to_hex),
             steam_id: self.config.steam_id.clone(),
             client_name: self.config.name.chars().take(NAME_CHARS_MAX).collect(),
             manifest_hash: told.unwrap_or_default(),
-            liverysync: self.server_is_ours().then_some(EXTENSION),
+            liverysync: self.server_speaks_v2().then_some(EXTENSION),
         };
         self.transmit(Message::Hello(hello));
     }
 
     /// Tells the server all that this PC holds.
     pub(super) fn publish(&mut self) {
-        let (manifest, ours) = (self.folder.manifest().clone(), self.server_is_ours());
+        let (manifest, ours) = (self.folder.manifest().clone(), self.server_speaks_v2());
         if !ours {
             self.transmit(Message::ManifestSummary(ManifestSummary {
                 manifest_hash: self.folder.hash().to_string(),
@@ -35,13 +35,13 @@ impl ClientMachine {
         let full = ManifestFull { revision, manifest: files, ..ManifestFull::default() };
         self.transmit(Message::ManifestFull(full));
         self.published = Some(manifest);
-        self.standing = None;
+        self.sync_status = None;
     }
 
     /// A file as the server is told of it, with what it was made of.
     fn info(&self, entry: &Entry, ours: bool) -> FileInfo {
         let mut info = FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, ours);
-        let base = self.bases.get(entry.path.key()).filter(|base| *base != entry.content.hash);
+        let base = self.synced.get(entry.path.key()).filter(|base| *base != entry.content.hash);
         info.base = base.filter(|_| ours).map(|base| base.to_string());
         info
     }
@@ -63,7 +63,7 @@ impl ClientMachine {
         if changed.is_empty() && removed.is_empty() {
             return;
         }
-        if !self.server_is_ours() {
+        if !self.server_speaks_v2() {
             return self.publish();
         }
         self.revision += 1;
@@ -80,7 +80,7 @@ impl ClientMachine {
                 let _fits = published.replace(entry);
             }
         }
-        self.standing = None;
+        self.sync_status = None;
         self.transmit(Message::ManifestChanges(message));
     }
 }

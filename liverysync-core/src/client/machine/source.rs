@@ -30,7 +30,7 @@ impl ClientMachine {
     }
 
     /// Sends files to a server of ours.
-    fn upload(&mut self, sync_id: SyncId, files: Vec<AskedFile>) {
+    fn upload(&mut self, sync_id: SyncId, files: Vec<FileRequest>) {
         let mut upload = Upload::default();
         for asked in files {
             let name = asked.info.rel_path;
@@ -45,8 +45,8 @@ impl ClientMachine {
             let Resume { transfer, offset } = asked.resume;
             let (path, stamp) = (file.path.clone(), file.stamp);
             let from = offset.min(file.content.size);
-            let packing = Packing::of(&path, stamp.size);
-            let file_to_send = SendFile { transfer, path, stamp, from, packing };
+            let compression = Compression::of(&path, stamp.size);
+            let file_to_send = SendFile { transfer, path, stamp, from, compression };
             self.outputs.push_back(Output::Send(file_to_send));
             upload.files.insert(transfer, file);
         }

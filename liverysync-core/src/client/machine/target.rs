@@ -191,7 +191,7 @@ impl ClientMachine {
 
     pub(super) fn refuse(&mut self, sync_id: &SyncId, path: String, fault: Fault, reason: &str) {
         let declined = fault == Fault::Declined;
-        if self.server_is_ours() || self.complained.insert(path.clone()) {
+        if self.server_speaks_v2() || self.complained.insert(path.clone()) {
             self.report(sync_id, reason, Some((path.clone(), fault)));
         }
         if let Some(session) = self.inbound.get_mut(sync_id) {
@@ -503,7 +503,7 @@ impl ClientMachine {
                 installed: Some(installed),
                 ..SyncDone::default()
             }));
-            self.standing = None;
+            self.sync_status = None;
             // Walks that ended meanwhile may have found what had to wait for this session's word.
             if std::mem::take(&mut self.news_held_back) {
                 self.publish_changes();

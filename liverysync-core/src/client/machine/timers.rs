@@ -5,7 +5,7 @@ use super::*;
 /// How long after news of the files they are written down: news comes in bursts.
 const REMEMBER_PAUSE: Duration = Duration::from_secs(10);
 
-/// The same for what is in step: without it the next change would be a rival.
+/// The same for what is in sync: without it the next change would be a rival.
 const BASES_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a server of protocol 1 must have been quiet after a file for the session to be over:
@@ -22,14 +22,14 @@ impl ClientMachine {
         let effects = self.folder.handle_timeout(now);
         self.apply(effects);
         if self.folder.has_news() {
-            self.remember_at.get_or_insert(now + REMEMBER_PAUSE);
+            self.save_cache_at.get_or_insert(now + REMEMBER_PAUSE);
         }
-        if self.bases_news {
+        if self.synced_changed {
             let soon = now + BASES_PAUSE;
-            self.remember_at = Some(self.remember_at.map_or(soon, |at| at.min(soon)));
+            self.save_cache_at = Some(self.save_cache_at.map_or(soon, |at| at.min(soon)));
         }
-        if self.remember_at.is_some_and(|at| at <= now) {
-            self.remember();
+        if self.save_cache_at.is_some_and(|at| at <= now) {
+            self.save_cache();
         }
         match self.link {
             Link::Down(retry_at) if retry_at <= now && self.is_ready() => {
@@ -63,14 +63,15 @@ impl ClientMachine {
     }
 
     /// Writes down what is known of the files, if there is news.
-    pub(super) fn remember(&mut self) {
-        self.remember_at = None;
+    pub(super) fn save_cache(&mut self) {
+        self.save_cache_at = None;
         let date = self.now.date;
         let extensions = &self.config.rules.extensions;
-        let news = self.folder.take_news() | std::mem::take(&mut self.bases_news);
+        let news = self.folder.take_news() | std::mem::take(&mut self.synced_changed);
         if news && !self.config.dry_run {
-            let text = memory::encode(self.folder.holdings(), &self.bases, extensions, date);
-            self.request(DiskRequest::Remember(text), Purpose::Remember);
+            let text =
+                scan_cache::encode(self.folder.local_index(), &self.synced, extensions, date);
+            self.request(DiskRequest::SaveCache(text), Purpose::SaveCache);
         }
     }
 
@@ -111,7 +112,7 @@ impl ClientMachine {
         if let Some(at) = self.folder.wake() {
             earliest.at(at, "walk the folder");
         }
-        if let Some(at) = self.remember_at {
+        if let Some(at) = self.save_cache_at {
             earliest.at(at, "remember");
         }
         match self.link {

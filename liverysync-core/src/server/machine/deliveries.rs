@@ -5,8 +5,8 @@ use crate::conflict::Scope;
 
 impl ServerMachine {
     /// Opens a session in which `target` gets files from the store, or copies what it has already.
-    pub(super) fn open_delivery(&mut self, target: MemberId, keys: &[PathKey], copies: bool) {
-        let Some(member) = self.members.get_mut(&target) else { return };
+    pub(super) fn open_delivery(&mut self, target: PeerId, keys: &[PathKey], copies: bool) {
+        let Some(peer) = self.peers.get_mut(&target) else { return };
         let mut files = Vec::new();
         let mut offered = Vec::new();
         for key in keys {
@@ -15,8 +15,8 @@ impl ServerMachine {
             if copies && copy_from.is_none() {
                 continue;
             }
-            let transfer = member.new_transfer();
-            let own = member.manifest.as_ref().and_then(|manifest| manifest.get(key));
+            let transfer = peer.new_transfer();
+            let own = peer.manifest.as_ref().and_then(|manifest| manifest.get(key));
             let stale = own.filter(|_| self.union.is_stale(target, key));
             offered.push(OfferedFile {
                 info: union_file(entry),
@@ -35,14 +35,14 @@ impl ServerMachine {
             return;
         }
         let sync_id = SyncId::new(&self.rng.uuid()).unwrap_or_default();
-        member.deliveries.insert(sync_id.clone());
-        member.under_way.extend(files.iter().map(|file| file.path.key().clone()));
-        let (ours, name) = (member.is_ours(), member.name.clone());
+        peer.deliveries.insert(sync_id.clone());
+        peer.under_way.extend(files.iter().map(|file| file.path.key().clone()));
+        let (ours, name) = (peer.speaks_v2(), peer.name.clone());
         self.tell_target(&sync_id, target, offered);
         let bytes = files.iter().map(|file| file.content.size).sum();
         let count = files.len();
         if !copies {
-            files.iter().for_each(|file| self.shelf.hold(file.content));
+            files.iter().for_each(|file| self.store.hold(file.content));
         }
         if !ours {
             for file in &files {
@@ -57,34 +57,34 @@ impl ServerMachine {
         self.event(Event::SessionBegan { sync_id, source: None, target, files: count, bytes });
     }
 
-    fn tell_target(&mut self, sync_id: &SyncId, target: MemberId, files: Vec<OfferedFile>) {
+    fn tell_target(&mut self, sync_id: &SyncId, target: PeerId, files: Vec<OfferedFile>) {
         let current_hash =
             self.current_union_hash().map(|hash| hash.to_string()).unwrap_or_default();
-        let Some(member) = self.members.get(&target) else { return };
+        let Some(peer) = self.peers.get(&target) else { return };
         let offer = SyncOffer {
             sync_id: sync_id.clone(),
             role: Role::Target,
             current_hash,
             source_client_id: self.store_id.clone(),
-            target_client_id: member.client_id.clone(),
-            files: member.is_ours().then_some(files),
-            whole_liveries: member.is_ours() && self.config.naming.scope == Scope::Livery,
+            target_client_id: peer.client_id.clone(),
+            files: peer.speaks_v2().then_some(files),
+            whole_liveries: peer.speaks_v2() && self.config.naming.scope == Scope::Livery,
         };
         self.outputs.push_back(Output::to(target, Message::SyncOffer(offer)));
     }
 
     /// A target of protocol 1 is not asked: it is sent all that it is offered.
-    fn deliver_to_old(&mut self, sync_id: &SyncId, target: MemberId, file: &DeliveryFile) {
+    fn deliver_to_old(&mut self, sync_id: &SyncId, target: PeerId, file: &DeliveryFile) {
         let mtime = self.union.get(file.path.key()).and_then(|entry| entry.mtime);
         let info = FileInfo::new(file.path.as_str(), file.content, mtime, false);
         let begin = Some(FileBegin { sync_id: sync_id.clone(), info });
-        let (transfer, content, packing) = (file.transfer, file.content, Packing::Plain);
-        let deliver = Deliver { transfer, content, from: 0, packing, begin };
-        self.outputs.push_back(Output::Deliver(target, deliver));
+        let (transfer, content, compression) = (file.transfer, file.content, Compression::Plain);
+        let deliver = StartDownload { transfer, content, from: 0, compression, begin };
+        self.outputs.push_back(Output::StartDownload(target, deliver));
     }
 
     /// A target of ours says what of an offer it wants, and from where on.
-    pub(super) fn accept_offer(&mut self, id: MemberId, accept: Accept) {
+    pub(super) fn accept_offer(&mut self, id: PeerId, accept: Accept) {
         let deadline = self.now + self.config.stall_timeout;
         let Some(delivery) = self.deliveries.get_mut(&accept.sync_id).filter(|d| d.target == id)
         else {
@@ -105,17 +105,18 @@ impl ServerMachine {
                     file.state = State::Sent;
                     had.push(content);
                 }
-                Some(_) if !self.shelf.has(content) => gone.push(index),
+                Some(_) if !self.store.has(content) => gone.push(index),
                 Some(from) => {
                     let from = (*from).min(content.size);
-                    let packing = Packing::of(&file.path, content.size);
-                    let deliver = Deliver { transfer, content, from, packing, begin: None };
-                    self.outputs.push_back(Output::Deliver(id, deliver));
+                    let compression = Compression::of(&file.path, content.size);
+                    let deliver =
+                        StartDownload { transfer, content, from, compression, begin: None };
+                    self.outputs.push_back(Output::StartDownload(id, deliver));
                 }
             }
         }
         for content in had {
-            self.shelf.release(content);
+            self.store.release(content);
         }
         for index in gone {
             self.withdraw(&accept.sync_id, index, "it is not to be had any more");
@@ -123,10 +124,10 @@ impl ServerMachine {
         self.check_sent(&accept.sync_id);
     }
 
-    pub(super) fn delivered(&mut self, id: MemberId, transfer: TransferId, progress: Progress) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        member.passed_at = self.now;
-        let found = member.deliveries.iter().find_map(|sync_id| {
+    pub(super) fn delivered(&mut self, id: PeerId, transfer: TransferId, progress: Progress) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.passed_at = self.now;
+        let found = peer.deliveries.iter().find_map(|sync_id| {
             let index = self.deliveries.get(sync_id)?.by_transfer(transfer)?;
             Some((sync_id.clone(), index))
         });
@@ -142,11 +143,11 @@ impl ServerMachine {
             Progress::Sent => {
                 file.state = State::Sent;
                 let content = file.content;
-                self.shelf.release(content);
+                self.store.release(content);
                 self.check_sent(&sync_id);
             }
             // What is still arriving has an upload that says what became of it.
-            Progress::Failed(_) if !self.shelf.is_kept(file.content) => {}
+            Progress::Failed(_) if !self.store.is_kept(file.content) => {}
             Progress::Failed(reason) => {
                 let content = file.content;
                 self.event(Event::StoreFault { content: content.hash, reason });
@@ -183,11 +184,11 @@ impl ServerMachine {
         let (target, file) = (delivery.target, &mut delivery.files[index]);
         file.state = State::Failed;
         let (path, transfer, content) = (file.path.clone(), file.transfer, file.content);
-        if let Some(member) = self.members.get_mut(&target) {
-            member.under_way.remove(path.key());
+        if let Some(peer) = self.peers.get_mut(&target) {
+            peer.under_way.remove(path.key());
         }
-        self.shelf.release(content);
-        self.outputs.push_back(Output::StopDelivering(target, transfer));
+        self.store.release(content);
+        self.outputs.push_back(Output::StopDownload(target, transfer));
         self.report(target, sync_id, reason, Some((path.as_str(), Fault::Missing)));
         self.think_over(target);
     }
@@ -199,19 +200,19 @@ impl ServerMachine {
         };
         delivery.deadline = self.now + INSTALL_TIMEOUT;
         let settled = delivery.is_settled();
-        if settled && !is_ours(&self.members, delivery.target) {
+        if settled && !speaks_v2(&self.peers, delivery.target) {
             self.end_delivery(sync_id);
         }
     }
 
     /// A target says what it has installed.
-    pub(super) fn sync_done(&mut self, id: MemberId, done: SyncDone) {
+    pub(super) fn sync_done(&mut self, id: PeerId, done: SyncDone) {
         let Some(delivery) = self.deliveries.get_mut(&done.sync_id).filter(|d| d.target == id)
         else {
             // It was given up meanwhile; what is there now is found out when it is offered again.
-            if let (Some(member), Some(revision)) = (self.members.get_mut(&id), done.revision) {
-                member.revision = revision;
-                self.stand_anew(id);
+            if let (Some(peer), Some(revision)) = (self.peers.get_mut(&id), done.revision) {
+                peer.revision = revision;
+                self.invalidate_status(id);
             }
             return;
         };
@@ -243,11 +244,11 @@ impl ServerMachine {
     }
 
     /// A target of protocol 1 shows by its manifest what it has installed.
-    pub(super) fn check_old_targets(&mut self, id: MemberId) {
-        let Some(member) = self.members.get(&id).filter(|member| !member.is_ours()) else { return };
-        let Some(manifest) = &member.manifest else { return };
+    pub(super) fn check_old_targets(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get(&id).filter(|peer| !peer.speaks_v2()) else { return };
+        let Some(manifest) = &peer.manifest else { return };
         let mut complete = Vec::new();
-        for sync_id in &member.deliveries {
+        for sync_id in &peer.deliveries {
             let Some(delivery) = self.deliveries.get_mut(sync_id) else { continue };
             for file in &mut delivery.files {
                 let there =
@@ -266,7 +267,7 @@ impl ServerMachine {
     }
 
     /// A target reports an error about one of its deliveries.
-    pub(super) fn target_error(&mut self, id: MemberId, report: &ErrorReport) {
+    pub(super) fn target_error(&mut self, id: PeerId, report: &ErrorReport) {
         let Some(delivery) = self.deliveries.get(&report.sync_id).filter(|d| d.target == id) else {
             return;
         };
@@ -278,7 +279,7 @@ impl ServerMachine {
                     self.check_sent(&report.sync_id);
                 }
             }
-            None if is_ours(&self.members, id) => {
+            None if speaks_v2(&self.peers, id) => {
                 for index in 0..delivery.files.len() {
                     self.target_failed(&report.sync_id, index, &report.message, false);
                 }
@@ -307,25 +308,25 @@ impl ServerMachine {
         }
         let (path, content, transfer) = (file.path.clone(), file.content, file.transfer);
         if state == State::Offered && !copies {
-            self.shelf.release(content);
-            self.outputs.push_back(Output::StopDelivering(target, transfer));
+            self.store.release(content);
+            self.outputs.push_back(Output::StopDownload(target, transfer));
         }
-        let Some(member) = self.members.get_mut(&target) else { return };
-        member.under_way.remove(path.key());
+        let Some(peer) = self.peers.get_mut(&target) else { return };
+        peer.under_way.remove(path.key());
         // Once it is refused, people are told; once it failed, it is tried again.
-        member.held_back = true;
+        peer.held_back = true;
         let for_good = if for_good {
-            member.decline(path.key(), content.hash);
+            peer.decline(path.key(), content.hash);
             true
         } else {
-            member.fail(path.key(), content.hash, now)
+            peer.fail(path.key(), content.hash, now)
         };
-        let (name, message) = (member.name.clone(), message.to_owned());
+        let (name, message) = (peer.name.clone(), message.to_owned());
         self.event(Event::TargetFault { name, path, message, for_good });
     }
 
     /// A target of protocol 1 reports an error without saying for which file; its text often does.
-    fn old_target_error(&mut self, id: MemberId, report: &ErrorReport) {
+    fn old_target_error(&mut self, id: PeerId, report: &ErrorReport) {
         let Some(delivery) = self.deliveries.get(&report.sync_id) else { return };
         let unsettled = delivery
             .files
@@ -348,8 +349,8 @@ impl ServerMachine {
             _ if already_known => return,
             Some(index) => self.target_failed(&report.sync_id, index, &report.message, !mismatch),
             None => {
-                if let Some(member) = self.members.get_mut(&id) {
-                    member.one_by_one = true;
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.one_by_one = true;
                 }
             }
         }
@@ -362,7 +363,7 @@ impl ServerMachine {
         let hopeless = overdue.flat_map(|(sync_id, delivery)| {
             let files = delivery.files.iter().enumerate();
             let waiting = files.filter(|(_, file)| {
-                file.state == State::Offered && self.shelf.may_begin(file.content)
+                file.state == State::Offered && self.store.may_begin(file.content)
             });
             waiting.map(move |(index, _)| (sync_id.clone(), index))
         });
@@ -375,8 +376,8 @@ impl ServerMachine {
     /// Whether a delivery has waited too long. One whose contents are still on their way waits for them.
     pub(super) fn is_overdue(&self, delivery: &Delivery) -> bool {
         let waits =
-            |file: &DeliveryFile| file.state == State::Offered && !self.shelf.is_kept(file.content);
-        let passed_at = self.members.get(&delivery.target).map_or(Time::ZERO, |m| m.passed_at);
+            |file: &DeliveryFile| file.state == State::Offered && !self.store.is_kept(file.content);
+        let passed_at = self.peers.get(&delivery.target).map_or(Time::ZERO, |m| m.passed_at);
         let stalled = passed_at + self.config.stall_timeout <= self.now;
         delivery.deadline <= self.now
             && (delivery.is_sent() || stalled && !delivery.files.iter().any(waits))
@@ -392,10 +393,10 @@ impl ServerMachine {
         for index in open {
             self.target_failed(sync_id, index, "it did not say that it has it", false);
         }
-        if is_ours(&self.members, target) {
+        if speaks_v2(&self.peers, target) {
             self.report(target, sync_id, "no answer in time", None);
-        } else if let Some(member) = self.members.get_mut(&target) {
-            member.one_by_one = true;
+        } else if let Some(peer) = self.peers.get_mut(&target) {
+            peer.one_by_one = true;
         }
         self.end_delivery(sync_id);
     }
@@ -404,19 +405,19 @@ impl ServerMachine {
         let Some(delivery) = self.deliveries.remove(sync_id) else { return };
         let target = delivery.target;
         for file in delivery.files.iter().filter(|file| file.state == State::Offered) {
-            self.shelf.release(file.content);
-            self.outputs.push_back(Output::StopDelivering(target, file.transfer));
+            self.store.release(file.content);
+            self.outputs.push_back(Output::StopDownload(target, file.transfer));
         }
-        if let Some(member) = self.members.get_mut(&target) {
-            member.deliveries.remove(sync_id);
+        if let Some(peer) = self.peers.get_mut(&target) {
+            peer.deliveries.remove(sync_id);
             for file in delivery.files.iter().filter(|file| file.state != State::Failed) {
-                member.under_way.remove(file.path.key());
+                peer.under_way.remove(file.path.key());
             }
             for file in delivery.files.iter().filter(|file| file.state == State::Installed) {
-                member.succeed(file.path.key());
+                peer.succeed(file.path.key());
             }
-            if member.held_back && member.jobs.as_ref().is_some_and(VecDeque::is_empty) {
-                member.jobs = None;
+            if peer.held_back && peer.jobs.as_ref().is_some_and(VecDeque::is_empty) {
+                peer.jobs = None;
             }
         }
         let installed = delivery.count(State::Installed);

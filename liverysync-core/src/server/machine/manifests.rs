@@ -4,21 +4,21 @@ use super::*;
 
 impl ServerMachine {
     /// Asks a client of ours for its files, unless their hash says which they are.
-    pub(super) fn compare(&mut self, id: MemberId, told: &str) {
+    pub(super) fn compare(&mut self, id: PeerId, told: &str) {
         let empty = told == Manifest::new().hash().to_string();
         if !empty && self.union_manifest_hash().is_none_or(|hash| told != hash.to_string()) {
             return self.request_manifest(id);
         }
-        let (manifest, in_step) = match empty {
+        let (manifest, in_sync) = match empty {
             true => (Manifest::new(), false),
-            false => (self.union.manifest(), self.is_in_step()),
+            false => (self.union.manifest(), self.is_in_sync()),
         };
-        self.take_manifest(id, Intake { manifest, ..Intake::default() });
-        if in_step {
+        self.take_manifest(id, CheckedManifest { manifest, ..CheckedManifest::default() });
+        if in_sync {
             // It is one more of those who lack nothing. So it need not wait for a step of the union.
-            self.tell_standing(id, Standing::default(), Vec::new());
+            self.tell_sync_status(id, SyncStatus::default(), Vec::new());
         } else {
-            self.stand_anew(id);
+            self.invalidate_status(id);
             // Nothing comes with it that others could claim as well.
             self.merge_at = self.merge_at.map(|_| self.now);
         }
@@ -31,25 +31,25 @@ impl ServerMachine {
         self.union_manifest_hash
     }
 
-    pub(super) fn manifest(&mut self, id: MemberId, full: ManifestFull) {
+    pub(super) fn manifest(&mut self, id: PeerId, full: ManifestFull) {
         if !self.is_bearable(id, full.manifest.len()) {
             return;
         }
-        let Some(member) = self.members.get_mut(&id) else { return };
-        member.asked_at = None;
-        member.manifest_at = self.now;
-        member.revision = full.revision.unwrap_or_default();
-        let intake = take_in(full.manifest, &self.config.rules, member.is_ours());
-        if !member.is_ours() && !intake.manifest.is_empty() {
-            member.generation = if intake.dated { Generation::V104 } else { Generation::First };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.asked_at = None;
+        peer.manifest_at = self.now;
+        peer.revision = full.revision.unwrap_or_default();
+        let checked = check_manifest(full.manifest, &self.config.rules, peer.speaks_v2());
+        if !peer.speaks_v2() && !checked.manifest.is_empty() {
+            peer.protocol = if checked.dated { Protocol::V104 } else { Protocol::V1First };
         }
-        self.take_manifest(id, intake);
-        self.stand_anew(id);
+        self.take_manifest(id, checked);
+        self.invalidate_status(id);
         self.check_old_targets(id);
     }
 
     /// Whether a list of files is not too long. Its sender is told if it is.
-    pub(super) fn is_bearable(&mut self, id: MemberId, files: usize) -> bool {
+    pub(super) fn is_bearable(&mut self, id: PeerId, files: usize) -> bool {
         let most = self.config.rules.entries_max;
         if files > most {
             let message =
@@ -60,50 +60,45 @@ impl ServerMachine {
     }
 
     /// A client of ours says what has changed since it last told of its files.
-    pub(super) fn manifest_changes(&mut self, id: MemberId, changes: ManifestChanges) {
-        let Some(member) = self.members.get(&id).filter(|member| member.is_ours()) else { return };
-        let Some(files) = member.manifest.as_ref().map(Manifest::len) else { return };
+    pub(super) fn manifest_changes(&mut self, id: PeerId, changes: ManifestChanges) {
+        let Some(peer) = self.peers.get(&id).filter(|peer| peer.speaks_v2()) else { return };
+        let Some(files) = peer.manifest.as_ref().map(Manifest::len) else { return };
         if !self.is_bearable(id, files + changes.changed.len()) {
             return;
         }
-        let intake = take_in(changes.changed, &self.config.rules, true);
+        let checked = check_manifest(changes.changed, &self.config.rules, true);
         let extensions = &self.config.rules.extensions;
         let paths = changes.removed.iter().map(|path| RelPath::parse(path, extensions));
         // What was there under a name that is refused now is there no more.
-        let refused = intake.skipped.iter().map(|file| RelPath::parse(&file.path, extensions));
+        let refused = checked.skipped.iter().map(|file| RelPath::parse(&file.path, extensions));
         let removed: Vec<_> =
             paths.chain(refused).flatten().map(|path| path.key().clone()).collect();
-        let changed = intake.manifest.iter().map(|entry| intake.gained(entry)).collect();
-        self.change_manifest(id, removed, changed, intake.skipped);
-        if let Some(member) = self.members.get_mut(&id) {
-            member.revision = changes.revision;
+        let changed = checked.manifest.iter().map(|entry| checked.gained(entry)).collect();
+        self.change_manifest(id, removed, changed, checked.skipped);
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.revision = changes.revision;
         }
-        self.stand_anew(id);
+        self.invalidate_status(id);
     }
 
     /// A target of ours has put files in place.
-    pub(super) fn installed(
-        &mut self,
-        id: MemberId,
-        files: Vec<(RelPath, Content)>,
-        revision: u64,
-    ) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        member.revision = revision;
-        let Some(manifest) = &member.manifest else { return };
+    pub(super) fn installed(&mut self, id: PeerId, files: Vec<(RelPath, Content)>, revision: u64) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.revision = revision;
+        let Some(manifest) = &peer.manifest else { return };
         let mut changed = Vec::new();
         for (path, content) in files {
             let spelling = manifest.respell(&path);
             let own = manifest.get(path.key()).map(|own| own.path.clone());
             let own = own.or_else(|| RelPath::parse(&spelling, &self.config.rules.extensions).ok());
             let mtime = self.union.get(path.key()).and_then(|entry| entry.mtime);
-            member.lacking.remove(path.key());
-            member.claimed.insert(path.key().clone(), content.hash);
+            peer.lacking.remove(path.key());
+            peer.claimed.insert(path.key().clone(), content.hash);
             changed.extend(own.map(|path| Gained::from(Entry { path, content, mtime })));
         }
-        let has_all = member.lacking.is_empty();
+        let has_all = peer.lacking.is_empty();
         self.change_manifest(id, Vec::new(), changed, Vec::new());
-        self.stand_anew(id);
+        self.invalidate_status(id);
         if has_all {
             // It waits to be told so, and nothing comes with it that others could claim as well.
             self.merge_at = Some(self.now);
@@ -111,40 +106,40 @@ impl ServerMachine {
     }
 
     /// Takes in all that a client holds.
-    pub(super) fn take_manifest(&mut self, id: MemberId, intake: Intake) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        let old = member.manifest.take().unwrap_or_default();
-        let difference = diff(&old, &intake.manifest);
+    pub(super) fn take_manifest(&mut self, id: PeerId, checked: CheckedManifest) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let old = peer.manifest.take().unwrap_or_default();
+        let difference = diff(&old, &checked.manifest);
         let (lost, gained) = (difference.extra, difference.missing);
         let unchanged = lost.is_empty() && gained.is_empty() && difference.different.is_empty();
-        member.manifest = Some(intake.manifest.clone());
-        if unchanged && member.merged {
+        peer.manifest = Some(checked.manifest.clone());
+        if unchanged && peer.merged {
             return self.check_claims(id, None);
         }
         // What it could not send as it was may be another file by now.
-        member.owe_nothing();
+        peer.owe_nothing();
         self.arrivals += 1;
         let pending = self.pending.entry(id).or_default();
         (pending.arrival, pending.whole) = (self.arrivals, true);
         lost.into_iter().for_each(|old| pending.remove(old));
-        gained.into_iter().for_each(|new| pending.put(intake.gained(&new), None));
+        gained.into_iter().for_each(|new| pending.put(checked.gained(&new), None));
         for (old, new) in difference.different {
-            pending.put(intake.gained(&new), Some(old));
+            pending.put(checked.gained(&new), Some(old));
         }
         self.check_claims(id, None);
-        self.told(id, None, intake.skipped);
+        self.told(id, None, checked.skipped);
     }
 
     /// Takes in what has changed of what a client holds.
     pub(super) fn change_manifest(
         &mut self,
-        id: MemberId,
+        id: PeerId,
         removed: Vec<PathKey>,
         changed: Vec<Gained>,
         mut left_out: Vec<Skipped>,
     ) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        let Some(manifest) = &mut member.manifest else { return };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(manifest) = &mut peer.manifest else { return };
         if removed.is_empty() && changed.is_empty() && left_out.is_empty() {
             return;
         }
@@ -172,17 +167,17 @@ impl ServerMachine {
                 }
             }
         }
-        member.owe_nothing();
+        peer.owe_nothing();
         self.check_claims(id, Some(&touched));
         self.told(id, Some(&touched), left_out);
     }
 
     /// A client holds other files than before: all of them, or those that are `touched`.
-    fn told(&mut self, id: MemberId, touched: Option<&BTreeSet<PathKey>>, left_out: Vec<Skipped>) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        let Some(manifest) = &member.manifest else { return };
-        member.retiring.retain(|key, _| manifest.get(key).is_some());
-        let (files, bytes, name) = (manifest.len(), manifest.total_bytes(), member.name.clone());
+    fn told(&mut self, id: PeerId, touched: Option<&BTreeSet<PathKey>>, left_out: Vec<Skipped>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(manifest) = &peer.manifest else { return };
+        peer.retiring.retain(|key, _| manifest.get(key).is_some());
+        let (files, bytes, name) = (manifest.len(), manifest.total_bytes(), peer.name.clone());
         // The union takes its step later; until then nothing is offered that is there by now.
         let is_there = |key: &PathKey| {
             let wanted = self.union.get(key).map(|entry| entry.content);
@@ -191,39 +186,39 @@ impl ServerMachine {
         match touched {
             Some(touched) => {
                 for key in touched.iter().filter(|key| is_there(key)) {
-                    member.lacking.remove(key);
+                    peer.lacking.remove(key);
                 }
             }
-            None => member.lacking.retain(|key| !is_there(key)),
+            None => peer.lacking.retain(|key| !is_there(key)),
         }
         self.event(Event::Manifest { name, files, bytes, left_out });
-        // However soon the league is in step again, people are told so.
-        self.was_in_step = false;
+        // However soon the league is in sync again, people are told so.
+        self.was_in_sync = false;
         self.merge_soon();
     }
 
     /// Looks whether a client has what it said to have installed: all of that, or what is `touched`.
-    pub(super) fn check_claims(&mut self, id: MemberId, touched: Option<&BTreeSet<PathKey>>) {
+    pub(super) fn check_claims(&mut self, id: PeerId, touched: Option<&BTreeSet<PathKey>>) {
         let now = self.now;
-        let Some(member) = self.members.get_mut(&id) else { return };
-        let Some(manifest) = &member.manifest else { return };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(manifest) = &peer.manifest else { return };
         let is_wrong = |key: &PathKey, claimed: ContentHash| {
             manifest.get(key).is_none_or(|own| own.content.hash != claimed)
         };
-        let claims = |key: &PathKey| member.claimed.get(key).map(|claimed| (key.clone(), *claimed));
+        let claims = |key: &PathKey| peer.claimed.get(key).map(|claimed| (key.clone(), *claimed));
         let mut wrong: Vec<_> = match touched {
             Some(touched) => touched.iter().filter_map(claims).collect(),
-            None => member.claimed.keys().filter_map(claims).collect(),
+            None => peer.claimed.keys().filter_map(claims).collect(),
         };
         wrong.retain(|(key, claimed)| is_wrong(key, *claimed));
         if touched.is_none() {
-            member.claimed.clear();
+            peer.claimed.clear();
         }
         for (key, claimed) in wrong {
-            member.claimed.remove(&key);
-            member.fail(&key, claimed, now);
-            member.lacking.insert(key);
-            member.jobs = None;
+            peer.claimed.remove(&key);
+            peer.fail(&key, claimed, now);
+            peer.lacking.insert(key);
+            peer.jobs = None;
         }
     }
 }

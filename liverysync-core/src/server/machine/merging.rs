@@ -34,7 +34,7 @@ impl Pending {
     }
 
     /// What the ledger is to know of it.
-    fn report(&self, author: Author, whole: bool) -> Record {
+    fn report(&self, author: MemberId, whole: bool) -> Record {
         let gone = self.lost.values().filter(|old| !self.gained.contains_key(old.path.key()));
         Record::Reported {
             author,
@@ -44,21 +44,21 @@ impl Pending {
         }
     }
 
-    /// A change of what the union knows the member to have in step was made of that, although the member may not
-    /// have heard yet that he was in step.
+    /// A change of what the union knows the peer to have in sync was made of that, although the peer may not
+    /// have heard yet that he was in sync.
     fn follow(&mut self, union: &Union) {
         for (key, old) in &self.lost {
-            let was_in_step = union.get(key).is_some_and(|entry| entry.content == old.content);
-            if let Some(gained) = self.gained.get_mut(key).filter(|_| was_in_step) {
+            let was_in_sync = union.get(key).is_some_and(|entry| entry.content == old.content);
+            if let Some(gained) = self.gained.get_mut(key).filter(|_| was_in_sync) {
                 gained.base = Some(old.content.hash);
             }
         }
     }
 
-    fn into_change(self, member: MemberId, author: Option<Author>, whole: bool) -> Change {
+    fn into_change(self, peer: PeerId, author: Option<MemberId>, whole: bool) -> Change {
         let (lost, gained) = (self.lost.into_values(), self.gained.into_values());
         let (arrival, lost, gained) = (self.arrival, lost.collect(), gained.collect());
-        Change { member, arrival, author, whole, lost, gained }
+        Change { peer, arrival, author, whole, lost, gained }
     }
 }
 
@@ -81,15 +81,15 @@ impl ServerMachine {
         changes.push(self.without(&lost));
         let mut reported = BTreeMap::new();
         for (id, mut pending) in std::mem::take(&mut self.pending) {
-            let Some(member) = self.members.get_mut(&id) else { continue };
-            let first = !std::mem::replace(&mut member.merged, true);
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            let first = !std::mem::replace(&mut peer.merged, true);
             pending.whole |= first;
             reported.insert(id, (!pending.whole).then(|| pending.keys()));
-            records.extend(member.author.map(|author| pending.report(author, first)));
-            if member.is_ours() {
+            records.extend(peer.author.map(|author| pending.report(author, first)));
+            if peer.speaks_v2() {
                 pending.follow(&self.union);
             }
-            changes.push(pending.into_change(id, member.author, first));
+            changes.push(pending.into_change(id, peer.author, first));
         }
         let outcome = self.union.step(changes);
         self.write_down(records);
@@ -106,7 +106,7 @@ impl ServerMachine {
     pub(super) fn took_step(
         &mut self,
         outcome: Outcome,
-        reported: &BTreeMap<MemberId, Option<BTreeSet<PathKey>>>,
+        reported: &BTreeMap<PeerId, Option<BTreeSet<PathKey>>>,
     ) {
         self.write_down(outcome.records);
         for (id, path, conflict_path) in outcome.conflicts {
@@ -121,7 +121,7 @@ impl ServerMachine {
         }
         let entries = outcome.changed.iter().filter_map(|key| self.union.get(key));
         let (here, not_here) =
-            entries.map(|entry| entry.content).partition(|content| self.shelf.is_kept(*content));
+            entries.map(|entry| entry.content).partition(|content| self.store.is_kept(*content));
         self.hold(&here);
         // What a name held before may have come back to it, and be gone from the store.
         let gone = self.without(&not_here);
@@ -131,16 +131,16 @@ impl ServerMachine {
             self.union_manifest_hash = None;
         }
         for (id, _) in reported.iter().filter(|(_, told)| told.is_none()) {
-            let manifest = self.members.get_mut(id).and_then(|member| member.manifest.as_mut());
+            let manifest = self.peers.get_mut(id).and_then(|peer| peer.manifest.as_mut());
             if let Some(manifest) = manifest {
                 // A league holds the same files everywhere: they need be in memory only once.
                 self.union.share(manifest);
             }
         }
         for (id, told) in reported {
-            let (Some(member), Some(told)) = (self.members.get_mut(id), told) else { continue };
+            let (Some(peer), Some(told)) = (self.peers.get_mut(id), told) else { continue };
             // What stood in the way there may be gone, or known by now.
-            told.iter().for_each(|key| member.succeed(key));
+            told.iter().for_each(|key| peer.succeed(key));
         }
         self.update_lacking(&outcome.touched, &outcome.changed, reported);
         self.retire_unwanted();
@@ -161,7 +161,7 @@ impl ServerMachine {
 
     /// The store does not have these contents any more.
     pub(super) fn without(&self, lost: &BTreeSet<Content>) -> Change {
-        let gone = lost.iter().filter(|content| !self.shelf.is_kept(**content));
+        let gone = lost.iter().filter(|content| !self.store.is_kept(**content));
         let entries = gone.flat_map(|content| self.union.with_content(*content));
         let held = entries.filter(|entry| entry.local(STORE).is_some());
         store_change(held.map(as_entry).collect(), Vec::new())
@@ -170,30 +170,30 @@ impl ServerMachine {
     /// Tells clients of ours to put away what nobody is to have any more, once they need it for nothing else. A
     /// disk may be full, or a file in use: so it is said again from time to time.
     pub(super) fn retire_unwanted(&mut self) {
-        let mut unwanted: BTreeMap<MemberId, Vec<(PathKey, FileInfo)>> = BTreeMap::new();
+        let mut unwanted: BTreeMap<PeerId, Vec<(PathKey, FileInfo)>> = BTreeMap::new();
         for (id, path, content) in self.union.unwanted() {
-            let Some(member) = self.members.get(&id).filter(|member| member.is_ours()) else {
+            let Some(peer) = self.peers.get(&id).filter(|peer| peer.speaks_v2()) else {
                 continue;
             };
-            let told_at = member.retiring.get(path.key());
+            let told_at = peer.retiring.get(path.key());
             let told = told_at.is_some_and(|at| self.now.since(*at) < RETIRE_RETRY);
-            if !told && !self.will_copy(id, member, content) {
+            if !told && !self.will_copy(id, peer, content) {
                 let file = FileInfo::new(path.as_str(), content, None, true);
                 unwanted.entry(id).or_default().push((path.key().clone(), file));
             }
         }
         for (id, files) in unwanted {
-            let Some(member) = self.members.get_mut(&id) else { continue };
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
             let (keys, files): (Vec<_>, Vec<_>) = files.into_iter().unzip();
-            member.retiring.extend(keys.into_iter().map(|key| (key, self.now)));
+            peer.retiring.extend(keys.into_iter().map(|key| (key, self.now)));
             self.outputs.push_back(Output::to(id, Message::Retire(Retire { files })));
         }
     }
 
     /// Whether a client is still to get a content under another name, by copying what it has.
-    fn will_copy(&self, id: MemberId, member: &Member, content: Content) -> bool {
+    fn will_copy(&self, id: PeerId, peer: &Peer, content: Content) -> bool {
         self.union.with_content(content).any(|entry| {
-            member.lacking.contains(entry.path.key()) && self.withheld(id, member, entry).is_none()
+            peer.lacking.contains(entry.path.key()) && self.withheld(id, peer, entry).is_none()
         })
     }
 
@@ -203,15 +203,15 @@ impl ServerMachine {
         &mut self,
         touched: &BTreeSet<PathKey>,
         changed: &BTreeSet<PathKey>,
-        reported: &BTreeMap<MemberId, Option<BTreeSet<PathKey>>>,
+        reported: &BTreeMap<PeerId, Option<BTreeSet<PathKey>>>,
     ) {
         let mut more = false;
-        for (id, member) in &mut self.members {
+        for (id, peer) in &mut self.peers {
             let keys = match reported.get(id) {
                 Some(None) => {
-                    let lacks = self.union.iter().filter(|entry| !member.has(entry));
-                    member.lacking = lacks.map(|entry| entry.path.key().clone()).collect();
-                    member.jobs = None;
+                    let lacks = self.union.iter().filter(|entry| !peer.has(entry));
+                    peer.lacking = lacks.map(|entry| entry.path.key().clone()).collect();
+                    peer.jobs = None;
                     more = true;
                     continue;
                 }
@@ -220,23 +220,23 @@ impl ServerMachine {
             };
             for key in keys {
                 // What it has by now it may copy to where it lacks that.
-                let own = member.manifest.as_ref().and_then(|manifest| manifest.get(key));
+                let own = peer.manifest.as_ref().and_then(|manifest| manifest.get(key));
                 let mut names =
                     own.into_iter().flat_map(|own| self.union.with_content(own.content));
                 // And what it has no more may have been in the way of that.
-                if own.is_none() || names.any(|entry| member.lacking.contains(entry.path.key())) {
-                    member.jobs = None;
+                if own.is_none() || names.any(|entry| peer.lacking.contains(entry.path.key())) {
+                    peer.jobs = None;
                 }
                 match self.union.get(key) {
-                    Some(entry) if !member.has(entry) => {
+                    Some(entry) if !peer.has(entry) => {
                         // What is lacked may be another content than before.
-                        if member.lacking.insert(key.clone()) || changed.contains(key) {
-                            member.jobs = None;
+                        if peer.lacking.insert(key.clone()) || changed.contains(key) {
+                            peer.jobs = None;
                             more = true;
                         }
                     }
                     _ => {
-                        member.lacking.remove(key);
+                        peer.lacking.remove(key);
                     }
                 }
             }
@@ -248,5 +248,5 @@ impl ServerMachine {
 }
 
 fn store_change(lost: Vec<Entry>, gained: Vec<Gained>) -> Change {
-    Change { member: STORE, arrival: 0, author: None, whole: false, lost, gained }
+    Change { peer: STORE, arrival: 0, author: None, whole: false, lost, gained }
 }

@@ -1,10 +1,10 @@
-//! The control machine: it composes union, scheduler, members and sessions, and owns the timers.
+//! The control machine: it composes union, scheduler, peers and sessions, and owns the timers.
 
 mod deliveries;
 mod manifests;
 mod merging;
 mod scheduling;
-mod standing;
+mod sync_status;
 mod uploads;
 
 use std::{
@@ -15,29 +15,29 @@ use std::{
 
 use self::merging::Pending;
 use super::{
-    Deliver, Event, Generation, Input, Output, Progress, ServerConfig, Withheld, allows,
-    intake::{Intake, take_in},
-    member::{Job, Member},
+    Event, Input, Output, Progress, Protocol, ServerConfig, StartDownload, Withheld, allows,
+    manifest_check::{CheckedManifest, check_manifest},
+    peer::{Job, Peer},
     session::{Delivery, DeliveryFile, State, Upload, UploadFile},
-    shelf::Shelf,
+    store_index::StoreIndex,
 };
 use crate::{
     diff::diff,
     hash::{Content, ContentHash},
-    league::{Act, Author, Record},
+    league::{Act, MemberId, Record},
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, fold},
     rng::Rng,
     schedule::{self, Want},
     select::Skipped,
     time::{Earliest, Time},
-    transfer::{Asked, Packing, Relay, RelayEvent, SourceFault},
-    union::{Change, Gained, MemberId, Outcome, Union, UnionEntry},
+    transfer::{Compression, RequestedFile, SourceFault, UploadEvent, UploadStream},
+    union::{Change, Gained, Outcome, PeerId, Union, UnionEntry},
     wire::{
         v1::{
-            Accept, AskedFile, EXTENSION, ErrorReport, Fault, FileBegin, FileInfo, Hello,
+            Accept, EXTENSION, ErrorReport, Fault, FileBegin, FileInfo, FileRequest, Hello,
             ManifestChanges, ManifestFull, Message, OfferedFile, RequestManifest, Resume, Retire,
-            Role, SendFiles, ServerState, Standing, SyncDone, SyncDoneAck, SyncId, SyncOffer,
+            Role, SendFiles, ServerState, SyncDone, SyncDoneAck, SyncId, SyncOffer, SyncStatus,
             Welcome,
         },
         v2::TransferId,
@@ -45,7 +45,7 @@ use crate::{
 };
 
 /// How often clients of ours are told how they stand, at most.
-const STANDING_INTERVAL: Duration = Duration::from_millis(100);
+const SYNC_STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The same while this many files or more are lacked in all: it takes time to look at each of them.
 const SLOW_INTERVAL: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ const LACKING_MANY: usize = 1000;
 const STORE_REST: Duration = Duration::from_secs(10);
 
 /// The store among those who hold contents. Links are numbered from one.
-const STORE: MemberId = MemberId(0);
+const STORE: PeerId = PeerId(0);
 
 /// How long a target of protocol 1 is waited for after it said that it is done: the first
 /// generation says so once per file, and the last time may be still to come.
@@ -77,10 +77,10 @@ pub struct ServerMachine {
     union_hash: Option<ContentHash>,
     /// The hash by which a client says that it holds the union, and nothing else.
     union_manifest_hash: Option<ContentHash>,
-    members: BTreeMap<MemberId, Member>,
+    peers: BTreeMap<PeerId, Peer>,
     uploads: BTreeMap<SyncId, Upload>,
     deliveries: BTreeMap<SyncId, Delivery>,
-    shelf: Shelf,
+    store: StoreIndex,
     /// Contents that are in the store, or not any more, since the union took its last step.
     kept: BTreeSet<Content>,
     lost_content: BTreeSet<Content>,
@@ -93,15 +93,15 @@ pub struct ServerMachine {
     allowed: Option<BTreeSet<String>>,
     /// What stands in conflict names, as keys have it.
     suffix: String,
-    pending: BTreeMap<MemberId, Pending>,
-    gone: Vec<(MemberId, Manifest)>,
+    pending: BTreeMap<PeerId, Pending>,
+    gone: Vec<(PeerId, Manifest)>,
     arrivals: u64,
     merge_at: Option<Time>,
     schedule_at: Option<Time>,
     tick_at: Time,
-    standing_at: Option<Time>,
-    standings_sent: Time,
-    was_in_step: bool,
+    sync_status_at: Option<Time>,
+    sync_statuses_sent: Time,
+    was_in_sync: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -120,10 +120,10 @@ impl ServerMachine {
             store_id: rng.client_id(),
             rng,
             now,
-            members: BTreeMap::new(),
+            peers: BTreeMap::new(),
             uploads: BTreeMap::new(),
             deliveries: BTreeMap::new(),
-            shelf: Shelf::default(),
+            store: StoreIndex::default(),
             kept: BTreeSet::new(),
             lost_content: BTreeSet::new(),
             store_rests_until: Time::ZERO,
@@ -134,18 +134,18 @@ impl ServerMachine {
             arrivals: 0,
             merge_at: None,
             schedule_at: None,
-            standing_at: None,
-            standings_sent: Time::ZERO,
-            was_in_step: false,
+            sync_status_at: None,
+            sync_statuses_sent: Time::ZERO,
+            was_in_sync: false,
             outputs: VecDeque::new(),
         }
     }
 
     /// The same with what the league remembers, which is all that [`Output::Record`] has ever told, in its order.
     #[must_use]
-    pub fn with_memory<'a>(mut self, records: impl IntoIterator<Item = &'a Record>) -> Self {
+    pub fn with_records<'a>(mut self, records: impl IntoIterator<Item = &'a Record>) -> Self {
         let ServerConfig { policy, ref naming, updates, .. } = self.config;
-        self.union = Union::recall(policy, naming.clone(), updates, records);
+        self.union = Union::replay(policy, naming.clone(), updates, records);
         self
     }
 
@@ -168,14 +168,14 @@ impl ServerMachine {
         match input {
             Input::Kept(contents) => contents.into_iter().for_each(|content| self.keep(content)),
             Input::Partial(hash, bytes) => self.partial(hash, bytes),
-            Input::Delivered(id, transfer, progress) => self.delivered(id, transfer, progress),
+            Input::Downloaded(id, transfer, progress) => self.delivered(id, transfer, progress),
             Input::Spoiled(hash) => {
-                self.shelf.content(hash).into_iter().for_each(|content| self.spoiled(content));
+                self.store.content(hash).into_iter().for_each(|content| self.spoiled(content));
             }
             Input::Accepted(id, address) => self.accept(id, address),
             Input::Lost(id, reason) => self.remove(id, reason),
             Input::Received(id, message) => self.receive(id, message),
-            Input::Relayed(source, sync_id, event) => self.relayed(source, &sync_id, event),
+            Input::Uploaded(source, sync_id, event) => self.relayed(source, &sync_id, event),
             Input::AllowList(list) => self.allow(list),
             Input::Act(number, act) => self.act(number, &act),
             Input::Timeout => {}
@@ -189,49 +189,49 @@ impl ServerMachine {
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.next_wake()))
     }
 
-    fn accept(&mut self, id: MemberId, address: String) {
-        debug_assert!(self.members.keys().all(|known| *known < id), "member numbers must grow");
+    fn accept(&mut self, id: PeerId, address: String) {
+        debug_assert!(self.peers.keys().all(|known| *known < id), "peer numbers must grow");
         let client_id = self.rng.client_id();
         let welcome = Welcome { client_id: client_id.clone(), liverysync: Some(EXTENSION) };
-        self.members.insert(id, Member::new(client_id, address, self.now));
+        self.peers.insert(id, Peer::new(client_id, address, self.now));
         self.outputs.push_back(Output::to(id, Message::Welcome(welcome)));
     }
 
-    fn close(&mut self, id: MemberId, reason: &str) {
-        if self.members.contains_key(&id) {
+    fn close(&mut self, id: PeerId, reason: &str) {
+        if self.peers.contains_key(&id) {
             self.remove(id, reason.to_owned());
             self.outputs.push_back(Output::Close(id, reason.to_owned()));
         }
     }
 
-    fn remove(&mut self, id: MemberId, reason: String) {
-        let Some(member) = self.members.remove(&id) else { return };
-        for sync_id in &member.uploads {
+    fn remove(&mut self, id: PeerId, reason: String) {
+        let Some(peer) = self.peers.remove(&id) else { return };
+        for sync_id in &peer.uploads {
             let Some(upload) = self.uploads.remove(sync_id) else { continue };
             for file in upload.files.iter().filter(|file| file.asked) {
-                self.shelf.settle(file.content.hash);
+                self.store.settle(file.content.hash);
             }
-            self.session_ended(sync_id, Some(&member.name), &upload);
+            self.session_ended(sync_id, Some(&peer.name), &upload);
         }
-        for sync_id in &member.deliveries {
+        for sync_id in &peer.deliveries {
             self.end_delivery(sync_id);
         }
         self.pending.remove(&id);
-        if let Some(manifest) = member.manifest.filter(|_| member.merged) {
+        if let Some(manifest) = peer.manifest.filter(|_| peer.merged) {
             self.gone.push((id, manifest));
             self.merge_soon();
         }
         self.plan = None;
-        if member.greeted {
-            self.event(Event::Left { member: id, name: member.name, reason });
+        if peer.greeted {
+            self.event(Event::Left { peer: id, name: peer.name, reason });
         }
     }
 
-    fn receive(&mut self, id: MemberId, message: Message) {
+    fn receive(&mut self, id: PeerId, message: Message) {
         let now = self.now;
-        let Some(member) = self.members.get_mut(&id) else { return };
-        member.heard_at = now;
-        if !member.greeted && !matches!(message, Message::Hello(_)) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.heard_at = now;
+        if !peer.greeted && !matches!(message, Message::Hello(_)) {
             return self.close(id, "it sent something else before HELLO");
         }
         match message {
@@ -252,22 +252,22 @@ impl ServerMachine {
         }
     }
 
-    fn hello(&mut self, id: MemberId, hello: Hello) {
+    fn hello(&mut self, id: PeerId, hello: Hello) {
         let chars_max = self.config.name_chars_max;
-        let Some(member) = self.members.get_mut(&id) else { return };
-        let first_time = !member.greeted;
-        member.greeted = true;
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let first_time = !peer.greeted;
+        peer.greeted = true;
         let name: String = hello.client_name.chars().take(chars_max).collect();
         if !name.trim().is_empty() {
-            member.name = name;
+            peer.name = name;
         }
         if hello.liverysync.is_some_and(|version| version >= EXTENSION) {
-            member.generation = Generation::Ours;
+            peer.protocol = Protocol::V2;
         }
-        let (ours, told) = (member.is_ours(), hello.manifest_hash.clone());
+        let (ours, told) = (peer.speaks_v2(), hello.manifest_hash.clone());
         let key = hello.member_key.and_then(|key| key.parse().ok());
-        member.author = key.as_ref().map(Author::of);
-        let seen = member.author.map(|author| (author, member.name.clone()));
+        peer.author = key.as_ref().map(MemberId::of);
+        let seen = peer.author.map(|author| (author, peer.name.clone()));
         if let Some((author, name)) = seen {
             self.outputs.push_back(Output::Record(vec![Record::Seen { author, name }]));
         }
@@ -277,10 +277,10 @@ impl ServerMachine {
         };
         let state = ServerState { current_hash, ..ServerState::default() };
         self.outputs.push_back(Output::to(id, Message::ServerState(state)));
-        if first_time && let Some(member) = self.members.get(&id) {
-            let (name, address) = (member.name.clone(), member.address.clone());
-            let generation = member.generation;
-            self.event(Event::Joined { member: id, name, address, generation });
+        if first_time && let Some(peer) = self.peers.get(&id) {
+            let (name, address) = (peer.name.clone(), peer.address.clone());
+            let protocol = peer.protocol;
+            self.event(Event::Joined { peer: id, name, address, protocol });
         }
         if !first_time && ours {
             self.offer_anew(id);
@@ -292,13 +292,13 @@ impl ServerMachine {
     }
 
     /// A client of ours that introduces itself once more takes back what it has refused.
-    fn offer_anew(&mut self, id: MemberId) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        if member.decline_nothing() {
-            member.jobs = None;
+    fn offer_anew(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if peer.decline_nothing() {
+            peer.jobs = None;
             self.plan = None;
             self.schedule_soon();
-            self.stand_anew(id);
+            self.invalidate_status(id);
         }
     }
 
@@ -308,8 +308,8 @@ impl ServerMachine {
     }
 
     /// Tells a client of ours that only looks what the union is.
-    fn tell_union(&mut self, id: MemberId) {
-        if is_ours(&self.members, id) {
+    fn tell_union(&mut self, id: PeerId) {
+        if speaks_v2(&self.peers, id) {
             let allowed = self.union.iter().filter(|entry| self.is_allowed(entry.path.key()));
             let manifest = allowed.map(union_file).collect();
             let remarks = Some(self.remarks());
@@ -330,7 +330,7 @@ impl ServerMachine {
 
     /// Does what an administrator wants.
     fn act(&mut self, number: u64, act: &Act) {
-        // What members have told by now is part of what it is about.
+        // What peers have told by now is part of what it is about.
         self.merge_at = None;
         self.merge();
         match self.union.act(act) {
@@ -349,9 +349,9 @@ impl ServerMachine {
     fn allow(&mut self, list: Option<BTreeSet<String>>) {
         if self.allowed != list {
             self.allowed = list;
-            for member in self.members.values_mut() {
-                member.told_withheld.clear();
-                member.jobs = None;
+            for peer in self.peers.values_mut() {
+                peer.told_withheld.clear();
+                peer.jobs = None;
             }
             self.plan = None;
             self.schedule_soon();
@@ -371,14 +371,14 @@ impl ServerMachine {
             self.schedule_at = None;
             self.schedule();
         }
-        if self.standing_at.is_some_and(|at| at <= self.now) {
-            self.standing_at = None;
-            self.tell_standings();
+        if self.sync_status_at.is_some_and(|at| at <= self.now) {
+            self.sync_status_at = None;
+            self.tell_sync_statuses();
         }
     }
 
     fn next_wake(&self) -> Option<crate::time::Wake> {
-        if self.members.is_empty() && self.merge_at.is_none() {
+        if self.peers.is_empty() && self.merge_at.is_none() {
             return None;
         }
         let mut earliest = Earliest::default();
@@ -386,7 +386,7 @@ impl ServerMachine {
         let timers = [
             (self.merge_at, "merge"),
             (self.schedule_at, "schedule"),
-            (self.standing_at, "standing"),
+            (self.sync_status_at, "sync_status"),
         ];
         for (at, why) in timers {
             if let Some(at) = at {
@@ -411,12 +411,12 @@ impl ServerMachine {
 
         let (hello, silence) = (self.config.hello_timeout, self.config.silence_timeout);
         let dead: Vec<_> = self
-            .members
+            .peers
             .iter()
-            .filter_map(|(id, member)| {
-                if !member.greeted && now.since(member.accepted_at) >= hello {
+            .filter_map(|(id, peer)| {
+                if !peer.greeted && now.since(peer.accepted_at) >= hello {
                     Some((*id, "it did not say HELLO in time"))
-                } else if member.silent_for(now) >= silence {
+                } else if peer.silent_for(now) >= silence {
                     Some((*id, "it has been silent for too long"))
                 } else {
                     None
@@ -429,19 +429,19 @@ impl ServerMachine {
 
         let mut stale = Vec::new();
         let mut drained = Vec::new();
-        for (id, member) in &mut self.members {
-            if let Some((sync_id, until)) = &member.draining
+        for (id, peer) in &mut self.peers {
+            if let Some((sync_id, until)) = &peer.draining
                 && *until <= now
             {
                 drained.push((*id, sync_id.clone()));
             }
-            let unasked = member.asked_at.is_none();
-            let old = now.since(member.manifest_at) >= self.config.manifest_stale;
-            if member.greeted && !member.is_ours() && unasked && old && member.is_idle() {
+            let unasked = peer.asked_at.is_none();
+            let old = now.since(peer.manifest_at) >= self.config.manifest_stale;
+            if peer.greeted && !peer.speaks_v2() && unasked && old && peer.is_idle() {
                 stale.push(*id);
             }
-            if member.held_back && member.deliveries.is_empty() {
-                member.jobs = None;
+            if peer.held_back && peer.deliveries.is_empty() {
+                peer.jobs = None;
             }
         }
         for (id, sync_id) in drained {
@@ -451,7 +451,7 @@ impl ServerMachine {
             self.request_manifest(id);
         }
         self.retire_unwanted();
-        if self.members.values().any(|member| !member.lacking.is_empty()) {
+        if self.peers.values().any(|peer| !peer.lacking.is_empty()) {
             if self.uploads.is_empty() {
                 self.plan = None;
             }
@@ -459,10 +459,10 @@ impl ServerMachine {
         }
     }
 
-    fn request_manifest(&mut self, id: MemberId) {
+    fn request_manifest(&mut self, id: PeerId) {
         let now = self.now;
-        let Some(member) = self.members.get_mut(&id) else { return };
-        member.asked_at.get_or_insert(now);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.asked_at.get_or_insert(now);
         let request = RequestManifest::default();
         self.outputs.push_back(Output::to(id, Message::RequestManifest(request)));
     }
@@ -471,19 +471,13 @@ impl ServerMachine {
         self.outputs.push_back(Output::Event(event));
     }
 
-    fn name_of(&self, id: MemberId) -> Option<String> {
-        self.members.get(&id).map(|member| member.name.clone())
+    fn name_of(&self, id: PeerId) -> Option<String> {
+        self.peers.get(&id).map(|peer| peer.name.clone())
     }
 
     /// Reports an error to a client of ours; those of protocol 1 would not know what to do with it.
-    fn report(
-        &mut self,
-        id: MemberId,
-        sync_id: &SyncId,
-        message: &str,
-        file: Option<(&str, Fault)>,
-    ) {
-        if is_ours(&self.members, id) {
+    fn report(&mut self, id: PeerId, sync_id: &SyncId, message: &str, file: Option<(&str, Fault)>) {
+        if speaks_v2(&self.peers, id) {
             let report = ErrorReport {
                 sync_id: sync_id.clone(),
                 message: message.to_owned(),
@@ -495,8 +489,8 @@ impl ServerMachine {
     }
 }
 
-fn is_ours(members: &BTreeMap<MemberId, Member>, id: MemberId) -> bool {
-    members.get(&id).is_some_and(Member::is_ours)
+fn speaks_v2(peers: &BTreeMap<PeerId, Peer>, id: PeerId) -> bool {
+    peers.get(&id).is_some_and(Peer::speaks_v2)
 }
 
 fn union_file(entry: &UnionEntry) -> FileInfo {

@@ -16,7 +16,7 @@ const SMALL_SESSIONS_BYTES_MAX: u64 = 8 << 20;
 impl ServerMachine {
     pub(super) fn schedule_soon(&mut self) {
         self.schedule_at = Some(self.now);
-        self.standing_soon();
+        self.sync_status_soon();
     }
 
     pub(super) fn schedule(&mut self) {
@@ -25,9 +25,9 @@ impl ServerMachine {
     }
 
     /// Drops what was thought out for a target.
-    pub(super) fn think_over(&mut self, target: MemberId) {
-        if let Some(member) = self.members.get_mut(&target) {
-            member.jobs = None;
+    pub(super) fn think_over(&mut self, target: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&target) {
+            peer.jobs = None;
         }
     }
 
@@ -43,7 +43,7 @@ impl ServerMachine {
             None => self.plan_uploads(),
         };
         let mut idle = Vec::new();
-        for source in self.members.keys().copied().collect::<Vec<_>>() {
+        for source in self.peers.keys().copied().collect::<Vec<_>>() {
             while self.is_free(source) {
                 let Some(keys) = plan.get_mut(&source).and_then(VecDeque::pop_front) else {
                     idle.push(source);
@@ -64,18 +64,18 @@ impl ServerMachine {
     }
 
     /// Whether `source` has what somebody else would upload last.
-    fn could_help(&self, source: MemberId, plan: &schedule::Plan) -> bool {
+    fn could_help(&self, source: PeerId, plan: &schedule::Plan) -> bool {
         let last = plan.values().filter(|sessions| sessions.len() > 1).filter_map(VecDeque::back);
         let entries = last.filter_map(|keys| self.union.get(keys.first()?));
         entries.into_iter().any(|entry| self.willing(entry.content).any(|holder| holder == source))
     }
 
-    fn is_free(&self, source: MemberId) -> bool {
+    fn is_free(&self, source: PeerId) -> bool {
         let open = self.uploads.len() + self.deliveries.len() < self.config.sessions_max;
-        let Some(member) = self.members.get(&source).filter(|_| open) else { return false };
-        let open = member.uploads.iter().filter_map(|id| self.uploads.get(id));
-        member.load(&self.config).free > 0
-            || member.is_ours() && member.merged && are_small(open.map(Upload::bytes))
+        let Some(peer) = self.peers.get(&source).filter(|_| open) else { return false };
+        let open = peer.uploads.iter().filter_map(|id| self.uploads.get(id));
+        peer.load(&self.config).free > 0
+            || peer.speaks_v2() && peer.merged && are_small(open.map(Upload::bytes))
     }
 
     /// Splits what is to be asked for into what there is room for and what has to wait for room. What is
@@ -85,10 +85,10 @@ impl ServerMachine {
         for key in keys {
             let Some(entry) = self.union.get(&key) else { continue };
             let content = entry.content;
-            if !self.shelf.may_begin(content) {
+            if !self.store.may_begin(content) {
                 continue;
             }
-            let more = if self.shelf.has(content) { 0 } else { content.size };
+            let more = if self.store.has(content) { 0 } else { content.size };
             // The first may be larger than all the room there is; what comes with it must fit.
             let fits = later.is_empty() && self.find_room(bytes + more);
             if fits && (now.is_empty() || self.is_within(bytes + more)) {
@@ -105,18 +105,18 @@ impl ServerMachine {
     fn plan_uploads(&self) -> schedule::Plan {
         let mut seen = BTreeSet::new();
         let mut wants = Vec::new();
-        for (target, member) in self.members.iter().filter(|(_, member)| member.is_known()) {
-            for key in &member.lacking {
+        for (target, peer) in self.peers.iter().filter(|(_, peer)| peer.is_known()) {
+            for key in &peer.lacking {
                 let Some(entry) = self.union.get(key) else { continue };
                 let content = entry.content;
-                if !self.shelf.may_begin(content) || seen.contains(&content) {
+                if !self.store.may_begin(content) || seen.contains(&content) {
                     continue;
                 }
-                let copied = member.is_ours() && self.has_place(*target, content);
+                let copied = peer.speaks_v2() && self.has_place(*target, content);
                 if copied
-                    || self.withheld(*target, member, entry).is_some()
-                    || !member.may_retry(entry, self.now)
-                    || self.would_lose(*target, member, entry)
+                    || self.withheld(*target, peer, entry).is_some()
+                    || !peer.may_retry(entry, self.now)
+                    || self.would_lose(*target, peer, entry)
                 {
                     continue;
                 }
@@ -133,13 +133,13 @@ impl ServerMachine {
         if wants.is_empty() && self.config.archive {
             wants = self.unarchived();
         }
-        let loads = self.members.iter().map(|(id, member)| (*id, member.load(&self.config)));
+        let loads = self.peers.iter().map(|(id, peer)| (*id, peer.load(&self.config)));
         schedule::plan(&wants, &loads.collect(), self.config.files_per_session_max)
     }
 
     /// What nobody lacks and the store has not, as far as it has room.
     fn unarchived(&self) -> Vec<Want> {
-        let mut room = self.config.store_bytes_max.saturating_sub(self.shelf.bytes());
+        let mut room = self.config.store_bytes_max.saturating_sub(self.store.bytes());
         if room == 0 {
             return Vec::new();
         }
@@ -147,7 +147,7 @@ impl ServerMachine {
         let mut wants = Vec::new();
         for entry in self.union.iter() {
             let (content, bytes) = (entry.content, entry.content.size);
-            if bytes > room || !self.shelf.may_begin(content) {
+            if bytes > room || !self.store.may_begin(content) {
                 continue;
             }
             let sources = self.sources(content);
@@ -162,22 +162,22 @@ impl ServerMachine {
 
     /// Those who have a content and have not failed to send it. Nobody does if there cannot be such a
     /// content, whatever they say.
-    pub(super) fn willing(&self, content: Content) -> impl Iterator<Item = MemberId> {
-        let all = self.union.sources(content).filter(move |_| !self.shelf.refutes(content));
+    pub(super) fn willing(&self, content: Content) -> impl Iterator<Item = PeerId> {
+        let all = self.union.sources(content).filter(move |_| !self.store.refutes(content));
         let willing = all.filter(move |(holder, local)| {
-            let member = self.members.get(holder);
-            member.is_some_and(|m| m.may_serve(local.key(), content.hash, self.now))
+            let peer = self.peers.get(holder);
+            peer.is_some_and(|m| m.may_serve(local.key(), content.hash, self.now))
         });
         willing.map(|(holder, _)| holder)
     }
 
     /// The same, each once.
-    fn sources(&self, content: Content) -> Vec<MemberId> {
+    fn sources(&self, content: Content) -> Vec<PeerId> {
         self.willing(content).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Whether a client has a content somewhere.
-    pub(super) fn has_place(&self, id: MemberId, content: Content) -> bool {
+    pub(super) fn has_place(&self, id: PeerId, content: Content) -> bool {
         self.union.places(id, content).next().is_some()
     }
 
@@ -188,34 +188,31 @@ impl ServerMachine {
         let entries = contents.iter().flat_map(|content| self.union.with_content(*content));
         let keys: BTreeSet<PathKey> = entries.map(|entry| entry.path.key().clone()).collect();
         let most = self.config.files_per_session_max;
-        for id in self.members.keys().copied().collect::<Vec<_>>() {
-            let Some(member) = self.members.get(&id).filter(|member| member.is_known()) else {
+        for id in self.peers.keys().copied().collect::<Vec<_>>() {
+            let Some(peer) = self.peers.get(&id).filter(|peer| peer.is_known()) else {
                 continue;
             };
-            let lacked = keys.iter().filter(|key| member.lacking.contains(*key));
-            let lacked = lacked.filter(|key| !member.under_way.contains(*key)).cloned();
+            let lacked = keys.iter().filter(|key| peer.lacking.contains(*key));
+            let lacked = lacked.filter(|key| !peer.under_way.contains(*key)).cloned();
             let sessions = sessions(liveries(lacked.collect()), most);
-            if let Some(jobs) = self.members.get_mut(&id).and_then(|member| member.jobs.as_mut()) {
-                jobs.extend(sessions.into_iter().map(Job::Deliver));
+            if let Some(jobs) = self.peers.get_mut(&id).and_then(|peer| peer.jobs.as_mut()) {
+                jobs.extend(sessions.into_iter().map(Job::Download));
             }
         }
     }
 
     /// Opens what deliveries can be opened, those for whom the fewest are open first.
     fn serve(&mut self) {
-        let known = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.is_known() && !member.lacking.is_empty());
-        let mut targets: Vec<_> =
-            known.map(|(id, member)| (member.deliveries.len(), *id)).collect();
+        let known =
+            self.peers.iter().filter(|(_, peer)| peer.is_known() && !peer.lacking.is_empty());
+        let mut targets: Vec<_> = known.map(|(id, peer)| (peer.deliveries.len(), *id)).collect();
         targets.sort_unstable();
         for (_, target) in targets {
             while self.may_serve(target) {
-                if self.members.get(&target).is_some_and(|member| member.jobs.is_none()) {
+                if self.peers.get(&target).is_some_and(|peer| peer.jobs.is_none()) {
                     self.think_out_jobs(target);
                 }
-                let jobs = self.members.get_mut(&target).and_then(|member| member.jobs.as_mut());
+                let jobs = self.peers.get_mut(&target).and_then(|peer| peer.jobs.as_mut());
                 match jobs.and_then(VecDeque::pop_front) {
                     Some(job) => self.begin_job(target, job),
                     None => break,
@@ -224,39 +221,36 @@ impl ServerMachine {
         }
     }
 
-    fn may_serve(&self, target: MemberId) -> bool {
+    fn may_serve(&self, target: PeerId) -> bool {
         let open = self.uploads.len() + self.deliveries.len() < self.config.sessions_max;
-        let Some(member) = self.members.get(&target).filter(|_| open) else { return false };
-        let open = member.deliveries.iter().filter_map(|id| self.deliveries.get(id));
-        member.free_deliveries(&self.config) > 0
-            || member.is_ours() && are_small(open.map(Delivery::bytes))
+        let Some(peer) = self.peers.get(&target).filter(|_| open) else { return false };
+        let open = peer.deliveries.iter().filter_map(|id| self.deliveries.get(id));
+        peer.free_deliveries(&self.config) > 0
+            || peer.speaks_v2() && are_small(open.map(Delivery::bytes))
     }
 
-    fn begin_job(&mut self, target: MemberId, job: Job) {
-        let Some(member) = self.members.get(&target) else { return };
+    fn begin_job(&mut self, target: PeerId, job: Job) {
+        let Some(peer) = self.peers.get(&target) else { return };
         let still = |key: &PathKey| {
-            let entry = self.union.get(key).filter(|_| member.lacking.contains(key));
+            let entry = self.union.get(key).filter(|_| peer.lacking.contains(key));
             entry.is_some_and(|entry| {
-                !member.under_way.contains(key)
-                    && self.may_take(target, member, entry, false)
-                    && self.shelf.is_coming(entry.content)
+                !peer.under_way.contains(key)
+                    && self.may_take(target, peer, entry, false)
+                    && self.store.is_coming(entry.content)
             })
         };
         match job {
             Job::Copy(keys) => self.open_delivery(target, &keys, true),
-            Job::Deliver(mut keys) => {
+            Job::Download(mut keys) => {
                 let before = keys.len();
                 keys.retain(still);
                 let held_back = keys.len() < before;
-                let rest = if member.one_by_one && keys.len() > 1 {
-                    keys.split_off(1)
-                } else {
-                    Vec::new()
-                };
-                if let Some(member) = self.members.get_mut(&target) {
-                    member.held_back |= held_back;
-                    if let (Some(jobs), false) = (&mut member.jobs, rest.is_empty()) {
-                        jobs.push_front(Job::Deliver(rest));
+                let rest =
+                    if peer.one_by_one && keys.len() > 1 { keys.split_off(1) } else { Vec::new() };
+                if let Some(peer) = self.peers.get_mut(&target) {
+                    peer.held_back |= held_back;
+                    if let (Some(jobs), false) = (&mut peer.jobs, rest.is_empty()) {
+                        jobs.push_front(Job::Download(rest));
                     }
                 }
                 self.open_delivery(target, &keys, false);
@@ -265,42 +259,42 @@ impl ServerMachine {
     }
 
     /// Whether a target may take an entry at this time, from the store or (`copies`) from its own PC.
-    fn may_take(&self, id: MemberId, member: &Member, entry: &UnionEntry, copies: bool) -> bool {
-        let own = member.is_ours() && self.has_place(id, entry.content);
+    fn may_take(&self, id: PeerId, peer: &Peer, entry: &UnionEntry, copies: bool) -> bool {
+        let own = peer.speaks_v2() && self.has_place(id, entry.content);
         own == copies
-            && self.withheld(id, member, entry).is_none()
-            && member.may_retry(entry, self.now)
-            && (copies || !self.would_lose(id, member, entry))
+            && self.withheld(id, peer, entry).is_none()
+            && peer.may_retry(entry, self.now)
+            && (copies || !self.would_lose(id, peer, entry))
     }
 
     /// Thinks out all that a target can be offered as things are.
-    fn think_out_jobs(&mut self, target: MemberId) {
-        let Some(member) = self.members.get(&target) else { return };
+    fn think_out_jobs(&mut self, target: PeerId) {
+        let Some(peer) = self.peers.get(&target) else { return };
         let (mut copyable, mut kept, mut coming) = (BTreeMap::new(), Vec::new(), Vec::new());
         let (mut withheld, mut held_back) = (Vec::new(), false);
-        for key in member.lacking.iter().filter(|key| !member.under_way.contains(*key)) {
+        for key in peer.lacking.iter().filter(|key| !peer.under_way.contains(*key)) {
             let Some(entry) = self.union.get(key) else { continue };
-            if let Some(reason) = self.withheld(target, member, entry) {
+            if let Some(reason) = self.withheld(target, peer, entry) {
                 withheld.push((entry.path.clone(), reason));
-            } else if self.may_take(target, member, entry, true) {
+            } else if self.may_take(target, peer, entry, true) {
                 copyable.insert(key, entry);
-            } else if !self.may_take(target, member, entry, false) {
+            } else if !self.may_take(target, peer, entry, false) {
                 held_back = true;
-            } else if self.shelf.is_kept(entry.content) {
+            } else if self.store.is_kept(entry.content) {
                 kept.push(key.clone());
-            } else if self.shelf.is_coming(entry.content) {
+            } else if self.store.is_coming(entry.content) {
                 coming.push(key.clone());
             }
         }
-        let copies = self.safe_copies(target, member, &copyable);
+        let copies = self.safe_copies(target, peer, &copyable);
         held_back |= copies.len() < copyable.len();
         let most = self.config.files_per_session_max;
         let copies = copies.chunks(most.max(1)).map(|keys| Job::Copy(keys.to_vec()));
         let delivered = sessions(liveries(kept).chain(liveries(coming)), most);
-        let jobs = copies.chain(delivered.into_iter().map(Job::Deliver)).collect();
-        if let Some(member) = self.members.get_mut(&target) {
-            member.jobs = Some(jobs);
-            member.held_back = held_back;
+        let jobs = copies.chain(delivered.into_iter().map(Job::Download)).collect();
+        if let Some(peer) = self.peers.get_mut(&target) {
+            peer.jobs = Some(jobs);
+            peer.held_back = held_back;
         }
         self.tell_withheld(target, withheld);
     }
@@ -308,35 +302,30 @@ impl ServerMachine {
     /// Of what a target can copy on its own PC, that by which nothing is lost.
     fn safe_copies(
         &self,
-        target: MemberId,
-        member: &Member,
+        target: PeerId,
+        peer: &Peer,
         copyable: &BTreeMap<&PathKey, &UnionEntry>,
     ) -> Vec<PathKey> {
         // What one copy replaces may be what another one brings: both are staged before the switch.
         let brought = |entry: &UnionEntry| {
-            let rival = self.rival_at(target, member, entry.path.key());
+            let rival = self.rival_at(target, peer, entry.path.key());
             rival.is_some_and(|rival| copyable.contains_key(rival.path.key()))
         };
         let safe = copyable
             .values()
-            .filter(|entry| !self.would_lose(target, member, entry) || brought(entry));
+            .filter(|entry| !self.would_lose(target, peer, entry) || brought(entry));
         safe.map(|entry| entry.path.key().clone()).collect()
     }
 
-    pub(super) fn withheld(
-        &self,
-        id: MemberId,
-        member: &Member,
-        entry: &UnionEntry,
-    ) -> Option<Withheld> {
+    pub(super) fn withheld(&self, id: PeerId, peer: &Peer, entry: &UnionEntry) -> Option<Withheld> {
         let key = entry.path.key();
         if !self.is_allowed(key) {
             return Some(Withheld::NotAllowed);
         }
-        if let Some(reason) = member.withheld(entry, &self.union, &self.config) {
+        if let Some(reason) = peer.withheld(entry, &self.union, &self.config) {
             return Some(reason);
         }
-        let own = member.manifest.as_ref().and_then(|manifest| manifest.get(key));
+        let own = peer.manifest.as_ref().and_then(|manifest| manifest.get(key));
         let uncounted = own.is_some_and(|own| {
             self.union.counts_for(id, key, own.content.hash).is_none()
                 && !self.union.is_stale(id, key)
@@ -344,11 +333,11 @@ impl ServerMachine {
         uncounted.then_some(Withheld::WouldLose)
     }
 
-    fn tell_withheld(&mut self, target: MemberId, withheld: Vec<(RelPath, Withheld)>) {
+    fn tell_withheld(&mut self, target: PeerId, withheld: Vec<(RelPath, Withheld)>) {
         for (path, reason) in withheld {
-            let Some(member) = self.members.get_mut(&target) else { return };
-            if member.told_withheld.insert(path.key().clone()) {
-                let name = member.name.clone();
+            let Some(peer) = self.peers.get_mut(&target) else { return };
+            if peer.told_withheld.insert(path.key().clone()) {
+                let name = peer.name.clone();
                 self.event(Event::Withheld { name, path, reason });
             }
         }
@@ -357,39 +346,39 @@ impl ServerMachine {
     /// Whether taking `entry` now would overwrite a rival that is not yet safe elsewhere: for a
     /// client of ours under its conflict name on its own PC, for any other client on another PC
     /// that could still take it, or in the store.
-    pub(super) fn would_lose(&self, id: MemberId, member: &Member, entry: &UnionEntry) -> bool {
+    pub(super) fn would_lose(&self, id: PeerId, peer: &Peer, entry: &UnionEntry) -> bool {
         let key = entry.path.key();
-        let Some(own) = member.manifest.as_ref().and_then(|manifest| manifest.get(key)) else {
+        let Some(own) = peer.manifest.as_ref().and_then(|manifest| manifest.get(key)) else {
             return false;
         };
         if self.union.is_stale(id, key) {
             return false;
         }
         let Some(rival) = self.union.counts_for(id, key, own.content.hash) else { return true };
-        let declines = |member: &Member, id| self.withheld(id, member, rival).is_some();
-        if member.is_ours() {
-            return !member.has(rival) && !declines(member, id);
+        let declines = |peer: &Peer, id| self.withheld(id, peer, rival).is_some();
+        if peer.speaks_v2() {
+            return !peer.has(rival) && !declines(peer, id);
         }
         let safe = rival.holders().any(|(holder, _)| holder != id);
-        let takers = self.members.iter().filter(|(other, _)| **other != id);
+        let takers = self.peers.iter().filter(|(other, _)| **other != id);
         !safe
             && takers
                 .into_iter()
-                .any(|(other, member)| member.manifest.is_some() && !declines(member, *other))
+                .any(|(other, peer)| peer.manifest.is_some() && !declines(peer, *other))
     }
 
     /// The entry that a client's own file at `key` counts for.
-    fn rival_at(&self, id: MemberId, member: &Member, key: &PathKey) -> Option<&UnionEntry> {
-        let own = member.manifest.as_ref()?.get(key)?;
+    fn rival_at(&self, id: PeerId, peer: &Peer, key: &PathKey) -> Option<&UnionEntry> {
+        let own = peer.manifest.as_ref()?.get(key)?;
         self.union.counts_for(id, key, own.content.hash)
     }
 
     /// Whether taking `entry` has to wait for a rival that nobody delivers: as things are, for ever.
-    pub(super) fn waits_in_vain(&self, id: MemberId, member: &Member, entry: &UnionEntry) -> bool {
-        let rival = self.rival_at(id, member, entry.path.key());
-        !member.is_ours()
+    pub(super) fn waits_in_vain(&self, id: PeerId, peer: &Peer, entry: &UnionEntry) -> bool {
+        let rival = self.rival_at(id, peer, entry.path.key());
+        !peer.speaks_v2()
             && rival.is_some_and(|rival| self.willing(rival.content).next().is_none())
-            && self.would_lose(id, member, entry)
+            && self.would_lose(id, peer, entry)
     }
 }
 

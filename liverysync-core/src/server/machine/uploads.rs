@@ -4,47 +4,47 @@ use super::*;
 
 impl ServerMachine {
     /// Asks a source for files, of which the contents are not in the store.
-    pub(super) fn open_upload(&mut self, source: MemberId, keys: &[PathKey]) {
-        let Some(member) = self.members.get_mut(&source) else { return };
-        let ours = member.is_ours();
+    pub(super) fn open_upload(&mut self, source: PeerId, keys: &[PathKey]) {
+        let Some(peer) = self.peers.get_mut(&source) else { return };
+        let ours = peer.speaks_v2();
         let (mut files, mut asked, mut requested, mut anew) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for key in keys {
             let Some(entry) = self.union.get(key) else { continue };
             let content = entry.content;
-            if !self.shelf.may_begin(content) {
+            if !self.store.may_begin(content) {
                 continue;
             }
             let mut places = self.union.places(source, content);
-            let path = places.find(|path| member.may_serve(path.key(), content.hash, self.now));
+            let path = places.find(|path| peer.may_serve(path.key(), content.hash, self.now));
             let Some(path) = path.cloned() else { continue };
-            let (name, transfer) = (path.as_str().to_owned(), member.new_transfer());
-            let part = self.shelf.part(content);
+            let (name, transfer) = (path.as_str().to_owned(), peer.new_transfer());
+            let part = self.store.part(content);
             let from = if ours { part } else { 0 };
-            let other = self.shelf.content(content.hash).filter(|other| *other != content);
+            let other = self.store.content(content.hash).filter(|other| *other != content);
             // A source of protocol 1 begins anew, and so does who has got the part.
             anew.extend((part > from).then_some(content).or(other));
-            self.shelf.begin(content);
-            requested.push(AskedFile {
+            self.store.begin(content);
+            requested.push(FileRequest {
                 info: FileInfo::new(&name, content, None, false),
                 resume: Resume { transfer, offset: from },
             });
-            asked.push(Asked { name, content, transfer, from });
+            asked.push(RequestedFile { name, content, transfer, from });
             files.push(UploadFile { path, content, asked: true, resumed: from > 0 });
         }
         if files.is_empty() {
             return;
         }
         let sync_id = SyncId::new(&self.rng.uuid()).unwrap_or_default();
-        member.uploads.insert(sync_id.clone());
-        let name = member.name.clone();
+        peer.uploads.insert(sync_id.clone());
+        let name = peer.name.clone();
         for content in anew {
             self.withdraw_all(content, "it comes anew from another source");
         }
         let paths = asked.iter().map(|file| file.name.clone()).collect();
-        let relay = Relay::new(asked, self.now);
+        let stream = UploadStream::new(asked, self.now);
         self.tell_source(&sync_id, source);
-        self.outputs.push_back(Output::OpenRelay { source, sync_id: sync_id.clone(), relay });
+        self.outputs.push_back(Output::OpenUpload { source, sync_id: sync_id.clone(), stream });
         let (paths, requested) = if ours { (Vec::new(), Some(requested)) } else { (paths, None) };
         let request = SendFiles { sync_id: sync_id.clone(), paths, files: requested };
         self.outputs.push_back(Output::to(source, Message::SendFiles(request)));
@@ -67,15 +67,15 @@ impl ServerMachine {
         self.offer_to_all(&contents);
     }
 
-    fn tell_source(&mut self, sync_id: &SyncId, source: MemberId) {
+    fn tell_source(&mut self, sync_id: &SyncId, source: PeerId) {
         let current_hash =
             self.current_union_hash().map(|hash| hash.to_string()).unwrap_or_default();
-        let Some(member) = self.members.get(&source) else { return };
+        let Some(peer) = self.peers.get(&source) else { return };
         let offer = SyncOffer {
             sync_id: sync_id.clone(),
             role: Role::Source,
             current_hash,
-            source_client_id: member.client_id.clone(),
+            source_client_id: peer.client_id.clone(),
             target_client_id: self.store_id.clone(),
             files: None,
             whole_liveries: false,
@@ -83,17 +83,17 @@ impl ServerMachine {
         self.outputs.push_back(Output::to(source, Message::SyncOffer(offer)));
     }
 
-    pub(super) fn relayed(&mut self, source: MemberId, sync_id: &SyncId, event: RelayEvent) {
+    pub(super) fn relayed(&mut self, source: PeerId, sync_id: &SyncId, event: UploadEvent) {
         let now = self.now;
-        if let Some(member) = self.members.get_mut(&source) {
-            member.heard_at = now;
-            if let Some((draining, until)) = &mut member.draining
+        if let Some(peer) = self.peers.get_mut(&source) {
+            peer.heard_at = now;
+            if let Some((draining, until)) = &mut peer.draining
                 && draining == sync_id
             {
                 *until = now + self.config.stall_timeout;
             }
         }
-        if event == RelayEvent::Drained {
+        if event == UploadEvent::Drained {
             return self.drained(source, sync_id);
         }
         let stall_timeout = self.config.stall_timeout;
@@ -103,17 +103,17 @@ impl ServerMachine {
         };
         upload.deadline = now + stall_timeout;
         match event {
-            RelayEvent::Drained => {}
-            RelayEvent::Passed(bytes) => {
+            UploadEvent::Drained => {}
+            UploadEvent::Passed(bytes) => {
                 upload.bytes_passed += bytes;
                 let millis =
                     u64::try_from(now.since(upload.began_at).as_millis()).unwrap_or(u64::MAX);
                 let rate = upload.bytes_passed.saturating_mul(1000) / millis.max(1);
-                if let Some(member) = self.members.get_mut(&source) {
-                    member.rate = member.rate.max(rate);
+                if let Some(peer) = self.peers.get_mut(&source) {
+                    peer.rate = peer.rate.max(rate);
                 }
             }
-            RelayEvent::Delivered(index) => {
+            UploadEvent::Stored(index) => {
                 let file = upload.files.get_mut(index).filter(|file| file.asked);
                 if let Some(file) = file {
                     file.asked = false;
@@ -121,7 +121,7 @@ impl ServerMachine {
                     self.keep(content);
                 }
             }
-            RelayEvent::Faulted(index, fault) => {
+            UploadEvent::Faulted(index, fault) => {
                 let Some(file) = upload.files.get_mut(index).filter(|file| file.asked) else {
                     return;
                 };
@@ -134,7 +134,7 @@ impl ServerMachine {
                     self.discard(content, "its source did not send it right");
                 }
             }
-            RelayEvent::Unkept(index, reason) => {
+            UploadEvent::Unkept(index, reason) => {
                 let file = upload.files.get_mut(index).filter(|file| file.asked);
                 if let Some(file) = file {
                     file.asked = false;
@@ -144,7 +144,7 @@ impl ServerMachine {
                     self.spoiled(content);
                 }
             }
-            RelayEvent::Unasked(path) => {
+            UploadEvent::Unasked(path) => {
                 let name = self.name_of(source).unwrap_or_default();
                 self.event(Event::SourceFault { name, path, fault: SourceFault::OtherContent });
             }
@@ -161,17 +161,17 @@ impl ServerMachine {
 
     /// All of a content is in the store.
     pub(super) fn keep(&mut self, content: Content) {
-        self.shelf.keep(content);
+        self.store.keep(content);
         self.kept.insert(content);
         self.merge_soon();
-        self.standing_soon();
+        self.sync_status_soon();
     }
 
-    pub(super) fn drained(&mut self, source: MemberId, sync_id: &SyncId) {
-        self.outputs.push_back(Output::DropRelay(source, sync_id.clone()));
-        let Some(member) = self.members.get_mut(&source) else { return };
-        if member.draining.as_ref().is_some_and(|(id, _)| id == sync_id) {
-            member.draining = None;
+    pub(super) fn drained(&mut self, source: PeerId, sync_id: &SyncId) {
+        self.outputs.push_back(Output::CloseUpload(source, sync_id.clone()));
+        let Some(peer) = self.peers.get_mut(&source) else { return };
+        if peer.draining.as_ref().is_some_and(|(id, _)| id == sync_id) {
+            peer.draining = None;
             self.schedule_soon();
         }
     }
@@ -188,10 +188,10 @@ impl ServerMachine {
         let file = upload.files.get_mut(index).filter(|file| file.asked)?;
         file.asked = false;
         let (path, content) = (file.path.clone(), file.content);
-        if let Some(member) = self.members.get_mut(&source) {
+        if let Some(peer) = self.peers.get_mut(&source) {
             let for_now = (fault == SourceFault::Unreadable).then_some(self.now);
-            member.owe(path.key().clone(), content.hash, for_now);
-            let name = member.name.clone();
+            peer.owe(path.key().clone(), content.hash, for_now);
+            let name = peer.name.clone();
             self.event(Event::SourceFault { name, path: path.as_str().to_owned(), fault });
         }
         self.plan = None;
@@ -199,7 +199,7 @@ impl ServerMachine {
     }
 
     /// A source reports an error about one of its uploads.
-    pub(super) fn source_error(&mut self, id: MemberId, report: &ErrorReport) {
+    pub(super) fn source_error(&mut self, id: PeerId, report: &ErrorReport) {
         let Some(upload) = self.uploads.get(&report.sync_id).filter(|u| u.source == id) else {
             return;
         };
@@ -245,21 +245,21 @@ impl ServerMachine {
     pub(super) fn end_upload(&mut self, sync_id: &SyncId, left: Vec<Content>) {
         let Some(upload) = self.uploads.remove(sync_id) else { return };
         let source = upload.source;
-        let ours = is_ours(&self.members, source);
+        let ours = speaks_v2(&self.peers, source);
         if !left.is_empty() {
-            let abandon = Output::AbandonRelay { source, sync_id: sync_id.clone() };
+            let abandon = Output::AbandonUpload { source, sync_id: sync_id.clone() };
             self.outputs.push_back(abandon);
             self.report(source, sync_id, "this session is over", None);
-            left.iter().for_each(|content| self.shelf.settle(content.hash));
+            left.iter().for_each(|content| self.store.settle(content.hash));
         }
         if ours || left.is_empty() {
-            self.outputs.push_back(Output::DropRelay(source, sync_id.clone()));
+            self.outputs.push_back(Output::CloseUpload(source, sync_id.clone()));
         }
         let until = self.now + self.config.stall_timeout;
-        if let Some(member) = self.members.get_mut(&source) {
-            member.uploads.remove(sync_id);
+        if let Some(peer) = self.peers.get_mut(&source) {
+            peer.uploads.remove(sync_id);
             if !ours && !left.is_empty() {
-                member.draining = Some((sync_id.clone(), until));
+                peer.draining = Some((sync_id.clone(), until));
             }
         }
         let ack = SyncDoneAck { sync_id: sync_id.clone(), ..SyncDoneAck::default() };
@@ -275,7 +275,7 @@ impl ServerMachine {
         source: Option<&str>,
         upload: &Upload,
     ) {
-        let received = upload.files.iter().filter(|file| self.shelf.is_kept(file.content));
+        let received = upload.files.iter().filter(|file| self.store.is_kept(file.content));
         let installed = received.count();
         self.event(Event::SessionEnded {
             sync_id: sync_id.clone(),
@@ -288,11 +288,11 @@ impl ServerMachine {
 
     /// So many bytes came of a content whose upload ended early.
     pub(super) fn partial(&mut self, hash: ContentHash, bytes: u64) {
-        if !self.shelf.settled(hash, bytes) {
+        if !self.store.settled(hash, bytes) {
             return;
         }
         self.plan = None;
-        let content = self.shelf.content(hash);
+        let content = self.store.content(hash);
         let is_wanted = |content| self.union.with_content(content).next().is_some();
         let given_up = |content: &Content| !is_wanted(*content) || !self.is_held(*content);
         if let Some(content) = content.filter(given_up) {
@@ -309,12 +309,12 @@ impl ServerMachine {
 
     /// Takes a content off the shelf, and out of what the union has without anybody else.
     pub(super) fn forget(&mut self, content: Content) {
-        if self.shelf.is_kept(content) || self.kept.contains(&content) {
+        if self.store.is_kept(content) || self.kept.contains(&content) {
             self.kept.remove(&content);
             self.lost_content.insert(content);
             self.merge_soon();
         }
-        self.shelf.forget(content.hash);
+        self.store.forget(content.hash);
         self.plan = None;
     }
 
@@ -324,9 +324,9 @@ impl ServerMachine {
     }
 
     fn shrink_to(&mut self, bytes: u64) {
-        if self.shelf.bytes() > bytes {
+        if self.store.bytes() > bytes {
             let needed = |content| self.is_lacked(content);
-            let surplus = self.shelf.surplus(bytes, |content| self.is_current(content), needed);
+            let surplus = self.store.surplus(bytes, |content| self.is_current(content), needed);
             self.remove_contents(surplus);
         }
     }
@@ -340,8 +340,8 @@ impl ServerMachine {
     fn is_lacked(&self, content: Content) -> bool {
         self.union.with_content(content).any(|entry| {
             let key = entry.path.key();
-            self.members.iter().any(|(id, member)| {
-                member.lacking.contains(key) && self.withheld(*id, member, entry).is_none()
+            self.peers.iter().any(|(id, peer)| {
+                peer.lacking.contains(key) && self.withheld(*id, peer, entry).is_none()
             })
         })
     }
@@ -357,7 +357,7 @@ impl ServerMachine {
     pub(super) const fn is_within(&self, bytes: u64) -> bool {
         let (keep, spool) = (self.config.store_bytes_max, self.config.spool_bytes_max);
         let most = if keep > spool { keep } else { spool };
-        self.shelf.bytes().saturating_add(bytes) <= most
+        self.store.bytes().saturating_add(bytes) <= most
     }
 
     /// Sees to it that there is room in the store for so many bytes more, as far as that is possible
@@ -366,11 +366,11 @@ impl ServerMachine {
         let most = self.config.store_bytes_max.max(self.config.spool_bytes_max);
         let rest = most.saturating_sub(bytes);
         self.shrink_to(rest);
-        if !self.is_within(bytes) && self.shelf.is_idle() {
+        if !self.is_within(bytes) && self.store.is_idle() {
             // Nothing moves: what is there waits for those who cannot take it now.
-            let surplus = self.shelf.surplus(rest, |content| self.is_current(content), |_| false);
+            let surplus = self.store.surplus(rest, |content| self.is_current(content), |_| false);
             self.remove_contents(surplus);
         }
-        self.shelf.bytes() == 0 || self.is_within(bytes)
+        self.store.bytes() == 0 || self.is_within(bytes)
     }
 }

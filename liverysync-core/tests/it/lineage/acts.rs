@@ -28,9 +28,9 @@ impl Model {
             Act::Restore { livery, version } => self.restore(livery, version.as_deref()),
         }
         let refused: Vec<_> =
-            self.files.values().filter(|(_, s)| *s == Standing::Refused).collect();
+            self.files.values().filter(|(_, s)| *s == SyncStatus::Refused).collect();
         let claims = refused.into_iter().map(|(claim, _)| claim.clone()).collect();
-        self.files.retain(|_, (_, standing)| *standing != Standing::Refused);
+        self.files.retain(|_, (_, sync_status)| *sync_status != SyncStatus::Refused);
         self.settle(claims);
     }
 
@@ -146,7 +146,7 @@ impl Model {
         }
     }
 
-    pub(super) fn at(&self, of: &str, step: u64) -> BTreeMap<String, (Content, Option<Author>)> {
+    pub(super) fn at(&self, of: &str, step: u64) -> BTreeMap<String, (Content, Option<MemberId>)> {
         let names = self.past.iter().filter(|(name, _)| livery(name) == of);
         let then = names.filter_map(|(name, past)| {
             let at = past.iter().rposition(|(since, _)| *since <= step)?;
@@ -160,7 +160,7 @@ impl Model {
         let steps = (1..=self.steps).rev().map(|step| self.at(of, step));
         let then = match version {
             Some(version) => {
-                let hash = |files: &BTreeMap<String, (Content, Option<Author>)>| {
+                let hash = |files: &BTreeMap<String, (Content, Option<MemberId>)>| {
                     let mut manifest = Manifest::new();
                     for (name, (content, _)) in files {
                         let entry = Entry { path: path(name), content: *content, mtime: None };

@@ -5,7 +5,7 @@ use super::*;
 /// What an edit was made of.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Base {
-    InStep,
+    InSync,
     Of(u8),
     None,
 }
@@ -28,12 +28,12 @@ pub(super) enum Deed {
     Rename(usize, usize),
     Own(usize, u64),
     /// The server starts anew, with what it wrote down.
-    Recall,
+    LoadCache,
 }
 
 fn any_edit() -> impl Strategy<Value = Edit> {
     let base = prop_oneof![
-        4 => Just(Base::InStep),
+        4 => Just(Base::InSync),
         2 => Just(Base::None),
         1 => (0..CONTENTS).prop_map(Base::Of),
     ];
@@ -56,7 +56,7 @@ pub(super) fn any_deed() -> impl Strategy<Value = Deed> {
         1 => (0_usize..9, 0_usize..9).prop_map(|(name, keep)| Deed::Resolve(name, keep)),
         1 => (livery.clone(), 0_usize..3).prop_map(|(old, new)| Deed::Rename(old, new)),
         1 => (livery, 0..MEMBERS).prop_map(|(livery, member)| Deed::Own(livery, member)),
-        1 => Just(Deed::Recall),
+        1 => Just(Deed::LoadCache),
     ]
 }
 
@@ -95,7 +95,7 @@ impl League {
         self.arrivals += 1;
         let (arrival, author) = (self.arrivals, author(member));
         let (lost, gained) = (Vec::new(), Vec::new());
-        Change { member: MemberId(member), arrival, author, whole: false, lost, gained }
+        Change { peer: PeerId(member), arrival, author, whole: false, lost, gained }
     }
 
     /// What a member says who was not here.
@@ -113,9 +113,9 @@ impl League {
         let mut change = self.greeting(member);
         for (name, (new, base)) in edits {
             let name = NAMES[name].to_owned();
-            let in_step = self.model.now(&name).map(|now| now.hash);
+            let in_sync = self.model.now(&name).map(|now| now.hash);
             let base = match base {
-                Base::InStep => in_step,
+                Base::InSync => in_sync,
                 Base::Of(byte) => Some(content(byte).hash),
                 Base::None => None,
             };
@@ -196,7 +196,7 @@ impl League {
                     self.act(&Act::Own { livery, member });
                 }
             }
-            Deed::Recall => self.start_anew(),
+            Deed::LoadCache => self.start_anew(),
         }
     }
 
@@ -248,11 +248,11 @@ impl League {
         self.step(vec![change]);
         let again = self.disks[&member].clone();
         for (name, (content, _)) in again {
-            let counts = self.union.counts_for(MemberId(member), path(&name).key(), content.hash);
-            assert!(counts.is_some_and(|entry| entry.path.as_str() == name), "{name} is in step");
-            assert!(!self.union.is_stale(MemberId(member), path(&name).key()), "{name} is behind");
+            let counts = self.union.counts_for(PeerId(member), path(&name).key(), content.hash);
+            assert!(counts.is_some_and(|entry| entry.path.as_str() == name), "{name} is in sync");
+            assert!(!self.union.is_stale(PeerId(member), path(&name).key()), "{name} is behind");
         }
-        assert_eq!(self.union.refused(MemberId(member)).count(), 0);
+        assert_eq!(self.union.refused(PeerId(member)).count(), 0);
     }
 
     /// Who says once more what he has just said changes nothing.
@@ -265,16 +265,16 @@ impl League {
     }
 
     fn start_anew(&mut self) {
-        self.union = self.recalled();
+        self.union = self.cache_loaded();
         self.twin = self.union.clone();
         self.here.clear();
         self.model.files.clear();
         self.model.also.clear();
     }
 
-    fn recalled(&self) -> Union {
+    fn cache_loaded(&self) -> Union {
         let Model { policy, updates, scope, .. } = self.model;
-        Union::recall(policy, Naming::default().with_scope(scope), updates, &self.records)
+        Union::replay(policy, Naming::default().with_scope(scope), updates, &self.records)
     }
 
     fn histories(&self) -> BTreeMap<String, BTreeSet<Content>> {
@@ -310,8 +310,8 @@ impl League {
             assert_eq!(holders, model.holders(entry.path.as_str()), "who has {}", entry.path);
         }
         assert_eq!(union.manifest().len(), union.len(), "all could lie below one root");
-        for ((member, name), (claim, standing)) in &model.files {
-            self.check_file(MemberId(*member), name, claim.content, standing);
+        for ((member, name), (claim, sync_status)) in &model.files {
+            self.check_file(PeerId(*member), name, claim.content, sync_status);
         }
         for byte in 0..CONTENTS {
             let content = content(byte);
@@ -321,7 +321,7 @@ impl League {
             self.check_history(of);
         }
         self.check_views();
-        let recalled = self.recalled();
+        let recalled = self.cache_loaded();
         assert_eq!(recalled.manifest(), union.manifest());
         assert_eq!(recalled.liveries(), union.liveries());
         assert_eq!(recalled.conflicts(), union.conflicts());
@@ -330,24 +330,24 @@ impl League {
         }
     }
 
-    fn check_file(&self, member: MemberId, name: &str, content: Content, standing: &Standing) {
+    fn check_file(&self, peer: PeerId, name: &str, content: Content, sync_status: &SyncStatus) {
         let (path, union) = (path(name), &self.union);
-        let counts = union.counts_for(member, path.key(), content.hash);
-        let counts = counts.filter(|entry| entry.local(member).is_some());
-        match standing {
-            Standing::For(name) => {
+        let counts = union.counts_for(peer, path.key(), content.hash);
+        let counts = counts.filter(|entry| entry.local(peer).is_some());
+        match sync_status {
+            SyncStatus::For(name) => {
                 assert_eq!(counts.map(|entry| entry.path.as_str()), Some(&**name));
             }
-            Standing::Behind(_) => {
-                assert!(union.is_stale(member, path.key()), "{member:?} is behind with {name}");
+            SyncStatus::Behind(_) => {
+                assert!(union.is_stale(peer, path.key()), "{peer:?} is behind with {name}");
                 let of = |name: &str| plain(&in_claimed(name));
                 let mut names = self.model.past.keys().filter(|known| of(known) == of(name));
                 let knows = |known: &str| self.model.had(known, |had| had == content);
                 let known = names.any(|known| knows(known)) || knows(&plain(name));
-                assert!(known, "{name} of {member:?} would be lost");
+                assert!(known, "{name} of {peer:?} would be lost");
             }
-            Standing::Refused => {
-                assert!(union.refused(member).any(|key| key == path.key()), "{name} is refused");
+            SyncStatus::Refused => {
+                assert!(union.refused(peer).any(|key| key == path.key()), "{name} is refused");
             }
         }
     }
@@ -387,7 +387,7 @@ impl League {
             let files = model.names_of(of).len();
             (of.to_owned(), files, model.owners.get(of).cloned().unwrap_or_default(), files == 0)
         });
-        assert_eq!(liveries, expected.collect::<Vec<(_, _, BTreeSet<Author>, _)>>());
+        assert_eq!(liveries, expected.collect::<Vec<(_, _, BTreeSet<MemberId>, _)>>());
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 
 /// What a name is for a member's file.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Standing {
+pub(super) enum SyncStatus {
     /// The file is what this name holds.
     For(String),
     /// The file is something that was replaced, or turned down: here, or at the name that it counted for.
@@ -32,7 +32,7 @@ pub(super) struct Claim {
 impl Claim {
     fn of(change: &Change, gained: &Gained) -> Self {
         Self {
-            member: change.member.0,
+            member: change.peer.0,
             name: gained.entry.path.as_str().to_owned(),
             content: gained.entry.content,
             base: gained.base,
@@ -52,15 +52,15 @@ pub(super) struct Model {
     /// What each name has held: from which step on, and what.
     pub(super) past: BTreeMap<String, Vec<(u64, Option<Content>)>>,
     /// Who brought what a name has held: by the number of the change.
-    pub(super) authors: BTreeMap<(String, usize), Option<Author>>,
+    pub(super) authors: BTreeMap<(String, usize), Option<MemberId>>,
     /// Which of that took something back that nobody ever sent.
     pub(super) takings_back: BTreeSet<(String, usize)>,
     pub(super) turned_down: BTreeSet<(String, Content)>,
     /// Names whose first content was a rival.
     pub(super) rival_names: BTreeSet<String>,
     pub(super) proven: BTreeSet<Content>,
-    pub(super) owners: BTreeMap<String, BTreeSet<Author>>,
-    pub(super) files: BTreeMap<(u64, String), (Claim, Standing)>,
+    pub(super) owners: BTreeMap<String, BTreeSet<MemberId>>,
+    pub(super) files: BTreeMap<(u64, String), (Claim, SyncStatus)>,
     /// Where a file that is what its own name holds counts for a name of a rival livery, too.
     pub(super) also: BTreeMap<(u64, String), String>,
     pub(super) steps: u64,
@@ -102,13 +102,13 @@ impl Model {
     }
 
     /// Who brought what a name holds.
-    pub(super) fn author_of(&self, name: &str) -> Option<Author> {
+    pub(super) fn author_of(&self, name: &str) -> Option<MemberId> {
         *self.authors.get(&(name.to_owned(), self.past[name].len() - 1)).unwrap()
     }
 
     pub(super) fn holders(&self, name: &str) -> BTreeSet<u64> {
-        let for_it = |standing: &Standing| *standing == Standing::For(name.to_owned());
-        let files = self.files.values().filter(|(_, standing)| for_it(standing));
+        let for_it = |sync_status: &SyncStatus| *sync_status == SyncStatus::For(name.to_owned());
+        let files = self.files.values().filter(|(_, sync_status)| for_it(sync_status));
         let also = self.also.iter().filter(|(_, other)| *other == name);
         let also = also.map(|((member, _), _)| *member);
         files.map(|(claim, _)| claim.member).chain(also).collect()
@@ -118,7 +118,7 @@ impl Model {
     fn take_out(&mut self, member: u64, name: &str) {
         let file = (member, name.to_owned());
         self.left.extend(self.also.remove(&file));
-        if let Some((_, Standing::For(name))) = self.files.remove(&file) {
+        if let Some((_, SyncStatus::For(name))) = self.files.remove(&file) {
             self.left.insert(name);
         }
     }
@@ -130,15 +130,15 @@ impl Model {
     }
 
     /// What a name held goes; who has it is behind. What it gets, others may have there already.
-    pub(super) fn put(&mut self, name: &str, content: Option<Content>, author: Option<Author>) {
+    pub(super) fn put(&mut self, name: &str, content: Option<Content>, author: Option<MemberId>) {
         self.also.retain(|_, other| other != name);
-        for (claim, standing) in self.files.values_mut() {
-            if *standing == Standing::For(name.to_owned()) {
-                *standing = Standing::Behind(name.to_owned());
+        for (claim, sync_status) in self.files.values_mut() {
+            if *sync_status == SyncStatus::For(name.to_owned()) {
+                *sync_status = SyncStatus::Behind(name.to_owned());
             }
             if claim.name == name && Some(claim.content) == content {
-                let before = std::mem::replace(standing, Standing::For(name.to_owned()));
-                if let Standing::For(left) = before {
+                let before = std::mem::replace(sync_status, SyncStatus::For(name.to_owned()));
+                if let SyncStatus::For(left) = before {
                     self.left.insert(left);
                 }
                 self.left.extend(self.also.remove(&(claim.member, claim.name.clone())));
@@ -155,8 +155,8 @@ impl Model {
         let now = self.now(name);
         let is_behind = |content| {
             let mut files = self.files.values();
-            files.any(|(claim, standing)| {
-                let is_behind = matches!(standing, Standing::Behind(_));
+            files.any(|(claim, sync_status)| {
+                let is_behind = matches!(sync_status, SyncStatus::Behind(_));
                 is_behind && claim.name == name && claim.content == content
             })
         };
@@ -175,26 +175,28 @@ impl Model {
                 self.takings_back.retain(|(there, _)| there != name);
                 // What is still behind at the name itself was turned down, and stays so.
                 let rivals = self.files.values_mut().filter(|(claim, _)| claim.name != name);
-                for (_, standing) in rivals {
-                    if *standing == Standing::Behind(name.to_owned()) {
-                        *standing = Standing::Refused;
+                for (_, sync_status) in rivals {
+                    if *sync_status == SyncStatus::Behind(name.to_owned()) {
+                        *sync_status = SyncStatus::Refused;
                     }
                 }
                 let of = livery(name);
                 let open = self.is_vacant(of);
                 let taken: BTreeSet<_> = self.names().into_iter().map(|(name, _)| name).collect();
-                let free = |claim: &Claim, standing: &Standing| {
+                let free = |claim: &Claim, sync_status: &SyncStatus| {
                     let asked = match self.scope {
                         _ if open => livery(&claim.name) == of && !taken.contains(&claim.name),
                         Scope::File => claim.name == name,
                         Scope::Livery => false,
                     };
-                    *standing == Standing::Refused || asked && matches!(standing, Standing::For(_))
+                    *sync_status == SyncStatus::Refused
+                        || asked && matches!(sync_status, SyncStatus::For(_))
                 };
-                let anew = self.files.extract_if(.., |_, (claim, standing)| free(claim, standing));
-                let (anew, standings): (Vec<_>, Vec<_>) = anew.map(|(_, file)| file).unzip();
-                for standing in standings {
-                    if let Standing::For(left) = standing {
+                let anew =
+                    self.files.extract_if(.., |_, (claim, sync_status)| free(claim, sync_status));
+                let (anew, sync_statuses): (Vec<_>, Vec<_>) = anew.map(|(_, file)| file).unzip();
+                for sync_status in sync_statuses {
+                    if let SyncStatus::For(left) = sync_status {
                         self.left.insert(left);
                     }
                 }
@@ -207,15 +209,15 @@ impl Model {
         self.step = self.steps + 1;
         let mut claims = Vec::new();
         for change in changes {
-            let counted = |name: &str| match self.files.get(&(change.member.0, name.to_owned())) {
-                Some((_, Standing::For(other))) if *other != name => Some(other.clone()),
+            let counted = |name: &str| match self.files.get(&(change.peer.0, name.to_owned())) {
+                Some((_, SyncStatus::For(other))) if *other != name => Some(other.clone()),
                 _ => None,
             };
             let lost = change.lost.iter().map(|lost| lost.path.as_str().to_owned());
             let counted: BTreeMap<_, _> =
                 lost.filter_map(|lost| Some((lost.clone(), counted(&lost)?))).collect();
             for lost in &change.lost {
-                self.take_out(change.member.0, lost.path.as_str());
+                self.take_out(change.peer.0, lost.path.as_str());
             }
             let claimed = change.gained.iter().map(|gained| {
                 let claim = Claim::of(change, gained);
@@ -225,8 +227,8 @@ impl Model {
         }
         let in_place = |claim: &mut Claim| self.now(&claim.name) == Some(claim.content);
         for claim in claims.extract_if(.., in_place).collect::<Vec<_>>() {
-            let standing = Standing::For(claim.name.clone());
-            self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+            let sync_status = SyncStatus::For(claim.name.clone());
+            self.files.insert((claim.member, claim.name.clone()), (claim, sync_status));
         }
         for change in changes.iter().filter(|change| change.whole) {
             let names = self.names().into_iter().map(|(name, _)| name);
@@ -266,8 +268,8 @@ impl Model {
     /// Whether a claim says once more what is known, where its name has something else.
     fn is_known(&self, claim: &Claim) -> bool {
         let file = self.files.get(&(claim.member, claim.name.clone()));
-        file.is_some_and(|(known, standing)| {
-            *standing != Standing::For(claim.name.clone()) && known.content == claim.content
+        file.is_some_and(|(known, sync_status)| {
+            *sync_status != SyncStatus::For(claim.name.clone()) && known.content == claim.content
         })
     }
 
@@ -387,10 +389,11 @@ impl Model {
     /// The folders that a member's own liveries have where another one has their name.
     fn own_folders(&self, of: &str, claim: &Claim) -> BTreeSet<String> {
         if author(claim.member).is_none() {
-            let elsewhere = self.files.values().filter_map(|(file, standing)| match standing {
-                Standing::For(name) if *name != file.name => Some((file, name)),
-                _ => None,
-            });
+            let elsewhere =
+                self.files.values().filter_map(|(file, sync_status)| match sync_status {
+                    SyncStatus::For(name) if *name != file.name => Some((file, name)),
+                    _ => None,
+                });
             let his = |file: &Claim| file.member == claim.member && livery(&file.name) == of;
             let his = elsewhere.filter(|(file, _)| his(file));
             return his.map(|(_, name)| livery(name).to_owned()).collect();
@@ -447,7 +450,7 @@ impl Model {
         let file = name.rsplit('/').next().unwrap();
         let held = self.past.get(name).into_iter().flatten().filter_map(|(_, held)| *held);
         let mut marks = held.map(|held| format!("__CONFLICT__{}", held.hash.short()));
-        marks.any(|mark| file.contains(&mark))
+        marks.any(|change_tag| file.contains(&change_tag))
     }
 
     /// Whether a member may bring a file that its livery does not have.
@@ -475,9 +478,9 @@ impl Model {
     /// All that a member has of a livery, with what he claims of it.
     fn files_of(&self, claims: &[Claim]) -> Vec<Claim> {
         let (member, of) = (claims[0].member, livery(&claims[0].name));
-        let own = self.files.values().map(|(claim, standing)| match standing {
+        let own = self.files.values().map(|(claim, sync_status)| match sync_status {
             // How he once claimed what is, or was, his name's own is forgotten.
-            Standing::For(name) | Standing::Behind(name) if *name == claim.name => {
+            SyncStatus::For(name) | SyncStatus::Behind(name) if *name == claim.name => {
                 let (arrival, base, replaces) = (claims[0].arrival, None, None);
                 Claim { arrival, base, returned: false, replaces, ..claim.clone() }
             }
@@ -515,8 +518,8 @@ impl Model {
         let is_home = self.now(&claim.name) == Some(content);
         self.take_out(member, &claim.name);
         if is_home {
-            let standing = Standing::For(claim.name.clone());
-            self.files.insert(file.clone(), (claim.clone(), standing));
+            let sync_status = SyncStatus::For(claim.name.clone());
+            self.files.insert(file.clone(), (claim.clone(), sync_status));
         } else {
             self.left.insert(claim.name.clone());
         }
@@ -525,7 +528,7 @@ impl Model {
         }
         if self.now(&name) != Some(content) && self.had(&name, |had| had == content) {
             if !is_home {
-                self.files.insert(file, (claim, Standing::Behind(name)));
+                self.files.insert(file, (claim, SyncStatus::Behind(name)));
             }
             return;
         }
@@ -536,7 +539,7 @@ impl Model {
         if is_home {
             self.also.insert(file, name);
         } else {
-            self.files.insert(file, (claim, Standing::For(name)));
+            self.files.insert(file, (claim, SyncStatus::For(name)));
         }
     }
 
@@ -588,13 +591,13 @@ impl Model {
     fn place_left(&mut self, claim: Claim) {
         let other = self.diverted_name(&claim).unwrap();
         let has_it = self.now(&other) == Some(claim.content);
-        let standing = if has_it { Standing::For(other) } else { Standing::Behind(other) };
-        self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+        let sync_status = if has_it { SyncStatus::For(other) } else { SyncStatus::Behind(other) };
+        self.files.insert((claim.member, claim.name.clone()), (claim, sync_status));
     }
 
     fn place_one(&mut self, claim: Claim) {
-        let standing = self.place(&claim);
-        self.files.insert((claim.member, claim.name.clone()), (claim, standing));
+        let sync_status = self.place(&claim);
+        self.files.insert((claim.member, claim.name.clone()), (claim, sync_status));
     }
 
     fn is_rival(&self, claim: &Claim) -> bool {
@@ -644,37 +647,37 @@ impl Model {
         may && now.is_some_and(|now| now != claim.content && made_of_it(now))
     }
 
-    fn place(&mut self, claim: &Claim) -> Standing {
+    fn place(&mut self, claim: &Claim) -> SyncStatus {
         let name = claim.name.clone();
         let now = self.now(&name);
         if now == Some(claim.content) {
-            return Standing::For(name);
+            return SyncStatus::For(name);
         }
         if self.is_update(claim) {
             self.put(&name, Some(claim.content), author(claim.member));
-            return Standing::For(name);
+            return SyncStatus::For(name);
         }
         let again = now.is_none() && self.is_owners_again(claim);
         if !again && self.had(&name, |content| content == claim.content) {
-            return Standing::Behind(name);
+            return SyncStatus::Behind(name);
         }
         if now.is_some() {
             return self.place_rival(claim);
         }
         if !again && self.had(&name, |content| Some(content.hash) == claim.base) {
-            return Standing::Refused;
+            return SyncStatus::Refused;
         }
         if !self.may_add(claim) {
             return self.place_rival(claim);
         }
         self.put_first(&name, claim);
-        Standing::For(name)
+        SyncStatus::For(name)
     }
 
-    fn place_rival(&mut self, claim: &Claim) -> Standing {
+    fn place_rival(&mut self, claim: &Claim) -> SyncStatus {
         let home = plain(&claim.name);
         if self.now(&home) == Some(claim.content) {
-            return Standing::For(home);
+            return SyncStatus::For(home);
         }
         let (stem, extension) = home.rsplit_once('.').unwrap();
         let digits = claim.content.hash.short();
@@ -683,14 +686,14 @@ impl Model {
             let name = format!("{stem}__CONFLICT__{digits}{counter}.{extension}");
             let now = self.now(&name);
             if now != Some(claim.content) && self.had(&name, |had| had == claim.content) {
-                return Standing::Behind(name);
+                return SyncStatus::Behind(name);
             }
             if now.is_none() {
                 self.put_first(&name, claim);
                 self.rival_names.insert(name.clone());
             }
             if self.now(&name) == Some(claim.content) {
-                return Standing::For(name);
+                return SyncStatus::For(name);
             }
         }
         unreachable!("so many names are never taken");

@@ -9,7 +9,7 @@ impl World {
         self.withheld.clear();
         self.refused.clear();
         let machine = ServerMachine::new(self.server_config.clone(), seed, now);
-        let machine = machine.with_memory(&self.memory);
+        let machine = machine.with_records(&self.memory);
         let store = std::mem::take(&mut self.stored);
         let kept = store.kept();
         self.hub = Hub::Ours(Box::new(OurHub {
@@ -76,15 +76,15 @@ impl World {
                         self.send(link, Dir::Down, Queued { message, note: Note::None });
                     }
                 }
-                server::Output::OpenRelay { source, sync_id, relay } => {
-                    self.hub_opens(source, sync_id, relay);
+                server::Output::OpenUpload { source, sync_id, stream } => {
+                    self.hub_opens(source, sync_id, stream);
                 }
-                server::Output::Deliver(member, deliver) => {
+                server::Output::StartDownload(member, deliver) => {
                     if let Some(link) = hub.members.get(&member).copied() {
                         self.hub_delivers(link, deliver);
                     }
                 }
-                server::Output::StopDelivering(member, transfer) => {
+                server::Output::StopDownload(member, transfer) => {
                     if let Some(link) = hub.members.get(&member).copied() {
                         self.hub_stops(link, transfer);
                     }
@@ -99,10 +99,10 @@ impl World {
                     self.memory.extend(records);
                     self.acted.push((number, outcome));
                 }
-                server::Output::AbandonRelay { source, sync_id } => {
+                server::Output::AbandonUpload { source, sync_id } => {
                     self.hub_abandons(source, sync_id);
                 }
-                server::Output::DropRelay(source, sync_id) => self.hub_drops(source, sync_id),
+                server::Output::CloseUpload(source, sync_id) => self.hub_drops(source, sync_id),
                 server::Output::Close(member, reason) => {
                     let link = hub.members.get(&member).copied();
                     hub.members.remove(&member);
@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    fn hub_receives(&mut self, link: LinkId, member: MemberId, message: Message) {
+    fn hub_receives(&mut self, link: LinkId, member: PeerId, message: Message) {
         match message {
             Message::Credit(credit) => self.hub_gets_credit(link, credit),
             message if message.is_data() => self.hub_takes(link, member, message),

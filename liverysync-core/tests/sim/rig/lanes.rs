@@ -54,8 +54,8 @@ impl World {
     pub(super) fn disk_request(&mut self, pc: usize, op: OpId, request: DiskRequest) {
         let lane = match &request {
             DiskRequest::Read { .. } => 1,
-            DiskRequest::Recall
-            | DiskRequest::Remember(_)
+            DiskRequest::LoadCache
+            | DiskRequest::SaveCache(_)
             | DiskRequest::List { .. }
             | DiskRequest::Hash(_) => 2,
             _ => 0,
@@ -92,9 +92,9 @@ impl World {
                 kind: client::DiskFaultKind::Other,
                 message: fault.to_string(),
             };
-            let mut unpacker = Unpacker::default();
+            let mut decoder = Decoder::default();
             let bytes =
-                taking.receiver.unpack(data.offset, &data.body, &mut unpacker).map_err(wrong)?;
+                taking.receiver.unpack(data.offset, &data.body, &mut decoder).map_err(wrong)?;
             let bytes = Bytes::copy_from_slice(bytes);
             done(disk.apply(DiskRequest::Write(stage, data.offset, bytes)))?;
             if data.last {
@@ -183,7 +183,7 @@ impl World {
         };
         let harmless = matches!(
             request,
-            DiskRequest::Recall
+            DiskRequest::LoadCache
                 | DiskRequest::List { .. }
                 | DiskRequest::Hash(_)
                 | DiskRequest::Read { .. }

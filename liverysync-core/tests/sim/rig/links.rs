@@ -31,7 +31,7 @@ impl World {
         match &mut self.hub {
             Hub::Down => {}
             Hub::Ours(hub) => {
-                let member = MemberId(hub.next_member);
+                let member = PeerId(hub.next_member);
                 hub.next_member += 1;
                 hub.members.insert(member, link);
                 self.links[link].member = Some(member);
@@ -39,7 +39,7 @@ impl World {
                 self.feed_hub(server::Input::Accepted(member, address));
             }
             Hub::Old(_) => {
-                self.links[link].member = Some(MemberId(link as u64));
+                self.links[link].member = Some(PeerId(link as u64));
                 self.old_hub_accepts(link);
             }
         }
@@ -81,8 +81,8 @@ impl World {
         let Some(queued) = self.links[link].pipe(dir).pop() else { return };
         let pc = self.links[link].pc;
         self.say(|| {
-            let mark = if dir == Dir::Up { "->" } else { "<-" };
-            format!("{} {mark} {}", self.pcs[pc].name, brief(&queued.message))
+            let change_tag = if dir == Dir::Up { "->" } else { "<-" };
+            format!("{} {change_tag} {}", self.pcs[pc].name, brief(&queued.message))
         });
         // What programs of the field do among themselves need not come to an end.
         let is_theirs =

@@ -19,11 +19,11 @@ use liverysync_core::{
     server::{self, ServerConfig, ServerMachine, Withheld},
     time::{Time, UnixTime},
     transfer::Receiver,
-    union::MemberId,
+    union::PeerId,
     wire::{
         frame,
         v1::{Message, Role},
-        v2::{Data, TransferId, Unpacker},
+        v2::{Data, Decoder, TransferId},
     },
 };
 
@@ -176,7 +176,7 @@ pub(crate) struct Pc {
 
 pub(crate) struct OurHub {
     pub(crate) machine: ServerMachine,
-    members: BTreeMap<MemberId, LinkId>,
+    members: BTreeMap<PeerId, LinkId>,
     pub(crate) store: Store,
     next_member: u64,
     wake: Option<u64>,
@@ -381,7 +381,7 @@ impl World {
         let mut online = self.pcs.iter().filter(|pc| pc.running && !pc.offline);
         hub && online.all(|pc| match &pc.brain {
             Brain::Ours(ours) => {
-                ours.config.dry_run || ours.machine.as_ref().is_some_and(ClientMachine::is_in_step)
+                ours.config.dry_run || ours.machine.as_ref().is_some_and(ClientMachine::is_in_sync)
             }
             // Its program may be about to connect again: nothing else would say so.
             Brain::Old(_) | Brain::Liar(_) => pc.link.is_some(),
@@ -404,13 +404,13 @@ impl World {
             if let Brain::Ours(ours) = &pc.brain
                 && let Some(machine) = &ours.machine
             {
-                let standing = ours
+                let sync_status = ours
                     .events
                     .iter()
                     .rev()
-                    .find(|event| matches!(event, client::Event::Standing { .. }));
-                let in_step = machine.is_in_step();
-                lines.push(format!("{}: in step {in_step}, last {standing:?}", pc.name));
+                    .find(|event| matches!(event, client::Event::SyncStatus { .. }));
+                let in_sync = machine.is_in_sync();
+                lines.push(format!("{}: in sync {in_sync}, last {sync_status:?}", pc.name));
             }
         }
         lines.join("; ")

@@ -13,7 +13,7 @@ struct Sound {
     data: TempDir,
     bytes: Vec<u8>,
     records: Vec<Record>,
-    reports: BTreeMap<Author, Vec<Entry>>,
+    reports: BTreeMap<MemberId, Vec<Entry>>,
 }
 
 impl Sound {

@@ -1,6 +1,6 @@
 //! Whether the pieces of a file travel compressed.
 
-use crate::{path::RelPath, wire::v2::Packer};
+use crate::{path::RelPath, wire::v2::Encoder};
 
 /// Files of less than this travel as they are, in bytes: one fits into a packet with room to spare, so it hardly arrives
 /// sooner for being shorter.
@@ -12,7 +12,7 @@ const PICTURES: [&str; 3] = ["png", "jpg", "jpeg"];
 /// How the pieces of one file travel to a peer of protocol 2. The first piece that is sent is the sample: if it
 /// shrinks by a tenth or more, those that follow are compressed too, each for which it pays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Packing {
+pub enum Compression {
     /// As they are.
     #[default]
     Plain,
@@ -22,7 +22,7 @@ pub enum Packing {
     Zstd,
 }
 
-impl Packing {
+impl Compression {
     /// How a file of `size` bytes begins.
     #[must_use]
     pub fn of(path: &RelPath, size: u64) -> Self {
@@ -37,14 +37,14 @@ impl Packing {
     }
 
     /// Takes the next piece; returns its frame of zstd if it is to go compressed.
-    pub fn pack<'a>(&mut self, plain: &[u8], packer: &'a mut Packer) -> Option<&'a [u8]> {
+    pub fn pack<'a>(&mut self, plain: &[u8], encoder: &'a mut Encoder) -> Option<&'a [u8]> {
         let saved = match self {
             Self::Plain => return None,
             Self::Sample => plain.len().div_ceil(10),
             Self::Zstd => 1,
         };
         let most = plain.len().checked_sub(saved);
-        let packed = most.and_then(|most| packer.pack(plain, most));
+        let packed = most.and_then(|most| encoder.pack(plain, most));
         if *self == Self::Sample {
             *self = if packed.is_some() { Self::Zstd } else { Self::Plain };
         }
@@ -60,11 +60,11 @@ mod tests {
     use crate::{
         path::Extensions,
         transfer::CHUNK_BYTES,
-        wire::v2::{Body, Unpacker},
+        wire::v2::{ChunkBody, Decoder},
     };
 
-    fn begins(path: &str, size: u64) -> Packing {
-        Packing::of(&RelPath::parse(path, &Extensions::default()).unwrap(), size)
+    fn begins(path: &str, size: u64) -> Compression {
+        Compression::of(&RelPath::parse(path, &Extensions::default()).unwrap(), size)
     }
 
     /// Bytes of which each is one of `values`, in no order.
@@ -82,43 +82,43 @@ mod tests {
     #[test]
     fn pictures_and_small_files_are_never_tried() {
         for path in ["T/a.png", "T/a.PNG", "T/b.jpg", "T/c.Jpeg", "T/dds.png"] {
-            assert_eq!(begins(path, 1 << 20), Packing::Plain, "{path}");
+            assert_eq!(begins(path, 1 << 20), Compression::Plain, "{path}");
         }
         for path in ["T/a.dds", "T/a.DDS", "T/b.json", "T/c.txt", "png/png.dds"] {
-            assert_eq!(begins(path, SIZE_MIN), Packing::Sample, "{path}");
-            assert_eq!(begins(path, SIZE_MIN - 1), Packing::Plain, "{path}");
+            assert_eq!(begins(path, SIZE_MIN), Compression::Sample, "{path}");
+            assert_eq!(begins(path, SIZE_MIN - 1), Compression::Plain, "{path}");
         }
     }
 
     #[test]
     fn the_first_piece_decides_and_later_ones_that_do_not_shrink_go_plain() {
         let (shrinks, noise) = (noise(CHUNK_BYTES, 3), noise(CHUNK_BYTES, 255));
-        let mut packer = Packer::default();
-        let mut packing = Packing::Sample;
+        let mut encoder = Encoder::default();
+        let mut compression = Compression::Sample;
         let pays: Vec<_> = [&shrinks, &noise, &shrinks, &Vec::new()]
-            .map(|piece| packing.pack(piece, &mut packer).is_some())
+            .map(|piece| compression.pack(piece, &mut encoder).is_some())
             .into();
-        assert_eq!((pays, packing), (vec![true, false, true, false], Packing::Zstd));
+        assert_eq!((pays, compression), (vec![true, false, true, false], Compression::Zstd));
 
-        let mut packing = Packing::Sample;
-        assert!(packing.pack(&noise, &mut packer).is_none());
-        assert_eq!(packing, Packing::Plain);
-        assert!(packing.pack(&shrinks, &mut packer).is_none());
-        assert_eq!(packing, Packing::Plain);
+        let mut compression = Compression::Sample;
+        assert!(compression.pack(&noise, &mut encoder).is_none());
+        assert_eq!(compression, Compression::Plain);
+        assert!(compression.pack(&shrinks, &mut encoder).is_none());
+        assert_eq!(compression, Compression::Plain);
     }
 
     #[test]
     fn a_sample_must_shrink_by_a_tenth() {
-        let mut packer = Packer::default();
+        let mut encoder = Encoder::default();
         // So many values take about 7.3 and 7.1 bits a byte.
         for (values, pays) in [(160, false), (136, true)] {
             let sample = noise(CHUNK_BYTES, values);
-            let len = packer.pack(&sample, CHUNK_BYTES).unwrap().len();
+            let len = encoder.pack(&sample, CHUNK_BYTES).unwrap().len();
             assert!(len < CHUNK_BYTES && (len * 10 <= CHUNK_BYTES * 9) == pays, "{len}");
-            let mut packing = Packing::Sample;
-            assert_eq!(packing.pack(&sample, &mut packer).is_some(), pays, "{len}");
+            let mut compression = Compression::Sample;
+            assert_eq!(compression.pack(&sample, &mut encoder).is_some(), pays, "{len}");
             // Once it is known that the others pay, less will do.
-            assert!(Packing::Zstd.pack(&sample, &mut packer).is_some());
+            assert!(Compression::Zstd.pack(&sample, &mut encoder).is_some());
         }
     }
 
@@ -127,14 +127,14 @@ mod tests {
         fn whatever_goes_compressed_is_shorter_and_comes_back(
             pieces in prop::collection::vec((0..3000_usize, 1..=255_u8), 1..6),
         ) {
-            let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
-            let mut packing = Packing::Sample;
+            let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
+            let mut compression = Compression::Sample;
             for (len, values) in pieces {
                 let plain = noise(len, values);
-                let Some(frame) = packing.pack(&plain, &mut packer) else { continue };
+                let Some(frame) = compression.pack(&plain, &mut encoder) else { continue };
                 prop_assert!(frame.len() < len);
-                let body = Body::zstd(bytes::Bytes::copy_from_slice(frame));
-                prop_assert_eq!(unpacker.unpack(&body), Some(&plain[..]));
+                let body = ChunkBody::zstd(bytes::Bytes::copy_from_slice(frame));
+                prop_assert_eq!(decoder.unpack(&body), Some(&plain[..]));
             }
         }
     }

@@ -13,17 +13,17 @@ use crate::{
 
 /// A manifest as it is taken in.
 #[derive(Debug, Default)]
-pub(super) struct Intake {
+pub(super) struct CheckedManifest {
     pub(super) manifest: Manifest,
     pub(super) skipped: Vec<Skipped>,
-    /// What its client last had in step at a path, where that was something else.
+    /// What its client last had in sync at a path, where that was something else.
     pub(super) bases: BTreeMap<PathKey, ContentHash>,
     /// Whether any entry had a modification time: the programs of the field differ in that.
     pub(super) dated: bool,
 }
 
-impl Intake {
-    /// A file of it, with what its client last had in step.
+impl CheckedManifest {
+    /// A file of it, with what its client last had in sync.
     pub(super) fn gained(&self, entry: &Entry) -> Gained {
         Gained { entry: entry.clone(), base: self.bases.get(entry.path.key()).copied() }
     }
@@ -31,7 +31,11 @@ impl Intake {
 
 /// Checks every entry by the rules that a client of ours applies to its folder. `own_choice` is set
 /// for such a client: it knows better what in its folder is the game's.
-pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> Intake {
+pub(super) fn check_manifest(
+    files: Vec<FileInfo>,
+    rules: &Rules,
+    own_choice: bool,
+) -> CheckedManifest {
     let rules = Rules {
         derived_dds: own_choice || rules.derived_dds,
         placeholders: own_choice,
@@ -45,12 +49,13 @@ pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> 
             Listed {
                 path: file.rel_path.clone(),
                 kind: Kind::File(Stamp { size: file.size, mtime }),
-                mark: 0,
+                change_tag: 0,
             }
         })
         .collect();
     let selection = select(&listed, &rules);
-    let mut intake = Intake { skipped: selection.skipped, dated, ..Intake::default() };
+    let mut checked =
+        CheckedManifest { skipped: selection.skipped, dated, ..CheckedManifest::default() };
     for file in &files {
         let chosen = RelPath::parse(&file.rel_path, &rules.extensions)
             .ok()
@@ -64,14 +69,14 @@ pub(super) fn take_in(files: Vec<FileInfo>, rules: &Rules, own_choice: bool) -> 
             mtime,
         });
         let base = file.base.as_ref().and_then(|base| base.parse().ok());
-        intake.bases.extend(base.map(|base| (chosen.path.key().clone(), base)));
+        checked.bases.extend(base.map(|base| (chosen.path.key().clone(), base)));
         let taken = match entry {
-            Ok(entry) => intake.manifest.insert(entry).map_err(Reason::from),
+            Ok(entry) => checked.manifest.insert(entry).map_err(Reason::from),
             Err(invalid) => Err(Reason::Unreadable(invalid.to_string())),
         };
         if let Err(reason) = taken {
-            intake.skipped.push(Skipped { path: file.rel_path.clone(), reason });
+            checked.skipped.push(Skipped { path: file.rel_path.clone(), reason });
         }
     }
-    intake
+    checked
 }

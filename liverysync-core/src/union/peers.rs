@@ -1,29 +1,29 @@
-//! A small set of members.
+//! A small set of peers.
 //!
-//! Members are numbered as they connect, so those that are connected are mostly neighbours. One bit for
+//! Peers are numbered as they connect, so those that are connected are mostly neighbours. One bit for
 //! each keeps the holders of thousands of files near one another in memory, where a step has to reach
 //! all of them when a PC joins.
 
-use super::MemberId;
+use super::PeerId;
 
 /// Numbers in a block.
 const BLOCK: u64 = u64::BITS as u64;
 
-/// A set of members, walked in their order.
+/// A set of peers, walked in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Members {
+pub(super) struct Peers {
     /// Ordered by number; none is empty.
     blocks: Vec<Block>,
 }
 
-/// Those of 64 members in a row that are in the set.
+/// Those of 64 peers in a row that are in the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Block {
     number: u64,
     bits: u64,
 }
 
-impl Members {
+impl Peers {
     pub(super) fn len(&self) -> usize {
         self.blocks.iter().map(|block| block.bits.count_ones() as usize).sum()
     }
@@ -32,14 +32,14 @@ impl Members {
         self.blocks.is_empty()
     }
 
-    pub(super) fn contains(&self, member: MemberId) -> bool {
-        let (number, bit) = position(member);
+    pub(super) fn contains(&self, peer: PeerId) -> bool {
+        let (number, bit) = position(peer);
         self.find(number).is_ok_and(|at| self.blocks[at].bits & bit != 0)
     }
 
-    /// Adds a member. Returns whether it was not in the set.
-    pub(super) fn insert(&mut self, member: MemberId) -> bool {
-        let (number, bit) = position(member);
+    /// Adds a peer. Returns whether it was not in the set.
+    pub(super) fn insert(&mut self, peer: PeerId) -> bool {
+        let (number, bit) = position(peer);
         match self.find(number) {
             Ok(at) => {
                 let bits = &mut self.blocks[at].bits;
@@ -54,8 +54,8 @@ impl Members {
         }
     }
 
-    pub(super) fn remove(&mut self, member: MemberId) {
-        let (number, bit) = position(member);
+    pub(super) fn remove(&mut self, peer: PeerId) {
+        let (number, bit) = position(peer);
         if let Ok(at) = self.find(number) {
             self.blocks[at].bits &= !bit;
             if self.blocks[at].bits == 0 {
@@ -64,10 +64,10 @@ impl Members {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = MemberId> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = PeerId> {
         self.blocks.iter().flat_map(|block| {
             let there = (0..BLOCK).filter(|offset| block.bits >> offset & 1 == 1);
-            there.map(|offset| MemberId(block.number * BLOCK + offset))
+            there.map(|offset| PeerId(block.number * BLOCK + offset))
         })
     }
 
@@ -76,9 +76,9 @@ impl Members {
     }
 }
 
-/// The number of the member's block, and its bit there.
-const fn position(member: MemberId) -> (u64, u64) {
-    (member.0 / BLOCK, 1 << (member.0 % BLOCK))
+/// The number of the peer's block, and its bit there.
+const fn position(peer: PeerId) -> (u64, u64) {
+    (peer.0 / BLOCK, 1 << (peer.0 % BLOCK))
 }
 
 #[cfg(test)]
@@ -96,18 +96,18 @@ mod tests {
                 (any::<bool>(), prop_oneof![0_u64..200, u64::MAX - 100..=u64::MAX]), 0..200,
             ),
         ) {
-            let (mut members, mut model) = (Members::default(), BTreeSet::new());
+            let (mut peers, mut model) = (Peers::default(), BTreeSet::new());
             for (add, number) in steps {
-                let member = MemberId(number);
-                prop_assert_eq!(members.contains(member), model.contains(&member));
+                let peer = PeerId(number);
+                prop_assert_eq!(peers.contains(peer), model.contains(&peer));
                 if add {
-                    prop_assert_eq!(members.insert(member), model.insert(member));
+                    prop_assert_eq!(peers.insert(peer), model.insert(peer));
                 } else {
-                    members.remove(member);
-                    model.remove(&member);
+                    peers.remove(peer);
+                    model.remove(&peer);
                 }
-                prop_assert!(members.iter().eq(model.iter().copied()));
-                prop_assert_eq!((members.len(), members.is_empty()), (model.len(), model.is_empty()));
+                prop_assert!(peers.iter().eq(model.iter().copied()));
+                prop_assert_eq!((peers.len(), peers.is_empty()), (model.len(), model.is_empty()));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a client remembers of its files from run to run, so that it reads nothing twice.
 //!
 //! A line that names the form, the SHA-256 of all that follows, a digest of the rules that the paths were
-//! checked by, the manifest's hash, the files in the order of their keys, and what was last in step at other
+//! checked by, the manifest's hash, the files in the order of their keys, and what was last in sync at other
 //! paths than theirs or with another content. Numbers have eight bytes, the
 //! lowest first; a text comes after the number of its bytes. What cannot be read is no memory: losing it
 //! costs time, never a livery.
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::{bases::Bases, folder::Known, holdings::Holdings};
+use super::{folder::IndexedFile, local_index::LocalIndex, synced_versions::SyncedVersions};
 use crate::{
     hash::{Content, ContentHash},
     path::{Extensions, RULE_FORM, RelPath},
@@ -34,21 +34,21 @@ const FILE_BYTES: usize = 160;
 
 /// What an earlier run knew.
 #[derive(Debug)]
-pub(super) struct Memory {
-    pub(super) files: Holdings,
-    pub(super) bases: Bases,
+pub(super) struct ScanCache {
+    pub(super) files: LocalIndex,
+    pub(super) bases: SyncedVersions,
     /// Whether it was written under these rules; otherwise it is better written anew.
     pub(super) up_to_date: bool,
 }
 
-/// Writes down what is known, but for files that are too fresh to be sure of, and all that was in step.
+/// Writes down what is known, but for files that are too fresh to be sure of, and all that was in sync.
 pub(super) fn encode(
-    known: &Holdings,
-    bases: &Bases,
+    known: &LocalIndex,
+    bases: &SyncedVersions,
     extensions: &Extensions,
     now: UnixTime,
 ) -> Bytes {
-    let is_sure = |file: &&Known| {
+    let is_sure = |file: &&IndexedFile| {
         let age = now.as_nanos().saturating_sub(file.stamp.mtime.as_nanos());
         age.saturating_abs() >= FRESH_NANOS
     };
@@ -59,14 +59,14 @@ pub(super) fn encode(
     body.extend(rules_digest(extensions).as_bytes());
     body.extend([u8::from(hash.is_some())]);
     body.extend(hash.iter().flat_map(ContentHash::as_bytes));
-    let is_in_step = |file: &Known| bases.get(file.path.key()) == Some(file.content.hash);
+    let is_in_sync = |file: &IndexedFile| bases.get(file.path.key()) == Some(file.content.hash);
     body.extend((sure.len() as u64).to_le_bytes());
     for file in &sure {
         write_file(&mut body, file);
-        body.push(u8::from(is_in_step(file)));
+        body.push(u8::from(is_in_sync(file)));
     }
     let told: BTreeSet<_> =
-        sure.into_iter().filter(|file| is_in_step(file)).map(|file| file.path.key()).collect();
+        sure.into_iter().filter(|file| is_in_sync(file)).map(|file| file.path.key()).collect();
     for (key, hash) in bases.iter().filter(|(key, _)| !told.contains(*key)) {
         write_text(&mut body, key.as_str());
         body.extend(hash.as_bytes());
@@ -79,13 +79,13 @@ fn rules_digest(extensions: &Extensions) -> ContentHash {
     ContentHash::of(format!("{RULE_FORM}\n{extensions}").as_bytes())
 }
 
-fn write_file(body: &mut Vec<u8>, file: &Known) {
+fn write_file(body: &mut Vec<u8>, file: &IndexedFile) {
     let (path, key) = (file.path.as_str(), file.path.key().as_str());
     write_text(body, path);
     write_text(body, if path == key { "" } else { key });
     body.extend(file.stamp.size.to_le_bytes());
     body.extend(file.stamp.mtime.as_nanos().to_le_bytes());
-    body.extend(file.mark.to_le_bytes());
+    body.extend(file.change_tag.to_le_bytes());
     body.extend(file.content.hash.as_bytes());
 }
 
@@ -95,7 +95,7 @@ fn write_text(body: &mut Vec<u8>, text: &str) {
 }
 
 /// Reads what was written down, of the files that still travel; `None` if it is damaged or of another form.
-pub(super) fn decode(text: &[u8], extensions: &Extensions) -> Option<Memory> {
+pub(super) fn decode(text: &[u8], extensions: &Extensions) -> Option<ScanCache> {
     let mut rest = Rest(text.strip_prefix(FORM)?);
     let digest = rest.hash()?;
     if digest != ContentHash::of(rest.0) {
@@ -106,7 +106,7 @@ pub(super) fn decode(text: &[u8], extensions: &Extensions) -> Option<Memory> {
         [0] => None,
         _ => Some(rest.hash()?),
     };
-    let mut bases = Bases::default();
+    let mut bases = SyncedVersions::default();
     let count = u64::from_le_bytes(rest.take()?);
     let files = if up_to_date {
         rest.files(count, &mut bases)?
@@ -115,10 +115,10 @@ pub(super) fn decode(text: &[u8], extensions: &Extensions) -> Option<Memory> {
     };
     rest.bases(&mut bases)?;
     let files = match hash.filter(|_| up_to_date) {
-        Some(hash) => Holdings::with_hash(files, hash),
-        None => Holdings::new(files),
+        Some(hash) => LocalIndex::with_hash(files, hash),
+        None => LocalIndex::new(files),
     };
-    Some(Memory { files, bases, up_to_date })
+    Some(ScanCache { files, bases, up_to_date })
 }
 
 /// What is still to be read.
@@ -126,7 +126,7 @@ struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
     /// All files. They were checked, fitted together and were in order when they were written down.
-    fn files(&mut self, count: u64, bases: &mut Bases) -> Option<PathMap<Known>> {
+    fn files(&mut self, count: u64, bases: &mut SyncedVersions) -> Option<PathMap<IndexedFile>> {
         let mut files = Vec::with_capacity(self.0.len() / FILE_BYTES);
         for _ in 0..count {
             files.push(self.file(bases, |text, key| Some(RelPath::checked_before(text, key)))??);
@@ -139,8 +139,8 @@ impl<'a> Rest<'a> {
         &mut self,
         count: u64,
         extensions: &Extensions,
-        bases: &mut Bases,
-    ) -> Option<PathMap<Known>> {
+        bases: &mut SyncedVersions,
+    ) -> Option<PathMap<IndexedFile>> {
         let mut files = PathMap::default();
         for _ in 0..count {
             if let Some(file) = self.file(bases, |text, _| RelPath::parse(text, extensions).ok())? {
@@ -154,23 +154,28 @@ impl<'a> Rest<'a> {
     /// The next file, if `path` makes a path of its text and its key.
     fn file(
         &mut self,
-        bases: &mut Bases,
+        bases: &mut SyncedVersions,
         path: impl FnOnce(&str, &str) -> Option<RelPath>,
-    ) -> Option<Option<Known>> {
+    ) -> Option<Option<IndexedFile>> {
         let (text, key) = (self.text()?, self.text()?);
         let path = path(text, if key.is_empty() { text } else { key });
         let size = u64::from_le_bytes(self.take()?);
         let mtime = UnixTime::from_nanos(i64::from_le_bytes(self.take()?));
-        let mark = u64::from_le_bytes(self.take()?);
+        let change_tag = u64::from_le_bytes(self.take()?);
         let content = Content { hash: self.hash()?, size };
         if let ([1], Some(path)) = (self.take()?, &path) {
             bases.insert(path.key().clone(), content.hash);
         }
-        Some(path.map(|path| Known { path, stamp: Stamp { size, mtime }, mark, content }))
+        Some(path.map(|path| IndexedFile {
+            path,
+            stamp: Stamp { size, mtime },
+            change_tag,
+            content,
+        }))
     }
 
-    /// What was in step besides the files.
-    fn bases(mut self, bases: &mut Bases) -> Option<()> {
+    /// What was in sync besides the files.
+    fn bases(mut self, bases: &mut SyncedVersions) -> Option<()> {
         while !self.0.is_empty() {
             let key = self.text()?;
             bases.insert(RelPath::checked_before(key, key).key().clone(), self.hash()?);
@@ -203,24 +208,24 @@ mod tests {
     const DAY: i64 = 86_400_000_000_000;
     const NOW: UnixTime = UnixTime::from_nanos(DAY);
 
-    fn known(paths: &[(&str, i64)]) -> PathMap<Known> {
+    fn known(paths: &[(&str, i64)]) -> PathMap<IndexedFile> {
         let mut known = PathMap::default();
         for (path, mtime) in paths {
             let path = RelPath::parse(path, &Extensions::default()).unwrap();
             let content = Content::of(path.as_str().as_bytes());
             let stamp = Stamp { size: content.size, mtime: UnixTime::from_nanos(*mtime) };
-            known.insert(Known { path, stamp, mark: 7, content }).unwrap();
+            known.insert(IndexedFile { path, stamp, change_tag: 7, content }).unwrap();
         }
         known
     }
 
-    fn encoded(files: &PathMap<Known>) -> Bytes {
-        encode(&Holdings::new(files.clone()), &bases(files), &Extensions::default(), NOW)
+    fn encoded(files: &PathMap<IndexedFile>) -> Bytes {
+        encode(&LocalIndex::new(files.clone()), &bases(files), &Extensions::default(), NOW)
     }
 
-    /// Of the files every other one is in step, and one that is not there any more was.
-    fn bases(files: &PathMap<Known>) -> Bases {
-        let mut bases = Bases::default();
+    /// Of the files every other one is in sync, and one that is not there any more was.
+    fn bases(files: &PathMap<IndexedFile>) -> SyncedVersions {
+        let mut bases = SyncedVersions::default();
         for (index, file) in files.iter().enumerate() {
             let hash = if index % 2 == 0 { file.content.hash } else { ContentHash::of(b"before") };
             bases.insert(file.path.key().clone(), hash);
@@ -230,7 +235,7 @@ mod tests {
         bases
     }
 
-    fn decoded(text: &[u8]) -> Option<PathMap<Known>> {
+    fn decoded(text: &[u8]) -> Option<PathMap<IndexedFile>> {
         decode(text, &Extensions::default()).map(|memory| memory.files.files().clone())
     }
 
@@ -242,7 +247,7 @@ mod tests {
         let memory = decode(&text, &Extensions::default()).unwrap();
         assert!(memory.up_to_date);
         assert_eq!(memory.bases, bases(&files));
-        assert_eq!(memory.files.hash(), Holdings::new(files).manifest().hash());
+        assert_eq!(memory.files.hash(), LocalIndex::new(files).manifest().hash());
     }
 
     #[test]
@@ -251,7 +256,7 @@ mod tests {
         let sure = known(&[("a.png", DAY - FRESH_NANOS)]);
         let memory = decode(&encoded(&files), &Extensions::default()).unwrap();
         assert_eq!(memory.files.files(), &sure);
-        assert_eq!(memory.files.hash(), Holdings::new(sure).manifest().hash());
+        assert_eq!(memory.files.hash(), LocalIndex::new(sure).manifest().hash());
     }
 
     #[test]
@@ -273,6 +278,6 @@ mod tests {
         assert!(!memory.up_to_date);
         let left = known(&[("a.png", 0)]);
         assert_eq!(memory.files.files(), &left);
-        assert_eq!(memory.files.hash(), Holdings::new(left).manifest().hash());
+        assert_eq!(memory.files.hash(), LocalIndex::new(left).manifest().hash());
     }
 }

@@ -10,16 +10,16 @@ use liverysync_core::hash::ContentHash;
 
 /// Where it lies; `None` if nothing is to be remembered.
 #[derive(Debug)]
-pub(super) struct Memory(pub(super) Option<PathBuf>);
+pub(super) struct CacheFile(pub(super) Option<PathBuf>);
 
-impl Memory {
+impl CacheFile {
     /// What was remembered; empty if nothing was, or if it cannot be read: that only costs time.
-    pub(super) fn recall(&self) -> Bytes {
+    pub(super) fn load(&self) -> Bytes {
         self.0.as_deref().and_then(|path| fs::read(path).ok()).unwrap_or_default().into()
     }
 
     /// Takes the place of what was remembered before, as a whole.
-    pub(super) fn remember(&self, text: &[u8]) -> io::Result<()> {
+    pub(super) fn save(&self, text: &[u8]) -> io::Result<()> {
         // One client syncs a folder at a time, so nobody else writes under this name.
         self.0.as_deref().map_or(Ok(()), |path| replace_whole(path, text))
     }
@@ -37,7 +37,7 @@ pub(crate) fn replace_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The file in which the folder `state` keeps what is known of the liveries folder `root`.
-pub(crate) fn memory_file(state: &Path, root: &Path) -> PathBuf {
+pub(crate) fn cache_file(state: &Path, root: &Path) -> PathBuf {
     state_file(state, root, "files")
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::ServerConfig;
 use crate::{
     hash::ContentHash,
-    league::Author,
+    league::MemberId,
     manifest::Manifest,
     path::PathKey,
     schedule::Load,
@@ -20,7 +20,7 @@ use crate::{
     time::Time,
     union::{Union, UnionEntry},
     wire::{
-        v1::{Standing, SyncId},
+        v1::{SyncId, SyncStatus},
         v2::TransferId,
     },
 };
@@ -40,24 +40,24 @@ const OWED_RETRY: Duration = Duration::from_secs(60);
 
 /// Which program a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Generation {
+pub enum Protocol {
     /// The Python client that the seed describes.
     #[serde(rename = "python-first")]
-    First,
+    V1First,
     /// The Python client 1.0.4, or one that has not shown yet that it is the first.
     #[serde(rename = "python-1.0.4")]
     V104,
     /// One of ours.
     #[serde(rename = "liverysync")]
-    Ours,
+    V2,
 }
 
-impl fmt::Display for Generation {
+impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::First => "first Python client",
+            Self::V1First => "first Python client",
             Self::V104 => "Python client 1.0.4",
-            Self::Ours => "liverysync",
+            Self::V2 => "liverysync",
         })
     }
 }
@@ -74,19 +74,19 @@ struct Failures {
 #[derive(Clone, Debug)]
 pub(super) enum Job {
     /// Files whose contents are in the store or on their way there.
-    Deliver(Vec<PathKey>),
+    Download(Vec<PathKey>),
     /// Files that it can copy from its own PC.
     Copy(Vec<PathKey>),
 }
 
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct Peer {
     pub(super) client_id: String,
     pub(super) address: String,
     pub(super) name: String,
-    pub(super) generation: Generation,
+    pub(super) protocol: Protocol,
     /// Who it is, if it has said its key.
-    pub(super) author: Option<Author>,
+    pub(super) author: Option<MemberId>,
     pub(super) accepted_at: Time,
     pub(super) heard_at: Time,
     pub(super) greeted: bool,
@@ -129,17 +129,17 @@ pub(super) struct Member {
     /// the next failure has a name.
     pub(super) one_by_one: bool,
     pub(super) rate: u64,
-    pub(super) standing: Option<Standing>,
+    pub(super) sync_status: Option<SyncStatus>,
     pub(super) told_withheld: BTreeSet<PathKey>,
 }
 
-impl Member {
+impl Peer {
     pub(super) fn new(client_id: String, address: String, now: Time) -> Self {
         Self {
             name: client_id.clone(),
             client_id,
             address,
-            generation: Generation::V104,
+            protocol: Protocol::V104,
             author: None,
             accepted_at: now,
             heard_at: now,
@@ -165,18 +165,18 @@ impl Member {
             claimed: BTreeMap::new(),
             one_by_one: false,
             rate: 0,
-            standing: None,
+            sync_status: None,
             told_withheld: BTreeSet::new(),
         }
     }
 
-    pub(super) const fn is_ours(&self) -> bool {
-        matches!(self.generation, Generation::Ours)
+    pub(super) const fn speaks_v2(&self) -> bool {
+        matches!(self.protocol, Protocol::V2)
     }
 
     /// Whether it is known what it holds: one of ours that was asked may hold more than it said.
     pub(super) const fn is_known(&self) -> bool {
-        self.merged && !(self.is_ours() && self.asked_at.is_some())
+        self.merged && !(self.speaks_v2() && self.asked_at.is_some())
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -192,7 +192,7 @@ impl Member {
     /// life by itself, least of all while it takes or sends files.
     pub(super) fn silent_for(&self, now: Time) -> Duration {
         let silence = now.since(self.heard_at);
-        if self.is_ours() || !self.greeted {
+        if self.speaks_v2() || !self.greeted {
             return silence;
         }
         let asked_at = self.asked_at.filter(|_| self.is_idle());
@@ -220,7 +220,7 @@ impl Member {
     fn free(&self, open: usize, config: &ServerConfig) -> usize {
         if !self.merged {
             0
-        } else if self.is_ours() {
+        } else if self.speaks_v2() {
             config.sessions_per_client_max.max(1).saturating_sub(open)
         } else {
             usize::from(self.is_idle())
@@ -242,14 +242,14 @@ impl Member {
         if manifest.is_some_and(|own| own.get(key).is_none() && own.check(&entry.path).is_err()) {
             return Some(Withheld::InTheWay);
         }
-        if self.is_ours() {
+        if self.speaks_v2() {
             return None;
         }
         let picture = cached_picture(&entry.path, &config.rules.extensions);
         if picture.is_some_and(|picture| union.get(picture.key()).is_some()) {
             return Some(Withheld::Cache);
         }
-        if self.generation == Generation::V104 {
+        if self.protocol == Protocol::V104 {
             if refused_by_104(entry) {
                 return Some(Withheld::OldClientRefuses);
             }
@@ -304,7 +304,7 @@ impl Member {
     pub(super) fn fail(&mut self, key: &PathKey, hash: ContentHash, now: Time) -> bool {
         let before = self.failures.get(key).filter(|failed| failed.hash == hash);
         let count = before.map_or(0, |failed| failed.count) + 1;
-        if !self.is_ours() && count >= SILENT_FAILURES_MAX {
+        if !self.speaks_v2() && count >= SILENT_FAILURES_MAX {
             self.decline(key, hash);
             return true;
         }

@@ -50,9 +50,9 @@ pub struct InvalidKey;
 
 /// A member as everybody may know him: 16 hex digits that follow from his [`MemberKey`] and do not lead back to it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Author([u8; 8]);
+pub struct MemberId([u8; 8]);
 
-impl Author {
+impl MemberId {
     /// The member with this key.
     #[must_use]
     pub fn of(key: &MemberKey) -> Self {
@@ -66,36 +66,36 @@ impl Author {
     }
 }
 
-impl fmt::Display for Author {
+impl fmt::Display for MemberId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&const_hex::encode(self.0))
     }
 }
 
-impl fmt::Debug for Author {
+impl fmt::Debug for MemberId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl FromStr for Author {
-    type Err = InvalidAuthor;
+impl FromStr for MemberId {
+    type Err = InvalidMemberId;
 
     /// Reads 16 hex digits.
-    fn from_str(text: &str) -> Result<Self, InvalidAuthor> {
+    fn from_str(text: &str) -> Result<Self, InvalidMemberId> {
         let mut bytes = [0; 8];
-        const_hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidAuthor)?;
+        const_hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidMemberId)?;
         Ok(Self(bytes))
     }
 }
 
-impl Serialize for Author {
+impl Serialize for MemberId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Author {
+impl<'de> Deserialize<'de> for MemberId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
@@ -105,7 +105,7 @@ impl<'de> Deserialize<'de> for Author {
 /// A text that names no member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a member: it needs the 16 hex digits that `liverysync league members` shows")]
-pub struct InvalidAuthor;
+pub struct InvalidMemberId;
 
 #[cfg(test)]
 mod tests {
@@ -115,9 +115,9 @@ mod tests {
     fn a_key_is_read_as_it_is_written_and_leads_to_one_member() {
         let key = MemberKey::from_bytes([7; 32]);
         assert_eq!(key.to_hex().parse(), Ok(key.clone()));
-        let author = Author::of(&key);
+        let author = MemberId::of(&key);
         assert_eq!(author.to_string().parse(), Ok(author));
-        assert_ne!(author, Author::of(&MemberKey::from_bytes([8; 32])));
+        assert_ne!(author, MemberId::of(&MemberKey::from_bytes([8; 32])));
         assert!(!key.to_hex().contains(&author.to_string()));
         assert_eq!(format!("{key:?}"), "MemberKey");
     }
@@ -126,7 +126,7 @@ mod tests {
     fn other_texts_are_neither() {
         for text in ["", "00", "0x00000000000000", "zz00000000000000"] {
             assert_eq!(text.parse::<MemberKey>(), Err(InvalidKey));
-            assert_eq!(text.parse::<Author>(), Err(InvalidAuthor));
+            assert_eq!(text.parse::<MemberId>(), Err(InvalidMemberId));
         }
     }
 }

@@ -50,7 +50,7 @@ impl Flow {
 ///
 /// The receiving end gives credit: so many bytes may be under way, and no more.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
+pub struct SendQueue {
     flows: BTreeMap<TransferId, Flow>,
     turns: VecDeque<TransferId>,
     credit: u64,
@@ -58,7 +58,7 @@ pub struct Outgoing {
     one_by_one: bool,
 }
 
-impl Outgoing {
+impl SendQueue {
     /// May send `credit` bytes.
     #[must_use]
     pub const fn new(credit: u64) -> Self {
@@ -133,7 +133,7 @@ mod tests {
 
     const CHUNK: u64 = CHUNK_BYTES as u64;
 
-    fn numbers(outgoing: &mut Outgoing) -> Vec<(u32, u64, usize, bool)> {
+    fn numbers(outgoing: &mut SendQueue) -> Vec<(u32, u64, usize, bool)> {
         std::iter::from_fn(|| outgoing.poll())
             .map(|next| (next.transfer.0, next.offset, next.len, next.last))
             .collect()
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn files_take_turns_and_the_last_piece_waits_for_the_word_that_all_is_right() {
-        let mut outgoing = Outgoing::new(100 * CHUNK);
+        let mut outgoing = SendQueue::new(100 * CHUNK);
         for transfer in [1, 2] {
             outgoing.begin(TransferId(transfer), 0, 2 * CHUNK + 1);
             outgoing.set_available(TransferId(transfer), 2 * CHUNK + 1, false);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn few_files_are_under_way_at_a_time() {
-        let mut outgoing = Outgoing::new(100 * CHUNK);
+        let mut outgoing = SendQueue::new(100 * CHUNK);
         for transfer in 1..=9 {
             outgoing.begin(TransferId(transfer), 0, 3 * CHUNK);
             outgoing.set_available(TransferId(transfer), 3 * CHUNK, true);
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn nothing_goes_without_credit() {
-        let mut outgoing = Outgoing::new(CHUNK);
+        let mut outgoing = SendQueue::new(CHUNK);
         outgoing.begin(TransferId(1), 0, 2 * CHUNK);
         outgoing.set_available(TransferId(1), 2 * CHUNK, true);
         assert_eq!(numbers(&mut outgoing), [(1, 0, CHUNK_BYTES, false)]);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_file_goes_on_where_it_was_and_an_empty_one_has_one_piece() {
-        let mut outgoing = Outgoing::new(CHUNK);
+        let mut outgoing = SendQueue::new(CHUNK);
         for (transfer, from, size) in [(1, 7, 9), (2, 0, 0)] {
             outgoing.begin(TransferId(transfer), from, size);
             outgoing.set_available(TransferId(transfer), size, true);
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn an_old_peer_gets_one_file_after_the_other() {
-        let mut outgoing = Outgoing::one_by_one();
+        let mut outgoing = SendQueue::one_by_one();
         for transfer in [1, 2] {
             outgoing.begin(TransferId(transfer), 0, CHUNK + 1);
         }

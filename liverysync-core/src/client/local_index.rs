@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::folder::Known;
+use super::folder::IndexedFile;
 use crate::{
     hash::ContentHash,
     manifest::{Entry, Manifest},
@@ -11,34 +11,34 @@ use crate::{
 
 /// Files that are published. Their manifest and its hash are made when they are first asked for.
 #[derive(Debug, Default)]
-pub(super) struct Holdings {
-    files: PathMap<Known>,
+pub(super) struct LocalIndex {
+    files: PathMap<IndexedFile>,
     manifest: OnceLock<Manifest>,
     hash: OnceLock<ContentHash>,
 }
 
-impl Holdings {
-    pub(super) fn new(files: PathMap<Known>) -> Self {
+impl LocalIndex {
+    pub(super) fn new(files: PathMap<IndexedFile>) -> Self {
         Self { files, ..Self::default() }
     }
 
     /// Of files whose hash is known already.
-    pub(super) fn with_hash(files: PathMap<Known>, hash: ContentHash) -> Self {
+    pub(super) fn with_hash(files: PathMap<IndexedFile>, hash: ContentHash) -> Self {
         Self { hash: hash.into(), ..Self::new(files) }
     }
 
-    pub(super) const fn files(&self) -> &PathMap<Known> {
+    pub(super) const fn files(&self) -> &PathMap<IndexedFile> {
         &self.files
     }
 
     /// The files, to change them.
-    pub(super) fn change(&mut self) -> &mut PathMap<Known> {
+    pub(super) fn change(&mut self) -> &mut PathMap<IndexedFile> {
         (self.manifest, self.hash) = (OnceLock::new(), OnceLock::new());
         &mut self.files
     }
 
     /// Takes other files, which make the same manifest.
-    pub(super) fn replace_with_the_same(&mut self, files: PathMap<Known>) {
+    pub(super) fn replace_with_the_same(&mut self, files: PathMap<IndexedFile>) {
         self.files = files;
     }
 

@@ -8,7 +8,7 @@ use crate::ledger::{ActId, Answer, Ledger, LedgerError, Sqlite};
 
 /// The ledger of a server, if it has one.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct Journal {
     ledger: Option<Box<dyn Ledger>>,
     /// What could not be written yet, in order.
     unwritten: Vec<Record>,
@@ -20,7 +20,7 @@ pub(super) struct Memory {
     last_act: u64,
 }
 
-impl Memory {
+impl Journal {
     /// Opens the ledger in the data folder, and reads what it remembers. A server without such a folder
     /// remembers nothing.
     pub(super) fn open(data: Option<&Path>) -> Result<(Self, Vec<Record>), LedgerError> {

@@ -1,6 +1,6 @@
 //! The server's part in an upload: it takes in what was asked for, and nothing else.
 //!
-//! The relay never waits and never sees more than one frame at a time. It says which file a frame belongs
+//! The stream never waits and never sees more than one frame at a time. It says which file a frame belongs
 //! to; whether the bytes are right is found out where they are written. A source may skip files, lie
 //! about them or send what nobody asked for; each is an event for the control machine, and the
 //! upload goes on with the next file.
@@ -13,16 +13,16 @@ use crate::{
     transfer::TransferFault,
     wire::{
         v1::{FileBegin, FileChunk, FileEnd, Message},
-        v2::{Body, Data, TransferId},
+        v2::{ChunkBody, Data, TransferId},
     },
 };
 
-/// How often a relay reports that bytes are passing.
+/// How often a stream reports that bytes are passing.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// One file that a source was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestedFile {
     /// The source's own name for it.
     pub name: String,
     /// What it must hold.
@@ -35,11 +35,11 @@ pub struct Asked {
 
 /// What was seen of an upload, for the control machine. Numbers count the files that were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RelayEvent {
+pub enum UploadEvent {
     /// This many bytes came since the last report.
     Passed(u64),
     /// A whole file came, and it is right.
-    Delivered(usize),
+    Stored(usize),
     /// A file is not what was asked for.
     Faulted(usize, SourceFault),
     /// The store could not keep a file, for this reason; that is no fault of the source.
@@ -72,7 +72,7 @@ pub enum SourceFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Unpack these bytes and write them at this offset. The first of a file may come at any offset: it is checked there.
-    Write(usize, u64, Body),
+    Write(usize, u64, ChunkBody),
     /// No more will come: check the whole.
     Finish(usize),
 }
@@ -83,13 +83,13 @@ pub struct Step {
     /// In this order.
     pub actions: Vec<Action>,
     /// Goes to the control machine, in this order.
-    pub events: Vec<RelayEvent>,
+    pub events: Vec<UploadEvent>,
 }
 
 /// Watches over what one upload brings.
 #[derive(Debug)]
-pub struct Relay {
-    files: Vec<Asked>,
+pub struct UploadStream {
+    files: Vec<RequestedFile>,
     /// The first file that has not begun, of those that an old source sends one after the other.
     next: usize,
     open: Option<Open>,
@@ -108,17 +108,17 @@ struct Open {
     right: bool,
 }
 
-impl Relay {
+impl UploadStream {
     /// Expects `files`; from an old source in this order.
     #[must_use]
-    pub const fn new(files: Vec<Asked>, now: Time) -> Self {
+    pub const fn new(files: Vec<RequestedFile>, now: Time) -> Self {
         let (open, abandoned, unasked) = (None, false, false);
         Self { files, next: 0, open, abandoned, unasked, passed: 0, reported: now }
     }
 
     /// The files, in the order of their numbers.
     #[must_use]
-    pub fn files(&self) -> &[Asked] {
+    pub fn files(&self) -> &[RequestedFile] {
         &self.files
     }
 
@@ -134,7 +134,7 @@ impl Relay {
         }
         if self.abandoned {
             let drained = self.next == self.files.len() && self.open.is_none();
-            let events = if drained { vec![RelayEvent::Drained] } else { Vec::new() };
+            let events = if drained { vec![UploadEvent::Drained] } else { Vec::new() };
             return Step { actions: Vec::new(), events };
         }
         step
@@ -154,18 +154,18 @@ impl Relay {
         }
     }
 
-    fn write(&mut self, now: Time, index: usize, offset: u64, body: Body, step: &mut Step) {
+    fn write(&mut self, now: Time, index: usize, offset: u64, body: ChunkBody, step: &mut Step) {
         self.passed += body.len() as u64;
         if now.since(self.reported) >= REPORT_INTERVAL {
             self.reported = now;
-            step.events.push(RelayEvent::Passed(std::mem::take(&mut self.passed)));
+            step.events.push(UploadEvent::Passed(std::mem::take(&mut self.passed)));
         }
         step.actions.push(Action::Write(index, offset, body));
     }
 
     fn finish(&mut self, index: usize, step: &mut Step) {
         if self.passed > 0 {
-            step.events.push(RelayEvent::Passed(std::mem::take(&mut self.passed)));
+            step.events.push(UploadEvent::Passed(std::mem::take(&mut self.passed)));
         }
         step.actions.push(Action::Finish(index));
     }
@@ -182,19 +182,19 @@ impl Relay {
         else {
             // Once is enough: a source could go on with it for ever.
             if !std::mem::replace(&mut self.unasked, true) {
-                step.events.push(RelayEvent::Unasked(begin.info.rel_path));
+                step.events.push(UploadEvent::Unasked(begin.info.rel_path));
             }
             return;
         };
         let skipped = self.next..index;
-        step.events.extend(skipped.map(|at| RelayEvent::Faulted(at, SourceFault::Skipped)));
+        step.events.extend(skipped.map(|at| UploadEvent::Faulted(at, SourceFault::Skipped)));
         self.next = index + 1;
 
         let content = self.files[index].content;
         let right =
             begin.info.size == content.size && begin.info.sha256.parse() == Ok(content.hash);
         if !right {
-            step.events.push(RelayEvent::Faulted(index, SourceFault::OtherContent));
+            step.events.push(UploadEvent::Faulted(index, SourceFault::OtherContent));
         }
         self.open = Some(Open { index, right });
     }
@@ -221,15 +221,15 @@ mod tests {
     use super::*;
     use crate::wire::v1::{FileInfo, SyncId};
 
-    fn relay() -> Relay {
-        let asked = |name: &str, bytes: &[u8], transfer| Asked {
+    fn stream() -> UploadStream {
+        let asked = |name: &str, bytes: &[u8], transfer| RequestedFile {
             name: name.to_owned(),
             content: Content::of(bytes),
             transfer: TransferId(transfer),
             from: 0,
         };
         let files = vec![asked("a", b"aaaa", 7), asked("b", b"bbbb", 8), asked("c", b"", 9)];
-        Relay::new(files, Time::ZERO)
+        UploadStream::new(files, Time::ZERO)
     }
 
     fn begin(name: &str, bytes: &[u8]) -> Message {
@@ -255,11 +255,11 @@ mod tests {
     }
 
     /// Feeds messages, and returns what was to be done and the events.
-    fn feed(relay: &mut Relay, messages: Vec<Message>) -> (Vec<String>, Vec<RelayEvent>) {
+    fn feed(stream: &mut UploadStream, messages: Vec<Message>) -> (Vec<String>, Vec<UploadEvent>) {
         let (mut done, mut events) = (Vec::new(), Vec::new());
         for message in messages {
-            let step = relay.handle_message(Time::ZERO, message);
-            let passed = |event: &RelayEvent| matches!(event, RelayEvent::Passed(_));
+            let step = stream.handle_message(Time::ZERO, message);
+            let passed = |event: &UploadEvent| matches!(event, UploadEvent::Passed(_));
             events.extend(step.events.into_iter().filter(|event| !passed(event)));
             done.extend(step.actions.into_iter().map(|action| match action {
                 Action::Write(index, offset, body) => {
@@ -275,9 +275,9 @@ mod tests {
     fn an_old_source_says_by_its_names_what_it_sends() {
         let messages =
             vec![begin("a", b"aaaa"), chunk("a", 0, b"aaaa"), end("a"), begin("c", b""), end("c")];
-        let (done, events) = feed(&mut relay(), messages);
+        let (done, events) = feed(&mut stream(), messages);
         assert_eq!(done, ["0 at 0: aaaa", "0 ends", "2 ends"]);
-        assert_eq!(events, [RelayEvent::Faulted(1, SourceFault::Skipped)]);
+        assert_eq!(events, [UploadEvent::Faulted(1, SourceFault::Skipped)]);
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
             data(8, 2, b"bb", true),
             data(9, 0, b"", true),
         ];
-        let (done, events) = feed(&mut relay(), messages);
+        let (done, events) = feed(&mut stream(), messages);
         let expected =
             ["1 at 0: bb", "0 at 0: aaaa", "0 ends", "1 at 2: bb", "1 ends", "2 at 0: ", "2 ends"];
         assert_eq!(done, expected);
@@ -306,15 +306,15 @@ mod tests {
             chunk("b", 0, b"bbbb"),
             end("b"),
         ];
-        let (done, events) = feed(&mut relay(), messages);
+        let (done, events) = feed(&mut stream(), messages);
         assert_eq!(done, ["1 at 0: bbbb", "1 ends"]);
-        assert_eq!(events, [RelayEvent::Faulted(0, SourceFault::OtherContent)]);
+        assert_eq!(events, [UploadEvent::Faulted(0, SourceFault::OtherContent)]);
     }
 
     #[test]
     fn a_file_without_its_end_ends_where_the_next_begins() {
         let messages = vec![begin("a", b"aaaa"), chunk("a", 0, b"aa"), begin("b", b"bbbb")];
-        let (done, _) = feed(&mut relay(), messages);
+        let (done, _) = feed(&mut stream(), messages);
         assert_eq!(done, ["0 at 0: aa", "0 ends"]);
     }
 
@@ -322,17 +322,17 @@ mod tests {
     fn what_nobody_asked_for_goes_nowhere() {
         let evil = [begin("../evil", b"x"), chunk("../evil", 0, b"x"), end("../evil")];
         let messages = evil.iter().chain(&evil).cloned().collect();
-        let (done, events) = feed(&mut relay(), messages);
+        let (done, events) = feed(&mut stream(), messages);
         assert!(done.is_empty());
-        assert_eq!(events, [RelayEvent::Unasked("../evil".into())]);
+        assert_eq!(events, [UploadEvent::Unasked("../evil".into())]);
     }
 
     #[test]
     fn an_abandoned_source_is_swallowed_to_its_end() {
-        let mut relay = relay();
-        feed(&mut relay, vec![begin("a", b"aaaa"), chunk("a", 0, b"aa")]);
-        relay.abandon();
+        let mut stream = stream();
+        feed(&mut stream, vec![begin("a", b"aaaa"), chunk("a", 0, b"aa")]);
+        stream.abandon();
         let rest = vec![chunk("a", 2, b"aa"), end("a"), begin("c", b""), end("c")];
-        assert_eq!(feed(&mut relay, rest), (vec![], vec![RelayEvent::Drained]));
+        assert_eq!(feed(&mut stream, rest), (vec![], vec![UploadEvent::Drained]));
     }
 }

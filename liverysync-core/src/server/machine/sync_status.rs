@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     conflict::{Scope, is_conflict_name},
     league::Conflict,
-    server::{MemberStatus, Missing, Status},
+    server::{Missing, PeerStatus, Status},
     wire::v1::{Authored, Claimed, Remarks, Retired},
 };
 
@@ -13,49 +13,49 @@ enum Lack {
     /// It copies what it has under another name, or the store has it.
     Here,
     /// Others send it. One of those who hold it is answerable, so that not all wait and not all leave.
-    From(MemberId),
+    From(PeerId),
     /// It does not.
     Withheld(Withheld),
 }
 
 impl ServerMachine {
-    pub(super) fn standing_soon(&mut self) {
-        let lacking: usize = self.members.values().map(|member| member.lacking.len()).sum();
+    pub(super) fn sync_status_soon(&mut self) {
+        let lacking: usize = self.peers.values().map(|peer| peer.lacking.len()).sum();
         let unanswered =
-            |member: &Member| member.is_ours() && member.merged && member.standing.is_none();
+            |peer: &Peer| peer.speaks_v2() && peer.merged && peer.sync_status.is_none();
         let interval = if lacking > LACKING_MANY {
             SLOW_INTERVAL
-        } else if self.members.values().any(unanswered) {
+        } else if self.peers.values().any(unanswered) {
             Duration::ZERO
         } else {
-            STANDING_INTERVAL
+            SYNC_STATUS_INTERVAL
         };
-        let earliest = self.standings_sent + interval;
+        let earliest = self.sync_statuses_sent + interval;
         let at = earliest.max(self.now);
-        self.standing_at = Some(self.standing_at.map_or(at, |planned| planned.min(at)));
+        self.sync_status_at = Some(self.sync_status_at.map_or(at, |planned| planned.min(at)));
     }
 
     /// A client that has said something new of itself waits for an answer, even if it is the same.
-    pub(super) fn stand_anew(&mut self, id: MemberId) {
-        if let Some(member) = self.members.get_mut(&id) {
-            member.standing = None;
-            self.standing_soon();
+    pub(super) fn invalidate_status(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.sync_status = None;
+            self.sync_status_soon();
         }
     }
 
-    /// Tells clients of ours how they stand, and people when the league is in step.
-    pub(super) fn tell_standings(&mut self) {
-        self.standings_sent = self.now;
-        let mut wanted = self.wanted_for_the_archive();
-        let archived = wanted.is_empty();
-        let mut standings = Vec::new();
+    /// Tells clients of ours how they stand, and people when the league is in sync.
+    pub(super) fn tell_sync_statuses(&mut self) {
+        self.sync_statuses_sent = self.now;
+        let mut needed_by_others = self.wanted_for_the_archive();
+        let archived = needed_by_others.is_empty();
+        let mut sync_statuses = Vec::new();
         let mut missing_in_all = 0;
-        for (id, member) in &self.members {
-            if !member.merged || self.pending.contains_key(id) {
+        for (id, peer) in &self.peers {
+            if !peer.merged || self.pending.contains_key(id) {
                 continue;
             }
             let (mut missing, mut missing_bytes, mut withheld) = (0, 0, 0);
-            for (entry, lack) in self.lacks(*id, member) {
+            for (entry, lack) in self.lacks(*id, peer) {
                 match lack {
                     Lack::Withheld(_) => withheld += 1,
                     Lack::Here | Lack::From(_) => {
@@ -64,48 +64,49 @@ impl ServerMachine {
                     }
                 }
                 if let Lack::From(source) = lack {
-                    *wanted.entry(source).or_default() += 1;
+                    *needed_by_others.entry(source).or_default() += 1;
                 }
             }
             missing_in_all += missing;
-            let revision = member.revision;
-            let standing = Standing { revision, missing, missing_bytes, wanted: 0, withheld };
-            standings.push((*id, standing, self.behind(*id, member)));
+            let revision = peer.revision;
+            let sync_status =
+                SyncStatus { revision, missing, missing_bytes, needed_by_others: 0, withheld };
+            sync_statuses.push((*id, sync_status, self.behind(*id, peer)));
         }
         let union_hash = self.current_union_hash();
-        let clients = standings.len();
-        for (id, mut standing, behind) in standings {
-            standing.wanted = wanted.get(&id).copied().unwrap_or_default();
-            self.tell_standing(id, standing, behind);
+        let clients = sync_statuses.len();
+        for (id, mut sync_status, behind) in sync_statuses {
+            sync_status.needed_by_others = needed_by_others.get(&id).copied().unwrap_or_default();
+            self.tell_sync_status(id, sync_status, behind);
         }
-        let in_step = missing_in_all == 0 && archived && self.is_idle();
-        if let (true, false, Some(union_hash)) = (in_step, self.was_in_step, union_hash) {
+        let in_sync = missing_in_all == 0 && archived && self.is_idle();
+        if let (true, false, Some(union_hash)) = (in_sync, self.was_in_sync, union_hash) {
             let files = self.union.len();
-            self.event(Event::InStep { clients, files, union_hash });
+            self.event(Event::InSync { clients, files, union_hash });
         }
-        self.was_in_step = in_step;
+        self.was_in_sync = in_sync;
     }
 
     /// The paths at which a client of ours holds something else than the union, as it spells them.
-    fn behind(&self, id: MemberId, member: &Member) -> Vec<String> {
-        let Some(manifest) = member.manifest.as_ref().filter(|_| member.is_ours()) else {
+    fn behind(&self, id: PeerId, peer: &Peer) -> Vec<String> {
+        let Some(manifest) = peer.manifest.as_ref().filter(|_| peer.speaks_v2()) else {
             return Vec::new();
         };
-        let refused = self.union.refused(id).filter(|key| !member.lacking.contains(*key));
-        let own = member.lacking.iter().chain(refused).filter_map(|key| manifest.get(key));
+        let refused = self.union.refused(id).filter(|key| !peer.lacking.contains(*key));
+        let own = peer.lacking.iter().chain(refused).filter_map(|key| manifest.get(key));
         own.map(|own| own.path.as_str().to_owned()).collect()
     }
 
     /// How many files the store is still to get from whom, where it is to have all of the union: those that are
     /// asked for, and those that are to be as soon as their source is free.
-    fn wanted_for_the_archive(&self) -> HashMap<MemberId, u64> {
-        let mut wanted: HashMap<_, u64> = HashMap::new();
+    fn wanted_for_the_archive(&self) -> HashMap<PeerId, u64> {
+        let mut needed_by_others: HashMap<_, u64> = HashMap::new();
         if !self.config.archive {
-            return wanted;
+            return needed_by_others;
         }
         for upload in self.uploads.values() {
             let asked = upload.files.iter().filter(|file| file.asked).count();
-            *wanted.entry(upload.source).or_default() += asked as u64;
+            *needed_by_others.entry(upload.source).or_default() += asked as u64;
         }
         let planned = self.plan.iter().flatten();
         for (source, keys) in
@@ -113,28 +114,33 @@ impl ServerMachine {
         {
             let entries = keys.iter().filter_map(|key| self.union.get(key));
             let fits = entries.filter(|entry| self.is_within(entry.content.size)).count();
-            *wanted.entry(*source).or_default() += fits as u64;
+            *needed_by_others.entry(*source).or_default() += fits as u64;
         }
-        wanted.retain(|_, files| *files > 0);
-        wanted
+        needed_by_others.retain(|_, files| *files > 0);
+        needed_by_others
     }
 
     /// Tells a client of ours how it stands, if that is news.
-    pub(super) fn tell_standing(&mut self, id: MemberId, standing: Standing, behind: Vec<String>) {
+    pub(super) fn tell_sync_status(
+        &mut self,
+        id: PeerId,
+        sync_status: SyncStatus,
+        behind: Vec<String>,
+    ) {
         let current_hash = self.current_union_hash().map(|hash| hash.to_string());
-        let Some(member) = self.members.get_mut(&id).filter(|member| member.is_ours()) else {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.speaks_v2()) else {
             return;
         };
-        if member.standing.replace(standing) != Some(standing) {
+        if peer.sync_status.replace(sync_status) != Some(sync_status) {
             let current_hash = current_hash.unwrap_or_default();
-            let state = ServerState { current_hash, standing: Some(standing), behind };
+            let state = ServerState { current_hash, sync_status: Some(sync_status), behind };
             self.outputs.push_back(Output::to(id, Message::ServerState(state)));
         }
     }
 
     /// Whether everybody had all that he can get when that was last looked at, and nothing has come since.
-    pub(super) fn is_in_step(&self) -> bool {
-        self.was_in_step && self.is_idle()
+    pub(super) fn is_in_sync(&self) -> bool {
+        self.was_in_sync && self.is_idle()
     }
 
     fn is_idle(&self) -> bool {
@@ -144,17 +150,17 @@ impl ServerMachine {
     /// What a client lacks of the union, ordered by key.
     fn lacks<'a>(
         &'a self,
-        id: MemberId,
-        member: &'a Member,
+        id: PeerId,
+        peer: &'a Peer,
     ) -> impl Iterator<Item = (&'a UnionEntry, Lack)> {
-        let entries = member.lacking.iter().filter_map(|key| self.union.get(key));
+        let entries = peer.lacking.iter().filter_map(|key| self.union.get(key));
         entries.map(move |entry| {
-            let own_copy = member.is_ours() && self.has_place(id, entry.content);
+            let own_copy = peer.speaks_v2() && self.has_place(id, entry.content);
             let source = self.willing(entry.content).filter(|holder| *holder != id).min();
-            let lack = match (self.withheld(id, member, entry), source) {
+            let lack = match (self.withheld(id, peer, entry), source) {
                 (Some(reason), _) => Lack::Withheld(reason),
-                _ if self.waits_in_vain(id, member, entry) => Lack::Withheld(Withheld::OnlyCopy),
-                _ if own_copy || self.shelf.is_kept(entry.content) => Lack::Here,
+                _ if self.waits_in_vain(id, peer, entry) => Lack::Withheld(Withheld::OnlyCopy),
+                _ if own_copy || self.store.is_kept(entry.content) => Lack::Here,
                 (None, Some(source)) => Lack::From(source),
                 (None, None) => Lack::Withheld(Withheld::NoSource),
             };
@@ -167,7 +173,7 @@ impl ServerMachine {
         let allowed = |path: &RelPath| self.is_allowed(path.key());
         let out_of_reach = |entry: &&UnionEntry| {
             let sources = self.willing(entry.content).next();
-            sources.is_none() && !self.shelf.is_kept(entry.content)
+            sources.is_none() && !self.store.is_kept(entry.content)
         };
         let authored = |path: &RelPath| Authored {
             rel_path: path.as_str().to_owned(),
@@ -212,7 +218,7 @@ impl ServerMachine {
     /// How the league stands.
     pub fn status(&mut self) -> Status {
         let union_hash = self.current_union_hash();
-        let greeted = self.members.iter().filter(|(_, member)| member.greeted);
+        let greeted = self.peers.iter().filter(|(_, peer)| peer.greeted);
         let suffix = &self.config.naming.suffix;
         let paths = self.union.iter().map(|entry| &entry.path);
         let rivals = paths.filter(|path| is_conflict_name(path, suffix));
@@ -222,22 +228,22 @@ impl ServerMachine {
             union_hash,
             conflicts: rivals.cloned().collect(),
             sessions: self.sessions_open(),
-            members: greeted.map(|(id, member)| self.status_of(*id, member)).collect(),
+            peers: greeted.map(|(id, peer)| self.status_of(*id, peer)).collect(),
         }
     }
 
-    fn status_of(&self, id: MemberId, member: &Member) -> MemberStatus {
-        let missing = self.lacks(id, member).map(|(entry, lack)| Missing {
+    fn status_of(&self, id: PeerId, peer: &Peer) -> PeerStatus {
+        let missing = self.lacks(id, peer).map(|(entry, lack)| Missing {
             path: entry.path.clone(),
             bytes: entry.content.size,
             withheld: if let Lack::Withheld(reason) = lack { Some(reason) } else { None },
         });
-        let manifest = member.manifest.as_ref();
-        MemberStatus {
-            member: id,
-            name: member.name.clone(),
-            address: member.address.clone(),
-            generation: member.generation,
+        let manifest = peer.manifest.as_ref();
+        PeerStatus {
+            peer: id,
+            name: peer.name.clone(),
+            address: peer.address.clone(),
+            protocol: peer.protocol,
             files: manifest.map(Manifest::len),
             bytes: manifest.map(Manifest::total_bytes),
             missing: missing.collect(),

@@ -4,43 +4,49 @@ use super::*;
 
 impl ClientMachine {
     pub(super) fn server_state(&mut self, state: ServerState) {
-        match state.standing {
-            Some(standing) => {
-                self.standing = Some(standing);
-                self.learn_bases(&standing, &state.behind);
-                let Standing { missing, missing_bytes, wanted, withheld, .. } = standing;
-                self.event(Event::Standing { missing, missing_bytes, wanted, withheld });
+        match state.sync_status {
+            Some(sync_status) => {
+                self.sync_status = Some(sync_status);
+                self.learn_bases(&sync_status, &state.behind);
+                let SyncStatus { missing, missing_bytes, needed_by_others, withheld, .. } =
+                    sync_status;
+                self.event(Event::SyncStatus {
+                    missing,
+                    missing_bytes,
+                    needed_by_others,
+                    withheld,
+                });
             }
             None => self.old_state = Some(state.current_hash),
         }
     }
 
-    /// What the server knows of this PC is in step, but for what is `behind`.
-    fn learn_bases(&mut self, standing: &Standing, behind: &[String]) {
+    /// What the server knows of this PC is in sync, but for what is `behind`.
+    fn learn_bases(&mut self, sync_status: &SyncStatus, behind: &[String]) {
         let Some(published) = &self.published else { return };
-        if standing.revision == self.revision && !self.config.dry_run {
+        if sync_status.revision == self.revision && !self.config.dry_run {
             let behind = behind.iter().map(|path| fold(path)).collect();
-            self.bases_news |= self.bases.in_step(published, &behind);
+            self.synced_changed |= self.synced.in_sync(published, &behind);
         }
     }
 
     /// Tells people once when this PC holds the union and nobody needs it.
-    pub(super) fn check_in_step(&mut self) {
+    pub(super) fn check_in_sync(&mut self) {
         // A walk that may well find nothing new is no reason to fall out of step.
-        let quiet = self.folder.is_quiet() || (self.in_step && self.folder.is_listing());
+        let quiet = self.folder.is_quiet() || (self.in_sync && self.folder.is_listing());
         let sending = !self.outbound.is_empty() || !self.uploads.is_empty();
         let idle = self.inbound.is_empty() && !sending && self.retiring == 0 && quiet;
-        let now_in_step = if idle { self.how_in_step() } else { None };
-        let was_in_step = std::mem::replace(&mut self.in_step, now_in_step.is_some());
-        if let (Some((withheld, certain)), false) = (now_in_step, was_in_step) {
+        let now_in_sync = if idle { self.how_in_sync() } else { None };
+        let was_in_sync = std::mem::replace(&mut self.in_sync, now_in_sync.is_some());
+        if let (Some((withheld, certain)), false) = (now_in_sync, was_in_sync) {
             let (known, bytes) = (self.folder.known(), self.folder.total_bytes());
             let conflicts = known.iter().map(|file| &file.path).filter(|path| self.is_rival(path));
             let (files, conflicts) = (known.len(), conflicts.cloned().collect());
             self.awaited = false;
-            self.folder.handle_in_step(self.now.time);
+            self.folder.handle_in_sync(self.now.time);
             // What came of files that nobody offers any more.
             self.discard_parked();
-            self.event(Event::InStep { files, bytes, conflicts, withheld, certain });
+            self.event(Event::InSync { files, bytes, conflicts, withheld, certain });
         }
     }
 
@@ -50,12 +56,13 @@ impl ClientMachine {
 
     /// If this PC holds the union and nobody needs it: how many files are withheld from it, and
     /// whether the server said so.
-    pub(super) fn how_in_step(&self) -> Option<(u64, bool)> {
+    pub(super) fn how_in_sync(&self) -> Option<(u64, bool)> {
         let Link::Up { ours, .. } = self.link else { return None };
         if ours {
-            let standing =
-                self.standing.filter(|standing| standing.missing == 0 && standing.wanted == 0)?;
-            return (self.revision == standing.revision).then_some((standing.withheld, true));
+            let sync_status = self.sync_status.filter(|sync_status| {
+                sync_status.missing == 0 && sync_status.needed_by_others == 0
+            })?;
+            return (self.revision == sync_status.revision).then_some((sync_status.withheld, true));
         }
         let quiet = self.now.time.since(self.busy_at);
         if quiet < OLD_STATE_INTERVAL {

@@ -1,6 +1,6 @@
 //! Whether a client has come to where its host waits for it to be, judged by its events.
 //!
-//! A host waits for two things: that its PC is in step, or, in a dry run, for the plan. What ends the
+//! A host waits for two things: that its PC is in sync, or, in a dry run, for the plan. What ends the
 //! waiting without either depends on whether the host has set itself a time: one that has is patient
 //! with a server that is not there yet.
 
@@ -22,8 +22,8 @@ const TROUBLES_MAX: usize = 1000;
 
 /// What a host waits for.
 #[derive(Clone, Debug)]
-pub struct Errand {
-    terms: Terms,
+pub struct SyncWatch {
+    terms: WaitPolicy,
     /// Whether the client knows of it. What happened before is no answer.
     begun: bool,
     connected: bool,
@@ -35,9 +35,9 @@ pub struct Errand {
     report: SyncReport,
 }
 
-/// What a host has said about its errand.
+/// What a host has said about its watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
+pub struct WaitPolicy {
     /// The server, as errors are to name it.
     pub server: String,
     /// The liveries folder, as errors are to name it.
@@ -48,9 +48,9 @@ pub struct Terms {
     pub patient: bool,
 }
 
-/// How an errand stands after an event.
+/// How an watch stands after an event.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum SyncProgress {
     /// It goes on.
     GoOn,
     /// It is done.
@@ -120,7 +120,7 @@ pub enum SyncError {
         reason: String,
     },
     /// The time that the host has set itself is over.
-    #[error("timed out after {} s: {unfinished}{}", .after.as_secs_f64(), Troubles(.troubles))]
+    #[error("timed out after {} s: {unfinished}{}", .after.as_secs_f64(), FileErrors(.troubles))]
     TimedOut {
         /// The time.
         after: Duration,
@@ -154,7 +154,7 @@ pub enum Unfinished {
         /// Sum of their sizes.
         missing_bytes: u64,
         /// Files that others still need this PC for.
-        wanted: u64,
+        needed_by_others: u64,
     },
 }
 
@@ -170,10 +170,10 @@ impl fmt::Display for Unfinished {
             Self::Unknown { server } => {
                 write!(f, "{} has not said yet how this PC stands", escape(server))
             }
-            Self::Behind { missing, missing_bytes, wanted } => write!(
+            Self::Behind { missing, missing_bytes, needed_by_others } => write!(
                 f,
                 "{missing} files ({missing_bytes} bytes) still to come, \
-                 others still need {wanted} files from this PC"
+                 others still need {needed_by_others} files from this PC"
             ),
         }
     }
@@ -191,9 +191,9 @@ fn no_connection(server: &str, reason: &str) -> String {
 
 /// Some of what did not come or go, for people: a line each, and each begins with its line break.
 #[derive(Debug)]
-pub struct Troubles<'a>(pub &'a BTreeMap<String, String>);
+pub struct FileErrors<'a>(pub &'a BTreeMap<String, String>);
 
-impl fmt::Display for Troubles<'_> {
+impl fmt::Display for FileErrors<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (path, reason) in self.0.iter().take(TROUBLES_SHOWN) {
             write!(f, "\n  {}: {}", escape(path), escape(reason))?;
@@ -205,10 +205,10 @@ impl fmt::Display for Troubles<'_> {
     }
 }
 
-impl Errand {
-    /// An errand that begins with the next [`Input::Sync`](super::Input::Sync).
+impl SyncWatch {
+    /// An watch that begins with the next [`Input::Sync`](super::Input::Sync).
     #[must_use]
-    pub fn new(terms: Terms) -> Self {
+    pub fn new(terms: WaitPolicy) -> Self {
         Self {
             terms,
             begun: false,
@@ -221,8 +221,8 @@ impl Errand {
         }
     }
 
-    /// Judges by what has happened. `elapsed` is the time since the errand began.
-    pub fn judge(&mut self, event: &Event, elapsed: Duration) -> Verdict {
+    /// Judges by what has happened. `elapsed` is the time since the watch began.
+    pub fn judge(&mut self, event: &Event, elapsed: Duration) -> SyncProgress {
         match event {
             &Event::SyncBegan { connected } => {
                 self.begun = true;
@@ -236,11 +236,11 @@ impl Errand {
             Event::Disconnected { reason, .. } => return self.disconnected(reason),
             Event::FolderUnreadable { reason } if !self.terms.patient => {
                 let (folder, reason) = (self.terms.folder.clone(), reason.clone());
-                return Verdict::Failed(SyncError::Folder { folder, reason });
+                return SyncProgress::Failed(SyncError::Folder { folder, reason });
             }
-            &Event::Standing { missing, missing_bytes, wanted, .. } => {
-                let behind = Unfinished::Behind { missing, missing_bytes, wanted };
-                self.behind = (missing > 0 || wanted > 0).then_some(behind);
+            &Event::SyncStatus { missing, missing_bytes, needed_by_others, .. } => {
+                let behind = Unfinished::Behind { missing, missing_bytes, needed_by_others };
+                self.behind = (missing > 0 || needed_by_others > 0).then_some(behind);
             }
             Event::Installed { path, bytes, copied, .. } => {
                 self.moved(path);
@@ -260,8 +260,8 @@ impl Errand {
             Event::ServerError { reason } => {
                 self.trouble("the server", reason);
             }
-            Event::InStep { files, bytes, conflicts, withheld, certain } if !self.terms.dry_run => {
-                return Verdict::Done(SyncReport {
+            Event::InSync { files, bytes, conflicts, withheld, certain } if !self.terms.dry_run => {
+                return SyncProgress::Done(SyncReport {
                     files: *files,
                     bytes: *bytes,
                     conflicts: conflicts.clone(),
@@ -272,7 +272,7 @@ impl Errand {
                 });
             }
             Event::Plan(plan) => {
-                return Verdict::Done(SyncReport {
+                return SyncProgress::Done(SyncReport {
                     files: plan.files,
                     bytes: plan.bytes,
                     took: elapsed,
@@ -282,7 +282,7 @@ impl Errand {
             }
             _ => {}
         }
-        Verdict::GoOn
+        SyncProgress::GoOn
     }
 
     /// Says how things stand when time is up.
@@ -309,22 +309,22 @@ impl Errand {
         self.troubles.remove(path.as_str());
     }
 
-    fn disconnected(&mut self, reason: &str) -> Verdict {
+    fn disconnected(&mut self, reason: &str) -> SyncProgress {
         let was_connected = std::mem::replace(&mut self.connected, false);
         self.behind = None;
         self.unreachable = Some(reason.to_owned());
         if self.terms.patient {
-            return Verdict::GoOn;
+            return SyncProgress::GoOn;
         }
         let (server, reason) = (self.terms.server.clone(), reason.to_owned());
         if !was_connected {
-            return Verdict::Failed(SyncError::Unreachable { server, reason });
+            return SyncProgress::Failed(SyncError::Unreachable { server, reason });
         }
         self.losses += 1;
         if self.losses < LOSSES_MAX {
-            return Verdict::GoOn;
+            return SyncProgress::GoOn;
         }
-        Verdict::Failed(SyncError::ConnectionLost { server, reason })
+        SyncProgress::Failed(SyncError::ConnectionLost { server, reason })
     }
 }
 
@@ -332,17 +332,17 @@ impl Errand {
 mod tests {
     use super::*;
 
-    fn errand(patient: bool) -> Errand {
-        let terms = Terms {
+    fn watch(patient: bool) -> SyncWatch {
+        let terms = WaitPolicy {
             server: "league:9239".to_owned(),
             folder: "Liveries".to_owned(),
             dry_run: false,
             patient,
         };
-        let mut errand = Errand::new(terms);
-        assert_eq!(errand.judge(&lost(), Duration::ZERO), Verdict::GoOn, "it was before");
-        errand.judge(&Event::SyncBegan { connected: false }, Duration::ZERO);
-        errand
+        let mut watch = SyncWatch::new(terms);
+        assert_eq!(watch.judge(&lost(), Duration::ZERO), SyncProgress::GoOn, "it was before");
+        watch.judge(&Event::SyncBegan { connected: false }, Duration::ZERO);
+        watch
     }
 
     fn lost() -> Event {
@@ -351,39 +351,39 @@ mod tests {
 
     #[test]
     fn who_has_no_time_set_fails_at_once_without_a_server() {
-        let verdict = errand(false).judge(&lost(), Duration::ZERO);
-        let Verdict::Failed(error) = verdict else { panic!("{verdict:?}") };
+        let verdict = watch(false).judge(&lost(), Duration::ZERO);
+        let SyncProgress::Failed(error) = verdict else { panic!("{verdict:?}") };
         assert_eq!(error.to_string(), "no connection to league:9239: reset");
     }
 
     #[test]
     fn who_has_set_a_time_waits_for_a_server() {
-        let mut errand = errand(true);
-        assert_eq!(errand.judge(&lost(), Duration::ZERO), Verdict::GoOn);
-        let error = errand.timed_out(Duration::from_secs(2)).to_string();
+        let mut watch = watch(true);
+        assert_eq!(watch.judge(&lost(), Duration::ZERO), SyncProgress::GoOn);
+        let error = watch.timed_out(Duration::from_secs(2)).to_string();
         assert_eq!(error, "timed out after 2 s: no connection to league:9239: reset");
     }
 
     #[test]
     fn a_connection_that_breaks_again_and_again_is_given_up() {
-        let mut errand = errand(false);
+        let mut watch = watch(false);
         for round in 1..=LOSSES_MAX {
             assert_eq!(
-                errand.judge(&Event::Connected { ours: true }, Duration::ZERO),
-                Verdict::GoOn
+                watch.judge(&Event::Connected { ours: true }, Duration::ZERO),
+                SyncProgress::GoOn
             );
-            let failed = matches!(errand.judge(&lost(), Duration::ZERO), Verdict::Failed(_));
+            let failed = matches!(watch.judge(&lost(), Duration::ZERO), SyncProgress::Failed(_));
             assert_eq!(failed, round == LOSSES_MAX, "{round}");
         }
     }
 
     #[test]
-    fn what_moved_is_counted_until_this_pc_is_in_step() {
-        let mut errand = errand(false);
+    fn what_moved_is_counted_until_this_pc_is_in_sync() {
+        let mut watch = watch(false);
         let sync_id = crate::wire::v1::SyncId::default();
         let path = RelPath::parse("T/decals.png", &crate::path::Extensions::default()).unwrap();
-        let in_step =
-            Event::InStep { files: 3, bytes: 9, conflicts: Vec::new(), withheld: 0, certain: true };
+        let in_sync =
+            Event::InSync { files: 3, bytes: 9, conflicts: Vec::new(), withheld: 0, certain: true };
         let events = [
             Event::Connected { ours: true },
             Event::FileSent { sync_id: sync_id.clone(), path: path.clone(), bytes: 7 },
@@ -397,10 +397,10 @@ mod tests {
             },
         ];
         for event in &events {
-            assert_eq!(errand.judge(event, Duration::ZERO), Verdict::GoOn);
+            assert_eq!(watch.judge(event, Duration::ZERO), SyncProgress::GoOn);
         }
         let took = Duration::from_secs(1);
-        let Verdict::Done(report) = errand.judge(&in_step, took) else { panic!("not done") };
+        let SyncProgress::Done(report) = watch.judge(&in_sync, took) else { panic!("not done") };
         assert_eq!((report.files, report.bytes, report.took), (3, 9, took));
         assert_eq!((report.received_files, report.received_bytes), (1, 5));
         assert_eq!((report.sent_files, report.sent_bytes), (1, 7));
@@ -408,14 +408,14 @@ mod tests {
 
     #[test]
     fn names_that_a_peer_makes_up_are_not_remembered_for_ever() {
-        let mut errand = errand(true);
+        let mut watch = watch(true);
         for number in 0..2 * TROUBLES_MAX {
             let (sync_id, path) = (crate::wire::v1::SyncId::default(), format!("{number}.png"));
             let reason = "no".to_owned();
             let failed = Event::ReceiveFailed { sync_id, path, reason, declined: false };
-            errand.judge(&failed, Duration::ZERO);
+            watch.judge(&failed, Duration::ZERO);
         }
-        let error = errand.timed_out(Duration::ZERO);
+        let error = watch.timed_out(Duration::ZERO);
         assert!(
             matches!(&error, SyncError::TimedOut { troubles, .. } if troubles.len() == TROUBLES_MAX)
         );
@@ -424,10 +424,10 @@ mod tests {
 
     #[test]
     fn text_of_a_peer_cannot_act_on_a_terminal() {
-        let mut errand = errand(true);
-        errand.judge(&Event::Connected { ours: true }, Duration::ZERO);
-        errand.judge(&Event::ServerError { reason: "\u{1b}[2J".to_owned() }, Duration::ZERO);
-        let error = errand.timed_out(Duration::from_secs(1)).to_string();
+        let mut watch = watch(true);
+        watch.judge(&Event::Connected { ours: true }, Duration::ZERO);
+        watch.judge(&Event::ServerError { reason: "\u{1b}[2J".to_owned() }, Duration::ZERO);
+        let error = watch.timed_out(Duration::from_secs(1)).to_string();
         assert!(error.ends_with("the server: \\u{1b}[2J"), "{error}");
     }
 }

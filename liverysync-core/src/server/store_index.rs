@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use crate::hash::{Content, ContentHash};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum BlobState {
     /// An upload brings it.
     Arriving,
     /// Its upload has ended early; how much of it came will be known soon.
@@ -25,9 +25,9 @@ enum Place {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Item {
+struct Blob {
     size: u64,
-    place: Place,
+    place: BlobState,
     /// When it was last needed, by the shelf's own count.
     used: u64,
     /// Deliveries that read it.
@@ -36,16 +36,16 @@ struct Item {
 
 /// Where each content of the store stands.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
-    items: BTreeMap<ContentHash, Item>,
+pub(super) struct StoreIndex {
+    items: BTreeMap<ContentHash, Blob>,
     bytes: u64,
     count: u64,
 }
 
-impl Shelf {
+impl StoreIndex {
     /// Whether all of a content is here.
     pub(super) fn is_kept(&self, content: Content) -> bool {
-        self.place(content) == Some(Place::Kept)
+        self.place(content) == Some(BlobState::Kept)
     }
 
     /// Whether a content is here, or on its way here, or what came of it is.
@@ -56,24 +56,24 @@ impl Shelf {
     /// Whether an upload may be asked for a content.
     pub(super) fn may_begin(&self, content: Content) -> bool {
         let item = self.items.get(&content.hash);
-        item.is_none_or(|item| matches!(item.place, Place::Part(_)))
+        item.is_none_or(|item| matches!(item.place, BlobState::Part(_)))
     }
 
     /// Whether deliveries can count on a content: it is here, or an upload brings it.
     pub(super) fn is_coming(&self, content: Content) -> bool {
-        matches!(self.place(content), Some(Place::Kept | Place::Arriving))
+        matches!(self.place(content), Some(BlobState::Kept | BlobState::Arriving))
     }
 
     /// Whether a content cannot exist: what has this hash is here, and has another length.
     pub(super) fn refutes(&self, content: Content) -> bool {
         let item = self.items.get(&content.hash);
-        item.is_some_and(|item| item.place == Place::Kept && item.size != content.size)
+        item.is_some_and(|item| item.place == BlobState::Kept && item.size != content.size)
     }
 
     /// Bytes of a content that are here of an upload that ended early.
     pub(super) fn part(&self, content: Content) -> u64 {
         match self.place(content) {
-            Some(Place::Part(bytes)) => bytes,
+            Some(BlobState::Part(bytes)) => bytes,
             _ => 0,
         }
     }
@@ -83,7 +83,7 @@ impl Shelf {
         self.items.get(&hash).map(|item| Content { hash, size: item.size })
     }
 
-    fn place(&self, content: Content) -> Option<Place> {
+    fn place(&self, content: Content) -> Option<BlobState> {
         let item = self.items.get(&content.hash).filter(|item| item.size == content.size);
         item.map(|item| item.place)
     }
@@ -94,14 +94,14 @@ impl Shelf {
     }
 
     pub(super) fn begin(&mut self, content: Content) {
-        self.put(content, Place::Arriving);
+        self.put(content, BlobState::Arriving);
     }
 
     pub(super) fn keep(&mut self, content: Content) {
-        self.put(content, Place::Kept);
+        self.put(content, BlobState::Kept);
     }
 
-    fn put(&mut self, content: Content, place: Place) {
+    fn put(&mut self, content: Content, place: BlobState) {
         if !self.has(content) {
             // A part that somebody began under another length is of no use.
             self.forget(content.hash);
@@ -110,23 +110,25 @@ impl Shelf {
         let used = self.count;
         let item = self.items.entry(content.hash).or_insert_with(|| {
             self.bytes = self.bytes.saturating_add(content.size);
-            Item { size: content.size, place, used, readers: 0 }
+            Blob { size: content.size, place, used, readers: 0 }
         });
         (item.place, item.used) = (place, used);
     }
 
     /// Takes note that an upload has ended early.
     pub(super) fn settle(&mut self, hash: ContentHash) {
-        if let Some(item) = self.items.get_mut(&hash).filter(|item| item.place == Place::Arriving) {
-            item.place = Place::Settling;
+        if let Some(item) =
+            self.items.get_mut(&hash).filter(|item| item.place == BlobState::Arriving)
+        {
+            item.place = BlobState::Settling;
         }
     }
 
     /// Takes note of how much of a content came. Returns whether that was waited for.
     pub(super) fn settled(&mut self, hash: ContentHash, bytes: u64) -> bool {
-        let item = self.items.get_mut(&hash).filter(|item| item.place == Place::Settling);
+        let item = self.items.get_mut(&hash).filter(|item| item.place == BlobState::Settling);
         let Some(item) = item else { return false };
-        item.place = Place::Part(bytes);
+        item.place = BlobState::Part(bytes);
         if bytes == 0 && item.readers == 0 {
             self.forget(hash);
         }
@@ -149,7 +151,7 @@ impl Shelf {
         }
     }
 
-    fn item_mut(&mut self, content: Content) -> Option<&mut Item> {
+    fn item_mut(&mut self, content: Content) -> Option<&mut Blob> {
         self.items.get_mut(&content.hash).filter(|item| item.size == content.size)
     }
 
@@ -162,8 +164,9 @@ impl Shelf {
 
     /// Whether nothing comes and nothing is read.
     pub(super) fn is_idle(&self) -> bool {
-        let still =
-            |item: &Item| item.readers == 0 && matches!(item.place, Place::Kept | Place::Part(_));
+        let still = |item: &Blob| {
+            item.readers == 0 && matches!(item.place, BlobState::Kept | BlobState::Part(_))
+        };
         self.items.values().all(still)
     }
 
@@ -179,8 +182,9 @@ impl Shelf {
         if over == 0 {
             return Vec::new();
         }
-        let idle =
-            |item: &Item| item.readers == 0 && matches!(item.place, Place::Kept | Place::Part(_));
+        let idle = |item: &Blob| {
+            item.readers == 0 && matches!(item.place, BlobState::Kept | BlobState::Part(_))
+        };
         let idle = self.items.iter().filter(|(_, item)| idle(item));
         let idle = idle.map(|(hash, item)| (Content { hash: *hash, size: item.size }, item.used));
         let mut idle: Vec<_> = idle.collect();
@@ -213,58 +217,58 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first_and_nothing_that_is_read() {
-        let mut shelf = Shelf::default();
+        let mut store = StoreIndex::default();
         for number in 1..=4 {
-            shelf.begin(content(number, 10));
+            store.begin(content(number, 10));
             let content = content(number, 10);
-            assert!(shelf.is_coming(content) && !shelf.is_kept(content));
-            shelf.keep(content);
+            assert!(store.is_coming(content) && !store.is_kept(content));
+            store.keep(content);
         }
-        shelf.hold(content(1, 10));
-        shelf.hold(content(2, 10));
-        shelf.release(content(2, 10));
+        store.hold(content(1, 10));
+        store.hold(content(2, 10));
+        store.release(content(2, 10));
         let none = |_| false;
-        assert_eq!(shelf.surplus(40, none, none), []);
-        assert_eq!(shelf.surplus(25, none, none), [content(3, 10), content(4, 10)]);
+        assert_eq!(store.surplus(40, none, none), []);
+        assert_eq!(store.surplus(25, none, none), [content(3, 10), content(4, 10)]);
         let third = |one| one == content(3, 10);
-        assert_eq!(shelf.surplus(25, none, third), [content(4, 10), content(2, 10)]);
-        assert_eq!(shelf.surplus(25, third, none), [content(4, 10), content(2, 10)]);
-        assert_eq!(shelf.surplus(15, third, none).last(), Some(&content(3, 10)));
-        assert_eq!(shelf.surplus(0, none, none), [content(3, 10), content(4, 10), content(2, 10)]);
-        shelf.forget(hash(3));
-        assert_eq!(shelf.bytes(), 30);
+        assert_eq!(store.surplus(25, none, third), [content(4, 10), content(2, 10)]);
+        assert_eq!(store.surplus(25, third, none), [content(4, 10), content(2, 10)]);
+        assert_eq!(store.surplus(15, third, none).last(), Some(&content(3, 10)));
+        assert_eq!(store.surplus(0, none, none), [content(3, 10), content(4, 10), content(2, 10)]);
+        store.forget(hash(3));
+        assert_eq!(store.bytes(), 30);
     }
 
     #[test]
     fn an_upload_that_ended_early_can_be_gone_on_with() {
-        let mut shelf = Shelf::default();
+        let mut store = StoreIndex::default();
         let content = content(1, 10);
-        shelf.begin(content);
-        assert!(!shelf.may_begin(content));
-        shelf.settle(hash(1));
-        assert!(!shelf.may_begin(content), "what came is not known yet");
-        assert!(shelf.settled(hash(1), 4));
-        assert!(shelf.may_begin(content));
-        assert_eq!(shelf.part(content), 4);
-        shelf.begin(content);
-        assert_eq!(shelf.bytes(), 10);
-        assert!(!shelf.settled(hash(1), 4), "the next upload is under way");
+        store.begin(content);
+        assert!(!store.may_begin(content));
+        store.settle(hash(1));
+        assert!(!store.may_begin(content), "what came is not known yet");
+        assert!(store.settled(hash(1), 4));
+        assert!(store.may_begin(content));
+        assert_eq!(store.part(content), 4);
+        store.begin(content);
+        assert_eq!(store.bytes(), 10);
+        assert!(!store.settled(hash(1), 4), "the next upload is under way");
     }
 
     #[test]
     fn one_hash_has_one_length() {
         let (told, true_one) = (content(1, 11), content(1, 10));
-        let mut shelf = Shelf::default();
-        shelf.begin(told);
-        assert!(!shelf.may_begin(true_one), "its digest will say who is right");
-        assert!(!shelf.is_coming(true_one) && !shelf.refutes(true_one));
-        shelf.settle(hash(1));
-        shelf.settled(hash(1), 4);
-        assert_eq!((shelf.part(told), shelf.part(true_one)), (4, 0));
-        shelf.begin(true_one);
-        shelf.keep(true_one);
-        assert!(shelf.is_kept(true_one) && !shelf.is_kept(told));
-        assert!(shelf.refutes(told) && !shelf.refutes(true_one));
-        assert_eq!(shelf.bytes(), 10);
+        let mut store = StoreIndex::default();
+        store.begin(told);
+        assert!(!store.may_begin(true_one), "its digest will say who is right");
+        assert!(!store.is_coming(true_one) && !store.refutes(true_one));
+        store.settle(hash(1));
+        store.settled(hash(1), 4);
+        assert_eq!((store.part(told), store.part(true_one)), (4, 0));
+        store.begin(true_one);
+        store.keep(true_one);
+        assert!(store.is_kept(true_one) && !store.is_kept(told));
+        assert!(store.refutes(told) && !store.refutes(true_one));
+        assert_eq!(store.bytes(), 10);
     }
 }
