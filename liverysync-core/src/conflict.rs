@@ -8,7 +8,7 @@ use std::{borrow::Cow, cmp::Reverse};
 use crate::{
     hash::{Content, ContentHash},
     manifest::{Entry, Manifest},
-    path::{Extensions, InvalidPath, PathKey, RelPath},
+    path::{Extensions, InvalidPath, PathKey, RelPath, fold},
     time::UnixTime,
 };
 
@@ -87,8 +87,10 @@ impl Scope {
 /// How conflict names are made in a league.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
-    /// What stands between the name and the digits.
+    /// Text between the name and the digits of a new conflict name.
     pub suffix: String,
+    /// Suffixes that the league used before. Conflict copies that have one are still recognized.
+    pub former_suffixes: Vec<String>,
     /// The extensions that the resulting path is checked against.
     pub extensions: Extensions,
     /// What gets such a name.
@@ -109,7 +111,8 @@ impl Naming {
         if !fits {
             return Err(InvalidSuffix);
         }
-        Ok(Self { suffix: suffix.to_owned(), extensions, scope: Scope::default() })
+        let suffix = suffix.to_owned();
+        Ok(Self { suffix, extensions, ..Self::default() })
     }
 
     /// The same with another scope.
@@ -117,6 +120,42 @@ impl Naming {
     pub const fn with_scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
+    }
+
+    /// Uses another suffix for new conflict names, and still recognizes the ones used so far.
+    ///
+    /// # Errors
+    ///
+    /// As [`Naming::new`].
+    pub fn change_suffix(&mut self, suffix: &str) -> Result<(), InvalidSuffix> {
+        let suffix = Self::new(suffix, Extensions::default())?.suffix;
+        let former = std::mem::replace(&mut self.suffix, suffix);
+        self.former_suffixes.push(former);
+        self.former_suffixes.retain(|former| *former != self.suffix);
+        self.former_suffixes.dedup();
+        Ok(())
+    }
+
+    /// Returns the same naming for names in one case, as keys have them.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        let former_suffixes = self.former_suffixes.iter().map(|suffix| fold(suffix)).collect();
+        Self { suffix: fold(&self.suffix), former_suffixes, ..self.clone() }
+    }
+
+    /// Returns every text with which the key of a conflict folder of `livery` may begin, in order. None of them begins
+    /// with another one.
+    pub(crate) fn folder_prefixes(&self, livery: &str) -> Vec<String> {
+        let folded = self.folded();
+        let mut prefixes: Vec<_> =
+            folded.suffixes().map(|suffix| format!("{livery}{suffix}")).collect();
+        prefixes.sort();
+        prefixes.dedup_by(|longer, shorter| longer.starts_with(&*shorter));
+        prefixes
+    }
+
+    fn suffixes(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.suffix).chain(&self.former_suffixes).map(String::as_str)
     }
 }
 
@@ -130,8 +169,12 @@ const SUFFIX_BYTES_MAX: usize = 64;
 
 impl Default for Naming {
     fn default() -> Self {
-        let (extensions, scope) = (Extensions::default(), Scope::default());
-        Self { suffix: CONFLICT_SUFFIX.to_owned(), extensions, scope }
+        Self {
+            suffix: CONFLICT_SUFFIX.to_owned(),
+            former_suffixes: Vec::new(),
+            extensions: Extensions::default(),
+            scope: Scope::default(),
+        }
     }
 }
 
@@ -151,7 +194,7 @@ pub fn conflict_name(
     naming: &Naming,
     mut taken: impl FnMut(&RelPath) -> bool,
 ) -> Result<RelPath, InvalidPath> {
-    let stem = plain_stem(path.stem(), &naming.suffix);
+    let stem = plain_stem(path.stem(), naming);
     let mut number = 0_u32;
     loop {
         let counter = if number == 0 { String::new() } else { format!("_{number}") };
@@ -174,14 +217,14 @@ pub fn conflict_name(
 pub fn conflict_folder(
     livery: &str,
     hash: ContentHash,
-    suffix: &str,
+    naming: &Naming,
     mut taken: impl FnMut(&str) -> bool,
 ) -> String {
-    let plain = plain_stem(livery, suffix);
+    let plain = plain_stem(livery, naming);
     let mut number = 0_u32;
     loop {
         let counter = if number == 0 { String::new() } else { format!("_{number}") };
-        let tail = format!("{suffix}{}{counter}", hash.short());
+        let tail = format!("{}{}{counter}", naming.suffix, hash.short());
         let name = format!("{}{tail}", shorten(plain, NAME_MAX.saturating_sub(tail.len())));
         if !taken(&name) {
             return name;
@@ -210,9 +253,9 @@ pub fn livery_hash<'a>(
 
 /// Whether a path is a conflict name, or lies in a folder with one.
 #[must_use]
-pub fn is_conflict_name(path: &RelPath, suffix: &str) -> bool {
+pub fn is_conflict_name(path: &RelPath, naming: &Naming) -> bool {
     let livery = path.livery();
-    let is_named = |name: &str| plain_stem(name, suffix).len() < name.len();
+    let is_named = |name: &str| plain_stem(name, naming).len() < name.len();
     is_named(path.stem()) || path.folder().is_some() && is_named(livery)
 }
 
@@ -221,7 +264,7 @@ pub fn is_conflict_name(path: &RelPath, suffix: &str) -> bool {
 #[must_use]
 pub fn in_claimed_livery(path: &RelPath, naming: &Naming) -> Option<RelPath> {
     let livery = path.livery();
-    let plain = plain_stem(livery, &naming.suffix);
+    let plain = plain_stem(livery, naming);
     let rest = path.as_str().get(livery.len()..).filter(|rest| !rest.is_empty())?;
     let claimed = || RelPath::parse(&format!("{plain}{rest}"), &naming.extensions).ok();
     if plain.len() < livery.len() { claimed() } else { None }
@@ -229,27 +272,35 @@ pub fn in_claimed_livery(path: &RelPath, naming: &Naming) -> Option<RelPath> {
 
 /// The stem that a conflict name was made from; any other stem as it is.
 #[must_use]
-pub fn plain_stem<'a>(stem: &'a str, suffix: &str) -> &'a str {
-    let Some((plain, tail)) = stem.rsplit_once(suffix) else { return stem };
-    let Some((digits, counter)) = tail.split_at_checked(DIGITS) else { return stem };
-    let counted = counter.is_empty()
-        || counter
-            .strip_prefix('_')
-            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-    let named = !plain.is_empty() && counted && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if named { plain_stem(plain, suffix) } else { stem }
+pub fn plain_stem<'a>(stem: &'a str, naming: &Naming) -> &'a str {
+    match split_mark(stem, naming) {
+        Some((plain, _)) => plain_stem(plain, naming),
+        None => stem,
+    }
+}
+
+/// Splits a stem that ends as a conflict name does into what comes before that ending, and the digits.
+fn split_mark<'a>(stem: &'a str, naming: &Naming) -> Option<(&'a str, &'a str)> {
+    naming.suffixes().find_map(|suffix| {
+        let (plain, tail) = stem.rsplit_once(suffix)?;
+        let (digits, counter) = tail.split_at_checked(DIGITS)?;
+        let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+        let counted = counter.is_empty() || counter.strip_prefix('_').is_some_and(is_number);
+        let named = !plain.is_empty() && counted && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        named.then_some((plain, digits))
+    })
 }
 
 /// The livery, a folder or a loose file, that a conflict name was made from; any other name as it is.
 #[must_use]
-pub fn plain_livery<'a>(livery: &'a str, suffix: &str) -> Cow<'a, str> {
-    let plain = plain_stem(livery, suffix);
+pub fn plain_livery<'a>(livery: &'a str, naming: &Naming) -> Cow<'a, str> {
+    let plain = plain_stem(livery, naming);
     if plain.len() < livery.len() {
         return Cow::Borrowed(plain);
     }
     match livery.rsplit_once('.') {
-        Some((stem, extension)) if plain_stem(stem, suffix).len() < stem.len() => {
-            Cow::Owned(format!("{}.{extension}", plain_stem(stem, suffix)))
+        Some((stem, extension)) if plain_stem(stem, naming).len() < stem.len() => {
+            Cow::Owned(format!("{}.{extension}", plain_stem(stem, naming)))
         }
         _ => Cow::Borrowed(livery),
     }
@@ -258,9 +309,8 @@ pub fn plain_livery<'a>(livery: &'a str, suffix: &str) -> Cow<'a, str> {
 /// The plain path and the digest's first digits of a conflict name; `None` for any other path.
 #[must_use]
 pub fn parse_conflict_name(path: &RelPath, naming: &Naming) -> Option<(RelPath, String)> {
-    let stem = plain_stem(path.stem(), &naming.suffix);
-    let tail = path.stem().strip_prefix(stem)?.rsplit_once(&naming.suffix)?.1;
-    let digits = tail.get(..DIGITS)?.to_ascii_lowercase();
+    let digits = split_mark(path.stem(), naming)?.1.to_ascii_lowercase();
+    let stem = plain_stem(path.stem(), naming);
     let plain =
         path.with_file_name(&format!("{stem}.{}", path.extension()), &naming.extensions).ok()?;
     Some((plain, digits))
@@ -323,7 +373,7 @@ mod tests {
             "d__CONFLICT__00000000_x",
             "d__CONFLICT__00000000é",
         ] {
-            assert_eq!(plain_stem(stem, CONFLICT_SUFFIX), stem);
+            assert_eq!(plain_stem(stem, &Naming::default()), stem);
         }
     }
 
@@ -358,7 +408,7 @@ mod tests {
     fn a_rival_livery_has_a_folder() {
         let folder = |livery: &str, taken: &[&str]| {
             let taken = |name: &str| taken.contains(&name);
-            conflict_folder(livery, HASH.parse().unwrap(), CONFLICT_SUFFIX, taken)
+            conflict_folder(livery, HASH.parse().unwrap(), &Naming::default(), taken)
         };
         assert_eq!(folder("Team A", &[]), "Team A__CONFLICT__ba7816bf");
         assert_eq!(folder("T__CONFLICT__00000000", &[]), "T__CONFLICT__ba7816bf");
@@ -393,7 +443,7 @@ mod tests {
             ("T__CONFLICT__/d.png", false),
             ("T/sub__CONFLICT__ba7816bf/d.png", false),
         ] {
-            assert_eq!(is_conflict_name(&path(name), CONFLICT_SUFFIX), expected, "{name}");
+            assert_eq!(is_conflict_name(&path(name), &Naming::default()), expected, "{name}");
         }
     }
 
@@ -413,5 +463,38 @@ mod tests {
                 assert!(!loser.beats(&winner, policy), "{policy:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_conflict_name_with_a_former_suffix_is_recognized_and_replaced_by_the_present_one() {
+        let mut naming = Naming::default();
+        naming.change_suffix("__C__").unwrap();
+        naming.change_suffix("_X_").unwrap();
+        for old in ["T/d__CONFLICT__00000000.png", "T/d__C__00000000_1.png", "T/d_X_00000000.png"] {
+            let old = path(old);
+            assert!(is_conflict_name(&old, &naming), "{old}");
+            let (plain, digits) = parse_conflict_name(&old, &naming).unwrap();
+            assert_eq!((plain.as_str(), &*digits), ("T/d.png", "00000000"), "{old}");
+            let new = conflict_name(&old, HASH.parse().unwrap(), &naming, |_| false).unwrap();
+            assert_eq!(new.as_str(), "T/d_X_ba7816bf.png", "{old}");
+        }
+    }
+
+    #[test]
+    fn a_suffix_that_is_used_again_is_a_former_one_no_longer() {
+        let mut naming = Naming::default();
+        naming.change_suffix("__C__").unwrap();
+        naming.change_suffix(CONFLICT_SUFFIX).unwrap();
+        assert_eq!(naming.former_suffixes, ["__C__"]);
+        assert_eq!(naming.change_suffix("a/b"), Err(InvalidSuffix));
+        assert_eq!(naming.suffix, CONFLICT_SUFFIX);
+    }
+
+    #[test]
+    fn each_conflict_folder_is_found_by_one_prefix() {
+        let mut naming = Naming::default();
+        naming.change_suffix("__CONFLICT").unwrap();
+        naming.change_suffix("_X_").unwrap();
+        assert_eq!(naming.folder_prefixes("t"), ["t__conflict", "t_x_"]);
     }
 }

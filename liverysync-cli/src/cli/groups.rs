@@ -156,6 +156,7 @@ impl NamingArgs {
             suffix: self.conflict_suffix.clone(),
             extensions: extensions.clone(),
             scope: self.conflict_scope,
+            ..Naming::default()
         }
     }
 }

@@ -236,11 +236,10 @@ pub fn parse_allow_list(text: &str) -> Option<BTreeSet<String>> {
     (!names.is_empty()).then_some(names)
 }
 
-/// Whether the livery of this file is distributed: with it go the conflict copies of all of it. `suffix` is that of conflict
-/// names, in one case.
-fn allows(list: Option<&BTreeSet<String>>, key: &PathKey, suffix: &str) -> bool {
+/// Returns whether the livery of this file is distributed, and with it its conflict copies. `naming` is that of keys.
+fn allows(list: Option<&BTreeSet<String>>, key: &PathKey, naming: &Naming) -> bool {
     list.is_none_or(|names| {
         let livery = key.livery();
-        names.contains(livery) || names.contains(&*plain_livery(livery, suffix))
+        names.contains(livery) || names.contains(&*plain_livery(livery, naming))
     })
 }

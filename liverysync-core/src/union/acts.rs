@@ -219,11 +219,12 @@ impl Union {
 
     /// What lies in the conflict folders of a livery, ordered by key.
     pub(super) fn in_conflict_folders(&self, livery: &str) -> impl Iterator<Item = &UnionEntry> {
-        let (suffix, livery) = (fold(&self.naming.suffix), livery.to_owned());
-        let all = self.entries.with_prefix(format!("{livery}{suffix}"));
+        let (naming, livery) = (self.naming.folded(), livery.to_owned());
+        let prefixes = self.naming.folder_prefixes(&livery).into_iter();
+        let all = prefixes.flat_map(|prefix| self.entries.with_prefix(prefix));
         all.filter(move |entry| {
             let folder = entry.path.folder().map(|_| entry.path.key().livery());
-            folder.is_some_and(|folder| plain_stem(folder, &suffix) == livery)
+            folder.is_some_and(|folder| plain_stem(folder, &naming) == livery)
         })
     }
 

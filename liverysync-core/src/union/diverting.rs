@@ -299,7 +299,7 @@ impl Union {
                 })
         };
         let hash = hash_of(livery, files, self);
-        let folder = conflict_folder(spelled, hash, &self.naming.suffix, is_taken);
+        let folder = conflict_folder(spelled, hash, &self.naming, is_taken);
         files.values().map(|claim| self.name_in(&folder, claim)).collect()
     }
 
@@ -350,11 +350,12 @@ impl Union {
         }
         // Of several names one that has it still goes first.
         let mut names = BTreeMap::new();
-        let suffix = fold(&self.naming.suffix);
-        for (name, past) in with_prefix(&self.past, format!("{livery}{suffix}")) {
+        let naming = self.naming.folded();
+        let prefixes = self.naming.folder_prefixes(livery).into_iter();
+        for (name, past) in prefixes.flat_map(|prefix| with_prefix(&self.past, prefix)) {
             let folder = name.livery();
             let claim = returned.get(&name.as_str()[folder.len()..]);
-            let Some(claim) = claim.filter(|_| plain_stem(folder, &suffix) == livery) else {
+            let Some(claim) = claim.filter(|_| plain_stem(folder, &naming) == livery) else {
                 continue;
             };
             let content = claim.entry.content;

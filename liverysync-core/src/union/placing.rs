@@ -254,7 +254,7 @@ impl Union {
 
     /// The entry whose conflict name `path` could be.
     fn plain_entry(&self, path: &RelPath) -> Option<&UnionEntry> {
-        let stem = plain_stem(path.stem(), &self.naming.suffix);
+        let stem = plain_stem(path.stem(), &self.naming);
         let plain = format!("{stem}.{}", path.extension());
         let plain = path.with_file_name(&plain, &self.naming.extensions).ok()?;
         self.entries.get(plain.key())

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     client::{Claimant, Rivalry},
-    conflict::{Naming, conflict_folder, livery_hash},
+    conflict::{conflict_folder, livery_hash},
     league::MemberId,
     wire::v1::{Authored, Remarks},
 };
@@ -117,7 +117,8 @@ impl ClientMachine {
         let (mut whole, in_folders): (Vec<_>, Vec<_>) = rivals.into_iter().partition(is_loose);
         let mut liveries = self.liveries_apart(own, wanted);
         liveries.extend(in_folders.iter().map(|(own, _)| own.key().livery()));
-        let Naming { suffix, extensions, .. } = &self.config.naming;
+        let naming = &self.config.naming;
+        let extensions = &naming.extensions;
         for livery in liveries {
             let files: Vec<_> =
                 own.iter().filter(|file| file.path.key().livery() == livery).collect();
@@ -125,7 +126,7 @@ impl ClientMachine {
             let hash = livery_hash(livery, contents, extensions);
             for file in &files {
                 let spelled = file.path.livery();
-                let folder = conflict_folder(spelled, hash, suffix, |_| false);
+                let folder = conflict_folder(spelled, hash, naming, |_| false);
                 let name = format!("{folder}{}", &file.path.as_str()[spelled.len()..]);
                 whole.extend(
                     RelPath::parse(&name, extensions).map(|name| (file.path.clone(), name)),

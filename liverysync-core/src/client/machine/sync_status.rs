@@ -51,7 +51,7 @@ impl ClientMachine {
     }
 
     fn is_rival(&self, path: &RelPath) -> bool {
-        is_conflict_name(path, &self.config.naming.suffix)
+        is_conflict_name(path, &self.config.naming)
     }
 
     /// If this PC holds the union and nobody needs it: how many files are withheld from it, and

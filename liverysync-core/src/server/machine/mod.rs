@@ -22,11 +22,12 @@ use super::{
     store_index::StoreIndex,
 };
 use crate::{
+    conflict::Naming,
     diff::diff,
     hash::{Content, ContentHash},
     league::{Act, MemberId, Record},
     manifest::{Entry, Manifest},
-    path::{PathKey, RelPath, fold},
+    path::{PathKey, RelPath},
     rng::Rng,
     schedule::{self, Want},
     select::Skipped,
@@ -91,8 +92,8 @@ pub struct ServerMachine {
     /// Who uploads what next; `None` if that has to be thought over.
     plan: Option<schedule::Plan>,
     allowed: Option<BTreeSet<String>>,
-    /// What stands in conflict names, as keys have it.
-    suffix: String,
+    /// How conflict names are recognized in keys.
+    key_naming: Naming,
     pending: BTreeMap<PeerId, Pending>,
     gone: Vec<(PeerId, Manifest)>,
     arrivals: u64,
@@ -115,7 +116,7 @@ impl ServerMachine {
             union_hash: None,
             union_manifest_hash: None,
             tick_at: now + config.scheduler_tick,
-            suffix: fold(&config.naming.suffix),
+            key_naming: config.naming.folded(),
             config,
             store_id: rng.client_id(),
             rng,
@@ -304,7 +305,7 @@ impl ServerMachine {
 
     /// Whether the livery of this file is distributed.
     fn is_allowed(&self, key: &PathKey) -> bool {
-        allows(self.allowed.as_ref(), key, &self.suffix)
+        allows(self.allowed.as_ref(), key, &self.key_naming)
     }
 
     /// Tells a client of ours that only looks what the union is.

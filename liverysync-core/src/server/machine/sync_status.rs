@@ -219,9 +219,9 @@ impl ServerMachine {
     pub fn status(&mut self) -> Status {
         let union_hash = self.current_union_hash();
         let greeted = self.peers.iter().filter(|(_, peer)| peer.greeted);
-        let suffix = &self.config.naming.suffix;
+        let naming = &self.config.naming;
         let paths = self.union.iter().map(|entry| &entry.path);
-        let rivals = paths.filter(|path| is_conflict_name(path, suffix));
+        let rivals = paths.filter(|path| is_conflict_name(path, naming));
         Status {
             files: self.union.len(),
             bytes: self.union.iter().map(|entry| entry.content.size).sum(),
