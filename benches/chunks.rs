@@ -13,9 +13,9 @@ use liverysync::core::{
     time::Time,
     transfer::{Action, CHUNK_BYTES, Receiver, RequestedFile, Sender, UploadStream},
     wire::{
+        data::{Data, TransferId},
         frame,
-        v1::{FileBegin, FileChunk, FileEnd, FileInfo, Message, SyncId},
-        v2::{Data, TransferId},
+        messages::{FileBegin, FileChunk, FileEnd, FileInfo, Message, SyncId},
     },
 };
 

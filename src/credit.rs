@@ -9,8 +9,8 @@ use std::{
 };
 
 use liverysync_core::wire::{
-    v1::{self, Message},
-    v2::WINDOW_BYTES,
+    data::WINDOW_BYTES,
+    messages::{self, Message},
 };
 
 use crate::link::Outbox;
@@ -28,7 +28,7 @@ pub(crate) fn to_peer(outbox: Outbox) -> GiveBack {
         if waiting.fetch_add(bytes, Ordering::AcqRel) + bytes >= STEP_BYTES {
             let bytes = waiting.swap(0, Ordering::AcqRel);
             // A peer that does not keep up is noticed by other messages.
-            let _keeps_up = outbox.send(Message::Credit(v1::Credit { bytes }));
+            let _keeps_up = outbox.send(Message::Credit(messages::Credit { bytes }));
         }
     })
 }

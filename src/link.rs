@@ -24,9 +24,9 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use liverysync_core::{
     transfer::{CHUNK_BYTES, Compression},
     wire::{
+        data::{DATA_HEADER_BYTES, KIND_DATA, TransferId},
         frame::{self, FrameError},
-        v1::{FileBegin, Message, SyncId},
-        v2::{DATA_HEADER_BYTES, KIND_DATA, TransferId},
+        messages::{FileBegin, Message, SyncId},
     },
 };
 use tokio::{

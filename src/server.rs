@@ -24,9 +24,9 @@ use liverysync_core::{
     transfer::{UploadEvent, UploadStream},
     union::PeerId,
     wire::{
+        data::TransferId,
         frame,
-        v1::{Message, SyncId},
-        v2::TransferId,
+        messages::{Message, SyncId},
     },
 };
 use tokio::{

@@ -12,7 +12,7 @@ use liverysync_core::{
         ClientConfig, ClientMachine, DiskOutcome, Event, Ignored, Input, Now, OpId, Output,
         SendFile,
     },
-    wire::v1::Message,
+    wire::messages::Message,
 };
 use tokio::{
     net::TcpStream,

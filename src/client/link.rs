@@ -13,9 +13,9 @@ use std::{
 use liverysync_core::{
     client::{DiskFault, DiskFaultKind, Input, Progress},
     wire::{
+        data::{Data, TransferId, WINDOW_BYTES},
         frame,
-        v1::Message,
-        v2::{Data, TransferId, WINDOW_BYTES},
+        messages::Message,
     },
 };
 use tokio::{

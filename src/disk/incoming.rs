@@ -10,7 +10,7 @@ use liverysync_core::{
     client::{DiskFault, DiskFaultKind, OpId, StageId},
     hash::Content,
     transfer::{Receiver, TransferFault},
-    wire::v2::{Data, Decoder, TransferId},
+    wire::data::{Data, Decoder, TransferId},
 };
 
 use super::{

@@ -8,7 +8,7 @@ use std::{
 
 use liverysync_core::{
     client::{DiskRequest, OpId, StageId},
-    wire::v2::{Data, TransferId},
+    wire::data::{Data, TransferId},
 };
 
 use crate::credit::Credit;

@@ -12,7 +12,7 @@ use liverysync_core::{
     client::{DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, OpId, StageId},
     hash::{Content, Hasher},
     path::RelPath,
-    wire::v2::{Data, Decoder, TransferId},
+    wire::data::{Data, Decoder, TransferId},
 };
 
 use super::{

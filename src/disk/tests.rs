@@ -9,7 +9,7 @@ use liverysync_core::{
     hash::Content,
     path::Extensions,
     time::UnixTime,
-    wire::v2::{ChunkBody, Data, Encoder, TransferId},
+    wire::data::{ChunkBody, Data, Encoder, TransferId},
 };
 
 use super::*;

@@ -6,8 +6,8 @@ use bytes::BufMut as _;
 use liverysync_core::{
     transfer::{Compression, Next},
     wire::{
+        data::{DATA_HEADER_BYTES, Data, Encoder},
         frame,
-        v2::{DATA_HEADER_BYTES, Data, Encoder},
     },
 };
 

@@ -12,9 +12,9 @@ use bytes::BytesMut;
 use liverysync_core::{
     transfer::{Compression, Next, SendQueue},
     wire::{
+        data::{TransferId, WINDOW_BYTES},
         frame,
-        v1::{FileBegin, FileChunk, FileEnd, Message, SyncId},
-        v2::{TransferId, WINDOW_BYTES},
+        messages::{FileBegin, FileChunk, FileEnd, Message, SyncId},
     },
 };
 use tokio::{sync::Notify, time::Instant};

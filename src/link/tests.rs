@@ -8,8 +8,8 @@ use liverysync_core::{
     select::Stamp,
     transfer::CHUNK_BYTES,
     wire::{
-        v1::{FileInfo, SyncId},
-        v2::{Data, Decoder, WINDOW_BYTES},
+        data::{Data, Decoder, WINDOW_BYTES},
+        messages::{FileInfo, SyncId},
     },
 };
 use tokio::{net::TcpListener, sync::mpsc::UnboundedReceiver};
@@ -346,7 +346,7 @@ async fn an_old_target_gets_the_form_that_it_knows() {
         frame::write(&mut expected, |out| out.extend_from_slice(payload.as_bytes()));
     }
     let chunk = |at: usize, end: usize| {
-        Message::FileChunk(liverysync_core::wire::v1::FileChunk {
+        Message::FileChunk(liverysync_core::wire::messages::FileChunk {
             sync_id: SyncId::new("s").unwrap(),
             rel_path: "c".into(),
             offset: at as u64,

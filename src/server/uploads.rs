@@ -11,9 +11,9 @@ use liverysync_core::{
     transfer::{Action, UploadEvent, UploadStream},
     union::PeerId,
     wire::{
+        data::{TransferId, WINDOW_BYTES},
         frame,
-        v1::{Message, SyncId},
-        v2::{TransferId, WINDOW_BYTES},
+        messages::{Message, SyncId},
     },
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};

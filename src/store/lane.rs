@@ -12,7 +12,7 @@ use std::{
 use liverysync_core::{
     hash::ContentHash,
     transfer::Receiver,
-    wire::v2::{ChunkBody, Decoder},
+    wire::data::{ChunkBody, Decoder},
 };
 
 use super::{

@@ -28,7 +28,7 @@ use std::{
 use liverysync_core::{
     hash::{Content, ContentHash},
     transfer::TransferFault,
-    wire::v2::ChunkBody,
+    wire::data::ChunkBody,
 };
 
 pub use self::check::{Verified, VerifySummary, verify_store};

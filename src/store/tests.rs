@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use liverysync_core::wire::v2::Encoder;
+use liverysync_core::wire::data::Encoder;
 use tokio::sync::Notify;
 
 use super::*;

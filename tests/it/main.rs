@@ -27,7 +27,7 @@ use liverysync::{
         server,
         wire::{
             frame,
-            v1::{Hello, Message, Welcome},
+            messages::{Hello, Message, Welcome},
         },
     },
     server::{Server, ServerError, ServerOptions},

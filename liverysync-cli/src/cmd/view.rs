@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use liverysync_core::{
     client::{Event, Role},
     text::escape,
-    wire::v1::SyncId,
+    wire::messages::SyncId,
 };
 
 use crate::{

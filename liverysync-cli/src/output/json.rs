@@ -232,7 +232,7 @@ mod tests {
         server::{self, Protocol, Withheld},
         transfer::SourceFault,
         union::{PeerId, Refusal},
-        wire::v1::{Role, SyncId},
+        wire::messages::{Role, SyncId},
     };
 
     use super::*;

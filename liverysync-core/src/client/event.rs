@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 /// What a client is in a session.
-pub use crate::wire::v1::Role;
-use crate::{hash::ContentHash, path::RelPath, select::Skipped, wire::v1::SyncId};
+pub use crate::wire::messages::Role;
+use crate::{hash::ContentHash, path::RelPath, select::Skipped, wire::messages::SyncId};
 
 /// Something for people to know. Texts that came from peers are not escaped yet.
 ///

@@ -18,7 +18,7 @@ use crate::{
     path::RelPath,
     time::{Time, UnixTime},
     transfer::Receiver,
-    wire::v2::TransferId,
+    wire::data::TransferId,
 };
 
 #[derive(Debug)]

@@ -43,8 +43,8 @@ use crate::{
     time::{Time, UnixTime, Wake},
     transfer::{Compression, Piece},
     wire::{
-        v1::{Message, SyncId},
-        v2::TransferId,
+        data::TransferId,
+        messages::{Message, SyncId},
     },
 };
 

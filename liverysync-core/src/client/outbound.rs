@@ -7,7 +7,7 @@ use crate::{
     path::RelPath,
     select::Stamp,
     transfer::{Piece, Sender},
-    wire::v2::TransferId,
+    wire::data::TransferId,
 };
 
 /// A file to send.

@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn what_moved_is_counted_until_this_pc_is_in_sync() {
         let mut watch = watch(false);
-        let sync_id = crate::wire::v1::SyncId::default();
+        let sync_id = crate::wire::messages::SyncId::default();
         let path = RelPath::parse("T/decals.png", &crate::path::Extensions::default()).unwrap();
         let in_sync =
             Event::InSync { files: 3, bytes: 9, conflicts: Vec::new(), withheld: 0, certain: true };
@@ -410,7 +410,8 @@ mod tests {
     fn names_that_a_peer_makes_up_are_not_remembered_for_ever() {
         let mut watch = watch(true);
         for number in 0..2 * TROUBLES_MAX {
-            let (sync_id, path) = (crate::wire::v1::SyncId::default(), format!("{number}.png"));
+            let (sync_id, path) =
+                (crate::wire::messages::SyncId::default(), format!("{number}.png"));
             let reason = "no".to_owned();
             let failed = Event::ReceiveFailed { sync_id, path, reason, declined: false };
             watch.judge(&failed, Duration::ZERO);

@@ -11,7 +11,7 @@ use crate::{
     select::Skipped,
     transfer::SourceFault,
     union::{PeerId, Refusal},
-    wire::v1::SyncId,
+    wire::messages::SyncId,
 };
 
 /// Something for people to know. Texts that came from peers are not escaped yet.

@@ -8,7 +8,7 @@ use crate::{
     path::{PathKey, RelPath},
     select::{Kind, Listed, Reason, Rules, Skipped, Stamp, select},
     union::Gained,
-    wire::v1::FileInfo,
+    wire::messages::FileInfo,
 };
 
 /// A manifest as it is taken in.

@@ -38,8 +38,8 @@ use crate::{
     transfer::{Compression, UploadEvent, UploadStream},
     union::PeerId,
     wire::{
-        v1::{FileBegin, Message, SyncId},
-        v2::TransferId,
+        data::TransferId,
+        messages::{FileBegin, Message, SyncId},
     },
 };
 

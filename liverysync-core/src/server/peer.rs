@@ -20,8 +20,8 @@ use crate::{
     time::Time,
     union::{Union, UnionEntry},
     wire::{
-        v1::{SyncId, SyncStatus},
-        v2::TransferId,
+        data::TransferId,
+        messages::{SyncId, SyncStatus},
     },
 };
 

@@ -1,6 +1,6 @@
 //! What is on its way: uploads from one source into the store, and deliveries from there to one target.
 
-use crate::{hash::Content, path::RelPath, time::Time, union::PeerId, wire::v2::TransferId};
+use crate::{hash::Content, path::RelPath, time::Time, union::PeerId, wire::data::TransferId};
 
 /// Files on their way from one source into the store.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Whether the pieces of a file travel compressed.
 
-use crate::{path::RelPath, wire::v2::Encoder};
+use crate::{path::RelPath, wire::data::Encoder};
 
 /// Files of less than this travel as they are, in bytes: one fits into a packet with room to spare, so it hardly arrives
 /// sooner for being shorter.
@@ -60,7 +60,7 @@ mod tests {
     use crate::{
         path::Extensions,
         transfer::CHUNK_BYTES,
-        wire::v2::{ChunkBody, Decoder},
+        wire::data::{ChunkBody, Decoder},
     };
 
     fn begins(path: &str, size: u64) -> Compression {

@@ -2,7 +2,7 @@
 
 use crate::{
     hash::{Content, ContentHash, Hasher},
-    wire::v2::{ChunkBody, Decoder},
+    wire::data::{ChunkBody, Decoder},
 };
 
 /// How a transfer went wrong.
@@ -131,7 +131,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::wire::v2::Encoder;
+    use crate::wire::data::Encoder;
 
     fn receive(chunks: &[(u64, &[u8])]) -> Result<Content, TransferFault> {
         let mut receiver = Receiver::new(Content::of(b"livery"));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::CHUNK_BYTES;
-use crate::wire::v2::TransferId;
+use crate::wire::data::TransferId;
 
 /// Files that take turns. Few: so that each is whole soon, and the other end can go on with it.
 const AT_A_TIME: usize = 3;

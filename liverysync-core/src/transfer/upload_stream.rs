@@ -12,8 +12,8 @@ use crate::{
     time::Time,
     transfer::TransferFault,
     wire::{
-        v1::{FileBegin, FileChunk, FileEnd, Message},
-        v2::{ChunkBody, Data, TransferId},
+        data::{ChunkBody, Data, TransferId},
+        messages::{FileBegin, FileChunk, FileEnd, Message},
     },
 };
 
@@ -219,7 +219,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::wire::v1::{FileInfo, SyncId};
+    use crate::wire::messages::{FileInfo, SyncId};
 
     fn stream() -> UploadStream {
         let asked = |name: &str, bytes: &[u8], transfer| RequestedFile {

@@ -1,7 +1,6 @@
-//! The bytes of a piece of a file as they travel: as they are, or as zstd.
+//! The bytes of a piece as they travel: plain, or compressed with zstd.
 //!
-//! Each piece is compressed by itself. So a file can go on at any offset, and what is kept, hashed and read again
-//! are the plain bytes alone.
+//! Each piece is compressed by itself, so a transfer can resume at any offset, and only plain bytes are stored and hashed.
 
 use std::fmt;
 
@@ -13,32 +12,32 @@ use zstd::{
 
 use crate::transfer::CHUNK_BYTES;
 
-/// Of all levels the fastest: a line of 1 Gbit/s is hardly faster than it.
+/// The fastest level. It hardly slows down a line of 1 Gbit/s.
 const LEVEL: i32 = 1;
 
-/// The bytes of a piece of a file, as they travel.
+/// The bytes of a piece as they travel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChunkBody(Form);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
     Plain(Bytes),
-    /// One frame of zstd, and how many bytes it says that it stands for.
+    /// One frame of zstd, and the number of plain bytes that its header gives.
     Zstd(Bytes, usize),
 }
 
 impl ChunkBody {
-    /// Takes a frame of zstd as it came. It is not unpacked yet: if its header cannot be right, it is let go, and
-    /// stands for no bytes.
+    /// Takes a frame of zstd without unpacking it. A frame with an impossible header becomes an empty one, which cannot be
+    /// unpacked.
     #[must_use]
     pub fn zstd(frame: Bytes) -> Self {
-        match stands_for(&frame) {
+        match plain_len(&frame) {
             Some(len) => Self(Form::Zstd(frame, len)),
             None => Self(Form::Zstd(Bytes::new(), 0)),
         }
     }
 
-    /// How many bytes of the file it stands for, as far as its header tells.
+    /// Returns the number of plain bytes, according to the header if it is compressed.
     #[must_use]
     pub const fn len(&self) -> usize {
         match &self.0 {
@@ -47,19 +46,19 @@ impl ChunkBody {
         }
     }
 
-    /// Whether it stands for no bytes.
+    /// Returns true if it holds no bytes of the file.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether it is compressed.
+    /// Returns true if it is compressed.
     #[must_use]
     pub const fn is_zstd(&self) -> bool {
         matches!(self.0, Form::Zstd(..))
     }
 
-    /// Its bytes on the wire: never more than it stands for.
+    /// Returns its bytes on the wire: never more than the plain bytes.
     #[must_use]
     pub const fn on_wire(&self) -> &Bytes {
         let (Form::Plain(bytes) | Form::Zstd(bytes, _)) = &self.0;
@@ -79,14 +78,14 @@ impl From<Bytes> for ChunkBody {
     }
 }
 
-/// How many bytes a frame says that it stands for, if it may stand for so many.
-fn stands_for(frame: &[u8]) -> Option<usize> {
+/// Returns the number of plain bytes that a frame's header gives, if it is allowed.
+fn plain_len(frame: &[u8]) -> Option<usize> {
     let len = usize::try_from(get_frame_content_size(frame).ok()??).ok()?;
-    // Room for a piece is counted by what it stands for. So no frame may be larger than that.
+    // Credit counts plain bytes. A frame that is larger than those would take memory that nobody has counted.
     (frame.len() < len && len <= CHUNK_BYTES).then_some(len)
 }
 
-/// Compresses pieces, one after the other in the same memory: less than 1 MB, from the first on.
+/// Compresses pieces, reusing its memory: less than 1 MB, allocated with the first piece.
 #[derive(Default)]
 pub struct Encoder {
     context: Option<Compressor<'static>>,
@@ -94,17 +93,17 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// The frame of zstd that stands for `plain`, if it has at most `most` bytes.
+    /// Compresses `plain`. Returns `None` if the frame would have more than `most` bytes.
     pub fn pack(&mut self, plain: &[u8], most: usize) -> Option<&[u8]> {
         if plain.len() > CHUNK_BYTES {
             return None;
         }
         let context = match &mut self.context {
             Some(context) => context,
-            // What cannot be compressed goes as it is, for whatever reason.
+            // A piece that cannot be compressed is sent plain, whatever the reason is.
             none => none.insert(Compressor::new(LEVEL).ok()?),
         };
-        // With less room than that, zstd gives up on frames that would fit.
+        // With less room zstd also gives up on frames that would fit.
         self.frame.resize(compress_bound(plain.len()).max(self.frame.len()), 0);
         let len = context.compress_to_buffer(plain, &mut self.frame[..]).ok()?;
         (len <= most).then_some(&self.frame[..len])
@@ -117,8 +116,7 @@ impl fmt::Debug for Encoder {
     }
 }
 
-/// Unpacks pieces, one after the other in the same memory: less than half a MB, from the first
-/// compressed one on.
+/// Unpacks pieces, reusing its memory: less than half a MB, allocated with the first compressed piece.
 #[derive(Default)]
 pub struct Decoder {
     context: Option<Decompressor<'static>>,
@@ -126,7 +124,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The plain bytes of a piece, as many as it [stands for](ChunkBody::len); `None` if they cannot be had.
+    /// Returns the plain bytes of a piece, [`ChunkBody::len`] of them, or `None` if it is broken.
     pub fn unpack<'a>(&'a mut self, body: &'a ChunkBody) -> Option<&'a [u8]> {
         match &body.0 {
             Form::Plain(bytes) => Some(bytes),
@@ -135,7 +133,7 @@ impl Decoder {
     }
 
     fn decompress(&mut self, frame: &[u8], len: usize) -> Option<&[u8]> {
-        // By itself zstd would take more frames behind the first, and pass over those that hold nothing.
+        // Left alone, zstd would also unpack further frames, and skip those without content.
         if find_frame_compressed_size(frame) != Ok(frame.len()) {
             return None;
         }
@@ -170,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_comes_back_as_it_went_and_takes_less_on_the_way() {
+    fn a_compressed_piece_is_smaller_and_unpacks_to_the_same_bytes() {
         let plain = b"{\"skin\": 7}".repeat(20_000);
         let body = ChunkBody::zstd(packed(&plain));
         assert_eq!((body.len(), body.is_zstd()), (plain.len(), true));
@@ -179,19 +177,19 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_more_than_it_may_is_not_packed() {
+    fn a_frame_over_the_limit_is_not_returned() {
         let (mut encoder, plain) = (Encoder::default(), [7; 1000]);
         let len = encoder.pack(&plain, 1000).unwrap().len();
         assert!(encoder.pack(&plain, len).is_some());
         assert!(encoder.pack(&plain, len - 1).is_none());
         assert!(encoder.pack(&plain, 0).is_none());
         assert!(encoder.pack(&[], 0).is_none());
-        // It is none the worse for that.
+        // A frame that did not fit leaves the encoder usable.
         assert_eq!(encoder.pack(&plain, 1000).unwrap().len(), len);
     }
 
     #[test]
-    fn a_frame_stands_for_a_piece_and_no_more() {
+    fn a_frame_holds_at_most_one_piece() {
         let most = vec![7; CHUNK_BYTES];
         assert_eq!(unpacked(packed(&most)), Some(most.clone()));
         for bytes in [CHUNK_BYTES + 1, 1 << 30] {
@@ -215,14 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_says_no_size_is_wrong() {
+    fn a_frame_without_a_size_is_refused() {
         let mut encoder = Compressor::new(LEVEL).unwrap();
         encoder.include_contentsize(false).unwrap();
         assert_eq!(unpacked(encoder.compress(&[7; 200]).unwrap()), None);
     }
 
     #[test]
-    fn nothing_follows_a_frame_and_nothing_is_missing() {
+    fn a_longer_or_shorter_frame_is_refused() {
         let frame = packed(&[7; 5000]);
         let (empty, skippable) = (compress(&[], LEVEL).unwrap(), b"\x50\x2a\x4d\x18\x01\0\0\0x");
         for more in [&b"\0"[..], &frame, &empty, skippable] {
@@ -235,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_shrink_is_wrong_as_it_would_take_room_that_nobody_counts() {
+    fn a_frame_that_does_not_shrink_is_refused() {
         let mut plain = [0; 100];
         for (byte, at) in plain.iter_mut().zip(0_u8..) {
             *byte = at.wrapping_mul(171) ^ 0x55;
@@ -247,7 +245,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_come_back_as_they_went(
+        fn any_bytes_survive_the_round_trip(
             seed in prop::collection::vec(any::<u8>(), 1..300),
             times in 1..400_usize,
         ) {
@@ -261,7 +259,7 @@ mod tests {
         }
 
         #[test]
-        fn a_broken_frame_is_no_reason_to_panic_nor_to_take_more_than_it_says(
+        fn a_broken_frame_neither_panics_nor_exceeds_its_size(
             at in any::<prop::sample::Index>(), to in any::<u8>(), end in any::<prop::sample::Index>(),
         ) {
             let mut frame = packed(&b"livery of car 7, ".repeat(300)).to_vec();
@@ -273,13 +271,13 @@ mod tests {
                 prop_assert_eq!(plain.len(), body.len());
             }
             prop_assert!(decoder.plain.len() <= CHUNK_BYTES);
-            // What came before does not matter to what comes next.
+            // A broken frame does not affect the next one.
             let right = ChunkBody::zstd(packed(&[7; 1000]));
             prop_assert_eq!(decoder.unpack(&right), Some(&[7; 1000][..]));
         }
 
         #[test]
-        fn arbitrary_bytes_are_no_reason_to_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let magic = b"\x28\xb5\x2f\xfd";
             prop_assert_eq!(unpacked(bytes.clone()), None);
             let _either = unpacked([&magic[..], &bytes].concat());

@@ -1,21 +1,22 @@
-//! The codec of FILE_CHUNK, through which every byte of protocol 1 goes.
+//! The codec of FILE_CHUNK, which carries every file of protocol 1.
 //!
-//! A general reader looks at each byte of the base64 twice before it is decoded: for its end, and for escapes. The
-//! [quick one](read_quickly) takes the form that programs write, in which the data comes last, and leaves
-//! everything else, faults too, to the general one.
+//! A general JSON reader passes over the base64 twice before it is decoded: to find its end, and to find escapes. The
+//! [quick reader](read_quickly) handles the form that all known programs write, with the data last. It leaves everything
+//! else to the general reader, malformed payloads included.
 
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 
-use super::v1::{FileChunk, Message, SyncId, Text, WireError};
+use super::messages::{FileChunk, Message, SyncId, Text, WireError};
 
-/// Bytes that are encoded at a time: they and their base64 stay in the first cache, and no base64 ends within.
+/// Bytes that are encoded at a time. They fit into the first-level cache together with their base64, and their number is a
+/// multiple of 3, so no padding ends up in the middle.
 const BLOCK_BYTES: usize = 6 * 1024;
 
-/// Bytes of the base64 of a block.
+/// Length of a block in base64.
 const BLOCK_BASE64_BYTES: usize = BLOCK_BYTES / 3 * 4;
 
-/// Longest key or text that is read quickly, in bytes: the path rule's, twice.
+/// Longest key or text that the quick reader takes, in bytes: twice the longest path.
 const TEXT_BYTES_MAX: usize = 2 * 1024;
 
 #[derive(Deserialize)]
@@ -27,17 +28,17 @@ struct Fields<'a> {
     data_b64: Text<'a>,
 }
 
-/// Reads a chunk in whatever form.
+/// Reads a chunk in any form.
 pub(super) fn read(payload: &[u8]) -> Result<Message, WireError> {
     let fields: Fields<'_> = serde_json::from_slice(payload)?;
     let data = base64_simd::STANDARD
         .decode_to_vec(fields.data_b64.0.as_bytes())
-        .map_err(|_| WireError::Malformed("a chunk whose data is not base64".into()))?;
+        .map_err(|_| WireError::Malformed("the data of a chunk is not base64"))?;
     let (sync_id, rel_path, offset) = (fields.sync_id, fields.rel_path, fields.offset);
     Ok(Message::FileChunk(FileChunk { sync_id, rel_path, offset, data: data.into() }))
 }
 
-/// Reads a chunk if it has the usual form; `None` says nothing about any other payload.
+/// Reads a chunk in the usual form. `None` means nothing: the general reader decides.
 pub(super) fn read_quickly(payload: &[u8]) -> Option<FileChunk> {
     let (mut kind, mut sync_id, mut rel_path, mut offset) = (None, None, None, None);
     let mut scan = Scan(payload);
@@ -60,30 +61,30 @@ pub(super) fn read_quickly(payload: &[u8]) -> Option<FileChunk> {
     };
     kind?;
     let (sync_id, rel_path, offset) = (sync_id?, rel_path?, offset?);
-    // What ends the text early, or is escaped in it, is no base64.
+    // A quotation mark or an escape in the text fails here, as neither is base64.
     let data = base64_simd::STANDARD.decode_to_vec(data).ok()?.into();
     Some(FileChunk { sync_id, rel_path, offset, data })
 }
 
-/// What is left of a payload.
+/// The unread rest of a payload.
 struct Scan<'a>(&'a [u8]);
 
 impl<'a> Scan<'a> {
-    /// Goes past a sign and the blanks in front of it.
+    /// Skips blanks and then `sign`.
     fn sign(&mut self, sign: u8) -> Option<()> {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
         let at = self.0.iter().position(|byte| !blank(byte))?;
         (self.0[at] == sign).then(|| self.0 = &self.0[at + 1..])
     }
 
-    /// Takes a text that holds no escapes.
+    /// Takes a text without escapes.
     fn text(&mut self) -> Option<&'a str> {
         self.sign(b'"')?;
         let within = &self.0[..self.0.len().min(TEXT_BYTES_MAX)];
         let end = within.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
         let text = std::str::from_utf8(&within[..end]).ok()?;
         self.0 = &self.0[end..];
-        // Whatever else has ended it, it is not for here.
+        // Only a quotation mark may have ended it.
         self.sign(b'"')?;
         Some(text)
     }
@@ -100,14 +101,14 @@ impl<'a> Scan<'a> {
         std::str::from_utf8(digits).ok()?.parse().ok()
     }
 
-    /// What stands between the quotation marks if nothing but the end of the object follows.
+    /// Takes the text that ends the object.
     fn last_text(&mut self) -> Option<&'a [u8]> {
         self.sign(b'"')?;
         self.0.strip_suffix(b"\"}")
     }
 }
 
-/// Written by hand: a serializer would look at each byte of the base64 for something to escape.
+/// Writes a chunk by hand, because a serializer would search all of the base64 for characters to escape.
 pub(super) fn write(chunk: &FileChunk, out: &mut BytesMut) {
     let base64 = base64_simd::STANDARD;
     out.reserve(base64.encoded_length(chunk.data.len()) + chunk.rel_path.len() + 160);
@@ -123,7 +124,7 @@ pub(super) fn write(chunk: &FileChunk, out: &mut BytesMut) {
     out.extend_from_slice(b"\"}");
 }
 
-/// The JSON form of strings, numbers and lists of them, which always exists.
+/// Serializes strings, numbers, and lists and objects of them, which cannot fail.
 pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
@@ -134,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// `quick` says whether the quick reader takes it; both readers must agree in any case.
+    /// Checks that the quick reader takes a payload if `quick`, and that both readers agree.
     #[track_caller]
     fn check(payload: &str, quick: bool) {
         let read_quickly = read_quickly(payload.as_bytes());
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_left_to_the_general_reader() {
+    fn other_forms_are_left_to_the_general_reader() {
         for payload in [
             "",
             "{",
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_is_written_the_same_in_blocks() {
+    fn blocks_do_not_change_how_a_chunk_is_written() {
         for len in [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 2] {
             let data: Vec<u8> = (0..len).map(|at| (at * 7 % 251) as u8).collect();
             let base64 = base64_simd::STANDARD.encode_to_string(&data);
@@ -195,7 +196,7 @@ mod tests {
         }
     }
 
-    /// Objects that are nearly chunks, put together from parts that a reader may trip over.
+    /// Returns objects that are nearly chunks, made of parts that a reader may trip over.
     fn near_chunk() -> impl Strategy<Value = String> {
         let part = prop::sample::select(vec![
             r#""type":"FILE_CHUNK""#,
@@ -224,7 +225,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(5_000))]
 
         #[test]
-        fn what_is_read_quickly_means_the_same_to_the_general_reader(payload in near_chunk()) {
+        fn both_readers_agree(payload in near_chunk()) {
             if let Some(chunk) = read_quickly(payload.as_bytes()) {
                 prop_assert_eq!(read(payload.as_bytes()), Ok(Message::FileChunk(chunk)));
             }

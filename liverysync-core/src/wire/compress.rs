@@ -1,39 +1,38 @@
-//! Large messages of protocol 2, as zstd.
+//! Compression of the large messages of protocol 2.
 //!
-//! A list of files takes a quarter of its bytes. The payload of such a message is
+//! A list of files shrinks to a quarter. The payload of a compressed message is
 //!
 //! ```text
 //! kind   1 byte   2
-//! zstd   the rest: one frame of zstd that says how many bytes it holds; these are the JSON
+//! zstd   the rest: one frame of zstd that holds the JSON and gives its length in the header
 //! ```
 //!
-//! How much a reader makes of it is bounded by what has arrived, so a stranger gets no more room by this than
-//! his frame had, times [`RATIO_MAX`].
+//! A reader never unpacks more than [`RATIO_MAX`] times the bytes that have arrived, so a small frame cannot take up much
+//! memory.
 
 use bytes::{BufMut as _, BytesMut};
 use zstd::{bulk, zstd_safe::get_frame_content_size};
 
-use super::{frame::PAYLOAD_BYTES_MAX, v1::WireError};
+use super::{frame::PAYLOAD_BYTES_MAX, messages::WireError};
 
-/// The first byte of such a payload.
+/// First byte of a compressed payload.
 pub(super) const KIND_ZSTD: u8 = 2;
 
-/// From how many bytes of JSON on it is tried: below, a message fits into a few packets anyway.
+/// Shortest JSON that is compressed, in bytes. A shorter message fits into a few packets anyway.
 const BYTES_MIN: usize = 4 * 1024;
 
-/// How many times larger than its payload a message may be. Lists of files come to about 4, because
-/// digests do not shrink.
+/// Largest factor by which a message may exceed its payload. Lists of files reach about 4, because digests do not shrink.
 const RATIO_MAX: usize = 16;
 
-/// Of all levels the fastest: the lists of files become no smaller with those above.
+/// The fastest level. Higher ones make lists of files no smaller.
 const LEVEL: i32 = 1;
 
-/// Appends the payload that stands for `json` to `out`, if that pays. Returns whether it did.
+/// Appends the compressed payload for `json` to `out` if that saves enough. Returns false if it did not.
 pub(super) fn write(json: &[u8], out: &mut BytesMut) -> bool {
     if json.len() < BYTES_MIN {
         return false;
     }
-    // What cannot be compressed goes as it is, for whatever reason.
+    // A message that cannot be compressed is sent plain, whatever the reason is.
     let Ok(zstd) = bulk::compress(json, LEVEL) else { return false };
     let pays = zstd.len() < json.len() - json.len() / 8;
     let may_be_read = json.len() <= largest(1 + zstd.len());
@@ -45,28 +44,30 @@ pub(super) fn write(json: &[u8], out: &mut BytesMut) -> bool {
     pays && may_be_read
 }
 
-/// The JSON that a payload of this kind stands for.
+/// Unpacks the JSON of a compressed payload.
 ///
 /// # Errors
 ///
-/// Refuses from the header alone what says no size, or one over the bound; and whatever is not that long.
+/// Refuses a frame whose header gives no size or too large a one, before it unpacks anything, and a frame of another size.
 pub(super) fn read(payload: &[u8]) -> Result<Vec<u8>, WireError> {
-    let malformed = |what: &str| WireError::Malformed(what.to_owned());
     let zstd = payload.strip_prefix(&[KIND_ZSTD]).unwrap_or_default();
     let size = get_frame_content_size(zstd).ok().flatten();
     let size = size.and_then(|size| usize::try_from(size).ok());
-    let size = size.ok_or_else(|| malformed("a compressed message that says no size"))?;
+    let size = size.ok_or_else(|| WireError::Malformed("a compressed message gives no size"))?;
     if size > largest(payload.len()) {
-        return Err(malformed("a compressed message that is too large"));
+        return Err(WireError::Malformed("a compressed message is too large"));
     }
-    let json = bulk::decompress(zstd, size).map_err(|_| malformed("a message that is no zstd"))?;
+    let json = bulk::decompress(zstd, size)
+        .map_err(|_| WireError::Malformed("a compressed message is not zstd"))?;
     if json.len() != size {
-        return Err(malformed("a compressed message of another size than it says"));
+        return Err(WireError::Malformed(
+            "a compressed message has another size than its header says",
+        ));
     }
     Ok(json)
 }
 
-/// How many bytes a payload of `bytes` may stand for.
+/// Returns the largest JSON that a payload of `bytes` may hold.
 fn largest(bytes: usize) -> usize {
     bytes.saturating_mul(RATIO_MAX).min(PAYLOAD_BYTES_MAX)
 }
@@ -76,7 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::v1::{FileInfo, ManifestFull, Message};
+    use crate::wire::messages::{FileInfo, ManifestFull, Message};
 
     fn manifest(files: u32, revision: Option<u64>) -> Message {
         let file = |number: u32| FileInfo {
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_goes_compressed_and_comes_back() {
+    fn a_long_list_is_compressed() {
         let list = manifest(1_000, Some(1));
         let payload = encoded(&list);
         assert_eq!(payload[0], KIND_ZSTD);
@@ -109,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn a_short_list_goes_as_it_is_and_so_does_any_to_a_peer_of_protocol_1() {
+    fn a_short_list_and_any_list_of_protocol_1_stay_plain() {
         for list in [manifest(3, Some(1)), manifest(1_000, None)] {
             assert_eq!(encoded(&list)[0], b'{');
         }
     }
 
     #[test]
-    fn what_does_not_shrink_goes_as_it_is() {
+    fn a_message_that_does_not_shrink_stays_plain() {
         let mut state = 1_u64;
         let noise = std::iter::repeat_with(|| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -127,13 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_refused_and_never_made() {
+    fn a_decompression_bomb_is_refused_and_never_written() {
         for bytes in [64 * 1024, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX + 1] {
             let zeros = vec![b' '; bytes];
             assert!(read(&compressed(&zeros)).is_err(), "{bytes}");
             assert!(!write(&zeros, &mut BytesMut::new()), "{bytes}");
         }
-        // One that says less than it holds.
+        // A header that gives another size than the frame holds.
         let mut bomb = compressed(&[b' '; 200]);
         let honest = bomb.clone();
         let size_at = 6;
@@ -143,18 +144,18 @@ mod tests {
         bomb[size_at] = 201;
         assert!(read(&bomb).is_err());
         assert_eq!(read(&honest).map(|json| json.len()), Ok(200));
-        // A second frame behind the first.
+        // A second frame after the first.
         assert!(read(&[&honest[..], &honest[1..]].concat()).is_err());
     }
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_are_no_reason_to_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _either = read(&[&[KIND_ZSTD][..], &bytes].concat());
         }
 
         #[test]
-        fn a_broken_frame_is_no_reason_to_panic(at in 0..200_usize, to in any::<u8>()) {
+        fn a_broken_frame_does_not_panic(at in 0..200_usize, to in any::<u8>()) {
             let mut payload = encoded(&manifest(100, Some(1)));
             let at = at.min(payload.len() - 1);
             payload[at] = to;

@@ -1,22 +1,22 @@
-//! Frames: four bytes of length, most significant first, then that many bytes of payload.
+//! Frames: four bytes of length, the most significant first, then that many bytes of payload.
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Bytes of the length in front of each payload.
+/// Size of the length before each payload, in bytes.
 pub const HEADER_BYTES: usize = 4;
 
-/// Largest payload before HELLO, in bytes: no stranger makes us hold more.
+/// Largest payload before HELLO, in bytes. It bounds the memory that a stranger can take up.
 pub const STRANGER_BYTES_MAX: usize = 16 * 1024;
 
 /// Largest payload after HELLO, in bytes: a manifest of 50,000 files fits.
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// A frame that must not be read.
+/// Error for a frame that must not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// Its header claims more than the limit; nothing of it was taken in.
-    #[error("a frame of {claimed} bytes, and at most {limit} are allowed here")]
+    /// Its header claims more than the limit.
+    #[error("the frame has {claimed} bytes, and only {limit} are allowed")]
     TooLarge {
         /// The length in the header.
         claimed: usize,
@@ -25,11 +25,11 @@ pub enum FrameError {
     },
 }
 
-/// Takes the next whole payload out of `buffer`; `None` until it is all there.
+/// Takes the next whole payload out of `buffer`. Returns `None` until all of it has arrived.
 ///
 /// # Errors
 ///
-/// Refuses a payload over `limit` bytes from its header alone.
+/// Refuses a payload of more than `limit` bytes as soon as its header has arrived.
 pub fn split(buffer: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, FrameError> {
     let Some(header) = buffer.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
     let claimed = u32::from_be_bytes(*header) as usize;
@@ -43,13 +43,13 @@ pub fn split(buffer: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, Frame
     Ok(Some(buffer.split_to(claimed).freeze()))
 }
 
-/// Appends a frame to `out`, its payload written by `payload`.
+/// Appends a frame to `out`. `payload` writes its payload.
 pub fn write(out: &mut BytesMut, payload: impl FnOnce(&mut BytesMut)) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER_BYTES]);
     payload(out);
     let length = out.len() - start - HEADER_BYTES;
-    // Nothing of ours comes near 4 GiB; a length that did not fit would be refused by any peer.
+    // No payload comes near 4 GiB. A peer would refuse one that did.
     let header = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
     out[start..start + HEADER_BYTES].copy_from_slice(&header);
 }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_come_out_as_they_went_in_however_they_are_cut() {
+    fn frames_survive_any_cut() {
         let mut wire = BytesMut::new();
         for payload in [&b"one"[..], b"", b"three"] {
             write(&mut wire, |out| out.extend_from_slice(payload));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_alone_is_enough_to_refuse() {
+    fn a_large_frame_is_refused_from_its_header_alone() {
         let mut buffer = BytesMut::from(&[0xff, 0xff, 0xff, 0xff][..]);
         let refused = FrameError::TooLarge { claimed: 0xffff_ffff, limit: 100 };
         assert_eq!(split(&mut buffer, 100), Err(refused));

@@ -1,8 +1,13 @@
-//! What travels over a link: length-prefixed frames, and the messages of each protocol generation.
+//! The wire: frames, and the messages of both protocols.
+//!
+//! A host cuts the bytes of a connection into payloads with [`frame::split`], reads each with [`Message::read`], and writes
+//! with [`frame::write`] and [`Message::encode`]. `docs/protocol.md` describes all forms.
 
 mod body;
 mod chunk;
 mod compress;
+pub mod data;
 pub mod frame;
-pub mod v1;
-pub mod v2;
+pub mod messages;
+
+pub use messages::{Message, SyncId, WireError};

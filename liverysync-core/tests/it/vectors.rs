@@ -1,4 +1,4 @@
-//! `docs/protocol-vectors.json`, which others test their programs by, against the code.
+//! Checks the code against `docs/protocol-vectors.json`, by which other programs can be tested.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -10,23 +10,24 @@ use liverysync_core::{
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     wire::{
+        data::{Data, Decoder, TransferId},
         frame::{self, FrameError},
-        v1::{
-            Accept, Authored, Claimed, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd,
-            FileInfo, FileRequest, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
-            OfferedFile, Remarks, RequestManifest, Resume, Retire, Retired, Role, SendFiles,
-            ServerState, SyncDone, SyncDoneAck, SyncId, SyncOffer, SyncStatus, Welcome,
+        messages::{
+            Accept, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
+            FileRequest, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
+            NameConflict, OfferedFile, OwnedFile, Remarks, RequestManifest, Resume, Retire,
+            RetiredName, Role, SendFiles, ServerState, SyncDone, SyncDoneAck, SyncId, SyncOffer,
+            SyncStatus, Welcome,
         },
-        v2::{Data, Decoder, TransferId},
     },
 };
 use serde_json::Value;
 
-/// The contents that the vectors are about.
+/// The contents in the vectors.
 const LIVERY: &[u8] = b"livery of car 7\n";
 const RIVAL: &[u8] = b"rival";
 
-/// One section of the file.
+/// Returns one section of the file.
 fn section(name: &str) -> Vec<Value> {
     let vectors: Value =
         serde_json::from_str(include_str!("../../../docs/protocol-vectors.json")).unwrap();
@@ -39,7 +40,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// Bytes that stand in the file as hexadecimal.
+/// Reads bytes from hexadecimal.
 fn hex(value: &Value) -> Bytes {
     let digits = value.as_str().unwrap().as_bytes();
     assert_eq!(digits.len() % 2, 0);
@@ -101,12 +102,12 @@ fn full(revision: Option<u64>, manifest: Vec<FileInfo>) -> Message {
     Message::ManifestFull(ManifestFull { revision, manifest, ..ManifestFull::default() })
 }
 
-fn state(sync_status: Option<SyncStatus>, behind: &[&str]) -> Message {
-    let behind = behind.iter().map(|path| (*path).to_owned()).collect();
-    Message::ServerState(ServerState { current_hash: hash(), sync_status, behind })
+fn state(sync_status: Option<SyncStatus>, outdated: &[&str]) -> Message {
+    let outdated = outdated.iter().map(|path| (*path).to_owned()).collect();
+    Message::ServerState(ServerState { current_hash: hash(), sync_status, outdated })
 }
 
-/// A file that was something else when its client was last in sync.
+/// Returns a file whose client last had another content in sync.
 fn updated() -> FileInfo {
     FileInfo { base: Some(ContentHash::of(RIVAL).to_string()), ..livery() }
 }
@@ -159,23 +160,23 @@ fn error(message: &str, fault: Option<Fault>) -> Message {
 }
 
 fn remarks(rival: &str) -> Remarks {
-    let author = MemberId::of(&MemberKey::from_bytes([0xa7; 32])).to_string();
+    let member = MemberId::of(&MemberKey::from_bytes([0xa7; 32])).to_string();
     Remarks {
         allowed: Some(vec!["team".into()]),
         unavailable: vec!["Team/decals.png".into()],
-        retired: vec![Retired {
+        retired: vec![RetiredName {
             rel_path: "Team/old.png".into(),
             contents: vec![ContentHash::of(RIVAL).short()],
         }],
         whole_liveries: true,
-        conflicts: vec![Claimed {
-            established: Authored { rel_path: "Team/decals.png".into(), author: Some(author) },
-            rivals: vec![Authored { rel_path: rival.into(), author: None }],
+        conflicts: vec![NameConflict {
+            established: OwnedFile { rel_path: "Team/decals.png".into(), member: Some(member) },
+            copies: vec![OwnedFile { rel_path: rival.into(), member: None }],
         }],
     }
 }
 
-/// What each message of the file stands for, in its order.
+/// Returns the messages of the file, in its order.
 fn messages() -> Vec<(&'static str, Message)> {
     let rival = format!("Team/decals__CONFLICT__{}.png", ContentHash::of(RIVAL).short());
     let sync_status = SyncStatus {
@@ -243,7 +244,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ),
         ("server state", state(None, &[])),
         ("server state with a sync status", state(Some(sync_status), &[])),
-        ("server state of one who is behind", state(Some(sync_status), &["Team/decals.png"])),
+        ("server state with outdated files", state(Some(sync_status), &["Team/decals.png"])),
         ("request manifest", Message::RequestManifest(RequestManifest::default())),
         ("sync offer to a target", offer(Role::Target, None)),
         ("sync offer to a source", offer(Role::Source, None)),
@@ -308,7 +309,7 @@ fn messages() -> Vec<(&'static str, Message)> {
 }
 
 #[test]
-fn each_message_is_read_and_written_as_the_file_says() {
+fn messages_match_the_file() {
     let (vectors, messages) = (section("messages"), messages());
     let names: Vec<_> = vectors.iter().map(|vector| text(&vector["name"])).collect();
     assert_eq!(names, messages.iter().map(|(name, _)| *name).collect::<Vec<_>>());
@@ -335,7 +336,7 @@ fn other_spellings_mean_the_same() {
 }
 
 #[test]
-fn pieces_are_read_and_written_as_the_file_says() {
+fn pieces_match_the_file() {
     for vector in section("data") {
         let (name, fields) = (text(&vector["name"]), &vector["fields"]);
         assert_eq!(fields["kind"], 1, "{name}");
@@ -353,7 +354,7 @@ fn pieces_are_read_and_written_as_the_file_says() {
 }
 
 #[test]
-fn compressed_pieces_are_unpacked_as_the_file_says() {
+fn compressed_pieces_match_the_file() {
     let read = |vector: &Value| {
         let payload = hex(&vector["payload_hex"]);
         let Ok(Message::Data(data)) = Message::read(&payload) else { panic!("{vector}") };
@@ -375,7 +376,7 @@ fn compressed_pieces_are_unpacked_as_the_file_says() {
 }
 
 #[test]
-fn what_is_no_message_is_refused() {
+fn a_payload_that_is_not_a_message_is_refused() {
     let texts = section("refused");
     let texts = texts.iter().map(|vector| (text(&vector["name"]), payload(vector)));
     let data = section("data_refused");
@@ -386,7 +387,7 @@ fn what_is_no_message_is_refused() {
 }
 
 #[test]
-fn frames_have_their_length_in_front() {
+fn frames_begin_with_their_length() {
     for vector in section("frames") {
         let (payload, whole) = (hex(&vector["payload_hex"]), hex(&vector["frame_hex"]));
         let mut written = BytesMut::new();
@@ -405,7 +406,7 @@ fn frames_have_their_length_in_front() {
 }
 
 #[test]
-fn hashes_are_what_the_file_says() {
+fn hashes_match_the_file() {
     for vector in section("hashes") {
         let mut manifest = Manifest::new();
         for file in vector["files"].as_array().unwrap() {
@@ -425,7 +426,7 @@ fn hashes_are_what_the_file_says() {
 }
 
 #[test]
-fn conflict_names_are_what_the_file_says() {
+fn conflict_names_match_the_file() {
     for vector in section("conflict_names") {
         let path = RelPath::parse(&text(&vector["path"]), &Extensions::default()).unwrap();
         let hash: ContentHash = text(&vector["sha256"]).parse().unwrap();

@@ -1,17 +1,17 @@
-//! The wire under random cuts, hostile lengths and arbitrary bytes.
+//! The wire with random cuts, hostile lengths and arbitrary bytes.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use bytes::BytesMut;
 use liverysync_core::wire::{
     frame::{self, FrameError},
-    v1::{FileBegin, FileChunk, FileInfo, Message, SyncId},
+    messages::{FileBegin, FileChunk, FileInfo, Message, SyncId},
 };
 use proptest::prelude::*;
 
 const LIMIT: usize = 1_000;
 
-/// Feeds bytes in pieces of the given sizes and returns what came out.
+/// Feeds bytes in pieces of the given sizes and returns the payloads.
 fn feed(wire: &[u8], cuts: &[usize]) -> Result<Vec<Vec<u8>>, FrameError> {
     let (mut buffer, mut got, mut rest) = (BytesMut::new(), Vec::new(), wire);
     let mut cuts = cuts.iter().cycle();
@@ -27,7 +27,7 @@ fn feed(wire: &[u8], cuts: &[usize]) -> Result<Vec<Vec<u8>>, FrameError> {
     Ok(got)
 }
 
-/// Texts that are nearly messages.
+/// Returns texts that are nearly messages.
 fn near_message() -> impl Strategy<Value = Vec<u8>> {
     let kind = prop::sample::select(vec![
         "WELCOME",
@@ -113,13 +113,13 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_no_reason_to_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _either = Message::decode(&bytes);
         let _either = feed(&bytes, &[3, 7]);
     }
 
     #[test]
-    fn what_is_nearly_a_message_is_no_reason_to_panic(payload in near_message()) {
+    fn a_near_message_does_not_panic(payload in near_message()) {
         if let Ok(message) = Message::decode(&payload) {
             let mut out = BytesMut::new();
             message.encode(&mut out);
@@ -130,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn files_come_back_as_they_went(
+    fn file_messages_survive_the_round_trip(
         path in any::<String>(),
         data in prop::collection::vec(any::<u8>(), 0..300),
         offset in any::<u64>(),

@@ -1,7 +1,7 @@
 //! What an old client may be sent: the types and fields of protocol 1, and one more in WELCOME.
 
 use bytes::BytesMut;
-use liverysync_core::wire::v1::Message;
+use liverysync_core::wire::messages::Message;
 
 const FIELDS: [(&str, &[&str]); 11] = [
     ("ERROR", &["sync_id", "message"]),

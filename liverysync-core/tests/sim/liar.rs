@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use liverysync_core::{
     hash::{Content, ContentHash},
-    wire::v1::{
-        Accept, EXTENSION, ErrorReport, FileBegin, FileChunk, FileEnd, FileInfo, Hello,
-        ManifestFull, ManifestSummary, Message, Resume, Role, SendFiles, SyncDone, SyncId,
+    wire::data::{ChunkBody, Data, Encoder, TransferId},
+    wire::messages::{
+        Accept, ErrorReport, FileBegin, FileChunk, FileEnd, FileInfo, Hello, ManifestFull,
+        ManifestSummary, Message, PROTOCOL_2, Resume, Role, SendFiles, SyncDone, SyncId,
     },
-    wire::v2::{ChunkBody, Data, Encoder, TransferId},
 };
 
 use crate::{
@@ -202,7 +202,7 @@ impl World {
                 let ours = self.liar(pc).ours;
                 let hello = Hello {
                     client_name: self.pcs[pc].name.clone(),
-                    liverysync: ours.then_some(EXTENSION),
+                    liverysync: ours.then_some(PROTOCOL_2),
                     ..Hello::default()
                 };
                 self.liar_sends(pc, Message::Hello(hello));

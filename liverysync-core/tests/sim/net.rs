@@ -6,9 +6,9 @@ use bytes::{Bytes, BytesMut};
 use liverysync_core::{
     union::PeerId,
     wire::{
+        data::TransferId,
         frame,
-        v1::{Message, SyncId},
-        v2::TransferId,
+        messages::{Message, SyncId},
     },
 };
 

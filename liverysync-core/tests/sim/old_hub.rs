@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
     hash::ContentHash,
-    wire::v1::{
+    wire::messages::{
         FileInfo, Message, RequestManifest, Role, SendFiles, ServerState, SyncDoneAck, SyncId,
         SyncOffer, Welcome,
     },

@@ -9,7 +9,7 @@ use liverysync_core::{
     path::{Extensions, RelPath},
     time::UnixTime,
     transfer::CHUNK_BYTES,
-    wire::v1::{
+    wire::messages::{
         ErrorReport, FileBegin, FileChunk, FileEnd, FileInfo, Hello, ManifestFull, ManifestSummary,
         Message, SyncDone, SyncId,
     },

@@ -13,8 +13,8 @@ use liverysync_core::{
     transfer::{Action, Compression, Next, Receiver, SendQueue, UploadEvent, UploadStream},
     union::PeerId,
     wire::{
-        v1::{Credit, FileBegin, FileChunk, FileEnd, Message, SyncId},
-        v2::{ChunkBody, Data, Decoder, Encoder, TransferId, WINDOW_BYTES},
+        data::{ChunkBody, Data, Decoder, Encoder, TransferId, WINDOW_BYTES},
+        messages::{Credit, FileBegin, FileChunk, FileEnd, Message, SyncId},
     },
 };
 

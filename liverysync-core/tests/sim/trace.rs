@@ -19,7 +19,7 @@ use liverysync_core::{
     server,
     time::UnixTime,
     transfer::Compression,
-    wire::v1::{Fault, FileInfo, Message, Remarks, Resume, Role, ServerState},
+    wire::messages::{Fault, FileInfo, Message, Remarks, Resume, Role, ServerState},
 };
 
 /// The hashes of all outputs of one run so far.
@@ -236,12 +236,12 @@ impl Fnv {
             fnv.texts(&retired.contents);
         });
         self.number(remarks.whole_liveries.into());
-        self.each(&remarks.conflicts, |fnv, claimed| {
-            let rivals = &claimed.rivals;
-            fnv.number(rivals.len() as u64);
-            for file in std::iter::once(&claimed.established).chain(rivals) {
+        self.each(&remarks.conflicts, |fnv, conflict| {
+            let copies = &conflict.copies;
+            fnv.number(copies.len() as u64);
+            for file in std::iter::once(&conflict.established).chain(copies) {
                 fnv.text(&file.rel_path);
-                fnv.option(file.author.as_deref(), Self::text);
+                fnv.option(file.member.as_deref(), Self::text);
             }
         });
     }
@@ -255,7 +255,7 @@ impl Fnv {
             fnv.number(standing.needed_by_others);
             fnv.number(standing.withheld);
         });
-        self.texts(&state.behind);
+        self.texts(&state.outdated);
     }
 
     fn message(&mut self, message: &Message) {

@@ -37,13 +37,13 @@ use crate::{
     time::{Earliest, Time, UnixTime, Wake},
     transfer::{Compression, Receiver},
     wire::{
-        v1::{
-            Accept, EXTENSION, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
-            FileRequest, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
-            OfferedFile, RequestManifest, Resume, Retire, Role, SendFiles, ServerState, SyncDone,
+        data::TransferId,
+        messages::{
+            Accept, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo, FileRequest,
+            Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, OfferedFile,
+            PROTOCOL_2, RequestManifest, Resume, Retire, Role, SendFiles, ServerState, SyncDone,
             SyncId, SyncOffer, SyncStatus, Welcome,
         },
-        v2::TransferId,
     },
 };
 
@@ -374,7 +374,7 @@ impl ClientMachine {
     }
 
     fn welcome(&mut self, welcome: &Welcome) {
-        let ours = welcome.liverysync.is_some_and(|version| version >= EXTENSION);
+        let ours = welcome.liverysync.is_some_and(|version| version >= PROTOCOL_2);
         if self.config.dry_run && !ours {
             return self.disconnect(
                 "this server is of the old kind and cannot tell what it has without syncing",

@@ -5,7 +5,7 @@ use crate::{
     client::{Claimant, Rivalry},
     conflict::{conflict_folder, livery_hash},
     league::MemberId,
-    wire::v1::{Authored, Remarks},
+    wire::messages::{OwnedFile, Remarks},
 };
 
 impl ClientMachine {
@@ -157,18 +157,18 @@ impl ClientMachine {
         else {
             return Vec::new();
         };
-        let is_mine = |file: &Authored| file.author.as_ref() == Some(&me);
+        let is_mine = |file: &OwnedFile| file.member.as_ref() == Some(&me);
         let parse = |path: &str| RelPath::parse(path, &self.config.rules.extensions).ok();
         let digests: HashMap<_, _> =
             union.iter().map(|file| (&*file.rel_path, &*file.sha256)).collect();
-        let rivalry = |established: &Authored, rival: &Authored| {
+        let rivalry = |established: &OwnedFile, rival: &OwnedFile| {
             let own = match (is_mine(established), is_mine(rival)) {
                 (true, true) => Claimant::Both,
                 (true, false) => Claimant::Established,
                 (false, true) => Claimant::Rival,
                 (false, false) => return None,
             };
-            let digest = |file: &Authored| digests.get(&*file.rel_path).copied();
+            let digest = |file: &OwnedFile| digests.get(&*file.rel_path).copied();
             let there = digest(established);
             let chosen = if own == Claimant::Established { there } else { None };
             let sha256 = chosen.or_else(|| digest(rival))?.parse().ok()?;
@@ -176,7 +176,7 @@ impl ClientMachine {
             Some(Rivalry { path, rival, own, sha256, free: there.is_none() })
         };
         let pairs = remarks.conflicts.iter().flat_map(|conflict| {
-            conflict.rivals.iter().map(move |rival| (&conflict.established, rival))
+            conflict.copies.iter().map(move |rival| (&conflict.established, rival))
         });
         pairs.filter_map(|(established, rival)| rivalry(established, rival)).collect()
     }

@@ -14,7 +14,7 @@ impl ClientMachine {
             steam_id: self.config.steam_id.clone(),
             client_name: self.config.name.chars().take(NAME_CHARS_MAX).collect(),
             manifest_hash: told.unwrap_or_default(),
-            liverysync: self.server_speaks_v2().then_some(EXTENSION),
+            liverysync: self.server_speaks_v2().then_some(PROTOCOL_2),
         };
         self.transmit(Message::Hello(hello));
     }

@@ -7,7 +7,7 @@ impl ClientMachine {
         match state.sync_status {
             Some(sync_status) => {
                 self.sync_status = Some(sync_status);
-                self.learn_bases(&sync_status, &state.behind);
+                self.learn_bases(&sync_status, &state.outdated);
                 let SyncStatus { missing, missing_bytes, needed_by_others, withheld, .. } =
                     sync_status;
                 self.event(Event::SyncStatus {

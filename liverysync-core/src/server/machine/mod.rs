@@ -35,13 +35,12 @@ use crate::{
     transfer::{Compression, RequestedFile, SourceFault, UploadEvent, UploadStream},
     union::{Change, Gained, Outcome, PeerId, Union, UnionEntry},
     wire::{
-        v1::{
-            Accept, EXTENSION, ErrorReport, Fault, FileBegin, FileInfo, FileRequest, Hello,
-            ManifestChanges, ManifestFull, Message, OfferedFile, RequestManifest, Resume, Retire,
-            Role, SendFiles, ServerState, SyncDone, SyncDoneAck, SyncId, SyncOffer, SyncStatus,
-            Welcome,
+        data::TransferId,
+        messages::{
+            Accept, ErrorReport, Fault, FileBegin, FileInfo, FileRequest, Hello, ManifestChanges,
+            ManifestFull, Message, OfferedFile, PROTOCOL_2, RequestManifest, Resume, Retire, Role,
+            SendFiles, ServerState, SyncDone, SyncDoneAck, SyncId, SyncOffer, SyncStatus, Welcome,
         },
-        v2::TransferId,
     },
 };
 
@@ -193,7 +192,7 @@ impl ServerMachine {
     fn accept(&mut self, id: PeerId, address: String) {
         debug_assert!(self.peers.keys().all(|known| *known < id), "peer numbers must grow");
         let client_id = self.rng.client_id();
-        let welcome = Welcome { client_id: client_id.clone(), liverysync: Some(EXTENSION) };
+        let welcome = Welcome { client_id: client_id.clone(), liverysync: Some(PROTOCOL_2) };
         self.peers.insert(id, Peer::new(client_id, address, self.now));
         self.outputs.push_back(Output::to(id, Message::Welcome(welcome)));
     }
@@ -262,7 +261,7 @@ impl ServerMachine {
         if !name.trim().is_empty() {
             peer.name = name;
         }
-        if hello.liverysync.is_some_and(|version| version >= EXTENSION) {
+        if hello.liverysync.is_some_and(|version| version >= PROTOCOL_2) {
             peer.protocol = Protocol::V2;
         }
         let (ours, told) = (peer.speaks_v2(), hello.manifest_hash.clone());

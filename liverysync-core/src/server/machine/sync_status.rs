@@ -5,7 +5,7 @@ use crate::{
     conflict::{Scope, is_conflict_name},
     league::Conflict,
     server::{Missing, PeerStatus, Status},
-    wire::v1::{Authored, Claimed, Remarks, Retired},
+    wire::messages::{NameConflict, OwnedFile, Remarks, RetiredName},
 };
 
 /// How a client gets a file that it lacks.
@@ -71,13 +71,13 @@ impl ServerMachine {
             let revision = peer.revision;
             let sync_status =
                 SyncStatus { revision, missing, missing_bytes, needed_by_others: 0, withheld };
-            sync_statuses.push((*id, sync_status, self.behind(*id, peer)));
+            sync_statuses.push((*id, sync_status, self.outdated(*id, peer)));
         }
         let union_hash = self.current_union_hash();
         let clients = sync_statuses.len();
-        for (id, mut sync_status, behind) in sync_statuses {
+        for (id, mut sync_status, outdated) in sync_statuses {
             sync_status.needed_by_others = needed_by_others.get(&id).copied().unwrap_or_default();
-            self.tell_sync_status(id, sync_status, behind);
+            self.tell_sync_status(id, sync_status, outdated);
         }
         let in_sync = missing_in_all == 0 && archived && self.is_idle();
         if let (true, false, Some(union_hash)) = (in_sync, self.was_in_sync, union_hash) {
@@ -88,7 +88,7 @@ impl ServerMachine {
     }
 
     /// The paths at which a client of ours holds something else than the union, as it spells them.
-    fn behind(&self, id: PeerId, peer: &Peer) -> Vec<String> {
+    fn outdated(&self, id: PeerId, peer: &Peer) -> Vec<String> {
         let Some(manifest) = peer.manifest.as_ref().filter(|_| peer.speaks_v2()) else {
             return Vec::new();
         };
@@ -125,7 +125,7 @@ impl ServerMachine {
         &mut self,
         id: PeerId,
         sync_status: SyncStatus,
-        behind: Vec<String>,
+        outdated: Vec<String>,
     ) {
         let current_hash = self.current_union_hash().map(|hash| hash.to_string());
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.speaks_v2()) else {
@@ -133,7 +133,7 @@ impl ServerMachine {
         };
         if peer.sync_status.replace(sync_status) != Some(sync_status) {
             let current_hash = current_hash.unwrap_or_default();
-            let state = ServerState { current_hash, sync_status: Some(sync_status), behind };
+            let state = ServerState { current_hash, sync_status: Some(sync_status), outdated };
             self.outputs.push_back(Output::to(id, Message::ServerState(state)));
         }
     }
@@ -175,16 +175,16 @@ impl ServerMachine {
             let sources = self.willing(entry.content).next();
             sources.is_none() && !self.store.is_kept(entry.content)
         };
-        let authored = |path: &RelPath| Authored {
+        let authored = |path: &RelPath| OwnedFile {
             rel_path: path.as_str().to_owned(),
-            author: self.union.author(path.key()).map(|author| author.to_string()),
+            member: self.union.author(path.key()).map(|author| author.to_string()),
         };
         // Nobody brought a file to a name that only rivals claim.
         let claimed = |conflict: &Conflict| match conflict.established {
             Some(_) => authored(&conflict.path),
-            None => Authored {
+            None => OwnedFile {
                 rel_path: conflict.path.as_str().to_owned(),
-                author: self.union.owner(conflict.path.livery()).map(|owner| owner.to_string()),
+                member: self.union.owner(conflict.path.livery()).map(|owner| owner.to_string()),
             },
         };
         let distributed = self.union.iter().filter(|entry| allowed(&entry.path));
@@ -197,7 +197,7 @@ impl ServerMachine {
             let liveries = liveries.map(|path| path.key().livery().to_owned());
             liveries.chain(names.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect()
         });
-        let retired = self.union.retired().map(|(path, contents)| Retired {
+        let retired = self.union.retired().map(|(path, contents)| RetiredName {
             rel_path: path.as_str().to_owned(),
             contents: contents.iter().map(|content| content.hash.short()).collect(),
         });
@@ -207,9 +207,9 @@ impl ServerMachine {
             whole_liveries: self.config.naming.scope == Scope::Livery,
             unavailable: unavailable.map(|entry| entry.path.as_str().to_owned()).collect(),
             conflicts: conflicts
-                .map(|conflict| Claimed {
+                .map(|conflict| NameConflict {
                     established: claimed(&conflict),
-                    rivals: conflict.rivals.iter().map(|(path, _)| authored(path)).collect(),
+                    copies: conflict.rivals.iter().map(|(path, _)| authored(path)).collect(),
                 })
                 .collect(),
         }

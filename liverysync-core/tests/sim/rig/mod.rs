@@ -21,9 +21,9 @@ use liverysync_core::{
     transfer::Receiver,
     union::PeerId,
     wire::{
+        data::{Data, Decoder, TransferId},
         frame,
-        v1::{Message, Role},
-        v2::{Data, Decoder, TransferId},
+        messages::{Message, Role},
     },
 };
 

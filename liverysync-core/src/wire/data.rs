@@ -1,16 +1,16 @@
-//! What protocol 2 adds to the JSON messages: binary frames for the bytes of files.
+//! Pieces of files in protocol 2: binary frames.
 //!
-//! The payload of such a frame does not begin with `{`:
+//! The payload of such a frame has no `{` at its start:
 //!
 //! ```text
 //! kind      1 byte   1: a piece of a file
 //! flags     1 byte   bit 0: the file ends with it; bit 1: its bytes are compressed
-//! transfer  4 bytes  which file, by the number that the server gave it
-//! offset    8 bytes  where in the file it begins
-//! bytes     the rest: as they are, or one frame of zstd that says how many it stands for
+//! transfer  4 bytes  the file's number, which the server gave it
+//! offset    8 bytes  position of the piece in the file
+//! bytes     the rest: plain, or one frame of zstd whose header gives their number
 //! ```
 //!
-//! Numbers are unsigned, the most significant byte first. A number counts for one link and one direction.
+//! Numbers are unsigned, the most significant byte first. A file's number counts for one connection and one direction.
 
 use std::fmt;
 
@@ -18,21 +18,21 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 pub use super::body::{ChunkBody, Decoder, Encoder};
-use super::v1::WireError;
+use super::messages::WireError;
 
-/// Bytes in front of those of the file.
+/// Length of a piece's header, in bytes.
 pub const DATA_HEADER_BYTES: usize = 14;
 
-/// File bytes that each end may have under way to the other before it is given credit for more, in
-/// bytes: 4 MiB, which is 80 MB/s over a line of 50 ms.
+/// File bytes that each side may have under way before it is granted more credit: 4 MiB, which allows 80 MB/s at a round
+/// trip of 50 ms.
 pub const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What the payload of a piece of a file begins with.
+/// First byte of a piece's payload.
 pub const KIND_DATA: u8 = 1;
 const LAST: u8 = 1;
 const ZSTD: u8 = 2;
 
-/// One file on its way over one link, by the number that the server gave it.
+/// The number of one file on one connection, which the server chose.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -48,18 +48,18 @@ impl fmt::Display for TransferId {
 /// A piece of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Data {
-    /// Which file.
+    /// The file's number.
     pub transfer: TransferId,
-    /// Where the piece begins, in bytes.
+    /// Position of the piece in the file, in bytes.
     pub offset: u64,
-    /// Whether the file ends with it. A file of 0 bytes has one piece, which is empty.
+    /// Set if the file ends with this piece. A file of 0 bytes has one piece, which is empty.
     pub last: bool,
     /// The bytes.
     pub body: ChunkBody,
 }
 
 impl Data {
-    /// Appends what goes in front of the bytes. `zstd` says that they are compressed.
+    /// Appends the header of a piece. `zstd` says that its bytes are compressed.
     pub fn encode_header(
         transfer: TransferId,
         offset: u64,
@@ -80,15 +80,14 @@ impl Data {
         out.extend_from_slice(bytes);
     }
 
-    /// Reads a binary payload; the bytes are shared with it.
+    /// Reads a binary payload and shares its bytes.
     pub(super) fn read(payload: &Bytes) -> Result<Self, WireError> {
-        let malformed = |what: &str| WireError::Malformed(what.to_owned());
         let Some(header) = payload.first_chunk::<DATA_HEADER_BYTES>() else {
-            return Err(malformed("a binary frame that is too short"));
+            return Err(WireError::Malformed("a binary frame is too short"));
         };
         let [kind, flags, a, b, c, d, offset @ ..] = *header;
         if kind != KIND_DATA || flags & !(LAST | ZSTD) != 0 {
-            return Err(malformed("a binary frame of an unknown kind"));
+            return Err(WireError::Malformed("a binary frame has an unknown kind"));
         }
         let bytes = payload.slice(DATA_HEADER_BYTES..);
         Ok(Self {

@@ -1,0 +1,184 @@
+//! The messages about the files that a client shares, and about the union.
+
+use serde::{Deserialize, Serialize};
+
+use super::{SyncId, is_false};
+use crate::{hash::Content, time::UnixTime};
+
+/// The payload of [`Message::ManifestSummary`](super::Message::ManifestSummary).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestSummary {
+    /// Hash of the manifest.
+    #[serde(default)]
+    pub manifest_hash: String,
+    /// Number of files.
+    #[serde(default)]
+    pub file_count: u64,
+    /// Sum of their sizes.
+    #[serde(default)]
+    pub total_bytes: u64,
+}
+
+/// The payload of [`Message::ManifestFull`](super::Message::ManifestFull).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ManifestFull {
+    /// The same as in the request; usually empty.
+    #[serde(default)]
+    pub sync_id: SyncId,
+    /// Protocol 2: the number of reports this client has made on this connection, including this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// The files.
+    pub manifest: Vec<FileInfo>,
+    /// Protocol 2: further facts about the union, from a server to a client on a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remarks: Option<Remarks>,
+}
+
+/// The payload of [`Message::ManifestChanges`](super::Message::ManifestChanges).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ManifestChanges {
+    /// See [`ManifestFull::revision`].
+    pub revision: u64,
+    /// Names of files that are gone.
+    pub removed: Vec<String>,
+    /// Files that are new or have another content.
+    pub changed: Vec<FileInfo>,
+}
+
+/// One file, as a manifest or an offer lists it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// Its path below the liveries folder.
+    pub rel_path: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its digest in hex.
+    pub sha256: String,
+    /// Its modification time in seconds since the UNIX epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtime: Option<f64>,
+    /// Protocol 2: the same in nanoseconds, which a float of seconds cannot hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtime_ns: Option<i64>,
+    /// Protocol 2, in a manifest: the digest that this path had when its client was last in sync there, if it was
+    /// another one. A change of that is an update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+}
+
+impl FileInfo {
+    /// Describes a file. `speaks_v2` says that the peer speaks protocol 2.
+    #[must_use]
+    pub fn new(path: &str, content: Content, mtime: Option<UnixTime>, speaks_v2: bool) -> Self {
+        Self {
+            rel_path: path.to_owned(),
+            size: content.size,
+            sha256: content.hash.to_string(),
+            mtime: mtime.map(UnixTime::as_seconds),
+            mtime_ns: mtime.filter(|_| speaks_v2).map(UnixTime::as_nanos),
+            base: None,
+        }
+    }
+
+    /// Returns the modification time in the most exact form that the peer sent; `None` if it sent none, or no valid date.
+    #[must_use]
+    pub fn modified(&self) -> Option<UnixTime> {
+        let exact = self.mtime_ns.map(UnixTime::from_nanos);
+        exact.or_else(|| self.mtime.and_then(UnixTime::from_seconds))
+    }
+}
+
+/// The payload of [`Message::RequestManifest`](super::Message::RequestManifest).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestManifest {
+    /// Returned unchanged in the answer.
+    #[serde(default)]
+    pub sync_id: SyncId,
+}
+
+/// The payload of [`Message::Retire`](super::Message::Retire).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Retire {
+    /// Files as their client reported them. It backs up and removes those that are unchanged.
+    pub files: Vec<FileInfo>,
+}
+
+/// Protocol 2: facts about a union that a driver may want to know, beyond its files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Remarks {
+    /// The liveries that are distributed, ignoring case; `None` if all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Vec<String>>,
+    /// The files that nobody who has them can send at present.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unavailable: Vec<String>,
+    /// Names that no longer have a content.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<RetiredName>,
+    /// Set if a conflicting livery goes into a folder of its own as a whole.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub whole_liveries: bool,
+    /// The names that several contents claim.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<NameConflict>,
+}
+
+/// Protocol 2: a name that no longer has a content, with the contents that it had or declined.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RetiredName {
+    /// The name.
+    pub rel_path: String,
+    /// The first 8 hex digits of each content.
+    pub contents: Vec<String>,
+}
+
+/// Protocol 2: a name that several contents claim.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NameConflict {
+    /// The file that has the name, or would have it.
+    #[serde(flatten)]
+    pub established: OwnedFile,
+    /// The other files, under the conflict names that they have instead.
+    pub copies: Vec<OwnedFile>,
+}
+
+/// Protocol 2: a file and the member it belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OwnedFile {
+    /// Its path.
+    pub rel_path: String,
+    /// The member's id, as 16 hex digits; `None` for a member without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+}
+
+/// The payload of [`Message::ServerState`](super::Message::ServerState).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerState {
+    /// Hash of the union, or the client's own hash while the union is empty.
+    #[serde(default)]
+    pub current_hash: String,
+    /// Protocol 2: the sync status of the client that receives this.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub sync_status: Option<SyncStatus>,
+    /// Protocol 2: the client's paths that have another content than the union has there. All other paths of the same
+    /// revision are in sync.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outdated: Vec<String>,
+}
+
+/// Protocol 2: how far a client is from being in sync.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncStatus {
+    /// The [revision](ManifestFull::revision) of the client's files that this is about.
+    pub revision: u64,
+    /// Files of the union that the client lacks and can still get.
+    pub missing: u64,
+    /// Bytes of those files.
+    pub missing_bytes: u64,
+    /// Files that others still need from this client.
+    pub needed_by_others: u64,
+    /// Files of the union that will not arrive here as things are: refused, or their sources failed.
+    pub withheld: u64,
+}
