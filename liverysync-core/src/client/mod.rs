@@ -11,13 +11,16 @@
 //! comes back. The outcome of [`DiskRequest::LoadCache`] must come before that of [`DiskRequest::List`]. A host bounds its memory by not reading the link while many
 //! [`DiskRequest::Write`]s wait.
 
+mod context;
 mod event;
 mod folder;
 mod ignored;
 mod inbound;
+mod link;
 mod local_index;
 mod machine;
 mod outbound;
+mod protocol_1;
 mod scan_cache;
 mod sync_watch;
 mod synced_versions;

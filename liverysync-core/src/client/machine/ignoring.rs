@@ -7,14 +7,14 @@ const IGNORED: &str = "this PC ignores the livery";
 
 impl ClientMachine {
     pub(super) fn ignore(&mut self, ignored: Ignored) {
-        if self.config.ignored == ignored {
+        if self.cx.config.ignored == ignored {
             return;
         }
-        let before = std::mem::replace(&mut self.config.ignored, ignored);
-        let now = &self.config.ignored;
+        let before = std::mem::replace(&mut self.cx.config.ignored, ignored);
+        let now = &self.cx.config.ignored;
         let wanted_again = |path: &str| before.covers(path) && !now.covers(path);
-        self.folder.is_to_be_read(wanted_again, &self.config.rules.extensions);
-        self.folder.walk_by(self.now.time);
+        self.folder.is_to_be_read(wanted_again, &self.cx.config.rules.extensions);
+        self.folder.walk_by(self.cx.now.time);
         self.ask_anew = true;
         self.complained.clear();
         self.give_up_ignored();
@@ -27,7 +27,7 @@ impl ClientMachine {
             for (index, file) in session.files.iter().enumerate() {
                 let at_its_end =
                     matches!(file.state, State::Installing(_) | State::Installed | State::Failed);
-                if !at_its_end && self.config.ignored.covers(file.path.as_str()) {
+                if !at_its_end && self.cx.config.ignored.covers(file.path.as_str()) {
                     given_up.push((sync_id.clone(), index));
                 }
             }
@@ -39,8 +39,8 @@ impl ClientMachine {
 
     /// Refuses a file of an ignored livery. The driver wanted it so, and is not told of each.
     pub(super) fn decline_ignored(&mut self, sync_id: &SyncId, path: String) {
-        if self.server_speaks_v2() || self.complained.insert(path.clone()) {
-            self.report(sync_id, IGNORED, Some((path, Fault::Declined)));
+        if self.cx.speaks_v2() || self.complained.insert(path.clone()) {
+            self.cx.report(sync_id, IGNORED, Some((path, Fault::Declined)));
         }
         if let Some(session) = self.inbound.get_mut(sync_id) {
             session.refused = true;

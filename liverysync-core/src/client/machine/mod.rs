@@ -19,9 +19,12 @@ use super::{
     ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Ignored, Input,
     InstallFile, InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, Progress,
     RetirePlan, SendFile, StageId,
+    context::Context,
     folder::{Effects, Folder},
     inbound::{Arriving, InFile, Inbound, State},
+    link::{Link, LinkAction},
     outbound::{Next, OutFile, Outbound, Upload},
+    protocol_1::Dialect,
     scan_cache,
     synced_versions::SyncedVersions,
 };
@@ -32,7 +35,6 @@ use crate::{
     league::MemberKey,
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, fold},
-    rng::Rng,
     select::{Reason, Stamp, cached_picture},
     time::{Earliest, Time, UnixTime, Wake},
     transfer::{Compression, Receiver},
@@ -61,30 +63,12 @@ const SESSIONS_MAX: usize = 64;
 /// link is never kept waiting, and the host's memory has a bound that no server can raise.
 const PIECES_MAX: usize = 8;
 
-/// How long a link must have lasted for the next attempt not to wait longer than the first.
-const STABLE_LINK: Duration = Duration::from_secs(30);
-
 /// Files of a broken link of which what came is kept to go on with.
 const PARKED_MAX: usize = 64;
 
-#[derive(Debug)]
-enum Link {
-    /// There is none; it is tried again then.
-    Down(Time),
-    Connecting,
-    /// The server has not greeted yet.
-    Greeting,
-    Up {
-        ours: bool,
-        since: Time,
-    },
-    /// It was asked to close.
-    Closing,
-}
-
 /// What an outcome of the disk is for.
 #[derive(Debug)]
-enum Purpose {
+pub(super) enum Purpose {
     Sweep,
     LoadCache,
     SaveCache,
@@ -114,13 +98,7 @@ struct Parked {
 /// A driver's client without its socket and its disk. See the [module documentation](super).
 #[derive(Debug)]
 pub struct ClientMachine {
-    config: ClientConfig,
-    rng: Rng,
-    now: Now,
-    link: Link,
-    attempts: u32,
-    heard_at: Time,
-    ping_at: Time,
+    cx: Context,
     folder: Folder,
     /// What the server knows of this PC; `None` until it was told.
     published: Option<Manifest>,
@@ -134,9 +112,6 @@ pub struct ClientMachine {
     /// Pieces that are being read, and pieces that wait to be written to the link.
     reading: usize,
     writing: usize,
-    ops: BTreeMap<OpId, Purpose>,
-    next_op: u64,
-    next_stage: u64,
     sync_status: Option<SyncStatus>,
     /// What was last in sync.
     synced: SyncedVersions,
@@ -164,7 +139,6 @@ pub struct ClientMachine {
     beginning: usize,
     /// The union that a dry run was told, until it is compared with this PC.
     told_union: Option<ManifestFull>,
-    outputs: VecDeque<Output>,
 }
 
 impl ClientMachine {
@@ -173,11 +147,7 @@ impl ClientMachine {
     pub fn new(config: ClientConfig, seed: u64, now: Now) -> Self {
         let config = config.in_itself_sound();
         let mut machine = Self {
-            rng: Rng::new(seed),
-            link: Link::Down(now.time),
-            attempts: 0,
-            heard_at: now.time,
-            ping_at: now.time,
+            cx: Context::new(config, Link::new(now.time, seed), now),
             folder: Folder::new(now.time),
             published: None,
             inbound: BTreeMap::new(),
@@ -187,9 +157,6 @@ impl ClientMachine {
             news_held_back: false,
             reading: 0,
             writing: 0,
-            ops: BTreeMap::new(),
-            next_op: 0,
-            next_stage: 0,
             sync_status: None,
             synced: SyncedVersions::default(),
             synced_changed: false,
@@ -205,16 +172,13 @@ impl ClientMachine {
             save_cache_at: None,
             beginning: 0,
             told_union: None,
-            outputs: VecDeque::new(),
-            config,
-            now,
         };
-        if !machine.config.dry_run {
+        if !machine.cx.config.dry_run {
             machine.beginning += 1;
-            machine.request(DiskRequest::Sweep, Purpose::Sweep);
+            machine.cx.request(DiskRequest::Sweep, Purpose::Sweep);
         }
         machine.beginning += 1;
-        machine.request(DiskRequest::LoadCache, Purpose::LoadCache);
+        machine.cx.request(DiskRequest::LoadCache, Purpose::LoadCache);
         machine
     }
 
@@ -232,13 +196,10 @@ impl ClientMachine {
 
     /// Feeds one thing that happened.
     pub fn handle_input(&mut self, now: Now, input: Input) {
-        debug_assert!(self.outputs.is_empty(), "outputs must be drained before the next input");
-        self.now = Now { time: self.now.time.max(now.time), date: now.date };
+        debug_assert!(self.cx.is_drained(), "outputs must be drained before the next input");
+        self.cx.advance(now);
         match input {
-            Input::LinkUp => {
-                self.link = Link::Greeting;
-                self.heard_at = self.now.time;
-            }
+            Input::LinkUp => self.cx.link.handle_up(self.cx.now.time),
             Input::LinkDown(reason) => self.link_down(reason),
             Input::Received(message) => self.receive(message),
             Input::ChunkSent(sync_id) => {
@@ -254,7 +215,7 @@ impl ClientMachine {
             Input::Sync => self.sync(),
             Input::FolderChanged => {
                 let receiving = !self.inbound.is_empty();
-                self.folder.handle_changed(self.now.time, receiving);
+                self.folder.handle_changed(self.cx.now.time, receiving);
             }
             Input::Ignore(ignored) => self.ignore(ignored),
             Input::Timeout => {}
@@ -265,32 +226,30 @@ impl ClientMachine {
     }
 
     fn sync(&mut self) {
-        let now = self.now.time;
-        self.event(Event::SyncBegan { connected: self.is_up() });
+        let now = self.cx.now.time;
+        self.cx.event(Event::SyncBegan { connected: self.cx.link.is_up() });
         self.awaited = true;
         self.in_sync = false;
         self.folder.walk_by(now);
-        if let Link::Down(retry_at) = &mut self.link {
-            *retry_at = now;
-        }
+        self.cx.link.retry_now(now);
         // What an old server said before the host asked says nothing of what the folder holds now.
         self.busy_at = now;
         self.old_state = None;
         self.old_state_at = now + OLD_STATE_INTERVAL;
-        if self.config.dry_run {
-            self.transmit(Message::RequestManifest(RequestManifest::default()));
+        if self.cx.config.dry_run {
+            self.cx.transmit(Message::RequestManifest(RequestManifest::default()));
         }
     }
 
     /// Takes leave: open sessions are given up, and an old server is told so, which would otherwise
     /// wait for ever. Close the link once what this hands out has been sent.
     pub fn handle_goodbye(&mut self, now: Now) {
-        self.now = Now { time: self.now.time.max(now.time), date: now.date };
+        self.cx.advance(now);
         self.save_cache();
         let outbound = self.outbound.keys().chain(self.uploads.keys());
         let sessions: BTreeSet<_> = self.inbound.keys().chain(outbound).cloned().collect();
         for sync_id in sessions {
-            self.report(&sync_id, "this client stops", None);
+            self.cx.report(&sync_id, "this client stops", None);
             self.outbound.remove(&sync_id);
             self.stop_upload(&sync_id);
             self.abort_inbound(&sync_id);
@@ -301,19 +260,11 @@ impl ClientMachine {
     /// What to do next. Call until it returns [`Output::Timeout`].
     #[must_use]
     pub fn poll_output(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.next_wake()))
+        self.cx.poll_output().unwrap_or_else(|| Output::Timeout(self.next_wake()))
     }
 
     fn link_down(&mut self, reason: String) {
-        if let Link::Up { since, .. } = self.link
-            && self.now.time.since(since) >= STABLE_LINK
-        {
-            self.attempts = 0;
-        }
-        let doubled = self.config.retry_first.saturating_mul(1 << self.attempts.min(16));
-        let retry_in = self.rng.jitter(doubled.min(self.config.retry_cap));
-        self.attempts += 1;
-        self.link = Link::Down(self.now.time + retry_in);
+        let retry_in = self.cx.link.handle_down(self.cx.now.time, &self.cx.config);
         self.published = None;
         self.sync_status = None;
         self.old_state = None;
@@ -326,32 +277,17 @@ impl ClientMachine {
         for sync_id in self.inbound.keys().cloned().collect::<Vec<_>>() {
             self.abort_inbound(&sync_id);
         }
-        self.event(Event::Disconnected { reason, retry_in });
-    }
-
-    fn disconnect(&mut self, reason: &str) {
-        if !matches!(self.link, Link::Down(_) | Link::Closing) {
-            self.link = Link::Closing;
-            self.outputs.push_back(Output::Disconnect(reason.to_owned()));
-        }
-    }
-
-    const fn is_up(&self) -> bool {
-        matches!(self.link, Link::Up { .. })
-    }
-
-    const fn server_speaks_v2(&self) -> bool {
-        matches!(self.link, Link::Up { ours: true, .. })
+        self.cx.event(Event::Disconnected { reason, retry_in });
     }
 
     fn receive(&mut self, message: Message) {
-        self.heard_at = self.now.time;
-        match (message, &self.link) {
-            (Message::Welcome(welcome), Link::Greeting) => self.welcome(&welcome),
-            (_, Link::Greeting) => {
-                self.disconnect("the server did not greet; is it a livery server?");
+        self.cx.link.handle_message(self.cx.now.time);
+        match message {
+            Message::Welcome(welcome) if self.cx.link.is_greeting() => self.welcome(&welcome),
+            _ if self.cx.link.is_greeting() => {
+                self.cx.disconnect("the server did not greet; is it a livery server?");
             }
-            (message, Link::Up { .. }) => self.receive_greeted(message),
+            message if self.cx.link.is_up() => self.receive_greeted(message),
             _ => {}
         }
     }
@@ -364,8 +300,8 @@ impl ClientMachine {
             Message::FileChunk(chunk) => self.file_chunk(chunk),
             Message::FileEnd(end) => self.file_end(&end),
             Message::ServerState(state) => self.server_state(state),
-            Message::RequestManifest(_) if !self.config.dry_run => self.publish(),
-            Message::ManifestFull(full) if self.config.dry_run => self.told_union = Some(full),
+            Message::RequestManifest(_) if !self.cx.config.dry_run => self.publish(),
+            Message::ManifestFull(full) if self.cx.config.dry_run => self.told_union = Some(full),
             Message::Error(report) => self.server_error(report),
             Message::Retire(retire) => self.retire(&retire),
             // A greeting was had, an acknowledgement changes nothing, and the rest is a client's to send.
@@ -374,22 +310,22 @@ impl ClientMachine {
     }
 
     fn welcome(&mut self, welcome: &Welcome) {
-        let ours = welcome.liverysync.is_some_and(|version| version >= PROTOCOL_2);
-        if self.config.dry_run && !ours {
-            return self.disconnect(
+        let dialect = Dialect::of(welcome);
+        let ours = dialect.speaks_v2();
+        if self.cx.config.dry_run && !ours {
+            return self.cx.disconnect(
                 "this server is of the old kind and cannot tell what it has without syncing",
             );
         }
-        let now = self.now.time;
-        self.link = Link::Up { ours, since: now };
-        self.ping_at = now + self.config.ping;
+        let now = self.cx.now.time;
+        self.cx.link.handle_welcome(now, dialect, &self.cx.config);
         self.busy_at = now;
         self.old_state_at = now + OLD_STATE_INTERVAL;
-        self.event(Event::Connected { ours });
+        self.cx.event(Event::Connected { ours });
         self.revision = 0;
         self.hello();
-        if self.config.dry_run {
-            self.transmit(Message::RequestManifest(RequestManifest::default()));
+        if self.cx.config.dry_run {
+            self.cx.transmit(Message::RequestManifest(RequestManifest::default()));
         } else if ours {
             // HELLO says the hash; the server asks for more if that tells it nothing.
             self.published = Some(self.folder.manifest().clone());
@@ -401,7 +337,7 @@ impl ClientMachine {
 
     fn server_error(&mut self, report: ErrorReport) {
         if report.sync_id.is_none() {
-            return self.event(Event::ServerError { reason: report.message });
+            return self.cx.event(Event::ServerError { reason: report.message });
         }
         match report.rel_path {
             Some(path) => self.fail_offered(&report.sync_id, &path, &report.message),
@@ -415,14 +351,14 @@ impl ClientMachine {
 
     fn apply(&mut self, effects: Effects) {
         for event in effects.events {
-            self.event(event);
+            self.cx.event(event);
         }
         if let Some(request) = effects.request {
             let purpose = match request {
                 DiskRequest::Hash(_) => Purpose::Hash,
                 _ => Purpose::List,
             };
-            self.request(request, purpose);
+            self.cx.request(request, purpose);
         }
         if effects.finished {
             self.publish_changes();
@@ -430,26 +366,15 @@ impl ClientMachine {
         }
     }
 
-    fn request(&mut self, request: DiskRequest, purpose: Purpose) {
-        let op = OpId(self.next_op);
-        self.next_op += 1;
-        self.ops.insert(op, purpose);
-        self.outputs.push_back(Output::Disk(op, request));
-    }
-
-    const fn new_stage(&mut self) -> StageId {
-        self.next_stage += 1;
-        StageId(self.next_stage)
-    }
-
     fn disk(&mut self, op: OpId, outcome: DiskOutcome) {
-        let Some(purpose) = self.ops.remove(&op) else { return };
+        let Some(purpose) = self.cx.finish(op) else { return };
         match (purpose, outcome) {
             (Purpose::Sweep, _) => self.beginning -= 1,
             (Purpose::LoadCache, outcome) => {
                 self.beginning -= 1;
                 if let DiskOutcome::CacheLoaded(text) = outcome
-                    && let Some(memory) = scan_cache::decode(&text, &self.config.rules.extensions)
+                    && let Some(memory) =
+                        scan_cache::decode(&text, &self.cx.config.rules.extensions)
                 {
                     self.synced = memory.bases;
                     self.folder.recall(memory.files, memory.up_to_date);
@@ -459,11 +384,11 @@ impl ClientMachine {
                 self.handle_retired(paths, outcomes);
             }
             (Purpose::List, DiskOutcome::Listed(listed)) => {
-                let effects = self.folder.handle_listed(self.now, listed, &self.config);
+                let effects = self.folder.handle_listed(self.cx.now, listed, &self.cx.config);
                 self.apply(effects);
             }
             (Purpose::Hash, DiskOutcome::Hashed(hashed)) => {
-                let effects = self.folder.handle_hashed(self.now, hashed, &self.config);
+                let effects = self.folder.handle_hashed(self.cx.now, hashed, &self.cx.config);
                 self.apply(effects);
             }
             (Purpose::Read(sync_id, file, offset), DiskOutcome::Read(outcome)) => {
@@ -510,7 +435,7 @@ impl ClientMachine {
         let Some(index) = session.by_stage(stage) else { return };
         let file = &mut session.files[index];
         if copied.is_some_and(|copied| copied != file.content) {
-            self.folder.walk_by(self.now.time);
+            self.folder.walk_by(self.cx.now.time);
             return self.fail_at(sync_id, index, Fault::Failed, "the file to copy has changed");
         }
         file.state = State::Staged(stage);
@@ -522,30 +447,6 @@ impl ClientMachine {
             self.install(sync_id, &group);
             self.end_settled(sync_id);
         }
-    }
-
-    fn transmit(&mut self, message: Message) {
-        if self.is_up() {
-            self.outputs.push_back(Output::Transmit(message));
-        }
-    }
-
-    fn event(&mut self, event: Event) {
-        self.outputs.push_back(Output::Event(event));
-    }
-
-    /// Reports an error of a session, about one of its files or about all of it.
-    fn report(&mut self, sync_id: &SyncId, message: &str, file: Option<(String, Fault)>) {
-        let ours = self.server_speaks_v2();
-        let (rel_path, fault) =
-            file.map_or((None, None), |(path, fault)| (Some(path), Some(fault)));
-        let message = match &rel_path {
-            Some(path) if !ours => format!("{path}: {message}"),
-            _ => message.to_owned(),
-        };
-        let (rel_path, fault) = if ours { (rel_path, fault) } else { (None, None) };
-        let report = ErrorReport { sync_id: sync_id.clone(), message, rel_path, fault };
-        self.transmit(Message::Error(report));
     }
 }
 

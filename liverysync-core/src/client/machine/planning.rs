@@ -30,7 +30,7 @@ impl ClientMachine {
         };
         let mut wanted = Manifest::new();
         for info in union.manifest {
-            if self.config.ignored.covers(&info.rel_path) {
+            if self.cx.config.ignored.covers(&info.rel_path) {
                 plan.refuse.push((info.rel_path, Reason::Ignored.to_string()));
                 continue;
             }
@@ -65,7 +65,7 @@ impl ClientMachine {
             }
             plan.send.push(sized(own));
             if let Some(name) =
-                rival_name(&self.folder, &own.path, &self.config, &BTreeSet::new(), &[])
+                rival_name(&self.folder, &own.path, &self.cx.config, &BTreeSet::new(), &[])
             {
                 plan.conflicts.push((own.path.clone(), name));
             }
@@ -75,7 +75,7 @@ impl ClientMachine {
             plan.conflicts = self.with_whole_liveries(plan.conflicts, &kept, &wanted);
         }
         self.heed(&remarks, &wanted, &mut plan);
-        self.event(Event::Plan(plan));
+        self.cx.event(Event::Plan(plan));
     }
 
     /// Takes out of a plan what will not travel as things are.
@@ -117,7 +117,7 @@ impl ClientMachine {
         let (mut whole, in_folders): (Vec<_>, Vec<_>) = rivals.into_iter().partition(is_loose);
         let mut liveries = self.liveries_apart(own, wanted);
         liveries.extend(in_folders.iter().map(|(own, _)| own.key().livery()));
-        let naming = &self.config.naming;
+        let naming = &self.cx.config.naming;
         let extensions = &naming.extensions;
         for livery in liveries {
             let files: Vec<_> =
@@ -153,12 +153,12 @@ impl ClientMachine {
 
     /// Where this PC's driver and others claim one name.
     fn rivalries(&self, remarks: &Remarks, union: &[FileInfo]) -> Vec<Rivalry> {
-        let Some(me) = self.config.member_key.as_ref().map(|key| MemberId::of(key).to_string())
+        let Some(me) = self.cx.config.member_key.as_ref().map(|key| MemberId::of(key).to_string())
         else {
             return Vec::new();
         };
         let is_mine = |file: &OwnedFile| file.member.as_ref() == Some(&me);
-        let parse = |path: &str| RelPath::parse(path, &self.config.rules.extensions).ok();
+        let parse = |path: &str| RelPath::parse(path, &self.cx.config.rules.extensions).ok();
         let digests: HashMap<_, _> =
             union.iter().map(|file| (&*file.rel_path, &*file.sha256)).collect();
         let rivalry = |established: &OwnedFile, rival: &OwnedFile| {

@@ -5,25 +5,25 @@ use super::*;
 impl ClientMachine {
     pub(super) fn hello(&mut self) {
         // Who only looks is no part of the league.
-        let takes_part = !self.config.dry_run;
+        let takes_part = !self.cx.config.dry_run;
         let told = takes_part.then(|| self.folder.hash().to_string());
-        let key = self.config.member_key.as_ref();
-        let key = key.filter(|_| takes_part && self.server_speaks_v2());
+        let key = self.cx.config.member_key.as_ref();
+        let key = key.filter(|_| takes_part && self.cx.speaks_v2());
         let hello = Hello {
             member_key: key.map(MemberKey::to_hex),
-            steam_id: self.config.steam_id.clone(),
-            client_name: self.config.name.chars().take(NAME_CHARS_MAX).collect(),
+            steam_id: self.cx.config.steam_id.clone(),
+            client_name: self.cx.config.name.chars().take(NAME_CHARS_MAX).collect(),
             manifest_hash: told.unwrap_or_default(),
-            liverysync: self.server_speaks_v2().then_some(PROTOCOL_2),
+            liverysync: self.cx.speaks_v2().then_some(PROTOCOL_2),
         };
-        self.transmit(Message::Hello(hello));
+        self.cx.transmit(Message::Hello(hello));
     }
 
     /// Tells the server all that this PC holds.
     pub(super) fn publish(&mut self) {
-        let (manifest, ours) = (self.folder.manifest().clone(), self.server_speaks_v2());
+        let (manifest, ours) = (self.folder.manifest().clone(), self.cx.speaks_v2());
         if !ours {
-            self.transmit(Message::ManifestSummary(ManifestSummary {
+            self.cx.transmit(Message::ManifestSummary(ManifestSummary {
                 manifest_hash: self.folder.hash().to_string(),
                 file_count: manifest.len() as u64,
                 total_bytes: manifest.total_bytes(),
@@ -33,7 +33,7 @@ impl ClientMachine {
         self.revision += 1;
         let revision = ours.then_some(self.revision);
         let full = ManifestFull { revision, manifest: files, ..ManifestFull::default() };
-        self.transmit(Message::ManifestFull(full));
+        self.cx.transmit(Message::ManifestFull(full));
         self.published = Some(manifest);
         self.sync_status = None;
     }
@@ -49,7 +49,9 @@ impl ClientMachine {
     /// Tells the server what it cannot know by itself. What open sessions installed is reported
     /// when they end.
     pub(super) fn publish_changes(&mut self) {
-        let Some(published) = self.published.as_ref().filter(|_| self.is_up()) else { return };
+        let Some(published) = self.published.as_ref().filter(|_| self.cx.link.is_up()) else {
+            return;
+        };
         let difference = diff(published, self.folder.manifest());
         let sessions = self.inbound.values().filter(|session| session.listed && !session.over);
         let reported_later: BTreeSet<_> =
@@ -63,7 +65,7 @@ impl ClientMachine {
         if changed.is_empty() && removed.is_empty() {
             return;
         }
-        if !self.server_speaks_v2() {
+        if !self.cx.speaks_v2() {
             return self.publish();
         }
         self.revision += 1;
@@ -81,6 +83,6 @@ impl ClientMachine {
             }
         }
         self.sync_status = None;
-        self.transmit(Message::ManifestChanges(message));
+        self.cx.transmit(Message::ManifestChanges(message));
     }
 }

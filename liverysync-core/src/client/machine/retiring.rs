@@ -5,14 +5,14 @@ use super::*;
 impl ClientMachine {
     pub(super) fn retire(&mut self, retire: &Retire) {
         let files: Vec<_> = retire.files.iter().filter_map(|info| self.retired(info)).collect();
-        if files.is_empty() || self.config.dry_run {
+        if files.is_empty() || self.cx.config.dry_run {
             return;
         }
         self.retiring += files.len();
         let paths: Vec<_> = files.iter().map(|(path, _)| path.clone()).collect();
         let clear = self.folder.stale_beside(&paths).into_iter().map(Into::into).collect();
-        let plan = RetirePlan { date: self.now.date, files, clear };
-        self.request(DiskRequest::Retire(plan), Purpose::Retire(paths));
+        let plan = RetirePlan { date: self.cx.now.date, files, clear };
+        self.cx.request(DiskRequest::Retire(plan), Purpose::Retire(paths));
     }
 
     /// A file that is here and still holds what is retired.
@@ -30,12 +30,12 @@ impl ClientMachine {
     ) {
         self.retiring = self.retiring.saturating_sub(paths.len());
         for (path, outcome) in paths.into_iter().zip(outcomes) {
-            self.event(match outcome {
+            self.cx.event(match outcome {
                 Ok(backup) => Event::Retired { path, backup },
                 Err(fault) => Event::RetireFailed { path, reason: fault.message },
             });
         }
         // The walk finds what is gone, and the server is told.
-        self.folder.walk_by(self.now.time);
+        self.folder.walk_by(self.cx.now.time);
     }
 }

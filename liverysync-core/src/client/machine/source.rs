@@ -8,7 +8,7 @@ impl ClientMachine {
         let open = self.outbound.len() + self.uploads.len();
         let known = self.outbound.contains_key(sync_id) || self.uploads.contains_key(sync_id);
         if known || open >= SESSIONS_MAX {
-            return self.report(sync_id, "too many sessions at once", None);
+            return self.cx.report(sync_id, "too many sessions at once", None);
         }
         if let Some(files) = request.files {
             return self.upload(request.sync_id, files);
@@ -24,7 +24,7 @@ impl ClientMachine {
         for path in &missing {
             self.send_failed(&request.sync_id, path, "it is not here");
         }
-        self.busy_at = self.now.time;
+        self.busy_at = self.cx.now.time;
         self.outbound.insert(request.sync_id.clone(), Outbound::new(queue, missing));
         self.pump(&request.sync_id);
     }
@@ -47,10 +47,10 @@ impl ClientMachine {
             let from = offset.min(file.content.size);
             let compression = Compression::of(&path, stamp.size);
             let file_to_send = SendFile { transfer, path, stamp, from, compression };
-            self.outputs.push_back(Output::Send(file_to_send));
+            self.cx.push(Output::Send(file_to_send));
             upload.files.insert(transfer, file);
         }
-        self.busy_at = self.now.time;
+        self.busy_at = self.cx.now.time;
         self.uploads.insert(sync_id.clone(), upload);
         self.check_upload(&sync_id);
     }
@@ -62,18 +62,18 @@ impl ClientMachine {
         };
         let sync_id = sync_id.clone();
         match progress {
-            Progress::Passed(bytes) => return self.event(Event::Sent { sync_id, bytes }),
+            Progress::Passed(bytes) => return self.cx.event(Event::Sent { sync_id, bytes }),
             Progress::Sent => {
                 let Some(file) = upload.files.remove(&transfer) else { return };
                 let (path, bytes) = (file.path, file.content.size);
-                self.event(Event::FileSent { sync_id: sync_id.clone(), path, bytes });
+                self.cx.event(Event::FileSent { sync_id: sync_id.clone(), path, bytes });
             }
             Progress::Failed(fault) => {
                 let Some(file) = upload.files.remove(&transfer) else { return };
                 let gone = matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing);
                 let kind = if gone { Fault::Missing } else { Fault::Failed };
                 self.cannot_send(&sync_id, file.asked, kind, &fault.message);
-                self.folder.walk_by(self.now.time);
+                self.folder.walk_by(self.cx.now.time);
             }
         }
         self.check_upload(&sync_id);
@@ -81,20 +81,20 @@ impl ClientMachine {
 
     fn cannot_send(&mut self, sync_id: &SyncId, path: String, fault: Fault, reason: &str) {
         self.send_failed(sync_id, &path, reason);
-        self.report(sync_id, reason, Some((path, fault)));
+        self.cx.report(sync_id, reason, Some((path, fault)));
     }
 
     fn send_failed(&mut self, sync_id: &SyncId, path: &str, reason: &str) {
         let (sync_id, path, reason) = (sync_id.clone(), path.to_owned(), reason.to_owned());
-        self.event(Event::SendFailed { sync_id, path, reason });
+        self.cx.event(Event::SendFailed { sync_id, path, reason });
     }
 
     /// Ends an upload once all of it has left or failed.
     fn check_upload(&mut self, sync_id: &SyncId) {
         if self.uploads.get(sync_id).is_some_and(|upload| upload.files.is_empty()) {
             self.uploads.remove(sync_id);
-            self.busy_at = self.now.time;
-            self.event(Event::SessionEnded { sync_id: sync_id.clone() });
+            self.busy_at = self.cx.now.time;
+            self.cx.event(Event::SessionEnded { sync_id: sync_id.clone() });
         }
     }
 
@@ -102,16 +102,16 @@ impl ClientMachine {
     pub(super) fn stop_upload(&mut self, sync_id: &SyncId) {
         let Some(upload) = self.uploads.remove(sync_id) else { return };
         let stops = upload.files.into_keys().map(Output::StopSending);
-        self.outputs.extend(stops);
-        self.event(Event::SessionEnded { sync_id: sync_id.clone() });
+        stops.for_each(|stop| self.cx.push(stop));
+        self.cx.event(Event::SessionEnded { sync_id: sync_id.clone() });
     }
 
     /// Finds what a server asks for. One of protocol 1 asks for a rival by the name in the union,
     /// which this PC need not have yet.
     pub(super) fn resolve(&self, asked: &str) -> Option<OutFile> {
-        let path = RelPath::parse(asked, &self.config.rules.extensions).ok()?;
+        let path = RelPath::parse(asked, &self.cx.config.rules.extensions).ok()?;
         let known = self.folder.get(path.key()).or_else(|| {
-            let naming = &self.config.naming;
+            let naming = &self.cx.config.naming;
             let (plain, digits) = parse_conflict_name(&path, naming)?;
             // It may have a conflict name here too: the first server names rivals again.
             self.folder.known().iter().find(|known| {
@@ -143,7 +143,7 @@ impl ClientMachine {
         while let Some(outbound) = self.outbound.get_mut(sync_id) {
             let room = self.reading + self.writing < PIECES_MAX;
             match outbound.poll(room) {
-                Next::Begin(file) => self.transmit(Message::FileBegin(FileBegin {
+                Next::Begin(file) => self.cx.transmit(Message::FileBegin(FileBegin {
                     sync_id: sync_id.clone(),
                     info: FileInfo::new(&file.asked, file.content, Some(file.stamp.mtime), false),
                 })),
@@ -151,13 +151,13 @@ impl ClientMachine {
                     let (path, stamp) = (file.path.clone(), file.stamp);
                     let purpose = Purpose::Read(sync_id.clone(), file, piece.offset);
                     self.reading += 1;
-                    self.request(DiskRequest::Read { path, piece, stamp }, purpose);
+                    self.cx.request(DiskRequest::Read { path, piece, stamp }, purpose);
                 }
                 Next::End(file) => {
                     let (path, bytes) = (file.path, file.content.size);
                     let end = FileEnd { sync_id: sync_id.clone(), rel_path: file.asked };
-                    self.transmit(Message::FileEnd(end));
-                    self.event(Event::FileSent { sync_id: sync_id.clone(), path, bytes });
+                    self.cx.transmit(Message::FileEnd(end));
+                    self.cx.event(Event::FileSent { sync_id: sync_id.clone(), path, bytes });
                 }
                 Next::Wait => return,
                 Next::Over => self.end_outbound(sync_id),
@@ -167,13 +167,13 @@ impl ClientMachine {
 
     pub(super) fn end_outbound(&mut self, sync_id: &SyncId) {
         let Some(outbound) = self.outbound.remove(sync_id) else { return };
-        self.busy_at = self.now.time;
+        self.busy_at = self.cx.now.time;
         if let Some(path) = outbound.missing.first() {
             // A server of protocol 1 would wait for ever, and offer the same file again.
-            self.report(sync_id, &format!("not here: {path}"), None);
+            self.cx.report(sync_id, &format!("not here: {path}"), None);
             self.publish();
         }
-        self.event(Event::SessionEnded { sync_id: sync_id.clone() });
+        self.cx.event(Event::SessionEnded { sync_id: sync_id.clone() });
     }
 
     pub(super) fn handle_read(
@@ -190,9 +190,9 @@ impl ClientMachine {
         match outcome {
             Ok(data) => {
                 let bytes = data.len() as u64;
-                self.event(Event::Sent { sync_id: sync_id.clone(), bytes });
+                self.cx.event(Event::Sent { sync_id: sync_id.clone(), bytes });
                 self.writing += 1;
-                self.transmit(Message::FileChunk(FileChunk {
+                self.cx.transmit(Message::FileChunk(FileChunk {
                     sync_id,
                     rel_path: file.asked,
                     offset,
@@ -205,8 +205,8 @@ impl ClientMachine {
                 let end = FileEnd { sync_id: sync_id.clone(), rel_path: file.asked.clone() };
                 outbound.missing.push(file.asked.clone());
                 self.send_failed(&sync_id, &file.asked, &fault.message);
-                self.transmit(Message::FileEnd(end));
-                self.folder.walk_by(self.now.time);
+                self.cx.transmit(Message::FileEnd(end));
+                self.folder.walk_by(self.cx.now.time);
                 self.pump(&sync_id);
             }
         }

@@ -10,7 +10,7 @@ impl ClientMachine {
                 self.learn_bases(&sync_status, &state.outdated);
                 let SyncStatus { missing, missing_bytes, needed_by_others, withheld, .. } =
                     sync_status;
-                self.event(Event::SyncStatus {
+                self.cx.event(Event::SyncStatus {
                     missing,
                     missing_bytes,
                     needed_by_others,
@@ -24,7 +24,7 @@ impl ClientMachine {
     /// What the server knows of this PC is in sync, but for what is `behind`.
     fn learn_bases(&mut self, sync_status: &SyncStatus, behind: &[String]) {
         let Some(published) = &self.published else { return };
-        if sync_status.revision == self.revision && !self.config.dry_run {
+        if sync_status.revision == self.revision && !self.cx.config.dry_run {
             let behind = behind.iter().map(|path| fold(path)).collect();
             self.synced_changed |= self.synced.in_sync(published, &behind);
         }
@@ -43,28 +43,27 @@ impl ClientMachine {
             let conflicts = known.iter().map(|file| &file.path).filter(|path| self.is_rival(path));
             let (files, conflicts) = (known.len(), conflicts.cloned().collect());
             self.awaited = false;
-            self.folder.handle_in_sync(self.now.time);
+            self.folder.handle_in_sync(self.cx.now.time);
             // What came of files that nobody offers any more.
             self.discard_parked();
-            self.event(Event::InSync { files, bytes, conflicts, withheld, certain });
+            self.cx.event(Event::InSync { files, bytes, conflicts, withheld, certain });
         }
     }
 
     fn is_rival(&self, path: &RelPath) -> bool {
-        is_conflict_name(path, &self.config.naming)
+        is_conflict_name(path, &self.cx.config.naming)
     }
 
     /// If this PC holds the union and nobody needs it: how many files are withheld from it, and
     /// whether the server said so.
     pub(super) fn how_in_sync(&self) -> Option<(u64, bool)> {
-        let Link::Up { ours, .. } = self.link else { return None };
-        if ours {
+        if self.cx.link.dialect()?.speaks_v2() {
             let sync_status = self.sync_status.filter(|sync_status| {
                 sync_status.missing == 0 && sync_status.needed_by_others == 0
             })?;
             return (self.revision == sync_status.revision).then_some((sync_status.withheld, true));
         }
-        let quiet = self.now.time.since(self.busy_at);
+        let quiet = self.cx.now.time.since(self.busy_at);
         if quiet < OLD_STATE_INTERVAL {
             return None;
         }

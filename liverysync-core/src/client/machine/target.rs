@@ -4,7 +4,7 @@ use super::*;
 
 impl ClientMachine {
     pub(super) fn offer(&mut self, offer: SyncOffer) {
-        self.busy_at = self.now.time;
+        self.busy_at = self.cx.now.time;
         let sync_id = offer.sync_id;
         let files = offer.files.as_ref();
         let bytes = files.map(|files| files.iter().map(|file| file.info.size).sum());
@@ -13,14 +13,14 @@ impl ClientMachine {
         if role == Role::Target
             && (self.inbound.contains_key(&sync_id) || self.inbound.len() >= SESSIONS_MAX)
         {
-            return self.report(&sync_id, "too many sessions at once", None);
+            return self.cx.report(&sync_id, "too many sessions at once", None);
         }
-        self.event(Event::SessionBegan { sync_id: sync_id.clone(), role, files, bytes });
+        self.cx.event(Event::SessionBegan { sync_id: sync_id.clone(), role, files, bytes });
         if role == Role::Source {
             return;
         }
         let listed = offer.files.is_some();
-        let inbound = Inbound::new(listed, self.now.time);
+        let inbound = Inbound::new(listed, self.cx.now.time);
         let inbound = Inbound { whole_liveries: offer.whole_liveries, ..inbound };
         self.inbound.insert(sync_id.clone(), inbound);
         for offered in offer.files.into_iter().flatten() {
@@ -46,8 +46,8 @@ impl ClientMachine {
             files.push(resume);
             events.push(Event::Receiving { sync_id: sync_id.clone(), path, bytes });
         }
-        self.transmit(Message::Accept(Accept { sync_id: sync_id.clone(), files }));
-        events.into_iter().for_each(|event| self.event(event));
+        self.cx.transmit(Message::Accept(Accept { sync_id: sync_id.clone(), files }));
+        events.into_iter().for_each(|event| self.cx.event(event));
     }
 
     /// Makes ready for a file that a server of ours will send.
@@ -55,10 +55,10 @@ impl ClientMachine {
         let (stage, told) = match self.parked.remove(&content) {
             Some(Parked { stage, whole: true, .. }) => return State::Staged(stage),
             Some(Parked { stage, bytes, .. }) => (stage, bytes),
-            None => (self.new_stage(), 0),
+            None => (self.cx.new_stage(), 0),
         };
         let request = DiskRequest::Receive { stage, content, transfer };
-        self.request(request, Purpose::Receive(sync_id.clone(), stage));
+        self.cx.request(request, Purpose::Receive(sync_id.clone(), stage));
         State::Arriving(stage, Arriving { transfer, told })
     }
 
@@ -75,7 +75,7 @@ impl ClientMachine {
                 let bytes = bytes.min(size - arriving.told);
                 arriving.told += bytes;
                 let sync_id = sync_id.clone();
-                return self.event(Event::Received { sync_id, bytes });
+                return self.cx.event(Event::Received { sync_id, bytes });
             }
         }
     }
@@ -87,7 +87,7 @@ impl ClientMachine {
         let file = &session.files[index];
         if let State::Arriving(_, Arriving { told, .. }) = file.state {
             let bytes = file.content.size - told;
-            self.event(Event::Received { sync_id: sync_id.clone(), bytes });
+            self.cx.event(Event::Received { sync_id: sync_id.clone(), bytes });
             self.staged(sync_id, stage, None);
         }
     }
@@ -116,7 +116,7 @@ impl ClientMachine {
 
     pub(super) fn take_offered(&mut self, sync_id: &SyncId, offered: OfferedFile) {
         let name = offered.info.rel_path.clone();
-        if self.config.ignored.covers(&name) {
+        if self.cx.config.ignored.covers(&name) {
             return self.decline_ignored(sync_id, name);
         }
         let (path, content, mtime) = match self.judge(&offered.info) {
@@ -132,14 +132,14 @@ impl ClientMachine {
         };
         let replaces = offered.replaces.and_then(|hash| hash.parse().ok());
         if let (Some(from), false) = (offered.copy_from, has_it) {
-            let from = RelPath::parse(&from, &self.config.rules.extensions).ok();
+            let from = RelPath::parse(&from, &self.cx.config.rules.extensions).ok();
             // The server may not know how this PC spells it.
             let from = from.and_then(|from| Some(self.folder.get(from.key())?.path.clone()));
             let Some(from) = from else {
                 return self.refuse(sync_id, name, Fault::Failed, "the file to copy is not here");
             };
-            let stage = self.new_stage();
-            self.request(DiskRequest::Copy(stage, from), Purpose::Copy(sync_id.clone(), stage));
+            let stage = self.cx.new_stage();
+            self.cx.request(DiskRequest::Copy(stage, from), Purpose::Copy(sync_id.clone(), stage));
             state = State::Sealing(stage);
         }
         if let Some(session) = self.inbound.get_mut(sync_id) {
@@ -153,7 +153,7 @@ impl ClientMachine {
         &self,
         info: &FileInfo,
     ) -> Result<(RelPath, Content, Option<UnixTime>), (Fault, String)> {
-        let rules = &self.config.rules;
+        let rules = &self.cx.config.rules;
         let declined = |reason: String| (Fault::Declined, reason);
         let path = RelPath::parse(&info.rel_path, &rules.extensions)
             .map_err(|invalid| declined(invalid.to_string()))?;
@@ -191,18 +191,18 @@ impl ClientMachine {
 
     pub(super) fn refuse(&mut self, sync_id: &SyncId, path: String, fault: Fault, reason: &str) {
         let declined = fault == Fault::Declined;
-        if self.server_speaks_v2() || self.complained.insert(path.clone()) {
-            self.report(sync_id, reason, Some((path.clone(), fault)));
+        if self.cx.speaks_v2() || self.complained.insert(path.clone()) {
+            self.cx.report(sync_id, reason, Some((path.clone(), fault)));
         }
         if let Some(session) = self.inbound.get_mut(sync_id) {
             session.refused = true;
         }
         let (sync_id, reason) = (sync_id.clone(), reason.to_owned());
-        self.event(Event::ReceiveFailed { sync_id, path, reason, declined });
+        self.cx.event(Event::ReceiveFailed { sync_id, path, reason, declined });
     }
 
     pub(super) fn file_begin(&mut self, begin: &FileBegin) {
-        let now = self.now.time;
+        let now = self.cx.now.time;
         let Some(session) = self.inbound.get_mut(&begin.sync_id).filter(|session| !session.over)
         else {
             return;
@@ -229,19 +229,19 @@ impl ClientMachine {
                 "it is not what was offered",
             );
         }
-        let stage = self.new_stage();
+        let stage = self.cx.new_stage();
         let receiver = Box::new(Receiver::new(content));
         if let Some(session) = self.inbound.get_mut(&begin.sync_id) {
             session.files[index].state = State::Receiving(stage, receiver);
         }
         let purpose = Purpose::Stage(begin.sync_id.clone(), stage);
-        self.request(DiskRequest::Create(stage, content.size), purpose);
+        self.cx.request(DiskRequest::Create(stage, content.size), purpose);
         let (sync_id, bytes) = (begin.sync_id.clone(), content.size);
-        self.event(Event::Receiving { sync_id, path, bytes });
+        self.cx.event(Event::Receiving { sync_id, path, bytes });
     }
 
     pub(super) fn file_chunk(&mut self, chunk: FileChunk) {
-        let now = self.now.time;
+        let now = self.cx.now.time;
         let Some(session) = self.inbound.get_mut(&chunk.sync_id) else { return };
         session.active_at = now;
         let Some(index) = session.find(&chunk.rel_path) else { return };
@@ -252,12 +252,12 @@ impl ClientMachine {
         }
         let bytes = chunk.data.len() as u64;
         let purpose = Purpose::Stage(chunk.sync_id.clone(), stage);
-        self.request(DiskRequest::Write(stage, chunk.offset, chunk.data), purpose);
-        self.event(Event::Received { sync_id: chunk.sync_id, bytes });
+        self.cx.request(DiskRequest::Write(stage, chunk.offset, chunk.data), purpose);
+        self.cx.event(Event::Received { sync_id: chunk.sync_id, bytes });
     }
 
     pub(super) fn file_end(&mut self, end: &FileEnd) {
-        let now = self.now.time;
+        let now = self.cx.now.time;
         let Some(session) = self.inbound.get_mut(&end.sync_id) else { return };
         session.active_at = now;
         let Some(index) = session.find(&end.rel_path) else { return };
@@ -271,7 +271,7 @@ impl ClientMachine {
         match receiver.finish() {
             Ok(_) => {
                 let purpose = Purpose::Seal(end.sync_id.clone(), stage);
-                self.request(DiskRequest::Seal(stage), purpose);
+                self.cx.request(DiskRequest::Seal(stage), purpose);
             }
             Err(fault) => self.fail_at(&end.sync_id, index, Fault::Failed, &fault.to_string()),
         }
@@ -289,7 +289,7 @@ impl ClientMachine {
         file.state = State::Failed;
         self.discard(stage);
         let (sync_id_, path, reason) = (sync_id.clone(), offered.to_owned(), reason.to_owned());
-        self.event(Event::ReceiveFailed { sync_id: sync_id_, path, reason, declined: false });
+        self.cx.event(Event::ReceiveFailed { sync_id: sync_id_, path, reason, declined: false });
         self.check_inbound(sync_id, false);
     }
 
@@ -306,7 +306,7 @@ impl ClientMachine {
 
     pub(super) fn discard(&mut self, stage: Option<StageId>) {
         if let Some(stage) = stage {
-            self.request(DiskRequest::Discard(stage), Purpose::Discard);
+            self.cx.request(DiskRequest::Discard(stage), Purpose::Discard);
         }
     }
 
@@ -331,7 +331,7 @@ impl ClientMachine {
             self.park(content, Parked { stage, bytes: content.size, whole: true });
         }
         for (stage, content) in parking {
-            self.request(DiskRequest::Park(stage), Purpose::Park(content, stage));
+            self.cx.request(DiskRequest::Park(stage), Purpose::Park(content, stage));
         }
         for stage in stages {
             self.discard(stage);
@@ -372,7 +372,8 @@ impl ClientMachine {
         let keep_as = |file: &InFile| {
             let own = self.folder.get(file.path.key()).map(|own| own.content.hash);
             let is_known = own.is_some() && own == file.replaces;
-            let rival = || rival_name(&self.folder, &file.path, &self.config, &replaced, &brought);
+            let rival =
+                || rival_name(&self.folder, &file.path, &self.cx.config, &replaced, &brought);
             if is_known { None } else { rival() }
         };
         let names: Vec<_> = group.iter().map(|index| keep_as(&session.files[*index])).collect();
@@ -397,14 +398,14 @@ impl ClientMachine {
             kept.push(keep_as);
             paths.push(file.path.clone());
         }
-        let clear = if self.config.rules.derived_dds {
+        let clear = if self.cx.config.rules.derived_dds {
             Vec::new()
         } else {
             self.folder.stale_beside(&paths).into_iter().map(Into::into).collect()
         };
-        let plan = InstallPlan { date: self.now.date, files, clear };
+        let plan = InstallPlan { date: self.cx.now.date, files, clear };
         let purpose = Purpose::Install(sync_id.clone(), stages, kept);
-        self.request(DiskRequest::Install(plan), purpose);
+        self.cx.request(DiskRequest::Install(plan), purpose);
     }
 
     /// Leaves what is here in place until the server knows of it, and keeps what has come.
@@ -456,9 +457,9 @@ impl ClientMachine {
                     self.folder.handle_installed(path.clone(), installed.stamp, content);
                     let kept_as = keep_as.filter(|_| installed.kept);
                     if kept_as.is_some() {
-                        self.folder.walk_by(self.now.time);
+                        self.folder.walk_by(self.cx.now.time);
                     }
-                    self.event(Event::Installed {
+                    self.cx.event(Event::Installed {
                         sync_id: sync_id.clone(),
                         path,
                         bytes: content.size,
@@ -471,7 +472,7 @@ impl ClientMachine {
                     // What was not put in place is still staged.
                     self.discard(Some(*stage));
                     if fault.kind == DiskFaultKind::Changed {
-                        self.folder.walk_by(self.now.time);
+                        self.folder.walk_by(self.cx.now.time);
                     }
                     self.fail_at(sync_id, index, Fault::Failed, &fault.message);
                 }
@@ -482,9 +483,9 @@ impl ClientMachine {
 
     pub(super) fn end_inbound(&mut self, sync_id: &SyncId) {
         let Some(session) = self.inbound.remove(sync_id) else { return };
-        self.busy_at = self.now.time;
+        self.busy_at = self.cx.now.time;
         let installed = session.installed();
-        if session.over || !self.is_up() {
+        if session.over || !self.cx.link.is_up() {
             self.publish_changes();
         } else if session.listed {
             // The server knows these contents and brings its picture of this PC up to date itself.
@@ -497,7 +498,7 @@ impl ClientMachine {
                 }
             }
             self.revision += 1;
-            self.transmit(Message::SyncDone(SyncDone {
+            self.cx.transmit(Message::SyncDone(SyncDone {
                 sync_id: sync_id.clone(),
                 revision: Some(self.revision),
                 installed: Some(installed),
@@ -513,8 +514,8 @@ impl ClientMachine {
             let new_manifest_hash = self.folder.hash().to_string();
             let done =
                 SyncDone { sync_id: sync_id.clone(), new_manifest_hash, ..SyncDone::default() };
-            self.transmit(Message::SyncDone(done));
+            self.cx.transmit(Message::SyncDone(done));
         }
-        self.event(Event::SessionEnded { sync_id: sync_id.clone() });
+        self.cx.event(Event::SessionEnded { sync_id: sync_id.clone() });
     }
 }

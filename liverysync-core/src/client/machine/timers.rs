@@ -18,7 +18,7 @@ const OLD_SESSION_HOLD: Duration = Duration::from_secs(10);
 
 impl ClientMachine {
     pub(super) fn run_timers(&mut self) {
-        let now = self.now.time;
+        let now = self.cx.now.time;
         let effects = self.folder.handle_timeout(now);
         self.apply(effects);
         if self.folder.has_news() {
@@ -31,29 +31,22 @@ impl ClientMachine {
         if self.save_cache_at.is_some_and(|at| at <= now) {
             self.save_cache();
         }
-        match self.link {
-            Link::Down(retry_at) if retry_at <= now && self.is_ready() => {
-                self.link = Link::Connecting;
-                self.outputs.push_back(Output::Connect);
+        let may_connect = self.is_ready();
+        match self.cx.link.handle_timeout(now, &self.cx.config, may_connect) {
+            Some(LinkAction::Connect) => self.cx.push(Output::Connect),
+            Some(LinkAction::GiveUp) => {
+                self.cx.disconnect("the server has been silent for too long");
             }
-            Link::Greeting | Link::Up { .. }
-                if now.since(self.heard_at) >= self.config.silence_timeout =>
-            {
-                self.disconnect("the server has been silent for too long");
+            Some(LinkAction::Ping) => self.cx.transmit(Message::Ping),
+            None => {}
+        }
+        if let Some(dialect) = self.cx.link.dialect() {
+            if !dialect.speaks_v2() && self.awaited && self.old_state_at <= now {
+                self.old_state_at = now + OLD_STATE_INTERVAL;
+                // The answer to HELLO is the only way to learn an old server's union.
+                self.hello();
             }
-            Link::Up { ours, .. } => {
-                if self.ping_at <= now {
-                    self.ping_at = now + self.config.ping;
-                    self.transmit(Message::Ping);
-                }
-                if !ours && self.awaited && self.old_state_at <= now {
-                    self.old_state_at = now + OLD_STATE_INTERVAL;
-                    // The answer to HELLO is the only way to learn an old server's union.
-                    self.hello();
-                }
-                self.run_session_timers();
-            }
-            _ => {}
+            self.run_session_timers();
         }
     }
 
@@ -65,25 +58,25 @@ impl ClientMachine {
     /// Writes down what is known of the files, if there is news.
     pub(super) fn save_cache(&mut self) {
         self.save_cache_at = None;
-        let date = self.now.date;
-        let extensions = &self.config.rules.extensions;
+        let date = self.cx.now.date;
+        let extensions = &self.cx.config.rules.extensions;
         let news = self.folder.take_news() | std::mem::take(&mut self.synced_changed);
-        if news && !self.config.dry_run {
+        if news && !self.cx.config.dry_run {
             let text =
                 scan_cache::encode(self.folder.local_index(), &self.synced, extensions, date);
-            self.request(DiskRequest::SaveCache(text), Purpose::SaveCache);
+            self.cx.request(DiskRequest::SaveCache(text), Purpose::SaveCache);
         }
     }
 
     fn run_session_timers(&mut self) {
-        let now = self.now.time;
+        let now = self.cx.now.time;
         for (sync_id, at) in self.session_deadlines() {
             if at > now {
                 continue;
             }
             let Some(session) = self.inbound.get(&sync_id) else { continue };
             if session.is_owed() {
-                self.report(&sync_id, "nothing came for too long", None);
+                self.cx.report(&sync_id, "nothing came for too long", None);
                 self.abort_inbound(&sync_id);
             } else if session.is_settled() {
                 self.end_inbound(&sync_id);
@@ -96,7 +89,7 @@ impl ClientMachine {
     /// When each session in which this PC is the target is looked at for want of news.
     fn session_deadlines(&self) -> Vec<(SyncId, Time)> {
         let patience = |session: &Inbound| match session {
-            session if session.is_owed() => self.config.stall_timeout,
+            session if session.is_owed() => self.cx.config.stall_timeout,
             session if session.refused => OLD_SESSION_HOLD,
             _ => OLD_SESSION_QUIET,
         };
@@ -115,27 +108,23 @@ impl ClientMachine {
         if let Some(at) = self.save_cache_at {
             earliest.at(at, "remember");
         }
-        match self.link {
-            Link::Down(retry_at) if self.is_ready() => earliest.at(retry_at, "connect"),
-            Link::Greeting => earliest.at(self.heard_at + self.config.silence_timeout, "silence"),
-            Link::Up { ours, .. } => {
-                earliest.at(self.heard_at + self.config.silence_timeout, "silence");
-                earliest.at(self.ping_at, "ping");
-                if !ours {
-                    for at in [self.busy_at + OLD_STATE_INTERVAL, self.busy_at + OLD_QUIET] {
-                        if at > self.now.time {
-                            earliest.at(at, "quiet");
-                        }
-                    }
-                    if self.awaited {
-                        earliest.at(self.old_state_at, "ask for the state");
+        if let Some(wake) = self.cx.link.next_wake(&self.cx.config, self.is_ready()) {
+            earliest.at(wake.at, wake.why);
+        }
+        if let Some(dialect) = self.cx.link.dialect() {
+            if !dialect.speaks_v2() {
+                for at in [self.busy_at + OLD_STATE_INTERVAL, self.busy_at + OLD_QUIET] {
+                    if at > self.cx.now.time {
+                        earliest.at(at, "quiet");
                     }
                 }
-                for (_, at) in self.session_deadlines() {
-                    earliest.at(at, "session");
+                if self.awaited {
+                    earliest.at(self.old_state_at, "ask for the state");
                 }
             }
-            _ => {}
+            for (_, at) in self.session_deadlines() {
+                earliest.at(at, "session");
+            }
         }
         earliest.wake()
     }

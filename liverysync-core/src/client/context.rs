@@ -1,0 +1,114 @@
+//! What all parts of the client use: the moment, the settings, the link, and the way out to the host.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{
+    ClientConfig, DiskRequest, Event, Now, OpId, Output, StageId, link::Link, machine::Purpose,
+    protocol_1::Dialect,
+};
+use crate::wire::messages::{ErrorReport, Fault, Message, SyncId};
+
+/// An argument of the parts' methods, so that each part owns nothing but its own state.
+///
+/// All outputs go through one queue: their order is part of what the machine decides.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) now: Now,
+    pub(super) config: ClientConfig,
+    pub(super) link: Link,
+    outputs: VecDeque<Output>,
+    /// What each disk request without an outcome is for.
+    ops: BTreeMap<OpId, Purpose>,
+    next_op: u64,
+    next_stage: u64,
+}
+
+impl Context {
+    pub(super) const fn new(config: ClientConfig, link: Link, now: Now) -> Self {
+        Self {
+            now,
+            config,
+            link,
+            outputs: VecDeque::new(),
+            ops: BTreeMap::new(),
+            next_op: 0,
+            next_stage: 0,
+        }
+    }
+
+    /// Sets the moment of an input. The steady clock never runs backwards, whatever the host says.
+    pub(super) fn advance(&mut self, now: Now) {
+        self.now = Now { time: self.now.time.max(now.time), date: now.date };
+    }
+
+    pub(super) fn push(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.outputs.is_empty()
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.push(Output::Event(event));
+    }
+
+    /// Sends a message, if the server has greeted. Most of what a part says about a session that outlived its link is
+    /// of no use on the next one.
+    pub(super) fn transmit(&mut self, message: Message) {
+        if self.link.is_up() {
+            self.push(Output::Transmit(message));
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, reason: &str) {
+        if self.link.handle_close() {
+            self.push(Output::Disconnect(reason.to_owned()));
+        }
+    }
+
+    pub(super) fn request(&mut self, request: DiskRequest, purpose: Purpose) {
+        let op = OpId(self.next_op);
+        self.next_op += 1;
+        self.ops.insert(op, purpose);
+        self.push(Output::Disk(op, request));
+    }
+
+    /// Takes what a disk request was for, when its outcome is there.
+    pub(super) fn finish(&mut self, op: OpId) -> Option<Purpose> {
+        self.ops.remove(&op)
+    }
+
+    pub(super) const fn new_stage(&mut self) -> StageId {
+        self.next_stage += 1;
+        StageId(self.next_stage)
+    }
+
+    /// Whether messages may carry what protocol 1 does not have.
+    pub(super) fn speaks_v2(&self) -> bool {
+        self.link.dialect().is_some_and(Dialect::speaks_v2)
+    }
+
+    /// Reports an error of a session, about one of its files or about all of it.
+    pub(super) fn report(
+        &mut self,
+        sync_id: &SyncId,
+        message: &str,
+        file: Option<(String, Fault)>,
+    ) {
+        let speaks_v2 = self.speaks_v2();
+        let (rel_path, fault) =
+            file.map_or((None, None), |(path, fault)| (Some(path), Some(fault)));
+        let message = match &rel_path {
+            Some(path) if !speaks_v2 => format!("{path}: {message}"),
+            _ => message.to_owned(),
+        };
+        let (rel_path, fault) = if speaks_v2 { (rel_path, fault) } else { (None, None) };
+        let report = ErrorReport { sync_id: sync_id.clone(), message, rel_path, fault };
+        self.transmit(Message::Error(report));
+    }
+}

@@ -1,0 +1,168 @@
+//! The link to the server: when to connect, how long to wait after a failure, and when silence means that it is dead.
+//!
+//! ```text
+//! Down --(retry time)--> Connecting --(link up)--> Greeting --(WELCOME)--> Up
+//!  ^                         |                        |                    |
+//!  |                         |                        +-----> Closing <----+
+//!  +------(link down)--------+-----------------------------------+
+//! ```
+
+use std::time::Duration;
+
+use super::{ClientConfig, protocol_1::Dialect};
+use crate::{
+    rng::Rng,
+    time::{Earliest, Time, Wake},
+};
+
+/// A link that lasted this long resets the wait before the next attempt. A server that accepts links and drops them at
+/// once gets no faster retries for it.
+const STABLE_LINK: Duration = Duration::from_secs(30);
+
+/// The state of the link, and of the attempts to make one.
+#[derive(Debug)]
+pub(super) struct Link {
+    state: State,
+    rng: Rng,
+    /// Attempts since a link was last stable.
+    attempts: u32,
+    heard_at: Time,
+    ping_at: Time,
+}
+
+#[derive(Debug)]
+enum State {
+    /// There is no link. The next attempt is due at this time.
+    Down(Time),
+    Connecting,
+    /// The server has not sent WELCOME yet.
+    Greeting,
+    Up {
+        dialect: Dialect,
+        since: Time,
+    },
+    /// The host was asked to close the link.
+    Closing,
+}
+
+/// What the passing of time asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum LinkAction {
+    Connect,
+    /// The server has been silent for too long.
+    GiveUp,
+    Ping,
+}
+
+impl Link {
+    /// Makes a link that connects as soon as it may. `seed` spreads the retries of many clients over time.
+    pub(super) fn new(now: Time, seed: u64) -> Self {
+        Self {
+            state: State::Down(now),
+            rng: Rng::new(seed),
+            attempts: 0,
+            heard_at: now,
+            ping_at: now,
+        }
+    }
+
+    pub(super) const fn handle_up(&mut self, now: Time) {
+        self.state = State::Greeting;
+        self.heard_at = now;
+    }
+
+    /// Returns how long to wait before the next attempt.
+    pub(super) fn handle_down(&mut self, now: Time, config: &ClientConfig) -> Duration {
+        if let State::Up { since, .. } = self.state
+            && now.since(since) >= STABLE_LINK
+        {
+            self.attempts = 0;
+        }
+        let doubled = config.retry_first.saturating_mul(1 << self.attempts.min(16));
+        let retry_in = self.rng.jitter(doubled.min(config.retry_cap));
+        self.attempts += 1;
+        self.state = State::Down(now + retry_in);
+        retry_in
+    }
+
+    /// Notes that the server has sent something.
+    pub(super) const fn handle_message(&mut self, now: Time) {
+        self.heard_at = now;
+    }
+
+    pub(super) fn handle_welcome(&mut self, now: Time, dialect: Dialect, config: &ClientConfig) {
+        self.state = State::Up { dialect, since: now };
+        self.ping_at = now + config.ping;
+    }
+
+    /// Marks the link as closing. Returns whether there was one to close.
+    pub(super) const fn handle_close(&mut self) -> bool {
+        let is_open = !matches!(self.state, State::Down(_) | State::Closing);
+        if is_open {
+            self.state = State::Closing;
+        }
+        is_open
+    }
+
+    /// Ends the wait before the next attempt.
+    pub(super) const fn retry_now(&mut self, now: Time) {
+        if let State::Down(retry_at) = &mut self.state {
+            *retry_at = now;
+        }
+    }
+
+    /// Returns what is due. `may_connect` is false until the folder has been scanned.
+    pub(super) fn handle_timeout(
+        &mut self,
+        now: Time,
+        config: &ClientConfig,
+        may_connect: bool,
+    ) -> Option<LinkAction> {
+        match self.state {
+            State::Down(retry_at) if retry_at <= now && may_connect => {
+                self.state = State::Connecting;
+                Some(LinkAction::Connect)
+            }
+            State::Greeting | State::Up { .. }
+                if now.since(self.heard_at) >= config.silence_timeout =>
+            {
+                Some(LinkAction::GiveUp)
+            }
+            State::Up { .. } if self.ping_at <= now => {
+                self.ping_at = now + config.ping;
+                Some(LinkAction::Ping)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn next_wake(&self, config: &ClientConfig, may_connect: bool) -> Option<Wake> {
+        let mut earliest = Earliest::default();
+        match self.state {
+            State::Down(retry_at) if may_connect => earliest.at(retry_at, "connect"),
+            State::Greeting => earliest.at(self.heard_at + config.silence_timeout, "silence"),
+            State::Up { .. } => {
+                earliest.at(self.heard_at + config.silence_timeout, "silence");
+                earliest.at(self.ping_at, "ping");
+            }
+            _ => {}
+        }
+        earliest.wake()
+    }
+
+    /// The dialect of the server, once it has greeted.
+    pub(super) const fn dialect(&self) -> Option<Dialect> {
+        match self.state {
+            State::Up { dialect, .. } => Some(dialect),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn is_greeting(&self) -> bool {
+        matches!(self.state, State::Greeting)
+    }
+
+    pub(super) const fn is_up(&self) -> bool {
+        matches!(self.state, State::Up { .. })
+    }
+}
