@@ -130,6 +130,12 @@ impl Manifest {
         self.entries.is_empty()
     }
 
+    /// Returns the number of liveries.
+    #[must_use]
+    pub fn livery_count(&self) -> usize {
+        self.entries.livery_count()
+    }
+
     /// Sum of the sizes, in bytes.
     #[must_use]
     pub const fn total_bytes(&self) -> u64 {

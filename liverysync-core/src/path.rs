@@ -224,6 +224,14 @@ impl PathKey {
     }
 }
 
+/// Counts the liveries of paths in ascending order.
+pub(crate) fn count_liveries<'a>(ordered: impl IntoIterator<Item = &'a PathKey>) -> usize {
+    let mut last = None;
+    let liveries = ordered.into_iter().map(PathKey::livery);
+    // The paths of one livery follow each other: they begin with the same folder and its slash.
+    liveries.filter(|livery| last.replace(*livery) != Some(*livery)).count()
+}
+
 impl Borrow<str> for PathKey {
     fn borrow(&self) -> &str {
         &self.0

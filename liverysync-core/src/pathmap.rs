@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::path::{PathKey, RelPath};
+use crate::path::{PathKey, RelPath, count_liveries};
 
 /// Anything that lies at a path.
 pub trait Located {
@@ -188,6 +188,12 @@ impl<T> PathMap<T> {
         self.items.is_empty()
     }
 
+    /// Returns the number of liveries.
+    #[must_use]
+    pub fn livery_count(&self) -> usize {
+        count_liveries(self.items.keys())
+    }
+
     /// All items, ordered by key.
     pub fn iter(&self) -> btree_map::Values<'_, PathKey, T> {
         self.items.values()
@@ -252,5 +258,14 @@ mod tests {
         assert_eq!(set.respell(&path("u/v/w/c.png")), "U/v/w/c.png");
         assert_eq!(set.respell(&path("t.PNG/Y.png")), "T.png/Y.png");
         assert_eq!(set.respell(&path("u.png")), "u.png");
+    }
+
+    #[test]
+    fn the_spellings_of_a_livery_count_once() {
+        let mut set = set();
+        assert_eq!(set.livery_count(), 4);
+        set.insert(path("loose.png")).unwrap();
+        assert_eq!(set.livery_count(), 5);
+        assert_eq!(PathMap::<RelPath>::default().livery_count(), 0);
     }
 }

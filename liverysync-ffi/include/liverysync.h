@@ -219,7 +219,7 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_FOLDER_UNREADABLE = 4,
     /**
-     * Client: the folder was walked for the first time, or shares other files than before: `files`, `bytes`.
+     * Client: the folder was walked for the first time, or shares other files than before: `liveries`, `files`, `bytes`.
      */
     LIVERYSYNC_EVENT_KIND_SCANNED = 5,
     /**
@@ -273,7 +273,7 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SYNC_STATUS = 17,
     /**
-     * Client: this PC holds the union, and nobody needs anything more from it: `files`, `bytes`, `withheld`, `certain`.
+     * Client: this PC holds the union, and nobody needs anything more from it: `liveries`, `files`, `bytes`, `withheld`, `certain`.
      */
     LIVERYSYNC_EVENT_KIND_IN_SYNC = 18,
     /**
@@ -302,7 +302,7 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SERVER_LEFT = 101,
     /**
-     * Server: a client holds other files than before: `name`, `files`, `bytes`.
+     * Server: a client holds other files than before: `name`, `liveries`, `files`, `bytes`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_MANIFEST = 102,
     /**
@@ -339,7 +339,7 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SERVER_WITHHELD = 110,
     /**
-     * Server: every client holds all that it can get: `clients`, `files`.
+     * Server: every client holds all that it can get: `clients`, `liveries`, `files`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_IN_SYNC = 111,
     /**
@@ -902,6 +902,10 @@ typedef struct liverysync_event {
      * Leave it alone.
      */
     uint32_t reserved;
+    /**
+     * A number of liveries.
+     */
+    uint64_t liveries;
 } liverysync_event;
 
 /**
@@ -966,6 +970,10 @@ typedef struct liverysync_sync_report {
      * Leave it alone.
      */
     uint32_t reserved;
+    /**
+     * Number of liveries that this PC shares and holds.
+     */
+    uint64_t liveries;
 } liverysync_sync_report;
 
 /**

@@ -217,11 +217,14 @@ pub struct SyncReport {
     pub certain: u32,
     /// Leave it alone.
     pub reserved: u32,
+    /// Number of liveries that this PC shares and holds.
+    pub liveries: u64,
 }
 
-// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; what came later is at the end.
 unsafe impl Growing for SyncReport {
     const NAME: &'static str = "liverysync_sync_report";
+    const SIZE_MIN: usize = offset_of!(Self, liveries);
 }
 
 impl Client {
@@ -268,6 +271,7 @@ impl Client {
             took_ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
             certain: report.certain.into(),
             reserved: 0,
+            liveries: report.liveries as u64,
         });
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 use std::{
     ffi::{CString, c_char, c_void},
+    mem::offset_of,
     ptr::null,
 };
 
@@ -34,7 +35,7 @@ pub enum EventKind {
     Disconnected = 3,
     /// Client: the liveries folder cannot be walked: `reason`.
     FolderUnreadable = 4,
-    /// Client: the folder was walked for the first time, or shares other files than before: `files`, `bytes`.
+    /// Client: the folder was walked for the first time, or shares other files than before: `liveries`, `files`, `bytes`.
     Scanned = 5,
     /// Client: something in the folder is not shared: `path`, `word` (the kind, such as `link`), `reason`.
     Skipped = 6,
@@ -62,7 +63,7 @@ pub enum EventKind {
     ServerError = 16,
     /// Client: how this PC stands: `missing`, `missing_bytes`, `needed_by_others`, `withheld`.
     SyncStatus = 17,
-    /// Client: this PC holds the union, and nobody needs anything more from it: `files`, `bytes`, `withheld`, `certain`.
+    /// Client: this PC holds the union, and nobody needs anything more from it: `liveries`, `files`, `bytes`, `withheld`, `certain`.
     InSync = 18,
     /// Client: what a dry run has found out; see its `json`.
     Plan = 19,
@@ -78,7 +79,7 @@ pub enum EventKind {
     ServerJoined = 100,
     /// Server: a client is gone: `peer`, `name`, `reason`.
     ServerLeft = 101,
-    /// Server: a client holds other files than before: `name`, `files`, `bytes`.
+    /// Server: a client holds other files than before: `name`, `liveries`, `files`, `bytes`.
     ServerManifest = 102,
     /// Server: a client's file is a rival: `name`, `path`, `other_path` (its name in the union).
     ServerConflict = 103,
@@ -97,7 +98,7 @@ pub enum EventKind {
     ServerTargetFault = 109,
     /// Server: a file of the union is not offered to this client: `name`, `path`, `reason`.
     ServerWithheld = 110,
-    /// Server: every client holds all that it can get: `clients`, `files`.
+    /// Server: every client holds all that it can get: `clients`, `liveries`, `files`.
     ServerInSync = 111,
     /// Server: the store could not keep a content, or has lost it: `reason`.
     ServerStoreFault = 112,
@@ -167,11 +168,14 @@ pub struct Event {
     pub connected: u32,
     /// Leave it alone.
     pub reserved: u32,
+    /// A number of liveries.
+    pub liveries: u64,
 }
 
-// SAFETY: `repr(C)`, begins with its size; there is no other version of it.
+// SAFETY: `repr(C)`, begins with its size; what came later is at the end.
 unsafe impl Growing for Event {
     const NAME: &'static str = "liverysync_event";
+    const SIZE_MIN: usize = offset_of!(Self, liveries);
 }
 
 /// Is told of an event. `event` and its strings are valid until it returns. It must not throw.
@@ -304,6 +308,7 @@ impl Told {
             certain: flag(&["certain"]),
             connected: flag(&["connected"]),
             reserved: 0,
+            liveries: number(&["liveries"]),
         };
         Self { event, _texts: texts }
     }
@@ -427,6 +432,7 @@ mod tests {
         .map(<*const c_char>::is_null);
         let numbers = [
             event.peer,
+            event.liveries,
             event.files,
             event.bytes,
             event.missing,

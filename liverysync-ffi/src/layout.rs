@@ -98,7 +98,7 @@ layouts! {
         suffix: 8,
         extensions: 16,
     }
-    Event: 200 {
+    Event: 208 {
         size: 0,
         json: 8,
         sync_id: 16,
@@ -127,6 +127,7 @@ layouts! {
         certain: 188,
         connected: 192,
         reserved: 196,
+        liveries: 200,
     }
     ClientOptions: 136 {
         size: 0,
@@ -152,7 +153,7 @@ layouts! {
         limit_up: 120,
         limit_down: 128,
     }
-    SyncReport: 96 {
+    SyncReport: 104 {
         size: 0,
         json: 8,
         files: 16,
@@ -166,6 +167,7 @@ layouts! {
         took_ms: 80,
         certain: 88,
         reserved: 92,
+        liveries: 96,
     }
     ServerOptions: 120 {
         size: 0,

@@ -49,7 +49,7 @@ def test_each_event_of_a_server_has_its_class() -> None:
 
 
 def test_an_event_is_made_from_its_json() -> None:
-    event = client_events.decode('{"event":"in_sync","files":3,"bytes":7,"conflicts":["a.png"],"withheld":0,"certain":true}')
+    event = client_events.decode('{"event":"in_sync","liveries":1,"files":3,"bytes":7,"conflicts":["a.png"],"withheld":0,"certain":true}')
     match event:
         case client_events.InSync(files=files, conflicts=conflicts):
             assert (files, conflicts) == (3, ("a.png",))
@@ -59,6 +59,7 @@ def test_an_event_is_made_from_its_json() -> None:
         json.dumps(
             {
                 "event": "plan",
+                "liveries": 1,
                 "files": 3,
                 "bytes": 4,
                 "receive": [{"path": "a.png", "bytes": 1, "new": 2}],
@@ -94,7 +95,7 @@ def test_an_event_is_made_from_its_json() -> None:
     )
     left_out = [{"path": "x", "kind": "name", "reason": "no"}]
     told = server_events.decode(
-        json.dumps({"event": "manifest", "name": "Aoi", "files": 1, "bytes": 2, "left_out": left_out})
+        json.dumps({"event": "manifest", "name": "Aoi", "liveries": 1, "files": 1, "bytes": 2, "left_out": left_out})
     )
     assert isinstance(told, server_events.Manifest)
     assert told.left_out == (liverysync.Skipped("x", "name", "no"),)

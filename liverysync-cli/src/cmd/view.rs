@@ -149,7 +149,7 @@ impl View {
                 self.warn(&format!("cannot read the liveries folder: {}", escape(reason)));
                 Ok(())
             }
-            Event::Scanned { files, bytes } => {
+            Event::Scanned { files, bytes, .. } => {
                 self.say(&format!("this PC shares {}", units::files(*files as u64, *bytes)))
             }
             Event::SessionBegan { .. }

@@ -275,7 +275,13 @@ mod tests {
                 protocol: Protocol::V104,
             },
             server::Event::Left { peer, name: name.clone(), reason: String::new() },
-            server::Event::Manifest { name: name.clone(), files: 0, bytes: 0, left_out: vec![] },
+            server::Event::Manifest {
+                name: name.clone(),
+                liveries: 0,
+                files: 0,
+                bytes: 0,
+                left_out: vec![],
+            },
             server::Event::Conflict { name: name.clone(), path: path(), conflict_path: path() },
             server::Event::Refused {
                 name: name.clone(),
@@ -311,7 +317,12 @@ mod tests {
                 for_good: true,
             },
             server::Event::Withheld { name, path: path(), reason: Withheld::Declined },
-            server::Event::InSync { clients: 0, files: 0, union_hash: ContentHash::of(b"") },
+            server::Event::InSync {
+                clients: 0,
+                liveries: 0,
+                files: 0,
+                union_hash: ContentHash::of(b""),
+            },
             server::Event::Missed { events: 1 },
         ] {
             check_documented("Server", &super::event(&event));
@@ -327,7 +338,7 @@ mod tests {
             client::Event::Connected { ours: true },
             client::Event::Disconnected { reason: reason.clone(), retry_in: Duration::ZERO },
             client::Event::FolderUnreadable { reason: reason.clone() },
-            client::Event::Scanned { files: 0, bytes },
+            client::Event::Scanned { liveries: 0, files: 0, bytes },
             client::Event::Skipped(Skipped { path: String::new(), reason: Reason::Link }),
             client::Event::SessionBegan {
                 sync_id: session(),
@@ -370,6 +381,7 @@ mod tests {
                 withheld: 0,
             },
             client::Event::InSync {
+                liveries: 0,
                 files: 0,
                 bytes,
                 conflicts: vec![],
@@ -440,7 +452,7 @@ mod tests {
             \"bytes\":7,\"backup\":null,\"copied\":false,\"kept_as\":null}";
         assert_eq!(super::event(&event), expected);
         let plan = super::event(&client::Event::Plan(client::Plan::default()));
-        let expected = "{\"event\":\"plan\",\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"retire\":[],\
+        let expected = "{\"event\":\"plan\",\"liveries\":0,\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"retire\":[],\
             \"unavailable\":[],\"undistributed\":[],\"rivals\":[]}";
         assert_eq!(plan, expected);
     }

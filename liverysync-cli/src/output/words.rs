@@ -31,7 +31,7 @@ pub(crate) fn server(event: &Event, gather: &mut Gather) -> Option<String> {
             format!("{} joined from {} ({protocol})", name(who), escape(address))
         }
         Event::Left { name: who, reason, .. } => format!("{} left: {}", name(who), escape(reason)),
-        Event::Manifest { name: who, files, bytes, left_out } => {
+        Event::Manifest { name: who, files, bytes, left_out, .. } => {
             let head = format!("{}: left out", name(who));
             left_out.iter().for_each(|item| add_skipped(&head, item, gather));
             format!("{} has {}", name(who), units::files(*files as u64, *bytes))

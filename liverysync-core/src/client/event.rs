@@ -36,6 +36,8 @@ pub enum Event {
     },
     /// The folder holds other files than before, or was walked for the first time.
     Scanned {
+        /// Number of liveries.
+        liveries: usize,
         /// Number of files that travel.
         files: usize,
         /// Sum of their sizes.
@@ -165,6 +167,8 @@ pub enum Event {
     },
     /// This PC holds the union, and the server needs nothing more from it.
     InSync {
+        /// Number of liveries.
+        liveries: usize,
         /// Number of files.
         files: usize,
         /// Sum of their sizes.
@@ -197,6 +201,8 @@ impl Event {
 /// What would happen if this were no dry run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
+    /// Number of liveries that this PC shares and holds.
+    pub liveries: usize,
     /// Number of files that this PC shares and holds.
     pub files: usize,
     /// Sum of their sizes.

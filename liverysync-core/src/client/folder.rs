@@ -462,7 +462,8 @@ impl Folder {
 
         let mut events = self.tell_skipped(skipped);
         if first_time || published_another {
-            events.push(Event::Scanned { files: self.known().len(), bytes: self.total_bytes() });
+            let (liveries, files) = (self.known().livery_count(), self.known().len());
+            events.push(Event::Scanned { liveries, files, bytes: self.total_bytes() });
         }
         Effects { request: None, events, finished: true }
     }

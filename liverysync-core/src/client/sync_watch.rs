@@ -62,6 +62,8 @@ pub enum SyncProgress {
 /// What a sync has come to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SyncReport {
+    /// Number of liveries that this PC shares and holds.
+    pub liveries: usize,
     /// Number of files that this PC shares and holds.
     pub files: usize,
     /// Sum of their sizes.
@@ -260,8 +262,11 @@ impl SyncWatch {
             Event::ServerError { reason } => {
                 self.trouble("the server", reason);
             }
-            Event::InSync { files, bytes, conflicts, withheld, certain } if !self.terms.dry_run => {
+            Event::InSync { liveries, files, bytes, conflicts, withheld, certain }
+                if !self.terms.dry_run =>
+            {
                 return SyncProgress::Done(SyncReport {
+                    liveries: *liveries,
                     files: *files,
                     bytes: *bytes,
                     conflicts: conflicts.clone(),
@@ -273,6 +278,7 @@ impl SyncWatch {
             }
             Event::Plan(plan) => {
                 return SyncProgress::Done(SyncReport {
+                    liveries: plan.liveries,
                     files: plan.files,
                     bytes: plan.bytes,
                     took: elapsed,
@@ -382,8 +388,14 @@ mod tests {
         let mut watch = watch(false);
         let sync_id = crate::wire::messages::SyncId::default();
         let path = RelPath::parse("T/decals.png", &crate::path::Extensions::default()).unwrap();
-        let in_sync =
-            Event::InSync { files: 3, bytes: 9, conflicts: Vec::new(), withheld: 0, certain: true };
+        let in_sync = Event::InSync {
+            liveries: 1,
+            files: 3,
+            bytes: 9,
+            conflicts: Vec::new(),
+            withheld: 0,
+            certain: true,
+        };
         let events = [
             Event::Connected { ours: true },
             Event::FileSent { sync_id: sync_id.clone(), path: path.clone(), bytes: 7 },

@@ -46,6 +46,8 @@ pub enum Event {
     Manifest {
         /// The client.
         name: String,
+        /// Number of liveries.
+        liveries: usize,
         /// Number of files.
         files: usize,
         /// Sum of their sizes.
@@ -154,6 +156,8 @@ pub enum Event {
     InSync {
         /// Number of clients.
         clients: usize,
+        /// Number of liveries in the union.
+        liveries: usize,
         /// Number of files in the union.
         files: usize,
         /// Hash of the union.

@@ -257,6 +257,12 @@ impl Union {
         self.entries.iter()
     }
 
+    /// Returns the number of liveries.
+    #[must_use]
+    pub fn livery_count(&self) -> usize {
+        self.entries.livery_count()
+    }
+
     /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {

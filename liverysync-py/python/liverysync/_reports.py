@@ -15,6 +15,8 @@ __all__ = ["PeerStatus", "Missing", "Status", "SyncReport"]
 class SyncReport:
     """What a sync has come to."""
 
+    liveries: int
+    """Number of liveries that this PC shares and holds."""
     files: int
     """Number of files that this PC shares and holds."""
     bytes: int

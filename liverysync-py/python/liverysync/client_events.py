@@ -72,6 +72,7 @@ class FolderUnreadable:
 class Scanned:
     """The folder was walked for the first time, or shares other files than before."""
 
+    liveries: int
     files: int
     bytes: int
 
@@ -226,6 +227,7 @@ class SyncStatus:
 class InSync:
     """This PC holds the union, and nobody needs anything more from it."""
 
+    liveries: int
     files: int
     bytes: int
     conflicts: tuple[str, ...]
@@ -290,6 +292,8 @@ class Rivalry:
 class Plan:
     """What a dry run has found out."""
 
+    liveries: int
+    """Number of liveries that this PC shares and holds."""
     files: int
     """Number of files that this PC shares and holds."""
     bytes: int

@@ -61,6 +61,7 @@ class Manifest:
     """A client holds other files than before."""
 
     name: str
+    liveries: int
     files: int
     bytes: int
     left_out: tuple[native.Skipped, ...] = field(metadata={"of": native.Skipped})
@@ -172,6 +173,8 @@ class InSync:
     """Every client holds all that it can get."""
 
     clients: int
+    liveries: int
+    """Number of liveries in the union."""
     files: int
     """Number of files in the union."""
     union_hash: str

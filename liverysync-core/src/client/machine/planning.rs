@@ -23,6 +23,7 @@ impl ClientMachine {
         let own = self.folder.manifest();
         let (files, bytes) = (own.len(), own.total_bytes());
         let mut plan = Plan {
+            liveries: own.livery_count(),
             files,
             bytes,
             rivals: self.rivalries(&remarks, &union.manifest),

@@ -42,11 +42,12 @@ impl ClientMachine {
             let (known, bytes) = (self.folder.known(), self.folder.total_bytes());
             let conflicts = known.iter().map(|file| &file.path).filter(|path| self.is_rival(path));
             let (files, conflicts) = (known.len(), conflicts.cloned().collect());
+            let liveries = known.livery_count();
             self.awaited = false;
             self.folder.handle_in_sync(self.cx.now.time);
             // What came of files that nobody offers any more.
             self.discard_parked();
-            self.cx.event(Event::InSync { files, bytes, conflicts, withheld, certain });
+            self.cx.event(Event::InSync { liveries, files, bytes, conflicts, withheld, certain });
         }
     }
 

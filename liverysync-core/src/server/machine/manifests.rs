@@ -178,6 +178,7 @@ impl ServerMachine {
         let Some(manifest) = &peer.manifest else { return };
         peer.retiring.retain(|key, _| manifest.get(key).is_some());
         let (files, bytes, name) = (manifest.len(), manifest.total_bytes(), peer.name.clone());
+        let liveries = manifest.livery_count();
         // The union takes its step later; until then nothing is offered that is there by now.
         let is_there = |key: &PathKey| {
             let wanted = self.union.get(key).map(|entry| entry.content);
@@ -191,7 +192,7 @@ impl ServerMachine {
             }
             None => peer.lacking.retain(|key| !is_there(key)),
         }
-        self.event(Event::Manifest { name, files, bytes, left_out });
+        self.event(Event::Manifest { name, liveries, files, bytes, left_out });
         // However soon the league is in sync again, people are told so.
         self.was_in_sync = false;
         self.merge_soon();

@@ -81,8 +81,8 @@ impl ServerMachine {
         }
         let in_sync = missing_in_all == 0 && archived && self.is_idle();
         if let (true, false, Some(union_hash)) = (in_sync, self.was_in_sync, union_hash) {
-            let files = self.union.len();
-            self.event(Event::InSync { clients, files, union_hash });
+            let (liveries, files) = (self.union.livery_count(), self.union.len());
+            self.event(Event::InSync { clients, liveries, files, union_hash });
         }
         self.was_in_sync = in_sync;
     }
