@@ -100,7 +100,7 @@ pub(super) struct Peer {
     /// When it was asked for its manifest, until it answers.
     pub(super) asked_at: Option<Time>,
     pub(super) uploads: BTreeSet<SyncId>,
-    pub(super) deliveries: BTreeSet<SyncId>,
+    pub(super) downloads: BTreeSet<SyncId>,
     /// What is offered in these and has not failed.
     pub(super) under_way: BTreeSet<PathKey>,
     /// The number of the last file on its way over its link.
@@ -110,14 +110,14 @@ pub(super) struct Peer {
     /// What to offer it next; `None` if that has to be thought over.
     pub(super) jobs: Option<VecDeque<Job>>,
     /// Whether something of what it lacks could not be among the jobs yet.
-    pub(super) held_back: bool,
+    pub(super) deferred: bool,
     /// A session of protocol 1 that is over for us while the source still streams.
     pub(super) draining: Option<(SyncId, Time)>,
     /// What the union has and this client has not.
     pub(super) lacking: BTreeSet<PathKey>,
     /// Contents that it failed to send, by its own names: until its manifest changes, or until then
     /// if it only could not read them.
-    owes: BTreeMap<(PathKey, ContentHash), Option<Time>>,
+    unservable: BTreeMap<(PathKey, ContentHash), Option<Time>>,
     /// Contents that it will not take.
     declined: BTreeSet<(PathKey, ContentHash)>,
     failures: BTreeMap<PathKey, Failures>,
@@ -150,15 +150,15 @@ impl Peer {
             revision: 0,
             asked_at: None,
             uploads: BTreeSet::new(),
-            deliveries: BTreeSet::new(),
+            downloads: BTreeSet::new(),
             under_way: BTreeSet::new(),
             last_transfer: 0,
             passed_at: now,
             jobs: None,
-            held_back: false,
+            deferred: false,
             draining: None,
             lacking: BTreeSet::new(),
-            owes: BTreeMap::new(),
+            unservable: BTreeMap::new(),
             declined: BTreeSet::new(),
             failures: BTreeMap::new(),
             retiring: BTreeMap::new(),
@@ -180,7 +180,7 @@ impl Peer {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.uploads.is_empty() && self.deliveries.is_empty() && self.draining.is_none()
+        self.uploads.is_empty() && self.downloads.is_empty() && self.draining.is_none()
     }
 
     pub(super) const fn new_transfer(&mut self) -> TransferId {
@@ -211,9 +211,9 @@ impl Peer {
         Load { free: self.free(self.uploads.len(), config), rate: self.rate }
     }
 
-    /// How many deliveries more it can take.
-    pub(super) fn free_deliveries(&self, config: &ServerConfig) -> usize {
-        self.free(self.deliveries.len(), config)
+    /// How many downloads more it can take.
+    pub(super) fn free_downloads(&self, config: &ServerConfig) -> usize {
+        self.free(self.downloads.len(), config)
     }
 
     /// Programs of the field do one thing at a time.
@@ -274,19 +274,24 @@ impl Peer {
     }
 
     /// Takes note that it did not send a content. `for_now` is set if it could not read its file.
-    pub(super) fn owe(&mut self, key: PathKey, hash: ContentHash, for_now: Option<Time>) {
-        self.owes.insert((key, hash), for_now.map(|now| now + OWED_RETRY));
+    pub(super) fn mark_unservable(
+        &mut self,
+        key: PathKey,
+        hash: ContentHash,
+        for_now: Option<Time>,
+    ) {
+        self.unservable.insert((key, hash), for_now.map(|now| now + OWED_RETRY));
     }
 
     /// Whether it may be asked for a content.
     pub(super) fn may_serve(&self, key: &PathKey, hash: ContentHash, now: Time) -> bool {
-        let owed = self.owes.get(&(key.clone(), hash));
+        let owed = self.unservable.get(&(key.clone(), hash));
         owed.is_none_or(|until| until.is_some_and(|until| until <= now))
     }
 
     /// A changed manifest is a new start.
-    pub(super) fn owe_nothing(&mut self) {
-        self.owes.clear();
+    pub(super) fn clear_unservable(&mut self) {
+        self.unservable.clear();
     }
 
     pub(super) fn decline(&mut self, key: &PathKey, hash: ContentHash) {
@@ -295,7 +300,7 @@ impl Peer {
     }
 
     /// It takes back what it has declined. Returns whether there was anything.
-    pub(super) fn decline_nothing(&mut self) -> bool {
+    pub(super) fn clear_declined(&mut self) -> bool {
         self.told_withheld.clear();
         !std::mem::take(&mut self.declined).is_empty()
     }
@@ -313,7 +318,7 @@ impl Peer {
         false
     }
 
-    pub(super) fn succeed(&mut self, key: &PathKey) {
+    pub(super) fn clear_failures(&mut self, key: &PathKey) {
         self.failures.remove(key);
     }
 }

@@ -1,4 +1,4 @@
-//! What is on its way: uploads from one source into the store, and deliveries from there to one target.
+//! What is on its way: uploads from one source into the store, and downloads from there to one target.
 
 use crate::{hash::Content, path::RelPath, time::Time, union::PeerId, wire::data::TransferId};
 
@@ -35,7 +35,7 @@ impl Upload {
     }
 }
 
-/// Where a file of a delivery stands.
+/// Where a file of a download stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// The target has been told of it.
@@ -49,7 +49,7 @@ pub(super) enum State {
 }
 
 #[derive(Debug)]
-pub(super) struct DeliveryFile {
+pub(super) struct DownloadFile {
     /// In the union.
     pub(super) path: RelPath,
     pub(super) content: Content,
@@ -59,9 +59,9 @@ pub(super) struct DeliveryFile {
 
 /// Files on their way to one target, or copied by it on its own PC.
 #[derive(Debug)]
-pub(super) struct Delivery {
+pub(super) struct Download {
     pub(super) target: PeerId,
-    pub(super) files: Vec<DeliveryFile>,
+    pub(super) files: Vec<DownloadFile>,
     /// The target copies what it has under other names.
     pub(super) copies: bool,
     /// When it is given up unless something happens.
@@ -70,14 +70,14 @@ pub(super) struct Delivery {
     pub(super) done_heard: bool,
 }
 
-impl Delivery {
+impl Download {
     /// Whether nothing more is to be sent.
     pub(super) fn is_sent(&self) -> bool {
         self.files.iter().all(|file| file.state != State::Offered)
     }
 
     /// Whether the target owes nothing more.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.files.iter().all(|file| matches!(file.state, State::Installed | State::Failed))
     }
 

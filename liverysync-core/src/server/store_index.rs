@@ -1,11 +1,11 @@
-//! What the store holds, and what has to go when it is full.
+//! The index of the store: the state of each content, and the contents to remove when the store is full.
 //!
 //! ```text
-//! (not here) --begin--> Arriving --keep--> Kept --forget--> (not here)
-//!                          |  ^
-//!                    settle|  |begin
-//!                          v  |
-//!                       Settling --part--> Part --forget--> (not here)
+//! (absent) --begin--> Arriving --mark_stored--> Stored --remove--> (absent)
+//!                       |  ^
+//!                  close|  |begin
+//!                       v  |
+//!                     Closing --closed--> Partial --remove--> (absent)
 //! ```
 
 use std::collections::BTreeMap;
@@ -14,188 +14,197 @@ use crate::hash::{Content, ContentHash};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BlobState {
-    /// An upload brings it.
+    /// An upload is bringing it.
     Arriving,
-    /// Its upload has ended early; how much of it came will be known soon.
-    Settling,
-    /// So many bytes of it are here.
-    Part(u64),
-    /// All of it is here, and it is right.
-    Kept,
+    /// Its upload has ended early. The host will say how many bytes came.
+    Closing,
+    /// The store has this many bytes of it, from an upload that ended early.
+    Partial(u64),
+    /// The store has all of it, and its hash is right.
+    Stored,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Blob {
     size: u64,
-    place: BlobState,
-    /// When it was last needed, by the shelf's own count.
+    state: BlobState,
+    /// When it was last needed, by the index's own counter.
     used: u64,
-    /// Deliveries that read it.
+    /// Number of downloads that read it.
     readers: usize,
 }
 
-/// Where each content of the store stands.
+impl Blob {
+    /// Returns whether no upload writes it and no download reads it.
+    const fn is_idle(&self) -> bool {
+        self.readers == 0 && matches!(self.state, BlobState::Stored | BlobState::Partial(_))
+    }
+}
+
+/// The state of each content in the store.
 #[derive(Debug, Default)]
 pub(super) struct StoreIndex {
-    items: BTreeMap<ContentHash, Blob>,
+    blobs: BTreeMap<ContentHash, Blob>,
     bytes: u64,
-    count: u64,
+    /// Counts uses, so that the least recently used content can be found without a clock.
+    uses: u64,
 }
 
 impl StoreIndex {
-    /// Whether all of a content is here.
-    pub(super) fn is_kept(&self, content: Content) -> bool {
-        self.place(content) == Some(BlobState::Kept)
+    /// Returns whether the store has all of a content.
+    pub(super) fn is_stored(&self, content: Content) -> bool {
+        self.state(content) == Some(BlobState::Stored)
     }
 
-    /// Whether a content is here, or on its way here, or what came of it is.
+    /// Returns whether the store has any of a content, or an upload is bringing it.
     pub(super) fn has(&self, content: Content) -> bool {
-        self.place(content).is_some()
+        self.state(content).is_some()
     }
 
-    /// Whether an upload may be asked for a content.
-    pub(super) fn may_begin(&self, content: Content) -> bool {
-        let item = self.items.get(&content.hash);
-        item.is_none_or(|item| matches!(item.place, BlobState::Part(_)))
+    /// Returns whether a source may be asked for a content.
+    ///
+    /// One hash has one length, so a second upload waits also if it announces another length: the first one shows
+    /// who is right.
+    pub(super) fn can_begin(&self, content: Content) -> bool {
+        let blob = self.blobs.get(&content.hash);
+        blob.is_none_or(|blob| matches!(blob.state, BlobState::Partial(_)))
     }
 
-    /// Whether deliveries can count on a content: it is here, or an upload brings it.
-    pub(super) fn is_coming(&self, content: Content) -> bool {
-        matches!(self.place(content), Some(BlobState::Kept | BlobState::Arriving))
+    /// Returns whether a download of a content can start: the store has it, or an upload is bringing it.
+    pub(super) fn is_available(&self, content: Content) -> bool {
+        matches!(self.state(content), Some(BlobState::Stored | BlobState::Arriving))
     }
 
-    /// Whether a content cannot exist: what has this hash is here, and has another length.
-    pub(super) fn refutes(&self, content: Content) -> bool {
-        let item = self.items.get(&content.hash);
-        item.is_some_and(|item| item.place == BlobState::Kept && item.size != content.size)
+    /// Returns whether a content cannot exist, because the store has its hash with another length.
+    pub(super) fn contradicts(&self, content: Content) -> bool {
+        let blob = self.blobs.get(&content.hash);
+        blob.is_some_and(|blob| blob.state == BlobState::Stored && blob.size != content.size)
     }
 
-    /// Bytes of a content that are here of an upload that ended early.
-    pub(super) fn part(&self, content: Content) -> u64 {
-        match self.place(content) {
-            Some(BlobState::Part(bytes)) => bytes,
+    /// Returns the number of bytes that an upload left here when it ended early.
+    pub(super) fn partial_bytes(&self, content: Content) -> u64 {
+        match self.state(content) {
+            Some(BlobState::Partial(bytes)) => bytes,
             _ => 0,
         }
     }
 
-    /// What of this hash is here, or on its way here.
+    /// Returns the content that the store has, or is getting, under this hash.
     pub(super) fn content(&self, hash: ContentHash) -> Option<Content> {
-        self.items.get(&hash).map(|item| Content { hash, size: item.size })
+        self.blobs.get(&hash).map(|blob| Content { hash, size: blob.size })
     }
 
-    fn place(&self, content: Content) -> Option<BlobState> {
-        let item = self.items.get(&content.hash).filter(|item| item.size == content.size);
-        item.map(|item| item.place)
+    fn state(&self, content: Content) -> Option<BlobState> {
+        let blob = self.blobs.get(&content.hash).filter(|blob| blob.size == content.size);
+        blob.map(|blob| blob.state)
     }
 
-    /// Bytes that are here, or will be when all uploads have come to their end.
+    /// Returns the number of bytes in the store, counting each upload under way as complete.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
+    /// Records that an upload is bringing a content.
     pub(super) fn begin(&mut self, content: Content) {
-        self.put(content, BlobState::Arriving);
+        self.set(content, BlobState::Arriving);
     }
 
-    pub(super) fn keep(&mut self, content: Content) {
-        self.put(content, BlobState::Kept);
+    /// Records that the store has all of a content.
+    pub(super) fn mark_stored(&mut self, content: Content) {
+        self.set(content, BlobState::Stored);
     }
 
-    fn put(&mut self, content: Content, place: BlobState) {
+    fn set(&mut self, content: Content, state: BlobState) {
         if !self.has(content) {
-            // A part that somebody began under another length is of no use.
-            self.forget(content.hash);
+            // A partial content that was announced with another length cannot be resumed.
+            self.remove(content.hash);
         }
-        self.count += 1;
-        let used = self.count;
-        let item = self.items.entry(content.hash).or_insert_with(|| {
+        self.uses += 1;
+        let used = self.uses;
+        let blob = self.blobs.entry(content.hash).or_insert_with(|| {
             self.bytes = self.bytes.saturating_add(content.size);
-            Blob { size: content.size, place, used, readers: 0 }
+            Blob { size: content.size, state, used, readers: 0 }
         });
-        (item.place, item.used) = (place, used);
+        (blob.state, blob.used) = (state, used);
     }
 
-    /// Takes note that an upload has ended early.
-    pub(super) fn settle(&mut self, hash: ContentHash) {
-        if let Some(item) =
-            self.items.get_mut(&hash).filter(|item| item.place == BlobState::Arriving)
-        {
-            item.place = BlobState::Settling;
+    /// Records that the upload of a content has ended early.
+    pub(super) fn close(&mut self, hash: ContentHash) {
+        let blob = self.blobs.get_mut(&hash);
+        if let Some(blob) = blob.filter(|blob| blob.state == BlobState::Arriving) {
+            blob.state = BlobState::Closing;
         }
     }
 
-    /// Takes note of how much of a content came. Returns whether that was waited for.
-    pub(super) fn settled(&mut self, hash: ContentHash, bytes: u64) -> bool {
-        let item = self.items.get_mut(&hash).filter(|item| item.place == BlobState::Settling);
-        let Some(item) = item else { return false };
-        item.place = BlobState::Part(bytes);
-        if bytes == 0 && item.readers == 0 {
-            self.forget(hash);
+    /// Records how many bytes an upload that ended early has left. Returns whether that was awaited.
+    pub(super) fn closed(&mut self, hash: ContentHash, bytes: u64) -> bool {
+        let blob = self.blobs.get_mut(&hash).filter(|blob| blob.state == BlobState::Closing);
+        let Some(blob) = blob else { return false };
+        blob.state = BlobState::Partial(bytes);
+        if bytes == 0 && blob.readers == 0 {
+            self.remove(hash);
         }
         true
     }
 
-    pub(super) fn forget(&mut self, hash: ContentHash) {
-        if let Some(item) = self.items.remove(&hash) {
-            self.bytes = self.bytes.saturating_sub(item.size);
+    /// Removes a content, whatever its state.
+    pub(super) fn remove(&mut self, hash: ContentHash) {
+        if let Some(blob) = self.blobs.remove(&hash) {
+            self.bytes = self.bytes.saturating_sub(blob.size);
         }
     }
 
-    /// A delivery begins to need a content.
-    pub(super) fn hold(&mut self, content: Content) {
-        self.count += 1;
-        let count = self.count;
-        if let Some(item) = self.item_mut(content) {
-            item.readers += 1;
-            item.used = count;
+    /// Records that a download begins to read a content.
+    pub(super) fn add_reader(&mut self, content: Content) {
+        self.uses += 1;
+        let used = self.uses;
+        if let Some(blob) = self.blob_mut(content) {
+            blob.readers += 1;
+            blob.used = used;
         }
     }
 
-    fn item_mut(&mut self, content: Content) -> Option<&mut Blob> {
-        self.items.get_mut(&content.hash).filter(|item| item.size == content.size)
-    }
-
-    /// A delivery does not need a content any more.
-    pub(super) fn release(&mut self, content: Content) {
-        if let Some(item) = self.item_mut(content) {
-            item.readers = item.readers.saturating_sub(1);
+    /// Records that a download has finished reading a content.
+    pub(super) fn remove_reader(&mut self, content: Content) {
+        if let Some(blob) = self.blob_mut(content) {
+            blob.readers = blob.readers.saturating_sub(1);
         }
     }
 
-    /// Whether nothing comes and nothing is read.
+    fn blob_mut(&mut self, content: Content) -> Option<&mut Blob> {
+        self.blobs.get_mut(&content.hash).filter(|blob| blob.size == content.size)
+    }
+
+    /// Returns whether no upload writes and no download reads anything.
     pub(super) fn is_idle(&self) -> bool {
-        let still = |item: &Blob| {
-            item.readers == 0 && matches!(item.place, BlobState::Kept | BlobState::Part(_))
-        };
-        self.items.values().all(still)
+        self.blobs.values().all(Blob::is_idle)
     }
 
-    /// What may go to bring the shelf to `bytes`: nothing that a delivery reads, nothing that arrives, and nothing that is
-    /// `needed`. What is not `current` goes first, and of each the least recently used.
+    /// Returns the contents to remove until the store has at most `bytes`.
+    ///
+    /// A content that is being written or read stays, and so does one that is `needed`. Contents that are not `current`
+    /// come first, and among equals the least recently used.
     pub(super) fn surplus(
         &self,
         bytes: u64,
         current: impl Fn(Content) -> bool,
         needed: impl Fn(Content) -> bool,
     ) -> Vec<Content> {
-        let mut over = self.bytes.saturating_sub(bytes);
-        if over == 0 {
+        let mut excess = self.bytes.saturating_sub(bytes);
+        if excess == 0 {
             return Vec::new();
         }
-        let idle = |item: &Blob| {
-            item.readers == 0 && matches!(item.place, BlobState::Kept | BlobState::Part(_))
-        };
-        let idle = self.items.iter().filter(|(_, item)| idle(item));
-        let idle = idle.map(|(hash, item)| (Content { hash: *hash, size: item.size }, item.used));
+        let idle = self.blobs.iter().filter(|(_, blob)| blob.is_idle());
+        let idle = idle.map(|(hash, blob)| (Content { hash: *hash, size: blob.size }, blob.used));
         let mut idle: Vec<_> = idle.collect();
         idle.sort_by_cached_key(|(content, used)| (current(*content), *used));
         let mut surplus = Vec::new();
         for (content, _) in idle {
-            if over == 0 {
+            if excess == 0 {
                 break;
             }
             if !needed(content) {
-                over = over.saturating_sub(content.size);
+                excess = excess.saturating_sub(content.size);
                 surplus.push(content);
             }
         }
@@ -216,17 +225,17 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_goes_first_and_nothing_that_is_read() {
+    fn the_least_recently_used_content_is_removed_first_and_none_that_is_read() {
         let mut store = StoreIndex::default();
         for number in 1..=4 {
             store.begin(content(number, 10));
             let content = content(number, 10);
-            assert!(store.is_coming(content) && !store.is_kept(content));
-            store.keep(content);
+            assert!(store.is_available(content) && !store.is_stored(content));
+            store.mark_stored(content);
         }
-        store.hold(content(1, 10));
-        store.hold(content(2, 10));
-        store.release(content(2, 10));
+        store.add_reader(content(1, 10));
+        store.add_reader(content(2, 10));
+        store.remove_reader(content(2, 10));
         let none = |_| false;
         assert_eq!(store.surplus(40, none, none), []);
         assert_eq!(store.surplus(25, none, none), [content(3, 10), content(4, 10)]);
@@ -235,40 +244,40 @@ mod tests {
         assert_eq!(store.surplus(25, third, none), [content(4, 10), content(2, 10)]);
         assert_eq!(store.surplus(15, third, none).last(), Some(&content(3, 10)));
         assert_eq!(store.surplus(0, none, none), [content(3, 10), content(4, 10), content(2, 10)]);
-        store.forget(hash(3));
+        store.remove(hash(3));
         assert_eq!(store.bytes(), 30);
     }
 
     #[test]
-    fn an_upload_that_ended_early_can_be_gone_on_with() {
+    fn an_upload_that_ended_early_can_be_resumed() {
         let mut store = StoreIndex::default();
         let content = content(1, 10);
         store.begin(content);
-        assert!(!store.may_begin(content));
-        store.settle(hash(1));
-        assert!(!store.may_begin(content), "what came is not known yet");
-        assert!(store.settled(hash(1), 4));
-        assert!(store.may_begin(content));
-        assert_eq!(store.part(content), 4);
+        assert!(!store.can_begin(content));
+        store.close(hash(1));
+        assert!(!store.can_begin(content), "how much came is not known yet");
+        assert!(store.closed(hash(1), 4));
+        assert!(store.can_begin(content));
+        assert_eq!(store.partial_bytes(content), 4);
         store.begin(content);
         assert_eq!(store.bytes(), 10);
-        assert!(!store.settled(hash(1), 4), "the next upload is under way");
+        assert!(!store.closed(hash(1), 4), "the next upload is under way");
     }
 
     #[test]
     fn one_hash_has_one_length() {
-        let (told, true_one) = (content(1, 11), content(1, 10));
+        let (wrong, right) = (content(1, 11), content(1, 10));
         let mut store = StoreIndex::default();
-        store.begin(told);
-        assert!(!store.may_begin(true_one), "its digest will say who is right");
-        assert!(!store.is_coming(true_one) && !store.refutes(true_one));
-        store.settle(hash(1));
-        store.settled(hash(1), 4);
-        assert_eq!((store.part(told), store.part(true_one)), (4, 0));
-        store.begin(true_one);
-        store.keep(true_one);
-        assert!(store.is_kept(true_one) && !store.is_kept(told));
-        assert!(store.refutes(told) && !store.refutes(true_one));
+        store.begin(wrong);
+        assert!(!store.can_begin(right), "its hash will show who is right");
+        assert!(!store.is_available(right) && !store.contradicts(right));
+        store.close(hash(1));
+        store.closed(hash(1), 4);
+        assert_eq!((store.partial_bytes(wrong), store.partial_bytes(right)), (4, 0));
+        store.begin(right);
+        store.mark_stored(right);
+        assert!(store.is_stored(right) && !store.is_stored(wrong));
+        assert!(store.contradicts(wrong) && !store.contradicts(right));
         assert_eq!(store.bytes(), 10);
     }
 }

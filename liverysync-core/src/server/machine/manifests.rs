@@ -32,7 +32,7 @@ impl ServerMachine {
     }
 
     pub(super) fn manifest(&mut self, id: PeerId, full: ManifestFull) {
-        if !self.is_bearable(id, full.manifest.len()) {
+        if !self.check_length(id, full.manifest.len()) {
             return;
         }
         let Some(peer) = self.peers.get_mut(&id) else { return };
@@ -49,7 +49,7 @@ impl ServerMachine {
     }
 
     /// Whether a list of files is not too long. Its sender is told if it is.
-    pub(super) fn is_bearable(&mut self, id: PeerId, files: usize) -> bool {
+    pub(super) fn check_length(&mut self, id: PeerId, files: usize) -> bool {
         let most = self.config.rules.entries_max;
         if files > most {
             let message =
@@ -63,7 +63,7 @@ impl ServerMachine {
     pub(super) fn manifest_changes(&mut self, id: PeerId, changes: ManifestChanges) {
         let Some(peer) = self.peers.get(&id).filter(|peer| peer.speaks_v2()) else { return };
         let Some(files) = peer.manifest.as_ref().map(Manifest::len) else { return };
-        if !self.is_bearable(id, files + changes.changed.len()) {
+        if !self.check_length(id, files + changes.changed.len()) {
             return;
         }
         let checked = check_manifest(changes.changed, &self.config.rules, true);
@@ -117,7 +117,7 @@ impl ServerMachine {
             return self.check_claims(id, None);
         }
         // What it could not send as it was may be another file by now.
-        peer.owe_nothing();
+        peer.clear_unservable();
         self.arrivals += 1;
         let pending = self.pending.entry(id).or_default();
         (pending.arrival, pending.whole) = (self.arrivals, true);
@@ -127,7 +127,7 @@ impl ServerMachine {
             pending.put(checked.gained(&new), Some(old));
         }
         self.check_claims(id, None);
-        self.told(id, None, checked.skipped);
+        self.manifest_changed(id, None, checked.skipped);
     }
 
     /// Takes in what has changed of what a client holds.
@@ -167,13 +167,18 @@ impl ServerMachine {
                 }
             }
         }
-        peer.owe_nothing();
+        peer.clear_unservable();
         self.check_claims(id, Some(&touched));
-        self.told(id, Some(&touched), left_out);
+        self.manifest_changed(id, Some(&touched), left_out);
     }
 
     /// A client holds other files than before: all of them, or those that are `touched`.
-    fn told(&mut self, id: PeerId, touched: Option<&BTreeSet<PathKey>>, left_out: Vec<Skipped>) {
+    fn manifest_changed(
+        &mut self,
+        id: PeerId,
+        touched: Option<&BTreeSet<PathKey>>,
+        left_out: Vec<Skipped>,
+    ) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(manifest) = &peer.manifest else { return };
         peer.retiring.retain(|key, _| manifest.get(key).is_some());

@@ -121,7 +121,7 @@ impl ServerMachine {
         }
         let entries = outcome.changed.iter().filter_map(|key| self.union.get(key));
         let (here, not_here) =
-            entries.map(|entry| entry.content).partition(|content| self.store.is_kept(*content));
+            entries.map(|entry| entry.content).partition(|content| self.store.is_stored(*content));
         self.hold(&here);
         // What a name held before may have come back to it, and be gone from the store.
         let gone = self.without(&not_here);
@@ -140,7 +140,7 @@ impl ServerMachine {
         for (id, told) in reported {
             let (Some(peer), Some(told)) = (self.peers.get_mut(id), told) else { continue };
             // What stood in the way there may be gone, or known by now.
-            told.iter().for_each(|key| peer.succeed(key));
+            told.iter().for_each(|key| peer.clear_failures(key));
         }
         self.update_lacking(&outcome.touched, &outcome.changed, reported);
         self.retire_unwanted();
@@ -161,7 +161,7 @@ impl ServerMachine {
 
     /// The store does not have these contents any more.
     pub(super) fn without(&self, lost: &BTreeSet<Content>) -> Change {
-        let gone = lost.iter().filter(|content| !self.store.is_kept(**content));
+        let gone = lost.iter().filter(|content| !self.store.is_stored(**content));
         let entries = gone.flat_map(|content| self.union.with_content(*content));
         let held = entries.filter(|entry| entry.local(STORE).is_some());
         store_change(held.map(as_entry).collect(), Vec::new())

@@ -1,6 +1,6 @@
 //! The control machine: it composes union, scheduler, peers and sessions, and owns the timers.
 
-mod deliveries;
+mod downloads;
 mod manifests;
 mod merging;
 mod scheduling;
@@ -18,7 +18,7 @@ use super::{
     Event, Input, Output, Progress, Protocol, ServerConfig, StartDownload, Withheld, allows,
     manifest_check::{CheckedManifest, check_manifest},
     peer::{Job, Peer},
-    session::{Delivery, DeliveryFile, State, Upload, UploadFile},
+    session::{Download, DownloadFile, State, Upload, UploadFile},
     store_index::StoreIndex,
 };
 use crate::{
@@ -52,7 +52,7 @@ const SLOW_INTERVAL: Duration = Duration::from_secs(1);
 const LACKING_MANY: usize = 1000;
 
 /// How long nothing is fetched after the store could not keep something: its disk may be full.
-const STORE_REST: Duration = Duration::from_secs(10);
+const STORE_PAUSE: Duration = Duration::from_secs(10);
 
 /// The store among those who hold contents. Links are numbered from one.
 const STORE: PeerId = PeerId(0);
@@ -79,7 +79,7 @@ pub struct ServerMachine {
     union_manifest_hash: Option<ContentHash>,
     peers: BTreeMap<PeerId, Peer>,
     uploads: BTreeMap<SyncId, Upload>,
-    deliveries: BTreeMap<SyncId, Delivery>,
+    downloads: BTreeMap<SyncId, Download>,
     store: StoreIndex,
     /// Contents that are in the store, or not any more, since the union took its last step.
     kept: BTreeSet<Content>,
@@ -87,7 +87,7 @@ pub struct ServerMachine {
     /// What stands for the store where protocol 1 wants a client's id.
     store_id: String,
     /// Nothing is fetched before.
-    store_rests_until: Time,
+    store_paused_until: Time,
     /// Who uploads what next; `None` if that has to be thought over.
     plan: Option<schedule::Plan>,
     allowed: Option<BTreeSet<String>>,
@@ -122,11 +122,11 @@ impl ServerMachine {
             now,
             peers: BTreeMap::new(),
             uploads: BTreeMap::new(),
-            deliveries: BTreeMap::new(),
+            downloads: BTreeMap::new(),
             store: StoreIndex::default(),
             kept: BTreeSet::new(),
             lost_content: BTreeSet::new(),
-            store_rests_until: Time::ZERO,
+            store_paused_until: Time::ZERO,
             plan: None,
             allowed: None,
             pending: BTreeMap::new(),
@@ -158,7 +158,7 @@ impl ServerMachine {
     /// Number of sessions that are open.
     #[must_use]
     pub fn sessions_open(&self) -> usize {
-        self.uploads.len() + self.deliveries.len()
+        self.uploads.len() + self.downloads.len()
     }
 
     /// Feeds one thing that happened.
@@ -168,14 +168,18 @@ impl ServerMachine {
         match input {
             Input::Kept(contents) => contents.into_iter().for_each(|content| self.keep(content)),
             Input::Partial(hash, bytes) => self.partial(hash, bytes),
-            Input::Downloaded(id, transfer, progress) => self.delivered(id, transfer, progress),
+            Input::Downloaded(id, transfer, progress) => {
+                self.download_progressed(id, transfer, progress)
+            }
             Input::Spoiled(hash) => {
                 self.store.content(hash).into_iter().for_each(|content| self.spoiled(content));
             }
             Input::Accepted(id, address) => self.accept(id, address),
             Input::Lost(id, reason) => self.remove(id, reason),
             Input::Received(id, message) => self.receive(id, message),
-            Input::Uploaded(source, sync_id, event) => self.relayed(source, &sync_id, event),
+            Input::Uploaded(source, sync_id, event) => {
+                self.upload_progressed(source, &sync_id, event)
+            }
             Input::AllowList(list) => self.allow(list),
             Input::Act(number, act) => self.act(number, &act),
             Input::Timeout => {}
@@ -209,12 +213,12 @@ impl ServerMachine {
         for sync_id in &peer.uploads {
             let Some(upload) = self.uploads.remove(sync_id) else { continue };
             for file in upload.files.iter().filter(|file| file.asked) {
-                self.store.settle(file.content.hash);
+                self.store.close(file.content.hash);
             }
             self.session_ended(sync_id, Some(&peer.name), &upload);
         }
-        for sync_id in &peer.deliveries {
-            self.end_delivery(sync_id);
+        for sync_id in &peer.downloads {
+            self.end_download(sync_id);
         }
         self.pending.remove(&id);
         if let Some(manifest) = peer.manifest.filter(|_| peer.merged) {
@@ -283,7 +287,7 @@ impl ServerMachine {
             self.event(Event::Joined { peer: id, name, address, protocol });
         }
         if !first_time && ours {
-            self.offer_anew(id);
+            self.offer_declined_again(id);
         }
         // Who only looks says no hash.
         if first_time && ours && !told.is_empty() {
@@ -292,9 +296,9 @@ impl ServerMachine {
     }
 
     /// A client of ours that introduces itself once more takes back what it has refused.
-    fn offer_anew(&mut self, id: PeerId) {
+    fn offer_declined_again(&mut self, id: PeerId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        if peer.decline_nothing() {
+        if peer.clear_declined() {
             peer.jobs = None;
             self.plan = None;
             self.schedule_soon();
@@ -401,12 +405,12 @@ impl ServerMachine {
         let now = self.now;
         let uploads = self.uploads.iter().filter(|(_, upload)| upload.deadline <= now);
         for sync_id in uploads.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
-            self.give_up_source(&sync_id);
+            self.time_out_source(&sync_id);
         }
-        self.withdraw_hopeless();
-        let deliveries = self.deliveries.iter().filter(|(_, delivery)| self.is_overdue(delivery));
-        for sync_id in deliveries.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
-            self.give_up_target(&sync_id);
+        self.cancel_hopeless();
+        let downloads = self.downloads.iter().filter(|(_, download)| self.is_overdue(download));
+        for sync_id in downloads.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            self.time_out_target(&sync_id);
         }
 
         let (hello, silence) = (self.config.hello_timeout, self.config.silence_timeout);
@@ -440,7 +444,7 @@ impl ServerMachine {
             if peer.greeted && !peer.speaks_v2() && unasked && old && peer.is_idle() {
                 stale.push(*id);
             }
-            if peer.held_back && peer.deliveries.is_empty() {
+            if peer.deferred && peer.downloads.is_empty() {
                 peer.jobs = None;
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Both are thought over once and then worked off: the plan of uploads until it is dropped
 //! (`self.plan = None`) because what it rests on has changed, and each target's jobs until
-//! [`ServerMachine::think_over`].
+//! [`ServerMachine::invalidate_jobs`].
 
 use super::*;
 use crate::schedule::sessions;
@@ -25,7 +25,7 @@ impl ServerMachine {
     }
 
     /// Drops what was thought out for a target.
-    pub(super) fn think_over(&mut self, target: PeerId) {
+    pub(super) fn invalidate_jobs(&mut self, target: PeerId) {
         if let Some(peer) = self.peers.get_mut(&target) {
             peer.jobs = None;
         }
@@ -35,7 +35,7 @@ impl ServerMachine {
 
     /// Asks for what is lacked and not in the store, as far as sources are free and there is room.
     fn fetch(&mut self) {
-        if self.store_rests_until > self.now {
+        if self.store_paused_until > self.now {
             return;
         }
         let mut plan = match self.plan.take() {
@@ -71,7 +71,7 @@ impl ServerMachine {
     }
 
     fn is_free(&self, source: PeerId) -> bool {
-        let open = self.uploads.len() + self.deliveries.len() < self.config.sessions_max;
+        let open = self.uploads.len() + self.downloads.len() < self.config.sessions_max;
         let Some(peer) = self.peers.get(&source).filter(|_| open) else { return false };
         let open = peer.uploads.iter().filter_map(|id| self.uploads.get(id));
         peer.load(&self.config).free > 0
@@ -85,7 +85,7 @@ impl ServerMachine {
         for key in keys {
             let Some(entry) = self.union.get(&key) else { continue };
             let content = entry.content;
-            if !self.store.may_begin(content) {
+            if !self.store.can_begin(content) {
                 continue;
             }
             let more = if self.store.has(content) { 0 } else { content.size };
@@ -109,10 +109,10 @@ impl ServerMachine {
             for key in &peer.lacking {
                 let Some(entry) = self.union.get(key) else { continue };
                 let content = entry.content;
-                if !self.store.may_begin(content) || seen.contains(&content) {
+                if !self.store.can_begin(content) || seen.contains(&content) {
                     continue;
                 }
-                let copied = peer.speaks_v2() && self.has_place(*target, content);
+                let copied = peer.speaks_v2() && self.has_content(*target, content);
                 if copied
                     || self.withheld(*target, peer, entry).is_some()
                     || !peer.may_retry(entry, self.now)
@@ -147,7 +147,7 @@ impl ServerMachine {
         let mut wants = Vec::new();
         for entry in self.union.iter() {
             let (content, bytes) = (entry.content, entry.content.size);
-            if bytes > room || !self.store.may_begin(content) {
+            if bytes > room || !self.store.can_begin(content) {
                 continue;
             }
             let sources = self.sources(content);
@@ -163,7 +163,7 @@ impl ServerMachine {
     /// Those who have a content and have not failed to send it. Nobody does if there cannot be such a
     /// content, whatever they say.
     pub(super) fn willing(&self, content: Content) -> impl Iterator<Item = PeerId> {
-        let all = self.union.sources(content).filter(move |_| !self.store.refutes(content));
+        let all = self.union.sources(content).filter(move |_| !self.store.contradicts(content));
         let willing = all.filter(move |(holder, local)| {
             let peer = self.peers.get(holder);
             peer.is_some_and(|m| m.may_serve(local.key(), content.hash, self.now))
@@ -177,11 +177,11 @@ impl ServerMachine {
     }
 
     /// Whether a client has a content somewhere.
-    pub(super) fn has_place(&self, id: PeerId, content: Content) -> bool {
+    pub(super) fn has_content(&self, id: PeerId, content: Content) -> bool {
         self.union.places(id, content).next().is_some()
     }
 
-    // ---- deliveries -----------------------------------------------------------------------------
+    // ---- downloads -----------------------------------------------------------------------------
 
     /// Contents are on their way into the store: all who lack them are offered them.
     pub(super) fn offer_to_all(&mut self, contents: &BTreeSet<Content>) {
@@ -201,16 +201,16 @@ impl ServerMachine {
         }
     }
 
-    /// Opens what deliveries can be opened, those for whom the fewest are open first.
+    /// Opens what downloads can be opened, those for whom the fewest are open first.
     fn serve(&mut self) {
         let known =
             self.peers.iter().filter(|(_, peer)| peer.is_known() && !peer.lacking.is_empty());
-        let mut targets: Vec<_> = known.map(|(id, peer)| (peer.deliveries.len(), *id)).collect();
+        let mut targets: Vec<_> = known.map(|(id, peer)| (peer.downloads.len(), *id)).collect();
         targets.sort_unstable();
         for (_, target) in targets {
             while self.may_serve(target) {
                 if self.peers.get(&target).is_some_and(|peer| peer.jobs.is_none()) {
-                    self.think_out_jobs(target);
+                    self.plan_jobs(target);
                 }
                 let jobs = self.peers.get_mut(&target).and_then(|peer| peer.jobs.as_mut());
                 match jobs.and_then(VecDeque::pop_front) {
@@ -222,11 +222,11 @@ impl ServerMachine {
     }
 
     fn may_serve(&self, target: PeerId) -> bool {
-        let open = self.uploads.len() + self.deliveries.len() < self.config.sessions_max;
+        let open = self.uploads.len() + self.downloads.len() < self.config.sessions_max;
         let Some(peer) = self.peers.get(&target).filter(|_| open) else { return false };
-        let open = peer.deliveries.iter().filter_map(|id| self.deliveries.get(id));
-        peer.free_deliveries(&self.config) > 0
-            || peer.speaks_v2() && are_small(open.map(Delivery::bytes))
+        let open = peer.downloads.iter().filter_map(|id| self.downloads.get(id));
+        peer.free_downloads(&self.config) > 0
+            || peer.speaks_v2() && are_small(open.map(Download::bytes))
     }
 
     fn begin_job(&mut self, target: PeerId, job: Job) {
@@ -236,31 +236,31 @@ impl ServerMachine {
             entry.is_some_and(|entry| {
                 !peer.under_way.contains(key)
                     && self.may_take(target, peer, entry, false)
-                    && self.store.is_coming(entry.content)
+                    && self.store.is_available(entry.content)
             })
         };
         match job {
-            Job::Copy(keys) => self.open_delivery(target, &keys, true),
+            Job::Copy(keys) => self.open_download(target, &keys, true),
             Job::Download(mut keys) => {
                 let before = keys.len();
                 keys.retain(still);
-                let held_back = keys.len() < before;
+                let deferred = keys.len() < before;
                 let rest =
                     if peer.one_by_one && keys.len() > 1 { keys.split_off(1) } else { Vec::new() };
                 if let Some(peer) = self.peers.get_mut(&target) {
-                    peer.held_back |= held_back;
+                    peer.deferred |= deferred;
                     if let (Some(jobs), false) = (&mut peer.jobs, rest.is_empty()) {
                         jobs.push_front(Job::Download(rest));
                     }
                 }
-                self.open_delivery(target, &keys, false);
+                self.open_download(target, &keys, false);
             }
         }
     }
 
     /// Whether a target may take an entry at this time, from the store or (`copies`) from its own PC.
     fn may_take(&self, id: PeerId, peer: &Peer, entry: &UnionEntry, copies: bool) -> bool {
-        let own = peer.speaks_v2() && self.has_place(id, entry.content);
+        let own = peer.speaks_v2() && self.has_content(id, entry.content);
         own == copies
             && self.withheld(id, peer, entry).is_none()
             && peer.may_retry(entry, self.now)
@@ -268,10 +268,10 @@ impl ServerMachine {
     }
 
     /// Thinks out all that a target can be offered as things are.
-    fn think_out_jobs(&mut self, target: PeerId) {
+    fn plan_jobs(&mut self, target: PeerId) {
         let Some(peer) = self.peers.get(&target) else { return };
         let (mut copyable, mut kept, mut coming) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let (mut withheld, mut held_back) = (Vec::new(), false);
+        let (mut withheld, mut deferred) = (Vec::new(), false);
         for key in peer.lacking.iter().filter(|key| !peer.under_way.contains(*key)) {
             let Some(entry) = self.union.get(key) else { continue };
             if let Some(reason) = self.withheld(target, peer, entry) {
@@ -279,22 +279,22 @@ impl ServerMachine {
             } else if self.may_take(target, peer, entry, true) {
                 copyable.insert(key, entry);
             } else if !self.may_take(target, peer, entry, false) {
-                held_back = true;
-            } else if self.store.is_kept(entry.content) {
+                deferred = true;
+            } else if self.store.is_stored(entry.content) {
                 kept.push(key.clone());
-            } else if self.store.is_coming(entry.content) {
+            } else if self.store.is_available(entry.content) {
                 coming.push(key.clone());
             }
         }
         let copies = self.safe_copies(target, peer, &copyable);
-        held_back |= copies.len() < copyable.len();
+        deferred |= copies.len() < copyable.len();
         let most = self.config.files_per_session_max;
         let copies = copies.chunks(most.max(1)).map(|keys| Job::Copy(keys.to_vec()));
         let delivered = sessions(liveries(kept).chain(liveries(coming)), most);
         let jobs = copies.chain(delivered.into_iter().map(Job::Download)).collect();
         if let Some(peer) = self.peers.get_mut(&target) {
             peer.jobs = Some(jobs);
-            peer.held_back = held_back;
+            peer.deferred = deferred;
         }
         self.tell_withheld(target, withheld);
     }
@@ -374,7 +374,7 @@ impl ServerMachine {
     }
 
     /// Whether taking `entry` has to wait for a rival that nobody delivers: as things are, for ever.
-    pub(super) fn waits_in_vain(&self, id: PeerId, peer: &Peer, entry: &UnionEntry) -> bool {
+    pub(super) fn waits_forever(&self, id: PeerId, peer: &Peer, entry: &UnionEntry) -> bool {
         let rival = self.rival_at(id, peer, entry.path.key());
         !peer.speaks_v2()
             && rival.is_some_and(|rival| self.willing(rival.content).next().is_none())

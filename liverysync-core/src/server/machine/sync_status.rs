@@ -155,12 +155,12 @@ impl ServerMachine {
     ) -> impl Iterator<Item = (&'a UnionEntry, Lack)> {
         let entries = peer.lacking.iter().filter_map(|key| self.union.get(key));
         entries.map(move |entry| {
-            let own_copy = peer.speaks_v2() && self.has_place(id, entry.content);
+            let own_copy = peer.speaks_v2() && self.has_content(id, entry.content);
             let source = self.willing(entry.content).filter(|holder| *holder != id).min();
             let lack = match (self.withheld(id, peer, entry), source) {
                 (Some(reason), _) => Lack::Withheld(reason),
-                _ if self.waits_in_vain(id, peer, entry) => Lack::Withheld(Withheld::OnlyCopy),
-                _ if own_copy || self.store.is_kept(entry.content) => Lack::Here,
+                _ if self.waits_forever(id, peer, entry) => Lack::Withheld(Withheld::OnlyCopy),
+                _ if own_copy || self.store.is_stored(entry.content) => Lack::Here,
                 (None, Some(source)) => Lack::From(source),
                 (None, None) => Lack::Withheld(Withheld::NoSource),
             };
@@ -173,7 +173,7 @@ impl ServerMachine {
         let allowed = |path: &RelPath| self.is_allowed(path.key());
         let out_of_reach = |entry: &&UnionEntry| {
             let sources = self.willing(entry.content).next();
-            sources.is_none() && !self.store.is_kept(entry.content)
+            sources.is_none() && !self.store.is_stored(entry.content)
         };
         let authored = |path: &RelPath| OwnedFile {
             rel_path: path.as_str().to_owned(),

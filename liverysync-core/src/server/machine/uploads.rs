@@ -12,14 +12,14 @@ impl ServerMachine {
         for key in keys {
             let Some(entry) = self.union.get(key) else { continue };
             let content = entry.content;
-            if !self.store.may_begin(content) {
+            if !self.store.can_begin(content) {
                 continue;
             }
             let mut places = self.union.places(source, content);
             let path = places.find(|path| peer.may_serve(path.key(), content.hash, self.now));
             let Some(path) = path.cloned() else { continue };
             let (name, transfer) = (path.as_str().to_owned(), peer.new_transfer());
-            let part = self.store.part(content);
+            let part = self.store.partial_bytes(content);
             let from = if ours { part } else { 0 };
             let other = self.store.content(content.hash).filter(|other| *other != content);
             // A source of protocol 1 begins anew, and so does who has got the part.
@@ -39,7 +39,7 @@ impl ServerMachine {
         peer.uploads.insert(sync_id.clone());
         let name = peer.name.clone();
         for content in anew {
-            self.withdraw_all(content, "it comes anew from another source");
+            self.cancel_content(content, "it comes anew from another source");
         }
         let paths = asked.iter().map(|file| file.name.clone()).collect();
         let stream = UploadStream::new(asked, self.now);
@@ -83,7 +83,12 @@ impl ServerMachine {
         self.outputs.push_back(Output::to(source, Message::SyncOffer(offer)));
     }
 
-    pub(super) fn relayed(&mut self, source: PeerId, sync_id: &SyncId, event: UploadEvent) {
+    pub(super) fn upload_progressed(
+        &mut self,
+        source: PeerId,
+        sync_id: &SyncId,
+        event: UploadEvent,
+    ) {
         let now = self.now;
         if let Some(peer) = self.peers.get_mut(&source) {
             peer.heard_at = now;
@@ -140,7 +145,7 @@ impl ServerMachine {
                     file.asked = false;
                     let content = file.content;
                     self.event(Event::StoreFault { content: content.hash, reason });
-                    self.store_rests_until = now + STORE_REST;
+                    self.store_paused_until = now + STORE_PAUSE;
                     self.spoiled(content);
                 }
             }
@@ -156,12 +161,12 @@ impl ServerMachine {
     fn discard(&mut self, content: Content, reason: &str) {
         self.outputs.push_back(Output::Forget(content.hash));
         self.forget(content);
-        self.withdraw_all(content, reason);
+        self.cancel_content(content, reason);
     }
 
     /// All of a content is in the store.
     pub(super) fn keep(&mut self, content: Content) {
-        self.store.keep(content);
+        self.store.mark_stored(content);
         self.kept.insert(content);
         self.merge_soon();
         self.sync_status_soon();
@@ -190,7 +195,7 @@ impl ServerMachine {
         let (path, content) = (file.path.clone(), file.content);
         if let Some(peer) = self.peers.get_mut(&source) {
             let for_now = (fault == SourceFault::Unreadable).then_some(self.now);
-            peer.owe(path.key().clone(), content.hash, for_now);
+            peer.mark_unservable(path.key().clone(), content.hash, for_now);
             let name = peer.name.clone();
             self.event(Event::SourceFault { name, path: path.as_str().to_owned(), fault });
         }
@@ -203,7 +208,7 @@ impl ServerMachine {
         let Some(upload) = self.uploads.get(&report.sync_id).filter(|u| u.source == id) else {
             return;
         };
-        let Some(path) = &report.rel_path else { return self.give_up_source(&report.sync_id) };
+        let Some(path) = &report.rel_path else { return self.time_out_source(&report.sync_id) };
         let path = crate::path::fold(path);
         let index =
             upload.files.iter().position(|file| file.asked && file.path.key().as_str() == path);
@@ -219,7 +224,7 @@ impl ServerMachine {
         self.check_upload(&report.sync_id);
     }
 
-    pub(super) fn give_up_source(&mut self, sync_id: &SyncId) {
+    pub(super) fn time_out_source(&mut self, sync_id: &SyncId) {
         let Some(upload) = self.uploads.get(sync_id) else { return };
         let source = upload.source;
         let owed: Vec<_> =
@@ -250,7 +255,7 @@ impl ServerMachine {
             let abandon = Output::AbandonUpload { source, sync_id: sync_id.clone() };
             self.outputs.push_back(abandon);
             self.report(source, sync_id, "this session is over", None);
-            left.iter().for_each(|content| self.store.settle(content.hash));
+            left.iter().for_each(|content| self.store.close(content.hash));
         }
         if ours || left.is_empty() {
             self.outputs.push_back(Output::CloseUpload(source, sync_id.clone()));
@@ -275,7 +280,7 @@ impl ServerMachine {
         source: Option<&str>,
         upload: &Upload,
     ) {
-        let received = upload.files.iter().filter(|file| self.store.is_kept(file.content));
+        let received = upload.files.iter().filter(|file| self.store.is_stored(file.content));
         let installed = received.count();
         self.event(Event::SessionEnded {
             sync_id: sync_id.clone(),
@@ -288,7 +293,7 @@ impl ServerMachine {
 
     /// So many bytes came of a content whose upload ended early.
     pub(super) fn partial(&mut self, hash: ContentHash, bytes: u64) {
-        if !self.store.settled(hash, bytes) {
+        if !self.store.closed(hash, bytes) {
             return;
         }
         self.plan = None;
@@ -296,7 +301,7 @@ impl ServerMachine {
         let is_wanted = |content| self.union.with_content(content).next().is_some();
         let given_up = |content: &Content| !is_wanted(*content) || !self.is_held(*content);
         if let Some(content) = content.filter(given_up) {
-            self.withdraw_all(content, "nobody who has it is there any more");
+            self.cancel_content(content, "nobody who has it is there any more");
         }
         self.make_room();
         self.schedule_soon();
@@ -309,12 +314,12 @@ impl ServerMachine {
 
     /// Takes a content off the shelf, and out of what the union has without anybody else.
     pub(super) fn forget(&mut self, content: Content) {
-        if self.store.is_kept(content) || self.kept.contains(&content) {
+        if self.store.is_stored(content) || self.kept.contains(&content) {
             self.kept.remove(&content);
             self.lost_content.insert(content);
             self.merge_soon();
         }
-        self.store.forget(content.hash);
+        self.store.remove(content.hash);
         self.plan = None;
     }
 
