@@ -405,8 +405,12 @@ impl ClientMachine {
             }
             (Purpose::Stage(sync_id, stage), DiskOutcome::Done(Err(fault)))
             | (Purpose::Receive(sync_id, stage), DiskOutcome::Received(Err(fault)))
-            | (Purpose::Seal(sync_id, stage), DiskOutcome::Done(Err(fault)))
-            | (Purpose::Copy(sync_id, stage), DiskOutcome::Copied(Err(fault))) => {
+            | (Purpose::Seal(sync_id, stage), DiskOutcome::Done(Err(fault))) => {
+                self.fail_stage(&sync_id, stage, &fault.message);
+            }
+            (Purpose::Copy(sync_id, stage), DiskOutcome::Copied(Err(fault))) => {
+                // It is copied as long as it seems to be here, so a file that is gone must not seem so for long.
+                self.folder.walk_by(self.cx.now.time);
                 self.fail_stage(&sync_id, stage, &fault.message);
             }
             (Purpose::Seal(sync_id, stage), DiskOutcome::Done(Ok(()))) => {

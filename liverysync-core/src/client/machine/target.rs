@@ -23,13 +23,33 @@ impl ClientMachine {
         let inbound = Inbound::new(listed, self.cx.now.time);
         let inbound = Inbound { whole_liveries: offer.whole_liveries, ..inbound };
         self.inbound.insert(sync_id.clone(), inbound);
-        for offered in offer.files.into_iter().flatten() {
+        let mut offered_files = offer.files.unwrap_or_default();
+        self.copy_what_is_here(&mut offered_files);
+        for offered in offered_files {
             self.take_offered(&sync_id, offered);
         }
         if listed {
             self.accept(&sync_id);
         }
         self.check_inbound(&sync_id, false);
+    }
+
+    /// Makes copies of the offered files that the server would send although this PC has their contents. It hears what
+    /// a session has installed only when all of the session is done, and one file of it may take long.
+    fn copy_what_is_here(&self, files: &mut [OfferedFile]) {
+        let sent = |file: &OfferedFile| {
+            let is_sent = file.transfer.is_some() && file.copy_from.is_none();
+            let hash = file.info.sha256.parse().ok().filter(|_| is_sent)?;
+            Some(Content { hash, size: file.info.size })
+        };
+        let contents: BTreeSet<Content> = files.iter().filter_map(sent).collect();
+        let here = self.folder.known().iter().filter(|known| contents.contains(&known.content));
+        let here: BTreeMap<_, _> = here.map(|known| (known.content, &known.path)).collect();
+        for file in files {
+            if let Some(path) = sent(file).and_then(|content| here.get(&content)) {
+                file.copy_from = Some(path.as_str().to_owned());
+            }
+        }
     }
 
     /// Says what of an offer is to be sent, and from where on.

@@ -171,6 +171,10 @@ impl World {
     }
 
     fn hub_receives(&mut self, link: LinkId, member: PeerId, message: Message) {
+        let now = self.now;
+        if let Brain::Ours(ours) = &mut self.pcs[self.links[link].pc].brain {
+            ours.heard.take_in(&message, now);
+        }
         match message {
             Message::Credit(credit) => self.hub_gets_credit(link, credit),
             message if message.is_data() => self.hub_takes(link, member, message),

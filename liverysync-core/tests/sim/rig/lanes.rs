@@ -40,8 +40,8 @@ impl World {
         for file in offer.files.iter().flatten().filter(|file| file.copy_from.is_none()) {
             let hash = file.info.sha256.parse().expect("our own digest");
             let held = own.iter().any(|entry| entry.content.hash == hash);
-            let since = ours.published.get(&hash).copied().unwrap_or(u64::MAX);
-            let long_known = since.saturating_add(60 * SECOND) < self.now;
+            let since = ours.heard.since(hash);
+            let long_known = since.is_some_and(|since| since + 60 * SECOND < self.now);
             assert!(
                 !(held && long_known),
                 "{} is to download {} although it has that content",
@@ -65,7 +65,10 @@ impl World {
         }
         let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
         match &request {
-            DiskRequest::Receive { stage, transfer, .. } => {
+            DiskRequest::Receive { stage, content, transfer } => {
+                let own = ours.machine.as_ref().map(ClientMachine::manifest).unwrap_or_default();
+                let is_here = own.iter().any(|entry| entry.content == *content);
+                assert!(!is_here, "PC {pc} downloads a content that it has");
                 ours.expected.insert(*transfer, *stage);
             }
             DiskRequest::Park(stage) | DiskRequest::Discard(stage) => {
@@ -210,7 +213,7 @@ impl World {
                         let kept = self.pcs[pc].disk.backs_up(old);
                         assert!(kept, "{name}: what was at {path} is not in the backup");
                         let published = match &self.pcs[pc].brain {
-                            Brain::Ours(ours) => ours.published.contains_key(&old.hash),
+                            Brain::Ours(ours) => ours.said.since(old.hash).is_some(),
                             _ => true,
                         };
                         // A backup is enough for the game's own files.

@@ -27,6 +27,9 @@ impl World {
             down: Pipe::new(line.delay_down, line.down),
         });
         self.pcs[pc].link = Some(link);
+        if let Brain::Ours(ours) = &mut self.pcs[pc].brain {
+            ours.heard = Told::default();
+        }
         self.say(|| format!("{} connects as link {link}", self.pcs[pc].name));
         match &mut self.hub {
             Hub::Down => {}

@@ -27,6 +27,7 @@ use liverysync_core::{
     },
 };
 
+use self::pcs::Told;
 use crate::{
     book::Book,
     disk::{Disk, Trace},
@@ -107,8 +108,10 @@ pub(crate) struct Ours {
     pub(crate) machine: Option<ClientMachine>,
     wake: Option<u64>,
     pub(crate) events: Vec<client::Event>,
-    /// Since when the server has known that this PC holds a content.
-    published: BTreeMap<ContentHash, u64>,
+    /// What it told the server, on any link.
+    said: Told,
+    /// What the server has heard on this link.
+    heard: Told,
     /// Where the bytes go that come under a number.
     pub(crate) expected: BTreeMap<TransferId, StageId>,
     taking: BTreeMap<StageId, Taking>,
@@ -126,7 +129,8 @@ impl Ours {
             machine: None,
             wake: None,
             events: Vec::new(),
-            published: BTreeMap::new(),
+            said: Told::default(),
+            heard: Told::default(),
             expected: BTreeMap::new(),
             taking: BTreeMap::new(),
             arrived: 0,

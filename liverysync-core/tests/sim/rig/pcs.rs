@@ -142,14 +142,45 @@ impl World {
                 _ => Note::None,
             },
         );
-        if let (Message::ManifestFull(full), Brain::Ours(ours)) =
-            (&message, &mut self.pcs[pc].brain)
-        {
-            let hashes = full.manifest.iter().filter_map(|file| file.sha256.parse().ok());
-            let before = std::mem::take(&mut ours.published);
-            let since = |hash: ContentHash| (hash, before.get(&hash).copied().unwrap_or(now));
-            ours.published = hashes.map(since).collect();
+        if let Brain::Ours(ours) = &mut self.pcs[pc].brain {
+            ours.said.take_in(&message, now);
         }
         self.send(link, Dir::Up, Queued { message, note });
+    }
+}
+
+/// What a client says of its PC's files, by path: each digest, and since when.
+#[derive(Debug, Default)]
+pub(crate) struct Told(BTreeMap<String, (ContentHash, u64)>);
+
+impl Told {
+    pub(super) fn take_in(&mut self, message: &Message, now: u64) {
+        match message {
+            Message::ManifestFull(full) => {
+                let before = std::mem::take(&mut self.0);
+                for file in &full.manifest {
+                    let hash = file.sha256.parse().expect("our own digest");
+                    let since = before.get(&file.rel_path).filter(|(known, _)| *known == hash);
+                    let since = since.map_or(now, |(_, since)| *since);
+                    self.0.insert(file.rel_path.clone(), (hash, since));
+                }
+            }
+            Message::ManifestChanges(changes) => {
+                for path in &changes.removed {
+                    self.0.remove(path);
+                }
+                for file in &changes.changed {
+                    let hash = file.sha256.parse().expect("our own digest");
+                    self.0.insert(file.rel_path.clone(), (hash, now));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns since when a digest has been known, if it is.
+    pub(super) fn since(&self, hash: ContentHash) -> Option<u64> {
+        let of_hash = self.0.values().filter(|(told, _)| *told == hash);
+        of_hash.map(|(_, since)| *since).min()
     }
 }
