@@ -13,7 +13,7 @@
 //!
 //! # fn main() -> Result<(), liverysync::league::LeagueError> {
 //! let mut league = League::open(Path::new("data"), Naming::default())?;
-//! let retire = Act::Retire { liveries: vec!["Team".to_owned()], yes: false };
+//! let retire = Act::Retire { liveries: vec!["Team".to_owned()], confirmed: false };
 //! let acted = league.act(&retire, Duration::from_secs(10))?;
 //! println!("{} files are retired", acted.report.retired);
 //! # Ok(())

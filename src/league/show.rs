@@ -142,7 +142,7 @@ impl League {
     pub fn history(&mut self, livery: &str) -> Result<Vec<PastVersion>, LeagueError> {
         let versions = self.union()?.history(livery);
         if versions.is_empty() {
-            return Err(ActError::NoLivery(livery.to_owned()).into());
+            return Err(ActError::NoLivery { livery: livery.to_owned() }.into());
         }
         let past = Past { dates: self.ledger.dates()?, names: self.names()? };
         Ok(versions.into_iter().rev().map(|version| past.version(version)).collect())

@@ -66,8 +66,8 @@ fn names(league: &mut League) -> Vec<String> {
     league.union().unwrap().iter().map(|entry| entry.path.as_str().to_owned()).collect()
 }
 
-fn retire(livery: &str, yes: bool) -> Act {
-    Act::Retire { liveries: vec![livery.to_owned()], yes }
+fn retire(livery: &str, confirmed: bool) -> Act {
+    Act::Retire { liveries: vec![livery.to_owned()], confirmed }
 }
 
 fn lock(data: &TempDir) -> File {
@@ -146,10 +146,10 @@ fn without_a_server_an_act_is_done_at_once_and_stays_done() {
 fn what_is_refused_changes_nothing() {
     let data = four();
     let liveries = ["Team", "Other"].map(str::to_owned).to_vec();
-    let many = Act::Retire { liveries, yes: false };
+    let many = Act::Retire { liveries, confirmed: false };
     let refused = open(&data).act(&many, PATIENCE).unwrap_err();
     assert!(
-        matches!(&refused, LeagueError::Refused(reason) if reason.contains("--yes")),
+        matches!(&refused, LeagueError::Refused(reason) if reason.contains("2 of 4")),
         "{refused}"
     );
     assert_eq!(open(&data).status().unwrap().step, 5);

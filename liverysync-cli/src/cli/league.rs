@@ -154,7 +154,7 @@ impl LeagueCommand {
                 Act::Rename { livery: livery.clone(), new: new.clone() }
             }
             Self::Retire(LeagueRetireArgs { retired, yes, .. }) => {
-                Act::Retire { liveries: retired.clone(), yes: *yes }
+                Act::Retire { liveries: retired.clone(), confirmed: *yes }
             }
             Self::Restore(LeagueRestoreArgs { livery, version, .. }) => {
                 Act::Restore { livery: livery.clone(), version: version.clone() }

@@ -175,14 +175,17 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
     test.league(&["retire", "Team", "Other"])
         .code(1)
         .stdout("")
-        .stderr_has("this retires 2 of 4 liveries; say --yes if that is meant");
+        .stderr_has("this would retire 2 of 4 liveries");
     for (args, reason) in [
         (&["retire", "Nobody"][..], "the league has no livery \"Nobody\""),
         (&["history", "Nobody"], "the league has no livery \"Nobody\""),
         (&["resolve", "Team/x.png", "--keep", "00000000"], "has no file \"Team/x.png\""),
-        (&["resolve", "Team/decals.png", "--keep", "00000000"], "never had a content"),
+        (
+            &["resolve", "Team/decals.png", "--keep", "00000000"],
+            "no content of \"Team/decals.png\" begins with",
+        ),
         (&["rename", "Team", "Other"], "the league has a livery of this name"),
-        (&["restore", "Team", "--version", "00000000"], "never had a version"),
+        (&["restore", "Team", "--version", "00000000"], "has no version"),
     ] {
         test.league(args).code(1).stdout("").stderr_has(reason);
     }

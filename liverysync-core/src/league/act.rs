@@ -1,101 +1,114 @@
-//! What an administrator may do to a union.
+//! The acts of an admin.
 
 use serde::{Deserialize, Serialize};
 
 use super::MemberId;
+use crate::{path::PathFault, pathmap::Collision};
 
-/// Something that an administrator wants. Liveries are named by their folder, contents by the first digits of
-/// their SHA-256, at least four.
+/// A change that an admin wants. Liveries are named by their folder, contents by at least the first four digits of their
+/// SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "kebab-case")]
 pub enum Act {
-    /// Of the contents that claim `path` one keeps the name, and the others go.
+    /// Lets one of the contents that claim `path` keep the name, and retires the others.
     Resolve {
         /// The name that all of them claim.
         path: String,
-        /// Which content stays; [`Act::KEEP_NONE`] where nothing has the name, and that is how it is to be.
+        /// The content that stays, or [`Act::KEEP_NONE`] to leave a name free that no content has.
         keep: String,
     },
-    /// A livery gets another name, on every PC.
+    /// Gives a livery another name on every PC.
     Rename {
         /// Its folder.
         livery: String,
-        /// How the folder is to be called.
+        /// The folder's new name.
         new: String,
     },
-    /// Liveries go from the union, and on every PC into `.backup`.
+    /// Removes liveries from the union. Every PC moves its copy into `.backup`.
     Retire {
         /// Their folders.
         liveries: Vec<String>,
-        /// Whether it is meant even if it is more than [`Act::MANY_PERCENT`] of all.
-        yes: bool,
+        /// Set to retire more than [`Act::MANY_PERCENT`] of all liveries.
+        // The league databases of earlier versions have acts with the old name.
+        #[serde(alias = "yes")]
+        confirmed: bool,
     },
-    /// A livery becomes again what it was.
+    /// Brings back an earlier version of a livery.
     Restore {
         /// Its folder.
         livery: String,
-        /// Which version; without one, the one before it was retired.
+        /// The version; `None` for the last one before the livery was retired.
         version: Option<String>,
     },
-    /// A member may update a livery where only owners may.
+    /// Makes a member an owner of a livery.
     Own {
         /// Its folder.
         livery: String,
-        /// Who.
+        /// The new owner.
         member: MemberId,
     },
 }
 
 impl Act {
-    /// Instead of a content: a name that only rivals claim stays free.
+    /// The value of `keep` that retires all claims to a name that no content has.
     pub const KEEP_NONE: &str = "none";
 
-    /// How many of a hundred liveries may go in one act before it has to be said that this is meant.
+    /// The percentage of all liveries up to which one act may retire them without confirmation.
     pub const MANY_PERCENT: usize = 30;
 }
 
-/// What an act has done.
+/// The result of an act.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActReport {
-    /// Names that have another content than before.
+    /// Number of names that got another content.
     pub placed: usize,
-    /// Names that have no content any more.
+    /// Number of names that no longer have a content.
     pub retired: usize,
 }
 
-/// Why an act is not done. Nothing has changed then.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// The reason why an act was refused. Nothing has changed then.
+///
+/// It is stored in the league database, so its serialized form must stay readable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "error", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ActError {
-    /// There is no such livery.
-    #[error("the league has no livery {0:?}; `liverysync league liveries` lists them")]
-    NoLivery(String),
-    /// There is no such file.
-    #[error("the league has no file {0:?}; `liverysync league conflicts` lists those with rivals")]
-    NoFile(String),
-    /// There is no such content.
-    #[error(
-        "{path:?} never had a content {hash:?}; `liverysync league conflicts` lists those that it has"
-    )]
+    /// The league has no such livery.
+    #[error("the league has no livery {livery:?}")]
+    NoLivery {
+        /// The requested livery.
+        livery: String,
+    },
+    /// The league has no such file.
+    #[error("the league has no file {path:?}")]
+    NoFile {
+        /// The requested path.
+        path: String,
+    },
+    /// None of the contents that claim the name has this hash.
+    #[error("no content of {path:?} begins with {hash:?}")]
     NoContent {
         /// The name.
         path: String,
-        /// What was asked for.
+        /// The requested digits.
         hash: String,
     },
-    /// There is no such version.
-    #[error("{livery:?} never had a version {version:?}; `liverysync league history` lists them")]
+    /// The livery never had this version.
+    #[error("{livery:?} has no version {version:?}")]
     NoVersion {
         /// The livery.
         livery: String,
-        /// What was asked for.
+        /// The requested digits.
         version: String,
     },
-    /// Several rival liveries have this content.
-    #[error(
-        "more than one livery has this content of {path:?}: {}; choose by a file in which they differ",
-        .folders.join(", ")
-    )]
+    /// No version was given, and the livery is not retired.
+    #[error("{livery:?} is not retired, so a version is needed")]
+    NotRetired {
+        /// The livery.
+        livery: String,
+    },
+    /// Several conflicting liveries contain the chosen content, so it does not tell which of them should stay.
+    #[error("several liveries have this content of {path:?}: {}", .folders.join(", "))]
     SeveralLiveries {
         /// The name.
         path: String,
@@ -103,25 +116,117 @@ pub enum ActError {
         folders: Vec<String>,
     },
     /// Several contents or versions begin with these digits.
-    #[error("more than one begins with {0:?}; give more digits")]
-    Ambiguous(String),
-    /// A file is with its owners only.
-    #[error("{0:?} has not reached the server yet; try again once it has")]
-    NotSent(String),
-    /// A name is taken, or cannot be.
-    #[error("{name:?} cannot be the new name: {reason}")]
-    Name {
+    #[error("several versions begin with {digits:?}")]
+    Ambiguous {
+        /// The given digits.
+        digits: String,
+    },
+    /// Only members have this file so far. The act would move their copies to `.backup` before the league has one.
+    #[error("{path:?} has not reached the server yet")]
+    NotSent {
+        /// The file.
+        path: String,
+    },
+    /// The new name cannot be used.
+    #[error("{name:?} cannot be the new name: {fault}")]
+    InvalidName {
         /// The name.
         name: String,
-        /// Why not.
-        reason: String,
+        /// The reason.
+        fault: NameFault,
     },
-    /// So many go that it might be a mistake.
-    #[error("this retires {retired} of {all} liveries; say --yes if that is meant")]
-    Many {
-        /// How many would go.
+    /// So many liveries would be retired that the act needs to be confirmed.
+    #[error("this would retire {retired} of {all} liveries")]
+    Unconfirmed {
+        /// Number of liveries that would be retired.
         retired: usize,
-        /// Of how many.
+        /// Number of liveries in the league.
         all: usize,
     },
+    /// The server that has the league does not know this kind of act.
+    #[error("the running server is of another version and does not know this request")]
+    Unsupported,
+    /// A reason that is only known as text, written by another version.
+    #[error("{text}")]
+    Other {
+        /// The text.
+        text: String,
+    },
+}
+
+/// The reason why a livery or file cannot get a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "fault", content = "detail", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum NameFault {
+    /// A livery's name is one folder.
+    #[error("it contains a slash")]
+    Slash,
+    /// The league has a livery of this name.
+    #[error("the league has a livery of this name")]
+    Taken,
+    /// The path rule refuses it.
+    #[error("{0}")]
+    Path(PathFault),
+    /// A folder has this name.
+    #[error("a folder has the same name")]
+    Folder,
+    /// This file is where one of its folders would be.
+    #[error("{0} is a file")]
+    File(String),
+}
+
+impl From<Collision> for NameFault {
+    fn from(collision: Collision) -> Self {
+        match collision {
+            Collision::Folder => Self::Folder,
+            Collision::Spelling(path) | Collision::File(path) => Self::File(path.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_act_of_an_earlier_version_is_read() {
+        let stored = r#"{"act":"retire","liveries":["Team"],"yes":true}"#;
+        let act = Act::Retire { liveries: vec!["Team".to_owned()], confirmed: true };
+        assert_eq!(serde_json::from_str::<Act>(stored).unwrap(), act);
+    }
+
+    #[test]
+    fn every_refusal_survives_the_database() {
+        let (livery, path, name) = ("Team".to_owned(), "T/a.png".to_owned(), "U".to_owned());
+        let faults = [
+            NameFault::Slash,
+            NameFault::Taken,
+            NameFault::Path(PathFault::ReservedCharacter('?')),
+            NameFault::Path(PathFault::TooLong(1_025)),
+            NameFault::Path(PathFault::DeviceName("con".to_owned())),
+            NameFault::Path(PathFault::DotComponent),
+            NameFault::Folder,
+            NameFault::File(path.clone()),
+        ];
+        let names =
+            faults.into_iter().map(|fault| ActError::InvalidName { name: name.clone(), fault });
+        let others = [
+            ActError::NoLivery { livery: livery.clone() },
+            ActError::NoFile { path: path.clone() },
+            ActError::NoContent { path: path.clone(), hash: "00ff".to_owned() },
+            ActError::NoVersion { livery: livery.clone(), version: "00ff".to_owned() },
+            ActError::NotRetired { livery: livery.clone() },
+            ActError::SeveralLiveries { path: path.clone(), folders: vec![livery, name.clone()] },
+            ActError::Ambiguous { digits: "00ff".to_owned() },
+            ActError::NotSent { path },
+            ActError::Unconfirmed { retired: 4, all: 5 },
+            ActError::Unsupported,
+            ActError::Other { text: "for a reason".to_owned() },
+        ];
+        for error in names.chain(others) {
+            let stored = serde_json::to_string(&error).unwrap();
+            assert_eq!(serde_json::from_str::<ActError>(&stored).unwrap(), error, "{stored}");
+        }
+    }
 }

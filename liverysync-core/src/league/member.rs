@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for MemberId {
 
 /// A text that names no member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a member: it needs the 16 hex digits that `liverysync league members` shows")]
+#[error("not a member id: it needs 16 hex digits")]
 pub struct InvalidMemberId;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod view;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    act::{Act, ActError, ActReport},
+    act::{Act, ActError, ActReport, NameFault},
     member::{InvalidKey, InvalidMemberId, MemberId, MemberKey},
     view::{Conflict, LiveryStatus, Version, VersionChange},
 };

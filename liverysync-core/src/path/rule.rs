@@ -4,6 +4,7 @@
 
 use std::iter;
 
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Extensions, first_of, fold, last_component, split_extension};
@@ -19,8 +20,9 @@ pub struct InvalidPath {
     pub fault: PathFault,
 }
 
-/// Why a path is refused. Displayed as a fragment of a sentence, with the text of others escaped.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// The reason why a path is refused. Displays as a fragment of a sentence, with foreign text escaped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PathFault {
     /// A control that turns the reading direction, so that the name shows as another.

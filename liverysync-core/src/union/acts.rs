@@ -6,7 +6,7 @@ use super::{Outcome, Union, UnionEntry, past::Placed};
 use crate::{
     conflict::{in_claimed_livery, parse_conflict_name, plain_stem},
     hash::Content,
-    league::{Act, ActError, ActReport, Cause, MemberId, Record},
+    league::{Act, ActError, ActReport, Cause, MemberId, NameFault, Record},
     manifest::Entry,
     path::{PathKey, RelPath, fold},
     pathmap::of_livery,
@@ -29,7 +29,9 @@ impl Union {
         match act {
             Act::Resolve { path, keep } => union.resolve(path, keep, &mut outcome)?,
             Act::Rename { livery, new } => union.rename(livery, new, &mut outcome)?,
-            Act::Retire { liveries, yes } => union.retire(liveries, *yes, &mut outcome)?,
+            Act::Retire { liveries, confirmed } => {
+                union.retire(liveries, *confirmed, &mut outcome)?;
+            }
             Act::Restore { livery, version } => {
                 union.restore(livery, version.as_deref(), &mut outcome)?;
             }
@@ -109,7 +111,7 @@ impl Union {
 
     /// The name that an administrator means, as it is spelled, and its rivals.
     fn claimed(&self, path: &str) -> Result<(RelPath, Vec<Entry>), ActError> {
-        let no_file = || ActError::NoFile(path.to_owned());
+        let no_file = || ActError::NoFile { path: path.to_owned() };
         if let Some(there) = self.entries.get(&*fold(path)) {
             return Ok((there.path.clone(), self.rivals_of(&there.path)));
         }
@@ -183,9 +185,9 @@ impl Union {
     fn check_free(&self, path: &RelPath) -> Result<(), ActError> {
         let is_there = self.entries.contains(path.key());
         let free = if is_there { Ok(()) } else { self.entries.check(path) };
-        free.map_err(|collision| ActError::Name {
+        free.map_err(|collision| ActError::InvalidName {
             name: path.as_str().to_owned(),
-            reason: collision.to_string(),
+            fault: collision.into(),
         })
     }
 
@@ -247,19 +249,19 @@ impl Union {
 
     fn rename(&mut self, livery: &str, new: &str, outcome: &mut Outcome) -> Result<(), ActError> {
         let key = self.find_livery(livery)?;
-        let refused = |reason: String| ActError::Name { name: new.to_owned(), reason };
+        let refused = |fault| ActError::InvalidName { name: new.to_owned(), fault };
         if new.contains('/') {
-            return Err(refused("a livery's name has no slash".to_owned()));
+            return Err(refused(NameFault::Slash));
         }
         if self.entries.of_livery(&fold(new)).next().is_some() {
-            return Err(refused("the league has a livery of this name".to_owned()));
+            return Err(refused(NameFault::Taken));
         }
         let files: Vec<_> = self.entries.of_livery(&key).map(|entry| Entry::clone(entry)).collect();
         for file in files {
             self.check_sent(file.path.as_str(), file.content)?;
             let rest = &file.path.as_str()[file.path.livery().len()..];
             let path = RelPath::parse(&format!("{new}{rest}"), &self.naming.extensions)
-                .map_err(|invalid| refused(invalid.to_string()))?;
+                .map_err(|invalid| refused(NameFault::Path(invalid.fault)))?;
             let author = self.author_of(Some(&file));
             self.record_placed(Entry { path, ..file.clone() }, author, Cause::Renamed, outcome);
             self.record_retired(file.path, outcome);
@@ -272,15 +274,15 @@ impl Union {
     fn retire(
         &mut self,
         liveries: &[String],
-        yes: bool,
+        confirmed: bool,
         outcome: &mut Outcome,
     ) -> Result<(), ActError> {
         let named = liveries.iter().map(|livery| self.find_livery(livery));
         let named = named.collect::<Result<BTreeSet<_>, _>>()?;
         let all: BTreeSet<_> = self.entries.iter().map(|entry| entry.path.key().livery()).collect();
         let (retired, all) = (named.len(), all.len());
-        if !yes && retired * 100 > all * Act::MANY_PERCENT {
-            return Err(ActError::Many { retired, all });
+        if !confirmed && retired * 100 > all * Act::MANY_PERCENT {
+            return Err(ActError::Unconfirmed { retired, all });
         }
         for livery in named {
             let files = self.entries.of_livery(&livery).map(|entry| entry.path.clone());
@@ -300,12 +302,8 @@ impl Union {
         let key = fold(livery);
         let history = self.history(&key);
         if history.is_empty() {
-            return Err(ActError::NoLivery(livery.to_owned()));
+            return Err(ActError::NoLivery { livery: livery.to_owned() });
         }
-        let none = |version: &str| ActError::NoVersion {
-            livery: livery.to_owned(),
-            version: version.to_owned(),
-        };
         let at = match version {
             // One version may have come more than once.
             Some(version) => {
@@ -320,7 +318,12 @@ impl Union {
                 before.filter(|_| retired).map(|known| known.step)
             }
         };
-        let at = at.ok_or_else(|| none(version.unwrap_or("that was retired")))?;
+        let at = at.ok_or_else(|| match version {
+            Some(version) => {
+                ActError::NoVersion { livery: livery.to_owned(), version: version.to_owned() }
+            }
+            None => ActError::NotRetired { livery: livery.to_owned() },
+        })?;
         let then = self.livery_at(&key, at);
         let now: Vec<_> = self.entries.of_livery(&key).map(|entry| entry.path.clone()).collect();
         for path in now.into_iter().filter(|path| !then.contains_key(path.key())) {
@@ -361,7 +364,8 @@ impl Union {
     ) -> Result<(), ActError> {
         let key = fold(livery);
         let known = of_livery(&self.past, &key).next().map(|(_, past)| past.path.livery());
-        let known = known.ok_or_else(|| ActError::NoLivery(livery.to_owned()))?.to_owned();
+        let known =
+            known.ok_or_else(|| ActError::NoLivery { livery: livery.to_owned() })?.to_owned();
         let mut owners = self.owners(&key).cloned().unwrap_or_default();
         owners.insert(member);
         let owners = owners.into_iter().collect();
@@ -372,14 +376,14 @@ impl Union {
     /// Refuses to give a name to what only its owners have: it would be put away there before it is here.
     fn check_sent(&self, path: &str, content: Content) -> Result<(), ActError> {
         let sent = self.proven.contains(&content);
-        sent.then_some(()).ok_or_else(|| ActError::NotSent(path.to_owned()))
+        sent.then_some(()).ok_or_else(|| ActError::NotSent { path: path.to_owned() })
     }
 
     /// The key of a livery that is in the union.
     fn find_livery(&self, livery: &str) -> Result<String, ActError> {
         let key = fold(livery);
         let known = self.entries.of_livery(&key).next().is_some();
-        known.then_some(key).ok_or_else(|| ActError::NoLivery(livery.to_owned()))
+        known.then_some(key).ok_or_else(|| ActError::NoLivery { livery: livery.to_owned() })
     }
 }
 
@@ -404,7 +408,7 @@ fn find(hashes: impl Iterator<Item = String>, digits: &str) -> Result<Option<usi
     let enough = digits.len() >= DIGITS_MIN;
     let mut fits = hashes.enumerate().filter(|(_, hash)| enough && hash.starts_with(&digits));
     match (fits.next(), fits.next()) {
-        (Some(_), Some(_)) => Err(ActError::Ambiguous(digits)),
+        (Some(_), Some(_)) => Err(ActError::Ambiguous { digits }),
         (found, _) => Ok(found.map(|(index, _)| index)),
     }
 }

@@ -198,9 +198,9 @@ fn what_is_retired_goes_everywhere_and_does_not_come_back_by_itself() {
     let away = world.join("away", &[]);
     let _third = world.join("third", &[("V/x.png", b"v"), ("W/x.png", b"w")]);
     world.leave(away);
-    let many = Act::Retire { liveries: vec!["T".into(), "U".into()], yes: false };
-    assert_eq!(world.administer(many), Err(ActError::Many { retired: 2, all: 4 }));
-    let retire = Act::Retire { liveries: vec!["t".into()], yes: false };
+    let many = Act::Retire { liveries: vec!["T".into(), "U".into()], confirmed: false };
+    assert_eq!(world.administer(many), Err(ActError::Unconfirmed { retired: 2, all: 4 }));
+    let retire = Act::Retire { liveries: vec!["t".into()], confirmed: false };
     assert_eq!(world.administer(retire), Ok(ActReport { placed: 0, retired: 1 }));
     world.rest_of_us();
     world.start(away);
@@ -517,7 +517,7 @@ fn a_livery_is_renamed_on_every_pc_without_a_download() {
     let pcs = ["a", "b"].map(|name| world.join(name, files));
     world.rest();
     let taken = Act::Rename { livery: "T".into(), new: "t".into() };
-    assert!(matches!(world.administer(taken), Err(ActError::Name { .. })));
+    assert!(matches!(world.administer(taken), Err(ActError::InvalidName { .. })));
     let rename = Act::Rename { livery: "T".into(), new: "Team Seven".into() };
     assert_eq!(world.administer(rename), Ok(ActReport { placed: 2, retired: 2 }));
     world.rest();

@@ -583,7 +583,7 @@ impl Script {
                 let contents = history.flat_map(|version| version.changes);
                 // A backup is all that is to be left of it.
                 world.put_away.extend(contents.filter_map(|change| change.content));
-                Act::Retire { liveries: vec![livery], yes: true }
+                Act::Retire { liveries: vec![livery], confirmed: true }
             }
             1 if !gone.is_empty() => {
                 Act::Restore { livery: self.rng.pick(&gone).livery.clone(), version: None }

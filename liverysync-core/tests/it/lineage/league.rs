@@ -168,7 +168,7 @@ impl League {
             }
             Deed::Retire(livery) => {
                 let liveries = vec![LIVERIES[livery].to_owned()];
-                self.act(&Act::Retire { liveries, yes: true });
+                self.act(&Act::Retire { liveries, confirmed: true });
             }
             Deed::Restore(livery, version) => {
                 let livery = LIVERIES[livery].to_owned();
