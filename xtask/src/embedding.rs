@@ -18,6 +18,7 @@ use xtask::workspace::Workspace;
 use crate::folder::{Content, Folder};
 use crate::python;
 use crate::steps::{Outcome, Tally};
+use crate::test::build_all;
 
 const DOCUMENT: &str = "docs/embedding.md";
 const HEADER: &str = "liverysync-ffi/include/liverysync.h";
@@ -45,7 +46,7 @@ const CHECKS: &[Check] = &[
 ];
 
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
-    run(workspace.cargo("build --package liverysync-cli --package liverysync-ffi"))?;
+    run(build_all(workspace))?;
     let lab = Lab::new(workspace)?;
     let mut tally = Tally::default();
     for (name, check) in CHECKS {
@@ -264,7 +265,8 @@ fn crate_has_the_table(lab: &Lab<'_>) -> Result<()> {
             format!("use liverysync::{name} as Name{number};\n")
         };
     }
-    build(lab, "liverysync-names", "features = [\"server\"]", &main).map(drop)
+    let package = package(lab, "liverysync-names", "features = [\"server\"]", &main)?;
+    run(cargo(lab, "check", &package))
 }
 
 fn client_has_no_server(lab: &Lab<'_>) -> Result<()> {

@@ -1,19 +1,23 @@
 //! `cargo xtask`: everything that takes more than cargo itself.
 //!
-//! One file per subcommand; [`steps`] and [`process`] are what they share.
+//! Each subcommand, and each step of `test` that is more than a call of cargo, has a module of its own.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 mod bench;
+mod deps;
 mod dist;
 mod embedding;
 mod ffi;
 mod folder;
+mod package;
 mod peers;
 mod python;
+mod share;
 mod steps;
 mod test;
+mod tools;
 mod windows;
 
 use std::process::ExitCode;
@@ -25,23 +29,23 @@ use xtask::workspace::Workspace;
 const HELP: &str = "\
 cargo xtask SUBCOMMAND
 
-  test [--only STEP]... [--skip STEP]...
-        Runs every check of the project. The last line is `N passed, N failed`; a step that has
-        no tests of its own counts as one.
+  test [--only STEP]... [--skip STEP]... [--all]
+        Run every check of the project, and end with a table and the line `N passed, N failed`.
+        Long tests run a share of their rounds, each commit another one; --all runs all rounds.
   windows [--build-only]
-        Builds the Windows program and runs its checks under Wine.
+        Build the Windows program and check it under Wine.
   dist
-        Builds what others take, optimised, into the folder `dist` of the target folder: the program, the
-        Python wheel, the C header and both libraries.
+        Build the optimised program, Python wheel, C header and libraries into the folder `dist` of
+        the target folder.
   bench [--quick] [FILTER]
-        Runs the benchmarks, with --quick in seconds instead of minutes.
+        Run the benchmarks; --quick takes seconds instead of minutes.
   peers [OPTION]...
         Measure liverysync beside rsync and syncthing; `peers --help` lists the options.
   help
-        Prints this text.
+        Print this text.
 ";
 
-/// A subcommand: done, or with something failed that it has already reported.
+/// The result of a subcommand. If it is `false`, the subcommand has already reported what failed.
 type Passed = bool;
 
 fn main() -> ExitCode {

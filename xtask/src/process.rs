@@ -14,12 +14,18 @@ use anyhow::{Context as _, Result, bail, ensure};
 const POLL: Duration = Duration::from_millis(20);
 
 /// Runs a command to its end and shows its output; an error if it fails.
-pub fn run(mut command: Command) -> Result<()> {
+pub fn run(command: Command) -> Result<()> {
     let line = typed(&command);
-    println!("$ {line}");
-    let status = command.status().with_context(|| format!("cannot run `{line}`"))?;
+    let status = status(command)?;
     ensure!(status.success(), "`{line}` ended with {status}");
     Ok(())
+}
+
+/// Runs a command to its end, shows its output, and returns how it ended.
+pub fn status(mut command: Command) -> Result<ExitStatus> {
+    let line = typed(&command);
+    println!("$ {line}");
+    command.status().with_context(|| format!("cannot run `{line}`"))
 }
 
 /// Runs a command to its end, shows its output, and passes each line of its standard output to `look`.

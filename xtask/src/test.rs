@@ -1,92 +1,129 @@
-//! `cargo xtask test`: every check of the project, in one go.
+//! `cargo xtask test`: runs every check of the project.
 //!
-//! A failing step does not stop the others: the end shows all that is wrong.
+//! A failing step does not stop the others, so one run shows everything that is wrong.
 
-use std::collections::BTreeSet;
 use std::env;
-use std::process::Command;
-use std::time::Instant;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use lexopt::{Arg, Parser, ValueExt as _};
-use xtask::process::{read, run, run_watched};
+use xtask::process::{read, run, run_watched, status};
 use xtask::workspace::Workspace;
 
 use crate::Passed;
+use crate::deps;
 use crate::embedding;
 use crate::ffi;
+use crate::package;
 use crate::python;
-use crate::steps::{Outcome, Report, Step, Tally};
+use crate::share::{self, Share};
+use crate::steps::{Outcome, Report, Row, Step, Tally, Turn};
+use crate::tools::NEXTEST;
 use crate::windows;
 
-/// What proptest makes its cases from.
+/// The seed of proptest's cases.
 const PROPERTY_SEED: &str = "PROPTEST_RNG_SEED";
 
-/// In the order they run: what fails fast comes first.
+/// The steps in their order: those that fail fast come first.
 const STEPS: &[Step] = &[
-    Step { name: "tools", about: "what the other steps need is installed", run: tools },
-    Step { name: "fmt", about: "all code is formatted", run: fmt },
     Step {
-        name: "core",
-        about: "the core depends on no runtime, socket, clock or thread pool",
-        run: core,
+        name: "tools",
+        about: "the tools that the other steps need are installed",
+        turn: Turn::Next,
+        run: |workspace, _| tools(workspace),
     },
-    Step { name: "clippy", about: "no warnings, in tests, examples and benches too", run: clippy },
     Step {
-        name: "features",
-        about: "the library builds with each choice of its features",
-        run: features,
+        name: "fmt",
+        about: "all code is formatted",
+        turn: Turn::Next,
+        run: |workspace, _| fmt(workspace),
     },
-    Step { name: "doc", about: "the documentation builds without warnings", run: doc },
-    Step { name: "build", about: "programs, libraries, examples and benches build", run: build },
-    Step { name: "tests", about: "unit, property, simulator and end-to-end tests", run: tests },
-    Step { name: "doctests", about: "the examples in the documentation", run: doctests },
-    Step { name: "ffi", about: "C programs that use the library, and no leak", run: ffi::step },
-    Step { name: "python", about: "the Python wheel, its types and its tests", run: python::step },
+    Step {
+        name: "deps",
+        about: "licences and sources of all dependencies; the core has no runtime, socket, clock or thread pool",
+        turn: Turn::Next,
+        run: |workspace, _| deps::step(workspace),
+    },
+    Step {
+        name: "lint",
+        about: "no warnings, in all targets, with each choice of features, and in the documentation",
+        turn: Turn::Next,
+        run: |workspace, _| lint(workspace),
+    },
+    Step {
+        name: "package",
+        about: "the published crates can be packed",
+        turn: Turn::Next,
+        run: |workspace, _| package::step(workspace),
+    },
+    Step {
+        name: "build",
+        about: "programs, libraries, tests, examples and benches build",
+        turn: Turn::Next,
+        run: |workspace, _| build(workspace),
+    },
+    Step {
+        name: "tests",
+        about: "unit, property, simulator and end-to-end tests, and examples in the documentation",
+        turn: Turn::Next,
+        run: tests,
+    },
+    Step {
+        name: "ffi",
+        about: "C programs that use the library, and no leak",
+        turn: Turn::Next,
+        run: |workspace, _| ffi::step(workspace),
+    },
+    Step {
+        name: "python",
+        about: "the Python wheel, its types and its tests",
+        turn: Turn::Next,
+        run: |workspace, _| python::step(workspace),
+    },
     Step {
         name: "embedding",
-        about: "the programs of docs/embedding.md and its table of names, in Rust, C and Python",
-        run: embedding::step,
+        about: "the README's lines and the table of names, in Rust, C and Python",
+        turn: Turn::Next,
+        run: |workspace, _| embedding::step(workspace),
     },
-    Step { name: "windows", about: "the Windows program, under Wine", run: windows::step },
+    Step {
+        name: "windows",
+        about: "the Windows program, under Wine",
+        turn: Turn::Beside,
+        run: |workspace, _| windows::step(workspace),
+    },
 ];
 
-/// Crates that would bring a runtime, sockets, files, threads, a clock or the system's randomness into the core.
-const NOT_IN_CORE: &[&str] = &[
-    "async-std",
-    "chrono",
-    "filetime",
-    "getrandom",
-    "mio",
-    "notify",
-    "rayon",
-    "smol",
-    "socket2",
-    "tempfile",
-    "tokio",
-    "walkdir",
-];
-
-/// All crates, and of the library the part that is off by default too. Not `--all-features`: a crate may have one that
+/// All crates, and the part of the library that is off by default. Not `--all-features`: a crate may have one that
 /// only suits another kind of build.
 const EVERYTHING: &str = "--workspace --features liverysync/server";
 
-/// What users of the library may choose beside [`EVERYTHING`].
+/// The choices that users of the library have beside [`EVERYTHING`].
 const FEATURES: &[&str] = &["", "client", "server"];
 
 /// The oldest Python that the peers of the tests run on.
 const PYTHON: (u32, u32) = (3, 10);
 
-/// The names of all steps.
+/// Tests that run at once on each core: most end-to-end tests wait most of their time.
+const TESTS_PER_CORE: usize = 2;
+
+/// Returns the names of all steps.
 pub(crate) fn names() -> String {
     STEPS.iter().map(|step| step.name).collect::<Vec<_>>().join(" ")
 }
 
-/// Which steps to run.
+/// The steps to run, and how.
 #[derive(Debug, Default)]
 pub(crate) struct Selection {
     only: Vec<String>,
     skip: Vec<String>,
+    all: bool,
+    /// The file for the row of the only step. Another process of this program reads it.
+    row: Option<PathBuf>,
 }
 
 impl Selection {
@@ -94,47 +131,131 @@ impl Selection {
         let mut selection = Self::default();
         while let Some(arg) = args.next()? {
             let list = match arg {
+                Arg::Long("all") => {
+                    selection.all = true;
+                    continue;
+                }
+                Arg::Long("row") => {
+                    selection.row = Some(args.value()?.into());
+                    continue;
+                }
                 Arg::Long("only") => &mut selection.only,
                 Arg::Long("skip") => &mut selection.skip,
                 other => return Err(other.unexpected().into()),
             };
             let name = args.value()?.string()?;
             if !STEPS.iter().any(|step| step.name == name) {
-                return Err(lexopt::Error::from(format!("there is no step {name:?}")).into());
+                let text = format!("there is no step {name:?}; the steps are: {}", names());
+                return Err(lexopt::Error::from(text).into());
             }
             list.push(name);
         }
         Ok(selection)
     }
 
+    /// Returns the reason why a step does not run, if it does not.
     fn refusal(&self, step: &Step) -> Option<&'static str> {
         let listed = |names: &[String]| names.iter().any(|name| name == step.name);
         if listed(&self.skip) {
-            Some("as asked for with --skip")
+            Some("left out with --skip")
         } else if !self.only.is_empty() && !listed(&self.only) {
-            Some("not asked for with --only")
+            Some("left out with --only")
         } else {
             None
         }
     }
 
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<Passed> {
+        let share = if self.all { Share::ALL } else { Share::of_commit(workspace) };
+        let start = Instant::now();
+        let chosen = || STEPS.iter().filter(|step| self.refusal(step).is_none());
+        let alone = chosen().count() == 1;
+        let mut beside = Vec::new();
+        for step in chosen().filter(|step| step.turn == Turn::Beside && !alone) {
+            beside.push(Beside::start(step, workspace, self.all)?);
+        }
         let mut report = Report::default();
         for step in STEPS {
-            let start = Instant::now();
-            let result = if let Some(why) = self.refusal(step) {
-                Ok(Outcome::Skipped(why.to_owned()))
+            if let Some(why) = self.refusal(step) {
+                let outcome = Ok(Outcome::Skipped(why.to_owned()));
+                report.add(step.name, &Row::new(step, Duration::ZERO, outcome));
+            } else if let Some(beside) =
+                beside.iter_mut().find(|other| other.step.name == step.name)
+            {
+                report.add(step.name, &beside.finish());
             } else {
                 println!("\n=== {}: {}", step.name, step.about);
-                (step.run)(workspace)
-            };
-            if let Err(error) = &result {
-                println!("error: {error:#}");
+                let start = Instant::now();
+                let result = (step.run)(workspace, share);
+                if let Err(error) = &result {
+                    println!("error: {error:#}");
+                }
+                let row = Row::new(step, start.elapsed(), result);
+                if let Some(file) = &self.row {
+                    fs::write(file, row.to_json())?;
+                    return Ok(true);
+                }
+                report.add(step.name, &row);
             }
-            report.add(step, start.elapsed(), result);
         }
-        print!("{}", report.text());
+        print!("{}", report.text(start.elapsed()));
         Ok(!report.failed())
+    }
+}
+
+/// A step that runs in another process, with its output in a file. Dropping it kills the process.
+struct Beside {
+    step: &'static Step,
+    child: Child,
+    start: Instant,
+    output: PathBuf,
+    row: PathBuf,
+}
+
+impl Beside {
+    fn start(step: &'static Step, workspace: &Workspace, all: bool) -> Result<Self> {
+        let folder = workspace.target.join("xtask");
+        fs::create_dir_all(&folder)?;
+        let output = folder.join(format!("{}.log", step.name));
+        let row = folder.join(format!("{}.json", step.name));
+        if row.exists() {
+            fs::remove_file(&row)?;
+        }
+        let program = env::current_exe().context("this program does not know its own path")?;
+        // It gets the time that the other steps leave: their tests have deadlines.
+        let mut command = if cfg!(unix) {
+            let mut nice = workspace.command("nice");
+            nice.args(["-n", "10"]).arg(program);
+            nice
+        } else {
+            Command::new(program)
+        };
+        command.args(["test", "--only", step.name, "--row"]).arg(&row);
+        command.args(all.then_some("--all"));
+        let log = File::create(&output)?;
+        command.stdout(log.try_clone()?).stderr(log);
+        println!("=== {}: {} (beside the other steps)", step.name, step.about);
+        let child = command.spawn().with_context(|| format!("cannot start {}", step.name))?;
+        Ok(Self { step, child, start: Instant::now(), output, row })
+    }
+
+    /// Waits for the end, shows the output, and returns the row.
+    fn finish(&mut self) -> Row {
+        let row = self.child.wait().map_err(Into::into).and_then(|status| {
+            let text = fs::read_to_string(&self.row)
+                .with_context(|| format!("it ended early with {status}"))?;
+            Row::from_json(&text)
+        });
+        println!("\n{}", fs::read_to_string(&self.output).unwrap_or_default());
+        row.unwrap_or_else(|error| Row::new(self.step, self.start.elapsed(), Err(error)))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // Both fail only if the process has ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
@@ -143,9 +264,9 @@ fn tools(workspace: &Workspace) -> Result<Outcome> {
     cc.arg("--version");
     let mut wrong = Vec::new();
     for (command, remedy) in [
-        (workspace.cargo("clippy --version"), "needs `rustup component add clippy`"),
-        (workspace.cargo("fmt --version"), "needs `rustup component add rustfmt`"),
-        (cc, "needs a C compiler, such as Debian's package gcc"),
+        (workspace.cargo("clippy --version"), "run `rustup component add clippy`"),
+        (workspace.cargo("fmt --version"), "run `rustup component add rustfmt`"),
+        (cc, "install a C compiler, such as Debian's package gcc"),
     ] {
         match read(command) {
             Ok(version) => println!("{}", version.lines().next().unwrap_or_default()),
@@ -162,7 +283,9 @@ fn tools(workspace: &Workspace) -> Result<Outcome> {
 fn python_version(workspace: &Workspace) -> Result<()> {
     let (major, minor) = PYTHON;
     let wanted = || {
-        format!("the tests talk to peers written in Python: needs python3 {major}.{minor} or newer")
+        format!(
+            "the tests talk to peers written in Python: install python3 {major}.{minor} or newer"
+        )
     };
     let mut command = workspace.command("python3");
     command.arg("--version");
@@ -183,41 +306,24 @@ fn fmt(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn core(workspace: &Workspace) -> Result<Outcome> {
-    // For all platforms: a crate that only Windows pulls in counts as well.
-    let tree =
-        read(workspace.cargo("tree -p liverysync-core -e normal --target all --prefix none"))?;
-    let crates: BTreeSet<_> =
-        tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    ensure!(crates.contains("liverysync-core"), "cannot read the output of cargo tree:\n{tree}");
-    let found: Vec<_> = NOT_IN_CORE.iter().filter(|name| crates.contains(*name)).collect();
-    ensure!(
-        found.is_empty(),
-        "liverysync-core depends on {found:?}; `cargo tree -p liverysync-core -i NAME` shows why"
-    );
-    println!("{} crates, none of {NOT_IN_CORE:?}", crates.len());
-    Ok(Outcome::Done)
-}
-
-fn clippy(workspace: &Workspace) -> Result<Outcome> {
-    run(workspace.cargo(&format!("clippy --all-targets {EVERYTHING} -- -D warnings")))?;
-    Ok(Outcome::Done)
-}
-
-fn features(workspace: &Workspace) -> Result<Outcome> {
+fn lint(workspace: &Workspace) -> Result<Outcome> {
+    let mut tally = Tally::default();
+    let mut clippy = |args: &str| {
+        tally += Tally::of(run(workspace.cargo(&format!("clippy {args} -- -D warnings"))));
+    };
+    clippy(&format!("--all-targets {EVERYTHING}"));
     for features in FEATURES {
-        run(workspace.cargo(&format!(
-            "clippy -p liverysync --no-default-features --features={features} -- -D warnings"
-        )))?;
+        clippy(&format!("-p liverysync --no-default-features --features={features}"));
     }
-    Ok(Outcome::Done)
+    tally += Tally::of(run(doc(workspace)));
+    Ok(Outcome::Tests(tally))
 }
 
-fn doc(workspace: &Workspace) -> Result<Outcome> {
+/// Returns the command that builds the documentation.
+pub(crate) fn doc(workspace: &Workspace) -> Command {
     let mut command = workspace.cargo(&format!("doc --no-deps {EVERYTHING}"));
     command.env("RUSTDOCFLAGS", "-D warnings");
-    run(command)?;
-    Ok(Outcome::Done)
+    command
 }
 
 fn build(workspace: &Workspace) -> Result<Outcome> {
@@ -225,34 +331,57 @@ fn build(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Builds all that is there to use. The C library is a `--lib` that nothing else here depends on.
+/// Returns the command that builds everything. Steps that need one program use it too: cargo chooses the features of a
+/// dependency by the packages it builds, so for one package alone it would compile most of them once more.
 pub(crate) fn build_all(workspace: &Workspace) -> Command {
-    workspace.cargo(&format!("build --lib --bins --examples --benches {EVERYTHING}"))
+    workspace.cargo(&format!("build --all-targets {EVERYTHING}"))
 }
 
-fn tests(workspace: &Workspace) -> Result<Outcome> {
-    cargo_test(workspace, "--tests")
+fn tests(workspace: &Workspace, share: Share) -> Result<Outcome> {
+    let mut tally = match NEXTEST.find(workspace) {
+        Ok(nextest) => run_nextest(workspace, nextest, share)?,
+        Err(error) => {
+            println!("there is no cargo-nextest, so cargo runs the tests: {error:#}");
+            run_cargo_test(workspace, "--tests", share)?
+        }
+    };
+    tally += run_cargo_test(workspace, "--doc", share)?;
+    Ok(Outcome::Noted(tally, format!("share {share} of the long ones")))
 }
 
-fn doctests(workspace: &Workspace) -> Result<Outcome> {
-    cargo_test(workspace, "--doc")
-}
-
-fn cargo_test(workspace: &Workspace, which: &str) -> Result<Outcome> {
-    let mut command = workspace.cargo(&format!("test {which} --no-fail-fast {EVERYTHING}"));
-    if env::var_os(PROPERTY_SEED).is_none() {
-        // A check says the same of the same commit; to look for more, set another seed and PROPTEST_CASES.
-        command.env(PROPERTY_SEED, "1");
+fn run_nextest(workspace: &Workspace, mut nextest: Command, share: Share) -> Result<Tally> {
+    let report = workspace.target.join("nextest/default/junit.xml");
+    if report.exists() {
+        fs::remove_file(&report)?;
     }
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    nextest
+        .args(["nextest", "run", "--tests", "--no-fail-fast"])
+        .args(EVERYTHING.split(' '))
+        .arg(format!("--test-threads={}", cores * TESTS_PER_CORE));
+    let status = status(settings(nextest, share))?;
+    let report = fs::read_to_string(report).unwrap_or_default();
+    Ok(Tally::from_junit(&report).unwrap_or_default().with_exit(status.success()))
+}
+
+fn run_cargo_test(workspace: &Workspace, which: &str, share: Share) -> Result<Tally> {
+    let command = workspace.cargo(&format!("test {which} --no-fail-fast {EVERYTHING}"));
     let mut tally = Tally::default();
-    let status = run_watched(command, |line| {
+    let status = run_watched(settings(command, share), |line| {
         if let Some(counted) = Tally::from_line(line) {
             tally += counted;
         }
     })?;
-    if !status.success() && tally.failed == 0 {
-        // It did not compile, or a test program died before it could count.
-        tally.failed = 1;
+    Ok(tally.with_exit(status.success()))
+}
+
+/// Adds the variables that make a run of the tests the same for the same commit.
+fn settings(mut command: Command, share: Share) -> Command {
+    for (variable, value) in [(PROPERTY_SEED, "1".to_owned()), (share::VARIABLE, share.to_string())]
+    {
+        if env::var_os(variable).is_none() {
+            command.env(variable, value);
+        }
     }
-    Ok(Outcome::Tests(tally))
+    command
 }

@@ -43,8 +43,6 @@ impl Workspace {
     pub fn cargo(&self, args: &str) -> Command {
         let mut command = self.command(&cargo_program());
         command.args(args.split_whitespace());
-        // The Python module is loaded by a Python: it needs no libpython to link to.
-        command.env("PYO3_BUILD_EXTENSION_MODULE", "1");
         command
     }
 }
