@@ -413,6 +413,39 @@ pub fn caches_of(path: &RelPath) -> Vec<PathKey> {
         .collect()
 }
 
+/// Decides which files that the game has made become stale when other files arrive: caches of pictures that arrive, and
+/// the placeholder of a livery that was not on this PC before.
+#[derive(Debug)]
+pub(crate) struct StaleFiles<'a> {
+    arriving: BTreeSet<&'a str>,
+    caches: BTreeSet<PathKey>,
+    liveries: BTreeSet<&'a str>,
+}
+
+impl<'a> StaleFiles<'a> {
+    /// Makes the rule for files that arrive together. `is_livery` says whether a file is part of a livery, so that the
+    /// placeholder beside it has done its work.
+    pub(crate) fn beside(arriving: &'a [RelPath], is_livery: impl Fn(&RelPath) -> bool) -> Self {
+        let of_liveries = arriving.iter().filter(|path| is_livery(path));
+        Self {
+            arriving: arriving.iter().map(|path| path.key().as_str()).collect(),
+            caches: arriving.iter().flat_map(caches_of).collect(),
+            liveries: of_liveries.map(|path| path.key().livery()).collect(),
+        }
+    }
+
+    /// The liveries whose placeholders become stale.
+    pub(crate) fn liveries(&self) -> impl Iterator<Item = &'a str> {
+        self.liveries.iter().copied()
+    }
+
+    /// Whether the file with this key becomes stale. `is_placeholder` says whether it is part of a placeholder.
+    pub(crate) fn is_stale(&self, key: &str, is_placeholder: bool) -> bool {
+        let was_placeholder = is_placeholder && self.liveries.contains(first_component(key));
+        (was_placeholder || self.caches.contains(key)) && !self.arriving.contains(key)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::{prelude::*, sample::subsequence};

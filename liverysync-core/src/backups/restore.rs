@@ -1,12 +1,10 @@
 //! Where a file of a backup goes back to, and what has to make way.
 
-use std::collections::BTreeSet;
-
 use super::Found;
 use crate::{
-    path::{PathKey, RelPath},
+    path::RelPath,
     pathmap::{Collision, PathMap},
-    select::{Listed, Reason, Rules, Stamp, caches_of, is_placeholder, select},
+    select::{Listed, Reason, Rules, StaleFiles, Stamp, is_placeholder, select},
 };
 
 /// Where a file goes.
@@ -36,22 +34,17 @@ pub fn target(path: &RelPath, now: &PathMap<Found>) -> Result<Target, Collision>
 /// placeholder files of a livery that this PC did not have. Paths are as `listed` has them.
 #[must_use]
 pub fn stale_beside(arriving: &[RelPath], listed: &[Listed]) -> Vec<String> {
-    let coming: BTreeSet<&PathKey> = arriving.iter().map(RelPath::key).collect();
-    let caches: BTreeSet<PathKey> = arriving.iter().flat_map(caches_of).collect();
-    let real = arriving.iter().filter(|path| !is_placeholder(path));
-    let liveries: BTreeSet<&str> = real.map(|path| path.key().livery()).collect();
+    let rule = StaleFiles::beside(arriving, |path| !is_placeholder(path));
     let selection = select(listed, &Rules::default());
-    let is_stale = |path: &RelPath, reason: Option<&Reason>| {
-        let unseen = reason == Some(&Reason::Placeholder) && liveries.contains(path.key().livery());
-        (unseen || caches.contains(path.key())) && !coming.contains(path.key())
-    };
     let skipped = selection.skipped.iter().filter_map(|item| {
         let path = super::of_any_type(&item.path).ok()?;
-        is_stale(&path, Some(&item.reason)).then(|| item.path.clone())
+        let placeholder = item.reason == Reason::Placeholder;
+        rule.is_stale(path.key().as_str(), placeholder).then(|| item.path.clone())
     });
     let published = selection.publish.iter().map(|file| &file.path);
-    let published =
-        published.filter(|path| is_stale(path, None)).map(|path| path.as_str().to_owned());
+    let published = published
+        .filter(|path| rule.is_stale(path.key().as_str(), false))
+        .map(|path| path.as_str().to_owned());
     published.chain(skipped).collect()
 }
 

@@ -17,13 +17,10 @@ mod folder;
 mod ignored;
 mod inbound;
 mod link;
-mod local_index;
 mod machine;
 mod outbound;
 mod protocol_1;
-mod scan_cache;
 mod sync_watch;
-mod synced_versions;
 
 use std::{path::PathBuf, time::Duration};
 

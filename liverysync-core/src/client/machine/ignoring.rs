@@ -13,8 +13,8 @@ impl ClientMachine {
         let before = std::mem::replace(&mut self.cx.config.ignored, ignored);
         let now = &self.cx.config.ignored;
         let wanted_again = |path: &str| before.covers(path) && !now.covers(path);
-        self.folder.is_to_be_read(wanted_again, &self.cx.config.rules.extensions);
-        self.folder.walk_by(self.cx.now.time);
+        self.folder.mark_unread(wanted_again, &self.cx.config.rules.extensions);
+        self.folder.scan_by(self.cx.now.time);
         self.ask_anew = true;
         self.complained.clear();
         self.give_up_ignored();
@@ -50,7 +50,7 @@ impl ClientMachine {
     /// Once it is known what lies here of the liveries that are wanted again, the server may offer what this PC has
     /// refused before.
     pub(super) fn take_refusals_back(&mut self) {
-        if self.folder.is_quiet() && std::mem::take(&mut self.ask_anew) {
+        if self.folder.is_settled() && std::mem::take(&mut self.ask_anew) {
             self.hello();
         }
     }

@@ -20,13 +20,11 @@ use super::{
     InstallFile, InstallPlan, Installed, NAME_CHARS_MAX, Now, OpId, Output, Plan, Progress,
     RetirePlan, SendFile, StageId,
     context::Context,
-    folder::{Effects, Folder},
+    folder::Folder,
     inbound::{Arriving, InFile, Inbound, State},
     link::{Link, LinkAction},
     outbound::{Next, OutFile, Outbound, Upload},
     protocol_1::Dialect,
-    scan_cache,
-    synced_versions::SyncedVersions,
 };
 use crate::{
     conflict::{conflict_name, is_conflict_name, parse_conflict_name},
@@ -70,10 +68,8 @@ const PARKED_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) enum Purpose {
     Sweep,
-    LoadCache,
-    SaveCache,
-    List,
-    Hash,
+    /// Something that the folder asked for.
+    Folder,
     Read(SyncId, OutFile, u64),
     /// A step of a staged file that only matters if it fails.
     Stage(SyncId, StageId),
@@ -113,10 +109,6 @@ pub struct ClientMachine {
     reading: usize,
     writing: usize,
     sync_status: Option<SyncStatus>,
-    /// What was last in sync.
-    synced: SyncedVersions,
-    /// Whether that is to be written down.
-    synced_changed: bool,
     /// Files that are being put away.
     retiring: usize,
     /// Whether this PC wants what it has refused.
@@ -133,10 +125,8 @@ pub struct ClientMachine {
     in_sync: bool,
     /// Whether the host waits to be in sync: a server of protocol 1 has to be asked for that.
     awaited: bool,
-    /// When to write down what is known of the files.
-    save_cache_at: Option<Time>,
-    /// What of the beginning is still under way: nothing may come before it is over.
-    beginning: usize,
+    /// Whether nothing is left in `.tmp` of an earlier run.
+    swept: bool,
     /// The union that a dry run was told, until it is compared with this PC.
     told_union: Option<ManifestFull>,
 }
@@ -146,6 +136,7 @@ impl ClientMachine {
     #[must_use]
     pub fn new(config: ClientConfig, seed: u64, now: Now) -> Self {
         let config = config.in_itself_sound();
+        let dry_run = config.dry_run;
         let mut machine = Self {
             cx: Context::new(config, Link::new(now.time, seed), now),
             folder: Folder::new(now.time),
@@ -158,8 +149,6 @@ impl ClientMachine {
             reading: 0,
             writing: 0,
             sync_status: None,
-            synced: SyncedVersions::default(),
-            synced_changed: false,
             retiring: 0,
             ask_anew: false,
             revision: 0,
@@ -169,16 +158,13 @@ impl ClientMachine {
             busy_at: now.time,
             in_sync: false,
             awaited: false,
-            save_cache_at: None,
-            beginning: 0,
+            swept: dry_run,
             told_union: None,
         };
-        if !machine.cx.config.dry_run {
-            machine.beginning += 1;
+        if !dry_run {
             machine.cx.request(DiskRequest::Sweep, Purpose::Sweep);
         }
-        machine.beginning += 1;
-        machine.cx.request(DiskRequest::LoadCache, Purpose::LoadCache);
+        machine.cx.request(DiskRequest::LoadCache, Purpose::Folder);
         machine
     }
 
@@ -215,7 +201,7 @@ impl ClientMachine {
             Input::Sync => self.sync(),
             Input::FolderChanged => {
                 let receiving = !self.inbound.is_empty();
-                self.folder.handle_changed(self.cx.now.time, receiving);
+                self.folder.handle_change(self.cx.now.time, receiving);
             }
             Input::Ignore(ignored) => self.ignore(ignored),
             Input::Timeout => {}
@@ -230,7 +216,7 @@ impl ClientMachine {
         self.cx.event(Event::SyncBegan { connected: self.cx.link.is_up() });
         self.awaited = true;
         self.in_sync = false;
-        self.folder.walk_by(now);
+        self.folder.scan_by(now);
         self.cx.link.retry_now(now);
         // What an old server said before the host asked says nothing of what the folder holds now.
         self.busy_at = now;
@@ -245,7 +231,7 @@ impl ClientMachine {
     /// wait for ever. Close the link once what this hands out has been sent.
     pub fn handle_goodbye(&mut self, now: Now) {
         self.cx.advance(now);
-        self.save_cache();
+        self.folder.save(&mut self.cx);
         let outbound = self.outbound.keys().chain(self.uploads.keys());
         let sessions: BTreeSet<_> = self.inbound.keys().chain(outbound).cloned().collect();
         for sync_id in sessions {
@@ -349,47 +335,18 @@ impl ClientMachine {
         }
     }
 
-    fn apply(&mut self, effects: Effects) {
-        for event in effects.events {
-            self.cx.event(event);
-        }
-        if let Some(request) = effects.request {
-            let purpose = match request {
-                DiskRequest::Hash(_) => Purpose::Hash,
-                _ => Purpose::List,
-            };
-            self.cx.request(request, purpose);
-        }
-        if effects.finished {
-            self.publish_changes();
-            self.take_refusals_back();
-        }
-    }
-
     fn disk(&mut self, op: OpId, outcome: DiskOutcome) {
         let Some(purpose) = self.cx.finish(op) else { return };
         match (purpose, outcome) {
-            (Purpose::Sweep, _) => self.beginning -= 1,
-            (Purpose::LoadCache, outcome) => {
-                self.beginning -= 1;
-                if let DiskOutcome::CacheLoaded(text) = outcome
-                    && let Some(memory) =
-                        scan_cache::decode(&text, &self.cx.config.rules.extensions)
-                {
-                    self.synced = memory.bases;
-                    self.folder.recall(memory.files, memory.up_to_date);
+            (Purpose::Sweep, _) => self.swept = true,
+            (Purpose::Folder, outcome) => {
+                if self.folder.handle_disk(&mut self.cx, outcome) {
+                    self.publish_changes();
+                    self.take_refusals_back();
                 }
             }
             (Purpose::Retire(paths), DiskOutcome::Retired(outcomes)) => {
                 self.handle_retired(paths, outcomes);
-            }
-            (Purpose::List, DiskOutcome::Listed(listed)) => {
-                let effects = self.folder.handle_listed(self.cx.now, listed, &self.cx.config);
-                self.apply(effects);
-            }
-            (Purpose::Hash, DiskOutcome::Hashed(hashed)) => {
-                let effects = self.folder.handle_hashed(self.cx.now, hashed, &self.cx.config);
-                self.apply(effects);
             }
             (Purpose::Read(sync_id, file, offset), DiskOutcome::Read(outcome)) => {
                 self.reading -= 1;
@@ -410,7 +367,7 @@ impl ClientMachine {
             }
             (Purpose::Copy(sync_id, stage), DiskOutcome::Copied(Err(fault))) => {
                 // It is copied as long as it seems to be here, so a file that is gone must not seem so for long.
-                self.folder.walk_by(self.cx.now.time);
+                self.folder.scan_by(self.cx.now.time);
                 self.fail_stage(&sync_id, stage, &fault.message);
             }
             (Purpose::Seal(sync_id, stage), DiskOutcome::Done(Ok(()))) => {
@@ -439,7 +396,7 @@ impl ClientMachine {
         let Some(index) = session.by_stage(stage) else { return };
         let file = &mut session.files[index];
         if copied.is_some_and(|copied| copied != file.content) {
-            self.folder.walk_by(self.cx.now.time);
+            self.folder.scan_by(self.cx.now.time);
             return self.fail_at(sync_id, index, Fault::Failed, "the file to copy has changed");
         }
         file.state = State::Staged(stage);
@@ -465,13 +422,13 @@ fn rival_name(
     brought: &[Content],
 ) -> Option<RelPath> {
     let own = folder.get(path.key())?;
-    let elsewhere = folder.known().iter().any(|other| {
+    let elsewhere = folder.files().iter().any(|other| {
         let key = other.path.key();
         other.content == own.content && key != path.key() && !replaced.contains(key)
     });
     if elsewhere || brought.contains(&own.content) {
         return None;
     }
-    let taken = |name: &RelPath| folder.holds(name.key());
+    let taken = |name: &RelPath| folder.is_taken(name.key());
     conflict_name(path, own.content.hash, &config.naming, taken).ok()
 }

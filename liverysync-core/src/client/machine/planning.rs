@@ -11,7 +11,7 @@ use crate::{
 impl ClientMachine {
     /// Compares the union that the server told with this PC, once it is known what this PC holds.
     pub(super) fn check_plan(&mut self) {
-        if self.folder.is_quiet()
+        if self.folder.is_settled()
             && let Some(union) = self.told_union.take()
         {
             self.plan(union);
@@ -53,7 +53,7 @@ impl ClientMachine {
             list.push(sized(own));
         }
         for (own, wanted) in &difference.different {
-            let base = self.synced.get(own.path.key());
+            let base = self.folder.synced().get(own.path.key());
             if base == Some(wanted.content.hash) {
                 // An update of what the league has.
                 plan.send.push(sized(own));
@@ -144,7 +144,7 @@ impl ClientMachine {
         let is_common = |own: &&Entry| {
             let key = own.path.key();
             let is_same = |wanted: &Entry| wanted.content == own.content;
-            wanted.get(key).is_some_and(is_same) || self.synced.get(key).is_some()
+            wanted.get(key).is_some_and(is_same) || self.folder.synced().get(key).is_some()
         };
         let common: BTreeSet<_> =
             own().filter(is_common).map(|own| own.path.key().livery()).collect();

@@ -41,7 +41,8 @@ impl ClientMachine {
     /// A file as the server is told of it, with what it was made of.
     fn info(&self, entry: &Entry, ours: bool) -> FileInfo {
         let mut info = FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, ours);
-        let base = self.synced.get(entry.path.key()).filter(|base| *base != entry.content.hash);
+        let base =
+            self.folder.synced().get(entry.path.key()).filter(|base| *base != entry.content.hash);
         info.base = base.filter(|_| ours).map(|base| base.to_string());
         info
     }

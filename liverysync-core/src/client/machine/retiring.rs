@@ -36,6 +36,6 @@ impl ClientMachine {
             });
         }
         // The walk finds what is gone, and the server is told.
-        self.folder.walk_by(self.cx.now.time);
+        self.folder.scan_by(self.cx.now.time);
     }
 }

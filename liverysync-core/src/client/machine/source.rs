@@ -73,7 +73,7 @@ impl ClientMachine {
                 let gone = matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing);
                 let kind = if gone { Fault::Missing } else { Fault::Failed };
                 self.cannot_send(&sync_id, file.asked, kind, &fault.message);
-                self.folder.walk_by(self.cx.now.time);
+                self.folder.scan_by(self.cx.now.time);
             }
         }
         self.check_upload(&sync_id);
@@ -114,7 +114,7 @@ impl ClientMachine {
             let naming = &self.cx.config.naming;
             let (plain, digits) = parse_conflict_name(&path, naming)?;
             // It may have a conflict name here too: the first server names rivals again.
-            self.folder.known().iter().find(|known| {
+            self.folder.files().iter().find(|known| {
                 let own = parse_conflict_name(&known.path, naming);
                 let own = own.as_ref().map_or(&known.path, |(plain, _)| plain);
                 known.content.hash.short() == digits && own.key() == plain.key()
@@ -206,7 +206,7 @@ impl ClientMachine {
                 outbound.missing.push(file.asked.clone());
                 self.send_failed(&sync_id, &file.asked, &fault.message);
                 self.cx.transmit(Message::FileEnd(end));
-                self.folder.walk_by(self.cx.now.time);
+                self.folder.scan_by(self.cx.now.time);
                 self.pump(&sync_id);
             }
         }

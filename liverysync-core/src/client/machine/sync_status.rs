@@ -25,21 +25,20 @@ impl ClientMachine {
     fn learn_bases(&mut self, sync_status: &SyncStatus, behind: &[String]) {
         let Some(published) = &self.published else { return };
         if sync_status.revision == self.revision && !self.cx.config.dry_run {
-            let behind = behind.iter().map(|path| fold(path)).collect();
-            self.synced_changed |= self.synced.in_sync(published, &behind);
+            self.folder.handle_synced(&self.cx, published, behind);
         }
     }
 
     /// Tells people once when this PC holds the union and nobody needs it.
     pub(super) fn check_in_sync(&mut self) {
         // A walk that may well find nothing new is no reason to fall out of step.
-        let quiet = self.folder.is_quiet() || (self.in_sync && self.folder.is_listing());
+        let quiet = self.folder.is_settled() || (self.in_sync && self.folder.is_listing());
         let sending = !self.outbound.is_empty() || !self.uploads.is_empty();
         let idle = self.inbound.is_empty() && !sending && self.retiring == 0 && quiet;
         let now_in_sync = if idle { self.how_in_sync() } else { None };
         let was_in_sync = std::mem::replace(&mut self.in_sync, now_in_sync.is_some());
         if let (Some((withheld, certain)), false) = (now_in_sync, was_in_sync) {
-            let (known, bytes) = (self.folder.known(), self.folder.total_bytes());
+            let (known, bytes) = (self.folder.files(), self.folder.total_bytes());
             let conflicts = known.iter().map(|file| &file.path).filter(|path| self.is_rival(path));
             let (files, conflicts) = (known.len(), conflicts.cloned().collect());
             let liveries = known.livery_count();

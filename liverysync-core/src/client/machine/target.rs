@@ -43,7 +43,7 @@ impl ClientMachine {
             Some(Content { hash, size: file.info.size })
         };
         let contents: BTreeSet<Content> = files.iter().filter_map(sent).collect();
-        let here = self.folder.known().iter().filter(|known| contents.contains(&known.content));
+        let here = self.folder.files().iter().filter(|known| contents.contains(&known.content));
         let here: BTreeMap<_, _> = here.map(|known| (known.content, &known.path)).collect();
         for file in files {
             if let Some(path) = sent(file).and_then(|content| here.get(&content)) {
@@ -186,20 +186,20 @@ impl ClientMachine {
         }
         if let Some(picture) = cached_picture(&path, &rules.extensions)
             && !rules.derived_dds
-            && self.folder.holds(picture.key())
+            && self.folder.is_taken(picture.key())
         {
             return Err(declined(format!("the game's own cache of {picture}")));
         }
         let path = match self.folder.get(path.key()) {
             Some(known) => known.path.clone(),
             None => {
-                let spelling = match self.folder.spelling_at(path.key()) {
+                let spelling = match self.folder.spelling(path.key()) {
                     Some(there) => there.to_owned(),
-                    None => self.folder.known().respell(&path),
+                    None => self.folder.files().respell(&path),
                 };
                 let path = RelPath::parse(&spelling, &rules.extensions)
                     .map_err(|invalid| declined(invalid.to_string()))?;
-                self.folder.known().check(&path).map_err(|in_the_way| {
+                self.folder.files().check(&path).map_err(|in_the_way| {
                     (Fault::Failed, format!("it cannot lie beside what is here: {in_the_way}"))
                 })?;
                 path
@@ -411,7 +411,7 @@ impl ClientMachine {
                 stage,
                 path: file.path.clone(),
                 mtime: file.mtime,
-                replaces: self.folder.stamp_at(&file.path),
+                replaces: self.folder.replaceable(&file.path),
                 keep_as: keep_as.clone(),
             });
             stages.push(stage);
@@ -474,10 +474,10 @@ impl ClientMachine {
             match outcome {
                 Ok(installed) => {
                     file.state = State::Installed;
-                    self.folder.handle_installed(path.clone(), installed.stamp, content);
+                    self.folder.handle_installed(&self.cx, path.clone(), installed.stamp, content);
                     let kept_as = keep_as.filter(|_| installed.kept);
                     if kept_as.is_some() {
-                        self.folder.walk_by(self.cx.now.time);
+                        self.folder.scan_by(self.cx.now.time);
                     }
                     self.cx.event(Event::Installed {
                         sync_id: sync_id.clone(),
@@ -492,7 +492,7 @@ impl ClientMachine {
                     // What was not put in place is still staged.
                     self.discard(Some(*stage));
                     if fault.kind == DiskFaultKind::Changed {
-                        self.folder.walk_by(self.cx.now.time);
+                        self.folder.scan_by(self.cx.now.time);
                     }
                     self.fail_at(sync_id, index, Fault::Failed, &fault.message);
                 }

@@ -2,12 +2,6 @@
 
 use super::*;
 
-/// How long after news of the files they are written down: news comes in bursts.
-const REMEMBER_PAUSE: Duration = Duration::from_secs(10);
-
-/// The same for what is in sync: without it the next change would be a rival.
-const BASES_PAUSE: Duration = Duration::from_secs(2);
-
 /// How long a server of protocol 1 must have been quiet after a file for the session to be over:
 /// it does not say how many files it will bring.
 const OLD_SESSION_QUIET: Duration = Duration::from_secs(1);
@@ -19,18 +13,7 @@ const OLD_SESSION_HOLD: Duration = Duration::from_secs(10);
 impl ClientMachine {
     pub(super) fn run_timers(&mut self) {
         let now = self.cx.now.time;
-        let effects = self.folder.handle_timeout(now);
-        self.apply(effects);
-        if self.folder.has_news() {
-            self.save_cache_at.get_or_insert(now + REMEMBER_PAUSE);
-        }
-        if self.synced_changed {
-            let soon = now + BASES_PAUSE;
-            self.save_cache_at = Some(self.save_cache_at.map_or(soon, |at| at.min(soon)));
-        }
-        if self.save_cache_at.is_some_and(|at| at <= now) {
-            self.save_cache();
-        }
+        self.folder.handle_timeout(&mut self.cx);
         let may_connect = self.is_ready();
         match self.cx.link.handle_timeout(now, &self.cx.config, may_connect) {
             Some(LinkAction::Connect) => self.cx.push(Output::Connect),
@@ -52,20 +35,7 @@ impl ClientMachine {
 
     /// Whether it is known what lies here, and nothing of an earlier run is left.
     const fn is_ready(&self) -> bool {
-        self.beginning == 0 && self.folder.is_ready()
-    }
-
-    /// Writes down what is known of the files, if there is news.
-    pub(super) fn save_cache(&mut self) {
-        self.save_cache_at = None;
-        let date = self.cx.now.date;
-        let extensions = &self.cx.config.rules.extensions;
-        let news = self.folder.take_news() | std::mem::take(&mut self.synced_changed);
-        if news && !self.cx.config.dry_run {
-            let text =
-                scan_cache::encode(self.folder.local_index(), &self.synced, extensions, date);
-            self.cx.request(DiskRequest::SaveCache(text), Purpose::SaveCache);
-        }
+        self.swept && self.folder.is_scanned()
     }
 
     fn run_session_timers(&mut self) {
@@ -102,11 +72,8 @@ impl ClientMachine {
 
     pub(super) fn next_wake(&self) -> Option<Wake> {
         let mut earliest = Earliest::default();
-        if let Some(at) = self.folder.wake() {
-            earliest.at(at, "walk the folder");
-        }
-        if let Some(at) = self.save_cache_at {
-            earliest.at(at, "remember");
+        if let Some(wake) = self.folder.next_wake() {
+            earliest.at(wake.at, wake.why);
         }
         if let Some(wake) = self.cx.link.next_wake(&self.cx.config, self.is_ready()) {
             earliest.at(wake.at, wake.why);

@@ -1,19 +1,30 @@
-//! What a client remembers of its files from run to run, so that it reads nothing twice.
+//! The scan cache: what a client knows of its files from run to run, so that it reads none of them twice.
 //!
-//! A line that names the form, the SHA-256 of all that follows, a digest of the rules that the paths were
-//! checked by, the manifest's hash, the files in the order of their keys, and what was last in sync at other
-//! paths than theirs or with another content. Numbers have eight bytes, the
-//! lowest first; a text comes after the number of its bytes. What cannot be read is no memory: losing it
-//! costs time, never a livery.
+//! ```text
+//! FORM                            names the form
+//! SHA-256                         of all that follows
+//! SHA-256                         of the rules that the paths were checked by
+//! u8, SHA-256                     1 and the manifest's hash, or 0 alone
+//! u64, files                      in the order of their keys
+//! (key, SHA-256)                  synced versions that no file above tells, up to the end
 //!
-//! A start reads this before anything else, in a folder of thousands of files that mostly has not changed.
-//! So what was checked when it was written is not checked again as long as the rules are the same.
+//! file: path, key, u64 size, i64 mtime in nanoseconds, u64 change tag, SHA-256, u8 1 if in sync
+//! ```
+//!
+//! Numbers are little-endian. A text has its length in front, as a `u64`. The key is empty if it equals the path. A cache
+//! that cannot be read is ignored: that costs time, never a livery.
+//!
+//! A start reads this before anything else, and mostly nothing in the folder has changed. So what was checked before it
+//! was written is not checked again while the rules are the same.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::{folder::IndexedFile, local_index::LocalIndex, synced_versions::SyncedVersions};
+use super::{
+    local_index::{IndexedFile, LocalIndex},
+    synced_versions::SyncedVersions,
+};
 use crate::{
     hash::{Content, ContentHash},
     path::{Extensions, RULE_FORM, RelPath},
@@ -22,29 +33,29 @@ use crate::{
     time::UnixTime,
 };
 
-/// Which form this is. Another one is forgotten.
+/// The first bytes of a cache. A cache of another form is ignored.
 const FORM: &[u8] = b"liverysync files 3\n";
 
-/// A file that was changed so shortly before it was read may be changed again with the same date:
-/// some file systems count in steps of two seconds.
+/// A file whose modification time is this close to the moment of writing is left out. It may be changed again without a
+/// new time: some file systems count in steps of two seconds.
 const FRESH_NANOS: i64 = 2_000_000_000;
 
-/// Bytes that most files take, to ask for memory once.
+/// Bytes that most files take, to allocate once.
 const FILE_BYTES: usize = 160;
 
 /// What an earlier run knew.
 #[derive(Debug)]
 pub(super) struct ScanCache {
-    pub(super) files: LocalIndex,
-    pub(super) bases: SyncedVersions,
-    /// Whether it was written under these rules; otherwise it is better written anew.
+    pub(super) index: LocalIndex,
+    pub(super) synced: SyncedVersions,
+    /// Whether it was written under the present rules. If not, it should be written again.
     pub(super) up_to_date: bool,
 }
 
-/// Writes down what is known, but for files that are too fresh to be sure of, and all that was in sync.
+/// Encodes the index, except files that may still change unnoticed, and all synced versions.
 pub(super) fn encode(
-    known: &LocalIndex,
-    bases: &SyncedVersions,
+    index: &LocalIndex,
+    synced: &SyncedVersions,
     extensions: &Extensions,
     now: UnixTime,
 ) -> Bytes {
@@ -52,29 +63,29 @@ pub(super) fn encode(
         let age = now.as_nanos().saturating_sub(file.stamp.mtime.as_nanos());
         age.saturating_abs() >= FRESH_NANOS
     };
-    let sure: Vec<_> = known.files().iter().filter(is_sure).collect();
+    let sure: Vec<_> = index.files().iter().filter(is_sure).collect();
     // The hash is that of all files together.
-    let hash = (sure.len() == known.files().len()).then(|| known.hash());
+    let hash = (sure.len() == index.files().len()).then(|| index.hash());
     let mut body = Vec::with_capacity((sure.len() + 1) * FILE_BYTES);
     body.extend(rules_digest(extensions).as_bytes());
     body.extend([u8::from(hash.is_some())]);
     body.extend(hash.iter().flat_map(ContentHash::as_bytes));
-    let is_in_sync = |file: &IndexedFile| bases.get(file.path.key()) == Some(file.content.hash);
+    let is_in_sync = |file: &IndexedFile| synced.get(file.path.key()) == Some(file.content.hash);
     body.extend((sure.len() as u64).to_le_bytes());
     for file in &sure {
         write_file(&mut body, file);
         body.push(u8::from(is_in_sync(file)));
     }
-    let told: BTreeSet<_> =
+    let covered: BTreeSet<_> =
         sure.into_iter().filter(|file| is_in_sync(file)).map(|file| file.path.key()).collect();
-    for (key, hash) in bases.iter().filter(|(key, _)| !told.contains(*key)) {
+    for (key, hash) in synced.iter().filter(|(key, _)| !covered.contains(*key)) {
         write_text(&mut body, key.as_str());
         body.extend(hash.as_bytes());
     }
     [FORM, ContentHash::of(&body).as_bytes(), &body].concat().into()
 }
 
-/// Which paths were checked, and how.
+/// Identifies the rules that paths are checked by.
 fn rules_digest(extensions: &Extensions) -> ContentHash {
     ContentHash::of(format!("{RULE_FORM}\n{extensions}").as_bytes())
 }
@@ -94,7 +105,8 @@ fn write_text(body: &mut Vec<u8>, text: &str) {
     body.extend(text.as_bytes());
 }
 
-/// Reads what was written down, of the files that still travel; `None` if it is damaged or of another form.
+/// Decodes a cache, without the files that the present rules leave out. Returns `None` if it is damaged or of another
+/// form.
 pub(super) fn decode(text: &[u8], extensions: &Extensions) -> Option<ScanCache> {
     let mut rest = Rest(text.strip_prefix(FORM)?);
     let digest = rest.hash()?;
@@ -106,55 +118,57 @@ pub(super) fn decode(text: &[u8], extensions: &Extensions) -> Option<ScanCache> 
         [0] => None,
         _ => Some(rest.hash()?),
     };
-    let mut bases = SyncedVersions::default();
+    let mut synced = SyncedVersions::default();
     let count = u64::from_le_bytes(rest.take()?);
     let files = if up_to_date {
-        rest.files(count, &mut bases)?
+        rest.files(count, &mut synced)?
     } else {
-        rest.files_that_travel(count, extensions, &mut bases)?
+        rest.files_by_rules(count, extensions, &mut synced)?
     };
-    rest.bases(&mut bases)?;
-    let files = match hash.filter(|_| up_to_date) {
+    rest.synced_versions(&mut synced)?;
+    let index = match hash.filter(|_| up_to_date) {
         Some(hash) => LocalIndex::with_hash(files, hash),
         None => LocalIndex::new(files),
     };
-    Some(ScanCache { files, bases, up_to_date })
+    Some(ScanCache { index, synced, up_to_date })
 }
 
-/// What is still to be read.
+/// The bytes that are still to be decoded.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    /// All files. They were checked, fitted together and were in order when they were written down.
-    fn files(&mut self, count: u64, bases: &mut SyncedVersions) -> Option<PathMap<IndexedFile>> {
+    /// Decodes all files. They were checked, fit together and were in order when they were written.
+    fn files(&mut self, count: u64, synced: &mut SyncedVersions) -> Option<PathMap<IndexedFile>> {
         let mut files = Vec::with_capacity(self.0.len() / FILE_BYTES);
         for _ in 0..count {
-            files.push(self.file(bases, |text, key| Some(RelPath::checked_before(text, key)))??);
+            files.push(self.file(synced, |text, key| Some(RelPath::checked_before(text, key)))??);
         }
         Some(PathMap::of_fitting(files))
     }
 
-    /// The files whose paths follow these rules, which are not those that they were written under.
-    fn files_that_travel(
+    /// Decodes the files whose paths follow these rules, which are not those that they were written under.
+    fn files_by_rules(
         &mut self,
         count: u64,
         extensions: &Extensions,
-        bases: &mut SyncedVersions,
+        synced: &mut SyncedVersions,
     ) -> Option<PathMap<IndexedFile>> {
         let mut files = PathMap::default();
         for _ in 0..count {
-            if let Some(file) = self.file(bases, |text, _| RelPath::parse(text, extensions).ok())? {
-                // One set of files that lay together lies together, unless the rules have changed.
+            if let Some(file) =
+                self.file(synced, |text, _| RelPath::parse(text, extensions).ok())?
+            {
+                // Files that were on one disk fit together, unless the new rules see two of them as one.
                 let _fits = files.insert(file);
             }
         }
         Some(files)
     }
 
-    /// The next file, if `path` makes a path of its text and its key.
+    /// Decodes the next file. The inner option is `None` if `path` makes no path of its text and its key.
     fn file(
         &mut self,
-        bases: &mut SyncedVersions,
+        synced: &mut SyncedVersions,
         path: impl FnOnce(&str, &str) -> Option<RelPath>,
     ) -> Option<Option<IndexedFile>> {
         let (text, key) = (self.text()?, self.text()?);
@@ -164,7 +178,7 @@ impl<'a> Rest<'a> {
         let change_tag = u64::from_le_bytes(self.take()?);
         let content = Content { hash: self.hash()?, size };
         if let ([1], Some(path)) = (self.take()?, &path) {
-            bases.insert(path.key().clone(), content.hash);
+            synced.insert(path.key().clone(), content.hash);
         }
         Some(path.map(|path| IndexedFile {
             path,
@@ -174,11 +188,11 @@ impl<'a> Rest<'a> {
         }))
     }
 
-    /// What was in sync besides the files.
-    fn bases(mut self, bases: &mut SyncedVersions) -> Option<()> {
+    /// Decodes the synced versions that no file tells.
+    fn synced_versions(mut self, synced: &mut SyncedVersions) -> Option<()> {
         while !self.0.is_empty() {
             let key = self.text()?;
-            bases.insert(RelPath::checked_before(key, key).key().clone(), self.hash()?);
+            synced.insert(RelPath::checked_before(key, key).key().clone(), self.hash()?);
         }
         Some(())
     }
@@ -208,60 +222,60 @@ mod tests {
     const DAY: i64 = 86_400_000_000_000;
     const NOW: UnixTime = UnixTime::from_nanos(DAY);
 
-    fn known(paths: &[(&str, i64)]) -> PathMap<IndexedFile> {
-        let mut known = PathMap::default();
+    fn files(paths: &[(&str, i64)]) -> PathMap<IndexedFile> {
+        let mut files = PathMap::default();
         for (path, mtime) in paths {
             let path = RelPath::parse(path, &Extensions::default()).unwrap();
             let content = Content::of(path.as_str().as_bytes());
             let stamp = Stamp { size: content.size, mtime: UnixTime::from_nanos(*mtime) };
-            known.insert(IndexedFile { path, stamp, change_tag: 7, content }).unwrap();
+            files.insert(IndexedFile { path, stamp, change_tag: 7, content }).unwrap();
         }
-        known
+        files
     }
 
     fn encoded(files: &PathMap<IndexedFile>) -> Bytes {
-        encode(&LocalIndex::new(files.clone()), &bases(files), &Extensions::default(), NOW)
+        encode(&LocalIndex::new(files.clone()), &synced(files), &Extensions::default(), NOW)
     }
 
-    /// Of the files every other one is in sync, and one that is not there any more was.
-    fn bases(files: &PathMap<IndexedFile>) -> SyncedVersions {
-        let mut bases = SyncedVersions::default();
+    /// Every other file is in sync, and one that is gone was.
+    fn synced(files: &PathMap<IndexedFile>) -> SyncedVersions {
+        let mut synced = SyncedVersions::default();
         for (index, file) in files.iter().enumerate() {
             let hash = if index % 2 == 0 { file.content.hash } else { ContentHash::of(b"before") };
-            bases.insert(file.path.key().clone(), hash);
+            synced.insert(file.path.key().clone(), hash);
         }
         let gone = RelPath::parse("gone.png", &Extensions::default()).unwrap();
-        bases.insert(gone.key().clone(), ContentHash::of(b"gone"));
-        bases
+        synced.insert(gone.key().clone(), ContentHash::of(b"gone"));
+        synced
     }
 
     fn decoded(text: &[u8]) -> Option<PathMap<IndexedFile>> {
-        decode(text, &Extensions::default()).map(|memory| memory.files.files().clone())
+        decode(text, &Extensions::default()).map(|cache| cache.index.files().clone())
     }
 
     #[test]
-    fn what_was_written_is_read() {
-        let files = known(&[("#2/d\u{e9}cals.png", 1), ("T/\u{1f697}.json", -DAY), ("u/a.png", 0)]);
+    fn a_cache_is_read_as_it_was_written() {
+        let files = files(&[("#2/d\u{e9}cals.png", 1), ("T/\u{1f697}.json", -DAY), ("u/a.png", 0)]);
         let text = encoded(&files);
         assert_eq!(decoded(&text), Some(files.clone()));
-        let memory = decode(&text, &Extensions::default()).unwrap();
-        assert!(memory.up_to_date);
-        assert_eq!(memory.bases, bases(&files));
-        assert_eq!(memory.files.hash(), LocalIndex::new(files).manifest().hash());
+        let cache = decode(&text, &Extensions::default()).unwrap();
+        assert!(cache.up_to_date);
+        assert_eq!(cache.synced, synced(&files));
+        assert_eq!(cache.index.hash(), LocalIndex::new(files).manifest().hash());
     }
 
     #[test]
-    fn a_fresh_file_is_not_remembered() {
-        let files = known(&[("a.png", DAY - FRESH_NANOS), ("b.png", DAY), ("c.png", DAY + 1)]);
-        let sure = known(&[("a.png", DAY - FRESH_NANOS)]);
-        let memory = decode(&encoded(&files), &Extensions::default()).unwrap();
-        assert_eq!(memory.files.files(), &sure);
-        assert_eq!(memory.files.hash(), LocalIndex::new(sure).manifest().hash());
+    fn a_fresh_file_is_left_out() {
+        let written = files(&[("a.png", DAY - FRESH_NANOS), ("b.png", DAY), ("c.png", DAY + 1)]);
+        let sure = files(&[("a.png", DAY - FRESH_NANOS)]);
+        let cache = decode(&encoded(&written), &Extensions::default()).unwrap();
+        assert_eq!(cache.index.files(), &sure);
+        assert_eq!(cache.index.hash(), LocalIndex::new(sure).manifest().hash());
     }
 
     #[test]
-    fn what_is_damaged_is_forgotten() {
-        let text = encoded(&known(&[("a.png", 0)]));
+    fn a_damaged_cache_is_ignored() {
+        let text = encoded(&files(&[("a.png", 0)]));
         for at in 0..text.len() {
             let mut damaged = text.to_vec();
             damaged[at] ^= 1;
@@ -272,12 +286,12 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_travel_any_more_is_left_out() {
-        let text = encoded(&known(&[("a.png", 0), ("b.txt", 0)]));
-        let memory = decode(&text, &Extensions::from_list(["png"]).unwrap()).unwrap();
-        assert!(!memory.up_to_date);
-        let left = known(&[("a.png", 0)]);
-        assert_eq!(memory.files.files(), &left);
-        assert_eq!(memory.files.hash(), LocalIndex::new(left).manifest().hash());
+    fn files_that_new_rules_exclude_are_left_out() {
+        let text = encoded(&files(&[("a.png", 0), ("b.txt", 0)]));
+        let cache = decode(&text, &Extensions::from_list(["png"]).unwrap()).unwrap();
+        assert!(!cache.up_to_date);
+        let left = files(&[("a.png", 0)]);
+        assert_eq!(cache.index.files(), &left);
+        assert_eq!(cache.index.hash(), LocalIndex::new(left).manifest().hash());
     }
 }
