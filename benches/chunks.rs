@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use liverysync::core::{
+use liverysync_core::{
     hash::Content,
     time::Time,
     transfer::{Action, CHUNK_BYTES, Receiver, RequestedFile, Sender, UploadStream},

@@ -11,11 +11,7 @@ use std::{
 };
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use liverysync::{
-    client::{Client, ClientOptions},
-    core::{client::Event, select::Rules},
-    scan::scan,
-};
+use liverysync::{Client, ClientEvent, Rules, scan};
 
 fn folder(liveries: usize, picture_bytes: usize) -> (tempfile::TempDir, u64) {
     let root = tempfile::tempdir().unwrap();
@@ -53,13 +49,10 @@ fn scans(criterion: &mut Criterion) {
 
 /// Runs a client, which finds no server, until it knows what the folder holds. Returns how many files that is.
 async fn start(root: &Path, state: &Path) -> usize {
-    let mut options = ClientOptions::new("127.0.0.1", 1, root);
-    options.state = Some(state.to_owned());
-    let client = Client::new(options);
-    let mut events = client.events();
-    client.start().unwrap();
+    let builder = Client::builder("127.0.0.1").port(1).liveries(root).state(state);
+    let (client, mut events) = builder.start_with_events().await.unwrap();
     let files = loop {
-        if let Event::Scanned { files, .. } = events.next().await.unwrap() {
+        if let ClientEvent::Scanned { files, .. } = events.next().await.unwrap() {
             break files;
         }
     };

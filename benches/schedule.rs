@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, hint::black_box};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use liverysync::core::{
+use liverysync_core::{
     path::{Extensions, RelPath},
     schedule::{Load, Want, plan},
     union::PeerId,

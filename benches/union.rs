@@ -9,7 +9,7 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use liverysync::core::{
+use liverysync_core::{
     conflict::{Naming, Policy},
     diff::diff,
     hash::Content,

@@ -1,5 +1,4 @@
-//! A driver's client inside another program: syncs one folder until it holds the union, and tells
-//! what it does on the way.
+//! A driver's client inside another program: it syncs one folder, and tells what it does on the way.
 //!
 //! ```text
 //! cargo run --example embed_client -- 192.168.1.50 9239 ./Liveries
@@ -9,10 +8,7 @@
 
 use std::{env, error::Error, time::Duration};
 
-use liverysync::{
-    client::{Client, ClientOptions, Step},
-    core::{client::Event, text::escape},
-};
+use liverysync::{Client, ClientEvent, SyncStep, escape};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -23,26 +19,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: embed_client HOST PORT FOLDER".into());
     };
 
-    let mut options = ClientOptions::new(host, port.parse()?, folder);
-    options.core.name = "embedded".to_owned();
-    let client = Client::new(options);
-    client.start()?;
-    let mut syncing = client.begin_sync(Some(Duration::from_secs(600)));
-    let report = loop {
-        match syncing.next().await {
-            Step::Event(Event::Connected { .. }) => println!("connected"),
-            Step::Event(Event::Disconnected { reason, retry_in }) => {
-                println!("no link: {}; again in {} s", escape(&reason), retry_in.as_secs_f32());
+    let builder = Client::builder(host).port(port.parse()?).liveries(folder).name("embedded");
+    let (client, events) = builder.start_with_events().await?;
+    let mut steps = client.sync().timeout(Duration::from_secs(600)).steps_of(events);
+    while let Some(step) = steps.next().await {
+        match step {
+            SyncStep::Event(ClientEvent::Connected { .. }) => println!("connected"),
+            SyncStep::Event(ClientEvent::Disconnected { reason, retry_in }) => {
+                let seconds = retry_in.as_secs_f32();
+                println!("no connection: {}; next attempt in {seconds} s", escape(&reason));
             }
-            Step::Event(Event::Installed { path, bytes, .. }) => {
-                println!("got {} ({bytes} bytes)", escape(path.as_str()));
+            SyncStep::Event(ClientEvent::Installed { path, bytes, .. }) => {
+                println!("installed {} ({bytes} bytes)", escape(path.as_str()));
             }
-            Step::Event(_) => {}
-            Step::Done(report) => break report,
-            Step::Failed(error) => return Err(error.into()),
+            SyncStep::Done(report) => {
+                println!("in sync: {} files, {} bytes", report.files, report.bytes);
+            }
+            SyncStep::Failed(error) => return Err(error.into()),
+            _ => {}
         }
-    };
-    println!("in sync: {} files, {} bytes", report.files, report.bytes);
+    }
     client.stop().await;
     Ok(())
 }

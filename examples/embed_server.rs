@@ -1,4 +1,4 @@
-//! A league's server inside another program: it runs until Ctrl-C and tells who comes and goes.
+//! A league's server inside another program: it runs until Ctrl-C, and tells who comes and goes.
 //!
 //! ```text
 //! cargo run --example embed_server --features server -- 127.0.0.1 9239
@@ -8,33 +8,30 @@
 
 use std::{env, error::Error};
 
-use liverysync::{
-    core::{server::Event, text::escape},
-    server::{Server, ServerOptions},
-};
+use liverysync::{DEFAULT_PORT, Server, ServerEvent, escape};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let host = arguments.next().unwrap_or_else(|| "127.0.0.1".to_owned());
-    let port = arguments.next().map_or(Ok(9239), |port| port.parse())?;
+    let port = arguments.next().map_or(Ok(DEFAULT_PORT), |port| port.parse())?;
 
-    let server = Server::new(ServerOptions::new(host, port));
-    let mut events = server.events();
-    println!("listening on {}", server.start()?);
+    let builder = Server::builder().host(host).port(port);
+    let (server, mut events) = builder.start_with_events().await?;
+    println!("listening on {}", server.address());
     loop {
         let event = tokio::select! {
             event = events.next() => event,
             _ = tokio::signal::ctrl_c() => None,
         };
         match event {
-            Some(Event::Joined { name, address, .. }) => {
+            Some(ServerEvent::Joined { name, address, .. }) => {
                 println!("{} joins from {address}", escape(&name));
             }
-            Some(Event::Left { name, reason, .. }) => {
+            Some(ServerEvent::Left { name, reason, .. }) => {
                 println!("{} leaves: {}", escape(&name), escape(&reason));
             }
-            Some(Event::InSync { clients, files, .. }) => {
+            Some(ServerEvent::InSync { clients, files, .. }) => {
                 println!("{clients} clients in sync with {files} files");
             }
             Some(_) => {}

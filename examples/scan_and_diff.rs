@@ -1,4 +1,4 @@
-//! Compares two liveries folders: what the first lacks of the second, and where they differ.
+//! Compares two liveries folders: prints the files that are missing, different or extra in the first.
 //!
 //! ```text
 //! cargo run --example scan_and_diff -- ./Mine ./Theirs
@@ -8,10 +8,7 @@
 
 use std::{env, error::Error, path::Path};
 
-use liverysync::{
-    core::{diff::diff, manifest::Entry, select::Rules, text::escape},
-    scan::scan,
-};
+use liverysync::{Entry, Rules, diff, escape, scan};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);

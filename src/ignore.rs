@@ -26,12 +26,12 @@ pub enum IgnoreError {
         reason: InvalidGlob,
     },
     /// The file cannot be read or written.
-    #[error("cannot use the list of ignored liveries {path}: {reason}", path = .path.display())]
+    #[error("cannot use the list of ignored liveries {path}", path = .path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        reason: io::Error,
+        /// The system's error.
+        source: io::Error,
     },
 }
 
@@ -109,13 +109,13 @@ impl IgnoreFile {
                 Ok(text.trim_start_matches('\u{feff}').to_owned())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            Err(reason) => Err(IgnoreError::File { path: self.0.clone(), reason }),
+            Err(source) => Err(IgnoreError::File { path: self.0.clone(), source }),
         }
     }
 
     fn write(&self, text: &str, changed: bool) -> Result<(), IgnoreError> {
         let written = if changed { replace_whole(&self.0, text.as_bytes()) } else { Ok(()) };
-        written.map_err(|reason| IgnoreError::File { path: self.0.clone(), reason })
+        written.map_err(|source| IgnoreError::File { path: self.0.clone(), source })
     }
 }
 

@@ -1,51 +1,87 @@
 //! Keeps the custom liveries of an Assetto Corsa Competizione league the same on every driver's PC.
 //!
-//! This package is the tokio shell around [`core`], which takes every decision: sockets, disk, file
-//! events and clocks, and nothing else. Start from
+//! - [`Client`] runs on a driver's PC and keeps a liveries folder in sync with the league.
+//! - [`Server`] is the league's server.
+//! - [`scan`], [`diff`] and [`merge`] read and compare folders without a server.
+//! - [`backups`] restores what was replaced on a driver's PC, and [`IgnoreFile`] lists the liveries that a driver does
+//!   not want.
+//! - [`league`] is for administrators: it shows and changes the data of a server.
 //!
-//! - [`client::Client`] (feature `client`, on by default), a driver's PC;
-//! - [`server::Server`] (feature `server`), the league's server;
-//! - [`league::League`] (feature `server`), a league's data to look at and to change;
-//! - [`ledger::Ledger`] (feature `server`), what a league remembers, on disk;
-//! - [`scan::scan`], what a folder holds and what of it travels;
-//! - [`backups::Backups`], what was replaced on a driver's PC, and how to get it back;
-//! - [`ignore::IgnoreFile`], the liveries that a driver does not want;
-//! - [`places`], where the game keeps its liveries.
+//! # Example
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use liverysync::Client;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let client = Client::builder("192.168.1.50").liveries("Liveries").start().await?;
+//!     let report = client.sync().timeout(Duration::from_secs(600)).await?;
+//!     println!("in sync: {} files, {} of them new", report.files, report.received_files);
+//!     client.stop().await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `client` | yes | [`Client`], [`scan`], [`backups`], [`IgnoreFile`] and the places of the game's folders |
+//! | `server` | no | [`Server`] and [`league`]; brings SQLite |
+//!
+//! Features only add items. [`Manifest`], [`diff`], [`merge`] and the path rule need none.
+//!
+//! # Runtime
+//!
+//! [`Client`] and [`Server`] need [tokio](https://docs.rs/tokio) with I/O and time enabled, of either flavor. Starting one
+//! outside of a runtime is an error. What they return can be awaited anywhere. [`scan`], [`backups`] and [`league`]
+//! need no runtime; they block, so that asynchronous code calls them on a thread that may.
+//!
+//! # Minimum supported Rust version
+//!
+//! Rust 1.91. A new minor version may raise it, to a version that is at least three months old.
+//!
+//! # Decisions
+//!
+//! This package is a shell around [`liverysync-core`](liverysync_core), which takes every decision without any I/O: it
+//! adds sockets, disk, file events and clocks.
 
 #![forbid(unsafe_code)]
-
-pub use liverysync_core as core;
 
 #[cfg(feature = "client")]
 pub mod backups;
 #[cfg(feature = "client")]
-pub mod client;
+mod client;
 #[cfg(any(feature = "client", feature = "server"))]
 mod clock;
 #[cfg(any(feature = "client", feature = "server"))]
 mod credit;
 #[cfg(feature = "client")]
 mod disk;
+mod error_chain;
 #[cfg(any(feature = "client", feature = "server"))]
-pub mod events;
+mod events;
 #[cfg(any(feature = "client", feature = "server"))]
 mod feed;
 #[cfg(feature = "client")]
-pub mod ignore;
+mod ignore;
 #[cfg(feature = "server")]
 pub mod league;
 #[cfg(feature = "server")]
+#[doc(hidden)]
 pub mod ledger;
 #[cfg(any(feature = "client", feature = "server"))]
-mod life;
+mod lifecycle;
 #[cfg(any(feature = "client", feature = "server"))]
 mod link;
 #[cfg(feature = "client")]
-pub mod places;
+mod places;
 #[cfg(feature = "client")]
-pub mod scan;
+mod scan;
 #[cfg(feature = "server")]
-pub mod server;
+mod server;
 #[cfg(feature = "server")]
 mod store;
 #[cfg(any(feature = "client", feature = "server"))]
@@ -55,11 +91,62 @@ mod walk;
 #[cfg(feature = "client")]
 mod watch;
 
+#[doc(hidden)]
+pub use self::error_chain::with_causes;
+#[cfg(feature = "client")]
+pub use self::{
+    client::{
+        Client, ClientBuilder, ClientError, SyncRequest, SyncStep, Syncing, is_client_running,
+    },
+    ignore::{IgnoreError, IgnoreFile},
+    places::{FolderNotFound, liveries_folder, state_folder, steam_id},
+    scan::{Scan, ScanError, scan},
+};
 #[cfg(any(feature = "client", feature = "server"))]
-pub use self::throttle::Limits;
+pub use self::{
+    events::{Event, Events},
+    throttle::Limits,
+};
+#[cfg(feature = "server")]
+pub use self::{
+    server::{Server, ServerBuilder, ServerError},
+    store::StoreError,
+};
+#[cfg(feature = "client")]
+pub use liverysync_core::client::{
+    Claimant, Event as ClientEvent, FileErrors, Ignored, InvalidGlob, InvalidName, Plan, Rivalry,
+    Role, SyncError, SyncReport, Unfinished,
+};
+#[doc(hidden)]
+pub use liverysync_core::path::fold;
+#[cfg(feature = "server")]
+pub use liverysync_core::server::{
+    Event as ServerEvent, Missing, PeerStatus, Protocol, Status, Withheld,
+};
+#[cfg(feature = "server")]
+pub use liverysync_core::transfer::SourceFault;
+pub use liverysync_core::{
+    conflict::{
+        CONFLICT_SUFFIX, InvalidSuffix, Naming, Policy, Scope, conflict_name, parse_conflict_name,
+    },
+    diff::{Diff, diff},
+    hash::{Content, ContentHash, InvalidHash},
+    league::{InvalidKey, InvalidMemberId, MemberId, MemberKey, Updates},
+    manifest::{Entry, Manifest},
+    path::{Extensions, InvalidExtension, InvalidPath, RelPath},
+    pathmap::Collision,
+    select::{Reason, Rules, Skipped},
+    text::{escape, escape_limited},
+    time::UnixTime,
+    union::{Outcome, PeerId, Refusal, Union, UnionEntry, merge},
+    wire::messages::SyncId,
+};
 
 /// The version of this library, such as `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The port of a server that was not told another one.
+pub const DEFAULT_PORT: u16 = 9239;
 
 /// Compiles the Rust code of the document.
 #[cfg(all(doctest, feature = "client"))]

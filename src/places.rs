@@ -8,10 +8,10 @@ const APP_ID: u32 = 805_550;
 /// From the folder of documents to the liveries.
 const BELOW_DOCUMENTS: [&str; 3] = ["Assetto Corsa Competizione", "Customs", "Liveries"];
 
-/// No liveries folder was found.
+/// The error if the game's liveries folder was not found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no liveries folder was found; looked at: {}", list(.looked_at))]
-pub struct NotFound {
+pub struct FolderNotFound {
     /// Where it was looked for.
     pub looked_at: Vec<PathBuf>,
 }
@@ -29,11 +29,11 @@ fn list(paths: &[PathBuf]) -> String {
 /// # Errors
 ///
 /// Names the places that were looked at.
-pub fn liveries_folder() -> Result<PathBuf, NotFound> {
+pub fn liveries_folder() -> Result<PathBuf, FolderNotFound> {
     let looked_at = candidates();
     match looked_at.iter().find(|path| path.is_dir()) {
         Some(found) => Ok(found.clone()),
-        None => Err(NotFound { looked_at }),
+        None => Err(FolderNotFound { looked_at }),
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_places() {
-        let not_found = NotFound { looked_at: vec!["/a".into(), "/b".into()] };
+        let not_found = FolderNotFound { looked_at: vec!["/a".into(), "/b".into()] };
         assert!(not_found.to_string().ends_with("looked at: /a, /b"));
     }
 }

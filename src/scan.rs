@@ -38,12 +38,12 @@ pub struct Scan {
 
 /// A folder that could not be scanned.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the folder {path}: {reason}", path = .path.display())]
+#[error("cannot read the folder {path}", path = .path.display())]
 pub struct ScanError {
     /// The folder.
     pub path: PathBuf,
-    /// What the system said.
-    pub reason: io::Error,
+    /// The system's error.
+    pub source: io::Error,
 }
 
 /// Walks `root`, decides what of it travels, and hashes that on all cores. Nothing is written, and
@@ -54,7 +54,7 @@ pub struct ScanError {
 /// Fails if `root` is no folder or cannot be listed. A single file that cannot be read is skipped,
 /// with the reason.
 pub fn scan(root: &Path, rules: &Rules) -> Result<Scan, ScanError> {
-    let failed = |reason| ScanError { path: root.to_owned(), reason };
+    let failed = |source| ScanError { path: root.to_owned(), source };
     let selection = select(&list(root, &Eye::closed()).map_err(failed)?, rules);
     let chosen: Vec<_> =
         selection.publish.iter().map(|file| (file.path.clone(), file.stamp)).collect();

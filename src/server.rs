@@ -1,4 +1,4 @@
-//! A league's server on tokio: it carries out what [`ServerMachine`] decides.
+//! A league's server on tokio: it carries out the decisions of [`ServerMachine`].
 //!
 //! One task reads each link and hands file data to the store, which has threads of its own; one task
 //! writes it, and sends files from the store by itself; one task runs the control machine. File data never
@@ -9,16 +9,14 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use liverysync_core::{
     hash::ContentHash,
-    league::{Record, Updates},
     server::{
-        Event, Input, Output, Progress, ServerConfig, ServerMachine, StartDownload, Status,
-        parse_allow_list,
+        Event, Input, Output, Progress, ServerMachine, StartDownload, Status, parse_allow_list,
     },
     time::Wake,
     transfer::{UploadEvent, UploadStream},
@@ -31,28 +29,32 @@ use liverysync_core::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
 use crate::{
-    clock::{Clock, seed},
-    events::{Events, Hub, Source},
+    clock::Clock,
+    events::{Broadcaster, EventSender, Events},
     ledger::LedgerError,
-    life::{Life, RanBefore},
+    lifecycle::{Lifecycle, StopRequest},
     link::{Outbox, Pool, Report, split},
     store::{Store, StoreFault},
     throttle::{Limits, Throttles},
 };
 
-pub use crate::store::{StoreError, Verified, VerifySummary, verify_store};
+use crate::store::StoreError;
 
+mod builder;
 mod journal;
 mod uploads;
 
-use self::journal::Journal;
-use self::uploads::{Reading, Uploads};
+pub use self::builder::ServerBuilder;
+use self::{
+    journal::Journal,
+    uploads::{Reading, Uploads},
+};
 
 /// Links that may be open at a time; more are closed at once.
 const LINKS_MAX: usize = 1024;
@@ -73,111 +75,58 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a link that is closed may take to write what waits.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// What a server needs to know.
-#[derive(Clone, Debug)]
-pub struct ServerOptions {
-    /// Address to listen at.
-    pub host: String,
-    /// Port to listen at; zero picks a free one.
-    pub port: u16,
-    /// A file with the liveries that are distributed; see [`parse_allow_list`]. It is read again
-    /// when it changes. Without one, or while it is absent or empty, all are.
-    pub allow_list: Option<PathBuf>,
-    /// A folder in which the contents of files are kept for those who come later, also after a restart. It
-    /// is made. Without one, they lie in a temporary folder that goes with the server.
-    pub data: Option<PathBuf>,
-    /// How fast files may travel, over all links together. [`Server::set_limits`] changes it later.
-    pub limits: Limits,
-    /// Everything that the machine decides by.
-    pub core: ServerConfig,
-}
-
-impl ServerOptions {
-    /// Takes the defaults for everything else.
-    pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self {
-            host: host.into(),
-            port,
-            allow_list: None,
-            data: None,
-            limits: Limits::default(),
-            core: ServerConfig::default(),
-        }
-    }
-}
-
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// It cannot listen.
-    #[error("cannot listen at {address}: {reason}")]
+    /// There is no tokio runtime here, or it is shutting down.
+    #[error("a server can only be started inside a tokio runtime")]
+    NoRuntime,
+    /// The server cannot listen.
+    #[error("cannot listen at {address}")]
     Bind {
-        /// Where it should.
+        /// The address and port that were asked for.
         address: String,
-        /// What the system said.
-        reason: io::Error,
+        /// The system's error.
+        source: io::Error,
     },
     /// The data folder cannot be used.
-    #[error("cannot use the data folder {path}: {reason}", path = .path.display())]
-    Data {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        reason: io::Error,
-    },
-    /// What the league remembers cannot be read.
     #[error(transparent)]
-    Journal(#[from] LedgerError),
-    /// Only owners may update, and the server would forget them at its end: whoever came first after that would own
-    /// what another one made.
-    #[error(
-        "where only owners may update, the server needs a data folder in which to remember them"
-    )]
-    NoMemory,
-    /// It was started before. A server runs once.
-    #[error("the server was started before; make a new one")]
-    RanBefore,
-    /// The allow list is there and cannot be read.
-    #[error("cannot read the allow list {path}: {reason}", path = .path.display())]
+    Store(#[from] StoreError),
+    /// The league database cannot be read.
+    #[error(transparent)]
+    Database(#[from] LedgerError),
+    /// Only owners may update, and the server has no data folder. It would forget the owners at its end, and whoever
+    /// came first after that would own the liveries of others.
+    #[error("where only owners may update, the server needs a data folder to remember them")]
+    OwnersNeedData,
+    /// The allow list exists and cannot be read.
+    #[error("cannot read the allow list {path}", path = .path.display())]
     AllowList {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        reason: io::Error,
+        /// The system's error.
+        source: io::Error,
     },
 }
 
-impl ServerError {
-    fn data(options: &ServerOptions, error: StoreError) -> Self {
-        let path = options.data.clone().unwrap_or_else(std::env::temp_dir);
-        let reason = match error {
-            StoreError::Folder { reason, .. } | StoreError::Threads(reason) => reason,
-            busy @ StoreError::Busy { .. } => io::Error::other(busy.to_string()),
-        };
-        Self::Data { path, reason }
-    }
-}
-
-impl From<RanBefore> for ServerError {
-    fn from(_: RanBefore) -> Self {
-        Self::RanBefore
-    }
-}
-
-/// A league's server. This is a handle: clones of it are the same server, and the last one that is
-/// dropped stops it.
+/// A running server of a league.
+///
+/// [`Server::builder`] configures and starts one.
+///
+/// This is a handle: clones of it are the same server. [`Server::stop`] stops it and waits. Dropping the last handle
+/// stops it as well, without waiting: the connections are closed in the background, and the address and the data
+/// folder are free again once that is done.
 ///
 /// # Example
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use liverysync::server::{Server, ServerOptions};
+/// use liverysync::Server;
 ///
-/// let server = Server::new(ServerOptions::new("127.0.0.1", 0));
-/// let address = server.start()?;
-/// println!("drivers may connect to {address}");
+/// let server = Server::builder().host("127.0.0.1").port(0).start().await?;
+/// println!("drivers may connect to {}", server.address());
 /// server.stop().await;
 /// # Ok(())
 /// # }
@@ -187,12 +136,10 @@ pub struct Server(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    options: ServerOptions,
-    hub: Hub<Event>,
-    life: Life,
-    clock: Clock,
+    broadcaster: Broadcaster<Event>,
+    lifecycle: Lifecycle,
     machine: Machine,
-    address: OnceLock<SocketAddr>,
+    address: SocketAddr,
     throttles: Throttles,
 }
 
@@ -201,124 +148,49 @@ struct Shared {
 struct Machine(Arc<Mutex<ServerMachine>>);
 
 impl Machine {
-    /// Begins with what the league remembers.
-    fn recall(&self, options: &ServerOptions, clock: Clock, records: &[Record]) {
-        // Who keeps a league's data keeps all of it: whoever comes gets everything, whoever is there.
-        let config = ServerConfig { archive: options.data.is_some(), ..options.core.clone() };
-        let machine = ServerMachine::new(config, seed(), clock.time());
-        *self.lock() = machine.with_records(records);
+    fn new(machine: ServerMachine) -> Self {
+        Self(Arc::new(Mutex::new(machine)))
     }
 
     fn lock(&self) -> MutexGuard<'_, ServerMachine> {
-        // A panic of its task ends the server; what it was like then can still be asked.
+        // A panic of its task ends the server; its last state can still be asked for.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Server {
-    /// Makes a server that does nothing yet.
-    #[must_use]
-    pub fn new(options: ServerOptions) -> Self {
-        let clock = Clock::start();
-        let machine = ServerMachine::new(options.core.clone(), seed(), clock.time());
-        let throttles = Throttles::new(options.limits);
-        Self(Arc::new(Shared {
-            options,
-            hub: Hub::new(),
-            life: Life::default(),
-            clock,
-            machine: Machine(Arc::new(Mutex::new(machine))),
-            address: OnceLock::new(),
-            throttles,
-        }))
+    /// Returns a configuration for a server.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::new()
     }
 
-    /// What happens from now on. Ask before [`Server::start`] to miss nothing.
-    #[must_use]
+    /// Returns the events from now on. [`ServerBuilder::start_with_events`] misses none since the start.
     pub fn events(&self) -> Events<Event> {
-        self.0.hub.events()
+        self.0.broadcaster.subscribe()
     }
 
-    /// Starts the server and returns where it listens.
-    ///
-    /// # Errors
-    ///
-    /// Fails if it cannot listen, if the data folder cannot be made, or if the allow list is there
-    /// and cannot be read; it can be tried again then. Fails if it was started before, and without a data folder where
-    /// only owners may update.
-    ///
-    /// # Panics
-    ///
-    /// Panics outside a tokio runtime.
-    pub fn start(&self) -> Result<SocketAddr, ServerError> {
-        let Shared { options, hub, life, clock, machine, address, throttles } = &*self.0;
-        life.start(|stopped| {
-            if options.core.updates == Updates::Owner && options.data.is_none() {
-                return Err(ServerError::NoMemory);
-            }
-            let allow_list = match &options.allow_list {
-                Some(path) => AllowList::read(path)
-                    .map_err(|reason| ServerError::AllowList { path: path.clone(), reason })?,
-                None => AllowList::default(),
-            };
-            let store = Store::open(options.data.as_deref())
-                .map_err(|error| ServerError::data(options, error))?;
-            let (journal, records) = Journal::open(options.data.as_deref())?;
-            let (listener, at) = listen(options)?;
-            machine.recall(options, *clock, &records);
-            // It is set here only, and a server starts once.
-            let _set_once = address.set(at);
-            let list = (options.allow_list.clone(), allow_list);
-            let (machine, throttles) = (machine.clone(), throttles.clone());
-            let control =
-                Control::new(machine, *clock, hub.source(), list, store, throttles, journal);
-            if options.data.is_some() {
-                control
-                    .check_store()
-                    .map_err(|reason| ServerError::data(options, StoreError::Threads(reason)))?;
-            }
-            Ok((control.run(listener, stopped), at))
-        })
-    }
-
-    /// Where it listens, or listened; `None` before it was started.
+    /// Returns the address at which the server listens, or listened before it stopped.
     #[must_use]
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.0.address.get().copied()
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
     }
 
-    /// Changes how fast files may travel, from now on, before the start or at any time after it.
+    /// Changes the speed limits from now on, also for files that are on their way.
     pub fn set_limits(&self, limits: Limits) {
         self.0.throttles.set(limits);
     }
 
-    /// How the league stands: who is there, and what each of them lacks.
+    /// Returns the state of the league: the connected clients, and the files that each of them is missing.
     #[must_use]
     pub fn status(&self) -> Status {
         self.0.machine.lock().status()
     }
 
-    /// Stops the server and closes every link. Dropping the future does not keep it from stopping.
+    /// Stops the server, closes every connection and waits for the end. It stops even if this future is dropped.
+    /// Stopping twice is fine.
     pub async fn stop(&self) {
-        self.0.life.stop().await;
-        // One that never ran has nobody else to say that there will be no events.
-        self.0.hub.close();
+        self.0.lifecycle.stop().await;
     }
-}
-
-/// Listens where the options say.
-fn listen(options: &ServerOptions) -> Result<(TcpListener, SocketAddr), ServerError> {
-    let host = options.host.trim_start_matches('[').trim_end_matches(']');
-    let listen = || {
-        let listener = std::net::TcpListener::bind((host, options.port))?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        Ok((TcpListener::from_std(listener)?, address))
-    };
-    listen().map_err(|reason| {
-        let address = format!("{}:{}", options.host, options.port);
-        ServerError::Bind { address, reason }
-    })
 }
 
 /// The allow list as it was last read.
@@ -374,7 +246,7 @@ struct Control {
     /// What came of outputs at once.
     later: VecDeque<Input>,
     store: Store,
-    events: Source<Event>,
+    events: EventSender<Event>,
     allow_list: Option<PathBuf>,
     allowed: AllowList,
     throttles: Throttles,
@@ -386,7 +258,7 @@ impl Control {
     fn new(
         machine: Machine,
         clock: Clock,
-        events: Source<Event>,
+        events: EventSender<Event>,
         (allow_list, allowed): (Option<PathBuf>, AllowList),
         store: Store,
         throttles: Throttles,
@@ -422,7 +294,7 @@ impl Control {
         self.store.check(CHECK_RATE, wrong)
     }
 
-    async fn run(mut self, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
+    async fn run(mut self, listener: TcpListener, mut stopped: StopRequest) {
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let list = self.allowed.0.clone();

@@ -23,10 +23,10 @@ const BURST_SECONDS: f64 = 0.1;
 ///
 /// ```
 /// # #[cfg(feature = "client")] {
-/// use liverysync::{Limits, client::ClientOptions};
+/// use liverysync::{Client, Limits};
 ///
-/// let mut options = ClientOptions::new("192.168.1.50", 9239, "Liveries");
-/// options.limits = Limits { up: Some(500_000), down: None };
+/// let limits = Limits { up: Some(500_000), down: None };
+/// let builder = Client::builder("192.168.1.50").limits(limits);
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, process::ExitCode};
 
-use liverysync_core::text::escape;
+use liverysync::escape;
 
 use crate::output;
 
@@ -37,6 +37,11 @@ impl Failure {
     /// A failure with this message.
     pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self::Other { exit, error: anyhow::Error::msg(message.to_string()), hint: None }
+    }
+
+    /// A failure with the message of an error, and its causes.
+    pub(crate) fn of(exit: Exit, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Other { exit, error: anyhow::Error::new(error), hint: None }
     }
 
     /// The command line, a variable or the config file is wrong.

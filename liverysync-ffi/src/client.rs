@@ -4,15 +4,11 @@ use std::{
     cell::RefCell,
     ffi::{CString, c_char, c_void},
     mem::offset_of,
-    path::PathBuf,
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
-use livery::{
-    Limits, client,
-    core::client::{ClientConfig, Event as CoreEvent, SyncError},
-    events::Events,
-};
+use livery::{ClientBuilder, ClientError, ClientEvent, Events, Limits, SyncError};
 
 use crate::{
     error::Failure,
@@ -30,8 +26,11 @@ use crate::{
 /// A driver's client. Any thread may call it, several at once.
 #[derive(Debug)]
 pub struct Client {
-    client: client::Client,
-    host: Host<Events<CoreEvent>>,
+    builder: ClientBuilder,
+    limits: Mutex<Limits>,
+    /// There is none before the start.
+    client: OnceLock<livery::Client>,
+    host: Host<Events<ClientEvent>>,
 }
 
 thread_local! {
@@ -104,14 +103,11 @@ unsafe impl Growing for ClientOptions {
 // SAFETY: it holds only integers and pointers.
 unsafe impl Given for ClientOptions {}
 
-/// The port of a server that says nothing else, as the program has it.
-pub(crate) const PORT: u16 = 9239;
-
 impl ClientOptions {
     /// # Safety
     ///
     /// Its pointers are NULL or text.
-    unsafe fn read(&self) -> Result<client::ClientOptions, Failure> {
+    unsafe fn read(&self) -> Result<(ClientBuilder, Limits), Failure> {
         let scan = ScanOptions {
             size: size_of::<ScanOptions>(),
             extensions: self.extensions,
@@ -121,7 +117,7 @@ impl ClientOptions {
             max_file_size: self.max_file_size,
         };
         let port = match self.port {
-            0 => PORT,
+            0 => livery::DEFAULT_PORT,
             port => u16::try_from(port)
                 .map_err(|_| Failure::argument(format_args!("{port} is no port")))?,
         };
@@ -140,50 +136,48 @@ impl ClientOptions {
         if host.is_empty() {
             return Err(Failure::argument("host is empty"));
         }
-        let liveries = match liveries {
-            Some(folder) => PathBuf::from(folder),
-            None => livery::places::liveries_folder()
-                .map_err(|error| Failure::new(ResultCode::NotFound, error))?,
+        let mut builder = livery::Client::builder(host)
+            .port(port)
+            .rules(rules)
+            .naming(naming)
+            .dry_run(self.dry_run != 0);
+        builder = match liveries {
+            Some(folder) => builder.liveries(folder),
+            None => builder.liveries(
+                livery::liveries_folder()
+                    .map_err(|error| Failure::new(ResultCode::NotFound, error))?,
+            ),
         };
-        let default = ClientConfig::default();
-        let mut options = client::ClientOptions::new(host, port, liveries);
-        options.state = state.map(PathBuf::from);
-        options.limits = limits(self.limit_up, self.limit_down);
-        options.core = ClientConfig {
-            name: self::name(name)?,
-            steam_id: steam_id.map_or(default.steam_id, str::to_owned),
-            rules,
-            naming,
-            dry_run: self.dry_run != 0,
-            settle: span(self.settle_ms, default.settle),
-            rescan: span(self.rescan_ms, default.rescan),
-            retry_first: span(self.retry_first_ms, default.retry_first),
-            retry_cap: span(self.retry_max_ms, default.retry_cap),
-            silence_timeout: span(self.silence_timeout_ms, default.silence_timeout),
-            stall_timeout: span(self.stall_timeout_ms, default.stall_timeout),
-            ..ClientConfig::default()
-        };
-        Ok(options)
+        if let Some(folder) = state {
+            builder = builder.state(folder);
+        }
+        if let Some(name) = name {
+            builder = builder.name(ClientBuilder::check_name(name).map_err(Failure::argument)?);
+        }
+        if let Some(steam_id) = steam_id {
+            builder = builder.steam_id(steam_id);
+        }
+        let spans: [(u32, fn(ClientBuilder, Duration) -> ClientBuilder); 6] = [
+            (self.settle_ms, ClientBuilder::settle),
+            (self.rescan_ms, ClientBuilder::rescan),
+            (self.retry_first_ms, ClientBuilder::retry_first),
+            (self.retry_max_ms, ClientBuilder::retry_max),
+            (self.silence_timeout_ms, ClientBuilder::silence_timeout),
+            (self.stall_timeout_ms, ClientBuilder::stall_timeout),
+        ];
+        for (milliseconds, set) in spans {
+            if milliseconds > 0 {
+                builder = set(builder, Duration::from_millis(milliseconds.into()));
+            }
+        }
+        Ok((builder, limits(self.limit_up, self.limit_down)))
     }
-}
-
-/// What others call this PC: as given, or the host name.
-fn name(given: Option<&str>) -> Result<String, Failure> {
-    let Some(given) = given else {
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
-        return Ok(ClientConfig::check_name(&host).unwrap_or("unnamed").to_owned());
-    };
-    ClientConfig::check_name(given).map(str::to_owned).map_err(Failure::argument)
 }
 
 /// Limits in bytes per second, of which zero is none.
 pub(crate) fn limits(up: u64, down: u64) -> Limits {
     let limit = |bytes_per_second: u64| (bytes_per_second > 0).then_some(bytes_per_second);
     Limits { up: limit(up), down: limit(down) }
-}
-
-pub(crate) fn span(milliseconds: u32, default: Duration) -> Duration {
-    if milliseconds == 0 { default } else { Duration::from_millis(milliseconds.into()) }
 }
 
 /// What a sync has come to.
@@ -228,22 +222,61 @@ unsafe impl Growing for SyncReport {
 }
 
 impl Client {
+    async fn start(&self) -> Result<Events<ClientEvent>, Failure> {
+        let builder = self.builder.clone().limits(self.limits());
+        let started = builder.start_with_events().await.map_err(|error| {
+            let code = match &error {
+                ClientError::Folder { .. } => ResultCode::Folder,
+                ClientError::Busy { .. } => ResultCode::Busy,
+                ClientError::System(_) => ResultCode::System,
+                _ => ResultCode::Failed,
+            };
+            Failure::of(code, &error)
+        });
+        let (client, events) = started?;
+        // The host starts it once. Another thread may have changed the limits meanwhile.
+        self.client.get_or_init(|| client).set_limits(self.limits());
+        Ok(events)
+    }
+
+    fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn stop(&self) {
+        if let Some(client) = self.client.get() {
+            client.stop().await;
+        }
+    }
+
+    fn set_limits(&self, limits: Limits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+        if let Some(client) = self.client.get() {
+            client.set_limits(limits);
+        }
+    }
+
     fn sync(&self, timeout_ms: u32, out: OutSized<SyncReport>) -> Result<(), Failure> {
         self.host.refuse_in_callback()?;
         self.host.refuse_unless_running()?;
         let timeout = (timeout_ms != NO_LIMIT).then(|| Duration::from_millis(timeout_ms.into()));
-        let report = self.host.runtime()?.block_on(self.client.sync(timeout));
-        let report = report.map_err(|error| {
+        let Some(client) = self.client.get() else {
+            return Err(Failure::new(ResultCode::NotStarted, "the client was not started"));
+        };
+        let sync = match timeout {
+            Some(timeout) => client.sync().timeout(timeout),
+            None => client.sync(),
+        };
+        let report = self.host.runtime()?.block_on(sync.into_future()).map_err(|error| {
             let code = match &error {
-                // It ran a moment ago.
-                SyncError::NotRunning => ResultCode::Stopped,
+                SyncError::Stopped => ResultCode::Stopped,
                 SyncError::Unreachable { .. } => ResultCode::Unreachable,
                 SyncError::ConnectionLost { .. } => ResultCode::Lost,
                 SyncError::Folder { .. } => ResultCode::Folder,
                 SyncError::TimedOut { .. } => ResultCode::TimedOut,
                 _ => ResultCode::Failed,
             };
-            Failure::new(code, error)
+            Failure::of(code, &error)
         })?;
         if !out.is_wanted() {
             return Ok(());
@@ -293,14 +326,14 @@ pub unsafe extern "C" fn liverysync_client_new(
 ) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: options with their size whose pointers are NULL or text, and room for a pointer.
-        let (options, out) = unsafe {
+        let ((builder, limits), out) = unsafe {
             let out = Out::new(client_out, "client_out")?;
             (sized::read(options)?.read()?, out)
         };
-        let client = client::Client::new(options);
         // The shell's tasks wait most of the time; files are read and written by threads of their own.
-        let host = Host::new("client", Some(2), || client.events())?;
-        out.hand_over(Client { client, host });
+        let host = Host::new("client", Some(2))?;
+        let (limits, client) = (Mutex::new(limits), OnceLock::new());
+        out.hand_over(Client { builder, limits, client, host });
         Ok(())
     })
 }
@@ -336,21 +369,8 @@ pub unsafe extern "C" fn liverysync_client_set_callback(
 pub unsafe extern "C" fn liverysync_client_start(client: *mut Client) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a client.
-        let Client { client, host } = unsafe { ptr::get(client, "client") }?;
-        host.guard(|| {
-            host.start(|| {
-                client.start().map_err(|error| {
-                    let code = match &error {
-                        client::ClientError::Folder { .. } => ResultCode::Folder,
-                        client::ClientError::Busy { .. } => ResultCode::Busy,
-                        client::ClientError::RanBefore => ResultCode::Started,
-                        client::ClientError::System(_) => ResultCode::System,
-                        _ => ResultCode::Failed,
-                    };
-                    Failure::new(code, error)
-                })
-            })
-        })
+        let client = unsafe { ptr::get(client, "client") }?;
+        client.host.guard(|| client.host.start(client.start()))
     })
 }
 
@@ -391,8 +411,8 @@ pub unsafe extern "C" fn liverysync_client_set_limits(
 ) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a client.
-        let Client { client, host } = unsafe { ptr::get(client, "client") }?;
-        host.guard(|| {
+        let client = unsafe { ptr::get(client, "client") }?;
+        client.host.guard(|| {
             client.set_limits(limits(limit_up, limit_down));
             Ok(())
         })
@@ -430,8 +450,8 @@ pub unsafe extern "C" fn liverysync_client_next_event(
 pub unsafe extern "C" fn liverysync_client_stop(client: *mut Client) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a client.
-        let Client { client, host } = unsafe { ptr::get(client, "client") }?;
-        host.guard(|| host.stop(client.stop()))
+        let client = unsafe { ptr::get(client, "client") }?;
+        client.host.guard(|| client.host.stop(client.stop()))
     })
 }
 
@@ -443,11 +463,9 @@ pub unsafe extern "C" fn liverysync_client_stop(client: *mut Client) -> ResultCo
 pub unsafe extern "C" fn liverysync_client_free(client: *mut Client) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: NULL or a client.
-        let Some(Client { client: inner, host }) = (unsafe { client.as_ref() }) else {
-            return Ok(());
-        };
-        host.refuse_in_callback()?;
-        let stopped = guard::caught(|| host.stop(inner.stop()));
+        let Some(inner) = (unsafe { client.as_ref() }) else { return Ok(()) };
+        inner.host.refuse_in_callback()?;
+        let stopped = guard::caught(|| inner.host.stop(inner.stop()));
         // SAFETY: the contract: it is not used again.
         unsafe { ptr::free(client) };
         stopped

@@ -2,8 +2,6 @@
 
 use std::{ffi::c_char, ptr::null};
 
-use livery::core::{diff, manifest};
-
 use crate::{
     entry::{FileEntry, Kept, at},
     guard,
@@ -64,7 +62,7 @@ unsafe impl Growing for Difference {
 }
 
 impl Item {
-    fn new(kind: DiffKind, have: Option<&manifest::Entry>, want: Option<&manifest::Entry>) -> Self {
+    fn new(kind: DiffKind, have: Option<&livery::Entry>, want: Option<&livery::Entry>) -> Self {
         Self { kind, have: have.map(Kept::of), want: want.map(Kept::of) }
     }
 
@@ -99,7 +97,8 @@ pub unsafe extern "C" fn liverysync_diff_new(
             let out = Out::new(diff_out, "diff_out")?;
             (ptr::get(have, "have")?, ptr::get(want, "want")?, out)
         };
-        let diff::Diff { missing, different, extra } = diff::diff(&have.manifest, &want.manifest);
+        let livery::Diff { missing, different, extra } =
+            livery::diff(&have.manifest, &want.manifest);
         let missing = missing.iter().map(|want| Item::new(DiffKind::Missing, None, Some(want)));
         let different = different
             .iter()

@@ -2,12 +2,7 @@
 
 use std::ffi::{CString, c_char};
 
-use livery::core::{
-    hash::{Content, ContentHash},
-    manifest::Entry,
-    path::{Extensions, RelPath},
-    time::UnixTime,
-};
+use livery::{Content, ContentHash, Entry, Extensions, RelPath, UnixTime};
 
 use crate::{
     error::Failure,

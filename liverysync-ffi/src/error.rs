@@ -20,6 +20,11 @@ impl Failure {
         Self { code, text: text.to_string() }
     }
 
+    /// A failure with the message of an error and of its causes.
+    pub(crate) fn of(code: ResultCode, error: &dyn std::error::Error) -> Self {
+        Self { code, text: livery::with_causes(error) }
+    }
+
     pub(crate) fn null(what: &str) -> Self {
         Self::new(ResultCode::NullPointer, format_args!("{what} is NULL"))
     }

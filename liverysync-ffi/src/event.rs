@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn fields_are_what_the_event_says() {
-        let event = livery::core::client::Event::Disconnected {
+        let event = livery::ClientEvent::Disconnected {
             reason: "gone\0".to_owned(),
             retry_in: std::time::Duration::from_millis(1500),
         };

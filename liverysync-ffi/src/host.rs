@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use livery::events::Events;
+use livery::Events;
 use serde::Serialize;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -45,8 +45,8 @@ macro_rules! stream {
     };
 }
 
-stream!(livery::core::client::Event, crate::event::CLIENT);
-stream!(livery::core::server::Event, crate::event::SERVER);
+stream!(livery::ClientEvent, crate::event::CLIENT);
+stream!(livery::ServerEvent, crate::event::SERVER);
 
 fn tell(kinds: &[(&str, EventKind)], event: &impl Serialize) -> Result<Told, Failure> {
     Told::new(kinds, event)
@@ -68,7 +68,7 @@ pub(crate) struct Host<S> {
 
 #[derive(Debug)]
 struct Reader<S> {
-    /// Not here while a callback gets them.
+    /// There is none before the start, and while a callback gets them.
     stream: Option<S>,
     callback: Option<Callback>,
     /// The event that C looks at.
@@ -91,11 +91,7 @@ thread_local! {
 
 impl<S: Stream> Host<S> {
     /// Makes threads, and nothing happens on them yet.
-    pub(crate) fn new(
-        name: &'static str,
-        workers: Option<usize>,
-        events: impl FnOnce() -> S,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn new(name: &'static str, workers: Option<usize>) -> Result<Self, Failure> {
         let mut builder = Builder::new_multi_thread();
         if let Some(workers) = workers {
             builder.worker_threads(workers);
@@ -107,7 +103,7 @@ impl<S: Stream> Host<S> {
             name,
             health: Arc::default(),
             runtime: Some(runtime),
-            reader: Mutex::new(Reader { stream: Some(events()), callback: None, last: None }),
+            reader: Mutex::new(Reader { stream: None, callback: None, last: None }),
             started: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             teller: Mutex::default(),
@@ -170,15 +166,18 @@ impl<S: Stream> Host<S> {
         Ok(())
     }
 
-    /// Starts what `start` starts, and the callback's thread. If it fails, nothing runs.
-    pub(crate) fn start(&self, start: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    /// Starts what `start` starts and returns the events of, and the callback's thread. If it fails, nothing runs.
+    pub(crate) fn start(
+        &self,
+        start: impl Future<Output = Result<S, Failure>>,
+    ) -> Result<(), Failure> {
         self.start_with(thread::Builder::new(), start)
     }
 
     fn start_with(
         &self,
         thread: thread::Builder,
-        start: impl FnOnce() -> Result<(), Failure>,
+        start: impl Future<Output = Result<S, Failure>>,
     ) -> Result<(), Failure> {
         self.refuse_in_callback()?;
         // Held to the end: whoever stops meanwhile must find the thread.
@@ -208,15 +207,16 @@ impl<S: Stream> Host<S> {
                 |error| Failure::new(ResultCode::System, format_args!("no threads: {error}"));
             *telling = Some(spawned.map_err(no_thread)?);
         }
-        let inside = runtime.enter();
-        if let Err(failure) = start() {
-            drop(tell);
-            if let Some(thread) = telling.take() {
-                let _ended = thread.join();
+        match runtime.block_on(start) {
+            Ok(stream) => reader.stream = Some(stream),
+            Err(failure) => {
+                drop(tell);
+                if let Some(thread) = telling.take() {
+                    let _ended = thread.join();
+                }
+                return Err(failure);
             }
-            return Err(failure);
         }
-        drop(inside);
         let stream = reader.callback.and_then(|callback| Some((callback, reader.stream.take()?)));
         // From here on others ask for events, and the callback may have them act.
         drop(reader);
@@ -347,7 +347,7 @@ impl<S: Stream> Teller<S> {
 mod tests {
     use std::{future::ready, sync::atomic::AtomicUsize};
 
-    use livery::core::client::Event as CoreEvent;
+    use livery::ClientEvent as CoreEvent;
 
     use super::*;
 
@@ -361,8 +361,12 @@ mod tests {
     }
 
     fn host() -> Host<One> {
+        Host::new("test", Some(1)).unwrap()
+    }
+
+    fn one() -> Result<One, Failure> {
         let event = CoreEvent::ServerError { reason: "it is only a test".to_owned() };
-        Host::new("test", Some(1), || One(Some(event))).unwrap()
+        Ok(One(Some(event)))
     }
 
     fn next(host: &Host<One>) -> Result<(), ResultCode> {
@@ -388,18 +392,18 @@ mod tests {
         // More than any system has.
         let thread = thread::Builder::new().stack_size(usize::MAX >> 4);
         let mut started = false;
-        let failure = host.start_with(thread, || {
+        let failure = host.start_with(thread, async {
             started = true;
-            Ok(())
+            one()
         });
         assert_eq!(failure.unwrap_err().code, ResultCode::System);
         assert!(!started && host.refuse_unless_running().is_err());
         // Nor does a thread stay if the start itself fails.
-        let failure = host.start(|| Err(Failure::null("it")));
+        let failure = host.start(ready(Err(Failure::null("it"))));
         assert_eq!(failure.unwrap_err().code, ResultCode::NullPointer);
         assert!(lock(&host.teller).is_none());
         // Both can be mended.
-        host.start(|| Ok(())).unwrap();
+        host.start(ready(one())).unwrap();
         host.stop(ready(())).unwrap();
         host.end();
         assert_eq!(calls.load(Ordering::Relaxed), 1);
@@ -420,7 +424,7 @@ mod tests {
                 });
                 // SAFETY: there is no callback.
                 let set = unsafe { host.set_callback(None, std::ptr::null_mut()) };
-                let started = host.start(|| Ok(()));
+                let started = host.start(ready(one()));
                 if started.is_err() {
                     // Or the other thread would ask for ever.
                     host.stop(ready(())).unwrap();

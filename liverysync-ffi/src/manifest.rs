@@ -6,10 +6,7 @@ use std::{
     sync::OnceLock,
 };
 
-use livery::core::{
-    manifest,
-    select::{Rules, Skipped},
-};
+use livery::{Rules, Skipped};
 
 use crate::{
     entry::{FileEntry, Kept, at},
@@ -25,7 +22,7 @@ use crate::{
 /// Which files a PC holds, and what it leaves out. It never changes, so several threads may read it at once.
 #[derive(Debug)]
 pub struct Manifest {
-    pub(crate) manifest: manifest::Manifest,
+    pub(crate) manifest: livery::Manifest,
     entries: Vec<Kept>,
     skipped: Vec<KeptSkipped>,
     hash: OnceLock<CString>,
@@ -58,7 +55,7 @@ unsafe impl Growing for SkippedEntry {
 }
 
 impl Manifest {
-    pub(crate) fn new(manifest: manifest::Manifest, skipped: &[Skipped]) -> Self {
+    pub(crate) fn new(manifest: livery::Manifest, skipped: &[Skipped]) -> Self {
         let kept = |item: &Skipped| KeptSkipped {
             path: text::owned(&item.path),
             kind: text::owned(item.reason.kind()),
@@ -96,8 +93,8 @@ pub unsafe extern "C" fn liverysync_scan(
             Some(options) => unsafe { options.rules() }?,
             None => Rules::default(),
         };
-        let mut scan = livery::scan::scan(Path::new(folder), &rules)
-            .map_err(|error| Failure::new(ResultCode::Folder, error))?;
+        let mut scan = livery::scan(Path::new(folder), &rules)
+            .map_err(|error| Failure::of(ResultCode::Folder, &error))?;
         scan.skipped.sort_by(|a, b| a.path.cmp(&b.path));
         out.hand_over(Manifest::new(scan.manifest, &scan.skipped));
         Ok(())
@@ -124,7 +121,7 @@ pub unsafe extern "C" fn liverysync_manifest_new(
             let out = Out::new(manifest_out, "manifest_out")?;
             (sized::read_list(entries, count)?, self::extensions(extensions)?, out)
         };
-        let mut manifest = manifest::Manifest::new();
+        let mut manifest = livery::Manifest::new();
         for entry in entries {
             // SAFETY: the contract: its strings are text.
             let entry = unsafe { entry.read(&extensions) }?;

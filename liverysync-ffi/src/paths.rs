@@ -2,8 +2,6 @@
 
 use std::ffi::c_char;
 
-use livery::core::conflict;
-
 use crate::{
     entry::{hash, rel_path},
     error::Failure,
@@ -79,10 +77,10 @@ pub unsafe extern "C" fn liverysync_conflict_name(
         let naming = match options {
             // SAFETY: the contract: what is not NULL in it is text.
             Some(options) => unsafe { naming(options.suffix, options.extensions) }?,
-            None => conflict::Naming::default(),
+            None => livery::Naming::default(),
         };
         let path = rel_path(path, &naming.extensions)?;
-        let name = conflict::conflict_name(&path, hash, &naming, |name| {
+        let name = livery::conflict_name(&path, hash, &naming, |name| {
             let there = taken.and_then(|handle| handle.manifest.get(name.key()));
             there.is_some_and(|entry| entry.content.hash != hash)
         });
@@ -103,7 +101,7 @@ pub unsafe extern "C" fn liverysync_escape(
         // SAFETY: the contract: text, and room for a pointer.
         let (text, out) =
             unsafe { (ptr::text(text, "text")?, Out::new(escaped_out, "escaped_out")?) };
-        out.set(text::owned(&livery::core::text::escape(text)).into_raw());
+        out.set(text::owned(&livery::escape(text)).into_raw());
         Ok(())
     })
 }
@@ -118,8 +116,8 @@ pub unsafe extern "C" fn liverysync_liveries_folder(folder_out: *mut *mut c_char
     guard::call(|| {
         // SAFETY: the contract: room for a pointer.
         let out = unsafe { Out::new(folder_out, "folder_out") }?;
-        let folder = livery::places::liveries_folder()
-            .map_err(|error| Failure::new(ResultCode::NotFound, error))?;
+        let folder =
+            livery::liveries_folder().map_err(|error| Failure::new(ResultCode::NotFound, error))?;
         let Some(folder) = folder.to_str() else {
             let text = format!("the path {} is no Unicode", folder.display());
             return Err(Failure::new(ResultCode::InvalidUtf8, text));

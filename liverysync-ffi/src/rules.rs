@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use livery::core::{path::Extensions, select::Rules};
+use livery::{Extensions, Rules};
 
 use crate::{
     error::Failure,

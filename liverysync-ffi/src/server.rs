@@ -3,17 +3,10 @@
 use std::{
     ffi::{c_char, c_void},
     mem::offset_of,
-    path::PathBuf,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
-use livery::{
-    core::{
-        league::Updates,
-        server::{Event as CoreEvent, ServerConfig},
-    },
-    events::Events,
-    server,
-};
+use livery::{Events, Limits, ServerBuilder, ServerError, ServerEvent, StoreError, Updates};
 
 use crate::{
     client::limits,
@@ -32,8 +25,11 @@ use crate::{
 /// A league's server. Any thread may call it, several at once.
 #[derive(Debug)]
 pub struct Server {
-    server: server::Server,
-    host: Host<Events<CoreEvent>>,
+    builder: ServerBuilder,
+    limits: Mutex<Limits>,
+    /// There is none before the start.
+    server: OnceLock<livery::Server>,
+    host: Host<Events<ServerEvent>>,
 }
 
 /// What a server needs to know. Zero and NULL mean the default.
@@ -114,7 +110,7 @@ impl ServerOptions {
     /// # Safety
     ///
     /// Its pointers are NULL or text.
-    unsafe fn read(&self) -> Result<server::ServerOptions, Failure> {
+    unsafe fn read(&self) -> Result<(ServerBuilder, Limits), Failure> {
         let scan = ScanOptions {
             size: size_of::<ScanOptions>(),
             extensions: self.extensions,
@@ -138,28 +134,68 @@ impl ServerOptions {
                 naming(self.conflict_suffix, self.extensions)?,
             )
         };
-        let mut options = server::ServerOptions::new(host.unwrap_or("0.0.0.0"), port);
-        options.allow_list = allow_list.map(PathBuf::from);
-        options.data = data.map(PathBuf::from);
-        options.limits = limits(self.limit_up, self.limit_down);
-        let default = ServerConfig::default();
-        options.core = ServerConfig {
-            rules,
-            naming: naming.with_scope(scope(self.conflict_scope)?),
-            policy: policy(self.conflict_policy)?,
-            updates: updates(self.updates)?,
-            store_bytes_max: match (self.relay_only, self.store_size) {
-                (0, 0) => default.store_bytes_max,
-                (0, size) => size,
-                _ => 0,
-            },
-            spool_bytes_max: match self.spool_size {
-                0 => default.spool_bytes_max,
-                size => size,
-            },
-            ..default
+        let mut builder = livery::Server::builder()
+            .port(port)
+            .rules(rules)
+            .naming(naming.with_scope(scope(self.conflict_scope)?))
+            .policy(policy(self.conflict_policy)?)
+            .updates(updates(self.updates)?);
+        if let Some(host) = host {
+            builder = builder.host(host);
+        }
+        if let Some(file) = allow_list {
+            builder = builder.allow_list(file);
+        }
+        if let Some(folder) = data {
+            builder = builder.data(folder);
+        }
+        builder = match (self.relay_only, self.store_size) {
+            (0, 0) => builder,
+            (0, size) => builder.store_bytes_max(size),
+            _ => builder.store_bytes_max(0),
         };
-        Ok(options)
+        if self.spool_size > 0 {
+            builder = builder.spool_bytes_max(self.spool_size);
+        }
+        Ok((builder, limits(self.limit_up, self.limit_down)))
+    }
+}
+
+impl Server {
+    async fn start(&self) -> Result<Events<ServerEvent>, Failure> {
+        let builder = self.builder.clone().limits(self.limits());
+        let started = builder.start_with_events().await.map_err(|error| {
+            let code = match &error {
+                ServerError::Bind { .. } => ResultCode::System,
+                ServerError::Store(StoreError::Folder { .. } | StoreError::Busy { .. })
+                | ServerError::AllowList { .. } => ResultCode::Folder,
+                ServerError::Store(_) => ResultCode::System,
+                ServerError::OwnersNeedData => ResultCode::InvalidArgument,
+                _ => ResultCode::Failed,
+            };
+            Failure::of(code, &error)
+        });
+        let (server, events) = started?;
+        // The host starts it once. Another thread may have changed the limits meanwhile.
+        self.server.get_or_init(|| server).set_limits(self.limits());
+        Ok(events)
+    }
+
+    async fn stop(&self) {
+        if let Some(server) = self.server.get() {
+            server.stop().await;
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_limits(&self, limits: Limits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+        if let Some(server) = self.server.get() {
+            server.set_limits(limits);
+        }
     }
 }
 
@@ -182,14 +218,14 @@ pub unsafe extern "C" fn liverysync_server_new(
             let out = Out::new(server_out, "server_out")?;
             (sized::read_optional(options)?, out)
         };
-        let options = match options {
+        let (builder, limits) = match options {
             // SAFETY: the contract: what is not NULL in it is text.
             Some(options) => unsafe { options.read() }?,
-            None => server::ServerOptions::new("0.0.0.0", 0),
+            None => (livery::Server::builder().port(0), Limits::default()),
         };
-        let server = server::Server::new(options);
-        let host = Host::new("server", None, || server.events())?;
-        out.hand_over(Server { server, host });
+        let host = Host::new("server", None)?;
+        let (limits, server) = (Mutex::new(limits), OnceLock::new());
+        out.hand_over(Server { builder, limits, server, host });
         Ok(())
     })
 }
@@ -218,23 +254,8 @@ pub unsafe extern "C" fn liverysync_server_set_callback(
 pub unsafe extern "C" fn liverysync_server_start(server: *mut Server) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a server.
-        let Server { server, host } = unsafe { ptr::get(server, "server") }?;
-        host.guard(|| {
-            host.start(|| {
-                let started = server.start().map_err(|error| {
-                    let code = match &error {
-                        server::ServerError::Bind { .. } => ResultCode::System,
-                        server::ServerError::Data { .. }
-                        | server::ServerError::AllowList { .. } => ResultCode::Folder,
-                        server::ServerError::NoMemory => ResultCode::InvalidArgument,
-                        server::ServerError::RanBefore => ResultCode::Started,
-                        _ => ResultCode::Failed,
-                    };
-                    Failure::new(code, error)
-                });
-                started.map(drop)
-            })
-        })
+        let server = unsafe { ptr::get(server, "server") }?;
+        server.host.guard(|| server.host.start(server.start()))
     })
 }
 
@@ -243,8 +264,8 @@ pub unsafe extern "C" fn liverysync_server_start(server: *mut Server) -> ResultC
 pub unsafe extern "C" fn liverysync_server_port(server: *const Server) -> u32 {
     guard::value(0, || {
         // SAFETY: the contract: NULL or a server.
-        let address = unsafe { server.as_ref() }?.server.local_addr()?;
-        Some(address.port().into())
+        let server = unsafe { server.as_ref() }?.server.get()?;
+        Some(server.address().port().into())
     })
 }
 
@@ -257,10 +278,11 @@ pub unsafe extern "C" fn liverysync_server_status(
 ) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a server, and room for a pointer.
-        let (Server { server, host }, out) =
+        let (Server { server, host, .. }, out) =
             unsafe { (ptr::get(server, "server")?, Out::new(json_out, "json_out")?) };
         host.guard(|| {
-            let json = serde_json::to_string(&server.status())
+            let status = server.get().map(livery::Server::status).unwrap_or_default();
+            let json = serde_json::to_string(&status)
                 .map_err(|error| Failure::new(ResultCode::Failed, error))?;
             out.set(text::owned(&json).into_raw());
             Ok(())
@@ -277,8 +299,8 @@ pub unsafe extern "C" fn liverysync_server_set_limits(
 ) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a server.
-        let Server { server, host } = unsafe { ptr::get(server, "server") }?;
-        host.guard(|| {
+        let server = unsafe { ptr::get(server, "server") }?;
+        server.host.guard(|| {
             server.set_limits(limits(limit_up, limit_down));
             Ok(())
         })
@@ -306,8 +328,8 @@ pub unsafe extern "C" fn liverysync_server_next_event(
 pub unsafe extern "C" fn liverysync_server_stop(server: *mut Server) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: a server.
-        let Server { server, host } = unsafe { ptr::get(server, "server") }?;
-        host.guard(|| host.stop(server.stop()))
+        let server = unsafe { ptr::get(server, "server") }?;
+        server.host.guard(|| server.host.stop(server.stop()))
     })
 }
 
@@ -316,11 +338,9 @@ pub unsafe extern "C" fn liverysync_server_stop(server: *mut Server) -> ResultCo
 pub unsafe extern "C" fn liverysync_server_free(server: *mut Server) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: NULL or a server.
-        let Some(Server { server: inner, host }) = (unsafe { server.as_ref() }) else {
-            return Ok(());
-        };
-        host.refuse_in_callback()?;
-        let stopped = guard::caught(|| host.stop(inner.stop()));
+        let Some(inner) = (unsafe { server.as_ref() }) else { return Ok(()) };
+        inner.host.refuse_in_callback()?;
+        let stopped = guard::caught(|| inner.host.stop(inner.stop()));
         // SAFETY: the contract: it is not used again.
         unsafe { ptr::free(server) };
         stopped

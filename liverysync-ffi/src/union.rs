@@ -2,10 +2,7 @@
 
 use std::ffi::{CString, c_char};
 
-use livery::core::{
-    conflict::{Naming, Policy, Scope},
-    union,
-};
+use livery::{Naming, Policy, Scope};
 
 use crate::{
     entry::{FileEntry, Kept, at},
@@ -22,7 +19,7 @@ use crate::{
 /// What every PC should hold. It never changes, so several threads may read it at once.
 #[derive(Debug)]
 pub struct Union {
-    union: union::Union,
+    union: livery::Union,
     entries: Vec<KeptEntry>,
     conflicts: Vec<KeptConflict>,
     refused: Vec<KeptRefused>,
@@ -151,8 +148,8 @@ unsafe impl Growing for Refused {
 }
 
 impl Union {
-    fn new(union: union::Union, outcome: &union::Outcome) -> Self {
-        let entry = |entry: &union::UnionEntry| KeptEntry {
+    fn new(union: livery::Union, outcome: &livery::Outcome) -> Self {
+        let entry = |entry: &livery::UnionEntry| KeptEntry {
             entry: Kept::new(&entry.path, entry.content, entry.mtime),
             holders: entry
                 .holders()
@@ -237,7 +234,7 @@ pub unsafe extern "C" fn liverysync_merge(
             None => Default::default(),
         };
         let manifests = list.into_iter().map(|handle| &handle.manifest);
-        let (union, outcome) = union::merge(manifests, policy, naming);
+        let (union, outcome) = livery::merge(manifests, policy, naming);
         out.hand_over(Union::new(union, &outcome));
         Ok(())
     })

@@ -1,14 +1,10 @@
 //! A driver's client.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use liverysync::{
-    client::{self as shell, ClientError, ClientOptions},
-    places,
-};
-use liverysync_core::{
-    client::{ClientConfig, Event, SyncError, SyncReport},
-    select::Rules,
+    Client as ShellClient, ClientBuilder, ClientError, ClientEvent, Limits, Rules, SyncError,
+    SyncReport,
 };
 use pyo3::prelude::*;
 
@@ -16,8 +12,8 @@ use crate::{
     errors,
     events::Events,
     manifest::folder,
-    options::{self, limit},
-    runtime::{self, Held, Stop},
+    options::{self, Setter, limit, set},
+    runtime::{self, Config, Held},
 };
 
 /// What Python knows of a client, by name. `None` is the default.
@@ -48,86 +44,105 @@ struct Options<'py> {
 }
 
 impl Options<'_> {
-    fn core(&self, py: Python<'_>) -> PyResult<ClientConfig> {
-        let defaults = ClientConfig::default();
-        let extensions = self.extensions.as_ref();
-        let rules =
-            options::rules(extensions, self.derived_dds, self.max_entries, self.max_file_size)?;
-        let retry_first =
-            limit("retry_first_seconds", self.retry_first_seconds, defaults.retry_first)?;
-        let retry_cap = limit("retry_max_seconds", self.retry_max_seconds, defaults.retry_cap)?;
-        let silence_timeout = limit(
-            "silence_timeout_seconds",
-            self.silence_timeout_seconds,
-            defaults.silence_timeout,
+    fn builder(self, py: Python<'_>) -> PyResult<ClientBuilder> {
+        let rules = options::rules(
+            self.extensions.as_ref(),
+            self.derived_dds,
+            self.max_entries,
+            self.max_file_size,
         )?;
-        let stall_timeout =
-            limit("stall_timeout_seconds", self.stall_timeout_seconds, defaults.stall_timeout)?;
-        let steam_id = match &self.steam_id {
-            Some(given) => given.clone(),
-            None => runtime::detached(py, places::steam_id).unwrap_or(defaults.steam_id),
-        };
-        let rules = Rules { placeholders: self.placeholders, ..rules };
-        Ok(ClientConfig {
-            name: options::name(self.name.as_deref())?,
-            steam_id,
-            member_key: defaults.member_key,
-            ignored: defaults.ignored,
-            naming: options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?,
-            rules,
-            settle: limit("settle_seconds", self.settle_seconds, defaults.settle)?,
-            rescan: limit("rescan_seconds", self.rescan_seconds, defaults.rescan)?,
-            retry_first,
-            retry_cap,
-            silence_timeout,
-            ping: defaults.ping,
-            stall_timeout,
-            dry_run: self.dry_run,
-        })
+        let naming = options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?;
+        let name = self.name.as_deref().map(options::name).transpose()?;
+        let steam_id = self.steam_id.or_else(|| runtime::detached(py, liverysync::steam_id));
+        let builder = ShellClient::builder(self.host)
+            .port(self.port)
+            .liveries(folder(py, self.liveries)?)
+            .rules(Rules { placeholders: self.placeholders, ..rules })
+            .naming(naming)
+            .dry_run(self.dry_run);
+        let builder = set(builder, self.state, ClientBuilder::state);
+        let builder = set(builder, name, ClientBuilder::name);
+        let mut builder = set(builder, steam_id, ClientBuilder::steam_id);
+        let spans: [(_, _, Setter<ClientBuilder, Duration>); 6] = [
+            ("settle_seconds", self.settle_seconds, ClientBuilder::settle),
+            ("rescan_seconds", self.rescan_seconds, ClientBuilder::rescan),
+            ("retry_first_seconds", self.retry_first_seconds, ClientBuilder::retry_first),
+            ("retry_max_seconds", self.retry_max_seconds, ClientBuilder::retry_max),
+            (
+                "silence_timeout_seconds",
+                self.silence_timeout_seconds,
+                ClientBuilder::silence_timeout,
+            ),
+            ("stall_timeout_seconds", self.stall_timeout_seconds, ClientBuilder::stall_timeout),
+        ];
+        for (name, given, setter) in spans {
+            builder = set(builder, limit(name, given)?, setter);
+        }
+        Ok(builder)
     }
 }
 
-impl Client {
-    fn starting(&self) -> PyResult<impl Future<Output = Result<(), ClientError>> + Send + use<>> {
-        runtime::starting(&self.0, shell::Client::start)
-    }
-}
+impl Config for ClientBuilder {
+    type Running = ShellClient;
+    type Event = ClientEvent;
+    type Error = ClientError;
 
-impl Stop for shell::Client {
-    async fn stop(&self) {
-        Self::stop(self).await;
+    async fn start(
+        self,
+        limits: Limits,
+    ) -> Result<(ShellClient, liverysync::Events<ClientEvent>), ClientError> {
+        self.limits(limits).start_with_events().await
+    }
+
+    async fn stop(running: ShellClient) {
+        running.stop().await;
+    }
+
+    fn events(running: &ShellClient) -> liverysync::Events<ClientEvent> {
+        running.events()
+    }
+
+    fn set_limits(running: &ShellClient, limits: Limits) {
+        running.set_limits(limits);
     }
 }
 
 /// A client, for `liverysync.Client` and `liverysync.blocking.Client`.
 #[pyclass(frozen, module = "liverysync._liverysync")]
-pub(crate) struct Client(Arc<Held<shell::Client>>);
+pub(crate) struct Client(Arc<Held<ClientBuilder>>);
+
+/// Waits until a client is in sync.
+async fn syncing(
+    client: Option<ShellClient>,
+    timeout: Option<Duration>,
+) -> Result<SyncReport, SyncError> {
+    match (client, timeout) {
+        (None, _) => Err(SyncError::Stopped),
+        (Some(client), None) => client.sync().await,
+        (Some(client), Some(timeout)) => client.sync().timeout(timeout).await,
+    }
+}
 
 #[pymethods]
 impl Client {
     #[new]
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
         let options: Options<'_> = options::extract(options)?;
-        let core = options.core(py)?;
         let limits = options::limits(options.limit_up, options.limit_down)?;
-        let liveries = folder(py, options.liveries)?;
-        let mut made = ClientOptions::new(options.host, options.port, liveries);
-        made.state = options.state;
-        (made.core, made.limits) = (core, limits);
-        Ok(Self(Arc::new(Held::new(shell::Client::new(made)))))
+        Ok(Self(Arc::new(Held::new(options.builder(py)?, limits))))
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
-        let started = runtime::block_on(py, self.starting()?)?;
-        started.map_err(|error| errors::client(py, &error))
+        let started = runtime::block_on(py, runtime::starting(&self.0)?)?;
+        started.map_err(errors::client)
     }
 
     /// For asyncio: as `start`.
     fn start_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         runtime::awaitable(
             py,
-            || self.starting(),
-            |py, started| started.map(|()| py.None()).map_err(|error| errors::client(py, &error)),
+            || runtime::starting(&self.0),
+            |py, started| started.map(|()| py.None()).map_err(errors::client),
         )
     }
 
@@ -144,7 +159,8 @@ impl Client {
     /// The report and, of a dry run, the plan, both as JSON.
     fn sync(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Reported> {
         let timeout = timeout.map(|given| options::seconds("timeout", given)).transpose()?;
-        report(py, runtime::block_on(py, self.0.inner.sync(timeout))?)
+        let syncing = syncing(self.0.unless_stopped(), timeout);
+        report(runtime::block_on(py, syncing)?)
     }
 
     /// For asyncio: as `sync`.
@@ -154,29 +170,29 @@ impl Client {
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let timeout = timeout.map(|given| options::seconds("timeout", given)).transpose()?;
-        let client = self.0.inner.clone();
+        let client = self.0.unless_stopped();
         runtime::awaitable(
             py,
-            || Ok(async move { client.sync(timeout).await }),
-            |py, result| Ok(report(py, result)?.into_pyobject(py)?.into_any().unbind()),
+            || Ok(syncing(client, timeout)),
+            |py, result| Ok(report(result)?.into_pyobject(py)?.into_any().unbind()),
         )
     }
 
     fn set_limits(&self, limit_up: Option<u64>, limit_down: Option<u64>) -> PyResult<()> {
-        self.0.inner.set_limits(options::limits(limit_up, limit_down)?);
+        self.0.set_limits(options::limits(limit_up, limit_down)?);
         Ok(())
     }
 
     fn events(&self) -> Events {
-        Events::new(self.0.inner.events())
+        Events::new(self.0.events())
     }
 }
 
 type Reported = (String, Option<String>);
 
-fn report(py: Python<'_>, result: Result<SyncReport, SyncError>) -> PyResult<Reported> {
-    let mut report = result.map_err(|error| errors::sync(py, &error))?;
-    let plan = report.plan.take().map(|plan| Event::Plan(*plan));
+fn report(result: Result<SyncReport, SyncError>) -> PyResult<Reported> {
+    let mut report = result.map_err(|error| errors::sync(&error))?;
+    let plan = report.plan.take().map(|plan| ClientEvent::Plan(*plan));
     // Texts, numbers and lists of them have a JSON form.
     let plan = plan.map(|plan| serde_json::to_string(&plan).unwrap_or_default());
     Ok((serde_json::to_string(&report).unwrap_or_default(), plan))

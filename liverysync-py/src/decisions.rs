@@ -2,14 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use liverysync_core::{
-    conflict::{self, Naming, Policy, Scope},
-    league::Updates,
-    manifest as core,
-    path::{RelPath, fold},
-    time::UnixTime,
-    union,
-};
+use liverysync::{self as shell, Naming, Policy, RelPath, Scope, UnixTime, Updates, fold};
 use pyo3::prelude::*;
 
 use crate::{
@@ -29,7 +22,7 @@ fn diff(
     want: &Bound<'_, Manifest>,
 ) -> (Entries, Vec<(Entry, Entry)>, Entries) {
     let (have, want) = (&have.get().core, &want.get().core);
-    let diff = runtime::detached(py, || liverysync_core::diff::diff(have, want));
+    let diff = runtime::detached(py, || shell::diff(have, want));
     let entries = |entries: Vec<_>| entries.into_iter().map(Entry).collect();
     let pair = |(have, want)| (Entry(have), Entry(want));
     (entries(diff.missing), diff.different.into_iter().map(pair).collect(), entries(diff.extra))
@@ -64,8 +57,8 @@ fn merge(
 }
 
 /// Merges, and takes the result apart: many texts, which take as long to make as the union itself.
-fn merged(manifests: Vec<&core::Manifest>, policy: Policy, naming: Naming) -> Merged {
-    let (union, outcome) = union::merge(manifests, policy, naming);
+fn merged(manifests: Vec<&shell::Manifest>, policy: Policy, naming: Naming) -> Merged {
+    let (union, outcome) = shell::merge(manifests, policy, naming);
     let manifest = union.manifest();
     let entries = union.iter().map(|entry| {
         let holders = entry.holders().map(|(member, path)| (member.0, path.to_string())).collect();
@@ -107,7 +100,7 @@ fn conflict_name(
             taken.contains(name.key().as_str())
                 || rival.is_some_and(|entry| entry.content.hash != hash)
         };
-        conflict::conflict_name(&path, hash, &naming, is_taken).map(|name| name.to_string())
+        shell::conflict_name(&path, hash, &naming, is_taken).map(|name| name.to_string())
     });
     named.map_err(|invalid| errors::invalid_path(&invalid.path, &invalid.fault))
 }
@@ -123,7 +116,7 @@ fn check_path(path: &str, extensions: Option<&Bound<'_, PyAny>>) -> PyResult<()>
 #[pyfunction]
 #[pyo3(signature = (text, /))]
 fn escape(text: &str) -> std::borrow::Cow<'_, str> {
-    liverysync_core::text::escape(text)
+    shell::escape(text)
 }
 
 /// Finds the game's liveries folder.

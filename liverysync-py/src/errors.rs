@@ -1,12 +1,11 @@
 //! Errors of Rust as the exceptions of `liverysync._errors`.
 
-use std::{fs, io, path::Path};
+use std::{error::Error, fs, io, path::Path};
 
-use liverysync::{client::ClientError, server::ServerError};
-use liverysync_core::client::SyncError;
-use pyo3::{PyErr, Python};
+use liverysync::{ClientError, ServerError, SyncError, with_causes};
+use pyo3::PyErr;
 
-use crate::runtime;
+use crate::runtime::NotStarted;
 
 // They are the same wherever Python runs.
 const ENOENT: i32 = 2;
@@ -37,8 +36,8 @@ pub(crate) fn folder(path: &Path, number: Option<i32>, reason: &impl ToString) -
 }
 
 /// A folder that cannot be used, of which only the words are left: the system is asked again for the number.
-fn folder_in_words(py: Python<'_>, path: &Path, reason: &str) -> PyErr {
-    let asked = runtime::detached(py, || fs::read_dir(path).err());
+fn folder_in_words(path: &Path, reason: &str) -> PyErr {
+    let asked = fs::read_dir(path).err();
     folder(path, asked.as_ref().and_then(number), &reason)
 }
 
@@ -69,46 +68,65 @@ pub(crate) fn panicked(words: &str) -> PyErr {
 }
 
 /// A client that cannot start.
-pub(crate) fn client(py: Python<'_>, error: &ClientError) -> PyErr {
-    match error {
-        ClientError::Folder { path, reason } => folder_in_words(py, path, reason),
+pub(crate) fn client(error: NotStarted<ClientError>) -> PyErr {
+    let error = match error {
+        NotStarted::Before => {
+            return classes::AlreadyStarted::new_err(
+                "the client was started before; make a new one",
+            );
+        }
+        NotStarted::Failed(error) => error,
+    };
+    match &error {
+        ClientError::Folder { path, source } => folder(path, number(source), source),
         ClientError::Busy { path } => {
             let reason = "another liverysync client already syncs it";
             classes::FolderBusy::new_err((EBUSY, reason, path.as_os_str().to_owned()))
         }
-        ClientError::System(reason) => cannot_start(reason, error),
-        ClientError::RanBefore => classes::AlreadyStarted::new_err(error.to_string()),
-        _ => classes::LiverySyncError::new_err(error.to_string()),
+        ClientError::System(_) => cannot_start(&error),
+        _ => classes::LiverySyncError::new_err(with_causes(&error)),
     }
 }
 
 /// A server that cannot start.
-pub(crate) fn server(error: &ServerError) -> PyErr {
-    match error {
-        ServerError::Bind { reason, .. }
-        | ServerError::Data { reason, .. }
-        | ServerError::AllowList { reason, .. } => cannot_start(reason, error),
-        ServerError::RanBefore => classes::AlreadyStarted::new_err(error.to_string()),
-        _ => classes::LiverySyncError::new_err(error.to_string()),
+pub(crate) fn server(error: NotStarted<ServerError>) -> PyErr {
+    let error = match error {
+        NotStarted::Before => {
+            return classes::AlreadyStarted::new_err(
+                "the server was started before; make a new one",
+            );
+        }
+        NotStarted::Failed(error) => error,
+    };
+    match &error {
+        ServerError::Bind { .. } | ServerError::Store(_) | ServerError::AllowList { .. } => {
+            cannot_start(&error)
+        }
+        _ => classes::LiverySyncError::new_err(with_causes(&error)),
     }
 }
 
 /// A sync that cannot end.
-pub(crate) fn sync(py: Python<'_>, error: &SyncError) -> PyErr {
+pub(crate) fn sync(error: &SyncError) -> PyErr {
     let text = error.to_string();
     match error {
-        SyncError::NotRunning => classes::NotRunning::new_err(text),
+        SyncError::Stopped => classes::NotRunning::new_err(text),
         SyncError::Unreachable { .. } => classes::Unreachable::new_err(text),
         SyncError::ConnectionLost { .. } => classes::ConnectionLost::new_err(text),
-        SyncError::Folder { folder, reason } => folder_in_words(py, Path::new(folder), reason),
+        SyncError::Folder { folder, reason } => folder_in_words(Path::new(folder), reason),
         SyncError::TimedOut { .. } => classes::TimedOut::new_err(text),
         _ => classes::LiverySyncError::new_err(text),
     }
 }
 
-fn cannot_start(reason: &io::Error, text: &impl ToString) -> PyErr {
-    match number(reason) {
-        Some(number) => classes::CannotStart::new_err((number, text.to_string())),
-        None => classes::CannotStart::new_err(text.to_string()),
+fn cannot_start(error: &(dyn Error + 'static)) -> PyErr {
+    let text = with_causes(error);
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(number) = error.downcast_ref().and_then(number) {
+            return classes::CannotStart::new_err((number, text));
+        }
+        cause = error.source();
     }
+    classes::CannotStart::new_err(text)
 }

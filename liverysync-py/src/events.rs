@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use liverysync::events::Tell;
+use liverysync::Event;
 use pyo3::prelude::*;
 use serde::Serialize;
 use tokio::{sync, time::timeout};
@@ -18,7 +18,7 @@ pub(crate) trait Source: Send {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>>;
 }
 
-impl<T: Tell + Serialize + Send> Source for liverysync::events::Events<T> {
+impl<T: Event + Serialize + Send> Source for runtime::EarlyEvents<T> {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>> {
         Box::pin(async {
             // Texts, numbers and lists of them have a JSON form.

@@ -6,15 +6,7 @@ use std::{
     sync::OnceLock,
 };
 
-use liverysync::{places, scan as shell};
-use liverysync_core::{
-    hash::{Content, ContentHash},
-    manifest as core,
-    path::RelPath,
-    pathmap::Collision,
-    select,
-    time::UnixTime,
-};
+use liverysync::{self as shell, Collision, Content, ContentHash, RelPath, UnixTime};
 use pyo3::{
     exceptions::PyValueError,
     prelude::*,
@@ -27,7 +19,7 @@ use crate::{errors, options, runtime};
 /// One file: where it lies below the liveries folder and what it holds.
 #[pyclass(frozen, eq, module = "liverysync", from_py_object)]
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry(pub(crate) core::Entry);
+pub(crate) struct Entry(pub(crate) shell::Entry);
 
 /// Path, size, SHA-256 and modification time.
 type NewArgs = (String, u64, String, Option<f64>);
@@ -54,7 +46,7 @@ impl Entry {
             UnixTime::from_seconds(seconds)
                 .ok_or_else(|| PyValueError::new_err(format!("{seconds} is no date")))
         });
-        Ok(Self(core::Entry { path, content, mtime: mtime.transpose()? }))
+        Ok(Self(shell::Entry { path, content, mtime: mtime.transpose()? }))
     }
 
     /// Path below the liveries folder, with `/` between components.
@@ -137,8 +129,8 @@ impl Skipped {
     }
 }
 
-impl From<&select::Skipped> for Skipped {
-    fn from(skipped: &select::Skipped) -> Self {
+impl From<&shell::Skipped> for Skipped {
+    fn from(skipped: &shell::Skipped) -> Self {
         let kind = skipped.reason.kind().to_owned();
         Self { path: skipped.path.clone(), kind, reason: skipped.reason.to_string() }
     }
@@ -147,15 +139,15 @@ impl From<&select::Skipped> for Skipped {
 /// Which files a PC holds, ordered by path without regard to case.
 #[pyclass(frozen, module = "liverysync")]
 pub(crate) struct Manifest {
-    pub(crate) core: core::Manifest,
+    pub(crate) core: shell::Manifest,
     skipped: Vec<Skipped>,
     /// Made when they are first asked for.
     hash: OnceLock<ContentHash>,
     entries: PyOnceLock<Py<PyTuple>>,
 }
 
-impl From<core::Manifest> for Manifest {
-    fn from(core: core::Manifest) -> Self {
+impl From<shell::Manifest> for Manifest {
+    fn from(core: shell::Manifest) -> Self {
         let (hash, entries) = (OnceLock::new(), PyOnceLock::new());
         Self { core, skipped: Vec::new(), hash, entries }
     }
@@ -175,12 +167,12 @@ impl Manifest {
     #[new]
     #[pyo3(signature = (entries=None))]
     fn new(py: Python<'_>, entries: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let Some(entries) = entries else { return Ok(core::Manifest::new().into()) };
+        let Some(entries) = entries else { return Ok(shell::Manifest::new().into()) };
         let given: Vec<Bound<'_, Entry>> =
             entries.try_iter()?.map(|entry| Ok(entry?.cast_into()?)).collect::<PyResult<_>>()?;
         let given: Vec<_> = given.iter().map(|entry| &entry.get().0).collect();
         let made = runtime::detached(py, || {
-            let mut made = core::Manifest::new();
+            let mut made = shell::Manifest::new();
             for entry in given {
                 made.insert(entry.clone()).map_err(|collision| (entry.path.clone(), collision))?;
             }
@@ -229,7 +221,7 @@ impl Manifest {
 
     /// Same paths, same contents: what [`Manifest::hash`] sees.
     fn __eq__(&self, py: Python<'_>, other: &Self) -> bool {
-        let same = |(one, two): (&core::Entry, &core::Entry)| {
+        let same = |(one, two): (&shell::Entry, &shell::Entry)| {
             one.path == two.path && one.content == two.content
         };
         runtime::detached(py, || {
@@ -268,7 +260,7 @@ pub(crate) fn scan(
         Ok(Manifest { skipped, ..scan.manifest.into() })
     })
     .map_err(|error: shell::ScanError| {
-        errors::folder(&error.path, errors::number(&error.reason), &error.reason)
+        errors::folder(&error.path, errors::number(&error.source), &error.source)
     })
 }
 
@@ -276,7 +268,7 @@ pub(crate) fn scan(
 pub(crate) fn folder(py: Python<'_>, given: Option<PathBuf>) -> PyResult<PathBuf> {
     match given {
         Some(given) => Ok(given),
-        None => runtime::detached(py, places::liveries_folder)
+        None => runtime::detached(py, shell::liveries_folder)
             .map_err(|not_found| errors::no_folder(&not_found)),
     }
 }

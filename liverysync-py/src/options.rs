@@ -2,14 +2,7 @@
 
 use std::time::Duration;
 
-use liverysync::Limits;
-use liverysync_core::{
-    client::ClientConfig,
-    conflict::{Naming, Policy, Scope},
-    league::Updates,
-    path::Extensions,
-    select::Rules,
-};
+use liverysync::{ClientBuilder, Extensions, Limits, Naming, Policy, Rules, Scope, Updates};
 use pyo3::{
     exceptions::{PyOverflowError, PyTypeError, PyValueError},
     prelude::*,
@@ -48,8 +41,8 @@ pub(crate) fn rules(
     Ok(Rules {
         extensions: extensions(list)?,
         derived_dds,
-        entries_max: count("max_entries", max_entries, defaults.entries_max)?,
-        file_bytes_max: count("max_file_size", max_file_size, defaults.file_bytes_max)?,
+        entries_max: count("max_entries", max_entries)?.unwrap_or(defaults.entries_max),
+        file_bytes_max: count("max_file_size", max_file_size)?.unwrap_or(defaults.file_bytes_max),
         ..defaults
     })
 }
@@ -88,17 +81,23 @@ fn choice<T: Copy, const N: usize>(
 }
 
 /// A number of at least one: nothing here is unlimited.
-pub(crate) fn count<T: Default + PartialEq>(
-    name: &str,
-    given: Option<T>,
-    default: T,
-) -> PyResult<T> {
+pub(crate) fn count<T: Default + PartialEq>(name: &str, given: Option<T>) -> PyResult<Option<T>> {
     match given {
         Some(zero) if zero == T::default() => {
             Err(PyValueError::new_err(format!("{name} is at least 1; 0 does not mean unlimited")))
         }
-        Some(number) => Ok(number),
-        None => Ok(default),
+        given => Ok(given),
+    }
+}
+
+/// A setter of a builder.
+pub(crate) type Setter<B, T> = fn(B, T) -> B;
+
+/// Has a builder take a value that was given.
+pub(crate) fn set<B, T>(builder: B, given: Option<T>, set: impl FnOnce(B, T) -> B) -> B {
+    match given {
+        Some(value) => set(builder, value),
+        None => builder,
     }
 }
 
@@ -109,12 +108,12 @@ pub(crate) fn seconds(name: &str, given: f64) -> PyResult<Duration> {
 }
 
 /// A span in seconds that is more than none.
-pub(crate) fn limit(name: &str, given: Option<f64>, default: Duration) -> PyResult<Duration> {
+pub(crate) fn limit(name: &str, given: Option<f64>) -> PyResult<Option<Duration>> {
     match given.map(|given| seconds(name, given)).transpose()? {
         Some(Duration::ZERO) => {
             Err(PyValueError::new_err(format!("{name} is more than 0; 0 does not mean unlimited")))
         }
-        given => Ok(given.unwrap_or(default)),
+        given => Ok(given),
     }
 }
 
@@ -127,14 +126,9 @@ pub(crate) fn limits(up: Option<u64>, down: Option<u64>) -> PyResult<Limits> {
     Ok(Limits { up: limit("limit_up", up)?, down: limit("limit_down", down)? })
 }
 
-/// What others call this PC: as given, or the host name.
-pub(crate) fn name(given: Option<&str>) -> PyResult<String> {
-    let Some(given) = given else {
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
-        return Ok(ClientConfig::check_name(&host).unwrap_or("unnamed").to_owned());
-    };
-    let name = ClientConfig::check_name(given);
-    name.map(str::to_owned).map_err(|error| PyValueError::new_err(error.to_string()))
+/// Checks what others are to call this PC.
+pub(crate) fn name(given: &str) -> PyResult<&str> {
+    ClientBuilder::check_name(given).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// Reads a dictionary of options. One of a wrong type or size is named.

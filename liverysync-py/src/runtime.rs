@@ -27,6 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use liverysync::{Event, Limits};
 use pyo3::{
     exceptions::PyRuntimeError,
     prelude::*,
@@ -39,6 +40,7 @@ use pyo3_async_runtimes::{
 };
 use tokio::{
     runtime::{Builder, Handle, Runtime},
+    sync::oneshot,
     task::{JoinError, JoinHandle},
     time::timeout,
 };
@@ -263,54 +265,188 @@ fn spawn<F: Future<Output = ()> + Send + 'static>(future: F) -> JoinHandle<()> {
     runtime.spawn(future)
 }
 
-/// Something that runs until it is stopped. Clones are the same thing.
-pub(crate) trait Stop: Clone + Send + Sync + 'static {
+/// What runs, and its events.
+type Started<C> = (<C as Config>::Running, liverysync::Events<<C as Config>::Event>);
+
+/// A configuration of something that runs until it is stopped.
+pub(crate) trait Config: Clone + Send + Sync + 'static {
+    type Running: Clone + Send + Sync + 'static;
+    type Event: Event + Send + 'static;
+    type Error: Send + 'static;
+
+    /// Starts one with these limits.
+    fn start(
+        self,
+        limits: Limits,
+    ) -> impl Future<Output = Result<Started<Self>, Self::Error>> + Send;
+
     /// Stops it. Dropping the future does not keep it from stopping.
-    fn stop(&self) -> impl Future<Output = ()> + Send;
+    fn stop(running: Self::Running) -> impl Future<Output = ()> + Send;
+
+    fn events(running: &Self::Running) -> liverysync::Events<Self::Event>;
+
+    fn set_limits(running: &Self::Running, limits: Limits);
+}
+
+/// Why something was not started.
+pub(crate) enum NotStarted<E> {
+    /// It was started or stopped before.
+    Before,
+    Failed(E),
 }
 
 /// Something of Python's that runs. It stops when Python forgets it, and when the interpreter ends.
-#[derive(Debug)]
-pub(crate) struct Held<T: Stop> {
-    pub(crate) inner: T,
+pub(crate) struct Held<C: Config> {
+    config: C,
+    state: Arc<Mutex<State<C>>>,
     number: u64,
 }
 
-impl<T: Stop> Held<T> {
-    pub(crate) fn new(inner: T) -> Self {
+struct State<C: Config> {
+    limits: Limits,
+    started: bool,
+    stopped: bool,
+    running: Option<C::Running>,
+    /// Those that asked for events before the start.
+    early: Vec<oneshot::Sender<liverysync::Events<C::Event>>>,
+}
+
+fn lock<C: Config>(state: &Mutex<State<C>>) -> MutexGuard<'_, State<C>> {
+    // Its fields are only ever replaced as wholes.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn stop<C: Config>(state: Arc<Mutex<State<C>>>) {
+    let running = {
+        let mut state = lock(&state);
+        state.stopped = true;
+        state.early.clear();
+        state.running.clone()
+    };
+    if let Some(running) = running {
+        C::stop(running).await;
+    }
+}
+
+impl<C: Config> Held<C> {
+    pub(crate) fn new(config: C, limits: Limits) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        Self { inner, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
+        let state =
+            State { limits, started: false, stopped: false, running: None, early: Vec::new() };
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self { config, state: Arc::new(Mutex::new(state)), number }
     }
 
-    /// Starts it, and remembers that it runs.
-    pub(crate) fn start<E>(&self, start: impl FnOnce(&T) -> Result<(), E>) -> Result<(), E> {
+    /// What runs, or ran; `None` before the start.
+    pub(crate) fn running(&self) -> Option<C::Running> {
+        lock(&self.state).running.clone()
+    }
+
+    /// What runs; `None` before the start and after the stop.
+    pub(crate) fn unless_stopped(&self) -> Option<C::Running> {
+        let state = lock(&self.state);
+        state.running.clone().filter(|_| !state.stopped)
+    }
+
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        let mut state = lock(&self.state);
+        state.limits = limits;
+        if let Some(running) = &state.running {
+            C::set_limits(running, limits);
+        }
+    }
+
+    /// The events from now on, or from the start on.
+    pub(crate) fn events(&self) -> EarlyEvents<C::Event> {
+        let mut state = lock(&self.state);
+        if let Some(running) = &state.running {
+            return EarlyEvents::Begun(C::events(running));
+        }
+        let (sender, receiver) = oneshot::channel();
+        if !state.stopped {
+            state.early.push(sender);
+        }
+        EarlyEvents::Waiting(receiver)
+    }
+
+    async fn start(self: Arc<Self>) -> Result<(), NotStarted<C::Error>> {
+        let limits = {
+            let mut state = lock(&self.state);
+            if state.started || state.stopped {
+                return Err(NotStarted::Before);
+            }
+            state.started = true;
+            state.limits
+        };
         // Before it starts: should the interpreter end meanwhile, one that never ran is stopped in no time.
-        let inner = self.inner.clone();
-        let stop: StopFn = Box::new(move || {
-            let inner = inner.clone();
-            Box::pin(async move { inner.stop().await })
-        });
-        running().insert(self.number, stop);
-        start(&self.inner)
+        let state = Arc::clone(&self.state);
+        running().insert(self.number, Box::new(move || Box::pin(stop(Arc::clone(&state)))));
+        let (running, events) = match self.config.clone().start(limits).await {
+            Ok(started) => started,
+            Err(error) => {
+                lock(&self.state).started = false;
+                self::running().remove(&self.number);
+                return Err(NotStarted::Failed(error));
+            }
+        };
+        let stopped = {
+            let mut state = lock(&self.state);
+            C::set_limits(&running, state.limits);
+            let mut first = Some(events);
+            for waiting in state.early.drain(..) {
+                let events = first.take().unwrap_or_else(|| C::events(&running));
+                // Whoever has asked may be gone.
+                let _gone = waiting.send(events);
+            }
+            state.running = Some(running.clone());
+            state.stopped
+        };
+        if stopped {
+            C::stop(running).await;
+        }
+        Ok(())
     }
 
     /// Stops it, whether anybody waits for the end or not.
     pub(crate) fn stop(&self) -> PyResult<JoinHandle<()>> {
-        let (inner, number) = (self.inner.clone(), self.number);
+        let (state, number) = (Arc::clone(&self.state), self.number);
         Ok(handle()?.spawn(async move {
-            inner.stop().await;
+            stop(state).await;
             running().remove(&number);
         }))
     }
 }
 
-/// Starts something where it may wait for disks and names. It starts even if nobody waits for it.
-pub(crate) fn starting<T: Stop, E: Send + 'static>(
-    held: &Arc<Held<T>>,
-    start: fn(&T) -> Result<(), E>,
-) -> PyResult<impl Future<Output = Result<(), E>> + Send + use<T, E>> {
-    let held = Arc::clone(held);
-    let starting = handle()?.spawn_blocking(move || held.start(start));
+/// Events that were perhaps asked for before there were any.
+pub(crate) enum EarlyEvents<E> {
+    Waiting(oneshot::Receiver<liverysync::Events<E>>),
+    Begun(liverysync::Events<E>),
+    Ended,
+}
+
+impl<E: Event> EarlyEvents<E> {
+    /// The next event; `None` once there will be no more.
+    pub(crate) async fn next(&mut self) -> Option<E> {
+        loop {
+            match self {
+                Self::Waiting(waiting) => {
+                    *self = waiting.await.map_or(Self::Ended, Self::Begun);
+                }
+                Self::Begun(events) => return events.next().await,
+                Self::Ended => return None,
+            }
+        }
+    }
+}
+
+/// A start and its outcome.
+pub(crate) type Starting<C> = Result<(), NotStarted<<C as Config>::Error>>;
+
+/// Starts something. It starts even if nobody waits for it.
+pub(crate) fn starting<C: Config>(
+    held: &Arc<Held<C>>,
+) -> PyResult<impl Future<Output = Starting<C>> + Send + use<C>> {
+    let starting = handle()?.spawn(Arc::clone(held).start());
     Ok(async move {
         match starting.await {
             Ok(started) => started,
@@ -319,7 +455,7 @@ pub(crate) fn starting<T: Stop, E: Send + 'static>(
     })
 }
 
-impl<T: Stop> Drop for Held<T> {
+impl<C: Config> Drop for Held<C> {
     fn drop(&mut self) {
         if running().contains_key(&self.number) {
             // Without a runtime it does not run either.

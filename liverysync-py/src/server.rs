@@ -1,16 +1,15 @@
 //! A league's server.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use liverysync::server::{self as shell, ServerError, ServerOptions};
-use liverysync_core::server::ServerConfig;
+use liverysync::{Limits, Server as ShellServer, ServerBuilder, ServerError, ServerEvent};
 use pyo3::prelude::*;
 
 use crate::{
     errors,
     events::Events,
-    options::{self, count, limit},
-    runtime::{self, Held, Stop},
+    options::{self, Setter, count, limit, set},
+    runtime::{self, Config, Held},
 };
 
 /// What Python knows of a server, by name. `None` is the default.
@@ -44,105 +43,111 @@ struct Options<'py> {
 }
 
 impl Options<'_> {
-    fn core(&self) -> PyResult<ServerConfig> {
-        let defaults = ServerConfig::default();
+    fn builder(self) -> PyResult<ServerBuilder> {
         let extensions = self.extensions.as_ref();
         let rules = options::rules(extensions, false, self.max_entries, self.max_file_size)?;
-        Ok(ServerConfig {
-            files_per_session_max: count(
+        let naming = options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?;
+        let builder = ShellServer::builder()
+            .host(self.host)
+            .port(self.port)
+            .naming(naming.with_scope(options::scope(&self.conflict_scope)?))
+            .policy(options::policy(&self.conflict_policy)?)
+            .updates(options::updates(&self.updates)?)
+            .rules(rules);
+        let builder = set(builder, self.data, ServerBuilder::data);
+        let builder = set(builder, self.allow_list, ServerBuilder::allow_list);
+        // Zero has a meaning here: nothing is kept for those who come later.
+        let builder = set(builder, self.store_size, ServerBuilder::store_bytes_max);
+        let spool_size = count("spool_size", self.spool_size)?;
+        let mut builder = set(builder, spool_size, ServerBuilder::spool_bytes_max);
+        let counts: [(_, _, Setter<ServerBuilder, usize>); 3] = [
+            (
                 "max_files_per_session",
                 self.max_files_per_session,
-                defaults.files_per_session_max,
-            )?,
-            sessions_per_client_max: count(
+                ServerBuilder::files_per_session_max,
+            ),
+            (
                 "max_sessions_per_client",
                 self.max_sessions_per_client,
-                defaults.sessions_per_client_max,
-            )?,
-            sessions_max: count("max_sessions", self.max_sessions, defaults.sessions_max)?,
-            // Zero has a meaning here: nothing is kept for those who come later.
-            store_bytes_max: self.store_size.unwrap_or(defaults.store_bytes_max),
-            spool_bytes_max: count("spool_size", self.spool_size, defaults.spool_bytes_max)?,
-            manifest_stale: limit(
-                "manifest_stale_seconds",
-                self.manifest_stale_seconds,
-                defaults.manifest_stale,
-            )?,
-            scheduler_tick: limit(
-                "scheduler_tick_seconds",
-                self.scheduler_tick_seconds,
-                defaults.scheduler_tick,
-            )?,
-            naming: options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?
-                .with_scope(options::scope(&self.conflict_scope)?),
-            policy: options::policy(&self.conflict_policy)?,
-            updates: options::updates(&self.updates)?,
-            rules,
-            hello_timeout: limit(
-                "hello_timeout_seconds",
-                self.hello_timeout_seconds,
-                defaults.hello_timeout,
-            )?,
-            silence_timeout: limit(
+                ServerBuilder::sessions_per_client_max,
+            ),
+            ("max_sessions", self.max_sessions, ServerBuilder::sessions_max),
+        ];
+        for (name, given, setter) in counts {
+            builder = set(builder, count(name, given)?, setter);
+        }
+        let spans: [(_, _, Setter<ServerBuilder, Duration>); 6] = [
+            ("manifest_stale_seconds", self.manifest_stale_seconds, ServerBuilder::manifest_stale),
+            ("scheduler_tick_seconds", self.scheduler_tick_seconds, ServerBuilder::scheduler_tick),
+            ("hello_timeout_seconds", self.hello_timeout_seconds, ServerBuilder::hello_timeout),
+            (
                 "silence_timeout_seconds",
                 self.silence_timeout_seconds,
-                defaults.silence_timeout,
-            )?,
-            first_file_timeout: limit(
+                ServerBuilder::silence_timeout,
+            ),
+            (
                 "first_file_timeout_seconds",
                 self.first_file_timeout_seconds,
-                defaults.first_file_timeout,
-            )?,
-            stall_timeout: limit(
-                "stall_timeout_seconds",
-                self.stall_timeout_seconds,
-                defaults.stall_timeout,
-            )?,
-            ..defaults
-        })
+                ServerBuilder::first_file_timeout,
+            ),
+            ("stall_timeout_seconds", self.stall_timeout_seconds, ServerBuilder::stall_timeout),
+        ];
+        for (name, given, setter) in spans {
+            builder = set(builder, limit(name, given)?, setter);
+        }
+        Ok(builder)
     }
 }
 
-impl Server {
-    fn starting(&self) -> PyResult<impl Future<Output = Result<(), ServerError>> + Send + use<>> {
-        runtime::starting(&self.0, |server| server.start().map(drop))
-    }
-}
+impl Config for ServerBuilder {
+    type Running = ShellServer;
+    type Event = ServerEvent;
+    type Error = ServerError;
 
-impl Stop for shell::Server {
-    async fn stop(&self) {
-        Self::stop(self).await;
+    async fn start(
+        self,
+        limits: Limits,
+    ) -> Result<(ShellServer, liverysync::Events<ServerEvent>), ServerError> {
+        self.limits(limits).start_with_events().await
+    }
+
+    async fn stop(running: ShellServer) {
+        running.stop().await;
+    }
+
+    fn events(running: &ShellServer) -> liverysync::Events<ServerEvent> {
+        running.events()
+    }
+
+    fn set_limits(running: &ShellServer, limits: Limits) {
+        running.set_limits(limits);
     }
 }
 
 /// A server, for `liverysync.Server` and `liverysync.blocking.Server`.
 #[pyclass(frozen, module = "liverysync._liverysync")]
-pub(crate) struct Server(Arc<Held<shell::Server>>);
+pub(crate) struct Server(Arc<Held<ServerBuilder>>);
 
 #[pymethods]
 impl Server {
     #[new]
     fn new(options: &Bound<'_, PyAny>) -> PyResult<Self> {
         let options: Options<'_> = options::extract(options)?;
-        let core = options.core()?;
         let limits = options::limits(options.limit_up, options.limit_down)?;
-        let Options { host, port, data, allow_list, .. } = options;
-        let defaults = ServerOptions::new(host, port);
-        let options = ServerOptions { data, allow_list, limits, core, ..defaults };
-        Ok(Self(Arc::new(Held::new(shell::Server::new(options)))))
+        Ok(Self(Arc::new(Held::new(options.builder()?, limits))))
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
-        let started = runtime::block_on(py, self.starting()?)?;
-        started.map_err(|error| errors::server(&error))
+        let started = runtime::block_on(py, runtime::starting(&self.0)?)?;
+        started.map_err(errors::server)
     }
 
     /// For asyncio: as `start`.
     fn start_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         runtime::awaitable(
             py,
-            || self.starting(),
-            |py, started| started.map(|()| py.None()).map_err(|error| errors::server(&error)),
+            || runtime::starting(&self.0),
+            |py, started| started.map(|()| py.None()).map_err(errors::server),
         )
     }
 
@@ -159,21 +164,25 @@ impl Server {
     /// Where it listens: address and port.
     #[getter]
     fn address(&self) -> Option<(String, u16)> {
-        self.0.inner.local_addr().map(|address| (address.ip().to_string(), address.port()))
+        let address = self.0.running()?.address();
+        Some((address.ip().to_string(), address.port()))
     }
 
     /// How the league stands, as JSON.
     fn status(&self, py: Python<'_>) -> String {
         // Texts, numbers and lists of them have a JSON form.
-        runtime::detached(py, || serde_json::to_string(&self.0.inner.status()).unwrap_or_default())
+        runtime::detached(py, || {
+            let status = self.0.running().map(|server| server.status()).unwrap_or_default();
+            serde_json::to_string(&status).unwrap_or_default()
+        })
     }
 
     fn set_limits(&self, limit_up: Option<u64>, limit_down: Option<u64>) -> PyResult<()> {
-        self.0.inner.set_limits(options::limits(limit_up, limit_down)?);
+        self.0.set_limits(options::limits(limit_up, limit_down)?);
         Ok(())
     }
 
     fn events(&self) -> Events {
-        Events::new(self.0.inner.events())
+        Events::new(self.0.events())
     }
 }

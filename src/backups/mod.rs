@@ -21,7 +21,7 @@ use std::{
 
 use chrono::{Local, NaiveDateTime, TimeZone as _};
 use liverysync_core::{
-    backups::{Found, SetName, Wanted, sound_files},
+    backups::{Found, sound_files},
     hash::Content,
     path::RelPath,
     pathmap::PathMap,
@@ -30,6 +30,8 @@ use liverysync_core::{
     time::UnixTime,
 };
 use serde::Serialize;
+
+pub use liverysync_core::backups::{Bounds, InvalidSetName, SetName, Wanted};
 
 pub use self::{
     prune::{PruneOptions, Pruned, PrunedFile, Sum},
@@ -53,12 +55,12 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 #[non_exhaustive]
 pub enum BackupsError {
     /// A folder could not be read.
-    #[error("cannot read the folder {}: {reason}", .path.display())]
+    #[error("cannot read the folder {}", .path.display())]
     Unreadable {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
-        reason: io::Error,
+        /// The system's error.
+        source: io::Error,
     },
     /// There is no such set, or no file in it.
     #[error("there is no backup set {0}")]
@@ -127,7 +129,7 @@ impl Backups {
     pub fn open(root: &Path) -> Result<Self, BackupsError> {
         let unreadable = |path: &Path| {
             let path = path.to_owned();
-            move |reason| BackupsError::Unreadable { path, reason }
+            move |source| BackupsError::Unreadable { path, source }
         };
         fs::read_dir(root).map_err(unreadable(root))?;
         let folder = root.join(FOLDER);
@@ -169,7 +171,7 @@ impl Backups {
     fn list_liveries(&self) -> Result<Vec<Listed>, BackupsError> {
         let path = &self.root;
         list(path, &Eye::closed())
-            .map_err(|reason| BackupsError::Unreadable { path: path.clone(), reason })
+            .map_err(|source| BackupsError::Unreadable { path: path.clone(), source })
     }
 }
 

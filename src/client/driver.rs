@@ -16,21 +16,21 @@ use liverysync_core::{
 };
 use tokio::{
     net::TcpStream,
-    sync::{Notify, oneshot},
+    sync::Notify,
     task::JoinHandle,
     time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
 use super::{
-    Shared,
     link::{Link, connect, sending},
     lock::Lock,
 };
 use crate::{
     clock::{Clock, seed, unix_time},
     disk::{Disk, Outcomes, PlainFile, cache_file, remove_empty_folder},
-    events::Source,
+    events::EventSender,
     ignore::IgnoreFile,
+    lifecycle::StopRequest,
     link::{LinkError, Report},
     throttle::Throttles,
     watch::Watch,
@@ -56,6 +56,14 @@ enum Happening {
     Wake,
 }
 
+/// The parts of a driver that the client's handles share with it, and the server's address.
+pub(super) struct Wiring {
+    pub(super) address: (String, u16),
+    pub(super) events: EventSender<Event>,
+    pub(super) sync_wanted: Arc<Notify>,
+    pub(super) throttles: Throttles,
+}
+
 pub(super) struct Driver {
     machine: ClientMachine,
     clock: Clock,
@@ -63,8 +71,8 @@ pub(super) struct Driver {
     root: Arc<Path>,
     disk: Disk,
     outcomes: Outcomes,
-    events: Source<Event>,
-    awaited: Arc<Notify>,
+    events: EventSender<Event>,
+    sync_wanted: Arc<Notify>,
     changed: Arc<Notify>,
     watch: Watch,
     throttles: Throttles,
@@ -80,35 +88,36 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// `core` is the configuration that the machine decides by.
+    /// Needs the context of a tokio runtime.
     pub(super) fn new(
-        client: &Shared,
-        core: ClientConfig,
+        wiring: Wiring,
+        config: ClientConfig,
         root: PathBuf,
+        state: Option<&Path>,
         lock: Option<Lock>,
         list: Option<IgnoreFile>,
     ) -> io::Result<Self> {
-        let options = &client.options;
-        let cache = options.state.as_deref().map(|state| cache_file(state, &root));
+        let Wiring { address, events, sync_wanted, throttles } = wiring;
+        let cache = state.map(|state| cache_file(state, &root));
         let changed = Arc::new(Notify::new());
         let watch = Watch::start(&root, &changed);
         let (disk, outcomes) = Disk::start(&root, cache, watch.eye())?;
         let clock = Clock::start();
-        let ignored = core.ignored.clone();
+        let ignored = config.ignored.clone();
         let mut looks = interval(LOOK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
-            machine: ClientMachine::new(core, seed(), now(clock)),
+            machine: ClientMachine::new(config, seed(), now(clock)),
             clock,
-            address: (options.host.clone(), options.port),
+            address,
             root: root.into(),
             disk,
             outcomes,
-            events: client.hub.source(),
-            awaited: Arc::clone(&client.awaited),
+            events,
+            sync_wanted,
             changed,
             watch,
-            throttles: client.throttles.clone(),
+            throttles,
             link: None,
             connecting: None,
             closed: None,
@@ -119,7 +128,7 @@ impl Driver {
         })
     }
 
-    pub(super) async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+    pub(super) async fn run(mut self, mut stopped: StopRequest) {
         loop {
             let wake = self.drain().await;
             if let Some(reason) = self.closed.take() {
@@ -181,11 +190,7 @@ impl Driver {
         link.outbox.begin(transfer, from, Arc::new(file), compression, None);
     }
 
-    async fn happening(
-        &mut self,
-        wake: Option<Instant>,
-        stopped: &mut oneshot::Receiver<()>,
-    ) -> Happening {
+    async fn happening(&mut self, wake: Option<Instant>, stopped: &mut StopRequest) -> Happening {
         let room = self.disk.waiting() < DISK_BYTES_MAX;
         let far = Instant::now() + Duration::from_secs(3600);
         let (inputs, reports, ended) = match &mut self.link {
@@ -195,7 +200,7 @@ impl Driver {
         tokio::select! {
             biased;
             _ = stopped => Happening::Stop,
-            () = self.awaited.notified() => Happening::Sync,
+            () = self.sync_wanted.notified() => Happening::Sync,
             Some((op, outcome)) = self.outcomes.recv() => Happening::Disk(op, outcome),
             Some(report) = async { reports?.recv().await } => Happening::Sending(report),
             Some(input) = async { inputs?.recv().await }, if room => Happening::Link(input),

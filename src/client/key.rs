@@ -14,27 +14,27 @@ use crate::disk::flush_folder;
 /// Reads the key, or makes one if there is none yet. The caller holds the lock of the liveries folder, so nobody else
 /// makes one at the same time.
 pub(super) fn read_or_make(path: &Path) -> Result<MemberKey, ClientError> {
-    let unusable = |reason: String| ClientError::MemberKey { path: path.to_owned(), reason };
-    match fs::read_to_string(path) {
-        Ok(text) => text.trim_end().parse().map_err(|_| unusable("it is damaged".to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(path).map_err(|error| unusable(error.to_string()))
-        }
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(unusable("it is damaged".to_owned()))
-        }
-        Err(error) => Err(unusable(error.to_string())),
-    }
+    let key = match fs::read_to_string(path) {
+        Ok(text) => text.trim_end().parse().map_err(|_| damaged()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged()),
+        Err(error) => Err(error),
+    };
+    key.map_err(|source| ClientError::MemberKey { path: path.to_owned(), source })
 }
 
-/// The key if there is one that can be read.
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the file is damaged")
+}
+
+/// Returns the key if there is one that can be read.
 pub(super) fn read(path: &Path) -> Option<MemberKey> {
     fs::read_to_string(path).ok()?.trim_end().parse().ok()
 }
 
 fn make(path: &Path) -> io::Result<MemberKey> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error))?;
     let key = MemberKey::from_bytes(bytes);
     let new = path.with_extension("key.new");
     if let Some(folder) = path.parent() {
@@ -106,7 +106,8 @@ mod tests {
         for damaged in [&b""[..], b"0123\n", &[b'z'; 64], &[0xff; 64]] {
             fs::write(&path, damaged).unwrap();
             let error = read_or_make(&path).unwrap_err();
-            assert!(error.to_string().contains("it is damaged"), "{error}");
+            let ClientError::MemberKey { source, .. } = error else { panic!("{error}") };
+            assert_eq!(source.kind(), io::ErrorKind::InvalidData);
             assert_eq!(fs::read(&path).unwrap(), damaged);
         }
     }

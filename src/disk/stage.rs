@@ -9,7 +9,7 @@ use std::{
 };
 
 use liverysync_core::{
-    client::{DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, OpId, StageId},
+    client::{DiskFault, DiskOutcome, DiskRequest, OpId, StageId},
     hash::{Content, Hasher},
     path::RelPath,
     wire::data::{Data, Decoder, TransferId},
@@ -310,14 +310,11 @@ pub(crate) fn remove_empty_folder(root: &Path) {
 }
 
 /// What stands in the way of writing below `root`.
-pub(crate) fn check_writable(root: &Path) -> Result<(), DiskFault> {
+pub(crate) fn check_writable(root: &Path) -> io::Result<()> {
     let stages = Stages::new(root);
     let id = StageId(u64::MAX);
     let created = stages.create(id).map(drop);
     let removed = created.and_then(|()| remove_if_there(&stages.path(id)));
     remove_empty_folder(root);
-    removed.map_err(|error| match error_fault(&error) {
-        known if known.kind == DiskFaultKind::Other => fault(known.kind, error.to_string()),
-        known => known,
-    })
+    removed
 }

@@ -9,7 +9,7 @@
 //! ```no_run
 //! use std::{path::Path, time::Duration};
 //!
-//! use liverysync::{core::{conflict::Naming, league::Act}, league::League};
+//! use liverysync::{Naming, league::{Act, League}};
 //!
 //! # fn main() -> Result<(), liverysync::league::LeagueError> {
 //! let mut league = League::open(Path::new("data"), Naming::default())?;
@@ -34,8 +34,12 @@ use std::{
 
 use liverysync_core::{
     conflict::{Naming, Policy},
-    league::{ActError, Updates},
+    league::Updates,
     union::Union,
+};
+
+pub use liverysync_core::league::{
+    Act, ActError, ActReport, Cause, Conflict, LiveryStatus, MemberId,
 };
 
 pub use self::{
@@ -43,7 +47,11 @@ pub use self::{
     rebuild::{Rebuilt, rebuild},
     show::{LeagueStatus, PastChange, PastVersion},
 };
-use crate::ledger::{Ledger, LedgerError, Sqlite};
+use crate::ledger::{Ledger, Sqlite};
+pub use crate::{
+    ledger::{LedgerError, MemberRow, RebuildSummary},
+    store::{Verified, VerifySummary, verify_store},
+};
 
 /// What a league remembers, and the folder where it does.
 #[derive(Debug)]
@@ -104,12 +112,12 @@ pub enum LeagueError {
         after: Duration,
     },
     /// The data folder cannot be used.
-    #[error("cannot use the data folder {path}: {reason}", path = .path.display())]
+    #[error("cannot use the data folder {path}", path = .path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
-        reason: io::Error,
+        /// The system's error.
+        source: io::Error,
     },
 }
 
@@ -120,7 +128,7 @@ impl From<ActError> for LeagueError {
 }
 
 impl LeagueError {
-    fn folder(path: &Path, reason: io::Error) -> Self {
-        Self::Folder { path: path.to_owned(), reason }
+    fn folder(path: &Path, source: io::Error) -> Self {
+        Self::Folder { path: path.to_owned(), source }
     }
 }

@@ -250,12 +250,12 @@ pub enum LedgerError {
         number: u64,
     },
     /// Something else failed.
-    #[error("cannot use the league's memory {path}: {reason}", path = .path.display())]
+    #[error("cannot use the league's memory {path}", path = .path.display())]
     Failed {
         /// The file.
         path: PathBuf,
-        /// What the system or the database said.
-        reason: io::Error,
+        /// The error of the system or the database.
+        source: io::Error,
     },
 }
 

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use liverysync_core::league::{Act, ActError, ActReport, Record};
 
-use crate::ledger::{ActId, Answer, Ledger, LedgerError, Sqlite};
+use crate::{
+    error_chain::with_causes,
+    ledger::{ActId, Answer, Ledger, LedgerError, Sqlite},
+};
 
 /// The ledger of a server, if it has one.
 #[derive(Default)]
@@ -68,7 +71,7 @@ impl Journal {
                     self.acts.retain(|(_, id)| *id != answered);
                 }
             }
-            Err(error) => self.trouble = Some(error.to_string()),
+            Err(error) => self.trouble = Some(with_causes(&error)),
         }
     }
 
@@ -79,7 +82,7 @@ impl Journal {
         let asked = match ledger.asked() {
             Ok(asked) => asked,
             Err(error) => {
-                self.trouble = Some(error.to_string());
+                self.trouble = Some(with_causes(&error));
                 return Vec::new();
             }
         };

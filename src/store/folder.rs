@@ -55,7 +55,7 @@ impl Folder {
             (None, Some(folder)) => folder.path().to_owned(),
             (None, None) => PathBuf::new(),
         };
-        let failed = |reason| StoreError::Folder { path: root.clone(), reason };
+        let failed = |source| StoreError::Folder { path: root.clone(), source };
         for folder in ["blobs", "incoming"] {
             fs::create_dir_all(root.join(folder)).map_err(failed)?;
         }
@@ -221,7 +221,7 @@ fn temporary_folder() -> Result<tempfile::TempDir, StoreError> {
     tempfile::Builder::new()
         .prefix(TEMPORARY)
         .tempdir_in(&parent)
-        .map_err(|reason| StoreError::Folder { path: parent, reason })
+        .map_err(|source| StoreError::Folder { path: parent, source })
 }
 
 /// Takes a folder that was made just now. Its lock has its name only once it is held: without that, a
@@ -255,7 +255,7 @@ fn is_orphan(root: &Path) -> bool {
 
 fn take_lock(root: &Path) -> Result<File, StoreError> {
     let path = || root.to_owned();
-    let lock = lock::take(root).map_err(|reason| StoreError::Folder { path: path(), reason })?;
+    let lock = lock::take(root).map_err(|source| StoreError::Folder { path: path(), source })?;
     lock.ok_or_else(|| StoreError::Busy { path: path() })
 }
 

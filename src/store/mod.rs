@@ -53,16 +53,16 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Its folder cannot be made, read or written.
-    #[error("cannot use the data folder {path}: {reason}", path = .path.display())]
+    #[error("cannot use the data folder {path}", path = .path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
-        reason: io::Error,
+        /// The system's error.
+        source: io::Error,
     },
     /// The system gives no threads.
-    #[error("cannot start the threads of the store: {0}")]
-    Threads(io::Error),
+    #[error("cannot start the threads of the store")]
+    Threads(#[source] io::Error),
 }
 
 /// Why a content was not received.

@@ -18,24 +18,21 @@ use std::{
 
 use bytes::BytesMut;
 use liverysync::{
-    Limits,
-    client::{Client, ClientError, ClientOptions, Step},
-    core::{
-        client::{Event, SyncError, SyncReport},
-        league::MemberKey,
-        path::Extensions,
-        server,
-        wire::{
-            frame,
-            messages::{Hello, Message, Welcome},
-        },
-    },
-    server::{Server, ServerError, ServerOptions},
+    Client, ClientBuilder, ClientError, ClientEvent as Event, Extensions, Limits, MemberKey, Rules,
+    Server, ServerBuilder, ServerError, ServerEvent, SyncError, SyncReport, SyncStep,
+};
+use liverysync_core::wire::{
+    frame,
+    messages::{Hello, Message, Welcome},
 };
 use tempfile::TempDir;
 
 /// Longer than anything here takes, so that a test fails and does not hang.
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn server(port: u16) -> ServerBuilder {
+    Server::builder().host("127.0.0.1").port(port)
+}
 
 /// A server, and folders for its drivers.
 struct League {
@@ -45,10 +42,10 @@ struct League {
 }
 
 impl League {
-    fn start() -> Self {
+    async fn start() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let server = Server::new(ServerOptions::new("127.0.0.1", 0));
-        let port = server.start().unwrap().port();
+        let server = server(0).start().await.unwrap();
+        let port = server.address().port();
         Self { root, server, port }
     }
 
@@ -58,20 +55,17 @@ impl League {
         folder
     }
 
-    fn client(&self, name: &str) -> Client {
-        let mut options = ClientOptions::new("127.0.0.1", self.port, self.folder(name));
-        options.core.name = name.to_owned();
-        Client::new(options)
+    fn client(&self, name: &str) -> ClientBuilder {
+        let builder = Client::builder("127.0.0.1").port(self.port);
+        builder.liveries(self.folder(name)).name(name)
     }
 
     /// A client that runs, with these files in its folder.
-    fn driver(&self, name: &str, files: &[(&str, &str)]) -> Client {
+    async fn driver(&self, name: &str, files: &[(&str, &str)]) -> Client {
         for (path, content) in files {
             write(&self.folder(name).join(path), content);
         }
-        let client = self.client(name);
-        client.start().unwrap();
-        client
+        self.client(name).start().await.unwrap()
     }
 
     fn read(&self, path: &str) -> Option<String> {
@@ -94,11 +88,12 @@ fn closed_port() -> u16 {
 
 #[tokio::test]
 async fn two_clients_and_a_server_in_one_program() {
-    let league = League::start();
-    let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris"), ("Safety/decals.png", "hers")]);
-    aoi.sync(PATIENCE).await.unwrap();
-    let bruno = league.driver("Bruno", &[("Safety/decals.png", "his")]);
-    let report = bruno.sync(PATIENCE).await.unwrap();
+    let league = League::start().await;
+    let aoi =
+        league.driver("Aoi", &[("Iris/decals.png", "iris"), ("Safety/decals.png", "hers")]).await;
+    aoi.sync().timeout(PATIENCE).await.unwrap();
+    let bruno = league.driver("Bruno", &[("Safety/decals.png", "his")]).await;
+    let report = bruno.sync().timeout(PATIENCE).await.unwrap();
 
     let rival = report.conflicts[0].to_string();
     assert!(rival.starts_with("Safety/decals__CONFLICT__"), "{rival}");
@@ -108,7 +103,7 @@ async fn two_clients_and_a_server_in_one_program() {
     assert_eq!(league.read("Bruno/Iris/decals.png").as_deref(), Some("iris"));
     assert_eq!(league.read("Bruno/Safety/decals.png").as_deref(), Some("hers"));
 
-    let report = aoi.sync(PATIENCE).await.unwrap();
+    let report = aoi.sync().timeout(PATIENCE).await.unwrap();
     assert_eq!((report.files, report.conflicts.len()), (3, 1));
     assert_eq!(league.read(&format!("Aoi/{rival}")).as_deref(), Some("his"));
 
@@ -121,15 +116,15 @@ async fn two_clients_and_a_server_in_one_program() {
 
 #[tokio::test]
 async fn what_was_just_dropped_into_the_folder_is_part_of_a_sync() {
-    let league = League::start();
-    let aoi = league.driver("Aoi", &[]);
-    let bruno = league.driver("Bruno", &[]);
-    bruno.sync(PATIENCE).await.unwrap();
+    let league = League::start().await;
+    let aoi = league.driver("Aoi", &[]).await;
+    let bruno = league.driver("Bruno", &[]).await;
+    bruno.sync().timeout(PATIENCE).await.unwrap();
     for round in 0..3 {
         let path = format!("New/{round}.png");
         let paint = format!("paint {round}");
         write(&league.folder("Aoi").join(&path), &paint);
-        let report = aoi.sync(PATIENCE).await.unwrap();
+        let report = aoi.sync().timeout(PATIENCE).await.unwrap();
         assert_eq!(report.files, round + 1);
         // Nobody needs anything more from this PC: the other one has it.
         assert_eq!(league.read(&format!("Bruno/{path}")), Some(paint));
@@ -154,11 +149,10 @@ fn hello_to(listener: &TcpListener) -> Hello {
 }
 
 /// The key with which a client introduces itself.
-async fn key_said_by(mut options: ClientOptions) -> Option<String> {
+async fn key_said_by(builder: ClientBuilder) -> Option<String> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    options.port = listener.local_addr().unwrap().port();
-    let client = Client::new(options);
-    client.start().unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = builder.port(port).start().await.unwrap();
     let hello = tokio::task::spawn_blocking(move || hello_to(&listener)).await.unwrap();
     client.stop().await;
     hello.member_key
@@ -167,74 +161,84 @@ async fn key_said_by(mut options: ClientOptions) -> Option<String> {
 #[tokio::test]
 async fn a_client_is_the_same_member_at_every_start() {
     let root = tempfile::tempdir().unwrap();
-    let options = |name: &str, state: Option<&str>| {
+    let builder = |name: &str| {
         let folder = root.path().join(name);
         fs::create_dir_all(&folder).unwrap();
-        let mut options = ClientOptions::new("127.0.0.1", 0, folder);
-        options.state = state.map(|state| root.path().join(state));
-        options
+        Client::builder("127.0.0.1").liveries(folder)
     };
-    let key = key_said_by(options("Aoi", Some("state"))).await;
+    let state = root.path().join("state");
+    let key = key_said_by(builder("Aoi").state(&state)).await;
     assert!(key.as_ref().unwrap().parse::<MemberKey>().is_ok());
-    assert_eq!(key_said_by(options("Aoi", Some("state"))).await, key);
-    // Another folder is another member; without a place for its key one is nobody in particular.
-    assert_ne!(key_said_by(options("Bruno", Some("state"))).await, key);
-    assert_eq!(key_said_by(options("Aoi", None)).await, None);
-    // The host's own key goes before.
-    let mut options = options("Aoi", Some("state"));
+    assert_eq!(key_said_by(builder("Aoi").state(&state)).await, key);
+    // Another folder is another member, and a client without a state folder is anonymous.
+    assert_ne!(key_said_by(builder("Bruno").state(&state)).await, key);
+    assert_eq!(key_said_by(builder("Aoi")).await, None);
+    // The host's own key wins.
     let own = MemberKey::from_bytes([7; 32]);
-    options.core.member_key = Some(own.clone());
-    assert_eq!(key_said_by(options.clone()).await, Some(own.to_hex()));
-    // Who only looks makes no key and says none.
-    options.core.member_key = None;
-    options.core.dry_run = true;
-    options.state = Some(root.path().join("another"));
-    assert_eq!(key_said_by(options).await, None);
-    assert!(!root.path().join("another").exists());
+    let with_key = builder("Aoi").state(&state).member_key(own.clone());
+    assert_eq!(key_said_by(with_key).await, Some(own.to_hex()));
+    // A dry run makes no key.
+    let another = root.path().join("another");
+    assert_eq!(key_said_by(builder("Aoi").state(&another).dry_run(true)).await, None);
+    assert!(!another.exists());
 }
 
 #[tokio::test]
-async fn a_sync_hands_out_what_happens_on_its_way() {
-    let league = League::start();
-    let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris")]);
-    aoi.sync(PATIENCE).await.unwrap();
-    let bruno = league.client("Bruno");
-    // Asked for before the start, nothing is missed.
-    let (mut events, mut syncing) = (bruno.events(), bruno.begin_sync(PATIENCE));
-    bruno.start().unwrap();
+async fn the_steps_of_a_sync_are_the_events_since_the_start_and_its_end() {
+    let league = League::start().await;
+    let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris")]).await;
+    aoi.sync().timeout(PATIENCE).await.unwrap();
+    let (bruno, events) = league.client("Bruno").start_with_events().await.unwrap();
+    let mut late = bruno.events();
+    let mut steps = bruno.sync().timeout(PATIENCE).steps_of(events);
     let mut happened = Vec::new();
     let report = loop {
-        match syncing.next().await {
-            Step::Event(event) => happened.push(event),
-            Step::Done(report) => break report,
-            Step::Failed(error) => panic!("{error}"),
+        match steps.next().await.unwrap() {
+            SyncStep::Event(event) => happened.push(event),
+            SyncStep::Done(report) => break report,
+            other => panic!("{other:?}"),
         }
     };
     assert_eq!(report.files, 1);
-    assert!(
-        matches!(happened.first(), Some(Event::SyncBegan { connected: false })),
-        "{happened:?}"
-    );
+    assert!(steps.next().await.is_none());
+    let began = happened.iter().position(|event| matches!(event, Event::SyncBegan { .. }));
+    assert!(began.is_some(), "{happened:?}");
+    assert!(happened.iter().any(|event| matches!(event, Event::Connected { .. })));
     assert!(happened.iter().any(|event| matches!(event, Event::Installed { .. })));
     assert!(matches!(happened.last(), Some(Event::InSync { .. })), "{happened:?}");
     bruno.stop().await;
-    for event in happened {
-        assert_eq!(events.next().await, Some(event));
+    // Another stream has the same events from the moment on at which it was made.
+    let mut told = Vec::new();
+    while let Some(event) = late.next().await {
+        told.push(event);
     }
-    while events.next().await.is_some() {}
+    let same = (0..happened.len()).any(|from| told.starts_with(&happened[from..]));
+    assert!(same, "{told:?}\n{happened:?}");
+}
+
+#[tokio::test]
+async fn events_and_steps_are_streams() {
+    use tokio_stream::StreamExt as _;
+    let league = League::start().await;
+    let (aoi, events) = league.client("Aoi").start_with_events().await.unwrap();
+    let mut connected = events.filter(|event| matches!(event, Event::Connected { .. }));
+    assert!(connected.next().await.is_some());
+    let steps: Vec<_> = aoi.sync().timeout(PATIENCE).steps().collect().await;
+    assert!(matches!(steps.last(), Some(SyncStep::Done(_))), "{steps:?}");
 }
 
 #[tokio::test]
 async fn a_server_that_leaves_files_out_keeps_nobody_waiting() {
-    let mut league = League::start();
-    let mut options = ServerOptions::new("127.0.0.1", 0);
-    options.core.rules.extensions = Extensions::from_list(["png"]).unwrap();
-    league.server = Server::new(options);
-    league.port = league.server.start().unwrap().port();
-    let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris"), ("Iris/preview.jpg", "photo")]);
-    let bruno = league.driver("Bruno", &[("904/decals.png", "904"), ("904/read.txt", "me")]);
+    let mut league = League::start().await;
+    let extensions = Extensions::from_list(["png"]).unwrap();
+    let rules = Rules { extensions, ..Rules::default() };
+    league.server = server(0).rules(rules).start().await.unwrap();
+    league.port = league.server.address().port();
+    let aoi =
+        league.driver("Aoi", &[("Iris/decals.png", "iris"), ("Iris/preview.jpg", "photo")]).await;
+    let bruno = league.driver("Bruno", &[("904/decals.png", "904"), ("904/read.txt", "me")]).await;
     for client in [&aoi, &bruno, &aoi] {
-        client.sync(PATIENCE).await.unwrap();
+        client.sync().timeout(PATIENCE).await.unwrap();
     }
     assert_eq!(league.read("Bruno/Iris/decals.png").as_deref(), Some("iris"));
     assert_eq!(league.read("Aoi/904/decals.png").as_deref(), Some("904"));
@@ -243,14 +247,14 @@ async fn a_server_that_leaves_files_out_keeps_nobody_waiting() {
 
 #[tokio::test]
 async fn who_lacks_what_can_be_asked() {
-    let league = League::start();
+    let league = League::start().await;
     let mut events = league.server.events();
-    let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris")]);
-    aoi.sync(PATIENCE).await.unwrap();
+    let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris")]).await;
+    aoi.sync().timeout(PATIENCE).await.unwrap();
     // He has a folder where the others have a file, so he cannot take it.
-    let bruno = league.driver("Bruno", &[("Iris/decals.png/x.png", "in the way")]);
-    bruno.sync(PATIENCE).await.unwrap();
-    while !matches!(events.next().await, Some(server::Event::Withheld { .. })) {}
+    let bruno = league.driver("Bruno", &[("Iris/decals.png/x.png", "in the way")]).await;
+    bruno.sync().timeout(PATIENCE).await.unwrap();
+    while !matches!(events.next().await, Some(ServerEvent::Withheld { .. })) {}
     let status = league.server.status();
     let bruno = &status.peers[1];
     assert!(bruno.is_in_sync());
@@ -279,20 +283,54 @@ fn check_documented(object: &impl serde::Serialize, line: &str) {
 #[tokio::test]
 async fn without_a_server_a_sync_fails_at_once_or_when_its_time_is_up() {
     let root = tempfile::tempdir().unwrap();
-    let client = Client::new(ClientOptions::new("127.0.0.1", closed_port(), root.path()));
-    assert_eq!(client.sync(None).await, Err(SyncError::NotRunning));
-    client.start().unwrap();
-    let error = client.sync(None).await.unwrap_err();
+    let builder = Client::builder("127.0.0.1").port(closed_port()).liveries(root.path());
+    let client = builder.start().await.unwrap();
+    let error = client.sync().await.unwrap_err();
     assert!(matches!(error, SyncError::Unreachable { .. }), "{error}");
-    let for_ever = tokio::time::timeout(Duration::ZERO, client.sync(Some(Duration::MAX))).await;
-    assert!(for_ever.is_err(), "it waits");
-    let error = client.sync(Some(Duration::from_millis(50))).await.unwrap_err();
+    let error = client.sync().timeout(PATIENCE).patient(false).await.unwrap_err();
+    assert!(matches!(error, SyncError::Unreachable { .. }), "{error}");
+    let for_ever = client.sync().timeout(Duration::MAX).into_future();
+    assert!(tokio::time::timeout(Duration::ZERO, for_ever).await.is_err(), "it waits");
+    let error = client.sync().timeout(Duration::from_millis(50)).await.unwrap_err();
     assert!(matches!(error, SyncError::TimedOut { .. }), "{error}");
     client.stop().await;
     client.stop().await;
-    assert!(matches!(client.start(), Err(ClientError::RanBefore)));
-    assert_eq!(client.sync(None).await, Err(SyncError::NotRunning));
+    assert_eq!(client.sync().await, Err(SyncError::Stopped));
     assert_eq!(client.events().next().await, None);
+}
+
+#[test]
+fn a_start_outside_of_a_runtime_is_an_error() {
+    let waker = std::task::Waker::noop();
+    let mut context = std::task::Context::from_waker(waker);
+    let client = std::pin::pin!(Client::builder("127.0.0.1").liveries(".").start());
+    let client = client.poll(&mut context);
+    assert!(matches!(client, std::task::Poll::Ready(Err(ClientError::NoRuntime))));
+    let server = std::pin::pin!(server(0).start()).poll(&mut context);
+    assert!(matches!(server, std::task::Poll::Ready(Err(ServerError::NoRuntime))));
+}
+
+#[tokio::test]
+async fn a_sync_can_be_awaited_outside_of_the_runtime() {
+    let root = tempfile::tempdir().unwrap();
+    let builder = Client::builder("127.0.0.1").port(closed_port()).liveries(root.path());
+    let client = builder.start().await.unwrap();
+    let sync = client.sync().timeout(Duration::from_millis(50)).into_future();
+    let outside = std::thread::spawn(move || {
+        let mut sync = std::pin::pin!(sync);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        loop {
+            if let std::task::Poll::Ready(result) = sync.as_mut().poll(&mut context) {
+                return result;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    while !outside.is_finished() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let error = outside.join().unwrap().unwrap_err();
+    assert!(matches!(error, SyncError::TimedOut { .. }), "{error}");
 }
 
 /// Counts how often a picture below a folder is opened.
@@ -316,18 +354,16 @@ fn count_opened(folder: &Path) -> (impl notify::Watcher, Arc<AtomicUsize>) {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_start_opens_only_what_has_changed_since_the_last_one() {
-    let league = League::start();
+    let league = League::start().await;
     let folder = league.folder("Aoi");
     for number in 0..20 {
         write(&folder.join(format!("Iris/{number}.png")), "iris");
     }
     let run = async || {
         let (watcher, opened) = count_opened(&folder);
-        let mut options = ClientOptions::new("127.0.0.1", league.port, &folder);
-        options.state = Some(league.root.path().join("state"));
-        let client = Client::new(options);
-        client.start().unwrap();
-        let report = client.sync(PATIENCE).await.unwrap();
+        let builder = league.client("Aoi").state(league.root.path().join("state"));
+        let client = builder.start().await.unwrap();
+        let report = client.sync().timeout(PATIENCE).await.unwrap();
         client.stop().await;
         // The last event of the watcher is that of a file of ours.
         let last = opened.load(Ordering::Relaxed);
@@ -348,58 +384,55 @@ async fn a_start_opens_only_what_has_changed_since_the_last_one() {
 }
 
 #[tokio::test]
-async fn events_end_with_a_client_that_never_ran() {
-    let client = Client::new(ClientOptions::new("127.0.0.1", 1, "nowhere"));
-    let mut events = client.events();
-    client.stop().await;
-    assert_eq!(events.next().await, None);
-}
-
-#[tokio::test]
 async fn a_server_that_comes_back_is_found_by_the_next_sync() {
-    let mut league = League::start();
-    let aoi = league.driver("Aoi", &[]);
-    aoi.sync(PATIENCE).await.unwrap();
+    let mut league = League::start().await;
+    let aoi = league.driver("Aoi", &[]).await;
+    aoi.sync().timeout(PATIENCE).await.unwrap();
     let mut events = aoi.events();
     league.server.stop().await;
     while !matches!(events.next().await, Some(Event::Disconnected { .. })) {}
-    league.server = Server::new(ServerOptions::new("127.0.0.1", league.port));
-    league.server.start().unwrap();
-    // Without a time of its own it fails if the first attempt does, so it does not wait for the next one.
-    aoi.sync(None).await.unwrap();
+    league.server = server(league.port).start().await.unwrap();
+    // Without a timeout it fails if the first attempt does, so it does not wait for the next one.
+    aoi.sync().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_start_that_failed_may_be_tried_again_and_one_that_did_not_may_not() {
-    let league = League::start();
-    let options = ClientOptions::new("127.0.0.1", league.port, league.root.path().join("later"));
-    let client = Client::new(options);
-    assert!(matches!(client.start(), Err(ClientError::Folder { .. })));
+async fn a_start_that_failed_may_be_tried_again() {
+    use std::error::Error as _;
+    let league = League::start().await;
+    let builder =
+        Client::builder("127.0.0.1").port(league.port).liveries(league.root.path().join("later"));
+    let error = builder.clone().start().await.unwrap_err();
+    assert!(matches!(error, ClientError::Folder { .. }), "{error}");
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::NotFound));
     league.folder("later");
-    client.start().unwrap();
-    assert!(matches!(client.start(), Err(ClientError::RanBefore)));
-    client.stop().await;
-    assert!(matches!(client.start(), Err(ClientError::RanBefore)));
+    let first = builder.clone().start().await.unwrap();
+    assert!(matches!(builder.clone().start().await, Err(ClientError::Busy { .. })));
+    first.stop().await;
+    builder.start().await.unwrap().stop().await;
 
-    let taken = Server::new(ServerOptions::new("127.0.0.1", league.port));
-    assert!(matches!(taken.start(), Err(ServerError::Bind { .. })));
-    assert_eq!(taken.local_addr(), None);
+    let taken = server(league.port);
+    let error = taken.clone().start().await.unwrap_err();
+    assert!(matches!(error, ServerError::Bind { .. }), "{error}");
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::AddrInUse));
     league.server.stop().await;
-    taken.start().unwrap();
-    assert!(matches!(taken.start(), Err(ServerError::RanBefore)));
+    taken.start().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_last_handle_that_goes_stops_the_client() {
-    let league = League::start();
-    let client = league.driver("Aoi", &[]);
+async fn dropping_the_last_handle_stops_the_client() {
+    let league = League::start().await;
+    let client = league.driver("Aoi", &[]).await;
     let mut events = client.events();
     let other = client.clone();
     drop(client);
-    other.sync(PATIENCE).await.unwrap();
+    other.sync().timeout(PATIENCE).await.unwrap();
     // Given up half-way, a sync changes nothing.
-    drop(tokio::time::timeout(Duration::ZERO, other.sync(PATIENCE)).await);
-    assert!(matches!(league.client("Aoi").start(), Err(ClientError::Busy { .. })));
+    let half_way = other.sync().timeout(PATIENCE).into_future();
+    drop(tokio::time::timeout(Duration::ZERO, half_way).await);
+    assert!(matches!(league.client("Aoi").start().await, Err(ClientError::Busy { .. })));
     drop(other);
     while events.next().await.is_some() {}
 }
@@ -416,21 +449,26 @@ enum Whose {
 }
 
 async fn check_limit(whose: Whose, limits: Limits) {
-    let league = League::start();
-    let source = league.driver("Source", &[("Iris/decals.png", &"x".repeat(MUCH))]);
-    source.sync(PATIENCE).await.unwrap();
+    let league = League::start().await;
+    let source = league.driver("Source", &[("Iris/decals.png", &"x".repeat(MUCH))]).await;
+    source.sync().timeout(PATIENCE).await.unwrap();
     let target = league.client("Target");
-    let set = |limits| match whose {
+    let target = match whose {
+        Whose::Target => target.limits(limits),
+        Whose::Source | Whose::Server => target,
+    };
+    match whose {
         Whose::Source => source.set_limits(limits),
         Whose::Server => league.server.set_limits(limits),
-        Whose::Target => target.set_limits(limits),
-    };
-    set(limits);
-    target.start().unwrap();
-    let early = tokio::time::timeout(Duration::from_secs(3), target.sync(PATIENCE)).await;
+        Whose::Target => {}
+    }
+    let target = target.start().await.unwrap();
+    let early = target.sync().timeout(Duration::from_secs(3)).await;
     assert!(early.is_err(), "{limits:?} of {whose:?} held nothing back");
-    set(Limits::default());
-    let report = target.sync(PATIENCE).await.unwrap();
+    source.set_limits(Limits::default());
+    league.server.set_limits(Limits::default());
+    target.set_limits(Limits::default());
+    let report = target.sync().timeout(PATIENCE).await.unwrap();
     assert_eq!(report.bytes, MUCH as u64, "{limits:?} of {whose:?}");
 }
 

@@ -1,7 +1,7 @@
 //! Options of `liverysync backups`.
 
 use clap::{Args, Subcommand};
-use liverysync_core::backups::SetName;
+use liverysync::backups::SetName;
 
 use super::{
     groups::{LiveriesArgs, OutputArgs},

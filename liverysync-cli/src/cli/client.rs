@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
-use liverysync_core::client::ClientConfig;
+use liverysync::{Client, ClientBuilder};
 
 use super::{
     groups::{AddressArgs, LiveriesArgs, OutputArgs, SharedArgs, SpeedArgs, StateArgs},
-    values::{parse_name, seconds},
+    values::parse_name,
 };
 use crate::units::parse_seconds;
 
@@ -45,45 +45,45 @@ pub(crate) struct ClientArgs {
 #[command(next_help_heading = "Limits and timers (0 never means unlimited)")]
 struct ClientLimits {
     /// Scan the folder at least this often, even if nothing seems to have changed
-    #[arg(long, default_value = seconds(defaults().rescan), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
     rescan_seconds: Duration,
     /// Share a file once it has not changed for this long; the rest of its livery waits for it, for at most 10 s
-    #[arg(long, default_value = seconds(defaults().settle), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "0.3", value_name = "SECONDS", value_parser = parse_seconds)]
     settle_seconds: Duration,
     /// Wait this long before reconnecting for the first time; the wait doubles each time
-    #[arg(long, default_value = seconds(defaults().retry_first), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_seconds)]
     retry_first_seconds: Duration,
     /// Longest wait before reconnecting
-    #[arg(long, default_value = seconds(defaults().retry_cap), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_seconds)]
     retry_max_seconds: Duration,
     /// Reconnect when the server is silent for this long
-    #[arg(long, default_value = seconds(defaults().silence_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "90", value_name = "SECONDS", value_parser = parse_seconds)]
     silence_timeout_seconds: Duration,
     /// Stop waiting for a file that an old server does not send for this long
-    #[arg(long, default_value = seconds(defaults().stall_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
     stall_timeout_seconds: Duration,
 }
 
 impl ClientArgs {
-    /// Returns the settings of the core.
-    pub(crate) fn core(&self) -> ClientConfig {
+    /// Returns the configuration of the client, but for its folders.
+    pub(crate) fn builder(&self) -> ClientBuilder {
         let limits = &self.limits;
-        ClientConfig {
-            name: self.name.clone().unwrap_or_else(crate::cmd::host_name),
-            settle: limits.settle_seconds,
-            rescan: limits.rescan_seconds,
-            retry_first: limits.retry_first_seconds,
-            retry_cap: limits.retry_max_seconds,
-            silence_timeout: limits.silence_timeout_seconds,
-            stall_timeout: limits.stall_timeout_seconds,
-            dry_run: self.dry_run,
-            ..self.shared.client()
-        }
+        let builder = Client::builder(self.address.host.clone())
+            .port(self.address.port)
+            .limits(self.speed.limits())
+            .settle(limits.settle_seconds)
+            .rescan(limits.rescan_seconds)
+            .retry_first(limits.retry_first_seconds)
+            .retry_max(limits.retry_max_seconds)
+            .silence_timeout(limits.silence_timeout_seconds)
+            .stall_timeout(limits.stall_timeout_seconds)
+            .dry_run(self.dry_run);
+        let builder = match &self.name {
+            Some(name) => builder.name(name),
+            None => builder,
+        };
+        self.shared.apply(builder)
     }
-}
-
-fn defaults() -> ClientConfig {
-    ClientConfig::default()
 }
 
 #[cfg(test)]
@@ -94,13 +94,13 @@ mod tests {
     use crate::cli::{Cli, Command};
 
     #[test]
-    fn defaults_are_those_of_the_core() {
+    fn defaults_are_those_of_the_library() {
         let Command::Client(args) =
             Cli::parse_from(["liverysync", "client", "--name", "Aoi"]).command
         else {
             panic!("not the client");
         };
-        let expected = ClientConfig { name: "Aoi".to_owned(), ..ClientConfig::default() };
-        assert_eq!(format!("{:?}", args.core()), format!("{expected:?}"));
+        let expected = Client::builder("127.0.0.1").name("Aoi");
+        assert_eq!(format!("{:?}", args.builder()), format!("{expected:?}"));
     }
 }

@@ -3,13 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use liverysync::Limits;
-use liverysync_core::{
-    client::ClientConfig,
-    conflict::{CONFLICT_SUFFIX, Naming, Scope},
-    path::Extensions,
-    select::Rules,
-};
+use liverysync::{CONFLICT_SUFFIX, ClientBuilder, Extensions, Limits, Naming, Rules, Scope};
 
 use super::values::{one_of, parse_extensions, parse_suffix, word};
 use crate::units::{Rate, parse_bytes, parse_count, parse_rate};
@@ -72,7 +66,7 @@ pub(crate) struct StateArgs {
 impl StateArgs {
     /// Returns the folder that was given, or the user's; `None` if the system names none.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
-        self.state.clone().or_else(liverysync::places::state_folder)
+        self.state.clone().or_else(liverysync::state_folder)
     }
 }
 
@@ -128,11 +122,11 @@ impl SharedArgs {
         Rules { derived_dds: self.derived_dds, ..self.rules.rules() }
     }
 
-    /// Returns a client's settings with these rules.
-    pub(crate) fn client(&self) -> ClientConfig {
-        let (rules, defaults) = (self.rules(), ClientConfig::default());
-        let naming = Naming { extensions: rules.extensions.clone(), ..defaults.naming };
-        ClientConfig { rules, naming, ..defaults }
+    /// Has a client share by these rules.
+    pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
+        let rules = self.rules();
+        let naming = Naming { extensions: rules.extensions.clone(), ..Naming::default() };
+        builder.rules(rules).naming(naming)
     }
 }
 

@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use liverysync_core::{
-    conflict::Naming,
-    league::{Act, MemberId},
-};
+use liverysync::{MemberId, Naming, league::Act};
 
 use super::{
     groups::{NamingArgs, OutputArgs, TypeArgs},

@@ -3,11 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use liverysync_core::{conflict::Policy, league::Updates, server::ServerConfig};
+use liverysync::{Policy, Server, ServerBuilder, Updates};
 
 use super::{
     groups::{NamingArgs, OutputArgs, RuleArgs, SpeedArgs},
-    values::{one_of, seconds, word},
+    values::{one_of, word},
 };
 use crate::units::{parse_bytes, parse_count, parse_seconds, parse_size};
 
@@ -63,62 +63,67 @@ pub(crate) struct ServerArgs {
 #[command(next_help_heading = "Limits and timers (0 never means unlimited)")]
 struct ServerLimits {
     /// Maximum number of files in one session
-    #[arg(long, default_value_t = defaults().files_per_session_max, value_name = "N", value_parser = parse_count)]
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = parse_count)]
     max_files_per_session: usize,
     /// Maximum number of sessions per client and direction; small files may use up to 24
-    #[arg(long, default_value_t = defaults().sessions_per_client_max, value_name = "N", value_parser = parse_count)]
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = parse_count)]
     max_sessions_per_client: usize,
     /// Maximum number of sessions in all
-    #[arg(long, default_value_t = defaults().sessions_max, value_name = "N", value_parser = parse_count)]
+    #[arg(long, default_value_t = 1024, value_name = "N", value_parser = parse_count)]
     max_sessions: usize,
     /// Ask an old client for its list of files again after this time
-    #[arg(long, default_value = seconds(defaults().manifest_stale), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "15", value_name = "SECONDS", value_parser = parse_seconds)]
     manifest_stale_seconds: Duration,
     /// Look for work at least this often
-    #[arg(long, default_value = seconds(defaults().scheduler_tick), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_seconds)]
     scheduler_tick_seconds: Duration,
     /// Close a connection that does not introduce itself within this time
-    #[arg(long, default_value = seconds(defaults().hello_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = parse_seconds)]
     hello_timeout_seconds: Duration,
     /// Disconnect a client that is silent for this long
-    #[arg(long, default_value = seconds(defaults().silence_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "90", value_name = "SECONDS", value_parser = parse_seconds)]
     silence_timeout_seconds: Duration,
     /// Give up on a client that does not begin the first file it was asked for within this time
-    #[arg(long, default_value = seconds(defaults().first_file_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
     first_file_timeout_seconds: Duration,
     /// End a session that makes no progress for this long
-    #[arg(long, default_value = seconds(defaults().stall_timeout), value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_seconds)]
     stall_timeout_seconds: Duration,
 }
 
 impl ServerArgs {
-    /// Returns the settings of the core.
-    pub(crate) fn core(&self) -> ServerConfig {
+    /// Returns the configuration of the server.
+    pub(crate) fn builder(&self) -> ServerBuilder {
         let limits = &self.limits;
         let rules = self.rules.rules();
-        ServerConfig {
-            files_per_session_max: limits.max_files_per_session,
-            sessions_per_client_max: limits.max_sessions_per_client,
-            sessions_max: limits.max_sessions,
-            store_bytes_max: self.store_size,
-            spool_bytes_max: self.spool_size,
-            manifest_stale: limits.manifest_stale_seconds,
-            scheduler_tick: limits.scheduler_tick_seconds,
-            naming: self.naming.naming(&rules.extensions),
-            policy: self.conflict_policy,
-            updates: self.updates,
-            rules,
-            hello_timeout: limits.hello_timeout_seconds,
-            silence_timeout: limits.silence_timeout_seconds,
-            first_file_timeout: limits.first_file_timeout_seconds,
-            stall_timeout: limits.stall_timeout_seconds,
-            ..defaults()
+        let builder = Server::builder()
+            .host(self.host.clone())
+            .port(self.port)
+            .limits(self.speed.limits())
+            .store_bytes_max(self.store_size)
+            .spool_bytes_max(self.spool_size)
+            .naming(self.naming.naming(&rules.extensions))
+            .policy(self.conflict_policy)
+            .updates(self.updates)
+            .rules(rules)
+            .files_per_session_max(limits.max_files_per_session)
+            .sessions_per_client_max(limits.max_sessions_per_client)
+            .sessions_max(limits.max_sessions)
+            .manifest_stale(limits.manifest_stale_seconds)
+            .scheduler_tick(limits.scheduler_tick_seconds)
+            .hello_timeout(limits.hello_timeout_seconds)
+            .silence_timeout(limits.silence_timeout_seconds)
+            .first_file_timeout(limits.first_file_timeout_seconds)
+            .stall_timeout(limits.stall_timeout_seconds);
+        let builder = match &self.allow_list {
+            Some(file) => builder.allow_list(file),
+            None => builder,
+        };
+        match &self.data {
+            Some(folder) => builder.data(folder),
+            None => builder,
         }
     }
-}
-
-fn defaults() -> ServerConfig {
-    ServerConfig::default()
 }
 
 #[cfg(test)]
@@ -129,10 +134,10 @@ mod tests {
     use crate::cli::{Cli, Command};
 
     #[test]
-    fn defaults_are_those_of_the_core() {
+    fn defaults_are_those_of_the_library() {
         let Command::Server(args) = Cli::parse_from(["liverysync", "server"]).command else {
             panic!("not the server");
         };
-        assert_eq!(format!("{:?}", args.core()), format!("{:?}", ServerConfig::default()));
+        assert_eq!(format!("{:?}", args.builder()), format!("{:?}", Server::builder()));
     }
 }

@@ -1,20 +1,10 @@
 //! Values of options: the words of a choice, and parsers of everything that is no number.
 
-use std::time::Duration;
-
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use liverysync_core::{
+use liverysync::{
+    ClientBuilder, Extensions, InvalidMemberId, MemberId, Naming,
     backups::{InvalidSetName, SetName},
-    client::ClientConfig,
-    conflict::Naming,
-    league::{InvalidMemberId, MemberId},
-    path::Extensions,
 };
-
-/// Returns a default in seconds.
-pub(super) fn seconds(duration: Duration) -> String {
-    duration.as_secs_f64().to_string()
-}
 
 /// Returns the word for one of several choices.
 pub(super) fn word<T: Copy + PartialEq, const N: usize>(
@@ -44,7 +34,7 @@ pub(super) fn parse_extensions(text: &str) -> Result<Extensions, String> {
 }
 
 pub(super) fn parse_name(text: &str) -> Result<String, String> {
-    let name = ClientConfig::check_name(text).map_err(|error| error.to_string())?;
+    let name = ClientBuilder::check_name(text).map_err(|error| error.to_string())?;
     Ok(name.to_owned())
 }
 

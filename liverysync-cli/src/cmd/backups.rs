@@ -2,8 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use liverysync::backups::{Backups, BackupsError, PruneOptions};
-use liverysync_core::backups::{Bounds, Wanted};
+use liverysync::backups::{Backups, BackupsError, Bounds, PruneOptions, Wanted};
 
 use crate::{
     cli::backups::{
@@ -100,5 +99,5 @@ fn explain(error: BackupsError) -> Failure {
         }
         _ => "give a folder that is there and can be read".to_owned(),
     };
-    Failure::new(Exit::Failed, error).hint(hint)
+    Failure::of(Exit::Failed, error).hint(hint)
 }

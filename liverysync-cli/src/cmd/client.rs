@@ -1,11 +1,9 @@
 //! `liverysync client`: keeps this PC in sync with the league, for good or once.
 
 use liverysync::{
-    client::{Client, ClientError, ClientOptions, Step, Syncing},
-    events::Events,
-    places,
+    ClientBuilder, ClientError, ClientEvent as Event, Events, FileErrors, SyncError, SyncStep,
+    Syncing, Unfinished,
 };
-use liverysync_core::client::{Event, FileErrors, SyncError, Unfinished};
 use tokio::time::sleep;
 
 use super::{GATHER_PAUSE, Interrupts, reload::Reload, view::View};
@@ -18,28 +16,31 @@ use crate::{
 pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
     let how_to_say = "say where the folder is: liverysync client --liveries DIR";
     let liveries = super::liveries_folder(args.liveries.folder(), how_to_say)?;
-    let mut options = ClientOptions::new(args.address.host.clone(), args.address.port, liveries);
-    options.core = args.core();
-    options.limits = args.speed.limits();
-    options.state = args.state.folder();
-    if let Some(steam_id) = places::steam_id() {
-        options.core.steam_id = steam_id;
+    let mut builder = args.builder().liveries(liveries);
+    if let Some(folder) = args.state.folder() {
+        builder = builder.state(folder);
     }
-    super::client_runtime()?.block_on(sync(args, options))
+    if let Some(steam_id) = liverysync::steam_id() {
+        builder = builder.steam_id(steam_id);
+    }
+    super::client_runtime()?.block_on(sync(args, builder))
 }
 
-async fn sync(args: &ClientArgs, options: ClientOptions) -> Result<(), Failure> {
+async fn sync(args: &ClientArgs, builder: ClientBuilder) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new()?;
     let mut view = View::new(&args.address.text(), args.output.json, args.dry_run);
-    let mut reload = Reload::new(options.limits);
-    let client = Client::new(options);
+    let mut reload = Reload::new(args.speed.limits());
+    let (client, events) = builder.start_with_events().await.map_err(explain)?;
     let mut errand = if args.once || args.dry_run {
-        SyncWatch::Once(Box::new(client.begin_sync(args.timeout)))
+        let sync = match args.timeout {
+            Some(timeout) => client.sync().timeout(timeout),
+            None => client.sync(),
+        };
+        SyncWatch::Once(Box::new(sync.steps_of(events)))
     } else {
         // In the config file or a variable a timeout may stand for good; it means nothing to a client that stays.
-        SyncWatch::Stay(client.events())
+        SyncWatch::Stay(events)
     };
-    client.start().map_err(|error| explain(&error))?;
     let outcome = tokio::select! {
         outcome = watch(&mut errand, &mut view, &mut interrupts) => outcome,
         () = async { loop { client.set_limits(reload.next().await) } } => Ok(()),
@@ -57,10 +58,10 @@ enum SyncWatch {
 
 impl SyncWatch {
     /// What comes next; `None` if the client has stopped by itself.
-    async fn next(&mut self) -> Option<Step> {
+    async fn next(&mut self) -> Option<SyncStep> {
         match self {
-            Self::Once(syncing) => Some(syncing.next().await),
-            Self::Stay(events) => events.next().await.map(Step::Event),
+            Self::Once(syncing) => syncing.next().await,
+            Self::Stay(events) => events.next().await.map(SyncStep::Event),
         }
     }
 
@@ -77,19 +78,19 @@ impl SyncWatch {
     }
 }
 
-pub(super) fn explain(error: &ClientError) -> Failure {
-    let failure = Failure::new(Exit::Failed, error);
-    match error {
-        ClientError::Folder { .. } => failure.hint(
-            "check --liveries: the folder must be there, and you must be allowed to write to it",
-        ),
-        ClientError::Busy { .. } => failure.hint("stop the other client first"),
-        ClientError::MemberKey { .. } => failure.hint(
+pub(super) fn explain(error: ClientError) -> Failure {
+    let hint = match &error {
+        ClientError::Folder { .. } => {
+            "check --liveries: the folder must be there, and you must be allowed to write to it"
+        }
+        ClientError::Busy { .. } => "stop the other client first",
+        ClientError::MemberKey { .. } => {
             "put it back from a backup; or remove it to begin as a new member, whom the league \
-             does not know as the owner of his liveries",
-        ),
-        _ => failure,
-    }
+             does not know as the owner of his liveries"
+        }
+        _ => return Failure::of(Exit::Failed, error),
+    };
+    Failure::of(Exit::Failed, error).hint(hint)
 }
 
 async fn watch(
@@ -102,14 +103,15 @@ async fn watch(
             () = interrupts.next() => return errand.interrupted(),
             step = errand.next() => match step {
                 // What ends the program is said once to people, as its error.
-                Some(Step::Event(_)) if errand.has_failed() && !view.is_json() => {}
-                Some(Step::Event(event)) => view.event(&event)?,
-                Some(Step::Done(_)) => return Ok(view.flush()?),
-                Some(Step::Failed(error)) => {
+                Some(SyncStep::Event(_)) if errand.has_failed() && !view.is_json() => {}
+                Some(SyncStep::Event(event)) => view.event(&event)?,
+                Some(SyncStep::Done(_)) => return Ok(view.flush()?),
+                Some(SyncStep::Failed(error)) => {
                     view.flush()?;
-                    return Err(failed(&error));
+                    return Err(failed(error));
                 }
-                None => return Err(failed(&SyncError::NotRunning)),
+                Some(_) => {}
+                None => return Err(failed(SyncError::Stopped)),
             },
             () = sleep(GATHER_PAUSE), if view.has_gathered() => view.flush()?,
         }
@@ -117,9 +119,9 @@ async fn watch(
 }
 
 /// Words why the client did not do what it was started for.
-pub(super) fn failed(error: &SyncError) -> Failure {
-    let failure = Failure::new(Exit::Failed, error);
-    match error {
+pub(super) fn failed(error: SyncError) -> Failure {
+    let failure = Failure::of(Exit::Failed, error.clone());
+    match &error {
         // A server that answered is there; what it said is all there is to say.
         SyncError::Unreachable { reason, .. } if reason.starts_with("cannot reach") => failure
             .hint(

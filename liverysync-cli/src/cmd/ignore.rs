@@ -1,7 +1,6 @@
 //! `liverysync ignore`: which liveries this PC does not want.
 
-use liverysync::ignore::IgnoreFile;
-use liverysync_core::text::escape;
+use liverysync::{IgnoreFile, escape};
 use serde::Serialize;
 
 use crate::{
@@ -28,13 +27,13 @@ pub(super) fn run(command: &IgnoreCommand) -> Result<(), Failure> {
 
 fn add(args: &IgnoreChangeArgs) -> Result<(), Failure> {
     let list = open(&args.common)?;
-    let added = list.add(&args.globs).map_err(|error| Failure::new(Exit::Failed, error))?;
+    let added = list.add(&args.globs).map_err(|error| Failure::of(Exit::Failed, error))?;
     tell(&list, &args.common, added, "ignored from now on")
 }
 
 fn remove(args: &IgnoreChangeArgs) -> Result<(), Failure> {
     let list = open(&args.common)?;
-    let removed = list.remove(&args.globs).map_err(|error| Failure::new(Exit::Failed, error))?;
+    let removed = list.remove(&args.globs).map_err(|error| Failure::of(Exit::Failed, error))?;
     tell(&list, &args.common, removed, "wanted again")
 }
 
@@ -55,7 +54,7 @@ fn tell(
     changed: Vec<&str>,
     what: &str,
 ) -> Result<(), Failure> {
-    let now = list.read().map_err(|error| Failure::new(Exit::Failed, error))?;
+    let now = list.read().map_err(|error| Failure::of(Exit::Failed, error))?;
     let ignored: Vec<_> = now.globs().collect();
     if args.output.json {
         let file = list.path().to_string_lossy().into_owned();

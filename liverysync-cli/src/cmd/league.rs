@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use liverysync::league::{League, LeagueError, rebuild};
-use liverysync_core::league::{Act, MemberId};
+use liverysync::{
+    MemberId,
+    league::{Act, League, LeagueError, rebuild},
+};
 
 use crate::{
     cli::league::{LeagueArgs, LeagueCommand},
@@ -98,9 +100,9 @@ fn print(text: &str) -> Result<(), Failure> {
 
 fn explain(error: LeagueError) -> Failure {
     match error {
-        LeagueError::Silent { .. } => Failure::new(Exit::TimedOut, error).hint(
+        LeagueError::Silent { .. } => Failure::of(Exit::TimedOut, error).hint(
             "try again; if it still does not answer, stop it and try once more: without a server it is done at once",
         ),
-        _ => Failure::new(Exit::Failed, error),
+        _ => Failure::of(Exit::Failed, error),
     }
 }

@@ -21,7 +21,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use liverysync::places;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -59,18 +58,12 @@ fn client_runtime() -> Result<Runtime, Failure> {
     Ok(runtime.context("cannot start the thread that does the work")?)
 }
 
-/// What others call this PC, unless its driver says.
-pub(crate) fn host_name() -> String {
-    let name = gethostname::gethostname().to_string_lossy().trim().to_owned();
-    if name.is_empty() { "unnamed".to_owned() } else { name }
-}
-
 /// The liveries folder that was asked for, or the game's.
 fn liveries_folder(given: Option<&Path>, how_to_say: &str) -> Result<PathBuf, Failure> {
     match given {
         Some(folder) => Ok(folder.to_owned()),
-        None => places::liveries_folder()
-            .map_err(|error| Failure::new(Exit::Failed, error).hint(how_to_say)),
+        None => liverysync::liveries_folder()
+            .map_err(|error| Failure::of(Exit::Failed, error).hint(how_to_say)),
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
 
-use liverysync::Limits;
-use liverysync_core::text::escape;
+use liverysync::{Limits, escape};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::{

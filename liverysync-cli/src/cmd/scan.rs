@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use liverysync::scan::Scan;
-use liverysync_core::text::escape;
+use liverysync::{Scan, escape};
 
 use crate::{
     cli::status::ScanArgs,
@@ -16,8 +15,8 @@ pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
     let how_to_say = "give the folder: liverysync scan DIR";
     let root = super::liveries_folder(args.liveries.as_deref(), how_to_say)?;
     let rules = args.shared.rules();
-    let mut scan = liverysync::scan::scan(&root, &rules).map_err(|error| {
-        Failure::new(Exit::Failed, error).hint("give a folder that is there and can be read")
+    let mut scan = liverysync::scan(&root, &rules).map_err(|error| {
+        Failure::of(Exit::Failed, error).hint("give a folder that is there and can be read")
     })?;
     scan.skipped.sort_by(|a, b| a.path.cmp(&b.path));
     if args.output.json {

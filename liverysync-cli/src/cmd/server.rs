@@ -2,11 +2,7 @@
 
 use std::net::SocketAddr;
 
-use liverysync::{
-    events::Events,
-    server::{Server, ServerError, ServerOptions},
-};
-use liverysync_core::server::Event;
+use liverysync::{Events, ServerError, ServerEvent as Event, StoreError};
 
 use super::{GATHER_PAUSE, Interrupts, reload::Reload, verify};
 use crate::{
@@ -24,17 +20,10 @@ pub(super) fn run(args: &ServerArgs) -> Result<(), Failure> {
 
 async fn serve(args: &ServerArgs) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new()?;
-    let mut options = ServerOptions::new(args.host.clone(), args.port);
-    options.allow_list = args.allow_list.clone();
-    options.data = args.data.clone();
-    options.core = args.core();
-    options.limits = args.speed.limits();
-    let mut reload = Reload::new(options.limits);
-    let server = Server::new(options);
-    let mut events = server.events();
-    let address = server.start().map_err(|error| explain(&error))?;
+    let mut reload = Reload::new(args.speed.limits());
+    let (server, mut events) = args.builder().start_with_events().await.map_err(explain)?;
     let mut view = View { json: args.output.json, gather: Gather::default() };
-    let shown = view.listening(address);
+    let shown = view.listening(server.address());
     let watched = match shown {
         Ok(()) => tokio::select! {
             ended = watch(&mut events, &mut view, &mut interrupts) => ended,
@@ -63,21 +52,25 @@ async fn watch(
     }
 }
 
-fn explain(error: &ServerError) -> Failure {
-    let failure = Failure::new(Exit::Failed, error);
-    match error {
-        ServerError::NoMemory => {
-            Failure::usage(error).hint("add --data DIR, or leave out --updates owner")
+fn explain(error: ServerError) -> Failure {
+    let hint = match &error {
+        ServerError::OwnersNeedData => {
+            return Failure::of(Exit::Usage, error)
+                .hint("add --data DIR, or leave out --updates owner");
         }
-        ServerError::Bind { .. } => failure.hint(
+        ServerError::Bind { .. } => {
             "another program may use this port already: choose one with --port, or 0 for any free \
-             one; --host must be an address of this machine",
-        ),
-        ServerError::Data { .. } => failure.hint("choose another one with --data"),
-        ServerError::AllowList { .. } => failure
-            .hint("give a text file with --allow-list, or leave it out to allow all liveries"),
-        _ => failure,
-    }
+             one; --host must be an address of this machine"
+        }
+        ServerError::Store(StoreError::Folder { .. } | StoreError::Busy { .. }) => {
+            "choose another one with --data"
+        }
+        ServerError::AllowList { .. } => {
+            "give a text file with --allow-list, or leave it out to allow all liveries"
+        }
+        _ => return Failure::of(Exit::Failed, error),
+    };
+    Failure::of(Exit::Failed, error).hint(hint)
 }
 
 /// What people and programs get to see.

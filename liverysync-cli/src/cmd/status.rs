@@ -1,10 +1,6 @@
 //! `liverysync status`: how this PC stands to the league.
 
-use liverysync::client::{Client, ClientOptions, is_running};
-use liverysync_core::{
-    client::{ClientConfig, Plan, SyncError},
-    text::escape,
-};
+use liverysync::{Client, ClientBuilder, Plan, SyncError, escape, is_client_running};
 use tokio::time::timeout;
 
 use super::client::{explain, failed};
@@ -18,15 +14,17 @@ use crate::{
 pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
     let how_to_say = "say where the folder is: liverysync status --liveries DIR";
     let liveries = super::liveries_folder(args.liveries.folder(), how_to_say)?;
-    let mut options =
-        ClientOptions::new(args.address.host.clone(), args.address.port, liveries.clone());
-    let shared = args.shared.client();
-    options.core = ClientConfig { name: super::host_name(), dry_run: true, ..shared };
-    options.state = args.state.folder();
-    let plan = super::client_runtime()?.block_on(look(args, options))?;
+    let builder =
+        Client::builder(args.address.host.clone()).port(args.address.port).liveries(&liveries);
+    let builder = args.shared.apply(builder).dry_run(true);
+    let builder = match args.state.folder() {
+        Some(folder) => builder.state(folder),
+        None => builder,
+    };
+    let plan = super::client_runtime()?.block_on(look(args, builder))?;
     let status = status::Status {
         server: &args.address.text(),
-        running: is_running(&liveries).ok(),
+        running: is_client_running(&liveries).ok(),
         in_sync: plan.is_in_sync(),
         plan: &plan,
     };
@@ -38,11 +36,10 @@ pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
 }
 
 /// Asks the server what the league has, and compares.
-async fn look(args: &StatusArgs, options: ClientOptions) -> Result<Plan, Failure> {
-    let client = Client::new(options);
-    client.start().map_err(|error| explain(&error))?;
+async fn look(args: &StatusArgs, builder: ClientBuilder) -> Result<Plan, Failure> {
+    let client = builder.start().await.map_err(explain)?;
     // A server that is not there is said at once.
-    let report = timeout(args.timeout, client.sync(None)).await;
+    let report = timeout(args.timeout, client.sync().into_future()).await;
     client.stop().await;
     let Ok(report) = report else {
         let server = args.address.text();
@@ -53,13 +50,13 @@ async fn look(args: &StatusArgs, options: ClientOptions) -> Result<Plan, Failure
         );
     };
     // A dry run ends with its plan.
-    Ok(*report.map_err(|error| no_answer(&error))?.plan.unwrap_or_default())
+    Ok(*report.map_err(no_answer)?.plan.unwrap_or_default())
 }
 
-fn no_answer(error: &SyncError) -> Failure {
+fn no_answer(error: SyncError) -> Failure {
     match error {
         SyncError::Unreachable { .. } => {
-            Failure::new(Exit::Failed, error).hint("is the server running? check --host and --port")
+            Failure::of(Exit::Failed, error).hint("is the server running? check --host and --port")
         }
         _ => failed(error),
     }

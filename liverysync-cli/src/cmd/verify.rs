@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use liverysync::server::{StoreError, Verified, VerifySummary, verify_store};
+use liverysync::{
+    StoreError,
+    league::{Verified, VerifySummary, verify_store},
+};
 
 use crate::{
     exit::{Exit, Failure},
@@ -29,7 +32,7 @@ pub(super) fn run(data: Option<&Path>, json: bool) -> Result<(), Failure> {
     }
     let mut view =
         View { json, checked: VerifySummary::default(), said: Instant::now(), failed: None };
-    let summary = verify_store(data, |one| view.one(&one)).map_err(|error| explain(&error))?;
+    let summary = verify_store(data, |one| view.one(&one)).map_err(explain)?;
     if let Some(failure) = view.failed {
         return Err(failure);
     }
@@ -51,13 +54,13 @@ fn words(summary: &VerifySummary) -> String {
     }
 }
 
-fn explain(error: &StoreError) -> Failure {
-    let failure = Failure::new(Exit::Failed, error);
-    match error {
-        StoreError::Busy { .. } => {
-            failure.hint("stop that server first; it checks its files by itself as well")
-        }
-        _ => failure,
+fn explain(error: StoreError) -> Failure {
+    let is_busy = matches!(error, StoreError::Busy { .. });
+    let failure = Failure::of(Exit::Failed, error);
+    if is_busy {
+        failure.hint("stop that server first; it checks its files by itself as well")
+    } else {
+        failure
     }
 }
 

@@ -7,11 +7,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use liverysync_core::{
-    client::{Event, Role},
-    text::escape,
-    wire::messages::SyncId,
-};
+use liverysync::{ClientEvent as Event, Role, SyncId, escape};
 
 use crate::{
     output::{self, gather::Gather, json, words},

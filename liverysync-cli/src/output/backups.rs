@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
-use liverysync::backups::{
-    BackupSet, LeftAlone, Now, Pruned, PrunedFile, Restored, RestoredFile, Shown, ShownFile, Sum,
+use liverysync::{
+    backups::{
+        BackupSet, LeftAlone, Now, Pruned, PrunedFile, Restored, RestoredFile, SetName, Shown,
+        ShownFile, Sum,
+    },
+    escape,
 };
-use liverysync_core::{backups::SetName, text::escape};
 
 use crate::units;
 

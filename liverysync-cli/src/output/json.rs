@@ -6,17 +6,9 @@
 use std::net::SocketAddr;
 
 use liverysync::{
+    Content, ContentHash, RelPath, Scan, Skipped, UnixTime,
     backups::BackupSet,
-    league::{Acted, PastVersion, Rebuilt},
-    ledger::MemberRow,
-    scan::Scan,
-};
-use liverysync_core::{
-    hash::{Content, ContentHash},
-    league::{Conflict, LiveryStatus},
-    path::RelPath,
-    select::Skipped,
-    time::UnixTime,
+    league::{Acted, Conflict, LiveryStatus, MemberRow, PastVersion, Rebuilt},
 };
 use serde::Serialize;
 
@@ -220,19 +212,10 @@ mod tests {
     use std::time::Duration;
 
     use liverysync::{
-        backups::{Pruned, Restored, Shown},
+        ClientEvent, Collision, Extensions, PeerId, Protocol, Reason, Refusal, Role, ServerEvent,
+        SourceFault, SyncId, Withheld,
+        backups::{Pruned, Restored, SetName, Shown},
         league::LeagueStatus,
-    };
-    use liverysync_core::{
-        backups::SetName,
-        client,
-        path::Extensions,
-        pathmap::Collision,
-        select::Reason,
-        server::{self, Protocol, Withheld},
-        transfer::SourceFault,
-        union::{PeerId, Refusal},
-        wire::messages::{Role, SyncId},
     };
 
     use super::*;
@@ -268,62 +251,62 @@ mod tests {
         let sync_id = SyncId::new("s").unwrap();
         check_documented("Server", &listening(([127, 0, 0, 1], 9239).into()));
         for event in [
-            server::Event::Joined {
+            ServerEvent::Joined {
                 peer,
                 name: name.clone(),
                 address: String::new(),
                 protocol: Protocol::V104,
             },
-            server::Event::Left { peer, name: name.clone(), reason: String::new() },
-            server::Event::Manifest {
+            ServerEvent::Left { peer, name: name.clone(), reason: String::new() },
+            ServerEvent::Manifest {
                 name: name.clone(),
                 liveries: 0,
                 files: 0,
                 bytes: 0,
                 left_out: vec![],
             },
-            server::Event::Conflict { name: name.clone(), path: path(), conflict_path: path() },
-            server::Event::Refused {
+            ServerEvent::Conflict { name: name.clone(), path: path(), conflict_path: path() },
+            ServerEvent::Refused {
                 name: name.clone(),
                 path: path(),
                 reason: Refusal::Collision(Collision::Folder),
             },
-            server::Event::SessionBegan {
+            ServerEvent::SessionBegan {
                 sync_id: sync_id.clone(),
                 source: None,
                 target: Some(name.clone()),
                 files: 0,
                 bytes: 0,
             },
-            server::Event::SessionEnded {
+            ServerEvent::SessionEnded {
                 sync_id,
                 source: None,
                 target: Some(name.clone()),
                 installed: 0,
                 failed: 0,
             },
-            server::Event::DatabaseFault { reason: String::new() },
-            server::Event::StoreFault { content: ContentHash::of(b""), reason: String::new() },
-            server::Event::SourceFault {
+            ServerEvent::DatabaseFault { reason: String::new() },
+            ServerEvent::StoreFault { content: ContentHash::of(b""), reason: String::new() },
+            ServerEvent::SourceFault {
                 name: name.clone(),
                 path: String::new(),
                 fault: SourceFault::Skipped,
             },
-            server::Event::SourceSilent { name: name.clone(), files: 0 },
-            server::Event::TargetFault {
+            ServerEvent::SourceSilent { name: name.clone(), files: 0 },
+            ServerEvent::TargetFault {
                 name: name.clone(),
                 path: path(),
                 message: String::new(),
                 for_good: true,
             },
-            server::Event::Withheld { name, path: path(), reason: Withheld::Declined },
-            server::Event::InSync {
+            ServerEvent::Withheld { name, path: path(), reason: Withheld::Declined },
+            ServerEvent::InSync {
                 clients: 0,
                 liveries: 0,
                 files: 0,
                 union_hash: ContentHash::of(b""),
             },
-            server::Event::Missed { events: 1 },
+            ServerEvent::Missed { events: 1 },
         ] {
             check_documented("Server", &super::event(&event));
         }
@@ -335,22 +318,22 @@ mod tests {
         let (bytes, reason) = (0, String::new());
         let session = || sync_id.clone();
         for event in [
-            client::Event::Connected { ours: true },
-            client::Event::Disconnected { reason: reason.clone(), retry_in: Duration::ZERO },
-            client::Event::FolderUnreadable { reason: reason.clone() },
-            client::Event::Scanned { liveries: 0, files: 0, bytes },
-            client::Event::Skipped(Skipped { path: String::new(), reason: Reason::Link }),
-            client::Event::SessionBegan {
+            ClientEvent::Connected { ours: true },
+            ClientEvent::Disconnected { reason: reason.clone(), retry_in: Duration::ZERO },
+            ClientEvent::FolderUnreadable { reason: reason.clone() },
+            ClientEvent::Scanned { liveries: 0, files: 0, bytes },
+            ClientEvent::Skipped(Skipped { path: String::new(), reason: Reason::Link }),
+            ClientEvent::SessionBegan {
                 sync_id: session(),
                 role: Role::Source,
                 files: None,
                 bytes: None,
             },
-            client::Event::Receiving { sync_id: session(), path: path(), bytes },
-            client::Event::Received { sync_id: session(), bytes },
-            client::Event::Sent { sync_id: session(), bytes },
-            client::Event::FileSent { sync_id: session(), path: path(), bytes },
-            client::Event::Installed {
+            ClientEvent::Receiving { sync_id: session(), path: path(), bytes },
+            ClientEvent::Received { sync_id: session(), bytes },
+            ClientEvent::Sent { sync_id: session(), bytes },
+            ClientEvent::FileSent { sync_id: session(), path: path(), bytes },
+            ClientEvent::Installed {
                 sync_id: session(),
                 path: path(),
                 bytes,
@@ -358,29 +341,29 @@ mod tests {
                 copied: false,
                 kept_as: None,
             },
-            client::Event::Retired { path: path(), backup: String::new() },
-            client::Event::RetireFailed { path: path(), reason: reason.clone() },
-            client::Event::SendFailed {
+            ClientEvent::Retired { path: path(), backup: String::new() },
+            ClientEvent::RetireFailed { path: path(), reason: reason.clone() },
+            ClientEvent::SendFailed {
                 sync_id: session(),
                 path: String::new(),
                 reason: reason.clone(),
             },
-            client::Event::ReceiveFailed {
+            ClientEvent::ReceiveFailed {
                 sync_id: session(),
                 path: String::new(),
                 reason: reason.clone(),
                 declined: false,
             },
-            client::Event::SessionEnded { sync_id: session() },
-            client::Event::ServerError { reason },
-            client::Event::SyncBegan { connected: false },
-            client::Event::SyncStatus {
+            ClientEvent::SessionEnded { sync_id: session() },
+            ClientEvent::ServerError { reason },
+            ClientEvent::SyncBegan { connected: false },
+            ClientEvent::SyncStatus {
                 missing: 0,
                 missing_bytes: 0,
                 needed_by_others: 0,
                 withheld: 0,
             },
-            client::Event::InSync {
+            ClientEvent::InSync {
                 liveries: 0,
                 files: 0,
                 bytes,
@@ -388,8 +371,8 @@ mod tests {
                 withheld: 0,
                 certain: true,
             },
-            client::Event::Plan(client::Plan::default()),
-            client::Event::Missed { events: 1 },
+            ClientEvent::Plan(liverysync::Plan::default()),
+            ClientEvent::Missed { events: 1 },
         ] {
             check_documented("Client", &super::event(&event));
         }
@@ -426,7 +409,7 @@ mod tests {
 
     #[test]
     fn names_stay_what_they_are_and_lines_stay_one_line() {
-        let event = server::Event::Joined {
+        let event = ServerEvent::Joined {
             peer: PeerId(3),
             name: "Zoë \u{1b}[2J\n\"#2\" 辻 \u{202e}".to_owned(),
             address: "127.0.0.1:5".to_owned(),
@@ -440,7 +423,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_null() {
-        let event = client::Event::Installed {
+        let event = ClientEvent::Installed {
             sync_id: SyncId::new("s1").unwrap(),
             path: path(),
             bytes: 7,
@@ -451,7 +434,7 @@ mod tests {
         let expected = "{\"event\":\"installed\",\"sync_id\":\"s1\",\"path\":\"#2/decals.png\",\
             \"bytes\":7,\"backup\":null,\"copied\":false,\"kept_as\":null}";
         assert_eq!(super::event(&event), expected);
-        let plan = super::event(&client::Event::Plan(client::Plan::default()));
+        let plan = super::event(&ClientEvent::Plan(liverysync::Plan::default()));
         let expected = "{\"event\":\"plan\",\"liveries\":0,\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"retire\":[],\
             \"unavailable\":[],\"undistributed\":[],\"rivals\":[]}";
         assert_eq!(plan, expected);

@@ -3,13 +3,11 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use liverysync::{
-    league::{Acted, LeagueStatus, PastChange, PastVersion, Rebuilt},
-    ledger::MemberRow,
-};
-use liverysync_core::{
-    hash::Content,
-    league::{Act, Cause, Conflict, LiveryStatus, MemberId},
-    text::escape,
+    Content, MemberId, escape,
+    league::{
+        Act, Acted, Cause, Conflict, LeagueStatus, LiveryStatus, MemberRow, PastChange,
+        PastVersion, Rebuilt,
+    },
 };
 
 use super::words::{name, path};

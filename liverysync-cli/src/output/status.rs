@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use liverysync_core::{
-    client::{Claimant, Plan, Rivalry},
-    path::RelPath,
-    text::escape,
-};
+use liverysync::{Claimant, Plan, RelPath, Rivalry, escape};
 use serde::Serialize;
 
 use super::words::path;

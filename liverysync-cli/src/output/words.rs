@@ -1,12 +1,6 @@
 //! Events in words. Every text that came from a peer or a folder is escaped here.
 
-use liverysync_core::{
-    client::Plan,
-    path::RelPath,
-    select::{Reason, Skipped},
-    server::Event,
-    text::{escape, escape_limited},
-};
+use liverysync::{Plan, Reason, RelPath, ServerEvent as Event, Skipped, escape, escape_limited};
 
 use super::gather::Gather;
 use crate::units;
@@ -168,7 +162,7 @@ fn way(source: Option<&str>, target: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use liverysync_core::{path::Extensions, union::PeerId};
+    use liverysync::{Extensions, PeerId};
 
     use super::*;
 

@@ -56,7 +56,7 @@ fn a_server_that_would_forget_the_owners_does_not_start() {
     test.run(&["server", "--host", "127.0.0.1", "--port", "0", "--updates", "owner"])
         .code(2)
         .stdout("")
-        .stderr_has("the server needs a data folder in which to remember them")
+        .stderr_has("the server needs a data folder to remember them")
         .stderr_has("hint: add --data DIR, or leave out --updates owner");
 }
 

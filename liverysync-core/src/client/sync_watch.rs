@@ -94,9 +94,9 @@ pub struct SyncReport {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyncError {
-    /// The client has not been started, or has been stopped.
-    #[error("the client does not run")]
-    NotRunning,
+    /// The client was stopped.
+    #[error("the client has stopped")]
+    Stopped,
     /// There is no connection.
     #[error("{}", no_connection(.server, .reason))]
     Unreachable {

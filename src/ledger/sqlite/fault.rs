@@ -43,7 +43,7 @@ impl Fault {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     LedgerError::Full { path }
                 }
-                _ => LedgerError::Failed { path, reason: error },
+                _ => LedgerError::Failed { path, source: error },
             },
             Self::Damaged(reason) => LedgerError::Damaged { path, reason },
             Self::Name { table, name, reason } => LedgerError::Name { path, table, name, reason },
@@ -68,7 +68,7 @@ fn told(error: rusqlite::Error, path: &Path) -> LedgerError {
             _,
             ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS | ffi::SQLITE_ERROR,
         )) => LedgerError::Damaged { path, reason },
-        Some(_) => LedgerError::Failed { path, reason: io::Error::other(reason) },
+        Some(_) => LedgerError::Failed { path, source: io::Error::other(error) },
         // A value that is not of its column's kind.
         None => LedgerError::Damaged { path, reason },
     }

@@ -61,7 +61,7 @@ pub fn rebuild(data: &Path) -> Result<RebuildSummary, LedgerError> {
 /// Takes the store's lock: a server must not write into a file that is set aside.
 fn take(data: &Path) -> Result<File, LedgerError> {
     let path = || data.to_owned();
-    let lock = lock::take(data).map_err(|reason| LedgerError::Failed { path: path(), reason })?;
+    let lock = lock::take(data).map_err(|source| LedgerError::Failed { path: path(), source })?;
     lock.ok_or_else(|| LedgerError::Busy { path: path() })
 }
 

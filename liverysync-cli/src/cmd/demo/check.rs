@@ -8,11 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use liverysync_core::{
-    conflict::{Naming, conflict_name, parse_conflict_name},
-    hash::ContentHash,
-    path::{Extensions, RelPath},
-};
+use liverysync::{ContentHash, Extensions, Naming, RelPath, conflict_name, parse_conflict_name};
 
 use super::paint::Made;
 use crate::units;

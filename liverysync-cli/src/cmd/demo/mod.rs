@@ -10,11 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use liverysync::{
-    client::{Client, ClientOptions},
-    server::{Server, ServerOptions},
-};
-use liverysync_core::{client::Event, server::Event as ServerEvent, text::escape};
+use liverysync::{Client, ClientEvent as Event, Server, ServerEvent, escape};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -114,19 +110,19 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
 
 /// Plays the demo below `folder`, and judges its result.
 async fn play(folder: &Path) -> Result<(), Failure> {
-    let mut league = League::start()?;
+    let mut league = League::start().await?;
     let mut made = Vec::new();
 
     let aoi = league.driver(AOI, folder, &AOIS, &mut made)?;
-    league.join(aoi)?;
+    league.join(aoi).await?;
     league.until_in_sync(&made).await?;
 
     let bruno = league.driver(BRUNO, folder, &BRUNOS, &mut made)?;
-    league.join(bruno)?;
+    league.join(bruno).await?;
     league.until_in_sync(&made).await?;
 
     let chloe = league.driver(CHLOE, folder, &[], &mut made)?;
-    league.join(chloe)?;
+    league.join(chloe).await?;
     league.until_in_sync(&made).await?;
 
     let late = CHLOES_LATE;
@@ -201,11 +197,12 @@ enum Told {
 }
 
 impl League {
-    fn start() -> Result<Self, Failure> {
+    async fn start() -> Result<Self, Failure> {
         let began = Instant::now();
-        let server = Server::new(ServerOptions::new("127.0.0.1", 0));
-        let mut events = server.events();
-        let address = server.start().map_err(|error| Failure::new(Exit::Failed, error))?;
+        let builder = Server::builder().host("127.0.0.1").port(0);
+        let started = builder.start_with_events().await;
+        let (server, mut events) = started.map_err(|error| Failure::of(Exit::Failed, error))?;
+        let address = server.address();
         let (told, telling) = mpsc::unbounded_channel();
         let (stop_server, mut stop) = oneshot::channel();
         let tell = told.clone();
@@ -253,13 +250,11 @@ impl League {
     }
 
     /// Starts a driver's client.
-    fn join(&mut self, index: usize) -> Result<(), Failure> {
+    async fn join(&mut self, index: usize) -> Result<(), Failure> {
         let driver = &mut self.drivers[index];
-        let mut options = ClientOptions::new("127.0.0.1", self.port, &driver.folder);
-        options.core.name = driver.name.to_owned();
-        let client = Client::new(options);
-        let mut events = client.events();
-        client.start().map_err(|error| Failure::new(Exit::Failed, error))?;
+        let builder = Client::builder("127.0.0.1").port(self.port).name(driver.name);
+        let started = builder.liveries(&driver.folder).start_with_events().await;
+        let (client, mut events) = started.map_err(|error| Failure::of(Exit::Failed, error))?;
         let (stop_in, mut stop) = oneshot::channel();
         let tell = self.told.clone();
         let task = tokio::spawn(async move {

@@ -1,0 +1,298 @@
+//! The configuration of a client, and its start.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use liverysync_core::{
+    client::{ClientConfig, Event, Ignored, InvalidName},
+    conflict::Naming,
+    league::MemberKey,
+    select::Rules,
+};
+use tokio::{runtime::Handle, sync::Notify};
+
+use super::{Client, ClientError, Driver, Lock, Names, Shared, driver::Wiring, key};
+use crate::{
+    DEFAULT_PORT,
+    disk::{check_writable, key_file},
+    events::{Broadcaster, Events},
+    ignore::IgnoreFile,
+    lifecycle::Lifecycle,
+    places,
+    throttle::{Limits, Throttles},
+};
+
+/// The configuration of a client. [`ClientBuilder::start`] starts one with it.
+///
+/// Every setting has a default but the host of the server. Clones are independent, so a program can keep a
+/// configuration and start a client with it more than once, one after the other.
+#[derive(Clone, Debug)]
+#[must_use = "a configuration does nothing until a client is started with it"]
+pub struct ClientBuilder {
+    host: String,
+    port: u16,
+    liveries: Option<PathBuf>,
+    state: Option<PathBuf>,
+    limits: Limits,
+    config: ClientConfig,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(host: String) -> Self {
+        let config = ClientConfig { name: host_name(), ..ClientConfig::default() };
+        let limits = Limits::default();
+        Self { host, port: DEFAULT_PORT, liveries: None, state: None, limits, config }
+    }
+
+    /// Sets the server's port. Default: 9239.
+    pub const fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Sets the liveries folder, which must exist. Default: the game's, as
+    /// [`liveries_folder`](crate::liveries_folder) finds it.
+    pub fn liveries(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.liveries = Some(folder.into());
+        self
+    }
+
+    /// Sets the state folder, which the client makes if it does not exist. Default: none;
+    /// [`state_folder`](crate::state_folder) suggests one.
+    ///
+    /// The client keeps there, for each liveries folder:
+    ///
+    /// - a cache of what the files hold. With it a start reads only files that have changed; without it a start reads
+    ///   all of them, as fast as the disk allows.
+    /// - the member key, by which the league recognizes this PC's driver. It is made at the first start. Without a
+    ///   state folder and a [`member_key`](Self::member_key) the driver is anonymous and owns nothing.
+    /// - the list of ignored liveries, which replaces [`ignored`](Self::ignored); see [`IgnoreFile`]. It is read again
+    ///   when it changes.
+    pub fn state(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.state = Some(folder.into());
+        self
+    }
+
+    /// Sets the speed limits. [`Client::set_limits`] changes them later. Default: no limit.
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the name that others see; see [`check_name`](Self::check_name). Default: the PC's host name, or `unnamed`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.config.name = name.into();
+        self
+    }
+
+    /// Checks the name of a driver or PC: 1 to 64 characters, not counting blanks around them. Returns it without
+    /// those. A client uses the first 64 characters of a longer name.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that is empty or longer.
+    pub fn check_name(name: &str) -> Result<&str, InvalidName> {
+        ClientConfig::check_name(name)
+    }
+
+    /// Sets the driver's Steam id, a label that the server shows and never a credential; [`steam_id`](crate::steam_id)
+    /// finds it. Default: `UNKNOWN`.
+    pub fn steam_id(mut self, steam_id: impl Into<String>) -> Self {
+        self.config.steam_id = steam_id.into();
+        self
+    }
+
+    /// Sets the key by which the league recognizes this PC's driver. It is a secret: whoever has it can change the
+    /// driver's liveries. Default: the one in the [state folder](Self::state).
+    pub fn member_key(mut self, key: MemberKey) -> Self {
+        self.config.member_key = Some(key);
+        self
+    }
+
+    /// Sets which files are shared, and how many of which size. Default: [`Rules::default`].
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.config.rules = rules;
+        self
+    }
+
+    /// Sets the liveries that this PC neither shares nor downloads. A list in the [state folder](Self::state) replaces
+    /// it. Default: none.
+    pub fn ignored(mut self, ignored: Ignored) -> Self {
+        self.config.ignored = ignored;
+        self
+    }
+
+    /// Sets how conflict copies are named where the server does not say, as servers of protocol 1 do not. Default:
+    /// [`Naming::default`].
+    pub fn naming(mut self, naming: Naming) -> Self {
+        self.config.naming = naming;
+        self
+    }
+
+    /// Sets how long a file must be unchanged before it is shared; the other files of its livery wait for it, at most
+    /// 10 s. A longer time shares fewer half-saved liveries and delays all others. Default: 300 ms.
+    pub const fn settle(mut self, time: Duration) -> Self {
+        self.config.settle = time;
+        self
+    }
+
+    /// Sets how often the folder is walked even if the system reports no change. A walk looks at every file and reads
+    /// none that is unchanged. Default: 60 s.
+    pub const fn rescan(mut self, interval: Duration) -> Self {
+        self.config.rescan = interval;
+        self
+    }
+
+    /// Sets the first wait before connecting again. Each further wait is twice as long. Default: 1 s.
+    pub const fn retry_first(mut self, wait: Duration) -> Self {
+        self.config.retry_first = wait;
+        self
+    }
+
+    /// Sets the longest wait before connecting again; one below [`retry_first`](Self::retry_first) counts as that.
+    /// A short one finds a server that is back sooner and costs an attempt each time. Default: 30 s.
+    pub const fn retry_max(mut self, wait: Duration) -> Self {
+        self.config.retry_cap = wait;
+        self
+    }
+
+    /// Sets how often the client asks the server for a sign of life; more than a third of the
+    /// [silence timeout](Self::silence_timeout) counts as that. Each costs a few bytes. Default: 30 s.
+    pub const fn ping(mut self, interval: Duration) -> Self {
+        self.config.ping = interval;
+        self
+    }
+
+    /// Sets how long the server may be silent before the client connects again. A short timeout notices a dead
+    /// connection sooner, and mistakes a slow one for dead. Default: 90 s.
+    pub const fn silence_timeout(mut self, timeout: Duration) -> Self {
+        self.config.silence_timeout = timeout;
+        self
+    }
+
+    /// Sets how long to wait for a file from a server of protocol 1. A server of protocol 2 watches the other clients
+    /// itself. Default: 60 s.
+    pub const fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.config.stall_timeout = timeout;
+        self
+    }
+
+    /// Sets whether the client only finds out what would happen. It changes nothing on any disk then, takes no lock,
+    /// and reads a member key but makes none. Default: `false`.
+    pub const fn dry_run(mut self, dry_run: bool) -> Self {
+        self.config.dry_run = dry_run;
+        self
+    }
+
+    /// Starts a client.
+    ///
+    /// It needs a tokio runtime with I/O and time enabled; the client's tasks run there, and threads of its own read
+    /// and write files.
+    ///
+    /// # Errors
+    ///
+    /// Fails outside of a tokio runtime. Fails if the liveries folder does not exist, cannot be read or (but for a dry
+    /// run) written, or is synced by another client on this PC, and if the member key or the list of ignored liveries
+    /// cannot be used.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the runtime has I/O or time disabled.
+    pub async fn start(self) -> Result<Client, ClientError> {
+        Ok(self.start_with_events().await?.0)
+    }
+
+    /// Starts a client, and returns its events from the first one on.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientBuilder::start`].
+    ///
+    /// # Panics
+    ///
+    /// As [`ClientBuilder::start`].
+    pub async fn start_with_events(self) -> Result<(Client, Events<Event>), ClientError> {
+        let runtime = Handle::try_current().map_err(|_| ClientError::NoRuntime)?;
+        let (broadcaster, throttles) = (Broadcaster::new(), Throttles::new(self.limits));
+        let events = broadcaster.subscribe();
+        let sync_wanted = Arc::<Notify>::default();
+        let wiring = Wiring {
+            address: (self.host.clone(), self.port),
+            events: broadcaster.sender(),
+            sync_wanted: Arc::clone(&sync_wanted),
+            throttles: throttles.clone(),
+        };
+        // Folders and files may be on a slow disk, or on a network that does not answer.
+        let prepared = runtime.spawn_blocking(move || self.prepare(wiring)).await;
+        let (driver, names) = match prepared {
+            Ok(prepared) => prepared?,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_cancelled) => return Err(ClientError::NoRuntime),
+            },
+        };
+        let lifecycle = Lifecycle::spawn(|stop| driver.run(stop));
+        let shared = Shared { broadcaster, lifecycle, sync_wanted, throttles, names, runtime };
+        Ok((Client(Arc::new(shared)), events))
+    }
+
+    /// Checks and locks the folders, and reads what the client needs of them.
+    fn prepare(self, wiring: Wiring) -> Result<(Driver, Names), ClientError> {
+        let liveries = match self.liveries {
+            Some(folder) => folder,
+            None => places::liveries_folder()?,
+        };
+        let names = Names {
+            server: server_name(&self.host, self.port),
+            folder: liveries.display().to_string(),
+            dry_run: self.config.dry_run,
+        };
+        let root = folder(&liveries)?;
+        let mut config = self.config;
+        let key = self.state.as_ref().filter(|_| config.member_key.is_none());
+        let key = key.map(|state| key_file(state, &root));
+        let lock = if config.dry_run {
+            // The key tells a dry run which liveries are its driver's; without one it has to do as well.
+            config.member_key = config.member_key.or_else(|| key::read(&key?));
+            None
+        } else {
+            let lock = Lock::take(&root)?;
+            check_writable(&root)
+                .map_err(|source| ClientError::Folder { path: liveries, source })?;
+            if let Some(key) = key {
+                config.member_key = Some(key::read_or_make(&key)?);
+            }
+            Some(lock)
+        };
+        let list = match &self.state {
+            Some(state) => Some(IgnoreFile::new(state, &root)?),
+            None => None,
+        };
+        if let Some(list) = &list {
+            config.ignored = list.read()?;
+        }
+        let driver = Driver::new(wiring, config, root, self.state.as_deref(), lock, list)?;
+        Ok((driver, names))
+    }
+}
+
+/// Returns the absolute path of a folder that can be listed.
+fn folder(path: &Path) -> Result<PathBuf, ClientError> {
+    let listed = std::path::absolute(path).and_then(|root| fs::read_dir(&root).map(|_| root));
+    listed.map_err(|source| ClientError::Folder { path: path.to_owned(), source })
+}
+
+/// Returns the server's name for errors: an IPv6 address is in brackets.
+fn server_name(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Returns the PC's host name, or `unnamed` if it cannot be a driver's name.
+fn host_name() -> String {
+    let name = gethostname::gethostname().to_string_lossy().into_owned();
+    ClientConfig::check_name(&name).unwrap_or("unnamed").to_owned()
+}

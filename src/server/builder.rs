@@ -1,0 +1,313 @@
+//! The configuration of a server, and its start.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use liverysync_core::{
+    conflict::{Naming, Policy},
+    league::{Record, Updates},
+    select::Rules,
+    server::{Event, ServerConfig, ServerMachine},
+};
+use tokio::{net::TcpListener, runtime::Handle};
+
+use super::{AllowList, Control, Machine, Server, ServerError, Shared, journal::Journal};
+use crate::{
+    DEFAULT_PORT,
+    clock::{Clock, seed},
+    events::{Broadcaster, Events},
+    lifecycle::Lifecycle,
+    store::{Store, StoreError},
+    throttle::{Limits, Throttles},
+};
+
+/// The configuration of a server. [`ServerBuilder::start`] starts one with it.
+///
+/// Every setting has a default. No limit can be switched off: 0 never means unlimited. Clones are independent, so a
+/// program can keep a configuration and start a server with it more than once, one after the other.
+#[derive(Clone, Debug)]
+#[must_use = "a configuration does nothing until a server is started with it"]
+pub struct ServerBuilder {
+    host: String,
+    port: u16,
+    allow_list: Option<PathBuf>,
+    data: Option<PathBuf>,
+    limits: Limits,
+    config: ServerConfig,
+}
+
+impl ServerBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            host: "0.0.0.0".to_owned(),
+            port: DEFAULT_PORT,
+            allow_list: None,
+            data: None,
+            limits: Limits::default(),
+            config: ServerConfig::default(),
+        }
+    }
+
+    /// Sets the host name or address to listen at. Default: `0.0.0.0`, every IPv4 address of this machine.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// Sets the port to listen at; 0 picks a free one, which [`Server::address`] returns. Default: 9239.
+    pub const fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Sets a text file with the liveries to distribute, a name per line. It is read again when it changes. While it
+    /// does not exist or is empty, all liveries are distributed. Default: no file.
+    pub fn allow_list(mut self, file: impl Into<PathBuf>) -> Self {
+        self.allow_list = Some(file.into());
+        self
+    }
+
+    /// Sets the data folder, which the server makes if it does not exist. It holds the store and the league database:
+    /// liveries, their history and their owners survive a restart, and a driver who comes later gets everything,
+    /// whoever is connected. It takes up to [`store_bytes_max`](Self::store_bytes_max) of disk space. Default: none;
+    /// the store is in a temporary folder, and the league is forgotten at the end.
+    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data = Some(folder.into());
+        self
+    }
+
+    /// Sets the speed limits over all connections together. [`Server::set_limits`] changes them later. Default: no
+    /// limit.
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the most files of one session. More need fewer round trips, and a broken connection loses more. Default:
+    /// 50.
+    pub const fn files_per_session_max(mut self, files: usize) -> Self {
+        self.config.files_per_session_max = files;
+        self
+    }
+
+    /// Sets the most sessions at a time in which one client of protocol 2 uploads, and again downloads. A client of
+    /// protocol 1 takes part in one. Small sessions may be up to 24 as long as they have no more than 8 MiB together.
+    /// Default: 4.
+    pub const fn sessions_per_client_max(mut self, sessions: usize) -> Self {
+        self.config.sessions_per_client_max = sessions;
+        self
+    }
+
+    /// Sets the most sessions at a time of all clients. Each costs memory for the files it is about. Default: 1,024.
+    pub const fn sessions_max(mut self, sessions: usize) -> Self {
+        self.config.sessions_max = sessions;
+        self
+    }
+
+    /// Sets the disk space for files kept for later drivers, in bytes; 0 keeps a file only while somebody downloads
+    /// it. Default: 8 GiB.
+    pub const fn store_bytes_max(mut self, bytes: u64) -> Self {
+        self.config.store_bytes_max = bytes;
+        self
+    }
+
+    /// Sets the disk space for files that are being passed on, in bytes; a single larger file is passed on too. More
+    /// lets fast sources run further ahead of slow targets. Default: 1 GiB.
+    pub const fn spool_bytes_max(mut self, bytes: u64) -> Self {
+        self.config.spool_bytes_max = bytes;
+        self
+    }
+
+    /// Sets how often a client of protocol 1, which does not report changes, is asked for its files. A short interval
+    /// finds its edits sooner and makes that PC walk its folder more often. Default: 15 s.
+    pub const fn manifest_stale(mut self, interval: Duration) -> Self {
+        self.config.manifest_stale = interval;
+        self
+    }
+
+    /// Sets how often the scheduler looks for work that no event has announced. Default: 1 s.
+    pub const fn scheduler_tick(mut self, interval: Duration) -> Self {
+        self.config.scheduler_tick = interval;
+        self
+    }
+
+    /// Sets how long manifests are gathered before they are merged in one step. A longer window merges the reports of
+    /// many drivers who connect at once with less work, and delays each of them. Default: 20 ms.
+    pub const fn merge_window(mut self, window: Duration) -> Self {
+        self.config.merge_window = window;
+        self
+    }
+
+    /// Sets how conflict copies are named. Default: [`Naming::default`].
+    pub fn naming(mut self, naming: Naming) -> Self {
+        self.config.naming = naming;
+        self
+    }
+
+    /// Sets who keeps a name that several contents claim at once. Default: [`Policy::default`].
+    pub const fn policy(mut self, policy: Policy) -> Self {
+        self.config.policy = policy;
+        self
+    }
+
+    /// Sets who may update a livery of the league. [`Updates::Owner`] needs a [data folder](Self::data). Default:
+    /// [`Updates::default`].
+    pub const fn updates(mut self, updates: Updates) -> Self {
+        self.config.updates = updates;
+        self
+    }
+
+    /// Sets which files may join the league, and how many of which size. Default: [`Rules::default`].
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.config.rules = rules;
+        self
+    }
+
+    /// Sets how long a new connection may last before the client introduces itself. Default: 10 s.
+    pub const fn hello_timeout(mut self, timeout: Duration) -> Self {
+        self.config.hello_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a client may be silent before its connection is closed. A short timeout notices a dead
+    /// connection sooner, and mistakes a slow one for dead. Default: 90 s.
+    pub const fn silence_timeout(mut self, timeout: Duration) -> Self {
+        self.config.silence_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a client may take until it sends the first file of an upload: an old one looks through its folder
+    /// before. Default: 60 s.
+    pub const fn first_file_timeout(mut self, timeout: Duration) -> Self {
+        self.config.first_file_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a session may make no progress before it is given up. Default: 30 s.
+    pub const fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.config.stall_timeout = timeout;
+        self
+    }
+
+    /// Sets the longest name of a client, in characters; the rest is cut off. Default: 64.
+    pub const fn name_chars_max(mut self, characters: usize) -> Self {
+        self.config.name_chars_max = characters;
+        self
+    }
+
+    /// Starts a server: drivers may connect.
+    ///
+    /// It needs a tokio runtime with I/O and time enabled; the server's tasks run there, and threads of its own read
+    /// and write files.
+    ///
+    /// # Errors
+    ///
+    /// Fails outside of a tokio runtime. Fails if the server cannot listen, if the data folder cannot be used, if the
+    /// allow list exists and cannot be read, and without a data folder where only owners may update.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the runtime has I/O or time disabled.
+    pub async fn start(self) -> Result<Server, ServerError> {
+        Ok(self.start_with_events().await?.0)
+    }
+
+    /// Starts a server, and returns its events from the first one on.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerBuilder::start`].
+    ///
+    /// # Panics
+    ///
+    /// As [`ServerBuilder::start`].
+    pub async fn start_with_events(self) -> Result<(Server, Events<Event>), ServerError> {
+        let runtime = Handle::try_current().map_err(|_| ServerError::NoRuntime)?;
+        let (broadcaster, throttles) = (Broadcaster::new(), Throttles::new(self.limits));
+        let events = broadcaster.subscribe();
+        // Folders and files may be on a slow disk, or on a network that does not answer.
+        let prepared = runtime.spawn_blocking(move || self.prepare()).await;
+        let prepared = match prepared {
+            Ok(prepared) => prepared?,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_cancelled) => return Err(ServerError::NoRuntime),
+            },
+        };
+        let Prepared { listener, address, machine, clock, allow_list, store, journal, keeps } =
+            prepared;
+        let control = Control::new(
+            machine.clone(),
+            clock,
+            broadcaster.sender(),
+            allow_list,
+            store,
+            throttles.clone(),
+            journal,
+        );
+        if keeps {
+            control.check_store().map_err(StoreError::Threads)?;
+        }
+        let lifecycle = Lifecycle::spawn(|stop| control.run(listener, stop));
+        let shared = Shared { broadcaster, lifecycle, machine, address, throttles };
+        Ok((Server(std::sync::Arc::new(shared)), events))
+    }
+
+    /// Opens the files and the socket.
+    fn prepare(self) -> Result<Prepared, ServerError> {
+        if self.config.updates == Updates::Owner && self.data.is_none() {
+            return Err(ServerError::OwnersNeedData);
+        }
+        let allowed = match &self.allow_list {
+            Some(path) => AllowList::read(path)
+                .map_err(|source| ServerError::AllowList { path: path.clone(), source })?,
+            None => AllowList::default(),
+        };
+        let data = self.data.as_deref();
+        let store = Store::open(data)?;
+        let (journal, records) = Journal::open(data)?;
+        let (listener, address) = listen(&self.host, self.port)?;
+        let (clock, keeps) = (Clock::start(), data.is_some());
+        Ok(Prepared {
+            listener,
+            address,
+            machine: Machine::new(machine(self.config, keeps, clock, &records)),
+            clock,
+            allow_list: (self.allow_list, allowed),
+            store,
+            journal,
+            keeps,
+        })
+    }
+}
+
+/// Everything that a server needs before its task can begin.
+struct Prepared {
+    listener: TcpListener,
+    address: SocketAddr,
+    machine: Machine,
+    clock: Clock,
+    allow_list: (Option<PathBuf>, AllowList),
+    store: Store,
+    journal: Journal,
+    /// There is a data folder.
+    keeps: bool,
+}
+
+/// Makes the machine of a server whose league database holds `records`.
+fn machine(config: ServerConfig, keeps: bool, clock: Clock, records: &[Record]) -> ServerMachine {
+    // A server that keeps a league's data keeps all of it, so that a driver gets everything, whoever is connected.
+    let config = ServerConfig { archive: keeps, ..config };
+    ServerMachine::new(config, seed(), clock.time()).with_records(records)
+}
+
+/// Listens at `host`, which may be an IPv6 address in brackets.
+fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let listen = || {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let listener = std::net::TcpListener::bind((host, port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((TcpListener::from_std(listener)?, address))
+    };
+    listen().map_err(|source| ServerError::Bind { address: format!("{host}:{port}"), source })
+}
