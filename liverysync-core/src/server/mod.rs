@@ -12,28 +12,41 @@
 //! number that is larger than all before it and than zero. With an [`Input::Lost`], and with an
 //! [`Output::Close`], the uploads and deliveries of that link end; so do the relays.
 
+mod allow_list;
+mod config;
+mod context;
+mod dirty;
+mod downloads;
 mod event;
+mod league;
 mod machine;
 mod manifest_check;
+mod overview;
 mod peer;
-mod session;
+mod peers;
+mod reports;
+mod retiring;
+mod route;
 mod status;
 mod store_index;
+mod sync_status;
+mod timers;
+mod union_step;
+mod uploads;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 pub use self::{
+    allow_list::parse_allow_list,
+    config::ServerConfig,
     event::{Event, Withheld},
     machine::ServerMachine,
     peer::Protocol,
     status::{Missing, PeerStatus, Status},
 };
 use crate::{
-    conflict::{Naming, Policy, plain_livery},
     hash::{Content, ContentHash},
-    league::{Act, ActError, ActReport, Record, Updates},
-    path::PathKey,
-    select::Rules,
+    league::{Act, ActError, ActReport, Record},
     time::Wake,
     transfer::{Compression, UploadEvent, UploadStream},
     union::PeerId,
@@ -42,76 +55,6 @@ use crate::{
         messages::{FileBegin, Message, SyncId},
     },
 };
-
-/// How a server behaves. Every limit is one that a peer cannot set.
-#[derive(Clone, Debug)]
-pub struct ServerConfig {
-    /// Most files of one session. More makes fewer round trips, and a broken link loses more. Default 50.
-    pub files_per_session_max: usize,
-    /// Most sessions that one client of ours takes part in at a time, as a source and again as a target; a
-    /// client of protocol 1 takes part in one. There may be up to 24 as long as they have no more than 8 MiB. Default 4.
-    pub sessions_per_client_max: usize,
-    /// Most sessions at a time in all. Default 1,024.
-    pub sessions_max: usize,
-    /// How many bytes the store may keep for those who come later; 0 keeps nothing longer than somebody
-    /// waits for it. Default 8 GiB.
-    pub store_bytes_max: u64,
-    /// How many bytes may be in the store or on their way there in any case, but for a single file that is
-    /// larger. Default 1 GiB.
-    pub spool_bytes_max: u64,
-    /// After how long a client that does not report changes by itself is asked for its manifest. Default 15 s.
-    pub manifest_stale: Duration,
-    /// How often the scheduler looks for work that nothing else told it of. Default 1 s.
-    pub scheduler_tick: Duration,
-    /// For how long manifests are gathered before they are merged in one step. Default 20 ms.
-    pub merge_window: Duration,
-    /// How conflict names are made.
-    pub naming: Naming,
-    /// Who keeps a name that several claim at once.
-    pub policy: Policy,
-    /// Whether the store is to have all of the union, as far as it may keep it, also what nobody lacks: then
-    /// whoever comes gets everything, whoever is there. Default: no.
-    pub archive: bool,
-    /// Who may change what is established. Default: anyone.
-    pub updates: Updates,
-    /// What may join the union.
-    pub rules: Rules,
-    /// How long a link may last without HELLO. Default 10 s.
-    pub hello_timeout: Duration,
-    /// How long a link may be silent. Default 90 s.
-    pub silence_timeout: Duration,
-    /// How long a source may take until its first file: it may look through its folder first. Default 60 s.
-    pub first_file_timeout: Duration,
-    /// How long a session may go without progress. Default 30 s.
-    pub stall_timeout: Duration,
-    /// Longest client name, in characters; the rest is cut off. Default 64.
-    pub name_chars_max: usize,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            files_per_session_max: 50,
-            sessions_per_client_max: 4,
-            sessions_max: 1024,
-            store_bytes_max: 8 << 30,
-            spool_bytes_max: 1 << 30,
-            manifest_stale: Duration::from_secs(15),
-            scheduler_tick: Duration::from_secs(1),
-            merge_window: Duration::from_millis(20),
-            naming: Naming::default(),
-            policy: Policy::default(),
-            archive: false,
-            updates: Updates::default(),
-            rules: Rules::default(),
-            hello_timeout: Duration::from_secs(10),
-            silence_timeout: Duration::from_secs(90),
-            first_file_timeout: Duration::from_secs(60),
-            stall_timeout: Duration::from_secs(30),
-            name_chars_max: 64,
-        }
-    }
-}
 
 /// Something that happened.
 #[derive(Debug)]
@@ -214,32 +157,4 @@ pub enum Output {
     Event(Event),
     /// Nothing more to do until then.
     Timeout(Option<Wake>),
-}
-
-impl Output {
-    pub(crate) const fn to(peer: PeerId, message: Message) -> Self {
-        Self::Transmit(peer, message)
-    }
-}
-
-/// The livery names of an allow list: one per line; a line that begins with `#` is a comment.
-/// `None` if there are none.
-#[must_use]
-pub fn parse_allow_list(text: &str) -> Option<BTreeSet<String>> {
-    let names = text.trim_start_matches('\u{feff}').lines().map(|line| {
-        // A `#` may begin a name (`#2_TeamIris_992` is a real livery); it is written as `\#2_...`.
-        let line = line.trim();
-        let name = if line.starts_with('#') { "" } else { line };
-        line.strip_prefix('\\').unwrap_or(name)
-    });
-    let names: BTreeSet<_> = names.filter(|name| !name.is_empty()).map(crate::path::fold).collect();
-    (!names.is_empty()).then_some(names)
-}
-
-/// Returns whether the livery of this file is distributed, and with it its conflict copies. `naming` is that of keys.
-fn allows(list: Option<&BTreeSet<String>>, key: &PathKey, naming: &Naming) -> bool {
-    list.is_none_or(|names| {
-        let livery = key.livery();
-        names.contains(livery) || names.contains(&*plain_livery(livery, naming))
-    })
 }

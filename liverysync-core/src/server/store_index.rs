@@ -8,7 +8,10 @@
 //!                     Closing --closed--> Partial --remove--> (absent)
 //! ```
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use crate::hash::{Content, ContentHash};
 
@@ -48,6 +51,9 @@ pub(super) struct StoreIndex {
     bytes: u64,
     /// Counts uses, so that the least recently used content can be found without a clock.
     uses: u64,
+    /// Contents that the store has got, and lost, since the union was last told.
+    stored: BTreeSet<Content>,
+    lost: BTreeSet<Content>,
 }
 
 impl StoreIndex {
@@ -112,12 +118,23 @@ impl StoreIndex {
     /// Records that the store has all of a content.
     pub(super) fn mark_stored(&mut self, content: Content) {
         self.set(content, BlobState::Stored);
+        self.stored.insert(content);
+    }
+
+    /// Returns the contents that the store has got since the last call.
+    pub(super) fn take_stored(&mut self) -> BTreeSet<Content> {
+        mem::take(&mut self.stored)
+    }
+
+    /// Returns the contents that the store has lost since the last call. It may have got some of them back.
+    pub(super) fn take_lost(&mut self) -> BTreeSet<Content> {
+        mem::take(&mut self.lost)
     }
 
     fn set(&mut self, content: Content, state: BlobState) {
         if !self.has(content) {
             // A partial content that was announced with another length cannot be resumed.
-            self.remove(content.hash);
+            self.drop_blob(content.hash);
         }
         self.uses += 1;
         let used = self.uses;
@@ -142,13 +159,22 @@ impl StoreIndex {
         let Some(blob) = blob else { return false };
         blob.state = BlobState::Partial(bytes);
         if bytes == 0 && blob.readers == 0 {
-            self.remove(hash);
+            self.drop_blob(hash);
         }
         true
     }
 
-    /// Removes a content, whatever its state.
-    pub(super) fn remove(&mut self, hash: ContentHash) {
+    /// Removes a content, whatever its state. Returns whether the store had all of it, which the union has to know.
+    pub(super) fn remove(&mut self, content: Content) -> bool {
+        let was_stored = self.stored.remove(&content) || self.is_stored(content);
+        if was_stored {
+            self.lost.insert(content);
+        }
+        self.drop_blob(content.hash);
+        was_stored
+    }
+
+    fn drop_blob(&mut self, hash: ContentHash) {
         if let Some(blob) = self.blobs.remove(&hash) {
             self.bytes = self.bytes.saturating_sub(blob.size);
         }
@@ -244,7 +270,7 @@ mod tests {
         assert_eq!(store.surplus(25, third, none), [content(4, 10), content(2, 10)]);
         assert_eq!(store.surplus(15, third, none).last(), Some(&content(3, 10)));
         assert_eq!(store.surplus(0, none, none), [content(3, 10), content(4, 10), content(2, 10)]);
-        store.remove(hash(3));
+        assert!(store.remove(content(3, 10)));
         assert_eq!(store.bytes(), 30);
     }
 

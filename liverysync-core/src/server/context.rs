@@ -1,0 +1,185 @@
+//! What every part of the server reads and writes.
+
+use std::collections::VecDeque;
+
+use super::{
+    Event, Output, ServerConfig,
+    dirty::{Dirty, Merge},
+    league::League,
+    peers::Peers,
+    route::Router,
+    store_index::StoreIndex,
+};
+use crate::{
+    hash::Content,
+    league::Record,
+    rng::Rng,
+    time::Time,
+    union::PeerId,
+    wire::messages::{ErrorReport, Fault, Message, SyncId},
+};
+
+/// What every part of the server reads and writes: the parts that only hold state, and what comes out.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) config: ServerConfig,
+    rng: Rng,
+    pub(super) now: Time,
+    /// The id by which protocol 1 names the store, which takes part in every session.
+    pub(super) store_id: String,
+    pub(super) league: League,
+    pub(super) peers: Peers,
+    pub(super) store: StoreIndex,
+    pub(super) dirty: Dirty,
+    outputs: VecDeque<Output>,
+}
+
+impl Context {
+    pub(super) fn new(config: ServerConfig, seed: u64, now: Time) -> Self {
+        let mut rng = Rng::new(seed);
+        Self {
+            league: League::new(&config),
+            config,
+            store_id: rng.client_id(),
+            rng,
+            now,
+            peers: Peers::default(),
+            store: StoreIndex::default(),
+            dirty: Dirty::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Returns the next output.
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Returns whether all outputs were polled.
+    pub(super) fn is_drained(&self) -> bool {
+        self.outputs.is_empty()
+    }
+
+    pub(super) fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.output(Output::Event(event));
+    }
+
+    pub(super) fn transmit(&mut self, id: PeerId, message: Message) {
+        self.output(Output::Transmit(id, message));
+    }
+
+    /// Has the host write down what happened to the league.
+    pub(super) fn record(&mut self, records: Vec<Record>) {
+        if !records.is_empty() {
+            self.output(Output::Record(records));
+        }
+    }
+
+    /// Reports an error to a client of protocol 2. A Python client would not know what to do with it.
+    pub(super) fn report_error(
+        &mut self,
+        id: PeerId,
+        sync_id: &SyncId,
+        message: &str,
+        file: Option<(&str, Fault)>,
+    ) {
+        if self.peers.speaks_v2(id) {
+            let report = ErrorReport {
+                sync_id: sync_id.clone(),
+                message: message.to_owned(),
+                rel_path: file.map(|(path, _)| path.to_owned()),
+                fault: file.map(|(_, fault)| fault),
+            };
+            self.transmit(id, Message::Error(report));
+        }
+    }
+
+    /// Makes up an id for a client.
+    pub(super) fn new_client_id(&mut self) -> String {
+        self.rng.client_id()
+    }
+
+    /// Makes up an id for a session.
+    pub(super) fn new_sync_id(&mut self) -> SyncId {
+        SyncId::new(&self.rng.uuid()).unwrap_or_default()
+    }
+
+    /// Returns the hash of the union as messages carry it: empty while the union is.
+    pub(super) fn union_hash_text(&mut self) -> String {
+        self.league.union_hash().map(|hash| hash.to_string()).unwrap_or_default()
+    }
+
+    /// Answers how each peer gets each file.
+    pub(super) const fn router(&self) -> Router<'_> {
+        Router {
+            config: &self.config,
+            league: &self.league,
+            peers: &self.peers,
+            store: &self.store,
+            now: self.now,
+        }
+    }
+
+    /// Records that the store has all of a content.
+    pub(super) fn mark_stored(&mut self, content: Content) {
+        self.store.mark_stored(content);
+        self.dirty.merge(Merge::Soon);
+        self.dirty.statuses = true;
+    }
+
+    /// Records that the store has nothing of a content any more.
+    pub(super) fn remove_content(&mut self, content: Content) {
+        if self.store.remove(content) {
+            self.dirty.merge(Merge::Soon);
+        }
+        self.dirty.plan = true;
+    }
+
+    /// Removes from the store what is beyond the space for later peers and needed by none of those that are connected.
+    pub(super) fn make_room(&mut self) {
+        self.shrink_to(self.config.store_bytes_max);
+    }
+
+    /// Makes room in the store for this many more bytes, without taking anything from a peer that needs it. Returns
+    /// whether there is room now.
+    pub(super) fn find_room(&mut self, bytes: u64) -> bool {
+        let rest = self.capacity().saturating_sub(bytes);
+        self.shrink_to(rest);
+        if !self.is_within(bytes) && self.store.is_idle() {
+            // Nothing is under way, so those that need what is here cannot take it now. Without this exception, files
+            // that nobody takes would block all others.
+            self.delete_surplus(rest, |_, _| false);
+        }
+        // A single file may be larger than the whole store.
+        self.store.bytes() == 0 || self.is_within(bytes)
+    }
+
+    /// Returns whether the store is within its bounds with this many more bytes.
+    pub(super) fn is_within(&self, bytes: u64) -> bool {
+        self.store.bytes().saturating_add(bytes) <= self.capacity()
+    }
+
+    fn capacity(&self) -> u64 {
+        self.config.store_bytes_max.max(self.config.spool_bytes_max)
+    }
+
+    fn shrink_to(&mut self, bytes: u64) {
+        if self.store.bytes() > bytes {
+            self.delete_surplus(bytes, |router, content| router.is_needed(content));
+        }
+    }
+
+    fn delete_surplus(&mut self, bytes: u64, needed: impl Fn(&Router<'_>, Content) -> bool) {
+        let router = self.router();
+        let is_current = |content| self.league.union().with_content(content).next().is_some();
+        let surplus = self.store.surplus(bytes, is_current, |content| needed(&router, content));
+        for content in surplus {
+            self.output(Output::Forget(content.hash));
+            self.remove_content(content);
+        }
+    }
+}

@@ -1,0 +1,513 @@
+//! Downloads from their offer to their end, whatever the target does on the way.
+
+mod jobs;
+mod session;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use self::{
+    jobs::Target,
+    session::{Download, DownloadFile, FileState},
+};
+use super::{Event, Output, Progress, StartDownload, context::Context, league::union_file};
+use crate::{
+    conflict::Scope,
+    hash::Content,
+    path::{PathKey, RelPath},
+    time::Time,
+    transfer::Compression,
+    union::PeerId,
+    wire::{
+        data::TransferId,
+        messages::{
+            Accept, ErrorReport, Fault, FileBegin, FileInfo, Message, OfferedFile, Role, SyncDone,
+            SyncId, SyncOffer,
+        },
+    },
+};
+
+/// How long the server waits after a Python client said that it is done: the first of them says so once per file, so
+/// more may come.
+const LATE_DONE: Duration = Duration::from_secs(3);
+
+/// How long a target may take to install what it has received.
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What a target of protocol 2 has installed.
+#[derive(Debug)]
+pub(super) struct Installed {
+    pub(super) files: Vec<(RelPath, Content)>,
+    pub(super) revision: u64,
+}
+
+/// The sessions in which targets get files, and what each target is offered next.
+#[derive(Debug, Default)]
+pub(super) struct Downloads {
+    sessions: BTreeMap<SyncId, Download>,
+    targets: BTreeMap<PeerId, Target>,
+}
+
+impl Downloads {
+    /// Returns the number of open sessions.
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(super) fn handle_accepted(&mut self, id: PeerId, now: Time) {
+        self.targets.insert(id, Target::new(now));
+    }
+
+    /// Ends the `sessions` of a peer that is gone.
+    pub(super) fn handle_lost(
+        &mut self,
+        cx: &mut Context,
+        id: PeerId,
+        sessions: &BTreeSet<SyncId>,
+    ) {
+        for sync_id in sessions {
+            self.end(cx, sync_id);
+        }
+        self.targets.remove(&id);
+    }
+
+    /// Opens a session in which a target gets files from the store, or copies what it has already.
+    fn open(&mut self, cx: &mut Context, target: PeerId, keys: &[PathKey], copies: bool) {
+        let Some(peer) = cx.peers.get_mut(target) else { return };
+        let union = cx.league.union();
+        let mut files = Vec::new();
+        let mut offered = Vec::new();
+        for key in keys {
+            let Some(entry) = union.get(key) else { continue };
+            let copy_from = union.places(target, entry.content).next().filter(|_| copies);
+            if copies && copy_from.is_none() {
+                continue;
+            }
+            let transfer = peer.sessions.next_transfer();
+            let outdated = peer.file_at(key).filter(|_| union.is_stale(target, key));
+            offered.push(OfferedFile {
+                info: union_file(entry),
+                transfer: (!copies).then_some(transfer),
+                copy_from: copy_from.map(|path| path.as_str().to_owned()),
+                replaces: outdated.map(|own| own.content.hash.to_string()),
+            });
+            files.push(DownloadFile {
+                path: entry.path.clone(),
+                content: entry.content,
+                transfer,
+                state: if copies { FileState::Sent } else { FileState::Offered },
+            });
+        }
+        if files.is_empty() {
+            return;
+        }
+        let (speaks_v2, name) = (peer.speaks_v2(), peer.identity.name.clone());
+        let sync_id = cx.new_sync_id();
+        if let Some(peer) = cx.peers.get_mut(target) {
+            peer.sessions.downloads.insert(sync_id.clone());
+        }
+        if let Some(state) = self.targets.get_mut(&target) {
+            state.under_way.extend(files.iter().map(|file| file.path.key().clone()));
+        }
+        send_offer(cx, &sync_id, target, offered);
+        let bytes = files.iter().map(|file| file.content.size).sum();
+        let count = files.len();
+        if !copies {
+            files.iter().for_each(|file| cx.store.add_reader(file.content));
+        }
+        if !speaks_v2 {
+            for file in &files {
+                push_to_old_target(cx, &sync_id, target, file);
+            }
+        }
+        let patience = if copies { INSTALL_TIMEOUT } else { cx.config.first_file_timeout };
+        let deadline = cx.now + patience;
+        let download = Download { target, files, copies, deadline };
+        self.sessions.insert(sync_id.clone(), download);
+        let target = Some(name);
+        cx.event(Event::SessionBegan { sync_id, source: None, target, files: count, bytes });
+    }
+
+    /// Takes which files of an offer a target of protocol 2 wants, and from where on.
+    pub(super) fn handle_accept(&mut self, cx: &mut Context, id: PeerId, accept: Accept) {
+        let deadline = cx.now + cx.config.stall_timeout;
+        let download = self.sessions.get_mut(&accept.sync_id);
+        let Some(download) = download.filter(|download| download.target == id) else { return };
+        download.deadline = download.deadline.max(deadline);
+        let wanted: BTreeMap<_, _> =
+            accept.files.iter().map(|file| (file.transfer, file.offset)).collect();
+        let mut unwanted = Vec::new();
+        let mut gone = Vec::new();
+        for (index, file) in download.files.iter_mut().enumerate() {
+            if file.state != FileState::Offered {
+                continue;
+            }
+            let (transfer, content) = (file.transfer, file.content);
+            match wanted.get(&transfer) {
+                None => {
+                    file.state = FileState::Sent;
+                    unwanted.push(content);
+                }
+                Some(_) if !cx.store.has(content) => gone.push(index),
+                Some(from) => {
+                    let from = (*from).min(content.size);
+                    let compression = Compression::of(&file.path, content.size);
+                    let start = StartDownload { transfer, content, from, compression, begin: None };
+                    cx.output(Output::StartDownload(id, start));
+                }
+            }
+        }
+        for content in unwanted {
+            cx.store.remove_reader(content);
+        }
+        for index in gone {
+            self.cancel_file(cx, &accept.sync_id, index, "it is not to be had any more");
+        }
+        self.check_sent(cx, &accept.sync_id);
+    }
+
+    /// Takes how far a file is on its way to its target.
+    pub(super) fn handle_progress(
+        &mut self,
+        cx: &mut Context,
+        id: PeerId,
+        transfer: TransferId,
+        progress: Progress,
+    ) {
+        let Some(peer) = cx.peers.get(id) else { return };
+        if let Some(target) = self.targets.get_mut(&id) {
+            target.passed_at = cx.now;
+        }
+        let found = peer.sessions.downloads.iter().find_map(|sync_id| {
+            let index = self.sessions.get(sync_id)?.by_transfer(transfer)?;
+            Some((sync_id.clone(), index))
+        });
+        let Some((sync_id, index)) = found else { return };
+        let Some(download) = self.sessions.get_mut(&sync_id) else { return };
+        let file = &mut download.files[index];
+        if file.state != FileState::Offered {
+            return;
+        }
+        let content = file.content;
+        match progress {
+            Progress::Passed => {}
+            Progress::Sent => {
+                file.state = FileState::Sent;
+                cx.store.remove_reader(content);
+                self.check_sent(cx, &sync_id);
+            }
+            // The upload of a content that is still arriving says what became of it.
+            Progress::Failed(_) if !cx.store.is_stored(content) => {}
+            Progress::Failed(reason) => {
+                cx.event(Event::StoreFault { content: content.hash, reason });
+                self.handle_spoiled(cx, content);
+            }
+        }
+    }
+
+    /// Takes that the store has lost a content.
+    pub(super) fn handle_spoiled(&mut self, cx: &mut Context, content: Content) {
+        cx.remove_content(content);
+        self.cancel_content(cx, content, "the server has lost it");
+    }
+
+    /// Cancels every download of a content.
+    pub(super) fn cancel_content(&mut self, cx: &mut Context, content: Content, reason: &str) {
+        let mut waiting = Vec::new();
+        for (sync_id, download) in &self.sessions {
+            for (index, file) in download.files.iter().enumerate() {
+                if file.state == FileState::Offered && file.content == content {
+                    waiting.push((sync_id.clone(), index));
+                }
+            }
+        }
+        for (sync_id, index) in waiting {
+            self.cancel_file(cx, &sync_id, index, reason);
+            self.check_sent(cx, &sync_id);
+        }
+    }
+
+    /// Tells a target that a file of an offer will not come in this session. The target is not to blame.
+    fn cancel_file(&mut self, cx: &mut Context, sync_id: &SyncId, index: usize, reason: &str) {
+        let Some(download) = self.sessions.get_mut(sync_id) else { return };
+        let (target, file) = (download.target, &mut download.files[index]);
+        file.state = FileState::Failed;
+        let (path, transfer, content) = (file.path.clone(), file.transfer, file.content);
+        if let Some(state) = self.targets.get_mut(&target) {
+            state.under_way.remove(path.key());
+        }
+        cx.store.remove_reader(content);
+        cx.output(Output::StopDownload(target, transfer));
+        cx.report_error(target, sync_id, reason, Some((path.as_str(), Fault::Missing)));
+        cx.dirty.jobs.insert(target);
+    }
+
+    /// Gives a target time to install once nothing more is to be sent, or ends its session.
+    fn check_sent(&mut self, cx: &mut Context, sync_id: &SyncId) {
+        let download = self.sessions.get_mut(sync_id);
+        let Some(download) = download.filter(|download| download.is_sent()) else { return };
+        download.deadline = cx.now + INSTALL_TIMEOUT;
+        // A target of protocol 2 says itself that it is done.
+        if download.is_complete() && !cx.peers.speaks_v2(download.target) {
+            self.end(cx, sync_id);
+        }
+    }
+
+    /// Takes what a target has installed. Returns it, if the target says which files those are.
+    pub(super) fn handle_done(
+        &mut self,
+        cx: &mut Context,
+        id: PeerId,
+        done: SyncDone,
+    ) -> Option<Installed> {
+        let download = self.sessions.get_mut(&done.sync_id);
+        let Some(download) = download.filter(|download| download.target == id) else {
+            // The session has timed out meanwhile. When its files are offered again, the target says that it has them.
+            if let (Some(peer), Some(revision)) = (cx.peers.get_mut(id), done.revision) {
+                peer.report.revision = revision;
+                cx.dirty.unanswered(id);
+            }
+            return None;
+        };
+        let Some(installed) = done.installed else {
+            if download.is_sent() {
+                download.deadline = cx.now + LATE_DONE;
+                self.handle_manifest(cx, id);
+            }
+            return None;
+        };
+        let installed: BTreeSet<_> = installed.iter().map(String::as_str).collect();
+        let mut files = Vec::new();
+        for file in &mut download.files {
+            // A file that it has without having received it is installed, too: its driver may have put it there.
+            if installed.contains(file.path.as_str()) {
+                file.state = FileState::Installed;
+                files.push((file.path.clone(), file.content));
+            }
+        }
+        for index in download.open_files() {
+            self.record_failure(cx, &done.sync_id, index, "it did not say that it has it", false);
+        }
+        self.end(cx, &done.sync_id);
+        Some(Installed { files, revision: done.revision.unwrap_or_default() })
+    }
+
+    /// Takes from the manifest of a Python client what it has installed: it does not say so otherwise.
+    pub(super) fn handle_manifest(&mut self, cx: &mut Context, id: PeerId) {
+        let Some(peer) = cx.peers.get(id).filter(|peer| !peer.speaks_v2()) else { return };
+        let mut complete = Vec::new();
+        for sync_id in &peer.sessions.downloads {
+            let Some(download) = self.sessions.get_mut(sync_id) else { continue };
+            for file in &mut download.files {
+                let own = peer.file_at(file.path.key());
+                let has_it = own.is_some_and(|own| own.content == file.content);
+                if has_it && file.state == FileState::Sent {
+                    file.state = FileState::Installed;
+                }
+            }
+            if download.is_complete() {
+                complete.push(sync_id.clone());
+            }
+        }
+        for sync_id in complete {
+            self.end(cx, &sync_id);
+        }
+    }
+
+    /// Takes an error that a target reports about one of its downloads.
+    pub(super) fn handle_error(&mut self, cx: &mut Context, id: PeerId, report: &ErrorReport) {
+        let download = self.sessions.get(&report.sync_id);
+        let Some(download) = download.filter(|download| download.target == id) else { return };
+        match &report.rel_path {
+            Some(path) => {
+                if let Some(index) = download.find(path) {
+                    let for_good = report.fault == Some(Fault::Declined);
+                    self.record_failure(cx, &report.sync_id, index, &report.message, for_good);
+                    self.check_sent(cx, &report.sync_id);
+                }
+            }
+            None if cx.peers.speaks_v2(id) => {
+                for index in 0..download.files.len() {
+                    self.record_failure(cx, &report.sync_id, index, &report.message, false);
+                }
+                self.end(cx, &report.sync_id);
+            }
+            None => self.handle_unnamed_error(cx, id, report),
+        }
+    }
+
+    /// Records that a target did not install a file of a session.
+    fn record_failure(
+        &mut self,
+        cx: &mut Context,
+        sync_id: &SyncId,
+        index: usize,
+        message: &str,
+        for_good: bool,
+    ) {
+        let now = cx.now;
+        let Some(download) = self.sessions.get_mut(sync_id) else { return };
+        let (target, copies) = (download.target, download.copies);
+        let Some(file) = download.files.get_mut(index).filter(|file| file.is_open()) else {
+            return;
+        };
+        let (path, content, transfer) = (file.path.clone(), file.content, file.transfer);
+        let state = std::mem::replace(&mut file.state, FileState::Failed);
+        if state == FileState::Offered && !copies {
+            cx.store.remove_reader(content);
+            cx.output(Output::StopDownload(target, transfer));
+        }
+        if let Some(state) = self.targets.get_mut(&target) {
+            state.under_way.remove(path.key());
+            // If it was refused, people are told; if it failed, it is offered again. Both happen when the jobs are
+            // worked out the next time.
+            state.deferred = true;
+        }
+        let Some(peer) = cx.peers.get_mut(target) else { return };
+        let for_good = if for_good {
+            peer.download_faults.decline(path.key(), content.hash);
+            true
+        } else {
+            peer.record_failure(path.key(), content.hash, now)
+        };
+        let (name, message) = (peer.identity.name.clone(), message.to_owned());
+        cx.event(Event::TargetFault { name, path, message, for_good });
+    }
+
+    /// Takes an error of a Python client, which does not say which file it is about. Its text often does.
+    fn handle_unnamed_error(&mut self, cx: &mut Context, id: PeerId, report: &ErrorReport) {
+        let Some(download) = self.sessions.get(&report.sync_id) else { return };
+        let open = download.files.iter().enumerate().filter(|(_, file)| file.is_open());
+        let named = open.filter(|(_, file)| report.message.contains(file.path.as_str()));
+        // One path may be the beginning of another: the longest that the text contains is meant.
+        let named = named.max_by_key(|(_, file)| file.path.as_str().len()).map(|(index, _)| index);
+        // The client also complains about a file that was cancelled halfway. That is no refusal.
+        let already_known = download.files.iter().any(|file| {
+            file.state == FileState::Failed && report.message.contains(file.path.as_str())
+        });
+        let only = (download.files.len() == 1).then_some(0);
+        let mismatch = report.message.contains("ismatch");
+        match named.or(only) {
+            _ if already_known => return,
+            Some(index) => {
+                self.record_failure(cx, &report.sync_id, index, &report.message, !mismatch);
+            }
+            None => {
+                if let Some(peer) = cx.peers.get_mut(id) {
+                    peer.download_faults.one_by_one = true;
+                }
+            }
+        }
+        self.end(cx, &report.sync_id);
+    }
+
+    /// Cancels what nobody sends, and ends the sessions that have waited too long.
+    pub(super) fn handle_timeout(&mut self, cx: &mut Context) {
+        let overdue = self.sessions.iter().filter(|(_, download)| download.deadline <= cx.now);
+        let hopeless = overdue.flat_map(|(sync_id, download)| {
+            let files = download.files.iter().enumerate();
+            let waiting = files.filter(|(_, file)| {
+                file.state == FileState::Offered && cx.store.can_begin(file.content)
+            });
+            waiting.map(move |(index, _)| (sync_id.clone(), index))
+        });
+        for (sync_id, index) in hopeless.collect::<Vec<_>>() {
+            self.cancel_file(cx, &sync_id, index, "nobody sends it at present");
+            self.check_sent(cx, &sync_id);
+        }
+        let overdue = self.sessions.iter().filter(|(_, download)| self.is_overdue(cx, download));
+        for sync_id in overdue.map(|(sync_id, _)| sync_id.clone()).collect::<Vec<_>>() {
+            self.time_out(cx, &sync_id);
+        }
+    }
+
+    /// Returns whether a session has waited too long. One whose contents are still arriving waits for them.
+    fn is_overdue(&self, cx: &Context, download: &Download) -> bool {
+        let waits = |file: &DownloadFile| {
+            file.state == FileState::Offered && !cx.store.is_stored(file.content)
+        };
+        let target = self.targets.get(&download.target);
+        let passed_at = target.map_or(Time::ZERO, |target| target.passed_at);
+        let stalled = passed_at + cx.config.stall_timeout <= cx.now;
+        download.deadline <= cx.now
+            && (download.is_sent() || stalled && !download.files.iter().any(waits))
+    }
+
+    /// Ends a session of which the target never said what became of its files.
+    fn time_out(&mut self, cx: &mut Context, sync_id: &SyncId) {
+        let Some(download) = self.sessions.get(sync_id) else { return };
+        let target = download.target;
+        for index in download.open_files() {
+            self.record_failure(cx, sync_id, index, "it did not say that it has it", false);
+        }
+        if cx.peers.speaks_v2(target) {
+            cx.report_error(target, sync_id, "no answer in time", None);
+        } else if let Some(peer) = cx.peers.get_mut(target) {
+            peer.download_faults.one_by_one = true;
+        }
+        self.end(cx, sync_id);
+    }
+
+    fn end(&mut self, cx: &mut Context, sync_id: &SyncId) {
+        let Some(download) = self.sessions.remove(sync_id) else { return };
+        let target = download.target;
+        for file in download.files.iter().filter(|file| file.state == FileState::Offered) {
+            cx.store.remove_reader(file.content);
+            cx.output(Output::StopDownload(target, file.transfer));
+        }
+        if let Some(peer) = cx.peers.get_mut(target) {
+            peer.sessions.downloads.remove(sync_id);
+            for file in download.files.iter().filter(|file| file.state == FileState::Installed) {
+                peer.download_faults.clear_failures(file.path.key());
+            }
+        }
+        if let Some(state) = self.targets.get_mut(&target) {
+            // The names of files that failed were removed then, and may be under way in another session by now.
+            for file in download.files.iter().filter(|file| file.state != FileState::Failed) {
+                state.under_way.remove(file.path.key());
+            }
+            if state.deferred && state.jobs.as_ref().is_some_and(VecDeque::is_empty) {
+                cx.dirty.jobs.insert(target);
+            }
+        }
+        let installed = download.count(FileState::Installed);
+        let target = cx.peers.name(target);
+        cx.event(Event::SessionEnded {
+            sync_id: sync_id.clone(),
+            source: None,
+            target,
+            installed,
+            failed: download.files.len() - installed,
+        });
+        cx.dirty.schedule();
+    }
+}
+
+/// Tells a target which files it can get.
+fn send_offer(cx: &mut Context, sync_id: &SyncId, target: PeerId, files: Vec<OfferedFile>) {
+    let current_hash = cx.union_hash_text();
+    let Some(peer) = cx.peers.get(target) else { return };
+    let speaks_v2 = peer.speaks_v2();
+    let offer = SyncOffer {
+        sync_id: sync_id.clone(),
+        role: Role::Target,
+        current_hash,
+        source_client_id: cx.store_id.clone(),
+        target_client_id: peer.identity.client_id.clone(),
+        files: speaks_v2.then_some(files),
+        whole_liveries: speaks_v2 && cx.config.naming.scope == Scope::Livery,
+    };
+    cx.transmit(target, Message::SyncOffer(offer));
+}
+
+/// Sends a file to a Python client, which is not asked whether it wants it.
+fn push_to_old_target(cx: &mut Context, sync_id: &SyncId, target: PeerId, file: &DownloadFile) {
+    let mtime = cx.league.union().get(file.path.key()).and_then(|entry| entry.mtime);
+    let info = FileInfo::new(file.path.as_str(), file.content, mtime, false);
+    let begin = Some(FileBegin { sync_id: sync_id.clone(), info });
+    let (transfer, content, compression) = (file.transfer, file.content, Compression::Plain);
+    let start = StartDownload { transfer, content, from: 0, compression, begin };
+    cx.output(Output::StartDownload(target, start));
+}

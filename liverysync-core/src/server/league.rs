@@ -1,0 +1,106 @@
+//! The union with what is derived from it.
+
+use super::{ServerConfig, allow_list::AllowList};
+use crate::{
+    hash::ContentHash,
+    league::{Act, ActError, ActReport, Record},
+    manifest::Entry,
+    path::PathKey,
+    union::{Change, Outcome, Union, UnionEntry},
+    wire::messages::FileInfo,
+};
+
+/// The union, its hashes, and the liveries that are distributed.
+#[derive(Debug)]
+pub(super) struct League {
+    union: Union,
+    union_hash: Option<ContentHash>,
+    /// The hash by which a client says that it has the union and nothing else.
+    manifest_hash: Option<ContentHash>,
+    pub(super) allow_list: AllowList,
+}
+
+impl League {
+    pub(super) fn new(config: &ServerConfig) -> Self {
+        Self {
+            union: Union::new(config.policy, config.naming.clone()).with_updates(config.updates),
+            union_hash: None,
+            manifest_hash: None,
+            allow_list: AllowList::new(&config.naming),
+        }
+    }
+
+    /// Replays what the league database remembers.
+    pub(super) fn replay<'a>(
+        &mut self,
+        config: &ServerConfig,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) {
+        let ServerConfig { policy, ref naming, updates, .. } = *config;
+        self.union = Union::replay(policy, naming.clone(), updates, records);
+    }
+
+    pub(super) const fn union(&self) -> &Union {
+        &self.union
+    }
+
+    /// Takes one step of the union.
+    pub(super) fn step(&mut self, changes: Vec<Change>) -> Outcome {
+        let outcome = self.union.step(changes);
+        self.invalidate_hashes(&outcome);
+        outcome
+    }
+
+    /// Changes the union as an admin wants.
+    pub(super) fn act(&mut self, act: &Act) -> Result<(ActReport, Outcome), ActError> {
+        let (report, outcome) = self.union.act(act)?;
+        self.invalidate_hashes(&outcome);
+        Ok((report, outcome))
+    }
+
+    fn invalidate_hashes(&mut self, outcome: &Outcome) {
+        if !outcome.changed.is_empty() {
+            self.union_hash = None;
+            self.manifest_hash = None;
+        }
+    }
+
+    /// Records that the bytes of contents have been seen.
+    pub(super) fn prove(
+        &mut self,
+        contents: impl IntoIterator<Item = crate::hash::Content>,
+    ) -> Vec<Record> {
+        self.union.prove(contents)
+    }
+
+    /// Returns the hash of the union; `None` while it is empty.
+    pub(super) fn union_hash(&mut self) -> Option<ContentHash> {
+        if self.union_hash.is_none() && !self.union.is_empty() {
+            self.union_hash = Some(self.union.manifest().union_hash());
+        }
+        self.union_hash
+    }
+
+    /// Returns the hash of a manifest that has the union and nothing else; `None` while the union is empty.
+    pub(super) fn manifest_hash(&mut self) -> Option<ContentHash> {
+        if self.manifest_hash.is_none() && !self.union.is_empty() {
+            self.manifest_hash = Some(self.union.manifest().hash());
+        }
+        self.manifest_hash
+    }
+
+    /// Returns whether the livery of a file is distributed.
+    pub(super) fn allows(&self, key: &PathKey) -> bool {
+        self.allow_list.allows(key)
+    }
+}
+
+/// Returns an entry of the union as a message carries it.
+pub(super) fn union_file(entry: &UnionEntry) -> FileInfo {
+    FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, true)
+}
+
+/// Returns an entry of the union as a file of the store.
+pub(super) fn as_entry(entry: &UnionEntry) -> Entry {
+    Entry { path: entry.path.clone(), content: entry.content, mtime: entry.mtime }
+}

@@ -1,0 +1,386 @@
+//! The machine: it composes the parts, and moves between them what concerns more than one.
+
+use std::{collections::BTreeSet, mem};
+
+use super::{
+    Event, Input, Output, ServerConfig, Status,
+    context::Context,
+    dirty::Merge,
+    downloads::Downloads,
+    overview,
+    peers::{self, request_manifest},
+    reports::Reports,
+    retiring::retire_unwanted,
+    sync_status::{self, SyncStatuses},
+    timers::{Timer, Timers},
+    union_step::{self, Reported},
+    uploads::{Lost, Uploads, drained},
+};
+use crate::{
+    hash::ContentHash,
+    league::{Act, Record},
+    time::{Time, Wake},
+    transfer::UploadEvent,
+    union::{PeerId, Union},
+    wire::messages::{ErrorReport, Hello, Message, SyncDone, SyncId, SyncStatus},
+};
+
+/// The league's server without its sockets. See the [module documentation](super).
+#[derive(Debug)]
+pub struct ServerMachine {
+    cx: Context,
+    reports: Reports,
+    uploads: Uploads,
+    downloads: Downloads,
+    statuses: SyncStatuses,
+    timers: Timers,
+}
+
+impl ServerMachine {
+    /// Makes a server with no clients. `seed` determines every id that it will hand out.
+    #[must_use]
+    pub fn new(config: ServerConfig, seed: u64, now: Time) -> Self {
+        let mut timers = Timers::default();
+        timers.set(Timer::Tick, now + config.scheduler_tick);
+        Self {
+            cx: Context::new(config, seed, now),
+            reports: Reports::default(),
+            uploads: Uploads::default(),
+            downloads: Downloads::default(),
+            statuses: SyncStatuses::default(),
+            timers,
+        }
+    }
+
+    /// Takes over what the league remembers: all that [`Output::Record`] has ever told, in its order.
+    #[must_use]
+    pub fn with_records<'a>(mut self, records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let Context { config, league, .. } = &mut self.cx;
+        league.replay(config, records);
+        self
+    }
+
+    /// Returns the union.
+    #[must_use]
+    pub const fn union(&self) -> &Union {
+        self.cx.league.union()
+    }
+
+    /// Returns the number of open sessions.
+    #[must_use]
+    pub fn sessions_open(&self) -> usize {
+        self.uploads.len() + self.downloads.len()
+    }
+
+    /// Returns the status of the league.
+    pub fn status(&mut self) -> Status {
+        let sessions = self.sessions_open();
+        overview::status(&mut self.cx, sessions)
+    }
+
+    /// Feeds one thing that happened.
+    pub fn handle_input(&mut self, now: Time, input: Input) {
+        debug_assert!(self.cx.is_drained(), "outputs must be drained before the next input");
+        let cx = &mut self.cx;
+        cx.now = cx.now.max(now);
+        match input {
+            Input::Kept(contents) => {
+                contents.into_iter().for_each(|content| cx.mark_stored(content));
+            }
+            Input::Partial(hash, bytes) => self.handle_partial(hash, bytes),
+            Input::Downloaded(id, transfer, progress) => {
+                self.downloads.handle_progress(cx, id, transfer, progress);
+            }
+            Input::Spoiled(hash) => {
+                if let Some(content) = cx.store.content(hash) {
+                    self.downloads.handle_spoiled(cx, content);
+                }
+            }
+            Input::Accepted(id, address) => {
+                peers::accept(cx, id, address);
+                self.downloads.handle_accepted(id, cx.now);
+            }
+            Input::Lost(id, reason) => self.handle_lost(id, reason),
+            Input::Received(id, message) => self.handle_message(id, message),
+            Input::Uploaded(source, sync_id, event) => {
+                self.handle_uploaded(source, &sync_id, event)
+            }
+            Input::AllowList(list) => self.handle_allow_list(list),
+            Input::Act(number, act) => self.handle_act(number, &act),
+            Input::Timeout => {}
+        }
+        self.drain_dirty();
+        self.run_timers();
+    }
+
+    /// Returns what to do next. Call it until it returns [`Output::Timeout`].
+    #[must_use]
+    pub fn poll_output(&mut self) -> Output {
+        self.cx.poll_output().unwrap_or_else(|| Output::Timeout(self.next_wake()))
+    }
+
+    // ---- peers ----------------------------------------------------------------------------------
+
+    fn close(&mut self, id: PeerId, reason: &str) {
+        if self.cx.peers.get(id).is_some() {
+            self.handle_lost(id, reason.to_owned());
+            self.cx.output(Output::Close(id, reason.to_owned()));
+        }
+    }
+
+    fn handle_lost(&mut self, id: PeerId, reason: String) {
+        let cx = &mut self.cx;
+        let Some(peer) = cx.peers.remove(id) else { return };
+        let name = peer.identity.name;
+        self.uploads.handle_lost(cx, &name, &peer.sessions.uploads);
+        self.downloads.handle_lost(cx, id, &peer.sessions.downloads);
+        let merged = peer.report.merged;
+        self.reports.handle_departed(cx, id, peer.report.manifest.filter(|_| merged));
+        cx.dirty.plan = true;
+        if peer.liveness.greeted {
+            cx.event(Event::Left { peer: id, name, reason });
+        }
+    }
+
+    fn handle_message(&mut self, id: PeerId, message: Message) {
+        let cx = &mut self.cx;
+        let now = cx.now;
+        let Some(peer) = cx.peers.get_mut(id) else { return };
+        peer.liveness.heard_at = now;
+        if !peer.liveness.greeted && !matches!(message, Message::Hello(_)) {
+            return self.close(id, "it sent something else before HELLO");
+        }
+        match message {
+            Message::Hello(hello) => self.handle_hello(id, hello),
+            Message::ManifestFull(full) => {
+                if self.reports.handle_manifest(cx, id, full) {
+                    self.downloads.handle_manifest(cx, id);
+                }
+            }
+            Message::ManifestChanges(changes) => self.reports.handle_changes(cx, id, changes),
+            Message::Accept(accept) => self.downloads.handle_accept(cx, id, accept),
+            Message::SyncDone(done) => self.handle_done(id, done),
+            Message::Error(report) => self.handle_error(id, &report),
+            Message::RequestManifest(_) => overview::tell_union(cx, id),
+            Message::Ping => cx.transmit(id, Message::Pong),
+            // A summary says nothing that the manifest after it does not say. Everything else is a server's to send, or
+            // unknown.
+            _ => {}
+        }
+    }
+
+    fn handle_hello(&mut self, id: PeerId, hello: Hello) {
+        let hash = hello.manifest_hash.clone();
+        let first_time = peers::hello(&mut self.cx, id, hello);
+        if !self.cx.peers.speaks_v2(id) {
+            return;
+        }
+        if !first_time {
+            return self.offer_declined_again(id);
+        }
+        // A client that only looks sends no hash.
+        if !hash.is_empty() {
+            let in_sync = self.is_in_sync();
+            if self.reports.handle_hash(&mut self.cx, id, &hash, in_sync) {
+                sync_status::tell(&mut self.cx, id, SyncStatus::default(), Vec::new());
+            }
+        }
+    }
+
+    /// Forgets what a client has refused: by another HELLO it takes that back.
+    fn offer_declined_again(&mut self, id: PeerId) {
+        let cx = &mut self.cx;
+        let Some(peer) = cx.peers.get_mut(id) else { return };
+        if peer.download_faults.clear_declined() {
+            cx.dirty.jobs.insert(id);
+            cx.dirty.plan = true;
+            cx.dirty.schedule();
+            cx.dirty.unanswered(id);
+        }
+    }
+
+    fn handle_done(&mut self, id: PeerId, done: SyncDone) {
+        if let Some(installed) = self.downloads.handle_done(&mut self.cx, id, done) {
+            self.reports.handle_installed(&mut self.cx, id, installed.files, installed.revision);
+        }
+    }
+
+    fn handle_error(&mut self, id: PeerId, report: &ErrorReport) {
+        let lost = self.uploads.handle_error(&mut self.cx, id, report);
+        self.cancel_downloads(lost);
+        self.uploads.end_if_over(&mut self.cx, &report.sync_id);
+        self.downloads.handle_error(&mut self.cx, id, report);
+    }
+
+    // ---- uploads and downloads ------------------------------------------------------------------
+
+    fn handle_uploaded(&mut self, source: PeerId, sync_id: &SyncId, event: UploadEvent) {
+        let lost = self.uploads.handle_event(&mut self.cx, source, sync_id, event);
+        self.cancel_downloads(lost);
+        self.uploads.end_if_over(&mut self.cx, sync_id);
+    }
+
+    fn handle_partial(&mut self, hash: ContentHash, bytes: u64) {
+        if self.cx.store.closed(hash, bytes) {
+            let lost = self.uploads.handle_closed(&mut self.cx, hash);
+            self.cancel_downloads(lost);
+            self.cx.make_room();
+        }
+    }
+
+    fn cancel_downloads(&mut self, lost: impl IntoIterator<Item = Lost>) {
+        for Lost { content, reason } in lost {
+            self.downloads.cancel_content(&mut self.cx, content, reason);
+        }
+    }
+
+    /// Opens sessions: first uploads, because what they bring can be downloaded at once.
+    fn schedule(&mut self) {
+        if let Some(mut pass) = self.uploads.begin_pass(&self.cx) {
+            while let Some(mut upload) =
+                self.uploads.poll_upload(&mut self.cx, &mut pass, self.downloads.len())
+            {
+                self.cancel_downloads(mem::take(&mut upload.restarted));
+                let contents = self.uploads.open(&mut self.cx, upload);
+                self.downloads.offer_to_all(&self.cx, &contents);
+            }
+            self.uploads.end_pass(&mut self.cx, pass);
+        }
+        self.drain_dirty();
+        self.downloads.open_sessions(&mut self.cx, self.uploads.len());
+    }
+
+    // ---- what the host wants --------------------------------------------------------------------
+
+    fn handle_allow_list(&mut self, list: Option<BTreeSet<String>>) {
+        let cx = &mut self.cx;
+        if cx.league.allow_list.replace(list) {
+            for (id, peer) in cx.peers.iter_mut() {
+                peer.download_faults.clear_announced();
+                cx.dirty.jobs.insert(id);
+            }
+            cx.dirty.plan = true;
+            cx.dirty.schedule();
+        }
+    }
+
+    fn handle_act(&mut self, number: u64, act: &Act) {
+        // What was reported before is part of what the act is about.
+        self.timers.stop(Timer::Merge);
+        self.reports.merge(&mut self.cx);
+        match self.cx.league.act(act) {
+            Ok((report, mut step)) => {
+                let (outcome, records) = (Ok(report), mem::take(&mut step.records));
+                self.cx.output(Output::Acted { number, outcome, records });
+                union_step::finish(&mut self.cx, step, &Reported::new());
+            }
+            Err(error) => {
+                let (outcome, records) = (Err(error), Vec::new());
+                self.cx.output(Output::Acted { number, outcome, records });
+            }
+        }
+    }
+
+    // ---- time -----------------------------------------------------------------------------------
+
+    /// Invalidates what is marked as out of date, and sets the timers by which it is worked out again.
+    fn drain_dirty(&mut self) {
+        let cx = &mut self.cx;
+        let dirty = cx.dirty.take();
+        match dirty.merge {
+            Some(Merge::Now) => self.timers.set(Timer::Merge, cx.now),
+            Some(Merge::Soon) => {
+                self.timers.set_once(Timer::Merge, cx.now + cx.config.merge_window)
+            }
+            None => {}
+        }
+        if dirty.plan {
+            self.uploads.invalidate_plan();
+        }
+        for id in dirty.jobs {
+            self.downloads.invalidate_jobs(id);
+        }
+        if dirty.in_sync {
+            self.statuses.invalidate();
+        }
+        let mut statuses = dirty.statuses;
+        for id in dirty.unanswered {
+            if let Some(peer) = cx.peers.get_mut(id) {
+                peer.sync_status = None;
+                statuses = true;
+            }
+        }
+        if statuses {
+            self.timers.set_earlier(Timer::Status, self.statuses.next_at(cx));
+        }
+        if dirty.schedule {
+            self.timers.set(Timer::Schedule, cx.now);
+        }
+    }
+
+    fn run_timers(&mut self) {
+        for timer in Timer::ALL {
+            if self.timers.take_due(timer, self.cx.now) {
+                match timer {
+                    Timer::Merge => self.reports.merge(&mut self.cx),
+                    Timer::Tick => self.tick(),
+                    Timer::Schedule => self.schedule(),
+                    Timer::Status => self.tell_statuses(),
+                }
+                self.drain_dirty();
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Option<Wake> {
+        let idle = self.cx.peers.is_empty() && self.timers.get(Timer::Merge).is_none();
+        if idle { None } else { self.timers.next_wake() }
+    }
+
+    /// Looks for what only time brings.
+    fn tick(&mut self) {
+        let now = self.cx.now;
+        self.timers.set(Timer::Tick, now + self.cx.config.scheduler_tick);
+        self.uploads.handle_timeout(&mut self.cx);
+        self.downloads.handle_timeout(&mut self.cx);
+        for (id, reason) in self.cx.peers.overdue(now, &self.cx.config) {
+            self.close(id, reason);
+        }
+        let cx = &mut self.cx;
+        let stale = cx.peers.stale(now, &cx.config);
+        for (id, sync_id) in cx.peers.drained(now) {
+            drained(cx, id, &sync_id);
+        }
+        for id in stale {
+            request_manifest(cx, id);
+        }
+        self.downloads.retry_deferred(cx);
+        retire_unwanted(cx);
+        if cx.peers.values().any(|peer| !peer.missing.is_empty()) {
+            // Retries of sources become possible by time alone. While uploads are under way, their end has the plan made
+            // again.
+            cx.dirty.plan |= self.uploads.len() == 0;
+            self.timers.set(Timer::Schedule, now);
+        }
+    }
+
+    fn tell_statuses(&mut self) {
+        let idle = self.is_idle();
+        let cx = &mut self.cx;
+        let needed = if cx.config.archive {
+            self.uploads.needed_for_archive(cx)
+        } else {
+            Default::default()
+        };
+        self.statuses.handle_timeout(cx, &self.reports, needed, idle);
+    }
+
+    /// Returns whether everybody had all that they can get when that was last looked at, and nothing has come since.
+    fn is_in_sync(&self) -> bool {
+        self.statuses.in_sync() && self.is_idle()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.sessions_open() == 0 && self.reports.is_empty()
+    }
+}

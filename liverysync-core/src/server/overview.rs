@@ -1,0 +1,112 @@
+//! What a server tells those who only look: its host, and clients that do not sync.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Missing, PeerStatus, Status, context::Context, league::union_file, peer::Peer, route::Lack,
+};
+use crate::{
+    conflict::{Scope, is_conflict_name},
+    league::Conflict,
+    manifest::Manifest,
+    path::RelPath,
+    union::{PeerId, UnionEntry},
+    wire::messages::{ManifestFull, Message, NameConflict, OwnedFile, Remarks, RetiredName},
+};
+
+/// Returns the status of the league.
+pub(super) fn status(cx: &mut Context, sessions: usize) -> Status {
+    let union_hash = cx.league.union_hash();
+    let union = cx.league.union();
+    let greeted = cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted);
+    let naming = &cx.config.naming;
+    let paths = union.iter().map(|entry| &entry.path);
+    let conflicts = paths.filter(|path| is_conflict_name(path, naming));
+    Status {
+        files: union.len(),
+        bytes: union.iter().map(|entry| entry.content.size).sum(),
+        union_hash,
+        conflicts: conflicts.cloned().collect(),
+        sessions,
+        peers: greeted.map(|(id, peer)| peer_status(cx, id, peer)).collect(),
+    }
+}
+
+fn peer_status(cx: &Context, id: PeerId, peer: &Peer) -> PeerStatus {
+    let missing = cx.router().missing(id, peer).map(|(entry, lack)| Missing {
+        path: entry.path.clone(),
+        bytes: entry.content.size,
+        withheld: if let Lack::Withheld(reason) = lack { Some(reason) } else { None },
+    });
+    let manifest = peer.report.manifest.as_ref();
+    PeerStatus {
+        peer: id,
+        name: peer.identity.name.clone(),
+        address: peer.identity.address.clone(),
+        protocol: peer.identity.protocol,
+        files: manifest.map(Manifest::len),
+        bytes: manifest.map(Manifest::total_bytes),
+        missing: missing.collect(),
+    }
+}
+
+/// Tells a client of protocol 2 that only looks what the union is.
+pub(super) fn tell_union(cx: &mut Context, id: PeerId) {
+    if cx.peers.speaks_v2(id) {
+        let entries = cx.league.union().iter();
+        let allowed = entries.filter(|entry| cx.league.allows(entry.path.key()));
+        let manifest = allowed.map(union_file).collect();
+        let remarks = Some(remarks(cx));
+        let full = ManifestFull { manifest, remarks, ..ManifestFull::default() };
+        cx.transmit(id, Message::ManifestFull(full));
+    }
+}
+
+/// Returns what a client that only looks may want to know beside the files of the union.
+fn remarks(cx: &Context) -> Remarks {
+    let (league, union, router) = (&cx.league, cx.league.union(), cx.router());
+    let allowed = |path: &RelPath| league.allows(path.key());
+    let out_of_reach = |entry: &&UnionEntry| {
+        let has_source = router.willing(entry.content).next().is_some();
+        !has_source && !cx.store.is_stored(entry.content)
+    };
+    let owned = |path: &RelPath| OwnedFile {
+        rel_path: path.as_str().to_owned(),
+        member: union.author(path.key()).map(|author| author.to_string()),
+    };
+    // Nobody published a file under a name that only conflict copies claim.
+    let claimed = |conflict: &Conflict| match conflict.established {
+        Some(_) => owned(&conflict.path),
+        None => OwnedFile {
+            rel_path: conflict.path.as_str().to_owned(),
+            member: union.owner(conflict.path.livery()).map(|owner| owner.to_string()),
+        },
+    };
+    let distributed = union.iter().filter(|entry| allowed(&entry.path));
+    let unavailable = distributed.filter(out_of_reach);
+    let conflicts = union.conflicts().into_iter();
+    let conflicts = conflicts.filter(|conflict| allowed(&conflict.path));
+    // The conflict copies of an allowed livery are allowed, too. The client does not know this server's suffix, so
+    // it gets their names.
+    let names = league.allow_list.names().map(|names| {
+        let liveries = union.iter().map(|entry| &entry.path).filter(|path| allowed(path));
+        let liveries = liveries.map(|path| path.key().livery().to_owned());
+        liveries.chain(names.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect()
+    });
+    let retired = union.retired().map(|(path, contents)| RetiredName {
+        rel_path: path.as_str().to_owned(),
+        contents: contents.iter().map(|content| content.hash.short()).collect(),
+    });
+    Remarks {
+        allowed: names,
+        retired: retired.collect(),
+        whole_liveries: cx.config.naming.scope == Scope::Livery,
+        unavailable: unavailable.map(|entry| entry.path.as_str().to_owned()).collect(),
+        conflicts: conflicts
+            .map(|conflict| NameConflict {
+                established: claimed(&conflict),
+                copies: conflict.rivals.iter().map(|(path, _)| owned(path)).collect(),
+            })
+            .collect(),
+    }
+}

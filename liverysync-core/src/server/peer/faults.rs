@@ -1,0 +1,136 @@
+//! What went wrong with the files of one client, and when to try again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    time::Duration,
+};
+
+use crate::{hash::ContentHash, path::PathKey, time::Time};
+
+/// Failures after which a client that never gives a reason is taken to refuse a file.
+const SILENT_FAILURES_MAX: u32 = 3;
+
+/// First and longest wait before a file is offered again to a client that failed to install it.
+const RETRY_FIRST: Duration = Duration::from_secs(5);
+const RETRY_CAP: Duration = Duration::from_secs(600);
+
+/// How long a client is not asked for a file that it could not read: another program may have it open.
+const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
+
+/// The contents that a client failed to upload.
+#[derive(Debug, Default)]
+pub(in crate::server) struct UploadFaults {
+    /// By the client's own names: until when it is not asked, or `None` until its manifest changes.
+    unservable: BTreeMap<(PathKey, ContentHash), Option<Time>>,
+}
+
+impl UploadFaults {
+    /// Records that the client did not send a content, and is not to be asked for it until its manifest changes.
+    pub(in crate::server) fn mark_unservable(&mut self, key: PathKey, hash: ContentHash) {
+        self.unservable.insert((key, hash), None);
+    }
+
+    /// Records that the client could not read a file.
+    pub(in crate::server) fn mark_unreadable(
+        &mut self,
+        key: PathKey,
+        hash: ContentHash,
+        now: Time,
+    ) {
+        self.unservable.insert((key, hash), Some(now + UNREADABLE_RETRY));
+    }
+
+    /// Returns whether the client may be asked for a content.
+    pub(in crate::server) fn may_serve(&self, key: &PathKey, hash: ContentHash, now: Time) -> bool {
+        let until = self.unservable.get(&(key.clone(), hash));
+        until.is_none_or(|until| until.is_some_and(|until| until <= now))
+    }
+
+    /// Forgets all failures: the client's manifest has changed, and so may have the files.
+    pub(in crate::server) fn clear(&mut self) {
+        self.unservable.clear();
+    }
+}
+
+/// Failures to install one content.
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    hash: ContentHash,
+    count: u32,
+    retry_at: Time,
+}
+
+/// The contents that a client failed to install, or refused.
+#[derive(Debug, Default)]
+pub(in crate::server) struct DownloadFaults {
+    declined: BTreeSet<(PathKey, ContentHash)>,
+    failures: BTreeMap<PathKey, Failures>,
+    /// Files that people were told the client will not get.
+    announced: BTreeSet<PathKey>,
+    /// A Python client has failed without naming the file. It gets one file a session, so that the next failure is
+    /// about a known file.
+    pub(in crate::server) one_by_one: bool,
+}
+
+impl DownloadFaults {
+    /// Returns whether a content may be offered at this time, after failures to install it.
+    pub(in crate::server) fn may_retry(&self, key: &PathKey, hash: ContentHash, now: Time) -> bool {
+        let failures = self.failures.get(key);
+        failures.is_none_or(|failures| failures.hash != hash || failures.retry_at <= now)
+    }
+
+    /// Returns whether the client has refused a content.
+    pub(in crate::server) fn has_declined(&self, key: &PathKey, hash: ContentHash) -> bool {
+        self.declined.contains(&(key.clone(), hash))
+    }
+
+    /// Records that the client refuses a content.
+    pub(in crate::server) fn decline(&mut self, key: &PathKey, hash: ContentHash) {
+        self.failures.remove(key);
+        self.declined.insert((key.clone(), hash));
+    }
+
+    /// Forgets what the client has refused. Returns whether there was anything.
+    pub(in crate::server) fn clear_declined(&mut self) -> bool {
+        self.announced.clear();
+        !mem::take(&mut self.declined).is_empty()
+    }
+
+    /// Records that the client failed to install a content. Returns whether it will not be offered again.
+    ///
+    /// A client that is `silent` about its reasons may refuse the file, so after some failures it is taken to. Without
+    /// that, the same file would be sent to it for ever.
+    pub(in crate::server) fn record_failure(
+        &mut self,
+        key: &PathKey,
+        hash: ContentHash,
+        silent: bool,
+        now: Time,
+    ) -> bool {
+        let before = self.failures.get(key).filter(|failures| failures.hash == hash);
+        let count = before.map_or(0, |failures| failures.count) + 1;
+        if silent && count >= SILENT_FAILURES_MAX {
+            self.decline(key, hash);
+            return true;
+        }
+        let wait = RETRY_FIRST.saturating_mul(1 << (count - 1).min(16)).min(RETRY_CAP);
+        self.failures.insert(key.clone(), Failures { hash, count, retry_at: now + wait });
+        false
+    }
+
+    /// Forgets the failures to install a file.
+    pub(in crate::server) fn clear_failures(&mut self, key: &PathKey) {
+        self.failures.remove(key);
+    }
+
+    /// Records that people are told of a withheld file. Returns whether they were not told before.
+    pub(in crate::server) fn announce(&mut self, key: &PathKey) -> bool {
+        self.announced.insert(key.clone())
+    }
+
+    /// Lets people be told again of each withheld file.
+    pub(in crate::server) fn clear_announced(&mut self) {
+        self.announced.clear();
+    }
+}

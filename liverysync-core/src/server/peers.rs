@@ -1,0 +1,143 @@
+//! The clients that are connected: who they are, and when their time is up.
+
+use std::collections::{BTreeMap, btree_map};
+
+use super::{Event, Protocol, ServerConfig, context::Context, peer::Peer};
+use crate::{
+    league::{MemberId, Record},
+    time::Time,
+    union::PeerId,
+    wire::messages::{Hello, Message, PROTOCOL_2, RequestManifest, ServerState, SyncId, Welcome},
+};
+
+/// The clients that are connected, by number.
+#[derive(Debug, Default)]
+pub(super) struct Peers(BTreeMap<PeerId, Peer>);
+
+impl Peers {
+    pub(super) fn get(&self, id: PeerId) -> Option<&Peer> {
+        self.0.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.0.get_mut(&id)
+    }
+
+    pub(super) fn remove(&mut self, id: PeerId) -> Option<Peer> {
+        self.0.remove(&id)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
+        self.0.iter().map(|(id, peer)| (*id, peer))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut Peer)> {
+        self.0.iter_mut().map(|(id, peer)| (*id, peer))
+    }
+
+    pub(super) fn values(&self) -> btree_map::Values<'_, PeerId, Peer> {
+        self.0.values()
+    }
+
+    /// Returns the numbers of all, so that the peers can change meanwhile.
+    pub(super) fn ids(&self) -> Vec<PeerId> {
+        self.0.keys().copied().collect()
+    }
+
+    pub(super) fn speaks_v2(&self, id: PeerId) -> bool {
+        self.get(id).is_some_and(Peer::speaks_v2)
+    }
+
+    pub(super) fn name(&self, id: PeerId) -> Option<String> {
+        self.get(id).map(|peer| peer.identity.name.clone())
+    }
+
+    /// Returns those to disconnect, and why.
+    pub(super) fn overdue(&self, now: Time, config: &ServerConfig) -> Vec<(PeerId, &'static str)> {
+        let reason = |peer: &Peer| {
+            let accepted_at = peer.liveness.accepted_at;
+            if !peer.liveness.greeted && now.since(accepted_at) >= config.hello_timeout {
+                Some("it did not say HELLO in time")
+            } else if peer.silent_for(now) >= config.silence_timeout {
+                Some("it has been silent for too long")
+            } else {
+                None
+            }
+        };
+        self.iter().filter_map(|(id, peer)| Some((id, reason(peer)?))).collect()
+    }
+
+    /// Returns those that do not report changes by themselves and have to be asked for their manifests.
+    pub(super) fn stale(&self, now: Time, config: &ServerConfig) -> Vec<PeerId> {
+        let is_stale = |peer: &Peer| {
+            let unasked = peer.report.requested_at.is_none();
+            let old = now.since(peer.report.received_at) >= config.manifest_stale;
+            let idle = peer.sessions.is_idle();
+            peer.liveness.greeted && !peer.speaks_v2() && unasked && old && idle
+        };
+        self.iter().filter(|(_, peer)| is_stale(peer)).map(|(id, _)| id).collect()
+    }
+
+    /// Returns the uploads of Python clients that were ended and whose end has been awaited for long enough.
+    pub(super) fn drained(&self, now: Time) -> Vec<(PeerId, SyncId)> {
+        let drained = self.iter().filter_map(|(id, peer)| {
+            let (sync_id, until) = peer.sessions.draining.as_ref()?;
+            (*until <= now).then(|| (id, sync_id.clone()))
+        });
+        drained.collect()
+    }
+}
+
+/// Welcomes a client that has connected.
+pub(super) fn accept(cx: &mut Context, id: PeerId, address: String) {
+    debug_assert!(cx.peers.0.keys().all(|known| *known < id), "peer numbers must grow");
+    let client_id = cx.new_client_id();
+    let welcome = Welcome { client_id: client_id.clone(), liverysync: Some(PROTOCOL_2) };
+    cx.peers.0.insert(id, Peer::new(client_id, address, cx.now));
+    cx.transmit(id, Message::Welcome(welcome));
+}
+
+/// Takes HELLO. Returns whether it is the client's first.
+pub(super) fn hello(cx: &mut Context, id: PeerId, hello: Hello) -> bool {
+    let chars_max = cx.config.name_chars_max;
+    let Some(peer) = cx.peers.get_mut(id) else { return false };
+    let first_time = !peer.liveness.greeted;
+    peer.liveness.greeted = true;
+    let name: String = hello.client_name.chars().take(chars_max).collect();
+    if !name.trim().is_empty() {
+        peer.identity.name = name;
+    }
+    if hello.liverysync.is_some_and(|version| version >= PROTOCOL_2) {
+        peer.identity.protocol = Protocol::V2;
+    }
+    let key = hello.member_key.and_then(|key| key.parse().ok());
+    peer.identity.member = key.as_ref().map(MemberId::of);
+    let (name, address) = (peer.identity.name.clone(), peer.identity.address.clone());
+    let (protocol, member) = (peer.identity.protocol, peer.identity.member);
+    if let Some(author) = member {
+        cx.record(vec![Record::Seen { author, name: name.clone() }]);
+    }
+    // A Python client takes a hash that is its own for "nothing to do".
+    let current_hash = match cx.league.union_hash() {
+        Some(hash) => hash.to_string(),
+        None => hello.manifest_hash,
+    };
+    let state = ServerState { current_hash, ..ServerState::default() };
+    cx.transmit(id, Message::ServerState(state));
+    if first_time {
+        cx.event(Event::Joined { peer: id, name, address, protocol });
+    }
+    first_time
+}
+
+/// Asks a client for its manifest.
+pub(super) fn request_manifest(cx: &mut Context, id: PeerId) {
+    let now = cx.now;
+    let Some(peer) = cx.peers.get_mut(id) else { return };
+    peer.report.requested_at.get_or_insert(now);
+    cx.transmit(id, Message::RequestManifest(RequestManifest::default()));
+}

@@ -1,0 +1,389 @@
+//! What clients report of their files, until the union takes it in.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+use super::{
+    Event, Protocol,
+    context::Context,
+    dirty::Merge,
+    manifest_check::{CheckedManifest, check_manifest},
+    peers::request_manifest,
+    union_step::{self, Reported, without},
+};
+use crate::{
+    diff::diff,
+    hash::{Content, ContentHash},
+    league::{MemberId, Record},
+    manifest::{Entry, Manifest},
+    path::{PathKey, RelPath},
+    select::Skipped,
+    union::{Change, Gained, PeerId, Union},
+    wire::messages::{ManifestChanges, ManifestFull, SyncId},
+};
+
+/// What a client's files lost and gained since the union took its last step.
+#[derive(Debug, Default)]
+struct Pending {
+    arrival: u64,
+    /// Files that the union counts for this client and that are gone.
+    lost: BTreeMap<PathKey, Entry>,
+    gained: BTreeMap<PathKey, Gained>,
+    /// The client has listed all its files.
+    whole: bool,
+}
+
+impl Pending {
+    fn insert(&mut self, new: Gained, old: Option<Entry>) {
+        let key = new.entry.path.key().clone();
+        if let Some(old) = old.filter(|_| !self.gained.contains_key(&key)) {
+            self.lost.entry(key.clone()).or_insert(old);
+        }
+        self.gained.insert(key, new);
+    }
+
+    fn remove(&mut self, old: Entry) {
+        let key = old.path.key().clone();
+        if self.gained.remove(&key).is_none() {
+            self.lost.entry(key).or_insert(old);
+        }
+    }
+
+    fn keys(&self) -> BTreeSet<PathKey> {
+        self.lost.keys().chain(self.gained.keys()).cloned().collect()
+    }
+
+    /// Returns what the league database is to know of it.
+    fn record(&self, author: MemberId, whole: bool) -> Record {
+        let gone = self.lost.values().filter(|old| !self.gained.contains_key(old.path.key()));
+        Record::Reported {
+            author,
+            whole,
+            lost: gone.map(|old| old.path.clone()).collect(),
+            gained: self.gained.values().map(|gained| gained.entry.clone()).collect(),
+        }
+    }
+
+    /// Makes edits of what the peer has in sync updates, although the peer may not have heard yet that it was in sync.
+    fn follow(&mut self, union: &Union) {
+        for (key, old) in &self.lost {
+            let was_in_sync = union.get(key).is_some_and(|entry| entry.content == old.content);
+            if let Some(gained) = self.gained.get_mut(key).filter(|_| was_in_sync) {
+                gained.base = Some(old.content.hash);
+            }
+        }
+    }
+
+    fn into_change(self, peer: PeerId, author: Option<MemberId>, whole: bool) -> Change {
+        let (lost, gained) = (self.lost.into_values(), self.gained.into_values());
+        let (arrival, lost, gained) = (self.arrival, lost.collect(), gained.collect());
+        Change { peer, arrival, author, whole, lost, gained }
+    }
+}
+
+/// What clients have reported since the union took its last step.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    pending: BTreeMap<PeerId, Pending>,
+    /// The manifests of those that have left.
+    departed: Vec<(PeerId, Manifest)>,
+    arrivals: u64,
+}
+
+impl Reports {
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Returns whether the union has still to take in what this client reported.
+    pub(super) fn contains(&self, id: PeerId) -> bool {
+        self.pending.contains_key(&id)
+    }
+
+    /// Takes the hash of a client's manifest. Asks for the manifest, unless the hash says what is in it: nothing, or
+    /// just the union. Returns whether the client is `in_sync` by that, as all the others are.
+    pub(super) fn handle_hash(
+        &mut self,
+        cx: &mut Context,
+        id: PeerId,
+        hash: &str,
+        in_sync: bool,
+    ) -> bool {
+        let is_empty = hash == Manifest::new().hash().to_string();
+        if !is_empty && cx.league.manifest_hash().is_none_or(|own| hash != own.to_string()) {
+            request_manifest(cx, id);
+            return false;
+        }
+        let manifest = if is_empty { Manifest::new() } else { cx.league.union().manifest() };
+        let checked = CheckedManifest { manifest, ..CheckedManifest::default() };
+        self.replace_manifest(cx, id, checked);
+        if in_sync && !is_empty {
+            return true;
+        }
+        cx.dirty.unanswered(id);
+        // Nothing in it gives others a claim, so it need not wait for more reports.
+        cx.dirty.merge(Merge::Now);
+        false
+    }
+
+    /// Takes all that a client has. Returns whether it is not too much.
+    pub(super) fn handle_manifest(
+        &mut self,
+        cx: &mut Context,
+        id: PeerId,
+        full: ManifestFull,
+    ) -> bool {
+        if !check_length(cx, id, full.manifest.len()) {
+            return false;
+        }
+        let now = cx.now;
+        let Some(peer) = cx.peers.get_mut(id) else { return false };
+        peer.report.requested_at = None;
+        peer.report.received_at = now;
+        peer.report.revision = full.revision.unwrap_or_default();
+        let checked = check_manifest(full.manifest, &cx.config.rules, peer.speaks_v2());
+        if !peer.speaks_v2() && !checked.manifest.is_empty() {
+            let dated = checked.dated;
+            peer.identity.protocol = if dated { Protocol::V104 } else { Protocol::V1First };
+        }
+        self.replace_manifest(cx, id, checked);
+        cx.dirty.unanswered(id);
+        true
+    }
+
+    /// Takes what has changed since a client of protocol 2 last reported.
+    pub(super) fn handle_changes(
+        &mut self,
+        cx: &mut Context,
+        id: PeerId,
+        changes: ManifestChanges,
+    ) {
+        let Some(peer) = cx.peers.get(id).filter(|peer| peer.speaks_v2()) else { return };
+        let Some(files) = peer.report.manifest.as_ref().map(Manifest::len) else { return };
+        if !check_length(cx, id, files + changes.changed.len()) {
+            return;
+        }
+        let checked = check_manifest(changes.changed, &cx.config.rules, true);
+        let extensions = &cx.config.rules.extensions;
+        let paths = changes.removed.iter().map(|path| RelPath::parse(path, extensions));
+        // A name that is refused now may have held a file that was not.
+        let refused = checked.skipped.iter().map(|file| RelPath::parse(&file.path, extensions));
+        let removed: Vec<_> =
+            paths.chain(refused).flatten().map(|path| path.key().clone()).collect();
+        let changed = checked.manifest.iter().map(|entry| checked.gained(entry)).collect();
+        self.change_manifest(cx, id, removed, changed, checked.skipped);
+        if let Some(peer) = cx.peers.get_mut(id) {
+            peer.report.revision = changes.revision;
+        }
+        cx.dirty.unanswered(id);
+    }
+
+    /// Takes what a client of protocol 2 has installed.
+    pub(super) fn handle_installed(
+        &mut self,
+        cx: &mut Context,
+        id: PeerId,
+        files: Vec<(RelPath, Content)>,
+        revision: u64,
+    ) {
+        let Some(peer) = cx.peers.get_mut(id) else { return };
+        peer.report.revision = revision;
+        let Some(manifest) = &peer.report.manifest else { return };
+        let mut changed = Vec::new();
+        for (path, content) in files {
+            let spelling = manifest.respell(&path);
+            let own = manifest.get(path.key()).map(|own| own.path.clone());
+            let own = own.or_else(|| RelPath::parse(&spelling, &cx.config.rules.extensions).ok());
+            let mtime = cx.league.union().get(path.key()).and_then(|entry| entry.mtime);
+            peer.missing.remove(path.key());
+            peer.report.claimed.insert(path.key().clone(), content.hash);
+            changed.extend(own.map(|path| Gained::from(Entry { path, content, mtime })));
+        }
+        let has_all = peer.missing.is_empty();
+        self.change_manifest(cx, id, Vec::new(), changed, Vec::new());
+        cx.dirty.unanswered(id);
+        if has_all {
+            // It waits to be told that it is in sync, and nothing in it gives others a claim.
+            cx.dirty.merge(Merge::Now);
+        }
+    }
+
+    /// Takes the manifest of a client that has left, if the union knew it.
+    pub(super) fn handle_departed(
+        &mut self,
+        cx: &mut Context,
+        id: PeerId,
+        manifest: Option<Manifest>,
+    ) {
+        self.pending.remove(&id);
+        if let Some(manifest) = manifest {
+            self.departed.push((id, manifest));
+            cx.dirty.merge(Merge::Soon);
+        }
+    }
+
+    fn replace_manifest(&mut self, cx: &mut Context, id: PeerId, checked: CheckedManifest) {
+        let Some(peer) = cx.peers.get_mut(id) else { return };
+        let old = peer.report.manifest.take().unwrap_or_default();
+        let difference = diff(&old, &checked.manifest);
+        let (lost, gained) = (difference.extra, difference.missing);
+        let unchanged = lost.is_empty() && gained.is_empty() && difference.different.is_empty();
+        peer.report.manifest = Some(checked.manifest.clone());
+        if unchanged && peer.report.merged {
+            return check_claims(cx, id, None);
+        }
+        peer.upload_faults.clear();
+        self.arrivals += 1;
+        let pending = self.pending.entry(id).or_default();
+        (pending.arrival, pending.whole) = (self.arrivals, true);
+        lost.into_iter().for_each(|old| pending.remove(old));
+        gained.into_iter().for_each(|new| pending.insert(checked.gained(&new), None));
+        for (old, new) in difference.different {
+            pending.insert(checked.gained(&new), Some(old));
+        }
+        check_claims(cx, id, None);
+        manifest_changed(cx, id, None, checked.skipped);
+    }
+
+    fn change_manifest(
+        &mut self,
+        cx: &mut Context,
+        id: PeerId,
+        removed: Vec<PathKey>,
+        changed: Vec<Gained>,
+        mut left_out: Vec<Skipped>,
+    ) {
+        let Some(peer) = cx.peers.get_mut(id) else { return };
+        let Some(manifest) = &mut peer.report.manifest else { return };
+        if removed.is_empty() && changed.is_empty() && left_out.is_empty() {
+            return;
+        }
+        self.arrivals += 1;
+        let pending = self.pending.entry(id).or_default();
+        pending.arrival = self.arrivals;
+        let touched: BTreeSet<_> = removed
+            .iter()
+            .cloned()
+            .chain(changed.iter().map(|gained| gained.entry.path.key().clone()))
+            .collect();
+        for key in removed {
+            if let Some(old) = manifest.remove(&key) {
+                pending.remove(old);
+            }
+        }
+        for new in changed {
+            let old = manifest.remove(new.entry.path.key());
+            match manifest.insert(new.entry.clone()) {
+                Ok(()) => pending.insert(new, old),
+                Err(collision) => {
+                    let path = new.entry.path.as_str().to_owned();
+                    left_out.push(Skipped { path, reason: collision.into() });
+                    old.into_iter().for_each(|old| pending.remove(old));
+                }
+            }
+        }
+        peer.upload_faults.clear();
+        check_claims(cx, id, Some(&touched));
+        manifest_changed(cx, id, Some(&touched), left_out);
+    }
+
+    /// Takes one step of the union with all that was reported, and does what follows from it.
+    pub(super) fn merge(&mut self, cx: &mut Context) {
+        // First the store's contents: a name that only the leaving have stays as long as the store has its content.
+        let stored = cx.store.take_stored();
+        union_step::hold(cx, &stored);
+        let mut records = cx.league.prove(stored);
+        let mut changes = Vec::new();
+        let nothing = Manifest::new();
+        for (id, manifest) in mem::take(&mut self.departed) {
+            changes.push(Change::between(id, 0, &manifest, &nothing));
+        }
+        let lost = cx.store.take_lost();
+        changes.push(without(cx, &lost));
+        let mut reported = Reported::new();
+        for (id, mut pending) in mem::take(&mut self.pending) {
+            let Some(peer) = cx.peers.get_mut(id) else { continue };
+            let first = !mem::replace(&mut peer.report.merged, true);
+            pending.whole |= first;
+            reported.insert(id, (!pending.whole).then(|| pending.keys()));
+            records.extend(peer.identity.member.map(|member| pending.record(member, first)));
+            if peer.speaks_v2() {
+                pending.follow(cx.league.union());
+            }
+            changes.push(pending.into_change(id, peer.identity.member, first));
+        }
+        let outcome = cx.league.step(changes);
+        cx.record(records);
+        union_step::finish(cx, outcome, &reported);
+    }
+}
+
+/// Returns whether a list of files is not too long, and tells its sender if it is.
+fn check_length(cx: &mut Context, id: PeerId, files: usize) -> bool {
+    let most = cx.config.rules.entries_max;
+    if files > most {
+        let message =
+            format!("manifest refused: it lists {files} files, and this server takes {most}");
+        cx.report_error(id, &SyncId::default(), &message, None);
+    }
+    files <= most
+}
+
+/// Does what follows at once from another manifest: of all files, or of those that are `touched`.
+fn manifest_changed(
+    cx: &mut Context,
+    id: PeerId,
+    touched: Option<&BTreeSet<PathKey>>,
+    left_out: Vec<Skipped>,
+) {
+    let Some(peer) = cx.peers.get_mut(id) else { return };
+    let Some(manifest) = &peer.report.manifest else { return };
+    peer.retiring.retain(|key, _| manifest.get(key).is_some());
+    let (files, bytes) = (manifest.len(), manifest.total_bytes());
+    let (liveries, name) = (manifest.livery_count(), peer.identity.name.clone());
+    // The union takes its step later. Until then nothing is offered that the client has by now.
+    let union = cx.league.union();
+    let has_it = |key: &PathKey| {
+        let wanted = union.get(key).map(|entry| entry.content);
+        wanted.is_some() && manifest.get(key).map(|own| own.content) == wanted
+    };
+    match touched {
+        Some(touched) => {
+            for key in touched.iter().filter(|key| has_it(key)) {
+                peer.missing.remove(key);
+            }
+        }
+        None => peer.missing.retain(|key| !has_it(key)),
+    }
+    cx.event(Event::Manifest { name, liveries, files, bytes, left_out });
+    cx.dirty.in_sync = true;
+    cx.dirty.merge(Merge::Soon);
+}
+
+/// Checks whether a client has what it said to have installed: all of that, or what is `touched`.
+fn check_claims(cx: &mut Context, id: PeerId, touched: Option<&BTreeSet<PathKey>>) {
+    let now = cx.now;
+    let Some(peer) = cx.peers.get_mut(id) else { return };
+    let Some(manifest) = &peer.report.manifest else { return };
+    let claimed = &mut peer.report.claimed;
+    let is_wrong = |key: &PathKey, claimed: ContentHash| {
+        manifest.get(key).is_none_or(|own| own.content.hash != claimed)
+    };
+    let claim = |key: &PathKey| claimed.get(key).map(|claimed| (key.clone(), *claimed));
+    let mut wrong: Vec<_> = match touched {
+        Some(touched) => touched.iter().filter_map(claim).collect(),
+        None => claimed.keys().filter_map(claim).collect(),
+    };
+    wrong.retain(|(key, claimed)| is_wrong(key, *claimed));
+    if touched.is_none() {
+        claimed.clear();
+    }
+    for (key, hash) in wrong {
+        peer.report.claimed.remove(&key);
+        peer.record_failure(&key, hash, now);
+        peer.missing.insert(key);
+        cx.dirty.jobs.insert(id);
+    }
+}

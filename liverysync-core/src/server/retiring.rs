@@ -1,0 +1,36 @@
+//! Files that the league has retired and that peers still have.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::context::Context;
+use crate::{
+    path::PathKey,
+    union::PeerId,
+    wire::messages::{FileInfo, Message, Retire},
+};
+
+/// How long until a client that was told to retire a file, and still has it, is told again: its disk may be full, or the
+/// file open in another program.
+const RETIRE_RETRY: Duration = Duration::from_secs(30);
+
+/// Tells clients of protocol 2 which files to retire, once they need them for nothing else.
+pub(super) fn retire_unwanted(cx: &mut Context) {
+    let now = cx.now;
+    let router = cx.router();
+    let mut unwanted: BTreeMap<PeerId, Vec<(PathKey, FileInfo)>> = BTreeMap::new();
+    for (id, path, content) in cx.league.union().unwanted() {
+        let Some(peer) = cx.peers.get(id).filter(|peer| peer.speaks_v2()) else { continue };
+        let told_at = peer.retiring.get(path.key());
+        let told = told_at.is_some_and(|at| now.since(*at) < RETIRE_RETRY);
+        if !told && !router.will_copy(id, peer, content) {
+            let file = FileInfo::new(path.as_str(), content, None, true);
+            unwanted.entry(id).or_default().push((path.key().clone(), file));
+        }
+    }
+    for (id, files) in unwanted {
+        let Some(peer) = cx.peers.get_mut(id) else { continue };
+        let (keys, files): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+        peer.retiring.extend(keys.into_iter().map(|key| (key, now)));
+        cx.transmit(id, Message::Retire(Retire { files }));
+    }
+}

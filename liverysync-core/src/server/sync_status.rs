@@ -1,0 +1,124 @@
+//! What each client is told of its sync status, and when people hear that the league is in sync.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Event, context::Context, peer::Peer, reports::Reports, route::Lack};
+use crate::{
+    time::Time,
+    union::PeerId,
+    wire::messages::{Message, ServerState, SyncStatus},
+};
+
+/// How often clients are told their sync status, at most.
+const STATUS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The same while more than this many files are missing in all: it takes time to look at each of them.
+const SLOW_INTERVAL: Duration = Duration::from_secs(1);
+const MISSING_MANY: usize = 1000;
+
+/// When clients were told their sync status, and whether all were in sync.
+#[derive(Debug, Default)]
+pub(super) struct SyncStatuses {
+    sent_at: Time,
+    in_sync: bool,
+}
+
+impl SyncStatuses {
+    /// Returns whether everybody had all that they can get when that was last looked at.
+    pub(super) const fn in_sync(&self) -> bool {
+        self.in_sync
+    }
+
+    /// Has people told again when the league is in sync.
+    pub(super) const fn invalidate(&mut self) {
+        self.in_sync = false;
+    }
+
+    /// Returns when clients may be told next.
+    pub(super) fn next_at(&self, cx: &Context) -> Time {
+        let missing: usize = cx.peers.values().map(|peer| peer.missing.len()).sum();
+        let is_unanswered =
+            |peer: &Peer| peer.speaks_v2() && peer.report.merged && peer.sync_status.is_none();
+        let interval = if missing > MISSING_MANY {
+            SLOW_INTERVAL
+        } else if cx.peers.values().any(is_unanswered) {
+            Duration::ZERO
+        } else {
+            STATUS_INTERVAL
+        };
+        (self.sent_at + interval).max(cx.now)
+    }
+
+    /// Tells clients their sync status, and people when the league is in sync. `needed` says how many files each source
+    /// has still to send for the archive; `idle` whether nothing is under way.
+    pub(super) fn handle_timeout(
+        &mut self,
+        cx: &mut Context,
+        reports: &Reports,
+        mut needed: BTreeMap<PeerId, u64>,
+        idle: bool,
+    ) {
+        self.sent_at = cx.now;
+        let archived = needed.is_empty();
+        let mut statuses = Vec::new();
+        let mut missing_in_all = 0;
+        let router = cx.router();
+        for (id, peer) in cx.peers.iter() {
+            // What it reported last decides what it misses, and the union has not taken that in yet.
+            if !peer.report.merged || reports.contains(id) {
+                continue;
+            }
+            let (mut missing, mut missing_bytes, mut withheld) = (0, 0, 0);
+            for (entry, lack) in router.missing(id, peer) {
+                match lack {
+                    Lack::Withheld(_) => withheld += 1,
+                    Lack::Here | Lack::From(_) => {
+                        missing += 1;
+                        missing_bytes += entry.content.size;
+                    }
+                }
+                if let Lack::From(source) = lack {
+                    *needed.entry(source).or_default() += 1;
+                }
+            }
+            missing_in_all += missing;
+            let revision = peer.report.revision;
+            let status =
+                SyncStatus { revision, missing, missing_bytes, needed_by_others: 0, withheld };
+            statuses.push((id, status, outdated(cx, id, peer)));
+        }
+        let union_hash = cx.league.union_hash();
+        let clients = statuses.len();
+        for (id, mut status, outdated) in statuses {
+            status.needed_by_others = needed.get(&id).copied().unwrap_or_default();
+            tell(cx, id, status, outdated);
+        }
+        let in_sync = missing_in_all == 0 && archived && idle;
+        if let (true, false, Some(union_hash)) = (in_sync, self.in_sync, union_hash) {
+            let union = cx.league.union();
+            let (liveries, files) = (union.livery_count(), union.len());
+            cx.event(Event::InSync { clients, liveries, files, union_hash });
+        }
+        self.in_sync = in_sync;
+    }
+}
+
+/// Tells a client of protocol 2 its sync status, if that is news.
+pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, outdated: Vec<String>) {
+    let current_hash = cx.union_hash_text();
+    let Some(peer) = cx.peers.get_mut(id).filter(|peer| peer.speaks_v2()) else { return };
+    if peer.sync_status.replace(status) != Some(status) {
+        let state = ServerState { current_hash, sync_status: Some(status), outdated };
+        cx.transmit(id, Message::ServerState(state));
+    }
+}
+
+/// Returns the paths at which a client of protocol 2 has something else than the union, as it spells them.
+fn outdated(cx: &Context, id: PeerId, peer: &Peer) -> Vec<String> {
+    let Some(manifest) = peer.report.manifest.as_ref().filter(|_| peer.speaks_v2()) else {
+        return Vec::new();
+    };
+    let refused = cx.league.union().refused(id).filter(|key| !peer.missing.contains(*key));
+    let own = peer.missing.iter().chain(refused).filter_map(|key| manifest.get(key));
+    own.map(|own| own.path.as_str().to_owned()).collect()
+}

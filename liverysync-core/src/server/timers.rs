@@ -1,0 +1,78 @@
+//! The timers of the machine.
+
+use crate::time::{Earliest, Time, Wake};
+
+/// Something that the machine does at a time. Those that are due at once run in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// The union takes a step with all that was reported.
+    Merge,
+    /// Everything is looked over for what only time brings: timeouts, retries, stale manifests.
+    Tick,
+    /// Sessions are opened.
+    Schedule,
+    /// Peers are told their sync status.
+    Status,
+}
+
+impl Timer {
+    pub(super) const ALL: [Self; 4] = [Self::Merge, Self::Tick, Self::Schedule, Self::Status];
+
+    const fn why(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Tick => "tick",
+            Self::Schedule => "schedule",
+            Self::Status => "sync_status",
+        }
+    }
+}
+
+/// When each timer is due; `None` if it is not set.
+#[derive(Debug, Default)]
+pub(super) struct Timers([Option<Time>; Timer::ALL.len()]);
+
+impl Timers {
+    pub(super) const fn get(&self, timer: Timer) -> Option<Time> {
+        self.0[timer as usize]
+    }
+
+    pub(super) const fn set(&mut self, timer: Timer, at: Time) {
+        self.0[timer as usize] = Some(at);
+    }
+
+    /// Sets a timer that is not due before that time anyway.
+    pub(super) fn set_earlier(&mut self, timer: Timer, at: Time) {
+        let due = &mut self.0[timer as usize];
+        *due = Some(due.map_or(at, |due| due.min(at)));
+    }
+
+    /// Sets a timer if it is not set.
+    pub(super) fn set_once(&mut self, timer: Timer, at: Time) {
+        self.0[timer as usize].get_or_insert(at);
+    }
+
+    pub(super) const fn stop(&mut self, timer: Timer) {
+        self.0[timer as usize] = None;
+    }
+
+    /// Stops a timer that is due. Returns whether it was.
+    pub(super) fn take_due(&mut self, timer: Timer, now: Time) -> bool {
+        let due = self.get(timer).is_some_and(|at| at <= now);
+        if due {
+            self.stop(timer);
+        }
+        due
+    }
+
+    /// Returns when the next timer is due.
+    pub(super) fn next_wake(&self) -> Option<Wake> {
+        let mut earliest = Earliest::default();
+        for timer in Timer::ALL {
+            if let Some(at) = self.get(timer) {
+                earliest.at(at, timer.why());
+            }
+        }
+        earliest.wake()
+    }
+}

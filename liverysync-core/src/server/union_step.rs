@@ -1,0 +1,128 @@
+//! What follows from a step of the union: events, records, and the lists of what each peer misses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Event, context::Context, league::as_entry, retiring::retire_unwanted};
+use crate::{
+    hash::Content,
+    manifest::Entry,
+    path::PathKey,
+    union::{Change, Gained, Outcome, PeerId},
+};
+
+/// The peers whose reports a step took in, with the names that they reported; `None` for all their files.
+pub(super) type Reported = BTreeMap<PeerId, Option<BTreeSet<PathKey>>>;
+
+/// The store among those who have contents. Links are numbered from one.
+const STORE: PeerId = PeerId(0);
+
+/// Does what follows from a step.
+pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
+    cx.record(outcome.records);
+    for (id, path, conflict_path) in outcome.conflicts {
+        if let Some(name) = cx.peers.name(id) {
+            cx.event(Event::Conflict { name, path, conflict_path });
+        }
+    }
+    for (id, path, reason) in outcome.refused {
+        if let Some(name) = cx.peers.name(id) {
+            cx.event(Event::Refused { name, path, reason });
+        }
+    }
+    let entries = outcome.changed.iter().filter_map(|key| cx.league.union().get(key));
+    let (stored, not_stored) =
+        entries.map(|entry| entry.content).partition(|content| cx.store.is_stored(*content));
+    hold(cx, &stored);
+    // A name may have got back a content that the store has lost meanwhile.
+    let gone = without(cx, &not_stored);
+    cx.league.step(vec![gone]);
+    for (id, _) in reported.iter().filter(|(_, keys)| keys.is_none()) {
+        let manifest = cx.peers.get_mut(*id).and_then(|peer| peer.report.manifest.as_mut());
+        if let Some(manifest) = manifest {
+            // The PCs of a league have the same files, so they need be in memory only once.
+            cx.league.union().share(manifest);
+        }
+    }
+    for (id, keys) in reported {
+        let (Some(peer), Some(keys)) = (cx.peers.get_mut(*id), keys) else { continue };
+        // What made it fail there may be gone.
+        keys.iter().for_each(|key| peer.download_faults.clear_failures(key));
+    }
+    update_missing(cx, &outcome.touched, &outcome.changed, reported);
+    retire_unwanted(cx);
+    cx.make_room();
+    cx.dirty.schedule();
+}
+
+/// Makes the store a holder of the contents that it has.
+pub(super) fn hold(cx: &mut Context, stored: &BTreeSet<Content>) {
+    let union = cx.league.union();
+    let entries = stored.iter().flat_map(|content| union.with_content(*content));
+    let not_held = entries.filter(|entry| entry.local(STORE).is_none()).map(as_entry);
+    let gained: Vec<_> = not_held.map(Gained::from).collect();
+    if !gained.is_empty() {
+        // It takes part in names that are there, so nothing comes or goes by it.
+        cx.league.step(vec![store_change(Vec::new(), gained)]);
+    }
+}
+
+/// Returns the change by which the store is no holder of these contents any more, except those that it has again.
+pub(super) fn without(cx: &Context, lost: &BTreeSet<Content>) -> Change {
+    let union = cx.league.union();
+    let gone = lost.iter().filter(|content| !cx.store.is_stored(**content));
+    let entries = gone.flat_map(|content| union.with_content(*content));
+    let held = entries.filter(|entry| entry.local(STORE).is_some());
+    store_change(held.map(as_entry).collect(), Vec::new())
+}
+
+const fn store_change(lost: Vec<Entry>, gained: Vec<Gained>) -> Change {
+    Change { peer: STORE, arrival: 0, author: None, whole: false, lost, gained }
+}
+
+/// Updates the list of what each peer misses: all of it for those that reported all their files, what they reported for
+/// those that reported changes, the names whose content has changed for the others.
+fn update_missing(
+    cx: &mut Context,
+    touched: &BTreeSet<PathKey>,
+    changed: &BTreeSet<PathKey>,
+    reported: &Reported,
+) {
+    let Context { peers, league, dirty, .. } = cx;
+    let union = league.union();
+    let mut more = false;
+    for (id, peer) in peers.iter_mut() {
+        let keys = match reported.get(&id) {
+            Some(None) => {
+                let missing = union.iter().filter(|entry| !peer.has(entry));
+                peer.missing = missing.map(|entry| entry.path.key().clone()).collect();
+                dirty.jobs.insert(id);
+                more = true;
+                continue;
+            }
+            Some(Some(keys)) => &(keys | touched),
+            None => changed,
+        };
+        for key in keys {
+            // What it has by now, it may copy to where that is missing.
+            let own = peer.file_at(key);
+            let mut names = own.into_iter().flat_map(|own| union.with_content(own.content));
+            // What it has no more may have been in the way.
+            if own.is_none() || names.any(|entry| peer.missing.contains(entry.path.key())) {
+                dirty.jobs.insert(id);
+            }
+            match union.get(key) {
+                Some(entry) if !peer.has(entry) => {
+                    // What is missing may be another content than before.
+                    if peer.missing.insert(key.clone()) || changed.contains(key) {
+                        dirty.jobs.insert(id);
+                        more = true;
+                    }
+                }
+                _ => {
+                    peer.missing.remove(key);
+                }
+            }
+        }
+    }
+    dirty.plan |= more || !changed.is_empty();
+}

@@ -1,0 +1,70 @@
+//! Who uploads what: of all that somebody misses, or that is to be archived.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    schedule::{Plan, Want, plan},
+    server::context::Context,
+};
+
+/// Plans who uploads what of all that somebody misses and the store does not have.
+pub(super) fn plan_uploads(cx: &Context) -> Plan {
+    let mut wants = missing(cx);
+    if wants.is_empty() && cx.config.archive {
+        wants = unarchived(cx);
+    }
+    let loads = cx.peers.iter().map(|(id, peer)| (id, peer.load(&cx.config)));
+    plan(&wants, &loads.collect(), cx.config.files_per_session_max)
+}
+
+/// Returns what peers miss and can be sent once the store has it.
+fn missing(cx: &Context) -> Vec<Want> {
+    let router = cx.router();
+    let mut seen = BTreeSet::new();
+    let mut wants = Vec::new();
+    for (target, peer) in cx.peers.iter().filter(|(_, peer)| peer.is_known()) {
+        for key in &peer.missing {
+            let Some(entry) = cx.league.union().get(key) else { continue };
+            let content = entry.content;
+            if !cx.store.can_begin(content) || seen.contains(&content) {
+                continue;
+            }
+            if !router.may_take(target, peer, entry, false) {
+                continue;
+            }
+            let mut sources = router.sources(content);
+            // A peer that cannot copy what it has would upload it only to download it again.
+            sources.retain(|source| *source != target);
+            if !sources.is_empty() {
+                seen.insert(content);
+                let (bytes, copies) = (content.size, entry.copies());
+                wants.push(Want { key: key.clone(), bytes, copies, sources });
+            }
+        }
+    }
+    wants
+}
+
+/// Returns what nobody misses and the store does not have, as far as it has room.
+fn unarchived(cx: &Context) -> Vec<Want> {
+    let mut room = cx.config.store_bytes_max.saturating_sub(cx.store.bytes());
+    if room == 0 {
+        return Vec::new();
+    }
+    let router = cx.router();
+    let mut seen = BTreeSet::new();
+    let mut wants = Vec::new();
+    for entry in cx.league.union().iter() {
+        let (content, bytes) = (entry.content, entry.content.size);
+        if bytes > room || !cx.store.can_begin(content) {
+            continue;
+        }
+        let sources = router.sources(content);
+        if !sources.is_empty() && seen.insert(content) {
+            room -= bytes;
+            let key = entry.path.key().clone();
+            wants.push(Want { key, bytes, copies: entry.copies(), sources });
+        }
+    }
+    wants
+}
