@@ -86,7 +86,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "embedding",
-        about: "the README's lines and the table of names, in Rust, C and Python",
+        about: "the programs and the table of names of docs/embedding.md, in Rust, C and Python",
         turn: Turn::Next,
         run: |workspace, _| embedding::step(workspace),
     },
