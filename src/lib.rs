@@ -91,8 +91,6 @@ mod walk;
 #[cfg(feature = "client")]
 mod watch;
 
-#[doc(hidden)]
-pub use self::error_chain::with_causes;
 #[cfg(feature = "client")]
 pub use self::{
     client::{
@@ -112,34 +110,52 @@ pub use self::{
     server::{Server, ServerBuilder, ServerError},
     store::StoreError,
 };
+
+// The types of the core that most programs use have their pages here, and all others have theirs in `liverysync-core`.
 #[cfg(feature = "client")]
+pub use liverysync_core::client::{Event as ClientEvent, SyncError, SyncReport};
+pub use liverysync_core::manifest::Manifest;
+#[cfg(feature = "server")]
+pub use liverysync_core::server::{Event as ServerEvent, Status};
+
+#[cfg(feature = "client")]
+#[doc(no_inline)]
 pub use liverysync_core::client::{
-    Claimant, Event as ClientEvent, FileErrors, Ignored, InvalidGlob, InvalidName, Plan, Rivalry,
-    Role, SyncError, SyncReport, Unfinished,
-};
-#[doc(hidden)]
-pub use liverysync_core::path::fold;
-#[cfg(feature = "server")]
-pub use liverysync_core::server::{
-    Event as ServerEvent, Missing, PeerStatus, Protocol, Status, Withheld,
+    Claimant, Ignored, InvalidGlob, InvalidName, Plan, Rivalry, Role, Unfinished,
 };
 #[cfg(feature = "server")]
+#[doc(no_inline)]
+pub use liverysync_core::server::{Missing, PeerStatus, Protocol, Withheld};
+#[cfg(feature = "server")]
+#[doc(no_inline)]
 pub use liverysync_core::transfer::SourceFault;
+#[doc(no_inline)]
 pub use liverysync_core::{
-    conflict::{
-        CONFLICT_SUFFIX, InvalidSuffix, Naming, Policy, Scope, conflict_name, parse_conflict_name,
-    },
+    conflict::{InvalidSuffix, Naming, Policy, Scope, conflict_name},
     diff::{Diff, diff},
     hash::{Content, ContentHash, InvalidHash},
     league::{InvalidKey, InvalidMemberId, MemberId, MemberKey, Updates},
-    manifest::{Entry, Manifest},
+    manifest::Entry,
     path::{Extensions, InvalidExtension, InvalidPath, RelPath},
     pathmap::Collision,
     select::{Reason, Rules, Skipped},
-    text::{escape, escape_limited},
+    text::escape,
     time::UnixTime,
     union::{Outcome, PeerId, Refusal, Union, UnionEntry, merge},
     wire::messages::SyncId,
+};
+
+// Helpers of the front ends, which may change in any version.
+#[doc(hidden)]
+pub use self::error_chain::with_causes;
+#[cfg(feature = "client")]
+#[doc(hidden)]
+pub use liverysync_core::client::FileErrors;
+#[doc(hidden)]
+pub use liverysync_core::{
+    conflict::{CONFLICT_SUFFIX, parse_conflict_name},
+    path::fold,
+    text::escape_limited,
 };
 
 /// The version of this library, such as `0.1.0`.

@@ -31,6 +31,7 @@ use liverysync_core::{
 };
 use serde::Serialize;
 
+#[doc(no_inline)]
 pub use liverysync_core::backups::{Bounds, InvalidSetName, SetName, Wanted};
 
 pub use self::{

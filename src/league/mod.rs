@@ -38,9 +38,8 @@ use liverysync_core::{
     union::Union,
 };
 
-pub use liverysync_core::league::{
-    Act, ActError, ActReport, Cause, Conflict, LiveryStatus, MemberId,
-};
+#[doc(no_inline)]
+pub use liverysync_core::league::{Act, ActError, ActReport, Cause, Conflict, LiveryStatus};
 
 pub use self::{
     act::Acted,
