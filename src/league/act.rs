@@ -84,9 +84,7 @@ impl League {
     /// What the server has said, if it has.
     fn answer(&mut self, id: ActId) -> Result<Option<Result<Acted, LeagueError>>, LeagueError> {
         let answer = self.ledger.answer_to(id)?;
-        Ok(answer.map(|answer| match answer {
-            Ok(report) => Ok(Acted { report, served: true }),
-            Err(reason) => Err(LeagueError::Refused(reason)),
-        }))
+        let served = |report| Acted { report, served: true };
+        Ok(answer.map(|answer| answer.map(served).map_err(LeagueError::from)))
     }
 }

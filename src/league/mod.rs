@@ -95,8 +95,8 @@ pub enum LeagueError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// What was asked for cannot be done; nothing has changed.
-    #[error("{0}")]
-    Refused(String),
+    #[error(transparent)]
+    Refused(#[from] ActError),
     /// The server that uses the data did not answer in time. What was asked for is taken back: unless the server had begun with it
     /// and could not write that down, nothing changes.
     #[error(
@@ -118,12 +118,6 @@ pub enum LeagueError {
         /// The system's error.
         source: io::Error,
     },
-}
-
-impl From<ActError> for LeagueError {
-    fn from(error: ActError) -> Self {
-        Self::Refused(error.to_string())
-    }
 }
 
 impl LeagueError {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use liverysync_core::{
-    league::{Act, ActReport, MemberId, Record},
+    league::{Act, ActError, ActReport, MemberId, Record},
     manifest::Entry,
 };
 use serde::Serialize;
@@ -100,7 +100,7 @@ pub trait Ledger: Send {
     /// # Errors
     ///
     /// Fails if the file cannot be read or is damaged.
-    fn answer_to(&mut self, id: ActId) -> Result<Option<Result<ActReport, String>>, LedgerError>;
+    fn answer_to(&mut self, id: ActId) -> Result<Option<Result<ActReport, ActError>>, LedgerError>;
 
     /// Takes back an act that has no answer. Returns whether it could: if not, the server was faster.
     ///
@@ -114,8 +114,8 @@ pub trait Ledger: Send {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActId(i64);
 
-/// What came of an act: what it did, or why it was refused, for people.
-pub type Answer = (ActId, Result<ActReport, String>);
+/// The answer to an act: its report, or the reason why it was refused.
+pub type Answer = (ActId, Result<ActReport, ActError>);
 
 /// A member as the ledger knows him.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

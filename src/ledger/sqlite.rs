@@ -13,14 +13,14 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use liverysync_core::{
     hash::ContentHash,
-    league::{Act, ActReport, MemberId, Record},
+    league::{Act, ActError, ActReport, MemberId, Record},
     manifest::Entry,
 };
 use rusqlite::{
@@ -45,9 +45,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers of so many acts are kept.
 const ANSWERS_MAX: i64 = 100;
-
-/// What becomes of an act that this program cannot read.
-const NOT_UNDERSTOOD: &str = "the server does not understand this act: use the program of the server's version, and ask again";
 
 /// Today's date, as it is written down.
 const NOW: &str = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ')";
@@ -264,21 +261,21 @@ impl Ledger for Sqlite {
         for (id, act) in self.with(|connection| unanswered(connection))? {
             match act {
                 Some(act) => asked.push((id, act)),
-                None => self.settle(&[], &[(id, Err(NOT_UNDERSTOOD.to_owned()))])?,
+                None => self.settle(&[], &[(id, Err(ActError::Unsupported))])?,
             }
         }
         Ok(asked)
     }
 
-    fn answer_to(&mut self, id: ActId) -> Result<Option<Result<ActReport, String>>, LedgerError> {
+    fn answer_to(&mut self, id: ActId) -> Result<Option<Result<ActReport, ActError>>, LedgerError> {
         self.with(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT placed, retired, refused FROM acts
                  WHERE number = ? AND answered_at IS NOT NULL",
             )?;
             let answer = statement.query_row([id.0], |row| {
-                Ok(match row.get(2)? {
-                    Some(reason) => Err(reason),
+                Ok(match row.get::<_, Option<String>>(2)? {
+                    Some(stored) => Err(refusal(&stored)),
                     None => Ok(ActReport { placed: count(row, 0)?, retired: count(row, 1)? }),
                 })
             });
@@ -299,7 +296,10 @@ fn write_answer(transaction: &Connection, (id, answer): &Answer) -> Result<(), F
         Ok(ActReport { placed, retired }) => {
             (integer(*placed as u64)?, integer(*retired as u64)?, None)
         }
-        Err(reason) => (Value::Null, Value::Null, Some(reason)),
+        Err(error) => {
+            let stored = serde_json::to_string(error).map_err(io::Error::from)?;
+            (Value::Null, Value::Null, Some(stored))
+        }
     };
     let sql = format!(
         "UPDATE acts SET answered_at = ({NOW}), placed = ?, retired = ?, refused = ?
@@ -309,6 +309,12 @@ fn write_answer(transaction: &Connection, (id, answer): &Answer) -> Result<(), F
     let old = "DELETE FROM acts WHERE answered_at IS NOT NULL AND number <= ?";
     transaction.execute(old, [id.0 - ANSWERS_MAX])?;
     Ok(())
+}
+
+/// Reads the reason of a refusal. An earlier server wrote words, and a later one may have reasons that this program does not
+/// know: both are of another version.
+fn refusal(stored: &str) -> ActError {
+    serde_json::from_str(stored).unwrap_or(ActError::Unsupported)
 }
 
 /// A member with the sum of his last report.

@@ -47,7 +47,6 @@ impl Journal {
         records: Vec<Record>,
     ) {
         let id = self.acts.iter().find(|(known, _)| *known == number).map(|(_, id)| *id);
-        let outcome = outcome.map_err(|error| error.to_string());
         self.settle(records, id.map(|id| (id, outcome)));
     }
 

@@ -25,15 +25,15 @@ fn an_act_is_asked_for_beside_a_server_and_answered_by_it() {
 
     let report = ActReport { placed: 3, retired: 1 };
     server.settle(&[], &[(ids[0], Ok(report.clone()))]).unwrap();
-    server.settle(&[], &[(ids[1], Err("there is no such livery".to_owned()))]).unwrap();
+    server.settle(&[], &[(ids[1], Err(ActError::NoLivery { livery: "Two".to_owned() }))]).unwrap();
     assert_eq!(server.asked().unwrap(), []);
     assert_eq!(admin.answer_to(ids[0]).unwrap(), Some(Ok(report.clone())));
-    let refused = Err("there is no such livery".to_owned());
+    let refused = Err(ActError::NoLivery { livery: "Two".to_owned() });
     assert_eq!(admin.answer_to(ids[1]).unwrap(), Some(refused));
     assert!(!admin.withdraw(ids[1]).unwrap());
 
     // An answer is final, and none comes to what was withdrawn.
-    server.settle(&[], &[(ids[0], Err("too late".to_owned()))]).unwrap();
+    server.settle(&[], &[(ids[0], Err(ActError::Unsupported))]).unwrap();
     server.settle(&[], &[(ids[2], Ok(ActReport::default()))]).unwrap();
     assert_eq!(admin.answer_to(ids[0]).unwrap(), Some(Ok(report)));
     assert_eq!(admin.answer_to(ids[2]).unwrap(), None);
@@ -86,8 +86,18 @@ fn what_cannot_be_read_is_refused_and_holds_up_nothing() {
     ledger.connection.execute(set, params![unknown, written, strange.0]).unwrap();
     assert_eq!(ledger.asked().unwrap(), [(sound, act("c"))]);
     for id in [garbled, strange] {
-        assert!(ledger.answer_to(id).unwrap().unwrap().is_err());
+        assert_eq!(ledger.answer_to(id).unwrap(), Some(Err(ActError::Unsupported)));
     }
+}
+
+#[test]
+fn a_refusal_in_the_words_of_an_earlier_server_is_read() {
+    let data = folder();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let id = ledger.ask(&act("One")).unwrap();
+    let set = "UPDATE acts SET answered_at = '2026-03-09T18:30:00Z', refused = ? WHERE number = ?";
+    ledger.connection.execute(set, params!["the league has no livery \"One\"", id.0]).unwrap();
+    assert_eq!(ledger.answer_to(id).unwrap(), Some(Err(ActError::Unsupported)));
 }
 
 #[test]
