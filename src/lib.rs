@@ -153,7 +153,7 @@ pub use self::error_chain::with_causes;
 pub use liverysync_core::client::FileErrors;
 #[doc(hidden)]
 pub use liverysync_core::{
-    conflict::{CONFLICT_SUFFIX, parse_conflict_name},
+    conflict::{CONFLICT_SUFFIX, is_conflict_name, parse_conflict_name, plain_livery},
     path::fold,
     text::escape_limited,
 };

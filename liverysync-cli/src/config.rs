@@ -1,8 +1,7 @@
-//! Where the value of an option comes from: a flag beats a variable, a variable beats the config file.
+//! Values of options: a flag beats a variable, a variable beats the config file.
 //!
-//! All three end in the same definitions of [`crate::cli`]: each option gets the variable
-//! `LIVERYSYNC_<NAME>`, and what the config file says becomes its default. So there is one name, one
-//! check and one help text for each.
+//! All three end in the definitions of [`crate::cli`]: each option gets the variable `LIVERYSYNC_<NAME>`, and a value of
+//! the config file becomes its default. So each option has one name, one check and one help text.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -21,6 +20,7 @@ use toml::{Table, Value};
 use crate::{
     cli::{Cli, Command as CliCommand},
     exit::Failure,
+    text::{config, config::Instead, error},
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
@@ -52,13 +52,13 @@ const TABLES: [(&[&str], &str); 22] = [
 /// The variable that names the config file.
 const CONFIG: &str = "LIVERYSYNC_CONFIG";
 
-/// What an administrator decides anew each time, and no variable for him.
-const SAID_EACH_TIME: [&str; 3] = ["keep", "version", "yes"];
+/// Options that an admin decides each time, so that no variable sets them.
+const DECIDED_EACH_TIME: [&str; 3] = ["keep", "version", "yes"];
 
-/// How alike two words must be for one to be a likely slip of the other.
+/// Likeness of two words from which on one may be a slip of the other.
 const LIKENESS_MIN: f64 = 0.75;
 
-/// Reads the command line with all that stands behind it.
+/// Reads the command line, with the values of variables and of the config file.
 pub(crate) fn parse(args: &[OsString]) -> Result<Cli, Failure> {
     let mut command = command();
     if let Some(path) = config_path(args) {
@@ -74,8 +74,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Cli, Failure> {
         && !client.once
         && !client.dry_run
     {
-        return Err(Failure::usage("--timeout is for --once and --dry-run")
-            .hint("add --once, or leave --timeout out: the client then stays and tries for ever"));
+        return Err(Failure::usage(error::timeout_needs_an_end()));
     }
     Ok(cli)
 }
@@ -101,7 +100,7 @@ fn mut_command(command: Command, names: &[&str], change: &dyn Fn(Command) -> Com
     }
 }
 
-/// Lets a flag be set to false, so that it can take back what a variable or the config file says.
+/// Lets a flag be set to false, which overrides a variable or the config file.
 fn flag(arg: Arg) -> Arg {
     if !matches!(arg.get_action(), ArgAction::SetTrue) {
         return arg;
@@ -122,20 +121,20 @@ fn with_variable(arg: Arg) -> Arg {
     let name = variable(id);
     // An empty variable is as good as none.
     let is_empty = std::env::var_os(&name).is_some_and(|value| value.is_empty());
-    // What stands without a name is no option, but for the folder of `scan`.
-    let is_option = (!arg.is_positional() || id == "liveries") && !SAID_EACH_TIME.contains(&id);
+    // A value without a name is no option, except the folder of `scan`.
+    let is_option = (!arg.is_positional() || id == "liveries") && !DECIDED_EACH_TIME.contains(&id);
     if is_empty || !is_option {
         return arg;
     }
     arg.env(name).hide_env_values(true)
 }
 
-/// The variable of an option.
+/// Returns the variable of an option.
 fn variable(id: &str) -> String {
     format!("LIVERYSYNC_{}", id.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// The config file that the command line or the variable names, for a command that reads one.
+/// Returns the config file that the command line or the variable names, for a command that reads one.
 pub(crate) fn config_path(args: &[OsString]) -> Option<PathBuf> {
     let (command, rest) = args.get(1..)?.split_first()?;
     let reads_one = TABLES.iter().any(|(names, _)| command == names[0]);
@@ -155,7 +154,7 @@ pub(crate) fn config_path(args: &[OsString]) -> Option<PathBuf> {
     std::env::var_os(CONFIG).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// Makes what the config file says the defaults of `command`.
+/// Makes the values of the config file the defaults of `command`.
 fn with_file(mut command: Command, path: &Path) -> Result<Command, Failure> {
     let file = File { path };
     for (table, key, value) in file.read(&command)? {
@@ -174,19 +173,16 @@ fn with_file(mut command: Command, path: &Path) -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// A config file, for messages about it.
+/// A config file that is being read.
 struct File<'a> {
     path: &'a Path,
 }
 
 impl File<'_> {
-    /// Tables, ids of options and values that are set.
+    /// Returns the tables, ids and values of all options that are set.
     fn read(&self, command: &Command) -> Result<Vec<(String, String, OsString)>, Failure> {
-        let text = fs::read_to_string(self.path).map_err(|error| {
-            self.failure("", &format!("cannot be read: {error}")).hint(
-                "check the path given with --config or LIVERYSYNC_CONFIG; the file is TOML in UTF-8",
-            )
-        })?;
+        let text = fs::read_to_string(self.path)
+            .map_err(|error| Failure::usage(config::unreadable(self.path, &error)))?;
         let text = text.trim_start_matches('\u{feff}');
         let tables: Table =
             toml::from_str(text).map_err(|error| self.failure("", error.to_string().trim_end()))?;
@@ -211,14 +207,14 @@ impl File<'_> {
         key: &str,
         value: &Value,
     ) -> Result<(String, OsString), Failure> {
-        let place = format!("[{table}] {key}: ");
+        let place = config::place(table, key);
         let Some(arg) = options(command, table).find(|arg| arg.get_long() == Some(key)) else {
             return Err(self.no_key(command, table, key));
         };
         let value = self.text(arg, value).map_err(|wrong| self.failure(&place, &wrong))?;
         let mut option = OsString::from(format!("--{key}="));
         option.push(&value);
-        // The same definitions check it, without what stands in variables.
+        // The same definitions check it, without the values of variables.
         let bare = command.clone().mut_subcommand(table, |command| {
             command.mut_args(|arg| arg.env(Resettable::<clap::builder::OsStr>::Reset))
         });
@@ -228,7 +224,7 @@ impl File<'_> {
         }
     }
 
-    /// The value as it would stand on the command line.
+    /// Returns the value as it would be written on the command line.
     fn text(&self, arg: &Arg, value: &Value) -> Result<OsString, String> {
         let kind = Kind::of(arg);
         let text = match (kind, value) {
@@ -241,9 +237,9 @@ impl File<'_> {
             }
             (Kind::List, Value::Array(items)) => {
                 let texts: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
-                texts.ok_or_else(|| "wants a list of strings".to_owned())?.join(",")
+                texts.ok_or_else(|| config::LIST_OF_STRINGS.to_owned())?.join(",")
             }
-            (_, other) => return Err(format!("wants {}, not {}", kind.wanted(), sort(other))),
+            (_, other) => return Err(config::wrong_kind(kind.wanted(), sort(other))),
         };
         Ok(text.into())
     }
@@ -258,39 +254,31 @@ impl File<'_> {
             .iter()
             .find(|(_, table)| options(command, table).any(|arg| arg.get_long() == Some(name)))
         {
-            return self
-                .failure("", &format!("`{name}` stands outside of a table"))
-                .hint(format!("put it below a line [{table}]"));
+            return Failure::usage(config::outside_of_a_table(self.path, name, table));
         }
         let known = ["server", "client"];
-        let near = nearest(name, known.into_iter());
-        self.failure("", &format!("there is no table [{name}]")).hint(match near {
-            Some(near) => format!("did you mean [{near}]?"),
-            None => "the tables are [server] and [client]".to_owned(),
-        })
+        Failure::usage(config::no_table(self.path, name, nearest(name, known.into_iter())))
     }
 
     fn no_key(&self, command: &Command, table: &str, key: &str) -> Failure {
-        let failure = self.failure("", &format!("there is no key `{key}` in [{table}]"));
         let other = TABLES.iter().map(|(_, other)| *other).find(|other| {
             *other != table && options(command, other).any(|arg| arg.get_long() == Some(key))
         });
         let keys = || options(command, table).filter_map(Arg::get_long);
-        failure.hint(if let Some(near) = nearest(key, keys()) {
-            format!("did you mean `{near}`?")
-        } else if let Some(other) = other {
-            format!("that key belongs in [{other}]")
-        } else {
-            format!("the keys of [{table}] are {}", keys().collect::<Vec<_>>().join(", "))
-        })
+        let instead = match (nearest(key, keys()), other) {
+            (Some(near), _) => Instead::Near(near),
+            (None, Some(other)) => Instead::Table(other),
+            (None, None) => Instead::Any(keys().collect()),
+        };
+        Failure::usage(config::no_key(self.path, table, key, instead))
     }
 
     fn failure(&self, place: &str, message: &str) -> Failure {
-        Failure::usage(format!("config file {}: {place}{message}", self.path.display()))
+        Failure::usage(config::mistake(self.path, place, message))
     }
 }
 
-/// The options that a table can set: all but the name of the file itself.
+/// Returns the options that a table can set: all but the name of the file itself.
 fn options<'a>(command: &'a Command, table: &str) -> impl Iterator<Item = &'a Arg> {
     let command = command.find_subcommand(table).into_iter();
     command
@@ -298,7 +286,7 @@ fn options<'a>(command: &'a Command, table: &str) -> impl Iterator<Item = &'a Ar
         .filter(|arg| arg.get_long().is_some() && arg.get_id() != "config")
 }
 
-/// What sort of value an option takes, by the name of the value in its help.
+/// The kind of value that an option takes, by the name of the value in its help.
 #[derive(Clone, Copy)]
 enum Kind {
     Flag,
@@ -346,7 +334,7 @@ const fn sort(value: &Value) -> &'static str {
     }
 }
 
-/// The word of `known` that `word` is a likely slip of.
+/// Returns the word of `known` that `word` is a likely slip of.
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('_', "-");
     known
@@ -356,7 +344,7 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, other)| other)
 }
 
-/// What clap says of a wrong value, without usage and without the word `error`.
+/// Returns what clap says of a wrong value, without the usage and the word `error`.
 fn first_paragraph(error: &clap::Error) -> String {
     let text = error.to_string();
     let paragraph = text.split("\n\n").next().unwrap_or(&text);
@@ -364,7 +352,7 @@ fn first_paragraph(error: &clap::Error) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Names the variable where a wrong value came from one.
+/// Names the variable that a wrong value came from, if it did.
 fn worded(error: clap::Error, args: &[OsString]) -> Failure {
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
         return error.into();
@@ -378,8 +366,7 @@ fn worded(error: clap::Error, args: &[OsString]) -> Failure {
     if on_line || std::env::var_os(&variable).is_none_or(|value| value.is_empty()) {
         return error.into();
     }
-    Failure::usage(format!("{variable}: {}", first_paragraph(&error)))
-        .hint(format!("change the variable, or give --{long}, which goes before it"))
+    Failure::usage(config::variable(&variable, long, &first_paragraph(&error)))
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! How the program ends: exit codes, and what is said about a failure.
+//! The end of the program: exit codes, and the report of a failure.
 
-use std::{fmt, io, process::ExitCode};
+use std::{io, process::ExitCode};
 
 use liverysync::escape;
 
-use crate::output;
+use crate::{output, text::Problem};
 
-/// What the exit code says.
+/// Exit codes of failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Something went wrong.
@@ -22,49 +22,32 @@ pub(crate) enum Exit {
 pub(crate) enum Failure {
     /// The command line was not understood, or help was asked for: clap words it.
     Clap(Box<clap::Error>),
+    /// Nobody reads the output any more, which is no failure of ours.
+    Unread,
     /// Anything else.
-    Other {
-        /// What the exit code says.
-        exit: Exit,
-        /// What happened.
-        error: anyhow::Error,
-        /// What to do about it.
-        hint: Option<String>,
-    },
+    Other(Exit, Problem),
 }
 
 impl Failure {
-    /// A failure with this message.
-    pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        Self::Other { exit, error: anyhow::Error::msg(message.to_string()), hint: None }
+    /// Returns a failure with this exit code.
+    pub(crate) const fn new(exit: Exit, problem: Problem) -> Self {
+        Self::Other(exit, problem)
     }
 
-    /// A failure with the message of an error, and its causes.
-    pub(crate) fn of(exit: Exit, error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Other { exit, error: anyhow::Error::new(error), hint: None }
+    /// Returns a failure because the command line, a variable or the config file is wrong.
+    pub(crate) const fn usage(problem: Problem) -> Self {
+        Self::new(Exit::Usage, problem)
     }
 
-    /// The command line, a variable or the config file is wrong.
-    pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self::new(Exit::Usage, message)
-    }
-
-    /// What happened, in one line.
+    /// Returns the failure in one line, for a message about something larger.
     pub(crate) fn in_a_line(&self) -> String {
         let text = match self {
             Self::Clap(error) => error.to_string(),
-            Self::Other { error, .. } => format!("{error:#}"),
+            Self::Unread => String::new(),
+            Self::Other(_, problem) => problem.in_a_line(),
         };
         let text = text.trim_start_matches("error: ");
         escape(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
-    }
-
-    /// Says what to do about it.
-    pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
-        if let Self::Other { hint, .. } = &mut self {
-            *hint = Some(text.into());
-        }
-        self
     }
 }
 
@@ -74,9 +57,19 @@ impl From<clap::Error> for Failure {
     }
 }
 
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::new(Exit::Failed, problem)
+    }
+}
+
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::Other { exit: Exit::Failed, error, hint: None }
+        let is_broken = |fault: &io::Error| fault.kind() == io::ErrorKind::BrokenPipe;
+        if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_broken)) {
+            return Self::Unread;
+        }
+        Problem::of(&*error).into()
     }
 }
 
@@ -86,24 +79,18 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Says on standard error what went wrong, and returns the exit code.
-///
-/// Whoever reads our output may stop reading: that is no failure.
+/// Prints a failure on standard error and returns the exit code.
 pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::Unread) => ExitCode::SUCCESS,
         Err(Failure::Clap(error)) => match error.print() {
             Ok(()) if error.use_stderr() => code(Exit::Usage),
             Ok(()) => ExitCode::SUCCESS,
             Err(fault) if fault.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Err(_) => code(Exit::Failed),
         },
-        Err(Failure::Other { error, .. }) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(Failure::Other { exit, error, hint }) => {
-            output::note(&format!("error: {}", lines(&format!("{error:#}"))));
-            if let Some(hint) = hint {
-                output::note(&format!("hint: {}", lines(&hint)));
-            }
+        Err(Failure::Other(exit, problem)) => {
+            output::note(&problem.to_string());
             code(exit)
         }
     }
@@ -111,14 +98,4 @@ pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
 
 fn code(exit: Exit) -> ExitCode {
     ExitCode::from(exit as u8)
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let is_broken = |fault: &io::Error| fault.kind() == io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| cause.downcast_ref().is_some_and(is_broken))
-}
-
-/// Our own messages may have several lines; nothing else in them acts on a terminal.
-fn lines(text: &str) -> String {
-    text.lines().map(escape).collect::<Vec<_>>().join("\n")
 }

@@ -1,7 +1,7 @@
-//! The program `liverysync`: a thin skin over the library of that name.
+//! The program `liverysync`: the commands around the library of that name.
 //!
-//! [`cli`] has all options, [`config`] feeds them from the config file and from variables, `cmd` has one
-//! module per command, [`output`] everything that is printed, [`exit`] how the program ends.
+//! [`cli`] defines all options, [`config`] fills them from the config file and from variables, `cmd` has one module per
+//! command, [`text`] all texts for people, [`output`] prints them and JSON, [`exit`] reports failures.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ mod cmd;
 mod config;
 mod exit;
 mod output;
+mod text;
 mod units;
 
 use std::process::ExitCode;

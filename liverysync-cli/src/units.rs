@@ -1,69 +1,24 @@
-//! Sizes and durations as people write and read them.
+//! Sizes, speeds and durations as people give them.
 
 use std::time::Duration;
 
 use liverysync::Limits;
 
+use crate::text::values;
+
 /// The longest duration that an option takes: a year.
 const SECONDS_MAX: f64 = 366.0 * 24.0 * 3600.0;
-
-/// Words a number of bytes: `17 bytes`, `1.2 kB`, `53.0 MB`. A kB has 1,000 bytes.
-pub(crate) fn bytes(count: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if count < 1000 {
-        return self::count(count, "byte");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let mut value = count as f64 / 1000.0;
-    let mut unit = 0;
-    // What would be shown as 1000.0 is one of the next unit.
-    while value >= 999.95 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
-}
-
-/// Words a number of things: `1 file`, `2 files`.
-pub(crate) fn count(number: u64, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
-}
-
-/// Words a number of files and the sum of their sizes: `2 files, 1.2 kB`.
-pub(crate) fn files(number: u64, size: u64) -> String {
-    format!("{}, {}", count(number, "file"), bytes(size))
-}
-
-/// Words a duration: `0.4 s`, `12 s`, `3 min 5 s`.
-pub(crate) fn duration(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..10 => format!("{:.1} s", time.as_secs_f64()),
-        10..60 => format!("{seconds} s"),
-        _ => format!("{} min {} s", seconds / 60, seconds % 60),
-    }
-}
-
-/// Words how fast files may travel: `at most at 500.0 kB/s`, `without a limit`.
-pub(crate) fn rate(bytes_per_second: Option<u64>) -> String {
-    match bytes_per_second {
-        Some(rate) => format!("at most at {}/s", bytes(rate)),
-        None => "without a limit".to_owned(),
-    }
-}
 
 /// Reads a size: a number of bytes, or one with a unit, such as `200MB` or `1.5 GiB`. Never zero.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     match parse_size(text)? {
-        0 => Err(NOT_ZERO.to_owned()),
+        0 => Err(values::NOT_ZERO.to_owned()),
         size => Ok(size),
     }
 }
 
-/// As [`parse_bytes`], where zero has a meaning of its own.
+/// Reads a size as [`parse_bytes`] does, where zero has a meaning of its own.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    const WANTED: &str = "a size is a number with or without a unit, such as 200MB or 1TiB";
     let (number, unit) = split_unit(text);
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -75,25 +30,21 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
         "mib" => 1 << 20,
         "gib" => 1 << 30,
         "tib" => 1 << 40,
-        _ => return Err(WANTED.to_owned()),
+        _ => return Err(values::SIZE.to_owned()),
     };
-    scale(number, factor, WANTED)
+    scale(number, factor, values::SIZE)
 }
 
 /// Reads how fast files may travel, in bytes per second: a number, or one with a unit of bytes (`500 KB/s`,
 /// `2MB`) or of bits (`10 Mbit/s`). `/s` may be left out. `none` is no limit.
 pub(crate) fn parse_rate(text: &str) -> Result<Rate, String> {
-    const WANTED: &str = "a speed is a number of bytes per second, with or without a unit, such as 500 KB/s, 2MB or 10 Mbit/s; or none";
     if text.trim().eq_ignore_ascii_case("none") {
         return Ok(Rate(None));
     }
     let (number, unit) = split_unit(text);
     let unit = unit.strip_suffix("/s").unwrap_or(unit).trim_end();
     if matches!(unit, "Kb" | "kb" | "Mb" | "mb" | "Gb" | "gb") {
-        return Err(format!(
-            "{unit} may mean bytes or bits: write {0}B for bytes, or {0}bit",
-            unit[..1].to_ascii_uppercase()
-        ));
+        return Err(values::bytes_or_bits(unit));
     }
     let (factor, bits) = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => (1, 1),
@@ -107,14 +58,11 @@ pub(crate) fn parse_rate(text: &str) -> Result<Rate, String> {
         "kbit" => (1000, 8),
         "mbit" => (1_000_000, 8),
         "gbit" => (1_000_000_000, 8),
-        _ => return Err(WANTED.to_owned()),
+        _ => return Err(values::SPEED.to_owned()),
     };
-    match scale(number, factor, WANTED)? / bits {
-        0 => Err("0 does not mean unlimited; leave it out, or give none".to_owned()),
-        rate if rate < Limits::LEAST => Err(format!(
-            "at least {}/s: with less, both ends would take each other for dead",
-            bytes(Limits::LEAST)
-        )),
+    match scale(number, factor, values::SPEED)? / bits {
+        0 => Err(values::NOT_ZERO_SPEED.to_owned()),
+        rate if rate < Limits::LEAST => Err(values::too_slow(Limits::LEAST)),
         rate => Ok(Rate(Some(rate))),
     }
 }
@@ -123,19 +71,17 @@ pub(crate) fn parse_rate(text: &str) -> Result<Rate, String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate(pub(crate) Option<u64>);
 
-/// A number, and what stands behind it.
+/// Splits a number from its unit.
 fn split_unit(text: &str) -> (&str, &str) {
     let text = text.trim();
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     (&text[..unit_at], text[unit_at..].trim())
 }
 
-/// A number of units of `factor` bytes each, in bytes.
+/// Returns the bytes of a number of units of `factor` bytes each.
 fn scale(number: &str, factor: u64, wanted: &str) -> Result<u64, String> {
     match number.parse::<u64>() {
-        Ok(whole) => {
-            whole.checked_mul(factor).ok_or_else(|| "this is larger than any disk".to_owned())
-        }
+        Ok(whole) => whole.checked_mul(factor).ok_or_else(|| values::TOO_LARGE.to_owned()),
         Err(_) => {
             let value: f64 = number.parse().map_err(|_| wanted)?;
             #[expect(
@@ -152,12 +98,12 @@ fn scale(number: &str, factor: u64, wanted: &str) -> Result<u64, String> {
 
 /// Reads a duration in seconds, with or without a fraction. Never zero.
 pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.trim().parse().map_err(|_| "a number of seconds, such as 30 or 0.5")?;
+    let seconds: f64 = text.trim().parse().map_err(|_| values::SECONDS)?;
     if seconds == 0.0 {
-        return Err(NOT_ZERO.to_owned());
+        return Err(values::NOT_ZERO.to_owned());
     }
     if !(0.001..=SECONDS_MAX).contains(&seconds) {
-        return Err("at least 0.001 and at most a year of seconds".to_owned());
+        return Err(values::SECONDS_RANGE.to_owned());
     }
     Ok(Duration::from_secs_f64(seconds))
 }
@@ -165,33 +111,15 @@ pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
 /// Reads a number of things. Never zero.
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     match text.trim().parse::<usize>() {
-        Ok(0) => Err(NOT_ZERO.to_owned()),
+        Ok(0) => Err(values::NOT_ZERO.to_owned()),
         Ok(number) => Ok(number),
-        Err(_) => Err("a whole number, 1 or more".to_owned()),
+        Err(_) => Err(values::COUNT.to_owned()),
     }
 }
-
-const NOT_ZERO: &str = "0 does not mean unlimited; give the limit that you want";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_worded_with_one_digit_after_the_point() {
-        for (count, words) in [
-            (0, "0 bytes"),
-            (1, "1 byte"),
-            (999, "999 bytes"),
-            (1000, "1.0 kB"),
-            (999_949, "999.9 kB"),
-            (999_950, "1.0 MB"),
-            (53_000_000, "53.0 MB"),
-            (u64::MAX, "18.4 EB"),
-        ] {
-            assert_eq!(bytes(count), words);
-        }
-    }
 
     #[test]
     fn sizes_are_read_with_and_without_a_unit() {
@@ -246,13 +174,6 @@ mod tests {
         assert_eq!(parse_seconds("30"), Ok(Duration::from_secs(30)));
         for wrong in ["", "0", "0.0", "-1", "inf", "nan", "1e300", "1e-9", "5s"] {
             assert!(parse_seconds(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn durations_are_worded() {
-        for (seconds, words) in [(0.44, "0.4 s"), (12.6, "12 s"), (185.0, "3 min 5 s")] {
-            assert_eq!(duration(Duration::from_secs_f64(seconds)), words);
         }
     }
 }

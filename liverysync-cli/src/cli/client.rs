@@ -6,7 +6,7 @@ use clap::Args;
 use liverysync::{Client, ClientBuilder};
 
 use super::{
-    groups::{AddressArgs, LiveriesArgs, OutputArgs, SharedArgs, SpeedArgs, StateArgs},
+    groups::{AddressArgs, DetailArgs, LiveriesArgs, OutputArgs, SharedArgs, SpeedArgs, StateArgs},
     values::parse_name,
 };
 use crate::units::parse_seconds;
@@ -33,6 +33,8 @@ pub(crate) struct ClientArgs {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     shared: SharedArgs,
+    #[command(flatten)]
+    pub(crate) detail: DetailArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

@@ -20,6 +20,14 @@ pub(crate) struct OutputArgs {
     config: Option<PathBuf>,
 }
 
+/// Detail, for the commands that leave out what few people need.
+#[derive(Debug, Args)]
+pub(crate) struct DetailArgs {
+    /// Show every file and transfer
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
 /// The server to connect to, for client and status.
 #[derive(Debug, Args)]
 pub(crate) struct AddressArgs {

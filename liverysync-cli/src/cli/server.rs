@@ -6,7 +6,7 @@ use clap::Args;
 use liverysync::{Policy, Server, ServerBuilder, Updates};
 
 use super::{
-    groups::{NamingArgs, OutputArgs, RuleArgs, SpeedArgs},
+    groups::{DetailArgs, NamingArgs, OutputArgs, RuleArgs, SpeedArgs},
     values::{one_of, word},
 };
 use crate::units::{parse_bytes, parse_count, parse_seconds, parse_size};
@@ -51,6 +51,8 @@ pub(crate) struct ServerArgs {
     #[arg(long, default_value = word(Updates::WORDS, Updates::default()), value_name = "RULE",
         value_parser = one_of(Updates::WORDS))]
     updates: Updates,
+    #[command(flatten)]
+    pub(crate) detail: DetailArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

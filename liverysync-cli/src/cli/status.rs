@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::groups::{AddressArgs, LiveriesArgs, OutputArgs, SharedArgs, StateArgs};
+use super::groups::{AddressArgs, DetailArgs, LiveriesArgs, OutputArgs, SharedArgs, StateArgs};
 use crate::units::parse_seconds;
 
 #[derive(Debug, Args)]
@@ -21,6 +21,8 @@ pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
     #[command(flatten)]
+    pub(crate) detail: DetailArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
@@ -31,6 +33,8 @@ pub(crate) struct ScanArgs {
     pub(crate) liveries: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
+    #[command(flatten)]
+    pub(crate) detail: DetailArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -2,9 +2,11 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use liverysync::{
-    ClientBuilder, Extensions, InvalidMemberId, MemberId, Naming,
+    ClientBuilder, Extensions, MemberId, Naming,
     backups::{InvalidSetName, SetName},
 };
+
+use crate::text::values;
 
 /// Returns the word for one of several choices.
 pub(super) fn word<T: Copy + PartialEq, const N: usize>(
@@ -28,7 +30,7 @@ pub(super) fn parse_extensions(text: &str) -> Result<Extensions, String> {
     let list = text.split(',').map(str::trim).filter(|extension| !extension.is_empty());
     let extensions = Extensions::from_list(list).map_err(|error| error.to_string())?;
     if extensions.iter().next().is_none() {
-        return Err("an empty list would share nothing at all".to_owned());
+        return Err(values::EMPTY_LIST.to_owned());
     }
     Ok(extensions)
 }
@@ -42,8 +44,8 @@ pub(super) fn parse_set(text: &str) -> Result<SetName, InvalidSetName> {
     text.parse()
 }
 
-pub(super) fn parse_member(text: &str) -> Result<MemberId, InvalidMemberId> {
-    text.parse()
+pub(super) fn parse_member(text: &str) -> Result<MemberId, String> {
+    text.parse().map_err(|_| values::MEMBER.to_owned())
 }
 
 pub(super) fn parse_suffix(text: &str) -> Result<String, String> {

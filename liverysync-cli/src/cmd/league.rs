@@ -1,4 +1,4 @@
-//! `liverysync league`: what the league has, looked at and changed on the server's data.
+//! `liverysync league`: shows and changes the league in the server's data folder.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -10,30 +10,28 @@ use liverysync::{
 use crate::{
     cli::league::{LeagueArgs, LeagueCommand},
     exit::{Exit, Failure},
-    output::{self, json, league as words},
+    output::{self, json},
+    text::{error, league as text},
 };
 
-/// How long a server may take to answer: it looks for what it is asked every second, and may have much to do.
+/// How long a server may take to answer: it looks for requests every second, and may be busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn run(command: &LeagueCommand) -> Result<(), Failure> {
     let args = command.common();
     let data = data(args)?;
     if let LeagueCommand::Rebuild(_) = command {
-        return make_anew(data, args);
+        return rebuild_league(data, args);
     }
-    let mut league = League::open(data, args.naming()).map_err(explain)?;
+    let mut league = League::open(data, args.naming()).map_err(|error| explain(&error))?;
     match command.act() {
         Some(act) => change(&mut league, &act, args),
-        None => show(&mut league, command).map_err(explain)?,
+        None => show(&mut league, command).map_err(|error| explain(&error))?,
     }
 }
 
 fn data(args: &LeagueArgs) -> Result<&Path, Failure> {
-    args.data.as_deref().ok_or_else(|| {
-        Failure::usage("the league's data has to be named")
-            .hint("add --data DIR, with the folder that the server was started with")
-    })
+    args.data.as_deref().ok_or_else(|| Failure::usage(error::no_data()))
 }
 
 /// The inner result is about the output.
@@ -42,29 +40,29 @@ fn show(league: &mut League, command: &LeagueCommand) -> Result<Result<(), Failu
     let text = match command {
         LeagueCommand::Members(_) => {
             let members = league.members()?;
-            if as_json { json::league_members(&members) } else { words::members(&members) }
+            if as_json { json::league_members(&members) } else { text::members(&members) }
         }
         LeagueCommand::Liveries(_) => {
             let (liveries, names) = (league.liveries()?, names(league)?);
             match as_json {
                 true => json::league_liveries(&liveries),
-                false => words::liveries(&liveries, &names),
+                false => text::liveries(&liveries, &names),
             }
         }
         LeagueCommand::History(args) => {
             let versions = league.history(&args.livery)?;
             match as_json {
                 true => json::league_history(&args.livery, &versions),
-                false => words::history(&versions),
+                false => text::history(&versions),
             }
         }
         LeagueCommand::Conflicts(_) => {
             let conflicts = league.conflicts()?;
-            if as_json { json::league_conflicts(&conflicts) } else { words::conflicts(&conflicts) }
+            if as_json { json::league_conflicts(&conflicts) } else { text::conflicts(&conflicts) }
         }
         _ => {
             let status = league.status()?;
-            if as_json { json::named("league_status", &status) } else { words::status(&status) }
+            if as_json { json::named("league_status", &status) } else { text::status(&status) }
         }
     };
     Ok(print(&text))
@@ -76,33 +74,41 @@ fn names(league: &mut League) -> Result<BTreeMap<MemberId, String>, LeagueError>
 }
 
 fn change(league: &mut League, act: &Act, args: &LeagueArgs) -> Result<(), Failure> {
-    let acted = league.act(act, PATIENCE).map_err(explain)?;
+    let acted = league.act(act, PATIENCE).map_err(|error| explain(&error))?;
     print(&match args.output.json {
-        true => json::league_acted(words::word(act), &acted),
-        false => words::acted(act, &acted),
+        true => json::league_acted(word(act), &acted),
+        false => text::acted(act, &acted),
     })
 }
 
-fn make_anew(data: &Path, args: &LeagueArgs) -> Result<(), Failure> {
-    // An empty league would be made of it.
+fn rebuild_league(data: &Path, args: &LeagueArgs) -> Result<(), Failure> {
+    // Any folder would become an empty league.
     if !data.join("blobs").is_dir() {
-        let what = format!("there is no league in {}", data.display());
-        return Err(Failure::new(Exit::Failed, what)
-            .hint("check --data: it is the folder that a server was started with"));
+        return Err(error::no_league(data).into());
     }
-    let rebuilt = rebuild(data, &args.naming()).map_err(explain)?;
-    print(&if args.output.json { json::league_rebuilt(&rebuilt) } else { words::rebuilt(&rebuilt) })
+    let rebuilt = rebuild(data, &args.naming()).map_err(|error| explain(&error))?;
+    print(&if args.output.json { json::league_rebuilt(&rebuilt) } else { text::rebuilt(&rebuilt) })
 }
 
 fn print(text: &str) -> Result<(), Failure> {
     Ok(output::block(&format!("{}\n", text.trim_end_matches('\n')))?)
 }
 
-fn explain(error: LeagueError) -> Failure {
-    match error {
-        LeagueError::Silent { .. } => Failure::of(Exit::TimedOut, error).hint(
-            "try again; if it still does not answer, stop it and try once more: without a server it is done at once",
-        ),
-        _ => Failure::of(Exit::Failed, error),
+fn explain(error: &LeagueError) -> Failure {
+    let exit = match error {
+        LeagueError::Silent { .. } => Exit::TimedOut,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, error::league(error))
+}
+
+/// Returns the command that makes this change.
+const fn word(act: &Act) -> &'static str {
+    match act {
+        Act::Resolve { .. } => "resolve",
+        Act::Rename { .. } => "rename",
+        Act::Retire { .. } => "retire",
+        Act::Restore { .. } => "restore",
+        Act::Own { .. } => "own",
     }
 }

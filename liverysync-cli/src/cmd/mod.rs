@@ -1,4 +1,4 @@
-//! One module per command, and what several of them need.
+//! One module per command, and the parts that several of them share.
 
 mod backups;
 mod client;
@@ -25,13 +25,14 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     cli::{Cli, Command},
-    exit::{Exit, Failure},
+    exit::Failure,
+    text::error,
 };
 
-/// How long to wait for more of the same before what was gathered is said.
+/// How long to wait for more files before those gathered are shown.
 const GATHER_PAUSE: Duration = Duration::from_millis(200);
 
-/// Does what the command line asks for.
+/// Runs the command.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Server(args) => server::run(&args),
@@ -46,24 +47,25 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// Where a server's tasks run: its links are served on all cores.
+/// Starts the threads of a server, whose connections are served on all cores.
 fn runtime() -> Result<Runtime, Failure> {
-    Ok(Runtime::new().context("cannot start the threads that do the work")?)
+    Ok(Runtime::new().context("cannot start the program's threads")?)
 }
 
-/// Where a client's tasks run: one thread moves messages and bytes, and those that hash and write are others.
-/// Waking one another, tasks on several threads would cost more than they gain.
+/// Starts the thread of a client. It moves messages and bytes; hashing and writing have threads of their own. Tasks on
+/// several threads would lose more by waking each other than they gain.
 fn client_runtime() -> Result<Runtime, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    Ok(runtime.context("cannot start the thread that does the work")?)
+    Ok(runtime.context("cannot start the program's thread")?)
 }
 
-/// The liveries folder that was asked for, or the game's.
-fn liveries_folder(given: Option<&Path>, how_to_say: &str) -> Result<PathBuf, Failure> {
+/// Returns the liveries folder that was given, or the game's. `command` is what names a folder.
+fn liveries_folder(given: Option<&Path>, command: &str) -> Result<PathBuf, Failure> {
     match given {
         Some(folder) => Ok(folder.to_owned()),
-        None => liverysync::liveries_folder()
-            .map_err(|error| Failure::of(Exit::Failed, error).hint(how_to_say)),
+        None => {
+            liverysync::liveries_folder().map_err(|error| error::no_game(&error, command).into())
+        }
     }
 }
 
@@ -81,7 +83,7 @@ struct Interrupts {
 }
 
 impl Interrupts {
-    /// From here on such a request no longer ends the program by itself.
+    /// Takes over such requests: they no longer end the program by themselves.
     #[cfg(unix)]
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -98,7 +100,7 @@ impl Interrupts {
         }
     }
 
-    /// From here on such a request no longer ends the program by itself.
+    /// Takes over such requests: they no longer end the program by themselves.
     #[cfg(windows)]
     fn new() -> io::Result<Self> {
         use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
@@ -117,12 +119,11 @@ impl Interrupts {
         }
     }
 
-    /// Lets something come to its end, unless a further request says that nobody wants to wait.
+    /// Waits for the end of something, unless another request says not to.
     async fn unless_again(&mut self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
         tokio::select! {
             () = stop => Ok(()),
-            () = self.next() => Err(Failure::new(Exit::Failed, "stopped at once")
-                .hint("what was on its way is cleaned up at the next start")),
+            () = self.next() => Err(error::stopped_at_once().into()),
         }
     }
 }

@@ -1,34 +1,35 @@
-//! Options that may change while the program runs: how fast files may travel.
+//! Speed limits that change with the config file while the program runs.
 
 use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
 
-use liverysync::{Limits, escape};
+use liverysync::Limits;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::{
     cli::{Cli, Command},
-    config, output, units,
+    config, output,
+    text::config as text,
 };
 
-/// How often the config file is looked at.
+/// How often the config file is checked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Looks whether the config file has changed.
+/// Watches the config file.
 pub(super) struct Reload {
     args: Vec<OsString>,
-    /// `None` without a file that could change.
+    /// The file; `None` without one that could change.
     path: Option<PathBuf>,
-    /// What the file held when it was last looked at; `None` if it could not be read.
+    /// The file's content at the last check; `None` if it could not be read.
     seen: Option<Vec<u8>>,
     limits: Limits,
     looks: Interval,
 }
 
 impl Reload {
-    /// `limits` are those that the program has started with.
+    /// Starts watching; `limits` are those that the program has started with.
     pub(super) fn new(limits: Limits) -> Self {
         let args: Vec<_> = std::env::args_os().collect();
-        // A pipe has been read to its end, and holds nothing any more.
+        // A pipe has been read to its end and is empty.
         let is_file = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.is_file());
         let path = config::config_path(&args).filter(is_file);
         let seen = path.as_ref().and_then(|path| fs::read(path).ok());
@@ -37,8 +38,7 @@ impl Reload {
         Self { args, path, seen, limits, looks }
     }
 
-    /// Waits for other limits, and says on standard error what a change of the file has come to. Safe to
-    /// drop and call again.
+    /// Waits for other limits, and reports each change of the file on standard error. Safe to drop and call again.
     pub(super) async fn next(&mut self) -> Limits {
         loop {
             self.looks.tick().await;
@@ -54,34 +54,27 @@ impl Reload {
         if now.as_ref().ok() == self.seen.as_ref() {
             return None;
         }
-        let file = format!("config file {}", escape(&path.display().to_string()));
-        let read = now.as_ref().map_err(|error| format!("{file}: cannot be read: {error}"));
+        let read = now.as_ref().map_err(|error| text::unreadable(path, error).in_a_line());
         let read = read.and_then(|_| self.read_again());
         self.seen = now.ok();
         match read {
             Ok(limits) if limits == self.limits => {
-                output::note(&format!(
-                    "{file} has changed; what it says of limit-up and limit-down is in force already, and the other \
-                     options count from the next start"
-                ));
+                output::note(&text::nothing_to_apply(path));
                 None
             }
             Ok(limits) => {
-                let (up, down) = (units::rate(limits.up), units::rate(limits.down));
-                output::note(&format!(
-                    "{file} has changed: files now go out {up} and come in {down}"
-                ));
+                output::note(&text::limits_changed(path, limits));
                 self.limits = limits;
                 Some(limits)
             }
             Err(wrong) => {
-                output::note(&format!("{wrong}; what held before goes on"));
+                output::note(&text::not_applied(&wrong));
                 None
             }
         }
     }
 
-    /// The limits as a start would have them now: a flag or a variable still beats the file.
+    /// Returns the limits that a start would use now: a flag or a variable still beats the file.
     fn read_again(&self) -> Result<Limits, String> {
         match config::parse(&self.args).map_err(|failure| failure.in_a_line())? {
             Cli { command: Command::Server(args) } => Ok(args.speed.limits()),

@@ -1,14 +1,15 @@
 //! `liverysync server`: runs the league's server until it is told to stop.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, mem, net::SocketAddr};
 
-use liverysync::{Events, ServerError, ServerEvent as Event, StoreError};
+use liverysync::{Events, Protocol, RelPath, ServerError, ServerEvent as Event, Skipped};
 
 use super::{GATHER_PAUSE, Interrupts, reload::Reload, verify};
 use crate::{
     cli::server::ServerArgs,
     exit::{Exit, Failure},
-    output::{self, gather::Gather, json, words},
+    output::{self, json},
+    text::{error, server as text},
 };
 
 pub(super) fn run(args: &ServerArgs) -> Result<(), Failure> {
@@ -21,8 +22,9 @@ pub(super) fn run(args: &ServerArgs) -> Result<(), Failure> {
 async fn serve(args: &ServerArgs) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new()?;
     let mut reload = Reload::new(args.speed.limits());
-    let (server, mut events) = args.builder().start_with_events().await.map_err(explain)?;
-    let mut view = View { json: args.output.json, gather: Gather::default() };
+    let started = args.builder().start_with_events().await;
+    let (server, mut events) = started.map_err(|error| explain(&error))?;
+    let mut view = View::new(args);
     let shown = view.listening(server.address());
     let watched = match shown {
         Ok(()) => tokio::select! {
@@ -45,49 +47,44 @@ async fn watch(
             () = interrupts.next() => return Ok(()),
             event = events.next() => match event {
                 Some(event) => view.event(&event)?,
-                None => return Err(Failure::new(Exit::Failed, "the server has stopped by itself")),
+                None => return Err(error::server_ended().into()),
             },
-            () = tokio::time::sleep(GATHER_PAUSE), if !view.gather.is_empty() => view.flush(),
+            () = tokio::time::sleep(GATHER_PAUSE), if view.has_gathered() => view.flush(),
         }
     }
 }
 
-fn explain(error: ServerError) -> Failure {
-    let hint = match &error {
-        ServerError::OwnersNeedData => {
-            return Failure::of(Exit::Usage, error)
-                .hint("add --data DIR, or leave out --updates owner");
-        }
-        ServerError::Bind { .. } => {
-            "another program may use this port already: choose one with --port, or 0 for any free \
-             one; --host must be an address of this machine"
-        }
-        ServerError::Store(StoreError::Folder { .. } | StoreError::Busy { .. }) => {
-            "choose another one with --data"
-        }
-        ServerError::AllowList { .. } => {
-            "give a text file with --allow-list, or leave it out to allow all liveries"
-        }
-        _ => return Failure::of(Exit::Failed, error),
+fn explain(error: &ServerError) -> Failure {
+    let exit = match error {
+        ServerError::OwnersNeedData => Exit::Usage,
+        _ => Exit::Failed,
     };
-    Failure::of(Exit::Failed, error).hint(hint)
+    Failure::new(exit, error::server(error))
 }
 
-/// What people and programs get to see.
+/// Shows the events of a server.
 struct View {
     json: bool,
-    gather: Gather,
+    verbose: bool,
+    /// Names of drivers who have connected and not yet reported what they have.
+    joined: BTreeSet<String>,
+    /// Files that a driver does not get, with the driver's name and the reason: they are shown together.
+    withheld: Vec<(String, RelPath, String)>,
+    /// Files that were left out, with their driver's name.
+    left_out: Vec<(String, Vec<Skipped>)>,
 }
 
 impl View {
+    const fn new(args: &ServerArgs) -> Self {
+        let (json, verbose) = (args.output.json, args.detail.verbose);
+        let joined = BTreeSet::new();
+        Self { json, verbose, joined, withheld: Vec::new(), left_out: Vec::new() }
+    }
+
     fn listening(&self, address: SocketAddr) -> Result<(), Failure> {
-        let line =
-            if self.json { json::listening(address) } else { format!("listening on {address}") };
-        output::line(&line)?;
+        output::line(&if self.json { json::listening(address) } else { text::listening(address) })?;
         if !address.ip().is_loopback() {
-            output::note(
-                "anybody who reaches this port can join and send files: joining is not protected yet",
-            );
+            output::note(&text::unprotected());
         }
         Ok(())
     }
@@ -96,17 +93,72 @@ impl View {
         if self.json {
             return Ok(output::line(&json::event(event))?);
         }
-        // What this event adds to the gathered is said after it.
-        let mut gathered = Gather::default();
-        if let Some(line) = words::server(event, &mut gathered) {
-            self.flush();
-            output::note(&line);
+        match event {
+            Event::Withheld { name, path, reason } => {
+                self.withheld.push((name.clone(), path.clone(), reason.to_string()));
+            }
+            _ => {
+                if let Some(line) = self.line(event) {
+                    self.flush();
+                    output::note(&line);
+                }
+            }
         }
-        self.gather.append(gathered);
+        // Shown after the line of its driver.
+        if let Event::Manifest { name, left_out, .. } = event
+            && !left_out.is_empty()
+        {
+            self.left_out.push((name.clone(), left_out.clone()));
+        }
         Ok(())
     }
 
+    fn line(&mut self, event: &Event) -> Option<String> {
+        Some(match event {
+            Event::Joined { name, address, protocol, .. } => {
+                self.joined.insert(name.clone());
+                text::joined(name, address, *protocol != Protocol::V2)
+            }
+            Event::Left { name, reason, .. } => text::left(name, reason),
+            // A report follows every file that has arrived.
+            Event::Manifest { name, liveries, bytes, .. }
+                if self.joined.remove(name) || self.verbose =>
+            {
+                text::manifest(name, *liveries, *bytes)
+            }
+            Event::Conflict { name, path, conflict_path } => {
+                text::conflict(name, path, conflict_path)
+            }
+            Event::Refused { name, path, reason } => text::refused(name, path, reason),
+            Event::SessionBegan { source, target, files, bytes, .. } if self.verbose => {
+                text::transfer(source.as_deref(), target.as_deref(), *files, *bytes)
+            }
+            Event::SessionEnded { source, target, installed, failed, .. }
+                if self.verbose || *failed > 0 =>
+            {
+                text::transferred(source.as_deref(), target.as_deref(), *installed, *failed)
+            }
+            Event::DatabaseFault { reason } => text::database_fault(reason),
+            Event::StoreFault { content, reason } => text::store_fault(&content.short(), reason),
+            Event::SourceFault { name, path, fault } => text::source_fault(name, path, fault),
+            Event::SourceSilent { name, files } => text::source_silent(name, *files),
+            Event::TargetFault { name, path, message, for_good } => {
+                text::target_fault(name, path, message, *for_good)
+            }
+            Event::InSync { clients, liveries, .. } => text::in_sync(*clients, *liveries),
+            _ => return None,
+        })
+    }
+
+    const fn has_gathered(&self) -> bool {
+        !self.withheld.is_empty() || !self.left_out.is_empty()
+    }
+
     fn flush(&mut self) {
-        self.gather.take().iter().for_each(|line| output::note(line));
+        for (name, items) in mem::take(&mut self.left_out) {
+            text::left_out(&name, &items, self.verbose).iter().for_each(|line| output::note(line));
+        }
+        let withheld = mem::take(&mut self.withheld);
+        text::withheld(&withheld, self.verbose).iter().for_each(|line| output::note(line));
     }
 }

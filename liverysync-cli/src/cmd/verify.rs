@@ -1,74 +1,49 @@
-//! `liverysync server --verify-store`: checks what the server keeps, and ends.
+//! `liverysync server --verify-store`: checks the server's store.
 
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 
-use liverysync::{
-    StoreError,
-    league::{Verified, VerifySummary, verify_store},
-};
+use liverysync::league::{Verified, VerifySummary, verify_store};
 
 use crate::{
-    exit::{Exit, Failure},
+    exit::Failure,
     output::{self, json},
-    units,
+    text::{error, store},
 };
 
-/// How often it is said how far it is.
+/// How often the progress is shown.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 pub(super) fn run(data: Option<&Path>, json: bool) -> Result<(), Failure> {
-    let Some(data) = data else {
-        return Err(Failure::usage("--verify-store needs to know where the store is")
-            .hint("add --data DIR, with the folder that the server keeps its files in"));
-    };
-    // It would be made, and found to be in order.
+    let Some(data) = data else { return Err(Failure::usage(error::no_store_named())) };
+    // An empty store would be created, and found to be intact.
     if !data.join("blobs").is_dir() {
-        let what = format!("there is no store in {}", data.display());
-        return Err(Failure::new(Exit::Failed, what)
-            .hint("check --data: it is the folder that a server was started with"));
+        return Err(error::no_store(data).into());
     }
-    let mut view =
-        View { json, checked: VerifySummary::default(), said: Instant::now(), failed: None };
-    let summary = verify_store(data, |one| view.one(&one)).map_err(explain)?;
+    let (checked, shown) = (VerifySummary::default(), Instant::now());
+    let mut view = View { json, checked, shown, failed: None };
+    let summary = verify_store(data, |one| view.one(&one)).map_err(|error| error::store(&error))?;
     if let Some(failure) = view.failed {
         return Err(failure);
     }
     let VerifySummary { files, bytes, wrong, .. } = summary;
-    output::line(&if json { json::store_verified(files, bytes, wrong) } else { words(&summary) })?;
-    if wrong == 0 {
-        return Ok(());
-    }
-    let what = format!("{} damaged in {}", units::count(wrong, "file"), data.display());
-    Err(Failure::new(Exit::Failed, what)
-        .hint("they are removed; the server asks the drivers for them again"))
-}
-
-fn words(summary: &VerifySummary) -> String {
-    let checked = units::files(summary.files, summary.bytes);
-    match summary.wrong {
-        0 => format!("checked {checked}: all are right"),
-        wrong => format!("checked {checked}: {wrong} wrong and removed"),
+    output::line(&match json {
+        true => json::store_verified(files, bytes, wrong),
+        false => store::verified(files, bytes, wrong),
+    })?;
+    match wrong {
+        0 => Ok(()),
+        wrong => Err(error::store_damaged(wrong, data).into()),
     }
 }
 
-fn explain(error: StoreError) -> Failure {
-    let is_busy = matches!(error, StoreError::Busy { .. });
-    let failure = Failure::of(Exit::Failed, error);
-    if is_busy {
-        failure.hint("stop that server first; it checks its files by itself as well")
-    } else {
-        failure
-    }
-}
-
-/// What people and programs get to see.
+/// Shows damaged files and the progress.
 struct View {
     json: bool,
     checked: VerifySummary,
-    said: Instant,
+    shown: Instant,
     /// Why a line could not be printed.
     failed: Option<Failure>,
 }
@@ -78,21 +53,17 @@ impl View {
         self.checked.files += 1;
         self.checked.bytes += one.bytes;
         if let Some(reason) = &one.wrong {
-            let line = if self.json {
-                json::store_wrong(one.hash, one.bytes, reason)
-            } else {
-                format!("wrong: {} ({}): {reason}", one.hash, units::bytes(one.bytes))
+            let line = match self.json {
+                true => json::store_damaged(one.hash, one.bytes, reason),
+                false => store::damaged(&one.hash.to_string(), one.bytes, reason),
             };
             if let Err(error) = output::line(&line) {
                 self.failed.get_or_insert(error.into());
             }
         }
-        if self.said.elapsed() >= PROGRESS_INTERVAL {
-            self.said = Instant::now();
-            output::note(&format!(
-                "checked {} so far",
-                units::files(self.checked.files, self.checked.bytes)
-            ));
+        if self.shown.elapsed() >= PROGRESS_INTERVAL {
+            self.shown = Instant::now();
+            output::note(&store::progress(self.checked.files, self.checked.bytes));
         }
     }
 }

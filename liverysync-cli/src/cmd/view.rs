@@ -1,46 +1,76 @@
-//! What a client shows: JSON for programs, bars that move for people who watch, plain lines for all else.
+//! What a client shows: JSON for programs, moving bars for people who watch, plain lines otherwise.
 
 use std::{
-    collections::BTreeMap,
-    io,
+    collections::{BTreeMap, BTreeSet},
+    io, mem,
     time::{Duration, Instant},
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use liverysync::{ClientEvent as Event, Role, SyncId, escape};
-
-use crate::{
-    output::{self, gather::Gather, json, words},
-    units,
+use liverysync::{
+    ClientEvent as Event, Naming, RelPath, Role, Skipped, SyncId, is_conflict_name, plain_livery,
 };
 
-/// One line per session. The end of a long path gives way.
-const SESSION_TEMPLATE: &str =
-    "{prefix:<16!} {wide_msg} {decimal_bytes:>9} {decimal_bytes_per_sec:>11}";
+use crate::{
+    cli::client::ClientArgs,
+    output::{self, json},
+    text::client::{self as text, InSync, Installed, Moved},
+};
 
-const TOTAL_TEMPLATE: &str = "{prefix:<16!} [{wide_bar}] {msg}  \
-    {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
-
-/// How often the rate is drawn anew while nothing comes.
+/// How often the speed is drawn while nothing arrives.
 const TICK: Duration = Duration::from_millis(500);
 
 /// Shows the events of a client.
 pub(super) struct View {
     style: Style,
+    verbose: bool,
     server: String,
     began: Instant,
-    sessions: BTreeMap<SyncId, Session>,
-    gather: Gather,
-    received: Total,
-    sent: Total,
+    sessions: BTreeMap<SyncId, Role>,
+    gathered: Gathered,
+    /// Liveries in conflict that people know of.
+    conflicts: BTreeSet<String>,
+    /// Whether people know that files are missing.
+    said_missing: bool,
+    downloaded: Total,
+    uploaded: Total,
 }
 
 enum Style {
     Json,
     Lines,
-    /// Lines, and on standard error: standard output is for what a dry run found out.
+    /// Lines on standard error: standard output is for the plan of a dry run.
     DryRun,
     Bars(Bars),
+}
+
+/// Files that are reported together, livery by livery: a folder with thousands of files would bury everything else.
+#[derive(Default)]
+struct Gathered {
+    skipped: Vec<Skipped>,
+    conflicts: Vec<String>,
+    installed: Vec<Installed>,
+    uploaded: Vec<(RelPath, u64)>,
+    retired: Vec<(RelPath, String)>,
+}
+
+impl Gathered {
+    const fn is_empty(&self) -> bool {
+        self.skipped.is_empty()
+            && self.conflicts.is_empty()
+            && self.installed.is_empty()
+            && self.uploaded.is_empty()
+            && self.retired.is_empty()
+    }
+
+    fn lines(self, verbose: bool) -> Vec<String> {
+        let mut lines = text::skipped(&self.skipped, verbose);
+        lines.extend(self.conflicts);
+        lines.extend(text::installed(&self.installed, verbose));
+        lines.extend(text::uploaded(&self.uploaded, verbose));
+        lines.extend(text::retired(&self.retired, verbose));
+        lines
+    }
 }
 
 /// A number of files and the sum of their sizes.
@@ -51,27 +81,15 @@ struct Total {
 }
 
 impl Total {
-    const fn add(&mut self, bytes: u64) {
-        self.files += 1;
-        self.bytes += bytes;
+    const fn add(&mut self, files: u64, bytes: u64) {
+        self.files += files;
+        self.bytes = self.bytes.saturating_add(bytes);
     }
-
-    fn words(self) -> String {
-        units::files(self.files, self.bytes)
-    }
-}
-
-/// A session that runs.
-struct Session {
-    began: Instant,
-    role: Role,
-    done: Total,
-    bar: Option<ProgressBar>,
 }
 
 impl View {
-    pub(super) fn new(server: &str, json: bool, dry_run: bool) -> Self {
-        let style = match (json, dry_run) {
+    pub(super) fn new(args: &ClientArgs) -> Self {
+        let style = match (args.output.json, args.dry_run) {
             (true, _) => Style::Json,
             (false, true) => Style::DryRun,
             (false, false) if output::is_watched() => Style::Bars(Bars::new()),
@@ -79,34 +97,38 @@ impl View {
         };
         Self {
             style,
-            server: escape(server).into_owned(),
+            verbose: args.detail.verbose,
+            server: args.address.text(),
             began: Instant::now(),
             sessions: BTreeMap::new(),
-            gather: Gather::default(),
-            received: Total::default(),
-            sent: Total::default(),
+            gathered: Gathered::default(),
+            conflicts: BTreeSet::new(),
+            said_missing: false,
+            downloaded: Total::default(),
+            uploaded: Total::default(),
         }
     }
 
-    /// Whether a program reads along.
+    /// Returns whether a program reads the output.
     pub(super) const fn is_json(&self) -> bool {
         matches!(self.style, Style::Json)
     }
 
-    /// Whether something waits to be said.
+    /// Returns whether something waits to be shown.
     pub(super) const fn has_gathered(&self) -> bool {
-        !self.gather.is_empty()
+        !self.gathered.is_empty()
     }
 
-    /// Says what waits to be said.
+    /// Shows what waits.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.gather.take().iter().try_for_each(|line| self.say(line))
+        let lines = mem::take(&mut self.gathered).lines(self.verbose);
+        lines.iter().try_for_each(|line| self.say(line))
     }
 
-    /// Takes the bars away.
+    /// Removes the bars.
     pub(super) fn close(&self) {
         if let Style::Bars(bars) = &self.style {
-            let _nobody_to_tell = bars.multi.clear();
+            let _cannot_be_told = bars.multi.clear();
         }
     }
 
@@ -114,187 +136,146 @@ impl View {
         if let Style::Json = self.style {
             return output::line(&json::event(event));
         }
-        match event {
-            Event::Skipped(item) => {
-                words::add_skipped("not shared", item, &mut self.gather);
-                return Ok(());
+        self.draw(event);
+        if self.gather(event) {
+            return Ok(());
+        }
+        let Some((line, is_warning)) = self.line(event) else { return Ok(()) };
+        self.flush()?;
+        match (event, is_warning) {
+            (Event::Plan(_), _) => output::line(&line),
+            (_, true) => {
+                self.warn(&line);
+                Ok(())
             }
+            (_, false) => self.say(&line),
+        }
+    }
+
+    /// Keeps files to show them together with others.
+    fn gather(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Skipped(item) => self.gathered.skipped.push(item.clone()),
             Event::Retired { path, backup } => {
-                words::add_retired(path, backup, &mut self.gather);
-                return Ok(());
+                self.gathered.retired.push((path.clone(), backup.clone()));
+            }
+            Event::FileSent { path, bytes, .. } => {
+                self.uploaded.add(1, *bytes);
+                self.gathered.uploaded.push((path.clone(), *bytes));
+            }
+            Event::Installed { path, bytes, backup, copied, kept_as, .. } => {
+                if !copied {
+                    self.downloaded.add(1, *bytes);
+                }
+                let lines = self.conflict(path, *copied, kept_as.is_some());
+                self.gathered.conflicts.extend(lines.into_iter().flatten());
+                self.gathered.installed.push(Installed {
+                    path: path.clone(),
+                    bytes: *bytes,
+                    backup: backup.clone(),
+                    copied: *copied,
+                    kept_as: kept_as.clone(),
+                });
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Returns the lines about a conflict that this file is a sign of, for a livery that none was shown for.
+    fn conflict(&mut self, path: &RelPath, copied: bool, old_server: bool) -> Option<[String; 2]> {
+        let naming = Naming::default();
+        // A conflict copy that is copied on this PC has the bytes of a file that is here: this PC's version lost the name.
+        let is_own_copy = copied && is_conflict_name(path, &naming);
+        let livery = plain_livery(path.livery(), &naming).into_owned();
+        let is_news = (is_own_copy || old_server) && self.conflicts.insert(livery.clone());
+        is_news.then(|| text::conflict(&livery, !old_server))
+    }
+
+    /// Returns the line of an event, and whether it is a warning.
+    fn line(&mut self, event: &Event) -> Option<(String, bool)> {
+        let verbose = self.verbose;
+        let shown = |line| Some((line, false));
+        let warning = |line| Some((line, true));
+        match event {
+            Event::Connected { ours } => shown(text::connected(&self.server, *ours)),
+            Event::Disconnected { reason, retry_in } => warning(text::offline(reason, *retry_in)),
+            Event::FolderUnreadable { reason } => warning(text::folder_unreadable(reason)),
+            Event::Scanned { liveries, files, bytes } => {
+                shown(text::scanned(*liveries, *files, *bytes, verbose))
+            }
+            Event::SessionBegan { role, files, bytes, .. } if verbose => {
+                let sized = files.map(|files| files as u64).zip(*bytes);
+                shown(text::transfer(*role == Role::Target, sized))
+            }
+            Event::SendFailed { path, reason, .. } => warning(text::upload_failed(path, reason)),
+            Event::ReceiveFailed { path, reason, declined, .. } => {
+                warning(text::download_failed(path, reason, *declined))
+            }
+            Event::RetireFailed { path, reason } => warning(text::retire_failed(path, reason)),
+            Event::ServerError { reason } => warning(text::server_error(reason)),
+            Event::SyncStatus { missing, missing_bytes, .. } => {
+                let is_missing = *missing > 0;
+                let is_news = is_missing && !mem::replace(&mut self.said_missing, is_missing);
+                // A bar shows it, and so do the transfers.
+                let is_shown = verbose || matches!(self.style, Style::Bars(_));
+                (is_news && !is_shown).then(|| (text::downloading(*missing, *missing_bytes), false))
+            }
+            Event::Missed { events } => warning(text::missed(*events)),
+            Event::InSync { liveries, files, bytes, withheld, certain, .. } => {
+                let now = InSync {
+                    liveries: *liveries,
+                    files: *files,
+                    bytes: *bytes,
+                    withheld: *withheld,
+                    certain: *certain,
+                };
+                let Total { files, bytes } = self.downloaded;
+                let moved = Moved {
+                    downloaded: (files, bytes),
+                    uploaded: (self.uploaded.files, self.uploaded.bytes),
+                    took: self.began.elapsed(),
+                };
+                shown(text::in_sync(now, moved, verbose))
+            }
+            Event::Plan(plan) => shown(text::plan(plan, verbose)),
+            _ => None,
+        }
+    }
+
+    /// Moves the bars.
+    fn draw(&mut self, event: &Event) {
+        let role = |sync_id: &SyncId| self.sessions.get(sync_id).copied();
+        let Style::Bars(bars) = &mut self.style else { return };
+        match event {
+            Event::SessionBegan { sync_id, role, files, bytes } => {
+                let sized = files.map(|files| files as u64).zip(*bytes).unwrap_or_default();
+                bars.begin(*role, Total { files: sized.0, bytes: sized.1 });
+                self.sessions.insert(sync_id.clone(), *role);
+            }
+            Event::Received { bytes, .. } => bars.downloads.advance(*bytes),
+            Event::Sent { bytes, .. } => bars.uploads.advance(*bytes),
+            Event::Installed { bytes, copied, .. } => {
+                if *copied {
+                    bars.downloads.advance(*bytes);
+                }
+                bars.downloads.finished(*bytes);
+            }
+            Event::FileSent { bytes, .. } => bars.uploads.finished(*bytes),
+            Event::SyncStatus { missing, missing_bytes, .. } => {
+                bars.expect(Total { files: *missing, bytes: *missing_bytes });
+            }
+            Event::SessionEnded { sync_id } => {
+                if let Some(role) = role(sync_id) {
+                    bars.end(role);
+                }
+                self.sessions.remove(sync_id);
             }
             _ => {}
         }
-        if !matches!(event, Event::Received { .. } | Event::Sent { .. }) {
-            self.flush()?;
-        }
-        match event {
-            Event::Connected { ours } => {
-                let kind = if *ours { "" } else { ", a server of the old kind" };
-                self.say(&format!("connected to {}{kind}", self.server))
-            }
-            Event::Disconnected { reason, retry_in } => {
-                self.warn(&format!(
-                    "not connected: {}; next attempt in {}",
-                    escape(reason),
-                    units::duration(*retry_in)
-                ));
-                Ok(())
-            }
-            Event::FolderUnreadable { reason } => {
-                self.warn(&format!("cannot read the liveries folder: {}", escape(reason)));
-                Ok(())
-            }
-            Event::Scanned { files, bytes, .. } => {
-                self.say(&format!("this PC shares {}", units::files(*files as u64, *bytes)))
-            }
-            Event::SessionBegan { .. }
-            | Event::Receiving { .. }
-            | Event::Received { .. }
-            | Event::Sent { .. }
-            | Event::FileSent { .. }
-            | Event::Installed { .. }
-            | Event::SessionEnded { .. } => self.session_event(event),
-            Event::SendFailed { path, reason, .. } => {
-                self.warn(&format!("cannot send {}: {}", escape(path), escape(reason)));
-                Ok(())
-            }
-            Event::ReceiveFailed { path, reason, declined, .. } => {
-                let verb = if *declined { "refused" } else { "did not get" };
-                self.warn(&format!("{verb} {}: {}", escape(path), escape(reason)));
-                Ok(())
-            }
-            Event::RetireFailed { path, reason } => {
-                let path = words::path(path);
-                self.warn(&format!(
-                    "the league has no {path} any more, and it is still here: {}",
-                    escape(reason)
-                ));
-                Ok(())
-            }
-            Event::ServerError { reason } => {
-                self.warn(&format!("the server reports: {}", escape(reason)));
-                Ok(())
-            }
-            Event::SyncStatus { missing, missing_bytes, .. } => {
-                if let Style::Bars(bars) = &mut self.style {
-                    bars.expect(*missing, *missing_bytes);
-                }
-                Ok(())
-            }
-            Event::Missed { events } => {
-                self.warn(&format!("{events} events were left out here: this output is too slow"));
-                Ok(())
-            }
-            Event::InSync { files, bytes, withheld, certain, .. } => {
-                let line = self.in_sync(*files, *bytes, *withheld, *certain);
-                self.say(&line)
-            }
-            Event::Plan(plan) => output::line(&words::plan(plan)),
-            _ => Ok(()),
-        }
     }
 
-    fn session_event(&mut self, event: &Event) -> io::Result<()> {
-        match event {
-            Event::SessionBegan { sync_id, role, files, bytes } => {
-                let files = files.zip(*bytes);
-                let verb = if *role == Role::Target { "receiving" } else { "sending" };
-                let what = files.map_or_else(
-                    || "files".to_owned(),
-                    |(files, bytes)| units::files(files as u64, bytes),
-                );
-                let line = format!("{verb} {what} {}", direction(*role));
-                let bar = match &mut self.style {
-                    Style::Bars(bars) => Some(bars.session(*role, files)),
-                    _ => None,
-                };
-                let (began, role, done) = (Instant::now(), *role, Total::default());
-                let session = Session { began, role, done, bar };
-                self.sessions.insert(sync_id.clone(), session);
-                // A bar says it already.
-                if matches!(self.style, Style::Bars(_)) { Ok(()) } else { self.say(&line) }
-            }
-            Event::Receiving { sync_id, path, .. } => {
-                if let Some(bar) = self.bar(sync_id) {
-                    bar.set_message(words::path(path));
-                }
-                Ok(())
-            }
-            Event::Received { sync_id, bytes } | Event::Sent { sync_id, bytes } => {
-                if let Some(bar) = self.bar(sync_id) {
-                    bar.inc(*bytes);
-                }
-                if let (Style::Bars(bars), Event::Received { .. }) = (&self.style, event) {
-                    bars.total.inc(*bytes);
-                }
-                Ok(())
-            }
-            Event::FileSent { sync_id, path, bytes } => {
-                self.sent.add(*bytes);
-                let bars = matches!(self.style, Style::Bars(_));
-                if let Some(session) = self.sessions.get_mut(sync_id) {
-                    session.done.add(*bytes);
-                    session.bar.iter().for_each(|bar| bar.set_message(words::path(path)));
-                }
-                let line = format!("sent {} ({})", words::path(path), units::bytes(*bytes));
-                if bars { Ok(()) } else { self.say(&line) }
-            }
-            Event::Installed { sync_id, bytes, copied, backup, kept_as, .. } => {
-                self.received.add(if *copied { 0 } else { *bytes });
-                if let Some(session) = self.sessions.get_mut(sync_id) {
-                    session.done.add(*bytes);
-                }
-                if let Style::Bars(bars) = &mut self.style {
-                    bars.installed(*bytes, *copied);
-                }
-                // A bar says it already, unless something was replaced.
-                let plain = backup.is_none() && kept_as.is_none() && !copied;
-                if plain && matches!(self.style, Style::Bars(_)) {
-                    return Ok(());
-                }
-                let line = installed(event);
-                self.say(&line)
-            }
-            Event::SessionEnded { sync_id } => {
-                let Some(session) = self.sessions.remove(sync_id) else { return Ok(()) };
-                let Style::Bars(bars) = &mut self.style else { return Ok(()) };
-                bars.end(session.bar.as_ref(), session.role);
-                if session.done.files == 0 {
-                    return Ok(());
-                }
-                let verb = if session.role == Role::Target { "received" } else { "sent" };
-                let took = units::duration(session.began.elapsed());
-                let (what, direction) = (session.done.words(), direction(session.role));
-                let line = format!("{verb} {what} {direction} in {took}");
-                self.say(&line)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn bar(&self, sync_id: &SyncId) -> Option<&ProgressBar> {
-        self.sessions.get(sync_id)?.bar.as_ref()
-    }
-
-    fn in_sync(&self, files: usize, bytes: u64, withheld: u64, certain: bool) -> String {
-        let sure = if certain { "in sync" } else { "in sync as far as can be told" };
-        let holds = units::files(files as u64, bytes);
-        let moved = format!(
-            "received {}; sent {}; {}",
-            self.received.words(),
-            self.sent.words(),
-            units::duration(self.began.elapsed())
-        );
-        let kept_back = match withheld {
-            0 => String::new(),
-            1 => "; 1 file of the league will not come to this PC".to_owned(),
-            _ => format!("; {withheld} files of the league will not come to this PC"),
-        };
-        format!("{sure}: this PC holds {holds} ({moved}){kept_back}")
-    }
-
-    /// A line for people, above the bars if there are any.
+    /// Shows a line, above the bars if there are any.
     fn say(&self, line: &str) -> io::Result<()> {
         match &self.style {
             Style::Bars(bars) => bars.multi.suspend(|| output::line(line)),
@@ -314,131 +295,119 @@ impl View {
     }
 }
 
-/// Where the files of a session come from or go to. They pass through the server's store, so there is no
-/// single driver at the other end.
-const fn direction(role: Role) -> &'static str {
-    match role {
-        Role::Target => "from the league",
-        Role::Source => "to the league",
-    }
-}
-
-/// Words what became of a file that is in place.
-fn installed(event: &Event) -> String {
-    let Event::Installed { path, bytes, backup, copied, kept_as, .. } = event else {
-        return String::new();
-    };
-    let verb = if *copied { "copied on this PC" } else { "installed" };
-    let mut line = format!("{verb}: {} ({})", words::path(path), units::bytes(*bytes));
-    if let Some(backup) = backup {
-        line += &format!("; what was there is in {}", escape(backup));
-    }
-    if let Some(kept_as) = kept_as {
-        line += &format!("; this PC's own lives on as {}", words::path(kept_as));
-    }
-    line
-}
-
-/// The bars at the bottom of a terminal: one per session, and one for all that is to come.
+/// The bars at the bottom of a terminal.
 struct Bars {
     multi: MultiProgress,
-    /// Drawn only while something is to come.
-    total: ProgressBar,
-    shown: bool,
-    targets: usize,
-    installed: Total,
-    expected: Total,
+    downloads: Gauge,
+    uploads: Gauge,
 }
 
 impl Bars {
     fn new() -> Self {
-        Self {
-            multi: MultiProgress::new(),
-            total: ProgressBar::hidden(),
-            shown: false,
-            targets: 0,
-            installed: Total::default(),
-            expected: Total::default(),
-        }
+        let (downloads, uploads) = (Gauge::new(text::DOWNLOADING), Gauge::new(text::UPLOADING));
+        Self { multi: MultiProgress::new(), downloads, uploads }
     }
 
-    /// The server has told what is still to come.
-    fn expect(&mut self, files: u64, bytes: u64) {
-        self.expected = Total {
-            files: self.installed.files.saturating_add(files),
-            bytes: self.installed.bytes.saturating_add(bytes),
+    /// The server has told what is missing.
+    fn expect(&mut self, missing: Total) {
+        let downloads = &mut self.downloads;
+        downloads.expected = downloads.done;
+        downloads.expected.add(missing.files, missing.bytes);
+        downloads.hide_if_done(&self.multi);
+        downloads.draw();
+    }
+
+    fn begin(&mut self, role: Role, session: Total) {
+        let gauge = match role {
+            Role::Target => {
+                let downloads = &mut self.downloads;
+                let Total { files, bytes } = downloads.done;
+                // An old server does not tell what is missing.
+                downloads.expected.files = downloads.expected.files.max(files + session.files);
+                let bytes = bytes.saturating_add(session.bytes);
+                downloads.expected.bytes = downloads.expected.bytes.max(bytes);
+                downloads
+            }
+            Role::Source => {
+                self.uploads.expected.add(session.files, session.bytes);
+                &mut self.uploads
+            }
         };
-        self.draw();
+        gauge.sessions += 1;
+        gauge.show(&self.multi);
     }
 
-    fn session(&mut self, role: Role, files: Option<(usize, u64)>) -> ProgressBar {
-        if role == Role::Target {
-            self.targets += 1;
-            let (files, bytes) = files.unwrap_or_default();
-            // A server of the old kind says nothing of the whole.
-            self.expected.files = self.expected.files.max(self.installed.files + files as u64);
-            self.expected.bytes =
-                self.expected.bytes.max(self.installed.bytes.saturating_add(bytes));
-            self.show();
+    fn end(&mut self, role: Role) {
+        match role {
+            Role::Target => {
+                self.downloads.sessions = self.downloads.sessions.saturating_sub(1);
+                self.downloads.hide_if_done(&self.multi);
+            }
+            Role::Source => {
+                self.uploads.sessions = self.uploads.sessions.saturating_sub(1);
+                if self.uploads.sessions == 0 {
+                    // The server asks again for files that failed.
+                    self.uploads.expected = self.uploads.done;
+                }
+                self.uploads.hide_if_done(&self.multi);
+            }
         }
-        let bar = ProgressBar::new(files.map_or(0, |(_, bytes)| bytes));
-        let bar = if self.shown {
-            self.multi.insert_before(&self.total, bar)
-        } else {
-            self.multi.add(bar)
-        };
-        bar.set_style(style(SESSION_TEMPLATE));
-        bar.set_prefix(direction(role));
-        bar.enable_steady_tick(TICK);
-        bar
-    }
-
-    fn installed(&mut self, bytes: u64, copied: bool) {
-        self.installed.add(bytes);
-        if copied {
-            self.total.inc(bytes);
-        }
-        self.draw();
-    }
-
-    fn end(&mut self, bar: Option<&ProgressBar>, role: Role) {
-        if let Some(bar) = bar {
-            bar.finish_and_clear();
-            self.multi.remove(bar);
-        }
-        if role == Role::Target {
-            self.targets = self.targets.saturating_sub(1);
-        }
-        if self.targets == 0 && self.installed.files >= self.expected.files && self.shown {
-            self.total.finish_and_clear();
-            self.multi.remove(&self.total);
-            self.shown = false;
-            // What comes next is counted from here.
-            self.installed = Total::default();
-            self.expected = Total::default();
-        }
-    }
-
-    fn show(&mut self) {
-        if !self.shown {
-            self.shown = true;
-            self.total = self.multi.add(ProgressBar::new(self.expected.bytes));
-            self.total.set_style(style(TOTAL_TEMPLATE));
-            self.total.set_prefix("in all");
-            self.total.enable_steady_tick(TICK);
-        }
-        self.draw();
-    }
-
-    fn draw(&self) {
-        let files = self.expected.files.max(self.installed.files);
-        self.total.set_message(format!("{}/{files} files", self.installed.files));
-        self.total.set_length(self.expected.bytes.max(self.installed.bytes));
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ")
+/// One bar, drawn only while files are moving.
+struct Gauge {
+    name: &'static str,
+    bar: Option<ProgressBar>,
+    sessions: usize,
+    done: Total,
+    expected: Total,
+}
+
+impl Gauge {
+    fn new(name: &'static str) -> Self {
+        let (done, expected) = (Total::default(), Total::default());
+        Self { name, bar: None, sessions: 0, done, expected }
+    }
+
+    fn show(&mut self, multi: &MultiProgress) {
+        if self.bar.is_none() {
+            let bar = multi.add(ProgressBar::new(self.expected.bytes));
+            let style = ProgressStyle::with_template(text::BAR);
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(style.progress_chars("=> "));
+            bar.set_prefix(self.name);
+            bar.enable_steady_tick(TICK);
+            self.bar = Some(bar);
+        }
+        self.draw();
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.bar.iter().for_each(|bar| bar.inc(bytes));
+    }
+
+    fn finished(&mut self, bytes: u64) {
+        self.done.add(1, bytes);
+        self.draw();
+    }
+
+    /// Removes the bar when everything is there. What comes next is counted from zero.
+    fn hide_if_done(&mut self, multi: &MultiProgress) {
+        if self.sessions > 0 || self.done.files < self.expected.files {
+            return;
+        }
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+            multi.remove(&bar);
+        }
+        self.done = Total::default();
+        self.expected = Total::default();
+    }
+
+    fn draw(&self) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_message(text::bar_files(self.done.files, self.expected.files.max(self.done.files)));
+        bar.set_length(self.expected.bytes.max(self.done.bytes));
+    }
 }

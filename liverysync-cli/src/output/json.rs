@@ -1,24 +1,24 @@
 //! JSON, one object per line: `docs/json.md` describes it.
 //!
-//! Names are stable; a new event or a new field may come, none goes. Paths and names are as they are,
-//! with JSON's own escapes only: a program has to find the file. The form of the events is the core's.
+//! Names are stable: events and fields are added, never removed. Paths and names have JSON's own escapes only, so that a
+//! program finds the file. Events have the form that the core gives them.
 
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 
 use liverysync::{
-    Content, ContentHash, RelPath, Scan, Skipped, UnixTime,
+    Content, ContentHash, Plan, RelPath, Scan, Skipped, UnixTime,
     backups::BackupSet,
     league::{Acted, Conflict, LiveryStatus, MemberRow, PastVersion, Rebuilt},
 };
 use serde::Serialize;
 
-/// Something that happened.
+/// Returns an event.
 pub(crate) fn event(event: &impl Serialize) -> String {
     // Strings, numbers and lists of them have a JSON form.
     serde_json::to_string(event).unwrap_or_else(|_| "null".to_owned())
 }
 
-/// The server listens.
+/// Returns the first event of a server.
 pub(crate) fn listening(address: SocketAddr) -> String {
     #[derive(Serialize)]
     struct Listening {
@@ -30,36 +30,36 @@ pub(crate) fn listening(address: SocketAddr) -> String {
     event(&Listening { event: "listening", address, port })
 }
 
-/// A content of the store is not what it should be, and was removed.
-pub(crate) fn store_wrong(content: ContentHash, bytes: u64, reason: &str) -> String {
+/// Returns a content of the store that was damaged, and removed.
+pub(crate) fn store_damaged(content: ContentHash, bytes: u64, reason: &str) -> String {
     #[derive(Serialize)]
-    struct Wrong<'a> {
+    struct Damaged<'a> {
         event: &'static str,
         content: ContentHash,
         bytes: u64,
         reason: &'a str,
     }
-    event(&Wrong { event: "store_wrong", content, bytes, reason })
+    event(&Damaged { event: "store_damaged", content, bytes, reason })
 }
 
-/// All of the store was checked.
-pub(crate) fn store_verified(files: u64, bytes: u64, wrong: u64) -> String {
+/// Returns the result of checking the store.
+pub(crate) fn store_verified(files: u64, bytes: u64, damaged: u64) -> String {
     #[derive(Serialize)]
     struct Verified {
         event: &'static str,
         files: u64,
         bytes: u64,
-        wrong: u64,
+        damaged: u64,
     }
-    event(&Verified { event: "store_verified", files, bytes, wrong })
+    event(&Verified { event: "store_verified", files, bytes, damaged })
 }
 
-/// What a scan found.
+/// Returns the result of a scan.
 pub(crate) fn scan(root: &str, scan: &Scan) -> String {
     #[derive(Serialize)]
     struct File<'a> {
-        rel_path: &'a RelPath,
-        size: u64,
+        path: &'a RelPath,
+        bytes: u64,
         sha256: ContentHash,
         mtime: Option<f64>,
     }
@@ -70,11 +70,11 @@ pub(crate) fn scan(root: &str, scan: &Scan) -> String {
         manifest_hash: ContentHash,
         files: Vec<File<'a>>,
         skipped: &'a [Skipped],
-        total_bytes: u64,
+        bytes: u64,
     }
     let files = scan.manifest.iter().map(|entry| File {
-        rel_path: &entry.path,
-        size: entry.content.size,
+        path: &entry.path,
+        bytes: entry.content.size,
         sha256: entry.content.hash,
         mtime: entry.mtime.map(UnixTime::as_seconds),
     });
@@ -84,11 +84,35 @@ pub(crate) fn scan(root: &str, scan: &Scan) -> String {
         manifest_hash: scan.manifest.hash(),
         files: files.collect(),
         skipped: &scan.skipped,
-        total_bytes: scan.manifest.total_bytes(),
+        bytes: scan.manifest.total_bytes(),
     })
 }
 
-/// The sets of backups of a folder.
+/// Returns what a PC has and lacks.
+pub(crate) fn status(server: &str, running: Option<bool>, plan: &Plan) -> String {
+    #[derive(Serialize)]
+    struct Status<'a> {
+        server: &'a str,
+        running: Option<bool>,
+        in_sync: bool,
+        #[serde(flatten)]
+        plan: &'a Plan,
+    }
+    named("status", &Status { server, running, in_sync: plan.is_in_sync(), plan })
+}
+
+/// Returns the list of ignored liveries, and what has changed.
+pub(crate) fn ignored(file: &str, ignored: &[&str], changed: &[&str]) -> String {
+    #[derive(Serialize)]
+    struct Ignored<'a> {
+        file: &'a str,
+        ignored: &'a [&'a str],
+        changed: &'a [&'a str],
+    }
+    named("ignored", &Ignored { file, ignored, changed })
+}
+
+/// Returns the backup sets of a folder.
 pub(crate) fn backups(root: &str, sets: &[BackupSet]) -> String {
     #[derive(Serialize)]
     struct Backups<'a> {
@@ -99,7 +123,7 @@ pub(crate) fn backups(root: &str, sets: &[BackupSet]) -> String {
     event(&Backups { event: "backups", root, sets })
 }
 
-/// What says all of itself but what it is.
+/// Returns an object that has its fields and gets its name here.
 pub(crate) fn named(name: &'static str, fields: &impl Serialize) -> String {
     #[derive(Serialize)]
     struct Named<'a, T> {
@@ -110,7 +134,7 @@ pub(crate) fn named(name: &'static str, fields: &impl Serialize) -> String {
     event(&Named { event: name, fields })
 }
 
-/// Who has been in the league.
+/// Returns the league's members.
 pub(crate) fn league_members(members: &[MemberRow]) -> String {
     #[derive(Serialize)]
     struct Members<'a> {
@@ -119,7 +143,7 @@ pub(crate) fn league_members(members: &[MemberRow]) -> String {
     named("league_members", &Members { members })
 }
 
-/// The liveries of a league.
+/// Returns the league's liveries.
 pub(crate) fn league_liveries(liveries: &[LiveryStatus]) -> String {
     #[derive(Serialize)]
     struct Liveries<'a> {
@@ -128,7 +152,7 @@ pub(crate) fn league_liveries(liveries: &[LiveryStatus]) -> String {
     named("league_liveries", &Liveries { liveries })
 }
 
-/// What a livery has been.
+/// Returns a livery's history.
 pub(crate) fn league_history(livery: &str, versions: &[PastVersion]) -> String {
     #[derive(Serialize)]
     struct History<'a> {
@@ -138,10 +162,10 @@ pub(crate) fn league_history(livery: &str, versions: &[PastVersion]) -> String {
     named("league_history", &History { livery, versions })
 }
 
-/// The names that several contents claim.
+/// Returns the conflicts of a league.
 pub(crate) fn league_conflicts(conflicts: &[Conflict]) -> String {
     #[derive(Serialize)]
-    struct Rival<'a> {
+    struct Copy<'a> {
         path: &'a RelPath,
         #[serde(flatten)]
         content: Content,
@@ -150,20 +174,20 @@ pub(crate) fn league_conflicts(conflicts: &[Conflict]) -> String {
     struct Name<'a> {
         path: &'a RelPath,
         established: Option<Content>,
-        rivals: Vec<Rival<'a>>,
+        copies: Vec<Copy<'a>>,
     }
     #[derive(Serialize)]
     struct Conflicts<'a> {
         conflicts: Vec<Name<'a>>,
     }
     let conflicts = conflicts.iter().map(|Conflict { path, established, rivals }| {
-        let rivals = rivals.iter().map(|(path, content)| Rival { path, content: *content });
-        Name { path, established: *established, rivals: rivals.collect() }
+        let copies = rivals.iter().map(|(path, content)| Copy { path, content: *content });
+        Name { path, established: *established, copies: copies.collect() }
     });
     named("league_conflicts", &Conflicts { conflicts: conflicts.collect() })
 }
 
-/// What an act has done.
+/// Returns what a change of the league has done.
 pub(crate) fn league_acted(act: &'static str, acted: &Acted) -> String {
     #[derive(Serialize)]
     struct Done {
@@ -176,14 +200,14 @@ pub(crate) fn league_acted(act: &'static str, acted: &Acted) -> String {
     named("league_acted", &Done { act, placed, retired, served: acted.served })
 }
 
-/// What came of making a league's memory anew.
+/// Returns what a rebuild has saved.
 pub(crate) fn league_rebuilt(rebuilt: &Rebuilt) -> String {
     #[derive(Serialize)]
-    struct Anew<'a> {
-        set_aside: Vec<std::borrow::Cow<'a, str>>,
+    struct Saved<'a> {
+        kept: Vec<Cow<'a, str>>,
         whole: bool,
         versions: u64,
-        proven: u64,
+        verified: u64,
         owners: u64,
         members: u64,
         reports: u64,
@@ -193,11 +217,11 @@ pub(crate) fn league_rebuilt(rebuilt: &Rebuilt) -> String {
     let salvaged = &rebuilt.salvaged;
     named(
         "league_rebuilt",
-        &Anew {
-            set_aside: salvaged.set_aside.iter().map(|path| path.to_string_lossy()).collect(),
+        &Saved {
+            kept: salvaged.set_aside.iter().map(|path| path.to_string_lossy()).collect(),
             whole: salvaged.whole,
             versions: salvaged.versions,
-            proven: salvaged.proven,
+            verified: salvaged.proven,
             owners: salvaged.owners,
             members: salvaged.members,
             reports: salvaged.reports,
@@ -224,7 +248,7 @@ mod tests {
         RelPath::parse("#2/decals.png", &Extensions::default()).unwrap()
     }
 
-    /// The fields of an object, in order.
+    /// Returns the fields of an object, in order.
     fn fields(json: &str) -> Vec<String> {
         let object: serde_json::Value = serde_json::from_str(json).unwrap();
         let mut names: Vec<_> = object.as_object().unwrap().keys().cloned().collect();
@@ -371,7 +395,7 @@ mod tests {
                 withheld: 0,
                 certain: true,
             },
-            ClientEvent::Plan(liverysync::Plan::default()),
+            ClientEvent::Plan(Plan::default()),
             ClientEvent::Missed { events: 1 },
         ] {
             check_documented("Client", &super::event(&event));
@@ -379,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_backups_is_as_documented() {
+    fn every_object_about_backups_is_as_documented() {
         let set: SetName = "20250301_201500".parse().unwrap();
         check_documented("Backups", &backups("L", &[]));
         let shown = Shown { set: set.clone(), files: vec![], left_alone: vec![] };
@@ -397,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_a_league_is_as_documented() {
+    fn every_object_about_a_league_is_as_documented() {
         check_documented("League", &named("league_status", &LeagueStatus::default()));
         check_documented("League", &league_members(&[]));
         check_documented("League", &league_liveries(&[]));
@@ -408,21 +432,21 @@ mod tests {
     }
 
     #[test]
-    fn names_stay_what_they_are_and_lines_stay_one_line() {
+    fn names_are_unchanged_and_an_event_is_one_line() {
         let event = ServerEvent::Joined {
             peer: PeerId(3),
             name: "Zoë \u{1b}[2J\n\"#2\" 辻 \u{202e}".to_owned(),
             address: "127.0.0.1:5".to_owned(),
             protocol: Protocol::V2,
         };
-        let expected = "{\"event\":\"joined\",\"member\":3,\
+        let expected = "{\"event\":\"joined\",\"peer\":3,\
             \"name\":\"Zoë \\u001b[2J\\n\\\"#2\\\" 辻 \u{202e}\",\
             \"address\":\"127.0.0.1:5\",\"program\":\"liverysync\"}";
         assert_eq!(super::event(&event), expected);
     }
 
     #[test]
-    fn what_is_not_known_is_null() {
+    fn an_unknown_value_is_null() {
         let event = ClientEvent::Installed {
             sync_id: SyncId::new("s1").unwrap(),
             path: path(),
@@ -434,7 +458,7 @@ mod tests {
         let expected = "{\"event\":\"installed\",\"sync_id\":\"s1\",\"path\":\"#2/decals.png\",\
             \"bytes\":7,\"backup\":null,\"copied\":false,\"kept_as\":null}";
         assert_eq!(super::event(&event), expected);
-        let plan = super::event(&ClientEvent::Plan(liverysync::Plan::default()));
+        let plan = super::event(&ClientEvent::Plan(Plan::default()));
         let expected = "{\"event\":\"plan\",\"liveries\":0,\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"retire\":[],\
             \"unavailable\":[],\"undistributed\":[],\"rivals\":[]}";
         assert_eq!(plan, expected);

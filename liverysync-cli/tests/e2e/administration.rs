@@ -71,7 +71,7 @@ fn of_two_rivals_one_stays() {
     rival.wait_in_sync(5);
     wait_in_sync(&mut drivers, 5);
     let conflicts = league.administer(&["conflicts"]);
-    let keep = conflicts["conflicts"][0]["rivals"][0]["sha256"].as_str().unwrap();
+    let keep = conflicts["conflicts"][0]["copies"][0]["sha256"].as_str().unwrap();
     assert_eq!(keep, ContentHash::of(b"rival").to_string());
 
     let resolve = ["resolve", "A/decals.png", "--keep", &keep[..8]];

@@ -85,7 +85,7 @@ fn a_rival_livery_is_kept_whole_in_a_folder_of_its_own_and_one_of_them_stays() {
     let conflicts = league.administer(&["conflicts", "--conflict-scope", "livery"]);
     let conflicts = conflicts["conflicts"].as_array().unwrap();
     assert_eq!(conflicts.len(), 1, "{conflicts:?}");
-    assert_eq!(conflicts[0]["rivals"][0]["path"], copy("decals.png"));
+    assert_eq!(conflicts[0]["copies"][0]["path"], copy("decals.png"));
     let keep = ContentHash::of(b"rival").short();
     league.administer(&["resolve", "Team/decals.png", "--keep", &keep]);
     for driver in [&mut author, &mut rival] {

@@ -110,7 +110,7 @@ fn a_memory_that_was_cut_short_is_made_anew_with_the_union() {
     let rebuilt = league.administer(&["rebuild"]);
     assert_eq!((&rebuilt["whole"], &rebuilt["files"]), (&false.into(), &10.into()));
     assert_eq!(
-        std::fs::read(rebuilt["set_aside"][0].as_str().unwrap()).unwrap().len(),
+        std::fs::read(rebuilt["kept"][0].as_str().unwrap()).unwrap().len(),
         bytes.len() - 4096
     );
     league.serve_again();

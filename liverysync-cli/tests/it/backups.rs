@@ -1,4 +1,4 @@
-//! The commands for backups from outside: what they say, and how they end.
+//! The commands for backups from outside: their output and exit codes.
 
 use crate::common::{Test, files};
 
@@ -20,46 +20,46 @@ fn liveries() -> Test {
 fn sets_and_their_files_are_listed() {
     let test = liveries();
     test.run(&["backups", "list", "--liveries", "L"]).code(0).stderr("").stdout(
-        "20200102_120000  2020-01-02 12:00:00  1 file, 4 bytes: Team\n\
-         20200101_120000  2020-01-01 12:00:00  2 files, 7 bytes: Team, Équipe\n\
+        "20200102_120000  2020-01-02 12:00:00  Team (1 file, 4 bytes)\n\
+         20200101_120000  2020-01-01 12:00:00  Team, Équipe (2 files, 7 bytes)\n\
          2 backup sets, 3 files, 11 bytes\n",
     );
     test.run(&["backups", "list", "équipe", "--liveries", "L"])
         .code(0)
-        .stdout_has("1 file, 4 bytes: Équipe\n1 backup set, 1 file, 4 bytes\n");
+        .stdout_has("Équipe (1 file, 4 bytes)\n1 backup set, 1 file, 4 bytes\n");
     test.run(&["backups", "show", SET, "--liveries", "L"]).code(0).stderr("").stdout(
-        "cba06b57             3  Team/decals.png: another lies there now\n\
-         0967115f             4  Équipe/decals.png: the same lies there now\n\
+        "cba06b57             3  Team/decals.png: the current file is different\n\
+         0967115f             4  Équipe/decals.png: the current file is the same\n\
          20200101_120000: 2 files, 7 bytes\n",
     );
     test.run(&["backups", "show", "20200102_120000", "team/more.png", "--liveries", "L"])
         .code(0)
-        .stdout_has("Team/more.png: nothing lies there now\n");
+        .stdout_has("Team/more.png: there is no current file\n");
 }
 
 #[test]
-fn what_is_put_back_is_said() {
+fn a_restore_lists_what_it_restored() {
     let test = liveries();
     let before = files(&test.path("L"));
     let restore = ["backups", "restore", SET, "--liveries", "L"];
     test.run(&[&restore[..], &["--dry-run"]].concat()).code(0).stderr("").stdout(
-        "Team/decals.png (3 bytes); replaces another\n\
-         Team/decals_0.dds: the game's own, would go to the backup too\n\
-         dry run: would put back 1 file, 3 bytes of 20200101_120000; \
-         the same already: 1 file; nothing was changed\n",
+        "Would restore Team/decals.png (3 bytes), replacing the current file\n\
+         Would move Team/decals_0.dds to the new backup set: the game made it\n\
+         Dry run: would restore 1 file, 3 bytes of 20200101_120000; 1 file is the same already. \
+         Nothing was changed.\n",
     );
     assert_eq!(files(&test.path("L")), before);
     test.run(&restore)
         .code(0)
-        .stdout_has("Team/decals.png (3 bytes); what was there: .backup/20")
-        .stdout_has("Team/decals_0.dds: the game's own, went to the backup too\n")
-        .stdout_has("put back 1 file, 3 bytes of 20200101_120000; the same already: 1 file\n");
+        .stdout_has("Restored Team/decals.png (3 bytes). The file that it replaced is .backup/20")
+        .stdout_has("Moved Team/decals_0.dds to the new backup set: the game made it\n")
+        .stdout_has("Restored 1 file, 3 bytes of 20200101_120000; 1 file is the same already.\n");
     let after = files(&test.path("L"));
     assert_eq!((after.len(), &*after["Team/decals.png"]), (2, &b"old"[..]));
 }
 
 #[test]
-fn what_cannot_be_put_back_is_a_failure() {
+fn a_file_that_cannot_be_restored_is_a_failure() {
     let test = liveries();
     let restore = ["backups", "restore", "--liveries", "L"];
     let run = |args: &[&str]| test.run(&[&restore[..], args].concat());
@@ -67,37 +67,37 @@ fn what_cannot_be_put_back_is_a_failure() {
         .code(1)
         .stdout("")
         .stderr_has("there is no backup set 20210101_120000")
-        .stderr_has("hint: see what there is: liverysync backups list");
+        .stderr_has("hint: list the sets: liverysync backups list");
     run(&[SET, "Team", "Nobody"])
         .code(1)
         .stdout("")
-        .stderr_has("nothing in the backup set 20200101_120000 is called `Nobody`");
+        .stderr_has("the backup set 20200101_120000 has nothing called \"Nobody\"");
     run(&["../L"]).code(2).stderr_has("such as 20250301_201500");
     test.file(format!("L/.backup/{SET}/Lost/readme").as_str(), "of no type");
     run(&[SET])
         .code(1)
-        .stdout_has("left alone: Lost/readme: ")
-        .stderr_has("1 file of 20200101_120000 not put back");
+        .stdout_has("Skipped: Lost/readme (")
+        .stderr_has("1 file of 20200101_120000 was not restored");
 }
 
 #[test]
-fn pruning_says_what_went_and_what_stays_all_the_same() {
+fn a_prune_lists_what_it_removed_and_kept() {
     let test = liveries();
     let prune = ["backups", "prune", "--liveries", "L"];
     let run = |args: &[&str]| test.run(&[&prune[..], args].concat());
     run(&[]).code(2).stdout("").stderr_has("hint: add --keep-days N, --keep-bytes SIZE, or both");
     run(&["--keep-days", "0"]).code(2).stdout("");
     run(&["--keep-days", "30", "--dry-run"]).code(0).stdout_has(
-        "dry run: would remove 1 file, 4 bytes; 2 files, 7 bytes would stay; nothing was changed\n",
+        "Dry run: would remove 1 file, 4 bytes; 2 files, 7 bytes would stay. Nothing was changed.\n",
     );
     run(&["--keep-bytes", "0"]).code(0).stderr("").stdout(
-        "20200101_120000/Équipe/decals.png (4 bytes)\n\
-         kept all the same: 2 files, 7 bytes: the same is nowhere else on this PC\n\
-         removed 1 file, 4 bytes; 2 files, 7 bytes left\n",
+        "Removed 20200101_120000/Équipe/decals.png (4 bytes)\n\
+         Kept 2 files, 7 bytes: this PC has no other copy\n\
+         Removed 1 file, 4 bytes; 2 files, 7 bytes left.\n",
     );
     run(&["--keep-bytes", "1GB"])
         .code(0)
-        .stdout("removed 0 files, 0 bytes; 2 files, 7 bytes left\n");
+        .stdout("Removed 0 files, 0 bytes; 2 files, 7 bytes left.\n");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn the_folder_comes_from_the_file_and_from_a_variable_too() {
         .env("LIVERYSYNC_SET", "x")
         .env("LIVERYSYNC_KEEP_DAYS", "30");
     test.run(&["backups", "show", SET]).code(0).stdout_has("2 files");
-    test.run(&["backups", "prune"]).code(0).stdout_has("removed 1 file");
+    test.run(&["backups", "prune"]).code(0).stdout_has("Removed 1 file");
 }
 
 #[cfg(unix)]

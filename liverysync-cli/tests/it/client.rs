@@ -26,30 +26,30 @@ fn once_fails_at_a_server_that_cannot_be_reached() {
     let port = closed_port();
     let said = test.run(&["client", "--once", "--liveries", "L", "--port", &port]).code(1);
     let said =
-        said.stderr_has(&format!("127.0.0.1:{port}")).stderr_has("hint: is the server running?");
+        said.stderr_has(&format!("127.0.0.1:{port}")).stderr_has("hint: check --host and --port");
     assert_eq!(said.stderr.matches(&port).count(), 1, "said once: {}", said.stderr);
 }
 
 #[test]
-fn with_a_timeout_it_is_tried_until_then() {
+fn with_a_timeout_the_client_tries_until_then() {
     let test = Test::new();
     test.folder("L");
     let args = ["client", "--once", "--timeout", "0.5", "--liveries", "L", "--port"];
     test.run(&[&args[..], &[&closed_port()]].concat())
         .code(3)
-        .stderr_has("not connected: ")
-        .stderr_has("error: timed out after 0.5 s: cannot reach 127.0.0.1:");
+        .stderr_has("Offline: cannot reach 127.0.0.1:")
+        .stderr_has("error: not in sync after 0.5 s\n  cause: no connection to 127.0.0.1:");
 }
 
 #[test]
-fn a_server_that_says_nothing_is_no_success() {
+fn a_silent_server_is_no_success() {
     let test = Test::new();
     test.folder("L");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port().to_string();
     test.run(&["client", "--once", "--timeout", "0.5", "--liveries", "L", "--port", &port])
         .code(3)
-        .stderr_has("timed out after 0.5 s: no connection to");
+        .stderr_has("error: not in sync after 0.5 s\n  cause: no connection to 127.0.0.1:");
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn a_client_that_stays_keeps_trying() {
     test.folder("L");
     let args = ["client", "--liveries", "L", "--retry-first-seconds", "0.01", "--port"];
     let mut client = test.start(&[&args[..], &[&closed_port()]].concat());
-    client.note("not connected: ");
-    client.note("not connected: ");
+    client.note("Offline: ");
+    client.note("Offline: ");
     #[cfg(unix)]
     {
         client.signal("INT");
@@ -68,14 +68,14 @@ fn a_client_that_stays_keeps_trying() {
 }
 
 #[test]
-fn once_ends_in_sync_and_says_so() {
+fn once_ends_in_sync() {
     let test = Test::new();
     test.file("A/T/decals.png", "paint");
     test.folder("B");
     let (_server, port) = test.server(&[]);
     let port = port.to_string();
     let mut first = test.start(&["client", "--liveries", "A", "--name", "Aoi", "--port", &port]);
-    first.line("in sync: this PC holds 1 file, 5 bytes");
+    first.line("In sync: 1 livery, 5 bytes.");
     test.run(&[
         "client",
         "--once",
@@ -90,10 +90,13 @@ fn once_ends_in_sync_and_says_so() {
     ])
     .code(0)
     .stderr("")
-    .stdout_has(&format!("connected to 127.0.0.1:{port}\n"))
-    .stdout_has("receiving 1 file, 5 bytes from the league\n")
-    .stdout_has("installed: T/decals.png (5 bytes)\n")
-    .stdout_has("in sync: this PC holds 1 file, 5 bytes (received 1 file, 5 bytes; sent 0 files");
+    .stdout(&format!(
+        "This PC has no liveries yet.\n\
+         Connected to 127.0.0.1:{port}.\n\
+         Downloading: 1 file, 5 bytes\n\
+         Installed: T (1 file, 5 bytes)\n\
+         In sync: 1 livery, 5 bytes.\n"
+    ));
     assert_eq!(files(&test.path("B")), files(&test.path("A")));
 }
 
@@ -117,7 +120,7 @@ fn as_json_there_is_one_object_per_line() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_happen_and_touches_nothing() {
+fn a_dry_run_shows_what_would_happen_and_changes_nothing() {
     let test = Test::new();
     test.file("A/T/decals.png", "paint");
     test.file("B/T/decals.png", "other paint");
@@ -125,15 +128,15 @@ fn a_dry_run_says_what_would_happen_and_touches_nothing() {
     let (_server, port) = test.server(&[]);
     let port = port.to_string();
     let mut first = test.start(&["client", "--liveries", "A", "--name", "Aoi", "--port", &port]);
-    first.line("in sync");
+    first.line("In sync");
     let args = ["client", "--dry-run", "--timeout", "15", "--liveries", "B", "--port", &port];
     test.run(&args)
         .code(0)
-        .stdout_has("this PC would get:\n  T/decals.png (5 bytes)\n")
+        .stdout_has("To download:\n  T (1 file, 5 bytes)\n")
         .stdout_has("  T/decals.png as T/decals__CONFLICT__")
-        .stdout_has("others would get from this PC:\n")
-        .stdout_has("  U/decals.png (4 bytes)\n")
-        .stdout_has("dry run: would receive 1 file, 5 bytes and send 2 files");
+        .stdout_has("To upload:\n")
+        .stdout_has("  U (1 file, 4 bytes)\n")
+        .stdout_has("Dry run: would download 1 livery, 5 bytes; would upload 2 liveries");
     let plan = test.run(&[&args[..], &["--json"]].concat()).code(0);
     let last: serde_json::Value =
         serde_json::from_str(plan.stdout.lines().last().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The demo from outside: what it shows, and what it leaves behind.
+//! The demo from outside: its output, and that it leaves nothing behind.
 
 use std::fs;
 
@@ -25,12 +25,12 @@ fn the_demo_shows_a_league_and_leaves_nothing() {
     test.run(&["demo"])
         .code(0)
         .stderr("")
-        .stdout_has("the league's server listens on 127.0.0.1:")
-        .stdout_has("conflict: Bruno's League Safety Car/decals.png is another paint")
-        .stdout_has("Chloé drops a new livery into her folder")
+        .stdout_has("The league's server listens on 127.0.0.1:")
+        .stdout_has("Conflict: League Safety Car. Aoi had this name first and keeps it.")
+        .stdout_has("Chloé drops a new livery into the folder")
         .stdout_has("conflict copies")
-        .stdout_has("checked: the folders of all 3 drivers are the same, byte for byte")
-        .stdout_has("nothing is lost: each of the 14 files");
+        .stdout_has("Checked: the folders of all 3 drivers are equal")
+        .stdout_has("Nothing is lost: every PC has each of the 14 files");
     assert_eq!(demo_folders(&test), 0);
 }
 
@@ -38,7 +38,7 @@ fn the_demo_shows_a_league_and_leaves_nothing() {
 fn the_demos_folders_can_be_kept() {
     let test = with_temp();
     let said = test.run(&["demo", "--keep"]).code(0).stdout;
-    let place = said.lines().last().unwrap().strip_prefix("the folders are in ").unwrap();
+    let place = said.lines().last().unwrap().strip_prefix("The folders are in ").unwrap();
     let all = ["Aoi", "Bruno", "Chloé"]
         .map(|name| files(&std::path::Path::new(place).join(name).join("Liveries")));
     assert_eq!(all[0].len(), 13);

@@ -40,7 +40,7 @@ fn league(records: &[Record]) -> Test {
     test
 }
 
-/// Aoi's `Team`, which was updated and has a rival, and two others.
+/// Aoi's `Team`, which was updated and has a conflict copy, and three others.
 fn sample() -> Test {
     league(&[
         placed(1, "Team/decals.png", "paint", Cause::Published),
@@ -85,15 +85,13 @@ fn the_league_is_shown() {
     test.league(&["status"])
         .code(0)
         .stderr("")
-        .stdout_has("server        does not run on this data\n")
-        .stdout_has("union         5 files, 30 bytes in 4 liveries\n")
+        .stdout_has("server        not running on this data\n")
+        .stdout_has("liveries      4, 30 bytes in 5 files\n")
         .stdout_has("retired       0 liveries\n")
-        .stdout_has("conflicts     1 name\n")
+        .stdout_has("conflicts     1\n")
         .stdout_has("members       1\n")
-        .stdout_has(
-            "in the store  0 bytes; 5 contents missing, which only the PCs of members have\n",
-        )
-        .stdout_has(" UTC, step 6\n");
+        .stdout_has("store         0 bytes, 5 contents missing, which only members' PCs have\n")
+        .stdout_has(" UTC\n");
     test.league(&["members"]).code(0).stdout_has(&format!("{AOI}  Aoi: 0 files, 0 bytes; first"));
     test.league(&["liveries"])
         .code(0)
@@ -103,7 +101,7 @@ fn the_league_is_shown() {
     let history = test.league(&["history", "team"]).code(0).stdout;
     let changes: Vec<_> = history.lines().filter(|line| line.starts_with("    ")).collect();
     let expected = [
-        format!("    {}: rival by Aoi", rival()),
+        format!("    {}: kept as a conflict copy by Aoi", rival()),
         "    Team/decals.png: updated by Aoi".to_owned(),
         "    Team/decals.png: published by Aoi".to_owned(),
     ];
@@ -115,11 +113,11 @@ fn the_league_is_shown() {
         .stdout_has("Team/decals.png\n")
         .stdout_has(&line("new paint", "9 bytes", "has the name"))
         .stdout_has(&line("rival", "5 bytes", &rival()))
-        .stdout_has("1 name with rivals; to keep one content of a name: liverysync league resolve");
+        .stdout_has("1 conflict.\nhint: ");
 }
 
 #[test]
-fn programs_are_told_the_same() {
+fn the_league_is_shown_as_json() {
     let test = sample();
     let status = test.told(&["status"]);
     let numbers = ["files", "liveries", "conflicts", "missing", "step"].map(|key| &status[key]);
@@ -135,7 +133,7 @@ fn programs_are_told_the_same() {
     let conflicts = json!([{
         "path": "Team/decals.png",
         "established": Content::of(b"new paint"),
-        "rivals": [{"path": rival(), "sha256": ContentHash::of(b"rival"), "size": 5}],
+        "copies": [{"path": rival(), "sha256": ContentHash::of(b"rival"), "size": 5}],
     }]);
     assert_eq!(test.told(&["conflicts"])["conflicts"], conflicts);
 }
@@ -144,33 +142,31 @@ fn programs_are_told_the_same() {
 fn the_league_is_changed_without_a_server() {
     let test = sample();
     test.league(&["retire", "fourth"]).code(0).stderr("").stdout(
-        "1 file retired: fourth; on every PC when it connects to the server again; what goes lies in .backup there\n",
+        "Retired fourth (1 file). Every PC changes when it connects to the server again. Each keeps a copy in .backup.\n",
     );
     test.league(&["liveries"]).code(0).stdout_has("          Fourth: retired\n");
-    test.league(&["restore", "Fourth"])
-        .code(0)
-        .stdout("Fourth restored: 1 file; on every PC when it connects to the server again\n");
+    test.league(&["restore", "Fourth"]).code(0).stdout(
+        "Restored Fourth (1 file). Every PC changes when it connects to the server again.\n",
+    );
     let resolve = ["resolve", "Team/decals.png", "--keep", &short("rival")];
     test.league(&resolve)
         .code(0)
-        .stdout_has(&format!("Team/decals.png keeps {}; ", short("rival")));
-    test.league(&["conflicts"]).code(0).stdout("no conflicts\n");
+        .stdout_has(&format!("Team/decals.png keeps {}. ", short("rival")));
+    test.league(&["conflicts"]).code(0).stdout("No conflicts.\n");
     let renamed = test.told(&["rename", "Team", "Équipe"]);
     let expected = json!({
         "event": "league_acted", "act": "rename", "placed": 1, "retired": 1, "served": false,
     });
     assert_eq!(renamed, expected);
-    test.league(&["own", "Équipe", AOI])
-        .code(0)
-        .stdout_has(&format!("{AOI} is an owner of Équipe now"));
-    test.league(&["liveries"]).code(0).stdout_has("  Équipe: 1 file, 5 bytes; of Aoi\n");
+    test.league(&["own", "Équipe", AOI]).code(0).stdout_has(&format!("{AOI} owns Équipe now"));
+    test.league(&["liveries"]).code(0).stdout_has("  Équipe: 1 file, 5 bytes; owned by Aoi\n");
     let old = test.told(&["history", "Team"])["versions"][3]["hash"].as_str().unwrap().to_owned();
     test.league(&["restore", "Team", "--version", &old[..8]]).code(0);
     assert_eq!(test.told(&["liveries"])["liveries"][2]["livery"], "Team");
 }
 
 #[test]
-fn what_cannot_be_done_is_said_and_changes_nothing() {
+fn a_refused_change_changes_nothing() {
     let test = sample();
     test.league(&["retire", "Team", "Other"])
         .code(1)
@@ -197,12 +193,12 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
 }
 
 #[test]
-fn the_data_folder_has_to_be_known_and_to_be_one() {
+fn the_data_folder_must_be_a_leagues() {
     let mut test = sample();
     test.run(&["league", "status"]).code(2).stdout("").stderr_has("hint: add --data DIR");
     test.run(&["league", "status", "--data", "none"])
         .code(1)
-        .stderr_has("there is no league in none: none/league.db is missing");
+        .stderr_has("there is no league in none\n");
     test.run(&["league", "rebuild", "--data", "none"])
         .code(1)
         .stderr_has("there is no league in none");
@@ -217,16 +213,14 @@ fn the_data_folder_has_to_be_known_and_to_be_one() {
 }
 
 #[test]
-fn conflict_copies_are_told_by_the_servers_own_suffix() {
+fn conflict_copies_are_found_by_the_servers_suffix() {
     let own = format!("Team/decals.other.{}.png", short("rival"));
     let test = league(&[
         placed(1, "Team/decals.png", "paint", Cause::Published),
         placed(2, &own, "rival", Cause::Rival),
     ]);
-    test.league(&["conflicts"]).code(0).stdout("no conflicts\n");
-    test.league(&["conflicts", "--conflict-suffix", ".other."])
-        .code(0)
-        .stdout_has("1 name with rivals");
+    test.league(&["conflicts"]).code(0).stdout("No conflicts.\n");
+    test.league(&["conflicts", "--conflict-suffix", ".other."]).code(0).stdout_has("1 conflict.");
 }
 
 #[test]
@@ -243,7 +237,7 @@ fn names_in_a_league_cannot_act_on_the_terminal() {
 }
 
 #[test]
-fn a_damaged_memory_stops_the_server_and_is_made_anew() {
+fn a_damaged_database_stops_the_server_until_it_is_rebuilt() {
     let test = sample();
     let database = test.path("data/league.db");
     let bytes = fs::read(&database).unwrap();
@@ -252,12 +246,15 @@ fn a_damaged_memory_stops_the_server_and_is_made_anew() {
         test.run(&["server", "--host", "127.0.0.1", "--port", "0", "--data", "data"])
             .code(1)
             .stdout("")
-            .stderr_has("the league's memory data/league.db is damaged: ")
+            .stderr_has("the league database data/league.db is damaged\n")
             .stderr_has("run `liverysync league rebuild`");
         test.league(&["status"]).code(1).stdout("");
         let rebuilt = test.league(&["rebuild"]).code(0).stderr("").stdout;
-        assert!(rebuilt.starts_with("kept: data/league.db.damaged-"), "{rebuilt}");
-        assert!(rebuilt.contains("part of it could not be read; saved: "), "{rebuilt}");
+        assert!(
+            rebuilt.starts_with("Kept the old database as data/league.db.damaged-"),
+            "{rebuilt}"
+        );
+        assert!(rebuilt.contains("Part of it could not be read. Saved: "), "{rebuilt}");
         drop(test.server(&["--data", "data"]));
     }
     assert_eq!(test.told(&["rebuild"])["whole"], true);
@@ -266,11 +263,11 @@ fn a_damaged_memory_stops_the_server_and_is_made_anew() {
     let (_server, _) = test.server(&["--data", "data"]);
     test.league(&["rebuild"])
         .code(1)
-        .stderr_has("a liverysync server uses data; stop it and try again");
+        .stderr_has("a liverysync server uses data\nhint: stop the server");
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_not_waited_for_for_ever() {
+fn a_silent_server_ends_the_wait() {
     let test = sample();
     let lock = fs::File::create(test.path("data/lock")).unwrap();
     lock.lock().unwrap();
@@ -278,9 +275,7 @@ fn a_server_that_does_not_answer_is_not_waited_for_for_ever() {
     test.league(&["retire", "Team"])
         .code(3)
         .stdout("")
-        .stderr_has(
-            "the server that uses data has not answered within 10 s, so the request was taken back",
-        )
+        .stderr_has("the server that uses data did not answer within 10 s\n")
         .stderr_has("hint: try again");
     drop(lock);
     assert_eq!(test.told(&["status"])["step"], 6);

@@ -19,15 +19,23 @@ fn liveries() -> Test {
 }
 
 #[test]
-fn a_scan_lists_what_is_shared_and_what_is_not() {
-    liveries().run(&["scan", "L"]).code(0).stderr("").stdout(&format!(
+fn a_scan_lists_shared_liveries_and_skipped_files() {
+    let test = liveries();
+    let skipped = "Skipped: pack.zip (files of type zip are not shared)\n\
+         Would share 2 liveries, 2 bytes (3 files); skipped 2 files.\n";
+    test.run(&["scan", "L"]).code(0).stderr("").stdout(&format!(
+        "#2_TeamIris_992 (1 file, 1 byte)\n\
+         チームレッド (2 files, 1 byte)\n\
+         Skipped: #2_TeamIris_992/decals_0.dds (the game's own cache; each PC makes its own)\n\
+         {skipped}"
+    ));
+    test.run(&["scan", "L", "-v"]).code(0).stderr("").stdout(&format!(
         "{A}             1  #2_TeamIris_992/decals.png\n\
          {EMPTY}             0  チームレッド/decals.json\n\
          {A}             1  チームレッド/sponsors.png\n\
-         not shared: #2_TeamIris_992/decals_0.dds: the game's own cache of #2_TeamIris_992/decals.png\n\
-         not shared: pack.zip: files of type `zip` are not synced\n\
-         2 liveries, 3 files, 2 bytes; 2 not shared\n\
-         manifest hash {HASH}\n"
+         Skipped: #2_TeamIris_992/decals_0.dds (the game's own cache; each PC makes its own)\n\
+         {skipped}\
+         Manifest hash: {HASH}\n"
     ));
 }
 
@@ -45,9 +53,9 @@ fn a_scan_as_json_is_one_object() {
         "root": "L",
         "manifest_hash": HASH,
         "files": [
-            {"rel_path": "#2_TeamIris_992/decals.png", "size": 1, "sha256": A, "mtime": null},
-            {"rel_path": "チームレッド/decals.json", "size": 0, "sha256": EMPTY, "mtime": null},
-            {"rel_path": "チームレッド/sponsors.png", "size": 1, "sha256": A, "mtime": null},
+            {"path": "#2_TeamIris_992/decals.png", "bytes": 1, "sha256": A, "mtime": null},
+            {"path": "チームレッド/decals.json", "bytes": 0, "sha256": EMPTY, "mtime": null},
+            {"path": "チームレッド/sponsors.png", "bytes": 1, "sha256": A, "mtime": null},
         ],
         "skipped": [
             {
@@ -57,7 +65,7 @@ fn a_scan_as_json_is_one_object() {
             },
             {"path": "pack.zip", "kind": "extension", "reason": "files of type `zip` are not synced"},
         ],
-        "total_bytes": 2,
+        "bytes": 2,
     });
     assert_eq!(scan, expected);
 }
@@ -68,10 +76,10 @@ fn options_change_what_is_shared() {
     let all = ["scan", "L", "--derived-dds", "--extensions", "png,zip, .DDS"];
     test.run(&all)
         .code(0)
-        .stdout_has("decals_0.dds\n")
-        .stdout_has("pack.zip\n")
-        .stdout_has("not shared: チームレッド/decals.json");
-    test.run(&["scan", "L", "--max-entries", "1"]).code(0).stdout_has("more than 1 files");
+        .stdout_has("#2_TeamIris_992 (2 files, 6 bytes)\n")
+        .stdout_has("pack.zip (1 file, 1 byte)\n")
+        .stdout_has("Skipped: チームレッド/decals.json");
+    test.run(&["scan", "L", "--max-entries", "1"]).code(0).stdout_has("more than 1 file");
 }
 
 #[cfg(unix)]
@@ -79,7 +87,7 @@ fn options_change_what_is_shared() {
 fn a_name_cannot_act_on_the_terminal() {
     let test = Test::new();
     test.file("L/T/evil\u{1b}[2J\u{202e}.png", "x");
-    let said = test.run(&["scan", "L"]).code(0).stdout_has("T/evil\\u{1b}[2J\\u{202e}.png");
+    let said = test.run(&["scan", "L", "-v"]).code(0).stdout_has("T/evil\\u{1b}[2J\\u{202e}.png");
     assert!(!said.stdout.contains(['\u{1b}', '\u{202e}']));
 }
 
@@ -90,7 +98,7 @@ fn a_folder_that_is_not_there_is_named() {
 }
 
 #[test]
-fn without_the_game_the_places_looked_at_are_named() {
+fn without_the_game_the_error_lists_the_places_it_looked_in() {
     let test = Test::new();
     test.run(&["scan"]).code(1).stderr_has("Customs").stderr_has("liverysync scan DIR");
     test.run(&["client"]).code(1).stderr_has("Customs").stderr_has("--liveries DIR");

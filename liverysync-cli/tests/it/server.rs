@@ -30,17 +30,15 @@ fn ctrl_c_stops_a_server_cleanly() {
 }
 
 #[test]
-fn a_server_beyond_loopback_says_that_joining_is_not_protected() {
+fn a_server_beyond_loopback_warns_that_joining_is_not_protected() {
     let test = Test::new();
     let mut server = test.start(&["server", "--port", "0"]);
     server.line("listening on 0.0.0.0:");
-    server.note(
-        "anybody who reaches this port can join and send files: joining is not protected yet",
-    );
+    server.note("joining is not protected yet");
 }
 
 #[test]
-fn as_json_it_says_where_it_listens() {
+fn as_json_the_first_event_has_the_address() {
     let test = Test::new();
     let mut server = test.start(&["server", "--host", "127.0.0.1", "--port", "0", "--json"]);
     let line = server.line("listening");
@@ -56,7 +54,7 @@ fn a_server_that_would_forget_the_owners_does_not_start() {
     test.run(&["server", "--host", "127.0.0.1", "--port", "0", "--updates", "owner"])
         .code(2)
         .stdout("")
-        .stderr_has("the server needs a data folder to remember them")
+        .stderr_has("error: --updates owner needs a data folder\n")
         .stderr_has("hint: add --data DIR, or leave out --updates owner");
 }
 
@@ -69,7 +67,7 @@ fn a_port_in_use_is_named() {
         .code(1)
         .stdout("")
         .stderr_has(&format!("127.0.0.1:{port}"))
-        .stderr_has("hint: another program may use this port already");
+        .stderr_has("hint: another program may use this port");
 }
 
 #[test]
@@ -109,18 +107,18 @@ fn a_store_is_verified_from_the_command_line() {
     put(b"as it should be", b"as it should be");
     verify(&["--data", "data"])
         .code(0)
-        .stdout("checked 1 file, 15 bytes: all are right\n")
+        .stdout("Checked 1 file, 15 bytes: all intact.\n")
         .stderr("");
     let damaged = put(b"damaged", b"whole");
     verify(&["--data", "data"])
         .code(1)
         .stdout_has("its bytes have changed\n")
-        .stdout_has("checked 2 files, 22 bytes: 1 wrong and removed\n")
-        .stderr_has("1 file damaged in data");
+        .stdout_has("Checked 2 files, 22 bytes: removed 1 damaged file.\n")
+        .stderr_has("1 file in data was damaged\n");
     assert!(!damaged.exists());
     verify(&["--data", "data", "--json"])
         .code(0)
-        .stdout("{\"event\":\"store_verified\",\"files\":1,\"bytes\":15,\"wrong\":0}\n");
+        .stdout("{\"event\":\"store_verified\",\"files\":1,\"bytes\":15,\"damaged\":0}\n");
 }
 
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! `liverysync status`: what a driver is told of how his PC stands.
+//! `liverysync status`: what a driver reads about their PC.
 
 use std::net::TcpListener;
 
@@ -13,7 +13,7 @@ fn status(test: &Test, folder: &str, port: u16, options: &[&str]) -> Finished {
 }
 
 #[test]
-fn it_says_what_is_missing_and_changes_nothing() {
+fn status_lists_what_is_missing_and_changes_nothing() {
     let test = Test::new();
     test.file("A/T/decals.png", "paint");
     test.file("A/T/decals.json", "{}");
@@ -22,17 +22,19 @@ fn it_says_what_is_missing_and_changes_nothing() {
     let text_port = port.to_string();
     let client = ["client", "--liveries", "A", "--name", "Aoi", "--port", &text_port];
     let mut first = test.start(&client);
-    first.line("in sync");
+    first.line("In sync");
 
-    status(&test, "A", port, &[]).code(0).stderr("").stdout(&format!(
-        "in sync with 127.0.0.1:{port}: this PC shares 2 files, 7 bytes; a client runs and keeps it so\n"
-    ));
+    status(&test, "A", port, &[])
+        .code(0)
+        .stderr("")
+        .stdout("In sync: 1 livery, 7 bytes. liverysync is running on this PC.\n");
     let before = files(&test.path("B"));
-    status(&test, "B", port, &[]).code(0).stderr("").stdout(&format!(
-        "not in sync with 127.0.0.1:{port}; no client runs here: start one, and it will be\n\
-             still to come:\n  T: 2 files, 7 bytes\n\
-             still to go to the others:\n  U/decals.png (4 bytes)\n"
-    ));
+    status(&test, "B", port, &[]).code(0).stderr("").stdout(
+        "1 livery is missing (7 bytes). The league needs 1 livery, 4 bytes from this PC. \
+         liverysync is not running on this PC. Start it: liverysync client\n\
+         To download:\n  T (2 files, 7 bytes)\n\
+         To upload:\n  U (1 file, 4 bytes)\n",
+    );
     assert_eq!(files(&test.path("B")), before);
 
     let said = status(&test, "B", port, &["--json"]).code(0).stderr("").stdout;
@@ -43,7 +45,7 @@ fn it_says_what_is_missing_and_changes_nothing() {
 }
 
 #[test]
-fn whose_the_files_of_one_name_are_and_what_to_do_about_it() {
+fn a_conflict_comes_with_a_hint() {
     let test = Test::new();
     test.file("A/T/decals.png", "established");
     test.file("B/T/decals.png", "rival");
@@ -52,28 +54,29 @@ fn whose_the_files_of_one_name_are_and_what_to_do_about_it() {
     let text_port = port.to_string();
     let client = |name| ["client", "--liveries", name, "--name", name, "--port", &text_port];
     let mut first = test.start(&client("A"));
-    first.line("in sync");
+    first.line("In sync");
     let mut second = test.start(&client("B"));
-    second.line("in sync: this PC holds 2 files");
-    first.line("in sync: this PC holds 2 files");
+    second.line("Conflict: T. Another driver had this name first and keeps it.");
+    second.line("In sync: 1 livery, 16 bytes.");
+    first.line("In sync: 1 livery, 16 bytes.");
     let rival = "T/decals__CONFLICT__1db147fa.png";
     status(&test, "A", port, &[]).code(0).stdout_has(&format!(
-        "one name, two drivers:\n  T/decals.png is yours; another driver's file is there as {rival}\n"
+        "Conflict: T/decals.png is yours and keeps its name. Another driver's is kept as {rival}.\n"
     ));
     status(&test, "B", port, &[])
         .code(0)
-        .stdout_has(&format!("  T/decals.png is another driver's; yours is there as {rival}\n"))
-        .stdout_has(
-            "ask who looks after the league: liverysync league resolve \"T/decals.png\" --keep 1db147fa\n",
-        );
-    // Who looks on has nothing to do with it.
+        .stdout_has(&format!(
+            "Conflict: T/decals.png is another driver's and keeps its name. Yours is kept as {rival}.\n"
+        ))
+        .stdout_has("liverysync league resolve \"T/decals.png\" --keep 1db147fa\n");
+    // The conflict does not concern a third driver.
     let said = status(&test, "C", port, &["--json"]).code(0).stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["rivals"], json!([]));
 }
 
 #[test]
-fn why_something_does_not_come_or_go() {
+fn status_says_why_a_file_does_not_arrive() {
     let test = Test::new();
     test.file("A/T/decals.png", "paint");
     test.file("A/W/decals.png", "wanted");
@@ -83,17 +86,17 @@ fn why_something_does_not_come_or_go() {
     let text_port = port.to_string();
     let client = ["client", "--liveries", "A", "--name", "Aoi", "--port", &text_port];
     let mut first = test.start(&client);
-    first.line("in sync: this PC holds 2 files");
+    first.line("In sync: 2 liveries");
     test.run(&["ignore", "add", "T", "--liveries", "B"]).code(0);
     status(&test, "B", port, &[])
         .code(0)
-        .stdout_has("still to come:\n  W/decals.png (6 bytes)\n")
-        .stdout_has("not passed on, because it is not on the league's allow list:\n  U/decals.png (4 bytes)\n")
-        .stdout_has("not taken on this PC:\n  T/decals.png: ");
+        .stdout_has("To download:\n  W (1 file, 6 bytes)\n")
+        .stdout_has("Not on the league's allow list, so not distributed:\n  U (1 file, 4 bytes)\n")
+        .stdout_has("Skipped on this PC:\n  T/decals.png (");
 }
 
 #[test]
-fn what_is_retired_is_to_be_put_away_and_what_the_store_lost_cannot_come() {
+fn retired_and_unavailable_liveries_are_listed() {
     let test = Test::new();
     test.file("A/Old/decals.png", "last season");
     test.file("A/Lost/decals.png", "lost");
@@ -105,18 +108,18 @@ fn what_is_retired_is_to_be_put_away_and_what_the_store_lost_cannot_come() {
     let once = ["client", "--once", "--timeout", "15", "--liveries", "A", "--port", &text_port];
     test.run(&once).code(0);
     test.run(&["league", "retire", "Old", "--data", "data"]).code(0);
-    status(&test, "A", port, &[]).code(0).stdout(&format!(
-        "not in sync with 127.0.0.1:{port}; no client runs here: start one, and it will be\n\
-         to be put into .backup, because nobody is to have it any more:\n  Old/decals.png (11 bytes)\n"
-    ));
+    status(&test, "A", port, &[]).code(0).stdout(
+        "1 retired livery is still here. liverysync is not running on this PC. Start it: liverysync client\n\
+         Retired by the league; to be moved to .backup:\n  Old (1 file, 11 bytes)\n",
+    );
 
     server.kill();
     let lost = liverysync_core::hash::ContentHash::of(b"lost").to_string();
     std::fs::remove_file(test.path("data/blobs").join(&lost[..2]).join(&lost)).unwrap();
     let (_server, port) = test.server(&["--data", "data"]);
-    status(&test, "C", port, &[]).code(0).stdout_has(
-        "nobody who has it is there; it comes when one of them connects:\n  Lost/decals.png (4 bytes)\n",
-    );
+    status(&test, "C", port, &[])
+        .code(0)
+        .stdout_has("Waiting for a member who has it:\n  Lost (1 file, 4 bytes)\n");
 }
 
 #[test]
@@ -124,10 +127,10 @@ fn a_server_that_is_not_there_is_a_clear_error() {
     let test = Test::new();
     test.folder("A");
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let missing = format!("cannot reach 127.0.0.1:{closed}");
+    let missing = format!("error: no connection to 127.0.0.1:{closed}\n  cause: ");
     status(&test, "A", closed, &[]).code(1).stdout("").stderr_has(&missing);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let short = ["status", "--liveries", "A", "--port", &port.to_string(), "--timeout", "0.2"];
-    test.run(&short).code(3).stdout("").stderr_has("has not said within 0.2 s what it has");
+    test.run(&short).code(3).stdout("").stderr_has(" within 0.2 s\n");
 }

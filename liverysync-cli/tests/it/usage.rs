@@ -49,7 +49,7 @@ fn help_names_every_option_with_its_variable_and_default() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_wrong_usage() {
+fn an_impossible_value_is_wrong_usage() {
     let test = Test::new();
     for args in [
         &["sever"][..],
@@ -78,7 +78,7 @@ fn a_timeout_is_for_a_client_that_ends() {
     let test = Test::new();
     let liveries = test.folder("liveries");
     let args = ["client", "--timeout", "5", "--liveries", liveries.to_str().unwrap()];
-    test.run(&args).code(2).stderr_has("--timeout is for --once").stderr_has("hint: ");
+    test.run(&args).code(2).stderr_has("--timeout needs --once").stderr_has("hint: ");
 }
 
 #[test]

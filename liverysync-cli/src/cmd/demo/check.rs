@@ -1,4 +1,4 @@
-//! The end of the demo: does every PC hold the same, byte for byte, and is everything there that was made?
+//! The end of the demo: compares the PCs byte for byte, and with everything that was made.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,9 +11,9 @@ use anyhow::Context as _;
 use liverysync::{ContentHash, Extensions, Naming, RelPath, conflict_name, parse_conflict_name};
 
 use super::paint::Made;
-use crate::units;
+use crate::text::demo::{Fault, Row};
 
-/// What one PC holds at the end.
+/// The liveries folder of one PC at the end.
 pub(super) struct Holdings {
     driver: &'static str,
     files: BTreeMap<String, File>,
@@ -27,7 +27,7 @@ struct File {
 }
 
 impl Holdings {
-    /// Reads all that lies below `root`.
+    /// Reads everything below `root`.
     pub(super) fn read(driver: &'static str, root: &Path) -> anyhow::Result<Self> {
         let mut all = BTreeMap::new();
         walk(root, "", &mut all).with_context(|| format!("cannot read {}", root.display()))?;
@@ -50,17 +50,17 @@ impl Holdings {
         self.files.keys().filter(is_conflict).count()
     }
 
-    fn row(&self) -> [String; 6] {
+    pub(super) fn row(&self) -> Row {
         let liveries: BTreeSet<_> = self.files.keys().map(|path| path.split('/').next()).collect();
         let bytes: usize = self.files.values().map(|file| file.content.len()).sum();
-        [
-            self.driver.to_owned(),
-            liveries.len().to_string(),
-            self.files.len().to_string(),
-            units::bytes(bytes as u64),
-            self.conflicts().to_string(),
-            self.backups.to_string(),
-        ]
+        Row {
+            driver: self.driver,
+            liveries: liveries.len(),
+            files: self.files.len(),
+            bytes: bytes as u64,
+            conflicts: self.conflicts(),
+            backups: self.backups,
+        }
     }
 }
 
@@ -79,46 +79,33 @@ fn walk(folder: &Path, below: &str, files: &mut BTreeMap<String, File>) -> std::
     Ok(())
 }
 
-/// What each driver has, as a table.
-pub(super) fn table(all: &[Holdings]) -> Vec<String> {
-    let head = ["driver", "liveries", "files", "size", "conflict copies", "backups"];
-    let rows: Vec<_> =
-        [head.map(str::to_owned)].into_iter().chain(all.iter().map(Holdings::row)).collect();
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
-    };
-    let line = |row: &[String; 6]| {
-        let mut line = format!("{:<1$}", row[0], width(0));
-        for (column, cell) in row.iter().enumerate().skip(1) {
-            line += &format!("  {cell:>0$}", width(column));
-        }
-        line
-    };
-    rows.iter().map(line).collect()
-}
-
-/// All that is not as it should be, in words.
-pub(super) fn faults(made: &[Made], all: &[Holdings]) -> anyhow::Result<Vec<String>> {
+/// Lists everything that is not as it should be.
+pub(super) fn faults(made: &[Made], all: &[Holdings]) -> anyhow::Result<Vec<Fault>> {
     let mut faults = Vec::new();
     let expected = names(made)?;
     for pc in all {
-        let who = pc.driver;
+        let driver = pc.driver;
         if pc.leftovers > 0 {
-            faults.push(format!("{who} has {} in .tmp", units::count(pc.leftovers as u64, "file")));
+            faults.push(Fault::Leftovers { driver, files: pc.leftovers });
         }
         for path in pc.files.keys().filter(|path| !expected.contains(*path)) {
-            faults.push(format!("{who} has {path}, which nobody made"));
+            faults.push(Fault::Unknown { driver, path: path.clone() });
         }
         for one in made {
-            let (plain, rival) = (&one.path, rival_name(one)?);
-            let at = [plain, &rival].map(|name| pc.files.get(name.as_str()));
+            let (plain, copy) = (&one.path, copy_name(one)?);
+            let at = [plain, &copy].map(|name| pc.files.get(name.as_str()));
             let holds = |file: &File| file.content == one.content;
             match at.into_iter().flatten().find(|file| holds(file)) {
                 Some(file) if !mtimes(made, one).contains(&file.mtime) => {
-                    faults.push(format!("{who}'s {plain} has another modification time"));
+                    faults.push(Fault::Date { driver, path: plain.clone() });
                 }
                 Some(_) => {}
-                None => faults.push(format!("{who} lacks {plain}, {}", shorten(&one.content))),
+                None => faults.push(Fault::Missing {
+                    driver,
+                    path: plain.clone(),
+                    bytes: one.content.len() as u64,
+                    hash: ContentHash::of(&one.content).short(),
+                }),
             }
         }
     }
@@ -129,44 +116,37 @@ pub(super) fn faults(made: &[Made], all: &[Holdings]) -> anyhow::Result<Vec<Stri
             files.map(|(path, file)| (path.clone(), ContentHash::of(&file.content))).collect()
         };
         if contents(first) != contents(second) {
-            faults.push(format!("{} and {} hold different files", first.driver, second.driver));
+            faults.push(Fault::Different { drivers: [first.driver, second.driver] });
         }
     }
     Ok(faults)
 }
 
-/// The names under which something may lie.
+/// Returns the names that files may have.
 fn names(made: &[Made]) -> anyhow::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for one in made {
         names.insert(one.path.clone());
-        let rivals = made.iter().any(|two| two.path == one.path && two.content != one.content);
-        if rivals {
-            names.insert(rival_name(one)?);
+        let conflict = made.iter().any(|two| two.path == one.path && two.content != one.content);
+        if conflict {
+            names.insert(copy_name(one)?);
         }
     }
     Ok(names)
 }
 
-/// When files with this path and content were made: whoever has one already keeps its time.
+/// Returns when files with this path and content were made: a PC that has one keeps its time.
 fn mtimes(made: &[Made], one: &Made) -> Vec<SystemTime> {
     let same = made.iter().filter(|two| two.path == one.path && two.content == one.content);
     same.map(|two| two.mtime).collect()
 }
 
-fn rival_name(one: &Made) -> anyhow::Result<String> {
+/// Returns the name of a conflict copy.
+fn copy_name(one: &Made) -> anyhow::Result<String> {
     let path = RelPath::parse(&one.path, &Extensions::default())?;
     let hash = ContentHash::of(&one.content);
     let name = conflict_name(&path, hash, &Naming::default(), |_| false)?;
     Ok(name.as_str().to_owned())
-}
-
-fn shorten(content: &[u8]) -> String {
-    format!(
-        "{} with SHA-256 {}...",
-        units::bytes(content.len() as u64),
-        ContentHash::of(content).short()
-    )
 }
 
 #[cfg(test)]
@@ -188,12 +168,13 @@ mod tests {
 
     #[track_caller]
     fn check(b: &[(&str, &str)], expected: &[&str]) {
-        let rivals = [made("L/d.png", "red"), made("L/d.png", "blue")];
-        let blue = rival_name(&rivals[1]).unwrap();
+        let both = [made("L/d.png", "red"), made("L/d.png", "blue")];
+        let blue = copy_name(&both[1]).unwrap();
         let a = holdings("A", &[("L/d.png", "red"), (&blue, "blue")]);
         let b: Vec<_> = b.iter().map(|(path, text)| (path.replace('@', &blue), *text)).collect();
         let b: Vec<_> = b.iter().map(|(path, text)| (path.as_str(), *text)).collect();
-        let found = faults(&rivals, &[a, holdings("B", &b)]).unwrap();
+        let found = faults(&both, &[a, holdings("B", &b)]).unwrap();
+        let found: Vec<_> = found.iter().map(crate::text::demo::fault).collect();
         assert_eq!(found.len(), expected.len(), "{found:?}");
         for (fault, part) in found.iter().zip(expected) {
             assert!(fault.contains(part), "{fault}");
@@ -203,12 +184,12 @@ mod tests {
     #[test]
     fn only_equal_folders_with_everything_pass() {
         check(&[("L/d.png", "red"), ("@", "blue")], &[]);
-        check(&[("L/d.png", "red")], &["B lacks L/d.png", "A and B hold different"]);
+        check(&[("L/d.png", "red")], &["B lacks L/d.png", "A and B have different"]);
         check(
             &[("L/d.png", "red"), ("@", "blue"), ("x.png", "x")],
-            &["B has x.png", "A and B hold different"],
+            &["B has x.png", "A and B have different"],
         );
-        check(&[("L/d.png", "red"), ("@", "BLUE")], &["B lacks", "A and B hold different"]);
-        check(&[("@", "blue"), ("L/d.png", "blue")], &["B lacks", "A and B hold different"]);
+        check(&[("L/d.png", "red"), ("@", "BLUE")], &["B lacks", "A and B have different"]);
+        check(&[("@", "blue"), ("L/d.png", "blue")], &["B lacks", "A and B have different"]);
     }
 }

@@ -1,16 +1,17 @@
-//! `liverysync demo`: a league on one PC, over real sockets, with liveries of its own making.
+//! `liverysync demo`: a league on one PC, over real sockets, with liveries that it makes itself.
 
 mod check;
 mod paint;
 
 use std::{
-    fs,
+    collections::BTreeMap,
+    fs, mem,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Context as _, anyhow};
-use liverysync::{Client, ClientEvent as Event, Server, ServerEvent, escape};
+use anyhow::Context as _;
+use liverysync::{Client, ClientEvent as Event, Server, ServerEvent};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -24,20 +25,17 @@ use self::{
 use super::Interrupts;
 use crate::{
     cli::DemoArgs,
-    exit::{Exit, Failure},
-    output::{self, words},
-    units,
+    exit::Failure,
+    output,
+    text::{demo as text, error},
 };
 
-/// The demo is over by then, one way or the other.
+/// Longest time that the demo may take.
 const TIME_MAX: Duration = Duration::from_secs(14);
 
 const AOI: &str = "Aoi";
 const BRUNO: &str = "Bruno";
 const CHLOE: &str = "Chloé";
-
-/// Width of the longest name.
-const NAME_WIDTH: usize = 5;
 
 const RED: [[u8; 3]; 2] = [[208, 32, 40], [248, 248, 248]];
 const BLUE: [[u8; 3]; 2] = [[24, 72, 176], [250, 204, 21]];
@@ -93,14 +91,14 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let mut interrupts = Interrupts::new()?;
         tokio::select! {
             outcome = play(folder.path()) => outcome,
-            () = interrupts.next() => Err(Failure::new(Exit::Failed, "interrupted")),
+            () = interrupts.next() => Err(error::demo_interrupted().into()),
         }
     });
-    // Whatever still runs after an interruption must not write below the folder any more.
+    // After an interruption, nothing may write to the folder while it is removed.
     drop(runtime);
     if args.keep {
         let path = folder.keep();
-        let line = output::line(&format!("the folders are in {}", path.display()));
+        let line = output::line(&text::kept(&path.display().to_string()));
         return outcome.and(line.map_err(Failure::from));
     }
     let place = folder.path().display().to_string();
@@ -108,7 +106,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     outcome.and(removed.map_err(Failure::from))
 }
 
-/// Plays the demo below `folder`, and judges its result.
+/// Plays the demo below `folder` and checks its result.
 async fn play(folder: &Path) -> Result<(), Failure> {
     let mut league = League::start().await?;
     let mut made = Vec::new();
@@ -126,44 +124,30 @@ async fn play(folder: &Path) -> Result<(), Failure> {
     league.until_in_sync(&made).await?;
 
     let late = CHLOES_LATE;
-    league.say(&format!("{CHLOE} drops a new livery into her folder: {}", late.folder))?;
+    league.say(&text::drops(CHLOE, late.folder))?;
     let dropped = Instant::now();
     made.extend(paint::make(&league.drivers[chloe].folder, &late, hours_ago(0))?);
     league.until_in_sync(&made).await?;
-    let took = units::duration(dropped.elapsed());
-    league.say(&format!("everybody has it, {took} later"))?;
+    league.say(&text::everyone_has_it(dropped.elapsed()))?;
 
     let took = league.began.elapsed();
     let all = league.stop().await?;
     output::line("")?;
-    check::table(&all).iter().try_for_each(|line| output::line(line))?;
+    let rows: Vec<_> = all.iter().map(Holdings::row).collect();
+    text::table(&rows).iter().try_for_each(|line| output::line(line))?;
     output::line("")?;
     judge(&made, &all, took)
 }
 
 fn judge(made: &[Made], all: &[Holdings], took: Duration) -> Result<(), Failure> {
-    let faults = check::faults(made, all)?;
+    let faults: Vec<_> = check::faults(made, all)?.iter().map(text::fault).collect();
     if !faults.is_empty() {
-        let faults = faults.join("\n  ");
-        return Err(Failure::new(
-            Exit::Failed,
-            format!("the result is not what it should be:\n  {faults}"),
-        )
-        .hint("this is a fault of liverysync; please report it with these lines"));
+        return Err(error::demo_wrong(&faults).into());
     }
-    let took = units::duration(took);
-    output::line(&format!(
-        "checked: the folders of all {} drivers are the same, byte for byte, and the modification times are kept",
-        all.len()
-    ))?;
-    output::line(&format!(
-        "nothing is lost: each of the {} files that the drivers brought is on every PC ({took} in all)",
-        made.len()
-    ))?;
-    Ok(())
+    Ok(text::checked(all.len(), made.len(), took).iter().try_for_each(|line| output::line(line))?)
 }
 
-/// How many files the union of what was made has.
+/// Returns the number of distinct files that were made.
 fn union_len(made: &[Made]) -> usize {
     let mut distinct: Vec<_> = made.iter().map(|file| (&file.path, &file.content)).collect();
     distinct.sort_unstable();
@@ -171,23 +155,25 @@ fn union_len(made: &[Made]) -> usize {
     distinct.len()
 }
 
-/// The server, the drivers, and what they tell.
+/// The server, the drivers and their events.
 struct League {
     began: Instant,
     server: JoinHandle<()>,
     stop_server: oneshot::Sender<()>,
     port: u16,
     drivers: Vec<Driver>,
-    told: mpsc::UnboundedSender<Told>,
-    telling: mpsc::UnboundedReceiver<Told>,
+    /// Files that drivers have got, by driver and livery, until they are shown together.
+    gained: BTreeMap<(usize, String, bool), text::Gained>,
+    events_in: mpsc::UnboundedSender<Told>,
+    events: mpsc::UnboundedReceiver<Told>,
 }
 
 struct Driver {
     name: &'static str,
     folder: PathBuf,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    /// Number of files with which this PC was last in sync.
-    in_sync: Option<usize>,
+    /// Numbers of liveries and files with which this PC was last in sync.
+    in_sync: Option<(usize, usize)>,
     trouble: Option<String>,
 }
 
@@ -199,13 +185,12 @@ enum Told {
 impl League {
     async fn start() -> Result<Self, Failure> {
         let began = Instant::now();
-        let builder = Server::builder().host("127.0.0.1").port(0);
-        let started = builder.start_with_events().await;
-        let (server, mut events) = started.map_err(|error| Failure::of(Exit::Failed, error))?;
+        let started = Server::builder().host("127.0.0.1").port(0).start_with_events().await;
+        let (server, mut events) = started.map_err(|error| error::server(&error))?;
         let address = server.address();
-        let (told, telling) = mpsc::unbounded_channel();
+        let (events_in, events_out) = mpsc::unbounded_channel();
         let (stop_server, mut stop) = oneshot::channel();
-        let tell = told.clone();
+        let tell = events_in.clone();
         let server = tokio::spawn(async move {
             loop {
                 tokio::select! {
@@ -220,8 +205,17 @@ impl League {
             server.stop().await;
         });
         let (port, drivers) = (address.port(), Vec::new());
-        let league = Self { began, server, stop_server, port, drivers, told, telling };
-        league.say(&format!("the league's server listens on {address}"))?;
+        let league = Self {
+            began,
+            server,
+            stop_server,
+            port,
+            drivers,
+            gained: BTreeMap::new(),
+            events_in,
+            events: events_out,
+        };
+        league.say(&text::listening(address))?;
         Ok(league)
     }
 
@@ -239,12 +233,7 @@ impl League {
         for (number, livery) in (1_u64..).zip(liveries) {
             made.extend(paint::make(&folder, livery, hours_ago(24 * number + index as u64))?);
         }
-        let brings = match liveries.len() {
-            0 => "an empty folder".to_owned(),
-            1 => "1 livery".to_owned(),
-            several => format!("{several} liveries"),
-        };
-        self.say(&format!("{name} joins with {brings}"))?;
+        self.say(&text::joins(name, liveries.len()))?;
         self.drivers.push(Driver { name, folder, running: None, in_sync: None, trouble: None });
         Ok(index)
     }
@@ -254,9 +243,9 @@ impl League {
         let driver = &mut self.drivers[index];
         let builder = Client::builder("127.0.0.1").port(self.port).name(driver.name);
         let started = builder.liveries(&driver.folder).start_with_events().await;
-        let (client, mut events) = started.map_err(|error| Failure::of(Exit::Failed, error))?;
+        let (client, mut events) = started.map_err(|error| error::client(&error))?;
         let (stop_in, mut stop) = oneshot::channel();
-        let tell = self.told.clone();
+        let tell = self.events_in.clone();
         let task = tokio::spawn(async move {
             loop {
                 tokio::select! {
@@ -273,36 +262,30 @@ impl League {
         Ok(())
     }
 
-    /// Shows what happens until every PC holds all that was made.
+    /// Shows what happens until every PC has everything that was made.
     async fn until_in_sync(&mut self, made: &[Made]) -> Result<(), Failure> {
         let files = union_len(made);
-        while !self.drivers.iter().all(|driver| driver.in_sync == Some(files)) {
-            match timeout_at(self.began + TIME_MAX, self.telling.recv()).await {
+        let is_late = |driver: &Driver| driver.in_sync.is_none_or(|(_, held)| held != files);
+        while self.drivers.iter().any(is_late) {
+            match timeout_at(self.began + TIME_MAX, self.events.recv()).await {
                 Ok(Some(Told::ByServer(event))) => self.server_told(&event)?,
                 Ok(Some(Told::ByDriver(index, event))) => self.driver_told(index, event)?,
-                Ok(None) => return Err(anyhow!("all have stopped").into()),
+                Ok(None) => return Err(error::demo_ended().into()),
                 Err(_) => return Err(self.too_slow(files)),
             }
         }
-        let names: Vec<_> = self.drivers.iter().map(|driver| driver.name).collect();
-        let line = match names.as_slice() {
-            [one] => format!("{one} is in sync with {files} files"),
-            [some @ .., last] => {
-                format!("{} and {last} are in sync with {files} files each", some.join(", "))
-            }
-            [] => return Ok(()),
-        };
-        self.say(&line)
+        self.show_gained()?;
+        let names: Vec<_> = self.drivers.iter().map(|driver| driver.name.to_owned()).collect();
+        let liveries = self.drivers.iter().find_map(|driver| driver.in_sync);
+        self.say(&text::in_sync(&names, liveries.map_or(0, |(liveries, _)| liveries)))
     }
 
     fn server_told(&self, event: &ServerEvent) -> Result<(), Failure> {
         match event {
-            ServerEvent::Conflict { name, path, conflict_path } => self.say(&format!(
-                "conflict: {}'s {} is another paint; everybody gets both, his as {}",
-                words::name(name),
-                words::path(path),
-                escape(conflict_path.file_name())
-            )),
+            // Aoi was there first.
+            ServerEvent::Conflict { name, path, .. } => {
+                self.say(&text::conflict(path.livery(), AOI, name))
+            }
             _ => Ok(()),
         }
     }
@@ -310,28 +293,26 @@ impl League {
     fn driver_told(&mut self, index: usize, event: Event) -> Result<(), Failure> {
         let driver = &mut self.drivers[index];
         match event {
-            Event::Installed { path, backup, copied, .. } => {
-                let mut line = format!("{:<NAME_WIDTH$} gets {}", driver.name, words::path(&path));
-                if copied {
-                    line += "  (copied on this PC, no download)";
-                }
-                if let Some(backup) = backup {
-                    let folder: Vec<_> = backup.split('/').take(2).collect();
-                    line += &format!("  (what was there: {})", escape(&folder.join("/")));
-                }
-                self.say(&line)
+            Event::Installed { path, bytes, backup, copied, .. } => {
+                let key = (index, path.livery().to_owned(), copied);
+                let gained = self.gained.entry(key).or_default();
+                gained.files += 1;
+                gained.bytes += bytes;
+                gained.copied = copied;
+                gained.backup = backup.or_else(|| gained.backup.take());
+                Ok(())
             }
-            Event::InSync { files, .. } => {
-                driver.in_sync = Some(files);
+            Event::InSync { liveries, files, .. } => {
+                driver.in_sync = Some((liveries, files));
                 Ok(())
             }
             Event::SendFailed { path, reason, .. } | Event::ReceiveFailed { path, reason, .. } => {
-                let line = format!("{}: {}: {}", driver.name, escape(&path), escape(&reason));
+                let line = text::trouble(driver.name, Some(&path), &reason);
                 driver.trouble = Some(line.clone());
                 self.say(&line)
             }
             Event::Disconnected { reason, .. } => {
-                let line = format!("{} has lost the server: {}", driver.name, escape(&reason));
+                let line = text::trouble(driver.name, None, &reason);
                 driver.trouble = Some(line.clone());
                 self.say(&line)
             }
@@ -339,20 +320,26 @@ impl League {
         }
     }
 
-    fn too_slow(&self, files: usize) -> Failure {
-        let late = self.drivers.iter().filter(|driver| driver.in_sync != Some(files));
-        let late: Vec<_> = late
-            .map(|driver| match &driver.trouble {
-                Some(trouble) => format!("\n  {trouble}"),
-                None => format!("\n  {} is not in sync with {files} files", driver.name),
-            })
-            .collect();
-        let what = format!("not done after {}:{}", units::duration(TIME_MAX), late.concat());
-        Failure::new(Exit::Failed, what)
-            .hint("a firewall may hold up connections to 127.0.0.1, or this PC is very busy")
+    fn show_gained(&mut self) -> Result<(), Failure> {
+        for ((index, livery, _), gained) in mem::take(&mut self.gained) {
+            self.say(&text::gained(self.drivers[index].name, &livery, &gained))?;
+        }
+        Ok(())
     }
 
-    /// Stops everything, and reads what each driver has.
+    fn too_slow(&self, files: usize) -> Failure {
+        let is_late = |driver: &&Driver| driver.in_sync.is_none_or(|(_, held)| held != files);
+        let late = self.drivers.iter().filter(is_late);
+        let late: Vec<_> = late
+            .map(|driver| match &driver.trouble {
+                Some(trouble) => trouble.clone(),
+                None => text::late(driver.name, files),
+            })
+            .collect();
+        error::demo_slow(TIME_MAX, &late).into()
+    }
+
+    /// Stops everything and reads each driver's folder.
     async fn stop(self) -> Result<Vec<Holdings>, Failure> {
         let mut all = Vec::new();
         for driver in self.drivers {
@@ -369,8 +356,6 @@ impl League {
 
     /// Shows a line with the seconds since the start.
     fn say(&self, text: &str) -> Result<(), Failure> {
-        let seconds = self.began.elapsed().as_secs_f64();
-        output::line(&format!("{seconds:>5.2} s  {text}"))?;
-        Ok(())
+        Ok(output::line(&text::line(self.began.elapsed(), text))?)
     }
 }

@@ -33,14 +33,14 @@ const DIGITS: [u16; 10] = [
 
 type Colour = [u8; 3];
 
-/// A livery that is to be made.
+/// A livery to make.
 pub(super) struct Livery {
     pub(super) folder: &'static str,
     pub(super) number: &'static str,
     pub(super) colours: [Colour; 2],
-    /// How the paint shines.
+    /// Whether the paint is metallic.
     pub(super) metallic: bool,
-    /// Whether it has a second layer.
+    /// Whether there is a second layer.
     pub(super) sponsors: bool,
 }
 
@@ -75,14 +75,14 @@ fn write(path: &Path, content: &[u8], mtime: SystemTime) -> std::io::Result<()> 
     File::options().write(true).open(path)?.set_modified(mtime)
 }
 
-/// A whole second some time before now: a file that has long been there.
+/// Returns a whole second some hours ago, the date of a file that is not new.
 pub(super) fn hours_ago(hours: u64) -> SystemTime {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let then = now.saturating_sub(Duration::from_secs(hours * 3600));
     SystemTime::UNIX_EPOCH + Duration::from_secs(then.as_secs())
 }
 
-/// Stripes in the driver's colours, shaded from top to bottom, with his number.
+/// Paints stripes in the driver's colours, shaded from top to bottom, with the driver's number.
 fn decals(livery: &Livery) -> anyhow::Result<Vec<u8>> {
     let mut pixels = Vec::with_capacity(PIXELS * PIXELS * 4);
     for y in 0..PIXELS {
@@ -99,7 +99,7 @@ fn decals(livery: &Livery) -> anyhow::Result<Vec<u8>> {
     png(&pixels)
 }
 
-/// The second layer: clear but for a band with the number.
+/// Paints the second layer: transparent except for a band with the number.
 fn sponsors(livery: &Livery) -> anyhow::Result<Vec<u8>> {
     let mut pixels = Vec::with_capacity(PIXELS * PIXELS * 4);
     for y in 0..PIXELS {
@@ -119,13 +119,13 @@ fn shade(channel: u8, y: usize, grain: u8) -> u8 {
     u8::try_from(darker).unwrap_or(channel).saturating_sub(grain)
 }
 
-/// The grain of metallic paint: the same in every run, and without a pattern to the eye.
+/// Returns the grain of metallic paint: the same in every run, and without a visible pattern.
 const fn flake(x: usize, y: usize) -> u8 {
     let mixed = ((x * PIXELS + y) as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 60) as u8
 }
 
-/// Whether the number in the middle of the picture covers this pixel.
+/// Returns whether the number in the middle of the picture covers this pixel.
 fn is_number(number: &str, x: usize, y: usize) -> bool {
     let digits: Vec<_> = number.bytes().filter(u8::is_ascii_digit).collect();
     let left = (PIXELS - digits.len() * 4 * DOT) / 2;

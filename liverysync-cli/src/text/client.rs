@@ -1,0 +1,237 @@
+//! `liverysync client`: what it does, and what a dry run found out.
+
+use std::time::Duration;
+
+use liverysync::{Plan, RelPath, Skipped, escape};
+
+use super::{
+    skipped,
+    words::{
+        by_livery, bytes, count, cut, duration, file_lines, files, liveries, livery_lines, path,
+        reason,
+    },
+};
+
+/// The bar of all downloads or uploads.
+pub(crate) const BAR: &str = "{prefix:<12!} [{wide_bar}] {msg}  \
+    {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
+
+/// Name of the bar of downloads.
+pub(crate) const DOWNLOADING: &str = "Downloading";
+
+/// Name of the bar of uploads.
+pub(crate) const UPLOADING: &str = "Uploading";
+
+/// Files beside the bar.
+pub(crate) fn bar_files(done: u64, all: u64) -> String {
+    format!("{done} of {}", count(all, "file"))
+}
+
+pub(crate) fn connected(server: &str, speaks_v2: bool) -> String {
+    let server = escape(server);
+    match speaks_v2 {
+        true => format!("Connected to {server}."),
+        false => format!("Connected to {server}, which runs the old Python server."),
+    }
+}
+
+pub(crate) fn offline(why: &str, retry_in: Duration) -> String {
+    format!("Offline: {}. Trying again in {}.", reason(why), duration(retry_in))
+}
+
+pub(crate) fn folder_unreadable(why: &str) -> String {
+    format!("Could not read the liveries folder: {}", reason(why))
+}
+
+pub(crate) fn scanned(number: usize, files: usize, size: u64, verbose: bool) -> String {
+    match (number, verbose) {
+        (0, _) => "This PC has no liveries yet.".to_owned(),
+        (_, false) => format!("This PC has {}.", liveries(number, size)),
+        (_, true) => {
+            format!("This PC has {} ({}).", liveries(number, size), count(files as u64, "file"))
+        }
+    }
+}
+
+pub(crate) fn skipped(items: &[Skipped], verbose: bool) -> Vec<String> {
+    let lines = skipped::lines("Skipped: ", items, verbose);
+    if verbose { lines } else { cut(lines) }
+}
+
+pub(crate) fn downloading(missing: u64, size: u64) -> String {
+    format!("Downloading: {}", files(missing, size))
+}
+
+/// A transfer that begins; only with `--verbose`.
+pub(crate) fn transfer(download: bool, sized: Option<(u64, u64)>) -> String {
+    let what = sized.map_or_else(|| "files".to_owned(), |(number, size)| files(number, size));
+    let verb = if download { "Downloading" } else { "Uploading" };
+    format!("{verb} {what}")
+}
+
+/// A file that is in place.
+#[derive(Clone, Debug)]
+pub(crate) struct Installed {
+    pub(crate) path: RelPath,
+    pub(crate) bytes: u64,
+    pub(crate) backup: Option<String>,
+    pub(crate) copied: bool,
+    pub(crate) kept_as: Option<RelPath>,
+}
+
+pub(crate) fn installed(all: &[Installed], verbose: bool) -> Vec<String> {
+    if verbose {
+        return all.iter().map(installed_file).collect();
+    }
+    let groups = by_livery(all, |file| &file.path);
+    cut(groups.iter().map(installed_livery).collect())
+}
+
+/// A livery of this PC whose name another driver had first. With an old server, this PC's paint is kept here only.
+pub(crate) fn conflict(livery: &str, for_everyone: bool) -> [String; 2] {
+    let place = if for_everyone { "for everyone" } else { "on this PC" };
+    let livery = escape(livery);
+    [
+        format!(
+            "Conflict: {livery}. Another driver had this name first and keeps it. Your paint is kept beside it {place}."
+        ),
+        format!("hint: rename your folder {livery} to have both liveries apart"),
+    ]
+}
+
+fn installed_livery((livery, files): &(String, Vec<&Installed>)) -> String {
+    let size = files.iter().map(|file| file.bytes).sum();
+    let what = format!("{livery} ({})", self::files(files.len() as u64, size));
+    match files.iter().find_map(|file| file.backup.as_deref()) {
+        Some(backup) => {
+            format!("Updated: {what}. Replaced files are in {}.", set(backup))
+        }
+        None => format!("Installed: {what}"),
+    }
+}
+
+fn installed_file(file: &Installed) -> String {
+    let Installed { path: at, bytes: size, backup, copied, kept_as } = file;
+    let copied = if *copied { ", copied on this PC" } else { "" };
+    let mut line = format!("Installed: {} ({}{copied})", path(at), bytes(*size));
+    if let Some(backup) = backup {
+        line += &format!("; replaced: {}", escape(backup));
+    }
+    if let Some(kept_as) = kept_as {
+        line += &format!("; your file: {}", path(kept_as));
+    }
+    line
+}
+
+/// The backup set of a file that is in it.
+fn set(backup: &str) -> String {
+    escape(&backup.split('/').take(2).collect::<Vec<_>>().join("/")).into_owned()
+}
+
+pub(crate) fn uploaded(all: &[(RelPath, u64)], verbose: bool) -> Vec<String> {
+    let line = |what: String| format!("Uploaded: {what}");
+    if verbose {
+        return file_lines(all).into_iter().map(line).collect();
+    }
+    cut(livery_lines(all).into_iter().map(line).collect())
+}
+
+/// Files that the league retired, with the place of each copy.
+pub(crate) fn retired(all: &[(RelPath, String)], verbose: bool) -> Vec<String> {
+    if verbose {
+        let line = |(file, backup): &(RelPath, String)| {
+            format!("The league retired {}. Your copy is {}.", path(file), escape(backup))
+        };
+        return all.iter().map(line).collect();
+    }
+    let lines = by_livery(all, |(file, _)| file).into_iter().map(|(livery, files)| {
+        let what = format!("{livery} ({})", count(files.len() as u64, "file"));
+        let backup = files.last().map_or_else(String::new, |(_, backup)| set(backup));
+        format!("The league retired {what}. Your copy is in {backup}.")
+    });
+    cut(lines.collect())
+}
+
+pub(crate) fn retire_failed(file: &RelPath, why: &str) -> String {
+    format!("Could not remove {}, which the league retired: {}", path(file), reason(why))
+}
+
+pub(crate) fn upload_failed(file: &str, why: &str) -> String {
+    format!("Could not upload {}: {}", escape(file), reason(why))
+}
+
+pub(crate) fn download_failed(file: &str, why: &str, declined: bool) -> String {
+    let verb = if declined { "Refused" } else { "Could not download" };
+    format!("{verb} {}: {}", escape(file), reason(why))
+}
+
+pub(crate) fn server_error(why: &str) -> String {
+    format!("The server reports: {}", reason(why))
+}
+
+pub(crate) fn missed(events: u64) -> String {
+    format!("{} left out here: this output is read too slowly.", were(events, "message"))
+}
+
+fn were(number: u64, thing: &str) -> String {
+    format!("{} {}", count(number, thing), if number == 1 { "was" } else { "were" })
+}
+
+/// What this PC has when it is in sync.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct InSync {
+    pub(crate) liveries: usize,
+    pub(crate) files: usize,
+    pub(crate) bytes: u64,
+    /// Files of the league that will not arrive as things are.
+    pub(crate) withheld: u64,
+    /// Whether the server said so.
+    pub(crate) certain: bool,
+}
+
+/// Files that were moved since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moved {
+    pub(crate) downloaded: (u64, u64),
+    pub(crate) uploaded: (u64, u64),
+    pub(crate) took: Duration,
+}
+
+pub(crate) fn in_sync(now: InSync, moved: Moved, verbose: bool) -> String {
+    let InSync { liveries: number, files: held, bytes: size, withheld, certain } = now;
+    let head = if certain { "In sync" } else { "Probably in sync" };
+    let mut line = format!("{head}: {}.", liveries(number, size));
+    if withheld > 0 {
+        let more = count(withheld, "more file");
+        line += &format!(" This PC does not get {more}; `liverysync status` says why.");
+    }
+    if verbose {
+        let Moved { downloaded, uploaded, took } = moved;
+        line += &format!(
+            " Files: {held}; downloaded {}; uploaded {}; {}.",
+            files(downloaded.0, downloaded.1),
+            files(uploaded.0, uploaded.1),
+            duration(took)
+        );
+    }
+    line
+}
+
+/// What a dry run found out.
+pub(crate) fn plan(plan: &Plan, verbose: bool) -> String {
+    let mut lines = super::status::sections(plan, verbose);
+    let total = |files: &[(RelPath, u64)]| {
+        let number = by_livery(files, |(file, _)| file).len();
+        liveries(number, files.iter().map(|(_, size)| size).sum())
+    };
+    let parts =
+        [("download", &plan.receive), ("upload", &plan.send), ("move to .backup", &plan.retire)];
+    let parts = parts.into_iter().filter(|(_, files)| !files.is_empty());
+    let parts: Vec<_> =
+        parts.map(|(verb, files)| format!("would {verb} {}", total(files))).collect();
+    lines.push(match parts.as_slice() {
+        [] => "Dry run: nothing to do. Nothing was changed.".to_owned(),
+        parts => format!("Dry run: {}. Nothing was changed.", parts.join("; ")),
+    });
+    lines.join("\n")
+}

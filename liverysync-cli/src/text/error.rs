@@ -1,0 +1,416 @@
+//! Failures of commands: what happened, why, and what to do now.
+
+use std::{fmt, path::Path, time::Duration};
+
+use liverysync::{
+    ClientError, FolderNotFound, IgnoreError, ScanError, ServerError, StoreError, SyncError,
+    Unfinished,
+    backups::{BackupsError, SetName},
+    escape,
+    league::{ActError, LeagueError, LedgerError},
+};
+
+use super::{
+    Problem,
+    words::{count, cut, duration, files, reason},
+};
+
+const REACH_HINT: &str = "check --host and --port, and whether the league's server is running";
+
+/// The game's folder is nowhere; `command` is what to add a folder to.
+pub(crate) fn no_game(error: &FolderNotFound, command: &str) -> Problem {
+    let problem = Problem::new("could not find the game's liveries folder");
+    let problem = match error.looked_at.as_slice() {
+        [] => problem.cause("the system names no documents folder"),
+        places => places
+            .iter()
+            .fold(problem, |problem, place| problem.detail(format!("looked in: {}", show(place)))),
+    };
+    problem.hint(format!("start the game once, or name the folder: liverysync {command}"))
+}
+
+fn show(path: &Path) -> String {
+    escape(&path.display().to_string()).into_owned()
+}
+
+pub(crate) fn timeout_needs_an_end() -> Problem {
+    Problem::new("--timeout needs --once or --dry-run")
+        .hint("add --once, or leave --timeout out: a client that stays keeps trying")
+}
+
+pub(crate) fn interrupted() -> Problem {
+    Problem::new("interrupted before this PC was in sync")
+        .hint("nothing is lost; start it again to continue")
+}
+
+pub(crate) fn stopped_at_once() -> Problem {
+    Problem::new("stopped at once").hint("unfinished files are cleaned up at the next start")
+}
+
+pub(crate) fn client(error: &ClientError) -> Problem {
+    match error {
+        ClientError::Folder { path, source } => Problem::new(format!(
+            "the liveries folder {} cannot be used",
+            show(path)
+        ))
+        .cause(source)
+        .hint("check --liveries: the folder must exist, and you must be allowed to write to it"),
+        ClientError::Busy { path } => {
+            Problem::new(format!("another liverysync client already syncs {}", show(path)))
+                .hint("stop the other client first")
+        }
+        ClientError::MemberKey { path, source } => Problem::new(format!(
+            "cannot use the member key {}",
+            show(path)
+        ))
+        .cause(source)
+        .hint(
+            "restore the file from a backup; without it you join as a new member who owns nothing",
+        ),
+        ClientError::Ignored(error) => ignore(error),
+        other => Problem::of(other),
+    }
+}
+
+/// The client did not get in sync.
+pub(crate) fn sync(error: &SyncError) -> Problem {
+    match error {
+        SyncError::Unreachable { server, reason } => unreachable(server, reason),
+        SyncError::ConnectionLost { server, reason } => {
+            Problem::new(format!("the connection to {} keeps breaking", escape(server)))
+                .cause(reason)
+                .hint("the server's log may say more")
+        }
+        SyncError::Folder { folder, reason } => {
+            Problem::new(format!("cannot read the liveries folder {}", escape(folder)))
+                .cause(reason)
+                .hint("check --liveries and the folder's permissions")
+        }
+        SyncError::TimedOut { after, unfinished, troubles } => {
+            let problem = Problem::new(format!("not in sync after {}", duration(*after)));
+            let problem = problem.cause(left_to_do(unfinished));
+            let lines = troubles
+                .iter()
+                .map(|(file, why)| format!("cause: {}: {}", escape(file), reason(why)));
+            cut(lines.collect())
+                .into_iter()
+                .fold(problem, Problem::detail)
+                .hint("the files that have arrived stay; start it again to continue, or give it more time")
+        }
+        other => Problem::of(other),
+    }
+}
+
+fn unreachable(server: &str, why: &str) -> Problem {
+    // A server that answered is there: its own words say it all.
+    match why.strip_prefix("cannot reach ") {
+        Some(_) => Problem::new(format!("no connection to {}", escape(server)))
+            .cause(without(why, server))
+            .hint(REACH_HINT),
+        None => Problem::new(format!("no connection to {}", escape(server))).cause(why),
+    }
+}
+
+/// Removes `cannot reach SERVER: ` where the line above has the address already.
+fn without(why: &str, server: &str) -> String {
+    why.strip_prefix(&format!("cannot reach {server}: ")).unwrap_or(why).to_owned()
+}
+
+/// What is still to be done when time is up.
+fn left_to_do(unfinished: &Unfinished) -> String {
+    match unfinished {
+        Unfinished::Unreachable { server, reason: Some(why) } => {
+            format!("no connection to {server}: {}", without(why, server))
+        }
+        Unfinished::Unreachable { server, reason: None } => format!("no connection to {server}"),
+        Unfinished::Unknown { server } => {
+            format!("{server} did not say what is missing on this PC")
+        }
+        &Unfinished::Behind { missing, missing_bytes, needed_by_others } => {
+            let download = format!("{} still to download", files(missing, missing_bytes));
+            let upload = format!("{} still to upload", count(needed_by_others, "file"));
+            match (missing, needed_by_others) {
+                (_, 0) => download,
+                (0, _) => upload,
+                _ => format!("{download}, {upload}"),
+            }
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The server did not answer in time.
+pub(crate) fn no_reply(server: &str, after: Duration) -> Problem {
+    Problem::new(format!("no reply from {} within {}", escape(server), duration(after)))
+        .hint("try again, or give it more time: --timeout SECONDS")
+}
+
+pub(crate) fn server(error: &ServerError) -> Problem {
+    match error {
+        ServerError::OwnersNeedData => Problem::new("--updates owner needs a data folder")
+            .cause("without one, the server would forget at its end who owns what")
+            .hint("add --data DIR, or leave out --updates owner"),
+        ServerError::Bind { address, source } => {
+            Problem::new(format!("cannot listen at {address}")).cause(source).hint(
+                "another program may use this port: choose one with --port, or 0 for any free one; --host must be an \
+                 address of this machine",
+            )
+        }
+        ServerError::Store(error @ StoreError::Folder { .. }) => {
+            store(error).hint("choose another one with --data")
+        }
+        ServerError::Store(error) => store(error),
+        ServerError::AllowList { path, source } => {
+            Problem::new(format!("cannot read the allow list {}", show(path)))
+                .cause(source)
+                .hint("give a text file with --allow-list, or leave it out to allow all liveries")
+        }
+        ServerError::Database(error) => database(error),
+        other => Problem::of(other),
+    }
+}
+
+fn data_folder(path: &Path, reason: &dyn fmt::Display) -> Problem {
+    Problem::new(format!("cannot use the data folder {}", show(path))).cause(reason)
+}
+
+pub(crate) fn server_ended() -> Problem {
+    Problem::new("the server has stopped by itself").hint("its log may say why")
+}
+
+/// The league's database cannot be used.
+fn database(error: &LedgerError) -> Problem {
+    let problem = |what: &str, path: &Path| {
+        Problem::new(format!("the league database {} {what}", show(path)))
+    };
+    match error {
+        LedgerError::Missing { path } => {
+            let folder = path.parent().unwrap_or(path);
+            Problem::new(format!("there is no league in {}", show(folder)))
+                .cause(format!("{} is missing", show(path)))
+                .hint(format!(
+                    "check --data, or start a server there once: liverysync server --data {}",
+                    show(folder)
+                ))
+        }
+        LedgerError::Damaged { path, reason } => problem("is damaged", path).cause(reason).hint(
+            "stop the server and run `liverysync league rebuild`: it keeps the damaged file, and the liveries in the \
+             store are not touched",
+        ),
+        LedgerError::Newer { path, .. } => problem("was written by a newer liverysync", path)
+            .hint("install that version on this machine"),
+        LedgerError::Older { path, .. } => problem("was written by an older liverysync", path)
+            .hint("start the server once; it updates the database"),
+        LedgerError::Name { path, name, reason, .. } => {
+            problem(&format!("has the name {}, which is not allowed", quote(name)), path)
+                .cause(reason)
+                .hint(
+                    "stop the server and run `liverysync league rebuild`: it keeps the old file and goes on without \
+                     that name",
+                )
+        }
+        LedgerError::Locked { path } => problem("is locked by another program", path)
+            .hint("close the program that has it open, and try again"),
+        LedgerError::Busy { path } => {
+            Problem::new(format!("a liverysync server uses {}", show(path)))
+                .hint("stop the server and try again")
+        }
+        LedgerError::Full { path } => problem("cannot be written", path)
+            .cause("the disk is full")
+            .hint("make room and try again; nothing was changed"),
+        LedgerError::ReadOnly { path } => problem("cannot be written", path)
+            .cause("it is read-only")
+            .hint("let this user write the file and its folder"),
+        LedgerError::TooLarge { path, number } => problem("cannot be written", path)
+            .cause(format!("the number {number} is too large for it")),
+        LedgerError::Failed { path, source } => problem("cannot be used", path).cause(source),
+        other => Problem::of(other),
+    }
+}
+
+pub(crate) fn no_data() -> Problem {
+    Problem::new("--data is missing")
+        .hint("add --data DIR with the folder that the server was started with")
+}
+
+pub(crate) fn no_league(data: &Path) -> Problem {
+    Problem::new(format!("there is no league in {}", show(data)))
+        .hint("check --data: it is the folder that the server was started with")
+}
+
+pub(crate) fn league(error: &LeagueError) -> Problem {
+    match error {
+        LeagueError::Ledger(error) => database(error),
+        LeagueError::Refused(error) => act(error),
+        LeagueError::Silent { data, after } => {
+            let (data, after) = (show(data), duration(*after));
+            Problem::new(format!("the server that uses {data} did not answer within {after}"))
+                .cause("the request was withdrawn")
+                .hint("try again; if it still does not answer, stop the server and try once more")
+        }
+        LeagueError::Folder { path, source } => data_folder(path, source),
+        other => Problem::of(other),
+    }
+}
+
+/// A change of the league that is refused.
+pub(super) fn act(error: &ActError) -> Problem {
+    let (liveries, conflicts) = ("liverysync league liveries", "liverysync league conflicts");
+    let history =
+        |livery: &str| format!("list its versions: liverysync league history {}", quote(livery));
+    match error {
+        ActError::NoLivery { livery } => {
+            Problem::new(format!("the league has no livery {}", quote(livery)))
+                .hint(format!("list them: {liveries}"))
+        }
+        ActError::NoFile { path } => {
+            Problem::new(format!("the league has no file {}", quote(path)))
+                .hint(format!("list the names in conflict: {conflicts}"))
+        }
+        ActError::NoContent { path, hash } => {
+            Problem::new(format!("no content of {} begins with {}", quote(path), quote(hash)))
+                .hint(format!("list its contents: {conflicts}"))
+        }
+        ActError::NoVersion { livery, version } => {
+            Problem::new(format!("{} has no version {}", quote(livery), quote(version)))
+                .hint(history(livery))
+        }
+        ActError::NotRetired { livery } => {
+            Problem::new(format!("{} is not retired", quote(livery)))
+                .cause("without a version, only a retired livery can be restored")
+                .hint(format!("add --version HASH; {}", history(livery)))
+        }
+        ActError::SeveralLiveries { path, folders } => {
+            let folders: Vec<_> = folders.iter().map(|folder| escape(folder)).collect();
+            Problem::new(format!("several liveries have this content of {}", quote(path)))
+                .cause(format!("{} have it", folders.join(", ")))
+                .hint("choose by a file in which they differ")
+        }
+        ActError::Ambiguous { digits } => {
+            Problem::new(format!("several versions begin with {}", quote(digits)))
+                .hint("give more digits")
+        }
+        ActError::NotSent { path } => {
+            Problem::new(format!("the server does not have {} yet", quote(path)))
+                .hint("try again once its owner has uploaded it")
+        }
+        ActError::InvalidName { name, fault } => {
+            Problem::new(format!("{} cannot be the new name", quote(name))).cause(fault)
+        }
+        ActError::Unconfirmed { retired, all } => {
+            Problem::new(format!("this would retire {retired} of {all} liveries"))
+                .hint("pass --yes to confirm")
+        }
+        ActError::Unsupported => {
+            Problem::new("the running server is of another version and does not know this request")
+                .hint("use the program that the server runs with")
+        }
+        ActError::Other { text } => Problem::new(reason(text)),
+        other => Problem::of(other),
+    }
+}
+
+fn quote(text: &str) -> String {
+    format!("\"{}\"", escape(text))
+}
+
+pub(crate) fn no_store_named() -> Problem {
+    Problem::new("--verify-store needs --data")
+        .hint("add --data DIR with the folder that the server was started with")
+}
+
+pub(crate) fn no_store(data: &Path) -> Problem {
+    Problem::new(format!("there is no store in {}", show(data)))
+        .hint("check --data: it is the folder that the server was started with")
+}
+
+pub(crate) fn store(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Busy { path } => {
+            Problem::new(format!("another liverysync server already uses {}", show(path)))
+                .hint("stop that server first; a running server checks its store by itself")
+        }
+        StoreError::Folder { path, source } => data_folder(path, source),
+        other => Problem::of(other),
+    }
+}
+
+pub(crate) fn store_damaged(number: u64, data: &Path) -> Problem {
+    let verb = if number == 1 { "was" } else { "were" };
+    Problem::new(format!("{} in {} {verb} damaged", count(number, "file"), show(data)))
+        .hint("damaged files are removed; the server asks the drivers for them again")
+}
+
+pub(crate) fn scan(error: &ScanError) -> Problem {
+    Problem::new(format!("cannot read the folder {}", show(&error.path)))
+        .cause(&error.source)
+        .hint("give a folder that exists and can be read")
+}
+
+pub(crate) fn prune_needs_a_bound() -> Problem {
+    Problem::new("`backups prune` needs to know how much to keep")
+        .hint("add --keep-days N, --keep-bytes SIZE, or both")
+}
+
+pub(crate) fn not_restored(number: u64, set: &SetName) -> Problem {
+    let verb = if number == 1 { "was" } else { "were" };
+    Problem::new(format!("{} of {set} {verb} not restored", count(number, "file")))
+        .hint("the current files are unchanged; name the liveries or files to restore")
+}
+
+pub(crate) fn backups(error: &BackupsError) -> Problem {
+    match error {
+        BackupsError::NoSet(set) => Problem::new(format!("there is no backup set {set}"))
+            .hint("list the sets: liverysync backups list"),
+        BackupsError::NoMatch { set, name } => {
+            Problem::new(format!("the backup set {set} has nothing called {}", quote(name)))
+                .hint(format!("list its files: liverysync backups show {set}"))
+        }
+        BackupsError::Unreadable { path, source } => {
+            Problem::new(format!("cannot read the folder {}", show(path)))
+                .cause(source)
+                .hint("give a folder that exists and can be read")
+        }
+        other => Problem::of(other),
+    }
+}
+
+pub(crate) fn ignore(error: &IgnoreError) -> Problem {
+    match error {
+        IgnoreError::Glob { glob, reason } => {
+            Problem::new(format!("{} cannot be ignored", quote(glob))).cause(reason)
+        }
+        IgnoreError::File { path, source } => {
+            Problem::new(format!("cannot use the list of ignored liveries {}", show(path)))
+                .cause(source)
+        }
+        other => Problem::of(other),
+    }
+}
+
+pub(crate) fn no_state_folder() -> Problem {
+    Problem::new("the system names no folder for the program's data")
+        .hint("name one: --state DIR, here and for `liverysync client`")
+}
+
+pub(crate) fn demo_interrupted() -> Problem {
+    Problem::new("interrupted")
+}
+
+pub(crate) fn demo_wrong(faults: &[String]) -> Problem {
+    cut(faults.to_vec())
+        .into_iter()
+        .fold(Problem::new("the result is not what it should be"), Problem::detail)
+        .hint("this is a fault of liverysync; please report it with these lines")
+}
+
+pub(crate) fn demo_slow(after: Duration, late: &[String]) -> Problem {
+    cut(late.to_vec())
+        .into_iter()
+        .fold(Problem::new(format!("not done after {}", duration(after))), Problem::detail)
+        .hint("a firewall may block connections to 127.0.0.1, or this PC is very busy")
+}
+
+pub(crate) fn demo_ended() -> Problem {
+    Problem::new("the server and all clients have stopped")
+}

@@ -1,0 +1,209 @@
+//! `liverysync league`: the league as its admin sees it.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use liverysync::{
+    Content, MemberId, escape,
+    league::{
+        Act, Acted, Cause, Conflict, LeagueStatus, LiveryStatus, MemberRow, PastChange,
+        PastVersion, Rebuilt,
+    },
+};
+
+use super::words::{block, bytes, count, date, files, name, path};
+
+/// Number of changes of a version that are shown.
+const CHANGES_SHOWN: usize = 10;
+
+/// Number of digits that name a version or a content.
+const DIGITS_SHOWN: usize = 8;
+
+pub(crate) fn status(status: &LeagueStatus) -> String {
+    let server = if status.served { "running on this data" } else { "not running on this data" };
+    let (size, files) = (bytes(status.bytes), count(status.files, "file"));
+    let missing = match status.missing {
+        0 => "nothing missing".to_owned(),
+        missing => format!("{} missing, which only members' PCs have", count(missing, "content")),
+    };
+    let last = status.written_at.as_deref().map_or_else(|| "none yet".into(), date);
+    let rows = [
+        ("server", server.to_owned()),
+        ("liveries", format!("{}, {size} in {files}", status.liveries)),
+        ("retired", count(status.retired, "livery")),
+        ("conflicts", status.conflicts.to_string()),
+        ("members", status.members.to_string()),
+        ("store", format!("{}, {missing}", bytes(status.stored_bytes))),
+        ("last change", last),
+    ];
+    block(&rows.map(|(what, value)| format!("{what:<14}{value}")))
+}
+
+pub(crate) fn members(members: &[MemberRow]) -> String {
+    let line = |member: &MemberRow| {
+        let (first, last) = (date(&member.first_seen), date(&member.last_seen));
+        let files = files(member.files, member.bytes);
+        let who = name(&member.name);
+        format!("{}  {who}: {files}; first seen {first}, last seen {last}", member.author)
+    };
+    let mut lines: Vec<_> = members.iter().map(line).collect();
+    lines.push(count(members.len() as u64, "member"));
+    block(&lines)
+}
+
+pub(crate) fn liveries(liveries: &[LiveryStatus], names: &BTreeMap<MemberId, String>) -> String {
+    let mut lines: Vec<_> = liveries.iter().map(|livery| livery_line(livery, names)).collect();
+    let (retired, there): (Vec<_>, Vec<_>) = liveries.iter().partition(|livery| livery.retired);
+    let size = there.iter().fold(0_u64, |sum, livery| sum.saturating_add(livery.bytes));
+    let there = super::words::liveries(there.len(), size);
+    lines.push(format!("{there}; {} retired", retired.len()));
+    block(&lines)
+}
+
+fn livery_line(livery: &LiveryStatus, names: &BTreeMap<MemberId, String>) -> String {
+    let LiveryStatus { livery: folder, files: number, bytes, version, owners, conflicts, retired } =
+        livery;
+    let folder = escape(folder);
+    if *retired {
+        return format!("{:DIGITS_SHOWN$}  {folder}: retired", "");
+    }
+    let mut line = format!("{version}  {folder}: {}", files(*number as u64, *bytes));
+    let owners: Vec<_> = owners.iter().map(|owner| who(*owner, names.get(owner))).collect();
+    if !owners.is_empty() {
+        line += &format!("; owned by {}", owners.join(", "));
+    }
+    if *conflicts > 0 {
+        line += &format!("; {}", count(*conflicts as u64, "conflict"));
+    }
+    line
+}
+
+/// Names a member by their label, or without one by their digits.
+fn who(member: MemberId, label: Option<&String>) -> String {
+    label.map_or_else(|| member.to_string(), |label| name(label))
+}
+
+pub(crate) fn history(versions: &[PastVersion]) -> String {
+    let mut lines = Vec::new();
+    for version in versions {
+        let date = version.written_at.as_deref().map_or_else(String::new, date);
+        let hash = version.hash.get(..DIGITS_SHOWN).unwrap_or(&version.hash);
+        let files = files(version.files, version.bytes);
+        lines.push(match version.files {
+            0 => format!("{date}  {:DIGITS_SHOWN$}  retired", ""),
+            _ => format!("{date}  {hash}  {files}"),
+        });
+        let changes = version.changes.iter().take(CHANGES_SHOWN);
+        lines.extend(changes.map(|change| format!("    {}", change_line(change))));
+        if let more @ 1.. = version.changes.len().saturating_sub(CHANGES_SHOWN) {
+            lines.push(format!("    … and {more} more (--json lists all)"));
+        }
+    }
+    block(&lines)
+}
+
+fn change_line(change: &PastChange) -> String {
+    let file = path(&change.path);
+    let cause = change.cause.map_or("retired", cause_word);
+    match change.author {
+        Some(author) => format!("{file}: {cause} by {}", who(author, change.name.as_ref())),
+        None => format!("{file}: {cause}"),
+    }
+}
+
+fn cause_word(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Rival => "kept as a conflict copy",
+        _ => Cause::WORDS.iter().find(|(_, one)| *one == cause).map_or("changed", |(word, _)| word),
+    }
+}
+
+pub(crate) fn conflicts(conflicts: &[Conflict]) -> String {
+    let mut lines = Vec::new();
+    for Conflict { path: plain, established, rivals } in conflicts {
+        lines.push(path(plain));
+        lines.push(match established {
+            Some(has) => format!("    {}  has the name", content(*has)),
+            None => format!("    {:19}  no content has the name", Act::KEEP_NONE),
+        });
+        let copies = rivals.iter();
+        lines.extend(copies.map(|(copy, has)| format!("    {}  {}", content(*has), path(copy))));
+    }
+    if conflicts.is_empty() {
+        return block(&["No conflicts.".to_owned()]);
+    }
+    lines.push(format!("{}.", count(conflicts.len() as u64, "conflict")));
+    lines.push(
+        "hint: choose the content that keeps a name: liverysync league resolve PATH --keep DIGITS"
+            .to_owned(),
+    );
+    block(&lines)
+}
+
+fn content(content: Content) -> String {
+    format!("{}  {:>9}", content.hash.short(), bytes(content.size))
+}
+
+/// What an act has done, and what comes of it.
+pub(crate) fn acted(act: &Act, acted: &Acted) -> String {
+    let (placed, retired) = (acted.report.placed as u64, acted.report.retired as u64);
+    let done = match act {
+        Act::Resolve { path, keep } if keep == Act::KEEP_NONE => {
+            format!("Retired the conflict copies of {}.", escape(path))
+        }
+        Act::Resolve { path, keep } => format!("{} keeps {}.", escape(path), escape(keep)),
+        Act::Rename { livery, new } => format!("Renamed {} to {}.", escape(livery), escape(new)),
+        Act::Retire { liveries, .. } => {
+            let liveries: Vec<Cow<'_, str>> = liveries.iter().map(|one| escape(one)).collect();
+            format!("Retired {} ({}).", liveries.join(", "), count(retired, "file"))
+        }
+        Act::Restore { livery, .. } => {
+            format!("Restored {} ({}).", escape(livery), count(placed, "file"))
+        }
+        Act::Own { livery, member } => {
+            return format!(
+                "{member} owns {} now. This counts where the server runs with --updates owner.",
+                escape(livery)
+            );
+        }
+    };
+    if placed + retired == 0 {
+        return format!("{done} Nothing had to be changed.");
+    }
+    let when = match acted.served {
+        true => "Connected PCs change at once, the others when they connect.",
+        false => "Every PC changes when it connects to the server again.",
+    };
+    let copies = if retired > 0 { " Each keeps a copy in .backup." } else { "" };
+    format!("{done} {when}{copies}")
+}
+
+pub(crate) fn rebuilt(rebuilt: &Rebuilt) -> String {
+    let salvaged = &rebuilt.salvaged;
+    let kept = salvaged.set_aside.iter();
+    let mut lines: Vec<_> = kept
+        .map(|file| format!("Kept the old database as {}", escape(&file.display().to_string())))
+        .collect();
+    let head = match (salvaged.set_aside.is_empty(), salvaged.whole) {
+        (true, _) => "There was no league database.",
+        (false, true) => "All of it could be read.",
+        (false, false) => "Part of it could not be read.",
+    };
+    lines.push(format!(
+        "{head} Saved: {}, {}, {}, {}, {}.",
+        count(salvaged.versions, "version"),
+        count(salvaged.proven, "verified content"),
+        count(salvaged.owners, "owner"),
+        count(salvaged.members, "member"),
+        count(salvaged.reports, "reported file")
+    ));
+    if rebuilt.from_reports > 0 {
+        lines
+            .push("The league's liveries were rebuilt from what members last reported.".to_owned());
+    }
+    lines.push(format!("The league has {} now.", count(rebuilt.files, "file")));
+    lines.push(match rebuilt.files {
+        0 => "hint: start the server; drivers who connect bring the liveries back".to_owned(),
+        _ => "hint: start the server; drivers who connect bring what is missing".to_owned(),
+    });
+    block(&lines)
+}

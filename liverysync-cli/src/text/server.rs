@@ -1,0 +1,132 @@
+//! `liverysync server`: what happens in the league.
+
+use std::{fmt, net::SocketAddr};
+
+use liverysync::{RelPath, Skipped, escape};
+
+use super::{
+    skipped,
+    words::{by_livery, count, cut, files, liveries, name, path, reason},
+};
+
+/// The first line, which programs look for.
+pub(crate) fn listening(address: SocketAddr) -> String {
+    format!("listening on {address}")
+}
+
+pub(crate) fn unprotected() -> String {
+    "Anyone who can reach this port can join and send files: joining is not protected yet."
+        .to_owned()
+}
+
+pub(crate) fn joined(who: &str, address: &str, is_old: bool) -> String {
+    let old = if is_old { " with the old Python client" } else { "" };
+    format!("{} connected from {}{old}.", name(who), escape(address))
+}
+
+pub(crate) fn left(who: &str, why: &str) -> String {
+    format!("{} disconnected: {}", name(who), reason(why))
+}
+
+pub(crate) fn manifest(who: &str, number: usize, size: u64) -> String {
+    format!("{} has {}.", name(who), liveries(number, size))
+}
+
+/// Files of a driver that are left out.
+pub(crate) fn left_out(who: &str, items: &[Skipped], verbose: bool) -> Vec<String> {
+    let lines = skipped::lines(&format!("Skipped from {}: ", name(who)), items, verbose);
+    if verbose { lines } else { cut(lines) }
+}
+
+pub(crate) fn conflict(who: &str, own: &RelPath, copy: &RelPath) -> String {
+    let (who, own, copy) = (name(who), path(own), path(copy));
+    format!(
+        "Conflict: {own}. Another driver had this name first and keeps it. {who}'s is kept as {copy}."
+    )
+}
+
+pub(crate) fn refused(who: &str, file: &RelPath, why: &dyn fmt::Display) -> String {
+    format!("Refused {} from {}: {}", path(file), name(who), reason(why))
+}
+
+/// A transfer that begins; only with `--verbose`.
+pub(crate) fn transfer(
+    source: Option<&str>,
+    target: Option<&str>,
+    number: usize,
+    size: u64,
+) -> String {
+    let what = files(number as u64, size);
+    match (source, target) {
+        (Some(source), None) => format!("{} uploads {what}.", name(source)),
+        (None, Some(target)) => format!("{} downloads {what}.", name(target)),
+        (source, target) => {
+            let [source, target] = [source, target].map(|who| name(who.unwrap_or_default()));
+            format!("{target} downloads {what} from {source}.")
+        }
+    }
+}
+
+/// A transfer that has ended.
+pub(crate) fn transferred(
+    source: Option<&str>,
+    target: Option<&str>,
+    done: usize,
+    failed: usize,
+) -> String {
+    let failed = if failed > 0 { format!("; {failed} failed") } else { String::new() };
+    let what = count(done as u64, "file");
+    match (source, target) {
+        (Some(source), None) => format!("{} uploaded {what}{failed}.", name(source)),
+        (_, target) => {
+            format!("{} downloaded {what}{failed}.", name(target.unwrap_or_default()))
+        }
+    }
+}
+
+pub(crate) fn database_fault(why: &str) -> String {
+    format!("Could not use the league database: {}", reason(why))
+}
+
+pub(crate) fn store_fault(content: &str, why: &str) -> String {
+    format!("Could not store {content}: {}", reason(why))
+}
+
+pub(crate) fn source_fault(who: &str, file: &str, fault: &dyn fmt::Display) -> String {
+    format!("Could not get {} from {}: {}", escape(file), name(who), reason(fault))
+}
+
+pub(crate) fn source_silent(who: &str, owed: usize) -> String {
+    format!("{} stopped responding with {} to upload.", name(who), count(owed as u64, "file"))
+}
+
+pub(crate) fn target_fault(who: &str, file: &RelPath, why: &str, for_good: bool) -> String {
+    let verb = if for_good { "refuses" } else { "could not install" };
+    format!("{} {verb} {}: {}", name(who), path(file), reason(why))
+}
+
+/// Files of the league that a driver does not get, each with the driver's name and the reason.
+pub(crate) fn withheld(all: &[(String, RelPath, String)], verbose: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest: Vec<&(String, RelPath, String)> = all.iter().collect();
+    while let Some((who, _, why)) = rest.first().copied() {
+        let (same, others): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(a, _, b)| (a, b) == (who, why));
+        rest = others;
+        for (livery, files) in by_livery(same, |(_, file, _)| file) {
+            let line = |what: String| format!("{} does not get {what}: {}", name(who), reason(why));
+            match files.as_slice() {
+                [_, _, ..] if !verbose => {
+                    lines.push(line(format!("{livery} ({})", count(files.len() as u64, "file"))));
+                }
+                files => lines.extend(files.iter().map(|(_, file, _)| line(path(file)))),
+            }
+        }
+    }
+    if verbose { lines } else { cut(lines) }
+}
+
+pub(crate) fn in_sync(clients: usize, number: usize) -> String {
+    let (drivers, liveries) = (count(clients as u64, "driver"), count(number as u64, "livery"));
+    format!("In sync: {drivers}, {liveries}.")
+}

@@ -1,0 +1,721 @@
+//! One file with every text of the program: `tests/snapshots/messages.snap`. `INSTA_UPDATE=always` rewrites it.
+
+use std::{collections::BTreeMap, io, path::Path, time::Duration};
+
+use liverysync::{
+    Claimant, ClientError, Collision, Content, ContentHash, Entry, Extensions, FolderNotFound,
+    IgnoreError, Ignored, Limits, Manifest, MemberId, Naming, Plan, Reason, Refusal, RelPath,
+    Rivalry, Scan, ScanError, ServerError, Skipped, SourceFault, StoreError, SyncError, Unfinished,
+    Withheld,
+    backups::{
+        BackupSet, BackupsError, LeftAlone, Now, Pruned, PrunedFile, Restored, RestoredFile,
+        SetName, Shown, ShownFile, Sum,
+    },
+    league::{
+        Act, ActError, Acted, Cause, Conflict, League, LeagueError, LeagueStatus, LedgerError,
+        LiveryStatus, MemberRow, Rebuilt,
+    },
+    ledger::{Ledger as _, Sqlite},
+};
+use liverysync_core::league::{NameFault, Record};
+
+use super::{
+    backups, client, config, demo, error, ignore, league, scan, server, status, store, values,
+};
+
+#[test]
+fn every_text_is_as_in_the_snapshot() {
+    let mut all = Texts::default();
+    client_texts(&mut all);
+    status_texts(&mut all);
+    scan_texts(&mut all);
+    ignore_texts(&mut all);
+    backups_texts(&mut all);
+    server_texts(&mut all);
+    league_texts(&mut all);
+    demo_texts(&mut all);
+    config_texts(&mut all);
+    value_texts(&mut all);
+    client_errors(&mut all);
+    server_errors(&mut all);
+    database_errors(&mut all);
+    act_errors(&mut all);
+    other_errors(&mut all);
+    insta::with_settings!({
+        snapshot_path => "../../tests/snapshots",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, { insta::assert_snapshot!("messages", all.0) });
+}
+
+/// The texts so far.
+#[derive(Default)]
+struct Texts(String);
+
+impl Texts {
+    fn section(&mut self, title: &str) {
+        self.0 += &format!("\n=== {title} ===\n\n");
+    }
+
+    fn add(&mut self, text: impl ToString) {
+        self.0 += text.to_string().trim_end_matches('\n');
+        self.0 += "\n";
+    }
+
+    fn all(&mut self, lines: Vec<String>) {
+        lines.into_iter().for_each(|line| self.add(line));
+    }
+
+    /// A text of several lines, apart from others.
+    fn block(&mut self, text: impl ToString) {
+        self.0 += "--\n";
+        self.add(text);
+    }
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text, &Extensions::default()).unwrap()
+}
+
+fn set() -> SetName {
+    "20261130_083112".parse().unwrap()
+}
+
+fn denied() -> io::Error {
+    io::Error::from(io::ErrorKind::PermissionDenied)
+}
+
+fn files(livery: &str, number: u64) -> Vec<(RelPath, u64)> {
+    (0..number).map(|n| (path(&format!("{livery}/{n}.png")), 2_100_000 + n)).collect()
+}
+
+/// A file in each of so many liveries.
+fn liveries(number: u64) -> Vec<(RelPath, u64)> {
+    (0..number).map(|n| (path(&format!("Livery {n:02}/decals.png")), 5_500_000)).collect()
+}
+
+fn skipped(path: &str, reason: Reason) -> Skipped {
+    Skipped { path: path.to_owned(), reason }
+}
+
+fn all_skipped() -> Vec<Skipped> {
+    let mut all = vec![
+        skipped("Team/setup.exe", Reason::Extension("exe".to_owned())),
+        skipped("Team/LICENSE", Reason::Extension(String::new())),
+        skipped("#2/decals_0.dds", Reason::Cache(path("#2/decals.png"))),
+        skipped("#2/decals_1.dds", Reason::Cache(path("#2/decals.png"))),
+        skipped("Placeholder/decals.json", Reason::Placeholder),
+        skipped("Placeholder/sponsors.json", Reason::Placeholder),
+        skipped("team/decals.png", Reason::Collision(Collision::Spelling(path("Team/decals.png")))),
+        skipped("Team/link.png", Reason::Link),
+        skipped("Cloud/decals.png", Reason::Cloud),
+        skipped(
+            "Team/locked.png",
+            Reason::Unreadable("Permission denied (os error 13)".to_owned()),
+        ),
+        skipped("Many/last.png", Reason::TooMany(50_000)),
+        skipped("Unwanted/decals.png", Reason::Ignored),
+        skipped("Team/huge.png", Reason::TooLarge(200_000_000)),
+    ];
+    let wrong = ["Team/what?.png", "Team/evil\u{1b}[2J\u{202e}.png"];
+    for text in wrong {
+        let fault = RelPath::parse(text, &Extensions::default()).unwrap_err().fault;
+        all.push(skipped(text, Reason::Name(fault)));
+    }
+    all
+}
+
+fn client_texts(all: &mut Texts) {
+    all.section("client: connection and folder");
+    all.add(client::connected("league.example:9239", true));
+    all.add(client::connected("league.example:9239", false));
+    all.add(client::offline(
+        "cannot reach league.example:9239: Connection refused (os error 111)",
+        Duration::from_secs(8),
+    ));
+    all.add(client::folder_unreadable("Permission denied (os error 13)"));
+    all.add(client::scanned(0, 0, 0, false));
+    all.add(client::scanned(1, 2, 5_100_000, false));
+    all.add(client::scanned(61, 243, 340_300_000, true));
+    all.section("client: skipped files");
+    all.all(client::skipped(&all_skipped()[..4], false));
+    all.add("-- all of them");
+    all.all(client::skipped(&all_skipped(), false));
+    all.add("-- with --verbose");
+    all.all(client::skipped(&all_skipped(), true));
+
+    all.section("client: files");
+    all.add(client::downloading(235, 316_800_000));
+    let installed = |file: &str| client::Installed {
+        path: path(file),
+        bytes: 4_300_000,
+        backup: None,
+        copied: false,
+        kept_as: None,
+    };
+    let backup = |file: &str| Some(format!(".backup/20261130_083112/{file}"));
+    let updated = |file: &str| client::Installed { backup: backup(file), ..installed(file) };
+    let copy = "League Safety Car/decals__CONFLICT__14468801.png";
+    let copied = client::Installed { copied: true, ..installed(copy) };
+    let kept = client::Installed { kept_as: Some(path(copy)), ..updated("Old/decals.png") };
+    all.all(client::conflict("League Safety Car", true).into());
+    all.all(client::conflict("League Safety Car", false).into());
+    let some = [
+        installed("Team/decals.png"),
+        installed("Team/decals.json"),
+        installed("Single/decals.png"),
+        updated("Updated/decals.png"),
+        updated("Updated/decals.json"),
+        copied,
+        kept,
+    ];
+    all.all(client::installed(&some, false));
+    let many: Vec<_> = liveries(61).iter().map(|(file, _)| installed(file.as_str())).collect();
+    all.all(client::installed(&many, false));
+    all.all(client::uploaded(&[files("Team", 4), files("Single", 1)].concat(), false));
+    let copies = |files: Vec<(RelPath, u64)>| -> Vec<_> {
+        files.into_iter().map(|(file, _)| (file.clone(), backup(file.as_str()).unwrap())).collect()
+    };
+    all.all(client::retired(&copies(files("WRT_27", 4)), false));
+    all.all(client::retired(&copies(files("Old", 1)), false));
+    all.add("-- with --verbose");
+    all.add(client::transfer(true, Some((4, 8_400_000))));
+    all.add(client::transfer(false, None));
+    all.all(client::installed(&some, true));
+    all.all(client::uploaded(&files("Team", 2), true));
+    all.all(client::retired(&copies(files("WRT_27", 2)), true));
+    all.add("-- beside the bars");
+    all.add(format!("{}  {}", client::DOWNLOADING, client::bar_files(41, 58)));
+    all.add(format!("{}  {}", client::UPLOADING, client::bar_files(0, 1)));
+
+    all.section("client: failures while it runs");
+    all.add(client::download_failed("P", "R", false));
+    all.add(client::download_failed("P", "R", true));
+    all.add(client::upload_failed("P", "R"));
+    all.add(client::retire_failed(&path("Old/decals.png"), "Permission denied (os error 13)"));
+    all.add(client::server_error("R"));
+    all.add(client::missed(1));
+    all.add(client::missed(7));
+
+    all.section("client: in sync");
+    let now =
+        client::InSync { liveries: 61, files: 243, bytes: 340_300_000, withheld: 0, certain: true };
+    let moved = client::Moved {
+        downloaded: (235, 316_800_000),
+        uploaded: (0, 0),
+        took: Duration::from_secs(1),
+    };
+    all.add(client::in_sync(now, moved, false));
+    all.add(client::in_sync(client::InSync { withheld: 1, ..now }, moved, false));
+    all.add(client::in_sync(client::InSync { withheld: 3, ..now }, moved, false));
+    all.add(client::in_sync(client::InSync { certain: false, ..now }, moved, false));
+    all.add(client::in_sync(now, moved, true));
+
+    all.section("client: dry run");
+    all.block(client::plan(&plan(), false));
+    all.block(client::plan(&plan(), true));
+    all.block(client::plan(&Plan::default(), false));
+}
+
+fn rivalry(own: Claimant, free: bool) -> Rivalry {
+    let copy = if free {
+        "Team__CONFLICT__1db147fa/sponsors.png"
+    } else {
+        "Team/decals__CONFLICT__1db147fa.png"
+    };
+    let name = if free { "Team/sponsors.png" } else { "Team/decals.png" };
+    let sha256 = ContentHash::of(b"rival");
+    Rivalry { path: path(name), rival: path(copy), own, sha256, free }
+}
+
+fn plan() -> Plan {
+    Plan {
+        liveries: 3,
+        files: 7,
+        bytes: 14_000_000,
+        receive: [files("Team", 4), liveries(1)].concat(),
+        conflicts: vec![(path("B/decals.png"), path("B/decals__CONFLICT__14468801.png"))],
+        send: files("Mine", 2),
+        refuse: vec![
+            ("Ignored/decals.png".to_owned(), "its livery is ignored on this PC".to_owned()),
+            ("Wrong/a.exe".to_owned(), "R".to_owned()),
+            ("Wrong/b.exe".to_owned(), "R".to_owned()),
+        ],
+        retire: files("Old", 1),
+        unavailable: files("Lost", 2),
+        undistributed: files("Not allowed", 1),
+        rivals: vec![rivalry(Claimant::Rival, false)],
+    }
+}
+
+fn status_texts(all: &mut Texts) {
+    let show =
+        |plan: &Plan, running, verbose| status::status(status::Status { running, plan }, verbose);
+    all.section("status");
+    let in_sync = Plan { liveries: 61, files: 243, bytes: 340_300_000, ..Plan::default() };
+    all.add(show(&in_sync, Some(true), false));
+    all.add(show(&in_sync, Some(false), false));
+    all.add(show(&in_sync, None, false));
+    all.block(show(&Plan { receive: liveries(61), ..Plan::default() }, Some(false), false));
+    all.block(show(&plan(), Some(true), false));
+    let send = Plan { send: files("Mine", 1), ..Plan::default() };
+    all.block(show(&send, Some(true), true));
+    let rivals = [Claimant::Established, Claimant::Rival, Claimant::Both]
+        .into_iter()
+        .flat_map(|own| [rivalry(own, false), rivalry(own, true)]);
+    all.block(show(&Plan { rivals: rivals.collect(), ..in_sync }, Some(true), false));
+}
+
+fn scan_texts(all: &mut Texts) {
+    all.section("scan");
+    let mut manifest = Manifest::new();
+    for (file, content) in [("#2/decals.png", "a"), ("#2/decals.json", "{}"), ("Loose/x.png", "x")]
+    {
+        let content = Content::of(content.as_bytes());
+        manifest.insert(Entry { path: path(file), content, mtime: None }).unwrap();
+    }
+    let found = Scan { manifest, skipped: all_skipped() };
+    all.block(scan::scan(&found, false));
+    all.block(scan::scan(&found, true));
+    all.block(scan::scan(&Scan::default(), false));
+}
+
+fn ignore_texts(all: &mut Texts) {
+    use ignore::Change::{Added, Removed};
+    all.section("ignore");
+    all.block(ignore::ignored(Some(Added), &["Team", "#2_*"], &["#2_*", "Team"]));
+    all.block(ignore::ignored(Some(Removed), &["Team"], &[]));
+    all.block(ignore::ignored(Some(Added), &[], &["Team"]));
+    all.block(ignore::ignored(None, &[], &["Team"]));
+}
+
+fn backups_texts(all: &mut Texts) {
+    all.section("backups");
+    let named = |number: usize| -> Vec<_> { (0..number).map(|n| format!("Livery {n}")).collect() };
+    let one =
+        |number| BackupSet { set: set(), date: 0, liveries: named(number), files: 9, bytes: 7000 };
+    all.block(backups::list(&[one(1), one(7)]));
+    all.block(backups::list(&[]));
+    let left_alone = vec![LeftAlone { path: "Lost/readme".to_owned(), reason: "R".to_owned() }];
+    let file = |now| ShownFile {
+        path: "Team/decals.png".to_owned(),
+        bytes: 4_300_000,
+        sha256: ContentHash::of(b"paint"),
+        now,
+    };
+    let shown = [Now::Same, Now::Another, Now::Nothing, Now::Unreadable].map(file).to_vec();
+    all.block(backups::shown(&Shown { set: set(), files: shown, left_alone: left_alone.clone() }));
+    let file = |replaced, backup: Option<&str>| RestoredFile {
+        path: "Team/decals.png".to_owned(),
+        bytes: 4_300_000,
+        replaced,
+        backup: backup.map(str::to_owned),
+    };
+    let restored = |dry_run, restored| Restored {
+        set: set(),
+        dry_run,
+        restored,
+        moved_away: vec!["Team/decals_0.dds".to_owned()],
+        same: vec!["Team/decals.json".to_owned()],
+        failed: left_alone.clone(),
+    };
+    let backup = Some(".backup/20261130_083113/Team/decals.png");
+    all.block(backups::restored(&restored(false, vec![file(true, backup), file(false, None)])));
+    all.block(backups::restored(&restored(true, vec![file(true, None), file(false, None)])));
+    let removed =
+        vec![PrunedFile { set: set(), path: "Team/decals.png".to_owned(), bytes: 4_300_000 }];
+    let sum = |files| Sum { files, bytes: 7000 };
+    let (last_copies, fresh, left) = (sum(1), sum(2), sum(3));
+    let pruned = Pruned { dry_run: false, removed, last_copies, fresh, left_alone, left };
+    all.block(backups::pruned(&pruned));
+    all.block(backups::pruned(&Pruned { dry_run: true, ..pruned }));
+}
+
+fn server_texts(all: &mut Texts) {
+    all.section("server");
+    all.add(server::listening(([127, 0, 0, 1], 9239).into()));
+    all.add(server::unprotected());
+    all.add(server::joined("Aoi", "192.168.1.20:50123", false));
+    all.add(server::joined("A\u{1b}[2J\nB", "192.168.1.20:50123", true));
+    all.add(server::left("Aoi", "the connection was closed"));
+    all.add(server::manifest("Aoi", 61, 340_300_000));
+    all.all(server::left_out("Aoi", &all_skipped()[..2], false));
+    let copy = path("League Safety Car/decals__CONFLICT__14468801.png");
+    all.add(server::conflict("Bruno", &path("League Safety Car/decals.png"), &copy));
+    all.add(server::refused("Bruno", &path("Team/decals.png"), &Refusal::Retired));
+    all.add(server::transferred(Some("Aoi"), None, 3, 1));
+    all.add(server::transferred(None, Some("Bruno"), 1, 0));
+    all.add(server::database_fault("R"));
+    all.add(server::store_fault("ab12cd34", "R"));
+    all.add(server::source_fault("Bruno", "Team/decals.png", &SourceFault::Skipped));
+    all.add(server::source_silent("Bruno", 3));
+    all.add(server::target_fault("Bruno", &path("Team/decals.png"), "the disk is full", false));
+    all.add(server::target_fault("Bruno", &path("Team/decals.png"), "R", true));
+    let reasons = [Withheld::NotAllowed, Withheld::NoSource].map(|reason| reason.to_string());
+    let withheld: Vec<_> = [("Aoi", 0, "A/a.png"), ("Aoi", 0, "A/b.png"), ("Aoi", 1, "A/a.png")]
+        .map(|(who, why, file)| (who.to_owned(), path(file), reasons[why].clone()))
+        .into();
+    all.all(server::withheld(&withheld, false));
+    let many = liveries(12).into_iter();
+    let many: Vec<_> =
+        many.map(|(file, _)| ("Chloé".to_owned(), file, reasons[0].clone())).collect();
+    all.all(server::withheld(&many, false));
+    all.add(server::in_sync(24, 61));
+    all.add("-- with --verbose");
+    all.add(server::transfer(Some("Aoi"), None, 2, 8_400_000));
+    all.add(server::transfer(None, Some("Bruno"), 2, 8_400_000));
+    all.add(server::transfer(Some("Aoi"), Some("Bruno"), 1, 8_400_000));
+    all.all(server::withheld(&withheld, true));
+
+    all.section("server --verify-store");
+    all.add(store::progress(1200, 340_300_000));
+    all.add(store::damaged(&ContentHash::of(b"whole").to_string(), 7, "its bytes have changed"));
+    all.add(store::verified(243, 340_300_000, 0));
+    all.add(store::verified(243, 340_300_000, 1));
+}
+
+fn member(digits: &str) -> MemberId {
+    digits.parse().unwrap()
+}
+
+/// A league in `data` with a livery of a few versions.
+fn a_league(data: &Path) -> League {
+    let aoi = Some(member("00000000000000a0"));
+    let placed = |step, file: &str, content: &str, cause| {
+        let content = Content::of(content.as_bytes());
+        let entry = Entry { path: path(file), content, mtime: None };
+        Record::Placed { step, entry, author: aoi, cause }
+    };
+    let mut records = vec![
+        placed(1, "Team/decals.png", "paint", Cause::Published),
+        placed(2, "Team/decals.png", "new paint", Cause::Updated),
+        placed(3, "Team/decals__CONFLICT__14468801.png", "other", Cause::Rival),
+        Record::Seen { author: member("00000000000000a0"), name: "Aoi".to_owned() },
+    ];
+    records.extend((0..61).map(|n| placed(4, &format!("Team/{n:02}.png"), "x", Cause::Published)));
+    Sqlite::open(data).unwrap().write(&records).unwrap();
+    League::open(data, Naming::default()).unwrap()
+}
+
+fn league_texts(all: &mut Texts) {
+    all.section("league status");
+    let mut status = LeagueStatus::default();
+    all.block(league::status(&status));
+    (status.served, status.liveries, status.files, status.bytes) = (true, 61, 243, 340_300_000);
+    (status.retired, status.conflicts, status.members, status.missing) = (3, 1, 24, 2);
+    (status.stored_bytes, status.step) = (317_000_000, 7);
+    status.written_at = Some("2026-11-30T08:31:12Z".to_owned());
+    all.block(league::status(&status));
+
+    all.section("league members, liveries, history, conflicts");
+    let mut data = a_league_data();
+    let mut members: Vec<MemberRow> = data.1.members().unwrap();
+    for member in &mut members {
+        member.first_seen = "2026-11-01T20:00:00Z".to_owned();
+        member.last_seen = "2026-11-30T08:31:12Z".to_owned();
+        (member.files, member.bytes) = (243, 340_300_000);
+    }
+    all.block(league::members(&members));
+    let livery = |livery: &str, conflicts, retired| LiveryStatus {
+        livery: livery.to_owned(),
+        files: if retired { 0 } else { 4 },
+        bytes: if retired { 0 } else { 8_400_000 },
+        version: "1a2b3c4d".to_owned(),
+        owners: vec![member("00000000000000a0"), member("00000000000000b0")],
+        conflicts,
+        retired,
+    };
+    let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
+    let liveries = [livery("Team", 0, false), livery("Other", 2, false), livery("Old", 0, true)];
+    all.block(league::liveries(&liveries, &names));
+    let mut versions = data.1.history("Team").unwrap();
+    for version in &mut versions {
+        version.written_at = Some("2026-11-30T08:31:12Z".to_owned());
+    }
+    versions[1].files = 0;
+    versions[1].changes[0].cause = None;
+    versions[1].changes[0].author = None;
+    all.block(league::history(&versions));
+    let content = |text: &str| Content::of(text.as_bytes());
+    let conflict = |file: &str, established| Conflict {
+        path: path(file),
+        established,
+        rivals: vec![(path("Team/decals__CONFLICT__14468801.png"), content("other"))],
+    };
+    let some = [conflict("Team/decals.png", Some(content("paint"))), conflict("Free/x.png", None)];
+    all.block(league::conflicts(&some));
+    all.block(league::conflicts(&[]));
+
+    all.section("league resolve, rename, retire, restore, own");
+    let acts = [
+        Act::Resolve { path: "Team/decals.png".to_owned(), keep: "1a2b3c4d".to_owned() },
+        Act::Resolve { path: "Team/sponsors.png".to_owned(), keep: "none".to_owned() },
+        Act::Rename { livery: "Team".to_owned(), new: "New Team".to_owned() },
+        Act::Retire { liveries: vec!["Team".to_owned(), "Old".to_owned()], confirmed: false },
+        Act::Restore { livery: "Team".to_owned(), version: None },
+        Act::Own { livery: "Team".to_owned(), member: member("00000000000000a0") },
+    ];
+    let mut acted = Acted::default();
+    all.add(league::acted(&acts[4], &acted));
+    (acted.report.placed, acted.report.retired, acted.served) = (4, 4, true);
+    acts.iter().for_each(|act| all.add(league::acted(act, &acted)));
+    (acted.report.retired, acted.served) = (0, false);
+    all.add(league::acted(&acts[4], &acted));
+
+    all.section("league rebuild");
+    let mut rebuilt = Rebuilt::default();
+    all.block(league::rebuilt(&rebuilt));
+    rebuilt.salvaged.set_aside = vec!["data/league.db.damaged-20261130".into()];
+    (rebuilt.salvaged.versions, rebuilt.salvaged.members, rebuilt.files) = (250, 24, 243);
+    rebuilt.from_reports = 3;
+    all.block(league::rebuilt(&rebuilt));
+    (rebuilt.salvaged.whole, rebuilt.from_reports) = (true, 0);
+    all.block(league::rebuilt(&rebuilt));
+}
+
+/// A league, and the folder that it lives in.
+fn a_league_data() -> (tempfile::TempDir, League) {
+    let data = tempfile::tempdir().unwrap();
+    let league = a_league(data.path());
+    (data, league)
+}
+
+fn demo_texts(all: &mut Texts) {
+    all.section("demo");
+    let mut add = |text: String| all.add(demo::line(Duration::from_millis(1250), &text));
+    add(demo::listening(([127, 0, 0, 1], 9239).into()));
+    add(demo::joins("Aoi", 3));
+    add(demo::joins("Chloé", 0));
+    add(demo::in_sync(&["Aoi".to_owned()], 8));
+    add(demo::in_sync(&["Aoi", "Bruno", "Chloé"].map(str::to_owned), 13));
+    add(demo::drops("Chloé", "Équipe Chloé été"));
+    add(demo::everyone_has_it(Duration::from_millis(900)));
+    add(demo::conflict("League Safety Car", "Aoi", "Bruno"));
+    let gained = demo::Gained { files: 2, bytes: 8_400, copied: false, backup: None };
+    add(demo::gained("Aoi", "League Safety Car", &gained));
+    let copied = demo::Gained { files: 1, copied: true, ..gained.clone() };
+    add(demo::gained("Bruno", "League Safety Car", &copied));
+    let backup = Some(".backup/20261130_083112/League Safety Car/decals.png".to_owned());
+    add(demo::gained("Chloé", "League Safety Car", &demo::Gained { files: 1, backup, ..gained }));
+    add(demo::trouble("Aoi", Some("Team/decals.png"), "the disk is full"));
+    add(demo::trouble("Aoi", None, "the connection was closed"));
+    let row = |driver, backups| demo::Row {
+        driver,
+        liveries: 5,
+        files: 13,
+        bytes: 221_500,
+        conflicts: 1,
+        backups,
+    };
+    all.all(demo::table(&[row("Aoi", 0), row("Bruno", 1), row("Chloé", 0)]));
+    all.all(demo::checked(3, 14, Duration::from_millis(2100)).into());
+    all.add(demo::kept("/tmp/liverysync-demo-x"));
+    let (driver, path) = ("Aoi", "L/d.png".to_owned());
+    let faults = [
+        demo::Fault::Leftovers { driver, files: 1 },
+        demo::Fault::Unknown { driver, path: path.clone() },
+        demo::Fault::Missing { driver, path: path.clone(), bytes: 7, hash: "ab12cd34".to_owned() },
+        demo::Fault::Date { driver, path },
+        demo::Fault::Different { drivers: ["Aoi", "Bruno"] },
+    ];
+    let faults: Vec<_> = faults.iter().map(demo::fault).collect();
+    all.block(error::demo_wrong(&faults));
+    let late = [demo::late("Aoi", 13), demo::trouble("Bruno", None, "R")];
+    all.block(error::demo_slow(Duration::from_secs(14), &late));
+    all.block(error::demo_ended());
+    all.block(error::demo_interrupted());
+}
+
+fn config_texts(all: &mut Texts) {
+    all.section("config file and variables");
+    let file = Path::new("league.toml");
+    all.block(config::unreadable(file, &denied()));
+    let place = config::place("server", "port");
+    all.block(config::mistake(file, &place, config::wrong_kind("a number", "a string")));
+    let place = config::place("server", "extensions");
+    all.block(config::mistake(file, &place, config::LIST_OF_STRINGS));
+    all.block(config::outside_of_a_table(file, "port", "server"));
+    all.block(config::no_table(file, "sever", Some("server")));
+    all.block(config::no_table(file, "x", None));
+    for instead in [
+        config::Instead::Near("port"),
+        config::Instead::Table("server"),
+        config::Instead::Any(vec!["host", "port"]),
+    ] {
+        all.block(config::no_key(file, "client", "prot", instead));
+    }
+    all.block(config::variable("LIVERYSYNC_PORT", "port", "invalid value 'many'"));
+    all.block(error::timeout_needs_an_end());
+    let limits = Limits { up: Some(500_000), down: None };
+    all.block(config::limits_changed(file, limits));
+    all.add(config::nothing_to_apply(file));
+    all.add(config::not_applied(&config::unreadable(file, &denied()).in_a_line()));
+}
+
+fn value_texts(all: &mut Texts) {
+    all.section("values of options");
+    for text in [
+        values::EMPTY_LIST,
+        values::NOT_ZERO,
+        values::NOT_ZERO_SPEED,
+        values::SIZE,
+        values::SPEED,
+        values::TOO_LARGE,
+        values::SECONDS,
+        values::SECONDS_RANGE,
+        values::COUNT,
+        values::MEMBER,
+    ] {
+        all.add(text);
+    }
+    all.add(values::bytes_or_bits("Mb"));
+    all.add(values::too_slow(Limits::LEAST));
+}
+
+fn client_errors(all: &mut Texts) {
+    all.section("errors: client and status");
+    let none = FolderNotFound { looked_at: vec![] };
+    all.block(error::no_game(&none, "client --liveries DIR"));
+    let looked_at = ["/home/aoi/Documents/Customs/Liveries", "/mnt/Customs/Liveries"];
+    let looked_at = looked_at.map(Into::into).to_vec();
+    all.block(error::no_game(&FolderNotFound { looked_at }, "scan DIR"));
+    let reason = || "Permission denied (os error 13)".to_owned();
+    for error in [
+        ClientError::Folder { path: "L".into(), source: denied() },
+        ClientError::Busy { path: "L".into() },
+        ClientError::MemberKey { path: "state/aoi.key".into(), source: denied() },
+        ClientError::Ignored(IgnoreError::File { path: "x.ignore".into(), source: denied() }),
+        ClientError::System(denied()),
+        ClientError::NoRuntime,
+    ] {
+        all.block(error::client(&error));
+    }
+    let server = || "league.example:9239".to_owned();
+    let refused = || format!("cannot reach {}: Connection refused (os error 111)", server());
+    for error in [
+        SyncError::Stopped,
+        SyncError::Unreachable { server: server(), reason: refused() },
+        SyncError::Unreachable { server: server(), reason: "this server is full".to_owned() },
+        SyncError::ConnectionLost { server: server(), reason: reason() },
+        SyncError::Folder { folder: "L".to_owned(), reason: reason() },
+    ] {
+        all.block(error::sync(&error));
+    }
+    let behind = |missing, needed_by_others| Unfinished::Behind {
+        missing,
+        missing_bytes: missing * 2_000_000,
+        needed_by_others,
+    };
+    let troubles = |number| -> BTreeMap<_, _> {
+        (0..number).map(|n| (format!("Team/{n:02}.png"), "the disk is full".to_owned())).collect()
+    };
+    for (unfinished, number) in [
+        (Unfinished::Unreachable { server: server(), reason: Some(refused()) }, 0),
+        (Unfinished::Unreachable { server: server(), reason: None }, 0),
+        (Unfinished::Unknown { server: server() }, 0),
+        (behind(3, 0), 2),
+        (behind(0, 1), 0),
+        (behind(61, 4), 61),
+    ] {
+        let (after, troubles) = (Duration::from_secs(3), troubles(number));
+        all.block(error::sync(&SyncError::TimedOut { after, unfinished, troubles }));
+    }
+    all.block(error::no_reply("H", Duration::from_secs(30)));
+    all.block(error::interrupted());
+    all.block(error::stopped_at_once());
+}
+
+fn server_errors(all: &mut Texts) {
+    all.section("errors: server");
+    let address = "0.0.0.0:9239".to_owned();
+    for error in [
+        ServerError::Bind { address, source: io::Error::from(io::ErrorKind::AddrInUse) },
+        ServerError::Store(StoreError::Folder { path: "data".into(), source: denied() }),
+        ServerError::OwnersNeedData,
+        ServerError::AllowList { path: "list.txt".into(), source: denied() },
+        ServerError::Database(LedgerError::Full { path: "data/league.db".into() }),
+    ] {
+        all.block(error::server(&error));
+    }
+    all.block(error::server_ended());
+    all.block(error::no_store_named());
+    all.block(error::no_store(Path::new("data")));
+    all.block(error::store_damaged(1, Path::new("data")));
+    all.block(error::store_damaged(2, Path::new("data")));
+    for error in [
+        StoreError::Busy { path: "data".into() },
+        StoreError::Folder { path: "data".into(), source: denied() },
+        StoreError::Threads(denied()),
+    ] {
+        all.block(error::store(&error));
+    }
+}
+
+fn database_errors(all: &mut Texts) {
+    all.section("errors: league database");
+    let path = || "data/league.db".into();
+    let reason = || "R".to_owned();
+    for error in [
+        LedgerError::Missing { path: path() },
+        LedgerError::Damaged { path: path(), reason: reason() },
+        LedgerError::Newer { path: path(), found: 7, known: 6 },
+        LedgerError::Older { path: path(), found: 5, known: 6 },
+        LedgerError::Name { path: path(), table: "t", name: "a?b".to_owned(), reason: reason() },
+        LedgerError::Locked { path: path() },
+        LedgerError::Busy { path: "data".into() },
+        LedgerError::Full { path: path() },
+        LedgerError::ReadOnly { path: path() },
+        LedgerError::TooLarge { path: path(), number: u64::MAX },
+        LedgerError::Failed { path: path(), source: denied() },
+    ] {
+        all.block(error::league(&LeagueError::Ledger(error)));
+    }
+    let after = Duration::from_secs(10);
+    all.block(error::league(&LeagueError::Silent { data: "data".into(), after }));
+    all.block(error::league(&LeagueError::Folder { path: "data".into(), source: denied() }));
+    all.block(error::no_data());
+    all.block(error::no_league(Path::new("data")));
+}
+
+fn act_errors(all: &mut Texts) {
+    all.section("errors: changes of the league");
+    let team = || "Team".to_owned();
+    let file = || "Team/decals.png".to_owned();
+    let fault = NameFault::Taken;
+    for error in [
+        ActError::NoLivery { livery: team() },
+        ActError::NoFile { path: file() },
+        ActError::NoContent { path: file(), hash: "1a2b".to_owned() },
+        ActError::NoVersion { livery: team(), version: "1a2b".to_owned() },
+        ActError::NotRetired { livery: team() },
+        ActError::SeveralLiveries { path: file(), folders: vec!["A".to_owned(), "B".to_owned()] },
+        ActError::Ambiguous { digits: "1a2b".to_owned() },
+        ActError::NotSent { path: file() },
+        ActError::InvalidName { name: "Team".to_owned(), fault },
+        ActError::Unconfirmed { retired: 4, all: 5 },
+        ActError::Unsupported,
+        ActError::Other { text: "R".to_owned() },
+    ] {
+        all.block(error::act(&error));
+    }
+}
+
+fn other_errors(all: &mut Texts) {
+    all.section("errors: scan, backups, ignore");
+    all.block(error::scan(&ScanError { path: "L".into(), source: denied() }));
+    all.block(error::prune_needs_a_bound());
+    all.block(error::not_restored(1, &set()));
+    all.block(error::not_restored(2, &set()));
+    for error in [
+        BackupsError::NoSet(set()),
+        BackupsError::NoMatch { set: set(), name: "Nobody".to_owned() },
+        BackupsError::Unreadable { path: "L/.backup".into(), source: denied() },
+    ] {
+        all.block(error::backups(&error));
+    }
+    let glob = "a/b".to_owned();
+    let reason = Ignored::line("a/b").unwrap_err();
+    all.block(error::ignore(&IgnoreError::Glob { glob, reason }));
+    all.block(error::ignore(&IgnoreError::File { path: "x.ignore".into(), source: denied() }));
+    all.block(error::no_state_folder());
+}

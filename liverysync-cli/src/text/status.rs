@@ -1,0 +1,131 @@
+//! `liverysync status`: whether this PC is in sync, what is missing and why.
+
+use std::collections::BTreeMap;
+
+use liverysync::{Claimant, Plan, RelPath, Rivalry, escape};
+
+use super::words::{block, by_livery, bytes, count, cut, file_lines, livery_lines, path, reason};
+
+/// What a PC has and lacks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Status<'a> {
+    /// Whether a client runs on the folder; `None` if that cannot be seen.
+    pub(crate) running: Option<bool>,
+    pub(crate) plan: &'a Plan,
+}
+
+pub(crate) fn status(status: Status<'_>, verbose: bool) -> String {
+    let mut lines = vec![headline(status)];
+    lines.extend(sections(status.plan, verbose));
+    block(&lines)
+}
+
+fn headline(status: Status<'_>) -> String {
+    let Status { running, plan } = status;
+    let total = |files: &[(RelPath, u64)]| files.iter().map(|(_, size)| size).sum();
+    let number = |files: &[(RelPath, u64)]| by_livery(files, |(file, _)| file).len();
+    let mut sentences = Vec::new();
+    if plan.is_in_sync() {
+        sentences.push(format!("In sync: {}.", super::words::liveries(plan.liveries, plan.bytes)));
+    }
+    if let missing @ 1.. = number(&plan.receive) {
+        let verb = if missing == 1 { "is" } else { "are" };
+        let size = bytes(total(&plan.receive));
+        sentences.push(format!("{} {verb} missing ({size}).", count(missing as u64, "livery")));
+    }
+    if let needed @ 1.. = number(&plan.send) {
+        let what = super::words::liveries(needed, total(&plan.send));
+        sentences.push(format!("The league needs {what} from this PC."));
+    }
+    if let retired @ 1.. = number(&plan.retire) {
+        let verb = if retired == 1 { "is" } else { "are" };
+        let what = count(retired as u64, "retired livery");
+        sentences.push(format!("{what} {verb} still here."));
+    }
+    sentences.push(match running {
+        Some(true) => "liverysync is running on this PC.".to_owned(),
+        Some(false) => {
+            "liverysync is not running on this PC. Start it: liverysync client".to_owned()
+        }
+        None => "It is unknown whether liverysync is running on this PC.".to_owned(),
+    });
+    sentences.join(" ")
+}
+
+/// Lists what is to be done and what cannot be.
+pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut section = |title: &str, mut items: Vec<String>| {
+        if items.is_empty() {
+            return;
+        }
+        if !verbose {
+            items = cut(items);
+        }
+        lines.push(format!("{title}:"));
+        lines.extend(items.into_iter().map(|item| format!("  {item}")));
+    };
+    let listed = if verbose { file_lines } else { livery_lines };
+    section("To download", listed(&plan.receive));
+    section("To upload", listed(&plan.send));
+    section("Retired by the league; to be moved to .backup", listed(&plan.retire));
+    section("Waiting for a member who has it", listed(&plan.unavailable));
+    section("Skipped on this PC", refused(&plan.refuse));
+    section("Not on the league's allow list, so not distributed", listed(&plan.undistributed));
+    let kept = plan.conflicts.iter();
+    section(
+        "Names that another driver has; your files will be kept beside theirs",
+        kept.map(|(own, other)| format!("{} as {}", path(own), path(other))).collect(),
+    );
+    for rivalry in &plan.rivals {
+        lines.extend(conflict(rivalry));
+    }
+    lines
+}
+
+/// Writes a line for each livery and reason.
+fn refused(files: &[(String, String)]) -> Vec<String> {
+    let mut liveries: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (file, why) in files {
+        let livery = file.split('/').next().unwrap_or_default();
+        liveries.entry((livery, why)).or_default().push(file);
+    }
+    let lines = liveries.into_iter().map(|((livery, why), files)| match &*files {
+        [file] => format!("{} ({})", escape(file), reason(why)),
+        several => {
+            let files = count(several.len() as u64, "file");
+            format!("{files} of {} ({})", escape(livery), reason(why))
+        }
+    });
+    lines.collect()
+}
+
+/// Writes who has the name, and what to do.
+fn conflict(rivalry: &Rivalry) -> Vec<String> {
+    let Rivalry { path: name, rival, own, sha256, free } = rivalry;
+    // Where no content has the name, the whole liveries are two.
+    let (what, copy) = match free {
+        true => (escape(name.livery()).into_owned(), escape(rival.livery()).into_owned()),
+        false => (path(name), path(rival)),
+    };
+    let resolve = format!("liverysync league resolve \"{}\" --keep {}", path(name), sha256.short());
+    let (is, hints) = match own {
+        Claimant::Established => (
+            format!("{what} is yours and keeps its name. Another driver's is kept as {copy}."),
+            Vec::new(),
+        ),
+        Claimant::Rival => (
+            format!("{what} is another driver's and keeps its name. Yours is kept as {copy}."),
+            vec![
+                "rename your folder to have both liveries apart".to_owned(),
+                format!("ask the league's admin if the name should be yours: {resolve}"),
+            ],
+        ),
+        Claimant::Both => (
+            format!("{what} and {copy} are both yours."),
+            vec![format!("ask the league's admin to keep only the second one: {resolve}")],
+        ),
+    };
+    let hints = hints.into_iter().map(|hint| format!("  hint: {hint}"));
+    std::iter::once(format!("Conflict: {is}")).chain(hints).collect()
+}

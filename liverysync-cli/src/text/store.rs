@@ -1,0 +1,20 @@
+//! `liverysync server --verify-store`: files of the store that are damaged.
+
+use super::words::{bytes, count, files, reason};
+
+pub(crate) fn damaged(content: &str, size: u64, why: &str) -> String {
+    format!("Damaged: {content} ({}): {}", bytes(size), reason(why))
+}
+
+pub(crate) fn progress(number: u64, size: u64) -> String {
+    format!("Checked {} so far.", files(number, size))
+}
+
+pub(crate) fn verified(number: u64, size: u64, wrong: u64) -> String {
+    match wrong {
+        0 => format!("Checked {}: all intact.", files(number, size)),
+        wrong => {
+            format!("Checked {}: removed {}.", files(number, size), count(wrong, "damaged file"))
+        }
+    }
+}

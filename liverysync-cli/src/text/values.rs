@@ -1,0 +1,34 @@
+//! Values of options that are not accepted.
+
+use super::words::bytes;
+
+pub(crate) const EMPTY_LIST: &str = "an empty list would share nothing";
+
+pub(crate) const NOT_ZERO: &str = "0 does not mean unlimited; give the limit that you want";
+
+pub(crate) const NOT_ZERO_SPEED: &str = "0 does not mean unlimited; leave it out, or give none";
+
+pub(crate) const SIZE: &str = "a size is a number with or without a unit, such as 200MB or 1TiB";
+
+pub(crate) const SPEED: &str = "a speed is a number of bytes per second, with or without a unit, such as 500 KB/s, 2MB or 10 Mbit/s; or none";
+
+pub(crate) const TOO_LARGE: &str = "this is larger than any disk";
+
+pub(crate) const SECONDS: &str = "a number of seconds, such as 30 or 0.5";
+
+pub(crate) const SECONDS_RANGE: &str = "at least 0.001 seconds and at most a year";
+
+pub(crate) const MEMBER: &str =
+    "a member is named by the 16 hex digits that `liverysync league members` shows";
+
+pub(crate) const COUNT: &str = "a whole number, 1 or more";
+
+/// A unit such as `Mb`.
+pub(crate) fn bytes_or_bits(unit: &str) -> String {
+    let prefix = unit[..1].to_ascii_uppercase();
+    format!("{unit} may mean bytes or bits: write {prefix}B for bytes, or {prefix}bit")
+}
+
+pub(crate) fn too_slow(least: u64) -> String {
+    format!("at least {}/s: below that, each side would take the other for dead", bytes(least))
+}
