@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Missing, PeerStatus, Status, context::Context, league::union_file, peer::Peer, route::Lack,
+    Missing, PeerStatus, Status, context::Context, league::union_file, peer::Peer, route::Outlook,
 };
 use crate::{
     conflict::{Scope, is_conflict_name},
@@ -18,7 +18,7 @@ use crate::{
 pub(super) fn status(cx: &mut Context, sessions: usize) -> Status {
     let union_hash = cx.league.union_hash();
     let union = cx.league.union();
-    let greeted = cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted);
+    let greeted = cx.peers.values().filter(|peer| peer.liveness.greeted);
     let naming = &cx.config.naming;
     let paths = union.iter().map(|entry| &entry.path);
     let conflicts = paths.filter(|path| is_conflict_name(path, naming));
@@ -28,19 +28,19 @@ pub(super) fn status(cx: &mut Context, sessions: usize) -> Status {
         union_hash,
         conflicts: conflicts.cloned().collect(),
         sessions,
-        peers: greeted.map(|(id, peer)| peer_status(cx, id, peer)).collect(),
+        peers: greeted.map(|peer| peer_status(cx, peer)).collect(),
     }
 }
 
-fn peer_status(cx: &Context, id: PeerId, peer: &Peer) -> PeerStatus {
-    let missing = cx.router().missing(id, peer).map(|(entry, lack)| Missing {
+fn peer_status(cx: &Context, peer: &Peer) -> PeerStatus {
+    let missing = cx.router().missing(peer).map(|(entry, outlook)| Missing {
         path: entry.path.clone(),
         bytes: entry.content.size,
-        withheld: if let Lack::Withheld(reason) = lack { Some(reason) } else { None },
+        withheld: if let Outlook::Withheld(reason) = outlook { Some(reason) } else { None },
     });
     let manifest = peer.report.manifest.as_ref();
     PeerStatus {
-        peer: id,
+        peer: peer.id,
         name: peer.identity.name.clone(),
         address: peer.identity.address.clone(),
         protocol: peer.identity.protocol,

@@ -97,7 +97,7 @@ pub(super) fn accept(cx: &mut Context, id: PeerId, address: String) {
     debug_assert!(cx.peers.0.keys().all(|known| *known < id), "peer numbers must grow");
     let client_id = cx.new_client_id();
     let welcome = Welcome { client_id: client_id.clone(), liverysync: Some(PROTOCOL_2) };
-    cx.peers.0.insert(id, Peer::new(client_id, address, cx.now));
+    cx.peers.0.insert(id, Peer::new(id, client_id, address, cx.now));
     cx.transmit(id, Message::Welcome(welcome));
 }
 

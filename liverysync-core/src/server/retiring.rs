@@ -13,7 +13,7 @@ use crate::{
 /// file open in another program.
 const RETIRE_RETRY: Duration = Duration::from_secs(30);
 
-/// Tells clients of protocol 2 which files to retire, once they need them for nothing else.
+/// Tells clients of protocol 2 which files to retire, once they do not need them to copy from.
 pub(super) fn retire_unwanted(cx: &mut Context) {
     let now = cx.now;
     let router = cx.router();
@@ -22,7 +22,7 @@ pub(super) fn retire_unwanted(cx: &mut Context) {
         let Some(peer) = cx.peers.get(id).filter(|peer| peer.speaks_v2()) else { continue };
         let told_at = peer.retiring.get(path.key());
         let told = told_at.is_some_and(|at| now.since(*at) < RETIRE_RETRY);
-        if !told && !router.will_copy(id, peer, content) {
+        if !told && !router.is_needed_by(peer, content) {
             let file = FileInfo::new(path.as_str(), content, None, true);
             unwanted.entry(id).or_default().push((path.key().clone(), file));
         }

@@ -17,17 +17,63 @@ use crate::{
 /// How much newer its own file must be for a client 1.0.4 to keep it.
 const OLD_CLIENT_TOLERANCE: Duration = Duration::from_secs(1);
 
-/// How a client gets a file that it lacks.
-pub(super) enum Lack {
-    /// It copies what it has under another name, or the store has it.
-    Here,
-    /// Others send it. One of those who hold it is answerable, so that not all wait and not all leave.
-    From(PeerId),
-    /// It does not.
+/// How a peer gets an entry of the union.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// It has the content there.
+    HasIt,
+    /// It copies the content from another name on its own PC.
+    Copy,
+    /// It downloads the content, as soon as the store has it.
+    Download,
+    /// It gets the content by these means, but not now.
+    Wait(Means, Wait),
+    /// It does not get the content as things are.
     Withheld(Withheld),
 }
 
-/// Answers how each peer gets each file, as things are.
+impl Route {
+    /// Returns whether the peer will get the content, now or later.
+    pub(super) const fn is_open(self) -> bool {
+        matches!(self, Self::Copy | Self::Download | Self::Wait(..))
+    }
+}
+
+/// Where a peer gets a content from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Means {
+    /// From another name on its own PC.
+    Copy,
+    /// From the store.
+    Download,
+}
+
+/// Why a peer does not get a content now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// It failed to install it a short time ago.
+    Retry,
+    /// It has a rival content at that name, which has to be safe elsewhere first.
+    Rival,
+    /// The same, and nobody can send the rival.
+    LostRival,
+}
+
+/// What a peer that misses a content can expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// It copies the content, or the store has it.
+    Here,
+    /// Others have to upload it. One of them is responsible, so that not all of them wait and not all of them leave.
+    From(PeerId),
+    /// It does not come as things are.
+    Withheld(Withheld),
+}
+
+/// Decides how each peer gets each file, as things are.
+///
+/// Everything that plans uploads, opens downloads, frees the store, retires files or reports a status asks
+/// [`Router::route`], so that all of them agree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Router<'a> {
     pub(super) config: &'a ServerConfig,
@@ -38,6 +84,65 @@ pub(super) struct Router<'a> {
 }
 
 impl<'a> Router<'a> {
+    /// Returns how a peer gets an entry.
+    pub(super) fn route(self, peer: &Peer, entry: &UnionEntry) -> Route {
+        if !peer.missing.contains(entry.path.key()) {
+            return Route::HasIt;
+        }
+        if let Some(reason) = self.withheld(peer, entry) {
+            return Route::Withheld(reason);
+        }
+        let copies = peer.speaks_v2() && self.has_content(peer.id, entry.content);
+        let means = if copies { Means::Copy } else { Means::Download };
+        let failed =
+            !peer.download_faults.may_retry(entry.path.key(), entry.content.hash, self.now);
+        let rival = || self.unsafe_rival(peer, entry);
+        // A rival that cannot be saved outlasts every retry, so a download names it first. A copy looks at its rival
+        // last: the rival may be what another copy of the same session brings.
+        let wait = match means {
+            Means::Copy if failed => Some(Wait::Retry),
+            Means::Copy => rival(),
+            Means::Download => rival().or(failed.then_some(Wait::Retry)),
+        };
+        match (means, wait) {
+            (means, Some(wait)) => Route::Wait(means, wait),
+            (Means::Copy, None) => Route::Copy,
+            (Means::Download, None) => Route::Download,
+        }
+    }
+
+    /// Returns what a peer misses, ordered by key, and what it can expect.
+    pub(super) fn missing(self, peer: &'a Peer) -> impl Iterator<Item = (&'a UnionEntry, Outlook)> {
+        let entries = peer.missing.iter().filter_map(move |key| self.league.union().get(key));
+        entries.map(move |entry| (entry, self.outlook(peer, entry)))
+    }
+
+    fn outlook(self, peer: &Peer, entry: &UnionEntry) -> Outlook {
+        match self.route(peer, entry) {
+            Route::Withheld(reason) => return Outlook::Withheld(reason),
+            Route::Wait(_, Wait::LostRival) => return Outlook::Withheld(Withheld::OnlyCopy),
+            Route::HasIt | Route::Copy | Route::Wait(Means::Copy, _) => return Outlook::Here,
+            Route::Download | Route::Wait(Means::Download, _) => {}
+        }
+        if self.store.is_stored(entry.content) {
+            return Outlook::Here;
+        }
+        let sources = self.willing(entry.content).filter(|source| *source != peer.id);
+        sources.min().map_or(Outlook::Withheld(Withheld::NoSource), Outlook::From)
+    }
+
+    /// Returns whether any peer needs a content.
+    pub(super) fn is_needed(self, content: Content) -> bool {
+        let mut entries = self.league.union().with_content(content);
+        entries.any(|entry| self.peers.values().any(|peer| self.route(peer, entry).is_open()))
+    }
+
+    /// Returns whether a peer needs a content under any name.
+    pub(super) fn is_needed_by(self, peer: &Peer, content: Content) -> bool {
+        let mut entries = self.league.union().with_content(content);
+        entries.any(|entry| self.route(peer, entry).is_open())
+    }
+
     /// Returns those who have a content and may be asked for it. Nobody may if there cannot be such a content, whatever
     /// they report.
     pub(super) fn willing(self, content: Content) -> impl Iterator<Item = PeerId> + use<'a> {
@@ -57,27 +162,19 @@ impl<'a> Router<'a> {
         self.willing(content).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// Returns the entry that a peer's own file at a name counts for.
+    pub(super) fn rival_at(self, peer: &Peer, key: &PathKey) -> Option<&'a UnionEntry> {
+        let own = peer.file_at(key)?;
+        self.league.union().counts_for(peer.id, key, own.content.hash)
+    }
+
     /// Returns whether a peer has a content under any name.
-    pub(super) fn has_content(self, id: PeerId, content: Content) -> bool {
+    fn has_content(self, id: PeerId, content: Content) -> bool {
         self.league.union().places(id, content).next().is_some()
     }
 
-    /// Whether a target may take an entry at this time, from the store or (`copies`) from its own PC.
-    pub(super) fn may_take(
-        self,
-        id: PeerId,
-        peer: &Peer,
-        entry: &UnionEntry,
-        copies: bool,
-    ) -> bool {
-        let own = peer.speaks_v2() && self.has_content(id, entry.content);
-        own == copies
-            && self.withheld(id, peer, entry).is_none()
-            && peer.download_faults.may_retry(entry.path.key(), entry.content.hash, self.now)
-            && (copies || !self.would_lose(id, peer, entry))
-    }
-
-    pub(super) fn withheld(self, id: PeerId, peer: &Peer, entry: &UnionEntry) -> Option<Withheld> {
+    /// Returns why a peer does not get an entry as things are.
+    fn withheld(self, peer: &Peer, entry: &UnionEntry) -> Option<Withheld> {
         let key = entry.path.key();
         if !self.league.allows(key) {
             return Some(Withheld::NotAllowed);
@@ -85,14 +182,16 @@ impl<'a> Router<'a> {
         if let Some(reason) = self.refused_by(peer, entry) {
             return Some(reason);
         }
-        let uncounted = peer.file_at(key).is_some_and(|own| {
+        // A file that could not join the union exists only there. Replacing it would lose it.
+        let is_uncounted = peer.file_at(key).is_some_and(|own| {
             let union = self.league.union();
-            union.counts_for(id, key, own.content.hash).is_none() && !union.is_stale(id, key)
+            union.counts_for(peer.id, key, own.content.hash).is_none()
+                && !union.is_stale(peer.id, key)
         });
-        uncounted.then_some(Withheld::WouldLose)
+        is_uncounted.then_some(Withheld::WouldLose)
     }
 
-    /// Why this client is never offered a file, if there is a reason.
+    /// Returns why a peer would not install an entry.
     fn refused_by(self, peer: &Peer, entry: &UnionEntry) -> Option<Withheld> {
         let key = entry.path.key();
         if peer.download_faults.has_declined(key, entry.content.hash) {
@@ -120,78 +219,32 @@ impl<'a> Router<'a> {
         None
     }
 
-    /// Whether taking `entry` now would overwrite a rival that is not yet safe elsewhere: for a
-    /// client of ours under its conflict name on its own PC, for any other client on another PC
-    /// that could still take it, or in the store.
-    pub(super) fn would_lose(self, id: PeerId, peer: &Peer, entry: &UnionEntry) -> bool {
+    /// Returns what to wait for if installing an entry now would overwrite a rival that is not safe elsewhere.
+    fn unsafe_rival(self, peer: &Peer, entry: &UnionEntry) -> Option<Wait> {
         let key = entry.path.key();
-        let Some(own) = peer.file_at(key) else { return false };
-        if self.league.union().is_stale(id, key) {
-            return false;
+        peer.file_at(key)?;
+        if self.league.union().is_stale(peer.id, key) {
+            return None;
         }
-        let rival = self.league.union().counts_for(id, key, own.content.hash);
-        let Some(rival) = rival else { return true };
-        let declines = |peer: &Peer, id| self.withheld(id, peer, rival).is_some();
+        let Some(rival) = self.rival_at(peer, key) else { return Some(Wait::Rival) };
         if peer.speaks_v2() {
-            return !peer.has(rival) && !declines(peer, id);
+            // Its driver expects the rival under the conflict name on their own PC.
+            let waits = !peer.has(rival) && self.withheld(peer, rival).is_none();
+            return waits.then_some(Wait::Rival);
         }
-        let safe = rival.holders().any(|(holder, _)| holder != id);
-        let takers = self.peers.iter().filter(|(other, _)| *other != id);
-        let takes =
-            |(id, peer): (PeerId, &Peer)| peer.report.manifest.is_some() && !declines(peer, id);
-        !safe && takers.into_iter().any(takes)
-    }
-
-    /// The entry that a client's own file at `key` counts for.
-    pub(super) fn rival_at(self, id: PeerId, peer: &Peer, key: &PathKey) -> Option<&'a UnionEntry> {
-        let own = peer.file_at(key)?;
-        self.league.union().counts_for(id, key, own.content.hash)
-    }
-
-    /// Whether taking `entry` has to wait for a rival that nobody delivers: as things are, for ever.
-    pub(super) fn waits_forever(self, id: PeerId, peer: &Peer, entry: &UnionEntry) -> bool {
-        let rival = self.rival_at(id, peer, entry.path.key());
-        !peer.speaks_v2()
-            && rival.is_some_and(|rival| self.willing(rival.content).next().is_none())
-            && self.would_lose(id, peer, entry)
-    }
-
-    /// Returns what a peer misses, ordered by key, and how it gets it.
-    pub(super) fn missing(
-        self,
-        id: PeerId,
-        peer: &'a Peer,
-    ) -> impl Iterator<Item = (&'a UnionEntry, Lack)> {
-        let entries = peer.missing.iter().filter_map(move |key| self.league.union().get(key));
-        entries.map(move |entry| {
-            let own_copy = peer.speaks_v2() && self.has_content(id, entry.content);
-            let source = self.willing(entry.content).filter(|holder| *holder != id).min();
-            let lack = match (self.withheld(id, peer, entry), source) {
-                (Some(reason), _) => Lack::Withheld(reason),
-                _ if self.waits_forever(id, peer, entry) => Lack::Withheld(Withheld::OnlyCopy),
-                _ if own_copy || self.store.is_stored(entry.content) => Lack::Here,
-                (None, Some(source)) => Lack::From(source),
-                (None, None) => Lack::Withheld(Withheld::NoSource),
-            };
-            (entry, lack)
-        })
-    }
-
-    /// Whether a client that lacks a content could get it.
-    pub(super) fn is_needed(self, content: Content) -> bool {
-        self.league.union().with_content(content).any(|entry| {
-            let key = entry.path.key();
-            self.peers.iter().any(|(id, peer)| {
-                peer.missing.contains(key) && self.withheld(id, peer, entry).is_none()
-            })
-        })
-    }
-
-    /// Whether a client is still to get a content under another name, by copying what it has.
-    pub(super) fn will_copy(self, id: PeerId, peer: &Peer, content: Content) -> bool {
-        self.league.union().with_content(content).any(|entry| {
-            peer.missing.contains(entry.path.key()) && self.withheld(id, peer, entry).is_none()
-        })
+        // A Python client overwrites without a backup, so somebody else has to have the rival. Where nobody can take it,
+        // waiting would not save it.
+        let mut others = rival.holders().filter(|(holder, _)| *holder != peer.id);
+        let takes = |other: &Peer| {
+            other.id != peer.id
+                && other.report.manifest.is_some()
+                && self.withheld(other, rival).is_none()
+        };
+        if others.next().is_some() || !self.peers.values().any(takes) {
+            return None;
+        }
+        let has_source = self.willing(rival.content).next().is_some();
+        Some(if has_source { Wait::Rival } else { Wait::LostRival })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Event, context::Context, peer::Peer, reports::Reports, route::Lack};
+use super::{Event, context::Context, peer::Peer, reports::Reports, route::Outlook};
 use crate::{
     time::Time,
     union::PeerId,
@@ -69,15 +69,15 @@ impl SyncStatuses {
                 continue;
             }
             let (mut missing, mut missing_bytes, mut withheld) = (0, 0, 0);
-            for (entry, lack) in router.missing(id, peer) {
-                match lack {
-                    Lack::Withheld(_) => withheld += 1,
-                    Lack::Here | Lack::From(_) => {
+            for (entry, outlook) in router.missing(peer) {
+                match outlook {
+                    Outlook::Withheld(_) => withheld += 1,
+                    Outlook::Here | Outlook::From(_) => {
                         missing += 1;
                         missing_bytes += entry.content.size;
                     }
                 }
-                if let Lack::From(source) = lack {
+                if let Outlook::From(source) = outlook {
                     *needed.entry(source).or_default() += 1;
                 }
             }
@@ -85,7 +85,7 @@ impl SyncStatuses {
             let revision = peer.report.revision;
             let status =
                 SyncStatus { revision, missing, missing_bytes, needed_by_others: 0, withheld };
-            statuses.push((id, status, outdated(cx, id, peer)));
+            statuses.push((id, status, outdated(cx, peer)));
         }
         let union_hash = cx.league.union_hash();
         let clients = statuses.len();
@@ -114,11 +114,11 @@ pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, outdated: V
 }
 
 /// Returns the paths at which a client of protocol 2 has something else than the union, as it spells them.
-fn outdated(cx: &Context, id: PeerId, peer: &Peer) -> Vec<String> {
+fn outdated(cx: &Context, peer: &Peer) -> Vec<String> {
     let Some(manifest) = peer.report.manifest.as_ref().filter(|_| peer.speaks_v2()) else {
         return Vec::new();
     };
-    let refused = cx.league.union().refused(id).filter(|key| !peer.missing.contains(*key));
+    let refused = cx.league.union().refused(peer.id).filter(|key| !peer.missing.contains(*key));
     let own = peer.missing.iter().chain(refused).filter_map(|key| manifest.get(key));
     own.map(|own| own.path.as_str().to_owned()).collect()
 }

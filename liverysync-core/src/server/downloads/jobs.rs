@@ -13,10 +13,10 @@ use crate::{
         Event, Withheld,
         context::Context,
         peer::{Peer, are_small},
-        route::Router,
+        route::{Means, Route, Router, Wait},
     },
     time::Time,
-    union::{PeerId, UnionEntry},
+    union::PeerId,
 };
 
 /// Something to offer to a target.
@@ -116,10 +116,9 @@ impl Downloads {
         };
         let router = cx.router();
         let still = |key: &PathKey| {
-            let entry = cx.league.union().get(key).filter(|_| peer.missing.contains(key));
-            entry.is_some_and(|entry| {
+            cx.league.union().get(key).is_some_and(|entry| {
                 !target.under_way.contains(key)
-                    && router.may_take(id, peer, entry, false)
+                    && router.route(peer, entry) == Route::Download
                     && cx.store.is_available(entry.content)
             })
         };
@@ -144,24 +143,24 @@ impl Downloads {
             return;
         };
         let router = cx.router();
-        let (mut copyable, mut stored, mut arriving) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (mut copies, mut stored, mut arriving) = (BTreeMap::new(), Vec::new(), Vec::new());
         let (mut withheld, mut deferred) = (Vec::new(), false);
         for key in peer.missing.iter().filter(|key| !target.under_way.contains(*key)) {
             let Some(entry) = cx.league.union().get(key) else { continue };
-            if let Some(reason) = router.withheld(id, peer, entry) {
-                withheld.push((entry.path.clone(), reason));
-            } else if router.may_take(id, peer, entry, true) {
-                copyable.insert(key, entry);
-            } else if !router.may_take(id, peer, entry, false) {
-                deferred = true;
-            } else if cx.store.is_stored(entry.content) {
-                stored.push(key.clone());
-            } else if cx.store.is_available(entry.content) {
-                arriving.push(key.clone());
+            let content = entry.content;
+            match router.route(peer, entry) {
+                Route::Withheld(reason) => withheld.push((entry.path.clone(), reason)),
+                Route::Copy => drop(copies.insert(key, Copy::Safe)),
+                Route::Wait(Means::Copy, Wait::Rival) => drop(copies.insert(key, Copy::Replaces)),
+                Route::Wait(..) => deferred = true,
+                Route::Download if cx.store.is_stored(content) => stored.push(key.clone()),
+                Route::Download if cx.store.is_available(content) => arriving.push(key.clone()),
+                Route::Download | Route::HasIt => {}
             }
         }
-        let copies = safe_copies(router, id, peer, &copyable);
-        deferred |= copies.len() < copyable.len();
+        let possible = copies.len();
+        let copies = safe_copies(router, peer, &copies);
+        deferred |= copies.len() < possible;
         let most = cx.config.files_per_session_max;
         let copies = copies.chunks(most.max(1)).map(|keys| Job::Copy(keys.to_vec()));
         // What the store has goes first: it needs no source that might leave.
@@ -172,22 +171,26 @@ impl Downloads {
     }
 }
 
-/// Returns what a target can copy on its own PC without losing anything.
-fn safe_copies(
-    router: Router<'_>,
-    id: PeerId,
-    peer: &Peer,
-    copyable: &BTreeMap<&PathKey, &UnionEntry>,
-) -> Vec<PathKey> {
-    // A copy may replace the only file with a content if another copy brings that content: both are staged before
-    // either is installed.
-    let brought = |entry: &UnionEntry| {
-        let rival = router.rival_at(id, peer, entry.path.key());
-        rival.is_some_and(|rival| copyable.contains_key(rival.path.key()))
+/// What a copy on a target's own PC replaces there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copy {
+    /// Nothing that would be lost.
+    Safe,
+    /// A rival that is not safe elsewhere.
+    Replaces,
+}
+
+/// Returns the copies by which nothing is lost.
+///
+/// A copy may replace a rival if another copy brings the rival to its conflict name: both are staged before either is
+/// installed. Without that, two files that swap their names would wait for each other.
+fn safe_copies(router: Router<'_>, peer: &Peer, copies: &BTreeMap<&PathKey, Copy>) -> Vec<PathKey> {
+    let is_brought = |key: &PathKey| {
+        let rival = router.rival_at(peer, key);
+        rival.is_some_and(|rival| copies.contains_key(rival.path.key()))
     };
-    let safe =
-        copyable.values().filter(|entry| !router.would_lose(id, peer, entry) || brought(entry));
-    safe.map(|entry| entry.path.key().clone()).collect()
+    let safe = copies.iter().filter(|(key, copy)| **copy == Copy::Safe || is_brought(key));
+    safe.map(|(key, _)| (*key).clone()).collect()
 }
 
 /// Tells people once of each file that a peer will not get.

@@ -19,8 +19,14 @@ pub(super) use self::{
 };
 use super::ServerConfig;
 use crate::{
-    hash::ContentHash, league::MemberId, manifest::Entry, path::PathKey, schedule::Load,
-    time::Time, union::UnionEntry, wire::messages::SyncStatus,
+    hash::ContentHash,
+    league::MemberId,
+    manifest::Entry,
+    path::PathKey,
+    schedule::Load,
+    time::Time,
+    union::{PeerId, UnionEntry},
+    wire::messages::SyncStatus,
 };
 
 /// The program that a client is.
@@ -71,6 +77,7 @@ pub(super) struct Liveness {
 /// One client.
 #[derive(Debug)]
 pub(super) struct Peer {
+    pub(super) id: PeerId,
     pub(super) identity: Identity,
     pub(super) liveness: Liveness,
     pub(super) report: Report,
@@ -88,8 +95,9 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(client_id: String, address: String, now: Time) -> Self {
+    pub(super) fn new(id: PeerId, client_id: String, address: String, now: Time) -> Self {
         Self {
+            id,
             identity: Identity {
                 name: client_id.clone(),
                 client_id,

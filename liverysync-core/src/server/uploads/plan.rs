@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     schedule::{Plan, Want, plan},
-    server::context::Context,
+    server::{context::Context, route::Route},
 };
 
 /// Plans who uploads what of all that somebody misses and the store does not have.
@@ -29,7 +29,7 @@ fn missing(cx: &Context) -> Vec<Want> {
             if !cx.store.can_begin(content) || seen.contains(&content) {
                 continue;
             }
-            if !router.may_take(target, peer, entry, false) {
+            if router.route(peer, entry) != Route::Download {
                 continue;
             }
             let mut sources = router.sources(content);
