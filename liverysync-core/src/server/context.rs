@@ -68,8 +68,12 @@ impl Context {
         self.output(Output::Event(event));
     }
 
+    /// Sends a message to a client that understands it, and nothing to one that does not.
     pub(super) fn transmit(&mut self, id: PeerId, message: Message) {
-        self.output(Output::Transmit(id, message));
+        let peer = self.peers.get(id);
+        if peer.is_some_and(|peer| peer.identity.protocol.understands(&message)) {
+            self.output(Output::Transmit(id, message));
+        }
     }
 
     /// Has the host write down what happened to the league.
@@ -79,7 +83,7 @@ impl Context {
         }
     }
 
-    /// Reports an error to a client of protocol 2. A Python client would not know what to do with it.
+    /// Reports an error about a session, or about one of its files.
     pub(super) fn report_error(
         &mut self,
         id: PeerId,
@@ -87,15 +91,13 @@ impl Context {
         message: &str,
         file: Option<(&str, Fault)>,
     ) {
-        if self.peers.speaks_v2(id) {
-            let report = ErrorReport {
-                sync_id: sync_id.clone(),
-                message: message.to_owned(),
-                rel_path: file.map(|(path, _)| path.to_owned()),
-                fault: file.map(|(_, fault)| fault),
-            };
-            self.transmit(id, Message::Error(report));
-        }
+        let report = ErrorReport {
+            sync_id: sync_id.clone(),
+            message: message.to_owned(),
+            rel_path: file.map(|(path, _)| path.to_owned()),
+            fault: file.map(|(_, fault)| fault),
+        };
+        self.transmit(id, Message::Error(report));
     }
 
     /// Makes up an id for a client.

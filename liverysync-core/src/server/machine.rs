@@ -8,7 +8,7 @@ use super::{
     dirty::Merge,
     downloads::Downloads,
     overview,
-    peers::{self, request_manifest},
+    peers::{self, Due, Greeting, poll_manifest},
     reports::Reports,
     retiring::retire_unwanted,
     sync_status::{self, SyncStatuses},
@@ -150,6 +150,9 @@ impl ServerMachine {
         if !peer.liveness.greeted && !matches!(message, Message::Hello(_)) {
             return self.close(id, "it sent something else before HELLO");
         }
+        if !peer.identity.protocol.may_send(&message) {
+            return;
+        }
         match message {
             Message::Hello(hello) => self.handle_hello(id, hello),
             Message::ManifestFull(full) => {
@@ -171,19 +174,16 @@ impl ServerMachine {
 
     fn handle_hello(&mut self, id: PeerId, hello: Hello) {
         let hash = hello.manifest_hash.clone();
-        let first_time = peers::hello(&mut self.cx, id, hello);
-        if !self.cx.peers.speaks_v2(id) {
-            return;
-        }
-        if !first_time {
-            return self.offer_declined_again(id);
-        }
-        // A client that only looks sends no hash.
-        if !hash.is_empty() {
-            let in_sync = self.is_in_sync();
-            if self.reports.handle_hash(&mut self.cx, id, &hash, in_sync) {
-                sync_status::tell(&mut self.cx, id, SyncStatus::default(), Vec::new());
+        match peers::hello(&mut self.cx, id, hello) {
+            // A client that only looks sends no hash.
+            Some(Greeting::First) if !hash.is_empty() => {
+                let in_sync = self.is_in_sync();
+                if self.reports.handle_hash(&mut self.cx, id, &hash, in_sync) {
+                    sync_status::tell(&mut self.cx, id, SyncStatus::default());
+                }
             }
+            Some(Greeting::Again) => self.offer_declined_again(id),
+            Some(Greeting::First) | None => {}
         }
     }
 
@@ -306,7 +306,7 @@ impl ServerMachine {
         let mut statuses = dirty.statuses;
         for id in dirty.unanswered {
             if let Some(peer) = cx.peers.get_mut(id) {
-                peer.sync_status = None;
+                peer.status.invalidate();
                 statuses = true;
             }
         }
@@ -343,16 +343,20 @@ impl ServerMachine {
         self.timers.set(Timer::Tick, now + self.cx.config.scheduler_tick);
         self.uploads.handle_timeout(&mut self.cx);
         self.downloads.handle_timeout(&mut self.cx);
-        for (id, reason) in self.cx.peers.overdue(now, &self.cx.config) {
-            self.close(id, reason);
+        let due = self.cx.peers.due(now, &self.cx.config);
+        for (id, due) in &due {
+            if let Due::Close(reason) = due {
+                self.close(*id, reason);
+            }
         }
         let cx = &mut self.cx;
-        let stale = cx.peers.stale(now, &cx.config);
         for (id, sync_id) in cx.peers.drained(now) {
             drained(cx, id, &sync_id);
         }
-        for id in stale {
-            request_manifest(cx, id);
+        for (id, due) in due {
+            if due == Due::Poll {
+                poll_manifest(cx, id);
+            }
         }
         self.downloads.retry_deferred(cx);
         retire_unwanted(cx);

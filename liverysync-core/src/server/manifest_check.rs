@@ -1,4 +1,4 @@
-//! What a client's manifest may bring into the union.
+//! The check of a client's manifest: which of its files may join the union.
 
 use std::collections::BTreeMap;
 
@@ -11,34 +11,37 @@ use crate::{
     wire::messages::FileInfo,
 };
 
-/// A manifest as it is taken in.
+/// A manifest without the files that may not join the union.
 #[derive(Debug, Default)]
 pub(super) struct CheckedManifest {
     pub(super) manifest: Manifest,
     pub(super) skipped: Vec<Skipped>,
-    /// What its client last had in sync at a path, where that was something else.
+    /// The content that the client last had in sync at a path, where that was another one.
     pub(super) bases: BTreeMap<PathKey, ContentHash>,
-    /// Whether any entry had a modification time: the programs of the field differ in that.
+    /// The client remembers what it last had in sync.
+    pub(super) has_bases: bool,
+    /// Some entry has a modification time.
     pub(super) dated: bool,
 }
 
 impl CheckedManifest {
-    /// A file of it, with what its client last had in sync.
+    /// Returns a file of it, with what the client last had in sync.
     pub(super) fn gained(&self, entry: &Entry) -> Gained {
         Gained { entry: entry.clone(), base: self.bases.get(entry.path.key()).copied() }
     }
 }
 
-/// Checks every entry by the rules that a client of ours applies to its folder. `own_choice` is set
-/// for such a client: it knows better what in its folder is the game's.
+/// Checks every entry by the rules that a `liverysync` client applies to its folder.
+///
+/// `is_checked` is set for such a client: it knows better which of its files the game made.
 pub(super) fn check_manifest(
     files: Vec<FileInfo>,
     rules: &Rules,
-    own_choice: bool,
+    is_checked: bool,
 ) -> CheckedManifest {
     let rules = Rules {
-        derived_dds: own_choice || rules.derived_dds,
-        placeholders: own_choice,
+        derived_dds: is_checked || rules.derived_dds,
+        placeholders: is_checked,
         ..rules.clone()
     };
     let dated = files.iter().any(|file| file.mtime.is_some());
@@ -54,8 +57,12 @@ pub(super) fn check_manifest(
         })
         .collect();
     let selection = select(&listed, &rules);
-    let mut checked =
-        CheckedManifest { skipped: selection.skipped, dated, ..CheckedManifest::default() };
+    let mut checked = CheckedManifest {
+        skipped: selection.skipped,
+        has_bases: is_checked,
+        dated,
+        ..CheckedManifest::default()
+    };
     for file in &files {
         let chosen = RelPath::parse(&file.rel_path, &rules.extensions)
             .ok()

@@ -24,6 +24,7 @@ mod manifest_check;
 mod overview;
 mod peer;
 mod peers;
+mod protocol_1;
 mod reports;
 mod retiring;
 mod route;
@@ -41,7 +42,7 @@ pub use self::{
     config::ServerConfig,
     event::{Event, Withheld},
     machine::ServerMachine,
-    peer::Protocol,
+    protocol_1::Protocol,
     status::{Missing, PeerStatus, Status},
 };
 use crate::{

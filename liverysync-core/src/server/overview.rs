@@ -50,16 +50,14 @@ fn peer_status(cx: &Context, peer: &Peer) -> PeerStatus {
     }
 }
 
-/// Tells a client of protocol 2 that only looks what the union is.
+/// Tells a client that only looks what the union is.
 pub(super) fn tell_union(cx: &mut Context, id: PeerId) {
-    if cx.peers.speaks_v2(id) {
-        let entries = cx.league.union().iter();
-        let allowed = entries.filter(|entry| cx.league.allows(entry.path.key()));
-        let manifest = allowed.map(union_file).collect();
-        let remarks = Some(remarks(cx));
-        let full = ManifestFull { manifest, remarks, ..ManifestFull::default() };
-        cx.transmit(id, Message::ManifestFull(full));
-    }
+    let entries = cx.league.union().iter();
+    let allowed = entries.filter(|entry| cx.league.allows(entry.path.key()));
+    let manifest = allowed.map(union_file).collect();
+    let remarks = Some(remarks(cx));
+    let full = ManifestFull { manifest, remarks, ..ManifestFull::default() };
+    cx.transmit(id, Message::ManifestFull(full));
 }
 
 /// Returns what a client that only looks may want to know beside the files of the union.

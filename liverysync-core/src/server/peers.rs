@@ -2,13 +2,34 @@
 
 use std::collections::{BTreeMap, btree_map};
 
-use super::{Event, Protocol, ServerConfig, context::Context, peer::Peer};
+use super::{
+    Event, Protocol, ServerConfig,
+    context::Context,
+    peer::{Peer, ToldStatus},
+    protocol_1::Duty,
+};
 use crate::{
     league::{MemberId, Record},
     time::Time,
     union::PeerId,
     wire::messages::{Hello, Message, PROTOCOL_2, RequestManifest, ServerState, SyncId, Welcome},
 };
+
+/// What time alone makes the server do about a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Close its link, for this reason.
+    Close(&'static str),
+    /// Ask for its manifest again.
+    Poll,
+}
+
+/// A HELLO of a client that [negotiates](Protocol::negotiates).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Greeting {
+    First,
+    Again,
+}
 
 /// The clients that are connected, by number.
 #[derive(Debug, Default)]
@@ -48,38 +69,24 @@ impl Peers {
         self.0.keys().copied().collect()
     }
 
-    pub(super) fn speaks_v2(&self, id: PeerId) -> bool {
-        self.get(id).is_some_and(Peer::speaks_v2)
-    }
-
     pub(super) fn name(&self, id: PeerId) -> Option<String> {
         self.get(id).map(|peer| peer.identity.name.clone())
     }
 
-    /// Returns those to disconnect, and why.
-    pub(super) fn overdue(&self, now: Time, config: &ServerConfig) -> Vec<(PeerId, &'static str)> {
-        let reason = |peer: &Peer| {
+    /// Returns what time alone makes the server do about each peer.
+    pub(super) fn due(&self, now: Time, config: &ServerConfig) -> Vec<(PeerId, Due)> {
+        let due = |peer: &Peer| {
             let accepted_at = peer.liveness.accepted_at;
             if !peer.liveness.greeted && now.since(accepted_at) >= config.hello_timeout {
-                Some("it did not say HELLO in time")
-            } else if peer.silent_for(now) >= config.silence_timeout {
-                Some("it has been silent for too long")
-            } else {
-                None
+                return Some(Due::Close("it did not say HELLO in time"));
+            }
+            match peer.identity.protocol.duty(peer, now, config) {
+                Duty::Close => Some(Due::Close("it has been silent for too long")),
+                Duty::Poll => Some(Due::Poll),
+                Duty::Nothing => None,
             }
         };
-        self.iter().filter_map(|(id, peer)| Some((id, reason(peer)?))).collect()
-    }
-
-    /// Returns those that do not report changes by themselves and have to be asked for their manifests.
-    pub(super) fn stale(&self, now: Time, config: &ServerConfig) -> Vec<PeerId> {
-        let is_stale = |peer: &Peer| {
-            let unasked = peer.report.requested_at.is_none();
-            let old = now.since(peer.report.received_at) >= config.manifest_stale;
-            let idle = peer.sessions.is_idle();
-            peer.liveness.greeted && !peer.speaks_v2() && unasked && old && idle
-        };
-        self.iter().filter(|(_, peer)| is_stale(peer)).map(|(id, _)| id).collect()
+        self.iter().filter_map(|(id, peer)| Some((id, due(peer)?))).collect()
     }
 
     /// Returns the uploads of Python clients that were ended and whose end has been awaited for long enough.
@@ -101,24 +108,26 @@ pub(super) fn accept(cx: &mut Context, id: PeerId, address: String) {
     cx.transmit(id, Message::Welcome(welcome));
 }
 
-/// Takes HELLO. Returns whether it is the client's first.
-pub(super) fn hello(cx: &mut Context, id: PeerId, hello: Hello) -> bool {
+/// Takes HELLO. Returns `None` for a Python client, which sends its manifest by itself.
+pub(super) fn hello(cx: &mut Context, id: PeerId, hello: Hello) -> Option<Greeting> {
     let chars_max = cx.config.name_chars_max;
-    let Some(peer) = cx.peers.get_mut(id) else { return false };
+    let peer = cx.peers.get_mut(id)?;
     let first_time = !peer.liveness.greeted;
     peer.liveness.greeted = true;
     let name: String = hello.client_name.chars().take(chars_max).collect();
     if !name.trim().is_empty() {
         peer.identity.name = name;
     }
-    if hello.liverysync.is_some_and(|version| version >= PROTOCOL_2) {
-        peer.identity.protocol = Protocol::V2;
+    let protocol = Protocol::of(&hello).unwrap_or(peer.identity.protocol);
+    let negotiates = protocol.negotiates();
+    peer.identity.protocol = protocol;
+    if negotiates && peer.status == ToldStatus::Untold {
+        peer.status = ToldStatus::Awaited;
     }
     let key = hello.member_key.and_then(|key| key.parse().ok());
     peer.identity.member = key.as_ref().map(MemberId::of);
     let (name, address) = (peer.identity.name.clone(), peer.identity.address.clone());
-    let (protocol, member) = (peer.identity.protocol, peer.identity.member);
-    if let Some(author) = member {
+    if let Some(author) = peer.identity.member {
         cx.record(vec![Record::Seen { author, name: name.clone() }]);
     }
     // A Python client takes a hash that is its own for "nothing to do".
@@ -131,13 +140,21 @@ pub(super) fn hello(cx: &mut Context, id: PeerId, hello: Hello) -> bool {
     if first_time {
         cx.event(Event::Joined { peer: id, name, address, protocol });
     }
-    first_time
+    negotiates.then_some(if first_time { Greeting::First } else { Greeting::Again })
 }
 
-/// Asks a client for its manifest.
+/// Asks a client for its manifest, of which the server knows only that it is another one.
 pub(super) fn request_manifest(cx: &mut Context, id: PeerId) {
     let now = cx.now;
     let Some(peer) = cx.peers.get_mut(id) else { return };
     peer.report.requested_at.get_or_insert(now);
+    cx.transmit(id, Message::RequestManifest(RequestManifest::default()));
+}
+
+/// Asks a client whether its manifest has changed.
+pub(super) fn poll_manifest(cx: &mut Context, id: PeerId) {
+    let now = cx.now;
+    let Some(peer) = cx.peers.get_mut(id) else { return };
+    peer.report.polled_at.get_or_insert(now);
     cx.transmit(id, Message::RequestManifest(RequestManifest::default()));
 }

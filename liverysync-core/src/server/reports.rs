@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Event, Protocol,
+    Event,
     context::Context,
     dirty::Merge,
     manifest_check::{CheckedManifest, check_manifest},
@@ -33,6 +33,8 @@ struct Pending {
     gained: BTreeMap<PathKey, Gained>,
     /// The client has listed all its files.
     whole: bool,
+    /// The client remembers what it last had in sync.
+    has_bases: bool,
 }
 
 impl Pending {
@@ -68,6 +70,9 @@ impl Pending {
 
     /// Makes edits of what the peer has in sync updates, although the peer may not have heard yet that it was in sync.
     fn follow(&mut self, union: &Union) {
+        if !self.has_bases {
+            return;
+        }
         for (key, old) in &self.lost {
             let was_in_sync = union.get(key).is_some_and(|entry| entry.content == old.content);
             if let Some(gained) = self.gained.get_mut(key).filter(|_| was_in_sync) {
@@ -117,7 +122,7 @@ impl Reports {
             return false;
         }
         let manifest = if is_empty { Manifest::new() } else { cx.league.union().manifest() };
-        let checked = CheckedManifest { manifest, ..CheckedManifest::default() };
+        let checked = CheckedManifest { manifest, has_bases: true, ..CheckedManifest::default() };
         self.replace_manifest(cx, id, checked);
         if in_sync && !is_empty {
             return true;
@@ -140,14 +145,10 @@ impl Reports {
         }
         let now = cx.now;
         let Some(peer) = cx.peers.get_mut(id) else { return false };
-        peer.report.requested_at = None;
+        (peer.report.requested_at, peer.report.polled_at) = (None, None);
         peer.report.received_at = now;
         peer.report.revision = full.revision.unwrap_or_default();
-        let checked = check_manifest(full.manifest, &cx.config.rules, peer.speaks_v2());
-        if !peer.speaks_v2() && !checked.manifest.is_empty() {
-            let dated = checked.dated;
-            peer.identity.protocol = if dated { Protocol::V104 } else { Protocol::V1First };
-        }
+        let checked = peer.identity.protocol.check_manifest(full.manifest, &cx.config.rules);
         self.replace_manifest(cx, id, checked);
         cx.dirty.unanswered(id);
         true
@@ -160,7 +161,7 @@ impl Reports {
         id: PeerId,
         changes: ManifestChanges,
     ) {
-        let Some(peer) = cx.peers.get(id).filter(|peer| peer.speaks_v2()) else { return };
+        let Some(peer) = cx.peers.get(id) else { return };
         let Some(files) = peer.report.manifest.as_ref().map(Manifest::len) else { return };
         if !check_length(cx, id, files + changes.changed.len()) {
             return;
@@ -238,6 +239,7 @@ impl Reports {
         self.arrivals += 1;
         let pending = self.pending.entry(id).or_default();
         (pending.arrival, pending.whole) = (self.arrivals, true);
+        pending.has_bases = checked.has_bases;
         lost.into_iter().for_each(|old| pending.remove(old));
         gained.into_iter().for_each(|new| pending.insert(checked.gained(&new), None));
         for (old, new) in difference.different {
@@ -262,7 +264,7 @@ impl Reports {
         }
         self.arrivals += 1;
         let pending = self.pending.entry(id).or_default();
-        pending.arrival = self.arrivals;
+        (pending.arrival, pending.has_bases) = (self.arrivals, true);
         let touched: BTreeSet<_> = removed
             .iter()
             .cloned()
@@ -309,9 +311,7 @@ impl Reports {
             pending.whole |= first;
             reported.insert(id, (!pending.whole).then(|| pending.keys()));
             records.extend(peer.identity.member.map(|member| pending.record(member, first)));
-            if peer.speaks_v2() {
-                pending.follow(cx.league.union());
-            }
+            pending.follow(cx.league.union());
             changes.push(pending.into_change(id, peer.identity.member, first));
         }
         let outcome = cx.league.step(changes);
@@ -382,7 +382,7 @@ fn check_claims(cx: &mut Context, id: PeerId, touched: Option<&BTreeSet<PathKey>
     }
     for (key, hash) in wrong {
         peer.report.claimed.remove(&key);
-        peer.record_failure(&key, hash, now);
+        peer.download_faults.record_failure(&key, hash, false, now);
         peer.missing.insert(key);
         cx.dirty.jobs.insert(id);
     }

@@ -13,13 +13,13 @@ use crate::{
 /// file open in another program.
 const RETIRE_RETRY: Duration = Duration::from_secs(30);
 
-/// Tells clients of protocol 2 which files to retire, once they do not need them to copy from.
+/// Tells clients which files to retire, once they do not need them to copy from.
 pub(super) fn retire_unwanted(cx: &mut Context) {
     let now = cx.now;
     let router = cx.router();
     let mut unwanted: BTreeMap<PeerId, Vec<(PathKey, FileInfo)>> = BTreeMap::new();
     for (id, path, content) in cx.league.union().unwanted() {
-        let Some(peer) = cx.peers.get(id).filter(|peer| peer.speaks_v2()) else { continue };
+        let Some(peer) = cx.peers.get(id) else { continue };
         let told_at = peer.retiring.get(path.key());
         let told = told_at.is_some_and(|at| now.since(*at) < RETIRE_RETRY);
         if !told && !router.is_needed_by(peer, content) {

@@ -1,21 +1,16 @@
 //! Whether and how a peer gets a file of the union.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use super::{
-    Protocol, ServerConfig, Withheld, league::League, peer::Peer, peers::Peers,
-    store_index::StoreIndex,
+    ServerConfig, Withheld, league::League, peer::Peer, peers::Peers, store_index::StoreIndex,
 };
 use crate::{
     hash::Content,
     path::PathKey,
-    select::cached_picture,
     time::Time,
     union::{PeerId, UnionEntry},
 };
-
-/// How much newer its own file must be for a client 1.0.4 to keep it.
-const OLD_CLIENT_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// How a peer gets an entry of the union.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,11 +87,12 @@ impl<'a> Router<'a> {
         if let Some(reason) = self.withheld(peer, entry) {
             return Route::Withheld(reason);
         }
-        let copies = peer.speaks_v2() && self.has_content(peer.id, entry.content);
+        let moves_files = peer.identity.protocol.moves_files();
+        let copies = moves_files && self.has_content(peer.id, entry.content);
         let means = if copies { Means::Copy } else { Means::Download };
         let failed =
             !peer.download_faults.may_retry(entry.path.key(), entry.content.hash, self.now);
-        let rival = || self.unsafe_rival(peer, entry);
+        let rival = || self.unsafe_rival(peer, entry, moves_files);
         // A rival that cannot be saved outlasts every retry, so a download names it first. A copy looks at its rival
         // last: the rival may be what another copy of the same session brings.
         let wait = match means {
@@ -201,33 +197,19 @@ impl<'a> Router<'a> {
         if manifest.is_some_and(|own| own.get(key).is_none() && own.check(&entry.path).is_err()) {
             return Some(Withheld::InTheWay);
         }
-        if peer.speaks_v2() {
-            return None;
-        }
-        let picture = cached_picture(&entry.path, &self.config.rules.extensions);
-        if picture.is_some_and(|picture| self.league.union().get(picture.key()).is_some()) {
-            return Some(Withheld::Cache);
-        }
-        if peer.identity.protocol == Protocol::V104 {
-            if refused_by_104(entry) {
-                return Some(Withheld::OldClientRefuses);
-            }
-            if keeps_newer(peer, entry) {
-                return Some(Withheld::OldClientKeepsNewer);
-            }
-        }
-        None
+        let (union, rules) = (self.league.union(), &self.config.rules);
+        peer.identity.protocol.refuses(peer, entry, union, rules)
     }
 
     /// Returns what to wait for if installing an entry now would overwrite a rival that is not safe elsewhere.
-    fn unsafe_rival(self, peer: &Peer, entry: &UnionEntry) -> Option<Wait> {
+    fn unsafe_rival(self, peer: &Peer, entry: &UnionEntry, moves_files: bool) -> Option<Wait> {
         let key = entry.path.key();
         peer.file_at(key)?;
         if self.league.union().is_stale(peer.id, key) {
             return None;
         }
         let Some(rival) = self.rival_at(peer, key) else { return Some(Wait::Rival) };
-        if peer.speaks_v2() {
+        if moves_files {
             // Its driver expects the rival under the conflict name on their own PC.
             let waits = !peer.has(rival) && self.withheld(peer, rival).is_none();
             return waits.then_some(Wait::Rival);
@@ -246,19 +228,4 @@ impl<'a> Router<'a> {
         let has_source = self.willing(rival.content).next().is_some();
         Some(if has_source { Wait::Rival } else { Wait::LostRival })
     }
-}
-
-fn keeps_newer(peer: &Peer, entry: &UnionEntry) -> bool {
-    let own = peer.file_at(entry.path.key());
-    own.and_then(|own| own.mtime)
-        .is_some_and(|own| own.since(entry.mtime.unwrap_or_default()) > OLD_CLIENT_TOLERANCE)
-}
-
-/// What client 1.0.4 refuses whatever it holds: see `docs/protocol.md`.
-fn refused_by_104(entry: &UnionEntry) -> bool {
-    let path = entry.path.as_str();
-    let taken = ["png", "dds", "json"];
-    path.contains("__CONFLICT__")
-        || path.contains("Copy.")
-        || !taken.iter().any(|known| entry.path.extension().eq_ignore_ascii_case(known))
 }

@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Event, context::Context, peer::Peer, reports::Reports, route::Outlook};
+use super::{
+    Event,
+    context::Context,
+    peer::{Peer, ToldStatus},
+    reports::Reports,
+    route::Outlook,
+};
 use crate::{
     time::Time,
     union::PeerId,
@@ -37,8 +43,7 @@ impl SyncStatuses {
     /// Returns when clients may be told next.
     pub(super) fn next_at(&self, cx: &Context) -> Time {
         let missing: usize = cx.peers.values().map(|peer| peer.missing.len()).sum();
-        let is_unanswered =
-            |peer: &Peer| peer.speaks_v2() && peer.report.merged && peer.sync_status.is_none();
+        let is_unanswered = |peer: &Peer| peer.report.merged && peer.status == ToldStatus::Awaited;
         let interval = if missing > MISSING_MANY {
             SLOW_INTERVAL
         } else if cx.peers.values().any(is_unanswered) {
@@ -85,13 +90,13 @@ impl SyncStatuses {
             let revision = peer.report.revision;
             let status =
                 SyncStatus { revision, missing, missing_bytes, needed_by_others: 0, withheld };
-            statuses.push((id, status, outdated(cx, peer)));
+            statuses.push((id, status));
         }
         let union_hash = cx.league.union_hash();
         let clients = statuses.len();
-        for (id, mut status, outdated) in statuses {
+        for (id, mut status) in statuses {
             status.needed_by_others = needed.get(&id).copied().unwrap_or_default();
-            tell(cx, id, status, outdated);
+            tell(cx, id, status);
         }
         let in_sync = missing_in_all == 0 && archived && idle;
         if let (true, false, Some(union_hash)) = (in_sync, self.in_sync, union_hash) {
@@ -103,22 +108,20 @@ impl SyncStatuses {
     }
 }
 
-/// Tells a client of protocol 2 its sync status, if that is news.
-pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, outdated: Vec<String>) {
-    let current_hash = cx.union_hash_text();
-    let Some(peer) = cx.peers.get_mut(id).filter(|peer| peer.speaks_v2()) else { return };
-    if peer.sync_status.replace(status) != Some(status) {
+/// Tells a client its sync status, if that is news.
+pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus) {
+    let Some(peer) = cx.peers.get_mut(id) else { return };
+    if peer.status.replace(status) {
+        let outdated = cx.peers.get(id).map(|peer| outdated(cx, peer)).unwrap_or_default();
+        let current_hash = cx.union_hash_text();
         let state = ServerState { current_hash, sync_status: Some(status), outdated };
         cx.transmit(id, Message::ServerState(state));
     }
 }
 
-/// Returns the paths at which a client of protocol 2 has something else than the union, as it spells them.
+/// Returns the paths at which a client has something else than the union, as it spells them.
 fn outdated(cx: &Context, peer: &Peer) -> Vec<String> {
-    let Some(manifest) = peer.report.manifest.as_ref().filter(|_| peer.speaks_v2()) else {
-        return Vec::new();
-    };
     let refused = cx.league.union().refused(peer.id).filter(|key| !peer.missing.contains(*key));
-    let own = peer.missing.iter().chain(refused).filter_map(|key| manifest.get(key));
+    let own = peer.missing.iter().chain(refused).filter_map(|key| peer.file_at(key));
     own.map(|own| own.path.as_str().to_owned()).collect()
 }

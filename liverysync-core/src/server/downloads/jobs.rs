@@ -12,7 +12,7 @@ use crate::{
     server::{
         Event, Withheld,
         context::Context,
-        peer::{Peer, are_small},
+        peer::Peer,
         route::{Means, Route, Router, Wait},
     },
     time::Time,
@@ -105,9 +105,9 @@ impl Downloads {
     fn is_free(&self, cx: &Context, id: PeerId, uploads_open: usize) -> bool {
         let open = self.len() + uploads_open < cx.config.sessions_max;
         let Some(peer) = cx.peers.get(id).filter(|_| open) else { return false };
-        let open = peer.sessions.downloads.iter().filter_map(|id| self.sessions.get(id));
-        peer.free_downloads(&cx.config) > 0
-            || peer.speaks_v2() && are_small(open.map(Download::bytes))
+        let open = peer.sessions.downloads.iter();
+        let bytes = open.map(|sync_id| self.sessions.get(sync_id).map_or(0, Download::bytes));
+        peer.has_room(bytes, &cx.config)
     }
 
     fn begin_job(&mut self, cx: &mut Context, id: PeerId, job: Job) {

@@ -12,7 +12,12 @@ use self::{
     jobs::Target,
     session::{Download, DownloadFile, FileState},
 };
-use super::{Event, Output, Progress, StartDownload, context::Context, league::union_file};
+use super::{
+    Event, Output, Progress, StartDownload,
+    context::Context,
+    league::union_file,
+    protocol_1::{Complaint, push_file, read_complaint},
+};
 use crate::{
     conflict::Scope,
     hash::Content,
@@ -23,8 +28,7 @@ use crate::{
     wire::{
         data::TransferId,
         messages::{
-            Accept, ErrorReport, Fault, FileBegin, FileInfo, Message, OfferedFile, Role, SyncDone,
-            SyncId, SyncOffer,
+            Accept, ErrorReport, Fault, Message, OfferedFile, Role, SyncDone, SyncId, SyncOffer,
         },
     },
 };
@@ -103,7 +107,7 @@ impl Downloads {
         if files.is_empty() {
             return;
         }
-        let (speaks_v2, name) = (peer.speaks_v2(), peer.identity.name.clone());
+        let (pushed, name) = (peer.identity.protocol.takes_all(), peer.identity.name.clone());
         let sync_id = cx.new_sync_id();
         if let Some(peer) = cx.peers.get_mut(target) {
             peer.sessions.downloads.insert(sync_id.clone());
@@ -111,20 +115,21 @@ impl Downloads {
         if let Some(state) = self.targets.get_mut(&target) {
             state.under_way.extend(files.iter().map(|file| file.path.key().clone()));
         }
-        send_offer(cx, &sync_id, target, offered);
+        send_offer(cx, &sync_id, target, (!pushed).then_some(offered));
         let bytes = files.iter().map(|file| file.content.size).sum();
         let count = files.len();
         if !copies {
             files.iter().for_each(|file| cx.store.add_reader(file.content));
         }
-        if !speaks_v2 {
+        if pushed {
             for file in &files {
-                push_to_old_target(cx, &sync_id, target, file);
+                let file = (&file.path, file.content, file.transfer);
+                push_file(cx, &sync_id, target, file);
             }
         }
         let patience = if copies { INSTALL_TIMEOUT } else { cx.config.first_file_timeout };
         let deadline = cx.now + patience;
-        let download = Download { target, files, copies, deadline };
+        let download = Download { target, files, copies, pushed, deadline };
         self.sessions.insert(sync_id.clone(), download);
         let target = Some(name);
         cx.event(Event::SessionBegan { sync_id, source: None, target, files: count, bytes });
@@ -249,8 +254,7 @@ impl Downloads {
         let download = self.sessions.get_mut(sync_id);
         let Some(download) = download.filter(|download| download.is_sent()) else { return };
         download.deadline = cx.now + INSTALL_TIMEOUT;
-        // A target of protocol 2 says itself that it is done.
-        if download.is_complete() && !cx.peers.speaks_v2(download.target) {
+        if download.is_complete() && download.pushed {
             self.end(cx, sync_id);
         }
     }
@@ -271,7 +275,7 @@ impl Downloads {
             }
             return None;
         };
-        let Some(installed) = done.installed else {
+        let Some(installed) = done.installed.filter(|_| !download.pushed) else {
             if download.is_sent() {
                 download.deadline = cx.now + LATE_DONE;
                 self.handle_manifest(cx, id);
@@ -294,12 +298,13 @@ impl Downloads {
         Some(Installed { files, revision: done.revision.unwrap_or_default() })
     }
 
-    /// Takes from the manifest of a Python client what it has installed: it does not say so otherwise.
+    /// Takes from a manifest what a target has installed that does not say so otherwise.
     pub(super) fn handle_manifest(&mut self, cx: &mut Context, id: PeerId) {
-        let Some(peer) = cx.peers.get(id).filter(|peer| !peer.speaks_v2()) else { return };
+        let Some(peer) = cx.peers.get(id) else { return };
         let mut complete = Vec::new();
         for sync_id in &peer.sessions.downloads {
-            let Some(download) = self.sessions.get_mut(sync_id) else { continue };
+            let download = self.sessions.get_mut(sync_id);
+            let Some(download) = download.filter(|download| download.pushed) else { continue };
             for file in &mut download.files {
                 let own = peer.file_at(file.path.key());
                 let has_it = own.is_some_and(|own| own.content == file.content);
@@ -328,7 +333,7 @@ impl Downloads {
                     self.check_sent(cx, &report.sync_id);
                 }
             }
-            None if cx.peers.speaks_v2(id) => {
+            None if !download.pushed => {
                 for index in 0..download.files.len() {
                     self.record_failure(cx, &report.sync_id, index, &report.message, false);
                 }
@@ -349,7 +354,7 @@ impl Downloads {
     ) {
         let now = cx.now;
         let Some(download) = self.sessions.get_mut(sync_id) else { return };
-        let (target, copies) = (download.target, download.copies);
+        let Download { target, copies, pushed, .. } = *download;
         let Some(file) = download.files.get_mut(index).filter(|file| file.is_open()) else {
             return;
         };
@@ -370,31 +375,22 @@ impl Downloads {
             peer.download_faults.decline(path.key(), content.hash);
             true
         } else {
-            peer.record_failure(path.key(), content.hash, now)
+            peer.download_faults.record_failure(path.key(), content.hash, pushed, now)
         };
         let (name, message) = (peer.identity.name.clone(), message.to_owned());
         cx.event(Event::TargetFault { name, path, message, for_good });
     }
 
-    /// Takes an error of a Python client, which does not say which file it is about. Its text often does.
+    /// Takes an error of a target that never says which file it is about.
     fn handle_unnamed_error(&mut self, cx: &mut Context, id: PeerId, report: &ErrorReport) {
         let Some(download) = self.sessions.get(&report.sync_id) else { return };
-        let open = download.files.iter().enumerate().filter(|(_, file)| file.is_open());
-        let named = open.filter(|(_, file)| report.message.contains(file.path.as_str()));
-        // One path may be the beginning of another: the longest that the text contains is meant.
-        let named = named.max_by_key(|(_, file)| file.path.as_str().len()).map(|(index, _)| index);
-        // The client also complains about a file that was cancelled halfway. That is no refusal.
-        let already_known = download.files.iter().any(|file| {
-            file.state == FileState::Failed && report.message.contains(file.path.as_str())
-        });
-        let only = (download.files.len() == 1).then_some(0);
-        let mismatch = report.message.contains("ismatch");
-        match named.or(only) {
-            _ if already_known => return,
-            Some(index) => {
-                self.record_failure(cx, &report.sync_id, index, &report.message, !mismatch);
+        let files = download.files.iter().map(|file| (&file.path, file.state.fate()));
+        match read_complaint(&report.message, files) {
+            Complaint::Cancelled => return,
+            Complaint::File { index, for_good } => {
+                self.record_failure(cx, &report.sync_id, index, &report.message, for_good);
             }
-            None => {
+            Complaint::Unclear => {
                 if let Some(peer) = cx.peers.get_mut(id) {
                     peer.download_faults.one_by_one = true;
                 }
@@ -438,13 +434,12 @@ impl Downloads {
     /// Ends a session of which the target never said what became of its files.
     fn time_out(&mut self, cx: &mut Context, sync_id: &SyncId) {
         let Some(download) = self.sessions.get(sync_id) else { return };
-        let target = download.target;
+        let (target, pushed) = (download.target, download.pushed);
         for index in download.open_files() {
             self.record_failure(cx, sync_id, index, "it did not say that it has it", false);
         }
-        if cx.peers.speaks_v2(target) {
-            cx.report_error(target, sync_id, "no answer in time", None);
-        } else if let Some(peer) = cx.peers.get_mut(target) {
+        cx.report_error(target, sync_id, "no answer in time", None);
+        if let Some(peer) = cx.peers.get_mut(target).filter(|_| pushed) {
             peer.download_faults.one_by_one = true;
         }
         self.end(cx, sync_id);
@@ -485,29 +480,18 @@ impl Downloads {
     }
 }
 
-/// Tells a target which files it can get.
-fn send_offer(cx: &mut Context, sync_id: &SyncId, target: PeerId, files: Vec<OfferedFile>) {
+/// Tells a target that files will come; one that may choose among them, which ones.
+fn send_offer(cx: &mut Context, sync_id: &SyncId, target: PeerId, files: Option<Vec<OfferedFile>>) {
     let current_hash = cx.union_hash_text();
     let Some(peer) = cx.peers.get(target) else { return };
-    let speaks_v2 = peer.speaks_v2();
     let offer = SyncOffer {
         sync_id: sync_id.clone(),
         role: Role::Target,
         current_hash,
         source_client_id: cx.store_id.clone(),
         target_client_id: peer.identity.client_id.clone(),
-        files: speaks_v2.then_some(files),
-        whole_liveries: speaks_v2 && cx.config.naming.scope == Scope::Livery,
+        whole_liveries: files.is_some() && cx.config.naming.scope == Scope::Livery,
+        files,
     };
     cx.transmit(target, Message::SyncOffer(offer));
-}
-
-/// Sends a file to a Python client, which is not asked whether it wants it.
-fn push_to_old_target(cx: &mut Context, sync_id: &SyncId, target: PeerId, file: &DownloadFile) {
-    let mtime = cx.league.union().get(file.path.key()).and_then(|entry| entry.mtime);
-    let info = FileInfo::new(file.path.as_str(), file.content, mtime, false);
-    let begin = Some(FileBegin { sync_id: sync_id.clone(), info });
-    let (transfer, content, compression) = (file.transfer, file.content, Compression::Plain);
-    let start = StartDownload { transfer, content, from: 0, compression, begin };
-    cx.output(Output::StartDownload(target, start));
 }

@@ -1,6 +1,9 @@
 //! A session in which a target gets files from the store.
 
-use crate::{hash::Content, path::RelPath, time::Time, union::PeerId, wire::data::TransferId};
+use crate::{
+    hash::Content, path::RelPath, server::protocol_1::FileFate, time::Time, union::PeerId,
+    wire::data::TransferId,
+};
 
 /// How far a file of a download is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +16,16 @@ pub(super) enum FileState {
     Installed,
     /// It will not arrive in this session.
     Failed,
+}
+
+impl FileState {
+    pub(super) const fn fate(self) -> FileFate {
+        match self {
+            Self::Offered | Self::Sent => FileFate::Open,
+            Self::Installed => FileFate::Installed,
+            Self::Failed => FileFate::Failed,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -38,6 +51,8 @@ pub(super) struct Download {
     pub(super) files: Vec<DownloadFile>,
     /// The target copies what it has under other names.
     pub(super) copies: bool,
+    /// The target [takes all](crate::server::Protocol::takes_all) and says nothing.
+    pub(super) pushed: bool,
     /// When the server stops waiting, unless something happens.
     pub(super) deadline: Time,
 }

@@ -4,22 +4,16 @@ mod faults;
 mod report;
 mod sessions;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
+use self::sessions::are_small;
 pub(super) use self::{
     faults::{DownloadFaults, UploadFaults},
     report::Report,
-    sessions::{Sessions, are_small},
+    sessions::Sessions,
 };
-use super::ServerConfig;
+use super::{Protocol, ServerConfig, protocol_1::Room};
 use crate::{
-    hash::ContentHash,
     league::MemberId,
     manifest::Entry,
     path::PathKey,
@@ -28,30 +22,6 @@ use crate::{
     union::{PeerId, UnionEntry},
     wire::messages::SyncStatus,
 };
-
-/// The program that a client is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Protocol {
-    /// The first Python client.
-    #[serde(rename = "python-first")]
-    V1First,
-    /// The Python client 1.0.4, or a client that has not shown yet that it is the first.
-    #[serde(rename = "python-1.0.4")]
-    V104,
-    /// A `liverysync` client.
-    #[serde(rename = "liverysync")]
-    V2,
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V1First => "first Python client",
-            Self::V104 => "Python client 1.0.4",
-            Self::V2 => "liverysync",
-        })
-    }
-}
 
 /// What a client says of itself.
 #[derive(Debug)]
@@ -74,6 +44,35 @@ pub(super) struct Liveness {
     pub(super) greeted: bool,
 }
 
+/// The sync status that a client was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ToldStatus {
+    /// It does not ask for one.
+    Untold,
+    /// It waits for one.
+    Awaited,
+    /// It was told this one.
+    Told(SyncStatus),
+}
+
+impl ToldStatus {
+    /// Records that a client waits to be told its status, even if it is the same.
+    pub(super) fn invalidate(&mut self) {
+        if *self != Self::Untold {
+            *self = Self::Awaited;
+        }
+    }
+
+    /// Records that a client is to be told a status. Returns whether that is news.
+    pub(super) fn replace(&mut self, status: SyncStatus) -> bool {
+        let is_news = !matches!(*self, Self::Untold) && *self != Self::Told(status);
+        if is_news {
+            *self = Self::Told(status);
+        }
+        is_news
+    }
+}
+
 /// One client.
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -90,8 +89,7 @@ pub(super) struct Peer {
     pub(super) upload_rate: u64,
     /// When it was told to retire files.
     pub(super) retiring: BTreeMap<PathKey, Time>,
-    /// The sync status that it was told last; `None` if it waits for one.
-    pub(super) sync_status: Option<SyncStatus>,
+    pub(super) status: ToldStatus,
 }
 
 impl Peer {
@@ -113,31 +111,14 @@ impl Peer {
             download_faults: DownloadFaults::default(),
             upload_rate: 0,
             retiring: BTreeMap::new(),
-            sync_status: None,
+            status: ToldStatus::Untold,
         }
     }
 
-    pub(super) const fn speaks_v2(&self) -> bool {
-        matches!(self.identity.protocol, Protocol::V2)
-    }
-
-    /// Returns whether the server knows what this client has. A client of protocol 2 that was asked for its manifest
-    /// may have more than it reported.
+    /// Returns whether the server knows what this client has. One that was asked for its manifest may have more than it
+    /// reported.
     pub(super) const fn is_known(&self) -> bool {
-        self.report.merged && !(self.speaks_v2() && self.report.requested_at.is_some())
-    }
-
-    /// Returns how long nothing has come although something should have.
-    ///
-    /// A client of protocol 1 sends no sign of life by itself, least of all while it receives or sends files. So only
-    /// an unanswered request counts, and only outside sessions.
-    pub(super) fn silent_for(&self, now: Time) -> Duration {
-        let silence = now.since(self.liveness.heard_at);
-        if self.speaks_v2() || !self.liveness.greeted {
-            return silence;
-        }
-        let requested_at = self.report.requested_at.filter(|_| self.sessions.is_idle());
-        requested_at.map_or(Duration::ZERO, |at| silence.min(now.since(at)))
+        self.report.merged && self.report.requested_at.is_none()
     }
 
     /// Returns the file that this client reported at a name.
@@ -152,28 +133,22 @@ impl Peer {
 
     /// Returns how busy this client is as a source.
     pub(super) fn load(&self, config: &ServerConfig) -> Load {
-        Load { free: self.free(self.sessions.uploads.len(), config), rate: self.upload_rate }
+        let room = self.room(self.sessions.uploads.len(), config);
+        let free = if self.report.merged { room.any } else { 0 };
+        Load { free, rate: self.upload_rate }
     }
 
-    /// Returns how many more downloads this client can take part in.
-    pub(super) fn free_downloads(&self, config: &ServerConfig) -> usize {
-        self.free(self.sessions.downloads.len(), config)
+    /// Returns whether this client can take part in another session beside `open` ones of these sizes.
+    pub(super) fn has_room(
+        &self,
+        open: impl ExactSizeIterator<Item = u64>,
+        config: &ServerConfig,
+    ) -> bool {
+        let room = self.room(open.len(), config);
+        self.report.merged && (room.any > 0 || room.small && are_small(open))
     }
 
-    /// Python clients do one thing at a time.
-    fn free(&self, open: usize, config: &ServerConfig) -> usize {
-        if !self.report.merged {
-            0
-        } else if self.speaks_v2() {
-            config.sessions_per_client_max.max(1).saturating_sub(open)
-        } else {
-            usize::from(self.sessions.is_idle())
-        }
-    }
-
-    /// Records that this client failed to install a content. Returns whether it will not be offered again.
-    pub(super) fn record_failure(&mut self, key: &PathKey, hash: ContentHash, now: Time) -> bool {
-        let silent = !self.speaks_v2();
-        self.download_faults.record_failure(key, hash, silent, now)
+    fn room(&self, open: usize, config: &ServerConfig) -> Room {
+        self.identity.protocol.room(open, &self.sessions, config)
     }
 }

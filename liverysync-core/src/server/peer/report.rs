@@ -15,8 +15,10 @@ pub(in crate::server) struct Report {
     pub(in crate::server) received_at: Time,
     /// The client's own number of its last report.
     pub(in crate::server) revision: u64,
-    /// When it was asked for its manifest, until it answers.
+    /// When it was asked for a manifest that is not known at all, until it answers.
     pub(in crate::server) requested_at: Option<Time>,
+    /// When a Python client was asked whether its manifest has changed, until it answers.
+    pub(in crate::server) polled_at: Option<Time>,
     /// Contents that it says to have installed. Its next manifest shows whether it has.
     pub(in crate::server) claimed: BTreeMap<PathKey, ContentHash>,
 }
@@ -29,6 +31,7 @@ impl Report {
             received_at: now,
             revision: 0,
             requested_at: None,
+            polled_at: None,
             claimed: BTreeMap::new(),
         }
     }

@@ -15,7 +15,7 @@ const SMALL_SESSIONS_MAX: usize = 24;
 const SMALL_SESSIONS_BYTES_MAX: u64 = 8 << 20;
 
 /// Returns whether open sessions of these sizes leave room for another one because they are small.
-pub(in crate::server) fn are_small(sessions: impl Iterator<Item = u64>) -> bool {
+pub(super) fn are_small(sessions: impl Iterator<Item = u64>) -> bool {
     let (open, bytes) = sessions.fold((0, 0), |(open, all), bytes| (open + 1, all + bytes));
     open < SMALL_SESSIONS_MAX && bytes <= SMALL_SESSIONS_BYTES_MAX
 }

@@ -12,7 +12,7 @@ use self::{
     plan::plan_uploads,
     session::{Upload, UploadFile},
 };
-use super::{Event, Output, context::Context, peer::are_small};
+use super::{Event, Output, context::Context, protocol_1::send_files};
 use crate::{
     hash::{Content, ContentHash},
     path::{PathKey, RelPath, fold},
@@ -20,10 +20,7 @@ use crate::{
     time::Time,
     transfer::{RequestedFile, SourceFault, UploadEvent, UploadStream},
     union::PeerId,
-    wire::messages::{
-        ErrorReport, Fault, FileInfo, FileRequest, Message, Resume, Role, SendFiles, SyncDoneAck,
-        SyncId, SyncOffer,
-    },
+    wire::messages::{ErrorReport, Fault, Message, Role, SyncDoneAck, SyncId, SyncOffer},
 };
 
 /// How long nothing is requested after the store could not keep a content: its disk may be full.
@@ -41,6 +38,7 @@ pub(super) struct Lost {
 pub(super) struct NewUpload {
     source: PeerId,
     files: Vec<UploadFile>,
+    in_order: bool,
     requested: Vec<RequestedFile>,
     /// Contents that come again from their beginning: the downloads that read what came before have to end first.
     pub(super) restarted: Vec<Lost>,
@@ -129,30 +127,20 @@ impl Uploads {
     fn is_free(&self, cx: &Context, source: PeerId, downloads_open: usize) -> bool {
         let open = self.len() + downloads_open < cx.config.sessions_max;
         let Some(peer) = cx.peers.get(source).filter(|_| open) else { return false };
-        let open = peer.sessions.uploads.iter().filter_map(|id| self.sessions.get(id));
-        peer.load(&cx.config).free > 0
-            || peer.speaks_v2() && peer.report.merged && are_small(open.map(Upload::bytes))
+        let open = peer.sessions.uploads.iter();
+        let bytes = open.map(|sync_id| self.sessions.get(sync_id).map_or(0, Upload::bytes));
+        peer.has_room(bytes, &cx.config)
     }
 
     /// Requests files from a source. Returns their contents, which can be offered from now on.
     pub(super) fn open(&mut self, cx: &mut Context, upload: NewUpload) -> BTreeSet<Content> {
-        let NewUpload { source, files, requested, .. } = upload;
+        let NewUpload { source, files, in_order, requested, .. } = upload;
         let sync_id = cx.new_sync_id();
         let Some(peer) = cx.peers.get_mut(source) else { return BTreeSet::new() };
         peer.sessions.uploads.insert(sync_id.clone());
-        let (speaks_v2, name) = (peer.speaks_v2(), peer.identity.name.clone());
+        let name = peer.identity.name.clone();
         send_offer(cx, &sync_id, source);
-        let request = |file: &RequestedFile| FileRequest {
-            info: FileInfo::new(&file.name, file.content, None, false),
-            resume: Resume { transfer: file.transfer, offset: file.from },
-        };
-        let request = if speaks_v2 {
-            let files = requested.iter().map(request).collect();
-            SendFiles { sync_id: sync_id.clone(), paths: Vec::new(), files: Some(files) }
-        } else {
-            let paths = requested.iter().map(|file| file.name.clone()).collect();
-            SendFiles { sync_id: sync_id.clone(), paths, files: None }
-        };
+        let request = send_files(sync_id.clone(), &requested, in_order);
         let stream = UploadStream::new(requested, cx.now);
         cx.output(Output::OpenUpload { source, sync_id: sync_id.clone(), stream });
         cx.transmit(source, Message::SendFiles(request));
@@ -167,6 +155,7 @@ impl Uploads {
         let upload = Upload {
             source,
             files,
+            in_order,
             deadline: cx.now + cx.config.first_file_timeout,
             began_at: cx.now,
             bytes_passed: 0,
@@ -367,14 +356,13 @@ impl Uploads {
     fn end(&mut self, cx: &mut Context, sync_id: &SyncId, left: &[Content]) {
         let Some(upload) = self.sessions.remove(sync_id) else { return };
         let source = upload.source;
-        let speaks_v2 = cx.peers.speaks_v2(source);
         if !left.is_empty() {
             cx.output(Output::AbandonUpload { source, sync_id: sync_id.clone() });
             cx.report_error(source, sync_id, "this session is over", None);
             left.iter().for_each(|content| cx.store.close(content.hash));
         }
-        // A Python client goes on sending until it has sent all. Its next session must not begin before.
-        let drains = !speaks_v2 && !left.is_empty();
+        // A source that sends in order goes on until it has sent all. Its next session must not begin before.
+        let drains = upload.in_order && !left.is_empty();
         if !drains {
             cx.output(Output::CloseUpload(source, sync_id.clone()));
         }
@@ -451,6 +439,7 @@ fn fitting(cx: &mut Context, keys: Vec<PathKey>) -> (Vec<PathKey>, Vec<PathKey>)
 fn prepare(cx: &mut Context, source: PeerId, keys: &[PathKey]) -> Option<NewUpload> {
     let now = cx.now;
     let peer = cx.peers.get_mut(source)?;
+    let in_order = peer.identity.protocol.sends_in_order();
     let union = cx.league.union();
     let (mut files, mut requested, mut restarted) = (Vec::new(), Vec::new(), Vec::new());
     for key in keys {
@@ -465,10 +454,10 @@ fn prepare(cx: &mut Context, source: PeerId, keys: &[PathKey]) -> Option<NewUplo
         let Some(path) = places.find(may_serve).cloned() else { continue };
         let (name, transfer) = (path.as_str().to_owned(), peer.sessions.next_transfer());
         let partial = cx.store.partial_bytes(content);
-        let from = if peer.speaks_v2() { partial } else { 0 };
+        let from = if in_order { 0 } else { partial };
         let other = cx.store.content(content.hash).filter(|other| *other != content);
-        // A Python client sends from the beginning, whatever the store has. The same content under another length
-        // is another file.
+        // A source that sends in order begins at the beginning, whatever the store has. The same hash with another length
+        // is another content.
         restarted.extend((partial > from).then_some(content).or(other));
         cx.store.begin(content);
         requested.push(RequestedFile { name, content, transfer, from });
@@ -479,7 +468,7 @@ fn prepare(cx: &mut Context, source: PeerId, keys: &[PathKey]) -> Option<NewUplo
     }
     let reason = "it comes anew from another source";
     let restarted = restarted.into_iter().map(|content| Lost { content, reason }).collect();
-    Some(NewUpload { source, files, requested, restarted })
+    Some(NewUpload { source, files, in_order, requested, restarted })
 }
 
 /// Tells a source that files will be requested from it.

@@ -18,6 +18,8 @@ pub(super) struct UploadFile {
 pub(super) struct Upload {
     pub(super) source: PeerId,
     pub(super) files: Vec<UploadFile>,
+    /// The source [sends them in order](crate::server::Protocol::sends_in_order).
+    pub(super) in_order: bool,
     /// When the server stops waiting, unless something happens.
     pub(super) deadline: Time,
     pub(super) began_at: Time,
