@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod api;
 mod bench;
 mod deps;
 mod dist;
@@ -37,6 +38,8 @@ cargo xtask SUBCOMMAND
   dist
         Build the optimised program, Python wheel, C header and libraries into the folder `dist` of
         the target folder.
+  api [--write]
+        Compare the public API with docs/api; --write updates the listings.
   bench [--quick] [FILTER]
         Run the benchmarks; --quick takes seconds instead of minutes.
   peers [OPTION]...
@@ -76,6 +79,7 @@ fn run(mut args: Parser) -> Result<Passed> {
         }
         Some(Arg::Value(name)) if name == "peers" => peers::run_command(args, &Workspace::find()?),
         Some(Arg::Value(name)) if name == "dist" => dist::run_command(args, &Workspace::find()?),
+        Some(Arg::Value(name)) if name == "api" => api::run_command(args, &Workspace::find()?),
         Some(Arg::Value(name)) if name == "help" => print_help(),
         Some(Arg::Short('h') | Arg::Long("help")) | None => print_help(),
         Some(other) => Err(other.unexpected().into()),

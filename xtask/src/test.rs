@@ -15,6 +15,7 @@ use xtask::process::{read, run, run_watched, status};
 use xtask::workspace::Workspace;
 
 use crate::Passed;
+use crate::api;
 use crate::deps;
 use crate::embedding;
 use crate::ffi;
@@ -65,6 +66,12 @@ const STEPS: &[Step] = &[
         about: "programs, libraries, tests, examples and benches build",
         turn: Turn::Next,
         run: |workspace, _| build(workspace),
+    },
+    Step {
+        name: "api",
+        about: "the public API is the one in docs/api",
+        turn: Turn::Next,
+        run: |workspace, _| api::step(workspace),
     },
     Step {
         name: "tests",
