@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the criterion benchmarks of all crates.
+//! `cargo xtask bench`: runs the criterion benchmarks of all crates.
 
 use anyhow::Result;
 use lexopt::{Arg, Parser, ValueExt as _};
@@ -7,7 +7,7 @@ use xtask::workspace::Workspace;
 
 use crate::Passed;
 
-/// What to run, and how long.
+/// The benchmarks to run, and for how long.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     quick: bool,

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what others take, in one folder.
+//! `cargo xtask dist`: builds everything that is handed out into one folder.
 //!
 //! ```text
 //! bin/          the program
@@ -19,7 +19,7 @@ use xtask::workspace::Workspace;
 use crate::Passed;
 use crate::python;
 
-/// The static library, as compilers of this platform call it.
+/// The file name of the static library on this platform.
 const STATIC_LIBRARY: &str =
     if cfg!(target_env = "msvc") { "liverysync.lib" } else { "libliverysync.a" };
 
@@ -63,11 +63,11 @@ pub(crate) fn run_command(mut args: Parser, workspace: &Workspace) -> Result<Pas
     Ok(true)
 }
 
-/// Writes `lib/pkgconfig/liverysync.pc`. It finds its folder by itself, so the whole may be moved.
+/// Writes `lib/pkgconfig/liverysync.pc`. It finds its own folder, so the folder `dist` may be moved.
 fn pkg_config(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     let package = read(workspace.cargo("pkgid --package liverysync-ffi"))?;
     let version = package.trim().rsplit(['#', '@']).next().unwrap_or_default();
-    // What `rustc --print native-static-libs` says; it is only written down where it was tried.
+    // From `rustc --print native-static-libs`; only for the platform on which it was tried.
     let private = if cfg!(target_os = "linux") {
         "Libs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl\n"
     } else {

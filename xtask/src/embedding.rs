@@ -1,7 +1,6 @@
-//! The step `embedding`: what the documents promise to programs that embed the library.
+//! The step `embedding`: checks the promises of `docs/embedding.md` to programs that embed the library.
 //!
-//! The names in the table of `docs/embedding.md` are there in all three languages, and its programs sync a folder with a
-//! real server, in Rust, C and Python.
+//! The names in its table exist in Rust, C and Python, and its programs in all three sync a folder with a real server.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,10 +26,10 @@ const HEADER: &str = "liverysync-ffi/include/liverysync.h";
 const HOST: &str = "192.168.1.50";
 const PORT: &str = "9239";
 
-/// What the driver's client says once others can get his liveries.
+/// The event of the driver's client once others can download its liveries.
 const IN_SYNC: &str = r#""event":"in_sync""#;
 
-/// Far more than any program here takes.
+/// The time limit of a program: far more than any of them takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
 type Check = (&'static str, fn(&Lab<'_>) -> Result<()>);
@@ -50,24 +49,15 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
     let lab = Lab::new(workspace)?;
     let mut tally = Tally::default();
     for (name, check) in CHECKS {
-        tally += match check(&lab) {
-            Ok(()) => {
-                println!("check {name} ... ok");
-                Tally::ONE_PASSED
-            }
-            Err(error) => {
-                println!("check {name} ... FAILED\n{error:#}");
-                Tally::ONE_FAILED
-            }
-        };
+        tally += Tally::of_check(name, || check(&lab).map(|()| Tally::ONE_PASSED));
     }
     Ok(Outcome::Tests(tally))
 }
 
-/// A server, and a driver who has liveries.
+/// A server, and a driver with liveries.
 struct Lab<'a> {
     workspace: &'a Workspace,
-    // Dropped in this order: the programs have to end before their folder goes.
+    // Dropped in this order: the programs have to end before their folder is removed.
     _driver: Program,
     _server: Program,
     port: u16,
@@ -95,7 +85,7 @@ impl<'a> Lab<'a> {
         Ok(Self { workspace, _driver: driver, _server: server, port, folder })
     }
 
-    /// A folder of its own for one program, with an empty liveries folder in it.
+    /// Makes a folder for one program, with an empty liveries folder in it.
     fn room(&self, name: &str) -> Result<PathBuf> {
         let room = self.folder.path().join(name);
         fs::create_dir_all(room.join("Liveries"))?;
@@ -115,7 +105,7 @@ impl<'a> Lab<'a> {
         Ok(replaced)
     }
 
-    /// Runs a program in its room, and looks at what it says and what it has brought.
+    /// Runs a program in its folder, and checks its output and the files that it downloaded.
     fn syncs(&self, room: &Path, mut command: Command) -> Result<()> {
         command.current_dir(room);
         let said = Program::start("lines", command, room)?.finish(LIMIT)?;
@@ -143,7 +133,7 @@ fn built(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.target.join("debug").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// One line of the table.
+/// A line of the table.
 struct Row {
     what: String,
     rust: Vec<String>,
@@ -177,7 +167,7 @@ fn names(workspace: &Workspace, of: fn(Row) -> Vec<String>) -> Result<BTreeSet<S
     Ok(table(workspace)?.into_iter().flat_map(of).collect())
 }
 
-/// An error that names what only one of two sets has.
+/// Compares two sets of names. The error lists those that only one of them has.
 fn same(told: &BTreeSet<String>, there: &BTreeSet<String>, place: &str) -> Result<()> {
     let missing: Vec<_> = told.difference(there).collect();
     let untold: Vec<_> = there.difference(told).collect();
@@ -191,7 +181,7 @@ fn header_is_in_the_table(lab: &Lab<'_>) -> Result<()> {
     same(&names(lab.workspace, |row| row.c)?, &functions(&header), HEADER)
 }
 
-/// The functions that a header declares: a line that begins at its margin and has `liverysync_name(`.
+/// Returns the functions that a header declares: the names in lines without indentation that have `liverysync_name(`.
 fn functions(header: &str) -> BTreeSet<String> {
     let declarations = header.lines().filter(|line| line.starts_with(|c: char| c.is_alphabetic()));
     let names = declarations.filter_map(|line| {
@@ -219,13 +209,13 @@ print(*liverysync.__all__, sep='\\n')
     same(&heads(&told), &exported, "the Python package")
 }
 
-/// Makes a package that uses the library as a stranger would. It shares the target folder, so little is built for it.
+/// Makes a package outside of the workspace that uses the library. It shares the target folder, so it builds little.
 fn package(lab: &Lab<'_>, name: &str, features: &str, main: &str) -> Result<PathBuf> {
     let folder = lab.workspace.target.join("embedding").join(name);
     fs::create_dir_all(folder.join("src"))?;
     let root = lab.workspace.root.to_string_lossy().replace('\\', "/");
     let manifest = fs::read_to_string(lab.workspace.root.join("Cargo.toml"))?;
-    // What the workspace builds is used again only if it is built alike.
+    // Cargo reuses the builds of the workspace only if the profiles are the same.
     let profile = manifest.find("[profile.").context("no profile in Cargo.toml")?;
     let profile = manifest[profile..].split("\n[[").next().unwrap_or_default();
     let text = format!(
@@ -247,7 +237,7 @@ fn cargo(lab: &Lab<'_>, what: &str, package: &Path) -> Command {
     cargo
 }
 
-/// Builds such a package, and returns its program.
+/// Builds such a package and returns its program.
 fn build(lab: &Lab<'_>, name: &str, features: &str, main: &str) -> Result<PathBuf> {
     let package = package(lab, name, features, main)?;
     run(cargo(lab, "build", &package))?;
@@ -257,7 +247,7 @@ fn build(lab: &Lab<'_>, name: &str, features: &str, main: &str) -> Result<PathBu
 fn crate_has_the_table(lab: &Lab<'_>) -> Result<()> {
     let mut main = String::from("#![allow(unused)]\nfn main() {}\n");
     for (number, name) in names(lab.workspace, |row| row.rust)?.iter().enumerate() {
-        // A method belongs to a type; all else can be imported.
+        // A method cannot be imported.
         let parent = name.rsplit("::").nth(1).unwrap_or_default();
         main += &if parent.starts_with(char::is_uppercase) {
             format!("fn method{number}() {{ let _ = liverysync::{name}; }}\n")
@@ -285,7 +275,7 @@ fn client_has_no_server(lab: &Lab<'_>) -> Result<()> {
 }
 
 fn rust_lines(lab: &Lab<'_>) -> Result<()> {
-    // The client alone: what the program needs is there without the server's part.
+    // The client alone, so the program needs nothing of the server.
     let program = build(lab, "liverysync-lines", "features = []", &lab.lines("rust,no_run")?)?;
     lab.syncs(&lab.room("rust")?, Command::new(program))
 }

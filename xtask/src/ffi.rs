@@ -1,14 +1,14 @@
-//! The step `ffi`: C programs that use the library as others would, built without a warning and run without a leak.
+//! The step `ffi`: builds C programs that use the library, without a warning, and runs them without a leak.
 //!
-//! The C tests run against the shared and the static library, and once more under valgrind; where that cannot be
-//! had, under AddressSanitizer. The header is read by a C++ compiler too. The launcher of `examples/` syncs a folder with
-//! a real server.
+//! The C tests run against the shared and the static library, and once more under valgrind, or under AddressSanitizer on
+//! a machine that cannot get valgrind. A C++ compiler reads the header too. The launcher of `examples/` syncs a folder
+//! with a real server.
 
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::Value;
@@ -20,20 +20,20 @@ use crate::folder::{Content, Folder};
 use crate::steps::{Outcome, Tally};
 use crate::test::build_all;
 
-/// Where the C tests lie.
+/// The folder of the C tests.
 const TESTS: &str = "liverysync-ffi/tests/c";
 
-/// Every C program is built like this.
+/// The compiler flags of every C program.
 const FLAGS: &[&str] =
     &["-g", "-O1", "-Wall", "-Wextra", "-Werror", "-I", "liverysync-ffi/include"];
 
-/// What a static Rust library needs of the system: `rustc --print native-static-libs` says so.
+/// The system libraries that a static Rust library needs, from `rustc --print native-static-libs`.
 const SYSTEM: &[&str] = &["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"];
 
-/// The script that knows which packages are needed.
+/// The script that installs the packages.
 const INSTALL: &str = "scripts/install-c-tools.sh";
 
-/// Far more than any program here takes.
+/// The time limit of a program: far more than any of them takes.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The step of `cargo xtask test`.
@@ -42,34 +42,16 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
         return Ok(Outcome::Skipped("the C tests are written for Linux".to_owned()));
     }
     let watch = Watch::find(workspace)?;
-    // As the step `build` does, so that it is done already.
     run(build_all(workspace))?;
     let lab = Lab { workspace, watch, folder: tempfile::tempdir()? };
     let mut tally = Tally::default();
     for (name, check) in CHECKS {
-        let start = Instant::now();
-        let result = check(&lab);
-        let seconds = start.elapsed().as_secs_f64();
-        match result {
-            Ok(counted) if counted.failed == 0 && counted.passed > 0 => {
-                println!("check {name} ... ok ({seconds:.1} s)");
-                tally += counted;
-            }
-            Ok(counted) => {
-                println!("check {name} ... FAILED ({seconds:.1} s)");
-                tally += counted;
-                tally.failed = tally.failed.max(1);
-            }
-            Err(error) => {
-                println!("check {name} ... FAILED ({seconds:.1} s)\n{error:#}");
-                tally += Tally::ONE_FAILED;
-            }
-        }
+        tally += Tally::of_check(name, || check(&lab));
     }
     Ok(Outcome::Tests(tally))
 }
 
-/// What watches the memory of C programs.
+/// The tool that watches the memory of C programs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Watch {
     Valgrind,
@@ -77,7 +59,7 @@ enum Watch {
 }
 
 impl Watch {
-    /// Installs what is missing, if it can be.
+    /// Installs missing packages where that is possible, and returns the tool.
     fn find(workspace: &Workspace) -> Result<Self> {
         let output = workspace
             .command(INSTALL)
@@ -98,7 +80,7 @@ impl Watch {
         Ok(watch)
     }
 
-    /// What the compiler is told.
+    /// Returns the compiler flags for it.
     const fn flags(self) -> &'static [&'static str] {
         match self {
             Self::Valgrind => &[],
@@ -106,7 +88,7 @@ impl Watch {
         }
     }
 
-    /// Runs `program` so that an error or a leak makes it fail.
+    /// Returns a command that runs `program` so that an error or a leak makes it fail.
     fn command(self, workspace: &Workspace, program: &Path) -> Command {
         match self {
             Self::Valgrind => {
@@ -124,7 +106,7 @@ impl Watch {
     }
 }
 
-/// A named check and how many tests it has run.
+/// A named check, which returns the number of tests it ran.
 type Check = (&'static str, fn(&Lab<'_>) -> Result<Tally>);
 
 const CHECKS: &[Check] = &[
@@ -138,7 +120,7 @@ const CHECKS: &[Check] = &[
     ("launcher_shows_no_text_that_acts", launcher_shows_no_text_that_acts),
 ];
 
-/// Where the checks work.
+/// The place where the checks work.
 struct Lab<'a> {
     workspace: &'a Workspace,
     watch: Watch,
@@ -146,7 +128,7 @@ struct Lab<'a> {
 }
 
 impl Lab<'_> {
-    /// A new folder for one check.
+    /// Makes a folder for one check.
     fn room(&self, name: &str) -> Result<PathBuf> {
         let room = self.folder.path().join(name);
         fs::create_dir(&room)?;
@@ -157,7 +139,7 @@ impl Lab<'_> {
         self.workspace.target.join("debug")
     }
 
-    /// A compiler with all flags, and with these sources.
+    /// Returns a compiler with all flags and with these sources.
     fn compiler(&self, program: &Path, language: &[&str], sources: &[PathBuf]) -> Command {
         let mut command = self.workspace.command(language[0]);
         command.args(&language[1..]).args(FLAGS).args(sources).arg("-o").arg(program);
@@ -176,7 +158,7 @@ impl Lab<'_> {
         run(compiler)
     }
 
-    /// Runs a program of tests in a folder of its own.
+    /// Runs a test program in a folder of its own, and counts its tests.
     fn count(&self, mut command: Command, room: &Path) -> Result<Tally> {
         let scratch = room.join("scratch");
         fs::create_dir(&scratch)?;
@@ -241,7 +223,7 @@ fn tests_with_memory_watched(lab: &Lab<'_>) -> Result<Tally> {
     lab.count(lab.watch.command(lab.workspace, &program), &room)
 }
 
-/// The first program in `docs/c.md`.
+/// Runs the first program in `docs/c.md`.
 fn the_example_of_the_documentation(lab: &Lab<'_>) -> Result<Tally> {
     let room = lab.room("documentation")?;
     let text = fs::read_to_string(lab.workspace.root.join("docs/c.md"))?;
@@ -263,7 +245,7 @@ fn the_example_of_the_documentation(lab: &Lab<'_>) -> Result<Tally> {
     Ok(Tally::ONE_PASSED)
 }
 
-/// The launcher, built as its first lines say.
+/// Builds the launcher as its first lines say.
 fn launcher(lab: &Lab<'_>, room: &Path) -> Result<PathBuf> {
     let program = room.join("launcher");
     let source = lab.workspace.root.join("examples/launcher.c");
@@ -280,7 +262,7 @@ fn launcher_syncs_with_a_real_server(lab: &Lab<'_>) -> Result<Tally> {
     let date = 1_600_000_000;
     let drivers = Folder::from([
         ("Écurie Rhône #7/decals.json", Content::new("{}", 2, date)),
-        // More than two chunks, the last one not full.
+        // Three chunks; the last one is not full.
         ("Écurie Rhône #7/decals.png", Content::new("Rhône", 600_001, date)),
         ("Team/decals.png", Content::new("the driver's decals", 1_000, date)),
     ]);
@@ -334,7 +316,7 @@ fn launcher_syncs_with_a_real_server(lab: &Lab<'_>) -> Result<Tally> {
     })
 }
 
-/// A server that takes the connection and never says a word.
+/// Interrupts the launcher while it waits for a server that accepts the connection and stays silent.
 fn launcher_ends_at_ctrl_c(lab: &Lab<'_>) -> Result<Tally> {
     let room = lab.room("ctrl-c")?;
     let program = launcher(lab, &room)?;
@@ -352,7 +334,7 @@ fn launcher_ends_at_ctrl_c(lab: &Lab<'_>) -> Result<Tally> {
     Ok(Tally::ONE_PASSED)
 }
 
-/// A C1 control and a reading direction, in the name of a folder that is not there.
+/// Passes the name of a missing folder that has a C1 control and a change of reading direction in it.
 fn launcher_shows_no_text_that_acts(lab: &Lab<'_>) -> Result<Tally> {
     let room = lab.room("escape")?;
     let program = launcher(lab, &room)?;

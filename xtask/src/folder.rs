@@ -1,4 +1,4 @@
-//! Liveries folders that the checks make, and compare byte for byte.
+//! Liveries folders that the checks write and compare, byte for byte.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// How far two modification times may be apart: file systems store them with different precision.
+/// The largest difference between equal modification times: file systems store them with different precision.
 const MTIME_SLACK: Duration = Duration::from_secs(1);
 
-/// One file.
+/// The bytes and the date of a file.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Content {
     pub(crate) bytes: Vec<u8>,
@@ -19,7 +19,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// A file of `len` bytes that repeat `text`, last changed at `modified` (UNIX seconds).
+    /// Returns `len` bytes that repeat `text`, with the modification time `modified` in UNIX seconds.
     pub(crate) fn new(text: &str, len: usize, modified: u64) -> Self {
         Self {
             bytes: text.bytes().cycle().take(len).collect(),
@@ -42,7 +42,7 @@ impl fmt::Debug for Content {
     }
 }
 
-/// The files of a folder, by path with `/`.
+/// The files of a folder, by path, with `/` between its parts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Folder(BTreeMap<String, Content>);
 
@@ -64,7 +64,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Reads the files below `root`. `.backup` and `.tmp` are the program's own and left out.
+    /// Reads the files below `root`, without `.backup` and `.tmp`, which belong to the program.
     pub(crate) fn read(root: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
         let mut folders = vec![root.to_owned()];
@@ -92,13 +92,13 @@ impl Folder {
         Ok(Self(files))
     }
 
-    /// All files of `self` and `other`; of two at one path, that of `other`.
+    /// Returns the files of both folders. At a path that both have, the file of `other` counts.
     pub(crate) fn with(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
     }
 
-    /// Says in which files this folder is not as `expected`.
+    /// Compares the folder with `expected`. The error lists the files that differ.
     pub(crate) fn ensure_is(&self, expected: &Self) -> Result<()> {
         let mut wrong = String::new();
         for (path, wanted) in &expected.0 {

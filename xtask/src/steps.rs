@@ -3,7 +3,7 @@
 use std::env;
 use std::fmt::Write as _;
 use std::ops::AddAssign;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -73,6 +73,27 @@ impl Tally {
             Ok(()) => Self::ONE_PASSED,
             Err(error) => {
                 println!("error: {error:#}");
+                Self::ONE_FAILED
+            }
+        }
+    }
+
+    /// Runs a named check, and prints its result and time. A check that counts no test has failed.
+    pub(crate) fn of_check(name: &str, check: impl FnOnce() -> Result<Self>) -> Self {
+        let start = Instant::now();
+        let result = check();
+        let seconds = start.elapsed().as_secs_f64();
+        match result {
+            Ok(tally) if tally.failed == 0 && tally.passed > 0 => {
+                println!("check {name} ... ok ({seconds:.1} s)");
+                tally
+            }
+            Ok(tally) => {
+                println!("check {name} ... FAILED ({seconds:.1} s)");
+                tally.with_exit(false)
+            }
+            Err(error) => {
+                println!("check {name} ... FAILED ({seconds:.1} s)\n{error:#}");
                 Self::ONE_FAILED
             }
         }

@@ -9,7 +9,7 @@
 ///
 /// Panics if the variable is not `NUMBER/OF`.
 #[expect(clippy::disallowed_methods, reason = "the share comes from the environment")]
-pub fn rounds(all: impl Iterator<Item = u64>) -> impl Iterator<Item = u64> {
+pub(crate) fn rounds(all: impl Iterator<Item = u64>) -> impl Iterator<Item = u64> {
     let text = std::env::var("LIVERYSYNC_TEST_SHARE").unwrap_or_else(|_| "1/1".to_owned());
     let (number, of) = parse(&text).unwrap_or_else(|| panic!("LIVERYSYNC_TEST_SHARE is {text:?}"));
     all.skip(number - 1).step_by(of)

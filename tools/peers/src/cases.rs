@@ -1,11 +1,11 @@
-//! What is run: which program does what with which set, and which rows of the table come of it.
+//! The runs: the programs, their sets and their rows in the table.
 
 use crate::data::{L, M, S, Spec, UPLINK};
 use crate::measure::Sample;
 use crate::site::Round;
 use crate::table::{BASE, OURS, Row};
 
-/// Who is measured.
+/// A measured program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Program {
     Rsync,
@@ -30,17 +30,17 @@ pub(crate) struct Group {
     pub(crate) runs: Vec<Run>,
 }
 
-/// What one program does in each round.
+/// The work of one program in each round.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) program: Program,
     pub(crate) case: String,
     pub(crate) targets: usize,
-    /// What it is called when it is run again with nothing changed, if it is.
+    /// The case of a second run with nothing changed, if there is one.
     pub(crate) again: Option<String>,
-    /// What it is called when a livery is dropped into the source's folder, if one is.
+    /// The case of a livery that is dropped into the source's folder, if there is one.
     pub(crate) dropped: Option<String>,
-    /// The case whose rsync row the ratio is over.
+    /// The case whose rsync row is the base of the ratio.
     over: String,
 }
 
@@ -50,7 +50,7 @@ impl Run {
         Self { program, over: case.clone(), case, targets, again: None, dropped: None }
     }
 
-    /// For the name of a folder.
+    /// Returns a text for the name of a folder.
     pub(crate) fn label(&self) -> String {
         format!("{}-{}", self.program.name(), self.targets)
     }
@@ -58,7 +58,7 @@ impl Run {
 
 const DROPPED: &str = "a livery dropped into a folder";
 
-/// The groups on loopback. Those with large files come first, because theirs can be removed in between.
+/// Returns the groups on loopback. Sets with large files come first, because their folders can be removed in between.
 pub(crate) fn loopback(sets: &[&'static Spec]) -> Vec<Group> {
     let mut groups = Vec::new();
     for spec in [&S, &L, &M] {
@@ -88,7 +88,7 @@ fn in_turn(spec: &Spec, targets_in_words: &str, targets: usize) -> Vec<Run> {
     [Program::Rsync, Program::Ours, Program::Syncthing].map(run).into()
 }
 
-/// All ratios are over one plain pull, which is the least that the link allows.
+/// Returns the group on the slow uplink. The base of all its ratios is one plain pull, the least that the link allows.
 pub(crate) fn uplink() -> Group {
     const ONE: &str = "slow uplink, one target";
     const FOUR: &str = "slow uplink, four targets";
@@ -106,7 +106,7 @@ pub(crate) fn uplink() -> Group {
 }
 
 impl Group {
-    /// One row for each run, then those for runs with nothing changed, then those for what was dropped.
+    /// Returns a row for each run, then the rows with nothing changed, then those with a dropped livery.
     pub(crate) fn rows(
         &self,
         results: &[Vec<Round>],
@@ -180,7 +180,7 @@ mod tests {
         let ours: BTreeSet<_> =
             rows.iter().filter(|row| row.program == OURS).map(|row| row.case.as_str()).collect();
         for goal in GOALS {
-            assert!(ours.contains(goal.case), "nobody runs {:?}", goal.case);
+            assert!(ours.contains(goal.case), "no run has the case {:?}", goal.case);
         }
     }
 

@@ -1,7 +1,7 @@
-//! The data sets: liveries of the sizes that leagues have, the same bytes on every machine.
+//! The data sets: liveries of the sizes that leagues have, with the same bytes on every machine.
 //!
-//! They are made once and kept. Nothing writes into them afterwards: a contender that needs a folder of its own gets
-//! hard links.
+//! They are made once and kept. Nothing writes into them afterwards: a program that needs a folder of its own gets hard
+//! links.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,28 +11,28 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// Changes whenever the same set would get other bytes.
+/// The version of the generator. It changes whenever the same set would get other bytes.
 const VERSION: u32 = 1;
 
-/// When the files were last changed: long ago. UNIX seconds.
+/// The modification time of the first file, long ago, in UNIX seconds.
 const MODIFIED: u64 = 1_700_000_000;
 
-/// What a livery's JSON takes.
+/// The size of a livery's JSON.
 const JSON_BYTES: u64 = 300;
 
-/// A block that is made and written at a time: small, because programs that we start inherit our peak memory.
+/// The size of a block that is made and written at once: small, because started programs inherit this one's peak memory.
 const BLOCK: usize = 64 * 1024;
 
-/// What makes a set.
+/// The description of a set.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Spec {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     liveries: u64,
     pub(crate) bytes: u64,
-    /// Sizes of the two pictures of each livery are at least this.
+    /// The smallest size of a picture; each livery has two.
     smallest_picture: u64,
-    /// Files that each livery has besides its two pictures and their JSON.
+    /// The files of each livery beside its two pictures and their JSON.
     extras: &'static [(&'static str, u64)],
 }
 
@@ -54,7 +54,7 @@ pub(crate) const M: Spec = Spec {
     extras: &[],
 };
 
-/// DDS files of 4096 and 2048 pixels that are not the game's cache, because no PNG of their stem lies beside them.
+/// DDS files of 4096 and 2048 pixels. They are not the game's cache, because no PNG of the same stem is beside them.
 pub(crate) const L: Spec = Spec {
     name: "L",
     about: "15 liveries whose own DDS travel",
@@ -69,7 +69,7 @@ pub(crate) const L: Spec = Spec {
     ],
 };
 
-/// What one driver brings, for the slow uplink.
+/// The liveries of one driver, for the slow uplink.
 pub(crate) const UPLINK: Spec = Spec {
     name: "uplink",
     about: "5 liveries of one driver",
@@ -79,7 +79,7 @@ pub(crate) const UPLINK: Spec = Spec {
     extras: &[],
 };
 
-/// What is dropped into a folder while all are in sync.
+/// The livery that is dropped into a folder while all are in sync.
 pub(crate) const DROPPED: Spec = Spec {
     name: "dropped",
     about: "one new livery",
@@ -93,7 +93,7 @@ const TEAMS: &[&str] =
     &["TeamIris_992", "GT3_Lamborghini_PumpnPak", "Super Taikyu TKRI Marin AMG GT3", "Garage Süd"];
 
 impl Spec {
-    /// All files with their sizes, in the order they are made.
+    /// Returns all files with their sizes, in the order in which they are made.
     pub(crate) fn files(&self) -> Vec<(String, u64)> {
         let pictures = self.liveries * 2;
         let fixed: u64 = self.extras.iter().map(|(_, bytes)| bytes).sum();
@@ -115,7 +115,7 @@ impl Spec {
 
     fn folder(&self, livery: u64) -> String {
         let team = TEAMS[(livery % TEAMS.len() as u64) as usize];
-        // The dropped livery must not lie in a folder of the set that it is dropped into.
+        // The set that the livery is dropped into must not have its folder.
         if self.name == DROPPED.name { format!("new {team}") } else { format!("#{livery}_{team}") }
     }
 
@@ -149,7 +149,7 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    /// Takes the set from the folder `data`, or makes it there.
+    /// Returns the set in the folder `data`, and makes it if it is not there.
     pub(crate) fn prepare(spec: &'static Spec, data: &Path) -> Result<Self> {
         let set = Self { spec, folder: data.join(spec.name) };
         let stamp = data.join(format!("{}.stamp", spec.name));
@@ -166,7 +166,7 @@ impl Set {
         Ok(set)
     }
 
-    /// Reads all files, so that the first contender does not find them on the disk and the others in memory.
+    /// Reads all files, or the first program would read them from the disk and the others from memory.
     pub(crate) fn warm(&self) -> Result<()> {
         for name in listing(&self.folder)?.keys() {
             io::copy(&mut File::open(self.folder.join(name))?, &mut io::sink())?;
@@ -174,7 +174,7 @@ impl Set {
         Ok(())
     }
 
-    /// Makes a folder of the same files, without a copy of their bytes.
+    /// Makes a folder of hard links to the files.
     pub(crate) fn link_to(&self, folder: &Path) -> Result<()> {
         for name in listing(&self.folder)?.keys() {
             let path = folder.join(name);
@@ -184,31 +184,31 @@ impl Set {
         Ok(())
     }
 
-    /// An error if `folder` has not the files of this set, by name and size.
+    /// Checks that `folder` has the files of this set, by name and size.
     pub(crate) fn check(&self, folder: &Path) -> Result<()> {
         let found = listing(folder)?;
         let wanted: BTreeMap<_, _> = self.spec.files().into_iter().collect();
         for (name, bytes) in &wanted {
             let there = found.get(name).with_context(|| format!("{name} is missing"))?;
-            ensure!(there == bytes, "{name} has {there} bytes and not {bytes}");
+            ensure!(there == bytes, "{name} has {there} bytes instead of {bytes}");
         }
         ensure!(found.len() == wanted.len(), "{} files too many", found.len() - wanted.len());
         Ok(())
     }
 
-    /// An error if `folder` has not the same bytes.
+    /// Checks that `folder` has the files of this set, byte for byte.
     pub(crate) fn check_bytes(&self, folder: &Path) -> Result<()> {
         self.check(folder)?;
         for name in listing(&self.folder)?.keys() {
             if !same_bytes(&self.folder.join(name), &folder.join(name))? {
-                bail!("{name} holds other bytes than at the source");
+                bail!("{name} differs from the file of the source");
             }
         }
         Ok(())
     }
 }
 
-/// Splits `total` into `count` sizes of at least `least`: many small ones, few of several times their size.
+/// Splits `total` into `count` sizes of at least `least`: many small ones, and a few of several times their size.
 fn spread(total: u64, count: u64, least: u64) -> Vec<u64> {
     let mut random = Random::for_file("sizes", count);
     let weights: Vec<u64> = (0..count)
@@ -230,7 +230,7 @@ fn spread(total: u64, count: u64, least: u64) -> Vec<u64> {
     sizes
 }
 
-/// A JSON of exactly so many bytes, as the game writes it, and no two alike.
+/// Returns a JSON of `bytes` bytes, as the game writes it. No two are the same.
 fn json(bytes: u64, random: &mut Random) -> Vec<u8> {
     let mut part = || random.next() % 1_000_000;
     let mut text = format!(
@@ -263,7 +263,7 @@ fn write_noise(file: &mut File, bytes: u64, random: &mut Random) -> Result<()> {
     Ok(())
 }
 
-/// SplitMix64: its numbers are specified, so that a set has the same bytes for ever.
+/// SplitMix64. Its numbers are specified, so a set always has the same bytes.
 struct Random(u64);
 
 impl Random {
@@ -284,7 +284,8 @@ impl Random {
     }
 }
 
-/// The files below `root` with their sizes, by path with `/`. What begins with a dot at the root is a contender's own.
+/// Returns the files below `root` with their sizes. It leaves out names at the root that begin with a dot: they belong to
+/// the programs.
 pub(crate) fn listing(root: &Path) -> Result<BTreeMap<String, u64>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![root.to_owned()];

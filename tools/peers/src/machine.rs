@@ -1,4 +1,4 @@
-//! The machine: what it is, what it can do at best, and whether others are at work on it.
+//! The machine: its description, its limits, and the work of other programs on it.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -14,25 +14,25 @@ use xtask::workspace::Workspace;
 
 use crate::table::median_time;
 
-/// How much is written, hashed or sent to find a rate.
+/// The bytes that are written, hashed or sent to find a rate.
 const AMOUNT: usize = 256 * 1024 * 1024;
 
-/// In pieces of this size.
+/// The size of the pieces.
 const PIECE: usize = 256 * 1024;
 
-/// How many small files are flushed to find out what one takes.
+/// The number of small files that are flushed to find the time of one.
 const FLUSHES: usize = 50;
 
-/// How long the cores are watched.
+/// The time for which the cores are watched.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Others may use so much of all cores before a run: the kernel's own work shows too.
+/// The share of all cores that other programs may use before a run. It includes the kernel's own work.
 const BUSY: f64 = 0.1;
 
-/// How long a run waits for others to finish what they do.
+/// The longest time that a run waits for other programs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the machine can do at best.
+/// Measures the limits of the machine.
 pub(crate) fn limits(room: &Path) -> Result<Vec<(String, String)>> {
     let rate = |time: Duration| format!("{:.0} MB/s", AMOUNT as f64 / 1e6 / time.as_secs_f64());
     let named = |name: &str, value: String| (name.to_owned(), value);
@@ -100,7 +100,7 @@ fn loopback() -> Result<Duration> {
     Ok(begin.elapsed())
 }
 
-/// Machine, versions, commit and date.
+/// Returns the machine, versions, commit and date.
 pub(crate) fn conditions(workspace: &Workspace, room: &Path) -> Vec<(String, String)> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let file_system = said(Command::new("df").arg("--output=fstype").arg(room));
@@ -124,7 +124,7 @@ fn commit(workspace: &Workspace) -> String {
     if changed { format!("{commit}, with changes") } else { commit }
 }
 
-/// What a short program says, or nothing if there is none.
+/// Returns the output of a short program, or an empty text if it does not run.
 fn said(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
     output.map_or_else(
@@ -133,24 +133,24 @@ fn said(command: &mut Command) -> String {
     )
 }
 
-/// What stands behind `key` and a colon.
+/// Returns the text after `key` and a colon.
 fn value_of(text: &str, key: &str) -> String {
     let lines = text.lines().filter_map(|line| line.split_once(':'));
     let mut values = lines.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim());
     values.next().unwrap_or("unknown").to_owned()
 }
 
-/// The most memory that this tool has held so far, in bytes: no program that it starts can show less.
+/// Returns the peak memory of this tool, in bytes. A program that it starts cannot show less.
 pub(crate) fn own_peak() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let kilobytes: u64 = value_of(&status, "VmHWM").split_whitespace().next()?.parse().ok()?;
     Some(kilobytes * 1024)
 }
 
-/// How much each of the programs writes that write to free memory: one read can have no more than 2 GiB.
+/// The bytes that each writer to free memory writes: one read has at most 2 GiB.
 const WARM_BYTES: u64 = 1 << 30;
 
-/// Waits until others leave the cores alone, for a while. Returns which part of all cores they used at the end of that.
+/// Waits a while for other programs to leave the cores alone, and returns the share of all cores that they still use.
 pub(crate) fn wait_for_quiet() -> Result<Option<f64>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -161,14 +161,14 @@ pub(crate) fn wait_for_quiet() -> Result<Option<f64>> {
     }
 }
 
-/// Has most of the free memory written to.
+/// Writes to most of the free memory.
 ///
-/// Where the machine is a guest, its host takes back what is free, and the first write to each page costs several times
-/// as much as the next. Without this a run pays for what the one before it left free.
+/// The host of a virtual machine takes back free pages, and the first write to each of them costs several times as much
+/// as the next. Without this a run would pay for the memory that the one before it freed.
 pub(crate) fn warm_memory() -> Result<()> {
     let free = fs::read_to_string("/proc/meminfo").ok().and_then(|text| parse_free(&text));
     let writers = free.map_or(0, |bytes| bytes / 5 * 4 / WARM_BYTES);
-    // By others: a program that is started begins with the peak memory of whoever starts it.
+    // In other processes: a started program begins with the peak memory of the one that starts it.
     let mut running = Vec::new();
     for _ in 0..writers {
         let mut writer = Command::new("dd");
@@ -183,17 +183,17 @@ pub(crate) fn warm_memory() -> Result<()> {
     Ok(())
 }
 
-/// Bytes that nobody uses.
+/// Reads the bytes of unused memory.
 fn parse_free(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemFree:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
-/// Which part of all cores is in use; `None` where the system does not say.
+/// Returns the share of all cores in use, or `None` on a system that does not say.
 fn look() -> Result<Option<f64>> {
     let Some(before) = cores() else { return Ok(None) };
     thread::sleep(LOOK);
-    let after = cores().context("the system does not say any more what its cores do")?;
+    let after = cores().context("the system no longer reports the use of its cores")?;
     let (all, idle) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
     Ok(Some(1.0 - idle as f64 / all.max(1) as f64))
 }
@@ -202,7 +202,7 @@ fn cores() -> Option<(u64, u64)> {
     parse_cores(&fs::read_to_string("/proc/stat").ok()?)
 }
 
-/// All time of all cores so far, and the part in which they had nothing to do.
+/// Reads the time of all cores so far, and the idle part of it.
 fn parse_cores(stat: &str) -> Option<(u64, u64)> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let times: Vec<u64> =

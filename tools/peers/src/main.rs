@@ -50,17 +50,17 @@ Measure liverysync beside rsync and syncthing, where they are installed, on the 
 /// The rounds of a run without `--rounds`.
 const ROUNDS: usize = 5;
 
-/// More makes no figure better.
+/// The most rounds: more of them make no figure better.
 const MOST_ROUNDS: usize = 100;
 
-/// The folders of a set with fewer files are removed after its group. Removing more would slow the next run, so they
-/// stay until the end.
+/// The folders of a set with fewer files are removed after its group. Those of a larger set stay until the end, because
+/// their removal would slow down the next run.
 const FEW_FILES: usize = 1_000;
 
-/// How the names of folders begin that are removed again.
+/// The start of the names of temporary folders.
 const RUN: &str = "run-";
 
-/// What has to stay free on the disk, for others.
+/// The bytes that have to stay free on the disk.
 const SPARE: u64 = 5_000_000_000;
 
 fn main() -> ExitCode {
@@ -140,12 +140,14 @@ impl Options {
         }
         let found = [&S, &M, &L].into_iter().find(|spec| spec.name == name);
         self.sets.push(found.ok_or_else(|| {
-            lexopt::Error::from(format!("there is no set {name:?}: S, M, L and uplink are"))
+            lexopt::Error::from(format!(
+                "there is no set {name:?}; the sets are S, M, L and uplink"
+            ))
         })?);
         Ok(())
     }
 
-    /// Those that were asked for, or all.
+    /// Returns the sets that the options name, or all.
     fn chosen_sets(&self) -> Vec<&'static Spec> {
         if self.sets.is_empty() && !self.only_uplink {
             return vec![&S, &L, &M];
@@ -174,7 +176,7 @@ fn rounds(number: usize) -> Result<usize> {
     Err(lexopt::Error::from(format!("--rounds is from 1 to {MOST_ROUNDS}")).into())
 }
 
-/// Folders of a run that was killed. Only whoever holds the lock may do this.
+/// Removes the folders of a run that was killed. The caller has to hold the lock.
 fn remove_leftovers(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -185,18 +187,18 @@ fn remove_leftovers(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What all runs share.
+/// The programs and folders that all runs share.
 struct Bench {
-    /// The folder for data sets and runs, which is ours alone while this lives.
+    /// The folder for data sets and runs. The lock keeps other instances out.
     folder: PathBuf,
     _lock: File,
     rounds: usize,
     ours: Ours,
     rsync: Result<String, String>,
     syncthing: Result<String, String>,
-    /// Folders that go at the end.
+    /// Folders that are removed at the end.
     kept: RefCell<Vec<TempDir>>,
-    /// The largest part of all cores that others used just before a run.
+    /// The largest share of all cores that other programs used just before a run.
     others: Cell<f64>,
 }
 
@@ -205,7 +207,7 @@ impl Bench {
         let folder = workspace.target.join("peers");
         fs::create_dir_all(folder.join("data"))?;
         let lock = File::create(folder.join("lock"))?;
-        lock.try_lock().context("is `cargo xtask peers` running already?")?;
+        lock.try_lock().context("another `cargo xtask peers` is running")?;
         remove_leftovers(&folder)?;
         Ok(Self {
             folder,
@@ -238,19 +240,19 @@ impl Bench {
         add("syncthing", version(&self.syncthing));
         add("rounds", format!("{}, the programs in turn; medians", self.rounds));
         add(
-            "used by others before a run",
+            "used by other programs before a run",
             format!("at most {:.0} % of all cores", self.others.get() * 100.0),
         );
         if let Some(peak) = machine::own_peak() {
             add(
-                "least peak that can be seen",
+                "smallest peak that can be measured",
                 format!("{:.0} MB, of the tool itself", peak as f64 / 1e6),
             );
         }
         list
     }
 
-    /// Runs all of a group in turn, as often as there are rounds.
+    /// Runs all of a group in turn, once in each round.
     fn group(&self, group: &Group, site: &Site) -> Result<Vec<Row>> {
         let set = Set::prepare(group.set, &self.folder.join("data"))?;
         self.ensure_space(group)?;
@@ -300,7 +302,7 @@ impl Bench {
         Ok(round)
     }
 
-    /// An error says why a program is left out.
+    /// Checks that a program is there. The error is the reason why it is left out.
     fn present(&self, program: Program) -> Result<(), String> {
         match program {
             Program::Rsync => self.rsync.clone().map(drop),
@@ -319,7 +321,7 @@ impl Bench {
             .lines()
             .nth(1)
             .and_then(|line| line.trim().parse().ok())
-            .context("`df` does not say how much is free")?;
+            .context("cannot read the free space from `df`")?;
         ensure!(
             free > needed,
             "{} runs need {:.0} GB and {:.0} GB are free: use fewer --rounds",

@@ -1,6 +1,6 @@
-//! One process under measurement: when it began and ended, its processor time, its peak memory, and when it said what.
+//! A process under measurement: its start and end, processor time, peak memory, and the times of its output.
 //!
-//! A process starts with the peak memory of whoever started it, so this tool keeps its own small.
+//! A process starts with the peak memory of the one that starts it, so this tool keeps its own small.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -14,22 +14,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use wait4::Wait4 as _;
 
-/// How long a program may take to end once it was told to.
+/// The time that a program may take to end.
 const ENDING: Duration = Duration::from_secs(20);
 
-/// So much of a failed program's output is shown.
+/// The lines of a failed program's output that are shown.
 const TRANSCRIPT_LINES: usize = 20;
 
-/// What one process, and those that it waited for, have used.
+/// The use of a process and of those that it waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
-    /// In bytes. Of several processes, the largest.
+    /// In bytes; of several processes, the largest.
     pub(crate) peak: u64,
 }
 
 impl Usage {
-    /// Of several processes with one task: what all used, and what the largest held.
+    /// Sums up several processes with one task: the time of all, and the peak of the largest.
     pub(crate) fn of_all(usages: impl IntoIterator<Item = Self>) -> Self {
         usages.into_iter().fold(Self::default(), |sum, usage| Self {
             cpu: sum.cpu + usage.cpu,
@@ -45,7 +45,7 @@ pub(crate) struct Sample {
     pub(crate) source: Option<Usage>,
     pub(crate) server: Option<Usage>,
     pub(crate) targets: Option<Usage>,
-    /// What left the source, where its link is ours to count.
+    /// The bytes that left the source, on a link that can be counted.
     pub(crate) uploaded: Option<u64>,
 }
 
@@ -55,7 +55,7 @@ impl Sample {
     }
 }
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
     pub(crate) at: Instant,
@@ -63,16 +63,16 @@ pub(crate) struct End {
     status: ExitStatus,
 }
 
-/// What to do with standard output.
+/// The destination of standard output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Output {
-    /// To a file that is read only if something fails.
+    /// A file that is read only if something fails.
     Log,
-    /// Line by line to [`Process::line_where`], each with the moment it came.
+    /// [`Process::line_where`], line by line with the times.
     Lines,
 }
 
-/// A program that we have started. It is killed when this is dropped.
+/// A started program. Dropping it kills the program.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
@@ -85,7 +85,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command`. Its output goes into the folder `logs`, in files called `name`.
+    /// Starts `command`, and writes its output to files called `name` in the folder `logs`.
     pub(crate) fn start(
         name: &str,
         mut command: Command,
@@ -120,7 +120,7 @@ impl Process {
         self.began
     }
 
-    /// Waits for the end, which has to be with exit code 0.
+    /// Waits for the end; an error if the exit code is not 0.
     pub(crate) fn finish(&mut self, within: Duration) -> Result<End> {
         let end = self.wait(within)?;
         ensure!(
@@ -133,12 +133,12 @@ impl Process {
         Ok(end)
     }
 
-    /// Tells the program to end, as a service manager does, and waits for that. How it ends is its own business.
+    /// Asks the program to end, as a service manager does, and waits for the end, with any exit code.
     pub(crate) fn terminate(&mut self) -> Result<Usage> {
         self.end_by("-TERM")
     }
 
-    /// Ends the program where it stands.
+    /// Kills the program.
     pub(crate) fn kill(&mut self) -> Result<Usage> {
         self.end_by("-KILL")
     }
@@ -151,7 +151,7 @@ impl Process {
         Ok(self.wait(ENDING)?.usage)
     }
 
-    /// Waits for a line that `wanted` finds something in. Returns that, and when the line came.
+    /// Waits for a line in which `wanted` finds something. Returns that, and the time of the line.
     pub(crate) fn line_where<T>(
         &mut self,
         within: Duration,
@@ -180,7 +180,7 @@ impl Process {
         }
     }
 
-    /// An error if the program has ended.
+    /// Checks that the program is still running.
     pub(crate) fn ensure_runs(&mut self) -> Result<()> {
         ensure!(self.still_runs()?, "{} ended early\n{}", self.name, self.transcript());
         Ok(())
@@ -207,7 +207,7 @@ impl Process {
         Ok(end)
     }
 
-    /// The end of what the program has printed to files.
+    /// Returns the last lines that the program wrote to files.
     fn transcript(&self) -> String {
         let mut text = String::new();
         for path in &self.logs {
@@ -237,7 +237,7 @@ fn wait(mut child: Child, sender: &Sender<Result<End>>) {
         usage: Usage { cpu: used.rusage.utime + used.rusage.stime, peak: used.rusage.maxrss },
         status: used.status,
     });
-    // Nobody listens any more if the process was dropped.
+    // The receiver is gone if the process was dropped.
     drop(sender.send(end.context("cannot wait for a program")));
 }
 
@@ -246,7 +246,7 @@ fn stamped_lines(output: ChildStdout) -> Receiver<(Instant, String)> {
     thread::spawn(move || {
         for line in BufReader::new(output).lines() {
             let Ok(line) = line else { break };
-            // Read on even if nobody listens: the program must not wait for us.
+            // Read on without a receiver: the program must not wait for this tool.
             drop(sender.send((Instant::now(), line)));
         }
     });

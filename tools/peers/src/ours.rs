@@ -1,4 +1,4 @@
-//! Ours, as people run it: a server, a source that stays, and targets that end as soon as they are in sync.
+//! liverysync, as people run it: a server, a source that stays, and targets that end as soon as they are in sync.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,23 +16,23 @@ use crate::data::{DROPPED, listing};
 use crate::measure::{Output, Process, Sample, Usage};
 use crate::site::{LIMIT, Place, Round, Task, finish_all, settle};
 
-/// The program ends itself before we have to.
+/// The program's own time limit, which is shorter than the one here.
 const TIMEOUT: &str = "--timeout=240";
 
-/// So many thousandths of the set may have left the source before the targets come.
+/// The thousandths of the set that may have left the source before the targets connect.
 const UPLOADED_BEFORE: u64 = 20;
 
-/// How long a league has been in sync before a livery is dropped.
+/// The time that a league is in sync before a livery is dropped.
 const AT_REST: Duration = Duration::from_secs(2);
 
-/// How the folder of a temporary store begins.
+/// The start of the name of a temporary store.
 const STORE: &str = "liverysync-store-";
 
-/// The program, and what it knows.
+/// The program and its options.
 #[derive(Debug)]
 pub(crate) struct Ours {
     program: PathBuf,
-    /// Whether a client can be told where its state lies.
+    /// The client has an option for its state folder.
     has_state: bool,
 }
 
@@ -97,8 +97,8 @@ impl Ours {
     fn server(&self, task: &Task<'_>) -> Command {
         let mut command = task.site.others.command(&self.program, task.room);
         command.args(["server", "--port=0", "--json", "--host", task.site.server_address]);
-        // With a data folder it would fetch all of the set before the targets come. Its temporary store is to lie on
-        // the same disk.
+        // With a data folder the server would fetch all of the set before the targets connect. Its temporary store has
+        // to be on the same disk.
         command.env("TMPDIR", task.room);
         command
     }
@@ -162,7 +162,7 @@ impl<'a> League<'a> {
         Ok(Sample { targets: Some(usage), ..Sample::of(wall) })
     }
 
-    /// From before the first byte of a new livery is written until its last file is installed at the target.
+    /// Measures from before the first byte of a new livery is written until its last file is installed at the target.
     fn drop_a_livery(&mut self, target: &Path) -> Result<Sample> {
         let task = self.task;
         let mut command = self.ours.client(&task.site.others, task, self.port, target);
@@ -170,7 +170,7 @@ impl<'a> League<'a> {
         let mut staying = Process::start("staying", command, task.room, Output::Lines)?;
         let files = task.files();
         staying.line_where(LIMIT, |line| in_sync_with(line, files))?;
-        // Making its bytes takes longer than writing them, and is none of what is measured.
+        // Making its bytes takes longer than writing them, and is not measured.
         let made = task.room.join("livery");
         DROPPED.write(&made)?;
         let mut awaited: BTreeSet<_> = DROPPED.files().into_iter().map(|(name, _)| name).collect();
@@ -196,16 +196,16 @@ impl<'a> League<'a> {
         Ok(Sample::of(at.duration_since(began)))
     }
 
-    /// Ends both in order, and says what the source and the server have used.
+    /// Ends both in order, and returns the use of the source and the server.
     fn end(mut self) -> Result<(Usage, Usage)> {
         let source = self.source.terminate()?;
-        // A server that ends removes its temporary store. To have removed thousands of files slows down whoever makes
-        // files next.
+        // A server that ends removes its temporary store. The removal of thousands of files slows down the program that
+        // makes files next.
         Ok((source, self.server.kill()?))
     }
 }
 
-/// How many bytes the server's temporary store has.
+/// Returns the bytes in the server's temporary store.
 fn stored(room: &Path) -> Result<u64> {
     let folders = fs::read_dir(room)?.collect::<Result<Vec<_>, _>>()?;
     let stores = folders.iter().filter(|f| f.file_name().to_string_lossy().starts_with(STORE));
@@ -213,7 +213,7 @@ fn stored(room: &Path) -> Result<u64> {
     Ok(blobs.collect::<Result<Vec<_>>>()?.iter().flat_map(|files| files.values()).sum())
 }
 
-/// The line as JSON, if it tells of this event.
+/// Returns the line as JSON if it is this event.
 fn event(line: &str, name: &str) -> Option<Value> {
     let line: Value = serde_json::from_str(line).ok()?;
     (line["event"] == name).then_some(line)

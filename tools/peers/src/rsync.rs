@@ -1,4 +1,4 @@
-//! `rsync -a` from a daemon: no hash over what travels, no flush, nobody in between.
+//! `rsync -a` from a daemon: no hash over the transfer, no flush, no server in between.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,13 +12,13 @@ use xtask::process::{poll, read, read_quietly};
 use crate::measure::{Output, Process, Sample};
 use crate::site::{Place, Round, Site, Task, finish_all, settle};
 
-/// For what takes no time by itself.
+/// The time limit of a short program.
 const SHORT: Duration = Duration::from_secs(30);
 
-/// The port inside of a namespace, where nobody else listens.
+/// The port in a namespace, where no other program listens.
 const OWN_PORT: u16 = 8730;
 
-/// An error if there is none.
+/// Returns the version; an error if rsync is not installed.
 pub(crate) fn version() -> Result<String> {
     let mut command = Command::new("rsync");
     command.arg("--version").stderr(Stdio::null());
@@ -82,7 +82,7 @@ impl<'a> Daemon<'a> {
         listens.context("the rsync daemon does not answer")
     }
 
-    /// All targets at once.
+    /// Runs all targets at once.
     fn pull(&self, targets: &[PathBuf], name: &str) -> Result<Sample> {
         let mut running = Vec::new();
         for (number, target) in targets.iter().enumerate() {
@@ -98,7 +98,7 @@ impl<'a> Daemon<'a> {
 
 fn configuration(set: &Path, root: bool) -> Result<String> {
     let set = set.to_str().context("the path of the data set is not Unicode")?;
-    // As root the daemon would become `nobody`, who may not be allowed to read the set.
+    // Started by root, the daemon would become `nobody`, who may not be allowed to read the set.
     let user = if root { "uid = 0\ngid = 0\n" } else { "" };
     Ok(format!("use chroot = no\n{user}[set]\npath = {set}\nread only = yes\n"))
 }

@@ -1,4 +1,4 @@
-//! Where the parts of a contender run: on loopback, or in network namespaces of ours.
+//! The network: loopback, or network namespaces made for the runs.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use xtask::process::{isolate, read};
 use crate::data::Set;
 use crate::measure::{Process, Sample, Usage};
 
-/// Far more than any contender takes here.
+/// The time limit of a program: far more than any of them takes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// A network of its own, or that of this machine.
@@ -22,7 +22,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// A command that runs there and sees nothing of the user's settings.
+    /// Returns a command that runs there, without the settings of the person who runs it.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>, home: &Path) -> Command {
         let mut command = match self {
             Self::Here => Command::new(program),
@@ -37,13 +37,14 @@ impl Place {
     }
 }
 
-/// Where the source is, and where all others are.
+/// The places of the source and of all others.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) source: Place,
     pub(crate) others: Place,
-    /// Under which the others reach the source, and the source the server.
+    /// The address at which the others reach the source.
     pub(crate) source_address: &'static str,
+    /// The address at which the source reaches the server.
     pub(crate) server_address: &'static str,
     /// The source's link, where its bytes are counted.
     pub(crate) link: Option<&'static str>,
@@ -60,40 +61,40 @@ impl Site {
         }
     }
 
-    /// How many bytes have left the source so far.
+    /// Returns the bytes that have left the source so far.
     pub(crate) fn uploaded(&self, home: &Path) -> Result<Option<u64>> {
         let Some(link) = self.link else { return Ok(None) };
         let mut command = self.source.command("ip", home);
         command.args(["-s", "-j", "link", "show", "dev", link]);
         let links: serde_json::Value = serde_json::from_str(&read(command)?)?;
         let bytes = links[0]["stats64"]["tx"]["bytes"].as_u64();
-        Ok(Some(bytes.context("`ip` does not count the bytes of a link")?))
+        Ok(Some(bytes.context("`ip` counts no bytes of the link")?))
     }
 }
 
-/// What a contender has to do in one round.
+/// The work of a program in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Task<'a> {
     pub(crate) set: &'a Set,
     pub(crate) targets: usize,
-    /// Then once more, with nothing changed.
+    /// Repeat it with nothing changed.
     pub(crate) again: bool,
-    /// Then a new livery, while all run.
+    /// Then drop a new livery, while all run.
     pub(crate) dropped: bool,
     pub(crate) site: &'a Site,
     /// A new folder for this round.
     pub(crate) room: &'a Path,
-    /// Compare every byte, and not only names and sizes.
+    /// Compare every byte instead of names and sizes.
     pub(crate) bytes: bool,
 }
 
 impl Task<'_> {
-    /// How many files the set has.
+    /// Returns the number of files in the set.
     pub(crate) fn files(&self) -> usize {
         self.set.spec.files().len()
     }
 
-    /// An error if a target has not got the set.
+    /// Checks that a target has the set.
     pub(crate) fn check(&self, target: &Path) -> Result<()> {
         let checked =
             if self.bytes { self.set.check_bytes(target) } else { self.set.check(target) };
@@ -102,7 +103,7 @@ impl Task<'_> {
     }
 }
 
-/// What came of it.
+/// The figures of a round.
 #[derive(Clone, Debug)]
 pub(crate) struct Round {
     pub(crate) copy: Sample,
@@ -110,14 +111,14 @@ pub(crate) struct Round {
     pub(crate) dropped: Option<Sample>,
 }
 
-/// Writes all that is still in memory to the disk, so that no run pays for what was before it.
+/// Flushes all memory to the disk, so that no run pays for the one before it.
 pub(crate) fn settle() -> Result<()> {
     let status = Command::new("sync").status().context("cannot run sync")?;
     ensure!(status.success(), "sync ended with {status}");
     Ok(())
 }
 
-/// Waits for targets that were started at once. The time is that of the last.
+/// Waits for targets that were started at once. The time is that of the last one.
 pub(crate) fn finish_all(targets: &mut [Process]) -> Result<(Duration, Usage)> {
     let began = targets.iter().map(Process::began).min().unwrap_or_else(Instant::now);
     let mut last = Duration::ZERO;

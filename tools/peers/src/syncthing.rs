@@ -1,8 +1,8 @@
-//! syncthing: one instance for each PC, with a home of its own. Each knows the others by their addresses on loopback and
-//! asks nobody: no discovery, no relays, no reports, no updates.
+//! syncthing: one instance for each PC, with a home of its own. Each knows the addresses of the others on loopback, and
+//! uses no discovery, no relays, no reports and no updates.
 //!
-//! Its start is not counted. The time is from when the folder is switched on at the targets until their own answer is
-//! that nothing is missing.
+//! Its start is not counted. The time runs from the moment the targets switch the folder on until they answer that
+//! nothing is missing.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,19 +21,19 @@ use crate::measure::{Output, Process, Sample, Usage};
 use crate::rsync::free_port;
 use crate::site::{LIMIT, Place, Round, Task, settle};
 
-/// Its folder's name among the instances.
+/// The name of the folder among the instances.
 const FOLDER: &str = "set";
 
-/// What the instances ask of us; they listen on loopback only.
+/// The key of the instances' interface; they listen on loopback only.
 const KEY: &str = "peers";
 
-/// How often an instance is asked how far it is.
+/// The time between two questions about an instance's progress.
 const ASK: Duration = Duration::from_millis(10);
 
-/// For one answer.
+/// The time limit of an answer.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// An error if there is none.
+/// Returns the version; an error if syncthing is not installed.
 pub(crate) fn version() -> Result<String> {
     let mut command = Command::new("syncthing");
     command.arg("--version").stderr(Stdio::null());
@@ -81,7 +81,7 @@ fn wait_until_connected(running: &mut [Instance<'_>], task: &Task<'_>) -> Result
     running[0].wait_until(|source| source.holds(task.files()))
 }
 
-/// Where one instance lives, and how the others find it.
+/// The home and the addresses of an instance.
 #[derive(Debug)]
 struct Home {
     name: String,
@@ -92,7 +92,7 @@ struct Home {
     api: u16,
 }
 
-/// The source's is the first.
+/// The instances; the first one is the source.
 fn homes(task: &Task<'_>) -> Result<Vec<Home>> {
     let targets = (0..task.targets).map(|number| format!("target{number}"));
     ["source".to_owned()]
@@ -105,7 +105,7 @@ fn homes(task: &Task<'_>) -> Result<Vec<Home>> {
 impl Home {
     fn new(name: String, room: &Path) -> Result<Self> {
         let (state, folder) = (room.join(format!("{name}-state")), room.join(&name));
-        // What syncthing wants to see in a folder, lest it takes it for a disk that is not there.
+        // Without this marker syncthing takes the folder for a disk that is not mounted.
         fs::create_dir_all(folder.join(".stfolder"))?;
         let program = |args: &[&str]| {
             let mut command = Place::Here.command("syncthing", room);
@@ -118,7 +118,7 @@ impl Home {
         Ok(Self { name, state, folder, device, port, api })
     }
 
-    /// The source has its folder on from the start, the others not yet.
+    /// The source has its folder switched on from the start, the others later.
     fn configuration(&self, homes: &[Self]) -> String {
         let is_source = homes.first().is_some_and(|source| source.device == self.device);
         let (mut devices, mut members) = (String::new(), String::new());
@@ -164,7 +164,7 @@ impl<'a> Instance<'a> {
         fs::write(home.state.join("config.xml"), home.configuration(homes))?;
         let mut command = Place::Here.command("syncthing", task.room);
         command.args(["serve", "--no-browser", "--no-restart", "--no-upgrade", "--home"]);
-        // Without a second process that would start it again, and outlive a failure here.
+        // Without the second process that would restart it, and outlive a failure here.
         command.arg(&home.state).env("STMONITORED", "yes");
         let process = Process::start(&home.name, command, task.room, Output::Log)?;
         let mut instance = Self { home, process };
@@ -176,7 +176,7 @@ impl<'a> Instance<'a> {
         self.ask("PATCH", &format!("config/folders/{FOLDER}"), "{\"paused\":false}").map(drop)
     }
 
-    /// Whether it has all files, and knows of no more.
+    /// Tells whether it has all files and knows of no more.
     fn holds(&self, files: usize) -> Result<bool> {
         let status = self.ask("GET", &format!("db/status?folder={FOLDER}"), "")?;
         let is = |key: &str, number: usize| status[key].as_u64() == Some(number as u64);
@@ -229,7 +229,7 @@ fn parse_answer(answer: &str) -> Result<Value> {
     Ok(serde_json::from_str(body)?)
 }
 
-/// Text within an attribute of XML.
+/// Returns the text for an attribute of XML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_knows_the_others_and_asks_nobody() {
+    fn an_instance_knows_the_others_and_asks_no_one_else() {
         let homes = [home("source", 10), home("target0", 20)];
         let source = homes[0].configuration(&homes);
         assert!(source.contains("<paused>false</paused>"), "{source}");

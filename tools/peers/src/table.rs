@@ -1,4 +1,4 @@
-//! What came of the runs: medians, ratios, goals, and how they are shown.
+//! The results of the runs: medians, ratios and goals, as text, Markdown and JSON.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,27 +7,27 @@ use serde_json::{Value, json};
 
 use crate::measure::{Sample, Usage};
 
-/// The program that all is about.
+/// The program that has goals.
 pub(crate) const OURS: &str = "liverysync";
 
-/// Stands where there is nothing to say.
+/// The text of an empty cell.
 const NOTHING: &str = "-";
 
-/// What one program did in one case.
+/// The runs of one program in one case.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) case: String,
     pub(crate) program: &'static str,
-    /// The runs, or why there are none.
+    /// The runs, or the reason why there are none.
     pub(crate) runs: Result<Vec<Sample>, String>,
-    /// The case whose rsync row the ratio is over: mostly its own.
+    /// The case whose rsync row is the base of the ratio: mostly its own.
     pub(crate) over: String,
 }
 
-/// The program that ratios are over.
+/// The program that is the base of the ratios.
 pub(crate) const BASE: &str = "rsync";
 
-/// Which figure of a row a goal is about.
+/// The figure of a row that a goal limits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Figure {
     Ratio,
@@ -37,7 +37,7 @@ pub(crate) enum Figure {
     ClientPeak,
 }
 
-/// What our program is to reach.
+/// A figure that liverysync has to reach.
 #[derive(Debug)]
 pub(crate) struct Goal {
     pub(crate) case: &'static str,
@@ -62,18 +62,18 @@ pub(crate) const GOALS: &[Goal] = &[
     goal("slow uplink, 16 targets", Figure::Ratio, 1.15),
 ];
 
-/// Everything that is printed and written.
+/// All results and their conditions.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
-    /// What the machine can do at best.
+    /// The limits of the machine.
     pub(crate) limits: Vec<(String, String)>,
-    /// Under which conditions all this was taken.
+    /// The conditions of the measurement.
     pub(crate) conditions: Vec<(String, String)>,
 }
 
 impl Report {
-    /// For people at a terminal.
+    /// Returns the tables for a terminal.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for grid in [self.runs(), self.goals(), self.limits(), self.conditions()] {
@@ -83,13 +83,13 @@ impl Report {
         text
     }
 
-    /// The same for a document.
+    /// Returns the tables for a document.
     pub(crate) fn markdown(&self) -> String {
         let grids = [self.runs(), self.goals(), self.limits(), self.conditions()];
         grids.map(|grid| grid.markdown()).join("\n")
     }
 
-    /// The same for programs, with each single run.
+    /// Returns the results for programs, with each single run.
     pub(crate) fn json(&self) -> Value {
         let pairs = |list: &[(String, String)]| {
             list.iter()
@@ -178,7 +178,7 @@ impl Report {
         Grid::of_pairs(["condition", ""], &self.conditions)
     }
 
-    /// What our program reached, if that was measured.
+    /// Returns the figure that liverysync reached, if it was measured.
     fn found(&self, goal: &Goal) -> Option<f64> {
         let row = self.row(goal.case, OURS)?;
         match goal.figure {
@@ -197,7 +197,7 @@ impl Report {
         self.rows.iter().find(|row| row.case == case && row.program == program)
     }
 
-    /// The median of a row over that of rsync.
+    /// Returns the median of a row over that of rsync.
     fn ratio(&self, row: &Row) -> Option<f64> {
         let base = self.row(&row.over, BASE)?.seconds()?;
         Some(row.seconds()? / base)
@@ -262,7 +262,7 @@ fn sample_json(sample: &Sample) -> Value {
     })
 }
 
-/// The middle one, or between the two middle ones.
+/// Returns the middle value, or the mean of the two middle values.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -271,13 +271,13 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
     if sorted.len() % 2 == 1 { Some(upper) } else { Some((sorted.get(middle - 1)? + upper) / 2.0) }
 }
 
-/// The median of times.
+/// Returns the median of times.
 pub(crate) fn median_time(times: &[Duration]) -> Option<Duration> {
     let seconds: Vec<_> = times.iter().map(Duration::as_secs_f64).collect();
     median(&seconds).map(Duration::from_secs_f64)
 }
 
-/// The least and the most.
+/// Returns the least and the greatest value.
 fn spread(values: &[f64]) -> (f64, f64) {
     let least = values.iter().copied().min_by(f64::total_cmp).unwrap_or_default();
     (least, values.iter().copied().max_by(f64::total_cmp).unwrap_or_default())
@@ -295,7 +295,7 @@ fn or_nothing(value: Option<f64>, show: impl Fn(f64) -> String) -> String {
     value.map_or_else(|| NOTHING.to_owned(), show)
 }
 
-/// Cells. A row may be shorter than the header.
+/// A table. A row may be shorter than the header.
 #[derive(Debug)]
 struct Grid {
     header: Vec<String>,

@@ -1,8 +1,8 @@
-//! A home with a slow way up: two network namespaces, and a link between them.
+//! A home with a slow uplink: two network namespaces, and a link between them.
 //!
-//! The namespaces have no names. Each lives as long as a process of ours in it, and that ends when its standard input is
-//! closed and the programs under measurement have ended: so even Ctrl-C leaves nothing behind. The machine's own network
-//! is not touched.
+//! The namespaces have no names. Each exists as long as its holder, a process that ends when its standard input is closed
+//! and the programs under measurement have ended. So even Ctrl-C leaves nothing behind. The machine's own network does
+//! not change.
 
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -13,13 +13,13 @@ use xtask::process::{poll, read};
 
 use crate::site::{Place, Site};
 
-/// What the source can send. Its way down, and all other links, are as fast as the machine.
+/// The rate at which the source can send. All other directions are as fast as the machine.
 const RATE: &str = "20mbit";
 
-/// At least a tick's worth at that rate, and a small part of a second.
+/// The burst: at least one tick at that rate, and a small part of a second.
 const BURST: &str = "32kb";
 
-/// How long a packet may wait before it is dropped: what a home router holds.
+/// The time that a packet may wait before it is dropped, as in a home router.
 const QUEUE: &str = "100ms";
 
 const HOME_ADDRESS: &str = "10.0.0.1";
@@ -27,7 +27,7 @@ const OUTSIDE_ADDRESS: &str = "10.0.0.2";
 const LINK: &str = "peers-up";
 const OTHER_END: &str = "peers-down";
 
-/// For making a namespace.
+/// The time limit for making a namespace.
 const SHORT: Duration = Duration::from_secs(10);
 
 /// Both namespaces.
@@ -41,7 +41,7 @@ impl Network {
     pub(crate) fn new() -> Result<Self> {
         let network = Self { home: Namespace::new()?, outside: Namespace::new()? };
         let (home, outside) = (network.home.pid(), network.outside.pid());
-        // From inside of the first, so that neither end is ever in the machine's own network.
+        // From inside the first one, so that neither end is ever in the machine's own network.
         network
             .home
             .run(&format!("ip link add {LINK} type veth peer name {OTHER_END} netns {outside}"))?;
@@ -56,7 +56,7 @@ impl Network {
         Ok(network)
     }
 
-    /// The source at home, everybody else outside.
+    /// Returns the site with the source at home and all others outside.
     pub(crate) fn site(&self) -> Site {
         Site {
             source: self.home.place(),
@@ -68,7 +68,7 @@ impl Network {
     }
 }
 
-/// A network namespace, held by a process that waits for the end of its standard input.
+/// A network namespace and its holder, a process that waits for the end of its standard input.
 #[derive(Debug)]
 struct Namespace {
     holder: Child,
@@ -108,14 +108,14 @@ impl Namespace {
         Place::Of(self.pid())
     }
 
-    /// Gives this end of the link its address, and switches it and loopback on.
+    /// Gives this side of the link its address, and switches it and loopback on.
     fn connect(&self, link: &str, address: &str) -> Result<()> {
         self.run(&format!("ip address add {address}/24 dev {link}"))?;
         self.run(&format!("ip link set {link} up"))?;
         self.run("ip link set lo up")
     }
 
-    /// Runs a short command in it, whose words are separated by spaces.
+    /// Runs a short command in it. Spaces separate the words of `line`.
     fn run(&self, line: &str) -> Result<()> {
         let mut words = line.split_whitespace();
         let program = words.next().context("an empty command")?;
@@ -127,7 +127,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // Its end, and with it that of the namespace and the link in it.
+        // This ends the holder, and with it the namespace and its link.
         drop(self.holder.stdin.take());
         for _ in 0..100 {
             if !matches!(self.holder.try_wait(), Ok(None)) {

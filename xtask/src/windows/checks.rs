@@ -1,6 +1,6 @@
-//! What the Windows program has to do under Wine, beside the Linux one.
+//! Checks of the Windows program under Wine, beside the Linux program.
 //!
-//! Wine is not Windows: rights, junctions, antivirus holds and power cuts are not proven here.
+//! Wine is not Windows: they prove nothing about rights, junctions, virus scanners and power cuts.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,7 +16,7 @@ use xtask::process::{Program, isolate, poll};
 use crate::folder::{Content, Folder};
 use crate::windows::wine::Wine;
 
-/// A named check. Each has a folder of its own, called like it.
+/// A named check.
 type Check = (&'static str, fn(&Lab) -> Result<()>);
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -26,27 +26,27 @@ pub(crate) const CHECKS: &[Check] = &[
     ("both_sides_hold_the_union_after_a_sync", both_sides_hold_the_union_after_a_sync),
 ];
 
-/// For what takes no time by itself.
+/// The time limit of a short program.
 const SHORT: Duration = Duration::from_secs(60);
 
-/// For a sync. The program gets `--timeout` so that it ends by itself before we have to end it.
+/// The time limit of a sync. The program's own `--timeout` is shorter, so it ends and says why.
 const SYNC: Duration = Duration::from_secs(90);
 const SYNC_TIMEOUT: &str = "--timeout=60";
 
 /// The manifest hash of an empty folder: SHA-256 of `[]`.
 const EMPTY: &str = "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945";
 
-/// When the files of the checks were last changed.
+/// The modification times of the files, in UNIX seconds.
 const OLDER: u64 = 1_600_000_000;
 const NEWER: u64 = 1_700_000_000;
 
-/// More than two chunks of 256 KiB, the last one not full.
+/// The size of a file of three chunks of 256 KiB; the last one is not full.
 const THREE_CHUNKS: usize = 600_001;
 
-/// Both programs, and a place to run them in.
+/// Both programs, and a folder to run them in.
 #[derive(Debug)]
 pub(crate) struct Lab {
-    // Dropped in this order: Wine has to end before its folder goes.
+    // Dropped in this order: Wine has to end before its folder is removed.
     wine: Wine,
     linux_program: PathBuf,
     windows_program: PathBuf,
@@ -75,7 +75,7 @@ impl Lab {
         self.wine.program(&self.windows_program)
     }
 
-    /// A new folder for one check.
+    /// Makes a folder for one check.
     fn room(&self, name: &str) -> Result<PathBuf> {
         let room = self.folder.path().join(name);
         fs::create_dir(&room)?;
@@ -111,7 +111,7 @@ fn scan_gives_the_manifest_hash_of_linux(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// Below the documents folder, wherever Windows says that this is.
+/// The game's folder, below the documents folder that Windows names.
 const GAME_FOLDER: &str = "Assetto Corsa Competizione\\Customs\\Liveries";
 
 fn the_games_folder_is_found_by_itself(lab: &Lab) -> Result<()> {
@@ -139,7 +139,7 @@ fn the_games_folder_is_found_by_itself(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// Finds `manifest_hash` in what `scan --json` has printed.
+/// Returns `manifest_hash` from the output of `scan --json`.
 fn manifest_hash(text: &str) -> Result<String> {
     for value in Deserializer::from_str(text).into_iter::<Value>() {
         let value = value
@@ -152,10 +152,10 @@ fn manifest_hash(text: &str) -> Result<String> {
     bail!("scan --json printed no manifest_hash:\n{text}")
 }
 
-/// The file that both drivers have, with different contents.
+/// The file that both drivers have, with different content.
 const DECALS: &str = "Team/decals.png";
 
-/// Where the Windows driver's one goes: his came second, and `a93e591e` are the first digits of its SHA-256.
+/// The conflict name of the Windows driver's file, which came second. `a93e591e` are the first digits of its SHA-256.
 const DECALS_OF_WINDOWS: &str = "Team/decals__CONFLICT__a93e591e.png";
 
 fn decals_of_windows() -> Content {
@@ -189,7 +189,7 @@ fn both_sides_hold_the_union_after_a_sync(lab: &Lab) -> Result<()> {
     let linux = || client(lab.linux(), "linux", port, on_linux.as_os_str());
     let windows = client(lab.windows(), "windows", port, &Wine::path(&on_windows));
 
-    // Once by itself, so that its files are established before the Windows client brings its own.
+    // Alone at first, so that its files have their names before the Windows client uploads its own.
     Program::start("linux-once", once(linux()), &room)?.finish(SYNC)?;
     Folder::read(&on_linux)?
         .ensure_is(&linux_liveries())
@@ -203,7 +203,7 @@ fn both_sides_hold_the_union_after_a_sync(lab: &Lab) -> Result<()> {
             .with([(DECALS_OF_WINDOWS, decals_of_windows())].into());
         Folder::read(&on_windows)?.ensure_is(&union).context("on the Windows side")?;
         the_only_backup_is(&on_windows, DECALS, &decals_of_windows())?;
-        // The Windows client had no reason to wait until the other one has everything.
+        // The Windows client does not wait until the other one has everything.
         let linux_is_right = || Folder::read(&on_linux).and_then(|folder| folder.ensure_is(&union));
         poll(SYNC, || Ok(linux_is_right().is_ok().then_some(())))?;
         linux_is_right().context("on the Linux side")
@@ -213,7 +213,7 @@ fn both_sides_hold_the_union_after_a_sync(lab: &Lab) -> Result<()> {
     })
 }
 
-/// Starts a server on a port of the system's choice, and returns that.
+/// Starts a server, and returns it with the port that the system chose.
 fn serve(lab: &Lab, room: &Path) -> Result<(Program, u16)> {
     let mut command = lab.linux();
     command.args(["server", "--host=127.0.0.1", "--port=0", "--data"]).arg(room.join("data"));
@@ -226,14 +226,14 @@ fn serve(lab: &Lab, room: &Path) -> Result<(Program, u16)> {
     Ok((server, port))
 }
 
-/// A client that stays.
+/// Returns a client that stays in sync.
 fn client(mut program: Command, name: &str, port: u16, liveries: &OsStr) -> Command {
     program.args(["client", "--host=127.0.0.1", "--name", name]).arg(format!("--port={port}"));
     program.arg("--liveries").arg(liveries);
     program
 }
 
-/// A client that ends as soon as it holds the union.
+/// Makes a client end as soon as it is in sync.
 fn once(mut client: Command) -> Command {
     client.args(["--once", SYNC_TIMEOUT]);
     client

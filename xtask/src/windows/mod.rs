@@ -1,7 +1,7 @@
-//! `cargo xtask windows`: builds the Windows program on Linux and tries it under Wine.
+//! `cargo xtask windows`: builds the Windows program on Linux and checks it under Wine.
 //!
-//! Debian's newer compiler builds the standard library from its sources, because no ready-made one for Windows can be
-//! counted on. Its work lies in a target folder of its own, or the two compilers would rebuild each other's.
+//! Debian's newer compiler builds the standard library for Windows from its sources, because not every machine can
+//! download a ready-made one. It has a target folder of its own, or the two compilers would rebuild each other's work.
 
 mod checks;
 mod wine;
@@ -9,7 +9,6 @@ mod wine;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use lexopt::{Arg, Parser};
@@ -23,10 +22,10 @@ use crate::windows::checks::{CHECKS, Lab};
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
 
-/// The script that knows which packages are needed.
+/// The script that installs the packages.
 const INSTALL: &str = "scripts/install-windows-tools.sh";
 
-/// How far to go.
+/// The part to do.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     build_only: bool,
@@ -69,7 +68,7 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Tests(check(workspace, &program)?))
 }
 
-/// What the machine has.
+/// The state of the Windows tools on this machine.
 enum Tools {
     Installed,
     Installable,
@@ -97,7 +96,7 @@ impl Tools {
     }
 }
 
-/// What a build is for.
+/// The purpose of a build.
 #[derive(Clone, Copy, Debug)]
 enum Pace {
     /// Drivers run it.
@@ -106,7 +105,7 @@ enum Pace {
     SoonBuilt,
 }
 
-/// Builds the Windows program and returns its path.
+/// Builds the Windows program, and returns its path.
 fn build(workspace: &Workspace, pace: Pace) -> Result<PathBuf> {
     let (folder, profile): (_, &[(&str, &str)]) = match pace {
         Pace::Optimised => ("windows", &[]),
@@ -120,14 +119,14 @@ fn build(workspace: &Workspace, pace: Pace) -> Result<PathBuf> {
     cargo
         .args(["build", "--release", "--locked", "-p", "liverysync-cli"])
         .args(["-Zbuild-std=std,panic_unwind", "--target", TARGET])
-        // Code that only Windows compiles is seen by no clippy: at least it has no warnings.
+        // Clippy never sees the code that only Windows compiles, so at least the compiler must not warn.
         .arg("-Zwarnings")
         .env("CARGO_BUILD_WARNINGS", "deny")
         .env("CARGO_TARGET_DIR", &target)
         .env("RUSTC", "/usr/bin/rustc")
         .env("RUSTC_BOOTSTRAP", "1")
         .envs(profile.iter().copied());
-    // Left by the cargo that runs us, and about its toolchain.
+    // The cargo that runs this program sets these, for its own toolchain.
     for key in ["CARGO", "LD_LIBRARY_PATH", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
         cargo.env_remove(key);
     }
@@ -150,24 +149,12 @@ fn check(workspace: &Workspace, program: &Path) -> Result<Tally> {
     println!("\nrunning {} checks under Wine", CHECKS.len());
     let mut tally = Tally::default();
     for (name, check) in CHECKS {
-        let start = Instant::now();
-        let result = check(&lab);
-        let seconds = start.elapsed().as_secs_f64();
-        match result {
-            Ok(()) => {
-                println!("check {name} ... ok ({seconds:.1} s)");
-                tally += Tally::ONE_PASSED;
-            }
-            Err(error) => {
-                println!("check {name} ... FAILED ({seconds:.1} s)\n{error:#}");
-                tally += Tally::ONE_FAILED;
-            }
-        }
+        tally += Tally::of_check(name, || check(&lab).map(|()| Tally::ONE_PASSED));
     }
     Ok(tally)
 }
 
-/// Compiles the DLL that Wine lacks, to lie beside the program.
+/// Compiles a DLL that Wine lacks, into the folder of the program.
 fn fixture(workspace: &Workspace, folder: &Path) -> Command {
     let mut gcc = workspace.command("x86_64-w64-mingw32-gcc");
     gcc.args(["-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-o"])

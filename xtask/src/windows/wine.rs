@@ -1,4 +1,4 @@
-//! A Wine of our own: a throwaway Windows that sees nothing of the user's, and is gone afterwards.
+//! A temporary Wine that sees no settings and no files of the person who runs the checks.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use xtask::process::{Program, isolate};
 
-/// Making the prefix takes seconds on a free machine.
+/// The time limit for making the prefix, which takes seconds on a free machine.
 const START: Duration = Duration::from_secs(180);
 
 /// A Wine prefix. Dropping it ends all that runs in it.
@@ -18,7 +18,7 @@ pub(crate) struct Wine {
 }
 
 impl Wine {
-    /// Makes the prefix below `home`, which has to exist, and be removed after this has been dropped.
+    /// Makes the prefix below `home`. The folder has to exist, and to outlive the returned value.
     pub(crate) fn start(home: PathBuf, logs: &Path) -> Result<Self> {
         let wine = Self { home };
         let mut boot = wine.command("wineboot");
@@ -27,14 +27,14 @@ impl Wine {
         Ok(wine)
     }
 
-    /// A command that runs this Windows program.
+    /// Returns a command that runs this Windows program.
     pub(crate) fn program(&self, program: &Path) -> Command {
         let mut command = self.command("wine");
         command.arg(program);
         command
     }
 
-    /// What a Windows program calls this folder of the Linux file system.
+    /// Returns the path by which a Windows program finds this folder of the Linux file system.
     pub(crate) fn path(linux: &Path) -> OsString {
         format!("Z:{}", linux.display()).replace('/', "\\").into()
     }
@@ -45,7 +45,7 @@ impl Wine {
         command
             .env("WINEPREFIX", self.home.join("prefix"))
             .env("WINEDEBUG", "-all")
-            // No .NET and no HTML: Wine would ask whether to download them.
+            // Without .NET and HTML, which Wine would offer to download.
             .env("WINEDLLOVERRIDES", "mscoree,mshtml=");
         command
     }
