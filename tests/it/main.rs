@@ -2,7 +2,9 @@
 //!
 //! Real sockets and real folders. Whole leagues are the business of the simulator and of the program's tests.
 
-#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test may panic")]
+
+mod earlier;
 
 use std::{
     fs,
@@ -334,7 +336,7 @@ async fn a_sync_can_be_awaited_outside_of_the_runtime() {
 }
 
 /// Counts how often a picture below a folder is opened.
-fn count_opened(folder: &Path) -> (impl notify::Watcher, Arc<AtomicUsize>) {
+fn count_opened(folder: &Path) -> (impl notify::Watcher + use<>, Arc<AtomicUsize>) {
     use notify::{EventKind, RecursiveMode, Watcher as _, event::AccessKind};
     let opened = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&opened);
