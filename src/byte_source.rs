@@ -1,4 +1,4 @@
-//! Files as they are sent: what there is of one, and reading it where it is needed.
+//! The bytes of a file that is sent: how many of them can be read yet, and how to read them.
 
 #[cfg(feature = "server")]
 use std::sync::{Mutex, PoisonError, Weak};
@@ -7,56 +7,56 @@ use std::{fmt::Debug, fs::File, io, path::Path, sync::Arc};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-/// How much of a file there is.
+/// How much of a file can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "server"),
     expect(dead_code, reason = "a file of a driver's folder is always complete")
 )]
-pub(crate) enum Progress {
-    /// So many bytes from its beginning can be read; more are to come.
-    Arriving(u64),
-    /// All of it can be read, and it is right.
+pub(crate) enum Availability {
+    /// The first bytes, up to this number; more will follow.
+    Partial(u64),
+    /// All of it, and its hash is right.
     Complete,
     /// It will never be complete, for this reason.
     Broken(Arc<str>),
 }
 
 /// The bytes of one file that is sent.
-pub(crate) trait Feed: Debug + Send + Sync + 'static {
-    /// Bytes that it has once it is complete.
+pub(crate) trait ByteSource: Debug + Send + Sync + 'static {
+    /// Returns the size of the complete file in bytes.
     fn size(&self) -> u64;
 
-    /// How much of it there is.
-    fn progress(&self) -> Progress;
+    /// Returns how much of it can be read.
+    fn availability(&self) -> Availability;
 
-    /// Has `wake` told of every progress from now on, for as long as it lives.
-    fn watch(&self, wake: &Arc<Notify>);
+    /// Notifies `wake` whenever the availability changes, until `wake` is dropped.
+    fn notify_changes(&self, wake: &Arc<Notify>);
 
-    /// The file to read from. Unless it `may_wait` for a disk, it fails with
-    /// [`io::ErrorKind::WouldBlock`] where it would have to.
-    fn file(&self, may_wait: bool) -> io::Result<Arc<File>>;
+    /// Opens the file to read from. Unless it `may_block`, it fails with [`io::ErrorKind::WouldBlock`] instead of waiting
+    /// for a disk.
+    fn open(&self, may_block: bool) -> io::Result<Arc<File>>;
 
-    /// All of its bytes, if they are at hand without a file.
-    fn memory(&self) -> Option<Bytes> {
+    /// Returns all bytes if they are in memory.
+    fn bytes_in_memory(&self) -> Option<Bytes> {
         None
     }
 
-    /// Looks whether what is read from `file` now is still what was promised.
-    fn check(&self, _file: &File) -> io::Result<()> {
+    /// Checks that `file` still has the promised content.
+    fn check_unchanged(&self, _file: &File) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Those that want to know of a progress.
+/// The tasks that a byte source notifies of changes.
 #[cfg(feature = "server")]
 #[derive(Debug, Default)]
-pub(crate) struct Watchers(Mutex<Vec<Weak<Notify>>>);
+pub(crate) struct Subscribers(Mutex<Vec<Weak<Notify>>>);
 
 #[cfg(feature = "server")]
-impl Watchers {
+impl Subscribers {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Notify>>> {
-        // A list of whom to wake is sound at any time.
+        // A list of tasks is sound at any time, also after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -64,54 +64,53 @@ impl Watchers {
         self.lock().push(Arc::downgrade(wake));
     }
 
-    pub(crate) fn wake(&self) {
-        self.lock().retain(|watcher| watcher.upgrade().map(|wake| wake.notify_one()).is_some());
+    pub(crate) fn notify(&self) {
+        self.lock().retain(|wake| wake.upgrade().map(|wake| wake.notify_one()).is_some());
     }
 }
 
-/// Opens a file for reading if that needs no disk, and follows a link only if it may; else fails with
-/// [`io::ErrorKind::WouldBlock`].
+/// Opens a file for reading if the system has it in its cache, else fails with [`io::ErrorKind::WouldBlock`].
 #[cfg(target_os = "linux")]
 pub(crate) fn open_cached(path: &Path, follows_links: bool) -> io::Result<File> {
     use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let mut how = ResolveFlags::CACHED;
     how.set(ResolveFlags::NO_SYMLINKS, !follows_links);
-    // Where the system has no such call, or forbids it, the slow way finds out what is the matter.
+    // Any other failure is hidden here: the caller opens the file again in the slow way and meets it there.
     openat2(CWD, path, flags, Mode::empty(), how)
         .map(File::from)
         .map_err(|_| io::ErrorKind::WouldBlock.into())
 }
 
-/// Opens a file for reading if that needs no disk; this system cannot tell.
+/// Fails with [`io::ErrorKind::WouldBlock`]: this system cannot open files from its cache alone.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn open_cached(_path: &Path, _follows_links: bool) -> io::Result<File> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-/// Reads what of a place is in memory, and returns how many bytes that were: none, or the first
-/// ones, if a disk would have to be waited for.
+/// Reads bytes at `offset` that the system has in its cache, and returns their number. It is smaller than `out` if the
+/// rest is on the disk.
 #[cfg(target_os = "linux")]
 pub(crate) fn read_cached(file: &File, offset: u64, out: &mut [u8]) -> usize {
     use rustix::io::{ReadWriteFlags, preadv2};
     let mut buffers = [io::IoSliceMut::new(out)];
-    // Whatever is the matter, the slow way finds it out again.
+    // A failure is hidden here: the caller reads the rest in the slow way and meets it there.
     preadv2(file, &mut buffers, offset, ReadWriteFlags::NOWAIT).unwrap_or(0)
 }
 
-/// Reads what of a place is in memory; this system cannot tell, so it is nothing.
+/// Reads nothing: this system cannot read from its cache alone.
 #[cfg(not(target_os = "linux"))]
 pub(crate) const fn read_cached(_file: &File, _offset: u64, _out: &mut [u8]) -> usize {
     0
 }
 
-/// Fills `out` from `offset` on.
+/// Fills `out` with the bytes at `offset`.
 #[cfg(unix)]
 pub(crate) fn read_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, out, offset)
 }
 
-/// Fills `out` from `offset` on. The handle's own position moves; nobody here goes by it.
+/// Fills `out` with the bytes at `offset`. It moves the handle's position, which nothing here relies on.
 #[cfg(windows)]
 pub(crate) fn read_at(file: &File, mut offset: u64, mut out: &mut [u8]) -> io::Result<()> {
     while !out.is_empty() {
@@ -128,13 +127,13 @@ pub(crate) fn read_at(file: &File, mut offset: u64, mut out: &mut [u8]) -> io::R
     Ok(())
 }
 
-/// Writes `bytes` from `offset` on.
+/// Writes `bytes` at `offset`.
 #[cfg(all(unix, feature = "server"))]
 pub(crate) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
-/// Writes `bytes` from `offset` on. The handle's own position moves; nobody here goes by it.
+/// Writes `bytes` at `offset`. It moves the handle's position, which nothing here relies on.
 #[cfg(all(windows, feature = "server"))]
 pub(crate) fn write_at(file: &File, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {

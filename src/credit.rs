@@ -19,10 +19,10 @@ use crate::link::Outbox;
 const STEP_BYTES: u64 = WINDOW_BYTES / 8;
 
 /// Is told of file bytes that are done with.
-pub(crate) type GiveBack = Arc<dyn Fn(u64) + Send + Sync>;
+pub(crate) type CreditReturn = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// Gives room back to the peer at the other end of this link.
-pub(crate) fn to_peer(outbox: Outbox) -> GiveBack {
+pub(crate) fn return_to_peer(outbox: Outbox) -> CreditReturn {
     let waiting = AtomicU64::new(0);
     Arc::new(move |bytes| {
         if waiting.fetch_add(bytes, Ordering::AcqRel) + bytes >= STEP_BYTES {
@@ -36,12 +36,12 @@ pub(crate) fn to_peer(outbox: Outbox) -> GiveBack {
 /// File bytes that came over the link. Once this is dropped, as many more may come.
 pub(crate) struct Credit {
     bytes: u64,
-    back: GiveBack,
+    back: CreditReturn,
 }
 
 impl Credit {
     /// For so many bytes, which go back to `back`.
-    pub(crate) fn new(bytes: u64, back: &GiveBack) -> Self {
+    pub(crate) fn new(bytes: u64, back: &CreditReturn) -> Self {
         Self { bytes, back: Arc::clone(back) }
     }
 }

@@ -52,6 +52,8 @@
 
 #[cfg(feature = "client")]
 pub mod backups;
+#[cfg(any(feature = "client", feature = "server"))]
+mod byte_source;
 #[cfg(feature = "client")]
 mod client;
 #[cfg(any(feature = "client", feature = "server"))]
@@ -63,8 +65,6 @@ mod disk;
 mod error_chain;
 #[cfg(any(feature = "client", feature = "server"))]
 mod events;
-#[cfg(any(feature = "client", feature = "server"))]
-mod feed;
 #[cfg(feature = "client")]
 mod ignore;
 #[cfg(feature = "server")]

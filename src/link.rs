@@ -42,7 +42,7 @@ use tokio::{
 pub(crate) use self::pool::Pool;
 pub(crate) use self::sending::Report;
 use self::{batch::Batch, pool::Pooled, sending::Sending};
-use crate::{feed::Feed, throttle::Throttle};
+use crate::{byte_source::ByteSource, throttle::Throttle};
 
 /// How long a frame may take from its first byte to its last.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
@@ -295,7 +295,7 @@ enum Item {
     Begin {
         transfer: TransferId,
         from: u64,
-        feed: Arc<dyn Feed>,
+        source: Arc<dyn ByteSource>,
         compression: Compression,
         begin: Option<Box<FileBegin>>,
     },
@@ -340,12 +340,12 @@ impl Outbox {
         &self,
         transfer: TransferId,
         from: u64,
-        feed: Arc<dyn Feed>,
+        source: Arc<dyn ByteSource>,
         compression: Compression,
         begin: Option<FileBegin>,
     ) {
         let begin = begin.map(Box::new);
-        let _ended = self.sender.send(Item::Begin { transfer, from, feed, compression, begin });
+        let _ended = self.sender.send(Item::Begin { transfer, from, source, compression, begin });
     }
 
     /// Stops sending a file; of what has not left, nothing will. No report follows.
@@ -498,9 +498,9 @@ impl Writer {
                     counted.push(chunk.sync_id);
                 }
             }
-            Item::Begin { transfer, from, feed, compression, begin } => {
+            Item::Begin { transfer, from, source, compression, begin } => {
                 let begin = begin.map(|begin| *begin);
-                self.sending.begin(transfer, from, feed, compression, begin, buffer);
+                self.sending.begin(transfer, from, source, compression, begin, buffer);
             }
             Item::Stop(transfer) => self.sending.stop(transfer, buffer),
             Item::Close => return true,

@@ -18,7 +18,7 @@ use crate::{
     clock::unix_time,
     disk::{Changed, ReadError, full_path},
     walk::list,
-    watch::Eye,
+    watch::WatchHandle,
 };
 
 /// Bytes that are read at a time.
@@ -55,7 +55,7 @@ pub struct ScanError {
 /// with the reason.
 pub fn scan(root: &Path, rules: &Rules) -> Result<Scan, ScanError> {
     let failed = |source| ScanError { path: root.to_owned(), source };
-    let selection = select(&list(root, &Eye::closed()).map_err(failed)?, rules);
+    let selection = select(&list(root, &WatchHandle::closed()).map_err(failed)?, rules);
     let chosen: Vec<_> =
         selection.publish.iter().map(|file| (file.path.clone(), file.stamp)).collect();
     let mut result = Scan { skipped: selection.skipped, ..Scan::default() };

@@ -458,7 +458,7 @@ impl Control {
 
     fn open_upload(&self, source: PeerId, sync_id: SyncId, stream: UploadStream) {
         let Some(link) = self.links.get(&source) else { return };
-        let mut inlets = Vec::new();
+        let mut writers = Vec::new();
         for (index, file) in stream.files().iter().enumerate() {
             let (outcomes, sync_id) = (self.outcomes.clone(), sync_id.clone());
             let done = move |result: Result<(), StoreFault>| {
@@ -467,9 +467,9 @@ impl Control {
                     let _stopped = outcomes.send(Input::Uploaded(source, sync_id, event));
                 }
             };
-            inlets.push(self.store.receive(file.content, file.from > 0, Box::new(done)));
+            writers.push(self.store.receive(file.content, file.from > 0, Box::new(done)));
         }
-        link.uploads.open(sync_id, stream, inlets);
+        link.uploads.open(sync_id, stream, writers);
     }
 
     fn deliver(&mut self, peer: PeerId, deliver: StartDownload) {

@@ -17,7 +17,7 @@ use tokio::{sync::Notify, task::JoinHandle, time::sleep};
 use self::linux as system;
 #[cfg(not(target_os = "linux"))]
 use self::other as system;
-pub(crate) use self::system::Eye;
+pub(crate) use self::system::WatchHandle;
 
 /// How often the folder is walked where the system cannot tell of changes.
 const UNWATCHED_RESCAN: Duration = Duration::from_secs(5);
@@ -32,14 +32,14 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// `changed` is notified of all that happens after a walk has shown its folders to the [`Eye`].
+    /// `changed` is notified of all that happens after a walk has shown its folders to the [`WatchHandle`].
     pub(crate) fn start(root: &Path, changed: &Arc<Notify>) -> Self {
         let system = system::Watch::start(root, changed);
         Self { system, changed: Arc::clone(changed), instead: None }
     }
 
     /// What the walk shows each folder to.
-    pub(crate) fn eye(&self) -> Eye {
+    pub(crate) fn eye(&self) -> WatchHandle {
         self.system.eye()
     }
 

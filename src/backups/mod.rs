@@ -43,7 +43,7 @@ use crate::{
     disk::{ReadError, full_path},
     scan::hash_files,
     walk::list,
-    watch::Eye,
+    watch::WatchHandle,
 };
 
 /// Where the sets lie, below the liveries folder.
@@ -171,7 +171,7 @@ impl Backups {
     /// What lies in the liveries folder, outside of our own folders.
     fn list_liveries(&self) -> Result<Vec<Listed>, BackupsError> {
         let path = &self.root;
-        list(path, &Eye::closed())
+        list(path, &WatchHandle::closed())
             .map_err(|source| BackupsError::Unreadable { path: path.clone(), source })
     }
 }
@@ -206,7 +206,7 @@ impl Contents {
 
 fn list_backups(folder: &Path) -> io::Result<Vec<Listed>> {
     match fs::symlink_metadata(folder) {
-        Ok(found) if found.is_dir() => list(folder, &Eye::closed()),
+        Ok(found) if found.is_dir() => list(folder, &WatchHandle::closed()),
         Ok(_) => Err(io::Error::other("it is a link or no folder")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{Backups, BackupsError, FOLDER, LeftAlone, Now, show::Compared};
 use crate::{
     clock::unix_time,
-    disk::{BackupCopy, PutBack},
+    disk::{BackupFile, Restorer},
 };
 
 /// A file that was put back, or would be.
@@ -76,7 +76,7 @@ impl Backups {
             set,
             root: &self.root,
             listed: &listed,
-            put_back: (!dry_run).then(|| PutBack::new(&self.root, unix_time(SystemTime::now()))),
+            put_back: (!dry_run).then(|| Restorer::new(&self.root, unix_time(SystemTime::now()))),
             done: Restored {
                 set: set.clone(),
                 dry_run,
@@ -100,7 +100,7 @@ struct Work<'a> {
     root: &'a Path,
     listed: &'a [Listed],
     /// `None` where nothing may be changed.
-    put_back: Option<PutBack>,
+    put_back: Option<Restorer>,
     done: Restored,
 }
 
@@ -123,11 +123,11 @@ impl Work<'_> {
     }
 
     /// What there is to do for a file, or why it cannot be done.
-    fn copy(&self, one: &Compared<'_>, now: &PathMap<Found>) -> Result<BackupCopy, String> {
+    fn copy(&self, one: &Compared<'_>, now: &PathMap<Found>) -> Result<BackupFile, String> {
         let content = one.content.clone()?;
         let target = target(&one.file.path, now).map_err(|in_the_way| in_the_way.to_string())?;
         let below: PathBuf = one.file.path.components().collect();
-        Ok(BackupCopy {
+        Ok(BackupFile {
             from: Path::new(FOLDER).join(self.set.to_string()).join(below),
             stamp: one.file.stamp,
             content,
@@ -136,7 +136,7 @@ impl Work<'_> {
         })
     }
 
-    fn put_back(&mut self, copies: &[BackupCopy]) {
+    fn put_back(&mut self, copies: &[BackupFile]) {
         if copies.is_empty() {
             return;
         }
@@ -157,7 +157,7 @@ impl Work<'_> {
         }
     }
 
-    fn settle(&mut self, copy: &BackupCopy, outcome: Result<Installed, DiskFault>) {
+    fn settle(&mut self, copy: &BackupFile, outcome: Result<Installed, DiskFault>) {
         match outcome {
             Ok(installed) => self.done.restored.push(told(copy, installed.backup)),
             Err(fault) => {
@@ -168,7 +168,7 @@ impl Work<'_> {
     }
 }
 
-fn told(copy: &BackupCopy, backup: Option<String>) -> RestoredFile {
+fn told(copy: &BackupFile, backup: Option<String>) -> RestoredFile {
     RestoredFile {
         path: copy.path.as_str().to_owned(),
         bytes: copy.content.size,

@@ -219,7 +219,7 @@ impl Driver {
             Happening::Stop => {}
             Happening::Connected(stream) => {
                 self.connecting = None;
-                let start = |stream| Link::start(stream, self.disk.intake(), &self.throttles);
+                let start = |stream| Link::start(stream, self.disk.stage_queue(), &self.throttles);
                 match stream.and_then(start) {
                     Ok(link) => {
                         self.link = Some(link);

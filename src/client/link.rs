@@ -26,8 +26,8 @@ use tokio::{
 };
 
 use crate::{
-    credit::{Credit, GiveBack, to_peer},
-    disk::Intake,
+    credit::{Credit, CreditReturn, return_to_peer},
+    disk::StageQueue,
     link::{LinkError, Outbox, Pool, Reader, Report, split},
     throttle::Throttles,
 };
@@ -68,14 +68,14 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn start(
         stream: TcpStream,
-        intake: Intake,
+        stage_queue: StageQueue,
         throttles: &Throttles,
     ) -> io::Result<Self> {
         let (mut reader, outbox, mut writer) = split(stream, WRITE_PATIENCE, &Pool::default())?;
         throttles.hold(&mut reader, &mut writer);
         reader.set_limit(frame::PAYLOAD_BYTES_MAX);
         let (to_machine, inputs) = mpsc::channel(MESSAGES_MAX);
-        let read = Reading::new(intake, outbox.clone(), to_machine);
+        let read = Reading::new(stage_queue, outbox.clone(), to_machine);
         let read = tokio::spawn(read.run(reader));
         let (reports_in, reports) = mpsc::unbounded_channel();
         let (ended_in, ended) = oneshot::channel();
@@ -104,8 +104,8 @@ impl Drop for Link {
 
 /// The task that reads a link.
 struct Reading {
-    intake: Intake,
-    back: GiveBack,
+    stage_queue: StageQueue,
+    back: CreditReturn,
     /// File bytes that have come and wait for the disk.
     waiting: Arc<AtomicU64>,
     outbox: Outbox,
@@ -116,17 +116,17 @@ struct Reading {
 
 impl Reading {
     fn new(
-        intake: Intake,
+        stage_queue: StageQueue,
         outbox: Outbox,
         to_machine: mpsc::Sender<Result<Input, LinkError>>,
     ) -> Self {
         let waiting = Arc::new(AtomicU64::new(0));
-        let (written, to_peer) = (Arc::clone(&waiting), to_peer(outbox.clone()));
-        let back: GiveBack = Arc::new(move |bytes| {
+        let (written, return_to_peer) = (Arc::clone(&waiting), return_to_peer(outbox.clone()));
+        let back: CreditReturn = Arc::new(move |bytes| {
             written.fetch_sub(bytes, Ordering::AcqRel);
-            to_peer(bytes);
+            return_to_peer(bytes);
         });
-        Self { intake, back, waiting, outbox, to_machine, arrived: HashMap::new() }
+        Self { stage_queue, back, waiting, outbox, to_machine, arrived: HashMap::new() }
     }
 
     async fn run(mut self, mut reader: Reader) {
@@ -163,7 +163,7 @@ impl Reading {
         if self.waiting.fetch_add(bytes, Ordering::AcqRel) + bytes > WINDOW_BYTES {
             return Err(LinkError::TooMuch);
         }
-        if !self.intake.take(data, Credit::new(bytes, &self.back)) {
+        if !self.stage_queue.take(data, Credit::new(bytes, &self.back)) {
             self.arrived.remove(&transfer);
             return Ok(None);
         }

@@ -2,16 +2,16 @@
 //!
 //! Requests about one staged file run in the order in which they came; different files run side by
 //! side. The bytes of files that come under a number of the link do not come as requests: the task
-//! that reads the link hands them to the [`Intake`]. Every path is looked at component by component: no link below the root is followed.
+//! that reads the link hands them to the [`StageQueue`]. Every path is looked at component by component: no link below the root is followed.
 
 mod cache_file;
 mod flush;
-mod incoming;
 mod install;
-mod intake;
 mod plain;
-mod put_back;
+mod restore;
 mod stage;
+mod stage_queue;
+mod staged_download;
 #[cfg(test)]
 mod tests;
 
@@ -39,22 +39,22 @@ use tokio::sync::mpsc;
 use self::{
     cache_file::CacheFile,
     flush::{Flush, Unflushed},
-    intake::StageJob,
-    stage::{StageLane, Stages},
+    stage::{StageWorker, Stages},
+    stage_queue::StageJob,
 };
 pub(crate) use self::{
     cache_file::{cache_file, ignore_file, key_file, replace_whole},
     stage::{check_writable, remove_empty_folder},
 };
 pub(crate) use self::{
-    intake::Intake,
     plain::PlainFile,
-    put_back::{BackupCopy, PutBack},
+    restore::{BackupFile, Restorer},
+    stage_queue::StageQueue,
 };
 use crate::{
     scan::{hash_all, stamp_of},
     walk::list,
-    watch::Eye,
+    watch::WatchHandle,
 };
 
 /// Threads that write staged files: one can flush while others write. More than there are cores only get
@@ -163,7 +163,7 @@ type Job = (OpId, DiskRequest);
 pub(crate) struct Disk {
     walk: threads::Sender<Job>,
     read: threads::Sender<Job>,
-    stage: Intake,
+    stage: StageQueue,
     threads: Vec<JoinHandle<()>>,
     waiting: Arc<AtomicUsize>,
     stages: Arc<Stages>,
@@ -171,7 +171,7 @@ pub(crate) struct Disk {
 
 /// Hands outcomes out once they are durable.
 #[derive(Clone, Debug)]
-struct Delivery {
+struct OutcomeSender {
     outcomes: mpsc::UnboundedSender<Ended>,
     /// Where what is flushed in groups goes.
     #[cfg(target_os = "linux")]
@@ -183,7 +183,7 @@ struct Delivery {
 /// Threads that flush large files.
 const FLUSHERS: usize = 3;
 
-impl Delivery {
+impl OutcomeSender {
     /// Returns the threads that flush; they end after those whose work they flush.
     fn start(
         root: &Path,
@@ -288,11 +288,11 @@ impl Disk {
     pub(crate) fn start(
         root: &Path,
         cache: Option<PathBuf>,
-        eye: Eye,
+        eye: WatchHandle,
     ) -> io::Result<(Self, Outcomes)> {
         let (outcomes, ended) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (deliver, flushers) = Delivery::start(root, outcomes)?;
+        let (deliver, flushers) = OutcomeSender::start(root, outcomes)?;
         let walk = Walk { root: root.to_owned(), cache: CacheFile(cache), eye };
         let (walk, walker) = deliver.lane("walk", move |(op, request)| {
             let outcome = walk.carry_out(request);
@@ -304,11 +304,11 @@ impl Disk {
             Some(Unflushed { op, outcome, flush: Flush::Nothing })
         })?;
         let mut threads = vec![walker, reader];
-        let (stages, stage) = (Arc::new(Stages::new(root)), Intake::new());
+        let (stages, stage) = (Arc::new(Stages::new(root)), StageQueue::new());
         let own = Arc::clone(&stages);
         let cores = std::thread::available_parallelism().map_or(STAGE_LANES_MIN, usize::from);
         for _ in 0..cores.clamp(STAGE_LANES_MIN, STAGE_LANES_MAX) {
-            let mut files = StageLane::new(Arc::clone(&stages), stage.clone());
+            let mut files = StageWorker::new(Arc::clone(&stages), stage.clone());
             let waiting = Arc::clone(&waiting);
             let (lane, thread) = deliver.lane("stage", move |job| {
                 let bytes = weight(&job);
@@ -327,7 +327,7 @@ impl Disk {
     }
 
     /// Where the bytes of files go that come under a number of the link.
-    pub(crate) fn intake(&self) -> Intake {
+    pub(crate) fn stage_queue(&self) -> StageQueue {
         self.stage.clone()
     }
 
@@ -393,12 +393,12 @@ fn weight(job: &StageJob) -> usize {
 struct Walk {
     root: PathBuf,
     cache: CacheFile,
-    eye: Eye,
+    eye: WatchHandle,
 }
 
 impl Walk {
     fn list(&self, watch: bool) -> Result<Vec<Listed>, DiskFault> {
-        let closed = Eye::closed();
+        let closed = WatchHandle::closed();
         let eye = if watch { &self.eye } else { &closed };
         list(&self.root, eye).map_err(|error| {
             let message = format!("cannot read the folder {}: {error}", self.root.display());

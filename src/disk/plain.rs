@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::{Changed, check_no_links, error_fault, full_path};
 use crate::{
-    feed::{Feed, Progress, open_cached},
+    byte_source::{Availability, ByteSource, open_cached},
     scan::stamp_of,
 };
 
@@ -37,20 +37,20 @@ fn worded(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), error_fault(error).message)
 }
 
-impl Feed for PlainFile {
+impl ByteSource for PlainFile {
     fn size(&self) -> u64 {
         self.stamp.size
     }
 
-    fn progress(&self) -> Progress {
-        Progress::Complete
+    fn availability(&self) -> Availability {
+        Availability::Complete
     }
 
-    fn watch(&self, _wake: &Arc<Notify>) {}
+    fn notify_changes(&self, _wake: &Arc<Notify>) {}
 
-    fn file(&self, may_wait: bool) -> io::Result<Arc<File>> {
+    fn open(&self, may_block: bool) -> io::Result<Arc<File>> {
         let path = full_path(&self.root, &self.path);
-        if !may_wait {
+        if !may_block {
             return open_cached(&path, false).map(Arc::new);
         }
         let below: PathBuf = self.path.components().collect();
@@ -59,7 +59,7 @@ impl Feed for PlainFile {
         Ok(Arc::new(file))
     }
 
-    fn check(&self, file: &File) -> io::Result<()> {
+    fn check_unchanged(&self, file: &File) -> io::Result<()> {
         let metadata = file.metadata().map_err(|e| worded(&e))?;
         if stamp_of(&metadata) == self.stamp {
             Ok(())

@@ -20,7 +20,7 @@ use super::{
 
 /// A file of a backup, and where it goes.
 #[derive(Clone, Debug)]
-pub(crate) struct BackupCopy {
+pub(crate) struct BackupFile {
     /// Where it lies, below the root.
     pub(crate) from: PathBuf,
     /// How it was when it was hashed.
@@ -35,14 +35,14 @@ pub(crate) struct BackupCopy {
 
 /// Puts files of backups back in place. What it has staged goes with it.
 #[derive(Debug)]
-pub(crate) struct PutBack {
+pub(crate) struct Restorer {
     root: PathBuf,
     stages: Stages,
     date: UnixTime,
     next: u64,
 }
 
-impl PutBack {
+impl Restorer {
     /// `date` names the backup of what is replaced.
     pub(crate) fn new(root: &Path, date: UnixTime) -> Self {
         Self { root: root.to_owned(), stages: Stages::new(root), date, next: 0 }
@@ -52,7 +52,7 @@ impl PutBack {
     /// order, once no crash can take it back. `clear` is moved to the backup.
     pub(crate) fn install(
         &mut self,
-        files: &[BackupCopy],
+        files: &[BackupFile],
         clear: &[PathBuf],
     ) -> Vec<Result<Installed, DiskFault>> {
         let staged: Result<Vec<_>, _> = files.iter().map(|file| self.stage(file)).collect();
@@ -74,7 +74,7 @@ impl PutBack {
         }
     }
 
-    fn stage(&mut self, file: &BackupCopy) -> Result<InstallFile, DiskFault> {
+    fn stage(&mut self, file: &BackupFile) -> Result<InstallFile, DiskFault> {
         self.stage_unworded(file).map_err(|known| {
             let path = &file.path;
             let message =
@@ -83,7 +83,7 @@ impl PutBack {
         })
     }
 
-    fn stage_unworded(&mut self, file: &BackupCopy) -> Result<InstallFile, DiskFault> {
+    fn stage_unworded(&mut self, file: &BackupFile) -> Result<InstallFile, DiskFault> {
         let from = self.root.join(&file.from);
         let stage = StageId(self.next);
         self.next += 1;
@@ -97,7 +97,7 @@ impl PutBack {
     }
 }
 
-impl Drop for PutBack {
+impl Drop for Restorer {
     fn drop(&mut self) {
         self.stages.remove_own();
         remove_empty_folder(&self.root);
@@ -122,11 +122,11 @@ mod tests {
             fs::write(root.path().join(&from), "old").unwrap();
             let stamp = stamp_at(&root.path().join(&from)).unwrap().unwrap();
             let path = RelPath::parse(name, &Extensions::default()).unwrap();
-            BackupCopy { from, stamp, content, path, replaces: None }
+            BackupFile { from, stamp, content, path, replaces: None }
         };
         let copies = [copy("a.png", Content::of(b"old")), copy("b.png", Content::of(said))];
         let date = UnixTime::from_nanos(1_700_000_000_000_000_000);
-        let outcomes = PutBack::new(root.path(), date).install(&copies, &[]);
+        let outcomes = Restorer::new(root.path(), date).install(&copies, &[]);
         (root, outcomes)
     }
 

@@ -18,9 +18,9 @@ use liverysync_core::{
 use super::{
     check_no_links, error_fault, fault,
     flush::{Flush, LARGE_FILE_BYTES, SmallFile, Unflushed},
-    incoming::Incoming,
     install,
-    intake::{Intake, StageJob},
+    stage_queue::{StageJob, StageQueue},
+    staged_download::StagedDownload,
 };
 use crate::credit::Credit;
 
@@ -147,20 +147,20 @@ const fn clone_into(_source: &File, _target: &File) -> bool {
 
 /// What one thread knows of the staged files that are its own.
 #[derive(Debug)]
-pub(super) struct StageLane {
+pub(super) struct StageWorker {
     stages: Arc<Stages>,
-    intake: Intake,
+    stage_queue: StageQueue,
     /// Files that the machine writes.
     open: HashMap<StageId, File>,
     /// Files that come straight from the link.
-    incoming: HashMap<StageId, Incoming>,
+    incoming: HashMap<StageId, StagedDownload>,
     decoder: Decoder,
 }
 
-impl StageLane {
-    pub(super) fn new(stages: Arc<Stages>, intake: Intake) -> Self {
+impl StageWorker {
+    pub(super) fn new(stages: Arc<Stages>, stage_queue: StageQueue) -> Self {
         let (open, incoming) = (HashMap::new(), HashMap::new());
-        Self { stages, intake, open, incoming, decoder: Decoder::default() }
+        Self { stages, stage_queue, open, incoming, decoder: Decoder::default() }
     }
 
     /// Does what there is to do, but for the flush that its outcome has to wait for.
@@ -235,7 +235,7 @@ impl StageLane {
                     drop(begun);
                     self.remove(id);
                 }
-                Incoming::new(content)
+                StagedDownload::new(content)
             }
         };
         incoming.await_from(transfer, op);
@@ -256,7 +256,7 @@ impl StageLane {
         let (result, flush) = match taken.and_then(|()| incoming.finish(&self.stages, id)) {
             Ok(flush) => (Ok(()), flush),
             Err(fault) => {
-                self.intake.forget(id);
+                self.stage_queue.forget(id);
                 self.remove(id);
                 (Err(fault), Flush::Nothing)
             }
@@ -270,7 +270,7 @@ impl StageLane {
     }
 }
 
-impl Drop for StageLane {
+impl Drop for StageWorker {
     /// Half a file is of no use after the end: the next run would not know what it is.
     fn drop(&mut self) {
         let mut half: Vec<_> = self.incoming.drain().map(|(id, _)| id).collect();

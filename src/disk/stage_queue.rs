@@ -23,7 +23,7 @@ pub(super) enum StageJob {
 
 /// The way to the threads that write staged files. Clones are the same way.
 #[derive(Clone, Debug)]
-pub(crate) struct Intake(Arc<Mutex<Routes>>);
+pub(crate) struct StageQueue(Arc<Mutex<Routes>>);
 
 #[derive(Debug)]
 struct Routes {
@@ -32,7 +32,7 @@ struct Routes {
     transfers: HashMap<TransferId, StageId>,
 }
 
-impl Intake {
+impl StageQueue {
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(Routes { lanes: Vec::new(), transfers: HashMap::new() })))
     }

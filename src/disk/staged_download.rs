@@ -21,7 +21,7 @@ use super::{
 
 /// A file on its way in, or what there is of one that is parked.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(super) struct StagedDownload {
     content: Content,
     receiver: Receiver,
     /// Made for the first piece, so that an offer which brings nothing leaves nothing.
@@ -31,7 +31,7 @@ pub(super) struct Incoming {
     awaited: Option<(TransferId, OpId)>,
 }
 
-impl Incoming {
+impl StagedDownload {
     pub(super) fn new(content: Content) -> Self {
         Self { content, receiver: Receiver::new(content), file: None, awaited: None }
     }

@@ -1,6 +1,6 @@
 //! What each disk request does to a real folder.
 
-use crate::credit::{Credit, GiveBack};
+use crate::credit::{Credit, CreditReturn};
 use std::{fs, time::SystemTime};
 
 use filetime::FileTime;
@@ -25,7 +25,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let (disk, outcomes) = Disk::start(root.path(), None, Eye::closed()).unwrap();
+        let (disk, outcomes) = Disk::start(root.path(), None, WatchHandle::closed()).unwrap();
         Self { root, disk, outcomes, next: 0 }
     }
 
@@ -339,16 +339,16 @@ fn dates_of_the_system_survive_both_ways() {
 
 /// The bytes of a file that comes under a number of the link, and who gets what credit back.
 struct Line {
-    intake: Intake,
-    back: GiveBack,
+    stage_queue: StageQueue,
+    back: CreditReturn,
     given_back: std::sync::mpsc::Receiver<u64>,
 }
 
 impl Line {
     fn of(rig: &Rig) -> Self {
         let (give, given_back) = std::sync::mpsc::channel();
-        let back: GiveBack = Arc::new(move |bytes| give.send(bytes).unwrap());
-        Self { intake: rig.disk.intake(), back, given_back }
+        let back: CreditReturn = Arc::new(move |bytes| give.send(bytes).unwrap());
+        Self { stage_queue: rig.disk.stage_queue(), back, given_back }
     }
 
     fn send(&self, transfer: u32, offset: u64, bytes: &'static [u8], last: bool) {
@@ -358,7 +358,7 @@ impl Line {
     fn send_body(&self, transfer: u32, offset: u64, body: ChunkBody, last: bool) {
         let transfer = TransferId(transfer);
         let credit = Credit::new(body.len() as u64, &self.back);
-        self.intake.take(Data { transfer, offset, last, body }, credit);
+        self.stage_queue.take(Data { transfer, offset, last, body }, credit);
     }
 
     /// Waits for so many bytes of credit, and that there is no more.

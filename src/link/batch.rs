@@ -12,7 +12,7 @@ use liverysync_core::{
 };
 
 use crate::{
-    feed::{Feed, read_at, read_cached},
+    byte_source::{ByteSource, read_at, read_cached},
     throttle::Throttle,
 };
 
@@ -47,7 +47,7 @@ pub(super) struct Piece {
     pub(super) next: Next,
     /// Tells its file from an earlier one under the same number.
     pub(super) serial: u64,
-    feed: Arc<dyn Feed>,
+    source: Arc<dyn ByteSource>,
     pub(super) file: Option<Arc<File>>,
     pub(super) compression: Compression,
     body: Body,
@@ -113,11 +113,11 @@ impl Batch {
 
     /// Reads what is still to be read, in order, up to the first piece for which a disk has to be waited for and must
     /// not; returns whether that was all.
-    fn read(&mut self, may_wait: bool) -> bool {
+    fn read(&mut self, may_block: bool) -> bool {
         for piece in &mut self.pieces {
-            match piece.read(&mut self.memory, may_wait) {
+            match piece.read(&mut self.memory, may_block) {
                 Ok(true) => {}
-                Err(fault) if may_wait => piece.fault = Some(fault),
+                Err(fault) if may_block => piece.fault = Some(fault),
                 // Whatever is the matter, the slow way finds it out again.
                 Ok(false) | Err(_) => return false,
             }
@@ -180,11 +180,11 @@ impl Piece {
     pub(super) fn new(
         next: Next,
         serial: u64,
-        feed: Arc<dyn Feed>,
+        source: Arc<dyn ByteSource>,
         file: Option<Arc<File>>,
         compression: Compression,
     ) -> Self {
-        Self { next, serial, feed, file, compression, body: Body::Unread, fault: None }
+        Self { next, serial, source, file, compression, body: Body::Unread, fault: None }
     }
 
     /// Bytes that it takes on the line, but for its header.
@@ -200,7 +200,7 @@ impl Piece {
         if !matches!(self.body, Body::Unread) || self.file.is_some() {
             return false;
         }
-        let Some(bytes) = self.feed.memory() else { return false };
+        let Some(bytes) = self.source.bytes_in_memory() else { return false };
         let Next { offset, len, .. } = self.next;
         let from = usize::try_from(offset).unwrap_or(usize::MAX);
         let Some(bytes) = from.checked_add(len).and_then(|end| bytes.get(from..end)) else {
@@ -213,17 +213,17 @@ impl Piece {
     }
 
     /// Reads it; returns whether it is whole.
-    fn read(&mut self, memory: &mut Memory, may_wait: bool) -> io::Result<bool> {
+    fn read(&mut self, memory: &mut Memory, may_block: bool) -> io::Result<bool> {
         if self.take_from_memory(memory) {
             return Ok(true);
         }
         let file = match (&self.body, &self.file) {
             (Body::Memory { .. }, _) => return Ok(true),
             (_, Some(file)) => Arc::clone(file),
-            _ => self.feed.file(may_wait)?,
+            _ => self.source.open(may_block)?,
         };
         self.file = Some(Arc::clone(&file));
-        self.feed.check(&file)?;
+        self.source.check_unchanged(&file)?;
         let Next { offset, len, .. } = self.next;
         let (start, read) = match self.body {
             Body::Reading { start, read } => (start, read),
@@ -231,7 +231,7 @@ impl Piece {
         };
         let rest = &mut memory.buffer[start + read..start + len];
         let at = offset + read as u64;
-        let read = if may_wait {
+        let read = if may_block {
             read_at(&file, at, rest).map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => io::Error::other("it has become shorter meanwhile"),
                 _ => error,

@@ -23,7 +23,7 @@ use super::{
     WRITE_BYTES,
     batch::{Batch, Memory, Piece},
 };
-use crate::feed::{Feed, Progress};
+use crate::byte_source::{Availability, ByteSource};
 
 /// How often at most it is said how far a file has come.
 const PASSED_INTERVAL: Duration = Duration::from_millis(250);
@@ -54,7 +54,7 @@ pub(crate) enum Report {
 struct Flow {
     /// Tells it from an earlier one under the same number.
     serial: u64,
-    feed: Arc<dyn Feed>,
+    source: Arc<dyn ByteSource>,
     /// Whether all of it is there, which does not change any more.
     complete: bool,
     file: Option<Arc<File>>,
@@ -103,21 +103,21 @@ impl Sending {
         &mut self,
         transfer: TransferId,
         from: u64,
-        feed: Arc<dyn Feed>,
+        source: Arc<dyn ByteSource>,
         compression: Compression,
         begin: Option<FileBegin>,
         out: &mut BytesMut,
     ) {
         self.stop(transfer, out);
-        feed.watch(&self.wake);
+        source.notify_changes(&self.wake);
         match begin {
-            Some(_) => self.one_by_one.begin(transfer, 0, feed.size()),
-            None => self.outgoing.begin(transfer, from, feed.size()),
+            Some(_) => self.one_by_one.begin(transfer, 0, source.size()),
+            None => self.outgoing.begin(transfer, from, source.size()),
         }
         self.next_serial += 1;
         let flow = Flow {
             serial: self.next_serial,
-            feed,
+            source,
             complete: false,
             file: None,
             compression,
@@ -156,13 +156,13 @@ impl Sending {
         for (transfer, flow) in self.flows.iter_mut().filter(|(_, flow)| !flow.complete) {
             let outgoing =
                 if flow.begin.is_some() { &mut self.one_by_one } else { &mut self.outgoing };
-            match flow.feed.progress() {
-                Progress::Arriving(bytes) => outgoing.set_available(*transfer, bytes, false),
-                Progress::Complete => {
+            match flow.source.availability() {
+                Availability::Partial(bytes) => outgoing.set_available(*transfer, bytes, false),
+                Availability::Complete => {
                     flow.complete = true;
-                    outgoing.set_available(*transfer, flow.feed.size(), true);
+                    outgoing.set_available(*transfer, flow.source.size(), true);
                 }
-                Progress::Broken(why) => broken.push((*transfer, why)),
+                Availability::Broken(why) => broken.push((*transfer, why)),
             }
         }
         for (transfer, why) in broken {
@@ -196,8 +196,8 @@ impl Sending {
     fn piece(&self, next: Next) -> Option<Piece> {
         // Only what was begun and not stopped is ever named.
         let flow = self.flows.get(&next.transfer)?;
-        let Flow { serial, ref feed, ref file, compression, .. } = *flow;
-        Some(Piece::new(next, serial, Arc::clone(feed), file.clone(), compression))
+        let Flow { serial, ref source, ref file, compression, .. } = *flow;
+        Some(Piece::new(next, serial, Arc::clone(source), file.clone(), compression))
     }
 
     /// A link that sends nothing holds no memory for it.

@@ -16,10 +16,10 @@ use tokio::{net::TcpListener, sync::mpsc::UnboundedReceiver};
 
 use super::*;
 use crate::{
+    byte_source::Availability,
     disk::PlainFile,
-    feed::Progress,
     scan::stamp_of,
-    store::{Inlet, Store},
+    store::{BlobWriter, Store},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -128,16 +128,16 @@ impl Rig {
     }
 }
 
-fn receive(store: &Store, content: Content) -> Inlet {
+fn receive(store: &Store, content: Content) -> BlobWriter {
     store.receive(content, false, Box::new(|_| {}))
 }
 
-fn put(store: &Store, bytes: &[u8]) -> Arc<dyn Feed> {
+fn put(store: &Store, bytes: &[u8]) -> Arc<dyn ByteSource> {
     let content = Content::of(bytes);
     let (sender, ended) = std::sync::mpsc::channel();
-    let inlet = store.receive(content, false, Box::new(move |end| sender.send(end).unwrap()));
-    inlet.write(0, Bytes::copy_from_slice(bytes), ());
-    inlet.finish();
+    let writer = store.receive(content, false, Box::new(move |end| sender.send(end).unwrap()));
+    writer.write(0, Bytes::copy_from_slice(bytes), ());
+    writer.finish();
     assert_eq!(ended.recv().unwrap(), Ok(()));
     store.blob(content.hash).unwrap()
 }
@@ -151,18 +151,18 @@ fn begin_old(name: &str, content: Content) -> FileBegin {
 async fn two_targets_are_fed_while_it_arrives_and_neither_waits_for_the_other() {
     let store = Store::open(None).unwrap();
     let whole = bytes(WINDOW_BYTES as usize + 3 * CHUNK + 5);
-    let inlet = receive(&store, Content::of(&whole));
-    let blob: Arc<dyn Feed> = store.blob(Content::of(&whole).hash).unwrap();
+    let writer = receive(&store, Content::of(&whole));
+    let blob: Arc<dyn ByteSource> = store.blob(Content::of(&whole).hash).unwrap();
     let (mut quick, mut slow) = (Rig::new().await, Rig::new().await);
     for rig in [&quick, &slow] {
         rig.outbox.begin(TransferId(7), 0, Arc::clone(&blob), Compression::Plain, None);
     }
     let upload = async {
         for (number, piece) in whole.chunks(100_000).enumerate() {
-            inlet.write(number as u64 * 100_000, Bytes::copy_from_slice(piece), ());
+            writer.write(number as u64 * 100_000, Bytes::copy_from_slice(piece), ());
             tokio::task::yield_now().await;
         }
-        inlet.finish();
+        writer.finish();
     };
     let (got, ()) = tokio::join!(quick.file(7, 0), upload);
     assert!(got == whole);
@@ -190,17 +190,17 @@ async fn two_targets_are_fed_while_it_arrives_and_neither_waits_for_the_other() 
 async fn the_last_piece_waits_for_the_word_that_all_is_right() {
     let store = Store::open(None).unwrap();
     let whole = bytes(CHUNK + 100);
-    let inlet = receive(&store, Content::of(&whole));
+    let writer = receive(&store, Content::of(&whole));
     let mut rig = Rig::new().await;
     let blob = store.blob(Content::of(&whole).hash).unwrap();
     rig.outbox.begin(TransferId(1), 0, blob.clone(), Compression::Plain, None);
-    inlet.write(0, Bytes::copy_from_slice(&whole), ());
+    writer.write(0, Bytes::copy_from_slice(&whole), ());
     assert!(!rig.data().await.last);
-    while blob.progress() != Progress::Arriving(whole.len() as u64) {
+    while blob.availability() != Availability::Partial(whole.len() as u64) {
         tokio::task::yield_now().await;
     }
     assert!(timeout(Duration::from_millis(50), rig.reader.next()).await.is_err());
-    inlet.finish();
+    writer.finish();
     let last = rig.data().await;
     assert!(last.last && *last.body.on_wire() == whole[CHUNK..]);
 }
@@ -209,13 +209,13 @@ async fn the_last_piece_waits_for_the_word_that_all_is_right() {
 async fn a_broken_content_never_ends() {
     let store = Store::open(None).unwrap();
     let whole = bytes(CHUNK + 100);
-    let inlet = receive(&store, Content { hash: Content::of(b"").hash, size: whole.len() as u64 });
+    let writer = receive(&store, Content { hash: Content::of(b"").hash, size: whole.len() as u64 });
     let mut rig = Rig::new().await;
     let blob = store.blob(Content::of(b"").hash).unwrap();
     rig.outbox.begin(TransferId(1), 0, blob, Compression::Plain, None);
-    inlet.write(0, Bytes::copy_from_slice(&whole), ());
+    writer.write(0, Bytes::copy_from_slice(&whole), ());
     assert!(!rig.data().await.last);
-    inlet.finish();
+    writer.finish();
     let report = rig.report().await;
     assert!(
         matches!(&report, Report::Failed(TransferId(1), _, why) if why.contains("wrong bytes")),
@@ -368,7 +368,7 @@ async fn an_old_target_is_told_the_end_of_what_breaks_off() {
     for stops in [true, false] {
         let whole = bytes(CHUNK + 100);
         let content = Content { hash: Content::of(b"").hash, size: whole.len() as u64 };
-        let inlet = receive(&store, content);
+        let writer = receive(&store, content);
         let mut rig = Rig::new().await;
         let blob = store.blob(content.hash).unwrap();
         rig.outbox.begin(TransferId(1), 0, blob, Compression::Plain, Some(begin_old("a", content)));
@@ -379,13 +379,13 @@ async fn an_old_target_is_told_the_end_of_what_breaks_off() {
             Compression::Plain,
             Some(begin_old("b", Content::of(b"b"))),
         );
-        inlet.write(0, Bytes::copy_from_slice(&whole), ());
+        writer.write(0, Bytes::copy_from_slice(&whole), ());
         assert!(matches!(rig.message().await, Message::FileBegin(_)));
         assert!(matches!(rig.message().await, Message::FileChunk(_)));
         if stops {
             rig.outbox.stop(TransferId(1));
         } else {
-            inlet.finish();
+            writer.finish();
         }
         let Message::FileEnd(end) = rig.message().await else { panic!() };
         assert_eq!(end.rel_path, "a");
@@ -399,14 +399,14 @@ async fn an_old_target_is_told_the_end_of_what_breaks_off() {
 async fn a_file_that_is_stopped_before_its_turn_leaves_no_trace() {
     let store = Store::open(None).unwrap();
     let mut rig = Rig::new().await;
-    let inlet = receive(&store, Content::of(b"never"));
+    let writer = receive(&store, Content::of(b"never"));
     let blob = store.blob(Content::of(b"never").hash).unwrap();
     for (transfer, begin) in [(1, None), (2, Some(begin_old("a", Content::of(b"never"))))] {
         rig.outbox.begin(TransferId(transfer), 0, blob.clone(), Compression::Plain, begin);
         rig.outbox.stop(TransferId(transfer));
     }
-    inlet.write(0, Bytes::from_static(b"never"), ());
-    inlet.finish();
+    writer.write(0, Bytes::from_static(b"never"), ());
+    writer.finish();
     rig.outbox.begin(TransferId(3), 0, put(&store, b"next"), Compression::Plain, None);
     assert_eq!(rig.file(3, 0).await, b"next");
     assert_eq!(rig.sent(3).await, 4);
@@ -414,7 +414,7 @@ async fn a_file_that_is_stopped_before_its_turn_leaves_no_trace() {
 }
 
 /// A file in a folder, as it was listed just now.
-fn plain(root: &Path, name: &str, content: &[u8]) -> (Arc<dyn Feed>, Stamp) {
+fn plain(root: &Path, name: &str, content: &[u8]) -> (Arc<dyn ByteSource>, Stamp) {
     let path = root.join(name);
     std::fs::write(&path, content).unwrap();
     let stamp = stamp_of(&path.metadata().unwrap());

@@ -20,9 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::{
     clock::Clock,
-    credit::{Credit, GiveBack, to_peer},
+    credit::{Credit, CreditReturn, return_to_peer},
     link::{Outbox, Reader},
-    store::Inlet,
+    store::BlobWriter,
 };
 
 /// Bytes of files that may wait for the store; then the link is read no further. A source of ours never
@@ -33,7 +33,7 @@ const WAITING_BYTES_MAX: usize = WINDOW_BYTES as usize + 1024 * 1024;
 #[derive(Debug)]
 struct Upload {
     stream: UploadStream,
-    inlets: Vec<Inlet>,
+    writers: Vec<BlobWriter>,
 }
 
 #[derive(Debug, Default)]
@@ -53,11 +53,11 @@ impl Uploads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn open(&self, sync_id: SyncId, stream: UploadStream, inlets: Vec<Inlet>) {
+    pub(super) fn open(&self, sync_id: SyncId, stream: UploadStream, writers: Vec<BlobWriter>) {
         let mut open = self.lock();
         let numbers = stream.files().iter().map(|file| (file.transfer, sync_id.clone()));
         open.transfers.extend(numbers);
-        open.uploads.insert(sync_id, Upload { stream, inlets });
+        open.uploads.insert(sync_id, Upload { stream, writers });
     }
 
     /// Takes nothing more in, and returns how much of each file is there.
@@ -88,9 +88,9 @@ impl Uploads {
 impl Upload {
     fn abandon(&mut self) -> Vec<(ContentHash, u64)> {
         self.stream.abandon();
-        let inlets = std::mem::take(&mut self.inlets);
-        let files = self.stream.files().iter().zip(&inlets);
-        files.map(|(file, inlet)| (file.content.hash, inlet.received())).collect()
+        let writers = std::mem::take(&mut self.writers);
+        let files = self.stream.files().iter().zip(&writers);
+        files.map(|(file, writer)| (file.content.hash, writer.received())).collect()
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) struct Reading {
     inputs: mpsc::Sender<Input>,
     clock: Clock,
     room: Arc<Semaphore>,
-    back: GiveBack,
+    back: CreditReturn,
 }
 
 impl Reading {
@@ -122,7 +122,7 @@ impl Reading {
         clock: Clock,
     ) -> Self {
         let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
-        let back = to_peer(outbox.clone());
+        let back = return_to_peer(outbox.clone());
         Self { peer, reader, outbox, uploads, inputs, clock, room, back }
     }
 
@@ -202,15 +202,15 @@ impl Reading {
             match action {
                 Action::Write(index, offset, body) => {
                     let last = actions.next_if_eq(&Action::Finish(index)).is_some();
-                    match (upload.inlets.get(index), held.take()) {
-                        (Some(inlet), Some(held)) if last => inlet.write_last(offset, body, held),
-                        (Some(inlet), Some(held)) => inlet.write(offset, body, held),
+                    match (upload.writers.get(index), held.take()) {
+                        (Some(writer), Some(held)) if last => writer.write_last(offset, body, held),
+                        (Some(writer), Some(held)) => writer.write(offset, body, held),
                         _ => {}
                     }
                 }
                 Action::Finish(index) => {
-                    if let Some(inlet) = upload.inlets.get(index) {
-                        inlet.finish();
+                    if let Some(writer) = upload.writers.get(index) {
+                        writer.finish();
                     }
                 }
             }

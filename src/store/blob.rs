@@ -15,7 +15,7 @@ use liverysync_core::hash::Content;
 use tokio::sync::Notify;
 
 use super::{StoreFault, folder::Folder};
-use crate::feed::{Feed, Progress, Watchers, open_cached};
+use crate::byte_source::{Availability, ByteSource, Subscribers, open_cached};
 
 /// Small contents have so many bytes in memory at a time. Beyond that, and once nobody waits, they are on disk only.
 const MEMORY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -28,7 +28,7 @@ pub(crate) struct Blob {
     number: u64,
     folder: Arc<Folder>,
     state: Mutex<State>,
-    watchers: Watchers,
+    subscribers: Subscribers,
 }
 
 #[derive(Debug)]
@@ -37,30 +37,30 @@ pub(super) struct State {
     /// The handle that all who read share; it closes with the last of them.
     open: Weak<File>,
     /// All of its bytes, if it is small: those who wait for it need no file.
-    memory: Option<Copied>,
+    memory: Option<CachedBytes>,
 }
 
 /// How many bytes of contents a store has in memory.
 #[derive(Clone, Debug, Default)]
-pub(super) struct InMemory(Arc<AtomicUsize>);
+pub(super) struct MemoryUse(Arc<AtomicUsize>);
 
 /// A content in memory. It counts for as long as it is.
 #[derive(Debug)]
-struct Copied {
+struct CachedBytes {
     bytes: Bytes,
-    counted: InMemory,
+    counted: MemoryUse,
 }
 
-impl Copied {
+impl CachedBytes {
     /// None if there is too much already.
-    fn new(bytes: &[u8], counted: &InMemory) -> Option<Self> {
+    fn new(bytes: &[u8], counted: &MemoryUse) -> Option<Self> {
         let before = counted.0.fetch_add(bytes.len(), Ordering::Relaxed);
         let copied = Self { bytes: Bytes::copy_from_slice(bytes), counted: counted.clone() };
         (before + bytes.len() <= MEMORY_BYTES_MAX).then_some(copied)
     }
 }
 
-impl Drop for Copied {
+impl Drop for CachedBytes {
     fn drop(&mut self) {
         self.counted.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
@@ -69,34 +69,34 @@ impl Drop for Copied {
 /// How far a content has come.
 #[derive(Debug)]
 pub(super) enum Phase {
-    Arriving(Arriving),
+    Receiving(Receiving),
     Complete,
     Broken(StoreFault),
 }
 
 #[derive(Debug)]
-pub(super) struct Arriving {
+pub(super) struct Receiving {
     /// Bytes that were handed in, one after the other, written or not.
     pub(super) taken: u64,
     /// Bytes that are written.
     written: u64,
-    /// Which [`Inlet`](super::Inlet) may hand in more.
-    pub(super) inlet: u64,
+    /// Which [`BlobWriter`](super::BlobWriter) may hand in more.
+    pub(super) writer: u64,
 }
 
 impl Blob {
     fn new(content: Content, number: u64, folder: Arc<Folder>, phase: Phase) -> Self {
         let state = Mutex::new(State { phase, open: Weak::new(), memory: None });
-        Self { content, number, folder, state, watchers: Watchers::default() }
+        Self { content, number, folder, state, subscribers: Subscribers::default() }
     }
 
     pub(super) fn kept(content: Content, folder: Arc<Folder>) -> Self {
         Self::new(content, 0, folder, Phase::Complete)
     }
 
-    pub(super) fn arriving(content: Content, folder: Arc<Folder>, inlet: u64) -> Self {
-        let arriving = Arriving { taken: 0, written: 0, inlet };
-        Self::new(content, inlet, folder, Phase::Arriving(arriving))
+    pub(super) fn receiving(content: Content, folder: Arc<Folder>, writer: u64) -> Self {
+        let receiving = Receiving { taken: 0, written: 0, writer };
+        Self::new(content, writer, folder, Phase::Receiving(receiving))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -120,33 +120,33 @@ impl Blob {
     }
 
     pub(super) fn set_written(&self, bytes: u64) {
-        if let Phase::Arriving(arriving) = &mut self.lock().phase {
-            arriving.written = bytes;
+        if let Phase::Receiving(receiving) = &mut self.lock().phase {
+            receiving.written = bytes;
         }
-        self.watchers.wake();
+        self.subscribers.notify();
     }
 
     /// All of it has come in one piece, which those who wait for it need no file for.
-    pub(super) fn remember(&self, bytes: &[u8], in_memory: &InMemory) {
-        self.lock().memory = Copied::new(bytes, in_memory);
+    pub(super) fn remember(&self, bytes: &[u8], memory_use: &MemoryUse) {
+        self.lock().memory = CachedBytes::new(bytes, memory_use);
     }
 
     pub(super) fn complete(&self) {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Arriving(_)) {
+        if matches!(state.phase, Phase::Receiving(_)) {
             state.phase = Phase::Complete;
             drop(state);
-            self.watchers.wake();
+            self.subscribers.notify();
         }
     }
 
     /// Says that it will never be complete, unless it is already or that was said.
     pub(super) fn break_off(&self, fault: StoreFault) {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Arriving(_)) {
+        if matches!(state.phase, Phase::Receiving(_)) {
             state.phase = Phase::Broken(fault);
             drop(state);
-            self.watchers.wake();
+            self.subscribers.notify();
         }
     }
 
@@ -158,41 +158,41 @@ impl Blob {
     }
 }
 
-impl Feed for Blob {
+impl ByteSource for Blob {
     fn size(&self) -> u64 {
         self.content.size
     }
 
-    fn progress(&self) -> Progress {
+    fn availability(&self) -> Availability {
         match &self.lock().phase {
-            Phase::Arriving(arriving) => Progress::Arriving(arriving.written),
-            Phase::Complete => Progress::Complete,
-            Phase::Broken(fault) => Progress::Broken(fault.to_string().into()),
+            Phase::Receiving(receiving) => Availability::Partial(receiving.written),
+            Phase::Complete => Availability::Complete,
+            Phase::Broken(fault) => Availability::Broken(fault.to_string().into()),
         }
     }
 
-    fn memory(&self) -> Option<Bytes> {
+    fn bytes_in_memory(&self) -> Option<Bytes> {
         self.lock().memory.as_ref().map(|copied| copied.bytes.clone())
     }
 
-    fn watch(&self, wake: &Arc<Notify>) {
-        self.watchers.add(wake);
+    fn notify_changes(&self, wake: &Arc<Notify>) {
+        self.subscribers.add(wake);
     }
 
-    fn file(&self, may_wait: bool) -> io::Result<Arc<File>> {
+    fn open(&self, may_block: bool) -> io::Result<Arc<File>> {
         let path = {
             let state = self.lock();
             if let Some(file) = state.open.upgrade() {
                 return Ok(file);
             }
             match &state.phase {
-                Phase::Arriving(_) => self.incoming_path(),
+                Phase::Receiving(_) => self.incoming_path(),
                 Phase::Complete => self.folder.blob_path(self.content.hash),
                 Phase::Broken(fault) => return Err(io::Error::other(fault.to_string())),
             }
         };
         let open =
-            |path: &PathBuf| if may_wait { File::open(path) } else { open_cached(path, true) };
+            |path: &PathBuf| if may_block { File::open(path) } else { open_cached(path, true) };
         let opened = match open(&path) {
             // It has been put in its place between the two.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

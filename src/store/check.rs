@@ -15,7 +15,7 @@ use liverysync_core::hash::ContentHash;
 
 use super::{
     Store, StoreError,
-    folder::{Folder, Kept},
+    folder::{Folder, StoredBlob},
 };
 
 /// One content of a store that was checked.
@@ -78,7 +78,7 @@ pub fn verify_store(
     })
 }
 
-fn verify_one(folder: &Folder, kept: &Kept) -> Verified {
+fn verify_one(folder: &Folder, kept: &StoredBlob) -> Verified {
     let (hash, bytes) = (kept.content.hash, kept.content.size);
     let wrong = match folder.verify(hash, |_| true) {
         Ok(Some(false)) => Some("its bytes have changed".to_owned()),

@@ -22,7 +22,7 @@ const READ_BYTES: usize = 256 * 1024;
 
 /// One kept content.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kept {
+pub(super) struct StoredBlob {
     pub(super) content: Content,
     /// When it was last needed: the modification time of its file.
     pub(super) needed: SystemTime,
@@ -45,7 +45,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Takes the folder, and returns it with what it keeps. Leftovers in it are removed.
-    pub(super) fn open(data: Option<&Path>) -> Result<(Self, Vec<Kept>), StoreError> {
+    pub(super) fn open(data: Option<&Path>) -> Result<(Self, Vec<StoredBlob>), StoreError> {
         let temporary = match data {
             Some(_) => None,
             None => Some(temporary_folder()?),
@@ -162,7 +162,7 @@ impl Folder {
     }
 
     /// What is kept, least recently needed first. Files whose names are no digests are removed.
-    fn list(&self) -> io::Result<Vec<Kept>> {
+    fn list(&self) -> io::Result<Vec<StoredBlob>> {
         let mut kept = Vec::new();
         for folder in fs::read_dir(self.root.join("blobs"))? {
             let folder = folder?;
@@ -185,7 +185,7 @@ impl Folder {
     }
 
     /// The content that a file holds; `None` if it is none of ours.
-    fn kept(&self, entry: &fs::DirEntry) -> io::Result<Option<Kept>> {
+    fn kept(&self, entry: &fs::DirEntry) -> io::Result<Option<StoredBlob>> {
         let name = entry.file_name();
         let hash = name.to_str().and_then(|name| name.parse::<ContentHash>().ok());
         let Some(hash) = hash.filter(|hash| self.blob_path(*hash) == entry.path()) else {
@@ -197,7 +197,7 @@ impl Folder {
         if content.size == 0 && content != Content::of(b"") {
             return Ok(None);
         }
-        Ok(metadata.is_file().then_some(Kept { content, needed: metadata.modified()? }))
+        Ok(metadata.is_file().then_some(StoredBlob { content, needed: metadata.modified()? }))
     }
 }
 

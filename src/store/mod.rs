@@ -7,10 +7,10 @@
 mod blob;
 mod check;
 mod folder;
-mod lane;
 pub(crate) mod lock;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::{
     collections::HashMap,
@@ -34,9 +34,9 @@ use liverysync_core::{
 pub use self::check::{Verified, VerifySummary, verify_store};
 pub(crate) use self::{blob::Blob, folder::keeps};
 use self::{
-    blob::{InMemory, Phase},
-    folder::{Folder, Kept},
-    lane::{Job, Lane},
+    blob::{MemoryUse, Phase},
+    folder::{Folder, StoredBlob},
+    worker::{Job, Worker},
 };
 
 /// How old the written date of a content may be before it is written anew.
@@ -88,10 +88,10 @@ impl From<io::Error> for StoreFault {
 }
 
 /// Is told how receiving a content ended, by a thread of the store: it must not wait for anything.
-/// It is not called if the [`Inlet`] is dropped before its end, or the content removed or begun anew.
+/// It is not called if the [`BlobWriter`] is dropped before its end, or the content removed or begun anew.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), StoreFault>) + Send>;
 
-/// The store. This is a handle: it closes with the last clone and the last [`Inlet`].
+/// The store. This is a handle: it closes with the last clone and the last [`BlobWriter`].
 #[derive(Clone, Debug)]
 pub(crate) struct Store(Arc<Shared>);
 
@@ -99,9 +99,9 @@ pub(crate) struct Store(Arc<Shared>);
 struct Shared {
     folder: Arc<Folder>,
     index: Arc<Index>,
-    lanes: Vec<mpsc::Sender<Job>>,
+    workers: Vec<mpsc::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
-    next_inlet: AtomicU64,
+    next_writer: AtomicU64,
     /// Those that run in the background end when this goes.
     checks: Mutex<Vec<mpsc::Sender<()>>>,
 }
@@ -112,9 +112,9 @@ struct Index(Mutex<HashMap<ContentHash, Entry>>);
 
 #[derive(Debug)]
 enum Entry {
-    Arriving(Arc<Blob>),
-    Kept {
-        kept: Kept,
+    Receiving(Arc<Blob>),
+    Stored {
+        kept: StoredBlob,
         touched: SystemTime,
         /// Shared by all who read it at present, and their handle with it.
         blob: Weak<Blob>,
@@ -134,8 +134,8 @@ impl Index {
             && entry.is(blob)
         {
             let needed = SystemTime::now();
-            let kept = Kept { content, needed };
-            *entry = Entry::Kept { kept, touched: needed, blob: Arc::downgrade(blob) };
+            let kept = StoredBlob { content, needed };
+            *entry = Entry::Stored { kept, touched: needed, blob: Arc::downgrade(blob) };
         }
     }
 
@@ -150,13 +150,13 @@ impl Index {
 }
 
 impl Entry {
-    const fn kept(kept: Kept) -> Self {
-        Self::Kept { kept, touched: kept.needed, blob: Weak::new() }
+    const fn kept(kept: StoredBlob) -> Self {
+        Self::Stored { kept, touched: kept.needed, blob: Weak::new() }
     }
 
     /// Whether it stands for this attempt to receive a content.
     fn is(&self, other: &Arc<Blob>) -> bool {
-        matches!(self, Self::Arriving(blob) if Arc::ptr_eq(blob, other))
+        matches!(self, Self::Receiving(blob) if Arc::ptr_eq(blob, other))
     }
 }
 
@@ -167,19 +167,19 @@ impl Store {
         let (folder, kept) = Folder::open(data)?;
         let (folder, index) = (Arc::new(folder), Arc::new(Index::default()));
         index.lock().extend(kept.into_iter().map(|kept| (kept.content.hash, Entry::kept(kept))));
-        let (mut lanes, mut threads, in_memory) = (Vec::new(), Vec::new(), InMemory::default());
+        let (mut workers, mut threads, memory_use) = (Vec::new(), Vec::new(), MemoryUse::default());
         // More than a few gain nothing: the disk is one.
         let wanted =
             std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
         for _ in 0..wanted {
             let (sender, jobs) = mpsc::channel();
-            let lane = Lane::new(Arc::clone(&folder), Arc::clone(&index), in_memory.clone());
+            let lane = Worker::new(Arc::clone(&folder), Arc::clone(&index), memory_use.clone());
             let thread = std::thread::Builder::new().name("liverysync-store".to_owned());
             threads.push(thread.spawn(move || lane.run(&jobs)).map_err(StoreError::Threads)?);
-            lanes.push(sender);
+            workers.push(sender);
         }
-        let (next_inlet, checks) = (AtomicU64::new(1), Mutex::default());
-        Ok(Self(Arc::new(Shared { folder, index, lanes, threads, next_inlet, checks })))
+        let (next_writer, checks) = (AtomicU64::new(1), Mutex::default());
+        Ok(Self(Arc::new(Shared { folder, index, workers, threads, next_writer, checks })))
     }
 
     /// What is kept, least recently needed first.
@@ -188,46 +188,46 @@ impl Store {
     }
 
     /// Begins to receive a content. If `resume`, goes on with what came of it before;
-    /// [`Inlet::received`] says how much that is. Whoever reads what came before is either
+    /// [`BlobWriter::received`] says how much that is. Whoever reads what came before is either
     /// served on, or told that it is broken.
-    pub(crate) fn receive(&self, content: Content, resume: bool, done: Done) -> Inlet {
-        let Shared { folder, index, next_inlet, .. } = &*self.0;
-        let number = next_inlet.fetch_add(1, Ordering::Relaxed);
-        // Held to the end: lanes must hear of attempts in the order of the index.
+    pub(crate) fn receive(&self, content: Content, resume: bool, done: Done) -> BlobWriter {
+        let Shared { folder, index, next_writer, .. } = &*self.0;
+        let number = next_writer.fetch_add(1, Ordering::Relaxed);
+        // Held to the end: workers must hear of attempts in the order of the index.
         let mut entries = index.lock();
         let blob = match entries.get(&content.hash) {
-            Some(Entry::Kept { kept, .. }) if kept.content == content => {
-                self.0.lane(content.hash, Job::Tell(done));
+            Some(Entry::Stored { kept, .. }) if kept.content == content => {
+                self.0.lane(content.hash, Job::Notify(done));
                 let blob = Arc::new(Blob::kept(content, Arc::clone(folder)));
-                return Inlet { store: self.clone(), blob, number };
+                return BlobWriter { store: self.clone(), blob, number };
             }
-            Some(Entry::Arriving(blob)) if resume && blob.content() == content => {
+            Some(Entry::Receiving(blob)) if resume && blob.content() == content => {
                 match &mut blob.lock().phase {
-                    Phase::Arriving(arriving) => arriving.inlet = number,
+                    Phase::Receiving(receiving) => receiving.writer = number,
                     // Its lane finds it broken, and says so.
                     Phase::Complete | Phase::Broken(_) => {}
                 }
                 Arc::clone(blob)
             }
             other => {
-                if let Some(Entry::Arriving(old)) = other {
+                if let Some(Entry::Receiving(old)) = other {
                     old.break_off(StoreFault::GivenUp);
                 }
-                let blob = Arc::new(Blob::arriving(content, Arc::clone(folder), number));
-                entries.insert(content.hash, Entry::Arriving(Arc::clone(&blob)));
+                let blob = Arc::new(Blob::receiving(content, Arc::clone(folder), number));
+                entries.insert(content.hash, Entry::Receiving(Arc::clone(&blob)));
                 blob
             }
         };
         self.0.lane(content.hash, Job::Open { blob: Arc::clone(&blob), done });
-        Inlet { store: self.clone(), blob, number }
+        BlobWriter { store: self.clone(), blob, number }
     }
 
     /// A content that is kept or on its way in. It counts as needed now.
     pub(crate) fn blob(&self, hash: ContentHash) -> Option<Arc<Blob>> {
         let mut entries = self.0.index.lock();
         let (kept, touched, blob) = match entries.get_mut(&hash)? {
-            Entry::Arriving(blob) => return Some(Arc::clone(blob)),
-            Entry::Kept { kept, touched, blob } => (kept, touched, blob),
+            Entry::Receiving(blob) => return Some(Arc::clone(blob)),
+            Entry::Stored { kept, touched, blob } => (kept, touched, blob),
         };
         kept.needed = SystemTime::now();
         if kept.needed.duration_since(*touched).is_ok_and(|age| age > TOUCH_INTERVAL) {
@@ -256,17 +256,17 @@ impl Store {
 
 impl Shared {
     fn lane(&self, hash: ContentHash, job: Job) {
-        let at = usize::from(hash.as_bytes()[0]) % self.lanes.len();
-        // The lanes end only with this queue.
-        let _running = self.lanes[at].send(job);
+        let at = usize::from(hash.as_bytes()[0]) % self.workers.len();
+        // The workers end only with this queue.
+        let _running = self.workers[at].send(job);
     }
 
     fn contents(&self) -> Vec<Content> {
         let mut all: Vec<_> = {
             let entries = self.index.lock();
             let kept = entries.values().filter_map(|entry| match entry {
-                Entry::Kept { kept, .. } => Some(*kept),
-                Entry::Arriving(_) => None,
+                Entry::Stored { kept, .. } => Some(*kept),
+                Entry::Receiving(_) => None,
             });
             kept.collect()
         };
@@ -276,7 +276,7 @@ impl Shared {
 
     fn remove(&self, hash: ContentHash) {
         let mut entries = self.index.lock();
-        if let Some(Entry::Arriving(blob)) = entries.remove(&hash) {
+        if let Some(Entry::Receiving(blob)) = entries.remove(&hash) {
             blob.break_off(StoreFault::GivenUp);
         }
         // Under the lock: what is received anew from now on must not be what its lane removes.
@@ -286,7 +286,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.lanes.clear();
+        self.workers.clear();
         let checks = self.checks.get_mut().unwrap_or_else(PoisonError::into_inner);
         checks.clear();
         for thread in self.threads.drain(..) {
@@ -301,20 +301,20 @@ impl Drop for Shared {
 /// The end at which a content comes in. Dropping it leaves what has come for a later
 /// [`Store::receive`] that resumes.
 #[derive(Debug)]
-pub(crate) struct Inlet {
+pub(crate) struct BlobWriter {
     store: Store,
     blob: Arc<Blob>,
     number: u64,
 }
 
-impl Inlet {
+impl BlobWriter {
     /// Hands in the bytes from `offset` on, as they came. `held` is dropped once they are written, or known to be
     /// of no use: it stands for the room that they take.
     pub(crate) fn write(&self, offset: u64, body: impl Into<ChunkBody>, held: impl Send + 'static) {
         self.hand_in(offset, body.into(), false, held);
     }
 
-    /// The same, and says that all has come, as [`Inlet::finish`] does.
+    /// The same, and says that all has come, as [`BlobWriter::finish`] does.
     pub(crate) fn write_last(
         &self,
         offset: u64,
@@ -327,14 +327,14 @@ impl Inlet {
     fn hand_in(&self, offset: u64, body: ChunkBody, last: bool, held: impl Send + 'static) {
         let hash = self.blob.content().hash;
         let mut state = self.blob.lock();
-        let Phase::Arriving(arriving) = &mut state.phase else { return };
-        if arriving.inlet != self.number {
+        let Phase::Receiving(receiving) = &mut state.phase else { return };
+        if receiving.writer != self.number {
             return;
         }
-        if arriving.taken == offset {
-            arriving.taken += body.len() as u64;
+        if receiving.taken == offset {
+            receiving.taken += body.len() as u64;
         }
-        // Under the lock: pieces must not change places, nor come after the next inlet's.
+        // Under the lock: pieces must not change places, nor come after the next writer's.
         self.store.0.lane(hash, Job::Write { hash, offset, body, last, held: Box::new(held) });
     }
 
@@ -343,10 +343,10 @@ impl Inlet {
         self.ask(Job::Finish);
     }
 
-    /// How many bytes have been handed in, those before this inlet counted.
+    /// How many bytes have been handed in, those before this writer counted.
     pub(crate) fn received(&self) -> u64 {
         match &self.blob.lock().phase {
-            Phase::Arriving(arriving) => arriving.taken,
+            Phase::Receiving(receiving) => receiving.taken,
             Phase::Complete => self.blob.content().size,
             Phase::Broken(_) => 0,
         }
@@ -355,13 +355,13 @@ impl Inlet {
     fn ask(&self, job: impl FnOnce(ContentHash) -> Job) {
         let hash = self.blob.content().hash;
         let state = self.blob.lock();
-        if matches!(&state.phase, Phase::Arriving(arriving) if arriving.inlet == self.number) {
+        if matches!(&state.phase, Phase::Receiving(receiving) if receiving.writer == self.number) {
             self.store.0.lane(hash, job(hash));
         }
     }
 }
 
-impl Drop for Inlet {
+impl Drop for BlobWriter {
     fn drop(&mut self) {
         self.ask(Job::Park);
     }

@@ -10,7 +10,7 @@ use liverysync_core::wire::data::Encoder;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::feed::{Feed as _, Progress, read_at};
+use crate::byte_source::{Availability, ByteSource as _, read_at};
 
 const LIVERY: &[u8] = b"a livery in red and white";
 
@@ -20,23 +20,23 @@ fn livery() -> Content {
 
 type Ended = Receiver<Result<(), StoreFault>>;
 
-fn receive(store: &Store, content: Content, resume: bool) -> (Inlet, Ended) {
+fn receive(store: &Store, content: Content, resume: bool) -> (BlobWriter, Ended) {
     let (sender, ended) = channel();
     (store.receive(content, resume, Box::new(move |end| drop(sender.send(end)))), ended)
 }
 
 fn put(store: &Store, bytes: &[u8]) -> Content {
     let content = Content::of(bytes);
-    let (inlet, ended) = receive(store, content, false);
-    inlet.write(0, Bytes::copy_from_slice(bytes), ());
-    inlet.finish();
+    let (writer, ended) = receive(store, content, false);
+    writer.write(0, Bytes::copy_from_slice(bytes), ());
+    writer.finish();
     assert_eq!(ended.recv().unwrap(), Ok(()));
     content
 }
 
 fn text(blob: &Blob, bytes: usize) -> String {
     let mut out = vec![0; bytes];
-    read_at(&blob.file(true).unwrap(), 0, &mut out).unwrap();
+    read_at(&blob.open(true).unwrap(), 0, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -54,10 +54,10 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// Waits until `blob` has come this far.
-async fn wait_for(blob: &Arc<Blob>, progress: Progress) {
+async fn wait_for(blob: &Arc<Blob>, availability: Availability) {
     let wake = Arc::new(Notify::new());
-    blob.watch(&wake);
-    while blob.progress() != progress {
+    blob.notify_changes(&wake);
+    while blob.availability() != availability {
         wake.notified().await;
     }
 }
@@ -85,7 +85,7 @@ fn a_content_is_kept_over_a_restart_and_least_recently_needed_comes_first() {
     put.sort();
     assert_eq!(kept, put);
     let blob = store.blob(put[0].hash).unwrap();
-    assert_eq!((blob.content(), blob.progress()), (put[0], Progress::Complete));
+    assert_eq!((blob.content(), blob.availability()), (put[0], Availability::Complete));
 }
 
 #[test]
@@ -94,20 +94,20 @@ fn a_small_content_is_in_memory_while_somebody_waits_for_it_within_bounds() {
     let put_small = |number: u32| {
         let bytes = number.to_be_bytes().repeat(16 * 1024);
         let content = Content::of(&bytes);
-        let (inlet, ended) = receive(&store, content, false);
+        let (writer, ended) = receive(&store, content, false);
         let waits = store.blob(content.hash).unwrap();
-        inlet.write_last(0, Bytes::from(bytes), ());
+        writer.write_last(0, Bytes::from(bytes), ());
         assert_eq!(ended.recv().unwrap(), Ok(()));
         waits
     };
     let waiting: Vec<_> = (0..65).map(put_small).collect();
-    assert_eq!(waiting[0].memory().unwrap(), 0_u32.to_be_bytes().repeat(16 * 1024));
-    let in_memory = waiting.iter().filter(|blob| blob.memory().is_some()).count();
-    assert_eq!(in_memory, 64, "4 MiB");
+    assert_eq!(waiting[0].bytes_in_memory().unwrap(), 0_u32.to_be_bytes().repeat(16 * 1024));
+    let memory_use = waiting.iter().filter(|blob| blob.bytes_in_memory().is_some()).count();
+    assert_eq!(memory_use, 64, "4 MiB");
     let hash = waiting[0].content().hash;
     drop(waiting);
-    assert!(store.blob(hash).unwrap().memory().is_none());
-    assert!(put_small(65).memory().is_some());
+    assert!(store.blob(hash).unwrap().bytes_in_memory().is_none());
+    assert!(put_small(65).bytes_in_memory().is_some());
 }
 
 #[test]
@@ -134,19 +134,19 @@ fn what_was_needed_is_written_down_for_the_next_start() {
 #[tokio::test]
 async fn what_arrives_can_be_read_at_once_and_is_complete_only_when_it_is_right() {
     let store = Store::open(None).unwrap();
-    let (inlet, ended) = receive(&store, livery(), false);
+    let (writer, ended) = receive(&store, livery(), false);
     let blob = store.blob(livery().hash).unwrap();
-    assert_eq!(blob.progress(), Progress::Arriving(0));
+    assert_eq!(blob.availability(), Availability::Partial(0));
     let room = Arc::new(());
-    inlet.write(0, Bytes::from_static(&LIVERY[..8]), Arc::clone(&room));
-    wait_for(&blob, Progress::Arriving(8)).await;
+    writer.write(0, Bytes::from_static(&LIVERY[..8]), Arc::clone(&room));
+    wait_for(&blob, Availability::Partial(8)).await;
     assert_eq!(text(&blob, 8), "a livery");
-    inlet.write(8, Bytes::from_static(&LIVERY[8..]), Arc::clone(&room));
-    wait_for(&blob, Progress::Arriving(livery().size)).await;
+    writer.write(8, Bytes::from_static(&LIVERY[8..]), Arc::clone(&room));
+    wait_for(&blob, Availability::Partial(livery().size)).await;
     assert!(store.contents().is_empty());
-    inlet.finish();
+    writer.finish();
     assert_eq!(ended.recv().unwrap(), Ok(()));
-    assert_eq!(blob.progress(), Progress::Complete);
+    assert_eq!(blob.availability(), Availability::Complete);
     assert_eq!(store.contents(), [livery()]);
     assert_eq!(text(&blob, LIVERY.len()).as_bytes(), LIVERY);
     assert_eq!(Arc::strong_count(&room), 1, "the room of what is written is free");
@@ -156,15 +156,15 @@ async fn what_arrives_can_be_read_at_once_and_is_complete_only_when_it_is_right(
 fn check_fault(pieces: &[(u64, &'static [u8])], fault: impl Into<StoreFault>) {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
-    let (inlet, ended) = receive(&store, livery(), false);
+    let (writer, ended) = receive(&store, livery(), false);
     let blob = store.blob(livery().hash).unwrap();
     for (offset, bytes) in pieces {
-        inlet.write(*offset, Bytes::from_static(bytes), ());
+        writer.write(*offset, Bytes::from_static(bytes), ());
     }
-    inlet.finish();
+    writer.finish();
     let fault = fault.into();
     assert_eq!(ended.recv().unwrap(), Err(fault.clone()));
-    assert_eq!(blob.progress(), Progress::Broken(fault.to_string().into()));
+    assert_eq!(blob.availability(), Availability::Broken(fault.to_string().into()));
     assert!(store.contents().is_empty() && store.blob(livery().hash).is_none());
     assert_eq!(names(data.path()), ["lock"]);
     put(&store, LIVERY);
@@ -185,8 +185,8 @@ fn wrong_bytes_never_become_a_content() {
 
 /// Hands in a content that comes in one piece.
 fn put_at_once(store: &Store, content: Content, bytes: &'static [u8]) -> Result<(), StoreFault> {
-    let (inlet, ended) = receive(store, content, false);
-    inlet.write_last(0, Bytes::from_static(bytes), ());
+    let (writer, ended) = receive(store, content, false);
+    writer.write_last(0, Bytes::from_static(bytes), ());
     ended.recv().unwrap()
 }
 
@@ -231,11 +231,11 @@ fn what_comes_compressed_is_kept_plain_and_what_cannot_be_unpacked_breaks_it() {
     let whole = LIVERY.repeat(100);
     let frame = Bytes::copy_from_slice(Encoder::default().pack(&whole, whole.len()).unwrap());
     for broken in [true, false] {
-        let (inlet, ended) = receive(&store, Content::of(&whole), false);
+        let (writer, ended) = receive(&store, Content::of(&whole), false);
         let cut = frame.len() - usize::from(broken);
-        inlet.write(0, ChunkBody::zstd(frame.slice(..cut)), ());
-        assert_eq!(inlet.received(), whole.len() as u64);
-        inlet.finish();
+        writer.write(0, ChunkBody::zstd(frame.slice(..cut)), ());
+        assert_eq!(writer.received(), whole.len() as u64);
+        writer.finish();
         let garbled = Err(StoreFault::Transfer(TransferFault::Garbled));
         assert_eq!(ended.recv().unwrap(), if broken { garbled } else { Ok(()) });
     }
@@ -248,29 +248,29 @@ fn a_disk_that_fails_is_said() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
     fs::remove_dir(data.path().join("incoming")).unwrap();
-    let (inlet, ended) = receive(&store, livery(), false);
-    inlet.write(0, Bytes::from_static(LIVERY), ());
+    let (writer, ended) = receive(&store, livery(), false);
+    writer.write(0, Bytes::from_static(LIVERY), ());
     assert!(matches!(ended.recv().unwrap(), Err(StoreFault::Disk { full: false, .. })));
 }
 
 #[tokio::test]
 async fn an_upload_goes_on_where_it_was_and_its_readers_with_it() {
     let store = Store::open(None).unwrap();
-    let (inlet, ended) = receive(&store, livery(), false);
+    let (writer, ended) = receive(&store, livery(), false);
     let blob = store.blob(livery().hash).unwrap();
-    inlet.write(0, Bytes::from_static(&LIVERY[..8]), ());
-    drop(inlet);
+    writer.write(0, Bytes::from_static(&LIVERY[..8]), ());
+    drop(writer);
     assert!(ended.recv().is_err(), "nobody is told of an end");
-    assert_eq!(blob.progress(), Progress::Arriving(8));
+    assert_eq!(blob.availability(), Availability::Partial(8));
     assert_eq!(text(&blob, 8), "a livery");
 
-    let (inlet, ended) = receive(&store, livery(), true);
-    assert_eq!(inlet.received(), 8);
-    inlet.write(8, Bytes::from_static(&LIVERY[8..]), ());
-    inlet.finish();
-    drop(inlet);
+    let (writer, ended) = receive(&store, livery(), true);
+    assert_eq!(writer.received(), 8);
+    writer.write(8, Bytes::from_static(&LIVERY[8..]), ());
+    writer.finish();
+    drop(writer);
     assert_eq!(ended.recv().unwrap(), Ok(()));
-    assert_eq!(blob.progress(), Progress::Complete);
+    assert_eq!(blob.availability(), Availability::Complete);
     assert_eq!(text(&blob, LIVERY.len()).as_bytes(), LIVERY);
 }
 
@@ -279,9 +279,9 @@ fn what_had_come_and_is_gone_is_not_gone_on_with() {
     for shorten in [true, false] {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(Some(data.path())).unwrap();
-        let (inlet, ended) = receive(&store, livery(), false);
-        inlet.write(0, Bytes::from_static(&LIVERY[..8]), ());
-        drop(inlet);
+        let (writer, ended) = receive(&store, livery(), false);
+        writer.write(0, Bytes::from_static(&LIVERY[..8]), ());
+        drop(writer);
         assert!(ended.recv().is_err());
         let name = names(&data.path().join("incoming")).remove(0);
         let path = data.path().join("incoming").join(name);
@@ -289,9 +289,9 @@ fn what_had_come_and_is_gone_is_not_gone_on_with() {
             true => fs::File::options().write(true).open(path).unwrap().set_len(7).unwrap(),
             false => fs::remove_file(path).unwrap(),
         }
-        let (inlet, ended) = receive(&store, livery(), true);
-        inlet.write(inlet.received(), Bytes::from_static(&LIVERY[8..]), ());
-        inlet.finish();
+        let (writer, ended) = receive(&store, livery(), true);
+        writer.write(writer.received(), Bytes::from_static(&LIVERY[8..]), ());
+        writer.finish();
         assert!(matches!(ended.recv().unwrap(), Err(StoreFault::Disk { .. })));
         put(&store, LIVERY);
     }
@@ -322,21 +322,21 @@ fn begun_anew_the_readers_of_the_last_attempt_are_told() {
     drop(first);
     let (second, ended) = receive(&store, livery(), false);
     assert_eq!(second.received(), 0);
-    assert!(matches!(old.progress(), Progress::Broken(_)));
+    assert!(matches!(old.availability(), Availability::Broken(_)));
     second.write(0, Bytes::from_static(LIVERY), ());
     second.finish();
     assert_eq!(ended.recv().unwrap(), Ok(()));
-    assert!(matches!(old.progress(), Progress::Broken(_)));
+    assert!(matches!(old.availability(), Availability::Broken(_)));
 }
 
 #[test]
 fn what_is_there_is_not_received_again() {
     let store = Store::open(None).unwrap();
     put(&store, LIVERY);
-    let (inlet, ended) = receive(&store, livery(), false);
-    assert_eq!(inlet.received(), livery().size);
-    inlet.write(0, Bytes::from_static(b"nonsense"), ());
-    inlet.finish();
+    let (writer, ended) = receive(&store, livery(), false);
+    assert_eq!(writer.received(), livery().size);
+    writer.write(0, Bytes::from_static(b"nonsense"), ());
+    writer.finish();
     assert_eq!(ended.recv().unwrap(), Ok(()));
     assert_eq!(store.contents(), [livery()]);
 }
@@ -352,7 +352,7 @@ fn a_removed_content_is_gone_and_can_come_again() {
     let (_inlet, _ended) = receive(&store, Content::of(b"half"), false);
     let half = store.blob(ContentHash::of(b"half")).unwrap();
     store.remove(half.content().hash);
-    assert!(matches!(half.progress(), Progress::Broken(_)));
+    assert!(matches!(half.availability(), Availability::Broken(_)));
     drop((store, _inlet));
     assert_eq!(names(data.path()), [livery().hash.to_string(), "lock".to_owned()]);
 }
@@ -362,8 +362,8 @@ fn few_halves_are_kept() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
     for number in 0..4000_u32 {
-        let (inlet, _ended) = receive(&store, Content::of(&number.to_be_bytes()), false);
-        inlet.write(0, Bytes::copy_from_slice(&number.to_be_bytes()[..2]), ());
+        let (writer, _ended) = receive(&store, Content::of(&number.to_be_bytes()), false);
+        writer.write(0, Bytes::copy_from_slice(&number.to_be_bytes()[..2]), ());
     }
     // Each lane has worked off what was asked of it before it says so.
     (0..=255_u8).for_each(|first| {
@@ -371,7 +371,7 @@ fn few_halves_are_kept() {
         let mut bytes = [0; 32];
         bytes[0] = first;
         let done: Done = Box::new(move |_| sender.send(()).unwrap());
-        store.0.lane(ContentHash::from_bytes(bytes), Job::Tell(done));
+        store.0.lane(ContentHash::from_bytes(bytes), Job::Notify(done));
         told.recv().unwrap();
     });
     assert!(names(&data.path().join("incoming")).len() <= 4 * 512);
@@ -418,10 +418,10 @@ fn a_temporary_store_goes_with_its_last_handle() {
     let folder = store.0.folder.blob_path(livery().hash);
     let root = folder.ancestors().nth(3).unwrap().to_owned();
     put(&store, LIVERY);
-    let (inlet, _ended) = receive(&store, Content::of(b"half"), false);
+    let (writer, _ended) = receive(&store, Content::of(b"half"), false);
     drop(store);
     assert!(root.is_dir());
-    drop(inlet);
+    drop(writer);
     assert!(!root.exists());
 }
 

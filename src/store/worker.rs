@@ -17,10 +17,10 @@ use liverysync_core::{
 
 use super::{
     Done, Index, StoreFault,
-    blob::{Blob, InMemory},
+    blob::{Blob, MemoryUse},
     folder::Folder,
 };
-use crate::feed::write_at;
+use crate::byte_source::write_at;
 
 /// Contents that a lane keeps half received, for somebody to go on with them; the oldest goes first.
 const PARKED_MAX: usize = 512;
@@ -44,11 +44,11 @@ pub(super) enum Job {
     /// A content, kept or not, goes.
     Remove(ContentHash),
     /// Somebody is to be told that all is well.
-    Tell(Done),
+    Notify(Done),
 }
 
 /// A content that comes in.
-struct Incoming {
+struct PartialBlob {
     blob: Arc<Blob>,
     receiver: Receiver,
     /// Open while it is written to.
@@ -58,20 +58,20 @@ struct Incoming {
     done: Option<Done>,
 }
 
-pub(super) struct Lane {
+pub(super) struct Worker {
     folder: Arc<Folder>,
     index: Arc<Index>,
-    incoming: HashMap<ContentHash, Incoming>,
+    incoming: HashMap<ContentHash, PartialBlob>,
     /// Those with which nobody goes on at present, the oldest first.
     parked: VecDeque<ContentHash>,
     decoder: Decoder,
-    in_memory: InMemory,
+    memory_use: MemoryUse,
 }
 
-impl Lane {
-    pub(super) fn new(folder: Arc<Folder>, index: Arc<Index>, in_memory: InMemory) -> Self {
+impl Worker {
+    pub(super) fn new(folder: Arc<Folder>, index: Arc<Index>, memory_use: MemoryUse) -> Self {
         let (incoming, parked) = (HashMap::new(), VecDeque::new());
-        Self { folder, index, incoming, parked, decoder: Decoder::default(), in_memory }
+        Self { folder, index, incoming, parked, decoder: Decoder::default(), memory_use }
     }
 
     /// Works until nobody is left to ask for anything.
@@ -92,7 +92,7 @@ impl Lane {
                     // What could not be removed is found again at the next start.
                     let _stays = self.folder.remove(hash);
                 }
-                Job::Tell(done) => done(Ok(())),
+                Job::Notify(done) => done(Ok(())),
             }
         }
         let left: Vec<_> = self.parked.drain(..).collect();
@@ -111,7 +111,7 @@ impl Lane {
                 self.discard(hash);
                 let receiver = Receiver::new(blob.content());
                 let (file, made, done) = (None, false, Some(done));
-                let incoming = Incoming { blob, receiver, file, made, done };
+                let incoming = PartialBlob { blob, receiver, file, made, done };
                 self.incoming.insert(hash, incoming);
             }
         }
@@ -123,7 +123,7 @@ impl Lane {
         if last && body.len() <= AT_ONCE_BYTES_MAX && !incoming.made {
             return match incoming.put_whole(&self.folder, offset, body, &mut self.decoder) {
                 Ok(bytes) => {
-                    incoming.blob.remember(bytes, &self.in_memory);
+                    incoming.blob.remember(bytes, &self.memory_use);
                     self.complete(hash);
                 }
                 Err(fault) => self.fail(hash, fault),
@@ -183,7 +183,7 @@ impl Lane {
         }
     }
 
-    fn drop_incoming(&self, incoming: Incoming, fault: StoreFault) -> Option<Done> {
+    fn drop_incoming(&self, incoming: PartialBlob, fault: StoreFault) -> Option<Done> {
         self.index.forget(&incoming.blob);
         let path = incoming.blob.incoming_path();
         incoming.blob.break_off(fault);
@@ -194,7 +194,7 @@ impl Lane {
     }
 }
 
-impl Incoming {
+impl PartialBlob {
     fn file(&mut self) -> io::Result<Arc<File>> {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));

@@ -23,14 +23,14 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{scan::is_ours, watch::Eye};
+use crate::{scan::is_ours, watch::WatchHandle};
 
 /// Bytes of names that are read at a time.
 const NAMES_BYTES: usize = 32 * 1024;
 
 /// Everything below `root`, except our own folders at its top. Each folder is shown to `eye` before
 /// its names are read.
-pub(crate) fn list(root: &Path, eye: &Eye) -> io::Result<Vec<Listed>> {
+pub(crate) fn list(root: &Path, eye: &WatchHandle) -> io::Result<Vec<Listed>> {
     eye.begin();
     let folder = open(CWD, root)?;
     let mut top = Walk::new(eye, root);
@@ -56,7 +56,7 @@ fn open(
 }
 
 struct Walk<'a> {
-    eye: &'a Eye,
+    eye: &'a WatchHandle,
     /// The folder that is being read, and its path below the root, which ends in `/` unless it is empty.
     path: PathBuf,
     below: String,
@@ -65,7 +65,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(eye: &'a Eye, root: &Path) -> Self {
+    fn new(eye: &'a WatchHandle, root: &Path) -> Self {
         Self {
             eye,
             path: root.to_owned(),

@@ -11,11 +11,11 @@ use liverysync_core::select::{Kind, Listed};
 
 use crate::{
     scan::{is_ours, stamp_of},
-    watch::Eye,
+    watch::WatchHandle,
 };
 
 /// Everything below `root`, except our own folders at its top.
-pub(crate) fn list(root: &Path, _eye: &Eye) -> io::Result<Vec<Listed>> {
+pub(crate) fn list(root: &Path, _eye: &WatchHandle) -> io::Result<Vec<Listed>> {
     fs::read_dir(root)?;
     let walk = walkdir::WalkDir::new(root).min_depth(1).follow_links(false).into_iter();
     let ours = |entry: &walkdir::DirEntry| {

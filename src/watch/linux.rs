@@ -21,7 +21,7 @@ const NEWS_BYTES: usize = 4096;
 
 /// Sees the folders that a walk meets. Clones are the same eye.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Eye(Option<Arc<Watched>>);
+pub(crate) struct WatchHandle(Option<Arc<Watched>>);
 
 #[derive(Debug)]
 struct Watched {
@@ -40,7 +40,7 @@ struct Folders {
     fault: Option<io::Error>,
 }
 
-impl Eye {
+impl WatchHandle {
     /// Sees nothing.
     pub(crate) const fn closed() -> Self {
         Self(None)
@@ -122,7 +122,7 @@ impl Watched {
 
 #[derive(Debug)]
 pub(super) struct Watch {
-    eye: Eye,
+    eye: WatchHandle,
     fault: Option<io::Error>,
     /// Tells of changes.
     telling: Option<JoinHandle<()>>,
@@ -133,14 +133,14 @@ impl Watch {
         let (eye, fault, telling) = match open() {
             Ok((watched, news)) => {
                 let tell = tell(Arc::clone(&watched), news, Arc::clone(changed));
-                (Eye(Some(watched)), None, Some(tokio::spawn(tell)))
+                (WatchHandle(Some(watched)), None, Some(tokio::spawn(tell)))
             }
-            Err(error) => (Eye::closed(), Some(error), None),
+            Err(error) => (WatchHandle::closed(), Some(error), None),
         };
         Self { eye, fault, telling }
     }
 
-    pub(super) fn eye(&self) -> Eye {
+    pub(super) fn eye(&self) -> WatchHandle {
         self.eye.clone()
     }
 

@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 
 /// Nothing here has to see the folders that a walk meets.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Eye;
+pub(crate) struct WatchHandle;
 
-impl Eye {
+impl WatchHandle {
     pub(crate) const fn closed() -> Self {
         Self
     }
@@ -36,8 +36,8 @@ impl Watch {
         Self { root, changed, watcher, fault }
     }
 
-    pub(super) fn eye(&self) -> Eye {
-        Eye::closed()
+    pub(super) fn eye(&self) -> WatchHandle {
+        WatchHandle::closed()
     }
 
     pub(super) fn after_walk(&mut self, found: bool) -> Option<notify::Error> {
