@@ -49,6 +49,15 @@ pub fn escape_limited(text: &str, chars: usize) -> Cow<'_, str> {
     escape(text)
 }
 
+/// Most characters of a driver's name. A server and a client cut off the rest.
+pub const NAME_CHARS_MAX: usize = 64;
+
+/// Returns the beginning of a driver's name, at most [`NAME_CHARS_MAX`] characters.
+#[must_use]
+pub fn limit_name(name: &str) -> &str {
+    name.char_indices().nth(NAME_CHARS_MAX).map_or(name, |(end, _)| &name[..end])
+}
+
 /// Source: the Unicode properties `Default_Ignorable_Code_Point` (less the variation selectors),
 /// `Bidi_Control` and `Noncharacter_Code_Point`, and the general categories Cc, Co, Zl and Zp.
 /// <https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>

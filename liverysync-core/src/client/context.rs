@@ -3,10 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    ClientConfig, DiskRequest, Event, Now, OpId, Output, StageId, link::Link, machine::Purpose,
-    protocol_1::Dialect,
+    ClientConfig, DiskRequest, Event, Now, OpId, Output, StageId,
+    downloads::DownloadStep,
+    link::Link,
+    protocol_1::{Dialect, PieceRead},
 };
-use crate::wire::messages::{ErrorReport, Fault, Message, SyncId};
+use crate::{
+    path::RelPath,
+    wire::messages::{Fault, Message, SyncId},
+};
 
 /// An argument of the parts' methods, so that each part owns nothing but its own state.
 ///
@@ -21,6 +26,16 @@ pub(super) struct Context {
     ops: BTreeMap<OpId, Purpose>,
     next_op: u64,
     next_stage: u64,
+}
+
+/// The part that waits for the outcome of a disk request, and what it needs to go on.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    Sweep,
+    Folder,
+    Download(DownloadStep),
+    Read(PieceRead),
+    Retire(Vec<RelPath>),
 }
 
 impl Context {
@@ -100,15 +115,9 @@ impl Context {
         message: &str,
         file: Option<(String, Fault)>,
     ) {
-        let speaks_v2 = self.speaks_v2();
-        let (rel_path, fault) =
-            file.map_or((None, None), |(path, fault)| (Some(path), Some(fault)));
-        let message = match &rel_path {
-            Some(path) if !speaks_v2 => format!("{path}: {message}"),
-            _ => message.to_owned(),
-        };
-        let (rel_path, fault) = if speaks_v2 { (rel_path, fault) } else { (None, None) };
-        let report = ErrorReport { sync_id: sync_id.clone(), message, rel_path, fault };
-        self.transmit(Message::Error(report));
+        if let Some(dialect) = self.link.dialect() {
+            let report = dialect.error_report(sync_id.clone(), message, file);
+            self.transmit(Message::Error(report));
+        }
     }
 }

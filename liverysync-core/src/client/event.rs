@@ -6,7 +6,12 @@ use serde::{Serialize, Serializer};
 
 /// What a client is in a session.
 pub use crate::wire::messages::Role;
-use crate::{hash::ContentHash, path::RelPath, select::Skipped, wire::messages::SyncId};
+use crate::{
+    hash::ContentHash,
+    path::RelPath,
+    select::Skipped,
+    wire::messages::{SyncId, SyncOffer},
+};
 
 /// Something for people to know. Texts that came from peers are not escaped yet.
 ///
@@ -191,6 +196,17 @@ pub enum Event {
 }
 
 impl Event {
+    /// Makes the event for a session that the server offers.
+    pub(super) fn session_began(offer: &SyncOffer) -> Self {
+        let files = offer.files.as_ref();
+        Self::SessionBegan {
+            sync_id: offer.sync_id.clone(),
+            role: offer.role,
+            files: files.map(Vec::len),
+            bytes: files.map(|files| files.iter().map(|file| file.info.size).sum()),
+        }
+    }
+
     /// Whether it only shows progress, so that a slow host can do without.
     #[must_use]
     pub const fn is_progress(&self) -> bool {

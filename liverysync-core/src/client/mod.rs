@@ -12,15 +12,19 @@
 //! [`DiskRequest::Write`]s wait.
 
 mod context;
+mod downloads;
+mod dry_run;
 mod event;
 mod folder;
 mod ignored;
-mod inbound;
 mod link;
 mod machine;
-mod outbound;
 mod protocol_1;
+mod publisher;
+mod retiring;
+mod sync_status;
 mod sync_watch;
+mod uploads;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -40,6 +44,7 @@ use crate::{
     league::MemberKey,
     path::RelPath,
     select::{Listed, Rules, Stamp},
+    text::{NAME_CHARS_MAX, limit_name},
     time::{Time, UnixTime, Wake},
     transfer::{Compression, Piece},
     wire::{
@@ -112,13 +117,13 @@ impl ClientConfig {
     /// Refuses a name that is empty or longer.
     pub fn check_name(name: &str) -> Result<&str, InvalidName> {
         let name = name.trim();
-        let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
+        let fits = !name.is_empty() && limit_name(name) == name;
         fits.then_some(name).ok_or(InvalidName)
     }
 
-    /// The same with values that fit together: a sign of life is asked for in time for the answer to
-    /// break the silence, and the longest wait is no shorter than the first.
-    fn in_itself_sound(mut self) -> Self {
+    /// Makes the values fit together: a ping comes in time for its answer to break the silence, and the longest wait is no
+    /// shorter than the first.
+    fn fitted(mut self) -> Self {
         self.ping = self.ping.min(self.silence_timeout / 3);
         self.retry_cap = self.retry_cap.max(self.retry_first);
         self
@@ -129,9 +134,6 @@ impl ClientConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a name has 1 to {NAME_CHARS_MAX} characters")]
 pub struct InvalidName;
-
-/// Longest client name that a server of ours takes, in characters.
-const NAME_CHARS_MAX: usize = 64;
 
 /// The host's two clocks at the moment of an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -24,8 +24,8 @@ use std::{
 use self::{listing::Listing, local_index::LocalIndex, schedule::ScanSchedule};
 pub(super) use self::{local_index::IndexedFile, synced_versions::SyncedVersions};
 use super::{
-    DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Ignored, context::Context,
-    machine::Purpose,
+    DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Ignored,
+    context::{Context, Purpose},
 };
 use crate::{
     hash::{Content, ContentHash},

@@ -1,0 +1,186 @@
+//! Installing a livery: which file replaces what, and what must live on under a conflict name.
+
+use std::collections::BTreeSet;
+
+use super::{
+    DownloadStep, Downloads, Refusal, discard,
+    parked::{ParkedProgress, ParkedStage},
+    session::{Download, DownloadFile, FileState},
+};
+use crate::{
+    client::{
+        ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, InstallFile, InstallPlan,
+        Installed, StageId,
+        context::{Context, Purpose},
+        folder::Folder,
+    },
+    conflict::conflict_name,
+    hash::Content,
+    path::{PathKey, RelPath},
+    wire::messages::SyncId,
+};
+
+impl Downloads {
+    /// Installs the staged files of one livery.
+    pub(super) fn install(
+        &mut self,
+        cx: &mut Context,
+        folder: &Folder,
+        sync_id: &SyncId,
+        group: &[usize],
+    ) {
+        let Some(session) = self.sessions.get(sync_id) else { return };
+        let copy_names = self.conflict_copy_names(&cx.config, folder, session, group);
+        if session.whole_liveries && copy_names.iter().any(Option::is_some) {
+            return self.postpone(cx, sync_id, group);
+        }
+        let Some(session) = self.sessions.get_mut(sync_id) else { return };
+        let (mut files, mut step, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, keep_as) in group.iter().zip(copy_names) {
+            let file = &mut session.files[*index];
+            let FileState::Staged(stage) = file.state else { continue };
+            file.state = FileState::Installing(stage);
+            paths.push(file.path.clone());
+            step.push((stage, keep_as.clone()));
+            files.push(InstallFile {
+                stage,
+                path: file.path.clone(),
+                mtime: file.mtime,
+                replaces: folder.replaceable(&file.path),
+                keep_as,
+            });
+        }
+        let clear = if cx.config.rules.derived_dds {
+            Vec::new()
+        } else {
+            folder.stale_beside(&paths).into_iter().map(Into::into).collect()
+        };
+        let plan = InstallPlan { date: cx.now.date, files, clear };
+        let step = DownloadStep::Install(sync_id.clone(), step);
+        cx.request(DiskRequest::Install(plan), Purpose::Download(step));
+    }
+
+    /// Returns the name of the conflict copy that each file of a group needs.
+    ///
+    /// A server of protocol 2 gives conflicting contents their names before it sends anything. But the file on this disk
+    /// may be newer than the offer, so even that server may not know it.
+    fn conflict_copy_names(
+        &self,
+        config: &ClientConfig,
+        folder: &Folder,
+        session: &Download,
+        group: &[usize],
+    ) -> Vec<Option<RelPath>> {
+        let files: Vec<_> = group.iter().map(|index| &session.files[*index]).collect();
+        let replaces_any = files.iter().any(|file| folder.get(file.path.key()).is_some());
+        let replaced = if replaces_any { self.unfinished_keys() } else { BTreeSet::new() };
+        // A server of protocol 1 does not say which files it moves to another name, so no file of the session can be
+        // counted on to bring back what another one replaces.
+        let brought: Vec<_> = if session.is_listed() {
+            files.iter().map(|file| file.content).collect()
+        } else {
+            Vec::new()
+        };
+        let name_for = |file: &&DownloadFile| {
+            let own = folder.get(file.path.key()).map(|own| own.content.hash);
+            let is_older_version = own.is_some() && own == file.replaces;
+            if is_older_version {
+                return None;
+            }
+            conflict_copy_name(config, folder, &file.path, &replaced, &brought)
+        };
+        files.iter().map(name_for).collect()
+    }
+
+    /// The paths of all files that are on their way to this PC.
+    fn unfinished_keys(&self) -> BTreeSet<PathKey> {
+        let files = self.sessions.values().flat_map(|session| &session.files);
+        let unfinished = files.filter(|file| !file.is_finished());
+        unfinished.map(|file| file.path.key().clone()).collect()
+    }
+
+    /// Leaves the files of this PC in place until the league knows them, and parks what has come. Where whole liveries
+    /// get a conflict name, a single conflict copy would tear a livery apart. The next scan publishes the files, and the
+    /// server finds the name.
+    fn postpone(&mut self, cx: &mut Context, sync_id: &SyncId, group: &[usize]) {
+        for index in group {
+            let Some(session) = self.sessions.get_mut(sync_id) else { return };
+            let file = &mut session.files[*index];
+            let FileState::Staged(stage) = file.state else { continue };
+            file.state = FileState::Failed;
+            let (content, copied, offered) = (file.content, file.copied, file.offered.clone());
+            if copied {
+                discard(cx, Some(stage));
+            } else {
+                self.park(cx, content, ParkedStage { stage, progress: ParkedProgress::Whole });
+            }
+            let reason = "this PC has another file there that the league does not know yet";
+            self.refuse(cx, sync_id, offered, &Refusal::failed(reason));
+        }
+    }
+
+    pub(super) fn handle_installed(
+        &mut self,
+        cx: &mut Context,
+        folder: &mut Folder,
+        sync_id: &SyncId,
+        files: Vec<(StageId, Option<RelPath>)>,
+        outcomes: Vec<Result<Installed, DiskFault>>,
+    ) {
+        for ((stage, keep_as), outcome) in files.into_iter().zip(outcomes) {
+            let Some(session) = self.sessions.get_mut(sync_id) else { return };
+            let Some(index) = session.by_stage(stage) else { continue };
+            let file = &mut session.files[index];
+            let (path, content, copied) = (file.path.clone(), file.content, file.copied);
+            match outcome {
+                Ok(installed) => {
+                    file.state = FileState::Installed;
+                    folder.handle_installed(cx, path.clone(), installed.stamp, content);
+                    let kept_as = keep_as.filter(|_| installed.kept);
+                    if kept_as.is_some() {
+                        folder.scan_by(cx.now.time);
+                    }
+                    cx.event(Event::Installed {
+                        sync_id: sync_id.clone(),
+                        path,
+                        bytes: content.size,
+                        backup: installed.backup,
+                        copied,
+                        kept_as,
+                    });
+                }
+                Err(fault) => {
+                    // A file that could not be installed still has its stage.
+                    discard(cx, Some(stage));
+                    if fault.kind == DiskFaultKind::Changed {
+                        folder.scan_by(cx.now.time);
+                    }
+                    self.fail(cx, folder, sync_id, index, &Refusal::failed(&fault.message));
+                }
+            }
+        }
+        self.check(cx, folder, sync_id, false);
+    }
+}
+
+/// Returns the name under which what this PC publishes at `path` must live on when it is replaced. Returns `None` if its
+/// content is not lost: another file has it, one that is not `replaced` as well, or it is among the contents `brought`
+/// at the same time.
+pub(in crate::client) fn conflict_copy_name(
+    config: &ClientConfig,
+    folder: &Folder,
+    path: &RelPath,
+    replaced: &BTreeSet<PathKey>,
+    brought: &[Content],
+) -> Option<RelPath> {
+    let own = folder.get(path.key())?;
+    let has_copy = folder.files().iter().any(|other| {
+        let key = other.path.key();
+        other.content == own.content && key != path.key() && !replaced.contains(key)
+    });
+    if has_copy || brought.contains(&own.content) {
+        return None;
+    }
+    let is_taken = |name: &RelPath| folder.is_taken(name.key());
+    conflict_name(path, own.content.hash, &config.naming, is_taken).ok()
+}

@@ -1,0 +1,72 @@
+//! Whether this PC takes a file that a server offers, and under which spelling.
+
+use crate::{
+    client::{ClientConfig, folder::Folder},
+    hash::{Content, InvalidHash},
+    manifest::Entry,
+    path::{InvalidPath, RelPath},
+    select::cached_picture,
+    wire::messages::{Fault, FileInfo},
+};
+
+/// The reason why a file is not taken.
+#[derive(Debug)]
+pub(in crate::client) struct Refusal {
+    pub(in crate::client) fault: Fault,
+    pub(in crate::client) reason: String,
+}
+
+impl Refusal {
+    /// Refuses a file for good: the server need not offer it again.
+    fn declined(reason: String) -> Self {
+        Self { fault: Fault::Declined, reason }
+    }
+
+    pub(in crate::client) fn failed(reason: &str) -> Self {
+        Self { fault: Fault::Failed, reason: reason.to_owned() }
+    }
+}
+
+/// Returns the file as this PC would install it.
+pub(in crate::client) fn judge(
+    config: &ClientConfig,
+    folder: &Folder,
+    info: &FileInfo,
+) -> Result<Entry, Refusal> {
+    let rules = &config.rules;
+    let invalid_path = |invalid: InvalidPath| Refusal::declined(invalid.to_string());
+    let path = RelPath::parse(&info.rel_path, &rules.extensions).map_err(invalid_path)?;
+    let invalid_hash = |invalid: InvalidHash| Refusal::declined(invalid.to_string());
+    let hash = info.sha256.parse().map_err(invalid_hash)?;
+    if info.size > rules.file_bytes_max {
+        let reason = format!("larger than {} bytes", rules.file_bytes_max);
+        return Err(Refusal::declined(reason));
+    }
+    if let Some(picture) = cached_picture(&path, &rules.extensions)
+        && !rules.derived_dds
+        && folder.is_taken(picture.key())
+    {
+        return Err(Refusal::declined(format!("the game's own cache of {picture}")));
+    }
+    let path = match folder.get(path.key()) {
+        Some(file) => file.path.clone(),
+        None => respell(config, folder, &path)?,
+    };
+    Ok(Entry { path, content: Content { hash, size: info.size }, mtime: info.modified() })
+}
+
+/// Spells a path as the disk does. On a disk that tells upper from lower case, the livery would be split in two
+/// folders otherwise.
+fn respell(config: &ClientConfig, folder: &Folder, path: &RelPath) -> Result<RelPath, Refusal> {
+    let spelling = match folder.spelling(path.key()) {
+        Some(there) => there.to_owned(),
+        None => folder.files().respell(path),
+    };
+    let path = RelPath::parse(&spelling, &config.rules.extensions)
+        .map_err(|invalid| Refusal::declined(invalid.to_string()))?;
+    // The driver may move what is in the way, so this is not for good.
+    folder.files().check(&path).map_err(|collision| {
+        Refusal::failed(&format!("this PC cannot have it beside its own files: {collision}"))
+    })?;
+    Ok(path)
+}

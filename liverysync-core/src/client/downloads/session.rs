@@ -1,0 +1,169 @@
+//! One session that brings files to this PC.
+//!
+//! ```text
+//! Offered --> Receiving --> Staged --> Installing --> Installed
+//!    |            |           ^            |
+//!    |   ReceivingChunks --> Staging       |
+//!    +------------+-----------+------------+------> Failed
+//! ```
+//!
+//! On protocol 2 the bytes of a file do not pass through the machine: it is `Receiving` until it is staged. `Offered`
+//! and `ReceivingChunks` are for protocol 1. `Staging` is also for a file that is copied on this PC.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    client::{StageId, protocol_1::Unlisted},
+    hash::{Content, ContentHash},
+    manifest::Entry,
+    path::RelPath,
+    time::UnixTime,
+    transfer::Receiver,
+    wire::data::TransferId,
+};
+
+/// A session, from the server's offer to SYNC_DONE.
+#[derive(Debug, Default)]
+pub(in crate::client) struct Download {
+    pub(in crate::client) files: Vec<DownloadFile>,
+    /// Set if the server did not list the files of the session: protocol 1 does not.
+    pub(in crate::client) unlisted: Option<Unlisted>,
+    /// Whether a file that the league does not know must not be replaced, not even with a conflict copy beside it.
+    pub(super) whole_liveries: bool,
+    /// Whether nothing more will come. Files that are being installed are still waited for.
+    pub(in crate::client) over: bool,
+}
+
+/// A file of a session.
+#[derive(Debug)]
+pub(in crate::client) struct DownloadFile {
+    /// The path as the server spells it. Answers use this name.
+    pub(in crate::client) offered: String,
+    /// The path as this PC spells it.
+    pub(in crate::client) path: RelPath,
+    pub(in crate::client) content: Content,
+    pub(super) mtime: Option<UnixTime>,
+    /// Whether its bytes are copied from another file of this PC.
+    pub(super) copied: bool,
+    /// The content that the file may replace without a conflict copy.
+    pub(super) replaces: Option<ContentHash>,
+    pub(in crate::client) state: FileState,
+}
+
+#[derive(Debug)]
+pub(in crate::client) enum FileState {
+    Offered,
+    Receiving(StageId, Incoming),
+    ReceivingChunks(StageId, Box<Receiver>),
+    Staging(StageId),
+    Staged(StageId),
+    Installing(StageId),
+    Installed,
+    Failed,
+}
+
+/// The progress of a file that the host receives.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::client) struct Incoming {
+    pub(super) transfer: TransferId,
+    /// Bytes that events have counted.
+    pub(super) counted: u64,
+}
+
+impl DownloadFile {
+    pub(super) const fn is_finished(&self) -> bool {
+        matches!(self.state, FileState::Installed | FileState::Failed)
+    }
+
+    /// The stage of the file, until it is being installed.
+    pub(super) const fn stage(&self) -> Option<StageId> {
+        match &self.state {
+            FileState::Receiving(stage, _)
+            | FileState::ReceivingChunks(stage, _)
+            | FileState::Staging(stage)
+            | FileState::Staged(stage) => Some(*stage),
+            _ => None,
+        }
+    }
+
+    /// The file as a manifest lists it.
+    pub(in crate::client) fn entry(&self) -> Entry {
+        Entry { path: self.path.clone(), content: self.content, mtime: self.mtime }
+    }
+}
+
+impl Download {
+    pub(in crate::client) const fn is_listed(&self) -> bool {
+        self.unlisted.is_none()
+    }
+
+    /// Whether SYNC_DONE will report the files of the session.
+    pub(in crate::client) const fn will_report(&self) -> bool {
+        self.is_listed() && !self.over
+    }
+
+    pub(in crate::client) fn find(&self, offered: &str) -> Option<usize> {
+        self.files.iter().position(|file| file.offered == offered)
+    }
+
+    pub(super) fn by_stage(&self, stage: StageId) -> Option<usize> {
+        self.files.iter().position(|file| match file.state {
+            FileState::Installing(own) => own == stage,
+            _ => file.stage() == Some(stage),
+        })
+    }
+
+    pub(in crate::client) fn is_finished(&self) -> bool {
+        self.files.iter().all(DownloadFile::is_finished)
+    }
+
+    /// Returns the staged files of each livery that is complete.
+    ///
+    /// A livery is complete if none of its files is under way. The livery of the last file that an unlisted session has
+    /// brought is complete only if the server has been `quiet` for some time: the next file may belong to it.
+    pub(super) fn complete_liveries(&self, quiet: bool) -> Vec<Vec<usize>> {
+        let mut groups: BTreeMap<&str, (Vec<usize>, bool)> = BTreeMap::new();
+        let growing = self.growing_livery().filter(|_| !quiet);
+        for (index, file) in self.files.iter().enumerate() {
+            let livery = file.path.key().livery();
+            let group = groups.entry(livery).or_insert((Vec::new(), growing != Some(livery)));
+            let (staged, complete) = group;
+            match file.state {
+                FileState::Staged(_) => staged.push(index),
+                _ if file.is_finished() => {}
+                _ => *complete = false,
+            }
+        }
+        let complete =
+            groups.into_values().filter(|(staged, complete)| *complete && !staged.is_empty());
+        complete.map(|(staged, _)| staged).collect()
+    }
+
+    /// Returns the staged files of the livery of one file, if that livery is complete.
+    pub(super) fn complete_livery_of(&self, index: usize) -> Option<Vec<usize>> {
+        let livery = self.files.get(index)?.path.key().livery();
+        if self.growing_livery() == Some(livery) {
+            return None;
+        }
+        let mut staged = Vec::new();
+        for (index, file) in self.files.iter().enumerate() {
+            match file.state {
+                _ if file.path.key().livery() != livery || file.is_finished() => {}
+                FileState::Staged(_) => staged.push(index),
+                _ => return None,
+            }
+        }
+        Some(staged)
+    }
+
+    /// The livery to which the next file of an unlisted session may belong.
+    fn growing_livery(&self) -> Option<&str> {
+        let last = self.files.last().filter(|_| !self.is_listed())?;
+        Some(last.path.key().livery())
+    }
+
+    /// The files that have been installed.
+    pub(in crate::client) fn installed(&self) -> impl Iterator<Item = &DownloadFile> {
+        self.files.iter().filter(|file| matches!(file.state, FileState::Installed))
+    }
+}

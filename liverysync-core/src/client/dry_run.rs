@@ -1,0 +1,232 @@
+//! A dry run: the union that the server tells is compared with this PC, and nothing is changed.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    mem,
+};
+
+use super::{
+    Claimant, ClientConfig, Event, Plan, Rivalry,
+    context::Context,
+    downloads::{conflict_copy_name, judge},
+    folder::Folder,
+};
+use crate::{
+    conflict::{conflict_folder, livery_hash},
+    diff::diff,
+    league::MemberId,
+    manifest::{Entry, Manifest},
+    path::{RelPath, fold},
+    select::Reason,
+    wire::messages::{FileInfo, ManifestFull, OwnedFile, Remarks},
+};
+
+/// What a dry run has found out so far.
+#[derive(Debug, Default)]
+pub(super) struct DryRun {
+    /// The union, until the folder has been scanned.
+    union: Option<ManifestFull>,
+}
+
+impl DryRun {
+    pub(super) fn handle_union(&mut self, union: ManifestFull) {
+        self.union = Some(union);
+    }
+
+    /// Returns the plan, once it is known what this PC and the league have.
+    pub(super) fn poll_plan(&mut self, cx: &Context, folder: &Folder) -> Option<Event> {
+        if !folder.is_settled() {
+            return None;
+        }
+        let union = self.union.take()?;
+        Some(Event::Plan(Comparison { config: &cx.config, folder }.plan(union)))
+    }
+}
+
+/// A PC that is compared with a union.
+struct Comparison<'a> {
+    config: &'a ClientConfig,
+    folder: &'a Folder,
+}
+
+impl Comparison<'_> {
+    fn plan(&self, union: ManifestFull) -> Plan {
+        let remarks = union.remarks.unwrap_or_default();
+        let own = self.folder.manifest();
+        let mut plan = Plan {
+            liveries: own.livery_count(),
+            files: own.len(),
+            bytes: own.total_bytes(),
+            rivals: self.rivalries(&remarks, &union.manifest),
+            ..Plan::default()
+        };
+        let wanted = self.judge_all(union.manifest, &mut plan);
+        let difference = diff(own, &wanted);
+        plan.receive.extend(difference.missing.iter().map(sized));
+        let retired = retired_contents(&remarks);
+        for own in &difference.extra {
+            let contents = retired.get(own.path.key().as_str());
+            let is_retired =
+                contents.is_some_and(|contents| contents.contains(&own.content.hash.short()));
+            let list = if is_retired { &mut plan.retire } else { &mut plan.send };
+            list.push(sized(own));
+        }
+        for (own, wanted) in &difference.different {
+            self.plan_difference(own, wanted, &mut plan);
+        }
+        if remarks.whole_liveries {
+            let mut kept = own.clone();
+            for (path, _) in &plan.retire {
+                kept.remove(path.key());
+            }
+            plan.conflicts = self.with_whole_liveries(plan.conflicts, &kept, &wanted);
+        }
+        self.take_out_unavailable(&remarks, &wanted, &mut plan);
+        take_out_undistributed(&remarks, &mut plan);
+        plan
+    }
+
+    /// Returns the files of the union that this PC would take, and puts the others on the plan's list.
+    fn judge_all(&self, union: Vec<FileInfo>, plan: &mut Plan) -> Manifest {
+        let mut wanted = Manifest::new();
+        for info in union {
+            if self.config.ignored.covers(&info.rel_path) {
+                plan.refuse.push((info.rel_path, Reason::Ignored.to_string()));
+                continue;
+            }
+            match judge(self.config, self.folder, &info) {
+                Ok(entry) => {
+                    let _same_as_before = wanted.insert(entry);
+                }
+                Err(refusal) => plan.refuse.push((info.rel_path, refusal.reason)),
+            }
+        }
+        wanted
+    }
+
+    /// Plans a path at which this PC and the union have different contents.
+    fn plan_difference(&self, own: &Entry, wanted: &Entry, plan: &mut Plan) {
+        let synced = self.folder.synced().get(own.path.key());
+        if synced == Some(wanted.content.hash) {
+            // This driver has updated it.
+            plan.send.push(sized(own));
+            return;
+        }
+        plan.receive.push(sized(wanted));
+        if synced == Some(own.content.hash) {
+            // The league has updated it.
+            return;
+        }
+        plan.send.push(sized(own));
+        let (replaced, brought) = (BTreeSet::new(), []);
+        let name = conflict_copy_name(self.config, self.folder, &own.path, &replaced, &brought);
+        plan.conflicts.extend(name.map(|name| (own.path.clone(), name)));
+    }
+
+    /// Moves files that nobody can send at present to a list of their own. A content that this PC has is copied, whoever
+    /// is there.
+    fn take_out_unavailable(&self, remarks: &Remarks, wanted: &Manifest, plan: &mut Plan) {
+        let here: BTreeSet<_> = self.folder.manifest().iter().map(|own| own.content).collect();
+        let unavailable: BTreeSet<_> = remarks.unavailable.iter().map(|path| fold(path)).collect();
+        let is_available = |(path, _): &(RelPath, u64)| {
+            let content = wanted.get(path.key()).map(|file| file.content);
+            content.is_some_and(|content| here.contains(&content))
+                || !unavailable.contains(path.key().as_str())
+        };
+        (plan.receive, plan.unavailable) =
+            mem::take(&mut plan.receive).into_iter().partition(is_available);
+    }
+
+    /// Returns the conflicts in a league where all of a livery gets a conflict name, as far as this PC can tell: the
+    /// server may have to number the folder.
+    fn with_whole_liveries(
+        &self,
+        conflicts: Vec<(RelPath, RelPath)>,
+        own: &Manifest,
+        wanted: &Manifest,
+    ) -> Vec<(RelPath, RelPath)> {
+        let is_loose = |(own, _): &(RelPath, RelPath)| own.folder().is_none();
+        let (mut whole, in_folders): (Vec<_>, Vec<_>) = conflicts.into_iter().partition(is_loose);
+        let mut liveries = self.unrelated_liveries(own, wanted);
+        liveries.extend(in_folders.iter().map(|(own, _)| own.key().livery()));
+        let naming = &self.config.naming;
+        let extensions = &naming.extensions;
+        for livery in liveries {
+            let files: Vec<_> =
+                own.iter().filter(|file| file.path.key().livery() == livery).collect();
+            let contents = files.iter().map(|file| (file.path.key(), file.content));
+            let hash = livery_hash(livery, contents, extensions);
+            for file in &files {
+                let spelled = file.path.livery();
+                let folder = conflict_folder(spelled, hash, naming, |_| false);
+                let name = format!("{folder}{}", &file.path.as_str()[spelled.len()..]);
+                let name = RelPath::parse(&name, extensions);
+                whole.extend(name.map(|name| (file.path.clone(), name)));
+            }
+        }
+        whole
+    }
+
+    /// Returns the liveries of this PC that share nothing but the name with one of the league's, now or before.
+    fn unrelated_liveries<'m>(&self, own: &'m Manifest, wanted: &Manifest) -> BTreeSet<&'m str> {
+        let own = || own.iter().filter(|own| own.path.folder().is_some());
+        let in_league: BTreeSet<_> = wanted.iter().map(|file| file.path.key().livery()).collect();
+        let is_shared = |own: &&Entry| {
+            let key = own.path.key();
+            let is_same = |wanted: &Entry| wanted.content == own.content;
+            wanted.get(key).is_some_and(is_same) || self.folder.synced().get(key).is_some()
+        };
+        let shared: BTreeSet<_> =
+            own().filter(is_shared).map(|own| own.path.key().livery()).collect();
+        let liveries = own().map(|own| own.path.key().livery());
+        liveries.filter(|livery| in_league.contains(livery) && !shared.contains(livery)).collect()
+    }
+
+    /// Returns the names that this PC's driver and others claim.
+    fn rivalries(&self, remarks: &Remarks, union: &[FileInfo]) -> Vec<Rivalry> {
+        let Some(key) = &self.config.member_key else { return Vec::new() };
+        let me = MemberId::of(key).to_string();
+        let is_own = |file: &OwnedFile| file.member.as_ref() == Some(&me);
+        let parse = |path: &str| RelPath::parse(path, &self.config.rules.extensions).ok();
+        let hashes: HashMap<_, _> =
+            union.iter().map(|file| (&*file.rel_path, &*file.sha256)).collect();
+        let rivalry = |established: &OwnedFile, rival: &OwnedFile| {
+            let own = match (is_own(established), is_own(rival)) {
+                (true, true) => Claimant::Both,
+                (true, false) => Claimant::Established,
+                (false, true) => Claimant::Rival,
+                (false, false) => return None,
+            };
+            let hash = |file: &OwnedFile| hashes.get(&*file.rel_path).copied();
+            let there = hash(established);
+            let chosen = if own == Claimant::Established { there } else { None };
+            let sha256 = chosen.or_else(|| hash(rival))?.parse().ok()?;
+            let (path, rival) = (parse(&established.rel_path)?, parse(&rival.rel_path)?);
+            Some(Rivalry { path, rival, own, sha256, free: there.is_none() })
+        };
+        let pairs = remarks.conflicts.iter().flat_map(|conflict| {
+            conflict.copies.iter().map(move |copy| (&conflict.established, copy))
+        });
+        pairs.filter_map(|(established, copy)| rivalry(established, copy)).collect()
+    }
+}
+
+/// Moves files of liveries that are not on the league's list to a list of their own.
+fn take_out_undistributed(remarks: &Remarks, plan: &mut Plan) {
+    if let Some(allowed) = &remarks.allowed {
+        let allowed: BTreeSet<_> = allowed.iter().map(|livery| fold(livery)).collect();
+        let is_distributed = |(path, _): &(RelPath, u64)| allowed.contains(path.key().livery());
+        (plan.send, plan.undistributed) =
+            mem::take(&mut plan.send).into_iter().partition(is_distributed);
+    }
+}
+
+fn sized(entry: &Entry) -> (RelPath, u64) {
+    (entry.path.clone(), entry.content.size)
+}
+
+/// Returns the retired paths, each with the first digits of the contents that it has had.
+fn retired_contents(remarks: &Remarks) -> HashMap<String, BTreeSet<&String>> {
+    let retired = remarks.retired.iter();
+    retired.map(|file| (fold(&file.rel_path), file.contents.iter().collect())).collect()
+}

@@ -1,0 +1,339 @@
+//! The client's top machine. It hands each input to the part that it concerns, and carries what one part has decided to
+//! the others.
+
+use std::collections::BTreeSet;
+
+use super::{
+    ClientConfig, DiskOutcome, DiskRequest, Event, Ignored, Input, Now, OpId, Output,
+    context::{Context, Purpose},
+    downloads::Downloads,
+    dry_run::DryRun,
+    folder::Folder,
+    link::{Link, LinkAction},
+    protocol_1::{Dialect, SyncGuess},
+    publisher::Publisher,
+    retiring::Retiring,
+    sync_status::SyncState,
+    uploads::Uploads,
+};
+use crate::{
+    manifest::Manifest,
+    time::{Earliest, Wake},
+    wire::messages::{ErrorReport, Message, RequestManifest, Role, SyncId, SyncOffer, Welcome},
+};
+
+/// A driver's client without its socket and its disk. See the [module documentation](super).
+#[derive(Debug)]
+pub struct ClientMachine {
+    cx: Context,
+    folder: Folder,
+    publisher: Publisher,
+    downloads: Downloads,
+    uploads: Uploads,
+    retiring: Retiring,
+    sync_state: SyncState,
+    dry_run: DryRun,
+    /// Whether `.tmp` holds nothing of an earlier run, so that files may be staged there.
+    swept: bool,
+}
+
+impl ClientMachine {
+    /// Makes a client that will clean up, scan its folder and connect. `seed` spreads the retries of many clients over
+    /// time.
+    #[must_use]
+    pub fn new(config: ClientConfig, seed: u64, now: Now) -> Self {
+        let config = config.fitted();
+        let dry_run = config.dry_run;
+        let mut machine = Self {
+            cx: Context::new(config, Link::new(now.time, seed), now),
+            folder: Folder::new(now.time),
+            publisher: Publisher::default(),
+            downloads: Downloads::default(),
+            uploads: Uploads::default(),
+            retiring: Retiring::default(),
+            sync_state: SyncState::new(SyncGuess::new(now.time)),
+            dry_run: DryRun::default(),
+            swept: dry_run,
+        };
+        if !dry_run {
+            machine.cx.request(DiskRequest::Sweep, Purpose::Sweep);
+        }
+        machine.cx.request(DiskRequest::LoadCache, Purpose::Folder);
+        machine
+    }
+
+    /// Returns the files that this PC publishes.
+    #[must_use]
+    pub fn manifest(&self) -> Manifest {
+        self.folder.manifest().clone()
+    }
+
+    /// Whether this PC was in sync when the server last said so, and nothing has changed here since.
+    #[must_use]
+    pub const fn is_in_sync(&self) -> bool {
+        self.sync_state.is_in_sync()
+    }
+
+    /// Takes in one thing that has happened.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        debug_assert!(self.cx.is_drained(), "outputs must be drained before the next input");
+        self.cx.advance(now);
+        let now = self.cx.now.time;
+        match input {
+            Input::LinkUp => self.cx.link.handle_up(now),
+            Input::LinkDown(reason) => self.handle_link_down(reason),
+            Input::Received(message) => self.handle_message(message),
+            Input::ChunkSent(sync_id) => {
+                self.uploads.by_chunks.handle_chunk_sent(&mut self.cx, &sync_id);
+            }
+            Input::Sending(transfer, progress) => {
+                let (cx, folder) = (&mut self.cx, &mut self.folder);
+                self.uploads.handle_progress(cx, folder, transfer, progress);
+            }
+            Input::Arrived(transfer, bytes) => {
+                self.downloads.handle_arrived(&mut self.cx, transfer, bytes);
+            }
+            Input::Disk(op, outcome) => self.handle_disk(op, outcome),
+            Input::FolderChanged => self.folder.handle_change(now, !self.downloads.is_idle()),
+            Input::Sync => self.handle_sync_request(),
+            Input::Ignore(ignored) => self.handle_ignore(ignored),
+            Input::Timeout => {}
+        }
+        self.finish_sessions();
+        self.handle_timeout();
+        self.finish_sessions();
+        self.check_in_sync();
+        if let Some(plan) = self.dry_run.poll_plan(&self.cx, &self.folder) {
+            self.cx.event(plan);
+        }
+    }
+
+    /// Ends all sessions, and says so to a server of protocol 1, which would wait forever. Send what this hands out, then
+    /// close the link.
+    pub fn handle_goodbye(&mut self, now: Now) {
+        self.cx.advance(now);
+        self.folder.save(&mut self.cx);
+        let downloads = self.downloads.sync_ids();
+        let sessions: BTreeSet<_> =
+            downloads.into_iter().chain(self.uploads.sync_ids().cloned()).collect();
+        for sync_id in sessions {
+            self.cx.report(&sync_id, "this client stops", None);
+            self.abort_session(&sync_id);
+        }
+        self.downloads.discard_parked(&mut self.cx);
+    }
+
+    /// Returns the next thing to do. Call until it returns [`Output::Timeout`].
+    #[must_use]
+    pub fn poll_output(&mut self) -> Output {
+        self.cx.poll_output().unwrap_or_else(|| Output::Timeout(self.next_wake()))
+    }
+
+    fn handle_link_down(&mut self, reason: String) {
+        let retry_in = self.cx.link.handle_down(self.cx.now.time, &self.cx.config);
+        self.publisher.handle_link_down();
+        self.sync_state.handle_link_down();
+        self.uploads.handle_link_down();
+        self.downloads.handle_link_down(&mut self.cx, &mut self.folder);
+        self.finish_sessions();
+        self.cx.event(Event::Disconnected { reason, retry_in });
+    }
+
+    fn handle_message(&mut self, message: Message) {
+        self.cx.link.handle_message(self.cx.now.time);
+        match message {
+            Message::Welcome(welcome) if self.cx.link.is_greeting() => {
+                self.handle_welcome(&welcome)
+            }
+            _ if self.cx.link.is_greeting() => {
+                self.cx.disconnect("the server did not greet; is it a livery server?");
+            }
+            message if self.cx.link.is_up() => self.handle_greeted(message),
+            _ => {}
+        }
+    }
+
+    fn handle_welcome(&mut self, welcome: &Welcome) {
+        let dialect = Dialect::of(welcome);
+        if self.cx.config.dry_run && !dialect.speaks_v2() {
+            return self.cx.disconnect(
+                "this server speaks protocol 1 and cannot tell what it has without syncing",
+            );
+        }
+        let now = self.cx.now.time;
+        self.cx.link.handle_welcome(now, dialect, &self.cx.config);
+        self.sync_state.guess.handle_welcome(now);
+        self.cx.event(Event::Connected { ours: dialect.speaks_v2() });
+        self.publisher.handle_welcome(&mut self.cx, &self.folder);
+    }
+
+    fn handle_greeted(&mut self, message: Message) {
+        let (cx, folder) = (&mut self.cx, &mut self.folder);
+        match message {
+            Message::SyncOffer(offer) => self.handle_offer(offer),
+            Message::SendFiles(request) => {
+                self.sync_state.guess.handle_session(cx.now.time);
+                self.uploads.handle_request(cx, folder, request);
+            }
+            Message::FileBegin(begin) => self.downloads.handle_file_begin(cx, folder, begin),
+            Message::FileChunk(chunk) => self.downloads.handle_file_chunk(cx, folder, chunk),
+            Message::FileEnd(end) => self.downloads.handle_file_end(cx, folder, &end),
+            Message::ServerState(state) => {
+                self.sync_state.handle_state(cx, folder, &self.publisher, state);
+            }
+            Message::RequestManifest(_) if !cx.config.dry_run => self.publisher.publish(cx, folder),
+            Message::ManifestFull(full) if cx.config.dry_run => self.dry_run.handle_union(full),
+            Message::Error(report) => self.handle_error(report),
+            Message::Retire(retire) => self.retiring.handle_message(cx, folder, &retire),
+            // SYNC_DONE_ACK and PONG change nothing, and the rest is for clients to send.
+            _ => {}
+        }
+    }
+
+    fn handle_offer(&mut self, offer: SyncOffer) {
+        self.sync_state.guess.handle_session(self.cx.now.time);
+        match offer.role {
+            Role::Target => {
+                self.downloads.handle_offer(&mut self.cx, &mut self.folder, offer);
+            }
+            // SEND_FILES will say what to send.
+            Role::Source => self.cx.event(Event::session_began(&offer)),
+        }
+    }
+
+    fn handle_error(&mut self, report: ErrorReport) {
+        let ErrorReport { sync_id, message, rel_path, .. } = report;
+        if sync_id.is_none() {
+            return self.cx.event(Event::ServerError { reason: message });
+        }
+        let (cx, folder) = (&mut self.cx, &mut self.folder);
+        match rel_path {
+            Some(path) => {
+                self.downloads.handle_file_error(cx, folder, &sync_id, &path, &message);
+            }
+            None => self.abort_session(&sync_id),
+        }
+    }
+
+    /// Gives up a session, whichever way its files go.
+    fn abort_session(&mut self, sync_id: &SyncId) {
+        self.uploads.abort(&mut self.cx, sync_id);
+        self.downloads.abort(&mut self.cx, &mut self.folder, sync_id);
+        self.finish_sessions();
+    }
+
+    fn handle_disk(&mut self, op: OpId, outcome: DiskOutcome) {
+        let Some(purpose) = self.cx.finish(op) else { return };
+        let (cx, folder) = (&mut self.cx, &mut self.folder);
+        match (purpose, outcome) {
+            (Purpose::Sweep, _) => self.swept = true,
+            (Purpose::Folder, outcome) => {
+                if folder.handle_disk(cx, outcome) {
+                    self.publisher.handle_scanned(cx, folder, &self.downloads);
+                }
+            }
+            (Purpose::Download(step), outcome) => {
+                self.downloads.handle_disk(cx, folder, step, outcome);
+            }
+            (Purpose::Read(read), DiskOutcome::Read(outcome)) => {
+                let sync_id = read.sync_id.clone();
+                self.uploads.by_chunks.handle_read(cx, folder, read, outcome);
+                self.finish_sessions();
+                // Even if its session is gone, there is room for a piece of another one.
+                self.uploads.by_chunks.pump_all(&mut self.cx, &sync_id);
+            }
+            (Purpose::Retire(paths), DiskOutcome::Retired(outcomes)) => {
+                self.retiring.handle_retired(cx, folder, paths, outcomes);
+            }
+            _ => {}
+        }
+    }
+
+    fn handle_sync_request(&mut self) {
+        let now = self.cx.now.time;
+        self.cx.event(Event::SyncBegan { connected: self.cx.link.is_up() });
+        self.sync_state.handle_sync_request(now);
+        self.folder.scan_by(now);
+        self.cx.link.retry_now(now);
+        if self.cx.config.dry_run {
+            self.cx.transmit(Message::RequestManifest(RequestManifest::default()));
+        }
+    }
+
+    fn handle_ignore(&mut self, ignored: Ignored) {
+        if self.cx.config.ignored == ignored {
+            return;
+        }
+        let before = std::mem::replace(&mut self.cx.config.ignored, ignored);
+        let config = &self.cx.config;
+        let is_wanted_again = |path: &str| before.covers(path) && !config.ignored.covers(path);
+        // Nobody knows what this PC has of these liveries, so nothing of them may be replaced yet.
+        self.folder.mark_unread(is_wanted_again, &config.rules.extensions);
+        self.folder.scan_by(self.cx.now.time);
+        self.publisher.handle_ignored();
+        self.downloads.handle_ignored(&mut self.cx, &mut self.folder);
+    }
+
+    /// Tells the server and people about sessions that have ended.
+    fn finish_sessions(&mut self) {
+        let (cx, folder) = (&mut self.cx, &self.folder);
+        while let Some((sync_id, session)) = self.downloads.poll_ended() {
+            let downloads = &self.downloads;
+            self.publisher.handle_download_ended(cx, folder, downloads, &sync_id, &session);
+            self.sync_state.guess.handle_session(cx.now.time);
+            cx.event(Event::SessionEnded { sync_id });
+        }
+        while let Some((sync_id, missing)) = self.uploads.by_chunks.poll_ended() {
+            if let Some(path) = missing {
+                // Without this, the server would wait for the file forever, and ask for it again.
+                cx.report(&sync_id, &format!("not here: {path}"), None);
+                self.publisher.publish(cx, folder);
+            }
+            self.sync_state.guess.handle_session(cx.now.time);
+            cx.event(Event::SessionEnded { sync_id });
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        let may_connect = self.may_connect();
+        let (cx, folder) = (&mut self.cx, &mut self.folder);
+        folder.handle_timeout(cx);
+        match cx.link.handle_timeout(cx.now.time, &cx.config, may_connect) {
+            Some(LinkAction::Connect) => cx.push(Output::Connect),
+            Some(LinkAction::GiveUp) => cx.disconnect("the server has been silent for too long"),
+            Some(LinkAction::Ping) => cx.transmit(Message::Ping),
+            None => {}
+        }
+        if self.sync_state.handle_timeout(cx) {
+            self.publisher.hello(cx, folder);
+        }
+        self.downloads.handle_timeout(cx, folder);
+    }
+
+    fn next_wake(&self) -> Option<Wake> {
+        let mut earliest = Earliest::default();
+        let wakes = [
+            self.folder.next_wake(),
+            self.cx.link.next_wake(&self.cx.config, self.may_connect()),
+            self.sync_state.next_wake(&self.cx),
+            self.downloads.next_wake(&self.cx),
+        ];
+        wakes.into_iter().flatten().for_each(|wake| earliest.at(wake.at, wake.why));
+        earliest.wake()
+    }
+
+    /// Whether it is known what this PC has, and files may be staged.
+    const fn may_connect(&self) -> bool {
+        self.swept && self.folder.is_scanned()
+    }
+
+    fn check_in_sync(&mut self) {
+        let is_idle = self.downloads.is_idle() && self.uploads.is_idle() && self.retiring.is_idle();
+        let (cx, folder) = (&mut self.cx, &mut self.folder);
+        if let Some(event) = self.sync_state.check(cx, folder, &self.publisher, is_idle) {
+            folder.handle_in_sync(cx.now.time);
+            self.downloads.discard_parked(cx);
+            cx.event(event);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What the server knows of this PC's files: their hash in HELLO, all of them, or what has changed.
+//!
+//! The server numbers what it knows by our revisions, one for each message that tells it of files. So a status that it
+//! sends says which state of this PC it is about.
+
+use std::collections::BTreeSet;
+
+use super::{
+    context::Context,
+    downloads::{Download, Downloads},
+    folder::Folder,
+    protocol_1::Dialect,
+};
+use crate::{
+    diff::diff,
+    league::MemberKey,
+    manifest::{Entry, Manifest},
+    text::limit_name,
+    wire::messages::{
+        FileInfo, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, RequestManifest,
+        SyncDone, SyncId, SyncStatus,
+    },
+};
+
+/// What the server was told over this link.
+#[derive(Debug, Default)]
+pub(super) struct Publisher {
+    /// The files that the server knows of; `None` before it has greeted.
+    published: Option<Manifest>,
+    /// The number of the last message about files.
+    revision: u64,
+    /// Whether changes wait for the end of a session, which may report them itself.
+    deferred: bool,
+    /// Whether to greet again after the next scan.
+    greets_again: bool,
+}
+
+impl Publisher {
+    pub(super) fn handle_welcome(&mut self, cx: &mut Context, folder: &Folder) {
+        self.revision = 0;
+        self.hello(cx, folder);
+        if cx.config.dry_run {
+            cx.transmit(Message::RequestManifest(RequestManifest::default()));
+        } else if cx.speaks_v2() {
+            // The server asks for the files if it does not know the hash in HELLO.
+            self.published = Some(folder.manifest().clone());
+        } else {
+            self.publish(cx, folder);
+        }
+    }
+
+    pub(super) fn handle_link_down(&mut self) {
+        self.published = None;
+        self.deferred = false;
+    }
+
+    /// Greets again after the next scan, when it is known what this PC has of the liveries that the driver no longer
+    /// ignores. HELLO lets the server offer what this PC has refused.
+    pub(super) const fn handle_ignored(&mut self) {
+        self.greets_again = true;
+    }
+
+    /// Tells the server what a scan has found.
+    pub(super) fn handle_scanned(
+        &mut self,
+        cx: &mut Context,
+        folder: &Folder,
+        downloads: &Downloads,
+    ) {
+        self.publish_changes(cx, folder, downloads);
+        if self.greets_again && folder.is_settled() {
+            self.greets_again = false;
+            self.hello(cx, folder);
+        }
+    }
+
+    /// Tells the server what a session has brought.
+    pub(super) fn handle_download_ended(
+        &mut self,
+        cx: &mut Context,
+        folder: &Folder,
+        downloads: &Downloads,
+        sync_id: &SyncId,
+        session: &Download,
+    ) {
+        if session.over || !cx.link.is_up() {
+            // The server has forgotten the session.
+            self.publish_changes(cx, folder, downloads);
+        } else if session.is_listed() {
+            // The server knows these contents, and notes by itself that this PC has them.
+            if let Some(published) = &mut self.published {
+                for file in session.installed() {
+                    let _fits = published.replace(file.entry());
+                }
+            }
+            self.revision += 1;
+            cx.transmit(Message::SyncDone(SyncDone {
+                sync_id: sync_id.clone(),
+                revision: Some(self.revision),
+                installed: Some(session.installed().map(|file| file.offered.clone()).collect()),
+                ..SyncDone::default()
+            }));
+            if self.deferred {
+                self.deferred = false;
+                self.publish_changes(cx, folder, downloads);
+            }
+        } else {
+            self.publish(cx, folder);
+            cx.transmit(Message::SyncDone(SyncDone {
+                sync_id: sync_id.clone(),
+                new_manifest_hash: folder.hash().to_string(),
+                ..SyncDone::default()
+            }));
+        }
+    }
+
+    /// Passes on what the server says is in sync of this PC, if it is about all that it was told.
+    pub(super) fn handle_status(
+        &self,
+        cx: &Context,
+        folder: &mut Folder,
+        status: &SyncStatus,
+        outdated: &[String],
+    ) {
+        if let Some(published) = &self.published
+            && self.is_current(status)
+            && !cx.config.dry_run
+        {
+            folder.handle_synced(cx, published, outdated);
+        }
+    }
+
+    /// Whether a status is about all that the server was told.
+    pub(super) const fn is_current(&self, status: &SyncStatus) -> bool {
+        self.revision == status.revision
+    }
+
+    pub(super) fn hello(&self, cx: &mut Context, folder: &Folder) {
+        let version = cx.link.dialect().and_then(Dialect::version);
+        // A dry run only looks. It must not appear as a member who has no files.
+        let takes_part = !cx.config.dry_run;
+        let key = cx.config.member_key.as_ref().filter(|_| takes_part && version.is_some());
+        let hello = Hello {
+            member_key: key.map(MemberKey::to_hex),
+            steam_id: cx.config.steam_id.clone(),
+            client_name: limit_name(&cx.config.name).to_owned(),
+            manifest_hash: if takes_part { folder.hash().to_string() } else { String::new() },
+            liverysync: version,
+        };
+        cx.transmit(Message::Hello(hello));
+    }
+
+    /// Tells the server about all files of this PC.
+    pub(super) fn publish(&mut self, cx: &mut Context, folder: &Folder) {
+        let manifest = folder.manifest().clone();
+        let speaks_v2 = cx.speaks_v2();
+        if !speaks_v2 {
+            cx.transmit(Message::ManifestSummary(ManifestSummary {
+                manifest_hash: folder.hash().to_string(),
+                file_count: manifest.len() as u64,
+                total_bytes: manifest.total_bytes(),
+            }));
+        }
+        self.revision += 1;
+        cx.transmit(Message::ManifestFull(ManifestFull {
+            revision: speaks_v2.then_some(self.revision),
+            manifest: manifest.iter().map(|entry| describe(folder, entry, speaks_v2)).collect(),
+            ..ManifestFull::default()
+        }));
+        self.published = Some(manifest);
+    }
+
+    /// Tells the server about changes that it cannot know of. What an open session brings is reported when it ends: until
+    /// then the server would take it for an edit of this driver.
+    fn publish_changes(&mut self, cx: &mut Context, folder: &Folder, downloads: &Downloads) {
+        let Some(published) = self.published.as_mut().filter(|_| cx.link.is_up()) else { return };
+        let difference = diff(published, folder.manifest());
+        let reported_later: BTreeSet<_> = downloads.paths_to_report().collect();
+        let is_due = |entry: &Entry| !reported_later.contains(entry.path.key());
+        let changed = difference.different.into_iter().map(|(_, new)| new);
+        let (changed, changed_later): (Vec<_>, Vec<_>) =
+            difference.missing.into_iter().chain(changed).partition(is_due);
+        let (removed, removed_later): (Vec<_>, Vec<_>) =
+            difference.extra.into_iter().partition(is_due);
+        self.deferred |= !changed_later.is_empty() || !removed_later.is_empty();
+        if changed.is_empty() && removed.is_empty() {
+            return;
+        }
+        if !cx.speaks_v2() {
+            return self.publish(cx, folder);
+        }
+        self.revision += 1;
+        let message = ManifestChanges {
+            revision: self.revision,
+            removed: removed.iter().map(|entry| entry.path.as_str().to_owned()).collect(),
+            changed: changed.iter().map(|entry| describe(folder, entry, true)).collect(),
+        };
+        for entry in removed {
+            published.remove(entry.path.key());
+        }
+        for entry in changed {
+            let _fits = published.replace(entry);
+        }
+        cx.transmit(Message::ManifestChanges(message));
+    }
+}
+
+/// Describes a file to the server, on protocol 2 with the version that it was made from.
+fn describe(folder: &Folder, entry: &Entry, speaks_v2: bool) -> FileInfo {
+    let mut info = FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, speaks_v2);
+    let base = folder.synced().get(entry.path.key()).filter(|base| *base != entry.content.hash);
+    info.base = base.filter(|_| speaks_v2).map(|base| base.to_string());
+    info
+}

@@ -1,0 +1,121 @@
+//! Whether this PC is in sync: it has everything that the league can give it, and the league needs nothing more from it.
+
+use super::{Event, context::Context, folder::Folder, protocol_1::SyncGuess, publisher::Publisher};
+use crate::{
+    conflict::is_conflict_name,
+    time::{Time, Wake},
+    wire::messages::{ServerState, SyncStatus},
+};
+
+/// What the server says about this PC, and what follows from it.
+#[derive(Debug)]
+pub(super) struct SyncState {
+    /// The last status from a server of protocol 2, over this link.
+    status: Option<SyncStatus>,
+    /// What stands in for a status on protocol 1.
+    pub(super) guess: SyncGuess,
+    in_sync: bool,
+}
+
+/// Why this PC counts as in sync.
+#[derive(Clone, Copy, Debug)]
+struct InSync {
+    /// Files of the league that will not come as things are.
+    withheld: u64,
+    /// Whether the server said so.
+    certain: bool,
+}
+
+impl SyncState {
+    pub(super) const fn new(guess: SyncGuess) -> Self {
+        Self { status: None, guess, in_sync: false }
+    }
+
+    pub(super) const fn is_in_sync(&self) -> bool {
+        self.in_sync
+    }
+
+    /// Forgets that this PC is in sync, so that it is said again.
+    pub(super) fn handle_sync_request(&mut self, now: Time) {
+        self.in_sync = false;
+        self.guess.handle_sync_request(now);
+    }
+
+    /// Whether to ask the server for its union.
+    pub(super) fn handle_timeout(&mut self, cx: &Context) -> bool {
+        needs_guess(cx) && self.guess.handle_timeout(cx.now.time)
+    }
+
+    pub(super) fn next_wake(&self, cx: &Context) -> Option<Wake> {
+        if needs_guess(cx) { self.guess.next_wake(cx.now.time) } else { None }
+    }
+
+    pub(super) fn handle_link_down(&mut self) {
+        self.status = None;
+        self.guess.handle_link_down();
+        self.in_sync = false;
+    }
+
+    pub(super) fn handle_state(
+        &mut self,
+        cx: &mut Context,
+        folder: &mut Folder,
+        publisher: &Publisher,
+        state: ServerState,
+    ) {
+        let Some(status) = state.sync_status else {
+            return self.guess.handle_union_hash(state.current_hash);
+        };
+        self.status = Some(status);
+        publisher.handle_status(cx, folder, &status, &state.outdated);
+        let SyncStatus { missing, missing_bytes, needed_by_others, withheld, .. } = status;
+        cx.event(Event::SyncStatus { missing, missing_bytes, needed_by_others, withheld });
+    }
+
+    /// Looks whether this PC is in sync. `is_idle` says that no file is on its way. Returns the event that says so, once.
+    pub(super) fn check(
+        &mut self,
+        cx: &Context,
+        folder: &Folder,
+        publisher: &Publisher,
+        is_idle: bool,
+    ) -> Option<Event> {
+        // A scan that may well find nothing new does not end it: it would be said again after each scan.
+        let is_quiet = folder.is_settled() || (self.in_sync && folder.is_listing());
+        let was_in_sync = self.in_sync;
+        let now = if is_idle && is_quiet { self.find(cx, folder, publisher) } else { None };
+        self.in_sync = now.is_some();
+        let InSync { withheld, certain } = now.filter(|_| !was_in_sync)?;
+        self.guess.handle_in_sync();
+        let paths = folder.files().iter().map(|file| &file.path);
+        let conflicts = paths.filter(|path| is_conflict_name(path, &cx.config.naming));
+        Some(Event::InSync {
+            liveries: folder.files().livery_count(),
+            files: folder.files().len(),
+            bytes: folder.total_bytes(),
+            conflicts: conflicts.cloned().collect(),
+            withheld,
+            certain,
+        })
+    }
+
+    fn find(&self, cx: &Context, folder: &Folder, publisher: &Publisher) -> Option<InSync> {
+        if !cx.link.is_up() {
+            return None;
+        }
+        if needs_guess(cx) {
+            let own_hash = || folder.manifest().union_hash().to_string();
+            let certain = self.guess.in_sync(cx.now.time, own_hash)?;
+            return Some(InSync { withheld: 0, certain });
+        }
+        // A status about an earlier state of this PC says nothing.
+        let status = self.status.filter(|status| publisher.is_current(status))?;
+        let is_done = status.missing == 0 && status.needed_by_others == 0;
+        is_done.then_some(InSync { withheld: status.withheld, certain: true })
+    }
+}
+
+/// Whether the server does not say how this PC stands.
+fn needs_guess(cx: &Context) -> bool {
+    cx.link.dialect().is_some_and(|dialect| !dialect.speaks_v2())
+}
