@@ -55,7 +55,7 @@ const CONFIG: &str = "LIVERYSYNC_CONFIG";
 /// Options that an admin decides each time, so that no variable sets them.
 const DECIDED_EACH_TIME: [&str; 3] = ["keep", "version", "yes"];
 
-/// Likeness of two words from which on one may be a slip of the other.
+/// Least likeness of two words for one to be a typo of the other.
 const LIKENESS_MIN: f64 = 0.75;
 
 /// Reads the command line, with the values of variables and of the config file.
@@ -119,7 +119,7 @@ fn flag(arg: Arg) -> Arg {
 fn with_variable(arg: Arg) -> Arg {
     let id = arg.get_id().as_str();
     let name = variable(id);
-    // An empty variable is as good as none.
+    // An empty variable counts as none.
     let is_empty = std::env::var_os(&name).is_some_and(|value| value.is_empty());
     // A value without a name is no option, except the folder of `scan`.
     let is_option = (!arg.is_positional() || id == "liveries") && !DECIDED_EACH_TIME.contains(&id);
@@ -334,7 +334,7 @@ const fn sort(value: &Value) -> &'static str {
     }
 }
 
-/// Returns the word of `known` that `word` is a likely slip of.
+/// Returns the word of `known` that `word` is a likely typo of.
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('_', "-");
     known
@@ -344,7 +344,7 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, other)| other)
 }
 
-/// Returns what clap says of a wrong value, without the usage and the word `error`.
+/// Returns clap's message about a wrong value, without the usage and the word `error`.
 fn first_paragraph(error: &clap::Error) -> String {
     let text = error.to_string();
     let paragraph = text.split("\n\n").next().unwrap_or(&text);
@@ -374,7 +374,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_options_are_consistent_with_their_variables() {
+    fn the_options_with_variables_are_consistent() {
         command().debug_assert();
     }
 
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_told_from_other_words() {
+    fn a_typo_is_recognized() {
         check("prot", Some("port"));
         check("Host", Some("host"));
         check("manifest_stale_seconds", Some("manifest-stale-seconds"));

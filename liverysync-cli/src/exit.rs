@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     TimedOut = 3,
 }
 
-/// Why the program does not end with success.
+/// A reason not to end with success.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The command line was not understood, or help was asked for: clap words it.

@@ -35,7 +35,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     scale(number, factor, values::SIZE)
 }
 
-/// Reads how fast files may travel, in bytes per second: a number, or one with a unit of bytes (`500 KB/s`,
+/// Reads a speed in bytes per second: a number, or one with a unit of bytes (`500 KB/s`,
 /// `2MB`) or of bits (`10 Mbit/s`). `/s` may be left out. `none` is no limit.
 pub(crate) fn parse_rate(text: &str) -> Result<Rate, String> {
     if text.trim().eq_ignore_ascii_case("none") {
@@ -67,7 +67,7 @@ pub(crate) fn parse_rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// How fast files may travel, in bytes per second.
+/// A speed limit in bytes per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate(pub(crate) Option<u64>);
 

@@ -78,7 +78,7 @@ impl StateArgs {
     }
 }
 
-/// Which files are shared, for server, client, status and scan.
+/// Rules for shared files, for server, client, status and scan.
 #[derive(Debug, Args)]
 pub(crate) struct RuleArgs {
     #[command(flatten)]
@@ -113,7 +113,7 @@ pub(crate) struct TypeArgs {
     pub(crate) extensions: Extensions,
 }
 
-/// What a PC shares, for client, status and scan.
+/// Rules for the files of a PC, for client, status and scan.
 #[derive(Debug, Args)]
 pub(crate) struct SharedArgs {
     #[command(flatten)]
@@ -130,7 +130,7 @@ impl SharedArgs {
         Rules { derived_dds: self.derived_dds, ..self.rules.rules() }
     }
 
-    /// Has a client share by these rules.
+    /// Applies these rules to a client.
     pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
         let rules = self.rules();
         let naming = Naming { extensions: rules.extensions.clone(), ..Naming::default() };
@@ -144,7 +144,7 @@ pub(crate) struct NamingArgs {
     /// Text between the name and the digits of a conflict copy
     #[arg(long, default_value = CONFLICT_SUFFIX, value_name = "TEXT", value_parser = parse_suffix)]
     conflict_suffix: String,
-    /// What becomes a conflict copy: the `file` alone, kept beside the established one, or the whole `livery`, kept in a
+    /// Extent of a conflict copy: the `file` alone, kept beside the established one, or the whole `livery`, kept in a
     /// folder of its own so that two liveries of one name do not mix
     #[arg(long, default_value = word(Scope::WORDS, Scope::default()), value_name = "SCOPE",
         value_parser = one_of(Scope::WORDS))]
@@ -152,7 +152,7 @@ pub(crate) struct NamingArgs {
 }
 
 impl NamingArgs {
-    /// Returns how conflict names are made, for files of these types.
+    /// Returns the naming of conflict copies, for files of these types.
     pub(crate) fn naming(&self, extensions: &Extensions) -> Naming {
         Naming {
             suffix: self.conflict_suffix.clone(),

@@ -94,7 +94,7 @@ fn write_command(text: &mut String, command: &Command, heading: &str) {
     }
 }
 
-/// Whether every command has it.
+/// Returns whether every command has this argument.
 fn is_common(arg: &Arg) -> bool {
     matches!(
         arg.get_action(),
@@ -112,15 +112,11 @@ fn write_arg(text: &mut String, arg: &Arg) {
     }
     let is_flag = !arg.get_action().takes_values();
     let value = arg.get_value_names().and_then(<[_]>::first).map_or("", |value| value.as_str());
-    match (arg.is_positional(), value) {
-        (true, value) => {
-            write!(name, "{}", if value.is_empty() { arg.get_id().as_str() } else { value })
-                .unwrap()
-        }
-        // A flag takes a value only to take back what the config file says.
-        (false, _) if is_flag => {}
-        (false, "BOOL") => {}
-        (false, value) => write!(name, " {value}").unwrap(),
+    if arg.is_positional() {
+        name += if value.is_empty() { arg.get_id().as_str() } else { value };
+    } else if !is_flag && value != "BOOL" {
+        // A flag takes a value only to override the config file.
+        write!(name, " {value}").unwrap();
     }
     write!(text, "- `{name}`: {}.", plain(arg.get_help())).unwrap();
     let mut notes = Vec::new();

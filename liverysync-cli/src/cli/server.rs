@@ -42,11 +42,11 @@ pub(crate) struct ServerArgs {
     pub(crate) rules: RuleArgs,
     #[command(flatten)]
     naming: NamingArgs,
-    /// Who keeps a name that several drivers bring at the same moment; a file that the league already has always keeps it
+    /// Rule for a name that several drivers bring at the same moment; a file that the league already has always keeps it
     #[arg(long, default_value = word(Policy::WORDS, Policy::default()), value_name = "POLICY",
         value_parser = one_of(Policy::WORDS))]
     conflict_policy: Policy,
-    /// Who may change a livery: `anyone` who edits what they had in sync, or only its `owner`. An edit or addition by
+    /// Members who may change a livery: `anyone` who edits what they had in sync, or only its `owner`. An edit or addition by
     /// anybody else becomes a conflict copy. `owner` needs --data
     #[arg(long, default_value = word(Updates::WORDS, Updates::default()), value_name = "RULE",
         value_parser = one_of(Updates::WORDS))]

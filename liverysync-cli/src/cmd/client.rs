@@ -47,7 +47,7 @@ async fn sync(args: &ClientArgs, builder: ClientBuilder) -> Result<(), Failure> 
     outcome
 }
 
-/// How long the client runs.
+/// The end of a run.
 enum Run {
     /// Until this PC is in sync, or the plan of a dry run is there.
     Once(Box<Syncing>),

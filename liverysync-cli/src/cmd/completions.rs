@@ -1,4 +1,4 @@
-//! `liverysync completions`: what a shell needs to complete our command lines.
+//! `liverysync completions`: completions for a shell.
 
 use clap_complete::Shell;
 

@@ -38,7 +38,7 @@ fn open(args: &IgnoreArgs) -> Result<IgnoreFile, Failure> {
     Ok(IgnoreFile::new(&state, &liveries)?)
 }
 
-/// Shows what has changed, and what is ignored now.
+/// Shows the change, and all liveries that are ignored now.
 fn show(
     list: &IgnoreFile,
     args: &IgnoreArgs,

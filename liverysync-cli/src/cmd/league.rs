@@ -14,7 +14,7 @@ use crate::{
     text::{error, league as text},
 };
 
-/// How long a server may take to answer: it looks for requests every second, and may be busy.
+/// Longest wait for a server's answer: it looks for requests every second, and may be busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn run(command: &LeagueCommand) -> Result<(), Failure> {

@@ -29,7 +29,7 @@ use crate::{
     text::error,
 };
 
-/// How long to wait for more files before those gathered are shown.
+/// Longest wait for more files before the gathered ones are shown.
 const GATHER_PAUSE: Duration = Duration::from_millis(200);
 
 /// Runs the command.
@@ -59,7 +59,7 @@ fn client_runtime() -> Result<Runtime, Failure> {
     Ok(runtime.context("cannot start the program's thread")?)
 }
 
-/// Returns the liveries folder that was given, or the game's. `command` is what names a folder.
+/// Returns the liveries folder that was given, or the game's. `command` is named in a hint.
 fn liveries_folder(given: Option<&Path>, command: &str) -> Result<PathBuf, Failure> {
     match given {
         Some(folder) => Ok(folder.to_owned()),

@@ -11,7 +11,7 @@ use crate::{
     text::config as text,
 };
 
-/// How often the config file is checked.
+/// Interval at which the config file is checked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Watches the config file.

@@ -1,4 +1,4 @@
-//! `liverysync scan`: which files of a folder would be shared.
+//! `liverysync scan`: shows the files of a folder that would be shared.
 
 use crate::{
     cli::status::ScanArgs,

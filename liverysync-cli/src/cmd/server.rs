@@ -1,4 +1,4 @@
-//! `liverysync server`: runs the league's server until it is told to stop.
+//! `liverysync server`: runs the league's server until it is stopped.
 
 use std::{collections::BTreeSet, mem, net::SocketAddr};
 

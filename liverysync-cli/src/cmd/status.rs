@@ -1,4 +1,4 @@
-//! `liverysync status`: whether this PC is in sync, what is missing and why.
+//! `liverysync status`: shows whether this PC is in sync, what is missing and why.
 
 use liverysync::{Client, ClientBuilder, Plan, is_client_running};
 use tokio::time::timeout;

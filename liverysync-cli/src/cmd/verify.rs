@@ -13,7 +13,7 @@ use crate::{
     text::{error, store},
 };
 
-/// How often the progress is shown.
+/// Interval at which the progress is shown.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 pub(super) fn run(data: Option<&Path>, json: bool) -> Result<(), Failure> {
@@ -44,7 +44,7 @@ struct View {
     json: bool,
     checked: VerifySummary,
     shown: Instant,
-    /// Why a line could not be printed.
+    /// The first failure to print a line.
     failed: Option<Failure>,
 }
 

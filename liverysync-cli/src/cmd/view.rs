@@ -1,4 +1,4 @@
-//! What a client shows: JSON for programs, moving bars for people who watch, plain lines otherwise.
+//! The output of a client: JSON for programs, moving bars for people who watch, plain lines otherwise.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::{
     text::client::{self as text, InSync, Installed, Moved},
 };
 
-/// How often the speed is drawn while nothing arrives.
+/// Interval at which the speed is drawn while nothing arrives.
 const TICK: Duration = Duration::from_millis(500);
 
 /// Shows the events of a client.
@@ -28,9 +28,9 @@ pub(super) struct View {
     began: Instant,
     sessions: BTreeMap<SyncId, Role>,
     gathered: Gathered,
-    /// Liveries in conflict that people know of.
+    /// Liveries whose conflict is shown.
     conflicts: BTreeSet<String>,
-    /// Whether people know that files are missing.
+    /// Set once the missing files are shown.
     said_missing: bool,
     downloaded: Total,
     uploaded: Total,
@@ -128,7 +128,8 @@ impl View {
     /// Removes the bars.
     pub(super) fn close(&self) {
         if let Style::Bars(bars) = &self.style {
-            let _cannot_be_told = bars.multi.clear();
+            // A terminal that is gone needs no clearing.
+            let _gone = bars.multi.clear();
         }
     }
 
@@ -182,7 +183,7 @@ impl View {
         true
     }
 
-    /// Returns the lines about a conflict that this file is a sign of, for a livery that none was shown for.
+    /// Returns the lines about a conflict that this file shows, once for each livery.
     fn conflict(&mut self, path: &RelPath, copied: bool, old_server: bool) -> Option<[String; 2]> {
         let naming = Naming::default();
         // A conflict copy that is copied on this PC has the bytes of a file that is here: this PC's version lost the name.
@@ -308,7 +309,7 @@ impl Bars {
         Self { multi: MultiProgress::new(), downloads, uploads }
     }
 
-    /// The server has told what is missing.
+    /// Takes the number of missing files from the server.
     fn expect(&mut self, missing: Total) {
         let downloads = &mut self.downloads;
         downloads.expected = downloads.done;
@@ -322,7 +323,7 @@ impl Bars {
             Role::Target => {
                 let downloads = &mut self.downloads;
                 let Total { files, bytes } = downloads.done;
-                // An old server does not tell what is missing.
+                // An old server does not report what is missing.
                 downloads.expected.files = downloads.expected.files.max(files + session.files);
                 let bytes = bytes.saturating_add(session.bytes);
                 downloads.expected.bytes = downloads.expected.bytes.max(bytes);

@@ -88,7 +88,7 @@ pub(crate) fn scan(root: &str, scan: &Scan) -> String {
     })
 }
 
-/// Returns what a PC has and lacks.
+/// Returns the state of a PC.
 pub(crate) fn status(server: &str, running: Option<bool>, plan: &Plan) -> String {
     #[derive(Serialize)]
     struct Status<'a> {
@@ -187,7 +187,7 @@ pub(crate) fn league_conflicts(conflicts: &[Conflict]) -> String {
     named("league_conflicts", &Conflicts { conflicts: conflicts.collect() })
 }
 
-/// Returns what a change of the league has done.
+/// Returns the result of a change of the league.
 pub(crate) fn league_acted(act: &'static str, acted: &Acted) -> String {
     #[derive(Serialize)]
     struct Done {
@@ -200,7 +200,7 @@ pub(crate) fn league_acted(act: &'static str, acted: &Acted) -> String {
     named("league_acted", &Done { act, placed, retired, served: acted.served })
 }
 
-/// Returns what a rebuild has saved.
+/// Returns the result of a rebuild.
 pub(crate) fn league_rebuilt(rebuilt: &Rebuilt) -> String {
     #[derive(Serialize)]
     struct Saved<'a> {

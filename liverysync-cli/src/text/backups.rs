@@ -1,4 +1,4 @@
-//! `liverysync backups`: sets, what they hold, and what was restored or removed.
+//! `liverysync backups`: sets, their files, and the files that were restored or removed.
 
 use liverysync::{
     backups::{

@@ -1,4 +1,4 @@
-//! `liverysync client`: what it does, and what a dry run found out.
+//! `liverysync client`: events, and the plan of a dry run.
 
 use std::time::Duration;
 
@@ -177,7 +177,7 @@ fn were(number: u64, thing: &str) -> String {
     format!("{} {}", count(number, thing), if number == 1 { "was" } else { "were" })
 }
 
-/// What this PC has when it is in sync.
+/// The liveries of this PC when it is in sync.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct InSync {
     pub(crate) liveries: usize,
@@ -185,7 +185,7 @@ pub(crate) struct InSync {
     pub(crate) bytes: u64,
     /// Files of the league that will not arrive as things are.
     pub(crate) withheld: u64,
-    /// Whether the server said so.
+    /// Set if the server confirmed it.
     pub(crate) certain: bool,
 }
 
@@ -217,7 +217,7 @@ pub(crate) fn in_sync(now: InSync, moved: Moved, verbose: bool) -> String {
     line
 }
 
-/// What a dry run found out.
+/// The plan of a dry run.
 pub(crate) fn plan(plan: &Plan, verbose: bool) -> String {
     let mut lines = super::status::sections(plan, verbose);
     let total = |files: &[(RelPath, u64)]| {

@@ -1,4 +1,4 @@
-//! The config file and the variables: mistakes in them, and what a change has come to.
+//! The config file and the variables: mistakes, and changes while the program runs.
 
 use std::{fmt, path::Path};
 
@@ -21,7 +21,7 @@ pub(crate) fn unreadable(file: &Path, why: &dyn fmt::Display) -> Problem {
         .hint("check the path given with --config or LIVERYSYNC_CONFIG; the file is TOML in UTF-8")
 }
 
-/// The place of a key, in front of what is wrong with it.
+/// The place of a key, written before its mistake.
 pub(crate) fn place(table: &str, key: &str) -> String {
     format!("[{table}] {key}: ")
 }
@@ -44,7 +44,7 @@ pub(crate) fn no_table(file: &Path, name: &str, near: Option<&str>) -> Problem {
     })
 }
 
-/// What to write instead of an unknown key.
+/// A suggestion in place of an unknown key.
 #[derive(Clone, Debug)]
 pub(crate) enum Instead<'a> {
     /// A key that is alike.

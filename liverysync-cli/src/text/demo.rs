@@ -49,14 +49,14 @@ pub(crate) fn conflict(livery: &str, first: &str, second: &str) -> String {
     )
 }
 
-/// Files of a livery that a driver has got.
+/// Files of a livery that a driver received.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gained {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
-    /// Whether they were copied on the driver's PC.
+    /// Set if they were copied on the driver's PC.
     pub(crate) copied: bool,
-    /// Where one of the files is that they replaced.
+    /// The backup of one of the replaced files.
     pub(crate) backup: Option<String>,
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn table(rows: &[Row]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// What the comparison at the end has found: nothing wrong.
+/// The lines at the end if nothing is wrong.
 pub(crate) fn checked(drivers: usize, files: usize, took: Duration) -> [String; 2] {
     let took = duration(took);
     [

@@ -1,4 +1,4 @@
-//! Failures of commands: what happened, why, and what to do now.
+//! Failures of commands, with their causes and hints.
 
 use std::{fmt, path::Path, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
 
 const REACH_HINT: &str = "check --host and --port, and whether the league's server is running";
 
-/// The game's folder is nowhere; `command` is what to add a folder to.
+/// The game's folder was not found; `command` is the one to add a folder to.
 pub(crate) fn no_game(error: &FolderNotFound, command: &str) -> Problem {
     let problem = Problem::new("could not find the game's liveries folder");
     let problem = match error.looked_at.as_slice() {
@@ -116,7 +116,7 @@ fn without(why: &str, server: &str) -> String {
     why.strip_prefix(&format!("cannot reach {server}: ")).unwrap_or(why).to_owned()
 }
 
-/// What is still to be done when time is up.
+/// The work that is left when time is up.
 fn left_to_do(unfinished: &Unfinished) -> String {
     match unfinished {
         Unfinished::Unreachable { server, reason: Some(why) } => {

@@ -1,4 +1,4 @@
-//! `liverysync league`: the league as its admin sees it.
+//! `liverysync league`: the league as an admin sees it.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -143,7 +143,7 @@ fn content(content: Content) -> String {
     format!("{}  {:>9}", content.hash.short(), bytes(content.size))
 }
 
-/// What an act has done, and what comes of it.
+/// The result of a change, and what happens next.
 pub(crate) fn acted(act: &Act, acted: &Acted) -> String {
     let (placed, retired) = (acted.report.placed as u64, acted.report.retired as u64);
     let done = match act {

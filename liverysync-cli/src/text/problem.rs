@@ -6,7 +6,7 @@ use liverysync::escape;
 
 use super::words::reason;
 
-/// What went wrong, why, and what to do now.
+/// An error with its causes and a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     error: String,
@@ -41,7 +41,7 @@ impl Problem {
         self
     }
 
-    /// Sets what to do about it.
+    /// Sets the hint.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

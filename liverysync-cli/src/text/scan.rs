@@ -1,4 +1,4 @@
-//! `liverysync scan`: what of a folder would be shared.
+//! `liverysync scan`: files that would be shared.
 
 use liverysync::{Entry, RelPath, Scan};
 

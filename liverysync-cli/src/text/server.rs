@@ -1,4 +1,4 @@
-//! `liverysync server`: what happens in the league.
+//! `liverysync server`: the events of a league.
 
 use std::{fmt, net::SocketAddr};
 

@@ -1,4 +1,4 @@
-//! `liverysync status`: whether this PC is in sync, what is missing and why.
+//! `liverysync status`: missing liveries, the reasons, and conflicts.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use liverysync::{Claimant, Plan, RelPath, Rivalry, escape};
 
 use super::words::{block, by_livery, bytes, count, cut, file_lines, livery_lines, path, reason};
 
-/// What a PC has and lacks.
+/// The state of a PC.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Status<'a> {
-    /// Whether a client runs on the folder; `None` if that cannot be seen.
+    /// Set if a client runs on the folder; `None` if that is unknown.
     pub(crate) running: Option<bool>,
     pub(crate) plan: &'a Plan,
 }
@@ -52,7 +52,7 @@ fn headline(status: Status<'_>) -> String {
     sentences.join(" ")
 }
 
-/// Lists what is to be done and what cannot be.
+/// Lists what is left to do and what cannot be done.
 pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let mut section = |title: &str, mut items: Vec<String>| {
@@ -100,10 +100,10 @@ fn refused(files: &[(String, String)]) -> Vec<String> {
     lines.collect()
 }
 
-/// Writes who has the name, and what to do.
+/// Writes the owner of the name, and hints.
 fn conflict(rivalry: &Rivalry) -> Vec<String> {
     let Rivalry { path: name, rival, own, sha256, free } = rivalry;
-    // Where no content has the name, the whole liveries are two.
+    // If no content has the name, the conflict is between two whole liveries.
     let (what, copy) = match free {
         true => (escape(name.livery()).into_owned(), escape(rival.livery()).into_owned()),
         false => (path(name), path(rival)),

@@ -15,7 +15,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// How long a program may take until a line that is waited for, or until its end.
+/// Longest wait for a line, or for the end of a program.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder, and the environment of the programs that run in it.
@@ -35,7 +35,7 @@ impl Test {
         self
     }
 
-    /// The path of something in the folder.
+    /// Returns a path in the folder.
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.folder.path().join(below)
     }
@@ -63,7 +63,7 @@ impl Test {
             }
         }
         command.args(args).current_dir(self.folder.path());
-        // Nothing of the machine's own is found or touched.
+        // A test neither finds nor changes anything of this machine's user.
         for name in ["HOME", "USERPROFILE", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"] {
             command.env(name, self.folder.path().join("home"));
         }
@@ -126,7 +126,7 @@ pub(crate) struct Running {
     what: String,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
-    /// What was taken from standard output and standard error.
+    /// Lines that were read from standard output and standard error.
     seen: [String; 2],
 }
 
@@ -159,7 +159,7 @@ impl Running {
                     let [stdout, stderr] = &self.seen;
                     let why = if why == RecvTimeoutError::Timeout { "in time" } else { "at all" };
                     panic!(
-                        "`{}` did not say {part:?} {why}\nstdout:\n{stdout}stderr:\n{stderr}",
+                        "`{}` did not print {part:?} {why}\nstdout:\n{stdout}stderr:\n{stderr}",
                         self.what
                     );
                 }
@@ -167,7 +167,7 @@ impl Running {
         }
     }
 
-    /// The number of the process, for signals.
+    /// Returns the number of the process, for signals.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -190,7 +190,7 @@ impl Running {
     #[track_caller]
     pub(crate) fn finish(mut self) -> Finished {
         let deadline = Instant::now() + PATIENCE;
-        // Its outputs end when it does.
+        // Its outputs end with it.
         for (output, source) in [&self.stdout, &self.stderr].into_iter().enumerate() {
             loop {
                 match source.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -217,7 +217,7 @@ impl Drop for Running {
     }
 }
 
-/// A program that has ended, with all that it said.
+/// A program that has ended, with its output.
 pub(crate) struct Finished {
     what: String,
     pub(crate) code: Option<i32>,
@@ -258,7 +258,7 @@ impl Finished {
     }
 }
 
-/// All files below `root`, with `/` between folders, but for `.backup` and `.tmp`.
+/// Returns all files below `root` by path, except `.backup` and `.tmp`.
 pub(crate) fn files(root: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
     fn walk(at: &Path, below: &str, found: &mut std::collections::BTreeMap<String, Vec<u8>>) {
         for entry in fs::read_dir(at).unwrap() {

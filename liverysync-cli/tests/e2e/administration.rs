@@ -1,4 +1,4 @@
-//! What an administrator does to the league's data, seen on the drivers' PCs.
+//! An admin's changes of the league, seen on the drivers' PCs.
 
 use liverysync_core::hash::ContentHash;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ fn done(act: &str, placed: u64, retired: u64, served: bool) -> Value {
 }
 
 #[test]
-fn a_livery_goes_from_every_pc_and_comes_back() {
+fn a_livery_is_retired_and_restored_on_every_pc() {
     let (league, mut drivers) = league();
     assert_eq!(league.administer(&["retire", "A"]), done("retire", 0, 1, true));
     wait_in_sync(&mut drivers, 3);
@@ -49,7 +49,7 @@ fn a_livery_goes_from_every_pc_and_comes_back() {
 }
 
 #[test]
-fn a_livery_gets_another_name_on_every_pc() {
+fn a_livery_is_renamed_on_every_pc() {
     let (league, mut drivers) = league();
     assert_eq!(league.administer(&["rename", "A", "Équipe A"]), done("rename", 1, 1, true));
     for driver in &mut drivers {
@@ -64,29 +64,29 @@ fn a_livery_gets_another_name_on_every_pc() {
 }
 
 #[test]
-fn of_two_rivals_one_stays() {
+fn a_resolved_conflict_keeps_one_content() {
     let (league, mut drivers) = league();
-    league.folder("rival").write("A/decals.png", b"rival");
-    let mut rival = league.member("rival", &[]);
-    rival.wait_in_sync(5);
+    league.folder("chloe").write("A/decals.png", b"other paint");
+    let mut chloe = league.member("chloe", &[]);
+    chloe.wait_in_sync(5);
     wait_in_sync(&mut drivers, 5);
     let conflicts = league.administer(&["conflicts"]);
     let keep = conflicts["conflicts"][0]["copies"][0]["sha256"].as_str().unwrap();
-    assert_eq!(keep, ContentHash::of(b"rival").to_string());
+    assert_eq!(keep, ContentHash::of(b"other paint").to_string());
 
     let resolve = ["resolve", "A/decals.png", "--keep", &keep[..8]];
     assert_eq!(league.administer(&resolve), done("resolve", 1, 1, true));
     wait_in_sync(&mut drivers, 4);
-    rival.wait_in_sync(4);
-    for driver in drivers.iter().chain([&rival]) {
+    chloe.wait_in_sync(4);
+    for driver in drivers.iter().chain([&chloe]) {
         assert_eq!(driver.folder.names().len(), 4);
-        assert_eq!(driver.folder.read("A/decals.png").unwrap(), b"rival");
+        assert_eq!(driver.folder.read("A/decals.png").unwrap(), b"other paint");
     }
     assert_eq!(league.administer(&["conflicts"])["conflicts"], json!([]));
 }
 
 #[test]
-fn an_owner_is_written_down() {
+fn an_owner_is_recorded() {
     let (league, _drivers) = league();
     let member = "00000000000000ff";
     assert_eq!(league.administer(&["own", "a", member]), done("own", 0, 0, true));
@@ -96,7 +96,7 @@ fn an_owner_is_written_down() {
 }
 
 #[test]
-fn where_only_owners_update_the_edit_of_another_goes_beside_until_he_is_one() {
+fn with_updates_by_owners_the_edit_of_another_member_is_a_conflict_copy() {
     let league = League::with_records(&["--updates", "owner"]);
     let path = "Team/decals.png";
     league.folder("aoi").write(path, b"aoi's");
@@ -123,14 +123,14 @@ fn where_only_owners_update_the_edit_of_another_goes_beside_until_he_is_one() {
 }
 
 #[test]
-fn what_is_retired_without_a_server_goes_when_the_pcs_connect() {
+fn a_livery_retired_without_a_server_is_removed_when_the_pcs_connect() {
     let (mut league, mut drivers) = league();
     league.server.kill();
     assert_eq!(league.administer(&["retire", "A"]), done("retire", 0, 1, false));
     for driver in &drivers {
         assert_eq!(driver.folder.names().len(), 4);
     }
-    league.serve_again();
+    league.restart_server();
     wait_in_sync(&mut drivers, 3);
     for driver in &drivers {
         assert_eq!(driver.folder.read("A/decals.png"), None);

@@ -1,4 +1,4 @@
-//! What a league has replaced on a driver's PC, listed, put back and pruned by the real program.
+//! Backups of replaced files, listed, restored and pruned by the real program.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::{
 const PATH: &str = "Team/decals.png";
 const OLD: [&str; 2] = ["20200101_120000", "20200102_120000"];
 
-/// Runs one of the commands for backups, and returns its object.
+/// Runs a command for backups and returns its object.
 fn backups(folder: &Folder, args: &[&str]) -> Value {
     let mut command = liverysync();
     command.arg("backups").args(args).arg("--json").arg("--liveries").arg(&folder.root);
@@ -22,26 +22,26 @@ fn backups(folder: &Folder, args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The names of all sets, the newest first.
+/// Returns the names of all sets, newest first.
 fn sets(folder: &Folder) -> Vec<String> {
     let listed = backups(folder, &["list"]);
     let sets = listed["sets"].as_array().unwrap().iter();
     sets.map(|set| set["set"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Makes a set that was made just now an old one.
+/// Gives a new set an old name.
 fn age(folder: &Folder, set: &str, name: &str) {
     let all = folder.root.join(".backup");
     fs::rename(all.join(set), all.join(name)).unwrap();
 }
 
 #[test]
-fn a_replaced_paint_comes_back_and_old_backups_go() {
+fn a_replaced_paint_is_restored_and_old_backups_are_pruned() {
     let mut league = League::new();
     league.folder("first").write(PATH, b"established");
     let _first = league.driver("first", &[]);
     league.wait_in_sync(1, 1);
-    league.folder("second").write(PATH, b"rival");
+    league.folder("second").write(PATH, b"other paint");
     let mut second = league.driver("second", &["--once"]);
     assert_eq!(second.process.wait().code(), Some(0));
     let folder = second.folder;
@@ -55,18 +55,18 @@ fn a_replaced_paint_comes_back_and_old_backups_go() {
         (&json!(PATH), &json!("another"))
     );
     let restored = backups(&folder, &["restore", OLD[0], "team"]);
-    assert_eq!(folder.read(PATH).unwrap(), b"rival");
+    assert_eq!(folder.read(PATH).unwrap(), b"other paint");
     let kept = restored["restored"][0]["backup"].as_str().unwrap();
     assert_eq!(folder.read(kept).unwrap(), b"established");
     let [made, still] = sets(&folder).try_into().unwrap();
-    assert_eq!(still, OLD[0], "nothing leaves the set");
+    assert_eq!(still, OLD[0], "the set keeps its files");
     assert!(folder.has_no_leftovers());
 
     age(&folder, &made, OLD[1]);
     let dry = backups(&folder, &["prune", "--keep-days", "30", "--dry-run"]);
     assert_eq!(sets(&folder).len(), 2);
     let pruned = backups(&folder, &["prune", "--keep-days", "30"]);
-    assert_eq!(pruned["removed"], json!([{"set": OLD[0], "path": PATH, "bytes": 5}]));
+    assert_eq!(pruned["removed"], json!([{"set": OLD[0], "path": PATH, "bytes": 11}]));
     assert_eq!(pruned["removed"], dry["removed"]);
     assert_eq!(pruned["last_copies"], json!({"files": 1, "bytes": 11}));
     assert_eq!(folder.backups(), [(PATH.to_owned(), b"established".to_vec())]);
@@ -74,7 +74,7 @@ fn a_replaced_paint_comes_back_and_old_backups_go() {
 }
 
 #[test]
-fn what_comes_back_while_a_client_runs_is_shared() {
+fn a_file_restored_while_a_client_runs_is_shared() {
     let mut league = League::new();
     let first = league.driver("first", &[]);
     league.folder("second").write("Team/decals.json", b"{}");

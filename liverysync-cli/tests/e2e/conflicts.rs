@@ -1,4 +1,4 @@
-//! Rivals: two contents under one name.
+//! Conflicts: two contents under one name.
 
 use liverysync_core::hash::ContentHash;
 use serde_json::{Value, json};
@@ -11,73 +11,73 @@ fn conflict(path: &str, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn both_contents_end_everywhere_and_the_loser_keeps_his_bytes() {
+fn every_pc_gets_both_contents_and_the_later_driver_loses_nothing() {
     let mut league = League::new();
     let path = "Team/decals.png";
     league.folder("first").write(path, b"established");
-    league.folder("second").write(path, b"rival");
+    league.folder("second").write(path, b"other paint");
     let mut first = league.driver("first", &[]);
     league.wait_in_sync(1, 1);
     let mut second = league.driver("second", &[]);
     let mut third = league.driver("third", &[]);
     league.wait_in_sync(3, 2);
 
-    let rival = conflict(path, b"rival");
+    let copy = conflict(path, b"other paint");
     for driver in [&first, &second, &third] {
         assert_eq!(driver.folder.read(path).unwrap(), b"established");
-        assert_eq!(driver.folder.read(&rival).unwrap(), b"rival");
+        assert_eq!(driver.folder.read(&copy).unwrap(), b"other paint");
         assert_eq!(driver.folder.tree().len(), 2);
     }
-    assert_eq!(second.folder.backups(), [(path.to_owned(), b"rival".to_vec())]);
+    assert_eq!(second.folder.backups(), [(path.to_owned(), b"other paint".to_vec())]);
     let copied = second.process.wait_for("the copy", |event| {
-        event["event"] == "installed" && event["path"] == rival.as_str()
+        event["event"] == "installed" && event["path"] == copy.as_str()
     });
-    assert_eq!(copied["copied"], true, "the loser's own bytes were downloaded");
+    assert_eq!(copied["copied"], true, "bytes that this PC has were downloaded");
     assert!(first.folder.backups().is_empty() && third.folder.backups().is_empty());
 
-    // At rest: another livery is uploaded once and goes to each of the others, and nothing else moves.
+    // Another livery is uploaded once and downloaded by each of the others, and nothing else is transferred.
     let sessions = league.server.events("session_began").len();
     first.folder.write("Late/decals.png", b"late");
     league.wait_in_sync(3, 3);
     assert_eq!(league.server.events("session_began").len(), sessions + 3);
 
     // An edited conflict copy is an update of it.
-    second.folder.write(&rival, b"edited");
+    second.folder.write(&copy, b"edited");
     for driver in [&mut first, &mut third] {
         driver.process.wait_for("the edited copy", |event| {
-            event["event"] == "installed" && event["path"] == rival.as_str() && event["bytes"] == 6
+            event["event"] == "installed" && event["path"] == copy.as_str() && event["bytes"] == 6
         });
     }
     for driver in [&mut first, &mut second, &mut third] {
-        assert_eq!(driver.folder.read(&rival).unwrap(), b"edited");
+        assert_eq!(driver.folder.read(&copy).unwrap(), b"edited");
         assert_eq!(driver.folder.tree().len(), 3);
     }
 }
 
 #[test]
-fn a_rival_livery_is_kept_whole_in_a_folder_of_its_own_and_one_of_them_stays() {
+fn a_livery_in_conflict_is_kept_whole_until_an_admin_resolves_it() {
     let league = League::with_records(&["--conflict-scope", "livery"]);
-    let author = league.folder("author");
-    author.write("Team/decals.png", b"established");
-    author.write("Team/decals.json", b"same");
-    let rival = league.folder("rival");
-    rival.write("Team/decals.png", b"rival");
-    rival.write("Team/decals.json", b"same");
-    rival.write("Team/sponsors.png", b"only here");
-    let mut author = league.member("author", &[]);
-    author.wait_in_sync(2);
-    let mut rival = league.member("rival", &[]);
-    rival.wait_in_sync(5);
-    author.wait_in_sync(5);
+    let first = league.folder("first");
+    first.write("Team/decals.png", b"established");
+    first.write("Team/decals.json", b"same");
+    let second = league.folder("second");
+    second.write("Team/decals.png", b"other paint");
+    second.write("Team/decals.json", b"same");
+    second.write("Team/sponsors.png", b"only here");
+    let mut first = league.member("first", &[]);
+    first.wait_in_sync(2);
+    let mut second = league.member("second", &[]);
+    second.wait_in_sync(5);
+    first.wait_in_sync(5);
 
-    let names = author.folder.names();
+    let names = first.folder.names();
     let folder = names[2].split('/').next().unwrap().to_owned();
     let copy = |name: &str| format!("{folder}/{name}");
     assert!(folder.starts_with("Team__CONFLICT__"), "{names:?}");
-    for driver in [&author, &rival] {
+    for driver in [&first, &second] {
         assert_eq!(driver.folder.read("Team/decals.png").unwrap(), b"established");
         assert_eq!(driver.folder.read("Team/decals.json").unwrap(), b"same");
-        assert_eq!(driver.folder.read(&copy("decals.png")).unwrap(), b"rival");
+        assert_eq!(driver.folder.read(&copy("decals.png")).unwrap(), b"other paint");
         assert_eq!(driver.folder.read(&copy("decals.json")).unwrap(), b"same");
         assert_eq!(driver.folder.read(&copy("sponsors.png")).unwrap(), b"only here");
     }
@@ -86,27 +86,27 @@ fn a_rival_livery_is_kept_whole_in_a_folder_of_its_own_and_one_of_them_stays() {
     let conflicts = conflicts["conflicts"].as_array().unwrap();
     assert_eq!(conflicts.len(), 1, "{conflicts:?}");
     assert_eq!(conflicts[0]["copies"][0]["path"], copy("decals.png"));
-    let keep = ContentHash::of(b"rival").short();
+    let keep = ContentHash::of(b"other paint").short();
     league.administer(&["resolve", "Team/decals.png", "--keep", &keep]);
-    for driver in [&mut author, &mut rival] {
+    for driver in [&mut first, &mut second] {
         driver.wait_in_sync(3);
         let names = ["Team/decals.json", "Team/decals.png", "Team/sponsors.png"];
         assert_eq!(driver.folder.names(), names);
-        assert_eq!(driver.folder.read("Team/decals.png").unwrap(), b"rival");
+        assert_eq!(driver.folder.read("Team/decals.png").unwrap(), b"other paint");
     }
 }
 
 #[test]
-fn a_livery_that_collides_with_nothing_is_kept_apart_until_an_administrator_gives_it_up() {
+fn a_livery_without_a_common_file_is_kept_apart_until_an_admin_retires_it() {
     let league = League::with_records(&["--conflict-scope", "livery"]);
-    league.folder("author").write("Team/decals.png", b"established");
+    league.folder("first").write("Team/decals.png", b"established");
     league.folder("other").write("Team/sponsors.png", b"other");
-    let mut author = league.member("author", &[]);
-    author.wait_in_sync(1);
+    let mut first = league.member("first", &[]);
+    first.wait_in_sync(1);
     let mut other = league.member("other", &[]);
     other.wait_in_sync(2);
-    author.wait_in_sync(2);
-    let names = author.folder.names();
+    first.wait_in_sync(2);
+    let names = first.folder.names();
     assert_eq!(names[0], "Team/decals.png");
     assert!(names[1].starts_with("Team__CONFLICT__") && names[1].ends_with("/sponsors.png"));
     assert_eq!(other.folder.names(), names);
@@ -117,7 +117,7 @@ fn a_livery_that_collides_with_nothing_is_kept_apart_until_an_administrator_give
         (&json!("Team/sponsors.png"), &Value::Null)
     );
     league.administer(&["resolve", "Team/sponsors.png", "--keep", "none"]);
-    for driver in [&mut author, &mut other] {
+    for driver in [&mut first, &mut other] {
         driver.wait_in_sync(1);
         assert_eq!(driver.folder.names(), ["Team/decals.png"]);
     }
@@ -126,27 +126,27 @@ fn a_livery_that_collides_with_nothing_is_kept_apart_until_an_administrator_give
 }
 
 #[test]
-fn an_allow_list_distributes_whole_rivals_of_what_it_names() {
+fn an_allow_list_distributes_the_conflict_copies_of_its_liveries() {
     let list = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(list.path(), "Team\n").unwrap();
     let list = list.path().to_str().unwrap();
     let mut league = League::with(&["--conflict-scope", "livery", "--allow-list", list]);
-    league.folder("author").write("Team/decals.png", b"established");
-    league.folder("rival").write("Team/decals.png", b"rival");
-    let mut author = league.driver("author", &[]);
+    league.folder("first").write("Team/decals.png", b"established");
+    league.folder("second").write("Team/decals.png", b"other paint");
+    let mut first = league.driver("first", &[]);
     league.wait_in_sync(1, 1);
-    let mut rival = league.driver("rival", &[]);
-    rival.wait_in_sync(2);
-    author.wait_in_sync(2);
-    let names = author.folder.names();
-    assert_eq!(rival.folder.names(), names);
+    let mut second = league.driver("second", &[]);
+    second.wait_in_sync(2);
+    first.wait_in_sync(2);
+    let names = first.folder.names();
+    assert_eq!(second.folder.names(), names);
     assert_eq!(names.len(), 2);
     assert!(names[1].starts_with("Team__CONFLICT__"), "{names:?}");
 }
 
 #[test]
-fn a_policy_decides_between_contents_that_are_new_at_once() {
-    // A long gathering of manifests would be needed for a tie; the server's events tell who won.
+fn a_policy_decides_between_contents_that_arrive_together() {
+    // Both arrive together only if the server is slow; its events show which one keeps the name.
     for (policy, winner) in [("lowest-hash", None), ("established", Some(b"one"))] {
         let mut league = League::with(&["--conflict-policy", policy]);
         league.folder("a").write("T/decals.png", b"one");

@@ -1,4 +1,4 @@
-//! Sources that skip, lie or fall silent, disks that are full, and peers that are no clients.
+//! Sources that skip, send bad data or stop responding, full disks, and peers that are no clients.
 
 use std::{
     io::{Read as _, Write as _},
@@ -7,13 +7,12 @@ use std::{
 
 use crate::league::League;
 
-/// A server that does not wait long for silent sources.
+/// Starts a server with short timeouts.
 fn impatient() -> League {
     League::with(&["--stall-timeout-seconds", "1", "--first-file-timeout-seconds", "2"])
 }
 
-/// A liar and an honest driver hold the same livery; an empty driver must get it from the honest
-/// one, and the liar must not be asked again.
+/// Checks that an empty driver gets a livery from an honest driver, and that a source with this fault is not asked again.
 #[track_caller]
 fn check_other_source_is_used(fault: &str) {
     let mut league = impatient();
@@ -27,7 +26,7 @@ fn check_other_source_is_used(fault: &str) {
     let _honest = league.driver("honest", &[]);
     league.wait_in_sync(2, 1);
     let empty = league.driver("empty", &[]);
-    league.server.wait_for(&format!("what the liar did ({fault})"), |event| {
+    league.server.wait_for(&format!("the fault of the liar ({fault})"), |event| {
         matches!(event["event"].as_str(), Some("source_fault" | "source_silent" | "left"))
             && event["name"] == "liar"
     });
@@ -40,52 +39,52 @@ fn check_other_source_is_used(fault: &str) {
 }
 
 #[test]
-fn a_source_that_skips_is_passed_over() {
+fn a_source_that_skips_is_replaced() {
     check_other_source_is_used("skip:Team/decals.png");
 }
 
 #[test]
-fn a_source_with_wrong_bytes_is_passed_over() {
+fn a_source_with_wrong_bytes_is_replaced() {
     check_other_source_is_used("wrong-bytes:Team/decals.png");
 }
 
 #[test]
-fn a_source_with_too_many_bytes_is_passed_over() {
+fn a_source_with_too_many_bytes_is_replaced() {
     check_other_source_is_used("too-many:Team/decals.png");
 }
 
 #[test]
-fn a_source_with_a_gap_is_passed_over() {
+fn a_source_with_a_gap_is_replaced() {
     check_other_source_is_used("gap:Team/decals.png");
 }
 
 #[test]
-fn a_source_that_ends_early_is_passed_over() {
+fn a_source_that_ends_early_is_replaced() {
     check_other_source_is_used("short:Team/decals.png");
 }
 
 #[test]
-fn a_source_that_falls_silent_is_passed_over() {
+fn a_source_that_stops_responding_is_replaced() {
     check_other_source_is_used("silent:Team/decals.png");
 }
 
 #[test]
-fn a_source_that_never_answers_is_passed_over() {
+fn a_source_that_never_answers_is_replaced() {
     check_other_source_is_used("mute");
 }
 
 #[test]
-fn a_source_that_leaves_in_the_middle_is_passed_over() {
+fn a_source_that_disconnects_during_a_file_is_replaced() {
     check_other_source_is_used("close:Team/decals.png");
 }
 
 #[test]
-fn a_source_that_announces_something_else_is_passed_over() {
+fn a_source_that_announces_another_content_is_replaced() {
     check_other_source_is_used("wrong-hash:Team/decals.png");
 }
 
 #[test]
-fn what_a_liar_alone_has_touches_nothing_and_hangs_nobody() {
+fn a_file_that_only_a_faulty_client_has_harms_nobody() {
     let league = impatient();
     let liar = league.folder("liar");
     liar.write("Team/decals.png", &crate::league::noise("liar", 700_000));
@@ -108,7 +107,7 @@ fn what_a_liar_alone_has_touches_nothing_and_hangs_nobody() {
 }
 
 #[test]
-fn strangers_that_speak_something_else_are_shown_out() {
+fn peers_with_another_protocol_are_disconnected() {
     let mut league = League::new();
     let address = format!("127.0.0.1:{}", league.port);
     for greeting in [
@@ -120,7 +119,7 @@ fn strangers_that_speak_something_else_are_shown_out() {
         let mut stream = TcpStream::connect(&address).unwrap();
         stream.write_all(greeting).unwrap();
         let mut answer = Vec::new();
-        // A reset is as good an end as any.
+        // The server may also reset the connection.
         let _reset = stream.read_to_end(&mut answer);
     }
     league.folder("a").write("T/decals.png", b"still served");
@@ -130,7 +129,7 @@ fn strangers_that_speak_something_else_are_shown_out() {
     assert_eq!(b.folder.read("T/decals.png").unwrap(), b"still served");
 }
 
-/// A folder on a small disk of its own can be had only where one may mount.
+/// A small disk needs the right to mount.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_loses_nothing_and_recovers() {

@@ -1,4 +1,4 @@
-//! A line between clients and a server that can be cut, and that sees what goes over it.
+//! A line between clients and a server that can be cut and that records its traffic.
 
 use std::{
     io::{Read as _, Write as _},
@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-/// Which way bytes go.
+/// A direction of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// From the client to the server.
@@ -16,7 +16,7 @@ pub(crate) enum Way {
     Down,
 }
 
-/// When the first connection is cut: after so many bytes this way.
+/// The number of bytes in one direction after which the first connection is cut.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
     pub(crate) way: Way,
@@ -30,7 +30,7 @@ pub(crate) struct Piece {
     pub(crate) bytes: u64,
 }
 
-/// What went over each connection.
+/// The traffic of each connection.
 type Seen = Arc<Mutex<Vec<(Way, Vec<Piece>)>>>;
 
 pub(crate) struct Forwarder {
@@ -39,7 +39,7 @@ pub(crate) struct Forwarder {
 }
 
 impl Forwarder {
-    /// Forwards to this port of loopback, from a port of its own.
+    /// Forwards to this port of loopback, from a new port.
     pub(crate) fn start(server: u64, cut: Cut) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port().into();
@@ -68,7 +68,7 @@ impl Forwarder {
         Self { port, seen }
     }
 
-    /// The pieces of files that went this way, connection by connection.
+    /// Returns the pieces of files in one direction, connection by connection.
     pub(crate) fn pieces(&self, way: Way) -> Vec<Vec<Piece>> {
         let seen = self.seen.lock().unwrap();
         seen.iter().filter(|(one, _)| *one == way).map(|(_, pieces)| pieces.clone()).collect()
@@ -89,7 +89,7 @@ fn forward(mut from: TcpStream, mut to: TcpStream, cut: Option<usize>, seen: &Se
             break;
         }
     }
-    // The other end may be gone already.
+    // The connections may be closed already.
     let _closed = from.shutdown(Shutdown::Both);
     let _closed = to.shutdown(Shutdown::Both);
 }

@@ -1,4 +1,4 @@
-//! Liveries that one driver does not want, told to his client while it runs.
+//! Liveries that one driver ignores, changed while the client runs.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     process::liverysync,
 };
 
-/// Runs one of the commands for ignored liveries, and returns its object.
+/// Runs a command for ignored liveries and returns its object.
 fn ignore(league: &League, folder: &Folder, args: &[&str]) -> Value {
     let mut command = liverysync();
     command.arg("ignore").args(args).arg("--json").arg("--liveries").arg(&folder.root);
@@ -18,7 +18,7 @@ fn ignore(league: &League, folder: &Folder, args: &[&str]) -> Value {
 }
 
 #[test]
-fn an_ignored_livery_comes_once_it_is_wanted_again() {
+fn an_ignored_livery_arrives_once_it_is_no_longer_ignored() {
     let mut league = League::new();
     league.folder("first").write("#2_Team/decals.png", b"two");
     league.folder("first").write("Other/decals.png", b"other");

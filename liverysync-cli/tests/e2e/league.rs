@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use crate::process::{PATIENCE, Process, liverysync, peer};
 
-/// What lies at a path: digest and modification time.
+/// Digest and modification time of each path.
 pub(crate) type Tree = BTreeMap<String, (String, SystemTime)>;
 
-/// The folder of a server that remembers, beside those of the drivers.
+/// The name of a server's data folder, beside the folders of the drivers.
 const DATA: &str = "data";
 
 pub(crate) struct League {
@@ -30,31 +30,31 @@ impl League {
         Self::with(&[])
     }
 
-    /// Starts a server with these options besides its own.
+    /// Starts a server with these additional options.
     pub(crate) fn with(options: &[&str]) -> Self {
         let mut command = liverysync();
         command.args(["server", "--host", "127.0.0.1", "--port", "0", "--json"]).args(options);
         Self::of(Process::start("server", &mut command))
     }
 
-    /// Starts a server that remembers its league in the folder `data`.
+    /// Starts a server with a data folder.
     pub(crate) fn with_records(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (server, port) = serve(dir.path(), 0, options);
         Self { dir, server, port }
     }
 
-    /// Starts the server on its data and port again, once the last one has ended.
-    pub(crate) fn serve_again(&mut self) {
+    /// Restarts the server on its data folder and port, once the last one has ended.
+    pub(crate) fn restart_server(&mut self) {
         (self.server, self.port) = serve(self.dir.path(), self.port, &[]);
     }
 
-    /// The server's data folder.
+    /// Returns the server's data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join(DATA)
     }
 
-    /// Runs a command of an administrator on the server's data, and returns its object.
+    /// Runs a command of an admin on the server's data folder and returns its object.
     pub(crate) fn administer(&self, args: &[&str]) -> Value {
         let mut command = liverysync();
         command.arg("league").args(args).arg("--json").arg("--data").arg(self.data());
@@ -64,8 +64,8 @@ impl League {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Waits until the server's store has all of a union of so many files.
-    pub(crate) fn wait_until_kept(&self, files: usize) {
+    /// Waits until the server's store has a union of this many files.
+    pub(crate) fn wait_until_stored(&self, files: usize) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let status = self.administer(&["status"]);
@@ -76,7 +76,7 @@ impl League {
         }
     }
 
-    /// Starts a client that remembers beside its folder what it last had, and soon comes back when it loses the server.
+    /// Starts a client with a state folder that reconnects quickly.
     pub(crate) fn member(&self, name: &str, options: &[&str]) -> Driver {
         let state = self.dir.path().join("state");
         let soon = ["--retry-first-seconds", "0.1", "--retry-max-seconds", "0.2"];
@@ -96,24 +96,24 @@ impl League {
         Self { dir: tempfile::tempdir().unwrap(), server, port }
     }
 
-    /// Where the clients keep what they remember.
+    /// Returns the state folder of the clients.
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state of the clients")
     }
 
-    /// The folder of a driver; it is made if it is not there.
+    /// Returns the folder of a driver, created if missing.
     pub(crate) fn folder(&self, name: &str) -> Folder {
         let root = self.dir.path().join(name);
         fs::create_dir_all(&root).unwrap();
         Folder { root }
     }
 
-    /// Starts a client of ours on the folder of that name.
+    /// Starts a liverysync client on the folder of that name.
     pub(crate) fn driver(&self, name: &str, options: &[&str]) -> Driver {
         self.driver_at(self.port, name, options)
     }
 
-    /// The same, with another way to the server.
+    /// Starts a liverysync client that reaches the server at another port.
     pub(crate) fn driver_at(&self, port: u64, name: &str, options: &[&str]) -> Driver {
         let folder = self.folder(name);
         let mut command = liverysync();
@@ -141,7 +141,7 @@ impl League {
         Driver { process, folder }
     }
 
-    /// Waits until the server says that so many clients are in sync with so many files.
+    /// Waits until the server reports this many clients in sync with this many files.
     pub(crate) fn wait_in_sync(&mut self, clients: usize, files: usize) {
         self.server.wait_for(
             &format!("that {clients} clients are in sync with {files} files"),
@@ -163,14 +163,14 @@ fn serve(dir: &Path, port: u64, options: &[&str]) -> (Process, u64) {
     (server, port)
 }
 
-/// A driver at his PC.
+/// A driver's PC.
 pub(crate) struct Driver {
     pub(crate) process: Process,
     pub(crate) folder: Folder,
 }
 
 impl Driver {
-    /// Waits until this PC says that it is in sync, with so many files.
+    /// Waits until this PC reports that it is in sync with this many files.
     pub(crate) fn wait_in_sync(&mut self, files: usize) {
         let is_meant = |event: &Value| event["event"] == "in_sync" && event["files"] == files;
         self.process.wait_for(&format!("that it is in sync with {files} files"), is_meant);
@@ -184,7 +184,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Writes a file with a date of its own, long ago.
+    /// Writes a file with an old date that depends on its path.
     pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
         let full = self.root.join(path);
         fs::create_dir_all(full.parent().unwrap()).unwrap();
@@ -203,7 +203,7 @@ impl Folder {
         fs::read(self.root.join(path)).ok()
     }
 
-    /// All that is the driver's: everything but `.backup` and `.tmp`.
+    /// Returns the driver's files: everything except `.backup` and `.tmp`.
     pub(crate) fn tree(&self) -> Tree {
         let mut tree = Tree::new();
         walk(&self.root, &self.root, &mut tree);
@@ -215,7 +215,7 @@ impl Folder {
         self.tree().into_keys().collect()
     }
 
-    /// What lies in the backups: path below the folder of the moment, and bytes.
+    /// Returns the backups: path below the set, and bytes.
     pub(crate) fn backups(&self) -> Vec<(String, Vec<u8>)> {
         let mut tree = Tree::new();
         walk(&self.root, &self.root.join(".backup"), &mut tree);
@@ -226,14 +226,14 @@ impl Folder {
         tree.into_keys().map(read).collect()
     }
 
-    /// Whether nothing is left of anything that was being received.
+    /// Returns whether no unfinished download is left.
     pub(crate) fn has_no_leftovers(&self) -> bool {
         fs::read_dir(self.root.join(".tmp")).is_ok_and(|mut left| left.next().is_none())
             || !self.root.join(".tmp").exists()
     }
 }
 
-/// How many files there are below a folder.
+/// Counts the files below a folder.
 pub(crate) fn files_below(folder: &Path) -> usize {
     let mut tree = Tree::new();
     walk(folder, folder, &mut tree);
@@ -264,7 +264,7 @@ fn digest(path: &Path) -> String {
     }
 }
 
-/// Bytes that do not repeat, the same for the same name.
+/// Returns bytes without repetition, the same for the same name.
 pub(crate) fn noise(name: &str, bytes: usize) -> Vec<u8> {
     let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

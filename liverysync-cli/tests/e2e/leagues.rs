@@ -1,4 +1,4 @@
-//! Honest drivers of our own kind.
+//! Leagues of honest liverysync clients.
 
 use liverysync_core::transfer::CHUNK_BYTES;
 
@@ -14,7 +14,7 @@ fn assert_identical(drivers: &[Driver]) {
 }
 
 #[test]
-fn four_drivers_end_with_the_same_bytes_and_dates_within_their_memory() {
+fn four_drivers_get_the_same_bytes_and_dates_with_little_memory() {
     let mut league = League::new();
     let names = ["aoi", "bruno", "çelik", "dara"];
     let [aoi, bruno, celik, dara] = names.map(|name| league.folder(name));
@@ -25,7 +25,7 @@ fn four_drivers_end_with_the_same_bytes_and_dates_within_their_memory() {
     celik.write("Équipe Été & Fils/readme.txt", b"x");
     celik.write_large("日本レーシング '24 [GT3]/decals.png", 3 * CHUNK_BYTES - 7);
     for (number, folder) in [&aoi, &bruno, &celik, &dara].into_iter().enumerate() {
-        // With the large one, more than a gigabyte passes the server.
+        // Together with the large file, more than a gigabyte passes the server.
         for part in 0..9 {
             folder.write_large(&format!("grid {number}/{part}.dds"), 5_000_000);
         }
@@ -64,7 +64,7 @@ fn an_empty_driver_gets_everything() {
 }
 
 #[test]
-fn clients_come_back_to_a_server_that_was_restarted() {
+fn clients_reconnect_to_a_restarted_server() {
     let mut league = League::new();
     league.folder("a").write("A/decals.png", b"a");
     league.folder("b").write("B/decals.png", b"b");
@@ -87,7 +87,7 @@ fn clients_come_back_to_a_server_that_was_restarted() {
 }
 
 #[test]
-fn what_is_not_the_liverys_own_stays_at_home_and_is_named() {
+fn foreign_files_are_skipped_and_reported() {
     let league = League::new();
     let (a, b) = (league.folder("a"), league.folder("b"));
     a.write("T/decals.png", b"picture");
@@ -123,7 +123,7 @@ fn what_is_not_the_liverys_own_stays_at_home_and_is_named() {
     drivers[1].process.wait_for_event("in_sync");
     assert_eq!(a.read("Met/decals.json").unwrap(), b"the author's");
     assert_eq!(a.backups(), [("Met/decals.json".to_owned(), b"left by the game".to_vec())]);
-    // The game would go on showing the old paint from its cache.
+    // The game would continue to show the old paint from its cache.
     assert_eq!(b.read("T/decals_0.dds"), None);
     let old_cache = b"an older cache, without its picture".to_vec();
     assert_eq!(b.backups(), [("T/decals_0.dds".to_owned(), old_cache)]);

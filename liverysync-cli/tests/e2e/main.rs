@@ -5,12 +5,13 @@
 mod administration;
 mod backups;
 mod conflicts;
+mod database;
 mod faults;
 mod forwarder;
 mod ignoring;
 mod league;
 mod leagues;
-mod memory;
+
 mod one_pass;
 mod process;
 mod protocol_1;

@@ -1,9 +1,9 @@
-//! `--once`, `--timeout` and `--dry-run`, and the game's folder that is found by itself.
+//! `--once`, `--timeout` and `--dry-run`, and the search for the game's folder.
 
 use crate::league::League;
 
 #[test]
-fn once_ends_when_this_pc_holds_the_union() {
+fn once_ends_in_sync() {
     let mut league = League::new();
     league.folder("a").write("A/decals.png", b"a");
     let _a = league.driver("a", &[]);
@@ -15,7 +15,7 @@ fn once_ends_when_this_pc_holds_the_union() {
 }
 
 #[test]
-fn once_stays_for_those_who_need_this_pc() {
+fn once_stays_while_others_need_this_pc() {
     let mut league = League::new();
     let _waiting = league.driver("waiting", &[]);
     league.server.wait_for_event("manifest");
@@ -27,7 +27,7 @@ fn once_stays_for_those_who_need_this_pc() {
 }
 
 #[test]
-fn once_times_out_with_its_own_code() {
+fn once_times_out_with_exit_code_3() {
     let league = League::with(&["--first-file-timeout-seconds", "600"]);
     league.folder("mute").write("M/decals.png", b"never sent");
     let _mute = league.old_driver("mute", "1.0.4", &["--fault", "mute"]);
@@ -38,7 +38,7 @@ fn once_times_out_with_its_own_code() {
 }
 
 #[test]
-fn a_dry_run_tells_and_touches_nothing() {
+fn a_dry_run_changes_nothing() {
     let mut league = League::new();
     league.folder("a").write("A/decals.png", b"theirs");
     league.folder("a").write("Both/decals.png", b"established");
@@ -46,7 +46,7 @@ fn a_dry_run_tells_and_touches_nothing() {
     league.wait_in_sync(1, 2);
     let b = league.folder("b");
     b.write("B/decals.png", b"mine");
-    b.write("Both/decals.png", b"rival");
+    b.write("Both/decals.png", b"other paint");
     let before = b.tree();
     let mut dry = league.driver("b", &["--dry-run"]);
     let plan = dry.process.wait_for_event("plan");
@@ -68,7 +68,7 @@ fn a_dry_run_tells_and_touches_nothing() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_games_folder_under_proton_is_found_by_itself() {
+fn the_games_folder_is_found_under_proton() {
     use crate::process::{Process, liverysync};
 
     let mut league = League::new();

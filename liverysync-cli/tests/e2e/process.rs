@@ -1,4 +1,4 @@
-//! Real processes that print one JSON object per line, and waiting for what they say.
+//! Real processes that print one JSON object per line, and waits for their output.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -11,10 +11,10 @@ use std::{
 
 use serde_json::Value;
 
-/// How long anything may take before a test gives up: long, because the machine may be busy.
+/// Longest wait of a test: long, because the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A running program. It is ended when this is dropped.
+/// A running program, killed when this is dropped.
 pub(crate) struct Process {
     name: String,
     child: Child,
@@ -66,18 +66,21 @@ impl Process {
             }
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(value) => self.seen.push(value),
-                Err(reason) => self.give_up(what, reason),
+                Err(reason) => self.fail(what, reason),
             }
         }
     }
 
-    fn give_up(&mut self, what: &str, reason: RecvTimeoutError) -> ! {
+    fn fail(&mut self, what: &str, reason: RecvTimeoutError) -> ! {
         let _ended = self.child.kill();
         let errors = self.errors.recv_timeout(Duration::from_secs(5)).unwrap_or_default();
         let noise = |value: &&Value| !matches!(value["event"].as_str(), Some("received" | "sent"));
         let seen: Vec<_> = self.seen.iter().filter(noise).map(Value::to_string).collect();
         let name = &self.name;
-        panic!("{name} never said {what} ({reason}); it said:\n{}\n{errors}", seen.join("\n"));
+        panic!(
+            "{name} never printed {what} ({reason}); its output:\n{}\n{errors}",
+            seen.join("\n")
+        );
     }
 
     /// Waits for an event of this name.
@@ -85,7 +88,7 @@ impl Process {
         self.wait_for(event, |value| value["event"] == event)
     }
 
-    /// All events of this name that have been printed so far.
+    /// Returns all events of this name that have been printed so far.
     pub(crate) fn events(&mut self, event: &str) -> Vec<Value> {
         self.seen.extend(self.lines.try_iter());
         self.seen.iter().filter(|value| value["event"] == event).cloned().collect()
@@ -94,24 +97,24 @@ impl Process {
     /// Waits for the end of the program.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
-        // Its output ends when it does.
+        // Its output ends with it.
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(value) => self.seen.push(value),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(reason) => self.give_up("that it ends", reason),
+                Err(reason) => self.fail("that it ends", reason),
             }
         }
         self.child.wait().unwrap()
     }
 
-    /// Ends it at once, as a power cut does.
+    /// Kills it, as a power cut does.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Ends it as a user would.
+    /// Interrupts it as a user would.
     #[cfg(unix)]
     pub(crate) fn interrupt(&mut self) -> ExitStatus {
         self.signal("INT");
@@ -125,7 +128,7 @@ impl Process {
         assert!(sent.success());
     }
 
-    /// The most memory that it has held so far, in MB.
+    /// Returns the most memory that it has used so far, in MB.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_megabytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
@@ -143,17 +146,17 @@ impl Drop for Process {
     }
 }
 
-/// The program under test.
+/// Returns a command of the program under test.
 pub(crate) fn liverysync() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_liverysync"));
-    // Whatever the caller's own settings are, a test has its own.
+    // The settings of the user who runs the tests do not count.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LIVERYSYNC_")) {
         command.env_remove(name);
     }
     command
 }
 
-/// A program of the test peers that speak protocol 1.
+/// Returns a command of a test peer that speaks protocol 1.
 pub(crate) fn peer(script: &str) -> Command {
     let peers = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/peers");
     let mut command = Command::new("python3");

@@ -1,5 +1,5 @@
-//! The programs of the field beside ours, in both roles. The peers report as `unexpected` whatever
-//! protocol 1 does not know, and any second file that begins before the first has ended.
+//! The old Python programs beside liverysync, in both roles. The peers report as `unexpected` everything that protocol 1
+//! does not know, and a second file that begins before the first has ended.
 
 use serde_json::Value;
 
@@ -24,44 +24,43 @@ fn assert_same_to_the_microsecond(one: &Folder, other: &Folder) {
     }
 }
 
-/// How often each file was begun towards an old client.
+/// Returns how often a file was begun towards an old client, at most.
 fn begun_at_most(driver: &mut Driver) -> u64 {
     let begins = driver.process.events("begin");
     begins.iter().filter_map(|event| event["times"].as_u64()).max().unwrap_or(0)
 }
 
 #[test]
-fn both_old_clients_beside_ours_on_our_server() {
+fn both_old_clients_work_on_a_liverysync_server() {
     let mut league = League::with(&["--manifest-stale-seconds", "2"]);
-    let (ours, first, last) =
-        (league.folder("ours"), league.folder("first"), league.folder("1.0.4"));
-    ours.write_large("Ours #1/decals.png", 800_001);
-    ours.write("Ours #1/readme.txt", b"1.0.4 takes no text");
+    let (new, first, last) = (league.folder("new"), league.folder("first"), league.folder("1.0.4"));
+    new.write_large("New #1/decals.png", 800_001);
+    new.write("New #1/readme.txt", b"1.0.4 takes no text");
     first.write_large("Première/decals.png", 300_000);
     first.write("Première/decals.json", b"{}");
     last.write_large("最後/decals.png", 262_144);
     first.write("Both/decals.png", b"of the first");
 
-    let _ours = league.driver("ours", &[]);
+    let _new = league.driver("new", &[]);
     let mut first = league.old_driver("first", "first", &[]);
     league.wait_in_sync(2, 5);
-    // The rival of a name that is established.
+    // A conflict with a name that the league has.
     last.write("Both/decals.png", b"of 1.0.4, and older than what it gets");
     let mut last = league.old_driver("1.0.4", "1.0.4", &[]);
-    let rival = liverysync_core::hash::ContentHash::of(b"of 1.0.4, and older than what it gets");
-    let rival = format!("Both/decals__CONFLICT__{}.png", rival.short());
+    let copy = liverysync_core::hash::ContentHash::of(b"of 1.0.4, and older than what it gets");
+    let copy = format!("Both/decals__CONFLICT__{}.png", copy.short());
     league.wait_in_sync(3, 7);
 
     let everything = [
         "Both/decals.png".to_owned(),
-        rival.clone(),
-        "Ours #1/decals.png".to_owned(),
-        "Ours #1/readme.txt".to_owned(),
+        copy.clone(),
+        "New #1/decals.png".to_owned(),
+        "New #1/readme.txt".to_owned(),
         "Première/decals.json".to_owned(),
         "Première/decals.png".to_owned(),
         "最後/decals.png".to_owned(),
     ];
-    for folder in [&ours, &first.folder] {
+    for folder in [&new, &first.folder] {
         assert_eq!(folder.names(), everything);
         assert_eq!(folder.read("Both/decals.png").unwrap(), b"of the first");
         assert_eq!(folder.read("Première/decals.png"), first.folder.read("Première/decals.png"));
@@ -71,7 +70,7 @@ fn both_old_clients_beside_ours_on_our_server() {
     let expected: Vec<_> = everything.iter().filter(|name| !refused(name)).cloned().collect();
     assert_eq!(last.folder.names(), expected);
 
-    // Two refreshes of every manifest later, nothing has been offered again.
+    // After two refreshes of every manifest, nothing has been offered again.
     let begun = (begun_at_most(&mut first), begun_at_most(&mut last));
     for _ in 0..2 {
         last.process
@@ -120,12 +119,12 @@ fn check_on_old_server(generation: &str) {
 }
 
 #[test]
-fn ours_on_the_first_old_server() {
+fn a_client_works_on_the_first_old_server() {
     check_on_old_server("first");
 }
 
 #[test]
-fn ours_on_the_later_old_server() {
+fn a_client_works_on_the_later_old_server() {
     check_on_old_server("later");
 }
 

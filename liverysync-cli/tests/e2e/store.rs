@@ -1,4 +1,4 @@
-//! The server's store: one upload for everybody, whoever is slow, away or cut off meanwhile.
+//! The server's store: one upload for everybody, even if someone is slow, offline or cut off.
 
 use serde_json::Value;
 
@@ -7,15 +7,15 @@ use crate::{
     league::{Folder, League, files_below, noise},
 };
 
-/// More than a link holds under way: whoever takes nothing is noticed.
+/// More than a connection buffers, so that a stopped reader is noticed.
 const LARGE: usize = 12_000_000;
 
-/// After so many bytes a link is cut: far from either end of a large file.
+/// Number of bytes after which a connection is cut, in the middle of a large file.
 const CUT: usize = 6_000_000;
 
 const SOON: [&str; 4] = ["--retry-first-seconds", "0.1", "--retry-max-seconds", "0.2"];
 
-/// Uploads that a server has asked for so far.
+/// Counts the uploads that a server has asked for so far.
 fn uploads(league: &mut League) -> usize {
     let sessions = league.server.events("session_began");
     sessions.iter().filter(|session| !session["source"].is_null()).count()
@@ -26,7 +26,7 @@ fn installed<'a>(path: &'a str) -> impl Fn(&Value) -> bool + 'a {
 }
 
 #[test]
-fn a_source_uploads_each_content_once_however_many_want_it_and_whenever() {
+fn each_content_is_uploaded_once_for_all_drivers() {
     let mut league = League::new();
     let source = league.folder("source");
     source.write_large("A/decals.png", 3_000_000);
@@ -51,7 +51,7 @@ fn a_source_uploads_each_content_once_however_many_want_it_and_whenever() {
     sent.sort_unstable();
     assert_eq!(sent, [2, 400_000, 3_000_000], "a content was uploaded twice");
 
-    // Nobody is left, and the late one gets everything all the same.
+    // Everybody has left, and a late driver still gets everything.
     for target in targets {
         drop(target);
         league.server.wait_for_event("left");
@@ -65,12 +65,12 @@ fn a_source_uploads_each_content_once_however_many_want_it_and_whenever() {
 
 #[cfg(unix)]
 #[test]
-fn a_target_that_stands_still_stops_nobody() {
+fn a_stopped_client_blocks_nobody() {
     let mut league = League::new();
     let source = league.folder("source");
     source.write_large("A/decals.png", LARGE);
     source.write_large("B/decals.png", LARGE);
-    // So slow that it has only begun when it is stopped.
+    // Slow enough to be stopped during the first download.
     let mut stopped = league.driver("stopped", &["--limit-down", "50 KB/s"]);
     league.server.wait_for_event("manifest");
     let mut uploader = league.driver("source", &[]);
@@ -83,7 +83,7 @@ fn a_target_that_stands_still_stops_nobody() {
     uploader.process.wait_for("that it is in sync", done);
     assert_eq!(target.folder.tree(), source.tree());
     let given_up = [league.server.events("left"), league.server.events("target_fault")].concat();
-    assert!(given_up.is_empty(), "it was given up before the others were done: {given_up:?}");
+    assert!(given_up.is_empty(), "it was disconnected before the others were done: {given_up:?}");
     assert!(stopped.folder.names().is_empty());
 
     let folder = stopped.folder.clone();
@@ -93,22 +93,25 @@ fn a_target_that_stands_still_stops_nobody() {
     assert_eq!(folder.tree(), source.tree());
 }
 
-/// That the second connection went on where the first one was cut.
+/// Asserts that the second connection continued where the first one was cut.
 #[track_caller]
-fn assert_went_on(forwarder: &Forwarder, way: Way) {
+fn assert_continued(forwarder: &Forwarder, way: Way) {
     let links = forwarder.pieces(way);
     let [cut, resumed] = &links[..] else { panic!("not two connections: {links:?}") };
     assert_eq!(cut.first().map(|piece| piece.offset), Some(0));
-    let went_on = resumed.first().unwrap().offset;
+    let continued_at = resumed.first().unwrap().offset;
     let reached = cut.iter().map(|piece| piece.offset + piece.bytes).max().unwrap();
-    assert!(went_on > 0, "it began at 0 again");
-    assert!(went_on <= reached, "it went on at {went_on}, and {reached} was as far as it had come");
+    assert!(continued_at > 0, "it began at 0 again");
+    assert!(
+        continued_at <= reached,
+        "it went on at {continued_at}, and {reached} was as far as it had come"
+    );
     let again: u64 = resumed.iter().map(|piece| piece.bytes).sum();
-    assert_eq!(again, LARGE as u64 - went_on, "more than the rest was sent");
+    assert_eq!(again, LARGE as u64 - continued_at, "more than the rest was sent");
 }
 
 #[test]
-fn an_upload_that_is_cut_off_goes_on_where_it_was() {
+fn a_cut_upload_continues_where_it_was() {
     let mut league = League::new();
     let source = league.folder("source");
     source.write_large("A/decals.png", LARGE);
@@ -119,11 +122,11 @@ fn an_upload_that_is_cut_off_goes_on_where_it_was() {
     target.process.wait_for("the file", installed("A/decals.png"));
     league.wait_in_sync(2, 1);
     assert_eq!(target.folder.tree(), source.tree());
-    assert_went_on(&forwarder, Way::Up);
+    assert_continued(&forwarder, Way::Up);
 }
 
 #[test]
-fn a_delivery_that_is_cut_off_goes_on_where_it_was() {
+fn a_cut_download_continues_where_it_was() {
     let mut league = League::new();
     let source = league.folder("source");
     source.write_large("A/decals.png", LARGE);
@@ -135,11 +138,11 @@ fn a_delivery_that_is_cut_off_goes_on_where_it_was() {
     league.wait_in_sync(2, 1);
     assert_eq!(target.folder.tree(), source.tree());
     assert!(target.folder.has_no_leftovers());
-    assert_went_on(&forwarder, Way::Down);
+    assert_continued(&forwarder, Way::Down);
 }
 
 #[test]
-fn what_shrinks_travels_compressed_and_goes_on_where_it_was_cut_off() {
+fn a_compressed_upload_continues_where_it_was_cut() {
     let mut league = League::new();
     let source = league.folder("source");
     let halves: Vec<_> = noise("A/skin.dds", 2 * LARGE).iter().map(|byte| byte & 15).collect();
@@ -153,15 +156,15 @@ fn what_shrinks_travels_compressed_and_goes_on_where_it_was_cut_off() {
     assert_eq!(target.folder.tree(), source.tree());
     let links = forwarder.pieces(Way::Up);
     let [_cut, resumed] = &links[..] else { panic!("not two connections: {links:?}") };
-    let went_on = resumed.first().unwrap().offset;
-    // So many bytes on the line were nearly twice as many of the file.
-    assert!(went_on > CUT as u64, "it went on at {went_on}");
+    let continued_at = resumed.first().unwrap().offset;
+    // The bytes on the line stand for nearly twice as many of the file.
+    assert!(continued_at > CUT as u64, "it went on at {continued_at}");
     let again: u64 = resumed.iter().map(|piece| piece.bytes).sum();
-    let rest = halves.len() as u64 - went_on;
+    let rest = halves.len() as u64 - continued_at;
     assert!((rest / 2..rest * 3 / 5).contains(&again), "{again} bytes for {rest}");
 }
 
-/// Lets a league of two come in sync on a server with these options, and stops all three.
+/// Runs a league of two drivers until they are in sync, and stops the server.
 fn play(data: &Folder, options: &[&str]) {
     let data = data.root.to_str().unwrap();
     let mut league = League::with(&[&["--data", data], options].concat());
@@ -173,7 +176,7 @@ fn play(data: &Folder, options: &[&str]) {
 }
 
 #[test]
-fn a_server_that_is_restarted_still_has_what_it_had() {
+fn a_restarted_server_still_has_its_contents() {
     let dir = tempfile::tempdir().unwrap();
     let data = Folder { root: dir.path().to_owned() };
     play(&data, &[]);
@@ -181,17 +184,16 @@ fn a_server_that_is_restarted_still_has_what_it_had() {
 
     let mut league = League::with(&["--data", data.root.to_str().unwrap()]);
     let source = league.folder("source");
-    // The same as in the league before: what is large comes from its name and its folder.
+    // The bytes of the earlier league: the large file depends on its folder, so it is read from the store.
     source.write("A/decals.json", b"{}");
-    let large = std::fs::read_dir(data.root.join("blobs")).unwrap().flatten().find_map(|folder| {
-        let blob = std::fs::read_dir(folder.path()).unwrap().flatten().next()?;
-        (blob.metadata().unwrap().len() == 700_000).then(|| std::fs::read(blob.path()).unwrap())
-    });
-    source.write("A/decals.png", &large.unwrap());
+    let folders = std::fs::read_dir(data.root.join("blobs")).unwrap().flatten();
+    let mut blobs = folders.flat_map(|folder| std::fs::read_dir(folder.path()).unwrap()).flatten();
+    let large = blobs.find(|blob| blob.metadata().unwrap().len() == 700_000).unwrap();
+    source.write("A/decals.png", &std::fs::read(large.path()).unwrap());
     let mut uploader = league.driver("source", &[]);
     let target = league.driver("target", &[]);
     league.wait_in_sync(2, 2);
-    // The dates are those of the league before: it remembers them.
+    // The server remembers the dates of the earlier league, so only contents are compared.
     let contents = |folder: &Folder| -> Vec<_> {
         folder.tree().into_iter().map(|(path, (digest, _))| (path, digest)).collect()
     };
@@ -202,7 +204,7 @@ fn a_server_that_is_restarted_still_has_what_it_had() {
 }
 
 #[test]
-fn a_server_that_only_relays_keeps_nothing_that_all_have() {
+fn a_server_with_no_store_keeps_nothing_that_everybody_has() {
     let dir = tempfile::tempdir().unwrap();
     let data = Folder { root: dir.path().to_owned() };
     play(&data, &["--store-size", "0"]);

@@ -101,7 +101,7 @@ fn a_prune_lists_what_it_removed_and_kept() {
 }
 
 #[test]
-fn the_folder_comes_from_the_file_and_from_a_variable_too() {
+fn the_folder_can_come_from_the_config_file_or_a_variable() {
     let mut test = liveries();
     test.file("league.toml", "[client]\nliveries = 'L'\njson = true\nhost = 'league.example'\n");
     test.run(&["backups", "list", "--config", "league.toml"])

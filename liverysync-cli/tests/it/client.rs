@@ -1,16 +1,16 @@
-//! The client from outside: its folder, its server, its words and its exit codes.
+//! The client from outside: its folder, its server, its output and exit codes.
 
 use std::{fs, net::TcpListener};
 
 use crate::common::{Test, files};
 
-/// A port at which nobody listens.
+/// Returns a port that nobody listens on.
 fn closed_port() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named() {
+fn the_error_names_a_missing_folder() {
     let test = Test::new();
     test.run(&["client", "--liveries", "nowhere"])
         .code(1)
@@ -20,14 +20,14 @@ fn a_folder_that_is_not_there_is_named() {
 }
 
 #[test]
-fn once_fails_at_a_server_that_cannot_be_reached() {
+fn once_fails_if_the_server_is_unreachable() {
     let test = Test::new();
     test.folder("L");
     let port = closed_port();
     let said = test.run(&["client", "--once", "--liveries", "L", "--port", &port]).code(1);
     let said =
         said.stderr_has(&format!("127.0.0.1:{port}")).stderr_has("hint: check --host and --port");
-    assert_eq!(said.stderr.matches(&port).count(), 1, "said once: {}", said.stderr);
+    assert_eq!(said.stderr.matches(&port).count(), 1, "named once: {}", said.stderr);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::common::{Finished, Test};
 
-/// The port at which a client tries to reach its server: the error names it.
+/// Checks the port at which a client looks for its server: the error names it.
 #[track_caller]
 fn check_port(test: &Test, args: &[&str], port: u16) {
     let all = [&["client", "--once", "--liveries", "."], args].concat();
@@ -23,7 +23,7 @@ fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
 }
 
 #[test]
-fn an_empty_variable_is_as_good_as_none() {
+fn an_empty_variable_counts_as_none() {
     let mut test = Test::new();
     test.file("league.toml", "[client]\nport = 3\n");
     test.env("LIVERYSYNC_PORT", "").env("LIVERYSYNC_CONFIG", "league.toml");
@@ -31,7 +31,7 @@ fn an_empty_variable_is_as_good_as_none() {
 }
 
 #[test]
-fn a_flag_takes_back_what_the_file_says() {
+fn a_flag_overrides_the_file() {
     let test = Test::new();
     test.file("league.toml", "[client]\njson = true\n");
     test.file("a/decals.png", "a");
@@ -69,7 +69,7 @@ fn speeds_change_with_the_file_while_the_program_runs() {
 }
 
 #[test]
-fn every_kind_of_value_can_stand_in_the_file() {
+fn the_file_can_hold_every_kind_of_value() {
     let test = Test::new();
     test.file(
         "etc/league.toml",
@@ -96,7 +96,7 @@ fn refused(text: &str, command: &str) -> Finished {
 }
 
 #[test]
-fn a_misspelt_key_is_named_with_the_nearest_right_one() {
+fn a_misspelt_key_gets_a_suggestion() {
     refused("[server]\nprot = 1\n", "server")
         .stderr_has("there is no key `prot` in [server]")
         .stderr_has("hint: did you mean `port`?");
@@ -110,14 +110,14 @@ fn a_misspelt_key_is_named_with_the_nearest_right_one() {
 }
 
 #[test]
-fn a_misspelt_table_is_named_with_the_nearest_right_one() {
+fn a_misspelt_table_gets_a_suggestion() {
     refused("[sever]\nport = 1\n", "server").stderr_has("did you mean [server]?");
     refused("port = 1\n", "server").stderr_has("put it below a line [server]");
     refused("client = 1\n", "server").stderr_has("there is no table [client]");
 }
 
 #[test]
-fn a_wrong_value_is_named_with_its_key() {
+fn the_error_names_the_key_of_a_wrong_value() {
     for (text, message) in [
         ("[server]\nport = '1'\n", "[server] port: wants a number, not a string"),
         ("[server]\nport = 65536\n", "[server] port: invalid value '65536'"),
@@ -135,14 +135,14 @@ fn a_wrong_value_is_named_with_its_key() {
 }
 
 #[test]
-fn a_wrong_variable_is_named() {
+fn the_error_names_a_wrong_variable() {
     let mut test = Test::new();
     test.env("LIVERYSYNC_PORT", "many");
     test.run(&["server"]).code(2).stderr_has("error: LIVERYSYNC_PORT: invalid value 'many'");
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named() {
+fn the_error_names_an_unreadable_file() {
     let mut test = Test::new();
     for args in [&["server", "--config", "none.toml"][..], &["scan", "--config=none.toml"]] {
         test.run(args)

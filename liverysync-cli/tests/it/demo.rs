@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::common::{Test, files};
 
-/// Sets where temporary folders go.
+/// Returns a test with its own place for temporary folders.
 fn with_temp() -> Test {
     let mut test = Test::new();
     let temp = test.folder("temp").to_str().unwrap().to_owned();

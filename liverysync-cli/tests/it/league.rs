@@ -1,4 +1,4 @@
-//! The commands for a league from outside, on a folder that no server uses: what they say, and how they end.
+//! The commands for a league from outside, on a folder that no server uses: their output and exit codes.
 
 use std::fs;
 
@@ -48,7 +48,7 @@ fn sample() -> Test {
         placed(3, "Third/decals.png", "third", Cause::Published),
         placed(4, "Fourth/decals.png", "fourth", Cause::Published),
         placed(5, "Team/decals.png", "new paint", Cause::Updated),
-        placed(6, &rival(), "rival", Cause::Rival),
+        placed(6, &copy_name(), "other paint", Cause::Rival),
         seen(AOI, "Aoi"),
     ])
 }
@@ -57,13 +57,13 @@ fn short(bytes: &str) -> String {
     ContentHash::of(bytes.as_bytes()).short()
 }
 
-fn rival() -> String {
-    format!("Team/decals__CONFLICT__{}.png", short("rival"))
+fn copy_name() -> String {
+    format!("Team/decals__CONFLICT__{}.png", short("other paint"))
 }
 
 trait Run {
     fn league(&self, args: &[&str]) -> Finished;
-    fn told(&self, args: &[&str]) -> Value;
+    fn json(&self, args: &[&str]) -> Value;
 }
 
 impl Run for Test {
@@ -71,8 +71,8 @@ impl Run for Test {
         self.run(&[&["league"], args, &["--data", "data"]].concat())
     }
 
-    /// The object that a command prints.
-    fn told(&self, args: &[&str]) -> Value {
+    /// Runs a command and returns the object that it prints.
+    fn json(&self, args: &[&str]) -> Value {
         let said = self.league(&[args, &["--json"]].concat()).code(0).stderr("");
         assert_eq!(said.stdout.lines().count(), 1);
         serde_json::from_str(&said.stdout).unwrap()
@@ -86,7 +86,7 @@ fn the_league_is_shown() {
         .code(0)
         .stderr("")
         .stdout_has("server        not running on this data\n")
-        .stdout_has("liveries      4, 30 bytes in 5 files\n")
+        .stdout_has("liveries      4, 36 bytes in 5 files\n")
         .stdout_has("retired       0 liveries\n")
         .stdout_has("conflicts     1\n")
         .stdout_has("members       1\n")
@@ -96,46 +96,46 @@ fn the_league_is_shown() {
     test.league(&["liveries"])
         .code(0)
         .stdout_has("  Fourth: 1 file, 6 bytes\n")
-        .stdout_has("  Team: 2 files, 14 bytes; 1 conflict\n")
-        .stdout_has("4 liveries, 30 bytes; 0 retired\n");
+        .stdout_has("  Team: 2 files, 20 bytes; 1 conflict\n")
+        .stdout_has("4 liveries, 36 bytes; 0 retired\n");
     let history = test.league(&["history", "team"]).code(0).stdout;
     let changes: Vec<_> = history.lines().filter(|line| line.starts_with("    ")).collect();
     let expected = [
-        format!("    {}: kept as a conflict copy by Aoi", rival()),
+        format!("    {}: kept as a conflict copy by Aoi", copy_name()),
         "    Team/decals.png: updated by Aoi".to_owned(),
         "    Team/decals.png: published by Aoi".to_owned(),
     ];
     assert_eq!(changes, expected);
     let line =
-        |bytes: &str, size: &str, what: &str| format!("    {}    {size}  {what}\n", short(bytes));
+        |bytes: &str, size: &str, what: &str| format!("    {}   {size:>8}  {what}\n", short(bytes));
     test.league(&["conflicts"])
         .code(0)
         .stdout_has("Team/decals.png\n")
         .stdout_has(&line("new paint", "9 bytes", "has the name"))
-        .stdout_has(&line("rival", "5 bytes", &rival()))
+        .stdout_has(&line("other paint", "11 bytes", &copy_name()))
         .stdout_has("1 conflict.\nhint: ");
 }
 
 #[test]
 fn the_league_is_shown_as_json() {
     let test = sample();
-    let status = test.told(&["status"]);
+    let status = test.json(&["status"]);
     let numbers = ["files", "liveries", "conflicts", "missing", "step"].map(|key| &status[key]);
     assert_eq!(numbers, [&json!(5), &json!(4), &json!(1), &json!(5), &json!(6)]);
     assert_eq!(status["served"], false);
-    assert_eq!(test.told(&["members"])["members"][0]["author"], AOI);
-    assert_eq!(test.told(&["liveries"])["liveries"][2]["livery"], "Team");
-    let newest = &test.told(&["history", "Team"])["versions"][0];
+    assert_eq!(test.json(&["members"])["members"][0]["author"], AOI);
+    assert_eq!(test.json(&["liveries"])["liveries"][2]["livery"], "Team");
+    let newest = &test.json(&["history", "Team"])["versions"][0];
     let change = json!({
-        "path": rival(), "content": Content::of(b"rival"), "cause": "rival", "author": AOI, "name": "Aoi",
+        "path": copy_name(), "content": Content::of(b"other paint"), "cause": "rival", "author": AOI, "name": "Aoi",
     });
     assert_eq!(newest["changes"], json!([change]));
     let conflicts = json!([{
         "path": "Team/decals.png",
         "established": Content::of(b"new paint"),
-        "copies": [{"path": rival(), "sha256": ContentHash::of(b"rival"), "size": 5}],
+        "copies": [{"path": copy_name(), "sha256": ContentHash::of(b"other paint"), "size": 11}],
     }]);
-    assert_eq!(test.told(&["conflicts"])["conflicts"], conflicts);
+    assert_eq!(test.json(&["conflicts"])["conflicts"], conflicts);
 }
 
 #[test]
@@ -148,21 +148,21 @@ fn the_league_is_changed_without_a_server() {
     test.league(&["restore", "Fourth"]).code(0).stdout(
         "Restored Fourth (1 file). Every PC changes when it connects to the server again.\n",
     );
-    let resolve = ["resolve", "Team/decals.png", "--keep", &short("rival")];
+    let resolve = ["resolve", "Team/decals.png", "--keep", &short("other paint")];
     test.league(&resolve)
         .code(0)
-        .stdout_has(&format!("Team/decals.png keeps {}. ", short("rival")));
+        .stdout_has(&format!("Team/decals.png keeps {}. ", short("other paint")));
     test.league(&["conflicts"]).code(0).stdout("No conflicts.\n");
-    let renamed = test.told(&["rename", "Team", "Équipe"]);
+    let renamed = test.json(&["rename", "Team", "Équipe"]);
     let expected = json!({
         "event": "league_acted", "act": "rename", "placed": 1, "retired": 1, "served": false,
     });
     assert_eq!(renamed, expected);
     test.league(&["own", "Équipe", AOI]).code(0).stdout_has(&format!("{AOI} owns Équipe now"));
-    test.league(&["liveries"]).code(0).stdout_has("  Équipe: 1 file, 5 bytes; owned by Aoi\n");
-    let old = test.told(&["history", "Team"])["versions"][3]["hash"].as_str().unwrap().to_owned();
+    test.league(&["liveries"]).code(0).stdout_has("  Équipe: 1 file, 11 bytes; owned by Aoi\n");
+    let old = test.json(&["history", "Team"])["versions"][3]["hash"].as_str().unwrap().to_owned();
     test.league(&["restore", "Team", "--version", &old[..8]]).code(0);
-    assert_eq!(test.told(&["liveries"])["liveries"][2]["livery"], "Team");
+    assert_eq!(test.json(&["liveries"])["liveries"][2]["livery"], "Team");
 }
 
 #[test]
@@ -187,9 +187,9 @@ fn a_refused_change_changes_nothing() {
     }
     test.league(&["own", "Team", "Aoi"]).code(2).stderr_has("16 hex digits");
     test.league(&["retire"]).code(2);
-    assert_eq!(test.told(&["status"])["step"], 6);
+    assert_eq!(test.json(&["status"])["step"], 6);
     test.league(&["retire", "Team", "Other", "--yes"]).code(0);
-    assert_eq!(test.told(&["status"])["retired"], 2);
+    assert_eq!(test.json(&["status"])["retired"], 2);
 }
 
 #[test]
@@ -214,10 +214,10 @@ fn the_data_folder_must_be_a_leagues() {
 
 #[test]
 fn conflict_copies_are_found_by_the_servers_suffix() {
-    let own = format!("Team/decals.other.{}.png", short("rival"));
+    let own = format!("Team/decals.other.{}.png", short("other paint"));
     let test = league(&[
         placed(1, "Team/decals.png", "paint", Cause::Published),
-        placed(2, &own, "rival", Cause::Rival),
+        placed(2, &own, "other paint", Cause::Rival),
     ]);
     test.league(&["conflicts"]).code(0).stdout("No conflicts.\n");
     test.league(&["conflicts", "--conflict-suffix", ".other."]).code(0).stdout_has("1 conflict.");
@@ -257,7 +257,7 @@ fn a_damaged_database_stops_the_server_until_it_is_rebuilt() {
         assert!(rebuilt.contains("Part of it could not be read. Saved: "), "{rebuilt}");
         drop(test.server(&["--data", "data"]));
     }
-    assert_eq!(test.told(&["rebuild"])["whole"], true);
+    assert_eq!(test.json(&["rebuild"])["whole"], true);
     assert!(test.path("data/blobs").read_dir().unwrap().next().is_some());
 
     let (_server, _) = test.server(&["--data", "data"]);
@@ -271,12 +271,12 @@ fn a_silent_server_ends_the_wait() {
     let test = sample();
     let lock = fs::File::create(test.path("data/lock")).unwrap();
     lock.lock().unwrap();
-    assert_eq!(test.told(&["status"])["served"], true);
+    assert_eq!(test.json(&["status"])["served"], true);
     test.league(&["retire", "Team"])
         .code(3)
         .stdout("")
         .stderr_has("the server that uses data did not answer within 10 s\n")
         .stderr_has("hint: try again");
     drop(lock);
-    assert_eq!(test.told(&["status"])["step"], 6);
+    assert_eq!(test.json(&["status"])["step"], 6);
 }

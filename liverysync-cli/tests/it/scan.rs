@@ -1,10 +1,10 @@
-//! The scan from outside: what it lists, in words and as JSON.
+//! The scan from outside, as text and as JSON.
 
 use crate::common::Test;
 
 const A: &str = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-/// SHA-256 of the compact JSON list of `rel_path`, `size` and `sha256`, calculated apart.
+/// SHA-256 of the compact JSON list of `rel_path`, `size` and `sha256`, calculated by another program.
 const HASH: &str = "1cdb0a71345a22f98b7304109ba1d9bca189f65474aa78e165833cd26506e786";
 
 fn liveries() -> Test {
@@ -92,7 +92,7 @@ fn a_name_cannot_act_on_the_terminal() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named() {
+fn the_error_names_a_missing_folder() {
     let test = Test::new();
     test.run(&["scan", "nowhere"]).code(1).stdout("").stderr_has("nowhere").stderr_has("hint: ");
 }
@@ -105,7 +105,7 @@ fn without_the_game_the_error_lists_the_places_it_looked_in() {
 }
 
 #[test]
-fn nobody_reading_is_no_failure() {
+fn an_output_that_nobody_reads_is_no_failure() {
     let test = Test::new();
     for number in 0..2000 {
         test.file(&format!("L/{number}/decals.png"), "x");

@@ -59,7 +59,7 @@ fn a_server_that_would_forget_the_owners_does_not_start() {
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn the_error_names_a_port_in_use() {
     let test = Test::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -71,7 +71,7 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
-fn the_data_folder_is_made() {
+fn the_data_folder_is_created() {
     let test = Test::new();
     let _server = test.server(&["--data", "a/b"]);
     assert!(test.path("a/b").is_dir());
@@ -123,7 +123,7 @@ fn a_store_is_verified_from_the_command_line() {
 
 #[cfg(unix)]
 #[test]
-fn what_a_killed_server_left_is_swept_by_the_next_one() {
+fn a_server_removes_the_folders_of_killed_ones() {
     let mut test = Test::new();
     let temporary = test.folder("tmp");
     test.env("TMPDIR", temporary.to_str().unwrap());
@@ -133,7 +133,7 @@ fn what_a_killed_server_left_is_swept_by_the_next_one() {
     assert_eq!(stores(), 1);
     let (second, _) = test.server(&[]);
     let (third, _) = test.server(&[]);
-    assert_eq!(stores(), 2, "only what nobody holds goes");
+    assert_eq!(stores(), 2, "a folder in use stays");
     for server in [second, third] {
         server.signal("INT");
         server.finish().code(0);

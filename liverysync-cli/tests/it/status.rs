@@ -1,4 +1,4 @@
-//! `liverysync status`: what a driver reads about their PC.
+//! `liverysync status`: the state of a driver's PC.
 
 use std::net::TcpListener;
 
@@ -48,7 +48,7 @@ fn status_lists_what_is_missing_and_changes_nothing() {
 fn a_conflict_comes_with_a_hint() {
     let test = Test::new();
     test.file("A/T/decals.png", "established");
-    test.file("B/T/decals.png", "rival");
+    test.file("B/T/decals.png", "other paint");
     test.folder("C");
     let (_server, port) = test.server(&[]);
     let text_port = port.to_string();
@@ -57,18 +57,18 @@ fn a_conflict_comes_with_a_hint() {
     first.line("In sync");
     let mut second = test.start(&client("B"));
     second.line("Conflict: T. Another driver had this name first and keeps it.");
-    second.line("In sync: 1 livery, 16 bytes.");
-    first.line("In sync: 1 livery, 16 bytes.");
-    let rival = "T/decals__CONFLICT__1db147fa.png";
+    second.line("In sync: 1 livery, 22 bytes.");
+    first.line("In sync: 1 livery, 22 bytes.");
+    let copy = "T/decals__CONFLICT__d273b78d.png";
     status(&test, "A", port, &[]).code(0).stdout_has(&format!(
-        "Conflict: T/decals.png is yours and keeps its name. Another driver's is kept as {rival}.\n"
+        "Conflict: T/decals.png is yours and keeps its name. Another driver's is kept as {copy}.\n"
     ));
     status(&test, "B", port, &[])
         .code(0)
         .stdout_has(&format!(
-            "Conflict: T/decals.png is another driver's and keeps its name. Yours is kept as {rival}.\n"
+            "Conflict: T/decals.png is another driver's and keeps its name. Yours is kept as {copy}.\n"
         ))
-        .stdout_has("liverysync league resolve \"T/decals.png\" --keep 1db147fa\n");
+        .stdout_has("liverysync league resolve \"T/decals.png\" --keep d273b78d\n");
     // The conflict does not concern a third driver.
     let said = status(&test, "C", port, &["--json"]).code(0).stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
@@ -123,7 +123,7 @@ fn retired_and_unavailable_liveries_are_listed() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_a_clear_error() {
+fn an_unreachable_server_is_an_error() {
     let test = Test::new();
     test.folder("A");
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -3,7 +3,7 @@
 use crate::common::Test;
 
 #[test]
-fn without_a_command_help_is_shown_as_wrong_usage() {
+fn without_a_command_the_help_is_shown_as_wrong_usage() {
     Test::new().run(&[]).code(2).stdout("").stderr_has("Usage: liverysync <COMMAND>");
 }
 
@@ -41,7 +41,7 @@ fn help_names_every_option_with_its_variable_and_default() {
         let about = about.or_else(|| help.split(&format!("{option}[")).nth(1)).unwrap_or_default();
         let (text, rest) = about.split_once("[env: ").unwrap_or_default();
         assert!(rest.starts_with(&format!("{variable}]")), "{command} {option}: {rest}");
-        // It stands before the variable where it is no fixed value.
+        // A default that is no fixed value comes before the variable.
         let shown = text.contains(&format!("[default: {default}"))
             || rest.starts_with(&format!("{variable}] [default: {default}]"));
         assert!(shown || default.is_empty(), "{command} {option}: {about}");
@@ -74,7 +74,7 @@ fn an_impossible_value_is_wrong_usage() {
 }
 
 #[test]
-fn a_timeout_is_for_a_client_that_ends() {
+fn a_client_that_stays_takes_no_timeout() {
     let test = Test::new();
     let liveries = test.folder("liveries");
     let args = ["client", "--timeout", "5", "--liveries", liveries.to_str().unwrap()];
@@ -82,7 +82,7 @@ fn a_timeout_is_for_a_client_that_ends() {
 }
 
 #[test]
-fn shells_get_completions() {
+fn every_shell_has_completions() {
     let test = Test::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         test.run(&["completions", shell]).code(0).stderr("").stdout_has("manifest-stale-seconds");

@@ -14,7 +14,7 @@ use super::paint::Made;
 use crate::text::demo::{Fault, Row};
 
 /// The liveries folder of one PC at the end.
-pub(super) struct Holdings {
+pub(super) struct Folder {
     driver: &'static str,
     files: BTreeMap<String, File>,
     backups: usize,
@@ -26,7 +26,7 @@ struct File {
     mtime: SystemTime,
 }
 
-impl Holdings {
+impl Folder {
     /// Reads everything below `root`.
     pub(super) fn read(driver: &'static str, root: &Path) -> anyhow::Result<Self> {
         let mut all = BTreeMap::new();
@@ -79,8 +79,8 @@ fn walk(folder: &Path, below: &str, files: &mut BTreeMap<String, File>) -> std::
     Ok(())
 }
 
-/// Lists everything that is not as it should be.
-pub(super) fn faults(made: &[Made], all: &[Holdings]) -> anyhow::Result<Vec<Fault>> {
+/// Lists everything that is wrong.
+pub(super) fn faults(made: &[Made], all: &[Folder]) -> anyhow::Result<Vec<Fault>> {
     let mut faults = Vec::new();
     let expected = names(made)?;
     for pc in all {
@@ -111,7 +111,7 @@ pub(super) fn faults(made: &[Made], all: &[Holdings]) -> anyhow::Result<Vec<Faul
     }
     for pair in all.windows(2) {
         let [first, second] = pair else { continue };
-        let contents = |pc: &Holdings| -> Vec<_> {
+        let contents = |pc: &Folder| -> Vec<_> {
             let files = pc.files.iter();
             files.map(|(path, file)| (path.clone(), ContentHash::of(&file.content))).collect()
         };
@@ -135,7 +135,7 @@ fn names(made: &[Made]) -> anyhow::Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// Returns when files with this path and content were made: a PC that has one keeps its time.
+/// Returns the dates of files with this path and content: a PC that has one of them keeps its date.
 fn mtimes(made: &[Made], one: &Made) -> Vec<SystemTime> {
     let same = made.iter().filter(|two| two.path == one.path && two.content == one.content);
     same.map(|two| two.mtime).collect()
@@ -158,22 +158,22 @@ mod tests {
         Made { path: path.to_owned(), content: content.as_bytes().to_vec(), mtime }
     }
 
-    fn holdings(driver: &'static str, files: &[(&str, &str)]) -> Holdings {
+    fn folder_of(driver: &'static str, files: &[(&str, &str)]) -> Folder {
         let mtime = SystemTime::UNIX_EPOCH;
         let file = |content: &str| File { content: content.as_bytes().to_vec(), mtime };
         let files =
             files.iter().map(|(path, content)| ((*path).to_owned(), file(content))).collect();
-        Holdings { driver, files, backups: 0, leftovers: 0 }
+        Folder { driver, files, backups: 0, leftovers: 0 }
     }
 
     #[track_caller]
     fn check(b: &[(&str, &str)], expected: &[&str]) {
         let both = [made("L/d.png", "red"), made("L/d.png", "blue")];
         let blue = copy_name(&both[1]).unwrap();
-        let a = holdings("A", &[("L/d.png", "red"), (&blue, "blue")]);
+        let a = folder_of("A", &[("L/d.png", "red"), (&blue, "blue")]);
         let b: Vec<_> = b.iter().map(|(path, text)| (path.replace('@', &blue), *text)).collect();
         let b: Vec<_> = b.iter().map(|(path, text)| (path.as_str(), *text)).collect();
-        let found = faults(&both, &[a, holdings("B", &b)]).unwrap();
+        let found = faults(&both, &[a, folder_of("B", &b)]).unwrap();
         let found: Vec<_> = found.iter().map(crate::text::demo::fault).collect();
         assert_eq!(found.len(), expected.len(), "{found:?}");
         for (fault, part) in found.iter().zip(expected) {

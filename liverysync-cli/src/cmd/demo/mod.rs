@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use self::{
-    check::Holdings,
+    check::Folder,
     paint::{Livery, Made, hours_ago},
 };
 use super::Interrupts;
@@ -133,13 +133,13 @@ async fn play(folder: &Path) -> Result<(), Failure> {
     let took = league.began.elapsed();
     let all = league.stop().await?;
     output::line("")?;
-    let rows: Vec<_> = all.iter().map(Holdings::row).collect();
+    let rows: Vec<_> = all.iter().map(Folder::row).collect();
     text::table(&rows).iter().try_for_each(|line| output::line(line))?;
     output::line("")?;
     judge(&made, &all, took)
 }
 
-fn judge(made: &[Made], all: &[Holdings], took: Duration) -> Result<(), Failure> {
+fn judge(made: &[Made], all: &[Folder], took: Duration) -> Result<(), Failure> {
     let faults: Vec<_> = check::faults(made, all)?.iter().map(text::fault).collect();
     if !faults.is_empty() {
         return Err(error::demo_wrong(&faults).into());
@@ -162,10 +162,10 @@ struct League {
     stop_server: oneshot::Sender<()>,
     port: u16,
     drivers: Vec<Driver>,
-    /// Files that drivers have got, by driver and livery, until they are shown together.
+    /// Files that drivers received, by driver and livery, until they are shown together.
     gained: BTreeMap<(usize, String, bool), text::Gained>,
-    events_in: mpsc::UnboundedSender<Told>,
-    events: mpsc::UnboundedReceiver<Told>,
+    events_in: mpsc::UnboundedSender<Happened>,
+    events: mpsc::UnboundedReceiver<Happened>,
 }
 
 struct Driver {
@@ -177,9 +177,9 @@ struct Driver {
     trouble: Option<String>,
 }
 
-enum Told {
-    ByServer(ServerEvent),
-    ByDriver(usize, Event),
+enum Happened {
+    AtServer(ServerEvent),
+    AtDriver(usize, Event),
 }
 
 impl League {
@@ -190,14 +190,14 @@ impl League {
         let address = server.address();
         let (events_in, events_out) = mpsc::unbounded_channel();
         let (stop_server, mut stop) = oneshot::channel();
-        let tell = events_in.clone();
+        let sender = events_in.clone();
         let server = tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = &mut stop => break,
                     event = events.next() => match event {
                         // The league ends before its listener does.
-                        Some(event) => drop(tell.send(Told::ByServer(event))),
+                        Some(event) => drop(sender.send(Happened::AtServer(event))),
                         None => break,
                     },
                 }
@@ -245,13 +245,13 @@ impl League {
         let started = builder.liveries(&driver.folder).start_with_events().await;
         let (client, mut events) = started.map_err(|error| error::client(&error))?;
         let (stop_in, mut stop) = oneshot::channel();
-        let tell = self.events_in.clone();
+        let sender = self.events_in.clone();
         let task = tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = &mut stop => break,
                     event = events.next() => match event {
-                        Some(event) => drop(tell.send(Told::ByDriver(index, event))),
+                        Some(event) => drop(sender.send(Happened::AtDriver(index, event))),
                         None => break,
                     },
                 }
@@ -268,8 +268,8 @@ impl League {
         let is_late = |driver: &Driver| driver.in_sync.is_none_or(|(_, held)| held != files);
         while self.drivers.iter().any(is_late) {
             match timeout_at(self.began + TIME_MAX, self.events.recv()).await {
-                Ok(Some(Told::ByServer(event))) => self.server_told(&event)?,
-                Ok(Some(Told::ByDriver(index, event))) => self.driver_told(index, event)?,
+                Ok(Some(Happened::AtServer(event))) => self.server_event(&event)?,
+                Ok(Some(Happened::AtDriver(index, event))) => self.driver_event(index, event)?,
                 Ok(None) => return Err(error::demo_ended().into()),
                 Err(_) => return Err(self.too_slow(files)),
             }
@@ -280,9 +280,9 @@ impl League {
         self.say(&text::in_sync(&names, liveries.map_or(0, |(liveries, _)| liveries)))
     }
 
-    fn server_told(&self, event: &ServerEvent) -> Result<(), Failure> {
+    fn server_event(&self, event: &ServerEvent) -> Result<(), Failure> {
         match event {
-            // Aoi was there first.
+            // Aoi had the livery before the others joined.
             ServerEvent::Conflict { name, path, .. } => {
                 self.say(&text::conflict(path.livery(), AOI, name))
             }
@@ -290,7 +290,7 @@ impl League {
         }
     }
 
-    fn driver_told(&mut self, index: usize, event: Event) -> Result<(), Failure> {
+    fn driver_event(&mut self, index: usize, event: Event) -> Result<(), Failure> {
         let driver = &mut self.drivers[index];
         match event {
             Event::Installed { path, bytes, backup, copied, .. } => {
@@ -340,14 +340,14 @@ impl League {
     }
 
     /// Stops everything and reads each driver's folder.
-    async fn stop(self) -> Result<Vec<Holdings>, Failure> {
+    async fn stop(self) -> Result<Vec<Folder>, Failure> {
         let mut all = Vec::new();
         for driver in self.drivers {
             if let Some((stop, task)) = driver.running {
                 drop(stop);
                 task.await.context("a client has failed")?;
             }
-            all.push(Holdings::read(driver.name, &driver.folder)?);
+            all.push(Folder::read(driver.name, &driver.folder)?);
         }
         drop(self.stop_server);
         self.server.await.context("the server has failed")?;

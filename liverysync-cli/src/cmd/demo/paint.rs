@@ -38,9 +38,9 @@ pub(super) struct Livery {
     pub(super) folder: &'static str,
     pub(super) number: &'static str,
     pub(super) colours: [Colour; 2],
-    /// Whether the paint is metallic.
+    /// Set for metallic paint.
     pub(super) metallic: bool,
-    /// Whether there is a second layer.
+    /// Set for a livery with a second layer.
     pub(super) sponsors: bool,
 }
 

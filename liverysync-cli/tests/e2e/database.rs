@@ -1,4 +1,4 @@
-//! What a server with a data folder remembers of its league: who was edited, who is away, and what a crash leaves.
+//! The league database: edits, members who are away, and crashes.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ fn contents(tree: &Tree) -> Vec<(&String, &String)> {
 }
 
 #[test]
-fn an_edit_on_one_pc_is_an_update_on_all_and_reaches_who_was_away() {
+fn an_edit_updates_every_pc_even_one_that_was_offline() {
     let mut league = League::with_records(&[]);
     league.folder("aoi").write(PATH, b"old paint");
     let mut drivers = ["aoi", "bruno", "chloé"].map(|name| league.member(name, &[]));
@@ -45,32 +45,32 @@ fn an_edit_on_one_pc_is_an_update_on_all_and_reaches_who_was_away() {
     assert_eq!(causes, ["updated", "published"]);
 }
 
-/// Waits until the server has all that its author has, and kills it with nobody there.
-fn leave_and_crash(league: &mut League, author: Driver) -> Tree {
-    let tree = author.folder.tree();
-    league.wait_until_kept(tree.len());
-    drop(author);
+/// Waits until the server has everything, disconnects the driver and kills the server.
+fn leave_and_crash(league: &mut League, uploader: Driver) -> Tree {
+    let tree = uploader.folder.tree();
+    league.wait_until_stored(tree.len());
+    drop(uploader);
     league.server.kill();
     tree
 }
 
 #[test]
-fn a_new_driver_gets_everything_from_a_server_that_was_killed_although_its_author_is_away() {
+fn a_restarted_server_gives_a_new_driver_everything_while_the_uploader_is_offline() {
     let mut league = League::with_records(&[]);
-    let folder = league.folder("author");
+    let folder = league.folder("uploader");
     folder.write_large("Large/decals.png", 4_000_000);
     folder.write("Small/decals.json", b"{}");
     folder.write("Small/decals.png", b"paint");
-    // So slow that the server is killed in the middle of it.
-    let mut author = league.member("author", &["--limit-up", "2MB/s"]);
-    author.process.wait_for_event("sent");
+    // Slow enough for the server to be killed during the upload.
+    let mut uploader = league.member("uploader", &["--limit-up", "2MB/s"]);
+    uploader.process.wait_for_event("sent");
     league.server.kill();
-    author.process.wait_for_event("disconnected");
-    league.serve_again();
-    author.wait_in_sync(3);
-    let tree = leave_and_crash(&mut league, author);
+    uploader.process.wait_for_event("disconnected");
+    league.restart_server();
+    uploader.wait_in_sync(3);
+    let tree = leave_and_crash(&mut league, uploader);
 
-    league.serve_again();
+    league.restart_server();
     assert_eq!(league.administer(&["status"])["missing"], 0);
     let mut new = league.member("new", &["--once"]);
     assert_eq!(new.process.wait().code(), Some(0));
@@ -81,20 +81,20 @@ fn a_new_driver_gets_everything_from_a_server_that_was_killed_although_its_autho
 /// A league of ten liveries whose server has ended.
 fn ended() -> (League, Tree) {
     let mut league = League::with_records(&[]);
-    let folder = league.folder("author");
+    let folder = league.folder("uploader");
     for number in 0..10 {
         folder.write(&format!("Livery {number}/decals.png"), format!("{number}").as_bytes());
     }
-    let mut author = league.member("author", &[]);
-    author.wait_in_sync(10);
-    let tree = leave_and_crash(&mut league, author);
+    let mut uploader = league.member("uploader", &[]);
+    uploader.wait_in_sync(10);
+    let tree = leave_and_crash(&mut league, uploader);
     (league, tree)
 }
 
 #[test]
-fn a_memory_that_was_cut_short_is_made_anew_with_the_union() {
+fn a_truncated_database_is_rebuilt_with_the_union() {
     let (mut league, tree) = ended();
-    // Whoever opens it last writes all of it into the one file.
+    // The last program that closes the database writes everything into one file.
     league.administer(&["status"]);
     let database = league.data().join("league.db");
     let bytes = std::fs::read(&database).unwrap();
@@ -113,23 +113,23 @@ fn a_memory_that_was_cut_short_is_made_anew_with_the_union() {
         std::fs::read(rebuilt["kept"][0].as_str().unwrap()).unwrap().len(),
         bytes.len() - 4096
     );
-    league.serve_again();
+    league.restart_server();
     let mut new = league.member("new", &["--once"]);
     assert_eq!(new.process.wait().code(), Some(0));
     assert_eq!(contents(&new.folder.tree()), contents(&tree));
 }
 
 #[test]
-fn what_nothing_can_be_read_of_comes_back_with_the_drivers_and_the_store() {
+fn an_unreadable_database_is_rebuilt_from_the_drivers_and_the_store() {
     let (mut league, tree) = ended();
     league.administer(&["status"]);
     std::fs::write(league.data().join("league.db"), b"garbage").unwrap();
     league.administer(&["rebuild"]);
-    league.serve_again();
-    let mut author = league.member("author", &[]);
-    author.wait_in_sync(10);
+    league.restart_server();
+    let mut uploader = league.member("uploader", &[]);
+    uploader.wait_in_sync(10);
     let mut new = league.member("new", &["--once"]);
     assert_eq!(new.process.wait().code(), Some(0));
     assert_eq!(contents(&new.folder.tree()), contents(&tree));
-    assert!(author.process.events("file_sent").is_empty(), "the store has all of it");
+    assert!(uploader.process.events("file_sent").is_empty(), "the store has all of it");
 }
