@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Turns what a program prints into a picture of a terminal, as SVG.
+"""Draws the output of a program as a picture of a terminal, in SVG.
 
     cargo run -p liverysync-cli -- demo | scripts/terminal-svg.py '$ liverysync demo' > docs/demo.svg
 
-Reads the text from standard input; the arguments are lines to show above it. The picture has light and dark colours, and
-follows the reader's choice.
+Reads the text from standard input; the arguments are lines to show above it. The picture has light and dark colours and
+follows the reader's preference.
 """
 
 import sys
@@ -42,9 +42,9 @@ def colour(line: str) -> str:
     """Returns the class of a line."""
     if line.startswith("$ "):
         return "command"
-    if "onflict:" in line or "CONFLICT" in line:
+    if "conflict:" in line.lower():
         return "conflict"
-    if any(word in line for word in ("checked", "in sync", "nothing is lost")):
+    if any(word in line for word in ("in sync", "Checked:", "Nothing is lost:")):
         return "good"
     return "text"
 
