@@ -239,7 +239,7 @@ impl File<'_> {
                 let texts: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
                 texts.ok_or_else(|| config::LIST_OF_STRINGS.to_owned())?.join(",")
             }
-            (_, other) => return Err(config::wrong_kind(kind.wanted(), sort(other))),
+            (_, other) => return Err(config::wrong_kind(kind, other)),
         };
         Ok(text.into())
     }
@@ -288,7 +288,7 @@ fn options<'a>(command: &'a Command, table: &str) -> impl Iterator<Item = &'a Ar
 
 /// The kind of value that an option takes, by the name of the value in its help.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Flag,
     List,
     Number,
@@ -309,28 +309,6 @@ impl Kind {
             Some("SPEED") => Self::Speed,
             _ => Self::Text,
         }
-    }
-
-    const fn wanted(self) -> &'static str {
-        match self {
-            Self::Flag => "true or false",
-            Self::List => "a list of strings",
-            Self::Number => "a number",
-            Self::Path | Self::Text => "a string",
-            Self::Size => "a number or a string such as \"200MB\"",
-            Self::Speed => "a number or a string such as \"500 KB/s\"",
-        }
-    }
-}
-
-const fn sort(value: &Value) -> &'static str {
-    match value {
-        Value::String(_) => "a string",
-        Value::Integer(_) | Value::Float(_) => "a number",
-        Value::Boolean(_) => "true or false",
-        Value::Datetime(_) => "a date",
-        Value::Array(_) => "a list",
-        Value::Table(_) => "a table",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
-    hash::Content,
+    hash::{Content, ContentHash},
     league::{ActError, Cause, Conflict, LiveryStatus, MemberId, Version, VersionChange},
     path::RelPath,
 };
@@ -155,6 +155,36 @@ impl League {
     /// As [`Ledger::recall`].
     pub fn conflicts(&mut self) -> Result<Vec<Conflict>, LeagueError> {
         Ok(self.union()?.conflicts())
+    }
+
+    /// Returns the names of the members who brought the contents of these conflicts, by path and content.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::recall`].
+    #[doc(hidden)]
+    pub fn claimants(
+        &mut self,
+        conflicts: &[Conflict],
+    ) -> Result<BTreeMap<(String, ContentHash), String>, LeagueError> {
+        let (union, names) = (self.union()?, self.names()?);
+        let mut claimants = BTreeMap::new();
+        let copies = |conflict: &Conflict| -> Vec<String> {
+            let copies = conflict.rivals.iter().map(|(path, _)| path.livery().to_owned());
+            copies.chain([conflict.path.livery().to_owned()]).collect()
+        };
+        let liveries: BTreeSet<_> = conflicts.iter().flat_map(copies).collect();
+        for change in
+            liveries.iter().flat_map(|livery| union.history(livery)).flat_map(|one| one.changes)
+        {
+            let name = change.author.and_then(|author| names.get(&author));
+            if let (Some(content), Some(name)) = (change.content, name) {
+                let key = (change.path.as_str().to_owned(), content.hash);
+                // The first one who brought it, if it came again later.
+                claimants.entry(key).or_insert_with(|| name.clone());
+            }
+        }
+        Ok(claimants)
     }
 
     fn names(&mut self) -> Result<BTreeMap<MemberId, String>, LeagueError> {

@@ -34,7 +34,7 @@ fn data(args: &LeagueArgs) -> Result<&Path, Failure> {
     args.data.as_deref().ok_or_else(|| Failure::usage(error::no_data()))
 }
 
-/// The inner result is about the output.
+/// Prints what a command shows. The inner result is about the output.
 fn show(league: &mut League, command: &LeagueCommand) -> Result<Result<(), Failure>, LeagueError> {
     let as_json = command.common().output.json;
     let text = match command {
@@ -58,7 +58,10 @@ fn show(league: &mut League, command: &LeagueCommand) -> Result<Result<(), Failu
         }
         LeagueCommand::Conflicts(_) => {
             let conflicts = league.conflicts()?;
-            if as_json { json::league_conflicts(&conflicts) } else { text::conflicts(&conflicts) }
+            match as_json {
+                true => json::league_conflicts(&conflicts),
+                false => text::conflicts(&conflicts, &league.claimants(&conflicts)?),
+            }
         }
         _ => {
             let status = league.status()?;

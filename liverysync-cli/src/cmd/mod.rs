@@ -49,14 +49,14 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
 
 /// Starts the threads of a server, whose connections are served on all cores.
 fn runtime() -> Result<Runtime, Failure> {
-    Ok(Runtime::new().context("cannot start the program's threads")?)
+    Ok(Runtime::new().context(error::THREADS)?)
 }
 
 /// Starts the thread of a client. It moves messages and bytes; hashing and writing have threads of their own. Tasks on
 /// several threads would lose more by waking each other than they gain.
 fn client_runtime() -> Result<Runtime, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    Ok(runtime.context("cannot start the program's thread")?)
+    Ok(runtime.context(error::THREADS)?)
 }
 
 /// Returns the liveries folder that was given, or the game's. `command` is named in a hint.

@@ -3,8 +3,10 @@
 use std::{fmt, path::Path};
 
 use liverysync::{Limits, escape};
+use toml::Value;
 
 use super::{Problem, words::bytes};
+use crate::config::Kind;
 
 /// A mistake at some place of the file.
 pub(crate) fn mistake(file: &Path, place: &str, what: impl fmt::Display) -> Problem {
@@ -26,7 +28,24 @@ pub(crate) fn place(table: &str, key: &str) -> String {
     format!("[{table}] {key}: ")
 }
 
-pub(crate) fn wrong_kind(wanted: &str, found: &str) -> String {
+/// A value of another kind than its option takes.
+pub(crate) fn wrong_kind(wanted: Kind, found: &Value) -> String {
+    let wanted = match wanted {
+        Kind::Flag => "true or false",
+        Kind::List => "a list of strings",
+        Kind::Number => "a number",
+        Kind::Path | Kind::Text => "a string",
+        Kind::Size => "a number or a string such as \"200MB\"",
+        Kind::Speed => "a number or a string such as \"500 KB/s\"",
+    };
+    let found = match found {
+        Value::String(_) => "a string",
+        Value::Integer(_) | Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
+    };
     format!("wants {wanted}, not {found}")
 }
 

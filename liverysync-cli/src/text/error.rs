@@ -393,6 +393,26 @@ pub(crate) fn no_state_folder() -> Problem {
         .hint("name one: --state DIR, here and for `liverysync client`")
 }
 
+pub(crate) const THREADS: &str = "cannot start the program's threads";
+
+pub(crate) const TEMPORARY_FOLDER: &str = "cannot create a temporary folder";
+
+pub(crate) const CLIENT_FAILED: &str = "a client has failed";
+
+pub(crate) const SERVER_FAILED: &str = "the server has failed";
+
+pub(crate) fn cannot_create(path: &Path) -> String {
+    format!("cannot create {}", show(path))
+}
+
+pub(crate) fn cannot_read(path: &Path) -> String {
+    format!("cannot read {}", show(path))
+}
+
+pub(crate) fn cannot_remove(path: &Path) -> String {
+    format!("cannot remove {}", show(path))
+}
+
 pub(crate) fn demo_interrupted() -> Problem {
     Problem::new("interrupted")
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use liverysync::{
-    Content, MemberId, escape,
+    Content, ContentHash, MemberId, RelPath, escape,
     league::{
         Act, Acted, Cause, Conflict, LeagueStatus, LiveryStatus, MemberRow, PastChange,
         PastVersion, Rebuilt,
@@ -117,16 +117,28 @@ fn cause_word(cause: Cause) -> &'static str {
     }
 }
 
-pub(crate) fn conflicts(conflicts: &[Conflict]) -> String {
+/// The names in conflict. `names` has the members who brought the contents, by path and content.
+pub(crate) fn conflicts(
+    conflicts: &[Conflict],
+    names: &BTreeMap<(String, ContentHash), String>,
+) -> String {
+    let who = |path: &RelPath, content: &Content| {
+        let name = names.get(&(path.as_str().to_owned(), content.hash));
+        name.map_or_else(String::new, |label| format!(" ({})", self::name(label)))
+    };
     let mut lines = Vec::new();
     for Conflict { path: plain, established, rivals } in conflicts {
         lines.push(path(plain));
         lines.push(match established {
-            Some(has) => format!("    {}  has the name", content(*has)),
+            Some(has) => format!("    {}  has the name{}", content(*has), who(plain, has)),
             None => format!("    {:19}  no content has the name", Act::KEEP_NONE),
         });
         let copies = rivals.iter();
-        lines.extend(copies.map(|(copy, has)| format!("    {}  {}", content(*has), path(copy))));
+        lines.extend(
+            copies.map(|(copy, has)| {
+                format!("    {}  {}{}", content(*has), path(copy), who(copy, has))
+            }),
+        );
     }
     if conflicts.is_empty() {
         return block(&["No conflicts.".to_owned()]);

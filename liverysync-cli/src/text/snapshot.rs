@@ -19,8 +19,11 @@ use liverysync::{
 };
 use liverysync_core::league::{NameFault, Record};
 
+use crate::config::Kind;
+
 use super::{
-    backups, client, config, demo, error, ignore, league, scan, server, status, store, values,
+    Problem, backups, client, config, demo, error, ignore, league, scan, server, status, store,
+    values,
 };
 
 #[test]
@@ -437,14 +440,19 @@ fn league_texts(all: &mut Texts) {
     versions[1].changes[0].author = None;
     all.block(league::history(&versions));
     let content = |text: &str| Content::of(text.as_bytes());
+    let copy = "Team/decals__CONFLICT__14468801.png";
     let conflict = |file: &str, established| Conflict {
         path: path(file),
         established,
-        rivals: vec![(path("Team/decals__CONFLICT__14468801.png"), content("other"))],
+        rivals: vec![(path(copy), content("other"))],
     };
     let some = [conflict("Team/decals.png", Some(content("paint"))), conflict("Free/x.png", None)];
-    all.block(league::conflicts(&some));
-    all.block(league::conflicts(&[]));
+    let brought = [("Team/decals.png", "paint", "Aoi"), (copy, "other", "Bruno")];
+    let names =
+        brought.map(|(file, text, who)| ((file.to_owned(), content(text).hash), who.to_owned()));
+    all.block(league::conflicts(&some, &BTreeMap::from(names)));
+    all.block(league::conflicts(&some[1..], &BTreeMap::new()));
+    all.block(league::conflicts(&[], &BTreeMap::new()));
 
     all.section("league resolve, rename, retire, restore, own");
     let acts = [
@@ -524,6 +532,15 @@ fn demo_texts(all: &mut Texts) {
     all.block(error::demo_slow(Duration::from_secs(14), &late));
     all.block(error::demo_ended());
     all.block(error::demo_interrupted());
+    for what in
+        [error::THREADS, error::TEMPORARY_FOLDER, error::CLIENT_FAILED, error::SERVER_FAILED]
+    {
+        all.block(Problem::of(&*anyhow::Error::new(denied()).context(what)));
+    }
+    for what in [error::cannot_create, error::cannot_read, error::cannot_remove] {
+        let what = what(Path::new("/tmp/x"));
+        all.block(Problem::of(&*anyhow::Error::new(denied()).context(what)));
+    }
 }
 
 fn config_texts(all: &mut Texts) {
@@ -531,7 +548,17 @@ fn config_texts(all: &mut Texts) {
     let file = Path::new("league.toml");
     all.block(config::unreadable(file, &denied()));
     let place = config::place("server", "port");
-    all.block(config::mistake(file, &place, config::wrong_kind("a number", "a string")));
+    let kinds =
+        [Kind::Flag, Kind::List, Kind::Number, Kind::Path, Kind::Text, Kind::Size, Kind::Speed];
+    let string = toml::Value::String("x".to_owned());
+    for kind in kinds {
+        all.block(config::mistake(file, &place, config::wrong_kind(kind, &string)));
+    }
+    for found in ["1", "true", "1979-05-27", "[]", "{}"] {
+        let found: toml::Table = toml::from_str(&format!("key = {found}")).unwrap();
+        let wrong = config::wrong_kind(Kind::Text, &found["key"]);
+        all.block(config::mistake(file, &place, wrong));
+    }
     let place = config::place("server", "extensions");
     all.block(config::mistake(file, &place, config::LIST_OF_STRINGS));
     all.block(config::outside_of_a_table(file, "port", "server"));

@@ -111,8 +111,8 @@ fn the_league_is_shown() {
     test.league(&["conflicts"])
         .code(0)
         .stdout_has("Team/decals.png\n")
-        .stdout_has(&line("new paint", "9 bytes", "has the name"))
-        .stdout_has(&line("other paint", "11 bytes", &copy_name()))
+        .stdout_has(&line("new paint", "9 bytes", "has the name (Aoi)"))
+        .stdout_has(&line("other paint", "11 bytes", &format!("{} (Aoi)", copy_name())))
         .stdout_has("1 conflict.\nhint: ");
 }
 

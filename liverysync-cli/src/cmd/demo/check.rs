@@ -11,7 +11,10 @@ use anyhow::Context as _;
 use liverysync::{ContentHash, Extensions, Naming, RelPath, conflict_name, parse_conflict_name};
 
 use super::paint::Made;
-use crate::text::demo::{Fault, Row};
+use crate::text::{
+    demo::{Fault, Row},
+    error,
+};
 
 /// The liveries folder of one PC at the end.
 pub(super) struct Folder {
@@ -30,7 +33,7 @@ impl Folder {
     /// Reads everything below `root`.
     pub(super) fn read(driver: &'static str, root: &Path) -> anyhow::Result<Self> {
         let mut all = BTreeMap::new();
-        walk(root, "", &mut all).with_context(|| format!("cannot read {}", root.display()))?;
+        walk(root, "", &mut all).with_context(|| error::cannot_read(root))?;
         let (mut files, mut backups, mut leftovers) = (BTreeMap::new(), 0, 0);
         for (path, file) in all {
             match path.split('/').next() {

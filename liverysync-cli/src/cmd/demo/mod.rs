@@ -85,7 +85,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let folder = tempfile::Builder::new()
         .prefix("liverysync-demo-")
         .tempdir()
-        .context("cannot make a temporary folder")?;
+        .context(error::TEMPORARY_FOLDER)?;
     let runtime = super::runtime()?;
     let outcome = runtime.block_on(async {
         let mut interrupts = Interrupts::new()?;
@@ -101,8 +101,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let line = output::line(&text::kept(&path.display().to_string()));
         return outcome.and(line.map_err(Failure::from));
     }
-    let place = folder.path().display().to_string();
-    let removed = folder.close().with_context(|| format!("cannot remove {place}"));
+    let place = folder.path().to_owned();
+    let removed = folder.close().with_context(|| error::cannot_remove(&place));
     outcome.and(removed.map_err(Failure::from))
 }
 
@@ -228,7 +228,7 @@ impl League {
         made: &mut Vec<Made>,
     ) -> Result<usize, Failure> {
         let folder = folder.join(name).join("Liveries");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| error::cannot_create(&folder))?;
         let index = self.drivers.len();
         for (number, livery) in (1_u64..).zip(liveries) {
             made.extend(paint::make(&folder, livery, hours_ago(24 * number + index as u64))?);
@@ -345,12 +345,12 @@ impl League {
         for driver in self.drivers {
             if let Some((stop, task)) = driver.running {
                 drop(stop);
-                task.await.context("a client has failed")?;
+                task.await.context(error::CLIENT_FAILED)?;
             }
             all.push(Folder::read(driver.name, &driver.folder)?);
         }
         drop(self.stop_server);
-        self.server.await.context("the server has failed")?;
+        self.server.await.context(error::SERVER_FAILED)?;
         Ok(all)
     }
 

@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::Context as _;
 
+use crate::text::error;
+
 /// Width and height of a picture. The game's own are 4096 pixels wide.
 const PIXELS: usize = 256;
 
@@ -60,11 +62,11 @@ pub(super) fn make(root: &Path, livery: &Livery, mtime: SystemTime) -> anyhow::R
         files.push(("sponsors.json", material(&Livery { metallic: !livery.metallic, ..*livery })));
     }
     let folder = root.join(livery.folder);
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| error::cannot_create(&folder))?;
     let mut made = Vec::new();
     for (name, content) in files {
         let path = folder.join(name);
-        write(&path, &content, mtime).with_context(|| format!("cannot make {}", path.display()))?;
+        write(&path, &content, mtime).with_context(|| error::cannot_create(&path))?;
         made.push(Made { path: format!("{}/{name}", livery.folder), content, mtime });
     }
     Ok(made)
