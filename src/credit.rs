@@ -1,4 +1,4 @@
-//! Room for the bytes of files: a peer may have so many under way, and no more.
+//! Credit: the number of bytes of files that a peer may have on their way.
 
 use std::{
     fmt,
@@ -15,32 +15,32 @@ use liverysync_core::wire::{
 
 use crate::link::Outbox;
 
-/// Room is given back to the peer in steps of so many bytes: a message for each piece would be a waste.
+/// Credit is returned in steps of this many bytes, because a message for each piece would be a waste.
 const STEP_BYTES: u64 = WINDOW_BYTES / 8;
 
-/// Is told of file bytes that are done with.
+/// Returns credit for this many bytes, which have been dealt with.
 pub(crate) type CreditReturn = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// Gives room back to the peer at the other end of this link.
+/// Returns credit to the peer of this link.
 pub(crate) fn return_to_peer(outbox: Outbox) -> CreditReturn {
     let waiting = AtomicU64::new(0);
     Arc::new(move |bytes| {
         if waiting.fetch_add(bytes, Ordering::AcqRel) + bytes >= STEP_BYTES {
             let bytes = waiting.swap(0, Ordering::AcqRel);
-            // A peer that does not keep up is noticed by other messages.
+            // Another message reveals a peer that does not keep up.
             let _keeps_up = outbox.send(Message::Credit(messages::Credit { bytes }));
         }
     })
 }
 
-/// File bytes that came over the link. Once this is dropped, as many more may come.
+/// Bytes of files that came over the link. Dropping this returns their credit.
 pub(crate) struct Credit {
     bytes: u64,
     back: CreditReturn,
 }
 
 impl Credit {
-    /// For so many bytes, which go back to `back`.
+    /// Makes credit for `bytes` that goes to `back`.
     pub(crate) fn new(bytes: u64, back: &CreditReturn) -> Self {
         Self { bytes, back: Arc::clone(back) }
     }

@@ -1,4 +1,4 @@
-//! The list of liveries that a PC does not want, which people change and a running client reads again.
+//! The list of ignored liveries, which people edit and a running client reads again.
 
 use std::{
     fs, io,
@@ -9,20 +9,21 @@ use liverysync_core::client::{Ignored, InvalidGlob};
 
 use crate::disk::{ignore_file, replace_whole};
 
-/// The list of one liveries folder: a text file in the state folder, one glob per line; [`Ignored::parse`] says more.
+/// The list of liveries that a driver does not want: a text file in the state folder, with one glob per line. See
+/// [`Ignored::parse`].
 #[derive(Clone, Debug)]
 pub struct IgnoreFile(PathBuf);
 
-/// Why a list could not be changed.
+/// The reason why a list could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IgnoreError {
-    /// It is no glob.
+    /// It is not a glob.
     #[error("{glob:?} is {reason}")]
     Glob {
-        /// What it is.
+        /// The refused text.
         glob: String,
-        /// Why not.
+        /// The reason.
         reason: InvalidGlob,
     },
     /// The file cannot be read or written.
@@ -36,36 +37,35 @@ pub enum IgnoreError {
 }
 
 impl IgnoreFile {
-    /// The list that a client with this state folder keeps for this liveries folder.
+    /// Returns the list of a client with this state folder and this liveries folder. The file need not exist.
     ///
     /// # Errors
     ///
-    /// Fails if the liveries folder has no name, or if it is relative and there is no current folder.
+    /// Fails if `liveries` is empty, or relative while there is no current folder.
     pub fn new(state: &Path, liveries: &Path) -> io::Result<Self> {
         Ok(Self(ignore_file(state, &std::path::absolute(liveries)?)))
     }
 
-    /// Where it lies.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// What it says; nothing if it is not there.
+    /// Reads the list. It is empty if there is no file.
     ///
     /// # Errors
     ///
-    /// Fails if it cannot be read.
+    /// Fails if the file cannot be read.
     pub fn read(&self) -> Result<Ignored, IgnoreError> {
         Ok(Ignored::parse(&self.text()?))
     }
 
-    /// Adds globs. Returns those that were not there yet.
+    /// Adds globs. Returns those that are new.
     ///
     /// # Errors
     ///
-    /// Refuses a glob that can stand for no livery; nothing is added then. Fails if the file cannot be read or
-    /// written.
+    /// Refuses a glob that no livery can match; nothing is added then. Fails if the file cannot be read or written.
     pub fn add<'a>(&self, globs: &'a [String]) -> Result<Vec<&'a str>, IgnoreError> {
         let mut text = self.text()?;
         let mut added = Vec::new();
@@ -86,7 +86,7 @@ impl IgnoreFile {
         Ok(added)
     }
 
-    /// Removes globs, and leaves comments and all else as they are. Returns those that were there.
+    /// Removes globs and keeps comments and everything else. Returns those that were in the list.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn globs_come_and_go_and_comments_stay() {
+    fn globs_are_added_and_removed_and_comments_stay() {
         let state = tempfile::tempdir().unwrap();
         let list = IgnoreFile::new(state.path(), Path::new("Liveries")).unwrap();
         assert_eq!(list.read().unwrap(), Ignored::default());
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_glob_changes_nothing() {
+    fn an_invalid_glob_changes_nothing() {
         let state = tempfile::tempdir().unwrap();
         let list = IgnoreFile::new(state.path(), Path::new("Liveries")).unwrap();
         let error = list.add(&texts(&["Team A", "Team A/decals.png"])).unwrap_err();

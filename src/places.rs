@@ -1,39 +1,39 @@
-//! Where the game keeps its liveries on this PC.
+//! The places of the game's and the user's folders on this PC.
 
 use std::path::{Path, PathBuf};
 
-/// The game's number in Steam.
+/// The game's Steam app id.
 const APP_ID: u32 = 805_550;
 
-/// From the folder of documents to the liveries.
+/// The path from the documents folder to the liveries.
 const BELOW_DOCUMENTS: [&str; 3] = ["Assetto Corsa Competizione", "Customs", "Liveries"];
 
 /// The error if the game's liveries folder was not found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no liveries folder was found; looked at: {}", list(.looked_at))]
+#[error("cannot find the game's liveries folder; tried {}", list(.tried))]
 pub struct FolderNotFound {
-    /// Where it was looked for.
-    pub looked_at: Vec<PathBuf>,
+    /// The paths that were tried.
+    pub tried: Vec<PathBuf>,
 }
 
 fn list(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
-        return "nowhere, because the system names no documents folder".to_owned();
+        return "nothing, because the system names no documents folder".to_owned();
     }
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Finds the game's liveries folder: below the system's documents folder, and on Linux also where
-/// Steam's Proton keeps the game's documents, in each of Steam's libraries.
+/// Finds the game's liveries folder: below the system's documents folder and, except on Windows, also where Steam's
+/// Proton keeps the game's documents, in each Steam library.
 ///
 /// # Errors
 ///
-/// Names the places that were looked at.
+/// Fails with the paths that were tried.
 pub fn liveries_folder() -> Result<PathBuf, FolderNotFound> {
-    let looked_at = candidates();
-    match looked_at.iter().find(|path| path.is_dir()) {
+    let tried = candidates();
+    match tried.iter().find(|path| path.is_dir()) {
         Some(found) => Ok(found.clone()),
-        None => Err(FolderNotFound { looked_at }),
+        None => Err(FolderNotFound { tried }),
     }
 }
 
@@ -51,7 +51,7 @@ fn below_documents(documents: &Path) -> PathBuf {
     documents.iter().chain(BELOW_DOCUMENTS.iter().map(AsRef::as_ref)).collect()
 }
 
-/// The game's documents folder in each of Steam's libraries.
+/// Returns the game's documents folder in each Steam library.
 fn proton_documents() -> Vec<PathBuf> {
     let mut libraries = Vec::new();
     for steam in steamlocate::locate_all().unwrap_or_default() {
@@ -59,7 +59,7 @@ fn proton_documents() -> Vec<PathBuf> {
         libraries.extend(steam.library_paths().unwrap_or_default());
     }
     if let Some(home) = dirs::home_dir() {
-        // Flatpak's Steam keeps to itself.
+        // The Steam of Flatpak has a home folder of its own.
         libraries.push(home.join(".var/app/com.valvesoftware.Steam/.local/share/Steam"));
         libraries.push(home.join(".local/share/Steam"));
     }
@@ -74,15 +74,14 @@ fn proton_documents() -> Vec<PathBuf> {
     documents
 }
 
-/// Where programs of this user keep what they remember, on this PC only; `None` if the system names no
-/// such place. The liveries folder is no place for it: it may lie in the cloud, and old clients would
-/// publish what lies there.
+/// Returns the folder for this user's state on this PC, or `None` if the system has no place for it. The state must not
+/// be in the liveries folder: that may be synced by a cloud service, and old clients would share it.
 #[must_use]
 pub fn state_folder() -> Option<PathBuf> {
     Some(dirs::data_local_dir()?.join("liverysync"))
 }
 
-/// The account that last logged in to Steam on this PC. It is a label, never a credential.
+/// Returns the id of the Steam account that logged in last on this PC. It is a label, never a credential.
 #[must_use]
 pub fn steam_id() -> Option<String> {
     let mut roots: Vec<PathBuf> = steamlocate::locate_all()
@@ -95,9 +94,9 @@ pub fn steam_id() -> Option<String> {
     texts.flatten().find_map(|text| most_recent_account(&String::from_utf8_lossy(&text)))
 }
 
-/// Reads `loginusers.vdf`: the account flagged as most recent, else the one with the newest date.
+/// Reads `loginusers.vdf`. Returns the account that is flagged as most recent, else the one with the newest timestamp.
 ///
-/// The file is a list of quoted words and braces; the case of its keys varies.
+/// The file consists of quoted words and braces. The case of its keys varies.
 fn most_recent_account(text: &str) -> Option<String> {
     let mut accounts: Vec<(String, bool, u64)> = Vec::new();
     let words = text.lines().map(|line| {
@@ -146,7 +145,7 @@ mod tests {
 "#;
 
     #[test]
-    fn the_flagged_account_goes_before_a_newer_one() {
+    fn the_flagged_account_wins_over_a_newer_one() {
         assert_eq!(most_recent_account(USERS).as_deref(), Some("76561198000000002"));
         let unflagged = USERS.replace("\"1\"", "\"0\"");
         assert_eq!(most_recent_account(&unflagged).as_deref(), Some("76561198000000001"));
@@ -154,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_places() {
-        let not_found = FolderNotFound { looked_at: vec!["/a".into(), "/b".into()] };
-        assert!(not_found.to_string().ends_with("looked at: /a, /b"));
+    fn the_error_names_the_tried_paths() {
+        let not_found = FolderNotFound { tried: vec!["/a".into(), "/b".into()] };
+        assert!(not_found.to_string().ends_with("tried /a, /b"));
     }
 }

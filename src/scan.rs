@@ -1,4 +1,4 @@
-//! What a folder holds: walking it, and hashing it on all cores.
+//! Scanning a folder: walking it, and hashing its files on all cores.
 
 use std::{
     fs::{File, Metadata},
@@ -21,22 +21,23 @@ use crate::{
     watch::WatchHandle,
 };
 
-/// Bytes that are read at a time.
+/// The size of a buffer for reading, in bytes.
 const READ_BYTES: usize = 256 * 1024;
 
-/// Folders at the top of the root that are ours and not the driver's.
-const OUR_FOLDERS: [&str; 2] = [".backup", ".tmp"];
+/// The folders that liverysync itself makes at the top of a liveries folder.
+const OWN_FOLDERS: [&str; 2] = [".backup", ".tmp"];
 
-/// What a folder holds.
+/// The result of scanning a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// What of it travels.
+    /// The files that are shared.
     pub manifest: Manifest,
-    /// What does not, with reasons. Paths are as they stand on the disk: escape them before they are shown.
+    /// The files that are not shared, with the reasons. Their paths are as on the disk: [escape](crate::escape) them
+    /// before you show them.
     pub skipped: Vec<Skipped>,
 }
 
-/// A folder that could not be scanned.
+/// The error if a folder cannot be scanned.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the folder {path}", path = .path.display())]
 pub struct ScanError {
@@ -46,16 +47,15 @@ pub struct ScanError {
     pub source: io::Error,
 }
 
-/// Walks `root`, decides what of it travels, and hashes that on all cores. Nothing is written, and
-/// no link is followed.
+/// Walks `root`, chooses the files to share by `rules`, and hashes them on all cores. It writes nothing and follows no
+/// link.
 ///
 /// # Errors
 ///
-/// Fails if `root` is no folder or cannot be listed. A single file that cannot be read is skipped,
-/// with the reason.
+/// Fails if `root` is not a folder or cannot be listed. A single file that cannot be read is skipped, with the reason.
 pub fn scan(root: &Path, rules: &Rules) -> Result<Scan, ScanError> {
     let failed = |source| ScanError { path: root.to_owned(), source };
-    let selection = select(&list(root, &WatchHandle::closed()).map_err(failed)?, rules);
+    let selection = select(&list(root, &WatchHandle::disabled()).map_err(failed)?, rules);
     let chosen: Vec<_> =
         selection.publish.iter().map(|file| (file.path.clone(), file.stamp)).collect();
     let mut result = Scan { skipped: selection.skipped, ..Scan::default() };
@@ -74,22 +74,22 @@ pub fn scan(root: &Path, rules: &Rules) -> Result<Scan, ScanError> {
     Ok(result)
 }
 
-/// Whether this name is that of one of our folders, where it stands at the top of the root.
-pub(crate) fn is_ours(name: &str) -> bool {
-    OUR_FOLDERS.iter().any(|ours| name.eq_ignore_ascii_case(ours))
+/// Returns `true` if a folder of this name, at the top of a liveries folder, is liverysync's own.
+pub(crate) fn is_own_folder(name: &str) -> bool {
+    OWN_FOLDERS.iter().any(|ours| name.eq_ignore_ascii_case(ours))
 }
 
-/// What tells that a file has changed.
+/// Returns the stamp by which a change of a file is recognized.
 pub(crate) fn stamp_of(metadata: &Metadata) -> Stamp {
     Stamp { size: metadata.len(), mtime: metadata.modified().map(unix_time).unwrap_or_default() }
 }
 
-/// Hashes files on all cores. The outcomes are in the order given.
+/// Hashes files on all cores. The results are in the order of `files`.
 pub(crate) fn hash_all(root: &Path, files: &[(RelPath, Stamp)]) -> Vec<Result<Content, ReadError>> {
     hash_files(files.iter().map(|(path, stamp)| (full_path(root, path), *stamp)))
 }
 
-/// As [`hash_all`], for files wherever they lie.
+/// Does the same for files anywhere.
 pub(crate) fn hash_files(
     files: impl Iterator<Item = (PathBuf, Stamp)>,
 ) -> Vec<Result<Content, ReadError>> {
@@ -97,13 +97,13 @@ pub(crate) fn hash_files(
     largest_first.sort_by_key(|(_, (_, stamp))| std::cmp::Reverse(stamp.size));
     let hash =
         |(number, (path, stamp)): (usize, (PathBuf, Stamp))| (number, hash_file(&path, stamp));
-    // One by one in this order, so that no core is left with a huge file when the others are done.
+    // One by one and the largest first, so that no core is left with a huge file when the others are done.
     let mut hashed: Vec<_> = largest_first.into_iter().par_bridge().map(hash).collect();
     hashed.sort_unstable_by_key(|(number, _)| *number);
     hashed.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Hashes one file, which must have `stamp` before and after.
+/// Hashes a file. It must have `stamp` before and after.
 fn hash_file(path: &Path, stamp: Stamp) -> Result<Content, ReadError> {
     let mut file = File::open(path)?;
     let same = |file: &File| -> Result<(), ReadError> {

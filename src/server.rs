@@ -345,7 +345,7 @@ impl Control {
         else {
             return;
         };
-        self.throttles.hold(&mut reader, &mut writer);
+        self.throttles.apply(&mut reader, &mut writer);
         reader.set_limit(frame::STRANGER_BYTES_MAX);
         self.next_peer += 1;
         let peer = PeerId(self.next_peer);

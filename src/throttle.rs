@@ -1,4 +1,4 @@
-//! A limit on how fast files travel, shared by all links of a process.
+//! Speed limits, shared by all links of a client or server.
 
 use std::sync::{
     Arc,
@@ -13,11 +13,11 @@ use tokio::{
 
 use crate::link::{Reader, Writer};
 
-/// So many seconds' worth may go at once.
+/// How many seconds' worth of bytes may pass at once.
 const BURST_SECONDS: f64 = 0.1;
 
-/// How fast the bytes of files may travel, as they are on the wire, over all links of a client or server
-/// together. The few other messages do not count.
+/// Speed limits for the bytes of files, as they are on the wire, over all connections of a client or server together.
+/// Other messages are few and do not count.
 ///
 /// # Example
 ///
@@ -31,19 +31,19 @@ const BURST_SECONDS: f64 = 0.1;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// What leaves, in bytes per second; `None` is as fast as it goes.
+    /// The limit for outgoing bytes per second; `None` for no limit.
     pub up: Option<u64>,
-    /// What comes in, in bytes per second; `None` is as fast as it goes.
+    /// The limit for incoming bytes per second; `None` for no limit.
     pub down: Option<u64>,
 }
 
 impl Limits {
-    /// The lowest limit there is, in bytes per second; a lower number counts as this one. At less than
-    /// that, each end would take the other one for dead.
-    pub const LEAST: u64 = 50_000;
+    /// The lowest limit, in bytes per second; a lower number counts as this one. With less, a piece of a file would
+    /// take longer than the other side waits for it.
+    pub const MIN: u64 = 50_000;
 }
 
-/// What holds all links of a client or server to its [`Limits`].
+/// The throttles behind the [`Limits`] of a client or server.
 #[derive(Clone, Debug)]
 pub(crate) struct Throttles {
     up: Arc<Throttle>,
@@ -52,34 +52,37 @@ pub(crate) struct Throttles {
 
 impl Throttles {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { up: Throttle::new(bearable(limits.up)), down: Throttle::new(bearable(limits.down)) }
+        Self {
+            up: Throttle::new(at_least_min(limits.up)),
+            down: Throttle::new(at_least_min(limits.down)),
+        }
     }
 
-    /// Changes the limits, for links that are there too.
+    /// Changes the limits, also for open links.
     pub(crate) fn set(&self, limits: Limits) {
-        self.up.set(bearable(limits.up));
-        self.down.set(bearable(limits.down));
+        self.up.set(at_least_min(limits.up));
+        self.down.set(at_least_min(limits.down));
     }
 
-    /// Holds a link to the limits from now on.
-    pub(crate) fn hold(&self, reader: &mut Reader, writer: &mut Writer) {
+    /// Applies the limits to a link.
+    pub(crate) fn apply(&self, reader: &mut Reader, writer: &mut Writer) {
         reader.set_throttle(Arc::clone(&self.down));
         writer.set_throttle(Arc::clone(&self.up));
     }
 }
 
-fn bearable(bytes_per_second: Option<u64>) -> Option<u64> {
-    bytes_per_second.map(|limit| limit.max(Limits::LEAST))
+fn at_least_min(bytes_per_second: Option<u64>) -> Option<u64> {
+    bytes_per_second.map(|limit| limit.max(Limits::MIN))
 }
 
-/// A bucket that fills at a rate, and from which each piece takes its bytes. A piece may take more
-/// than there is; the next one waits until that is made up for.
+/// A bucket that fills at a rate. Each piece takes its bytes from it. A piece may take more than there is, and the next
+/// one waits until the bucket has recovered.
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    /// Zero for no limit: only people set it, and none of them means "nothing at all".
+    /// Zero for no limit. A limit of nothing at all does not exist.
     bytes_per_second: AtomicU64,
     changed: Notify,
-    /// Held by the one whose turn it is to wait: the others stand in line behind it.
+    /// It is locked by the task that waits, so that the others queue up behind it.
     bucket: Mutex<Bucket>,
 }
 
@@ -90,21 +93,21 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Fills it up to now; returns how long it will be empty.
+    /// Fills the bucket up to now. Returns how long it will stay empty.
     fn fill(&mut self, bytes_per_second: u64) -> Duration {
         let rate = bytes_per_second as f64;
         let now = Instant::now();
         let burst = (rate * BURST_SECONDS).max(CHUNK_BYTES as f64);
         self.bytes = (self.bytes + (now - self.filled).as_secs_f64() * rate).min(burst);
         self.filled = now;
-        // The clock of the timers counts in milliseconds.
+        // Timers have a resolution of a millisecond.
         let wait = Duration::try_from_secs_f64(-self.bytes / rate).unwrap_or_default();
         if self.bytes > 0.0 { Duration::ZERO } else { wait.max(Duration::from_millis(1)) }
     }
 }
 
 impl Throttle {
-    /// Lets so many bytes a second through; without a number, all.
+    /// Makes a throttle for this many bytes per second; without a number it lets everything pass.
     pub(crate) fn new(bytes_per_second: Option<u64>) -> Arc<Self> {
         let bucket = Bucket { bytes: CHUNK_BYTES as f64, filled: Instant::now() };
         Arc::new(Self {
@@ -114,20 +117,20 @@ impl Throttle {
         })
     }
 
-    /// Changes the limit, for those who wait too.
+    /// Changes the limit, also for tasks that wait.
     pub(crate) fn set(&self, bytes_per_second: Option<u64>) {
         self.bytes_per_second.store(bytes_per_second.unwrap_or(0), Ordering::Release);
         self.changed.notify_waiters();
     }
 
-    /// Waits until so many bytes may go. Safe to drop: then they have not gone.
+    /// Waits until this many bytes may pass. Dropping the future takes no bytes.
     pub(crate) async fn take(&self, bytes: usize) {
         if self.bytes_per_second.load(Ordering::Acquire) == 0 {
             return;
         }
         let mut bucket = self.bucket.lock().await;
         loop {
-            // Asked for before the limit is read: no change is missed.
+            // It is registered before the limit is read, so that no change is missed.
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
             let limit = self.bytes_per_second.load(Ordering::Acquire);
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_rate_is_kept_whoever_takes() {
+    async fn all_tasks_together_keep_the_rate() {
         let throttle = Throttle::new(Some(RATE));
         let take_much = async || {
             for _ in 0..20 {
@@ -165,18 +168,18 @@ mod tests {
             }
         };
         let took = seconds(async { tokio::join!(take_much(), take_much()) }).await;
-        // Ten MiB, but for the first piece, and the last, which may take more than there is.
+        // Ten MiB, less the first and the last piece, which may take more than there is.
         assert!((9.4..=10.0).contains(&took), "{took}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_limit_nobody_waits() {
+    async fn without_a_limit_no_task_waits() {
         let throttle = Throttle::new(None);
         assert_eq!(seconds(throttle.take(usize::MAX)).await, 0.0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_limit_is_never_so_low_that_it_means_none_or_death() {
+    async fn a_limit_below_the_lowest_counts_as_the_lowest() {
         let throttles = Throttles::new(Limits { up: Some(0), down: Some(1) });
         for throttle in [&throttles.up, &throttles.down] {
             let took = seconds(async {
@@ -185,8 +188,8 @@ mod tests {
                 }
             });
             let took = took.await;
-            // The first piece goes at once, and the next one makes up for it.
-            let due = (2 * CHUNK_BYTES) as f64 / Limits::LEAST as f64;
+            // The first piece passes at once, and the next one makes up for it.
+            let due = (2 * CHUNK_BYTES) as f64 / Limits::MIN as f64;
             assert!((due * 0.9..due * 1.6).contains(&took), "{took}, not {due}");
         }
         throttles.set(Limits::default());
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_hears_of_another_limit() {
+    async fn a_waiting_task_notices_another_limit() {
         let throttle = Throttle::new(Some(1));
         throttle.take(CHUNK_BYTES + 1000).await;
         let raise = async {

@@ -1,4 +1,4 @@
-//! Walking a folder: what lies below it, without following a link.
+//! Walking a folder without following links.
 
 #[cfg(target_os = "linux")]
 mod linux;

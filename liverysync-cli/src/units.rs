@@ -62,7 +62,7 @@ pub(crate) fn parse_rate(text: &str) -> Result<Rate, String> {
     };
     match scale(number, factor, values::SPEED)? / bits {
         0 => Err(values::NOT_ZERO_SPEED.to_owned()),
-        rate if rate < Limits::LEAST => Err(values::too_slow(Limits::LEAST)),
+        rate if rate < Limits::MIN => Err(values::too_slow(Limits::MIN)),
         rate => Ok(Rate(Some(rate))),
     }
 }

@@ -234,7 +234,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_no_game_means_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with pytest.raises(liverysync.FolderError, match="^no liveries folder was found") as caught:
+    with pytest.raises(liverysync.FolderError, match="^cannot find the game's liveries folder") as caught:
         liverysync.liveries_folder()
     assert (caught.value.errno, caught.value.filename, caught.value.path) == (errno.ENOENT, None, None)
 

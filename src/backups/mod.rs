@@ -171,7 +171,7 @@ impl Backups {
     /// What lies in the liveries folder, outside of our own folders.
     fn list_liveries(&self) -> Result<Vec<Listed>, BackupsError> {
         let path = &self.root;
-        list(path, &WatchHandle::closed())
+        list(path, &WatchHandle::disabled())
             .map_err(|source| BackupsError::Unreadable { path: path.clone(), source })
     }
 }
@@ -206,7 +206,7 @@ impl Contents {
 
 fn list_backups(folder: &Path) -> io::Result<Vec<Listed>> {
     match fs::symlink_metadata(folder) {
-        Ok(found) if found.is_dir() => list(folder, &WatchHandle::closed()),
+        Ok(found) if found.is_dir() => list(folder, &WatchHandle::disabled()),
         Ok(_) => Err(io::Error::other("it is a link or no folder")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),

@@ -101,7 +101,7 @@ impl Driver {
         let cache = state.map(|state| cache_file(state, &root));
         let changed = Arc::new(Notify::new());
         let watch = Watch::start(&root, &changed);
-        let (disk, outcomes) = Disk::start(&root, cache, watch.eye())?;
+        let (disk, outcomes) = Disk::start(&root, cache, watch.handle())?;
         let clock = Clock::start();
         let ignored = config.ignored.clone();
         let mut looks = interval(LOOK_INTERVAL);

@@ -72,7 +72,7 @@ impl Link {
         throttles: &Throttles,
     ) -> io::Result<Self> {
         let (mut reader, outbox, mut writer) = split(stream, WRITE_PATIENCE, &Pool::default())?;
-        throttles.hold(&mut reader, &mut writer);
+        throttles.apply(&mut reader, &mut writer);
         reader.set_limit(frame::PAYLOAD_BYTES_MAX);
         let (to_machine, inputs) = mpsc::channel(MESSAGES_MAX);
         let read = Reading::new(stage_queue, outbox.clone(), to_machine);
@@ -163,7 +163,7 @@ impl Reading {
         if self.waiting.fetch_add(bytes, Ordering::AcqRel) + bytes > WINDOW_BYTES {
             return Err(LinkError::TooMuch);
         }
-        if !self.stage_queue.take(data, Credit::new(bytes, &self.back)) {
+        if !self.stage_queue.send_piece(data, Credit::new(bytes, &self.back)) {
             self.arrived.remove(&transfer);
             return Ok(None);
         }

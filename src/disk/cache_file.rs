@@ -1,4 +1,4 @@
-//! What the client remembers from run to run: one file outside the liveries folder.
+//! The files of the state folder: the scan cache, the member key and the list of ignored liveries.
 
 use std::{
     fs, io,
@@ -8,24 +8,24 @@ use std::{
 use bytes::Bytes;
 use liverysync_core::hash::ContentHash;
 
-/// Where it lies; `None` if nothing is to be remembered.
+/// The file of the scan cache; `None` without a state folder.
 #[derive(Debug)]
 pub(super) struct CacheFile(pub(super) Option<PathBuf>);
 
 impl CacheFile {
-    /// What was remembered; empty if nothing was, or if it cannot be read: that only costs time.
+    /// Returns the cache. It is empty if there is none or it cannot be read: that costs time, never a livery.
     pub(super) fn load(&self) -> Bytes {
         self.0.as_deref().and_then(|path| fs::read(path).ok()).unwrap_or_default().into()
     }
 
-    /// Takes the place of what was remembered before, as a whole.
+    /// Replaces the cache.
     pub(super) fn save(&self, text: &[u8]) -> io::Result<()> {
-        // One client syncs a folder at a time, so nobody else writes under this name.
+        // A liveries folder has one client, so nobody else writes under this name.
         self.0.as_deref().map_or(Ok(()), |path| replace_whole(path, text))
     }
 }
 
-/// Writes a file of the state folder in place of what was there, so that nobody ever reads half of it.
+/// Replaces a file of the state folder in one step, so that a reader finds the old or the new one and never half of it.
 pub(crate) fn replace_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -36,17 +36,17 @@ pub(crate) fn replace_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
-/// The file in which the folder `state` keeps what is known of the liveries folder `root`.
+/// Returns the file of the scan cache for the liveries folder `root`.
 pub(crate) fn cache_file(state: &Path, root: &Path) -> PathBuf {
     state_file(state, root, "files")
 }
 
-/// The file in which the folder `state` keeps the key of the client of the liveries folder `root`.
+/// Returns the file of the member key for the liveries folder `root`.
 pub(crate) fn key_file(state: &Path, root: &Path) -> PathBuf {
     state_file(state, root, "key")
 }
 
-/// The file in which the folder `state` keeps which liveries are not wanted in the liveries folder `root`.
+/// Returns the file with the ignored liveries for the liveries folder `root`.
 pub(crate) fn ignore_file(state: &Path, root: &Path) -> PathBuf {
     state_file(state, root, "ignore")
 }

@@ -1,10 +1,9 @@
-//! Makes work durable: after its outcome is handed out, no crash takes it back.
+//! Makes files durable before their outcomes are sent, so that no crash takes back what was reported.
 //!
-//! Flushing thousands of small files one by one takes longer than all the rest of a sync. On Linux
-//! one call (`syncfs`) flushes whatever a file system has: while one such call runs, the next group
-//! gathers by itself. Elsewhere there is no such call for a user, and each small file is flushed on the
-//! thread that wrote it. Large files are flushed one by one everywhere, by threads that do nothing else:
-//! who writes goes on meanwhile.
+//! Flushing thousands of small files one by one takes longer than everything else in a sync. On Linux one call
+//! (`syncfs`) flushes a whole file system, and while it runs the next group gathers. Other systems have no such call
+//! for a user, so there each worker flushes its own small files. Large files are flushed one by one on every system, by
+//! threads that do nothing else, so that the workers can go on.
 
 use std::{
     collections::BTreeSet,
@@ -18,16 +17,16 @@ use liverysync_core::client::{DiskOutcome, OpId};
 
 use super::{error_fault, flush_folder};
 
-/// A file of this size or more is flushed by itself: the time goes into its bytes and not into the call.
+/// A file of this size or more is flushed by itself: its bytes take longer than the call.
 pub(super) const LARGE_FILE_BYTES: u64 = 1024 * 1024;
 
-/// What has to be flushed before an outcome may be handed out.
+/// The flush that an outcome has to wait for.
 #[derive(Debug)]
 pub(super) enum Flush {
     Nothing,
-    /// Nothing of its own, but what was handed in before goes first.
+    /// Nothing of its own, but the outcome must not overtake those of earlier jobs.
     Earlier,
-    /// A file whose bytes take their time.
+    /// A file whose bytes take long to flush.
     Large(File),
     /// A small file.
     File(SmallFile),
@@ -36,7 +35,7 @@ pub(super) enum Flush {
 }
 
 impl Flush {
-    /// How many calls it takes by itself.
+    /// Returns the number of calls that it takes without `syncfs`.
     #[cfg(target_os = "linux")]
     fn calls(&self) -> usize {
         match self {
@@ -61,7 +60,7 @@ impl Flush {
 #[derive(Debug)]
 pub(super) struct SmallFile(File);
 
-/// A small file that has been written. Thousands may wait for one call, so none stays open.
+/// A small file that has been written. Thousands may wait for one call, so it is not kept open.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub(super) struct SmallFile(PathBuf);
@@ -98,28 +97,27 @@ pub(super) struct Unflushed {
 }
 
 impl Unflushed {
-    /// Flushes by itself.
+    /// Flushes without waiting for others.
     pub(super) fn alone(self) -> (OpId, DiskOutcome) {
         let result = self.flush.carry_out();
         (self.op, settled(self.outcome, &result))
     }
 }
 
-/// The work of a thread that flushes large files: takes from `jobs` in turn with others of its kind, until
-/// nothing more can come.
+/// Flushes large files until the queue is closed. Several threads share the queue.
 pub(super) fn run_large(
     jobs: &Mutex<mpsc::Receiver<Unflushed>>,
     mut deliver: impl FnMut((OpId, DiskOutcome)),
 ) {
     loop {
-        // Only the waiting is done under the lock.
+        // The lock is held while waiting for a job, not while flushing.
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(unflushed) = next else { return };
         deliver(unflushed.alone());
     }
 }
 
-/// The outcome after the flush: what is not durable must not be reported as done.
+/// Returns the outcome after the flush: a file that is not durable is not done.
 fn settled(outcome: DiskOutcome, flushed: &io::Result<()>) -> DiskOutcome {
     let Err(error) = flushed else { return outcome };
     let fault = error_fault(error);
@@ -134,7 +132,7 @@ fn settled(outcome: DiskOutcome, flushed: &io::Result<()>) -> DiskOutcome {
     }
 }
 
-/// The thread that flushes groups.
+/// The thread that flushes small files in groups.
 #[cfg(target_os = "linux")]
 pub(super) mod group {
     use std::{fs::File, io, path::Path, sync::mpsc, time::Duration};
@@ -143,25 +141,24 @@ pub(super) mod group {
 
     use super::{Unflushed, settled};
 
-    /// From so many files and folders on, one call for the whole file system costs less than one for each.
-    ///
-    /// That call waits for whatever else is to be written there, by whomever.
+    /// With this many files and folders, one `syncfs` costs less than a call for each. It also waits for what other
+    /// programs write to the file system.
     const CALLS_MANY: usize = 24;
 
-    /// So many outcomes wait for one call at most.
+    /// The largest number of outcomes that wait for one call.
     const GROUP_MAX: usize = 1024;
 
-    /// How long more is waited for: what comes in a row from several threads shares a call, and beside that call
-    /// nobody notices the wait.
+    /// How long to wait for more: files that several workers write at the same time share a call, and compared with
+    /// that call nobody notices the wait.
     const GATHERING: Duration = Duration::from_millis(2);
 
-    /// Flushes what comes, and hands outcomes to `deliver`, until nothing more can come.
+    /// Flushes groups and sends their outcomes until the queue is closed.
     pub(in super::super) fn run(
         root: &Path,
         jobs: &mpsc::Receiver<Unflushed>,
         mut deliver: impl FnMut(Vec<(OpId, DiskOutcome)>),
     ) {
-        // It stays open: the system tells through it of what could not be written since.
+        // It stays open, because the system reports through it which writes have failed since it was opened.
         let root = File::open(root);
         while let Ok(first) = jobs.recv() {
             let group = gather(first, jobs);
@@ -177,7 +174,7 @@ pub(super) mod group {
         }
     }
 
-    /// What is flushed together: all that came while the last group was flushed, and what follows at once.
+    /// Returns everything that came while the last group was flushed, and whatever follows immediately.
     fn gather(first: Unflushed, jobs: &mpsc::Receiver<Unflushed>) -> Vec<Unflushed> {
         let mut group = vec![first];
         group.extend(jobs.try_iter().take(GROUP_MAX - 1));

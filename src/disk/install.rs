@@ -1,10 +1,10 @@
-//! Putting staged files in place: no instant at which a name holds neither its old nor its new
-//! content, and nothing replaced without a copy in `.backup`.
+//! Installs staged files. A name has its old or its new content at every instant, and nothing is replaced without a
+//! copy in `.backup`.
 //!
-//! The folders whose names have changed are flushed by the caller, before anything is reported.
+//! For each file: check that its target is unchanged, link the target into the backup folder, and move the staged file
+//! over it. All backups are made before the first switch, so that the files of a livery are switched within a moment.
 //!
-//! For each file: look again at what is there, link it into the backup folder, move the staged file
-//! over it. The backups of all files come first, so that the switch itself is as short as can be.
+//! The caller flushes the folders whose names have changed before anything is reported.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ use liverysync_core::{
 
 use super::{check_no_links, error_fault, fault, full_path, stamp_at};
 
-/// How often and how patiently a file that another program holds is tried again.
+/// How often, and with what pause, to try again while another program holds a file.
 const ATTEMPTS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -58,22 +58,22 @@ pub(super) fn install(
         .collect();
     if results.iter().any(Result::is_ok) {
         for below in &plan.clear {
-            // What cannot be moved away is the game's own and stays as it was.
-            let _kept = backups.take_away(below);
+            // The game's own cache cannot be moved away while the game uses it; it is harmless.
+            let _kept = backups.move_away(below);
         }
     }
     touched.extend(backups.made);
     (results, touched)
 }
 
-/// Moves files to the backup folder, those that are still as they were. Folders that are empty then go.
+/// Moves unchanged files to the backup folder, and removes the folders that are then empty.
 pub(super) fn retire(
     root: &Path,
     plan: &RetirePlan,
 ) -> (Vec<Result<String, DiskFault>>, BTreeSet<PathBuf>) {
     let mut backups = Backups::new(root, plan.date);
     let mut folders = BTreeSet::new();
-    let mut put_away = |path: &RelPath, stamp: Stamp| {
+    let mut move_to_backup = |path: &RelPath, stamp: Stamp| {
         let below: PathBuf = path.components().collect();
         check_no_links(root, &below)?;
         let from = root.join(&below);
@@ -81,19 +81,20 @@ pub(super) fn retire(
             return Err(changed_meanwhile());
         }
         let backup = backups.keep(&below).map_err(|error| error_fault(&error))?;
-        patiently(|| fs::remove_file(&from)).map_err(|error| error_fault(&error))?;
+        retry(|| fs::remove_file(&from)).map_err(|error| error_fault(&error))?;
         folders.extend(below.ancestors().skip(1).map(Path::to_owned));
         Ok(backup)
     };
-    let retired: Vec<_> = plan.files.iter().map(|(path, stamp)| put_away(path, *stamp)).collect();
+    let retired: Vec<_> =
+        plan.files.iter().map(|(path, stamp)| move_to_backup(path, *stamp)).collect();
     if retired.iter().any(Result::is_ok) {
         for below in &plan.clear {
-            // What cannot be moved away is the game's own and stays as it was.
-            let _kept = backups.take_away(below);
+            // The game's own cache cannot be moved away while the game uses it; it is harmless.
+            let _kept = backups.move_away(below);
         }
     }
     let mut touched = backups.made;
-    // The innermost first. One that has something left stays, and so does the root.
+    // The innermost folders come first. A folder that is not empty stays, and so does the root.
     for below in folders.iter().rev().filter(|below| !below.as_os_str().is_empty()) {
         let folder = root.join(below);
         match fs::remove_dir(&folder) {
@@ -118,7 +119,7 @@ fn prepare(
     let below: PathBuf = file.path.components().collect();
     folders.check(root, &below)?;
     let target = root.join(&below);
-    // Nothing lies in a folder that has just been made, and the switch would not replace it.
+    // A new folder is empty. Should a file appear in it meanwhile, the switch does not replace it.
     if !(folders.are_new(&below) && file.replaces.is_none()) {
         check_unchanged(&target, &file)?;
     }
@@ -133,13 +134,13 @@ fn prepare(
         if let Some(keep_as) = &prepared.file.keep_as {
             let (half, whole) = (staged.with_extension("keep"), full_path(root, keep_as));
             prepared.kept =
-                copy_whole(&target, &half, &whole).map_err(|error| error_fault(&error))?;
+                copy_to_free_name(&target, &half, &whole).map_err(|error| error_fault(&error))?;
             touched.extend(whole.parent().map(Path::to_owned));
         }
         let backup = backups.keep(&below).map_err(|error| {
             let known = error_fault(&error);
             let message =
-                format!("no backup could be made, so nothing was replaced: {}", known.message);
+                format!("no backup could be made, so the file was not replaced: {}", known.message);
             fault(known.kind, message)
         })?;
         prepared.backup = Some(backup);
@@ -157,27 +158,29 @@ fn switch(
     let target = full_path(root, &file.path);
     let staged = staged(file.stage);
     if file.replaces.is_some() || !move_to_free_name(&staged, &target)? {
-        // As close to the switch as can be: what is replaced must still be what was backed up.
+        // The last check is as close to the switch as possible: the replaced file must be the one that was backed up.
         check_unchanged(&target, &file)?;
-        patiently(|| fs::rename(&staged, &target)).map_err(|error| error_fault(&error))?;
+        retry(|| fs::rename(&staged, &target)).map_err(|error| error_fault(&error))?;
     }
     touched.extend(target.parent().map(Path::to_owned));
     let stamp = stamp_at(&target)?
-        .ok_or_else(|| fault(DiskFaultKind::Changed, "it was removed at once"))?;
+        .ok_or_else(|| fault(DiskFaultKind::Changed, "the file was removed immediately"))?;
     Ok(Installed { stamp, backup, kept })
 }
 
-/// What lies at the target must be what is to be replaced.
+/// Checks that the target is the file that is to be replaced.
 fn check_unchanged(target: &Path, file: &InstallFile) -> Result<(), DiskFault> {
     if stamp_at(target)? == file.replaces { Ok(()) } else { Err(changed_meanwhile()) }
 }
 
 fn changed_meanwhile() -> DiskFault {
-    fault(DiskFaultKind::Changed, "it was changed on this PC meanwhile; nothing was replaced")
+    fault(
+        DiskFaultKind::Changed,
+        "the file was changed on this PC meanwhile, so it was not replaced",
+    )
 }
 
-/// Moves a file to a name, in one step with making sure that nothing has it. Returns whether the file
-/// system can do that.
+/// Moves a file to a name only if nothing has it, in one step. Returns `false` if the file system cannot do that.
 #[cfg(target_os = "linux")]
 fn move_to_free_name(from: &Path, to: &Path) -> Result<bool, DiskFault> {
     use rustix::{
@@ -187,31 +190,30 @@ fn move_to_free_name(from: &Path, to: &Path) -> Result<bool, DiskFault> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(true),
         Err(Errno::EXIST) => Err(changed_meanwhile()),
-        // Whatever else is in the way is met again by the usual way, which tries with patience.
+        // Any other obstacle is met again by the plain rename, which is retried.
         Err(_) => Ok(false),
     }
 }
 
-/// Nowhere else is there such a step in the standard library.
+/// Returns `false`: the standard library has no such step for this system.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "on Linux it can fail")]
 const fn move_to_free_name(_from: &Path, _to: &Path) -> Result<bool, DiskFault> {
     Ok(false)
 }
 
-/// Folders that one plan has looked at or made: the files of a livery lie in few, and each is looked at
-/// once.
+/// The folders that one plan has checked or made. The files of a livery are in few folders, so each is checked once.
 #[derive(Default)]
 struct Folders {
     checked: BTreeSet<PathBuf>,
-    /// Those that are there for sure.
+    /// Folders that certainly exist.
     there: BTreeSet<PathBuf>,
-    /// Those that were not there before.
+    /// Folders that this plan has made.
     new: BTreeSet<PathBuf>,
 }
 
 impl Folders {
-    /// Refuses a path with a link on the way to it.
+    /// Refuses a path through a link.
     fn check(&mut self, root: &Path, below: &Path) -> Result<(), DiskFault> {
         let Some(folder) = below.parent() else { return Ok(()) };
         if !self.checked.contains(folder) {
@@ -221,12 +223,12 @@ impl Folders {
         Ok(())
     }
 
-    /// Whether the folder of this file was made by this plan.
+    /// Returns `true` if this plan has made the folder of the file.
     fn are_new(&self, below: &Path) -> bool {
         below.parent().is_some_and(|folder| self.new.contains(folder))
     }
 
-    /// Makes the folders on the way to a file, and remembers those whose list of names has changed.
+    /// Makes the folders of a file, and adds those whose lists of names have changed to `touched`.
     fn make(
         &mut self,
         root: &Path,
@@ -244,8 +246,8 @@ impl Folders {
     }
 }
 
-/// Makes the folders on the way to a file, and remembers those whose list of names has changed. Returns
-/// whether the innermost was not there.
+/// Makes the folders of a file, and adds those whose lists of names have changed to `touched`. Returns `true` if the
+/// innermost is new.
 fn make_folders(root: &Path, below: &Path, touched: &mut BTreeSet<PathBuf>) -> io::Result<bool> {
     let mut folder = root.to_owned();
     let mut made = false;
@@ -264,31 +266,31 @@ fn make_folders(root: &Path, below: &Path, touched: &mut BTreeSet<PathBuf>) -> i
     Ok(made)
 }
 
-/// Tries again while another program holds a file.
-fn patiently(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+/// Retries while another program holds a file.
+fn retry(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     for number in 1..ATTEMPTS {
         match attempt() {
-            Err(error) if may_pass(&error) => thread::sleep(PAUSE * number),
+            Err(error) if is_temporary(&error) => thread::sleep(PAUSE * number),
             result => return result,
         }
     }
     attempt()
 }
 
-/// Whether the system's refusal is one that passes: Windows says "access denied" as well for a file
-/// that a virus scanner looks at.
-fn may_pass(error: &io::Error) -> bool {
+/// Returns `true` for an error that passes. Windows also reports "access denied" for a file that a virus scanner reads.
+fn is_temporary(error: &io::Error) -> bool {
     error_fault(error).kind == DiskFaultKind::InUse
         || cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied
 }
 
-/// Copies a file to a name that is free, by way of `half`: the name never holds half a copy. Returns
-/// whether it was free.
-fn copy_whole(from: &Path, half: &Path, to: &Path) -> io::Result<bool> {
+/// Copies a file to a free name by way of `half`, so that the name never has half a copy. Returns `false` if the name
+/// is taken.
+fn copy_to_free_name(from: &Path, half: &Path, to: &Path) -> io::Result<bool> {
     copy_new(from, half)?;
     let named = match fs::hard_link(half, to) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        // Without links, the moment between looking and moving is as short as can be.
+        // Without hard links, a file that appears between this check and the rename would be replaced. The moment is as
+        // short as possible.
         Err(_) if fs::symlink_metadata(to).is_ok() => Ok(false),
         Err(_) => return fs::rename(half, to).map(|()| true),
         Ok(()) => Ok(true),
@@ -302,7 +304,7 @@ fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
     let mut target = File::create_new(to)?;
     let copied = copy_into(from, &mut target);
     if copied.is_err() {
-        // Half a copy is of no use to anybody.
+        // Half a copy is useless.
         let _gone = fs::remove_file(to);
     }
     copied
@@ -334,28 +336,28 @@ impl<'a> Backups<'a> {
         Self { root, stamp: local.format("%Y%m%d_%H%M%S").to_string(), made: BTreeSet::new() }
     }
 
-    /// Keeps what lies at `below`, which stays there too. Returns where, below the root.
+    /// Copies the file at `below` to the backup, as a hard link if possible. Returns the copy's path below the root.
     fn keep(&mut self, below: &Path) -> io::Result<String> {
         let from = self.root.join(below);
         self.place(below, |to| match fs::hard_link(&from, to) {
-            // Not every file system has links: FAT and many network folders do not.
+            // FAT and many network folders have no hard links.
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => copy_new(&from, to),
             result => result,
         })
     }
 
-    /// Moves what lies at `below` into the backup folder, if anything does.
-    fn take_away(&mut self, below: &Path) -> io::Result<()> {
+    /// Moves the file at `below` to the backup, if there is one.
+    fn move_away(&mut self, below: &Path) -> io::Result<()> {
         check_no_links(self.root, below).map_err(|fault| io::Error::other(fault.message))?;
         let from = self.root.join(below);
         if !fs::symlink_metadata(&from)?.is_file() {
             return Ok(());
         }
         self.keep(below)?;
-        patiently(|| fs::remove_file(&from))
+        retry(|| fs::remove_file(&from))
     }
 
-    /// Finds a place that no earlier backup has: one second can bring two of one file.
+    /// Finds a name that no earlier backup has: a file can be replaced twice within a second.
     fn place(&mut self, below: &Path, put: impl Fn(&Path) -> io::Result<()>) -> io::Result<String> {
         for number in 1_u32.. {
             let stamp =

@@ -1,8 +1,9 @@
 //! Carries out disk requests, on threads of its own.
 //!
-//! Requests about one staged file run in the order in which they came; different files run side by
-//! side. The bytes of files that come under a number of the link do not come as requests: the task
-//! that reads the link hands them to the [`StageQueue`]. Every path is looked at component by component: no link below the root is followed.
+//! Requests about one staged file run in the order in which they were made; those about different files run side by
+//! side. The bytes of a download in the form of protocol 2 are no requests: the task that reads the link sends them
+//! straight to the [`StageQueue`]. Every path is checked component by component, so that no link below the root is
+//! followed.
 
 mod cache_file;
 mod flush;
@@ -57,17 +58,17 @@ use crate::{
     watch::WatchHandle,
 };
 
-/// Threads that write staged files: one can flush while others write. More than there are cores only get
-/// in each other's way where files are small.
-const STAGE_LANES_MIN: usize = 2;
-const STAGE_LANES_MAX: usize = 4;
+/// The number of threads that write staged files. Two let one write while another flushes; with more threads than
+/// cores, small files only get slower.
+const STAGE_WORKERS_MIN: usize = 2;
+const STAGE_WORKERS_MAX: usize = 4;
 
-/// A file is not as it was when it was last looked at.
+/// The error if a file is not as it was when it was last looked at.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("it has changed meanwhile")]
+#[error("the file has changed meanwhile")]
 pub(crate) struct Changed;
 
-/// Why a file could not be read.
+/// The reason why a file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     #[error(transparent)]
@@ -89,7 +90,7 @@ fn fault(kind: DiskFaultKind, message: impl Into<String>) -> DiskFault {
     DiskFault { kind, message: message.into() }
 }
 
-/// What a system error means for a livery.
+/// Returns the fault for a system error, in words that a driver understands.
 fn error_fault(error: &io::Error) -> DiskFault {
     // Windows: ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION.
     let held = cfg!(windows) && matches!(error.raw_os_error(), Some(32 | 33));
@@ -102,21 +103,21 @@ fn error_fault(error: &io::Error) -> DiskFault {
     };
     let message = match kind {
         DiskFaultKind::Full => "the disk is full".to_owned(),
-        DiskFaultKind::InUse => "another program holds the file".to_owned(),
-        DiskFaultKind::Missing => "it is not there any more".to_owned(),
+        DiskFaultKind::InUse => "another program uses the file".to_owned(),
+        DiskFaultKind::Missing => "the file no longer exists".to_owned(),
         _ => error.to_string(),
     };
     fault(kind, message)
 }
 
-/// The full path of a file below `root`.
+/// Returns the full path of a file below `root`.
 pub(crate) fn full_path(root: &Path, path: &RelPath) -> PathBuf {
     let mut full = root.to_owned();
     full.extend(path.components());
     full
 }
 
-/// Refuses a path with a link on the way to it: nothing outside the root is ever touched.
+/// Refuses a path through a link, so that nothing outside the root is ever touched.
 pub(crate) fn check_no_links(root: &Path, below: &Path) -> Result<(), DiskFault> {
     let mut path = root.to_owned();
     for component in below.parent().into_iter().flat_map(Path::components) {
@@ -124,7 +125,7 @@ pub(crate) fn check_no_links(root: &Path, below: &Path) -> Result<(), DiskFault>
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => {
-                let message = format!("{} is a link or no folder", path.display());
+                let message = format!("{} is a link or not a folder", path.display());
                 return Err(fault(DiskFaultKind::Other, message));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -134,23 +135,23 @@ pub(crate) fn check_no_links(root: &Path, below: &Path) -> Result<(), DiskFault>
     Ok(())
 }
 
-/// The stamp of what lies at `path` itself; `None` if nothing does.
+/// Returns the stamp of the file at `path`, or `None` if there is nothing. A link is not followed.
 pub(crate) fn stamp_at(path: &Path) -> Result<Option<Stamp>, DiskFault> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(Some(stamp_of(&metadata))),
-        Ok(_) => Err(fault(DiskFaultKind::Changed, "a folder or a link lies there")),
+        Ok(_) => Err(fault(DiskFaultKind::Changed, "there is a folder or a link of this name")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error_fault(&error)),
     }
 }
 
-/// Makes sure that what was written to a folder's list of names stays.
+/// Flushes a folder's list of names.
 #[cfg(unix)]
 pub(crate) fn flush_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Windows writes its journal of names by itself, and gives a user no handle to flush it with.
+/// Does nothing: Windows flushes its lists of names itself, and has no call for it.
 #[cfg(not(unix))]
 pub(crate) const fn flush_folder(_path: &Path) -> io::Result<()> {
     Ok(())
@@ -158,7 +159,7 @@ pub(crate) const fn flush_folder(_path: &Path) -> io::Result<()> {
 
 type Job = (OpId, DiskRequest);
 
-/// The disk of one client.
+/// The disk of one client: its threads, and the queues in front of them.
 #[derive(Debug)]
 pub(crate) struct Disk {
     walk: threads::Sender<Job>,
@@ -169,25 +170,25 @@ pub(crate) struct Disk {
     stages: Arc<Stages>,
 }
 
-/// Hands outcomes out once they are durable.
+/// Sends outcomes to the client once they are durable. Each worker has a clone.
 #[derive(Clone, Debug)]
 struct OutcomeSender {
-    outcomes: mpsc::UnboundedSender<Ended>,
-    /// Where what is flushed in groups goes.
+    outcomes: mpsc::UnboundedSender<Durable>,
+    /// The thread that flushes small files in groups.
     #[cfg(target_os = "linux")]
     groups: threads::Sender<Unflushed>,
-    /// Where what takes long to flush goes.
+    /// The threads that flush one large file each.
     large: threads::Sender<Unflushed>,
 }
 
-/// Threads that flush large files.
+/// The number of threads that flush large files.
 const FLUSHERS: usize = 3;
 
 impl OutcomeSender {
-    /// Returns the threads that flush; they end after those whose work they flush.
+    /// Starts the threads that flush, and returns them. They end after the workers whose files they flush.
     fn start(
         root: &Path,
-        outcomes: mpsc::UnboundedSender<Ended>,
+        outcomes: mpsc::UnboundedSender<Durable>,
     ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         let spawn = |run: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name("liverysync-flush".to_owned()).spawn(run)
@@ -215,7 +216,7 @@ impl OutcomeSender {
         }
     }
 
-    fn hand_over(&self, unflushed: Unflushed) {
+    fn send_durable(&self, unflushed: Unflushed) {
         if matches!(unflushed.flush, Flush::Large(_)) {
             // Its threads end only with this queue.
             let _running = self.large.send(unflushed);
@@ -227,12 +228,12 @@ impl OutcomeSender {
             let _running = self.groups.send(unflushed);
             return;
         }
-        // A client that has stopped does not want to know.
+        // A client that has stopped ignores it.
         let _stopped = self.outcomes.send(vec![unflushed.alone()]);
     }
 
-    /// Starts a thread that does one job after the other until no more can come.
-    fn lane<J: Send + 'static>(
+    /// Starts a thread that does one job after the other until the queue is closed.
+    fn spawn_worker<J: Send + 'static>(
         &self,
         name: &str,
         mut work: impl FnMut(J) -> Option<Unflushed> + Send + 'static,
@@ -242,7 +243,7 @@ impl OutcomeSender {
         let run = move || {
             for job in jobs {
                 if let Some(unflushed) = work(job) {
-                    deliver.hand_over(unflushed);
+                    deliver.send_durable(unflushed);
                 }
             }
         };
@@ -251,18 +252,18 @@ impl OutcomeSender {
     }
 }
 
-/// What ended together: who waits for it is woken once.
-type Ended = Vec<(OpId, DiskOutcome)>;
+/// Outcomes that became durable together. The client is woken once for all of them.
+type Durable = Vec<(OpId, DiskOutcome)>;
 
-/// What came of the requests, in the order in which they ended.
+/// The outcomes of requests, in the order in which they became durable.
 #[derive(Debug)]
 pub(crate) struct Outcomes {
-    ended: mpsc::UnboundedReceiver<Ended>,
+    ended: mpsc::UnboundedReceiver<Durable>,
     next: std::vec::IntoIter<(OpId, DiskOutcome)>,
 }
 
 impl Outcomes {
-    /// The next one; `None` once all threads have ended. Safe to drop and call again.
+    /// Returns the next outcome, or `None` once all threads have ended. No outcome is lost if the future is dropped.
     pub(crate) async fn recv(&mut self) -> Option<(OpId, DiskOutcome)> {
         loop {
             if let Some(next) = self.next.next() {
@@ -288,35 +289,35 @@ impl Disk {
     pub(crate) fn start(
         root: &Path,
         cache: Option<PathBuf>,
-        eye: WatchHandle,
+        handle: WatchHandle,
     ) -> io::Result<(Self, Outcomes)> {
-        let (outcomes, ended) = mpsc::unbounded_channel();
+        let (sender, ended) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (deliver, flushers) = OutcomeSender::start(root, outcomes)?;
-        let walk = Walk { root: root.to_owned(), cache: CacheFile(cache), eye };
-        let (walk, walker) = deliver.lane("walk", move |(op, request)| {
+        let (outcomes, flushers) = OutcomeSender::start(root, sender)?;
+        let walk = WalkWorker { root: root.to_owned(), cache: CacheFile(cache), handle };
+        let (walk, walker) = outcomes.spawn_worker("walk", move |(op, request)| {
             let outcome = walk.carry_out(request);
             Some(Unflushed { op, outcome, flush: Flush::Nothing })
         })?;
-        let mut open = OpenFile { root: root.to_owned(), current: None };
-        let (read, reader) = deliver.lane("read", move |(op, request)| {
-            let outcome = open.read_lane(request);
+        let mut open = ReadWorker { root: root.to_owned(), current: None };
+        let (read, reader) = outcomes.spawn_worker("read", move |(op, request)| {
+            let outcome = open.carry_out(request);
             Some(Unflushed { op, outcome, flush: Flush::Nothing })
         })?;
         let mut threads = vec![walker, reader];
         let (stages, stage) = (Arc::new(Stages::new(root)), StageQueue::new());
         let own = Arc::clone(&stages);
-        let cores = std::thread::available_parallelism().map_or(STAGE_LANES_MIN, usize::from);
-        for _ in 0..cores.clamp(STAGE_LANES_MIN, STAGE_LANES_MAX) {
+        let cores = std::thread::available_parallelism().map_or(STAGE_WORKERS_MIN, usize::from);
+        for _ in 0..cores.clamp(STAGE_WORKERS_MIN, STAGE_WORKERS_MAX) {
             let mut files = StageWorker::new(Arc::clone(&stages), stage.clone());
             let waiting = Arc::clone(&waiting);
-            let (lane, thread) = deliver.lane("stage", move |job| {
+            let (worker, thread) = outcomes.spawn_worker("stage", move |job| {
                 let bytes = weight(&job);
                 let unflushed = files.carry_out(job);
                 waiting.fetch_sub(bytes, Ordering::Release);
                 unflushed
             })?;
-            stage.add_lane(lane);
+            stage.add_worker(worker);
             threads.push(thread);
         }
         threads.extend(flushers);
@@ -326,12 +327,12 @@ impl Disk {
         ))
     }
 
-    /// Where the bytes of files go that come under a number of the link.
+    /// Returns the queue for the bytes of downloads.
     pub(crate) fn stage_queue(&self) -> StageQueue {
         self.stage.clone()
     }
 
-    /// Hands a request to the thread that it belongs to.
+    /// Sends a request to its thread.
     pub(crate) fn request(&self, op: OpId, request: DiskRequest) {
         let stage = match &request {
             DiskRequest::LoadCache
@@ -354,15 +355,15 @@ impl Disk {
             | DiskRequest::Seal(id)
             | DiskRequest::Copy(id, _)
             | DiskRequest::Discard(id) => *id,
-            // All that they need lies on the disk: any thread will do, and each in its turn.
+            // They need nothing that a worker keeps, so the workers take turns.
             DiskRequest::Retire(_) | DiskRequest::Install(_) => StageId(op.0),
         };
         let job = StageJob::Request(op, request);
         self.waiting.fetch_add(weight(&job), Ordering::Release);
-        self.stage.hand_in(stage, job);
+        self.stage.send(stage, job);
     }
 
-    /// Bytes that wait to be written.
+    /// Returns the number of bytes that wait to be written.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Acquire)
     }
@@ -372,15 +373,15 @@ impl Disk {
         drop((self.walk, self.read));
         self.stage.close();
         for thread in self.threads {
-            // A thread that panicked has nothing left to carry out.
+            // The work of a thread that panicked is lost, but the others' is not.
             let _panicked = thread.join();
         }
-        // A file that came to its end while it was given up.
-        self.stages.remove_own();
+        // A download may have ended after it was given up.
+        self.stages.remove_staged();
     }
 }
 
-/// Bytes that the machine has to wait for. Those of pieces are bounded by the credit that the peer has.
+/// Returns the number of bytes that the machine must wait for. The bytes of downloads are bounded by the peer's credit.
 fn weight(job: &StageJob) -> usize {
     match job {
         StageJob::Request(_, DiskRequest::Write(_, _, data)) => data.len(),
@@ -388,19 +389,19 @@ fn weight(job: &StageJob) -> usize {
     }
 }
 
-/// Looks through the folder, and remembers what was found.
+/// The thread that walks the folder, hashes files, and loads and saves the scan cache.
 #[derive(Debug)]
-struct Walk {
+struct WalkWorker {
     root: PathBuf,
     cache: CacheFile,
-    eye: WatchHandle,
+    handle: WatchHandle,
 }
 
-impl Walk {
+impl WalkWorker {
     fn list(&self, watch: bool) -> Result<Vec<Listed>, DiskFault> {
-        let closed = WatchHandle::closed();
-        let eye = if watch { &self.eye } else { &closed };
-        list(&self.root, eye).map_err(|error| {
+        let closed = WatchHandle::disabled();
+        let handle = if watch { &self.handle } else { &closed };
+        list(&self.root, handle).map_err(|error| {
             let message = format!("cannot read the folder {}: {error}", self.root.display());
             fault(DiskFaultKind::Other, message)
         })
@@ -423,22 +424,23 @@ impl Walk {
     }
 }
 
-/// The file that was read last: pieces of one file come one after the other.
+/// The thread that reads files for a server of protocol 1. It keeps the last file open, because pieces of one file come
+/// one after the other.
 #[derive(Debug)]
-struct OpenFile {
+struct ReadWorker {
     root: PathBuf,
     current: Option<(RelPath, File, u64)>,
 }
 
-impl OpenFile {
-    fn read_lane(&mut self, request: DiskRequest) -> DiskOutcome {
+impl ReadWorker {
+    fn carry_out(&mut self, request: DiskRequest) -> DiskOutcome {
         let DiskRequest::Read { path, piece, stamp } = request else {
             return DiskOutcome::Done(Ok(()));
         };
         let outcome = self.read(&path, piece, stamp);
         let ends_here = piece.offset + piece.len as u64 >= stamp.size;
         if ends_here || outcome.is_err() {
-            // An open file would stand in the way of its owner.
+            // An open file would prevent its driver from replacing it.
             self.current = None;
         }
         DiskOutcome::Read(outcome.map_err(DiskFault::from))

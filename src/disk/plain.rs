@@ -1,4 +1,4 @@
-//! A file of the folder, as it is sent.
+//! A file of the liveries folder as it is uploaded.
 
 use std::{
     fs::File,
@@ -16,7 +16,7 @@ use crate::{
     scan::stamp_of,
 };
 
-/// A file below the root that must stay as it was listed while it is sent.
+/// A file below the root, with the stamp that it must keep while it is sent.
 #[derive(Debug)]
 pub(crate) struct PlainFile {
     root: Arc<Path>,
@@ -25,14 +25,14 @@ pub(crate) struct PlainFile {
 }
 
 impl PlainFile {
-    /// Takes a file as it was listed. It is opened only when its turn comes: an open file stands in
-    /// the way of its owner.
+    /// Makes the source of a file with this stamp. It is opened only when its turn comes, because an open file cannot
+    /// be replaced on Windows.
     pub(crate) const fn new(root: Arc<Path>, path: RelPath, stamp: Stamp) -> Self {
         Self { root, path, stamp }
     }
 }
 
-/// Says in our words what went wrong.
+/// Returns the error with the words of [`error_fault`].
 fn worded(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), error_fault(error).message)
 }

@@ -1,4 +1,4 @@
-//! Copies of files in the backups, put in place as what arrives from the league is.
+//! Restores files from backups, in the same steps as downloads are installed.
 
 use std::path::{Path, PathBuf};
 
@@ -18,22 +18,22 @@ use super::{
     stamp_at,
 };
 
-/// A file of a backup, and where it goes.
+/// A file of a backup, and its target.
 #[derive(Clone, Debug)]
 pub(crate) struct BackupFile {
-    /// Where it lies, below the root.
+    /// Its path below the root.
     pub(crate) from: PathBuf,
-    /// How it was when it was hashed.
+    /// Its stamp when it was hashed.
     pub(crate) stamp: Stamp,
-    /// What it holds.
+    /// Its content.
     pub(crate) content: Content,
-    /// Where it goes.
+    /// The path that it is restored to.
     pub(crate) path: RelPath,
-    /// What must lie there now. It goes to a backup of its own.
+    /// The stamp of the file that it replaces, which gets a backup of its own; `None` if the path must be free.
     pub(crate) replaces: Option<Stamp>,
 }
 
-/// Puts files of backups back in place. What it has staged goes with it.
+/// Restores files of backups. Its staged files are removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Restorer {
     root: PathBuf,
@@ -43,13 +43,13 @@ pub(crate) struct Restorer {
 }
 
 impl Restorer {
-    /// `date` names the backup of what is replaced.
+    /// Makes one that names the backup of replaced files by `date`.
     pub(crate) fn new(root: &Path, date: UnixTime) -> Self {
         Self { root: root.to_owned(), stages: Stages::new(root), date, next: 0 }
     }
 
-    /// Switches files together: none before all of them are staged. Returns what came of each, in the same
-    /// order, once no crash can take it back. `clear` is moved to the backup.
+    /// Restores files together: if one of them cannot be staged, none is switched. Returns the durable outcome of each,
+    /// in the same order. Moves the files at `clear` to the backup.
     pub(crate) fn install(
         &mut self,
         files: &[BackupFile],
@@ -59,7 +59,7 @@ impl Restorer {
         let files_in_place = match staged {
             Ok(staged) => staged,
             Err(why) => {
-                self.stages.remove_own();
+                self.stages.remove_staged();
                 return files.iter().map(|_| Err(why.clone())).collect();
             }
         };
@@ -75,15 +75,14 @@ impl Restorer {
     }
 
     fn stage(&mut self, file: &BackupFile) -> Result<InstallFile, DiskFault> {
-        self.stage_unworded(file).map_err(|known| {
+        self.stage_file(file).map_err(|known| {
             let path = &file.path;
-            let message =
-                format!("nothing of it was replaced: cannot copy {path}: {}", known.message);
+            let message = format!("nothing was replaced: cannot copy {path}: {}", known.message);
             fault(known.kind, message)
         })
     }
 
-    fn stage_unworded(&mut self, file: &BackupFile) -> Result<InstallFile, DiskFault> {
+    fn stage_file(&mut self, file: &BackupFile) -> Result<InstallFile, DiskFault> {
         let from = self.root.join(&file.from);
         let stage = StageId(self.next);
         self.next += 1;
@@ -99,7 +98,7 @@ impl Restorer {
 
 impl Drop for Restorer {
     fn drop(&mut self) {
-        self.stages.remove_own();
+        self.stages.remove_staged();
         remove_empty_folder(&self.root);
     }
 }
@@ -112,8 +111,8 @@ mod tests {
 
     use super::*;
 
-    /// A file `a.png` and a file `b.png` that are to come back, with what `b.png` is said to hold.
-    fn put_back(said: &[u8]) -> (tempfile::TempDir, Vec<Result<Installed, DiskFault>>) {
+    /// Restores `a.png` and `b.png`, and claims that the backup of `b.png` holds `said`.
+    fn restore(said: &[u8]) -> (tempfile::TempDir, Vec<Result<Installed, DiskFault>>) {
         let root = tempfile::tempdir().unwrap();
         let set = Path::new(".backup/20200101_120000");
         fs::create_dir_all(root.path().join(set)).unwrap();
@@ -131,12 +130,12 @@ mod tests {
     }
 
     #[test]
-    fn none_is_switched_unless_all_are_right() {
-        let (root, outcomes) = put_back(b"old");
+    fn no_file_is_switched_unless_all_are_right() {
+        let (root, outcomes) = restore(b"old");
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         assert_eq!(fs::read(root.path().join("b.png")).unwrap(), b"old");
 
-        let (root, outcomes) = put_back(b"another");
+        let (root, outcomes) = restore(b"another");
         let said = outcomes.into_iter().map(|outcome| outcome.unwrap_err().message);
         assert!(said.clone().count() == 2 && said.into_iter().all(|text| text.contains("b.png")));
         let names = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name());

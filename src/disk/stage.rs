@@ -1,4 +1,4 @@
-//! Files on their way in: they lie in `.tmp` under names of our own until they are whole.
+//! Staged files. They are written below `.tmp`, under names that no livery has, until they are complete.
 
 use std::{
     collections::HashMap,
@@ -24,15 +24,15 @@ use super::{
 };
 use crate::credit::Credit;
 
-/// Bytes that are copied at a time.
+/// The size of a buffer for copying, in bytes.
 const COPY_BYTES: usize = 256 * 1024;
 
-/// Where files are staged.
+/// The folder for staged files.
 #[derive(Debug)]
 pub(super) struct Stages {
     root: PathBuf,
     folder: PathBuf,
-    /// Tells this run's files from those of any other.
+    /// Tells this run's files from those of every other run.
     run: String,
 }
 
@@ -46,22 +46,22 @@ impl Stages {
         self.folder.join(format!("{}-{}.part", self.run, id.0))
     }
 
-    /// Removes what this run has staged and not put in place.
-    pub(super) fn remove_own(&self) {
+    /// Removes what this run has staged and not installed.
+    pub(super) fn remove_staged(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
             if entry.file_name().to_string_lossy().starts_with(&self.run) {
-                // What stays is removed at the next start.
+                // A file that stays is removed at the next start.
                 let _stays = fs::remove_file(entry.path());
             }
         }
     }
 
-    /// Removes what earlier runs left. A folder without leftovers has no `.tmp` either.
+    /// Removes what earlier runs left, and the folder itself.
     fn sweep(&self) -> io::Result<()> {
         match fs::symlink_metadata(&self.folder) {
             Ok(metadata) if metadata.is_dir() => {}
-            // Whatever else has that name is not ours to remove.
+            // A file or link of this name belongs to the driver.
             Ok(_) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
@@ -81,7 +81,7 @@ impl Stages {
         check_no_links(&self.root, Path::new(".tmp/x")).map_err(|f| io::Error::other(f.message))?;
         let create = || OpenOptions::new().write(true).create_new(true).open(self.path(id));
         match create() {
-            // The first file of all, mostly.
+            // Mostly this is the first staged file, and the folder does not exist yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(&self.folder)?;
                 create()
@@ -90,14 +90,14 @@ impl Stages {
         }
     }
 
-    /// Copies a file. Returns what it holds and what is left to be flushed.
+    /// Copies a file into a stage. Returns its content and what must be flushed.
     fn copy(&self, id: StageId, from: &RelPath) -> Result<(Content, Flush), DiskFault> {
         let below: PathBuf = from.components().collect();
         self.copy_below(id, &below)
             .map_err(|known| fault(known.kind, format!("cannot copy {from}: {}", known.message)))
     }
 
-    /// As [`Self::copy`], of whatever lies at a path below the root.
+    /// Does the same for any path below the root.
     pub(super) fn copy_below(
         &self,
         id: StageId,
@@ -112,7 +112,7 @@ impl Stages {
         let mut target = self.create(id)?;
         let is_clone = clone_into(&source, &target);
         if is_clone {
-            // What counts is what the copy holds, whatever is done to its source meanwhile.
+            // From here on the driver may change the source, so the hash is of the copy.
             source = File::open(self.path(id))?;
         }
         let (mut hasher, mut size) = (Hasher::default(), 0);
@@ -133,40 +133,40 @@ impl Stages {
     }
 }
 
-/// Lets a new file share the bytes of another one on the disk. Returns whether the file system does that.
+/// Makes a new file share the blocks of another one on the disk. Returns `false` if the file system cannot do that.
 #[cfg(target_os = "linux")]
 fn clone_into(source: &File, target: &File) -> bool {
     rustix::fs::ioctl_ficlone(target, source).is_ok()
 }
 
-/// There is no such call, or none that a new file could be handed to.
+/// Returns `false`: this system has no such call for an open file.
 #[cfg(not(target_os = "linux"))]
 const fn clone_into(_source: &File, _target: &File) -> bool {
     false
 }
 
-/// What one thread knows of the staged files that are its own.
+/// A thread that writes staged files, and the stages that belong to it.
 #[derive(Debug)]
 pub(super) struct StageWorker {
     stages: Arc<Stages>,
     stage_queue: StageQueue,
-    /// Files that the machine writes.
+    /// Files that the machine writes piece by piece, as protocol 1 sends them.
     open: HashMap<StageId, File>,
-    /// Files that come straight from the link.
-    incoming: HashMap<StageId, StagedDownload>,
+    /// Downloads in the form of protocol 2.
+    downloads: HashMap<StageId, StagedDownload>,
     decoder: Decoder,
 }
 
 impl StageWorker {
     pub(super) fn new(stages: Arc<Stages>, stage_queue: StageQueue) -> Self {
-        let (open, incoming) = (HashMap::new(), HashMap::new());
-        Self { stages, stage_queue, open, incoming, decoder: Decoder::default() }
+        let (open, downloads) = (HashMap::new(), HashMap::new());
+        Self { stages, stage_queue, open, downloads, decoder: Decoder::default() }
     }
 
-    /// Does what there is to do, but for the flush that its outcome has to wait for.
+    /// Does a job. Returns its outcome, if it has one yet, with the flush that must come first.
     pub(super) fn carry_out(&mut self, job: StageJob) -> Option<Unflushed> {
         match job {
-            StageJob::Piece(id, data, credit) => self.take_piece(id, &data, credit),
+            StageJob::Piece(id, data, credit) => self.write_piece(id, &data, credit),
             StageJob::Request(op, DiskRequest::Receive { stage, content, transfer }) => {
                 self.receive(stage, content, transfer, op);
                 None
@@ -190,8 +190,8 @@ impl StageWorker {
                 Ok(flush) => return (DiskOutcome::Done(Ok(())), flush),
                 Err(error) => done(Err(error)),
             },
-            DiskRequest::Park(id) => match self.incoming.get_mut(&id) {
-                Some(incoming) => DiskOutcome::Parked(incoming.park()),
+            DiskRequest::Park(id) => match self.downloads.get_mut(&id) {
+                Some(download) => DiskOutcome::Parked(download.park()),
                 None => return (DiskOutcome::Parked(0), Flush::Earlier),
             },
             DiskRequest::Copy(id, from) => match self.stages.copy(id, &from) {
@@ -199,7 +199,7 @@ impl StageWorker {
                 Err(fault) => DiskOutcome::Copied(Err(fault)),
             },
             DiskRequest::Discard(id) => {
-                drop((self.open.remove(&id), self.incoming.remove(&id)));
+                drop((self.open.remove(&id), self.downloads.remove(&id)));
                 done(remove_if_there(&self.stages.path(id)))
             }
             DiskRequest::Install(plan) => {
@@ -217,7 +217,7 @@ impl StageWorker {
         (outcome, Flush::Nothing)
     }
 
-    /// What is left to be flushed of a file that the machine wrote.
+    /// Ends a file that the machine has written. Returns what must be flushed.
     fn seal(&mut self, id: StageId) -> io::Result<Flush> {
         // A file that could not be created has been reported already.
         let file = self.open.remove(&id).ok_or(io::ErrorKind::NotFound)?;
@@ -225,10 +225,10 @@ impl StageWorker {
         sealed(file, self.stages.path(id), size)
     }
 
-    /// Expects a file, or the rest of one that is parked.
+    /// Expects a download, or the rest of one that is parked.
     fn receive(&mut self, id: StageId, content: Content, transfer: TransferId, op: OpId) {
-        let begun = self.incoming.remove(&id);
-        let mut incoming = match begun {
+        let begun = self.downloads.remove(&id);
+        let mut download = match begun {
             Some(begun) if begun.is_of(content) => begun,
             begun => {
                 if begun.is_some() {
@@ -238,22 +238,22 @@ impl StageWorker {
                 StagedDownload::new(content)
             }
         };
-        incoming.await_from(transfer, op);
-        self.incoming.insert(id, incoming);
+        download.expect(transfer, op);
+        self.downloads.insert(id, download);
     }
 
-    /// Takes in a piece. There is an outcome when it is the last one, or when something is wrong.
-    fn take_piece(&mut self, id: StageId, data: &Data, credit: Credit) -> Option<Unflushed> {
-        let incoming = self.incoming.get_mut(&id)?;
-        let op = incoming.awaiting(data.transfer)?;
-        let taken = incoming.take(&self.stages, id, data, &mut self.decoder);
-        // More may come while this file is being flushed.
+    /// Writes a piece. Returns an outcome for the last piece and for a fault.
+    fn write_piece(&mut self, id: StageId, data: &Data, credit: Credit) -> Option<Unflushed> {
+        let download = self.downloads.get_mut(&id)?;
+        let op = download.awaiting(data.transfer)?;
+        let written = download.write_piece(&self.stages, id, data, &mut self.decoder);
+        // The peer may send more while this file is being flushed.
         drop(credit);
-        if taken.is_ok() && !data.last {
+        if written.is_ok() && !data.last {
             return None;
         }
-        let incoming = self.incoming.remove(&id)?;
-        let (result, flush) = match taken.and_then(|()| incoming.finish(&self.stages, id)) {
+        let download = self.downloads.remove(&id)?;
+        let (result, flush) = match written.and_then(|()| download.finish(&self.stages, id)) {
             Ok(flush) => (Ok(()), flush),
             Err(fault) => {
                 self.stage_queue.forget(id);
@@ -264,22 +264,22 @@ impl StageWorker {
         Some(Unflushed { op, outcome: DiskOutcome::Received(result), flush })
     }
 
-    /// Removes what is of no use to anybody; if that fails, the next start tries again.
+    /// Removes a useless file. If that fails, the next start tries again.
     fn remove(&self, id: StageId) {
         let _left = remove_if_there(&self.stages.path(id));
     }
 }
 
 impl Drop for StageWorker {
-    /// Half a file is of no use after the end: the next run would not know what it is.
+    /// Removes incomplete downloads: the next run could not tell what they are.
     fn drop(&mut self) {
-        let mut half: Vec<_> = self.incoming.drain().map(|(id, _)| id).collect();
+        let mut half: Vec<_> = self.downloads.drain().map(|(id, _)| id).collect();
         half.sort_unstable();
         half.into_iter().for_each(|id| self.remove(id));
     }
 }
 
-/// What is left to be flushed of a file that is whole.
+/// Returns what must be flushed of a complete file.
 pub(super) fn sealed(file: File, path: PathBuf, size: u64) -> io::Result<Flush> {
     if size < LARGE_FILE_BYTES {
         return Ok(Flush::File(SmallFile::new(file, path)));
@@ -303,13 +303,13 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes the folder for staged files if nothing lies in it.
+/// Removes the folder for staged files if it is empty.
 pub(crate) fn remove_empty_folder(root: &Path) {
-    // It is only tidiness: a folder that holds something stays.
+    // A folder that is not empty stays, and does no harm.
     let _kept = fs::remove_dir(root.join(".tmp"));
 }
 
-/// What stands in the way of writing below `root`.
+/// Checks that files can be written below `root`.
 pub(crate) fn check_writable(root: &Path) -> io::Result<()> {
     let stages = Stages::new(root);
     let id = StageId(u64::MAX);

@@ -1,5 +1,5 @@
-//! Where the link hands in the bytes of files: past the machine, straight to the thread that writes
-//! them.
+//! The queue in front of the threads that write staged files. The task that reads the link sends the bytes of downloads
+//! here, past the machine.
 
 use std::{
     collections::HashMap,
@@ -13,37 +13,38 @@ use liverysync_core::{
 
 use crate::credit::Credit;
 
-/// What a thread that writes staged files has to do.
+/// A job of a thread that writes staged files.
 #[derive(Debug)]
 pub(super) enum StageJob {
     Request(OpId, DiskRequest),
-    /// A piece of the file that this stage takes in.
+    /// A piece of the download with this stage.
     Piece(StageId, Data, Credit),
 }
 
-/// The way to the threads that write staged files. Clones are the same way.
+/// The queue in front of the stage workers. Clones are the same queue.
 #[derive(Clone, Debug)]
 pub(crate) struct StageQueue(Arc<Mutex<Routes>>);
 
 #[derive(Debug)]
 struct Routes {
-    lanes: Vec<threads::Sender<StageJob>>,
-    /// What is expected. The numbers are the peer's, so they are only looked up.
+    workers: Vec<threads::Sender<StageJob>>,
+    /// The downloads that are expected. Their numbers are the peer's choice, so the map is never iterated in a way that
+    /// shows.
     transfers: HashMap<TransferId, StageId>,
 }
 
 impl StageQueue {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Routes { lanes: Vec::new(), transfers: HashMap::new() })))
+        Self(Arc::new(Mutex::new(Routes { workers: Vec::new(), transfers: HashMap::new() })))
     }
 
-    pub(super) fn add_lane(&self, lane: threads::Sender<StageJob>) {
-        self.routes().lanes.push(lane);
+    pub(super) fn add_worker(&self, worker: threads::Sender<StageJob>) {
+        self.routes().workers.push(worker);
     }
 
-    /// Takes a piece of a file. One that nobody waits for, or waits for any more, is dropped. Returns
-    /// whether more of the file is waited for.
-    pub(crate) fn take(&self, data: Data, credit: Credit) -> bool {
+    /// Sends a piece of a download to its worker, or drops it if nobody waits for it. Returns `true` if more of the
+    /// download is expected.
+    pub(crate) fn send_piece(&self, data: Data, credit: Credit) -> bool {
         let mut routes = self.routes();
         let expected = if data.last {
             routes.transfers.remove(&data.transfer)
@@ -57,9 +58,8 @@ impl StageQueue {
         more
     }
 
-    /// Hands in what is to be done about a staged file. When this returns, pieces of a file that is to be
-    /// received are expected.
-    pub(super) fn hand_in(&self, stage: StageId, job: StageJob) {
+    /// Sends a request about a staged file to its worker. When this returns, the pieces of a new download are expected.
+    pub(super) fn send(&self, stage: StageId, job: StageJob) {
         let mut routes = self.routes();
         match &job {
             StageJob::Request(_, DiskRequest::Receive { transfer, .. }) => {
@@ -73,31 +73,31 @@ impl StageQueue {
         routes.send(stage, job);
     }
 
-    /// Expects nothing more for this stage.
+    /// Drops all further pieces for this stage.
     pub(super) fn forget(&self, stage: StageId) {
         self.routes().forget(stage);
     }
 
-    /// Lets the threads end, whoever still holds the way to them.
+    /// Closes the queue, so that the workers end although clones of it still exist.
     pub(super) fn close(&self) {
         let mut routes = self.routes();
-        routes.lanes.clear();
+        routes.workers.clear();
         routes.transfers.clear();
     }
 
     fn routes(&self) -> MutexGuard<'_, Routes> {
-        // Every change to the routes is whole in itself, whatever else panicked.
+        // Each change is a single step, so the routes are sound after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Routes {
-    /// Everything about one stage goes to one thread, in order.
+    /// Sends a job to the worker of its stage, so that jobs of one stage stay in order.
     fn send(&self, stage: StageId, job: StageJob) {
-        let lane = usize::try_from(stage.0 % self.lanes.len().max(1) as u64).unwrap_or(0);
-        if let Some(lane) = self.lanes.get(lane) {
+        let worker = usize::try_from(stage.0 % self.workers.len().max(1) as u64).unwrap_or(0);
+        if let Some(worker) = self.workers.get(worker) {
             // The threads end only with this queue.
-            let _running = lane.send(job);
+            let _running = worker.send(job);
         }
     }
 

@@ -1,5 +1,4 @@
-//! A file that comes in under a number of the link: checked here, on the thread that writes it, and
-//! nowhere else on this PC.
+//! A download in the form of protocol 2. The worker that writes it also unpacks and hashes it.
 
 use std::{
     fs::File,
@@ -19,15 +18,14 @@ use super::{
     stage::{Stages, sealed},
 };
 
-/// A file on its way in, or what there is of one that is parked.
+/// A file that is being downloaded, or the beginning of one that is parked.
 #[derive(Debug)]
 pub(super) struct StagedDownload {
     content: Content,
     receiver: Receiver,
-    /// Made for the first piece, so that an offer which brings nothing leaves nothing.
+    /// It is made for the first piece, so that an offer without bytes leaves no file.
     file: Option<File>,
-    /// Under which number more of it comes, and which request waits for all of it; nothing while it
-    /// is parked.
+    /// The number under which more of it comes, and the request that waits for its end; `None` while it is parked.
     awaited: Option<(TransferId, OpId)>,
 }
 
@@ -36,28 +34,28 @@ impl StagedDownload {
         Self { content, receiver: Receiver::new(content), file: None, awaited: None }
     }
 
-    /// Whether what is here is the beginning of this.
+    /// Returns `true` if this is the beginning of `content`.
     pub(super) fn is_of(&self, content: Content) -> bool {
         self.content == content
     }
 
-    pub(super) const fn await_from(&mut self, transfer: TransferId, op: OpId) {
+    pub(super) const fn expect(&mut self, transfer: TransferId, op: OpId) {
         self.awaited = Some((transfer, op));
     }
 
-    /// The request that waits for what comes under this number.
+    /// Returns the request that waits for the download with this number.
     pub(super) fn awaiting(&self, transfer: TransferId) -> Option<OpId> {
         self.awaited.filter(|(awaited, _)| *awaited == transfer).map(|(_, op)| op)
     }
 
-    /// Takes nothing more in. Returns how many bytes are here.
+    /// Accepts no more pieces. Returns the number of bytes that have come.
     pub(super) const fn park(&mut self) -> u64 {
         self.awaited = None;
         self.receiver.received()
     }
 
     /// Checks a piece and writes it.
-    pub(super) fn take(
+    pub(super) fn write_piece(
         &mut self,
         stages: &Stages,
         id: StageId,
@@ -68,7 +66,7 @@ impl StagedDownload {
         self.write(stages, id, bytes).map_err(|error| error_fault(&error))
     }
 
-    /// Pieces come without gaps, so the file is always at the right place.
+    /// The pieces come without gaps, so the file is always at the right position.
     fn write(&mut self, stages: &Stages, id: StageId, bytes: &[u8]) -> io::Result<()> {
         if self.file.is_none() {
             self.file = Some(stages.create(id)?);
@@ -76,7 +74,7 @@ impl StagedDownload {
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
     }
 
-    /// Takes the end of the file. Returns what is left to be flushed.
+    /// Ends the file, checks its hash, and returns what must be flushed.
     pub(super) fn finish(self, stages: &Stages, id: StageId) -> Result<Flush, DiskFault> {
         let content = self.receiver.finish().map_err(corrupt)?;
         let file = self.file.ok_or_else(|| error_fault(&io::ErrorKind::NotFound.into()))?;

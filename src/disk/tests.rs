@@ -1,4 +1,4 @@
-//! What each disk request does to a real folder.
+//! Tests of what each disk request does to a real folder.
 
 use crate::credit::{Credit, CreditReturn};
 use std::{fs, time::SystemTime};
@@ -14,7 +14,7 @@ use liverysync_core::{
 
 use super::*;
 
-/// A root, its disk, and the one request at a time that a test makes.
+/// A root and its disk, with one request at a time.
 struct Rig {
     root: tempfile::TempDir,
     disk: Disk,
@@ -25,7 +25,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let (disk, outcomes) = Disk::start(root.path(), None, WatchHandle::closed()).unwrap();
+        let (disk, outcomes) = Disk::start(root.path(), None, WatchHandle::disabled()).unwrap();
         Self { root, disk, outcomes, next: 0 }
     }
 
@@ -83,7 +83,7 @@ impl Rig {
         InstallFile { stage, path: path(at), mtime: None, replaces, keep_as: None }
     }
 
-    /// Everything below the root but folders, with contents.
+    /// Returns every file below the root with its content.
     fn tree(&self) -> Vec<(String, Vec<u8>)> {
         let mut files: Vec<_> = walkdir::WalkDir::new(self.root.path())
             .into_iter()
@@ -105,7 +105,7 @@ fn path(text: &str) -> RelPath {
 }
 
 #[test]
-fn many_files_at_a_time_all_come_to_their_end() {
+fn many_files_at_a_time_are_all_installed() {
     let mut rig = Rig::new();
     let stages: Vec<_> = (0..60).map(StageId).collect();
     let bytes = |id: StageId| vec![id.0 as u8; if id.0 == 7 { 2 << 20 } else { 100 }];
@@ -147,7 +147,7 @@ fn many_files_at_a_time_all_come_to_their_end() {
 }
 
 #[test]
-fn a_new_file_comes_with_its_folders_and_its_date() {
+fn a_new_file_gets_its_folders_and_its_date() {
     let mut rig = Rig::new();
     let mut file = rig.file("Équipe/a.png", b"new", None);
     file.mtime = Some(UnixTime::from_nanos(1_600_000_000_123_456_700));
@@ -158,7 +158,7 @@ fn a_new_file_comes_with_its_folders_and_its_date() {
 }
 
 #[test]
-fn what_is_replaced_lies_in_the_backup_with_its_date() {
+fn a_replaced_file_is_in_the_backup_with_its_date() {
     let mut rig = Rig::new();
     rig.write("T/a.png", b"old");
     let old = FileTime::from_unix_time(1_500_000_000, 0);
@@ -189,7 +189,7 @@ fn two_backups_of_one_second_are_both_kept() {
 }
 
 #[test]
-fn what_was_changed_meanwhile_is_not_replaced() {
+fn a_file_that_was_changed_meanwhile_is_not_replaced() {
     let mut rig = Rig::new();
     rig.write("T/a.png", b"scanned");
     let file = rig.file("T/a.png", b"new", rig.stamp("T/a.png"));
@@ -207,7 +207,7 @@ fn what_was_changed_meanwhile_is_not_replaced() {
 }
 
 #[test]
-fn a_plan_looks_at_each_folder_and_still_replaces_nothing_unasked() {
+fn a_plan_that_checks_each_folder_once_replaces_nothing_unasked() {
     let mut rig = Rig::new();
     rig.write("Old/taken.png", b"there before");
     fs::create_dir_all(rig.root.path().join("Old/folder.png")).unwrap();
@@ -223,7 +223,7 @@ fn a_plan_looks_at_each_folder_and_still_replaces_nothing_unasked() {
 }
 
 #[test]
-fn a_rival_keeps_a_second_name_that_is_free() {
+fn a_conflict_copy_gets_its_name_if_that_is_free() {
     let mut rig = Rig::new();
     rig.write("T/a.png", b"rival");
     rig.write("T/taken.png", b"other");
@@ -238,7 +238,7 @@ fn a_rival_keeps_a_second_name_that_is_free() {
 }
 
 #[test]
-fn the_games_old_cache_goes_to_the_backup() {
+fn the_games_old_cache_is_moved_to_the_backup() {
     let mut rig = Rig::new();
     rig.write("T/decals_0.dds", b"cache");
     let file = rig.file("T/decals.png", b"new", None);
@@ -271,7 +271,7 @@ fn no_link_is_followed() {
 }
 
 #[test]
-fn leftovers_are_swept_and_discarded_files_go() {
+fn leftovers_and_discarded_files_are_removed() {
     let mut rig = Rig::new();
     rig.write(".tmp/rx_1_decals.png.tmp", b"left by another program");
     rig.request(DiskRequest::Sweep);
@@ -301,7 +301,7 @@ fn a_file_that_changed_is_neither_read_nor_hashed() {
 }
 
 #[test]
-fn files_are_hashed_in_the_order_asked_for_whatever_their_size() {
+fn hashes_come_in_the_requested_order_whatever_the_sizes() {
     let mut rig = Rig::new();
     let sizes = [10, 300_000, 0, 70_000, 5];
     let files = sizes.map(|size| {
@@ -317,7 +317,7 @@ fn files_are_hashed_in_the_order_asked_for_whatever_their_size() {
 }
 
 #[test]
-fn a_copy_tells_what_it_holds() {
+fn a_copy_returns_its_content() {
     let mut rig = Rig::new();
     rig.write("a.png", b"livery");
     let copied = rig.request(DiskRequest::Copy(StageId(1), path("a.png")));
@@ -331,13 +331,13 @@ fn a_copy_tells_what_it_holds() {
 }
 
 #[test]
-fn dates_of_the_system_survive_both_ways() {
+fn dates_survive_conversion_in_both_directions() {
     let nanos = 1_650_000_000_987_654_321;
     let date = SystemTime::UNIX_EPOCH + std::time::Duration::from_nanos(nanos);
     assert_eq!(crate::clock::unix_time(date).as_nanos(), i64::try_from(nanos).unwrap());
 }
 
-/// The bytes of a file that comes under a number of the link, and who gets what credit back.
+/// The sender of a download's bytes, and the receiver of the credit.
 struct Line {
     stage_queue: StageQueue,
     back: CreditReturn,
@@ -358,10 +358,10 @@ impl Line {
     fn send_body(&self, transfer: u32, offset: u64, body: ChunkBody, last: bool) {
         let transfer = TransferId(transfer);
         let credit = Credit::new(body.len() as u64, &self.back);
-        self.stage_queue.take(Data { transfer, offset, last, body }, credit);
+        self.stage_queue.send_piece(Data { transfer, offset, last, body }, credit);
     }
 
-    /// Waits for so many bytes of credit, and that there is no more.
+    /// Waits for this many bytes of credit, and checks that there are no more.
     fn gets_back(&self, bytes: u64) {
         let mut sum = 0;
         while sum < bytes {
@@ -399,7 +399,7 @@ impl Rig {
 }
 
 #[test]
-fn files_come_in_whole_in_pieces_and_empty() {
+fn files_are_downloaded_whole_in_pieces_and_empty() {
     let mut rig = Rig::new();
     let line = Line::of(&rig);
     let op = rig.receive(StageId(1), b"livery", 10);
@@ -430,7 +430,7 @@ fn files_come_in_whole_in_pieces_and_empty() {
 }
 
 #[test]
-fn a_large_file_comes_in_too() {
+fn a_large_file_is_downloaded() {
     static LARGE: [u8; 3 << 20] = [7; 3 << 20];
     let mut rig = Rig::new();
     let line = Line::of(&rig);
@@ -443,7 +443,7 @@ fn a_large_file_comes_in_too() {
 }
 
 #[test]
-fn a_file_that_comes_wrong_is_refused_and_leaves_nothing() {
+fn a_corrupt_download_is_refused_and_removed() {
     type Pieces = &'static [(u64, &'static [u8], bool)];
     let cases: [(&str, Pieces); 4] = [
         ("wrong bytes", &[(0, b"liv", false), (3, b"erX", true)]),
@@ -467,7 +467,7 @@ fn a_file_that_comes_wrong_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn what_comes_compressed_is_staged_plain_and_what_cannot_be_unpacked_is_wrong() {
+fn a_compressed_download_is_unpacked_and_a_damaged_one_is_refused() {
     let mut rig = Rig::new();
     let line = Line::of(&rig);
     let whole = b"livery ".repeat(100);
@@ -486,7 +486,7 @@ fn what_comes_compressed_is_staged_plain_and_what_cannot_be_unpacked_is_wrong() 
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_said_once() {
+fn a_file_that_cannot_be_written_is_reported_once() {
     let mut rig = Rig::new();
     let line = Line::of(&rig);
     rig.write(".tmp", b"the driver's own");
@@ -499,7 +499,7 @@ fn a_file_that_cannot_be_written_is_said_once() {
 }
 
 #[test]
-fn a_parked_file_goes_on_where_it_stopped() {
+fn a_parked_download_resumes_where_it_stopped() {
     let mut rig = Rig::new();
     let line = Line::of(&rig);
     rig.receive(StageId(1), b"livery", 10);
@@ -516,7 +516,7 @@ fn a_parked_file_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn another_content_begins_anew_and_what_is_discarded_goes() {
+fn another_content_starts_over_and_a_discarded_one_is_removed() {
     let mut rig = Rig::new();
     let line = Line::of(&rig);
     rig.receive(StageId(1), b"livery", 10);
@@ -536,7 +536,7 @@ fn another_content_begins_anew_and_what_is_discarded_goes() {
 }
 
 #[test]
-fn what_nobody_expects_gives_its_credit_back() {
+fn an_unexpected_piece_returns_its_credit() {
     let rig = Rig::new();
     let line = Line::of(&rig);
     line.send(1, 0, b"livery", true);
@@ -545,7 +545,7 @@ fn what_nobody_expects_gives_its_credit_back() {
 }
 
 #[test]
-fn half_a_file_does_not_outlast_its_disk() {
+fn an_incomplete_download_is_removed_at_the_end() {
     let mut rig = Rig::new();
     let line = Line::of(&rig);
     rig.receive(StageId(1), b"livery", 1);
@@ -554,7 +554,7 @@ fn half_a_file_does_not_outlast_its_disk() {
     line.send(2, 0, b"liv", false);
     assert_eq!(rig.parked(StageId(2)), 3);
     let Rig { root, disk, .. } = rig;
-    // The link may still hold its way in.
+    // The link may still have a clone of the queue.
     disk.finish();
     line.send(1, 3, b"ery", true);
     line.gets_back(3 + 3 + 3);
@@ -562,7 +562,7 @@ fn half_a_file_does_not_outlast_its_disk() {
 }
 
 #[test]
-fn what_was_staged_and_not_put_in_place_goes_with_the_client() {
+fn staged_files_are_removed_when_the_client_stops() {
     let mut rig = Rig::new();
     let line = Line::of(&rig);
     let op = rig.receive(StageId(1), b"whole", 1);
@@ -597,7 +597,7 @@ impl Rig {
 }
 
 #[test]
-fn a_retired_livery_goes_to_the_backup_with_its_folders() {
+fn a_retired_livery_is_moved_to_the_backup_with_its_folders() {
     let mut rig = Rig::new();
     for file in ["Old/decals.png", "Old/more/sponsors.png", "Other/decals.png"] {
         rig.write(file, file.as_bytes());
@@ -614,7 +614,7 @@ fn a_retired_livery_goes_to_the_backup_with_its_folders() {
 }
 
 #[test]
-fn what_was_changed_or_removed_is_not_retired() {
+fn a_changed_or_removed_file_is_not_retired() {
     let mut rig = Rig::new();
     rig.write("Old/decals.png", b"old");
     rig.write("Old/decals_0.dds", b"cache");
@@ -626,13 +626,13 @@ fn what_was_changed_or_removed_is_not_retired() {
     for result in results {
         assert_eq!(result.unwrap_err().kind, DiskFaultKind::Changed);
     }
-    // Nothing went, so neither does what the game made of it.
+    // The picture was not retired, so its cache stays.
     let expected = [("Old/decals.png", &b"another"[..]), ("Old/decals_0.dds", b"cache")];
     assert_eq!(rig.tree(), expected.map(|(path, bytes)| (path.to_owned(), bytes.to_owned())));
 }
 
 #[test]
-fn the_games_cache_of_a_retired_picture_goes_with_it() {
+fn the_games_cache_of_a_retired_picture_is_moved_too() {
     let mut rig = Rig::new();
     rig.write("Old/decals.png", b"old");
     rig.write("Old/decals_0.dds", b"cache");
@@ -645,7 +645,7 @@ fn the_games_cache_of_a_retired_picture_goes_with_it() {
 }
 
 #[test]
-fn a_folder_with_something_else_in_it_stays_and_so_does_the_root() {
+fn a_folder_that_is_not_empty_stays_and_so_does_the_root() {
     let mut rig = Rig::new();
     rig.write("Old/decals.png", b"old");
     rig.write("Old/paint.psd", b"own");
@@ -659,7 +659,7 @@ fn a_folder_with_something_else_in_it_stays_and_so_does_the_root() {
 
 #[cfg(unix)]
 #[test]
-fn no_link_is_followed_to_what_is_retired() {
+fn no_link_is_followed_to_a_retired_file() {
     let mut rig = Rig::new();
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("decals.png"), "outside").unwrap();

@@ -436,8 +436,8 @@ async fn files_of_a_folder_are_sent_unless_they_have_changed() {
     let mut rig = Rig::new().await;
     rig.outbox.begin(TransferId(1), 0, changed, Compression::Plain, None);
     rig.outbox.begin(TransferId(2), 0, gone, Compression::Plain, None);
-    let changed = (1, io::ErrorKind::InvalidData, "it has changed meanwhile");
-    let gone = (2, io::ErrorKind::NotFound, "it is not there any more");
+    let changed = (1, io::ErrorKind::InvalidData, "the file has changed meanwhile");
+    let gone = (2, io::ErrorKind::NotFound, "the file no longer exists");
     for (transfer, kind, why) in [changed, gone] {
         assert_eq!(rig.report().await, Report::Failed(TransferId(transfer), kind, why.to_owned()));
     }

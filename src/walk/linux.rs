@@ -1,6 +1,6 @@
-//! Each folder is opened once, and its files are looked at through it: the system does not follow the
-//! whole path for each of them, and no folder can turn into a link on the way. What lies in the folders at
-//! the top is looked at on all cores: of a start at which nothing has changed this is most of the work.
+//! Opens each folder once and looks at its files relative to it. So the system does not resolve the whole path of each
+//! file, and no folder can be replaced by a link on the way. The folders at the top are walked on all cores, because a
+//! start without changes spends most of its time here.
 
 use std::{
     ffi::{CStr, CString, OsStr},
@@ -23,27 +23,27 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{scan::is_ours, watch::WatchHandle};
+use crate::{scan::is_own_folder, watch::WatchHandle};
 
-/// Bytes of names that are read at a time.
+/// The size of a buffer for names, in bytes.
 const NAMES_BYTES: usize = 32 * 1024;
 
-/// Everything below `root`, except our own folders at its top. Each folder is shown to `eye` before
-/// its names are read.
-pub(crate) fn list(root: &Path, eye: &WatchHandle) -> io::Result<Vec<Listed>> {
-    eye.begin();
+/// Lists everything below `root`, except liverysync's own folders. Passes each folder to `handle` before its names are
+/// read.
+pub(crate) fn list(root: &Path, handle: &WatchHandle) -> io::Result<Vec<Listed>> {
+    handle.begin_walk();
     let folder = open(CWD, root)?;
-    let mut top = Walk::new(eye, root);
+    let mut top = Walk::new(handle, root);
     let folders = top.names(&folder)?;
     let below = folders.par_iter().map_init(
-        || Walk::new(eye, root),
+        || Walk::new(handle, root),
         |walk, name| {
             walk.enter(&folder, name);
             std::mem::take(&mut walk.listed)
         },
     );
     let below: Vec<_> = below.collect();
-    eye.end();
+    handle.end_walk();
     top.listed.extend(below.into_iter().flatten());
     Ok(top.listed)
 }
@@ -56,7 +56,7 @@ fn open(
 }
 
 struct Walk<'a> {
-    eye: &'a WatchHandle,
+    handle: &'a WatchHandle,
     /// The folder that is being read, and its path below the root, which ends in `/` unless it is empty.
     path: PathBuf,
     below: String,
@@ -65,9 +65,9 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(eye: &'a WatchHandle, root: &Path) -> Self {
+    fn new(handle: &'a WatchHandle, root: &Path) -> Self {
         Self {
-            eye,
+            handle,
             path: root.to_owned(),
             below: String::new(),
             buffer: vec![MaybeUninit::uninit(); NAMES_BYTES],
@@ -75,29 +75,29 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes down what lies in the folder, and then what lies in each of its folders.
+    /// Lists a folder, and then the folders in it.
     fn read(&mut self, folder: &OwnedFd) -> rustix::io::Result<()> {
         let folders = self.names(folder)?;
         folders.iter().for_each(|name| self.enter(folder, name));
         Ok(())
     }
 
-    /// Takes down what lies in the folder, and returns the names of its folders.
+    /// Lists the files of a folder, and returns the names of the folders in it.
     fn names(&mut self, folder: &OwnedFd) -> rustix::io::Result<Vec<CString>> {
-        self.eye.see(&self.path);
+        self.handle.visit(&self.path);
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut folders = Vec::new();
         let mut entries = RawDir::new(folder, &mut buffer);
         while let Some(entry) = entries.next() {
             let entry = entry?;
             let name = entry.file_name();
-            let ours = self.below.is_empty() && is_ours(&name.to_string_lossy());
+            let ours = self.below.is_empty() && is_own_folder(&name.to_string_lossy());
             if ours || name == c"." || name == c".." {
                 continue;
             }
             let is_folder = match entry.file_type() {
                 FileType::Directory => true,
-                _ => self.look_at(folder, name),
+                _ => self.add_unless_folder(folder, name),
             };
             if is_folder {
                 folders.push(name.to_owned());
@@ -122,29 +122,29 @@ impl<'a> Walk<'a> {
         self.path.pop();
         self.below.truncate(length);
         if let Err(error) = read {
-            self.take_down(name, Err(error));
+            self.add(name, Err(error));
         }
     }
 
-    /// Takes down a thing that is said to be no folder. Returns whether it is one all the same: not
-    /// every file system says.
-    fn look_at(&mut self, folder: &OwnedFd, name: &CStr) -> bool {
+    /// Lists an entry that is probably not a folder. Returns `true` if it is one: not every file system tells the type
+    /// with the name.
+    fn add_unless_folder(&mut self, folder: &OwnedFd, name: &CStr) -> bool {
         let wanted = StatxFlags::BASIC_STATS;
         let found = statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, wanted);
         if found.as_ref().is_ok_and(|found| file_type(found) == FileType::Directory) {
             return true;
         }
-        self.take_down(name, found);
+        self.add(name, found);
         false
     }
 
-    fn take_down(&mut self, name: &CStr, found: rustix::io::Result<Statx>) {
+    fn add(&mut self, name: &CStr, found: rustix::io::Result<Statx>) {
         let (kind, change_tag) = match found {
             Ok(found) if file_type(&found) == FileType::RegularFile => {
-                (Kind::File(stamp_of(&found)), mark_of(&found))
+                (Kind::File(stamp_of(&found)), change_tag_of(&found))
             }
             Ok(_) => (Kind::Link, 0),
-            // It may go between being listed and being looked at.
+            // It may be removed between being listed and being looked at.
             Err(Errno::NOENT) => return,
             Err(error) => (Kind::Unreadable(io::Error::from(error).to_string()), 0),
         };
@@ -157,7 +157,7 @@ fn file_type(found: &Statx) -> FileType {
     FileType::from_raw_mode(found.stx_mode.into())
 }
 
-/// As [`crate::scan::stamp_of`] says it.
+/// Does the same as [`crate::scan::stamp_of`].
 fn stamp_of(found: &Statx) -> Stamp {
     Stamp { size: found.stx_size, mtime: UnixTime::from_nanos(nanos(found.stx_mtime)) }
 }
@@ -167,8 +167,8 @@ fn nanos(date: StatxTimestamp) -> i64 {
     i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// The file's number, and when the system last wrote anything about it, which no program can set.
-fn mark_of(found: &Statx) -> u64 {
+/// Returns the change tag: the file's inode number mixed with the time of its last change, which no program can set.
+fn change_tag_of(found: &Statx) -> u64 {
     let date = found.stx_ctime;
     let changed = date.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(date.tv_nsec.into());
     found.stx_ino.rotate_left(40) ^ changed.cast_unsigned()

@@ -1,5 +1,4 @@
-//! As the standard library can do it everywhere. On Windows a folder's list of names says all that is needed
-//! of each file.
+//! Walks with the standard library. On Windows, reading a folder's names already returns everything about each file.
 
 use std::{
     fs::{self, Metadata},
@@ -10,16 +9,16 @@ use std::{
 use liverysync_core::select::{Kind, Listed};
 
 use crate::{
-    scan::{is_ours, stamp_of},
+    scan::{is_own_folder, stamp_of},
     watch::WatchHandle,
 };
 
-/// Everything below `root`, except our own folders at its top.
-pub(crate) fn list(root: &Path, _eye: &WatchHandle) -> io::Result<Vec<Listed>> {
+/// Lists everything below `root`, except liverysync's own folders.
+pub(crate) fn list(root: &Path, _handle: &WatchHandle) -> io::Result<Vec<Listed>> {
     fs::read_dir(root)?;
     let walk = walkdir::WalkDir::new(root).min_depth(1).follow_links(false).into_iter();
     let ours = |entry: &walkdir::DirEntry| {
-        entry.depth() == 1 && is_ours(&entry.file_name().to_string_lossy())
+        entry.depth() == 1 && is_own_folder(&entry.file_name().to_string_lossy())
     };
     let mut listed = Vec::new();
     for entry in walk.filter_entry(|entry| !ours(entry)) {
@@ -28,7 +27,7 @@ pub(crate) fn list(root: &Path, _eye: &WatchHandle) -> io::Result<Vec<Listed>> {
             Ok(entry) => (entry.path().to_owned(), kind_of(&entry)),
             Err(error) => {
                 let path = error.path().unwrap_or(root).to_owned();
-                // A file may go between being listed and being looked at.
+                // It may be removed between being listed and being looked at.
                 if error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
                     continue;
                 }
@@ -43,42 +42,44 @@ pub(crate) fn list(root: &Path, _eye: &WatchHandle) -> io::Result<Vec<Listed>> {
 fn kind_of(entry: &walkdir::DirEntry) -> (Kind, u64) {
     match entry.metadata() {
         Ok(metadata) if in_the_cloud(&metadata) => (Kind::Cloud, 0),
-        Ok(metadata) if metadata.is_file() => (Kind::File(stamp_of(&metadata)), mark_of(&metadata)),
+        Ok(metadata) if metadata.is_file() => {
+            (Kind::File(stamp_of(&metadata)), change_tag_of(&metadata))
+        }
         Ok(_) => (Kind::Link, 0),
         Err(error) => (Kind::Unreadable(error.to_string()), 0),
     }
 }
 
-/// The file's number, and when the system last wrote anything about it, which no program can set.
+/// Returns the change tag: the file's inode number mixed with the time of its last change, which no program can set.
 #[cfg(unix)]
-fn mark_of(metadata: &Metadata) -> u64 {
+fn change_tag_of(metadata: &Metadata) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     let changed = metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec());
     metadata.ino().rotate_left(40) ^ changed.cast_unsigned()
 }
 
-/// When the file was made: another one in its place was made at another time.
+/// Returns the change tag: the time at which the file was created, which tells it from a replacement.
 #[cfg(windows)]
-fn mark_of(metadata: &Metadata) -> u64 {
+fn change_tag_of(metadata: &Metadata) -> u64 {
     use std::os::windows::fs::MetadataExt as _;
     metadata.creation_time()
 }
 
-/// Nothing is known here that would tell.
+/// Returns no change tag: this system has none.
 #[cfg(not(any(unix, windows)))]
-const fn mark_of(_metadata: &Metadata) -> u64 {
+const fn change_tag_of(_metadata: &Metadata) -> u64 {
     0
 }
 
-/// The path below the root with `/` between components. What is no Unicode gets U+FFFD, which the
-/// path rule refuses.
+/// Returns the path below the root with `/` between components. Invalid Unicode becomes U+FFFD, which the path rule
+/// refuses.
 fn relative(root: &Path, path: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
     let components = below.components().map(|part| part.as_os_str().to_string_lossy());
     components.collect::<Vec<_>>().join("/")
 }
 
-/// Whether reading a file would download it.
+/// Returns `true` if reading the file would download it.
 #[cfg(windows)]
 fn in_the_cloud(metadata: &Metadata) -> bool {
     use std::os::windows::fs::MetadataExt as _;
@@ -86,7 +87,7 @@ fn in_the_cloud(metadata: &Metadata) -> bool {
     metadata.file_attributes() & (0x1000 | 0x0004_0000 | 0x0040_0000) != 0
 }
 
-/// Whether reading a file would download it.
+/// Returns `false`: this system does not tell.
 #[cfg(not(windows))]
 const fn in_the_cloud(_metadata: &Metadata) -> bool {
     false

@@ -1,4 +1,4 @@
-//! One watch for each folder, set by the walk.
+//! inotify: one watch for each folder, which the walk sets.
 
 use std::{
     io,
@@ -14,50 +14,50 @@ use rustix::{
 };
 use tokio::{io::unix::AsyncFd, sync::Notify, task::JoinHandle};
 
-use crate::scan::is_ours;
+use crate::scan::is_own_folder;
 
-/// Bytes of news that are taken at a time.
-const NEWS_BYTES: usize = 4096;
+/// The size of a buffer for events, in bytes.
+const EVENTS_BYTES: usize = 4096;
 
-/// Sees the folders that a walk meets. Clones are the same eye.
+/// Sets watches for the folders that a walk visits. Clones set the same watches.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct WatchHandle(Option<Arc<Watched>>);
+pub(crate) struct WatchHandle(Option<Arc<Inotify>>);
 
 #[derive(Debug)]
-struct Watched {
+struct Inotify {
     system: Arc<OwnedFd>,
     folders: Mutex<Folders>,
 }
 
-/// Watches by their numbers.
+/// Numbers of watches.
 #[derive(Debug, Default)]
 struct Folders {
     root: Option<i32>,
-    /// Of the walk that is under way.
+    /// Folders that the walk in progress has visited.
     met: Vec<i32>,
-    /// Of earlier walks.
+    /// Folders that earlier walks visited.
     before: Vec<i32>,
     fault: Option<io::Error>,
 }
 
 impl WatchHandle {
-    /// Sees nothing.
-    pub(crate) const fn closed() -> Self {
+    /// Returns a handle that sets no watches.
+    pub(crate) const fn disabled() -> Self {
         Self(None)
     }
 
-    /// A walk begins.
-    pub(crate) fn begin(&self) {
-        let Some(watched) = &self.0 else { return };
-        let mut folders = watched.folders();
+    /// Begins a walk.
+    pub(crate) fn begin_walk(&self) {
+        let Some(inotify) = &self.0 else { return };
+        let mut folders = inotify.folders();
         let unfinished = take(&mut folders.met);
         folders.before.extend(unfinished);
         folders.root = None;
     }
 
-    /// The walk is about to read the names in this folder, the root first.
-    pub(crate) fn see(&self, folder: &Path) {
-        let Some(watched) = &self.0 else { return };
+    /// Watches a folder whose names the walk is about to read. The root comes first.
+    pub(crate) fn visit(&self, folder: &Path) {
+        let Some(inotify) = &self.0 else { return };
         let happenings = WatchFlags::CREATE
             | WatchFlags::DELETE
             | WatchFlags::MOVE
@@ -68,50 +68,50 @@ impl WatchHandle {
             | WatchFlags::MOVE_SELF
             | WatchFlags::EXCL_UNLINK;
         let guard = WatchFlags::ONLYDIR | WatchFlags::DONT_FOLLOW;
-        let added = inotify::add_watch(&watched.system, folder, happenings | guard);
-        let mut folders = watched.folders();
+        let added = inotify::add_watch(&inotify.system, folder, happenings | guard);
+        let mut folders = inotify.folders();
         match added {
             Ok(number) => {
                 folders.root.get_or_insert(number);
                 folders.met.push(number);
             }
-            // It went, or is no folder any more: the folder above tells of that.
+            // It was removed or replaced meanwhile, which the watch of its parent reports.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
             Err(error) => folders.fault = Some(error.into()),
         }
     }
 
-    /// The walk has met every folder: what else is watched is no longer below the root.
-    pub(crate) fn end(&self) {
-        let Some(watched) = &self.0 else { return };
-        let mut folders = watched.folders();
+    /// Ends a walk that has visited every folder, and removes the watches of folders that are no longer below the root.
+    pub(crate) fn end_walk(&self) {
+        let Some(inotify) = &self.0 else { return };
+        let mut folders = inotify.folders();
         folders.met.sort_unstable();
         let met = take(&mut folders.met);
         for gone in std::mem::replace(&mut folders.before, met) {
             if folders.before.binary_search(&gone).is_err() {
-                // The system forgets a folder that was removed by itself.
-                let _forgotten = inotify::remove_watch(&watched.system, gone);
+                // The system has removed the watch of a deleted folder itself.
+                let _forgotten = inotify::remove_watch(&inotify.system, gone);
             }
         }
     }
 }
 
-impl Watched {
+impl Inotify {
     fn folders(&self) -> MutexGuard<'_, Folders> {
-        // A list of numbers is whole at any time, whatever else panicked.
+        // A list of numbers is sound at any time, also after a panic.
         self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes some of the news. Returns whether any of it is about liveries.
-    fn take_news(&self) -> io::Result<bool> {
-        let mut buffer = [MaybeUninit::uninit(); NEWS_BYTES];
+    /// Reads some events. Returns `true` if any of them is about liveries.
+    fn read_events(&self) -> io::Result<bool> {
+        let mut buffer = [MaybeUninit::uninit(); EVENTS_BYTES];
         let mut news = inotify::Reader::new(&self.system, &mut buffer);
         let root = self.folders().root;
         let mut matters = false;
         loop {
             let event = news.next()?;
             let name = event.file_name().map(|name| name.to_string_lossy());
-            let ours = root == Some(event.wd()) && name.is_some_and(|name| is_ours(&name));
+            let ours = root == Some(event.wd()) && name.is_some_and(|name| is_own_folder(&name));
             matters |= !ours && !event.events().contains(ReadFlags::IGNORED);
             if news.is_buffer_empty() {
                 return Ok(matters);
@@ -122,55 +122,55 @@ impl Watched {
 
 #[derive(Debug)]
 pub(super) struct Watch {
-    eye: WatchHandle,
+    handle: WatchHandle,
     fault: Option<io::Error>,
-    /// Tells of changes.
-    telling: Option<JoinHandle<()>>,
+    /// The task that reports changes.
+    task: Option<JoinHandle<()>>,
 }
 
 impl Watch {
     pub(super) fn start(_root: &Path, changed: &Arc<Notify>) -> Self {
-        let (eye, fault, telling) = match open() {
-            Ok((watched, news)) => {
-                let tell = tell(Arc::clone(&watched), news, Arc::clone(changed));
-                (WatchHandle(Some(watched)), None, Some(tokio::spawn(tell)))
+        let (handle, fault, task) = match open() {
+            Ok((inotify, news)) => {
+                let report = report(Arc::clone(&inotify), news, Arc::clone(changed));
+                (WatchHandle(Some(inotify)), None, Some(tokio::spawn(report)))
             }
-            Err(error) => (WatchHandle::closed(), Some(error), None),
+            Err(error) => (WatchHandle::disabled(), Some(error), None),
         };
-        Self { eye, fault, telling }
+        Self { handle, fault, task }
     }
 
-    pub(super) fn eye(&self) -> WatchHandle {
-        self.eye.clone()
+    pub(super) fn handle(&self) -> WatchHandle {
+        self.handle.clone()
     }
 
     pub(super) fn after_walk(&mut self, _found: bool) -> Option<io::Error> {
-        let of_the_walk = || self.eye.0.as_ref()?.folders().fault.take();
+        let of_the_walk = || self.handle.0.as_ref()?.folders().fault.take();
         self.fault.take().or_else(of_the_walk)
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.telling.iter().for_each(JoinHandle::abort);
+        self.task.iter().for_each(JoinHandle::abort);
     }
 }
 
-fn open() -> io::Result<(Arc<Watched>, AsyncFd<Arc<OwnedFd>>)> {
+fn open() -> io::Result<(Arc<Inotify>, AsyncFd<Arc<OwnedFd>>)> {
     let system = Arc::new(inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?);
     #[expect(
         deprecated,
         reason = "the descriptor is neither replaced nor closed while it is registered"
     )]
     let news = AsyncFd::new(Arc::clone(&system))?;
-    Ok((Arc::new(Watched { system, folders: Mutex::default() }), news))
+    Ok((Arc::new(Inotify { system, folders: Mutex::default() }), news))
 }
 
-async fn tell(watched: Arc<Watched>, news: AsyncFd<Arc<OwnedFd>>, changed: Arc<Notify>) {
+async fn report(inotify: Arc<Inotify>, news: AsyncFd<Arc<OwnedFd>>, changed: Arc<Notify>) {
     while let Ok(mut ready) = news.readable().await {
-        match ready.try_io(|_| watched.take_news()) {
+        match ready.try_io(|_| inotify.read_events()) {
             Ok(Ok(true)) => changed.notify_one(),
-            // Nothing that matters, or nothing left.
+            // Either no event matters, or there is none left.
             Ok(Ok(false)) | Err(_) => {}
             Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(Err(_)) => return,

@@ -1,4 +1,4 @@
-//! One watch for the whole tree.
+//! One watch for the whole tree, with the notify crate.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,12 +8,12 @@ use std::{
 use notify::Watcher as _;
 use tokio::sync::Notify;
 
-/// Nothing here has to see the folders that a walk meets.
+/// Does nothing: the watch of the tree needs no help from a walk.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WatchHandle;
 
 impl WatchHandle {
-    pub(crate) const fn closed() -> Self {
+    pub(crate) const fn disabled() -> Self {
         Self
     }
 }
@@ -36,13 +36,13 @@ impl Watch {
         Self { root, changed, watcher, fault }
     }
 
-    pub(super) fn eye(&self) -> WatchHandle {
-        WatchHandle::closed()
+    pub(super) fn handle(&self) -> WatchHandle {
+        WatchHandle::disabled()
     }
 
     pub(super) fn after_walk(&mut self, found: bool) -> Option<notify::Error> {
         if !found {
-            // The folder may come back as another one, which nobody watches.
+            // A folder that appears again is another one, which is not watched yet.
             self.watcher = None;
         } else if self.watcher.is_none() {
             self.watcher = watch(&self.root, &self.changed).ok();
@@ -51,7 +51,7 @@ impl Watch {
     }
 }
 
-/// Has `changed` notified of changes below `root`, but for our own folders.
+/// Notifies `changed` of changes below `root`, except in liverysync's own folders.
 fn watch(root: &Path, changed: &Arc<Notify>) -> notify::Result<notify::RecommendedWatcher> {
     let changed = Arc::clone(changed);
     let ours = [root.join(".tmp"), root.join(".backup")];

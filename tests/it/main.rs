@@ -476,8 +476,8 @@ async fn check_limit(whose: Whose, limits: Limits) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_in_both_directions_and_change_at_once() {
-    let up = Limits { up: Some(Limits::LEAST), down: None };
-    let down = Limits { up: None, down: Some(Limits::LEAST) };
+    let up = Limits { up: Some(Limits::MIN), down: None };
+    let down = Limits { up: None, down: Some(Limits::MIN) };
     tokio::join!(
         check_limit(Whose::Source, up),
         check_limit(Whose::Server, down),

@@ -20,7 +20,7 @@ const REACH_HINT: &str = "check --host and --port, and whether the league's serv
 /// The game's folder was not found; `command` is the one to add a folder to.
 pub(crate) fn no_game(error: &FolderNotFound, command: &str) -> Problem {
     let problem = Problem::new("could not find the game's liveries folder");
-    let problem = match error.looked_at.as_slice() {
+    let problem = match error.tried.as_slice() {
         [] => problem.cause("the system names no documents folder"),
         places => places
             .iter()

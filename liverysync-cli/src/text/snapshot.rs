@@ -596,16 +596,16 @@ fn value_texts(all: &mut Texts) {
         all.add(text);
     }
     all.add(values::bytes_or_bits("Mb"));
-    all.add(values::too_slow(Limits::LEAST));
+    all.add(values::too_slow(Limits::MIN));
 }
 
 fn client_errors(all: &mut Texts) {
     all.section("errors: client and status");
-    let none = FolderNotFound { looked_at: vec![] };
+    let none = FolderNotFound { tried: vec![] };
     all.block(error::no_game(&none, "client --liveries DIR"));
-    let looked_at = ["/home/aoi/Documents/Customs/Liveries", "/mnt/Customs/Liveries"];
-    let looked_at = looked_at.map(Into::into).to_vec();
-    all.block(error::no_game(&FolderNotFound { looked_at }, "scan DIR"));
+    let tried = ["/home/aoi/Documents/Customs/Liveries", "/mnt/Customs/Liveries"];
+    let tried = tried.map(Into::into).to_vec();
+    all.block(error::no_game(&FolderNotFound { tried }, "scan DIR"));
     let reason = || "Permission denied (os error 13)".to_owned();
     for error in [
         ClientError::Folder { path: "L".into(), source: denied() },

@@ -127,8 +127,8 @@ fn the_games_folder_is_found_by_itself(lab: &Lab) -> Result<()> {
     let place = text
         .split(['\n', ',', '"'])
         .find_map(|part| Some(part[part.find("C:\\")?..].trim()))
-        .with_context(|| format!("the error names no place that was looked at:\n{text}"))?;
-    ensure!(place.ends_with(GAME_FOLDER), "it looked at {place:?}");
+        .with_context(|| format!("the error names no path that was tried:\n{text}"))?;
+    ensure!(place.ends_with(GAME_FOLDER), "it tried {place:?}");
 
     let mut command = lab.wine.program(Path::new("cmd"));
     command.args(["/c", "mkdir", place]);
