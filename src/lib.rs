@@ -116,7 +116,7 @@ pub use self::{
 pub use liverysync_core::client::{Event as ClientEvent, SyncError, SyncReport};
 pub use liverysync_core::manifest::Manifest;
 #[cfg(feature = "server")]
-pub use liverysync_core::server::{Event as ServerEvent, Status};
+pub use liverysync_core::server::{DifferingSetting, Event as ServerEvent, Status};
 
 #[cfg(feature = "client")]
 #[doc(no_inline)]

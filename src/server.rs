@@ -298,6 +298,7 @@ impl Control {
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let list = self.allowed.0.clone();
+        let _nothing_to_wait_for_yet = self.drain();
         self.feed(Input::AllowList(list));
         let _nothing_to_do_yet = self.drain();
         self.feed(Input::Kept(self.store.contents()));

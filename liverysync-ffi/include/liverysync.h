@@ -350,6 +350,10 @@ enum liverysync_event_kind
      * Server: what the league remembers cannot be written down, or read: `reason`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_DATABASE_FAULT = 113,
+    /**
+     * Server: the server was told other settings than the league has, which count; `json` has them.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_SETTINGS_DIFFER = 114,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

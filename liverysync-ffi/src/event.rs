@@ -104,6 +104,8 @@ pub enum EventKind {
     ServerStoreFault = 112,
     /// Server: what the league remembers cannot be written down, or read: `reason`.
     ServerDatabaseFault = 113,
+    /// Server: the server was told other settings than the league has, which count; `json` has them.
+    ServerSettingsDiffer = 114,
 }
 
 /// Something that happened. Texts may come from other people: escape them before you show them.
@@ -223,6 +225,7 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("in_sync", EventKind::ServerInSync),
     ("store_fault", EventKind::ServerStoreFault),
     ("database_fault", EventKind::ServerDatabaseFault),
+    ("settings_differ", EventKind::ServerSettingsDiffer),
     ("missed", EventKind::Missed),
 ];
 

@@ -52,7 +52,7 @@ impl League {
     fn act_alone(&self, act: &Act) -> Result<Acted, LeagueError> {
         // As a server does it before it writes: this looks at every row.
         let mut ledger = Sqlite::open(&self.data)?;
-        let mut union = recall(&mut ledger, &self.naming)?;
+        let mut union = recall(&mut ledger)?;
         let (report, outcome) = union.act(act)?;
         ledger.write(&outcome.records)?;
         Ok(Acted { report, served: false })

@@ -9,10 +9,10 @@
 //! ```no_run
 //! use std::{path::Path, time::Duration};
 //!
-//! use liverysync::{Naming, league::{Act, League}};
+//! use liverysync::league::{Act, League};
 //!
 //! # fn main() -> Result<(), liverysync::league::LeagueError> {
-//! let mut league = League::open(Path::new("data"), Naming::default())?;
+//! let mut league = League::open(Path::new("data"))?;
 //! let retire = Act::Retire { liveries: vec!["Team".to_owned()], confirmed: false };
 //! let acted = league.act(&retire, Duration::from_secs(10))?;
 //! println!("{} files are retired", acted.report.retired);
@@ -32,21 +32,22 @@ use std::{
     time::Duration,
 };
 
-use liverysync_core::{
-    conflict::{Naming, Policy},
-    league::Updates,
-    union::Union,
-};
+use liverysync_core::union::Union;
 
 #[doc(no_inline)]
-pub use liverysync_core::league::{Act, ActError, ActReport, Cause, Conflict, LiveryStatus};
+pub use liverysync_core::league::{
+    Act, ActError, ActReport, Cause, Conflict, InvalidSetting, LiveryStatus, Setting, Settings,
+};
 
 pub use self::{
     act::Acted,
     rebuild::{Rebuilt, rebuild},
     show::{LeagueStatus, PastChange, PastVersion},
 };
-use crate::ledger::{Ledger, Sqlite};
+use crate::{
+    ledger::{Ledger, Sqlite},
+    store::lock,
+};
 pub use crate::{
     ledger::{LedgerError, MemberRow, RebuildSummary},
     store::{Verified, VerifySummary, verify_store},
@@ -56,19 +57,28 @@ pub use crate::{
 #[derive(Debug)]
 pub struct League {
     data: PathBuf,
-    naming: Naming,
     ledger: Sqlite,
 }
 
 impl League {
-    /// Opens the data folder of a server, which may be running. `naming` is that server's: by it conflict copies are
-    /// told from other files.
+    /// Opens the data folder of a server, which may be running. If none runs, a database of an older form is brought up
+    /// to date.
     ///
     /// # Errors
     ///
     /// As [`Sqlite::attach`].
-    pub fn open(data: &Path, naming: Naming) -> Result<Self, LeagueError> {
-        Ok(Self { data: data.to_owned(), naming, ledger: Sqlite::attach(data)? })
+    pub fn open(data: &Path) -> Result<Self, LeagueError> {
+        let ledger = match Sqlite::attach(data) {
+            Err(LedgerError::Older { .. }) => {
+                let lock = lock::take(data).map_err(|reason| LeagueError::folder(data, reason))?;
+                if lock.is_some() {
+                    Sqlite::open(data)?;
+                }
+                Sqlite::attach(data)?
+            }
+            attached => attached?,
+        };
+        Ok(Self { data: data.to_owned(), ledger })
     }
 
     /// The union as it was last written down, with nobody there.
@@ -77,14 +87,23 @@ impl League {
     ///
     /// As [`Ledger::recall`].
     pub fn union(&mut self) -> Result<Union, LeagueError> {
-        recall(&mut self.ledger, &self.naming)
+        recall(&mut self.ledger)
+    }
+
+    /// Returns the league's settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::recall`].
+    pub fn settings(&mut self) -> Result<Settings, LeagueError> {
+        Ok(self.union()?.settings().clone())
     }
 }
 
-/// Who keeps a name and who may change it counts when a step is taken, and not for what was.
-fn recall(ledger: &mut Sqlite, naming: &Naming) -> Result<Union, LeagueError> {
+/// Plays back what the league remembers, its settings included.
+fn recall(ledger: &mut Sqlite) -> Result<Union, LeagueError> {
     let records = ledger.recall()?;
-    Ok(Union::replay(Policy::default(), naming.clone(), Updates::default(), &records))
+    Ok(Union::replay(Settings::default(), &records))
 }
 
 /// Why a league cannot be shown or changed.

@@ -6,7 +6,6 @@ use std::{
 };
 
 use liverysync_core::{
-    conflict::Naming,
     league::MemberId,
     manifest::Entry,
     union::{Change, Gained, PeerId},
@@ -36,7 +35,7 @@ pub struct Rebuilt {
 /// # Errors
 ///
 /// Fails if a server uses the folder, or if it cannot be read or written. It can be tried again then.
-pub fn rebuild(data: &Path, naming: &Naming) -> Result<Rebuilt, LeagueError> {
+pub fn rebuild(data: &Path) -> Result<Rebuilt, LeagueError> {
     let salvaged = ledger::rebuild(data)?;
     let taken = lock::take(data).map_err(|reason| LeagueError::folder(data, reason))?;
     let Some(_lock) = taken else {
@@ -44,16 +43,16 @@ pub fn rebuild(data: &Path, naming: &Naming) -> Result<Rebuilt, LeagueError> {
     };
     let mut ledger = Sqlite::open(data)?;
     let from_reports = match salvaged.versions {
-        0 => remake(&mut ledger, data, naming)?,
+        0 => remake(&mut ledger, data)?,
         _ => 0,
     };
-    let files = recall(&mut ledger, naming)?.len() as u64;
+    let files = recall(&mut ledger)?.len() as u64;
     Ok(Rebuilt { salvaged, from_reports, files })
 }
 
 /// Gives a union in which no name has ever had anything what the members reported; returns how many files that are.
-fn remake(ledger: &mut Sqlite, data: &Path, naming: &Naming) -> Result<u64, LeagueError> {
-    let mut union = recall(ledger, naming)?;
+fn remake(ledger: &mut Sqlite, data: &Path) -> Result<u64, LeagueError> {
+    let mut union = recall(ledger)?;
     let reports = in_order(ledger)?;
     let reported = reports.iter().flat_map(|(_, report)| report);
     let stored: BTreeSet<_> =

@@ -59,7 +59,7 @@ fn four() -> TempDir {
 }
 
 fn open(data: &TempDir) -> League {
-    League::open(data.path(), Naming::default()).unwrap()
+    League::open(data.path()).unwrap()
 }
 
 fn names(league: &mut League) -> Vec<String> {
@@ -212,7 +212,7 @@ fn what_a_server_leaves_behind_when_it_ends_is_done_without_it() {
 #[test]
 fn a_folder_without_a_league_is_named() {
     let data = tempfile::tempdir().unwrap();
-    let missing = League::open(data.path(), Naming::default()).unwrap_err();
+    let missing = League::open(data.path()).unwrap_err();
     assert!(missing.to_string().contains("there is no league in"), "{missing}");
     assert!(fs::read_dir(data.path()).unwrap().next().is_none());
 }
@@ -264,7 +264,7 @@ fn a_union_of_which_nothing_can_be_read_comes_back_from_the_members() {
     garble_versions(&data);
     assert!(Sqlite::open(data.path()).is_err());
 
-    let rebuilt = rebuild(data.path(), &Naming::default()).unwrap();
+    let rebuilt = rebuild(data.path()).unwrap();
     assert_eq!((rebuilt.from_reports, rebuilt.files), (3, 3));
     assert_eq!((rebuilt.salvaged.versions, rebuilt.salvaged.reports), (0, 4));
     assert!(!rebuilt.salvaged.whole && rebuilt.salvaged.set_aside[0].exists());
@@ -281,7 +281,7 @@ fn a_union_of_which_nothing_can_be_read_comes_back_from_the_members() {
     assert!(union.is_proven(Content::of(b"late")), "the store has it");
     assert!(!union.is_proven(Content::of(b"early")), "nobody has ever seen it");
 
-    let again = rebuild(data.path(), &Naming::default()).unwrap();
+    let again = rebuild(data.path()).unwrap();
     assert_eq!((again.from_reports, again.files), (0, 3));
     assert!(again.salvaged.whole);
 }
@@ -290,7 +290,7 @@ fn a_union_of_which_nothing_can_be_read_comes_back_from_the_members() {
 fn what_can_be_read_of_a_union_is_not_mixed_with_reports() {
     let kept = placed(1, "Team/decals.png", "paint", Cause::Published);
     let data = league(&[kept, reported(1, &[entry("Gone/decals.png", "gone")])], &[]);
-    let rebuilt = rebuild(data.path(), &Naming::default()).unwrap();
+    let rebuilt = rebuild(data.path()).unwrap();
     assert_eq!((rebuilt.from_reports, rebuilt.files), (0, 1));
 }
 
@@ -298,6 +298,6 @@ fn what_can_be_read_of_a_union_is_not_mixed_with_reports() {
 fn a_league_in_use_is_not_made_anew() {
     let data = four();
     let _served = lock(&data);
-    let busy = rebuild(data.path(), &Naming::default()).unwrap_err();
+    let busy = rebuild(data.path()).unwrap_err();
     assert!(busy.to_string().contains("stop it and try again"), "{busy}");
 }

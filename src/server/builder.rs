@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use liverysync_core::{
     conflict::{Naming, Policy},
-    league::{Record, Updates},
+    league::{Record, Setting, Updates},
     select::Rules,
     server::{Event, ServerConfig, ServerMachine},
 };
@@ -140,6 +140,14 @@ impl ServerBuilder {
     /// Sets how conflict copies are named. Default: [`Naming::default`].
     pub fn naming(mut self, naming: Naming) -> Self {
         self.config.naming = naming;
+        self
+    }
+
+    /// Names the settings among naming, policy, updates and extensions that the admin asked for. A server with a data
+    /// folder keeps the league's own settings; it tells which of the named ones differ
+    /// ([`ServerEvent::SettingsDiffer`](crate::ServerEvent::SettingsDiffer)). Default: none.
+    pub fn settings_given(mut self, settings: impl IntoIterator<Item = Setting>) -> Self {
+        self.config.settings_given = settings.into_iter().collect();
         self
     }
 
@@ -297,7 +305,9 @@ struct Prepared {
 fn machine(config: ServerConfig, keeps: bool, clock: Clock, records: &[Record]) -> ServerMachine {
     // A server that keeps a league's data keeps all of it, so that a driver gets everything, whoever is connected.
     let config = ServerConfig { archive: keeps, ..config };
-    ServerMachine::new(config, seed(), clock.time()).with_records(records)
+    let machine = ServerMachine::new(config, seed(), clock.time());
+    // Without a data folder the options count, and nothing is written down.
+    if keeps { machine.with_records(records) } else { machine }
 }
 
 /// Listens at `host`, which may be an IPv6 address in brackets.

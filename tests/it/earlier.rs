@@ -1,7 +1,7 @@
 //! Folders that an earlier version wrote: this one uses them as if it had written them itself.
 
 use liverysync::{
-    ContentHash, Naming,
+    ContentHash, Updates,
     league::{Act, Cause, League as Data},
 };
 
@@ -94,7 +94,7 @@ fn aoi(root: &TempDir, port: u16) -> ClientBuilder {
 }
 
 fn data(root: &TempDir) -> Data {
-    Data::open(&root.path().join("data"), Naming::default()).unwrap()
+    Data::open(&root.path().join("data")).unwrap()
 }
 
 fn members(data: &mut Data) -> Vec<(String, String)> {
@@ -192,4 +192,14 @@ async fn the_union_its_history_and_its_owners_are_known() {
     assert_eq!((report.files, report.conflicts.len()), (6, 1));
     let old = fs::read_to_string(root.path().join("Chloe/Old/decals.png")).unwrap();
     assert_eq!(old, "soon retired");
+}
+
+#[tokio::test]
+async fn the_first_server_writes_its_options_down_as_the_settings_of_the_league() {
+    let root = earlier();
+    for updates in [Updates::Owner, Updates::Anyone] {
+        let server = server(0).data(root.path().join("data")).updates(updates);
+        server.start().await.unwrap().stop().await;
+        assert_eq!(data(&root).settings().unwrap().updates, Updates::Owner);
+    }
 }

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use liverysync::{CONFLICT_SUFFIX, ClientBuilder, Extensions, Limits, Naming, Rules, Scope};
+use liverysync::{ClientBuilder, Extensions, Limits, Naming, Rules};
 
-use super::values::{one_of, parse_extensions, parse_suffix, word};
+use super::values::parse_extensions;
 use crate::units::{Rate, parse_bytes, parse_count, parse_rate};
 
 /// Output and config file, for every command that reads settings.
@@ -82,7 +82,7 @@ impl StateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RuleArgs {
     #[command(flatten)]
-    types: TypeArgs,
+    pub(crate) types: TypeArgs,
     /// Maximum number of files that one PC may share
     #[arg(long, default_value_t = Rules::default().entries_max, value_name = "N", value_parser = parse_count,
         help_heading = "Limits and timers (0 never means unlimited)")]
@@ -97,7 +97,7 @@ impl RuleArgs {
     /// Returns the rules, with the game's caches left out.
     pub(crate) fn rules(&self) -> Rules {
         Rules {
-            extensions: self.types.extensions.clone(),
+            extensions: self.types.extensions.clone().unwrap_or_default(),
             entries_max: self.max_entries,
             file_bytes_max: self.max_file_size,
             ..Rules::default()
@@ -108,9 +108,9 @@ impl RuleArgs {
 /// File types, for every command that tells liveries' files from others.
 #[derive(Debug, Args)]
 pub(crate) struct TypeArgs {
-    /// File types to share, separated by commas
-    #[arg(long, default_value_t, value_name = "LIST", value_parser = parse_extensions)]
-    pub(crate) extensions: Extensions,
+    /// File types to share, separated by commas [default: dds,jpeg,jpg,json,png,txt]
+    #[arg(long, value_name = "LIST", value_parser = parse_extensions)]
+    pub(crate) extensions: Option<Extensions>,
 }
 
 /// Rules for the files of a PC, for client, status and scan.
@@ -135,31 +135,6 @@ impl SharedArgs {
         let rules = self.rules();
         let naming = Naming { extensions: rules.extensions.clone(), ..Naming::default() };
         builder.rules(rules).naming(naming)
-    }
-}
-
-/// The names of conflict copies, for server and league.
-#[derive(Debug, Args)]
-pub(crate) struct NamingArgs {
-    /// Text between the name and the digits of a conflict copy
-    #[arg(long, default_value = CONFLICT_SUFFIX, value_name = "TEXT", value_parser = parse_suffix)]
-    conflict_suffix: String,
-    /// Extent of a conflict copy: the `file` alone, kept beside the established one, or the whole `livery`, kept in a
-    /// folder of its own so that two liveries of one name do not mix
-    #[arg(long, default_value = word(Scope::WORDS, Scope::default()), value_name = "SCOPE",
-        value_parser = one_of(Scope::WORDS))]
-    conflict_scope: Scope,
-}
-
-impl NamingArgs {
-    /// Returns the naming of conflict copies, for files of these types.
-    pub(crate) fn naming(&self, extensions: &Extensions) -> Naming {
-        Naming {
-            suffix: self.conflict_suffix.clone(),
-            extensions: extensions.clone(),
-            scope: self.conflict_scope,
-            ..Naming::default()
-        }
     }
 }
 

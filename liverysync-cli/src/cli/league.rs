@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use liverysync::{MemberId, Naming, league::Act};
+use liverysync::{
+    MemberId,
+    league::{Act, Setting},
+};
 
 use super::{
-    groups::{NamingArgs, OutputArgs, TypeArgs},
-    values::parse_member,
+    groups::OutputArgs,
+    values::{parse_member, parse_setting},
 };
 
 #[derive(Debug, Subcommand)]
@@ -32,6 +35,10 @@ pub(crate) enum LeagueCommand {
     Restore(LeagueRestoreArgs),
     /// Make a member an owner of a livery (see `server --updates owner`)
     Own(LeagueOwnArgs),
+    /// Show the league's settings
+    Show(LeagueArgs),
+    /// Change a setting of the league
+    Set(LeagueSetArgs),
     /// Rebuild a damaged league database from what can still be read; stop the server first
     Rebuild(LeagueArgs),
 }
@@ -102,6 +109,17 @@ pub(crate) struct LeagueOwnArgs {
     common: LeagueArgs,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct LeagueSetArgs {
+    /// Setting: conflict-suffix, conflict-scope, conflict-policy, extensions or updates
+    #[arg(value_name = "KEY", value_parser = parse_setting)]
+    setting: Setting,
+    /// New value, as for the server's option of the same name
+    value: String,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
 /// The options of every command for a league.
 #[derive(Debug, Args)]
 pub(crate) struct LeagueArgs {
@@ -109,18 +127,7 @@ pub(crate) struct LeagueArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
-    naming: NamingArgs,
-    #[command(flatten)]
-    types: TypeArgs,
-    #[command(flatten)]
     pub(crate) output: OutputArgs,
-}
-
-impl LeagueArgs {
-    /// Returns how the server makes conflict names.
-    pub(crate) fn naming(&self) -> Naming {
-        self.naming.naming(&self.types.extensions)
-    }
 }
 
 impl LeagueCommand {
@@ -131,13 +138,15 @@ impl LeagueCommand {
             | Self::Members(common)
             | Self::Liveries(common)
             | Self::Conflicts(common)
+            | Self::Show(common)
             | Self::Rebuild(common)
             | Self::History(LeagueHistoryArgs { common, .. })
             | Self::Resolve(LeagueResolveArgs { common, .. })
             | Self::Rename(LeagueRenameArgs { common, .. })
             | Self::Retire(LeagueRetireArgs { common, .. })
             | Self::Restore(LeagueRestoreArgs { common, .. })
-            | Self::Own(LeagueOwnArgs { common, .. }) => common,
+            | Self::Own(LeagueOwnArgs { common, .. })
+            | Self::Set(LeagueSetArgs { common, .. }) => common,
         }
     }
 
@@ -158,6 +167,9 @@ impl LeagueCommand {
             }
             Self::Own(LeagueOwnArgs { livery, member, .. }) => {
                 Act::Own { livery: livery.clone(), member: *member }
+            }
+            Self::Set(LeagueSetArgs { setting, value, .. }) => {
+                Act::Set { setting: *setting, value: value.clone() }
             }
             _ => return None,
         })

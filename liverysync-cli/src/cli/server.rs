@@ -1,13 +1,15 @@
 //! Options of `liverysync server`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use clap::Args;
-use liverysync::{Policy, Server, ServerBuilder, Updates};
+use liverysync::{
+    Extensions, Naming, Policy, Scope, Server, ServerBuilder, Updates, league::Setting,
+};
 
 use super::{
-    groups::{DetailArgs, NamingArgs, OutputArgs, RuleArgs, SpeedArgs},
-    values::{one_of, word},
+    groups::{DetailArgs, OutputArgs, RuleArgs, SpeedArgs},
+    values::{one_of, parse_suffix},
 };
 use crate::units::{parse_bytes, parse_count, parse_seconds, parse_size};
 
@@ -41,16 +43,7 @@ pub(crate) struct ServerArgs {
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
     #[command(flatten)]
-    naming: NamingArgs,
-    /// Rule for a name that several drivers bring at the same moment; a file that the league already has always keeps it
-    #[arg(long, default_value = word(Policy::WORDS, Policy::default()), value_name = "POLICY",
-        value_parser = one_of(Policy::WORDS))]
-    conflict_policy: Policy,
-    /// Members who may change a livery: `anyone` who edits what they had in sync, or only its `owner`. An edit or addition by
-    /// anybody else becomes a conflict copy. `owner` needs --data
-    #[arg(long, default_value = word(Updates::WORDS, Updates::default()), value_name = "RULE",
-        value_parser = one_of(Updates::WORDS))]
-    updates: Updates,
+    settings: SettingArgs,
     #[command(flatten)]
     pub(crate) detail: DetailArgs,
     #[command(flatten)]
@@ -59,6 +52,27 @@ pub(crate) struct ServerArgs {
     pub(crate) speed: SpeedArgs,
     #[command(flatten)]
     limits: ServerLimits,
+}
+
+/// Settings of a new league. Each is given only if the admin named it: a league that has settings keeps its own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings of a new league (later: liverysync league set)")]
+struct SettingArgs {
+    /// Text between the name and the digits of a conflict copy [default: __CONFLICT__]
+    #[arg(long, value_name = "TEXT", value_parser = parse_suffix)]
+    conflict_suffix: Option<String>,
+    /// What becomes a conflict copy: the `file` alone, kept beside the established one, or the whole `livery`, kept in a
+    /// folder of its own so that two liveries of one name do not mix [default: file]
+    #[arg(long, value_name = "SCOPE", value_parser = one_of(Scope::WORDS))]
+    conflict_scope: Option<Scope>,
+    /// Who keeps a name that several drivers bring at the same moment; a file that the league already has always keeps it
+    /// [default: established]
+    #[arg(long, value_name = "POLICY", value_parser = one_of(Policy::WORDS))]
+    conflict_policy: Option<Policy>,
+    /// Who may change a livery: `anyone` who edits what they had in sync, or only its `owner`. An edit or addition by
+    /// anybody else becomes a conflict copy. `owner` needs --data [default: anyone]
+    #[arg(long, value_name = "RULE", value_parser = one_of(Updates::WORDS))]
+    updates: Option<Updates>,
 }
 
 #[derive(Debug, Args)]
@@ -96,7 +110,7 @@ struct ServerLimits {
 impl ServerArgs {
     /// Returns the configuration of the server.
     pub(crate) fn builder(&self) -> ServerBuilder {
-        let limits = &self.limits;
+        let (limits, settings) = (&self.limits, &self.settings);
         let rules = self.rules.rules();
         let builder = Server::builder()
             .host(self.host.clone())
@@ -104,9 +118,10 @@ impl ServerArgs {
             .limits(self.speed.limits())
             .store_bytes_max(self.store_size)
             .spool_bytes_max(self.spool_size)
-            .naming(self.naming.naming(&rules.extensions))
-            .policy(self.conflict_policy)
-            .updates(self.updates)
+            .naming(settings.naming(&rules.extensions))
+            .policy(settings.conflict_policy.unwrap_or_default())
+            .updates(settings.updates.unwrap_or_default())
+            .settings_given(self.settings_given())
             .rules(rules)
             .files_per_session_max(limits.max_files_per_session)
             .sessions_per_client_max(limits.max_sessions_per_client)
@@ -124,6 +139,32 @@ impl ServerArgs {
         match &self.data {
             Some(folder) => builder.data(folder),
             None => builder,
+        }
+    }
+
+    /// Returns the league's settings that the admin named.
+    fn settings_given(&self) -> BTreeSet<Setting> {
+        let settings = &self.settings;
+        let given = [
+            (Setting::ConflictSuffix, settings.conflict_suffix.is_some()),
+            (Setting::ConflictScope, settings.conflict_scope.is_some()),
+            (Setting::ConflictPolicy, settings.conflict_policy.is_some()),
+            (Setting::Extensions, self.rules.types.extensions.is_some()),
+            (Setting::Updates, settings.updates.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(setting, _)| setting).collect()
+    }
+}
+
+impl SettingArgs {
+    /// Returns how conflict names are made, for files of these types.
+    fn naming(&self, extensions: &Extensions) -> Naming {
+        let defaults = Naming::default();
+        Naming {
+            suffix: self.conflict_suffix.clone().unwrap_or(defaults.suffix.clone()),
+            extensions: extensions.clone(),
+            scope: self.conflict_scope.unwrap_or_default(),
+            ..defaults
         }
     }
 }

@@ -4,17 +4,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use liverysync::{
     ClientBuilder, Extensions, MemberId, Naming,
     backups::{InvalidSetName, SetName},
+    league::{InvalidSetting, Setting},
 };
 
 use crate::text::values;
-
-/// Returns the word for one of several choices.
-pub(super) fn word<T: Copy + PartialEq, const N: usize>(
-    words: [(&'static str, T); N],
-    choice: T,
-) -> &'static str {
-    words.iter().find(|(_, one)| *one == choice).map_or("", |(word, _)| *word)
-}
 
 /// Returns a parser of the words of several choices.
 pub(super) fn one_of<T: Copy + Default + Send + Sync + 'static, const N: usize>(
@@ -46,6 +39,10 @@ pub(super) fn parse_set(text: &str) -> Result<SetName, InvalidSetName> {
 
 pub(super) fn parse_member(text: &str) -> Result<MemberId, String> {
     text.parse().map_err(|_| values::MEMBER.to_owned())
+}
+
+pub(super) fn parse_setting(text: &str) -> Result<Setting, InvalidSetting> {
+    text.parse()
 }
 
 pub(super) fn parse_suffix(text: &str) -> Result<String, String> {

@@ -23,7 +23,7 @@ pub(super) fn run(command: &LeagueCommand) -> Result<(), Failure> {
     if let LeagueCommand::Rebuild(_) = command {
         return rebuild_league(data, args);
     }
-    let mut league = League::open(data, args.naming()).map_err(|error| explain(&error))?;
+    let mut league = League::open(data).map_err(|error| explain(&error))?;
     match command.act() {
         Some(act) => change(&mut league, &act, args),
         None => show(&mut league, command).map_err(|error| explain(&error))?,
@@ -63,6 +63,10 @@ fn show(league: &mut League, command: &LeagueCommand) -> Result<Result<(), Failu
                 false => text::conflicts(&conflicts, &league.claimants(&conflicts)?),
             }
         }
+        LeagueCommand::Show(_) => {
+            let settings = league.settings()?;
+            if as_json { json::league_settings(&settings) } else { text::settings(&settings) }
+        }
         _ => {
             let status = league.status()?;
             if as_json { json::named("league_status", &status) } else { text::status(&status) }
@@ -89,7 +93,7 @@ fn rebuild_league(data: &Path, args: &LeagueArgs) -> Result<(), Failure> {
     if !data.join("blobs").is_dir() {
         return Err(error::no_league(data).into());
     }
-    let rebuilt = rebuild(data, &args.naming()).map_err(|error| explain(&error))?;
+    let rebuilt = rebuild(data).map_err(|error| explain(&error))?;
     print(&if args.output.json { json::league_rebuilt(&rebuilt) } else { text::rebuilt(&rebuilt) })
 }
 
@@ -113,5 +117,6 @@ const fn word(act: &Act) -> &'static str {
         Act::Retire { .. } => "retire",
         Act::Restore { .. } => "restore",
         Act::Own { .. } => "own",
+        Act::Set { .. } => "set",
     }
 }

@@ -139,6 +139,9 @@ impl View {
                 text::transferred(source.as_deref(), target.as_deref(), *installed, *failed)
             }
             Event::DatabaseFault { reason } => text::database_fault(reason),
+            Event::SettingsDiffer { settings } => text::settings_differ(
+                settings.iter().map(|one| (one.setting, &*one.used, &*one.given)),
+            ),
             Event::StoreFault { content, reason } => text::store_fault(&content.short(), reason),
             Event::SourceFault { name, path, fault } => text::source_fault(name, path, fault),
             Event::SourceSilent { name, files } => text::source_silent(name, *files),

@@ -3,12 +3,12 @@
 //! Names are stable: events and fields are added, never removed. Paths and names have JSON's own escapes only, so that a
 //! program finds the file. Events have the form that the core gives them.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
 
 use liverysync::{
     Content, ContentHash, Plan, RelPath, Scan, Skipped, UnixTime,
     backups::BackupSet,
-    league::{Acted, Conflict, LiveryStatus, MemberRow, PastVersion, Rebuilt},
+    league::{Acted, Conflict, LiveryStatus, MemberRow, PastVersion, Rebuilt, Setting, Settings},
 };
 use serde::Serialize;
 
@@ -141,6 +141,13 @@ pub(crate) fn league_members(members: &[MemberRow]) -> String {
         members: &'a [MemberRow],
     }
     named("league_members", &Members { members })
+}
+
+/// Returns the league's settings.
+pub(crate) fn league_settings(settings: &Settings) -> String {
+    let values = Setting::all().map(|setting| (setting.as_str(), settings.value(setting)));
+    let values: BTreeMap<_, _> = values.collect();
+    named("league_settings", &values)
 }
 
 /// Returns the league's liveries.
@@ -310,6 +317,7 @@ mod tests {
                 failed: 0,
             },
             ServerEvent::DatabaseFault { reason: String::new() },
+            ServerEvent::SettingsDiffer { settings: Vec::new() },
             ServerEvent::StoreFault { content: ContentHash::of(b""), reason: String::new() },
             ServerEvent::SourceFault {
                 name: name.clone(),

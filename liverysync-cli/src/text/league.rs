@@ -6,7 +6,7 @@ use liverysync::{
     Content, ContentHash, MemberId, RelPath, escape,
     league::{
         Act, Acted, Cause, Conflict, LeagueStatus, LiveryStatus, MemberRow, PastChange,
-        PastVersion, Rebuilt,
+        PastVersion, Rebuilt, Setting, Settings,
     },
 };
 
@@ -17,6 +17,12 @@ const CHANGES_SHOWN: usize = 10;
 
 /// Number of digits that name a version or a content.
 const DIGITS_SHOWN: usize = 8;
+
+pub(crate) fn settings(settings: &Settings) -> String {
+    let row =
+        |setting: Setting| format!("{:<17}{}", setting.as_str(), escape(&settings.value(setting)));
+    block(&Setting::all().map(row).collect::<Vec<_>>())
+}
 
 pub(crate) fn status(status: &LeagueStatus) -> String {
     let server = if status.served { "running on this data" } else { "not running on this data" };
@@ -171,9 +177,12 @@ pub(crate) fn acted(act: &Act, acted: &Acted) -> String {
         Act::Restore { livery, .. } => {
             format!("Restored {} ({}).", escape(livery), count(placed, "file"))
         }
+        Act::Set { setting, value } => {
+            return format!("The league's {setting} is now {}.", escape(value));
+        }
         Act::Own { livery, member } => {
             return format!(
-                "{member} owns {} now. This counts where the server runs with --updates owner.",
+                "{member} owns {} now. This counts where `updates` is `owner` (liverysync league show).",
                 escape(livery)
             );
         }

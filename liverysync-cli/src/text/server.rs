@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use liverysync::{RelPath, Skipped, escape};
+use liverysync::{RelPath, Skipped, escape, league::Setting};
 
 use super::{
     skipped,
@@ -86,6 +86,21 @@ pub(crate) fn transferred(
 
 pub(crate) fn database_fault(why: &str) -> String {
     format!("Could not use the league database: {}", reason(why))
+}
+
+/// The settings that the server was told and that the league has with other values: setting, value in the league, and
+/// value that was told.
+pub(crate) fn settings_differ<'a>(
+    settings: impl IntoIterator<Item = (Setting, &'a str, &'a str)>,
+) -> String {
+    let head =
+        "Warning: the league keeps its own settings. Options that differ are ignored:".to_owned();
+    let line = |(setting, used, given)| {
+        let (used, given) = (escape(used), escape(given));
+        format!("  {setting} is {used}. To change it: liverysync league set {setting} {given}")
+    };
+    let lines: Vec<_> = [head].into_iter().chain(settings.into_iter().map(line)).collect();
+    lines.join("\n")
 }
 
 pub(crate) fn store_fault(content: &str, why: &str) -> String {

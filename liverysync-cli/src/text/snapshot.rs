@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use liverysync::{
     Claimant, ClientError, Collision, Content, ContentHash, Entry, Extensions, FolderNotFound,
-    IgnoreError, Ignored, Limits, Manifest, MemberId, Naming, Plan, Reason, Refusal, RelPath,
-    Rivalry, Scan, ScanError, ServerError, Skipped, SourceFault, StoreError, SyncError, Unfinished,
+    IgnoreError, Ignored, Limits, Manifest, MemberId, Plan, Reason, Refusal, RelPath, Rivalry,
+    Scan, ScanError, ServerError, Skipped, SourceFault, StoreError, SyncError, Unfinished,
     Withheld,
     backups::{
         BackupSet, BackupsError, LeftAlone, Now, Pruned, PrunedFile, Restored, RestoredFile,
@@ -13,7 +13,7 @@ use liverysync::{
     },
     league::{
         Act, ActError, Acted, Cause, Conflict, League, LeagueError, LeagueStatus, LedgerError,
-        LiveryStatus, MemberRow, Rebuilt,
+        LiveryStatus, MemberRow, Rebuilt, Setting, Settings,
     },
     ledger::{Ledger as _, Sqlite},
 };
@@ -349,6 +349,9 @@ fn server_texts(all: &mut Texts) {
     all.add(server::transferred(Some("Aoi"), None, 3, 1));
     all.add(server::transferred(None, Some("Bruno"), 1, 0));
     all.add(server::database_fault("R"));
+    let differing =
+        [(Setting::ConflictScope, "livery", "file"), (Setting::Updates, "owner", "anyone")];
+    all.add(server::settings_differ(differing));
     all.add(server::store_fault("ab12cd34", "R"));
     all.add(server::source_fault("Bruno", "Team/decals.png", &SourceFault::Skipped));
     all.add(server::source_silent("Bruno", 3));
@@ -397,7 +400,7 @@ fn a_league(data: &Path) -> League {
     ];
     records.extend((0..61).map(|n| placed(4, &format!("Team/{n:02}.png"), "x", Cause::Published)));
     Sqlite::open(data).unwrap().write(&records).unwrap();
-    League::open(data, Naming::default()).unwrap()
+    League::open(data).unwrap()
 }
 
 fn league_texts(all: &mut Texts) {
@@ -409,6 +412,9 @@ fn league_texts(all: &mut Texts) {
     (status.stored_bytes, status.step) = (317_000_000, 7);
     status.written_at = Some("2026-11-30T08:31:12Z".to_owned());
     all.block(league::status(&status));
+
+    all.section("league show");
+    all.block(league::settings(&Settings::default()));
 
     all.section("league members, liveries, history, conflicts");
     let mut data = a_league_data();
@@ -462,6 +468,7 @@ fn league_texts(all: &mut Texts) {
         Act::Retire { liveries: vec!["Team".to_owned(), "Old".to_owned()], confirmed: false },
         Act::Restore { livery: "Team".to_owned(), version: None },
         Act::Own { livery: "Team".to_owned(), member: member("00000000000000a0") },
+        Act::Set { setting: Setting::Updates, value: "owner".to_owned() },
     ];
     let mut acted = Acted::default();
     all.add(league::acted(&acts[4], &acted));

@@ -7,7 +7,7 @@ use crate::league::{Driver, League};
 
 /// Two drivers in sync with four liveries of one file each.
 fn league() -> (League, [Driver; 2]) {
-    let league = League::with_records(&[]);
+    let league = League::with_data(&[]);
     for livery in ["A", "B", "C", "D"] {
         league.folder("aoi").write(&format!("{livery}/decals.png"), livery.as_bytes());
     }
@@ -97,7 +97,7 @@ fn an_owner_is_recorded() {
 
 #[test]
 fn with_updates_by_owners_the_edit_of_another_member_is_a_conflict_copy() {
-    let league = League::with_records(&["--updates", "owner"]);
+    let league = League::with_data(&["--updates", "owner"]);
     let path = "Team/decals.png";
     league.folder("aoi").write(path, b"aoi's");
     let mut drivers = ["aoi", "bruno"].map(|name| league.member(name, &[]));
@@ -136,4 +136,29 @@ fn a_livery_retired_without_a_server_is_removed_when_the_pcs_connect() {
         assert_eq!(driver.folder.read("A/decals.png"), None);
         assert_eq!(backups(driver), ["A/decals.png"]);
     }
+}
+
+#[test]
+fn a_league_keeps_its_settings_until_its_admin_changes_them() {
+    let mut league = League::with_data(&["--conflict-scope", "livery"]);
+    let scope = |league: &League| league.administer(&["show"])["conflict-scope"].clone();
+    assert_eq!(scope(&league), "livery");
+
+    league.server.kill();
+    league.restart_server_with(&["--conflict-scope", "file", "--updates", "anyone"]);
+    let told = league.server.wait_for_event("settings_differ");
+    let differing = json!([{ "setting": "conflict-scope", "used": "livery", "given": "file" }]);
+    assert_eq!(told["settings"], differing);
+    assert_eq!(scope(&league), "livery");
+
+    // The server that runs follows at once.
+    assert_eq!(league.administer(&["set", "updates", "owner"]), done("set", 0, 0, true));
+    let path = "Team/decals.png";
+    league.folder("aoi").write(path, b"aoi's");
+    let mut drivers = ["aoi", "bruno"].map(|name| league.member(name, &[]));
+    wait_in_sync(&mut drivers, 1);
+    drivers[1].folder.write(path, b"bruno's");
+    wait_in_sync(&mut drivers, 2);
+    assert_eq!(drivers[0].folder.read(path).unwrap(), b"aoi's");
+    assert!(drivers[0].folder.names().iter().any(|name| name.starts_with("Team__CONFLICT__")));
 }

@@ -56,7 +56,7 @@ fn every_pc_gets_both_contents_and_the_later_driver_loses_nothing() {
 
 #[test]
 fn a_livery_in_conflict_is_kept_whole_until_an_admin_resolves_it() {
-    let league = League::with_records(&["--conflict-scope", "livery"]);
+    let league = League::with_data(&["--conflict-scope", "livery"]);
     let first = league.folder("first");
     first.write("Team/decals.png", b"established");
     first.write("Team/decals.json", b"same");
@@ -98,7 +98,7 @@ fn a_livery_in_conflict_is_kept_whole_until_an_admin_resolves_it() {
 
 #[test]
 fn a_livery_without_a_common_file_is_kept_apart_until_an_admin_retires_it() {
-    let league = League::with_records(&["--conflict-scope", "livery"]);
+    let league = League::with_data(&["--conflict-scope", "livery"]);
     league.folder("first").write("Team/decals.png", b"established");
     league.folder("other").write("Team/sponsors.png", b"other");
     let mut first = league.member("first", &[]);

@@ -16,7 +16,7 @@ fn contents(tree: &Tree) -> Vec<(&String, &String)> {
 
 #[test]
 fn an_edit_updates_every_pc_even_one_that_was_offline() {
-    let mut league = League::with_records(&[]);
+    let mut league = League::with_data(&[]);
     league.folder("aoi").write(PATH, b"old paint");
     let mut drivers = ["aoi", "bruno", "chloé"].map(|name| league.member(name, &[]));
     drivers.iter_mut().for_each(|driver| driver.wait_in_sync(1));
@@ -56,7 +56,7 @@ fn leave_and_crash(league: &mut League, uploader: Driver) -> Tree {
 
 #[test]
 fn a_restarted_server_gives_a_new_driver_everything_while_the_uploader_is_offline() {
-    let mut league = League::with_records(&[]);
+    let mut league = League::with_data(&[]);
     let folder = league.folder("uploader");
     folder.write_large("Large/decals.png", 4_000_000);
     folder.write("Small/decals.json", b"{}");
@@ -80,7 +80,7 @@ fn a_restarted_server_gives_a_new_driver_everything_while_the_uploader_is_offlin
 
 /// A league of ten liveries whose server has ended.
 fn ended() -> (League, Tree) {
-    let mut league = League::with_records(&[]);
+    let mut league = League::with_data(&[]);
     let folder = league.folder("uploader");
     for number in 0..10 {
         folder.write(&format!("Livery {number}/decals.png"), format!("{number}").as_bytes());

@@ -38,7 +38,7 @@ impl League {
     }
 
     /// Starts a server with a data folder.
-    pub(crate) fn with_records(options: &[&str]) -> Self {
+    pub(crate) fn with_data(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (server, port) = serve(dir.path(), 0, options);
         Self { dir, server, port }
@@ -46,7 +46,11 @@ impl League {
 
     /// Restarts the server on its data folder and port, once the last one has ended.
     pub(crate) fn restart_server(&mut self) {
-        (self.server, self.port) = serve(self.dir.path(), self.port, &[]);
+        self.restart_server_with(&[]);
+    }
+
+    pub(crate) fn restart_server_with(&mut self, options: &[&str]) {
+        (self.server, self.port) = serve(self.dir.path(), self.port, options);
     }
 
     /// Returns the server's data folder.

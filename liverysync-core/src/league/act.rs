@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MemberId;
+use super::{InvalidSetting, MemberId, Setting};
 use crate::{path::PathFault, pathmap::Collision};
 
 /// A change that an admin wants. Liveries are named by their folder, contents by at least the first four digits of their
@@ -46,6 +46,13 @@ pub enum Act {
         livery: String,
         /// The new owner.
         member: MemberId,
+    },
+    /// Change a setting of the league.
+    Set {
+        /// The setting.
+        setting: Setting,
+        /// Its new value, as [`Settings::set`](super::Settings::set) takes it.
+        value: String,
     },
 }
 
@@ -135,6 +142,12 @@ pub enum ActError {
         /// The reason.
         fault: NameFault,
     },
+    /// The setting cannot have this value.
+    #[error("{fault}")]
+    InvalidSetting {
+        /// The reason.
+        fault: InvalidSetting,
+    },
     /// So many liveries would be retired that the act needs to be confirmed.
     #[error("this would retire {retired} of {all} liveries")]
     Unconfirmed {
@@ -220,6 +233,7 @@ mod tests {
             ActError::SeveralLiveries { path: path.clone(), folders: vec![livery, name.clone()] },
             ActError::Ambiguous { digits: "00ff".to_owned() },
             ActError::NotSent { path },
+            ActError::InvalidSetting { fault: InvalidSetting::Suffix { suffix: "a/b".to_owned() } },
             ActError::Unconfirmed { retired: 4, all: 5 },
             ActError::Unsupported,
             ActError::Other { text: "for a reason".to_owned() },

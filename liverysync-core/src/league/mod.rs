@@ -6,6 +6,7 @@
 
 mod act;
 mod member;
+mod settings;
 mod view;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     act::{Act, ActError, ActReport, NameFault},
     member::{InvalidKey, InvalidMemberId, MemberId, MemberKey},
+    settings::{InvalidSetting, Setting, Settings},
     view::{Conflict, LiveryStatus, Version, VersionChange},
 };
 use crate::{hash::Content, manifest::Entry, path::RelPath};
@@ -98,6 +100,13 @@ pub enum Record {
         /// Its owners, in order.
         owners: Vec<MemberId>,
     },
+    /// A setting of the league has this value. The last record of a setting counts.
+    Set {
+        /// The setting.
+        setting: Setting,
+        /// Its value, as [`Settings::set`] takes it.
+        value: String,
+    },
     /// A member was here and calls himself so.
     Seen {
         /// Who.
@@ -116,6 +125,17 @@ pub enum Record {
         /// Names at which he has something else than before.
         gained: Vec<Entry>,
     },
+}
+
+impl Record {
+    /// Returns the setting that the record is about, if it is about one.
+    #[must_use]
+    pub const fn setting(&self) -> Option<Setting> {
+        match self {
+            Self::Set { setting, .. } => Some(*setting),
+            _ => None,
+        }
+    }
 }
 
 /// Who may change what is established.

@@ -37,6 +37,11 @@ impl AllowList {
         Self { names: None, key_naming: naming.folded() }
     }
 
+    /// Recognizes conflict names by another naming.
+    pub(super) fn set_naming(&mut self, naming: &Naming) {
+        self.key_naming = naming.folded();
+    }
+
     /// Takes another list. Returns whether it differs.
     pub(super) fn replace(&mut self, names: Option<BTreeSet<String>>) -> bool {
         let is_new = self.names != names;

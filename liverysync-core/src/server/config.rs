@@ -1,10 +1,10 @@
 //! The configuration of a server.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     conflict::{Naming, Policy},
-    league::Updates,
+    league::{Setting, Settings, Updates},
     select::Rules,
 };
 
@@ -39,6 +39,9 @@ pub struct ServerConfig {
     pub archive: bool,
     /// Who may change what is established. Default: anyone.
     pub updates: Updates,
+    /// Settings among `naming`, `policy`, `updates` and the extensions of `rules` that the host was told and did not take
+    /// from the defaults. A league that has a database keeps its own settings; the server says which of these differ.
+    pub settings_given: BTreeSet<Setting>,
     /// What may join the union.
     pub rules: Rules,
     /// How long a link may last without HELLO. Default 10 s.
@@ -51,6 +54,22 @@ pub struct ServerConfig {
     pub stall_timeout: Duration,
     /// Longest client name, in characters; the rest is cut off. Default 64.
     pub name_chars_max: usize,
+}
+
+impl ServerConfig {
+    /// Returns the settings of a league that begins with this configuration.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings::new(self.naming.clone(), self.policy, self.updates)
+    }
+
+    /// Takes over the settings of a league.
+    pub(super) fn adopt(&mut self, settings: &Settings) {
+        self.naming = settings.naming.clone();
+        self.policy = settings.policy;
+        self.updates = settings.updates;
+        self.rules.extensions = settings.naming.extensions.clone();
+    }
 }
 
 impl Default for ServerConfig {
@@ -68,6 +87,7 @@ impl Default for ServerConfig {
             policy: Policy::default(),
             archive: false,
             updates: Updates::default(),
+            settings_given: BTreeSet::new(),
             rules: Rules::default(),
             hello_timeout: Duration::from_secs(10),
             silence_timeout: Duration::from_secs(90),

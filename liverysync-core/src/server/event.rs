@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use super::Protocol;
 use crate::{
     hash::ContentHash,
+    league::Setting,
     path::RelPath,
     select::Skipped,
     transfer::SourceFault,
@@ -163,11 +164,28 @@ pub enum Event {
         /// Hash of the union.
         union_hash: ContentHash,
     },
+    /// The server was told other settings than the league has. Those of the league count.
+    SettingsDiffer {
+        /// The settings, in order.
+        settings: Vec<DifferingSetting>,
+    },
     /// The host was so slow to read that events were left out here.
     Missed {
         /// How many.
         events: u64,
     },
+}
+
+/// A setting that a server was told, and that the league has with another value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DifferingSetting {
+    /// The setting.
+    pub setting: Setting,
+    /// Its value in the league, which counts.
+    pub used: String,
+    /// The value that the server was told.
+    pub given: String,
 }
 
 /// Why a file is not offered to a client.

@@ -1,9 +1,11 @@
 //! The union with what is derived from it.
 
-use super::{ServerConfig, allow_list::AllowList};
+use std::collections::BTreeSet;
+
+use super::{DifferingSetting, ServerConfig, allow_list::AllowList};
 use crate::{
     hash::ContentHash,
-    league::{Act, ActError, ActReport, Record},
+    league::{Act, ActError, ActReport, Record, Setting},
     manifest::Entry,
     path::PathKey,
     union::{Change, Outcome, Union, UnionEntry},
@@ -30,14 +32,40 @@ impl League {
         }
     }
 
-    /// Replays what the league database remembers.
+    /// Replays what the league database remembers, and takes over the league's settings.
+    ///
+    /// Returns the settings that the database lacks, to be written down: a later server must not change them by its
+    /// options. Returns as well those that `config` was told and that the league has with another value.
     pub(super) fn replay<'a>(
         &mut self,
-        config: &ServerConfig,
+        config: &mut ServerConfig,
         records: impl IntoIterator<Item = &'a Record>,
-    ) {
-        let ServerConfig { policy, ref naming, updates, .. } = *config;
-        self.union = Union::replay(policy, naming.clone(), updates, records);
+    ) -> (Vec<Record>, Vec<DifferingSetting>) {
+        let given = config.settings();
+        let records: Vec<_> = records.into_iter().collect();
+        let recorded: BTreeSet<_> = records.iter().filter_map(|record| record.setting()).collect();
+        self.union = Union::replay(given.clone(), records);
+        let new = Setting::all().filter(|setting| !recorded.contains(setting));
+        let new = new.map(|setting| Record::Set { setting, value: given.value(setting) });
+        let used = self.union.settings();
+        let differing = given.differing(used, &config.settings_given).into_iter();
+        let differing = differing.map(|setting| DifferingSetting {
+            setting,
+            used: used.value(setting),
+            given: given.value(setting),
+        });
+        let told = (new.collect(), differing.collect());
+        self.adopt_settings(config);
+        told
+    }
+
+    /// Has the server decide by the league's settings from now on. Returns whether other types of files are distributed.
+    pub(super) fn adopt_settings(&mut self, config: &mut ServerConfig) -> bool {
+        let settings = self.union.settings();
+        let types_changed = config.rules.extensions != settings.naming.extensions;
+        config.adopt(settings);
+        self.allow_list.set_naming(&settings.naming);
+        types_changed
     }
 
     pub(super) const fn union(&self) -> &Union {

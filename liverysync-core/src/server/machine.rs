@@ -56,7 +56,11 @@ impl ServerMachine {
     #[must_use]
     pub fn with_records<'a>(mut self, records: impl IntoIterator<Item = &'a Record>) -> Self {
         let Context { config, league, .. } = &mut self.cx;
-        league.replay(config, records);
+        let (new, differing) = league.replay(config, records);
+        self.cx.record(new);
+        if !differing.is_empty() {
+            self.cx.event(Event::SettingsDiffer { settings: differing });
+        }
         self
     }
 
@@ -273,11 +277,29 @@ impl ServerMachine {
                 let (outcome, records) = (Ok(report), mem::take(&mut step.records));
                 self.cx.output(Output::Acted { number, outcome, records });
                 union_step::finish(&mut self.cx, step, &Reported::new());
+                if matches!(act, Act::Set { .. }) {
+                    self.follow_settings();
+                }
             }
             Err(error) => {
                 let (outcome, records) = (Err(error), Vec::new());
                 self.cx.output(Output::Acted { number, outcome, records });
             }
+        }
+    }
+
+    /// Follows a change of the settings: they decide which files peers may bring, and which are distributed.
+    fn follow_settings(&mut self) {
+        let cx = &mut self.cx;
+        let types_changed = cx.league.adopt_settings(&mut cx.config);
+        let greeted: Vec<_> =
+            cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted).map(|(id, _)| id).collect();
+        cx.dirty.jobs.extend(greeted.iter().copied());
+        cx.dirty.plan = true;
+        cx.dirty.schedule();
+        if types_changed {
+            // What a peer has of a new type was left out of its manifest when that came.
+            greeted.into_iter().for_each(|id| peers::request_manifest(cx, id));
         }
     }
 

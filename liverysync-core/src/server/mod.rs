@@ -40,7 +40,7 @@ use std::collections::BTreeSet;
 pub use self::{
     allow_list::parse_allow_list,
     config::ServerConfig,
-    event::{Event, Withheld},
+    event::{DifferingSetting, Event, Withheld},
     machine::ServerMachine,
     protocol_1::Protocol,
     status::{Missing, PeerStatus, Status},

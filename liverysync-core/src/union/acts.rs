@@ -6,7 +6,7 @@ use super::{Outcome, Union, UnionEntry, past::Placed};
 use crate::{
     conflict::{in_claimed_livery, parse_conflict_name, plain_stem},
     hash::Content,
-    league::{Act, ActError, ActReport, Cause, MemberId, NameFault, Record},
+    league::{Act, ActError, ActReport, Cause, MemberId, NameFault, Record, Setting},
     manifest::Entry,
     path::{PathKey, RelPath, fold},
     pathmap::of_livery,
@@ -35,6 +35,7 @@ impl Union {
             Act::Restore { livery, version } => {
                 union.restore(livery, version.as_deref(), &mut outcome)?;
             }
+            Act::Set { setting, value } => union.set(*setting, value, &mut outcome)?,
             Act::Own { livery, member } => union.own(livery, *member, &mut outcome)?,
         }
         let refused = union.aside.take_refused();
@@ -115,12 +116,12 @@ impl Union {
         if let Some(there) = self.entries.get(&*fold(path)) {
             return Ok((there.path.clone(), self.rivals_of(&there.path)));
         }
-        let name = RelPath::parse(path, &self.naming.extensions).map_err(|_| no_file())?;
+        let name = RelPath::parse(path, &self.settings.naming.extensions).map_err(|_| no_file())?;
         let rivals = self.rivals_of(&name);
         let first = rivals.first().ok_or_else(no_file)?;
         let spellings = [
-            in_claimed_livery(&first.path, &self.naming),
-            parse_conflict_name(&first.path, &self.naming).map(|(plain, _)| plain),
+            in_claimed_livery(&first.path, &self.settings.naming),
+            parse_conflict_name(&first.path, &self.settings.naming).map(|(plain, _)| plain),
         ];
         let mut spellings = spellings.into_iter().flatten();
         Ok((spellings.find(|spelled| spelled.key() == name.key()).unwrap_or(name), rivals))
@@ -140,7 +141,7 @@ impl Union {
         let rivals: Vec<_> = rivals.map(|entry| Entry::clone(entry)).collect();
         // Each with its author and the name that it claims, as that is spelled there.
         let claims = rivals.into_iter().filter_map(|rival| {
-            let claimed = in_claimed_livery(&rival.path, &self.naming)?;
+            let claimed = in_claimed_livery(&rival.path, &self.settings.naming)?;
             let there = own.iter().find(|own| own.path.key() == claimed.key());
             let claimed = there.map_or(claimed, |there| there.path.clone());
             Some((self.author_of(Some(&rival)), claimed, rival))
@@ -199,7 +200,7 @@ impl Union {
     /// The rivals of a name, ordered by the names that they have instead.
     pub(super) fn rivals_of(&self, plain: &RelPath) -> Vec<Entry> {
         let is_named_so = |entry: &&UnionEntry| {
-            let parsed = parse_conflict_name(&entry.path, &self.naming);
+            let parsed = parse_conflict_name(&entry.path, &self.settings.naming);
             parsed.is_some_and(|(name, _)| name.key() == plain.key())
         };
         // The rivals of a file that is a livery by itself are liveries of their own.
@@ -212,7 +213,7 @@ impl Union {
         let beside = self.entries.of_livery(livery).filter(is_named_so);
         // A livery in a folder of its own has what is the same, too.
         let in_folders = self.in_conflict_folders(livery).filter(|entry| {
-            let claimed = in_claimed_livery(&entry.path, &self.naming);
+            let claimed = in_claimed_livery(&entry.path, &self.settings.naming);
             claimed.is_some_and(|claimed| claimed.key() == plain.key())
                 && Some(entry.content) != established
         });
@@ -221,8 +222,8 @@ impl Union {
 
     /// What lies in the conflict folders of a livery, ordered by key.
     pub(super) fn in_conflict_folders(&self, livery: &str) -> impl Iterator<Item = &UnionEntry> {
-        let (naming, livery) = (self.naming.folded(), livery.to_owned());
-        let prefixes = self.naming.folder_prefixes(&livery).into_iter();
+        let (naming, livery) = (self.settings.naming.folded(), livery.to_owned());
+        let prefixes = self.settings.naming.folder_prefixes(&livery).into_iter();
         let all = prefixes.flat_map(|prefix| self.entries.with_prefix(prefix));
         all.filter(move |entry| {
             let folder = entry.path.folder().map(|_| entry.path.key().livery());
@@ -260,7 +261,7 @@ impl Union {
         for file in files {
             self.check_sent(file.path.as_str(), file.content)?;
             let rest = &file.path.as_str()[file.path.livery().len()..];
-            let path = RelPath::parse(&format!("{new}{rest}"), &self.naming.extensions)
+            let path = RelPath::parse(&format!("{new}{rest}"), &self.settings.naming.extensions)
                 .map_err(|invalid| refused(NameFault::Path(invalid.fault)))?;
             let author = self.author_of(Some(&file));
             self.record_placed(Entry { path, ..file.clone() }, author, Cause::Renamed, outcome);
@@ -354,6 +355,21 @@ impl Union {
             Some((key.clone(), (past.path.clone(), placed.clone())))
         });
         files.collect()
+    }
+
+    fn set(
+        &mut self,
+        setting: Setting,
+        value: &str,
+        outcome: &mut Outcome,
+    ) -> Result<(), ActError> {
+        let mut settings = self.settings.clone();
+        settings.set(setting, value).map_err(|fault| ActError::InvalidSetting { fault })?;
+        if settings != self.settings {
+            let value = settings.value(setting);
+            self.record(Record::Set { setting, value }, outcome);
+        }
+        Ok(())
     }
 
     fn own(

@@ -163,7 +163,7 @@ impl Union {
 
     /// Whether the game would take a name for its cache of what is beside it, or what is there for its cache of this.
     fn is_or_has_cache(&self, name: &RelPath) -> bool {
-        let picture = cached_picture(name, &self.naming.extensions);
+        let picture = cached_picture(name, &self.settings.naming.extensions);
         picture.is_some_and(|picture| self.entries.contains(picture.key()))
             || caches_of(name).iter().any(|cache| self.entries.contains(cache))
     }
@@ -183,7 +183,7 @@ impl Union {
             (!claims.iter().any(is_update), claim, claims)
         });
         let mut ranked: Vec<_> = ranked.collect();
-        let policy = self.policy;
+        let policy = self.settings.policy;
         ranked.sort_by(|(later, a, _), (other_later, b, _)| {
             let by_policy = b.beats(a, policy).cmp(&a.beats(b, policy));
             later.cmp(other_later).then(by_policy)
@@ -299,7 +299,7 @@ impl Union {
                 })
         };
         let hash = hash_of(livery, files, self);
-        let folder = conflict_folder(spelled, hash, &self.naming, is_taken);
+        let folder = conflict_folder(spelled, hash, &self.settings.naming, is_taken);
         files.values().map(|claim| self.name_in(&folder, claim)).collect()
     }
 
@@ -307,7 +307,7 @@ impl Union {
     fn name_in(&self, folder: &str, claim: &Claimant) -> Result<RelPath, InvalidPath> {
         let path = &claim.entry.path;
         let rest = &path.as_str()[path.livery().len()..];
-        RelPath::parse(&format!("{folder}{rest}"), &self.naming.extensions)
+        RelPath::parse(&format!("{folder}{rest}"), &self.settings.naming.extensions)
     }
 
     /// Whether a name is nothing for a content: it has another one and never had this, or could not lie there.
@@ -350,8 +350,8 @@ impl Union {
         }
         // Of several names one that has it still goes first.
         let mut names = BTreeMap::new();
-        let naming = self.naming.folded();
-        let prefixes = self.naming.folder_prefixes(livery).into_iter();
+        let naming = self.settings.naming.folded();
+        let prefixes = self.settings.naming.folder_prefixes(livery).into_iter();
         for (name, past) in prefixes.flat_map(|prefix| with_prefix(&self.past, prefix)) {
             let folder = name.livery();
             let claim = returned.get(&name.as_str()[folder.len()..]);
@@ -384,5 +384,5 @@ impl Union {
 
 fn hash_of(livery: &str, files: &Files, union: &Union) -> ContentHash {
     let contents = files.iter().map(|(key, claim)| (key, claim.entry.content));
-    livery_hash(livery, contents, &union.naming.extensions)
+    livery_hash(livery, contents, &union.settings.naming.extensions)
 }

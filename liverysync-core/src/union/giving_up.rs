@@ -62,7 +62,7 @@ impl Union {
         let names = if self.is_vacant(key.livery()) {
             let names = of_livery(&self.elsewhere, key.livery()).map(|(name, _)| name);
             names.filter(|name| !self.entries.contains(name)).cloned().collect()
-        } else if self.naming.scope == Scope::File {
+        } else if self.settings.naming.scope == Scope::File {
             vec![key.clone()]
         } else {
             Vec::new()

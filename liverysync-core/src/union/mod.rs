@@ -40,7 +40,7 @@ use crate::{
     conflict::{Claim, Naming, Policy},
     diff::diff,
     hash::{Content, ContentHash},
-    league::{MemberId, Record, Updates},
+    league::{MemberId, Record, Settings, Updates},
     manifest::{Entry, Manifest},
     path::{InvalidPath, PathKey, RelPath},
     pathmap::{Collision, Located, PathMap},
@@ -227,23 +227,28 @@ pub struct Union {
     owners: BTreeMap<String, (String, BTreeSet<MemberId>)>,
     /// Number of the last step that was recorded.
     steps: u64,
-    policy: Policy,
-    naming: Naming,
-    updates: Updates,
+    settings: Settings,
 }
 
 impl Union {
     /// An empty union.
     #[must_use]
     pub fn new(policy: Policy, naming: Naming) -> Self {
-        Self { policy, naming, ..Self::default() }
+        let settings = Settings::new(naming, policy, Updates::default());
+        Self { settings, ..Self::default() }
     }
 
     /// The same, where only some may update what is established.
     #[must_use]
     pub const fn with_updates(mut self, updates: Updates) -> Self {
-        self.updates = updates;
+        self.settings.updates = updates;
         self
+    }
+
+    /// Returns the settings that the union is made by.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The entry with this key.

@@ -51,7 +51,7 @@ impl Union {
 
     /// Returns those who claim their names anew.
     fn place_all(&mut self, claimants: Vec<Claimant>, outcome: &mut Outcome) -> Vec<Claimant> {
-        match self.naming.scope {
+        match self.settings.naming.scope {
             Scope::File => self.place_files(claimants, outcome),
             Scope::Livery => self.place_liveries(claimants, outcome),
         }
@@ -63,7 +63,7 @@ impl Union {
         mut claimants: Vec<Claimant>,
         outcome: &mut Outcome,
     ) -> Vec<Claimant> {
-        let policy = self.policy;
+        let policy = self.settings.policy;
         claimants.sort_by(|a, b| {
             a.key().cmp(b.key()).then((a.arrival, a.peer).cmp(&(b.arrival, b.peer)))
         });
@@ -144,7 +144,7 @@ impl Union {
         let Claimant { entry: Entry { path, content, .. }, .. } = claimant;
         let livery = path.key().livery();
         let is_copy = || {
-            let parsed = parse_conflict_name(path, &self.naming);
+            let parsed = parse_conflict_name(path, &self.settings.naming);
             parsed.is_some_and(|(_, digits)| digits == content.hash.short())
         };
         self.may_update(claimant)
@@ -154,7 +154,8 @@ impl Union {
     }
 
     fn may_update(&self, claimant: &Claimant) -> bool {
-        self.updates == Updates::Anyone || self.owns(claimant.author, claimant.key().livery())
+        self.settings.updates == Updates::Anyone
+            || self.owns(claimant.author, claimant.key().livery())
     }
 
     /// Whether a livery has nothing, or only copies of rivals.
@@ -240,7 +241,7 @@ impl Union {
         if let Some(home) = self.plain_entry(path).filter(|entry| entry.content == *content) {
             return Ok(home.path.clone());
         }
-        conflict_name(path, content.hash, &self.naming, |name| {
+        conflict_name(path, content.hash, &self.settings.naming, |name| {
             let there = self.entries.get(name.key()).map(|entry| entry.content);
             there.is_some_and(|there| there != *content) && !self.knows(name.key(), *content)
         })
@@ -254,9 +255,9 @@ impl Union {
 
     /// The entry whose conflict name `path` could be.
     fn plain_entry(&self, path: &RelPath) -> Option<&UnionEntry> {
-        let stem = plain_stem(path.stem(), &self.naming);
+        let stem = plain_stem(path.stem(), &self.settings.naming);
         let plain = format!("{stem}.{}", path.extension());
-        let plain = path.with_file_name(&plain, &self.naming.extensions).ok()?;
+        let plain = path.with_file_name(&plain, &self.settings.naming.extensions).ok()?;
         self.entries.get(plain.key())
     }
 

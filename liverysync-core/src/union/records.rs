@@ -10,9 +10,8 @@ use super::{
     past::{Past, Placed, Version},
 };
 use crate::{
-    conflict::{Naming, Policy},
     hash::Content,
-    league::{Cause, MemberId, Record, Updates},
+    league::{Cause, MemberId, Record, Setting, Settings},
     manifest::Entry,
     path::{PathKey, RelPath, fold},
 };
@@ -21,13 +20,8 @@ impl Union {
     /// The union that these records tell of, with nobody there. What does not fit with what was recorded before
     /// it, because it was not written by a union, is left out.
     #[must_use]
-    pub fn replay<'a>(
-        policy: Policy,
-        naming: Naming,
-        updates: Updates,
-        records: impl IntoIterator<Item = &'a Record>,
-    ) -> Self {
-        let mut union = Self::new(policy, naming).with_updates(updates);
+    pub fn replay<'a>(settings: Settings, records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut union = Self { settings, ..Self::default() };
         let mut outcome = Outcome::default();
         for record in records {
             union.apply(record, &mut outcome);
@@ -92,7 +86,21 @@ impl Union {
                 let owners = owners.iter().copied().collect();
                 self.owners.insert(fold(livery), (livery.clone(), owners));
             }
+            Record::Set { setting, value } => self.apply_set(*setting, value),
             Record::Seen { .. } | Record::Reported { .. } => {}
+        }
+    }
+
+    fn apply_set(&mut self, setting: Setting, value: &str) {
+        if self.settings.set(setting, value).is_ok() && setting == Setting::ConflictSuffix {
+            // Which names are conflict copies depends on the suffixes.
+            let begun = self.entries.iter().filter(|entry| !self.is_rival_copy(&entry.path));
+            let liveries: Vec<_> =
+                begun.map(|entry| entry.path.key().livery().to_owned()).collect();
+            self.begun.clear();
+            for livery in liveries {
+                *self.begun.entry(livery).or_default() += 1;
+            }
         }
     }
 

@@ -87,13 +87,16 @@ impl Union {
         let mut conflicts = BTreeMap::new();
         let (mut colliding, mut apart) = (BTreeSet::new(), BTreeMap::new());
         for rival in &self.entries {
-            let beside = parse_conflict_name(&rival.path, &self.naming).map(|(plain, _)| plain);
+            let beside =
+                parse_conflict_name(&rival.path, &self.settings.naming).map(|(plain, _)| plain);
             if let Some(plain) = beside
                 && (self.entries.contains(plain.key()) || self.is_copy(rival))
             {
                 self.add_rival(plain, rival, &mut conflicts);
             }
-            let Some(claimed) = in_claimed_livery(&rival.path, &self.naming) else { continue };
+            let Some(claimed) = in_claimed_livery(&rival.path, &self.settings.naming) else {
+                continue;
+            };
             let folder = rival.path.key().livery();
             match self.entries.get(claimed.key()) {
                 Some(established) if established.content == rival.content => {}
@@ -137,7 +140,7 @@ impl Union {
 
     /// Whether a name is that of a conflict copy, by the digits of something that it has, or has had.
     fn is_copy(&self, entry: &Entry) -> bool {
-        let parsed = parse_conflict_name(&entry.path, &self.naming);
+        let parsed = parse_conflict_name(&entry.path, &self.settings.naming);
         let past = self.past.get(entry.path.key());
         parsed.zip(past).is_some_and(|((_, digits), past)| {
             past.placed().any(|placed| placed.content.hash.short() == digits)
@@ -146,7 +149,7 @@ impl Union {
 
     /// Whether a name is that of a rival's copy beside what has the plain name.
     pub(super) fn is_rival_copy(&self, path: &RelPath) -> bool {
-        self.came_as_rival(path) && parse_conflict_name(path, &self.naming).is_some()
+        self.came_as_rival(path) && parse_conflict_name(path, &self.settings.naming).is_some()
     }
 
     /// Whether a name is a conflict name because its first content was a rival, and not because somebody called his

@@ -14,7 +14,7 @@ use std::{
 use liverysync_core::{
     conflict::{Naming, Policy, Scope},
     hash::{Content, ContentHash},
-    league::{Act, MemberId, MemberKey, Record, Updates},
+    league::{Act, MemberId, MemberKey, Record, Setting, Settings, Updates},
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     time::UnixTime,
@@ -256,7 +256,7 @@ fn a_rival_whose_conflict_name_is_forgotten_claims_its_name_in_the_same_step() {
             edit(0, 1, 2, Base::InSync),
             edit(1, 2, 0, Base::InSync),
             edit(3, 1, 1, Base::InSync),
-            Deed::LoadCache,
+            Deed::Restart,
             edit(3, 2, 2, Base::InSync),
         ],
     );
@@ -270,7 +270,7 @@ fn who_goes_on_with_what_the_server_never_got_makes_an_update() {
         edit(0, 3, 0, Base::None),
         Deed::ProveAll,
         edit(0, 3, 1, Base::InSync),
-        Deed::LoadCache,
+        Deed::Restart,
         edit(0, 3, 2, Base::InSync),
     ]);
     assert_eq!(league.union.conflicts(), []);
@@ -281,7 +281,7 @@ fn who_goes_on_with_what_the_server_never_got_makes_an_update() {
 fn what_its_author_gave_up_while_the_server_was_away_is_given_up() {
     let gone = BTreeMap::from([(3, (None, Base::None))]);
     let others = edit(1, 1, 3, Base::None);
-    let league = play([edit(0, 3, 0, Base::None), Deed::LoadCache, others]);
+    let league = play([edit(0, 3, 0, Base::None), Deed::Restart, others]);
     assert_eq!(league.union.len(), 2, "only its author knows");
     let league = play_in(league, [Deed::Edits(vec![(0, gone)])]);
     assert_eq!(league.union.len(), 1);
@@ -329,7 +329,7 @@ fn what_a_rival_livery_goes_elsewhere_from_is_given_up_if_nobody_has_it() {
         whole_liveries(),
         [
             Deed::Edits(vec![(1, both)]),
-            Deed::LoadCache,
+            Deed::Restart,
             edit(0, 3, 1, Base::None),
             edit(1, 1, 0, Base::InSync),
         ],
@@ -384,7 +384,7 @@ fn whoever_has_a_part_in_a_livery_adds_to_it() {
 #[test]
 fn what_will_never_come_of_a_livery_takes_no_name() {
     let league =
-        play_in(whole_liveries(), [edits(0, &[(1, 0)]), Deed::LoadCache, edits(1, &[(3, 1)])]);
+        play_in(whole_liveries(), [edits(0, &[(1, 0)]), Deed::Restart, edits(1, &[(3, 1)])]);
     assert_eq!(name_with(&league, "t"), [NAMES[3]]);
 }
 
@@ -513,7 +513,7 @@ fn what_was_added_to_a_livery_gets_its_name_once_nothing_of_that_livery_is_left(
 fn what_will_never_come_does_not_make_an_addition_of_it() {
     for scope in [Scope::File, Scope::Livery] {
         let begin = League::with_scope(Policy::Established, Updates::Owner, scope);
-        let league = play_in(begin, [edits(0, &[(1, 0)]), Deed::LoadCache, edits(1, &[(3, 1)])]);
+        let league = play_in(begin, [edits(0, &[(1, 0)]), Deed::Restart, edits(1, &[(3, 1)])]);
         assert_eq!(name_with(&league, "t"), [NAMES[3]]);
     }
 }

@@ -7,7 +7,7 @@ use liverysync_core::{
     hash::Content,
     league::{Cause, Record},
     manifest::Manifest,
-    path::{Extensions, PathKey, RelPath},
+    path::{PathKey, RelPath},
     union::Union,
 };
 
@@ -50,6 +50,7 @@ impl Book {
                 }
                 Record::TurnedDown { .. }
                 | Record::Owned { .. }
+                | Record::Set { .. }
                 | Record::Seen { .. }
                 | Record::Reported { .. } => {}
             }
@@ -65,7 +66,7 @@ impl Book {
         assert!(held.eq(self.names.values().cloned()), "the union is not what was written down");
         let mut disk = Manifest::new();
         for entry in union.iter() {
-            let valid = RelPath::parse(entry.path.as_str(), &Extensions::default());
+            let valid = RelPath::parse(entry.path.as_str(), &union.settings().naming.extensions);
             assert_eq!(valid.as_ref(), Ok(&entry.path), "a name that cannot be");
             disk.insert((**entry).clone()).expect("all names fit below one root");
             assert!(union.knows(entry.path.key(), entry.content), "{} has no past", entry.path);

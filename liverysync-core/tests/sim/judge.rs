@@ -7,7 +7,7 @@ use liverysync_core::{
     hash::Content,
     path::{Extensions, PathKey, RelPath},
     select::{Chosen, Reason, Rules, select},
-    server::{ServerConfig, Withheld},
+    server::Withheld,
     union::{PeerId, Union, UnionEntry},
 };
 
@@ -180,8 +180,7 @@ impl World {
     /// What was written down tells all of the union.
     pub(crate) fn judge_memory(&self) {
         let Hub::Ours(hub) = &self.hub else { return };
-        let ServerConfig { policy, naming, updates, .. } = &self.server_config;
-        let recalled = Union::replay(*policy, naming.clone(), *updates, &self.memory);
+        let recalled = Union::replay(self.server_config.settings(), &self.memory);
         assert_eq!(recalled.manifest(), hub.machine.union().manifest(), "memory and union differ");
     }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use liverysync_core::{
     client::{self, Claimant, ClientConfig, ClientMachine},
-    conflict::Scope,
+    conflict::{Policy, Scope},
     hash::Content,
-    league::{Act, ActError, ActReport},
+    league::{Act, ActError, ActReport, Setting},
     path::RelPath,
     server::{self, ServerConfig},
+    union::Union,
 };
 
 use crate::{
@@ -33,10 +34,14 @@ impl World {
     /// The same, where a rival livery is kept whole.
     fn of_whole_liveries() -> Self {
         let mut world = Self::remembering();
-        world.stop_hub();
-        world.server_config.naming.scope = Scope::Livery;
-        world.start_hub();
+        world.set(Setting::ConflictScope, "livery");
         world
+    }
+
+    /// Has the administrator change a setting of the league.
+    fn set(&mut self, setting: Setting, value: &str) {
+        let act = Act::Set { setting, value: value.to_owned() };
+        assert_eq!(self.administer(act), Ok(ActReport::default()));
     }
 
     fn resolve(&mut self, path: &str, keep: &[u8]) -> Result<ActReport, ActError> {
@@ -66,6 +71,26 @@ impl World {
     fn rest_of_us(&mut self) {
         self.run_until_rest(20 * SECOND, 60 * MINUTE);
         self.judge_memory();
+    }
+
+    fn union(&self) -> &Union {
+        match &self.hub {
+            Hub::Ours(hub) => hub.machine.union(),
+            _ => panic!("no server of ours"),
+        }
+    }
+
+    fn union_names(&self) -> Vec<String> {
+        self.union().iter().map(|entry| entry.path.as_str().to_owned()).collect()
+    }
+
+    /// Returns each name in conflict with the first of its conflict names.
+    fn conflicts(&self) -> Vec<(String, String)> {
+        let conflicts = self.union().conflicts().into_iter();
+        let named = conflicts.map(|conflict| {
+            (conflict.path.as_str().to_owned(), conflict.rivals[0].0.as_str().to_owned())
+        });
+        named.collect()
     }
 
     fn all_hold(&self, pcs: &[usize], files: &[(&str, &[u8])]) {
@@ -391,8 +416,7 @@ fn what_would_be_a_cache_in_the_folder_of_its_own_goes_into_another_one() {
 #[test]
 fn where_only_owners_update_what_others_add_is_a_conflict_copy() {
     let mut world = league();
-    world.server_config.updates = liverysync_core::league::Updates::Owner;
-    world.restart_hub();
+    world.set(Setting::Updates, "owner");
     let pcs = [world.join("owner", &[(PATH, b"paint")]), world.join("other", &[])];
     world.rest();
     world.drop_now(pcs[1], "T/sponsors.png", b"added");
@@ -481,8 +505,7 @@ fn where_two_rival_liveries_share_a_file_another_one_says_which_stays() {
 #[test]
 fn whoever_brought_the_livery_that_stays_owns_it() {
     let mut world = World::of_whole_liveries();
-    world.server_config.updates = liverysync_core::league::Updates::Owner;
-    world.restart_hub();
+    world.set(Setting::Updates, "owner");
     let first = world.join("first", &[(PATH, b"established")]);
     world.rest();
     let second = world.join("second", &[(PATH, b"rival")]);
@@ -532,8 +555,7 @@ fn a_livery_is_renamed_on_every_pc_without_a_download() {
 #[test]
 fn where_only_owners_update_the_edit_of_another_is_a_rival() {
     let mut world = World::remembering();
-    world.server_config.updates = liverysync_core::league::Updates::Owner;
-    world.start_hub();
+    world.set(Setting::Updates, "owner");
     let owner = world.join("owner", &[(PATH, b"one")]);
     let other = world.join("other", &[]);
     world.rest();
@@ -677,4 +699,80 @@ fn a_dry_run_tells_that_a_livery_is_kept_apart_and_where_it_is_afterwards() {
         assert_eq!((name, rival, rivalry.free), (other[0].0, kept_as.as_str(), true));
         assert_eq!((rivalry.own, rivalry.sha256), (own, Content::of(b"other").hash));
     }
+}
+
+#[test]
+fn a_league_keeps_its_settings_whatever_a_later_server_is_told() {
+    let mut world = World::remembering();
+    world.stop_hub();
+    world.server_config.naming.scope = Scope::Livery;
+    world.server_config.policy = Policy::NewestMtime;
+    world.server_config.settings_given = [Setting::ConflictScope].into();
+    world.start_hub();
+    // The first server has written down its own; only what the second one was told explicitly is worth a word.
+    let differing = world.server_events.iter().filter_map(|event| match event {
+        server::Event::SettingsDiffer { settings } => Some(settings),
+        _ => None,
+    });
+    let differing = differing.flatten().map(|one| (one.setting, &*one.used, &*one.given));
+    let differing: Vec<_> = differing.collect();
+    assert_eq!(differing, [(Setting::ConflictScope, "file", "livery")]);
+    let pcs = ["first", "second"].map(|name| world.join(name, &[]));
+    world.drop_now(pcs[0], PATH, b"first");
+    world.rest();
+    world.drop_now(pcs[1], "U/decals.png", b"second");
+    world.drop_now(pcs[1], PATH, b"rival");
+    world.rest();
+    let names: Vec<_> = world.union_names();
+    assert!(!names.iter().any(|name| name.starts_with("T__CONFLICT__")), "{names:?}");
+}
+
+#[test]
+fn a_change_of_suffix_or_scope_affects_new_conflicts_only() {
+    let mut world = World::remembering();
+    let first = world.join("first", &[("A/decals.png", b"a"), ("B/decals.png", b"b")]);
+    world.leave(first);
+    world.join("second", &[("A/decals.png", b"another a")]);
+    world.rest_of_us();
+    world.set(Setting::ConflictSuffix, "_RIVAL_");
+    world.set(Setting::ConflictScope, "livery");
+    for restarts in [false, true] {
+        if restarts {
+            world.restart_hub();
+        }
+        let conflicts = world.conflicts();
+        assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+        assert!(conflicts[0].1.starts_with("A/decals__CONFLICT__"), "{conflicts:?}");
+    }
+    world.join("third", &[("B/decals.png", b"another b")]);
+    world.rest_of_us();
+    let conflicts = world.conflicts();
+    assert_eq!(conflicts.len(), 2, "{conflicts:?}");
+    assert!(conflicts[1].1.starts_with("B_RIVAL_"), "{conflicts:?}");
+    let keep = Content::of(b"another a").hash.short();
+    world.administer(Act::Resolve { path: "A/decals.png".into(), keep }).unwrap();
+    assert_eq!(world.conflicts().len(), 1);
+}
+
+#[test]
+fn a_type_that_the_league_adds_is_distributed_at_once() {
+    let mut world = World::remembering();
+    let extensions = "dds,jpeg,jpg,json,png,txt,webp";
+    let wide = liverysync_core::path::Extensions::from_list(extensions.split(',')).unwrap();
+    let pcs = ["first", "second"].map(|name| world.join(name, &[]));
+    for pc in pcs {
+        if let Brain::Ours(ours) = &mut world.pcs[pc].brain {
+            ours.config.rules.extensions = wide.clone();
+            ours.config.naming.extensions = wide.clone();
+        }
+        world.crash(pc);
+        world.start(pc);
+    }
+    world.drop_now(pcs[0], "T/preview.webp", b"picture");
+    world.drop_now(pcs[0], PATH, b"paint");
+    world.run_for(60 * SECOND);
+    assert_eq!(world.union_names(), [PATH]);
+    world.set(Setting::Extensions, extensions);
+    world.rest();
+    world.all_hold(&pcs, &[(PATH, b"paint"), ("T/preview.webp", b"picture")]);
 }

@@ -427,6 +427,11 @@ impl Fnv {
                 self.member(*author);
                 self.text(name);
             }
+            Record::Set { setting, value } => {
+                self.number(9);
+                self.text(setting.as_str());
+                self.text(value);
+            }
             Record::Reported { author, whole, lost, gained } => {
                 self.number(8);
                 self.member(*author);

@@ -20,11 +20,13 @@ __all__ = [
     "Left",
     "Manifest",
     "DatabaseFault",
+    "DifferingSetting",
     "Missed",
     "Refused",
     "ServerEvent",
     "SessionBegan",
     "SessionEnded",
+    "SettingsDiffer",
     "SourceFault",
     "SourceSilent",
     "StoreFault",
@@ -131,6 +133,25 @@ class DatabaseFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DifferingSetting:
+    """A setting that a server was told, and that the league has with another value."""
+
+    setting: str
+    """The setting, such as `conflict-scope`."""
+    used: str
+    """Its value in the league, which counts."""
+    given: str
+    """The value that the server was told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsDiffer:
+    """The server was told other settings than the league has. Those of the league count."""
+
+    settings: tuple[DifferingSetting, ...] = field(metadata={"of": DifferingSetting})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFault:
     """The store could not keep a content, or has lost it. It is fetched anew from those who have it."""
 
@@ -200,6 +221,7 @@ _Known: TypeAlias = (
     | Refused
     | SessionBegan
     | SessionEnded
+    | SettingsDiffer
     | SourceFault
     | SourceSilent
     | StoreFault

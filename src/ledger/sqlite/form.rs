@@ -15,7 +15,7 @@ use super::{
 };
 
 /// What makes each form from the one before. A step that was released never changes.
-pub(super) const STEPS: &[&str] = &[include_str!("step1.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("step1.sql"), include_str!("step2.sql")];
 
 /// By this number, `LvSy`, any tool can tell what the file is.
 const APPLICATION: i32 = 0x4c76_5379;

@@ -43,6 +43,8 @@ pub struct RebuildSummary {
     pub members: u64,
     /// Number of files in the members' reports.
     pub reports: u64,
+    /// Number of rows about settings, former values included.
+    pub settings: u64,
 }
 
 /// Makes the ledger in a server's data folder anew from what can be read of it, which may be nothing. The old file
@@ -114,6 +116,7 @@ impl RebuildSummary {
             Table::Owners => &mut self.owners,
             Table::Members => &mut self.members,
             Table::Reports => &mut self.reports,
+            Table::Settings => &mut self.settings,
         }
     }
 }

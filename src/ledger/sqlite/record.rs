@@ -37,6 +37,10 @@ pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Resu
         }
         Record::Proven(content) => Table::Proven.put(connection, &content_values(*content)?),
         Record::Owned { livery, owners } => owned(connection, livery, owners),
+        Record::Set { setting, value } => {
+            let row = [setting.to_string(), value.clone(), now.to_owned()].map(Value::Text);
+            Table::Settings.put(connection, &row)
+        }
         Record::Seen { author, name } => seen(connection, now, *author, name),
         Record::Reported { author, whole, lost, gained } => {
             reported(connection, *author, *whole, lost, gained)
@@ -140,7 +144,10 @@ impl Reader {
     /// Everything that is played back.
     pub(super) fn records(&mut self, connection: &Connection) -> Result<Vec<Record>, Fault> {
         let mut records = Vec::new();
-        for table in [Table::Versions, Table::Proven, Table::Owners, Table::Members] {
+        // The settings first: by them conflict names are recognized.
+        let tables =
+            [Table::Settings, Table::Versions, Table::Proven, Table::Owners, Table::Members];
+        for table in tables {
             table.each(connection, |row| self.record(row, &mut records))?;
         }
         Ok(records)
@@ -153,6 +160,9 @@ impl Reader {
             Table::Proven => Record::Proven(content(row, 0)?),
             Table::Owners => return owner(row, records),
             Table::Members => Record::Seen { author: row.parse(0)?, name: row.text(1)?.to_owned() },
+            Table::Settings => {
+                Record::Set { setting: row.parse(0)?, value: row.text(1)?.to_owned() }
+            }
             Table::Reports => return Ok(()),
         });
         Ok(())

@@ -14,11 +14,12 @@ pub(super) enum Table {
     Owners,
     Members,
     Reports,
+    Settings,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Versions, Self::Proven, Self::Owners, Self::Members, Self::Reports];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Versions, Self::Proven, Self::Owners, Self::Members, Self::Reports, Self::Settings];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -27,6 +28,7 @@ impl Table {
             Self::Owners => "owners",
             Self::Members => "members",
             Self::Reports => "reports",
+            Self::Settings => "settings",
         }
     }
 
@@ -40,6 +42,7 @@ impl Table {
             Self::Owners => &["livery", "place", "author"],
             Self::Members => &["author", "name", "first_seen", "last_seen"],
             Self::Reports => &["path", "author", "sha256", "size", "mtime_ns"],
+            Self::Settings => &["setting", "value", "written_at"],
         }
     }
 

@@ -12,6 +12,11 @@ impl Model {
                     self.put(&name, None, None);
                 }
             }
+            Act::Set { setting, value } => match setting {
+                Setting::ConflictPolicy => self.policy = choice(&Policy::WORDS, value),
+                Setting::ConflictScope => self.scope = choice(&Scope::WORDS, value),
+                _ => self.updates = choice(&Updates::WORDS, value),
+            },
             Act::Own { livery, member } => {
                 self.owners.entry(livery.clone()).or_default().insert(*member);
             }
@@ -183,4 +188,8 @@ impl Model {
             }
         }
     }
+}
+
+fn choice<T: Copy>(words: &[(&str, T)], value: &str) -> T {
+    words.iter().find(|(word, _)| *word == value).map(|(_, choice)| *choice).unwrap()
 }

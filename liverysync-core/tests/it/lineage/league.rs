@@ -27,8 +27,9 @@ pub(super) enum Deed {
     Resolve(usize, usize),
     Rename(usize, usize),
     Own(usize, u64),
-    /// The server starts anew, with what it wrote down.
-    LoadCache,
+    Set(Setting, usize),
+    /// The server starts again, with what it wrote down.
+    Restart,
 }
 
 fn any_edit() -> impl Strategy<Value = Edit> {
@@ -56,7 +57,8 @@ pub(super) fn any_deed() -> impl Strategy<Value = Deed> {
         1 => (0_usize..9, 0_usize..9).prop_map(|(name, keep)| Deed::Resolve(name, keep)),
         1 => (livery.clone(), 0_usize..3).prop_map(|(old, new)| Deed::Rename(old, new)),
         1 => (livery, 0..MEMBERS).prop_map(|(livery, member)| Deed::Own(livery, member)),
-        1 => Just(Deed::LoadCache),
+        1 => any_setting().prop_map(|(setting, value)| Deed::Set(setting, value)),
+        1 => Just(Deed::Restart),
     ]
 }
 
@@ -66,6 +68,8 @@ pub(super) struct League {
     pub(super) union: Union,
     twin: Union,
     pub(super) records: Vec<Record>,
+    /// The settings that the league began with.
+    first_settings: Settings,
     /// What is connected, and what is on the disks of those who are not.
     here: BTreeSet<u64>,
     disks: BTreeMap<u64, BTreeMap<String, (Content, Option<ContentHash>)>>,
@@ -83,6 +87,7 @@ impl League {
         Self {
             model: Model { policy, updates, scope, ..Model::default() },
             twin: union.clone(),
+            first_settings: union.settings().clone(),
             union,
             records: Vec::new(),
             here: BTreeSet::new(),
@@ -196,7 +201,11 @@ impl League {
                     self.act(&Act::Own { livery, member });
                 }
             }
-            Deed::LoadCache => self.start_anew(),
+            Deed::Set(setting, value) => {
+                let value = words(setting)[value].to_owned();
+                self.act(&Act::Set { setting, value });
+            }
+            Deed::Restart => self.restart(),
         }
     }
 
@@ -264,17 +273,16 @@ impl League {
         assert_eq!(again.manifest(), self.union.manifest());
     }
 
-    fn start_anew(&mut self) {
-        self.union = self.cache_loaded();
+    fn restart(&mut self) {
+        self.union = self.replayed();
         self.twin = self.union.clone();
         self.here.clear();
         self.model.files.clear();
         self.model.also.clear();
     }
 
-    fn cache_loaded(&self) -> Union {
-        let Model { policy, updates, scope, .. } = self.model;
-        Union::replay(policy, Naming::default().with_scope(scope), updates, &self.records)
+    fn replayed(&self) -> Union {
+        Union::replay(self.first_settings.clone(), &self.records)
     }
 
     fn histories(&self) -> BTreeMap<String, BTreeSet<Content>> {
@@ -321,7 +329,7 @@ impl League {
             self.check_history(of);
         }
         self.check_views();
-        let recalled = self.cache_loaded();
+        let recalled = self.replayed();
         assert_eq!(recalled.manifest(), union.manifest());
         assert_eq!(recalled.liveries(), union.liveries());
         assert_eq!(recalled.conflicts(), union.conflicts());
@@ -410,6 +418,21 @@ fn histories(union: &Union) -> BTreeMap<String, BTreeSet<Content>> {
         }
     }
     histories
+}
+
+/// Any setting but the suffix and the extensions, which the model knows as constants, with the place of its value.
+fn any_setting() -> impl Strategy<Value = (Setting, usize)> {
+    let settings = [Setting::ConflictPolicy, Setting::ConflictScope, Setting::Updates];
+    let of = |setting| (Just(setting), 0..words(setting).len());
+    prop::sample::select(settings.to_vec()).prop_flat_map(of)
+}
+
+fn words(setting: Setting) -> Vec<&'static str> {
+    match setting {
+        Setting::ConflictPolicy => Policy::WORDS.map(|(word, _)| word).to_vec(),
+        Setting::ConflictScope => Scope::WORDS.map(|(word, _)| word).to_vec(),
+        _ => Updates::WORDS.map(|(word, _)| word).to_vec(),
+    }
 }
 
 pub(super) fn any_policy() -> impl Strategy<Value = Policy> {

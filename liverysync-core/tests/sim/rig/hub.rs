@@ -19,6 +19,7 @@ impl World {
             next_member: 1,
             wake: None,
         }));
+        self.drain_hub();
         self.feed_hub(server::Input::Kept(kept));
     }
 

@@ -39,19 +39,20 @@ fn a_file_of_the_first_form_is_read() {
 #[test]
 fn a_file_of_an_older_form_is_brought_up_to_date_once() {
     let (data, path) = fixture();
-    let steps = [STEPS[0], "ALTER TABLE members ADD COLUMN note TEXT", "CREATE TABLE more (a)"];
+    let later = ["ALTER TABLE members ADD COLUMN note TEXT", "CREATE TABLE more (a)"];
+    let steps = [STEPS, &later[..]].concat();
     for _ in 0..2 {
         let connection = open(&path, &steps).unwrap();
         connection.execute("INSERT INTO more SELECT note FROM members", []).unwrap();
         let forms: i64 =
             connection.query_row("SELECT count(*) FROM migrations", [], |row| row.get(0)).unwrap();
-        assert_eq!(forms, 3);
+        assert_eq!(forms, steps.len() as i64);
     }
-    // For this program, which knows one form, it now comes from a newer one.
+    // For this program it now comes from a newer one.
     let error = Sqlite::open(data.path()).unwrap_err();
-    assert!(matches!(error, LedgerError::Newer { found: 3, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, LedgerError::Newer { found: 4, known: 2, .. }), "{error:?}");
     let error = error.to_string();
-    assert!(error.contains("form 3") && error.contains("up to 1"), "{error}");
+    assert!(error.contains("form 4") && error.contains("up to 2"), "{error}");
 }
 
 #[test]
@@ -65,9 +66,9 @@ fn a_step_that_fails_leaves_the_form_as_it_was() {
 #[test]
 fn beside_a_server_nothing_is_brought_up_to_date() {
     let (data, path) = fixture();
-    let steps = [STEPS[0], "CREATE TABLE more (a)"];
-    let refusal = attach(&path, &steps).unwrap_err();
+    let refusal = attach(&path, STEPS).unwrap_err();
     assert!(matches!(refusal, Refusal::Older { found: 1, known: 2 }), "{refusal:?}");
+    Sqlite::open(data.path()).unwrap();
     assert!(Sqlite::attach(data.path()).is_ok());
     let empty = folder();
     assert!(matches!(Sqlite::attach(empty.path()), Err(LedgerError::Missing { .. })));
@@ -91,6 +92,24 @@ fn what_others_add_for_themselves_does_no_harm() {
     other.execute_batch("CREATE VIEW mine AS SELECT * FROM union_now").unwrap();
     drop(other);
     assert_eq!(Sqlite::open(data.path()).unwrap().recall().unwrap(), remembered());
+}
+
+#[test]
+fn a_setting_is_remembered_with_what_it_was_before() {
+    let (data, _) = fixture();
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let set = |value: &str| Record::Set {
+        setting: liverysync_core::league::Setting::ConflictSuffix,
+        value: value.to_owned(),
+    };
+    ledger.write(&[set("__A__"), set("__B__")]).unwrap();
+    drop(ledger);
+    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let expected = [vec![set("__A__"), set("__B__")], remembered()].concat();
+    assert_eq!(ledger.recall().unwrap(), expected);
+    drop(ledger);
+    assert_eq!(rebuild(data.path()).unwrap().settings, 2);
+    assert_eq!(Sqlite::open(data.path()).unwrap().recall().unwrap(), expected);
 }
 
 #[test]

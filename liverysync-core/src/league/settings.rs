@@ -1,0 +1,239 @@
+//! A league's settings: the few rules that hold for everybody and outlive every run of the server.
+//!
+//! The first server that runs on a data folder writes them down. From then on the league database counts, and only an
+//! administrator changes them ([`Act::Set`](super::Act::Set)).
+
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::Updates;
+use crate::{
+    conflict::{InvalidSuffix, Naming, Policy, Scope},
+    path::Extensions,
+};
+
+/// The name of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Setting {
+    /// Text between the name and the digits of a conflict name.
+    ConflictSuffix,
+    /// What gets a conflict name: a [file or a whole livery](Scope).
+    ConflictScope,
+    /// Who keeps a name that several members bring at once: a [policy](Policy).
+    ConflictPolicy,
+    /// Types of files that the league distributes, separated by commas.
+    Extensions,
+    /// [Who may change](Updates) a livery.
+    Updates,
+}
+
+impl Setting {
+    /// Every setting with the word that people and files use for it.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        ("conflict-suffix", Self::ConflictSuffix),
+        ("conflict-scope", Self::ConflictScope),
+        ("conflict-policy", Self::ConflictPolicy),
+        ("extensions", Self::Extensions),
+        ("updates", Self::Updates),
+    ];
+
+    /// Returns every setting, in the order in which they are shown.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::WORDS.into_iter().map(|(_, setting)| setting)
+    }
+
+    /// Returns the word for it, such as `conflict-scope`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        word(&Self::WORDS, self)
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Setting {
+    type Err = InvalidSetting;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSetting> {
+        let known = Self::WORDS.into_iter().find(|(word, _)| *word == text);
+        known
+            .map(|(_, setting)| setting)
+            .ok_or_else(|| InvalidSetting::Unknown { setting: text.to_owned() })
+    }
+}
+
+/// The settings of a league.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How conflict names are made, and the types of files that the league distributes.
+    pub naming: Naming,
+    /// Who keeps a name that several members bring at once.
+    pub policy: Policy,
+    /// Who may change a livery.
+    pub updates: Updates,
+}
+
+impl Settings {
+    /// Makes settings of their parts.
+    #[must_use]
+    pub const fn new(naming: Naming, policy: Policy, updates: Updates) -> Self {
+        Self { naming, policy, updates }
+    }
+
+    /// Changes a setting.
+    ///
+    /// A former conflict suffix stays known, so a change of suffix or scope affects new conflicts only.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the value does not fit the setting. Nothing has changed then.
+    pub fn set(&mut self, setting: Setting, value: &str) -> Result<(), InvalidSetting> {
+        match setting {
+            Setting::ConflictSuffix if value == self.naming.suffix => {}
+            Setting::ConflictSuffix => self
+                .naming
+                .change_suffix(value)
+                .map_err(|_| InvalidSetting::Suffix { suffix: value.to_owned() })?,
+            Setting::ConflictScope => self.naming.scope = choice(&Scope::WORDS, setting, value)?,
+            Setting::ConflictPolicy => self.policy = choice(&Policy::WORDS, setting, value)?,
+            Setting::Extensions => self.naming.extensions = extensions(value)?,
+            Setting::Updates => self.updates = choice(&Updates::WORDS, setting, value)?,
+        }
+        Ok(())
+    }
+
+    /// Returns the value of a setting in the form that [`Settings::set`] takes.
+    #[must_use]
+    pub fn value(&self, setting: Setting) -> String {
+        match setting {
+            Setting::ConflictSuffix => self.naming.suffix.clone(),
+            Setting::ConflictScope => word(&Scope::WORDS, self.naming.scope).to_owned(),
+            Setting::ConflictPolicy => word(&Policy::WORDS, self.policy).to_owned(),
+            Setting::Extensions => self.naming.extensions.iter().collect::<Vec<_>>().join(","),
+            Setting::Updates => word(&Updates::WORDS, self.updates).to_owned(),
+        }
+    }
+
+    /// Returns those of `given` whose value differs from that in `other`, in order.
+    #[must_use]
+    pub fn differing(&self, other: &Self, given: &BTreeSet<Setting>) -> Vec<Setting> {
+        let differs = |setting: &Setting| self.value(*setting) != other.value(*setting);
+        given.iter().copied().filter(differs).collect()
+    }
+}
+
+fn extensions(value: &str) -> Result<Extensions, InvalidSetting> {
+    let list = value.split(',').map(str::trim).filter(|extension| !extension.is_empty());
+    let extensions = Extensions::from_list(list)
+        .map_err(|invalid| InvalidSetting::Extension { extension: invalid.extension })?;
+    if extensions.iter().next().is_none() {
+        return Err(InvalidSetting::NoExtensions);
+    }
+    Ok(extensions)
+}
+
+fn choice<T: Copy>(
+    words: &[(&'static str, T)],
+    setting: Setting,
+    value: &str,
+) -> Result<T, InvalidSetting> {
+    let known = words.iter().find(|(word, _)| *word == value);
+    known.map(|(_, choice)| *choice).ok_or_else(|| InvalidSetting::Choice {
+        setting,
+        value: value.to_owned(),
+        choices: words.iter().map(|(word, _)| (*word).to_owned()).collect(),
+    })
+}
+
+fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| word)
+}
+
+/// The reason why a setting cannot have a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum InvalidSetting {
+    /// The value is none of the possible ones.
+    #[error("{setting} is one of {}, not {value:?}", .choices.join(", "))]
+    Choice {
+        /// The setting.
+        setting: Setting,
+        /// The value that was given.
+        value: String,
+        /// The possible values.
+        choices: Vec<String>,
+    },
+    /// The text is not an extension.
+    #[error("{extension:?} is not a file extension")]
+    Extension {
+        /// The text.
+        extension: String,
+    },
+    /// The list of extensions is empty.
+    #[error("the list of extensions is empty")]
+    NoExtensions,
+    /// The text cannot be a conflict suffix.
+    #[error("{suffix:?} cannot be a conflict suffix: {InvalidSuffix}")]
+    Suffix {
+        /// The text.
+        suffix: String,
+    },
+    /// There is no such setting.
+    #[error("there is no setting {setting:?}")]
+    Unknown {
+        /// The word.
+        setting: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_as_it_is_shown() {
+        let mut settings = Settings::default();
+        let values = ["__C__", "livery", "newest-mtime", "dds,png", "owner"];
+        for (setting, value) in Setting::all().zip(values) {
+            settings.set(setting, value).unwrap();
+            assert_eq!(settings.value(setting), value);
+            assert_eq!(setting.as_str().parse(), Ok(setting));
+        }
+        assert_eq!(settings.naming.former_suffixes, ["__CONFLICT__"]);
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_changes_nothing() {
+        let mut settings = Settings::default();
+        for setting in Setting::all() {
+            for value in ["", "a/b", "no such thing"] {
+                let fits = setting == Setting::ConflictSuffix && value == "no such thing";
+                assert_eq!(
+                    settings.clone().set(setting, value).is_ok(),
+                    fits,
+                    "{setting} {value:?}"
+                );
+            }
+        }
+        settings.set(Setting::Extensions, ",").unwrap_err();
+        assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
+    fn only_settings_that_were_given_differ() {
+        let mut other = Settings::default();
+        other.set(Setting::Updates, "owner").unwrap();
+        other.set(Setting::ConflictScope, "livery").unwrap();
+        let given = [Setting::Updates, Setting::Extensions].into();
+        assert_eq!(Settings::default().differing(&other, &given), [Setting::Updates]);
+    }
+}
