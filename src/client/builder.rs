@@ -43,7 +43,8 @@ pub struct ClientBuilder {
 
 impl ClientBuilder {
     pub(super) fn new(host: String) -> Self {
-        let config = ClientConfig { name: host_name(), ..ClientConfig::default() };
+        let mut config = ClientConfig::default();
+        config.name = host_name();
         let limits = Limits::default();
         Self { host, port: DEFAULT_PORT, liveries: None, state: None, limits, config }
     }

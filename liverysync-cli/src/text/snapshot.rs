@@ -228,45 +228,52 @@ fn rivalry(own: Claimant, free: bool) -> Rivalry {
     };
     let name = if free { "Team/sponsors.png" } else { "Team/decals.png" };
     let sha256 = ContentHash::of(b"rival");
-    Rivalry { path: path(name), rival: path(copy), own, sha256, free }
+    Rivalry::new(path(name), path(copy), own, sha256, free)
 }
 
 fn plan() -> Plan {
-    Plan {
-        liveries: 3,
-        files: 7,
-        bytes: 14_000_000,
-        receive: [files("Team", 4), liveries(1)].concat(),
-        conflicts: vec![(path("B/decals.png"), path("B/decals__CONFLICT__14468801.png"))],
-        send: files("Mine", 2),
-        refuse: vec![
-            ("Ignored/decals.png".to_owned(), "its livery is ignored on this PC".to_owned()),
-            ("Wrong/a.exe".to_owned(), "R".to_owned()),
-            ("Wrong/b.exe".to_owned(), "R".to_owned()),
-        ],
-        retire: files("Old", 1),
-        unavailable: files("Lost", 2),
-        undistributed: files("Not allowed", 1),
-        rivals: vec![rivalry(Claimant::Rival, false)],
-    }
+    let mut plan = Plan::default();
+    (plan.liveries, plan.files, plan.bytes) = (3, 7, 14_000_000);
+    plan.receive = [files("Team", 4), liveries(1)].concat();
+    plan.conflicts = vec![(path("B/decals.png"), path("B/decals__CONFLICT__14468801.png"))];
+    plan.send = files("Mine", 2);
+    plan.refuse = vec![
+        ("Ignored/decals.png".to_owned(), "its livery is ignored on this PC".to_owned()),
+        ("Wrong/a.exe".to_owned(), "R".to_owned()),
+        ("Wrong/b.exe".to_owned(), "R".to_owned()),
+    ];
+    plan.retire = files("Old", 1);
+    plan.unavailable = files("Lost", 2);
+    plan.undistributed = files("Not allowed", 1);
+    plan.rivals = vec![rivalry(Claimant::Rival, false)];
+    plan
+}
+
+fn plan_that(change: impl FnOnce(&mut Plan)) -> Plan {
+    let mut plan = Plan::default();
+    change(&mut plan);
+    plan
 }
 
 fn status_texts(all: &mut Texts) {
     let show =
         |plan: &Plan, running, verbose| status::status(status::Status { running, plan }, verbose);
     all.section("status");
-    let in_sync = Plan { liveries: 61, files: 243, bytes: 340_300_000, ..Plan::default() };
+    let mut in_sync = plan_that(|plan| {
+        (plan.liveries, plan.files, plan.bytes) = (61, 243, 340_300_000);
+    });
     all.add(show(&in_sync, Some(true), false));
     all.add(show(&in_sync, Some(false), false));
     all.add(show(&in_sync, None, false));
-    all.block(show(&Plan { receive: liveries(61), ..Plan::default() }, Some(false), false));
+    all.block(show(&plan_that(|plan| plan.receive = liveries(61)), Some(false), false));
     all.block(show(&plan(), Some(true), false));
-    let send = Plan { send: files("Mine", 1), ..Plan::default() };
+    let send = plan_that(|plan| plan.send = files("Mine", 1));
     all.block(show(&send, Some(true), true));
     let rivals = [Claimant::Established, Claimant::Rival, Claimant::Both]
         .into_iter()
         .flat_map(|own| [rivalry(own, false), rivalry(own, true)]);
-    all.block(show(&Plan { rivals: rivals.collect(), ..in_sync }, Some(true), false));
+    in_sync.rivals = rivals.collect();
+    all.block(show(&in_sync, Some(true), false));
 }
 
 fn scan_texts(all: &mut Texts) {

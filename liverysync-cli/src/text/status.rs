@@ -102,7 +102,7 @@ fn refused(files: &[(String, String)]) -> Vec<String> {
 
 /// Writes the owner of the name, and hints.
 fn conflict(rivalry: &Rivalry) -> Vec<String> {
-    let Rivalry { path: name, rival, own, sha256, free } = rivalry;
+    let Rivalry { path: name, rival, own, sha256, free, .. } = rivalry;
     // If no content has the name, the conflict is between two whole liveries.
     let (what, copy) = match free {
         true => (escape(name.livery()).into_owned(), escape(rival.livery()).into_owned()),
@@ -121,7 +121,7 @@ fn conflict(rivalry: &Rivalry) -> Vec<String> {
                 format!("ask the league's admin if the name should be yours: {resolve}"),
             ],
         ),
-        Claimant::Both => (
+        _ => (
             format!("{what} and {copy} are both yours."),
             vec![format!("ask the league's admin to keep only the second one: {resolve}")],
         ),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use liverysync_core::{
-    client::{self, Claimant, ClientConfig, ClientMachine},
+    client::{self, Claimant, ClientMachine},
     conflict::{Policy, Scope},
     hash::Content,
     league::{Act, ActError, ActReport, Setting},
@@ -676,7 +676,7 @@ fn a_dry_run_tells_that_a_livery_is_kept_apart_and_where_it_is_afterwards() {
     let mut world = World::of_whole_liveries();
     let first = world.join("first", &[(PATH, b"established"), ("U/decals.png", b"common")]);
     world.rest();
-    let dry = ClientConfig { dry_run: true, ..crate::named::config("dry") };
+    let dry = crate::named::dry_run("dry");
     let mut more = other.to_vec();
     more.extend([("U/decals.png", &b"common"[..]), ("U/decals.json", b"added")]);
     let dry = world.join_as("dry", Brain::Ours(Box::new(Ours::new(dry))), &more);

@@ -34,11 +34,17 @@ pub(crate) fn key_of(name: &str) -> MemberKey {
 }
 
 pub(crate) fn config(name: &str) -> ClientConfig {
-    ClientConfig {
-        name: name.to_owned(),
-        member_key: Some(key_of(name)),
-        ..ClientConfig::default()
-    }
+    let mut config = ClientConfig::default();
+    config.name = name.to_owned();
+    config.member_key = Some(key_of(name));
+    config
+}
+
+/// The configuration of a client that only looks.
+pub(crate) fn dry_run(name: &str) -> ClientConfig {
+    let mut config = config(name);
+    config.dry_run = true;
+    config
 }
 
 impl World {
@@ -409,7 +415,7 @@ fn a_dry_run_tells_its_plan_and_touches_nothing() {
     let mut world = league();
     let a = world.join("a", &[("T/x.png", b"established"), ("T/y.png", b"y")]);
     world.run_for(3 * SECOND);
-    let dry = ClientConfig { dry_run: true, ..config("dry") };
+    let dry = dry_run("dry");
     let files: [(&str, &[u8]); 2] = [("T/x.png", b"rival"), ("T/z.png", b"z")];
     let dry = world.join_as("dry", Brain::Ours(Box::new(Ours::new(dry))), &files);
     world.run_for(20 * SECOND);
@@ -431,7 +437,7 @@ fn a_dry_run_tells_its_plan_and_touches_nothing() {
 #[test]
 fn a_dry_run_counts_a_file_that_has_just_been_made() {
     let mut world = league();
-    let dry = ClientConfig { dry_run: true, ..config("dry") };
+    let dry = dry_run("dry");
     let dry = world.join_as("dry", Brain::Ours(Box::new(Ours::new(dry))), &[]);
     world.drop_at(dry, "T/new.png", b"new", 0);
     world.run_for(20 * SECOND);
@@ -686,8 +692,9 @@ fn an_old_clients_rival_is_safe_elsewhere_before_it_is_overwritten() {
 
 /// A client that ignores these liveries from its start on.
 fn ignoring(name: &str, globs: &str) -> Brain {
-    let ignored = client::Ignored::parse(globs);
-    Brain::Ours(Box::new(Ours::new(ClientConfig { ignored, ..config(name) })))
+    let mut config = config(name);
+    config.ignored = client::Ignored::parse(globs);
+    Brain::Ours(Box::new(Ours::new(config)))
 }
 
 fn standings_withheld(world: &World, pc: usize) -> Vec<u64> {

@@ -233,8 +233,9 @@ impl Script {
         for number in 0..options.ours {
             let disk = Disk::new(self.rng.percent(options.insensitive));
             let name = format!("ours{number}");
-            let member_key = self.rng.percent(80).then(|| key_of(&name));
-            let config = ClientConfig { name, member_key, ..ClientConfig::default() };
+            let mut config = ClientConfig::default();
+            config.member_key = self.rng.percent(80).then(|| key_of(&name));
+            config.name = name;
             let brain = Brain::Ours(Box::new(Ours::new(config)));
             world.add_pc(&format!("ours{number}"), brain, disk);
         }

@@ -1,0 +1,94 @@
+//! How a client behaves.
+
+use std::time::Duration;
+
+use super::Ignored;
+use crate::{
+    conflict::Naming,
+    league::MemberKey,
+    select::Rules,
+    text::{NAME_CHARS_MAX, limit_name},
+};
+
+/// The settings of a client.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// The driver's name for this PC. At most 64 characters are used.
+    pub name: String,
+    /// A label, never a credential. Default `UNKNOWN`.
+    pub steam_id: String,
+    /// Identifies this PC to the server. Without it the PC is anonymous and owns nothing.
+    pub member_key: Option<MemberKey>,
+    /// Which files are published and accepted.
+    pub rules: Rules,
+    /// Liveries that are neither published nor accepted. [`Input::Ignore`](super::Input::Ignore) changes the list.
+    pub ignored: Ignored,
+    /// How conflict names are made on a server of protocol 1, which does not say.
+    pub naming: Naming,
+    /// How long a file must not have changed before it is published. The rest of its livery waits for it, for at most
+    /// 10 s. Default 300 ms.
+    pub settle: Duration,
+    /// How often the folder is scanned even if nothing seems to have changed. Default 60 s.
+    pub rescan: Duration,
+    /// First wait before connecting again, doubled each time. Default 1 s.
+    pub retry_first: Duration,
+    /// Longest wait before connecting again. Default 30 s.
+    pub retry_cap: Duration,
+    /// How often the server is pinged. Default 30 s.
+    pub ping: Duration,
+    /// How long the server may be silent before the link counts as dead. Default 90 s.
+    pub silence_timeout: Duration,
+    /// How long to wait for a file from a server of protocol 1, which waits forever itself. Default 60 s.
+    pub stall_timeout: Duration,
+    /// Whether to find out what would happen, and change nothing.
+    pub dry_run: bool,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            steam_id: "UNKNOWN".to_owned(),
+            member_key: None,
+            rules: Rules::default(),
+            ignored: Ignored::default(),
+            naming: Naming::default(),
+            settle: Duration::from_millis(300),
+            rescan: Duration::from_secs(60),
+            retry_first: Duration::from_secs(1),
+            retry_cap: Duration::from_secs(30),
+            ping: Duration::from_secs(30),
+            silence_timeout: Duration::from_secs(90),
+            stall_timeout: Duration::from_secs(60),
+            dry_run: false,
+        }
+    }
+}
+
+impl ClientConfig {
+    /// Checks a driver's name for their PC, and returns it without the blanks around it.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that is empty or has more than 64 characters.
+    pub fn check_name(name: &str) -> Result<&str, InvalidName> {
+        let name = name.trim();
+        let fits = !name.is_empty() && limit_name(name) == name;
+        fits.then_some(name).ok_or(InvalidName)
+    }
+
+    /// Makes the values fit together: a ping comes in time for its answer to break the silence, and the longest wait is no
+    /// shorter than the first.
+    pub(super) fn fitted(mut self) -> Self {
+        self.ping = self.ping.min(self.silence_timeout / 3);
+        self.retry_cap = self.retry_cap.max(self.retry_first);
+        self
+    }
+}
+
+/// A name that a PC cannot have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[error("a name has 1 to {NAME_CHARS_MAX} characters")]
+pub struct InvalidName;

@@ -1,0 +1,121 @@
+//! What a dry run finds out.
+
+use serde::{Serialize, Serializer};
+
+use crate::{hash::ContentHash, path::RelPath};
+
+/// What a client would do if it were no dry run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Plan {
+    /// Number of liveries that this PC shares.
+    pub liveries: usize,
+    /// Number of files that this PC shares.
+    pub files: usize,
+    /// Sum of their sizes.
+    pub bytes: u64,
+    /// Files that this PC would get: path and size.
+    #[serde(serialize_with = "sized")]
+    pub receive: Vec<(RelPath, u64)>,
+    /// Files that would be replaced, with the conflict name under which this PC's own would stay.
+    #[serde(serialize_with = "renamed")]
+    pub conflicts: Vec<(RelPath, RelPath)>,
+    /// Files that others would get: path and size.
+    #[serde(serialize_with = "sized")]
+    pub send: Vec<(RelPath, u64)>,
+    /// Files of the league that this PC would refuse, with the reason.
+    #[serde(serialize_with = "refused")]
+    pub refuse: Vec<(String, String)>,
+    /// Files that the league has retired and that would go to the backup folder: path and size.
+    #[serde(serialize_with = "sized")]
+    pub retire: Vec<(RelPath, u64)>,
+    /// Files that this PC would get if a member who can send them were connected: path and size.
+    #[serde(serialize_with = "sized")]
+    pub unavailable: Vec<(RelPath, u64)>,
+    /// Files of this PC that are not distributed because their livery is not on the league's list: path and size.
+    #[serde(serialize_with = "sized")]
+    pub undistributed: Vec<(RelPath, u64)>,
+    /// Conflicts between this PC's driver and others. Only a server with a data folder knows whose a file is.
+    pub rivals: Vec<Rivalry>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do: this PC has all that the league can give it, and the league has all that this PC
+    /// shares.
+    #[must_use]
+    pub const fn is_in_sync(&self) -> bool {
+        self.receive.is_empty() && self.send.is_empty() && self.retire.is_empty()
+    }
+}
+
+/// A conflict between this PC's driver and another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Rivalry {
+    /// The name that both claim.
+    pub path: RelPath,
+    /// The conflict name that the later content has instead.
+    pub rival: RelPath,
+    /// Which of the two contents belongs to this PC's driver.
+    pub own: Claimant,
+    /// The driver's content; that of the conflict copy if both are theirs, or if no file has the name.
+    pub sha256: ContentHash,
+    /// Whether no file has the name. It belongs to a livery that has it all the same: another livery of that name went to a
+    /// conflict folder as a whole, or somebody who does not own the livery added the file to it.
+    pub free: bool,
+}
+
+impl Rivalry {
+    /// Makes a conflict from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(
+        path: RelPath,
+        rival: RelPath,
+        own: Claimant,
+        sha256: ContentHash,
+        free: bool,
+    ) -> Self {
+        Self { path, rival, own, sha256, free }
+    }
+}
+
+/// A party of a conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+#[serde(rename_all = "snake_case")]
+pub enum Claimant {
+    /// The one whose content has the name.
+    Established,
+    /// The one whose content has the conflict name.
+    Rival,
+    /// Both contents belong to one driver.
+    Both,
+}
+
+fn sized<S: Serializer>(files: &[(RelPath, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Sized<'a> {
+        path: &'a RelPath,
+        bytes: u64,
+    }
+    serializer.collect_seq(files.iter().map(|(path, bytes)| Sized { path, bytes: *bytes }))
+}
+
+fn renamed<S: Serializer>(files: &[(RelPath, RelPath)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Renamed<'a> {
+        path: &'a RelPath,
+        kept_as: &'a RelPath,
+    }
+    serializer.collect_seq(files.iter().map(|(path, kept_as)| Renamed { path, kept_as }))
+}
+
+fn refused<S: Serializer>(files: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Refused<'a> {
+        path: &'a str,
+        reason: &'a str,
+    }
+    serializer.collect_seq(files.iter().map(|(path, reason)| Refused { path, reason }))
+}
