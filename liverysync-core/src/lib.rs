@@ -57,6 +57,7 @@ pub mod conflict;
 pub mod diff;
 pub mod hash;
 pub mod league;
+mod list_file;
 pub mod manifest;
 pub mod path;
 pub mod pathmap;

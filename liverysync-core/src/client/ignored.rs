@@ -1,14 +1,17 @@
-//! Liveries that this PC does not want.
+//! Liveries that a driver ignores.
 
-use crate::path::{first_component, fold};
+use crate::{
+    list_file,
+    path::{first_component, fold},
+};
 
-/// Longest glob, in characters: the longest name of a folder.
+/// Longest glob, in characters: that of the longest folder name.
 const GLOB_CHARS_MAX: usize = 255;
 
-/// The liveries that a driver does not want, as globs for the names of their folders. In a glob, `*` stands for any
-/// characters or none and `?` for any one; everything else stands for itself, in upper or lower case.
+/// The liveries that a driver ignores, as globs for the names of their folders. In a glob, `*` matches any characters or
+/// none, and `?` matches any one. All other characters match themselves, in upper or lower case.
 ///
-/// An ignored livery is neither fetched nor shared, and what lies here of it stays as it is.
+/// An ignored livery is neither downloaded nor shared, and its files on this PC stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ignored(Vec<Glob>);
 
@@ -19,20 +22,19 @@ struct Glob {
 }
 
 impl Ignored {
-    /// Reads a list: one glob per line. A line that begins with `#` is a comment; a glob that begins with `#` is
-    /// written with a backslash in front. A line that is no glob ignores nothing.
+    /// Reads a list with one glob per line. A line that begins with `#` is a comment. A glob that begins with `#` has a
+    /// backslash in front.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let globs = text.trim_start_matches('\u{feff}').lines().filter_map(glob_of);
-        Self(globs.map(Glob::new).collect())
+        Self(list_file::entries(text).map(Glob::new).collect())
     }
 
-    /// The globs, in the order of the list.
+    /// Returns the globs, in the order of the list.
     pub fn globs(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.iter().map(|glob| glob.text.as_str())
     }
 
-    /// Whether the livery of this path is ignored; the name of a livery will do.
+    /// Whether the livery of a path is ignored. The path may be only the livery's name.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
         if self.0.is_empty() {
@@ -46,20 +48,20 @@ impl Ignored {
     ///
     /// # Errors
     ///
-    /// Refuses what no folder's name can be.
+    /// Refuses a glob that no folder name can match.
     pub fn line(glob: &str) -> Result<String, InvalidGlob> {
         let glob = glob.trim();
         let fits = !glob.is_empty() && glob.chars().count() <= GLOB_CHARS_MAX;
         if !fits || glob.contains(['/', '\\']) || glob.chars().any(char::is_control) {
             return Err(InvalidGlob);
         }
-        Ok(if glob.starts_with('#') { format!("\\{glob}") } else { glob.to_owned() })
+        Ok(list_file::line(glob))
     }
 
-    /// Whether a line of a list says the same as a glob.
+    /// Whether a line of a list is this glob, in upper or lower case.
     #[must_use]
     pub fn is_line_of(line: &str, glob: &str) -> bool {
-        glob_of(line).is_some_and(|own| fold(own) == fold(glob.trim()))
+        list_file::entry(line).is_some_and(|own| fold(own) == fold(glob.trim()))
     }
 }
 
@@ -69,14 +71,8 @@ impl Glob {
     }
 }
 
-/// The glob of a line, if it has one.
-fn glob_of(line: &str) -> Option<&str> {
-    let line = line.trim();
-    let glob = if line.starts_with('#') { "" } else { line };
-    Some(line.strip_prefix('\\').unwrap_or(glob)).filter(|glob| !glob.is_empty())
-}
-
-/// Whether a glob stands for a name. Where it does not fit, the last `*` takes one character more.
+/// Whether a glob matches a name. Where it does not, the last `*` takes one character more, so a glob with many `*` takes
+/// no exponential time.
 fn matches(glob: &[char], name: &[char]) -> bool {
     let (mut at, mut begun) = (0, 0);
     let mut star = None;
@@ -103,9 +99,10 @@ fn matches(glob: &[char], name: &[char]) -> bool {
 
 /// A text that is no glob for the names of liveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error(
-    "not the name of a livery: it needs 1 to {GLOB_CHARS_MAX} characters, in which * stands for any characters and ? for \
-     one, and no / or \\"
+    "not the name of a livery: it needs 1 to {GLOB_CHARS_MAX} characters, in which * matches any characters and ? any one, \
+     and no / or \\"
 )]
 pub struct InvalidGlob;
 
@@ -114,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_glob_stands_for_names_in_upper_and_lower_case() {
+    fn a_glob_matches_names_in_upper_and_lower_case() {
         for (glob, name, expected) in [
             ("League Safety Car", "league SAFETY car", true),
             ("League Safety Car", "League Safety Car 2", false),
@@ -149,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_name_is_refused() {
+    fn a_glob_that_can_match_no_name_is_refused() {
         for glob in ["", "  ", "Team/decals.png", "Team\\decals.png", "a\nb", &"x".repeat(256)] {
             assert_eq!(Ignored::line(glob), Err(InvalidGlob), "{glob}");
         }

@@ -4,21 +4,17 @@ use std::collections::BTreeSet;
 
 use crate::{
     conflict::{Naming, plain_livery},
+    list_file,
     path::{PathKey, fold},
 };
 
-/// Returns the livery names of an allow list: one a line. A line that begins with `#` is a comment.
+/// Returns the livery names of an allow list: one a line. A line that begins with `#` is a comment. A name that begins with
+/// `#` has a backslash in front.
 ///
 /// Returns `None` if it names none, and then every livery is distributed.
 #[must_use]
 pub fn parse_allow_list(text: &str) -> Option<BTreeSet<String>> {
-    let names = text.trim_start_matches('\u{feff}').lines().map(|line| {
-        // A `#` may begin a name (`#2_TeamIris_992` is a real livery); it is written as `\#2_...`.
-        let line = line.trim();
-        let name = if line.starts_with('#') { "" } else { line };
-        line.strip_prefix('\\').unwrap_or(name)
-    });
-    let names: BTreeSet<_> = names.filter(|name| !name.is_empty()).map(fold).collect();
+    let names: BTreeSet<_> = list_file::entries(text).map(fold).collect();
     (!names.is_empty()).then_some(names)
 }
 

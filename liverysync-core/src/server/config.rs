@@ -6,6 +6,7 @@ use crate::{
     conflict::{Naming, Policy},
     league::{Setting, Settings, Updates},
     select::Rules,
+    text::NAME_CHARS_MAX,
 };
 
 /// How a server behaves. Every limit is one that a peer cannot set.
@@ -93,7 +94,7 @@ impl Default for ServerConfig {
             silence_timeout: Duration::from_secs(90),
             first_file_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(30),
-            name_chars_max: 64,
+            name_chars_max: NAME_CHARS_MAX,
         }
     }
 }
