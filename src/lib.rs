@@ -121,7 +121,7 @@ pub use liverysync_core::server::{DifferingSetting, Event as ServerEvent, Status
 #[cfg(feature = "client")]
 #[doc(no_inline)]
 pub use liverysync_core::client::{
-    Claimant, Ignored, InvalidGlob, InvalidName, Plan, Rivalry, Role, Unfinished,
+    Claimant, FileErrors, Ignored, InvalidGlob, InvalidName, Plan, Rivalry, Role, Unfinished,
 };
 #[cfg(feature = "server")]
 #[doc(no_inline)]
@@ -148,9 +148,6 @@ pub use liverysync_core::{
 // Helpers of the front ends, which may change in any version.
 #[doc(hidden)]
 pub use self::error_chain::with_causes;
-#[cfg(feature = "client")]
-#[doc(hidden)]
-pub use liverysync_core::client::FileErrors;
 #[doc(hidden)]
 pub use liverysync_core::{
     conflict::{CONFLICT_SUFFIX, is_conflict_name, parse_conflict_name, plain_livery},

@@ -68,12 +68,11 @@ impl SyncRequest {
     /// [`ClientBuilder::start_with_events`](crate::ClientBuilder::start_with_events): what waits in it comes first.
     pub fn steps_of(self, events: Events<Event>) -> Syncing {
         let Names { server, folder, dry_run } = &self.client.0.names;
-        let policy = WaitPolicy {
-            server: server.clone(),
-            folder: folder.clone(),
-            dry_run: *dry_run,
-            patient: self.patient.unwrap_or(self.timeout.is_some()),
-        };
+        let mut policy = WaitPolicy::default();
+        policy.server.clone_from(server);
+        policy.folder.clone_from(folder);
+        policy.dry_run = *dry_run;
+        policy.patient = self.patient.unwrap_or(self.timeout.is_some());
         self.client.0.sync_wanted.notify_one();
         Syncing {
             client: self.client,
@@ -180,8 +179,8 @@ impl Syncing {
     }
 
     fn judge(&mut self, event: Event) -> SyncStep {
-        match self.watch.judge(&event, self.began.elapsed()) {
-            SyncProgress::GoOn => {}
+        match self.watch.handle_event(&event, self.began.elapsed()) {
+            SyncProgress::Waiting => {}
             SyncProgress::Done(report) => self.end = Some(SyncStep::Done(report)),
             SyncProgress::Failed(error) => self.end = Some(SyncStep::Failed(error)),
         }

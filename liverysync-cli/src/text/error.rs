@@ -86,11 +86,14 @@ pub(crate) fn sync(error: &SyncError) -> Problem {
                 .cause(reason)
                 .hint("check --liveries and the folder's permissions")
         }
-        SyncError::TimedOut { after, unfinished, troubles } => {
+        SyncError::TimedOut { after, unfinished, file_errors } => {
             let problem = Problem::new(format!("not in sync after {}", duration(*after)));
             let problem = problem.cause(left_to_do(unfinished));
-            let lines = troubles
-                .iter()
+            let server = file_errors.server.as_ref().map(|why| ("the server", why));
+            let files = file_errors.files.iter().map(|(file, why)| (file.as_str(), why));
+            let lines = server
+                .into_iter()
+                .chain(files)
                 .map(|(file, why)| format!("cause: {}: {}", escape(file), reason(why)));
             cut(lines.collect())
                 .into_iter()

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use liverysync::{
-    Claimant, ClientError, Collision, Content, ContentHash, Entry, Extensions, FolderNotFound,
-    IgnoreError, Ignored, Limits, Manifest, MemberId, Plan, Reason, Refusal, RelPath, Rivalry,
-    Scan, ScanError, ServerError, Skipped, SourceFault, StoreError, SyncError, Unfinished,
-    Withheld,
+    Claimant, ClientError, Collision, Content, ContentHash, Entry, Extensions, FileErrors,
+    FolderNotFound, IgnoreError, Ignored, Limits, Manifest, MemberId, Plan, Reason, Refusal,
+    RelPath, Rivalry, Scan, ScanError, ServerError, Skipped, SourceFault, StoreError, SyncError,
+    Unfinished, Withheld,
     backups::{
         BackupSet, BackupsError, LeftAlone, Now, Pruned, PrunedFile, Restored, RestoredFile,
         SetName, Shown, ShownFile, Sum,
@@ -647,8 +647,11 @@ fn client_errors(all: &mut Texts) {
         missing_bytes: missing * 2_000_000,
         needed_by_others,
     };
-    let troubles = |number| -> BTreeMap<_, _> {
-        (0..number).map(|n| (format!("Team/{n:02}.png"), "the disk is full".to_owned())).collect()
+    let file_errors = |number| {
+        let file = |n| (format!("Team/{n:02}.png"), "the disk is full".to_owned());
+        let mut errors = FileErrors::default();
+        errors.files = (0..number).map(file).collect();
+        errors
     };
     for (unfinished, number) in [
         (Unfinished::Unreachable { server: server(), reason: Some(refused()) }, 0),
@@ -658,8 +661,8 @@ fn client_errors(all: &mut Texts) {
         (behind(0, 1), 0),
         (behind(61, 4), 61),
     ] {
-        let (after, troubles) = (Duration::from_secs(3), troubles(number));
-        all.block(error::sync(&SyncError::TimedOut { after, unfinished, troubles }));
+        let (after, file_errors) = (Duration::from_secs(3), file_errors(number));
+        all.block(error::sync(&SyncError::TimedOut { after, unfinished, file_errors }));
     }
     all.block(error::no_reply("H", Duration::from_secs(30)));
     all.block(error::interrupted());

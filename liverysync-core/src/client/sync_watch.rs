@@ -1,8 +1,7 @@
-//! Whether a client has come to where its host waits for it to be, judged by its events.
+//! Waiting for a sync: whether it is done or has failed, judged by the client's events.
 //!
-//! A host waits for two things: that its PC is in sync, or, in a dry run, for the plan. What ends the
-//! waiting without either depends on whether the host has set itself a time: one that has is patient
-//! with a server that is not there yet.
+//! A host waits until its PC is in sync, or, in a dry run, for the plan. A host with a timeout is patient: a server that
+//! cannot be reached may come back in time. Without one the wait fails at once, because it might last forever.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -11,90 +10,93 @@ use serde::Serialize;
 use super::{Event, Plan};
 use crate::{path::RelPath, text::escape};
 
-/// A connection that is lost so often without anything having been moved will not do.
+/// Lost connections in a row, without a file between them, that make a wait fail.
 const LOSSES_MAX: u32 = 3;
 
-/// So many files that did not come or go are named when time is up.
-const TROUBLES_SHOWN: usize = 5;
+/// Files that an error names; the others are counted.
+const FILES_SHOWN: usize = 10;
 
-/// So many are remembered: their names are a peer's, which may make up new ones for ever.
-const TROUBLES_MAX: usize = 1000;
+/// Files whose errors are kept. Their names come from a peer, which may invent new ones without end.
+const FILES_MAX: usize = 1000;
 
-/// What a host waits for.
+/// A wait for a sync. Feed it every event of the client.
 #[derive(Clone, Debug)]
 pub struct SyncWatch {
-    terms: WaitPolicy,
-    /// Whether the client knows of it. What happened before is no answer.
+    policy: WaitPolicy,
+    /// Whether the client has begun to sync. Events before that are about another state of the folder.
     begun: bool,
     connected: bool,
     losses: u32,
-    /// Why there is no connection.
+    /// The reason why there is no connection.
     unreachable: Option<String>,
+    /// What the server last said is left to do.
     behind: Option<Unfinished>,
-    troubles: BTreeMap<String, String>,
+    file_errors: FileErrors,
     report: SyncReport,
 }
 
-/// What a host has said about its watch.
+/// How long and for what a host waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WaitPolicy {
-    /// The server, as errors are to name it.
+    /// The server's name in errors.
     pub server: String,
-    /// The liveries folder, as errors are to name it.
+    /// The liveries folder's name in errors.
     pub folder: String,
-    /// Whether the client only finds out what would happen.
+    /// Whether the client makes a dry run, so that the host waits for its plan.
     pub dry_run: bool,
-    /// Whether the host gives up by itself after some time: then a server that is not there may still come.
+    /// Whether to go on waiting while the server cannot be reached or the folder cannot be read.
     pub patient: bool,
 }
 
-/// How an watch stands after an event.
+/// The state of a wait after an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SyncProgress {
-    /// It goes on.
-    GoOn,
-    /// It is done.
+    /// The wait goes on.
+    Waiting,
+    /// The PC is in sync, or the dry run has its plan.
     Done(SyncReport),
-    /// It will not be done.
+    /// Waiting longer is useless.
     Failed(SyncError),
 }
 
-/// What a sync has come to.
+/// The result of a sync.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SyncReport {
-    /// Number of liveries that this PC shares and holds.
+    /// Number of liveries that this PC shares.
     pub liveries: usize,
-    /// Number of files that this PC shares and holds.
+    /// Number of files that this PC shares.
     pub files: usize,
     /// Sum of their sizes.
     pub bytes: u64,
-    /// Number of files that came, but for those that were copied on this PC.
+    /// Number of files that were downloaded. Copies from other files of this PC do not count.
     pub received_files: u64,
     /// Sum of their sizes.
     pub received_bytes: u64,
-    /// Number of times that a file left for another PC.
+    /// Number of files that were sent. A file counts each time.
     pub sent_files: u64,
     /// Sum of their sizes.
     pub sent_bytes: u64,
     /// Files of this PC that have a conflict name.
     pub conflicts: Vec<RelPath>,
-    /// Files of the union that will not come as things are.
+    /// Files of the league that this PC will not get as things are.
     pub withheld: u64,
-    /// Whether the server said so; one of protocol 1 may only have been seen to be quiet.
+    /// Whether the server said that this PC is in sync. With protocol 1 its silence may be all there is to go by.
     pub certain: bool,
-    /// How long it took.
+    /// The time that the sync took.
     #[serde(rename = "seconds", serialize_with = "super::event::as_seconds")]
     pub took: Duration,
-    /// What a dry run found out.
+    /// The plan of a dry run.
     #[serde(skip)]
     pub plan: Option<Box<Plan>>,
 }
 
-/// Why a host waits in vain. The texts may come from peers; shown as text (`Display`) they are escaped.
+/// A sync that failed. The texts may come from peers; `Display` escapes them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyncError {
-    /// The client was stopped.
+    /// The client has stopped.
     #[error("the client has stopped")]
     Stopped,
     /// There is no connection.
@@ -102,7 +104,7 @@ pub enum SyncError {
     Unreachable {
         /// The server.
         server: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The connection breaks again and again.
@@ -110,7 +112,7 @@ pub enum SyncError {
     ConnectionLost {
         /// The server.
         server: String,
-        /// Why it broke the last time.
+        /// The reason why it broke the last time.
         reason: String,
     },
     /// The liveries folder cannot be read.
@@ -118,22 +120,22 @@ pub enum SyncError {
     Folder {
         /// The folder.
         folder: String,
-        /// What the system said.
+        /// The system's words.
         reason: String,
     },
-    /// The time that the host has set itself is over.
-    #[error("timed out after {} s: {unfinished}{}", .after.as_secs_f64(), FileErrors(.troubles))]
+    /// The host's timeout is over.
+    #[error("timed out after {} s: {unfinished}{file_errors}", .after.as_secs_f64())]
     TimedOut {
-        /// The time.
+        /// The timeout.
         after: Duration,
-        /// How things stand.
+        /// What is left to do.
         unfinished: Unfinished,
-        /// Files that did not come or go, with the reason; `the server` for an error that it reports.
-        troubles: BTreeMap<String, String>,
+        /// Files that could not be received or sent.
+        file_errors: FileErrors,
     },
 }
 
-/// What is still to be done when time is up.
+/// What was left to do at a timeout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfinished {
@@ -141,17 +143,17 @@ pub enum Unfinished {
     Unreachable {
         /// The server.
         server: String,
-        /// Why, if an attempt has failed.
+        /// The reason, if an attempt has failed.
         reason: Option<String>,
     },
-    /// The server has not said yet how this PC stands.
+    /// The server has sent no status.
     Unknown {
         /// The server.
         server: String,
     },
-    /// Files are still to come or to go.
+    /// Files are missing here or elsewhere.
     Behind {
-        /// Files that are still to come.
+        /// Files that this PC will still get.
         missing: u64,
         /// Sum of their sizes.
         missing_bytes: u64,
@@ -169,13 +171,11 @@ impl fmt::Display for Unfinished {
             Self::Unreachable { server, reason: None } => {
                 write!(f, "no connection to {} yet", escape(server))
             }
-            Self::Unknown { server } => {
-                write!(f, "{} has not said yet how this PC stands", escape(server))
-            }
+            Self::Unknown { server } => write!(f, "no status from {} yet", escape(server)),
             Self::Behind { missing, missing_bytes, needed_by_others } => write!(
                 f,
-                "{missing} files ({missing_bytes} bytes) still to come, \
-                 others still need {needed_by_others} files from this PC"
+                "{missing} files ({missing_bytes} bytes) are missing here, and others need \
+                 {needed_by_others} files from this PC"
             ),
         }
     }
@@ -191,40 +191,59 @@ fn no_connection(server: &str, reason: &str) -> String {
     escape(&text).into_owned()
 }
 
-/// Some of what did not come or go, for people: a line each, and each begins with its line break.
-#[derive(Debug)]
-pub struct FileErrors<'a>(pub &'a BTreeMap<String, String>);
+/// The errors that a sync has met and that were not overcome.
+///
+/// `Display` writes up to ten lines, each with its line break in front. There is nothing to write if there is no error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileErrors {
+    /// What the server reported last, beside its errors about files.
+    pub server: Option<String>,
+    /// The reason for each file that could not be received or sent, by path.
+    pub files: BTreeMap<String, String>,
+}
 
-impl fmt::Display for FileErrors<'_> {
+impl FileErrors {
+    fn insert(&mut self, path: &str, reason: &str) {
+        if self.files.len() < FILES_MAX || self.files.contains_key(path) {
+            self.files.insert(path.to_owned(), reason.to_owned());
+        }
+    }
+}
+
+impl fmt::Display for FileErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (path, reason) in self.0.iter().take(TROUBLES_SHOWN) {
+        if let Some(reason) = &self.server {
+            write!(f, "\n  the server: {}", escape(reason))?;
+        }
+        for (path, reason) in self.files.iter().take(FILES_SHOWN) {
             write!(f, "\n  {}: {}", escape(path), escape(reason))?;
         }
-        match self.0.len().saturating_sub(TROUBLES_SHOWN) {
+        match self.files.len().saturating_sub(FILES_SHOWN) {
             0 => Ok(()),
-            more => write!(f, "\n  and {more} more"),
+            more => write!(f, "\n  … and {more} more"),
         }
     }
 }
 
 impl SyncWatch {
-    /// An watch that begins with the next [`Input::Sync`](super::Input::Sync).
+    /// Makes a wait that begins with the next [`Input::Sync`](super::Input::Sync).
     #[must_use]
-    pub fn new(terms: WaitPolicy) -> Self {
+    pub fn new(policy: WaitPolicy) -> Self {
         Self {
-            terms,
+            policy,
             begun: false,
             connected: false,
             losses: 0,
             unreachable: None,
             behind: None,
-            troubles: BTreeMap::new(),
+            file_errors: FileErrors::default(),
             report: SyncReport::default(),
         }
     }
 
-    /// Judges by what has happened. `elapsed` is the time since the watch began.
-    pub fn judge(&mut self, event: &Event, elapsed: Duration) -> SyncProgress {
+    /// Takes in an event. `elapsed` is the time since the wait began.
+    pub fn handle_event(&mut self, event: &Event, elapsed: Duration) -> SyncProgress {
         match event {
             &Event::SyncBegan { connected } => {
                 self.begun = true;
@@ -235,9 +254,9 @@ impl SyncWatch {
                 self.connected = true;
                 self.unreachable = None;
             }
-            Event::Disconnected { reason, .. } => return self.disconnected(reason),
-            Event::FolderUnreadable { reason } if !self.terms.patient => {
-                let (folder, reason) = (self.terms.folder.clone(), reason.clone());
+            Event::Disconnected { reason, .. } => return self.handle_disconnected(reason),
+            Event::FolderUnreadable { reason } if !self.policy.patient => {
+                let (folder, reason) = (self.policy.folder.clone(), reason.clone());
                 return SyncProgress::Failed(SyncError::Folder { folder, reason });
             }
             &Event::SyncStatus { missing, missing_bytes, needed_by_others, .. } => {
@@ -245,25 +264,25 @@ impl SyncWatch {
                 self.behind = (missing > 0 || needed_by_others > 0).then_some(behind);
             }
             Event::Installed { path, bytes, copied, .. } => {
-                self.moved(path);
+                self.handle_moved(path);
                 if !copied {
                     self.report.received_files += 1;
                     self.report.received_bytes += bytes;
                 }
             }
             Event::FileSent { path, bytes, .. } => {
-                self.moved(path);
+                self.handle_moved(path);
                 self.report.sent_files += 1;
                 self.report.sent_bytes += bytes;
             }
             Event::SendFailed { path, reason, .. } | Event::ReceiveFailed { path, reason, .. } => {
-                self.trouble(path, reason);
+                self.file_errors.insert(path, reason);
             }
             Event::ServerError { reason } => {
-                self.trouble("the server", reason);
+                self.file_errors.server = Some(reason.clone());
             }
             Event::InSync { liveries, files, bytes, conflicts, withheld, certain }
-                if !self.terms.dry_run =>
+                if !self.policy.dry_run =>
             {
                 return SyncProgress::Done(SyncReport {
                     liveries: *liveries,
@@ -288,47 +307,42 @@ impl SyncWatch {
             }
             _ => {}
         }
-        SyncProgress::GoOn
+        SyncProgress::Waiting
     }
 
-    /// Says how things stand when time is up.
+    /// Returns the error of a wait that has reached its timeout.
     #[must_use]
     pub fn timed_out(&self, after: Duration) -> SyncError {
-        let server = self.terms.server.clone();
+        let server = self.policy.server.clone();
         let unfinished = match (&self.unreachable, &self.behind) {
             (Some(reason), _) => Unfinished::Unreachable { server, reason: Some(reason.clone()) },
             (None, _) if !self.connected => Unfinished::Unreachable { server, reason: None },
             (None, Some(behind)) => behind.clone(),
             (None, None) => Unfinished::Unknown { server },
         };
-        SyncError::TimedOut { after, unfinished, troubles: self.troubles.clone() }
+        SyncError::TimedOut { after, unfinished, file_errors: self.file_errors.clone() }
     }
 
-    fn trouble(&mut self, what: &str, reason: &str) {
-        if self.troubles.len() < TROUBLES_MAX || self.troubles.contains_key(what) {
-            self.troubles.insert(what.to_owned(), reason.to_owned());
-        }
-    }
-
-    fn moved(&mut self, path: &RelPath) {
+    /// Notes that a file was installed or sent.
+    fn handle_moved(&mut self, path: &RelPath) {
         self.losses = 0;
-        self.troubles.remove(path.as_str());
+        self.file_errors.files.remove(path.as_str());
     }
 
-    fn disconnected(&mut self, reason: &str) -> SyncProgress {
+    fn handle_disconnected(&mut self, reason: &str) -> SyncProgress {
         let was_connected = std::mem::replace(&mut self.connected, false);
         self.behind = None;
         self.unreachable = Some(reason.to_owned());
-        if self.terms.patient {
-            return SyncProgress::GoOn;
+        if self.policy.patient {
+            return SyncProgress::Waiting;
         }
-        let (server, reason) = (self.terms.server.clone(), reason.to_owned());
+        let (server, reason) = (self.policy.server.clone(), reason.to_owned());
         if !was_connected {
             return SyncProgress::Failed(SyncError::Unreachable { server, reason });
         }
         self.losses += 1;
         if self.losses < LOSSES_MAX {
-            return SyncProgress::GoOn;
+            return SyncProgress::Waiting;
         }
         SyncProgress::Failed(SyncError::ConnectionLost { server, reason })
     }
@@ -339,15 +353,19 @@ mod tests {
     use super::*;
 
     fn watch(patient: bool) -> SyncWatch {
-        let terms = WaitPolicy {
+        let policy = WaitPolicy {
             server: "league:9239".to_owned(),
             folder: "Liveries".to_owned(),
             dry_run: false,
             patient,
         };
-        let mut watch = SyncWatch::new(terms);
-        assert_eq!(watch.judge(&lost(), Duration::ZERO), SyncProgress::GoOn, "it was before");
-        watch.judge(&Event::SyncBegan { connected: false }, Duration::ZERO);
+        let mut watch = SyncWatch::new(policy);
+        assert_eq!(
+            watch.handle_event(&lost(), Duration::ZERO),
+            SyncProgress::Waiting,
+            "the wait had not begun"
+        );
+        watch.handle_event(&Event::SyncBegan { connected: false }, Duration::ZERO);
         watch
     }
 
@@ -356,35 +374,36 @@ mod tests {
     }
 
     #[test]
-    fn who_has_no_time_set_fails_at_once_without_a_server() {
-        let verdict = watch(false).judge(&lost(), Duration::ZERO);
-        let SyncProgress::Failed(error) = verdict else { panic!("{verdict:?}") };
+    fn without_a_timeout_a_missing_server_is_an_error_at_once() {
+        let progress = watch(false).handle_event(&lost(), Duration::ZERO);
+        let SyncProgress::Failed(error) = progress else { panic!("{progress:?}") };
         assert_eq!(error.to_string(), "no connection to league:9239: reset");
     }
 
     #[test]
-    fn who_has_set_a_time_waits_for_a_server() {
+    fn with_a_timeout_the_wait_goes_on_without_a_server() {
         let mut watch = watch(true);
-        assert_eq!(watch.judge(&lost(), Duration::ZERO), SyncProgress::GoOn);
+        assert_eq!(watch.handle_event(&lost(), Duration::ZERO), SyncProgress::Waiting);
         let error = watch.timed_out(Duration::from_secs(2)).to_string();
         assert_eq!(error, "timed out after 2 s: no connection to league:9239: reset");
     }
 
     #[test]
-    fn a_connection_that_breaks_again_and_again_is_given_up() {
+    fn a_connection_that_breaks_again_and_again_is_an_error() {
         let mut watch = watch(false);
         for round in 1..=LOSSES_MAX {
             assert_eq!(
-                watch.judge(&Event::Connected { ours: true }, Duration::ZERO),
-                SyncProgress::GoOn
+                watch.handle_event(&Event::Connected { ours: true }, Duration::ZERO),
+                SyncProgress::Waiting
             );
-            let failed = matches!(watch.judge(&lost(), Duration::ZERO), SyncProgress::Failed(_));
+            let failed =
+                matches!(watch.handle_event(&lost(), Duration::ZERO), SyncProgress::Failed(_));
             assert_eq!(failed, round == LOSSES_MAX, "{round}");
         }
     }
 
     #[test]
-    fn what_moved_is_counted_until_this_pc_is_in_sync() {
+    fn the_report_counts_files_until_this_pc_is_in_sync() {
         let mut watch = watch(false);
         let sync_id = crate::wire::messages::SyncId::default();
         let path = RelPath::parse("T/decals.png", &crate::path::Extensions::default()).unwrap();
@@ -409,37 +428,39 @@ mod tests {
             },
         ];
         for event in &events {
-            assert_eq!(watch.judge(event, Duration::ZERO), SyncProgress::GoOn);
+            assert_eq!(watch.handle_event(event, Duration::ZERO), SyncProgress::Waiting);
         }
         let took = Duration::from_secs(1);
-        let SyncProgress::Done(report) = watch.judge(&in_sync, took) else { panic!("not done") };
+        let SyncProgress::Done(report) = watch.handle_event(&in_sync, took) else {
+            panic!("not done")
+        };
         assert_eq!((report.files, report.bytes, report.took), (3, 9, took));
         assert_eq!((report.received_files, report.received_bytes), (1, 5));
         assert_eq!((report.sent_files, report.sent_bytes), (1, 7));
     }
 
     #[test]
-    fn names_that_a_peer_makes_up_are_not_remembered_for_ever() {
+    fn names_that_a_peer_invents_do_not_fill_the_memory() {
         let mut watch = watch(true);
-        for number in 0..2 * TROUBLES_MAX {
+        for number in 0..2 * FILES_MAX {
             let (sync_id, path) =
                 (crate::wire::messages::SyncId::default(), format!("{number}.png"));
             let reason = "no".to_owned();
             let failed = Event::ReceiveFailed { sync_id, path, reason, declined: false };
-            watch.judge(&failed, Duration::ZERO);
+            watch.handle_event(&failed, Duration::ZERO);
         }
         let error = watch.timed_out(Duration::ZERO);
         assert!(
-            matches!(&error, SyncError::TimedOut { troubles, .. } if troubles.len() == TROUBLES_MAX)
+            matches!(&error, SyncError::TimedOut { file_errors, .. } if file_errors.files.len() == FILES_MAX)
         );
-        assert!(error.to_string().ends_with("and 995 more"), "{error}");
+        assert!(error.to_string().ends_with("… and 990 more"), "{error}");
     }
 
     #[test]
     fn text_of_a_peer_cannot_act_on_a_terminal() {
         let mut watch = watch(true);
-        watch.judge(&Event::Connected { ours: true }, Duration::ZERO);
-        watch.judge(&Event::ServerError { reason: "\u{1b}[2J".to_owned() }, Duration::ZERO);
+        watch.handle_event(&Event::Connected { ours: true }, Duration::ZERO);
+        watch.handle_event(&Event::ServerError { reason: "\u{1b}[2J".to_owned() }, Duration::ZERO);
         let error = watch.timed_out(Duration::from_secs(1)).to_string();
         assert!(error.ends_with("the server: \\u{1b}[2J"), "{error}");
     }

@@ -264,6 +264,19 @@ mod tests {
         assert_eq!(cache.index.hash(), LocalIndex::new(files).manifest().hash());
     }
 
+    /// `scan_cache_3.bin` was written by an earlier version. Without this, an update of the program would make every
+    /// client read all of its files again, and the next edit of each livery would be a conflict.
+    #[test]
+    fn a_cache_of_an_earlier_version_is_read() {
+        let text: &[u8] = include_bytes!("scan_cache_3.bin");
+        let files = files(&[("#2/d\u{e9}cals.png", 1), ("T/\u{1f697}.json", -DAY), ("u/a.png", 0)]);
+        let cache = decode(text, &Extensions::default()).unwrap();
+        assert!(cache.up_to_date);
+        assert_eq!(cache.index.files(), &files);
+        assert_eq!(cache.synced, synced(&files));
+        assert_eq!(encoded(&files), text);
+    }
+
     #[test]
     fn a_fresh_file_is_left_out() {
         let written = files(&[("a.png", DAY - FRESH_NANOS), ("b.png", DAY), ("c.png", DAY + 1)]);
