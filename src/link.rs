@@ -1,12 +1,13 @@
-//! One TCP link: frames in with their limits, messages out through a bounded queue, and files out as
+//! A TCP connection: frames are read within limits, messages are written from a bounded queue, and files are sent as
 //! the peer has room for them.
 //!
-//! A link holds at most one frame that is being read, [`WRITE_BYTES`] and one piece of the files that it
-//! sends, what it takes to compress them if that pays, and [`CONTROL_BYTES_MAX`] of other messages; a peer that lets more pile up loses its link.
+//! A link holds at most one frame that is being read, [`WRITE_BYTES`] and one piece of the files that it sends, the
+//! buffers to compress them, and [`CONTROL_BYTES_MAX`] of other messages. A peer that lets more pile up is
+//! disconnected.
 
 mod batch;
+mod outgoing;
 mod pool;
-mod sending;
 #[cfg(test)]
 #[cfg(all(feature = "client", feature = "server"))]
 mod tests;
@@ -39,68 +40,68 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
+pub(crate) use self::outgoing::SendReport;
 pub(crate) use self::pool::Pool;
-pub(crate) use self::sending::Report;
-use self::{batch::Batch, pool::Pooled, sending::Sending};
+use self::{batch::Batch, outgoing::OutgoingFiles, pool::Pooled};
 use crate::{byte_source::ByteSource, throttle::Throttle};
 
 /// How long a frame may take from its first byte to its last.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Other messages that may wait to be written, in bytes.
+/// The most bytes of control messages that may wait to be written.
 const CONTROL_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// How many bytes are gathered into one write.
 const WRITE_BYTES: usize = 256 * 1024;
 
-/// Bytes that are read at a time while no large frame is on its way.
+/// The size of a read while no large frame is expected.
 const READ_BYTES: usize = 128 * 1024;
 
-/// With less room than this, another buffer is taken.
+/// With less room than this in the buffer, another one is taken.
 const READ_BYTES_MIN: usize = 16 * 1024;
 
-/// A frame from this size on is read into a buffer of its own, with little of what follows: so its
-/// payload is handed out without being copied, and keeps no more than itself in memory.
+/// A frame of this size or more is read into a buffer of its own. So its payload is passed on without a copy, and keeps
+/// no more memory than its own.
 const LARGE_BYTES: usize = 64 * 1024;
 
-/// Bytes beyond the end of a large frame that are read with it: the next header.
+/// Bytes after a large frame that are read with it: the next header.
 const AHEAD_BYTES: usize = 1024;
 
-/// Largest frame with a piece of a file, in bytes, in the form of protocol 2.
+/// The largest frame with a piece of a file in the form of protocol 2, in bytes.
 const PIECE_BYTES_MAX: usize = frame::HEADER_BYTES + DATA_HEADER_BYTES + CHUNK_BYTES;
 
-/// Room that is made for a large frame at a time, ahead of its bytes.
+/// How much room is made for a large frame before its bytes come.
 const GROW_BYTES: usize = 512 * 1024;
 
-/// A payload of less than this is copied out: it would keep the whole buffer in memory.
+/// A smaller payload is copied, because it would keep the whole buffer in memory.
 const SMALL_BYTES: usize = 4 * 1024;
 
-/// Why a link ended.
+/// The reason why a link ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    #[error("the other end closed the connection")]
+    #[error("the connection was closed by the other side")]
     Closed,
-    #[error("the other end closed the connection in the middle of a message")]
-    Cut,
-    #[error("a message did not arrive in time")]
-    TooSlow,
-    #[error("the other end does not take what is sent to it")]
-    Stuck,
-    #[error("the other end sends more than it was given room for")]
+    #[error("the connection was closed in the middle of a message")]
+    Truncated,
+    #[error("a message did not arrive completely in time")]
+    ReadTimeout,
+    #[error("the other side does not accept data any more")]
+    WriteTimeout,
+    #[error("the other side sends more than it may")]
     #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only a client needs it"))]
-    TooMuch,
+    CreditExceeded,
     #[error(transparent)]
     Frame(#[from] FrameError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Splits a connection into its two ends. The queue is emptied by [`Writer::run`].
+/// Splits a connection into a reader, a queue and a writer. [`Writer::run`] empties the queue.
 ///
-/// `patience` is how long a write may go without any progress; pieces of files are read into buffers of `pool`.
+/// A write may make no progress for `write_timeout`. Pieces of files are read into buffers of `pool`.
 pub(crate) fn split(
     stream: TcpStream,
-    patience: Duration,
+    write_timeout: Duration,
     pool: &Pool,
 ) -> io::Result<(Reader, Outbox, Writer)> {
     stream.set_nodelay(true)?;
@@ -118,8 +119,8 @@ pub(crate) fn split(
         write,
         receiver,
         control_waiting: waiting,
-        patience,
-        sending: Sending::new(Arc::clone(&wake)),
+        write_timeout,
+        files: OutgoingFiles::new(Arc::clone(&wake)),
         wake,
         credit,
         throttle: None,
@@ -127,22 +128,22 @@ pub(crate) fn split(
     Ok((Reader::new(read, pool.clone()), outbox, writer))
 }
 
-/// The reading end.
+/// The reading half.
 #[derive(Debug)]
 pub(crate) struct Reader {
     read: OwnedReadHalf,
     buffer: BytesMut,
-    /// A frame with a piece of a file, as far as it has come. Nothing is in the other buffer meanwhile.
+    /// A frame with a piece of a file, as far as it has come. The other buffer is empty meanwhile.
     piece: Option<Pooled>,
     pool: Pool,
     limit: usize,
-    /// When the first byte of the frame that is being read came.
+    /// The time at which the first byte of the present frame came.
     began: Option<Instant>,
-    /// Bytes of the last payload: the next one is likely to have as many.
+    /// The size of the last payload: the next one probably has the same.
     usual: usize,
     throttle: Option<Arc<Throttle>>,
-    /// Bytes of files that have been read and not taken from the throttle.
-    owed: usize,
+    /// Bytes of files that have been read and not yet taken from the throttle.
+    unthrottled: usize,
 }
 
 impl Reader {
@@ -156,27 +157,27 @@ impl Reader {
             began: None,
             usual: 0,
             throttle: None,
-            owed: 0,
+            unthrottled: 0,
         }
     }
 
-    /// Sets the largest payload that is accepted from here on, in bytes.
+    /// Sets the largest payload that is accepted, in bytes.
     pub(crate) const fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 
-    /// Reads files no faster than this lets it.
+    /// Limits the speed at which files are read.
     pub(crate) fn set_throttle(&mut self, throttle: Arc<Throttle>) {
         self.throttle = Some(throttle);
     }
 
-    /// The next payload. Safe to drop and call again.
+    /// Returns the next payload. No byte is lost if the future is dropped.
     pub(crate) async fn next(&mut self) -> Result<Bytes, LinkError> {
-        self.pay().await;
+        self.throttle_reads().await;
         loop {
             if let Some(payload) = self.split()? {
                 self.began = (!self.buffer.is_empty()).then(Instant::now);
-                return Ok(self.hand_out(payload));
+                return Ok(self.pass_on(payload));
             }
             self.begin_piece();
             let most = self.make_room();
@@ -189,21 +190,21 @@ impl Reader {
             let count = match self.began {
                 Some(began) => timeout_at(began + FRAME_TIMEOUT, read)
                     .await
-                    .map_err(|_| LinkError::TooSlow)??,
+                    .map_err(|_| LinkError::ReadTimeout)??,
                 None => read.await?,
             };
             if count == 0 {
                 return Err(if self.buffer.is_empty() && self.piece.is_none() {
                     LinkError::Closed
                 } else {
-                    LinkError::Cut
+                    LinkError::Truncated
                 });
             }
             self.began.get_or_insert_with(Instant::now);
         }
     }
 
-    /// The payload of the frame that is being read, once all of it is there.
+    /// Returns the payload of the present frame once it is complete.
     fn split(&mut self) -> Result<Option<Bytes>, LinkError> {
         let Some(piece) = &self.piece else {
             return Ok(frame::split(&mut self.buffer, self.limit)?);
@@ -216,8 +217,8 @@ impl Reader {
         Ok(Some(Bytes::from_owner(piece).slice(frame::HEADER_BYTES..frame)))
     }
 
-    /// A frame that may hold a piece of a file goes on in a buffer that has been used before: its memory is near at
-    /// hand, and a new one would have to be filled with zeros first.
+    /// Continues a frame that may hold a piece of a file in a pooled buffer. Its memory is in the processor's cache,
+    /// and a new one would have to be filled with zeros.
     fn begin_piece(&mut self) {
         let frame = frame_bytes(&self.buffer).filter(|_| self.piece.is_none());
         if frame.is_some_and(|frame| (LARGE_BYTES..=PIECE_BYTES_MAX).contains(&frame)) {
@@ -228,28 +229,28 @@ impl Reader {
         }
     }
 
-    /// Waits until the throttle has made up for what was read.
-    async fn pay(&mut self) {
-        if self.owed == 0 {
+    /// Waits until the throttle allows what was read.
+    async fn throttle_reads(&mut self) {
+        if self.unthrottled == 0 {
             return;
         }
         if let Some(throttle) = &self.throttle {
-            throttle.take(self.owed).await;
+            throttle.take(self.unthrottled).await;
         }
-        self.owed = 0;
-        // It was not the peer who let the frame wait.
+        self.unthrottled = 0;
+        // The peer did not cause this delay.
         self.began = self.began.map(|_| Instant::now());
     }
 
-    fn hand_out(&mut self, payload: Bytes) -> Bytes {
+    fn pass_on(&mut self, payload: Bytes) -> Bytes {
         self.usual = payload.len();
         if self.throttle.is_some() && is_file_data(&payload) {
-            self.owed += payload.len();
+            self.unthrottled += payload.len();
         }
         if payload.len() < SMALL_BYTES { Bytes::copy_from_slice(&payload) } else { payload }
     }
 
-    /// Makes room in the buffer; returns how many bytes to read at most.
+    /// Makes room in the buffer. Returns how many bytes to read at most.
     fn make_room(&mut self) -> usize {
         if let Some(piece) = &self.piece {
             let frame = frame_bytes(piece.bytes()).unwrap_or_default();
@@ -259,12 +260,12 @@ impl Reader {
         let frame = claimed.min(frame::HEADER_BYTES + self.limit);
         let missing = frame.saturating_sub(self.buffer.len());
         if frame >= LARGE_BYTES {
-            // Ahead of its bytes, the buffer grows by this much only: a header may claim anything.
+            // A header may claim any size, so the buffer grows step by step as the bytes come.
             let most = (missing + AHEAD_BYTES).min(GROW_BYTES);
             self.buffer.reserve(most);
             return most;
         }
-        // What is handed out may hold the buffer: it is used up before there is another one.
+        // Payloads that were passed on may share the buffer, so it is used up before another one is made.
         if self.buffer.capacity() - self.buffer.len() < missing.max(READ_BYTES_MIN) {
             self.buffer.reserve(READ_BYTES.min(frame::HEADER_BYTES + self.limit));
         }
@@ -272,25 +273,25 @@ impl Reader {
     }
 }
 
-/// Bytes of the frame that begins here, as its header claims.
+/// Returns the size of the frame at the start of `bytes`, as its header claims.
 fn frame_bytes(bytes: &[u8]) -> Option<usize> {
     let claimed = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
     Some(frame::HEADER_BYTES.saturating_add(claimed))
 }
 
-/// Whether a payload is a piece of a file, as far as its first bytes tell.
+/// Returns `true` if a payload is a piece of a file, judging by its first bytes.
 fn is_file_data(payload: &[u8]) -> bool {
-    /// Programs of the field begin a chunk with `{"type": "FILE_CHUNK"`, with or without the space.
+    /// Old programs begin a chunk with `{"type": "FILE_CHUNK"`, with or without the space.
     const FIRST: usize = 24;
     let first = &payload[..payload.len().min(FIRST)];
     payload.first() == Some(&KIND_DATA) || first.windows(10).any(|part| part == b"FILE_CHUNK")
 }
 
-/// Something to write.
+/// A job of the writer.
 #[derive(Debug)]
 enum Item {
     Control(Message, usize),
-    /// A piece of a file that its sender counts.
+    /// A piece of a file whose sender counts its own bytes.
     Counted(Message),
     Begin {
         transfer: TransferId,
@@ -304,38 +305,38 @@ enum Item {
     Close,
 }
 
-/// The queue in front of the writing end.
+/// The queue in front of the writer.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
     sender: mpsc::UnboundedSender<Item>,
     control_waiting: Arc<AtomicUsize>,
-    /// Told of credit; the files that are sent tell it of their progress.
+    /// Notified of credit, and by byte sources of their changes.
     wake: Arc<Notify>,
-    /// Credit that the writing end has not seen yet.
+    /// Credit that the writer has not taken yet.
     credit: Arc<AtomicU64>,
 }
 
 impl Outbox {
-    /// Queues a message that is no file data. Returns whether the peer still keeps up.
+    /// Queues a control message. Returns `false` if the peer does not keep up.
     pub(crate) fn send(&self, message: Message) -> bool {
         let bytes = weight(&message);
         let waiting = self.control_waiting.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        // A writer that has ended is noticed by whoever waits for it.
+        // The owner of the link notices a writer that has ended.
         let _ended = self.sender.send(Item::Control(message, bytes));
         waiting <= CONTROL_BYTES_MAX
     }
 
-    /// Queues a message of a file at once, for a sender that keeps its own count of what waits.
+    /// Queues a message with a piece of a file, for a sender that counts the waiting bytes itself.
     #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only a client needs it"))]
     pub(crate) fn send_counted(&self, message: Message) {
         let _ended = self.sender.send(Item::Counted(message));
     }
 
-    /// Begins to send a file, from this byte on, after the messages that wait. The writing end reads
-    /// it by itself, as its bytes come and the peer has room, and [reports](Report) what becomes of it.
+    /// Starts to send a file at byte `from`, after the messages that wait. The writer reads it as its bytes and the
+    /// peer's credit come, and [reports](SendReport) the progress.
     ///
-    /// `begin` is for a peer of protocol 1: the file goes in that form, after all that were begun
-    /// before it, from its first byte on.
+    /// With `begin`, the peer speaks protocol 1: the file is sent in that form, whole, and after those started before
+    /// it.
     pub(crate) fn begin(
         &self,
         transfer: TransferId,
@@ -348,26 +349,26 @@ impl Outbox {
         let _ended = self.sender.send(Item::Begin { transfer, from, source, compression, begin });
     }
 
-    /// Stops sending a file; of what has not left, nothing will. No report follows.
+    /// Stops sending a file. Nothing more of it leaves, and no report follows.
     pub(crate) fn stop(&self, transfer: TransferId) {
         let _ended = self.sender.send(Item::Stop(transfer));
     }
 
-    /// Takes note that the peer has room for so many bytes of files more.
+    /// Adds to the number of bytes of files that the peer has room for.
     pub(crate) fn give_credit(&self, bytes: u64) {
-        // A number and no message: however many a peer sends, they take no memory.
+        // A number instead of a message takes no memory, however often the peer sends it.
         let add = |credit: u64| Some(credit.saturating_add(bytes));
         let _before = self.credit.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
         self.wake.notify_one();
     }
 
-    /// Closes the link once everything that waits is written, but for files that it sends by itself.
+    /// Closes the link once all queued messages are written. Files that are still being sent are not finished.
     pub(crate) fn close(&self) {
         let _ended = self.sender.send(Item::Close);
     }
 }
 
-/// About how many bytes a message takes.
+/// Returns the approximate size of a message in bytes.
 fn weight(message: &Message) -> usize {
     match message {
         Message::FileChunk(chunk) => chunk.data.len() * 4 / 3 + 512,
@@ -378,14 +379,14 @@ fn weight(message: &Message) -> usize {
     }
 }
 
-/// The writing end.
+/// The writing half.
 #[derive(Debug)]
 pub(crate) struct Writer {
     write: OwnedWriteHalf,
     receiver: mpsc::UnboundedReceiver<Item>,
     control_waiting: Arc<AtomicUsize>,
-    patience: Duration,
-    sending: Sending,
+    write_timeout: Duration,
+    files: OutgoingFiles,
     wake: Arc<Notify>,
     credit: Arc<AtomicU64>,
     throttle: Option<Arc<Throttle>>,
@@ -394,8 +395,8 @@ pub(crate) struct Writer {
 /// A batch of file data that is being read.
 type Filling = std::pin::Pin<Box<dyn Future<Output = Option<Batch>> + Send>>;
 
-/// What the writing end waited for.
-enum Happening {
+/// An event that the writer waited for.
+enum WriterEvent {
     Item(Option<Item>),
     /// A batch has been read.
     Filled(Option<Batch>),
@@ -404,68 +405,70 @@ enum Happening {
 }
 
 impl Writer {
-    /// Writes files no faster than this lets it.
+    /// Limits the speed at which files are written.
     pub(crate) fn set_throttle(&mut self, throttle: Arc<Throttle>) {
         self.throttle = Some(throttle);
     }
 
-    /// Writes what is queued, and the files that are begun, until the link ends. `report` is told what
-    /// becomes of files.
-    pub(crate) async fn run(self, report: impl FnMut(Report)) -> LinkError {
+    /// Writes queued messages and files until the link ends. Passes the progress of files to `report`.
+    pub(crate) async fn run(self, report: impl FnMut(SendReport)) -> LinkError {
         match self.write_until_closed(report).await {
             Ok(()) => LinkError::Closed,
             Err(error) => error,
         }
     }
 
-    async fn write_until_closed(mut self, mut report: impl FnMut(Report)) -> Result<(), LinkError> {
+    async fn write_until_closed(
+        mut self,
+        mut report: impl FnMut(SendReport),
+    ) -> Result<(), LinkError> {
         let mut buffer = BytesMut::new();
         let mut counted = Vec::new();
         let mut filling: Option<Filling> = None;
         loop {
-            self.sending.give_credit(self.credit.swap(0, Ordering::AcqRel));
-            self.sending.look(&mut buffer);
-            self.sending.reports().for_each(&mut report);
+            self.files.give_credit(self.credit.swap(0, Ordering::AcqRel));
+            self.files.update_availability(&mut buffer);
+            self.files.reports().for_each(&mut report);
             if filling.is_none()
-                && let Some(batch) = self.sending.poll_batch()
+                && let Some(batch) = self.files.poll_batch()
             {
                 filling = Some(Box::pin(batch.fill(self.throttle.clone())));
             }
             let mut closing = false;
             let mut filled = None;
-            // What is left of a file that broke off has to go, whatever else happens.
+            // The end of a file that was broken off must be written, whatever else happens.
             if buffer.is_empty() {
-                match self.happening(&mut filling).await {
-                    Happening::Item(None) => return Ok(()),
-                    Happening::Item(Some(item)) => {
+                match self.next_event(&mut filling).await {
+                    WriterEvent::Item(None) => return Ok(()),
+                    WriterEvent::Item(Some(item)) => {
                         closing = self.append(item, &mut buffer, &mut counted);
                     }
-                    Happening::Filled(batch) => {
+                    WriterEvent::Filled(batch) => {
                         filling = None;
                         filled = Some(batch.ok_or(LinkError::Closed)?);
                     }
-                    Happening::Woken => {}
+                    WriterEvent::Woken => {}
                 }
             }
-            // First everything else that waits.
+            // Control messages go first.
             while !closing && buffer.len() < WRITE_BYTES {
                 let Ok(item) = self.receiver.try_recv() else { break };
                 closing = self.append(item, &mut buffer, &mut counted);
             }
             if let Some(batch) = &mut filled {
-                self.sending.take(batch, &mut buffer);
+                self.files.take(batch, &mut buffer);
             }
             self.write_all(&mut buffer).await?;
-            // What was written makes room only from here on.
+            // Bytes make room in the sender's count only after they have been written.
             for sync_id in counted.drain(..) {
-                report(Report::Counted(sync_id));
+                report(SendReport::Counted(sync_id));
             }
             if let Some(batch) = filled {
                 self.write_slice(batch.framed()).await?;
-                self.sending.written(batch);
-                self.sending.reports().for_each(&mut report);
-                // Whoever that wakes runs on this thread next: without this it would wait for the
-                // whole of the following piece.
+                self.files.written(batch);
+                self.files.reports().for_each(&mut report);
+                // A task that this wakes runs next on this thread. Without the yield it would wait for the whole next
+                // piece.
                 tokio::task::yield_now().await;
             }
             if closing {
@@ -475,17 +478,17 @@ impl Writer {
         }
     }
 
-    async fn happening(&mut self, filling: &mut Option<Filling>) -> Happening {
+    async fn next_event(&mut self, filling: &mut Option<Filling>) -> WriterEvent {
         let busy = filling.is_some();
         tokio::select! {
             biased;
-            item = self.receiver.recv() => Happening::Item(item),
-            Some(batch) = async { Some(filling.as_mut()?.await) } => Happening::Filled(batch),
-            () = self.wake.notified(), if !busy => Happening::Woken,
+            item = self.receiver.recv() => WriterEvent::Item(item),
+            Some(batch) = async { Some(filling.as_mut()?.await) } => WriterEvent::Filled(batch),
+            () = self.wake.notified(), if !busy => WriterEvent::Woken,
         }
     }
 
-    /// Returns whether the link is to be closed.
+    /// Returns `true` if the link must be closed.
     fn append(&mut self, item: Item, buffer: &mut BytesMut, counted: &mut Vec<SyncId>) -> bool {
         match item {
             Item::Control(message, bytes) => {
@@ -500,9 +503,9 @@ impl Writer {
             }
             Item::Begin { transfer, from, source, compression, begin } => {
                 let begin = begin.map(|begin| *begin);
-                self.sending.begin(transfer, from, source, compression, begin, buffer);
+                self.files.begin(transfer, from, source, compression, begin, buffer);
             }
-            Item::Stop(transfer) => self.sending.stop(transfer, buffer),
+            Item::Stop(transfer) => self.files.stop(transfer, buffer),
             Item::Close => return true,
         }
         false
@@ -511,7 +514,7 @@ impl Writer {
     async fn write_all(&mut self, buffer: &mut BytesMut) -> Result<(), LinkError> {
         self.write_slice(buffer).await?;
         buffer.clear();
-        // One large message must not keep its room for ever.
+        // One large message must not keep its memory for ever.
         if buffer.capacity() > 2 * WRITE_BYTES {
             *buffer = BytesMut::new();
         }
@@ -521,7 +524,8 @@ impl Writer {
     async fn write_slice(&mut self, mut bytes: &[u8]) -> Result<(), LinkError> {
         while !bytes.is_empty() {
             let write = self.write.write(bytes);
-            let count = timeout(self.patience, write).await.map_err(|_| LinkError::Stuck)??;
+            let count =
+                timeout(self.write_timeout, write).await.map_err(|_| LinkError::WriteTimeout)??;
             if count == 0 {
                 return Err(LinkError::Closed);
             }

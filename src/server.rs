@@ -1,8 +1,7 @@
 //! A league's server on tokio: it carries out the decisions of [`ServerMachine`].
 //!
-//! One task reads each link and hands file data to the store, which has threads of its own; one task
-//! writes it, and sends files from the store by itself; one task runs the control machine. File data never
-//! passes through the control task.
+//! For each link, one task reads and passes file data to the store, which has threads of its own, and one task writes
+//! and sends files from the store. One more task runs the control machine. File data never passes through it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -39,7 +38,7 @@ use crate::{
     events::{Broadcaster, EventSender, Events},
     ledger::LedgerError,
     lifecycle::{Lifecycle, StopRequest},
-    link::{Outbox, Pool, Report, split},
+    link::{Outbox, Pool, SendReport, split},
     store::{Store, StoreFault},
     throttle::{Limits, Throttles},
 };
@@ -53,29 +52,28 @@ mod uploads;
 pub use self::builder::ServerBuilder;
 use self::{
     journal::Journal,
-    uploads::{Reading, Uploads},
+    uploads::{LinkReader, Uploads},
 };
 
-/// Links that may be open at a time; more are closed at once.
+/// The most links at a time; further ones are closed at once.
 const LINKS_MAX: usize = 1024;
 
-/// Inputs that may wait for the control machine; then the links are read no further.
+/// The most inputs that may wait for the control machine; then the links are not read.
 const INPUTS_MAX: usize = 256;
 
-/// How often the allow list and what an administrator asks for are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the allow list and the acts of administrators are read.
+const REQUESTS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How fast the store reads again what it has kept from before, in bytes a second: slow enough that nobody
-/// notices.
+/// How fast the store checks its contents after a start, in bytes per second: slow enough that nobody notices.
 const CHECK_RATE: u64 = 32 * 1024 * 1024;
 
-/// How long a client may take nothing of what is sent to it.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may accept no bytes.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a link that is closed may take to write what waits.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a link that is closed may take to write the waiting messages.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why a server cannot start.
+/// The reason why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
@@ -207,7 +205,7 @@ impl AllowList {
     }
 }
 
-/// One client's link.
+/// The link of one client.
 #[derive(Debug)]
 struct Link {
     outbox: Outbox,
@@ -217,13 +215,13 @@ struct Link {
 }
 
 impl Link {
-    /// Lets what waits leave, and closes. What comes is not read any more, from this call on.
+    /// Writes the waiting messages, and closes the link. From this call on, nothing more is read from it.
     fn close(self) -> impl Future<Output = ()> + Send + use<> {
         self.read.abort();
         self.outbox.close();
         let mut write = self.write;
         async move {
-            if timeout(GOODBYE, &mut write).await.is_err() {
+            if timeout(CLOSE_TIMEOUT, &mut write).await.is_err() {
                 write.abort();
             }
         }
@@ -236,15 +234,15 @@ struct Control {
     clock: Clock,
     links: BTreeMap<PeerId, Link>,
     /// Links that are being closed.
-    goodbyes: JoinSet<()>,
+    closing: JoinSet<()>,
     next_peer: u64,
     inputs: mpsc::Sender<Input>,
     waiting: mpsc::Receiver<Input>,
-    /// What the store and the writing ends have to say: never more than there are files on their way.
+    /// Reports of the store and of the writers. There are never more than files on their way.
     outcomes: mpsc::UnboundedSender<Input>,
     outcomes_waiting: mpsc::UnboundedReceiver<Input>,
-    /// What came of outputs at once.
-    later: VecDeque<Input>,
+    /// Inputs that follow directly from outputs.
+    deferred: VecDeque<Input>,
     store: Store,
     events: EventSender<Event>,
     allow_list: Option<PathBuf>,
@@ -270,13 +268,13 @@ impl Control {
             machine,
             clock,
             links: BTreeMap::new(),
-            goodbyes: JoinSet::new(),
+            closing: JoinSet::new(),
             next_peer: 0,
             inputs,
             waiting,
             outcomes,
             outcomes_waiting,
-            later: VecDeque::new(),
+            deferred: VecDeque::new(),
             store,
             events,
             allow_list,
@@ -287,7 +285,7 @@ impl Control {
         }
     }
 
-    /// Has the store look in the background whether what it keeps is still right.
+    /// Checks the stored contents in the background.
     fn check_store(&self) -> io::Result<()> {
         let outcomes = self.outcomes.clone();
         let wrong = move |hash| drop(outcomes.send(Input::Spoiled(hash)));
@@ -295,8 +293,8 @@ impl Control {
     }
 
     async fn run(mut self, listener: TcpListener, mut stopped: StopRequest) {
-        let mut look = tokio::time::interval(LOOK_INTERVAL);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut requests = tokio::time::interval(REQUESTS_INTERVAL);
+        requests.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let list = self.allowed.0.clone();
         let _nothing_to_wait_for_yet = self.drain();
         self.feed(Input::AllowList(list));
@@ -309,20 +307,20 @@ impl Control {
                 biased;
                 _ = &mut stopped => break,
                 Some(input) = self.outcomes_waiting.recv() => self.feed(input),
-                Some(input) = self.waiting.recv() => self.take(input),
+                Some(input) = self.waiting.recv() => self.handle(input),
                 accepted = listener.accept() => match accepted {
                     Ok((stream, address)) => self.accept(stream, address),
-                    // The system is out of something, and accepting at once again would spin.
+                    // The system has run out of a resource, and accepting again at once would spin.
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
-                _ = look.tick() => self.look_around(),
+                _ = requests.tick() => self.read_requests(),
                 () = tokio::time::sleep_until(wake.unwrap_or(far)) => self.feed(Input::Timeout),
             }
         }
         for link in std::mem::take(&mut self.links).into_values() {
-            self.goodbyes.spawn(link.close());
+            self.closing.spawn(link.close());
         }
-        while self.goodbyes.join_next().await.is_some() {}
+        while self.closing.join_next().await.is_some() {}
         // Closing the store waits for its threads.
         let _panicked = tokio::task::spawn_blocking(move || drop(self)).await;
     }
@@ -331,9 +329,9 @@ impl Control {
         self.machine.lock().handle_input(self.clock.time(), input);
     }
 
-    fn take(&mut self, input: Input) {
+    fn handle(&mut self, input: Input) {
         if let Input::Lost(peer, _) = &input {
-            self.part(*peer);
+            self.disconnect(*peer);
         }
         self.feed(input);
     }
@@ -342,7 +340,7 @@ impl Control {
         if self.links.len() >= LINKS_MAX {
             return;
         }
-        let Ok((mut reader, outbox, mut writer)) = split(stream, WRITE_PATIENCE, &self.buffers)
+        let Ok((mut reader, outbox, mut writer)) = split(stream, WRITE_TIMEOUT, &self.buffers)
         else {
             return;
         };
@@ -351,7 +349,7 @@ impl Control {
         self.next_peer += 1;
         let peer = PeerId(self.next_peer);
         let uploads = Uploads::default();
-        let read = Reading::new(
+        let read = LinkReader::new(
             peer,
             reader,
             outbox.clone(),
@@ -361,8 +359,8 @@ impl Control {
         );
         let (inputs, outcomes) = (self.inputs.clone(), self.outcomes.clone());
         let write = tokio::spawn(async move {
-            // A server that has stopped does not want to know.
-            let report = |report| drop(outcomes.send(delivered(peer, report)));
+            // A server that has stopped ignores it.
+            let report = |report| drop(outcomes.send(download_progress(peer, report)));
             let reason = writer.run(report).await.to_string();
             let _stopped = inputs.send(Input::Lost(peer, reason)).await;
         });
@@ -371,28 +369,28 @@ impl Control {
         self.feed(Input::Accepted(peer, address.to_string()));
     }
 
-    /// Closes a link. How much of its uploads is there is told later, once the machine knows that it is gone.
-    fn part(&mut self, peer: PeerId) {
+    /// Closes a link. The machine learns how much of its uploads has come only after it knows that the link is gone.
+    fn disconnect(&mut self, peer: PeerId) {
         let Some(link) = self.links.remove(&peer) else { return };
-        self.later.extend(partial(link.uploads.abandon_all()));
-        while self.goodbyes.try_join_next().is_some() {}
-        self.goodbyes.spawn(link.close());
+        self.deferred.extend(partial(link.uploads.abandon_all()));
+        while self.closing.try_join_next().is_some() {}
+        self.closing.spawn(link.close());
     }
 
-    /// Looks for what others write for the server: the allow list, and an administrator's acts.
-    fn look_around(&mut self) {
-        self.look_at_allow_list();
-        for (number, act) in self.journal.asked() {
+    /// Reads what others write for the server: the allow list, and the acts of administrators.
+    fn read_requests(&mut self) {
+        self.read_allow_list();
+        for (number, act) in self.journal.new_acts() {
             self.feed(Input::Act(number, act));
             let _wake = self.drain();
         }
-        if let Some(reason) = self.journal.take_trouble() {
+        if let Some(reason) = self.journal.take_error() {
             self.events.send(&Event::DatabaseFault { reason });
         }
     }
 
-    fn look_at_allow_list(&mut self) {
-        // While it cannot be read (somebody is just saving it), what it said goes on.
+    fn read_allow_list(&mut self) {
+        // If the file cannot be read, because someone is just saving it, the last list stays in force.
         let Some(Ok(list)) = self.allow_list.as_deref().map(AllowList::read) else { return };
         if list != self.allowed {
             let names = list.0.clone();
@@ -401,19 +399,19 @@ impl Control {
         }
     }
 
-    /// Carries out all that the machine asks for; returns when it wants to be called again.
+    /// Carries out all outputs of the machine. Returns the time at which it wants to be called again.
     fn drain(&mut self) -> Option<tokio::time::Instant> {
         loop {
-            let wake = self.carry_out();
-            match self.later.pop_front() {
-                Some(input) => self.take(input),
+            let wake = self.carry_out_last();
+            match self.deferred.pop_front() {
+                Some(input) => self.handle(input),
                 None => return wake.map(|wake| self.clock.instant(wake.at)),
             }
         }
     }
 
-    /// Carries out what came of the last input.
-    fn carry_out(&mut self) -> Option<Wake> {
+    /// Carries out the outputs of the last input.
+    fn carry_out_last(&mut self) -> Option<Wake> {
         loop {
             let output = self.machine.lock().poll_output();
             match output {
@@ -423,7 +421,7 @@ impl Control {
                 }
                 Output::AbandonUpload { source, sync_id } => {
                     if let Some(link) = self.links.get(&source) {
-                        self.later.extend(partial(link.uploads.abandon(&sync_id)));
+                        self.deferred.extend(partial(link.uploads.abandon(&sync_id)));
                     }
                 }
                 Output::CloseUpload(source, sync_id) => {
@@ -431,7 +429,7 @@ impl Control {
                         link.uploads.remove(&sync_id);
                     }
                 }
-                Output::StartDownload(peer, deliver) => self.deliver(peer, deliver),
+                Output::StartDownload(peer, download) => self.start_download(peer, download),
                 Output::StopDownload(peer, transfer) => {
                     if let Some(link) = self.links.get(&peer) {
                         link.outbox.stop(transfer);
@@ -442,7 +440,7 @@ impl Control {
                 Output::Acted { number, outcome, records } => {
                     self.journal.acted(number, outcome, records);
                 }
-                Output::Close(peer, _) => self.part(peer),
+                Output::Close(peer, _) => self.disconnect(peer),
                 Output::Event(event) => self.events.send(&event),
                 Output::Timeout(wake) => return wake,
             }
@@ -452,8 +450,8 @@ impl Control {
     fn transmit(&mut self, peer: PeerId, message: Message) {
         let keeps_up = self.links.get(&peer).is_none_or(|link| link.outbox.send(message));
         if !keeps_up {
-            let reason = "it does not take what is sent to it".to_owned();
-            self.later.push_back(Input::Lost(peer, reason));
+            let reason = "it does not accept data any more".to_owned();
+            self.deferred.push_back(Input::Lost(peer, reason));
         }
     }
 
@@ -463,8 +461,8 @@ impl Control {
         for (index, file) in stream.files().iter().enumerate() {
             let (outcomes, sync_id) = (self.outcomes.clone(), sync_id.clone());
             let done = move |result: Result<(), StoreFault>| {
-                if let Some(event) = stored(index, result) {
-                    // A server that has stopped does not want to know.
+                if let Some(event) = upload_event(index, result) {
+                    // A server that has stopped ignores it.
                     let _stopped = outcomes.send(Input::Uploaded(source, sync_id, event));
                 }
             };
@@ -473,21 +471,21 @@ impl Control {
         link.uploads.open(sync_id, stream, writers);
     }
 
-    fn deliver(&mut self, peer: PeerId, deliver: StartDownload) {
+    fn start_download(&mut self, peer: PeerId, download: StartDownload) {
         let Some(link) = self.links.get(&peer) else { return };
-        let StartDownload { transfer, content, from, compression, begin } = deliver;
+        let StartDownload { transfer, content, from, compression, begin } = download;
         match self.store.blob(content.hash) {
             Some(blob) => link.outbox.begin(transfer, from, blob, compression, begin),
             None => {
                 let failed = Progress::Failed("it is not in the store".to_owned());
-                self.later.push_back(Input::Downloaded(peer, transfer, failed));
+                self.deferred.push_back(Input::Downloaded(peer, transfer, failed));
             }
         }
     }
 }
 
-/// What the machine is told of a file that an upload has brought, or failed to bring.
-fn stored(index: usize, result: Result<(), StoreFault>) -> Option<UploadEvent> {
+/// Returns the machine's input for the outcome of one file of an upload.
+fn upload_event(index: usize, result: Result<(), StoreFault>) -> Option<UploadEvent> {
     match result {
         Ok(()) => Some(UploadEvent::Stored(index)),
         Err(StoreFault::Transfer(fault)) => Some(UploadEvent::Faulted(index, fault.into())),
@@ -496,19 +494,19 @@ fn stored(index: usize, result: Result<(), StoreFault>) -> Option<UploadEvent> {
     }
 }
 
-/// What the machine is told of uploads that end early.
+/// Returns the machine's inputs for uploads that ended early.
 fn partial(left: Vec<(ContentHash, u64)>) -> impl Iterator<Item = Input> {
     left.into_iter().map(|(hash, bytes)| Input::Partial(hash, bytes))
 }
 
-/// What the machine is told of a file that goes to a client.
-fn delivered(peer: PeerId, report: Report) -> Input {
+/// Returns the machine's input for a report about a download.
+fn download_progress(peer: PeerId, report: SendReport) -> Input {
     let (transfer, progress) = match report {
-        Report::Passed { transfer, .. } => (transfer, Progress::Passed),
-        Report::Sent(transfer) => (transfer, Progress::Sent),
-        Report::Failed(transfer, _, reason) => (transfer, Progress::Failed(reason)),
-        // Nothing is sent here by way of the machine.
-        Report::Counted(_) => (TransferId::default(), Progress::Passed),
+        SendReport::Passed { transfer, .. } => (transfer, Progress::Passed),
+        SendReport::Sent(transfer) => (transfer, Progress::Sent),
+        SendReport::Failed(transfer, _, reason) => (transfer, Progress::Failed(reason)),
+        // The server sends no file through the machine.
+        SendReport::Counted(_) => (TransferId::default(), Progress::Passed),
     };
     Input::Downloaded(peer, transfer, progress)
 }

@@ -1,4 +1,4 @@
-//! The task that drives the machine: what happens goes in, what it asks for is carried out.
+//! The task that drives the machine: it feeds events to it, and carries out its outputs.
 
 use std::{
     io,
@@ -31,28 +31,28 @@ use crate::{
     events::EventSender,
     ignore::IgnoreFile,
     lifecycle::StopRequest,
-    link::{LinkError, Report},
+    link::{LinkError, SendReport},
     throttle::Throttles,
     watch::Watch,
 };
 
-/// Bytes that may wait for the disk before the link is read no further.
+/// While this many bytes wait for the disk, the link is not read.
 const DISK_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// How often it is looked which liveries are not wanted here.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the list of ignored liveries is read.
+const IGNORE_LIST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What can happen next.
-enum Happening {
+/// An event that the driver waits for.
+enum DriverEvent {
     Stop,
     Connected(io::Result<TcpStream>),
     Link(Result<Input, LinkError>),
-    Sending(Report),
+    Sending(SendReport),
     LinkEnded(LinkError),
     Disk(OpId, DiskOutcome),
     FolderChanged,
     Sync,
-    Look,
+    ReadIgnoreList,
     Wake,
 }
 
@@ -78,12 +78,12 @@ pub(super) struct Driver {
     throttles: Throttles,
     link: Option<Link>,
     connecting: Option<JoinHandle<io::Result<TcpStream>>>,
-    /// Set when the machine has asked for a close: nobody else will say that the link is down.
+    /// The reason for a disconnect that the machine requested. Nobody else reports that the link is down.
     closed: Option<String>,
-    /// Which liveries are not wanted here, and what that was when it was last looked at.
+    /// The list of ignored liveries, and its last content.
     list: Option<IgnoreFile>,
     ignored: Ignored,
-    looks: Interval,
+    ignore_list_reads: Interval,
     lock: Option<Lock>,
 }
 
@@ -104,8 +104,8 @@ impl Driver {
         let (disk, outcomes) = Disk::start(&root, cache, watch.handle())?;
         let clock = Clock::start();
         let ignored = config.ignored.clone();
-        let mut looks = interval(LOOK_INTERVAL);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ignore_list_reads = interval(IGNORE_LIST_INTERVAL);
+        ignore_list_reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             machine: ClientMachine::new(config, seed(), now(clock)),
             clock,
@@ -123,7 +123,7 @@ impl Driver {
             closed: None,
             list,
             ignored,
-            looks,
+            ignore_list_reads,
             lock,
         })
     }
@@ -135,15 +135,15 @@ impl Driver {
                 self.feed(Input::LinkDown(reason));
                 continue;
             }
-            match self.happening(wake, &mut stopped).await {
-                Happening::Stop => break,
-                happening => self.handle(happening),
+            match self.next_event(wake, &mut stopped).await {
+                DriverEvent::Stop => break,
+                event => self.handle(event),
             }
         }
         self.finish().await;
     }
 
-    /// Carries out all that the machine asks for; returns when it wants to be called again.
+    /// Carries out all outputs of the machine. Returns the time at which it wants to be called again.
     async fn drain(&mut self) -> Option<Instant> {
         loop {
             match self.machine.poll_output() {
@@ -174,12 +174,12 @@ impl Driver {
     fn transmit(&mut self, message: Message) {
         let Some(link) = &self.link else { return };
         if matches!(message, Message::FileChunk(_)) {
-            // Never waits: a client that does not read while it cannot write, and a server that does
-            // not read while its target does not, would wait for each other.
+            // This never waits. A client that does not read while it cannot write, and a server that does not read
+            // while its target does not, would wait for each other for ever.
             link.outbox.send_counted(message);
         } else if !link.outbox.send(message) {
             self.link = None;
-            self.closed = Some(LinkError::Stuck.to_string());
+            self.closed = Some(LinkError::WriteTimeout.to_string());
         }
     }
 
@@ -190,7 +190,11 @@ impl Driver {
         link.outbox.begin(transfer, from, Arc::new(file), compression, None);
     }
 
-    async fn happening(&mut self, wake: Option<Instant>, stopped: &mut StopRequest) -> Happening {
+    async fn next_event(
+        &mut self,
+        wake: Option<Instant>,
+        stopped: &mut StopRequest,
+    ) -> DriverEvent {
         let room = self.disk.waiting() < DISK_BYTES_MAX;
         let far = Instant::now() + Duration::from_secs(3600);
         let (inputs, reports, ended) = match &mut self.link {
@@ -199,25 +203,25 @@ impl Driver {
         };
         tokio::select! {
             biased;
-            _ = stopped => Happening::Stop,
-            () = self.sync_wanted.notified() => Happening::Sync,
-            Some((op, outcome)) = self.outcomes.recv() => Happening::Disk(op, outcome),
-            Some(report) = async { reports?.recv().await } => Happening::Sending(report),
-            Some(input) = async { inputs?.recv().await }, if room => Happening::Link(input),
+            _ = stopped => DriverEvent::Stop,
+            () = self.sync_wanted.notified() => DriverEvent::Sync,
+            Some((op, outcome)) = self.outcomes.recv() => DriverEvent::Disk(op, outcome),
+            Some(report) = async { reports?.recv().await } => DriverEvent::Sending(report),
+            Some(input) = async { inputs?.recv().await }, if room => DriverEvent::Link(input),
             Some(Ok(stream)) = async { Some(self.connecting.as_mut()?.await) } => {
-                Happening::Connected(stream)
+                DriverEvent::Connected(stream)
             }
-            Some(Ok(error)) = async { Some(ended?.await) } => Happening::LinkEnded(error),
-            () = self.changed.notified() => Happening::FolderChanged,
-            _ = self.looks.tick(), if self.list.is_some() => Happening::Look,
-            () = sleep_until(wake.unwrap_or(far)) => Happening::Wake,
+            Some(Ok(error)) = async { Some(ended?.await) } => DriverEvent::LinkEnded(error),
+            () = self.changed.notified() => DriverEvent::FolderChanged,
+            _ = self.ignore_list_reads.tick(), if self.list.is_some() => DriverEvent::ReadIgnoreList,
+            () = sleep_until(wake.unwrap_or(far)) => DriverEvent::Wake,
         }
     }
 
-    fn handle(&mut self, happening: Happening) {
-        match happening {
-            Happening::Stop => {}
-            Happening::Connected(stream) => {
+    fn handle(&mut self, event: DriverEvent) {
+        match event {
+            DriverEvent::Stop => {}
+            DriverEvent::Connected(stream) => {
                 self.connecting = None;
                 let start = |stream| Link::start(stream, self.disk.stage_queue(), &self.throttles);
                 match stream.and_then(start) {
@@ -232,27 +236,27 @@ impl Driver {
                     }
                 }
             }
-            Happening::Link(Ok(input)) => self.feed(input),
-            Happening::Link(Err(error)) | Happening::LinkEnded(error) => {
+            DriverEvent::Link(Ok(input)) => self.feed(input),
+            DriverEvent::Link(Err(error)) | DriverEvent::LinkEnded(error) => {
                 self.link = None;
                 self.feed(Input::LinkDown(error.to_string()));
             }
-            Happening::Sending(report) => self.feed(sending(report)),
-            Happening::Disk(op, outcome) => {
+            DriverEvent::Sending(report) => self.feed(sending(report)),
+            DriverEvent::Disk(op, outcome) => {
                 if let DiskOutcome::Listed(listed) = &outcome {
-                    self.walked(listed.is_ok());
+                    self.end_walk(listed.is_ok());
                 }
                 self.feed(Input::Disk(op, outcome));
             }
-            Happening::FolderChanged => self.feed(Input::FolderChanged),
-            Happening::Sync => self.feed(Input::Sync),
-            Happening::Look => self.look_at_list(),
-            Happening::Wake => self.feed(Input::Timeout),
+            DriverEvent::FolderChanged => self.feed(Input::FolderChanged),
+            DriverEvent::Sync => self.feed(Input::Sync),
+            DriverEvent::ReadIgnoreList => self.read_ignore_list(),
+            DriverEvent::Wake => self.feed(Input::Timeout),
         }
     }
 
-    fn look_at_list(&mut self) {
-        // While it cannot be read (somebody is just saving it), what it said goes on.
+    fn read_ignore_list(&mut self) {
+        // If the file cannot be read, because someone is just saving it, the last list stays in force.
         let Some(Ok(ignored)) = self.list.as_ref().map(IgnoreFile::read) else { return };
         if ignored != self.ignored {
             self.ignored = ignored.clone();
@@ -260,7 +264,7 @@ impl Driver {
         }
     }
 
-    fn walked(&mut self, found: bool) {
+    fn end_walk(&mut self, found: bool) {
         if let Some(reason) = self.watch.after_walk(found) {
             let reason = format!("{}: {reason}", self.root.display());
             self.events.send(&Event::FolderUnreadable { reason });
@@ -271,8 +275,7 @@ impl Driver {
         self.machine.handle_input(now(self.clock), input);
     }
 
-    /// Leaves the folder as it should be: nothing staged, everything that was begun to be put in
-    /// place put in place.
+    /// Cleans up: removes what is staged, and finishes the installations that have begun.
     async fn finish(mut self) {
         self.machine.handle_goodbye(now(self.clock));
         let _no_more_wakes = self.drain().await;
@@ -281,13 +284,13 @@ impl Driver {
         }
         self.feed(Input::LinkDown("stopped".to_owned()));
         while !matches!(self.machine.poll_output(), Output::Timeout(_)) {
-            // Requests to discard were handed out before; nothing else matters any more.
+            // The requests to discard stages were sent before, and nothing else matters any more.
         }
-        // Who only looks has no lock, and leaves everything as it is.
-        let (disk, root, is_ours) = (self.disk, self.root, self.lock.is_some());
+        // A dry run has no lock, and leaves everything as it is.
+        let (disk, root, is_locked) = (self.disk, self.root, self.lock.is_some());
         let tidy = tokio::task::spawn_blocking(move || {
             disk.finish();
-            if is_ours {
+            if is_locked {
                 remove_empty_folder(&root);
             }
         });

@@ -1,4 +1,4 @@
-//! The key by which a server knows this client again: one file outside the liveries folder.
+//! The file with the member key, by which the league recognizes a client.
 
 use std::{
     fs::{self, File},
@@ -11,8 +11,8 @@ use liverysync_core::league::MemberKey;
 use super::ClientError;
 use crate::disk::flush_folder;
 
-/// Reads the key, or makes one if there is none yet. The caller holds the lock of the liveries folder, so nobody else
-/// makes one at the same time.
+/// Reads the key, or makes one if there is none. The caller has locked the liveries folder, so no other client makes
+/// one at the same time.
 pub(super) fn read_or_make(path: &Path) -> Result<MemberKey, ClientError> {
     let key = match fs::read_to_string(path) {
         Ok(text) => text.trim_end().parse().map_err(|_| damaged()),
@@ -27,7 +27,7 @@ fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the file is damaged")
 }
 
-/// Returns the key if there is one that can be read.
+/// Returns the key, or `None` if there is none or it cannot be read.
 pub(super) fn read(path: &Path) -> Option<MemberKey> {
     fs::read_to_string(path).ok()?.trim_end().parse().ok()
 }
@@ -47,14 +47,13 @@ fn make(path: &Path) -> io::Result<MemberKey> {
     let mut file = create_private(&new)?;
     writeln!(file, "{}", key.to_hex())?;
     file.sync_all()?;
-    // Under its name there is a whole key or none, whenever the power fails.
+    // The file has a complete key or does not exist, even after a power failure.
     fs::rename(&new, path)?;
     path.parent().map_or(Ok(()), flush_folder)?;
     Ok(key)
 }
 
-/// Makes a file that only its user can read, where the system has such a thing; elsewhere the user's own folders are
-/// his alone.
+/// Creates a file that only its user can read. On other systems than Unix, the user's own folders are private.
 fn create_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true);
@@ -68,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_made_once_and_stays() {
+    fn a_key_is_made_once_and_kept() {
         let state = tempfile::tempdir().unwrap();
         let path = state.path().join("clients/0a1b2c3d.key");
         let key = read_or_make(&path).unwrap();
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_left_of_a_key_is_no_hindrance() {
+    fn an_incomplete_key_of_a_crash_is_replaced() {
         let state = tempfile::tempdir().unwrap();
         let path = state.path().join("0a1b2c3d.key");
         fs::write(path.with_extension("key.new"), "0123").unwrap();
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_key_is_no_reason_for_another_one() {
+    fn a_damaged_key_is_not_replaced() {
         let state = tempfile::tempdir().unwrap();
         let path = state.path().join("0a1b2c3d.key");
         for damaged in [&b""[..], b"0123\n", &[b'z'; 64], &[0xff; 64]] {
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_where_no_key_can_lie_is_an_error() {
+    fn a_key_that_cannot_be_written_is_an_error() {
         let state = tempfile::tempdir().unwrap();
         let no_folder = state.path().join("clients");
         fs::write(&no_folder, "").unwrap();

@@ -12,12 +12,12 @@ use liverysync_core::hash::ContentHash;
 
 use super::ClientError;
 
-/// How often and after what pauses it is tried again.
-const ATTEMPTS_MAX: u32 = 3;
+/// How often, and after what pause, to try again.
+const RETRIES_MAX: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The lock that keeps two clients from one folder. It lies with the system's other temporary files:
-/// nothing of ours is to be seen among the liveries.
+/// The lock that keeps two clients from one folder. Its file is among the system's temporary files, because liverysync
+/// puts nothing visible into a liveries folder.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
@@ -25,10 +25,10 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Whether somebody holds the lock of this folder.
+    /// Returns `true` if another process has locked the folder.
     pub(super) fn is_taken(root: &Path) -> io::Result<bool> {
         let file = match File::open(lock_file(root)?) {
-            // Who holds a lock has its file.
+            // Without a file there is no lock.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             file => file?,
         };
@@ -46,8 +46,8 @@ impl Lock {
             let file = File::options().create(true).truncate(false).write(true).open(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
-                // Somebody may only have looked whether it is taken.
-                Err(TryLockError::WouldBlock) if attempts < ATTEMPTS_MAX => {
+                // Another process may only be asking whether the folder is locked.
+                Err(TryLockError::WouldBlock) if attempts < RETRIES_MAX => {
                     attempts += 1;
                     thread::sleep(PAUSE);
                     continue;
@@ -57,7 +57,7 @@ impl Lock {
                 }
                 Err(TryLockError::Error(error)) => return Err(error.into()),
             }
-            // Its last holder may have removed it between the two calls above.
+            // The process that last had the lock may have removed its file between the two calls above.
             let held = same_file::Handle::from_file(file.try_clone()?)?;
             if same_file::Handle::from_path(&path).is_ok_and(|there| there == held) {
                 return Ok(Self { path, _file: file });
@@ -74,7 +74,7 @@ fn lock_file(root: &Path) -> io::Result<PathBuf> {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // It is only tidiness: a lock that nobody holds locks nobody out.
+        // A file that stays does no harm: it is not locked.
         let _kept = std::fs::remove_file(&self.path);
     }
 }

@@ -14,7 +14,7 @@ use liverysync_core::{
 use super::{LeagueError, recall};
 use crate::{
     ledger::{self, Ledger, RebuildSummary, Sqlite},
-    store::{keeps, lock},
+    store::{has_blob, lock},
 };
 
 /// What came of making a league anew.
@@ -56,7 +56,7 @@ fn remake(ledger: &mut Sqlite, data: &Path) -> Result<u64, LeagueError> {
     let reports = in_order(ledger)?;
     let reported = reports.iter().flat_map(|(_, report)| report);
     let stored: BTreeSet<_> =
-        reported.map(|entry| entry.content).filter(|content| keeps(data, *content)).collect();
+        reported.map(|entry| entry.content).filter(|content| has_blob(data, *content)).collect();
     let mut records = union.prove(stored);
     let changes = reports.into_iter().zip(0..).map(|((author, report), arrival)| Change {
         peer: PeerId(arrival),

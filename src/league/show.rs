@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{League, LeagueError};
 use crate::{
     ledger::{Ledger, MemberRow},
-    store::{keeps, lock},
+    store::{has_blob, lock},
 };
 
 /// How a league stands.
@@ -98,7 +98,7 @@ impl League {
             union.liveries().into_iter().partition(|livery| livery.retired);
         let contents: BTreeSet<_> = union.iter().map(|entry| entry.content).collect();
         let (stored, missing): (BTreeSet<_>, BTreeSet<_>) =
-            contents.into_iter().partition(|content| keeps(&self.data, *content));
+            contents.into_iter().partition(|content| has_blob(&self.data, *content));
         let files = || union.iter().map(|entry| entry.content);
         let last = self.ledger.dates()?.pop_last();
         Ok(LeagueStatus {

@@ -1,4 +1,4 @@
-//! Pieces of files on their way to the line: read into memory, compressed if that pays, and put into frames.
+//! Pieces of files that are read, compressed if that pays, and framed together.
 
 use std::{fs::File, io, sync::Arc};
 
@@ -16,28 +16,28 @@ use crate::{
     throttle::Throttle,
 };
 
-/// Bytes in front of those of a piece, in the form of protocol 2.
+/// The size of the headers in front of a piece in the form of protocol 2.
 const HEADER_BYTES: usize = frame::HEADER_BYTES + DATA_HEADER_BYTES;
 
-/// Pieces of so many bytes together are compressed where they are read. Half a millisecond for more of them is too long
-/// for others to wait.
-const PACKED_AT_ONCE_BYTES: usize = 64 * 1024;
+/// Up to this many bytes are compressed on the task's own thread. More would take longer than half a millisecond, too
+/// long for the other tasks.
+const COMPRESSED_INLINE_BYTES: usize = 64 * 1024;
 
 /// Pieces of files that are read and written together.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) pieces: Vec<Piece>,
-    pub(super) memory: Memory,
-    /// It goes in the form of protocol 1.
-    pub(super) is_old: bool,
+    pub(super) buffers: Buffers,
+    /// They are sent in the form of protocol 1.
+    pub(super) is_protocol_1: bool,
 }
 
-/// What is kept from batch to batch.
+/// Buffers that are used again for the next batch.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
-    /// Never cleared.
+pub(super) struct Buffers {
+    /// It is never cleared.
     buffer: Vec<u8>,
-    /// How much of it counts.
+    /// The part of it that is in use.
     used: usize,
     encoder: Encoder,
 }
@@ -45,26 +45,26 @@ pub(super) struct Memory {
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) next: Next,
-    /// Tells its file from an earlier one under the same number.
+    /// Tells its file from an earlier one with the same number.
     pub(super) serial: u64,
     source: Arc<dyn ByteSource>,
     pub(super) file: Option<Arc<File>>,
     pub(super) compression: Compression,
-    body: Body,
+    body: PieceBytes,
     pub(super) fault: Option<io::Error>,
 }
 
-/// Where the bytes of a piece are.
+/// The place of a piece's bytes.
 #[derive(Debug)]
-enum Body {
+enum PieceBytes {
     Unread,
-    /// In memory, so many of them so far.
+    /// In the buffer, as far as they have been read.
     Reading {
         start: usize,
         read: usize,
     },
-    /// In memory, behind room for a header: fewer than in the file if they are compressed.
-    Memory {
+    /// In the buffer, after room for a header. Compressed bytes are fewer than those of the file.
+    Buffered {
         start: usize,
         len: usize,
         is_zstd: bool,
@@ -72,35 +72,35 @@ enum Body {
 }
 
 impl Batch {
-    pub(super) const fn new(mut memory: Memory, is_old: bool) -> Self {
-        memory.used = 0;
-        Self { pieces: Vec::new(), memory, is_old }
+    pub(super) const fn new(mut buffers: Buffers, is_protocol_1: bool) -> Self {
+        buffers.used = 0;
+        Self { pieces: Vec::new(), buffers, is_protocol_1 }
     }
 
-    /// Bytes of files in it.
+    /// Returns the number of bytes of files in it.
     pub(super) fn bytes(&self) -> usize {
         self.pieces.iter().map(|piece| piece.next.len).sum()
     }
 
-    /// The bytes of a piece that are in memory.
+    /// Returns the bytes of a piece that are in the buffer.
     pub(super) fn data(&self, piece: &Piece) -> &[u8] {
         match piece.body {
-            Body::Memory { start, len, .. } => &self.memory.buffer[start..start + len],
+            PieceBytes::Buffered { start, len, .. } => &self.buffers.buffer[start..start + len],
             _ => &[],
         }
     }
 
-    /// Reads and compresses the pieces, on a thread that may wait for a disk where it has to, and waits
-    /// until they may go. `None` if the process is about to end.
+    /// Reads and compresses the pieces, on a blocking thread if necessary, and waits for the throttle. Returns `None`
+    /// if the runtime shuts down.
     pub(super) async fn fill(mut self, throttle: Option<Arc<Throttle>>) -> Option<Self> {
         let tried = self.pieces.iter().filter(|piece| piece.compression.is_tried());
-        let at_once = tried.map(|piece| piece.next.len).sum::<usize>() <= PACKED_AT_ONCE_BYTES;
+        let at_once = tried.map(|piece| piece.next.len).sum::<usize>() <= COMPRESSED_INLINE_BYTES;
         if at_once && self.read(false) {
-            self.pack();
+            self.compress();
         } else {
             let read = tokio::task::spawn_blocking(move || {
                 self.read(true);
-                self.pack();
+                self.compress();
                 self
             });
             self = read.await.ok()?;
@@ -111,14 +111,14 @@ impl Batch {
         Some(self)
     }
 
-    /// Reads what is still to be read, in order, up to the first piece for which a disk has to be waited for and must
-    /// not; returns whether that was all.
+    /// Reads the pieces in order. Unless it `may_block`, it stops at the first one that needs a disk. Returns `true` if
+    /// all were read.
     fn read(&mut self, may_block: bool) -> bool {
         for piece in &mut self.pieces {
-            match piece.read(&mut self.memory, may_block) {
+            match piece.read(&mut self.buffers, may_block) {
                 Ok(true) => {}
                 Err(fault) if may_block => piece.fault = Some(fault),
-                // Whatever is the matter, the slow way finds it out again.
+                // A failure is hidden here: the slow way meets it again.
                 Ok(false) | Err(_) => return false,
             }
         }
@@ -126,10 +126,10 @@ impl Batch {
     }
 
     /// Compresses the pieces for which it pays, each in its place.
-    fn pack(&mut self) {
-        let Memory { buffer, encoder, .. } = &mut self.memory;
+    fn compress(&mut self) {
+        let Buffers { buffer, encoder, .. } = &mut self.buffers;
         for piece in self.pieces.iter_mut().filter(|piece| piece.fault.is_none()) {
-            let Body::Memory { start, len, is_zstd } = &mut piece.body else { continue };
+            let PieceBytes::Buffered { start, len, is_zstd } = &mut piece.body else { continue };
             let bytes = &mut buffer[*start..*start + *len];
             if let Some(frame) = piece.compression.pack(bytes, encoder) {
                 bytes[..frame.len()].copy_from_slice(frame);
@@ -138,12 +138,12 @@ impl Batch {
         }
     }
 
-    /// Puts headers in front of what is left of the pieces, and moves them together.
+    /// Puts headers in front of the remaining pieces, and moves them together.
     pub(super) fn frame(&mut self) {
-        let (buffer, mut end) = (&mut self.memory.buffer, 0);
+        let (buffer, mut end) = (&mut self.buffers.buffer, 0);
         for piece in &mut self.pieces {
             let Next { transfer, offset, last, .. } = piece.next;
-            let Body::Memory { start, len, is_zstd } = &mut piece.body else { continue };
+            let PieceBytes::Buffered { start, len, is_zstd } = &mut piece.body else { continue };
             let at = end + HEADER_BYTES;
             if *start != at {
                 buffer.copy_within(*start..*start + *len, at);
@@ -155,17 +155,17 @@ impl Batch {
             Data::encode_header(transfer, offset, last, *is_zstd, &mut header);
             end = at + *len;
         }
-        self.memory.used = end;
+        self.buffers.used = end;
     }
 
-    /// What is to be written, in the form of protocol 2.
+    /// Returns the bytes to write in the form of protocol 2.
     pub(super) fn framed(&self) -> &[u8] {
-        if self.is_old { &[] } else { &self.memory.buffer[..self.memory.used] }
+        if self.is_protocol_1 { &[] } else { &self.buffers.buffer[..self.buffers.used] }
     }
 }
 
-impl Memory {
-    /// Makes room for a piece, with a header in front of it. Returns where its bytes begin.
+impl Buffers {
+    /// Reserves room for a piece and its header. Returns the offset of the piece.
     fn make_room(&mut self, len: usize) -> usize {
         let start = self.used + HEADER_BYTES;
         self.used = start + len;
@@ -184,20 +184,20 @@ impl Piece {
         file: Option<Arc<File>>,
         compression: Compression,
     ) -> Self {
-        Self { next, serial, source, file, compression, body: Body::Unread, fault: None }
+        Self { next, serial, source, file, compression, body: PieceBytes::Unread, fault: None }
     }
 
-    /// Bytes that it takes on the line, but for its header.
+    /// Returns its size on the wire, without the header.
     fn on_wire(&self) -> usize {
         match self.body {
-            Body::Memory { len, .. } => len,
+            PieceBytes::Buffered { len, .. } => len,
             _ => self.next.len,
         }
     }
 
-    /// Copies it from where all of its file is in memory; returns whether it could.
-    fn take_from_memory(&mut self, memory: &mut Memory) -> bool {
-        if !matches!(self.body, Body::Unread) || self.file.is_some() {
+    /// Copies the piece from a source in buffers. Returns `false` if that is impossible.
+    fn take_from_memory(&mut self, buffers: &mut Buffers) -> bool {
+        if !matches!(self.body, PieceBytes::Unread) || self.file.is_some() {
             return false;
         }
         let Some(bytes) = self.source.bytes_in_memory() else { return false };
@@ -206,19 +206,19 @@ impl Piece {
         let Some(bytes) = from.checked_add(len).and_then(|end| bytes.get(from..end)) else {
             return false;
         };
-        let start = memory.make_room(len);
-        memory.buffer[start..start + len].copy_from_slice(bytes);
-        self.body = Body::Memory { start, len, is_zstd: false };
+        let start = buffers.make_room(len);
+        buffers.buffer[start..start + len].copy_from_slice(bytes);
+        self.body = PieceBytes::Buffered { start, len, is_zstd: false };
         true
     }
 
-    /// Reads it; returns whether it is whole.
-    fn read(&mut self, memory: &mut Memory, may_block: bool) -> io::Result<bool> {
-        if self.take_from_memory(memory) {
+    /// Reads the piece. Returns `true` once it is complete.
+    fn read(&mut self, buffers: &mut Buffers, may_block: bool) -> io::Result<bool> {
+        if self.take_from_memory(buffers) {
             return Ok(true);
         }
         let file = match (&self.body, &self.file) {
-            (Body::Memory { .. }, _) => return Ok(true),
+            (PieceBytes::Buffered { .. }, _) => return Ok(true),
             (_, Some(file)) => Arc::clone(file),
             _ => self.source.open(may_block)?,
         };
@@ -226,10 +226,10 @@ impl Piece {
         self.source.check_unchanged(&file)?;
         let Next { offset, len, .. } = self.next;
         let (start, read) = match self.body {
-            Body::Reading { start, read } => (start, read),
-            _ => (memory.make_room(len), 0),
+            PieceBytes::Reading { start, read } => (start, read),
+            _ => (buffers.make_room(len), 0),
         };
-        let rest = &mut memory.buffer[start + read..start + len];
+        let rest = &mut buffers.buffer[start + read..start + len];
         let at = offset + read as u64;
         let read = if may_block {
             read_at(&file, at, rest).map_err(|error| match error.kind() {
@@ -242,9 +242,9 @@ impl Piece {
         };
         let whole = read == len;
         self.body = if whole {
-            Body::Memory { start, len, is_zstd: false }
+            PieceBytes::Buffered { start, len, is_zstd: false }
         } else {
-            Body::Reading { start, read }
+            PieceBytes::Reading { start, read }
         };
         Ok(whole)
     }

@@ -1,7 +1,7 @@
-//! Buffers for pieces of files, used again and again.
+//! A pool of buffers for pieces of files.
 //!
-//! A fresh one of this size comes from the system page by page, each filled with zeros; and what was used last is still in
-//! the processor's cache when it is filled, hashed and written the next time.
+//! The system hands out a new buffer of this size page by page, each filled with zeros. A buffer that was just used is
+//! still in the processor's cache when it is filled, hashed and written the next time.
 
 use std::{
     mem,
@@ -10,17 +10,17 @@ use std::{
 
 use super::{AHEAD_BYTES, PIECE_BYTES_MAX};
 
-/// Bytes of one buffer: a frame, and what is read with its end.
+/// The size of a buffer: a frame, and the bytes read with its end.
 const BUFFER_BYTES: usize = PIECE_BYTES_MAX + AHEAD_BYTES;
 
-/// So many are kept: 2 MiB.
+/// The number of spare buffers that are kept: 2 MiB.
 const SPARE_MAX: usize = 8;
 
-/// The buffers of all links of a server, or of a client.
+/// The buffers of all links of a client or server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pool(Arc<Spare>);
 
-/// Those that nobody uses, the one that was used last at the end.
+/// Spare buffers, the most recently used one last.
 #[derive(Debug, Default)]
 struct Spare(Mutex<Vec<Vec<u8>>>);
 
@@ -34,12 +34,12 @@ impl Pool {
 
 impl Spare {
     fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        // A list of buffers is sound at any time.
+        // A list of buffers is sound at any time, also after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A buffer that is given back when it is dropped.
+/// A buffer that returns to its pool when it is dropped.
 #[derive(Debug)]
 pub(super) struct Pooled {
     bytes: Vec<u8>,
@@ -47,12 +47,12 @@ pub(super) struct Pooled {
 }
 
 impl Pooled {
-    /// What has been filled of it.
+    /// Returns the filled part.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// To be filled. It has room for one frame.
+    /// Returns the buffer to fill. It has room for one frame.
     pub(super) const fn room(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }

@@ -1,4 +1,4 @@
-//! What goes over real sockets, from real files.
+//! Tests of links with real sockets and real files.
 
 use std::{path::Path, time::SystemTime};
 
@@ -25,20 +25,20 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 const CHUNK: usize = CHUNK_BYTES;
 
-/// Bytes that differ from place to place.
+/// Returns bytes that differ at every offset.
 fn bytes(count: usize) -> Vec<u8> {
     (0..count).map(|at| (at / 3 + at / 1000) as u8).collect()
 }
 
-/// A sending end, with what it reports, and the end that receives.
+/// A writer with its reports, and the socket that receives.
 struct Rig {
     outbox: Outbox,
-    reports: UnboundedReceiver<Report>,
+    reports: UnboundedReceiver<SendReport>,
     ended: tokio::task::JoinHandle<LinkError>,
     reader: Reader,
-    /// Bytes of files that have come, as they were on the wire.
+    /// Bytes of files that have come, as on the wire.
     on_wire: u64,
-    /// Sends to the reading end of the sender, which nobody reads.
+    /// The socket of the sender's reader, which nobody reads.
     _back: (Reader, Outbox, Writer),
 }
 
@@ -89,7 +89,7 @@ impl Rig {
         }
     }
 
-    /// Receives one file, from `from` on, giving credit for each piece.
+    /// Receives one file from `from` on, and gives credit for each piece.
     async fn file(&mut self, transfer: u32, from: u64) -> Vec<u8> {
         let (mut got, mut decoder) = (Vec::new(), Decoder::default());
         loop {
@@ -103,23 +103,23 @@ impl Rig {
         }
     }
 
-    async fn report(&mut self) -> Report {
+    async fn report(&mut self) -> SendReport {
         timeout(PATIENCE, self.reports.recv()).await.unwrap().unwrap()
     }
 
-    /// The end of one file, and how many bytes were reported before it.
+    /// Returns the final report of a file, and the number of bytes that were reported before.
     async fn sent(&mut self, transfer: u32) -> u64 {
         let mut passed = 0;
         loop {
             match self.report().await {
-                Report::Passed { transfer: of, bytes } if of.0 == transfer => passed += bytes,
-                Report::Sent(of) if of.0 == transfer => return passed,
+                SendReport::Passed { transfer: of, bytes } if of.0 == transfer => passed += bytes,
+                SendReport::Sent(of) if of.0 == transfer => return passed,
                 other => panic!("{other:?}"),
             }
         }
     }
 
-    /// Closes the link and returns all that came.
+    /// Closes the link and returns everything that came.
     async fn rest(mut self) -> Vec<u8> {
         self.outbox.close();
         let mut rest = self.reader.buffer.to_vec();
@@ -148,7 +148,7 @@ fn begin_old(name: &str, content: Content) -> FileBegin {
 }
 
 #[tokio::test]
-async fn two_targets_are_fed_while_it_arrives_and_neither_waits_for_the_other() {
+async fn two_targets_download_while_the_upload_goes_on_and_neither_waits() {
     let store = Store::open(None).unwrap();
     let whole = bytes(WINDOW_BYTES as usize + 3 * CHUNK + 5);
     let writer = receive(&store, Content::of(&whole));
@@ -174,7 +174,7 @@ async fn two_targets_are_fed_while_it_arrives_and_neither_waits_for_the_other() 
         assert!(!data.last);
         got.extend_from_slice(data.body.on_wire());
     }
-    // One byte short of what a piece needs is nothing.
+    // One byte less than a piece needs is not enough.
     slow.outbox.give_credit(CHUNK as u64 - 1);
     assert!(timeout(Duration::from_millis(50), slow.reader.next()).await.is_err());
     slow.outbox.give_credit(1);
@@ -187,7 +187,7 @@ async fn two_targets_are_fed_while_it_arrives_and_neither_waits_for_the_other() 
 }
 
 #[tokio::test]
-async fn the_last_piece_waits_for_the_word_that_all_is_right() {
+async fn the_last_piece_waits_until_the_hash_is_checked() {
     let store = Store::open(None).unwrap();
     let whole = bytes(CHUNK + 100);
     let writer = receive(&store, Content::of(&whole));
@@ -206,7 +206,7 @@ async fn the_last_piece_waits_for_the_word_that_all_is_right() {
 }
 
 #[tokio::test]
-async fn a_broken_content_never_ends() {
+async fn a_broken_content_is_never_completed() {
     let store = Store::open(None).unwrap();
     let whole = bytes(CHUNK + 100);
     let writer = receive(&store, Content { hash: Content::of(b"").hash, size: whole.len() as u64 });
@@ -218,7 +218,7 @@ async fn a_broken_content_never_ends() {
     writer.finish();
     let report = rig.report().await;
     assert!(
-        matches!(&report, Report::Failed(TransferId(1), _, why) if why.contains("wrong bytes")),
+        matches!(&report, SendReport::Failed(TransferId(1), _, why) if why.contains("wrong bytes")),
         "{report:?}"
     );
     let next = put(&store, b"next");
@@ -227,7 +227,7 @@ async fn a_broken_content_never_ends() {
 }
 
 #[tokio::test]
-async fn a_file_goes_on_at_an_offset_and_an_empty_one_has_one_piece() {
+async fn a_file_is_resumed_at_an_offset_and_an_empty_one_has_one_piece() {
     let store = Store::open(None).unwrap();
     let whole = bytes(3 * CHUNK);
     let mut rig = Rig::new().await;
@@ -236,7 +236,7 @@ async fn a_file_goes_on_at_an_offset_and_an_empty_one_has_one_piece() {
     assert_eq!(rig.sent(1).await, whole.len() as u64 - 1000);
     rig.outbox.begin(TransferId(2), 0, put(&store, b""), Compression::Plain, None);
     assert_eq!(rig.file(2, 0).await, b"");
-    assert_eq!(rig.report().await, Report::Sent(TransferId(2)));
+    assert_eq!(rig.report().await, SendReport::Sent(TransferId(2)));
 }
 
 #[tokio::test]
@@ -254,14 +254,14 @@ async fn many_small_files_arrive_whole() {
     }
 }
 
-/// How a file of this name begins.
+/// Returns how a file of this name starts.
 fn compression(name: &str, content: &[u8]) -> Compression {
     let path = RelPath::parse(name, &Extensions::default()).unwrap();
     Compression::of(&path, content.len() as u64)
 }
 
 #[tokio::test]
-async fn what_shrinks_takes_fewer_bytes_on_the_wire_and_a_picture_goes_as_it_is() {
+async fn a_compressible_file_takes_fewer_bytes_and_a_picture_is_sent_as_it_is() {
     let store = Store::open(None).unwrap();
     let whole = bytes(4 * CHUNK + 5);
     let from = CHUNK as u64 + 1000;
@@ -281,7 +281,7 @@ async fn what_shrinks_takes_fewer_bytes_on_the_wire_and_a_picture_goes_as_it_is(
 }
 
 #[tokio::test]
-async fn a_file_whose_first_piece_does_not_shrink_goes_as_it_is() {
+async fn a_file_whose_first_piece_does_not_shrink_is_sent_as_it_is() {
     let store = Store::open(None).unwrap();
     let seed = |at: usize| Content::of(&at.to_be_bytes()).hash.as_bytes().to_vec();
     let mut whole: Vec<_> = (0..CHUNK / 32).flat_map(seed).collect();
@@ -290,7 +290,7 @@ async fn a_file_whose_first_piece_does_not_shrink_goes_as_it_is() {
     rig.outbox.begin(TransferId(1), 0, put(&store, &whole), compression("a.dds", &whole), None);
     assert!(rig.file(1, 0).await == whole);
     assert_eq!(rig.on_wire, whole.len() as u64);
-    // From behind its noise on, it is another matter.
+    // After its incompressible beginning, the file is compressed.
     let from = CHUNK as u64;
     rig.outbox.begin(TransferId(2), from, put(&store, &whole), compression("a.dds", &whole), None);
     assert!(rig.file(2, from).await == whole[CHUNK..]);
@@ -298,9 +298,9 @@ async fn a_file_whose_first_piece_does_not_shrink_goes_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_limit_is_of_what_is_on_the_wire() {
+async fn a_limit_counts_bytes_on_the_wire() {
     let store = Store::open(None).unwrap();
-    // There is one piece to be had at once, and no second one for days.
+    // One piece passes at once, and the second one only after days.
     let mut rig = Rig::throttled(Some(Throttle::new(Some(1)))).await;
     let whole = vec![7; 8 * CHUNK];
     rig.outbox.begin(TransferId(1), 0, put(&store, &whole), compression("a.dds", &whole), None);
@@ -308,7 +308,7 @@ async fn a_limit_is_of_what_is_on_the_wire() {
 }
 
 #[tokio::test]
-async fn an_old_target_gets_the_form_that_it_knows() {
+async fn a_target_of_protocol_1_gets_its_form() {
     let store = Store::open(None).unwrap();
     let large = bytes(CHUNK + 1);
     let mut rig = Rig::new().await;
@@ -363,7 +363,7 @@ async fn an_old_target_gets_the_form_that_it_knows() {
 }
 
 #[tokio::test]
-async fn an_old_target_is_told_the_end_of_what_breaks_off() {
+async fn a_target_of_protocol_1_gets_the_end_of_a_stopped_file() {
     let store = Store::open(None).unwrap();
     for stops in [true, false] {
         let whole = bytes(CHUNK + 100);
@@ -413,7 +413,7 @@ async fn a_file_that_is_stopped_before_its_turn_leaves_no_trace() {
     assert_eq!(rig.rest().await, b"");
 }
 
-/// A file in a folder, as it was listed just now.
+/// A file in a folder, with its present stamp.
 fn plain(root: &Path, name: &str, content: &[u8]) -> (Arc<dyn ByteSource>, Stamp) {
     let path = root.join(name);
     std::fs::write(&path, content).unwrap();
@@ -439,7 +439,10 @@ async fn files_of_a_folder_are_sent_unless_they_have_changed() {
     let changed = (1, io::ErrorKind::InvalidData, "the file has changed meanwhile");
     let gone = (2, io::ErrorKind::NotFound, "the file no longer exists");
     for (transfer, kind, why) in [changed, gone] {
-        assert_eq!(rig.report().await, Report::Failed(TransferId(transfer), kind, why.to_owned()));
+        assert_eq!(
+            rig.report().await,
+            SendReport::Failed(TransferId(transfer), kind, why.to_owned())
+        );
     }
     rig.outbox.begin(TransferId(3), 0, same, Compression::Plain, None);
     assert!(rig.file(3, 0).await == whole);
@@ -447,11 +450,11 @@ async fn files_of_a_folder_are_sent_unless_they_have_changed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_costs_no_credit_and_leaves_no_gap() {
+async fn an_unreadable_file_takes_no_credit_and_leaves_no_gap() {
     let root = tempfile::tempdir().unwrap();
     let mut rig = Rig::new().await;
     let large = bytes(100_000);
-    // Between them, those that are gone would use up all the credit that there is.
+    // Together, the missing files would take all the credit.
     for number in 0..100 {
         let (gone, _) = plain(root.path(), "gone.png", &large);
         std::fs::remove_file(root.path().join("gone.png")).unwrap();
@@ -465,7 +468,7 @@ async fn what_cannot_be_read_costs_no_credit_and_leaves_no_gap() {
 }
 
 #[tokio::test]
-async fn messages_overtake_files_that_wait() {
+async fn messages_overtake_waiting_files() {
     let store = Store::open(None).unwrap();
     let throttle = Throttle::new(Some(1));
     throttle.take(CHUNK + 1_000_000).await;
@@ -480,7 +483,7 @@ async fn messages_overtake_files_that_wait() {
 }
 
 #[tokio::test]
-async fn closing_lets_messages_leave() {
+async fn closing_writes_the_waiting_messages() {
     let mut rig = Rig::new().await;
     rig.outbox.send(Message::Ping);
     rig.outbox.close();
@@ -515,7 +518,7 @@ async fn frames_of_all_sizes_are_read_and_none_holds_much_memory() {
 }
 
 #[tokio::test]
-async fn a_stranger_makes_nobody_hold_much() {
+async fn a_header_alone_reserves_little_memory() {
     let (here, mut there) = pair().await;
     let (mut reader, ..) = split(here, PATIENCE, &Pool::default()).unwrap();
     reader.set_limit(frame::STRANGER_BYTES_MAX);
@@ -529,7 +532,7 @@ async fn a_stranger_makes_nobody_hold_much() {
 }
 
 #[tokio::test]
-async fn a_throttled_end_reads_files_at_its_rate_and_messages_at_once() {
+async fn a_throttled_reader_reads_files_at_its_rate_and_messages_at_once() {
     let (here, mut there) = pair().await;
     let (mut reader, ..) = split(here, PATIENCE, &Pool::default()).unwrap();
     let throttle = Throttle::new(Some(1));
@@ -543,9 +546,9 @@ async fn a_throttled_end_reads_files_at_its_rate_and_messages_at_once() {
     let next = async |reader: &mut Reader| Message::read(&reader.next().await.unwrap()).unwrap();
     assert_eq!(next(&mut reader).await, Message::Ping);
     assert!(matches!(next(&mut reader).await, Message::Data(_)));
-    // The bucket's one chunk is used up from here on; who waits for the next piece waits long.
+    // The bucket is empty from here on, so the next piece waits long.
     assert_eq!(next(&mut reader).await, Message::Pong);
-    reader.owed = 1;
+    reader.unthrottled = 1;
     assert!(timeout(Duration::from_millis(20), reader.next()).await.is_err());
     throttle.set(None);
     assert_eq!(next(&mut reader).await, Message::Ping);

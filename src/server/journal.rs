@@ -1,4 +1,4 @@
-//! What the league remembers, for a server with a data folder.
+//! The writer of the league database, for a server with a data folder.
 
 use std::path::Path;
 
@@ -9,23 +9,22 @@ use crate::{
     ledger::{ActId, Answer, Ledger, LedgerError, Sqlite},
 };
 
-/// The ledger of a server, if it has one.
+/// The league database of a server, if it has one.
 #[derive(Default)]
 pub(super) struct Journal {
     ledger: Option<Box<dyn Ledger>>,
-    /// What could not be written yet, in order.
+    /// Records that could not be written yet, in order.
     unwritten: Vec<Record>,
     unanswered: Vec<Answer>,
-    /// Why, until somebody is told.
-    trouble: Option<String>,
-    /// Acts that the machine works on, by the numbers that it knows them by.
+    /// The last error, until it is reported.
+    error: Option<String>,
+    /// Acts that the machine works on: its number for each, and the id in the database.
     acts: Vec<(u64, ActId)>,
     last_act: u64,
 }
 
 impl Journal {
-    /// Opens the ledger in the data folder, and reads what it remembers. A server without such a folder
-    /// remembers nothing.
+    /// Opens the database in the data folder, and reads its records. Without a data folder there is neither.
     pub(super) fn open(data: Option<&Path>) -> Result<(Self, Vec<Record>), LedgerError> {
         let Some(data) = data else { return Ok((Self::default(), Vec::new())) };
         let mut ledger = Sqlite::open(data)?;
@@ -33,13 +32,14 @@ impl Journal {
         Ok((Self { ledger: Some(Box::new(ledger)), ..Self::default() }, records))
     }
 
-    /// Writes down what has happened. What cannot be written is tried again with what comes next: the league
-    /// goes on, and its members bring most of it back should the server end before.
+    /// Writes records. If that fails, they are written with the next ones. Meanwhile the league goes on, and should the
+    /// server end before, its members bring back most of them.
     pub(super) fn write(&mut self, records: Vec<Record>) {
-        self.settle(records, None);
+        self.append(records, None);
     }
 
-    /// Writes down what an act has done, together with its answer: whoever asks again after a crash is told.
+    /// Writes the records of an act and its answer in one transaction, so that the administrator gets the answer even
+    /// after a crash.
     pub(super) fn acted(
         &mut self,
         number: u64,
@@ -47,18 +47,18 @@ impl Journal {
         records: Vec<Record>,
     ) {
         let id = self.acts.iter().find(|(known, _)| *known == number).map(|(_, id)| *id);
-        self.settle(records, id.map(|id| (id, outcome)));
+        self.append(records, id.map(|id| (id, outcome)));
     }
 
-    fn settle(&mut self, records: Vec<Record>, answer: Option<Answer>) {
+    fn append(&mut self, records: Vec<Record>, answer: Option<Answer>) {
         if self.ledger.is_some() {
             self.unwritten.extend(records);
             self.unanswered.extend(answer);
-            self.write_the_rest();
+            self.write_pending();
         }
     }
 
-    fn write_the_rest(&mut self) {
+    fn write_pending(&mut self) {
         let Some(ledger) = &mut self.ledger else { return };
         if self.unwritten.is_empty() && self.unanswered.is_empty() {
             return;
@@ -70,18 +70,18 @@ impl Journal {
                     self.acts.retain(|(_, id)| *id != answered);
                 }
             }
-            Err(error) => self.trouble = Some(with_causes(&error)),
+            Err(error) => self.error = Some(with_causes(&error)),
         }
     }
 
-    /// What an administrator asks for that the machine does not work on yet.
-    pub(super) fn asked(&mut self) -> Vec<(u64, Act)> {
-        self.write_the_rest();
+    /// Returns new acts of administrators.
+    pub(super) fn new_acts(&mut self) -> Vec<(u64, Act)> {
+        self.write_pending();
         let Some(ledger) = &mut self.ledger else { return Vec::new() };
         let asked = match ledger.asked() {
             Ok(asked) => asked,
             Err(error) => {
-                self.trouble = Some(with_causes(&error));
+                self.error = Some(with_causes(&error));
                 return Vec::new();
             }
         };
@@ -96,8 +96,8 @@ impl Journal {
         new
     }
 
-    /// Why something could not be written or read, once.
-    pub(super) fn take_trouble(&mut self) -> Option<String> {
-        self.trouble.take()
+    /// Returns the last error once.
+    pub(super) fn take_error(&mut self) -> Option<String> {
+        self.error.take()
     }
 }

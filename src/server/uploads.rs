@@ -1,4 +1,4 @@
-//! What comes in over one link: messages for the control machine, and files for the store.
+//! The reading half of a link: messages for the control machine, and files for the store.
 
 use std::{
     collections::HashMap,
@@ -25,11 +25,10 @@ use crate::{
     store::BlobWriter,
 };
 
-/// Bytes of files that may wait for the store; then the link is read no further. A source of ours never
-/// sends more by itself.
+/// While this many bytes of files wait for the store, the link is not read. A client of protocol 2 never sends more.
 const WAITING_BYTES_MAX: usize = WINDOW_BYTES as usize + 1024 * 1024;
 
-/// One upload, with the ways into the store for its files.
+/// An upload, with the writers of its files.
 #[derive(Debug)]
 struct Upload {
     stream: UploadStream,
@@ -37,19 +36,19 @@ struct Upload {
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenUploads {
     uploads: HashMap<SyncId, Upload>,
-    /// By the numbers under which a source of ours sends them.
+    /// The uploads by the numbers under which a client of protocol 2 sends their files.
     transfers: HashMap<TransferId, SyncId>,
 }
 
-/// The uploads of one source's link.
+/// The uploads over one link.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Uploads(Arc<Mutex<Open>>);
+pub(super) struct Uploads(Arc<Mutex<OpenUploads>>);
 
 impl Uploads {
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        // Uploads come and go as wholes, so what a panic left behind is sound.
+    fn lock(&self) -> MutexGuard<'_, OpenUploads> {
+        // Uploads are only added and removed as wholes, so the map is sound after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -60,12 +59,12 @@ impl Uploads {
         open.uploads.insert(sync_id, Upload { stream, writers });
     }
 
-    /// Takes nothing more in, and returns how much of each file is there.
+    /// Ends an upload early. Returns how many bytes of each file have come.
     pub(super) fn abandon(&self, sync_id: &SyncId) -> Vec<(ContentHash, u64)> {
         self.lock().uploads.get_mut(sync_id).map(Upload::abandon).unwrap_or_default()
     }
 
-    /// The same for all of them; nothing is left.
+    /// Ends all uploads early and removes them.
     pub(super) fn abandon_all(&self) -> Vec<(ContentHash, u64)> {
         let mut open = std::mem::take(&mut *self.lock());
         let mut ids: Vec<_> = open.transfers.drain().map(|(_, sync_id)| sync_id).collect();
@@ -94,14 +93,14 @@ impl Upload {
     }
 }
 
-/// Room for bytes of a file until they are written, and the source's credit for them.
-struct Held {
+/// Room for bytes of a file until they are written, and the client's credit for them.
+struct Permit {
     _room: Option<OwnedSemaphorePermit>,
     _credit: Option<Credit>,
 }
 
 /// The task that reads one link.
-pub(super) struct Reading {
+pub(super) struct LinkReader {
     peer: PeerId,
     reader: Reader,
     outbox: Outbox,
@@ -109,10 +108,10 @@ pub(super) struct Reading {
     inputs: mpsc::Sender<Input>,
     clock: Clock,
     room: Arc<Semaphore>,
-    back: CreditReturn,
+    credit_return: CreditReturn,
 }
 
-impl Reading {
+impl LinkReader {
     pub(super) fn new(
         peer: PeerId,
         reader: Reader,
@@ -122,12 +121,11 @@ impl Reading {
         clock: Clock,
     ) -> Self {
         let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
-        let back = return_to_peer(outbox.clone());
-        Self { peer, reader, outbox, uploads, inputs, clock, room, back }
+        let credit_return = return_to_peer(outbox.clone());
+        Self { peer, reader, outbox, uploads, inputs, clock, room, credit_return }
     }
 
     pub(super) async fn run(mut self) {
-        let mut greeted = false;
         let reason = loop {
             let message = match self.reader.next().await {
                 Ok(payload) => Message::read(&payload),
@@ -138,17 +136,14 @@ impl Reading {
                 Err(error) => break error.to_string(),
             };
             if matches!(message, Message::Hello(_)) {
-                greeted = true;
                 self.reader.set_limit(frame::PAYLOAD_BYTES_MAX);
-            } else if !greeted {
-                break "it sent something else before HELLO".to_owned();
             }
             let server_runs = match message {
                 Message::Credit(credit) => {
                     self.outbox.give_credit(credit.bytes);
                     true
                 }
-                message if message.is_data() => self.take_in(message).await,
+                message if message.is_data() => self.store(message).await,
                 message => self.inputs.send(Input::Received(self.peer, message)).await.is_ok(),
             };
             if !server_runs {
@@ -158,10 +153,10 @@ impl Reading {
         let _stopped = self.inputs.send(Input::Lost(self.peer, reason)).await;
     }
 
-    /// Hands the bytes of a file to the store. Returns whether the server still runs.
-    async fn take_in(&self, message: Message) -> bool {
-        let held = self.hold(&message).await;
-        let Some((sync_id, events)) = self.hand_in(message, held) else { return true };
+    /// Passes the bytes of a file to the store. Returns `false` if the server has stopped.
+    async fn store(&self, message: Message) -> bool {
+        let permit = self.reserve(&message).await;
+        let Some((sync_id, events)) = self.store_piece(message, permit) else { return true };
         for event in events {
             let input = Input::Uploaded(self.peer, sync_id.clone(), event);
             if self.inputs.send(input).await.is_err() {
@@ -172,7 +167,7 @@ impl Reading {
     }
 
     /// Waits until there is room for the bytes of a message.
-    async fn hold(&self, message: &Message) -> Held {
+    async fn reserve(&self, message: &Message) -> Permit {
         let (bytes, numbered) = match message {
             Message::Data(data) => (data.body.len(), true),
             Message::FileChunk(chunk) => (chunk.data.len(), false),
@@ -181,11 +176,11 @@ impl Reading {
         let most = u32::try_from(bytes.min(WAITING_BYTES_MAX)).unwrap_or(u32::MAX);
         // The semaphore is never closed.
         let room = Arc::clone(&self.room).acquire_many_owned(most).await.ok();
-        let credit = numbered.then(|| Credit::new(bytes as u64, &self.back));
-        Held { _room: room, _credit: credit }
+        let credit = numbered.then(|| Credit::new(bytes as u64, &self.credit_return));
+        Permit { _room: room, _credit: credit }
     }
 
-    fn hand_in(&self, message: Message, held: Held) -> Option<(SyncId, Vec<UploadEvent>)> {
+    fn store_piece(&self, message: Message, permit: Permit) -> Option<(SyncId, Vec<UploadEvent>)> {
         let mut open = self.uploads.lock();
         let sync_id = match &message {
             Message::Data(data) => open.transfers.get(&data.transfer)?.clone(),
@@ -196,15 +191,17 @@ impl Reading {
         };
         let upload = open.uploads.get_mut(&sync_id)?;
         let step = upload.stream.handle_message(self.clock.time(), message);
-        let mut held = Some(held);
+        let mut permit = Some(permit);
         let mut actions = step.actions.into_iter().peekable();
         while let Some(action) = actions.next() {
             match action {
                 Action::Write(index, offset, body) => {
                     let last = actions.next_if_eq(&Action::Finish(index)).is_some();
-                    match (upload.writers.get(index), held.take()) {
-                        (Some(writer), Some(held)) if last => writer.write_last(offset, body, held),
-                        (Some(writer), Some(held)) => writer.write(offset, body, held),
+                    match (upload.writers.get(index), permit.take()) {
+                        (Some(writer), Some(permit)) if last => {
+                            writer.write_last(offset, body, permit)
+                        }
+                        (Some(writer), Some(permit)) => writer.write(offset, body, permit),
                         _ => {}
                     }
                 }

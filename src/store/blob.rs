@@ -1,4 +1,4 @@
-//! One content of the store, as those that serve it see it.
+//! A content of the store, as downloads read it.
 
 use std::{
     fs::File,
@@ -17,10 +17,11 @@ use tokio::sync::Notify;
 use super::{StoreFault, folder::Folder};
 use crate::byte_source::{Availability, ByteSource, Subscribers, open_cached};
 
-/// Small contents have so many bytes in memory at a time. Beyond that, and once nobody waits, they are on disk only.
+/// The size limit of the memory for small contents. A content beyond it, and one that nobody waits for, is on disk
+/// only.
 const MEMORY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A content that is kept or on its way in.
+/// A content that is stored or being received.
 #[derive(Debug)]
 pub(crate) struct Blob {
     content: Content,
@@ -34,17 +35,17 @@ pub(crate) struct Blob {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) phase: Phase,
-    /// The handle that all who read share; it closes with the last of them.
+    /// The open file that all readers share. It is closed with the last of them.
     open: Weak<File>,
-    /// All of its bytes, if it is small: those who wait for it need no file.
+    /// All bytes of a small content, so that its readers need no file.
     memory: Option<CachedBytes>,
 }
 
-/// How many bytes of contents a store has in memory.
+/// The number of bytes that a store's small contents take in memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MemoryUse(Arc<AtomicUsize>);
 
-/// A content in memory. It counts for as long as it is.
+/// A content in memory, which counts until it is dropped.
 #[derive(Debug)]
 struct CachedBytes {
     bytes: Bytes,
@@ -52,7 +53,7 @@ struct CachedBytes {
 }
 
 impl CachedBytes {
-    /// None if there is too much already.
+    /// Returns `None` if too much is in memory already.
     fn new(bytes: &[u8], counted: &MemoryUse) -> Option<Self> {
         let before = counted.0.fetch_add(bytes.len(), Ordering::Relaxed);
         let copied = Self { bytes: Bytes::copy_from_slice(bytes), counted: counted.clone() };
@@ -66,7 +67,7 @@ impl Drop for CachedBytes {
     }
 }
 
-/// How far a content has come.
+/// The progress of receiving a content.
 #[derive(Debug)]
 pub(super) enum Phase {
     Receiving(Receiving),
@@ -76,11 +77,11 @@ pub(super) enum Phase {
 
 #[derive(Debug)]
 pub(super) struct Receiving {
-    /// Bytes that were handed in, one after the other, written or not.
+    /// Bytes that were passed to the writer without a gap, written or not.
     pub(super) taken: u64,
     /// Bytes that are written.
     written: u64,
-    /// Which [`BlobWriter`](super::BlobWriter) may hand in more.
+    /// The [`BlobWriter`](super::BlobWriter) that may write more.
     pub(super) writer: u64,
 }
 
@@ -90,7 +91,7 @@ impl Blob {
         Self { content, number, folder, state, subscribers: Subscribers::default() }
     }
 
-    pub(super) fn kept(content: Content, folder: Arc<Folder>) -> Self {
+    pub(super) fn stored(content: Content, folder: Arc<Folder>) -> Self {
         Self::new(content, 0, folder, Phase::Complete)
     }
 
@@ -100,21 +101,21 @@ impl Blob {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change of it is one assignment, so one that a panic left behind is sound.
+        // Each change is one assignment, so the state is sound after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it is.
+    /// Returns the content.
     pub(crate) const fn content(&self) -> Content {
         self.content
     }
 
-    /// Where it lies while it comes in.
+    /// Returns its path while it is received.
     pub(super) fn incoming_path(&self) -> PathBuf {
         self.folder.incoming_path(self.content.hash, self.number)
     }
 
-    /// Shares the handle that its lane has open.
+    /// Shares the file that the worker has open.
     pub(super) fn share(&self, file: &Arc<File>) {
         self.lock().open = Arc::downgrade(file);
     }
@@ -126,12 +127,12 @@ impl Blob {
         self.subscribers.notify();
     }
 
-    /// All of it has come in one piece, which those who wait for it need no file for.
-    pub(super) fn remember(&self, bytes: &[u8], memory_use: &MemoryUse) {
+    /// Keeps the bytes of a complete content in memory for the tasks that wait for it.
+    pub(super) fn cache_bytes(&self, bytes: &[u8], memory_use: &MemoryUse) {
         self.lock().memory = CachedBytes::new(bytes, memory_use);
     }
 
-    pub(super) fn complete(&self) {
+    pub(super) fn mark_complete(&self) {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Receiving(_)) {
             state.phase = Phase::Complete;
@@ -140,8 +141,8 @@ impl Blob {
         }
     }
 
-    /// Says that it will never be complete, unless it is already or that was said.
-    pub(super) fn break_off(&self, fault: StoreFault) {
+    /// Marks it as broken, unless it is complete or broken already.
+    pub(super) fn mark_broken(&self, fault: StoreFault) {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Receiving(_)) {
             state.phase = Phase::Broken(fault);
@@ -194,7 +195,7 @@ impl ByteSource for Blob {
         let open =
             |path: &PathBuf| if may_block { File::open(path) } else { open_cached(path, true) };
         let opened = match open(&path) {
-            // It has been put in its place between the two.
+            // It has been moved to its final path in between.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 open(&self.folder.blob_path(self.content.hash))
             }

@@ -1,4 +1,4 @@
-//! Looks again whether what is kept is still what its name says.
+//! Checks that stored contents still have their hashes.
 
 use std::{
     io,
@@ -18,51 +18,51 @@ use super::{
     folder::{Folder, StoredBlob},
 };
 
-/// One content of a store that was checked.
+/// A stored content that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
-    /// What it should hold.
+    /// The hash that it should have.
     pub hash: ContentHash,
-    /// Bytes that it has.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// What was wrong with it, so that it was removed; `None` if it is right.
+    /// The reason why it was removed; `None` if its hash is right.
     pub wrong: Option<String>,
 }
 
-/// What came of checking a store.
+/// The result of checking a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifySummary {
-    /// Contents that were checked.
+    /// Number of contents that were checked.
     pub files: u64,
-    /// Bytes that they had.
+    /// Sum of their lengths in bytes.
     pub bytes: u64,
-    /// How many of them were wrong, and were removed.
+    /// Number of damaged contents, which were removed.
     pub wrong: u64,
 }
 
-/// Reads every content that a server keeps in `data`, on all cores, and removes those that are not
-/// what they should be; a server asks for them again. `report` is told of each, in no order.
+/// Reads every stored content in the data folder `data`, on all cores, and removes damaged ones; the server downloads
+/// them from a member again. Calls `report` for each content, in no order.
 ///
 /// # Errors
 ///
-/// Fails if a server uses the folder, or it cannot be read.
+/// Fails if a server uses the folder, or if it cannot be read.
 pub fn verify_store(
     data: &Path,
     mut report: impl FnMut(Verified),
 ) -> Result<VerifySummary, StoreError> {
-    let (folder, kept) = Folder::open(Some(data))?;
+    let (folder, stored) = Folder::open(Some(data))?;
     let next = AtomicUsize::new(0);
     let (results, verified) = mpsc::channel();
     let mut summary = VerifySummary::default();
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            let (folder, kept, next, results) = (&folder, &kept, &next, results.clone());
+            let (folder, stored, next, results) = (&folder, &stored, &next, results.clone());
             let run = move || {
-                while let Some(kept) = kept.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    // The other end is there until all threads have ended.
-                    let _listening = results.send(verify_one(folder, kept));
+                while let Some(stored) = stored.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // The receiver exists until all threads have ended.
+                    let _listening = results.send(verify_one(folder, stored));
                 }
             };
             std::thread::Builder::new().spawn_scoped(scope, run).map_err(StoreError::Threads)?;
@@ -78,8 +78,8 @@ pub fn verify_store(
     })
 }
 
-fn verify_one(folder: &Folder, kept: &StoredBlob) -> Verified {
-    let (hash, bytes) = (kept.content.hash, kept.content.size);
+fn verify_one(folder: &Folder, stored: &StoredBlob) -> Verified {
+    let (hash, bytes) = (stored.content.hash, stored.content.size);
     let wrong = match folder.verify(hash, |_| true) {
         Ok(Some(false)) => Some("its bytes have changed".to_owned()),
         Ok(_) => None,
@@ -87,12 +87,12 @@ fn verify_one(folder: &Folder, kept: &StoredBlob) -> Verified {
     };
     let wrong = wrong.map(|wrong| match folder.remove(hash) {
         Ok(()) => wrong,
-        Err(error) => format!("{wrong}; and it cannot be removed: {error}"),
+        Err(error) => format!("{wrong}, and it cannot be removed: {error}"),
     });
     Verified { hash, bytes, wrong }
 }
 
-/// Holds reading down to a rate.
+/// Limits the rate of reading.
 struct Pace {
     began: Instant,
     bytes: u64,
@@ -101,19 +101,19 @@ struct Pace {
 }
 
 impl Pace {
-    /// Waits until so many bytes more may be read; returns whether to go on at all.
+    /// Waits until this many more bytes may be read. Returns `false` if the check has to end.
     fn go_on(&mut self, bytes: usize) -> bool {
         self.bytes += bytes as u64;
         let due = Duration::from_secs_f64(self.bytes as f64 / self.bytes_per_second.max(1) as f64);
         let wait = due.saturating_sub(self.began.elapsed());
-        // Nothing is ever sent: the store closes by dropping the other end.
+        // Nothing is ever sent: the store drops the sender when it closes.
         self.stop.recv_timeout(wait) == Err(RecvTimeoutError::Timeout)
     }
 }
 
 impl Store {
-    /// Reads all that is kept now, once, in the background and at most at this rate. What is wrong is
-    /// removed, and `wrong` is told of it. It ends when the store closes.
+    /// Reads every stored content once, in the background and at most at this rate. Removes damaged ones, and passes
+    /// their hashes to `wrong`. It ends when the store closes.
     pub(crate) fn check(
         &self,
         bytes_per_second: u64,
@@ -128,7 +128,7 @@ impl Store {
                 let right = match folder.verify(content.hash, |bytes| pace.go_on(bytes)) {
                     Ok(Some(right)) => right,
                     Ok(None) => return,
-                    // It went its way meanwhile.
+                    // It was removed meanwhile.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(_) => false,
                 };

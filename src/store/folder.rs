@@ -1,4 +1,4 @@
-//! Where the store keeps its files.
+//! The folder of the store.
 
 use std::{
     fs::{self, File},
@@ -14,37 +14,37 @@ use super::{
     lock::{self, LOCK},
 };
 
-/// How the names of temporary stores begin.
+/// The prefix of temporary stores' names.
 const TEMPORARY: &str = "liverysync-store-";
 
-/// Bytes that are read at a time to be hashed.
+/// The size of a buffer for hashing, in bytes.
 const READ_BYTES: usize = 256 * 1024;
 
-/// One kept content.
+/// A stored content.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StoredBlob {
     pub(super) content: Content,
-    /// When it was last needed: the modification time of its file.
+    /// The time at which it was last needed: the modification time of its file.
     pub(super) needed: SystemTime,
 }
 
-/// The store's folder, which is this process's alone:
+/// The store's folder, which belongs to this process alone:
 ///
 /// ```text
-/// lock                  who holds it has the folder
-/// blobs/ab/abcd…        whole contents, by the 64 hex digits of their SHA-256
-/// incoming/abcd….7      contents on their way in
+/// lock                  locked by the process that uses the folder
+/// blobs/ab/abcd…        complete contents, by the 64 hex digits of their SHA-256
+/// incoming/abcd….7      contents that are being received
 /// ```
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
     _lock: File,
-    /// Removes it, if it is a temporary one. The lock is given up before.
+    /// Removes a temporary folder when it is dropped, after the lock.
     _temporary: Option<tempfile::TempDir>,
 }
 
 impl Folder {
-    /// Takes the folder, and returns it with what it keeps. Leftovers in it are removed.
+    /// Locks the folder, removes leftovers, and returns the folder with its stored contents.
     pub(super) fn open(data: Option<&Path>) -> Result<(Self, Vec<StoredBlob>), StoreError> {
         let temporary = match data {
             Some(_) => None,
@@ -65,25 +65,25 @@ impl Folder {
         };
         let folder = Self { root: root.clone(), _lock: lock, _temporary: temporary };
         folder.remove_leftovers().map_err(failed)?;
-        let kept = folder.list().map_err(failed)?;
-        Ok((folder, kept))
+        let stored = folder.list().map_err(failed)?;
+        Ok((folder, stored))
     }
 
-    /// Where a whole content lies.
+    /// Returns the path of a complete content.
     pub(super) fn blob_path(&self, hash: ContentHash) -> PathBuf {
         blob_path(&self.root, hash)
     }
 
-    /// Where a content lies while it comes in. `number` tells one attempt from another, of which
-    /// somebody may still read.
+    /// Returns the path of a content that is being received. `number` tells the attempts apart, because an earlier one
+    /// may still be read.
     pub(super) fn incoming_path(&self, hash: ContentHash, number: u64) -> PathBuf {
         self.root.join("incoming").join(format!("{hash}.{number}"))
     }
 
-    /// Moves a content that is whole to its place.
+    /// Moves a complete content to its final path.
     ///
-    /// Nothing is flushed. What a crash takes away is asked for again, and what it damages is found
-    /// by its hash before anybody installs it: that costs time, never a livery.
+    /// Nothing is flushed. A content that a crash loses is uploaded again, and a damaged one is found by its hash
+    /// before anybody installs it. That costs time, never a livery.
     pub(super) fn keep(&self, incoming: &Path, hash: ContentHash) -> io::Result<()> {
         let path = self.blob_path(hash);
         match fs::rename(incoming, &path) {
@@ -95,8 +95,8 @@ impl Folder {
         }
     }
 
-    /// Puts a content that is known to be right in its place, with one write: to make a small one elsewhere and
-    /// to move it costs nearly twice as much.
+    /// Writes a checked content to its final path with one write. Writing a small file elsewhere and moving it costs
+    /// nearly twice as much.
     ///
     /// Nothing is flushed, as in [`Folder::keep`].
     pub(super) fn put(&self, hash: ContentHash, bytes: &[u8]) -> io::Result<()> {
@@ -109,13 +109,13 @@ impl Folder {
             result => result,
         };
         if written.is_err() {
-            // What stays is found wrong when it is read.
+            // A file that stays is found to be damaged when it is read.
             let _half = fs::remove_file(path);
         }
         written
     }
 
-    /// Writes down that a content was needed just now.
+    /// Records that a content was needed just now.
     pub(super) fn touch(&self, hash: ContentHash) -> io::Result<()> {
         let file = File::options().write(true).open(self.blob_path(hash))?;
         file.set_modified(SystemTime::now())
@@ -125,8 +125,8 @@ impl Folder {
         fs::remove_file(self.blob_path(hash))
     }
 
-    /// Whether a content is what its name says. `go_on` is told of the bytes that were read, and
-    /// whether to read more; `None` if not.
+    /// Hashes a stored content. Returns `Some(true)` if its hash is right, and `None` if `go_on`, which receives the
+    /// number of bytes of each read, returns `false`.
     pub(super) fn verify(
         &self,
         hash: ContentHash,
@@ -150,7 +150,7 @@ impl Folder {
         }
     }
 
-    /// What came half only is of no use: the state of its hash went with the process.
+    /// Removes incomplete contents. The state of their hashes was lost with the process.
     fn remove_leftovers(&self) -> io::Result<()> {
         for entry in fs::read_dir(self.root.join("incoming"))? {
             let entry = entry?;
@@ -161,9 +161,9 @@ impl Folder {
         Ok(())
     }
 
-    /// What is kept, least recently needed first. Files whose names are no digests are removed.
+    /// Returns the stored contents, the least recently needed first. Removes files whose names are not hashes.
     fn list(&self) -> io::Result<Vec<StoredBlob>> {
-        let mut kept = Vec::new();
+        let mut stored = Vec::new();
         for folder in fs::read_dir(self.root.join("blobs"))? {
             let folder = folder?;
             if !folder.file_type()?.is_dir() {
@@ -174,18 +174,18 @@ impl Folder {
                 if entry.file_type()?.is_dir() {
                     continue;
                 }
-                match self.kept(&entry)? {
-                    Some(blob) => kept.push(blob),
+                match self.stored(&entry)? {
+                    Some(blob) => stored.push(blob),
                     None => fs::remove_file(entry.path())?,
                 }
             }
         }
-        kept.sort_by_key(|kept| (kept.needed, kept.content.hash));
-        Ok(kept)
+        stored.sort_by_key(|stored| (stored.needed, stored.content.hash));
+        Ok(stored)
     }
 
-    /// The content that a file holds; `None` if it is none of ours.
-    fn kept(&self, entry: &fs::DirEntry) -> io::Result<Option<StoredBlob>> {
+    /// Returns the content of a file, or `None` if it is not a stored content.
+    fn stored(&self, entry: &fs::DirEntry) -> io::Result<Option<StoredBlob>> {
         let name = entry.file_name();
         let hash = name.to_str().and_then(|name| name.parse::<ContentHash>().ok());
         let Some(hash) = hash.filter(|hash| self.blob_path(*hash) == entry.path()) else {
@@ -193,7 +193,7 @@ impl Folder {
         };
         let metadata = entry.metadata()?;
         let content = Content { hash, size: metadata.len() };
-        // Its server came to its end between making it and writing it.
+        // The server was stopped after creating the file and before writing it.
         if content.size == 0 && content != Content::of(b"") {
             return Ok(None);
         }
@@ -201,8 +201,8 @@ impl Folder {
     }
 }
 
-/// Whether a store's folder keeps a content, as far as its length tells. Its server may be running.
-pub(crate) fn keeps(root: &Path, content: Content) -> bool {
+/// Returns `true` if the store in `root` has a content of this hash and length. A server may use the store meanwhile.
+pub(crate) fn has_blob(root: &Path, content: Content) -> bool {
     fs::metadata(blob_path(root, content.hash))
         .is_ok_and(|blob| blob.is_file() && blob.len() == content.size)
 }
@@ -224,8 +224,8 @@ fn temporary_folder() -> Result<tempfile::TempDir, StoreError> {
         .map_err(|source| StoreError::Folder { path: parent, source })
 }
 
-/// Takes a folder that was made just now. Its lock has its name only once it is held: without that, a
-/// server that [sweeps](sweep) at this moment would take the folder for an orphan.
+/// Locks a folder that was just made. The lock file gets its name only once it is locked: otherwise a server that
+/// [sweeps](sweep) now would take the folder for an orphan.
 fn claim(root: &Path) -> io::Result<File> {
     let path = root.join("lock.new");
     let lock = File::options().create_new(true).write(true).open(&path)?;
@@ -234,9 +234,9 @@ fn claim(root: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Removes temporary stores whose servers were killed.
+/// Removes temporary stores of servers that were killed.
 fn sweep(parent: &Path) {
-    // Whatever cannot be seen or removed stays; that harms nobody, and a later start tries again.
+    // A store that cannot be removed stays, and a later start tries again.
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY));
         if ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_orphan(&entry.path()) {
@@ -245,10 +245,10 @@ fn sweep(parent: &Path) {
     }
 }
 
-/// Whether nobody holds the lock of a store. One without a lock is just being made.
+/// Returns `true` if nobody has locked the store. A store without a lock file is just being made.
 fn is_orphan(root: &Path) -> bool {
     let path = root.join(LOCK);
-    // What is no file may be anybody's, and opening it may wait for ever.
+    // If it is not a file, it belongs to someone else, and opening it could block.
     fs::symlink_metadata(&path).is_ok_and(|lock| lock.is_file())
         && File::options().write(true).open(&path).is_ok_and(|lock| lock.try_lock().is_ok())
 }
@@ -264,25 +264,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_stores_that_nobody_holds_are_swept() {
+    fn only_stores_that_nobody_has_locked_are_swept() {
         let parent = tempfile::tempdir().unwrap();
         let make = |name: &str| {
             let root = parent.path().join(name);
             fs::create_dir_all(root.join("blobs")).unwrap();
             root
         };
-        let (held, orphan) = (make("liverysync-store-held"), make("liverysync-store-orphan"));
+        let (permit, orphan) = (make("liverysync-store-permit"), make("liverysync-store-orphan"));
         let (young, other) = (make("liverysync-store-young"), make("somebody-elses"));
         fs::write(parent.path().join("liverysync-store-file"), "a file").unwrap();
-        let lock = claim(&held).unwrap();
+        let lock = claim(&permit).unwrap();
         drop(claim(&orphan).unwrap());
         drop(claim(&other).unwrap());
         sweep(parent.path());
         assert!(!orphan.exists());
-        assert!(held.exists() && young.exists() && other.exists());
+        assert!(permit.exists() && young.exists() && other.exists());
         assert!(parent.path().join("liverysync-store-file").exists());
         drop(lock);
         sweep(parent.path());
-        assert!(!held.exists());
+        assert!(!permit.exists());
     }
 }

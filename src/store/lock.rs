@@ -1,4 +1,4 @@
-//! Who has a data folder to himself.
+//! The lock of a data folder.
 
 use std::{
     fs::{File, TryLockError},
@@ -6,10 +6,10 @@ use std::{
     path::Path,
 };
 
-/// Who holds this file in a store's folder has the folder.
+/// The lock file in a data folder. The process that has locked it may use the folder.
 pub(crate) const LOCK: &str = "lock";
 
-/// Takes a folder, until the file is closed; `None` if somebody else has it.
+/// Locks a folder until the file is closed. Returns `None` if another process has locked it.
 pub(crate) fn take(root: &Path) -> io::Result<Option<File>> {
     let lock = File::options().create(true).truncate(false).write(true).open(root.join(LOCK))?;
     match lock.try_lock() {
@@ -19,7 +19,7 @@ pub(crate) fn take(root: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Whether somebody has a folder at this moment. Those who only ask do not see one another.
+/// Returns `true` if a process has locked the folder. Processes that only ask do not notice one another.
 pub(crate) fn is_taken(root: &Path) -> io::Result<bool> {
     let lock = match File::open(root.join(LOCK)) {
         Ok(lock) => lock,

@@ -1,8 +1,8 @@
-//! The server's contents on disk: each is received once, checked as it comes, and read by all who
-//! lack it, from the first byte on.
+//! The store: the server's contents on disk. Each content is uploaded once, checked as it comes, and can be downloaded
+//! from the first byte on.
 //!
-//! What comes in is hashed and written by a few threads of the store, so that a slow disk holds up
-//! no task. Those who read go by a [`Blob`].
+//! A few worker threads of the store hash and write what is uploaded, so that a slow disk holds up no task. Downloads
+//! read a [`Blob`].
 
 mod blob;
 mod check;
@@ -32,27 +32,27 @@ use liverysync_core::{
 };
 
 pub use self::check::{Verified, VerifySummary, verify_store};
-pub(crate) use self::{blob::Blob, folder::keeps};
+pub(crate) use self::{blob::Blob, folder::has_blob};
 use self::{
     blob::{MemoryUse, Phase},
     folder::{Folder, StoredBlob},
     worker::{Job, Worker},
 };
 
-/// How old the written date of a content may be before it is written anew.
+/// How old the recorded time at which a content was last needed may become before it is written again.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Why a store cannot be used.
+/// The reason why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Another server has it.
+    /// Another server uses the data folder.
     #[error("another liverysync server already uses {path}", path = .path.display())]
     Busy {
         /// The folder.
         path: PathBuf,
     },
-    /// Its folder cannot be made, read or written.
+    /// The data folder cannot be made, read or written.
     #[error("cannot use the data folder {path}", path = .path.display())]
     Folder {
         /// The folder.
@@ -65,17 +65,17 @@ pub enum StoreError {
     Threads(#[source] io::Error),
 }
 
-/// Why a content was not received.
+/// The reason why a content was not received.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StoreFault {
-    /// What came is not what was declared.
+    /// The bytes are not the declared content.
     #[error(transparent)]
     Transfer(#[from] TransferFault),
     /// The server's disk failed.
-    #[error("the server's disk: {message}")]
+    #[error("the server's disk failed: {message}")]
     Disk { message: String, full: bool },
-    /// It was begun anew, or is not wanted any more.
-    #[error("the server gave it up")]
+    /// The upload was started over, or its content is no longer wanted.
+    #[error("the server no longer needs it")]
     GivenUp,
 }
 
@@ -87,11 +87,11 @@ impl From<io::Error> for StoreFault {
     }
 }
 
-/// Is told how receiving a content ended, by a thread of the store: it must not wait for anything.
-/// It is not called if the [`BlobWriter`] is dropped before its end, or the content removed or begun anew.
+/// Receives the outcome of an upload of one content, on a worker of the store, so it must not block. It is not called
+/// if the [`BlobWriter`] is dropped before, or if the content is removed or started over.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), StoreFault>) + Send>;
 
-/// The store. This is a handle: it closes with the last clone and the last [`BlobWriter`].
+/// The store. This is a handle: the store closes with its last clone and its last [`BlobWriter`].
 #[derive(Clone, Debug)]
 pub(crate) struct Store(Arc<Shared>);
 
@@ -102,11 +102,11 @@ struct Shared {
     workers: Vec<mpsc::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
     next_writer: AtomicU64,
-    /// Those that run in the background end when this goes.
+    /// Dropping these ends the checks in the background.
     checks: Mutex<Vec<mpsc::Sender<()>>>,
 }
 
-/// What there is, by its hash.
+/// The contents of the store, by hash.
 #[derive(Debug, Default)]
 struct Index(Mutex<HashMap<ContentHash, Entry>>);
 
@@ -114,32 +114,32 @@ struct Index(Mutex<HashMap<ContentHash, Entry>>);
 enum Entry {
     Receiving(Arc<Blob>),
     Stored {
-        kept: StoredBlob,
+        stored: StoredBlob,
         touched: SystemTime,
-        /// Shared by all who read it at present, and their handle with it.
+        /// Shared by all downloads in progress, together with its open file.
         blob: Weak<Blob>,
     },
 }
 
 impl Index {
     fn lock(&self) -> MutexGuard<'_, HashMap<ContentHash, Entry>> {
-        // Entries are only ever replaced as a whole.
+        // Entries are only replaced as a whole, so the index is sound after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A content has come whole.
-    fn keep(&self, blob: &Arc<Blob>) {
+    /// Marks a content as complete.
+    fn mark_stored(&self, blob: &Arc<Blob>) {
         let content = blob.content();
         if let Some(entry) = self.lock().get_mut(&content.hash)
             && entry.is(blob)
         {
             let needed = SystemTime::now();
-            let kept = StoredBlob { content, needed };
-            *entry = Entry::Stored { kept, touched: needed, blob: Arc::downgrade(blob) };
+            let stored = StoredBlob { content, needed };
+            *entry = Entry::Stored { stored, touched: needed, blob: Arc::downgrade(blob) };
         }
     }
 
-    /// A content will not come.
+    /// Removes a content that will not be completed.
     fn forget(&self, blob: &Arc<Blob>) {
         let mut entries = self.lock();
         let hash = blob.content().hash;
@@ -150,104 +150,106 @@ impl Index {
 }
 
 impl Entry {
-    const fn kept(kept: StoredBlob) -> Self {
-        Self::Stored { kept, touched: kept.needed, blob: Weak::new() }
+    const fn stored(stored: StoredBlob) -> Self {
+        Self::Stored { stored, touched: stored.needed, blob: Weak::new() }
     }
 
-    /// Whether it stands for this attempt to receive a content.
+    /// Returns `true` if the entry is for this attempt to receive a content.
     fn is(&self, other: &Arc<Blob>) -> bool {
         matches!(self, Self::Receiving(blob) if Arc::ptr_eq(blob, other))
     }
 }
 
 impl Store {
-    /// Opens the store in `data`, which no other server may use meanwhile. Without it, the store is
-    /// a temporary folder that goes with the last handle.
+    /// Opens the store in `data`, which no other server may use meanwhile. Without a folder, the store is in a
+    /// temporary one, which is removed with the last handle.
     pub(crate) fn open(data: Option<&Path>) -> Result<Self, StoreError> {
-        let (folder, kept) = Folder::open(data)?;
+        let (folder, stored) = Folder::open(data)?;
         let (folder, index) = (Arc::new(folder), Arc::new(Index::default()));
-        index.lock().extend(kept.into_iter().map(|kept| (kept.content.hash, Entry::kept(kept))));
+        index
+            .lock()
+            .extend(stored.into_iter().map(|stored| (stored.content.hash, Entry::stored(stored))));
         let (mut workers, mut threads, memory_use) = (Vec::new(), Vec::new(), MemoryUse::default());
-        // More than a few gain nothing: the disk is one.
+        // There is one disk, so more threads would gain nothing.
         let wanted =
             std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
         for _ in 0..wanted {
             let (sender, jobs) = mpsc::channel();
-            let lane = Worker::new(Arc::clone(&folder), Arc::clone(&index), memory_use.clone());
+            let worker = Worker::new(Arc::clone(&folder), Arc::clone(&index), memory_use.clone());
             let thread = std::thread::Builder::new().name("liverysync-store".to_owned());
-            threads.push(thread.spawn(move || lane.run(&jobs)).map_err(StoreError::Threads)?);
+            threads.push(thread.spawn(move || worker.run(&jobs)).map_err(StoreError::Threads)?);
             workers.push(sender);
         }
         let (next_writer, checks) = (AtomicU64::new(1), Mutex::default());
         Ok(Self(Arc::new(Shared { folder, index, workers, threads, next_writer, checks })))
     }
 
-    /// What is kept, least recently needed first.
+    /// Returns the stored contents, the least recently needed first.
     pub(crate) fn contents(&self) -> Vec<Content> {
         self.0.contents()
     }
 
-    /// Begins to receive a content. If `resume`, goes on with what came of it before;
-    /// [`BlobWriter::received`] says how much that is. Whoever reads what came before is either
-    /// served on, or told that it is broken.
+    /// Starts to receive a content. With `resume`, it continues an earlier attempt, and [`BlobWriter::received`]
+    /// returns how much that has brought. A download that reads the earlier attempt goes on, or fails if the attempt is
+    /// started over.
     pub(crate) fn receive(&self, content: Content, resume: bool, done: Done) -> BlobWriter {
         let Shared { folder, index, next_writer, .. } = &*self.0;
         let number = next_writer.fetch_add(1, Ordering::Relaxed);
-        // Held to the end: workers must hear of attempts in the order of the index.
+        // Locked to the end, so that the workers learn of attempts in the order of the index.
         let mut entries = index.lock();
         let blob = match entries.get(&content.hash) {
-            Some(Entry::Stored { kept, .. }) if kept.content == content => {
-                self.0.lane(content.hash, Job::Notify(done));
-                let blob = Arc::new(Blob::kept(content, Arc::clone(folder)));
+            Some(Entry::Stored { stored, .. }) if stored.content == content => {
+                self.0.send_job(content.hash, Job::Notify(done));
+                let blob = Arc::new(Blob::stored(content, Arc::clone(folder)));
                 return BlobWriter { store: self.clone(), blob, number };
             }
             Some(Entry::Receiving(blob)) if resume && blob.content() == content => {
                 match &mut blob.lock().phase {
                     Phase::Receiving(receiving) => receiving.writer = number,
-                    // Its lane finds it broken, and says so.
+                    // Its worker notices that it is broken, and reports it.
                     Phase::Complete | Phase::Broken(_) => {}
                 }
                 Arc::clone(blob)
             }
             other => {
                 if let Some(Entry::Receiving(old)) = other {
-                    old.break_off(StoreFault::GivenUp);
+                    old.mark_broken(StoreFault::GivenUp);
                 }
                 let blob = Arc::new(Blob::receiving(content, Arc::clone(folder), number));
                 entries.insert(content.hash, Entry::Receiving(Arc::clone(&blob)));
                 blob
             }
         };
-        self.0.lane(content.hash, Job::Open { blob: Arc::clone(&blob), done });
+        self.0.send_job(content.hash, Job::Open { blob: Arc::clone(&blob), done });
         BlobWriter { store: self.clone(), blob, number }
     }
 
-    /// A content that is kept or on its way in. It counts as needed now.
+    /// Returns a content that is stored or being received, and marks it as needed now.
     pub(crate) fn blob(&self, hash: ContentHash) -> Option<Arc<Blob>> {
         let mut entries = self.0.index.lock();
-        let (kept, touched, blob) = match entries.get_mut(&hash)? {
+        let (stored, touched, blob) = match entries.get_mut(&hash)? {
             Entry::Receiving(blob) => return Some(Arc::clone(blob)),
-            Entry::Stored { kept, touched, blob } => (kept, touched, blob),
+            Entry::Stored { stored, touched, blob } => (stored, touched, blob),
         };
-        kept.needed = SystemTime::now();
-        if kept.needed.duration_since(*touched).is_ok_and(|age| age > TOUCH_INTERVAL) {
-            *touched = kept.needed;
-            self.0.lane(hash, Job::Touch(hash));
+        stored.needed = SystemTime::now();
+        if stored.needed.duration_since(*touched).is_ok_and(|age| age > TOUCH_INTERVAL) {
+            *touched = stored.needed;
+            self.0.send_job(hash, Job::Touch(hash));
         }
         Some(blob.upgrade().unwrap_or_else(|| {
-            let new = Arc::new(Blob::kept(kept.content, Arc::clone(&self.0.folder)));
+            let new = Arc::new(Blob::stored(stored.content, Arc::clone(&self.0.folder)));
             *blob = Arc::downgrade(&new);
             new
         }))
     }
 
-    /// Removes a content, kept or on its way in. Who reads a kept one at present may go on where the
-    /// system lets a file be read that has no name any more.
+    /// Removes a content that is stored or being received. Downloads in progress go on where the system lets an open
+    /// file be deleted.
     pub(crate) fn remove(&self, hash: ContentHash) {
         self.0.remove(hash);
     }
 
-    /// Reads a kept content again; returns whether it is still right.
+    /// Reads a stored content again. Returns `true` if its hash is still right.
     #[cfg(test)]
     pub(crate) fn verify(&self, hash: ContentHash) -> io::Result<bool> {
         Ok(self.0.folder.verify(hash, |_| true)? == Some(true))
@@ -255,7 +257,7 @@ impl Store {
 }
 
 impl Shared {
-    fn lane(&self, hash: ContentHash, job: Job) {
+    fn send_job(&self, hash: ContentHash, job: Job) {
         let at = usize::from(hash.as_bytes()[0]) % self.workers.len();
         // The workers end only with this queue.
         let _running = self.workers[at].send(job);
@@ -264,23 +266,23 @@ impl Shared {
     fn contents(&self) -> Vec<Content> {
         let mut all: Vec<_> = {
             let entries = self.index.lock();
-            let kept = entries.values().filter_map(|entry| match entry {
-                Entry::Stored { kept, .. } => Some(*kept),
+            let stored = entries.values().filter_map(|entry| match entry {
+                Entry::Stored { stored, .. } => Some(*stored),
                 Entry::Receiving(_) => None,
             });
-            kept.collect()
+            stored.collect()
         };
-        all.sort_by_key(|kept| (kept.needed, kept.content.hash));
-        all.into_iter().map(|kept| kept.content).collect()
+        all.sort_by_key(|stored| (stored.needed, stored.content.hash));
+        all.into_iter().map(|stored| stored.content).collect()
     }
 
     fn remove(&self, hash: ContentHash) {
         let mut entries = self.index.lock();
         if let Some(Entry::Receiving(blob)) = entries.remove(&hash) {
-            blob.break_off(StoreFault::GivenUp);
+            blob.mark_broken(StoreFault::GivenUp);
         }
-        // Under the lock: what is received anew from now on must not be what its lane removes.
-        self.lane(hash, Job::Remove(hash));
+        // Locked, so that the worker does not remove what is received from now on.
+        self.send_job(hash, Job::Remove(hash));
     }
 }
 
@@ -290,7 +292,7 @@ impl Drop for Shared {
         let checks = self.checks.get_mut().unwrap_or_else(PoisonError::into_inner);
         checks.clear();
         for thread in self.threads.drain(..) {
-            // What a lane is told of an end may be all that held the store.
+            // This may be a worker: the callback that it has just called may have permit the last handle of the store.
             if thread.thread().id() != std::thread::current().id() {
                 let _panicked = thread.join();
             }
@@ -298,8 +300,7 @@ impl Drop for Shared {
     }
 }
 
-/// The end at which a content comes in. Dropping it leaves what has come for a later
-/// [`Store::receive`] that resumes.
+/// Writes one content to the store. Dropping it keeps what has come for a [`Store::receive`] that resumes.
 #[derive(Debug)]
 pub(crate) struct BlobWriter {
     store: Store,
@@ -308,23 +309,28 @@ pub(crate) struct BlobWriter {
 }
 
 impl BlobWriter {
-    /// Hands in the bytes from `offset` on, as they came. `held` is dropped once they are written, or known to be
-    /// of no use: it stands for the room that they take.
-    pub(crate) fn write(&self, offset: u64, body: impl Into<ChunkBody>, held: impl Send + 'static) {
-        self.hand_in(offset, body.into(), false, held);
+    /// Writes bytes at `offset`, in the form in which they came. `permit` is dropped once they are written or turned
+    /// out to be useless.
+    pub(crate) fn write(
+        &self,
+        offset: u64,
+        body: impl Into<ChunkBody>,
+        permit: impl Send + 'static,
+    ) {
+        self.send_piece(offset, body.into(), false, permit);
     }
 
-    /// The same, and says that all has come, as [`BlobWriter::finish`] does.
+    /// Writes the last bytes, as [`write`](Self::write) and [`finish`](Self::finish) do.
     pub(crate) fn write_last(
         &self,
         offset: u64,
         body: impl Into<ChunkBody>,
-        held: impl Send + 'static,
+        permit: impl Send + 'static,
     ) {
-        self.hand_in(offset, body.into(), true, held);
+        self.send_piece(offset, body.into(), true, permit);
     }
 
-    fn hand_in(&self, offset: u64, body: ChunkBody, last: bool, held: impl Send + 'static) {
+    fn send_piece(&self, offset: u64, body: ChunkBody, last: bool, permit: impl Send + 'static) {
         let hash = self.blob.content().hash;
         let mut state = self.blob.lock();
         let Phase::Receiving(receiving) = &mut state.phase else { return };
@@ -334,16 +340,18 @@ impl BlobWriter {
         if receiving.taken == offset {
             receiving.taken += body.len() as u64;
         }
-        // Under the lock: pieces must not change places, nor come after the next writer's.
-        self.store.0.lane(hash, Job::Write { hash, offset, body, last, held: Box::new(held) });
+        // Locked, so that pieces stay in order and none comes after the next writer's.
+        self.store
+            .0
+            .send_job(hash, Job::Write { hash, offset, body, last, permit: Box::new(permit) });
     }
 
-    /// Says that all has come. How that ends, `done` is told.
+    /// Marks the end of the content. The callback receives the outcome.
     pub(crate) fn finish(&self) {
-        self.ask(Job::Finish);
+        self.send_unless_replaced(Job::Finish);
     }
 
-    /// How many bytes have been handed in, those before this writer counted.
+    /// Returns the number of bytes that have been passed to this writer and to the one that it resumed.
     pub(crate) fn received(&self) -> u64 {
         match &self.blob.lock().phase {
             Phase::Receiving(receiving) => receiving.taken,
@@ -352,17 +360,17 @@ impl BlobWriter {
         }
     }
 
-    fn ask(&self, job: impl FnOnce(ContentHash) -> Job) {
+    fn send_unless_replaced(&self, job: impl FnOnce(ContentHash) -> Job) {
         let hash = self.blob.content().hash;
         let state = self.blob.lock();
         if matches!(&state.phase, Phase::Receiving(receiving) if receiving.writer == self.number) {
-            self.store.0.lane(hash, job(hash));
+            self.store.0.send_job(hash, job(hash));
         }
     }
 }
 
 impl Drop for BlobWriter {
     fn drop(&mut self) {
-        self.ask(Job::Park);
+        self.send_unless_replaced(Job::Park);
     }
 }

@@ -1,4 +1,4 @@
-//! What the store does with real files.
+//! Tests of the store with real files.
 
 use std::{
     fs,
@@ -40,7 +40,7 @@ fn text(blob: &Blob, bytes: usize) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// Names of the files in a folder, those below it included.
+/// Returns the names of all files below the folder.
 fn names(folder: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -53,7 +53,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Waits until `blob` has come this far.
+/// Waits until `blob` has this availability.
 async fn wait_for(blob: &Arc<Blob>, availability: Availability) {
     let wake = Arc::new(Notify::new());
     blob.notify_changes(&wake);
@@ -63,7 +63,7 @@ async fn wait_for(blob: &Arc<Blob>, availability: Availability) {
 }
 
 #[test]
-fn a_content_is_kept_over_a_restart_and_least_recently_needed_comes_first() {
+fn contents_survive_a_restart_in_the_order_in_which_they_were_needed() {
     let data = tempfile::tempdir().unwrap();
     let contents: Vec<_> = {
         let store = Store::open(Some(data.path())).unwrap();
@@ -79,17 +79,17 @@ fn a_content_is_kept_over_a_restart_and_least_recently_needed_comes_first() {
     assert_eq!(names(&data.path().join("incoming")), [""; 0]);
 
     let store = Store::open(Some(data.path())).unwrap();
-    let mut kept = store.contents();
-    kept.sort();
+    let mut stored = store.contents();
+    stored.sort();
     let mut put = contents;
     put.sort();
-    assert_eq!(kept, put);
+    assert_eq!(stored, put);
     let blob = store.blob(put[0].hash).unwrap();
     assert_eq!((blob.content(), blob.availability()), (put[0], Availability::Complete));
 }
 
 #[test]
-fn a_small_content_is_in_memory_while_somebody_waits_for_it_within_bounds() {
+fn small_contents_are_in_memory_up_to_a_limit_while_somebody_waits() {
     let store = Store::open(None).unwrap();
     let put_small = |number: u32| {
         let bytes = number.to_be_bytes().repeat(16 * 1024);
@@ -111,7 +111,7 @@ fn a_small_content_is_in_memory_while_somebody_waits_for_it_within_bounds() {
 }
 
 #[test]
-fn what_was_needed_is_written_down_for_the_next_start() {
+fn the_time_of_the_last_need_survives_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
     let contents = [put(&store, b"one"), put(&store, b"two")];
@@ -132,7 +132,7 @@ fn what_was_needed_is_written_down_for_the_next_start() {
 }
 
 #[tokio::test]
-async fn what_arrives_can_be_read_at_once_and_is_complete_only_when_it_is_right() {
+async fn a_content_can_be_read_while_it_is_received_and_is_complete_once_checked() {
     let store = Store::open(None).unwrap();
     let (writer, ended) = receive(&store, livery(), false);
     let blob = store.blob(livery().hash).unwrap();
@@ -183,7 +183,7 @@ fn wrong_bytes_never_become_a_content() {
     check_fault(&[(0, wrong)], WrongBytes { declared: livery().hash, got });
 }
 
-/// Hands in a content that comes in one piece.
+/// Writes a content in one piece.
 fn put_at_once(store: &Store, content: Content, bytes: &'static [u8]) -> Result<(), StoreFault> {
     let (writer, ended) = receive(store, content, false);
     writer.write_last(0, Bytes::from_static(bytes), ());
@@ -191,7 +191,7 @@ fn put_at_once(store: &Store, content: Content, bytes: &'static [u8]) -> Result<
 }
 
 #[test]
-fn one_that_comes_in_one_piece_is_checked_before_it_is_written() {
+fn a_content_in_one_piece_is_checked_before_it_is_written() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
     let declared = livery().size;
@@ -202,7 +202,7 @@ fn one_that_comes_in_one_piece_is_checked_before_it_is_written() {
     let fault = TransferFault::WrongBytes { declared: livery().hash, got };
     assert_eq!(put_at_once(&store, livery(), wrong), Err(fault.into()));
     assert_eq!(names(data.path()), ["lock"]);
-    // What is right goes straight to its place.
+    // A right content is written to its final path at once.
     fs::remove_dir(data.path().join("incoming")).unwrap();
     assert_eq!(put_at_once(&store, livery(), LIVERY), Ok(()));
     assert_eq!(store.contents(), [livery()]);
@@ -211,7 +211,7 @@ fn one_that_comes_in_one_piece_is_checked_before_it_is_written() {
 }
 
 #[test]
-fn what_was_made_and_never_written_is_not_kept() {
+fn a_file_that_was_created_and_never_written_is_not_stored() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
     let empty = Content::of(b"");
@@ -225,7 +225,7 @@ fn what_was_made_and_never_written_is_not_kept() {
 }
 
 #[test]
-fn what_comes_compressed_is_kept_plain_and_what_cannot_be_unpacked_breaks_it() {
+fn a_compressed_content_is_stored_unpacked_and_a_damaged_one_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
     let whole = LIVERY.repeat(100);
@@ -244,7 +244,7 @@ fn what_comes_compressed_is_kept_plain_and_what_cannot_be_unpacked_breaks_it() {
 }
 
 #[test]
-fn a_disk_that_fails_is_said() {
+fn a_disk_fault_is_reported() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
     fs::remove_dir(data.path().join("incoming")).unwrap();
@@ -254,7 +254,7 @@ fn a_disk_that_fails_is_said() {
 }
 
 #[tokio::test]
-async fn an_upload_goes_on_where_it_was_and_its_readers_with_it() {
+async fn a_resumed_upload_continues_and_so_do_its_readers() {
     let store = Store::open(None).unwrap();
     let (writer, ended) = receive(&store, livery(), false);
     let blob = store.blob(livery().hash).unwrap();
@@ -275,7 +275,7 @@ async fn an_upload_goes_on_where_it_was_and_its_readers_with_it() {
 }
 
 #[test]
-fn what_had_come_and_is_gone_is_not_gone_on_with() {
+fn an_upload_whose_file_is_gone_is_not_resumed() {
     for shorten in [true, false] {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(Some(data.path())).unwrap();
@@ -298,7 +298,7 @@ fn what_had_come_and_is_gone_is_not_gone_on_with() {
 }
 
 #[test]
-fn the_next_inlet_takes_over_and_the_last_one_counts_no_more() {
+fn the_next_writer_replaces_the_last_one() {
     let store = Store::open(None).unwrap();
     let (first, first_ended) = receive(&store, livery(), false);
     first.write(0, Bytes::from_static(&LIVERY[..8]), ());
@@ -314,7 +314,7 @@ fn the_next_inlet_takes_over_and_the_last_one_counts_no_more() {
 }
 
 #[test]
-fn begun_anew_the_readers_of_the_last_attempt_are_told() {
+fn starting_over_fails_the_readers_of_the_last_attempt() {
     let store = Store::open(None).unwrap();
     let (first, _ended) = receive(&store, livery(), false);
     first.write(0, Bytes::from_static(b"nonsense"), ());
@@ -330,7 +330,7 @@ fn begun_anew_the_readers_of_the_last_attempt_are_told() {
 }
 
 #[test]
-fn what_is_there_is_not_received_again() {
+fn a_stored_content_is_not_received_again() {
     let store = Store::open(None).unwrap();
     put(&store, LIVERY);
     let (writer, ended) = receive(&store, livery(), false);
@@ -342,7 +342,7 @@ fn what_is_there_is_not_received_again() {
 }
 
 #[test]
-fn a_removed_content_is_gone_and_can_come_again() {
+fn a_removed_content_can_be_received_again() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
     put(&store, LIVERY);
@@ -358,20 +358,20 @@ fn a_removed_content_is_gone_and_can_come_again() {
 }
 
 #[test]
-fn few_halves_are_kept() {
+fn only_some_incomplete_contents_are_kept() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
     for number in 0..4000_u32 {
         let (writer, _ended) = receive(&store, Content::of(&number.to_be_bytes()), false);
         writer.write(0, Bytes::copy_from_slice(&number.to_be_bytes()[..2]), ());
     }
-    // Each lane has worked off what was asked of it before it says so.
+    // Each worker has done its jobs before it reports this one.
     (0..=255_u8).for_each(|first| {
         let (sender, told) = channel();
         let mut bytes = [0; 32];
         bytes[0] = first;
         let done: Done = Box::new(move |_| sender.send(()).unwrap());
-        store.0.lane(ContentHash::from_bytes(bytes), Job::Notify(done));
+        store.0.send_job(ContentHash::from_bytes(bytes), Job::Notify(done));
         told.recv().unwrap();
     });
     assert!(names(&data.path().join("incoming")).len() <= 4 * 512);
@@ -413,7 +413,7 @@ fn leftovers_are_removed() {
 }
 
 #[test]
-fn a_temporary_store_goes_with_its_last_handle() {
+fn a_temporary_store_is_removed_with_its_last_handle() {
     let store = Store::open(None).unwrap();
     let folder = store.0.folder.blob_path(livery().hash);
     let root = folder.ancestors().nth(3).unwrap().to_owned();
@@ -425,7 +425,7 @@ fn a_temporary_store_goes_with_its_last_handle() {
     assert!(!root.exists());
 }
 
-/// A store of three contents, of which one has a flipped bit.
+/// Makes a store of three contents, one of them with a flipped bit.
 fn damaged() -> (tempfile::TempDir, Content) {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(Some(data.path())).unwrap();
@@ -451,11 +451,11 @@ fn verifying_finds_a_flipped_bit_and_removes_it() {
     assert_eq!(wrong, [victim.hash]);
     let store = Store::open(Some(data.path())).unwrap();
     assert_eq!(store.contents().len(), 2);
-    assert!(store.contents().iter().all(|kept| store.verify(kept.hash).unwrap()));
+    assert!(store.contents().iter().all(|stored| store.verify(stored.hash).unwrap()));
 }
 
 #[test]
-fn the_check_in_the_background_does_so_too() {
+fn the_check_in_the_background_removes_it_too() {
     let (data, victim) = damaged();
     let store = Store::open(Some(data.path())).unwrap();
     assert!(!store.verify(victim.hash).unwrap());

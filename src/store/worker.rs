@@ -1,6 +1,6 @@
-//! The threads that unpack, hash and write what comes in.
+//! The threads that unpack, hash and write uploads.
 //!
-//! All that concerns one content is done by one thread, in the order in which it was asked for.
+//! All jobs of one content are done by one worker, in order.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,47 +22,46 @@ use super::{
 };
 use crate::byte_source::write_at;
 
-/// Contents that a lane keeps half received, for somebody to go on with them; the oldest goes first.
+/// The most incomplete contents that a worker keeps for somebody to resume. The oldest is removed first.
 const PARKED_MAX: usize = 512;
 
-/// Contents of up to so many bytes that come in one piece are put in their place at once.
-const AT_ONCE_BYTES_MAX: usize = 64 * 1024;
+/// Contents of at most this size that come in one piece are written straight to their final path.
+const WHOLE_BYTES_MAX: usize = 64 * 1024;
 
-/// Something for a lane to do.
+/// A job of a worker.
 pub(super) enum Job {
-    /// A content begins, or goes on.
+    /// A content starts, or is resumed.
     Open { blob: Arc<Blob>, done: Done },
-    /// A piece of it has come, and all of it with the last. What was `held` for it is let go once it is
-    /// written.
-    Write { hash: ContentHash, offset: u64, body: ChunkBody, last: bool, held: Box<dyn Send> },
-    /// All of it has come.
+    /// A piece of a content. With `last`, it is the end. `permit` is dropped once it is written.
+    Write { hash: ContentHash, offset: u64, body: ChunkBody, last: bool, permit: Box<dyn Send> },
+    /// The end of a content.
     Finish(ContentHash),
-    /// For now nothing more of it comes.
+    /// Nothing more of a content comes for now.
     Park(ContentHash),
-    /// A kept content was needed.
+    /// A stored content was needed.
     Touch(ContentHash),
-    /// A content, kept or not, goes.
+    /// A content is removed, stored or not.
     Remove(ContentHash),
-    /// Somebody is to be told that all is well.
+    /// An upload was not necessary; report success.
     Notify(Done),
 }
 
-/// A content that comes in.
+/// A content that is being received.
 struct PartialBlob {
     blob: Arc<Blob>,
     receiver: Receiver,
-    /// Open while it is written to.
+    /// Open while it is written.
     file: Option<Arc<File>>,
-    /// Whether the file has been made.
-    made: bool,
+    /// Whether the file exists.
+    exists: bool,
     done: Option<Done>,
 }
 
 pub(super) struct Worker {
     folder: Arc<Folder>,
     index: Arc<Index>,
-    incoming: HashMap<ContentHash, PartialBlob>,
-    /// Those with which nobody goes on at present, the oldest first.
+    partial: HashMap<ContentHash, PartialBlob>,
+    /// Incomplete contents that nobody writes, the oldest first.
     parked: VecDeque<ContentHash>,
     decoder: Decoder,
     memory_use: MemoryUse,
@@ -70,26 +69,26 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(folder: Arc<Folder>, index: Arc<Index>, memory_use: MemoryUse) -> Self {
-        let (incoming, parked) = (HashMap::new(), VecDeque::new());
-        Self { folder, index, incoming, parked, decoder: Decoder::default(), memory_use }
+        let (partial, parked) = (HashMap::new(), VecDeque::new());
+        Self { folder, index, partial, parked, decoder: Decoder::default(), memory_use }
     }
 
-    /// Works until nobody is left to ask for anything.
+    /// Does jobs until the queue is closed.
     pub(super) fn run(mut self, jobs: &mpsc::Receiver<Job>) {
         for job in jobs {
             match job {
                 Job::Open { blob, done } => self.open(blob, done),
-                Job::Write { hash, offset, body, last, held } => {
+                Job::Write { hash, offset, body, last, permit } => {
                     self.write(hash, offset, &body, last);
-                    drop((body, held));
+                    drop((body, permit));
                 }
                 Job::Finish(hash) => self.finish(hash),
                 Job::Park(hash) => self.park(hash),
-                // Its date says only what may go first; without it, that is a guess.
+                // The time only decides which contents are removed first, so a failure does no harm.
                 Job::Touch(hash) => drop(self.folder.touch(hash)),
                 Job::Remove(hash) => {
                     self.discard(hash);
-                    // What could not be removed is found again at the next start.
+                    // A file that could not be removed is found at the next start.
                     let _stays = self.folder.remove(hash);
                 }
                 Job::Notify(done) => done(Ok(())),
@@ -105,31 +104,31 @@ impl Worker {
         if let Some(fault) = blob.fault() {
             return done(Err(fault));
         }
-        match self.incoming.get_mut(&hash) {
-            Some(incoming) if Arc::ptr_eq(&incoming.blob, &blob) => incoming.done = Some(done),
+        match self.partial.get_mut(&hash) {
+            Some(partial) if Arc::ptr_eq(&partial.blob, &blob) => partial.done = Some(done),
             _ => {
                 self.discard(hash);
                 let receiver = Receiver::new(blob.content());
-                let (file, made, done) = (None, false, Some(done));
-                let incoming = PartialBlob { blob, receiver, file, made, done };
-                self.incoming.insert(hash, incoming);
+                let (file, exists, done) = (None, false, Some(done));
+                let partial = PartialBlob { blob, receiver, file, exists, done };
+                self.partial.insert(hash, partial);
             }
         }
     }
 
     fn write(&mut self, hash: ContentHash, offset: u64, body: &ChunkBody, last: bool) {
-        // What comes after a fault is of no use.
-        let Some(incoming) = self.incoming.get_mut(&hash) else { return };
-        if last && body.len() <= AT_ONCE_BYTES_MAX && !incoming.made {
-            return match incoming.put_whole(&self.folder, offset, body, &mut self.decoder) {
+        // After a fault, later pieces are useless.
+        let Some(partial) = self.partial.get_mut(&hash) else { return };
+        if last && body.len() <= WHOLE_BYTES_MAX && !partial.exists {
+            return match partial.store_whole(&self.folder, offset, body, &mut self.decoder) {
                 Ok(bytes) => {
-                    incoming.blob.remember(bytes, &self.memory_use);
+                    partial.blob.cache_bytes(bytes, &self.memory_use);
                     self.complete(hash);
                 }
                 Err(fault) => self.fail(hash, fault),
             };
         }
-        if let Err(fault) = incoming.write(offset, body, &mut self.decoder) {
+        if let Err(fault) = partial.write(offset, body, &mut self.decoder) {
             self.fail(hash, fault);
         } else if last {
             self.finish(hash);
@@ -137,28 +136,28 @@ impl Worker {
     }
 
     fn finish(&mut self, hash: ContentHash) {
-        let Some(incoming) = self.incoming.get_mut(&hash) else { return };
-        match incoming.finish(&self.folder) {
+        let Some(partial) = self.partial.get_mut(&hash) else { return };
+        match partial.finish(&self.folder) {
             Ok(()) => self.complete(hash),
             Err(fault) => self.fail(hash, fault),
         }
     }
 
-    /// A content is whole, and in its place.
+    /// Marks a content as complete.
     fn complete(&mut self, hash: ContentHash) {
-        let Some(incoming) = self.incoming.remove(&hash) else { return };
-        self.index.keep(&incoming.blob);
-        incoming.blob.complete();
-        if let Some(done) = incoming.done {
+        let Some(partial) = self.partial.remove(&hash) else { return };
+        self.index.mark_stored(&partial.blob);
+        partial.blob.mark_complete();
+        if let Some(done) = partial.done {
             done(Ok(()));
         }
     }
 
     fn park(&mut self, hash: ContentHash) {
-        let Some(incoming) = self.incoming.get_mut(&hash) else { return };
-        incoming.done = None;
-        // Many may lie there: none keeps a file open.
-        incoming.file = None;
+        let Some(partial) = self.partial.get_mut(&hash) else { return };
+        partial.done = None;
+        // There may be many, so none keeps a file open.
+        partial.file = None;
         self.parked.push_back(hash);
         if self.parked.len() > PARKED_MAX
             && let Some(oldest) = self.parked.pop_front()
@@ -168,29 +167,29 @@ impl Worker {
     }
 
     fn fail(&mut self, hash: ContentHash, fault: StoreFault) {
-        let Some(incoming) = self.incoming.remove(&hash) else { return };
-        let done = self.drop_incoming(incoming, fault.clone());
+        let Some(partial) = self.partial.remove(&hash) else { return };
+        let done = self.drop_partial(partial, fault.clone());
         if let Some(done) = done {
             done(Err(fault));
         }
     }
 
-    /// Gives up what has come of a content.
+    /// Removes what has come of a content.
     fn discard(&mut self, hash: ContentHash) {
         self.parked.retain(|parked| *parked != hash);
-        if let Some(incoming) = self.incoming.remove(&hash) {
-            self.drop_incoming(incoming, StoreFault::GivenUp);
+        if let Some(partial) = self.partial.remove(&hash) {
+            self.drop_partial(partial, StoreFault::GivenUp);
         }
     }
 
-    fn drop_incoming(&self, incoming: PartialBlob, fault: StoreFault) -> Option<Done> {
-        self.index.forget(&incoming.blob);
-        let path = incoming.blob.incoming_path();
-        incoming.blob.break_off(fault);
-        drop(incoming.file);
-        // What stays is removed at the next start.
+    fn drop_partial(&self, partial: PartialBlob, fault: StoreFault) -> Option<Done> {
+        self.index.forget(&partial.blob);
+        let path = partial.blob.incoming_path();
+        partial.blob.mark_broken(fault);
+        drop(partial.file);
+        // A file that stays is removed at the next start.
         let _never_written = fs::remove_file(path);
-        incoming.done
+        partial.done
     }
 }
 
@@ -200,7 +199,7 @@ impl PartialBlob {
             return Ok(Arc::clone(file));
         }
         let file = Arc::new(self.open()?);
-        self.made = true;
+        self.exists = true;
         self.blob.share(&file);
         self.file = Some(Arc::clone(&file));
         Ok(file)
@@ -208,13 +207,13 @@ impl PartialBlob {
 
     fn open(&self) -> io::Result<File> {
         let path = self.blob.incoming_path();
-        if !self.made {
+        if !self.exists {
             return File::options().read(true).write(true).create_new(true).open(path);
         }
-        // The hash is of what came. Whether that still lies here, only its length can tell.
+        // The hash covers the bytes that came. Only the length tells whether they are still in the file.
         let file = File::options().read(true).write(true).open(path)?;
         if file.metadata()?.len() < self.receiver.received() {
-            return Err(io::Error::other("somebody has shortened what had come"));
+            return Err(io::Error::other("the incomplete file was shortened"));
         }
         Ok(file)
     }
@@ -232,8 +231,8 @@ impl PartialBlob {
         Ok(())
     }
 
-    /// Checks a content that has come in one piece, and puts it in its place at once.
-    fn put_whole<'a>(
+    /// Checks a content that came in one piece, and writes it to its final path.
+    fn store_whole<'a>(
         &mut self,
         folder: &Folder,
         offset: u64,
@@ -249,13 +248,13 @@ impl PartialBlob {
         Ok(bytes)
     }
 
-    /// Checks the whole, and moves it to its place.
+    /// Checks a complete content, and moves it to its final path.
     fn finish(&mut self, folder: &Folder) -> Result<(), StoreFault> {
         if let Some(fault) = self.blob.fault() {
             return Err(fault);
         }
         let content = self.receiver.clone().finish()?;
-        // One of no bytes has not been made yet.
+        // The file of an empty content does not exist yet.
         drop(self.file()?);
         folder.keep(&self.blob.incoming_path(), content.hash)?;
         Ok(())
