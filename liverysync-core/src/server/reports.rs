@@ -57,6 +57,13 @@ impl Pending {
         self.lost.keys().chain(self.gained.keys()).cloned().collect()
     }
 
+    /// Returns whether the peer got what the union has or had at some name, and does not keep it.
+    fn is_superseded(&self, union: &Union, keeps: impl Fn(&PathKey, Content) -> bool) -> bool {
+        let mut known =
+            self.gained.iter().filter(|(key, file)| union.knows(key, file.entry.content));
+        known.any(|(key, file)| !keeps(key, file.entry.content))
+    }
+
     /// Returns what the league database is to know of it.
     fn record(&self, author: MemberId, whole: bool) -> Record {
         let gone = self.lost.values().filter(|old| !self.gained.contains_key(old.path.key()));
@@ -149,6 +156,9 @@ impl Reports {
         peer.report.received_at = now;
         peer.report.revision = full.revision.unwrap_or_default();
         let checked = peer.identity.protocol.check_manifest(full.manifest, &cx.config.rules);
+        self.merge_before_edit(cx, id, |key, content| {
+            checked.manifest.get(key).is_some_and(|file| file.content == content)
+        });
         self.replace_manifest(cx, id, checked);
         cx.dirty.unanswered(id);
         true
@@ -173,6 +183,10 @@ impl Reports {
         let refused = checked.skipped.iter().map(|file| RelPath::parse(&file.path, extensions));
         let removed: Vec<_> =
             paths.chain(refused).flatten().map(|path| path.key().clone()).collect();
+        self.merge_before_edit(cx, id, |key, content| {
+            let changed = checked.manifest.get(key);
+            changed.map_or_else(|| !removed.contains(key), |file| file.content == content)
+        });
         let changed = checked.manifest.iter().map(|entry| checked.gained(entry)).collect();
         self.change_manifest(cx, id, removed, changed, checked.skipped);
         if let Some(peer) = cx.peers.get_mut(id) {
@@ -289,6 +303,21 @@ impl Reports {
         peer.upload_faults.clear();
         check_claims(cx, id, Some(&touched));
         manifest_changed(cx, id, Some(&touched), left_out);
+    }
+
+    /// Lets the union take its step before a client's edit of what it has just installed. In one step, the installed
+    /// version would never have been there, and the edit would replace what the client had before: a rival livery of its
+    /// own, of which nothing else may be left. `keeps` says whether the client still has a content at a name.
+    fn merge_before_edit(
+        &mut self,
+        cx: &mut Context,
+        id: PeerId,
+        keeps: impl Fn(&PathKey, Content) -> bool,
+    ) {
+        let pending = self.pending.get(&id);
+        if pending.is_some_and(|pending| pending.is_superseded(cx.league.union(), keeps)) {
+            self.merge(cx);
+        }
     }
 
     /// Takes one step of the union with all that was reported, and does what follows from it.

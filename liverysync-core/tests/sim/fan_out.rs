@@ -34,7 +34,7 @@ impl World {
         LIVERY.iter().all(|(path, len)| self.pcs[pc].disk.holds(Content::of(&bytes(path, *len))))
     }
 
-    fn run_until(&mut self, what: &str, met: impl Fn(&Self) -> bool) {
+    pub(crate) fn run_until(&mut self, what: &str, met: impl Fn(&Self) -> bool) {
         let end = self.now + 600 * SECOND;
         while !met(self) {
             assert!(self.step(end), "never: {what}");

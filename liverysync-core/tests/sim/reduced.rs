@@ -1,6 +1,6 @@
 //! Scenarios reduced from seeds that once failed.
 
-use liverysync_core::transfer::CHUNK_BYTES;
+use liverysync_core::{conflict::Scope, transfer::CHUNK_BYTES};
 
 use crate::{
     named::league,
@@ -49,4 +49,27 @@ fn a_content_that_an_open_session_has_brought_is_copied_and_not_downloaded() {
     world.rest();
     assert_eq!(world.text(target, "M/m.png").unwrap(), b"small");
     assert!(!world.received(target).contains(&"M/m.png".to_owned()));
+}
+
+/// What a driver has and what it was before may reach the server at one moment. Of his own rival livery, under its
+/// conflict name, the edit must not become a new version: it was made of the league's version.
+#[test]
+fn an_edit_right_after_an_install_leaves_the_drivers_own_rival_livery_alone() {
+    let mut world = World::new(1);
+    world.server_config.naming.scope = Scope::Livery;
+    world.start_hub();
+    let first = world.join("first", &[("T/a.png", b"the league's")]);
+    world.run_for(5 * SECOND);
+    let second = world.join("second", &[("T/a.png", b"rival")]);
+    world.run_until("the league's has come", |world| world.arrived(second) == 12);
+    world.cut_off(second, &[Dir::Up]);
+    let installed = |world: &World| world.text(second, "T/a.png").unwrap() == b"the league's";
+    world.run_until("it is in place", installed);
+    world.drop_now(second, "T/a.png", b"edit of it");
+    // The server waits for nothing more of who lacks nothing.
+    world.drop_now(first, "U/u.png", b"something else");
+    world.run_for(2 * SECOND);
+    world.heal_link(world.pcs[second].link.unwrap());
+    world.rest();
+    assert_eq!(world.text(second, "T/a.png").unwrap(), b"edit of it", "it is an update");
 }
