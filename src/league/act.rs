@@ -1,4 +1,4 @@
-//! What an administrator does: by the server that runs on the data, or without one.
+//! Acts of an admin: the server that runs on the data carries them out, or this process if none runs.
 
 use std::{
     fs::File,
@@ -14,28 +14,28 @@ use crate::{
     store::lock,
 };
 
-/// How often it is looked for the server's answer.
+/// Interval at which the server's answer is looked for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What an act has done.
+/// The result of an act.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Acted {
-    /// How much it has changed.
+    /// The extent of the change.
     pub report: ActReport,
-    /// Whether a server that runs has done it, which tells all who are connected at once.
+    /// True if a running server did it: everybody who is connected gets the change at once.
     pub served: bool,
 }
 
 impl League {
-    /// Does what an administrator wants. The server that runs on the data does it; where none does, this call.
+    /// Carries out an act. A server that runs on the data does it; otherwise this call does.
     ///
     /// Blocks for at most `patience` longer than the work takes.
     ///
     /// # Errors
     ///
-    /// Fails with [`LeagueError::Refused`] if it cannot be done, with [`LeagueError::Silent`] if a server runs and does not
-    /// answer, and if what the league remembers cannot be read or written. Nothing has changed then.
+    /// Fails with [`LeagueError::Refused`] if the act is refused, with [`LeagueError::Silent`] if a running server does not
+    /// answer, and if the league database cannot be read or written. Nothing has changed then.
     pub fn act(&mut self, act: &Act, patience: Duration) -> Result<Acted, LeagueError> {
         match self.take()? {
             Some(_lock) => self.act_alone(act),
@@ -43,14 +43,14 @@ impl League {
         }
     }
 
-    /// Takes the data folder; `None` if a server has it.
+    /// Locks the data folder; `None` if a server has it.
     fn take(&self) -> Result<Option<File>, LeagueError> {
         lock::take(&self.data).map_err(|reason| LeagueError::folder(&self.data, reason))
     }
 
-    /// The caller has taken the folder.
+    /// Carries out an act in this process. The caller has locked the folder.
     fn act_alone(&self, act: &Act) -> Result<Acted, LeagueError> {
-        // As a server does it before it writes: this looks at every row.
+        // This checks every row before anything is written, as a server does.
         let mut ledger = Sqlite::open(&self.data)?;
         let mut union = recall(&mut ledger)?;
         let (report, outcome) = union.act(act)?;
@@ -65,7 +65,7 @@ impl League {
             if let Some(answer) = self.answer(id)? {
                 return answer;
             }
-            // The server may have ended meanwhile.
+            // The server may have stopped.
             let lock = self.take()?;
             if lock.is_none() && asked.elapsed() < patience {
                 thread::sleep(LOOK_INTERVAL);
@@ -75,13 +75,13 @@ impl League {
             return match (self.ledger.withdraw(id)?, lock) {
                 (true, Some(_lock)) => self.act_alone(act),
                 (true, None) => Err(silent),
-                // It has answered in the last moment.
+                // The answer came at the last moment.
                 (false, _) => self.answer(id)?.unwrap_or(Err(silent)),
             };
         }
     }
 
-    /// What the server has said, if it has.
+    /// Returns the server's answer, if there is one.
     fn answer(&mut self, id: ActId) -> Result<Option<Result<Acted, LeagueError>>, LeagueError> {
         let answer = self.ledger.answer_to(id)?;
         let served = |report| Acted { report, served: true };

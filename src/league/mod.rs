@@ -1,7 +1,6 @@
-//! A league as its administrator has it: the data folder of its server, to look at and to change, whether a server
-//! runs on it at that time or not.
+//! A league as its admin sees it: the data folder of its server, to read and to change, with the server running or not.
 //!
-//! Everything here waits for the disk, and [`League::act`] for the server too: in async code it belongs on a thread that
+//! Everything here blocks on the disk, and [`League::act`] on the server as well: in async code, call it on a thread that
 //! may block.
 //!
 //! # Example
@@ -53,7 +52,7 @@ pub use crate::{
     store::{Verified, VerifySummary, verify_store},
 };
 
-/// What a league remembers, and the folder where it does.
+/// A league, opened by its data folder.
 #[derive(Debug)]
 pub struct League {
     data: PathBuf,
@@ -61,8 +60,8 @@ pub struct League {
 }
 
 impl League {
-    /// Opens the data folder of a server, which may be running. If none runs, a database of an older form is brought up
-    /// to date.
+    /// Opens the data folder of a server, which may be running. If none runs, a database of an older form is
+    /// migrated.
     ///
     /// # Errors
     ///
@@ -81,7 +80,7 @@ impl League {
         Ok(Self { data: data.to_owned(), ledger })
     }
 
-    /// The union as it was last written down, with nobody there.
+    /// Returns the union as it was last recorded, with nobody connected.
     ///
     /// # Errors
     ///
@@ -100,24 +99,24 @@ impl League {
     }
 }
 
-/// Plays back what the league remembers, its settings included.
+/// Replays the league database, settings included.
 fn recall(ledger: &mut Sqlite) -> Result<Union, LeagueError> {
     let records = ledger.recall()?;
     Ok(Union::replay(Settings::default(), &records))
 }
 
-/// Why a league cannot be shown or changed.
+/// The reason why a league cannot be shown or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LeagueError {
-    /// What it remembers cannot be read or written.
+    /// The league database cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// What was asked for cannot be done; nothing has changed.
+    /// The act is refused. Nothing has changed.
     #[error(transparent)]
     Refused(#[from] ActError),
-    /// The server that uses the data did not answer in time. What was asked for is taken back: unless the server had begun with it
-    /// and could not write that down, nothing changes.
+    /// The server that uses the data did not answer in time, and the request was withdrawn. Nothing changes, unless the
+    /// server had begun the act and could not record it.
     #[error(
         "the server that uses {data} has not answered within {seconds} s, so the request was taken back",
         data = .data.display(),
@@ -126,7 +125,7 @@ pub enum LeagueError {
     Silent {
         /// The data folder.
         data: PathBuf,
-        /// How long the answer was waited for.
+        /// The time for which the answer was waited for.
         after: Duration,
     },
     /// The data folder cannot be used.

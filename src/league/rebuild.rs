@@ -1,4 +1,4 @@
-//! A league whose memory was damaged, made anew from what is left of it and from what its members had.
+//! Rebuilding a damaged league database from its readable rows and from the members' last reports.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,24 +17,25 @@ use crate::{
     store::{has_blob, lock},
 };
 
-/// What came of making a league anew.
+/// The result of rebuilding a league.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rebuilt {
-    /// What was read of the old memory.
+    /// The rows that were read of the old database.
     pub salvaged: RebuildSummary,
-    /// Number of files that the union has by what its members last reported, because nothing could be read of it.
+    /// Number of files that the union has from the members' last reports, because no row about names could be read.
     pub from_reports: u64,
     /// Number of files that the union has now.
     pub files: u64,
 }
 
-/// Makes the memory of a league anew, as [`ledger::rebuild`] does. If nothing can be read of what the names had, they get
-/// what the members last reported: who was here first keeps a name, and the others' contents join under conflict names.
+/// Rebuilds a league database, as [`database::rebuild`] does. If no row about names can be read, names get the contents of
+/// the members' last reports: the member who was first in the league keeps a name, and the others' contents join under
+/// conflict names.
 ///
 /// # Errors
 ///
-/// Fails if a server uses the folder, or if it cannot be read or written. It can be tried again then.
+/// Fails if a server uses the folder, or if it cannot be read or written. Try again then.
 pub fn rebuild(data: &Path) -> Result<Rebuilt, LeagueError> {
     let salvaged = ledger::rebuild(data)?;
     let taken = lock::take(data).map_err(|reason| LeagueError::folder(data, reason))?;
@@ -50,7 +51,7 @@ pub fn rebuild(data: &Path) -> Result<Rebuilt, LeagueError> {
     Ok(Rebuilt { salvaged, from_reports, files })
 }
 
-/// Gives a union in which no name has ever had anything what the members reported; returns how many files that are.
+/// Fills an empty union with the members' reports. Returns its number of files.
 fn remake(ledger: &mut Sqlite, data: &Path) -> Result<u64, LeagueError> {
     let mut union = recall(ledger)?;
     let reports = in_order(ledger)?;
@@ -71,13 +72,13 @@ fn remake(ledger: &mut Sqlite, data: &Path) -> Result<u64, LeagueError> {
     Ok(union.len() as u64)
 }
 
-/// What the members reported, by when they were first here.
+/// Returns the members' reports, ordered by their first connection.
 fn in_order(ledger: &mut Sqlite) -> Result<Vec<(MemberId, Vec<Entry>)>, LeagueError> {
     let members = ledger.members()?.into_iter();
     let first_seen: BTreeMap<_, _> =
         members.map(|member| (member.author, member.first_seen)).collect();
     let mut reports: Vec<_> = ledger.reports()?.into_iter().collect();
-    // Who is known by his report alone comes last.
+    // A member who is only known by a report comes last.
     let place = |author: &MemberId| (!first_seen.contains_key(author), first_seen.get(author));
     reports.sort_by_key(|(author, _)| (place(author), *author));
     Ok(reports)

@@ -1,4 +1,4 @@
-//! What an administrator looks at.
+//! Views of a league for its admin.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +15,11 @@ use crate::{
     store::{has_blob, lock},
 };
 
-/// How a league stands.
+/// A summary of a league.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LeagueStatus {
-    /// Whether a server runs on the data now.
+    /// True if a server runs on the data now.
     pub served: bool,
     /// Number of files of the union.
     pub files: u64,
@@ -29,56 +29,56 @@ pub struct LeagueStatus {
     pub liveries: u64,
     /// Number of liveries that were retired.
     pub retired: u64,
-    /// Number of members who have been here.
+    /// Number of members.
     pub members: u64,
     /// Number of names that several contents claim.
     pub conflicts: u64,
     /// Sum of the sizes of those files whose contents the store has.
     pub stored_bytes: u64,
-    /// Number of contents of the union that the store does not have: they come from members who have them.
+    /// Number of contents of the union that the store lacks and members have.
     pub missing: u64,
-    /// The last step that was written down; 0 if there was none.
+    /// The last recorded step; 0 if there was none.
     pub step: u64,
-    /// When it was, in UTC and to the second: `2026-03-09T18:30:00Z`.
+    /// Its date, in UTC and to the second: `2026-03-09T18:30:00Z`.
     pub written_at: Option<String>,
 }
 
-/// What a livery was from one step on, until the next.
+/// A version of a livery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PastVersion {
     /// The step that made it.
     pub step: u64,
-    /// When that was written down, in UTC and to the second: `2026-03-09T18:30:00Z`.
+    /// Its date, in UTC and to the second: `2026-03-09T18:30:00Z`.
     pub written_at: Option<String>,
-    /// The digest of its manifest, in hex digits, by which it can be restored.
+    /// The SHA-256 of its manifest in hex digits; `restore` takes the first ones.
     pub hash: String,
-    /// How many files it has; 0 once it is retired.
+    /// Number of files; 0 if the livery was retired.
     pub files: u64,
     /// Sum of their sizes.
     pub bytes: u64,
-    /// What the step did.
+    /// The changes of the step.
     pub changes: Vec<PastChange>,
 }
 
-/// What a step did to one file.
+/// The change of one file in a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PastChange {
     /// The name.
     pub path: RelPath,
-    /// What it had from then on; `None` if it was retired.
+    /// Its new content; `None` if it was retired.
     pub content: Option<Content>,
-    /// How that came; `None` if it was retired.
+    /// The cause; `None` if it was retired.
     pub cause: Option<Cause>,
-    /// Whose file it is; `None` for a member without a key, and for an administrator's acts.
+    /// The member who brought it; `None` for a peer without a key and for an admin's acts.
     pub author: Option<MemberId>,
-    /// How that member called himself last.
+    /// The last name that the member used.
     pub name: Option<String>,
 }
 
 impl League {
-    /// Whether a server runs on the data now. (Another administrator who changes the league just now looks the same.)
+    /// True if a server runs on the data now. (Another administrator who changes the league just now looks the same.)
     ///
     /// # Errors
     ///
@@ -87,11 +87,11 @@ impl League {
         lock::is_taken(&self.data).map_err(|reason| LeagueError::folder(&self.data, reason))
     }
 
-    /// How the league stands.
+    /// Returns a summary of the league.
     ///
     /// # Errors
     ///
-    /// Fails if what it remembers cannot be read or is damaged.
+    /// Fails if the league database cannot be read or is damaged.
     pub fn status(&mut self) -> Result<LeagueStatus, LeagueError> {
         let union = self.union()?;
         let (retired, liveries): (Vec<_>, Vec<_>) =
@@ -116,7 +116,7 @@ impl League {
         })
     }
 
-    /// Who has been here, in the order of their [`MemberId`]s.
+    /// Returns the members, in the order of their [`MemberId`]s.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl League {
         Ok(self.ledger.members()?)
     }
 
-    /// All liveries, also those that were retired, in the order of their names.
+    /// Returns all liveries, retired ones too, in the order of their names.
     ///
     /// # Errors
     ///
@@ -134,11 +134,11 @@ impl League {
         Ok(self.union()?.liveries())
     }
 
-    /// What a livery has been, newest first.
+    /// Returns the versions of a livery, newest first.
     ///
     /// # Errors
     ///
-    /// Fails if there never was one of this name, or if what the league remembers cannot be read or is damaged.
+    /// Fails if there never was a livery of this name, or if the league database cannot be read or is damaged.
     pub fn history(&mut self, livery: &str) -> Result<Vec<PastVersion>, LeagueError> {
         let versions = self.union()?.history(livery);
         if versions.is_empty() {
@@ -148,7 +148,7 @@ impl League {
         Ok(versions.into_iter().rev().map(|version| past.version(version)).collect())
     }
 
-    /// The names that several contents claim, in their order.
+    /// Returns the names that several contents claim, in order.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl League {
             let name = change.author.and_then(|author| names.get(&author));
             if let (Some(content), Some(name)) = (change.content, name) {
                 let key = (change.path.as_str().to_owned(), content.hash);
-                // The first one who brought it, if it came again later.
+                // If the content came again later, its first member counts.
                 claimants.entry(key).or_insert_with(|| name.clone());
             }
         }
@@ -197,7 +197,7 @@ fn sum(contents: impl Iterator<Item = Content>) -> u64 {
     contents.fold(0, |sum, content| sum.saturating_add(content.size))
 }
 
-/// What the ledger adds to what a union says of its past.
+/// The dates and names that the database adds to the union's history.
 struct Past {
     dates: BTreeMap<u64, String>,
     names: BTreeMap<MemberId, String>,

@@ -1,4 +1,4 @@
-//! What an administrator sees and does, on real folders.
+//! Tests of an admin's views and acts, with real folders.
 
 use std::{fs, fs::File, thread};
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Longer than anything here takes.
+/// A limit that no test reaches.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn author(number: u8) -> MemberId {
@@ -33,7 +33,7 @@ fn rival(path: &str, bytes: &str) -> String {
     format!("{stem}__CONFLICT__{}.{extension}", ContentHash::of(bytes.as_bytes()).short())
 }
 
-/// A data folder with these records, and a store with these contents.
+/// Makes a data folder with these records, and a store with these contents.
 fn league(records: &[Record], stored: &[&str]) -> TempDir {
     let data = tempfile::tempdir().unwrap();
     Sqlite::open(data.path()).unwrap().write(records).unwrap();
@@ -46,7 +46,7 @@ fn league(records: &[Record], stored: &[&str]) -> TempDir {
     data
 }
 
-/// Four liveries of one file each, the first of which was updated once.
+/// Returns four liveries of one file each, the first of which was updated once.
 fn four() -> TempDir {
     let mut records = vec![Record::Seen { author: author(1), name: "Aoi".to_owned() }];
     for (step, livery) in (1..).zip(["Team", "Other", "Third", "Fourth"]) {
@@ -226,7 +226,7 @@ fn seen(number: u8) -> Record {
     Record::Seen { author: author(number), name: format!("Driver {number}") }
 }
 
-/// Lets a member have been here first.
+/// Makes a member the first one of the league.
 fn set_first_seen(data: &TempDir, number: u8, date: &str) {
     let database = rusqlite::Connection::open(data.path().join("league.db")).unwrap();
     let author = author(number).to_string();
@@ -243,7 +243,7 @@ fn set_first_seen(data: &TempDir, number: u8, date: &str) {
     assert_eq!(database.execute(set, [date, &checksum, &author]).unwrap(), 1);
 }
 
-/// Makes every row about what names had unreadable.
+/// Makes every row about names unreadable.
 fn garble_versions(data: &TempDir) {
     let database = rusqlite::Connection::open(data.path().join("league.db")).unwrap();
     database.execute("UPDATE versions SET checksum = 'garbled'", []).unwrap();

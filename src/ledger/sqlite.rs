@@ -1,7 +1,7 @@
-//! The league's memory in one SQLite file, which any tool can read.
+//! The league database in one SQLite file, which any tool can read.
 //!
-//! It is in WAL mode: who reads never waits for who writes. Each transaction is flushed by the system in its own
-//! time, which a killed process does not keep it from, but a power cut does; the order holds even then.
+//! The file is in WAL mode, so a reader never waits for a writer. The system flushes transactions in its own time: a killed
+//! process loses nothing, a power cut may lose the newest transactions, and their order is kept in both cases.
 
 mod fault;
 mod form;
@@ -37,19 +37,19 @@ use self::{
 };
 use super::{ActId, Answer, Ledger, LedgerError, MemberRow};
 
-/// Its name in a server's data folder.
+/// Name of the file in a server's data folder.
 const NAME: &str = "league.db";
 
-/// How long to wait for another program that is writing.
+/// The longest wait for another program that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Answers of so many acts are kept.
+/// Number of answers that are kept.
 const ANSWERS_MAX: i64 = 100;
 
-/// Today's date, as it is written down.
+/// Today's date in the form of the database.
 const NOW: &str = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ')";
 
-/// A ledger in the file `league.db`.
+/// The league database in the file `league.db`.
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
@@ -57,33 +57,33 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the ledger in a server's data folder for that server, which has the folder to itself. One that is not
-    /// there is made, one of an older form is brought up to date.
+    /// Opens the database for the server that owns the data folder. Creates a missing one and migrates one of an older
+    /// form.
     ///
-    /// It is read from the first byte to the last, so that damage is found now and not in the middle of a race.
+    /// Reads the whole file, so that damage shows now and not in the middle of a race.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be made, read or written, is damaged, or comes from a newer program.
+    /// Fails if the file cannot be created, read or written, is damaged, or comes from a newer program.
     pub fn open(data: &Path) -> Result<Self, LedgerError> {
         let path = data.join(NAME);
         let connection = open(&path, STEPS).map_err(|refusal| refusal.at(&path))?;
         Ok(Self { path, connection })
     }
 
-    /// Opens the ledger beside a server that may be running, to read it and to ask for acts.
+    /// Opens the database beside a server that may be running, to read it and to ask for acts.
     ///
     /// # Errors
     ///
-    /// Fails if there is none, if it cannot be read or written, is of another form than this program's, or if
-    /// damage is seen at once. Whatever else is damaged fails when it is read.
+    /// Fails if there is none, if it cannot be read or written, has another form than this program's, or is plainly
+    /// damaged. Other damage shows when it is read.
     pub fn attach(data: &Path) -> Result<Self, LedgerError> {
         let path = data.join(NAME);
         let connection = attach(&path, STEPS).map_err(|refusal| refusal.at(&path))?;
         Ok(Self { path, connection })
     }
 
-    /// Does something with the database, with errors that say which file it was.
+    /// Uses the database. Errors name the file.
     fn with<T>(
         &mut self,
         what: impl FnOnce(&mut Connection) -> Result<T, Fault>,
@@ -91,7 +91,7 @@ impl Sqlite {
         what(&mut self.connection).map_err(|fault| fault.at(&self.path))
     }
 
-    /// Does something as a whole or not at all.
+    /// Runs a transaction.
     fn change<T>(
         &mut self,
         what: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
@@ -106,7 +106,7 @@ impl Sqlite {
     }
 }
 
-/// Why a file is not opened.
+/// The reason why a file is not opened.
 #[derive(Debug)]
 enum Refusal {
     Fault(Fault),
@@ -157,8 +157,8 @@ fn attach(path: &Path, steps: &[&str]) -> Result<Connection, Refusal> {
     }
 }
 
-/// Makes a ledger with nothing in it. It gets its name once it is [whole](finish), so that an empty file is always a
-/// damaged one.
+/// Creates an empty database. It gets its name once it is [complete](finish), so that an empty file is always a damaged
+/// one.
 fn create(new: &Path, steps: &[&str]) -> Result<Connection, Fault> {
     if new.try_exists()? {
         fs::remove_file(new)?;
@@ -170,13 +170,13 @@ fn create(new: &Path, steps: &[&str]) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-/// Closes a file that was just made, and sees to it that a power cut leaves all of it.
+/// Closes and flushes a new file.
 fn finish(connection: Connection, new: &Path) -> Result<(), Fault> {
     connection.close().map_err(|(_, error)| error)?;
     Ok(fs::File::options().write(true).open(new)?.sync_all()?)
 }
 
-/// Opens a file that is there, and says which form it has.
+/// Opens an existing file. Returns its form, too.
 fn look(path: &Path, steps: &[&str]) -> Result<(Connection, usize), Refusal> {
     form::check_header(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -195,7 +195,7 @@ fn look(path: &Path, steps: &[&str]) -> Result<(Connection, usize), Refusal> {
 impl Ledger for Sqlite {
     fn recall(&mut self) -> Result<Vec<Record>, LedgerError> {
         self.with(|connection| {
-            // All tables as they were at one moment.
+            // One transaction, so that all tables are from the same moment.
             let transaction = connection.transaction()?;
             Reader::default().records(&transaction)
         })
@@ -311,13 +311,12 @@ fn write_answer(transaction: &Connection, (id, answer): &Answer) -> Result<(), F
     Ok(())
 }
 
-/// Reads the reason of a refusal. An earlier server wrote words, and a later one may have reasons that this program does not
-/// know: both are of another version.
+/// Reads the reason of a refusal. An earlier server wrote plain text, and a later one may know other reasons.
 fn refusal(stored: &str) -> ActError {
     serde_json::from_str(stored).unwrap_or(ActError::Unsupported)
 }
 
-/// A member with the sum of his last report.
+/// Reads a member with the size of their last report.
 fn member(connection: &Connection, row: &Row) -> Result<MemberRow, Fault> {
     let author = row.text(0)?;
     let (files, bytes) = connection
@@ -335,7 +334,7 @@ fn member(connection: &Connection, row: &Row) -> Result<MemberRow, Fault> {
     })
 }
 
-/// Acts that wait; `None` for one that cannot be read.
+/// Reads the acts without an answer; `None` for one that cannot be read.
 fn unanswered(connection: &Connection) -> Result<Vec<(ActId, Option<Act>)>, Fault> {
     let mut statement = connection.prepare_cached(
         "SELECT number, act, checksum FROM acts WHERE answered_at IS NULL ORDER BY number",
@@ -359,7 +358,7 @@ fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<usize> {
     Ok(usize::try_from(row.get::<_, i64>(at)?).unwrap_or_default())
 }
 
-/// The path of a file that belongs to another one.
+/// Returns the path of a file that belongs to another one.
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);

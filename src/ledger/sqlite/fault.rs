@@ -1,4 +1,4 @@
-//! What can go wrong with a database, before it is known for which file.
+//! Faults of a database, before it is known of which file.
 
 use std::{io, path::Path};
 
@@ -6,18 +6,18 @@ use rusqlite::{ErrorCode, ffi};
 
 use crate::ledger::LedgerError;
 
-/// Why something was not done.
+/// The reason why something failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// The database said so.
+    /// An error of the database.
     Sql(rusqlite::Error),
-    /// The system said so.
+    /// An error of the system.
     Io(io::Error),
-    /// What is there is not what was written.
+    /// The file is damaged.
     Damaged(String),
-    /// A name does not pass the path rule any more.
+    /// The path rule refuses a recorded name.
     Name { table: &'static str, name: String, reason: String },
-    /// A number that the database has no room for.
+    /// A number is too large for the database.
     TooLarge(u64),
 }
 
@@ -34,7 +34,7 @@ impl From<io::Error> for Fault {
 }
 
 impl Fault {
-    /// The same in words for people who look after `path`.
+    /// Returns the error that names the file `path`.
     pub(super) fn at(self, path: &Path) -> LedgerError {
         let path = path.to_owned();
         match self {
@@ -52,7 +52,7 @@ impl Fault {
     }
 }
 
-/// What an error of the database means for a file whose tables were made by us.
+/// Returns what an error of the database means for a file with our tables.
 fn told(error: rusqlite::Error, path: &Path) -> LedgerError {
     let (path, reason) = (path.to_owned(), error.to_string());
     match error.sqlite_error().map(|error| (error.code, error.extended_code)) {
@@ -69,7 +69,7 @@ fn told(error: rusqlite::Error, path: &Path) -> LedgerError {
             ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS | ffi::SQLITE_ERROR,
         )) => LedgerError::Damaged { path, reason },
         Some(_) => LedgerError::Failed { path, source: io::Error::other(error) },
-        // A value that is not of its column's kind.
+        // A value has another type than its column.
         None => LedgerError::Damaged { path, reason },
     }
 }

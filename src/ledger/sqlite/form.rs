@@ -1,4 +1,4 @@
-//! The form of the file: how it is made, brought up to date, and known to be sound.
+//! The form of the file: creating, migrating and checking it.
 
 use std::{
     fs::File,
@@ -14,27 +14,27 @@ use super::{
     table::{Row, Table},
 };
 
-/// What makes each form from the one before. A step that was released never changes.
+/// The steps that turn each form into the next one. A step that was released never changes.
 pub(super) const STEPS: &[&str] = &[include_str!("step1.sql"), include_str!("step2.sql")];
 
-/// By this number, `LvSy`, any tool can tell what the file is.
+/// The number `LvSy`, by which any tool can tell what the file is.
 const APPLICATION: i32 = 0x4c76_5379;
 
-/// Where every form says when it was made.
+/// The table that records when each form was made.
 const MIGRATIONS: &str = "CREATE TABLE migrations (
     form       INTEGER PRIMARY KEY,
     written_at TEXT NOT NULL,
     program    TEXT NOT NULL
 )";
 
-/// The form of a file, if it is one that can be worked with or brought up to date.
+/// The form of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Known(usize),
     Newer(u32),
 }
 
-/// Makes the tables in an empty database.
+/// Creates the tables in an empty database.
 pub(super) fn make(connection: &mut Connection, steps: &[&str]) -> Result<(), Fault> {
     let transaction = connection.transaction()?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
@@ -43,7 +43,7 @@ pub(super) fn make(connection: &mut Connection, steps: &[&str]) -> Result<(), Fa
     migrate(connection, 0, steps)
 }
 
-/// Takes the steps after the first `done`, each as a whole.
+/// Runs the steps after the first `done`, each in a transaction.
 pub(super) fn migrate(
     connection: &mut Connection,
     done: usize,
@@ -60,14 +60,14 @@ pub(super) fn migrate(
     Ok(())
 }
 
-/// Which form the file has.
+/// Returns the form of a file.
 pub(super) fn form(connection: &Connection, steps: &[&str]) -> Result<Form, Fault> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     if number("application_id")? != i64::from(APPLICATION) {
         return Err(Fault::Damaged("it is not marked as a league's memory".to_owned()));
     }
     let found = number("user_version")?;
-    // Two places say it, so that a changed digit is not taken for a program of the future.
+    // Two places hold the form, so that one flipped digit is not taken for a newer program.
     let made: Option<i64> = connection
         .query_row("SELECT max(form) FROM migrations", [], |row| row.get(0))
         .optional()?
@@ -83,7 +83,7 @@ pub(super) fn form(connection: &Connection, steps: &[&str]) -> Result<Form, Faul
     }
 }
 
-/// Looks at what the database would take for a file to be read in another way.
+/// Checks the bytes that decide how SQLite reads the file.
 pub(super) fn check_header(path: &Path) -> Result<(), Fault> {
     let mut header = [0; 20];
     File::open(path)?.read_exact(&mut header).map_err(|error| match error.kind() {
@@ -98,9 +98,9 @@ pub(super) fn check_header(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Looks whether the database is whole, and its tables are those that the first `form` steps make.
+/// Checks that the database is intact and has the tables that the first `form` steps make.
 pub(super) fn check(connection: &Connection, form: usize, steps: &[&str]) -> Result<(), Fault> {
-    // The shorter `quick_check` would not look whether indexes fit their tables.
+    // `quick_check` is shorter and would not compare indexes with their tables.
     let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if said != "ok" {
         return Err(Fault::Damaged(said.replace('\n', " ")));
@@ -122,7 +122,7 @@ fn objects(connection: &Connection) -> Result<Vec<Object>, Fault> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Reads every row, and brings keys up to date with the rule that makes them.
+/// Reads every row, and rewrites the keys that today's rule makes differently.
 pub(super) fn check_rows(connection: &mut Connection) -> Result<(), Fault> {
     let transaction = connection.transaction()?;
     for table in Table::ALL {

@@ -1,4 +1,4 @@
-//! What to do with a file that is damaged: nothing of it goes, and what can still be read is written anew.
+//! Rebuilding a damaged database: the old file is kept, and everything that can still be read goes into a new one.
 
 use std::{
     collections::BTreeMap,
@@ -18,24 +18,23 @@ use super::{
 };
 use crate::{ledger::LedgerError, store::lock};
 
-/// What SQLite keeps beside a file while it is in use.
+/// Endings of the files that SQLite keeps beside a database in use.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
-/// No row takes fewer bytes of a file.
+/// Fewest bytes that a row takes.
 const ROW_BYTES_MIN: u64 = 16;
 
-/// What came of a rebuild.
+/// The result of a rebuild.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RebuildSummary {
-    /// Where the old file lies now, and what belonged to it. Nothing if there was none.
+    /// The old file and its companions, under their new names. Empty if there was no file.
     pub set_aside: Vec<PathBuf>,
-    /// Whether all of the old file could be read. If not, what is missing is the same for the ledger as if it had
-    /// never been written.
+    /// True if all of the old file could be read. Otherwise the missing rows count as never written.
     pub whole: bool,
     /// Number of rows about contents of names.
     pub versions: u64,
-    /// Number of contents that are known to exist.
+    /// Number of contents that were verified.
     pub proven: u64,
     /// Number of rows about owners.
     pub owners: u64,
@@ -47,20 +46,19 @@ pub struct RebuildSummary {
     pub settings: u64,
 }
 
-/// Makes the ledger in a server's data folder anew from what can be read of it, which may be nothing. The old file
-/// is kept beside it as `league.db.damaged-DATE`, and the contents in the store are not touched. Acts that wait are
-/// forgotten.
+/// Rebuilds the database in a server's data folder from everything that can be read of it, which may be nothing. The old
+/// file is kept beside it as `league.db.damaged-DATE`, and the store is not touched. Acts without an answer are dropped.
 ///
 /// # Errors
 ///
-/// Fails if a server uses the folder, or if it cannot be read or written; the ledger is as before then.
+/// Fails if a server uses the folder, or if it cannot be read or written; the database is unchanged then.
 pub fn rebuild(data: &Path) -> Result<RebuildSummary, LedgerError> {
     let path = data.join(NAME);
     let _lock = take(data)?;
     make_anew(&path).map_err(|fault| fault.at(&path))
 }
 
-/// Takes the store's lock: a server must not write into a file that is set aside.
+/// Locks the store: a server must not write into a file that is being replaced.
 fn take(data: &Path) -> Result<File, LedgerError> {
     let path = || data.to_owned();
     let lock = lock::take(data).map_err(|source| LedgerError::Failed { path: path(), source })?;
@@ -77,9 +75,9 @@ fn make_anew(path: &Path) -> Result<RebuildSummary, Fault> {
     Ok(summary)
 }
 
-/// Writes into a new ledger what can be read of an old one.
+/// Copies everything that can be read of an old database into a new one.
 fn refill(new: &mut Connection, old: &Path) -> Result<RebuildSummary, Fault> {
-    // Opening a file may change it, so that is done to a copy.
+    // Opening a file may change it, so a copy is opened.
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join(NAME);
     let bytes = copy_if_there(old, &copy)?.unwrap_or_default();
@@ -125,28 +123,28 @@ fn open_damaged(path: &Path) -> Result<Connection, Fault> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    // Only so it reads a file that is shorter than it should be.
+    // SQLite reads a file that is too short only with this.
     connection.pragma_update(None, "writable_schema", true)?;
     if let Ok(Form::Known(form)) = form::form(&connection, STEPS) {
-        // Where that fails too, its tables are read as they are.
+        // If this fails too, the tables are read as they are.
         let _damaged = form::migrate(&mut connection, form, STEPS);
     }
-    // One for all that is read: each by itself would look at the file's locks again.
+    // One transaction for everything: each read of its own would check the file's locks again.
     connection.execute_batch("BEGIN")?;
     Ok(connection)
 }
 
-/// Whether nothing can be missing from what its tables give.
+/// Returns true if its tables are complete.
 fn is_sound(old: &Connection) -> bool {
     form::check(old, STEPS.len(), STEPS).is_ok()
 }
 
-/// What can be read of one table, by the rows' numbers.
+/// The readable rows of one table, by their numbers.
 struct Salvage {
     table: Table,
     reader: Reader,
     rows: BTreeMap<i64, Row>,
-    /// More rows than this no file of its size has.
+    /// Most rows that a file of its size can have.
     rows_max: usize,
     whole: bool,
 }
@@ -165,7 +163,7 @@ impl Salvage {
         }
         self.whole = false;
         let from = self.rows.last_key_value().map_or(0, |(number, _)| *number);
-        // Each of these reads what it can.
+        // Each scan reads as far as it can.
         let _broken = self.scan(old, "WHERE number > ? ORDER BY number DESC", [from]);
         let to = self.rows.range(from.saturating_add(1)..).next().map(|(number, _)| *number);
         for number in (from.saturating_add(1)..to.unwrap_or(i64::MAX)).take(self.rows_max) {
@@ -184,18 +182,18 @@ impl Salvage {
                 }
                 _ => self.whole = false,
             }
-            left = left.checked_sub(1).ok_or_else(|| Fault::Damaged("it is a maze".to_owned()))?;
+            left = left.checked_sub(1).ok_or_else(|| Fault::Damaged("its rows form a loop".to_owned()))?;
         }
         Ok(())
     }
 }
 
-/// Gives a file and what belongs to it another name. It keeps its own too until another file takes that.
+/// Gives a file and its companions another name. The file keeps its own name as well, until another file takes it.
 fn set_aside(path: &Path) -> Result<Vec<PathBuf>, Fault> {
     let aside = free_name(path)?;
     let mut names = Vec::new();
     if path.try_exists()? {
-        // Not every file system has links.
+        // Not every file system has hard links.
         fs::hard_link(path, &aside).or_else(|_| fs::copy(path, &aside).map(drop))?;
         names.push(aside.clone());
     }
@@ -209,7 +207,7 @@ fn set_aside(path: &Path) -> Result<Vec<PathBuf>, Fault> {
     Ok(names)
 }
 
-/// A name with today's date that nothing has.
+/// Returns a free name with today's date.
 fn free_name(path: &Path) -> Result<PathBuf, Fault> {
     let now: String = Connection::open_in_memory()?.query_row(
         "SELECT strftime('.damaged-%Y%m%d_%H%M%S')",
@@ -230,7 +228,7 @@ fn free_name(path: &Path) -> Result<PathBuf, Fault> {
     Ok(name)
 }
 
-/// Copies a file and returns its length; `None` if it is not there.
+/// Copies a file and returns its length; `None` if it does not exist.
 fn copy_if_there(from: &Path, to: &Path) -> Result<Option<u64>, Fault> {
     match fs::copy(from, to) {
         Ok(bytes) => Ok(Some(bytes)),

@@ -1,4 +1,4 @@
-//! Records as rows, and back.
+//! Converts records to rows and back.
 
 use liverysync_core::{
     hash::Content,
@@ -14,7 +14,7 @@ use super::{
     table::{Row, Table, integer, optional},
 };
 
-/// The causes of rows that give a name no content.
+/// Causes of rows that give a name no content.
 const RETIRED: &str = "retired";
 const TURNED_DOWN: &str = "turned-down";
 
@@ -74,7 +74,7 @@ fn owned(connection: &Connection, livery: &str, owners: &[MemberId]) -> Result<(
     let put = |place: i64, owner: Option<MemberId>| {
         Table::Owners.put(connection, &[livery.to_owned().into(), place.into(), optional(owner)])
     };
-    // That nobody owns it has to be written down too.
+    // A livery without an owner needs a row, too.
     if owners.is_empty() {
         put(0, None)?;
     }
@@ -133,18 +133,18 @@ fn word(cause: Cause) -> &'static str {
     known.map_or("published", |(word, _)| word)
 }
 
-/// Makes records and entries of rows.
+/// Converts rows to records and entries.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    /// Every extension that was met: whether one still travels is decided elsewhere.
+    /// Every extension that was met: the league may no longer distribute some of them.
     extensions: Extensions,
 }
 
 impl Reader {
-    /// Everything that is played back.
+    /// Reads everything that is replayed.
     pub(super) fn records(&mut self, connection: &Connection) -> Result<Vec<Record>, Fault> {
         let mut records = Vec::new();
-        // The settings first: by them conflict names are recognized.
+        // The settings come first: conflict names are recognized by them.
         let tables =
             [Table::Settings, Table::Versions, Table::Proven, Table::Owners, Table::Members];
         for table in tables {
@@ -153,7 +153,7 @@ impl Reader {
         Ok(records)
     }
 
-    /// Adds what a row says.
+    /// Adds the record of a row.
     fn record(&mut self, row: &Row, records: &mut Vec<Record>) -> Result<(), Fault> {
         records.push(match row.table() {
             Table::Versions => self.version(row)?,
@@ -184,13 +184,13 @@ impl Reader {
         })
     }
 
-    /// Who reported what.
+    /// Reads one file of a member's report.
     pub(super) fn report(&mut self, row: &Row) -> Result<(MemberId, Entry), Fault> {
         let entry = Entry { path: self.path(row)?, content: content(row, 2)?, mtime: mtime(row)? };
         Ok((row.parse(1)?, entry))
     }
 
-    /// The name in the first column.
+    /// Reads the path in the first column.
     fn path(&mut self, row: &Row) -> Result<RelPath, Fault> {
         let text = row.text(0)?;
         let parsed = match RelPath::parse(text, &self.extensions) {
@@ -204,7 +204,7 @@ impl Reader {
         })
     }
 
-    /// Takes one more extension; returns whether that was what was wrong.
+    /// Accepts one more extension. Returns false if the fault is another one.
     fn learn(&mut self, fault: &PathFault) -> bool {
         let PathFault::Extension(new) = fault else { return false };
         let all = self.extensions.iter().chain([new.as_str()]);
@@ -213,7 +213,7 @@ impl Reader {
         true
     }
 
-    /// Whether a row makes sense.
+    /// Returns true if a row can be converted.
     pub(super) fn understands(&mut self, row: &Row) -> bool {
         match row.table() {
             Table::Reports => self.report(row).is_ok(),
@@ -222,7 +222,7 @@ impl Reader {
     }
 }
 
-/// One owner more; those of a livery stand one after the other.
+/// Adds an owner. The owners of a livery follow each other.
 fn owner(row: &Row, records: &mut Vec<Record>) -> Result<(), Fault> {
     let name = row.text(0)?;
     if !matches!(records.last(), Some(Record::Owned { livery, .. }) if livery == name) {
@@ -238,7 +238,7 @@ fn content(row: &Row, at: usize) -> Result<Content, Fault> {
     Ok(Content { hash: row.parse(at)?, size: row.unsigned(at + 1)? })
 }
 
-/// The date in the fifth column.
+/// Reads the date in the fifth column.
 fn mtime(row: &Row) -> Result<Option<UnixTime>, Fault> {
     if row.is_null(4) { Ok(None) } else { Ok(Some(UnixTime::from_nanos(row.integer(4)?))) }
 }

@@ -1,12 +1,11 @@
-//! Rows as all tables have them: with a number, and with a checksum that finds what no database can, a
-//! value that became another one.
+//! The rows of all tables: each has a number, and a checksum that detects a changed value, which SQLite itself cannot.
 
 use liverysync_core::{hash::Hasher, path::fold};
 use rusqlite::{CachedStatement, Connection, params_from_iter, types::Value};
 
 use super::fault::Fault;
 
-/// The tables that hold what is remembered.
+/// The tables of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
     Versions,
@@ -32,7 +31,7 @@ impl Table {
         }
     }
 
-    /// What is written into a row; its number, key and checksum follow from that.
+    /// Returns the columns that are written; number, key and checksum are derived.
     const fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Versions => {
@@ -46,7 +45,7 @@ impl Table {
         }
     }
 
-    /// Whether the first column is a name, and the column `key` says with which other spellings it is one.
+    /// Returns true if the first column is a name. The column `key` then holds the name in one case.
     pub(super) const fn is_keyed(self) -> bool {
         matches!(self, Self::Versions | Self::Owners | Self::Reports)
     }
@@ -58,7 +57,7 @@ impl Table {
         }
     }
 
-    /// Writes a row after all others, in the place of one that must not stand beside it.
+    /// Appends a row. It replaces a row with the same unique columns.
     pub(super) fn put(self, connection: &Connection, values: &[Value]) -> Result<(), Fault> {
         let (name, columns) = (self.name(), self.columns().join(", "));
         let key = if self.is_keyed() { ", key" } else { "" };
@@ -74,7 +73,7 @@ impl Table {
         Ok(())
     }
 
-    /// Hands all rows to `take`, in the order of their numbers.
+    /// Passes all rows to `take`, in the order of their numbers.
     pub(super) fn each(
         self,
         connection: &Connection,
@@ -88,7 +87,7 @@ impl Table {
         Ok(())
     }
 
-    /// A statement whose rows [`Row::read`] reads.
+    /// Returns a statement whose rows [`Row::read`] reads.
     pub(super) fn select<'a>(
         self,
         connection: &'a Connection,
@@ -100,7 +99,7 @@ impl Table {
     }
 }
 
-/// A row that is as it was written.
+/// A row with a valid checksum.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
     table: Table,
@@ -142,7 +141,7 @@ impl Row {
         matches!(self.values.get(at), None | Some(Value::Null))
     }
 
-    /// Reads a text that has a form of its own.
+    /// Parses a text.
     pub(super) fn parse<T: std::str::FromStr>(&self, at: usize) -> Result<T, Fault> {
         self.text(at)?.parse().map_err(|_| self.wrong("has a text that means nothing"))
     }
@@ -156,8 +155,8 @@ impl Row {
     }
 }
 
-/// The first eight hex digits of the SHA-256 of a row's number and values as text, each ended by a line feed. With
-/// the number, because the order of rows means something.
+/// Returns the first eight hex digits of the SHA-256 of a row's number and values as text, each ended by a line feed. The
+/// number is included because the order of rows matters.
 pub(super) fn checksum(number: i64, values: &[Value]) -> String {
     let mut hasher = Hasher::default();
     let mut add = |text: &[u8]| {
@@ -177,12 +176,12 @@ pub(super) fn checksum(number: i64, values: &[Value]) -> String {
     hasher.finish().short()
 }
 
-/// A number as the database takes it.
+/// Converts a number to the database's type.
 pub(super) fn integer(number: u64) -> Result<Value, Fault> {
     i64::try_from(number).map(Value::Integer).map_err(|_| Fault::TooLarge(number))
 }
 
-/// A text, or nothing.
+/// Converts an optional text.
 pub(super) fn optional(text: Option<impl ToString>) -> Value {
     text.map_or(Value::Null, |text| Value::Text(text.to_string()))
 }

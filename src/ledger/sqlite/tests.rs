@@ -1,4 +1,4 @@
-//! What the ledger does with real files.
+//! Tests of the database with real files.
 
 mod damage;
 mod form;
@@ -36,7 +36,7 @@ fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// What a ledger must give back for records that were written.
+/// Returns the records that a database must return after these were written.
 #[derive(Debug, Default)]
 struct Model {
     versions: Vec<Record>,
@@ -172,7 +172,7 @@ proptest! {
         prop_assert_eq!(ledger.recall().unwrap(), model.cache_loaded());
         prop_assert_eq!(&ledger.reports().unwrap(), &model.reports);
 
-        // Played back into another ledger they say the same again.
+        // Replayed into another database they stay the same.
         let other = folder();
         let mut copy = Sqlite::open(other.path()).unwrap();
         copy.write(&ledger.recall().unwrap()).unwrap();
