@@ -60,6 +60,9 @@ mod client;
 mod clock;
 #[cfg(any(feature = "client", feature = "server"))]
 mod credit;
+#[cfg(feature = "server")]
+#[doc(hidden)]
+pub mod database;
 #[cfg(feature = "client")]
 mod disk;
 mod error_chain;
@@ -69,9 +72,6 @@ mod events;
 mod ignore;
 #[cfg(feature = "server")]
 pub mod league;
-#[cfg(feature = "server")]
-#[doc(hidden)]
-pub mod ledger;
 #[cfg(any(feature = "client", feature = "server"))]
 mod lifecycle;
 #[cfg(any(feature = "client", feature = "server"))]

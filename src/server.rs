@@ -35,8 +35,8 @@ use tokio::{
 
 use crate::{
     clock::Clock,
+    database::DatabaseError,
     events::{Broadcaster, EventSender, Events},
-    ledger::LedgerError,
     lifecycle::{Lifecycle, StopRequest},
     link::{Outbox, Pool, SendReport, split},
     store::{Store, StoreFault},
@@ -93,7 +93,7 @@ pub enum ServerError {
     Store(#[from] StoreError),
     /// The league database cannot be read.
     #[error(transparent)]
-    Database(#[from] LedgerError),
+    Database(#[from] DatabaseError),
     /// Only owners may update, and the server has no data folder. It would forget the owners at its end, and whoever
     /// came first after that would own the liveries of others.
     #[error("where only owners may update, the server needs a data folder to remember them")]
@@ -377,7 +377,7 @@ impl Control {
         self.closing.spawn(link.close());
     }
 
-    /// Reads what others write for the server: the allow list, and the acts of administrators.
+    /// Reads what others write for the server: the allow list, and the acts of admins.
     fn read_requests(&mut self) {
         self.read_allow_list();
         for (number, act) in self.journal.new_acts() {

@@ -8,9 +8,9 @@ use std::{
 
 use liverysync_core::league::{Act, ActReport};
 
-use super::{League, LeagueError, recall};
+use super::{League, LeagueError, replay};
 use crate::{
-    ledger::{ActId, Ledger, Sqlite},
+    database::{ActId, LeagueDatabase, Sqlite},
     store::lock,
 };
 
@@ -51,16 +51,16 @@ impl League {
     /// Carries out an act in this process. The caller has locked the folder.
     fn act_alone(&self, act: &Act) -> Result<Acted, LeagueError> {
         // This checks every row before anything is written, as a server does.
-        let mut ledger = Sqlite::open(&self.data)?;
-        let mut union = recall(&mut ledger)?;
+        let mut database = Sqlite::open(&self.data)?;
+        let mut union = replay(&mut database)?;
         let (report, outcome) = union.act(act)?;
-        ledger.write(&outcome.records)?;
+        database.write(&outcome.records)?;
         Ok(Acted { report, served: false })
     }
 
     fn ask(&mut self, act: &Act, patience: Duration) -> Result<Acted, LeagueError> {
         let asked = Instant::now();
-        let id = self.ledger.ask(act)?;
+        let id = self.database.ask(act)?;
         loop {
             if let Some(answer) = self.answer(id)? {
                 return answer;
@@ -72,7 +72,7 @@ impl League {
                 continue;
             }
             let silent = LeagueError::Silent { data: self.data.clone(), after: patience };
-            return match (self.ledger.withdraw(id)?, lock) {
+            return match (self.database.withdraw(id)?, lock) {
                 (true, Some(_lock)) => self.act_alone(act),
                 (true, None) => Err(silent),
                 // The answer came at the last moment.
@@ -83,7 +83,7 @@ impl League {
 
     /// Returns the server's answer, if there is one.
     fn answer(&mut self, id: ActId) -> Result<Option<Result<Acted, LeagueError>>, LeagueError> {
-        let answer = self.ledger.answer_to(id)?;
+        let answer = self.database.answer_to(id)?;
         let served = |report| Acted { report, served: true };
         Ok(answer.map(|answer| answer.map(served).map_err(LeagueError::from)))
     }

@@ -43,20 +43,20 @@ pub use self::{
     rebuild::{Rebuilt, rebuild},
     show::{LeagueStatus, PastChange, PastVersion},
 };
-use crate::{
-    ledger::{Ledger, Sqlite},
-    store::lock,
-};
 pub use crate::{
-    ledger::{LedgerError, MemberRow, RebuildSummary},
+    database::{DatabaseError, MemberRow, RebuildSummary},
     store::{Verified, VerifySummary, verify_store},
+};
+use crate::{
+    database::{LeagueDatabase, Sqlite},
+    store::lock,
 };
 
 /// A league, opened by its data folder.
 #[derive(Debug)]
 pub struct League {
     data: PathBuf,
-    ledger: Sqlite,
+    database: Sqlite,
 }
 
 impl League {
@@ -67,8 +67,8 @@ impl League {
     ///
     /// As [`Sqlite::attach`].
     pub fn open(data: &Path) -> Result<Self, LeagueError> {
-        let ledger = match Sqlite::attach(data) {
-            Err(LedgerError::Older { .. }) => {
+        let database = match Sqlite::attach(data) {
+            Err(DatabaseError::Older { .. }) => {
                 let lock = lock::take(data).map_err(|reason| LeagueError::folder(data, reason))?;
                 if lock.is_some() {
                     Sqlite::open(data)?;
@@ -77,31 +77,31 @@ impl League {
             }
             attached => attached?,
         };
-        Ok(Self { data: data.to_owned(), ledger })
+        Ok(Self { data: data.to_owned(), database })
     }
 
     /// Returns the union as it was last recorded, with nobody connected.
     ///
     /// # Errors
     ///
-    /// As [`Ledger::recall`].
+    /// As [`LeagueDatabase::records`].
     pub fn union(&mut self) -> Result<Union, LeagueError> {
-        recall(&mut self.ledger)
+        replay(&mut self.database)
     }
 
     /// Returns the league's settings.
     ///
     /// # Errors
     ///
-    /// As [`Ledger::recall`].
+    /// As [`LeagueDatabase::records`].
     pub fn settings(&mut self) -> Result<Settings, LeagueError> {
         Ok(self.union()?.settings().clone())
     }
 }
 
 /// Replays the league database, settings included.
-fn recall(ledger: &mut Sqlite) -> Result<Union, LeagueError> {
-    let records = ledger.recall()?;
+fn replay(database: &mut Sqlite) -> Result<Union, LeagueError> {
+    let records = database.records()?;
     Ok(Union::replay(Settings::default(), &records))
 }
 
@@ -111,7 +111,7 @@ fn recall(ledger: &mut Sqlite) -> Result<Union, LeagueError> {
 pub enum LeagueError {
     /// The league database cannot be read or written.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Database(#[from] DatabaseError),
     /// The act is refused. Nothing has changed.
     #[error(transparent)]
     Refused(#[from] ActError),

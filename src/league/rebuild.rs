@@ -11,9 +11,9 @@ use liverysync_core::{
     union::{Change, Gained, PeerId},
 };
 
-use super::{LeagueError, recall};
+use super::{LeagueError, replay};
 use crate::{
-    ledger::{self, Ledger, RebuildSummary, Sqlite},
+    database::{self, LeagueDatabase, RebuildSummary, Sqlite},
     store::{has_blob, lock},
 };
 
@@ -37,24 +37,24 @@ pub struct Rebuilt {
 ///
 /// Fails if a server uses the folder, or if it cannot be read or written. Try again then.
 pub fn rebuild(data: &Path) -> Result<Rebuilt, LeagueError> {
-    let salvaged = ledger::rebuild(data)?;
+    let salvaged = database::rebuild(data)?;
     let taken = lock::take(data).map_err(|reason| LeagueError::folder(data, reason))?;
     let Some(_lock) = taken else {
-        return Err(ledger::LedgerError::Busy { path: data.to_owned() }.into());
+        return Err(database::DatabaseError::Busy { path: data.to_owned() }.into());
     };
-    let mut ledger = Sqlite::open(data)?;
+    let mut database = Sqlite::open(data)?;
     let from_reports = match salvaged.versions {
-        0 => remake(&mut ledger, data)?,
+        0 => remake(&mut database, data)?,
         _ => 0,
     };
-    let files = recall(&mut ledger)?.len() as u64;
+    let files = replay(&mut database)?.len() as u64;
     Ok(Rebuilt { salvaged, from_reports, files })
 }
 
 /// Fills an empty union with the members' reports. Returns its number of files.
-fn remake(ledger: &mut Sqlite, data: &Path) -> Result<u64, LeagueError> {
-    let mut union = recall(ledger)?;
-    let reports = in_order(ledger)?;
+fn remake(database: &mut Sqlite, data: &Path) -> Result<u64, LeagueError> {
+    let mut union = replay(database)?;
+    let reports = in_order(database)?;
     let reported = reports.iter().flat_map(|(_, report)| report);
     let stored: BTreeSet<_> =
         reported.map(|entry| entry.content).filter(|content| has_blob(data, *content)).collect();
@@ -68,16 +68,16 @@ fn remake(ledger: &mut Sqlite, data: &Path) -> Result<u64, LeagueError> {
         gained: report.into_iter().map(Gained::from).collect(),
     });
     records.extend(union.step(changes.collect()).records);
-    ledger.write(&records)?;
+    database.write(&records)?;
     Ok(union.len() as u64)
 }
 
 /// Returns the members' reports, ordered by their first connection.
-fn in_order(ledger: &mut Sqlite) -> Result<Vec<(MemberId, Vec<Entry>)>, LeagueError> {
-    let members = ledger.members()?.into_iter();
+fn in_order(database: &mut Sqlite) -> Result<Vec<(MemberId, Vec<Entry>)>, LeagueError> {
+    let members = database.members()?.into_iter();
     let first_seen: BTreeMap<_, _> =
         members.map(|member| (member.author, member.first_seen)).collect();
-    let mut reports: Vec<_> = ledger.reports()?.into_iter().collect();
+    let mut reports: Vec<_> = database.reports()?.into_iter().collect();
     // A member who is only known by a report comes last.
     let place = |author: &MemberId| (!first_seen.contains_key(author), first_seen.get(author));
     reports.sort_by_key(|(author, _)| (place(author), *author));

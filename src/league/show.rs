@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{League, LeagueError};
 use crate::{
-    ledger::{Ledger, MemberRow},
+    database::{LeagueDatabase, MemberRow},
     store::{has_blob, lock},
 };
 
@@ -78,7 +78,8 @@ pub struct PastChange {
 }
 
 impl League {
-    /// True if a server runs on the data now. (Another administrator who changes the league just now looks the same.)
+    /// Returns true if a server runs on the data now. Another admin who changes the league at this moment
+    /// looks the same.
     ///
     /// # Errors
     ///
@@ -100,14 +101,14 @@ impl League {
         let (stored, missing): (BTreeSet<_>, BTreeSet<_>) =
             contents.into_iter().partition(|content| has_blob(&self.data, *content));
         let files = || union.iter().map(|entry| entry.content);
-        let last = self.ledger.dates()?.pop_last();
+        let last = self.database.dates()?.pop_last();
         Ok(LeagueStatus {
             served: self.is_served()?,
             files: union.len() as u64,
             bytes: sum(files()),
             liveries: liveries.len() as u64,
             retired: retired.len() as u64,
-            members: self.ledger.members()?.len() as u64,
+            members: self.database.members()?.len() as u64,
             conflicts: union.conflicts().len() as u64,
             stored_bytes: sum(files().filter(|content| stored.contains(content))),
             missing: missing.len() as u64,
@@ -120,16 +121,16 @@ impl League {
     ///
     /// # Errors
     ///
-    /// As [`Ledger::members`].
+    /// As [`LeagueDatabase::members`].
     pub fn members(&mut self) -> Result<Vec<MemberRow>, LeagueError> {
-        Ok(self.ledger.members()?)
+        Ok(self.database.members()?)
     }
 
     /// Returns all liveries, retired ones too, in the order of their names.
     ///
     /// # Errors
     ///
-    /// As [`Ledger::recall`].
+    /// As [`LeagueDatabase::records`].
     pub fn liveries(&mut self) -> Result<Vec<LiveryStatus>, LeagueError> {
         Ok(self.union()?.liveries())
     }
@@ -144,7 +145,7 @@ impl League {
         if versions.is_empty() {
             return Err(ActError::NoLivery { livery: livery.to_owned() }.into());
         }
-        let past = Past { dates: self.ledger.dates()?, names: self.names()? };
+        let past = Past { dates: self.database.dates()?, names: self.names()? };
         Ok(versions.into_iter().rev().map(|version| past.version(version)).collect())
     }
 
@@ -152,7 +153,7 @@ impl League {
     ///
     /// # Errors
     ///
-    /// As [`Ledger::recall`].
+    /// As [`LeagueDatabase::records`].
     pub fn conflicts(&mut self) -> Result<Vec<Conflict>, LeagueError> {
         Ok(self.union()?.conflicts())
     }
@@ -161,7 +162,7 @@ impl League {
     ///
     /// # Errors
     ///
-    /// As [`Ledger::recall`].
+    /// As [`LeagueDatabase::records`].
     #[doc(hidden)]
     pub fn claimants(
         &mut self,
@@ -188,7 +189,7 @@ impl League {
     }
 
     fn names(&mut self) -> Result<BTreeMap<MemberId, String>, LeagueError> {
-        let members = self.ledger.members()?.into_iter();
+        let members = self.database.members()?.into_iter();
         Ok(members.map(|member| (member.author, member.name)).collect())
     }
 }

@@ -83,7 +83,7 @@ fn how_a_league_stands() {
     assert_eq!((status.files, status.bytes, status.liveries, status.retired), (3, 19, 3, 1));
     assert_eq!((status.members, status.conflicts, status.step), (1, 0, 6));
     assert_eq!((status.stored_bytes, status.missing), (9, 2));
-    assert_eq!(status.written_at, league.ledger.dates().unwrap().remove(&6));
+    assert_eq!(status.written_at, league.database.dates().unwrap().remove(&6));
     assert!(!status.served);
     let held = lock(&data);
     assert!(league.status().unwrap().served);
@@ -154,9 +154,9 @@ fn what_is_refused_changes_nothing() {
 }
 
 /// Waits until somebody asks the server for an act.
-fn wait_until_asked(server: &mut Sqlite) -> crate::ledger::ActId {
+fn wait_until_asked(server: &mut Sqlite) -> crate::database::ActId {
     loop {
-        if let [(id, _)] = server.asked().unwrap()[..] {
+        if let [(id, _)] = server.pending().unwrap()[..] {
             return id;
         }
         thread::yield_now();
@@ -172,11 +172,11 @@ fn a_server_that_runs_is_asked() {
         let ask = || open(&data).act(&retire("Team", false), PATIENCE);
         let asking = scope.spawn(ask);
         let id = wait_until_asked(&mut server);
-        server.settle(&[], &[(id, Ok(ActReport { placed: 0, retired: 1 }))]).unwrap();
+        server.commit(&[], &[(id, Ok(ActReport { placed: 0, retired: 1 }))]).unwrap();
         let done = asking.join().unwrap().unwrap();
         let asking = scope.spawn(ask);
         let id = wait_until_asked(&mut server);
-        server.settle(&[], &[(id, Err(ActError::Unsupported))]).unwrap();
+        server.commit(&[], &[(id, Err(ActError::Unsupported))]).unwrap();
         (done, asking.join().unwrap().unwrap_err())
     });
     assert_eq!(done, Acted { report: ActReport { placed: 0, retired: 1 }, served: true });
@@ -190,7 +190,7 @@ fn a_server_that_does_not_answer_is_asked_no_more() {
     let _served = lock(&data);
     let silent = open(&data).act(&retire("Team", false), Duration::ZERO).unwrap_err();
     assert!(matches!(silent, LeagueError::Silent { .. }), "{silent}");
-    assert!(open(&data).ledger.asked().unwrap().is_empty());
+    assert!(open(&data).database.pending().unwrap().is_empty());
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn what_a_server_leaves_behind_when_it_ends_is_done_without_it() {
         asking.join().unwrap().unwrap()
     });
     assert!(!acted.served);
-    assert!(server.asked().unwrap().is_empty());
+    assert!(server.pending().unwrap().is_empty());
     assert_eq!(names(&mut open(&data)).len(), 3);
 }
 
@@ -295,9 +295,9 @@ fn what_can_be_read_of_a_union_is_not_mixed_with_reports() {
 }
 
 #[test]
-fn a_league_in_use_is_not_made_anew() {
+fn a_league_in_use_is_not_rebuilt() {
     let data = four();
     let _served = lock(&data);
     let busy = rebuild(data.path()).unwrap_err();
-    assert!(busy.to_string().contains("stop it and try again"), "{busy}");
+    assert!(busy.to_string().contains("a liverysync server uses"), "{busy}");
 }

@@ -1,44 +1,45 @@
-//! Writes the records of a server with a data folder to the league database.
+//! The writer of the league database, for a server with a data folder.
 
 use std::path::Path;
 
 use liverysync_core::league::{Act, ActError, ActReport, Record};
 
 use crate::{
+    database::{ActId, Answer, DatabaseError, LeagueDatabase, Sqlite},
     error_chain::with_causes,
-    ledger::{ActId, Answer, Ledger, LedgerError, Sqlite},
 };
 
-/// The writer of a server's league database, if it has one.
+/// The league database of a server, if it has one.
 #[derive(Default)]
 pub(super) struct Journal {
-    ledger: Option<Box<dyn Ledger>>,
+    database: Option<Box<dyn LeagueDatabase>>,
     /// Records that could not be written yet, in order.
     unwritten: Vec<Record>,
     unanswered: Vec<Answer>,
-    /// The reason, until it is reported.
-    trouble: Option<String>,
-    /// Acts that the machine works on, by the numbers that it knows.
+    /// The last error, until it is reported.
+    error: Option<String>,
+    /// Acts that the machine works on: its number for each, and the id in the database.
     acts: Vec<(u64, ActId)>,
     last_act: u64,
 }
 
 impl Journal {
-    /// Opens the database in the data folder and reads its records. A server without a data folder has none.
-    pub(super) fn open(data: Option<&Path>) -> Result<(Self, Vec<Record>), LedgerError> {
+    /// Opens the database in the data folder, and reads its records. Without a data folder there is neither.
+    pub(super) fn open(data: Option<&Path>) -> Result<(Self, Vec<Record>), DatabaseError> {
         let Some(data) = data else { return Ok((Self::default(), Vec::new())) };
-        let mut ledger = Sqlite::open(data)?;
-        let records = ledger.recall()?;
-        Ok((Self { ledger: Some(Box::new(ledger)), ..Self::default() }, records))
+        let mut database = Sqlite::open(data)?;
+        let records = database.records()?;
+        Ok((Self { database: Some(Box::new(database)), ..Self::default() }, records))
     }
 
-    /// Writes records. If that fails, they are tried again with the next ones: the league goes on, and its members' reports
-    /// restore most of it if the server stops before.
+    /// Writes records. If that fails, they are written with the next ones. Meanwhile the league goes on, and should the
+    /// server end before, its members bring back most of them.
     pub(super) fn write(&mut self, records: Vec<Record>) {
-        self.settle(records, None);
+        self.append(records, None);
     }
 
-    /// Writes the records of an act together with its answer, so that the answer is there after a crash.
+    /// Writes the records of an act and its answer in one transaction, so that the administrator gets the answer even
+    /// after a crash.
     pub(super) fn acted(
         &mut self,
         number: u64,
@@ -46,41 +47,41 @@ impl Journal {
         records: Vec<Record>,
     ) {
         let id = self.acts.iter().find(|(known, _)| *known == number).map(|(_, id)| *id);
-        self.settle(records, id.map(|id| (id, outcome)));
+        self.append(records, id.map(|id| (id, outcome)));
     }
 
-    fn settle(&mut self, records: Vec<Record>, answer: Option<Answer>) {
-        if self.ledger.is_some() {
+    fn append(&mut self, records: Vec<Record>, answer: Option<Answer>) {
+        if self.database.is_some() {
             self.unwritten.extend(records);
             self.unanswered.extend(answer);
-            self.write_the_rest();
+            self.write_pending();
         }
     }
 
-    fn write_the_rest(&mut self) {
-        let Some(ledger) = &mut self.ledger else { return };
+    fn write_pending(&mut self) {
+        let Some(database) = &mut self.database else { return };
         if self.unwritten.is_empty() && self.unanswered.is_empty() {
             return;
         }
-        match ledger.settle(&self.unwritten, &self.unanswered) {
+        match database.commit(&self.unwritten, &self.unanswered) {
             Ok(()) => {
                 self.unwritten.clear();
                 for (answered, _) in self.unanswered.drain(..) {
                     self.acts.retain(|(_, id)| *id != answered);
                 }
             }
-            Err(error) => self.trouble = Some(with_causes(&error)),
+            Err(error) => self.error = Some(with_causes(&error)),
         }
     }
 
-    /// Returns the acts that the machine does not work on yet.
-    pub(super) fn asked(&mut self) -> Vec<(u64, Act)> {
-        self.write_the_rest();
-        let Some(ledger) = &mut self.ledger else { return Vec::new() };
-        let asked = match ledger.asked() {
+    /// Returns new acts of administrators.
+    pub(super) fn new_acts(&mut self) -> Vec<(u64, Act)> {
+        self.write_pending();
+        let Some(database) = &mut self.database else { return Vec::new() };
+        let asked = match database.pending() {
             Ok(asked) => asked,
             Err(error) => {
-                self.trouble = Some(with_causes(&error));
+                self.error = Some(with_causes(&error));
                 return Vec::new();
             }
         };
@@ -95,8 +96,8 @@ impl Journal {
         new
     }
 
-    /// Returns the reason why something could not be written or read, once.
-    pub(super) fn take_trouble(&mut self) -> Option<String> {
-        self.trouble.take()
+    /// Returns the last error once.
+    pub(super) fn take_error(&mut self) -> Option<String> {
+        self.error.take()
     }
 }

@@ -260,7 +260,7 @@ fn crate_has_the_table(lab: &Lab<'_>) -> Result<()> {
 }
 
 fn client_has_no_server(lab: &Lab<'_>) -> Result<()> {
-    let parts = ["Server", "ServerEvent", "league", "ledger"];
+    let parts = ["Server", "ServerEvent", "league", "database"];
     let uses = parts.map(|part| format!("use liverysync::{part} as _;\n")).concat();
     // Without the warnings about unused imports only missing parts are named.
     let main = format!("#![allow(unused)]\n{uses}fn main() {{}}\n");

@@ -7,7 +7,7 @@ use liverysync::{
     Unfinished,
     backups::{BackupsError, SetName},
     escape,
-    league::{ActError, LeagueError, LedgerError},
+    league::{ActError, DatabaseError, LeagueError},
 };
 
 use super::{
@@ -182,12 +182,12 @@ pub(crate) fn server_ended() -> Problem {
 }
 
 /// The league's database cannot be used.
-fn database(error: &LedgerError) -> Problem {
+fn database(error: &DatabaseError) -> Problem {
     let problem = |what: &str, path: &Path| {
         Problem::new(format!("the league database {} {what}", show(path)))
     };
     match error {
-        LedgerError::Missing { path } => {
+        DatabaseError::Missing { path } => {
             let folder = path.parent().unwrap_or(path);
             Problem::new(format!("there is no league in {}", show(folder)))
                 .cause(format!("{} is missing", show(path)))
@@ -196,15 +196,15 @@ fn database(error: &LedgerError) -> Problem {
                     show(folder)
                 ))
         }
-        LedgerError::Damaged { path, reason } => problem("is damaged", path).cause(reason).hint(
+        DatabaseError::Damaged { path, reason } => problem("is damaged", path).cause(reason).hint(
             "stop the server and run `liverysync league rebuild`: it keeps the damaged file, and the liveries in the \
              store are not touched",
         ),
-        LedgerError::Newer { path, .. } => problem("was written by a newer liverysync", path)
+        DatabaseError::Newer { path, .. } => problem("was written by a newer liverysync", path)
             .hint("install that version on this machine"),
-        LedgerError::Older { path, .. } => problem("was written by an older liverysync", path)
+        DatabaseError::Older { path, .. } => problem("was written by an older liverysync", path)
             .hint("start the server once; it updates the database"),
-        LedgerError::Name { path, name, reason, .. } => {
+        DatabaseError::Name { path, name, reason, .. } => {
             problem(&format!("has the name {}, which is not allowed", quote(name)), path)
                 .cause(reason)
                 .hint(
@@ -212,21 +212,21 @@ fn database(error: &LedgerError) -> Problem {
                      that name",
                 )
         }
-        LedgerError::Locked { path } => problem("is locked by another program", path)
+        DatabaseError::Locked { path } => problem("is locked by another program", path)
             .hint("close the program that has it open, and try again"),
-        LedgerError::Busy { path } => {
+        DatabaseError::Busy { path } => {
             Problem::new(format!("a liverysync server uses {}", show(path)))
                 .hint("stop the server and try again")
         }
-        LedgerError::Full { path } => problem("cannot be written", path)
+        DatabaseError::Full { path } => problem("cannot be written", path)
             .cause("the disk is full")
             .hint("make room and try again; nothing was changed"),
-        LedgerError::ReadOnly { path } => problem("cannot be written", path)
+        DatabaseError::ReadOnly { path } => problem("cannot be written", path)
             .cause("it is read-only")
             .hint("let this user write the file and its folder"),
-        LedgerError::TooLarge { path, number } => problem("cannot be written", path)
+        DatabaseError::TooLarge { path, number } => problem("cannot be written", path)
             .cause(format!("the number {number} is too large for it")),
-        LedgerError::Failed { path, source } => problem("cannot be used", path).cause(source),
+        DatabaseError::Failed { path, source } => problem("cannot be used", path).cause(source),
         other => Problem::of(other),
     }
 }
@@ -243,7 +243,7 @@ pub(crate) fn no_league(data: &Path) -> Problem {
 
 pub(crate) fn league(error: &LeagueError) -> Problem {
     match error {
-        LeagueError::Ledger(error) => database(error),
+        LeagueError::Database(error) => database(error),
         LeagueError::Refused(error) => act(error),
         LeagueError::Silent { data, after } => {
             let (data, after) = (show(data), duration(*after));

@@ -11,11 +11,11 @@ use liverysync::{
         BackupSet, BackupsError, LeftAlone, Now, Pruned, PrunedFile, Restored, RestoredFile,
         SetName, Shown, ShownFile, Sum,
     },
+    database::{LeagueDatabase as _, Sqlite},
     league::{
-        Act, ActError, Acted, Cause, Conflict, League, LeagueError, LeagueStatus, LedgerError,
+        Act, ActError, Acted, Cause, Conflict, DatabaseError, League, LeagueError, LeagueStatus,
         LiveryStatus, MemberRow, Rebuilt, Setting, Settings,
     },
-    ledger::{Ledger as _, Sqlite},
 };
 use liverysync_core::league::{NameFault, Record};
 
@@ -677,7 +677,7 @@ fn server_errors(all: &mut Texts) {
         ServerError::Store(StoreError::Folder { path: "data".into(), source: denied() }),
         ServerError::OwnersNeedData,
         ServerError::AllowList { path: "list.txt".into(), source: denied() },
-        ServerError::Database(LedgerError::Full { path: "data/league.db".into() }),
+        ServerError::Database(DatabaseError::Full { path: "data/league.db".into() }),
     ] {
         all.block(error::server(&error));
     }
@@ -700,19 +700,19 @@ fn database_errors(all: &mut Texts) {
     let path = || "data/league.db".into();
     let reason = || "R".to_owned();
     for error in [
-        LedgerError::Missing { path: path() },
-        LedgerError::Damaged { path: path(), reason: reason() },
-        LedgerError::Newer { path: path(), found: 7, known: 6 },
-        LedgerError::Older { path: path(), found: 5, known: 6 },
-        LedgerError::Name { path: path(), table: "t", name: "a?b".to_owned(), reason: reason() },
-        LedgerError::Locked { path: path() },
-        LedgerError::Busy { path: "data".into() },
-        LedgerError::Full { path: path() },
-        LedgerError::ReadOnly { path: path() },
-        LedgerError::TooLarge { path: path(), number: u64::MAX },
-        LedgerError::Failed { path: path(), source: denied() },
+        DatabaseError::Missing { path: path() },
+        DatabaseError::Damaged { path: path(), reason: reason() },
+        DatabaseError::Newer { path: path(), found: 7, known: 6 },
+        DatabaseError::Older { path: path(), found: 5, known: 6 },
+        DatabaseError::Name { path: path(), table: "t", name: "a?b".to_owned(), reason: reason() },
+        DatabaseError::Locked { path: path() },
+        DatabaseError::Busy { path: "data".into() },
+        DatabaseError::Full { path: path() },
+        DatabaseError::ReadOnly { path: path() },
+        DatabaseError::TooLarge { path: path(), number: u64::MAX },
+        DatabaseError::Failed { path: path(), source: denied() },
     ] {
-        all.block(error::league(&LeagueError::Ledger(error)));
+        all.block(error::league(&LeagueError::Database(error)));
     }
     let after = Duration::from_secs(10);
     all.block(error::league(&LeagueError::Silent { data: "data".into(), after }));

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use liverysync::ledger::{Ledger as _, Sqlite};
+use liverysync::database::{LeagueDatabase as _, Sqlite};
 use liverysync_core::{
     hash::{Content, ContentHash},
     league::{Cause, MemberId, Record},

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::ledger::sqlite::rebuild::{RebuildSummary, rebuild};
+use crate::database::sqlite::rebuild::{RebuildSummary, rebuild};
 
-/// The length of the ledger that is damaged here.
-const BYTES: usize = 18 * 4096;
+/// The length of the database that is damaged here.
+const BYTES: usize = 19 * 4096;
 
-/// A ledger of several pages in each table, and a content in the store beside it.
+/// A database of several pages in each table, and a content in the store beside it.
 struct Sound {
     data: TempDir,
     bytes: Vec<u8>,
@@ -19,7 +19,7 @@ struct Sound {
 impl Sound {
     fn make() -> Self {
         let data = folder();
-        let mut ledger = Sqlite::open(data.path()).unwrap();
+        let mut database = Sqlite::open(data.path()).unwrap();
         for step in 1..=40 {
             let (name, bytes) = (format!("Team {step}/decals.png"), step.to_string());
             let placed = placed(step, &name, bytes.as_bytes());
@@ -29,10 +29,10 @@ impl Sound {
             let reported = Record::Reported { author, whole: false, lost: Vec::new(), gained };
             let owned = Record::Owned { livery: format!("Team {step}"), owners: vec![author] };
             let seen = Record::Seen { author, name: format!("Driver {step}") };
-            ledger.write(&[placed, proven, reported, owned, seen]).unwrap();
+            database.write(&[placed, proven, reported, owned, seen]).unwrap();
         }
-        let (records, reports) = (ledger.recall().unwrap(), ledger.reports().unwrap());
-        drop(ledger);
+        let (records, reports) = (database.records().unwrap(), database.reports().unwrap());
+        drop(database);
         fs::create_dir_all(data.path().join("blobs/ab")).unwrap();
         fs::write(data.path().join("blobs/ab/abcd"), "a content").unwrap();
         let bytes = fs::read(data.path().join(NAME)).unwrap();
@@ -41,17 +41,17 @@ impl Sound {
         Self { data, bytes, records, reports }
     }
 
-    /// Puts a file in the place of the ledger; whatever it is, it is either as good as the sound one or called
+    /// Puts a file in the place of the database; whatever it is, it is either as good as the sound one or called
     /// damaged. Returns whether it was good.
     fn judge(&self, bytes: &[u8], what: &str) -> bool {
         fs::write(self.data.path().join(NAME), bytes).unwrap();
         match Sqlite::open(self.data.path()) {
-            Ok(mut ledger) => {
-                assert_eq!(ledger.recall().unwrap(), self.records, "{what}");
-                assert_eq!(ledger.reports().unwrap(), self.reports, "{what}");
+            Ok(mut database) => {
+                assert_eq!(database.records().unwrap(), self.records, "{what}");
+                assert_eq!(database.reports().unwrap(), self.reports, "{what}");
                 true
             }
-            Err(LedgerError::Damaged { path, reason }) => {
+            Err(DatabaseError::Damaged { path, reason }) => {
                 assert_eq!(path, self.data.path().join(NAME));
                 assert!(!reason.is_empty(), "{what}");
                 false
@@ -60,15 +60,15 @@ impl Sound {
         }
     }
 
-    /// Rebuilds a file, which leaves all of it, and returns what the new one recalls.
+    /// Rebuilds a file, which leaves all of it, and returns what the new one returns.
     fn rebuild(&self, bytes: &[u8], what: &str) -> (RebuildSummary, Vec<Record>) {
         fs::write(self.data.path().join(NAME), bytes).unwrap();
         let summary = rebuild(self.data.path()).unwrap();
         assert_eq!(fs::read(&summary.set_aside[0]).unwrap(), bytes, "{what}");
         let content = fs::read(self.data.path().join("blobs/ab/abcd")).unwrap();
         assert_eq!(content, b"a content");
-        let mut ledger = Sqlite::open(self.data.path()).unwrap();
-        let records = ledger.recall().unwrap();
+        let mut database = Sqlite::open(self.data.path()).unwrap();
+        let records = database.records().unwrap();
         assert!(is_part(&records, &self.records), "{what}: {records:?}");
         (summary, records)
     }
@@ -192,11 +192,11 @@ fn a_digit_that_became_another_one_is_found_and_only_its_row_goes() {
 }
 
 #[test]
-fn words_say_what_happened_and_what_to_do() {
+fn an_error_names_the_file_and_the_damage() {
     let data = folder();
     fs::write(data.path().join(NAME), "").unwrap();
     let error = Sqlite::open(data.path()).unwrap_err().to_string();
-    for word in ["league.db is damaged", "cut short", "still there", "liverysync league rebuild"] {
+    for word in ["league.db is damaged", "cut short"] {
         assert!(error.contains(word), "{error}");
     }
 }
@@ -212,7 +212,7 @@ fn a_rebuild_keeps_every_file_under_a_name_of_its_own() {
         assert_eq!(fs::read(&summary.set_aside[0]).unwrap(), text.as_bytes());
         assert_eq!(fs::read(&summary.set_aside[1]).unwrap(), b"its log");
     }
-    assert_eq!(Sqlite::open(data.path()).unwrap().recall().unwrap(), []);
+    assert_eq!(Sqlite::open(data.path()).unwrap().records().unwrap(), []);
 }
 
 #[test]
@@ -228,5 +228,5 @@ fn no_rebuild_while_a_server_has_the_folder() {
     let data = folder();
     let lock = fs::File::create(data.path().join("lock")).unwrap();
     lock.lock().unwrap();
-    assert!(matches!(rebuild(data.path()), Err(LedgerError::Busy { .. })));
+    assert!(matches!(rebuild(data.path()), Err(DatabaseError::Busy { .. })));
 }

@@ -16,7 +16,7 @@ use super::{
     record::Reader,
     table::{Row, Table},
 };
-use crate::{ledger::LedgerError, store::lock};
+use crate::{database::DatabaseError, store::lock};
 
 /// Endings of the files that SQLite keeps beside a database in use.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
@@ -52,17 +52,17 @@ pub struct RebuildSummary {
 /// # Errors
 ///
 /// Fails if a server uses the folder, or if it cannot be read or written; the database is unchanged then.
-pub fn rebuild(data: &Path) -> Result<RebuildSummary, LedgerError> {
+pub fn rebuild(data: &Path) -> Result<RebuildSummary, DatabaseError> {
     let path = data.join(NAME);
     let _lock = take(data)?;
     make_anew(&path).map_err(|fault| fault.at(&path))
 }
 
 /// Locks the store: a server must not write into a file that is being replaced.
-fn take(data: &Path) -> Result<File, LedgerError> {
+fn take(data: &Path) -> Result<File, DatabaseError> {
     let path = || data.to_owned();
-    let lock = lock::take(data).map_err(|source| LedgerError::Failed { path: path(), source })?;
-    lock.ok_or_else(|| LedgerError::Busy { path: path() })
+    let lock = lock::take(data).map_err(|source| DatabaseError::Failed { path: path(), source })?;
+    lock.ok_or_else(|| DatabaseError::Busy { path: path() })
 }
 
 fn make_anew(path: &Path) -> Result<RebuildSummary, Fault> {
@@ -182,7 +182,9 @@ impl Salvage {
                 }
                 _ => self.whole = false,
             }
-            left = left.checked_sub(1).ok_or_else(|| Fault::Damaged("its rows form a loop".to_owned()))?;
+            left = left
+                .checked_sub(1)
+                .ok_or_else(|| Fault::Damaged("its rows form a loop".to_owned()))?;
         }
         Ok(())
     }

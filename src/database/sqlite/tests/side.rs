@@ -1,4 +1,4 @@
-//! Several who use one ledger, and a server that is killed.
+//! Several who use one database, and a server that is killed.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -16,25 +16,25 @@ fn an_act_is_asked_for_beside_a_server_and_answered_by_it() {
     let data = folder();
     let mut server = Sqlite::open(data.path()).unwrap();
     let mut admin = Sqlite::attach(data.path()).unwrap();
-    assert_eq!(server.asked().unwrap(), []);
+    assert_eq!(server.pending().unwrap(), []);
     let ids = ["One", "Two", "Three"].map(|livery| admin.ask(&act(livery)).unwrap());
-    let asked = server.asked().unwrap();
+    let asked = server.pending().unwrap();
     assert_eq!(asked, [(ids[0], act("One")), (ids[1], act("Two")), (ids[2], act("Three"))]);
     assert!(admin.withdraw(ids[2]).unwrap());
     assert_eq!(admin.answer_to(ids[0]).unwrap(), None);
 
     let report = ActReport { placed: 3, retired: 1 };
-    server.settle(&[], &[(ids[0], Ok(report.clone()))]).unwrap();
-    server.settle(&[], &[(ids[1], Err(ActError::NoLivery { livery: "Two".to_owned() }))]).unwrap();
-    assert_eq!(server.asked().unwrap(), []);
+    server.commit(&[], &[(ids[0], Ok(report.clone()))]).unwrap();
+    server.commit(&[], &[(ids[1], Err(ActError::NoLivery { livery: "Two".to_owned() }))]).unwrap();
+    assert_eq!(server.pending().unwrap(), []);
     assert_eq!(admin.answer_to(ids[0]).unwrap(), Some(Ok(report.clone())));
     let refused = Err(ActError::NoLivery { livery: "Two".to_owned() });
     assert_eq!(admin.answer_to(ids[1]).unwrap(), Some(refused));
     assert!(!admin.withdraw(ids[1]).unwrap());
 
     // An answer is final, and none comes to what was withdrawn.
-    server.settle(&[], &[(ids[0], Err(ActError::Unsupported))]).unwrap();
-    server.settle(&[], &[(ids[2], Ok(ActReport::default()))]).unwrap();
+    server.commit(&[], &[(ids[0], Err(ActError::Unsupported))]).unwrap();
+    server.commit(&[], &[(ids[2], Ok(ActReport::default()))]).unwrap();
     assert_eq!(admin.answer_to(ids[0]).unwrap(), Some(Ok(report)));
     assert_eq!(admin.answer_to(ids[2]).unwrap(), None);
 }
@@ -42,62 +42,62 @@ fn an_act_is_asked_for_beside_a_server_and_answered_by_it() {
 #[test]
 fn an_act_is_answered_only_with_what_it_did() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
-    let id = ledger.ask(&act("One")).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
+    let id = database.ask(&act("One")).unwrap();
     let answer = [(id, Ok(ActReport { placed: 1, retired: 0 }))];
-    ledger.settle(&[placed(u64::MAX, "a.png", b"1")], &answer).unwrap_err();
-    assert_eq!(ledger.answer_to(id).unwrap(), None);
-    assert_eq!(ledger.asked().unwrap(), [(id, act("One"))]);
-    ledger.settle(&[placed(1, "a.png", b"1")], &answer).unwrap();
-    assert!(ledger.answer_to(id).unwrap().is_some());
-    assert_eq!(ledger.recall().unwrap().len(), 1);
+    database.commit(&[placed(u64::MAX, "a.png", b"1")], &answer).unwrap_err();
+    assert_eq!(database.answer_to(id).unwrap(), None);
+    assert_eq!(database.pending().unwrap(), [(id, act("One"))]);
+    database.commit(&[placed(1, "a.png", b"1")], &answer).unwrap();
+    assert!(database.answer_to(id).unwrap().is_some());
+    assert_eq!(database.records().unwrap().len(), 1);
 }
 
 #[test]
 fn old_answers_go_and_no_number_comes_again() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
-    let waiting = ledger.ask(&act("waits")).unwrap();
-    let first = ledger.ask(&act("first")).unwrap();
-    ledger.settle(&[], &[(first, Ok(ActReport::default()))]).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
+    let waiting = database.ask(&act("waits")).unwrap();
+    let first = database.ask(&act("first")).unwrap();
+    database.commit(&[], &[(first, Ok(ActReport::default()))]).unwrap();
     for _ in 0..ANSWERS_MAX {
-        let id = ledger.ask(&act("next")).unwrap();
+        let id = database.ask(&act("next")).unwrap();
         assert!(id > first);
-        ledger.settle(&[], &[(id, Ok(ActReport::default()))]).unwrap();
+        database.commit(&[], &[(id, Ok(ActReport::default()))]).unwrap();
     }
-    assert_eq!(ledger.answer_to(first).unwrap(), None);
-    assert_eq!(ledger.asked().unwrap(), [(waiting, act("waits"))]);
-    assert!(ledger.withdraw(waiting).unwrap());
-    let last = ledger.ask(&act("last")).unwrap();
-    assert!(ledger.withdraw(last).unwrap());
-    assert!(ledger.ask(&act("after it")).unwrap() > last);
+    assert_eq!(database.answer_to(first).unwrap(), None);
+    assert_eq!(database.pending().unwrap(), [(waiting, act("waits"))]);
+    assert!(database.withdraw(waiting).unwrap());
+    let last = database.ask(&act("last")).unwrap();
+    assert!(database.withdraw(last).unwrap());
+    assert!(database.ask(&act("after it")).unwrap() > last);
 }
 
 #[test]
 fn what_cannot_be_read_is_refused_and_holds_up_nothing() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
-    let (garbled, strange) = (ledger.ask(&act("a")).unwrap(), ledger.ask(&act("b")).unwrap());
-    let sound = ledger.ask(&act("c")).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
+    let (garbled, strange) = (database.ask(&act("a")).unwrap(), database.ask(&act("b")).unwrap());
+    let sound = database.ask(&act("c")).unwrap();
     let set = "UPDATE acts SET act = ?, checksum = ? WHERE number = ?";
     let unknown = r#"{"act":"paint","livery":"b"}"#.to_owned();
     let written = ContentHash::of(unknown.as_bytes()).short();
-    ledger.connection.execute(set, params![unknown, "00000000", garbled.0]).unwrap();
-    ledger.connection.execute(set, params![unknown, written, strange.0]).unwrap();
-    assert_eq!(ledger.asked().unwrap(), [(sound, act("c"))]);
+    database.connection.execute(set, params![unknown, "00000000", garbled.0]).unwrap();
+    database.connection.execute(set, params![unknown, written, strange.0]).unwrap();
+    assert_eq!(database.pending().unwrap(), [(sound, act("c"))]);
     for id in [garbled, strange] {
-        assert_eq!(ledger.answer_to(id).unwrap(), Some(Err(ActError::Unsupported)));
+        assert_eq!(database.answer_to(id).unwrap(), Some(Err(ActError::Unsupported)));
     }
 }
 
 #[test]
 fn a_refusal_in_the_words_of_an_earlier_server_is_read() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
-    let id = ledger.ask(&act("One")).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
+    let id = database.ask(&act("One")).unwrap();
     let set = "UPDATE acts SET answered_at = '2026-03-09T18:30:00Z', refused = ? WHERE number = ?";
-    ledger.connection.execute(set, params!["the league has no livery \"One\"", id.0]).unwrap();
-    assert_eq!(ledger.answer_to(id).unwrap(), Some(Err(ActError::Unsupported)));
+    database.connection.execute(set, params!["the league has no livery \"One\"", id.0]).unwrap();
+    assert_eq!(database.answer_to(id).unwrap(), Some(Err(ActError::Unsupported)));
 }
 
 #[test]
@@ -108,9 +108,9 @@ fn who_reads_sees_whole_writes_and_waits_for_nobody() {
     server.write(&[placed(1, "a.png", b"1")]).unwrap();
     let transaction = server.connection.transaction().unwrap();
     record::write(&transaction, "2026-03-09T18:30:00Z", &placed(2, "b.png", b"2")).unwrap();
-    assert_eq!(admin.recall().unwrap(), [placed(1, "a.png", b"1")]);
+    assert_eq!(admin.records().unwrap(), [placed(1, "a.png", b"1")]);
     transaction.commit().unwrap();
-    assert_eq!(admin.recall().unwrap().len(), 2);
+    assert_eq!(admin.records().unwrap().len(), 2);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn who_holds_it_for_too_long_is_told_of() {
     let other = Sqlite::attach(data.path()).unwrap();
     other.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = server.write(&[placed(1, "a.png", b"1")]).unwrap_err();
-    assert!(matches!(error, LedgerError::Locked { .. }), "{error:?}");
+    assert!(matches!(error, DatabaseError::Locked { .. }), "{error:?}");
     other.connection.execute_batch("ROLLBACK").unwrap();
     server.write(&[placed(1, "a.png", b"1")]).unwrap();
 }
@@ -129,25 +129,25 @@ fn who_holds_it_for_too_long_is_told_of() {
 #[test]
 fn a_full_disk_leaves_what_was_there() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
-    ledger.write(&[placed(1, "a.png", b"1")]).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
+    database.write(&[placed(1, "a.png", b"1")]).unwrap();
     let pages: i64 =
-        ledger.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        database.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     // The database says the same when it may not grow as when the disk is full.
-    ledger.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    database.connection.pragma_update(None, "max_page_count", pages).unwrap();
     let many: Vec<_> = (2..500).map(|step| placed(step, "a.png", b"2")).collect();
-    let error = ledger.write(&many).unwrap_err();
-    assert!(matches!(error, LedgerError::Full { .. }), "{error:?}");
-    assert_eq!(ledger.recall().unwrap(), [placed(1, "a.png", b"1")]);
+    let error = database.write(&many).unwrap_err();
+    assert!(matches!(error, DatabaseError::Full { .. }), "{error:?}");
+    assert_eq!(database.records().unwrap(), [placed(1, "a.png", b"1")]);
 }
 
 #[test]
 fn a_ledger_that_may_only_be_read_says_so() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
-    ledger.connection.pragma_update(None, "query_only", true).unwrap();
-    let error = ledger.write(&[placed(1, "a.png", b"1")]).unwrap_err();
-    assert!(matches!(error, LedgerError::ReadOnly { .. }), "{error:?}");
+    let mut database = Sqlite::open(data.path()).unwrap();
+    database.connection.pragma_update(None, "query_only", true).unwrap();
+    let error = database.write(&[placed(1, "a.png", b"1")]).unwrap_err();
+    assert!(matches!(error, DatabaseError::ReadOnly { .. }), "{error:?}");
 }
 
 /// Where the program that is killed finds its folder.
@@ -164,10 +164,10 @@ fn batch(step: u64) -> Vec<Record> {
 #[test]
 fn writes_until_it_is_killed() {
     let Some(data) = std::env::var_os(FOLDER) else { return };
-    let mut ledger = Sqlite::open(Path::new(&data)).unwrap();
-    let last = ledger.dates().unwrap().into_keys().next_back().unwrap_or(0);
+    let mut database = Sqlite::open(Path::new(&data)).unwrap();
+    let last = database.dates().unwrap().into_keys().next_back().unwrap_or(0);
     for step in last + 1.. {
-        ledger.write(&batch(step)).unwrap();
+        database.write(&batch(step)).unwrap();
         let mut out = std::io::stdout().lock();
         writeln!(out, "\nwritten {step}").unwrap();
         out.flush().unwrap();
@@ -177,7 +177,7 @@ fn writes_until_it_is_killed() {
 #[test]
 fn what_a_killed_server_said_it_wrote_is_there_and_each_write_is_whole() {
     let data = folder();
-    let name = "ledger::sqlite::tests::side::writes_until_it_is_killed";
+    let name = "database::sqlite::tests::side::writes_until_it_is_killed";
     let mut said = 0;
     for lines in [1, 2, 30, 300, 17] {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -198,8 +198,8 @@ fn what_a_killed_server_said_it_wrote_is_there_and_each_write_is_whole() {
         said = written.last().unwrap_or(said);
         child.wait().unwrap();
 
-        let mut ledger = Sqlite::open(data.path()).unwrap();
-        let records = ledger.recall().unwrap();
+        let mut database = Sqlite::open(data.path()).unwrap();
+        let records = database.records().unwrap();
         assert!(records.len() >= said as usize * BATCH, "{said} were written");
         for (step, records) in (1..).zip(records.chunks(BATCH)) {
             assert_eq!(records, batch(step));

@@ -35,7 +35,7 @@ use self::{
     record::Reader,
     table::{Row, Table, integer},
 };
-use super::{ActId, Answer, Ledger, LedgerError, MemberRow};
+use super::{ActId, Answer, DatabaseError, LeagueDatabase, MemberRow};
 
 /// Name of the file in a server's data folder.
 const NAME: &str = "league.db";
@@ -65,7 +65,7 @@ impl Sqlite {
     /// # Errors
     ///
     /// Fails if the file cannot be created, read or written, is damaged, or comes from a newer program.
-    pub fn open(data: &Path) -> Result<Self, LedgerError> {
+    pub fn open(data: &Path) -> Result<Self, DatabaseError> {
         let path = data.join(NAME);
         let connection = open(&path, STEPS).map_err(|refusal| refusal.at(&path))?;
         Ok(Self { path, connection })
@@ -77,7 +77,7 @@ impl Sqlite {
     ///
     /// Fails if there is none, if it cannot be read or written, has another form than this program's, or is plainly
     /// damaged. Other damage shows when it is read.
-    pub fn attach(data: &Path) -> Result<Self, LedgerError> {
+    pub fn attach(data: &Path) -> Result<Self, DatabaseError> {
         let path = data.join(NAME);
         let connection = attach(&path, STEPS).map_err(|refusal| refusal.at(&path))?;
         Ok(Self { path, connection })
@@ -87,7 +87,7 @@ impl Sqlite {
     fn with<T>(
         &mut self,
         what: impl FnOnce(&mut Connection) -> Result<T, Fault>,
-    ) -> Result<T, LedgerError> {
+    ) -> Result<T, DatabaseError> {
         what(&mut self.connection).map_err(|fault| fault.at(&self.path))
     }
 
@@ -95,7 +95,7 @@ impl Sqlite {
     fn change<T>(
         &mut self,
         what: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
-    ) -> Result<T, LedgerError> {
+    ) -> Result<T, DatabaseError> {
         self.with(|connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -122,13 +122,13 @@ impl<T: Into<Fault>> From<T> for Refusal {
 }
 
 impl Refusal {
-    fn at(self, path: &Path) -> LedgerError {
+    fn at(self, path: &Path) -> DatabaseError {
         let file = path.to_owned();
         match self {
             Self::Fault(fault) => fault.at(path),
-            Self::Missing => LedgerError::Missing { path: file },
-            Self::Newer { found, known } => LedgerError::Newer { path: file, found, known },
-            Self::Older { found, known } => LedgerError::Older { path: file, found, known },
+            Self::Missing => DatabaseError::Missing { path: file },
+            Self::Newer { found, known } => DatabaseError::Newer { path: file, found, known },
+            Self::Older { found, known } => DatabaseError::Older { path: file, found, known },
         }
     }
 }
@@ -192,8 +192,8 @@ fn look(path: &Path, steps: &[&str]) -> Result<(Connection, usize), Refusal> {
     }
 }
 
-impl Ledger for Sqlite {
-    fn recall(&mut self) -> Result<Vec<Record>, LedgerError> {
+impl LeagueDatabase for Sqlite {
+    fn records(&mut self) -> Result<Vec<Record>, DatabaseError> {
         self.with(|connection| {
             // One transaction, so that all tables are from the same moment.
             let transaction = connection.transaction()?;
@@ -201,7 +201,7 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn settle(&mut self, records: &[Record], answers: &[Answer]) -> Result<(), LedgerError> {
+    fn commit(&mut self, records: &[Record], answers: &[Answer]) -> Result<(), DatabaseError> {
         self.change(|transaction| {
             let now: String = transaction.query_row(NOW, [], |row| row.get(0))?;
             records.iter().try_for_each(|record| record::write(transaction, &now, record))?;
@@ -209,7 +209,7 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn members(&mut self) -> Result<Vec<MemberRow>, LedgerError> {
+    fn members(&mut self) -> Result<Vec<MemberRow>, DatabaseError> {
         self.with(|connection| {
             let transaction = connection.transaction()?;
             let mut members = BTreeMap::new();
@@ -222,7 +222,7 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn reports(&mut self) -> Result<BTreeMap<MemberId, Vec<Entry>>, LedgerError> {
+    fn reports(&mut self) -> Result<BTreeMap<MemberId, Vec<Entry>>, DatabaseError> {
         self.with(|connection| {
             let mut reports: BTreeMap<_, Vec<_>> = BTreeMap::new();
             let mut reader = Reader::default();
@@ -235,7 +235,7 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn dates(&mut self) -> Result<BTreeMap<u64, String>, LedgerError> {
+    fn dates(&mut self) -> Result<BTreeMap<u64, String>, DatabaseError> {
         self.with(|connection| {
             let mut dates = BTreeMap::new();
             Table::Versions.each(connection, |row| {
@@ -246,7 +246,7 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn ask(&mut self, act: &Act) -> Result<ActId, LedgerError> {
+    fn ask(&mut self, act: &Act) -> Result<ActId, DatabaseError> {
         self.change(|transaction| {
             let act = serde_json::to_string(act).map_err(std::io::Error::from)?;
             let checksum = ContentHash::of(act.as_bytes()).short();
@@ -256,18 +256,21 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn asked(&mut self) -> Result<Vec<(ActId, Act)>, LedgerError> {
+    fn pending(&mut self) -> Result<Vec<(ActId, Act)>, DatabaseError> {
         let mut asked = Vec::new();
         for (id, act) in self.with(|connection| unanswered(connection))? {
             match act {
                 Some(act) => asked.push((id, act)),
-                None => self.settle(&[], &[(id, Err(ActError::Unsupported))])?,
+                None => self.commit(&[], &[(id, Err(ActError::Unsupported))])?,
             }
         }
         Ok(asked)
     }
 
-    fn answer_to(&mut self, id: ActId) -> Result<Option<Result<ActReport, ActError>>, LedgerError> {
+    fn answer_to(
+        &mut self,
+        id: ActId,
+    ) -> Result<Option<Result<ActReport, ActError>>, DatabaseError> {
         self.with(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT placed, retired, refused FROM acts
@@ -283,7 +286,7 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn withdraw(&mut self, id: ActId) -> Result<bool, LedgerError> {
+    fn withdraw(&mut self, id: ActId) -> Result<bool, DatabaseError> {
         self.change(|transaction| {
             let sql = "DELETE FROM acts WHERE number = ? AND answered_at IS NULL";
             Ok(transaction.execute(sql, [id.0])? == 1)

@@ -23,7 +23,7 @@ pub use self::sqlite::{RebuildSummary, Sqlite, rebuild};
 ///
 /// Only the server writes records. A second program, such as an admin's command line, may read at the same time, and may
 /// ask the server for acts.
-pub trait Ledger: Send {
+pub trait LeagueDatabase: Send {
     /// Returns the records to replay for the same union with the same history: the settings; then what was placed, retired
     /// and turned down, in the order in which it was written; then what was verified, owned and seen, each as it was
     /// written last. [`Record::Forgotten`] has been applied, and [`LeagueDatabase::reports`] returns what was
@@ -35,7 +35,7 @@ pub trait Ledger: Send {
     ///
     /// Fails if the file cannot be read or is damaged, and with [`DatabaseError::Name`] if today's path rule refuses a
     /// recorded name.
-    fn recall(&mut self) -> Result<Vec<Record>, LedgerError>;
+    fn records(&mut self) -> Result<Vec<Record>, DatabaseError>;
 
     /// Writes records, dated now, and the answers to acts: all of them or, if it fails, none. So an act is answered if and
     /// only if its effect is recorded.
@@ -48,15 +48,15 @@ pub trait Ledger: Send {
     /// # Errors
     ///
     /// Fails if the file cannot be written or is damaged, and if a number is above 2^63 - 1.
-    fn settle(&mut self, records: &[Record], answers: &[Answer]) -> Result<(), LedgerError>;
+    fn commit(&mut self, records: &[Record], answers: &[Answer]) -> Result<(), DatabaseError>;
 
     /// Writes records.
     ///
     /// # Errors
     ///
-    /// As [`Ledger::settle`].
-    fn write(&mut self, records: &[Record]) -> Result<(), LedgerError> {
-        self.settle(records, &[])
+    /// As [`LeagueDatabase::commit`].
+    fn write(&mut self, records: &[Record]) -> Result<(), DatabaseError> {
+        self.commit(records, &[])
     }
 
     /// Returns every member who was ever connected, in the order of their [`MemberId`]s.
@@ -64,49 +64,52 @@ pub trait Ledger: Send {
     /// # Errors
     ///
     /// Fails if the file cannot be read or is damaged.
-    fn members(&mut self) -> Result<Vec<MemberRow>, LedgerError>;
+    fn members(&mut self) -> Result<Vec<MemberRow>, DatabaseError>;
 
     /// Returns the last report of each member, in no particular order.
     ///
     /// # Errors
     ///
-    /// As [`Ledger::recall`].
-    fn reports(&mut self) -> Result<BTreeMap<MemberId, Vec<Entry>>, LedgerError>;
+    /// As [`LeagueDatabase::records`].
+    fn reports(&mut self) -> Result<BTreeMap<MemberId, Vec<Entry>>, DatabaseError>;
 
     /// Returns the date of each step, as in [`MemberRow::first_seen`].
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be read or is damaged.
-    fn dates(&mut self) -> Result<BTreeMap<u64, String>, LedgerError>;
+    fn dates(&mut self) -> Result<BTreeMap<u64, String>, DatabaseError>;
 
     /// Asks the server that writes this database for an act.
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be written or is damaged.
-    fn ask(&mut self, act: &Act) -> Result<ActId, LedgerError>;
+    fn ask(&mut self, act: &Act) -> Result<ActId, DatabaseError>;
 
     /// Returns the acts without an answer, in the order in which they were asked for. Cheap enough to call every second.
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be read or is damaged.
-    fn asked(&mut self) -> Result<Vec<(ActId, Act)>, LedgerError>;
+    fn pending(&mut self) -> Result<Vec<(ActId, Act)>, DatabaseError>;
 
     /// Returns the answer to an act; `None` before there is one, and after it was removed.
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be read or is damaged.
-    fn answer_to(&mut self, id: ActId) -> Result<Option<Result<ActReport, ActError>>, LedgerError>;
+    fn answer_to(
+        &mut self,
+        id: ActId,
+    ) -> Result<Option<Result<ActReport, ActError>>, DatabaseError>;
 
     /// Withdraws an act that has no answer. Returns false if it has one: the server was faster.
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be written or is damaged.
-    fn withdraw(&mut self, id: ActId) -> Result<bool, LedgerError>;
+    fn withdraw(&mut self, id: ActId) -> Result<bool, DatabaseError>;
 }
 
 /// The number of an act that was asked for. Numbers are never reused in one database.
@@ -137,10 +140,10 @@ pub struct MemberRow {
 /// The reason why the league database cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LedgerError {
+pub enum DatabaseError {
     /// The database does not exist yet.
     #[error(
-        "there is no league in {folder}: {path} is missing; start `liverysync server --data {folder}` once",
+        "there is no league in {folder}: {path} is missing",
         path = .path.display(),
         folder = folder(.path).display()
     )]
@@ -150,8 +153,7 @@ pub enum LedgerError {
     },
     /// The file is damaged.
     #[error(
-        "the league's memory {path} is damaged: {reason}; the files in the store beside it are still there: stop the \
-         server and run `liverysync league rebuild`, which keeps the damaged file and makes the union anew",
+        "the league database {path} is damaged: {reason}",
         path = .path.display()
     )]
     Damaged {
@@ -162,8 +164,7 @@ pub enum LedgerError {
     },
     /// A newer program wrote it.
     #[error(
-        "the league's memory {path} has form {found}, and this program knows forms up to {known}: a newer liverysync \
-         wrote it; use that one",
+        "a newer program wrote the league database {path}: it has form {found}, and this program knows forms up to {known}",
         path = .path.display()
     )]
     Newer {
@@ -176,8 +177,7 @@ pub enum LedgerError {
     },
     /// An older server wrote it and may still use it.
     #[error(
-        "the league's memory {path} has form {found}, and this program works with form {known}; start the new \
-         server once, which brings it up to date",
+        "an older server uses the league database {path}: it has form {found}, and this program works with form {known}",
         path = .path.display()
     )]
     Older {
@@ -190,8 +190,7 @@ pub enum LedgerError {
     },
     /// Today's path rule refuses a recorded name.
     #[error(
-        "the league's memory {path} has the name {name:?} in {table}, which this program refuses: {reason}; stop the \
-         server and run `liverysync league rebuild`, which keeps the old file and goes on without that name",
+        "the league database {path} has a name in {table} that cannot be used, {name:?}: {reason}",
         path = .path.display()
     )]
     Name {
@@ -206,7 +205,7 @@ pub enum LedgerError {
     },
     /// Another program keeps it locked.
     #[error(
-        "another program keeps the league's memory {path} locked; close whatever has it open and try again",
+        "another program keeps the league database {path} locked",
         path = .path.display()
     )]
     Locked {
@@ -214,14 +213,14 @@ pub enum LedgerError {
         path: PathBuf,
     },
     /// A server uses the folder. Stop it first.
-    #[error("a liverysync server uses {path}; stop it and try again", path = .path.display())]
+    #[error("a liverysync server uses {path}", path = .path.display())]
     Busy {
         /// The folder.
         path: PathBuf,
     },
     /// The disk is full.
     #[error(
-        "no room on the disk for the league's memory {path}; nothing was written: make room and try again",
+        "the disk has no room for the league database {path}; nothing was written",
         path = .path.display()
     )]
     Full {
@@ -230,7 +229,7 @@ pub enum LedgerError {
     },
     /// The file is read-only.
     #[error(
-        "the league's memory {path} is read-only; let this user write the file and its folder",
+        "the league database {path} is read-only",
         path = .path.display()
     )]
     ReadOnly {
@@ -239,7 +238,7 @@ pub enum LedgerError {
     },
     /// A number is too large for the database.
     #[error(
-        "the league's memory {path} takes no number above 2^63 - 1, and was given {number}; nothing was written",
+        "the league database {path} cannot hold {number}: numbers end at 2^63 - 1; nothing was written",
         path = .path.display()
     )]
     TooLarge {
@@ -249,7 +248,7 @@ pub enum LedgerError {
         number: u64,
     },
     /// Anything else.
-    #[error("cannot use the league's memory {path}", path = .path.display())]
+    #[error("cannot use the league database {path}", path = .path.display())]
     Failed {
         /// The file.
         path: PathBuf,

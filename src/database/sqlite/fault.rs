@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use rusqlite::{ErrorCode, ffi};
 
-use crate::ledger::LedgerError;
+use crate::database::DatabaseError;
 
 /// The reason why something failed.
 #[derive(Debug)]
@@ -35,41 +35,41 @@ impl From<io::Error> for Fault {
 
 impl Fault {
     /// Returns the error that names the file `path`.
-    pub(super) fn at(self, path: &Path) -> LedgerError {
+    pub(super) fn at(self, path: &Path) -> DatabaseError {
         let path = path.to_owned();
         match self {
             Self::Sql(error) => told(error, &path),
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    LedgerError::Full { path }
+                    DatabaseError::Full { path }
                 }
-                _ => LedgerError::Failed { path, source: error },
+                _ => DatabaseError::Failed { path, source: error },
             },
-            Self::Damaged(reason) => LedgerError::Damaged { path, reason },
-            Self::Name { table, name, reason } => LedgerError::Name { path, table, name, reason },
-            Self::TooLarge(number) => LedgerError::TooLarge { path, number },
+            Self::Damaged(reason) => DatabaseError::Damaged { path, reason },
+            Self::Name { table, name, reason } => DatabaseError::Name { path, table, name, reason },
+            Self::TooLarge(number) => DatabaseError::TooLarge { path, number },
         }
     }
 }
 
 /// Returns what an error of the database means for a file with our tables.
-fn told(error: rusqlite::Error, path: &Path) -> LedgerError {
+fn told(error: rusqlite::Error, path: &Path) -> DatabaseError {
     let (path, reason) = (path.to_owned(), error.to_string());
     match error.sqlite_error().map(|error| (error.code, error.extended_code)) {
         Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => {
-            LedgerError::Locked { path }
+            DatabaseError::Locked { path }
         }
-        Some((ErrorCode::DiskFull, _)) => LedgerError::Full { path },
+        Some((ErrorCode::DiskFull, _)) => DatabaseError::Full { path },
         Some((ErrorCode::ReadOnly | ErrorCode::PermissionDenied, _)) => {
-            LedgerError::ReadOnly { path }
+            DatabaseError::ReadOnly { path }
         }
         Some((ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _))
         | Some((
             _,
             ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS | ffi::SQLITE_ERROR,
-        )) => LedgerError::Damaged { path, reason },
-        Some(_) => LedgerError::Failed { path, source: io::Error::other(error) },
+        )) => DatabaseError::Damaged { path, reason },
+        Some(_) => DatabaseError::Failed { path, source: io::Error::other(error) },
         // A value has another type than its column.
-        None => LedgerError::Damaged { path, reason },
+        None => DatabaseError::Damaged { path, reason },
     }
 }

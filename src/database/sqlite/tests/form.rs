@@ -29,11 +29,11 @@ fn remembered() -> Vec<Record> {
 #[test]
 fn a_file_of_the_first_form_is_read() {
     let (data, _) = fixture();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
-    assert_eq!(ledger.recall().unwrap(), remembered());
+    let mut database = Sqlite::open(data.path()).unwrap();
+    assert_eq!(database.records().unwrap(), remembered());
     let reports = BTreeMap::from([(author(7), vec![entry("Équipe/decals.png", b"red")])]);
-    assert_eq!(ledger.reports().unwrap(), reports);
-    assert_eq!(ledger.members().unwrap()[0].first_seen, "2026-03-09T18:30:00Z");
+    assert_eq!(database.reports().unwrap(), reports);
+    assert_eq!(database.members().unwrap()[0].first_seen, "2026-03-09T18:30:00Z");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_file_of_an_older_form_is_brought_up_to_date_once() {
     }
     // For this program it now comes from a newer one.
     let error = Sqlite::open(data.path()).unwrap_err();
-    assert!(matches!(error, LedgerError::Newer { found: 4, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, DatabaseError::Newer { found: 4, known: 2, .. }), "{error:?}");
     let error = error.to_string();
     assert!(error.contains("form 4") && error.contains("up to 2"), "{error}");
 }
@@ -60,7 +60,7 @@ fn a_step_that_fails_leaves_the_form_as_it_was() {
     let (data, path) = fixture();
     let steps = [STEPS[0], "CREATE TABLE more (a); CREATE TABLE members (a)"];
     assert!(open(&path, &steps).is_err());
-    assert_eq!(Sqlite::open(data.path()).unwrap().recall().unwrap(), remembered());
+    assert_eq!(Sqlite::open(data.path()).unwrap().records().unwrap(), remembered());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn beside_a_server_nothing_is_brought_up_to_date() {
     Sqlite::open(data.path()).unwrap();
     assert!(Sqlite::attach(data.path()).is_ok());
     let empty = folder();
-    assert!(matches!(Sqlite::attach(empty.path()), Err(LedgerError::Missing { .. })));
+    assert!(matches!(Sqlite::attach(empty.path()), Err(DatabaseError::Missing { .. })));
     assert!(!empty.path().join(NAME).exists());
 }
 
@@ -82,7 +82,9 @@ fn other_databases_are_not_taken_for_a_ledger() {
     other.execute_batch("CREATE TABLE versions (a)").unwrap();
     drop(other);
     let error = Sqlite::open(data.path()).unwrap_err();
-    assert!(matches!(&error, LedgerError::Damaged { reason, .. } if reason.contains("not marked")));
+    assert!(
+        matches!(&error, DatabaseError::Damaged { reason, .. } if reason.contains("not marked"))
+    );
 }
 
 #[test]
@@ -91,25 +93,25 @@ fn what_others_add_for_themselves_does_no_harm() {
     let other = Connection::open(path).unwrap();
     other.execute_batch("CREATE VIEW mine AS SELECT * FROM union_now").unwrap();
     drop(other);
-    assert_eq!(Sqlite::open(data.path()).unwrap().recall().unwrap(), remembered());
+    assert_eq!(Sqlite::open(data.path()).unwrap().records().unwrap(), remembered());
 }
 
 #[test]
 fn a_setting_is_remembered_with_what_it_was_before() {
     let (data, _) = fixture();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
     let set = |value: &str| Record::Set {
         setting: liverysync_core::league::Setting::ConflictSuffix,
         value: value.to_owned(),
     };
-    ledger.write(&[set("__A__"), set("__B__")]).unwrap();
-    drop(ledger);
-    let mut ledger = Sqlite::open(data.path()).unwrap();
+    database.write(&[set("__A__"), set("__B__")]).unwrap();
+    drop(database);
+    let mut database = Sqlite::open(data.path()).unwrap();
     let expected = [vec![set("__A__"), set("__B__")], remembered()].concat();
-    assert_eq!(ledger.recall().unwrap(), expected);
-    drop(ledger);
+    assert_eq!(database.records().unwrap(), expected);
+    drop(database);
     assert_eq!(rebuild(data.path()).unwrap().settings, 2);
-    assert_eq!(Sqlite::open(data.path()).unwrap().recall().unwrap(), expected);
+    assert_eq!(Sqlite::open(data.path()).unwrap().records().unwrap(), expected);
 }
 
 #[test]
@@ -118,10 +120,10 @@ fn a_key_of_another_rule_is_made_anew() {
     let other = Connection::open(&path).unwrap();
     other.execute_batch("UPDATE versions SET key = 'old ' || number").unwrap();
     drop(other);
-    let mut ledger = Sqlite::open(data.path()).unwrap();
-    assert_eq!(ledger.recall().unwrap(), remembered());
-    ledger.write(&[Record::Forgotten { path: super::path("ÉQUIPE/DECALS.PNG") }]).unwrap();
-    assert_eq!(ledger.recall().unwrap(), remembered()[3..]);
+    let mut database = Sqlite::open(data.path()).unwrap();
+    assert_eq!(database.records().unwrap(), remembered());
+    database.write(&[Record::Forgotten { path: super::path("ÉQUIPE/DECALS.PNG") }]).unwrap();
+    assert_eq!(database.records().unwrap(), remembered()[3..]);
 }
 
 #[test]
@@ -134,26 +136,26 @@ fn a_name_that_is_none_any_more_is_named() {
         vec![Value::Null, "retired".to_owned().into(), "2026-03-09T18:30:00Z".to_owned().into()];
     Table::Versions.put(&other, &[row, rest].concat()).unwrap();
     drop(other);
-    let error = Sqlite::open(data.path()).unwrap().recall().unwrap_err();
+    let error = Sqlite::open(data.path()).unwrap().records().unwrap_err();
     assert!(
-        matches!(&error, LedgerError::Name { name, table: "versions", .. } if name == "CON/x.png")
+        matches!(&error, DatabaseError::Name { name, table: "versions", .. } if name == "CON/x.png")
     );
     let summary = rebuild(data.path()).unwrap();
     assert_eq!((summary.versions, summary.whole), (3, false));
-    assert_eq!(Sqlite::open(data.path()).unwrap().recall().unwrap(), remembered());
+    assert_eq!(Sqlite::open(data.path()).unwrap().records().unwrap(), remembered());
 }
 
 #[test]
 fn the_view_shows_what_a_name_has_now() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
     let turned_down =
         Record::TurnedDown { step: 4, path: path("b.png"), content: Content::of(b"no") };
     let retired = Record::Retired { step: 3, path: path("A.PNG") };
     let records = [placed(1, "a.png", b"1"), placed(1, "b.png", b"2"), placed(2, "B.png", b"3")];
-    ledger.write(&records).unwrap();
-    ledger.write(&[retired, turned_down]).unwrap();
-    let now: (String, String) = ledger
+    database.write(&records).unwrap();
+    database.write(&[retired, turned_down]).unwrap();
+    let now: (String, String) = database
         .connection
         .query_row("SELECT path, sha256 FROM union_now", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();

@@ -157,39 +157,39 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn what_was_written_is_recalled_in_order_before_and_after_a_restart(
+    fn what_was_written_is_read_in_order_before_and_after_a_restart(
         batches in vec(vec(any_record(), 0..12), 0..5),
     ) {
         let data = folder();
-        let mut ledger = Sqlite::open(data.path()).unwrap();
+        let mut database = Sqlite::open(data.path()).unwrap();
         for batch in &batches {
-            ledger.write(batch).unwrap();
+            database.write(batch).unwrap();
         }
         let model = Model::of(&batches.concat());
-        prop_assert_eq!(ledger.recall().unwrap(), model.cache_loaded());
-        drop(ledger);
-        let mut ledger = Sqlite::open(data.path()).unwrap();
-        prop_assert_eq!(ledger.recall().unwrap(), model.cache_loaded());
-        prop_assert_eq!(&ledger.reports().unwrap(), &model.reports);
+        prop_assert_eq!(database.records().unwrap(), model.cache_loaded());
+        drop(database);
+        let mut database = Sqlite::open(data.path()).unwrap();
+        prop_assert_eq!(database.records().unwrap(), model.cache_loaded());
+        prop_assert_eq!(&database.reports().unwrap(), &model.reports);
 
         // Replayed into another database they stay the same.
         let other = folder();
         let mut copy = Sqlite::open(other.path()).unwrap();
-        copy.write(&ledger.recall().unwrap()).unwrap();
-        prop_assert_eq!(copy.recall().unwrap(), model.cache_loaded());
+        copy.write(&database.records().unwrap()).unwrap();
+        prop_assert_eq!(copy.records().unwrap(), model.cache_loaded());
     }
 }
 
 #[test]
 fn members_are_known_by_when_they_came_and_what_they_hold() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
     let seen = |number, name: &str| Record::Seen { author: author(number), name: name.to_owned() };
     let gained = vec![entry("a.png", b"12345"), entry("b.png", b"123")];
     let reported = Record::Reported { author: author(2), whole: true, lost: Vec::new(), gained };
-    ledger.write(&[seen(2, "Max"), seen(1, "Ayrton"), reported]).unwrap();
-    ledger.write(&[seen(2, "Max V.")]).unwrap();
-    let members = ledger.members().unwrap();
+    database.write(&[seen(2, "Max"), seen(1, "Ayrton"), reported]).unwrap();
+    database.write(&[seen(2, "Max V.")]).unwrap();
+    let members = database.members().unwrap();
     let told = |at: usize| {
         let member: &MemberRow = &members[at];
         (member.author, member.name.as_str(), member.files, member.bytes)
@@ -202,29 +202,29 @@ fn members_are_known_by_when_they_came_and_what_they_hold() {
 #[test]
 fn each_step_has_its_date() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
-    ledger.write(&[placed(1, "a.png", b"1"), placed(3, "b.png", b"2")]).unwrap();
-    assert!(ledger.dates().unwrap().into_keys().eq([1, 3]));
+    let mut database = Sqlite::open(data.path()).unwrap();
+    database.write(&[placed(1, "a.png", b"1"), placed(3, "b.png", b"2")]).unwrap();
+    assert!(database.dates().unwrap().into_keys().eq([1, 3]));
 }
 
 #[test]
 fn a_number_that_does_not_fit_leaves_nothing_written() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
-    let error = ledger.write(&[placed(1, "a.png", b"1"), placed(u64::MAX, "b.png", b"2")]);
-    assert!(matches!(error, Err(LedgerError::TooLarge { number: u64::MAX, .. })), "{error:?}");
-    assert_eq!(ledger.recall().unwrap(), []);
+    let mut database = Sqlite::open(data.path()).unwrap();
+    let error = database.write(&[placed(1, "a.png", b"1"), placed(u64::MAX, "b.png", b"2")]);
+    assert!(matches!(error, Err(DatabaseError::TooLarge { number: u64::MAX, .. })), "{error:?}");
+    assert_eq!(database.records().unwrap(), []);
 }
 
 #[test]
 fn names_come_back_with_any_extension() {
     let data = folder();
-    let mut ledger = Sqlite::open(data.path()).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
     let extensions = Extensions::from_list(["tga", "7z"]).unwrap();
     let records = ["a.tga", "b.7z", "c.TGA"].map(|text| {
         let path = RelPath::parse(text, &extensions).unwrap();
         Record::Retired { step: 1, path }
     });
-    ledger.write(&records).unwrap();
-    assert_eq!(ledger.recall().unwrap(), records);
+    database.write(&records).unwrap();
+    assert_eq!(database.records().unwrap(), records);
 }
