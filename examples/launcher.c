@@ -1,5 +1,5 @@
 /*
- * A launcher's sync: brings a liveries folder to what the league has, shows progress, and ends. Ctrl-C stops it tidily.
+ * Syncs a liveries folder with the league before the game starts: shows progress, and ends. Ctrl-C stops it cleanly.
  *
  *     cc -std=c11 launcher.c $(pkg-config --cflags --libs liverysync) -pthread -o launcher
  *     ./launcher 192.168.1.50 9239 ./Liveries
@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Names may come from other people: what acts on a terminal, or hides, is shown as `\u{..}`. */
+/* Names may come from other people: characters that act on a terminal, or are invisible, are shown as `\u{..}`. */
 static void print_safely(const char *text)
 {
     char *escaped = NULL;
@@ -36,19 +36,19 @@ static void show(void *userdata, const liverysync_event *event)
     case LIVERYSYNC_EVENT_KIND_DISCONNECTED:
         printf("no connection: ");
         print_safely(event->reason);
-        printf("; again in %.1f s\n", (double)event->retry_in_ms / 1000);
+        printf("; retry in %.1f s\n", (double)event->retry_in_ms / 1000);
         break;
     case LIVERYSYNC_EVENT_KIND_RECEIVED:
         *received += event->bytes;
         printf("\r%llu bytes", (unsigned long long)*received);
         break;
     case LIVERYSYNC_EVENT_KIND_INSTALLED:
-        printf("\rgot ");
+        printf("\rdownloaded ");
         print_safely(event->path);
         printf(" (%llu bytes)\n", (unsigned long long)event->bytes);
         break;
     case LIVERYSYNC_EVENT_KIND_RECEIVE_FAILED:
-        printf("\rnot got ");
+        printf("\rcould not download ");
         print_safely(event->path);
         printf(": ");
         print_safely(event->reason);
@@ -90,23 +90,19 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
+    uint64_t received = 0;
     const liverysync_client_options options = {
         .size = sizeof options,
         .host = argv[1],
         .port = (uint32_t)strtoul(argv[2], NULL, 10),
         .liveries = argv[3],
         .name = "launcher",
+        .on_event = show,
+        .userdata = &received,
     };
-    uint64_t received = 0;
     liverysync_client *client = NULL;
     liverysync_sync_report report = {.size = sizeof report};
-    liverysync_result result = liverysync_client_new(&options, &client);
-    if (result == LIVERYSYNC_RESULT_OK) {
-        result = liverysync_client_set_callback(client, show, &received);
-    }
-    if (result == LIVERYSYNC_RESULT_OK) {
-        result = liverysync_client_start(client);
-    }
+    liverysync_result result = liverysync_client_start(&options, &client);
     if (result == LIVERYSYNC_RESULT_OK) {
         pthread_t waiter;
         int waits = pthread_create(&waiter, NULL, wait_for_signal, client) == 0;

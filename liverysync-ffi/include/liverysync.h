@@ -38,12 +38,13 @@
 #define LIVERYSYNC_MTIME_UNKNOWN INT64_MIN
 
 /**
- * As a time limit: wait for ever.
+ * The time limit that never ends.
  */
 #define LIVERYSYNC_NO_LIMIT UINT32_MAX
 
 /**
- * What a call came to. Numbers never change and are never used again for something else; new ones may come.
+ * The result of a call. A number never changes its meaning and is never reused; new ones may be added. 16 and 17 are
+ * retired.
  */
 enum liverysync_result
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -76,13 +77,13 @@ enum liverysync_result
      */
     LIVERYSYNC_RESULT_OUT_OF_RANGE = 5,
     /**
-     * The library met a fault of its own in this call and caught it. If the call was made on a client or server,
-     * that is broken now and can only be freed.
+     * The library caught a panic of its own in this call. If the call was made on a client or server, that is broken
+     * now and can only be freed.
      */
     LIVERYSYNC_RESULT_PANIC = 6,
     /**
-     * An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC, or its callback's thread met such a
-     * fault.
+     * An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC, or the thread of its callback met a
+     * panic of the library.
      */
     LIVERYSYNC_RESULT_BROKEN = 7,
     /**
@@ -90,15 +91,15 @@ enum liverysync_result
      */
     LIVERYSYNC_RESULT_INVALID_PATH = 8,
     /**
-     * Two entries could not lie beside each other on a PC with Windows.
+     * Two entries cannot exist side by side on a PC with Windows.
      */
     LIVERYSYNC_RESULT_COLLISION = 9,
     /**
-     * It was looked for and is not there.
+     * It does not exist in any of the places that were searched.
      */
     LIVERYSYNC_RESULT_NOT_FOUND = 10,
     /**
-     * A folder is not there, or cannot be read or written.
+     * A folder does not exist, or cannot be read or written.
      */
     LIVERYSYNC_RESULT_FOLDER = 11,
     /**
@@ -106,7 +107,7 @@ enum liverysync_result
      */
     LIVERYSYNC_RESULT_BUSY = 12,
     /**
-     * The system gives no threads, no lock or no socket.
+     * The system provides no thread, no lock or no socket.
      */
     LIVERYSYNC_RESULT_SYSTEM = 13,
     /**
@@ -114,19 +115,11 @@ enum liverysync_result
      */
     LIVERYSYNC_RESULT_NO_EVENT = 14,
     /**
-     * It has stopped: it was told to, or a fault of the library between calls has ended it.
+     * It has stopped: the program stopped it, or a panic of the library between calls ended it.
      */
     LIVERYSYNC_RESULT_STOPPED = 15,
     /**
-     * It has not been started.
-     */
-    LIVERYSYNC_RESULT_NOT_STARTED = 16,
-    /**
-     * It was started before, or it is too late for this call. A client or server runs once.
-     */
-    LIVERYSYNC_RESULT_STARTED = 17,
-    /**
-     * The call would wait for the very callback that makes it.
+     * The call would wait for the callback that makes it.
      */
     LIVERYSYNC_RESULT_IN_CALLBACK = 18,
     /**
@@ -146,7 +139,7 @@ enum liverysync_result
      */
     LIVERYSYNC_RESULT_LOST = 22,
     /**
-     * It failed for a reason that has no number of its own yet.
+     * It failed for a reason that has no number of its own.
      */
     LIVERYSYNC_RESULT_FAILED = 23,
 };
@@ -188,7 +181,7 @@ typedef uint32_t liverysync_diff_kind;
 #endif // __cplusplus
 
 /**
- * What kind of event it is. Numbers never change and are never used again for something else; new ones may come.
+ * The kind of an event. A number never changes its meaning and is never reused; new ones may be added.
  *
  * docs/json.md describes each event under the same word. The lists here name the fields of liverysync_event that
  * are set beside `kind` and `json`; all others are NULL or 0.
@@ -203,15 +196,15 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_OTHER = 0,
     /**
-     * The reader was so slow that events were left out here: `events`.
+     * The reader was too slow, and events are missing here: `events`.
      */
     LIVERYSYNC_EVENT_KIND_MISSED = 1,
     /**
-     * Client: the server greeted: `word` (`liverysync`, or `protocol-1` for a server of the old kind).
+     * Client: the server answered: `word` (`liverysync`, or `protocol-1` for an old server).
      */
     LIVERYSYNC_EVENT_KIND_CONNECTED = 2,
     /**
-     * Client: there is no connection, or an attempt has failed: `reason`, `retry_in_ms`.
+     * Client: the connection was lost, or an attempt failed: `reason`, `retry_in_ms`.
      */
     LIVERYSYNC_EVENT_KIND_DISCONNECTED = 3,
     /**
@@ -219,7 +212,7 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_FOLDER_UNREADABLE = 4,
     /**
-     * Client: the folder was walked for the first time, or shares other files than before: `liveries`, `files`, `bytes`.
+     * Client: the folder was walked for the first time, or the shared files have changed: `liveries`, `files`, `bytes`.
      */
     LIVERYSYNC_EVENT_KIND_SCANNED = 5,
     /**
@@ -248,8 +241,8 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_FILE_SENT = 11,
     /**
-     * Client: a file is in place: `sync_id`, `path`, `bytes`, `copied`; `backup` (where what it replaced lies) and
-     * `other_path` (the second name that what it replaced has got), if there are any.
+     * Client: a file was installed: `sync_id`, `path`, `bytes`, `copied`; `backup` (the path of the replaced file) and
+     * `other_path` (the conflict name under which the replaced file is kept), if there are any.
      */
     LIVERYSYNC_EVENT_KIND_INSTALLED = 12,
     /**
@@ -257,7 +250,7 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SEND_FAILED = 13,
     /**
-     * Client: a file did not arrive or could not be put in place: `sync_id`, `path`, `reason`, `for_good`.
+     * Client: a file did not arrive or could not be installed: `sync_id`, `path`, `reason`, `for_good`.
      */
     LIVERYSYNC_EVENT_KIND_RECEIVE_FAILED = 14,
     /**
@@ -269,44 +262,43 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SERVER_ERROR = 16,
     /**
-     * Client: how this PC stands: `missing`, `missing_bytes`, `needed_by_others`, `withheld`.
+     * Client: the sync status of this PC: `missing`, `missing_bytes`, `needed_by_others`, `withheld`.
      */
     LIVERYSYNC_EVENT_KIND_SYNC_STATUS = 17,
     /**
-     * Client: this PC holds the union, and nobody needs anything more from it: `liveries`, `files`, `bytes`, `withheld`, `certain`.
+     * Client: this PC is in sync: `liveries`, `files`, `bytes`, `withheld`, `certain`.
      */
     LIVERYSYNC_EVENT_KIND_IN_SYNC = 18,
     /**
-     * Client: what a dry run has found out; see its `json`.
+     * Client: the plan of a dry run; see its `json`.
      */
     LIVERYSYNC_EVENT_KIND_PLAN = 19,
     /**
-     * Client: liverysync_client_sync() waits; what is said from here on is about what the folder holds now:
-     * `connected`.
+     * Client: liverysync_client_sync() began; later events cover every file that is in the folder now: `connected`.
      */
     LIVERYSYNC_EVENT_KIND_SYNC_BEGAN = 20,
     /**
-     * Client: a file that nobody is to have any more was put away: `path`, `backup` (where it lies now).
+     * Client: a file was retired: `path`, `backup` (its path now).
      */
     LIVERYSYNC_EVENT_KIND_RETIRED = 21,
     /**
-     * Client: a file that nobody is to have any more is still here: `path`, `reason`.
+     * Client: a file could not be retired and is still here: `path`, `reason`.
      */
     LIVERYSYNC_EVENT_KIND_RETIRE_FAILED = 22,
     /**
-     * Server: a client has introduced itself: `peer`, `name`, `address`, `word` (which program it is).
+     * Server: a client joined: `peer`, `name`, `address`, `word` (its program).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,
     /**
-     * Server: a client is gone: `peer`, `name`, `reason`.
+     * Server: a client left: `peer`, `name`, `reason`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_LEFT = 101,
     /**
-     * Server: a client holds other files than before: `name`, `liveries`, `files`, `bytes`.
+     * Server: a client reported its files, which have changed: `name`, `liveries`, `files`, `bytes`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_MANIFEST = 102,
     /**
-     * Server: a client's file is a rival: `name`, `path`, `other_path` (its name in the union).
+     * Server: a client's file is in conflict: `name`, `path`, `other_path` (its conflict name).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_CONFLICT = 103,
     /**
@@ -327,7 +319,7 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SERVER_SOURCE_FAULT = 107,
     /**
-     * Server: a source fell silent: `name`, `files` (that it still owed).
+     * Server: a source stopped responding: `name`, `files` (those that it has not sent).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_SOURCE_SILENT = 108,
     /**
@@ -339,19 +331,19 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_SERVER_WITHHELD = 110,
     /**
-     * Server: every client holds all that it can get: `clients`, `liveries`, `files`.
+     * Server: every client is in sync: `clients`, `liveries`, `files`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_IN_SYNC = 111,
     /**
-     * Server: the store could not keep a content, or has lost it: `reason`.
+     * Server: the store could not keep a content, or lost it: `reason`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_STORE_FAULT = 112,
     /**
-     * Server: what the league remembers cannot be written down, or read: `reason`.
+     * Server: the league database cannot be written or read: `reason`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_DATABASE_FAULT = 113,
     /**
-     * Server: the server was told other settings than the league has, which count; `json` has them.
+     * Server: the options differ from the league's own settings, which count; see its `json`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_SETTINGS_DIFFER = 114,
 };
@@ -419,7 +411,7 @@ typedef uint32_t liverysync_scope;
 #endif // __cplusplus
 
 /**
- * Who may change a livery that is established.
+ * The members who may update a livery of the league.
  */
 enum liverysync_updates
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -427,11 +419,11 @@ enum liverysync_updates
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * Anyone who edits what he had in sync. This is the default.
+     * Anyone who edits what they had in sync. This is the default.
      */
     LIVERYSYNC_UPDATES_ANYONE = 0,
     /**
-     * Of these only its owners; what others make of it, or add to it, is a rival.
+     * Only its owners; an edit or addition by anyone else becomes a conflict copy.
      */
     LIVERYSYNC_UPDATES_OWNER = 1,
 };
@@ -444,7 +436,7 @@ typedef uint32_t liverysync_updates;
 #endif // __cplusplus
 
 /**
- * A driver's client. Any thread may call it, several at once.
+ * A running client of a driver. Any thread may call it, several at once.
  */
 typedef struct liverysync_client liverysync_client;
 
@@ -459,7 +451,7 @@ typedef struct liverysync_diff liverysync_diff;
 typedef struct liverysync_manifest liverysync_manifest;
 
 /**
- * A league's server. Any thread may call it, several at once.
+ * A running server of a league. Any thread may call it, several at once.
  */
 typedef struct liverysync_server liverysync_server;
 
@@ -689,107 +681,7 @@ typedef struct liverysync_naming_options {
 } liverysync_naming_options;
 
 /**
- * What a client needs to know. Zero and NULL mean the default.
- */
-typedef struct liverysync_client_options {
-    /**
-     * sizeof(liverysync_client_options).
-     */
-    size_t size;
-    /**
-     * Host name or address of the server. There is no default.
-     */
-    const char *host;
-    /**
-     * The liveries folder, which must be there. Default: the game's, as liverysync_liveries_folder() finds it.
-     */
-    const char *liveries;
-    /**
-     * A folder in which it is kept what the files hold, so that the next start reads only those that have changed, and
-     * the key by which the league knows this client again. Default: nothing is kept, and the client is nobody in
-     * particular, who owns no livery.
-     */
-    const char *state;
-    /**
-     * What others call this PC: 1 to 64 characters, without the blanks around them. Default: the host name, or
-     * `unnamed` if that cannot be one.
-     */
-    const char *name;
-    /**
-     * A label that the server shows, never a credential. Default: `UNKNOWN`.
-     */
-    const char *steam_id;
-    /**
-     * The file extensions that are shared, as in liverysync_scan_options.
-     */
-    const char *extensions;
-    /**
-     * What stands between a name and the digits of a conflict name, where the server does not say. Default:
-     * `__CONFLICT__`.
-     */
-    const char *conflict_suffix;
-    /**
-     * Largest number of files. Default: 50,000.
-     */
-    uint64_t max_entries;
-    /**
-     * Largest file, in bytes. Default: 1 TiB.
-     */
-    uint64_t max_file_size;
-    /**
-     * Port of the server, 1 to 65535. Default: 9239.
-     */
-    uint32_t port;
-    /**
-     * Not 0: the game's own caches of pictures are shared too.
-     */
-    uint32_t derived_dds;
-    /**
-     * Not 0: what the game leaves of a livery that this PC does not have is shared too.
-     */
-    uint32_t placeholders;
-    /**
-     * Not 0: find out what would happen, and change nothing.
-     */
-    uint32_t dry_run;
-    /**
-     * How long a file must have kept still before it is shared, in milliseconds; the rest of its livery waits for it, for
-     * at most 10 s. Default: 300.
-     */
-    uint32_t settle_ms;
-    /**
-     * How often the folder is walked even if nothing seems to have changed, in milliseconds. Default: 60,000.
-     */
-    uint32_t rescan_ms;
-    /**
-     * First wait before connecting again, in milliseconds; it is doubled each time. Default: 1,000.
-     */
-    uint32_t retry_first_ms;
-    /**
-     * Longest wait before connecting again, in milliseconds. Default: 30,000.
-     */
-    uint32_t retry_max_ms;
-    /**
-     * How long the server may be silent, in milliseconds. Default: 90,000.
-     */
-    uint32_t silence_timeout_ms;
-    /**
-     * How long to wait for a file from a server of protocol 1, in milliseconds; one of ours knows itself who is slow.
-     * Default: 60,000.
-     */
-    uint32_t stall_timeout_ms;
-    /**
-     * How fast files may leave, in bytes per second; less than 50,000 counts as 50,000. Default: no limit.
-     */
-    uint64_t limit_up;
-    /**
-     * How fast files may come in, as limit_up.
-     */
-    uint64_t limit_down;
-} liverysync_client_options;
-
-/**
- * Something that happened. Texts may come from other people: escape them before you show them.
+ * An event. Texts may come from other people: escape them before you show them.
  *
  * Its strings stay valid until the next call of the function that gave it, or, in a callback, until that returns.
  */
@@ -815,11 +707,11 @@ typedef struct liverysync_event {
      */
     const char *other_path;
     /**
-     * Where what was replaced lies, below the liveries folder.
+     * The path of the replaced or retired file in the backup, below the liveries folder.
      */
     const char *backup;
     /**
-     * What the client that it is about calls itself.
+     * The name of the client that it is about.
      */
     const char *name;
     /**
@@ -827,19 +719,19 @@ typedef struct liverysync_event {
      */
     const char *source;
     /**
-     * Where a client connected from.
+     * The address of a client.
      */
     const char *address;
     /**
-     * One of a few words; which ones, the kind says.
+     * One of a few words, which the description of the kind lists.
      */
     const char *word;
     /**
-     * Why, for people. Do not take it apart.
+     * The reason, for people. Do not parse it.
      */
     const char *reason;
     /**
-     * A client's number, which no later connection gets again while the server runs.
+     * The number of a connection, which no later one gets while the server runs.
      */
     uint64_t peer;
     /**
@@ -851,7 +743,7 @@ typedef struct liverysync_event {
      */
     uint64_t bytes;
     /**
-     * Files that are still to come.
+     * Number of files that this PC is missing.
      */
     uint64_t missing;
     /**
@@ -859,15 +751,15 @@ typedef struct liverysync_event {
      */
     uint64_t missing_bytes;
     /**
-     * Files that others still need this PC for.
+     * Number of files that others need from this PC.
      */
     uint64_t needed_by_others;
     /**
-     * Files of the union that will not come as things are.
+     * Number of files of the union that this PC will not get as things are.
      */
     uint64_t withheld;
     /**
-     * Files that did not arrive.
+     * Number of files that did not arrive.
      */
     uint64_t failed;
     /**
@@ -883,7 +775,7 @@ typedef struct liverysync_event {
      */
     uint64_t retry_in_ms;
     /**
-     * What kind of event it is.
+     * The kind of the event.
      */
     liverysync_event_kind kind;
     /**
@@ -891,11 +783,11 @@ typedef struct liverysync_event {
      */
     uint32_t copied;
     /**
-     * 1: the file is refused for good.
+     * 1: the file is refused and not tried again.
      */
     uint32_t for_good;
     /**
-     * 0: a server of the old kind has only been seen to be quiet.
+     * 1: this PC is in sync for certain. 0: the server speaks protocol 1 and was only quiet.
      */
     uint32_t certain;
     /**
@@ -903,7 +795,7 @@ typedef struct liverysync_event {
      */
     uint32_t connected;
     /**
-     * Leave it alone.
+     * Reserved; always 0.
      */
     uint32_t reserved;
     /**
@@ -913,12 +805,119 @@ typedef struct liverysync_event {
 } liverysync_event;
 
 /**
- * Is told of an event. `event` and its strings are valid until it returns. It must not throw.
+ * A function that gets events. `event` and its strings are valid until it returns. It must not throw.
  */
 typedef void (*liverysync_event_callback)(void *userdata, const struct liverysync_event *event);
 
 /**
- * What a sync has come to.
+ * The configuration of a client. Zero and NULL mean the default.
+ */
+typedef struct liverysync_client_options {
+    /**
+     * sizeof(liverysync_client_options).
+     */
+    size_t size;
+    /**
+     * Host name or address of the server. There is no default.
+     */
+    const char *host;
+    /**
+     * The liveries folder, which must exist. Default: the game's, as liverysync_liveries_folder() finds it.
+     */
+    const char *liveries;
+    /**
+     * A folder for the client's state: the hashes of the files, so that the next start reads only changed ones, and the
+     * key that identifies this PC to the server. Default: none. Without it the PC is anonymous and owns nothing.
+     */
+    const char *state;
+    /**
+     * The name of this PC for other drivers: 1 to 64 characters; blanks around them are cut off. Default: the host
+     * name, or `unnamed` if that cannot be one.
+     */
+    const char *name;
+    /**
+     * A label that the server shows, never a credential. Default: `UNKNOWN`.
+     */
+    const char *steam_id;
+    /**
+     * The file extensions that are shared, as in liverysync_scan_options.
+     */
+    const char *extensions;
+    /**
+     * The text between a name and the digits of a conflict name, if the server names none. Default: `__CONFLICT__`.
+     */
+    const char *conflict_suffix;
+    /**
+     * Largest number of files. Default: 50,000.
+     */
+    uint64_t max_entries;
+    /**
+     * Largest file, in bytes. Default: 1 TiB.
+     */
+    uint64_t max_file_size;
+    /**
+     * Port of the server, 1 to 65535. Default: 9239.
+     */
+    uint32_t port;
+    /**
+     * Not 0: share the game's own texture caches too.
+     */
+    uint32_t derived_dds;
+    /**
+     * Not 0: share placeholders too, which the game leaves for liveries that this PC does not have.
+     */
+    uint32_t placeholders;
+    /**
+     * Not 0: only find out what would happen, and change nothing.
+     */
+    uint32_t dry_run;
+    /**
+     * Time that a file must be unchanged before it is shared, in milliseconds; the rest of its livery waits for it, for
+     * at most 10 s. Default: 300.
+     */
+    uint32_t settle_ms;
+    /**
+     * Interval between two walks of the folder without a sign of a change, in milliseconds. Default: 60,000.
+     */
+    uint32_t rescan_ms;
+    /**
+     * First wait before connecting again, in milliseconds; it is doubled each time. Default: 1,000.
+     */
+    uint32_t retry_first_ms;
+    /**
+     * Longest wait before connecting again, in milliseconds. Default: 30,000.
+     */
+    uint32_t retry_max_ms;
+    /**
+     * Longest silence of the server before the client connects again, in milliseconds. Default: 90,000.
+     */
+    uint32_t silence_timeout_ms;
+    /**
+     * Longest wait for a file from a server of protocol 1, in milliseconds; a server of protocol 2 watches the other
+     * clients itself. Default: 60,000.
+     */
+    uint32_t stall_timeout_ms;
+    /**
+     * Upload limit in bytes per second; less than 50,000 counts as 50,000. Default: no limit.
+     */
+    uint64_t limit_up;
+    /**
+     * Download limit, as limit_up.
+     */
+    uint64_t limit_down;
+    /**
+     * Called for each event on a thread of the library, one at a time, in order; liverysync_client_next_event() cannot
+     * be used then. Default: none.
+     */
+    liverysync_event_callback on_event;
+    /**
+     * Passed through to on_event.
+     */
+    void *userdata;
+} liverysync_client_options;
+
+/**
+ * The report of a sync.
  */
 typedef struct liverysync_sync_report {
     /**
@@ -939,7 +938,7 @@ typedef struct liverysync_sync_report {
      */
     uint64_t bytes;
     /**
-     * Number of files that came, but for those that were copied on this PC.
+     * Number of downloaded files, without those that were copied on this PC.
      */
     uint64_t received_files;
     /**
@@ -947,7 +946,7 @@ typedef struct liverysync_sync_report {
      */
     uint64_t received_bytes;
     /**
-     * Number of times that a file left for another PC.
+     * Number of uploads, each of one file.
      */
     uint64_t sent_files;
     /**
@@ -959,19 +958,19 @@ typedef struct liverysync_sync_report {
      */
     uint64_t conflicts;
     /**
-     * Files of the union that will not come as things are.
+     * Number of files of the union that this PC will not get as things are.
      */
     uint64_t withheld;
     /**
-     * How long it took, in milliseconds.
+     * Duration in milliseconds.
      */
     uint64_t took_ms;
     /**
-     * 0: a server of the old kind has only been seen to be quiet. 1: this PC holds the union for certain.
+     * 1: this PC holds the union for certain. 0: the server speaks protocol 1 and was only quiet.
      */
     uint32_t certain;
     /**
-     * Leave it alone.
+     * Reserved; always 0.
      */
     uint32_t reserved;
     /**
@@ -981,7 +980,7 @@ typedef struct liverysync_sync_report {
 } liverysync_sync_report;
 
 /**
- * What a server needs to know. Zero and NULL mean the default.
+ * The configuration of a server. Zero and NULL mean the default.
  */
 typedef struct liverysync_server_options {
     /**
@@ -993,12 +992,12 @@ typedef struct liverysync_server_options {
      */
     const char *host;
     /**
-     * A file with the liveries that are distributed, one folder name per line. Default: all liveries are.
+     * A file with the liveries to distribute, one folder name per line. Default: all liveries are distributed.
      */
     const char *allow_list;
     /**
-     * A folder in which the server keeps the files that it has got, also for its next start. It is made. Default: a
-     * temporary one, which goes with the server.
+     * A folder for the store and the league database, which the next start finds again. The server makes it. Default:
+     * none; the store is in a temporary folder, and the league is forgotten at the end.
      */
     const char *data;
     /**
@@ -1006,7 +1005,7 @@ typedef struct liverysync_server_options {
      */
     const char *extensions;
     /**
-     * What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
+     * The text between a name and the digits of a conflict name. Default: `__CONFLICT__`.
      */
     const char *conflict_suffix;
     /**
@@ -1018,8 +1017,8 @@ typedef struct liverysync_server_options {
      */
     uint64_t max_file_size;
     /**
-     * Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() tells: 0 is what zeroed
-     * options hold. The program's default, which clients take too, is 9239.
+     * Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() returns. The default of
+     * clients, and of the program, is 9239.
      */
     uint32_t port;
     /**
@@ -1027,40 +1026,48 @@ typedef struct liverysync_server_options {
      */
     uint32_t conflict_policy;
     /**
-     * How fast files may leave, over all connections together, in bytes per second; less than 50,000 counts as 50,000.
-     * Default: no limit.
+     * Upload limit over all connections together, in bytes per second; less than 50,000 counts as 50,000. Default: no
+     * limit.
      */
     uint64_t limit_up;
     /**
-     * How fast files may come in, as limit_up.
+     * Download limit, as limit_up.
      */
     uint64_t limit_down;
     /**
-     * How many bytes may be kept for those who come later. Default: 8 GiB.
+     * Disk space for files kept for later drivers, in bytes. Default: 8 GiB.
      */
     uint64_t store_size;
     /**
-     * How many bytes may lie in the data folder in any case, on their way from one driver to the others. Default:
-     * 1 GiB.
+     * Disk space for files on their way from one driver to the others, in bytes. Default: 1 GiB.
      */
     uint64_t spool_size;
     /**
-     * Not 0: nothing is kept longer than somebody waits for it, whatever store_size says.
+     * Not 0: keep a file only while somebody downloads it, whatever store_size says.
      */
     uint32_t relay_only;
     /**
-     * A liverysync_scope: what becomes a conflict copy. Default: LIVERYSYNC_SCOPE_FILE.
+     * A liverysync_scope: the part of a livery that becomes a conflict copy. Default: LIVERYSYNC_SCOPE_FILE.
      */
     uint32_t conflict_scope;
     /**
-     * A liverysync_updates: who may change a livery that is established. Default: LIVERYSYNC_UPDATES_ANYONE. The other rule
-     * needs a data folder.
+     * A liverysync_updates: the members who may update a livery of the league. Default: LIVERYSYNC_UPDATES_ANYONE. The
+     * other rule needs a data folder.
      */
     uint32_t updates;
     /**
      * Leave it 0.
      */
     uint32_t reserved;
+    /**
+     * Called for each event on a thread of the library, one at a time, in order; liverysync_server_next_event() cannot
+     * be used then. Default: none.
+     */
+    liverysync_event_callback on_event;
+    /**
+     * Passed through to on_event.
+     */
+    void *userdata;
 } liverysync_server_options;
 
 #ifdef __cplusplus
@@ -1080,7 +1087,7 @@ const char *liverysync_version(void);
 uint32_t liverysync_version_number(void);
 
 /**
- * The word for a result, such as `no_event`; `unknown` for any other number. It stays valid for ever.
+ * Returns the name of a result, such as `no_event`; `unknown` for any other number. It stays valid for ever.
  */
 const char *liverysync_result_name(uint32_t result);
 
@@ -1318,56 +1325,37 @@ liverysync_result liverysync_escape(const char *text,
 liverysync_result liverysync_liveries_folder(char **folder_out);
 
 /**
- * Makes a client that does nothing yet. It keeps copies of the options. Free it with liverysync_client_free().
+ * Starts a client. It walks the folder, connects, and runs until it is stopped: it connects again, downloads what is
+ * new, and shares what changes in the folder. It keeps copies of the options. Free it with liverysync_client_free().
  *
- * Fails with LIVERYSYNC_RESULT_NOT_FOUND if no liveries folder is named and the game's is not found.
+ * `client_out` is set before the callback of the options is called for the first time. No event is missed.
+ *
+ * Fails with LIVERYSYNC_RESULT_NOT_FOUND if the options name no liveries folder and the game's is not found, and with
+ * LIVERYSYNC_RESULT_FOLDER or LIVERYSYNC_RESULT_BUSY if the folder cannot be used, or another client syncs it. Nothing
+ * runs then, and there is nothing to free.
  */
-liverysync_result liverysync_client_new(const struct liverysync_client_options *options,
-                                        struct liverysync_client **client_out);
+liverysync_result liverysync_client_start(const struct liverysync_client_options *options,
+                                          struct liverysync_client **client_out);
 
 /**
- * Has `callback` called for each event, on a thread of the library, one at a time, in order. `callback` NULL: not any
- * more. To be set before liverysync_client_start(); liverysync_client_next_event() cannot be used then.
+ * Waits until this PC holds the union and nobody needs another file of it. All files that are in the folder by now
+ * take part. The client runs on afterwards.
  *
- * No call is under way or comes later once liverysync_client_stop() or liverysync_client_free() has returned.
- * `userdata` is handed to the callback as it is.
- *
- * Fails with LIVERYSYNC_RESULT_STARTED once the client was started.
- */
-liverysync_result liverysync_client_set_callback(struct liverysync_client *client,
-                                                 liverysync_event_callback callback,
-                                                 void *userdata);
-
-/**
- * Starts the client. It walks the folder, connects, and goes on by itself until it is stopped: it connects again, takes
- * what is new, and shares what changes in the folder. A client runs once.
- *
- * Fails with LIVERYSYNC_RESULT_FOLDER or LIVERYSYNC_RESULT_BUSY if the folder cannot be used, or is synced by another
- * client; it can be started again then. Fails with LIVERYSYNC_RESULT_STARTED or LIVERYSYNC_RESULT_STOPPED if it was
- * started or stopped before.
- */
-liverysync_result liverysync_client_start(struct liverysync_client *client);
-
-/**
- * Waits until this PC holds the union and nobody needs anything more from it. What lies in the folder by now takes
- * part. The client goes on afterwards.
- *
- * `timeout_ms` is how long to wait at most. With LIVERYSYNC_NO_LIMIT, a server that cannot be reached is a failure at
- * once; with a limit it is tried until then. A dry run ends with its plan, which is an event. `report_out` may be NULL.
+ * `timeout_ms` is the longest wait. With LIVERYSYNC_NO_LIMIT, an unreachable server is a failure at once; with a limit
+ * the client tries until then. A dry run ends with its plan, which is an event. `report_out` may be NULL.
  *
  * Other threads may read events, sync or stop meanwhile.
  *
- * Fails with LIVERYSYNC_RESULT_NOT_STARTED, LIVERYSYNC_RESULT_STOPPED (also if it is stopped meanwhile),
- * LIVERYSYNC_RESULT_TIMED_OUT, LIVERYSYNC_RESULT_UNREACHABLE, LIVERYSYNC_RESULT_LOST or LIVERYSYNC_RESULT_FOLDER. What
- * has arrived by then stays. Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
+ * Fails with LIVERYSYNC_RESULT_STOPPED (also if the client is stopped meanwhile), LIVERYSYNC_RESULT_TIMED_OUT,
+ * LIVERYSYNC_RESULT_UNREACHABLE, LIVERYSYNC_RESULT_LOST or LIVERYSYNC_RESULT_FOLDER. Files that have arrived by then
+ * stay. Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
  */
 liverysync_result liverysync_client_sync(struct liverysync_client *client,
                                          uint32_t timeout_ms,
                                          struct liverysync_sync_report *report_out);
 
 /**
- * Changes how fast files may leave and come in, in bytes per second, from now on; 0 is no limit, and less than 50,000
- * counts as 50,000. The client may run or not.
+ * Changes the speed limits from now on, in bytes per second; 0 is no limit, and less than 50,000 counts as 50,000.
  */
 liverysync_result liverysync_client_set_limits(const struct liverysync_client *client,
                                                uint64_t limit_up,
@@ -1377,78 +1365,70 @@ liverysync_result liverysync_client_set_limits(const struct liverysync_client *c
  * Copies the next event into `event_out`, waiting at most `wait_ms` milliseconds. 0: do not wait; LIVERYSYNC_NO_LIMIT:
  * wait for ever.
  *
- * Events are kept from liverysync_client_new() on. A host that does not read them misses those that only show progress
- * first, and later others, which LIVERYSYNC_EVENT_KIND_MISSED tells. The strings of the event stay valid until the next
- * call of this function on `client`, or until that is freed.
+ * Events are kept from the start on. A program that does not read them misses progress first and other events later;
+ * LIVERYSYNC_EVENT_KIND_MISSED says so. The strings of the event stay valid until the next call of this function on
+ * `client`, or until that is freed.
  *
- * LIVERYSYNC_RESULT_NO_EVENT: none came. LIVERYSYNC_RESULT_STOPPED: there will be none any more.
- * LIVERYSYNC_RESULT_NOT_STARTED: there are none before it was started. LIVERYSYNC_RESULT_EVENTS_TAKEN: events go to a
- * callback, or another thread waits for one.
+ * LIVERYSYNC_RESULT_NO_EVENT: none came. LIVERYSYNC_RESULT_STOPPED: there are no more.
+ * LIVERYSYNC_RESULT_EVENTS_TAKEN: events go to a callback, or another thread waits for one.
  */
 liverysync_result liverysync_client_next_event(struct liverysync_client *client,
                                                uint32_t wait_ms,
                                                struct liverysync_event *event_out);
 
 /**
- * Stops the client and waits for its end. What it was receiving is removed; what it was putting in place is finished.
- * Calls of other threads that wait for this client return. Stopping twice is fine.
+ * Stops the client and waits for its end. It finishes the file that it is installing, and removes what it was
+ * downloading. Calls of other threads that wait for this client return. Stopping twice is fine.
+ *
+ * No call of the callback is running or follows once this has returned.
  *
  * Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
  */
 liverysync_result liverysync_client_stop(struct liverysync_client *client);
 
 /**
- * Stops a client if it runs, and frees it. NULL is fine. No other call on it may be under way or come later.
+ * Stops a client, waits for its end as liverysync_client_stop() does, and frees it. NULL is fine. No other call on it
+ * may be running or follow.
  *
- * Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback: it is not freed then. Whatever else comes
- * out, it is freed.
+ * Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback: it is not freed then. With every other
+ * result it is freed.
  */
 liverysync_result liverysync_client_free(struct liverysync_client *client);
 
 /**
- * Makes a server that does nothing yet. It keeps copies of the options, which may be NULL: all defaults. Free it with
+ * Starts a server: drivers may connect. It keeps copies of the options, which may be NULL: all defaults. Free it with
  * liverysync_server_free().
- */
-liverysync_result liverysync_server_new(const struct liverysync_server_options *options,
-                                        struct liverysync_server **server_out);
-
-/**
- * As liverysync_client_set_callback().
- */
-liverysync_result liverysync_server_set_callback(struct liverysync_server *server,
-                                                 liverysync_event_callback callback,
-                                                 void *userdata);
-
-/**
- * Starts the server: drivers may connect. A server runs once.
  *
- * Fails with LIVERYSYNC_RESULT_SYSTEM if it cannot listen there, and with LIVERYSYNC_RESULT_FOLDER if the data folder
- * cannot be made or the allow list not be read; it can be started again then. Fails with LIVERYSYNC_RESULT_STARTED or
- * LIVERYSYNC_RESULT_STOPPED if it was started or stopped before.
+ * `server_out` is set before the callback of the options is called for the first time. No event is missed.
+ *
+ * Fails with LIVERYSYNC_RESULT_SYSTEM if it cannot listen there, with LIVERYSYNC_RESULT_FOLDER if the data folder
+ * cannot be made or the allow list cannot be read, and with LIVERYSYNC_RESULT_INVALID_ARGUMENT if only owners may update
+ * and there is no data folder. Nothing runs then, and there is nothing to free.
  */
-liverysync_result liverysync_server_start(struct liverysync_server *server);
+liverysync_result liverysync_server_start(const struct liverysync_server_options *options,
+                                          struct liverysync_server **server_out);
 
 /**
- * The port at which the server listens, or listened; 0 before it was started, and for NULL.
+ * Returns the port at which the server listens, or listened until it was stopped; 0 for NULL.
  */
 uint32_t liverysync_server_port(const struct liverysync_server *server);
 
 /**
- * How the league stands, as a JSON object: who is there, and what each of them lacks. docs/json.md describes it. Free it with
- * liverysync_string_free().
+ * Makes the league's status as a JSON object: the connected clients, and the files that each of them is missing.
+ * docs/json.md describes it. Free it with liverysync_string_free().
  */
 liverysync_result liverysync_server_status(const struct liverysync_server *server,
                                            char **json_out);
 
 /**
- * Changes how fast files may leave and come in, as liverysync_client_set_limits().
+ * Changes the speed limits, as liverysync_client_set_limits() does.
  */
 liverysync_result liverysync_server_set_limits(const struct liverysync_server *server,
                                                uint64_t limit_up,
                                                uint64_t limit_down);
 
 /**
- * As liverysync_client_next_event().
+ * Copies the next event into `event_out`, as liverysync_client_next_event() does.
  */
 liverysync_result liverysync_server_next_event(struct liverysync_server *server,
                                                uint32_t wait_ms,
@@ -1457,12 +1437,14 @@ liverysync_result liverysync_server_next_event(struct liverysync_server *server,
 /**
  * Stops the server, closes every connection and waits for its end. Stopping twice is fine.
  *
+ * No call of the callback is running or follows once this has returned.
+ *
  * Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the server's own callback.
  */
 liverysync_result liverysync_server_stop(struct liverysync_server *server);
 
 /**
- * Stops a server if it runs, and frees it. As liverysync_client_free().
+ * Stops a server and frees it, as liverysync_client_free() does.
  */
 liverysync_result liverysync_server_free(struct liverysync_server *server);
 

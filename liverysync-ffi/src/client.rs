@@ -4,7 +4,6 @@ use std::{
     cell::RefCell,
     ffi::{CString, c_char, c_void},
     mem::offset_of,
-    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -14,7 +13,8 @@ use crate::{
     error::Failure,
     event::{Event, EventCallback, NO_LIMIT},
     guard,
-    host::Host,
+    handle::{self, Handle},
+    host::{Callback, Host, Service},
     ptr::{self, Out},
     result::ResultCode,
     rules::ScanOptions,
@@ -23,22 +23,56 @@ use crate::{
     union::naming,
 };
 
-/// A driver's client. Any thread may call it, several at once.
+/// A running client of a driver. Any thread may call it, several at once.
 #[derive(Debug)]
-pub struct Client {
-    builder: ClientBuilder,
-    limits: Mutex<Limits>,
-    /// There is none before the start.
-    client: OnceLock<livery::Client>,
-    host: Host<Events<ClientEvent>>,
+pub struct Client(Host<livery::Client>);
+
+impl Handle for Client {
+    type Service = livery::Client;
+
+    fn new(host: Host<livery::Client>) -> Self {
+        Self(host)
+    }
+
+    fn host(&self) -> &Host<livery::Client> {
+        &self.0
+    }
+}
+
+impl Service for livery::Client {
+    const NAME: &'static str = "client";
+    // The tasks wait most of the time; files are read and written by threads of their own.
+    const WORKERS: Option<usize> = Some(2);
+    type Builder = ClientBuilder;
+    type Events = Events<ClientEvent>;
+
+    async fn start(builder: ClientBuilder) -> Result<(Self, Self::Events), Failure> {
+        builder.start_with_events().await.map_err(|error| {
+            let code = match &error {
+                ClientError::Folder { .. } => ResultCode::Folder,
+                ClientError::Busy { .. } => ResultCode::Busy,
+                ClientError::System(_) => ResultCode::System,
+                _ => ResultCode::Failed,
+            };
+            Failure::of(code, &error)
+        })
+    }
+
+    async fn stop(&self) {
+        Self::stop(self).await;
+    }
+
+    fn set_limits(&self, limits: Limits) {
+        Self::set_limits(self, limits);
+    }
 }
 
 thread_local! {
-    /// The last report of this thread, of whichever client.
+    /// The last report of this thread, of any client.
     static REPORT: RefCell<CString> = RefCell::default();
 }
 
-/// What a client needs to know. Zero and NULL mean the default.
+/// The configuration of a client. Zero and NULL mean the default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ClientOptions {
@@ -46,21 +80,19 @@ pub struct ClientOptions {
     pub size: usize,
     /// Host name or address of the server. There is no default.
     pub host: *const c_char,
-    /// The liveries folder, which must be there. Default: the game's, as liverysync_liveries_folder() finds it.
+    /// The liveries folder, which must exist. Default: the game's, as liverysync_liveries_folder() finds it.
     pub liveries: *const c_char,
-    /// A folder in which it is kept what the files hold, so that the next start reads only those that have changed, and
-    /// the key by which the league knows this client again. Default: nothing is kept, and the client is nobody in
-    /// particular, who owns no livery.
+    /// A folder for the client's state: the hashes of the files, so that the next start reads only changed ones, and the
+    /// key that identifies this PC to the server. Default: none. Without it the PC is anonymous and owns nothing.
     pub state: *const c_char,
-    /// What others call this PC: 1 to 64 characters, without the blanks around them. Default: the host name, or
-    /// `unnamed` if that cannot be one.
+    /// The name of this PC for other drivers: 1 to 64 characters; blanks around them are cut off. Default: the host
+    /// name, or `unnamed` if that cannot be one.
     pub name: *const c_char,
     /// A label that the server shows, never a credential. Default: `UNKNOWN`.
     pub steam_id: *const c_char,
     /// The file extensions that are shared, as in liverysync_scan_options.
     pub extensions: *const c_char,
-    /// What stands between a name and the digits of a conflict name, where the server does not say. Default:
-    /// `__CONFLICT__`.
+    /// The text between a name and the digits of a conflict name, if the server names none. Default: `__CONFLICT__`.
     pub conflict_suffix: *const c_char,
     /// Largest number of files. Default: 50,000.
     pub max_entries: u64,
@@ -68,30 +100,35 @@ pub struct ClientOptions {
     pub max_file_size: u64,
     /// Port of the server, 1 to 65535. Default: 9239.
     pub port: u32,
-    /// Not 0: the game's own caches of pictures are shared too.
+    /// Not 0: share the game's own texture caches too.
     pub derived_dds: u32,
-    /// Not 0: what the game leaves of a livery that this PC does not have is shared too.
+    /// Not 0: share placeholders too, which the game leaves for liveries that this PC does not have.
     pub placeholders: u32,
-    /// Not 0: find out what would happen, and change nothing.
+    /// Not 0: only find out what would happen, and change nothing.
     pub dry_run: u32,
-    /// How long a file must have kept still before it is shared, in milliseconds; the rest of its livery waits for it, for
+    /// Time that a file must be unchanged before it is shared, in milliseconds; the rest of its livery waits for it, for
     /// at most 10 s. Default: 300.
     pub settle_ms: u32,
-    /// How often the folder is walked even if nothing seems to have changed, in milliseconds. Default: 60,000.
+    /// Interval between two walks of the folder without a sign of a change, in milliseconds. Default: 60,000.
     pub rescan_ms: u32,
     /// First wait before connecting again, in milliseconds; it is doubled each time. Default: 1,000.
     pub retry_first_ms: u32,
     /// Longest wait before connecting again, in milliseconds. Default: 30,000.
     pub retry_max_ms: u32,
-    /// How long the server may be silent, in milliseconds. Default: 90,000.
+    /// Longest silence of the server before the client connects again, in milliseconds. Default: 90,000.
     pub silence_timeout_ms: u32,
-    /// How long to wait for a file from a server of protocol 1, in milliseconds; one of ours knows itself who is slow.
-    /// Default: 60,000.
+    /// Longest wait for a file from a server of protocol 1, in milliseconds; a server of protocol 2 watches the other
+    /// clients itself. Default: 60,000.
     pub stall_timeout_ms: u32,
-    /// How fast files may leave, in bytes per second; less than 50,000 counts as 50,000. Default: no limit.
+    /// Upload limit in bytes per second; less than 50,000 counts as 50,000. Default: no limit.
     pub limit_up: u64,
-    /// How fast files may come in, as limit_up.
+    /// Download limit, as limit_up.
     pub limit_down: u64,
+    /// Called for each event on a thread of the library, one at a time, in order; liverysync_client_next_event() cannot
+    /// be used then. Default: none.
+    pub on_event: EventCallback,
+    /// Passed through to on_event.
+    pub userdata: *mut c_void,
 }
 
 // SAFETY: `repr(C)`, begins with its size; its first version ended before the limits.
@@ -100,14 +137,14 @@ unsafe impl Growing for ClientOptions {
     const SIZE_MIN: usize = offset_of!(Self, limit_up);
 }
 
-// SAFETY: it holds only integers and pointers.
+// SAFETY: it holds only integers and pointers, and a function that may be NULL.
 unsafe impl Given for ClientOptions {}
 
 impl ClientOptions {
     /// # Safety
     ///
     /// Its pointers are NULL or text.
-    unsafe fn read(&self) -> Result<(ClientBuilder, Limits), Failure> {
+    unsafe fn read(&self) -> Result<ClientBuilder, Failure> {
         let scan = ScanOptions {
             size: size_of::<ScanOptions>(),
             extensions: self.extensions,
@@ -170,17 +207,11 @@ impl ClientOptions {
                 builder = set(builder, Duration::from_millis(milliseconds.into()));
             }
         }
-        Ok((builder, limits(self.limit_up, self.limit_down)))
+        Ok(builder.limits(handle::limits(self.limit_up, self.limit_down)))
     }
 }
 
-/// Limits in bytes per second, of which zero is none.
-pub(crate) fn limits(up: u64, down: u64) -> Limits {
-    let limit = |bytes_per_second: u64| (bytes_per_second > 0).then_some(bytes_per_second);
-    Limits { up: limit(up), down: limit(down) }
-}
-
-/// What a sync has come to.
+/// The report of a sync.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SyncReport {
@@ -193,23 +224,23 @@ pub struct SyncReport {
     pub files: u64,
     /// Sum of their sizes in bytes.
     pub bytes: u64,
-    /// Number of files that came, but for those that were copied on this PC.
+    /// Number of downloaded files, without those that were copied on this PC.
     pub received_files: u64,
     /// Sum of their sizes in bytes.
     pub received_bytes: u64,
-    /// Number of times that a file left for another PC.
+    /// Number of uploads, each of one file.
     pub sent_files: u64,
     /// Sum of their sizes in bytes.
     pub sent_bytes: u64,
     /// Number of files of this PC that have a conflict name.
     pub conflicts: u64,
-    /// Files of the union that will not come as things are.
+    /// Number of files of the union that this PC will not get as things are.
     pub withheld: u64,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub took_ms: u64,
-    /// 0: a server of the old kind has only been seen to be quiet. 1: this PC holds the union for certain.
+    /// 1: this PC holds the union for certain. 0: the server speaks protocol 1 and was only quiet.
     pub certain: u32,
-    /// Leave it alone.
+    /// Reserved; always 0.
     pub reserved: u32,
     /// Number of liveries that this PC shares and holds.
     pub liveries: u64,
@@ -221,253 +252,159 @@ unsafe impl Growing for SyncReport {
     const SIZE_MIN: usize = offset_of!(Self, liveries);
 }
 
-impl Client {
-    async fn start(&self) -> Result<Events<ClientEvent>, Failure> {
-        let builder = self.builder.clone().limits(self.limits());
-        let started = builder.start_with_events().await.map_err(|error| {
-            let code = match &error {
-                ClientError::Folder { .. } => ResultCode::Folder,
-                ClientError::Busy { .. } => ResultCode::Busy,
-                ClientError::System(_) => ResultCode::System,
-                _ => ResultCode::Failed,
-            };
-            Failure::of(code, &error)
-        });
-        let (client, events) = started?;
-        // The host starts it once. Another thread may have changed the limits meanwhile.
-        self.client.get_or_init(|| client).set_limits(self.limits());
-        Ok(events)
-    }
-
-    fn limits(&self) -> Limits {
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn stop(&self) {
-        if let Some(client) = self.client.get() {
-            client.stop().await;
-        }
-    }
-
-    fn set_limits(&self, limits: Limits) {
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
-        if let Some(client) = self.client.get() {
-            client.set_limits(limits);
-        }
-    }
-
-    fn sync(&self, timeout_ms: u32, out: OutSized<SyncReport>) -> Result<(), Failure> {
-        self.host.refuse_in_callback()?;
-        self.host.refuse_unless_running()?;
-        let timeout = (timeout_ms != NO_LIMIT).then(|| Duration::from_millis(timeout_ms.into()));
-        let Some(client) = self.client.get() else {
-            return Err(Failure::new(ResultCode::NotStarted, "the client was not started"));
+fn sync(
+    host: &Host<livery::Client>,
+    timeout_ms: u32,
+    out: OutSized<SyncReport>,
+) -> Result<(), Failure> {
+    let sync = host.service().sync();
+    let sync = match timeout_ms {
+        NO_LIMIT => sync,
+        milliseconds => sync.timeout(Duration::from_millis(milliseconds.into())),
+    };
+    let report = host.block_on(sync.into_future())?.map_err(|error| {
+        let code = match &error {
+            SyncError::Stopped => ResultCode::Stopped,
+            SyncError::Unreachable { .. } => ResultCode::Unreachable,
+            SyncError::ConnectionLost { .. } => ResultCode::Lost,
+            SyncError::Folder { .. } => ResultCode::Folder,
+            SyncError::TimedOut { .. } => ResultCode::TimedOut,
+            _ => ResultCode::Failed,
         };
-        let sync = match timeout {
-            Some(timeout) => client.sync().timeout(timeout),
-            None => client.sync(),
-        };
-        let report = self.host.runtime()?.block_on(sync.into_future()).map_err(|error| {
-            let code = match &error {
-                SyncError::Stopped => ResultCode::Stopped,
-                SyncError::Unreachable { .. } => ResultCode::Unreachable,
-                SyncError::ConnectionLost { .. } => ResultCode::Lost,
-                SyncError::Folder { .. } => ResultCode::Folder,
-                SyncError::TimedOut { .. } => ResultCode::TimedOut,
-                _ => ResultCode::Failed,
-            };
-            Failure::of(code, &error)
-        })?;
-        if !out.is_wanted() {
-            return Ok(());
-        }
-        let json = serde_json::to_string(&report)
-            .map_err(|error| Failure::new(ResultCode::Failed, error))?;
-        let keep = |last: &RefCell<CString>| {
-            *last.borrow_mut() = text::owned(&json);
-            last.borrow().as_ptr()
-        };
-        let json = REPORT.try_with(keep).map_err(|_| {
-            Failure::new(ResultCode::Failed, "this thread is ending and can keep no report")
-        })?;
-        out.set(&SyncReport {
-            size: size_of::<SyncReport>(),
-            json,
-            files: report.files as u64,
-            bytes: report.bytes,
-            received_files: report.received_files,
-            received_bytes: report.received_bytes,
-            sent_files: report.sent_files,
-            sent_bytes: report.sent_bytes,
-            conflicts: report.conflicts.len() as u64,
-            withheld: report.withheld,
-            took_ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
-            certain: report.certain.into(),
-            reserved: 0,
-            liveries: report.liveries as u64,
-        });
-        Ok(())
+        Failure::of(code, &error)
+    })?;
+    if !out.is_wanted() {
+        return Ok(());
     }
+    let json =
+        serde_json::to_string(&report).map_err(|error| Failure::new(ResultCode::Failed, error))?;
+    let keep = |last: &RefCell<CString>| {
+        *last.borrow_mut() = text::owned(&json);
+        last.borrow().as_ptr()
+    };
+    let json = REPORT.try_with(keep).map_err(|_| {
+        Failure::new(ResultCode::Failed, "this thread is ending and can keep no report")
+    })?;
+    out.set(&SyncReport {
+        size: size_of::<SyncReport>(),
+        json,
+        files: report.files as u64,
+        bytes: report.bytes,
+        received_files: report.received_files,
+        received_bytes: report.received_bytes,
+        sent_files: report.sent_files,
+        sent_bytes: report.sent_bytes,
+        conflicts: report.conflicts.len() as u64,
+        withheld: report.withheld,
+        took_ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+        certain: report.certain.into(),
+        reserved: 0,
+        liveries: report.liveries as u64,
+    });
+    Ok(())
 }
 
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.host.end();
-    }
-}
-
-/// Makes a client that does nothing yet. It keeps copies of the options. Free it with liverysync_client_free().
+/// Starts a client. It walks the folder, connects, and runs until it is stopped: it connects again, downloads what is
+/// new, and shares what changes in the folder. It keeps copies of the options. Free it with liverysync_client_free().
 ///
-/// Fails with LIVERYSYNC_RESULT_NOT_FOUND if no liveries folder is named and the game's is not found.
+/// `client_out` is set before the callback of the options is called for the first time. No event is missed.
+///
+/// Fails with LIVERYSYNC_RESULT_NOT_FOUND if the options name no liveries folder and the game's is not found, and with
+/// LIVERYSYNC_RESULT_FOLDER or LIVERYSYNC_RESULT_BUSY if the folder cannot be used, or another client syncs it. Nothing
+/// runs then, and there is nothing to free.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn liverysync_client_new(
+pub unsafe extern "C" fn liverysync_client_start(
     options: *const ClientOptions,
     client_out: *mut *mut Client,
 ) -> ResultCode {
     guard::call(|| {
         // SAFETY: the contract: options with their size whose pointers are NULL or text, and room for a pointer.
-        let ((builder, limits), out) = unsafe {
+        let (builder, options, out) = unsafe {
             let out = Out::new(client_out, "client_out")?;
-            (sized::read(options)?.read()?, out)
+            let options = sized::read(options)?;
+            (options.read()?, options, out)
         };
-        // The shell's tasks wait most of the time; files are read and written by threads of their own.
-        let host = Host::new("client", Some(2))?;
-        let (limits, client) = (Mutex::new(limits), OnceLock::new());
-        out.hand_over(Client { builder, limits, client, host });
-        Ok(())
-    })
-}
-
-/// Has `callback` called for each event, on a thread of the library, one at a time, in order. `callback` NULL: not any
-/// more. To be set before liverysync_client_start(); liverysync_client_next_event() cannot be used then.
-///
-/// No call is under way or comes later once liverysync_client_stop() or liverysync_client_free() has returned.
-/// `userdata` is handed to the callback as it is.
-///
-/// Fails with LIVERYSYNC_RESULT_STARTED once the client was started.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn liverysync_client_set_callback(
-    client: *mut Client,
-    callback: EventCallback,
-    userdata: *mut c_void,
-) -> ResultCode {
-    guard::call(|| {
-        // SAFETY: the contract: a client.
-        let client = unsafe { ptr::get(client, "client") }?;
         // SAFETY: the contract: the callback may be called on another thread until the client is stopped.
-        client.host.guard(|| unsafe { client.host.set_callback(callback, userdata) })
+        let callback = unsafe { Callback::new(options.on_event, options.userdata) };
+        handle::start(builder, callback, out)
     })
 }
 
-/// Starts the client. It walks the folder, connects, and goes on by itself until it is stopped: it connects again, takes
-/// what is new, and shares what changes in the folder. A client runs once.
+/// Waits until this PC holds the union and nobody needs another file of it. All files that are in the folder by now
+/// take part. The client runs on afterwards.
 ///
-/// Fails with LIVERYSYNC_RESULT_FOLDER or LIVERYSYNC_RESULT_BUSY if the folder cannot be used, or is synced by another
-/// client; it can be started again then. Fails with LIVERYSYNC_RESULT_STARTED or LIVERYSYNC_RESULT_STOPPED if it was
-/// started or stopped before.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn liverysync_client_start(client: *mut Client) -> ResultCode {
-    guard::call(|| {
-        // SAFETY: the contract: a client.
-        let client = unsafe { ptr::get(client, "client") }?;
-        client.host.guard(|| client.host.start(client.start()))
-    })
-}
-
-/// Waits until this PC holds the union and nobody needs anything more from it. What lies in the folder by now takes
-/// part. The client goes on afterwards.
-///
-/// `timeout_ms` is how long to wait at most. With LIVERYSYNC_NO_LIMIT, a server that cannot be reached is a failure at
-/// once; with a limit it is tried until then. A dry run ends with its plan, which is an event. `report_out` may be NULL.
+/// `timeout_ms` is the longest wait. With LIVERYSYNC_NO_LIMIT, an unreachable server is a failure at once; with a limit
+/// the client tries until then. A dry run ends with its plan, which is an event. `report_out` may be NULL.
 ///
 /// Other threads may read events, sync or stop meanwhile.
 ///
-/// Fails with LIVERYSYNC_RESULT_NOT_STARTED, LIVERYSYNC_RESULT_STOPPED (also if it is stopped meanwhile),
-/// LIVERYSYNC_RESULT_TIMED_OUT, LIVERYSYNC_RESULT_UNREACHABLE, LIVERYSYNC_RESULT_LOST or LIVERYSYNC_RESULT_FOLDER. What
-/// has arrived by then stays. Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
+/// Fails with LIVERYSYNC_RESULT_STOPPED (also if the client is stopped meanwhile), LIVERYSYNC_RESULT_TIMED_OUT,
+/// LIVERYSYNC_RESULT_UNREACHABLE, LIVERYSYNC_RESULT_LOST or LIVERYSYNC_RESULT_FOLDER. Files that have arrived by then
+/// stay. Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_client_sync(
     client: *mut Client,
     timeout_ms: u32,
     report_out: *mut SyncReport,
 ) -> ResultCode {
-    guard::call(|| {
-        // SAFETY: the contract: a client, and NULL or room for a report with its size.
-        let (client, out) = unsafe {
-            let client = ptr::get(client, "client")?;
-            (client, OutSized::optional(report_out)?)
-        };
-        client.host.guard(|| client.sync(timeout_ms, out))
-    })
+    let sync = |host: &Host<livery::Client>| {
+        // SAFETY: the contract: NULL, or room for a report with its size.
+        let out = unsafe { OutSized::optional(report_out) }?;
+        sync(host, timeout_ms, out)
+    };
+    // SAFETY: the contract: a client.
+    unsafe { handle::call(client, sync) }
 }
 
-/// Changes how fast files may leave and come in, in bytes per second, from now on; 0 is no limit, and less than 50,000
-/// counts as 50,000. The client may run or not.
+/// Changes the speed limits from now on, in bytes per second; 0 is no limit, and less than 50,000 counts as 50,000.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_client_set_limits(
     client: *const Client,
     limit_up: u64,
     limit_down: u64,
 ) -> ResultCode {
-    guard::call(|| {
-        // SAFETY: the contract: a client.
-        let client = unsafe { ptr::get(client, "client") }?;
-        client.host.guard(|| {
-            client.set_limits(limits(limit_up, limit_down));
-            Ok(())
-        })
-    })
+    // SAFETY: the contract: a client.
+    unsafe { handle::set_limits(client, limit_up, limit_down) }
 }
 
 /// Copies the next event into `event_out`, waiting at most `wait_ms` milliseconds. 0: do not wait; LIVERYSYNC_NO_LIMIT:
 /// wait for ever.
 ///
-/// Events are kept from liverysync_client_new() on. A host that does not read them misses those that only show progress
-/// first, and later others, which LIVERYSYNC_EVENT_KIND_MISSED tells. The strings of the event stay valid until the next
-/// call of this function on `client`, or until that is freed.
+/// Events are kept from the start on. A program that does not read them misses progress first and other events later;
+/// LIVERYSYNC_EVENT_KIND_MISSED says so. The strings of the event stay valid until the next call of this function on
+/// `client`, or until that is freed.
 ///
-/// LIVERYSYNC_RESULT_NO_EVENT: none came. LIVERYSYNC_RESULT_STOPPED: there will be none any more.
-/// LIVERYSYNC_RESULT_NOT_STARTED: there are none before it was started. LIVERYSYNC_RESULT_EVENTS_TAKEN: events go to a
-/// callback, or another thread waits for one.
+/// LIVERYSYNC_RESULT_NO_EVENT: none came. LIVERYSYNC_RESULT_STOPPED: there are no more.
+/// LIVERYSYNC_RESULT_EVENTS_TAKEN: events go to a callback, or another thread waits for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_client_next_event(
     client: *mut Client,
     wait_ms: u32,
     event_out: *mut Event,
 ) -> ResultCode {
-    guard::call(|| {
-        // SAFETY: the contract: a client, and room for an event with its size.
-        let (client, out) = unsafe { (ptr::get(client, "client")?, OutSized::new(event_out)?) };
-        client.host.guard(|| client.host.next_event(wait_ms, out))
-    })
+    // SAFETY: the contract: a client, and room for an event with its size.
+    unsafe { handle::next_event(client, wait_ms, event_out) }
 }
 
-/// Stops the client and waits for its end. What it was receiving is removed; what it was putting in place is finished.
-/// Calls of other threads that wait for this client return. Stopping twice is fine.
+/// Stops the client and waits for its end. It finishes the file that it is installing, and removes what it was
+/// downloading. Calls of other threads that wait for this client return. Stopping twice is fine.
+///
+/// No call of the callback is running or follows once this has returned.
 ///
 /// Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_client_stop(client: *mut Client) -> ResultCode {
-    guard::call(|| {
-        // SAFETY: the contract: a client.
-        let client = unsafe { ptr::get(client, "client") }?;
-        client.host.guard(|| client.host.stop(client.stop()))
-    })
+    // SAFETY: the contract: a client.
+    unsafe { handle::stop(client) }
 }
 
-/// Stops a client if it runs, and frees it. NULL is fine. No other call on it may be under way or come later.
+/// Stops a client, waits for its end as liverysync_client_stop() does, and frees it. NULL is fine. No other call on it
+/// may be running or follow.
 ///
-/// Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback: it is not freed then. Whatever else comes
-/// out, it is freed.
+/// Refused with LIVERYSYNC_RESULT_IN_CALLBACK from the client's own callback: it is not freed then. With every other
+/// result it is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_client_free(client: *mut Client) -> ResultCode {
-    guard::call(|| {
-        // SAFETY: the contract: NULL or a client.
-        let Some(inner) = (unsafe { client.as_ref() }) else { return Ok(()) };
-        inner.host.refuse_in_callback()?;
-        let stopped = guard::caught(|| inner.host.stop(inner.stop()));
-        // SAFETY: the contract: it is not used again.
-        unsafe { ptr::free(client) };
-        stopped
-    })
+    // SAFETY: the contract: NULL or a client.
+    unsafe { handle::free(client) }
 }

@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 
 use crate::{error::Failure, result::ResultCode, sized::Growing, text};
 
-/// As a time limit: wait for ever.
+/// The time limit that never ends.
 pub const NO_LIMIT: u32 = u32::MAX;
 
-/// What kind of event it is. Numbers never change and are never used again for something else; new ones may come.
+/// The kind of an event. A number never changes its meaning and is never reused; new ones may be added.
 ///
 /// docs/json.md describes each event under the same word. The lists here name the fields of liverysync_event that
 /// are set beside `kind` and `json`; all others are NULL or 0.
@@ -26,16 +26,16 @@ pub const NO_LIMIT: u32 = u32::MAX;
 pub enum EventKind {
     /// An event that has no number yet; see its `json`.
     Other = 0,
-    /// The reader was so slow that events were left out here: `events`.
+    /// The reader was too slow, and events are missing here: `events`.
     Missed = 1,
 
-    /// Client: the server greeted: `word` (`liverysync`, or `protocol-1` for a server of the old kind).
+    /// Client: the server answered: `word` (`liverysync`, or `protocol-1` for an old server).
     Connected = 2,
-    /// Client: there is no connection, or an attempt has failed: `reason`, `retry_in_ms`.
+    /// Client: the connection was lost, or an attempt failed: `reason`, `retry_in_ms`.
     Disconnected = 3,
     /// Client: the liveries folder cannot be walked: `reason`.
     FolderUnreadable = 4,
-    /// Client: the folder was walked for the first time, or shares other files than before: `liveries`, `files`, `bytes`.
+    /// Client: the folder was walked for the first time, or the shared files have changed: `liveries`, `files`, `bytes`.
     Scanned = 5,
     /// Client: something in the folder is not shared: `path`, `word` (the kind, such as `link`), `reason`.
     Skipped = 6,
@@ -50,38 +50,37 @@ pub enum EventKind {
     Sent = 10,
     /// Client: a whole file has left: `sync_id`, `path`, `bytes`.
     FileSent = 11,
-    /// Client: a file is in place: `sync_id`, `path`, `bytes`, `copied`; `backup` (where what it replaced lies) and
-    /// `other_path` (the second name that what it replaced has got), if there are any.
+    /// Client: a file was installed: `sync_id`, `path`, `bytes`, `copied`; `backup` (the path of the replaced file) and
+    /// `other_path` (the conflict name under which the replaced file is kept), if there are any.
     Installed = 12,
     /// Client: a file could not be sent: `sync_id`, `path`, `reason`.
     SendFailed = 13,
-    /// Client: a file did not arrive or could not be put in place: `sync_id`, `path`, `reason`, `for_good`.
+    /// Client: a file did not arrive or could not be installed: `sync_id`, `path`, `reason`, `for_good`.
     ReceiveFailed = 14,
     /// Client: a session has ended: `sync_id`.
     SessionEnded = 15,
     /// Client: the server reports an error: `reason`.
     ServerError = 16,
-    /// Client: how this PC stands: `missing`, `missing_bytes`, `needed_by_others`, `withheld`.
+    /// Client: the sync status of this PC: `missing`, `missing_bytes`, `needed_by_others`, `withheld`.
     SyncStatus = 17,
-    /// Client: this PC holds the union, and nobody needs anything more from it: `liveries`, `files`, `bytes`, `withheld`, `certain`.
+    /// Client: this PC is in sync: `liveries`, `files`, `bytes`, `withheld`, `certain`.
     InSync = 18,
-    /// Client: what a dry run has found out; see its `json`.
+    /// Client: the plan of a dry run; see its `json`.
     Plan = 19,
-    /// Client: liverysync_client_sync() waits; what is said from here on is about what the folder holds now:
-    /// `connected`.
+    /// Client: liverysync_client_sync() began; later events cover every file that is in the folder now: `connected`.
     SyncBegan = 20,
-    /// Client: a file that nobody is to have any more was put away: `path`, `backup` (where it lies now).
+    /// Client: a file was retired: `path`, `backup` (its path now).
     Retired = 21,
-    /// Client: a file that nobody is to have any more is still here: `path`, `reason`.
+    /// Client: a file could not be retired and is still here: `path`, `reason`.
     RetireFailed = 22,
 
-    /// Server: a client has introduced itself: `peer`, `name`, `address`, `word` (which program it is).
+    /// Server: a client joined: `peer`, `name`, `address`, `word` (its program).
     ServerJoined = 100,
-    /// Server: a client is gone: `peer`, `name`, `reason`.
+    /// Server: a client left: `peer`, `name`, `reason`.
     ServerLeft = 101,
-    /// Server: a client holds other files than before: `name`, `liveries`, `files`, `bytes`.
+    /// Server: a client reported its files, which have changed: `name`, `liveries`, `files`, `bytes`.
     ServerManifest = 102,
-    /// Server: a client's file is a rival: `name`, `path`, `other_path` (its name in the union).
+    /// Server: a client's file is in conflict: `name`, `path`, `other_path` (its conflict name).
     ServerConflict = 103,
     /// Server: a file cannot join the union: `name`, `path`, `reason`.
     ServerRefused = 104,
@@ -92,23 +91,23 @@ pub enum EventKind {
     ServerSessionEnded = 106,
     /// Server: a source did not send a file as it should: `name`, `path`, `reason`.
     ServerSourceFault = 107,
-    /// Server: a source fell silent: `name`, `files` (that it still owed).
+    /// Server: a source stopped responding: `name`, `files` (those that it has not sent).
     ServerSourceSilent = 108,
     /// Server: a target did not take a file: `name`, `path`, `reason`, `for_good`.
     ServerTargetFault = 109,
     /// Server: a file of the union is not offered to this client: `name`, `path`, `reason`.
     ServerWithheld = 110,
-    /// Server: every client holds all that it can get: `clients`, `liveries`, `files`.
+    /// Server: every client is in sync: `clients`, `liveries`, `files`.
     ServerInSync = 111,
-    /// Server: the store could not keep a content, or has lost it: `reason`.
+    /// Server: the store could not keep a content, or lost it: `reason`.
     ServerStoreFault = 112,
-    /// Server: what the league remembers cannot be written down, or read: `reason`.
+    /// Server: the league database cannot be written or read: `reason`.
     ServerDatabaseFault = 113,
-    /// Server: the server was told other settings than the league has, which count; `json` has them.
+    /// Server: the options differ from the league's own settings, which count; see its `json`.
     ServerSettingsDiffer = 114,
 }
 
-/// Something that happened. Texts may come from other people: escape them before you show them.
+/// An event. Texts may come from other people: escape them before you show them.
 ///
 /// Its strings stay valid until the next call of the function that gave it, or, in a callback, until that returns.
 #[repr(C)]
@@ -124,33 +123,33 @@ pub struct Event {
     pub path: *const c_char,
     /// A second name of the file.
     pub other_path: *const c_char,
-    /// Where what was replaced lies, below the liveries folder.
+    /// The path of the replaced or retired file in the backup, below the liveries folder.
     pub backup: *const c_char,
-    /// What the client that it is about calls itself.
+    /// The name of the client that it is about.
     pub name: *const c_char,
     /// The client that sends the files.
     pub source: *const c_char,
-    /// Where a client connected from.
+    /// The address of a client.
     pub address: *const c_char,
-    /// One of a few words; which ones, the kind says.
+    /// One of a few words, which the description of the kind lists.
     pub word: *const c_char,
-    /// Why, for people. Do not take it apart.
+    /// The reason, for people. Do not parse it.
     pub reason: *const c_char,
-    /// A client's number, which no later connection gets again while the server runs.
+    /// The number of a connection, which no later one gets while the server runs.
     pub peer: u64,
     /// A number of files.
     pub files: u64,
     /// A number of bytes.
     pub bytes: u64,
-    /// Files that are still to come.
+    /// Number of files that this PC is missing.
     pub missing: u64,
     /// Sum of their sizes in bytes.
     pub missing_bytes: u64,
-    /// Files that others still need this PC for.
+    /// Number of files that others need from this PC.
     pub needed_by_others: u64,
-    /// Files of the union that will not come as things are.
+    /// Number of files of the union that this PC will not get as things are.
     pub withheld: u64,
-    /// Files that did not arrive.
+    /// Number of files that did not arrive.
     pub failed: u64,
     /// A number of clients.
     pub clients: u64,
@@ -158,17 +157,17 @@ pub struct Event {
     pub events: u64,
     /// Milliseconds until the next attempt.
     pub retry_in_ms: u64,
-    /// What kind of event it is.
+    /// The kind of the event.
     pub kind: EventKind,
     /// 1: the file was copied on this PC and not downloaded.
     pub copied: u32,
-    /// 1: the file is refused for good.
+    /// 1: the file is refused and not tried again.
     pub for_good: u32,
-    /// 0: a server of the old kind has only been seen to be quiet.
+    /// 1: this PC is in sync for certain. 0: the server speaks protocol 1 and was only quiet.
     pub certain: u32,
     /// 1: there is a connection.
     pub connected: u32,
-    /// Leave it alone.
+    /// Reserved; always 0.
     pub reserved: u32,
     /// A number of liveries.
     pub liveries: u64,
@@ -180,7 +179,7 @@ unsafe impl Growing for Event {
     const SIZE_MIN: usize = offset_of!(Self, liveries);
 }
 
-/// Is told of an event. `event` and its strings are valid until it returns. It must not throw.
+/// A function that gets events. `event` and its strings are valid until it returns. It must not throw.
 pub type EventCallback = Option<unsafe extern "C" fn(userdata: *mut c_void, event: *const Event)>;
 
 /// The events of a client.
@@ -231,21 +230,21 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
 
 /// An event with its texts.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct OwnedEvent {
     event: Event,
     _texts: Vec<CString>,
 }
 
-// SAFETY: the pointers in `event` point into `_texts`, which nobody changes and which moves with them.
-unsafe impl Send for Told {}
+// SAFETY: the pointers in `event` point into `_texts`, which never changes and moves with them.
+unsafe impl Send for OwnedEvent {}
 
-impl Told {
-    /// The struct for C; its pointers are valid for as long as this is.
+impl OwnedEvent {
+    /// Returns the struct for C. Its pointers are valid as long as this exists.
     pub(crate) const fn event(&self) -> &Event {
         &self.event
     }
 
-    /// Tells an event, whose kind is on this list.
+    /// Converts an event, whose kind is in the list.
     pub(crate) fn new(
         kinds: &[(&str, EventKind)],
         event: &impl Serialize,
@@ -341,7 +340,7 @@ mod tests {
     fn every_documented_event_has_a_number() {
         for (heading, kinds) in [("Client\n", CLIENT), ("Server\n", SERVER)] {
             let mut documented: Vec<_> = rows(heading).into_iter().map(|(word, _)| word).collect();
-            // Only the program says it, on its first line.
+            // Only the program prints it, as its first line.
             documented.retain(|word| *word != "listening");
             documented.sort_unstable();
             let mut numbered: Vec<_> = kinds.iter().map(|(word, _)| *word).collect();
@@ -372,8 +371,8 @@ mod tests {
                 for field in fields.into_iter().filter(|field| !ONLY_IN_JSON.contains(field)) {
                     let values = [Value::from("x"), Value::from(7), Value::from(true)];
                     let differs = values.into_iter().any(|value| {
-                        let told = told(kinds, &object(word, &[(field, value)]));
-                        flat(told.event()) != flat(self::told(kinds, &empty).event())
+                        let event = owned(kinds, &object(word, &[(field, value)]));
+                        flat(event.event()) != flat(owned(kinds, &empty).event())
                     });
                     assert!(differs || word == "listening", "{word}: {field} is in no flat field");
                 }
@@ -387,8 +386,8 @@ mod tests {
             reason: "gone\0".to_owned(),
             retry_in: std::time::Duration::from_millis(1500),
         };
-        let told = Told::new(CLIENT, &event).unwrap();
-        let event = told.event();
+        let owned = OwnedEvent::new(CLIENT, &event).unwrap();
+        let event = owned.event();
         assert_eq!(event.kind, EventKind::Disconnected);
         assert_eq!(event.retry_in_ms, 1500);
         assert!(event.path.is_null());
@@ -403,10 +402,10 @@ mod tests {
 
     #[test]
     fn an_event_of_the_future_has_its_json() {
-        let told = told(CLIENT, &object("eclipse", &[("path", Value::from("a.png"))]));
-        assert_eq!(told.event().kind, EventKind::Other);
-        assert!(!told.event().json.is_null());
-        assert!(!told.event().path.is_null());
+        let owned = owned(CLIENT, &object("eclipse", &[("path", Value::from("a.png"))]));
+        assert_eq!(owned.event().kind, EventKind::Other);
+        assert!(!owned.event().json.is_null());
+        assert!(!owned.event().path.is_null());
     }
 
     fn object(word: &str, fields: &[(&str, Value)]) -> Map<String, Value> {
@@ -415,11 +414,11 @@ mod tests {
         object
     }
 
-    fn told(kinds: &[(&str, EventKind)], object: &Map<String, Value>) -> Told {
-        Told::from_json(kinds, "{}", object)
+    fn owned(kinds: &[(&str, EventKind)], object: &Map<String, Value>) -> OwnedEvent {
+        OwnedEvent::from_json(kinds, "{}", object)
     }
 
-    /// What of an event does not depend on addresses.
+    /// Returns the part of an event that does not depend on addresses.
     fn flat(event: &Event) -> String {
         let texts = [
             event.sync_id,

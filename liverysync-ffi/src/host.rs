@@ -1,113 +1,166 @@
-//! What a client and a server have in common: threads of their own, events on their way to C, and an end.
+//! The part that clients and servers share: their threads, their events on the way to C, and their end.
 
 use std::{
     cell::Cell,
     ffi::c_void,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::null,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use livery::Events;
+use livery::{Events, Limits};
 use serde::Serialize;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{
     error::Failure,
-    event::{Event, EventCallback, EventKind, NO_LIMIT, Told},
+    event::{Event, EventCallback, EventKind, NO_LIMIT, OwnedEvent},
     guard::Health,
     result::ResultCode,
     sized::OutSized,
 };
 
-/// How long freeing waits for a system call that cannot be interrupted, such as the look-up of a name.
+/// The longest wait of a free for a system call that cannot be interrupted, such as the look-up of a name.
 const LAST_CALLS: Duration = Duration::from_secs(10);
 
-/// Events of one of the two kinds.
-pub(crate) trait Stream: Send + 'static {
-    /// The next event; `None` once there will be no more.
-    fn next(&mut self) -> impl Future<Output = Option<Result<Told, Failure>>> + Send;
+/// A client or a server of the Rust library.
+pub(crate) trait Service: Sized {
+    /// Its name in error texts.
+    const NAME: &'static str;
+    /// The number of threads for its tasks; `None` is one for each core.
+    const WORKERS: Option<usize>;
+    type Builder;
+    type Events: EventSource;
+
+    /// Starts one, and returns its events from the first one on.
+    fn start(builder: Self::Builder)
+    -> impl Future<Output = Result<(Self, Self::Events), Failure>>;
+
+    /// Stops it and waits for its end.
+    fn stop(&self) -> impl Future<Output = ()>;
+
+    fn set_limits(&self, limits: Limits);
 }
 
-macro_rules! stream {
+/// The events of a client or of a server.
+pub(crate) trait EventSource: Send + 'static {
+    /// Returns the next event, or `None` after the last one.
+    fn next(&mut self) -> impl Future<Output = Option<Result<OwnedEvent, Failure>>> + Send;
+}
+
+macro_rules! event_source {
     ($event:ty, $kinds:expr) => {
-        impl Stream for Events<$event> {
-            async fn next(&mut self) -> Option<Result<Told, Failure>> {
-                Some(tell($kinds, &Self::next(self).await?))
+        impl EventSource for Events<$event> {
+            async fn next(&mut self) -> Option<Result<OwnedEvent, Failure>> {
+                Some(flatten($kinds, &Self::next(self).await?))
             }
         }
     };
 }
 
-stream!(livery::ClientEvent, crate::event::CLIENT);
-stream!(livery::ServerEvent, crate::event::SERVER);
+event_source!(livery::ClientEvent, crate::event::CLIENT);
+event_source!(livery::ServerEvent, crate::event::SERVER);
 
-fn tell(kinds: &[(&str, EventKind)], event: &impl Serialize) -> Result<Told, Failure> {
-    Told::new(kinds, event)
+fn flatten(kinds: &[(&str, EventKind)], event: &impl Serialize) -> Result<OwnedEvent, Failure> {
+    OwnedEvent::new(kinds, event)
 }
 
-/// The threads of one client or server, and the way of its events.
+/// A running client or server, with its threads and its events.
 #[derive(Debug)]
-pub(crate) struct Host<S> {
-    name: &'static str,
+pub(crate) struct Host<T: Service> {
+    // The first field is dropped first: no task may outlive the rest.
+    threads: Threads,
+    service: T,
     health: Arc<Health>,
-    /// Only freeing takes it out.
-    runtime: Option<Runtime>,
-    reader: Mutex<Reader<S>>,
-    started: AtomicBool,
-    stopped: AtomicBool,
-    /// Tells events to the callback.
-    teller: Mutex<Option<JoinHandle<()>>>,
+    reader: Mutex<Reader<T::Events>>,
+    /// The thread that calls the callback.
+    dispatcher: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
-struct Reader<S> {
-    /// There is none before the start, and while a callback gets them.
-    stream: Option<S>,
-    callback: Option<Callback>,
+struct Reader<E> {
+    /// `None` if the callback gets the events.
+    events: Option<E>,
     /// The event that C looks at.
-    last: Option<Told>,
+    last: Option<OwnedEvent>,
 }
 
+/// A function of the program that gets every event.
 #[derive(Clone, Copy, Debug)]
-struct Callback {
+pub(crate) struct Callback {
     function: unsafe extern "C" fn(*mut c_void, *const Event),
     userdata: *mut c_void,
 }
 
-// SAFETY: the contract: the callback and its userdata may be used on a thread of the library.
+// SAFETY: `Callback::new` asks for a function and userdata that may be used on another thread.
 unsafe impl Send for Callback {}
 
+impl Callback {
+    /// Returns the callback, or `None` for NULL.
+    ///
+    /// # Safety
+    ///
+    /// `function` may be called with `userdata` on another thread until the host is stopped.
+    pub(crate) unsafe fn new(function: EventCallback, userdata: *mut c_void) -> Option<Self> {
+        function.map(|function| Self { function, userdata })
+    }
+}
+
 thread_local! {
-    /// The host whose callback runs on this thread.
+    /// Identifies the host whose callback runs on this thread.
     static CALLING: Cell<*const ()> = const { Cell::new(null()) };
 }
 
-impl<S: Stream> Host<S> {
-    /// Makes threads, and nothing happens on them yet.
-    pub(crate) fn new(name: &'static str, workers: Option<usize>) -> Result<Self, Failure> {
-        let mut builder = Builder::new_multi_thread();
-        if let Some(workers) = workers {
-            builder.worker_threads(workers);
-        }
-        let runtime = builder.enable_all().thread_name("liverysync").build().map_err(|error| {
-            Failure::new(ResultCode::System, format_args!("no threads: {error}"))
-        })?;
-        Ok(Self {
-            name,
-            health: Arc::default(),
-            runtime: Some(runtime),
-            reader: Mutex::new(Reader { stream: None, callback: None, last: None }),
-            started: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
-            teller: Mutex::default(),
-        })
+impl<T: Service> Host<T> {
+    /// Starts a client or server. If it fails, nothing runs.
+    ///
+    /// No callback is called before the caller [begins](Dispatch::begin) it.
+    pub(crate) fn start(
+        builder: T::Builder,
+        callback: Option<Callback>,
+    ) -> Result<(Self, Dispatch<T::Events>), Failure> {
+        Self::start_with(thread::Builder::new(), builder, callback)
+    }
+
+    fn start_with(
+        thread: thread::Builder,
+        builder: T::Builder,
+        callback: Option<Callback>,
+    ) -> Result<(Self, Dispatch<T::Events>), Failure> {
+        let threads = Threads::new(T::WORKERS)?;
+        let (begin, begun) = mpsc::channel::<Dispatcher<T::Events>>();
+        // Made before the start: if there is no thread for the callback, nothing may run.
+        let thread = match callback {
+            Some(_) => Some(spawn(thread, begun)?),
+            None => None,
+        };
+        let (service, events) = match threads.block_on(T::start(builder)) {
+            Ok(started) => started,
+            Err(failure) => {
+                drop(begin);
+                if let Some(thread) = thread {
+                    let _ended = thread.join();
+                }
+                return Err(failure);
+            }
+        };
+        let health = Arc::<Health>::default();
+        let (events, dispatcher) = match callback {
+            None => (Some(events), None),
+            Some(callback) => {
+                let (runtime, health) = (threads.handle.clone(), Arc::clone(&health));
+                (None, Some(Dispatcher { runtime, health, callback, events }))
+            }
+        };
+        let reader = Mutex::new(Reader { events, last: None });
+        let host = Self { threads, service, health, reader, dispatcher: Mutex::new(thread) };
+        Ok((host, Dispatch { begin, dispatcher }))
+    }
+
+    pub(crate) const fn service(&self) -> &T {
+        &self.service
     }
 
     /// Runs a call on this handle.
@@ -118,115 +171,17 @@ impl<S: Stream> Host<S> {
         self.health.guard(inside)
     }
 
-    /// Where futures run.
-    pub(crate) fn runtime(&self) -> Result<&Handle, Failure> {
-        let gone = || Failure::new(ResultCode::Stopped, "it is being freed");
-        self.runtime.as_ref().map(Runtime::handle).ok_or_else(gone)
+    /// Waits for a future. The callback may not do so.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> Result<F::Output, Failure> {
+        self.refuse_in_callback()?;
+        Ok(self.threads.block_on(future))
     }
 
     /// Refuses a call that would wait for the callback that makes it.
     pub(crate) fn refuse_in_callback(&self) -> Result<(), Failure> {
-        if CALLING.get() == self.identity() {
+        if CALLING.get() == identity(&self.health) {
             let text = "this call cannot be made from a callback of the same handle";
             return Err(Failure::new(ResultCode::InCallback, text));
-        }
-        Ok(())
-    }
-
-    /// Refuses a call on what does not run.
-    pub(crate) fn refuse_unless_running(&self) -> Result<(), Failure> {
-        let name = self.name;
-        if self.stopped.load(Ordering::Acquire) {
-            Err(Failure::new(ResultCode::Stopped, format_args!("the {name} was stopped")))
-        } else if !self.started.load(Ordering::Acquire) {
-            Err(Failure::new(ResultCode::NotStarted, format_args!("the {name} was not started")))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Gives events to a callback from now on.
-    ///
-    /// # Safety
-    ///
-    /// The callback may be called on another thread until the host is stopped.
-    pub(crate) unsafe fn set_callback(
-        &self,
-        function: EventCallback,
-        userdata: *mut c_void,
-    ) -> Result<(), Failure> {
-        self.refuse_in_callback()?;
-        // A start is over or has not begun, so who has the reader now has it for a moment only.
-        let _no_start = lock(&self.teller);
-        if self.started.load(Ordering::Acquire) || self.stopped.load(Ordering::Acquire) {
-            let text = format!("the callback must be set before the {} is started", self.name);
-            return Err(Failure::new(ResultCode::Started, text));
-        }
-        lock(&self.reader).callback = function.map(|function| Callback { function, userdata });
-        Ok(())
-    }
-
-    /// Starts what `start` starts and returns the events of, and the callback's thread. If it fails, nothing runs.
-    pub(crate) fn start(
-        &self,
-        start: impl Future<Output = Result<S, Failure>>,
-    ) -> Result<(), Failure> {
-        self.start_with(thread::Builder::new(), start)
-    }
-
-    fn start_with(
-        &self,
-        thread: thread::Builder,
-        start: impl Future<Output = Result<S, Failure>>,
-    ) -> Result<(), Failure> {
-        self.refuse_in_callback()?;
-        // Held to the end: whoever stops meanwhile must find the thread.
-        let mut telling = lock(&self.teller);
-        if self.stopped.load(Ordering::Acquire) {
-            let text = format!("the {} was stopped; make a new one", self.name);
-            return Err(Failure::new(ResultCode::Stopped, text));
-        }
-        if self.started.load(Ordering::Acquire) {
-            let text = format!("the {} was started before; make a new one", self.name);
-            return Err(Failure::new(ResultCode::Started, text));
-        }
-        // Nobody waits for an event of what was not started: this takes a moment at most.
-        let mut reader = lock(&self.reader);
-        let runtime = self.runtime()?;
-        // Before the start, so that one who is told of a failure has nothing that runs.
-        let (tell, told) = mpsc::channel::<Teller<S>>();
-        if reader.callback.is_some() {
-            let wait_and_tell = move || {
-                // Nothing comes if the start fails.
-                if let Ok(teller) = told.recv() {
-                    teller.run();
-                }
-            };
-            let spawned = thread.name("liverysync-events".to_owned()).spawn(wait_and_tell);
-            let no_thread =
-                |error| Failure::new(ResultCode::System, format_args!("no threads: {error}"));
-            *telling = Some(spawned.map_err(no_thread)?);
-        }
-        match runtime.block_on(start) {
-            Ok(stream) => reader.stream = Some(stream),
-            Err(failure) => {
-                drop(tell);
-                if let Some(thread) = telling.take() {
-                    let _ended = thread.join();
-                }
-                return Err(failure);
-            }
-        }
-        let stream = reader.callback.and_then(|callback| Some((callback, reader.stream.take()?)));
-        // From here on others ask for events, and the callback may have them act.
-        drop(reader);
-        self.started.store(true, Ordering::Release);
-        if let Some((callback, stream)) = stream {
-            let health = Arc::clone(&self.health);
-            let identity = Identity(self.identity());
-            let runtime = runtime.clone();
-            // The thread waits for it.
-            let _sent = tell.send(Teller { runtime, health, identity, callback, stream });
         }
         Ok(())
     }
@@ -234,70 +189,49 @@ impl<S: Stream> Host<S> {
     /// Waits for the next event.
     pub(crate) fn next_event(&self, wait_ms: u32, out: OutSized<Event>) -> Result<(), Failure> {
         self.refuse_in_callback()?;
-        // Before the reader is taken: a start needs it.
-        if !self.started.load(Ordering::Acquire) {
-            self.refuse_unless_running()?;
-        }
         let mut reader = self.reader()?;
-        if reader.callback.is_some() {
+        let Some(events) = &mut reader.events else {
             let text = "the events go to the callback";
             return Err(Failure::new(ResultCode::EventsTaken, text));
-        }
-        let runtime = self.runtime()?;
-        let Some(stream) = &mut reader.stream else {
-            return Err(Failure::new(ResultCode::Stopped, "there are no more events"));
         };
-        let next = runtime.block_on(async {
+        let next = self.block_on(async {
             if wait_ms == NO_LIMIT {
-                return Some(stream.next().await);
+                return Some(events.next().await);
             }
             // It looks for an event before it looks at the time.
             let wait = Duration::from_millis(wait_ms.into());
-            tokio::time::timeout(wait, stream.next()).await.ok()
-        });
+            tokio::time::timeout(wait, events.next()).await.ok()
+        })?;
         match next {
             None => Err(Failure::new(ResultCode::NoEvent, "no event came in time")),
             Some(None) => {
-                let text = format!("the {} has stopped, and all its events are read", self.name);
+                let text = format!("the {} has stopped, and all its events are read", T::NAME);
                 Err(Failure::new(ResultCode::Stopped, text))
             }
-            Some(Some(told)) => {
-                out.set(reader.last.insert(told?).event());
+            Some(Some(event)) => {
+                out.set(reader.last.insert(event?).event());
                 Ok(())
             }
         }
     }
 
-    /// Stops what `stop` stops, and waits until the callback has been told of everything.
-    pub(crate) fn stop(&self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
-        self.refuse_in_callback()?;
-        self.stopped.store(true, Ordering::Release);
-        self.runtime()?.block_on(stop);
-        // Held until the thread has ended, so that whoever stops at the same time waits too.
-        let mut teller = lock(&self.teller);
-        if let Some(thread) = teller.take() {
+    /// Stops the client or server, and waits until its callback got every event.
+    pub(crate) fn stop(&self) -> Result<(), Failure> {
+        self.block_on(self.service.stop())?;
+        // Held until the thread has ended: another thread that stops at the same time waits too.
+        let mut dispatcher = lock(&self.dispatcher);
+        if let Some(thread) = dispatcher.take() {
             // It catches its panics.
             let _ended = thread.join();
         }
         Ok(())
     }
 
-    /// Ends the threads.
-    pub(crate) fn end(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(LAST_CALLS);
-        }
-    }
-
-    fn identity(&self) -> *const () {
-        Arc::as_ptr(&self.health).cast()
-    }
-
-    /// The reader, for as long as an event is waited for.
-    fn reader(&self) -> Result<MutexGuard<'_, Reader<S>>, Failure> {
+    /// Returns the reader, to wait for an event with it.
+    fn reader(&self) -> Result<MutexGuard<'_, Reader<T::Events>>, Failure> {
         match self.reader.try_lock() {
             Ok(reader) => Ok(reader),
-            // After a panic the handle is broken, and nobody comes here.
+            // After a panic the handle is broken, and no call comes here.
             Err(TryLockError::Poisoned(reader)) => Ok(reader.into_inner()),
             Err(TryLockError::WouldBlock) => {
                 let text = "another thread is waiting for an event of this handle";
@@ -307,37 +241,104 @@ impl<S: Stream> Host<S> {
     }
 }
 
+/// Identifies a host, for as long as it exists.
+fn identity(health: &Arc<Health>) -> *const () {
+    Arc::as_ptr(health).cast()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Only compared.
-struct Identity(*const ());
-
-// SAFETY: nobody looks at what it points to.
-unsafe impl Send for Identity {}
-
-/// Tells a callback of events, one at a time.
-struct Teller<S> {
-    runtime: Handle,
-    health: Arc<Health>,
-    identity: Identity,
-    callback: Callback,
-    stream: S,
+/// The threads for the tasks of a client or server. Dropping this ends them.
+#[derive(Debug)]
+struct Threads {
+    handle: Handle,
+    /// Only dropping takes it out.
+    runtime: Option<Runtime>,
 }
 
-impl<S: Stream> Teller<S> {
+impl Threads {
+    fn new(workers: Option<usize>) -> Result<Self, Failure> {
+        let mut builder = Builder::new_multi_thread();
+        if let Some(workers) = workers {
+            builder.worker_threads(workers);
+        }
+        let runtime = builder.enable_all().thread_name("liverysync").build().map_err(no_threads)?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.handle.block_on(future)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(LAST_CALLS);
+        }
+    }
+}
+
+fn no_threads(error: std::io::Error) -> Failure {
+    Failure::new(ResultCode::System, format_args!("no threads: {error}"))
+}
+
+/// Spawns the thread of a callback, which waits until it gets its dispatcher.
+fn spawn<E: EventSource>(
+    thread: thread::Builder,
+    begun: mpsc::Receiver<Dispatcher<E>>,
+) -> Result<JoinHandle<()>, Failure> {
+    let run = move || {
+        // Nothing comes if the start fails.
+        if let Ok(dispatcher) = begun.recv() {
+            dispatcher.run();
+        }
+    };
+    thread.name("liverysync-events".to_owned()).spawn(run).map_err(no_threads)
+}
+
+/// A callback that gets no event yet.
+#[derive(Debug)]
+#[must_use = "the callback gets no event until this begins"]
+pub(crate) struct Dispatch<E> {
+    begin: mpsc::Sender<Dispatcher<E>>,
+    /// `None` without a callback.
+    dispatcher: Option<Dispatcher<E>>,
+}
+
+impl<E> Dispatch<E> {
+    /// Lets the callback have the events, from the first one on.
+    pub(crate) fn begin(self) {
+        if let Some(dispatcher) = self.dispatcher {
+            // The thread waits for it.
+            let _sent = self.begin.send(dispatcher);
+        }
+    }
+}
+
+/// Calls a callback with the events, one at a time.
+#[derive(Debug)]
+struct Dispatcher<E> {
+    runtime: Handle,
+    health: Arc<Health>,
+    callback: Callback,
+    events: E,
+}
+
+impl<E: EventSource> Dispatcher<E> {
     fn run(self) {
-        let Self { runtime, health, identity, callback, mut stream } = self;
-        CALLING.set(identity.0);
-        let telling = || {
-            while let Some(told) = runtime.block_on(stream.next()) {
-                let Ok(told) = told else { continue };
-                // SAFETY: the contract of the one who has set the callback; the event lives until it returns.
-                unsafe { (callback.function)(callback.userdata, told.event()) };
+        let Self { runtime, health, callback, mut events } = self;
+        CALLING.set(identity(&health));
+        let dispatch = || {
+            while let Some(event) = runtime.block_on(events.next()) {
+                let Ok(event) = event else { continue };
+                // SAFETY: `Callback::new` got that promise; the event lives until the callback returns.
+                unsafe { (callback.function)(callback.userdata, event.event()) };
             }
         };
-        if catch_unwind(AssertUnwindSafe(telling)).is_err() {
+        if catch_unwind(AssertUnwindSafe(dispatch)).is_err() {
             health.give_up();
         }
     }
@@ -345,37 +346,45 @@ impl<S: Stream> Teller<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::ready, sync::atomic::AtomicUsize};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use livery::ClientEvent as CoreEvent;
 
     use super::*;
 
-    /// One event, and no more.
+    /// A source of one event.
+    #[derive(Debug)]
     struct One(Option<CoreEvent>);
 
-    impl Stream for One {
-        async fn next(&mut self) -> Option<Result<Told, Failure>> {
-            self.0.take().map(|event| tell(crate::event::CLIENT, &event))
+    impl EventSource for One {
+        async fn next(&mut self) -> Option<Result<OwnedEvent, Failure>> {
+            self.0.take().map(|event| flatten(crate::event::CLIENT, &event))
         }
     }
 
-    fn host() -> Host<One> {
-        Host::new("test", Some(1)).unwrap()
+    #[derive(Debug)]
+    struct Fake;
+
+    struct FakeBuilder {
+        was_asked: Arc<AtomicBool>,
+        starts: bool,
     }
 
-    fn one() -> Result<One, Failure> {
-        let event = CoreEvent::ServerError { reason: "it is only a test".to_owned() };
-        Ok(One(Some(event)))
-    }
+    impl Service for Fake {
+        const NAME: &'static str = "fake";
+        const WORKERS: Option<usize> = Some(1);
+        type Builder = FakeBuilder;
+        type Events = One;
 
-    fn next(host: &Host<One>) -> Result<(), ResultCode> {
-        // SAFETY: integers and pointers, and a kind for which 0 is a value.
-        let mut event: Event = unsafe { std::mem::zeroed() };
-        event.size = size_of::<Event>();
-        // SAFETY: it is there and has its size.
-        let out = unsafe { OutSized::new(&raw mut event) }.unwrap();
-        host.next_event(0, out).map_err(|failure| failure.code)
+        async fn start(builder: FakeBuilder) -> Result<(Self, One), Failure> {
+            builder.was_asked.store(true, Ordering::Relaxed);
+            let event = CoreEvent::ServerError { reason: "it is only a test".to_owned() };
+            if builder.starts { Ok((Self, One(Some(event)))) } else { Err(Failure::null("it")) }
+        }
+
+        async fn stop(&self) {}
+
+        fn set_limits(&self, _: Limits) {}
     }
 
     unsafe extern "C" fn count(userdata: *mut c_void, _: *const Event) {
@@ -383,58 +392,35 @@ mod tests {
         unsafe { &*userdata.cast::<AtomicUsize>() }.fetch_add(1, Ordering::Relaxed);
     }
 
-    #[test]
-    fn nothing_runs_if_there_is_no_thread_for_the_callback() {
-        let mut host = host();
-        let calls = AtomicUsize::new(0);
+    fn counting(calls: &AtomicUsize) -> Option<Callback> {
         // SAFETY: the counter lives until the host is stopped.
-        unsafe { host.set_callback(Some(count), (&raw const calls).cast_mut().cast()) }.unwrap();
-        // More than any system has.
-        let thread = thread::Builder::new().stack_size(usize::MAX >> 4);
-        let mut started = false;
-        let failure = host.start_with(thread, async {
-            started = true;
-            one()
-        });
-        assert_eq!(failure.unwrap_err().code, ResultCode::System);
-        assert!(!started && host.refuse_unless_running().is_err());
-        // Nor does a thread stay if the start itself fails.
-        let failure = host.start(ready(Err(Failure::null("it"))));
-        assert_eq!(failure.unwrap_err().code, ResultCode::NullPointer);
-        assert!(lock(&host.teller).is_none());
-        // Both can be mended.
-        host.start(ready(one())).unwrap();
-        host.stop(ready(())).unwrap();
-        host.end();
-        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        unsafe { Callback::new(Some(count), std::ptr::from_ref(calls).cast_mut().cast()) }
     }
 
     #[test]
-    fn a_start_does_not_mind_who_asks_for_events_too_early() {
-        for round in 0..200 {
-            let mut host = host();
-            thread::scope(|scope| {
-                let asker = scope.spawn(|| {
-                    loop {
-                        match next(&host) {
-                            Err(ResultCode::NotStarted) => {}
-                            other => return other,
-                        }
-                    }
-                });
-                // SAFETY: there is no callback.
-                let set = unsafe { host.set_callback(None, std::ptr::null_mut()) };
-                let started = host.start(ready(one()));
-                if started.is_err() {
-                    // Or the other thread would ask for ever.
-                    host.stop(ready(())).unwrap();
-                }
-                let asked = asker.join().unwrap();
-                assert!(set.is_ok() && started.is_ok(), "round {round}: {set:?}, {started:?}");
-                assert_eq!(asked, Ok(()), "round {round}");
-            });
-            host.stop(ready(())).unwrap();
-            host.end();
-        }
+    fn nothing_runs_if_there_is_no_thread_for_the_callback() {
+        let (calls, was_asked) = (AtomicUsize::new(0), Arc::<AtomicBool>::default());
+        let builder = |starts| FakeBuilder { was_asked: Arc::clone(&was_asked), starts };
+        // More than any system has.
+        let thread = thread::Builder::new().stack_size(usize::MAX >> 4);
+        let failed = Host::<Fake>::start_with(thread, builder(true), counting(&calls));
+        assert_eq!(failed.unwrap_err().code, ResultCode::System);
+        assert!(!was_asked.load(Ordering::Relaxed));
+        let failed = Host::<Fake>::start(builder(false), counting(&calls));
+        assert_eq!(failed.unwrap_err().code, ResultCode::NullPointer);
+        assert!(was_asked.load(Ordering::Relaxed));
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn the_callback_gets_the_first_event_once_it_may() {
+        let calls = AtomicUsize::new(0);
+        let builder = FakeBuilder { was_asked: Arc::default(), starts: true };
+        let (host, dispatch) = Host::<Fake>::start(builder, counting(&calls)).unwrap();
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
+        dispatch.begin();
+        host.stop().unwrap();
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Where the fields of each struct of the interface lie.
+//! The offsets of the fields of each struct of the interface.
 //!
 //! Programs that are compiled keep these numbers. After a release, no line of a field is changed or removed: new fields
 //! come at the end of their struct. Then the size of the struct grows too, and its `SIZE_MIN` stays what it was.
@@ -129,7 +129,7 @@ layouts! {
         reserved: 196,
         liveries: 200,
     }
-    ClientOptions: 136 {
+    ClientOptions: 152 {
         size: 0,
         host: 8,
         liveries: 16,
@@ -152,6 +152,8 @@ layouts! {
         stall_timeout_ms: 116,
         limit_up: 120,
         limit_down: 128,
+        on_event: 136,
+        userdata: 144,
     }
     SyncReport: 104 {
         size: 0,
@@ -169,7 +171,7 @@ layouts! {
         reserved: 92,
         liveries: 96,
     }
-    ServerOptions: 120 {
+    ServerOptions: 136 {
         size: 0,
         host: 8,
         allow_list: 16,
@@ -188,6 +190,8 @@ layouts! {
         conflict_scope: 108,
         updates: 112,
         reserved: 116,
+        on_event: 120,
+        userdata: 128,
     }
 }
 

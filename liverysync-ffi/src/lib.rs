@@ -17,6 +17,7 @@ pub mod entry;
 pub mod error;
 pub mod event;
 mod guard;
+mod handle;
 #[cfg(test)]
 mod header;
 mod host;

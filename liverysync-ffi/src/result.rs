@@ -1,8 +1,9 @@
-//! What a call came to.
+//! The results of calls.
 
 use std::ffi::{CStr, c_char};
 
-/// What a call came to. Numbers never change and are never used again for something else; new ones may come.
+/// The result of a call. A number never changes its meaning and is never reused; new ones may be added. 16 and 17 are
+/// retired.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultCode {
@@ -19,33 +20,30 @@ pub enum ResultCode {
     StructSize = 4,
     /// An index is not below the count.
     OutOfRange = 5,
-    /// The library met a fault of its own in this call and caught it. If the call was made on a client or server,
-    /// that is broken now and can only be freed.
+    /// The library caught a panic of its own in this call. If the call was made on a client or server, that is broken
+    /// now and can only be freed.
     Panic = 6,
-    /// An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC, or its callback's thread met such a
-    /// fault.
+    /// An earlier call on this client or server ended in LIVERYSYNC_RESULT_PANIC, or the thread of its callback met a
+    /// panic of the library.
     Broken = 7,
     /// A path breaks the path rule.
     InvalidPath = 8,
-    /// Two entries could not lie beside each other on a PC with Windows.
+    /// Two entries cannot exist side by side on a PC with Windows.
     Collision = 9,
-    /// It was looked for and is not there.
+    /// It does not exist in any of the places that were searched.
     NotFound = 10,
-    /// A folder is not there, or cannot be read or written.
+    /// A folder does not exist, or cannot be read or written.
     Folder = 11,
     /// Another client syncs this folder.
     Busy = 12,
-    /// The system gives no threads, no lock or no socket.
+    /// The system provides no thread, no lock or no socket.
     System = 13,
     /// No event came in the time given. This is no failure.
     NoEvent = 14,
-    /// It has stopped: it was told to, or a fault of the library between calls has ended it.
+    /// It has stopped: the program stopped it, or a panic of the library between calls ended it.
     Stopped = 15,
-    /// It has not been started.
-    NotStarted = 16,
-    /// It was started before, or it is too late for this call. A client or server runs once.
-    Started = 17,
-    /// The call would wait for the very callback that makes it.
+    // Retired and never used again: 16 (not started) and 17 (started before). A handle is always running.
+    /// The call would wait for the callback that makes it.
     InCallback = 18,
     /// Events go to a callback, or another thread is waiting for one.
     EventsTaken = 19,
@@ -55,7 +53,7 @@ pub enum ResultCode {
     Unreachable = 21,
     /// The connection was lost.
     Lost = 22,
-    /// It failed for a reason that has no number of its own yet.
+    /// It failed for a reason that has no number of its own.
     Failed = 23,
 }
 
@@ -78,8 +76,6 @@ impl ResultCode {
             Self::System => c"system",
             Self::NoEvent => c"no_event",
             Self::Stopped => c"stopped",
-            Self::NotStarted => c"not_started",
-            Self::Started => c"started",
             Self::InCallback => c"in_callback",
             Self::EventsTaken => c"events_taken",
             Self::TimedOut => c"timed_out",
@@ -89,7 +85,7 @@ impl ResultCode {
         }
     }
 
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 22] = [
         Self::Ok,
         Self::NullPointer,
         Self::InvalidUtf8,
@@ -106,8 +102,6 @@ impl ResultCode {
         Self::System,
         Self::NoEvent,
         Self::Stopped,
-        Self::NotStarted,
-        Self::Started,
         Self::InCallback,
         Self::EventsTaken,
         Self::TimedOut,
@@ -117,7 +111,7 @@ impl ResultCode {
     ];
 }
 
-/// The word for a result, such as `no_event`; `unknown` for any other number. It stays valid for ever.
+/// Returns the name of a result, such as `no_event`; `unknown` for any other number. It stays valid for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn liverysync_result_name(result: u32) -> *const c_char {
     let known = ResultCode::ALL.iter().find(|code| **code as u32 == result);
@@ -129,9 +123,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_the_places_in_the_list() {
-        for (number, code) in ResultCode::ALL.into_iter().enumerate() {
-            assert_eq!(code as usize, number);
-        }
+    fn the_list_has_every_number_but_the_retired_ones() {
+        let numbers = ResultCode::ALL.map(|code| code as u32);
+        let expected: Vec<_> = (0..=23).filter(|number| ![16, 17].contains(number)).collect();
+        assert_eq!(numbers[..], expected);
     }
 }

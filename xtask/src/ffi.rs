@@ -302,7 +302,8 @@ fn launcher_syncs_with_a_real_server(lab: &Lab<'_>) -> Result<Tally> {
             union.with(Folder::from([(copy, Content::new("the launcher's decals", 21, date))]));
         Folder::read(&own)?.ensure_is(&union).context("in the launcher's folder")?;
         Folder::read(&driver)?.ensure_is(&union).context("in the other driver's folder")?;
-        for expected in ["connected to liverysync", "got Écurie Rhône #7/decals.png (600001 bytes)"]
+        for expected in
+            ["connected to liverysync", "downloaded Écurie Rhône #7/decals.png (600001 bytes)"]
         {
             ensure!(output.contains(expected), "the launcher did not say `{expected}`");
         }

@@ -98,7 +98,7 @@ static void events_tell_what_happens_with_flat_fields_and_json(void)
     CHECK_OK(liverysync_server_free(server));
 }
 
-static void rivals_are_kept_under_conflict_names(void)
+static void conflict_copies_are_kept_under_conflict_names(void)
 {
     const char *aoi = new_folder(), *ben = new_folder();
     put_file(aoi, "#2/decals.png", "a");
@@ -146,8 +146,7 @@ static void a_dry_run_changes_nothing(void)
                                                .liveries = ben,
                                                .dry_run = 1};
     liverysync_client *second = NULL;
-    CHECK_OK(liverysync_client_new(&options, &second));
-    CHECK_OK(liverysync_client_start(second));
+    CHECK_OK(liverysync_client_start(&options, &second));
     CHECK_OK(liverysync_client_sync(second, PATIENCE_MS, NULL));
     liverysync_event event;
     if (await_client_event(second, LIVERYSYNC_EVENT_KIND_PLAN, &event)) {
@@ -159,38 +158,51 @@ static void a_dry_run_changes_nothing(void)
     CHECK_OK(liverysync_server_free(server));
 }
 
-static void a_client_lives_once(void)
+static void a_client_runs_until_it_is_stopped(void)
 {
-    liverysync_client *client = make_client(unused_port(), new_folder(), "Aoi");
+    liverysync_client *client = start_client(unused_port(), new_folder(), "Aoi");
     liverysync_event event = {.size = sizeof event};
-    CHECK_RESULT(LIVERYSYNC_RESULT_NOT_STARTED, liverysync_client_sync(client, LIVERYSYNC_NO_LIMIT, NULL));
-    CHECK_RESULT(LIVERYSYNC_RESULT_NOT_STARTED, liverysync_client_next_event(client, LIVERYSYNC_NO_LIMIT, &event));
-    CHECK_OK(liverysync_client_start(client));
-    CHECK_RESULT(LIVERYSYNC_RESULT_STARTED, liverysync_client_start(client));
     CHECK_OK(liverysync_client_stop(client));
     CHECK_OK(liverysync_client_stop(client));
-    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_start(client));
     CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_sync(client, 0, NULL));
-    /* What happened before is still to be read. */
+    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_sync(client, LIVERYSYNC_NO_LIMIT, NULL));
+    /* Events from before the stop can still be read. */
     liverysync_result result;
     do {
         result = liverysync_client_next_event(client, LIVERYSYNC_NO_LIMIT, &event);
     } while (result == LIVERYSYNC_RESULT_OK);
     CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, result);
     CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_next_event(client, 0, &event));
+    CHECK_OK(liverysync_client_set_limits(client, 100000, 0));
     CHECK_OK(liverysync_client_free(client));
 }
 
-static void a_client_that_never_ran_can_be_stopped_and_freed(void)
+static void events_are_kept_from_the_start_on(void)
 {
     const char *folder = new_folder();
-    liverysync_client *client = make_client(1, folder, "Aoi");
+    put_file(folder, "#2/decals.png", "a");
+    liverysync_server *server = start_server();
+    liverysync_client *client = start_client(liverysync_server_port(server), folder, "Aoi");
+    /* It has walked the folder and connected by then. */
+    CHECK_OK(liverysync_client_sync(client, PATIENCE_MS, NULL));
     liverysync_event event = {.size = sizeof event};
-    CHECK_OK(liverysync_client_stop(client));
-    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_next_event(client, LIVERYSYNC_NO_LIMIT, &event));
-    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_client_start(client));
+    bool scanned = false, connected = false;
+    while (liverysync_client_next_event(client, 0, &event) == LIVERYSYNC_RESULT_OK) {
+        scanned |= event.kind == LIVERYSYNC_EVENT_KIND_SCANNED;
+        connected |= event.kind == LIVERYSYNC_EVENT_KIND_CONNECTED;
+    }
+    CHECK(scanned);
+    CHECK(connected);
     CHECK_OK(liverysync_client_free(client));
-    CHECK_OK(liverysync_client_free(make_client(1, folder, "Ben")));
+    CHECK_OK(liverysync_server_free(server));
+}
+
+static void free_stops_a_client(void)
+{
+    const char *folder = new_folder();
+    /* The second one could not start if the first one still had the folder. */
+    CHECK_OK(liverysync_client_free(start_client(unused_port(), folder, "Aoi")));
+    CHECK_OK(liverysync_client_free(start_client(unused_port(), folder, "Ben")));
     CHECK_OK(liverysync_client_free(NULL));
 }
 
@@ -199,58 +211,59 @@ static void null_and_bad_options_are_refused(void)
     const liverysync_result null = LIVERYSYNC_RESULT_NULL_POINTER;
     liverysync_client *client = NULL;
     liverysync_client_options options = {.size = sizeof options, .host = "127.0.0.1", .liveries = new_folder()};
-    CHECK_RESULT(null, liverysync_client_new(NULL, &client));
-    CHECK_RESULT(null, liverysync_client_new(&options, NULL));
+    CHECK_RESULT(null, liverysync_client_start(NULL, &client));
+    CHECK_RESULT(null, liverysync_client_start(&options, NULL));
     options.port = 70000;
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_start(&options, &client));
     CHECK_ERROR("70000 is no port");
     options.port = 0;
     options.extensions = "not one";
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_start(&options, &client));
     options.extensions = NULL;
     options.name = "\xff";
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_UTF8, liverysync_client_new(&options, &client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_UTF8, liverysync_client_start(&options, &client));
     options.name = " ";
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_start(&options, &client));
     CHECK_ERROR("1 to 64 characters");
     options.name = "12345678901234567890123456789012345678901234567890123456789012345";
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_start(&options, &client));
     options.name = NULL;
     options.conflict_suffix = "?";
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_start(&options, &client));
     options.conflict_suffix = NULL;
     options.host = NULL;
-    CHECK_RESULT(null, liverysync_client_new(&options, &client));
+    CHECK_RESULT(null, liverysync_client_start(&options, &client));
     CHECK_ERROR("host is NULL");
     options.host = "";
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_new(&options, &client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_start(&options, &client));
     CHECK(!client);
     liverysync_event event = {.size = sizeof event};
-    CHECK_RESULT(null, liverysync_client_set_callback(NULL, NULL, NULL));
-    CHECK_RESULT(null, liverysync_client_start(NULL));
     CHECK_RESULT(null, liverysync_client_sync(NULL, 0, NULL));
     CHECK_RESULT(null, liverysync_client_next_event(NULL, 0, &event));
     CHECK_RESULT(null, liverysync_client_stop(NULL));
-    client = make_client(1, options.liveries, "Aoi");
+    CHECK_RESULT(null, liverysync_client_set_limits(NULL, 0, 0));
+    client = start_client(1, options.liveries, "Aoi");
     CHECK_RESULT(null, liverysync_client_next_event(client, 0, NULL));
     liverysync_sync_report unsized_report = {0};
     CHECK_RESULT(LIVERYSYNC_RESULT_STRUCT_SIZE, liverysync_client_sync(client, 0, &unsized_report));
     CHECK_OK(liverysync_client_free(client));
 }
 
-static void a_folder_that_cannot_be_used_is_a_failure_that_can_be_mended(void)
+static void a_folder_that_cannot_be_used_is_a_failure(void)
 {
     char folder[600];
     snprintf(folder, sizeof folder, "%s/later", new_folder());
-    liverysync_client *client = make_client(unused_port(), folder, "Aoi");
-    CHECK_RESULT(LIVERYSYNC_RESULT_FOLDER, liverysync_client_start(client));
-    CHECK_ERROR("not there");
+    const liverysync_client_options options = client_options(unused_port(), folder, "Aoi");
+    liverysync_client *client = NULL, *other = NULL;
+    CHECK_RESULT(LIVERYSYNC_RESULT_FOLDER, liverysync_client_start(&options, &client));
+    CHECK_ERROR("later");
+    CHECK(!client);
     CHECK(mkdir(folder, 0700) == 0);
-    CHECK_OK(liverysync_client_start(client));
-    liverysync_client *other = make_client(1, folder, "Ben");
-    CHECK_RESULT(LIVERYSYNC_RESULT_BUSY, liverysync_client_start(other));
+    CHECK_OK(liverysync_client_start(&options, &client));
+    CHECK_RESULT(LIVERYSYNC_RESULT_BUSY, liverysync_client_start(&options, &other));
+    CHECK(!other);
     CHECK_OK(liverysync_client_free(client));
-    CHECK_OK(liverysync_client_start(other));
+    CHECK_OK(liverysync_client_start(&options, &other));
     CHECK_OK(liverysync_client_free(other));
 }
 
@@ -336,8 +349,7 @@ static void a_silent_server_is_left(void)
                                                .liveries = new_folder(),
                                                .silence_timeout_ms = 50};
     liverysync_client *client = NULL;
-    CHECK_OK(liverysync_client_new(&options, &client));
-    CHECK_OK(liverysync_client_start(client));
+    CHECK_OK(liverysync_client_start(&options, &client));
     liverysync_event event;
     if (await_client_event(client, LIVERYSYNC_EVENT_KIND_DISCONNECTED, &event)) {
         CHECK(event.reason);
@@ -391,7 +403,7 @@ typedef struct watching {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     pthread_t thread;
-    int calls, inside, overlaps, other_threads, in_sync;
+    int calls, inside, overlaps, other_threads, connected, in_sync;
     char installed[100];
     liverysync_result refused[4];
 } watching;
@@ -415,6 +427,7 @@ static void watch(void *userdata, const liverysync_event *event)
     if (event->kind == LIVERYSYNC_EVENT_KIND_INSTALLED) {
         snprintf(seen->installed, sizeof seen->installed, "%s", event->path);
     }
+    seen->connected += event->kind == LIVERYSYNC_EVENT_KIND_CONNECTED;
     seen->in_sync += event->kind == LIVERYSYNC_EVENT_KIND_IN_SYNC;
     seen->inside = 0;
     pthread_cond_signal(&seen->changed);
@@ -429,12 +442,12 @@ static void a_callback_is_told_everything_on_one_thread(void)
     liverysync_client *first = start_client(liverysync_server_port(server), aoi, "Aoi");
     CHECK_OK(liverysync_client_sync(first, PATIENCE_MS, NULL));
 
-    watching seen = {.client = make_client(liverysync_server_port(server), ben, "Ben"),
-                     .mutex = PTHREAD_MUTEX_INITIALIZER,
-                     .changed = PTHREAD_COND_INITIALIZER};
-    CHECK_OK(liverysync_client_set_callback(seen.client, watch, &seen));
-    CHECK_OK(liverysync_client_start(seen.client));
-    CHECK_RESULT(LIVERYSYNC_RESULT_STARTED, liverysync_client_set_callback(seen.client, NULL, NULL));
+    watching seen = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    liverysync_client_options options = client_options(liverysync_server_port(server), ben, "Ben");
+    options.on_event = watch;
+    options.userdata = &seen;
+    /* The first call finds the client there. */
+    CHECK_OK(liverysync_client_start(&options, &seen.client));
     liverysync_event event = {.size = sizeof event};
     CHECK_RESULT(LIVERYSYNC_RESULT_EVENTS_TAKEN, liverysync_client_next_event(seen.client, 0, &event));
     CHECK_OK(liverysync_client_sync(seen.client, PATIENCE_MS, NULL));
@@ -446,6 +459,7 @@ static void a_callback_is_told_everything_on_one_thread(void)
     CHECK_OK(liverysync_client_stop(seen.client));
     /* Nobody calls any more: no lock is needed. */
     CHECK_TEXT("#2/decals.png", seen.installed);
+    CHECK_NUMBER(1, seen.connected);
     CHECK_NUMBER(0, seen.overlaps);
     CHECK_NUMBER(0, seen.other_threads);
     CHECK(!pthread_equal(seen.thread, pthread_self()));
@@ -507,11 +521,11 @@ static void *stop_elsewhere(void *argument)
 
 static void stop_waits_for_the_callback(void)
 {
-    holding held = {.mutex = PTHREAD_MUTEX_INITIALIZER,
-                    .changed = PTHREAD_COND_INITIALIZER,
-                    .client = make_client(unused_port(), new_folder(), "Aoi")};
-    CHECK_OK(liverysync_client_set_callback(held.client, hold, &held));
-    CHECK_OK(liverysync_client_start(held.client));
+    holding held = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    liverysync_client_options options = client_options(unused_port(), new_folder(), "Aoi");
+    options.on_event = hold;
+    options.userdata = &held;
+    CHECK_OK(liverysync_client_start(&options, &held.client));
     pthread_mutex_lock(&held.mutex);
     while (!held.inside) {
         pthread_cond_wait(&held.changed, &held.mutex);
@@ -536,13 +550,13 @@ const test client_tests[] = {
     {"client::two_clients_bring_their_folders_to_the_union", two_clients_bring_their_folders_to_the_union},
     {"client::events_tell_what_happens_with_flat_fields_and_json",
      events_tell_what_happens_with_flat_fields_and_json},
-    {"client::rivals_are_kept_under_conflict_names", rivals_are_kept_under_conflict_names},
+    {"client::conflict_copies_are_kept_under_conflict_names", conflict_copies_are_kept_under_conflict_names},
     {"client::a_dry_run_changes_nothing", a_dry_run_changes_nothing},
-    {"client::a_client_lives_once", a_client_lives_once},
-    {"client::a_client_that_never_ran_can_be_stopped_and_freed", a_client_that_never_ran_can_be_stopped_and_freed},
+    {"client::a_client_runs_until_it_is_stopped", a_client_runs_until_it_is_stopped},
+    {"client::events_are_kept_from_the_start_on", events_are_kept_from_the_start_on},
+    {"client::free_stops_a_client", free_stops_a_client},
     {"client::null_and_bad_options_are_refused", null_and_bad_options_are_refused},
-    {"client::a_folder_that_cannot_be_used_is_a_failure_that_can_be_mended",
-     a_folder_that_cannot_be_used_is_a_failure_that_can_be_mended},
+    {"client::a_folder_that_cannot_be_used_is_a_failure", a_folder_that_cannot_be_used_is_a_failure},
     {"client::waiting_in_vain_ends", waiting_in_vain_ends},
     {"client::no_event_is_no_failure", no_event_is_no_failure},
     {"client::a_client_has_a_name", a_client_has_a_name},

@@ -24,6 +24,9 @@ static void results_have_names(void)
     CHECK_TEXT("no_event", liverysync_result_name(LIVERYSYNC_RESULT_NO_EVENT));
     CHECK_TEXT("failed", liverysync_result_name(LIVERYSYNC_RESULT_FAILED));
     CHECK_TEXT("unknown", liverysync_result_name((liverysync_result)9999));
+    /* Retired. */
+    CHECK_TEXT("unknown", liverysync_result_name((liverysync_result)16));
+    CHECK_TEXT("unknown", liverysync_result_name((liverysync_result)17));
 }
 
 static void result_numbers_are_never_used_again(void)
@@ -32,6 +35,7 @@ static void result_numbers_are_never_used_again(void)
     CHECK_NUMBER(6, LIVERYSYNC_RESULT_PANIC);
     CHECK_NUMBER(14, LIVERYSYNC_RESULT_NO_EVENT);
     CHECK_NUMBER(15, LIVERYSYNC_RESULT_STOPPED);
+    CHECK_NUMBER(18, LIVERYSYNC_RESULT_IN_CALLBACK);
     CHECK_NUMBER(20, LIVERYSYNC_RESULT_TIMED_OUT);
     CHECK_NUMBER(23, LIVERYSYNC_RESULT_FAILED);
 }

@@ -9,30 +9,27 @@ liverysync_server *start_server(void)
 liverysync_server *start_server_with(const liverysync_server_options *options)
 {
     liverysync_server *server = NULL;
-    CHECK_OK(liverysync_server_new(options, &server));
-    CHECK_OK(liverysync_server_start(server));
+    CHECK_OK(liverysync_server_start(options, &server));
     return server;
 }
 
-liverysync_client *make_client(uint32_t port, const char *folder, const char *name)
+liverysync_client_options client_options(uint32_t port, const char *folder, const char *name)
 {
-    const liverysync_client_options options = {.size = sizeof options,
-                                               .host = "127.0.0.1",
-                                               .port = port,
-                                               .liveries = folder,
-                                               .name = name,
-                                               .settle_ms = 20,
-                                               .retry_first_ms = 50,
-                                               .retry_max_ms = 200};
-    liverysync_client *client = NULL;
-    CHECK_OK(liverysync_client_new(&options, &client));
-    return client;
+    return (liverysync_client_options){.size = sizeof(liverysync_client_options),
+                                       .host = "127.0.0.1",
+                                       .port = port,
+                                       .liveries = folder,
+                                       .name = name,
+                                       .settle_ms = 20,
+                                       .retry_first_ms = 50,
+                                       .retry_max_ms = 200};
 }
 
 liverysync_client *start_client(uint32_t port, const char *folder, const char *name)
 {
-    liverysync_client *client = make_client(port, folder, name);
-    CHECK_OK(liverysync_client_start(client));
+    const liverysync_client_options options = client_options(port, folder, name);
+    liverysync_client *client = NULL;
+    CHECK_OK(liverysync_client_start(&options, &client));
     return client;
 }
 

@@ -9,8 +9,8 @@
 
 liverysync_server *start_server(void);
 liverysync_server *start_server_with(const liverysync_server_options *options);
-/* A client that is not started. The settling time is short. */
-liverysync_client *make_client(uint32_t port, const char *folder, const char *name);
+/* Options with a short settling time. */
+liverysync_client_options client_options(uint32_t port, const char *folder, const char *name);
 liverysync_client *start_client(uint32_t port, const char *folder, const char *name);
 /* Reads events until one of this kind comes. Its strings stay valid until the next event. */
 bool await_client_event(liverysync_client *client, liverysync_event_kind kind, liverysync_event *event);

@@ -10,26 +10,24 @@ static void a_server_says_where_it_listens(void)
 {
     liverysync_server *server = NULL;
     const liverysync_server_options options = {.size = sizeof options, .host = "127.0.0.1"};
-    CHECK_OK(liverysync_server_new(&options, &server));
-    CHECK_NUMBER(0, liverysync_server_port(server));
-    CHECK_OK(liverysync_server_start(server));
+    CHECK_OK(liverysync_server_start(&options, &server));
     uint32_t port = liverysync_server_port(server);
     CHECK(port > 0 && port < 65536);
-    CHECK_RESULT(LIVERYSYNC_RESULT_STARTED, liverysync_server_start(server));
 
     liverysync_server *second = NULL;
     const liverysync_server_options same = {.size = sizeof same, .host = "127.0.0.1", .port = port};
-    CHECK_OK(liverysync_server_new(&same, &second));
-    CHECK_RESULT(LIVERYSYNC_RESULT_SYSTEM, liverysync_server_start(second));
+    CHECK_RESULT(LIVERYSYNC_RESULT_SYSTEM, liverysync_server_start(&same, &second));
     CHECK_ERROR("cannot listen at 127.0.0.1");
-    CHECK_OK(liverysync_server_free(second));
+    CHECK(!second);
 
     CHECK_OK(liverysync_server_stop(server));
     CHECK_OK(liverysync_server_stop(server));
     liverysync_event event = {.size = sizeof event};
     CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_server_next_event(server, LIVERYSYNC_NO_LIMIT, &event));
-    CHECK_RESULT(LIVERYSYNC_RESULT_STOPPED, liverysync_server_start(server));
+    CHECK_NUMBER(port, liverysync_server_port(server));
     CHECK_OK(liverysync_server_free(server));
+    CHECK_OK(liverysync_server_start(&same, &second));
+    CHECK_OK(liverysync_server_free(second));
     CHECK_OK(liverysync_server_free(NULL));
 }
 
@@ -111,7 +109,7 @@ static void only_listed_liveries_are_distributed(void)
     CHECK_OK(liverysync_server_free(server));
 }
 
-static void rival_liveries_are_kept_whole(void)
+static void liveries_in_conflict_are_kept_whole(void)
 {
     const liverysync_server_options options = {.size = sizeof options,
                                                .host = "127.0.0.1",
@@ -167,11 +165,9 @@ static void count(void *userdata, const liverysync_event *event)
 static void a_callback_hears_of_those_who_join(void)
 {
     int joined = 0;
-    const liverysync_server_options options = {.size = sizeof options, .host = "127.0.0.1"};
-    liverysync_server *server = NULL;
-    CHECK_OK(liverysync_server_new(&options, &server));
-    CHECK_OK(liverysync_server_set_callback(server, count, &joined));
-    CHECK_OK(liverysync_server_start(server));
+    const liverysync_server_options options = {
+        .size = sizeof options, .host = "127.0.0.1", .on_event = count, .userdata = &joined};
+    liverysync_server *server = start_server_with(&options);
     liverysync_client *client = start_client(liverysync_server_port(server), new_folder(), "Aoi");
     CHECK_OK(liverysync_client_sync(client, PATIENCE_MS, NULL));
     CHECK_OK(liverysync_client_free(client));
@@ -185,29 +181,26 @@ static void null_and_bad_options_are_refused(void)
     const liverysync_result null = LIVERYSYNC_RESULT_NULL_POINTER;
     liverysync_server *server = NULL;
     liverysync_server_options options = {.size = sizeof options, .port = 65536};
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_start(&options, &server));
     options.port = 0;
     options.conflict_policy = 9;
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_start(&options, &server));
     options.conflict_policy = LIVERYSYNC_POLICY_ESTABLISHED;
     options.conflict_scope = 2;
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_start(&options, &server));
     options.conflict_scope = LIVERYSYNC_SCOPE_LIVERY;
     options.updates = 2;
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_new(&options, &server));
-    CHECK(!server);
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_start(&options, &server));
     options.updates = LIVERYSYNC_UPDATES_OWNER;
-    CHECK_OK(liverysync_server_new(&options, &server));
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_start(server));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_server_start(&options, &server));
     CHECK_ERROR("where only owners may update, the server needs a data folder");
-    CHECK_OK(liverysync_server_free(server));
-    CHECK_RESULT(null, liverysync_server_new(&options, NULL));
-    CHECK_OK(liverysync_server_new(NULL, &server));
+    CHECK_RESULT(null, liverysync_server_start(&options, NULL));
+    CHECK(!server);
+    CHECK_OK(liverysync_server_start(NULL, &server));
     CHECK_OK(liverysync_server_free(server));
     char *status = NULL;
     liverysync_event event = {.size = sizeof event};
-    CHECK_RESULT(null, liverysync_server_set_callback(NULL, NULL, NULL));
-    CHECK_RESULT(null, liverysync_server_start(NULL));
+    CHECK_RESULT(null, liverysync_server_set_limits(NULL, 0, 0));
     CHECK_RESULT(null, liverysync_server_status(NULL, &status));
     CHECK_RESULT(null, liverysync_server_next_event(NULL, 0, &event));
     CHECK_RESULT(null, liverysync_server_stop(NULL));
@@ -220,7 +213,7 @@ const test server_tests[] = {
     {"server::clients_come_and_go", clients_come_and_go},
     {"server::the_status_is_json", the_status_is_json},
     {"server::only_listed_liveries_are_distributed", only_listed_liveries_are_distributed},
-    {"server::rival_liveries_are_kept_whole", rival_liveries_are_kept_whole},
+    {"server::liveries_in_conflict_are_kept_whole", liveries_in_conflict_are_kept_whole},
     {"server::only_owners_update_where_it_is_told_so", only_owners_update_where_it_is_told_so},
     {"server::a_callback_hears_of_those_who_join", a_callback_hears_of_those_who_join},
     {"server::null_and_bad_options_are_refused", null_and_bad_options_are_refused},
