@@ -152,7 +152,7 @@ typedef uint32_t liverysync_result;
 #endif // __cplusplus
 
 /**
- * How a file differs.
+ * The kind of a difference.
  */
 enum liverysync_diff_kind
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -160,15 +160,15 @@ enum liverysync_diff_kind
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * It is wanted and not there.
+     * The file is wanted and missing.
      */
     LIVERYSYNC_DIFF_KIND_MISSING = 1,
     /**
-     * It is there with another content.
+     * The file is there with another content.
      */
     LIVERYSYNC_DIFF_KIND_DIFFERENT = 2,
     /**
-     * It is there and not wanted.
+     * The file is there and not wanted.
      */
     LIVERYSYNC_DIFF_KIND_EXTRA = 3,
 };
@@ -356,7 +356,7 @@ typedef uint32_t liverysync_event_kind;
 #endif // __cplusplus
 
 /**
- * Who keeps a name when several contents claim it.
+ * The rule that decides which of several contents keeps a name.
  */
 enum liverysync_policy
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -385,7 +385,7 @@ typedef uint32_t liverysync_policy;
 #endif // __cplusplus
 
 /**
- * What gets a conflict name.
+ * The part of a livery that becomes a conflict copy.
  */
 enum liverysync_scope
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -393,12 +393,12 @@ enum liverysync_scope
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * The file that is a rival, beside what is established. This is the default.
+     * The file in conflict, beside the established one. This is the default.
      */
     LIVERYSYNC_SCOPE_FILE = 0,
     /**
-     * All of the livery that it belongs to, in a folder of its own, so that two liveries of one name are not mixed, even if none
-     * of their files collides.
+     * Its whole livery, in a folder of its own, so that two liveries of one name are never mixed, even if none of their
+     * files collides.
      */
     LIVERYSYNC_SCOPE_LIVERY = 1,
 };
@@ -446,7 +446,7 @@ typedef struct liverysync_client liverysync_client;
 typedef struct liverysync_diff liverysync_diff;
 
 /**
- * Which files a PC holds, and what it leaves out. It never changes, so several threads may read it at once.
+ * The files that a PC holds, and those that it skips. It never changes, so several threads may read it at once.
  */
 typedef struct liverysync_manifest liverysync_manifest;
 
@@ -456,12 +456,12 @@ typedef struct liverysync_manifest liverysync_manifest;
 typedef struct liverysync_server liverysync_server;
 
 /**
- * What every PC should hold. It never changes, so several threads may read it at once.
+ * The files that every PC should have. It never changes, so several threads may read it at once.
  */
 typedef struct liverysync_union liverysync_union;
 
 /**
- * What of a folder is shared. Zero and NULL mean the default, so `{.size = sizeof(liverysync_scan_options)}` is all
+ * The rules for the files of a folder that are shared. Zero and NULL mean the default, so `{.size = sizeof(liverysync_scan_options)}` is all
  * defaults.
  */
 typedef struct liverysync_scan_options {
@@ -475,11 +475,11 @@ typedef struct liverysync_scan_options {
      */
     const char *extensions;
     /**
-     * Not 0: the game's own caches of pictures (such as `decals_0.dds`) are shared too.
+     * Not 0: share the game's own texture caches too, such as `decals_0.dds`.
      */
     uint32_t derived_dds;
     /**
-     * Not 0: what the game leaves of a livery that this PC does not have is shared too.
+     * Not 0: share placeholders too, which the game leaves for liveries that this PC does not have.
      */
     uint32_t placeholders;
     /**
@@ -501,7 +501,7 @@ typedef struct liverysync_entry {
      */
     size_t size;
     /**
-     * Where it lies below the liveries folder, with `/` between components.
+     * Its path below the liveries folder, with `/` between components.
      */
     const char *path;
     /**
@@ -513,13 +513,13 @@ typedef struct liverysync_entry {
      */
     uint64_t bytes;
     /**
-     * When it was last changed, in nanoseconds since 1970 UTC, or LIVERYSYNC_MTIME_UNKNOWN.
+     * Its modification time in nanoseconds since 1970 UTC, or LIVERYSYNC_MTIME_UNKNOWN.
      */
     int64_t mtime_ns;
 } liverysync_entry;
 
 /**
- * Something in a folder that is not shared.
+ * A file or folder that is not shared.
  */
 typedef struct liverysync_skipped {
     /**
@@ -527,15 +527,15 @@ typedef struct liverysync_skipped {
      */
     size_t size;
     /**
-     * Where it lies below the folder. It may hold characters that act on a terminal.
+     * Its path below the folder. It may contain characters that act on a terminal.
      */
     const char *path;
     /**
-     * Why, as one of the words below "Skipped files" in docs/json.md, such as `link`. New words may come.
+     * One of the words below "Skipped files" in docs/json.md, such as `link`. New words may be added.
      */
     const char *kind;
     /**
-     * Why, for people.
+     * The reason, for people.
      */
     const char *reason;
 } liverysync_skipped;
@@ -549,33 +549,33 @@ typedef struct liverysync_difference {
      */
     size_t size;
     /**
-     * How it differs.
+     * The kind of the difference.
      */
     liverysync_diff_kind kind;
     /**
-     * Where it lies: as it is wanted, or where it is not wanted as it is there.
+     * Its path, spelled as it is wanted; that of an extra file as it is there.
      */
     const char *path;
     /**
-     * SHA-256 of what is there; NULL if it is missing.
+     * SHA-256 of the file that is there; NULL if it is missing.
      */
     const char *have_sha256;
     /**
-     * SHA-256 of what is wanted; NULL if it is extra.
+     * SHA-256 of the wanted file; NULL if it is extra.
      */
     const char *want_sha256;
     /**
-     * Length of what is there, in bytes; 0 if it is missing.
+     * Length of the file that is there, in bytes; 0 if it is missing.
      */
     uint64_t have_bytes;
     /**
-     * Length of what is wanted, in bytes; 0 if it is extra.
+     * Length of the wanted file, in bytes; 0 if it is extra.
      */
     uint64_t want_bytes;
 } liverysync_difference;
 
 /**
- * How manifests are merged. Zero and NULL mean the default.
+ * The configuration of a merge. Zero and NULL mean the default.
  */
 typedef struct liverysync_merge_options {
     /**
@@ -583,7 +583,7 @@ typedef struct liverysync_merge_options {
      */
     size_t size;
     /**
-     * What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
+     * The text between a name and the digits of a conflict name. Default: `__CONFLICT__`.
      */
     const char *suffix;
     /**
@@ -591,11 +591,11 @@ typedef struct liverysync_merge_options {
      */
     const char *extensions;
     /**
-     * A liverysync_policy: who keeps a name.
+     * A liverysync_policy: the rule that decides which content keeps a name.
      */
     uint32_t policy;
     /**
-     * A liverysync_scope: what gets a conflict name.
+     * A liverysync_scope: the part of a livery that becomes a conflict copy.
      */
     uint32_t scope;
 } liverysync_merge_options;
@@ -609,17 +609,17 @@ typedef struct liverysync_holder {
      */
     size_t size;
     /**
-     * Which manifest of the list it is, counted from 0.
+     * The number of its manifest in the list, from 0.
      */
     uint64_t peer;
     /**
-     * Where the content lies there. It is another path than that of the entry if the content is a rival at home.
+     * The path of the content there. It differs from the path of the entry if the content is a conflict copy.
      */
     const char *path;
 } liverysync_holder;
 
 /**
- * A rival: its name is that of another content, so it got a conflict name.
+ * A conflict: the name of this content is that of another one, so it gets a conflict name.
  */
 typedef struct liverysync_conflict {
     /**
@@ -627,15 +627,15 @@ typedef struct liverysync_conflict {
      */
     size_t size;
     /**
-     * Which manifest of the list it is in, counted from 0.
+     * The number of its manifest in the list, from 0.
      */
     uint64_t peer;
     /**
-     * The name that it has there.
+     * Its path there.
      */
     const char *path;
     /**
-     * The name that it has in the union.
+     * Its path in the union.
      */
     const char *conflict_path;
 } liverysync_conflict;
@@ -649,21 +649,21 @@ typedef struct liverysync_refused {
      */
     size_t size;
     /**
-     * Which manifest of the list it is in, counted from 0.
+     * The number of its manifest in the list, from 0.
      */
     uint64_t peer;
     /**
-     * The name that it has there.
+     * Its path there.
      */
     const char *path;
     /**
-     * Why, for people.
+     * The reason, for people.
      */
     const char *reason;
 } liverysync_refused;
 
 /**
- * How conflict names are made. Zero and NULL mean the default.
+ * The configuration of conflict names. Zero and NULL mean the default.
  */
 typedef struct liverysync_naming_options {
     /**
@@ -671,7 +671,7 @@ typedef struct liverysync_naming_options {
      */
     size_t size;
     /**
-     * What stands between a name and the digits. Default: `__CONFLICT__`.
+     * The text between a name and the digits. Default: `__CONFLICT__`.
      */
     const char *suffix;
     /**
@@ -1075,14 +1075,14 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * The version of the library as text, such as `0.1.0`. It stays valid for ever.
+ * Returns the version of the library as text, such as `0.1.0`. It stays valid for ever.
  */
 const char *liverysync_version(void);
 
 /**
- * The version of the library as one number: major << 16 | minor << 8 | patch.
+ * Returns the version of the library as one number: major << 16 | minor << 8 | patch.
  *
- * Compare it with LIVERYSYNC_VERSION_NUMBER, which says what the program was compiled with.
+ * Compare it with LIVERYSYNC_VERSION_NUMBER, the version that the program was compiled with.
  */
 uint32_t liverysync_version_number(void);
 
@@ -1092,38 +1092,38 @@ uint32_t liverysync_version_number(void);
 const char *liverysync_result_name(uint32_t result);
 
 /**
- * Why the last call that failed on this thread did; empty if none has. For people: do not take it apart.
+ * Returns the error text of the last failed call on this thread, for people; empty if none failed. Do not parse it.
  *
- * It never is NULL. It stays valid until the next call of a function of this library on this thread. A call that
- * works leaves the text as it is, and so does LIVERYSYNC_RESULT_NO_EVENT.
+ * It is never NULL, and stays valid until the next call of a function of this library on this thread. A successful
+ * call leaves the text unchanged, and so does LIVERYSYNC_RESULT_NO_EVENT.
  */
 const char *liverysync_last_error(void);
 
 /**
- * Frees a string that a function has handed over; its description says so. NULL is fine.
+ * Frees a string that came through an output argument. NULL is fine.
  */
 void liverysync_string_free(char *string);
 
 /**
- * Walks `folder` and hashes on all cores what of it is shared. Nothing is written, and no link is followed.
+ * Walks `folder` and hashes the files that are shared, on all cores. It writes nothing and follows no link.
  *
- * `options` may be NULL: all defaults. A file that cannot be read is among the skipped. Free the manifest with
+ * `options` may be NULL: all defaults. A file that cannot be read is skipped. Free the manifest with
  * liverysync_manifest_free().
  *
- * Fails with LIVERYSYNC_RESULT_FOLDER if `folder` is not there or cannot be listed.
+ * Fails with LIVERYSYNC_RESULT_FOLDER if `folder` does not exist or cannot be listed.
  */
 liverysync_result liverysync_scan(const char *folder,
                                   const struct liverysync_scan_options *options,
                                   struct liverysync_manifest **manifest_out);
 
 /**
- * Makes a manifest of `count` entries that come from somewhere else. It keeps copies of their strings.
+ * Makes a manifest of `count` entries from elsewhere. It keeps copies of their strings.
  *
  * `entries` may be NULL if `count` is 0. `extensions` is the list of file extensions that paths are checked against,
  * as in liverysync_scan_options; NULL: the default. Free the manifest with liverysync_manifest_free().
  *
  * Fails with LIVERYSYNC_RESULT_INVALID_PATH if a path breaks the path rule, and with LIVERYSYNC_RESULT_COLLISION if
- * two files could not lie beside each other; the error text names the path.
+ * two files cannot exist side by side; the error text names the path.
  */
 liverysync_result liverysync_manifest_new(const struct liverysync_entry *entries,
                                           size_t count,
@@ -1131,12 +1131,12 @@ liverysync_result liverysync_manifest_new(const struct liverysync_entry *entries
                                           struct liverysync_manifest **manifest_out);
 
 /**
- * Number of files; 0 for NULL.
+ * Returns the number of files; 0 for NULL.
  */
 size_t liverysync_manifest_count(const struct liverysync_manifest *manifest);
 
 /**
- * Looks at one file. Files are ordered by path, without regard to case; `index` counts from 0.
+ * Returns one file. Files are ordered by path, without regard to case; `index` counts from 0.
  *
  * The strings in `entry_out` stay valid until the manifest is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
  */
@@ -1145,12 +1145,12 @@ liverysync_result liverysync_manifest_entry(const struct liverysync_manifest *ma
                                             struct liverysync_entry *entry_out);
 
 /**
- * Sum of the sizes of all files, in bytes; 0 for NULL.
+ * Returns the sum of the sizes of all files, in bytes; 0 for NULL.
  */
 uint64_t liverysync_manifest_total_bytes(const struct liverysync_manifest *manifest);
 
 /**
- * The manifest hash: 64 hex digits; NULL for NULL. Two PCs with the same files under the same names have the same.
+ * Returns the manifest hash: 64 hex digits; NULL for NULL. It is equal on PCs with the same files under the same names.
  *
  * It is the SHA-256 over the compact JSON list of `rel_path`, `size` and `sha256`, ordered by path. It stays valid
  * until the manifest is freed.
@@ -1158,12 +1158,12 @@ uint64_t liverysync_manifest_total_bytes(const struct liverysync_manifest *manif
 const char *liverysync_manifest_hash(const struct liverysync_manifest *manifest);
 
 /**
- * Number of things in the folder that are not shared; 0 for NULL, and for a manifest that came from no scan.
+ * Returns the number of skipped files and folders; 0 for NULL, and for a manifest that is not from a scan.
  */
 size_t liverysync_manifest_skipped_count(const struct liverysync_manifest *manifest);
 
 /**
- * Looks at one thing that is not shared. They are ordered by path; `index` counts from 0.
+ * Returns one skipped file or folder. They are ordered by path; `index` counts from 0.
  *
  * The strings in `skipped_out` stay valid until the manifest is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
  */
@@ -1172,12 +1172,12 @@ liverysync_result liverysync_manifest_skipped(const struct liverysync_manifest *
                                               struct liverysync_skipped *skipped_out);
 
 /**
- * Frees a manifest. Strings that came out of it are gone then. NULL is fine.
+ * Frees a manifest and its strings. NULL is fine.
  */
 void liverysync_manifest_free(struct liverysync_manifest *manifest);
 
 /**
- * Compares what a PC has with what it should have. Spelling in upper or lower case and modification time do not count.
+ * Compares the files that a PC has with those that it should have. It ignores case in paths, and modification times.
  *
  * The manifests may be freed afterwards. Free the result with liverysync_diff_free().
  */
@@ -1186,13 +1186,13 @@ liverysync_result liverysync_diff_new(const struct liverysync_manifest *have,
                                       struct liverysync_diff **diff_out);
 
 /**
- * Number of files that differ; 0 if both hold the same, and for NULL.
+ * Returns the number of files that differ; 0 if both hold the same, and for NULL.
  */
 size_t liverysync_diff_count(const struct liverysync_diff *diff);
 
 /**
- * Looks at one file that differs: first those that are missing, then those that are different, then those that are
- * extra, each ordered by path. `index` counts from 0.
+ * Returns one file that differs: first the missing ones, then the different ones, then the extra ones, each ordered by
+ * path. `index` counts from 0.
  *
  * The strings in `difference_out` stay valid until the diff is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
  */
@@ -1201,7 +1201,7 @@ liverysync_result liverysync_diff_item(const struct liverysync_diff *diff,
                                        struct liverysync_difference *difference_out);
 
 /**
- * Frees a diff. Strings that came out of it are gone then. NULL is fine.
+ * Frees a diff and its strings. NULL is fine.
  */
 void liverysync_diff_free(struct liverysync_diff *diff);
 
@@ -1223,12 +1223,12 @@ liverysync_result liverysync_union_manifest(const struct liverysync_union *handl
                                             struct liverysync_manifest **manifest_out);
 
 /**
- * Number of files; 0 for NULL.
+ * Returns the number of files; 0 for NULL.
  */
 size_t liverysync_union_count(const struct liverysync_union *handle);
 
 /**
- * Looks at one file. Files are ordered by path, without regard to case; `index` counts from 0.
+ * Returns one file. Files are ordered by path, without regard to case; `index` counts from 0.
  *
  * The strings in `entry_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
  */
@@ -1237,13 +1237,13 @@ liverysync_result liverysync_union_entry(const struct liverysync_union *handle,
                                          struct liverysync_entry *entry_out);
 
 /**
- * Number of PCs that hold the content of file number `index`; 0 for NULL, and if there is no such file.
+ * Returns the number of PCs that hold the content of file number `index`; 0 for NULL, and if there is no such file.
  */
 size_t liverysync_union_holder_count(const struct liverysync_union *handle,
                                      size_t index);
 
 /**
- * Looks at one holder of file number `index`; `holder` counts from 0.
+ * Returns one holder of file number `index`; `holder` counts from 0.
  *
  * The string in `holder_out` stays valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
  */
@@ -1253,12 +1253,12 @@ liverysync_result liverysync_union_holder(const struct liverysync_union *handle,
                                           struct liverysync_holder *holder_out);
 
 /**
- * Number of rivals; 0 for NULL.
+ * Returns the number of conflicts; 0 for NULL.
  */
 size_t liverysync_union_conflict_count(const struct liverysync_union *handle);
 
 /**
- * Looks at one rival; `index` counts from 0.
+ * Returns one conflict; `index` counts from 0.
  *
  * The strings in `conflict_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
  */
@@ -1267,12 +1267,12 @@ liverysync_result liverysync_union_conflict(const struct liverysync_union *handl
                                             struct liverysync_conflict *conflict_out);
 
 /**
- * Number of files that cannot join the union; 0 for NULL.
+ * Returns the number of files that cannot join the union; 0 for NULL.
  */
 size_t liverysync_union_refused_count(const struct liverysync_union *handle);
 
 /**
- * Looks at one file that cannot join the union; `index` counts from 0.
+ * Returns one file that cannot join the union; `index` counts from 0.
  *
  * The strings in `refused_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
  */
@@ -1281,12 +1281,12 @@ liverysync_result liverysync_union_refused(const struct liverysync_union *handle
                                            struct liverysync_refused *refused_out);
 
 /**
- * Frees a union. Strings that came out of it are gone then. NULL is fine.
+ * Frees a union and its strings. NULL is fine.
  */
 void liverysync_union_free(struct liverysync_union *handle);
 
 /**
- * Checks a path against the path rule: whether a file of this name may be shared.
+ * Checks a path against the path rule, which every shared file must keep.
  *
  * `extensions` is a list as in liverysync_scan_options; NULL: the default.
  *
@@ -1295,12 +1295,12 @@ void liverysync_union_free(struct liverysync_union *handle);
 liverysync_result liverysync_check_path(const char *path, const char *extensions);
 
 /**
- * Names the rival of `path` whose content has this SHA-256: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`.
+ * Makes the conflict name of `path` for the content with this SHA-256: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`.
  *
  * `options` may be NULL: all defaults. `taken` may be NULL; otherwise a name that has another content there is not
- * taken again, and `_1`, `_2`... follows the digits. Free the name with liverysync_string_free().
+ * used, and `_1`, `_2`... follows the digits. Free the name with liverysync_string_free().
  *
- * Fails with LIVERYSYNC_RESULT_INVALID_PATH if the path, or the name that would come out, breaks the path rule.
+ * Fails with LIVERYSYNC_RESULT_INVALID_PATH if the path or its conflict name breaks the path rule.
  */
 liverysync_result liverysync_conflict_name(const char *path,
                                            const char *sha256,
@@ -1309,8 +1309,8 @@ liverysync_result liverysync_conflict_name(const char *path,
                                            char **name_out);
 
 /**
- * Makes text that came from other people safe to show: what acts on a terminal, or hides, becomes `\u{..}`. Names of
- * drivers, paths and reasons may hold such characters. Free the text with liverysync_string_free().
+ * Makes text from other people safe to show: a character that acts on a terminal, or is invisible, becomes `\u{..}`.
+ * Names of drivers, paths and reasons may contain such characters. Free the text with liverysync_string_free().
  */
 liverysync_result liverysync_escape(const char *text,
                                     char **escaped_out);
@@ -1319,8 +1319,8 @@ liverysync_result liverysync_escape(const char *text,
  * Finds the game's liveries folder on this PC: below the documents folder, and on Linux also where Steam's Proton
  * keeps it. Free the path with liverysync_string_free().
  *
- * Fails with LIVERYSYNC_RESULT_NOT_FOUND if there is none; the error text names the places that were looked at. Fails
- * with LIVERYSYNC_RESULT_INVALID_UTF8 if its path is no Unicode.
+ * Fails with LIVERYSYNC_RESULT_NOT_FOUND if there is none; the error text names the searched places. Fails
+ * with LIVERYSYNC_RESULT_INVALID_UTF8 if its path is not Unicode.
  */
 liverysync_result liverysync_liveries_folder(char **folder_out);
 

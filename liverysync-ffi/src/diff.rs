@@ -1,4 +1,4 @@
-//! What one PC lacks of what another has.
+//! Differences between two manifests.
 
 use std::{ffi::c_char, ptr::null};
 
@@ -24,15 +24,15 @@ struct Item {
     want: Option<Kept>,
 }
 
-/// How a file differs.
+/// The kind of a difference.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiffKind {
-    /// It is wanted and not there.
+    /// The file is wanted and missing.
     Missing = 1,
-    /// It is there with another content.
+    /// The file is there with another content.
     Different = 2,
-    /// It is there and not wanted.
+    /// The file is there and not wanted.
     Extra = 3,
 }
 
@@ -42,17 +42,17 @@ pub enum DiffKind {
 pub struct Difference {
     /// sizeof(liverysync_difference).
     pub size: usize,
-    /// How it differs.
+    /// The kind of the difference.
     pub kind: DiffKind,
-    /// Where it lies: as it is wanted, or where it is not wanted as it is there.
+    /// Its path, spelled as it is wanted; that of an extra file as it is there.
     pub path: *const c_char,
-    /// SHA-256 of what is there; NULL if it is missing.
+    /// SHA-256 of the file that is there; NULL if it is missing.
     pub have_sha256: *const c_char,
-    /// SHA-256 of what is wanted; NULL if it is extra.
+    /// SHA-256 of the wanted file; NULL if it is extra.
     pub want_sha256: *const c_char,
-    /// Length of what is there, in bytes; 0 if it is missing.
+    /// Length of the file that is there, in bytes; 0 if it is missing.
     pub have_bytes: u64,
-    /// Length of what is wanted, in bytes; 0 if it is extra.
+    /// Length of the wanted file, in bytes; 0 if it is extra.
     pub want_bytes: u64,
 }
 
@@ -82,7 +82,7 @@ impl Item {
     }
 }
 
-/// Compares what a PC has with what it should have. Spelling in upper or lower case and modification time do not count.
+/// Compares the files that a PC has with those that it should have. It ignores case in paths, and modification times.
 ///
 /// The manifests may be freed afterwards. Free the result with liverysync_diff_free().
 #[unsafe(no_mangle)]
@@ -109,15 +109,15 @@ pub unsafe extern "C" fn liverysync_diff_new(
     })
 }
 
-/// Number of files that differ; 0 if both hold the same, and for NULL.
+/// Returns the number of files that differ; 0 if both hold the same, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_diff_count(diff: *const Diff) -> usize {
     // SAFETY: the contract: NULL or a diff.
     guard::value(0, || Some(unsafe { diff.as_ref() }?.items.len()))
 }
 
-/// Looks at one file that differs: first those that are missing, then those that are different, then those that are
-/// extra, each ordered by path. `index` counts from 0.
+/// Returns one file that differs: first the missing ones, then the different ones, then the extra ones, each ordered by
+/// path. `index` counts from 0.
 ///
 /// The strings in `difference_out` stay valid until the diff is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
 #[unsafe(no_mangle)]
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn liverysync_diff_item(
     })
 }
 
-/// Frees a diff. Strings that came out of it are gone then. NULL is fine.
+/// Frees a diff and its strings. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_diff_free(diff: *mut Diff) {
     guard::call(|| {

@@ -1,4 +1,4 @@
-//! One file of a manifest or union, as C sees it.
+//! A file of a manifest or union for C.
 
 use std::ffi::{CString, c_char};
 
@@ -21,13 +21,13 @@ pub const MTIME_UNKNOWN: i64 = i64::MIN;
 pub struct FileEntry {
     /// sizeof(liverysync_entry).
     pub size: usize,
-    /// Where it lies below the liveries folder, with `/` between components.
+    /// Its path below the liveries folder, with `/` between components.
     pub path: *const c_char,
     /// The SHA-256 of its bytes: 64 hex digits, lower case where the library writes them.
     pub sha256: *const c_char,
     /// Its length in bytes.
     pub bytes: u64,
-    /// When it was last changed, in nanoseconds since 1970 UTC, or LIVERYSYNC_MTIME_UNKNOWN.
+    /// Its modification time in nanoseconds since 1970 UTC, or LIVERYSYNC_MTIME_UNKNOWN.
     pub mtime_ns: i64,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn rel_path(path: &str, extensions: &Extensions) -> Result<RelPath, F
     RelPath::parse(path, extensions).map_err(|error| Failure::new(ResultCode::InvalidPath, error))
 }
 
-/// A file with its texts kept for as long as the handle that it belongs to.
+/// A file with its texts, which exist as long as the handle that it belongs to.
 #[derive(Debug)]
 pub(crate) struct Kept {
     path: CString,
@@ -100,7 +100,7 @@ impl Kept {
     }
 }
 
-/// The item at an index that came from C.
+/// Returns the item at an index that came from C.
 pub(crate) fn at<'a, T>(items: &'a [T], index: usize, what: &str) -> Result<&'a T, Failure> {
     items.get(index).ok_or_else(|| {
         let text = format!("there is no {what} {index}: there are {}", items.len());

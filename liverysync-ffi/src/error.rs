@@ -1,4 +1,4 @@
-//! Why a call failed: a number for programs, and a text for people that stays with the thread.
+//! Failures of calls: a number for programs, and a text for people that stays with the thread.
 
 use std::{
     cell::RefCell,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{result::ResultCode, text};
 
-/// A call that did not work.
+/// The failure of a call.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) code: ResultCode,
@@ -44,10 +44,10 @@ pub(crate) fn remember(failure: &Failure) {
     let _ended = LAST.try_with(|last| *last.borrow_mut() = text::owned(&failure.text));
 }
 
-/// Why the last call that failed on this thread did; empty if none has. For people: do not take it apart.
+/// Returns the error text of the last failed call on this thread, for people; empty if none failed. Do not parse it.
 ///
-/// It never is NULL. It stays valid until the next call of a function of this library on this thread. A call that
-/// works leaves the text as it is, and so does LIVERYSYNC_RESULT_NO_EVENT.
+/// It is never NULL, and stays valid until the next call of a function of this library on this thread. A successful
+/// call leaves the text unchanged, and so does LIVERYSYNC_RESULT_NO_EVENT.
 #[unsafe(no_mangle)]
 pub extern "C" fn liverysync_last_error() -> *const c_char {
     LAST.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())

@@ -1,4 +1,4 @@
-//! What every call runs in: a panic never leaves the library, and a failure leaves its text.
+//! The frame of every call: a panic never leaves the library, and a failure leaves its text.
 
 use std::{
     any::Any,
@@ -16,7 +16,7 @@ pub(crate) fn call(inside: impl FnOnce() -> Result<(), Failure>) -> ResultCode {
     finish(caught(inside))
 }
 
-/// Runs the inside of a function that only looks something up; `default` if there is nothing to look at.
+/// Runs the inside of a function that only returns a value; `default` if there is none.
 pub(crate) fn value<T>(default: T, inside: impl FnOnce() -> Option<T>) -> T {
     match caught(|| Ok(inside())) {
         Ok(found) => found.unwrap_or(default),
@@ -27,7 +27,7 @@ pub(crate) fn value<T>(default: T, inside: impl FnOnce() -> Option<T>) -> T {
     }
 }
 
-/// Says whether a handle may be used: after a panic nobody knows in which state it is.
+/// The health of a handle. After a panic its state is unknown, and it cannot be used again.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     broken: AtomicBool,
@@ -40,7 +40,7 @@ impl Health {
         inside: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         if self.broken.load(Ordering::Acquire) {
-            let text = "an earlier call on this handle met a fault of the library; free it";
+            let text = "an earlier call on this handle panicked; free it";
             return Err(Failure::new(ResultCode::Broken, text));
         }
         let result = caught(inside);
@@ -50,7 +50,7 @@ impl Health {
         result
     }
 
-    /// Says that there was a panic.
+    /// Marks the handle as broken after a panic.
     pub(crate) fn give_up(&self) {
         self.broken.store(true, Ordering::Release);
     }
@@ -68,7 +68,7 @@ fn finish(result: Result<(), Failure>) -> ResultCode {
     }
 }
 
-/// Makes a failure of a panic.
+/// Converts a panic into a failure.
 pub(crate) fn caught<T>(inside: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     // What the closure may have left half done is either freed with it or behind `Health`.
     catch_unwind(AssertUnwindSafe(inside)).unwrap_or_else(|payload| {

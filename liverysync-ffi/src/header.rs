@@ -7,7 +7,7 @@ fn the_header_is_up_to_date() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(package.join("cbindgen.toml")).unwrap();
     let mut builder = cbindgen::Builder::new().with_config(config);
-    // By hand and in this order, which is the order of the header: cbindgen would ask cargo, which may be busy.
+    // A list, in the order of the header: cbindgen would ask cargo for the modules, which may be busy.
     for module in MODULES {
         builder = builder.with_src(package.join(format!("src/{module}.rs")));
     }
@@ -22,12 +22,12 @@ fn the_header_is_up_to_date() {
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed.replace("\r\n", "\n") == header,
-        "include/liverysync.h differs from the source; write it anew with\n    \
+        "include/liverysync.h differs from the source; update it with\n    \
          LIVERYSYNC_WRITE_HEADER=1 cargo test -p liverysync-ffi --lib header"
     );
 }
 
-/// All modules with something for C in them.
+/// The modules with names for C.
 const MODULES: &[&str] = &[
     "version", "result", "error", "text", "entry", "rules", "manifest", "diff", "union", "paths",
     "event", "client", "server",

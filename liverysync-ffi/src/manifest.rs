@@ -1,4 +1,4 @@
-//! Manifests: what a folder holds, from a scan or from somewhere else.
+//! Manifests: the files of a folder, from a scan or from elsewhere.
 
 use std::{
     ffi::{CString, c_char},
@@ -19,7 +19,7 @@ use crate::{
     text,
 };
 
-/// Which files a PC holds, and what it leaves out. It never changes, so several threads may read it at once.
+/// The files that a PC holds, and those that it skips. It never changes, so several threads may read it at once.
 #[derive(Debug)]
 pub struct Manifest {
     pub(crate) manifest: livery::Manifest,
@@ -35,17 +35,17 @@ struct KeptSkipped {
     reason: CString,
 }
 
-/// Something in a folder that is not shared.
+/// A file or folder that is not shared.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SkippedEntry {
     /// sizeof(liverysync_skipped).
     pub size: usize,
-    /// Where it lies below the folder. It may hold characters that act on a terminal.
+    /// Its path below the folder. It may contain characters that act on a terminal.
     pub path: *const c_char,
-    /// Why, as one of the words below "Skipped files" in docs/json.md, such as `link`. New words may come.
+    /// One of the words below "Skipped files" in docs/json.md, such as `link`. New words may be added.
     pub kind: *const c_char,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: *const c_char,
 }
 
@@ -70,12 +70,12 @@ impl Manifest {
     }
 }
 
-/// Walks `folder` and hashes on all cores what of it is shared. Nothing is written, and no link is followed.
+/// Walks `folder` and hashes the files that are shared, on all cores. It writes nothing and follows no link.
 ///
-/// `options` may be NULL: all defaults. A file that cannot be read is among the skipped. Free the manifest with
+/// `options` may be NULL: all defaults. A file that cannot be read is skipped. Free the manifest with
 /// liverysync_manifest_free().
 ///
-/// Fails with LIVERYSYNC_RESULT_FOLDER if `folder` is not there or cannot be listed.
+/// Fails with LIVERYSYNC_RESULT_FOLDER if `folder` does not exist or cannot be listed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_scan(
     folder: *const c_char,
@@ -101,13 +101,13 @@ pub unsafe extern "C" fn liverysync_scan(
     })
 }
 
-/// Makes a manifest of `count` entries that come from somewhere else. It keeps copies of their strings.
+/// Makes a manifest of `count` entries from elsewhere. It keeps copies of their strings.
 ///
 /// `entries` may be NULL if `count` is 0. `extensions` is the list of file extensions that paths are checked against,
 /// as in liverysync_scan_options; NULL: the default. Free the manifest with liverysync_manifest_free().
 ///
 /// Fails with LIVERYSYNC_RESULT_INVALID_PATH if a path breaks the path rule, and with LIVERYSYNC_RESULT_COLLISION if
-/// two files could not lie beside each other; the error text names the path.
+/// two files cannot exist side by side; the error text names the path.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_manifest_new(
     entries: *const FileEntry,
@@ -135,14 +135,14 @@ pub unsafe extern "C" fn liverysync_manifest_new(
     })
 }
 
-/// Number of files; 0 for NULL.
+/// Returns the number of files; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_manifest_count(manifest: *const Manifest) -> usize {
     // SAFETY: the contract: NULL or a manifest.
     guard::value(0, || Some(unsafe { manifest.as_ref() }?.entries.len()))
 }
 
-/// Looks at one file. Files are ordered by path, without regard to case; `index` counts from 0.
+/// Returns one file. Files are ordered by path, without regard to case; `index` counts from 0.
 ///
 /// The strings in `entry_out` stay valid until the manifest is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
 #[unsafe(no_mangle)]
@@ -160,14 +160,14 @@ pub unsafe extern "C" fn liverysync_manifest_entry(
     })
 }
 
-/// Sum of the sizes of all files, in bytes; 0 for NULL.
+/// Returns the sum of the sizes of all files, in bytes; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_manifest_total_bytes(manifest: *const Manifest) -> u64 {
     // SAFETY: the contract: NULL or a manifest.
     guard::value(0, || Some(unsafe { manifest.as_ref() }?.manifest.total_bytes()))
 }
 
-/// The manifest hash: 64 hex digits; NULL for NULL. Two PCs with the same files under the same names have the same.
+/// Returns the manifest hash: 64 hex digits; NULL for NULL. It is equal on PCs with the same files under the same names.
 ///
 /// It is the SHA-256 over the compact JSON list of `rel_path`, `size` and `sha256`, ordered by path. It stays valid
 /// until the manifest is freed.
@@ -181,14 +181,14 @@ pub unsafe extern "C" fn liverysync_manifest_hash(manifest: *const Manifest) -> 
     })
 }
 
-/// Number of things in the folder that are not shared; 0 for NULL, and for a manifest that came from no scan.
+/// Returns the number of skipped files and folders; 0 for NULL, and for a manifest that is not from a scan.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_manifest_skipped_count(manifest: *const Manifest) -> usize {
     // SAFETY: the contract: NULL or a manifest.
     guard::value(0, || Some(unsafe { manifest.as_ref() }?.skipped.len()))
 }
 
-/// Looks at one thing that is not shared. They are ordered by path; `index` counts from 0.
+/// Returns one skipped file or folder. They are ordered by path; `index` counts from 0.
 ///
 /// The strings in `skipped_out` stay valid until the manifest is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
 #[unsafe(no_mangle)]
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn liverysync_manifest_skipped(
     })
 }
 
-/// Frees a manifest. Strings that came out of it are gone then. NULL is fine.
+/// Frees a manifest and its strings. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_manifest_free(manifest: *mut Manifest) {
     guard::call(|| {

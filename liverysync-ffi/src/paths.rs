@@ -1,4 +1,4 @@
-//! Names: the path rule, conflict names, names of other people made safe to show, and where the game keeps its liveries.
+//! Names: the path rule, conflict names, text made safe to show, and the game's liveries folder.
 
 use std::ffi::c_char;
 
@@ -15,13 +15,13 @@ use crate::{
     union::naming,
 };
 
-/// How conflict names are made. Zero and NULL mean the default.
+/// The configuration of conflict names. Zero and NULL mean the default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct NamingOptions {
     /// sizeof(liverysync_naming_options).
     pub size: usize,
-    /// What stands between a name and the digits. Default: `__CONFLICT__`.
+    /// The text between a name and the digits. Default: `__CONFLICT__`.
     pub suffix: *const c_char,
     /// The file extensions that the name is checked against, as in liverysync_scan_options.
     pub extensions: *const c_char,
@@ -35,7 +35,7 @@ unsafe impl Growing for NamingOptions {
 // SAFETY: it holds only integers and pointers.
 unsafe impl Given for NamingOptions {}
 
-/// Checks a path against the path rule: whether a file of this name may be shared.
+/// Checks a path against the path rule, which every shared file must keep.
 ///
 /// `extensions` is a list as in liverysync_scan_options; NULL: the default.
 ///
@@ -53,12 +53,12 @@ pub unsafe extern "C" fn liverysync_check_path(
     })
 }
 
-/// Names the rival of `path` whose content has this SHA-256: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`.
+/// Makes the conflict name of `path` for the content with this SHA-256: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`.
 ///
 /// `options` may be NULL: all defaults. `taken` may be NULL; otherwise a name that has another content there is not
-/// taken again, and `_1`, `_2`... follows the digits. Free the name with liverysync_string_free().
+/// used, and `_1`, `_2`... follows the digits. Free the name with liverysync_string_free().
 ///
-/// Fails with LIVERYSYNC_RESULT_INVALID_PATH if the path, or the name that would come out, breaks the path rule.
+/// Fails with LIVERYSYNC_RESULT_INVALID_PATH if the path or its conflict name breaks the path rule.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_conflict_name(
     path: *const c_char,
@@ -90,8 +90,8 @@ pub unsafe extern "C" fn liverysync_conflict_name(
     })
 }
 
-/// Makes text that came from other people safe to show: what acts on a terminal, or hides, becomes `\u{..}`. Names of
-/// drivers, paths and reasons may hold such characters. Free the text with liverysync_string_free().
+/// Makes text from other people safe to show: a character that acts on a terminal, or is invisible, becomes `\u{..}`.
+/// Names of drivers, paths and reasons may contain such characters. Free the text with liverysync_string_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_escape(
     text: *const c_char,
@@ -109,8 +109,8 @@ pub unsafe extern "C" fn liverysync_escape(
 /// Finds the game's liveries folder on this PC: below the documents folder, and on Linux also where Steam's Proton
 /// keeps it. Free the path with liverysync_string_free().
 ///
-/// Fails with LIVERYSYNC_RESULT_NOT_FOUND if there is none; the error text names the places that were looked at. Fails
-/// with LIVERYSYNC_RESULT_INVALID_UTF8 if its path is no Unicode.
+/// Fails with LIVERYSYNC_RESULT_NOT_FOUND if there is none; the error text names the searched places. Fails
+/// with LIVERYSYNC_RESULT_INVALID_UTF8 if its path is not Unicode.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_liveries_folder(folder_out: *mut *mut c_char) -> ResultCode {
     guard::call(|| {
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn liverysync_liveries_folder(folder_out: *mut *mut c_char
         let folder =
             livery::liveries_folder().map_err(|error| Failure::new(ResultCode::NotFound, error))?;
         let Some(folder) = folder.to_str() else {
-            let text = format!("the path {} is no Unicode", folder.display());
+            let text = format!("the path {} is not Unicode", folder.display());
             return Err(Failure::new(ResultCode::InvalidUtf8, text));
         };
         out.set(text::owned(folder).into_raw());

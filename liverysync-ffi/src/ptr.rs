@@ -7,7 +7,7 @@ use std::{
 
 use crate::{error::Failure, result::ResultCode};
 
-/// What a pointer points to.
+/// Returns the value at a pointer.
 ///
 /// # Safety
 ///
@@ -17,7 +17,7 @@ pub(crate) unsafe fn get<'a, T>(pointer: *const T, what: &str) -> Result<&'a T, 
     unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(what))
 }
 
-/// A string.
+/// Returns a string.
 ///
 /// # Safety
 ///
@@ -27,7 +27,7 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char, what: &str) -> Result<&'a 
     unsafe { optional_text(pointer, what) }?.ok_or_else(|| Failure::null(what))
 }
 
-/// A string; `None` for NULL.
+/// Returns a string, or `None` for NULL.
 ///
 /// # Safety
 ///
@@ -46,7 +46,7 @@ pub(crate) unsafe fn optional_text<'a>(
     })
 }
 
-/// Where a result goes. It is looked at first, so that nothing is done for a result that nobody can get.
+/// The place for a result. It is checked first, so that no call works for a result that nobody can get.
 #[derive(Debug)]
 pub(crate) struct Out<T>(*mut T);
 
@@ -60,7 +60,7 @@ impl<T> Out<T> {
 
     /// Writes the result.
     pub(crate) fn set(self, value: T) {
-        // SAFETY: it is not NULL, and who made this promised that there is room.
+        // SAFETY: it is not NULL, and the caller of `new` promised that there is room.
         unsafe { self.0.write(value) };
     }
 }
@@ -84,7 +84,7 @@ pub(crate) unsafe fn free<T>(pointer: *mut T) {
     }
 }
 
-/// What a list of pointers points to.
+/// Returns the values of a list of pointers.
 ///
 /// # Safety
 ///

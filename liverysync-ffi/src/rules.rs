@@ -1,4 +1,4 @@
-//! What of a folder is shared, as a host sets it.
+//! The rules for the files that are shared.
 
 use std::ffi::c_char;
 
@@ -10,7 +10,7 @@ use crate::{
     sized::{Given, Growing},
 };
 
-/// What of a folder is shared. Zero and NULL mean the default, so `{.size = sizeof(liverysync_scan_options)}` is all
+/// The rules for the files of a folder that are shared. Zero and NULL mean the default, so `{.size = sizeof(liverysync_scan_options)}` is all
 /// defaults.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +20,9 @@ pub struct ScanOptions {
     /// The file extensions that are shared, with commas between them, such as `png,json`: 1 to 16 ASCII letters or
     /// digits each, in any case, with or without a dot. Default: `dds,jpeg,jpg,json,png,txt`.
     pub extensions: *const c_char,
-    /// Not 0: the game's own caches of pictures (such as `decals_0.dds`) are shared too.
+    /// Not 0: share the game's own texture caches too, such as `decals_0.dds`.
     pub derived_dds: u32,
-    /// Not 0: what the game leaves of a livery that this PC does not have is shared too.
+    /// Not 0: share placeholders too, which the game leaves for liveries that this PC does not have.
     pub placeholders: u32,
     /// Largest number of files. Default: 50,000.
     pub max_entries: u64,
@@ -61,7 +61,7 @@ impl ScanOptions {
     }
 }
 
-/// A list of extensions; the default for NULL.
+/// Returns a list of extensions; the default for NULL.
 ///
 /// # Safety
 ///

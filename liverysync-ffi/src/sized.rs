@@ -8,7 +8,7 @@ use std::{mem::MaybeUninit, ptr, slice};
 
 use crate::{error::Failure, ptr::Out, result::ResultCode};
 
-/// A struct of the interface whose first field is its size. C gets it.
+/// A struct of the interface whose first field is its size. C reads it.
 ///
 /// # Safety
 ///
@@ -16,18 +16,18 @@ use crate::{error::Failure, ptr::Out, result::ResultCode};
 pub(crate) unsafe trait Growing: Copy {
     /// Its name in C.
     const NAME: &'static str;
-    /// The size that it had in the first version of the interface.
+    /// Its size in the first version of the interface.
     const SIZE_MIN: usize = size_of::<Self>();
 }
 
-/// One that also comes from C.
+/// A struct that also comes from C.
 ///
 /// # Safety
 ///
-/// It holds only integers and pointers: whatever C has filled in is a value of it, and so are all zeros.
+/// It holds only integers, pointers and functions that may be NULL: whatever C has filled in is a value of it, and so are all zeros.
 pub(crate) unsafe trait Given: Growing {}
 
-/// The size that the caller has set.
+/// Returns the size that the caller has set.
 unsafe fn size_of_struct<T: Growing>(pointer: *const T) -> Result<usize, Failure> {
     // SAFETY: the pointer is not NULL, and every such struct begins with its size.
     let size = unsafe { pointer.cast::<usize>().read() };
@@ -115,7 +115,7 @@ pub(crate) unsafe fn read_list<T: Given>(
         .collect()
 }
 
-/// Where a struct goes whose `size` the caller has set.
+/// The place for a struct whose `size` the caller has set.
 #[derive(Debug)]
 pub(crate) struct OutSized<T> {
     out: *mut T,
@@ -148,12 +148,12 @@ impl<T: Growing> OutSized<T> {
         unsafe { Self::new(pointer) }
     }
 
-    /// Whether it is written anywhere.
+    /// Returns `false` if it is written nowhere.
     pub(crate) const fn is_wanted(&self) -> bool {
         !self.out.is_null()
     }
 
-    /// Writes the struct, but for its `size`, as far as the caller knows it.
+    /// Writes the struct without its `size`, up to the end of the caller's version of it.
     pub(crate) fn set(self, value: &T) {
         const SIZE: usize = size_of::<usize>();
         let known = self.size.min(size_of::<T>());

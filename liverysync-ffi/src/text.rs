@@ -1,13 +1,13 @@
-//! Text on its way out.
+//! Text for C.
 
 use std::ffi::{CStr, CString, c_char};
 
-/// A text for C. A NUL within it, which only text of other people can have, becomes U+FFFD.
+/// Converts a text for C. A NUL within it, which only text of other people can have, becomes U+FFFD.
 pub(crate) fn owned(text: &str) -> CString {
     CString::new(text).or_else(|_| CString::new(text.replace('\0', "\u{fffd}"))).unwrap_or_default()
 }
 
-/// A constant that ends in its only NUL; empty if it does not.
+/// Converts a constant that ends in its only NUL; any other becomes an empty string.
 pub(crate) const fn literal(text: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(text.as_bytes()) {
         Ok(text) => text,
@@ -15,7 +15,7 @@ pub(crate) const fn literal(text: &'static str) -> &'static CStr {
     }
 }
 
-/// Frees a string that a function has handed over; its description says so. NULL is fine.
+/// Frees a string that came through an output argument. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_string_free(string: *mut c_char) {
     if !string.is_null() {

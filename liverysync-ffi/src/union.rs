@@ -1,4 +1,4 @@
-//! The union of manifests: what every PC should hold.
+//! The union of manifests: the files that every PC should have.
 
 use std::ffi::{CString, c_char};
 
@@ -16,7 +16,7 @@ use crate::{
     text,
 };
 
-/// What every PC should hold. It never changes, so several threads may read it at once.
+/// The files that every PC should have. It never changes, so several threads may read it at once.
 #[derive(Debug)]
 pub struct Union {
     union: livery::Union,
@@ -45,7 +45,7 @@ struct KeptRefused {
     reason: CString,
 }
 
-/// Who keeps a name when several contents claim it.
+/// The rule that decides which of several contents keeps a name.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConflictPolicy {
@@ -57,30 +57,30 @@ pub enum ConflictPolicy {
     NewestMtime = 2,
 }
 
-/// What gets a conflict name.
+/// The part of a livery that becomes a conflict copy.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConflictScope {
-    /// The file that is a rival, beside what is established. This is the default.
+    /// The file in conflict, beside the established one. This is the default.
     File = 0,
-    /// All of the livery that it belongs to, in a folder of its own, so that two liveries of one name are not mixed, even if none
-    /// of their files collides.
+    /// Its whole livery, in a folder of its own, so that two liveries of one name are never mixed, even if none of their
+    /// files collides.
     Livery = 1,
 }
 
-/// How manifests are merged. Zero and NULL mean the default.
+/// The configuration of a merge. Zero and NULL mean the default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct MergeOptions {
     /// sizeof(liverysync_merge_options).
     pub size: usize,
-    /// What stands between a name and the digits of a conflict name. Default: `__CONFLICT__`.
+    /// The text between a name and the digits of a conflict name. Default: `__CONFLICT__`.
     pub suffix: *const c_char,
     /// The file extensions that conflict names are checked against, as in liverysync_scan_options.
     pub extensions: *const c_char,
-    /// A liverysync_policy: who keeps a name.
+    /// A liverysync_policy: the rule that decides which content keeps a name.
     pub policy: u32,
-    /// A liverysync_scope: what gets a conflict name.
+    /// A liverysync_scope: the part of a livery that becomes a conflict copy.
     pub scope: u32,
 }
 
@@ -98,9 +98,9 @@ unsafe impl Given for MergeOptions {}
 pub struct Holder {
     /// sizeof(liverysync_holder).
     pub size: usize,
-    /// Which manifest of the list it is, counted from 0.
+    /// The number of its manifest in the list, from 0.
     pub peer: u64,
-    /// Where the content lies there. It is another path than that of the entry if the content is a rival at home.
+    /// The path of the content there. It differs from the path of the entry if the content is a conflict copy.
     pub path: *const c_char,
 }
 
@@ -109,17 +109,17 @@ unsafe impl Growing for Holder {
     const NAME: &'static str = "liverysync_holder";
 }
 
-/// A rival: its name is that of another content, so it got a conflict name.
+/// A conflict: the name of this content is that of another one, so it gets a conflict name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Conflict {
     /// sizeof(liverysync_conflict).
     pub size: usize,
-    /// Which manifest of the list it is in, counted from 0.
+    /// The number of its manifest in the list, from 0.
     pub peer: u64,
-    /// The name that it has there.
+    /// Its path there.
     pub path: *const c_char,
-    /// The name that it has in the union.
+    /// Its path in the union.
     pub conflict_path: *const c_char,
 }
 
@@ -134,11 +134,11 @@ unsafe impl Growing for Conflict {
 pub struct Refused {
     /// sizeof(liverysync_refused).
     pub size: usize,
-    /// Which manifest of the list it is in, counted from 0.
+    /// The number of its manifest in the list, from 0.
     pub peer: u64,
-    /// The name that it has there.
+    /// Its path there.
     pub path: *const c_char,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: *const c_char,
 }
 
@@ -255,14 +255,14 @@ pub unsafe extern "C" fn liverysync_union_manifest(
     })
 }
 
-/// Number of files; 0 for NULL.
+/// Returns the number of files; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_union_count(handle: *const Union) -> usize {
     // SAFETY: the contract: NULL or a union.
     guard::value(0, || Some(unsafe { handle.as_ref() }?.entries.len()))
 }
 
-/// Looks at one file. Files are ordered by path, without regard to case; `index` counts from 0.
+/// Returns one file. Files are ordered by path, without regard to case; `index` counts from 0.
 ///
 /// The strings in `entry_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
 #[unsafe(no_mangle)]
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn liverysync_union_entry(
     })
 }
 
-/// Number of PCs that hold the content of file number `index`; 0 for NULL, and if there is no such file.
+/// Returns the number of PCs that hold the content of file number `index`; 0 for NULL, and if there is no such file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_union_holder_count(
     handle: *const Union,
@@ -289,7 +289,7 @@ pub unsafe extern "C" fn liverysync_union_holder_count(
     guard::value(0, || Some(unsafe { handle.as_ref() }?.entries.get(index)?.holders.len()))
 }
 
-/// Looks at one holder of file number `index`; `holder` counts from 0.
+/// Returns one holder of file number `index`; `holder` counts from 0.
 ///
 /// The string in `holder_out` stays valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
 #[unsafe(no_mangle)]
@@ -309,14 +309,14 @@ pub unsafe extern "C" fn liverysync_union_holder(
     })
 }
 
-/// Number of rivals; 0 for NULL.
+/// Returns the number of conflicts; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_union_conflict_count(handle: *const Union) -> usize {
     // SAFETY: the contract: NULL or a union.
     guard::value(0, || Some(unsafe { handle.as_ref() }?.conflicts.len()))
 }
 
-/// Looks at one rival; `index` counts from 0.
+/// Returns one conflict; `index` counts from 0.
 ///
 /// The strings in `conflict_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
 #[unsafe(no_mangle)]
@@ -339,14 +339,14 @@ pub unsafe extern "C" fn liverysync_union_conflict(
     })
 }
 
-/// Number of files that cannot join the union; 0 for NULL.
+/// Returns the number of files that cannot join the union; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_union_refused_count(handle: *const Union) -> usize {
     // SAFETY: the contract: NULL or a union.
     guard::value(0, || Some(unsafe { handle.as_ref() }?.refused.len()))
 }
 
-/// Looks at one file that cannot join the union; `index` counts from 0.
+/// Returns one file that cannot join the union; `index` counts from 0.
 ///
 /// The strings in `refused_out` stay valid until the union is freed. Fails with LIVERYSYNC_RESULT_OUT_OF_RANGE.
 #[unsafe(no_mangle)]
@@ -369,7 +369,7 @@ pub unsafe extern "C" fn liverysync_union_refused(
     })
 }
 
-/// Frees a union. Strings that came out of it are gone then. NULL is fine.
+/// Frees a union and its strings. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_union_free(handle: *mut Union) {
     guard::call(|| {

@@ -1,4 +1,4 @@
-//! Which version of the library this is.
+//! The version of the library.
 
 use std::ffi::{CStr, c_char};
 
@@ -13,16 +13,16 @@ pub const VERSION_PATCH: u32 = 0;
 /// The version that this header belongs to, as liverysync_version_number() has it.
 pub const VERSION_NUMBER: u32 = (VERSION_MAJOR << 16) | (VERSION_MINOR << 8) | VERSION_PATCH;
 
-/// The version of the library as text, such as `0.1.0`. It stays valid for ever.
+/// Returns the version of the library as text, such as `0.1.0`. It stays valid for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn liverysync_version() -> *const c_char {
     const VERSION: &CStr = literal(concat!(env!("CARGO_PKG_VERSION"), "\0"));
     VERSION.as_ptr()
 }
 
-/// The version of the library as one number: major << 16 | minor << 8 | patch.
+/// Returns the version of the library as one number: major << 16 | minor << 8 | patch.
 ///
-/// Compare it with LIVERYSYNC_VERSION_NUMBER, which says what the program was compiled with.
+/// Compare it with LIVERYSYNC_VERSION_NUMBER, the version that the program was compiled with.
 #[unsafe(no_mangle)]
 pub extern "C" fn liverysync_version_number() -> u32 {
     VERSION_NUMBER
