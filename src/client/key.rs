@@ -34,7 +34,7 @@ pub(super) fn read(path: &Path) -> Option<MemberKey> {
 
 fn make(path: &Path) -> io::Result<MemberKey> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error))?;
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     let key = MemberKey::from_bytes(bytes);
     let new = path.with_extension("key.new");
     if let Some(folder) = path.parent() {

@@ -199,7 +199,7 @@ impl LinkReader {
                     let last = actions.next_if_eq(&Action::Finish(index)).is_some();
                     match (upload.writers.get(index), permit.take()) {
                         (Some(writer), Some(permit)) if last => {
-                            writer.write_last(offset, body, permit)
+                            writer.write_last(offset, body, permit);
                         }
                         (Some(writer), Some(permit)) => writer.write(offset, body, permit),
                         _ => {}

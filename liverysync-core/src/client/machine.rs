@@ -143,7 +143,7 @@ impl ClientMachine {
         self.cx.link.handle_message(self.cx.now.time);
         match message {
             Message::Welcome(welcome) if self.cx.link.is_greeting() => {
-                self.handle_welcome(&welcome)
+                self.handle_welcome(&welcome);
             }
             _ if self.cx.link.is_greeting() => {
                 self.cx.disconnect("the server did not greet; is it a livery server?");
@@ -228,7 +228,8 @@ impl ClientMachine {
         match (purpose, outcome) {
             (Purpose::Sweep, _) => self.swept = true,
             (Purpose::Folder, outcome) => {
-                if folder.handle_disk(cx, outcome) {
+                let scanned = folder.handle_disk(cx, outcome);
+                if scanned {
                     self.publisher.handle_scanned(cx, folder, &self.downloads);
                 }
             }

@@ -107,7 +107,7 @@ impl ServerMachine {
             Input::Lost(id, reason) => self.handle_lost(id, reason),
             Input::Received(id, message) => self.handle_message(id, message),
             Input::Uploaded(source, sync_id, event) => {
-                self.handle_uploaded(source, &sync_id, event)
+                self.handle_uploaded(source, &sync_id, event);
             }
             Input::AllowList(list) => self.handle_allow_list(list),
             Input::Act(number, act) => self.handle_act(number, &act),
@@ -160,7 +160,8 @@ impl ServerMachine {
         match message {
             Message::Hello(hello) => self.handle_hello(id, hello),
             Message::ManifestFull(full) => {
-                if self.reports.handle_manifest(cx, id, full) {
+                let taken = self.reports.handle_manifest(cx, id, full);
+                if taken {
                     self.downloads.handle_manifest(cx, id);
                 }
             }
@@ -312,7 +313,7 @@ impl ServerMachine {
         match dirty.merge {
             Some(Merge::Now) => self.timers.set(Timer::Merge, cx.now),
             Some(Merge::Soon) => {
-                self.timers.set_once(Timer::Merge, cx.now + cx.config.merge_window)
+                self.timers.set_once(Timer::Merge, cx.now + cx.config.merge_window);
             }
             None => {}
         }

@@ -53,7 +53,7 @@ pub(super) fn read(payload: &[u8]) -> Result<Vec<u8>, WireError> {
     let zstd = payload.strip_prefix(&[KIND_ZSTD]).unwrap_or_default();
     let size = get_frame_content_size(zstd).ok().flatten();
     let size = size.and_then(|size| usize::try_from(size).ok());
-    let size = size.ok_or_else(|| WireError::Malformed("a compressed message gives no size"))?;
+    let size = size.ok_or(WireError::Malformed("a compressed message gives no size"))?;
     if size > largest(payload.len()) {
         return Err(WireError::Malformed("a compressed message is too large"));
     }
