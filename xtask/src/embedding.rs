@@ -17,7 +17,7 @@ use xtask::workspace::Workspace;
 use crate::folder::{Content, Folder};
 use crate::python;
 use crate::steps::{Outcome, Tally};
-use crate::test::build_all;
+use crate::test::{PLAIN_CORE, build_all};
 
 const DOCUMENT: &str = "docs/embedding.md";
 const HEADER: &str = "liverysync-ffi/include/liverysync.h";
@@ -232,7 +232,7 @@ fn package(lab: &Lab<'_>, name: &str, features: &str, main: &str) -> Result<Path
 
 fn cargo(lab: &Lab<'_>, what: &str, package: &Path) -> Command {
     let mut cargo = lab.workspace.cargo(what);
-    cargo.arg("--manifest-path").arg(package.join("Cargo.toml"));
+    cargo.arg("--manifest-path").arg(package.join("Cargo.toml")).args(["--config", PLAIN_CORE]);
     cargo.env("CARGO_TARGET_DIR", &lab.workspace.target);
     cargo
 }

@@ -12,7 +12,7 @@ use xtask::process::{run, status};
 use xtask::workspace::Workspace;
 
 use crate::steps::{Outcome, Tally};
-use crate::test::build_all;
+use crate::test::{PLAIN_CORE, build_all};
 use crate::tools::{Environment, MATURIN};
 
 /// The packages that test and check the wheel.
@@ -23,7 +23,7 @@ const TYPED: &str = "liverysync-py/python liverysync-py/tests examples/league_bo
 
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
     let folder = workspace.target.join("python");
-    let wheel = build_wheel(workspace, &folder.join("wheels"), &[])?;
+    let wheel = build_wheel(workspace, &folder.join("wheels"), &["--config", PLAIN_CORE])?;
     // The client is tested against the program's server too. With the options of the step `build`, so that nothing is
     // built twice.
     run(build_all(workspace))?;

@@ -63,7 +63,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "build",
-        about: "programs, libraries, tests, examples and benches build",
+        about: "programs, libraries, tests and examples build",
         turn: Turn::Next,
         run: |workspace, _| build(workspace),
     },
@@ -108,6 +108,13 @@ const STEPS: &[Step] = &[
 /// All crates, and the part of the library that is off by default. Not `--all-features`: a crate may have one that
 /// only suits another kind of build.
 const EVERYTHING: &str = "--workspace --features liverysync/server";
+
+/// Everything but the Python module, which maturin builds with settings of its own: two builds of it would undo each other.
+const BUILT: &str = "--workspace --exclude liverysync-py --features liverysync/server";
+
+/// A setting for builds of the core that cannot be shared with the tests. Optimising it takes most of its compile time, and
+/// only the simulator gains from that.
+pub(crate) const PLAIN_CORE: &str = "profile.dev.package.liverysync-core.opt-level=0";
 
 /// The choices that users of the library have beside [`EVERYTHING`].
 const FEATURES: &[&str] = &["", "client", "server"];
@@ -338,10 +345,12 @@ fn build(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Returns the command that builds everything. Steps that need one program use it too: cargo chooses the features of a
-/// dependency by the packages it builds, so for one package alone it would compile most of them once more.
+/// Returns the command that builds everything but the benches, which clippy has compiled.
+///
+/// Steps that need one program use it too. Cargo chooses the features of a dependency by the packages that it builds, so for
+/// one package alone it would compile most of them once more.
 pub(crate) fn build_all(workspace: &Workspace) -> Command {
-    workspace.cargo(&format!("build --all-targets {EVERYTHING}"))
+    workspace.cargo(&format!("build --lib --bins --tests --examples {BUILT}"))
 }
 
 fn tests(workspace: &Workspace, share: Share) -> Result<Outcome> {
@@ -364,7 +373,7 @@ fn run_nextest(workspace: &Workspace, mut nextest: Command, share: Share) -> Res
     let cores = thread::available_parallelism().map_or(1, usize::from);
     nextest
         .args(["nextest", "run", "--tests", "--no-fail-fast"])
-        .args(EVERYTHING.split(' '))
+        .args(BUILT.split(' '))
         .arg(format!("--test-threads={}", cores * TESTS_PER_CORE));
     let status = status(settings(nextest, share))?;
     let report = fs::read_to_string(report).unwrap_or_default();
@@ -372,7 +381,7 @@ fn run_nextest(workspace: &Workspace, mut nextest: Command, share: Share) -> Res
 }
 
 fn run_cargo_test(workspace: &Workspace, which: &str, share: Share) -> Result<Tally> {
-    let command = workspace.cargo(&format!("test {which} --no-fail-fast {EVERYTHING}"));
+    let command = workspace.cargo(&format!("test {which} --no-fail-fast {BUILT}"));
     let mut tally = Tally::default();
     let status = run_watched(settings(command, share), |line| {
         if let Some(counted) = Tally::from_line(line) {
