@@ -67,7 +67,7 @@ const MEMBERS: u64 = 1_000;
 fn league(manifest: &Manifest) -> Union {
     let mut union = Union::new(Policy::Established, Naming::default());
     for member in 0..MEMBERS {
-        union.step(vec![joining(member, manifest)]);
+        let _outcome = union.step(vec![joining(member, manifest)]);
     }
     union
 }
@@ -122,9 +122,9 @@ fn steps(criterion: &mut Criterion) {
             bench.iter_custom(|times| {
                 let join = |_| {
                     let start = Instant::now();
-                    union.step(vec![joining(MEMBERS, &manifest)]);
+                    let _joined = union.step(vec![joining(MEMBERS, &manifest)]);
                     let took = start.elapsed();
-                    union.step(vec![leaving.clone()]);
+                    let _left = union.step(vec![leaving.clone()]);
                     took
                 };
                 (0..times).map(join).sum::<Duration>()

@@ -44,7 +44,7 @@ fn league(mtime: impl Fn(u64) -> i64) -> (Union, Vec<(Manifest, BTreeSet<PathKey
     let members = (0..MEMBERS).map(|member| {
         let mut manifest = list(mtime(member));
         let change = Change::between(PeerId(member), member, &Manifest::new(), &manifest);
-        union.step(vec![change]);
+        let _outcome = union.step(vec![change]);
         union.share(&mut manifest);
         (manifest, BTreeSet::new())
     });

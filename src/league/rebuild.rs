@@ -58,12 +58,12 @@ fn remake(database: &mut Sqlite, data: &Path) -> Result<u64, LeagueError> {
     let reported = reports.iter().flat_map(|(_, report)| report);
     let stored: BTreeSet<_> =
         reported.map(|entry| entry.content).filter(|content| has_blob(data, *content)).collect();
-    let mut records = union.prove(stored);
+    let mut records = union.mark_verified(stored);
     let changes = reports.into_iter().zip(0..).map(|((author, report), arrival)| Change {
         peer: PeerId(arrival),
         arrival,
-        author: Some(author),
-        whole: true,
+        member: Some(author),
+        complete: true,
         lost: Vec::new(),
         gained: report.into_iter().map(Gained::from).collect(),
     });

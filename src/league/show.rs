@@ -206,7 +206,7 @@ struct Past {
 
 impl Past {
     fn version(&self, version: Version) -> PastVersion {
-        let Version { step, hash, files, bytes, changes } = version;
+        let Version { step, hash, files, bytes, changes, .. } = version;
         PastVersion {
             step,
             written_at: self.dates.get(&step).cloned(),
@@ -218,7 +218,7 @@ impl Past {
     }
 
     fn change(&self, change: VersionChange) -> PastChange {
-        let VersionChange { path, content, cause, author } = change;
+        let VersionChange { path, content, cause, author, .. } = change;
         let name = author.and_then(|author| self.names.get(&author).cloned());
         PastChange { path, content, cause, author, name }
     }

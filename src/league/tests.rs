@@ -48,13 +48,13 @@ fn league(records: &[Record], stored: &[&str]) -> TempDir {
 
 /// Returns four liveries of one file each, the first of which was updated once.
 fn four() -> TempDir {
-    let mut records = vec![Record::Seen { author: author(1), name: "Aoi".to_owned() }];
+    let mut records = vec![Record::Seen { member: author(1), name: "Aoi".to_owned() }];
     for (step, livery) in (1..).zip(["Team", "Other", "Third", "Fourth"]) {
         let path = format!("{livery}/decals.png");
         records.push(placed(step, &path, livery, Cause::Published));
     }
     records.push(placed(5, "Team/decals.png", "new paint", Cause::Updated));
-    records.push(Record::Proven(Content::of(b"new paint")));
+    records.push(Record::Verified(Content::of(b"new paint")));
     league(&records, &["Team", "new paint"])
 }
 
@@ -219,11 +219,11 @@ fn a_folder_without_a_league_is_named() {
 
 fn reported(number: u8, entries: &[Entry]) -> Record {
     let (lost, gained) = (Vec::new(), entries.to_vec());
-    Record::Reported { author: author(number), whole: true, lost, gained }
+    Record::Reported { member: author(number), complete: true, lost, gained }
 }
 
 fn seen(number: u8) -> Record {
-    Record::Seen { author: author(number), name: format!("Driver {number}") }
+    Record::Seen { member: author(number), name: format!("Driver {number}") }
 }
 
 /// Makes a member the first one of the league.
@@ -278,8 +278,8 @@ fn a_union_of_which_nothing_can_be_read_comes_back_from_the_members() {
         (rival(path, "late"), Content::of(b"late")),
     ];
     assert_eq!(contents, expected, "who was here first keeps the name");
-    assert!(union.is_proven(Content::of(b"late")), "the store has it");
-    assert!(!union.is_proven(Content::of(b"early")), "nobody has ever seen it");
+    assert!(union.is_verified(Content::of(b"late")), "the store has it");
+    assert!(!union.is_verified(Content::of(b"early")), "nobody has ever seen it");
 
     let again = rebuild(data.path()).unwrap();
     assert_eq!((again.from_reports, again.files), (0, 3));

@@ -187,7 +187,7 @@ pub(crate) fn league_conflicts(conflicts: &[Conflict]) -> String {
     struct Conflicts<'a> {
         conflicts: Vec<Name<'a>>,
     }
-    let conflicts = conflicts.iter().map(|Conflict { path, established, rivals }| {
+    let conflicts = conflicts.iter().map(|Conflict { path, established, rivals, .. }| {
         let copies = rivals.iter().map(|(path, content)| Copy { path, content: *content });
         Name { path, established: *established, copies: copies.collect() }
     });

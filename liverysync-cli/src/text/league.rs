@@ -66,8 +66,16 @@ pub(crate) fn liveries(liveries: &[LiveryStatus], names: &BTreeMap<MemberId, Str
 }
 
 fn livery_line(livery: &LiveryStatus, names: &BTreeMap<MemberId, String>) -> String {
-    let LiveryStatus { livery: folder, files: number, bytes, version, owners, conflicts, retired } =
-        livery;
+    let LiveryStatus {
+        livery: folder,
+        files: number,
+        bytes,
+        version,
+        owners,
+        conflicts,
+        retired,
+        ..
+    } = livery;
     let folder = escape(folder);
     if *retired {
         return format!("{:DIGITS_SHOWN$}  {folder}: retired", "");
@@ -118,7 +126,7 @@ fn change_line(change: &PastChange) -> String {
 
 fn cause_word(cause: Cause) -> &'static str {
     match cause {
-        Cause::Rival => "kept as a conflict copy",
+        Cause::Conflict => "kept as a conflict copy",
         _ => Cause::WORDS.iter().find(|(_, one)| *one == cause).map_or("changed", |(word, _)| word),
     }
 }
@@ -133,7 +141,7 @@ pub(crate) fn conflicts(
         name.map_or_else(String::new, |label| format!(" ({})", self::name(label)))
     };
     let mut lines = Vec::new();
-    for Conflict { path: plain, established, rivals } in conflicts {
+    for Conflict { path: plain, established, rivals, .. } in conflicts {
         lines.push(path(plain));
         lines.push(match established {
             Some(has) => format!("    {}  has the name{}", content(*has), who(plain, has)),

@@ -402,8 +402,8 @@ fn a_league(data: &Path) -> League {
     let mut records = vec![
         placed(1, "Team/decals.png", "paint", Cause::Published),
         placed(2, "Team/decals.png", "new paint", Cause::Updated),
-        placed(3, "Team/decals__CONFLICT__14468801.png", "other", Cause::Rival),
-        Record::Seen { author: member("00000000000000a0"), name: "Aoi".to_owned() },
+        placed(3, "Team/decals__CONFLICT__14468801.png", "other", Cause::Conflict),
+        Record::Seen { member: member("00000000000000a0"), name: "Aoi".to_owned() },
     ];
     records.extend((0..61).map(|n| placed(4, &format!("Team/{n:02}.png"), "x", Cause::Published)));
     Sqlite::open(data).unwrap().write(&records).unwrap();
@@ -432,14 +432,15 @@ fn league_texts(all: &mut Texts) {
         (member.files, member.bytes) = (243, 340_300_000);
     }
     all.block(league::members(&members));
-    let livery = |livery: &str, conflicts, retired| LiveryStatus {
-        livery: livery.to_owned(),
-        files: if retired { 0 } else { 4 },
-        bytes: if retired { 0 } else { 8_400_000 },
-        version: "1a2b3c4d".to_owned(),
-        owners: vec![member("00000000000000a0"), member("00000000000000b0")],
-        conflicts,
-        retired,
+    let livery = |livery: &str, conflicts, retired| {
+        let mut status = LiveryStatus::default();
+        status.livery = livery.to_owned();
+        status.files = if retired { 0 } else { 4 };
+        status.bytes = if retired { 0 } else { 8_400_000 };
+        status.version = "1a2b3c4d".to_owned();
+        status.owners = vec![member("00000000000000a0"), member("00000000000000b0")];
+        (status.conflicts, status.retired) = (conflicts, retired);
+        status
     };
     let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
     let liveries = [livery("Team", 0, false), livery("Other", 2, false), livery("Old", 0, true)];
@@ -454,10 +455,10 @@ fn league_texts(all: &mut Texts) {
     all.block(league::history(&versions));
     let content = |text: &str| Content::of(text.as_bytes());
     let copy = "Team/decals__CONFLICT__14468801.png";
-    let conflict = |file: &str, established| Conflict {
-        path: path(file),
-        established,
-        rivals: vec![(path(copy), content("other"))],
+    let conflict = |file: &str, established| {
+        let mut conflict = Conflict::new(path(file), established);
+        conflict.rivals.push((path(copy), content("other")));
+        conflict
     };
     let some = [conflict("Team/decals.png", Some(content("paint"))), conflict("Free/x.png", None)];
     let brought = [("Team/decals.png", "paint", "Aoi"), (copy, "other", "Bruno")];

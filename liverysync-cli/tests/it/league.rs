@@ -22,7 +22,7 @@ fn placed(step: u64, path: &str, bytes: &str, cause: Cause) -> Record {
 }
 
 fn seen(author: &str, name: &str) -> Record {
-    Record::Seen { author: author.parse().unwrap(), name: name.to_owned() }
+    Record::Seen { member: author.parse().unwrap(), name: name.to_owned() }
 }
 
 /// A folder `data` of a league with these records, and with the first content of the league in its store.
@@ -30,7 +30,7 @@ fn league(records: &[Record]) -> Test {
     let test = Test::new();
     let data = test.folder("data");
     let seen = records.iter().filter_map(|record| match record {
-        Record::Placed { entry, .. } => Some(Record::Proven(entry.content)),
+        Record::Placed { entry, .. } => Some(Record::Verified(entry.content)),
         _ => None,
     });
     let records: Vec<_> = records.iter().cloned().chain(seen).collect();
@@ -48,7 +48,7 @@ fn sample() -> Test {
         placed(3, "Third/decals.png", "third", Cause::Published),
         placed(4, "Fourth/decals.png", "fourth", Cause::Published),
         placed(5, "Team/decals.png", "new paint", Cause::Updated),
-        placed(6, &copy_name(), "other paint", Cause::Rival),
+        placed(6, &copy_name(), "other paint", Cause::Conflict),
         seen(AOI, "Aoi"),
     ])
 }
@@ -127,7 +127,7 @@ fn the_league_is_shown_as_json() {
     assert_eq!(test.json(&["liveries"])["liveries"][2]["livery"], "Team");
     let newest = &test.json(&["history", "Team"])["versions"][0];
     let change = json!({
-        "path": copy_name(), "content": Content::of(b"other paint"), "cause": "rival", "author": AOI, "name": "Aoi",
+        "path": copy_name(), "content": Content::of(b"other paint"), "cause": "conflict", "author": AOI, "name": "Aoi",
     });
     assert_eq!(newest["changes"], json!([change]));
     let conflicts = json!([{
@@ -217,7 +217,7 @@ fn conflict_copies_are_found_by_the_servers_suffix() {
     let own = format!("Team/decals.other.{}.png", short("other paint"));
     let test = league(&[
         placed(1, "Team/decals.png", "paint", Cause::Published),
-        placed(2, &own, "other paint", Cause::Rival),
+        placed(2, &own, "other paint", Cause::Conflict),
     ]);
     test.league(&["conflicts"]).code(0).stdout("No conflicts.\n");
     test.league(&["conflicts", "--conflict-suffix", ".other."]).code(0).stdout_has("1 conflict.");

@@ -1,4 +1,4 @@
-//! Who a member is. A name is only a label, which anybody may give himself.
+//! Members: drivers that the server recognizes by a key. A name is only a label that anyone can choose.
 
 use std::{fmt, str::FromStr};
 
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::Hasher;
 
-/// What a client proves with that it is the same member as before: 32 random bytes that it made on its first start.
+/// A member's secret: 32 random bytes that the client makes on its first start and sends to the server in each HELLO.
 ///
-/// Only the server ever gets to see it, and nobody prints it.
+/// It is never shown: `Debug` prints no byte of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MemberKey([u8; 32]);
 
@@ -19,7 +19,7 @@ impl MemberKey {
         Self(bytes)
     }
 
-    /// The 64 hex digits in which it is kept and travels.
+    /// Returns the 64 hex digits in which it is stored and sent.
     #[must_use]
     pub fn to_hex(&self) -> String {
         const_hex::encode(self.0)
@@ -43,17 +43,17 @@ impl FromStr for MemberKey {
     }
 }
 
-/// A text that is no member's key.
+/// Error for a text that is not a member key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a member's key: it needs 64 hex digits")]
+#[error("not a member key: it needs 64 hex digits")]
 pub struct InvalidKey;
 
-/// A member as everybody may know him: 16 hex digits that follow from his [`MemberKey`] and do not lead back to it.
+/// A member's public id: 16 hex digits that are derived from their [`MemberKey`] and do not reveal it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId([u8; 8]);
 
 impl MemberId {
-    /// The member with this key.
+    /// Derives the id of the member with this key.
     #[must_use]
     pub fn of(key: &MemberKey) -> Self {
         let mut hasher = Hasher::default();
@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for MemberId {
     }
 }
 
-/// A text that names no member.
+/// Error for a text that is not a member id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a member id: it needs 16 hex digits")]
 pub struct InvalidMemberId;
@@ -112,18 +112,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_as_it_is_written_and_leads_to_one_member() {
+    fn a_key_survives_the_round_trip_and_gives_one_member_id() {
         let key = MemberKey::from_bytes([7; 32]);
         assert_eq!(key.to_hex().parse(), Ok(key.clone()));
-        let author = MemberId::of(&key);
-        assert_eq!(author.to_string().parse(), Ok(author));
-        assert_ne!(author, MemberId::of(&MemberKey::from_bytes([8; 32])));
-        assert!(!key.to_hex().contains(&author.to_string()));
+        let member = MemberId::of(&key);
+        assert_eq!(member.to_string().parse(), Ok(member));
+        assert_ne!(member, MemberId::of(&MemberKey::from_bytes([8; 32])));
+        assert!(!key.to_hex().contains(&member.to_string()));
         assert_eq!(format!("{key:?}"), "MemberKey");
     }
 
     #[test]
-    fn other_texts_are_neither() {
+    fn other_texts_are_refused() {
         for text in ["", "00", "0x00000000000000", "zz00000000000000"] {
             assert_eq!(text.parse::<MemberKey>(), Err(InvalidKey));
             assert_eq!(text.parse::<MemberId>(), Err(InvalidMemberId));

@@ -1,8 +1,8 @@
-//! The league's memory: what of a union outlives every run of the server.
+//! The league: its records, its members, and the acts of its admin.
 //!
-//! Whatever happens to a union is told in [`Record`]s, each written down once and never changed. Playing
-//! them back in their order gives the same union with the same history, so a server needs to keep nothing
-//! else, and whoever keeps them needs to understand nothing of it.
+//! Everything that happens to a union becomes a [`Record`], which is written once and never changed. Replaying the records in
+//! their order gives the same union with the same history. So a server has to store nothing else, and the code that stores
+//! them does not need to understand them.
 
 mod act;
 mod member;
@@ -19,65 +19,80 @@ pub use self::{
 };
 use crate::{hash::Content, manifest::Entry, path::RelPath};
 
-/// How a content came to a name.
+/// The reason why a name got a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// The name was new.
     Published,
-    /// Somebody changed what he last had in sync.
+    /// A member edited the content that they had in sync.
     Updated,
-    /// The same, and the name has had this content before.
+    /// A member edited it, and the name had the new content before.
     Reverted,
-    /// It is a rival, under its conflict name.
-    Rival,
-    /// What the name had got after it was never sent by anybody.
-    Withdrawn,
-    /// An administrator chose it among rivals.
+    /// The content was in conflict and got a conflict name.
+    #[serde(alias = "rival")]
+    Conflict,
+    /// The next content of the name expired: nobody ever sent it.
+    #[serde(alias = "withdrawn")]
+    Expired,
+    /// An admin chose it among the contents in conflict.
     Resolved,
-    /// An administrator gave it this name.
+    /// An admin renamed the livery.
     Renamed,
-    /// An administrator brought it back.
+    /// An admin restored an earlier version.
     Restored,
 }
 
 impl Cause {
-    /// Every cause with its word.
+    /// Every cause with its word in JSON and in the league database.
     pub const WORDS: [(&'static str, Self); 8] = [
         ("published", Self::Published),
         ("updated", Self::Updated),
         ("reverted", Self::Reverted),
-        ("rival", Self::Rival),
-        ("withdrawn", Self::Withdrawn),
+        ("conflict", Self::Conflict),
+        ("expired", Self::Expired),
         ("resolved", Self::Resolved),
         ("renamed", Self::Renamed),
         ("restored", Self::Restored),
     ];
+
+    /// Finds the cause with this word. Also reads the words that league databases of earlier versions have.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "rival" => Some(Self::Conflict),
+            "withdrawn" => Some(Self::Expired),
+            _ => {
+                let mut words = Self::WORDS.into_iter();
+                words.find(|(known, _)| *known == word).map(|(_, cause)| cause)
+            }
+        }
+    }
 }
 
-/// One thing that happened to the league. Steps are numbered from one; a later record has no lower number.
+/// One change of the league. Steps are numbered from 1 and never decrease from record to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// From this step on a name has this content.
+    /// A name has this content from this step on.
     Placed {
         /// The step.
         step: u64,
-        /// The name, with its content and the date that its publisher's file has.
+        /// The name, with the content and the modification time of its publisher's file.
         entry: Entry,
-        /// Whose file it is; `None` for a member without a key, and for an administrator's acts.
+        /// The member who published it; `None` for a member without a key, and for an admin.
         author: Option<MemberId>,
-        /// How that came.
+        /// The reason.
         cause: Cause,
     },
-    /// From this step on a name has no content, and those that it had are not wanted.
+    /// A name has no content from this step on, and nobody should keep the contents that it had.
     Retired {
         /// The step.
         step: u64,
         /// The name.
         path: RelPath,
     },
-    /// A content that claims a name is not wanted there, although the name never had it.
-    TurnedDown {
+    /// An admin declined a content that claimed a name and never had it.
+    Declined {
         /// The step.
         step: u64,
         /// The name.
@@ -85,50 +100,50 @@ pub enum Record {
         /// The content.
         content: Content,
     },
-    /// A name is free again: nobody who had its content is there any more, and nobody ever sent it. What was
-    /// recorded of the name before counts no more.
+    /// A name is free again, because nobody holds its content and nobody ever sent it. Earlier records of the name no longer
+    /// count.
     Forgotten {
         /// The name.
         path: RelPath,
     },
-    /// All bytes of this content have been seen, so it exists.
-    Proven(Content),
-    /// Who may update a livery where only owners may. It takes the place of what was said before.
+    /// A content is known to exist, because the server has received and checked it.
+    Verified(Content),
+    /// A livery has these owners from now on.
     Owned {
         /// The livery's folder, as it is spelled.
         livery: String,
         /// Its owners, in order.
         owners: Vec<MemberId>,
     },
-    /// A setting of the league has this value. The last record of a setting counts.
+    /// A setting of the league has this value from now on.
     Set {
         /// The setting.
         setting: Setting,
         /// Its value, as [`Settings::set`] takes it.
         value: String,
     },
-    /// A member was here and calls himself so.
+    /// A member has connected.
     Seen {
-        /// Who.
-        author: MemberId,
-        /// His label.
+        /// The member.
+        member: MemberId,
+        /// The name that they use now.
         name: String,
     },
-    /// What a member says to hold has changed.
+    /// A member has reported a change of their files.
     Reported {
-        /// Who.
-        author: MemberId,
-        /// Whether `gained` is all that he holds, and what was reported before counts no more.
-        whole: bool,
-        /// Names at which he has nothing any more.
+        /// The member.
+        member: MemberId,
+        /// Set if `gained` lists all their files. Earlier reports no longer count then.
+        complete: bool,
+        /// Names at which they have no file any more.
         lost: Vec<RelPath>,
-        /// Names at which he has something else than before.
+        /// Names at which they have a new file or another content.
         gained: Vec<Entry>,
     },
 }
 
 impl Record {
-    /// Returns the setting that the record is about, if it is about one.
+    /// Returns the setting that the record changes, if it changes one.
     #[must_use]
     pub const fn setting(&self) -> Option<Setting> {
         match self {
@@ -138,17 +153,35 @@ impl Record {
     }
 }
 
-/// Who may change what is established.
+/// Who may change established files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Updates {
-    /// Whoever edits what he had in sync.
+    /// Anyone who edits what they had in sync.
     #[default]
     Anyone,
-    /// Of these only the livery's owners; what others make of it, or add to it, is a rival.
+    /// Only the livery's owners. Edits and additions by others are conflicts.
     Owner,
 }
 
 impl Updates {
-    /// Every rule with its word.
+    /// Every rule with its word in options and files.
     pub const WORDS: [(&'static str, Self); 2] = [("anyone", Self::Anyone), ("owner", Self::Owner)];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_have_one_word_everywhere_and_old_words_are_read() {
+        for (word, cause) in Cause::WORDS {
+            assert_eq!(serde_json::to_string(&cause).unwrap(), format!("{word:?}"));
+            assert_eq!(Cause::from_word(word), Some(cause));
+        }
+        for (old, cause) in [("rival", Cause::Conflict), ("withdrawn", Cause::Expired)] {
+            assert_eq!(Cause::from_word(old), Some(cause));
+            assert_eq!(serde_json::from_str::<Cause>(&format!("{old:?}")).unwrap(), cause);
+        }
+        assert_eq!(Cause::from_word("later"), None);
+    }
 }

@@ -1,65 +1,77 @@
-//! What an administrator may look at.
+//! Views of a league for its admin.
 
 use serde::Serialize;
 
 use super::{Cause, MemberId};
 use crate::{hash::Content, path::RelPath};
 
-/// One livery of the union, or one that was retired.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The state of one livery, current or retired.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LiveryStatus {
-    /// Its folder, as it is spelled.
+    /// Its folder, as the league spells it.
     pub livery: String,
     /// Number of files; 0 once it is retired.
     pub files: usize,
     /// Sum of their sizes.
     pub bytes: u64,
-    /// The first eight digits of the version's hash; see [`Version::hash`].
+    /// The first eight digits of the current version's hash; see [`Version::hash`].
     pub version: String,
-    /// Who may update it where only owners may.
+    /// The members who may change it if only owners may.
     pub owners: Vec<MemberId>,
-    /// Files whose rivals are in the union too.
+    /// Number of its files that are in conflict.
     pub conflicts: usize,
-    /// Whether it was retired.
+    /// True if it is retired.
     pub retired: bool,
 }
 
-/// What a livery was from one step on, until the next.
+/// A version of a livery: its files from one step on until the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Version {
     /// The step that made it.
     pub step: u64,
-    /// The digest of its manifest, in hex digits; that of no file once it is retired.
+    /// The hash of its manifest in hex digits. A retired livery has that of an empty manifest.
     pub hash: String,
-    /// How many files it has.
+    /// Number of files.
     pub files: usize,
     /// Sum of their sizes.
     pub bytes: u64,
-    /// What the step did: each name with its content, none if it went.
+    /// The changes that the step made.
     pub changes: Vec<VersionChange>,
 }
 
-/// What a step did to one file.
+/// The change of one file in a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct VersionChange {
     /// The name.
     pub path: RelPath,
-    /// What it had from then on; `None` if it was retired.
+    /// Its new content; `None` if it was retired.
     pub content: Option<Content>,
-    /// How that came.
+    /// The reason; `None` if it was retired.
     pub cause: Option<Cause>,
-    /// By whom.
+    /// The member who published it, if they have a key.
     pub author: Option<MemberId>,
 }
 
-/// A name that several contents claim, or that only rivals do.
+/// A name that several contents claim, or that only conflict copies claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Conflict {
     /// The name.
     pub path: RelPath,
-    /// What has it. Nothing has it where a rival livery claims it of which no file collides, or an addition that only
-    /// owners may make.
+    /// The content that has the name. `None` if the name is free: a conflicting livery without any collision claims it, or a
+    /// file that only an owner could add.
     pub established: Option<Content>,
-    /// The others, each with the name that it has instead.
+    /// The other contents, each with its conflict name.
     pub rivals: Vec<(RelPath, Content)>,
+}
+
+impl Conflict {
+    /// Creates a conflict at `path` without conflict copies.
+    #[must_use]
+    pub const fn new(path: RelPath, established: Option<Content>) -> Self {
+        Self { path, established, rivals: Vec::new() }
+    }
 }

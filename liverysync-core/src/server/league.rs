@@ -93,12 +93,12 @@ impl League {
         }
     }
 
-    /// Records that the bytes of contents have been seen.
-    pub(super) fn prove(
+    /// Marks contents as verified and returns the records of that.
+    pub(super) fn mark_verified(
         &mut self,
         contents: impl IntoIterator<Item = crate::hash::Content>,
     ) -> Vec<Record> {
-        self.union.prove(contents)
+        self.union.mark_verified(contents)
     }
 
     /// Returns the hash of the union; `None` while it is empty.

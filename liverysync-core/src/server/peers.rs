@@ -127,8 +127,8 @@ pub(super) fn hello(cx: &mut Context, id: PeerId, hello: Hello) -> Option<Greeti
     let key = hello.member_key.and_then(|key| key.parse().ok());
     peer.identity.member = key.as_ref().map(MemberId::of);
     let (name, address) = (peer.identity.name.clone(), peer.identity.address.clone());
-    if let Some(author) = peer.identity.member {
-        cx.record(vec![Record::Seen { author, name: name.clone() }]);
+    if let Some(member) = peer.identity.member {
+        cx.record(vec![Record::Seen { member, name: name.clone() }]);
     }
     // A Python client takes a hash that is its own for "nothing to do".
     let current_hash = match cx.league.union_hash() {

@@ -65,11 +65,11 @@ impl Pending {
     }
 
     /// Returns what the league database is to know of it.
-    fn record(&self, author: MemberId, whole: bool) -> Record {
+    fn record(&self, member: MemberId, complete: bool) -> Record {
         let gone = self.lost.values().filter(|old| !self.gained.contains_key(old.path.key()));
         Record::Reported {
-            author,
-            whole,
+            member,
+            complete,
             lost: gone.map(|old| old.path.clone()).collect(),
             gained: self.gained.values().map(|gained| gained.entry.clone()).collect(),
         }
@@ -88,10 +88,10 @@ impl Pending {
         }
     }
 
-    fn into_change(self, peer: PeerId, author: Option<MemberId>, whole: bool) -> Change {
+    fn into_change(self, peer: PeerId, member: Option<MemberId>, complete: bool) -> Change {
         let (lost, gained) = (self.lost.into_values(), self.gained.into_values());
         let (arrival, lost, gained) = (self.arrival, lost.collect(), gained.collect());
-        Change { peer, arrival, author, whole, lost, gained }
+        Change { peer, arrival, member, complete, lost, gained }
     }
 }
 
@@ -325,7 +325,7 @@ impl Reports {
         // First the store's contents: a name that only the leaving have stays as long as the store has its content.
         let stored = cx.store.take_stored();
         union_step::hold(cx, &stored);
-        let mut records = cx.league.prove(stored);
+        let mut records = cx.league.mark_verified(stored);
         let mut changes = Vec::new();
         let nothing = Manifest::new();
         for (id, manifest) in mem::take(&mut self.departed) {

@@ -18,7 +18,7 @@ pub(super) fn retire_unwanted(cx: &mut Context) {
     let now = cx.now;
     let router = cx.router();
     let mut unwanted: BTreeMap<PeerId, Vec<(PathKey, FileInfo)>> = BTreeMap::new();
-    for (id, path, content) in cx.league.union().unwanted() {
+    for (id, path, content) in cx.league.union().to_retire() {
         let Some(peer) = cx.peers.get(id) else { continue };
         let told_at = peer.retiring.get(path.key());
         let told = told_at.is_some_and(|at| now.since(*at) < RETIRE_RETRY);

@@ -161,7 +161,7 @@ impl<'a> Router<'a> {
     /// Returns the entry that a peer's own file at a name counts for.
     pub(super) fn rival_at(self, peer: &Peer, key: &PathKey) -> Option<&'a UnionEntry> {
         let own = peer.file_at(key)?;
-        self.league.union().counts_for(peer.id, key, own.content.hash)
+        self.league.union().filed_under(peer.id, key, own.content.hash)
     }
 
     /// Returns whether a peer has a content under any name.
@@ -181,8 +181,8 @@ impl<'a> Router<'a> {
         // A file that could not join the union exists only there. Replacing it would lose it.
         let is_uncounted = peer.file_at(key).is_some_and(|own| {
             let union = self.league.union();
-            union.counts_for(peer.id, key, own.content.hash).is_none()
-                && !union.is_stale(peer.id, key)
+            union.filed_under(peer.id, key, own.content.hash).is_none()
+                && !union.is_outdated(peer.id, key)
         });
         is_uncounted.then_some(Withheld::WouldLose)
     }
@@ -205,7 +205,7 @@ impl<'a> Router<'a> {
     fn unsafe_rival(self, peer: &Peer, entry: &UnionEntry, moves_files: bool) -> Option<Wait> {
         let key = entry.path.key();
         peer.file_at(key)?;
-        if self.league.union().is_stale(peer.id, key) {
+        if self.league.union().is_outdated(peer.id, key) {
             return None;
         }
         let Some(rival) = self.rival_at(peer, key) else { return Some(Wait::Rival) };

@@ -35,7 +35,11 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
     hold(cx, &stored);
     // A name may have got back a content that the store has lost meanwhile.
     let gone = without(cx, &not_stored);
-    cx.league.step(vec![gone]);
+    let dropped = cx.league.step(vec![gone]);
+    debug_assert!(
+        is_without_effect(&dropped),
+        "names stay when the store loses a content, because it was verified"
+    );
     for (id, _) in reported.iter().filter(|(_, keys)| keys.is_none()) {
         let manifest = cx.peers.get_mut(*id).and_then(|peer| peer.report.manifest.as_mut());
         if let Some(manifest) = manifest {
@@ -61,8 +65,11 @@ pub(super) fn hold(cx: &mut Context, stored: &BTreeSet<Content>) {
     let not_held = entries.filter(|entry| entry.local(STORE).is_none()).map(as_entry);
     let gained: Vec<_> = not_held.map(Gained::from).collect();
     if !gained.is_empty() {
-        // It takes part in names that are there, so nothing comes or goes by it.
-        cx.league.step(vec![store_change(Vec::new(), gained)]);
+        let dropped = cx.league.step(vec![store_change(Vec::new(), gained)]);
+        debug_assert!(
+            is_without_effect(&dropped),
+            "the store holds contents only at names that have them"
+        );
     }
 }
 
@@ -75,8 +82,14 @@ pub(super) fn without(cx: &Context, lost: &BTreeSet<Content>) -> Change {
     store_change(held.map(as_entry).collect(), Vec::new())
 }
 
+/// Returns true if a step has only changed who holds contents. Then its outcome may be dropped.
+fn is_without_effect(outcome: &Outcome) -> bool {
+    let Outcome { changed, conflicts, refused, records, .. } = outcome;
+    changed.is_empty() && conflicts.is_empty() && refused.is_empty() && records.is_empty()
+}
+
 const fn store_change(lost: Vec<Entry>, gained: Vec<Gained>) -> Change {
-    Change { peer: STORE, arrival: 0, author: None, whole: false, lost, gained }
+    Change { peer: STORE, arrival: 0, member: None, complete: false, lost, gained }
 }
 
 /// Updates the list of what each peer misses: all of it for those that reported all their files, what they reported for

@@ -1,4 +1,4 @@
-//! What an administrator does to a union.
+//! The acts of an admin.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +13,19 @@ use crate::{
     time::UnixTime,
 };
 
-/// Fewest digits by which a content or version is named.
+/// Smallest number of digits by which a content or version can be named.
 const DIGITS_MIN: usize = 4;
 
 impl Union {
-    /// Does what an administrator wants.
+    /// Carries out an act of an admin.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with it; nothing has changed then.
+    /// Returns the reason if the act cannot be done. Nothing has changed then.
     pub fn act(&mut self, act: &Act) -> Result<(ActReport, Outcome), ActError> {
-        // An act is rare, and what is half done must not be seen.
+        // An act can fail halfway, so it works on a copy. Acts are rare.
         let mut union = self.clone();
-        let mut outcome = union.begin();
+        let mut outcome = union.begin_step();
         match act {
             Act::Resolve { path, keep } => union.resolve(path, keep, &mut outcome)?,
             Act::Rename { livery, new } => union.rename(livery, new, &mut outcome)?,
@@ -36,10 +36,10 @@ impl Union {
                 union.restore(livery, version.as_deref(), &mut outcome)?;
             }
             Act::Set { setting, value } => union.set(*setting, value, &mut outcome)?,
-            Act::Own { livery, member } => union.own(livery, *member, &mut outcome)?,
+            Act::Own { livery, member } => union.add_owner(livery, *member, &mut outcome)?,
         }
-        let refused = union.aside.take_refused();
-        union.settle(refused, &mut outcome);
+        let refused = union.unplaced.take_refused();
+        union.place_claimants(refused, &mut outcome);
         *self = union;
         let placed = |record: &&Record| matches!(record, Record::Placed { .. });
         let retired = |record: &&Record| matches!(record, Record::Retired { .. });
@@ -51,7 +51,7 @@ impl Union {
     }
 
     fn resolve(&mut self, path: &str, keep: &str, outcome: &mut Outcome) -> Result<(), ActError> {
-        let (plain, rivals) = self.claimed(path)?;
+        let (plain, rivals) = self.find_claims(path)?;
         let now = self.entries.get(plain.key()).map(|entry| Entry::clone(entry));
         let established = now.as_ref().map(|entry| entry.content);
         let kept = match (keep, &now) {
@@ -80,7 +80,7 @@ impl Union {
         Ok(())
     }
 
-    /// Of a file and its rivals beside it one keeps the name, or none does.
+    /// Lets one of a file and its conflict copies beside it keep the name, or none.
     fn resolve_file(
         &mut self,
         plain: &RelPath,
@@ -93,9 +93,9 @@ impl Union {
         let placed = kept.filter(|(content, _)| Some(*content) != established);
         if let Some((content, _)) = placed {
             self.check_sent(plain.as_str(), content)?;
-            self.check_free(plain)?;
+            self.check_name(plain)?;
         }
-        // Those who have the chosen one under the name already are found when it takes the name.
+        // Peers that have the chosen content under this name already become its holders when it is placed.
         for rival in rivals {
             self.record_retired(rival.path.clone(), outcome);
         }
@@ -105,13 +105,13 @@ impl Union {
             self.record_placed(entry, author, Cause::Resolved, outcome);
         }
         for rival in rivals.iter().filter(|rival| Some(rival.content) != content) {
-            self.turn_down(plain.clone(), rival.content, outcome);
+            self.decline(plain.clone(), rival.content, outcome);
         }
         Ok(())
     }
 
-    /// The name that an administrator means, as it is spelled, and its rivals.
-    fn claimed(&self, path: &str) -> Result<(RelPath, Vec<Entry>), ActError> {
+    /// Returns the name that an admin means, in the league's spelling, and the files in conflict with it.
+    fn find_claims(&self, path: &str) -> Result<(RelPath, Vec<Entry>), ActError> {
         let no_file = || ActError::NoFile { path: path.to_owned() };
         if let Some(there) = self.entries.get(&*fold(path)) {
             return Ok((there.path.clone(), self.rivals_of(&there.path)));
@@ -127,7 +127,7 @@ impl Union {
         Ok((spellings.find(|spelled| spelled.key() == name.key()).unwrap_or(name), rivals))
     }
 
-    /// Of a livery and its rivals in these folders one keeps the name, whole: that of `kept`, or the one that has it.
+    /// Lets one of a livery and its conflict folders keep the name as a whole: the folder `kept`, or else the established one.
     fn resolve_livery(
         &mut self,
         plain: &RelPath,
@@ -139,7 +139,7 @@ impl Union {
         let own: Vec<_> = self.entries.of_livery(&livery).map(|e| Entry::clone(e)).collect();
         let rivals = folders.iter().flat_map(|folder| self.entries.of_livery(folder));
         let rivals: Vec<_> = rivals.map(|entry| Entry::clone(entry)).collect();
-        // Each with its author and the name that it claims, as that is spelled there.
+        // Each file with its author and the name that it claims, in the established spelling.
         let claims = rivals.into_iter().filter_map(|rival| {
             let claimed = in_claimed_livery(&rival.path, &self.settings.naming)?;
             let there = own.iter().find(|own| own.path.key() == claimed.key());
@@ -163,7 +163,7 @@ impl Union {
         }
         if let Some(folder) = kept {
             let owners = self.owners(folder).cloned().unwrap_or_default();
-            self.hand_over(plain.livery(), owners, outcome);
+            self.set_owners(plain.livery(), owners, outcome);
         }
         for (author, claimed, rival) in &claims {
             let (content, mtime) = (rival.content, rival.mtime);
@@ -176,14 +176,14 @@ impl Union {
         for (_, claimed, rival) in claims.into_iter().filter(|(.., rival)| !is_kept(rival)) {
             let there = self.entries.get(claimed.key()).map(|entry| entry.content);
             if there != Some(rival.content) {
-                self.turn_down(claimed, rival.content, outcome);
+                self.decline(claimed, rival.content, outcome);
             }
         }
         Ok(())
     }
 
-    /// Whether a content could lie at a name.
-    fn check_free(&self, path: &RelPath) -> Result<(), ActError> {
+    /// Checks that a file could exist at a name.
+    fn check_name(&self, path: &RelPath) -> Result<(), ActError> {
         let is_there = self.entries.contains(path.key());
         let free = if is_there { Ok(()) } else { self.entries.check(path) };
         free.map_err(|collision| ActError::InvalidName {
@@ -192,18 +192,18 @@ impl Union {
         })
     }
 
-    fn turn_down(&mut self, path: RelPath, content: Content, outcome: &mut Outcome) {
+    fn decline(&mut self, path: RelPath, content: Content, outcome: &mut Outcome) {
         let step = outcome.step;
-        self.record(Record::TurnedDown { step, path, content }, outcome);
+        self.record(Record::Declined { step, path, content }, outcome);
     }
 
-    /// The rivals of a name, ordered by the names that they have instead.
+    /// Returns the files in conflict with a name, ordered by their conflict names.
     pub(super) fn rivals_of(&self, plain: &RelPath) -> Vec<Entry> {
         let is_named_so = |entry: &&UnionEntry| {
             let parsed = parse_conflict_name(&entry.path, &self.settings.naming);
             parsed.is_some_and(|(name, _)| name.key() == plain.key())
         };
-        // The rivals of a file that is a livery by itself are liveries of their own.
+        // Conflict copies of a loose file are liveries by themselves.
         if plain.folder().is_none() {
             let rivals = self.entries.iter().filter(is_named_so);
             return rivals.map(|entry| Entry::clone(entry)).collect();
@@ -211,7 +211,7 @@ impl Union {
         let livery = plain.key().livery();
         let established = self.entries.get(plain.key()).map(|entry| entry.content);
         let beside = self.entries.of_livery(livery).filter(is_named_so);
-        // A livery in a folder of its own has what is the same, too.
+        // A conflict folder also has the files that both liveries share; those are not in conflict.
         let in_folders = self.in_conflict_folders(livery).filter(|entry| {
             let claimed = in_claimed_livery(&entry.path, &self.settings.naming);
             claimed.is_some_and(|claimed| claimed.key() == plain.key())
@@ -220,7 +220,7 @@ impl Union {
         beside.chain(in_folders).map(|entry| Entry::clone(entry)).collect()
     }
 
-    /// What lies in the conflict folders of a livery, ordered by key.
+    /// Returns the files in the conflict folders of a livery, ordered by key.
     pub(super) fn in_conflict_folders(&self, livery: &str) -> impl Iterator<Item = &UnionEntry> {
         let (naming, livery) = (self.settings.naming.folded(), livery.to_owned());
         let prefixes = self.settings.naming.folder_prefixes(&livery).into_iter();
@@ -231,13 +231,13 @@ impl Union {
         })
     }
 
-    /// Whose file has this name; none for a member without a key.
+    /// Returns the member whose file has this name; `None` for a member without a key.
     #[must_use]
     pub fn author(&self, key: &PathKey) -> Option<MemberId> {
         self.author_of(self.entries.get(key).map(|entry| &**entry))
     }
 
-    /// Who may update a livery where only owners may: the first of them.
+    /// Returns the first owner of a livery.
     #[must_use]
     pub fn owner(&self, livery: &str) -> Option<MemberId> {
         self.owners(&fold(livery))?.first().copied()
@@ -268,7 +268,7 @@ impl Union {
             self.record_retired(file.path, outcome);
         }
         let owners = self.owners(&key).cloned().unwrap_or_default();
-        self.hand_over(new, owners, outcome);
+        self.set_owners(new, owners, outcome);
         Ok(())
     }
 
@@ -306,7 +306,7 @@ impl Union {
             return Err(ActError::NoLivery { livery: livery.to_owned() });
         }
         let at = match version {
-            // One version may have come more than once.
+            // A livery may have had one version more than once.
             Some(version) => {
                 let hashes: BTreeMap<_, _> =
                     history.iter().map(|known| (known.hash.clone(), known.step)).collect();
@@ -334,17 +334,17 @@ impl Union {
             if self.entries.get(&key).is_some_and(|entry| entry.content == placed.content) {
                 continue;
             }
-            if !self.is_held_behind(&key, placed.content) {
+            if !self.is_held_outdated(&key, placed.content) {
                 self.check_sent(path.as_str(), placed.content)?;
             }
-            self.check_free(&path)?;
+            self.check_name(&path)?;
             let entry = Entry { path, content: placed.content, mtime: placed.mtime };
             self.record_placed(entry, placed.author, Cause::Restored, outcome);
         }
         Ok(())
     }
 
-    /// What a livery was after a step.
+    /// Returns the files of a livery after a step.
     pub(super) fn livery_at(
         &self,
         livery: &str,
@@ -372,7 +372,7 @@ impl Union {
         Ok(())
     }
 
-    fn own(
+    fn add_owner(
         &mut self,
         livery: &str,
         member: MemberId,
@@ -389,13 +389,14 @@ impl Union {
         Ok(())
     }
 
-    /// Refuses to give a name to what only its owners have: it would be put away there before it is here.
+    /// Refuses to give a name to a content that the server has never received: its members would retire their copies before
+    /// the server has one.
     fn check_sent(&self, path: &str, content: Content) -> Result<(), ActError> {
-        let sent = self.proven.contains(&content);
+        let sent = self.verified.contains(&content);
         sent.then_some(()).ok_or_else(|| ActError::NotSent { path: path.to_owned() })
     }
 
-    /// The key of a livery that is in the union.
+    /// Returns the key of a livery that is in the union.
     fn find_livery(&self, livery: &str) -> Result<String, ActError> {
         let key = fold(livery);
         let known = self.entries.of_livery(&key).next().is_some();
@@ -403,13 +404,13 @@ impl Union {
     }
 }
 
-/// Which of the contents that claim a name is to keep it, with its time.
+/// Finds the content that `keep` names among the claims to a name, with its time.
 fn choose<'a>(
     path: &str,
     keep: &str,
     claims: impl Iterator<Item = &'a Entry>,
 ) -> Result<(Content, Option<UnixTime>), ActError> {
-    // Several liveries may have the same one.
+    // Several liveries may have the same content.
     let mut seen = BTreeSet::new();
     let different = claims.filter(|claim| seen.insert(claim.content));
     let different: Vec<_> = different.map(|claim| (claim.content, claim.mtime)).collect();
@@ -418,7 +419,7 @@ fn choose<'a>(
     find(hashes, keep)?.and_then(|at| different.get(at).copied()).ok_or_else(no_content)
 }
 
-/// Which of these begins with the given digits, if one does.
+/// Finds the position of the only hash that begins with the given digits.
 fn find(hashes: impl Iterator<Item = String>, digits: &str) -> Result<Option<usize>, ActError> {
     let digits = digits.to_ascii_lowercase();
     let enough = digits.len() >= DIGITS_MIN;

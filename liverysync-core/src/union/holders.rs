@@ -1,16 +1,15 @@
-//! Who holds the content of an entry. Nearly all do at the entry's own path, so only the others cost
-//! more than a bit.
+//! The holders of one content. Nearly all hold it at the entry's own path and cost one bit; the others cost more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{PeerId, peers::Peers};
 use crate::path::{PathKey, RelPath};
 
-/// The holders of one content. `home` is the path of its entry, the same in every call.
+/// The holders of one entry's content. `home` is the path of the entry, the same in every call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Holders {
     peers: Peers,
-    /// All places of those that have it elsewhere than at home, or not only there.
+    /// All paths of the peers that have it elsewhere, or elsewhere too.
     places: BTreeMap<PeerId, BTreeSet<RelPath>>,
 }
 
@@ -23,7 +22,7 @@ impl Holders {
         self.peers.is_empty()
     }
 
-    /// The holders with one place of each.
+    /// Returns the holders, each with one of its paths.
     pub(super) fn iter<'a>(
         &'a self,
         home: &'a RelPath,
@@ -31,7 +30,7 @@ impl Holders {
         self.peers.iter().map(move |peer| (peer, self.place(home, peer)))
     }
 
-    /// The holders with all places of each.
+    /// Returns all holders with all their paths.
     pub(super) fn places(&self, home: &RelPath) -> Vec<(PeerId, RelPath)> {
         let mut all = Vec::with_capacity(self.len());
         for peer in self.peers.iter() {
@@ -43,19 +42,19 @@ impl Holders {
         all
     }
 
-    /// Where `peer` has the content, if it does.
+    /// Returns one of `peer`'s paths of the content, if it holds it.
     pub(super) fn local<'a>(&'a self, home: &'a RelPath, peer: PeerId) -> Option<&'a RelPath> {
         self.peers.contains(peer).then(|| self.place(home, peer))
     }
 
-    /// Where a holder has the content: at home in whatever spelling if it can be found there.
+    /// Returns one of a holder's paths: the one at home, in any spelling, if there is one.
     fn place<'a>(&'a self, home: &'a RelPath, peer: PeerId) -> &'a RelPath {
         let Some(places) = self.places.get(&peer) else { return home };
         let at_home = places.iter().find(|place| place.key() == home.key());
         at_home.or_else(|| places.first()).unwrap_or(home)
     }
 
-    /// How `peer` spells the path at which it has the content, if it is at this key.
+    /// Returns `peer`'s spelling of the path at `key`, if it has the content there.
     pub(super) fn at<'a>(
         &'a self,
         home: &'a RelPath,
@@ -71,7 +70,7 @@ impl Holders {
         }
     }
 
-    /// Takes note that `peer` has the content at `local`, perhaps among other places.
+    /// Adds a path of `peer`.
     pub(super) fn add(&mut self, home: &RelPath, peer: PeerId, local: &RelPath) {
         let is_new = self.peers.insert(peer);
         if is_new && local == home {
@@ -84,7 +83,7 @@ impl Holders {
         places.insert(local.clone());
     }
 
-    /// Takes note that `peer` has nothing at `key` any more. Returns whether it had.
+    /// Removes `peer`'s path at `key`. Returns false if there was none.
     pub(super) fn remove(&mut self, home: &RelPath, peer: PeerId, key: &PathKey) -> bool {
         if !self.peers.contains(peer) {
             return false;

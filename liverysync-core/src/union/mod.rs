@@ -1,30 +1,30 @@
-//! The union: what every PC should hold.
+//! The union: all liveries that every PC should have.
 //!
-//! The union is kept up to date by steps. A step takes all that some manifests lost and gained since
-//! the last one, and it is a function of the steps before it: replaying them gives the same union.
+//! The union advances in steps. A step takes in what some manifests lost and gained since the last one, and depends only
+//! on the steps before it: the same steps give the same union.
 //!
 //! Laws:
 //!
-//! - Every content that a connected PC holds at a valid path is in the union, under its own name or
-//!   under a conflict name, unless the name has had it before: then that PC is behind.
-//! - A name keeps its content until somebody who had it in sync changes it. Rivals get conflict names.
-//! - A name stays when all who hold its content have left, unless nobody ever sent it.
-//! - All names pass the path rule and could lie below one root.
-//! - Where nothing is established, `lowest-hash` and `newest-mtime` do not depend on the order of the
-//!   manifests within a step. `established` does, and is meant to.
+//! - Every content that a connected PC holds at a valid path is in the union, under its own name or under a conflict
+//!   name. The exception is a content that the name had before: that PC's file is outdated.
+//! - A name keeps its content until someone who had it in sync changes it. Other contents get conflict names.
+//! - A name stays when everyone who holds its content has left, unless nobody ever sent that content.
+//! - All names pass the path rule, and all could exist below one folder.
+//! - Where nothing is established, the policies `lowest-hash` and `newest-mtime` do not depend on the order of the
+//!   manifests within a step. `established` depends on it by design.
 //!
-//! All that happens is told in [`Record`]s too. Playing those back gives the same union with the same past
-//! and with nobody there.
+//! A step reports everything that it changes as [`Record`]s. Replaying those gives the same union with the same history
+//! and no holders.
 
 mod acts;
-mod aside;
-mod diverting;
-mod giving_up;
+mod expiry;
 mod holders;
+mod livery_conflicts;
 mod past;
 mod peers;
 mod placing;
 mod records;
+mod unplaced;
 mod views;
 
 use std::{
@@ -35,7 +35,7 @@ use std::{
 
 use serde::Serialize;
 
-use self::{aside::Aside, holders::Holders, past::Past, placing::Verdict};
+use self::{holders::Holders, past::Past, placing::Verdict, unplaced::Unplaced};
 use crate::{
     conflict::{Claim, Naming, Policy},
     diff::diff,
@@ -46,12 +46,11 @@ use crate::{
     pathmap::{Collision, Located, PathMap},
 };
 
-/// Who holds files: a PC for as long as it is connected. Lower numbers connected earlier.
+/// One connection to the server. Lower numbers connected earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PeerId(pub u64);
 
-/// One file of the union: its name as its first publisher spelled it, its content, and its first
-/// publisher's modification time.
+/// One file of the union: its name, content and modification time, as its first publisher had them, and who holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnionEntry {
     entry: Arc<Entry>,
@@ -73,24 +72,24 @@ impl Located for UnionEntry {
 }
 
 impl UnionEntry {
-    /// Who holds this content, with the path that the content has there.
+    /// Returns the peers that hold this content, each with its own path of the file.
     pub fn holders(&self) -> impl Iterator<Item = (PeerId, &RelPath)> {
         self.holders.iter(&self.path)
     }
 
-    /// Number of PCs that hold this content.
+    /// Returns the number of peers that hold this content.
     #[must_use]
     pub fn copies(&self) -> usize {
         self.holders.len()
     }
 
-    /// Where `peer` has this content, if it does.
+    /// Returns `peer`'s own path of this content, if it holds it.
     #[must_use]
     pub fn local(&self, peer: PeerId) -> Option<&RelPath> {
         self.holders.local(&self.path, peer)
     }
 
-    /// How a peer spells the path at which it has this content, if it is at this key.
+    /// Returns the peer's spelling of the path at `key`, if it holds this content there.
     fn local_at(&self, peer: PeerId, key: &PathKey) -> Option<&RelPath> {
         self.holders.at(&self.path, peer, key)
     }
@@ -99,35 +98,35 @@ impl UnionEntry {
         self.holders.add(&self.entry.path, peer, local);
     }
 
-    /// Whether `peer` had this content at `key`.
+    /// Removes `peer`'s file at `key` from the holders. Returns false if it was not among them.
     fn remove(&mut self, peer: PeerId, key: &PathKey) -> bool {
         self.holders.remove(&self.entry.path, peer, key)
     }
 }
 
-/// What one peer's manifest lost and gained since the last step.
+/// The difference between one peer's manifest and the same peer's manifest at the last step.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Whose manifest it is.
+    /// The peer.
     pub peer: PeerId,
-    /// When the manifest was accepted; lower is earlier.
+    /// Number of the manifest in the order of acceptance.
     pub arrival: u64,
-    /// Who that peer is, if he has a key.
-    pub author: Option<MemberId>,
-    /// Whether the peer was not there before, and these are all his files.
-    pub whole: bool,
-    /// Files that are gone or have another content.
+    /// The member, if the peer has a key.
+    pub member: Option<MemberId>,
+    /// Set if the peer has just connected and `gained` lists all its files.
+    pub complete: bool,
+    /// Files that are gone, and files with another content as they were before.
     pub lost: Vec<Entry>,
-    /// Files that are there or have another content.
+    /// Files that are new, and files with another content as they are now.
     pub gained: Vec<Gained>,
 }
 
-/// A file that a peer has by now.
+/// A file that a peer has gained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gained {
     /// The file.
     pub entry: Entry,
-    /// What the peer last had in sync at this path, if he remembers: a change of that is an update.
+    /// The content that the peer last had in sync at this path, if it knows. A change of that is an update.
     pub base: Option<ContentHash>,
 }
 
@@ -146,54 +145,56 @@ impl Change {
         diff.extra.extend(replaced);
         diff.missing.extend(replacing);
         let gained = diff.missing.into_iter().map(Gained::from).collect();
-        Self { peer, arrival, author: None, whole: false, lost: diff.extra, gained }
+        Self { peer, arrival, member: None, complete: false, lost: diff.extra, gained }
     }
 }
 
-/// What a step did, for people and for those who keep lists by path.
+/// The effects of a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "its records must be written down, and its names invalidate what was derived from the union"]
+#[non_exhaustive]
 pub struct Outcome {
-    /// The names whose entry came, went, or has other holders.
+    /// The names whose entry is new, is gone, or has other holders.
     pub touched: BTreeSet<PathKey>,
-    /// Rivals that got a conflict name in this step: the name they have at home and the new one.
+    /// Files that got a conflict name in this step: the peer's own path and the conflict name.
     pub conflicts: Vec<(PeerId, RelPath, RelPath)>,
     /// Files that could not join, with the reason.
     pub refused: Vec<(PeerId, RelPath, Refusal)>,
-    /// The names whose content came, went or was replaced. All others of [`Outcome::touched`] only
-    /// have other holders: who keeps a list of what the union holds need not look at them.
+    /// The names whose content is new, is gone, or was replaced. The others of [`Outcome::touched`] only have other holders,
+    /// so lists of the union's contents stay valid for them.
     pub changed: BTreeSet<PathKey>,
-    /// The step's number, if it has anything to record.
+    /// The step's number, which its records have.
     pub step: u64,
-    /// What has happened, to be written down in this order.
+    /// The changes, to be written down in this order.
     pub records: Vec<Record>,
 }
 
-/// Why a file cannot join the union.
+/// The reason why a file cannot join the union.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// It could not lie beside the files that are in the union.
+    /// It cannot exist beside the files of the union.
     #[error(transparent)]
     Collision(#[from] Collision),
-    /// It is a rival, and the path rule leaves no room for a conflict name.
-    #[error("there is no room for a conflict name: {0}")]
+    /// It is in conflict, and every conflict name for it breaks the path rule.
+    #[error("it is in conflict, and no conflict name is possible: {0}")]
     NoName(#[from] InvalidPath),
-    /// It is a change of what was retired.
-    #[error("its livery was retired, and this is a change of what it was")]
+    /// It is an edit of a file that was retired.
+    #[error("it is an edit of a retired file")]
     Retired,
 }
 
-/// A file that wants a place in the union.
+/// A peer's file that is to get a place in the union.
 #[derive(Clone, Debug)]
 struct Claimant {
     peer: PeerId,
     entry: Entry,
     base: Option<ContentHash>,
     arrival: u64,
-    author: Option<MemberId>,
-    /// Its peer was not there before.
+    member: Option<MemberId>,
+    /// Set if its peer has just connected.
     returned: bool,
-    /// The name that what its peer had there counted for until this step, if it was another one.
+    /// Conflict name this file was filed under before this step, if any.
     replaces: Option<PathKey>,
 }
 
@@ -207,57 +208,57 @@ impl Claimant {
     }
 }
 
-/// What every PC should hold. See the [module documentation](self).
+/// All liveries that every PC should have. See the [module documentation](self).
 #[derive(Clone, Debug, Default)]
 pub struct Union {
     entries: PathMap<UnionEntry>,
-    /// How many names of each livery have something that is no copy of a rival.
-    begun: BTreeMap<String, usize>,
+    /// Number of names in each livery that are not conflict copies.
+    own_names: BTreeMap<String, usize>,
     /// The names of each content.
     names: BTreeMap<Content, BTreeSet<PathKey>>,
-    /// Where a peer's file counts for an entry of another name: its own key, then the entry's.
-    elsewhere: BTreeMap<PathKey, BTreeMap<PeerId, (Claimant, PathKey)>>,
-    /// Files that peers have and that count for no name.
-    aside: Aside,
-    /// What each name has held.
+    /// Files of peers that are filed under another name than their own: by their own key and their peer, with that name.
+    filed_elsewhere: BTreeMap<PathKey, BTreeMap<PeerId, (Claimant, PathKey)>>,
+    /// Files of peers that are filed under no name.
+    unplaced: Unplaced,
+    /// The history of each name.
     past: BTreeMap<PathKey, Past>,
-    /// Contents whose bytes have been seen.
-    proven: BTreeSet<Content>,
-    /// Who may update each livery: its folder in one case, then as it is spelled.
+    /// Contents that the server has received and checked once, so that they are known to exist.
+    verified: BTreeSet<Content>,
+    /// The owners of each livery: by its folded name, with its spelling.
     owners: BTreeMap<String, (String, BTreeSet<MemberId>)>,
-    /// Number of the last step that was recorded.
+    /// Number of the last recorded step.
     steps: u64,
     settings: Settings,
 }
 
 impl Union {
-    /// An empty union.
+    /// Creates an empty union in which anyone may update any livery.
     #[must_use]
     pub fn new(policy: Policy, naming: Naming) -> Self {
         let settings = Settings::new(naming, policy, Updates::default());
         Self { settings, ..Self::default() }
     }
 
-    /// The same, where only some may update what is established.
+    /// Sets who may update established files.
     #[must_use]
     pub const fn with_updates(mut self, updates: Updates) -> Self {
         self.settings.updates = updates;
         self
     }
 
-    /// Returns the settings that the union is made by.
+    /// Returns the settings of the league.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The entry with this key.
+    /// Returns the entry with this key.
     #[must_use]
     pub fn get(&self, key: &PathKey) -> Option<&UnionEntry> {
         self.entries.get(key)
     }
 
-    /// All entries, ordered by key.
+    /// Returns all entries, ordered by key.
     pub fn iter(&self) -> impl Iterator<Item = &UnionEntry> {
         self.entries.iter()
     }
@@ -268,134 +269,135 @@ impl Union {
         self.entries.livery_count()
     }
 
-    /// Number of entries.
+    /// Returns the number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether nobody holds anything.
+    /// Returns true if there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The entries that have this content, ordered by key: one content may have several names.
+    /// Returns the entries with this content, ordered by key. One content may have several names.
     pub fn with_content(&self, content: Content) -> impl Iterator<Item = &UnionEntry> {
         self.names.get(&content).into_iter().flatten().filter_map(|key| self.entries.get(key))
     }
 
-    /// The union as the manifest that every PC should have.
+    /// Returns the union as the manifest that every PC should have.
     #[must_use]
     pub fn manifest(&self) -> Manifest {
         Manifest::of(&self.entries, |entry| Arc::clone(&entry.entry))
     }
 
-    /// Lets `manifest` share the memory of the entries and names that the union has too.
+    /// Makes `manifest` share the memory of the entries and names that the union has too.
     ///
-    /// The manifest stays equal to what it was. Without this each of a thousand PCs with the same
-    /// files costs the server what the first one does.
+    /// The manifest stays equal to what it was. Without this a thousand PCs with the same files cost the server a thousand
+    /// times the memory of one.
     pub fn share(&self, manifest: &mut Manifest) {
         manifest.share(self.entries.iter().map(|entry| &entry.entry));
     }
 
-    /// The key of the entry that `peer`'s file at `key` counts for, if it counts for any.
+    /// Returns the entry that `peer`'s file at `key` is filed under: that of its own name, or that of its conflict name.
+    /// Returns `None` if it is outdated or was refused, or if the entry has another content than `hash`.
     #[must_use]
-    pub fn counts_for(
+    pub fn filed_under(
         &self,
         peer: PeerId,
         key: &PathKey,
         hash: ContentHash,
     ) -> Option<&UnionEntry> {
-        let key = match self.elsewhere.get(key).and_then(|peers| peers.get(&peer)) {
+        let key = match self.filed_elsewhere.get(key).and_then(|peers| peers.get(&peer)) {
             Some((_, entry)) => entry,
             None => key,
         };
         self.entries.get(key).filter(|entry| entry.content.hash == hash)
     }
 
-    /// Whether `peer`'s file at `key` is what the name has held before, or turned down: the peer is behind,
-    /// and nothing is lost to the league if that file goes.
+    /// Returns true if `peer`'s file at `key` has a content that the name had before, or that was declined. The league loses
+    /// nothing when that file is replaced.
     #[must_use]
-    pub fn is_stale(&self, peer: PeerId, key: &PathKey) -> bool {
-        self.aside.stale_of(peer, key).is_some()
+    pub fn is_outdated(&self, peer: PeerId, key: &PathKey) -> bool {
+        self.unplaced.outdated_of(peer, key).is_some()
     }
 
-    /// Who has a content, and where: whether it is what the union has there, or the peer is behind, or the file
-    /// could not join. Who has it at several places may be named several times.
+    /// Returns the peers that have a content, each with its own path: current, outdated and refused files alike. A peer that
+    /// has it at several paths may appear several times.
     pub fn sources(&self, content: Content) -> impl Iterator<Item = (PeerId, &RelPath)> {
         let current = self.with_content(content).flat_map(UnionEntry::holders);
-        current.chain(self.aside.places(content))
+        current.chain(self.unplaced.places(content))
     }
 
-    /// Where `peer` has a content, as in [`Union::sources`].
+    /// Returns the paths at which `peer` has a content; see [`Union::sources`].
     pub fn places(&self, peer: PeerId, content: Content) -> impl Iterator<Item = &RelPath> {
         let current = self.with_content(content).filter_map(move |entry| entry.local(peer));
-        let aside = self.aside.places(content).filter(move |(holder, _)| *holder == peer);
-        current.chain(aside.map(|(_, path)| path))
+        let unplaced = self.unplaced.places(content).filter(move |(holder, _)| *holder == peer);
+        current.chain(unplaced.map(|(_, path)| path))
     }
 
-    /// Whether a name has, or has had, a content, or turned it down.
+    /// Returns true if a name has or had a content, or declined it.
     #[must_use]
     pub fn knows(&self, key: &PathKey, content: Content) -> bool {
         self.past.get(key).is_some_and(|past| past.knows(content))
     }
 
-    /// Whether the bytes of a content have been seen.
+    /// Returns true if a content is known to exist, because the server has received and checked it.
     #[must_use]
-    pub fn is_proven(&self, content: Content) -> bool {
-        self.proven.contains(&content)
+    pub fn is_verified(&self, content: Content) -> bool {
+        self.verified.contains(&content)
     }
 
-    /// Files that peers have and nobody is to have any more.
-    pub fn unwanted(&self) -> impl Iterator<Item = (PeerId, &RelPath, Content)> {
+    /// Returns the files that peers have and nobody should have any more.
+    pub fn to_retire(&self) -> impl Iterator<Item = (PeerId, &RelPath, Content)> {
         let is_free = |key: &PathKey| !self.entries.contains(key);
-        let stale = self.aside.all_stale().filter(move |(key, _)| is_free(key));
-        let stale = stale.flat_map(|(_, peers)| peers);
-        let stale = stale.map(|(peer, file)| (*peer, &file.local, file.content));
-        stale.chain(self.diverted())
+        let outdated = self.unplaced.all_outdated().filter(move |(key, _)| is_free(key));
+        let outdated = outdated.flat_map(|(_, peers)| peers);
+        let outdated = outdated.map(|(peer, file)| (*peer, &file.local, file.content));
+        outdated.chain(self.separated())
     }
 
-    /// Who may update a livery where only owners may; none if nobody ever owned it. Its folder is in one case.
+    /// Returns the owners of a livery, given its folded name; `None` if it never had any.
     fn owners(&self, livery: &str) -> Option<&BTreeSet<MemberId>> {
         self.owners.get(livery).map(|(_, owners)| owners)
     }
 
-    fn owns(&self, author: Option<MemberId>, livery: &str) -> bool {
+    fn owns(&self, member: Option<MemberId>, livery: &str) -> bool {
         let owners = self.owners(livery);
-        author.is_some_and(|author| owners.is_some_and(|owners| owners.contains(&author)))
+        member.is_some_and(|member| owners.is_some_and(|owners| owners.contains(&member)))
     }
 
-    /// The names at which `peer` has something that could not join.
+    /// Returns the names at which `peer` has a file that could not join.
     pub fn refused(&self, peer: PeerId) -> impl Iterator<Item = &PathKey> {
-        self.aside.refused_of(peer)
+        self.unplaced.refused_of(peer)
     }
 
-    /// Takes note that the bytes of contents have been seen: they exist, whoever comes and goes.
-    pub fn prove(&mut self, contents: impl IntoIterator<Item = Content>) -> Vec<Record> {
+    /// Marks contents as verified: they exist, no matter who connects and leaves. Returns the records of the change.
+    pub fn mark_verified(&mut self, contents: impl IntoIterator<Item = Content>) -> Vec<Record> {
         let mut outcome = Outcome::default();
         for content in contents {
-            if !self.proven.contains(&content) {
-                self.record(Record::Proven(content), &mut outcome);
+            if !self.verified.contains(&content) {
+                self.record(Record::Verified(content), &mut outcome);
             }
         }
         outcome.records
     }
 
-    /// Takes one step: first all that was lost, then all that was gained.
+    /// Takes one step: first everything that was lost, then everything that was gained.
     pub fn step(&mut self, changes: Vec<Change>) -> Outcome {
-        let mut outcome = self.begin();
+        let mut outcome = self.begin_step();
         let (mut claimants, mut returned) = (Vec::new(), BTreeSet::new());
         for change in changes {
-            let Change { peer, arrival, author, whole, lost, gained } = change;
-            returned.extend(whole.then_some(author));
+            let Change { peer, arrival, member, complete, lost, gained } = change;
+            returned.extend(complete.then_some(member));
             let counted = |lost: &Entry| {
-                let name = self.elsewhere.get(lost.path.key())?.get(&peer)?.1.clone();
+                let name = self.filed_elsewhere.get(lost.path.key())?.get(&peer)?.1.clone();
                 Some((lost.path.key().clone(), name))
             };
             let mut counted: BTreeMap<_, _> = lost.iter().filter_map(counted).collect();
             for Entry { path, content, .. } in &lost {
-                self.lose(peer, path.key(), *content, &mut outcome);
+                self.remove_file(peer, path.key(), *content, &mut outcome);
             }
             let claimant = |Gained { entry, base }| Claimant {
                 peer,
@@ -403,22 +405,26 @@ impl Union {
                 entry,
                 base,
                 arrival,
-                author,
-                returned: whole,
+                member,
+                returned: complete,
             };
             claimants.extend(gained.into_iter().map(claimant));
         }
-        // A file that only moved to where it belongs is not gone in between.
-        claimants
-            .retain(|claimant| !self.is_known(claimant) && !self.hold_same(claimant, &mut outcome));
-        outcome.touched.extend(self.missed_by(&returned, &claimants));
-        self.settle(claimants, &mut outcome);
+        // Files with the name's own content are taken in first. Otherwise the content of a file that only moved would
+        // have no holder in between, and its name could expire.
+        claimants.retain(|claimant| {
+            !self.is_known(claimant) && !self.hold_if_same(claimant, &mut outcome)
+        });
+        outcome.touched.extend(self.orphans_of_returned(&returned, &claimants));
+        self.place_claimants(claimants, &mut outcome);
         outcome
     }
 
-    /// The names of what nobody ever sent, nobody has at present and nobody claims, as it is after a start of the
-    /// server, if those who brought it have come back: they do not have it any more either.
-    fn missed_by(
+    /// Returns the names whose content nobody sent, nobody holds and nobody claims, and whose publisher has just returned.
+    ///
+    /// After a start of the server all names are without holders. They must not expire while their publishers may still
+    /// bring the content; once a publisher is back without it, nobody will.
+    fn orphans_of_returned(
         &self,
         returned: &BTreeSet<Option<MemberId>>,
         claimants: &[Claimant],
@@ -428,39 +434,47 @@ impl Union {
         }
         let claimed: BTreeSet<_> = claimants.iter().map(Claimant::key).collect();
         let keys = self.entries.iter().map(|entry| entry.path.key());
-        let vain = keys.filter(|key| self.is_vain(key) && !claimed.contains(key));
-        let theirs = vain.filter(|key| {
+        let orphans = keys.filter(|key| self.is_orphan(key) && !claimed.contains(key));
+        let theirs = orphans.filter(|key| {
             let placed = self.past.get(*key).and_then(|past| past.placed().next_back());
             placed.is_some_and(|placed| returned.contains(&placed.author))
         });
         theirs.cloned().collect()
     }
 
-    /// Whether it is known already that a peer has just this at a key where the name has something else: to say so
-    /// again makes no update of it, whatever it was made of.
+    /// Returns true if the peer's file is already filed as outdated, in conflict or refused with the same content.
+    ///
+    /// A client may report a file again, with another base. That must not turn a conflict into an update.
     fn is_known(&self, claimant: &Claimant) -> bool {
         let (peer, key) = (claimant.peer, claimant.key());
-        let stale = self.aside.stale_of(peer, key).map(|stale| stale.content);
-        let rival = || self.elsewhere.get(key)?.get(&peer).map(|(known, _)| known.entry.content);
+        let outdated = self.unplaced.outdated_of(peer, key).map(|outdated| outdated.content);
+        let rival =
+            || self.filed_elsewhere.get(key)?.get(&peer).map(|(known, _)| known.entry.content);
         let refused = || {
-            let mut refused = self.aside.refused_at(key);
+            let mut refused = self.unplaced.refused_at(key);
             refused.find(|known| known.peer == peer).map(|known| known.entry.content)
         };
-        stale.or_else(rival).or_else(refused) == Some(claimant.entry.content)
+        outdated.or_else(rival).or_else(refused) == Some(claimant.entry.content)
     }
 
-    /// Takes note of who has just what his file's name has. Returns whether he does.
-    fn hold_same(&mut self, claimant: &Claimant, outcome: &mut Outcome) -> bool {
-        let same = matches!(self.judge(claimant), Verdict::Same);
+    /// Adds the claimant to the holders of its own name if that has the same content. Returns false if it has another.
+    fn hold_if_same(&mut self, claimant: &Claimant, outcome: &mut Outcome) -> bool {
+        let same = matches!(self.classify(claimant), Verdict::Same);
         if same {
-            self.hold(claimant.peer, claimant.key(), &claimant.entry.path, outcome);
+            self.add_holder(claimant.peer, claimant.key(), &claimant.entry.path, outcome);
         }
         same
     }
 
-    /// A peer does not have a content at a key any more, wherever that counted.
-    fn lose(&mut self, peer: PeerId, key: &PathKey, content: Content, outcome: &mut Outcome) {
-        self.aside.remove(peer, key);
+    /// Removes a peer's file, wherever it is filed.
+    fn remove_file(
+        &mut self,
+        peer: PeerId,
+        key: &PathKey,
+        content: Content,
+        outcome: &mut Outcome,
+    ) {
+        self.unplaced.remove(peer, key);
         self.detach(peer, key);
         for name in self.names.get(&content).into_iter().flatten() {
             let entry = self.entries.get_mut(name);
@@ -471,16 +485,16 @@ impl Union {
     }
 
     fn detach(&mut self, peer: PeerId, key: &PathKey) -> Option<(Claimant, PathKey)> {
-        let peers = self.elsewhere.get_mut(key)?;
+        let peers = self.filed_elsewhere.get_mut(key)?;
         let rival = peers.remove(&peer)?;
         if peers.is_empty() {
-            self.elsewhere.remove(key);
+            self.filed_elsewhere.remove(key);
         }
         Some(rival)
     }
 }
 
-/// Merges whole manifests in one step; peer numbers are their places in the list.
+/// Merges complete manifests in one step. Each peer's number is the position of its manifest.
 #[must_use]
 pub fn merge<'a>(
     manifests: impl IntoIterator<Item = &'a Manifest>,
@@ -491,8 +505,8 @@ pub fn merge<'a>(
     let changes = manifests.into_iter().zip(0..).map(|(manifest, number)| Change {
         peer: PeerId(number),
         arrival: number,
-        author: None,
-        whole: true,
+        member: None,
+        complete: true,
         lost: Vec::new(),
         gained: manifest.iter().cloned().map(Gained::from).collect(),
     });

@@ -1,22 +1,21 @@
-//! A small set of peers.
+//! A compact set of peers.
 //!
-//! Peers are numbered as they connect, so those that are connected are mostly neighbours. One bit for
-//! each keeps the holders of thousands of files near one another in memory, where a step has to reach
-//! all of them when a PC joins.
+//! Peers are numbered as they connect, so connected peers mostly have neighbouring numbers. One bit for each keeps the holders
+//! of thousands of files close together in memory. A step visits all of them when a PC joins.
 
 use super::PeerId;
 
-/// Numbers in a block.
+/// Number of peers in a block.
 const BLOCK: u64 = u64::BITS as u64;
 
-/// A set of peers, walked in their order.
+/// A set of peers, ordered by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Peers {
-    /// Ordered by number; none is empty.
+    /// The blocks that are not empty, ordered by number.
     blocks: Vec<Block>,
 }
 
-/// Those of 64 peers in a row that are in the set.
+/// The members of the set among 64 peers with consecutive numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Block {
     number: u64,
@@ -37,7 +36,7 @@ impl Peers {
         self.find(number).is_ok_and(|at| self.blocks[at].bits & bit != 0)
     }
 
-    /// Adds a peer. Returns whether it was not in the set.
+    /// Adds a peer. Returns false if it was in the set already.
     pub(super) fn insert(&mut self, peer: PeerId) -> bool {
         let (number, bit) = position(peer);
         match self.find(number) {
@@ -76,7 +75,7 @@ impl Peers {
     }
 }
 
-/// The number of the peer's block, and its bit there.
+/// Returns the number of the peer's block, and its bit there.
 const fn position(peer: PeerId) -> (u64, u64) {
     (peer.0 / BLOCK, 1 << (peer.0 % BLOCK))
 }
@@ -91,7 +90,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_set(
+        fn it_behaves_like_a_set(
             steps in prop::collection::vec(
                 (any::<bool>(), prop_oneof![0_u64..200, u64::MAX - 100..=u64::MAX]), 0..200,
             ),

@@ -1,8 +1,12 @@
-//! Placing: what a file that a peer has by now is to the union.
+//! Placing: finds a name in the union for each new file of a peer.
+//!
+//! A file is compared with the history of its name ([`Verdict`]). The first content of a name is established. An edit of it
+//! replaces it. A content that the name had before is outdated, and its PC gets the current one. Anything else is a conflict
+//! and gets a conflict name, so that no content is lost.
 
 use std::collections::BTreeSet;
 
-use super::{Claimant, Outcome, PeerId, Refusal, Union, UnionEntry, aside::Stale};
+use super::{Claimant, Outcome, PeerId, Refusal, Union, UnionEntry, unplaced::OutdatedFile};
 use crate::{
     conflict::{Scope, conflict_name, parse_conflict_name, plain_stem},
     hash::Content,
@@ -11,45 +15,47 @@ use crate::{
     path::{InvalidPath, PathKey, RelPath, fold},
 };
 
-/// After so many rounds a step leaves to the next one what it has not settled. Two are hardly ever needed; this
-/// bounds what strangers could make of it.
-const SETTLING_ROUNDS_MAX: usize = 16;
+/// Largest number of rounds in one step. What is left then counts as refused, and is placed when another name becomes free.
+/// More than one round is rare. The limit bounds the work that a hostile client can cause.
+const ROUNDS_MAX: usize = 16;
 
-/// How a claim stands to what is established.
+/// The relation of a file to the history of its name.
 pub(super) enum Verdict {
-    /// It is the same.
+    /// It has the established content.
     Same,
-    /// Nothing is.
+    /// The name is free.
     New,
-    /// It was made of what is.
+    /// It is an edit of the established content.
     Update,
-    /// The name has had it before.
-    Stale,
-    /// It is something else.
-    Rival,
-    /// Nothing is, and it would add to a livery that only others may change.
+    /// The name had its content before.
+    Outdated,
+    /// It is none of these, so two contents claim the name.
+    Conflict,
+    /// The name is free, but the file would add to a livery that only others may change.
     Foreign,
-    /// It was made of what the name has no more.
+    /// The name is free, and the content of which the file is an edit was retired.
     Retired,
 }
 
 impl Union {
-    /// Gives claimants their places, and gives up what nobody holds any more, in turn: who comes to a place of
-    /// his own may have been the last one elsewhere.
-    pub(super) fn settle(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) {
-        for _ in 0..SETTLING_ROUNDS_MAX {
-            claimants.extend(self.give_up_unheld(outcome));
+    /// Places claimants and expires orphans until nothing is left to do.
+    ///
+    /// One causes the other: a file that gets a place may have been the last copy elsewhere, and an expired name is free for
+    /// another claimant.
+    pub(super) fn place_claimants(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) {
+        for _ in 0..ROUNDS_MAX {
+            claimants.extend(self.expire_orphans(outcome));
             if claimants.is_empty() {
                 return;
             }
             claimants = self.place_all(claimants, outcome);
         }
         for left in claimants {
-            self.aside.refuse(left);
+            self.unplaced.refuse(left);
         }
     }
 
-    /// Returns those who claim their names anew.
+    /// Places claimants once. Returns those that must be placed again, because a name has become free.
     fn place_all(&mut self, claimants: Vec<Claimant>, outcome: &mut Outcome) -> Vec<Claimant> {
         match self.settings.naming.scope {
             Scope::File => self.place_files(claimants, outcome),
@@ -57,7 +63,7 @@ impl Union {
         }
     }
 
-    /// Each file for itself.
+    /// Places each file by itself. Returns the claimants that must be placed again.
     pub(super) fn place_files(
         &mut self,
         mut claimants: Vec<Claimant>,
@@ -68,49 +74,55 @@ impl Union {
             a.key().cmp(b.key()).then((a.arrival, a.peer).cmp(&(b.arrival, b.peer)))
         });
         for rivals in claimants.chunk_by_mut(|a, b| a.key() == b.key()) {
-            // What an update makes of the name, others may have already.
-            let later = |claimant: &Claimant| !matches!(self.judge(claimant), Verdict::Update);
+            // Updates go first: another claimant may already have the updated content.
+            let later = |claimant: &Claimant| !matches!(self.classify(claimant), Verdict::Update);
             rivals.sort_by(|a, b| {
                 let (first, second) = (a.claim(), b.claim());
                 let by_policy = second.beats(&first, policy).cmp(&first.beats(&second, policy));
                 later(a).cmp(&later(b)).then(by_policy)
             });
         }
-        let (mut anew, mut cleared) = (Vec::new(), BTreeSet::new());
+        let (mut again, mut cleared) = (Vec::new(), BTreeSet::new());
         for claimant in claimants {
-            anew.extend(self.clear_way(&claimant, outcome));
+            again.extend(self.expire_orphan_at(&claimant, outcome));
             let livery = claimant.key().livery();
-            if matches!(self.judge(&claimant), Verdict::Foreign) && !cleared.contains(livery) {
+            if matches!(self.classify(&claimant), Verdict::Foreign) && !cleared.contains(livery) {
                 cleared.insert(livery.to_owned());
-                anew.extend(self.clear_livery(livery, outcome));
+                again.extend(self.expire_orphans_of(livery, outcome));
             }
             self.place(claimant, outcome);
         }
-        anew
+        again
     }
 
-    /// What will never come is in nobody's way, unless it comes, or something was made of it.
-    pub(super) fn clear_way(
+    /// Expires the claimant's name if its content will never arrive, so that it is not in the claimant's way.
+    ///
+    /// It stays if the claimant brings that content, or an edit of it.
+    pub(super) fn expire_orphan_at(
         &mut self,
         claimant: &Claimant,
         outcome: &mut Outcome,
     ) -> Vec<Claimant> {
-        if self.is_vain(claimant.key())
-            && !matches!(self.judge(claimant), Verdict::Same | Verdict::Update)
+        if self.is_orphan(claimant.key())
+            && !matches!(self.classify(claimant), Verdict::Same | Verdict::Update)
         {
-            return self.give_up(claimant.key(), outcome);
+            return self.expire(claimant.key(), outcome);
         }
         Vec::new()
     }
 
-    /// Gives up all of a livery that will never come. Returns those who claim their names anew.
-    pub(super) fn clear_livery(&mut self, livery: &str, outcome: &mut Outcome) -> Vec<Claimant> {
+    /// Expires all orphans of a livery. Returns the claimants that must be placed again.
+    pub(super) fn expire_orphans_of(
+        &mut self,
+        livery: &str,
+        outcome: &mut Outcome,
+    ) -> Vec<Claimant> {
         let keys = self.entries.of_livery(livery).map(|entry| entry.path.key());
-        let vain: Vec<_> = keys.filter(|key| self.is_vain(key)).cloned().collect();
-        vain.iter().flat_map(|key| self.give_up(key, outcome)).collect()
+        let orphans: Vec<_> = keys.filter(|key| self.is_orphan(key)).cloned().collect();
+        orphans.iter().flat_map(|key| self.expire(key, outcome)).collect()
     }
 
-    pub(super) fn judge(&self, claimant: &Claimant) -> Verdict {
+    pub(super) fn classify(&self, claimant: &Claimant) -> Verdict {
         let (key, content) = (claimant.key(), claimant.entry.content);
         let past = self.past.get(key);
         let base = claimant.base;
@@ -118,18 +130,18 @@ impl Union {
             Some(entry) if entry.content == content => Verdict::Same,
             Some(entry)
                 if (base == Some(entry.content.hash)
-                    || past.is_some_and(|past| past.took_back(content)))
+                    || past.is_some_and(|past| past.just_expired(content)))
                     && self.may_update(claimant) =>
             {
                 Verdict::Update
             }
-            None if past.is_some_and(|past| past.only_turned_down(content))
-                && self.owns(claimant.author, key.livery()) =>
+            None if past.is_some_and(|past| past.was_only_declined(content))
+                && self.owns(claimant.member, key.livery()) =>
             {
                 Verdict::New
             }
-            _ if past.is_some_and(|past| past.knows(content)) => Verdict::Stale,
-            Some(_) => Verdict::Rival,
+            _ if past.is_some_and(|past| past.knows(content)) => Verdict::Outdated,
+            Some(_) => Verdict::Conflict,
             None if base.is_some_and(|base| past.is_some_and(|past| past.knows_hash(base))) => {
                 Verdict::Retired
             }
@@ -138,52 +150,52 @@ impl Union {
         }
     }
 
-    /// Whether a claimant may bring a file that its livery does not have: that changes the livery, too. A conflict copy
-    /// under its own name changes nothing.
+    /// Returns true if a claimant may add a file to its livery. Adding a file changes the livery too, so it takes an owner.
+    /// A conflict copy under its own name changes nothing.
     fn may_add(&self, claimant: &Claimant) -> bool {
         let Claimant { entry: Entry { path, content, .. }, .. } = claimant;
         let livery = path.key().livery();
-        let is_copy = || {
+        let is_conflict_copy = || {
             let parsed = parse_conflict_name(path, &self.settings.naming);
             parsed.is_some_and(|(_, digits)| digits == content.hash.short())
         };
         self.may_update(claimant)
             || self.owners(livery).is_none_or(BTreeSet::is_empty)
             || self.is_vacant(livery)
-            || is_copy()
+            || is_conflict_copy()
     }
 
     fn may_update(&self, claimant: &Claimant) -> bool {
         self.settings.updates == Updates::Anyone
-            || self.owns(claimant.author, claimant.key().livery())
+            || self.owns(claimant.member, claimant.key().livery())
     }
 
-    /// Whether a livery has nothing, or only copies of rivals.
+    /// Returns true if a livery has no files, or only conflict copies.
     pub(super) fn is_vacant(&self, livery: &str) -> bool {
-        !self.begun.contains_key(livery)
+        !self.own_names.contains_key(livery)
     }
 
     pub(super) fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
-        match self.judge(&claimant) {
+        match self.classify(&claimant) {
             Verdict::Same => {
-                self.hold(claimant.peer, claimant.key(), &claimant.entry.path, outcome);
+                self.add_holder(claimant.peer, claimant.key(), &claimant.entry.path, outcome);
             }
             Verdict::New => {
                 let (path, first) = (claimant.entry.path.clone(), Cause::Published);
                 self.establish(path, &claimant, first, outcome);
             }
             Verdict::Update => self.update(&claimant, outcome),
-            Verdict::Stale => {
+            Verdict::Outdated => {
                 let Entry { path: local, content, mtime } = claimant.entry;
-                let stale = Stale { local, content, mtime, rival: None };
-                self.aside.be_behind(claimant.peer, stale);
+                let outdated = OutdatedFile { local, content, mtime, rival: None };
+                self.unplaced.add_outdated(claimant.peer, outdated);
             }
-            Verdict::Rival | Verdict::Foreign => self.place_rival(claimant, outcome),
+            Verdict::Conflict | Verdict::Foreign => self.place_rival(claimant, outcome),
             Verdict::Retired => self.refuse(claimant, Refusal::Retired, outcome),
         }
     }
 
-    pub(super) fn hold(
+    pub(super) fn add_holder(
         &mut self,
         peer: PeerId,
         key: &PathKey,
@@ -201,8 +213,8 @@ impl Union {
         let Entry { content, mtime, ref path } = claimant.entry;
         let cause = if past.knows(content) { Cause::Reverted } else { Cause::Updated };
         let entry = Entry { path: past.path.clone(), content, mtime };
-        self.record_placed(entry, claimant.author, cause, outcome);
-        self.hold(claimant.peer, path.key(), path, outcome);
+        self.record_placed(entry, claimant.member, cause, outcome);
+        self.add_holder(claimant.peer, path.key(), path, outcome);
     }
 
     fn place_rival(&mut self, claimant: Claimant, outcome: &mut Outcome) {
@@ -214,28 +226,31 @@ impl Union {
         let peer = claimant.peer;
         let is_replaced = self.is_replaced(name.key(), content);
         let is_there = is_replaced || self.entries.contains(name.key());
-        if !is_there && !self.establish(name.clone(), &claimant, Cause::Rival, outcome) {
+        if !is_there && !self.establish(name.clone(), &claimant, Cause::Conflict, outcome) {
             return;
         }
-        self.count_for(claimant, name.key(), outcome);
+        self.file_under(claimant, name.key(), outcome);
         if !is_replaced {
             outcome.conflicts.push((peer, path, name));
         }
     }
 
-    /// What a peer has at a key counts for another name that has, or has had, the same.
-    pub(super) fn count_for(&mut self, claim: Claimant, name: &PathKey, outcome: &mut Outcome) {
+    /// Files a claimant under another name, which has or had the same content.
+    pub(super) fn file_under(&mut self, claim: Claimant, name: &PathKey, outcome: &mut Outcome) {
         let Claimant { peer, entry: Entry { path: local, content, mtime }, .. } = claim.clone();
         if self.is_replaced(name, content) {
             let rival = Some((claim, name.clone()));
-            return self.aside.be_behind(peer, Stale { local, content, mtime, rival });
+            return self.unplaced.add_outdated(peer, OutdatedFile { local, content, mtime, rival });
         }
-        self.hold(peer, name, &local, outcome);
-        let peers = self.elsewhere.entry(local.key().clone()).or_default();
+        self.add_holder(peer, name, &local, outcome);
+        let peers = self.filed_elsewhere.entry(local.key().clone()).or_default();
         peers.insert(peer, (claim, name.clone()));
     }
 
-    /// What a rival is called, or was until that name got something else.
+    /// Returns the conflict name of a file.
+    ///
+    /// A name that had its content before counts as free, although it has another one now: the file is outdated there. With
+    /// another name, every update of a conflict copy would bring the old one back.
     fn name_of_rival(&self, rival: &Entry) -> Result<RelPath, InvalidPath> {
         let Entry { path, content, .. } = rival;
         if let Some(home) = self.plain_entry(path).filter(|entry| entry.content == *content) {
@@ -247,13 +262,13 @@ impl Union {
         })
     }
 
-    /// Whether a name has had a content, and has it no more.
+    /// Returns true if a name had a content, and has another one or none now.
     pub(super) fn is_replaced(&self, key: &PathKey, content: Content) -> bool {
         let current = self.entries.get(key).map(|entry| entry.content);
         current != Some(content) && self.knows(key, content)
     }
 
-    /// The entry whose conflict name `path` could be.
+    /// Returns the entry of which `path` may be a conflict name.
     fn plain_entry(&self, path: &RelPath) -> Option<&UnionEntry> {
         let stem = plain_stem(path.stem(), &self.settings.naming);
         let plain = format!("{stem}.{}", path.extension());
@@ -273,19 +288,19 @@ impl Union {
             return false;
         }
         let key = path.key().clone();
-        // Whoever begins a livery anew owns it.
-        if self.is_vacant(key.livery()) && !self.owns(claimant.author, key.livery()) {
-            let owners = claimant.author.into_iter().collect();
-            self.hand_over(path.livery(), owners, outcome);
+        // The first member to publish a file of a livery owns it, also after it was retired.
+        if self.is_vacant(key.livery()) && !self.owns(claimant.member, key.livery()) {
+            let owners = claimant.member.into_iter().collect();
+            self.set_owners(path.livery(), owners, outcome);
         }
         let Entry { content, mtime, path: ref local } = claimant.entry;
-        self.record_placed(Entry { path, content, mtime }, claimant.author, cause, outcome);
-        self.hold(claimant.peer, &key, local, outcome);
+        self.record_placed(Entry { path, content, mtime }, claimant.member, cause, outcome);
+        self.add_holder(claimant.peer, &key, local, outcome);
         true
     }
 
-    /// A livery belongs to others from now on, if it did not before.
-    pub(super) fn hand_over(
+    /// Sets the owners of a livery, if they differ.
+    pub(super) fn set_owners(
         &mut self,
         livery: &str,
         owners: BTreeSet<MemberId>,
@@ -300,7 +315,7 @@ impl Union {
 
     pub(super) fn refuse(&mut self, claimant: Claimant, refusal: Refusal, outcome: &mut Outcome) {
         let (path, peer) = (claimant.entry.path.clone(), claimant.peer);
-        self.aside.refuse(claimant);
+        self.unplaced.refuse(claimant);
         outcome.refused.push((peer, path, refusal));
     }
 }

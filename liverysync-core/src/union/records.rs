@@ -1,13 +1,13 @@
-//! Changes of what is established. Each is a [`Record`], and only records change it: what is played back
-//! and what happens take one way.
+//! Records: the only way in which established contents change. A step and a replay apply them with the same code, so they
+//! cannot differ.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Outcome, PeerId, Union, UnionEntry,
-    aside::Stale,
     holders::Holders,
     past::{Past, Placed, Version},
+    unplaced::OutdatedFile,
 };
 use crate::{
     hash::Content,
@@ -17,8 +17,8 @@ use crate::{
 };
 
 impl Union {
-    /// The union that these records tell of, with nobody there. What does not fit with what was recorded before
-    /// it, because it was not written by a union, is left out.
+    /// Replays records into a union without holders. Records that contradict earlier ones, because no union wrote them,
+    /// are ignored.
     #[must_use]
     pub fn replay<'a>(settings: Settings, records: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut union = Self { settings, ..Self::default() };
@@ -29,12 +29,12 @@ impl Union {
         union
     }
 
-    /// What a step is told in.
-    pub(super) fn begin(&self) -> Outcome {
+    /// Begins the next step.
+    pub(super) fn begin_step(&self) -> Outcome {
         Outcome { step: self.steps + 1, ..Outcome::default() }
     }
 
-    /// Does what a record tells of, and tells it.
+    /// Applies a record and adds it to the outcome.
     pub(super) fn record(&mut self, record: Record, outcome: &mut Outcome) {
         self.apply(&record, outcome);
         outcome.records.push(record);
@@ -68,19 +68,19 @@ impl Union {
                 self.apply_placed(*step, &entry.path, placed, outcome);
             }
             Record::Retired { step, path } => {
-                self.vacate(path.key(), outcome);
-                self.remember(*step, path, None);
+                self.clear_name(path.key(), outcome);
+                self.add_version(*step, path, None);
             }
-            Record::TurnedDown { step, path, content } => {
+            Record::Declined { step, path, content } => {
                 self.steps = self.steps.max(*step);
-                self.past_of(path).turned_down.insert(*content);
+                self.past_mut(path).declined.insert(*content);
             }
             Record::Forgotten { path } => {
-                self.vacate(path.key(), outcome);
+                self.clear_name(path.key(), outcome);
                 self.forget_past(path.key());
             }
-            Record::Proven(content) => {
-                self.proven.insert(*content);
+            Record::Verified(content) => {
+                self.verified.insert(*content);
             }
             Record::Owned { livery, owners } => {
                 let owners = owners.iter().copied().collect();
@@ -93,69 +93,69 @@ impl Union {
 
     fn apply_set(&mut self, setting: Setting, value: &str) {
         if self.settings.set(setting, value).is_ok() && setting == Setting::ConflictSuffix {
-            // Which names are conflict copies depends on the suffixes.
-            let begun = self.entries.iter().filter(|entry| !self.is_rival_copy(&entry.path));
-            let liveries: Vec<_> =
-                begun.map(|entry| entry.path.key().livery().to_owned()).collect();
-            self.begun.clear();
+            // The suffixes decide which names are conflict copies.
+            let own = self.entries.iter().filter(|entry| !self.is_conflict_copy(&entry.path));
+            let liveries: Vec<_> = own.map(|entry| entry.path.key().livery().to_owned()).collect();
+            self.own_names.clear();
             for livery in liveries {
-                *self.begun.entry(livery).or_default() += 1;
+                *self.own_names.entry(livery).or_default() += 1;
             }
         }
     }
 
     fn apply_placed(&mut self, step: u64, path: &RelPath, placed: Placed, outcome: &mut Outcome) {
         let key = path.key();
-        self.vacate(key, outcome);
+        self.clear_name(key, outcome);
         let (content, mtime) = (placed.content, placed.mtime);
         let entry = Arc::new(Entry { path: path.clone(), content, mtime });
         let mut entry = UnionEntry { entry, holders: Holders::default() };
-        for (peer, local) in self.take_those_with(key, content, outcome) {
+        for (peer, local) in self.take_matching(key, content, outcome) {
             entry.add(peer, &local);
         }
         if self.entries.insert(entry).is_err() {
             return;
         }
         self.names.entry(content).or_default().insert(key.clone());
-        self.remember(step, path, Some(placed));
-        if !self.is_rival_copy(path) {
-            *self.begun.entry(key.livery().to_owned()).or_default() += 1;
+        self.add_version(step, path, Some(placed));
+        if !self.is_conflict_copy(path) {
+            *self.own_names.entry(key.livery().to_owned()).or_default() += 1;
         }
         outcome.touched.insert(key.clone());
         outcome.changed.insert(key.clone());
     }
 
-    /// Those who have at a name what it gets by now, and were behind there, or ahead, or rivals, or refused:
-    /// they are so no more.
-    fn take_those_with(
+    /// Takes out the files at a name that have the content which the name is about to get: outdated files, conflict files
+    /// and refused ones. They are about to be its holders. Returns each peer with its spelling of the path.
+    fn take_matching(
         &mut self,
         key: &PathKey,
         content: Content,
         outcome: &mut Outcome,
     ) -> BTreeMap<PeerId, RelPath> {
-        let stale = self.aside.stale_at(key);
-        let stale = stale.map(|(peer, stale)| (peer, &stale.local, stale.content));
-        let rivals = self.elsewhere.get(key).into_iter().flatten();
+        let outdated = self.unplaced.outdated_at(key);
+        let outdated = outdated.map(|(peer, outdated)| (peer, &outdated.local, outdated.content));
+        let rivals = self.filed_elsewhere.get(key).into_iter().flatten();
         let rivals = rivals.map(|(_, (claimant, _))| claimant);
-        let claimants = rivals.chain(self.aside.refused_at(key));
+        let claimants = rivals.chain(self.unplaced.refused_at(key));
         let claimants = claimants.map(|c| (c.peer, &c.entry.path, c.entry.content));
-        let those = stale.chain(claimants).filter(|(_, _, held)| *held == content);
-        let those: BTreeMap<_, _> = those.map(|(peer, local, _)| (peer, local.clone())).collect();
-        for peer in those.keys() {
-            self.lose(*peer, key, content, outcome);
+        let matching = outdated.chain(claimants).filter(|(_, _, held)| *held == content);
+        let matching: BTreeMap<_, _> =
+            matching.map(|(peer, local, _)| (peer, local.clone())).collect();
+        for peer in matching.keys() {
+            self.remove_file(*peer, key, content, outcome);
         }
-        those
+        matching
     }
 
-    /// Takes a name's content away. Who has it is behind from now on.
-    fn vacate(&mut self, key: &PathKey, outcome: &mut Outcome) {
+    /// Removes a name's content. The files of its holders become outdated.
+    fn clear_name(&mut self, key: &PathKey, outcome: &mut Outcome) {
         let Some(entry) = self.entries.remove(key) else { return };
-        if !self.is_rival_copy(&entry.path)
-            && let Some(begun) = self.begun.get_mut(key.livery())
+        if !self.is_conflict_copy(&entry.path)
+            && let Some(own_names) = self.own_names.get_mut(key.livery())
         {
-            *begun -= 1;
-            if *begun == 0 {
-                self.begun.remove(key.livery());
+            *own_names -= 1;
+            if *own_names == 0 {
+                self.own_names.remove(key.livery());
             }
         }
         let content = entry.content;
@@ -170,32 +170,33 @@ impl Union {
                 continue;
             }
             let rival = self.detach(peer, local.key());
-            self.aside.be_behind(peer, Stale { local, content, mtime: entry.mtime, rival });
+            self.unplaced
+                .add_outdated(peer, OutdatedFile { local, content, mtime: entry.mtime, rival });
         }
         outcome.touched.insert(key.clone());
         outcome.changed.insert(key.clone());
     }
 
-    /// Whether what a peer has at a key is what the name holds.
+    /// Returns true if a peer's file at `key` is filed under that very name.
     fn is_home(&self, peer: PeerId, key: &PathKey, content: Content) -> bool {
         let entry = self.entries.get(key).filter(|entry| entry.content == content);
         entry.is_some_and(|entry| entry.local_at(peer, key).is_some())
     }
 
-    fn remember(&mut self, step: u64, path: &RelPath, placed: Option<Placed>) {
+    fn add_version(&mut self, step: u64, path: &RelPath, placed: Option<Placed>) {
         self.steps = self.steps.max(step);
-        self.past_of(path).versions.push(Version { step, placed });
+        self.past_mut(path).versions.push(Version { step, placed });
     }
 
-    fn past_of(&mut self, path: &RelPath) -> &mut Past {
+    fn past_mut(&mut self, path: &RelPath) -> &mut Past {
         self.past.entry(path.key().clone()).or_insert_with(|| Past::new(path.clone()))
     }
 
-    /// What was turned down stays so.
+    /// Forgets the versions of a name, and keeps the contents that it declined.
     fn forget_past(&mut self, key: &PathKey) {
         let Some(past) = self.past.get_mut(key) else { return };
         past.versions.clear();
-        if past.turned_down.is_empty() {
+        if past.declined.is_empty() {
             self.past.remove(key);
         }
     }

@@ -1,4 +1,4 @@
-//! What people may look at of a union and its past.
+//! Views of a union and its history for people.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Union {
-    /// All liveries, also those that were retired, ordered by key.
+    /// Returns all liveries, including retired ones, ordered by key.
     #[must_use]
     pub fn liveries(&self) -> Vec<LiveryStatus> {
         let keys: BTreeSet<_> = self.past.keys().map(PathKey::livery).collect();
@@ -24,7 +24,7 @@ impl Union {
     fn livery(&self, key: &str, conflicts: &BTreeMap<PathKey, Conflict>) -> Option<LiveryStatus> {
         let mut manifest = Manifest::new();
         for entry in self.entries.of_livery(key) {
-            // What is in the union fits together.
+            // Entries of the union cannot collide.
             let _fits = manifest.insert(Entry::clone(entry));
         }
         let mut past = of_livery(&self.past, key).map(|(_, past)| past);
@@ -41,7 +41,7 @@ impl Union {
         })
     }
 
-    /// What a livery has been, oldest first; nothing if there never was one of this name.
+    /// Returns the versions of a livery, oldest first; empty if there never was such a livery.
     #[must_use]
     pub fn history(&self, livery: &str) -> Vec<Version> {
         let livery = &*fold(livery);
@@ -55,7 +55,7 @@ impl Union {
             let mut manifest = Manifest::new();
             for (path, placed) in self.livery_at(livery, step).into_values() {
                 let (content, mtime) = (placed.content, placed.mtime);
-                // What was in the union once fitted together.
+                // Files that were in the union at the same time cannot collide.
                 let _fits = manifest.insert(Entry { path, content, mtime });
             }
             Version {
@@ -69,15 +69,17 @@ impl Union {
         versions.collect()
     }
 
-    /// The names that several contents claim, ordered by key, and those that only rivals claim, because they change a
-    /// livery that is not theirs. A rival livery of which no file collides is there with its first name.
+    /// Returns the names that several contents claim, ordered by key.
+    ///
+    /// This includes free names that only conflict copies claim, because they would change another member's livery. A
+    /// conflicting livery without any collision appears with its first name.
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
         self.conflicts_by_key().into_values().collect()
     }
 
-    /// The names that have no content any more, ordered by key, with what each of them has had or turned down: a PC that has
-    /// that still puts it away.
+    /// Returns the names that no longer have a content, ordered by key, with the contents that each had or declined. A PC that
+    /// still has one of those moves it to its backups.
     pub fn retired(&self) -> impl Iterator<Item = (&RelPath, BTreeSet<Content>)> {
         let gone = self.past.iter().filter(|(key, _)| !self.entries.contains(key));
         gone.map(|(_, past)| (&past.path, past.known()))
@@ -90,7 +92,7 @@ impl Union {
             let beside =
                 parse_conflict_name(&rival.path, &self.settings.naming).map(|(plain, _)| plain);
             if let Some(plain) = beside
-                && (self.entries.contains(plain.key()) || self.is_copy(rival))
+                && (self.entries.contains(plain.key()) || self.has_its_digits(rival))
             {
                 self.add_rival(plain, rival, &mut conflicts);
             }
@@ -104,7 +106,7 @@ impl Union {
                     colliding.insert(folder);
                     self.add_rival(claimed, rival, &mut conflicts);
                 }
-                None if self.has_rival_livery(&claimed, rival) => {
+                None if self.is_of_conflicting_livery(&claimed, rival) => {
                     apart.entry(folder).or_insert((claimed, rival));
                 }
                 None => {}
@@ -128,18 +130,18 @@ impl Union {
         let conflict = conflicts.entry(key).or_insert_with_key(|key| {
             let there = self.entries.get(key);
             let path = there.map_or(claimed, |there| there.path.clone());
-            Conflict { path, established: there.map(|there| there.content), rivals: Vec::new() }
+            Conflict::new(path, there.map(|there| there.content))
         });
         conflict.rivals.push((rival.path.clone(), rival.content));
     }
 
-    /// Whether a file that claims a free name belongs to a livery that was a rival of the one that is there.
-    fn has_rival_livery(&self, claimed: &RelPath, rival: &Entry) -> bool {
-        self.came_as_rival(&rival.path) && !self.is_vacant(claimed.key().livery())
+    /// Returns true if a file that claims a free name belongs to a livery in conflict with the established one.
+    fn is_of_conflicting_livery(&self, claimed: &RelPath, rival: &Entry) -> bool {
+        self.began_in_conflict(&rival.path) && !self.is_vacant(claimed.key().livery())
     }
 
-    /// Whether a name is that of a conflict copy, by the digits of something that it has, or has had.
-    fn is_copy(&self, entry: &Entry) -> bool {
+    /// Returns true if a name is a conflict name, judging by the digits of the contents that it has or had.
+    fn has_its_digits(&self, entry: &Entry) -> bool {
         let parsed = parse_conflict_name(&entry.path, &self.settings.naming);
         let past = self.past.get(entry.path.key());
         parsed.zip(past).is_some_and(|((_, digits), past)| {
@@ -147,16 +149,15 @@ impl Union {
         })
     }
 
-    /// Whether a name is that of a rival's copy beside what has the plain name.
-    pub(super) fn is_rival_copy(&self, path: &RelPath) -> bool {
-        self.came_as_rival(path) && parse_conflict_name(path, &self.settings.naming).is_some()
+    /// Returns true if a name is that of a conflict copy beside the established file.
+    pub(super) fn is_conflict_copy(&self, path: &RelPath) -> bool {
+        self.began_in_conflict(path) && parse_conflict_name(path, &self.settings.naming).is_some()
     }
 
-    /// Whether a name is a conflict name because its first content was a rival, and not because somebody called his
-    /// file so.
-    fn came_as_rival(&self, path: &RelPath) -> bool {
+    /// Returns true if a name got its first content in a conflict. A member may also give a file such a name by hand.
+    fn began_in_conflict(&self, path: &RelPath) -> bool {
         let past = self.past.get(path.key());
-        past.is_some_and(|past| past.placed().any(|placed| placed.cause == Cause::Rival))
+        past.is_some_and(|past| past.placed().any(|placed| placed.cause == Cause::Conflict))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The union's rules, held against a model of it over random histories.
+//! Compares the union with a naive model over random histories.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -27,7 +27,7 @@ use self::{
     model::{Model, SyncStatus},
 };
 
-/// Ordered as their keys are. One is what the rival 1 of the first would be called.
+/// Ordered by key. One is the conflict name of content 1 of the first.
 const NAMES: [&str; 6] = [
     "loose.png",
     "t/a.png",
@@ -36,7 +36,7 @@ const NAMES: [&str; 6] = [
     "u/a.png",
     "u/a__CONFLICT__00000000.png",
 ];
-/// The last is no folder, so no other can be called like it.
+/// The last has no folder, so no conflict folder can have its name.
 const LIVERIES: [&str; 4] = ["t", "u", "v", "loose.png"];
 const MEMBERS: u64 = 4;
 const CONTENTS: u8 = 5;
@@ -45,7 +45,7 @@ fn content(byte: u8) -> Content {
     Content::of(&[byte])
 }
 
-/// The file name that a file name was made from; any other as it is.
+/// Returns the plain name of a conflict name; any other name as it is.
 fn plain(name: &str) -> String {
     let (folder, file) = name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
     let (stem, extension) = file.rsplit_once('.').unwrap();
@@ -54,12 +54,12 @@ fn plain(name: &str) -> String {
     format!("{folder}{slash}{stem}.{extension}")
 }
 
-/// The folder that a folder's name was made from; any other as it is.
+/// Returns the plain name of a conflict folder; any other name as it is.
 fn plain_folder(folder: &str) -> &str {
     folder.split_once("__CONFLICT__").map_or(folder, |(plain, _)| plain)
 }
 
-/// The name that a file of a rival livery has in the livery whose name that one claims; any other as it is.
+/// Returns the name that a file in a conflict folder claims; any other name as it is.
 fn in_claimed(name: &str) -> String {
     match name.split_once('/') {
         Some((folder, rest)) => format!("{}/{rest}", plain_folder(folder)),
@@ -83,7 +83,7 @@ fn entry(name: &str, content: Content) -> Entry {
     Entry { path: path(name), content, mtime: mtime_of(content) }
 }
 
-/// All but the last have a key.
+/// Returns the id of a member. All but the last have a key.
 fn author(member: u64) -> Option<MemberId> {
     (member + 1 < MEMBERS).then(|| MemberId::of(&MemberKey::from_bytes([member as u8; 32])))
 }
@@ -92,7 +92,7 @@ proptest! {
     #![proptest_config(ProptestConfig::default())]
 
     #[test]
-    fn the_union_is_what_the_model_says(
+    fn the_union_equals_the_model(
         policy in any_policy(),
         updates in any_updates(),
         scope in any_scope(),
@@ -106,7 +106,7 @@ proptest! {
     }
 
     #[test]
-    fn without_rivals_the_order_does_not_matter(
+    fn without_conflicts_the_order_does_not_matter(
         policy in any_policy(),
         holdings in prop::collection::vec(prop::collection::btree_set(0..NAMES.len(), 0..6), 1..5),
         split in prop::collection::vec(any::<bool>(), 5),
@@ -154,13 +154,13 @@ fn play_in(mut league: League, deeds: impl IntoIterator<Item = Deed>) -> League 
 }
 
 #[test]
-fn a_rival_of_a_loose_file_is_a_conflict() {
+fn a_loose_file_can_be_in_conflict() {
     let league = play([edit(0, 0, 1, Base::None), edit(1, 0, 2, Base::None)]);
     assert_eq!(league.union.conflicts().len(), 1);
 }
 
 #[test]
-fn a_rival_that_the_name_gets_is_none_any_more() {
+fn a_conflict_ends_when_the_name_gets_its_content() {
     let league = play([
         edit(0, 1, 0, Base::None),
         edit(1, 1, 2, Base::None),
@@ -171,7 +171,7 @@ fn a_rival_that_the_name_gets_is_none_any_more() {
 }
 
 #[test]
-fn who_was_refused_what_the_name_gets_has_it() {
+fn a_refused_file_counts_once_its_name_gets_the_content() {
     let league = play([
         edit(0, 2, 1, Base::None),
         Deed::Retire(0),
@@ -182,12 +182,12 @@ fn who_was_refused_what_the_name_gets_has_it() {
 }
 
 #[test]
-fn a_rival_that_was_turned_down_does_not_come_back_under_another_number() {
+fn a_declined_content_does_not_return_under_another_number() {
     let league = play([
         edit(0, 2, 0, Base::None),
         edit(0, 1, 2, Base::None),
         edit(1, 1, 1, Base::None),
-        Deed::ProveAll,
+        Deed::VerifyAll,
         Deed::Resolve(0, 0),
         edit(2, 2, 2, Base::None),
         edit(0, 2, 1, Base::None),
@@ -196,7 +196,7 @@ fn a_rival_that_was_turned_down_does_not_come_back_under_another_number() {
 }
 
 #[test]
-fn a_file_that_is_moved_to_its_conflict_name_is_still_a_rival() {
+fn a_file_moved_to_its_conflict_name_is_still_in_conflict() {
     let mut league = play([edit(0, 1, 0, Base::None), edit(1, 1, 1, Base::None)]);
     let moved = BTreeMap::from([(1, (Some(0), Base::InSync)), (2, (Some(1), Base::InSync))]);
     league.do_deed(Deed::Edits(vec![(1, moved)]));
@@ -205,9 +205,9 @@ fn a_file_that_is_moved_to_its_conflict_name_is_still_a_rival() {
     assert_eq!(forgotten.count(), 0);
 }
 
-/// Its bytes were never sent, and what replaced them never came.
+/// Neither its bytes nor those of its update were ever sent.
 #[test]
-fn a_rival_whose_update_is_taken_back_claims_its_name_anew() {
+fn a_conflict_copy_whose_update_expires_claims_its_name_again() {
     let league = play([
         edit(0, 1, 0, Base::None),
         edit(1, 1, 1, Base::None),
@@ -217,9 +217,9 @@ fn a_rival_whose_update_is_taken_back_claims_its_name_anew() {
     assert_eq!(league.model.holders(NAMES[2]), BTreeSet::from([1]));
 }
 
-/// Each says that he made his file of the other's.
+/// Each claims that their file is an edit of the other's.
 #[test]
-fn who_is_behind_makes_no_update_by_saying_the_same_once_more() {
+fn reporting_an_outdated_file_again_makes_no_update() {
     let both = [(0, BTreeMap::from([(3, (Some(1), Base::None))]))];
     let other = (1, BTreeMap::from([(3, (Some(2), Base::Of(0)))]));
     let both = Deed::Edits(both.into_iter().chain([other]).collect());
@@ -228,9 +228,9 @@ fn who_is_behind_makes_no_update_by_saying_the_same_once_more() {
     assert_eq!(league.model.now(NAMES[3]), Some(content(2)));
 }
 
-/// He was the last one who had what another name holds.
+/// The member was the last holder of another name's content.
 #[test]
-fn who_comes_to_a_place_of_his_own_leaves_nothing_behind_that_nobody_has() {
+fn a_file_that_gets_a_name_of_its_own_leaves_no_name_without_a_holder() {
     let rival_and_name = [
         (0, BTreeMap::from([(5, (Some(2), Base::None))])),
         (1, BTreeMap::from([(4, (Some(2), Base::InSync))])),
@@ -246,13 +246,13 @@ fn who_comes_to_a_place_of_his_own_leaves_nothing_behind_that_nobody_has() {
 }
 
 #[test]
-fn a_rival_whose_conflict_name_is_forgotten_claims_its_name_in_the_same_step() {
+fn a_conflict_copy_whose_name_is_forgotten_claims_its_plain_name_in_the_same_step() {
     let league = play_in(
         League::new(Policy::Established, Updates::Owner),
         [
             edit(1, 3, 0, Base::InSync),
             edit(2, 2, 1, Base::InSync),
-            Deed::Prove(2),
+            Deed::Verify(2),
             edit(0, 1, 2, Base::InSync),
             edit(1, 2, 0, Base::InSync),
             edit(3, 1, 1, Base::InSync),
@@ -263,12 +263,12 @@ fn a_rival_whose_conflict_name_is_forgotten_claims_its_name_in_the_same_step() {
     assert_eq!(league.union.conflicts().len(), 1);
 }
 
-/// The server came to its end before it had either.
+/// The server stops before it has either content.
 #[test]
-fn who_goes_on_with_what_the_server_never_got_makes_an_update() {
+fn an_edit_of_a_content_that_the_server_never_got_is_an_update() {
     let league = play([
         edit(0, 3, 0, Base::None),
-        Deed::ProveAll,
+        Deed::VerifyAll,
         edit(0, 3, 1, Base::InSync),
         Deed::Restart,
         edit(0, 3, 2, Base::InSync),
@@ -278,7 +278,7 @@ fn who_goes_on_with_what_the_server_never_got_makes_an_update() {
 }
 
 #[test]
-fn what_its_author_gave_up_while_the_server_was_away_is_given_up() {
+fn a_file_deleted_while_the_server_was_down_expires() {
     let gone = BTreeMap::from([(3, (None, Base::None))]);
     let others = edit(1, 1, 3, Base::None);
     let league = play([edit(0, 3, 0, Base::None), Deed::Restart, others]);
@@ -296,9 +296,9 @@ fn name_with(league: &League, prefix: &str) -> Vec<String> {
     names.filter(|name| name.starts_with(prefix)).collect()
 }
 
-/// One file is a rival, another one collides with nothing, and a third is the same.
+/// One file is in conflict, another collides with nothing, and a third is the same in both.
 #[test]
-fn a_rival_livery_is_whole_in_a_folder_of_its_own() {
+fn a_livery_in_conflict_is_kept_whole_in_its_conflict_folder() {
     let established = BTreeMap::from([(1, (Some(0), Base::None)), (3, (Some(1), Base::None))]);
     let rival = BTreeMap::from([
         (1, (Some(0), Base::None)),
@@ -323,7 +323,7 @@ fn a_rival_livery_is_whole_in_a_folder_of_its_own() {
 }
 
 #[test]
-fn what_a_rival_livery_goes_elsewhere_from_is_given_up_if_nobody_has_it() {
+fn the_name_that_a_separated_livery_leaves_expires_without_a_holder() {
     let both = BTreeMap::from([(1, (Some(3), Base::None)), (3, (Some(0), Base::None))]);
     let league = play_in(
         whole_liveries(),
@@ -342,7 +342,7 @@ fn edits(member: u64, files: &[(usize, u8)]) -> Deed {
     Deed::Edits(vec![(member, files.collect())])
 }
 
-/// What lies below the one conflict folder of the livery `t`.
+/// Returns the files in the only conflict folder of the livery `t`.
 fn in_its_folder(league: &League) -> Vec<String> {
     let names = name_with(league, "t__CONFLICT__");
     let folders: BTreeSet<_> = names.iter().map(|name| livery(name)).collect();
@@ -351,22 +351,22 @@ fn in_its_folder(league: &League) -> Vec<String> {
 }
 
 #[test]
-fn a_livery_that_collides_with_nothing_is_not_mixed_into_another() {
+fn a_livery_without_a_collision_is_not_mixed_into_another() {
     let mut league = play_in(whole_liveries(), [edits(0, &[(1, 0)]), edits(1, &[(3, 1)])]);
     assert_eq!(name_with(&league, "t/"), [NAMES[1]]);
     assert_eq!(in_its_folder(&league), ["b.json"]);
     let conflicts = league.union.conflicts();
     assert_eq!(conflicts.len(), 1);
     assert_eq!((conflicts[0].path.as_str(), conflicts[0].established), (NAMES[3], None));
-    // More of it comes there, even if that collides.
+    // Further files of it go there too, even if they collide.
     league = play_in(league, [edits(1, &[(2, 2)]), edits(1, &[(1, 3)])]);
     assert_eq!(name_with(&league, "t/"), [NAMES[1]]);
     assert_eq!(in_its_folder(&league), ["a.png", "a__CONFLICT__4bf5122f.png", "b.json"]);
 }
 
 #[test]
-fn whoever_has_a_part_in_a_livery_adds_to_it() {
-    // Its author, who has nothing of it any more; who has some of it; who has what it was.
+fn a_member_with_a_part_in_a_livery_may_add_to_it() {
+    // Its author, who has none of its files now; a member with some of its files; one with an earlier file.
     let author = Deed::Edits(vec![(
         0,
         BTreeMap::from([(1, (None, Base::None)), (2, (Some(3), Base::None))]),
@@ -374,7 +374,7 @@ fn whoever_has_a_part_in_a_livery_adds_to_it() {
     let holder = edits(1, &[(1, 0), (2, 3)]);
     let update = edit(0, 1, 4, Base::InSync);
     for deeds in [vec![author], vec![holder], vec![update, edits(2, &[(1, 0), (2, 3)])]] {
-        let begun = play_in(whole_liveries(), [edits(0, &[(1, 0)]), Deed::ProveAll]);
+        let begun = play_in(whole_liveries(), [edits(0, &[(1, 0)]), Deed::VerifyAll]);
         let league = play_in(begun, deeds);
         assert_eq!(name_with(&league, "t/"), [NAMES[1], NAMES[2]]);
         assert_eq!(league.union.len(), 2);
@@ -382,18 +382,18 @@ fn whoever_has_a_part_in_a_livery_adds_to_it() {
 }
 
 #[test]
-fn what_will_never_come_of_a_livery_takes_no_name() {
+fn a_livery_that_will_never_arrive_blocks_no_name() {
     let league =
         play_in(whole_liveries(), [edits(0, &[(1, 0)]), Deed::Restart, edits(1, &[(3, 1)])]);
     assert_eq!(name_with(&league, "t"), [NAMES[3]]);
 }
 
 #[test]
-fn an_administrator_says_what_becomes_of_a_livery_that_collides_with_nothing() {
+fn an_admin_resolves_a_conflict_without_a_collision() {
     let (first, second) = (content(0), content(1));
     let keep = second.hash.short();
     for (keep, stays) in [(&*keep, (NAMES[3], second)), (Act::KEEP_NONE, (NAMES[1], first))] {
-        let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::ProveAll];
+        let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::VerifyAll];
         let mut league = play_in(whole_liveries(), deeds);
         league.act(&Act::Resolve { path: NAMES[3].to_owned(), keep: keep.to_owned() });
         league.check();
@@ -404,11 +404,11 @@ fn an_administrator_says_what_becomes_of_a_livery_that_collides_with_nothing() {
 }
 
 #[test]
-fn where_only_owners_update_only_they_add() {
+fn if_only_owners_may_update_only_they_may_add() {
     for scope in [Scope::File, Scope::Livery] {
         let begin = || League::with_scope(Policy::Established, Updates::Owner, scope);
-        // The other one has all that there is.
-        let deeds = [edits(0, &[(1, 0)]), edits(1, &[(1, 0), (3, 1)]), Deed::ProveAll];
+        // The other member has all files.
+        let deeds = [edits(0, &[(1, 0)]), edits(1, &[(1, 0), (3, 1)]), Deed::VerifyAll];
         let mut league = play_in(begin(), deeds);
         assert!(league.union.get(path(NAMES[3]).key()).is_none());
         assert_eq!(league.union.conflicts().len(), 1);
@@ -424,16 +424,16 @@ fn where_only_owners_update_only_they_add() {
 
 /// Its first owner announced it and left, or it was retired.
 #[test]
-fn who_begins_a_livery_anew_owns_it() {
+fn the_member_who_starts_a_vacant_livery_owns_it() {
     for scope in [Scope::File, Scope::Livery] {
         for updates in [Updates::Anyone, Updates::Owner] {
             let begin = || League::with_scope(Policy::Established, updates, scope);
-            let sent = [edits(0, &[(1, 0)]), Deed::ProveAll, Deed::Retire(0)];
+            let sent = [edits(0, &[(1, 0)]), Deed::VerifyAll, Deed::Retire(0)];
             let league = play_in(begin(), sent.into_iter().chain([edits(1, &[(1, 2), (3, 1)])]));
             assert_eq!(name_with(&league, "t"), [NAMES[1], NAMES[3]]);
             assert_eq!(league.union.owner("t"), author(1));
             let announced = [edits(0, &[(1, 0)]), Deed::Leave(0), edits(1, &[(2, 2), (3, 1)])];
-            let league = play_in(begin(), announced.into_iter().chain([Deed::ProveAll]));
+            let league = play_in(begin(), announced.into_iter().chain([Deed::VerifyAll]));
             assert_eq!(name_with(&league, "t"), [NAMES[2], NAMES[3]]);
             if (scope, updates) != (Scope::File, Updates::Anyone) {
                 let league = play_in(league, [edits(0, &[])]);
@@ -445,13 +445,13 @@ fn who_begins_a_livery_anew_owns_it() {
 }
 
 #[test]
-fn a_change_of_what_was_diverted_is_an_update_in_its_folder() {
-    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::ProveAll];
+fn an_edit_of_a_separated_file_is_an_update_in_its_conflict_folder() {
+    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::VerifyAll];
     let begun = || play_in(whole_liveries(), deeds.clone());
     let still_there = edits(1, &[(3, 2)]);
-    let put_away = Deed::Edits(vec![(1, BTreeMap::from([(3, (None, Base::None))]))]);
+    let moved_away = Deed::Edits(vec![(1, BTreeMap::from([(3, (None, Base::None))]))]);
     let again = edit(1, 3, 2, Base::Of(1));
-    for deeds in [vec![still_there], vec![put_away, again]] {
+    for deeds in [vec![still_there], vec![moved_away, again]] {
         let league = play_in(begun(), deeds);
         assert_eq!(name_with(&league, "t/"), [NAMES[1]]);
         assert_eq!(in_its_folder(&league), ["b.json"]);
@@ -460,15 +460,15 @@ fn a_change_of_what_was_diverted_is_an_update_in_its_folder() {
     }
 }
 
-/// He has the other's livery by then.
+/// The member has downloaded the other livery by then.
 #[test]
-fn more_of_a_livery_that_has_a_folder_of_its_own_comes_alone() {
+fn further_files_of_a_separated_livery_bring_no_others_along() {
     let league = play_in(
         whole_liveries(),
         [
             edits(0, &[(1, 0), (3, 1)]),
             edits(1, &[(1, 2)]),
-            Deed::ProveAll,
+            Deed::VerifyAll,
             Deed::Edits(vec![(
                 1,
                 BTreeMap::from([(1, (Some(0), Base::None)), (3, (Some(1), Base::None))]),
@@ -481,14 +481,14 @@ fn more_of_a_livery_that_has_a_folder_of_its_own_comes_alone() {
 }
 
 #[test]
-fn two_drivers_with_one_file_in_common_have_folders_of_their_own() {
+fn two_drivers_with_one_common_file_get_separate_conflict_folders() {
     let league = play_in(
         whole_liveries(),
         [
             edits(0, &[(1, 0)]),
             edits(1, &[(3, 1)]),
             edits(2, &[(3, 1)]),
-            Deed::ProveAll,
+            Deed::VerifyAll,
             edits(1, &[(2, 2)]),
             edits(2, &[(1, 4)]),
         ],
@@ -500,7 +500,7 @@ fn two_drivers_with_one_file_in_common_have_folders_of_their_own() {
 }
 
 #[test]
-fn what_was_added_to_a_livery_gets_its_name_once_nothing_of_that_livery_is_left() {
+fn an_addition_gets_its_plain_name_once_the_livery_is_gone() {
     let league = play_in(
         League::new(Policy::Established, Updates::Owner),
         [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::Leave(0)],
@@ -510,7 +510,7 @@ fn what_was_added_to_a_livery_gets_its_name_once_nothing_of_that_livery_is_left(
 }
 
 #[test]
-fn what_will_never_come_does_not_make_an_addition_of_it() {
+fn an_orphan_does_not_turn_a_file_into_an_addition() {
     for scope in [Scope::File, Scope::Livery] {
         let begin = League::with_scope(Policy::Established, Updates::Owner, scope);
         let league = play_in(begin, [edits(0, &[(1, 0)]), Deed::Restart, edits(1, &[(3, 1)])]);
@@ -519,8 +519,8 @@ fn what_will_never_come_does_not_make_an_addition_of_it() {
 }
 
 #[test]
-fn an_administrator_settles_the_liveries_that_claim_a_name_and_no_others() {
-    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), edits(2, &[(1, 4)]), Deed::ProveAll];
+fn an_admin_resolves_only_the_liveries_that_claim_the_name() {
+    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), edits(2, &[(1, 4)]), Deed::VerifyAll];
     let mut league = play_in(whole_liveries(), deeds);
     league.act(&Act::Resolve { path: NAMES[3].to_owned(), keep: Act::KEEP_NONE.to_owned() });
     league.check();
@@ -528,18 +528,18 @@ fn an_administrator_settles_the_liveries_that_claim_a_name_and_no_others() {
 }
 
 #[test]
-fn a_conflict_goes_with_its_livery_to_another_name() {
-    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::ProveAll, Deed::Rename(0, 2)];
+fn a_conflict_moves_along_when_its_livery_is_renamed() {
+    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::VerifyAll, Deed::Rename(0, 2)];
     let league = play_in(League::new(Policy::Established, Updates::Owner), deeds);
     let conflicts = league.union.conflicts();
     assert_eq!((conflicts.len(), conflicts[0].path.as_str()), (1, "v/b.json"));
 }
 
-/// The last member has no key, and the same livery as another one.
+/// The last member has no key, and has the same livery as another one.
 #[test]
-fn who_has_no_key_changes_nothing_in_the_folder_of_another() {
+fn a_member_without_a_key_changes_nothing_in_another_members_folder() {
     let same = |member| edits(member, &[(2, 2), (3, 1)]);
-    let begun = [edits(0, &[(1, 0)]), same(1), same(3), Deed::ProveAll];
+    let begun = [edits(0, &[(1, 0)]), same(1), same(3), Deed::VerifyAll];
     let league = play_in(whole_liveries(), begun.into_iter().chain([edits(3, &[(3, 3)])]));
     let copies = league.union.iter().filter(|entry| entry.path.livery() != "t");
     let copies: BTreeSet<_> = copies.map(|entry| entry.content).collect();
@@ -547,60 +547,60 @@ fn who_has_no_key_changes_nothing_in_the_folder_of_another() {
 }
 
 #[test]
-fn to_go_back_is_a_change_of_what_was_diverted_as_well() {
-    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::ProveAll, edits(1, &[(3, 2)])];
+fn reverting_a_separated_file_is_an_update_too() {
+    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::VerifyAll, edits(1, &[(3, 2)])];
     let league =
-        play_in(whole_liveries(), deeds.into_iter().chain([Deed::ProveAll, edits(1, &[(3, 1)])]));
+        play_in(whole_liveries(), deeds.into_iter().chain([Deed::VerifyAll, edits(1, &[(3, 1)])]));
     let kept = league.union.iter().find(|entry| entry.path.livery() != "t").unwrap();
     assert_eq!(kept.content, content(1));
 }
 
-/// He has the other's file by then, and copies his own over it.
+/// The member has the other's file by then, and copies their own over it.
 #[test]
-fn what_is_still_to_come_of_a_livery_of_its_own_updates_nothing_of_the_other() {
+fn completing_a_separated_livery_updates_nothing_of_the_other() {
     let league = play_in(
         whole_liveries(),
         [
             edits(0, &[(1, 0), (2, 1)]),
             edits(1, &[(3, 1)]),
-            Deed::ProveAll,
+            Deed::VerifyAll,
             Deed::CatchUp(1),
             edit(1, 1, 4, Base::InSync),
         ],
     );
     assert_eq!(league.model.now(NAMES[1]), Some(content(0)));
     assert_eq!(in_its_folder(&league), ["a.png", "b.json"]);
-    // What his own has, too, he changes in the other one if he does so there.
+    // An edit of a file that both liveries have is an edit of the livery in which it was made.
     let league = play_in(league, [Deed::CatchUp(1), edit(1, 1, 3, Base::InSync)]);
     assert_eq!(league.model.now(NAMES[1]), Some(content(3)));
 }
 
 /// The last member has no key.
 #[test]
-fn what_comes_to_a_name_brings_its_owners() {
-    let deeds = [edits(0, &[(1, 0)]), edits(3, &[(1, 1)]), Deed::ProveAll];
+fn a_livery_that_takes_over_a_name_brings_its_owners() {
+    let deeds = [edits(0, &[(1, 0)]), edits(3, &[(1, 1)]), Deed::VerifyAll];
     let mut league = play_in(whole_liveries(), deeds);
     let keep = content(1).hash.short();
     league.act(&Act::Resolve { path: NAMES[1].to_owned(), keep });
     league.check();
     assert_eq!(league.union.owner("t"), None);
-    let retired = [edits(0, &[(1, 0)]), edits(3, &[(4, 1)]), Deed::ProveAll, Deed::Retire(0)];
+    let retired = [edits(0, &[(1, 0)]), edits(3, &[(4, 1)]), Deed::VerifyAll, Deed::Retire(0)];
     let league = play_in(whole_liveries(), retired.into_iter().chain([Deed::Rename(1, 0)]));
     assert_eq!(league.union.owner("t"), None);
 }
 
 #[test]
-fn an_owner_may_add_what_was_not_wanted_from_another() {
-    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::ProveAll];
+fn an_owner_may_add_a_content_that_was_declined_from_another() {
+    let deeds = [edits(0, &[(1, 0)]), edits(1, &[(3, 1)]), Deed::VerifyAll];
     let mut league = play_in(League::new(Policy::Established, Updates::Owner), deeds);
     league.act(&Act::Resolve { path: NAMES[3].to_owned(), keep: Act::KEEP_NONE.to_owned() });
     let league = play_in(league, [edits(0, &[(3, 1)])]);
     assert_eq!(name_with(&league, "t"), [NAMES[1], NAMES[3]]);
 }
 
-/// They are called like copies, but never were any.
+/// The files have names of conflict copies, but never were any.
 #[test]
-fn a_livery_of_files_with_conflict_names_is_one() {
+fn files_that_only_look_like_conflict_copies_make_a_livery() {
     let deeds = [edits(0, &[(2, 1)]), edits(1, &[(3, 1)])];
     let league = play_in(League::new(Policy::Established, Updates::Owner), deeds);
     assert_eq!(league.union.owner("t"), author(0));

@@ -1,4 +1,4 @@
-//! The laws of the union: over random steps, and over every small history.
+//! The laws of the union, checked over random steps and over every small history.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -20,7 +20,7 @@ fn path(text: &str) -> RelPath {
     RelPath::parse(text, &Extensions::default()).unwrap()
 }
 
-/// A file whose content and date follow from one byte.
+/// Returns a file whose content and date are derived from one byte.
 fn entry(text: &str, byte: u8) -> Entry {
     let mtime = Some(UnixTime::from_nanos(i64::from(byte.wrapping_mul(37))));
     Entry { path: path(text), content: Content::of(&[byte]), mtime }
@@ -34,7 +34,7 @@ fn manifest(files: &[(&str, u8)]) -> Manifest {
     manifest
 }
 
-/// Where a content of this name belongs, whatever conflict name it has.
+/// Returns the key of the plain name.
 fn plain(path: &RelPath) -> PathKey {
     let parsed = parse_conflict_name(path, &Naming::default());
     parsed.map_or_else(|| path.key().clone(), |(plain, _)| plain.key().clone())
@@ -44,7 +44,7 @@ fn contents(union: &Union) -> BTreeMap<PathKey, Content> {
     union.iter().map(|entry| (entry.path.key().clone(), entry.content)).collect()
 }
 
-/// A union with its members, as a server keeps them.
+/// A union with the manifests of its members.
 #[derive(Clone)]
 struct League {
     union: Union,
@@ -58,7 +58,7 @@ impl League {
         Self { union, members: BTreeMap::new(), arrivals: 0 }
     }
 
-    /// Members report new manifests in one step; an empty one is the same as leaving.
+    /// Reports new manifests of members in one step. An empty one means leaving.
     fn step(&mut self, reports: &[(u64, Manifest)]) -> Outcome {
         let (before, members) = (contents(&self.union), self.members.clone());
         let mut changes = Vec::new();
@@ -101,7 +101,7 @@ impl League {
                 self.check_held(*member, own, &whole);
             }
         }
-        // A name keeps its content for as long as somebody goes on holding it there.
+        // A name keeps its content as long as someone holds it there.
         for (key, content) in before {
             let holds =
                 |manifest: &Manifest| manifest.get(key).is_some_and(|own| own.content == *content);
@@ -124,10 +124,10 @@ impl League {
         assert!(outcome.changed.is_subset(&outcome.touched));
     }
 
-    /// What a member holds is in the union under its own or a conflict name, unless it cannot be.
+    /// Checks that a member's file is in the union, under its own or a conflict name, unless it collides.
     fn check_held(&self, peer: PeerId, own: &Entry, whole: &Manifest) {
         let key = own.path.key();
-        let Some(counts) = self.union.counts_for(peer, key, own.content.hash) else {
+        let Some(counts) = self.union.filed_under(peer, key, own.content.hash) else {
             let collides = whole.get(key).is_none() && whole.check(&own.path).is_err();
             assert!(collides, "{peer:?}: {} is in the union under no name", own.path);
             return;
@@ -170,22 +170,22 @@ proptest! {
         let mut league = League::new(policy);
         let mut replayed = League::new(policy);
         for reports in &steps {
-            // One member reports once a step.
+            // A member reports at most once in a step.
             let reports: BTreeMap<_, _> = reports.iter().cloned().collect();
             let reports: Vec<_> = reports.into_iter().collect();
             let (one, other) = (league.step(&reports), replayed.step(&reports));
             prop_assert_eq!(one, other);
         }
         prop_assert_eq!(league.union.manifest(), replayed.union.manifest());
-        // Everybody leaves: nothing stays behind.
+        // When everyone leaves, nothing is left.
         for member in league.members.keys().copied().collect::<Vec<_>>() {
-            league.step(&[(member.0, Manifest::new())]);
+            let _checked = league.step(&[(member.0, Manifest::new())]);
         }
         prop_assert!(league.union.is_empty());
     }
 
     #[test]
-    fn merging_what_was_merged_changes_nothing(
+    fn merging_a_union_again_changes_nothing(
         policy in any_policy(),
         manifests in prop::collection::vec(any_manifest(), 1..4),
     ) {
@@ -193,7 +193,7 @@ proptest! {
         let (again, outcome) = merge([&union.manifest()], policy, Naming::default());
         prop_assert_eq!(again.manifest(), union.manifest());
         prop_assert_eq!(outcome.refused, []);
-        // Nor does a member that has taken all of it.
+        // A member with all of the union changes nothing either.
         let mut more = manifests;
         more.push(union.manifest());
         let (more, _) = merge(&more, policy, Naming::default());
@@ -201,7 +201,7 @@ proptest! {
     }
 
     #[test]
-    fn rules_that_look_at_no_arrival_do_not_depend_on_order(
+    fn policies_without_arrival_do_not_depend_on_order(
         policy in prop::sample::select(vec![Policy::LowestHash, Policy::NewestMtime]),
         manifests in prop::collection::vec(any_manifest(), 1..4),
         turn in 0_usize..3,
@@ -216,7 +216,7 @@ proptest! {
     }
 }
 
-/// Every history of three reports by three members with two names and two contents each.
+/// Checks every history of three reports by three members with two names and two contents each.
 fn exhaust(names: [&str; 2], policy: Policy) -> usize {
     let contents = [None, Some(1), Some(2)];
     let manifests: Vec<_> = contents
@@ -237,7 +237,7 @@ fn exhaust(names: [&str; 2], policy: Policy) -> usize {
         for member in 0..3 {
             for report in &manifests {
                 let mut next = league.clone();
-                next.step(&[(member, report.clone())]);
+                let _checked = next.step(&[(member, report.clone())]);
                 open.push((next, depth + 1));
             }
         }
@@ -257,7 +257,7 @@ fn the_laws_hold_in_every_small_history() {
     assert_eq!(histories, 3 * (1 + 27 + 27 * 27 + 27 * 27 * 27));
 }
 
-/// Every single step of three members, each with one of nine manifests.
+/// Checks every single step of three members, each with one of nine manifests.
 #[test]
 fn the_laws_hold_in_every_small_step() {
     let bytes = [None, Some(1), Some(2)];
@@ -275,16 +275,16 @@ fn the_laws_hold_in_every_small_step() {
             for b in &manifests {
                 for c in &manifests {
                     let mut league = League::new(policy);
-                    league.step(&[(0, a.clone()), (1, b.clone()), (2, c.clone())]);
+                    let _checked = league.step(&[(0, a.clone()), (1, b.clone()), (2, c.clone())]);
                     unions.insert(league.union.manifest().hash());
-                    // Each may leave again, and what the others hold stays.
+                    // Each may leave again, and the files of the others stay.
                     for gone in 0..3 {
-                        league.clone().step(&[(gone, Manifest::new())]);
+                        let _checked = league.clone().step(&[(gone, Manifest::new())]);
                     }
                 }
             }
         }
-        // Per name: nothing, either content alone, or both with the one or the other ahead.
+        // Each name has nothing, either content alone, or both with one of them established.
         let per_name = if policy == Policy::Established { 5 } else { 4 };
         assert_eq!(unions.len(), per_name * per_name, "{policy:?}");
     }
@@ -304,8 +304,8 @@ fn a_content_is_found_under_all_its_names() {
     let outcome = union.step(vec![Change {
         peer: PeerId(0),
         arrival: 1,
-        author: None,
-        whole: false,
+        member: None,
+        complete: false,
         lost,
         gained,
     }]);
@@ -314,7 +314,7 @@ fn a_content_is_found_under_all_its_names() {
 }
 
 #[test]
-fn another_holder_is_no_change() {
+fn another_holder_changes_no_content() {
     let league = manifest(&[("a.png", 1), ("b.png", 2)]);
     let (mut union, _) = merge([&league], Policy::Established, Naming::default());
     let change = Change::between(PeerId(1), 1, &Manifest::new(), &league);

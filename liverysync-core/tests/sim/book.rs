@@ -29,7 +29,7 @@ impl Book {
                 Record::Placed { entry, cause, .. } => {
                     let key = entry.path.key();
                     let past = self.past.entry(key.clone()).or_default();
-                    if *cause == Cause::Withdrawn {
+                    if *cause == Cause::Expired {
                         // What nobody ever sent was taken back, and counts no more.
                         past.pop();
                     }
@@ -45,10 +45,10 @@ impl Book {
                     let sent = past.iter().find(|content| self.proven.contains(*content));
                     assert_eq!(sent, None, "{path} has had what was sent, and is forgotten");
                 }
-                Record::Proven(content) => {
+                Record::Verified(content) => {
                     self.proven.insert(*content);
                 }
-                Record::TurnedDown { .. }
+                Record::Declined { .. }
                 | Record::Owned { .. }
                 | Record::Set { .. }
                 | Record::Seen { .. }

@@ -151,7 +151,7 @@ impl World {
         }
         for entry in union.iter() {
             let stored = entry.local(PeerId(0)).is_some();
-            let remembered = union.is_proven(entry.content);
+            let remembered = union.is_verified(entry.content);
             let there = stored || remembered || held.contains(&entry.content);
             assert!(there, "nobody holds {}", entry.path);
         }

@@ -391,8 +391,8 @@ impl Fnv {
                     Cause::Published => 1,
                     Cause::Updated => 2,
                     Cause::Reverted => 3,
-                    Cause::Rival => 4,
-                    Cause::Withdrawn => 5,
+                    Cause::Conflict => 4,
+                    Cause::Expired => 5,
                     Cause::Resolved => 6,
                     Cause::Renamed => 7,
                     Cause::Restored => 8,
@@ -403,7 +403,7 @@ impl Fnv {
                 self.number(*step);
                 self.text(path.as_str());
             }
-            Record::TurnedDown { step, path, content } => {
+            Record::Declined { step, path, content } => {
                 self.number(3);
                 self.number(*step);
                 self.text(path.as_str());
@@ -413,7 +413,7 @@ impl Fnv {
                 self.number(4);
                 self.text(path.as_str());
             }
-            Record::Proven(content) => {
+            Record::Verified(content) => {
                 self.number(5);
                 self.content(*content);
             }
@@ -422,9 +422,9 @@ impl Fnv {
                 self.text(livery);
                 self.each(owners, |fnv, owner| fnv.member(*owner));
             }
-            Record::Seen { author, name } => {
+            Record::Seen { member, name } => {
                 self.number(7);
-                self.member(*author);
+                self.member(*member);
                 self.text(name);
             }
             Record::Set { setting, value } => {
@@ -432,10 +432,10 @@ impl Fnv {
                 self.text(setting.as_str());
                 self.text(value);
             }
-            Record::Reported { author, whole, lost, gained } => {
+            Record::Reported { member, complete, lost, gained } => {
                 self.number(8);
-                self.member(*author);
-                self.number((*whole).into());
+                self.member(*member);
+                self.number((*complete).into());
                 self.texts(lost);
                 self.each(gained, Self::entry);
             }

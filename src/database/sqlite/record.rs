@@ -26,7 +26,7 @@ pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Resu
             version(connection, now, *step, &entry.path, Some(of), word(*cause))
         }
         Record::Retired { step, path } => version(connection, now, *step, path, None, RETIRED),
-        Record::TurnedDown { step, path, content } => {
+        Record::Declined { step, path, content } => {
             let of = (*content, None, None);
             version(connection, now, *step, path, Some(of), TURNED_DOWN)
         }
@@ -35,15 +35,15 @@ pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Resu
             delete.execute([path.key().as_str()])?;
             Ok(())
         }
-        Record::Proven(content) => Table::Proven.put(connection, &content_values(*content)?),
+        Record::Verified(content) => Table::Proven.put(connection, &content_values(*content)?),
         Record::Owned { livery, owners } => owned(connection, livery, owners),
         Record::Set { setting, value } => {
             let row = [setting.to_string(), value.clone(), now.to_owned()].map(Value::Text);
             Table::Settings.put(connection, &row)
         }
-        Record::Seen { author, name } => seen(connection, now, *author, name),
-        Record::Reported { author, whole, lost, gained } => {
-            reported(connection, *author, *whole, lost, gained)
+        Record::Seen { member, name } => seen(connection, now, *member, name),
+        Record::Reported { member, complete, lost, gained } => {
+            reported(connection, *member, *complete, lost, gained)
         }
     }
 }
@@ -157,9 +157,9 @@ impl Reader {
     fn record(&mut self, row: &Row, records: &mut Vec<Record>) -> Result<(), Fault> {
         records.push(match row.table() {
             Table::Versions => self.version(row)?,
-            Table::Proven => Record::Proven(content(row, 0)?),
+            Table::Proven => Record::Verified(content(row, 0)?),
             Table::Owners => return owner(row, records),
-            Table::Members => Record::Seen { author: row.parse(0)?, name: row.text(1)?.to_owned() },
+            Table::Members => Record::Seen { member: row.parse(0)?, name: row.text(1)?.to_owned() },
             Table::Settings => {
                 Record::Set { setting: row.parse(0)?, value: row.text(1)?.to_owned() }
             }
@@ -172,7 +172,7 @@ impl Reader {
         let (path, step) = (self.path(row)?, row.unsigned(1)?);
         Ok(match row.text(6)? {
             RETIRED => Record::Retired { step, path },
-            TURNED_DOWN => Record::TurnedDown { step, path, content: content(row, 2)? },
+            TURNED_DOWN => Record::Declined { step, path, content: content(row, 2)? },
             word => {
                 let known = Cause::WORDS.iter().find(|(known, _)| *known == word);
                 let (_, cause) =

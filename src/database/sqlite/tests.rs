@@ -58,13 +58,13 @@ impl Model {
             Record::Forgotten { path } => self.versions.retain(|version| {
                 let (Record::Placed { entry: Entry { path: of, .. }, .. }
                 | Record::Retired { path: of, .. }
-                | Record::TurnedDown { path: of, .. }) = version
+                | Record::Declined { path: of, .. }) = version
                 else {
                     return true;
                 };
                 of.key() != path.key()
             }),
-            Record::Proven(content) => {
+            Record::Verified(content) => {
                 self.proven.retain(|known| *known != content);
                 self.proven.push(content);
             }
@@ -73,14 +73,14 @@ impl Model {
                 self.owned.retain(|(known, _)| liverysync_core::path::fold(known) != key);
                 self.owned.push((livery, owners));
             }
-            Record::Seen { author, name } => {
-                self.seen.retain(|(known, _)| *known != author);
-                self.seen.push((author, name));
+            Record::Seen { member, name } => {
+                self.seen.retain(|(known, _)| *known != member);
+                self.seen.push((member, name));
             }
-            Record::Reported { author, whole, lost, gained } => {
-                let report = self.reports.entry(author).or_default();
+            Record::Reported { member, complete, lost, gained } => {
+                let report = self.reports.entry(member).or_default();
                 report.retain(|entry| {
-                    !whole && lost.iter().all(|lost| lost.key() != entry.path.key())
+                    !complete && lost.iter().all(|lost| lost.key() != entry.path.key())
                 });
                 for gained in gained {
                     report.retain(|entry| entry.path.key() != gained.path.key());
@@ -97,12 +97,12 @@ impl Model {
             livery: livery.clone(),
             owners: owners.clone(),
         };
-        let seen = |(author, name): &(MemberId, String)| Record::Seen {
-            author: *author,
+        let seen = |(member, name): &(MemberId, String)| Record::Seen {
+            member: *member,
             name: name.clone(),
         };
         let mut records = self.versions.clone();
-        records.extend(self.proven.iter().copied().map(Record::Proven));
+        records.extend(self.proven.iter().copied().map(Record::Verified));
         records.extend(self.owned.iter().map(owned));
         records.extend(self.seen.iter().map(seen));
         records
@@ -141,14 +141,14 @@ fn any_record() -> impl Strategy<Value = Record> {
             .prop_map(|(step, entry, author, cause)| Record::Placed { step, entry, author, cause }),
         1 => (step(), any_path()).prop_map(|(step, path)| Record::Retired { step, path }),
         1 => (step(), any_path(), any_content())
-            .prop_map(|(step, path, content)| Record::TurnedDown { step, path, content }),
+            .prop_map(|(step, path, content)| Record::Declined { step, path, content }),
         1 => any_path().prop_map(|path| Record::Forgotten { path }),
-        1 => any_content().prop_map(Record::Proven),
+        1 => any_content().prop_map(Record::Verified),
         1 => (prop::sample::select(&["Team", "team", "É", ""][..]), vec(any_author(), 0..4))
             .prop_map(|(livery, owners)| Record::Owned { livery: livery.to_owned(), owners }),
-        1 => (any_author(), any::<String>()).prop_map(|(author, name)| Record::Seen { author, name }),
+        1 => (any_author(), any::<String>()).prop_map(|(member, name)| Record::Seen { member, name }),
         2 => (any_author(), any::<bool>(), vec(any_path(), 0..3), vec(any_entry(), 0..5)).prop_map(
-            |(author, whole, lost, gained)| Record::Reported { author, whole, lost, gained }
+            |(member, complete, lost, gained)| Record::Reported { member, complete, lost, gained }
         ),
     ]
 }
@@ -184,9 +184,9 @@ proptest! {
 fn members_are_known_by_when_they_came_and_what_they_hold() {
     let data = folder();
     let mut database = Sqlite::open(data.path()).unwrap();
-    let seen = |number, name: &str| Record::Seen { author: author(number), name: name.to_owned() };
+    let seen = |number, name: &str| Record::Seen { member: author(number), name: name.to_owned() };
     let gained = vec![entry("a.png", b"12345"), entry("b.png", b"123")];
-    let reported = Record::Reported { author: author(2), whole: true, lost: Vec::new(), gained };
+    let reported = Record::Reported { member: author(2), complete: true, lost: Vec::new(), gained };
     database.write(&[seen(2, "Max"), seen(1, "Ayrton"), reported]).unwrap();
     database.write(&[seen(2, "Max V.")]).unwrap();
     let members = database.members().unwrap();

@@ -90,7 +90,7 @@ impl Downloads {
                 continue;
             }
             let transfer = peer.sessions.next_transfer();
-            let outdated = peer.file_at(key).filter(|_| union.is_stale(target, key));
+            let outdated = peer.file_at(key).filter(|_| union.is_outdated(target, key));
             offered.push(OfferedFile {
                 info: union_file(entry),
                 transfer: (!copies).then_some(transfer),

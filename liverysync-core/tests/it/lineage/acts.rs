@@ -1,4 +1,4 @@
-//! What an administrator does to the model.
+//! The acts of an admin in the model.
 
 use super::*;
 
@@ -49,12 +49,12 @@ impl Model {
         rivals.collect()
     }
 
-    /// Whether a name's first content was a rival's.
-    fn came_as_rival(&self, name: &str) -> bool {
+    /// Returns true if a name got its first content in a conflict.
+    fn began_in_conflict(&self, name: &str) -> bool {
         self.rival_names.contains(name)
     }
 
-    /// The names that are listed as claimed by several, with their rivals.
+    /// Returns the names that are listed as in conflict, with their conflict copies.
     pub(super) fn conflicts(&self) -> BTreeMap<String, Vec<(String, Content)>> {
         let mut conflicts = BTreeMap::new();
         let mut free: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -74,7 +74,7 @@ impl Model {
                     conflicts.entry(claimed).or_default().push((rival.clone(), content));
                     free.insert(livery(&rival).to_owned(), Vec::new());
                 }
-                None if self.came_as_rival(&rival) && !self.is_vacant(&of) => {
+                None if self.began_in_conflict(&rival) && !self.is_vacant(&of) => {
                     let none_yet = !free.contains_key(livery(&rival));
                     let claims = free.entry(livery(&rival).to_owned()).or_default();
                     claims.extend(none_yet.then_some((claimed, rival, content)));
@@ -112,7 +112,7 @@ impl Model {
             self.put(path, kept, author);
         }
         let down = rivals.into_iter().filter(|(_, content)| Some(*content) != kept);
-        self.turned_down.extend(down.map(|(_, content)| (path.to_owned(), content)));
+        self.declined.extend(down.map(|(_, content)| (path.to_owned(), content)));
     }
 
     fn resolve_livery(&mut self, of: &str, kept: Option<&str>, folders: &BTreeSet<&str>) {
@@ -146,7 +146,7 @@ impl Model {
         }
         for (name, content, _, kept) in brought {
             if !kept && self.now(&name) != Some(content) {
-                self.turned_down.insert((name, content));
+                self.declined.insert((name, content));
             }
         }
     }

@@ -1,8 +1,8 @@
-//! A union beside its model: what members and administrators do to both, and what must hold then.
+//! A union beside its model: applies the deeds of members and admins to both, and checks both.
 
 use super::*;
 
-/// What an edit was made of.
+/// The base of an edit.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Base {
     InSync,
@@ -10,25 +10,25 @@ pub(super) enum Base {
     None,
 }
 
-/// What a file is by now, if it is there, and what that was made of.
+/// The new content of a file, if it exists, and its base.
 type Edit = (Option<u8>, Base);
 
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
-    /// What members have done since the last step. Who comes back does so with what he has.
+    /// Members change files. A member who was away returns with the files they have.
     Edits(Vec<(u64, BTreeMap<usize, Edit>)>),
     Leave(u64),
-    /// A member gets all of the union.
+    /// A member downloads the whole union.
     CatchUp(u64),
-    Prove(u8),
-    ProveAll,
+    Verify(u8),
+    VerifyAll,
     Retire(usize),
     Restore(usize, Option<usize>),
     Resolve(usize, usize),
     Rename(usize, usize),
     Own(usize, u64),
     Set(Setting, usize),
-    /// The server starts again, with what it wrote down.
+    /// The server restarts from its records.
     Restart,
 }
 
@@ -50,8 +50,8 @@ pub(super) fn any_deed() -> impl Strategy<Value = Deed> {
         12 => edits.prop_map(|edits| Deed::Edits(edits.into_iter().collect())),
         3 => (0..MEMBERS).prop_map(Deed::Leave),
         2 => (0..MEMBERS).prop_map(Deed::CatchUp),
-        3 => (0..CONTENTS).prop_map(Deed::Prove),
-        1 => Just(Deed::ProveAll),
+        3 => (0..CONTENTS).prop_map(Deed::Verify),
+        1 => Just(Deed::VerifyAll),
         1 => livery.clone().prop_map(Deed::Retire),
         1 => (livery.clone(), prop::option::of(0_usize..9)).prop_map(|(l, v)| Deed::Restore(l, v)),
         1 => (0_usize..9, 0_usize..9).prop_map(|(name, keep)| Deed::Resolve(name, keep)),
@@ -62,7 +62,7 @@ pub(super) fn any_deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// A union beside its model, and a twin that is told the same.
+/// A union beside its model, and a second union that gets the same input.
 pub(super) struct League {
     pub(super) model: Model,
     pub(super) union: Union,
@@ -70,7 +70,7 @@ pub(super) struct League {
     pub(super) records: Vec<Record>,
     /// The settings that the league began with.
     first_settings: Settings,
-    /// What is connected, and what is on the disks of those who are not.
+    /// The files of the connected members, and those on the disks of the others.
     here: BTreeSet<u64>,
     disks: BTreeMap<u64, BTreeMap<String, (Content, Option<ContentHash>)>>,
     arrivals: u64,
@@ -98,18 +98,18 @@ impl League {
 
     pub(super) fn change(&mut self, member: u64) -> Change {
         self.arrivals += 1;
-        let (arrival, author) = (self.arrivals, author(member));
+        let (peer, arrival, member) = (PeerId(member), self.arrivals, author(member));
         let (lost, gained) = (Vec::new(), Vec::new());
-        Change { peer: PeerId(member), arrival, author, whole: false, lost, gained }
+        Change { peer, arrival, member, complete: false, lost, gained }
     }
 
-    /// What a member says who was not here.
+    /// Returns the first report of a returning member.
     fn greeting(&mut self, member: u64) -> Change {
         let mut change = self.change(member);
         if self.here.insert(member) {
             let disk = self.disks.entry(member).or_default();
             change.gained = disk.iter().map(|(name, file)| gained(name, *file)).collect();
-            change.whole = true;
+            change.complete = true;
         }
         change
     }
@@ -158,7 +158,7 @@ impl League {
                     edits.into_iter().map(|(member, edits)| self.edit(member, edits)).collect();
                 self.step(changes.clone());
                 if single {
-                    self.is_the_same_twice(changes);
+                    self.check_repeated_report(changes);
                 }
             }
             Deed::Leave(member) => {
@@ -166,10 +166,10 @@ impl League {
                 self.step(vec![change]);
             }
             Deed::CatchUp(member) => self.catch_up(member),
-            Deed::Prove(byte) => self.prove(&[content(byte)]),
-            Deed::ProveAll => {
+            Deed::Verify(byte) => self.verify(&[content(byte)]),
+            Deed::VerifyAll => {
                 let all: Vec<_> = self.model.names().into_iter().map(|(_, now)| now).collect();
-                self.prove(&all);
+                self.verify(&all);
             }
             Deed::Retire(livery) => {
                 let liveries = vec![LIVERIES[livery].to_owned()];
@@ -214,7 +214,7 @@ impl League {
         self.model.step(&changes);
         let outcome = self.union.step(changes.clone());
         assert_eq!(outcome, self.twin.step(changes), "the same step has one outcome");
-        self.nothing_goes_unsaid(&before, &outcome);
+        self.check_history_is_kept(&before, &outcome);
         self.records.extend(outcome.records);
     }
 
@@ -226,20 +226,20 @@ impl League {
         };
         assert_eq!(self.twin.act(act).unwrap().1, outcome);
         self.model.act(act);
-        self.nothing_goes_unsaid(&before, &outcome);
+        self.check_history_is_kept(&before, &outcome);
         self.records.extend(outcome.records);
     }
 
-    fn prove(&mut self, contents: &[Content]) {
-        self.model.proven.extend(contents);
-        self.records.extend(self.union.prove(contents.iter().copied()));
-        self.twin.prove(contents.iter().copied());
+    fn verify(&mut self, contents: &[Content]) {
+        self.model.verified.extend(contents);
+        self.records.extend(self.union.mark_verified(contents.iter().copied()));
+        self.twin.mark_verified(contents.iter().copied());
     }
 
     fn catch_up(&mut self, member: u64) {
         let mut change = self.greeting(member);
         if !change.gained.is_empty() {
-            // He takes what there is once he has come.
+            // A returning member reports first, then downloads.
             self.step(vec![change]);
             change = self.change(member);
         }
@@ -257,15 +257,15 @@ impl League {
         self.step(vec![change]);
         let again = self.disks[&member].clone();
         for (name, (content, _)) in again {
-            let counts = self.union.counts_for(PeerId(member), path(&name).key(), content.hash);
+            let counts = self.union.filed_under(PeerId(member), path(&name).key(), content.hash);
             assert!(counts.is_some_and(|entry| entry.path.as_str() == name), "{name} is in sync");
-            assert!(!self.union.is_stale(PeerId(member), path(&name).key()), "{name} is behind");
+            assert!(!self.union.is_outdated(PeerId(member), path(&name).key()), "{name} is behind");
         }
         assert_eq!(self.union.refused(PeerId(member)).count(), 0);
     }
 
-    /// Who says once more what he has just said changes nothing.
-    fn is_the_same_twice(&self, mut changes: Vec<Change>) {
+    /// Checks that reporting the same again changes nothing.
+    fn check_repeated_report(&self, mut changes: Vec<Change>) {
         changes.iter_mut().for_each(|change| change.lost.clear());
         let mut again = self.union.clone();
         let outcome = again.step(changes);
@@ -289,8 +289,12 @@ impl League {
         histories(&self.union)
     }
 
-    /// What was accepted once is remembered, unless it is said that it is not, and nobody ever sent it.
-    fn nothing_goes_unsaid(&self, before: &BTreeMap<String, BTreeSet<Content>>, outcome: &Outcome) {
+    /// Checks that accepted contents stay in the history, unless a record says otherwise and nobody ever sent them.
+    fn check_history_is_kept(
+        &self,
+        before: &BTreeMap<String, BTreeSet<Content>>,
+        outcome: &Outcome,
+    ) {
         let after = self.histories();
         for (name, contents) in before {
             let forgotten = outcome.records.iter().any(
@@ -301,7 +305,7 @@ impl League {
                 .filter(|content| !after.get(name).is_some_and(|after| after.contains(content)));
             for content in gone {
                 assert!(forgotten, "{name} lost {content:?}");
-                assert!(!self.union.is_proven(*content), "{name} lost what there is");
+                assert!(!self.union.is_verified(*content), "{name} lost what there is");
             }
         }
     }
@@ -323,7 +327,7 @@ impl League {
         }
         for byte in 0..CONTENTS {
             let content = content(byte);
-            assert_eq!(union.is_proven(content), model.proven.contains(&content));
+            assert_eq!(union.is_verified(content), model.verified.contains(&content));
         }
         for of in LIVERIES {
             self.check_history(of);
@@ -340,14 +344,14 @@ impl League {
 
     fn check_file(&self, peer: PeerId, name: &str, content: Content, sync_status: &SyncStatus) {
         let (path, union) = (path(name), &self.union);
-        let counts = union.counts_for(peer, path.key(), content.hash);
+        let counts = union.filed_under(peer, path.key(), content.hash);
         let counts = counts.filter(|entry| entry.local(peer).is_some());
         match sync_status {
             SyncStatus::For(name) => {
                 assert_eq!(counts.map(|entry| entry.path.as_str()), Some(&**name));
             }
             SyncStatus::Behind(_) => {
-                assert!(union.is_stale(peer, path.key()), "{peer:?} is behind with {name}");
+                assert!(union.is_outdated(peer, path.key()), "{peer:?} is behind with {name}");
                 let of = |name: &str| plain(&in_claimed(name));
                 let mut names = self.model.past.keys().filter(|known| of(known) == of(name));
                 let knows = |known: &str| self.model.had(known, |had| had == content);
@@ -408,7 +412,7 @@ pub(super) fn gained(name: &str, (content, base): (Content, Option<ContentHash>)
     Gained { entry: entry(name, content), base }
 }
 
-/// All that each name has held.
+/// Returns all contents that each name had.
 fn histories(union: &Union) -> BTreeMap<String, BTreeSet<Content>> {
     let mut histories: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for version in LIVERIES.iter().flat_map(|livery| union.history(livery)) {

@@ -1,18 +1,18 @@
-//! The union's rules in a second, naive wording.
+//! A second, naive implementation of the union's rules.
 //!
-//! The model keeps what is known of each name and of each member's file in plain maps, and looks through all of
-//! them whenever it has a question.
+//! The model keeps its facts about each name and each member's file in plain maps, and searches all of them for every
+//! answer.
 
 use super::*;
 
-/// What a name is for a member's file.
+/// The relation of a member's file to a name.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum SyncStatus {
-    /// The file is what this name holds.
+    /// The name has the file's content.
     For(String),
-    /// The file is something that was replaced, or turned down: here, or at the name that it counted for.
+    /// The file's content was replaced or declined, here or at the name under which it was filed.
     Behind(String),
-    /// It will claim its name anew.
+    /// The file will be placed again.
     Refused,
 }
 
@@ -23,9 +23,9 @@ pub(super) struct Claim {
     pub(super) content: Content,
     pub(super) base: Option<ContentHash>,
     pub(super) arrival: u64,
-    /// Its member was not here before.
+    /// Set if its member has just returned.
     pub(super) returned: bool,
-    /// What his file there counted for until now, if that was another name.
+    /// The other name under which the file there was filed until now, if any.
     pub(super) replaces: Option<String>,
 }
 
@@ -37,36 +37,36 @@ impl Claim {
             content: gained.entry.content,
             base: gained.base,
             arrival: change.arrival,
-            returned: change.whole,
+            returned: change.complete,
             replaces: None,
         }
     }
 }
 
-/// All that there is to know of a league.
+/// The complete state of a league.
 #[derive(Clone, Default)]
 pub(super) struct Model {
     pub(super) policy: Policy,
     pub(super) updates: Updates,
     pub(super) scope: Scope,
-    /// What each name has held: from which step on, and what.
+    /// The contents of each name, with the step from which it had them.
     pub(super) past: BTreeMap<String, Vec<(u64, Option<Content>)>>,
-    /// Who brought what a name has held: by the number of the change.
+    /// The authors of each name's contents, by the number of the change.
     pub(super) authors: BTreeMap<(String, usize), Option<MemberId>>,
-    /// Which of that took something back that nobody ever sent.
+    /// The changes in which an earlier content expired.
     pub(super) takings_back: BTreeSet<(String, usize)>,
-    pub(super) turned_down: BTreeSet<(String, Content)>,
-    /// Names whose first content was a rival.
+    pub(super) declined: BTreeSet<(String, Content)>,
+    /// Names that got their first content in a conflict.
     pub(super) rival_names: BTreeSet<String>,
-    pub(super) proven: BTreeSet<Content>,
+    pub(super) verified: BTreeSet<Content>,
     pub(super) owners: BTreeMap<String, BTreeSet<MemberId>>,
     pub(super) files: BTreeMap<(u64, String), (Claim, SyncStatus)>,
-    /// Where a file that is what its own name holds counts for a name of a rival livery, too.
+    /// Files with their own name's content that are filed in a conflict folder too.
     pub(super) also: BTreeMap<(u64, String), String>,
     pub(super) steps: u64,
-    /// The number of the step that is taken.
+    /// Number of the current step.
     pub(super) step: u64,
-    /// Names that have lost somebody who had what they hold.
+    /// Names that have lost a holder.
     pub(super) left: BTreeSet<String>,
 }
 
@@ -89,19 +89,19 @@ impl Model {
         let past = self.past.get(name).into_iter().flatten().enumerate();
         let for_good = past.filter(|(at, _)| !took_back(at + 1));
         let held = for_good.filter_map(|(_, (_, content))| *content);
-        let turned_down = self.turned_down.iter().filter(|(there, _)| there == name);
-        held.chain(turned_down.map(|(_, content)| *content)).any(is)
+        let declined = self.declined.iter().filter(|(there, _)| there == name);
+        held.chain(declined.map(|(_, content)| *content)).any(is)
     }
 
-    /// Whether a name's last change was to take this content back.
-    fn just_took_back(&self, name: &str, content: Content) -> bool {
+    /// Returns true if a name's last change was the expiry of this content.
+    fn just_expired(&self, name: &str, content: Content) -> bool {
         let past = self.past.get(name).map_or(&[][..], Vec::as_slice);
         let last = past.len().saturating_sub(1);
         let before = past.iter().rev().nth(1).and_then(|(_, content)| *content);
         self.takings_back.contains(&(name.to_owned(), last)) && before == Some(content)
     }
 
-    /// Who brought what a name holds.
+    /// Returns the author of a name's content.
     pub(super) fn author_of(&self, name: &str) -> Option<MemberId> {
         *self.authors.get(&(name.to_owned(), self.past[name].len() - 1)).unwrap()
     }
@@ -114,7 +114,7 @@ impl Model {
         files.map(|(claim, _)| claim.member).chain(also).collect()
     }
 
-    /// Takes a file out. What it counted for has one less who has it.
+    /// Removes a file, and its member from the holders of its name.
     fn take_out(&mut self, member: u64, name: &str) {
         let file = (member, name.to_owned());
         self.left.extend(self.also.remove(&file));
@@ -123,13 +123,13 @@ impl Model {
         }
     }
 
-    /// Whether a name holds what nobody has and nobody ever sent.
-    fn is_vain(&self, name: &str) -> bool {
+    /// Returns true if nobody holds a name's content and nobody ever sent it.
+    fn is_orphan(&self, name: &str) -> bool {
         let now = self.now(name);
-        now.is_some_and(|now| !self.proven.contains(&now)) && self.holders(name).is_empty()
+        now.is_some_and(|now| !self.verified.contains(&now)) && self.holders(name).is_empty()
     }
 
-    /// What a name held goes; who has it is behind. What it gets, others may have there already.
+    /// Gives a name another content. Holders of the old one become outdated, and files with the new one become holders.
     pub(super) fn put(&mut self, name: &str, content: Option<Content>, author: Option<MemberId>) {
         self.also.retain(|_, other| other != name);
         for (claim, sync_status) in self.files.values_mut() {
@@ -150,8 +150,8 @@ impl Model {
         self.steps = self.step;
     }
 
-    /// Takes back what will never come. Returns the claims that are made anew.
-    fn take_back(&mut self, name: &str) -> Vec<Claim> {
+    /// Expires the content of a name. Returns the claims to place again.
+    fn expire(&mut self, name: &str) -> Vec<Claim> {
         let now = self.now(name);
         let is_behind = |content| {
             let mut files = self.files.values();
@@ -163,7 +163,7 @@ impl Model {
         let held = self.past[name].iter().enumerate().rev();
         let held = held.filter_map(|(at, (_, content))| Some((at, (*content)?)));
         let mut others = held.filter(|(_, content)| Some(*content) != now);
-        match others.find(|(_, content)| self.proven.contains(content) || is_behind(*content)) {
+        match others.find(|(_, content)| self.verified.contains(content) || is_behind(*content)) {
             Some((at, before)) => {
                 self.takings_back.insert((name.to_owned(), self.past[name].len()));
                 self.put(name, Some(before), self.authors[&(name.to_owned(), at)]);
@@ -173,7 +173,7 @@ impl Model {
                 self.past.remove(name);
                 self.rival_names.remove(name);
                 self.takings_back.retain(|(there, _)| there != name);
-                // What is still behind at the name itself was turned down, and stays so.
+                // Files that are still outdated at the name itself were declined, and stay so.
                 let rivals = self.files.values_mut().filter(|(claim, _)| claim.name != name);
                 for (_, sync_status) in rivals {
                     if *sync_status == SyncStatus::Behind(name.to_owned()) {
@@ -192,15 +192,15 @@ impl Model {
                     *sync_status == SyncStatus::Refused
                         || asked && matches!(sync_status, SyncStatus::For(_))
                 };
-                let anew =
+                let again =
                     self.files.extract_if(.., |_, (claim, sync_status)| free(claim, sync_status));
-                let (anew, sync_statuses): (Vec<_>, Vec<_>) = anew.map(|(_, file)| file).unzip();
+                let (again, sync_statuses): (Vec<_>, Vec<_>) = again.map(|(_, file)| file).unzip();
                 for sync_status in sync_statuses {
                     if let SyncStatus::For(left) = sync_status {
                         self.left.insert(left);
                     }
                 }
-                anew
+                again
             }
         }
     }
@@ -230,9 +230,9 @@ impl Model {
             let sync_status = SyncStatus::For(claim.name.clone());
             self.files.insert((claim.member, claim.name.clone()), (claim, sync_status));
         }
-        for change in changes.iter().filter(|change| change.whole) {
+        for change in changes.iter().filter(|change| change.complete) {
             let names = self.names().into_iter().map(|(name, _)| name);
-            let brought = names.filter(|name| self.author_of(name) == change.author);
+            let brought = names.filter(|name| self.author_of(name) == change.member);
             let missed = brought.filter(|name| !claims.iter().any(|claim| claim.name == *name));
             let missed: Vec<_> = missed.collect();
             self.left.extend(missed);
@@ -242,7 +242,7 @@ impl Model {
 
     pub(super) fn settle(&mut self, mut claims: Vec<Claim>) {
         loop {
-            claims.extend(self.give_up());
+            claims.extend(self.expire_orphans());
             if claims.is_empty() {
                 return;
             }
@@ -250,22 +250,22 @@ impl Model {
         }
     }
 
-    /// Takes back what nobody has any more. Returns the claims that are made anew.
-    fn give_up(&mut self) -> Vec<Claim> {
-        let mut anew = Vec::new();
+    /// Expires all orphans. Returns the claims to place again.
+    fn expire_orphans(&mut self) -> Vec<Claim> {
+        let mut again = Vec::new();
         loop {
             let left = std::mem::take(&mut self.left);
-            let vain: Vec<_> = left.into_iter().filter(|name| self.is_vain(name)).collect();
+            let vain: Vec<_> = left.into_iter().filter(|name| self.is_orphan(name)).collect();
             if vain.is_empty() {
-                return anew;
+                return again;
             }
             for name in vain {
-                anew.extend(self.take_back(&name));
+                again.extend(self.expire(&name));
             }
         }
     }
 
-    /// Whether a claim says once more what is known, where its name has something else.
+    /// Returns true if a claim repeats a known file whose name has another content.
     fn is_known(&self, claim: &Claim) -> bool {
         let file = self.files.get(&(claim.member, claim.name.clone()));
         file.is_some_and(|(known, sync_status)| {
@@ -273,13 +273,13 @@ impl Model {
         })
     }
 
-    /// Returns the claims that are made anew.
+    /// Returns the claims to place again.
     fn place_all(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
         if self.scope == Scope::File {
             return self.place_files(claims);
         }
         let (folders, loose) = claims.into_iter().partition(|claim| claim.name.contains('/'));
-        let mut anew = self.place_files(loose);
+        let mut again = self.place_files(loose);
         let folders: Vec<Claim> = folders;
         let liveries: BTreeSet<_> =
             folders.iter().map(|claim| livery(&claim.name).to_lowercase()).collect();
@@ -307,21 +307,21 @@ impl Model {
             for claims in groups {
                 let of = livery(&claims[0].name).to_owned();
                 for claim in &claims {
-                    anew.extend(self.clear_way(claim));
+                    again.extend(self.expire_orphan_at(claim));
                 }
                 let is_left =
-                    |claim: &Claim| self.is_free(claim) && self.diverted_name(claim).is_some();
+                    |claim: &Claim| self.is_free(claim) && self.name_to_reattach(claim).is_some();
                 let (left, claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_left);
-                left.into_iter().for_each(|claim| self.place_left(claim));
-                let is_apart = self.is_apart(&claims);
-                if is_apart || claims.iter().any(|claim| self.is_foreign(claim)) {
-                    anew.extend(self.clear_livery(&of));
+                left.into_iter().for_each(|claim| self.reattach(claim));
+                let is_another_livery = self.is_another_livery(&claims);
+                if is_another_livery || claims.iter().any(|claim| self.is_foreign(claim)) {
+                    again.extend(self.expire_orphans_of(&of));
                 }
-                let is_apart = is_apart && !self.is_vacant(&of);
+                let is_another_livery = is_another_livery && !self.is_vacant(&of);
                 let goes = |claim: &Claim| {
                     let is_new = self.is_free(claim) && self.may_add(claim);
                     let goes = self.is_rival(claim) || self.is_foreign(claim);
-                    goes || is_new && is_apart || self.completes(&of, claim)
+                    goes || is_new && is_another_livery || self.completes_own_folder(&of, claim)
                 };
                 let (rivals, others): (Vec<_>, Vec<_>) = claims.into_iter().partition(goes);
                 let own = rivals.first().map(|first| self.own_folders(&of, first));
@@ -332,40 +332,40 @@ impl Model {
                     }
                     Some(folder) => {
                         others.into_iter().for_each(|claim| self.place_one(claim));
-                        rivals.into_iter().for_each(|claim| self.divert_one(&folder, claim));
+                        rivals.into_iter().for_each(|claim| self.separate_one(&folder, claim));
                     }
-                    None => self.divert(&rivals.into_iter().chain(others).collect::<Vec<_>>()),
+                    None => self.separate(&rivals.into_iter().chain(others).collect::<Vec<_>>()),
                 }
             }
         }
-        anew
+        again
     }
 
-    /// Whether a claim is for a name that has nothing, and never had this or what this was made of.
+    /// Returns true if a claim's name is free, and never had its content or its base.
     fn is_free(&self, claim: &Claim) -> bool {
         let known = |had: Content| had == claim.content || Some(had.hash) == claim.base;
         self.now(&claim.name).is_none()
-            && (self.is_owners_again(claim) || !self.had(&claim.name, known))
+            && (self.is_declined_and_owners(claim) || !self.had(&claim.name, known))
     }
 
-    /// Whether an owner brings what was not wanted from others.
-    fn is_owners_again(&self, claim: &Claim) -> bool {
+    /// Returns true if an owner brings a content that was declined from others.
+    fn is_declined_and_owners(&self, claim: &Claim) -> bool {
         let held = |(there, content): &(String, Content)| {
             *there == claim.name && *content == claim.content
         };
-        let turned_down = self.turned_down.iter().any(held);
+        let declined = self.declined.iter().any(held);
         let name = (claim.name.clone(), claim.content);
-        let mut without = self.turned_down.clone();
+        let mut without = self.declined.clone();
         without.remove(&name);
-        let alone = Self { turned_down: without, ..self.clone() };
-        turned_down
+        let alone = Self { declined: without, ..self.clone() };
+        declined
             && self.owns(livery(&claim.name), claim.member)
             && !alone.had(&claim.name, |had| had == claim.content)
     }
 
-    /// Whether a member brings files that collide with nothing to a livery in which he has no part, or of which he has
-    /// a rival.
-    fn is_apart(&self, claims: &[Claim]) -> bool {
+    /// Returns true if a member brings files without any collision to a livery in which they have no part, or of which they have
+    /// a conflicting one.
+    fn is_another_livery(&self, claims: &[Claim]) -> bool {
         let is_new = |claim: &Claim| self.is_free(claim) && self.may_add(claim);
         let Some(claim) = claims.iter().find(|claim| is_new(claim)) else { return false };
         let of = livery(&claim.name);
@@ -386,7 +386,7 @@ impl Model {
         author(member).is_some_and(|author| owners.is_some_and(|o| o.contains(&author)))
     }
 
-    /// The folders that a member's own liveries have where another one has their name.
+    /// Returns the conflict folders of a member's own liveries.
     fn own_folders(&self, of: &str, claim: &Claim) -> BTreeSet<String> {
         if author(claim.member).is_none() {
             let elsewhere =
@@ -407,8 +407,8 @@ impl Model {
         own.map(|name| livery(&name).to_owned()).collect()
     }
 
-    /// Whether an update is of something that its member's own livery lacks.
-    fn completes(&self, of: &str, claim: &Claim) -> bool {
+    /// Returns true if an update is of a file that its member's own livery lacks.
+    fn completes_own_folder(&self, of: &str, claim: &Claim) -> bool {
         let name = |folder: &String| format!("{folder}/{}", claim.name.split_once('/').unwrap().1);
         let lacks = |folder: &String| self.now(&name(folder)).is_none();
         self.is_update(claim)
@@ -422,30 +422,30 @@ impl Model {
             || now.is_some() && claim.replaces.as_deref() == Some(name)
     }
 
-    /// Whether rivals are changes of what is in their member's folder.
+    /// Returns true if files in conflict fit into their member's conflict folder.
     fn fits(&self, folder: &str, rivals: &[Claim]) -> bool {
         let fits = |claim: &Claim| {
             let name = format!("{folder}/{}", claim.name.split_once('/').unwrap().1);
-            self.is_change_of(claim, &name) || !self.has_another(&name, claim.content)
+            self.is_change_of(claim, &name) || !self.is_taken_for(&name, claim.content)
         };
         let has_owners = self.owners.get(folder).is_some_and(|owners| !owners.is_empty());
         let is_his = !has_owners || self.owns(folder, rivals[0].member);
         is_his && rivals.iter().all(fits)
     }
 
-    /// Whether a name has something else, and never had this.
-    fn has_another(&self, name: &str, content: Content) -> bool {
+    /// Returns true if a name has another content, and never had this one.
+    fn is_taken_for(&self, name: &str, content: Content) -> bool {
         let now = self.now(name);
         now.is_some_and(|now| now != content) && !self.had(name, |had| had == content)
     }
 
-    /// Whether a livery has nothing, or only copies of rivals.
+    /// Returns true if a livery has no files, or only conflict copies.
     pub(super) fn is_vacant(&self, of: &str) -> bool {
         let is_copy = |name: &String| plain(name) != *name && self.rival_names.contains(name);
         self.names_of(of).iter().all(|(name, _)| is_copy(name))
     }
 
-    /// Whether a name is that of a conflict copy of something that it has had.
+    /// Returns true if a name is the conflict name of a content that it had.
     pub(super) fn is_copy(&self, name: &str) -> bool {
         let file = name.rsplit('/').next().unwrap();
         let held = self.past.get(name).into_iter().flatten().filter_map(|(_, held)| *held);
@@ -453,7 +453,7 @@ impl Model {
         marks.any(|change_tag| file.contains(&change_tag))
     }
 
-    /// Whether a member may bring a file that its livery does not have.
+    /// Returns true if a member may add a file to its livery.
     fn may_add(&self, claim: &Claim) -> bool {
         let of = livery(&claim.name);
         let copied = format!("__CONFLICT__{}", claim.content.hash.short());
@@ -468,18 +468,18 @@ impl Model {
         self.is_free(claim) && !self.may_add(claim)
     }
 
-    /// What will never come of a livery makes way. Returns the claims that are made anew.
-    fn clear_livery(&mut self, of: &str) -> Vec<Claim> {
+    /// Expires all orphans of a livery. Returns the claims to place again.
+    fn expire_orphans_of(&mut self, of: &str) -> Vec<Claim> {
         let names = by_key(self.names_of(of)).into_iter().map(|(name, _)| name);
-        let vain: Vec<_> = names.filter(|name| self.is_vain(name)).collect();
-        vain.iter().flat_map(|name| self.take_back(name)).collect()
+        let vain: Vec<_> = names.filter(|name| self.is_orphan(name)).collect();
+        vain.iter().flat_map(|name| self.expire(name)).collect()
     }
 
-    /// All that a member has of a livery, with what he claims of it.
+    /// Returns all files that a member has of a livery, including the claims.
     fn files_of(&self, claims: &[Claim]) -> Vec<Claim> {
         let (member, of) = (claims[0].member, livery(&claims[0].name));
         let own = self.files.values().map(|(claim, sync_status)| match sync_status {
-            // How he once claimed what is, or was, his name's own is forgotten.
+            // The base of a file is forgotten once its own name has or had its content.
             SyncStatus::For(name) | SyncStatus::Behind(name) if *name == claim.name => {
                 let (arrival, base, replaces) = (claims[0].arrival, None, None);
                 Claim { arrival, base, returned: false, replaces, ..claim.clone() }
@@ -494,8 +494,8 @@ impl Model {
         files
     }
 
-    /// All of the livery goes into a folder of its own.
-    fn divert(&mut self, claims: &[Claim]) {
+    /// Gives the whole livery a conflict folder.
+    fn separate(&mut self, claims: &[Claim]) {
         let files = self.files_of(claims);
         let plain = plain_folder(livery(&claims[0].name));
         let digits = hash_of(&files).short();
@@ -504,14 +504,14 @@ impl Model {
         let is_taken = |folder: &str| {
             let name =
                 |claim: &Claim| format!("{folder}/{}", claim.name.split_once('/').unwrap().1);
-            files.iter().any(|claim| self.has_another(&name(claim), claim.content))
+            files.iter().any(|claim| self.is_taken_for(&name(claim), claim.content))
         };
         let is_own = |folder: &str| folder == livery(&claims[0].name);
         let folder = folders.find(|folder| !is_own(folder) && !is_taken(folder)).unwrap();
-        files.into_iter().for_each(|claim| self.divert_one(&folder, claim));
+        files.into_iter().for_each(|claim| self.separate_one(&folder, claim));
     }
 
-    fn divert_one(&mut self, folder: &str, claim: Claim) {
+    fn separate_one(&mut self, folder: &str, claim: Claim) {
         let name = format!("{folder}/{}", claim.name.split_once('/').unwrap().1);
         let (content, member) = (claim.content, claim.member);
         let file = (member, claim.name.clone());
@@ -533,7 +533,7 @@ impl Model {
             return;
         }
         if self.now(&name).is_none() {
-            self.put_first(&name, &claim);
+            self.establish(&name, &claim);
             self.rival_names.insert(name.clone());
         }
         if is_home {
@@ -543,8 +543,8 @@ impl Model {
         }
     }
 
-    /// A name gets its content from a member, who owns its livery if he is the first.
-    fn put_first(&mut self, name: &str, claim: &Claim) {
+    /// Gives a free name its content. The first member of a livery owns it.
+    fn establish(&mut self, name: &str, claim: &Claim) {
         let of = livery(name).to_owned();
         if self.is_vacant(&of) && !self.owns(&of, claim.member) {
             self.owners.insert(of, author(claim.member).into_iter().collect());
@@ -552,7 +552,7 @@ impl Model {
         self.put(name, Some(claim.content), author(claim.member));
     }
 
-    /// Returns the claims that are made anew.
+    /// Returns the claims to place again.
     fn place_files(&mut self, mut claims: Vec<Claim>) -> Vec<Claim> {
         let rank = |claim: &Claim| {
             let mtime = mtime_of(claim.content);
@@ -567,29 +567,29 @@ impl Model {
             let ties = (claim.arrival, claim.member);
             (claim.name.to_lowercase(), !self.is_update(claim), rank(claim), ties)
         });
-        let mut anew = Vec::new();
+        let mut again = Vec::new();
         for claim in claims {
-            anew.extend(self.clear_way(&claim));
+            again.extend(self.expire_orphan_at(&claim));
             if self.is_foreign(&claim) {
-                anew.extend(self.clear_livery(livery(&claim.name)));
+                again.extend(self.expire_orphans_of(livery(&claim.name)));
             }
             self.place_one(claim);
         }
-        anew
+        again
     }
 
-    /// What will never come makes way. Returns the claims that are made anew.
-    fn clear_way(&mut self, claim: &Claim) -> Vec<Claim> {
+    /// Expires the claim's name if it is an orphan. Returns the claims to place again.
+    fn expire_orphan_at(&mut self, claim: &Claim) -> Vec<Claim> {
         let same = self.now(&claim.name) == Some(claim.content);
-        if self.is_vain(&claim.name) && !same && !self.is_update(claim) {
-            return self.take_back(&claim.name);
+        if self.is_orphan(&claim.name) && !same && !self.is_update(claim) {
+            return self.expire(&claim.name);
         }
         Vec::new()
     }
 
-    /// What its author left of a livery that went into a folder of its own counts for that.
-    fn place_left(&mut self, claim: Claim) {
-        let other = self.diverted_name(&claim).unwrap();
+    /// Files the rest of a separated livery in its conflict folder again.
+    fn reattach(&mut self, claim: Claim) {
+        let other = self.name_to_reattach(&claim).unwrap();
         let has_it = self.now(&other) == Some(claim.content);
         let sync_status = if has_it { SyncStatus::For(other) } else { SyncStatus::Behind(other) };
         self.files.insert((claim.member, claim.name.clone()), (claim, sync_status));
@@ -606,8 +606,8 @@ impl Model {
         now.is_some_and(|now| now != claim.content) && !self.is_update(claim) && !had()
     }
 
-    /// The name in a folder of its own of what its author left of a livery that went there.
-    fn diverted_name(&self, claim: &Claim) -> Option<String> {
+    /// Returns the name in its conflict folder of a file that is the rest of a separated livery.
+    fn name_to_reattach(&self, claim: &Claim) -> Option<String> {
         let (folder, rest) = claim.name.split_once('/')?;
         let established = !self.is_vacant(folder);
         if self.scope == Scope::File || !claim.returned || !established {
@@ -642,7 +642,7 @@ impl Model {
         };
         let now = self.now(&claim.name);
         let made_of_it = |now: Content| {
-            claim.base == Some(now.hash) || self.just_took_back(&claim.name, claim.content)
+            claim.base == Some(now.hash) || self.just_expired(&claim.name, claim.content)
         };
         may && now.is_some_and(|now| now != claim.content && made_of_it(now))
     }
@@ -657,7 +657,7 @@ impl Model {
             self.put(&name, Some(claim.content), author(claim.member));
             return SyncStatus::For(name);
         }
-        let again = now.is_none() && self.is_owners_again(claim);
+        let again = now.is_none() && self.is_declined_and_owners(claim);
         if !again && self.had(&name, |content| content == claim.content) {
             return SyncStatus::Behind(name);
         }
@@ -670,7 +670,7 @@ impl Model {
         if !self.may_add(claim) {
             return self.place_rival(claim);
         }
-        self.put_first(&name, claim);
+        self.establish(&name, claim);
         SyncStatus::For(name)
     }
 
@@ -689,7 +689,7 @@ impl Model {
                 return SyncStatus::Behind(name);
             }
             if now.is_none() {
-                self.put_first(&name, claim);
+                self.establish(&name, claim);
                 self.rival_names.insert(name.clone());
             }
             if self.now(&name) == Some(claim.content) {
@@ -700,7 +700,7 @@ impl Model {
     }
 }
 
-/// The hash of a livery, whatever it is called.
+/// Returns the hash of a livery, independent of its name.
 fn hash_of(files: &[Claim]) -> ContentHash {
     let mut manifest = Manifest::new();
     for claim in files {

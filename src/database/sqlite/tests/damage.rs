@@ -24,11 +24,11 @@ impl Sound {
             let (name, bytes) = (format!("Team {step}/decals.png"), step.to_string());
             let placed = placed(step, &name, bytes.as_bytes());
             let Record::Placed { entry, .. } = &placed else { unreachable!() };
-            let (author, proven) = (author(step as u8 % 5), Record::Proven(entry.content));
+            let (member, proven) = (author(step as u8 % 5), Record::Verified(entry.content));
             let gained = vec![entry.clone()];
-            let reported = Record::Reported { author, whole: false, lost: Vec::new(), gained };
-            let owned = Record::Owned { livery: format!("Team {step}"), owners: vec![author] };
-            let seen = Record::Seen { author, name: format!("Driver {step}") };
+            let reported = Record::Reported { member, complete: false, lost: Vec::new(), gained };
+            let owned = Record::Owned { livery: format!("Team {step}"), owners: vec![member] };
+            let seen = Record::Seen { member, name: format!("Driver {step}") };
             database.write(&[placed, proven, reported, owned, seen]).unwrap();
         }
         let (records, reports) = (database.records().unwrap(), database.reports().unwrap());

@@ -15,14 +15,12 @@ fn remembered() -> Vec<Record> {
     let content = Content::of(b"red");
     vec![
         placed(1, "Équipe/decals.png", b"red"),
-        Record::TurnedDown {
-            step: 2, path: path("équipe/decals.png"), content: Content::of(b"x")
-        },
+        Record::Declined { step: 2, path: path("équipe/decals.png"), content: Content::of(b"x") },
         Record::Retired { step: 3, path: path("Équipe/decals.png") },
-        Record::Proven(content),
+        Record::Verified(content),
         Record::Owned { livery: "Équipe".to_owned(), owners: vec![author(7), author(8)] },
         Record::Owned { livery: "Nobody's".to_owned(), owners: Vec::new() },
-        Record::Seen { author: author(7), name: "Ayrton".to_owned() },
+        Record::Seen { member: author(7), name: "Ayrton".to_owned() },
     ]
 }
 
@@ -150,7 +148,7 @@ fn the_view_shows_what_a_name_has_now() {
     let data = folder();
     let mut database = Sqlite::open(data.path()).unwrap();
     let turned_down =
-        Record::TurnedDown { step: 4, path: path("b.png"), content: Content::of(b"no") };
+        Record::Declined { step: 4, path: path("b.png"), content: Content::of(b"no") };
     let retired = Record::Retired { step: 3, path: path("A.PNG") };
     let records = [placed(1, "a.png", b"1"), placed(1, "b.png", b"2"), placed(2, "B.png", b"3")];
     database.write(&records).unwrap();

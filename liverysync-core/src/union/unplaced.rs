@@ -1,4 +1,4 @@
-//! Files of peers that count for no name at present: what is behind, and what was refused.
+//! Files of peers that are filed under no name: outdated ones, and refused ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,42 +10,42 @@ use crate::{
     time::UnixTime,
 };
 
-/// A file of a peer that is behind.
+/// A peer's file with a content that its name had before, or declined.
 #[derive(Clone, Debug)]
-pub(super) struct Stale {
+pub(super) struct OutdatedFile {
     pub(super) local: RelPath,
     pub(super) content: Content,
     pub(super) mtime: Option<UnixTime>,
-    /// What it claimed, and the conflict name that it counted for until that got something else.
+    /// The claim of a file in conflict, and its conflict name, which has another content by now.
     pub(super) rival: Option<(Claimant, PathKey)>,
 }
 
-/// The files that count for no name.
+/// The files that are filed under no name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Aside {
-    /// What a name has held before, or turned down: by their own keys.
-    stale: BTreeMap<PathKey, BTreeMap<PeerId, Stale>>,
-    /// What could not join. It claims anew when a name becomes free.
+pub(super) struct Unplaced {
+    /// Outdated files, by their own keys.
+    outdated: BTreeMap<PathKey, BTreeMap<PeerId, OutdatedFile>>,
+    /// Files that could not join, by their own keys. They are placed again when a name becomes free.
     refused: BTreeMap<PathKey, BTreeMap<PeerId, Claimant>>,
-    /// Whose conflict name each was until it got something else: peers with their own keys.
+    /// Outdated files that were filed under a conflict name, by that name.
     rivals: BTreeMap<PathKey, BTreeSet<(PathKey, PeerId)>>,
-    /// Where what they hold lies.
+    /// The paths of all these files, by content.
     places: BTreeMap<Content, BTreeSet<(PeerId, RelPath)>>,
 }
 
-impl Aside {
-    /// What a peer has at a key is behind.
-    pub(super) fn be_behind(&mut self, peer: PeerId, stale: Stale) {
-        self.remove(peer, stale.local.key());
-        self.add_place(peer, &stale.local, stale.content);
-        if let Some((_, name)) = &stale.rival {
-            let key = stale.local.key().clone();
+impl Unplaced {
+    /// Adds an outdated file of a peer.
+    pub(super) fn add_outdated(&mut self, peer: PeerId, outdated: OutdatedFile) {
+        self.remove(peer, outdated.local.key());
+        self.add_place(peer, &outdated.local, outdated.content);
+        if let Some((_, name)) = &outdated.rival {
+            let key = outdated.local.key().clone();
             self.rivals.entry(name.clone()).or_default().insert((key, peer));
         }
-        self.stale.entry(stale.local.key().clone()).or_default().insert(peer, stale);
+        self.outdated.entry(outdated.local.key().clone()).or_default().insert(peer, outdated);
     }
 
-    /// What a peer has at a key could not join.
+    /// Adds a file that could not join.
     pub(super) fn refuse(&mut self, claimant: Claimant) {
         self.remove(claimant.peer, claimant.key());
         let Claimant { peer, ref entry, .. } = claimant;
@@ -53,13 +53,13 @@ impl Aside {
         self.refused.entry(entry.path.key().clone()).or_default().insert(peer, claimant);
     }
 
-    /// Takes out what a peer has at a key, if there is anything.
+    /// Removes a peer's file at a key, if there is one.
     pub(super) fn remove(&mut self, peer: PeerId, key: &PathKey) {
-        if let Some(peers) = self.stale.get_mut(key)
-            && let Some(Stale { local, content, rival, .. }) = peers.remove(&peer)
+        if let Some(peers) = self.outdated.get_mut(key)
+            && let Some(OutdatedFile { local, content, rival, .. }) = peers.remove(&peer)
         {
             if peers.is_empty() {
-                self.stale.remove(key);
+                self.outdated.remove(key);
             }
             if let Some((_, name)) = rival
                 && let Some(rivals) = self.rivals.get_mut(&name)
@@ -80,7 +80,7 @@ impl Aside {
         }
     }
 
-    /// Takes out all that could not join.
+    /// Takes out all files that could not join.
     pub(super) fn take_refused(&mut self) -> Vec<Claimant> {
         let refused = std::mem::take(&mut self.refused).into_values();
         let refused: Vec<_> = refused.flat_map(BTreeMap::into_values).collect();
@@ -104,33 +104,38 @@ impl Aside {
         }
     }
 
-    /// What is behind, by its own key.
-    pub(super) fn all_stale(&self) -> impl Iterator<Item = (&PathKey, &BTreeMap<PeerId, Stale>)> {
-        self.stale.iter()
+    /// Returns all outdated files, by their own keys.
+    pub(super) fn all_outdated(
+        &self,
+    ) -> impl Iterator<Item = (&PathKey, &BTreeMap<PeerId, OutdatedFile>)> {
+        self.outdated.iter()
     }
 
-    /// Who is behind at a key, with what.
-    pub(super) fn stale_at(&self, key: &PathKey) -> impl Iterator<Item = (PeerId, &Stale)> {
-        self.stale.get(key).into_iter().flatten().map(|(peer, stale)| (*peer, stale))
+    /// Returns the outdated files at a key.
+    pub(super) fn outdated_at(
+        &self,
+        key: &PathKey,
+    ) -> impl Iterator<Item = (PeerId, &OutdatedFile)> {
+        self.outdated.get(key).into_iter().flatten().map(|(peer, outdated)| (*peer, outdated))
     }
 
-    /// What claimed another name until this one, which it had instead, got something else.
+    /// Returns the claims of the outdated files whose conflict name this was.
     pub(super) fn rivals_of(&self, name: &PathKey) -> impl Iterator<Item = &Claimant> {
         let rivals = self.rivals.get(name).into_iter().flatten();
-        let stale = rivals.filter_map(|(key, peer)| self.stale_of(*peer, key));
-        stale.filter_map(|stale| Some(&stale.rival.as_ref()?.0))
+        let outdated = rivals.filter_map(|(key, peer)| self.outdated_of(*peer, key));
+        outdated.filter_map(|outdated| Some(&outdated.rival.as_ref()?.0))
     }
 
-    /// What of a livery a peer is behind with.
-    pub(super) fn stale_in<'a>(
+    /// Returns a peer's outdated files of a livery.
+    pub(super) fn outdated_in<'a>(
         &'a self,
         livery: &str,
         peer: PeerId,
-    ) -> impl Iterator<Item = &'a Stale> {
-        of_livery(&self.stale, livery).filter_map(move |(_, peers)| peers.get(&peer))
+    ) -> impl Iterator<Item = &'a OutdatedFile> {
+        of_livery(&self.outdated, livery).filter_map(move |(_, peers)| peers.get(&peer))
     }
 
-    /// What of a livery of a peer was refused.
+    /// Returns a peer's refused files of a livery.
     pub(super) fn refused_in<'a>(
         &'a self,
         livery: &str,
@@ -139,24 +144,24 @@ impl Aside {
         of_livery(&self.refused, livery).filter_map(move |(_, peers)| peers.get(&peer))
     }
 
-    /// What a peer is behind with at a key.
-    pub(super) fn stale_of(&self, peer: PeerId, key: &PathKey) -> Option<&Stale> {
-        self.stale.get(key)?.get(&peer)
+    /// Returns a peer's outdated file at a key.
+    pub(super) fn outdated_of(&self, peer: PeerId, key: &PathKey) -> Option<&OutdatedFile> {
+        self.outdated.get(key)?.get(&peer)
     }
 
-    /// Those who were refused at a key.
+    /// Returns the refused files at a key.
     pub(super) fn refused_at(&self, key: &PathKey) -> impl Iterator<Item = &Claimant> {
         self.refused.get(key).into_iter().flat_map(BTreeMap::values)
     }
 
-    /// The keys at which a peer was refused.
+    /// Returns the keys of a peer's refused files.
     pub(super) fn refused_of(&self, peer: PeerId) -> impl Iterator<Item = &PathKey> {
-        let of_member =
+        let of_peer =
             move |(_, peers): &(_, &BTreeMap<PeerId, Claimant>)| peers.contains_key(&peer);
-        self.refused.iter().filter(of_member).map(|(key, _)| key)
+        self.refused.iter().filter(of_peer).map(|(key, _)| key)
     }
 
-    /// Where a content lies that counts for no name.
+    /// Returns the paths of the unplaced files with this content.
     pub(super) fn places(&self, content: Content) -> impl Iterator<Item = (PeerId, &RelPath)> {
         self.places.get(&content).into_iter().flatten().map(|(peer, path)| (*peer, path))
     }

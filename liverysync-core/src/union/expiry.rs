@@ -1,0 +1,111 @@
+//! Expiry: frees the names of contents that will never arrive, because nobody holds them and nobody ever sent them.
+//!
+//! A client may publish a file and disconnect before the server has it. Without expiry its name would block other contents
+//! for ever.
+
+use super::{
+    Claimant, Outcome, Union,
+    past::{Past, Placed},
+};
+use crate::{
+    conflict::Scope,
+    hash::Content,
+    league::{Cause, Record},
+    manifest::Entry,
+    path::PathKey,
+    pathmap::of_livery,
+};
+
+impl Union {
+    /// Expires the orphans among the touched names. Returns the claimants that must be placed again.
+    pub(super) fn expire_orphans(&mut self, outcome: &mut Outcome) -> Vec<Claimant> {
+        let mut again = Vec::new();
+        loop {
+            let touched = outcome.touched.iter();
+            let orphans: Vec<_> = touched.filter(|key| self.is_orphan(key)).cloned().collect();
+            if orphans.is_empty() {
+                return again;
+            }
+            for key in orphans {
+                again.extend(self.expire(&key, outcome));
+            }
+        }
+    }
+
+    /// Returns true if nobody holds the content of a name, and nobody ever sent it.
+    pub(super) fn is_orphan(&self, key: &PathKey) -> bool {
+        let entry = self.entries.get(key);
+        entry.is_some_and(|entry| entry.holders.is_empty() && !self.is_verified(entry.content))
+    }
+
+    /// Takes the content of a name away, because it will never arrive. The name gets back the last content that exists, or
+    /// becomes free. Returns the claimants that must be placed again.
+    pub(super) fn expire(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
+        let Some(past) = self.past.get(key) else { return Vec::new() };
+        let path = past.path.clone();
+        match self.previous_available(past).cloned() {
+            Some(placed) => {
+                let entry = Entry { path, content: placed.content, mtime: placed.mtime };
+                self.record_placed(entry, placed.author, Cause::Expired, outcome);
+                Vec::new()
+            }
+            None => {
+                self.record(Record::Forgotten { path }, outcome);
+                let mut again = self.unplaced.take_refused();
+                again.extend(self.release_rivals(key, outcome));
+                again.extend(self.release_past_rivals(key));
+                again
+            }
+        }
+    }
+
+    /// Takes out the claimants that were filed elsewhere because this name was taken: those of the name, or those of the whole
+    /// livery once nothing is left of it. If conflicting liveries are kept whole, nothing is released before that.
+    fn release_rivals(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
+        let names = if self.is_vacant(key.livery()) {
+            let names = of_livery(&self.filed_elsewhere, key.livery()).map(|(name, _)| name);
+            names.filter(|name| !self.entries.contains(name)).cloned().collect()
+        } else if self.settings.naming.scope == Scope::File {
+            vec![key.clone()]
+        } else {
+            Vec::new()
+        };
+        names.iter().flat_map(|name| self.detach_all(name, outcome)).collect()
+    }
+
+    /// Takes out all claimants of a name that are filed elsewhere.
+    fn detach_all(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
+        let rivals = self.filed_elsewhere.remove(key).unwrap_or_default();
+        let detached = rivals.into_iter().map(|(peer, (claimant, entry_key))| {
+            if let Some(entry) = self.entries.get_mut(&entry_key) {
+                entry.remove(peer, key);
+                outcome.touched.insert(entry_key);
+            }
+            claimant
+        });
+        detached.collect()
+    }
+
+    /// Takes out the outdated files whose conflict name this was.
+    fn release_past_rivals(&mut self, name: &PathKey) -> Vec<Claimant> {
+        let rivals: Vec<_> = self.unplaced.rivals_of(name).cloned().collect();
+        for rival in &rivals {
+            self.unplaced.remove(rival.peer, rival.key());
+        }
+        rivals
+    }
+
+    /// Returns the last earlier content of a name that exists.
+    fn previous_available<'a>(&self, past: &'a Past) -> Option<&'a Placed> {
+        let key = past.path.key();
+        let current = self.entries.get(key).map(|entry| entry.content);
+        let exists = |content| self.is_verified(content) || self.is_held_outdated(key, content);
+        let mut before = past.placed().rev().filter(|placed| Some(placed.content) != current);
+        before.find(|placed| exists(placed.content))
+    }
+
+    /// Returns true if a peer's outdated file at this name has the content.
+    pub(super) fn is_held_outdated(&self, key: &PathKey, content: Content) -> bool {
+        self.unplaced.outdated_at(key).any(|(_, outdated)| outdated.content == content)
+    }
+}
