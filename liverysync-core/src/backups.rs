@@ -1,7 +1,8 @@
-//! Backups on a driver's PC: which folders are sets of them, where a file of one goes back to, and what may go.
+//! Backups on a driver's PC: recognizing backup sets, restoring their files, and pruning them.
 //!
-//! A set holds what was replaced at one moment, below `.backup/<YYYYMMDD_HHMMSS>/`, each file under its own
-//! path. What lies there may be anybody's doing: only what a backup could have made is taken for one.
+//! A backup set has the files that were replaced or removed at one moment, each at its own path below
+//! `.backup/<YYYYMMDD_HHMMSS>/`. People may put anything there too, so only files that a backup could have made are
+//! considered.
 
 mod name;
 mod prune;
@@ -21,12 +22,12 @@ pub use self::{
     wanted::Wanted,
 };
 
-/// A regular file whose path every PC could have.
+/// A regular file with a valid path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where it lies.
+    /// Its path.
     pub path: RelPath,
-    /// How the walk found it.
+    /// Its size and modification time when it was listed.
     pub stamp: Stamp,
 }
 
@@ -36,14 +37,15 @@ impl Located for Found {
     }
 }
 
-/// Tells files that a backup could hold, of whatever type, from the rest, with reasons. Depends on the set of
-/// things listed, not on their order.
+/// Separates the files that a backup could contain, of any type, from the rest, with reasons.
+///
+/// The result does not depend on the order of `listed`.
 #[must_use]
-pub fn sound_files(mut listed: Vec<Listed>) -> (PathMap<Found>, Vec<Skipped>) {
+pub fn valid_files(mut listed: Vec<Listed>) -> (PathMap<Found>, Vec<Skipped>) {
     listed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let (mut found, mut rest) = (PathMap::default(), Vec::new());
     for item in listed {
-        let file = sound_file(&item);
+        let file = valid_file(&item);
         if let Err(reason) = file.and_then(|file| Ok(found.insert(file)?)) {
             rest.push(Skipped { path: item.path, reason });
         }
@@ -51,7 +53,7 @@ pub fn sound_files(mut listed: Vec<Listed>) -> (PathMap<Found>, Vec<Skipped>) {
     (found, rest)
 }
 
-fn sound_file(item: &Listed) -> Result<Found, Reason> {
+fn valid_file(item: &Listed) -> Result<Found, Reason> {
     let stamp = match &item.kind {
         Kind::File(stamp) => *stamp,
         Kind::Link => return Err(Reason::Link),
@@ -62,7 +64,7 @@ fn sound_file(item: &Listed) -> Result<Found, Reason> {
     Ok(Found { path, stamp })
 }
 
-/// The list of types says what is shared, not what a driver may have back.
+/// Parses a path with any extension. The list of extensions limits what is shared, not what can be restored.
 fn of_any_type(text: &str) -> Result<RelPath, InvalidPath> {
     RelPath::parse(text, &Extensions::default()).or_else(|invalid| match &invalid.fault {
         PathFault::Extension(own) => match Extensions::from_list([own]) {
@@ -79,14 +81,14 @@ mod tests {
     use crate::time::UnixTime;
 
     #[test]
-    fn only_what_a_backup_could_have_made_is_a_file_of_one() {
+    fn only_files_that_a_backup_could_have_made_are_found() {
         let stamp = Stamp { size: 1, mtime: UnixTime::default() };
         let file =
             |path: &str| Listed { path: path.to_owned(), kind: Kind::File(stamp), change_tag: 0 };
         let mut listed: Vec<_> =
             ["T/b.TGA", "T/a.png", "t/A.png", "T/none", "T/a:b.png", "T/c."].map(file).into();
         listed.push(Listed { path: "T/link.png".to_owned(), kind: Kind::Link, change_tag: 0 });
-        let (found, rest) = sound_files(listed.clone());
+        let (found, rest) = valid_files(listed.clone());
         let paths: Vec<_> = found.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["T/a.png", "T/b.TGA"]);
         let kinds: Vec<_> = rest.iter().map(|one| (&*one.path, one.reason.kind())).collect();
@@ -99,6 +101,6 @@ mod tests {
         ];
         assert_eq!(kinds, expected);
         listed.reverse();
-        assert_eq!(sound_files(listed), (found, rest));
+        assert_eq!(valid_files(listed), (found, rest));
     }
 }

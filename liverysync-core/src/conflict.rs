@@ -1,40 +1,37 @@
-//! Rivals: who keeps a name, and what the others are called.
+//! Conflicts: which content keeps a name, and the conflict names of the others.
 //!
-//! Everything here is a plain function of its arguments. That makes the union a function of the
-//! events in order: replaying them gives the same names.
+//! Every function here depends on its arguments alone, so replaying the same steps gives the same names.
 
 use std::{borrow::Cow, cmp::Reverse};
 
 use crate::{
     hash::{Content, ContentHash},
     manifest::{Entry, Manifest},
-    path::{Extensions, InvalidPath, PathKey, RelPath, fold},
+    path::{COMPONENT_BYTES_MAX, Extensions, InvalidPath, PATH_BYTES_MAX, PathKey, RelPath, fold},
     time::UnixTime,
 };
 
-/// What stands between a name and the digits of a conflict name, unless the league sets another.
+/// The default text between the plain name and the digits of a conflict name.
 pub const CONFLICT_SUFFIX: &str = "__CONFLICT__";
 
-/// Hex digits of the digest in a conflict name.
+/// Number of hex digits in a conflict name.
 const DIGITS: usize = 8;
 
-/// Longest file name in bytes and in UTF-16 units, as in the path rule.
-const NAME_MAX: usize = 255;
-
-/// Who keeps a name when several contents claim it in one step. An established content always keeps it.
+/// The rule that picks the content that gets a name if several claim it in one step. An established content always keeps
+/// its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
-    /// The first to be accepted; between equals the lowest SHA-256.
+    /// The content that was accepted first; of several, the one with the lowest SHA-256.
     #[default]
     Established,
-    /// The lowest SHA-256, as the first Python server had it.
+    /// The content with the lowest SHA-256, as in the first Python server.
     LowestHash,
-    /// The newest modification time, as the later Python server had it; between equals the first to be accepted.
+    /// The content with the newest modification time, as in the later Python server; of several, the one accepted first.
     NewestMtime,
 }
 
 impl Policy {
-    /// Every policy with the word that options and files use for it.
+    /// Every policy with its word in options and files.
     pub const WORDS: [(&'static str, Self); 3] = [
         ("established", Self::Established),
         ("lowest-hash", Self::LowestHash),
@@ -42,19 +39,19 @@ impl Policy {
     ];
 }
 
-/// One content's claim to a name: all that a policy may look at.
+/// A content's claim to a name: everything that a policy may consider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The content.
     pub hash: ContentHash,
     /// Its modification time; `None` counts as the oldest.
     pub mtime: Option<UnixTime>,
-    /// When its manifest was accepted: lower is earlier.
+    /// Number of its manifest in the order of acceptance.
     pub arrival: u64,
 }
 
 impl Claim {
-    /// Whether this claim goes before `other` under `policy`.
+    /// Returns true if `policy` prefers this claim to `other`.
     #[must_use]
     pub fn beats(&self, other: &Self, policy: Policy) -> bool {
         let newest = |claim: &Self| Reverse(claim.mtime);
@@ -68,41 +65,41 @@ impl Claim {
     }
 }
 
-/// What gets a conflict name.
+/// The extent of a conflict copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
-    /// A file that is a rival: it goes beside what is established.
+    /// One file: it is kept beside the established one.
     #[default]
     File,
-    /// All of a livery of which a file is a rival, or whose member has no part in the one that has its name: it goes
-    /// into a folder of its own, whole, so that two liveries are not mixed. A loose file is a livery by itself.
+    /// A whole livery: if one of its files is in conflict, or its member has no part in the livery of that name, all of it is
+    /// kept in a conflict folder, so that two liveries are not mixed. A loose file is a livery by itself.
     Livery,
 }
 
 impl Scope {
-    /// Every scope with the word that options and files use for it.
+    /// Every scope with its word in options and files.
     pub const WORDS: [(&'static str, Self); 2] = [("file", Self::File), ("livery", Self::Livery)];
 }
 
-/// How conflict names are made in a league.
+/// The league's rules for conflict names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
     /// Text between the name and the digits of a new conflict name.
     pub suffix: String,
     /// Suffixes that the league used before. Conflict copies that have one are still recognized.
     pub former_suffixes: Vec<String>,
-    /// The extensions that the resulting path is checked against.
+    /// The extensions that conflict names may have.
     pub extensions: Extensions,
-    /// What gets such a name.
+    /// The extent of a conflict copy.
     pub scope: Scope,
 }
 
 impl Naming {
-    /// Makes names with `suffix` between stem and digits.
+    /// Creates rules with this suffix, for the scope [`Scope::File`].
     ///
     /// # Errors
     ///
-    /// Refuses one that is empty, longer than 64 bytes, or may not stand in a file name.
+    /// Refuses a suffix that is empty, longer than 64 bytes, or not allowed in a file name.
     pub fn new(suffix: &str, extensions: Extensions) -> Result<Self, InvalidSuffix> {
         let example = format!("a/decals{suffix}00000000.png");
         let fits = (1..=SUFFIX_BYTES_MAX).contains(&suffix.len())
@@ -115,7 +112,7 @@ impl Naming {
         Ok(Self { suffix, extensions, ..Self::default() })
     }
 
-    /// The same with another scope.
+    /// Sets the scope.
     #[must_use]
     pub const fn with_scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
@@ -126,7 +123,7 @@ impl Naming {
     ///
     /// # Errors
     ///
-    /// As [`Naming::new`].
+    /// Fails where [`Naming::new`] does.
     pub fn change_suffix(&mut self, suffix: &str) -> Result<(), InvalidSuffix> {
         let suffix = Self::new(suffix, Extensions::default())?.suffix;
         let former = std::mem::replace(&mut self.suffix, suffix);
@@ -159,12 +156,12 @@ impl Naming {
     }
 }
 
-/// A text that cannot mark conflict copies.
+/// Error for a text that cannot be a conflict suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a conflict suffix is 1 to {SUFFIX_BYTES_MAX} bytes that may stand in a file name")]
+#[error("a conflict suffix has 1 to {SUFFIX_BYTES_MAX} bytes, all allowed in a file name")]
 pub struct InvalidSuffix;
 
-/// Longest suffix, in bytes: it has to leave room for the name.
+/// Longest suffix, in bytes. It must leave room for the name.
 const SUFFIX_BYTES_MAX: usize = 64;
 
 impl Default for Naming {
@@ -178,16 +175,15 @@ impl Default for Naming {
     }
 }
 
-/// Names the rival `hash` of `path`: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`, then the
-/// same with `_1`, `_2`... after the digits while `taken` says that the name has another content.
+/// Returns the conflict name of the content `hash` at `path`: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`, with
+/// `_1`, `_2`... after the digits while `taken` says that another content has the name.
 ///
-/// A conflict name is never named again: what follows its stem is replaced. A stem that would make
-/// the name too long loses its end.
+/// A conflict name does not get a second suffix: its old one is replaced. A stem that would make the name too long is cut at
+/// its end.
 ///
 /// # Errors
 ///
-/// Fails where the folder leaves no room for any name (the path rule's limits), which a league
-/// meets only with paths of more than a thousand bytes.
+/// Fails if the folder's path is so long that no name fits, which takes more than a thousand bytes.
 pub fn conflict_name(
     path: &RelPath,
     hash: ContentHash,
@@ -199,8 +195,9 @@ pub fn conflict_name(
     loop {
         let counter = if number == 0 { String::new() } else { format!("_{number}") };
         let tail = format!("{}{}{counter}.{}", naming.suffix, hash.short(), path.extension());
-        let room = path.folder().map_or(1024, |folder| 1023_usize.saturating_sub(folder.len()));
-        let stem = shorten(stem, NAME_MAX.min(room).saturating_sub(tail.len()));
+        let folder = path.folder().map_or(0, |folder| folder.len() + 1);
+        let room = PATH_BYTES_MAX.saturating_sub(folder).min(COMPONENT_BYTES_MAX);
+        let stem = shorten(stem, room.saturating_sub(tail.len()));
         let name = path.with_file_name(&format!("{stem}{tail}"), &naming.extensions)?;
         if !taken(&name) {
             return Ok(name);
@@ -209,10 +206,10 @@ pub fn conflict_name(
     }
 }
 
-/// Names the folder for a rival livery: `<livery>__CONFLICT__<first 8 hex digits>`, then the same with `_1`, `_2`...
-/// after the digits while `taken` says that the folder has something else. `hash` is that of the livery's manifest.
+/// Returns the conflict folder of a livery: `<livery>__CONFLICT__<first 8 hex digits>`, with `_1`, `_2`... after the digits
+/// while `taken` says that the folder has other contents. `hash` is that of the livery's manifest.
 ///
-/// As with files, a conflict name is never named again, and one that would be too long loses its end.
+/// As with files, an old suffix is replaced, and a name that would be too long is cut.
 #[must_use]
 pub fn conflict_folder(
     livery: &str,
@@ -225,7 +222,8 @@ pub fn conflict_folder(
     loop {
         let counter = if number == 0 { String::new() } else { format!("_{number}") };
         let tail = format!("{}{}{counter}", naming.suffix, hash.short());
-        let name = format!("{}{tail}", shorten(plain, NAME_MAX.saturating_sub(tail.len())));
+        let name =
+            format!("{}{tail}", shorten(plain, COMPONENT_BYTES_MAX.saturating_sub(tail.len())));
         if !taken(&name) {
             return name;
         }
@@ -233,7 +231,8 @@ pub fn conflict_folder(
     }
 }
 
-/// The hash of a livery's manifest, whatever the livery is called: that of its files below its folder, whose key is `livery`.
+/// Returns the hash of a livery's manifest with paths relative to its folder, so that it does not depend on the livery's
+/// name. `livery` is the key of the folder.
 #[must_use]
 pub fn livery_hash<'a>(
     livery: &str,
@@ -244,14 +243,14 @@ pub fn livery_hash<'a>(
     for (key, content) in files {
         let rest = key.as_str().get(livery.len() + 1..).unwrap_or_default();
         if let Ok(path) = RelPath::parse(rest, extensions) {
-            // They lie together below one folder.
+            // Files of one folder cannot collide.
             let _fits = manifest.insert(Entry { path, content, mtime: None });
         }
     }
     manifest.hash()
 }
 
-/// Whether a path is a conflict name, or lies in a folder with one.
+/// Returns true if a path is a conflict name, or is in a conflict folder.
 #[must_use]
 pub fn is_conflict_name(path: &RelPath, naming: &Naming) -> bool {
     let livery = path.livery();
@@ -259,8 +258,7 @@ pub fn is_conflict_name(path: &RelPath, naming: &Naming) -> bool {
     is_named(path.stem()) || path.folder().is_some() && is_named(livery)
 }
 
-/// The path that a file of a rival livery has in the livery whose name that one claims; `None` for a path in any other
-/// folder.
+/// Returns the plain path that a file in a conflict folder claims; `None` for a path in any other folder.
 #[must_use]
 pub fn in_claimed_livery(path: &RelPath, naming: &Naming) -> Option<RelPath> {
     let livery = path.livery();
@@ -270,7 +268,7 @@ pub fn in_claimed_livery(path: &RelPath, naming: &Naming) -> Option<RelPath> {
     if plain.len() < livery.len() { claimed() } else { None }
 }
 
-/// The stem that a conflict name was made from; any other stem as it is.
+/// Returns the plain stem of a conflict name, and any other stem unchanged.
 #[must_use]
 pub fn plain_stem<'a>(stem: &'a str, naming: &Naming) -> &'a str {
     match split_mark(stem, naming) {
@@ -279,7 +277,7 @@ pub fn plain_stem<'a>(stem: &'a str, naming: &Naming) -> &'a str {
     }
 }
 
-/// Splits a stem that ends as a conflict name does into what comes before that ending, and the digits.
+/// Splits the stem of a conflict name into the part before the suffix, and the digits.
 fn split_mark<'a>(stem: &'a str, naming: &Naming) -> Option<(&'a str, &'a str)> {
     naming.suffixes().find_map(|suffix| {
         let (plain, tail) = stem.rsplit_once(suffix)?;
@@ -291,7 +289,7 @@ fn split_mark<'a>(stem: &'a str, naming: &Naming) -> Option<(&'a str, &'a str)> 
     })
 }
 
-/// The livery, a folder or a loose file, that a conflict name was made from; any other name as it is.
+/// Returns the plain name of a livery's conflict name, for folders and loose files, and any other name unchanged.
 #[must_use]
 pub fn plain_livery<'a>(livery: &'a str, naming: &Naming) -> Cow<'a, str> {
     let plain = plain_stem(livery, naming);
@@ -306,7 +304,7 @@ pub fn plain_livery<'a>(livery: &'a str, naming: &Naming) -> Cow<'a, str> {
     }
 }
 
-/// The plain path and the digest's first digits of a conflict name; `None` for any other path.
+/// Returns the plain path of a conflict name, and the first digits of the digest; `None` for any other path.
 #[must_use]
 pub fn parse_conflict_name(path: &RelPath, naming: &Naming) -> Option<(RelPath, String)> {
     let digits = split_mark(path.stem(), naming)?.1.to_ascii_lowercase();
@@ -316,7 +314,7 @@ pub fn parse_conflict_name(path: &RelPath, naming: &Naming) -> Option<(RelPath, 
     Some((plain, digits))
 }
 
-/// The longest beginning of `stem` that has at most `bytes` bytes; UTF-16 never needs more units.
+/// Returns the longest start of `stem` with at most `bytes` bytes. UTF-16 never needs more units than that.
 fn shorten(stem: &str, bytes: usize) -> &str {
     &stem[..stem.floor_char_boundary(bytes.min(stem.len()))]
 }
@@ -340,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_name() {
+    fn a_conflict_name_has_the_suffix_and_eight_digits() {
         assert_eq!(name("T/decals.png", &[]), "T/decals__CONFLICT__ba7816bf.png");
         assert_eq!(name("a.b.json", &[]), "a.b__CONFLICT__ba7816bf.json");
     }
@@ -352,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_copy_is_not_renamed_again() {
+    fn a_conflict_name_gets_no_second_suffix() {
         for again in [
             "T/d__CONFLICT__00000000.png",
             "T/d__CONFLICT__00000000_12.png",
@@ -363,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_conflict_copy_keeps_its_stem() {
+    fn a_near_conflict_name_keeps_its_stem() {
         for stem in [
             "__CONFLICT__00000000",
             "d__CONFLICT__",
@@ -378,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suffix_may_stand_in_a_file_name() {
+    fn a_suffix_must_be_allowed_in_a_file_name() {
         for (suffix, fits) in
             [("~~", true), ("é", true), ("", false), ("/", false), ("?", false), ("a\\b", false)]
         {
@@ -388,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_stem_loses_its_end() {
+    fn a_long_stem_is_cut() {
         let long = format!("T/{}.png", "é".repeat(120));
         let named = name(&long, &[]);
         assert!(named.ends_with("é__CONFLICT__ba7816bf.png"));
@@ -396,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_name_tells_its_plain_path() {
+    fn a_conflict_name_has_a_plain_path() {
         let (plain, digits) =
             parse_conflict_name(&path("T/d__CONFLICT__BA7816BF_3.png"), &Naming::default())
                 .unwrap();
@@ -405,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rival_livery_has_a_folder() {
+    fn a_livery_in_conflict_has_a_folder() {
         let folder = |livery: &str, taken: &[&str]| {
             let taken = |name: &str| taken.contains(&name);
             conflict_folder(livery, HASH.parse().unwrap(), &Naming::default(), taken)
@@ -418,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_a_rival_livery_claims_a_path() {
+    fn a_file_in_a_conflict_folder_claims_a_plain_path() {
         for (rival, claimed) in [
             ("T__CONFLICT__ba7816bf_2/sub/d.png", Some("T/sub/d.png")),
             (
@@ -435,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_name_is_known_by_its_file_or_its_folder() {
+    fn a_conflict_name_is_recognized_by_file_or_folder() {
         for (name, expected) in [
             ("T__CONFLICT__ba7816bf_2/sub/d.png", true),
             ("T/d__CONFLICT__ba7816bf.png", true),

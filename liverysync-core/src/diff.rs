@@ -1,4 +1,4 @@
-//! What one PC lacks of what another has.
+//! The difference between two manifests.
 
 use std::sync::Arc;
 
@@ -7,29 +7,29 @@ use crate::manifest::{Entry, Manifest};
 /// The difference between two manifests, each list ordered by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diff {
-    /// Files that are wanted and not there.
+    /// Files that only the second manifest has.
     pub missing: Vec<Entry>,
-    /// Files that are there with another content: what is there, and what is wanted.
+    /// Files that both have, with different contents: the first one's entry, then the second one's.
     pub different: Vec<(Entry, Entry)>,
-    /// Files that are there and not wanted.
+    /// Files that only the first manifest has.
     pub extra: Vec<Entry>,
 }
 
 impl Diff {
-    /// Whether both hold the same files. Spelling and modification time do not count.
+    /// Returns true if both have the same files. Spelling and modification time do not count.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.missing.is_empty() && self.different.is_empty() && self.extra.is_empty()
     }
 }
 
-/// Compares what a PC has with what it should have.
+/// Compares the files that a PC has with those that it should have.
 #[must_use]
 pub fn diff(have: &Manifest, want: &Manifest) -> Diff {
     let mut result = Diff::default();
     let mut haves = have.shared().peekable();
     for wanted in want.shared() {
-        // Most manifests are nearly the same and share what is: that needs no further look.
+        // Most manifests are nearly equal and share their equal entries, which is the cheapest comparison.
         if haves.next_if(|there| Arc::ptr_eq(there, wanted)).is_some() {
             continue;
         }

@@ -1,19 +1,19 @@
-//! SHA-256 of contents: the one identity that everything else hangs on.
+//! SHA-256 digests, by which contents are identified.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Bytes of a digest that a short form shows and a conflict name carries: eight hex digits.
+/// Number of bytes of a digest in its short form and in a conflict name: eight hex digits.
 const SHORT_BYTES: usize = 4;
 
-/// The SHA-256 of a file's bytes. Ordered as its hex text is.
+/// The SHA-256 of a file's bytes. Ordered like its hex text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash([u8; 32]);
 
 impl ContentHash {
-    /// Hashes bytes that are at hand in one piece.
+    /// Hashes bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let mut hasher = Hasher::default();
@@ -27,13 +27,13 @@ impl ContentHash {
         Self(bytes)
     }
 
-    /// The 32 bytes.
+    /// Returns its 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The first eight hex digits, for logs and conflict names.
+    /// Returns the first eight hex digits, for logs and conflict names.
     #[must_use]
     pub fn short(&self) -> String {
         const_hex::encode(&self.0[..SHORT_BYTES])
@@ -52,7 +52,7 @@ impl fmt::Debug for ContentHash {
     }
 }
 
-/// A text that is not the 64 hex digits of a SHA-256.
+/// Error for a text that is not the 64 hex digits of a SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a SHA-256: it needs 64 hex digits")]
 pub struct InvalidHash;
@@ -62,7 +62,7 @@ impl FromStr for ContentHash {
 
     /// Reads 64 hex digits of either case.
     fn from_str(text: &str) -> Result<Self, InvalidHash> {
-        // The decoder would also take a leading `0x`, which no peer of ours writes.
+        // The decoder would also accept a leading `0x`.
         if text.len() != 64 {
             return Err(InvalidHash);
         }
@@ -85,35 +85,35 @@ impl<'de> Deserialize<'de> for ContentHash {
     }
 }
 
-/// What a file holds: its digest and its length in bytes.
+/// The content of a file, identified by its digest and length. A plain value that will not grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Content {
     /// SHA-256 of the bytes.
     #[serde(rename = "sha256")]
     pub hash: ContentHash,
-    /// Number of bytes.
+    /// Length in bytes.
     pub size: u64,
 }
 
 impl Content {
-    /// Describes bytes that are at hand in one piece.
+    /// Describes bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self { hash: ContentHash::of(bytes), size: bytes.len() as u64 }
     }
 }
 
-/// A running SHA-256. The `sha2` crate picks the processor's own instructions by itself.
+/// A running SHA-256.
 #[derive(Clone, Debug, Default)]
 pub struct Hasher(Sha256);
 
 impl Hasher {
-    /// Takes in the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest of all that was taken in.
+    /// Returns the digest of all bytes.
     #[must_use]
     pub fn finish(self) -> ContentHash {
         ContentHash(self.0.finalize().into())
@@ -127,7 +127,7 @@ mod tests {
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn digest_of_abc_is_the_standards_own() {
+    fn the_digest_of_abc_is_that_of_the_standard() {
         assert_eq!(ContentHash::of(b"abc").to_string(), ABC);
     }
 
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_digests() {
+    fn other_texts_are_refused() {
         for text in ["", "abc", &ABC[1..], &format!("0x{}", &ABC[2..]), &format!("{ABC}0")] {
             assert_eq!(text.parse::<ContentHash>(), Err(InvalidHash), "{text}");
         }

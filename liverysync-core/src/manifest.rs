@@ -1,7 +1,7 @@
-//! A manifest: which files one PC holds, and the hash by which two PCs see that they hold the same.
+//! Manifests: the list of files that one PC shares, and its hash.
 //!
-//! A manifest never holds two spellings of one file, nor a file and a folder of one name: what a
-//! driver's PC could not hold at the same time is refused when it is inserted.
+//! A manifest never has two spellings of one file, nor a file and a folder of one name: files that could not exist on one PC
+//! are refused when they are inserted.
 
 use std::{collections::btree_map, io::Write, iter, sync::Arc};
 
@@ -15,18 +15,18 @@ use crate::{
 /// One file of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it lies, as its PC spells it.
+    /// Its path, as its PC spells it.
     pub path: RelPath,
-    /// What it holds.
+    /// Its content.
     pub content: Content,
-    /// When it was last changed; `None` where a peer does not say.
+    /// Its modification time; `None` if the peer did not send it.
     pub mtime: Option<UnixTime>,
 }
 
-/// Which files a PC holds, ordered by key.
+/// The files that a PC shares, ordered by key.
 ///
-/// A clone costs nothing until one of the two changes, and shares the memory of its entries for good. Manifests that were read from separate lists do so once they
-/// went through [`Union::share`](crate::union::Union::share).
+/// A clone is cheap: both share their memory until one of them changes, and their equal entries after that. Manifests that were
+/// read from separate lists share their entries after [`Union::share`](crate::union::Union::share).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     entries: Arc<PathMap<Arc<Entry>>>,
@@ -44,13 +44,13 @@ impl Located for Entry {
 }
 
 impl Manifest {
-    /// An empty manifest.
+    /// Creates an empty manifest.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The manifest of files that are known to fit together.
+    /// Makes a manifest of files that are known not to collide.
     pub(crate) fn of<T, E: Into<Arc<Entry>>>(files: &PathMap<T>, entry: impl Fn(&T) -> E) -> Self {
         let entries = files.map(|file| entry(file).into());
         let total_bytes =
@@ -62,7 +62,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// Refuses what could not lie beside the files that are there already; nothing changes then.
+    /// Refuses a file that collides with another one. Nothing changes then.
     pub fn insert(&mut self, entry: Entry) -> Result<(), Collision> {
         let size = entry.content.size;
         Arc::make_mut(&mut self.entries).insert(Arc::new(entry))?;
@@ -70,35 +70,35 @@ impl Manifest {
         Ok(())
     }
 
-    /// Adds a file or takes the place of the one with the same key.
+    /// Adds a file, or replaces the one with the same key and returns it.
     ///
     /// # Errors
     ///
-    /// As for [`Manifest::insert`]; a file that is there already is never in the way of its successor.
+    /// Fails where [`Manifest::insert`] does. The replaced file does not count.
     pub fn replace(&mut self, entry: Entry) -> Result<Option<Entry>, Collision> {
         let old = self.remove(entry.path.key());
         self.insert(entry).map(|()| old)
     }
 
-    /// Whether a file could be added at `path`.
+    /// Checks that a file could be added at `path`.
     ///
     /// # Errors
     ///
-    /// Says what is in the way.
+    /// Returns the file or folder in its way.
     pub fn check(&self, path: &RelPath) -> Result<(), Collision> {
         self.entries.check(path)
     }
 
-    /// Takes a file out.
+    /// Removes a file.
     pub fn remove(&mut self, key: &PathKey) -> Option<Entry> {
-        // What is not there must not make a copy of the rest.
+        // Looking first avoids a copy of all entries if there is nothing to remove.
         self.entries.get(key)?;
         let entry = Arc::make_mut(&mut self.entries).remove(key)?;
         self.total_bytes = self.total_bytes.saturating_sub(entry.content.size);
         Some(Arc::unwrap_or_clone(entry))
     }
 
-    /// Puts the entries and names of `known`, which is ordered by key, in the place of equal ones.
+    /// Replaces entries and paths by the equal ones of `known`, which is ordered by key.
     pub(crate) fn share<'a>(&mut self, known: impl Iterator<Item = &'a Arc<Entry>>) {
         let mut known = known.peekable();
         let entries = self.entries.map(|own| {
@@ -112,19 +112,19 @@ impl Manifest {
         self.entries = Arc::new(entries);
     }
 
-    /// The file with this key.
+    /// Returns the file with this key.
     #[must_use]
     pub fn get(&self, key: &PathKey) -> Option<&Entry> {
         self.entries.get(key).map(|entry| &**entry)
     }
 
-    /// Number of files.
+    /// Returns the number of files.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is no file.
+    /// Returns true if there is no file.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -136,32 +136,31 @@ impl Manifest {
         self.entries.livery_count()
     }
 
-    /// Sum of the sizes, in bytes.
+    /// Returns the sum of the sizes, in bytes.
     #[must_use]
     pub const fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
 
-    /// All files, ordered by key.
+    /// Returns all files, ordered by key.
     pub fn iter(&self) -> Entries<'_> {
         self.entries.iter().map(|entry| entry)
     }
 
-    /// All files as manifests share them, ordered by key.
+    /// Returns all files in their shared form, ordered by key.
     pub(crate) fn shared(&self) -> btree_map::Values<'_, PathKey, Arc<Entry>> {
         self.entries.iter()
     }
 
-    /// Spells `path` as this PC does, where it has a folder on the way to it already.
+    /// Spells the folders of `path` as this PC does.
     ///
-    /// Without this a PC that tells `Team` from `team` would get both.
+    /// Without this a PC that distinguishes `Team` from `team` would get both.
     #[must_use]
     pub fn respell(&self, path: &RelPath) -> String {
         self.entries.respell(path)
     }
 
-    /// The manifest hash of protocol 1: SHA-256 of the compact JSON list of path, size and digest,
-    /// ordered by path.
+    /// Returns the manifest hash of protocol 1: the SHA-256 of the compact JSON list of path, size and digest, ordered by path.
     #[must_use]
     pub fn hash(&self) -> ContentHash {
         hash_items(self.by_path(), |json, entry| {
@@ -170,7 +169,7 @@ impl Manifest {
         })
     }
 
-    /// The union hash of protocol 1: as [`Manifest::hash`], with the keys in another order.
+    /// Returns the union hash of protocol 1: like [`Manifest::hash`], with the keys in another order.
     #[must_use]
     pub fn union_hash(&self) -> ContentHash {
         hash_items(self.by_path(), |json, entry| {
@@ -184,7 +183,7 @@ impl Manifest {
     }
 }
 
-/// What is left of `own` when all that it has in common with `known` is shared.
+/// Returns `own` with as much memory of `known` as they have in common.
 fn shared(own: &Arc<Entry>, known: &Arc<Entry>) -> Arc<Entry> {
     if own == known {
         return Arc::clone(known);
@@ -195,10 +194,10 @@ fn shared(own: &Arc<Entry>, known: &Arc<Entry>) -> Arc<Entry> {
     Arc::new(Entry { path: own.path.sharing(&known.path), ..**own })
 }
 
-/// Bytes of JSON that are hashed at a time.
+/// Number of bytes of JSON that are hashed at a time.
 const JSON_BYTES: usize = 16 * 1024;
 
-/// Hashes the list of objects that begin with a path and go on as `write` writes them.
+/// Hashes the JSON list of objects that begin with a path. `write` writes their other fields.
 fn hash_items<'a, T>(
     items: impl Iterator<Item = (&'a str, T)>,
     write: impl Fn(&mut Vec<u8>, &T),
@@ -224,7 +223,7 @@ fn hash_items<'a, T>(
 }
 
 fn write_size(json: &mut Vec<u8>, size: u64) {
-    // Memory takes whatever is written.
+    // Writing to memory cannot fail.
     let _written = write!(json, r#","size":{size}"#);
 }
 
@@ -235,7 +234,7 @@ fn write_digest(json: &mut Vec<u8>, hash: ContentHash) {
 }
 
 fn write_text(json: &mut Vec<u8>, text: &str) {
-    // Every text has a JSON form.
+    // Every text has a JSON form, and writing to memory cannot fail.
     let _written = serde_json::to_writer(json, text);
 }
 
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_equal_is_shared_and_nothing_changes() {
+    fn equal_entries_are_shared_and_nothing_changes() {
         let known = manifest(&[("T/a.png", 1), ("T/b.png", 1), ("T/c.png", 1), ("z.png", 1)]);
         let mut own = manifest(&[("T/a.png", 1), ("T/B.png", 1), ("T/c.png", 2), ("own.png", 1)]);
         let before = own.clone();
@@ -277,7 +276,7 @@ mod tests {
             let (own, known) = (entry(&own, key), entry(&known, key));
             assert!(own.path.shares(&known.path), "the name of {key}");
         }
-        // What is shared already is not made again.
+        // Entries that are shared already stay as they are.
         let once = entry(&own, "t/c.png");
         own.share(known.shared());
         assert!(Arc::ptr_eq(&once, &entry(&own, "t/c.png")));
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_listed_is_hashed_as_json() {
+    fn any_list_is_hashed_as_json() {
         let texts = ["b\"\\\u{1}\u{1f3c1}", "é/\u{7f}\n", "a", "a"];
         let long: Vec<_> = (0..500).map(|number| format!("{}{number}", "x".repeat(90))).collect();
         let mut texts: Vec<&str> =
@@ -298,7 +297,7 @@ mod tests {
             write_text(json, digest);
         });
         texts.sort_unstable();
-        // Keys of a JSON value are sorted, so each object is put together by hand.
+        // A JSON value sorts its keys, so each object is written by hand.
         let items = texts.iter().map(|text| {
             format!(
                 r#"{{"rel_path":{},"size":{},"sha256":{}}}"#,

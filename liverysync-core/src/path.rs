@@ -1,12 +1,11 @@
-//! The path rule: which names may travel, and which of them are the same file.
+//! The path rule: the names that may travel, and the spellings that mean the same file.
 //!
-//! A peer chooses the names of the files that a driver's PC writes, so a [`RelPath`] can only be made by
-//! [`RelPath::parse`], which refuses what could leave the liveries root, name a device, or reach another file
-//! than the one it spells, on any PC of the league. It refuses and never repairs: a name that was quietly changed
-//! would come back as another file at the next scan.
+//! A peer chooses the names of files that a driver's PC writes. So a [`RelPath`] can only be made by [`RelPath::parse`]. It
+//! refuses a name that could leave the liveries folder, name a device, or reach another file than the one it spells, on any
+//! PC of the league. It never repairs a name: a changed name would come back as another file at the next scan.
 //!
-//! Spellings that differ only in case or in Unicode normalisation are the same file on Windows and for the game:
-//! they share a [`PathKey`], made by [`fold()`].
+//! Spellings that differ only in case or Unicode normalization are the same file for Windows and the game. They share a
+//! [`PathKey`], made by [`fold()`].
 
 mod extensions;
 mod fold;
@@ -22,24 +21,25 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
+pub(crate) use self::rule::{COMPONENT_BYTES_MAX, PATH_BYTES_MAX};
 pub use self::{
     extensions::{Extensions, InvalidExtension},
     fold::fold,
     rule::{InvalidPath, PathFault},
 };
 
-/// Which form the path rule and folding have. Raised with every change to either: what was checked under
-/// another one is checked again.
+/// Version of the path rule and of folding. Raise it with every change to either, so that paths checked by another version
+/// are checked again.
 pub(crate) const RULE_FORM: u32 = 1;
 
-/// A checked path below a liveries root: `/` between components, safe on every PC.
+/// A checked path below a liveries folder, with `/` between components, that is safe on every PC.
 ///
-/// Compared and ordered by its spelling; two spellings of one file share a [`PathKey`]. Cloning copies no text.
+/// Paths are compared and ordered by their spelling. Two spellings of one file share a [`PathKey`]. Cloning copies no text.
 #[derive(Clone)]
 pub struct RelPath(Arc<Spelled>);
 
 struct Spelled {
-    /// `None` where it is the key itself.
+    /// The spelling; `None` if it equals the key.
     text: Option<Box<str>>,
     key: PathKey,
 }
@@ -49,8 +49,8 @@ impl RelPath {
     ///
     /// # Errors
     ///
-    /// Returns the path with the first reason found. [`PathFault::Extension`] comes last: such a path is
-    /// sound otherwise.
+    /// Returns the path with the first fault that was found. [`PathFault::Extension`] is checked last: such a path has no
+    /// other fault.
     pub fn parse(text: &str, extensions: &Extensions) -> Result<Self, InvalidPath> {
         match rule::check(text, extensions) {
             Ok(key) => Ok(Self::spelled(text, PathKey(key.into()))),
@@ -58,9 +58,9 @@ impl RelPath {
         }
     }
 
-    /// A path that [`RelPath::parse`] made before, under a rule of the same [form](RULE_FORM), with its key.
+    /// Makes a path, with its key, that [`RelPath::parse`] accepted under the same [version](RULE_FORM) of the rule.
     pub(crate) fn checked_before(text: &str, key: &str) -> Self {
-        debug_assert!(fold(text) == key, "the key of this path");
+        debug_assert!(fold(text) == key, "the key belongs to this path");
         Self::spelled(text, PathKey(key.into()))
     }
 
@@ -69,9 +69,9 @@ impl RelPath {
         Self(Arc::new(Spelled { text, key }))
     }
 
-    /// This path in the memory of another spelling of the same file, as far as the two are equal.
+    /// Returns this path in the memory of another spelling of the same file, as far as they are equal.
     pub(crate) fn sharing(&self, other: &Self) -> Self {
-        debug_assert!(self.key() == other.key(), "the same file");
+        debug_assert!(self.key() == other.key(), "both spell the same file");
         if self == other {
             other.clone()
         } else {
@@ -79,7 +79,7 @@ impl RelPath {
         }
     }
 
-    /// Whether nothing is left to share with `other`.
+    /// Returns true if this path already shares with `other` whatever it can.
     pub(crate) fn shares(&self, other: &Self) -> bool {
         self != other && Arc::ptr_eq(&self.0.key.0, &other.0.key.0)
             || Arc::ptr_eq(&self.0, &other.0)
@@ -89,7 +89,7 @@ impl RelPath {
     ///
     /// # Errors
     ///
-    /// Checks the new path as [`RelPath::parse`] does; a `/` in `name` is refused too.
+    /// Fails where [`RelPath::parse`] does, and if `name` contains a `/`.
     pub fn with_file_name(&self, name: &str, extensions: &Extensions) -> Result<Self, InvalidPath> {
         let text = match self.folder() {
             Some(folder) => format!("{folder}/{name}"),
@@ -101,49 +101,49 @@ impl RelPath {
         Self::parse(&text, extensions)
     }
 
-    /// The path as its first publisher spelled it.
+    /// Returns the path as its first publisher spelled it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.text.as_deref().unwrap_or(self.0.key.as_str())
     }
 
-    /// What this path shares with every other spelling of the same file.
+    /// Returns the key, which every spelling of the same file shares.
     #[must_use]
     pub fn key(&self) -> &PathKey {
         &self.0.key
     }
 
-    /// The first component: the livery's folder, or the file itself where it lies at the root.
+    /// Returns the first component: the livery's folder, or a loose file itself.
     #[must_use]
     pub fn livery(&self) -> &str {
         first_component(self.as_str())
     }
 
-    /// Everything before the last `/`; `None` for a file at the root.
+    /// Returns everything before the last `/`; `None` for a loose file.
     #[must_use]
     pub fn folder(&self) -> Option<&str> {
         self.as_str().rsplit_once('/').map(|(folder, _)| folder)
     }
 
-    /// The last component.
+    /// Returns the last component.
     #[must_use]
     pub fn file_name(&self) -> &str {
         last_component(self.as_str())
     }
 
-    /// The file name before its last dot; empty for a name such as `.png`.
+    /// Returns the file name before its last dot; empty for a name such as `.png`.
     #[must_use]
     pub fn stem(&self) -> &str {
         split_extension(self.file_name()).0
     }
 
-    /// The file name after its last dot, in its own case.
+    /// Returns the file name after its last dot, in its own case.
     #[must_use]
     pub fn extension(&self) -> &str {
         split_extension(self.file_name()).1
     }
 
-    /// The components, the livery first.
+    /// Returns the components, beginning with the livery.
     pub fn components(&self) -> impl Iterator<Item = &str> {
         self.as_str().split('/')
     }
@@ -199,26 +199,26 @@ impl Serialize for RelPath {
     }
 }
 
-/// What makes two spellings the same file: the path as [`fold()`] writes it.
+/// A folded path, which all spellings of one file share. See [`fold()`].
 ///
-/// Only for comparing: it may be longer than a path is allowed to be, and is never written to a disk.
+/// It is only good for comparing: it may be longer than a path is allowed to be, and is never written to a disk.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathKey(Arc<str>);
 
 impl PathKey {
-    /// The folded path.
+    /// Returns the folded path.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The first component: what the spellings of one livery share.
+    /// Returns the first component, which all spellings of one livery share.
     #[must_use]
     pub fn livery(&self) -> &str {
         first_component(&self.0)
     }
 
-    /// The folders that the file lies in, the outermost first; none for a file at the root.
+    /// Returns the folders above the file, the outermost first; none for a loose file.
     pub fn ancestors(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').map(|(at, _)| &self.0[..at])
     }
@@ -250,7 +250,7 @@ impl fmt::Debug for PathKey {
     }
 }
 
-/// The extension is empty where there is no dot.
+/// Splits a file name at its last dot. The extension is empty if there is none.
 fn split_extension(name: &str) -> (&str, &str) {
     name.rsplit_once('.').unwrap_or((name, ""))
 }
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_comes_apart() {
+    fn a_path_has_parts() {
         let path = parse("Équipe #2/Alt.v2/Decals.v3.PNG").unwrap();
         assert_eq!(path.to_string(), "Équipe #2/Alt.v2/Decals.v3.PNG");
         assert_eq!(path.key().to_string(), "équipe #2/alt.v2/decals.v3.png");
@@ -297,11 +297,11 @@ mod tests {
             (loose.livery(), loose.folder(), loose.key().ancestors().count()),
             ("x.png", None, 0)
         );
-        assert_eq!(loose.0.text, None, "one text where spelling and key are the same");
+        assert_eq!(loose.0.text, None, "a path that equals its key has one text");
     }
 
     #[test]
-    fn a_new_file_name_obeys_the_rule_too() {
+    fn a_new_file_name_is_checked_too() {
         let extensions = Extensions::default();
         let path = parse("Livery/decals.png").unwrap();
         let renamed =
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_key_may_be_longer_than_its_path() {
-        // U+FB2C is two marks and a letter in NFC.
+        // U+FB2C becomes a letter and two marks in NFC.
         let path = parse(&format!("{}.png", "\u{fb2c}".repeat(83))).unwrap();
         assert_eq!(path.as_str().len(), 253);
         assert_eq!(path.key().as_str().len(), 83 * 6 + 4);

@@ -1,5 +1,5 @@
-//! A set of files that one PC could hold: no two spellings of one file, and no file and folder of
-//! one name. Manifest, union and the choice of what to publish all are such sets.
+//! A set of files that could exist below one folder: no two spellings of one file, and no file and folder of one name.
+//! Manifests, the union and a selection of files are such sets.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -9,9 +9,9 @@ use std::{
 
 use crate::path::{PathKey, RelPath, count_liveries};
 
-/// Anything that lies at a path.
+/// A thing that has a path.
 pub trait Located {
-    /// Where it lies.
+    /// Returns its path.
     fn path(&self) -> &RelPath;
 }
 
@@ -21,22 +21,22 @@ impl<T: Located> Located for Arc<T> {
     }
 }
 
-/// Why something cannot join a set of files.
+/// The reason why a file cannot be added to a set of files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Collision {
-    /// The set has this name in another spelling, or twice.
+    /// The set has this file already, perhaps in another spelling.
     #[error("it is the same file as {0} for Windows")]
     Spelling(RelPath),
     /// The set has a folder of this name.
     #[error("a folder has the same name")]
     Folder,
-    /// A folder on the way to it is a file in the set.
-    #[error("{0} is a file, so nothing can lie below it")]
+    /// One of its folders is a file in the set.
+    #[error("{0} is a file, so it cannot contain files")]
     File(RelPath),
 }
 
-/// Things at paths, ordered by key, that could all lie below one root.
+/// Things with paths, ordered by key, that could all exist below one folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathMap<T> {
     items: BTreeMap<PathKey, T>,
@@ -53,18 +53,18 @@ impl<T: Located> PathMap<T> {
     ///
     /// # Errors
     ///
-    /// Refuses what could not lie beside the items that are there already; nothing changes then.
+    /// Refuses an item that collides with one in the set. Nothing changes then.
     pub fn insert(&mut self, item: T) -> Result<(), Collision> {
         self.check(item.path())?;
         self.items.insert(item.path().key().clone(), item);
         Ok(())
     }
 
-    /// Whether an item could be added at `path`.
+    /// Checks that an item could be added at `path`.
     ///
     /// # Errors
     ///
-    /// Says what is in the way.
+    /// Returns the item or folder in its way.
     pub fn check(&self, path: &RelPath) -> Result<(), Collision> {
         if let Some(there) = self.items.get(path.key()) {
             return Err(Collision::Spelling(there.path().clone()));
@@ -78,10 +78,9 @@ impl<T: Located> PathMap<T> {
         }
     }
 
-    /// Spells `path` as this set does, where it has a folder on the way to it already. If items
-    /// spell that folder differently, the first of them is followed.
+    /// Spells the folders of `path` as the set does. If its items spell a folder differently, the first one decides.
     ///
-    /// Without this a PC that tells `Team` from `team` would get both.
+    /// Without this a PC that distinguishes `Team` from `team` would get both.
     #[must_use]
     pub fn respell(&self, path: &RelPath) -> String {
         let folders = path.key().ancestors().zip(prefixes(path.as_str())).enumerate();
@@ -95,19 +94,19 @@ impl<T: Located> PathMap<T> {
         }
     }
 
-    /// What belongs to the livery with this key, ordered by key.
+    /// Returns the items of the livery with this key, ordered by key.
     pub fn of_livery(&self, livery: &str) -> impl Iterator<Item = &T> {
         of_livery(&self.items, livery).map(|(_, item)| item)
     }
 
-    /// What has a key that begins so, ordered by key.
+    /// Returns the items whose key has this prefix, ordered by key.
     pub(crate) fn with_prefix(&self, prefix: String) -> impl Iterator<Item = &T> + use<'_, T> {
         with_prefix(&self.items, prefix).map(|(_, item)| item)
     }
 
-    /// The first item below the folder with this key.
+    /// Returns the first item below the folder with this key.
     fn first_below(&self, folder: &str) -> Option<&T> {
-        // All that lies below a folder is one run in the order of keys, and begins here.
+        // All items below a folder are neighbours in the order of keys.
         let folder = format!("{folder}/");
         let below = (Bound::Included(&*folder), Bound::Unbounded);
         let (key, item) = self.items.range::<str, _>(below).next()?;
@@ -115,7 +114,7 @@ impl<T: Located> PathMap<T> {
     }
 }
 
-/// What of a map has a key that begins so, ordered by key.
+/// Returns the entries of a map whose key has this prefix, ordered by key.
 pub(crate) fn with_prefix<V>(
     map: &BTreeMap<PathKey, V>,
     prefix: String,
@@ -124,7 +123,7 @@ pub(crate) fn with_prefix<V>(
     from.take_while(move |(key, _)| key.as_str().starts_with(&prefix))
 }
 
-/// What of a map belongs to the livery with this key, ordered by key but for a file of that name, which goes first.
+/// Returns the entries of a map that belong to the livery with this key, ordered by key. A loose file of that name comes first.
 pub(crate) fn of_livery<'a, V>(
     map: &'a BTreeMap<PathKey, V>,
     livery: &str,
@@ -133,7 +132,7 @@ pub(crate) fn of_livery<'a, V>(
 }
 
 impl<T: Located> PathMap<T> {
-    /// Items that are known to fit together. Fastest where they come in the order of their keys.
+    /// Makes a set of items that are known not to collide. It is fastest if they are in the order of their keys.
     pub(crate) fn of_fitting(items: impl IntoIterator<Item = T>) -> Self {
         let items = items.into_iter().map(|item| (item.path().key().clone(), item));
         Self { items: items.collect() }
@@ -141,7 +140,7 @@ impl<T: Located> PathMap<T> {
 }
 
 impl<T> PathMap<T> {
-    /// The item with this key.
+    /// Returns the item with this key.
     #[must_use]
     pub fn get<K: Ord + ?Sized>(&self, key: &K) -> Option<&T>
     where
@@ -150,7 +149,7 @@ impl<T> PathMap<T> {
         self.items.get(key)
     }
 
-    /// Takes an item out.
+    /// Removes an item.
     pub fn remove(&mut self, key: &PathKey) -> Option<T> {
         self.items.remove(key)
     }
@@ -159,15 +158,15 @@ impl<T> PathMap<T> {
         self.items.get_mut(key)
     }
 
-    /// Whether there is an item with this key.
+    /// Returns true if there is an item with this key.
     #[must_use]
     pub fn contains(&self, key: &PathKey) -> bool {
         self.items.contains_key(key)
     }
 
-    /// The same paths with something else at each. `to` must keep the key.
+    /// Returns a set of the same paths with other items. `to` must keep the key.
     pub(crate) fn map<'a, U: Located>(&'a self, mut to: impl FnMut(&'a T) -> U) -> PathMap<U> {
-        // What can lie together goes on doing so, so nothing is checked again.
+        // The paths stay the same, so they still do not collide.
         let items = self.items.iter().map(|(key, item)| {
             let item = to(item);
             debug_assert!(item.path().key() == key, "the path is kept");
@@ -176,13 +175,13 @@ impl<T> PathMap<T> {
         PathMap { items: items.collect() }
     }
 
-    /// Number of items.
+    /// Returns the number of items.
     #[must_use]
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether there is no item.
+    /// Returns true if there is no item.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -194,12 +193,12 @@ impl<T> PathMap<T> {
         count_liveries(self.items.keys())
     }
 
-    /// All items, ordered by key.
+    /// Returns all items, ordered by key.
     pub fn iter(&self) -> btree_map::Values<'_, PathKey, T> {
         self.items.values()
     }
 
-    /// All items with their keys, ordered by key.
+    /// Returns all items with their keys, ordered by key.
     pub fn keyed(&self) -> btree_map::Iter<'_, PathKey, T> {
         self.items.iter()
     }
@@ -214,7 +213,7 @@ impl<'a, T> IntoIterator for &'a PathMap<T> {
     }
 }
 
-/// Every proper prefix of `path` that ends before a `/`.
+/// Returns every proper prefix of `path` that ends before a `/`.
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
 }
@@ -234,7 +233,7 @@ mod tests {
         RelPath::parse(text, &Extensions::default()).unwrap()
     }
 
-    /// A set in which names stand between a folder's own and what lies below it.
+    /// Returns a set in which other keys sort between a folder's own key and the keys below it.
     fn set() -> PathMap<RelPath> {
         let mut set = PathMap::default();
         for text in ["T.png/x.png", "T.png #1/x.png", "t.png-/x.png", "u/V/b.png", "U/v/a.png"] {
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_seen_past_names_that_begin_like_it() {
+    fn a_folder_is_found_among_names_with_the_same_start() {
         let mut set = set();
         assert_eq!(set.check(&path("t.PNG")), Err(Collision::Folder));
         assert_eq!(set.check(&path("T.png #1.png")), Ok(()));

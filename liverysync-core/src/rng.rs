@@ -1,4 +1,4 @@
-//! The one source of randomness: a generator whose stream a seed fixes for ever.
+//! The only source of randomness: a generator whose output depends on a seed alone.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ impl Rng {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// Eight hex digits: what protocol 1 calls a client id.
+    /// Returns eight hex digits, the form of a client id in protocol 1.
     #[cfg(feature = "server")]
     pub(crate) fn client_id(&mut self) -> String {
         format!("{:08x}", self.0.next_u32())
     }
 
-    /// A version 4 UUID: what protocol 1 calls a sync id.
+    /// Returns a version 4 UUID, the form of a sync id in protocol 1.
     #[cfg(feature = "server")]
     pub(crate) fn uuid(&mut self) -> String {
         let high = (self.0.next_u64() & !0xf000) | 0x4000;
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_fixes_the_stream_for_ever() {
+    fn a_seed_always_gives_the_same_output() {
         let mut rng = Rng::new(1);
         assert_eq!(rng.client_id(), "8ca40db1");
         let uuid = rng.uuid();

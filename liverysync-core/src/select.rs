@@ -1,8 +1,7 @@
-//! What of a folder is a livery's own and travels, and what stays at home, with the reason.
+//! Selection: decides which files of a liveries folder are shared, and gives a reason for each skipped one.
 //!
-//! Three things are left out although their names are fine: the cache that the game builds from a
-//! PNG, the folder that the game leaves where it met a livery without having it, and extensions
-//! that are not on the list. Nothing is left out silently.
+//! Three kinds of files are skipped although their names are valid: caches that the game makes from a picture, placeholders
+//! that the game leaves for liveries it does not have, and files with an extension that is not on the list.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,47 +13,47 @@ use crate::{
     time::UnixTime,
 };
 
-/// The endings of the game's cache files: `decals_0.dds` and `decals_1.dds` come from `decals.png`.
+/// The stems of the game's cache files. The game makes `decals_0.dds` and `decals_1.dds` from `decals.png`.
 const CACHE_STEMS: [&str; 4] = ["decals_0", "decals_1", "sponsors_0", "sponsors_1"];
 
-/// All that the game puts into the folder of a livery that it does not have.
+/// The files of a placeholder.
 const PLACEHOLDER_NAMES: [&str; 2] = ["decals.json", "sponsors.json"];
 
-/// What tells that a file has changed without reading it.
+/// The facts by which a change of a file is noticed without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// Length in bytes.
     pub size: u64,
-    /// Time of the last change.
+    /// Modification time.
     pub mtime: UnixTime,
 }
 
-/// One thing that a walk through the folder met.
+/// One item that a listing of the folder found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its path below the root with `/` between components, whatever its name is.
+    /// Its path below the liveries folder, with `/` between components. It may break the path rule.
     pub path: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// What else tells that a file is the same as before, in whatever form the host has it, such as its
-    /// number on the disk and when its attributes last changed. Zero where the host cannot say.
+    /// A number that changes whenever the file changes, if the host has one. It may combine the file's number on the disk
+    /// with the time at which its attributes changed. 0 if the host cannot tell.
     pub change_tag: u64,
 }
 
-/// What a walk met.
+/// The kind of a listed item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
     File(Stamp),
-    /// A link, a reparse point or a device: it is never followed.
+    /// A link, a reparse point or a device, which is never followed.
     Link,
-    /// A file that lies in the cloud only; reading it would download it.
+    /// A file whose content is only in the cloud. Reading it would download it.
     Cloud,
-    /// Something that could not be looked at, with the system's reason.
+    /// An item that cannot be read, with the system's reason.
     Unreadable(String),
 }
 
-/// Why something in the folder does not travel.
+/// The reason why a file is not shared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -64,26 +63,26 @@ pub enum Reason {
     /// Its extension is not on the list.
     #[error("files of type `{0}` are not synced")]
     Extension(String),
-    /// The game made it from the picture beside it and makes it anew on every PC.
+    /// The game made it from the picture beside it, and makes it again on every PC.
     #[error("the game's own cache of {0}")]
     Cache(RelPath),
-    /// The game left it where it met a livery without having it.
-    #[error("a placeholder that the game made for a livery that this PC does not have")]
+    /// The game left it for a livery that it does not have.
+    #[error("the game's placeholder for a livery that is not on this PC")]
     Placeholder,
-    /// Windows could not tell it from another file here.
+    /// Windows would take it for another file here.
     #[error("{0}")]
     Collision(#[from] Collision),
     /// It is a link.
     #[error("a link; links are not followed")]
     Link,
-    /// It is not on this PC.
-    #[error("it lies in the cloud only; open it once to bring it onto this PC")]
+    /// Its content is not on this PC.
+    #[error("its content is only in the cloud; open it once to download it")]
     Cloud,
-    /// It could not be read.
+    /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
-    /// The folder holds more files than a manifest may.
-    #[error("more than {0} files; the rest is not synced")]
+    /// The folder has more files than a manifest may have.
+    #[error("the folder has more than {0} files; the rest is not synced")]
     TooMany(usize),
     /// The driver ignores its livery.
     #[error("its livery is ignored on this PC")]
@@ -94,7 +93,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The reason in one word, for programs: the words are those of `docs/json.md`.
+    /// Returns the reason as one of the words in `docs/json.md`, for programs.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -113,12 +112,12 @@ impl Reason {
     }
 }
 
-/// Something that does not travel.
+/// A file that is not shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// Its path as the walk met it; escape it before it is shown.
+    /// Its path as it was listed. [Escape](crate::text::escape) it before showing it.
     pub path: String,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
@@ -132,14 +131,14 @@ impl Serialize for Skipped {
     }
 }
 
-/// What is published, as its owner set it.
+/// The rules of a selection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// The extensions that travel.
+    /// The extensions that are shared.
     pub extensions: Extensions,
-    /// Whether the game's caches travel too.
+    /// Set to share the game's caches too.
     pub derived_dds: bool,
-    /// Whether the game's placeholder folders travel too.
+    /// Set to share the game's placeholders too.
     pub placeholders: bool,
     /// Largest number of files.
     pub entries_max: usize,
@@ -148,7 +147,8 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// The extensions of [`Extensions::default`], no caches, no placeholders, 50,000 files of at most 1 TiB.
+    /// Returns rules with the extensions of [`Extensions::default`], without caches and placeholders, for 50,000 files of at
+    /// most 1 TiB each.
     fn default() -> Self {
         Self {
             extensions: Extensions::default(),
@@ -160,12 +160,12 @@ impl Default for Rules {
     }
 }
 
-/// A file that travels.
+/// A file that is shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
-    /// Where it lies.
+    /// Its path.
     pub path: RelPath,
-    /// How the walk found it.
+    /// Its size and modification time when it was listed.
     pub stamp: Stamp,
     /// See [`Listed::change_tag`].
     pub change_tag: u64,
@@ -177,16 +177,16 @@ impl Located for Chosen {
     }
 }
 
-/// What travels of a folder and what does not.
+/// The shared and the skipped files of a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The files to publish.
+    /// The files to share.
     pub publish: PathMap<Chosen>,
-    /// The rest, with reasons.
+    /// All other files, with reasons.
     pub skipped: Vec<Skipped>,
 }
 
-/// Decides what of a folder travels. Depends on the set of things listed, not on their order.
+/// Selects the files to share. The result does not depend on the order of `listed`.
 #[must_use]
 pub fn select(listed: &[Listed], rules: &Rules) -> Selection {
     select_of(listed.iter().collect(), rules)
@@ -214,7 +214,7 @@ fn select_of(mut ordered: Vec<&Listed>, rules: &Rules) -> Selection {
         }));
     }
 
-    let names = pictures_that_count(&candidates, rules);
+    let names = possible_pictures(&candidates, rules);
     for file in candidates {
         let path = file.path.clone();
         if let Err(reason) = publish(file, rules, &names, &mut result.publish) {
@@ -224,26 +224,24 @@ fn select_of(mut ordered: Vec<&Listed>, rules: &Rules) -> Selection {
     result
 }
 
-/// What [`select`] decides, found sooner where most of the folder is known already: `known` are files whose
-/// paths were checked under the same rules, and that could all lie below one root.
+/// Makes the same selection as [`select`], but faster if most files are known. `known` are files that were selected before
+/// under the same rules.
 ///
-/// A livery in which nothing but known files lies is taken as a whole, since nothing could be left out of it:
-/// each path has been checked, no two of them collide, and what else the choice looks at is looked at here. A
-/// livery in which anything else lies goes through the choice as a whole. Nothing that is left out, and
-/// nothing that leaves out another, reaches beyond one livery: names collide only below the same first
-/// component, and caches and placeholders have theirs beside them.
+/// A livery with known files only is shared as it is: its paths are checked, no two of them collide, and this function checks
+/// the rest. All other liveries are selected anew. That is allowed because no file decides about a file of another livery:
+/// names collide only below the same first component, and caches and placeholders depend only on the files beside them.
 pub(crate) fn select_knowing<T: Located>(
     listed: &[Listed],
     known: &PathMap<T>,
     rules: &Rules,
 ) -> Selection {
-    // Only then is there a limit that all of the folder shares.
+    // Then the limit of the number of files applies, which all liveries share.
     if listed.len() > rules.entries_max {
         return select(listed, rules);
     }
-    let (mut familiar, mut liveries) = familiar(listed, known, rules);
+    let (mut familiar, mut liveries) = known_files(listed, known, rules);
     for files in familiar.chunk_by(same_livery) {
-        if may_stay_at_home(files, rules) {
+        if may_skip_any(files, rules) {
             liveries.extend(files.first().map(|file| file.path.key().livery().to_owned()));
         }
     }
@@ -259,9 +257,8 @@ pub(crate) fn select_knowing<T: Located>(
     }
 }
 
-/// The known files that the walk has met, in the order of their keys, and the liveries in which it has met
-/// anything else.
-fn familiar<T: Located>(
+/// Returns the listed files that are known, in the order of their keys, and the liveries with other items.
+fn known_files<T: Located>(
     listed: &[Listed],
     known: &PathMap<T>,
     rules: &Rules,
@@ -294,7 +291,7 @@ fn familiar<T: Located>(
     (chosen, liveries)
 }
 
-/// What the paths of one livery share, for a path that may break the rule.
+/// Returns the key of the livery of a path, which may break the path rule.
 fn livery_of(path: &str) -> String {
     fold(first_component(path))
 }
@@ -303,15 +300,15 @@ fn same_livery(a: &Chosen, b: &Chosen) -> bool {
     a.path.key().livery() == b.path.key().livery()
 }
 
-/// Whether anything of a livery could be left out for what lies beside it.
-fn may_stay_at_home(files: &[Chosen], rules: &Rules) -> bool {
+/// Returns true if a file of a livery may have to be skipped because of the files beside it.
+fn may_skip_any(files: &[Chosen], rules: &Rules) -> bool {
     let is_cache = |file: &Chosen| has_name_of_cache(&file.path);
     !rules.derived_dds && files.iter().any(is_cache)
         || !rules.placeholders && files.iter().all(|file| is_placeholder(&file.path))
 }
 
-/// The names by which it is told whether a cache has its picture; none where nothing could be a cache.
-fn pictures_that_count(candidates: &[Chosen], rules: &Rules) -> BTreeSet<PathKey> {
+/// Returns the keys of the files that caches may be made from; empty if there are no possible caches.
+fn possible_pictures(candidates: &[Chosen], rules: &Rules) -> BTreeSet<PathKey> {
     if rules.derived_dds || !candidates.iter().any(|file| has_name_of_cache(&file.path)) {
         return BTreeSet::new();
     }
@@ -354,11 +351,11 @@ fn name_reason(invalid: InvalidPath) -> Reason {
     }
 }
 
-/// The liveries of which nothing but the game's placeholder files could travel. What else lies there
-/// does not count: who got the rest would take it for a placeholder.
+/// Returns the liveries of which only placeholder files would be shared. Other files in them, which are not shared, do not
+/// count: the PCs that receive the rest would take it for a placeholder anyway.
 fn placeholder_liveries(files: &[Chosen]) -> BTreeSet<String> {
     let mut liveries: BTreeMap<&str, bool> = BTreeMap::new();
-    // Files of one livery mostly follow each other: one look-up for all of them.
+    // Files of one livery are mostly neighbours, and need one look-up together.
     for files in files.chunk_by(same_livery) {
         let mut in_folder =
             files.iter().filter_map(|file| file.path.key().as_str().split_once('/'));
@@ -372,7 +369,7 @@ fn placeholder_liveries(files: &[Chosen]) -> BTreeSet<String> {
     only.map(|(livery, _)| livery.to_owned()).collect()
 }
 
-/// Whether `path` is one of those that a placeholder consists of.
+/// Returns true if a file may belong to a placeholder.
 pub(crate) fn is_placeholder(path: &RelPath) -> bool {
     path.key().as_str().split_once('/').is_some_and(|(_, name)| is_placeholder_name(name))
 }
@@ -386,7 +383,7 @@ fn has_name_of_cache(path: &RelPath) -> bool {
     path.extension().eq_ignore_ascii_case("dds") && CACHE_STEMS.iter().any(named)
 }
 
-/// The picture that `path` would be the game's cache of, were it beside it.
+/// Returns the picture from which the game would have made `path`, or `None` if `path` has no name of a cache.
 #[must_use]
 pub fn cached_picture(path: &RelPath, extensions: &Extensions) -> Option<RelPath> {
     if !has_name_of_cache(path) {
@@ -396,7 +393,7 @@ pub fn cached_picture(path: &RelPath, extensions: &Extensions) -> Option<RelPath
     path.with_file_name(&format!("{stem}.png"), extensions).ok()
 }
 
-/// The caches that the game may have made from the picture `path`; none for other files.
+/// Returns the caches that the game may have made from the picture `path`; empty for other files.
 #[must_use]
 pub fn caches_of(path: &RelPath) -> Vec<PathKey> {
     if !path.extension().eq_ignore_ascii_case("png") {
@@ -434,12 +431,12 @@ impl<'a> StaleFiles<'a> {
         }
     }
 
-    /// The liveries whose placeholders become stale.
+    /// Returns the liveries whose placeholders become stale.
     pub(crate) fn liveries(&self) -> impl Iterator<Item = &'a str> {
         self.liveries.iter().copied()
     }
 
-    /// Whether the file with this key becomes stale. `is_placeholder` says whether it is part of a placeholder.
+    /// Returns true if the file with this key becomes stale. `is_placeholder` says that it is part of a placeholder.
     pub(crate) fn is_stale(&self, key: &str, is_placeholder: bool) -> bool {
         let was_placeholder = is_placeholder && self.liveries.contains(first_component(key));
         (was_placeholder || self.caches.contains(key)) && !self.arriving.contains(key)
@@ -468,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn the_games_cache_stays_at_home() {
+    fn the_games_caches_are_skipped() {
         let files = ["T/decals.png", "T/decals_0.dds", "T/decals_1.dds", "T/SPONSORS_0.DDS"];
         let selection = check(&files, &Rules::default(), &["T/decals.png", "T/SPONSORS_0.DDS"]);
         assert!(
@@ -477,13 +474,13 @@ mod tests {
     }
 
     #[test]
-    fn caches_travel_where_their_owner_asks_for_it() {
+    fn caches_are_shared_if_the_rules_say_so() {
         let rules = Rules { derived_dds: true, ..Rules::default() };
         check(&["T/decals.png", "T/decals_0.dds"], &rules, &["T/decals.png", "T/decals_0.dds"]);
     }
 
     #[test]
-    fn a_placeholder_stays_at_home() {
+    fn a_placeholder_is_skipped() {
         let selection = check(&["T/decals.json", "T/sponsors.json"], &Rules::default(), &[]);
         assert_eq!(selection.skipped[0].reason, Reason::Placeholder);
         check(
@@ -494,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_travel_makes_no_livery_of_a_placeholder() {
+    fn skipped_files_do_not_turn_a_placeholder_into_a_livery() {
         check(&["T/decals.json", "T/notes.exe"], &Rules::default(), &[]);
         check(
             &["T/decals.json", "t/decals.png"],
@@ -504,13 +501,13 @@ mod tests {
     }
 
     #[test]
-    fn one_of_two_spellings_is_named_and_left_out() {
+    fn the_second_of_two_spellings_is_skipped() {
         let selection =
             check(&["T/A.png", "T/a.png", "t/b.png"], &Rules::default(), &["T/A.png", "t/b.png"]);
         assert!(matches!(selection.skipped[0].reason, Reason::Collision(_)));
     }
 
-    /// Liveries and loose files whose names meet in every way that the choice knows of.
+    /// Returns liveries and loose files whose names interact in every way that the selection knows.
     fn things() -> Vec<Listed> {
         let names = [
             "decals.png",
@@ -539,7 +536,7 @@ mod tests {
         let (count, last) = (all.len(), all.len() - 1);
         let edits = prop::collection::vec((0..=last, 0..5_u64), 0..3);
         (subsequence(all, 0..=count), edits).prop_map(|(mut folder, mut edits)| {
-            // What is listed twice is the same both times.
+            // An item that is listed twice is the same both times.
             edits.sort_unstable_by_key(|(_, edit)| *edit);
             for (at, edit) in edits {
                 let Some(item) = folder.get_mut(at) else { continue };
@@ -568,7 +565,7 @@ mod tests {
         )
     }
 
-    /// A folder in which little has changed since `known` was all there was.
+    /// Returns a folder in which little has changed since all files were known.
     fn near(known: &PathMap<Chosen>, other: Vec<Listed>) -> Vec<Listed> {
         let is_new = |item: &Listed| known.iter().all(|file| file.path.as_str() != item.path);
         let news: Vec<_> = other.into_iter().filter(is_new).take(3).collect();
@@ -584,7 +581,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn what_is_known_changes_nothing_but_the_time_it_takes(
+        fn known_files_do_not_change_the_selection(
             before in subsequence(things(), 0..=things().len()),
             is_near in any::<bool>(),
             (folder, rules) in (folder(), rules()),
@@ -605,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_extensions_are_named() {
+    fn other_extensions_are_skipped() {
         let selection = check(&["T/a.exe", "T/a.png"], &Rules::default(), &["T/a.png"]);
         assert_eq!(selection.skipped[0].reason, Reason::Extension("exe".into()));
     }

@@ -1,24 +1,24 @@
-//! Text that came from other people, made safe to show.
+//! Text from other people, made safe to show.
 //!
-//! A livery's name or a driver's name may hold an escape sequence for the terminal, a line break that forges a
-//! line of a log, or a control that turns the reading direction of all that follows. Every log, terminal and
-//! page gets such text through [`escape`] or [`escape_limited`].
+//! The name of a livery or driver may contain an escape sequence for the terminal, a line break that forges a log line, or a
+//! control that changes the reading direction of everything after it. Pass such text through [`escape`] or [`escape_limited`]
+//! before it reaches a log, a terminal or a page.
 
 use std::borrow::Cow;
 
-/// Returns `text` with every character that acts or hides, and does not show, as `\u{..}`.
+/// Returns `text` with every character that is invisible or has an effect written as `\u{..}`.
 ///
-/// These are control characters, bidi controls, zero-width and other invisible characters, line and paragraph
-/// separators, private use and noncharacters. Variation selectors stay as they are, because they belong to
-/// the emoji or ideograph before them.
+/// These are control characters, bidi controls, zero-width and other invisible characters, line and paragraph separators,
+/// private-use characters and noncharacters. Variation selectors stay, because they belong to the emoji or ideograph before
+/// them.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.contains(acts_or_hides) {
+    if !text.contains(needs_escape) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if acts_or_hides(c) {
+        if needs_escape(c) {
             escaped.extend(c.escape_unicode());
         } else {
             escaped.push(c);
@@ -27,9 +27,9 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Returns what [`escape`] does, in at most `chars` characters: what is longer is cut and ends in `…`.
+/// Does the same as [`escape`] and cuts the result to at most `chars` characters, the last of which is then `…`.
 ///
-/// An escape is never cut in two. A limit of 0 counts as 1. Takes time by the limit, not by the length of `text`.
+/// An escape is never cut in two. A limit of 0 counts as 1. The time depends on the limit, not on the length of `text`.
 #[must_use]
 pub fn escape_limited(text: &str, chars: usize) -> Cow<'_, str> {
     let limit = chars.max(1);
@@ -39,7 +39,7 @@ pub fn escape_limited(text: &str, chars: usize) -> Cow<'_, str> {
         if used < limit {
             fits_with_ellipsis = at;
         }
-        used += if acts_or_hides(c) { c.escape_unicode().len() } else { 1 };
+        used += if needs_escape(c) { c.escape_unicode().len() } else { 1 };
         if used > limit {
             let mut cut = escape(&text[..fits_with_ellipsis]).into_owned();
             cut.push('…');
@@ -49,19 +49,21 @@ pub fn escape_limited(text: &str, chars: usize) -> Cow<'_, str> {
     escape(text)
 }
 
-/// Most characters of a driver's name. A server and a client cut off the rest.
+/// Longest name of a driver, in characters. Servers and clients cut off the rest.
 pub const NAME_CHARS_MAX: usize = 64;
 
-/// Returns the beginning of a driver's name, at most [`NAME_CHARS_MAX`] characters.
+/// Returns the start of a driver's name, at most [`NAME_CHARS_MAX`] characters.
 #[must_use]
 pub fn limit_name(name: &str) -> &str {
     name.char_indices().nth(NAME_CHARS_MAX).map_or(name, |(end, _)| &name[..end])
 }
 
+/// Returns true if a character is invisible or has an effect.
+///
 /// Source: the Unicode properties `Default_Ignorable_Code_Point` (less the variation selectors),
 /// `Bidi_Control` and `Noncharacter_Code_Point`, and the general categories Cc, Co, Zl and Zp.
 /// <https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>
-fn acts_or_hides(c: char) -> bool {
+fn needs_escape(c: char) -> bool {
     match c {
         ' '..='~' => false,
         // Controls, line and paragraph separators, bidi controls.
@@ -93,7 +95,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         assert_eq!(escape(text), expected);
-        assert_eq!(escape(expected), expected, "what is escaped needs no second time");
+        assert_eq!(escape(expected), expected, "escaped text stays as it is");
     }
 
     #[test]
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_acts_or_hides_is_spelled_out() {
+    fn invisible_and_control_characters_are_escaped() {
         check("a\nb\r\t\0", "a\\u{a}b\\u{d}\\u{9}\\u{0}");
         check("\u{1b}[2J", "\\u{1b}[2J");
         check("\u{7f}\u{80}\u{9b}31m\u{9f}\u{a0}", "\\u{7f}\\u{80}\\u{9b}31m\\u{9f}\u{a0}");

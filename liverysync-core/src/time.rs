@@ -1,12 +1,12 @@
-//! Time as the machines see it: handed in by the host, never read from a clock.
+//! Time, which the host passes to the machines. They never read a clock.
 
 use std::{fmt, ops::Add, time::Duration};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// A moment on the host's steady clock, in nanoseconds since an origin that the host picks.
+/// A moment on the host's monotonic clock, in nanoseconds since an origin that the host chooses.
 ///
-/// It only ever grows, and it should go on counting while the computer sleeps.
+/// The clock should keep counting while the computer sleeps. A plain value that will not grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
@@ -20,13 +20,13 @@ impl Time {
         Self(nanos)
     }
 
-    /// Nanoseconds since the origin.
+    /// Returns the nanoseconds since the origin.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// How long ago `earlier` was; zero if it lies ahead.
+    /// Returns the time since `earlier`; zero if that is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -48,45 +48,45 @@ impl fmt::Display for Time {
     }
 }
 
-/// A date, in nanoseconds since the UNIX epoch. It is data (a file's mtime), never a deadline.
+/// A date, in nanoseconds since the UNIX epoch. It is data, such as a file's modification time, and never a deadline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(i64);
 
 impl UnixTime {
-    /// Makes a date from nanoseconds since the UNIX epoch; negative is before it.
+    /// Makes a date from nanoseconds since the UNIX epoch. A negative number is before it.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since the UNIX epoch.
+    /// Returns the nanoseconds since the UNIX epoch.
     #[must_use]
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
 
-    /// Makes a date from the seconds that protocol 1 carries as a float.
+    /// Makes a date from the float of seconds that protocol 1 has.
     ///
-    /// Returns `None` for what is no date: not finite, or outside the years 1678 to 2262.
+    /// Returns `None` if the number is not finite, or outside the years 1678 to 2262.
     #[must_use]
     pub fn from_seconds(seconds: f64) -> Option<Self> {
         let nanos = seconds * NANOS_PER_SECOND as f64;
         (nanos.is_finite() && nanos.abs() < i64::MAX as f64).then(|| Self(nanos.round() as i64))
     }
 
-    /// Seconds since the UNIX epoch, as protocol 1 carries them: exact to about 0.2 microseconds.
+    /// Returns the seconds since the UNIX epoch as protocol 1 has them, exact to about 0.2 microseconds.
     #[must_use]
     pub fn as_seconds(self) -> f64 {
         self.0 as f64 / NANOS_PER_SECOND as f64
     }
 
-    /// Whole seconds since the UNIX epoch, rounded down, and the nanoseconds beyond them.
+    /// Returns the whole seconds since the UNIX epoch, rounded down, and the remaining nanoseconds.
     #[must_use]
     pub const fn split(self) -> (i64, u32) {
         (self.0.div_euclid(NANOS_PER_SECOND), self.0.rem_euclid(NANOS_PER_SECOND) as u32)
     }
 
-    /// How much later than `other` this is; zero if it is not.
+    /// Returns the time from `other` to this date; zero if `other` is later.
     #[must_use]
     pub const fn since(self, other: Self) -> Duration {
         let nanos = self.0.saturating_sub(other.0);
@@ -94,17 +94,17 @@ impl UnixTime {
     }
 }
 
-/// When a machine wants to be called again, and why: the reason makes a log line of it.
+/// The moment at which a machine wants to be called again, with the reason for logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wake {
-    /// The moment to feed the next timeout at.
+    /// The moment for the next timeout.
     pub at: Time,
-    /// What will happen then.
+    /// The reason, as a word or two for a log.
     pub why: &'static str,
 }
 
 impl Wake {
-    /// Returns the earlier of two wishes.
+    /// Returns the earlier of two wake-ups.
     #[must_use]
     pub fn earlier(first: Option<Self>, second: Option<Self>) -> Option<Self> {
         match (first, second) {
@@ -114,7 +114,7 @@ impl Wake {
     }
 }
 
-/// Keeps the earliest of many wishes while a machine goes through its timers.
+/// Finds the earliest wake-up of a machine's timers.
 #[derive(Debug, Default)]
 pub(crate) struct Earliest(Option<Wake>);
 
@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_refused() {
+    fn an_invalid_date_is_refused() {
         for seconds in [f64::NAN, f64::INFINITY, 1e300, -1e300] {
             assert_eq!(UnixTime::from_seconds(seconds), None);
         }
     }
 
     #[test]
-    fn a_date_before_the_epoch_splits_downwards() {
+    fn a_date_before_the_epoch_is_rounded_down() {
         assert_eq!(UnixTime::from_nanos(-1).split(), (-1, 999_999_999));
     }
 }

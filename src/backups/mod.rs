@@ -21,7 +21,7 @@ use std::{
 
 use chrono::{Local, NaiveDateTime, TimeZone as _};
 use liverysync_core::{
-    backups::{Found, sound_files},
+    backups::{Found, valid_files},
     hash::Content,
     path::RelPath,
     pathmap::PathMap,
@@ -224,7 +224,7 @@ fn into_sets(listed: Vec<Listed>) -> BTreeMap<SetName, Contents> {
         }
     }
     let contents = |(name, listed): (SetName, Vec<Listed>)| {
-        let (date, (files, strange)) = (date_of(&name)?, sound_files(listed));
+        let (date, (files, strange)) = (date_of(&name)?, valid_files(listed));
         Some((name, Contents { date, files, strange }))
     };
     sets.into_iter().filter_map(contents).collect()

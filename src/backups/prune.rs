@@ -8,7 +8,7 @@ use std::{
 };
 
 use liverysync_core::{
-    backups::{Bounds, Cut, FRESH, Found, Held, SetName, Stays, cut, lengths, sound_files},
+    backups::{Bounds, Cut, FRESH, Found, Held, SetName, Stays, cut, lengths, valid_files},
     hash::Content,
     select::Stamp,
     time::UnixTime,
@@ -144,7 +144,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let root = &self.backups.root;
-        let (found, _) = sound_files(self.backups.list_liveries()?);
+        let (found, _) = valid_files(self.backups.list_liveries()?);
         let as_long = found.iter().filter(|file| lengths.contains(&file.stamp.size));
         let places: Vec<Copy> =
             as_long.map(|file| (full_path(root, &file.path), file.stamp)).collect();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use liverysync_core::{
-    backups::{Found, SetName, Wanted, sound_files, stale_beside, target},
+    backups::{Found, SetName, Wanted, stale_beside, target, valid_files},
     client::{DiskFault, Installed},
     path::RelPath,
     pathmap::PathMap,
@@ -70,7 +70,7 @@ impl Backups {
     ) -> Result<Restored, BackupsError> {
         let failed = self.set(set, wanted)?.left_alone(wanted);
         let listed = self.list_liveries()?;
-        let (now, _) = sound_files(listed.clone());
+        let (now, _) = valid_files(listed.clone());
         let compared = self.compare(set, wanted, &now)?;
         let mut work = Work {
             set,

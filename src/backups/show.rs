@@ -1,7 +1,7 @@
 //! What a set holds, beside what lies in place now.
 
 use liverysync_core::{
-    backups::{Found, SetName, Wanted, sound_files, target},
+    backups::{Found, SetName, Wanted, target, valid_files},
     hash::{Content, ContentHash},
     pathmap::PathMap,
     select::Stamp,
@@ -67,7 +67,7 @@ impl Backups {
     pub fn show(&self, set: &SetName, wanted: &Wanted) -> Result<Shown, BackupsError> {
         let left_alone = self.set(set, wanted)?.left_alone(wanted);
         let mut shown = Shown { set: set.clone(), files: Vec::new(), left_alone };
-        let (now, _) = sound_files(self.list_liveries()?);
+        let (now, _) = valid_files(self.list_liveries()?);
         for Compared { file, content, now } in self.compare(set, wanted, &now)? {
             let path = file.path.as_str().to_owned();
             match content {

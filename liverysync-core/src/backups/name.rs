@@ -4,31 +4,31 @@ use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-/// Letters of a moment: `YYYYMMDD_HHMMSS`.
+/// Length of a moment, `YYYYMMDD_HHMMSS`.
 const MOMENT_LEN: usize = 15;
 
-/// The parts of a moment after the year: where each begins, and what it may be.
+/// The parts of a moment after the year: the position and the range of each.
 const PARTS: [(usize, RangeInclusive<u8>); 5] =
     [(4, 1..=12), (6, 1..=31), (9, 0..=23), (11, 0..=59), (13, 0..=59)];
 
-/// The name of a backup set: a moment in local time, `YYYYMMDD_HHMMSS`, and a number from 2 on where one
-/// second has brought several: `YYYYMMDD_HHMMSS_2`. The oldest comes first.
+/// The name of a backup set: a moment in local time, `YYYYMMDD_HHMMSS`, and a number from 2 on if there are several in one
+/// second: `YYYYMMDD_HHMMSS_2`. The oldest comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SetName {
     moment: String,
-    /// 1 for the first set of a second, whose name does not say it.
+    /// 1 for the first set of a second, whose name has no number.
     number: u32,
 }
 
 impl SetName {
-    /// The moment alone, `YYYYMMDD_HHMMSS`. Its day may be one that its month does not have.
+    /// Returns the moment alone, `YYYYMMDD_HHMMSS`. Its month may not have that many days.
     #[must_use]
     pub fn moment(&self) -> &str {
         &self.moment
     }
 }
 
-/// A name that no backup set has.
+/// Error for a text that cannot be the name of a backup set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the name of a backup set is a date and a time, such as 20250301_201500")]
 pub struct InvalidSetName;
@@ -44,7 +44,7 @@ impl FromStr for SetName {
             Some(digits) => digits.parse().map_err(|_| InvalidSetName)?,
         };
         let name = Self { moment: moment.to_owned(), number };
-        // Only one spelling of each name is ever written.
+        // Each name has only one spelling, so `_02` is not a set.
         if is_moment(moment) && number > 0 && name.to_string() == text {
             Ok(name)
         } else {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sets_are_told_from_other_folders() {
+    fn sets_are_distinguished_from_other_folders() {
         for name in ["20250301_201500", "20250301_201500_2", "20250301_201500_10"] {
             assert_eq!(name.parse::<SetName>().unwrap().to_string(), name);
         }

@@ -1,4 +1,4 @@
-//! What may go, so that backups do not grow for ever.
+//! Pruning: decides which backups to remove, so that they do not grow for ever.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,68 +8,68 @@ use std::{
 use super::SetName;
 use crate::{hash::Content, path::RelPath, time::UnixTime};
 
-/// What is younger than this stays. A client that is just replacing a file has its content twice for a moment,
-/// in place and in the backup, and then only in the backup.
+/// Age below which a backup is never removed. While a client replaces a file, its old content is in place and in the backup
+/// for a moment, and then only in the backup.
 pub const FRESH: Duration = Duration::from_secs(3600);
 
-/// A file of a backup.
+/// A file in a backup set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The set that it lies in.
+    /// The set.
     pub set: SetName,
-    /// When that set was made.
+    /// The date of the set.
     pub date: UnixTime,
     /// The file's path below the set.
     pub path: RelPath,
     /// Its length in bytes.
     pub size: u64,
-    /// What it holds; `None` where that is not known: such a file stays, and counts as a copy of nothing.
+    /// Its content; `None` if it is unknown. Such a file stays, and counts as a copy of nothing.
     pub content: Option<Content>,
 }
 
-/// How much may stay. What is `None` sets no bound.
+/// The limits for all backups. `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// A file must be younger than this.
+    /// Largest age of a file.
     pub age: Option<Duration>,
-    /// All files together may have so many bytes at most; 0 keeps nothing that may go.
+    /// Largest size of all files together, in bytes. 0 removes everything that may be removed.
     pub bytes: Option<u64>,
 }
 
 impl Bounds {
-    /// Whether a file is too much, where so many bytes are left with it.
+    /// Returns true if a file is too old, or too much when `left` bytes are left including it.
     fn are_broken_by(&self, file: &Held, left: u128, now: UnixTime) -> bool {
         let too_old = self.age.is_some_and(|age| now.since(file.date) >= age);
         too_old || self.bytes.is_some_and(|most| left > most.into())
     }
 }
 
-/// Why a file stays although the bounds are against it.
+/// The reason why a file stays although it exceeds the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stays {
-    /// Its content is nowhere else.
+    /// It is the last copy of its content.
     LastCopy,
     /// It is younger than [`FRESH`].
     Fresh,
-    /// It is not known what it holds.
+    /// Its content is unknown.
     Unknown,
 }
 
-/// What [`cut`] decides. Numbers are those of the files that it was given, the oldest first.
+/// The decision of [`cut`]. Files are given by their position in its input, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cut {
-    /// What goes.
+    /// Files to remove.
     pub go: Vec<usize>,
-    /// What stays although it is too old, or although the rest is still too much with it.
+    /// Files that stay although they exceed the limits.
     pub stay: Vec<(usize, Stays)>,
 }
 
-/// Decides what goes, the oldest first, so that the rest keeps the bounds.
+/// Decides which files to remove, the oldest first, so that the others are within the limits.
 ///
-/// A file goes only if its content is in another file that stays, or if `is_elsewhere` says so of it: on this PC
-/// outside of the backups, or wherever else it is kept for good. Which files go does not depend on the order
-/// of `files`; who asks again about those that stay is told the same of them.
+/// A file is removed only if another file that stays has its content, or if `is_elsewhere` says that a copy exists outside of
+/// the backups. The decision does not depend on the order of `files`, and deciding again about the remaining files changes
+/// nothing.
 #[must_use]
 pub fn cut(
     files: &[Held],
@@ -105,8 +105,8 @@ pub fn cut(
     Cut { go, stay }
 }
 
-/// The lengths of files that may have to go. For [`cut`] it need not be known what files of other lengths
-/// hold, in the backups or elsewhere.
+/// Returns the sizes of the files that may have to be removed. [`cut`] does not need the contents of files with other sizes,
+/// in the backups or elsewhere.
 #[must_use]
 pub fn lengths(files: &[Held], bounds: &Bounds, now: UnixTime) -> BTreeSet<u64> {
     let all = total(files);
@@ -145,7 +145,7 @@ fn oldest_first(files: &[Held]) -> Vec<usize> {
     numbers
 }
 
-/// In how many files each content is.
+/// Counts the files of each content.
 fn copies(files: &[Held]) -> BTreeMap<Content, usize> {
     let mut copies = BTreeMap::new();
     for content in files.iter().filter_map(|file| file.content) {

@@ -1,4 +1,4 @@
-//! Where a file of a backup goes back to, and what has to make way.
+//! Restoring: the target of a backup's file, and the game's files that must be removed with it.
 
 use super::Found;
 use crate::{
@@ -7,20 +7,20 @@ use crate::{
     select::{Listed, Reason, Rules, StaleFiles, Stamp, is_placeholder, select},
 };
 
-/// Where a file goes.
+/// The target of a restored file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Its path, as this PC spells it now.
+    /// The path, as this PC spells it now.
     pub path: RelPath,
-    /// The file that lies there now, if one does.
+    /// The file that is there now, if any.
     pub there: Option<Stamp>,
 }
 
-/// Where the file that lay at `path` goes, in a folder that holds `now`.
+/// Returns the target of the file that was at `path`, in a folder with the files `now`.
 ///
 /// # Errors
 ///
-/// Says what is in the way: a file where its folder would be, or the other way round.
+/// Fails if a file has the name of one of its folders, or a folder has its name.
 pub fn target(path: &RelPath, now: &PathMap<Found>) -> Result<Target, Collision> {
     if let Some(found) = now.get(path.key()) {
         return Ok(Target { path: found.path.clone(), there: Some(found.stamp) });
@@ -51,7 +51,7 @@ pub fn stale_beside(arriving: &[RelPath], listed: &[Listed]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{backups::sound_files, path::Extensions, select::Kind, time::UnixTime};
+    use crate::{backups::valid_files, path::Extensions, select::Kind, time::UnixTime};
 
     const STAMP: Stamp = Stamp { size: 1, mtime: UnixTime::from_nanos(0) };
 
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_file_goes_where_this_pc_has_it_now() {
-        let (now, _) = sound_files(listed(&["team/A.png", "Loose", "x.png", "F/sub.png/a.png"]));
+        let (now, _) = valid_files(listed(&["team/A.png", "Loose", "x.png", "F/sub.png/a.png"]));
         let at =
             |path| target(&rel(path), &now).map(|target| (target.path.to_string(), target.there));
         assert_eq!(at("Team/a.png"), Ok(("team/A.png".to_owned(), Some(STAMP))));

@@ -1,26 +1,26 @@
-//! Which files somebody means.
+//! The choice of files by names.
 
 use crate::path::{RelPath, fold};
 
-/// Liveries, folders and files that somebody has named; all files if he named none. Upper or lower case
-/// does not matter, nor which way a slash leans.
+/// Liveries, folders and files that a person has named; all files if they named none. Case does not matter, and `\` counts
+/// as `/`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted(Vec<(String, String)>);
 
 impl Wanted {
-    /// What these names mean, each a livery, a folder below one, or the path of a file.
+    /// Makes a choice from names, each of a livery, a folder in one, or a file.
     pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let folded = |name: &str| fold(name.replace('\\', "/").trim_end_matches('/'));
         Self(names.into_iter().map(Into::into).map(|name| (folded(&name), name)).collect())
     }
 
-    /// Whether a file is meant.
+    /// Returns true if a file is chosen.
     #[must_use]
     pub fn includes(&self, path: &RelPath) -> bool {
         self.0.is_empty() || self.0.iter().any(|(name, _)| means(name, path))
     }
 
-    /// The first name, as it was given, that means none of these files.
+    /// Returns the first name, as it was given, that matches none of these files.
     pub fn first_unmatched<'a>(
         &self,
         files: impl Iterator<Item = &'a RelPath> + Clone,
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn who_names_nothing_means_all() {
+    fn without_names_all_files_are_chosen() {
         let path = RelPath::parse("T/a.png", &Extensions::default()).unwrap();
         let wanted = Wanted::default();
         assert!(wanted.includes(&path));

@@ -1,10 +1,10 @@
-//! Which files travel, by their extension.
+//! The file extensions that are shared.
 
 use std::{collections::BTreeSet, fmt};
 
 use crate::text::escape_limited;
 
-/// The file extensions that are published and accepted, in lower case and without a dot.
+/// The file extensions that are shared and accepted, in lower case and without a dot.
 ///
 /// # Defaults
 ///
@@ -13,13 +13,13 @@ use crate::text::escape_limited;
 pub struct Extensions(BTreeSet<String>);
 
 impl Extensions {
-    /// Makes a list from its members: ASCII letters and digits in any case, with or without the dot in front.
+    /// Makes a list from extensions of ASCII letters and digits, in any case, with or without a leading dot.
     ///
     /// An empty list allows no file at all.
     ///
     /// # Errors
     ///
-    /// Returns the first member that is empty, longer than 16 characters, or holds anything else.
+    /// Returns the first extension that is empty, longer than 16 characters, or has any other character.
     pub fn from_list(
         list: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Self, InvalidExtension> {
@@ -27,9 +27,9 @@ impl Extensions {
             .map(|extension| {
                 let given = extension.as_ref();
                 let bare = given.strip_prefix('.').unwrap_or(given);
-                let sound = (1..=EXTENSION_BYTES_MAX).contains(&bare.len())
+                let valid = (1..=EXTENSION_BYTES_MAX).contains(&bare.len())
                     && bare.bytes().all(|byte| byte.is_ascii_alphanumeric());
-                if sound {
+                if valid {
                     Ok(bare.to_ascii_lowercase())
                 } else {
                     Err(InvalidExtension { extension: given.to_owned() })
@@ -39,13 +39,13 @@ impl Extensions {
             .map(Self)
     }
 
-    /// Says whether files with this extension travel; ASCII case does not matter.
+    /// Returns true if files with this extension are shared, ignoring ASCII case.
     #[must_use]
     pub fn contains(&self, extension: &str) -> bool {
         self.iter().any(|allowed| allowed.eq_ignore_ascii_case(extension))
     }
 
-    /// The extensions in alphabetical order.
+    /// Returns the extensions in alphabetical order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -67,15 +67,15 @@ impl fmt::Display for Extensions {
     }
 }
 
-/// An extension that cannot be on the list.
+/// Error for a text that cannot be an extension.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no file extension: 1 to 16 ASCII letters or digits are", escape_limited(.extension, 40))]
+#[error("`{}` is not a file extension of 1 to 16 ASCII letters or digits", escape_limited(.extension, 40))]
 pub struct InvalidExtension {
-    /// What was given.
+    /// The text as it was given.
     pub extension: String,
 }
 
-/// Far more than any extension in use has.
+/// Longest extension. No extension in use comes near it.
 const EXTENSION_BYTES_MAX: usize = 16;
 
 #[cfg(test)]

@@ -1,21 +1,20 @@
-//! When two spellings are one file.
+//! Folding: decides which spellings mean the same file.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns `text` in the one spelling that it shares with its variants in case and normalisation.
+/// Returns the one spelling that `text` shares with its variants in case and normalization.
 ///
-/// The text is put into NFC, each character is replaced by its upper case and that by its lower case wherever
-/// these are one character, and the outcome is put into NFC. A second call changes nothing. `/` stays `/` and
-/// takes part in no composition, so a path may be folded as a whole.
+/// The text is converted to NFC, each character to upper case and then to lower case wherever that gives a single character,
+/// and the result to NFC again. Folding twice changes nothing. `/` stays `/` and never composes, so a whole path can be folded
+/// at once.
 ///
-/// This is simple case folding, character by character as NTFS does it, and not full folding: `ß` and `ss`, or `ﬁ`
-/// and `fi`, are two files there, and a driver may have both. `ı` is no variant of `i`, though it shares the upper
-/// case: Windows keeps `Kırmızı` and `Kirmizi` apart, and Unicode's own case folding does too. Names that are the
-/// same for Windows always share the key. The reverse does not hold for a few characters that Unicode takes for
-/// the same and Windows does not, such as `σ` and `ς`: of two such names the second is treated as a collision, which is
-/// safe on every file system.
+/// This is simple case folding, character by character as in NTFS, not full folding: `ß` and `ss`, or `ﬁ` and `fi`, are two
+/// files there, and a driver may have both. `ı` is no variant of `i`, although both have the same upper case: Windows and
+/// Unicode's own case folding keep `Kırmızı` and `Kirmizi` apart. Names that are the same for Windows always share the key.
+/// The reverse is not true for a few characters, such as `σ` and `ς`, which Unicode treats as equal and Windows does not. The
+/// second of two such names counts as a collision, which is safe on every file system.
 ///
-/// Source: the table of upper case in [MS-UCODEREF] section 3.1.5.3, compared in the form that Wine 8 has of it.
+/// Source: the upper-case table in [MS-UCODEREF] section 3.1.5.3, compared in the form in which Wine 8 has it.
 ///
 /// [MS-UCODEREF]: https://learn.microsoft.com/openspecs/windows_protocols/ms-ucoderef/1ad259bc-24c4-4f3c-878b-55b8f2f69727
 #[must_use]
@@ -51,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_ignores_what_windows_ignores_and_no_more() {
+    fn a_key_ignores_exactly_what_windows_ignores() {
         for (one, other) in [
             ("Decals.PNG", "dECALS.png"),
             ("ÉQUIPE", "e\u{301}quipe"),
@@ -95,9 +94,9 @@ mod tests {
         }
     }
 
-    /// The last NFC of [`fold()`] may put folded characters together: the outcome must be folded as well.
+    /// The last conversion to NFC in [`fold()`] may compose folded characters. The result must be folded too.
     #[test]
-    fn what_folded_characters_compose_to_is_folded() {
+    fn composed_folded_characters_are_folded() {
         for composite in '\0'..=char::MAX {
             let parts: Vec<char> = iter::once(composite).nfd().collect();
             let is_composed = parts.len() > 1 && iter::once(composite).nfc().eq([composite]);

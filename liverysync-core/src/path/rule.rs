@@ -1,6 +1,6 @@
-//! What is refused, and why.
+//! The checks of the path rule.
 //!
-//! What the names of Windows may be: <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>.
+//! Source of the rules for Windows: <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>.
 
 use std::iter;
 
@@ -10,13 +10,13 @@ use unicode_normalization::UnicodeNormalization;
 use super::{Extensions, first_of, fold, last_component, split_extension};
 use crate::text::{escape, escape_limited};
 
-/// A path that the rule refuses.
+/// Error for a path that the rule refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is refused: {fault}", escape_limited(.path, 300))]
 pub struct InvalidPath {
-    /// The path as it was given, unescaped: see [`escape`].
+    /// The path as it was given. [`escape`] it before showing it.
     pub path: String,
-    /// What is wrong with it.
+    /// The reason.
     pub fault: PathFault,
 }
 
@@ -25,10 +25,10 @@ pub struct InvalidPath {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PathFault {
-    /// A control that turns the reading direction, so that the name shows as another.
+    /// A control that changes the reading direction, so that the name looks like another one.
     #[error("it holds U+{:04X}, which turns the reading direction", u32::from(*.0))]
     BidiControl(char),
-    /// What a failed conversion leaves behind, or no character at all.
+    /// A replacement character, which a broken conversion leaves, or a code point that is no character.
     #[error("it holds U+{:04X}, which a broken conversion left", u32::from(*.0))]
     BrokenCharacter(char),
     /// A component of more than 255 bytes.
@@ -37,40 +37,40 @@ pub enum PathFault {
     /// A control character.
     #[error("it holds the control character U+{:04X}", u32::from(*.0))]
     ControlCharacter(char),
-    /// A component that Windows takes for a device, whatever its extension.
+    /// A component that Windows takes for a device, with any extension.
     #[error("`{}` is a device name on Windows", escape(.0))]
     DeviceName(String),
     /// A component `.` or `..`.
     #[error("a component is `.` or `..`")]
     DotComponent,
-    /// A component that shows as dots without being any.
+    /// A component of characters that look like dots.
     #[error("a component is made only of dots")]
     DotLookalike,
-    /// No character at all.
+    /// An empty path.
     #[error("it is empty")]
     Empty,
     /// Two separators in a row.
     #[error("a component is empty")]
     EmptyComponent,
-    /// An extension that is not on the list; empty where the file name has no dot.
+    /// An extension that is not on the list; empty if the file name has no dot.
     #[error("{}", extension_fault(.0))]
     Extension(String),
-    /// A character that does not show.
+    /// An invisible character.
     #[error("it holds the invisible character U+{:04X}", u32::from(*.0))]
     InvisibleCharacter(char),
-    /// A separator in front, so the path would not be below the root.
+    /// A separator at the start, which would make the path absolute.
     #[error("it begins with a slash")]
     LeadingSlash,
-    /// A private-use character that file systems of others show in place of one that Windows forbids.
+    /// A private-use character that other file systems use in place of one that Windows forbids.
     #[error("it holds U+{:04X}, which stands for a character that Windows forbids", u32::from(*.0))]
     PrivateUse(char),
-    /// A character that Windows allows in no name.
+    /// A character that Windows forbids in names.
     #[error("it holds `{0}`, which no name may hold on Windows")]
     ReservedCharacter(char),
-    /// A component with the name of a folder that liverysync keeps for itself.
+    /// A component with the name of one of liverysync's own folders.
     #[error("`{}` is a folder of liverysync's own", escape(.0))]
     ReservedName(String),
-    /// A character that shows as a separator.
+    /// A character that looks like a separator.
     #[error("it holds U+{:04X}, which looks like a separator", u32::from(*.0))]
     SeparatorLookalike(char),
     /// A component that may be the 8.3 alias of another file.
@@ -139,7 +139,7 @@ fn check_spelling(component: &str) -> Result<(), PathFault> {
     if component == "." || component == ".." {
         return Err(PathFault::DotComponent);
     }
-    // Linux counts bytes and Windows UTF-16 units, of which a text never has more than bytes.
+    // Linux counts bytes and Windows UTF-16 units. A text never has more units than bytes.
     if component.len() > COMPONENT_BYTES_MAX {
         return Err(PathFault::ComponentTooLong(component.len()));
     }
@@ -150,7 +150,7 @@ fn check_spelling(component: &str) -> Result<(), PathFault> {
     if component.ends_with(' ') {
         return Err(PathFault::TrailingSpace);
     }
-    // Of ASCII only the dot itself is one, and it has been refused at the end.
+    // In ASCII only the dot itself looks like one, and a dot at the end is refused above.
     let may_look_like_dots = !component.is_ascii();
     if may_look_like_dots && component.chars().all(|c| iter::once(c).nfkc().all(|c| c == '.')) {
         return Err(PathFault::DotLookalike);
@@ -177,7 +177,7 @@ fn check_char(c: char) -> Result<(), PathFault> {
     })
 }
 
-/// Refuses a component that means something else than a file of its name, in any case and normalisation.
+/// Refuses a component that does not mean a file of that name, in any case and normalization.
 fn check_name(component: &str, folded: &str) -> Result<(), PathFault> {
     if RESERVED_NAMES.contains(&folded) {
         return Err(PathFault::ReservedName(component.to_owned()));
@@ -191,8 +191,8 @@ fn check_name(component: &str, folded: &str) -> Result<(), PathFault> {
     Ok(())
 }
 
-/// Says whether Windows takes a component for a device: it looks at what stands before the first dot, less the
-/// spaces at its end. (Windows 11 looks less closely than those before it; leagues have both.)
+/// Returns true if Windows takes a component for a device, judging by the text before the first dot without trailing spaces.
+/// Windows 11 is less strict than earlier versions, but a league has both.
 fn is_device_name(folded: &str) -> bool {
     let base = first_of(folded, '.').trim_end_matches(' ');
     match base.strip_suffix(|c| matches!(c, '1'..='9' | '¹' | '²' | '³')) {
@@ -201,17 +201,17 @@ fn is_device_name(folded: &str) -> bool {
     }
 }
 
-/// Says whether a component has the form of the aliases that Windows gives to long names: a base, `~` and a
-/// number in at most 8 characters, then an extension of at most 3 or none. To open such a name is to open
-/// the file that has the alias, whatever it is called.
+/// Returns true if a component has the form of the aliases that Windows gives to long names: a base, `~` and a number in at
+/// most 8 characters, then an extension of at most 3 characters or none. Opening such a name opens the file that has the
+/// alias, whatever that file's name is.
 ///
-/// Refused is what could be an alias, and no more. The number never begins with 0. The base is never empty (a
-/// name of fewer than three usable characters gets four hex digits), so `~1.png` is none; it may hold a `~` of
-/// its own. Neither base nor extension holds a space, a second dot or one of `+ , ; = [ ]`, and
-/// `LIVERY~1.JSON` has too long an extension. Letters beyond ASCII are there where a PC is set to
-/// allow them (`fsutil behavior set allowextchar 1`), but only those of a DOS code page, so no emoji.
+/// Only possible aliases are refused. The number never begins with 0. The base is never empty (a name of fewer than three
+/// usable characters gets four hex digits), so `~1.png` is no alias; it may contain a `~` of its own. Neither base nor
+/// extension contains a space, a second dot or one of `+ , ; = [ ]`. The extension of `LIVERY~1.JSON` is too long. Letters
+/// beyond ASCII occur if a PC allows them (`fsutil behavior set allowextchar 1`), but only those of a DOS code page, so no
+/// emoji.
 ///
-/// Source: [MS-FSCC] section 2.1.5.2.1, and what `RtlGenerate8dot3Name` hands out.
+/// Source: [MS-FSCC] section 2.1.5.2.1, and the behaviour of `RtlGenerate8dot3Name`.
 ///
 /// [MS-FSCC]: https://learn.microsoft.com/openspecs/windows_protocols/ms-fscc/18e63b13-ba43-4f5f-a5b7-11e871b71f14
 fn may_be_short_name(folded: &str) -> bool {
@@ -228,12 +228,12 @@ fn may_be_short_name(folded: &str) -> bool {
         && base.chars().chain(extension.chars()).all(usable)
 }
 
-/// The longest name that ext4 and NTFS hold.
-const COMPONENT_BYTES_MAX: usize = 255;
-/// Far more than any livery has; below every limit of the systems together with a root.
+/// Longest component, in bytes: the limit of ext4 and NTFS.
+pub(crate) const COMPONENT_BYTES_MAX: usize = 255;
+/// Largest number of components. No livery comes near it, and every system accepts it below a root.
 const COMPONENTS_MAX: usize = 16;
-/// Bounds what a manifest of hostile paths costs.
-const PATH_BYTES_MAX: usize = 1_024;
+/// Longest path, in bytes. It bounds the cost of a manifest of hostile paths.
+pub(crate) const PATH_BYTES_MAX: usize = 1_024;
 /// Where replaced files and files on the way are kept, folded.
 const RESERVED_NAMES: [&str; 2] = [".backup", ".tmp"];
 
@@ -246,14 +246,14 @@ mod tests {
         RelPath::parse(text, &Extensions::default())
     }
 
-    /// `None` is expected of a path that is accepted.
+    /// Checks a path. `None` means that it is accepted.
     #[track_caller]
     fn check(input: &str, expected: impl Into<Option<PathFault>>) {
         let fault = parse(input).err().map(|invalid| invalid.fault);
         assert_eq!(fault, expected.into(), "{input:?}");
     }
 
-    /// A list of names with `|`, which none can hold, between them.
+    /// Splits a list of names at `|`, which no name may contain.
     fn names(list: &str) -> impl Iterator<Item = &str> {
         list.split('|')
     }
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_short_name_is_refused() {
+    fn possible_short_names_are_refused() {
         for name in names(
             "PROGRA~1|progra~1|LIVERY~1.PNG|A~12.DDS|AB1C2D~9.txt|a~123456.png|~~1.png|MY~1LI~1.PNG|#2_TEA~1|BACKUP~1|\
              TMP~1|ÉQUIPE~1.png|チーム~2.png|A~1.P|_~1.dds",
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_our_own_are_refused_at_any_depth() {
+    fn reserved_folders_are_refused_at_any_depth() {
         for name in names(".backup|.BackUp|.bac\u{212a}up|.tmp|.TMP") {
             let fault = PathFault::ReservedName(name.to_owned());
             check(&format!("{name}/decals.png"), fault.clone());

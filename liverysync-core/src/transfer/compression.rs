@@ -1,42 +1,43 @@
-//! Whether the pieces of a file travel compressed.
+//! The decision whether the pieces of a file are compressed.
 
 use crate::{path::RelPath, wire::data::Encoder};
 
-/// Files of less than this travel as they are, in bytes: one fits into a packet with room to spare, so it hardly arrives
-/// sooner for being shorter.
+/// Smallest file that is compressed, in bytes. A smaller one fits into one packet anyway.
 const SIZE_MIN: u64 = 512;
 
-/// Pictures that are compressed in themselves.
+/// Extensions of pictures, which are compressed already.
 const PICTURES: [&str; 3] = ["png", "jpg", "jpeg"];
 
-/// How the pieces of one file travel to a peer of protocol 2. The first piece that is sent is the sample: if it
-/// shrinks by a tenth or more, those that follow are compressed too, each for which it pays.
+/// The form in which the pieces of one file travel to a peer of protocol 2.
+///
+/// The first piece is the sample. If it shrinks by a tenth or more, it and all later pieces that shrink are compressed.
+/// Otherwise the whole file is sent plain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// As they are.
+    /// All pieces are sent plain.
     #[default]
     Plain,
-    /// Nothing is known yet.
+    /// The next piece is the sample.
     Sample,
-    /// Compressed where they shrink.
+    /// Pieces that shrink are compressed.
     Zstd,
 }
 
 impl Compression {
-    /// How a file of `size` bytes begins.
+    /// Returns the initial form for a file of `size` bytes.
     #[must_use]
     pub fn of(path: &RelPath, size: u64) -> Self {
         let is_picture = PICTURES.iter().any(|kind| kind.eq_ignore_ascii_case(path.extension()));
         if is_picture || size < SIZE_MIN { Self::Plain } else { Self::Sample }
     }
 
-    /// Whether a piece has to be looked at before it goes.
+    /// Returns true if the next piece must pass through [`Compression::pack`].
     #[must_use]
     pub fn is_tried(self) -> bool {
         self != Self::Plain
     }
 
-    /// Takes the next piece; returns its frame of zstd if it is to go compressed.
+    /// Compresses the next piece. Returns `None` if it must be sent plain.
     pub fn pack<'a>(&mut self, plain: &[u8], encoder: &'a mut Encoder) -> Option<&'a [u8]> {
         let saved = match self {
             Self::Plain => return None,
@@ -67,7 +68,7 @@ mod tests {
         Compression::of(&RelPath::parse(path, &Extensions::default()).unwrap(), size)
     }
 
-    /// Bytes of which each is one of `values`, in no order.
+    /// Returns pseudo-random bytes below `values`.
     fn noise(len: usize, values: u8) -> Vec<u8> {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let next = || {
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_piece_decides_and_later_ones_that_do_not_shrink_go_plain() {
+    fn the_first_piece_decides_and_later_pieces_that_do_not_shrink_stay_plain() {
         let (shrinks, noise) = (noise(CHUNK_BYTES, 3), noise(CHUNK_BYTES, 255));
         let mut encoder = Encoder::default();
         let mut compression = Compression::Sample;
@@ -110,21 +111,21 @@ mod tests {
     #[test]
     fn a_sample_must_shrink_by_a_tenth() {
         let mut encoder = Encoder::default();
-        // So many values take about 7.3 and 7.1 bits a byte.
+        // These numbers of values take about 7.3 and 7.1 bits a byte.
         for (values, pays) in [(160, false), (136, true)] {
             let sample = noise(CHUNK_BYTES, values);
             let len = encoder.pack(&sample, CHUNK_BYTES).unwrap().len();
             assert!(len < CHUNK_BYTES && (len * 10 <= CHUNK_BYTES * 9) == pays, "{len}");
             let mut compression = Compression::Sample;
             assert_eq!(compression.pack(&sample, &mut encoder).is_some(), pays, "{len}");
-            // Once it is known that the others pay, less will do.
+            // After the sample a smaller saving is enough.
             assert!(Compression::Zstd.pack(&sample, &mut encoder).is_some());
         }
     }
 
     proptest! {
         #[test]
-        fn whatever_goes_compressed_is_shorter_and_comes_back(
+        fn a_compressed_piece_is_shorter_and_unpacks_to_the_same_bytes(
             pieces in prop::collection::vec((0..3000_usize, 1..=255_u8), 1..6),
         ) {
             let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());

@@ -1,11 +1,10 @@
-//! One file on its way: small machines that look at borrowed bytes and say what to do with them.
+//! The transfer of files: small machines that decide what happens to the bytes, without owning them.
 //!
 //! - [`Receiver`] checks size, offset and SHA-256 as the bytes arrive.
-//! - [`Sender`] says which piece of a file to read next, with a bounded number of pieces under way.
-//! - [`SendQueue`] says which piece of which file goes next over one link.
-//! - [`Compression`] says whether the pieces of a file go compressed.
-//! - `UploadStream` (feature `server`) watches on the server over what a source sends, and takes in only what was
-//!   asked for.
+//! - [`Sender`] picks the next piece of a file to read, with a bounded number of pieces under way.
+//! - [`SendQueue`] picks the next piece of all files that travel over one connection.
+//! - [`Compression`] decides whether the pieces of a file are compressed.
+//! - `UploadStream` (feature `server`) accepts from a source only what the server requested.
 
 mod compression;
 mod receive;
@@ -25,5 +24,5 @@ pub use self::{
     send_queue::{Next, SendQueue},
 };
 
-/// Bytes of a file in one chunk: 256 KiB, the seed's.
+/// Largest number of file bytes in one chunk or piece: 256 KiB, as in the Python programs.
 pub const CHUNK_BYTES: usize = 256 * 1024;

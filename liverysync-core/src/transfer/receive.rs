@@ -1,27 +1,27 @@
-//! The receiving end of one file.
+//! The receiver of one file.
 
 use crate::{
     hash::{Content, ContentHash, Hasher},
     wire::data::{ChunkBody, Decoder},
 };
 
-/// How a transfer went wrong.
+/// The reason why a received file is unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferFault {
     /// A chunk does not begin where the last one ended.
-    #[error("a gap: bytes from {expected} on were due, and bytes from {got} on came")]
+    #[error("gap: expected bytes from {expected} on, got bytes from {got} on")]
     Gap {
-        /// Number of bytes that had come.
+        /// Number of bytes that had arrived.
         expected: u64,
-        /// Where the chunk says that it begins.
+        /// Position that the chunk gives.
         got: u64,
     },
-    /// A compressed piece is none, or does not hold what it says.
-    #[error("a compressed piece that cannot be unpacked")]
+    /// A compressed piece is broken.
+    #[error("a compressed piece cannot be unpacked")]
     Garbled,
-    /// More bytes came than were declared.
-    #[error("more than the {declared} bytes that were declared")]
+    /// More bytes arrived than were declared.
+    #[error("more bytes than the declared {declared}")]
     TooMany {
         /// The declared size.
         declared: u64,
@@ -31,20 +31,20 @@ pub enum TransferFault {
     TooShort {
         /// The declared size.
         declared: u64,
-        /// Number of bytes that came.
+        /// Number of bytes that arrived.
         got: u64,
     },
-    /// All bytes came, and they are others than declared.
-    #[error("wrong bytes: their SHA-256 is {got:?}, declared was {declared:?}")]
+    /// All bytes arrived, but they are not the declared ones.
+    #[error("wrong bytes: their SHA-256 is {got:?} instead of {declared:?}")]
     WrongBytes {
         /// The declared digest.
         declared: ContentHash,
-        /// The digest of what came.
+        /// The digest of the bytes that arrived.
         got: ContentHash,
     },
 }
 
-/// Checks one file as its bytes arrive. After a fault it is of no further use.
+/// Checks one file as its bytes arrive. Drop it after a fault.
 #[derive(Clone, Debug)]
 pub struct Receiver {
     declared: Content,
@@ -59,22 +59,23 @@ impl Receiver {
         Self { declared, received: 0, hasher: Hasher::default() }
     }
 
-    /// Takes in the bytes from `offset` on.
+    /// Accepts the bytes from `offset` on.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with them; they must not be written then.
+    /// Fails if they do not belong there. They must not be written then.
     pub fn accept(&mut self, offset: u64, bytes: &[u8]) -> Result<(), TransferFault> {
         self.check(offset, bytes.len())?;
         self.add(bytes);
         Ok(())
     }
 
-    /// The same for a piece as it travels. Returns its plain bytes, which are to be written.
+    /// Does the same for a piece as it travels, and returns its plain bytes for writing.
     ///
     /// # Errors
     ///
-    /// As for [`Receiver::accept`], and if it cannot be unpacked. What is too much is not unpacked at all.
+    /// Fails where [`Receiver::accept`] does, and if the piece cannot be unpacked. Bytes beyond the declared size are not even
+    /// unpacked.
     pub fn unpack<'a>(
         &mut self,
         offset: u64,
@@ -102,17 +103,17 @@ impl Receiver {
         self.received += bytes.len() as u64;
     }
 
-    /// Number of bytes that came.
+    /// Returns the number of bytes that arrived.
     #[must_use]
     pub const fn received(&self) -> u64 {
         self.received
     }
 
-    /// Takes the end of the file.
+    /// Checks the whole file at its end.
     ///
     /// # Errors
     ///
-    /// Says whether bytes are missing or wrong; the file must not be installed then.
+    /// Fails if bytes are missing or wrong. The file must not be installed then.
     pub fn finish(self) -> Result<Content, TransferFault> {
         let declared = self.declared;
         if self.received < declared.size {

@@ -1,21 +1,21 @@
-//! The sending end of one file.
+//! The sender of one file.
 
 use super::CHUNK_BYTES;
 
-/// Pieces of one file that may be read or queued at a time: enough to keep disk and link busy, and
-/// all the memory that a transfer takes.
+/// Largest number of pieces of one file that are read or queued at a time. It keeps disk and connection busy, and bounds the
+/// memory of a transfer.
 const PIECES_MAX: usize = 3;
 
 /// A piece of a file to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Where it begins, in bytes.
+    /// Its position in the file, in bytes.
     pub offset: u64,
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub len: usize,
 }
 
-/// Walks through a file of known size in chunks.
+/// Splits a file of known size into pieces.
 #[derive(Clone, Debug)]
 pub struct Sender {
     size: u64,
@@ -30,7 +30,7 @@ impl Sender {
         Self { size, next: 0, under_way: 0 }
     }
 
-    /// The next piece to read, unless enough are under way.
+    /// Returns the next piece to read, unless enough are under way.
     pub fn poll_piece(&mut self) -> Option<Piece> {
         let left = self.size - self.next;
         if left == 0 || self.under_way == PIECES_MAX {
@@ -43,12 +43,12 @@ impl Sender {
         Some(piece)
     }
 
-    /// Takes note that the link has taken a piece.
+    /// Handles that a piece was sent.
     pub const fn handle_sent(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    /// Whether every piece has been read and sent.
+    /// Returns true if every piece was sent.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         self.next == self.size && self.under_way == 0

@@ -1,9 +1,8 @@
-//! The server's part in an upload: it takes in what was asked for, and nothing else.
+//! The server's part in an upload: accepts what was requested and nothing else.
 //!
-//! The stream never waits and never sees more than one frame at a time. It says which file a frame belongs
-//! to; whether the bytes are right is found out where they are written. A source may skip files, lie
-//! about them or send what nobody asked for; each is an event for the control machine, and the
-//! upload goes on with the next file.
+//! The stream handles one frame at a time and never waits. It finds the file that a frame belongs to; the bytes are checked
+//! where they are written. A source may skip files, lie about them, or send files that nobody requested. Each of these is an
+//! event for the control machine, and the upload continues with the next file.
 
 use std::time::Duration;
 
@@ -17,50 +16,50 @@ use crate::{
     },
 };
 
-/// How often a stream reports that bytes are passing.
+/// Interval in which a stream reports its progress.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// One file that a source was asked for.
+/// One file that the server requested from a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestedFile {
-    /// The source's own name for it.
+    /// The source's own name of it.
     pub name: String,
-    /// What it must hold.
+    /// The content it must have.
     pub content: Content,
-    /// The number under which a source of ours sends it.
+    /// The number under which a source of protocol 2 sends it.
     pub transfer: TransferId,
-    /// Bytes of it that are here already and will not be sent.
+    /// Number of its bytes that are here already and will not be sent.
     pub from: u64,
 }
 
-/// What was seen of an upload, for the control machine. Numbers count the files that were asked for.
+/// An observation about an upload, for the control machine. Files are numbered in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadEvent {
-    /// This many bytes came since the last report.
+    /// This many bytes have arrived since the last report.
     Passed(u64),
-    /// A whole file came, and it is right.
+    /// A file has arrived, was checked and is stored.
     Stored(usize),
-    /// A file is not what was asked for.
+    /// A file failed, by the source's fault.
     Faulted(usize, SourceFault),
-    /// The store could not keep a file, for this reason; that is no fault of the source.
+    /// The store could not keep a file, for this reason. It is not the source's fault.
     Unkept(usize, String),
-    /// The source sent something that nobody asked for: the name of the first such thing.
+    /// The source sent a file that nobody requested, with the name of the first such file.
     Unasked(String),
-    /// An abandoned source has come to its end.
+    /// An abandoned source has finished sending.
     Drained,
 }
 
-/// What a source did wrong.
+/// The fault of a source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceFault {
-    /// It announced another content than its manifest did.
-    #[error("the source has another content by now")]
+    /// It announced another content than its manifest has.
+    #[error("the source has another content now")]
     OtherContent,
-    /// It went on without it.
+    /// It sent a later file instead.
     #[error("the source skipped it")]
     Skipped,
-    /// It says that it cannot read it at present.
+    /// It reported that it cannot read the file at present.
     #[error("the source cannot read it at present")]
     Unreadable,
     /// Its bytes are wrong.
@@ -68,61 +67,61 @@ pub enum SourceFault {
     Transfer(#[from] TransferFault),
 }
 
-/// What to do with the bytes of a file. Numbers count the files that were asked for.
+/// An action on the bytes of a file. Files are numbered in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Unpack these bytes and write them at this offset. The first of a file may come at any offset: it is checked there.
+    /// Unpack these bytes and write them at this offset. The writer checks the offset.
     Write(usize, u64, ChunkBody),
-    /// No more will come: check the whole.
+    /// The file has ended: check it.
     Finish(usize),
 }
 
-/// What to do with a frame of the source.
+/// The consequences of one frame of the source.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Step {
-    /// In this order.
+    /// The actions, to be carried out in this order.
     pub actions: Vec<Action>,
-    /// Goes to the control machine, in this order.
+    /// The events for the control machine, in this order.
     pub events: Vec<UploadEvent>,
 }
 
-/// Watches over what one upload brings.
+/// The server's view of one upload.
 #[derive(Debug)]
 pub struct UploadStream {
     files: Vec<RequestedFile>,
-    /// The first file that has not begun, of those that an old source sends one after the other.
+    /// The first file that has not begun, in protocol 1.
     next: usize,
     open: Option<Open>,
     abandoned: bool,
-    /// Whether something that nobody asked for has been reported.
+    /// Set once a file that nobody requested was reported.
     unasked: bool,
     passed: u64,
     reported: Time,
 }
 
-/// The file that an old source is at.
+/// The file that a source of protocol 1 is sending.
 #[derive(Debug)]
 struct Open {
     index: usize,
-    /// Unset once the file is known to be wrong: the rest of it is swallowed.
+    /// Unset if the file is known to be wrong. Its bytes are then discarded.
     right: bool,
 }
 
 impl UploadStream {
-    /// Expects `files`; from an old source in this order.
+    /// Expects `files`, in protocol 1 in this order.
     #[must_use]
     pub const fn new(files: Vec<RequestedFile>, now: Time) -> Self {
         let (open, abandoned, unasked) = (None, false, false);
         Self { files, next: 0, open, abandoned, unasked, passed: 0, reported: now }
     }
 
-    /// The files, in the order of their numbers.
+    /// Returns the files, in the order of their numbers.
     #[must_use]
     pub fn files(&self) -> &[RequestedFile] {
         &self.files
     }
 
-    /// Takes one message of the source; only those of a file on its way are looked at.
+    /// Handles one message of the source. Only messages that carry files matter.
     pub fn handle_message(&mut self, now: Time, message: Message) -> Step {
         let mut step = Step::default();
         match message {
@@ -140,7 +139,7 @@ impl UploadStream {
         step
     }
 
-    /// Takes nothing more in; only the end of an old source is still waited for.
+    /// Discards everything from now on, until a source of protocol 1 has finished sending.
     pub const fn abandon(&mut self) {
         self.abandoned = true;
     }
@@ -172,7 +171,7 @@ impl UploadStream {
 
     fn begin(&mut self, begin: FileBegin, step: &mut Step) {
         if let Some(open) = self.open.take_if(|open| open.right) {
-            // A file that ends without its end is too short.
+            // The next file begins without the end of this one, which may be too short: the check finds out.
             self.finish(open.index, step);
         }
         self.open = None;
@@ -180,7 +179,7 @@ impl UploadStream {
         let Some(index) =
             later.filter(|(_, file)| file.name == begin.info.rel_path).map(|(at, _)| at).next()
         else {
-            // Once is enough: a source could go on with it for ever.
+            // Report it only once, because a source could do it for ever.
             if !std::mem::replace(&mut self.unasked, true) {
                 step.events.push(UploadEvent::Unasked(begin.info.rel_path));
             }
@@ -254,7 +253,7 @@ mod tests {
         Message::Data(Data { transfer, offset, last, body: bytes.into() })
     }
 
-    /// Feeds messages, and returns what was to be done and the events.
+    /// Feeds messages, and returns the actions and events.
     fn feed(stream: &mut UploadStream, messages: Vec<Message>) -> (Vec<String>, Vec<UploadEvent>) {
         let (mut done, mut events) = (Vec::new(), Vec::new());
         for message in messages {
@@ -272,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_source_says_by_its_names_what_it_sends() {
+    fn a_source_of_protocol_1_sends_by_name() {
         let messages =
             vec![begin("a", b"aaaa"), chunk("a", 0, b"aaaa"), end("a"), begin("c", b""), end("c")];
         let (done, events) = feed(&mut stream(), messages);
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_of_ours_says_it_by_its_numbers_in_any_order() {
+    fn a_source_of_protocol_2_sends_by_number_in_any_order() {
         let messages = vec![
             data(8, 0, b"bb", false),
             data(7, 0, b"aaaa", true),
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn another_content_is_swallowed_and_the_next_file_is_not_harmed() {
+    fn another_content_is_discarded_and_the_next_file_is_unharmed() {
         let messages = vec![
             begin("a", b"other"),
             chunk("a", 0, b"other"),
@@ -312,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_its_end_ends_where_the_next_begins() {
+    fn a_file_without_an_end_ends_where_the_next_begins() {
         let messages = vec![begin("a", b"aaaa"), chunk("a", 0, b"aa"), begin("b", b"bbbb")];
         let (done, _) = feed(&mut stream(), messages);
         assert_eq!(done, ["0 at 0: aa", "0 ends"]);
     }
 
     #[test]
-    fn what_nobody_asked_for_goes_nowhere() {
+    fn a_file_that_nobody_requested_is_discarded() {
         let evil = [begin("../evil", b"x"), chunk("../evil", 0, b"x"), end("../evil")];
         let messages = evil.iter().chain(&evil).cloned().collect();
         let (done, events) = feed(&mut stream(), messages);
@@ -328,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_source_is_swallowed_to_its_end() {
+    fn an_abandoned_source_is_discarded_to_its_end() {
         let mut stream = stream();
         feed(&mut stream, vec![begin("a", b"aaaa"), chunk("a", 0, b"aa")]);
         stream.abandon();
