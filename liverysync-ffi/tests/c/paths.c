@@ -109,7 +109,7 @@ static void the_games_folder_is_found_below_the_documents(void)
     CHECK(setenv("HOME", home, 1) == 0);
     CHECK(unsetenv("XDG_CONFIG_HOME") == 0);
     CHECK_RESULT(LIVERYSYNC_RESULT_NOT_FOUND, liverysync_liveries_folder(&folder));
-    CHECK_ERROR("looked at");
+    CHECK_ERROR("tried");
     CHECK(!folder);
     put_file(home, "Documents/Assetto Corsa Competizione/Customs/Liveries/a/decals.png", "a");
     if (CHECK_OK(liverysync_liveries_folder(&folder))) {
