@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn every_documented_field_is_flat_unless_it_is_a_list() {
         // Lists, and digests.
-        const ONLY_IN_JSON: [&str; 11] = [
+        const ONLY_IN_JSON: [&str; 12] = [
             "left_out",
             "conflicts",
             "receive",
@@ -362,6 +362,7 @@ mod tests {
             "unavailable",
             "undistributed",
             "rivals",
+            "settings",
             "union_hash",
             "content",
         ];
