@@ -1,4 +1,4 @@
-//! How a client behaves.
+//! The settings of a client.
 
 use std::time::Duration;
 
@@ -20,28 +20,28 @@ pub struct ClientConfig {
     pub steam_id: String,
     /// Identifies this PC to the server. Without it the PC is anonymous and owns nothing.
     pub member_key: Option<MemberKey>,
-    /// Which files are published and accepted.
+    /// Chooses the files that are published and accepted.
     pub rules: Rules,
     /// Liveries that are neither published nor accepted. [`Input::Ignore`](super::Input::Ignore) changes the list.
     pub ignored: Ignored,
-    /// How conflict names are made on a server of protocol 1, which does not say.
+    /// The form of conflict names on a server of protocol 1, which does not say.
     pub naming: Naming,
-    /// How long a file must not have changed before it is published. The rest of its livery waits for it, for at most
-    /// 10 s. Default 300 ms.
+    /// The time that a file must not have changed before it is published. The rest of its livery waits for it, for at
+    /// most 10 s. Default 300 ms.
     pub settle: Duration,
-    /// How often the folder is scanned even if nothing seems to have changed. Default 60 s.
+    /// The time between two scans of the folder if nothing seems to change. Default 60 s.
     pub rescan: Duration,
     /// First wait before connecting again, doubled each time. Default 1 s.
     pub retry_first: Duration,
     /// Longest wait before connecting again. Default 30 s.
     pub retry_cap: Duration,
-    /// How often the server is pinged. Default 30 s.
+    /// The time between two pings. Default 30 s.
     pub ping: Duration,
-    /// How long the server may be silent before the link counts as dead. Default 90 s.
+    /// Longest silence of a server. After it the link counts as dead. Default 90 s.
     pub silence_timeout: Duration,
-    /// How long to wait for a file from a server of protocol 1, which waits forever itself. Default 60 s.
+    /// Longest wait for a file from a server of protocol 1, which waits forever itself. Default 60 s.
     pub stall_timeout: Duration,
-    /// Whether to find out what would happen, and change nothing.
+    /// Makes the client report what it would do, and change nothing.
     pub dry_run: bool,
 }
 

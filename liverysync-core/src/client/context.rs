@@ -1,4 +1,4 @@
-//! What all parts of the client use: the moment, the settings, the link, and the way out to the host.
+//! The context that all parts of the client share: the moment, the settings, the link, and the way out to the host.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -22,7 +22,7 @@ pub(super) struct Context {
     pub(super) config: ClientConfig,
     pub(super) link: Link,
     outputs: VecDeque<Output>,
-    /// What each disk request without an outcome is for.
+    /// The purpose of each disk request that has no outcome yet.
     ops: BTreeMap<OpId, Purpose>,
     next_op: u64,
     next_stage: u64,
@@ -103,7 +103,7 @@ impl Context {
         StageId(self.next_stage)
     }
 
-    /// Whether messages may carry what protocol 1 does not have.
+    /// Returns whether messages may carry what protocol 1 does not have.
     pub(super) fn speaks_v2(&self) -> bool {
         self.link.dialect().is_some_and(Dialect::speaks_v2)
     }

@@ -21,7 +21,7 @@ use crate::{
     wire::messages::{FileInfo, ManifestFull, OwnedFile, Remarks},
 };
 
-/// What a dry run has found out so far.
+/// The state of a dry run.
 #[derive(Debug, Default)]
 pub(super) struct DryRun {
     /// The union, until the folder has been scanned.

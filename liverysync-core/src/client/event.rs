@@ -22,7 +22,7 @@ use crate::{
 pub enum Event {
     /// The server has greeted.
     Connected {
-        /// Whether it speaks protocol 2.
+        /// Set if it speaks protocol 2.
         #[serde(rename = "server", serialize_with = "server_word")]
         ours: bool,
     },
@@ -104,7 +104,7 @@ pub enum Event {
         bytes: u64,
         /// The backup of the file that it replaced, below the root.
         backup: Option<String>,
-        /// Whether it was copied from another file of this PC, and not downloaded.
+        /// Set if it was copied from another file of this PC, and not downloaded.
         copied: bool,
         /// The conflict name under which the file that it replaced stays.
         kept_as: Option<RelPath>,
@@ -140,7 +140,7 @@ pub enum Event {
         path: String,
         /// The reason.
         reason: String,
-        /// Whether this PC will never take it.
+        /// Set if this PC will never take it.
         declined: bool,
     },
     /// A session has ended.
@@ -155,7 +155,7 @@ pub enum Event {
     },
     /// The host waits to be in sync. All later events are about what the folder holds now.
     SyncBegan {
-        /// Whether there is a connection.
+        /// Set if there is a connection.
         connected: bool,
     },
     /// The server has said what is left to do.
@@ -181,7 +181,7 @@ pub enum Event {
         conflicts: Vec<RelPath>,
         /// Files of the league that this PC will not get as things are.
         withheld: u64,
-        /// Whether the server said so, or has the same union hash. A server of protocol 1 may have files that it can never
+        /// Set if the server said so, or has the same union hash. A server of protocol 1 may have files that it can never
         /// deliver; then its silence is all there is to go by.
         certain: bool,
     },
@@ -206,7 +206,7 @@ impl Event {
         }
     }
 
-    /// Whether the event only shows progress, so that a slow host can do without it.
+    /// Returns whether the event only shows progress, so that a slow host can do without it.
     #[must_use]
     pub const fn is_progress(&self) -> bool {
         matches!(self, Self::Received { .. } | Self::Sent { .. })

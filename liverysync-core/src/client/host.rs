@@ -1,4 +1,4 @@
-//! What passes between the machine and its host.
+//! The inputs and outputs that pass between the machine and its host.
 
 use std::path::PathBuf;
 
@@ -98,7 +98,7 @@ pub struct SendFile {
     pub stamp: Stamp,
     /// Bytes that the server has already.
     pub from: u64,
-    /// How its pieces travel.
+    /// The form in which its pieces travel.
     pub compression: Compression,
 }
 
@@ -121,7 +121,7 @@ pub enum DiskRequest {
     SaveCache(Bytes),
     /// List the folder, except `.backup` and `.tmp` at the top.
     List {
-        /// Whether to report all changes after this listing by [`Input::FolderChanged`].
+        /// Set if the host is to report all changes after this listing by [`Input::FolderChanged`].
         watch: bool,
     },
     /// Read and hash these files. Each must have its stamp before and after.
@@ -236,7 +236,7 @@ pub struct Installed {
     pub stamp: Stamp,
     /// The backup of the file that it replaced, below the root.
     pub backup: Option<String>,
-    /// Whether the file that it replaced stays under its conflict name.
+    /// Set if the file that it replaced stays under its conflict name.
     pub kept: bool,
 }
 

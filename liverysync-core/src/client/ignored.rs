@@ -34,7 +34,7 @@ impl Ignored {
         self.0.iter().map(|glob| glob.text.as_str())
     }
 
-    /// Whether the livery of a path is ignored. The path may be only the livery's name.
+    /// Returns whether the livery of a path is ignored. The path may be only the livery's name.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
         if self.0.is_empty() {
@@ -58,7 +58,7 @@ impl Ignored {
         Ok(list_file::line(glob))
     }
 
-    /// Whether a line of a list is this glob, in upper or lower case.
+    /// Returns whether a line of a list is this glob, in upper or lower case.
     #[must_use]
     pub fn is_line_of(line: &str, glob: &str) -> bool {
         list_file::entry(line).is_some_and(|own| fold(own) == fold(glob.trim()))
@@ -71,8 +71,8 @@ impl Glob {
     }
 }
 
-/// Whether a glob matches a name. Where it does not, the last `*` takes one character more, so a glob with many `*` takes
-/// no exponential time.
+/// Returns whether a glob matches a name. Only the last `*` is ever extended, so a glob with many of them takes no
+/// exponential time.
 fn matches(glob: &[char], name: &[char]) -> bool {
     let (mut at, mut begun) = (0, 0);
     let mut star = None;

@@ -1,4 +1,4 @@
-//! The link to the server: when to connect, how long to wait after a failure, and when silence means that it is dead.
+//! The link to the server: connecting, waiting after a failure, and noticing that the server is dead.
 //!
 //! ```text
 //! Down --(retry time)--> Connecting --(link up)--> Greeting --(WELCOME)--> Up
@@ -45,7 +45,7 @@ enum State {
     Closing,
 }
 
-/// What the passing of time asks for.
+/// An action that is due.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LinkAction {
     Connect,

@@ -33,7 +33,7 @@ pub struct ClientMachine {
     retiring: Retiring,
     sync_state: SyncState,
     dry_run: DryRun,
-    /// Whether `.tmp` holds nothing of an earlier run, so that files may be staged there.
+    /// Set once `.tmp` holds nothing of an earlier run, so that files may be staged there.
     swept: bool,
 }
 
@@ -68,7 +68,7 @@ impl ClientMachine {
         self.folder.manifest().clone()
     }
 
-    /// Whether this PC was in sync when the server last said so, and nothing has changed here since.
+    /// Returns whether this PC is in sync, as far as server and client have said so far.
     #[must_use]
     pub const fn is_in_sync(&self) -> bool {
         self.sync_state.is_in_sync()
@@ -323,7 +323,7 @@ impl ClientMachine {
         earliest.wake()
     }
 
-    /// Whether it is known what this PC has, and files may be staged.
+    /// Returns whether it is known what this PC has, and files may be staged.
     const fn may_connect(&self) -> bool {
         self.swept && self.folder.is_scanned()
     }

@@ -1,10 +1,10 @@
-//! What a dry run finds out.
+//! The result of a dry run.
 
 use serde::{Serialize, Serializer};
 
 use crate::{hash::ContentHash, path::RelPath};
 
-/// What a client would do if it were no dry run.
+/// The actions that a client would take if it made no dry run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Plan {
@@ -40,8 +40,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether there is nothing to do: this PC has all that the league can give it, and the league has all that this PC
-    /// shares.
+    /// Returns whether there is nothing to do: this PC has all that the league can give it, and the league has all that
+    /// this PC shares.
     #[must_use]
     pub const fn is_in_sync(&self) -> bool {
         self.receive.is_empty() && self.send.is_empty() && self.retire.is_empty()
@@ -56,11 +56,11 @@ pub struct Rivalry {
     pub path: RelPath,
     /// The conflict name that the later content has instead.
     pub rival: RelPath,
-    /// Which of the two contents belongs to this PC's driver.
+    /// The content that belongs to this PC's driver.
     pub own: Claimant,
     /// The driver's content; that of the conflict copy if both are theirs, or if no file has the name.
     pub sha256: ContentHash,
-    /// Whether no file has the name. It belongs to a livery that has it all the same: another livery of that name went to a
+    /// Set if no file has the name. It belongs to a livery that has it all the same: another livery of that name went to a
     /// conflict folder as a whole, or somebody who does not own the livery added the file to it.
     pub free: bool,
 }

@@ -1,7 +1,7 @@
-//! What the server knows of this PC's files: their hash in HELLO, all of them, or what has changed.
+//! Publishing the files of this PC: their hash in HELLO, all of them, or the changes.
 //!
-//! The server numbers what it knows by our revisions, one for each message that tells it of files. So a status that it
-//! sends says which state of this PC it is about.
+//! Each message about files has a revision, and the server's status names the revision that it is about. So an old status
+//! is never taken for a new one.
 
 use std::collections::BTreeSet;
 
@@ -22,16 +22,16 @@ use crate::{
     },
 };
 
-/// What the server was told over this link.
+/// The server's knowledge of this PC, over this link.
 #[derive(Debug, Default)]
 pub(super) struct Publisher {
     /// The files that the server knows of; `None` before it has greeted.
     published: Option<Manifest>,
     /// The number of the last message about files.
     revision: u64,
-    /// Whether changes wait for the end of a session, which may report them itself.
+    /// Set while changes wait for the end of a session, which may report them itself.
     deferred: bool,
-    /// Whether to greet again after the next scan.
+    /// Set if the server is to be greeted again after the next scan.
     greets_again: bool,
 }
 
@@ -114,7 +114,7 @@ impl Publisher {
         }
     }
 
-    /// Passes on what the server says is in sync of this PC, if it is about all that it was told.
+    /// Notes which files are in sync, if the status is about the last revision.
     pub(super) fn handle_status(
         &self,
         cx: &Context,
@@ -130,7 +130,7 @@ impl Publisher {
         }
     }
 
-    /// Whether a status is about all that the server was told.
+    /// Returns whether a status is about the last revision.
     pub(super) const fn is_current(&self, status: &SyncStatus) -> bool {
         self.revision == status.revision
     }

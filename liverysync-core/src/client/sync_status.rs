@@ -1,4 +1,5 @@
-//! Whether this PC is in sync: it has everything that the league can give it, and the league needs nothing more from it.
+//! The sync status: in sync is a PC that has everything the league can give it, and that the league needs nothing more
+//! from.
 
 use super::{Event, context::Context, folder::Folder, protocol_1::SyncGuess, publisher::Publisher};
 use crate::{
@@ -7,22 +8,22 @@ use crate::{
     wire::messages::{ServerState, SyncStatus},
 };
 
-/// What the server says about this PC, and what follows from it.
+/// The server's word on this PC, and what follows from it.
 #[derive(Debug)]
 pub(super) struct SyncState {
     /// The last status from a server of protocol 2, over this link.
     status: Option<SyncStatus>,
-    /// What stands in for a status on protocol 1.
+    /// Replaces the status on protocol 1.
     pub(super) guess: SyncGuess,
     in_sync: bool,
 }
 
-/// Why this PC counts as in sync.
+/// The grounds on which this PC counts as in sync.
 #[derive(Clone, Copy, Debug)]
 struct InSync {
     /// Files of the league that will not come as things are.
     withheld: u64,
-    /// Whether the server said so.
+    /// Set if the server said so.
     certain: bool,
 }
 
@@ -35,13 +36,13 @@ impl SyncState {
         self.in_sync
     }
 
-    /// Forgets that this PC is in sync, so that it is said again.
+    /// Forgets that this PC is in sync, so that the event comes again.
     pub(super) fn handle_sync_request(&mut self, now: Time) {
         self.in_sync = false;
         self.guess.handle_sync_request(now);
     }
 
-    /// Whether to ask the server for its union.
+    /// Returns whether to ask the server for its union.
     pub(super) fn handle_timeout(&mut self, cx: &Context) -> bool {
         needs_guess(cx) && self.guess.handle_timeout(cx.now.time)
     }
@@ -115,7 +116,7 @@ impl SyncState {
     }
 }
 
-/// Whether the server does not say how this PC stands.
+/// Returns whether the server sends no status.
 fn needs_guess(cx: &Context) -> bool {
     cx.link.dialect().is_some_and(|dialect| !dialect.speaks_v2())
 }

@@ -23,19 +23,19 @@ const FILES_MAX: usize = 1000;
 #[derive(Clone, Debug)]
 pub struct SyncWatch {
     policy: WaitPolicy,
-    /// Whether the client has begun to sync. Events before that are about another state of the folder.
+    /// Set once the client has begun to sync. Events before that are about another state of the folder.
     begun: bool,
     connected: bool,
     losses: u32,
     /// The reason why there is no connection.
     unreachable: Option<String>,
-    /// What the server last said is left to do.
+    /// The work that is left, as the server last said.
     behind: Option<Unfinished>,
     file_errors: FileErrors,
     report: SyncReport,
 }
 
-/// How long and for what a host waits.
+/// The aim of a wait, and its patience.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitPolicy {
@@ -43,9 +43,9 @@ pub struct WaitPolicy {
     pub server: String,
     /// The liveries folder's name in errors.
     pub folder: String,
-    /// Whether the client makes a dry run, so that the host waits for its plan.
+    /// Set if the client makes a dry run, so that the host waits for its plan.
     pub dry_run: bool,
-    /// Whether to go on waiting while the server cannot be reached or the folder cannot be read.
+    /// Set if the wait goes on while the server cannot be reached or the folder cannot be read.
     pub patient: bool,
 }
 
@@ -82,7 +82,7 @@ pub struct SyncReport {
     pub conflicts: Vec<RelPath>,
     /// Files of the league that this PC will not get as things are.
     pub withheld: u64,
-    /// Whether the server said that this PC is in sync. With protocol 1 its silence may be all there is to go by.
+    /// Set if the server said that this PC is in sync. With protocol 1 its silence may be all there is to go by.
     pub certain: bool,
     /// The time that the sync took.
     #[serde(rename = "seconds", serialize_with = "super::event::as_seconds")]
@@ -128,14 +128,14 @@ pub enum SyncError {
     TimedOut {
         /// The timeout.
         after: Duration,
-        /// What is left to do.
+        /// The work that is left.
         unfinished: Unfinished,
         /// Files that could not be received or sent.
         file_errors: FileErrors,
     },
 }
 
-/// What was left to do at a timeout.
+/// The work that was left at a timeout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfinished {
@@ -197,7 +197,7 @@ fn no_connection(server: &str, reason: &str) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileErrors {
-    /// What the server reported last, beside its errors about files.
+    /// The last error that the server reported, beside those about files.
     pub server: Option<String>,
     /// The reason for each file that could not be received or sent, by path.
     pub files: BTreeMap<String, String>,

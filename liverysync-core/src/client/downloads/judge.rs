@@ -1,4 +1,4 @@
-//! Whether this PC takes a file that a server offers, and under which spelling.
+//! The decision to take a file that a server offers, and its spelling on this PC.
 
 use crate::{
     client::{ClientConfig, folder::Folder},

@@ -50,7 +50,7 @@ pub(super) struct Downloads {
     ended: VecDeque<(SyncId, Download)>,
 }
 
-/// What an outcome of the disk is for.
+/// A step of a download that waits for the disk.
 #[derive(Debug)]
 pub(super) enum DownloadStep {
     /// A stage was made, or bytes were written into it.
@@ -400,7 +400,7 @@ impl Downloads {
     }
 
     /// Ends a session of which nothing more will come. What is being installed still is. What came over protocol 2 is
-    /// parked: only there can the server be told to go on after it.
+    /// parked: only there can this PC ask for the rest alone.
     pub(super) fn abort(&mut self, cx: &mut Context, folder: &mut Folder, sync_id: &SyncId) {
         let Some(session) = self.sessions.get_mut(sync_id) else { return };
         session.over = true;

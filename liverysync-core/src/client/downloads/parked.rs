@@ -20,7 +20,7 @@ pub(super) struct ParkedStage {
     pub(super) progress: ParkedProgress,
 }
 
-/// How much of its content a parked stage has.
+/// The progress of a parked stage.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ParkedProgress {
     /// The first bytes.

@@ -28,9 +28,9 @@ pub(in crate::client) struct Download {
     pub(in crate::client) files: Vec<DownloadFile>,
     /// Set if the server did not list the files of the session: protocol 1 does not.
     pub(in crate::client) unlisted: Option<Unlisted>,
-    /// Whether a file that the league does not know must not be replaced, not even with a conflict copy beside it.
+    /// Set if a file that the league does not know must not be replaced, not even with a conflict copy beside it.
     pub(super) whole_liveries: bool,
-    /// Whether nothing more will come. Files that are being installed are still waited for.
+    /// Set once nothing more will come. Files that are being installed are still waited for.
     pub(in crate::client) over: bool,
 }
 
@@ -43,7 +43,7 @@ pub(in crate::client) struct DownloadFile {
     pub(in crate::client) path: RelPath,
     pub(in crate::client) content: Content,
     pub(super) mtime: Option<UnixTime>,
-    /// Whether its bytes are copied from another file of this PC.
+    /// Set if its bytes are copied from another file of this PC.
     pub(super) copied: bool,
     /// The content that the file may replace without a conflict copy.
     pub(super) replaces: Option<ContentHash>,
@@ -97,7 +97,7 @@ impl Download {
         self.unlisted.is_none()
     }
 
-    /// Whether SYNC_DONE will report the files of the session.
+    /// Returns whether SYNC_DONE will report the files of the session.
     pub(in crate::client) const fn will_report(&self) -> bool {
         self.is_listed() && !self.over
     }

@@ -1,4 +1,4 @@
-//! What the last scan found, published or not.
+//! The result of the last scan, published or not.
 
 use std::{collections::BTreeMap, sync::OnceLock};
 

@@ -57,7 +57,7 @@ const SAVE_SYNCED_PAUSE: Duration = Duration::from_secs(2);
 pub(super) struct Folder {
     index: LocalIndex,
     synced: SyncedVersions,
-    /// What the last scan found.
+    /// Everything that the last scan found.
     listing: Option<Listing>,
     /// Files that will be published once they have settled and have been read.
     unread: BTreeSet<PathKey>,
@@ -67,10 +67,10 @@ pub(super) struct Folder {
     schedule: ScanSchedule,
     /// Liveries of which a file has not settled, and since when.
     unsettled: BTreeMap<String, Time>,
-    /// What the last scan skipped: path and reason.
+    /// The files that the last scan skipped: path and reason.
     skipped: BTreeSet<(String, String)>,
     scanned_once: bool,
-    /// When to write the scan cache, if it is out of date.
+    /// The time to write the scan cache, if it is out of date.
     save_at: Option<Time>,
 }
 
@@ -230,12 +230,12 @@ impl Folder {
         ready.map(|file| (file.path.clone(), file.stamp)).collect()
     }
 
-    /// Whether a file waits for the rest of its livery.
+    /// Returns whether a file waits for the rest of its livery.
     fn waits(&self, key: &PathKey, now: Time) -> bool {
         self.unsettled.get(key.livery()).is_some_and(|since| now.since(*since) < WHOLE_LIVERY_MAX)
     }
 
-    /// Whether a scan found exactly the known files, unchanged. Most scans do.
+    /// Returns whether a scan found exactly the known files, unchanged. Most scans do.
     fn is_as_known(&self, chosen: &PathMap<Chosen>) -> bool {
         // Both are in the order of their keys.
         let mut pairs = chosen.iter().zip(self.files());
@@ -436,17 +436,17 @@ impl Folder {
         self.unread.extend(paths.map(|path| path.key().clone()));
     }
 
-    /// Whether the folder has been scanned.
+    /// Returns whether the folder has been scanned.
     pub(super) const fn is_scanned(&self) -> bool {
         self.scanned_once
     }
 
-    /// Whether the manifest is that of the last scan, and everything had settled then.
+    /// Returns whether the manifest is that of the last scan, and everything had settled then.
     pub(super) fn is_settled(&self) -> bool {
         self.scanned_once && self.unsettled.is_empty() && matches!(self.phase, Phase::Idle)
     }
 
-    /// Whether everything had settled, and a scan is under way that has found nothing new yet.
+    /// Returns whether everything had settled, and a scan is under way that has found nothing new yet.
     pub(super) fn is_listing(&self) -> bool {
         self.unsettled.is_empty() && matches!(self.phase, Phase::Listing)
     }
@@ -502,7 +502,7 @@ impl Folder {
         self.listing.as_ref()?.get(key.as_str()).map(|item| item.path.as_str())
     }
 
-    /// Whether there is anything at this key, published or not.
+    /// Returns whether there is anything at this key, published or not.
     pub(super) fn is_taken(&self, key: &PathKey) -> bool {
         self.files().contains(key) || self.spelling(key).is_some()
     }

@@ -43,12 +43,12 @@ const FRESH_NANOS: i64 = 2_000_000_000;
 /// Bytes that most files take, to allocate once.
 const FILE_BYTES: usize = 160;
 
-/// What an earlier run knew.
+/// The knowledge of an earlier run.
 #[derive(Debug)]
 pub(super) struct ScanCache {
     pub(super) index: LocalIndex,
     pub(super) synced: SyncedVersions,
-    /// Whether it was written under the present rules. If not, it should be written again.
+    /// Set if it was written under the present rules. If not, it should be written again.
     pub(super) up_to_date: bool,
 }
 

@@ -1,4 +1,4 @@
-//! When to scan the folder next, and when to start watching it for changes.
+//! The times to scan the folder, and to start watching it for changes.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const WATCH_LATEST: Duration = Duration::from_secs(10);
 /// The times of past and future scans.
 #[derive(Debug)]
 pub(super) struct ScanSchedule {
-    /// When the next scan is due, whether anything changes or not.
+    /// The time of the next scan if nothing changes before.
     due: Option<Time>,
     change: Option<Change>,
     watching: Watching,
@@ -40,13 +40,13 @@ pub(super) struct ScanSchedule {
 /// A change since the last scan began.
 #[derive(Clone, Copy, Debug)]
 struct Change {
-    /// When to scan for it at the earliest.
+    /// The earliest time to scan for it.
     at: Time,
-    /// Whether files were being received at every change so far.
+    /// Set if files were being received at every change so far.
     receiving: bool,
 }
 
-/// Whether the host reports changes in the folder.
+/// The watch on the folder by which the host reports changes.
 #[derive(Clone, Copy, Debug)]
 enum Watching {
     /// The first scan does not start it.

@@ -21,12 +21,12 @@ const QUIET: Duration = Duration::from_secs(1);
 /// the source sends all of it again.
 const QUIET_AFTER_REFUSAL: Duration = Duration::from_secs(10);
 
-/// What is special about a session without a list of files.
+/// The state that only a session without a list of files has.
 #[derive(Debug)]
 pub(in crate::client) struct Unlisted {
-    /// When something last came.
+    /// The last time that something came.
     active_at: Time,
-    /// Whether a file was refused.
+    /// Set once a file was refused.
     refused: bool,
 }
 
@@ -47,7 +47,7 @@ fn touch(session: &mut Download, now: Time) {
     }
 }
 
-/// Whether the server has announced a file, or the session itself, and then sent nothing.
+/// Returns whether the server has announced a file, or the session itself, and then sent nothing.
 fn is_awaiting(session: &Download, unlisted: &Unlisted) -> bool {
     let is_coming =
         |state: &FileState| matches!(state, FileState::Offered | FileState::ReceivingChunks(..));

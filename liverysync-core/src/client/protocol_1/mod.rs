@@ -33,7 +33,7 @@ impl Dialect {
         if speaks_v2 { Self::V2 } else { Self::V1 }
     }
 
-    /// Whether messages may carry what protocol 1 does not have.
+    /// Returns whether messages may carry what protocol 1 does not have.
     pub(super) const fn speaks_v2(self) -> bool {
         matches!(self, Self::V2)
     }
@@ -64,14 +64,14 @@ impl Dialect {
     }
 }
 
-/// The refused files that a server has been told of.
+/// The refused files that a server knows of.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     reported: BTreeSet<String>,
 }
 
 impl Refusals {
-    /// Whether to tell the server that a file is refused.
+    /// Returns whether to report a refused file to the server.
     ///
     /// A server of protocol 1 offers a refused file again as soon as it hears of the refusal. So it hears of each file
     /// once per link; the next offer ends by itself after some quiet seconds.

@@ -1,4 +1,4 @@
-//! Whether this PC is in sync with a server of protocol 1, which does not say so.
+//! A guess at being in sync, for a server of protocol 1, which does not say so.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ const ASK_INTERVAL: Duration = Duration::from_secs(5);
 /// hold files that the server can never deliver.
 const QUIET_ENOUGH: Duration = Duration::from_secs(20);
 
-/// What is known of the server's union, and since when nothing has happened.
+/// The signs by which this PC guesses: the server's union hash, and silence.
 #[derive(Debug)]
 pub(in crate::client) struct SyncGuess {
-    /// The union hash that the server last told.
+    /// The last union hash of the server.
     union_hash: Option<String>,
     ask_at: Time,
-    /// When a session last began or ended.
+    /// The last time that a session began or ended.
     busy_at: Time,
-    /// Whether the host waits to be in sync. Otherwise the server is not asked.
+    /// Set while the host waits to be in sync. Otherwise the server is not asked.
     is_awaited: bool,
 }
 
@@ -38,7 +38,7 @@ impl SyncGuess {
         self.union_hash = None;
     }
 
-    /// Begins to ask the server. What it said before says nothing of what the folder holds now.
+    /// Begins to ask the server. Its earlier answers say nothing of what the folder holds now.
     pub(in crate::client) fn handle_sync_request(&mut self, now: Time) {
         self.is_awaited = true;
         self.busy_at = now;
@@ -59,7 +59,7 @@ impl SyncGuess {
         self.is_awaited = false;
     }
 
-    /// Whether to ask the server for its union. The answer to HELLO is the only way to learn it.
+    /// Returns whether to ask the server for its union. The answer to HELLO is the only way to learn it.
     pub(in crate::client) fn handle_timeout(&mut self, now: Time) -> bool {
         let asks = self.is_awaited && self.ask_at <= now;
         if asks {

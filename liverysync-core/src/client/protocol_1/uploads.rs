@@ -42,7 +42,7 @@ struct ChunkUpload {
     missing: Vec<String>,
 }
 
-/// What a session does next.
+/// The next action of a session.
 #[derive(Debug)]
 enum Next {
     Begin(UploadFile),
@@ -136,7 +136,7 @@ impl ChunkUploads {
                 session.current = None;
                 session.missing.push(file.asked.clone());
                 send_failed(cx, &sync_id, &file.asked, &fault.message);
-                // A Python client drops a broken file only when it is told its end.
+                // A Python client drops a broken file only at its end.
                 let end = FileEnd { sync_id: sync_id.clone(), rel_path: file.asked };
                 cx.transmit(Message::FileEnd(end));
                 folder.scan_by(cx.now.time);
