@@ -12,7 +12,7 @@ use super::{
     folder::Folder,
 };
 use crate::{
-    conflict::{conflict_folder, livery_hash},
+    conflict::conflict_livery,
     diff::diff,
     league::MemberId,
     manifest::{Entry, Manifest},
@@ -137,8 +137,8 @@ impl Comparison<'_> {
             mem::take(&mut plan.receive).into_iter().partition(is_available);
     }
 
-    /// Returns the conflicts in a league where all of a livery gets a conflict name, as far as this PC can tell: the
-    /// server may have to number the folder.
+    /// Returns the conflicts in a league where all of a livery gets a conflict name. The names are those that the server
+    /// would choose, unless the folder had other contents before.
     fn with_whole_liveries(
         &self,
         conflicts: Vec<(RelPath, RelPath)>,
@@ -149,20 +149,21 @@ impl Comparison<'_> {
         let (mut whole, in_folders): (Vec<_>, Vec<_>) = conflicts.into_iter().partition(is_loose);
         let mut liveries = self.unrelated_liveries(own, wanted);
         liveries.extend(in_folders.iter().map(|(own, _)| own.key().livery()));
-        let naming = &self.config.naming;
-        let extensions = &naming.extensions;
+        let is_taken = |name: &RelPath, content| match wanted.get(name.key()) {
+            Some(there) => there.content != content,
+            None => wanted.check(name).is_err(),
+        };
         for livery in liveries {
+            let is_part = |file: &&Entry| file.path.key().livery() == livery;
             let files: Vec<_> =
-                own.iter().filter(|file| file.path.key().livery() == livery).collect();
-            let contents = files.iter().map(|file| (file.path.key(), file.content));
-            let hash = livery_hash(livery, contents, extensions);
-            for file in &files {
-                let spelled = file.path.livery();
-                let folder = conflict_folder(spelled, hash, naming, |_| false);
-                let name = format!("{folder}{}", &file.path.as_str()[spelled.len()..]);
-                let name = RelPath::parse(&name, extensions);
-                whole.extend(name.map(|name| (file.path.clone(), name)));
-            }
+                own.iter().filter(is_part).map(|file| (&file.path, file.content)).collect();
+            let Some((first, _)) = files.first() else { continue };
+            let spelled =
+                wanted.iter().find(is_part).map_or(first.livery(), |file| file.path.livery());
+            // Where a name would be too long, the server refuses the livery.
+            let names = conflict_livery(spelled, &files, &self.config.naming, is_taken);
+            let own = files.iter().map(|(path, _)| RelPath::clone(path));
+            whole.extend(own.zip(names.unwrap_or_default()));
         }
         whole
     }

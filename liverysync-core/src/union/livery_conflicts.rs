@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Claimant, Outcome, PeerId, Refusal, Union, placing::Verdict};
 use crate::{
-    conflict::{Claim, conflict_folder, livery_hash, plain_stem},
+    conflict::{Claim, conflict_livery, livery_hash, plain_stem},
     hash::{Content, ContentHash},
     league::Cause,
     manifest::Entry,
@@ -302,24 +302,10 @@ impl Union {
         let spelled = self.entries.of_livery(livery).next().map(|entry| entry.path.livery());
         let own = || files.values().next().map(|claim| claim.entry.path.livery());
         let spelled = spelled.or_else(own).unwrap_or(livery);
-        let is_taken = |folder: &str| {
-            // Most folder names are free, and need no look at the single files.
-            let folder_key = fold(folder);
-            if folder_key == livery {
-                return true;
-            }
-            let is_new = self.entries.of_livery(&folder_key).next().is_none()
-                && of_livery(&self.past, &folder_key).next().is_none();
-            !is_new
-                && files.values().any(|claim| match self.name_in_folder(folder, claim) {
-                    Ok(path) => self.is_taken_for(&path, claim.entry.content),
-                    // Another number would not make it valid.
-                    Err(_) => false,
-                })
-        };
-        let hash = hash_of(livery, files, self);
-        let folder = conflict_folder(spelled, hash, &self.settings.naming, is_taken);
-        files.values().map(|claim| self.name_in_folder(&folder, claim)).collect()
+        let files: Vec<_> =
+            files.values().map(|claim| (&claim.entry.path, claim.entry.content)).collect();
+        let is_taken = |name: &RelPath, content| self.is_taken_for(name, content);
+        conflict_livery(spelled, &files, &self.settings.naming, is_taken)
     }
 
     /// Returns the name of a livery's file in another folder.
