@@ -140,6 +140,8 @@ unsafe impl Growing for ClientOptions {
 // SAFETY: it holds only integers and pointers, and a function that may be NULL.
 unsafe impl Given for ClientOptions {}
 
+type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
+
 impl ClientOptions {
     /// # Safety
     ///
@@ -194,7 +196,7 @@ impl ClientOptions {
         if let Some(steam_id) = steam_id {
             builder = builder.steam_id(steam_id);
         }
-        let spans: [(u32, fn(ClientBuilder, Duration) -> ClientBuilder); 6] = [
+        let spans: [(u32, Setter); 6] = [
             (self.settle_ms, ClientBuilder::settle),
             (self.rescan_ms, ClientBuilder::rescan),
             (self.retry_first_ms, ClientBuilder::retry_first),

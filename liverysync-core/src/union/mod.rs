@@ -495,7 +495,6 @@ impl Union {
 }
 
 /// Merges complete manifests in one step. Each peer's number is the position of its manifest.
-#[must_use]
 pub fn merge<'a>(
     manifests: impl IntoIterator<Item = &'a Manifest>,
     policy: Policy,
