@@ -288,7 +288,7 @@ impl Control {
     /// Checks the stored contents in the background.
     fn check_store(&self) -> io::Result<()> {
         let outcomes = self.outcomes.clone();
-        let wrong = move |hash| drop(outcomes.send(Input::Spoiled(hash)));
+        let wrong = move |hash| drop(outcomes.send(Input::StoreLost(hash)));
         self.store.check(CHECK_RATE, wrong)
     }
 
@@ -299,7 +299,7 @@ impl Control {
         let _nothing_to_wait_for_yet = self.drain();
         self.feed(Input::AllowList(list));
         let _nothing_to_do_yet = self.drain();
-        self.feed(Input::Kept(self.store.contents()));
+        self.feed(Input::Stored(self.store.contents()));
         loop {
             let wake = self.drain();
             let far = tokio::time::Instant::now() + Duration::from_secs(3600);
@@ -435,7 +435,7 @@ impl Control {
                         link.outbox.stop(transfer);
                     }
                 }
-                Output::Forget(hash) => self.store.remove(hash),
+                Output::Remove(hash) => self.store.remove(hash),
                 Output::Record(records) => self.journal.write(records),
                 Output::Acted { number, outcome, records } => {
                     self.journal.acted(number, outcome, records);

@@ -63,6 +63,7 @@ pub mod path;
 pub mod pathmap;
 mod rng;
 #[cfg(feature = "server")]
+#[doc(hidden)]
 pub mod schedule;
 pub mod select;
 #[cfg(feature = "server")]

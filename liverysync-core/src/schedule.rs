@@ -1,11 +1,10 @@
-//! Who uploads what next: a plain function of what is missing and who has it.
+//! The schedule of uploads: a pure function of the files that are wanted and the sources that have them.
 //!
-//! - Rarest first: what the fewest PCs hold travels before it can be lost to a log-off.
-//! - Whole liveries before scattered files: a livery is split over sessions only if it is larger
-//!   than a session may be, and over sources only if no one has all of it.
-//! - Work is spread: each livery goes to the source that will be done with it first, as far as the rates
-//!   are known at which they have served so far.
-//! - A source that is busy is asked only for what nobody else has.
+//! - Rarest first: files that the fewest PCs have are uploaded before those PCs disconnect.
+//! - Whole liveries before scattered files: a livery is split over sessions only if it is larger than a session may be,
+//!   and over sources only if no source has all of it.
+//! - Work is spread: each livery goes to the source that will finish it first, judging by the rates so far.
+//! - A source that is busy is asked only for files that nobody else has.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,28 +17,28 @@ pub struct Want {
     pub key: PathKey,
     /// Its size.
     pub bytes: u64,
-    /// Number of PCs that hold it.
+    /// Number of PCs that have it.
     pub copies: usize,
     /// The PCs that may be asked for it.
     pub sources: Vec<PeerId>,
 }
 
-/// How busy a PC is.
+/// The load of a PC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Sessions that it could still take part in.
+    /// Number of further sessions that it can take part in.
     pub free: usize,
-    /// Bytes a second that it served at best; zero if it never did.
+    /// The most bytes a second that it has uploaded so far; zero if it has not.
     pub rate: u64,
 }
 
-/// For each source the sessions to ask it for, in order; each is a list of files, in order.
+/// The sessions to request from each source, in order. Each is a list of files, in order.
 pub type Plan = BTreeMap<PeerId, VecDeque<Vec<PathKey>>>;
 
-/// Plans who uploads what. A session has `files_max` files at most.
+/// Plans the uploads. A session has at most `files_max` files.
 #[must_use]
 pub fn plan(wants: &[Want], loads: &BTreeMap<PeerId, Load>, files_max: usize) -> Plan {
-    // Who has not served yet is taken to be as fast as the fastest: so it is found out.
+    // A source that has not uploaded yet counts as the fastest. So it gets work, and its rate becomes known.
     let fastest = loads.values().map(|load| load.rate).max().unwrap_or_default().max(1);
     let mut queues: BTreeMap<PeerId, Queue<'_>> = loads
         .iter()
@@ -65,7 +64,7 @@ pub fn plan(wants: &[Want], loads: &BTreeMap<PeerId, Load>, files_max: usize) ->
 /// The wanted files of one livery.
 type Livery<'a> = Vec<&'a Want>;
 
-/// What one source has been given so far.
+/// The work that one source has been given so far.
 struct Queue<'a> {
     busy: bool,
     rate: u64,
@@ -79,7 +78,7 @@ impl<'a> Queue<'a> {
         self.liveries.push(livery);
     }
 
-    /// When it will be done with what it has been given, in milliseconds.
+    /// Returns the milliseconds that the source needs for its work.
     const fn done_in(&self) -> u64 {
         self.bytes.saturating_mul(1000) / self.rate
     }
@@ -96,8 +95,8 @@ fn group(wants: &[Want]) -> Vec<Livery<'_>> {
     liveries
 }
 
-/// Who is to upload a livery, or what is left of it: of those who are free and have most of it, the one
-/// who will be done first.
+/// Returns the source for a livery, or for what is left of it: of those that are free and have most of it, the one that
+/// finishes first.
 fn best_source(livery: &Livery<'_>, queues: &BTreeMap<PeerId, Queue<'_>>) -> Option<PeerId> {
     let mut serves: BTreeMap<PeerId, usize> = BTreeMap::new();
     for source in livery.iter().flat_map(|want| &want.sources) {
@@ -115,7 +114,7 @@ fn cut(liveries: Vec<Livery<'_>>, files_max: usize) -> VecDeque<Vec<PathKey>> {
     sessions(liveries.into_iter().map(keys), files_max)
 }
 
-/// Puts whole liveries together into sessions of at most `files_max` files; one that is larger is split.
+/// Puts whole liveries together into sessions of at most `files_max` files. A larger livery is split.
 #[must_use]
 pub fn sessions(
     liveries: impl Iterator<Item = Vec<PathKey>>,
@@ -143,7 +142,7 @@ mod tests {
         Want { key: path.key().clone(), bytes: 100, copies: sources.len(), sources }
     }
 
-    /// Source 1 to 3, of which some are busy and the third is three times as fast as the others.
+    /// Plans for sources 1 to 3. Some are busy, and the third is three times as fast as the others.
     fn run(wants: &[Want], busy: &[u64], files_max: usize) -> Vec<(u64, Vec<Vec<String>>)> {
         let load = |id: u64| Load {
             free: usize::from(!busy.contains(&id)),
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rarest_livery_travels_first() {
+    fn the_rarest_livery_is_uploaded_first() {
         let wants = [want("a/x.png", &[1, 2]), want("b/x.png", &[1]), want("c/x.png", &[1])];
         let planned = run(&wants, &[2], 1);
         assert_eq!(
@@ -172,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_busy_is_asked_only_for_what_nobody_else_has() {
+    fn a_busy_source_is_asked_only_for_files_that_nobody_else_has() {
         let wants = [want("a/x.png", &[1, 2]), want("b/x.png", &[1])];
         let planned = run(&wants, &[1], 50);
         assert_eq!(planned, [(1, vec![names(&["b/x.png"])]), (2, vec![names(&["a/x.png"])])]);
     }
 
     #[test]
-    fn work_is_spread_as_the_rates_are() {
+    fn work_is_spread_by_rate() {
         let wants: Vec<_> = (0..8).map(|n| want(&format!("l{n}/x.png"), &[1, 3])).collect();
         let files: Vec<_> = run(&wants, &[], 50)
             .into_iter()
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_livery_comes_from_several_sources_if_nobody_has_all_of_it() {
+    fn a_livery_comes_from_several_sources_if_no_source_has_all_of_it() {
         let wants = [want("a/1.png", &[1, 2]), want("a/2.png", &[1, 2]), want("a/3.png", &[2, 3])];
         let planned = run(&wants, &[], 50);
         assert_eq!(planned, [(2, vec![names(&["a/1.png", "a/2.png", "a/3.png"])])]);

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use liverysync_core::{
     conflict::{Naming, Policy},
-    league::{Record, Setting, Updates},
+    league::{Setting, Updates},
     select::Rules,
     server::{Event, ServerConfig, ServerMachine},
 };
@@ -85,7 +85,7 @@ impl ServerBuilder {
     /// Sets the most files of one session. More need fewer round trips, and a broken connection loses more. Default:
     /// 50.
     pub const fn files_per_session_max(mut self, files: usize) -> Self {
-        self.config.files_per_session_max = files;
+        self.config.sessions.files_max = files;
         self
     }
 
@@ -93,13 +93,13 @@ impl ServerBuilder {
     /// protocol 1 takes part in one. Small sessions may be up to 24 as long as they have no more than 8 MiB together.
     /// Default: 4.
     pub const fn sessions_per_client_max(mut self, sessions: usize) -> Self {
-        self.config.sessions_per_client_max = sessions;
+        self.config.sessions.per_client_max = sessions;
         self
     }
 
     /// Sets the most sessions at a time of all clients. Each costs memory for the files it is about. Default: 1,024.
     pub const fn sessions_max(mut self, sessions: usize) -> Self {
-        self.config.sessions_max = sessions;
+        self.config.sessions.all_max = sessions;
         self
     }
 
@@ -172,33 +172,27 @@ impl ServerBuilder {
 
     /// Sets how long a new connection may last before the client introduces itself. Default: 10 s.
     pub const fn hello_timeout(mut self, timeout: Duration) -> Self {
-        self.config.hello_timeout = timeout;
+        self.config.timeouts.hello = timeout;
         self
     }
 
     /// Sets how long a client may be silent before its connection is closed. A short timeout notices a dead
     /// connection sooner, and mistakes a slow one for dead. Default: 90 s.
     pub const fn silence_timeout(mut self, timeout: Duration) -> Self {
-        self.config.silence_timeout = timeout;
+        self.config.timeouts.silence = timeout;
         self
     }
 
     /// Sets how long a client may take until it sends the first file of an upload: an old one looks through its folder
     /// before. Default: 60 s.
     pub const fn first_file_timeout(mut self, timeout: Duration) -> Self {
-        self.config.first_file_timeout = timeout;
+        self.config.timeouts.first_file = timeout;
         self
     }
 
     /// Sets how long a session may make no progress before it is given up. Default: 30 s.
     pub const fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.config.stall_timeout = timeout;
-        self
-    }
-
-    /// Sets the longest name of a client, in characters; the rest is cut off. Default: 64.
-    pub const fn name_chars_max(mut self, characters: usize) -> Self {
-        self.config.name_chars_max = characters;
+        self.config.timeouts.stall = timeout;
         self
     }
 
@@ -262,9 +256,8 @@ impl ServerBuilder {
 
     /// Opens the files and the socket.
     fn prepare(self) -> Result<Prepared, ServerError> {
-        if self.config.updates == Updates::Owner && self.data.is_none() {
-            return Err(ServerError::OwnersNeedData);
-        }
+        let keeps = self.data.is_some();
+        let config = self.config.with_storage(keeps).map_err(|_| ServerError::OwnersNeedData)?;
         let allowed = match &self.allow_list {
             Some(path) => AllowList::read(path)
                 .map_err(|source| ServerError::AllowList { path: path.clone(), source })?,
@@ -274,11 +267,14 @@ impl ServerBuilder {
         let store = Store::open(data)?;
         let (journal, records) = Journal::open(data)?;
         let (listener, address) = listen(&self.host, self.port)?;
-        let (clock, keeps) = (Clock::start(), data.is_some());
+        let clock = Clock::start();
+        let machine = ServerMachine::new(config, seed(), clock.time());
+        // Without a data folder the options count, and nothing is written down.
+        let machine = if keeps { machine.with_records(&records) } else { machine };
         Ok(Prepared {
             listener,
             address,
-            machine: Machine::new(machine(self.config, keeps, clock, &records)),
+            machine: Machine::new(machine),
             clock,
             allow_list: (self.allow_list, allowed),
             store,
@@ -299,15 +295,6 @@ struct Prepared {
     journal: Journal,
     /// There is a data folder.
     keeps: bool,
-}
-
-/// Makes the machine of a server whose league database holds `records`.
-fn machine(config: ServerConfig, keeps: bool, clock: Clock, records: &[Record]) -> ServerMachine {
-    // A server that keeps a league's data keeps all of it, so that a driver gets everything, whoever is connected.
-    let config = ServerConfig { archive: keeps, ..config };
-    let machine = ServerMachine::new(config, seed(), clock.time());
-    // Without a data folder the options count, and nothing is written down.
-    if keeps { machine.with_records(records) } else { machine }
 }
 
 /// Listens at `host`, which may be an IPv6 address in brackets.

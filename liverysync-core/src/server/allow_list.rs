@@ -23,7 +23,7 @@ pub fn parse_allow_list(text: &str) -> Option<BTreeSet<String>> {
 pub(super) struct AllowList {
     /// Their folders in one case; `None` for all.
     names: Option<BTreeSet<String>>,
-    /// How conflict names are recognized in keys.
+    /// Recognizes conflict names in keys.
     key_naming: Naming,
 }
 

@@ -6,55 +6,110 @@ use crate::{
     conflict::{Naming, Policy},
     league::{Setting, Settings, Updates},
     select::Rules,
-    text::NAME_CHARS_MAX,
 };
 
-/// How a server behaves. Every limit is one that a peer cannot set.
+/// The configuration of a [`ServerMachine`](super::ServerMachine).
+///
+/// No peer can change a limit. Start from `ServerConfig::default()` and assign fields: later versions may have more.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ServerConfig {
-    /// Most files of one session. More makes fewer round trips, and a broken link loses more. Default 50.
-    pub files_per_session_max: usize,
-    /// Most sessions that one client of ours takes part in at a time, as a source and again as a target; a
-    /// client of protocol 1 takes part in one. There may be up to 24 as long as they have no more than 8 MiB. Default 4.
-    pub sessions_per_client_max: usize,
-    /// Most sessions at a time in all. Default 1,024.
-    pub sessions_max: usize,
-    /// How many bytes the store may keep for those who come later; 0 keeps nothing longer than somebody
-    /// waits for it. Default 8 GiB.
+    /// The limits of sessions.
+    pub sessions: SessionLimits,
+    /// Disk space for contents that are kept for later drivers, in bytes; 0 keeps a content only while a connected client
+    /// needs it. Default: 8 GiB.
     pub store_bytes_max: u64,
-    /// How many bytes may be in the store or on their way there in any case, but for a single file that is
-    /// larger. Default 1 GiB.
+    /// Disk space for contents that are being passed on, in bytes; a single larger file is passed on, too. Default: 1 GiB.
     pub spool_bytes_max: u64,
-    /// After how long a client that does not report changes by itself is asked for its manifest. Default 15 s.
+    /// Time after which a Python client is asked for its manifest again, because it does not report changes. Default:
+    /// 15 s.
     pub manifest_stale: Duration,
-    /// How often the scheduler looks for work that nothing else told it of. Default 1 s.
+    /// Time between two looks for work that no input announces. Default: 1 s.
     pub scheduler_tick: Duration,
-    /// For how long manifests are gathered before they are merged in one step. Default 20 ms.
+    /// Time in which reports are gathered before the union takes them in with one step. Default: 20 ms.
     pub merge_window: Duration,
-    /// How conflict names are made.
+    /// The names of conflict copies.
     pub naming: Naming,
-    /// Who keeps a name that several claim at once.
+    /// The rule that picks the keeper of a name that several contents claim at once.
     pub policy: Policy,
-    /// Whether the store is to have all of the union, as far as it may keep it, also what nobody lacks: then
-    /// whoever comes gets everything, whoever is there. Default: no.
+    /// Upload all of the union to the store, as far as it has space, also what no client misses: then a driver gets
+    /// everything, whoever is connected. Default: false. [`ServerConfig::with_storage`] sets it.
     pub archive: bool,
-    /// Who may change what is established. Default: anyone.
+    /// The members who may update a livery. Default: anyone.
     pub updates: Updates,
     /// Settings among `naming`, `policy`, `updates` and the extensions of `rules` that the host was told and did not take
     /// from the defaults. A league that has a database keeps its own settings; the server says which of these differ.
     pub settings_given: BTreeSet<Setting>,
-    /// What may join the union.
+    /// The rules for files that may join the union.
     pub rules: Rules,
-    /// How long a link may last without HELLO. Default 10 s.
-    pub hello_timeout: Duration,
-    /// How long a link may be silent. Default 90 s.
-    pub silence_timeout: Duration,
-    /// How long a source may take until its first file: it may look through its folder first. Default 60 s.
-    pub first_file_timeout: Duration,
-    /// How long a session may go without progress. Default 30 s.
-    pub stall_timeout: Duration,
-    /// Longest client name, in characters; the rest is cut off. Default 64.
-    pub name_chars_max: usize,
+    /// The longest times to wait for a client.
+    pub timeouts: Timeouts,
+}
+
+/// The limits of the sessions in which files are uploaded and downloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionLimits {
+    /// Most files of one session. More files need fewer round trips, and a broken connection loses more. Default: 50.
+    pub files_max: usize,
+    /// Most sessions at a time in which one client uploads, and again downloads. A Python client takes part in one. Small
+    /// sessions may be up to 24, as long as they have no more than 8 MiB together. Default: 4.
+    pub per_client_max: usize,
+    /// Most sessions at a time of all clients. Default: 1,024.
+    pub all_max: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { files_max: 50, per_client_max: 4, all_max: 1024 }
+    }
+}
+
+/// The longest times to wait for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// Longest time of a connection without HELLO. Default: 10 s.
+    pub hello: Duration,
+    /// Longest silence of a client. Default: 90 s.
+    pub silence: Duration,
+    /// Longest time from a request to the first file: a Python client reads its folder before. Default: 60 s.
+    pub first_file: Duration,
+    /// Longest time of a session without progress. Default: 30 s.
+    pub stall: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            hello: Duration::from_secs(10),
+            silence: Duration::from_secs(90),
+            first_file: Duration::from_secs(60),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Error for a server that only lets owners update, and would forget the owners when it stops. Whoever came first after
+/// that would own what another member made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a server that only lets owners update has to keep its data")]
+pub struct OwnersNeedData;
+
+impl ServerConfig {
+    /// Returns the configuration for a server whose data outlives it (`is_kept`), or does not.
+    ///
+    /// A server that keeps the league's data keeps all of it: it [archives](Self::archive).
+    ///
+    /// # Errors
+    ///
+    /// Fails if nothing is kept and only owners may update.
+    pub fn with_storage(self, is_kept: bool) -> Result<Self, OwnersNeedData> {
+        if self.updates == Updates::Owner && !is_kept {
+            return Err(OwnersNeedData);
+        }
+        Ok(Self { archive: is_kept, ..self })
+    }
 }
 
 impl ServerConfig {
@@ -76,9 +131,7 @@ impl ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
-            files_per_session_max: 50,
-            sessions_per_client_max: 4,
-            sessions_max: 1024,
+            sessions: SessionLimits::default(),
             store_bytes_max: 8 << 30,
             spool_bytes_max: 1 << 30,
             manifest_stale: Duration::from_secs(15),
@@ -90,11 +143,25 @@ impl Default for ServerConfig {
             updates: Updates::default(),
             settings_given: BTreeSet::new(),
             rules: Rules::default(),
-            hello_timeout: Duration::from_secs(10),
-            silence_timeout: Duration::from_secs(90),
-            first_file_timeout: Duration::from_secs(60),
-            stall_timeout: Duration::from_secs(30),
-            name_chars_max: NAME_CHARS_MAX,
+            timeouts: Timeouts::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_keeps_data_archives() {
+        let archives = |is_kept| ServerConfig::default().with_storage(is_kept).unwrap().archive;
+        assert_eq!([archives(true), archives(false)], [true, false]);
+    }
+
+    #[test]
+    fn owners_need_data() {
+        let owners = ServerConfig { updates: Updates::Owner, ..ServerConfig::default() };
+        assert_eq!(owners.clone().with_storage(false).unwrap_err(), OwnersNeedData);
+        assert!(owners.with_storage(true).is_ok());
     }
 }

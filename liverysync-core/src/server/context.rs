@@ -1,4 +1,4 @@
-//! What every part of the server reads and writes.
+//! The context of all parts of the server.
 
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ use crate::{
     wire::messages::{ErrorReport, Fault, Message, SyncId},
 };
 
-/// What every part of the server reads and writes: the parts that only hold state, and what comes out.
+/// State that every part reads and writes, and the outputs of all of them.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) config: ServerConfig,
@@ -115,7 +115,7 @@ impl Context {
         self.league.union_hash().map(|hash| hash.to_string()).unwrap_or_default()
     }
 
-    /// Answers how each peer gets each file.
+    /// Returns the router, which decides how each peer gets each file.
     pub(super) const fn router(&self) -> Router<'_> {
         Router {
             config: &self.config,
@@ -180,7 +180,7 @@ impl Context {
         let is_current = |content| self.league.union().with_content(content).next().is_some();
         let surplus = self.store.surplus(bytes, is_current, |content| needed(&router, content));
         for content in surplus {
-            self.output(Output::Forget(content.hash));
+            self.output(Output::Remove(content.hash));
             self.remove_content(content);
         }
     }

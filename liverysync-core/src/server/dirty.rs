@@ -1,22 +1,22 @@
-//! What has to be worked out again, because what it rests on has changed.
+//! Invalidation: the results that have to be worked out again.
 
 use std::{collections::BTreeSet, mem};
 
 use crate::union::PeerId;
 
-/// When the union takes its next step.
+/// The time of the union's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Merge {
     /// After the time in which reports are gathered.
     Soon,
-    /// At once: what was reported gives nobody else a claim, and somebody waits for the answer.
+    /// At once: the report gives nobody else a claim, and somebody waits for the answer.
     Now,
 }
 
-/// What has to be worked out again.
+/// The results that have to be worked out again.
 ///
-/// Parts mark here what they make out of date; [`ServerMachine`](super::ServerMachine) drains it after each thing that
-/// it does, and before anything is read that may be out of date.
+/// Parts mark what they make out of date. [`ServerMachine`](super::ServerMachine) drains the marks after everything that it
+/// does, and before it reads a result that may be out of date.
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
     /// The union has to take a step.
@@ -29,14 +29,14 @@ pub(super) struct Dirty {
     pub(super) schedule: bool,
     /// The sync statuses that peers were told.
     pub(super) statuses: bool,
-    /// Whether the league is in sync: people are told again, however soon it is.
+    /// The news that the league is in sync: people are told again, however soon it is so again.
     pub(super) in_sync: bool,
-    /// These peers have reported something new of themselves and wait for an answer, even if their status is the same.
+    /// The statuses of these peers: they wait for an answer, even if it is the same as before.
     pub(super) unanswered: BTreeSet<PeerId>,
 }
 
 impl Dirty {
-    /// Returns what is marked, and marks nothing.
+    /// Returns the marks and clears them.
     pub(super) fn take(&mut self) -> Self {
         mem::take(self)
     }

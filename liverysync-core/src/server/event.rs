@@ -1,4 +1,4 @@
-//! What a server has to tell.
+//! The events of a server.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::{
     wire::messages::SyncId,
 };
 
-/// Something for people to know. Texts that came from peers are not escaped yet.
+/// Something for people to know. Texts that came from peers are not escaped.
 ///
 /// Serialized, an event is the object that `docs/json.md` describes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,24 +26,24 @@ pub enum Event {
     Joined {
         /// The client.
         peer: PeerId,
-        /// What it calls itself.
+        /// Its name for itself.
         name: String,
-        /// Where it connected from.
+        /// The address that it connected from.
         address: String,
-        /// Which program it is.
+        /// The program that it is.
         #[serde(rename = "program")]
         protocol: Protocol,
     },
-    /// A client is gone.
+    /// A client has disconnected.
     Left {
         /// The client.
         peer: PeerId,
-        /// What it called itself.
+        /// Its name for itself.
         name: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A client holds other files than before.
+    /// A client has reported other files than before.
     Manifest {
         /// The client.
         name: String,
@@ -53,16 +53,16 @@ pub enum Event {
         files: usize,
         /// Sum of their sizes.
         bytes: u64,
-        /// What of its manifest was left out.
+        /// Files of its manifest that were left out.
         left_out: Vec<Skipped>,
     },
-    /// A rival got a conflict name.
+    /// A file got a conflict name.
     Conflict {
         /// The client that has it.
         name: String,
-        /// The name at that client.
+        /// Its path at that client.
         path: RelPath,
-        /// The name in the union.
+        /// Its path in the union.
         conflict_path: RelPath,
     },
     /// A file could not join the union.
@@ -71,7 +71,7 @@ pub enum Event {
         name: String,
         /// The file.
         path: RelPath,
-        /// Why.
+        /// The reason.
         #[serde(serialize_with = "as_text")]
         reason: Refusal,
     },
@@ -79,9 +79,9 @@ pub enum Event {
     SessionBegan {
         /// The session.
         sync_id: SyncId,
-        /// The client that uploads; `None` where files come from the store, or from the target's own PC.
+        /// The client that uploads; `None` where files come from the store, or are copied on the target's PC.
         source: Option<String>,
-        /// The client that gets the files; `None` where they go into the store.
+        /// The client that downloads; `None` where files go into the store.
         target: Option<String>,
         /// Number of files.
         files: usize,
@@ -94,66 +94,65 @@ pub enum Event {
         sync_id: SyncId,
         /// The client that uploaded.
         source: Option<String>,
-        /// The client that got the files.
+        /// The client that downloaded.
         target: Option<String>,
         /// Number of files that arrived.
         installed: usize,
         /// Number of files that did not.
         failed: usize,
     },
-    /// A source did not send a file as it should have; it is not asked for it again until its
-    /// manifest changes.
+    /// A source sent a file wrongly or not at all. It is not asked for it again until its manifest changes.
     SourceFault {
         /// The source.
         name: String,
         /// Its file.
         path: String,
-        /// What was wrong.
+        /// Its fault.
         #[serde(rename = "reason", serialize_with = "as_text")]
         fault: SourceFault,
     },
-    /// A source fell silent.
+    /// A source stopped responding.
     SourceSilent {
         /// The source.
         name: String,
-        /// Number of files that it still owed.
+        /// Number of files that it had still to send.
         files: usize,
     },
-    /// What the league remembers cannot be written down, or read. The league goes on; it is tried again.
+    /// The league database cannot be written or read. The league goes on, and the server tries again.
     DatabaseFault {
-        /// Why, and what to do about it.
+        /// The reason, and what to do about it.
         reason: String,
     },
-    /// The store could not keep a content, or has lost it. It is fetched anew from those who have it.
+    /// The store could not write a content, or has lost it. Somebody who has it uploads it again.
     StoreFault {
-        /// Its digest.
+        /// Its hash.
         content: ContentHash,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A target did not take a file.
+    /// A target did not install a file.
     TargetFault {
         /// The target.
         name: String,
         /// The file.
         path: RelPath,
-        /// What it said.
+        /// Its message.
         #[serde(rename = "reason")]
         message: String,
-        /// Whether it will never be offered to it again.
+        /// The client will not be offered the file again.
         for_good: bool,
     },
-    /// A file of the union will not be offered to a client, said once.
+    /// A file of the union will not be offered to a client. Reported once.
     Withheld {
         /// The client.
         name: String,
         /// The file.
         path: RelPath,
-        /// Why.
+        /// The reason.
         #[serde(serialize_with = "as_text")]
         reason: Withheld,
     },
-    /// Every client holds all that it can get.
+    /// Every client has all that it can get.
     InSync {
         /// Number of clients.
         clients: usize,
@@ -169,9 +168,9 @@ pub enum Event {
         /// The settings, in order.
         settings: Vec<DifferingSetting>,
     },
-    /// The host was so slow to read that events were left out here.
+    /// The host read so slowly that events were left out here.
     Missed {
-        /// How many.
+        /// Number of events.
         events: u64,
     },
 }
@@ -188,36 +187,36 @@ pub struct DifferingSetting {
     pub given: String,
 }
 
-/// Why a file is not offered to a client.
+/// The reason why a file is not offered to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[non_exhaustive]
 pub enum Withheld {
-    /// It is not on the allow list.
+    /// Its livery is not on the allow list.
     #[error("its livery is not on the allow list")]
     NotAllowed,
-    /// A client of generation 1.0.4 refuses such names or types.
+    /// Client 1.0.4 refuses such names or types.
     #[error("client 1.0.4 refuses files of this name or type")]
     OldClientRefuses,
-    /// A client of generation 1.0.4 keeps a file of its own that is newer.
+    /// Client 1.0.4 keeps its own file, which is newer.
     #[error("client 1.0.4 keeps its own file, which is newer")]
     OldClientKeepsNewer,
-    /// The game makes it anew beside its picture.
+    /// The game makes it from the picture beside it.
     #[error("the game makes it from the picture beside it")]
     Cache,
-    /// The client has said that it will not take it.
+    /// The client has refused it.
     #[error("the client refuses it")]
     Declined,
     /// The client has a file where this one needs a folder, or the reverse.
-    #[error("it cannot lie beside a file of this client")]
+    #[error("a file or folder of this client is in the way")]
     InTheWay,
     /// Nobody who has it can send it.
-    #[error("nobody who has it can send it at present")]
+    #[error("nobody who has it can send it now")]
     NoSource,
-    /// What it would replace is nowhere else, and nobody can take it.
-    #[error("what it would replace is nowhere else yet")]
+    /// The file that it would replace exists nowhere else, and nobody can send that.
+    #[error("the file that it would replace exists nowhere else yet")]
     OnlyCopy,
-    /// What it would replace is not in the union under any name.
-    #[error("what it would replace could not join the union")]
+    /// The file that it would replace is not in the union under any name.
+    #[error("the file that it would replace could not join the league")]
     WouldLose,
 }
 

@@ -1,10 +1,10 @@
-//! The union with what is derived from it.
+//! The union, and results that depend on it.
 
 use std::collections::BTreeSet;
 
 use super::{DifferingSetting, ServerConfig, allow_list::AllowList};
 use crate::{
-    hash::ContentHash,
+    hash::{Content, ContentHash},
     league::{Act, ActError, ActReport, Record, Setting},
     manifest::Entry,
     path::PathKey,
@@ -32,7 +32,7 @@ impl League {
         }
     }
 
-    /// Replays what the league database remembers, and takes over the league's settings.
+    /// Restores the union from records, and takes over the league's settings.
     ///
     /// Returns the settings that the database lacks, to be written down: a later server must not change them by its
     /// options. Returns as well those that `config` was told and that the league has with another value.
@@ -96,7 +96,7 @@ impl League {
     /// Marks contents as verified and returns the records of that.
     pub(super) fn mark_verified(
         &mut self,
-        contents: impl IntoIterator<Item = crate::hash::Content>,
+        contents: impl IntoIterator<Item = Content>,
     ) -> Vec<Record> {
         self.union.mark_verified(contents)
     }

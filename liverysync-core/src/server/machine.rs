@@ -1,4 +1,4 @@
-//! The machine: it composes the parts, and moves between them what concerns more than one.
+//! The machine: it composes the parts, and passes on from one to another what concerns both.
 
 use std::{collections::BTreeSet, mem};
 
@@ -8,7 +8,7 @@ use super::{
     dirty::Merge,
     downloads::Downloads,
     overview,
-    peers::{self, Due, Greeting, poll_manifest},
+    peers::{self, Due, Greeting, poll_manifest, request_manifest},
     reports::Reports,
     retiring::retire_unwanted,
     sync_status::{self, SyncStatuses},
@@ -22,7 +22,7 @@ use crate::{
     time::{Time, Wake},
     transfer::UploadEvent,
     union::{PeerId, Union},
-    wire::messages::{ErrorReport, Hello, Message, SyncDone, SyncId, SyncStatus},
+    wire::messages::{ErrorReport, Hello, ManifestFull, Message, SyncDone, SyncId, SyncStatus},
 };
 
 /// The league's server without its sockets. See the [module documentation](super).
@@ -52,7 +52,7 @@ impl ServerMachine {
         }
     }
 
-    /// Takes over what the league remembers: all that [`Output::Record`] has ever told, in its order.
+    /// Restores the union from the league database: all records of [`Output::Record`] and [`Output::Acted`], in order.
     #[must_use]
     pub fn with_records<'a>(mut self, records: impl IntoIterator<Item = &'a Record>) -> Self {
         let Context { config, league, .. } = &mut self.cx;
@@ -82,22 +82,22 @@ impl ServerMachine {
         overview::status(&mut self.cx, sessions)
     }
 
-    /// Feeds one thing that happened.
+    /// Handles one thing that happened.
     pub fn handle_input(&mut self, now: Time, input: Input) {
         debug_assert!(self.cx.is_drained(), "outputs must be drained before the next input");
         let cx = &mut self.cx;
         cx.now = cx.now.max(now);
         match input {
-            Input::Kept(contents) => {
+            Input::Stored(contents) => {
                 contents.into_iter().for_each(|content| cx.mark_stored(content));
             }
             Input::Partial(hash, bytes) => self.handle_partial(hash, bytes),
             Input::Downloaded(id, transfer, progress) => {
                 self.downloads.handle_progress(cx, id, transfer, progress);
             }
-            Input::Spoiled(hash) => {
+            Input::StoreLost(hash) => {
                 if let Some(content) = cx.store.content(hash) {
-                    self.downloads.handle_spoiled(cx, content);
+                    self.downloads.handle_store_loss(cx, content);
                 }
             }
             Input::Accepted(id, address) => {
@@ -151,20 +151,17 @@ impl ServerMachine {
         let now = cx.now;
         let Some(peer) = cx.peers.get_mut(id) else { return };
         peer.liveness.heard_at = now;
-        if !peer.liveness.greeted && !matches!(message, Message::Hello(_)) {
-            return self.close(id, "it sent something else before HELLO");
+        let first_time = !peer.liveness.greeted;
+        peer.liveness.greeted |= matches!(message, Message::Hello(_));
+        if !peer.liveness.greeted {
+            return self.close(id, "it did not send HELLO first");
         }
         if !peer.identity.protocol.may_send(&message) {
             return;
         }
         match message {
-            Message::Hello(hello) => self.handle_hello(id, hello),
-            Message::ManifestFull(full) => {
-                let taken = self.reports.handle_manifest(cx, id, full);
-                if taken {
-                    self.downloads.handle_manifest(cx, id);
-                }
-            }
+            Message::Hello(hello) => self.handle_hello(id, hello, first_time),
+            Message::ManifestFull(full) => self.handle_manifest(id, full),
             Message::ManifestChanges(changes) => self.reports.handle_changes(cx, id, changes),
             Message::Accept(accept) => self.downloads.handle_accept(cx, id, accept),
             Message::SyncDone(done) => self.handle_done(id, done),
@@ -177,9 +174,9 @@ impl ServerMachine {
         }
     }
 
-    fn handle_hello(&mut self, id: PeerId, hello: Hello) {
+    fn handle_hello(&mut self, id: PeerId, hello: Hello, first_time: bool) {
         let hash = hello.manifest_hash.clone();
-        match peers::hello(&mut self.cx, id, hello) {
+        match peers::hello(&mut self.cx, id, hello, first_time) {
             // A client that only looks sends no hash.
             Some(Greeting::First) if !hash.is_empty() => {
                 let in_sync = self.is_in_sync();
@@ -192,7 +189,7 @@ impl ServerMachine {
         }
     }
 
-    /// Forgets what a client has refused: by another HELLO it takes that back.
+    /// Forgets which files a client has refused: another HELLO takes that back.
     fn offer_declined_again(&mut self, id: PeerId) {
         let cx = &mut self.cx;
         let Some(peer) = cx.peers.get_mut(id) else { return };
@@ -201,6 +198,12 @@ impl ServerMachine {
             cx.dirty.plan = true;
             cx.dirty.schedule();
             cx.dirty.unanswered(id);
+        }
+    }
+
+    fn handle_manifest(&mut self, id: PeerId, full: ManifestFull) {
+        if self.reports.handle_manifest(&mut self.cx, id, full) {
+            self.downloads.handle_manifest(&mut self.cx, id);
         }
     }
 
@@ -239,7 +242,7 @@ impl ServerMachine {
         }
     }
 
-    /// Opens sessions: first uploads, because what they bring can be downloaded at once.
+    /// Opens sessions: first uploads, because targets can download at once what they bring.
     fn schedule(&mut self) {
         if let Some(mut pass) = self.uploads.begin_pass(&self.cx) {
             while let Some(mut upload) =
@@ -255,7 +258,7 @@ impl ServerMachine {
         self.downloads.open_sessions(&mut self.cx, self.uploads.len());
     }
 
-    // ---- what the host wants --------------------------------------------------------------------
+    // ---- requests of the host -------------------------------------------------------------------
 
     fn handle_allow_list(&mut self, list: Option<BTreeSet<String>>) {
         let cx = &mut self.cx;
@@ -270,7 +273,7 @@ impl ServerMachine {
     }
 
     fn handle_act(&mut self, number: u64, act: &Act) {
-        // What was reported before is part of what the act is about.
+        // The admin has seen reports that the union has not taken in yet, so the act counts on them.
         self.timers.stop(Timer::Merge);
         self.reports.merge(&mut self.cx);
         match self.cx.league.act(act) {
@@ -289,18 +292,18 @@ impl ServerMachine {
         }
     }
 
-    /// Follows a change of the settings: they decide which files peers may bring, and which are distributed.
+    /// Applies changed settings: they decide which files may join the union, and which are distributed.
     fn follow_settings(&mut self) {
         let cx = &mut self.cx;
         let types_changed = cx.league.adopt_settings(&mut cx.config);
-        let greeted: Vec<_> =
-            cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted).map(|(id, _)| id).collect();
+        let greeted = cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted);
+        let greeted: Vec<_> = greeted.map(|(id, _)| id).collect();
         cx.dirty.jobs.extend(greeted.iter().copied());
         cx.dirty.plan = true;
         cx.dirty.schedule();
         if types_changed {
-            // What a peer has of a new type was left out of its manifest when that came.
-            greeted.into_iter().for_each(|id| peers::request_manifest(cx, id));
+            // Files of a new type were left out of each manifest when it came.
+            greeted.into_iter().for_each(|id| request_manifest(cx, id));
         }
     }
 
@@ -360,7 +363,7 @@ impl ServerMachine {
         if idle { None } else { self.timers.next_wake() }
     }
 
-    /// Looks for what only time brings.
+    /// Looks for timeouts, retries and manifests that are out of date.
     fn tick(&mut self) {
         let now = self.cx.now;
         self.timers.set(Timer::Tick, now + self.cx.config.scheduler_tick);
@@ -384,8 +387,8 @@ impl ServerMachine {
         self.downloads.retry_deferred(cx);
         retire_unwanted(cx);
         if cx.peers.values().any(|peer| !peer.missing.is_empty()) {
-            // Retries of sources become possible by time alone. While uploads are under way, their end has the plan made
-            // again.
+            // A source may be asked again once some time has passed, and no event says so. While uploads are under way,
+            // the end of one of them is soon enough.
             cx.dirty.plan |= self.uploads.len() == 0;
             self.timers.set(Timer::Schedule, now);
         }
@@ -402,7 +405,7 @@ impl ServerMachine {
         self.statuses.handle_timeout(cx, &self.reports, needed, idle);
     }
 
-    /// Returns whether everybody had all that they can get when that was last looked at, and nothing has come since.
+    /// Returns whether the league was in sync at the last round of statuses, and nothing has come since.
     fn is_in_sync(&self) -> bool {
         self.statuses.in_sync() && self.is_idle()
     }

@@ -1,16 +1,24 @@
 //! The server: it collects manifests, keeps the union, and decides who sends what to whom.
 //!
-//! [`ServerMachine`] is the control plane and never sees a file's bytes. A source's frames go through the
-//! [`UploadStream`] of their upload into the store, which checks them; what the store has or is getting goes from
-//! there to every target that lacks it. The host does both, and says how far they are with
-//! [`Input::Uploaded`] and [`Input::Downloaded`].
+//! [`ServerMachine`] never sees the bytes of a file. The host feeds the frames of each source to the [`UploadStream`] of
+//! its upload, which writes them to the store. From there the host sends files to every client that misses them, also
+//! while they are still arriving. It reports progress with [`Input::Uploaded`] and [`Input::Downloaded`].
 //!
 //! # Contract
 //!
-//! Feed one [`Input`], then call [`ServerMachine::poll_output`] until it returns
-//! [`Output::Timeout`]; only then feed the next. Peers are numbered by the host, each link with a
-//! number that is larger than all before it and than zero. With an [`Input::Lost`], and with an
-//! [`Output::Close`], the uploads and deliveries of that link end; so do the relays.
+//! - Feed one [`Input`], then call [`ServerMachine::poll_output`] until it returns [`Output::Timeout`]. Only then feed
+//!   the next.
+//! - Number each connection with a [`PeerId`] larger than zero and than all before it.
+//! - After [`Input::Lost`] and after [`Output::Close`], end the upload streams and downloads of that peer.
+//!
+//! [`Input`], [`Output`], [`Progress`] and [`StartDownload`] are exhaustive on purpose: a host has to handle all of them,
+//! and a new one must not be ignored by accident.
+//!
+//! # Parts
+//!
+//! The machine composes parts that own their state. A part takes what happened (`handle_…`), returns what concerns other
+//! parts, and marks what it makes out of date. What a peer gets is decided in one place, the router; whatever depends on
+//! the protocol that a peer speaks is in `protocol_1`.
 
 mod allow_list;
 mod config;
@@ -39,7 +47,7 @@ use std::collections::BTreeSet;
 
 pub use self::{
     allow_list::parse_allow_list,
-    config::ServerConfig,
+    config::{OwnersNeedData, ServerConfig, SessionLimits, Timeouts},
     event::{DifferingSetting, Event, Withheld},
     machine::ServerMachine,
     protocol_1::Protocol,
@@ -60,54 +68,54 @@ use crate::{
 /// Something that happened.
 #[derive(Debug)]
 pub enum Input {
-    /// What the store has kept from before, least recently used first.
-    Kept(Vec<Content>),
-    /// A client has connected, from this address.
+    /// The store has these contents from an earlier run, least recently used first.
+    Stored(Vec<Content>),
+    /// A client has connected from this address.
     Accepted(PeerId, String),
-    /// A client's link is gone, for this reason.
+    /// The connection of a client was lost, for this reason.
     Lost(PeerId, String),
-    /// A client sent a message that is no part of a file on its way.
+    /// A client sent a message that carries no file data.
     Received(PeerId, Message),
-    /// Something was seen of an upload of this source.
+    /// An upload of this source made progress.
     Uploaded(PeerId, SyncId, UploadEvent),
-    /// So many bytes were kept of a content whose upload ended early. Expected once for each file of an
-    /// upload that was under way or had not begun when its source was lost, or at [`Output::AbandonUpload`].
+    /// The store has this many bytes of a content whose upload ended early. Expected once for each file of an upload that
+    /// had not arrived when its source was lost, or at [`Output::AbandonUpload`].
     Partial(ContentHash, u64),
-    /// Something was seen of what a target gets.
+    /// A file on its way to this target made progress.
     Downloaded(PeerId, TransferId, Progress),
-    /// What the store keeps under this digest is not that content any more; it is gone.
-    Spoiled(ContentHash),
-    /// The liveries that are distributed, by folder name; `None` for all.
+    /// The store has found that it does not have this content any more.
+    StoreLost(ContentHash),
+    /// Distribute only these liveries, by folder name; `None` for all.
     AllowList(Option<BTreeSet<String>>),
-    /// An administrator wants something, under a number by which the answer is known.
+    /// An admin wants this. The number comes back in [`Output::Acted`].
     Act(u64, Act),
-    /// The time that the last [`Output::Timeout`] named has come, or any other time.
+    /// The time of the last [`Output::Timeout`] has come. May be fed at any other time, too.
     Timeout,
 }
 
-/// How far one file is on its way to its target.
+/// Progress of a file on its way to its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Bytes of it have left.
+    /// Some of its bytes were sent.
     Passed,
-    /// All of it has left.
+    /// All of it was sent.
     Sent,
     /// It cannot be read, for this reason.
     Failed(String),
 }
 
-/// A file that goes from the store to a target.
+/// A file to send from the store to a target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartDownload {
-    /// Its number on the target's link, also for a target of protocol 1, which is not told.
+    /// Its number on the target's link. A Python client is not told.
     pub transfer: TransferId,
-    /// What it holds. It may still be arriving: what is there is sent, the last piece once all is right.
+    /// Its content. It may still be arriving: send what is there, and the last piece once the whole is verified.
     pub content: Content,
-    /// Bytes that the target has already.
+    /// Number of bytes that the target has already.
     pub from: u64,
-    /// How its pieces travel to a target of ours.
+    /// The compression of its pieces.
     pub compression: Compression,
-    /// For a target of protocol 1: how it is begun there.
+    /// The message that begins it at a Python client; `None` for protocol 2.
     pub begin: Option<FileBegin>,
 }
 
@@ -116,43 +124,43 @@ pub struct StartDownload {
 pub enum Output {
     /// Send a message to a client.
     Transmit(PeerId, Message),
-    /// Take into the store what this relay says of the source's frames.
+    /// Begin to feed the source's file data to this stream, and write what comes out to the store.
     OpenUpload {
-        /// The client whose frames it watches.
+        /// The source.
         source: PeerId,
         /// The session.
         sync_id: SyncId,
-        /// The relay, with the files that are to come.
+        /// The stream, which knows the files that are to come.
         stream: UploadStream,
     },
-    /// Take nothing more in from this session: [abandon](UploadStream::abandon) its relay and let go of what has
-    /// not come to its end.
+    /// Store nothing more from this session: [abandon](UploadStream::abandon) its stream, close the files that have not
+    /// arrived, and say with [`Input::Partial`] how much of each is there.
     AbandonUpload {
-        /// The client whose frames it watches.
+        /// The source.
         source: PeerId,
         /// The session.
         sync_id: SyncId,
     },
-    /// Forget a relay, of which nothing is under way any more.
+    /// Drop the stream of a session. Nothing more comes through it.
     CloseUpload(PeerId, SyncId),
     /// Send a file from the store to a client.
     StartDownload(PeerId, StartDownload),
     /// Stop sending a file to a client.
     StopDownload(PeerId, TransferId),
     /// Remove a content from the store.
-    Forget(ContentHash),
-    /// Write down what has happened to the league before anything that comes after this is carried out.
+    Remove(ContentHash),
+    /// Write this to the league database before carrying out any later output.
     Record(Vec<Record>),
-    /// Write down what has become of an [`Input::Act`], before anything that comes after this is carried out.
+    /// Write the outcome of an [`Input::Act`] to the league database before carrying out any later output.
     Acted {
-        /// The number that it was given.
+        /// The number of the act.
         number: u64,
-        /// What it did, or why it was refused.
+        /// Its effect, or the reason why it was refused.
         outcome: Result<ActReport, ActError>,
-        /// What it did to the league: written down with that, or neither is.
+        /// Its records. Write them and the outcome in one transaction.
         records: Vec<Record>,
     },
-    /// Close a client's link, for this reason; no [`Input::Lost`] is expected for it.
+    /// Close a client's connection, for this reason. No [`Input::Lost`] is expected for it.
     Close(PeerId, String),
     /// Tell people.
     Event(Event),

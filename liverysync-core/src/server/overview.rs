@@ -1,4 +1,4 @@
-//! What a server tells those who only look: its host, and clients that do not sync.
+//! Overviews for those who only look: the host, and clients that do not sync.
 
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ fn peer_status(cx: &Context, peer: &Peer) -> PeerStatus {
     }
 }
 
-/// Tells a client that only looks what the union is.
+/// Sends the union to a client that only looks.
 pub(super) fn tell_union(cx: &mut Context, id: PeerId) {
     let entries = cx.league.union().iter();
     let allowed = entries.filter(|entry| cx.league.allows(entry.path.key()));
@@ -60,7 +60,7 @@ pub(super) fn tell_union(cx: &mut Context, id: PeerId) {
     cx.transmit(id, Message::ManifestFull(full));
 }
 
-/// Returns what a client that only looks may want to know beside the files of the union.
+/// Returns remarks on the files of the union for a client that only looks.
 fn remarks(cx: &Context) -> Remarks {
     let (league, union, router) = (&cx.league, cx.league.union(), cx.router());
     let allowed = |path: &RelPath| league.allows(path.key());

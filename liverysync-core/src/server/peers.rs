@@ -1,4 +1,4 @@
-//! The clients that are connected: who they are, and when their time is up.
+//! The clients that are connected.
 
 use std::collections::{BTreeMap, btree_map};
 
@@ -10,12 +10,13 @@ use super::{
 };
 use crate::{
     league::{MemberId, Record},
+    text::limit_name,
     time::Time,
     union::PeerId,
     wire::messages::{Hello, Message, PROTOCOL_2, RequestManifest, ServerState, SyncId, Welcome},
 };
 
-/// What time alone makes the server do about a peer.
+/// An action about a peer that time alone makes due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// Close its link, for this reason.
@@ -73,15 +74,15 @@ impl Peers {
         self.get(id).map(|peer| peer.identity.name.clone())
     }
 
-    /// Returns what time alone makes the server do about each peer.
+    /// Returns the actions that are due.
     pub(super) fn due(&self, now: Time, config: &ServerConfig) -> Vec<(PeerId, Due)> {
         let due = |peer: &Peer| {
             let accepted_at = peer.liveness.accepted_at;
-            if !peer.liveness.greeted && now.since(accepted_at) >= config.hello_timeout {
-                return Some(Due::Close("it did not say HELLO in time"));
+            if !peer.liveness.greeted && now.since(accepted_at) >= config.timeouts.hello {
+                return Some(Due::Close("it did not send HELLO in time"));
             }
             match peer.identity.protocol.duty(peer, now, config) {
-                Duty::Close => Some(Due::Close("it has been silent for too long")),
+                Duty::Close => Some(Due::Close("it stopped responding")),
                 Duty::Poll => Some(Due::Poll),
                 Duty::Nothing => None,
             }
@@ -89,7 +90,7 @@ impl Peers {
         self.iter().filter_map(|(id, peer)| Some((id, due(peer)?))).collect()
     }
 
-    /// Returns the uploads of Python clients that were ended and whose end has been awaited for long enough.
+    /// Returns the uploads that were ended while a Python client was still sending, and that it has had time to finish.
     pub(super) fn drained(&self, now: Time) -> Vec<(PeerId, SyncId)> {
         let drained = self.iter().filter_map(|(id, peer)| {
             let (sync_id, until) = peer.sessions.draining.as_ref()?;
@@ -108,15 +109,17 @@ pub(super) fn accept(cx: &mut Context, id: PeerId, address: String) {
     cx.transmit(id, Message::Welcome(welcome));
 }
 
-/// Takes HELLO. Returns `None` for a Python client, which sends its manifest by itself.
-pub(super) fn hello(cx: &mut Context, id: PeerId, hello: Hello) -> Option<Greeting> {
-    let chars_max = cx.config.name_chars_max;
+/// Handles HELLO. Returns `None` for a Python client, which sends its manifest by itself.
+pub(super) fn hello(
+    cx: &mut Context,
+    id: PeerId,
+    hello: Hello,
+    first_time: bool,
+) -> Option<Greeting> {
     let peer = cx.peers.get_mut(id)?;
-    let first_time = !peer.liveness.greeted;
-    peer.liveness.greeted = true;
-    let name: String = hello.client_name.chars().take(chars_max).collect();
+    let name = limit_name(&hello.client_name);
     if !name.trim().is_empty() {
-        peer.identity.name = name;
+        peer.identity.name = name.to_owned();
     }
     let protocol = Protocol::of(&hello).unwrap_or(peer.identity.protocol);
     let negotiates = protocol.negotiates();
@@ -130,7 +133,7 @@ pub(super) fn hello(cx: &mut Context, id: PeerId, hello: Hello) -> Option<Greeti
     if let Some(member) = peer.identity.member {
         cx.record(vec![Record::Seen { member, name: name.clone() }]);
     }
-    // A Python client takes a hash that is its own for "nothing to do".
+    // While the union is empty, a client gets its own hash back: it has everything.
     let current_hash = match cx.league.union_hash() {
         Some(hash) => hash.to_string(),
         None => hello.manifest_hash,
@@ -143,7 +146,7 @@ pub(super) fn hello(cx: &mut Context, id: PeerId, hello: Hello) -> Option<Greeti
     negotiates.then_some(if first_time { Greeting::First } else { Greeting::Again })
 }
 
-/// Asks a client for its manifest, of which the server knows only that it is another one.
+/// Asks a client for a manifest that the server does not know.
 pub(super) fn request_manifest(cx: &mut Context, id: PeerId) {
     let now = cx.now;
     let Some(peer) = cx.peers.get_mut(id) else { return };

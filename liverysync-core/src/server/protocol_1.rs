@@ -1,4 +1,4 @@
-//! Protocol 1: all that is different because a client is one of the Python programs.
+//! Protocol 1: everything that is different for a Python client.
 //!
 //! Everything else asks the [`Protocol`] of a peer. `docs/protocol.md` describes the habits of those programs.
 
@@ -27,11 +27,12 @@ use crate::{
     },
 };
 
-/// How much newer its own file must be for a client 1.0.4 to keep it.
+/// Client 1.0.4 keeps its own file if that is newer by more than this.
 const TOLERANCE_104: Duration = Duration::from_secs(1);
 
 /// The program that a client is, and with it the protocol that it speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub enum Protocol {
     /// The first Python client, which speaks protocol 1.
     #[serde(rename = "python-first")]
@@ -54,16 +55,16 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// How many more sessions of a kind a client can take part in.
+/// Number of further sessions of a kind that a client can take part in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     /// Sessions of any size.
     pub(super) any: usize,
-    /// Whether it takes part in more as long as all of them are small.
+    /// It takes part in more as long as all of them are small.
     pub(super) small: bool,
 }
 
-/// What time alone makes the server do about a client.
+/// An action that time alone makes due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Duty {
     Nothing,
@@ -74,7 +75,7 @@ pub(super) enum Duty {
 }
 
 impl Protocol {
-    /// Returns the protocol of a client that says HELLO, if it differs from what every client is taken for.
+    /// Returns the protocol that a HELLO shows, if any. A Python client only shows by its manifest which one it is.
     pub(super) fn of(hello: &Hello) -> Option<Self> {
         hello.liverysync.is_some_and(|version| version >= PROTOCOL_2).then_some(Self::V2)
     }
@@ -83,13 +84,13 @@ impl Protocol {
         matches!(self, Self::V2)
     }
 
-    /// Returns whether a client takes part in what only protocol 2 has: it asks by the hash of its manifest whether it is
-    /// in sync, and waits to be told its sync status. A Python client sends its manifest unasked.
+    /// Returns whether a client sends the hash of its manifest first, and waits to be told its sync status. A Python client
+    /// sends its manifest unasked.
     pub(super) const fn negotiates(self) -> bool {
         self.is_v2()
     }
 
-    /// Returns whether a client may send a message. What only protocol 2 has is ignored in protocol 1.
+    /// Returns whether a client may send a message. Messages of protocol 2 are ignored in protocol 1.
     pub(super) const fn may_send(self, message: &Message) -> bool {
         self.is_v2() || !matches!(message, Message::ManifestChanges(_))
     }
@@ -127,14 +128,14 @@ impl Protocol {
     /// does one thing at a time.
     pub(super) fn room(self, open: usize, sessions: &Sessions, config: &ServerConfig) -> Room {
         if self.is_v2() {
-            let most = config.sessions_per_client_max.max(1);
+            let most = config.sessions.per_client_max.max(1);
             Room { any: most.saturating_sub(open), small: true }
         } else {
             Room { any: usize::from(sessions.is_idle()), small: false }
         }
     }
 
-    /// Returns what is due about a client.
+    /// Returns the action that is due about a client.
     ///
     /// A Python client sends no sign of life by itself, least of all while it receives or sends files, and does not
     /// report that its files have changed. So it is asked for its manifest from time to time, and only a question that it
@@ -147,7 +148,7 @@ impl Protocol {
             silence = polled_at.map_or(Duration::ZERO, |at| silence.min(now.since(at)));
         }
         let is_stale = now.since(peer.report.received_at) >= config.manifest_stale;
-        if silence >= config.silence_timeout {
+        if silence >= config.timeouts.silence {
             Duty::Close
         } else if polls && is_stale && peer.report.polled_at.is_none() && peer.sessions.is_idle() {
             Duty::Poll
@@ -272,10 +273,80 @@ pub(super) fn read_complaint<'a>(
     }
 }
 
-/// What became of a file of a session.
+/// The fate of a file of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileFate {
     Open,
     Failed,
     Installed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        path::Extensions,
+        wire::messages::{ErrorReport, ManifestChanges, ManifestFull, Remarks, Retire},
+    };
+
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text, &Extensions::default()).unwrap()
+    }
+
+    #[track_caller]
+    fn check_complaint(text: &str, files: &[(&str, FileFate)], expected: Complaint) {
+        let files: Vec<_> = files.iter().map(|(text, fate)| (path(text), *fate)).collect();
+        let files = files.iter().map(|(path, fate)| (path, *fate));
+        assert_eq!(read_complaint(text, files), expected);
+    }
+
+    #[test]
+    fn a_complaint_is_about_the_longest_path_that_it_names() {
+        let files = [("a/b.png", FileFate::Open), ("aa/b.png", FileFate::Open)];
+        let refused = |index| Complaint::File { index, for_good: true };
+        check_complaint("Refused: aa/b.png", &files, refused(1));
+        check_complaint("Refused: 'a/b.png'", &files, refused(0));
+        check_complaint("Refused", &files, Complaint::Unclear);
+        check_complaint("Refused", &files[..1], refused(0));
+    }
+
+    #[test]
+    fn wrong_bytes_and_cancelled_files_are_no_refusal() {
+        let open = [("a/b.png", FileFate::Open)];
+        let mismatch = Complaint::File { index: 0, for_good: false };
+        check_complaint("SHA mismatch for a/b.png", &open, mismatch);
+        let failed = [("a/b.png", FileFate::Failed), ("c/d.png", FileFate::Open)];
+        check_complaint("Mismatch for a/b.png", &failed, Complaint::Cancelled);
+        let installed = [("a/b.png", FileFate::Installed), ("c/d.png", FileFate::Open)];
+        check_complaint("Refused: a/b.png", &installed, Complaint::Unclear);
+    }
+
+    #[test]
+    fn client_104_refuses_some_names() {
+        for refused in ["a/b__CONFLICT__c334fd9d.png", "a/Copy.png", "a/b.jpg"] {
+            assert!(refused_by_104(&path(refused)), "{refused}");
+        }
+        for accepted in ["a/b.png", "a/b.DDS", "a/copy.json"] {
+            assert!(!refused_by_104(&path(accepted)), "{accepted}");
+        }
+    }
+
+    #[test]
+    fn a_python_client_gets_no_message_of_protocol_2() {
+        let messages = [
+            Message::Error(ErrorReport::default()),
+            Message::Retire(Retire::default()),
+            Message::ManifestFull(ManifestFull {
+                remarks: Some(Remarks::default()),
+                ..ManifestFull::default()
+            }),
+        ];
+        for message in messages {
+            assert!(Protocol::V2.understands(&message));
+            assert!(!Protocol::V104.understands(&message), "{message:?}");
+            assert!(!Protocol::V1First.understands(&message), "{message:?}");
+        }
+        assert!(Protocol::V104.understands(&Message::Pong));
+        assert!(!Protocol::V104.may_send(&Message::ManifestChanges(ManifestChanges::default())));
+    }
 }

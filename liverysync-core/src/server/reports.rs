@@ -1,4 +1,4 @@
-//! What clients report of their files, until the union takes it in.
+//! The reports of clients about their files, until the union takes them in.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use super::{
     dirty::Merge,
     manifest_check::{CheckedManifest, check_manifest},
     peers::request_manifest,
-    union_step::{self, Reported, without},
+    union_step::{self, Reported, unregister_lost},
 };
 use crate::{
     diff::diff,
@@ -24,7 +24,7 @@ use crate::{
     wire::messages::{ManifestChanges, ManifestFull, SyncId},
 };
 
-/// What a client's files lost and gained since the union took its last step.
+/// Changes of one client's files since the last step of the union.
 #[derive(Debug, Default)]
 struct Pending {
     arrival: u64,
@@ -64,7 +64,7 @@ impl Pending {
         known.any(|(key, file)| !keeps(key, file.entry.content))
     }
 
-    /// Returns what the league database is to know of it.
+    /// Returns the record of it for the league database.
     fn record(&self, member: MemberId, complete: bool) -> Record {
         let gone = self.lost.values().filter(|old| !self.gained.contains_key(old.path.key()));
         Record::Reported {
@@ -95,7 +95,7 @@ impl Pending {
     }
 }
 
-/// What clients have reported since the union took its last step.
+/// Reports of all clients since the last step of the union.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     pending: BTreeMap<PeerId, Pending>,
@@ -114,8 +114,8 @@ impl Reports {
         self.pending.contains_key(&id)
     }
 
-    /// Takes the hash of a client's manifest. Asks for the manifest, unless the hash says what is in it: nothing, or
-    /// just the union. Returns whether the client is `in_sync` by that, as all the others are.
+    /// Handles the hash of a client's manifest. Asks for the manifest, unless the hash tells its files: none, or just
+    /// those of the union. Returns whether the client is in sync by that, as all the others are (`in_sync`).
     pub(super) fn handle_hash(
         &mut self,
         cx: &mut Context,
@@ -140,7 +140,7 @@ impl Reports {
         false
     }
 
-    /// Takes all that a client has. Returns whether it is not too much.
+    /// Handles a full manifest. Returns whether it was accepted.
     pub(super) fn handle_manifest(
         &mut self,
         cx: &mut Context,
@@ -164,7 +164,7 @@ impl Reports {
         true
     }
 
-    /// Takes what has changed since a client of protocol 2 last reported.
+    /// Handles the changes since the last report of a client.
     pub(super) fn handle_changes(
         &mut self,
         cx: &mut Context,
@@ -195,7 +195,7 @@ impl Reports {
         cx.dirty.unanswered(id);
     }
 
-    /// Takes what a client of protocol 2 has installed.
+    /// Handles the files that a client has installed.
     pub(super) fn handle_installed(
         &mut self,
         cx: &mut Context,
@@ -225,7 +225,7 @@ impl Reports {
         }
     }
 
-    /// Takes the manifest of a client that has left, if the union knew it.
+    /// Handles the departure of a client. `manifest` is its manifest, if the union has taken it in.
     pub(super) fn handle_departed(
         &mut self,
         cx: &mut Context,
@@ -320,11 +320,11 @@ impl Reports {
         }
     }
 
-    /// Takes one step of the union with all that was reported, and does what follows from it.
+    /// Takes one step of the union with all reports.
     pub(super) fn merge(&mut self, cx: &mut Context) {
-        // First the store's contents: a name that only the leaving have stays as long as the store has its content.
+        // First the store's contents: they keep a name alive that only departed clients had.
         let stored = cx.store.take_stored();
-        union_step::hold(cx, &stored);
+        union_step::register_stored(cx, &stored);
         let mut records = cx.league.mark_verified(stored);
         let mut changes = Vec::new();
         let nothing = Manifest::new();
@@ -332,7 +332,7 @@ impl Reports {
             changes.push(Change::between(id, 0, &manifest, &nothing));
         }
         let lost = cx.store.take_lost();
-        changes.push(without(cx, &lost));
+        changes.push(unregister_lost(cx, &lost));
         let mut reported = Reported::new();
         for (id, mut pending) in mem::take(&mut self.pending) {
             let Some(peer) = cx.peers.get_mut(id) else { continue };
@@ -360,7 +360,7 @@ fn check_length(cx: &mut Context, id: PeerId, files: usize) -> bool {
     files <= most
 }
 
-/// Does what follows at once from another manifest: of all files, or of those that are `touched`.
+/// Draws the immediate consequences of another manifest: of all its files, or of those that are `touched`.
 fn manifest_changed(
     cx: &mut Context,
     id: PeerId,
@@ -391,7 +391,7 @@ fn manifest_changed(
     cx.dirty.merge(Merge::Soon);
 }
 
-/// Checks whether a client has what it said to have installed: all of that, or what is `touched`.
+/// Checks whether a client has the files that it said to have installed: all of them, or those that are `touched`.
 fn check_claims(cx: &mut Context, id: PeerId, touched: Option<&BTreeSet<PathKey>>) {
     let now = cx.now;
     let Some(peer) = cx.peers.get_mut(id) else { return };

@@ -9,8 +9,8 @@ use crate::{
     wire::messages::{FileInfo, Message, Retire},
 };
 
-/// How long until a client that was told to retire a file, and still has it, is told again: its disk may be full, or the
-/// file open in another program.
+/// Wait before a client is told again to retire a file that it still has: its disk may be full, or the file open in another
+/// program.
 const RETIRE_RETRY: Duration = Duration::from_secs(30);
 
 /// Tells clients which files to retire, once they do not need them to copy from.

@@ -1,4 +1,4 @@
-//! Whether and how a peer gets a file of the union.
+//! The router: it decides whether and how a peer gets a file of the union.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::{
     union::{PeerId, UnionEntry},
 };
 
-/// How a peer gets an entry of the union.
+/// The way in which a peer gets an entry of the union.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// It has the content there.
@@ -34,7 +34,7 @@ impl Route {
     }
 }
 
-/// Where a peer gets a content from.
+/// The place that a peer gets a content from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Means {
     /// From another name on its own PC.
@@ -43,7 +43,7 @@ pub(super) enum Means {
     Download,
 }
 
-/// Why a peer does not get a content now.
+/// The reason why a peer does not get a content now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     /// It failed to install it a short time ago.
@@ -54,7 +54,7 @@ pub(super) enum Wait {
     LostRival,
 }
 
-/// What a peer that misses a content can expect.
+/// The prospects of a peer that misses a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outlook {
     /// It copies the content, or the store has it.
@@ -65,7 +65,7 @@ pub(super) enum Outlook {
     Withheld(Withheld),
 }
 
-/// Decides how each peer gets each file, as things are.
+/// Decides how each peer gets each file in the present state.
 ///
 /// Everything that plans uploads, opens downloads, frees the store, retires files or reports a status asks
 /// [`Router::route`], so that all of them agree.
@@ -107,7 +107,7 @@ impl<'a> Router<'a> {
         }
     }
 
-    /// Returns what a peer misses, ordered by key, and what it can expect.
+    /// Returns the entries that a peer misses, ordered by key, with its prospects.
     pub(super) fn missing(self, peer: &'a Peer) -> impl Iterator<Item = (&'a UnionEntry, Outlook)> {
         let entries = peer.missing.iter().filter_map(move |key| self.league.union().get(key));
         entries.map(move |entry| (entry, self.outlook(peer, entry)))
@@ -214,7 +214,7 @@ impl<'a> Router<'a> {
             let waits = !peer.has(rival) && self.withheld(peer, rival).is_none();
             return waits.then_some(Wait::Rival);
         }
-        // A Python client overwrites without a backup, so somebody else has to have the rival. Where nobody can take it,
+        // A Python client makes no conflict copy, so somebody else has to have the rival. Where nobody can take it,
         // waiting would not save it.
         let mut others = rival.holders().filter(|(holder, _)| *holder != peer.id);
         let takes = |other: &Peer| {

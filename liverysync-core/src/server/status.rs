@@ -1,63 +1,66 @@
-//! How a league stands, for whoever asks.
+//! The status of a league, for those who ask.
 
 use serde::{Serialize, Serializer};
 
 use super::{Protocol, Withheld};
 use crate::{hash::ContentHash, path::RelPath, union::PeerId};
 
-/// How a league stands. Serialized, it is the object that `docs/json.md` describes.
+/// The status of a league. Serialized, it is the object that `docs/json.md` describes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Status {
     /// Number of files in the union.
     pub files: usize,
     /// Sum of their sizes.
     pub bytes: u64,
-    /// Hash of the union; `None` while it is empty. Two servers with the same files have the same.
+    /// Hash of the union; `None` while it is empty. Two servers with the same files have the same hash.
     pub union_hash: Option<ContentHash>,
     /// Files of the union that have a conflict name.
     pub conflicts: Vec<RelPath>,
-    /// Number of sessions that are under way.
+    /// Number of open sessions.
     pub sessions: usize,
-    /// Who is there, in the order in which they connected.
+    /// The clients that are connected, in the order in which they connected.
     pub peers: Vec<PeerStatus>,
 }
 
-/// How one client stands. Texts come from peers: escape them before they are shown.
+/// The status of one client. Texts come from peers: escape them before you show them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PeerStatus {
-    /// Its number, which no later connection gets again.
+    /// Its number, which no other connection ever gets.
     pub peer: PeerId,
-    /// What it calls itself.
+    /// Its name for itself.
     pub name: String,
-    /// Where it connected from.
+    /// The address that it connected from.
     pub address: String,
-    /// Which program it is.
+    /// The program that it is.
     #[serde(rename = "program")]
     pub protocol: Protocol,
-    /// Number of files that it holds; `None` until it has said so.
+    /// Number of files that it has; `None` until it has reported.
     pub files: Option<usize>,
-    /// Sum of their sizes; `None` until it has said so.
+    /// Sum of their sizes; `None` until it has reported.
     pub bytes: Option<u64>,
-    /// Files of the union that it does not hold.
+    /// Files of the union that it does not have.
     pub missing: Vec<Missing>,
 }
 
 impl PeerStatus {
-    /// Whether it holds all that it can get.
+    /// Returns whether it has all that it can get.
     #[must_use]
     pub fn is_in_sync(&self) -> bool {
         self.files.is_some() && self.missing.iter().all(|file| file.withheld.is_some())
     }
 }
 
-/// A file of the union that a client does not hold.
+/// A file of the union that a client does not have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Missing {
     /// The file.
     pub path: RelPath,
     /// Its size.
     pub bytes: u64,
-    /// Why it will not come as things are; `None` if it is on its way or will be.
+    /// The reason why the client does not get it as things are; `None` if it will.
     #[serde(serialize_with = "as_text")]
     pub withheld: Option<Withheld>,
 }

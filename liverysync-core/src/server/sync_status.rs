@@ -1,4 +1,4 @@
-//! What each client is told of its sync status, and when people hear that the league is in sync.
+//! Sync statuses: clients learn their own, and people learn when the league is in sync.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,14 +15,14 @@ use crate::{
     wire::messages::{Message, ServerState, SyncStatus},
 };
 
-/// How often clients are told their sync status, at most.
+/// Shortest time between two rounds of sync statuses.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The same while more than this many files are missing in all: it takes time to look at each of them.
+/// The same while more than this many files are missing in all: looking at each of them takes time.
 const SLOW_INTERVAL: Duration = Duration::from_secs(1);
 const MISSING_MANY: usize = 1000;
 
-/// When clients were told their sync status, and whether all were in sync.
+/// The last round of sync statuses.
 #[derive(Debug, Default)]
 pub(super) struct SyncStatuses {
     sent_at: Time,
@@ -30,7 +30,7 @@ pub(super) struct SyncStatuses {
 }
 
 impl SyncStatuses {
-    /// Returns whether everybody had all that they can get when that was last looked at.
+    /// Returns whether everybody had all that they can get at the last round.
     pub(super) const fn in_sync(&self) -> bool {
         self.in_sync
     }
@@ -40,7 +40,7 @@ impl SyncStatuses {
         self.in_sync = false;
     }
 
-    /// Returns when clients may be told next.
+    /// Returns the time of the next round.
     pub(super) fn next_at(&self, cx: &Context) -> Time {
         let missing: usize = cx.peers.values().map(|peer| peer.missing.len()).sum();
         let is_unanswered = |peer: &Peer| peer.report.merged && peer.status == ToldStatus::Awaited;
@@ -54,8 +54,8 @@ impl SyncStatuses {
         (self.sent_at + interval).max(cx.now)
     }
 
-    /// Tells clients their sync status, and people when the league is in sync. `needed` says how many files each source
-    /// has still to send for the archive; `idle` whether nothing is under way.
+    /// Tells clients their sync status, and people when the league is in sync. `needed` is the number of files that each
+    /// source has still to send for the archive. `idle` is set if nothing is under way.
     pub(super) fn handle_timeout(
         &mut self,
         cx: &mut Context,
@@ -69,7 +69,7 @@ impl SyncStatuses {
         let mut missing_in_all = 0;
         let router = cx.router();
         for (id, peer) in cx.peers.iter() {
-            // What it reported last decides what it misses, and the union has not taken that in yet.
+            // Its list of missing files is that of an older report.
             if !peer.report.merged || reports.contains(id) {
                 continue;
             }

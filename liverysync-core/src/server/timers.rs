@@ -7,7 +7,7 @@ use crate::time::{Earliest, Time, Wake};
 pub(super) enum Timer {
     /// The union takes a step with all that was reported.
     Merge,
-    /// Everything is looked over for what only time brings: timeouts, retries, stale manifests.
+    /// The machine looks for timeouts, retries and manifests that are out of date.
     Tick,
     /// Sessions are opened.
     Schedule,
@@ -28,7 +28,7 @@ impl Timer {
     }
 }
 
-/// When each timer is due; `None` if it is not set.
+/// The time at which each timer is due; `None` if it is not set.
 #[derive(Debug, Default)]
 pub(super) struct Timers([Option<Time>; Timer::ALL.len()]);
 
@@ -74,5 +74,29 @@ impl Timers {
             }
         }
         earliest.wake()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_timer_wakes_the_machine() {
+        let at = Time::from_nanos;
+        let mut timers = Timers::default();
+        assert_eq!(timers.next_wake(), None);
+        timers.set(Timer::Tick, at(30));
+        timers.set_once(Timer::Merge, at(20));
+        timers.set_once(Timer::Merge, at(10));
+        timers.set_earlier(Timer::Status, at(40));
+        timers.set_earlier(Timer::Status, at(25));
+        timers.set_earlier(Timer::Status, at(50));
+        assert_eq!(timers.next_wake(), Some(Wake { at: at(20), why: "merge" }));
+        assert!(!timers.take_due(Timer::Merge, at(19)));
+        assert!(timers.take_due(Timer::Merge, at(20)) && !timers.take_due(Timer::Merge, at(20)));
+        assert_eq!(timers.next_wake(), Some(Wake { at: at(25), why: "sync_status" }));
+        timers.stop(Timer::Status);
+        assert_eq!(timers.next_wake(), Some(Wake { at: at(30), why: "tick" }));
     }
 }

@@ -1,4 +1,4 @@
-//! What follows from a step of the union: events, records, and the lists of what each peer misses.
+//! The consequences of a step of the union: events, records, and the lists of what each peer misses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub(super) type Reported = BTreeMap<PeerId, Option<BTreeSet<PathKey>>>;
 /// The store among those who have contents. Links are numbered from one.
 const STORE: PeerId = PeerId(0);
 
-/// Does what follows from a step.
+/// Draws the consequences of a step.
 pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
     cx.record(outcome.records);
     for (id, path, conflict_path) in outcome.conflicts {
@@ -32,14 +32,10 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
     let entries = outcome.changed.iter().filter_map(|key| cx.league.union().get(key));
     let (stored, not_stored) =
         entries.map(|entry| entry.content).partition(|content| cx.store.is_stored(*content));
-    hold(cx, &stored);
+    register_stored(cx, &stored);
     // A name may have got back a content that the store has lost meanwhile.
-    let gone = without(cx, &not_stored);
-    let dropped = cx.league.step(vec![gone]);
-    debug_assert!(
-        is_without_effect(&dropped),
-        "names stay when the store loses a content, because it was verified"
-    );
+    let gone = unregister_lost(cx, &not_stored);
+    step_of_store(cx, gone);
     for (id, _) in reported.iter().filter(|(_, keys)| keys.is_none()) {
         let manifest = cx.peers.get_mut(*id).and_then(|peer| peer.report.manifest.as_mut());
         if let Some(manifest) = manifest {
@@ -49,7 +45,7 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
     }
     for (id, keys) in reported {
         let (Some(peer), Some(keys)) = (cx.peers.get_mut(*id), keys) else { continue };
-        // What made it fail there may be gone.
+        // The cause of a failure there may be gone.
         keys.iter().for_each(|key| peer.download_faults.clear_failures(key));
     }
     update_missing(cx, &outcome.touched, &outcome.changed, reported);
@@ -59,22 +55,27 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
 }
 
 /// Makes the store a holder of the contents that it has.
-pub(super) fn hold(cx: &mut Context, stored: &BTreeSet<Content>) {
+pub(super) fn register_stored(cx: &mut Context, stored: &BTreeSet<Content>) {
     let union = cx.league.union();
     let entries = stored.iter().flat_map(|content| union.with_content(*content));
     let not_held = entries.filter(|entry| entry.local(STORE).is_none()).map(as_entry);
     let gained: Vec<_> = not_held.map(Gained::from).collect();
     if !gained.is_empty() {
-        let dropped = cx.league.step(vec![store_change(Vec::new(), gained)]);
-        debug_assert!(
-            is_without_effect(&dropped),
-            "the store holds contents only at names that have them"
-        );
+        step_of_store(cx, store_change(Vec::new(), gained));
     }
 }
 
+/// Takes a step by which the store becomes a holder of entries, or is none any more.
+///
+/// Its outcome may be dropped: the store holds only entries that exist, and an entry whose bytes have once been seen stays
+/// when its last holder leaves.
+fn step_of_store(cx: &mut Context, change: Change) {
+    let outcome = cx.league.step(vec![change]);
+    debug_assert!(is_without_effect(&outcome), "{outcome:?}");
+}
+
 /// Returns the change by which the store is no holder of these contents any more, except those that it has again.
-pub(super) fn without(cx: &Context, lost: &BTreeSet<Content>) -> Change {
+pub(super) fn unregister_lost(cx: &Context, lost: &BTreeSet<Content>) -> Change {
     let union = cx.league.union();
     let gone = lost.iter().filter(|content| !cx.store.is_stored(**content));
     let entries = gone.flat_map(|content| union.with_content(*content));
@@ -92,8 +93,8 @@ const fn store_change(lost: Vec<Entry>, gained: Vec<Gained>) -> Change {
     Change { peer: STORE, arrival: 0, member: None, complete: false, lost, gained }
 }
 
-/// Updates the list of what each peer misses: all of it for those that reported all their files, what they reported for
-/// those that reported changes, the names whose content has changed for the others.
+/// Updates the names that each peer misses: all names for peers that reported all their files, the reported names for peers
+/// that reported changes, and the names whose content has changed for the others.
 fn update_missing(
     cx: &mut Context,
     touched: &BTreeSet<PathKey>,
@@ -116,16 +117,16 @@ fn update_missing(
             None => changed,
         };
         for key in keys {
-            // What it has by now, it may copy to where that is missing.
+            // It may copy a content that it has by now to where that is missing.
             let own = peer.file_at(key);
             let mut names = own.into_iter().flat_map(|own| union.with_content(own.content));
-            // What it has no more may have been in the way.
+            // A file that is gone may have been in the way.
             if own.is_none() || names.any(|entry| peer.missing.contains(entry.path.key())) {
                 dirty.jobs.insert(id);
             }
             match union.get(key) {
                 Some(entry) if !peer.has(entry) => {
-                    // What is missing may be another content than before.
+                    // The missing content may be another one than before.
                     if peer.missing.insert(key.clone()) || changed.contains(key) {
                         dirty.jobs.insert(id);
                         more = true;

@@ -9,7 +9,7 @@ use liverysync_core::{
     hash::Content,
     league::{Act, ActError, ActReport, Setting},
     path::RelPath,
-    server::{self, ServerConfig},
+    server,
     union::Union,
 };
 
@@ -26,7 +26,7 @@ impl World {
     fn remembering() -> Self {
         let mut world = Self::new(1);
         world.remembers = true;
-        world.server_config = ServerConfig { archive: true, ..ServerConfig::default() };
+        world.server_config.archive = true;
         world.start_hub();
         world
     }

@@ -44,7 +44,7 @@ impl Trace {
             server::Output::CloseUpload(..) => 4,
             server::Output::StartDownload(..) => 5,
             server::Output::StopDownload(..) => 6,
-            server::Output::Forget(_) => 7,
+            server::Output::Remove(_) => 7,
             server::Output::Record(_) => 8,
             server::Output::Acted { .. } => 9,
             server::Output::Close(..) => 10,
@@ -76,7 +76,7 @@ impl Trace {
             | server::Output::CloseUpload(peer, _)
             | server::Output::StopDownload(peer, _)
             | server::Output::Close(peer, _) => fnv.number(peer.0),
-            server::Output::Forget(hash) => fnv.hash(*hash),
+            server::Output::Remove(hash) => fnv.hash(*hash),
             server::Output::Record(records) => fnv.each(records, Fnv::record),
             server::Output::Acted { outcome, records, .. } => {
                 fnv.option(outcome.as_ref().ok(), |fnv, report| {

@@ -1,6 +1,6 @@
-//! What each target is offered next.
+//! The jobs of each target: the files that it is offered next.
 //!
-//! The jobs of a target are worked out once and then done one by one, until something makes them out of date.
+//! The jobs of a target are worked out once and then begun one by one, until something makes them out of date.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -35,7 +35,7 @@ pub(super) struct Target {
     pub(super) passed_at: Time,
     /// The names that are offered in its open sessions and have not failed.
     pub(super) under_way: BTreeSet<PathKey>,
-    /// What to offer it next; `None` if that has to be worked out.
+    /// The next files to offer; `None` if they have to be worked out.
     pub(super) jobs: Option<VecDeque<Job>>,
     /// Something that it misses could not be among the jobs yet.
     pub(super) deferred: bool,
@@ -54,7 +54,7 @@ impl Downloads {
         }
     }
 
-    /// Has the jobs worked out again of each idle target that misses something that could not be offered before.
+    /// Marks the jobs of each idle target that misses files which could not be offered before.
     pub(in crate::server) fn retry_deferred(&mut self, cx: &mut Context) {
         for (id, target) in &self.targets {
             let peer = cx.peers.get(*id);
@@ -65,12 +65,12 @@ impl Downloads {
         }
     }
 
-    /// Offers contents that are on their way into the store to all who miss them.
+    /// Adds contents that are on their way into the store to the jobs of all targets that miss them.
     pub(in crate::server) fn offer_to_all(&mut self, cx: &Context, contents: &BTreeSet<Content>) {
         let union = cx.league.union();
         let entries = contents.iter().flat_map(|content| union.with_content(*content));
         let keys: BTreeSet<PathKey> = entries.map(|entry| entry.path.key().clone()).collect();
-        let most = cx.config.files_per_session_max;
+        let most = cx.config.sessions.files_max;
         for (id, peer) in cx.peers.iter().filter(|(_, peer)| peer.is_known()) {
             let Some(target) = self.targets.get_mut(&id) else { continue };
             let missing = keys.iter().filter(|key| peer.missing.contains(*key));
@@ -82,7 +82,7 @@ impl Downloads {
         }
     }
 
-    /// Opens sessions as far as targets are free, first for those that have the fewest.
+    /// Opens sessions for all targets that are free, first for those that have the fewest.
     pub(in crate::server) fn open_sessions(&mut self, cx: &mut Context, uploads_open: usize) {
         let known = cx.peers.iter().filter(|(_, peer)| peer.is_known() && !peer.missing.is_empty());
         let mut targets: Vec<_> =
@@ -103,7 +103,7 @@ impl Downloads {
     }
 
     fn is_free(&self, cx: &Context, id: PeerId, uploads_open: usize) -> bool {
-        let open = self.len() + uploads_open < cx.config.sessions_max;
+        let open = self.len() + uploads_open < cx.config.sessions.all_max;
         let Some(peer) = cx.peers.get(id).filter(|_| open) else { return false };
         let open = peer.sessions.downloads.iter();
         let bytes = open.map(|sync_id| self.sessions.get(sync_id).map_or(0, Download::bytes));
@@ -137,7 +137,7 @@ impl Downloads {
         }
     }
 
-    /// Works out all that a target can be offered as things are.
+    /// Works out all jobs of a target.
     fn plan_jobs(&mut self, cx: &mut Context, id: PeerId) {
         let (Some(peer), Some(target)) = (cx.peers.get(id), self.targets.get_mut(&id)) else {
             return;
@@ -161,9 +161,9 @@ impl Downloads {
         let possible = copies.len();
         let copies = safe_copies(router, peer, &copies);
         deferred |= copies.len() < possible;
-        let most = cx.config.files_per_session_max;
+        let most = cx.config.sessions.files_max;
         let copies = copies.chunks(most.max(1)).map(|keys| Job::Copy(keys.to_vec()));
-        // What the store has goes first: it needs no source that might leave.
+        // Complete contents go first: they need no source that might leave.
         let downloads = sessions(liveries(stored).chain(liveries(arriving)), most);
         target.jobs = Some(copies.chain(downloads.into_iter().map(Job::Download)).collect());
         target.deferred = deferred;
@@ -171,7 +171,7 @@ impl Downloads {
     }
 }
 
-/// What a copy on a target's own PC replaces there.
+/// The effect of a copy on a target's own PC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Copy {
     /// Nothing that would be lost.

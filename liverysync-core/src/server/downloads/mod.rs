@@ -1,6 +1,7 @@
 //! Downloads from their offer to their end, whatever the target does on the way.
 
 mod jobs;
+mod offer;
 mod session;
 
 use std::{
@@ -15,39 +16,35 @@ use self::{
 use super::{
     Event, Output, Progress, StartDownload,
     context::Context,
-    league::union_file,
-    protocol_1::{Complaint, push_file, read_complaint},
+    protocol_1::{Complaint, read_complaint},
 };
 use crate::{
-    conflict::Scope,
     hash::Content,
-    path::{PathKey, RelPath},
+    path::RelPath,
     time::Time,
     transfer::Compression,
     union::PeerId,
     wire::{
         data::TransferId,
-        messages::{
-            Accept, ErrorReport, Fault, Message, OfferedFile, Role, SyncDone, SyncId, SyncOffer,
-        },
+        messages::{Accept, ErrorReport, Fault, SyncDone, SyncId},
     },
 };
 
-/// How long the server waits after a Python client said that it is done: the first of them says so once per file, so
-/// more may come.
+/// Time to wait after a Python client said that it is done: the first of them says so once per file, so more may
+/// come.
 const LATE_DONE: Duration = Duration::from_secs(3);
 
-/// How long a target may take to install what it has received.
+/// Longest time for a target to install the files that it has received.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What a target of protocol 2 has installed.
+/// Files that a target of protocol 2 has installed.
 #[derive(Debug)]
 pub(super) struct Installed {
     pub(super) files: Vec<(RelPath, Content)>,
     pub(super) revision: u64,
 }
 
-/// The sessions in which targets get files, and what each target is offered next.
+/// The sessions in which targets get files, and the jobs of each target.
 #[derive(Debug, Default)]
 pub(super) struct Downloads {
     sessions: BTreeMap<SyncId, Download>,
@@ -64,7 +61,7 @@ impl Downloads {
         self.targets.insert(id, Target::new(now));
     }
 
-    /// Ends the `sessions` of a peer that is gone.
+    /// Ends the `sessions` of a peer that has disconnected.
     pub(super) fn handle_lost(
         &mut self,
         cx: &mut Context,
@@ -77,67 +74,9 @@ impl Downloads {
         self.targets.remove(&id);
     }
 
-    /// Opens a session in which a target gets files from the store, or copies what it has already.
-    fn open(&mut self, cx: &mut Context, target: PeerId, keys: &[PathKey], copies: bool) {
-        let Some(peer) = cx.peers.get_mut(target) else { return };
-        let union = cx.league.union();
-        let mut files = Vec::new();
-        let mut offered = Vec::new();
-        for key in keys {
-            let Some(entry) = union.get(key) else { continue };
-            let copy_from = union.places(target, entry.content).next().filter(|_| copies);
-            if copies && copy_from.is_none() {
-                continue;
-            }
-            let transfer = peer.sessions.next_transfer();
-            let outdated = peer.file_at(key).filter(|_| union.is_outdated(target, key));
-            offered.push(OfferedFile {
-                info: union_file(entry),
-                transfer: (!copies).then_some(transfer),
-                copy_from: copy_from.map(|path| path.as_str().to_owned()),
-                replaces: outdated.map(|own| own.content.hash.to_string()),
-            });
-            files.push(DownloadFile {
-                path: entry.path.clone(),
-                content: entry.content,
-                transfer,
-                state: if copies { FileState::Sent } else { FileState::Offered },
-            });
-        }
-        if files.is_empty() {
-            return;
-        }
-        let (pushed, name) = (peer.identity.protocol.takes_all(), peer.identity.name.clone());
-        let sync_id = cx.new_sync_id();
-        if let Some(peer) = cx.peers.get_mut(target) {
-            peer.sessions.downloads.insert(sync_id.clone());
-        }
-        if let Some(state) = self.targets.get_mut(&target) {
-            state.under_way.extend(files.iter().map(|file| file.path.key().clone()));
-        }
-        send_offer(cx, &sync_id, target, (!pushed).then_some(offered));
-        let bytes = files.iter().map(|file| file.content.size).sum();
-        let count = files.len();
-        if !copies {
-            files.iter().for_each(|file| cx.store.add_reader(file.content));
-        }
-        if pushed {
-            for file in &files {
-                let file = (&file.path, file.content, file.transfer);
-                push_file(cx, &sync_id, target, file);
-            }
-        }
-        let patience = if copies { INSTALL_TIMEOUT } else { cx.config.first_file_timeout };
-        let deadline = cx.now + patience;
-        let download = Download { target, files, copies, pushed, deadline };
-        self.sessions.insert(sync_id.clone(), download);
-        let target = Some(name);
-        cx.event(Event::SessionBegan { sync_id, source: None, target, files: count, bytes });
-    }
-
-    /// Takes which files of an offer a target of protocol 2 wants, and from where on.
+    /// Handles the answer of a target to an offer: the files that it wants, each from an offset on.
     pub(super) fn handle_accept(&mut self, cx: &mut Context, id: PeerId, accept: Accept) {
-        let deadline = cx.now + cx.config.stall_timeout;
+        let deadline = cx.now + cx.config.timeouts.stall;
         let download = self.sessions.get_mut(&accept.sync_id);
         let Some(download) = download.filter(|download| download.target == id) else { return };
         download.deadline = download.deadline.max(deadline);
@@ -168,12 +107,12 @@ impl Downloads {
             cx.store.remove_reader(content);
         }
         for index in gone {
-            self.cancel_file(cx, &accept.sync_id, index, "it is not to be had any more");
+            self.cancel_file(cx, &accept.sync_id, index, "the server does not have it any more");
         }
         self.check_sent(cx, &accept.sync_id);
     }
 
-    /// Takes how far a file is on its way to its target.
+    /// Handles the progress of a file on its way to its target.
     pub(super) fn handle_progress(
         &mut self,
         cx: &mut Context,
@@ -207,13 +146,13 @@ impl Downloads {
             Progress::Failed(_) if !cx.store.is_stored(content) => {}
             Progress::Failed(reason) => {
                 cx.event(Event::StoreFault { content: content.hash, reason });
-                self.handle_spoiled(cx, content);
+                self.handle_store_loss(cx, content);
             }
         }
     }
 
-    /// Takes that the store has lost a content.
-    pub(super) fn handle_spoiled(&mut self, cx: &mut Context, content: Content) {
+    /// Handles the loss of a content in the store.
+    pub(super) fn handle_store_loss(&mut self, cx: &mut Context, content: Content) {
         cx.remove_content(content);
         self.cancel_content(cx, content, "the server has lost it");
     }
@@ -259,7 +198,7 @@ impl Downloads {
         }
     }
 
-    /// Takes what a target has installed. Returns it, if the target says which files those are.
+    /// Handles SYNC_DONE. Returns the installed files if the target names them.
     pub(super) fn handle_done(
         &mut self,
         cx: &mut Context,
@@ -268,7 +207,7 @@ impl Downloads {
     ) -> Option<Installed> {
         let download = self.sessions.get_mut(&done.sync_id);
         let Some(download) = download.filter(|download| download.target == id) else {
-            // The session has timed out meanwhile. When its files are offered again, the target says that it has them.
+            // The session has timed out. When its files are offered again, the target says that it has them.
             if let (Some(peer), Some(revision)) = (cx.peers.get_mut(id), done.revision) {
                 peer.report.revision = revision;
                 cx.dirty.unanswered(id);
@@ -292,13 +231,19 @@ impl Downloads {
             }
         }
         for index in download.open_files() {
-            self.record_failure(cx, &done.sync_id, index, "it did not say that it has it", false);
+            self.record_failure(
+                cx,
+                &done.sync_id,
+                index,
+                "it did not confirm that it has the file",
+                false,
+            );
         }
         self.end(cx, &done.sync_id);
         Some(Installed { files, revision: done.revision.unwrap_or_default() })
     }
 
-    /// Takes from a manifest what a target has installed that does not say so otherwise.
+    /// Finds out from a new manifest which files a Python client has installed. It does not report them otherwise.
     pub(super) fn handle_manifest(&mut self, cx: &mut Context, id: PeerId) {
         let Some(peer) = cx.peers.get(id) else { return };
         let mut complete = Vec::new();
@@ -321,7 +266,7 @@ impl Downloads {
         }
     }
 
-    /// Takes an error that a target reports about one of its downloads.
+    /// Handles an error that a target reports about one of its downloads.
     pub(super) fn handle_error(&mut self, cx: &mut Context, id: PeerId, report: &ErrorReport) {
         let download = self.sessions.get(&report.sync_id);
         let Some(download) = download.filter(|download| download.target == id) else { return };
@@ -366,8 +311,7 @@ impl Downloads {
         }
         if let Some(state) = self.targets.get_mut(&target) {
             state.under_way.remove(path.key());
-            // If it was refused, people are told; if it failed, it is offered again. Both happen when the jobs are
-            // worked out the next time.
+            // The next time the jobs are worked out, people are told of a refusal, and a failure is offered again.
             state.deferred = true;
         }
         let Some(peer) = cx.peers.get_mut(target) else { return };
@@ -381,7 +325,7 @@ impl Downloads {
         cx.event(Event::TargetFault { name, path, message, for_good });
     }
 
-    /// Takes an error of a target that never says which file it is about.
+    /// Handles an error of a Python client, which never says which file it is about.
     fn handle_unnamed_error(&mut self, cx: &mut Context, id: PeerId, report: &ErrorReport) {
         let Some(download) = self.sessions.get(&report.sync_id) else { return };
         let files = download.files.iter().map(|file| (&file.path, file.state.fate()));
@@ -410,7 +354,7 @@ impl Downloads {
             waiting.map(move |(index, _)| (sync_id.clone(), index))
         });
         for (sync_id, index) in hopeless.collect::<Vec<_>>() {
-            self.cancel_file(cx, &sync_id, index, "nobody sends it at present");
+            self.cancel_file(cx, &sync_id, index, "nobody can send it now");
             self.check_sent(cx, &sync_id);
         }
         let overdue = self.sessions.iter().filter(|(_, download)| self.is_overdue(cx, download));
@@ -426,7 +370,7 @@ impl Downloads {
         };
         let target = self.targets.get(&download.target);
         let passed_at = target.map_or(Time::ZERO, |target| target.passed_at);
-        let stalled = passed_at + cx.config.stall_timeout <= cx.now;
+        let stalled = passed_at + cx.config.timeouts.stall <= cx.now;
         download.deadline <= cx.now
             && (download.is_sent() || stalled && !download.files.iter().any(waits))
     }
@@ -436,7 +380,13 @@ impl Downloads {
         let Some(download) = self.sessions.get(sync_id) else { return };
         let (target, pushed) = (download.target, download.pushed);
         for index in download.open_files() {
-            self.record_failure(cx, sync_id, index, "it did not say that it has it", false);
+            self.record_failure(
+                cx,
+                sync_id,
+                index,
+                "it did not confirm that it has the file",
+                false,
+            );
         }
         cx.report_error(target, sync_id, "no answer in time", None);
         if let Some(peer) = cx.peers.get_mut(target).filter(|_| pushed) {
@@ -478,20 +428,4 @@ impl Downloads {
         });
         cx.dirty.schedule();
     }
-}
-
-/// Tells a target that files will come; one that may choose among them, which ones.
-fn send_offer(cx: &mut Context, sync_id: &SyncId, target: PeerId, files: Option<Vec<OfferedFile>>) {
-    let current_hash = cx.union_hash_text();
-    let Some(peer) = cx.peers.get(target) else { return };
-    let offer = SyncOffer {
-        sync_id: sync_id.clone(),
-        role: Role::Target,
-        current_hash,
-        source_client_id: cx.store_id.clone(),
-        target_client_id: peer.identity.client_id.clone(),
-        whole_liveries: files.is_some() && cx.config.naming.scope == Scope::Livery,
-        files,
-    };
-    cx.transmit(target, Message::SyncOffer(offer));
 }

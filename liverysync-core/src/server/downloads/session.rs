@@ -5,7 +5,7 @@ use crate::{
     wire::data::TransferId,
 };
 
-/// How far a file of a download is.
+/// The progress of one file of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileState {
     /// The target has been told of it.

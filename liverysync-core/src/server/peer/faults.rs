@@ -1,4 +1,4 @@
-//! What went wrong with the files of one client, and when to try again.
+//! Failures with files of one client, and the time of the next attempt.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,13 +15,13 @@ const SILENT_FAILURES_MAX: u32 = 3;
 const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_CAP: Duration = Duration::from_secs(600);
 
-/// How long a client is not asked for a file that it could not read: another program may have it open.
+/// Wait before a client is asked again for a file that it could not read: another program may have it open.
 const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
 
 /// The contents that a client failed to upload.
 #[derive(Debug, Default)]
 pub(in crate::server) struct UploadFaults {
-    /// By the client's own names: until when it is not asked, or `None` until its manifest changes.
+    /// By the client's own names: the time until which it is not asked, or `None` until its manifest changes.
     unservable: BTreeMap<(PathKey, ContentHash), Option<Time>>,
 }
 
@@ -132,5 +132,56 @@ impl DownloadFaults {
     /// Lets people be told again of each withheld file.
     pub(in crate::server) fn clear_announced(&mut self) {
         self.announced.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::{Extensions, RelPath};
+
+    fn key() -> PathKey {
+        RelPath::parse("a/b.png", &Extensions::default()).unwrap().key().clone()
+    }
+
+    const HASH: ContentHash = ContentHash::from_bytes([1; 32]);
+
+    #[test]
+    fn a_client_gets_more_time_after_each_failure() {
+        let (mut faults, start) = (DownloadFaults::default(), Time::ZERO);
+        for seconds in [5, 10, 20] {
+            assert!(!faults.record_failure(&key(), HASH, false, start));
+            let retry_at = start + Duration::from_secs(seconds);
+            assert!(faults.may_retry(&key(), HASH, retry_at));
+            let before = Time::from_nanos(retry_at.as_nanos() - 1);
+            assert!(!faults.may_retry(&key(), HASH, before));
+            let other = ContentHash::from_bytes([2; 32]);
+            assert!(faults.may_retry(&key(), other, start), "another content is another try");
+        }
+        faults.clear_failures(&key());
+        assert!(faults.may_retry(&key(), HASH, start));
+    }
+
+    #[test]
+    fn a_client_that_gives_no_reason_refuses_after_three_failures() {
+        let mut faults = DownloadFaults::default();
+        let outcomes = [(); 3].map(|()| faults.record_failure(&key(), HASH, true, Time::ZERO));
+        assert_eq!(outcomes, [false, false, true]);
+        assert!(faults.has_declined(&key(), HASH));
+        assert!(faults.clear_declined() && !faults.has_declined(&key(), HASH));
+        assert!(!faults.clear_declined());
+    }
+
+    #[test]
+    fn an_unreadable_file_is_requested_again_after_a_minute() {
+        let (mut faults, start) = (UploadFaults::default(), Time::ZERO);
+        faults.mark_unreadable(key(), HASH, start);
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert!(!faults.may_serve(&key(), HASH, after(59)));
+        assert!(faults.may_serve(&key(), HASH, after(60)));
+        faults.mark_unservable(key(), HASH);
+        assert!(!faults.may_serve(&key(), HASH, after(100_000)));
+        faults.clear();
+        assert!(faults.may_serve(&key(), HASH, start));
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     wire::messages::SyncStatus,
 };
 
-/// What a client says of itself.
+/// A client's own description of itself.
 #[derive(Debug)]
 pub(super) struct Identity {
     /// The id that the server gave it, which protocol 1 uses to name a client.
@@ -35,12 +35,12 @@ pub(super) struct Identity {
     pub(super) member: Option<MemberId>,
 }
 
-/// When a client was last heard.
+/// The connection of a client.
 #[derive(Debug)]
 pub(super) struct Liveness {
     pub(super) accepted_at: Time,
     pub(super) heard_at: Time,
-    /// It has sent HELLO.
+    /// The client has sent HELLO.
     pub(super) greeted: bool,
 }
 

@@ -1,10 +1,10 @@
-//! What a client has reported of its files.
+//! A client's report of its files.
 
 use std::collections::BTreeMap;
 
 use crate::{hash::ContentHash, manifest::Manifest, path::PathKey, time::Time};
 
-/// What a client has reported of its files.
+/// A client's report of its files.
 #[derive(Debug)]
 pub(in crate::server) struct Report {
     /// The files that it has; `None` until it has said so.

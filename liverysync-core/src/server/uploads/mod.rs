@@ -1,65 +1,43 @@
 //! Uploads from their request to their end, whatever the source does on the way.
 
 mod plan;
+mod request;
 mod session;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use self::{
-    plan::plan_uploads,
-    session::{Upload, UploadFile},
-};
-use super::{Event, Output, context::Context, protocol_1::send_files};
+use self::session::{Upload, UploadFile};
+use super::{Event, Output, context::Context};
 use crate::{
     hash::{Content, ContentHash},
-    path::{PathKey, RelPath, fold},
+    path::fold,
     schedule::Plan,
     time::Time,
-    transfer::{RequestedFile, SourceFault, UploadEvent, UploadStream},
+    transfer::{SourceFault, UploadEvent},
     union::PeerId,
-    wire::messages::{ErrorReport, Fault, Message, Role, SyncDoneAck, SyncId, SyncOffer},
+    wire::messages::{ErrorReport, Fault, Message, SyncDoneAck, SyncId},
 };
 
-/// How long nothing is requested after the store could not keep a content: its disk may be full.
+/// Pause of all requests after the store could not write a content: its disk may be full.
 const STORE_PAUSE: Duration = Duration::from_secs(10);
 
-/// A content of which no download may go on, and why.
+/// A content whose downloads have to be cancelled, and the reason.
 #[derive(Debug)]
 pub(super) struct Lost {
     pub(super) content: Content,
     pub(super) reason: &'static str,
 }
 
-/// An upload that is about to be requested.
-#[derive(Debug)]
-pub(super) struct NewUpload {
-    source: PeerId,
-    files: Vec<UploadFile>,
-    in_order: bool,
-    requested: Vec<RequestedFile>,
-    /// Contents that come again from their beginning: the downloads that read what came before have to end first.
-    pub(super) restarted: Vec<Lost>,
-}
-
-/// One look for sources that are free.
-#[derive(Debug)]
-pub(super) struct Pass {
-    plan: Plan,
-    sources: VecDeque<PeerId>,
-    /// Sources that are free and have nothing left to do.
-    idle: Vec<PeerId>,
-}
-
-/// The sessions in which sources send files into the store, and who sends what next.
+/// The sessions in which sources send files into the store, and the plan of the next ones.
 #[derive(Debug, Default)]
 pub(super) struct Uploads {
     sessions: BTreeMap<SyncId, Upload>,
     /// The plan of uploads; `None` if it has to be worked out.
     plan: Option<Plan>,
-    /// Nothing is requested before.
+    /// No requests before this time.
     paused_until: Time,
 }
 
@@ -73,101 +51,10 @@ impl Uploads {
         self.plan = None;
     }
 
-    // ---- opening sessions -----------------------------------------------------------------------
+    // ---- progress -------------------------------------------------------------------------------
 
-    /// Begins to request what is missing and not in the store, as far as sources are free and there is room.
-    pub(super) fn begin_pass(&mut self, cx: &Context) -> Option<Pass> {
-        if self.paused_until > cx.now {
-            return None;
-        }
-        let plan = self.plan.take().unwrap_or_else(|| plan_uploads(cx));
-        Some(Pass { plan, sources: cx.peers.ids().into(), idle: Vec::new() })
-    }
-
-    /// Returns the next upload to [open](Self::open), while `downloads_open` downloads are.
-    pub(super) fn poll_upload(
-        &mut self,
-        cx: &mut Context,
-        pass: &mut Pass,
-        downloads_open: usize,
-    ) -> Option<NewUpload> {
-        while let Some(source) = pass.sources.front().copied() {
-            if !self.is_free(cx, source, downloads_open) {
-                pass.sources.pop_front();
-                continue;
-            }
-            let Some(keys) = pass.plan.get_mut(&source).and_then(VecDeque::pop_front) else {
-                pass.idle.push(source);
-                pass.sources.pop_front();
-                continue;
-            };
-            let (keys, later) = fitting(cx, keys);
-            if !later.is_empty() {
-                pass.plan.entry(source).or_default().push_front(later);
-                pass.sources.pop_front();
-            }
-            let upload = prepare(cx, source, &keys);
-            if upload.is_some() {
-                return upload;
-            }
-        }
-        None
-    }
-
-    /// Ends a pass.
-    pub(super) fn end_pass(&mut self, cx: &mut Context, mut pass: Pass) {
-        pass.plan.retain(|_, sessions| !sessions.is_empty());
-        // A source that has nothing left to do may take over from another one.
-        let spread = pass.idle.iter().any(|source| could_help(cx, *source, &pass.plan));
-        self.plan = (!spread).then_some(pass.plan);
-        // What was removed to make room is in no plan, so that is no reason to make another one.
-        cx.dirty.plan = false;
-    }
-
-    fn is_free(&self, cx: &Context, source: PeerId, downloads_open: usize) -> bool {
-        let open = self.len() + downloads_open < cx.config.sessions_max;
-        let Some(peer) = cx.peers.get(source).filter(|_| open) else { return false };
-        let open = peer.sessions.uploads.iter();
-        let bytes = open.map(|sync_id| self.sessions.get(sync_id).map_or(0, Upload::bytes));
-        peer.has_room(bytes, &cx.config)
-    }
-
-    /// Requests files from a source. Returns their contents, which can be offered from now on.
-    pub(super) fn open(&mut self, cx: &mut Context, upload: NewUpload) -> BTreeSet<Content> {
-        let NewUpload { source, files, in_order, requested, .. } = upload;
-        let sync_id = cx.new_sync_id();
-        let Some(peer) = cx.peers.get_mut(source) else { return BTreeSet::new() };
-        peer.sessions.uploads.insert(sync_id.clone());
-        let name = peer.identity.name.clone();
-        send_offer(cx, &sync_id, source);
-        let request = send_files(sync_id.clone(), &requested, in_order);
-        let stream = UploadStream::new(requested, cx.now);
-        cx.output(Output::OpenUpload { source, sync_id: sync_id.clone(), stream });
-        cx.transmit(source, Message::SendFiles(request));
-        cx.event(Event::SessionBegan {
-            sync_id: sync_id.clone(),
-            source: Some(name),
-            target: None,
-            files: files.len(),
-            bytes: files.iter().map(|file| file.content.size).sum(),
-        });
-        let contents = files.iter().map(|file| file.content).collect();
-        let upload = Upload {
-            source,
-            files,
-            in_order,
-            deadline: cx.now + cx.config.first_file_timeout,
-            began_at: cx.now,
-            bytes_passed: 0,
-        };
-        self.sessions.insert(sync_id, upload);
-        contents
-    }
-
-    // ---- what comes of them ---------------------------------------------------------------------
-
-    /// Takes what was seen of an upload. Returns the content that is lost by it, if any; call
-    /// [`end_if_over`](Self::end_if_over) when that is dealt with.
+    /// Handles the progress of an upload. Returns the content that is lost by it, if any. Cancel its downloads, then call
+    /// [`end_if_over`](Self::end_if_over).
     pub(super) fn handle_event(
         &mut self,
         cx: &mut Context,
@@ -176,7 +63,7 @@ impl Uploads {
         event: UploadEvent,
     ) -> Option<Lost> {
         let now = cx.now;
-        let stall_timeout = cx.config.stall_timeout;
+        let stall_timeout = cx.config.timeouts.stall;
         if let Some(peer) = cx.peers.get_mut(source) {
             peer.liveness.heard_at = now;
             if let Some((draining, until)) = &mut peer.sessions.draining
@@ -215,10 +102,10 @@ impl Uploads {
                 let (content, reason) = if file.resumed {
                     // The wrong bytes may be those that the store had before, so the source is not to blame.
                     file.pending = false;
-                    (file.content, "it comes anew from its beginning")
+                    (file.content, "it has to be sent again from its beginning")
                 } else {
                     let content = self.record_failure(cx, sync_id, index, fault)?;
-                    (content, "its source did not send it right")
+                    (content, "its source sent wrong data")
                 };
                 Some(discard(cx, content, reason))
             }
@@ -239,8 +126,8 @@ impl Uploads {
         }
     }
 
-    /// Takes an error that a source reports about one of its uploads. Returns the content that is lost by it, if any; call
-    /// [`end_if_over`](Self::end_if_over) when that is dealt with.
+    /// Handles an error that a source reports about one of its uploads. Returns the content that is lost by it, if any.
+    /// Cancel its downloads, then call [`end_if_over`](Self::end_if_over).
     pub(super) fn handle_error(
         &mut self,
         cx: &mut Context,
@@ -264,15 +151,15 @@ impl Uploads {
         Some(discard(cx, content, "its source cannot send it"))
     }
 
-    /// Takes that it is known how many bytes came of a content whose upload ended early. Returns the content if nobody
-    /// can send the rest.
+    /// Handles that the store knows how many bytes an upload has left that ended early. Returns the content if nobody can
+    /// send the rest.
     pub(super) fn handle_closed(&mut self, cx: &mut Context, hash: ContentHash) -> Option<Lost> {
         cx.dirty.plan = true;
         cx.dirty.schedule();
         let content = cx.store.content(hash)?;
         let is_wanted = cx.league.union().with_content(content).next().is_some();
         let has_source = cx.router().willing(content).next().is_some();
-        let reason = "nobody who has it is there any more";
+        let reason = "nobody who has it is connected any more";
         (!is_wanted || !has_source).then_some(Lost { content, reason })
     }
 
@@ -304,9 +191,9 @@ impl Uploads {
         Some(content)
     }
 
-    // ---- their end ------------------------------------------------------------------------------
+    // ---- closing sessions -----------------------------------------------------------------------
 
-    /// Ends the `sessions` of a source that is gone.
+    /// Ends the `sessions` of a source that has disconnected.
     pub(super) fn handle_lost(
         &mut self,
         cx: &mut Context,
@@ -345,14 +232,14 @@ impl Uploads {
         self.end(cx, sync_id, &left);
     }
 
-    /// Ends an upload that has nothing more to bring.
+    /// Ends an upload whose source has nothing more to send.
     pub(super) fn end_if_over(&mut self, cx: &mut Context, sync_id: &SyncId) {
         if self.sessions.get(sync_id).is_some_and(Upload::is_over) {
             self.end(cx, sync_id, &[]);
         }
     }
 
-    /// Ends an upload. What has come of the contents that are `left` may be resumed.
+    /// Ends an upload. The contents that are `left` can be resumed from the bytes that came.
     fn end(&mut self, cx: &mut Context, sync_id: &SyncId, left: &[Content]) {
         let Some(upload) = self.sessions.remove(sync_id) else { return };
         let source = upload.source;
@@ -366,7 +253,7 @@ impl Uploads {
         if !drains {
             cx.output(Output::CloseUpload(source, sync_id.clone()));
         }
-        let until = cx.now + cx.config.stall_timeout;
+        let until = cx.now + cx.config.timeouts.stall;
         if let Some(peer) = cx.peers.get_mut(source) {
             peer.sessions.uploads.remove(sync_id);
             if drains {
@@ -380,7 +267,7 @@ impl Uploads {
         cx.dirty.schedule();
     }
 
-    // ---- what is still to come ------------------------------------------------------------------
+    // ---- outlook --------------------------------------------------------------------------------
 
     /// Returns how many files each source has still to send so that the store has all of the union: those that are
     /// requested, and those that will be as soon as the source is free.
@@ -402,94 +289,9 @@ impl Uploads {
     }
 }
 
-/// Returns whether a source has something that another one would upload last.
-fn could_help(cx: &Context, source: PeerId, plan: &Plan) -> bool {
-    let last = plan.values().filter(|sessions| sessions.len() > 1).filter_map(VecDeque::back);
-    let entries = last.filter_map(|keys| cx.league.union().get(keys.first()?));
-    entries.into_iter().any(|entry| {
-        let mut willing = cx.router().willing(entry.content);
-        willing.any(|holder| holder == source)
-    })
-}
-
-/// Splits what is to be requested into what there is room for and what has to wait for room. What the store has by now,
-/// or is getting, is left out.
-fn fitting(cx: &mut Context, keys: Vec<PathKey>) -> (Vec<PathKey>, Vec<PathKey>) {
-    let (mut now, mut later, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for key in keys {
-        let Some(entry) = cx.league.union().get(&key) else { continue };
-        let content = entry.content;
-        if !cx.store.can_begin(content) {
-            continue;
-        }
-        let more = if cx.store.has(content) { 0 } else { content.size };
-        // The first may be larger than all the room there is; what comes with it must fit.
-        let fits = later.is_empty() && cx.find_room(bytes + more);
-        if fits && (now.is_empty() || cx.is_within(bytes + more)) {
-            bytes += more;
-            now.push(key);
-        } else {
-            later.push(key);
-        }
-    }
-    (now, later)
-}
-
-/// Prepares to request files from a source. Returns `None` if the source has none of them any more.
-fn prepare(cx: &mut Context, source: PeerId, keys: &[PathKey]) -> Option<NewUpload> {
-    let now = cx.now;
-    let peer = cx.peers.get_mut(source)?;
-    let in_order = peer.identity.protocol.sends_in_order();
-    let union = cx.league.union();
-    let (mut files, mut requested, mut restarted) = (Vec::new(), Vec::new(), Vec::new());
-    for key in keys {
-        let Some(entry) = union.get(key) else { continue };
-        let content = entry.content;
-        if !cx.store.can_begin(content) {
-            continue;
-        }
-        let mut places = union.places(source, content);
-        let may_serve =
-            |path: &&RelPath| peer.upload_faults.may_serve(path.key(), content.hash, now);
-        let Some(path) = places.find(may_serve).cloned() else { continue };
-        let (name, transfer) = (path.as_str().to_owned(), peer.sessions.next_transfer());
-        let partial = cx.store.partial_bytes(content);
-        let from = if in_order { 0 } else { partial };
-        let other = cx.store.content(content.hash).filter(|other| *other != content);
-        // A source that sends in order begins at the beginning, whatever the store has. The same hash with another length
-        // is another content.
-        restarted.extend((partial > from).then_some(content).or(other));
-        cx.store.begin(content);
-        requested.push(RequestedFile { name, content, transfer, from });
-        files.push(UploadFile { path, content, pending: true, resumed: from > 0 });
-    }
-    if files.is_empty() {
-        return None;
-    }
-    let reason = "it comes anew from another source";
-    let restarted = restarted.into_iter().map(|content| Lost { content, reason }).collect();
-    Some(NewUpload { source, files, in_order, requested, restarted })
-}
-
-/// Tells a source that files will be requested from it.
-fn send_offer(cx: &mut Context, sync_id: &SyncId, source: PeerId) {
-    let current_hash = cx.union_hash_text();
-    let Some(peer) = cx.peers.get(source) else { return };
-    let offer = SyncOffer {
-        sync_id: sync_id.clone(),
-        role: Role::Source,
-        current_hash,
-        source_client_id: peer.identity.client_id.clone(),
-        target_client_id: cx.store_id.clone(),
-        files: None,
-        whole_liveries: false,
-    };
-    cx.transmit(source, Message::SyncOffer(offer));
-}
-
-/// Removes what has come of a content, because it is of no use.
+/// Removes the bytes of a content that have come, because they are of no use.
 fn discard(cx: &mut Context, content: Content, reason: &'static str) -> Lost {
-    cx.output(Output::Forget(content.hash));
+    cx.output(Output::Remove(content.hash));
     cx.remove_content(content);
     Lost { content, reason }
 }

@@ -1,4 +1,4 @@
-//! Who uploads what: of all that somebody misses, or that is to be archived.
+//! The plan of uploads: sources for all that somebody misses, or that is to be archived.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,17 @@ use crate::{
     server::{context::Context, route::Route},
 };
 
-/// Plans who uploads what of all that somebody misses and the store does not have.
+/// Plans the uploads of all that somebody misses and the store does not have.
 pub(super) fn plan_uploads(cx: &Context) -> Plan {
     let mut wants = missing(cx);
     if wants.is_empty() && cx.config.archive {
         wants = unarchived(cx);
     }
     let loads = cx.peers.iter().map(|(id, peer)| (id, peer.load(&cx.config)));
-    plan(&wants, &loads.collect(), cx.config.files_per_session_max)
+    plan(&wants, &loads.collect(), cx.config.sessions.files_max)
 }
 
-/// Returns what peers miss and can be sent once the store has it.
+/// Returns contents that peers miss and can be sent once the store has them.
 fn missing(cx: &Context) -> Vec<Want> {
     let router = cx.router();
     let mut seen = BTreeSet::new();
@@ -45,7 +45,7 @@ fn missing(cx: &Context) -> Vec<Want> {
     wants
 }
 
-/// Returns what nobody misses and the store does not have, as far as it has room.
+/// Returns contents that nobody misses and the store does not have, as far as it has room.
 fn unarchived(cx: &Context) -> Vec<Want> {
     let mut room = cx.config.store_bytes_max.saturating_sub(cx.store.bytes());
     if room == 0 {

@@ -20,7 +20,7 @@ impl World {
             wake: None,
         }));
         self.drain_hub();
-        self.feed_hub(server::Input::Kept(kept));
+        self.feed_hub(server::Input::Stored(kept));
     }
 
     pub(crate) fn stop_hub(&mut self) {
@@ -90,7 +90,7 @@ impl World {
                         self.hub_stops(link, transfer);
                     }
                 }
-                server::Output::Forget(hash) => self.hub_forgets(hash),
+                server::Output::Remove(hash) => self.hub_forgets(hash),
                 server::Output::Record(records) => {
                     self.book.write(&records);
                     self.memory.extend(records);
