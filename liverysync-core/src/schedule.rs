@@ -48,6 +48,7 @@ pub fn plan(wants: &[Want], loads: &BTreeMap<PeerId, Load>, files_max: usize) ->
         })
         .collect();
     for mut livery in group(wants) {
+        // Each round takes the best source for what is left, so a livery is split only where nobody has all of it.
         while let Some(source) = best_source(&livery, &queues) {
             let (served, rest) =
                 livery.into_iter().partition(|want| want.sources.contains(&source));
@@ -74,6 +75,7 @@ struct Queue<'a> {
 
 impl<'a> Queue<'a> {
     fn add(&mut self, livery: Livery<'a>) {
+        // An empty file costs something, too: without that, one source would get all of them.
         self.bytes += livery.iter().map(|want| want.bytes.max(1)).sum::<u64>();
         self.liveries.push(livery);
     }
@@ -91,6 +93,7 @@ fn group(wants: &[Want]) -> Vec<Livery<'_>> {
         by_name.entry(want.key.livery()).or_default().push(want);
     }
     let mut liveries: Vec<_> = by_name.into_values().collect();
+    // The sort is stable: liveries that are equally rare stay in the order of their names, on every server.
     liveries.sort_by_key(|files| files.iter().map(|want| want.copies).min());
     liveries
 }
@@ -102,6 +105,8 @@ fn best_source(livery: &Livery<'_>, queues: &BTreeMap<PeerId, Queue<'_>>) -> Opt
     for source in livery.iter().flat_map(|want| &want.sources) {
         *serves.entry(*source).or_default() += 1;
     }
+    // The number of files counts before the time: a livery from one source is complete, and usable, sooner than one that
+    // waits for its last file from another. The last key, the source's number, makes the choice the same on every run.
     let known = serves.into_iter().filter_map(|(source, files)| {
         queues.get(&source).map(|queue| (queue.busy, usize::MAX - files, queue.done_in(), source))
     });
@@ -124,6 +129,7 @@ pub fn sessions(
     let mut sessions: VecDeque<Vec<PathKey>> = VecDeque::new();
     for livery in liveries {
         match sessions.back_mut() {
+            // Small liveries share a session, because each session costs a round trip.
             Some(last) if last.len() + livery.len() <= files_max => last.extend(livery),
             _ => sessions.extend(livery.chunks(files_max).map(<[PathKey]>::to_vec)),
         }

@@ -177,6 +177,7 @@ impl Context {
 
     fn delete_surplus(&mut self, bytes: u64, needed: impl Fn(&Router<'_>, Content) -> bool) {
         let router = self.router();
+        // A content that no name has at present is needed only for a restore.
         let is_current = |content| self.league.union().with_content(content).next().is_some();
         let surplus = self.store.surplus(bytes, is_current, |content| needed(&router, content));
         for content in surplus {

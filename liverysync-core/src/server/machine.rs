@@ -254,6 +254,7 @@ impl ServerMachine {
             }
             self.uploads.end_pass(&mut self.cx, pass);
         }
+        // Opening uploads may have cancelled downloads, and so made jobs out of date.
         self.drain_dirty();
         self.downloads.open_sessions(&mut self.cx, self.uploads.len());
     }
@@ -345,6 +346,7 @@ impl ServerMachine {
     }
 
     fn run_timers(&mut self) {
+        // Each timer runs once at most. What they set for the same moment runs after the host has carried out the outputs.
         for timer in Timer::ALL {
             if self.timers.take_due(timer, self.cx.now) {
                 match timer {
@@ -359,6 +361,7 @@ impl ServerMachine {
     }
 
     fn next_wake(&self) -> Option<Wake> {
+        // Without peers there is nothing to schedule, so an empty server does not wake once a second.
         let idle = self.cx.peers.is_empty() && self.timers.get(Timer::Merge).is_none();
         if idle { None } else { self.timers.next_wake() }
     }

@@ -118,6 +118,7 @@ pub(super) fn hello(
 ) -> Option<Greeting> {
     let peer = cx.peers.get_mut(id)?;
     let name = limit_name(&hello.client_name);
+    // Without a name of its own, a client goes by its id, so that events can tell clients apart.
     if !name.trim().is_empty() {
         peer.identity.name = name.to_owned();
     }

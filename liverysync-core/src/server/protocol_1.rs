@@ -147,6 +147,7 @@ impl Protocol {
             let polled_at = peer.report.polled_at.filter(|_| peer.sessions.is_idle());
             silence = polled_at.map_or(Duration::ZERO, |at| silence.min(now.since(at)));
         }
+        // It reads nothing while it sends, so it is asked between sessions only.
         let is_stale = now.since(peer.report.received_at) >= config.manifest_stale;
         if silence >= config.timeouts.silence {
             Duty::Close
@@ -260,6 +261,7 @@ pub(super) fn read_complaint<'a>(
     files: impl Iterator<Item = (&'a RelPath, FileFate)> + Clone,
 ) -> Complaint {
     let named = files.clone().enumerate().filter(|(_, (path, _))| text.contains(path.as_str()));
+    // Its bytes ended early, so the target finds its size or hash wrong, and says so after the session went on.
     if named.clone().any(|(_, (_, fate))| fate == FileFate::Failed) {
         return Complaint::Cancelled;
     }

@@ -210,9 +210,11 @@ impl Reports {
         for (path, content) in files {
             let spelling = manifest.respell(&path);
             let own = manifest.get(path.key()).map(|own| own.path.clone());
+            // A client spells folders that it has in its own way, and keeps the spelling of a file that it replaces.
             let own = own.or_else(|| RelPath::parse(&spelling, &cx.config.rules.extensions).ok());
             let mtime = cx.league.union().get(path.key()).and_then(|entry| entry.mtime);
             peer.missing.remove(path.key());
+            // It counts as there from now on, so that it is not offered again; the next report shows whether it is.
             peer.report.claimed.insert(path.key().clone(), content.hash);
             changed.extend(own.map(|path| Gained::from(Entry { path, content, mtime })));
         }
@@ -249,6 +251,7 @@ impl Reports {
         if unchanged && peer.report.merged {
             return check_claims(cx, id, None);
         }
+        // A file that it could not send may be another one by now.
         peer.upload_faults.clear();
         self.arrivals += 1;
         let pending = self.pending.entry(id).or_default();
@@ -289,6 +292,7 @@ impl Reports {
                 pending.remove(old);
             }
         }
+        // Removals come first: a file may take the place of a folder, or get another spelling.
         for new in changed {
             let old = manifest.remove(new.entry.path.key());
             match manifest.insert(new.entry.clone()) {
@@ -335,6 +339,7 @@ impl Reports {
         changes.push(unregister_lost(cx, &lost));
         let mut reported = Reported::new();
         for (id, mut pending) in mem::take(&mut self.pending) {
+            // The first report of a connection counts as a return: what its member had and does not list any more is gone.
             let Some(peer) = cx.peers.get_mut(id) else { continue };
             let first = !mem::replace(&mut peer.report.merged, true);
             pending.whole |= first;
@@ -409,6 +414,8 @@ fn check_claims(cx: &mut Context, id: PeerId, touched: Option<&BTreeSet<PathKey>
     if touched.is_none() {
         claimed.clear();
     }
+    // Installing failed although the client said otherwise. Without the wait after a failure, a client that loses each file
+    // at once, to a virus scanner for example, would download it for ever.
     for (key, hash) in wrong {
         peer.report.claimed.remove(&key);
         peer.download_faults.record_failure(&key, hash, false, now);

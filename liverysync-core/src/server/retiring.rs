@@ -22,6 +22,7 @@ pub(super) fn retire_unwanted(cx: &mut Context) {
         let Some(peer) = cx.peers.get(id) else { continue };
         let told_at = peer.retiring.get(path.key());
         let told = told_at.is_some_and(|at| now.since(*at) < RETIRE_RETRY);
+        // A content that the peer misses under another name stays until it is copied there: that saves a download.
         if !told && !router.is_needed_by(peer, content) {
             let file = FileInfo::new(path.as_str(), content, None, true);
             unwanted.entry(id).or_default().push((path.key().clone(), file));

@@ -81,6 +81,8 @@ pub(super) struct Router<'a> {
 impl<'a> Router<'a> {
     /// Returns how a peer gets an entry.
     pub(super) fn route(self, peer: &Peer, entry: &UnionEntry) -> Route {
+        // The list of missing names decides, and not the manifest: it also leaves out files that the peer says to have
+        // installed and has not reported yet.
         if !peer.missing.contains(entry.path.key()) {
             return Route::HasIt;
         }
@@ -123,6 +125,7 @@ impl<'a> Router<'a> {
         if self.store.is_stored(entry.content) {
             return Outlook::Here;
         }
+        // A peer that has the content under another name and cannot copy is no source for itself.
         let sources = self.willing(entry.content).filter(|source| *source != peer.id);
         sources.min().map_or(Outlook::Withheld(Withheld::NoSource), Outlook::From)
     }
@@ -193,6 +196,7 @@ impl<'a> Router<'a> {
         if peer.download_faults.has_declined(key, entry.content.hash) {
             return Some(Withheld::Declined);
         }
+        // A file of its own may have the name of a folder that is needed, or differ only in the form of its letters.
         let manifest = peer.report.manifest.as_ref();
         if manifest.is_some_and(|own| own.get(key).is_none() && own.check(&entry.path).is_err()) {
             return Some(Withheld::InTheWay);
@@ -205,6 +209,7 @@ impl<'a> Router<'a> {
     fn unsafe_rival(self, peer: &Peer, entry: &UnionEntry, moves_files: bool) -> Option<Wait> {
         let key = entry.path.key();
         peer.file_at(key)?;
+        // An outdated version is in the league's history.
         if self.league.union().is_outdated(peer.id, key) {
             return None;
         }

@@ -142,12 +142,14 @@ impl StoreIndex {
             self.bytes = self.bytes.saturating_add(content.size);
             Blob { size: content.size, state, used, readers: 0 }
         });
+        // An upload counts as a use: what somebody needed last is likely to be needed by the next peer.
         (blob.state, blob.used) = (state, used);
     }
 
     /// Records that the upload of a content has ended early.
     pub(super) fn close(&mut self, hash: ContentHash) {
         let blob = self.blobs.get_mut(&hash);
+        // A content that was removed, or stored after all, needs no closing.
         if let Some(blob) = blob.filter(|blob| blob.state == BlobState::Arriving) {
             blob.state = BlobState::Closing;
         }
@@ -158,6 +160,7 @@ impl StoreIndex {
         let blob = self.blobs.get_mut(&hash).filter(|blob| blob.state == BlobState::Closing);
         let Some(blob) = blob else { return false };
         blob.state = BlobState::Partial(bytes);
+        // Downloads that wait for it keep the entry: another upload may go on where this one stopped.
         if bytes == 0 && blob.readers == 0 {
             self.drop_blob(hash);
         }
@@ -223,6 +226,7 @@ impl StoreIndex {
         let idle = self.blobs.iter().filter(|(_, blob)| blob.is_idle());
         let idle = idle.map(|(hash, blob)| (Content { hash: *hash, size: blob.size }, blob.used));
         let mut idle: Vec<_> = idle.collect();
+        // Past versions go before present ones: only a restore needs them, and every PC needs the present ones.
         idle.sort_by_cached_key(|(content, used)| (current(*content), *used));
         let mut surplus = Vec::new();
         for (content, _) in idle {

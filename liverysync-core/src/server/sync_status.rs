@@ -44,6 +44,7 @@ impl SyncStatuses {
     pub(super) fn next_at(&self, cx: &Context) -> Time {
         let missing: usize = cx.peers.values().map(|peer| peer.missing.len()).sum();
         let is_unanswered = |peer: &Peer| peer.report.merged && peer.status == ToldStatus::Awaited;
+        // A peer that has just reported waits for its answer before it tells its driver that it is in sync.
         let interval = if missing > MISSING_MANY {
             SLOW_INTERVAL
         } else if cx.peers.values().any(is_unanswered) {
@@ -98,6 +99,7 @@ impl SyncStatuses {
             status.needed_by_others = needed.get(&id).copied().unwrap_or_default();
             tell(cx, id, status);
         }
+        // Files that are withheld do not count: the league would never be in sync with one Python client.
         let in_sync = missing_in_all == 0 && archived && idle;
         if let (true, false, Some(union_hash)) = (in_sync, self.in_sync, union_hash) {
             let union = cx.league.union();

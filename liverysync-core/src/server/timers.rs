@@ -2,7 +2,8 @@
 
 use crate::time::{Earliest, Time, Wake};
 
-/// Something that the machine does at a time. Those that are due at once run in this order.
+/// Something that the machine does at a time. Those that are due at once run in this order: a step of the union decides what
+/// is missing, which decides the sessions, and all of it the statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
     /// The union takes a step with all that was reported.

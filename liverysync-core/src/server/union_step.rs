@@ -48,6 +48,7 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
         // The cause of a failure there may be gone.
         keys.iter().for_each(|key| peer.download_faults.clear_failures(key));
     }
+    // The lists of missing names come first: what is retired and what the store may drop depends on them.
     update_missing(cx, &outcome.touched, &outcome.changed, reported);
     retire_unwanted(cx);
     cx.make_room();

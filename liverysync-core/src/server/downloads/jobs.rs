@@ -73,6 +73,7 @@ impl Downloads {
         let most = cx.config.sessions.files_max;
         for (id, peer) in cx.peers.iter().filter(|(_, peer)| peer.is_known()) {
             let Some(target) = self.targets.get_mut(&id) else { continue };
+            // Each job checks again when it begins which of its files the peer may have.
             let missing = keys.iter().filter(|key| peer.missing.contains(*key));
             let missing = missing.filter(|key| !target.under_way.contains(*key)).cloned();
             let sessions = sessions(liveries(missing.collect()), most);
@@ -85,6 +86,7 @@ impl Downloads {
     /// Opens sessions for all targets that are free, first for those that have the fewest.
     pub(in crate::server) fn open_sessions(&mut self, cx: &mut Context, uploads_open: usize) {
         let known = cx.peers.iter().filter(|(_, peer)| peer.is_known() && !peer.missing.is_empty());
+        // Where sessions are scarce, a peer without one goes first. The number breaks ties the same way on every run.
         let mut targets: Vec<_> =
             known.map(|(id, peer)| (peer.sessions.downloads.len(), id)).collect();
         targets.sort_unstable();
@@ -115,6 +117,7 @@ impl Downloads {
             return;
         };
         let router = cx.router();
+        // Much may have happened since the job was planned: each name has to qualify again.
         let still = |key: &PathKey| {
             cx.league.union().get(key).is_some_and(|entry| {
                 !target.under_way.contains(key)
@@ -145,6 +148,7 @@ impl Downloads {
         let router = cx.router();
         let (mut copies, mut stored, mut arriving) = (BTreeMap::new(), Vec::new(), Vec::new());
         let (mut withheld, mut deferred) = (Vec::new(), false);
+        // A name that is under way is not offered twice: its session says what became of it.
         for key in peer.missing.iter().filter(|key| !target.under_way.contains(*key)) {
             let Some(entry) = cx.league.union().get(key) else { continue };
             let content = entry.content;
@@ -152,9 +156,11 @@ impl Downloads {
                 Route::Withheld(reason) => withheld.push((entry.path.clone(), reason)),
                 Route::Copy => drop(copies.insert(key, Copy::Safe)),
                 Route::Wait(Means::Copy, Wait::Rival) => drop(copies.insert(key, Copy::Replaces)),
+                // No event says when the wait is over, so a tick has the jobs worked out again.
                 Route::Wait(..) => deferred = true,
                 Route::Download if cx.store.is_stored(content) => stored.push(key.clone()),
                 Route::Download if cx.store.is_available(content) => arriving.push(key.clone()),
+                // The upload that brings it adds it to the jobs.
                 Route::Download | Route::HasIt => {}
             }
         }

@@ -79,6 +79,7 @@ impl Downloads {
         let deadline = cx.now + cx.config.timeouts.stall;
         let download = self.sessions.get_mut(&accept.sync_id);
         let Some(download) = download.filter(|download| download.target == id) else { return };
+        // An answer never shortens the time that the target has anyway.
         download.deadline = download.deadline.max(deadline);
         let wanted: BTreeMap<_, _> =
             accept.files.iter().map(|file| (file.transfer, file.offset)).collect();
@@ -90,6 +91,7 @@ impl Downloads {
             }
             let (transfer, content) = (file.transfer, file.content);
             match wanted.get(&transfer) {
+                // It has the file already, perhaps from before a crash, and will confirm it like the others.
                 None => {
                     file.state = FileState::Sent;
                     unwanted.push(content);
@@ -121,6 +123,7 @@ impl Downloads {
         progress: Progress,
     ) {
         let Some(peer) = cx.peers.get(id) else { return };
+        // One link carries several sessions in turn, so bytes of any of them show that the target takes data.
         if let Some(target) = self.targets.get_mut(&id) {
             target.passed_at = cx.now;
         }
@@ -179,6 +182,7 @@ impl Downloads {
         let (target, file) = (download.target, &mut download.files[index]);
         file.state = FileState::Failed;
         let (path, transfer, content) = (file.path.clone(), file.transfer, file.content);
+        // Not recorded as a failure: the file is offered again as soon as the store gets it from somebody.
         if let Some(state) = self.targets.get_mut(&target) {
             state.under_way.remove(path.key());
         }
@@ -193,6 +197,7 @@ impl Downloads {
         let download = self.sessions.get_mut(sync_id);
         let Some(download) = download.filter(|download| download.is_sent()) else { return };
         download.deadline = cx.now + INSTALL_TIMEOUT;
+        // Where every file was cancelled, a Python client has nothing to report. Other targets end the session themselves.
         if download.is_complete() && download.pushed {
             self.end(cx, sync_id);
         }
@@ -215,6 +220,7 @@ impl Downloads {
             return None;
         };
         let Some(installed) = done.installed.filter(|_| !download.pushed) else {
+            // The first Python client says so after each file, also before the last one was sent.
             if download.is_sent() {
                 download.deadline = cx.now + LATE_DONE;
                 self.handle_manifest(cx, id);
@@ -300,6 +306,7 @@ impl Downloads {
         let now = cx.now;
         let Some(download) = self.sessions.get_mut(sync_id) else { return };
         let Download { target, copies, pushed, .. } = *download;
+        // A target may complain about a file twice, or about one that has been cancelled.
         let Some(file) = download.files.get_mut(index).filter(|file| file.is_open()) else {
             return;
         };
@@ -345,6 +352,7 @@ impl Downloads {
 
     /// Cancels what nobody sends, and ends the sessions that have waited too long.
     pub(super) fn handle_timeout(&mut self, cx: &mut Context) {
+        // First the files that cannot come: a target is not to blame for a session that waits only for them.
         let overdue = self.sessions.iter().filter(|(_, download)| download.deadline <= cx.now);
         let hopeless = overdue.flat_map(|(sync_id, download)| {
             let files = download.files.iter().enumerate();
@@ -389,6 +397,7 @@ impl Downloads {
             );
         }
         cx.report_error(target, sync_id, "no answer in time", None);
+        // It does not say which file it could not install. With one file a session, the next failure shows it.
         if let Some(peer) = cx.peers.get_mut(target).filter(|_| pushed) {
             peer.download_faults.one_by_one = true;
         }
@@ -413,6 +422,7 @@ impl Downloads {
             for file in download.files.iter().filter(|file| file.state != FileState::Failed) {
                 state.under_way.remove(file.path.key());
             }
+            // As long as there are other jobs, these come first; then is the time to look at what was deferred.
             if state.deferred && state.jobs.as_ref().is_some_and(VecDeque::is_empty) {
                 cx.dirty.jobs.insert(target);
             }

@@ -27,11 +27,14 @@ impl Downloads {
         let mut offered = Vec::new();
         for key in keys {
             let Some(entry) = union.get(key) else { continue };
+            // The target may have lost the file that it was to copy. The name stays missing, and is planned again.
             let copy_from = union.places(target, entry.content).next().filter(|_| copies);
             if copies && copy_from.is_none() {
                 continue;
             }
             let transfer = peer.sessions.next_transfer();
+            // Only this content may be replaced with a mere backup. Anything else that is there, such as an edit that the
+            // server has not heard of, is in conflict.
             let outdated = peer.file_at(key).filter(|_| union.is_outdated(target, key));
             offered.push(OfferedFile {
                 info: union_file(entry),
@@ -43,6 +46,7 @@ impl Downloads {
                 path: entry.path.clone(),
                 content: entry.content,
                 transfer,
+                // Nothing has to be sent for a copy: only the target's confirmation is awaited.
                 state: if copies { FileState::Sent } else { FileState::Offered },
             });
         }
@@ -61,6 +65,7 @@ impl Downloads {
         let bytes = files.iter().map(|file| file.content.size).sum();
         let count = files.len();
         if !copies {
+            // From here on the store keeps the contents, however full it is.
             files.iter().for_each(|file| cx.store.add_reader(file.content));
         }
         if pushed {
@@ -69,6 +74,7 @@ impl Downloads {
                 push_file(cx, &sync_id, target, file);
             }
         }
+        // A target that is offered files answers soon. One that copies answers once everything is installed.
         let patience = if copies { INSTALL_TIMEOUT } else { cx.config.timeouts.first_file };
         let deadline = cx.now + patience;
         let download = Download { target, files, copies, pushed, deadline };

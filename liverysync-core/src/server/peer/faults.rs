@@ -109,6 +109,7 @@ impl DownloadFaults {
         now: Time,
     ) -> bool {
         let before = self.failures.get(key).filter(|failures| failures.hash == hash);
+        // Another content at the same name is another file: it starts without failures.
         let count = before.map_or(0, |failures| failures.count) + 1;
         if silent && count >= SILENT_FAILURES_MAX {
             self.decline(key, hash);

@@ -64,6 +64,7 @@ impl Uploads {
     ) -> Option<Lost> {
         let now = cx.now;
         let stall_timeout = cx.config.timeouts.stall;
+        // File data does not pass through this machine, so its progress is what shows that the source is alive.
         if let Some(peer) = cx.peers.get_mut(source) {
             peer.liveness.heard_at = now;
             if let Some((draining, until)) = &mut peer.sessions.draining
@@ -86,6 +87,7 @@ impl Uploads {
                 let millis =
                     u64::try_from(now.since(upload.began_at).as_millis()).unwrap_or(u64::MAX);
                 let rate = upload.bytes_passed.saturating_mul(1000) / millis.max(1);
+                // The best rate counts: slower ones may be due to other sessions on the same line.
                 if let Some(peer) = cx.peers.get_mut(source) {
                     peer.upload_rate = peer.upload_rate.max(rate);
                 }
@@ -114,6 +116,7 @@ impl Uploads {
                 file.pending = false;
                 let content = file.content;
                 cx.event(Event::StoreFault { content: content.hash, reason });
+                // Every other upload would fail for the same reason, and cost its source the transfer.
                 self.paused_until = now + STORE_PAUSE;
                 cx.remove_content(content);
                 Some(Lost { content, reason: "the server has lost it" })
@@ -157,6 +160,7 @@ impl Uploads {
         cx.dirty.plan = true;
         cx.dirty.schedule();
         let content = cx.store.content(hash)?;
+        // Downloads that read it may wait for another source, but not for one that does not exist.
         let is_wanted = cx.league.union().with_content(content).next().is_some();
         let has_source = cx.router().willing(content).next().is_some();
         let reason = "nobody who has it is connected any more";
@@ -225,6 +229,8 @@ impl Uploads {
         if let (Some(name), false) = (cx.peers.name(source), pending.is_empty()) {
             cx.event(Event::SourceSilent { name, files: pending.len() });
         }
+        // A Python client skips a file that it does not have without a word. So silence counts as that, and the file is
+        // requested from somebody else.
         let mut left = Vec::new();
         for index in pending {
             left.extend(self.record_failure(cx, sync_id, index, SourceFault::Skipped));
@@ -280,6 +286,7 @@ impl Uploads {
         for (source, sessions) in self.plan.iter().flatten() {
             for keys in sessions {
                 let entries = keys.iter().filter_map(|key| cx.league.union().get(key));
+                // A source must not wait for the archive to take what it has no space for.
                 let fits = entries.filter(|entry| cx.is_within(entry.content.size)).count();
                 *needed.entry(*source).or_default() += fits as u64;
             }

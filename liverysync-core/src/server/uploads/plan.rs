@@ -10,6 +10,7 @@ use crate::{
 /// Plans the uploads of all that somebody misses and the store does not have.
 pub(super) fn plan_uploads(cx: &Context) -> Plan {
     let mut wants = missing(cx);
+    // The archive uses only the time in which nobody waits for anything.
     if wants.is_empty() && cx.config.archive {
         wants = unarchived(cx);
     }
@@ -26,6 +27,7 @@ fn missing(cx: &Context) -> Vec<Want> {
         for key in &peer.missing {
             let Some(entry) = cx.league.union().get(key) else { continue };
             let content = entry.content;
+            // One upload serves all who miss the content.
             if !cx.store.can_begin(content) || seen.contains(&content) {
                 continue;
             }

@@ -66,6 +66,7 @@ impl Uploads {
             };
             let (keys, later) = fitting(cx, keys);
             if !later.is_empty() {
+                // There is no room for more, also not for smaller files of the same source: large files would never come.
                 pass.plan.entry(source).or_default().push_front(later);
                 pass.sources.pop_front();
             }
@@ -178,6 +179,7 @@ fn prepare(cx: &mut Context, source: PeerId, keys: &[PathKey]) -> Option<NewUplo
         if !cx.store.can_begin(content) {
             continue;
         }
+        // The source may have the content under several names and have failed with one of them.
         let mut places = union.places(source, content);
         let may_serve =
             |path: &&RelPath| peer.upload_faults.may_serve(path.key(), content.hash, now);
@@ -189,6 +191,7 @@ fn prepare(cx: &mut Context, source: PeerId, keys: &[PathKey]) -> Option<NewUplo
         // A source that sends in order begins at the beginning, whatever the store has. The same hash with another length
         // is another content.
         restarted.extend((partial > from).then_some(content).or(other));
+        // Marked at once: the next file of this request may have the same content under another name.
         cx.store.begin(content);
         requested.push(RequestedFile { name, content, transfer, from });
         files.push(UploadFile { path, content, pending: true, resumed: from > 0 });
