@@ -1,11 +1,11 @@
-//! What was replaced on a driver's PC: the sets of backups below a liveries folder.
+//! Backups of files that were replaced on a driver's PC.
 //!
-//! Before a file is replaced it is kept in `.backup/<YYYYMMDD_HHMMSS>/<path>`. [`Backups`] tells what lies there,
-//! puts files of a set back in place, and makes room. It can be used while a client runs on the folder: the
-//! client takes what comes back for an edit by its driver.
+//! Before a file is replaced or retired, a client keeps it in `.backup/<YYYYMMDD_HHMMSS>/<path>` below the liveries
+//! folder. [`Backups`] lists these backup sets, restores their files, and deletes old ones. It may be used while a
+//! client runs on the folder: the client takes a restored file for an edit by its driver.
 //!
-//! Nothing here follows or removes a link, and what no backup could have made is left alone. Texts are as they
-//! stand on the disk: escape them before they are shown.
+//! Nothing here follows or removes a link, and a file that no backup can have made is left alone. Texts are as on the
+//! disk: [escape](crate::escape) them before you show them.
 
 mod prune;
 mod restore;
@@ -35,9 +35,9 @@ use serde::Serialize;
 pub use liverysync_core::backups::{Bounds, InvalidSetName, SetName, Wanted};
 
 pub use self::{
-    prune::{PruneOptions, Pruned, PrunedFile, Sum},
-    restore::{Restored, RestoredFile},
-    show::{Now, Shown, ShownFile},
+    prune::{FileTotals, PruneOptions, PruneReport, PrunedFile},
+    restore::{RestoreReport, RestoredFile},
+    show::{BackupContents, BackupFile, CurrentFile},
 };
 use crate::{
     disk::{ReadError, full_path},
@@ -46,16 +46,16 @@ use crate::{
     watch::WatchHandle,
 };
 
-/// Where the sets lie, below the liveries folder.
+/// The folder of the backup sets, below the liveries folder.
 const FOLDER: &str = ".backup";
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// Why backups cannot be looked at or put back.
+/// The reason why backups cannot be listed or restored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupsError {
-    /// A folder could not be read.
+    /// A folder cannot be read.
     #[error("cannot read the folder {}", .path.display())]
     Unreadable {
         /// The folder.
@@ -63,40 +63,40 @@ pub enum BackupsError {
         /// The system's error.
         source: io::Error,
     },
-    /// There is no such set, or no file in it.
+    /// There is no backup set of this name, or it has no files.
     #[error("there is no backup set {0}")]
     NoSet(SetName),
-    /// Something was named that is not in the set.
+    /// The set has nothing of a requested name.
     #[error("nothing in the backup set {set} is called `{}`", escape(.name))]
     NoMatch {
         /// The set.
         set: SetName,
-        /// What was named.
+        /// The requested name.
         name: String,
     },
 }
 
-/// A set of backups: what was replaced at one moment.
+/// A backup set: the files that were replaced at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BackupSet {
     /// The name of its folder.
     pub set: SetName,
-    /// When it was made, in seconds since 1970 UTC. Its name is in the local time of that moment.
+    /// The time at which it was made, in seconds since 1970 UTC. Its name is in the local time of that moment.
     pub date: i64,
     /// The liveries that it has files of, in alphabetical order.
     pub liveries: Vec<String>,
     /// Number of files.
     pub files: u64,
-    /// Bytes of these files.
+    /// FileTotals of their sizes in bytes.
     pub bytes: u64,
 }
 
-/// Something that was not done, or is not taken for a backup, with the reason.
+/// A file that is not a backup, or that nothing was done with, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftAlone {
-    /// The path below the set.
+    /// Its path below the set.
     pub path: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -106,14 +106,14 @@ impl From<&Skipped> for LeftAlone {
     }
 }
 
-/// The backups of a liveries folder, as they were when it was looked through.
+/// The backups of a liveries folder, as they were when it was opened.
 #[derive(Clone, Debug)]
 pub struct Backups {
     root: PathBuf,
     sets: BTreeMap<SetName, Contents>,
 }
 
-/// What lies in one set.
+/// The files of one set.
 #[derive(Clone, Debug)]
 struct Contents {
     date: UnixTime,
@@ -122,11 +122,11 @@ struct Contents {
 }
 
 impl Backups {
-    /// Looks through the backups of the liveries folder `root`. Nothing is written.
+    /// Lists the backups of the liveries folder `root`. Nothing is written.
     ///
     /// # Errors
     ///
-    /// Fails if `root` is no folder, or if the backups cannot be listed. A folder without backups is none.
+    /// Fails if `root` is not a folder, or if its backups cannot be listed. A folder without backups is no error.
     pub fn open(root: &Path) -> Result<Self, BackupsError> {
         let unreadable = |path: &Path| {
             let path = path.to_owned();
@@ -138,7 +138,7 @@ impl Backups {
         Ok(Self { root: root.to_owned(), sets: into_sets(listed) })
     }
 
-    /// The sets with files that are wanted, the newest first. Only these files are counted.
+    /// Returns the sets with wanted files, the newest first. Only wanted files are counted.
     #[must_use]
     pub fn list(&self, wanted: &Wanted) -> Vec<BackupSet> {
         let sets = self.sets.iter().rev();
@@ -146,7 +146,7 @@ impl Backups {
         sets.filter(|set| set.files > 0).collect()
     }
 
-    /// The set of this name, where it holds all that is wanted.
+    /// Returns the set of this name, if it has everything that is wanted.
     fn set(&self, name: &SetName, wanted: &Wanted) -> Result<&Contents, BackupsError> {
         let contents = self.sets.get(name).ok_or_else(|| BackupsError::NoSet(name.clone()))?;
         match wanted.first_unmatched(contents.files.iter().map(|file| &file.path)) {
@@ -168,7 +168,7 @@ impl Backups {
         hash_files(files.iter().map(place))
     }
 
-    /// What lies in the liveries folder, outside of our own folders.
+    /// Lists the liveries folder, without liverysync's own folders.
     fn list_liveries(&self) -> Result<Vec<Listed>, BackupsError> {
         let path = &self.root;
         list(path, &WatchHandle::disabled())
@@ -177,12 +177,12 @@ impl Backups {
 }
 
 impl Contents {
-    /// The files that are wanted.
+    /// Returns the wanted files.
     fn wanted(&self, wanted: &Wanted) -> impl Iterator<Item = &Found> {
         self.files.iter().filter(|file| wanted.includes(&file.path))
     }
 
-    /// What is no file of a backup, for those who want the whole set.
+    /// Returns entries that are not backups, if the whole set or one of them is wanted.
     fn left_alone(&self, wanted: &Wanted) -> Vec<LeftAlone> {
         let strange = if *wanted == Wanted::default() { &*self.strange } else { &[] };
         strange.iter().map(LeftAlone::from).collect()
@@ -195,7 +195,7 @@ impl Contents {
         self.wanted(wanted).fold(none, |mut sum, file| {
             sum.files += 1;
             sum.bytes = sum.bytes.saturating_add(file.stamp.size);
-            // In the order of keys the files of one livery follow each other.
+            // In the order of keys, the files of one livery follow each other.
             if last.replace(file.path.key().livery()) != Some(file.path.key().livery()) {
                 sum.liveries.push(file.path.livery().to_owned());
             }
@@ -230,13 +230,14 @@ fn into_sets(listed: Vec<Listed>) -> BTreeMap<SetName, Contents> {
     sets.into_iter().filter_map(contents).collect()
 }
 
-/// When a set was made; `None` if there is no such day.
+/// Returns the time at which a set was made, or `None` if there is no such day.
 fn date_of(name: &SetName) -> Option<UnixTime> {
     let local = NaiveDateTime::parse_from_str(name.moment(), "%Y%m%d_%H%M%S").ok()?;
-    // Where the clock was set back, the later of two moments: what seems younger is kept longer.
+    // When the clock was set back, the name means two moments. The later one makes the set seem younger, so that it is
+    // kept longer.
     let seconds = match Local.from_local_datetime(&local).latest() {
         Some(date) => date.timestamp(),
-        // The clock was set forward over it, so it was made in another zone.
+        // The clock was set forward over this time, so the set was made in another time zone.
         None => local.and_utc().timestamp(),
     };
     seconds.checked_mul(NANOS_PER_SECOND).map(UnixTime::from_nanos)

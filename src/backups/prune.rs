@@ -1,4 +1,4 @@
-//! Making room: old backups go, but never the last copy of a content.
+//! Deleting old backups, but never the last copy of a content.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,110 +22,110 @@ use crate::{
     scan::hash_files,
 };
 
-/// What is to be kept.
+/// The options of [`Backups::prune`].
 #[derive(Clone, Debug, Default)]
 pub struct PruneOptions {
-    /// How much may stay.
+    /// How much to keep.
     pub bounds: Bounds,
-    /// Contents that are kept for good outside of this PC: a backup of them may go as well.
+    /// Contents that are kept outside of this PC for good. Their backups may be deleted too.
     pub elsewhere: BTreeSet<Content>,
-    /// Only say what would go.
+    /// Report what would be deleted, and delete nothing.
     pub dry_run: bool,
 }
 
-/// A number of files.
+/// A number of files and their size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Sum {
+pub struct FileTotals {
     /// Number of files.
     pub files: u64,
-    /// Their bytes.
+    /// FileTotals of their sizes in bytes.
     pub bytes: u64,
 }
 
-impl Sum {
+impl FileTotals {
     const fn add(&mut self, bytes: u64) {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(bytes);
     }
 }
 
-/// A file that was removed, or would be.
+/// A file that was deleted, or would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PrunedFile {
-    /// The set that it lay in.
+    /// Its set.
     pub set: SetName,
     /// Its path below the set.
     pub path: String,
-    /// Its length in bytes.
+    /// Its size in bytes.
     pub bytes: u64,
 }
 
-/// What came of making room.
+/// The result of [`Backups::prune`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Pruned {
-    /// Whether it was only asked what would be done.
+pub struct PruneReport {
+    /// Nothing was deleted: this was a dry run.
     pub dry_run: bool,
-    /// What went, the oldest first.
+    /// The deleted files, the oldest first.
     pub removed: Vec<PrunedFile>,
-    /// What stays although the bounds are against it, because its content is nowhere else.
-    pub last_copies: Sum,
-    /// What stays although the bounds are against it, because it is younger than an hour.
-    pub fresh: Sum,
-    /// What stays because it could not be read or removed, or has changed meanwhile. Paths begin with the set.
+    /// Files beyond the bounds that are kept because no other file has their content.
+    pub last_copies: FileTotals,
+    /// Files beyond the bounds that are kept because they are younger than an hour.
+    pub fresh: FileTotals,
+    /// Files that are kept because they cannot be read or deleted, or have changed meanwhile. Their paths start with
+    /// the set.
     pub left_alone: Vec<LeftAlone>,
-    /// All that stays.
-    pub left: Sum,
+    /// All files that are kept.
+    pub left: FileTotals,
 }
 
 impl Backups {
-    /// Removes files of sets, the oldest first, so that the rest keeps the bounds; and folders of sets that are
-    /// empty then.
+    /// Deletes files of backup sets, the oldest first, until the rest fits the bounds, and then empty folders of sets.
     ///
-    /// A file goes only if its content (SHA-256 and length) lies below the liveries folder outside of our own
-    /// folders, in another backup that stays, or among [`PruneOptions::elsewhere`]. What has changed since
-    /// [`Backups::open`] stays, and what is younger than an hour, because a client may just be making it.
+    /// A file is deleted only if its content (SHA-256 and size) is in the liveries folder, in another backup that is
+    /// kept, or in [`PruneOptions::elsewhere`]. Files that have changed since [`Backups::open`] are kept, and so are
+    /// files younger than an hour, because a client may just be making that set.
     ///
     /// # Errors
     ///
-    /// Fails before anything is done if the liveries folder cannot be listed. A file that cannot be read or removed
-    /// is told in [`Pruned::left_alone`].
-    pub fn prune(&self, options: &PruneOptions) -> Result<Pruned, BackupsError> {
+    /// Fails before anything is deleted if the liveries folder cannot be listed. Files that cannot be read or deleted
+    /// are in [`PruneReport::left_alone`].
+    pub fn prune(&self, options: &PruneOptions) -> Result<PruneReport, BackupsError> {
         let now = unix_time(SystemTime::now());
         let mut work = Work::new(self, options);
         let lengths = lengths(&work.held, &options.bounds, now);
         work.read_in_place(&lengths)?;
         work.read_backups(&lengths);
         let Cut { go, stay } = cut(&work.held, &options.bounds, now, |one| work.is_elsewhere(one));
-        work.take_down_what_stays(&go);
+        work.add_kept_copies(&go);
         go.into_iter().for_each(|number| work.remove(number));
-        stay.into_iter().for_each(|(number, why)| work.tell_why(number, why));
+        stay.into_iter().for_each(|(number, why)| work.report_kept(number, why));
         if !options.dry_run {
-            // A folder that holds something stays, and another run tries again.
+            // A folder that is not empty stays, and another run tries again.
             let _left = remove_empty_sets(&self.root, now);
         }
         Ok(work.done)
     }
 }
 
-/// A file in place or in a backup, as it was when it was hashed.
+/// A file in place or in a backup, with its stamp when it was hashed.
 type Copy = (PathBuf, Stamp);
 
-/// What is known and done while backups are pruned.
+/// The state of a run.
 struct Work<'a> {
     backups: &'a Backups,
     options: &'a PruneOptions,
-    /// The files of all sets, as the core sees them, and as the walk found them.
+    /// The files of all sets, as the core needs them and as they were found.
     held: Vec<Held>,
     files: Vec<(&'a SetName, &'a Found)>,
-    /// Where each content is that a file may have to go for.
+    /// The places of each content that may allow a file to be deleted.
     copies: BTreeMap<Content, Vec<Copy>>,
-    done: Pruned,
+    done: PruneReport,
 }
 
 impl<'a> Work<'a> {
     fn new(backups: &'a Backups, options: &'a PruneOptions) -> Self {
         let (mut held, mut files) = (Vec::new(), Vec::new());
-        let mut done = Pruned { dry_run: options.dry_run, ..Pruned::default() };
+        let mut done = PruneReport { dry_run: options.dry_run, ..PruneReport::default() };
         for (set, contents) in &backups.sets {
             for file in &contents.files {
                 let (date, size) = (contents.date, file.stamp.size);
@@ -138,7 +138,7 @@ impl<'a> Work<'a> {
         Self { backups, options, held, files, copies: BTreeMap::new(), done }
     }
 
-    /// Reads the files of these lengths outside of the backups.
+    /// Reads files of these sizes in the liveries folder.
     fn read_in_place(&mut self, lengths: &BTreeSet<u64>) -> Result<(), BackupsError> {
         if lengths.is_empty() {
             return Ok(());
@@ -149,7 +149,7 @@ impl<'a> Work<'a> {
         let places: Vec<Copy> =
             as_long.map(|file| (full_path(root, &file.path), file.stamp)).collect();
         for (place, content) in places.iter().zip(hash_files(places.iter().cloned())) {
-            // What cannot be read is no copy that could be relied on.
+            // A file that cannot be read is no reliable copy.
             if let Ok(content) = content {
                 self.copies.entry(content).or_default().push(place.clone());
             }
@@ -157,7 +157,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Reads the files of these lengths in the backups.
+    /// Reads files of these sizes in the backups.
     fn read_backups(&mut self, lengths: &BTreeSet<u64>) {
         let as_long = self.held.iter().enumerate();
         let as_long = as_long.filter(|(_, held)| lengths.contains(&held.size));
@@ -175,8 +175,8 @@ impl<'a> Work<'a> {
         self.options.elsewhere.contains(&content) || self.copies.contains_key(&content)
     }
 
-    /// Files that stay are copies of those that go.
-    fn take_down_what_stays(&mut self, go: &[usize]) {
+    /// Adds files that are kept to the copies of those that may be deleted.
+    fn add_kept_copies(&mut self, go: &[usize]) {
         let go: BTreeSet<&usize> = go.iter().collect();
         for (number, held) in self.held.iter().enumerate() {
             if let Some(content) = held.content
@@ -201,7 +201,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Removes a file that is as it was, if a copy of it is as it was as well.
+    /// Deletes a file, if it and a copy of it are unchanged.
     fn try_to_remove(&self, number: usize) -> Result<(), String> {
         let (set, file) = self.files[number];
         let below: PathBuf = file.path.components().collect();
@@ -212,7 +212,7 @@ impl<'a> Work<'a> {
             return Err(Changed.to_string());
         }
         if !self.held[number].content.is_some_and(|content| self.is_still_elsewhere(content)) {
-            return Err("what holds the same content has changed meanwhile".to_owned());
+            return Err("the other file with this content has changed meanwhile".to_owned());
         }
         if self.options.dry_run {
             return Ok(());
@@ -227,12 +227,12 @@ impl<'a> Work<'a> {
             || self.copies.get(&content).is_some_and(|copies| copies.iter().any(is_unchanged))
     }
 
-    fn tell_why(&mut self, number: usize, why: Stays) {
+    fn report_kept(&mut self, number: usize, why: Stays) {
         let bytes = self.held[number].size;
         match why {
             Stays::LastCopy => self.done.last_copies.add(bytes),
             Stays::Fresh => self.done.fresh.add(bytes),
-            // That it could not be read has been said.
+            // Files that cannot be read have been reported already.
             _ => {}
         }
     }
@@ -248,28 +248,28 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Removes the folders of sets in which no file lies.
+/// Removes folders of sets without files.
 fn remove_empty_sets(root: &Path, now: UnixTime) -> io::Result<()> {
     for entry in fs::read_dir(root.join(FOLDER))? {
         let entry = entry?;
         let name = entry.file_name();
         let date = name.to_str().and_then(|name| date_of(&name.parse().ok()?));
-        // A client may just have made a folder that it is about to fill.
+        // A client may have just made the folder, and be about to fill it.
         let is_old = date.is_some_and(|date| now.since(date) >= FRESH);
         if is_old && entry.file_type()?.is_dir() {
-            // It holds something.
+            // It is not empty.
             let _left = remove_if_empty(&entry.path());
         }
     }
     Ok(())
 }
 
-/// Removes a folder in which nothing but empty folders lies.
+/// Removes a folder, if it has only empty folders in it.
 fn remove_if_empty(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            // It holds something.
+            // It is not empty.
             let _left = remove_if_empty(&entry.path());
         }
     }
@@ -280,8 +280,8 @@ fn remove_if_empty(folder: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Changes a file once all is read, and asks for the removal of the only backup.
-    fn change_at_the_last_moment(changed: &str) -> Pruned {
+    /// Changes a file after everything was read, and then tries to delete the only backup.
+    fn prune_after_change(changed: &str) -> PruneReport {
         let root = tempfile::tempdir().unwrap();
         let (backup, copy) = (".backup/20200101_120000/a.png", "a.png");
         fs::create_dir_all(root.path().join(".backup/20200101_120000")).unwrap();
@@ -301,11 +301,11 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_stays_if_it_or_its_copy_changes_at_the_last_moment() {
+    fn a_backup_is_kept_if_it_or_its_copy_changes_at_the_last_moment() {
         for changed in ["a.png", ".backup/20200101_120000/a.png"] {
-            let done = change_at_the_last_moment(changed);
+            let done = prune_after_change(changed);
             assert_eq!((done.removed.len(), done.left_alone.len()), (0, 1), "{changed}");
         }
-        assert_eq!(change_at_the_last_moment("another.png").removed.len(), 1);
+        assert_eq!(prune_after_change("another.png").removed.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Putting files of a set back in place.
+//! Restoring files of a backup set.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,60 +14,60 @@ use liverysync_core::{
 };
 use serde::Serialize;
 
-use super::{Backups, BackupsError, FOLDER, LeftAlone, Now, show::Compared};
+use super::{Backups, BackupsError, CurrentFile, FOLDER, LeftAlone, show::Compared};
 use crate::{
     clock::unix_time,
-    disk::{BackupFile, Restorer},
+    disk::{RestoreFile, Restorer},
 };
 
-/// A file that was put back, or would be.
+/// A file that was restored, or would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RestoredFile {
-    /// Where it lies now.
+    /// Its path.
     pub path: String,
-    /// Its length in bytes.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// Whether another file lay there.
+    /// It replaces another file.
     pub replaced: bool,
-    /// Where what it replaced lies now, below the liveries folder; `None` if nothing was replaced, or only would be.
+    /// The backup of the replaced file, below the liveries folder; `None` in a dry run, and if nothing was replaced.
     pub backup: Option<String>,
 }
 
-/// What came of putting files back.
+/// The result of [`Backups::restore`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Restored {
-    /// The set that they come from. It holds what it held.
+pub struct RestoreReport {
+    /// The set. It is unchanged.
     pub set: SetName,
-    /// Whether it was only asked what would be done.
+    /// Nothing was restored: this was a dry run.
     pub dry_run: bool,
-    /// What was put back.
+    /// The restored files.
     pub restored: Vec<RestoredFile>,
-    /// What was moved to the new backup besides, because the game made it of what lay there before: paths below
-    /// the liveries folder.
+    /// Caches of the game for replaced files, which were moved to the new backup. Their paths are below the liveries
+    /// folder.
     pub moved_away: Vec<String>,
-    /// What lay in place already, with the same content.
+    /// Files that are in place already, with the same content.
     pub same: Vec<String>,
-    /// What was not put back; what lay there still does.
+    /// Files that were not restored. The files in their places are unchanged.
     pub failed: Vec<LeftAlone>,
 }
 
 impl Backups {
-    /// Puts files of a set back in place. What they replace goes to a new set first. Files of one livery are
-    /// switched together, once all of them have been copied and checked; if one cannot be, none is. Nothing is removed
-    /// from the set. With `dry_run` nothing is changed.
+    /// Restores files of a backup set. Files that they replace are moved to a new set first. The files of one livery
+    /// are switched together, after all of them have been copied and checked; if one of them fails, none is switched.
+    /// The set itself is unchanged. A `dry_run` changes nothing.
     ///
-    /// Names are followed as this PC spells them now, and modification times come back with the files.
+    /// Folders get the spelling that they have on this PC now, and files keep their modification times.
     ///
     /// # Errors
     ///
-    /// Fails before anything is done if there is no such set, if it does not hold all that is wanted, or if
-    /// the liveries folder cannot be listed. A file that cannot be put back is told in [`Restored::failed`].
+    /// Fails before anything is changed if there is no such set, if it lacks something that is wanted, or if the
+    /// liveries folder cannot be listed. Files that cannot be restored are in [`RestoreReport::failed`].
     pub fn restore(
         &self,
         set: &SetName,
         wanted: &Wanted,
         dry_run: bool,
-    ) -> Result<Restored, BackupsError> {
+    ) -> Result<RestoreReport, BackupsError> {
         let failed = self.set(set, wanted)?.left_alone(wanted);
         let listed = self.list_liveries()?;
         let (now, _) = valid_files(listed.clone());
@@ -77,7 +77,7 @@ impl Backups {
             root: &self.root,
             listed: &listed,
             put_back: (!dry_run).then(|| Restorer::new(&self.root, unix_time(SystemTime::now()))),
-            done: Restored {
+            done: RestoreReport {
                 set: set.clone(),
                 dry_run,
                 restored: Vec::new(),
@@ -94,21 +94,21 @@ impl Backups {
     }
 }
 
-/// What is known and done while a set is put back.
+/// The state of a run.
 struct Work<'a> {
     set: &'a SetName,
     root: &'a Path,
     listed: &'a [Listed],
-    /// `None` where nothing may be changed.
+    /// It is `None` in a dry run.
     put_back: Option<Restorer>,
-    done: Restored,
+    done: RestoreReport,
 }
 
 impl Work<'_> {
-    /// Puts the files of one livery back, all or none.
+    /// Restores the files of one livery, all or none.
     fn livery(&mut self, files: &[Compared<'_>], now: &PathMap<Found>) {
         let (same, differing): (Vec<_>, Vec<_>) =
-            files.iter().partition(|one| one.now == Now::Same);
+            files.iter().partition(|one| one.now == CurrentFile::Same);
         self.done.same.extend(same.iter().map(|one| one.file.path.as_str().to_owned()));
         let copies: Vec<_> = differing.iter().map(|one| self.copy(one, now)).collect();
         if copies.iter().all(Result::is_ok) {
@@ -122,12 +122,12 @@ impl Work<'_> {
         self.done.failed.extend(failed);
     }
 
-    /// What there is to do for a file, or why it cannot be done.
-    fn copy(&self, one: &Compared<'_>, now: &PathMap<Found>) -> Result<BackupFile, String> {
+    /// Returns how to restore a file, or the reason why it cannot be restored.
+    fn copy(&self, one: &Compared<'_>, now: &PathMap<Found>) -> Result<RestoreFile, String> {
         let content = one.content.clone()?;
         let target = target(&one.file.path, now).map_err(|in_the_way| in_the_way.to_string())?;
         let below: PathBuf = one.file.path.components().collect();
-        Ok(BackupFile {
+        Ok(RestoreFile {
             from: Path::new(FOLDER).join(self.set.to_string()).join(below),
             stamp: one.file.stamp,
             content,
@@ -136,7 +136,7 @@ impl Work<'_> {
         })
     }
 
-    fn put_back(&mut self, copies: &[BackupFile]) {
+    fn put_back(&mut self, copies: &[RestoreFile]) {
         if copies.is_empty() {
             return;
         }
@@ -157,7 +157,7 @@ impl Work<'_> {
         }
     }
 
-    fn settle(&mut self, copy: &BackupFile, outcome: Result<Installed, DiskFault>) {
+    fn settle(&mut self, copy: &RestoreFile, outcome: Result<Installed, DiskFault>) {
         match outcome {
             Ok(installed) => self.done.restored.push(told(copy, installed.backup)),
             Err(fault) => {
@@ -168,7 +168,7 @@ impl Work<'_> {
     }
 }
 
-fn told(copy: &BackupFile, backup: Option<String>) -> RestoredFile {
+fn told(copy: &RestoreFile, backup: Option<String>) -> RestoredFile {
     RestoredFile {
         path: copy.path.as_str().to_owned(),
         bytes: copy.content.size,

@@ -1,4 +1,4 @@
-//! What a set holds, beside what lies in place now.
+//! Comparing a backup set with the files in place.
 
 use liverysync_core::{
     backups::{Found, SetName, Wanted, target, valid_files},
@@ -11,68 +11,67 @@ use serde::Serialize;
 use super::{Backups, BackupsError, LeftAlone};
 use crate::{disk::full_path, scan::hash_files};
 
-/// What lies now where a file of a backup lay.
+/// A comparison of a backup with the file in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Now {
-    /// The same content.
+pub enum CurrentFile {
+    /// The file has the same content.
     Same,
-    /// Another content, or what is no file.
+    /// Another content is there, or a folder or link.
     Another,
-    /// Nothing.
+    /// Nothing is there.
     Nothing,
-    /// A file that cannot be read.
+    /// The file cannot be read.
     Unreadable,
 }
 
-/// A file of a set.
+/// A file of a backup set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ShownFile {
+pub struct BackupFile {
     /// Its path below the set, and below the liveries folder.
     pub path: String,
-    /// Its length in bytes.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// SHA-256 of its bytes.
+    /// The SHA-256 of its content.
     pub sha256: ContentHash,
-    /// What lies in its place now.
-    pub now: Now,
+    /// The file in its place.
+    pub now: CurrentFile,
 }
 
-/// What a set holds.
+/// The files of a backup set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Shown {
+pub struct BackupContents {
     /// The set.
     pub set: SetName,
     /// Its files, in the order of their paths.
-    pub files: Vec<ShownFile>,
-    /// What is no file of a backup or cannot be read; named only when the whole set is wanted, or when it is
-    /// wanted itself.
+    pub files: Vec<BackupFile>,
+    /// Entries that are not backups or cannot be read. They are listed only if the whole set or they themselves are
+    /// wanted.
     pub left_alone: Vec<LeftAlone>,
 }
 
-/// A file of a set with what it holds, or why that cannot be read.
+/// A file of a set with its content, or the reason why it cannot be read.
 pub(super) struct Compared<'a> {
     pub(super) file: &'a Found,
     pub(super) content: Result<Content, String>,
-    pub(super) now: Now,
+    pub(super) now: CurrentFile,
 }
 
 impl Backups {
-    /// The files of a set that are wanted, and what lies in their places now. Reads them all.
+    /// Returns the wanted files of a set, compared with the files in their places. Reads all of them.
     ///
     /// # Errors
     ///
-    /// Fails if there is no such set, if it does not hold what is wanted, or if the liveries folder cannot be
-    /// listed.
-    pub fn show(&self, set: &SetName, wanted: &Wanted) -> Result<Shown, BackupsError> {
+    /// Fails if there is no such set, if it lacks something that is wanted, or if the liveries folder cannot be listed.
+    pub fn show(&self, set: &SetName, wanted: &Wanted) -> Result<BackupContents, BackupsError> {
         let left_alone = self.set(set, wanted)?.left_alone(wanted);
-        let mut shown = Shown { set: set.clone(), files: Vec::new(), left_alone };
+        let mut shown = BackupContents { set: set.clone(), files: Vec::new(), left_alone };
         let (now, _) = valid_files(self.list_liveries()?);
         for Compared { file, content, now } in self.compare(set, wanted, &now)? {
             let path = file.path.as_str().to_owned();
             match content {
                 Ok(Content { hash: sha256, size: bytes }) => {
-                    shown.files.push(ShownFile { path, bytes, sha256, now });
+                    shown.files.push(BackupFile { path, bytes, sha256, now });
                 }
                 Err(reason) => shown.left_alone.push(LeftAlone { path, reason }),
             }
@@ -80,7 +79,7 @@ impl Backups {
         Ok(shown)
     }
 
-    /// Reads the files of a set that are wanted, and those in their places.
+    /// Reads the wanted files of a set, and the files in their places.
     pub(super) fn compare(
         &self,
         set: &SetName,
@@ -92,15 +91,15 @@ impl Backups {
         let read = files.into_iter().zip(self.hash(&in_set));
         let compared = read.map(|(file, content)| {
             let content = content.map_err(|error| format!("cannot be read: {error}"));
-            Compared { file, content, now: Now::Another }
+            Compared { file, content, now: CurrentFile::Another }
         });
         let mut compared: Vec<_> = compared.collect();
-        self.look_at_places(&mut compared, now);
+        self.compare_with_current(&mut compared, now);
         Ok(compared)
     }
 
-    /// Finds out what lies in the places of files. Only what is as long is read.
-    fn look_at_places(&self, compared: &mut [Compared<'_>], now: &PathMap<Found>) {
+    /// Compares files with those in their places. Only files of the same size are read.
+    fn compare_with_current(&self, compared: &mut [Compared<'_>], now: &PathMap<Found>) {
         let mut as_long = Vec::new();
         for one in compared.iter_mut() {
             match target(&one.file.path, now).map(|target| (target.there, target.path)) {
@@ -109,18 +108,18 @@ impl Backups {
                     as_long.push((one, (full_path(&self.root, &path), stamp)));
                 }
                 Ok((None, path)) if full_path(&self.root, &path).symlink_metadata().is_err() => {
-                    one.now = Now::Nothing;
+                    one.now = CurrentFile::Nothing;
                 }
-                // A link, or a folder, lies there.
+                // A link or a folder is there.
                 Ok((None, _)) | Err(_) => {}
             }
         }
         let hashed = hash_files(as_long.iter().map(|(_, place)| place.clone()));
         for ((one, _), content) in as_long.into_iter().zip(hashed) {
             one.now = match content {
-                Ok(content) if one.content == Ok(content) => Now::Same,
-                Ok(_) => Now::Another,
-                Err(_) => Now::Unreadable,
+                Ok(content) if one.content == Ok(content) => CurrentFile::Same,
+                Ok(_) => CurrentFile::Another,
+                Err(_) => CurrentFile::Unreadable,
             };
         }
     }

@@ -1,4 +1,4 @@
-//! Sets of backups on real folders.
+//! Tests of backup sets in real folders.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -15,7 +15,7 @@ use super::*;
 const OLD: &str = "20200101_120000";
 const NEW: &str = "20200102_120000_2";
 
-/// A liveries folder with these files.
+/// Makes a liveries folder with these files.
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     files.iter().for_each(|(path, text)| write(&root, path, text));
@@ -29,12 +29,12 @@ fn write(root: &TempDir, path: &str, text: &str) {
     filetime::set_file_mtime(path, FileTime::from_unix_time(1_500_000_000, 0)).unwrap();
 }
 
-/// The files in place, with contents.
+/// Returns the files in place with their contents.
 fn in_place(root: &TempDir) -> Vec<(String, String)> {
     files(root).into_iter().filter(|(path, _)| !path.starts_with(".backup/")).collect()
 }
 
-/// The files of all backups, with contents.
+/// Returns the files of all backups with their contents.
 fn in_backups(root: &TempDir) -> Vec<(String, String)> {
     let below =
         |(path, text): (String, String)| Some((path.strip_prefix(".backup/")?.to_owned(), text));
@@ -100,13 +100,13 @@ fn sets_are_listed_newest_first() {
 fn the_name_of_a_set_is_local_time() {
     let now = Local::now();
     let name = set(&now.format("%Y%m%d_%H%M%S").to_string());
-    // Where the clock is just being set back, the name means two moments.
+    // While the clock is being set back, the name means two moments.
     let told = date_of(&name).unwrap().split().0;
     assert!((told - now.timestamp()).rem_euclid(3600) == 0, "{told}");
 }
 
 #[test]
-fn a_folder_without_backups_has_none_and_no_folder_is_an_error() {
+fn a_folder_may_have_no_backups_and_must_exist() {
     let root = folder(&[]);
     assert!(open(&root).list(&Wanted::default()).is_empty());
     let error = Backups::open(&root.path().join("none")).unwrap_err();
@@ -114,7 +114,7 @@ fn a_folder_without_backups_has_none_and_no_folder_is_an_error() {
 }
 
 #[test]
-fn a_set_is_shown_beside_what_lies_in_place() {
+fn a_set_is_compared_with_the_files_in_place() {
     let root = folder(&[
         ("T/same.png", "same"),
         ("t/another.png", "12345"),
@@ -130,11 +130,11 @@ fn a_set_is_shown_beside_what_lies_in_place() {
     let shown = open(&root).show(&set(OLD), &Wanted::default()).unwrap();
     let now: Vec<_> = shown.files.iter().map(|file| (file.path.as_str(), file.now)).collect();
     let expected = [
-        ("T/another.png", Now::Another),
-        ("T/folder.png", Now::Another),
-        ("T/gone.tga", Now::Nothing),
-        ("T/longer.png", Now::Another),
-        ("T/same.png", Now::Same),
+        ("T/another.png", CurrentFile::Another),
+        ("T/folder.png", CurrentFile::Another),
+        ("T/gone.tga", CurrentFile::Nothing),
+        ("T/longer.png", CurrentFile::Another),
+        ("T/same.png", CurrentFile::Same),
     ];
     assert_eq!(now, expected);
     assert_eq!(shown.files[4].sha256, ContentHash::of(b"same"));
@@ -144,7 +144,7 @@ fn a_set_is_shown_beside_what_lies_in_place() {
 }
 
 #[test]
-fn what_is_not_there_is_refused_before_anything_is_done() {
+fn a_missing_set_or_name_is_refused_before_anything_changes() {
     let root = folder(&[("T/a.png", "new"), (".backup/20200101_120000/T/a.png", "old")]);
     let before = files(&root);
     let restore = |name, wanted: &[&str]| {
@@ -160,7 +160,7 @@ fn what_is_not_there_is_refused_before_anything_is_done() {
 }
 
 #[test]
-fn a_livery_comes_back_and_what_it_replaces_is_kept() {
+fn a_livery_is_restored_and_the_files_it_replaces_are_kept() {
     let root = folder(&[
         ("Team/decals.png", "new paint"),
         ("Team/decals.json", "same"),
@@ -213,14 +213,14 @@ fn a_livery_comes_back_and_what_it_replaces_is_kept() {
     assert_eq!(FileTime::from_last_modification_time(&mtime).unix_seconds(), 1_500_000_000);
     assert!(!root.path().join(".tmp").exists());
 
-    // And back again.
+    // And the other way round.
     let done = open(&root).restore(&set(made), &Wanted::default(), false).unwrap();
     assert_eq!(done.restored.len(), 3);
     assert_eq!(in_place(&root)[2].1, "new paint");
 }
 
 #[test]
-fn a_livery_comes_back_whole_or_not_at_all() {
+fn a_livery_is_restored_whole_or_not_at_all() {
     let root = folder(&[
         ("T/sub.png", "a file"),
         ("T/a.png", "new"),
@@ -245,7 +245,7 @@ fn a_livery_comes_back_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_file_of_a_set_that_changes_meanwhile_is_not_put_back() {
+fn a_backup_that_changes_meanwhile_is_not_restored() {
     let root = folder(&[
         ("T/a.png", "new"),
         ("T/b.png", "new"),
@@ -270,7 +270,7 @@ fn at_most(bytes: u64) -> PruneOptions {
 }
 
 #[test]
-fn old_backups_go_but_for_last_copies() {
+fn old_backups_are_deleted_except_last_copies() {
     let now = Local::now().format("%Y%m%d_%H%M%S").to_string();
     let fresh = format!(".backup/{now}/T/a.png");
     let root = folder(&[
@@ -297,8 +297,8 @@ fn old_backups_go_but_for_last_copies() {
         ["20200101_120000/T/a.png", "20200101_120000/T/b.png", "20200101_120000/U/a.png"];
     assert_eq!(gone, expected);
     assert_eq!((&foreseen.removed, foreseen.left), (&done.removed, done.left));
-    assert_eq!(done.last_copies, Sum { files: 2, bytes: 14 });
-    assert_eq!(done.left, Sum { files: 3, bytes: 22 });
+    assert_eq!(done.last_copies, FileTotals { files: 2, bytes: 14 });
+    assert_eq!(done.left, FileTotals { files: 3, bytes: 22 });
     let fresh = fresh.strip_prefix(".backup/").unwrap();
     let mut left = owned(&[
         ("20200102_120000_2/U/a.png", "twice"),
@@ -315,7 +315,7 @@ fn old_backups_go_but_for_last_copies() {
 }
 
 #[test]
-fn the_oldest_go_until_the_rest_is_small_enough() {
+fn the_oldest_are_deleted_until_the_rest_is_small_enough() {
     let now = Local::now().format("%Y%m%d_%H%M%S").to_string();
     let fresh = format!(".backup/{now}/T/a.png");
     let root = folder(&[
@@ -326,24 +326,24 @@ fn the_oldest_go_until_the_rest_is_small_enough() {
     ]);
     let done = open(&root).prune(&at_most(8)).unwrap();
     assert_eq!((done.removed.len(), done.removed[0].set.clone()), (1, set(OLD)));
-    assert_eq!((done.fresh, done.left), (Sum::default(), Sum { files: 2, bytes: 8 }));
+    assert_eq!((done.fresh, done.left), (FileTotals::default(), FileTotals { files: 2, bytes: 8 }));
     let done = open(&root).prune(&at_most(0)).unwrap();
-    assert_eq!((done.removed.len(), done.fresh), (1, Sum { files: 1, bytes: 4 }));
+    assert_eq!((done.removed.len(), done.fresh), (1, FileTotals { files: 1, bytes: 4 }));
     assert_eq!(in_backups(&root), owned(&[(fresh.strip_prefix(".backup/").unwrap(), "1234")]));
 }
 
 #[test]
-fn what_others_keep_for_good_may_go_too() {
+fn contents_that_are_kept_elsewhere_may_be_deleted() {
     let root = folder(&[(".backup/20200101_120000/T/a.png", "only here")]);
     assert_eq!(open(&root).prune(&at_most(0)).unwrap().last_copies.files, 1);
     let elsewhere = [Content::of(b"only here")].into();
     let done = open(&root).prune(&PruneOptions { elsewhere, ..at_most(0) }).unwrap();
-    assert_eq!((done.removed.len(), done.left), (1, Sum::default()));
+    assert_eq!((done.removed.len(), done.left), (1, FileTotals::default()));
     assert!(in_backups(&root).is_empty());
 }
 
 #[test]
-fn a_backup_that_has_changed_since_is_left_alone() {
+fn a_backup_that_has_changed_is_left_alone() {
     let root = folder(&[("T/a.png", "1234"), (".backup/20200101_120000/T/a.png", "1234")]);
     let backups = open(&root);
     fs::write(root.path().join(".backup/20200101_120000/T/a.png"), "4321").unwrap();
@@ -367,7 +367,7 @@ fn links_are_neither_followed_nor_removed() {
     let backups = open(&root);
     assert_eq!(backups.list(&Wanted::default()).len(), 1);
     let done = backups.prune(&at_most(0)).unwrap();
-    assert_eq!((done.removed.len(), done.left), (1, Sum::default()));
+    assert_eq!((done.removed.len(), done.left), (1, FileTotals::default()));
     let restored = open(&root).restore(&set(OLD), &Wanted::default(), false).unwrap();
     assert_eq!((restored.restored.len(), restored.failed.len()), (0, 2));
     assert_eq!(files(&outside).len(), 2);

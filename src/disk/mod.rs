@@ -49,7 +49,7 @@ pub(crate) use self::{
 };
 pub(crate) use self::{
     plain::PlainFile,
-    restore::{BackupFile, Restorer},
+    restore::{RestoreFile, Restorer},
     stage_queue::StageQueue,
 };
 use crate::{

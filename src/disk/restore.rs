@@ -20,7 +20,7 @@ use super::{
 
 /// A file of a backup, and its target.
 #[derive(Clone, Debug)]
-pub(crate) struct BackupFile {
+pub(crate) struct RestoreFile {
     /// Its path below the root.
     pub(crate) from: PathBuf,
     /// Its stamp when it was hashed.
@@ -52,7 +52,7 @@ impl Restorer {
     /// in the same order. Moves the files at `clear` to the backup.
     pub(crate) fn install(
         &mut self,
-        files: &[BackupFile],
+        files: &[RestoreFile],
         clear: &[PathBuf],
     ) -> Vec<Result<Installed, DiskFault>> {
         let staged: Result<Vec<_>, _> = files.iter().map(|file| self.stage(file)).collect();
@@ -74,7 +74,7 @@ impl Restorer {
         }
     }
 
-    fn stage(&mut self, file: &BackupFile) -> Result<InstallFile, DiskFault> {
+    fn stage(&mut self, file: &RestoreFile) -> Result<InstallFile, DiskFault> {
         self.stage_file(file).map_err(|known| {
             let path = &file.path;
             let message = format!("nothing was replaced: cannot copy {path}: {}", known.message);
@@ -82,7 +82,7 @@ impl Restorer {
         })
     }
 
-    fn stage_file(&mut self, file: &BackupFile) -> Result<InstallFile, DiskFault> {
+    fn stage_file(&mut self, file: &RestoreFile) -> Result<InstallFile, DiskFault> {
         let from = self.root.join(&file.from);
         let stage = StageId(self.next);
         self.next += 1;
@@ -121,7 +121,7 @@ mod tests {
             fs::write(root.path().join(&from), "old").unwrap();
             let stamp = stamp_at(&root.path().join(&from)).unwrap().unwrap();
             let path = RelPath::parse(name, &Extensions::default()).unwrap();
-            BackupFile { from, stamp, content, path, replaces: None }
+            RestoreFile { from, stamp, content, path, replaces: None }
         };
         let copies = [copy("a.png", Content::of(b"old")), copy("b.png", Content::of(said))];
         let date = UnixTime::from_nanos(1_700_000_000_000_000_000);

@@ -245,7 +245,7 @@ mod tests {
     use liverysync::{
         ClientEvent, Collision, Extensions, PeerId, Protocol, Reason, Refusal, Role, ServerEvent,
         SourceFault, SyncId, Withheld,
-        backups::{Pruned, Restored, SetName, Shown},
+        backups::{BackupContents, PruneReport, RestoreReport, SetName},
         league::LeagueStatus,
     };
 
@@ -414,9 +414,9 @@ mod tests {
     fn every_object_about_backups_is_as_documented() {
         let set: SetName = "20250301_201500".parse().unwrap();
         check_documented("Backups", &backups("L", &[]));
-        let shown = Shown { set: set.clone(), files: vec![], left_alone: vec![] };
+        let shown = BackupContents { set: set.clone(), files: vec![], left_alone: vec![] };
         check_documented("Backups", &named("backup_shown", &shown));
-        let restored = Restored {
+        let restored = RestoreReport {
             set,
             dry_run: false,
             restored: vec![],
@@ -425,7 +425,7 @@ mod tests {
             failed: vec![],
         };
         check_documented("Backups", &named("backup_restored", &restored));
-        check_documented("Backups", &named("backups_pruned", &Pruned::default()));
+        check_documented("Backups", &named("backups_pruned", &PruneReport::default()));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use liverysync::{
     backups::{
-        BackupSet, LeftAlone, Now, Pruned, Restored, RestoredFile, SetName, Shown, ShownFile, Sum,
+        BackupContents, BackupFile, BackupSet, CurrentFile, FileTotals, LeftAlone, PruneReport,
+        RestoreReport, RestoredFile, SetName,
     },
     escape,
 };
@@ -39,8 +40,8 @@ fn date(name: &SetName) -> String {
     format!("{day} {time}")
 }
 
-pub(crate) fn shown(shown: &Shown) -> String {
-    let Shown { set, files: all, left_alone } = shown;
+pub(crate) fn shown(shown: &BackupContents) -> String {
+    let BackupContents { set, files: all, left_alone } = shown;
     let mut lines: Vec<_> = all.iter().map(shown_line).collect();
     lines.extend(skipped(left_alone));
     let size = all.iter().fold(0_u64, |sum, file| sum.saturating_add(file.bytes));
@@ -48,19 +49,19 @@ pub(crate) fn shown(shown: &Shown) -> String {
     block(&lines)
 }
 
-fn shown_line(file: &ShownFile) -> String {
-    let ShownFile { path, bytes: size, sha256, now } = file;
+fn shown_line(file: &BackupFile) -> String {
+    let BackupFile { path, bytes: size, sha256, now } = file;
     let now = match now {
-        Now::Same => "the current file is the same",
-        Now::Another => "the current file is different",
-        Now::Nothing => "there is no current file",
-        Now::Unreadable => "the current file cannot be read",
+        CurrentFile::Same => "the current file is the same",
+        CurrentFile::Another => "the current file is different",
+        CurrentFile::Nothing => "there is no current file",
+        CurrentFile::Unreadable => "the current file cannot be read",
     };
     format!("{}  {size:>12}  {}: {now}", sha256.short(), escape(path))
 }
 
-pub(crate) fn restored(done: &Restored) -> String {
-    let Restored { set, dry_run, restored, moved_away, same, failed } = done;
+pub(crate) fn restored(done: &RestoreReport) -> String {
+    let RestoreReport { set, dry_run, restored, moved_away, same, failed } = done;
     let mut lines: Vec<_> = restored.iter().map(|file| restored_line(file, *dry_run)).collect();
     for path in moved_away {
         let verb = if *dry_run { "Would move" } else { "Moved" };
@@ -93,15 +94,15 @@ fn restored_line(file: &RestoredFile, dry_run: bool) -> String {
     }
 }
 
-pub(crate) fn pruned(done: &Pruned) -> String {
-    let Pruned { dry_run, removed, last_copies, fresh, left_alone, left } = done;
+pub(crate) fn pruned(done: &PruneReport) -> String {
+    let PruneReport { dry_run, removed, last_copies, fresh, left_alone, left } = done;
     let verb = if *dry_run { "Would remove" } else { "Removed" };
     let removed_lines = removed.iter();
     let mut lines: Vec<_> = removed_lines
         .map(|file| format!("{verb} {}/{} ({})", file.set, escape(&file.path), bytes(file.bytes)))
         .collect();
     lines.extend(skipped(left_alone));
-    let mut kept = |sum: &Sum, why: &str| {
+    let mut kept = |sum: &FileTotals, why: &str| {
         if sum.files > 0 {
             lines.push(format!("Kept {}: {why}", files(sum.files, sum.bytes)));
         }

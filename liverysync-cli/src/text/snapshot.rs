@@ -8,8 +8,8 @@ use liverysync::{
     RelPath, Rivalry, Scan, ScanError, ServerError, Skipped, SourceFault, StoreError, SyncError,
     Unfinished, Withheld,
     backups::{
-        BackupSet, BackupsError, LeftAlone, Now, Pruned, PrunedFile, Restored, RestoredFile,
-        SetName, Shown, ShownFile, Sum,
+        BackupContents, BackupFile, BackupSet, BackupsError, CurrentFile, FileTotals, LeftAlone,
+        PruneReport, PrunedFile, RestoreReport, RestoredFile, SetName,
     },
     database::{LeagueDatabase as _, Sqlite},
     league::{
@@ -307,21 +307,28 @@ fn backups_texts(all: &mut Texts) {
     all.block(backups::list(&[one(1), one(7)]));
     all.block(backups::list(&[]));
     let left_alone = vec![LeftAlone { path: "Lost/readme".to_owned(), reason: "R".to_owned() }];
-    let file = |now| ShownFile {
+    let file = |now| BackupFile {
         path: "Team/decals.png".to_owned(),
         bytes: 4_300_000,
         sha256: ContentHash::of(b"paint"),
         now,
     };
-    let shown = [Now::Same, Now::Another, Now::Nothing, Now::Unreadable].map(file).to_vec();
-    all.block(backups::shown(&Shown { set: set(), files: shown, left_alone: left_alone.clone() }));
+    let shown =
+        [CurrentFile::Same, CurrentFile::Another, CurrentFile::Nothing, CurrentFile::Unreadable]
+            .map(file)
+            .to_vec();
+    all.block(backups::shown(&BackupContents {
+        set: set(),
+        files: shown,
+        left_alone: left_alone.clone(),
+    }));
     let file = |replaced, backup: Option<&str>| RestoredFile {
         path: "Team/decals.png".to_owned(),
         bytes: 4_300_000,
         replaced,
         backup: backup.map(str::to_owned),
     };
-    let restored = |dry_run, restored| Restored {
+    let restored = |dry_run, restored| RestoreReport {
         set: set(),
         dry_run,
         restored,
@@ -334,11 +341,11 @@ fn backups_texts(all: &mut Texts) {
     all.block(backups::restored(&restored(true, vec![file(true, None), file(false, None)])));
     let removed =
         vec![PrunedFile { set: set(), path: "Team/decals.png".to_owned(), bytes: 4_300_000 }];
-    let sum = |files| Sum { files, bytes: 7000 };
+    let sum = |files| FileTotals { files, bytes: 7000 };
     let (last_copies, fresh, left) = (sum(1), sum(2), sum(3));
-    let pruned = Pruned { dry_run: false, removed, last_copies, fresh, left_alone, left };
+    let pruned = PruneReport { dry_run: false, removed, last_copies, fresh, left_alone, left };
     all.block(backups::pruned(&pruned));
-    all.block(backups::pruned(&Pruned { dry_run: true, ..pruned }));
+    all.block(backups::pruned(&PruneReport { dry_run: true, ..pruned }));
 }
 
 fn server_texts(all: &mut Texts) {
