@@ -7,7 +7,7 @@ use std::{fmt::Debug, fs::File, io, path::Path, sync::Arc};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-/// How much of a file can be read.
+/// The part of a file that can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "server"),

@@ -38,7 +38,7 @@ pub fn is_client_running(liveries: &Path) -> io::Result<bool> {
     Lock::is_taken(liveries)
 }
 
-/// Why a client cannot start.
+/// The reason why a client cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -117,7 +117,7 @@ struct Shared {
     runtime: Handle,
 }
 
-/// What errors of a sync name, and how the client runs.
+/// The names for errors of a sync, and whether the client is a dry run.
 #[derive(Debug)]
 struct Names {
     /// The server's host and port.

@@ -45,13 +45,13 @@ pub(crate) use self::pool::Pool;
 use self::{batch::Batch, outgoing::OutgoingFiles, pool::Pooled};
 use crate::{byte_source::ByteSource, throttle::Throttle};
 
-/// How long a frame may take from its first byte to its last.
+/// The longest time from the first byte of a frame to its last.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The most bytes of control messages that may wait to be written.
 const CONTROL_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// How many bytes are gathered into one write.
+/// The number of bytes that are gathered into one write.
 const WRITE_BYTES: usize = 256 * 1024;
 
 /// The size of a read while no large frame is expected.
@@ -70,7 +70,7 @@ const AHEAD_BYTES: usize = 1024;
 /// The largest frame with a piece of a file in the form of protocol 2, in bytes.
 const PIECE_BYTES_MAX: usize = frame::HEADER_BYTES + DATA_HEADER_BYTES + CHUNK_BYTES;
 
-/// How much room is made for a large frame before its bytes come.
+/// The room that is made for a large frame before its bytes come.
 const GROW_BYTES: usize = 512 * 1024;
 
 /// A smaller payload is copied, because it would keep the whole buffer in memory.

@@ -32,7 +32,7 @@ const OWN_FOLDERS: [&str; 2] = [".backup", ".tmp"];
 pub struct Scan {
     /// The files that are shared.
     pub manifest: Manifest,
-    /// The files that are not shared, with the reasons. Their paths are as on the disk: [escape](crate::escape) them
+    /// The files that are not shared, with the reasons. Their paths are as on the disk: [`escape`](fn@crate::escape) them
     /// before you show them.
     pub skipped: Vec<Skipped>,
 }

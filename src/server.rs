@@ -61,16 +61,16 @@ const LINKS_MAX: usize = 1024;
 /// The most inputs that may wait for the control machine; then the links are not read.
 const INPUTS_MAX: usize = 256;
 
-/// How often the allow list and the acts of administrators are read.
+/// The interval at which the allow list and the acts of administrators are read.
 const REQUESTS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How fast the store checks its contents after a start, in bytes per second: slow enough that nobody notices.
+/// The speed at which the store checks its contents after a start, in bytes per second: slow enough that nobody notices.
 const CHECK_RATE: u64 = 32 * 1024 * 1024;
 
-/// How long a client may accept no bytes.
+/// The longest time that a client may accept no bytes.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a link that is closed may take to write the waiting messages.
+/// The time for a closed link to write the waiting messages.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The reason why a server cannot start.

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::link::{Reader, Writer};
 
-/// How many seconds' worth of bytes may pass at once.
+/// The number of seconds' worth of bytes that may pass at once.
 const BURST_SECONDS: f64 = 0.1;
 
 /// Speed limits for the bytes of files, as they are on the wire, over all connections of a client or server together.

@@ -19,7 +19,7 @@ use self::linux as system;
 use self::other as system;
 pub(crate) use self::system::WatchHandle;
 
-/// How often to walk a folder that cannot be watched.
+/// The interval between walks of a folder that cannot be watched.
 const UNWATCHED_RESCAN: Duration = Duration::from_secs(5);
 
 /// Reports changes below a folder until it is dropped, except in liverysync's own folders.

@@ -5,7 +5,7 @@
 //! client runs on the folder: the client takes a restored file for an edit by its driver.
 //!
 //! Nothing here follows or removes a link, and a file that no backup can have made is left alone. Texts are as on the
-//! disk: [escape](crate::escape) them before you show them.
+//! disk: [`escape`](fn@crate::escape) them before you show them.
 
 mod prune;
 mod restore;

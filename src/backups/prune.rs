@@ -25,7 +25,7 @@ use crate::{
 /// The options of [`Backups::prune`].
 #[derive(Clone, Debug, Default)]
 pub struct PruneOptions {
-    /// How much to keep.
+    /// The age and size to keep.
     pub bounds: Bounds,
     /// Contents that are kept outside of this PC for good. Their backups may be deleted too.
     pub elsewhere: BTreeSet<Content>,

@@ -39,7 +39,7 @@ use crate::{
 /// While this many bytes wait for the disk, the link is not read.
 const DISK_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// How often the list of ignored liveries is read.
+/// The interval at which the list of ignored liveries is read.
 const IGNORE_LIST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An event that the driver waits for.

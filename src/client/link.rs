@@ -32,7 +32,7 @@ use crate::{
     throttle::Throttles,
 };
 
-/// How long connecting may take.
+/// The longest time that connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of messages that may wait between the link and the machine.
@@ -41,11 +41,11 @@ const MESSAGES_MAX: usize = 4;
 /// After how many bytes of a download the machine is told of the progress.
 const PROGRESS_BYTES: u64 = 1024 * 1024;
 
-/// How long the server may accept no bytes. While a target of this client's files is slow, it reads nothing, and it
+/// The longest time that the server may accept no bytes. While a target of this client's files is slow, it reads nothing, and it
 /// gives up on such a target sooner than this.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How long a client that stops waits until its last messages are written.
+/// The time for a client that stops to write its last messages.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Connects to a server, within [`CONNECT_TIMEOUT`].

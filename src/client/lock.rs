@@ -12,7 +12,7 @@ use liverysync_core::hash::ContentHash;
 
 use super::ClientError;
 
-/// How often, and after what pause, to try again.
+/// The number of attempts after the first, and the pause before each.
 const RETRIES_MAX: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(10);
 

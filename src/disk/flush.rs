@@ -148,8 +148,8 @@ pub(super) mod group {
     /// The largest number of outcomes that wait for one call.
     const GROUP_MAX: usize = 1024;
 
-    /// How long to wait for more: files that several workers write at the same time share a call, and compared with
-    /// that call nobody notices the wait.
+    /// The time to wait for more: files that several workers write at the same time share a call, and compared with that
+    /// call nobody notices the wait.
     const GATHERING: Duration = Duration::from_millis(2);
 
     /// Flushes groups and sends their outcomes until the queue is closed.

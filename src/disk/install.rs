@@ -26,7 +26,7 @@ use liverysync_core::{
 
 use super::{check_no_links, error_fault, fault, full_path, stamp_at};
 
-/// How often, and with what pause, to try again while another program holds a file.
+/// The number of attempts while another program uses a file, and the pause that grows with each.
 const ATTEMPTS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(50);
 

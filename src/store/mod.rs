@@ -39,7 +39,7 @@ use self::{
     worker::{Job, Worker},
 };
 
-/// How old the recorded time at which a content was last needed may become before it is written again.
+/// The time after which it is recorded again that a content is needed.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The reason why a store cannot be used.

@@ -52,7 +52,7 @@ struct PartialBlob {
     receiver: Receiver,
     /// Open while it is written.
     file: Option<Arc<File>>,
-    /// Whether the file exists.
+    /// The file exists.
     exists: bool,
     done: Option<Done>,
 }
