@@ -53,6 +53,7 @@ impl Context {
 
     /// Sets the moment of an input. The steady clock never runs backwards, whatever the host says.
     pub(super) fn advance(&mut self, now: Now) {
+        // A deadline that lies hours ahead because of one wrong input would stop the client for as long.
         self.now = Now { time: self.now.time.max(now.time), date: now.date };
     }
 

@@ -65,6 +65,7 @@ impl Comparison<'_> {
         plan.receive.extend(difference.missing.iter().map(sized));
         let retired = retired_contents(&remarks);
         for own in &difference.extra {
+            // The server names retired contents by their first digits. A file with another content is an edit, and travels.
             let contents = retired.get(own.path.key().as_str());
             let is_retired =
                 contents.is_some_and(|contents| contents.contains(&own.content.hash.short()));
@@ -114,7 +115,7 @@ impl Comparison<'_> {
         }
         plan.receive.push(sized(wanted));
         if synced == Some(own.content.hash) {
-            // The league has updated it.
+            // The league has updated it. What is replaced is an older version, so no conflict copy is needed.
             return;
         }
         plan.send.push(sized(own));

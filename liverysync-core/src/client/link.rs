@@ -78,7 +78,9 @@ impl Link {
         {
             self.attempts = 0;
         }
+        // The bound only keeps the shift in range; the cap is reached long before.
         let doubled = config.retry_first.saturating_mul(1 << self.attempts.min(16));
+        // Without jitter all clients of a restarted server would come back in the same second.
         let retry_in = self.rng.jitter(doubled.min(config.retry_cap));
         self.attempts += 1;
         self.state = State::Down(now + retry_in);
@@ -119,10 +121,12 @@ impl Link {
         may_connect: bool,
     ) -> Option<LinkAction> {
         match self.state {
+            // Before the first scan this PC would say that it has no files, and the league would note them as removed.
             State::Down(retry_at) if retry_at <= now && may_connect => {
                 self.state = State::Connecting;
                 Some(LinkAction::Connect)
             }
+            // Silence before WELCOME counts too: some other program may listen on the port.
             State::Greeting | State::Up { .. }
                 if now.since(self.heard_at) >= config.silence_timeout =>
             {

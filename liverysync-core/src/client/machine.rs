@@ -56,8 +56,10 @@ impl ClientMachine {
             swept: dry_run,
         };
         if !dry_run {
+            // Stages are numbered from 1 in every run, so what an earlier run left would be in the way.
             machine.cx.request(DiskRequest::Sweep, Purpose::Sweep);
         }
+        // Comes before the first listing, so that known files are not read again.
         machine.cx.request(DiskRequest::LoadCache, Purpose::Folder);
         machine
     }
@@ -100,6 +102,7 @@ impl ClientMachine {
             Input::Timeout => {}
         }
         self.finish_sessions();
+        // Timers run after every input. So nothing depends on a host that wakes exactly on time.
         self.handle_timeout();
         self.finish_sessions();
         self.check_in_sync();
@@ -112,6 +115,7 @@ impl ClientMachine {
     /// close the link.
     pub fn handle_goodbye(&mut self, now: Now) {
         self.cx.advance(now);
+        // First of all: a host that is being killed may not get to the end of this.
         self.folder.save(&mut self.cx);
         let downloads = self.downloads.sync_ids();
         let sessions: BTreeSet<_> =
@@ -131,6 +135,7 @@ impl ClientMachine {
 
     fn handle_link_down(&mut self, reason: String) {
         let retry_in = self.cx.link.handle_down(self.cx.now.time, &self.cx.config);
+        // Before the sessions end: there is nobody to report them to.
         self.publisher.handle_link_down();
         self.sync_state.handle_link_down();
         self.uploads.handle_link_down();
@@ -155,6 +160,7 @@ impl ClientMachine {
 
     fn handle_welcome(&mut self, welcome: &Welcome) {
         let dialect = Dialect::of(welcome);
+        // Protocol 1 shows what it has only to a client that takes part, and who takes part gets files.
         if self.cx.config.dry_run && !dialect.speaks_v2() {
             return self.cx.disconnect(
                 "this server speaks protocol 1 and cannot tell what it has without syncing",
@@ -181,6 +187,7 @@ impl ClientMachine {
             Message::ServerState(state) => {
                 self.sync_state.handle_state(cx, folder, &self.publisher, state);
             }
+            // A dry run would become a member by its answer.
             Message::RequestManifest(_) if !cx.config.dry_run => self.publisher.publish(cx, folder),
             Message::ManifestFull(full) if cx.config.dry_run => self.dry_run.handle_union(full),
             Message::Error(report) => self.handle_error(report),
@@ -208,6 +215,7 @@ impl ClientMachine {
         }
         let (cx, folder) = (&mut self.cx, &mut self.folder);
         match rel_path {
+            // The other files of the session go on.
             Some(path) => {
                 self.downloads.handle_file_error(cx, folder, &sync_id, &path, &message);
             }
@@ -226,6 +234,7 @@ impl ClientMachine {
         let Some(purpose) = self.cx.finish(op) else { return };
         let (cx, folder) = (&mut self.cx, &mut self.folder);
         match (purpose, outcome) {
+            // Even if it failed: a stage that cannot be created fails by itself later, with its reason.
             (Purpose::Sweep, _) => self.swept = true,
             (Purpose::Folder, outcome) => {
                 let scanned = folder.handle_disk(cx, outcome);

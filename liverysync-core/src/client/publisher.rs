@@ -37,6 +37,7 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) fn handle_welcome(&mut self, cx: &mut Context, folder: &Folder) {
+        // The server counts per link, too.
         self.revision = 0;
         self.hello(cx, folder);
         if cx.config.dry_run {
@@ -199,6 +200,7 @@ impl Publisher {
             published.remove(entry.path.key());
         }
         for entry in changed {
+            // It does: the index holds it beside the same files.
             let _fits = published.replace(entry);
         }
         cx.transmit(Message::ManifestChanges(message));

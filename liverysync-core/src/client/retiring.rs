@@ -27,6 +27,7 @@ impl Retiring {
         }
         self.pending += files.len();
         let paths: Vec<_> = files.iter().map(|(path, _)| path.clone()).collect();
+        // Caches and placeholders would keep the livery's folder alive in the game.
         let clear = folder.stale_beside(&paths).into_iter().map(Into::into).collect();
         let plan = RetirePlan { date: cx.now.date, files, clear };
         cx.request(DiskRequest::Retire(plan), Purpose::Retire(paths));

@@ -84,6 +84,7 @@ impl SyncState {
         // A scan that may well find nothing new does not end it: it would be said again after each scan.
         let is_quiet = folder.is_settled() || (self.in_sync && folder.is_listing());
         let was_in_sync = self.in_sync;
+        // Files on their way may still fail, and an unread file may still be news for the league.
         let now = if is_idle && is_quiet { self.find(cx, folder, publisher) } else { None };
         self.in_sync = now.is_some();
         let InSync { withheld, certain } = now.filter(|_| !was_in_sync)?;

@@ -314,6 +314,7 @@ impl SyncWatch {
     #[must_use]
     pub fn timed_out(&self, after: Duration) -> SyncError {
         let server = self.policy.server.clone();
+        // Without a connection the server's last words say nothing.
         let unfinished = match (&self.unreachable, &self.behind) {
             (Some(reason), _) => Unfinished::Unreachable { server, reason: Some(reason.clone()) },
             (None, _) if !self.connected => Unfinished::Unreachable { server, reason: None },
@@ -340,6 +341,7 @@ impl SyncWatch {
         if !was_connected {
             return SyncProgress::Failed(SyncError::Unreachable { server, reason });
         }
+        // One lost connection is nothing: the client has connected again before anybody notices.
         self.losses += 1;
         if self.losses < LOSSES_MAX {
             return SyncProgress::Waiting;

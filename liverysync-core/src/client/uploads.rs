@@ -79,6 +79,7 @@ impl Uploads {
     ) {
         let mut upload = Upload::default();
         for FileRequest { info, resume: Resume { transfer, offset } } in files {
+            // A file that has changed since would be sent for nothing: the server would find another hash at its end.
             let file = find_asked(&cx.config, folder, &info.rel_path).filter(|file| {
                 file.content.size == info.size && info.sha256.parse() == Ok(file.content.hash)
             });
@@ -118,6 +119,7 @@ impl Uploads {
             }
             Progress::Failed(fault) => {
                 let Some(file) = upload.files.remove(&transfer) else { return };
+                // The server asks for a missing file again only when a manifest lists it again.
                 let is_gone = matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing);
                 let kind = if is_gone { Fault::Missing } else { Fault::Failed };
                 fail(cx, &sync_id, file.asked, kind, &fault.message);

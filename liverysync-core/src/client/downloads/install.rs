@@ -46,10 +46,12 @@ impl Downloads {
                 stage,
                 path: file.path.clone(),
                 mtime: file.mtime,
+                // If the disk has something else by then, the host refuses, and only this file fails.
                 replaces: folder.replaceable(&file.path),
                 keep_as,
             });
         }
+        // Where caches are shared, the union decides about them too.
         let clear = if cx.config.rules.derived_dds {
             Vec::new()
         } else {
@@ -73,6 +75,7 @@ impl Downloads {
     ) -> Vec<Option<RelPath>> {
         let files: Vec<_> = group.iter().map(|index| &session.files[*index]).collect();
         let replaces_any = files.iter().any(|file| folder.get(file.path.key()).is_some());
+        // A copy that another download is about to replace does not keep a content alive.
         let replaced = if replaces_any { self.unfinished_keys() } else { BTreeSet::new() };
         // A server of protocol 1 does not say which files it moves to another name, so no file of the session can be
         // counted on to bring back what another one replaces.
@@ -85,6 +88,7 @@ impl Downloads {
             let own = folder.get(file.path.key()).map(|own| own.content.hash);
             let is_older_version = own.is_some() && own == file.replaces;
             if is_older_version {
+                // The server keeps it in the livery's history.
                 return None;
             }
             conflict_copy_name(config, folder, &file.path, &replaced, &brought)
@@ -138,6 +142,7 @@ impl Downloads {
                     folder.handle_installed(cx, path.clone(), installed.stamp, content);
                     let kept_as = keep_as.filter(|_| installed.kept);
                     if kept_as.is_some() {
+                        // The conflict copy is a new file that nobody knows yet.
                         folder.scan_by(cx.now.time);
                     }
                     cx.event(Event::Installed {
@@ -153,6 +158,7 @@ impl Downloads {
                     // A file that could not be installed still has its stage.
                     discard(cx, Some(stage));
                     if fault.kind == DiskFaultKind::Changed {
+                        // The server offers the file again at once. Without a scan it would fail the same way.
                         folder.scan_by(cx.now.time);
                     }
                     self.fail(cx, folder, sync_id, index, &Refusal::failed(&fault.message));

@@ -35,6 +35,7 @@ pub(in crate::client) fn judge(
 ) -> Result<Entry, Refusal> {
     let rules = &config.rules;
     let invalid_path = |invalid: InvalidPath| Refusal::declined(invalid.to_string());
+    // Never repaired: two PCs might repair a path in different ways.
     let path = RelPath::parse(&info.rel_path, &rules.extensions).map_err(invalid_path)?;
     let invalid_hash = |invalid: InvalidHash| Refusal::declined(invalid.to_string());
     let hash = info.sha256.parse().map_err(invalid_hash)?;
@@ -46,6 +47,7 @@ pub(in crate::client) fn judge(
         && !rules.derived_dds
         && folder.is_taken(picture.key())
     {
+        // The game would write it anew from the picture, and this PC would never be in sync.
         return Err(Refusal::declined(format!("the game's own cache of {picture}")));
     }
     let path = match folder.get(path.key()) {

@@ -108,6 +108,7 @@ impl Downloads {
         let (path, content) = (entry.path, entry.content);
         let has_it = folder.get(path.key()).is_some_and(|file| file.content == content);
         let state = match (&offered.copy_from, offered.transfer) {
+            // The server did not know yet. It learns it from SYNC_DONE.
             _ if has_it => FileState::Installed,
             (Some(from), _) => match Self::copy(cx, folder, sync_id, from) {
                 Ok(state) => state,
@@ -154,6 +155,7 @@ impl Downloads {
     ) -> FileState {
         let (stage, counted) = match self.parked.take(content) {
             Some(ParkedStage { stage, progress: ParkedProgress::Whole }) => {
+                // It is not in ACCEPT then, so the server does not send it.
                 return FileState::Staged(stage);
             }
             Some(ParkedStage { stage, progress: ParkedProgress::Part(bytes) }) => (stage, bytes),
@@ -189,6 +191,7 @@ impl Downloads {
                 _ => None,
             });
             if let Some((size, incoming)) = receiving {
+                // The end of the file counts the rest, so that events always add up to its size.
                 let bytes = bytes.min(size - incoming.counted);
                 incoming.counted += bytes;
                 return cx.event(Event::Received { sync_id: sync_id.clone(), bytes });
@@ -225,6 +228,7 @@ impl Downloads {
                 folder.scan_by(cx.now.time);
                 self.fail_stage(cx, folder, &sync_id, stage, &fault.message);
             }
+            // By now another session may bring the same content; then this stage is of no use.
             (DownloadStep::Park(content, stage), DiskOutcome::Parked(bytes)) => {
                 let progress = ParkedProgress::Part(bytes);
                 self.park(cx, content, ParkedStage { stage, progress });
@@ -306,6 +310,7 @@ impl Downloads {
         let Some(session) = self.sessions.get_mut(sync_id) else { return };
         let Some(index) = session.find(offered) else { return };
         let file = &mut session.files[index];
+        // What has been staged needs the server no more, and is installed all the same.
         let is_awaited = matches!(
             file.state,
             FileState::Offered | FileState::Receiving(..) | FileState::ReceivingChunks(..)
@@ -368,6 +373,7 @@ impl Downloads {
         }
         let session = self.sessions.get_mut(sync_id);
         if let Some(unlisted) = session.and_then(|session| session.unlisted.as_mut()) {
+            // Its session is kept open for longer, see there.
             unlisted.handle_refusal();
         }
     }
@@ -376,6 +382,7 @@ impl Downloads {
     pub(super) fn handle_ignored(&mut self, cx: &mut Context, folder: &mut Folder) {
         // The driver may have stopped ignoring others: the server may offer them again, and may hear of it again.
         self.refusals.clear();
+        // Collected first, because to fail a file may end its session.
         let mut ignored = Vec::new();
         for (sync_id, session) in &self.sessions {
             for (index, file) in session.files.iter().enumerate() {
@@ -410,6 +417,7 @@ impl Downloads {
             match file.state {
                 FileState::Installing(_) | FileState::Installed => continue,
                 FileState::Receiving(stage, _) => partial.push((stage, file.content)),
+                // A copy is made again faster than a server could send it, so only downloads are kept.
                 FileState::Staged(stage) if is_listed && !file.copied => {
                     whole.push((stage, file.content));
                 }
@@ -417,6 +425,7 @@ impl Downloads {
             }
             file.state = FileState::Failed;
         }
+        // Whole stages first: there is room for a limited number, and they are worth the most.
         for (stage, content) in whole {
             self.park(cx, content, ParkedStage { stage, progress: ParkedProgress::Whole });
         }
@@ -502,6 +511,7 @@ fn copy_local_contents(folder: &Folder, files: &mut [OfferedFile]) {
     };
     let contents: BTreeSet<Content> = files.iter().filter_map(sent).collect();
     let local = folder.files().iter().filter(|file| contents.contains(&file.content));
+    // Of several files with one content any will do.
     let local: BTreeMap<_, _> = local.map(|file| (file.content, &file.path)).collect();
     for file in files {
         if let Some(path) = sent(file).and_then(|content| local.get(&content)) {

@@ -108,6 +108,7 @@ impl Download {
 
     pub(super) fn by_stage(&self, stage: StageId) -> Option<usize> {
         self.files.iter().position(|file| match file.state {
+            // The host has the stage until it says that the file is installed.
             FileState::Installing(own) => own == stage,
             _ => file.stage() == Some(stage),
         })

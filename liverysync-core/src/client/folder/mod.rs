@@ -113,6 +113,7 @@ impl Folder {
         let now = cx.now.time;
         if self.scan_at().is_some_and(|at| at <= now) {
             self.phase = Phase::Listing;
+            // The scan that begins sees all of them.
             self.installed.clear();
             let watch = self.schedule.handle_begin(now);
             cx.request(DiskRequest::List { watch }, Purpose::Folder);
@@ -189,6 +190,7 @@ impl Folder {
         let listed = match outcome {
             Ok(listed) => listed,
             Err(fault) => {
+                // The index stays as it is: a drive that is unplugged must not look like a driver who removed everything.
                 self.phase = Phase::Idle;
                 self.scan_by(now + cx.config.rescan.min(UNREADABLE_PAUSE_MAX));
                 cx.event(Event::FolderUnreadable { reason: fault.message });
@@ -222,6 +224,7 @@ impl Folder {
         };
         let (settled, unsettled): (Vec<&Chosen>, Vec<&Chosen>) =
             unread.iter().copied().partition(|file| self.has_settled(cx, file));
+        // A livery keeps the time when it first was unsettled, or its other files might wait forever.
         let liveries = unsettled.iter().map(|file| file.path.key().livery().to_owned());
         let since = |livery: &String| self.unsettled.get(livery).copied().unwrap_or(cx.now.time);
         self.unsettled = liveries.map(|livery| (livery.clone(), since(&livery))).collect();
@@ -280,6 +283,7 @@ impl Folder {
     fn is_known(&self, file: &Chosen) -> bool {
         let known = self.get(file.path.key());
         known.is_some_and(|known| {
+            // A file that this client installed has no tag until a scan has seen it.
             let same_tag = known.change_tag == file.change_tag || known.change_tag == 0;
             known.path == file.path && known.stamp == file.stamp && same_tag
         })
@@ -317,6 +321,7 @@ impl Folder {
                 Err(fault)
                     if matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing) =>
                 {
+                    // Somebody is still copying it.
                     let livery = path.key().livery().to_owned();
                     self.unsettled.entry(livery).or_insert(now);
                 }
@@ -398,6 +403,7 @@ impl Folder {
     fn report_skipped(&mut self, cx: &mut Context, skipped: Vec<Skipped>) {
         let before = mem::take(&mut self.skipped);
         for item in skipped {
+            // The same file may be skipped for another reason later, and that is news.
             let line = (item.path.clone(), item.reason.to_string());
             if !before.contains(&line) {
                 cx.event(Event::Skipped(item));
@@ -432,6 +438,7 @@ impl Folder {
     pub(super) fn mark_unread(&mut self, is_meant: impl Fn(&str) -> bool, extensions: &Extensions) {
         let listed = self.listing.iter().flat_map(Listing::items);
         let paths = listed.filter(|item| is_meant(&item.path));
+        // What has no valid path cannot be offered either.
         let paths = paths.filter_map(|item| RelPath::parse(&item.path, extensions).ok());
         self.unread.extend(paths.map(|path| path.key().clone()));
     }

@@ -76,6 +76,7 @@ impl ScanSchedule {
     /// Plans a scan after a change. `receiving` says whether files are being received.
     pub(super) fn handle_change(&mut self, now: Time, receiving: bool) {
         let receiving = receiving && self.change.is_none_or(|change| change.receiving);
+        // Counted from the first change of a burst: a folder that changes all the time is scanned too.
         let at = self.change.map_or(now + CHANGE_PAUSE, |change| change.at);
         self.change = Some(Change { at, receiving });
     }
@@ -93,6 +94,7 @@ impl ScanSchedule {
         self.began = now;
         match self.watching {
             Watching::NotYet => self.watching = Watching::From(now + WATCH_LATEST),
+            // The scan that starts the watch finds what changed before it, so no change is missed between them.
             Watching::From(at) if at <= now => self.watching = Watching::Started,
             Watching::From(_) | Watching::Started => {}
         }

@@ -79,6 +79,7 @@ impl Downloads {
         let Some(index) = session.find(&name) else { return };
         let file = &mut session.files[index];
         if !matches!(file.state, FileState::Offered) {
+            // This PC has it already. Its chunks are dropped: a server of protocol 1 cannot be stopped.
             return;
         }
         let content = file.content;
@@ -102,6 +103,7 @@ impl Downloads {
     ) {
         let FileChunk { sync_id, rel_path, offset, data } = chunk;
         let Some(session) = self.sessions.get_mut(&sync_id) else { return };
+        // Even a chunk of a refused file shows that the session goes on.
         touch(session, cx.now.time);
         let Some(index) = session.find(&rel_path) else { return };
         let FileState::ReceivingChunks(stage, receiver) = &mut session.files[index].state else {
@@ -130,6 +132,7 @@ impl Downloads {
         let state = &mut session.files[index].state;
         let FileState::ReceivingChunks(stage, _) = state else { return };
         let stage = *stage;
+        // Taken out of the state, because the receiver ends with the file.
         let receiving = std::mem::replace(state, FileState::Staging(stage));
         let FileState::ReceivingChunks(_, receiver) = receiving else { return };
         match receiver.finish() {

@@ -91,6 +91,7 @@ impl SyncGuess {
         if quiet < ASK_INTERVAL {
             return None;
         }
+        // Equal hashes prove it, if the server has no session in mind. Otherwise only a long silence counts.
         let is_same = self.union_hash.as_ref() == Some(&own_hash());
         (is_same || quiet >= QUIET_ENOUGH).then_some(is_same)
     }

@@ -122,12 +122,14 @@ impl ChunkUploads {
         let Some(session) = self.sessions.get_mut(&sync_id) else { return };
         let current = session.current.as_ref();
         if current.is_none_or(|(current, _)| current.asked != file.asked) {
+            // An earlier piece of it could not be read.
             return;
         }
         match outcome {
             Ok(data) => {
                 let bytes = data.len() as u64;
                 cx.event(Event::Sent { sync_id: sync_id.clone(), bytes });
+                // Until the link has taken it, so that a slow link slows down the disk.
                 self.writing += 1;
                 let chunk = FileChunk { sync_id, rel_path: file.asked, offset, data };
                 cx.transmit(Message::FileChunk(chunk));
