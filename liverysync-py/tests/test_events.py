@@ -82,6 +82,7 @@ def test_an_event_is_made_from_its_json() -> None:
         )
     )
     assert plan == client_events.Plan(
+        liveries=1,
         files=3,
         bytes=4,
         receive=(client_events.PlannedFile("a.png", 1),),
