@@ -24,7 +24,7 @@ const CHUNKS: usize = 16;
 
 const NAME: &str = "Team/decals.png";
 
-/// How a file travels.
+/// The form in which a file travels.
 #[derive(Clone, Copy)]
 enum Protocol {
     One,
@@ -108,7 +108,7 @@ fn one_chunk(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Reads pieces as a sender asks for them, and takes them in at the other end of the wire.
+/// Reads pieces as a sender asks for them, and receives them on the other side of the wire.
 fn send_to(file: &Bytes, protocol: Protocol, mut take: impl FnMut(u64, &Bytes)) {
     let mut sender = Sender::new(file.len() as u64);
     let mut wire = BytesMut::new();
@@ -146,7 +146,7 @@ fn whole_file(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What the server's link does with a source's frames, up to what the store is handed.
+/// Does what the server's link does with a source's frames, up to the hand-over to the store.
 fn relay(criterion: &mut Criterion) {
     let file = noise(CHUNKS * CHUNK_BYTES);
     let asked = RequestedFile {

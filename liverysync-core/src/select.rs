@@ -228,7 +228,7 @@ fn select_of(mut ordered: Vec<&Listed>, rules: &Rules) -> Selection {
 /// under the same rules.
 ///
 /// A livery with known files only is shared as it is: its paths are checked, no two of them collide, and this function checks
-/// the rest. All other liveries are selected anew. That is allowed because no file decides about a file of another livery:
+/// the rest. All other liveries are selected again. That is allowed because no file decides about a file of another livery:
 /// names collide only below the same first component, and caches and placeholders depend only on the files beside them.
 pub(crate) fn select_knowing<T: Located>(
     listed: &[Listed],

@@ -1,4 +1,4 @@
-//! What a server needs for a league of 1,000 PCs that hold the same 3,000 files.
+//! The memory of a server for a league of 1,000 PCs with the same 3,000 files.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
@@ -24,7 +24,7 @@ fn peak() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_000
 }
 
-/// What a PC lists. Nothing of it is shared with the list of another one.
+/// Returns the list of a PC. It shares no memory with the list of another one.
 fn list(mtime: i64) -> Manifest {
     let mut manifest = Manifest::new();
     for number in 0..FILES {
@@ -38,7 +38,7 @@ fn list(mtime: i64) -> Manifest {
     manifest
 }
 
-/// What a server keeps of its members: the union, what each holds, and what it lacks.
+/// The data that a server keeps of its peers: the union, and the files that each has and lacks.
 fn league(mtime: impl Fn(u64) -> i64) -> (Union, Vec<(Manifest, BTreeSet<PathKey>)>) {
     let mut union = Union::new(Policy::Established, Naming::default());
     let members = (0..MEMBERS).map(|member| {

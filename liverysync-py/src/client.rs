@@ -16,7 +16,7 @@ use crate::{
     runtime::{self, Config, Held},
 };
 
-/// What Python knows of a client, by name. `None` is the default.
+/// The options of a client, as Python names them. `None` is the default.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct Options<'py> {

@@ -12,7 +12,7 @@ use tokio::{sync, time::timeout};
 
 use crate::{errors, options, runtime};
 
-/// Where events come from.
+/// The source of events.
 pub(crate) trait Source: Send {
     /// The next event as JSON; `None` once there will be no more.
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>>;

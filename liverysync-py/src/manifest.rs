@@ -1,4 +1,4 @@
-//! What a folder holds: entries, manifests and the scan.
+//! Entries, manifests and the scan of a folder.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -199,7 +199,7 @@ impl Manifest {
         Ok(made.bind(py).clone())
     }
 
-    /// What is not shared, with reasons.
+    /// Returns the skipped files with their reasons.
     #[getter]
     fn skipped<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.skipped.iter().cloned())

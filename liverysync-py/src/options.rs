@@ -30,7 +30,7 @@ pub(crate) fn extensions(given: Option<&Bound<'_, PyAny>>) -> PyResult<Extension
     Ok(list)
 }
 
-/// What is shared. `None` is the default.
+/// Returns the rules for shared files. `None` is the default.
 pub(crate) fn rules(
     list: Option<&Bound<'_, PyAny>>,
     derived_dds: bool,
@@ -47,7 +47,7 @@ pub(crate) fn rules(
     })
 }
 
-/// How conflict names are made. `None` is the default.
+/// Returns the naming of conflict copies. `None` is the default.
 pub(crate) fn naming(suffix: Option<&str>, extensions: Extensions) -> PyResult<Naming> {
     let Some(suffix) = suffix else { return Ok(Naming { extensions, ..Naming::default() }) };
     Naming::new(suffix, extensions).map_err(|error| PyValueError::new_err(error.to_string()))
@@ -117,7 +117,7 @@ pub(crate) fn limit(name: &str, given: Option<f64>) -> PyResult<Option<Duration>
     }
 }
 
-/// How fast files may travel, in bytes per second; `None` is as fast as it goes.
+/// Returns the speed limits in bytes per second; `None` is unlimited.
 pub(crate) fn limits(up: Option<u64>, down: Option<u64>) -> PyResult<Limits> {
     let limit = |name: &str, given: Option<u64>| match given {
         Some(0) => Err(PyValueError::new_err(format!("{name} is at least 1; None is no limit"))),

@@ -1,4 +1,4 @@
-//! Where Rust works and Python waits.
+//! The runtime: Rust works, Python waits.
 //!
 //! The GIL is let go of wherever Rust works or waits. One tokio runtime serves the whole process; it is made when it is
 //! first needed and stays until the process ends.
@@ -47,13 +47,13 @@ use tokio::{
 
 use crate::errors;
 
-/// How long a wait may go on before signals are looked at: how late Ctrl-C may be.
+/// Longest wait before signals are checked, and so the longest delay of Ctrl-C.
 const SIGNALS: Duration = Duration::from_millis(50);
 
-/// How long the end of the interpreter waits for what runs.
+/// Longest time for which the end of the interpreter waits for clients and servers.
 const SHUT_DOWN: Duration = Duration::from_secs(2);
 
-/// How often [`shut_down`] looks whether all have left.
+/// Interval at which [`shut_down`] checks whether all have stopped.
 const POLL: Duration = Duration::from_millis(1);
 
 /// Set when the interpreter ends.
@@ -65,7 +65,7 @@ static VISITS: AtomicUsize = AtomicUsize::new(0);
 /// The thread that ends the interpreter. It is never kept from going back.
 static LAST_THREAD: OnceLock<ThreadId> = OnceLock::new();
 
-/// What has to be stopped when the interpreter ends.
+/// Clients and servers to stop when the interpreter ends.
 static RUNNING: Mutex<BTreeMap<u64, StopFn>> = Mutex::new(BTreeMap::new());
 
 /// Stops something; what it returns is done when it has stopped.
@@ -160,7 +160,7 @@ pub(crate) fn awaitable<'py, T: Send + 'static, F: Future<Output = T> + Send + '
     })
 }
 
-/// What a future gives, or what it says in a panic: that too is to be an error of this package.
+/// Returns the result of a future, or the message of its panic, which becomes an error of this package.
 async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
     let mut future = pin!(future);
     poll_fn(|context| {
@@ -234,7 +234,7 @@ impl generic::Runtime for Tokio {
         spawn(future)
     }
 
-    /// What it is given takes the GIL.
+    /// The argument takes the GIL.
     fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) -> JoinHandle<()> {
         Handle::current().spawn_blocking(move || {
             if let Some(_visit) = Visit::begin() {
@@ -265,7 +265,7 @@ fn spawn<F: Future<Output = ()> + Send + 'static>(future: F) -> JoinHandle<()> {
     runtime.spawn(future)
 }
 
-/// What runs, and its events.
+/// A running client or server, and its events.
 type Started<C> = (<C as Config>::Running, liverysync::Events<<C as Config>::Event>);
 
 /// A configuration of something that runs until it is stopped.
@@ -288,7 +288,7 @@ pub(crate) trait Config: Clone + Send + Sync + 'static {
     fn set_limits(running: &Self::Running, limits: Limits);
 }
 
-/// Why something was not started.
+/// The reason why something was not started.
 pub(crate) enum NotStarted<E> {
     /// It was started or stopped before.
     Before,
@@ -337,12 +337,12 @@ impl<C: Config> Held<C> {
         Self { config, state: Arc::new(Mutex::new(state)), number }
     }
 
-    /// What runs, or ran; `None` before the start.
+    /// Returns the client or server, running or stopped; `None` before the start.
     pub(crate) fn running(&self) -> Option<C::Running> {
         lock(&self.state).running.clone()
     }
 
-    /// What runs; `None` before the start and after the stop.
+    /// Returns the running client or server; `None` before the start and after the stop.
     pub(crate) fn unless_stopped(&self) -> Option<C::Running> {
         let state = lock(&self.state);
         state.running.clone().filter(|_| !state.stopped)
@@ -488,7 +488,7 @@ fn shut_down(py: Python<'_>) {
     });
 }
 
-/// How many clients and servers have been started and not stopped.
+/// Number of clients and servers that were started and not stopped.
 #[pyfunction]
 fn running_count() -> usize {
     running().len()

@@ -12,7 +12,7 @@ use crate::{
     runtime::{self, Config, Held},
 };
 
-/// What Python knows of a server, by name. `None` is the default.
+/// The options of a server, as Python names them. `None` is the default.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct Options<'py> {
@@ -161,14 +161,14 @@ impl Server {
         runtime::awaitable(py, || self.0.stop(), |py, _stopped| Ok(py.None()))
     }
 
-    /// Where it listens: address and port.
+    /// Returns the address and port at which it listens.
     #[getter]
     fn address(&self) -> Option<(String, u16)> {
         let address = self.0.running()?.address();
         Some((address.ip().to_string(), address.port()))
     }
 
-    /// How the league stands, as JSON.
+    /// Returns the status of the league as JSON.
     fn status(&self, py: Python<'_>) -> String {
         // Texts, numbers and lists of them have a JSON form.
         runtime::detached(py, || {

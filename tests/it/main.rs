@@ -133,7 +133,7 @@ async fn what_was_just_dropped_into_the_folder_is_part_of_a_sync() {
     }
 }
 
-/// What a client says first of all to a server of ours.
+/// Returns the first message of a client to a server of protocol 2.
 fn hello_to(listener: &TcpListener) -> Hello {
     let (mut link, _) = listener.accept().unwrap();
     let welcome = Welcome { client_id: "00c0ffee".to_owned(), liverysync: Some(2) };

@@ -6,7 +6,7 @@ Habits kept here on purpose:
 * WELCOME at once. HELLO is answered with SERVER_STATE and REQUEST_MANIFEST; SYNC_DONE with SYNC_DONE_ACK to the source
   and REQUEST_MANIFEST to the target; PING with PONG. A manifest that is older than 15 s is asked for again.
 * MANIFEST_SUMMARY changes nothing.
-* The union is built anew from the manifests of the clients that are connected at that moment.
+* The union is rebuilt from the manifests of the clients that are connected at that moment.
 * Every event and every second, at most one session begins: the first match, and that is all. A client is in one
   session at a time.
 * Files are relayed only from the session's source to its target, at the target's pace.

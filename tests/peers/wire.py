@@ -86,7 +86,7 @@ def conflict_name(path, sha256, number=0):
 
 
 def tidy(path):
-    """Returns a path as `1.0.4` spells it before it looks at it."""
+    """Returns a path as `1.0.4` spells it before it checks it."""
     return path.replace("\\", "/").strip()
 
 

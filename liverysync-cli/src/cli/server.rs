@@ -61,15 +61,15 @@ struct SettingArgs {
     /// Text between the name and the digits of a conflict copy [default: __CONFLICT__]
     #[arg(long, value_name = "TEXT", value_parser = parse_suffix)]
     conflict_suffix: Option<String>,
-    /// What becomes a conflict copy: the `file` alone, kept beside the established one, or the whole `livery`, kept in a
+    /// Extent of a conflict copy: the `file` alone, kept beside the established one, or the whole `livery`, kept in a
     /// folder of its own so that two liveries of one name do not mix [default: file]
     #[arg(long, value_name = "SCOPE", value_parser = one_of(Scope::WORDS))]
     conflict_scope: Option<Scope>,
-    /// Who keeps a name that several drivers bring at the same moment; a file that the league already has always keeps it
+    /// Rule for a name that several drivers bring at the same moment; a file that the league already has always keeps it
     /// [default: established]
     #[arg(long, value_name = "POLICY", value_parser = one_of(Policy::WORDS))]
     conflict_policy: Option<Policy>,
-    /// Who may change a livery: `anyone` who edits what they had in sync, or only its `owner`. An edit or addition by
+    /// Members who may change a livery: `anyone` who edits what they had in sync, or only its `owner`. An edit or addition by
     /// anybody else becomes a conflict copy. `owner` needs --data [default: anyone]
     #[arg(long, value_name = "RULE", value_parser = one_of(Updates::WORDS))]
     updates: Option<Updates>,

@@ -30,7 +30,7 @@ pub fn target(path: &RelPath, now: &PathMap<Found>) -> Result<Target, Collision>
     Ok(Target { path: spelled.unwrap_or_else(|_| path.clone()), there: None })
 }
 
-/// What the game made of the liveries before `arriving` comes back: caches beside pictures that change, and the
+/// Returns what the game made of the liveries before `arriving` comes back: caches beside pictures that change, and the
 /// placeholder files of a livery that this PC did not have. Paths are as `listed` has them.
 #[must_use]
 pub fn stale_beside(arriving: &[RelPath], listed: &[Listed]) -> Vec<String> {

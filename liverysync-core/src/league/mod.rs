@@ -153,7 +153,7 @@ impl Record {
     }
 }
 
-/// Who may change established files.
+/// The members who may change established files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Updates {
     /// Anyone who edits what they had in sync.

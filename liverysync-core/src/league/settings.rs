@@ -20,13 +20,13 @@ use crate::{
 pub enum Setting {
     /// Text between the name and the digits of a conflict name.
     ConflictSuffix,
-    /// What gets a conflict name: a [file or a whole livery](Scope).
+    /// Extent of a conflict copy: a [file or a whole livery](Scope).
     ConflictScope,
-    /// Who keeps a name that several members bring at once: a [policy](Policy).
+    /// Rule for a name that several members bring at once: a [policy](Policy).
     ConflictPolicy,
     /// Types of files that the league distributes, separated by commas.
     Extensions,
-    /// [Who may change](Updates) a livery.
+    /// Members who [may change](Updates) a livery.
     Updates,
 }
 
@@ -73,11 +73,11 @@ impl FromStr for Setting {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How conflict names are made, and the types of files that the league distributes.
+    /// Naming of conflict copies, and the types of files that the league distributes.
     pub naming: Naming,
-    /// Who keeps a name that several members bring at once.
+    /// Rule for a name that several members bring at once.
     pub policy: Policy,
-    /// Who may change a livery.
+    /// Members who may change a livery.
     pub updates: Updates,
 }
 

@@ -234,7 +234,7 @@ pub(crate) const COMPONENT_BYTES_MAX: usize = 255;
 const COMPONENTS_MAX: usize = 16;
 /// Longest path, in bytes. It bounds the cost of a manifest of hostile paths.
 pub(crate) const PATH_BYTES_MAX: usize = 1_024;
-/// Where replaced files and files on the way are kept, folded.
+/// Folders for replaced files and for files on the way, folded.
 const RESERVED_NAMES: [&str; 2] = [".backup", ".tmp"];
 
 #[cfg(test)]

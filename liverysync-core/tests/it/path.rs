@@ -72,7 +72,7 @@ fn looks_like_alias(component: &str) -> bool {
         && component.chars().all(|c| !" +,;=[]".contains(c) && c.len_utf8() < 4)
 }
 
-/// What the rule looks at, and what might be taken for it.
+/// Texts that the rule looks at, and texts that resemble them.
 const PIECES: &str = "a B 7 livery decals .png .PNG .json .exe . .. / / / // \\ : CON con nul COM lpt 1 ¹ ٣ \
     IN$ ~1 ~ ~0 ~23 PROGRA~1 LIVERY + [ .backup .bac\u{212a}up .tmp .TMP \u{2024} \u{2025} \u{2026} \
     \u{ff0e} é e\u{301} ß ı İ ſ ガ \u{3099} 🏁 \u{200d} \u{200b} \u{202e} \u{f022} \u{e000} \u{fffd} \

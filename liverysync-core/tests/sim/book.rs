@@ -1,4 +1,4 @@
-//! What a league remembers in the simplest form: a book of names that is written record by record, and looked at
+//! The records of a league in the simplest form: a book of names that is written record by record, and looked at
 //! after every step of the union.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,13 +11,13 @@ use liverysync_core::{
     union::Union,
 };
 
-/// What each name holds and has held.
+/// The present and past contents of each name.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     names: BTreeMap<PathKey, (RelPath, Content)>,
     past: BTreeMap<PathKey, Vec<Content>>,
     proven: BTreeSet<Content>,
-    /// Whether something was written since the union was last looked at.
+    /// True if something was written since the last look at the union.
     is_news: bool,
 }
 

@@ -39,7 +39,7 @@ struct Stage {
     sealed: bool,
 }
 
-/// What became of a file, for the judge.
+/// The fate of a file, for the judge.
 #[derive(Clone, Debug)]
 pub(crate) enum Trace {
     /// Sync put a content in place of another one, or of nothing.
@@ -95,7 +95,7 @@ impl Disk {
         self.stages.is_empty()
     }
 
-    /// Whether a file could lie there: nothing on the way is a file, and it is no folder.
+    /// Returns true if a file fits there: no part of the way is a file, and the place itself is no folder.
     pub(crate) fn fits(&self, path: &str) -> bool {
         let id = self.id(path);
         let folder = format!("{id}/");

@@ -1,4 +1,4 @@
-//! What the store is for: each content leaves its driver's PC once, whoever lacks it, whenever.
+//! Fan-out: each content leaves its driver's PC once, whoever needs it and whenever.
 
 use liverysync_core::{hash::Content, transfer::CHUNK_BYTES};
 

@@ -1,4 +1,4 @@
-//! What must hold: against the disks as they are and a model that is too simple to be wrong.
+//! The judge: compares the disks with a model that is too simple to be wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +18,14 @@ use crate::{
 };
 
 impl World {
-    /// What holds after every step.
+    /// Checks what holds after every step.
     pub(crate) fn judge_step(&mut self) {
         if let Hub::Ours(hub) = &self.hub {
             self.book.judge(hub.machine.union());
         }
     }
 
-    /// What of an honest PC's folder travels, by a plain reading of its disk.
+    /// Returns the shared files of an honest PC, by a plain reading of its disk.
     fn publishable(&self, pc: usize) -> Vec<(RelPath, Content)> {
         let this = &self.pcs[pc];
         let listed: Vec<_> = this
@@ -157,7 +157,7 @@ impl World {
         }
     }
 
-    /// Whether a name, or its conflict name for this content, or its name in a rival livery, has had it before.
+    /// Returns true if a name, its conflict name for this content, or its name in a conflict livery had the content before.
     fn is_of_the_past(&self, path: &RelPath, content: Content) -> bool {
         let union = self.server().union();
         let name = conflict_name(path, content.hash, &Naming::default(), |_| false);
@@ -177,7 +177,7 @@ impl World {
             || in_folder()
     }
 
-    /// What was written down tells all of the union.
+    /// Checks that the records describe all of the union.
     pub(crate) fn judge_memory(&self) {
         let Hub::Ours(hub) = &self.hub else { return };
         let recalled = Union::replay(self.server_config.settings(), &self.memory);
@@ -239,7 +239,7 @@ impl World {
         !honest.any(|pc| self.publishable(pc).iter().any(|(_, held)| *held == content))
     }
 
-    /// What 1.0.4 refuses is not offered to it, and a liar is not asked for ever.
+    /// Checks that 1.0.4 is not offered what it refuses, and that a liar is not asked forever.
     fn judge_offers(&self) {
         for ((link, path, _), times) in &self.begun {
             let Brain::Old(old) = &self.pcs[self.links[*link].pc].brain else { continue };
@@ -265,13 +265,13 @@ impl World {
     }
 }
 
-/// Whether a content of `path` is what the union says there, under its own or a conflict name.
+/// Returns true if the union has a content of `path`, under its own or a conflict name.
 fn is_in(path: &RelPath, content: Content, entry: Option<&UnionEntry>) -> bool {
     let Some(entry) = entry.filter(|entry| entry.content == content) else { return false };
     plain(&entry.path) == plain(path)
 }
 
-/// What a path is without any conflict name.
+/// Returns a path without its conflict name.
 fn plain(path: &RelPath) -> PathKey {
     let naming = Naming::default();
     let path = in_claimed_livery(path, &naming).unwrap_or_else(|| path.clone());

@@ -1,4 +1,4 @@
-//! What an old client may be sent: the types and fields of protocol 1, and one more in WELCOME.
+//! The messages that an old client may be sent: the types and fields of protocol 1, and one more field in WELCOME.
 
 use bytes::BytesMut;
 use liverysync_core::wire::messages::Message;

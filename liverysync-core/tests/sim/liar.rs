@@ -57,15 +57,15 @@ struct Session {
 
 #[derive(Debug)]
 pub(crate) struct Liar {
-    /// Whether it looks like one of ours.
+    /// True if it speaks protocol 2.
     pub(crate) ours: bool,
     pub(crate) lie: Lie,
     pub(crate) claims: BTreeMap<String, (Content, Option<Bytes>)>,
-    /// What it says that its files were made of.
+    /// Bases that it claims for its files.
     pub(crate) base: Option<ContentHash>,
     /// As a target it has all that it is offered, wherever it got that.
     pub(crate) has_all: bool,
-    /// How often it was asked for each name.
+    /// Number of times that it was asked for each name.
     pub(crate) asked: BTreeMap<String, u32>,
     sessions: BTreeMap<SyncId, Session>,
     begun: BTreeMap<(SyncId, String), Content>,
@@ -116,7 +116,7 @@ impl Liar {
         files.collect()
     }
 
-    /// What it sends instead of a file.
+    /// Returns the frames that it sends instead of a file.
     fn lies(&self, sync_id: &SyncId, path: &str) -> Vec<Message> {
         let Some((content, Some(data))) = self.claims.get(path) else { return Vec::new() };
         let begin = |path: &str, hash: ContentHash| {
@@ -156,7 +156,7 @@ impl Liar {
                 let more = Bytes::from_static(b"more");
                 vec![right, chunk(0, data.clone()), chunk(data.len(), more), end(path)]
             }
-            // One of ours wraps it up; in protocol 1 there is nothing to garble.
+            // Protocol 2 compresses it; in protocol 1 there is nothing to garble.
             Lie::Garbled => vec![right, chunk(0, wrong_bytes(data)), end(path)],
             Lie::Gap => vec![right, chunk(0, first), chunk(half + 1, second), end(path)],
             Lie::Short => vec![right, chunk(0, first), end(path)],
@@ -382,7 +382,7 @@ fn garbled(lie: Message) -> Message {
     Message::Data(Data { body, ..data })
 }
 
-/// The same lies as one of ours would tell them.
+/// The same lies in protocol 2.
 fn numbered(lies: Vec<Message>, transfer: TransferId, size: u64) -> Vec<Message> {
     let tell = |lie| match lie {
         Message::FileBegin(_) => None,

@@ -1,4 +1,4 @@
-//! What the league remembers: updates are updates, whoever was away.
+//! Lineage: updates are updates, whoever was away.
 
 use std::collections::BTreeSet;
 
@@ -200,7 +200,7 @@ fn a_new_driver_gets_everything_though_every_author_is_away_and_the_server_was_s
     world.check_files(new, &[(PATH, b"paint")]);
 }
 
-/// Who leaves as soon as he is in sync must not take with him what nobody else has.
+/// A driver who leaves as soon as they are in sync must not take the only copy of a file with them.
 #[test]
 fn nobody_is_in_sync_before_the_league_has_what_is_his() {
     let mut world = World::remembering();
@@ -412,7 +412,7 @@ fn what_would_be_a_cache_in_the_folder_of_its_own_goes_into_another_one() {
     }
 }
 
-/// What a driver adds to a livery changes it as well.
+/// An added file changes a livery as well.
 #[test]
 fn where_only_owners_update_what_others_add_is_a_conflict_copy() {
     let mut world = league();
@@ -449,7 +449,7 @@ fn of_two_whole_liveries_an_administrator_keeps_one() {
     }
 }
 
-/// Whose livery comes into his folder while another one of its name is on its way to him.
+/// A driver's livery appears in their folder while another one of its name is on its way to them.
 #[test]
 fn what_appears_while_a_livery_arrives_is_kept_whole_too() {
     let mut played = 0;
@@ -593,7 +593,7 @@ fn an_update_that_never_comes_is_taken_back() {
 }
 
 impl World {
-    /// What a PC that is off would be told to expect.
+    /// Returns the plan of a PC that is off.
     fn dry_run(&mut self, pc: usize) -> client::Plan {
         let Brain::Ours(ours) = &mut self.pcs[pc].brain else {
             panic!("PC {pc} is not one of ours")

@@ -23,7 +23,7 @@ pub(crate) enum Dir {
     Down,
 }
 
-/// Who wants to know that the link has taken a message.
+/// The one to tell that the link has taken a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
     None,
@@ -68,7 +68,7 @@ pub(crate) struct Pipe {
     /// Files that leave this way.
     pub(crate) plane: Plane,
     pub(crate) busy: bool,
-    /// What the receiver has read and not split yet.
+    /// Bytes that the receiver has read and not split yet.
     pub(crate) inbox: BytesMut,
     /// Nothing arrives until the partition heals. `None` stands for the end of the stream.
     pub(crate) silent: bool,
@@ -122,7 +122,7 @@ pub(crate) struct Link {
     pub(crate) member: Option<PeerId>,
     /// While the PC knows of it.
     pub(crate) client_open: bool,
-    /// What was under way when the connection broke is lost.
+    /// Drops everything that was on its way when the connection broke.
     pub(crate) broken: bool,
     pub(crate) greeted: bool,
     pub(crate) up: Pipe,

@@ -58,7 +58,7 @@ impl OldPc {
     }
 }
 
-/// What client 1.0.4 takes and publishes.
+/// Extensions that client 1.0.4 takes and publishes.
 pub(crate) fn carried_by_104(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     let kind = [".png", ".dds", ".json"].iter().any(|ending| lower.ends_with(ending));

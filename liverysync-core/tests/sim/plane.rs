@@ -1,4 +1,4 @@
-//! What carries the bytes of files: the server's store, and at each end of a link the files that leave.
+//! The plane that carries file data: the server's store, and the files that leave on either side of a link.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ use crate::{
     rig::{Brain, Ev, Hub, World},
 };
 
-/// Where the bytes of a file come from that leaves.
+/// The source of the bytes of a file that leaves.
 #[derive(Clone, Debug)]
 enum Feed {
     Store(ContentHash),
@@ -37,7 +37,7 @@ pub(crate) struct Plane {
     feeds: BTreeMap<TransferId, Feed>,
     packings: BTreeMap<TransferId, Compression>,
     encoder: Encoder,
-    /// How files are begun for a program of protocol 1.
+    /// FILE_BEGIN messages for a program of protocol 1.
     begins: BTreeMap<TransferId, FileBegin>,
     /// Files of which an old program has got the beginning and not the end.
     open: BTreeSet<TransferId>,
@@ -138,12 +138,12 @@ pub(crate) struct Upload {
     settled: BTreeSet<usize>,
 }
 
-/// What the server has of contents and uploads.
+/// The contents and uploads of the server.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pub(crate) blobs: BTreeMap<ContentHash, Blob>,
     uploads: BTreeMap<(PeerId, SyncId), Upload>,
-    /// What sources have sent of each content, in bytes.
+    /// Bytes that sources have sent of each content.
     pub(crate) taken: BTreeMap<ContentHash, u64>,
     decoder: Decoder,
 }
@@ -155,7 +155,7 @@ impl Store {
         whole.map(|(hash, blob)| Content { hash: *hash, size: blob.data.len() as u64 }).collect()
     }
 
-    /// What is left of it when the server has ended.
+    /// Returns what is left when the server has stopped.
     pub(crate) fn at_rest(mut self) -> Self {
         self.blobs.retain(|_, blob| blob.receiver.is_none());
         self.uploads.clear();

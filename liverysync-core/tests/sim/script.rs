@@ -1,4 +1,4 @@
-//! What happens in a seeded run: who takes part, what the drivers do, and what goes wrong.
+//! The script of a seeded run: who takes part, what the drivers do, and what goes wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ use crate::{
     rng::Rng,
 };
 
-/// What the seed decides before the first step.
+/// The decisions of the seed before the first step.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) ours: u64,
@@ -45,13 +45,13 @@ pub(crate) struct Options {
     pub(crate) offline: bool,
     pub(crate) disk_faults: bool,
     pub(crate) server_restarts: bool,
-    /// Whether the server's memory outlives it.
+    /// True if the server has a data folder.
     pub(crate) remembers: bool,
     pub(crate) archive: bool,
     pub(crate) owners_only: bool,
     pub(crate) whole_liveries: bool,
     pub(crate) allow_lists: bool,
-    /// Whether an administrator retires, restores, renames and settles.
+    /// True if an admin retires, restores, renames and resolves.
     pub(crate) administers: bool,
     pub(crate) files_at_start: u64,
     pub(crate) acts: u64,

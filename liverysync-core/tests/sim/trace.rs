@@ -5,7 +5,7 @@
 //! Debug form, no text for people, and no number that only tells things apart (sessions, transfers, stages, disk
 //! requests). `Timeout` stays out too: a deadline shows in the time of what happens then.
 //!
-//! What the machines tell people has a hash of its own, so that a new event does not hide a new decision. Of an event
+//! The events of the machines have a hash of their own, so that a new event does not hide a new decision. Of an event
 //! only its time and its peer count.
 //!
 //! The numbers below belong to the kinds for good. A renamed kind keeps its number; a new kind takes a new one.

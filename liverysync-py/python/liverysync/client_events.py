@@ -153,7 +153,7 @@ class Installed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retired:
-    """A file that nobody is to have any more was put away."""
+    """The league retired a file. It was moved to the backup folder."""
 
     path: str
     backup: str
@@ -303,7 +303,7 @@ class Plan:
     send: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     refuse: tuple[PlannedRefusal, ...] = field(metadata={"of": PlannedRefusal})
     retire: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
-    """Files that would be put away, because nobody is to have them any more."""
+    """Files that the league has retired and that would be moved to the backup folder."""
     unavailable: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     """Files that this PC lacks and nobody can send at present."""
     undistributed: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})

@@ -153,7 +153,7 @@ class SettingsDiffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFault:
-    """The store could not keep a content, or has lost it. It is fetched anew from those who have it."""
+    """The store could not keep a content, or has lost it. The server fetches it again."""
 
     content: str
     """Its SHA-256."""

@@ -219,7 +219,7 @@ fn event(line: &str, name: &str) -> Option<Value> {
     (line["event"] == name).then_some(line)
 }
 
-/// Whether the line says that all is in sync, with so many files. Server and clients have the same words for it.
+/// Returns true if the line says that all is in sync, with this number of files. Server and clients use the same words.
 fn in_sync_with(line: &str, files: usize) -> Option<()> {
     let found = event(line, "in_sync")?["files"].as_u64()?;
     (found == files as u64).then_some(())

@@ -47,7 +47,7 @@ pub(in crate::client) fn judge(
         && !rules.derived_dds
         && folder.is_taken(picture.key())
     {
-        // The game would write it anew from the picture, and this PC would never be in sync.
+        // The game would rewrite it from the picture, and this PC would never be in sync.
         return Err(Refusal::declined(format!("the game's own cache of {picture}")));
     }
     let path = match folder.get(path.key()) {

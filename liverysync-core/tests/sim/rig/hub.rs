@@ -1,4 +1,4 @@
-//! What the server's host does.
+//! The host of the server.
 
 use super::*;
 

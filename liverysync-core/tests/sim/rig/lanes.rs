@@ -1,4 +1,4 @@
-//! What a client's host does: it reads the link while the disk keeps up, and works off disk requests in lanes.
+//! The host of a client: it reads the link while the disk keeps up, and carries out disk requests in lanes.
 
 use super::*;
 
@@ -27,7 +27,7 @@ impl World {
         }
     }
 
-    /// What this PC has already must never be sent to it.
+    /// Asserts that nothing is sent to this PC that it has already.
     pub(super) fn check_offer(&self, pc: usize, message: &Message) {
         let (Message::SyncOffer(offer), Brain::Ours(ours)) = (message, &self.pcs[pc].brain) else {
             return;
@@ -117,7 +117,7 @@ impl World {
         Some((op, DiskOutcome::Received(outcome)))
     }
 
-    /// What a request about a file that comes under a number brings about; `None` if it is another one.
+    /// Carries out a request about a file that comes under a number; `None` if it is another request.
     fn taking_turn(
         &mut self,
         pc: usize,

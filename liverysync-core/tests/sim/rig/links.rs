@@ -110,7 +110,7 @@ impl World {
         self.after(time, Ev::Taken(link, dir, queued.note));
     }
 
-    /// Goes on with what leaves, unless the link is at it.
+    /// Sends the next message, unless the link is busy.
     pub(crate) fn pump_idle(&mut self, link: LinkId, dir: Dir) {
         let this = &mut self.links[link];
         let open = match dir {

@@ -57,7 +57,7 @@ pub(crate) enum Ev {
     Connect(usize, u64),
     /// The link has taken a message.
     Taken(LinkId, Dir, Note),
-    /// Bytes, or the end of the stream, reach the other end.
+    /// Bytes, or the end of the stream, reach the peer.
     Arrive(LinkId, Dir, Option<Bytes>),
     /// One end is told that the connection broke.
     Broken(LinkId, Dir),
@@ -96,7 +96,7 @@ impl Ord for Item {
     }
 }
 
-/// What waits for a disk.
+/// A request that waits for a disk.
 enum Job {
     Request(OpId, DiskRequest),
     Piece(StageId, Data),
@@ -108,11 +108,11 @@ pub(crate) struct Ours {
     pub(crate) machine: Option<ClientMachine>,
     wake: Option<u64>,
     pub(crate) events: Vec<client::Event>,
-    /// What it told the server, on any link.
+    /// Files that it has reported to the server, on any link.
     said: Told,
-    /// What the server has heard on this link.
+    /// Files that the server has heard of on this link.
     heard: Told,
-    /// Where the bytes go that come under a number.
+    /// Stages for the bytes that come under each number.
     pub(crate) expected: BTreeMap<TransferId, StageId>,
     taking: BTreeMap<StageId, Taking>,
     /// Bytes of files that have come.
@@ -147,7 +147,7 @@ pub(crate) enum Brain {
     Liar(Box<Liar>),
 }
 
-/// How a PC is connected.
+/// The connection of a PC.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
     pub(crate) delay_up: u64,
@@ -174,7 +174,7 @@ pub(crate) struct Pc {
     pub(crate) epoch: u64,
     pub(crate) running: bool,
     pub(crate) offline: bool,
-    /// How wrong its date is.
+    /// Error of its date.
     pub(crate) skew: i64,
 }
 
@@ -202,11 +202,11 @@ pub(crate) struct World {
     pub(crate) hub: Hub,
     pub(crate) hub_epoch: u64,
     pub(crate) server_config: ServerConfig,
-    /// Whether what the server has told to write down, and what it has stored, outlive it.
+    /// True if the server's records and store outlive it.
     pub(crate) remembers: bool,
     pub(crate) memory: Vec<Record>,
     pub(crate) book: Book,
-    /// What became of an administrator's acts.
+    /// Answers to the acts of admins.
     pub(crate) acted: Vec<(u64, Result<ActReport, ActError>)>,
     stored: Store,
     pub(crate) server_events: Vec<server::Event>,
@@ -216,7 +216,7 @@ pub(crate) struct World {
     pub(crate) legit: BTreeSet<ContentHash>,
     /// Contents that a driver himself deleted or overwrote.
     pub(crate) given_up: BTreeSet<ContentHash>,
-    /// Contents that an administrator has put away.
+    /// Contents that an admin has retired.
     pub(crate) put_away: BTreeSet<Content>,
     /// Contents that were complete on a driver's disk.
     pub(crate) treasured: BTreeSet<Content>,
@@ -224,9 +224,9 @@ pub(crate) struct World {
     pub(crate) replaced: BTreeMap<Content, String>,
     /// The last time that something happened that is no sign of life.
     pub(crate) busy_at: u64,
-    /// What it was.
+    /// Its name.
     pub(crate) busy_with: String,
-    /// How often each old client was offered each content: (PC, path, hash).
+    /// Number of times that each old client was offered each content: (PC, path, hash).
     pub(crate) begun: BTreeMap<(usize, String, String), u32>,
     pub(crate) trace: trace::Trace,
     pub(crate) log: bool,

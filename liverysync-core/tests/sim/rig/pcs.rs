@@ -149,7 +149,7 @@ impl World {
     }
 }
 
-/// What a client says of its PC's files, by path: each digest, and since when.
+/// Returns the files that a client has reported, by path: each digest, and since when.
 #[derive(Debug, Default)]
 pub(crate) struct Told(BTreeMap<String, (ContentHash, u64)>);
 

@@ -74,7 +74,7 @@ impl Sound {
     }
 }
 
-/// Whether the first list is the second one with some left out.
+/// Returns true if the first list is the second one with some items left out.
 fn is_part(part: &[Record], all: &[Record]) -> bool {
     let mut all = all.iter();
     part.iter().all(|record| all.any(|other| other == record))
@@ -152,7 +152,7 @@ fn a_file_with_a_garbled_page_is_whole_or_damaged() {
 }
 
 impl Sound {
-    /// Where a text lies; pages that were split may hold it more than once.
+    /// Returns the positions of a text; pages that were split may hold it more than once.
     fn places(&self, text: &str) -> Vec<usize> {
         let texts = self.bytes.windows(text.len()).enumerate();
         texts.filter(|(_, bytes)| *bytes == text.as_bytes()).map(|(at, _)| at).collect()

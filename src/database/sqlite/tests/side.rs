@@ -150,7 +150,7 @@ fn a_ledger_that_may_only_be_read_says_so() {
     assert!(matches!(error, DatabaseError::ReadOnly { .. }), "{error:?}");
 }
 
-/// Where the program that is killed finds its folder.
+/// Variable that names the folder of the program to be killed.
 const FOLDER: &str = "LIVERYSYNC_TEST_LEDGER";
 
 /// Names of one transaction.
