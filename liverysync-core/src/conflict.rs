@@ -41,6 +41,7 @@ impl Policy {
 
 /// A content's claim to a name: everything that a policy may consider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Claim {
     /// The content.
     pub hash: ContentHash,
@@ -280,6 +281,7 @@ pub(crate) fn livery_hash<'a>(
 
 /// Returns true if a path is a conflict name, or is in a conflict folder.
 #[must_use]
+#[doc(hidden)]
 pub fn is_conflict_name(path: &RelPath, naming: &Naming) -> bool {
     let livery = path.livery();
     let is_named = |name: &str| plain_stem(name, naming).len() < name.len();
@@ -288,6 +290,7 @@ pub fn is_conflict_name(path: &RelPath, naming: &Naming) -> bool {
 
 /// Returns the plain path that a file in a conflict folder claims; `None` for a path in any other folder.
 #[must_use]
+#[doc(hidden)]
 pub fn in_claimed_livery(path: &RelPath, naming: &Naming) -> Option<RelPath> {
     let livery = path.livery();
     let plain = plain_stem(livery, naming);
@@ -298,6 +301,7 @@ pub fn in_claimed_livery(path: &RelPath, naming: &Naming) -> Option<RelPath> {
 
 /// Returns the plain stem of a conflict name, and any other stem unchanged.
 #[must_use]
+#[doc(hidden)]
 pub fn plain_stem<'a>(stem: &'a str, naming: &Naming) -> &'a str {
     match split_mark(stem, naming) {
         Some((plain, _)) => plain_stem(plain, naming),
@@ -319,6 +323,7 @@ fn split_mark<'a>(stem: &'a str, naming: &Naming) -> Option<(&'a str, &'a str)> 
 
 /// Returns the plain name of a livery's conflict name, for folders and loose files, and any other name unchanged.
 #[must_use]
+#[doc(hidden)]
 pub fn plain_livery<'a>(livery: &'a str, naming: &Naming) -> Cow<'a, str> {
     let plain = plain_stem(livery, naming);
     if plain.len() < livery.len() {
@@ -334,6 +339,7 @@ pub fn plain_livery<'a>(livery: &'a str, naming: &Naming) -> Cow<'a, str> {
 
 /// Returns the plain path of a conflict name, and the first digits of the digest; `None` for any other path.
 #[must_use]
+#[doc(hidden)]
 pub fn parse_conflict_name(path: &RelPath, naming: &Naming) -> Option<(RelPath, String)> {
     let digits = split_mark(path.stem(), naming)?.1.to_ascii_lowercase();
     let stem = plain_stem(path.stem(), naming);

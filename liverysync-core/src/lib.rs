@@ -51,6 +51,7 @@
 
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
 pub mod backups;
 pub mod client;
 pub mod conflict;
@@ -60,6 +61,7 @@ pub mod league;
 mod list_file;
 pub mod manifest;
 pub mod path;
+#[doc(hidden)]
 pub mod pathmap;
 mod rng;
 #[cfg(feature = "server")]
@@ -70,6 +72,7 @@ pub mod select;
 pub mod server;
 pub mod text;
 pub mod time;
+#[doc(hidden)]
 pub mod transfer;
 pub mod union;
 pub mod wire;

@@ -385,6 +385,7 @@ fn has_name_of_cache(path: &RelPath) -> bool {
 
 /// Returns the picture from which the game would have made `path`, or `None` if `path` has no name of a cache.
 #[must_use]
+#[doc(hidden)]
 pub fn cached_picture(path: &RelPath, extensions: &Extensions) -> Option<RelPath> {
     if !has_name_of_cache(path) {
         return None;
@@ -395,6 +396,7 @@ pub fn cached_picture(path: &RelPath, extensions: &Extensions) -> Option<RelPath
 
 /// Returns the caches that the game may have made from the picture `path`; empty for other files.
 #[must_use]
+#[doc(hidden)]
 pub fn caches_of(path: &RelPath) -> Vec<PathKey> {
     if !path.extension().eq_ignore_ascii_case("png") {
         return Vec::new();

@@ -50,10 +50,12 @@ pub fn escape_limited(text: &str, chars: usize) -> Cow<'_, str> {
 }
 
 /// Longest name of a driver, in characters. Servers and clients cut off the rest.
+#[doc(hidden)]
 pub const NAME_CHARS_MAX: usize = 64;
 
 /// Returns the start of a driver's name, at most [`NAME_CHARS_MAX`] characters.
 #[must_use]
+#[doc(hidden)]
 pub fn limit_name(name: &str) -> &str {
     name.char_indices().nth(NAME_CHARS_MAX).map_or(name, |(end, _)| &name[..end])
 }

@@ -447,8 +447,8 @@ fn a_corrupt_download_is_refused_and_removed() {
     type Pieces = &'static [(u64, &'static [u8], bool)];
     let cases: [(&str, Pieces); 4] = [
         ("wrong bytes", &[(0, b"liv", false), (3, b"erX", true)]),
-        ("a gap", &[(0, b"liv", false), (4, b"ry", true)]),
-        ("more than", &[(0, b"liv", false), (3, b"ery!", false), (7, b"!", true)]),
+        ("gap: expected", &[(0, b"liv", false), (4, b"ry", true)]),
+        ("more bytes than", &[(0, b"liv", false), (3, b"ery!", false), (7, b"!", true)]),
         ("it ended after 3", &[(0, b"liv", true)]),
     ];
     let mut rig = Rig::new();

@@ -22,8 +22,8 @@ struct Library {
 }
 
 const LIBRARIES: &[Library] = &[
-    Library { name: "liverysync-core", items_max: 204 },
-    Library { name: "liverysync", items_max: 124 },
+    Library { name: "liverysync-core", items_max: 124 },
+    Library { name: "liverysync", items_max: 60 },
 ];
 
 /// Lines of a difference that are shown.

@@ -82,7 +82,7 @@ fn a_livery_in_conflict_is_kept_whole_until_an_admin_resolves_it() {
         assert_eq!(driver.folder.read(&copy("sponsors.png")).unwrap(), b"only here");
     }
 
-    let conflicts = league.administer(&["conflicts", "--conflict-scope", "livery"]);
+    let conflicts = league.administer(&["conflicts"]);
     let conflicts = conflicts["conflicts"].as_array().unwrap();
     assert_eq!(conflicts.len(), 1, "{conflicts:?}");
     assert_eq!(conflicts[0]["copies"][0]["path"], copy("decals.png"));
@@ -111,7 +111,7 @@ fn a_livery_without_a_common_file_is_kept_apart_until_an_admin_retires_it() {
     assert!(names[1].starts_with("Team__CONFLICT__") && names[1].ends_with("/sponsors.png"));
     assert_eq!(other.folder.names(), names);
 
-    let conflicts = &league.administer(&["conflicts", "--conflict-scope", "livery"])["conflicts"];
+    let conflicts = &league.administer(&["conflicts"])["conflicts"];
     assert_eq!(
         (&conflicts[0]["path"], &conflicts[0]["established"]),
         (&json!("Team/sponsors.png"), &Value::Null)

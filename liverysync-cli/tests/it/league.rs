@@ -213,14 +213,20 @@ fn the_data_folder_must_be_a_leagues() {
 }
 
 #[test]
-fn conflict_copies_are_found_by_the_servers_suffix() {
+fn conflict_copies_are_found_by_the_suffixes_of_the_league() {
     let own = format!("Team/decals.other.{}.png", short("other paint"));
     let test = league(&[
         placed(1, "Team/decals.png", "paint", Cause::Published),
         placed(2, &own, "other paint", Cause::Conflict),
     ]);
     test.league(&["conflicts"]).code(0).stdout("No conflicts.\n");
-    test.league(&["conflicts", "--conflict-suffix", ".other."]).code(0).stdout_has("1 conflict.");
+    for suffix in [".other.", ".later."] {
+        test.league(&["set", "conflict-suffix", suffix]).code(0).stdout_has(suffix);
+        test.league(&["show"]).code(0).stdout_has(suffix);
+        test.league(&["conflicts"]).code(0).stdout_has("1 conflict.");
+    }
+    test.league(&["set", "conflict-suffix", "a/b"]).code(1).stderr_has("a/b");
+    test.league(&["set", "colour", "red"]).code(2).stderr_has("colour");
 }
 
 #[test]

@@ -3,12 +3,15 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 /// Size of the length before each payload, in bytes.
+#[doc(hidden)]
 pub const HEADER_BYTES: usize = 4;
 
 /// Largest payload before HELLO, in bytes. It bounds the memory that a stranger can take up.
+#[doc(hidden)]
 pub const STRANGER_BYTES_MAX: usize = 16 * 1024;
 
 /// Largest payload after HELLO, in bytes: a manifest of 50,000 files fits.
+#[doc(hidden)]
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Error for a frame that must not be read.

@@ -137,6 +137,7 @@ pub enum Message {
 }
 
 /// The payload of [`Message::Welcome`].
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// Eight hex digits that identify the connection.
@@ -147,6 +148,7 @@ pub struct Welcome {
 }
 
 /// The payload of [`Message::Hello`].
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// A label, never a credential; `UNKNOWN` if there is none.

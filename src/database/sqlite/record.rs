@@ -174,9 +174,8 @@ impl Reader {
             RETIRED => Record::Retired { step, path },
             TURNED_DOWN => Record::Declined { step, path, content: content(row, 2)? },
             word => {
-                let known = Cause::WORDS.iter().find(|(known, _)| *known == word);
-                let (_, cause) =
-                    *known.ok_or_else(|| row.wrong("has a cause that means nothing"))?;
+                let cause = Cause::from_word(word)
+                    .ok_or_else(|| row.wrong("has a cause that means nothing"))?;
                 let author = if row.is_null(5) { None } else { Some(row.parse(5)?) };
                 let entry = Entry { path, content: content(row, 2)?, mtime: mtime(row)? };
                 Record::Placed { step, entry, author, cause }

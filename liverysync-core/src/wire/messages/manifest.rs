@@ -6,6 +6,7 @@ use super::{SyncId, is_false};
 use crate::{hash::Content, time::UnixTime};
 
 /// The payload of [`Message::ManifestSummary`](super::Message::ManifestSummary).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestSummary {
     /// Hash of the manifest.
@@ -20,6 +21,7 @@ pub struct ManifestSummary {
 }
 
 /// The payload of [`Message::ManifestFull`](super::Message::ManifestFull).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ManifestFull {
     /// The same as in the request; usually empty.
@@ -36,6 +38,7 @@ pub struct ManifestFull {
 }
 
 /// The payload of [`Message::ManifestChanges`](super::Message::ManifestChanges).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ManifestChanges {
     /// See [`ManifestFull::revision`].
@@ -47,6 +50,7 @@ pub struct ManifestChanges {
 }
 
 /// One file, as a manifest or an offer lists it.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileInfo {
     /// Its path below the liveries folder.
@@ -90,6 +94,7 @@ impl FileInfo {
 }
 
 /// The payload of [`Message::RequestManifest`](super::Message::RequestManifest).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestManifest {
     /// Returned unchanged in the answer.
@@ -98,6 +103,7 @@ pub struct RequestManifest {
 }
 
 /// The payload of [`Message::Retire`](super::Message::Retire).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Retire {
     /// Files as their client reported them. It backs up and removes those that are unchanged.
@@ -105,6 +111,7 @@ pub struct Retire {
 }
 
 /// Protocol 2: facts about a union that a driver may want to know, beyond its files.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Remarks {
     /// The liveries that are distributed, ignoring case; `None` if all are.
@@ -125,6 +132,7 @@ pub struct Remarks {
 }
 
 /// Protocol 2: a name that no longer has a content, with the contents that it had or declined.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RetiredName {
     /// The name.
@@ -134,6 +142,7 @@ pub struct RetiredName {
 }
 
 /// Protocol 2: a name that several contents claim.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NameConflict {
     /// The file that has the name, or would have it.
@@ -144,6 +153,7 @@ pub struct NameConflict {
 }
 
 /// Protocol 2: a file and the member it belongs to.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OwnedFile {
     /// Its path.
@@ -154,6 +164,7 @@ pub struct OwnedFile {
 }
 
 /// The payload of [`Message::ServerState`](super::Message::ServerState).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerState {
     /// Hash of the union, or the client's own hash while the union is empty.
@@ -169,6 +180,7 @@ pub struct ServerState {
 }
 
 /// Protocol 2: how far a client is from being in sync.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncStatus {
     /// The [revision](ManifestFull::revision) of the client's files that this is about.

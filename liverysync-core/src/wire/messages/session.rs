@@ -17,6 +17,7 @@ pub enum Role {
 }
 
 /// The payload of [`Message::SyncOffer`](super::Message::SyncOffer).
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SyncOffer {
     /// The session.
@@ -42,6 +43,7 @@ pub struct SyncOffer {
 }
 
 /// Protocol 2: one file of an offer.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OfferedFile {
     /// The file.
@@ -60,6 +62,7 @@ pub struct OfferedFile {
 }
 
 /// The payload of [`Message::Accept`](super::Message::Accept).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accept {
     /// The session.
@@ -69,6 +72,7 @@ pub struct Accept {
 }
 
 /// Protocol 2: the point at which a transfer begins.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
     /// The transfer.
@@ -79,6 +83,7 @@ pub struct Resume {
 }
 
 /// The payload of [`Message::Credit`](super::Message::Credit).
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credit {
     /// Number of further file bytes that may be sent.
@@ -86,6 +91,7 @@ pub struct Credit {
 }
 
 /// The payload of [`Message::SendFiles`](super::Message::SendFiles).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SendFiles {
     /// The session.
@@ -99,6 +105,7 @@ pub struct SendFiles {
 }
 
 /// Protocol 2: one file that the server requests from a source.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileRequest {
     /// The file as the source's manifest describes it, by the source's own name.
@@ -110,6 +117,7 @@ pub struct FileRequest {
 }
 
 /// The payload of [`Message::FileBegin`](super::Message::FileBegin).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileBegin {
     /// The session.
@@ -120,6 +128,7 @@ pub struct FileBegin {
 }
 
 /// The payload of [`Message::FileChunk`](super::Message::FileChunk).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileChunk {
     /// The session.
@@ -133,6 +142,7 @@ pub struct FileChunk {
 }
 
 /// The payload of [`Message::FileEnd`](super::Message::FileEnd).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEnd {
     /// The session.
@@ -142,6 +152,7 @@ pub struct FileEnd {
 }
 
 /// The payload of [`Message::SyncDone`](super::Message::SyncDone).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncDone {
     /// The session.
@@ -158,6 +169,7 @@ pub struct SyncDone {
 }
 
 /// The payload of [`Message::SyncDoneAck`](super::Message::SyncDoneAck).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncDoneAck {
     /// The session.
@@ -168,6 +180,7 @@ pub struct SyncDoneAck {
 }
 
 /// The payload of [`Message::Error`](super::Message::Error).
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
     /// The session; empty for none.
