@@ -22,7 +22,7 @@ struct Library {
 }
 
 const LIBRARIES: &[Library] = &[
-    Library { name: "liverysync-core", items_max: 124 },
+    Library { name: "liverysync-core", items_max: 122 },
     Library { name: "liverysync", items_max: 60 },
 ];
 
@@ -118,7 +118,8 @@ impl Library {
 
 /// Counts the items on a page `all.html` of rustdoc.
 fn entries(page: &str) -> usize {
-    page.matches("<li><a ").count()
+    // The headings of the page's table of contents are links within the page.
+    page.matches("<li><a ").count() - page.matches("<li><a href=\"#").count()
 }
 
 /// The documentation as JSON, and the program that reads it.
