@@ -348,7 +348,7 @@ async def test_only_owners_update_where_it_is_told_so(make_folder: MakeFolder, t
     with pytest.raises(liverysync.LiverySyncError, match="needs a data folder"):
         await Server("127.0.0.1", 0, updates="owner").start()
     async with Server("127.0.0.1", 0, updates="owner", data=tmp_path / "data") as server:
-        # A member has a key, which lies in his state.
+        # A member's key is in their state folder.
         one, two = (
             Client("127.0.0.1", server.port, liveries=folder, state=tmp_path / f"{folder.name} state", settle_seconds=0.05)
             for folder in (aoi, ben)

@@ -253,7 +253,7 @@ async fn who_lacks_what_can_be_asked() {
     let mut events = league.server.events();
     let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris")]).await;
     aoi.sync().timeout(PATIENCE).await.unwrap();
-    // He has a folder where the others have a file, so he cannot take it.
+    // Bruno has a folder where the others have a file, so the file does not fit there.
     let bruno = league.driver("Bruno", &[("Iris/decals.png/x.png", "in the way")]).await;
     bruno.sync().timeout(PATIENCE).await.unwrap();
     while !matches!(events.next().await, Some(ServerEvent::Withheld { .. })) {}

@@ -113,10 +113,12 @@ impl ServerConfig {
 }
 
 impl ServerConfig {
-    /// Returns the settings of a league that begins with this configuration.
+    /// Returns the settings of a league that begins with this configuration. Its extensions are those of `rules`.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        Settings::new(self.naming.clone(), self.policy, self.updates)
+        // A host that only sets rules must not lose their extensions to the defaults of the naming.
+        let naming = Naming { extensions: self.rules.extensions.clone(), ..self.naming.clone() };
+        Settings::new(naming, self.policy, self.updates)
     }
 
     /// Takes over the settings of a league.
@@ -151,6 +153,17 @@ impl Default for ServerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::Extensions;
+
+    #[test]
+    fn the_extensions_of_the_rules_are_those_of_a_new_league() {
+        let mut config = ServerConfig::default();
+        config.rules.extensions = Extensions::from_list(["png", "webp"]).unwrap();
+        let settings = config.settings();
+        assert_eq!(settings.value(Setting::Extensions), "png,webp");
+        config.adopt(&settings);
+        assert_eq!(config.rules.extensions, settings.naming.extensions);
+    }
 
     #[test]
     fn a_server_that_keeps_data_archives() {

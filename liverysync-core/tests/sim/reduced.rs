@@ -51,8 +51,8 @@ fn a_content_that_an_open_session_has_brought_is_copied_and_not_downloaded() {
     assert!(!world.received(target).contains(&"M/m.png".to_owned()));
 }
 
-/// What a driver has and what it was before may reach the server at one moment. Of his own rival livery, under its
-/// conflict name, the edit must not become a new version: it was made of the league's version.
+/// An install and an edit of the same file may reach the server at one moment. The edit was made of the league's version,
+/// so it must not become a new version of the driver's own livery under its conflict name.
 #[test]
 fn an_edit_right_after_an_install_leaves_the_drivers_own_rival_livery_alone() {
     let mut world = World::new(1);

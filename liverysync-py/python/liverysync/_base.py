@@ -16,7 +16,7 @@ _Path = str | os.PathLike[str]
 Updates = Literal["anyone", "owner"]
 """Who may change a livery that is established.
 
-- `anyone`: anyone who edits what he had in sync.
+- `anyone`: anyone who edits what they had in sync.
 - `owner`: of these only its owners; what others make of it, or add to it, is a conflict copy. This needs `data`.
 """
 

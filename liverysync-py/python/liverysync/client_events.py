@@ -282,7 +282,7 @@ class Rivalry:
     own: Literal["established", "rival", "both"]
     """Which of the two is this PC's driver's."""
     sha256: str
-    """His content, 64 hex digits; of the rival if both are his, or nothing has the name."""
+    """The driver's content, 64 hex digits; that of the conflict copy if both are theirs, or if no content has the name."""
     free: bool
     """Whether nothing has the name: a rival livery claims it of which no file collides, or an addition that only owners
     may make."""
