@@ -121,7 +121,8 @@ pub use liverysync_core::server::{DifferingSetting, Event as ServerEvent, Status
 #[cfg(feature = "client")]
 #[doc(no_inline)]
 pub use liverysync_core::client::{
-    Claimant, FileErrors, Ignored, InvalidGlob, InvalidName, Plan, Rivalry, Role, Unfinished,
+    ConflictSide, FileErrors, Ignored, InvalidGlob, InvalidName, OpenConflict, Plan, Role,
+    Unfinished,
 };
 #[cfg(feature = "server")]
 #[doc(no_inline)]

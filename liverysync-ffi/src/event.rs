@@ -361,7 +361,7 @@ mod tests {
             "retire",
             "unavailable",
             "undistributed",
-            "rivals",
+            "open_conflicts",
             "settings",
             "union_hash",
             "content",

@@ -75,7 +75,7 @@ fn merged(manifests: Vec<&shell::Manifest>, policy: Policy, naming: Naming) -> M
     (entries.collect(), conflicts.collect(), refused.collect(), manifest.into(), hash)
 }
 
-/// Names the rival content of a path.
+/// Returns the conflict name of a content at a path.
 #[pyfunction]
 #[pyo3(signature = (path, sha256, taken=None, *, suffix=None, extensions=None))]
 fn conflict_name(
@@ -96,9 +96,9 @@ fn conflict_name(
     let named = runtime::detached(py, || {
         let taken: BTreeSet<_> = taken.iter().map(|name| fold(name)).collect();
         let is_taken = |name: &RelPath| {
-            let rival = there.and_then(|manifest| manifest.get(name.key()));
+            let established = there.and_then(|manifest| manifest.get(name.key()));
             taken.contains(name.key().as_str())
-                || rival.is_some_and(|entry| entry.content.hash != hash)
+                || established.is_some_and(|entry| entry.content.hash != hash)
         };
         shell::conflict_name(&path, hash, &naming, is_taken).map(|name| name.to_string())
     });

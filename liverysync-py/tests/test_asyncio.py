@@ -329,7 +329,7 @@ async def test_a_dry_run_changes_nothing_and_has_a_plan(server: Server, make_fol
     assert list(files(ben)) == ["B/b.png"]
 
 
-async def test_a_server_keeps_rival_liveries_whole_if_it_is_told_so(make_folder: MakeFolder) -> None:
+async def test_a_server_keeps_conflicting_liveries_whole_if_it_is_told_so(make_folder: MakeFolder) -> None:
     aoi = make_folder("aoi", {"T/decals.png": b"first", "T/sponsors.png": b"same"})
     ben = make_folder("ben", {"T/decals.png": b"second", "T/sponsors.png": b"same"})
     async with Server("127.0.0.1", 0, conflict_scope="livery") as server, client(server, "Aoi", aoi) as one:

@@ -177,7 +177,7 @@ def test_conflict_names() -> None:
     name = liverysync.conflict_name
     assert name("T/decals.png", SHA, taken=()) == "T/decals__CONFLICT__ba7816bf.png"
     assert name("T/decals.png", SHA.upper(), ["t/DECALS__conflict__ba7816bf.png"]) == "T/decals__CONFLICT__ba7816bf_1.png"
-    assert name("T/decals.png", SHA, suffix="-rival-") == "T/decals-rival-ba7816bf.png"
+    assert name("T/decals.png", SHA, suffix="-other-") == "T/decals-other-ba7816bf.png"
     assert name("T/model.abc", SHA, extensions=["abc"]) == "T/model__CONFLICT__ba7816bf.abc"
     plain = "T/decals__CONFLICT__ba7816bf.png"
     assert name("T/decals.png", SHA, manifest((plain, b"other"))) == "T/decals__CONFLICT__ba7816bf_1.png"

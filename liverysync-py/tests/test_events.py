@@ -69,11 +69,11 @@ def test_an_event_is_made_from_its_json() -> None:
                 "retire": [],
                 "unavailable": [],
                 "undistributed": [{"path": "d.png", "bytes": 5}],
-                "rivals": [
+                "open_conflicts": [
                     {
                         "path": "e.png",
-                        "rival": "f.png",
-                        "own": "both",
+                        "copy": "f.png",
+                        "yours": "both",
                         "sha256": "0" * 64,
                         "free": False,
                     }
@@ -92,7 +92,7 @@ def test_an_event_is_made_from_its_json() -> None:
         retire=(),
         unavailable=(),
         undistributed=(client_events.PlannedFile("d.png", 5),),
-        rivals=(client_events.Rivalry("e.png", "f.png", "both", "0" * 64, free=False),),
+        open_conflicts=(client_events.OpenConflict("e.png", "f.png", "both", "0" * 64, free=False),),
     )
     left_out = [{"path": "x", "kind": "name", "reason": "no"}]
     told = server_events.decode(

@@ -225,12 +225,12 @@ fn a_plan_that_checks_each_folder_once_replaces_nothing_unasked() {
 #[test]
 fn a_conflict_copy_gets_its_name_if_that_is_free() {
     let mut rig = Rig::new();
-    rig.write("T/a.png", b"rival");
+    rig.write("T/a.png", b"later");
     rig.write("T/taken.png", b"other");
     for (name, kept, bytes) in
-        [("T/taken.png", false, &b"other"[..]), ("T/free.png", true, b"rival")]
+        [("T/taken.png", false, &b"other"[..]), ("T/free.png", true, b"later")]
     {
-        let mut file = rig.file("T/a.png", b"rival", rig.stamp("T/a.png"));
+        let mut file = rig.file("T/a.png", b"later", rig.stamp("T/a.png"));
         file.keep_as = Some(path(name));
         let installed = rig.install(vec![file], &[]).pop().unwrap().unwrap();
         assert_eq!((installed.kept, rig.read(name).as_deref()), (kept, Some(bytes)));

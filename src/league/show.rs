@@ -171,7 +171,7 @@ impl League {
         let (union, names) = (self.union()?, self.names()?);
         let mut claimants = BTreeMap::new();
         let copies = |conflict: &Conflict| -> Vec<String> {
-            let copies = conflict.rivals.iter().map(|(path, _)| path.livery().to_owned());
+            let copies = conflict.copies.iter().map(|(path, _)| path.livery().to_owned());
             copies.chain([conflict.path.livery().to_owned()]).collect()
         };
         let liveries: BTreeSet<_> = conflicts.iter().flat_map(copies).collect();

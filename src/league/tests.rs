@@ -28,7 +28,7 @@ fn placed(step: u64, path: &str, bytes: &str, cause: Cause) -> Record {
     Record::Placed { step, entry: entry(path, bytes), author: Some(author(1)), cause }
 }
 
-fn rival(path: &str, bytes: &str) -> String {
+fn copy_name(path: &str, bytes: &str) -> String {
     let (stem, extension) = path.rsplit_once('.').unwrap();
     format!("{stem}__CONFLICT__{}.{extension}", ContentHash::of(bytes.as_bytes()).short())
 }
@@ -275,7 +275,7 @@ fn a_union_of_which_nothing_can_be_read_comes_back_from_the_members() {
     let expected = [
         ("Both/decals.png".to_owned(), Content::of(b"same")),
         (path.to_owned(), Content::of(b"early")),
-        (rival(path, "late"), Content::of(b"late")),
+        (copy_name(path, "late"), Content::of(b"late")),
     ];
     assert_eq!(contents, expected, "who was here first keeps the name");
     assert!(union.is_verified(Content::of(b"late")), "the store has it");

@@ -199,7 +199,7 @@ impl View {
         let shown = |line| Some((line, false));
         let warning = |line| Some((line, true));
         match event {
-            Event::Connected { ours } => shown(text::connected(&self.server, *ours)),
+            Event::Connected { speaks_v2 } => shown(text::connected(&self.server, *speaks_v2)),
             Event::Disconnected { reason, retry_in } => warning(text::offline(reason, *retry_in)),
             Event::FolderUnreadable { reason } => warning(text::folder_unreadable(reason)),
             Event::Scanned { liveries, files, bytes } => {

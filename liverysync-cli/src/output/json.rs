@@ -187,8 +187,8 @@ pub(crate) fn league_conflicts(conflicts: &[Conflict]) -> String {
     struct Conflicts<'a> {
         conflicts: Vec<Name<'a>>,
     }
-    let conflicts = conflicts.iter().map(|Conflict { path, established, rivals, .. }| {
-        let copies = rivals.iter().map(|(path, content)| Copy { path, content: *content });
+    let conflicts = conflicts.iter().map(|Conflict { path, established, copies, .. }| {
+        let copies = copies.iter().map(|(path, content)| Copy { path, content: *content });
         Name { path, established: *established, copies: copies.collect() }
     });
     named("league_conflicts", &Conflicts { conflicts: conflicts.collect() })
@@ -350,7 +350,7 @@ mod tests {
         let (bytes, reason) = (0, String::new());
         let session = || sync_id.clone();
         for event in [
-            ClientEvent::Connected { ours: true },
+            ClientEvent::Connected { speaks_v2: true },
             ClientEvent::Disconnected { reason: reason.clone(), retry_in: Duration::ZERO },
             ClientEvent::FolderUnreadable { reason: reason.clone() },
             ClientEvent::Scanned { liveries: 0, files: 0, bytes },
@@ -468,7 +468,7 @@ mod tests {
         assert_eq!(super::event(&event), expected);
         let plan = super::event(&ClientEvent::Plan(Plan::default()));
         let expected = "{\"event\":\"plan\",\"liveries\":0,\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"retire\":[],\
-            \"unavailable\":[],\"undistributed\":[],\"rivals\":[]}";
+            \"unavailable\":[],\"undistributed\":[],\"open_conflicts\":[]}";
         assert_eq!(plan, expected);
     }
 }

@@ -141,13 +141,13 @@ pub(crate) fn conflicts(
         name.map_or_else(String::new, |label| format!(" ({})", self::name(label)))
     };
     let mut lines = Vec::new();
-    for Conflict { path: plain, established, rivals, .. } in conflicts {
+    for Conflict { path: plain, established, copies, .. } in conflicts {
         lines.push(path(plain));
         lines.push(match established {
             Some(has) => format!("    {}  has the name{}", content(*has), who(plain, has)),
             None => format!("    {:19}  no content has the name", Act::KEEP_NONE),
         });
-        let copies = rivals.iter();
+        let copies = copies.iter();
         lines.extend(
             copies.map(|(copy, has)| {
                 format!("    {}  {}{}", content(*has), path(copy), who(copy, has))

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use liverysync::{
-    Claimant, ClientError, Collision, Content, ContentHash, Entry, Extensions, FileErrors,
-    FolderNotFound, IgnoreError, Ignored, Limits, Manifest, MemberId, Plan, Reason, Refusal,
-    RelPath, Rivalry, Scan, ScanError, ServerError, Skipped, SourceFault, StoreError, SyncError,
+    ClientError, Collision, ConflictSide, Content, ContentHash, Entry, Extensions, FileErrors,
+    FolderNotFound, IgnoreError, Ignored, Limits, Manifest, MemberId, OpenConflict, Plan, Reason,
+    Refusal, RelPath, Scan, ScanError, ServerError, Skipped, SourceFault, StoreError, SyncError,
     Unfinished, Withheld,
     backups::{
         BackupContents, BackupFile, BackupSet, BackupsError, CurrentFile, FileTotals, LeftAlone,
@@ -220,15 +220,15 @@ fn client_texts(all: &mut Texts) {
     all.block(client::plan(&Plan::default(), false));
 }
 
-fn rivalry(own: Claimant, free: bool) -> Rivalry {
+fn open_conflict(yours: ConflictSide, free: bool) -> OpenConflict {
     let copy = if free {
         "Team__CONFLICT__1db147fa/sponsors.png"
     } else {
         "Team/decals__CONFLICT__1db147fa.png"
     };
     let name = if free { "Team/sponsors.png" } else { "Team/decals.png" };
-    let sha256 = ContentHash::of(b"rival");
-    Rivalry::new(path(name), path(copy), own, sha256, free)
+    let sha256 = ContentHash::of(b"copy");
+    OpenConflict::new(path(name), path(copy), yours, sha256, free)
 }
 
 fn plan() -> Plan {
@@ -245,7 +245,7 @@ fn plan() -> Plan {
     plan.retire = files("Old", 1);
     plan.unavailable = files("Lost", 2);
     plan.undistributed = files("Not allowed", 1);
-    plan.rivals = vec![rivalry(Claimant::Rival, false)];
+    plan.open_conflicts = vec![open_conflict(ConflictSide::Copy, false)];
     plan
 }
 
@@ -269,10 +269,10 @@ fn status_texts(all: &mut Texts) {
     all.block(show(&plan(), Some(true), false));
     let send = plan_that(|plan| plan.send = files("Mine", 1));
     all.block(show(&send, Some(true), true));
-    let rivals = [Claimant::Established, Claimant::Rival, Claimant::Both]
+    let conflicts = [ConflictSide::Established, ConflictSide::Copy, ConflictSide::Both]
         .into_iter()
-        .flat_map(|own| [rivalry(own, false), rivalry(own, true)]);
-    in_sync.rivals = rivals.collect();
+        .flat_map(|yours| [open_conflict(yours, false), open_conflict(yours, true)]);
+    in_sync.open_conflicts = conflicts.collect();
     all.block(show(&in_sync, Some(true), false));
 }
 
@@ -464,7 +464,7 @@ fn league_texts(all: &mut Texts) {
     let copy = "Team/decals__CONFLICT__14468801.png";
     let conflict = |file: &str, established| {
         let mut conflict = Conflict::new(path(file), established);
-        conflict.rivals.push((path(copy), content("other")));
+        conflict.copies.push((path(copy), content("other")));
         conflict
     };
     let some = [conflict("Team/decals.png", Some(content("paint"))), conflict("Free/x.png", None)];

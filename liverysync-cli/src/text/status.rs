@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use liverysync::{Claimant, Plan, RelPath, Rivalry, escape};
+use liverysync::{ConflictSide, OpenConflict, Plan, RelPath, escape};
 
 use super::words::{block, by_livery, bytes, count, cut, file_lines, livery_lines, path, reason};
 
@@ -77,8 +77,8 @@ pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
         "Names that another driver has; your files will be kept beside theirs",
         kept.map(|(own, other)| format!("{} as {}", path(own), path(other))).collect(),
     );
-    for rivalry in &plan.rivals {
-        lines.extend(conflict(rivalry));
+    for open_conflict in &plan.open_conflicts {
+        lines.extend(conflict(open_conflict));
     }
     lines
 }
@@ -101,20 +101,20 @@ fn refused(files: &[(String, String)]) -> Vec<String> {
 }
 
 /// Writes the owner of the name, and hints.
-fn conflict(rivalry: &Rivalry) -> Vec<String> {
-    let Rivalry { path: name, rival, own, sha256, free, .. } = rivalry;
+fn conflict(open_conflict: &OpenConflict) -> Vec<String> {
+    let OpenConflict { path: name, copy, yours, sha256, free, .. } = open_conflict;
     // If no content has the name, the conflict is between two whole liveries.
     let (what, copy) = match free {
-        true => (escape(name.livery()).into_owned(), escape(rival.livery()).into_owned()),
-        false => (path(name), path(rival)),
+        true => (escape(name.livery()).into_owned(), escape(copy.livery()).into_owned()),
+        false => (path(name), path(copy)),
     };
     let resolve = format!("liverysync league resolve \"{}\" --keep {}", path(name), sha256.short());
-    let (is, hints) = match own {
-        Claimant::Established => (
+    let (is, hints) = match yours {
+        ConflictSide::Established => (
             format!("{what} is yours and keeps its name. Another driver's is kept as {copy}."),
             Vec::new(),
         ),
-        Claimant::Rival => (
+        ConflictSide::Copy => (
             format!("{what} is another driver's and keeps its name. Yours is kept as {copy}."),
             vec![
                 "rename your folder to have both liveries apart".to_owned(),

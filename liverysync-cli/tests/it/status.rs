@@ -72,7 +72,7 @@ fn a_conflict_comes_with_a_hint() {
     // The conflict does not concern a third driver.
     let said = status(&test, "C", port, &["--json"]).code(0).stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(said["rivals"], json!([]));
+    assert_eq!(said["open_conflicts"], json!([]));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Claimant, ClientConfig, Event, Plan, Rivalry,
+    ClientConfig, ConflictSide, Event, OpenConflict, Plan,
     context::Context,
     downloads::{conflict_copy_name, judge},
     folder::Folder,
@@ -57,7 +57,7 @@ impl Comparison<'_> {
             liveries: own.livery_count(),
             files: own.len(),
             bytes: own.total_bytes(),
-            rivals: self.rivalries(&remarks, &union.manifest),
+            open_conflicts: self.open_conflicts(&remarks, &union.manifest),
             ..Plan::default()
         };
         let wanted = self.judge_all(union.manifest, &mut plan);
@@ -185,31 +185,31 @@ impl Comparison<'_> {
     }
 
     /// Returns the names that this PC's driver and others claim.
-    fn rivalries(&self, remarks: &Remarks, union: &[FileInfo]) -> Vec<Rivalry> {
+    fn open_conflicts(&self, remarks: &Remarks, union: &[FileInfo]) -> Vec<OpenConflict> {
         let Some(key) = &self.config.member_key else { return Vec::new() };
         let me = MemberId::of(key).to_string();
         let is_own = |file: &OwnedFile| file.member.as_ref() == Some(&me);
         let parse = |path: &str| RelPath::parse(path, &self.config.rules.extensions).ok();
         let hashes: HashMap<_, _> =
             union.iter().map(|file| (&*file.rel_path, &*file.sha256)).collect();
-        let rivalry = |established: &OwnedFile, rival: &OwnedFile| {
-            let own = match (is_own(established), is_own(rival)) {
-                (true, true) => Claimant::Both,
-                (true, false) => Claimant::Established,
-                (false, true) => Claimant::Rival,
+        let open_conflict = |established: &OwnedFile, copy: &OwnedFile| {
+            let yours = match (is_own(established), is_own(copy)) {
+                (true, true) => ConflictSide::Both,
+                (true, false) => ConflictSide::Established,
+                (false, true) => ConflictSide::Copy,
                 (false, false) => return None,
             };
             let hash = |file: &OwnedFile| hashes.get(&*file.rel_path).copied();
             let there = hash(established);
-            let chosen = if own == Claimant::Established { there } else { None };
-            let sha256 = chosen.or_else(|| hash(rival))?.parse().ok()?;
-            let (path, rival) = (parse(&established.rel_path)?, parse(&rival.rel_path)?);
-            Some(Rivalry { path, rival, own, sha256, free: there.is_none() })
+            let chosen = if yours == ConflictSide::Established { there } else { None };
+            let sha256 = chosen.or_else(|| hash(copy))?.parse().ok()?;
+            let (path, copy) = (parse(&established.rel_path)?, parse(&copy.rel_path)?);
+            Some(OpenConflict { path, copy, yours, sha256, free: there.is_none() })
         };
         let pairs = remarks.conflicts.iter().flat_map(|conflict| {
             conflict.copies.iter().map(move |copy| (&conflict.established, copy))
         });
-        pairs.filter_map(|(established, copy)| rivalry(established, copy)).collect()
+        pairs.filter_map(|(established, copy)| open_conflict(established, copy)).collect()
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Event {
     Connected {
         /// Set if it speaks protocol 2.
         #[serde(rename = "server", serialize_with = "server_word")]
-        ours: bool,
+        speaks_v2: bool,
     },
     /// There is no link.
     Disconnected {
@@ -213,8 +213,8 @@ impl Event {
     }
 }
 
-fn server_word<S: Serializer>(ours: &bool, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if *ours { "liverysync" } else { "protocol-1" })
+fn server_word<S: Serializer>(speaks_v2: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(if *speaks_v2 { "liverysync" } else { "protocol-1" })
 }
 
 fn role_word<S: Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {

@@ -59,7 +59,7 @@ pub use self::{
     },
     ignored::{Ignored, InvalidGlob},
     machine::ClientMachine,
-    plan::{Claimant, Plan, Rivalry},
+    plan::{ConflictSide, OpenConflict, Plan},
     sync_watch::{
         FileErrors, SyncError, SyncProgress, SyncReport, SyncWatch, Unfinished, WaitPolicy,
     },

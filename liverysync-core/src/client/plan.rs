@@ -35,8 +35,8 @@ pub struct Plan {
     /// Files of this PC that are not distributed because their livery is not on the league's list: path and size.
     #[serde(serialize_with = "sized")]
     pub undistributed: Vec<(RelPath, u64)>,
-    /// Conflicts between this PC's driver and others. Only a server with a data folder knows whose a file is.
-    pub rivals: Vec<Rivalry>,
+    /// Conflicts of the league that concern this PC's driver. Only a server with a data folder knows whose a file is.
+    pub open_conflicts: Vec<OpenConflict>,
 }
 
 impl Plan {
@@ -48,16 +48,16 @@ impl Plan {
     }
 }
 
-/// A conflict between this PC's driver and another one.
+/// A conflict of the league in which this PC's driver has a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Rivalry {
+pub struct OpenConflict {
     /// The name that both claim.
     pub path: RelPath,
     /// The conflict name that the later content has instead.
-    pub rival: RelPath,
-    /// The content that belongs to this PC's driver.
-    pub own: Claimant,
+    pub copy: RelPath,
+    /// The side that belongs to this PC's driver.
+    pub yours: ConflictSide,
     /// The driver's content; that of the conflict copy if both are theirs, or if no file has the name.
     pub sha256: ContentHash,
     /// Set if no file has the name. It belongs to a livery that has it all the same: another livery of that name went to a
@@ -65,30 +65,30 @@ pub struct Rivalry {
     pub free: bool,
 }
 
-impl Rivalry {
+impl OpenConflict {
     /// Makes a conflict from its fields, for the tests of a front end.
     #[doc(hidden)]
     #[must_use]
     pub const fn new(
         path: RelPath,
-        rival: RelPath,
-        own: Claimant,
+        copy: RelPath,
+        yours: ConflictSide,
         sha256: ContentHash,
         free: bool,
     ) -> Self {
-        Self { path, rival, own, sha256, free }
+        Self { path, copy, yours, sha256, free }
     }
 }
 
-/// A party of a conflict.
+/// A side of a conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 #[serde(rename_all = "snake_case")]
-pub enum Claimant {
-    /// The one whose content has the name.
+pub enum ConflictSide {
+    /// The content that has the name.
     Established,
-    /// The one whose content has the conflict name.
-    Rival,
+    /// The content that has the conflict name.
+    Copy,
     /// Both contents belong to one driver.
     Both,
 }

@@ -395,7 +395,7 @@ mod tests {
         let mut watch = watch(false);
         for round in 1..=LOSSES_MAX {
             assert_eq!(
-                watch.handle_event(&Event::Connected { ours: true }, Duration::ZERO),
+                watch.handle_event(&Event::Connected { speaks_v2: true }, Duration::ZERO),
                 SyncProgress::Waiting
             );
             let failed =
@@ -418,7 +418,7 @@ mod tests {
             certain: true,
         };
         let events = [
-            Event::Connected { ours: true },
+            Event::Connected { speaks_v2: true },
             Event::FileSent { sync_id: sync_id.clone(), path: path.clone(), bytes: 7 },
             Event::Installed {
                 sync_id,
@@ -461,7 +461,7 @@ mod tests {
     #[test]
     fn text_of_a_peer_cannot_act_on_a_terminal() {
         let mut watch = watch(true);
-        watch.handle_event(&Event::Connected { ours: true }, Duration::ZERO);
+        watch.handle_event(&Event::Connected { speaks_v2: true }, Duration::ZERO);
         watch.handle_event(&Event::ServerError { reason: "\u{1b}[2J".to_owned() }, Duration::ZERO);
         let error = watch.timed_out(Duration::from_secs(1)).to_string();
         assert!(error.ends_with("the server: \\u{1b}[2J"), "{error}");

@@ -65,13 +65,13 @@ pub struct Conflict {
     /// file that only an owner could add.
     pub established: Option<Content>,
     /// The other contents, each with its conflict name.
-    pub rivals: Vec<(RelPath, Content)>,
+    pub copies: Vec<(RelPath, Content)>,
 }
 
 impl Conflict {
     /// Creates a conflict at `path` without conflict copies.
     #[must_use]
     pub const fn new(path: RelPath, established: Option<Content>) -> Self {
-        Self { path, established, rivals: Vec::new() }
+        Self { path, established, copies: Vec::new() }
     }
 }

@@ -103,7 +103,7 @@ fn remarks(cx: &Context) -> Remarks {
         conflicts: conflicts
             .map(|conflict| NameConflict {
                 established: claimed(&conflict),
-                copies: conflict.rivals.iter().map(|(path, _)| owned(path)).collect(),
+                copies: conflict.copies.iter().map(|(path, _)| owned(path)).collect(),
             })
             .collect(),
     }

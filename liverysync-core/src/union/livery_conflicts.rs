@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Claimant, Outcome, PeerId, Refusal, Union, placing::Verdict};
+use super::{Claimant, Outcome, PeerId, Refusal, Union, placing::Lineage};
 use crate::{
     conflict::{Claim, conflict_livery, livery_hash, plain_stem},
     hash::{Content, ContentHash},
@@ -68,15 +68,15 @@ impl Union {
         let claims = self.reattach(livery, claims, outcome);
         let own = self.own_folders(livery, &claims);
         let is_another_livery = self.is_another_livery(livery, &claims, &own);
-        let is_foreign = |claim: &Claimant| matches!(self.classify(claim), Verdict::Foreign);
+        let is_foreign = |claim: &Claimant| matches!(self.classify(claim), Lineage::Foreign);
         if is_another_livery || claims.iter().any(is_foreign) {
             again.extend(self.expire_orphans_of(livery, outcome));
         }
         let is_another_livery = is_another_livery && !self.is_vacant(livery);
         let is_rival = |claim: &Claimant| match self.classify(claim) {
-            Verdict::New => is_another_livery,
-            Verdict::Update => self.completes_own_folder(livery, claim, &own),
-            verdict => matches!(verdict, Verdict::Conflict | Verdict::Foreign),
+            Lineage::New => is_another_livery,
+            Lineage::Update => self.completes_own_folder(livery, claim, &own),
+            lineage => matches!(lineage, Lineage::Conflict | Lineage::Foreign),
         };
         let (rivals, others): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_rival);
         if rivals.is_empty() {
@@ -103,7 +103,7 @@ impl Union {
     /// Returns true if files without any collision belong to another livery of the same name: their member has a conflict
     /// folder for it, or no part in the established one.
     fn is_another_livery(&self, livery: &str, claims: &[Claimant], own: &BTreeSet<String>) -> bool {
-        let mut new = claims.iter().filter(|claim| matches!(self.classify(claim), Verdict::New));
+        let mut new = claims.iter().filter(|claim| matches!(self.classify(claim), Lineage::New));
         new.next().is_some_and(|claim| {
             !self.owns(claim.member, livery) && (!own.is_empty() || !self.has_part(livery, claims))
         })
@@ -189,7 +189,7 @@ impl Union {
         if peers.len() == 1 {
             return peers.into_values().collect();
         }
-        let is_update = |claim: &Claimant| matches!(self.classify(claim), Verdict::Update);
+        let is_update = |claim: &Claimant| matches!(self.classify(claim), Lineage::Update);
         let ranked = peers.into_iter().map(|(peer, claims)| {
             let claim = Claim {
                 hash: hash_of(livery, &self.files_of(livery, peer, &claims), self),
@@ -339,7 +339,7 @@ impl Union {
         for claim in claims {
             let is_free = self.entries.get(claim.key()).is_none();
             let is_left =
-                is_free && matches!(self.classify(&claim), Verdict::New | Verdict::Foreign);
+                is_free && matches!(self.classify(&claim), Lineage::New | Lineage::Foreign);
             match names.get(claim.key()).filter(|_| is_left) {
                 Some(name) => self.file_under(claim, name, outcome),
                 None => others.push(claim),

@@ -35,7 +35,7 @@ use std::{
 
 use serde::Serialize;
 
-use self::{holders::Holders, past::Past, placing::Verdict, unplaced::Unplaced};
+use self::{holders::Holders, past::Past, placing::Lineage, unplaced::Unplaced};
 use crate::{
     conflict::{Claim, Naming, Policy},
     diff::diff,
@@ -459,7 +459,7 @@ impl Union {
 
     /// Adds the claimant to the holders of its own name if that has the same content. Returns false if it has another.
     fn hold_if_same(&mut self, claimant: &Claimant, outcome: &mut Outcome) -> bool {
-        let same = matches!(self.classify(claimant), Verdict::Same);
+        let same = matches!(self.classify(claimant), Lineage::Same);
         if same {
             self.add_holder(claimant.peer, claimant.key(), &claimant.entry.path, outcome);
         }

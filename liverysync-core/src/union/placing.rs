@@ -1,6 +1,6 @@
 //! Placing: finds a name in the union for each new file of a peer.
 //!
-//! A file is compared with the history of its name ([`Verdict`]). The first content of a name is established. An edit of it
+//! A file is compared with the history of its name ([`Lineage`]). The first content of a name is established. An edit of it
 //! replaces it. A content that the name had before is outdated, and its PC gets the current one. Anything else is a conflict
 //! and gets a conflict name, so that no content is lost.
 
@@ -20,7 +20,7 @@ use crate::{
 const ROUNDS_MAX: usize = 16;
 
 /// The relation of a file to the history of its name.
-pub(super) enum Verdict {
+pub(super) enum Lineage {
     /// It has the established content.
     Same,
     /// The name is free.
@@ -75,7 +75,7 @@ impl Union {
         });
         for rivals in claimants.chunk_by_mut(|a, b| a.key() == b.key()) {
             // Updates go first: another claimant may already have the updated content.
-            let later = |claimant: &Claimant| !matches!(self.classify(claimant), Verdict::Update);
+            let later = |claimant: &Claimant| !matches!(self.classify(claimant), Lineage::Update);
             rivals.sort_by(|a, b| {
                 let (first, second) = (a.claim(), b.claim());
                 let by_policy = second.beats(&first, policy).cmp(&first.beats(&second, policy));
@@ -86,7 +86,7 @@ impl Union {
         for claimant in claimants {
             again.extend(self.expire_orphan_at(&claimant, outcome));
             let livery = claimant.key().livery();
-            if matches!(self.classify(&claimant), Verdict::Foreign) && !cleared.contains(livery) {
+            if matches!(self.classify(&claimant), Lineage::Foreign) && !cleared.contains(livery) {
                 cleared.insert(livery.to_owned());
                 again.extend(self.expire_orphans_of(livery, outcome));
             }
@@ -104,7 +104,7 @@ impl Union {
         outcome: &mut Outcome,
     ) -> Vec<Claimant> {
         if self.is_orphan(claimant.key())
-            && !matches!(self.classify(claimant), Verdict::Same | Verdict::Update)
+            && !matches!(self.classify(claimant), Lineage::Same | Lineage::Update)
         {
             return self.expire(claimant.key(), outcome);
         }
@@ -122,31 +122,31 @@ impl Union {
         orphans.iter().flat_map(|key| self.expire(key, outcome)).collect()
     }
 
-    pub(super) fn classify(&self, claimant: &Claimant) -> Verdict {
+    pub(super) fn classify(&self, claimant: &Claimant) -> Lineage {
         let (key, content) = (claimant.key(), claimant.entry.content);
         let past = self.past.get(key);
         let base = claimant.base;
         match self.entries.get(key) {
-            Some(entry) if entry.content == content => Verdict::Same,
+            Some(entry) if entry.content == content => Lineage::Same,
             Some(entry)
                 if (base == Some(entry.content.hash)
                     || past.is_some_and(|past| past.just_expired(content)))
                     && self.may_update(claimant) =>
             {
-                Verdict::Update
+                Lineage::Update
             }
             None if past.is_some_and(|past| past.was_only_declined(content))
                 && self.owns(claimant.member, key.livery()) =>
             {
-                Verdict::New
+                Lineage::New
             }
-            _ if past.is_some_and(|past| past.knows(content)) => Verdict::Outdated,
-            Some(_) => Verdict::Conflict,
+            _ if past.is_some_and(|past| past.knows(content)) => Lineage::Outdated,
+            Some(_) => Lineage::Conflict,
             None if base.is_some_and(|base| past.is_some_and(|past| past.knows_hash(base))) => {
-                Verdict::Retired
+                Lineage::Retired
             }
-            None if self.may_add(claimant) => Verdict::New,
-            None => Verdict::Foreign,
+            None if self.may_add(claimant) => Lineage::New,
+            None => Lineage::Foreign,
         }
     }
 
@@ -177,21 +177,21 @@ impl Union {
 
     pub(super) fn place(&mut self, claimant: Claimant, outcome: &mut Outcome) {
         match self.classify(&claimant) {
-            Verdict::Same => {
+            Lineage::Same => {
                 self.add_holder(claimant.peer, claimant.key(), &claimant.entry.path, outcome);
             }
-            Verdict::New => {
+            Lineage::New => {
                 let (path, first) = (claimant.entry.path.clone(), Cause::Published);
                 self.establish(path, &claimant, first, outcome);
             }
-            Verdict::Update => self.update(&claimant, outcome),
-            Verdict::Outdated => {
+            Lineage::Update => self.update(&claimant, outcome),
+            Lineage::Outdated => {
                 let Entry { path: local, content, mtime } = claimant.entry;
                 let outdated = OutdatedFile { local, content, mtime, rival: None };
                 self.unplaced.add_outdated(claimant.peer, outdated);
             }
-            Verdict::Conflict | Verdict::Foreign => self.place_rival(claimant, outcome),
-            Verdict::Retired => self.refuse(claimant, Refusal::Retired, outcome),
+            Lineage::Conflict | Lineage::Foreign => self.place_rival(claimant, outcome),
+            Lineage::Retired => self.refuse(claimant, Refusal::Retired, outcome),
         }
     }
 

@@ -132,7 +132,7 @@ impl Union {
             let path = there.map_or(claimed, |there| there.path.clone());
             Conflict::new(path, there.map(|there| there.content))
         });
-        conflict.rivals.push((rival.path.clone(), rival.content));
+        conflict.copies.push((rival.path.clone(), rival.content));
     }
 
     /// Returns true if a file that claims a free name belongs to a livery in conflict with the established one.

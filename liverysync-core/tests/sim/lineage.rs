@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use liverysync_core::{
-    client::{self, Claimant, ClientMachine},
+    client::{self, ClientMachine, ConflictSide},
     conflict::{Policy, Scope},
     hash::Content,
     league::{Act, ActError, ActReport, Setting},
@@ -88,7 +88,7 @@ impl World {
     fn conflicts(&self) -> Vec<(String, String)> {
         let conflicts = self.union().conflicts().into_iter();
         let named = conflicts.map(|conflict| {
-            (conflict.path.as_str().to_owned(), conflict.rivals[0].0.as_str().to_owned())
+            (conflict.path.as_str().to_owned(), conflict.copies[0].0.as_str().to_owned())
         });
         named.collect()
     }
@@ -122,7 +122,7 @@ fn an_edit_is_an_update_for_all_and_leaves_no_conflict_copy() {
 }
 
 #[test]
-fn a_pc_that_was_off_is_brought_up_to_date_and_is_no_rival() {
+fn a_pc_that_was_off_is_brought_up_to_date_without_a_conflict() {
     for restarts in [false, true] {
         let mut world = World::remembering();
         let author = world.join("author", &[(PATH, b"one")]);
@@ -173,7 +173,7 @@ fn going_back_is_an_update() {
 }
 
 #[test]
-fn two_edits_of_one_base_are_rivals() {
+fn two_edits_of_one_base_conflict() {
     let mut world = World::remembering();
     let first = world.join("first", &[(PATH, b"base")]);
     let second = world.join("second", &[]);
@@ -247,21 +247,21 @@ fn what_is_retired_goes_everywhere_and_does_not_come_back_by_itself() {
 
 #[test]
 fn an_administrator_settles_a_conflict() {
-    for keep_rival in [false, true] {
+    for keep_copy in [false, true] {
         let mut world = World::remembering();
         let first = world.join("first", &[(PATH, b"established")]);
         world.rest();
         let second = world.join("second", &[(PATH, b"rival")]);
         let away = world.join("away", &[]);
         world.leave(away);
-        let kept = if keep_rival { &b"rival"[..] } else { b"established" };
+        let kept = if keep_copy { &b"rival"[..] } else { b"established" };
         let keep = Content::of(kept).hash.short();
         let none = Act::Resolve { path: PATH.into(), keep: "0000".into() };
         assert!(matches!(world.administer(none), Err(ActError::NoContent { .. })));
-        let other = if keep_rival { &b"established"[..] } else { b"rival" };
+        let other = if keep_copy { &b"established"[..] } else { b"rival" };
         world.given_up.insert(Content::of(other).hash);
         let report = world.administer(Act::Resolve { path: PATH.into(), keep }).unwrap();
-        assert_eq!(report, ActReport { placed: usize::from(keep_rival), retired: 1 });
+        assert_eq!(report, ActReport { placed: usize::from(keep_copy), retired: 1 });
         world.rest_of_us();
         world.start(away);
         world.rest();
@@ -271,7 +271,7 @@ fn an_administrator_settles_a_conflict() {
 
 /// Where the league keeps rival liveries whole: two drivers with liveries of one name, of which a file collides and
 /// another does not, and the folder that the second one gets.
-fn rival_liveries(second_is_old: bool) -> (World, [usize; 3], String) {
+fn conflicting_liveries(second_is_old: bool) -> (World, [usize; 3], String) {
     let mut world = World::of_whole_liveries();
     let first: &[(&str, &[u8])] = &[(PATH, b"established"), ("T/decals.json", b"same")];
     let first = world.join("first", first);
@@ -292,9 +292,9 @@ fn rival_liveries(second_is_old: bool) -> (World, [usize; 3], String) {
 }
 
 #[test]
-fn a_rival_livery_is_complete_in_a_folder_of_its_own() {
+fn a_conflicting_livery_is_complete_in_a_folder_of_its_own() {
     for old in [false, true] {
-        let (world, [first, second, third], folder) = rival_liveries(old);
+        let (world, [first, second, third], folder) = conflicting_liveries(old);
         assert!(folder.starts_with("T__CONFLICT__"), "{folder}");
         let whole = ["decals.png", "decals.json", "sponsors.png"];
         let [picture, json, sponsors] = whole.map(|name| format!("{folder}/{name}"));
@@ -430,9 +430,9 @@ fn where_only_owners_update_what_others_add_is_a_conflict_copy() {
 
 #[test]
 fn of_two_whole_liveries_an_administrator_keeps_one() {
-    for keep_rival in [false, true] {
-        let (mut world, pcs, _) = rival_liveries(false);
-        let kept: &[(&str, &[u8])] = if keep_rival {
+    for keep_copy in [false, true] {
+        let (mut world, pcs, _) = conflicting_liveries(false);
+        let kept: &[(&str, &[u8])] = if keep_copy {
             &[(PATH, b"rival"), ("T/decals.json", b"same"), ("T/sponsors.png", b"only here")]
         } else {
             &[(PATH, b"established"), ("T/decals.json", b"same")]
@@ -481,7 +481,7 @@ fn what_appears_while_a_livery_arrives_is_kept_whole_too() {
 }
 
 #[test]
-fn where_two_rival_liveries_share_a_file_another_one_says_which_stays() {
+fn where_two_conflicting_liveries_share_a_file_another_one_says_which_stays() {
     let mut world = World::of_whole_liveries();
     let sponsors = "T/sponsors.png";
     let first = world.join("first", &[(PATH, b"established"), (sponsors, b"one")]);
@@ -520,7 +520,7 @@ fn whoever_brought_the_livery_that_stays_owns_it() {
 
 /// A folder may be called like a conflict copy of a livery although the league keeps rival files beside.
 #[test]
-fn a_rival_file_can_be_kept_whatever_folders_are_called() {
+fn a_conflict_copy_can_be_kept_whatever_folders_are_called() {
     let mut world = World::remembering();
     let folder = "T__CONFLICT__0badcafe/decals.png";
     let first = world.join("first", &[(PATH, b"established")]);
@@ -553,7 +553,7 @@ fn a_livery_is_renamed_on_every_pc_without_a_download() {
 }
 
 #[test]
-fn where_only_owners_update_the_edit_of_another_is_a_rival() {
+fn where_only_owners_update_the_edit_of_another_conflicts() {
     let mut world = World::remembering();
     world.set(Setting::Updates, "owner");
     let owner = world.join("owner", &[(PATH, b"one")]);
@@ -614,7 +614,7 @@ impl World {
 }
 
 #[test]
-fn a_dry_run_tells_an_update_from_a_rival() {
+fn a_dry_run_tells_an_update_from_a_conflict() {
     let names = |files: &[(RelPath, u64)]| -> Vec<_> {
         files.iter().map(|(path, _)| path.as_str().to_owned()).collect()
     };
@@ -649,7 +649,7 @@ fn a_dry_run_expects_nothing_of_an_ignored_livery() {
 }
 
 #[test]
-fn a_dry_run_tells_what_nobody_can_send_and_whose_the_rivals_are() {
+fn a_dry_run_shows_what_nobody_can_send_and_open_conflicts() {
     use crate::liar::{Liar, Lie};
     let mut world = league();
     world.join("first", &[(PATH, b"established")]);
@@ -664,10 +664,13 @@ fn a_dry_run_tells_what_nobody_can_send_and_whose_the_rivals_are() {
     assert!(plan.is_in_sync(), "{plan:?}");
     let paths: Vec<_> = plan.unavailable.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(paths, ["Never/decals.png"]);
-    let [rivalry] = &plan.rivals[..] else { panic!("{:?}", plan.rivals) };
-    assert_eq!(rivalry.path.as_str(), PATH);
-    assert_eq!(rivalry.rival.as_str(), crate::named::conflict(PATH, b"rival"));
-    assert_eq!((rivalry.own, rivalry.sha256), (Claimant::Rival, Content::of(b"rival").hash));
+    let [open_conflict] = &plan.open_conflicts[..] else { panic!("{:?}", plan.open_conflicts) };
+    assert_eq!(open_conflict.path.as_str(), PATH);
+    assert_eq!(open_conflict.copy.as_str(), crate::named::conflict(PATH, b"rival"));
+    assert_eq!(
+        (open_conflict.yours, open_conflict.sha256),
+        (ConflictSide::Copy, Content::of(b"rival").hash)
+    );
 }
 
 #[test]
@@ -690,14 +693,14 @@ fn a_dry_run_tells_that_a_livery_is_kept_apart_and_where_it_is_afterwards() {
     let everything =
         [(PATH, &b"established"[..]), (kept_as.as_str(), b"other"), ("U/decals.png", b"common")];
     world.all_hold(&[first, second], &everything);
-    for (pc, own) in [(first, Claimant::Established), (second, Claimant::Rival)] {
+    for (pc, own) in [(first, ConflictSide::Established), (second, ConflictSide::Copy)] {
         world.crash(pc);
         let plan = world.dry_run(pc);
         assert!(plan.is_in_sync(), "{plan:?}");
-        let [rivalry] = &plan.rivals[..] else { panic!("{:?}", plan.rivals) };
-        let (name, rival) = (rivalry.path.as_str(), rivalry.rival.as_str());
-        assert_eq!((name, rival, rivalry.free), (other[0].0, kept_as.as_str(), true));
-        assert_eq!((rivalry.own, rivalry.sha256), (own, Content::of(b"other").hash));
+        let [open_conflict] = &plan.open_conflicts[..] else { panic!("{:?}", plan.open_conflicts) };
+        let (name, copy) = (open_conflict.path.as_str(), open_conflict.copy.as_str());
+        assert_eq!((name, copy, open_conflict.free), (other[0].0, kept_as.as_str(), true));
+        assert_eq!((open_conflict.yours, open_conflict.sha256), (own, Content::of(b"other").hash));
     }
 }
 

@@ -160,7 +160,7 @@ fn a_session_is_not_held_twice() {
 }
 
 #[test]
-fn both_rivals_are_everywhere_and_the_established_one_keeps_the_name() {
+fn both_contents_of_a_conflict_are_everywhere_and_the_established_one_keeps_the_name() {
     let mut world = league();
     let path = "T/decals.png";
     let first = world.join("first", &[(path, b"established")]);
@@ -188,7 +188,7 @@ fn both_rivals_are_everywhere_and_the_established_one_keeps_the_name() {
 }
 
 #[test]
-fn three_rivals_get_three_names() {
+fn three_contents_of_one_name_get_three_names() {
     let mut world = league();
     let path = "T/decals.png";
     let pcs = [b"1", b"2", b"3"].map(|data| {
@@ -289,7 +289,7 @@ fn a_right_hash_with_a_wrong_length_keeps_nobody_waiting() {
 /// Rivals of an old client must be safe elsewhere before it gets the established content; where that
 /// can never be, nobody is kept from leaving.
 #[test]
-fn a_rival_that_nobody_delivers_keeps_nobody_from_leaving() {
+fn a_conflict_copy_that_nobody_delivers_keeps_nobody_from_leaving() {
     let mut world = league();
     let path = "T/decals.png";
     let honest = world.join("honest", &[(path, b"established")]);
@@ -560,7 +560,7 @@ fn old_servers_of_both_generations_bring_what_they_can() {
 
 /// Two names of one content that are replaced at the same time count for nothing to each other.
 #[test]
-fn a_rival_under_two_names_survives_an_old_server() {
+fn a_content_under_two_names_survives_an_old_server() {
     let mut world = World::new(1);
     world.start_old_hub(true);
     let a = world.join("a", &[]);
@@ -675,7 +675,7 @@ fn a_file_that_is_swapped_with_its_conflict_copy_is_so_everywhere() {
 }
 
 #[test]
-fn an_old_clients_rival_is_safe_elsewhere_before_it_is_overwritten() {
+fn an_old_clients_content_is_safe_elsewhere_before_it_is_overwritten() {
     let mut world = league();
     world.join_as(
         "careful",

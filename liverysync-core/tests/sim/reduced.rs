@@ -54,7 +54,7 @@ fn a_content_that_an_open_session_has_brought_is_copied_and_not_downloaded() {
 /// An install and an edit of the same file may reach the server at one moment. The edit was made of the league's version,
 /// so it must not become a new version of the driver's own livery under its conflict name.
 #[test]
-fn an_edit_right_after_an_install_leaves_the_drivers_own_rival_livery_alone() {
+fn an_edit_right_after_an_install_leaves_the_drivers_own_conflicting_livery_alone() {
     let mut world = World::new(1);
     world.server_config.naming.scope = Scope::Livery;
     world.start_hub();

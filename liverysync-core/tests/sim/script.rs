@@ -597,7 +597,7 @@ impl Script {
             }
             3 if !conflicts.is_empty() => {
                 let conflict = self.rng.pick(&conflicts);
-                let rivals = conflict.rivals.iter().map(|(_, content)| Some(*content));
+                let rivals = conflict.copies.iter().map(|(_, content)| Some(*content));
                 let contents: Vec<_> = rivals.chain([conflict.established]).collect();
                 let none = || Act::KEEP_NONE.to_owned();
                 let keep = self.rng.pick(&contents).map_or_else(none, |kept| kept.hash.to_string());

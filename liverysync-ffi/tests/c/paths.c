@@ -35,7 +35,7 @@ static void extensions_are_a_list_with_commas(void)
     CHECK_ERROR("file extension");
 }
 
-static void a_rival_is_named_after_its_content(void)
+static void a_conflict_copy_is_named_after_its_content(void)
 {
     char *name = NULL;
     CHECK_OK(liverysync_conflict_name("#2/decals.png", SHA256_A, NULL, NULL, &name));
@@ -125,7 +125,7 @@ const test path_tests[] = {
     {"paths::sound_paths_are_taken_and_others_refused_with_a_reason",
      sound_paths_are_taken_and_others_refused_with_a_reason},
     {"paths::extensions_are_a_list_with_commas", extensions_are_a_list_with_commas},
-    {"paths::a_rival_is_named_after_its_content", a_rival_is_named_after_its_content},
+    {"paths::a_conflict_copy_is_named_after_its_content", a_conflict_copy_is_named_after_its_content},
     {"paths::a_taken_name_gets_a_number", a_taken_name_gets_a_number},
     {"paths::a_league_may_set_its_own_suffix", a_league_may_set_its_own_suffix},
     {"paths::a_hash_has_64_hex_digits", a_hash_has_64_hex_digits},

@@ -22,7 +22,7 @@ Policy = Literal["established", "lowest-hash", "newest-mtime"]
 Scope = Literal["file", "livery"]
 """What gets a conflict name.
 
-- `file`: the file that is a rival, beside what is established.
+- `file`: the conflicting file alone, beside the established one.
 - `livery`: all of the livery that it belongs to, in a folder of its own, so that two liveries of one name are not mixed,
   even if none of their files collides.
 """
@@ -118,7 +118,7 @@ def merge(
 ) -> Union:
     """Merges manifests into the union: every file that anybody has.
 
-    `policy` says who keeps a name that several contents claim, `scope` whether a rival file goes beside it alone or with
+    `policy` says who keeps a name that several contents claim, `scope` whether a conflicting file goes beside it alone or with
     its whole livery. `suffix` stands between the name and the digits of
     a conflict copy (default `__CONFLICT__`). `extensions` are the types that may be shared (default: png, json, dds,
     jpg, jpeg, txt). The GIL is released.

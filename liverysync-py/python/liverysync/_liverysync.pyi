@@ -166,7 +166,7 @@ def conflict_name(
     suffix: str | None = None,
     extensions: Iterable[str] | None = None,
 ) -> str:
-    """Names the rival content `sha256` of `path`: `T/decals.png` becomes `T/decals__CONFLICT__ba7816bf.png`.
+    """Returns the conflict name of the content `sha256` at `path`: `T/decals.png` becomes `T/decals__CONFLICT__ba7816bf.png`.
 
     Where that name is in `taken` (in any case), it gets `_1`, `_2` and so on; a `Manifest` takes its
     names but where it has this very content there. A conflict name is never named again:

@@ -30,7 +30,7 @@ __all__ = [
     "Receiving",
     "RetireFailed",
     "Retired",
-    "Rivalry",
+    "OpenConflict",
     "Scanned",
     "SendFailed",
     "Sent",
@@ -272,20 +272,20 @@ class PlannedRefusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Rivalry:
-    """A name that this PC's driver and others claim."""
+class OpenConflict:
+    """A conflict of the league in which this PC's driver has a part."""
 
     path: str
     """The name."""
-    rival: str
-    """The name that the other content has instead."""
-    own: Literal["established", "rival", "both"]
-    """Which of the two is this PC's driver's."""
+    copy: str
+    """The conflict name that the later content has instead."""
+    yours: Literal["established", "copy", "both"]
+    """The side that belongs to this PC's driver."""
     sha256: str
     """The driver's content, 64 hex digits; that of the conflict copy if both are theirs, or if no content has the name."""
     free: bool
-    """Whether nothing has the name: a rival livery claims it of which no file collides, or an addition that only owners
-    may make."""
+    """Set if no file has the name. It belongs to a livery that has it all the same: another livery of that name went to a
+    conflict folder as a whole, or somebody who does not own the livery added the file to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,7 +308,7 @@ class Plan:
     """Files that this PC lacks and nobody can send at present."""
     undistributed: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     """Files of this PC whose livery is not on the league's allow list."""
-    rivals: tuple[Rivalry, ...] = field(metadata={"of": Rivalry})
+    open_conflicts: tuple[OpenConflict, ...] = field(metadata={"of": OpenConflict})
 
 
 _Known: TypeAlias = (

@@ -72,7 +72,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """A client's file is a rival of one in the union, and joins under another name."""
+    """A client's file conflicts with one in the union, and joins under its conflict name."""
 
     name: str
     path: str

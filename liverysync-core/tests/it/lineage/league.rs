@@ -185,7 +185,7 @@ impl League {
             Deed::Resolve(name, keep) => {
                 let conflicts = self.union.conflicts();
                 let Some(conflict) = conflicts.get(name % conflicts.len().max(1)) else { return };
-                let rivals = conflict.rivals.iter().map(|(_, content)| Some(*content));
+                let rivals = conflict.copies.iter().map(|(_, content)| Some(*content));
                 let all: Vec<_> = rivals.chain([conflict.established]).collect();
                 let keep = all[keep % all.len()];
                 let keep = keep.map_or(Act::KEEP_NONE.to_owned(), |kept| kept.hash.short());
@@ -383,7 +383,7 @@ impl League {
     fn check_views(&self) {
         let model = &self.model;
         let conflicts = self.union.conflicts().into_iter().map(|conflict| {
-            let rivals = conflict.rivals.into_iter();
+            let rivals = conflict.copies.into_iter();
             let rivals = rivals.map(|(path, content)| (path.as_str().to_owned(), content));
             (conflict.path.as_str().to_owned(), rivals.collect::<Vec<_>>())
         });
