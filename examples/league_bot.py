@@ -131,9 +131,8 @@ def server_news(event: liverysync.ServerEvent) -> str | None:
 
 async def run_server(chat: Chat, options: argparse.Namespace) -> None:
     """Is the league's server."""
-    server = liverysync.Server(options.host, options.port, allow_list=options.allow_list)
-    events = server.events()
-    async with server:
+    league = liverysync.Server(options.host, options.port, allow_list=options.allow_list)
+    async with league.with_events() as (server, events):
         await chat.post(f"The league's server listens at {server.address}:{server.port}.")
 
         async def answer() -> None:
@@ -157,22 +156,22 @@ async def run_server(chat: Chat, options: argparse.Namespace) -> None:
 
 async def run_client(chat: Chat, options: argparse.Namespace) -> None:
     """Keeps a folder in sync."""
-    client = liverysync.Client(options.host, options.port, name=options.name, liveries=options.liveries)
-    events = client.events()
-    posting = asyncio.create_task(post_what_came(chat, events))
+    config = liverysync.Client(options.host, options.port, name=options.name, liveries=options.liveries)
+    async with contextlib.AsyncExitStack() as block:
+        client, events = await block.enter_async_context(config.with_events())
+        posting = asyncio.create_task(post_what_came(chat, events))
 
-    async def syncing() -> None:
-        async with client:
+        async def syncing() -> None:
             await chat.post(in_sync(await synced(client, options)))
-            if not options.once:
-                await posting
-        # The events have ended, and with them the posting.
-        await posting
+            if options.once:
+                # It ends the events, and with them the posting.
+                await block.aclose()
+            await posting
 
-    await first_of(syncing(), posting)
+        await first_of(syncing(), posting)
 
 
-async def synced(client: liverysync.Client, options: argparse.Namespace) -> liverysync.SyncReport:
+async def synced(client: liverysync.RunningClient, options: argparse.Namespace) -> liverysync.SyncReport:
     """Waits until the folder is in sync. A bot that stays goes on while the server is not there."""
     while True:
         try:

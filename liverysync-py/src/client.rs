@@ -1,10 +1,9 @@
 //! A driver's client.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use liverysync::{
-    Client as ShellClient, ClientBuilder, ClientError, ClientEvent, Limits, Rules, SyncError,
-    SyncReport,
+    Client as ShellClient, ClientBuilder, ClientError, ClientEvent, Rules, SyncError, SyncReport,
 };
 use pyo3::prelude::*;
 
@@ -13,7 +12,7 @@ use crate::{
     events::Events,
     manifest::folder,
     options::{self, Setter, limit, set},
-    runtime::{self, Config, Held},
+    runtime::{self, Config, Held, Starting},
 };
 
 /// The options of a client, as Python names them. `None` is the default.
@@ -87,41 +86,18 @@ impl Config for ClientBuilder {
     type Event = ClientEvent;
     type Error = ClientError;
 
-    async fn start(
-        self,
-        limits: Limits,
-    ) -> Result<(ShellClient, liverysync::Events<ClientEvent>), ClientError> {
-        self.limits(limits).start_with_events().await
+    async fn start(self) -> Result<(ShellClient, liverysync::Events<ClientEvent>), ClientError> {
+        self.start_with_events().await
     }
 
     async fn stop(running: ShellClient) {
         running.stop().await;
     }
-
-    fn events(running: &ShellClient) -> liverysync::Events<ClientEvent> {
-        running.events()
-    }
-
-    fn set_limits(running: &ShellClient, limits: Limits) {
-        running.set_limits(limits);
-    }
 }
 
-/// A client, for `liverysync.Client` and `liverysync.blocking.Client`.
+/// The configuration of a client, for `liverysync.Client` and `liverysync.blocking.Client`.
 #[pyclass(frozen, module = "liverysync._liverysync")]
-pub(crate) struct Client(Arc<Held<ClientBuilder>>);
-
-/// Waits until a client is in sync.
-async fn syncing(
-    client: Option<ShellClient>,
-    timeout: Option<Duration>,
-) -> Result<SyncReport, SyncError> {
-    match (client, timeout) {
-        (None, _) => Err(SyncError::Stopped),
-        (Some(client), None) => client.sync().await,
-        (Some(client), Some(timeout)) => client.sync().timeout(timeout).await,
-    }
-}
+pub(crate) struct Client(ClientBuilder);
 
 #[pymethods]
 impl Client {
@@ -129,12 +105,12 @@ impl Client {
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
         let options: Options<'_> = options::extract(options)?;
         let limits = options::limits(options.limit_up, options.limit_down)?;
-        Ok(Self(Arc::new(Held::new(options.builder(py)?, limits))))
+        Ok(Self(options.builder(py)?.limits(limits)))
     }
 
-    fn start(&self, py: Python<'_>) -> PyResult<()> {
-        let started = runtime::block_on(py, runtime::starting(&self.0)?)?;
-        started.map_err(errors::client)
+    /// Starts a client, and returns its events from the first one on too.
+    fn start(&self, py: Python<'_>) -> PyResult<Started> {
+        started(runtime::block_on(py, runtime::starting(&self.0)?)?)
     }
 
     /// For asyncio: as `start`.
@@ -142,10 +118,32 @@ impl Client {
         runtime::awaitable(
             py,
             || runtime::starting(&self.0),
-            |py, started| started.map(|()| py.None()).map_err(errors::client),
+            |py, result| Ok(started(result)?.into_pyobject(py)?.into_any().unbind()),
         )
     }
+}
 
+type Started = (RunningClient, Events);
+
+fn started(result: Starting<ClientBuilder>) -> PyResult<Started> {
+    let (held, events) = result.map_err(|error| errors::client(&error))?;
+    Ok((RunningClient(held), Events::new(events)))
+}
+
+/// A running client, for `liverysync.RunningClient` and `liverysync.blocking.RunningClient`.
+#[pyclass(frozen, module = "liverysync._liverysync")]
+pub(crate) struct RunningClient(Held<ClientBuilder>);
+
+/// Waits until a client is in sync.
+async fn syncing(client: ShellClient, timeout: Option<Duration>) -> Result<SyncReport, SyncError> {
+    match timeout {
+        None => client.sync().await,
+        Some(timeout) => client.sync().timeout(timeout).await,
+    }
+}
+
+#[pymethods]
+impl RunningClient {
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         let stopping = self.0.stop()?;
         runtime::block_on(py, stopping).map(drop)
@@ -156,10 +154,10 @@ impl Client {
         runtime::awaitable(py, || self.0.stop(), |py, _stopped| Ok(py.None()))
     }
 
-    /// The report and, of a dry run, the plan, both as JSON.
+    /// Returns the report and, of a dry run, the plan, both as JSON.
     fn sync(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Reported> {
         let timeout = timeout.map(|given| options::seconds("timeout", given)).transpose()?;
-        let syncing = syncing(self.0.unless_stopped(), timeout);
+        let syncing = syncing(self.0.get()?.clone(), timeout);
         report(runtime::block_on(py, syncing)?)
     }
 
@@ -170,7 +168,7 @@ impl Client {
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let timeout = timeout.map(|given| options::seconds("timeout", given)).transpose()?;
-        let client = self.0.unless_stopped();
+        let client = self.0.get()?.clone();
         runtime::awaitable(
             py,
             || Ok(syncing(client, timeout)),
@@ -179,12 +177,12 @@ impl Client {
     }
 
     fn set_limits(&self, limit_up: Option<u64>, limit_down: Option<u64>) -> PyResult<()> {
-        self.0.set_limits(options::limits(limit_up, limit_down)?);
+        self.0.get()?.set_limits(options::limits(limit_up, limit_down)?);
         Ok(())
     }
 
-    fn events(&self) -> Events {
-        Events::new(self.0.events())
+    fn events(&self) -> PyResult<Events> {
+        Ok(Events::new(self.0.get()?.events()))
     }
 }
 

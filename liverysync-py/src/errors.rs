@@ -5,22 +5,19 @@ use std::{error::Error, fs, io, path::Path};
 use liverysync::{ClientError, ServerError, SyncError, with_causes};
 use pyo3::PyErr;
 
-use crate::runtime::NotStarted;
-
 // They are the same wherever Python runs.
 const ENOENT: i32 = 2;
 const EACCES: i32 = 13;
 const EBUSY: i32 = 16;
 
 mod classes {
-    pyo3::import_exception!(liverysync._errors, AlreadyStarted);
     pyo3::import_exception!(liverysync._errors, CannotStart);
     pyo3::import_exception!(liverysync._errors, ConnectionLost);
     pyo3::import_exception!(liverysync._errors, FolderBusy);
     pyo3::import_exception!(liverysync._errors, FolderError);
     pyo3::import_exception!(liverysync._errors, InvalidPath);
     pyo3::import_exception!(liverysync._errors, LiverySyncError);
-    pyo3::import_exception!(liverysync._errors, NotRunning);
+    pyo3::import_exception!(liverysync._errors, Stopped);
     pyo3::import_exception!(liverysync._errors, TimedOut);
     pyo3::import_exception!(liverysync._errors, Unreachable);
 }
@@ -62,47 +59,38 @@ pub(crate) fn timed_out(text: String) -> PyErr {
     classes::TimedOut::new_err(text)
 }
 
+/// A client or server that is used after its block.
+pub(crate) fn stopped() -> PyErr {
+    classes::Stopped::new_err(
+        "it has stopped: a client or server runs only inside its `with` block",
+    )
+}
+
 /// A panic of a client or server: a bug.
 pub(crate) fn panicked(words: &str) -> PyErr {
     classes::LiverySyncError::new_err(format!("this is a bug of liverysync: {words}"))
 }
 
 /// A client that cannot start.
-pub(crate) fn client(error: NotStarted<ClientError>) -> PyErr {
-    let error = match error {
-        NotStarted::Before => {
-            return classes::AlreadyStarted::new_err(
-                "the client was started before; make a new one",
-            );
-        }
-        NotStarted::Failed(error) => error,
-    };
-    match &error {
+pub(crate) fn client(error: &ClientError) -> PyErr {
+    match error {
         ClientError::Folder { path, source } => folder(path, number(source), source),
         ClientError::Busy { path } => {
             let reason = "another liverysync client already syncs it";
             classes::FolderBusy::new_err((EBUSY, reason, path.as_os_str().to_owned()))
         }
-        ClientError::System(_) => cannot_start(&error),
-        _ => classes::LiverySyncError::new_err(with_causes(&error)),
+        ClientError::System(_) => cannot_start(error),
+        _ => classes::LiverySyncError::new_err(with_causes(error)),
     }
 }
 
 /// A server that cannot start.
-pub(crate) fn server(error: NotStarted<ServerError>) -> PyErr {
-    let error = match error {
-        NotStarted::Before => {
-            return classes::AlreadyStarted::new_err(
-                "the server was started before; make a new one",
-            );
-        }
-        NotStarted::Failed(error) => error,
-    };
-    match &error {
+pub(crate) fn server(error: &ServerError) -> PyErr {
+    match error {
         ServerError::Bind { .. } | ServerError::Store(_) | ServerError::AllowList { .. } => {
-            cannot_start(&error)
+            cannot_start(error)
         }
-        _ => classes::LiverySyncError::new_err(with_causes(&error)),
+        _ => classes::LiverySyncError::new_err(with_causes(error)),
     }
 }
 
@@ -110,7 +98,7 @@ pub(crate) fn server(error: NotStarted<ServerError>) -> PyErr {
 pub(crate) fn sync(error: &SyncError) -> PyErr {
     let text = error.to_string();
     match error {
-        SyncError::Stopped => classes::NotRunning::new_err(text),
+        SyncError::Stopped => stopped(),
         SyncError::Unreachable { .. } => classes::Unreachable::new_err(text),
         SyncError::ConnectionLost { .. } => classes::ConnectionLost::new_err(text),
         SyncError::Folder { folder, reason } => folder_in_words(Path::new(folder), reason),

@@ -15,11 +15,11 @@ use crate::{errors, options, runtime};
 /// The source of events.
 pub(crate) trait Source: Send {
     /// The next event as JSON; `None` once there will be no more.
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>>;
+    fn next_json(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>>;
 }
 
-impl<T: Event + Serialize + Send> Source for runtime::EarlyEvents<T> {
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>> {
+impl<T: Event + Serialize + Send> Source for liverysync::Events<T> {
+    fn next_json(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>> {
         Box::pin(async {
             // Texts, numbers and lists of them have a JSON form.
             self.next().await.map(|event| serde_json::to_string(&event).unwrap_or_default())
@@ -48,7 +48,7 @@ impl Waiting {
         if self.next().is_some() {
             return true;
         }
-        let event = source.next().await;
+        let event = source.next_json().await;
         let is_there = event.is_some();
         *self.next() = event;
         is_there

@@ -29,6 +29,8 @@ fn _liverysync(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<manifest::Entry>()?;
     module.add_class::<manifest::Manifest>()?;
     module.add_class::<manifest::Skipped>()?;
+    module.add_class::<client::RunningClient>()?;
+    module.add_class::<server::RunningServer>()?;
     module.add_class::<server::Server>()?;
     module.add_function(wrap_pyfunction!(manifest::scan, module)?)?;
     decisions::add_to(module)?;

@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use liverysync::{Event, Limits};
+use liverysync::Event;
 use pyo3::{
     exceptions::PyRuntimeError,
     prelude::*,
@@ -40,7 +40,6 @@ use pyo3_async_runtimes::{
 };
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::oneshot,
     task::{JoinError, JoinHandle},
     time::timeout,
 };
@@ -265,7 +264,7 @@ fn spawn<F: Future<Output = ()> + Send + 'static>(future: F) -> JoinHandle<()> {
     runtime.spawn(future)
 }
 
-/// A running client or server, and its events.
+/// A running client or server, and its events from the first one on.
 type Started<C> = (<C as Config>::Running, liverysync::Events<<C as Config>::Event>);
 
 /// A configuration of something that runs until it is stopped.
@@ -274,185 +273,93 @@ pub(crate) trait Config: Clone + Send + Sync + 'static {
     type Event: Event + Send + 'static;
     type Error: Send + 'static;
 
-    /// Starts one with these limits.
-    fn start(
-        self,
-        limits: Limits,
-    ) -> impl Future<Output = Result<Started<Self>, Self::Error>> + Send;
+    /// Starts one.
+    fn start(self) -> impl Future<Output = Result<Started<Self>, Self::Error>> + Send;
 
     /// Stops it. Dropping the future does not keep it from stopping.
     fn stop(running: Self::Running) -> impl Future<Output = ()> + Send;
-
-    fn events(running: &Self::Running) -> liverysync::Events<Self::Event>;
-
-    fn set_limits(running: &Self::Running, limits: Limits);
 }
 
-/// The reason why something was not started.
-pub(crate) enum NotStarted<E> {
-    /// It was started or stopped before.
-    Before,
-    Failed(E),
-}
-
-/// Something of Python's that runs. It stops when Python forgets it, and when the interpreter ends.
+/// A client or server that Python holds. It stops when Python forgets it, and when the interpreter ends.
 pub(crate) struct Held<C: Config> {
-    config: C,
-    state: Arc<Mutex<State<C>>>,
+    running: C::Running,
+    is_stopped: Arc<AtomicBool>,
     number: u64,
 }
 
-struct State<C: Config> {
-    limits: Limits,
-    started: bool,
-    stopped: bool,
-    running: Option<C::Running>,
-    /// Those that asked for events before the start.
-    early: Vec<oneshot::Sender<liverysync::Events<C::Event>>>,
-}
+/// What a start results in.
+pub(crate) type Starting<C> =
+    Result<(Held<C>, liverysync::Events<<C as Config>::Event>), <C as Config>::Error>;
 
-fn lock<C: Config>(state: &Mutex<State<C>>) -> MutexGuard<'_, State<C>> {
-    // Its fields are only ever replaced as wholes.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn stop<C: Config>(state: Arc<Mutex<State<C>>>) {
-    let running = {
-        let mut state = lock(&state);
-        state.stopped = true;
-        state.early.clear();
-        state.running.clone()
-    };
-    if let Some(running) = running {
-        C::stop(running).await;
-    }
-}
-
-impl<C: Config> Held<C> {
-    pub(crate) fn new(config: C, limits: Limits) -> Self {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let state =
-            State { limits, started: false, stopped: false, running: None, early: Vec::new() };
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Self { config, state: Arc::new(Mutex::new(state)), number }
-    }
-
-    /// Returns the client or server, running or stopped; `None` before the start.
-    pub(crate) fn running(&self) -> Option<C::Running> {
-        lock(&self.state).running.clone()
-    }
-
-    /// Returns the running client or server; `None` before the start and after the stop.
-    pub(crate) fn unless_stopped(&self) -> Option<C::Running> {
-        let state = lock(&self.state);
-        state.running.clone().filter(|_| !state.stopped)
-    }
-
-    pub(crate) fn set_limits(&self, limits: Limits) {
-        let mut state = lock(&self.state);
-        state.limits = limits;
-        if let Some(running) = &state.running {
-            C::set_limits(running, limits);
-        }
-    }
-
-    /// The events from now on, or from the start on.
-    pub(crate) fn events(&self) -> EarlyEvents<C::Event> {
-        let mut state = lock(&self.state);
-        if let Some(running) = &state.running {
-            return EarlyEvents::Begun(C::events(running));
-        }
-        let (sender, receiver) = oneshot::channel();
-        if !state.stopped {
-            state.early.push(sender);
-        }
-        EarlyEvents::Waiting(receiver)
-    }
-
-    async fn start(self: Arc<Self>) -> Result<(), NotStarted<C::Error>> {
-        let limits = {
-            let mut state = lock(&self.state);
-            if state.started || state.stopped {
-                return Err(NotStarted::Before);
-            }
-            state.started = true;
-            state.limits
-        };
-        // Before it starts: should the interpreter end meanwhile, one that never ran is stopped in no time.
-        let state = Arc::clone(&self.state);
-        running().insert(self.number, Box::new(move || Box::pin(stop(Arc::clone(&state)))));
-        let (running, events) = match self.config.clone().start(limits).await {
-            Ok(started) => started,
-            Err(error) => {
-                lock(&self.state).started = false;
-                self::running().remove(&self.number);
-                return Err(NotStarted::Failed(error));
-            }
-        };
-        let stopped = {
-            let mut state = lock(&self.state);
-            C::set_limits(&running, state.limits);
-            let mut first = Some(events);
-            for waiting in state.early.drain(..) {
-                let events = first.take().unwrap_or_else(|| C::events(&running));
-                // Whoever has asked may be gone.
-                let _gone = waiting.send(events);
-            }
-            state.running = Some(running.clone());
-            state.stopped
-        };
-        if stopped {
-            C::stop(running).await;
-        }
-        Ok(())
-    }
-
-    /// Stops it, whether anybody waits for the end or not.
-    pub(crate) fn stop(&self) -> PyResult<JoinHandle<()>> {
-        let (state, number) = (Arc::clone(&self.state), self.number);
-        Ok(handle()?.spawn(async move {
-            stop(state).await;
-            running().remove(&number);
-        }))
-    }
-}
-
-/// Events that were perhaps asked for before there were any.
-pub(crate) enum EarlyEvents<E> {
-    Waiting(oneshot::Receiver<liverysync::Events<E>>),
-    Begun(liverysync::Events<E>),
-    Ended,
-}
-
-impl<E: Event> EarlyEvents<E> {
-    /// The next event; `None` once there will be no more.
-    pub(crate) async fn next(&mut self) -> Option<E> {
-        loop {
-            match self {
-                Self::Waiting(waiting) => {
-                    *self = waiting.await.map_or(Self::Ended, Self::Begun);
-                }
-                Self::Begun(events) => return events.next().await,
-                Self::Ended => return None,
-            }
-        }
-    }
-}
-
-/// A start and its outcome.
-pub(crate) type Starting<C> = Result<(), NotStarted<<C as Config>::Error>>;
-
-/// Starts something. It starts even if nobody waits for it.
+/// Starts something. If nobody waits for it any more, it stops as soon as it has started.
 pub(crate) fn starting<C: Config>(
-    held: &Arc<Held<C>>,
+    config: &C,
 ) -> PyResult<impl Future<Output = Starting<C>> + Send + use<C>> {
-    let starting = handle()?.spawn(Arc::clone(held).start());
+    let config = config.clone();
+    let starting = handle()?.spawn(async move {
+        let (running, events) = config.start().await?;
+        Ok((Held::new(running), events))
+    });
     Ok(async move {
         match starting.await {
             Ok(started) => started,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     })
+}
+
+impl<C: Config> Held<C> {
+    fn new(running: C::Running) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let held = Self { running, is_stopped: Arc::default(), number };
+        let mut all = self::running();
+        // Under the lock: `shut_down` closes the door before it takes what is there.
+        if CLOSED.load(Ordering::SeqCst) {
+            drop(all);
+            let _stopping = held.stop();
+        } else {
+            all.insert(number, held.stop_fn());
+        }
+        held
+    }
+
+    /// Returns the client or server, running or stopped.
+    pub(crate) fn any(&self) -> &C::Running {
+        &self.running
+    }
+
+    /// Returns the client or server.
+    ///
+    /// # Errors
+    ///
+    /// Fails once it is stopped.
+    pub(crate) fn get(&self) -> PyResult<&C::Running> {
+        if self.is_stopped.load(Ordering::SeqCst) {
+            Err(errors::stopped())
+        } else {
+            Ok(&self.running)
+        }
+    }
+
+    /// Stops it, whether anybody waits for the end or not.
+    pub(crate) fn stop(&self) -> PyResult<JoinHandle<()>> {
+        let (stop, number) = (self.stop_fn(), self.number);
+        // From now on, even if it takes a while.
+        self.is_stopped.store(true, Ordering::SeqCst);
+        Ok(handle()?.spawn(async move {
+            stop().await;
+            running().remove(&number);
+        }))
+    }
+
+    fn stop_fn(&self) -> StopFn {
+        let (running, is_stopped) = (self.running.clone(), Arc::clone(&self.is_stopped));
+        Box::new(move || {
+            is_stopped.store(true, Ordering::SeqCst);
+            Box::pin(C::stop(running.clone()))
+        })
+    }
 }
 
 impl<C: Config> Drop for Held<C> {

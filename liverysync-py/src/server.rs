@@ -1,15 +1,15 @@
 //! A league's server.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use liverysync::{Limits, Server as ShellServer, ServerBuilder, ServerError, ServerEvent};
+use liverysync::{Server as ShellServer, ServerBuilder, ServerError, ServerEvent};
 use pyo3::prelude::*;
 
 use crate::{
     errors,
     events::Events,
     options::{self, Setter, count, limit, set},
-    runtime::{self, Config, Held},
+    runtime::{self, Config, Held, Starting},
 };
 
 /// The options of a server, as Python names them. `None` is the default.
@@ -104,29 +104,18 @@ impl Config for ServerBuilder {
     type Event = ServerEvent;
     type Error = ServerError;
 
-    async fn start(
-        self,
-        limits: Limits,
-    ) -> Result<(ShellServer, liverysync::Events<ServerEvent>), ServerError> {
-        self.limits(limits).start_with_events().await
+    async fn start(self) -> Result<(ShellServer, liverysync::Events<ServerEvent>), ServerError> {
+        self.start_with_events().await
     }
 
     async fn stop(running: ShellServer) {
         running.stop().await;
     }
-
-    fn events(running: &ShellServer) -> liverysync::Events<ServerEvent> {
-        running.events()
-    }
-
-    fn set_limits(running: &ShellServer, limits: Limits) {
-        running.set_limits(limits);
-    }
 }
 
-/// A server, for `liverysync.Server` and `liverysync.blocking.Server`.
+/// The configuration of a server, for `liverysync.Server` and `liverysync.blocking.Server`.
 #[pyclass(frozen, module = "liverysync._liverysync")]
-pub(crate) struct Server(Arc<Held<ServerBuilder>>);
+pub(crate) struct Server(ServerBuilder);
 
 #[pymethods]
 impl Server {
@@ -134,12 +123,12 @@ impl Server {
     fn new(options: &Bound<'_, PyAny>) -> PyResult<Self> {
         let options: Options<'_> = options::extract(options)?;
         let limits = options::limits(options.limit_up, options.limit_down)?;
-        Ok(Self(Arc::new(Held::new(options.builder()?, limits))))
+        Ok(Self(options.builder()?.limits(limits)))
     }
 
-    fn start(&self, py: Python<'_>) -> PyResult<()> {
-        let started = runtime::block_on(py, runtime::starting(&self.0)?)?;
-        started.map_err(errors::server)
+    /// Starts a server, and returns its events from the first one on too.
+    fn start(&self, py: Python<'_>) -> PyResult<Started> {
+        started(runtime::block_on(py, runtime::starting(&self.0)?)?)
     }
 
     /// For asyncio: as `start`.
@@ -147,10 +136,24 @@ impl Server {
         runtime::awaitable(
             py,
             || runtime::starting(&self.0),
-            |py, started| started.map(|()| py.None()).map_err(errors::server),
+            |py, result| Ok(started(result)?.into_pyobject(py)?.into_any().unbind()),
         )
     }
+}
 
+type Started = (RunningServer, Events);
+
+fn started(result: Starting<ServerBuilder>) -> PyResult<Started> {
+    let (held, events) = result.map_err(|error| errors::server(&error))?;
+    Ok((RunningServer(held), Events::new(events)))
+}
+
+/// A running server, for `liverysync.RunningServer` and `liverysync.blocking.RunningServer`.
+#[pyclass(frozen, module = "liverysync._liverysync")]
+pub(crate) struct RunningServer(Held<ServerBuilder>);
+
+#[pymethods]
+impl RunningServer {
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         let stopping = self.0.stop()?;
         runtime::block_on(py, stopping).map(drop)
@@ -161,28 +164,26 @@ impl Server {
         runtime::awaitable(py, || self.0.stop(), |py, _stopped| Ok(py.None()))
     }
 
-    /// Returns the address and port at which it listens.
+    /// Returns the address and port at which it listens, or listened.
     #[getter]
-    fn address(&self) -> Option<(String, u16)> {
-        let address = self.0.running()?.address();
-        Some((address.ip().to_string(), address.port()))
+    fn address(&self) -> (String, u16) {
+        let address = self.0.any().address();
+        (address.ip().to_string(), address.port())
     }
 
     /// Returns the status of the league as JSON.
-    fn status(&self, py: Python<'_>) -> String {
+    fn status(&self, py: Python<'_>) -> PyResult<String> {
+        let server = self.0.get()?;
         // Texts, numbers and lists of them have a JSON form.
-        runtime::detached(py, || {
-            let status = self.0.running().map(|server| server.status()).unwrap_or_default();
-            serde_json::to_string(&status).unwrap_or_default()
-        })
+        Ok(runtime::detached(py, || serde_json::to_string(&server.status()).unwrap_or_default()))
     }
 
     fn set_limits(&self, limit_up: Option<u64>, limit_down: Option<u64>) -> PyResult<()> {
-        self.0.set_limits(options::limits(limit_up, limit_down)?);
+        self.0.get()?.set_limits(options::limits(limit_up, limit_down)?);
         Ok(())
     }
 
-    fn events(&self) -> Events {
-        Events::new(self.0.events())
+    fn events(&self) -> PyResult<Events> {
+        Ok(Events::new(self.0.get()?.events()))
     }
 }

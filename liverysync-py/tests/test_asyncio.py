@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -19,21 +20,21 @@ import pytest
 
 import liverysync
 from conftest import MakeFolder, files, program, put
-from liverysync import Client, Server, Updates, blocking, client_events, server_events
+from liverysync import Client, RunningServer, Server, Updates, blocking, client_events, server_events
 from liverysync import _liverysync as native
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
+async def server() -> AsyncIterator[RunningServer]:
     async with Server("127.0.0.1", 0) as running:
         yield running
 
 
-def client(server: Server, name: str, liveries: Path) -> Client:
+def client(server: RunningServer, name: str, liveries: Path) -> Client:
     return Client("127.0.0.1", server.port, name=name, liveries=liveries, settle_seconds=0.05, retry_first_seconds=0.1)
 
 
-async def test_two_clients_and_a_server_in_one_loop(server: Server, make_folder: MakeFolder) -> None:
+async def test_two_clients_and_a_server_in_one_loop(server: RunningServer, make_folder: MakeFolder) -> None:
     aoi = make_folder("aoi", {"A/decals.png": b"aoi", "S/decals.png": b"first"})
     ben = make_folder("ben", {"B/decals.png": b"{}", "S/decals.png": b"second"})
     async with client(server, "Aoi", aoi) as one:
@@ -61,24 +62,21 @@ async def test_two_clients_and_a_server_in_one_loop(server: Server, make_folder:
     assert status.union_hash == liverysync.merge([liverysync.scan(aoi)]).hash
 
 
-async def test_events_tell_what_happens(server: Server, make_folder: MakeFolder) -> None:
+async def test_events_tell_what_happens(make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben")
-    told = server.events()
-    async with client(server, "Aoi", aoi) as one:
-        await one.sync(timeout=30)
-        two = client(server, "Ben", ben)
-        before_the_start = two.events()
-        async with two:
-            await two.sync(timeout=30)
-            at_two = [event async for event in until(before_the_start, client_events.InSync)]
+    async with Server("127.0.0.1", 0).with_events() as (server, told):
+        async with client(server, "Aoi", aoi) as one:
+            await one.sync(timeout=30)
+            async with client(server, "Ben", ben).with_events() as (two, from_the_start):
+                await two.sync(timeout=30)
+                at_two = [event async for event in until(from_the_start, client_events.InSync)]
     assert {type(event) for event in at_two} >= {client_events.Scanned, client_events.Connected, client_events.SyncBegan}
     (installed,) = (event for event in at_two if isinstance(event, client_events.Installed))
     assert (installed.path, installed.bytes, installed.backup, installed.copied) == ("A/decals.png", 3, None, False)
-    async for _rest in before_the_start:
+    async for _rest in from_the_start:
         pass
     with pytest.raises(StopAsyncIteration):
-        await anext(before_the_start)
-    await server.stop()
+        await anext(from_the_start)
     at_server = [event async for event in told]
     assert [event.name for event in at_server if isinstance(event, server_events.Joined)] == ["Aoi", "Ben"]
     assert {event.name for event in at_server if isinstance(event, server_events.Left)} >= {"Aoi", "Ben"}
@@ -94,7 +92,7 @@ async def until(
             return
 
 
-async def test_several_readers_see_the_same(server: Server, make_folder: MakeFolder) -> None:
+async def test_several_readers_see_the_same(server: RunningServer, make_folder: MakeFolder) -> None:
     async with client(server, "Aoi", make_folder("aoi", {"A/a.png": b"a"})) as one:
         readers = [one.events(), one.events()]
         await one.sync(timeout=30)
@@ -103,11 +101,10 @@ async def test_several_readers_see_the_same(server: Server, make_folder: MakeFol
     assert seen and seen == [event async for event in second]
 
 
-async def test_a_cancelled_wait_loses_no_event(server: Server, make_folder: MakeFolder) -> None:
-    one = client(server, "Aoi", make_folder("aoi", {"A/a.png": b"a"}))
-    patient, impatient = one.events(), one.events()
+async def test_a_cancelled_wait_loses_no_event(server: RunningServer, make_folder: MakeFolder) -> None:
     got = []
-    async with one:
+    async with client(server, "Aoi", make_folder("aoi", {"A/a.png": b"a"})) as one:
+        patient, impatient = one.events(), one.events()
         syncing = asyncio.ensure_future(one.sync(timeout=30))
         while not syncing.done():
             waiting = asyncio.ensure_future(anext(impatient))
@@ -137,22 +134,21 @@ async def test_a_cancelled_sync_only_stops_waiting(make_folder: MakeFolder) -> N
             await one.sync()
 
 
-async def test_leaving_by_cancellation_leaves_no_temp_file(server: Server, make_folder: MakeFolder) -> None:
+async def test_leaving_by_cancellation_leaves_no_temp_file(server: RunningServer, make_folder: MakeFolder) -> None:
     big = {f"A/{number}.png": os.urandom(3_000_000) for number in range(12)}
     aoi, ben = make_folder("aoi", big), make_folder("ben")
     async with client(server, "Aoi", aoi) as one:
         await one.sync(timeout=30)
-        two = client(server, "Ben", ben)
-        events = two.events()
+        arriving = asyncio.Event()
 
         async def syncing() -> None:
-            async with two:
-                await two.sync()
+            async with client(server, "Ben", ben).with_events() as (_, events):
+                async for event in events:
+                    if isinstance(event, client_events.Received):
+                        arriving.set()
 
         task = asyncio.create_task(syncing())
-        async for event in events:
-            if isinstance(event, client_events.Received):
-                break
+        await arriving.wait()
         assert (ben / ".tmp").exists(), "it has to be in the middle of a file"
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -162,7 +158,7 @@ async def test_leaving_by_cancellation_leaves_no_temp_file(server: Server, make_
     assert len(files(ben)) < len(big)
 
 
-async def test_a_second_cancellation_stops_the_client_too(server: Server, make_folder: MakeFolder) -> None:
+async def test_a_second_cancellation_stops_the_client_too(server: RunningServer, make_folder: MakeFolder) -> None:
     folder = make_folder("aoi", {"A/a.png": b"a"})
     one = client(server, "Aoi", folder)
     inside = asyncio.Event()
@@ -179,53 +175,103 @@ async def test_a_second_cancellation_stops_the_client_too(server: Server, make_f
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await one.stop()
-    # The folder is free again.
-    async with client(server, "Aoi", folder) as again:
-        await again.sync(timeout=30)
+    # Nobody waited for its end, but it comes.
+    await becomes_free(client(server, "Aoi", folder))
 
 
-async def test_a_start_that_was_cancelled_does_not_go_on(server: Server, make_folder: MakeFolder) -> None:
+async def becomes_free(one: Client) -> None:
+    """Waits until no other client syncs the folder."""
+    while True:
+        try:
+            async with one as running:
+                await running.sync(timeout=30)
+                return
+        except liverysync.FolderBusy:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_start_that_was_cancelled_does_not_go_on(server: RunningServer, make_folder: MakeFolder) -> None:
     folder = make_folder("aoi")
     one = client(server, "Aoi", folder)
-    starting = asyncio.create_task(one.start())
+    starting = asyncio.create_task(one.__aenter__())
     await asyncio.sleep(0)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    while True:
-        try:
-            async with client(server, "Ben", folder) as two:
-                await two.sync(timeout=30)
-                break
-        except liverysync.FolderBusy:
-            # The start was faster than its end, of which nothing tells.
-            await asyncio.sleep(0.01)
-    with pytest.raises(liverysync.NotRunning):
-        await one.sync()
+    await becomes_free(client(server, "Ben", folder))
+    # The block was never open, so the configuration can be used.
+    await becomes_free(one)
 
 
 def test_without_a_loop_nothing_is_begun(make_folder: MakeFolder) -> None:
     folder = make_folder("aoi")
     one, league = Client("127.0.0.1", unused_port(), name="Aoi", liveries=folder), Server("127.0.0.1", 0)
-    for start in (one.start, league.start):
-        with pytest.raises(RuntimeError, match="no running event loop"):
-            start().send(None)
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        one.__aenter__().send(None)
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        league.__aenter__().send(None)
     # They start in a thread, if they do.
     time.sleep(0.2)
-    with pytest.raises(liverysync.NotRunning):
-        league.port
+    assert native.running_count() == 0
 
     async def running() -> None:
-        async with one, league:
-            for stop in (one.stop, league.stop):
+        async with one as client, league as server:
+            for wait in (client.sync, client.events().__anext__, server.events().__anext__):
                 with pytest.raises(RuntimeError, match="no running event loop"):
-                    await asyncio.to_thread(lambda: stop().send(None))
-            await asyncio.sleep(0.2)
+                    await asyncio.to_thread(lambda: wait().send(None))
             with pytest.raises(liverysync.Unreachable):
-                await one.sync()
+                await client.sync()
 
     asyncio.run(running())
+
+
+async def test_a_handle_runs_only_inside_its_block(make_folder: MakeFolder) -> None:
+    async with Server("127.0.0.1", 0) as server, client(server, "Aoi", make_folder("aoi")) as one:
+        await one.sync(timeout=30)
+        told = server.events()
+    for use in (one.events, one.set_limits, server.events, server.set_limits, server.status):
+        with pytest.raises(liverysync.Stopped, match="only inside its `with` block"):
+            use()
+    with pytest.raises(liverysync.Stopped, match="only inside its `with` block"):
+        await one.sync()
+    assert issubclass(liverysync.Stopped, RuntimeError) and issubclass(liverysync.Stopped, liverysync.LiverySyncError)
+    assert server.port > 0 and server.address == "127.0.0.1"
+    # A stream that was there before has an end.
+    assert {type(event) for event in [event async for event in told]} >= {server_events.Left}
+
+
+async def test_a_configuration_serves_one_block_after_another(server: RunningServer, make_folder: MakeFolder) -> None:
+    one = client(server, "Aoi", make_folder("aoi"))
+    async with one as first:
+        await first.sync(timeout=30)
+        with pytest.raises(RuntimeError, match="the block before is still open"):
+            await one.__aenter__()
+        await first.sync(timeout=30)
+    async with one as second:
+        assert second is not first
+        await second.sync(timeout=30)
+    with pytest.raises(liverysync.Stopped):
+        await first.sync()
+
+
+async def test_each_call_of_with_events_is_a_block_of_its_own() -> None:
+    league = Server("127.0.0.1", 0)
+    async with league.with_events() as (first, _), league.with_events() as (second, told), league as third:
+        assert len({first.port, second.port, third.port}) == 3
+    assert [event async for event in told] == []
+
+
+def test_a_configuration_neither_runs_nor_changes(make_folder: MakeFolder) -> None:
+    one = Client("127.0.0.1", 9239, liveries=make_folder("aoi"))
+    with pytest.raises(AttributeError):
+        one.sync()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        Server().status()  # type: ignore[attr-defined]
+    for config in (one, Server("127.0.0.1"), blocking.Server("127.0.0.1")):
+        assert (config.host, config.port) == ("127.0.0.1", 9239)
+        for name in ("host", "port", "limit_up"):
+            with pytest.raises(AttributeError):
+                setattr(config, name, 1)
 
 
 async def test_time_runs_out(make_folder: MakeFolder) -> None:
@@ -240,51 +286,43 @@ async def test_time_runs_out(make_folder: MakeFolder) -> None:
             await one.sync(timeout=-1)
 
 
-async def test_what_cannot_start_says_why(server: Server, make_folder: MakeFolder, tmp_path: Path) -> None:
-    taken = Server("127.0.0.1", server.port)
+async def test_what_cannot_start_says_why(server: RunningServer, make_folder: MakeFolder, tmp_path: Path) -> None:
     with pytest.raises(liverysync.CannotStart, match="cannot listen") as caught:
-        await taken.start()
+        await Server("127.0.0.1", server.port).__aenter__()
     assert caught.value.errno == errno.EADDRINUSE
     with pytest.raises(liverysync.CannotStart, match="^cannot listen at no such host:0: ") as unknown:
-        await Server("no such host", 0).start()
+        await Server("no such host", 0).__aenter__()
     assert unknown.value.errno is None
-    with pytest.raises(liverysync.NotRunning):
-        taken.port
-    with pytest.raises(liverysync.AlreadyStarted):
-        await server.start()
 
     missing = client(server, "Aoi", tmp_path / "nowhere")
     with pytest.raises(liverysync.FolderError) as folder:
-        await missing.start()
+        await missing.__aenter__()
     assert folder.value.path == tmp_path / "nowhere"
     assert (folder.value.errno, folder.value.filename) == (errno.ENOENT, str(tmp_path / "nowhere"))
     (tmp_path / "nowhere").mkdir()
     # What failed for good reason can be tried again.
     async with missing:
         with pytest.raises(liverysync.FolderBusy) as busy:
-            await client(server, "Ben", tmp_path / "nowhere").start()
+            await client(server, "Ben", tmp_path / "nowhere").__aenter__()
         assert busy.value.errno == errno.EBUSY and busy.value.path == tmp_path / "nowhere"
-    with pytest.raises(liverysync.AlreadyStarted):
-        await missing.start()
-    with pytest.raises(liverysync.NotRunning):
-        await missing.sync()
 
 
 async def test_a_huge_timeout_is_no_panic(make_folder: MakeFolder) -> None:
     options = {"port": unused_port(), "retry_first_seconds": 0.05}
-    one = Client("127.0.0.1", name="Aoi", liveries=make_folder("aoi"), **options)  # type: ignore[arg-type]
-    async with one:
+    async with Client("127.0.0.1", name="Aoi", liveries=make_folder("aoi"), **options) as one:  # type: ignore[arg-type]
         for huge in (1e9, 1e19):
             with pytest.raises((asyncio.TimeoutError, liverysync.LiverySyncError)):
                 await asyncio.wait_for(one.sync(timeout=huge), 0.2)
-    two = blocking.Client("127.0.0.1", name="Ben", liveries=make_folder("ben"), **options)  # type: ignore[arg-type]
-    with two:
-        threading.Timer(0.5, two.stop).start()
-        with pytest.raises(liverysync.LiverySyncError):
-            two.sync(timeout=1e19)
+    config = blocking.Client("127.0.0.1", name="Ben", liveries=make_folder("ben"), **options)  # type: ignore[arg-type]
+    with contextlib.ExitStack() as block:
+        two = block.enter_context(config)
         for wrong in (-1.0, float("nan"), float("inf")):
             with pytest.raises(ValueError, match="timeout is a number of seconds"):
                 two.sync(timeout=wrong)
+        # Another thread may end the block, and a wait with it.
+        threading.Timer(0.5, block.close).start()
+        with pytest.raises(liverysync.LiverySyncError):
+            two.sync(timeout=1e19)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +354,7 @@ def test_options_of_a_server_must_make_sense() -> None:
         Server(max_sessions="many")  # type: ignore[arg-type]
 
 
-async def test_a_dry_run_changes_nothing_and_has_a_plan(server: Server, make_folder: MakeFolder) -> None:
+async def test_a_dry_run_changes_nothing_and_has_a_plan(server: RunningServer, make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben", {"B/b.png": b"ben"})
     os.utime(ben / "B/b.png", (1e9, 1e9))
     async with client(server, "Aoi", aoi) as one:
@@ -346,16 +384,16 @@ async def test_a_server_keeps_conflicting_liveries_whole_if_it_is_told_so(make_f
 async def test_only_owners_update_where_it_is_told_so(make_folder: MakeFolder, tmp_path: Path) -> None:
     aoi, ben = make_folder("aoi", {"T/decals.png": b"aoi"}), make_folder("ben", {"T/sponsors.png": b"ben"})
     with pytest.raises(liverysync.LiverySyncError, match="needs a data folder"):
-        await Server("127.0.0.1", 0, updates="owner").start()
+        await Server("127.0.0.1", 0, updates="owner").__aenter__()
     async with Server("127.0.0.1", 0, updates="owner", data=tmp_path / "data") as server:
         # A member's key is in their state folder.
-        one, two = (
+        aois, bens = (
             Client("127.0.0.1", server.port, liveries=folder, state=tmp_path / f"{folder.name} state", settle_seconds=0.05)
             for folder in (aoi, ben)
         )
-        async with one:
+        async with aois as one:
             await one.sync(timeout=30)
-            async with two:
+            async with bens as two:
                 await two.sync(timeout=30)
                 await one.sync(timeout=30)
     assert files(aoi) == files(ben)
@@ -372,11 +410,11 @@ async def test_a_client_against_the_programs_server(make_folder: MakeFolder) -> 
     try:
         assert running.stdout is not None
         listening = json.loads(await running.stdout.readline())
-        one, two = (
+        aois, bens = (
             Client("127.0.0.1", listening["port"], name=name, liveries=folder, settle_seconds=0.05)
             for name, folder in [("Aoi", aoi), ("Ben", ben)]
         )
-        async with one, two:
+        async with aois as one, bens as two:
             while files(aoi) != files(ben):
                 await asyncio.gather(one.sync(timeout=30), two.sync(timeout=30))
     finally:
@@ -385,7 +423,7 @@ async def test_a_client_against_the_programs_server(make_folder: MakeFolder) -> 
     assert set(files(aoi)) == {"A/decals.png", "B/b.png"}
 
 
-async def test_placeholders_are_shared_where_it_is_asked_for(server: Server, make_folder: MakeFolder) -> None:
+async def test_placeholders_are_shared_where_it_is_asked_for(server: RunningServer, make_folder: MakeFolder) -> None:
     folder = make_folder("aoi", {"A/decals.json": b"{}", "A/sponsors.json": b"{}"})
     for placeholders in (False, True):
         async with Client("127.0.0.1", server.port, liveries=folder, placeholders=placeholders, steam_id="7656") as one:
@@ -409,7 +447,7 @@ async def test_the_allow_list_is_kept_to(make_folder: MakeFolder, tmp_path: Path
 
 
 async def test_what_the_files_hold_is_kept_where_it_is_asked_for(
-    server: Server, make_folder: MakeFolder, tmp_path: Path
+    server: RunningServer, make_folder: MakeFolder, tmp_path: Path
 ) -> None:
     folder = make_folder("aoi", {"T/decals.png": b"abc"})
     os.utime(folder / "T/decals.png", (0, 0))
@@ -420,7 +458,7 @@ async def test_what_the_files_hold_is_kept_where_it_is_asked_for(
     assert files(folder) == {"T/decals.png": b"abc"}
 
 
-async def test_a_new_file_is_there_after_the_next_sync(server: Server, make_folder: MakeFolder) -> None:
+async def test_a_new_file_is_there_after_the_next_sync(server: RunningServer, make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/a.png": b"a"}), make_folder("ben")
     async with client(server, "Aoi", aoi) as one, client(server, "Ben", ben) as two:
         await one.sync(timeout=30)
@@ -437,7 +475,7 @@ def test_a_hundred_syncs_leave_nothing_behind(make_folder: MakeFolder) -> None:
     assert subprocess.run(syncs, check=True, capture_output=True, text=True).stdout.split("\n") == ["", ""]
 
 
-async def test_a_sync_lets_the_loop_run(server: Server, make_folder: MakeFolder) -> None:
+async def test_a_sync_lets_the_loop_run(server: RunningServer, make_folder: MakeFolder) -> None:
     folder = make_folder("aoi", {f"A/{number}.png": os.urandom(1_000_000) for number in range(30)})
     turns = 0
     async with client(server, "Aoi", folder) as one:

@@ -13,58 +13,68 @@ import pytest
 
 import liverysync
 from conftest import MakeFolder, files
+from liverysync import _liverysync as native
 from liverysync import blocking, client_events, server_events
 
 
 @pytest.fixture
-def server() -> Iterator[blocking.Server]:
+def server() -> Iterator[blocking.RunningServer]:
     with blocking.Server("127.0.0.1", 0) as running:
         yield running
 
 
-def test_two_clients_and_a_server(server: blocking.Server, make_folder: MakeFolder) -> None:
+def test_two_clients_and_a_server(make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben", {"B/decals.png": b"ben"})
-    told = server.events(timeout=30)
-    with blocking.Client("127.0.0.1", server.port, name="Aoi", liveries=aoi, settle_seconds=0.05) as one:
-        one.sync(timeout=30)
-        with blocking.Client("127.0.0.1", server.port, name="Ben", liveries=ben, settle_seconds=0.05) as two:
-            events = two.events()
-            report = two.sync(timeout=30)
+    with blocking.Server("127.0.0.1", 0).with_events() as (server, told):
+        with blocking.Client("127.0.0.1", server.port, name="Aoi", liveries=aoi, settle_seconds=0.05) as one:
             one.sync(timeout=30)
-            assert [peer.name for peer in server.status().peers] == ["Aoi", "Ben"]
+            ben_there = blocking.Client("127.0.0.1", server.port, name="Ben", liveries=ben, settle_seconds=0.05)
+            with ben_there.with_events() as (two, events):
+                report = two.sync(timeout=30)
+                one.sync(timeout=30)
+                assert [peer.name for peer in server.status().peers] == ["Aoi", "Ben"]
     assert report.files == 2 and files(aoi) == files(ben)
     assert "A/decals.png" in [event.path for event in events if isinstance(event, client_events.Installed)]
-    server.stop()
     assert {event.name for event in told if isinstance(event, server_events.Joined)} == {"Aoi", "Ben"}
 
 
-def test_waiting_for_an_event_may_time_out(server: blocking.Server, make_folder: MakeFolder) -> None:
+def test_waiting_for_an_event_may_time_out(server: blocking.RunningServer, make_folder: MakeFolder) -> None:
     events = server.events(timeout=0.05)
     with pytest.raises(liverysync.TimedOut, match="no event within 0.05 s"):
         next(events)
     with blocking.Client("127.0.0.1", server.port, name="Aoi", liveries=make_folder("aoi")) as one:
         events.timeout = 30
         assert isinstance(next(events), server_events.Joined)
-        one.stop()
-        one.stop()
-        with pytest.raises(liverysync.NotRunning):
-            one.sync()
+    with pytest.raises(liverysync.Stopped):
+        one.sync()
 
 
-def test_waiting_lets_other_threads_work(server: blocking.Server, make_folder: MakeFolder) -> None:
+def test_a_configuration_serves_one_block_after_another() -> None:
+    league = blocking.Server("127.0.0.1", 0)
+    with league as first:
+        with pytest.raises(RuntimeError, match="the block before is still open"):
+            league.__enter__()
+        assert first.status().files == 0
+    with league as second:
+        assert second.status().files == 0
+    with pytest.raises(liverysync.Stopped):
+        first.status()
+
+
+def test_waiting_lets_other_threads_work(make_folder: MakeFolder) -> None:
     got: list[server_events.ServerEvent] = []
-    reader = threading.Thread(target=lambda: got.extend(server.events()))
-    # A thread that kept the GIL while it waits would stop everything here.
-    reader.start()
-    with blocking.Client("127.0.0.1", server.port, name="Aoi", liveries=make_folder("aoi")) as one:
-        one.sync(timeout=30)
-    server.stop()
+    with blocking.Server("127.0.0.1", 0).with_events() as (server, events):
+        reader = threading.Thread(target=lambda: got.extend(events))
+        # A thread that kept the GIL while it waits would stop everything here.
+        reader.start()
+        with blocking.Client("127.0.0.1", server.port, name="Aoi", liveries=make_folder("aoi")) as one:
+            one.sync(timeout=30)
     reader.join(timeout=30)
     assert not reader.is_alive()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
-def test_control_c_ends_a_wait(server: blocking.Server) -> None:
+def test_control_c_ends_a_wait(server: blocking.RunningServer) -> None:
     events = server.events()
     timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
@@ -78,7 +88,6 @@ def test_control_c_ends_a_start(tmp_path: Path) -> None:
     slow = tmp_path / "allowed.txt"
     os.mkfifo(slow)
     server = blocking.Server("127.0.0.1", 0, allow_list=slow)
-    told = server.events(timeout=10)
 
     def interrupt() -> None:
         time.sleep(0.2)
@@ -92,9 +101,10 @@ def test_control_c_ends_a_start(tmp_path: Path) -> None:
     other = threading.Thread(target=interrupt)
     other.start()
     with pytest.raises(KeyboardInterrupt):
-        server.start()
+        server.__enter__()
     other.join()
-    # They end because it has stopped; one that still runs would say nothing until the time is over.
-    assert list(told) == []
-    with pytest.raises(liverysync.AlreadyStarted):
-        server.start()
+    # It may start even so; then it stops, for nobody has it.
+    while native.running_count() > 0:
+        time.sleep(0.01)
+    with server as running:
+        assert running.status().files == 0

@@ -43,7 +43,7 @@ def test_each_event_of_a_client_has_its_class() -> None:
 
 def test_each_event_of_a_server_has_its_class() -> None:
     events = documented("Server")
-    # Printed by the command before the server has anything to tell; `Server.port` says it.
+    # Printed by the command before the server has anything to tell; `RunningServer.port` says it.
     assert events.pop("listening") == ["address", "port"]
     assert classes(server_events) == events
 

@@ -1,26 +1,26 @@
-"""Keeps the custom liveries of an Assetto Corsa Competizione league the same on every driver's PC.
+"""Keeps the custom liveries of an Assetto Corsa Competizione league in sync on every driver's PC.
 
-- `Client` is a driver's PC, `Server` the league's server, both for asyncio; `liverysync.blocking` has them for scripts.
-- `liverysync.client_events` and `liverysync.server_events` are what they tell.
-- `scan` says what a folder holds; `diff`, `merge`, `conflict_name` and `check_path` decide, and touch no file.
+- `Client` configures a driver's client, `Server` a league's server. `async with` runs them. `liverysync.blocking` has
+  both for scripts.
+- `liverysync.client_events` and `liverysync.server_events` have their events.
+- `scan` reads a folder. `diff`, `merge`, `conflict_name` and `check_path` decide, and touch no file.
 
-Sizes are in bytes, spans in seconds, times in seconds since 1970 UTC. Paths lie below the liveries folder and have `/`
-between components. They may come from other people: `escape` them before you show them.
+Sizes are in bytes, durations in seconds, times in seconds since 1970 UTC. Paths are relative to the liveries folder and
+have `/` between components. They may come from other people: `escape` them before you show them.
 """
 
 from liverysync import blocking, client_events, server_events
-from liverysync._aio import Client, EventStream, Server
+from liverysync._aio import Client, EventStream, RunningClient, RunningServer, Server
 from liverysync._base import Updates
 from liverysync._decisions import Conflict, Diff, Policy, Refused, Scope, Union, UnionEntry, diff, merge
 from liverysync._errors import (
-    AlreadyStarted,
     CannotStart,
     ConnectionLost,
     FolderBusy,
     FolderError,
     InvalidPath,
     LiverySyncError,
-    NotRunning,
+    Stopped,
     TimedOut,
     Unreachable,
 )
@@ -35,12 +35,11 @@ from liverysync._liverysync import (
     liveries_folder,
     scan,
 )
-from liverysync._reports import PeerStatus, Missing, Status, SyncReport
+from liverysync._reports import Missing, PeerStatus, Status, SyncReport
 from liverysync.client_events import ClientEvent
 from liverysync.server_events import ServerEvent
 
 __all__ = [
-    "AlreadyStarted",
     "CannotStart",
     "Client",
     "ClientEvent",
@@ -54,16 +53,18 @@ __all__ = [
     "InvalidPath",
     "LiverySyncError",
     "Manifest",
-    "PeerStatus",
     "Missing",
-    "NotRunning",
+    "PeerStatus",
     "Policy",
     "Refused",
+    "RunningClient",
+    "RunningServer",
     "Scope",
     "Server",
     "ServerEvent",
     "Skipped",
     "Status",
+    "Stopped",
     "SyncReport",
     "TimedOut",
     "Union",

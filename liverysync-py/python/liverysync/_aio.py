@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from liverysync import _liverysync as native
 from liverysync import client_events, server_events
-from liverysync._base import ClientBase, ServerBase
+from liverysync._base import ClientBase, RunningClientBase, RunningServerBase, ServerBase
 from liverysync._reports import SyncReport, report
 from liverysync.client_events import ClientEvent
 from liverysync.server_events import ServerEvent
 
-__all__ = ["Client", "EventStream", "Server"]
+__all__ = ["Client", "EventStream", "RunningClient", "RunningServer", "Server"]
 
 _E = TypeVar("_E")
 
 
 class EventStream(AsyncIterator[_E], Generic[_E]):
-    """What happens from the moment on at which it was asked for. It ends when the client or server has stopped.
+    """Events from the moment on at which the stream was made. It ends when the client or server has stopped.
 
-    A reader that is slow misses events that only show progress first; if it is so slow that others are left out too, a
-    `Missed` stands in their place. Cancelling a wait loses no event.
+    A slow reader first misses events that only show progress. If it is so slow that it misses others too, it gets a
+    `Missed` in their place. Cancelling a wait loses no event.
     """
 
     __slots__ = ("_decode", "_native")
@@ -44,98 +45,173 @@ class EventStream(AsyncIterator[_E], Generic[_E]):
         raise StopAsyncIteration
 
 
-async def _start(held: native.Client | native.Server) -> None:
-    try:
-        await held.start_async()
-    except asyncio.CancelledError:
-        # It may come to run even so.
-        held.stop_async()
-        raise
+class RunningClient(RunningClientBase):
+    """A running client, which `async with Client(...)` makes. It watches the folder and reconnects on its own.
 
-
-class Client(ClientBase):
-    """A driver's client: it shares what lies in the liveries folder, installs what is missing, and connects again by itself.
-
-    `async with` starts and stops it. It works in threads of its own: the loop only waits.
+    It works in threads of its own: the event loop only waits. After the block, every method raises `Stopped`.
     """
 
     __slots__ = ()
 
-    async def start(self) -> None:
-        """Starts the client. It goes on by itself until it is stopped.
-
-        Raises:
-            FolderError: the folder is not there, or cannot be read or written.
-            FolderBusy: another client on this PC syncs it.
-            AlreadyStarted: it was started before.
-            CannotStart: the system gives no threads or no lock.
-        """
-        await _start(self._native)
-
-    async def stop(self) -> None:
-        """Stops the client, and waits until no temp file is left. It stops even if this is cancelled. May be called again."""
-        await self._native.stop_async()
-
     async def sync(self, timeout: float | None = None) -> SyncReport:
-        """Waits until this PC holds the union and nobody needs anything more from it.
+        """Waits until this PC is in sync: it has the union, and nobody needs a file from it.
 
-        What lies in the folder by now takes part. `timeout` is in seconds. Without one, a server that cannot be reached is
-        an error at once; with one it is tried until then. A dry run ends with its plan. Cancelling this only ends the
-        waiting.
+        Files that are in the folder by now take part. `timeout` is in seconds. Without one, a server that cannot be
+        reached is an error at once; with one, the client keeps trying until then. A dry run ends with its plan.
+        Cancelling this only ends the wait.
 
         Raises:
-            TimedOut: the time is over. The client goes on.
+            TimedOut: the time is up. The client goes on.
             Unreachable: there is no connection.
             ConnectionLost: the connection breaks again and again.
             FolderError: the folder cannot be read.
-            NotRunning: the client has not been started, or has been stopped.
+            Stopped: the block is over.
         """
         return report(await self._native.sync_async(timeout))
 
     def events(self) -> EventStream[ClientEvent]:
-        """What happens from now on. Ask before the start to miss nothing. There may be several readers."""
+        """Returns the events from now on. There may be several readers. `Client.with_events` misses none.
+
+        Raises:
+            Stopped: the block is over.
+        """
         return EventStream(self._native.events(), client_events.decode)
 
-    async def __aenter__(self) -> Client:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
+    async def _stop(self) -> None:
+        await self._native.stop_async()
 
 
-class Server(ServerBase):
-    """A league's server: it merges what all drivers have and passes on what they lack.
+class RunningServer(RunningServerBase):
+    """A running server, which `async with Server(...)` makes.
 
-    `async with` starts and stops it. It works in threads of its own: the loop only waits.
+    It works in threads of its own: the event loop only waits. After the block, every method raises `Stopped`; `address`
+    and `port` stay.
     """
 
     __slots__ = ()
 
-    async def start(self) -> None:
-        """Starts the server.
+    def events(self) -> EventStream[ServerEvent]:
+        """Returns the events from now on. There may be several readers. `Server.with_events` misses none.
 
         Raises:
-            CannotStart: it cannot listen, or cannot use the data folder or the allow list. It is an `OSError` with `errno`.
-            AlreadyStarted: it was started before.
+            Stopped: the block is over.
         """
-        await _start(self._native)
-
-    async def stop(self) -> None:
-        """Stops the server. It stops even if this is cancelled. May be called again."""
-        await self._native.stop_async()
-
-    def events(self) -> EventStream[ServerEvent]:
-        """What happens from now on. Ask before the start to miss nothing. There may be several readers."""
         return EventStream(self._native.events(), server_events.decode)
 
-    async def __aenter__(self) -> Server:
-        await self.start()
-        return self
+    async def _stop(self) -> None:
+        await self._native.stop_async()
+
+
+class _Handle(Protocol):
+    async def _stop(self) -> None: ...
+
+
+_H = TypeVar("_H", bound=_Handle)
+
+
+class _Block(Generic[_H, _E]):
+    """Starts a handle where an `async with` block begins, and stops it where the block ends. One block at a time."""
+
+    __slots__ = ("_is_open", "_running", "_start")
+
+    def __init__(self, start: Callable[[], Awaitable[tuple[_H, EventStream[_E]]]]) -> None:
+        self._start = start
+        self._is_open = False
+        self._running: _H | None = None
+
+    async def __aenter__(self) -> tuple[_H, EventStream[_E]]:
+        if self._is_open:
+            # The end of a block could not tell which of two handles is its own.
+            raise RuntimeError("the block before is still open; make a second configuration to run two at the same time")
+        self._is_open = True
+        try:
+            self._running, events = await self._start()
+        except BaseException:
+            self._is_open = False
+            raise
+        return self._running, events
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.stop()
+        running, self._running, self._is_open = self._running, None, False
+        if running is not None:
+            # It stops even if the wait for that is cancelled.
+            await running._stop()
+
+
+async def _start_client(config: native.Client) -> tuple[RunningClient, EventStream[ClientEvent]]:
+    running, events = await config.start_async()
+    return RunningClient(running), EventStream(events, client_events.decode)
+
+
+async def _start_server(config: native.Server) -> tuple[RunningServer, EventStream[ServerEvent]]:
+    running, events = await config.start_async()
+    return RunningServer(running), EventStream(events, server_events.decode)
+
+
+_ClientBlock: TypeAlias = AbstractAsyncContextManager[tuple[RunningClient, EventStream[ClientEvent]]]
+_ServerBlock: TypeAlias = AbstractAsyncContextManager[tuple[RunningServer, EventStream[ServerEvent]]]
+
+
+class Client(ClientBase[_ClientBlock]):
+    """The configuration of a driver's client. `async with` starts the client and yields it as a `RunningClient`.
+
+    The end of the block stops the client and waits until no temporary file is left. The same configuration may be used
+    for one block after another, but not for two at the same time.
+
+    The begin of the block raises:
+        FolderError: the folder does not exist, or cannot be read or written.
+        FolderBusy: another client on this PC syncs it.
+        CannotStart: the system provides no threads or no lock.
+        RuntimeError: the block before is still open.
+    """
+
+    __slots__ = ()
+
+    def with_events(self) -> _ClientBlock:
+        """Returns a block that yields the running client and its events, from the first one on.
+
+        Each call returns a block of its own.
+        """
+        return _Block(partial(_start_client, self._native))
+
+    async def __aenter__(self) -> RunningClient:
+        client, _events = await self._block.__aenter__()
+        return client
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._block.__aexit__(kind, error, traceback)
+
+
+class Server(ServerBase[_ServerBlock]):
+    """The configuration of a league's server. `async with` starts the server and yields it as a `RunningServer`.
+
+    The end of the block stops the server. The same configuration may be used for one block after another, but not for
+    two at the same time.
+
+    The begin of the block raises:
+        CannotStart: the server cannot listen, or cannot use the data folder or the allow list.
+        LiverySyncError: the options do not fit together: `updates="owner"` needs `data`.
+        RuntimeError: the block before is still open.
+    """
+
+    __slots__ = ()
+
+    def with_events(self) -> _ServerBlock:
+        """Returns a block that yields the running server and its events, from the first one on.
+
+        Each call returns a block of its own.
+        """
+        return _Block(partial(_start_server, self._native))
+
+    async def __aenter__(self) -> RunningServer:
+        server, _events = await self._block.__aenter__()
+        return server
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._block.__aexit__(kind, error, traceback)

@@ -1,35 +1,32 @@
-"""What the asyncio and the blocking classes have in common."""
+"""The parts that the asyncio and the blocking classes share."""
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from liverysync import _liverysync as native
 from liverysync._decisions import Policy, Scope
-from liverysync._errors import NotRunning
 from liverysync._reports import Status, status
 
 _Path = str | os.PathLike[str]
 
+_Block = TypeVar("_Block")
+
 Updates = Literal["anyone", "owner"]
-"""Who may change a livery that is established.
+"""Members who may change a livery.
 
 - `anyone`: anyone who edits what they had in sync.
-- `owner`: of these only its owners; what others make of it, or add to it, is a conflict copy. This needs `data`.
+- `owner`: only its owners. An edit or addition by anybody else becomes a conflict copy. This needs `data`.
 """
 
 
-class ClientBase:
-    """A driver's client. Making one starts nothing and connects to nothing; it runs once, from `start` to `stop`."""
+class ClientBase(ABC, Generic[_Block]):
+    """The configuration of a driver's client."""
 
-    __slots__ = ("_native", "host", "port")
-
-    host: str
-    """Host name or address of the server."""
-    port: int
-    """TCP port of the server."""
+    __slots__ = ("_block", "_host", "_native", "_port")
 
     def __init__(
         self,
@@ -56,43 +53,43 @@ class ClientBase:
         limit_up: int | None = None,
         limit_down: int | None = None,
     ) -> None:
-        """Makes a client.
+        """Checks the options. Nothing starts or connects until the `with` block.
 
         Args:
-            host: host name or address of the server.
+            host: host name or address of the league's server.
             port: TCP port of the server.
-            name: what others call this PC, 1 to 64 characters (default: the host name).
-            liveries: the liveries folder (default: the game's; it is looked for at once).
-            state: a folder in which it is kept what the files hold, so that the next start reads only those that have
-                changed, and the key by which the league knows this client again (default: nothing is kept, and the
-                client is nobody in particular, who owns no livery).
-            extensions: types of the files that are shared (default: png, json, dds, jpg, jpeg, txt).
-            derived_dds: share the game's own cache files too.
-            placeholders: share what the game leaves of a livery that this PC does not have, too.
+            name: the driver's name, as the other drivers see it: 1 to 64 characters (default: the host name).
+            liveries: the liveries folder (default: the game's, which is found now).
+            state: a folder for the member key, the list of ignored liveries, and a scan cache that makes the next start
+                fast (default: none; then the driver is anonymous and owns nothing).
+            extensions: file types to share (default: png, json, dds, jpg, jpeg, txt).
+            derived_dds: share the game's cache files too.
+            placeholders: share the game's placeholders too.
             steam_id: a label that the server shows, never a credential (default: the account that Steam names, or
                 `UNKNOWN`).
-            conflict_suffix: what stands between the name and the digits of a conflict copy, where a server of the old
-                kind does not say (default `__CONFLICT__`).
-            dry_run: find out what would happen, and change nothing: see `SyncReport.plan`.
-            max_entries: most files that this PC may share (default 50,000).
-            max_file_size: largest file in bytes (default 1 TiB).
-            rescan_seconds: how often the folder is looked through even if nothing seems to have changed (default 60).
-            settle_seconds: how long a file must have kept still before it is shared (default 0.3). The rest of its
-                livery waits for it, for at most 10 s.
-            retry_first_seconds: first wait before connecting again; it doubles each time (default 1).
-            retry_max_seconds: longest wait before connecting again (default 30).
-            silence_timeout_seconds: how long the server may be silent (default 90).
-            stall_timeout_seconds: how long to wait for a file from a server of protocol 1 (default 60).
-            limit_up: how fast files may leave, in bytes per second (default: no limit); less than 50,000 counts as
-                50,000. `set_limits` changes it later.
-            limit_down: how fast files may come in, likewise.
+            conflict_suffix: the text between the name and the digits of a conflict copy, for old servers, which do not
+                say it (default `__CONFLICT__`).
+            dry_run: find out what would happen and change nothing; see `SyncReport.plan`.
+            max_entries: maximum number of files that this PC may share (default 50,000).
+            max_file_size: largest file to share, in bytes (default 1 TiB).
+            rescan_seconds: scan the folder at least this often, even if nothing seems to have changed (default 60).
+            settle_seconds: share a file once it has not changed for this long; the rest of its livery waits for it, for
+                at most 10 s (default 0.3).
+            retry_first_seconds: wait this long before reconnecting for the first time; the wait doubles each time
+                (default 1).
+            retry_max_seconds: longest wait before reconnecting (default 30).
+            silence_timeout_seconds: reconnect when the server is silent for this long (default 90).
+            stall_timeout_seconds: stop waiting for a file that an old server does not send for this long (default 60).
+            limit_up: maximum speed of outgoing files, in bytes per second (default: no limit). Less than 50,000 counts
+                as 50,000. `RunningClient.set_limits` changes it later.
+            limit_down: maximum speed of incoming files, in the same form.
 
         Raises:
             FolderError: no folder was given, and the game's was not found.
-            ValueError: an argument makes no sense. 0 never means unlimited.
+            ValueError: an argument is out of range. 0 never means unlimited.
         """
-        self.host = host
-        self.port = port
+        self._host = host
+        self._port = port
         self._native = native.Client(
             {
                 "host": host,
@@ -118,22 +115,49 @@ class ClientBase:
                 "limit_down": limit_down,
             }
         )
+        self._block = self.with_events()
 
-    def set_limits(self, *, limit_up: int | None = None, limit_down: int | None = None) -> None:
-        """Changes how fast files may leave and come in, in bytes per second, from now on; `None` is no limit.
+    @abstractmethod
+    def with_events(self) -> _Block: ...
 
-        Raises `ValueError` for 0, which does not mean unlimited. Less than 50,000 counts as 50,000.
-        """
-        self._native.set_limits(limit_up, limit_down)
+    @property
+    def host(self) -> str:
+        """Host name or address of the server."""
+        return self._host
+
+    @property
+    def port(self) -> int:
+        """TCP port of the server."""
+        return self._port
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.host}:{self.port}>"
 
 
-class ServerBase:
-    """A league's server. Making one starts nothing; it runs once, from `start` to `stop`."""
+class RunningClientBase:
+    """A running client."""
 
     __slots__ = ("_native",)
+
+    def __init__(self, running: native.RunningClient) -> None:
+        self._native = running
+
+    def set_limits(self, *, limit_up: int | None = None, limit_down: int | None = None) -> None:
+        """Changes the speed limits from now on, in bytes per second; `None` is no limit.
+
+        Less than 50,000 counts as 50,000.
+
+        Raises:
+            Stopped: the block is over.
+            ValueError: a limit is 0, which does not mean unlimited.
+        """
+        self._native.set_limits(limit_up, limit_down)
+
+
+class ServerBase(ABC, Generic[_Block]):
+    """The configuration of a league's server."""
+
+    __slots__ = ("_block", "_host", "_native", "_port")
 
     def __init__(
         self,
@@ -163,42 +187,45 @@ class ServerBase:
         store_size: int | None = None,
         spool_size: int | None = None,
     ) -> None:
-        """Makes a server.
+        """Checks the options. Nothing starts or listens until the `with` block.
 
         Args:
-            host: address to listen at.
-            port: TCP port to listen at; 0 picks a free one, which `port` says after the start.
-            data: a folder in which the server keeps the files that it has got, also for its next start (default: a
-                temporary one, which goes with the server).
-            allow_list: a file with the names of the liveries that are distributed, one per line; it is read again when it
-                changes; absent or empty allows all.
-            extensions: types of the files that are shared (default: png, json, dds, jpg, jpeg, txt).
-            max_entries: most files that one PC may share (default 50,000).
-            max_file_size: largest file in bytes (default 1 TiB).
-            conflict_suffix: what stands between the name and the digits of a conflict copy (default `__CONFLICT__`).
-            conflict_policy: who keeps a name when several drivers bring different files under it at once.
-            conflict_scope: what becomes a conflict copy: the file alone, or all of the livery that it belongs to, in a folder
-                of its own.
-            updates: who may change a livery that is established.
-            max_files_per_session: most files of one session (default 50).
-            max_sessions_per_client: most sessions that one client takes part in at a time (default 4).
-            max_sessions: most sessions at a time in all (default 1,024).
-            manifest_stale_seconds: after how long a client of the old kind is asked again what it has (default 15).
-            scheduler_tick_seconds: how often the scheduler looks for work that nothing else told it of (default 1).
-            hello_timeout_seconds: how long a connection may last before it introduces itself (default 10).
-            silence_timeout_seconds: how long a client may be silent (default 90).
-            first_file_timeout_seconds: how long a client may take until the first file that it was asked for (default 60).
-            stall_timeout_seconds: how long a session may go without progress (default 30).
-            limit_up: how fast files may leave, over all connections together, in bytes per second (default: no limit); less than 50,000 counts as
-                50,000. `set_limits` changes it later.
-            limit_down: how fast files may come in, likewise.
-            store_size: how many bytes may be kept for those who come later (default 8 GiB); what was needed least recently goes
-                first; 0 keeps nothing longer than somebody waits for it.
-            spool_size: how many bytes may lie there in any case, on their way to others (default 1 GiB).
+            host: address to listen on.
+            port: TCP port to listen on; 0 picks a free one, which `RunningServer.port` returns.
+            data: a folder for the league database and the store, created if missing; with it a restarted server still
+                has every livery (default: a temporary folder, removed at the end).
+            allow_list: a file with the names of the liveries to distribute, one per line. It is read again when it
+                changes. A missing or empty file allows all liveries.
+            extensions: file types to share (default: png, json, dds, jpg, jpeg, txt).
+            max_entries: maximum number of files that one PC may share (default 50,000).
+            max_file_size: largest file to share, in bytes (default 1 TiB).
+            conflict_suffix: the text between the name and the digits of a conflict copy (default `__CONFLICT__`).
+            conflict_policy: the rule for a name that several drivers bring at the same moment.
+            conflict_scope: the extent of a conflict copy.
+            updates: the members who may change a livery.
+            max_files_per_session: maximum number of files in one session (default 50).
+            max_sessions_per_client: maximum number of sessions per client and direction (default 4).
+            max_sessions: maximum number of sessions in all (default 1,024).
+            manifest_stale_seconds: ask an old client for its list of files again after this time (default 15).
+            scheduler_tick_seconds: look for work at least this often (default 1).
+            hello_timeout_seconds: close a connection that does not introduce itself within this time (default 10).
+            silence_timeout_seconds: disconnect a client that is silent for this long (default 90).
+            first_file_timeout_seconds: give up on a client that does not begin the first file it was asked for within
+                this time (default 60).
+            stall_timeout_seconds: end a session that makes no progress for this long (default 30).
+            limit_up: maximum speed of outgoing files, over all connections together, in bytes per second (default: no
+                limit). Less than 50,000 counts as 50,000. `RunningServer.set_limits` changes it later.
+            limit_down: maximum speed of incoming files, in the same form.
+            store_size: disk space in bytes for liveries kept for later drivers (default 8 GiB). The least recently
+                needed are removed first. 0 keeps a file only while someone is downloading it.
+            spool_size: disk space in bytes for files on their way from one driver to the others, whatever `store_size`
+                is (default 1 GiB).
 
         Raises:
-            ValueError: an argument makes no sense. 0 never means unlimited.
+            ValueError: an argument is out of range. 0 never means unlimited.
         """
+        self._host = host
+        self._port = port
         self._native = native.Server(
             {
                 "host": host,
@@ -227,34 +254,61 @@ class ServerBase:
                 "spool_size": spool_size,
             }
         )
+        self._block = self.with_events()
+
+    @abstractmethod
+    def with_events(self) -> _Block: ...
 
     @property
-    def address(self) -> str:
-        """The address that it listens at, or listened. Raises `NotRunning` before the start."""
-        return self._listening()[0]
+    def host(self) -> str:
+        """Address to listen on."""
+        return self._host
 
     @property
     def port(self) -> int:
-        """The TCP port that it listens at, or listened. Raises `NotRunning` before the start."""
-        return self._listening()[1]
+        """TCP port to listen on. 0 means any free one: `RunningServer.port` is the real one."""
+        return self._port
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} for {self.host}:{self.port}>"
+
+
+class RunningServerBase:
+    """A running server."""
+
+    __slots__ = ("_native",)
+
+    def __init__(self, running: native.RunningServer) -> None:
+        self._native = running
+
+    @property
+    def address(self) -> str:
+        """Address that the server listens on, or listened on."""
+        return self._native.address[0]
+
+    @property
+    def port(self) -> int:
+        """TCP port that the server listens on, or listened on."""
+        return self._native.address[1]
 
     def status(self) -> Status:
-        """How the league stands: who is there, and what each of them lacks. It does not wait for anything."""
+        """Returns the state of the league: the connected clients, and the files they are missing. It does not wait.
+
+        Raises:
+            Stopped: the block is over.
+        """
         return status(self._native.status())
 
-    def _listening(self) -> tuple[str, int]:
-        listening = self._native.address
-        if listening is None:
-            raise NotRunning("the server has not been started")
-        return listening
-
     def set_limits(self, *, limit_up: int | None = None, limit_down: int | None = None) -> None:
-        """Changes how fast files may leave and come in, in bytes per second, from now on; `None` is no limit.
+        """Changes the speed limits from now on, in bytes per second; `None` is no limit.
 
-        Raises `ValueError` for 0, which does not mean unlimited. Less than 50,000 counts as 50,000.
+        Less than 50,000 counts as 50,000.
+
+        Raises:
+            Stopped: the block is over.
+            ValueError: a limit is 0, which does not mean unlimited.
         """
         self._native.set_limits(limit_up, limit_down)
 
     def __repr__(self) -> str:
-        listening = self._native.address
-        return f"<{type(self).__name__} {'not started' if listening is None else f'at {listening[0]}:{listening[1]}'}>"
+        return f"<{type(self).__name__} at {self.address}:{self.port}>"

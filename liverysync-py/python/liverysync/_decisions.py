@@ -1,4 +1,4 @@
-"""The pure decisions, with names for their parts."""
+"""The pure decisions, with named results."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from liverysync._liverysync import Entry, Manifest
 __all__ = ["Conflict", "Diff", "Policy", "Refused", "Scope", "Union", "UnionEntry", "diff", "merge"]
 
 Policy = Literal["established", "lowest-hash", "newest-mtime"]
-"""Who keeps a name when several contents claim it at once.
+"""The rule that picks the name's keeper when several contents claim it at the same moment.
 
 - `established`: the first manifest in the list.
-- `lowest-hash`: the lowest SHA-256, as the first Python server had it.
-- `newest-mtime`: the newest file, as the later Python server had it.
+- `lowest-hash`: the lowest SHA-256, like the first Python server.
+- `newest-mtime`: the newest file, like the later Python server.
 """
 
 Scope = Literal["file", "livery"]
-"""What gets a conflict name.
+"""The extent of a conflict copy.
 
-- `file`: the conflicting file alone, beside the established one.
-- `livery`: all of the livery that it belongs to, in a folder of its own, so that two liveries of one name are not mixed,
+- `file`: the file in conflict, beside the established one.
+- `livery`: the whole livery that it belongs to, in a folder of its own, so that two liveries of one name do not mix,
   even if none of their files collides.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """What two manifests differ in. It is false when they hold the same files."""
+    """The difference between two manifests. It is false when they have the same files."""
 
     missing: tuple[Entry, ...]
-    """Files that are wanted and not there."""
+    """Wanted files that are missing."""
     different: tuple[tuple[Entry, Entry], ...]
-    """Files that are there with another content: what is there, and what is wanted."""
+    """Files with another content: pairs of the present and the wanted entry."""
     extra: tuple[Entry, ...]
-    """Files that are there and not wanted."""
+    """Present files that are not wanted."""
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.different or self.extra)
@@ -48,25 +48,25 @@ class UnionEntry:
     """One file of the union."""
 
     path: str
-    """Its name in the union, below the liveries folder."""
+    """Its name in the union, relative to the liveries folder."""
     bytes: int
     """Size in bytes."""
     sha256: str
     """SHA-256 of the content, 64 hex digits."""
     mtime: float | None
-    """Time of the last change in seconds since 1970 UTC; `None` where it is not known."""
+    """Time of the last change in seconds since 1970 UTC; `None` if unknown."""
     holders: tuple[tuple[int, str], ...]
-    """Who has this content: pairs of a place in the list of manifests and the file's name there."""
+    """The manifests that have this content: pairs of a position in the list and the path there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A file that joins the union under another name, because its own has another content."""
+    """A file that joins the union under a conflict name, because its own name has another content."""
 
     peer: int
-    """Whose file it is: a place in the list of manifests."""
+    """Position of its manifest in the list."""
     path: str
-    """Its name there."""
+    """Its path there."""
     conflict_path: str
     """Its name in the union."""
 
@@ -76,33 +76,33 @@ class Refused:
     """A file that cannot join the union."""
 
     peer: int
-    """Whose file it is: a place in the list of manifests."""
+    """Position of its manifest in the list."""
     path: str
-    """Its name there."""
+    """Its path there."""
     reason: str
-    """Why, for people."""
+    """The reason, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Union:
-    """What every PC should hold."""
+    """All liveries that every PC should have."""
 
     entries: tuple[UnionEntry, ...]
     """All files, ordered by path without regard to case."""
     conflicts: tuple[Conflict, ...]
-    """Files that got a conflict name."""
+    """Files that have a conflict name."""
     refused: tuple[Refused, ...]
-    """Files that could not join."""
+    """Files that cannot join."""
     manifest: Manifest
-    """The union as a manifest: `diff(have=mine, want=union.manifest)` says what I lack."""
+    """The union as a manifest: `diff(have=mine, want=union.manifest)` has the files that I am missing."""
     hash: str
-    """The union hash of protocol 1, 64 hex digits. Its fields stand in another order than in `manifest.hash`."""
+    """The union hash of protocol 1, 64 hex digits. It is not `manifest.hash`, which orders the fields differently."""
 
 
 def diff(have: Manifest, want: Manifest) -> Diff:
-    """Compares what a PC has with what it should have.
+    """Compares the files that a PC has with those that it should have.
 
-    Spelling in another case and times do not count. The GIL is released.
+    Case and times do not count. The GIL is released.
     """
     missing, different, extra = native.diff(have, want)
     return Diff(tuple(missing), tuple(different), tuple(extra))
@@ -116,12 +116,11 @@ def merge(
     suffix: str | None = None,
     extensions: Iterable[str] | None = None,
 ) -> Union:
-    """Merges manifests into the union: every file that anybody has.
+    """Merges manifests into the union: every file that any of them has.
 
-    `policy` says who keeps a name that several contents claim, `scope` whether a conflicting file goes beside it alone or with
-    its whole livery. `suffix` stands between the name and the digits of
-    a conflict copy (default `__CONFLICT__`). `extensions` are the types that may be shared (default: png, json, dds,
-    jpg, jpeg, txt). The GIL is released.
+    `policy` picks the keeper of a name that several contents claim; `scope` is the extent of a conflict copy. `suffix` is
+    the text between the name and the digits of a conflict copy (default `__CONFLICT__`). `extensions` are the file types
+    that may be shared (default: png, json, dds, jpg, jpeg, txt). The GIL is released.
 
     Raises `ValueError` for a wrong policy, scope, suffix or extension.
     """

@@ -1,25 +1,24 @@
-"""What can go wrong. Rust raises these too."""
+"""The errors of this package. Rust raises them too."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 __all__ = [
-    "AlreadyStarted",
     "CannotStart",
     "ConnectionLost",
     "FolderBusy",
     "FolderError",
     "InvalidPath",
     "LiverySyncError",
-    "NotRunning",
+    "Stopped",
     "TimedOut",
     "Unreachable",
 ]
 
 
 class LiverySyncError(Exception):
-    """Every error of this package. Wrong arguments are a plain `ValueError` or `TypeError`."""
+    """The base class of all errors of this package. Wrong arguments are a plain `ValueError` or `TypeError`."""
 
 
 class InvalidPath(LiverySyncError, ValueError):
@@ -28,7 +27,7 @@ class InvalidPath(LiverySyncError, ValueError):
     path: str
     """The path as it was given. It may come from other people: escape it before you show it."""
     reason: str
-    """What is wrong with it, for people; safe to show."""
+    """The reason, for people. It is safe to show."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -40,39 +39,35 @@ class InvalidPath(LiverySyncError, ValueError):
 
 
 class TimedOut(LiverySyncError, TimeoutError):
-    """It was not done in the time that was given. The client goes on."""
+    """The time is up. The client goes on."""
 
 
 class Unreachable(LiverySyncError, ConnectionError):
-    """There is no connection to the server. A client that runs goes on trying."""
+    """There is no connection to the server. The client keeps trying."""
 
 
 class ConnectionLost(LiverySyncError, ConnectionError):
-    """The connection to the server broke while it was needed. A client that runs connects again."""
+    """The connection to the server breaks again and again. The client keeps reconnecting."""
 
 
-class NotRunning(LiverySyncError, RuntimeError):
-    """It has not been started, or it has been stopped."""
-
-
-class AlreadyStarted(LiverySyncError, RuntimeError):
-    """It was started before. A client or server runs once: make a new one."""
+class Stopped(LiverySyncError, RuntimeError):
+    """A client or server is used after its `with` block. It runs only inside."""
 
 
 class FolderError(LiverySyncError, OSError):
-    """A liveries folder that cannot be found or used. It is made as any `OSError`: number, reason, folder.
+    """A liveries folder that does not exist or cannot be used.
 
-    `errno` is the system's number where it is known, `ENOENT` for a folder that is not there; `filename` is the folder.
+    `errno` is the system's number if it is known, and `ENOENT` for a folder that does not exist. `filename` is the folder.
     """
 
     @property
     def path(self) -> Path | None:
-        """The folder; `None` where none was found."""
+        """The folder; `None` if none was found."""
         return None if self.filename is None else Path(self.filename)
 
     @property
     def reason(self) -> str:
-        """What is wrong with it, for people."""
+        """The reason, for people."""
         return str(self.strerror)
 
     def __str__(self) -> str:
@@ -84,7 +79,7 @@ class FolderBusy(FolderError):
 
 
 class CannotStart(LiverySyncError, OSError):
-    """A client or server cannot start, because the system does not let it: the port is in use, say.
+    """The system does not let a client or server start. For example, the port is in use.
 
-    `errno` says why; it is `None` where the system has no number for it, as for a host that is not known.
+    `errno` is the system's number; `None` if it has none, as for an unknown host.
     """

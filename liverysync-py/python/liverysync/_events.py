@@ -1,4 +1,4 @@
-"""From the objects of docs/json.md to classes."""
+"""Makes the classes of events from the objects of docs/json.md."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class UnknownEvent:
 
 
 def event_name(cls: type) -> str:
-    """The name in docs/json.md: `InSync` is `in_sync`."""
+    """Returns the name in docs/json.md: `InSync` is `in_sync`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
 def decoder(classes: Iterable[type]) -> Callable[[str], Any]:
-    """A function from the JSON text of an event to its object. Fields that a class does not know are left out."""
+    """Returns a function that makes an event from its JSON text. It leaves out fields that the class does not know."""
     known = {event_name(cls): (cls, {field.name: field.metadata.get("of") for field in fields(cls)}) for cls in classes}
 
     def decode(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""The native half of `liverysync`. Its names that are not offered by `liverysync` itself are private."""
+"""The native half of `liverysync`. Names that `liverysync` itself does not export are private."""
 
 import os
 from asyncio import Future
@@ -12,10 +12,12 @@ __all__ = [
     "Events",
     "Manifest",
     "POLICIES",
+    "RunningClient",
+    "RunningServer",
     "SCOPES",
-    "UPDATES",
     "Server",
     "Skipped",
+    "UPDATES",
     "__version__",
     "check_path",
     "conflict_name",
@@ -37,7 +39,7 @@ UPDATES: Final[list[str]]
 
 @final
 class Entry:
-    """One file: where it lies below the liveries folder and what it holds. It does not change, and can be pickled."""
+    """One file: its path and its content. It is immutable, and can be pickled."""
 
     __match_args__: Final = ("path", "bytes", "sha256", "mtime")
 
@@ -52,16 +54,16 @@ class Entry:
     ) -> Entry:
         """Makes an entry by hand.
 
-        `path` lies below the liveries folder and has `/` between components; `bytes` is its size; `sha256` has 64 hex
-        digits; `mtime` is in seconds since 1970 UTC. `extensions` are the types that may be shared (default: png,
-        json, dds, jpg, jpeg, txt).
+        `path` is relative to the liveries folder and has `/` between components; `bytes` is the size; `sha256` has 64
+        hex digits; `mtime` is in seconds since 1970 UTC. `extensions` are the file types that may be shared (default:
+        png, json, dds, jpg, jpeg, txt).
 
-        Raises `InvalidPath` where the path could not be shared, `ValueError` for a wrong hash or time.
+        Raises `InvalidPath` if the path cannot be shared, and `ValueError` for a wrong hash or time.
         """
 
     @property
     def path(self) -> str:
-        """Path below the liveries folder, with `/` between components."""
+        """Path relative to the liveries folder, with `/` between components."""
 
     @property
     def bytes(self) -> int:
@@ -73,7 +75,7 @@ class Entry:
 
     @property
     def mtime(self) -> float | None:
-        """Time of the last change in seconds since 1970 UTC; `None` where it is not known."""
+        """Time of the last change in seconds since 1970 UTC; `None` if unknown."""
 
     def __getnewargs_ex__(self) -> tuple[tuple[str, int, str, float | None], dict[str, list[str]]]: ...
     def __eq__(self, other: object, /) -> bool: ...
@@ -81,40 +83,40 @@ class Entry:
 
 @final
 class Skipped:
-    """Something in a folder that is not shared, and why. It does not change."""
+    """A file in a folder that is not shared, with the reason. It is immutable."""
 
     __match_args__: Final = ("path", "kind", "reason")
 
     def __new__(cls, path: str, kind: str, reason: str) -> Skipped: ...
     @property
     def path(self) -> str:
-        """Its path as it stands on the disk. Escape it before you show it."""
+        """Its path as the disk has it. Escape it before you show it."""
 
     @property
     def kind(self) -> str:
         """`name`, `extension`, `cache`, `placeholder`, `collision`, `link`, `cloud`, `unreadable`, `too_many`,
-        `too_large` or `other`: see "Skipped files" in docs/json.md. New ones may come."""
+        `too_large` or `other`: see "Skipped files" in docs/json.md. New ones may be added."""
 
     @property
     def reason(self) -> str:
-        """Why, for people."""
+        """The reason, for people."""
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
 @final
 class Manifest:
-    """Which files a PC holds, ordered by path without regard to case. It does not change.
+    """The list of files that a PC shares, ordered by path regardless of case. It is immutable.
 
-    `len()` is the number of files, iteration gives each `Entry`, and two manifests are equal when they have the same
-    paths with the same contents; times and what was skipped do not count.
+    `len()` is the number of files, and iteration yields each `Entry`. Two manifests are equal if they have the same
+    paths with the same contents. Times and skipped files do not count.
     """
 
     def __new__(cls, entries: Iterable[Entry] | None = None) -> Manifest:
         """Makes a manifest by hand.
 
-        Raises `InvalidPath` for two entries that cannot lie in one folder: the same file for Windows, or a file and a
-        folder of one name.
+        Raises `InvalidPath` for two entries that do not fit into one folder: Windows takes them for the same file, or one
+        is a file and the other a folder of the same name.
         """
 
     @property
@@ -127,7 +129,7 @@ class Manifest:
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """What a scan left out, with reasons. Empty for a manifest that was made by hand."""
+        """The files that a scan skipped. Empty for a manifest that was made by hand."""
 
     @property
     def total_bytes(self) -> int:
@@ -146,15 +148,15 @@ def scan(
     max_entries: int | None = None,
     max_file_size: int | None = None,
 ) -> Manifest:
-    """Walks a folder and hashes what of it is shared, on all cores. Nothing is written, no link is followed.
+    """Reads a folder and hashes the files that are shared, on all cores. It writes nothing and follows no link.
 
-    `liveries` is the folder (default: the game's). `extensions` are the types that are shared (default: png, json,
-    dds, jpg, jpeg, txt); `derived_dds` shares the game's own cache files too; `max_entries` is the largest number of
-    files (default 50,000); `max_file_size` is in bytes (default 1 TiB).
+    `liveries` is the folder (default: the game's). `extensions` are the file types to share (default: png, json, dds,
+    jpg, jpeg, txt). `derived_dds` shares the game's cache files too. `max_entries` is the maximum number of files (default
+    50,000), `max_file_size` the largest file in bytes (default 1 TiB).
 
     It blocks, with the GIL released. In asyncio: `await asyncio.to_thread(liverysync.scan, "Liveries")`.
 
-    Raises `FolderError` where the folder is not there or cannot be listed. A single file that cannot be read is in
+    Raises `FolderError` if the folder does not exist or cannot be listed. A single file that cannot be read is in
     `Manifest.skipped`.
     """
 
@@ -166,33 +168,33 @@ def conflict_name(
     suffix: str | None = None,
     extensions: Iterable[str] | None = None,
 ) -> str:
-    """Returns the conflict name of the content `sha256` at `path`: `T/decals.png` becomes `T/decals__CONFLICT__ba7816bf.png`.
+    """Returns the conflict name of a content: `T/decals.png` becomes `T/decals__CONFLICT__ba7816bf.png`.
 
-    Where that name is in `taken` (in any case), it gets `_1`, `_2` and so on; a `Manifest` takes its
-    names but where it has this very content there. A conflict name is never named again:
-    what follows its stem is replaced. `suffix` and `extensions` as for `merge`.
+    If `taken` has that name (in any case), `_1`, `_2` and so on is appended. `taken` is a list of paths, or a `Manifest`,
+    in which an entry with the same content does not count as taken. The conflict name of a conflict name has the digits
+    replaced. `suffix` and `extensions` are as in `merge`.
 
-    Raises `InvalidPath` where `path` could not be shared or there is no room for a name.
+    Raises `InvalidPath` if `path` cannot be shared, or leaves no room for the suffix.
     """
 
 def check_path(path: str, extensions: Iterable[str] | None = None) -> None:
-    """Checks a path against the path rule: it may be shared, on any PC of the league.
+    """Checks that a path can be shared on every PC of a league.
 
-    `extensions` are the types that may be shared (default: png, json, dds, jpg, jpeg, txt).
+    `extensions` are the file types that may be shared (default: png, json, dds, jpg, jpeg, txt).
 
-    Raises `InvalidPath` with the reason.
+    Raises `InvalidPath`, which has the reason.
     """
 
 def escape(text: str, /) -> str:
-    """Makes text that came from other people safe to show: what acts on a terminal, or hides, becomes `\\u{..}`.
+    """Makes text from other people safe to show. Characters that act on a terminal, or are invisible, become `\\u{..}`.
 
-    Names of drivers, paths and reasons may hold such characters.
+    Names of drivers, paths and reasons may contain such characters.
     """
 
 def liveries_folder() -> Path:
-    """Finds the game's liveries folder on this PC, on Linux also where Proton keeps it.
+    """Finds the game's liveries folder on this PC. On Linux, it looks where Proton keeps it too.
 
-    Raises `FolderError`, which names the places that were looked at.
+    Raises `FolderError`, which lists the places where it was not.
     """
 
 _Placed = tuple[int, str, str]
@@ -218,7 +220,7 @@ def shut_down() -> None: ...
 
 @final
 class Events:
-    """Reads events: wait until there is one, then take it. So none is lost when a wait is cancelled."""
+    """Reads events: wait until there is one, then take it. So a cancelled wait loses none."""
 
     def ready_async(self) -> Future[bool]: ...
     def ready(self, seconds: float | None) -> bool: ...
@@ -226,11 +228,16 @@ class Events:
 
 @final
 class Client:
-    """A client, for `liverysync.Client` and `liverysync.blocking.Client`."""
+    """The configuration of a client, for `liverysync.Client` and `liverysync.blocking.Client`."""
 
     def __new__(cls, options: Mapping[str, Any]) -> Client: ...
-    def start(self) -> None: ...
-    def start_async(self) -> Future[None]: ...
+    def start(self) -> tuple[RunningClient, Events]: ...
+    def start_async(self) -> Future[tuple[RunningClient, Events]]: ...
+
+@final
+class RunningClient:
+    """A running client, for `liverysync.RunningClient` and `liverysync.blocking.RunningClient`."""
+
     def stop(self) -> None: ...
     def stop_async(self) -> Future[None]: ...
     def sync(self, timeout: float | None) -> tuple[str, str | None]: ...
@@ -240,15 +247,20 @@ class Client:
 
 @final
 class Server:
-    """A server, for `liverysync.Server` and `liverysync.blocking.Server`."""
+    """The configuration of a server, for `liverysync.Server` and `liverysync.blocking.Server`."""
 
     def __new__(cls, options: Mapping[str, Any]) -> Server: ...
-    def start(self) -> None: ...
-    def start_async(self) -> Future[None]: ...
+    def start(self) -> tuple[RunningServer, Events]: ...
+    def start_async(self) -> Future[tuple[RunningServer, Events]]: ...
+
+@final
+class RunningServer:
+    """A running server, for `liverysync.RunningServer` and `liverysync.blocking.RunningServer`."""
+
     def stop(self) -> None: ...
     def stop_async(self) -> Future[None]: ...
     @property
-    def address(self) -> tuple[str, int] | None: ...
+    def address(self) -> tuple[str, int]: ...
     def status(self) -> str: ...
     def set_limits(self, limit_up: int | None, limit_down: int | None) -> None: ...
     def events(self) -> Events: ...

@@ -1,4 +1,4 @@
-"""What a sync has come to and how a league stands."""
+"""The report of a sync, and the status of a league."""
 
 from __future__ import annotations
 
@@ -8,78 +8,78 @@ from typing import Any
 
 from liverysync.client_events import Plan, decode
 
-__all__ = ["PeerStatus", "Missing", "Status", "SyncReport"]
+__all__ = ["Missing", "PeerStatus", "Status", "SyncReport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncReport:
-    """What a sync has come to."""
+    """The result of a sync."""
 
     liveries: int
-    """Number of liveries that this PC shares and holds."""
+    """Number of liveries that this PC has and shares."""
     files: int
-    """Number of files that this PC shares and holds."""
+    """Number of their files."""
     bytes: int
     """Sum of their sizes."""
     received_files: int
-    """Number of files that came, but for those that were copied on this PC."""
+    """Number of downloaded files. Files that were copied on this PC do not count."""
     received_bytes: int
     """Sum of their sizes."""
     sent_files: int
-    """Number of times that a file left for another PC."""
+    """Number of uploads. A file that several PCs needed may count several times."""
     sent_bytes: int
     """Sum of their sizes."""
     conflicts: tuple[str, ...]
     """Paths of this PC's files that have a conflict name."""
     withheld: int
-    """Number of files of the union that will not come as things are."""
+    """Number of files of the union that this PC will not get as things are."""
     certain: bool
-    """`False` where a server of the old kind has only been seen to be quiet."""
+    """`False` for an old server, which can only be seen to be quiet."""
     seconds: float
-    """How long it took."""
+    """Duration of the sync."""
     plan: Plan | None = None
-    """What a dry run has found out."""
+    """The plan of a dry run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A file of the union that a client does not hold."""
+    """A file of the union that a client does not have."""
 
     path: str
     bytes: int
     """Its size."""
     withheld: str | None
-    """Why it will not come as things are; `None` if it is on its way or will be."""
+    """The reason why the client will not get it as things are; `None` if it is on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerStatus:
-    """How one client stands. Its name comes from it: escape it before you show it."""
+    """One connected client. Its name comes from other people: escape it before you show it."""
 
     peer: int
     """Its number, which no later connection gets again while the server runs."""
     name: str
-    """What it calls itself."""
+    """The driver's name."""
     address: str
-    """Where it connected from."""
+    """The address that it connected from."""
     program: str
     """`liverysync`, `python-1.0.4` or `python-first`."""
     files: int | None
-    """Number of files that it holds; `None` until it has said so."""
+    """Number of its files; `None` until it has reported them."""
     bytes: int | None
-    """Sum of their sizes; `None` until it has said so."""
+    """Sum of their sizes; `None` until it has reported them."""
     missing: tuple[Missing, ...]
-    """Files of the union that it does not hold."""
+    """Files of the union that it does not have."""
 
     @property
     def in_sync(self) -> bool:
-        """Whether it holds all that it can get."""
+        """`True` if it has everything that it can get."""
         return self.files is not None and all(file.withheld is not None for file in self.missing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How a league stands."""
+    """The state of a league."""
 
     files: int
     """Number of files in the union."""
@@ -90,18 +90,18 @@ class Status:
     conflicts: tuple[str, ...]
     """Paths in the union that are conflict names."""
     sessions: int
-    """Number of sessions that are under way."""
+    """Number of sessions under way."""
     peers: tuple[PeerStatus, ...]
-    """Who is there, in the order in which they connected."""
+    """The connected clients, in the order in which they connected."""
 
 
 def _known(cls: type[Any], values: dict[str, Any], **made: Any) -> Any:
-    """Makes an object of the fields that its class knows: a later version may send more."""
+    """Makes an object from the fields that its class knows: a later version may send more."""
     return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values} | made)
 
 
 def report(reported: tuple[str, str | None]) -> SyncReport:
-    """Reads what the native half says of a sync."""
+    """Makes a report from the JSON of the native half."""
     text, plan = reported
     values = json.loads(text)
     made: SyncReport = _known(
@@ -111,7 +111,7 @@ def report(reported: tuple[str, str | None]) -> SyncReport:
 
 
 def status(text: str) -> Status:
-    """Reads what the native half says of a league."""
+    """Makes a status from the JSON of the native half."""
     values = json.loads(text)
     peers = (
         _known(PeerStatus, peer, missing=tuple(_known(Missing, file) for file in peer["missing"]))

@@ -1,4 +1,4 @@
-"""Client and server for scripts and threads: as `liverysync.Client` and `liverysync.Server`, without asyncio.
+"""Client and server for scripts and threads: the same as `liverysync.Client` and `liverysync.Server`, without asyncio.
 
 Waiting releases the GIL, and Ctrl-C ends it.
 """
@@ -6,35 +6,36 @@ Waiting releases the GIL, and Ctrl-C ends it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from liverysync import _liverysync as native
 from liverysync import client_events, server_events
-from liverysync._base import ClientBase, ServerBase
-from liverysync._errors import LiverySyncError
+from liverysync._base import ClientBase, RunningClientBase, RunningServerBase, ServerBase
 from liverysync._reports import SyncReport, report
 from liverysync.client_events import ClientEvent
 from liverysync.server_events import ServerEvent
 
-__all__ = ["Client", "EventStream", "Server"]
+__all__ = ["Client", "EventStream", "RunningClient", "RunningServer", "Server"]
 
 _E = TypeVar("_E")
 
 
 class EventStream(Iterator[_E], Generic[_E]):
-    """What happens from the moment on at which it was asked for. It ends when the client or server has stopped.
+    """Events from the moment on at which the stream was made. It ends when the client or server has stopped.
 
-    A reader that is slow misses events that only show progress first; if it is so slow that others are left out too, a
-    `Missed` stands in their place.
+    A slow reader first misses events that only show progress. If it is so slow that it misses others too, it gets a
+    `Missed` in their place.
     """
 
     __slots__ = ("_decode", "_native", "timeout")
 
     timeout: float | None
-    """How long to wait for an event, in seconds; `None` for ever. `TimedOut` says that none came; ask again to go on."""
+    """Longest wait for an event, in seconds; `None` is no limit. Then `TimedOut` is raised; ask again to go on."""
 
-    def __init__(self, events: native.Events, decode: Callable[[str], _E], timeout: float | None) -> None:
+    def __init__(self, events: native.Events, decode: Callable[[str], _E], timeout: float | None = None) -> None:
         self._native = events
         self._decode = decode
         self.timeout = timeout
@@ -51,76 +52,145 @@ class EventStream(Iterator[_E], Generic[_E]):
         raise StopIteration
 
 
-def _start(held: native.Client | native.Server) -> None:
-    try:
-        held.start()
-    except LiverySyncError:
-        raise
-    except BaseException:
-        # Ctrl-C. It may come to run even so.
-        held.stop()
-        raise
-
-
-class Client(ClientBase):
-    """A driver's client, as `liverysync.Client`. `with` starts and stops it."""
+class RunningClient(RunningClientBase):
+    """A running client, which `with Client(...)` makes: see `liverysync.RunningClient`."""
 
     __slots__ = ()
 
-    def start(self) -> None:
-        """Starts the client: see `liverysync.Client.start`."""
-        _start(self._native)
-
-    def stop(self) -> None:
-        """Stops the client, and waits until no temp file is left. May be called again."""
-        self._native.stop()
-
     def sync(self, timeout: float | None = None) -> SyncReport:
-        """Waits until this PC holds the union: see `liverysync.Client.sync`. `timeout` is in seconds."""
+        """Waits until this PC is in sync: see `liverysync.RunningClient.sync`."""
         return report(self._native.sync(timeout))
 
     def events(self, timeout: float | None = None) -> EventStream[ClientEvent]:
-        """What happens from now on. Ask before the start to miss nothing.
+        """Returns the events from now on. There may be several readers. `Client.with_events` misses none.
 
-        `timeout` is how long to wait for each event, in seconds; then `TimedOut` is raised.
+        `timeout` is the longest wait for each event, in seconds; then `TimedOut` is raised.
+
+        Raises:
+            Stopped: the block is over.
         """
         return EventStream(self._native.events(), client_events.decode, timeout)
 
-    def __enter__(self) -> Client:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
+    def _stop(self) -> None:
+        self._native.stop()
 
 
-class Server(ServerBase):
-    """A league's server, as `liverysync.Server`. `with` starts and stops it."""
+class RunningServer(RunningServerBase):
+    """A running server, which `with Server(...)` makes: see `liverysync.RunningServer`."""
 
     __slots__ = ()
 
-    def start(self) -> None:
-        """Starts the server: see `liverysync.Server.start`."""
-        _start(self._native)
-
-    def stop(self) -> None:
-        """Stops the server. May be called again."""
-        self._native.stop()
-
     def events(self, timeout: float | None = None) -> EventStream[ServerEvent]:
-        """What happens from now on. Ask before the start to miss nothing.
+        """Returns the events from now on. There may be several readers. `Server.with_events` misses none.
 
-        `timeout` is how long to wait for each event, in seconds; then `TimedOut` is raised.
+        `timeout` is the longest wait for each event, in seconds; then `TimedOut` is raised.
+
+        Raises:
+            Stopped: the block is over.
         """
         return EventStream(self._native.events(), server_events.decode, timeout)
 
-    def __enter__(self) -> Server:
-        self.start()
-        return self
+    def _stop(self) -> None:
+        self._native.stop()
+
+
+class _Handle(Protocol):
+    def _stop(self) -> None: ...
+
+
+_H = TypeVar("_H", bound=_Handle)
+
+
+class _Block(Generic[_H, _E]):
+    """Starts a handle where a `with` block begins, and stops it where the block ends. One block at a time."""
+
+    __slots__ = ("_is_open", "_running", "_start")
+
+    def __init__(self, start: Callable[[], tuple[_H, EventStream[_E]]]) -> None:
+        self._start = start
+        self._is_open = False
+        self._running: _H | None = None
+
+    def __enter__(self) -> tuple[_H, EventStream[_E]]:
+        if self._is_open:
+            # The end of a block could not tell which of two handles is its own.
+            raise RuntimeError("the block before is still open; make a second configuration to run two at the same time")
+        self._is_open = True
+        try:
+            self._running, events = self._start()
+        except BaseException:
+            self._is_open = False
+            raise
+        return self._running, events
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.stop()
+        running, self._running, self._is_open = self._running, None, False
+        if running is not None:
+            # It stops even if Ctrl-C ends the wait for that.
+            running._stop()
+
+
+def _start_client(config: native.Client) -> tuple[RunningClient, EventStream[ClientEvent]]:
+    running, events = config.start()
+    return RunningClient(running), EventStream(events, client_events.decode)
+
+
+def _start_server(config: native.Server) -> tuple[RunningServer, EventStream[ServerEvent]]:
+    running, events = config.start()
+    return RunningServer(running), EventStream(events, server_events.decode)
+
+
+_ClientBlock: TypeAlias = AbstractContextManager[tuple[RunningClient, EventStream[ClientEvent]]]
+_ServerBlock: TypeAlias = AbstractContextManager[tuple[RunningServer, EventStream[ServerEvent]]]
+
+
+class Client(ClientBase[_ClientBlock]):
+    """The configuration of a driver's client: see `liverysync.Client`.
+
+    `with` starts the client and yields it as a `RunningClient`.
+    """
+
+    __slots__ = ()
+
+    def with_events(self) -> _ClientBlock:
+        """Returns a block that yields the running client and its events, from the first one on.
+
+        Each call returns a block of its own.
+        """
+        return _Block(partial(_start_client, self._native))
+
+    def __enter__(self) -> RunningClient:
+        client, _events = self._block.__enter__()
+        return client
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._block.__exit__(kind, error, traceback)
+
+
+class Server(ServerBase[_ServerBlock]):
+    """The configuration of a league's server: see `liverysync.Server`.
+
+    `with` starts the server and yields it as a `RunningServer`.
+    """
+
+    __slots__ = ()
+
+    def with_events(self) -> _ServerBlock:
+        """Returns a block that yields the running server and its events, from the first one on.
+
+        Each call returns a block of its own.
+        """
+        return _Block(partial(_start_server, self._native))
+
+    def __enter__(self) -> RunningServer:
+        server, _events = self._block.__enter__()
+        return server
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._block.__exit__(kind, error, traceback)

@@ -1,6 +1,6 @@
-"""What `Client.events` tells: one class per row of the table "Client" in docs/json.md, under the same names.
+"""The events of a client: one class for each row of the table "Client" in docs/json.md, under the same names.
 
-Texts may come from other people: escape them before you show them. New events and new fields may come; an event without
+Texts may come from other people: escape them before you show them. New events and new fields may be added; an event without
 a class here is an `UnknownEvent`.
 """
 
@@ -46,31 +46,31 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """The server greeted."""
+    """The client is connected."""
 
     server: Literal["liverysync", "protocol-1"]
-    """`protocol-1` is a server of the old kind."""
+    """`protocol-1` is an old server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnected:
-    """There is no connection, or an attempt has failed."""
+    """The connection is lost, or an attempt to connect has failed."""
 
     reason: str
     retry_in_seconds: float
-    """When it is tried again."""
+    """Time until the next attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderUnreadable:
-    """The liveries folder cannot be walked."""
+    """The liveries folder cannot be read."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scanned:
-    """The folder was walked for the first time, or shares other files than before."""
+    """The folder was read for the first time, or shares other files than before."""
 
     liveries: int
     files: int
@@ -79,12 +79,12 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """Something in the folder is not shared. It is said once."""
+    """A file in the folder is not shared. It is reported once."""
 
     path: str
-    """As it stands on the disk."""
+    """Its path as the disk has it."""
     kind: str
-    """As `liverysync.Skipped.kind`."""
+    """The same as `liverysync.Skipped.kind`."""
     reason: str
 
 
@@ -94,14 +94,14 @@ class SessionBegan:
 
     sync_id: str
     role: Literal["source", "target"]
-    """What this PC is in it."""
+    """This PC's part in it."""
     files: int | None
     bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiving:
-    """A file has begun to arrive."""
+    """A file begins to arrive."""
 
     sync_id: str
     path: str
@@ -120,7 +120,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """A piece has left. Left out when the reader is slow."""
+    """A piece has been sent. Left out when the reader is slow."""
 
     sync_id: str
     bytes: int
@@ -129,7 +129,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSent:
-    """A whole file has left."""
+    """A whole file has been sent."""
 
     sync_id: str
     path: str
@@ -144,25 +144,25 @@ class Installed:
     path: str
     bytes: int
     backup: str | None
-    """Where what it replaced lies, below the liveries folder."""
+    """The backup of the file that it replaced; relative to the liveries folder."""
     copied: bool
-    """Whether it was copied on this PC and not downloaded."""
+    """`True` if it was copied on this PC and not downloaded."""
     kept_as: str | None
-    """The second name that what it replaced has got."""
+    """The conflict name under which the file that it replaced is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retired:
-    """The league retired a file. It was moved to the backup folder."""
+    """A retired file was moved to the backup folder."""
 
     path: str
     backup: str
-    """Where it lies now, below the liveries folder."""
+    """Its path there, relative to the liveries folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetireFailed:
-    """A file that nobody is to have any more is still here."""
+    """A retired file is still here."""
 
     path: str
     reason: str
@@ -179,13 +179,13 @@ class SendFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveFailed:
-    """A file did not arrive or could not be put in place. What was there still is."""
+    """A file did not arrive or could not be installed. The file that was there before is unchanged."""
 
     sync_id: str
     path: str
     reason: str
     declined: bool
-    """Whether it is refused for good."""
+    """`True` if it is refused for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,28 +204,28 @@ class ServerError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncBegan:
-    """Somebody waits in `sync`. What is said from here on is about what the folder holds now."""
+    """A `sync` has begun. Later events are about the files that the folder has now."""
 
     connected: bool
-    """Whether there is a connection."""
+    """`True` if the client is connected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncStatus:
-    """How this PC stands to the union."""
+    """The distance of this PC from being in sync."""
 
     missing: int
     """Files that are still to come."""
     missing_bytes: int
     needed_by_others: int
-    """Files that others still need this PC for."""
+    """Files that others still need from this PC."""
     withheld: int
-    """Files that will not come as things are."""
+    """Files of the union that this PC will not get as things are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InSync:
-    """This PC holds the union, and nobody needs anything more from it."""
+    """This PC has the union, and nobody needs a file from it."""
 
     liveries: int
     files: int
@@ -233,22 +233,22 @@ class InSync:
     conflicts: tuple[str, ...]
     """Paths of this PC's files that have a conflict name."""
     withheld: int
-    """Files of the union that will not come as things are."""
+    """Files of the union that this PC will not get as things are."""
     certain: bool
-    """`False` where a server of the old kind has only been seen to be quiet."""
+    """`False` for an old server, which can only be seen to be quiet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missed:
-    """The reader was so slow that events were left out here."""
+    """The reader was so slow that it missed events here."""
 
     events: int
-    """How many."""
+    """Number of missed events."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A file that would come or go."""
+    """A file that would be downloaded, uploaded or retired."""
 
     path: str
     bytes: int
@@ -260,7 +260,7 @@ class PlannedConflict:
 
     path: str
     kept_as: str
-    """The name under which this PC's own would live on."""
+    """The conflict name under which this PC's own would be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +290,12 @@ class OpenConflict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a dry run has found out."""
+    """The result of a dry run."""
 
     liveries: int
-    """Number of liveries that this PC shares and holds."""
+    """Number of liveries that this PC has and shares."""
     files: int
-    """Number of files that this PC shares and holds."""
+    """Number of their files."""
     bytes: int
     """Sum of their sizes."""
     receive: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
@@ -303,9 +303,9 @@ class Plan:
     send: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     refuse: tuple[PlannedRefusal, ...] = field(metadata={"of": PlannedRefusal})
     retire: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
-    """Files that the league has retired and that would be moved to the backup folder."""
+    """Retired files that would be moved to the backup folder."""
     unavailable: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
-    """Files that this PC lacks and nobody can send at present."""
+    """Files that this PC is missing and nobody can send at present."""
     undistributed: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     """Files of this PC whose livery is not on the league's allow list."""
     open_conflicts: tuple[OpenConflict, ...] = field(metadata={"of": OpenConflict})

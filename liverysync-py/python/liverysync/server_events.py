@@ -1,7 +1,7 @@
-"""What `Server.events` tells: one class per row of the table "Server" in docs/json.md, under the same names.
+"""The events of a server: one class for each row of the table "Server" in docs/json.md, under the same names.
 
-(`listening` is missing: `Server.port` says it.) Texts may come from other people: escape them before you show them. New
-events and new fields may come; an event without a class here is an `UnknownEvent`.
+There is none for `listening`: see `RunningServer.port`. Texts may come from other people: escape them before you show
+them. New events and new fields may be added; an event without a class here is an `UnknownEvent`.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class Joined:
     """Its number, which no later connection gets again while the server runs."""
     name: str
     address: str
-    """Where it connected from."""
+    """The address that it connected from."""
     program: str
     """`liverysync`, `python-1.0.4` or `python-first`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """A client is gone."""
+    """A client has disconnected."""
 
     peer: int
     name: str
@@ -60,25 +60,25 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A client holds other files than before."""
+    """A client has reported its files, and they differ from before."""
 
     name: str
     liveries: int
     files: int
     bytes: int
     left_out: tuple[native.Skipped, ...] = field(metadata={"of": native.Skipped})
-    """What of its manifest does not take part."""
+    """The files of its manifest that do not take part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """A client's file conflicts with one in the union, and joins under its conflict name."""
+    """A client's file is in conflict. It joins the union under a conflict name."""
 
     name: str
     path: str
-    """Its name at that client."""
+    """Its path on that client's PC."""
     conflict_path: str
-    """Its name in the union."""
+    """Its conflict name in the union."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +96,9 @@ class SessionBegan:
 
     sync_id: str
     source: str | None
-    """`None` where files come from the store, or from the target's own PC."""
+    """`None` for a download from the store, or if the target copies on its own PC."""
     target: str | None
-    """`None` where they go into the store."""
+    """`None` for an upload into the store."""
     files: int
     bytes: int
 
@@ -118,7 +118,7 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFault:
-    """A source did not send a file as it should. It is not asked for it again until its manifest changes."""
+    """A source did not send a file correctly. The server does not ask it for the file again until its manifest changes."""
 
     name: str
     path: str
@@ -127,26 +127,26 @@ class SourceFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFault:
-    """What the league remembers cannot be written down, or read. The league goes on, and it is tried again."""
+    """The league database cannot be written or read. The league goes on, and the server tries again."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferingSetting:
-    """A setting that a server was told, and that the league has with another value."""
+    """A setting with which a server was started, and for which the league has another value."""
 
     setting: str
     """The setting, such as `conflict-scope`."""
     used: str
-    """Its value in the league, which counts."""
+    """The league's value, which counts."""
     given: str
-    """The value that the server was told."""
+    """The value with which the server was started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsDiffer:
-    """The server was told other settings than the league has. Those of the league count."""
+    """The server was started with other settings than the league has, and ignores them."""
 
     settings: tuple[DifferingSetting, ...] = field(metadata={"of": DifferingSetting})
 
@@ -162,11 +162,11 @@ class StoreFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSilent:
-    """A source fell silent."""
+    """A source stopped responding."""
 
     name: str
     files: int
-    """Number of files that it still owed."""
+    """Number of files that it still had to send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +177,12 @@ class TargetFault:
     path: str
     reason: str
     for_good: bool
-    """Whether it is never offered to it again."""
+    """`True` if the file is never offered to that target again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withheld:
-    """A file of the union is not offered to a client. It is said once."""
+    """A file of the union is not offered to a client. It is reported once."""
 
     name: str
     path: str
@@ -191,7 +191,7 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InSync:
-    """Every client holds all that it can get."""
+    """Every client has everything that it can get."""
 
     clients: int
     liveries: int
@@ -204,10 +204,10 @@ class InSync:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missed:
-    """The reader was so slow that events were left out here."""
+    """The reader was so slow that it missed events here."""
 
     events: int
-    """How many."""
+    """Number of missed events."""
 
 
 _Known: TypeAlias = (
