@@ -182,12 +182,10 @@ impl<'a> Router<'a> {
             return Some(reason);
         }
         // A file that could not join the union exists only there. Replacing it would lose it.
-        let is_uncounted = peer.file_at(key).is_some_and(|own| {
-            let union = self.league.union();
-            union.filed_under(peer.id, key, own.content.hash).is_none()
-                && !union.is_outdated(peer.id, key)
-        });
-        is_uncounted.then_some(Withheld::WouldLose)
+        let own = peer.file_at(key);
+        let union = self.league.union();
+        let is_refused = own.is_some_and(|own| union.is_refused(peer.id, key, own.content));
+        is_refused.then_some(Withheld::WouldLose)
     }
 
     /// Returns why a peer would not install an entry.
@@ -208,11 +206,12 @@ impl<'a> Router<'a> {
     /// Returns what to wait for if installing an entry now would overwrite a rival that is not safe elsewhere.
     fn unsafe_rival(self, peer: &Peer, entry: &UnionEntry, moves_files: bool) -> Option<Wait> {
         let key = entry.path.key();
-        peer.file_at(key)?;
+        let own = peer.file_at(key)?;
         // An outdated version is in the league's history.
-        if self.league.union().is_outdated(peer.id, key) {
+        if self.league.union().is_outdated(peer.id, key, own.content) {
             return None;
         }
+        // What the union has not taken in may be an edit. It gets its name at the next step.
         let Some(rival) = self.rival_at(peer, key) else { return Some(Wait::Rival) };
         if moves_files {
             // Its driver expects the rival under the conflict name on their own PC.

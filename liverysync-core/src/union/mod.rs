@@ -316,11 +316,24 @@ impl Union {
         self.entries.get(key).filter(|entry| entry.content.hash == hash)
     }
 
-    /// Returns true if `peer`'s file at `key` has a content that the name had before, or that was declined. The league loses
+    /// Returns true if `peer`'s file at `key` has this content, and the name had it before or declined it. The league loses
     /// nothing when that file is replaced.
+    ///
+    /// A content that the peer has reported since the last step is not outdated: it may be an edit.
     #[must_use]
-    pub fn is_outdated(&self, peer: PeerId, key: &PathKey) -> bool {
-        self.unplaced.outdated_of(peer, key).is_some()
+    pub fn is_outdated(&self, peer: PeerId, key: &PathKey, content: Content) -> bool {
+        let outdated = self.unplaced.outdated_of(peer, key);
+        outdated.is_some_and(|outdated| outdated.content == content)
+    }
+
+    /// Returns true if `peer`'s file at `key` has this content, and could not join the union with it.
+    ///
+    /// After a step, every file of a peer either is [filed under](Self::filed_under) an entry, or is
+    /// [outdated](Self::is_outdated), or is refused.
+    #[must_use]
+    pub fn is_refused(&self, peer: PeerId, key: &PathKey, content: Content) -> bool {
+        let refused = self.unplaced.refused_file(peer, key);
+        refused.is_some_and(|refused| refused.entry.content == content)
     }
 
     /// Returns the peers that have a content, each with its own path: current, outdated and refused files alike. A peer that
@@ -450,10 +463,7 @@ impl Union {
         let outdated = self.unplaced.outdated_of(peer, key).map(|outdated| outdated.content);
         let rival =
             || self.filed_elsewhere.get(key)?.get(&peer).map(|(known, _)| known.entry.content);
-        let refused = || {
-            let mut refused = self.unplaced.refused_at(key);
-            refused.find(|known| known.peer == peer).map(|known| known.entry.content)
-        };
+        let refused = || self.unplaced.refused_file(peer, key).map(|known| known.entry.content);
         outdated.or_else(rival).or_else(refused) == Some(claimant.entry.content)
     }
 

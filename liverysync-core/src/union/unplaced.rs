@@ -149,6 +149,11 @@ impl Unplaced {
         self.outdated.get(key)?.get(&peer)
     }
 
+    /// Returns a peer's refused file at a key.
+    pub(super) fn refused_file(&self, peer: PeerId, key: &PathKey) -> Option<&Claimant> {
+        self.refused.get(key)?.get(&peer)
+    }
+
     /// Returns the refused files at a key.
     pub(super) fn refused_at(&self, key: &PathKey) -> impl Iterator<Item = &Claimant> {
         self.refused.get(key).into_iter().flat_map(BTreeMap::values)

@@ -1,9 +1,11 @@
 //! Scenarios reduced from seeds that once failed.
 
-use liverysync_core::{conflict::Scope, transfer::CHUNK_BYTES};
+use std::collections::BTreeSet;
+
+use liverysync_core::{conflict::Scope, server, transfer::CHUNK_BYTES};
 
 use crate::{
-    named::league,
+    named::{conflict, league},
     net::Dir,
     old_pc::OldPc,
     rig::{Brain, MINUTE, SECOND, World},
@@ -15,6 +17,12 @@ impl World {
         for dir in dirs {
             self.partition(link, *dir);
         }
+    }
+
+    /// Returns how often the server has heard from a PC what it has.
+    fn reports_of(&self, pc: &str) -> usize {
+        let of_pc = |event: &&server::Event| matches!(event, server::Event::Manifest { name, .. } if name == pc);
+        self.server_events.iter().filter(of_pc).count()
     }
 }
 
@@ -72,4 +80,30 @@ fn an_edit_right_after_an_install_leaves_the_drivers_own_conflicting_livery_alon
     world.heal_link(world.pcs[second].link.unwrap());
     world.rest();
     assert_eq!(world.text(second, "T/a.png").unwrap(), b"edit of it", "it is an update");
+}
+
+/// The server hears of an edit a moment before the union takes it in. An offer in between may only replace the version
+/// that the union knows to be an older one.
+#[test]
+fn an_edit_that_the_union_has_not_taken_in_is_kept_beside_the_version_that_replaces_it() {
+    let mut world = league();
+    let path = "T/a.png";
+    let first = world.join("first", &[(path, b"one")]);
+    let second = world.join("second", &[]);
+    world.rest();
+    world.feed_hub(server::Input::AllowList(Some(BTreeSet::new())));
+    world.drop_now(first, path, b"two");
+    world.run_for(5 * SECOND);
+    assert_eq!(world.text(second, path).unwrap(), b"one", "it is outdated, and gets no other");
+    world.drop_now(second, path, b"edit of one");
+    let reports = world.reports_of("second");
+    world.run_until("the server has heard of the edit", |world| {
+        world.reports_of("second") > reports
+    });
+    world.feed_hub(server::Input::AllowList(None));
+    world.rest();
+    for pc in [first, second] {
+        let rival = conflict(path, b"edit of one");
+        world.check_files(pc, &[(path, b"two"), (&rival, b"edit of one")]);
+    }
 }

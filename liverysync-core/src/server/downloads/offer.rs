@@ -34,8 +34,9 @@ impl Downloads {
             }
             let transfer = peer.sessions.next_transfer();
             // Only this content may be replaced with a mere backup. Anything else that is there, such as an edit that the
-            // server has not heard of, is in conflict.
-            let outdated = peer.file_at(key).filter(|_| union.is_outdated(target, key));
+            // union has not taken in, is in conflict.
+            let outdated = peer.file_at(key);
+            let outdated = outdated.filter(|own| union.is_outdated(target, key, own.content));
             offered.push(OfferedFile {
                 info: union_file(entry),
                 transfer: (!copies).then_some(transfer),

@@ -257,9 +257,10 @@ impl League {
         self.step(vec![change]);
         let again = self.disks[&member].clone();
         for (name, (content, _)) in again {
-            let counts = self.union.filed_under(PeerId(member), path(&name).key(), content.hash);
+            let (peer, path) = (PeerId(member), path(&name));
+            let counts = self.union.filed_under(peer, path.key(), content.hash);
             assert!(counts.is_some_and(|entry| entry.path.as_str() == name), "{name} is in sync");
-            assert!(!self.union.is_outdated(PeerId(member), path(&name).key()), "{name} is behind");
+            assert!(!self.union.is_outdated(peer, path.key(), content), "{name} is behind");
         }
         assert_eq!(self.union.refused(PeerId(member)).count(), 0);
     }
@@ -345,13 +346,19 @@ impl League {
     fn check_file(&self, peer: PeerId, name: &str, content: Content, sync_status: &SyncStatus) {
         let (path, union) = (path(name), &self.union);
         let counts = union.filed_under(peer, path.key(), content.hash);
+        // A server waits for the next step with a file that is none of these.
+        let is_outdated = union.is_outdated(peer, path.key(), content);
+        let is_refused = union.is_refused(peer, path.key(), content);
+        let known = [counts.is_some(), is_outdated, is_refused];
+        let known = known.into_iter().filter(|known| *known).count();
+        assert_eq!(known, 1, "{name} of {peer:?} counts, is behind, or is refused");
         let counts = counts.filter(|entry| entry.local(peer).is_some());
         match sync_status {
             SyncStatus::For(name) => {
                 assert_eq!(counts.map(|entry| entry.path.as_str()), Some(&**name));
             }
             SyncStatus::Behind(_) => {
-                assert!(union.is_outdated(peer, path.key()), "{peer:?} is behind with {name}");
+                assert!(is_outdated, "{peer:?} is behind with {name}");
                 let of = |name: &str| plain(&in_claimed(name));
                 let mut names = self.model.past.keys().filter(|known| of(known) == of(name));
                 let knows = |known: &str| self.model.had(known, |had| had == content);
@@ -359,7 +366,8 @@ impl League {
                 assert!(known, "{name} of {peer:?} would be lost");
             }
             SyncStatus::Refused => {
-                assert!(union.refused(peer).any(|key| key == path.key()), "{name} is refused");
+                assert!(is_refused, "{name} is refused");
+                assert!(union.refused(peer).any(|key| key == path.key()), "{name} is among them");
             }
         }
     }
