@@ -285,6 +285,12 @@ impl Control {
         }
     }
 
+    /// Carries out the first outputs, which write down the settings of a new league. Whoever reads the league once the
+    /// server has started finds them.
+    fn begin(&mut self) {
+        let _nothing_to_wait_for_yet = self.drain();
+    }
+
     /// Checks the stored contents in the background.
     fn check_store(&self) -> io::Result<()> {
         let outcomes = self.outcomes.clone();
@@ -296,7 +302,6 @@ impl Control {
         let mut requests = tokio::time::interval(REQUESTS_INTERVAL);
         requests.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let list = self.allowed.0.clone();
-        let _nothing_to_wait_for_yet = self.drain();
         self.feed(Input::AllowList(list));
         let _nothing_to_do_yet = self.drain();
         self.feed(Input::Stored(self.store.contents()));

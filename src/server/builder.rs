@@ -237,7 +237,7 @@ impl ServerBuilder {
         };
         let Prepared { listener, address, machine, clock, allow_list, store, journal, keeps } =
             prepared;
-        let control = Control::new(
+        let mut control = Control::new(
             machine.clone(),
             clock,
             broadcaster.sender(),
@@ -249,6 +249,7 @@ impl ServerBuilder {
         if keeps {
             control.check_store().map_err(StoreError::Threads)?;
         }
+        control.begin();
         let lifecycle = Lifecycle::spawn(|stop| control.run(listener, stop));
         let shared = Shared { broadcaster, lifecycle, machine, address, throttles };
         Ok((Server(std::sync::Arc::new(shared)), events))

@@ -199,7 +199,8 @@ async fn the_first_server_writes_its_options_down_as_the_settings_of_the_league(
     let root = earlier();
     for updates in [Updates::Owner, Updates::Anyone] {
         let server = server(0).data(root.path().join("data")).updates(updates);
-        server.start().await.unwrap().stop().await;
+        let server = server.start().await.unwrap();
         assert_eq!(data(&root).settings().unwrap().updates, Updates::Owner);
+        server.stop().await;
     }
 }
