@@ -42,6 +42,7 @@ impl Located for Found {
 /// The result does not depend on the order of `listed`.
 #[must_use]
 pub fn valid_files(mut listed: Vec<Listed>) -> (PathMap<Found>, Vec<Skipped>) {
+    // Of two names that collide the first one counts, and each disk lists in its own order.
     listed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let (mut found, mut rest) = (PathMap::default(), Vec::new());
     for item in listed {

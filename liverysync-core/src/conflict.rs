@@ -232,6 +232,7 @@ pub(crate) fn conflict_livery(
         let has_another = |(path, content): &(&RelPath, Content)| {
             name_in(folder, path).is_ok_and(|name| is_taken(&name, *content))
         };
+        // A livery that has a conflict name already must not come out under its own name.
         fold(folder) == livery || files.iter().any(has_another)
     });
     files.iter().map(|(path, _)| name_in(&folder, path)).collect()

@@ -203,6 +203,7 @@ fn hash_items<'a, T>(
     write: impl Fn(&mut Vec<u8>, &T),
 ) -> ContentHash {
     let mut items: Vec<_> = items.collect();
+    // Protocol 1 orders by spelling. Entries come in the order of their keys.
     items.sort_by_key(|(path, _)| *path);
     let mut hasher = Hasher::default();
     let mut json = Vec::with_capacity(2 * JSON_BYTES);

@@ -87,12 +87,14 @@ pub fn cut(
         let may_go = reason_to_stay(file, now, &copies, &is_elsewhere).is_none();
         if over && may_go {
             left -= u128::from(file.size);
+            // Another file with this content must not count on this one.
             take_one(&mut copies, file.content);
             go.push(number);
         } else {
             rest.push(number);
         }
     }
+    // A second round: only after the first one is it known which of the others still exceed the limits.
     let mut stay = Vec::new();
     for number in rest {
         let file = &files[number];
@@ -129,6 +131,7 @@ fn reason_to_stay(
 }
 
 fn is_fresh(file: &Held, now: UnixTime) -> bool {
+    // A date in the future counts as fresh: a clock that was wrong must not cost anybody a backup.
     now.since(file.date) < FRESH
 }
 
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn the_oldest_go_first_and_the_last_copy_stays() {
         use Stays::{Fresh, LastCopy, Unknown};
-        // `L` is what lies in place.
+        // `L` is what is in place.
         check(&[(48, 5, "L"), (24, 5, "L"), (23, 5, "L")], 1, NO, &[0, 1], &[]);
         check(&[(23, 5, "L"), (48, 5, "L"), (24, 5, "L")], NO, 9, &[1, 2], &[]);
         check(&[(48, 5, "L"), (24, 5, "L")], NO, 10, &[], &[]);

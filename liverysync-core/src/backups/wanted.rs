@@ -33,6 +33,7 @@ impl Wanted {
 
 fn means(name: &str, path: &RelPath) -> bool {
     let rest = path.key().as_str().strip_prefix(name);
+    // `Team` does not mean `Team 2`.
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

@@ -53,7 +53,7 @@ impl Context {
 
     /// Sets the moment of an input. The steady clock never runs backwards, whatever the host says.
     pub(super) fn advance(&mut self, now: Now) {
-        // A deadline that lies hours ahead because of one wrong input would stop the client for as long.
+        // So no part has to handle a moment that is earlier than the one before.
         self.now = Now { time: self.now.time.max(now.time), date: now.date };
     }
 
@@ -94,7 +94,7 @@ impl Context {
         self.push(Output::Disk(op, request));
     }
 
-    /// Takes what a disk request was for, when its outcome is there.
+    /// Returns the purpose of a disk request whose outcome has come, and forgets the request.
     pub(super) fn finish(&mut self, op: OpId) -> Option<Purpose> {
         self.ops.remove(&op)
     }

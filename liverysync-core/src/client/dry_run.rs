@@ -76,6 +76,7 @@ impl Comparison<'_> {
             self.plan_difference(own, wanted, &mut plan);
         }
         if remarks.whole_liveries {
+            // A file that goes to the backup folder is in nobody's way.
             let mut kept = own.clone();
             for (path, _) in &plan.retire {
                 kept.remove(path.key());

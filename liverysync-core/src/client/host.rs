@@ -39,8 +39,8 @@ pub enum Input {
     ChunkSent(SyncId),
     /// A file of [`Output::Send`] has made progress.
     Sending(TransferId, Progress),
-    /// This many more bytes have arrived of a file that [`DiskRequest::Receive`] waits for. It need not be said of each
-    /// piece, nor of the end of a file.
+    /// This many more bytes have arrived of a file that [`DiskRequest::Receive`] waits for. Need not be reported for
+    /// each piece, nor for the end of a file.
     Arrived(TransferId, u64),
     /// A disk request has been carried out.
     Disk(OpId, DiskOutcome),
@@ -58,11 +58,11 @@ pub enum Input {
 /// The progress of a file on its way to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// This many more bytes have left.
+    /// This many more bytes have been sent.
     Passed(u64),
-    /// The whole file has left.
+    /// The whole file has been sent.
     Sent,
-    /// The file could not be read to its end. Nothing more of it will leave.
+    /// The file could not be read to its end. Nothing more of it will be sent.
     Failed(DiskFault),
 }
 
@@ -83,7 +83,7 @@ pub enum Output {
     Disk(OpId, DiskRequest),
     /// Tell people.
     Event(Event),
-    /// Wait for the next input, until then at the longest.
+    /// Wait for the next input, at most until then.
     Timeout(Option<Wake>),
 }
 

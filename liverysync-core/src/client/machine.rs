@@ -70,7 +70,7 @@ impl ClientMachine {
         self.folder.manifest().clone()
     }
 
-    /// Returns whether this PC is in sync, as far as server and client have said so far.
+    /// Returns whether this PC is in sync, as far as server and client know.
     #[must_use]
     pub const fn is_in_sync(&self) -> bool {
         self.sync_state.is_in_sync()
@@ -154,6 +154,7 @@ impl ClientMachine {
                 self.cx.disconnect("the server did not greet; is it a livery server?");
             }
             message if self.cx.link.is_up() => self.handle_greeted(message),
+            // The host was asked to close the link. What it still brings is about sessions that are gone.
             _ => {}
         }
     }
@@ -264,6 +265,7 @@ impl ClientMachine {
         self.cx.event(Event::SyncBegan { connected: self.cx.link.is_up() });
         self.sync_state.handle_sync_request(now);
         self.folder.scan_by(now);
+        // Somebody waits, so even a server that was away a moment ago is tried at once.
         self.cx.link.retry_now(now);
         if self.cx.config.dry_run {
             self.cx.transmit(Message::RequestManifest(RequestManifest::default()));

@@ -91,6 +91,7 @@ impl Publisher {
             // The server knows these contents, and notes by itself that this PC has them.
             if let Some(published) = &mut self.published {
                 for file in session.installed() {
+                    // It fits: the file is in place beside the others.
                     let _fits = published.replace(file.entry());
                 }
             }
@@ -200,7 +201,7 @@ impl Publisher {
             published.remove(entry.path.key());
         }
         for entry in changed {
-            // It does: the index holds it beside the same files.
+            // It fits: the index has it beside the same files.
             let _fits = published.replace(entry);
         }
         cx.transmit(Message::ManifestChanges(message));

@@ -32,7 +32,7 @@ pub(super) struct Uploads {
     pub(super) by_chunks: ChunkUploads,
 }
 
-/// A session of protocol 2: the files that have not left yet.
+/// A session of protocol 2: the files that are still to be sent.
 #[derive(Debug, Default)]
 struct Upload {
     files: BTreeMap<TransferId, UploadFile>,
@@ -123,13 +123,14 @@ impl Uploads {
                 let is_gone = matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing);
                 let kind = if is_gone { Fault::Missing } else { Fault::Failed };
                 fail(cx, &sync_id, file.asked, kind, &fault.message);
+                // The manifest is wrong about this file. A scan finds out what is there, and the server hears of it.
                 folder.scan_by(cx.now.time);
             }
         }
         self.end_if_finished(cx, &sync_id);
     }
 
-    /// Ends a session once each of its files has left or has failed.
+    /// Ends a session once each of its files has been sent or has failed.
     fn end_if_finished(&mut self, cx: &mut Context, sync_id: &SyncId) {
         if self.sessions.get(sync_id).is_some_and(|upload| upload.files.is_empty()) {
             self.sessions.remove(sync_id);

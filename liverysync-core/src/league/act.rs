@@ -47,7 +47,7 @@ pub enum Act {
         /// The new owner.
         member: MemberId,
     },
-    /// Change a setting of the league.
+    /// Changes a setting of the league.
     Set {
         /// The setting.
         setting: Setting,

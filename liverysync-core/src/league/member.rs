@@ -57,6 +57,7 @@ impl MemberId {
     #[must_use]
     pub fn of(key: &MemberKey) -> Self {
         let mut hasher = Hasher::default();
+        // With a prefix of its own, the id is unrelated to any other digest of the key.
         hasher.update(b"liverysync member\n");
         hasher.update(&key.0);
         let digest = hasher.finish();

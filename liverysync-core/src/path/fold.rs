@@ -22,6 +22,7 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
+    // A change of case can undo NFC. Without the second pass, folding twice could give another key.
     text.nfc().map(fold_char).nfc().collect()
 }
 

@@ -106,6 +106,7 @@ pub(super) fn check(text: &str, extensions: &Extensions) -> Result<String, PathF
     if text.is_empty() {
         return Err(PathFault::Empty);
     }
+    // Checked first: all that follows takes time in proportion to the length.
     if text.len() > PATH_BYTES_MAX {
         return Err(PathFault::TooLong(text.len()));
     }

@@ -32,8 +32,8 @@ pub struct ServerConfig {
     pub naming: Naming,
     /// The rule that picks the keeper of a name that several contents claim at once.
     pub policy: Policy,
-    /// Upload all of the union to the store, as far as it has space, also what no client misses: then a driver gets
-    /// everything, whoever is connected. Default: false. [`ServerConfig::with_storage`] sets it.
+    /// Uploads the whole union to the store, as far as it has space, even files that no client misses. Then a driver
+    /// gets everything, whoever is connected. Default: false. [`ServerConfig::with_storage`] sets it.
     pub archive: bool,
     /// The members who may update a livery. Default: anyone.
     pub updates: Updates,

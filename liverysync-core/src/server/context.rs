@@ -100,12 +100,12 @@ impl Context {
         self.transmit(id, Message::Error(report));
     }
 
-    /// Makes up an id for a client.
+    /// Returns a new id for a client.
     pub(super) fn new_client_id(&mut self) -> String {
         self.rng.client_id()
     }
 
-    /// Makes up an id for a session.
+    /// Returns a new id for a session.
     pub(super) fn new_sync_id(&mut self) -> SyncId {
         SyncId::new(&self.rng.uuid()).unwrap_or_default()
     }
@@ -128,6 +128,7 @@ impl Context {
 
     /// Records that the store has all of a content.
     pub(super) fn mark_stored(&mut self, content: Content) {
+        // The store counts as one who has it, so the union has to hear of it.
         self.store.mark_stored(content);
         self.dirty.merge(Merge::Soon);
         self.dirty.statuses = true;
@@ -135,9 +136,11 @@ impl Context {
 
     /// Records that the store has nothing of a content any more.
     pub(super) fn remove_content(&mut self, content: Content) {
+        // The union never counted an incomplete content, so only the loss of a whole one concerns it.
         if self.store.remove(content) {
             self.dirty.merge(Merge::Soon);
         }
+        // Those who miss it need another upload.
         self.dirty.plan = true;
     }
 
@@ -166,6 +169,7 @@ impl Context {
     }
 
     fn capacity(&self) -> u64 {
+        // A store that keeps nothing for later drivers still needs space for what it passes on.
         self.config.store_bytes_max.max(self.config.spool_bytes_max)
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Dirty {
     pub(super) schedule: bool,
     /// The sync statuses that peers were told.
     pub(super) statuses: bool,
-    /// The news that the league is in sync: people are told again, however soon it is so again.
+    /// The last report that the league is in sync. People are told again once it is, however soon.
     pub(super) in_sync: bool,
     /// The statuses of these peers: they wait for an answer, even if it is the same as before.
     pub(super) unanswered: BTreeSet<PeerId>,

@@ -115,7 +115,7 @@ pub enum Event {
     SourceSilent {
         /// The source.
         name: String,
-        /// Number of files that it had still to send.
+        /// Number of files that it had yet to send.
         files: usize,
     },
     /// The league database cannot be written or read. The league goes on, and the server tries again.

@@ -1,4 +1,4 @@
-//! The machine: it composes the parts, and passes on from one to another what concerns both.
+//! The machine: it composes the parts, and carries between them what concerns more than one.
 
 use std::{collections::BTreeSet, mem};
 
@@ -134,13 +134,16 @@ impl ServerMachine {
 
     fn handle_lost(&mut self, id: PeerId, reason: String) {
         let cx = &mut self.cx;
+        // Removed first, so that nothing below offers it a file or counts it as a source.
         let Some(peer) = cx.peers.remove(id) else { return };
         let name = peer.identity.name;
         self.uploads.handle_lost(cx, &name, &peer.sessions.uploads);
         self.downloads.handle_lost(cx, id, &peer.sessions.downloads);
+        // What no step has taken in needs no step that takes it out.
         let merged = peer.report.merged;
         self.reports.handle_departed(cx, id, peer.report.manifest.filter(|_| merged));
         cx.dirty.plan = true;
+        // Nobody was told of a client that never greeted.
         if peer.liveness.greeted {
             cx.event(Event::Left { peer: id, name, reason });
         }
@@ -180,6 +183,8 @@ impl ServerMachine {
             // A client that only looks sends no hash.
             Some(Greeting::First) if !hash.is_empty() => {
                 let in_sync = self.is_in_sync();
+                // It has just what a league in sync has. A step of the union would say nothing more, and the client
+                // waits.
                 if self.reports.handle_hash(&mut self.cx, id, &hash, in_sync) {
                     sync_status::tell(&mut self.cx, id, SyncStatus::default());
                 }
@@ -265,6 +270,7 @@ impl ServerMachine {
         let cx = &mut self.cx;
         if cx.league.allow_list.replace(list) {
             for (id, peer) in cx.peers.iter_mut() {
+                // People hear of each withheld file once, and under another list the reason may be another one.
                 peer.download_faults.clear_announced();
                 cx.dirty.jobs.insert(id);
             }
@@ -279,6 +285,8 @@ impl ServerMachine {
         self.reports.merge(&mut self.cx);
         match self.cx.league.act(act) {
             Ok((report, mut step)) => {
+                // They go out together. A server that was killed between the two would carry out the act again at its
+                // next start, and answer that it cannot.
                 let (outcome, records) = (Ok(report), mem::take(&mut step.records));
                 self.cx.output(Output::Acted { number, outcome, records });
                 union_step::finish(&mut self.cx, step, &Reported::new());
@@ -317,6 +325,7 @@ impl ServerMachine {
         match dirty.merge {
             Some(Merge::Now) => self.timers.set(Timer::Merge, cx.now),
             Some(Merge::Soon) => {
+                // Counted from the first report, or a league in which somebody always reports would never take a step.
                 self.timers.set_once(Timer::Merge, cx.now + cx.config.merge_window);
             }
             None => {}
@@ -362,6 +371,7 @@ impl ServerMachine {
 
     fn next_wake(&self) -> Option<Wake> {
         // Without peers there is nothing to schedule, so an empty server does not wake once a second.
+        // A step that is due still comes: it takes out what only the departed had.
         let idle = self.cx.peers.is_empty() && self.timers.get(Timer::Merge).is_none();
         if idle { None } else { self.timers.next_wake() }
     }
@@ -400,6 +410,7 @@ impl ServerMachine {
     fn tell_statuses(&mut self) {
         let idle = self.is_idle();
         let cx = &mut self.cx;
+        // Who is told that they are in sync may switch off their PC. With it would go what only they have.
         let needed = if cx.config.archive {
             self.uploads.needed_for_archive(cx)
         } else {

@@ -67,6 +67,7 @@ pub(super) fn check_manifest(
         let chosen = RelPath::parse(&file.rel_path, &rules.extensions)
             .ok()
             .and_then(|path| selection.publish.get(path.key()))
+            // Of two spellings of one file, only the chosen one counts.
             .filter(|chosen| chosen.path.as_str() == file.rel_path);
         let Some(chosen) = chosen else { continue };
         let mtime = file.modified();

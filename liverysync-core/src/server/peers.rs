@@ -122,6 +122,7 @@ pub(super) fn hello(
     if !name.trim().is_empty() {
         peer.identity.name = name.to_owned();
     }
+    // A Python client that greets again stays the one that its manifest has shown it to be.
     let protocol = Protocol::of(&hello).unwrap_or(peer.identity.protocol);
     let negotiates = protocol.negotiates();
     peer.identity.protocol = protocol;

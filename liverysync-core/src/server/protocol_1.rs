@@ -254,8 +254,7 @@ pub(super) enum Complaint {
     Unclear,
 }
 
-/// Reads from the text of an ERROR which of a session's files it is about. `open` tells the files of which the target has
-/// still to say what became from those that `failed`.
+/// Reads from the text of an ERROR which of a session's files it is about.
 pub(super) fn read_complaint<'a>(
     text: &str,
     files: impl Iterator<Item = (&'a RelPath, FileFate)> + Clone,
@@ -270,6 +269,7 @@ pub(super) fn read_complaint<'a>(
     let named = open.max_by_key(|(_, (path, _))| path.as_str().len()).map(|(index, _)| index);
     let only = (files.count() == 1).then_some(0);
     match named.or(only) {
+        // `Mismatch` or `mismatch`: its bytes were wrong, and the right ones may still come.
         Some(index) => Complaint::File { index, for_good: !text.contains("ismatch") },
         None => Complaint::Unclear,
     }

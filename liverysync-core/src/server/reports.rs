@@ -40,6 +40,7 @@ struct Pending {
 impl Pending {
     fn insert(&mut self, new: Gained, old: Option<Entry>) {
         let key = new.entry.path.key().clone();
+        // A content that came since the last step is not known to the union, so it is not lost there either.
         if let Some(old) = old.filter(|_| !self.gained.contains_key(&key)) {
             self.lost.entry(key.clone()).or_insert(old);
         }
@@ -66,6 +67,7 @@ impl Pending {
 
     /// Returns the record of it for the league database.
     fn record(&self, member: MemberId, complete: bool) -> Record {
+        // At a name that got another content, the new one alone tells the whole change.
         let gone = self.lost.values().filter(|old| !self.gained.contains_key(old.path.key()));
         Record::Reported {
             member,
@@ -77,6 +79,7 @@ impl Pending {
 
     /// Makes edits of what the peer has in sync updates, although the peer may not have heard yet that it was in sync.
     fn follow(&mut self, union: &Union) {
+        // A Python client does not say what its files were made from. So its edits are conflicts, never updates.
         if !self.has_bases {
             return;
         }
@@ -172,6 +175,7 @@ impl Reports {
         changes: ManifestChanges,
     ) {
         let Some(peer) = cx.peers.get(id) else { return };
+        // Before its manifest has come, these changes are dropped: it was asked for the manifest, which includes them.
         let Some(files) = peer.report.manifest.as_ref().map(Manifest::len) else { return };
         if !check_length(cx, id, files + changes.changed.len()) {
             return;
@@ -214,7 +218,7 @@ impl Reports {
             let own = own.or_else(|| RelPath::parse(&spelling, &cx.config.rules.extensions).ok());
             let mtime = cx.league.union().get(path.key()).and_then(|entry| entry.mtime);
             peer.missing.remove(path.key());
-            // It counts as there from now on, so that it is not offered again; the next report shows whether it is.
+            // It counts as installed, so that it is not offered again. The next report shows whether that is true.
             peer.report.claimed.insert(path.key().clone(), content.hash);
             changed.extend(own.map(|path| Gained::from(Entry { path, content, mtime })));
         }
@@ -234,6 +238,7 @@ impl Reports {
         id: PeerId,
         manifest: Option<Manifest>,
     ) {
+        // What it reported since the last step cannot be fetched from it any more.
         self.pending.remove(&id);
         if let Some(manifest) = manifest {
             self.departed.push((id, manifest));
@@ -248,6 +253,7 @@ impl Reports {
         let (lost, gained) = (difference.extra, difference.missing);
         let unchanged = lost.is_empty() && gained.is_empty() && difference.different.is_empty();
         peer.report.manifest = Some(checked.manifest.clone());
+        // A Python client is asked every few seconds, and mostly has nothing new.
         if unchanged && peer.report.merged {
             return check_claims(cx, id, None);
         }
@@ -349,6 +355,7 @@ impl Reports {
             changes.push(pending.into_change(id, peer.identity.member, first));
         }
         let outcome = cx.league.step(changes);
+        // Before any consequence: whoever is told of this step may rely on it even if the server is killed now.
         cx.record(records);
         union_step::finish(cx, outcome, &reported);
     }
@@ -365,7 +372,7 @@ fn check_length(cx: &mut Context, id: PeerId, files: usize) -> bool {
     files <= most
 }
 
-/// Draws the immediate consequences of another manifest: of all its files, or of those that are `touched`.
+/// Handles the immediate consequences of another manifest: of all its files, or of those that are `touched`.
 fn manifest_changed(
     cx: &mut Context,
     id: PeerId,
@@ -374,6 +381,8 @@ fn manifest_changed(
 ) {
     let Some(peer) = cx.peers.get_mut(id) else { return };
     let Some(manifest) = &peer.report.manifest else { return };
+    // What is gone needs no retiring. If it comes back, the client is told again at once and not only after the retry
+    // time.
     peer.retiring.retain(|key, _| manifest.get(key).is_some());
     let (files, bytes) = (manifest.len(), manifest.total_bytes());
     let (liveries, name) = (manifest.livery_count(), peer.identity.name.clone());

@@ -118,6 +118,7 @@ impl<'a> Router<'a> {
     fn outlook(self, peer: &Peer, entry: &UnionEntry) -> Outlook {
         match self.route(peer, entry) {
             Route::Withheld(reason) => return Outlook::Withheld(reason),
+            // It waits for a file that nobody can send. If it counted as missing, nobody would ever be in sync.
             Route::Wait(_, Wait::LostRival) => return Outlook::Withheld(Withheld::OnlyCopy),
             Route::HasIt | Route::Copy | Route::Wait(Means::Copy, _) => return Outlook::Here,
             Route::Download | Route::Wait(Means::Download, _) => {}

@@ -51,7 +51,7 @@ pub(super) struct StoreIndex {
     bytes: u64,
     /// Counts uses, so that the least recently used content can be found without a clock.
     uses: u64,
-    /// Contents that the store has got, and lost, since the union was last told.
+    /// Contents that the store has received, and lost, since the union was last told.
     stored: BTreeSet<Content>,
     lost: BTreeSet<Content>,
 }
@@ -121,7 +121,7 @@ impl StoreIndex {
         self.stored.insert(content);
     }
 
-    /// Returns the contents that the store has got since the last call.
+    /// Returns the contents that the store has received since the last call.
     pub(super) fn take_stored(&mut self) -> BTreeSet<Content> {
         mem::take(&mut self.stored)
     }
@@ -139,6 +139,7 @@ impl StoreIndex {
         self.uses += 1;
         let used = self.uses;
         let blob = self.blobs.entry(content.hash).or_insert_with(|| {
+            // All of it counts from the beginning, so that uploads at the same time cannot fill the disk together.
             self.bytes = self.bytes.saturating_add(content.size);
             Blob { size: content.size, state, used, readers: 0 }
         });

@@ -42,7 +42,7 @@ impl Timers {
         self.0[timer as usize] = Some(at);
     }
 
-    /// Sets a timer that is not due before that time anyway.
+    /// Brings a timer forward to a time, unless it is due before.
     pub(super) fn set_earlier(&mut self, timer: Timer, at: Time) {
         let due = &mut self.0[timer as usize];
         *due = Some(due.map_or(at, |due| due.min(at)));

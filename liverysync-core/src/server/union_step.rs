@@ -13,10 +13,10 @@ use crate::{
 /// The peers whose reports a step took in, with the names that they reported; `None` for all their files.
 pub(super) type Reported = BTreeMap<PeerId, Option<BTreeSet<PathKey>>>;
 
-/// The store among those who have contents. Links are numbered from one.
+/// The store, as one who has contents. Links are numbered from one, so zero is free.
 const STORE: PeerId = PeerId(0);
 
-/// Draws the consequences of a step.
+/// Handles the consequences of a step.
 pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
     cx.record(outcome.records);
     for (id, path, conflict_path) in outcome.conflicts {
@@ -32,6 +32,7 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
     let entries = outcome.changed.iter().filter_map(|key| cx.league.union().get(key));
     let (stored, not_stored) =
         entries.map(|entry| entry.content).partition(|content| cx.store.is_stored(*content));
+    // The store may have had a content before any name got it.
     register_stored(cx, &stored);
     // A name may have got back a content that the store has lost meanwhile.
     let gone = unregister_lost(cx, &not_stored);

@@ -42,6 +42,7 @@ impl Compression {
         let saved = match self {
             Self::Plain => return None,
             Self::Sample => plain.len().div_ceil(10),
+            // A reader refuses a frame that is not smaller than its plain bytes.
             Self::Zstd => 1,
         };
         let most = plain.len().checked_sub(saved);

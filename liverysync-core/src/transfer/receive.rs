@@ -92,6 +92,7 @@ impl Receiver {
         if offset != self.received {
             return Err(TransferFault::Gap { expected: self.received, got: offset });
         }
+        // Cannot be negative: no byte beyond the declared size is ever accepted.
         if len as u64 > self.declared.size - self.received {
             return Err(TransferFault::TooMany { declared: self.declared.size });
         }

@@ -131,6 +131,7 @@ impl UploadStream {
             Message::FileEnd(end) => self.end(&end, &mut step),
             _ => {}
         }
+        // Its frames were followed all the same: they alone show when the source has finished.
         if self.abandoned {
             let drained = self.next == self.files.len() && self.open.is_none();
             let events = if drained { vec![UploadEvent::Drained] } else { Vec::new() };
@@ -146,6 +147,7 @@ impl UploadStream {
 
     fn data(&mut self, now: Time, data: Data, step: &mut Step) {
         let index = self.files.iter().position(|file| file.transfer == data.transfer);
+        // A piece of a file that was cancelled may still have been under way.
         let Some(index) = index else { return };
         self.write(now, index, data.offset, data.body, step);
         if data.last {
@@ -163,6 +165,7 @@ impl UploadStream {
     }
 
     fn finish(&mut self, index: usize, step: &mut Step) {
+        // Without this, the rate of a source whose uploads are short would stay unknown.
         if self.passed > 0 {
             step.events.push(UploadEvent::Passed(std::mem::take(&mut self.passed)));
         }

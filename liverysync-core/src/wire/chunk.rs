@@ -54,6 +54,7 @@ pub(super) fn read_quickly(payload: &[u8]) -> Option<FileChunk> {
             "data_b64" => break scan.last_text()?,
             _ => return None,
         };
+        // The general reader refuses it.
         if twice {
             return None;
         }
@@ -94,6 +95,7 @@ impl<'a> Scan<'a> {
         let digits = &self.0[start..];
         let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
         let (digits, rest) = digits.split_at(end);
+        // JSON allows no number like that, and the general reader says so.
         if digits.len() > 1 && digits.starts_with(b"0") {
             return None;
         }

@@ -35,6 +35,7 @@ pub(super) fn write(json: &[u8], out: &mut BytesMut) -> bool {
     // A message that cannot be compressed is sent plain, whatever the reason is.
     let Ok(zstd) = bulk::compress(json, LEVEL) else { return false };
     let pays = zstd.len() < json.len() - json.len() / 8;
+    // A reader refuses what expands by more, so such a message travels plain.
     let may_be_read = json.len() <= largest(1 + zstd.len());
     if pays && may_be_read {
         out.reserve(1 + zstd.len());

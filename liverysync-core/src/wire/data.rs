@@ -90,6 +90,7 @@ impl Data {
             return Err(WireError::Malformed("a binary frame is too short"));
         };
         let [kind, flags, a, b, c, d, offset @ ..] = *header;
+        // An unknown flag may change what the bytes mean. To ignore it could damage a file.
         if kind != KIND_DATA || flags & !(LAST | ZSTD) != 0 {
             return Err(WireError::Malformed("a binary frame has an unknown kind"));
         }

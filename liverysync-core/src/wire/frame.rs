@@ -39,6 +39,7 @@ pub fn split(buffer: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, Frame
     if claimed > limit {
         return Err(FrameError::TooLarge { claimed, limit });
     }
+    // Nothing is reserved for it: the buffer grows with what arrives, not with what a header announces.
     if buffer.len() < HEADER_BYTES + claimed {
         return Ok(None);
     }

@@ -255,6 +255,7 @@ impl Message {
             "SYNC_DONE_ACK" => Self::SyncDoneAck(fields(payload)?),
             "SYNC_OFFER" => Self::SyncOffer(fields(payload)?),
             "WELCOME" => Self::Welcome(fields(payload)?),
+            // Not an error: a later version of a protocol may have more types.
             other => Self::Unknown(other.to_owned()),
         })
     }

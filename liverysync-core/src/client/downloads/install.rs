@@ -1,4 +1,4 @@
-//! Installing a livery: which file replaces what, and what must live on under a conflict name.
+//! Installing a livery: which file replaces what, and which contents are kept under a conflict name.
 
 use std::collections::BTreeSet;
 
@@ -169,9 +169,9 @@ impl Downloads {
     }
 }
 
-/// Returns the name under which what this PC publishes at `path` must live on when it is replaced. Returns `None` if its
-/// content is not lost: another file has it, one that is not `replaced` as well, or it is among the contents `brought`
-/// at the same time.
+/// Returns the conflict name under which this PC keeps its content at `path` when that is replaced. Returns `None` if
+/// the content is not lost: another file has it, one that is not `replaced` as well, or it is among the contents
+/// `brought` at the same time.
 pub(in crate::client) fn conflict_copy_name(
     config: &ClientConfig,
     folder: &Folder,

@@ -98,7 +98,7 @@ impl Downloads {
     ) {
         let name = offered.info.rel_path.clone();
         if cx.config.ignored.covers(&name) {
-            // The driver wants it so. There is no need to tell them about every file.
+            // The driver asked for it, and need not hear of every file.
             return self.report_refusal(cx, sync_id, name, Fault::Declined, IGNORED);
         }
         let entry = match judge(&cx.config, folder, &offered.info) {
@@ -145,7 +145,7 @@ impl Downloads {
         Ok(FileState::Staging(stage))
     }
 
-    /// Makes ready for a file that a server of protocol 2 will send, after the bytes that are parked.
+    /// Prepares for a file that a server of protocol 2 will send, after the bytes that are parked.
     fn receive(
         &mut self,
         cx: &mut Context,
@@ -378,7 +378,7 @@ impl Downloads {
         }
     }
 
-    /// Fails what is under way of liveries that the driver has come to ignore. What is being installed still is.
+    /// Fails the unfinished files of liveries that the driver now ignores, except those that are being installed.
     pub(super) fn handle_ignored(&mut self, cx: &mut Context, folder: &mut Folder) {
         // The driver may have stopped ignoring others: the server may offer them again, and may hear of it again.
         self.refusals.clear();
@@ -406,8 +406,8 @@ impl Downloads {
         }
     }
 
-    /// Ends a session of which nothing more will come. What is being installed still is. What came over protocol 2 is
-    /// parked: only there can this PC ask for the rest alone.
+    /// Ends a session that will bring nothing more. Files that are being installed are waited for. What came over
+    /// protocol 2 is parked: only there can this PC ask for the rest alone.
     pub(super) fn abort(&mut self, cx: &mut Context, folder: &mut Folder, sync_id: &SyncId) {
         let Some(session) = self.sessions.get_mut(sync_id) else { return };
         session.over = true;
@@ -481,7 +481,7 @@ impl Downloads {
         }
     }
 
-    /// Returns a session that has ended since this was called before.
+    /// Returns a session that has ended since the last call.
     pub(super) fn poll_ended(&mut self) -> Option<(SyncId, Download)> {
         self.ended.pop_front()
     }

@@ -202,6 +202,7 @@ impl Folder {
         self.keep_published(&mut selection, &listed);
         leave_out_ignored(&mut selection, &cx.config.ignored);
         let reading = self.find_unread(cx, &selection.publish);
+        // Only now: what has settled is found by comparing with the listing before.
         self.listing = Some(Listing::new(listed));
         let (chosen, skipped) = (selection.publish, selection.skipped);
         if reading.is_empty() {
@@ -346,6 +347,7 @@ impl Folder {
         skipped: Vec<Skipped>,
     ) {
         let mut publishes_more = false;
+        // Most scans find nothing new, and building the index again would cost more than the scan.
         if !contents.is_empty() || !self.is_as_known(chosen) {
             let files = self.updated(chosen, contents);
             self.unread.retain(|key| !contents.contains_key(key));
@@ -434,7 +436,7 @@ impl Folder {
         self.save_within(cx, SAVE_PAUSE);
     }
 
-    /// Lets nothing replace the files at these paths before a scan has read them.
+    /// Keeps the files at these paths from being replaced until a scan has read them.
     pub(super) fn mark_unread(&mut self, is_meant: impl Fn(&str) -> bool, extensions: &Extensions) {
         let listed = self.listing.iter().flat_map(Listing::items);
         let paths = listed.filter(|item| is_meant(&item.path));

@@ -110,6 +110,7 @@ fn write_text(body: &mut Vec<u8>, text: &str) {
 pub(super) fn decode(text: &[u8], extensions: &Extensions) -> Option<ScanCache> {
     let mut rest = Rest(text.strip_prefix(FORM)?);
     let digest = rest.hash()?;
+    // A damaged cache would publish contents that this PC does not have.
     if digest != ContentHash::of(rest.0) {
         return None;
     }

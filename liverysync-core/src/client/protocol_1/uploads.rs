@@ -96,10 +96,11 @@ impl ChunkUploads {
 
     pub(in crate::client) fn handle_link_down(&mut self) {
         self.sessions.clear();
+        // What waited for the link is gone with it. Reads still come back, so they stay counted.
         self.writing = 0;
     }
 
-    /// Goes on after the link has taken a chunk.
+    /// Continues after the link has taken a chunk.
     pub(in crate::client) fn handle_chunk_sent(&mut self, cx: &mut Context, sync_id: &SyncId) {
         self.writing = self.writing.saturating_sub(1);
         let session = self.sessions.get_mut(sync_id);
@@ -147,7 +148,7 @@ impl ChunkUploads {
         }
     }
 
-    /// Goes on with every session. The one that was served last comes last, so that each has its turn.
+    /// Continues all sessions. The one that was served last comes last, so that each has its turn.
     pub(in crate::client) fn pump_all(&mut self, cx: &mut Context, last: &SyncId) {
         let (before, after): (Vec<_>, Vec<_>) =
             self.sessions.keys().cloned().partition(|sync_id| sync_id <= last);
@@ -156,7 +157,7 @@ impl ChunkUploads {
         }
     }
 
-    /// Goes on with a session, as far as link and disk allow.
+    /// Continues a session as far as link and disk allow.
     fn pump(&mut self, cx: &mut Context, sync_id: &SyncId) {
         while let Some(session) = self.sessions.get_mut(sync_id) {
             let has_room = self.reading + self.writing < PIECES_MAX;
@@ -188,7 +189,7 @@ impl ChunkUploads {
         }
     }
 
-    /// Returns a session that has ended since this was called before, and a file that it did not bring.
+    /// Returns a session that has ended since the last call, and a file that it did not bring.
     pub(in crate::client) fn poll_ended(&mut self) -> Option<(SyncId, Option<String>)> {
         self.ended.pop_front()
     }

@@ -37,7 +37,7 @@ pub(super) struct Target {
     pub(super) under_way: BTreeSet<PathKey>,
     /// The next files to offer; `None` if they have to be worked out.
     pub(super) jobs: Option<VecDeque<Job>>,
-    /// Something that it misses could not be among the jobs yet.
+    /// Something that it misses cannot be offered yet.
     pub(super) deferred: bool,
 }
 
@@ -77,6 +77,7 @@ impl Downloads {
             let missing = keys.iter().filter(|key| peer.missing.contains(*key));
             let missing = missing.filter(|key| !target.under_way.contains(*key)).cloned();
             let sessions = sessions(liveries(missing.collect()), most);
+            // Jobs that are still to be worked out will include these.
             if let Some(jobs) = &mut target.jobs {
                 jobs.extend(sessions.into_iter().map(Job::Download));
             }
@@ -171,6 +172,7 @@ impl Downloads {
         let copies = copies.chunks(most.max(1)).map(|keys| Job::Copy(keys.to_vec()));
         // Complete contents go first: they need no source that might leave.
         let downloads = sessions(liveries(stored).chain(liveries(arriving)), most);
+        // Copies come first: they need no upload, and what they save under a conflict name may be replaced afterwards.
         target.jobs = Some(copies.chain(downloads.into_iter().map(Job::Download)).collect());
         target.deferred = deferred;
         announce_withheld(cx, id, withheld);

@@ -165,6 +165,7 @@ impl Downloads {
         let mut waiting = Vec::new();
         for (sync_id, download) in &self.sessions {
             for (index, file) in download.files.iter().enumerate() {
+                // A target that was sent all of it does not need the store any more.
                 if file.state == FileState::Offered && file.content == content {
                     waiting.push((sync_id.clone(), index));
                 }
@@ -383,7 +384,7 @@ impl Downloads {
             && (download.is_sent() || stalled && !download.files.iter().any(waits))
     }
 
-    /// Ends a session of which the target never said what became of its files.
+    /// Ends a session whose target never said what became of its files.
     fn time_out(&mut self, cx: &mut Context, sync_id: &SyncId) {
         let Some(download) = self.sessions.get(sync_id) else { return };
         let (target, pushed) = (download.target, download.pushed);
@@ -422,7 +423,7 @@ impl Downloads {
             for file in download.files.iter().filter(|file| file.state != FileState::Failed) {
                 state.under_way.remove(file.path.key());
             }
-            // As long as there are other jobs, these come first; then is the time to look at what was deferred.
+            // Other jobs come first. Once there are none, it is time to look at what was deferred.
             if state.deferred && state.jobs.as_ref().is_some_and(VecDeque::is_empty) {
                 cx.dirty.jobs.insert(target);
             }

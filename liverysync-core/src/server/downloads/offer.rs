@@ -32,6 +32,8 @@ impl Downloads {
             if copies && copy_from.is_none() {
                 continue;
             }
+            // Only for files that are offered: the numbers of a session have no gaps, so that a file is found by its
+            // number.
             let transfer = peer.sessions.next_transfer();
             // Only this content may be replaced with a mere backup. Anything else that is there, such as an edit that the
             // union has not taken in, is in conflict.

@@ -38,7 +38,7 @@ pub(super) struct DownloadFile {
 }
 
 impl DownloadFile {
-    /// Returns whether the target has still to say what became of it.
+    /// Returns whether the target has yet to say what became of it.
     pub(super) const fn is_open(&self) -> bool {
         matches!(self.state, FileState::Offered | FileState::Sent)
     }
@@ -87,7 +87,7 @@ impl Download {
         self.files.get(index).filter(|file| file.transfer == transfer).map(|_| index)
     }
 
-    /// Returns the files of which the target has still to say what became.
+    /// Returns the files that the target has yet to report on.
     pub(super) fn open_files(&self) -> Vec<usize> {
         (0..self.files.len()).filter(|index| self.files[*index].is_open()).collect()
     }

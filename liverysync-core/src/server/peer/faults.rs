@@ -93,6 +93,7 @@ impl DownloadFaults {
 
     /// Forgets what the client has refused. Returns whether there was anything.
     pub(in crate::server) fn clear_declined(&mut self) -> bool {
+        // People hear again of what the client still refuses.
         self.announced.clear();
         !mem::take(&mut self.declined).is_empty()
     }

@@ -100,6 +100,7 @@ impl Peer {
                 name: client_id.clone(),
                 client_id,
                 address,
+                // The strictest one, until its manifest says more: nothing is sent that it would refuse.
                 protocol: Protocol::V104,
                 member: None,
             },
@@ -134,6 +135,7 @@ impl Peer {
     /// Returns how busy this client is as a source.
     pub(super) fn load(&self, config: &ServerConfig) -> Load {
         let room = self.room(self.sessions.uploads.len(), config);
+        // Until a step has taken its files in, nobody knows what it could send.
         let free = if self.report.merged { room.any } else { 0 };
         Load { free, rate: self.upload_rate }
     }

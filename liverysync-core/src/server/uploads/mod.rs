@@ -145,6 +145,8 @@ impl Uploads {
         let path = fold(path);
         let is_meant = |file: &UploadFile| file.pending && file.path.key().as_str() == path;
         let index = upload.files.iter().position(is_meant)?;
+        // Only a source that could not read the file may have it later. Any other fault, known or not, means that its
+        // manifest is wrong.
         let fault = if report.fault == Some(Fault::Failed) {
             SourceFault::Unreadable
         } else {
@@ -154,7 +156,7 @@ impl Uploads {
         Some(discard(cx, content, "its source cannot send it"))
     }
 
-    /// Handles that the store knows how many bytes an upload has left that ended early. Returns the content if nobody can
+    /// Handles the store's report of how much has come of an upload that ended early. Returns the content if nobody can
     /// send the rest.
     pub(super) fn handle_closed(&mut self, cx: &mut Context, hash: ContentHash) -> Option<Lost> {
         cx.dirty.plan = true;
@@ -275,7 +277,7 @@ impl Uploads {
 
     // ---- outlook --------------------------------------------------------------------------------
 
-    /// Returns how many files each source has still to send so that the store has all of the union: those that are
+    /// Returns how many files each source has yet to send so that the store has all of the union: those that are
     /// requested, and those that will be as soon as the source is free.
     pub(super) fn needed_for_archive(&self, cx: &Context) -> BTreeMap<PeerId, u64> {
         let mut needed: BTreeMap<_, u64> = BTreeMap::new();

@@ -38,6 +38,7 @@ fn missing(cx: &Context) -> Vec<Want> {
             // A peer that cannot copy what it has would upload it only to download it again.
             sources.retain(|source| *source != target);
             if !sources.is_empty() {
+                // Marked only with a source: for the next peer that misses the content, this one may be the source.
                 seen.insert(content);
                 let (bytes, copies) = (content.size, entry.copies());
                 wants.push(Want { key: key.clone(), bytes, copies, sources });

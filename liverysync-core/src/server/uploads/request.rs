@@ -110,6 +110,7 @@ impl Uploads {
         send_offer(cx, &sync_id, source);
         let request = send_files(sync_id.clone(), &requested, in_order);
         let stream = UploadStream::new(requested, cx.now);
+        // Before the request, so that the first bytes of the source find their stream.
         cx.output(Output::OpenUpload { source, sync_id: sync_id.clone(), stream });
         cx.transmit(source, Message::SendFiles(request));
         cx.event(Event::SessionBegan {
@@ -135,7 +136,9 @@ impl Uploads {
 
 /// Returns whether a source has something that another one would upload last.
 fn could_help(cx: &Context, source: PeerId, plan: &Plan) -> bool {
+    // A source with one session left begins it next, so there is nothing to take over.
     let last = plan.values().filter(|sessions| sessions.len() > 1).filter_map(VecDeque::back);
+    // One file stands for its session: at worst, another plan gains nothing.
     let entries = last.filter_map(|keys| cx.league.union().get(keys.first()?));
     entries.into_iter().any(|entry| {
         let mut willing = cx.router().willing(entry.content);

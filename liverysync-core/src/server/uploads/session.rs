@@ -7,7 +7,7 @@ pub(super) struct UploadFile {
     /// The source's own name for it.
     pub(super) path: RelPath,
     pub(super) content: Content,
-    /// The source has still to send it.
+    /// The source has yet to send it.
     pub(super) pending: bool,
     /// The store had some of it before, perhaps from another source.
     pub(super) resumed: bool,
@@ -36,7 +36,7 @@ impl Upload {
         self.files.iter().all(|file| !file.pending)
     }
 
-    /// Returns a file that the source has still to send.
+    /// Returns a file that the source has yet to send.
     pub(super) fn pending_mut(&mut self, index: usize) -> Option<&mut UploadFile> {
         self.files.get_mut(index).filter(|file| file.pending)
     }
