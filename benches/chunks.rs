@@ -14,7 +14,6 @@ use liverysync_core::{
     transfer::{Action, CHUNK_BYTES, Receiver, RequestedFile, Sender, UploadStream},
     wire::{
         data::{Data, TransferId},
-        frame,
         messages::{FileBegin, FileChunk, FileEnd, FileInfo, Message, SyncId},
     },
 };
@@ -78,12 +77,11 @@ fn noise(bytes: usize) -> Bytes {
 }
 
 fn framed(message: &Message, wire: &mut BytesMut) {
-    frame::write(wire, |out| message.encode(out));
+    message.write_frame(wire);
 }
 
 fn unframed(wire: &mut BytesMut) -> Option<Message> {
-    let payload = frame::split(wire, frame::PAYLOAD_BYTES_MAX).unwrap()?;
-    Some(Message::read(&payload).unwrap())
+    Message::read_frame(wire, Message::BYTES_MAX).unwrap()
 }
 
 fn one_chunk(criterion: &mut Criterion) {

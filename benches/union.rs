@@ -11,12 +11,11 @@ use std::{
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use liverysync_core::{
     conflict::{Naming, Policy},
-    diff::diff,
     hash::Content,
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     time::UnixTime,
-    union::{Change, PeerId, Union, merge},
+    union::{Change, PeerId, Union},
 };
 
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
@@ -43,9 +42,11 @@ fn unions(criterion: &mut Criterion) {
         let manifests = [manifest(files, 1), manifest(files, 2), manifest(files, 3)];
         group.throughput(Throughput::Elements(files as u64));
         group.bench_function(BenchmarkId::new("merge_three_manifests", files), |bench| {
-            bench.iter(|| merge(black_box(&manifests), Policy::Established, Naming::default()));
+            bench.iter(|| {
+                Union::merge(black_box(&manifests), Policy::Established, Naming::default())
+            });
         });
-        let (union, _) = merge(&manifests, Policy::Established, Naming::default());
+        let (union, _) = Union::merge(&manifests, Policy::Established, Naming::default());
         let mut edited = manifests[0].clone();
         let first = edited.iter().next().unwrap().clone();
         edited.replace(Entry { content: Content::of(b"edited"), ..first }).unwrap();
@@ -144,7 +145,7 @@ fn diffs(criterion: &mut Criterion) {
         let (have, want) = (manifest(files, 1), manifest(files, 2));
         group.throughput(Throughput::Elements(files as u64));
         group.bench_function(BenchmarkId::new("a_tenth_differs", files), |bench| {
-            bench.iter(|| diff(black_box(&have), black_box(&want)));
+            bench.iter(|| black_box(&have).diff(black_box(&want)));
         });
         group.bench_function(BenchmarkId::new("manifest_hash", files), |bench| {
             bench.iter(|| black_box(&have).hash());
@@ -157,7 +158,7 @@ fn diffs(criterion: &mut Criterion) {
         want.replace(Entry { content: Content::of(b"other"), ..there }).unwrap();
     }
     group.bench_function(BenchmarkId::new("ten_differ", 3_000), |bench| {
-        bench.iter(|| diff(black_box(&have), black_box(&want)));
+        bench.iter(|| black_box(&have).diff(black_box(&want)));
     });
     group.bench_function(BenchmarkId::new("manifest_clone", 3_000), |bench| {
         bench.iter(|| black_box(&have).clone());

@@ -8,7 +8,7 @@
 
 use std::{env, error::Error, path::Path};
 
-use liverysync::{Entry, Rules, diff, escape, scan};
+use liverysync::{Entry, Rules, escape, scan};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("left out   {}: {}", escape(&skipped.path), escape(&skipped.reason.to_string()));
     }
 
-    let difference = diff(&mine.manifest, &theirs.manifest);
+    let difference = mine.manifest.diff(&theirs.manifest);
     let show = |what: &str, entry: &Entry| {
         println!("{what}  {} ({} bytes)", escape(entry.path.as_str()), entry.content.size);
     };

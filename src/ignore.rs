@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use liverysync_core::client::{Ignored, InvalidGlob};
+use liverysync_core::{client::Ignored, text::InvalidText};
 
 use crate::disk::{ignore_file, replace_whole};
 
@@ -24,7 +24,7 @@ pub enum IgnoreError {
         /// The refused text.
         glob: String,
         /// The reason.
-        reason: InvalidGlob,
+        reason: InvalidText,
     },
     /// The file cannot be read or written.
     #[error("cannot use the list of ignored liveries {path}", path = .path.display())]

@@ -2,7 +2,7 @@
 //!
 //! - [`Client`] runs on a driver's PC and keeps a liveries folder in sync with the league.
 //! - [`Server`] is the league's server.
-//! - [`scan`], [`diff`] and [`merge`] read and compare folders without a server.
+//! - [`scan`], [`Manifest::diff`] and [`Union::merge`] read and compare folders without a server.
 //! - [`backups`] restores what was replaced on a driver's PC, and [`IgnoreFile`] lists the liveries that a driver does
 //!   not want.
 //! - [`league`] is for administrators: it shows and changes the data of a server.
@@ -31,7 +31,7 @@
 //! | `client` | yes | [`Client`], [`scan`], [`backups`], [`IgnoreFile`] and the places of the game's folders |
 //! | `server` | no | [`Server`] and [`league`]; brings SQLite |
 //!
-//! Features only add items. [`Manifest`], [`diff`], [`merge`] and the path rule need none.
+//! Features only add items. [`Manifest`], [`Diff`], [`Union`] and the path rule need none.
 //!
 //! # Runtime
 //!
@@ -113,37 +113,37 @@ pub use self::{
 
 // The types of the core that most programs use have their pages here, and all others have theirs in `liverysync-core`.
 #[cfg(feature = "client")]
-pub use liverysync_core::client::{Event as ClientEvent, SyncError, SyncReport};
+pub use liverysync_core::client::{
+    Event as ClientEvent,
+    sync_watch::{FileErrors, SyncError, SyncReport, Unfinished},
+};
 pub use liverysync_core::manifest::Manifest;
 #[cfg(feature = "server")]
-pub use liverysync_core::server::{DifferingSetting, Event as ServerEvent, Status};
+pub use liverysync_core::server::{Event as ServerEvent, Status};
 
 #[cfg(feature = "client")]
 #[doc(no_inline)]
-pub use liverysync_core::client::{
-    ConflictSide, FileErrors, Ignored, InvalidGlob, InvalidName, OpenConflict, Plan, Role,
-    Unfinished,
-};
+pub use liverysync_core::client::{ConflictSide, Ignored, OpenConflict, Plan, Role};
 #[cfg(feature = "server")]
 #[doc(no_inline)]
-pub use liverysync_core::server::{Missing, PeerStatus, Protocol, Withheld};
+pub use liverysync_core::server::{DifferingSetting, Missing, PeerStatus, Protocol, Withheld};
 #[cfg(feature = "server")]
 #[doc(no_inline)]
 pub use liverysync_core::transfer::SourceFault;
 #[doc(no_inline)]
 pub use liverysync_core::{
-    conflict::{InvalidSuffix, Naming, Policy, Scope, conflict_name},
-    diff::{Diff, diff},
-    hash::{Content, ContentHash, InvalidHash},
-    league::{InvalidKey, InvalidMemberId, MemberId, MemberKey, Updates},
+    conflict::{Naming, Policy, Scope},
+    diff::Diff,
+    hash::{Content, ContentHash},
+    league::{MemberId, MemberKey, Updates},
     manifest::Entry,
-    path::{Extensions, InvalidExtension, InvalidPath, RelPath},
+    path::{Extensions, InvalidPath, RelPath},
     pathmap::Collision,
     select::{Reason, Rules, Skipped},
-    text::escape,
+    text::{InvalidText, escape},
     time::UnixTime,
-    union::{Outcome, PeerId, Refusal, Union, UnionEntry, merge},
-    wire::messages::SyncId,
+    union::{Outcome, PeerId, Refusal, Union, UnionEntry},
+    wire::SyncId,
 };
 
 // Helpers of the front ends, which may change in any version.
@@ -151,7 +151,7 @@ pub use liverysync_core::{
 pub use self::error_chain::with_causes;
 #[doc(hidden)]
 pub use liverysync_core::{
-    conflict::{CONFLICT_SUFFIX, is_conflict_name, parse_conflict_name, plain_livery},
+    conflict::{is_conflict_name, parse_conflict_name, plain_livery},
     path::fold,
     text::escape_limited,
 };

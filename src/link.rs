@@ -26,8 +26,8 @@ use liverysync_core::{
     transfer::{CHUNK_BYTES, Compression},
     wire::{
         data::{DATA_HEADER_BYTES, KIND_DATA, TransferId},
-        frame::{self, FrameError},
-        messages::{FileBegin, Message, SyncId},
+        frame,
+        messages::{FileBegin, Message, SyncId, WireError},
     },
 };
 use tokio::{
@@ -91,7 +91,7 @@ pub(crate) enum LinkError {
     #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only a client needs it"))]
     CreditExceeded,
     #[error(transparent)]
-    Frame(#[from] FrameError),
+    Frame(#[from] WireError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -493,10 +493,10 @@ impl Writer {
         match item {
             Item::Control(message, bytes) => {
                 self.control_waiting.fetch_sub(bytes, Ordering::Relaxed);
-                frame::write(buffer, |out| message.encode(out));
+                message.write_frame(buffer);
             }
             Item::Counted(message) => {
-                frame::write(buffer, |out| message.encode(out));
+                message.write_frame(buffer);
                 if let Message::FileChunk(chunk) = message {
                     counted.push(chunk.sync_id);
                 }

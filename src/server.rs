@@ -13,10 +13,9 @@ use std::{
 };
 
 use liverysync_core::{
+    client::{DiskFault, DiskFaultKind, Progress},
     hash::ContentHash,
-    server::{
-        Event, Input, Output, Progress, ServerMachine, StartDownload, Status, parse_allow_list,
-    },
+    server::{Event, Input, Output, ServerMachine, Status},
     time::Wake,
     transfer::{UploadEvent, UploadStream},
     union::PeerId,
@@ -198,7 +197,9 @@ struct AllowList(Option<BTreeSet<String>>);
 impl AllowList {
     fn read(path: &Path) -> io::Result<Self> {
         match std::fs::read(path) {
-            Ok(bytes) => Ok(Self(parse_allow_list(&String::from_utf8_lossy(&bytes)))),
+            Ok(bytes) => {
+                Ok(Self(ServerMachine::parse_allow_list(&String::from_utf8_lossy(&bytes))))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(None)),
             Err(error) => Err(error),
         }
@@ -434,7 +435,14 @@ impl Control {
                         link.uploads.remove(&sync_id);
                     }
                 }
-                Output::StartDownload(peer, download) => self.start_download(peer, download),
+                Output::StartDownload { target, transfer, content, from, compression, begin } => {
+                    let Some(link) = self.links.get(&target) else { continue };
+                    if let Some(blob) = self.store.blob(content.hash) {
+                        link.outbox.begin(transfer, from, blob, compression, begin);
+                    } else {
+                        self.deferred.push_back(not_in_store(target, transfer));
+                    }
+                }
                 Output::StopDownload(peer, transfer) => {
                     if let Some(link) = self.links.get(&peer) {
                         link.outbox.stop(transfer);
@@ -475,18 +483,6 @@ impl Control {
         }
         link.uploads.open(sync_id, stream, writers);
     }
-
-    fn start_download(&mut self, peer: PeerId, download: StartDownload) {
-        let Some(link) = self.links.get(&peer) else { return };
-        let StartDownload { transfer, content, from, compression, begin } = download;
-        match self.store.blob(content.hash) {
-            Some(blob) => link.outbox.begin(transfer, from, blob, compression, begin),
-            None => {
-                let failed = Progress::Failed("it is not in the store".to_owned());
-                self.deferred.push_back(Input::Downloaded(peer, transfer, failed));
-            }
-        }
-    }
 }
 
 /// Returns the machine's input for the outcome of one file of an upload.
@@ -504,14 +500,23 @@ fn partial(left: Vec<(ContentHash, u64)>) -> impl Iterator<Item = Input> {
     left.into_iter().map(|(hash, bytes)| Input::Partial(hash, bytes))
 }
 
+/// Returns the machine's input for a download whose content the store does not have.
+fn not_in_store(target: PeerId, transfer: TransferId) -> Input {
+    let message = "it is not in the store".to_owned();
+    let failed = Progress::Failed(DiskFault { kind: DiskFaultKind::Missing, message });
+    Input::Downloaded(target, transfer, failed)
+}
+
 /// Returns the machine's input for a report about a download.
 fn download_progress(peer: PeerId, report: SendReport) -> Input {
     let (transfer, progress) = match report {
-        SendReport::Passed { transfer, .. } => (transfer, Progress::Passed),
+        SendReport::Passed { transfer, bytes } => (transfer, Progress::Passed(bytes)),
         SendReport::Sent(transfer) => (transfer, Progress::Sent),
-        SendReport::Failed(transfer, _, reason) => (transfer, Progress::Failed(reason)),
+        SendReport::Failed(transfer, _, message) => {
+            (transfer, Progress::Failed(DiskFault { kind: DiskFaultKind::Other, message }))
+        }
         // The server sends no file through the machine.
-        SendReport::Counted(_) => (TransferId::default(), Progress::Passed),
+        SendReport::Counted(_) => (TransferId::default(), Progress::Passed(0)),
     };
     Input::Downloaded(peer, transfer, progress)
 }

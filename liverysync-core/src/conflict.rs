@@ -8,11 +8,12 @@ use crate::{
     hash::{Content, ContentHash},
     manifest::{Entry, Manifest},
     path::{COMPONENT_BYTES_MAX, Extensions, InvalidPath, PATH_BYTES_MAX, PathKey, RelPath, fold},
+    text::InvalidText,
     time::UnixTime,
 };
 
 /// The default text between the plain name and the digits of a conflict name.
-pub const CONFLICT_SUFFIX: &str = "__CONFLICT__";
+const CONFLICT_SUFFIX: &str = "__CONFLICT__";
 
 /// Number of hex digits in a conflict name.
 const DIGITS: usize = 8;
@@ -101,13 +102,13 @@ impl Naming {
     /// # Errors
     ///
     /// Refuses a suffix that is empty, longer than 64 bytes, or not allowed in a file name.
-    pub fn new(suffix: &str, extensions: Extensions) -> Result<Self, InvalidSuffix> {
+    pub fn new(suffix: &str, extensions: Extensions) -> Result<Self, InvalidText> {
         let example = format!("a/decals{suffix}00000000.png");
         let fits = (1..=SUFFIX_BYTES_MAX).contains(&suffix.len())
             && !suffix.contains('/')
             && RelPath::parse(&example, &Extensions::default()).is_ok();
         if !fits {
-            return Err(InvalidSuffix);
+            return Err(invalid_suffix());
         }
         let suffix = suffix.to_owned();
         Ok(Self { suffix, extensions, ..Self::default() })
@@ -125,13 +126,44 @@ impl Naming {
     /// # Errors
     ///
     /// Fails where [`Naming::new`] does.
-    pub fn change_suffix(&mut self, suffix: &str) -> Result<(), InvalidSuffix> {
+    pub fn change_suffix(&mut self, suffix: &str) -> Result<(), InvalidText> {
         let suffix = Self::new(suffix, Extensions::default())?.suffix;
         let former = std::mem::replace(&mut self.suffix, suffix);
         self.former_suffixes.push(former);
         self.former_suffixes.retain(|former| *former != self.suffix);
         self.former_suffixes.dedup();
         Ok(())
+    }
+
+    /// Returns the conflict name of the content `hash` at `path`: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`, with
+    /// `_1`, `_2`... after the digits while `taken` says that another content has the name.
+    ///
+    /// A conflict name does not get a second suffix: its old one is replaced. A stem that would make the name too long is cut at
+    /// its end.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder's path is so long that no name fits, which takes more than a thousand bytes.
+    pub fn conflict_name(
+        &self,
+        path: &RelPath,
+        hash: ContentHash,
+        mut taken: impl FnMut(&RelPath) -> bool,
+    ) -> Result<RelPath, InvalidPath> {
+        let stem = plain_stem(path.stem(), self);
+        let mut number = 0_u32;
+        loop {
+            let counter = if number == 0 { String::new() } else { format!("_{number}") };
+            let tail = format!("{}{}{counter}.{}", self.suffix, hash.short(), path.extension());
+            let folder = path.folder().map_or(0, |folder| folder.len() + 1);
+            let room = PATH_BYTES_MAX.saturating_sub(folder).min(COMPONENT_BYTES_MAX);
+            let stem = shorten(stem, room.saturating_sub(tail.len()));
+            let name = path.with_file_name(&format!("{stem}{tail}"), &self.extensions)?;
+            if !taken(&name) {
+                return Ok(name);
+            }
+            number += 1;
+        }
     }
 
     /// Returns the same naming for names in one case, as keys have them.
@@ -157,10 +189,12 @@ impl Naming {
     }
 }
 
-/// Error for a text that cannot be a conflict suffix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a conflict suffix has 1 to {SUFFIX_BYTES_MAX} bytes, all allowed in a file name")]
-pub struct InvalidSuffix;
+/// Returns the error for a text that cannot be a conflict suffix.
+pub(crate) fn invalid_suffix() -> InvalidText {
+    InvalidText::new(format!(
+        "a conflict suffix has 1 to {SUFFIX_BYTES_MAX} bytes, all allowed in a file name"
+    ))
+}
 
 /// Longest suffix, in bytes. It must leave room for the name.
 const SUFFIX_BYTES_MAX: usize = 64;
@@ -173,37 +207,6 @@ impl Default for Naming {
             extensions: Extensions::default(),
             scope: Scope::default(),
         }
-    }
-}
-
-/// Returns the conflict name of the content `hash` at `path`: `<stem>__CONFLICT__<first 8 hex digits>.<extension>`, with
-/// `_1`, `_2`... after the digits while `taken` says that another content has the name.
-///
-/// A conflict name does not get a second suffix: its old one is replaced. A stem that would make the name too long is cut at
-/// its end.
-///
-/// # Errors
-///
-/// Fails if the folder's path is so long that no name fits, which takes more than a thousand bytes.
-pub fn conflict_name(
-    path: &RelPath,
-    hash: ContentHash,
-    naming: &Naming,
-    mut taken: impl FnMut(&RelPath) -> bool,
-) -> Result<RelPath, InvalidPath> {
-    let stem = plain_stem(path.stem(), naming);
-    let mut number = 0_u32;
-    loop {
-        let counter = if number == 0 { String::new() } else { format!("_{number}") };
-        let tail = format!("{}{}{counter}.{}", naming.suffix, hash.short(), path.extension());
-        let folder = path.folder().map_or(0, |folder| folder.len() + 1);
-        let room = PATH_BYTES_MAX.saturating_sub(folder).min(COMPONENT_BYTES_MAX);
-        let stem = shorten(stem, room.saturating_sub(tail.len()));
-        let name = path.with_file_name(&format!("{stem}{tail}"), &naming.extensions)?;
-        if !taken(&name) {
-            return Ok(name);
-        }
-        number += 1;
     }
 }
 
@@ -366,7 +369,8 @@ mod tests {
 
     fn name(text: &str, taken: &[&str]) -> String {
         let taken = |name: &RelPath| taken.contains(&name.as_str());
-        conflict_name(&path(text), HASH.parse().unwrap(), &Naming::default(), taken)
+        Naming::default()
+            .conflict_name(&path(text), HASH.parse().unwrap(), taken)
             .unwrap()
             .as_str()
             .to_owned()
@@ -525,7 +529,7 @@ mod tests {
             assert!(is_conflict_name(&old, &naming), "{old}");
             let (plain, digits) = parse_conflict_name(&old, &naming).unwrap();
             assert_eq!((plain.as_str(), &*digits), ("T/d.png", "00000000"), "{old}");
-            let new = conflict_name(&old, HASH.parse().unwrap(), &naming, |_| false).unwrap();
+            let new = naming.conflict_name(&old, HASH.parse().unwrap(), |_| false).unwrap();
             assert_eq!(new.as_str(), "T/d_X_ba7816bf.png", "{old}");
         }
     }
@@ -536,7 +540,7 @@ mod tests {
         naming.change_suffix("__C__").unwrap();
         naming.change_suffix(CONFLICT_SUFFIX).unwrap();
         assert_eq!(naming.former_suffixes, ["__C__"]);
-        assert_eq!(naming.change_suffix("a/b"), Err(InvalidSuffix));
+        assert_eq!(naming.change_suffix("a/b"), Err(invalid_suffix()));
         assert_eq!(naming.suffix, CONFLICT_SUFFIX);
     }
 

@@ -23,28 +23,30 @@ impl Diff {
     }
 }
 
-/// Compares the files that a PC has with those that it should have.
-#[must_use]
-pub fn diff(have: &Manifest, want: &Manifest) -> Diff {
-    let mut result = Diff::default();
-    let mut haves = have.shared().peekable();
-    for wanted in want.shared() {
-        // Most manifests are nearly equal and share their equal entries, which is the cheapest comparison.
-        if haves.next_if(|there| Arc::ptr_eq(there, wanted)).is_some() {
-            continue;
-        }
-        let key = wanted.path.key();
-        while let Some(extra) = haves.next_if(|there| there.path.key() < key) {
-            result.extra.push(Entry::clone(extra));
-        }
-        match haves.next_if(|there| there.path.key() == key) {
-            None => result.missing.push(Entry::clone(wanted)),
-            Some(there) if there.content != wanted.content => {
-                result.different.push((Entry::clone(there), Entry::clone(wanted)));
+impl Manifest {
+    /// Compares the files that a PC has with those that it should have, `want`.
+    #[must_use]
+    pub fn diff(&self, want: &Self) -> Diff {
+        let mut result = Diff::default();
+        let mut haves = self.shared().peekable();
+        for wanted in want.shared() {
+            // Most manifests are nearly equal and share their equal entries, which is the cheapest comparison.
+            if haves.next_if(|there| Arc::ptr_eq(there, wanted)).is_some() {
+                continue;
             }
-            Some(_) => {}
+            let key = wanted.path.key();
+            while let Some(extra) = haves.next_if(|there| there.path.key() < key) {
+                result.extra.push(Entry::clone(extra));
+            }
+            match haves.next_if(|there| there.path.key() == key) {
+                None => result.missing.push(Entry::clone(wanted)),
+                Some(there) if there.content != wanted.content => {
+                    result.different.push((Entry::clone(there), Entry::clone(wanted)));
+                }
+                Some(_) => {}
+            }
         }
+        result.extra.extend(haves.map(|extra| Entry::clone(extra)));
+        result
     }
-    result.extra.extend(haves.map(|extra| Entry::clone(extra)));
-    result
 }

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::text::InvalidText;
+
 /// Number of bytes of a digest in its short form and in a conflict name: eight hex digits.
 const SHORT_BYTES: usize = 4;
 
@@ -52,22 +54,18 @@ impl fmt::Debug for ContentHash {
     }
 }
 
-/// Error for a text that is not the 64 hex digits of a SHA-256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a SHA-256: it needs 64 hex digits")]
-pub struct InvalidHash;
-
 impl FromStr for ContentHash {
-    type Err = InvalidHash;
+    type Err = InvalidText;
 
     /// Reads 64 hex digits of either case.
-    fn from_str(text: &str) -> Result<Self, InvalidHash> {
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        let invalid = || InvalidText::digits("SHA-256", 64);
         // The decoder would also accept a leading `0x`.
         if text.len() != 64 {
-            return Err(InvalidHash);
+            return Err(invalid());
         }
         let mut bytes = [0; 32];
-        const_hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidHash)?;
+        const_hex::decode_to_slice(text, &mut bytes).map_err(|_| invalid())?;
         Ok(Self(bytes))
     }
 }
@@ -104,6 +102,8 @@ impl Content {
 }
 
 /// A running SHA-256.
+// Any other SHA-256 does as well: `ContentHash::from_bytes` takes its digest.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default)]
 pub struct Hasher(Sha256);
 
@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn other_texts_are_refused() {
         for text in ["", "abc", &ABC[1..], &format!("0x{}", &ABC[2..]), &format!("{ABC}0")] {
-            assert_eq!(text.parse::<ContentHash>(), Err(InvalidHash), "{text}");
+            let error = text.parse::<ContentHash>().unwrap_err();
+            assert_eq!(error.to_string(), "not a SHA-256: it needs 64 hex digits", "{text}");
         }
     }
 }

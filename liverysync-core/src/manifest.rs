@@ -34,6 +34,8 @@ pub struct Manifest {
 }
 
 /// The files of a manifest, ordered by key.
+// Only the name of an iterator.
+#[doc(hidden)]
 pub type Entries<'a> =
     iter::Map<btree_map::Values<'a, PathKey, Arc<Entry>>, fn(&'a Arc<Entry>) -> &'a Entry>;
 

@@ -5,7 +5,7 @@
 //! PC of the league. It never repairs a name: a changed name would come back as another file at the next scan.
 //!
 //! Spellings that differ only in case or Unicode normalization are the same file for Windows and the game. They share a
-//! [`PathKey`], made by [`fold()`].
+//! [`PathKey`], made by `fold`.
 
 mod extensions;
 mod fold;
@@ -23,10 +23,12 @@ use serde::{Serialize, Serializer};
 
 pub(crate) use self::rule::{COMPONENT_BYTES_MAX, PATH_BYTES_MAX};
 pub use self::{
-    extensions::{Extensions, InvalidExtension},
-    fold::fold,
+    extensions::Extensions,
     rule::{InvalidPath, PathFault},
 };
+// Front ends search names by it. Paths are compared by their keys.
+#[doc(hidden)]
+pub use self::fold::fold;
 
 /// Version of the path rule and of folding. Raise it with every change to either, so that paths checked by another version
 /// are checked again.

@@ -161,6 +161,8 @@ impl Default for Rules {
 }
 
 /// A file that is shared.
+// The machine selects by itself, and `liverysync::scan` does for hosts without one.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
     /// Its path.
@@ -178,6 +180,8 @@ impl Located for Chosen {
 }
 
 /// The shared and the skipped files of a folder.
+// As `Chosen`.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// The files to share.
@@ -187,6 +191,8 @@ pub struct Selection {
 }
 
 /// Selects the files to share. The result does not depend on the order of `listed`.
+// As `Chosen`.
+#[doc(hidden)]
 #[must_use]
 pub fn select(listed: &[Listed], rules: &Rules) -> Selection {
     select_of(listed.iter().collect(), rules)

@@ -1,8 +1,8 @@
 //! Text from other people, made safe to show.
 //!
 //! The name of a livery or driver may contain an escape sequence for the terminal, a line break that forges a log line, or a
-//! control that changes the reading direction of everything after it. Pass such text through [`escape`] or [`escape_limited`]
-//! before it reaches a log, a terminal or a page.
+//! control that changes the reading direction of everything after it. Pass such text through [`escape`] before it
+//! reaches a log, a terminal or a page.
 
 use std::borrow::Cow;
 
@@ -30,6 +30,8 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 /// Does the same as [`escape`] and cuts the result to at most `chars` characters, the last of which is then `…`.
 ///
 /// An escape is never cut in two. A limit of 0 counts as 1. The time depends on the limit, not on the length of `text`.
+// Only front ends have lines of a limited width.
+#[doc(hidden)]
 #[must_use]
 pub fn escape_limited(text: &str, chars: usize) -> Cow<'_, str> {
     let limit = chars.max(1);
@@ -47,6 +49,22 @@ pub fn escape_limited(text: &str, chars: usize) -> Cow<'_, str> {
         }
     }
     escape(text)
+}
+
+/// Error for a text that does not have the form of what it should be. It says which form that is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidText(String);
+
+impl InvalidText {
+    pub(crate) const fn new(form: String) -> Self {
+        Self(form)
+    }
+
+    /// Makes the error for a text that is not this number of hex digits.
+    pub(crate) fn digits(thing: &str, digits: usize) -> Self {
+        Self(format!("not a {thing}: it needs {digits} hex digits"))
+    }
 }
 
 /// Longest name of a driver, in characters. Servers and clients cut off the rest.

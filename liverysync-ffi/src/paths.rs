@@ -80,7 +80,7 @@ pub unsafe extern "C" fn liverysync_conflict_name(
             None => livery::Naming::default(),
         };
         let path = rel_path(path, &naming.extensions)?;
-        let name = livery::conflict_name(&path, hash, &naming, |name| {
+        let name = naming.conflict_name(&path, hash, |name| {
             let there = taken.and_then(|handle| handle.manifest.get(name.key()));
             there.is_some_and(|entry| entry.content.hash != hash)
         });

@@ -234,7 +234,7 @@ pub unsafe extern "C" fn liverysync_merge(
             None => Default::default(),
         };
         let manifests = list.into_iter().map(|handle| &handle.manifest);
-        let (union, outcome) = livery::merge(manifests, policy, naming);
+        let (union, outcome) = livery::Union::merge(manifests, policy, naming);
         out.hand_over(Union::new(union, &outcome));
         Ok(())
     })

@@ -22,7 +22,7 @@ fn diff(
     want: &Bound<'_, Manifest>,
 ) -> (Entries, Vec<(Entry, Entry)>, Entries) {
     let (have, want) = (&have.get().core, &want.get().core);
-    let diff = runtime::detached(py, || shell::diff(have, want));
+    let diff = runtime::detached(py, || have.diff(want));
     let entries = |entries: Vec<_>| entries.into_iter().map(Entry).collect();
     let pair = |(have, want)| (Entry(have), Entry(want));
     (entries(diff.missing), diff.different.into_iter().map(pair).collect(), entries(diff.extra))
@@ -58,7 +58,7 @@ fn merge(
 
 /// Merges, and takes the result apart: many texts, which take as long to make as the union itself.
 fn merged(manifests: Vec<&shell::Manifest>, policy: Policy, naming: Naming) -> Merged {
-    let (union, outcome) = shell::merge(manifests, policy, naming);
+    let (union, outcome) = shell::Union::merge(manifests, policy, naming);
     let manifest = union.manifest();
     let entries = union.iter().map(|entry| {
         let holders = entry.holders().map(|(member, path)| (member.0, path.to_string())).collect();
@@ -100,7 +100,7 @@ fn conflict_name(
             taken.contains(name.key().as_str())
                 || established.is_some_and(|entry| entry.content.hash != hash)
         };
-        shell::conflict_name(&path, hash, &naming, is_taken).map(|name| name.to_string())
+        naming.conflict_name(&path, hash, is_taken).map(|name| name.to_string())
     });
     named.map_err(|invalid| errors::invalid_path(&invalid.path, &invalid.fault))
 }

@@ -8,10 +8,11 @@ use std::{
 };
 
 use liverysync_core::{
-    client::{ClientConfig, Event, Ignored, InvalidName},
+    client::{ClientConfig, Event, Ignored},
     conflict::Naming,
     league::MemberKey,
     select::Rules,
+    text::InvalidText,
 };
 use tokio::{runtime::Handle, sync::Notify};
 
@@ -96,7 +97,7 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// Refuses a name that is empty or longer.
-    pub fn check_name(name: &str) -> Result<&str, InvalidName> {
+    pub fn check_name(name: &str) -> Result<&str, InvalidText> {
         ClientConfig::check_name(name)
     }
 

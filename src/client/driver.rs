@@ -8,10 +8,7 @@ use std::{
 };
 
 use liverysync_core::{
-    client::{
-        ClientConfig, ClientMachine, DiskOutcome, Event, Ignored, Input, Now, OpId, Output,
-        SendFile,
-    },
+    client::{ClientConfig, ClientMachine, DiskOutcome, Event, Ignored, Input, Now, OpId, Output},
     wire::messages::Message,
 };
 use tokio::{
@@ -158,7 +155,12 @@ impl Driver {
                     self.closed = Some(reason);
                 }
                 Output::Transmit(message) => self.transmit(message),
-                Output::Send(file) => self.send(file),
+                Output::Send { transfer, path, stamp, from, compression } => {
+                    if let Some(link) = &self.link {
+                        let file = PlainFile::new(Arc::clone(&self.root), path, stamp);
+                        link.outbox.begin(transfer, from, Arc::new(file), compression, None);
+                    }
+                }
                 Output::StopSending(transfer) => {
                     if let Some(link) = &self.link {
                         link.outbox.stop(transfer);
@@ -181,13 +183,6 @@ impl Driver {
             self.link = None;
             self.closed = Some(LinkError::WriteTimeout.to_string());
         }
-    }
-
-    fn send(&self, file: SendFile) {
-        let Some(link) = &self.link else { return };
-        let SendFile { transfer, path, stamp, from, compression } = file;
-        let file = PlainFile::new(Arc::clone(&self.root), path, stamp);
-        link.outbox.begin(transfer, from, Arc::new(file), compression, None);
     }
 
     async fn next_event(

@@ -8,7 +8,10 @@ use std::{
 };
 
 use futures_core::Stream;
-use liverysync_core::client::{Event, SyncError, SyncProgress, SyncReport, SyncWatch, WaitPolicy};
+use liverysync_core::client::{
+    Event,
+    sync_watch::{SyncError, SyncReport, SyncWatch, WaitPolicy},
+};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Client, Names};
@@ -180,9 +183,9 @@ impl Syncing {
 
     fn judge(&mut self, event: Event) -> SyncStep {
         match self.watch.handle_event(&event, self.began.elapsed()) {
-            SyncProgress::Waiting => {}
-            SyncProgress::Done(report) => self.end = Some(SyncStep::Done(report)),
-            SyncProgress::Failed(error) => self.end = Some(SyncStep::Failed(error)),
+            None => {}
+            Some(Ok(report)) => self.end = Some(SyncStep::Done(report)),
+            Some(Err(error)) => self.end = Some(SyncStep::Failed(error)),
         }
         SyncStep::Event(event)
     }

@@ -18,7 +18,7 @@ use std::{
 use chrono::{Local, TimeZone as _};
 use filetime::FileTime;
 use liverysync_core::{
-    client::{DiskFault, DiskFaultKind, InstallFile, InstallPlan, Installed, RetirePlan, StageId},
+    client::{DiskFault, DiskFaultKind, InstallFile, Installed, StageId},
     path::RelPath,
     select::Stamp,
     time::UnixTime,
@@ -40,12 +40,13 @@ struct Prepared {
 pub(super) fn install(
     root: &Path,
     staged: impl Fn(StageId) -> PathBuf,
-    plan: InstallPlan,
+    date: UnixTime,
+    files: Vec<InstallFile>,
+    clear: &[PathBuf],
 ) -> (Vec<Result<Installed, DiskFault>>, BTreeSet<PathBuf>) {
-    let mut backups = Backups::new(root, plan.date);
+    let mut backups = Backups::new(root, date);
     let (mut touched, mut folders) = (BTreeSet::new(), Folders::default());
-    let prepared: Vec<_> = plan
-        .files
+    let prepared: Vec<_> = files
         .into_iter()
         .map(|file| {
             let staged = staged(file.stage);
@@ -57,7 +58,7 @@ pub(super) fn install(
         .map(|prepared| switch(root, &staged, prepared?, &mut touched))
         .collect();
     if results.iter().any(Result::is_ok) {
-        for below in &plan.clear {
+        for below in clear {
             // The game's own cache cannot be moved away while the game uses it; it is harmless.
             let _kept = backups.move_away(below);
         }
@@ -69,9 +70,11 @@ pub(super) fn install(
 /// Moves unchanged files to the backup folder, and removes the folders that are then empty.
 pub(super) fn retire(
     root: &Path,
-    plan: &RetirePlan,
+    date: UnixTime,
+    files: &[(RelPath, Stamp)],
+    clear: &[PathBuf],
 ) -> (Vec<Result<String, DiskFault>>, BTreeSet<PathBuf>) {
-    let mut backups = Backups::new(root, plan.date);
+    let mut backups = Backups::new(root, date);
     let mut folders = BTreeSet::new();
     let mut move_to_backup = |path: &RelPath, stamp: Stamp| {
         let below: PathBuf = path.components().collect();
@@ -85,10 +88,9 @@ pub(super) fn retire(
         folders.extend(below.ancestors().skip(1).map(Path::to_owned));
         Ok(backup)
     };
-    let retired: Vec<_> =
-        plan.files.iter().map(|(path, stamp)| move_to_backup(path, *stamp)).collect();
+    let retired: Vec<_> = files.iter().map(|(path, stamp)| move_to_backup(path, *stamp)).collect();
     if retired.iter().any(Result::is_ok) {
-        for below in &plan.clear {
+        for below in clear {
             // The game's own cache cannot be moved away while the game uses it; it is harmless.
             let _kept = backups.move_away(below);
         }

@@ -356,7 +356,7 @@ impl Disk {
             | DiskRequest::Copy(id, _)
             | DiskRequest::Discard(id) => *id,
             // They need nothing that a worker keeps, so the workers take turns.
-            DiskRequest::Retire(_) | DiskRequest::Install(_) => StageId(op.0),
+            DiskRequest::Retire { .. } | DiskRequest::Install { .. } => StageId(op.0),
         };
         let job = StageJob::Request(op, request);
         self.waiting.fetch_add(weight(&job), Ordering::Release);

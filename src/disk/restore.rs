@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use liverysync_core::{
-    client::{DiskFault, InstallFile, InstallPlan, Installed, StageId},
+    client::{DiskFault, InstallFile, Installed, StageId},
     hash::Content,
     path::RelPath,
     select::Stamp,
@@ -63,8 +63,8 @@ impl Restorer {
                 return files.iter().map(|_| Err(why.clone())).collect();
             }
         };
-        let plan = InstallPlan { date: self.date, files: files_in_place, clear: clear.to_owned() };
-        let (installed, touched) = install(&self.root, |id| self.stages.path(id), plan);
+        let staged = |id| self.stages.path(id);
+        let (installed, touched) = install(&self.root, staged, self.date, files_in_place, clear);
         match Flush::Folders(touched).carry_out() {
             Ok(()) => installed,
             Err(error) => {

@@ -202,14 +202,14 @@ impl StageWorker {
                 drop((self.open.remove(&id), self.downloads.remove(&id)));
                 done(remove_if_there(&self.stages.path(id)))
             }
-            DiskRequest::Install(plan) => {
+            DiskRequest::Install { date, files, clear } => {
                 let stages = &self.stages;
                 let (installed, touched) =
-                    install::install(&stages.root, |id| stages.path(id), plan);
+                    install::install(&stages.root, |id| stages.path(id), date, files, &clear);
                 return (DiskOutcome::Installed(installed), Flush::Folders(touched));
             }
-            DiskRequest::Retire(plan) => {
-                let (retired, touched) = install::retire(&self.stages.root, &plan);
+            DiskRequest::Retire { date, files, clear } => {
+                let (retired, touched) = install::retire(&self.stages.root, date, &files, &clear);
                 return (DiskOutcome::Retired(retired), Flush::Folders(touched));
             }
             _ => done(Ok(())),

@@ -5,7 +5,7 @@ use std::{fs, time::SystemTime};
 
 use filetime::FileTime;
 use liverysync_core::{
-    client::{InstallFile, InstallPlan, Installed, RetirePlan},
+    client::{InstallFile, Installed},
     hash::Content,
     path::Extensions,
     time::UnixTime,
@@ -72,7 +72,7 @@ impl Rig {
     ) -> Vec<Result<Installed, DiskFault>> {
         let date = UnixTime::from_nanos(1_700_000_000_000_000_000);
         let clear = clear.iter().map(PathBuf::from).collect();
-        match self.request(DiskRequest::Install(InstallPlan { date, files, clear })) {
+        match self.request(DiskRequest::Install { date, files, clear }) {
             DiskOutcome::Installed(results) => results,
             other => panic!("{other:?}"),
         }
@@ -129,9 +129,9 @@ fn many_files_at_a_time_are_all_installed() {
         let at = path(&format!("T{}/a.png", stage.0));
         let file = InstallFile { stage, path: at, mtime: None, replaces: None, keep_as: None };
         let date = UnixTime::from_nanos(1_700_000_000_000_000_000);
-        let plan = InstallPlan { date, files: vec![file], clear: vec![] };
+        let request = DiskRequest::Install { date, files: vec![file], clear: vec![] };
         asked += 1;
-        rig.disk.request(OpId(asked), DiskRequest::Install(plan));
+        rig.disk.request(OpId(asked), request);
     }
     for _ in &stages {
         let (_, outcome) = rig.outcomes.blocking_recv().unwrap();
@@ -585,7 +585,7 @@ impl Rig {
         let date = UnixTime::from_nanos(1_700_000_000_000_000_000);
         let files = files.iter().map(|(at, stamp)| (path(at), *stamp)).collect();
         let clear = clear.iter().map(PathBuf::from).collect();
-        match self.request(DiskRequest::Retire(RetirePlan { date, files, clear })) {
+        match self.request(DiskRequest::Retire { date, files, clear }) {
             DiskOutcome::Retired(results) => results,
             other => panic!("{other:?}"),
         }

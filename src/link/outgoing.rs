@@ -13,7 +13,6 @@ use liverysync_core::{
     transfer::{Compression, Next, SendQueue},
     wire::{
         data::{TransferId, WINDOW_BYTES},
-        frame,
         messages::{FileBegin, FileChunk, FileEnd, Message, SyncId},
     },
 };
@@ -300,5 +299,5 @@ fn end_of(begin: &FileBegin) -> Message {
 }
 
 fn append(out: &mut BytesMut, message: &Message) {
-    frame::write(out, |out| message.encode(out));
+    message.write_frame(out);
 }

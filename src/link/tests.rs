@@ -355,9 +355,9 @@ async fn a_target_of_protocol_1_gets_its_form() {
     };
     let begin = begin_old("c", Content::of(&large));
     let end = r#"{"type":"FILE_END","sync_id":"s","rel_path":"c"}"#;
-    frame::write(&mut expected, |out| Message::FileBegin(begin).encode(out));
-    frame::write(&mut expected, |out| chunk(0, CHUNK).encode(out));
-    frame::write(&mut expected, |out| chunk(CHUNK, CHUNK + 1).encode(out));
+    Message::FileBegin(begin).write_frame(&mut expected);
+    chunk(0, CHUNK).write_frame(&mut expected);
+    chunk(CHUNK, CHUNK + 1).write_frame(&mut expected);
     frame::write(&mut expected, |out| out.extend_from_slice(end.as_bytes()));
     assert!(rig.rest().await == expected);
 }
@@ -540,7 +540,7 @@ async fn a_throttled_reader_reads_files_at_its_rate_and_messages_at_once() {
     let chunk = Data { body: Bytes::from(vec![1; CHUNK + 1]).into(), ..Data::default() };
     let mut out = BytesMut::new();
     for message in [Message::Ping, Message::Data(chunk), Message::Pong, Message::Ping] {
-        frame::write(&mut out, |out| message.encode(out));
+        message.write_frame(&mut out);
     }
     there.write_all(&out).await.unwrap();
     let next = async |reader: &mut Reader| Message::read(&reader.next().await.unwrap()).unwrap();

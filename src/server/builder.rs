@@ -85,7 +85,7 @@ impl ServerBuilder {
     /// Sets the most files of one session. More need fewer round trips, and a broken connection loses more. Default:
     /// 50.
     pub const fn files_per_session_max(mut self, files: usize) -> Self {
-        self.config.sessions.files_max = files;
+        self.config.session_files_max = files;
         self
     }
 
@@ -93,13 +93,13 @@ impl ServerBuilder {
     /// protocol 1 takes part in one. Small sessions may be up to 24 as long as they have no more than 8 MiB together.
     /// Default: 4.
     pub const fn sessions_per_client_max(mut self, sessions: usize) -> Self {
-        self.config.sessions.per_client_max = sessions;
+        self.config.client_sessions_max = sessions;
         self
     }
 
     /// Sets the most sessions at a time of all clients. Each costs memory for the files it is about. Default: 1,024.
     pub const fn sessions_max(mut self, sessions: usize) -> Self {
-        self.config.sessions.all_max = sessions;
+        self.config.sessions_max = sessions;
         self
     }
 
@@ -172,27 +172,27 @@ impl ServerBuilder {
 
     /// Sets how long a new connection may last before the client introduces itself. Default: 10 s.
     pub const fn hello_timeout(mut self, timeout: Duration) -> Self {
-        self.config.timeouts.hello = timeout;
+        self.config.hello_timeout = timeout;
         self
     }
 
     /// Sets how long a client may be silent before its connection is closed. A short timeout notices a dead
     /// connection sooner, and mistakes a slow one for dead. Default: 90 s.
     pub const fn silence_timeout(mut self, timeout: Duration) -> Self {
-        self.config.timeouts.silence = timeout;
+        self.config.silence_timeout = timeout;
         self
     }
 
     /// Sets how long a client may take until it sends the first file of an upload: an old one looks through its folder
     /// before. Default: 60 s.
     pub const fn first_file_timeout(mut self, timeout: Duration) -> Self {
-        self.config.timeouts.first_file = timeout;
+        self.config.first_file_timeout = timeout;
         self
     }
 
     /// Sets how long a session may make no progress before it is given up. Default: 30 s.
     pub const fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.config.timeouts.stall = timeout;
+        self.config.stall_timeout = timeout;
         self
     }
 
@@ -258,7 +258,7 @@ impl ServerBuilder {
     /// Opens the files and the socket.
     fn prepare(self) -> Result<Prepared, ServerError> {
         let keeps = self.data.is_some();
-        let config = self.config.with_storage(keeps).map_err(|_| ServerError::OwnersNeedData)?;
+        let config = self.config.with_storage(keeps).ok_or(ServerError::OwnersNeedData)?;
         let allowed = match &self.allow_list {
             Some(path) => AllowList::read(path)
                 .map_err(|source| ServerError::AllowList { path: path.clone(), source })?,

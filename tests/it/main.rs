@@ -23,10 +23,7 @@ use liverysync::{
     Client, ClientBuilder, ClientError, ClientEvent as Event, Extensions, Limits, MemberKey, Rules,
     Server, ServerBuilder, ServerError, ServerEvent, SyncError, SyncReport, SyncStep,
 };
-use liverysync_core::wire::{
-    frame,
-    messages::{Hello, Message, Welcome},
-};
+use liverysync_core::wire::messages::{Hello, Message, Welcome};
 use tempfile::TempDir;
 
 /// Longer than anything here takes, so that a test fails and does not hang.
@@ -138,7 +135,7 @@ fn hello_to(listener: &TcpListener) -> Hello {
     let (mut link, _) = listener.accept().unwrap();
     let welcome = Welcome { client_id: "00c0ffee".to_owned(), liverysync: Some(2) };
     let mut sent = BytesMut::new();
-    frame::write(&mut sent, |out| Message::Welcome(welcome).encode(out));
+    Message::Welcome(welcome).write_frame(&mut sent);
     link.write_all(&sent).unwrap();
     let mut length = [0; 4];
     link.read_exact(&mut length).unwrap();

@@ -22,7 +22,7 @@ struct Library {
 }
 
 const LIBRARIES: &[Library] = &[
-    Library { name: "liverysync-core", items_max: 122 },
+    Library { name: "liverysync-core", items_max: 80 },
     Library { name: "liverysync", items_max: 60 },
 ];
 

@@ -7,7 +7,7 @@ use crate::{
     conflict::Naming,
     league::MemberKey,
     select::Rules,
-    text::{NAME_CHARS_MAX, limit_name},
+    text::{InvalidText, NAME_CHARS_MAX, limit_name},
 };
 
 /// The settings of a client.
@@ -72,10 +72,11 @@ impl ClientConfig {
     /// # Errors
     ///
     /// Refuses a name that is empty or has more than 64 characters.
-    pub fn check_name(name: &str) -> Result<&str, InvalidName> {
+    pub fn check_name(name: &str) -> Result<&str, InvalidText> {
         let name = name.trim();
         let fits = !name.is_empty() && limit_name(name) == name;
-        fits.then_some(name).ok_or(InvalidName)
+        let invalid = || InvalidText::new(format!("a name has 1 to {NAME_CHARS_MAX} characters"));
+        fits.then_some(name).ok_or_else(invalid)
     }
 
     /// Makes the values fit together: a ping comes in time for its answer to break the silence, and the longest wait is no
@@ -86,9 +87,3 @@ impl ClientConfig {
         self
     }
 }
-
-/// A name that a PC cannot have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-#[error("a name has 1 to {NAME_CHARS_MAX} characters")]
-pub struct InvalidName;

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     conflict::conflict_livery,
-    diff::diff,
     league::MemberId,
     manifest::{Entry, Manifest},
     path::{RelPath, fold},
@@ -61,7 +60,7 @@ impl Comparison<'_> {
             ..Plan::default()
         };
         let wanted = self.judge_all(union.manifest, &mut plan);
-        let difference = diff(own, &wanted);
+        let difference = own.diff(&wanted);
         plan.receive.extend(difference.missing.iter().map(sized));
         let retired = retired_contents(&remarks);
         for own in &difference.extra {

@@ -55,7 +55,7 @@ pub enum Input {
     Timeout,
 }
 
-/// The progress of a file on its way to the server.
+/// The progress of a file on its way over a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// This many more bytes have been sent.
@@ -76,7 +76,18 @@ pub enum Output {
     /// Send a message to the server.
     Transmit(Message),
     /// Send a file to the server. Its bytes do not pass through the machine.
-    Send(SendFile),
+    Send {
+        /// The number that its pieces carry.
+        transfer: TransferId,
+        /// The file.
+        path: RelPath,
+        /// Shows that the file has not changed. Check it before each piece.
+        stamp: Stamp,
+        /// Bytes that the server has already.
+        from: u64,
+        /// The form in which its pieces travel.
+        compression: Compression,
+    },
     /// Stop sending a file.
     StopSending(TransferId),
     /// Carry out a disk request.
@@ -85,21 +96,6 @@ pub enum Output {
     Event(Event),
     /// Wait for the next input, at most until then.
     Timeout(Option<Wake>),
-}
-
-/// A file to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendFile {
-    /// The number that its pieces carry.
-    pub transfer: TransferId,
-    /// The file.
-    pub path: RelPath,
-    /// Shows that the file has not changed. Check it before each piece.
-    pub stamp: Stamp,
-    /// Bytes that the server has already.
-    pub from: u64,
-    /// The form in which its pieces travel.
-    pub compression: Compression,
 }
 
 /// The number of a disk request.
@@ -157,33 +153,25 @@ pub enum DiskRequest {
     Copy(StageId, RelPath),
     /// Remove a staged file, if it exists.
     Discard(StageId),
-    /// Install staged files, in this order.
-    Install(InstallPlan),
+    /// Install staged files together, in this order.
+    Install {
+        /// The date that names the backup folder.
+        date: UnixTime,
+        /// The files.
+        files: Vec<InstallFile>,
+        /// Files to move to the backup folder once something has been installed: the game made them from what was there
+        /// before.
+        clear: Vec<PathBuf>,
+    },
     /// Move retired files to the backup folder.
-    Retire(RetirePlan),
-}
-
-/// Staged files that are installed together.
-#[derive(Clone, Debug)]
-pub struct InstallPlan {
-    /// The date that names the backup folder.
-    pub date: UnixTime,
-    /// The files.
-    pub files: Vec<InstallFile>,
-    /// Files to move to the backup folder once something has been installed: the game made them from what was there
-    /// before.
-    pub clear: Vec<PathBuf>,
-}
-
-/// Files to retire.
-#[derive(Clone, Debug)]
-pub struct RetirePlan {
-    /// The date that names the backup folder.
-    pub date: UnixTime,
-    /// The files, each with the stamp that it must have.
-    pub files: Vec<(RelPath, Stamp)>,
-    /// Files that go with them once one has gone: the game made them from the retired ones.
-    pub clear: Vec<PathBuf>,
+    Retire {
+        /// The date that names the backup folder.
+        date: UnixTime,
+        /// The files, each with the stamp that it must have.
+        files: Vec<(RelPath, Stamp)>,
+        /// Files that go with them once one has gone: the game made them from the retired ones.
+        clear: Vec<PathBuf>,
+    },
 }
 
 /// A file to install.

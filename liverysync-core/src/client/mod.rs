@@ -47,20 +47,19 @@ mod protocol_1;
 mod publisher;
 mod retiring;
 mod sync_status;
-mod sync_watch;
+// Hosts that wait have a page for its results in `liverysync`. All others have `Event::InSync`.
+#[doc(hidden)]
+pub mod sync_watch;
 mod uploads;
 
 pub use self::{
-    config::{ClientConfig, InvalidName},
+    config::ClientConfig,
     event::{Event, Role},
     host::{
-        DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Input, InstallFile, InstallPlan,
-        Installed, Now, OpId, Output, Progress, RetirePlan, SendFile, StageId,
+        DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Input, InstallFile, Installed, Now,
+        OpId, Output, Progress, StageId,
     },
-    ignored::{Ignored, InvalidGlob},
+    ignored::Ignored,
     machine::ClientMachine,
     plan::{ConflictSide, OpenConflict, Plan},
-    sync_watch::{
-        FileErrors, SyncError, SyncProgress, SyncReport, SyncWatch, Unfinished, WaitPolicy,
-    },
 };

@@ -12,7 +12,6 @@ use super::{
     protocol_1::Dialect,
 };
 use crate::{
-    diff::diff,
     league::MemberKey,
     manifest::{Entry, Manifest},
     text::limit_name,
@@ -176,7 +175,7 @@ impl Publisher {
     /// then the server would take it for an edit of this driver.
     fn publish_changes(&mut self, cx: &mut Context, folder: &Folder, downloads: &Downloads) {
         let Some(published) = self.published.as_mut().filter(|_| cx.link.is_up()) else { return };
-        let difference = diff(published, folder.manifest());
+        let difference = published.diff(folder.manifest());
         let reported_later: BTreeSet<_> = downloads.paths_to_report().collect();
         let is_due = |entry: &Entry| !reported_later.contains(entry.path.key());
         let changed = difference.different.into_iter().map(|(_, new)| new);

@@ -1,7 +1,7 @@
 //! Files that the league has retired: they go to the backup folder, if they are still what the league retired.
 
 use super::{
-    DiskFault, DiskRequest, Event, RetirePlan,
+    DiskFault, DiskRequest, Event,
     context::{Context, Purpose},
     folder::Folder,
 };
@@ -29,8 +29,8 @@ impl Retiring {
         let paths: Vec<_> = files.iter().map(|(path, _)| path.clone()).collect();
         // Caches and placeholders would keep the livery's folder alive in the game.
         let clear = folder.stale_beside(&paths).into_iter().map(Into::into).collect();
-        let plan = RetirePlan { date: cx.now.date, files, clear };
-        cx.request(DiskRequest::Retire(plan), Purpose::Retire(paths));
+        let request = DiskRequest::Retire { date: cx.now.date, files, clear };
+        cx.request(request, Purpose::Retire(paths));
     }
 
     pub(super) fn handle_retired(

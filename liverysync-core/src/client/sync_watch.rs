@@ -49,17 +49,6 @@ pub struct WaitPolicy {
     pub patient: bool,
 }
 
-/// The state of a wait after an event.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SyncProgress {
-    /// The wait goes on.
-    Waiting,
-    /// The PC is in sync, or the dry run has its plan.
-    Done(SyncReport),
-    /// Waiting longer is useless.
-    Failed(SyncError),
-}
-
 /// The result of a sync.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -242,8 +231,13 @@ impl SyncWatch {
         }
     }
 
-    /// Takes in an event. `elapsed` is the time since the wait began.
-    pub fn handle_event(&mut self, event: &Event, elapsed: Duration) -> SyncProgress {
+    /// Takes in an event, and returns the end of the wait: the PC is in sync, the dry run has its plan, or waiting longer is
+    /// useless. `elapsed` is the time since the wait began.
+    pub fn handle_event(
+        &mut self,
+        event: &Event,
+        elapsed: Duration,
+    ) -> Option<Result<SyncReport, SyncError>> {
         match event {
             &Event::SyncBegan { connected } => {
                 self.begun = true;
@@ -257,7 +251,7 @@ impl SyncWatch {
             Event::Disconnected { reason, .. } => return self.handle_disconnected(reason),
             Event::FolderUnreadable { reason } if !self.policy.patient => {
                 let (folder, reason) = (self.policy.folder.clone(), reason.clone());
-                return SyncProgress::Failed(SyncError::Folder { folder, reason });
+                return Some(Err(SyncError::Folder { folder, reason }));
             }
             &Event::SyncStatus { missing, missing_bytes, needed_by_others, .. } => {
                 let behind = Unfinished::Behind { missing, missing_bytes, needed_by_others };
@@ -284,7 +278,7 @@ impl SyncWatch {
             Event::InSync { liveries, files, bytes, conflicts, withheld, certain }
                 if !self.policy.dry_run =>
             {
-                return SyncProgress::Done(SyncReport {
+                return Some(Ok(SyncReport {
                     liveries: *liveries,
                     files: *files,
                     bytes: *bytes,
@@ -293,21 +287,21 @@ impl SyncWatch {
                     certain: *certain,
                     took: elapsed,
                     ..self.report.clone()
-                });
+                }));
             }
             Event::Plan(plan) => {
-                return SyncProgress::Done(SyncReport {
+                return Some(Ok(SyncReport {
                     liveries: plan.liveries,
                     files: plan.files,
                     bytes: plan.bytes,
                     took: elapsed,
                     plan: Some(Box::new(plan.clone())),
                     ..self.report.clone()
-                });
+                }));
             }
             _ => {}
         }
-        SyncProgress::Waiting
+        None
     }
 
     /// Returns the error of a wait that has reached its timeout.
@@ -330,23 +324,23 @@ impl SyncWatch {
         self.file_errors.files.remove(path.as_str());
     }
 
-    fn handle_disconnected(&mut self, reason: &str) -> SyncProgress {
+    fn handle_disconnected(&mut self, reason: &str) -> Option<Result<SyncReport, SyncError>> {
         let was_connected = std::mem::replace(&mut self.connected, false);
         self.behind = None;
         self.unreachable = Some(reason.to_owned());
         if self.policy.patient {
-            return SyncProgress::Waiting;
+            return None;
         }
         let (server, reason) = (self.policy.server.clone(), reason.to_owned());
         if !was_connected {
-            return SyncProgress::Failed(SyncError::Unreachable { server, reason });
+            return Some(Err(SyncError::Unreachable { server, reason }));
         }
         // One lost connection is nothing: the client has connected again before anybody notices.
         self.losses += 1;
         if self.losses < LOSSES_MAX {
-            return SyncProgress::Waiting;
+            return None;
         }
-        SyncProgress::Failed(SyncError::ConnectionLost { server, reason })
+        Some(Err(SyncError::ConnectionLost { server, reason }))
     }
 }
 
@@ -362,11 +356,7 @@ mod tests {
             patient,
         };
         let mut watch = SyncWatch::new(policy);
-        assert_eq!(
-            watch.handle_event(&lost(), Duration::ZERO),
-            SyncProgress::Waiting,
-            "the wait had not begun"
-        );
+        assert_eq!(watch.handle_event(&lost(), Duration::ZERO), None, "the wait had not begun");
         watch.handle_event(&Event::SyncBegan { connected: false }, Duration::ZERO);
         watch
     }
@@ -378,14 +368,14 @@ mod tests {
     #[test]
     fn without_a_timeout_a_missing_server_is_an_error_at_once() {
         let progress = watch(false).handle_event(&lost(), Duration::ZERO);
-        let SyncProgress::Failed(error) = progress else { panic!("{progress:?}") };
+        let Some(Err(error)) = progress else { panic!("{progress:?}") };
         assert_eq!(error.to_string(), "no connection to league:9239: reset");
     }
 
     #[test]
     fn with_a_timeout_the_wait_goes_on_without_a_server() {
         let mut watch = watch(true);
-        assert_eq!(watch.handle_event(&lost(), Duration::ZERO), SyncProgress::Waiting);
+        assert_eq!(watch.handle_event(&lost(), Duration::ZERO), None);
         let error = watch.timed_out(Duration::from_secs(2)).to_string();
         assert_eq!(error, "timed out after 2 s: no connection to league:9239: reset");
     }
@@ -394,12 +384,9 @@ mod tests {
     fn a_connection_that_breaks_again_and_again_is_an_error() {
         let mut watch = watch(false);
         for round in 1..=LOSSES_MAX {
-            assert_eq!(
-                watch.handle_event(&Event::Connected { speaks_v2: true }, Duration::ZERO),
-                SyncProgress::Waiting
-            );
-            let failed =
-                matches!(watch.handle_event(&lost(), Duration::ZERO), SyncProgress::Failed(_));
+            let connected = Event::Connected { speaks_v2: true };
+            assert_eq!(watch.handle_event(&connected, Duration::ZERO), None);
+            let failed = matches!(watch.handle_event(&lost(), Duration::ZERO), Some(Err(_)));
             assert_eq!(failed, round == LOSSES_MAX, "{round}");
         }
     }
@@ -430,12 +417,10 @@ mod tests {
             },
         ];
         for event in &events {
-            assert_eq!(watch.handle_event(event, Duration::ZERO), SyncProgress::Waiting);
+            assert_eq!(watch.handle_event(event, Duration::ZERO), None);
         }
         let took = Duration::from_secs(1);
-        let SyncProgress::Done(report) = watch.handle_event(&in_sync, took) else {
-            panic!("not done")
-        };
+        let Some(Ok(report)) = watch.handle_event(&in_sync, took) else { panic!("not done") };
         assert_eq!((report.files, report.bytes, report.took), (3, 9, took));
         assert_eq!((report.received_files, report.received_bytes), (1, 5));
         assert_eq!((report.sent_files, report.sent_bytes), (1, 7));

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    ClientConfig, DiskFaultKind, Event, Output, Progress, SendFile,
+    ClientConfig, DiskFaultKind, Event, Output, Progress,
     context::Context,
     folder::Folder,
     protocol_1::{ChunkUploads, find_by_conflict_name},
@@ -91,7 +91,7 @@ impl Uploads {
             let (path, stamp) = (file.path.clone(), file.stamp);
             let from = offset.min(file.content.size);
             let compression = Compression::of(&path, stamp.size);
-            cx.push(Output::Send(SendFile { transfer, path, stamp, from, compression }));
+            cx.push(Output::Send { transfer, path, stamp, from, compression });
             upload.files.insert(transfer, file);
         }
         self.sessions.insert(sync_id.clone(), upload);

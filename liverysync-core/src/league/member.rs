@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::hash::Hasher;
+use crate::{hash::Hasher, text::InvalidText};
 
 /// A member's secret: 32 random bytes that the client makes on its first start and sends to the server in each HELLO.
 ///
@@ -33,20 +33,16 @@ impl fmt::Debug for MemberKey {
 }
 
 impl FromStr for MemberKey {
-    type Err = InvalidKey;
+    type Err = InvalidText;
 
     /// Reads 64 hex digits.
-    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
         let mut bytes = [0; 32];
-        const_hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidKey)?;
+        const_hex::decode_to_slice(text, &mut bytes)
+            .map_err(|_| InvalidText::digits("member key", 64))?;
         Ok(Self(bytes))
     }
 }
-
-/// Error for a text that is not a member key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a member key: it needs 64 hex digits")]
-pub struct InvalidKey;
 
 /// A member's public id: 16 hex digits that are derived from their [`MemberKey`] and do not reveal it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,12 +76,13 @@ impl fmt::Debug for MemberId {
 }
 
 impl FromStr for MemberId {
-    type Err = InvalidMemberId;
+    type Err = InvalidText;
 
     /// Reads 16 hex digits.
-    fn from_str(text: &str) -> Result<Self, InvalidMemberId> {
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
         let mut bytes = [0; 8];
-        const_hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidMemberId)?;
+        const_hex::decode_to_slice(text, &mut bytes)
+            .map_err(|_| InvalidText::digits("member id", 16))?;
         Ok(Self(bytes))
     }
 }
@@ -102,11 +99,6 @@ impl<'de> Deserialize<'de> for MemberId {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
-
-/// Error for a text that is not a member id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a member id: it needs 16 hex digits")]
-pub struct InvalidMemberId;
 
 #[cfg(test)]
 mod tests {
@@ -126,8 +118,10 @@ mod tests {
     #[test]
     fn other_texts_are_refused() {
         for text in ["", "00", "0x00000000000000", "zz00000000000000"] {
-            assert_eq!(text.parse::<MemberKey>(), Err(InvalidKey));
-            assert_eq!(text.parse::<MemberId>(), Err(InvalidMemberId));
+            let key = text.parse::<MemberKey>().unwrap_err().to_string();
+            assert_eq!(key, "not a member key: it needs 64 hex digits");
+            let id = text.parse::<MemberId>().unwrap_err().to_string();
+            assert_eq!(id, "not a member id: it needs 16 hex digits");
         }
     }
 }

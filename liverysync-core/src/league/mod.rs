@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     act::{Act, ActError, ActReport, NameFault},
-    member::{InvalidKey, InvalidMemberId, MemberId, MemberKey},
+    member::{MemberId, MemberKey},
     settings::{InvalidSetting, Setting, Settings},
     view::{Conflict, LiveryStatus, Version, VersionChange},
 };

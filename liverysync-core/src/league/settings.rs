@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Updates;
 use crate::{
-    conflict::{InvalidSuffix, Naming, Policy, Scope},
+    conflict::{Naming, Policy, Scope, invalid_suffix},
     path::Extensions,
 };
 
@@ -132,8 +132,10 @@ impl Settings {
 
 fn extensions(value: &str) -> Result<Extensions, InvalidSetting> {
     let list = value.split(',').map(str::trim).filter(|extension| !extension.is_empty());
-    let extensions = Extensions::from_list(list)
-        .map_err(|invalid| InvalidSetting::Extension { extension: invalid.extension })?;
+    let is_invalid = |extension: &&str| Extensions::from_list([extension]).is_err();
+    let invalid = |extension: &str| InvalidSetting::Extension { extension: extension.to_owned() };
+    let extensions = Extensions::from_list(list.clone())
+        .map_err(|_| invalid(list.clone().find(is_invalid).unwrap_or_default()))?;
     if extensions.iter().next().is_none() {
         return Err(InvalidSetting::NoExtensions);
     }
@@ -182,7 +184,7 @@ pub enum InvalidSetting {
     #[error("the list of extensions is empty")]
     NoExtensions,
     /// The text cannot be a conflict suffix.
-    #[error("{suffix:?} cannot be a conflict suffix: {InvalidSuffix}")]
+    #[error("{suffix:?} cannot be a conflict suffix: {}", invalid_suffix())]
     Suffix {
         /// The text.
         suffix: String,

@@ -15,7 +15,7 @@ pub struct LiveryStatus {
     pub files: usize,
     /// Sum of their sizes.
     pub bytes: u64,
-    /// The first eight digits of the current version's hash; see [`Version::hash`].
+    /// The first eight hex digits of the hash of its files' manifest, which names the version.
     pub version: String,
     /// The members who may change it if only owners may.
     pub owners: Vec<MemberId>,
@@ -26,6 +26,8 @@ pub struct LiveryStatus {
 }
 
 /// A version of a livery: its files from one step on until the next.
+// `liverysync::league` shows versions with the names of members and with dates, which the union does not have.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Version {
@@ -42,6 +44,8 @@ pub struct Version {
 }
 
 /// The change of one file in a step.
+// As `Version`.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct VersionChange {

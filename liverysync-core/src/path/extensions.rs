@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use crate::text::escape_limited;
+use crate::text::{InvalidText, escape_limited};
 
 /// The file extensions that are shared and accepted, in lower case and without a dot.
 ///
@@ -19,10 +19,8 @@ impl Extensions {
     ///
     /// # Errors
     ///
-    /// Returns the first extension that is empty, longer than 16 characters, or has any other character.
-    pub fn from_list(
-        list: impl IntoIterator<Item = impl AsRef<str>>,
-    ) -> Result<Self, InvalidExtension> {
+    /// Refuses an extension that is empty, longer than 16 characters, or has any other character.
+    pub fn from_list(list: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidText> {
         list.into_iter()
             .map(|extension| {
                 let given = extension.as_ref();
@@ -32,7 +30,10 @@ impl Extensions {
                 if valid {
                     Ok(bare.to_ascii_lowercase())
                 } else {
-                    Err(InvalidExtension { extension: given.to_owned() })
+                    let shown = escape_limited(given, 40);
+                    Err(InvalidText::new(format!(
+                        "`{shown}` is not a file extension of 1 to {EXTENSION_BYTES_MAX} ASCII letters or digits"
+                    )))
                 }
             })
             .collect::<Result<_, _>>()
@@ -67,14 +68,6 @@ impl fmt::Display for Extensions {
     }
 }
 
-/// Error for a text that cannot be an extension.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not a file extension of 1 to 16 ASCII letters or digits", escape_limited(.extension, 40))]
-pub struct InvalidExtension {
-    /// The text as it was given.
-    pub extension: String,
-}
-
 /// Longest extension. No extension in use comes near it.
 const EXTENSION_BYTES_MAX: usize = 16;
 
@@ -98,8 +91,11 @@ mod tests {
         assert_eq!(Extensions::default().to_string(), "dds,jpeg,jpg,json,png,txt");
         for bad in ["", ".", "..png", "p g", "tar.gz", "ｐｎｇ", "png\u{202e}", "seventeenletters1"]
         {
-            let refused = InvalidExtension { extension: bad.to_owned() };
-            assert_eq!(Extensions::from_list(["png", bad]), Err(refused));
+            let error = Extensions::from_list(["png", bad]).unwrap_err().to_string();
+            let shown = crate::text::escape(bad);
+            let expected =
+                format!("`{shown}` is not a file extension of 1 to 16 ASCII letters or digits");
+            assert_eq!(error, expected);
         }
         assert!(Extensions::from_list(["sixteenletters16"]).is_ok());
     }

@@ -2,20 +2,25 @@
 
 use std::collections::BTreeSet;
 
+#[cfg(doc)]
+use super::Input;
+use super::ServerMachine;
 use crate::{
     conflict::{Naming, plain_livery},
     list_file,
     path::{PathKey, fold},
 };
 
-/// Returns the livery names of an allow list: one a line. A line that begins with `#` is a comment. A name that begins with
-/// `#` has a backslash in front.
-///
-/// Returns `None` if it names none, and then every livery is distributed.
-#[must_use]
-pub fn parse_allow_list(text: &str) -> Option<BTreeSet<String>> {
-    let names: BTreeSet<_> = list_file::entries(text).map(fold).collect();
-    (!names.is_empty()).then_some(names)
+impl ServerMachine {
+    /// Returns the livery names of an allow list, for [`Input::AllowList`]: one a line. A line that begins with `#` is a comment. A name that begins with
+    /// `#` has a backslash in front.
+    ///
+    /// Returns `None` if it names none, and then every livery is distributed.
+    #[must_use]
+    pub fn parse_allow_list(text: &str) -> Option<BTreeSet<String>> {
+        let names: BTreeSet<_> = list_file::entries(text).map(fold).collect();
+        (!names.is_empty()).then_some(names)
+    }
 }
 
 /// The liveries that a server distributes.

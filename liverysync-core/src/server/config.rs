@@ -14,8 +14,13 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// The limits of sessions.
-    pub sessions: SessionLimits,
+    /// Most files of one session. More files need fewer round trips, and a broken connection loses more. Default: 50.
+    pub session_files_max: usize,
+    /// Most sessions at a time in which one client uploads, and again downloads. A Python client takes part in one. Small
+    /// sessions may be up to 24, as long as they have no more than 8 MiB together. Default: 4.
+    pub client_sessions_max: usize,
+    /// Most sessions at a time of all clients. Default: 1,024.
+    pub sessions_max: usize,
     /// Disk space for contents that are kept for later drivers, in bytes; 0 keeps a content only while a connected client
     /// needs it. Default: 8 GiB.
     pub store_bytes_max: u64,
@@ -42,73 +47,27 @@ pub struct ServerConfig {
     pub settings_given: BTreeSet<Setting>,
     /// The rules for files that may join the union.
     pub rules: Rules,
-    /// The longest times to wait for a client.
-    pub timeouts: Timeouts,
-}
-
-/// The limits of the sessions in which files are uploaded and downloaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionLimits {
-    /// Most files of one session. More files need fewer round trips, and a broken connection loses more. Default: 50.
-    pub files_max: usize,
-    /// Most sessions at a time in which one client uploads, and again downloads. A Python client takes part in one. Small
-    /// sessions may be up to 24, as long as they have no more than 8 MiB together. Default: 4.
-    pub per_client_max: usize,
-    /// Most sessions at a time of all clients. Default: 1,024.
-    pub all_max: usize,
-}
-
-impl Default for SessionLimits {
-    fn default() -> Self {
-        Self { files_max: 50, per_client_max: 4, all_max: 1024 }
-    }
-}
-
-/// The longest times to wait for a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Timeouts {
     /// Longest time of a connection without HELLO. Default: 10 s.
-    pub hello: Duration,
+    pub hello_timeout: Duration,
     /// Longest silence of a client. Default: 90 s.
-    pub silence: Duration,
+    pub silence_timeout: Duration,
     /// Longest time from a request to the first file: a Python client reads its folder before. Default: 60 s.
-    pub first_file: Duration,
+    pub first_file_timeout: Duration,
     /// Longest time of a session without progress. Default: 30 s.
-    pub stall: Duration,
+    pub stall_timeout: Duration,
 }
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            hello: Duration::from_secs(10),
-            silence: Duration::from_secs(90),
-            first_file: Duration::from_secs(60),
-            stall: Duration::from_secs(30),
-        }
-    }
-}
-
-/// Error for a server that only lets owners update, and would forget the owners when it stops. Whoever came first after
-/// that would own what another member made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a server that only lets owners update has to keep its data")]
-pub struct OwnersNeedData;
 
 impl ServerConfig {
     /// Returns the configuration for a server whose data outlives it (`is_kept`), or does not.
     ///
     /// A server that keeps the league's data keeps all of it: it [archives](Self::archive).
     ///
-    /// # Errors
-    ///
-    /// Fails if nothing is kept and only owners may update.
-    pub fn with_storage(self, is_kept: bool) -> Result<Self, OwnersNeedData> {
-        if self.updates == Updates::Owner && !is_kept {
-            return Err(OwnersNeedData);
-        }
-        Ok(Self { archive: is_kept, ..self })
+    /// Returns `None` for a server that only lets owners update, and would forget the owners when it stops. Whoever came
+    /// first after that would own what another member made.
+    #[must_use]
+    pub fn with_storage(self, is_kept: bool) -> Option<Self> {
+        let remembers_owners = is_kept || self.updates != Updates::Owner;
+        remembers_owners.then_some(Self { archive: is_kept, ..self })
     }
 }
 
@@ -133,7 +92,9 @@ impl ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
-            sessions: SessionLimits::default(),
+            session_files_max: 50,
+            client_sessions_max: 4,
+            sessions_max: 1024,
             store_bytes_max: 8 << 30,
             spool_bytes_max: 1 << 30,
             manifest_stale: Duration::from_secs(15),
@@ -145,7 +106,10 @@ impl Default for ServerConfig {
             updates: Updates::default(),
             settings_given: BTreeSet::new(),
             rules: Rules::default(),
-            timeouts: Timeouts::default(),
+            hello_timeout: Duration::from_secs(10),
+            silence_timeout: Duration::from_secs(90),
+            first_file_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -174,7 +138,7 @@ mod tests {
     #[test]
     fn owners_need_data() {
         let owners = ServerConfig { updates: Updates::Owner, ..ServerConfig::default() };
-        assert_eq!(owners.clone().with_storage(false).unwrap_err(), OwnersNeedData);
-        assert!(owners.with_storage(true).is_ok());
+        assert!(owners.clone().with_storage(false).is_none());
+        assert!(owners.with_storage(true).is_some());
     }
 }

@@ -11,8 +11,8 @@
 //! - Number each connection with a [`PeerId`] larger than zero and than all before it.
 //! - After [`Input::Lost`] and after [`Output::Close`], end the upload streams and downloads of that peer.
 //!
-//! [`Input`], [`Output`], [`Progress`] and [`StartDownload`] are exhaustive on purpose: a host has to handle all of them,
-//! and a new one must not be ignored by accident.
+//! [`Input`] and [`Output`] are exhaustive on purpose: a host has to handle all of them, and a new one must not be ignored
+//! by accident.
 //!
 //! # Parts
 //!
@@ -46,14 +46,14 @@ mod uploads;
 use std::collections::BTreeSet;
 
 pub use self::{
-    allow_list::parse_allow_list,
-    config::{OwnersNeedData, ServerConfig, SessionLimits, Timeouts},
+    config::ServerConfig,
     event::{DifferingSetting, Event, Withheld},
     machine::ServerMachine,
     protocol_1::Protocol,
     status::{Missing, PeerStatus, Status},
 };
 use crate::{
+    client::Progress,
     hash::{Content, ContentHash},
     league::{Act, ActError, ActReport, Record},
     time::Wake,
@@ -93,32 +93,6 @@ pub enum Input {
     Timeout,
 }
 
-/// Progress of a file on its way to its target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Some of its bytes were sent.
-    Passed,
-    /// All of it was sent.
-    Sent,
-    /// It cannot be read, for this reason.
-    Failed(String),
-}
-
-/// A file to send from the store to a target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StartDownload {
-    /// Its number on the target's link. A Python client is not told.
-    pub transfer: TransferId,
-    /// Its content. It may still be arriving: send what is there, and the last piece once the whole is verified.
-    pub content: Content,
-    /// Number of bytes that the target has already.
-    pub from: u64,
-    /// The compression of its pieces.
-    pub compression: Compression,
-    /// The message that begins it at a Python client; `None` for protocol 2.
-    pub begin: Option<FileBegin>,
-}
-
 /// Something to do.
 #[derive(Debug)]
 pub enum Output {
@@ -144,7 +118,20 @@ pub enum Output {
     /// Drop the stream of a session. Nothing more comes through it.
     CloseUpload(PeerId, SyncId),
     /// Send a file from the store to a client.
-    StartDownload(PeerId, StartDownload),
+    StartDownload {
+        /// The target.
+        target: PeerId,
+        /// The file's number on the target's link. A Python client is not told.
+        transfer: TransferId,
+        /// Its content. It may still be arriving: send what is there, and the last piece once the whole is verified.
+        content: Content,
+        /// Number of bytes that the target has already.
+        from: u64,
+        /// The compression of its pieces.
+        compression: Compression,
+        /// The message that begins it at a Python client; `None` for protocol 2.
+        begin: Option<FileBegin>,
+    },
     /// Stop sending a file to a client.
     StopDownload(PeerId, TransferId),
     /// Remove a content from the store.

@@ -78,7 +78,7 @@ impl Peers {
     pub(super) fn due(&self, now: Time, config: &ServerConfig) -> Vec<(PeerId, Due)> {
         let due = |peer: &Peer| {
             let accepted_at = peer.liveness.accepted_at;
-            if !peer.liveness.greeted && now.since(accepted_at) >= config.timeouts.hello {
+            if !peer.liveness.greeted && now.since(accepted_at) >= config.hello_timeout {
                 return Some(Due::Close("it did not send HELLO in time"));
             }
             match peer.identity.protocol.duty(peer, now, config) {

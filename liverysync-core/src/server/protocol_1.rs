@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use serde::Serialize;
 
 use super::{
-    Output, ServerConfig, StartDownload, Withheld,
+    Output, ServerConfig, Withheld,
     context::Context,
     manifest_check::{CheckedManifest, check_manifest},
     peer::{Peer, Sessions},
@@ -128,7 +128,7 @@ impl Protocol {
     /// does one thing at a time.
     pub(super) fn room(self, open: usize, sessions: &Sessions, config: &ServerConfig) -> Room {
         if self.is_v2() {
-            let most = config.sessions.per_client_max.max(1);
+            let most = config.client_sessions_max.max(1);
             Room { any: most.saturating_sub(open), small: true }
         } else {
             Room { any: usize::from(sessions.is_idle()), small: false }
@@ -149,7 +149,7 @@ impl Protocol {
         }
         // It reads nothing while it sends, so it is asked between sessions only.
         let is_stale = now.since(peer.report.received_at) >= config.manifest_stale;
-        if silence >= config.timeouts.silence {
+        if silence >= config.silence_timeout {
             Duty::Close
         } else if polls && is_stale && peer.report.polled_at.is_none() && peer.sessions.is_idle() {
             Duty::Poll
@@ -234,8 +234,7 @@ pub(super) fn push_file(
     let info = FileInfo::new(path.as_str(), content, mtime, false);
     let begin = Some(FileBegin { sync_id: sync_id.clone(), info });
     let compression = Compression::Plain;
-    let start = StartDownload { transfer, content, from: 0, compression, begin };
-    cx.output(Output::StartDownload(target, start));
+    cx.output(Output::StartDownload { target, transfer, content, from: 0, compression, begin });
 }
 
 /// The meaning of an ERROR from a Python target, which never says which file it is about.

@@ -14,7 +14,6 @@ use super::{
     union_step::{self, Reported, unregister_lost},
 };
 use crate::{
-    diff::diff,
     hash::{Content, ContentHash},
     league::{MemberId, Record},
     manifest::{Entry, Manifest},
@@ -249,7 +248,7 @@ impl Reports {
     fn replace_manifest(&mut self, cx: &mut Context, id: PeerId, checked: CheckedManifest) {
         let Some(peer) = cx.peers.get_mut(id) else { return };
         let old = peer.report.manifest.take().unwrap_or_default();
-        let difference = diff(&old, &checked.manifest);
+        let difference = old.diff(&checked.manifest);
         let (lost, gained) = (difference.extra, difference.missing);
         let unchanged = lost.is_empty() && gained.is_empty() && difference.different.is_empty();
         peer.report.manifest = Some(checked.manifest.clone());

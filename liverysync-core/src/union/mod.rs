@@ -38,7 +38,6 @@ use serde::Serialize;
 use self::{holders::Holders, past::Past, placing::Lineage, unplaced::Unplaced};
 use crate::{
     conflict::{Claim, Naming, Policy},
-    diff::diff,
     hash::{Content, ContentHash},
     league::{MemberId, Record, Settings, Updates},
     manifest::{Entry, Manifest},
@@ -140,7 +139,7 @@ impl Change {
     /// Compares two manifests of one peer.
     #[must_use]
     pub fn between(peer: PeerId, arrival: u64, old: &Manifest, new: &Manifest) -> Self {
-        let mut diff = diff(old, new);
+        let mut diff = old.diff(new);
         let (replaced, replacing): (Vec<_>, Vec<_>) = diff.different.into_iter().unzip();
         diff.extra.extend(replaced);
         diff.missing.extend(replacing);
@@ -237,6 +236,25 @@ impl Union {
     pub fn new(policy: Policy, naming: Naming) -> Self {
         let settings = Settings::new(naming, policy, Updates::default());
         Self { settings, ..Self::default() }
+    }
+
+    /// Merges complete manifests in one step. Each peer's number is the position of its manifest.
+    pub fn merge<'a>(
+        manifests: impl IntoIterator<Item = &'a Manifest>,
+        policy: Policy,
+        naming: Naming,
+    ) -> (Self, Outcome) {
+        let mut union = Self::new(policy, naming);
+        let changes = manifests.into_iter().zip(0..).map(|(manifest, number)| Change {
+            peer: PeerId(number),
+            arrival: number,
+            member: None,
+            complete: true,
+            lost: Vec::new(),
+            gained: manifest.iter().cloned().map(Gained::from).collect(),
+        });
+        let outcome = union.step(changes.collect());
+        (union, outcome)
     }
 
     /// Sets who may update established files.
@@ -502,23 +520,4 @@ impl Union {
         }
         Some(rival)
     }
-}
-
-/// Merges complete manifests in one step. Each peer's number is the position of its manifest.
-pub fn merge<'a>(
-    manifests: impl IntoIterator<Item = &'a Manifest>,
-    policy: Policy,
-    naming: Naming,
-) -> (Union, Outcome) {
-    let mut union = Union::new(policy, naming);
-    let changes = manifests.into_iter().zip(0..).map(|(manifest, number)| Change {
-        peer: PeerId(number),
-        arrival: number,
-        member: None,
-        complete: true,
-        lost: Vec::new(),
-        gained: manifest.iter().cloned().map(Gained::from).collect(),
-    });
-    let outcome = union.step(changes.collect());
-    (union, outcome)
 }

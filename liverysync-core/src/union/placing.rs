@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{Claimant, Outcome, PeerId, Refusal, Union, UnionEntry, unplaced::OutdatedFile};
 use crate::{
-    conflict::{Scope, conflict_name, parse_conflict_name, plain_stem},
+    conflict::{Scope, parse_conflict_name, plain_stem},
     hash::Content,
     league::{Cause, MemberId, Record, Updates},
     manifest::Entry,
@@ -256,7 +256,7 @@ impl Union {
         if let Some(home) = self.plain_entry(path).filter(|entry| entry.content == *content) {
             return Ok(home.path.clone());
         }
-        conflict_name(path, content.hash, &self.settings.naming, |name| {
+        self.settings.naming.conflict_name(path, content.hash, |name| {
             let there = self.entries.get(name.key()).map(|entry| entry.content);
             there.is_some_and(|there| there != *content) && !self.knows(name.key(), *content)
         })

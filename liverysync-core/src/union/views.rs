@@ -42,6 +42,8 @@ impl Union {
     }
 
     /// Returns the versions of a livery, oldest first; empty if there never was such a livery.
+    // As `league::Version`.
+    #[doc(hidden)]
     #[must_use]
     pub fn history(&self, livery: &str) -> Vec<Version> {
         let livery = &*fold(livery);

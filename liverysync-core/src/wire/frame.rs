@@ -2,42 +2,27 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::messages::WireError;
+
 /// Size of the length before each payload, in bytes.
-#[doc(hidden)]
 pub const HEADER_BYTES: usize = 4;
 
 /// Largest payload before HELLO, in bytes. It bounds the memory that a stranger can take up.
-#[doc(hidden)]
 pub const STRANGER_BYTES_MAX: usize = 16 * 1024;
 
 /// Largest payload after HELLO, in bytes: a manifest of 50,000 files fits.
-#[doc(hidden)]
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// Error for a frame that must not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FrameError {
-    /// Its header claims more than the limit.
-    #[error("the frame has {claimed} bytes, and only {limit} are allowed")]
-    TooLarge {
-        /// The length in the header.
-        claimed: usize,
-        /// The limit at this point.
-        limit: usize,
-    },
-}
 
 /// Takes the next whole payload out of `buffer`. Returns `None` until all of it has arrived.
 ///
 /// # Errors
 ///
 /// Refuses a payload of more than `limit` bytes as soon as its header has arrived.
-pub fn split(buffer: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, FrameError> {
+pub fn split(buffer: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, WireError> {
     let Some(header) = buffer.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
     let claimed = u32::from_be_bytes(*header) as usize;
     if claimed > limit {
-        return Err(FrameError::TooLarge { claimed, limit });
+        return Err(WireError::TooLarge { claimed, limit });
     }
     // Nothing is reserved for it: the buffer grows with what arrives, not with what a header announces.
     if buffer.len() < HEADER_BYTES + claimed {
@@ -81,7 +66,7 @@ mod tests {
     #[test]
     fn a_large_frame_is_refused_from_its_header_alone() {
         let mut buffer = BytesMut::from(&[0xff, 0xff, 0xff, 0xff][..]);
-        let refused = FrameError::TooLarge { claimed: 0xffff_ffff, limit: 100 };
+        let refused = WireError::TooLarge { claimed: 0xffff_ffff, limit: 100 };
         assert_eq!(split(&mut buffer, 100), Err(refused));
     }
 }

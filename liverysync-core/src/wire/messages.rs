@@ -26,7 +26,7 @@ pub use self::{
         OfferedFile, Resume, Role, SendFiles, SyncDone, SyncDoneAck, SyncOffer,
     },
 };
-use super::{chunk, compress, data::Data};
+use super::{chunk, compress, data::Data, frame};
 
 /// The number of protocol 2 in the field `liverysync` of WELCOME and HELLO.
 pub const PROTOCOL_2: u32 = 2;
@@ -173,7 +173,7 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// Error for a payload that is not a message.
+/// Error for bytes that are not a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
@@ -183,6 +183,14 @@ pub enum WireError {
     /// The payload breaks another rule of the protocol.
     #[error("malformed message: {0}")]
     Malformed(&'static str),
+    /// The header of a frame claims more than the limit.
+    #[error("the frame has {claimed} bytes, and only {limit} are allowed")]
+    TooLarge {
+        /// The length in the header.
+        claimed: usize,
+        /// The limit at this point.
+        limit: usize,
+    },
 }
 
 impl From<serde_json::Error> for WireError {
@@ -205,6 +213,26 @@ struct Probe<'a> {
 }
 
 impl Message {
+    /// Largest payload that a peer may send, in bytes: 16 MiB.
+    pub const BYTES_MAX: usize = frame::PAYLOAD_BYTES_MAX;
+
+    /// Largest payload that a client may send before HELLO, in bytes: 16 KiB.
+    pub const STRANGER_BYTES_MAX: usize = frame::STRANGER_BYTES_MAX;
+
+    /// Takes the next message out of `buffer`. Returns `None` until its whole frame has arrived.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a payload of more than `limit` bytes as soon as its header has arrived. Fails where [`Message::read`] does.
+    pub fn read_frame(buffer: &mut BytesMut, limit: usize) -> Result<Option<Self>, WireError> {
+        frame::split(buffer, limit)?.map(|payload| Self::read(&payload)).transpose()
+    }
+
+    /// Appends the frame of this message to `out`.
+    pub fn write_frame(&self, out: &mut BytesMut) {
+        frame::write(out, |out| self.encode(out));
+    }
+
     /// Reads one payload of any form. The bytes of a piece share its memory.
     ///
     /// # Errors

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use liverysync_core::{
-    diff::diff,
     hash::Content,
     manifest::{Entry, Manifest},
     path::{Extensions, PathKey, RelPath},
@@ -95,7 +94,7 @@ proptest! {
 
     #[test]
     fn a_difference_applied_is_what_was_wanted(have in any_manifest(), want in any_manifest()) {
-        let difference = diff(&have, &want);
+        let difference = have.diff(&want);
         let mut result = have;
         let different = difference.different.iter().map(|(there, _)| there);
         for gone in difference.extra.iter().chain(different) {
@@ -111,12 +110,12 @@ proptest! {
 
     #[test]
     fn a_difference_turned_round_is_the_other_difference(a in any_manifest(), b in any_manifest()) {
-        let (there, back) = (diff(&a, &b), diff(&b, &a));
+        let (there, back) = (a.diff(&b), b.diff(&a));
         prop_assert_eq!(&there.missing, &back.extra);
         prop_assert_eq!(&there.extra, &back.missing);
         let turned: Vec<_> = back.different.into_iter().map(|(x, y)| (y, x)).collect();
         prop_assert_eq!(&there.different, &turned);
         prop_assert_eq!(there.is_empty(), by_key(&a) == by_key(&b));
-        prop_assert!(diff(&a, &a).is_empty());
+        prop_assert!(a.diff(&a).is_empty());
     }
 }

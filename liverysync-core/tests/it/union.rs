@@ -10,7 +10,7 @@ use liverysync_core::{
     manifest::{Entry, Manifest},
     path::{Extensions, PathKey, RelPath},
     time::UnixTime,
-    union::{Change, Outcome, PeerId, Union, merge},
+    union::{Change, Outcome, PeerId, Union},
 };
 use proptest::prelude::*;
 
@@ -189,14 +189,14 @@ proptest! {
         policy in any_policy(),
         manifests in prop::collection::vec(any_manifest(), 1..4),
     ) {
-        let (union, _) = merge(&manifests, policy, Naming::default());
-        let (again, outcome) = merge([&union.manifest()], policy, Naming::default());
+        let (union, _) = Union::merge(&manifests, policy, Naming::default());
+        let (again, outcome) = Union::merge([&union.manifest()], policy, Naming::default());
         prop_assert_eq!(again.manifest(), union.manifest());
         prop_assert_eq!(outcome.refused, []);
         // A member with all of the union changes nothing either.
         let mut more = manifests;
         more.push(union.manifest());
-        let (more, _) = merge(&more, policy, Naming::default());
+        let (more, _) = Union::merge(&more, policy, Naming::default());
         prop_assert_eq!(contents(&more), contents(&union));
     }
 
@@ -206,12 +206,12 @@ proptest! {
         manifests in prop::collection::vec(any_manifest(), 1..4),
         turn in 0_usize..3,
     ) {
-        let (union, _) = merge(&manifests, policy, Naming::default());
+        let (union, _) = Union::merge(&manifests, policy, Naming::default());
         let mut turned = manifests;
         let by = turn % turned.len();
         turned.rotate_left(by);
         turned.reverse();
-        let (other, _) = merge(&turned, policy, Naming::default());
+        let (other, _) = Union::merge(&turned, policy, Naming::default());
         prop_assert_eq!(contents(&union), contents(&other));
     }
 }
@@ -293,7 +293,7 @@ fn the_laws_hold_in_every_small_step() {
 #[test]
 fn a_content_is_found_under_all_its_names() {
     let files = [("b.png", 1), ("a.png", 1), ("c.png", 2)];
-    let (mut union, _) = merge([&manifest(&files)], Policy::Established, Naming::default());
+    let (mut union, _) = Union::merge([&manifest(&files)], Policy::Established, Naming::default());
     let names = |union: &Union, byte| -> Vec<String> {
         let found = union.with_content(Content::of(&[byte]));
         found.map(|entry| entry.path.to_string()).collect()
@@ -316,7 +316,7 @@ fn a_content_is_found_under_all_its_names() {
 #[test]
 fn another_holder_changes_no_content() {
     let league = manifest(&[("a.png", 1), ("b.png", 2)]);
-    let (mut union, _) = merge([&league], Policy::Established, Naming::default());
+    let (mut union, _) = Union::merge([&league], Policy::Established, Naming::default());
     let change = Change::between(PeerId(1), 1, &Manifest::new(), &league);
     let outcome = union.step(vec![change]);
     assert_eq!((outcome.touched.len(), outcome.changed.len()), (2, 0));

@@ -4,20 +4,20 @@
 
 use bytes::{Bytes, BytesMut};
 use liverysync_core::{
-    conflict::{Naming, conflict_name},
+    conflict::Naming,
     hash::{Content, ContentHash},
     league::{MemberId, MemberKey},
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     wire::{
         data::{Data, Decoder, TransferId},
-        frame::{self, FrameError},
+        frame,
         messages::{
             Accept, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
             FileRequest, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
             NameConflict, OfferedFile, OwnedFile, Remarks, RequestManifest, Resume, Retire,
             RetiredName, Role, SendFiles, ServerState, SyncDone, SyncDoneAck, SyncId, SyncOffer,
-            SyncStatus, Welcome,
+            SyncStatus, Welcome, WireError,
         },
     },
 };
@@ -398,7 +398,7 @@ fn frames_begin_with_their_length() {
     for vector in section("frames_refused") {
         let limit = usize::try_from(vector["limit"].as_u64().unwrap()).unwrap();
         let mut header = BytesMut::from(hex(&vector["frame_hex"]));
-        let refused = FrameError::TooLarge { claimed: limit + 1, limit };
+        let refused = WireError::TooLarge { claimed: limit + 1, limit };
         assert_eq!(frame::split(&mut header, limit), Err(refused));
         let known = [frame::STRANGER_BYTES_MAX, frame::PAYLOAD_BYTES_MAX];
         assert!(known.contains(&limit));
@@ -432,7 +432,7 @@ fn conflict_names_match_the_file() {
         let hash: ContentHash = text(&vector["sha256"]).parse().unwrap();
         let taken: Vec<_> = vector["taken"].as_array().unwrap().iter().map(text).collect();
         let is_taken = |name: &RelPath| taken.iter().any(|taken| taken == name.as_str());
-        let name = conflict_name(&path, hash, &Naming::default(), is_taken).unwrap();
+        let name = Naming::default().conflict_name(&path, hash, is_taken).unwrap();
         assert_eq!(name.as_str(), text(&vector["name"]));
     }
 }

@@ -4,15 +4,15 @@
 
 use bytes::BytesMut;
 use liverysync_core::wire::{
-    frame::{self, FrameError},
-    messages::{FileBegin, FileChunk, FileInfo, Message, SyncId},
+    frame,
+    messages::{FileBegin, FileChunk, FileInfo, Message, SyncId, WireError},
 };
 use proptest::prelude::*;
 
 const LIMIT: usize = 1_000;
 
 /// Feeds bytes in pieces of the given sizes and returns the payloads.
-fn feed(wire: &[u8], cuts: &[usize]) -> Result<Vec<Vec<u8>>, FrameError> {
+fn feed(wire: &[u8], cuts: &[usize]) -> Result<Vec<Vec<u8>>, WireError> {
     let (mut buffer, mut got, mut rest) = (BytesMut::new(), Vec::new(), wire);
     let mut cuts = cuts.iter().cycle();
     while !rest.is_empty() {
@@ -108,7 +108,7 @@ proptest! {
         let mut wire = BytesMut::new();
         frame::write(&mut wire, |out| out.extend_from_slice(&before));
         wire.extend_from_slice(&claimed.to_be_bytes());
-        let refused = FrameError::TooLarge { claimed: claimed as usize, limit: LIMIT };
+        let refused = WireError::TooLarge { claimed: claimed as usize, limit: LIMIT };
         prop_assert_eq!(feed(&wire, &cuts), Err(refused));
     }
 

@@ -7,10 +7,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use liverysync_core::{
-    client::{
-        DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, InstallFile, InstallPlan, Installed,
-        RetirePlan, StageId,
-    },
+    client::{DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, InstallFile, Installed, StageId},
     hash::Content,
     path::RelPath,
     select::{Kind, Listed, Stamp},
@@ -148,15 +145,15 @@ impl Disk {
     }
 
     /// Carries out the beginning of an install that a crash interrupts.
-    pub(crate) fn crash_in_install(&mut self, plan: &InstallPlan, whole: usize) {
-        for file in plan.files.iter().take(whole) {
-            let _lost_with_the_crash = self.install(plan.date, file);
+    pub(crate) fn crash_in_install(&mut self, date: UnixTime, files: &[InstallFile], whole: usize) {
+        for file in files.iter().take(whole) {
+            let _lost_with_the_crash = self.install(date, file);
         }
-        if let Some(file) = plan.files.get(whole)
+        if let Some(file) = files.get(whole)
             && self.get(file.path.as_str()).is_some()
             && self.check_install(file).is_ok()
         {
-            self.back_up(plan.date, file.path.as_str());
+            self.back_up(date, file.path.as_str());
         }
     }
 
@@ -205,8 +202,10 @@ impl Disk {
             DiskRequest::Receive { .. } | DiskRequest::Park(_) => {
                 unreachable!("the host keeps these files itself")
             }
-            DiskRequest::Install(plan) => DiskOutcome::Installed(self.install_all(plan)),
-            DiskRequest::Retire(RetirePlan { date, files, clear }) => {
+            DiskRequest::Install { date, files, clear } => {
+                DiskOutcome::Installed(self.install_all(date, &files, clear))
+            }
+            DiskRequest::Retire { date, files, clear } => {
                 let retired = files.iter().map(|(path, stamp)| self.retire(date, path, *stamp));
                 let retired: Vec<_> = retired.collect();
                 if retired.iter().any(Result::is_ok) {
@@ -284,11 +283,15 @@ impl Disk {
         Ok(content)
     }
 
-    fn install_all(&mut self, plan: InstallPlan) -> Vec<Outcome<Installed>> {
-        let outcomes: Vec<_> =
-            plan.files.iter().map(|file| self.install(plan.date, file)).collect();
+    fn install_all(
+        &mut self,
+        date: UnixTime,
+        files: &[InstallFile],
+        clear: Vec<PathBuf>,
+    ) -> Vec<Outcome<Installed>> {
+        let outcomes: Vec<_> = files.iter().map(|file| self.install(date, file)).collect();
         if outcomes.iter().any(Result::is_ok) {
-            self.clear(plan.date, plan.clear);
+            self.clear(date, clear);
         }
         outcomes
     }

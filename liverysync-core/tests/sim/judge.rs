@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
-    conflict::{Naming, conflict_name, in_claimed_livery, parse_conflict_name},
+    conflict::{Naming, in_claimed_livery, parse_conflict_name},
     hash::Content,
     path::{Extensions, PathKey, RelPath},
     select::{Chosen, Reason, Rules, select},
@@ -160,7 +160,7 @@ impl World {
     /// Returns true if a name, its conflict name for this content, or its name in a conflict livery had the content before.
     fn is_of_the_past(&self, path: &RelPath, content: Content) -> bool {
         let union = self.server().union();
-        let name = conflict_name(path, content.hash, &Naming::default(), |_| false);
+        let name = Naming::default().conflict_name(path, content.hash, |_| false);
         let in_folder = || {
             let folders = union.liveries().into_iter().map(|livery| livery.livery);
             let rest = &path.as_str()[path.livery().len()..];

@@ -399,7 +399,9 @@ fn a_file_and_a_folder_of_one_name_stay_where_they_are() {
 #[test]
 fn the_allow_list_holds_from_the_moment_it_changes() {
     let mut world = league();
-    world.feed_hub(server::Input::AllowList(server::parse_allow_list("# only this\nteam a\n")));
+    world.feed_hub(server::Input::AllowList(server::ServerMachine::parse_allow_list(
+        "# only this\nteam a\n",
+    )));
     let files: [(&str, &[u8]); 2] = [("Team A/decals.png", b"a"), ("Team B/decals.png", b"b")];
     world.join("full", &files);
     let empty = world.join("empty", &[]);

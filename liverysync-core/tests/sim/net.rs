@@ -7,7 +7,6 @@ use liverysync_core::{
     union::PeerId,
     wire::{
         data::TransferId,
-        frame,
         messages::{Message, SyncId},
     },
 };
@@ -142,7 +141,7 @@ impl Link {
 /// the last one always holds the end of the frame: so the frame's length does not change when it is read.
 pub(crate) fn cut_frame(message: &Message, rng: &mut Rng) -> Vec<Bytes> {
     let mut wire = BytesMut::new();
-    frame::write(&mut wire, |out| message.encode(out));
+    message.write_frame(&mut wire);
     let mut wire = wire.freeze();
     let mut pieces = Vec::new();
     while pieces.len() < 3 && rng.percent(25) {

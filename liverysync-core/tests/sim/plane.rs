@@ -8,7 +8,7 @@ use liverysync_core::{
     hash::{Content, ContentHash},
     path::RelPath,
     select::Stamp,
-    server::{self, StartDownload},
+    server,
     time::Time,
     transfer::{Action, Compression, Next, Receiver, SendQueue, UploadEvent, UploadStream},
     union::PeerId,
@@ -243,9 +243,15 @@ impl World {
 
     // ---- what leaves ------------------------------------------------------------------------------
 
-    pub(crate) fn client_begins(&mut self, pc: usize, file: client::SendFile) {
+    pub(crate) fn client_begins(
+        &mut self,
+        pc: usize,
+        transfer: TransferId,
+        (path, stamp): (RelPath, Stamp),
+        from: u64,
+        compression: Compression,
+    ) {
         let Some(link) = self.pcs[pc].link else { return };
-        let client::SendFile { transfer, path, stamp, from, compression } = file;
         let plane = self.plane(link, Dir::Up);
         plane.begin(transfer, from, stamp.size, Feed::File(path, stamp), compression);
         plane.outgoing.set_available(transfer, stamp.size, true);
@@ -258,8 +264,14 @@ impl World {
         }
     }
 
-    pub(crate) fn hub_delivers(&mut self, link: LinkId, deliver: StartDownload) {
-        let StartDownload { transfer, content, from, compression, begin } = deliver;
+    pub(crate) fn hub_delivers(
+        &mut self,
+        link: LinkId,
+        (transfer, content): (TransferId, Content),
+        from: u64,
+        compression: Compression,
+        begin: Option<FileBegin>,
+    ) {
         let plane = self.plane(link, Dir::Down);
         if let Some(begin) = begin {
             if plane.begins.is_empty() {
@@ -353,7 +365,11 @@ impl World {
             }
             Dir::Down => {
                 let Some(member) = self.links[link].member else { return };
-                let progress = if last { server::Progress::Sent } else { server::Progress::Passed };
+                let progress = if last {
+                    client::Progress::Sent
+                } else {
+                    client::Progress::Passed(len as u64)
+                };
                 self.feed_hub(server::Input::Downloaded(member, transfer, progress));
             }
         }

@@ -220,7 +220,7 @@ impl Script {
         }
         world.remembers = options.remembers;
         if self.rng.percent(30) {
-            world.server_config.sessions.files_max = self.rng.range(1, 4) as usize;
+            world.server_config.session_files_max = self.rng.range(1, 4) as usize;
         }
         if self.rng.percent(40) {
             world.server_config.store_bytes_max = [0, 4_000, 400_000][self.rng.below(3) as usize];

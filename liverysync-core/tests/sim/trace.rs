@@ -42,7 +42,7 @@ impl Trace {
             server::Output::OpenUpload { .. } => 2,
             server::Output::AbandonUpload { .. } => 3,
             server::Output::CloseUpload(..) => 4,
-            server::Output::StartDownload(..) => 5,
+            server::Output::StartDownload { .. } => 5,
             server::Output::StopDownload(..) => 6,
             server::Output::Remove(_) => 7,
             server::Output::Record(_) => 8,
@@ -65,12 +65,12 @@ impl Trace {
                     fnv.number(file.from);
                 });
             }
-            server::Output::StartDownload(peer, deliver) => {
-                fnv.number(peer.0);
-                fnv.content(deliver.content);
-                fnv.number(deliver.from);
-                fnv.compression(deliver.compression);
-                fnv.option(deliver.begin.as_ref(), |fnv, begin| fnv.file(&begin.info));
+            server::Output::StartDownload { target, content, from, compression, begin, .. } => {
+                fnv.number(target.0);
+                fnv.content(*content);
+                fnv.number(*from);
+                fnv.compression(*compression);
+                fnv.option(begin.as_ref(), |fnv, begin| fnv.file(&begin.info));
             }
             server::Output::AbandonUpload { source: peer, .. }
             | server::Output::CloseUpload(peer, _)
@@ -96,7 +96,7 @@ impl Trace {
             client::Output::Connect => 1,
             client::Output::Disconnect(_) => 2,
             client::Output::Transmit(_) => 3,
-            client::Output::Send(_) => 4,
+            client::Output::Send { .. } => 4,
             client::Output::StopSending(_) => 5,
             client::Output::Disk(..) => 6,
             client::Output::Event(_) => return self.event(now, pc),
@@ -105,11 +105,11 @@ impl Trace {
         let fnv = self.decision(now, pc, kind);
         match output {
             client::Output::Transmit(message) => fnv.message(message),
-            client::Output::Send(file) => {
-                fnv.text(file.path.as_str());
-                fnv.stamp(file.stamp);
-                fnv.number(file.from);
-                fnv.compression(file.compression);
+            client::Output::Send { path, stamp, from, compression, .. } => {
+                fnv.text(path.as_str());
+                fnv.stamp(*stamp);
+                fnv.number(*from);
+                fnv.compression(*compression);
             }
             client::Output::Disk(_, request) => fnv.disk(request),
             client::Output::Connect
@@ -493,20 +493,20 @@ impl Fnv {
                 self.text(path.as_str());
             }
             DiskRequest::Discard(_) => self.number(13),
-            DiskRequest::Install(plan) => {
+            DiskRequest::Install { date, files, clear } => {
                 self.number(14);
-                self.date(plan.date);
-                self.each(&plan.files, Self::install);
-                self.each(&plan.clear, |fnv, path| fnv.text(path.to_str().unwrap()));
+                self.date(*date);
+                self.each(files, Self::install);
+                self.each(clear, |fnv, path| fnv.text(path.to_str().unwrap()));
             }
-            DiskRequest::Retire(plan) => {
+            DiskRequest::Retire { date, files, clear } => {
                 self.number(15);
-                self.date(plan.date);
-                self.each(&plan.files, |fnv, (path, stamp)| {
+                self.date(*date);
+                self.each(files, |fnv, (path, stamp)| {
                     fnv.text(path.as_str());
                     fnv.stamp(*stamp);
                 });
-                self.each(&plan.clear, |fnv, path| fnv.text(path.to_str().unwrap()));
+                self.each(clear, |fnv, path| fnv.text(path.to_str().unwrap()));
             }
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use liverysync::{ContentHash, Extensions, Naming, RelPath, conflict_name, parse_conflict_name};
+use liverysync::{ContentHash, Extensions, Naming, RelPath, parse_conflict_name};
 
 use super::paint::Made;
 use crate::text::{
@@ -148,7 +148,7 @@ fn mtimes(made: &[Made], one: &Made) -> Vec<SystemTime> {
 fn copy_name(one: &Made) -> anyhow::Result<String> {
     let path = RelPath::parse(&one.path, &Extensions::default())?;
     let hash = ContentHash::of(&one.content);
-    let name = conflict_name(&path, hash, &Naming::default(), |_| false)?;
+    let name = Naming::default().conflict_name(&path, hash, |_| false)?;
     Ok(name.as_str().to_owned())
 }
 

@@ -9,12 +9,11 @@ use super::{
 };
 use crate::{
     client::{
-        ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, InstallFile, InstallPlan,
-        Installed, StageId,
+        ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, InstallFile, Installed,
+        StageId,
         context::{Context, Purpose},
         folder::Folder,
     },
-    conflict::conflict_name,
     hash::Content,
     path::{PathKey, RelPath},
     wire::messages::SyncId,
@@ -57,9 +56,9 @@ impl Downloads {
         } else {
             folder.stale_beside(&paths).into_iter().map(Into::into).collect()
         };
-        let plan = InstallPlan { date: cx.now.date, files, clear };
+        let request = DiskRequest::Install { date: cx.now.date, files, clear };
         let step = DownloadStep::Install(sync_id.clone(), step);
-        cx.request(DiskRequest::Install(plan), Purpose::Download(step));
+        cx.request(request, Purpose::Download(step));
     }
 
     /// Returns the name of the conflict copy that each file of a group needs.
@@ -188,5 +187,5 @@ pub(in crate::client) fn conflict_copy_name(
         return None;
     }
     let is_taken = |name: &RelPath| folder.is_taken(name.key());
-    conflict_name(path, own.content.hash, &config.naming, is_taken).ok()
+    config.naming.conflict_name(path, own.content.hash, is_taken).ok()
 }

@@ -2,10 +2,11 @@
 
 use crate::{
     client::{ClientConfig, folder::Folder},
-    hash::{Content, InvalidHash},
+    hash::Content,
     manifest::Entry,
     path::{InvalidPath, RelPath},
     select::cached_picture,
+    text::InvalidText,
     wire::messages::{Fault, FileInfo},
 };
 
@@ -37,7 +38,7 @@ pub(in crate::client) fn judge(
     let invalid_path = |invalid: InvalidPath| Refusal::declined(invalid.to_string());
     // Never repaired: two PCs might repair a path in different ways.
     let path = RelPath::parse(&info.rel_path, &rules.extensions).map_err(invalid_path)?;
-    let invalid_hash = |invalid: InvalidHash| Refusal::declined(invalid.to_string());
+    let invalid_hash = |invalid: InvalidText| Refusal::declined(invalid.to_string());
     let hash = info.sha256.parse().map_err(invalid_hash)?;
     if info.size > rules.file_bytes_max {
         let reason = format!("larger than {} bytes", rules.file_bytes_max);

@@ -70,7 +70,7 @@ impl Downloads {
         let union = cx.league.union();
         let entries = contents.iter().flat_map(|content| union.with_content(*content));
         let keys: BTreeSet<PathKey> = entries.map(|entry| entry.path.key().clone()).collect();
-        let most = cx.config.sessions.files_max;
+        let most = cx.config.session_files_max;
         for (id, peer) in cx.peers.iter().filter(|(_, peer)| peer.is_known()) {
             let Some(target) = self.targets.get_mut(&id) else { continue };
             // Each job checks again when it begins which of its files the peer may have.
@@ -106,7 +106,7 @@ impl Downloads {
     }
 
     fn is_free(&self, cx: &Context, id: PeerId, uploads_open: usize) -> bool {
-        let open = self.len() + uploads_open < cx.config.sessions.all_max;
+        let open = self.len() + uploads_open < cx.config.sessions_max;
         let Some(peer) = cx.peers.get(id).filter(|_| open) else { return false };
         let open = peer.sessions.downloads.iter();
         let bytes = open.map(|sync_id| self.sessions.get(sync_id).map_or(0, Download::bytes));
@@ -168,7 +168,7 @@ impl Downloads {
         let possible = copies.len();
         let copies = safe_copies(router, peer, &copies);
         deferred |= copies.len() < possible;
-        let most = cx.config.sessions.files_max;
+        let most = cx.config.session_files_max;
         let copies = copies.chunks(most.max(1)).map(|keys| Job::Copy(keys.to_vec()));
         // Complete contents go first: they need no source that might leave.
         let downloads = sessions(liveries(stored).chain(liveries(arriving)), most);

@@ -14,11 +14,12 @@ use self::{
     session::{Download, DownloadFile, FileState},
 };
 use super::{
-    Event, Output, Progress, StartDownload,
+    Event, Output,
     context::Context,
     protocol_1::{Complaint, read_complaint},
 };
 use crate::{
+    client::Progress,
     hash::Content,
     path::RelPath,
     time::Time,
@@ -76,7 +77,7 @@ impl Downloads {
 
     /// Handles the answer of a target to an offer: the files that it wants, each from an offset on.
     pub(super) fn handle_accept(&mut self, cx: &mut Context, id: PeerId, accept: Accept) {
-        let deadline = cx.now + cx.config.timeouts.stall;
+        let deadline = cx.now + cx.config.stall_timeout;
         let download = self.sessions.get_mut(&accept.sync_id);
         let Some(download) = download.filter(|download| download.target == id) else { return };
         // An answer never shortens the time that the target has anyway.
@@ -100,8 +101,14 @@ impl Downloads {
                 Some(from) => {
                     let from = (*from).min(content.size);
                     let compression = Compression::of(&file.path, content.size);
-                    let start = StartDownload { transfer, content, from, compression, begin: None };
-                    cx.output(Output::StartDownload(id, start));
+                    cx.output(Output::StartDownload {
+                        target: id,
+                        transfer,
+                        content,
+                        from,
+                        compression,
+                        begin: None,
+                    });
                 }
             }
         }
@@ -139,7 +146,7 @@ impl Downloads {
         }
         let content = file.content;
         match progress {
-            Progress::Passed => {}
+            Progress::Passed(_) => {}
             Progress::Sent => {
                 file.state = FileState::Sent;
                 cx.store.remove_reader(content);
@@ -147,8 +154,8 @@ impl Downloads {
             }
             // The upload of a content that is still arriving says what became of it.
             Progress::Failed(_) if !cx.store.is_stored(content) => {}
-            Progress::Failed(reason) => {
-                cx.event(Event::StoreFault { content: content.hash, reason });
+            Progress::Failed(fault) => {
+                cx.event(Event::StoreFault { content: content.hash, reason: fault.message });
                 self.handle_store_loss(cx, content);
             }
         }
@@ -379,7 +386,7 @@ impl Downloads {
         };
         let target = self.targets.get(&download.target);
         let passed_at = target.map_or(Time::ZERO, |target| target.passed_at);
-        let stalled = passed_at + cx.config.timeouts.stall <= cx.now;
+        let stalled = passed_at + cx.config.stall_timeout <= cx.now;
         download.deadline <= cx.now
             && (download.is_sent() || stalled && !download.files.iter().any(waits))
     }

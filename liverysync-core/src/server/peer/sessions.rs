@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A client of protocol 2 takes part in this many sessions, whatever
-/// [`SessionLimits::per_client_max`](crate::server::SessionLimits::per_client_max) says, as long as they
+/// [`ServerConfig::client_sessions_max`](crate::server::ServerConfig::client_sessions_max) says, as long as they
 /// have no more than this many bytes. Small files are soon sent, but each session needs a round trip and a flush to disk,
 /// and the link would be idle meanwhile. The client itself takes part in 64.
 const SMALL_SESSIONS_MAX: usize = 24;

@@ -89,7 +89,7 @@ impl Uploads {
     }
 
     fn is_free(&self, cx: &Context, source: PeerId, downloads_open: usize) -> bool {
-        let open = self.len() + downloads_open < cx.config.sessions.all_max;
+        let open = self.len() + downloads_open < cx.config.sessions_max;
         let Some(peer) = cx.peers.get(source).filter(|_| open) else { return false };
         let open = peer.sessions.uploads.iter();
         let bytes = open.map(|sync_id| self.sessions.get(sync_id).map_or(0, Upload::bytes));
@@ -125,7 +125,7 @@ impl Uploads {
             source,
             files,
             in_order,
-            deadline: cx.now + cx.config.timeouts.first_file,
+            deadline: cx.now + cx.config.first_file_timeout,
             began_at: cx.now,
             bytes_passed: 0,
         };

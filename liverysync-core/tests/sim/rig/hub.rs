@@ -80,9 +80,17 @@ impl World {
                 server::Output::OpenUpload { source, sync_id, stream } => {
                     self.hub_opens(source, sync_id, stream);
                 }
-                server::Output::StartDownload(member, deliver) => {
-                    if let Some(link) = hub.members.get(&member).copied() {
-                        self.hub_delivers(link, deliver);
+                server::Output::StartDownload {
+                    target,
+                    transfer,
+                    content,
+                    from,
+                    compression,
+                    begin,
+                } => {
+                    if let Some(link) = hub.members.get(&target).copied() {
+                        let file = (transfer, content);
+                        self.hub_delivers(link, file, from, compression, begin);
                     }
                 }
                 server::Output::StopDownload(member, transfer) => {
@@ -155,11 +163,10 @@ impl World {
     pub(super) fn read_at_hub(&mut self, link: LinkId) {
         while let Some(member) = self.links[link].member {
             let greeted = self.links[link].greeted;
-            let limit = if greeted { frame::PAYLOAD_BYTES_MAX } else { frame::STRANGER_BYTES_MAX };
+            let limit = if greeted { Message::BYTES_MAX } else { Message::STRANGER_BYTES_MAX };
             let inbox = &mut self.links[link].up.inbox;
-            let payload = frame::split(inbox, limit).expect("our own frame");
-            let Some(payload) = payload else { return };
-            let message = Message::read(&payload).expect("our own message");
+            let message = Message::read_frame(inbox, limit).expect("our own message");
+            let Some(message) = message else { return };
             if matches!(message, Message::Hello(_)) {
                 self.links[link].greeted = true;
             }

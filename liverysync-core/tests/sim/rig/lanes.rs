@@ -12,9 +12,8 @@ impl World {
                 return;
             }
             let inbox = &mut self.links[link].down.inbox;
-            let payload = frame::split(inbox, frame::PAYLOAD_BYTES_MAX).expect("our own frame");
-            let Some(payload) = payload else { return };
-            let message = Message::read(&payload).expect("our own message");
+            let message = Message::read_frame(inbox, Message::BYTES_MAX).expect("our own message");
+            let Some(message) = message else { return };
             match (&self.pcs[pc].brain, message) {
                 (_, Message::Credit(credit)) => self.client_gets_credit(link, credit),
                 (Brain::Ours(_), Message::Data(data)) => self.client_takes(pc, data),

@@ -22,7 +22,6 @@ use liverysync_core::{
     union::PeerId,
     wire::{
         data::{Data, Decoder, TransferId},
-        frame,
         messages::{Message, Role},
     },
 };

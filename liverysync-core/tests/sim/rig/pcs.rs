@@ -55,9 +55,11 @@ impl World {
         this.epoch += 1;
         match &mut this.brain {
             Brain::Ours(ours) => {
-                if let Some(Job::Request(_, DiskRequest::Install(plan))) = ours.lanes[0].front() {
-                    let whole = chance as usize % (plan.files.len() + 1);
-                    this.disk.crash_in_install(plan, whole);
+                if let Some(Job::Request(_, DiskRequest::Install { date, files, .. })) =
+                    ours.lanes[0].front()
+                {
+                    let whole = chance as usize % (files.len() + 1);
+                    this.disk.crash_in_install(*date, files, whole);
                 }
                 ours.machine = None;
                 this.disk.crash(|len| chance as usize % (len + 1));
@@ -109,7 +111,9 @@ impl World {
                     self.client_closes(pc);
                 }
                 client::Output::Transmit(message) => self.client_sends(pc, message),
-                client::Output::Send(file) => self.client_begins(pc, file),
+                client::Output::Send { transfer, path, stamp, from, compression } => {
+                    self.client_begins(pc, transfer, (path, stamp), from, compression);
+                }
                 client::Output::StopSending(transfer) => self.client_stops(pc, transfer),
                 client::Output::Disk(op, request) => self.disk_request(pc, op, request),
                 client::Output::Event(event) => {
