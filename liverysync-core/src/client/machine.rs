@@ -205,7 +205,10 @@ impl ClientMachine {
                 self.downloads.handle_offer(&mut self.cx, &mut self.folder, offer);
             }
             // SEND_FILES will say what to send.
-            Role::Source => self.cx.event(Event::session_began(&offer)),
+            Role::Source => {
+                self.uploads.by_chunks.namesakes.handle_offer(&offer);
+                self.cx.event(Event::session_began(&offer));
+            }
         }
     }
 

@@ -3,12 +3,15 @@
 //! On protocol 2 the host sends each file by itself and reports its progress. On protocol 1 the chunks pass through the
 //! machine; `protocol_1` does that.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    iter::once_with,
+};
 
 use super::{
     ClientConfig, DiskFaultKind, Event, Output, Progress,
     context::Context,
-    folder::Folder,
+    folder::{Folder, IndexedFile},
     protocol_1::{ChunkUploads, find_by_conflict_name},
 };
 use crate::{
@@ -46,6 +49,15 @@ pub(super) struct UploadFile {
     pub(super) path: RelPath,
     pub(super) stamp: Stamp,
     pub(super) content: Content,
+    /// The server may mean another file of this PC.
+    pub(super) has_namesake: bool,
+}
+
+impl UploadFile {
+    fn new(asked: String, file: &IndexedFile, has_namesake: bool) -> Self {
+        let (path, stamp, content) = (file.path.clone(), file.stamp, file.content);
+        Self { asked, path, stamp, content, has_namesake }
+    }
 }
 
 impl Uploads {
@@ -61,8 +73,9 @@ impl Uploads {
         }
         let (mut queue, mut missing) = (VecDeque::new(), Vec::new());
         for asked in paths {
-            match find_asked(&cx.config, folder, &asked) {
-                Some(file) => queue.push_back(file),
+            let files = find_asked(&cx.config, folder, &asked);
+            match self.by_chunks.namesakes.choose(&sync_id, &asked, files) {
+                Some((file, several)) => queue.push_back(UploadFile::new(asked, file, several)),
                 None => missing.push(asked),
             }
         }
@@ -80,7 +93,7 @@ impl Uploads {
         let mut upload = Upload::default();
         for FileRequest { info, resume: Resume { transfer, offset } } in files {
             // A file that has changed since would be sent for nothing: the server would find another hash at its end.
-            let file = find_asked(&cx.config, folder, &info.rel_path).filter(|file| {
+            let file = find_asked(&cx.config, folder, &info.rel_path).next().filter(|file| {
                 file.content.size == info.size && info.sha256.parse() == Ok(file.content.hash)
             });
             let Some(file) = file else {
@@ -88,6 +101,7 @@ impl Uploads {
                 fail(cx, &sync_id, info.rel_path, Fault::Missing, reason);
                 continue;
             };
+            let file = UploadFile::new(info.rel_path, file, false);
             let (path, stamp) = (file.path.clone(), file.stamp);
             let from = offset.min(file.content.size);
             let compression = Compression::of(&path, stamp.size);
@@ -162,16 +176,17 @@ impl Uploads {
     }
 }
 
-/// Finds a file that a server asks for.
-fn find_asked(config: &ClientConfig, folder: &Folder, asked: &str) -> Option<UploadFile> {
-    let path = RelPath::parse(asked, &config.rules.extensions).ok()?;
-    let file = folder.get(path.key());
-    let file = file.or_else(|| find_by_conflict_name(folder, &path, &config.naming))?;
-    Some(UploadFile {
-        asked: asked.to_owned(),
-        path: file.path.clone(),
-        stamp: file.stamp,
-        content: file.content,
+/// Finds the files that a server may mean by a name: the one that is there, and the one whose conflict name it is.
+fn find_asked<'a>(
+    config: &'a ClientConfig,
+    folder: &'a Folder,
+    asked: &str,
+) -> impl Iterator<Item = &'a IndexedFile> + use<'a> {
+    let path = RelPath::parse(asked, &config.rules.extensions).ok();
+    path.into_iter().flat_map(move |path| {
+        let there = folder.get(path.key());
+        let in_conflict = once_with(move || find_by_conflict_name(folder, &path, &config.naming));
+        there.into_iter().chain(in_conflict.flatten())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use liverysync_core::{conflict::Scope, server, transfer::CHUNK_BYTES};
+use liverysync_core::{conflict::Scope, hash::Content, server, transfer::CHUNK_BYTES};
 
 use crate::{
     named::{conflict, league},
@@ -105,5 +105,28 @@ fn an_edit_that_the_union_has_not_taken_in_is_kept_beside_the_version_that_repla
     for pc in [first, second] {
         let rival = conflict(path, b"edit of one");
         world.check_files(pc, &[(path, b"two"), (&rival, b"edit of one")]);
+    }
+}
+
+/// The first old server gives a file in conflict a name at which its PC may have another file, and asks for either by that
+/// name.
+#[test]
+fn the_first_old_server_gets_both_files_that_it_asks_for_by_one_name() {
+    let mut world = World::new(1);
+    world.start_old_hub(false);
+    let path = "T/a.png";
+    let mut rivals: [&[u8]; 2] = [b"one", b"two"];
+    // The lowest digest keeps the name.
+    rivals.sort_by_key(|data| Content::of(data).hash);
+    let name = conflict(path, rivals[1]);
+    let target = world.join("target", &[(path, rivals[0])]);
+    world.run_for(SECOND);
+    let source = world.join("source", &[(path, rivals[1]), (&name, b"another file")]);
+    world.rest();
+    for pc in [target, source] {
+        assert_eq!(world.text(pc, path).unwrap(), rivals[0]);
+        for data in [rivals[1], b"another file"] {
+            assert!(world.pcs[pc].disk.holds(Content::of(data)));
+        }
     }
 }

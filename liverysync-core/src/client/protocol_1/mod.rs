@@ -7,6 +7,7 @@
 //! [`Dialect`] answers how to speak to a server. The rest of the client asks it and compares no versions.
 
 mod downloads;
+mod namesakes;
 mod sync_guess;
 mod uploads;
 

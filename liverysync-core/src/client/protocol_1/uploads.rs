@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
+use super::namesakes::Namesakes;
 use crate::{
     client::{
         DiskFault, DiskRequest, Event,
@@ -31,11 +32,14 @@ pub(in crate::client) struct ChunkUploads {
     writing: usize,
     /// Sessions that have ended and have not been reported yet, with a file that is missing.
     ended: VecDeque<(SyncId, Option<String>)>,
+    /// The files sent by names that may mean either of two.
+    pub(in crate::client) namesakes: Namesakes,
 }
 
 /// One session.
 #[derive(Debug)]
 struct ChunkUpload {
+    target: String,
     queue: VecDeque<UploadFile>,
     current: Option<(UploadFile, Sender)>,
     /// Files that the server asked for and that this PC does not have, or cannot read.
@@ -85,7 +89,9 @@ impl ChunkUploads {
         for path in &missing {
             send_failed(cx, &sync_id, path, "this PC does not have it");
         }
-        self.sessions.insert(sync_id.clone(), ChunkUpload { queue, current: None, missing });
+        let target = self.namesakes.target(&sync_id);
+        let session = ChunkUpload { target, queue, current: None, missing };
+        self.sessions.insert(sync_id.clone(), session);
         self.pump(cx, &sync_id);
     }
 
@@ -96,6 +102,7 @@ impl ChunkUploads {
 
     pub(in crate::client) fn handle_link_down(&mut self) {
         self.sessions.clear();
+        self.namesakes.handle_link_down();
         // What waited for the link is gone with it. Reads still come back, so they stay counted.
         self.writing = 0;
     }
@@ -174,6 +181,7 @@ impl ChunkUploads {
                     cx.request(request, Purpose::Read(read));
                 }
                 Next::End(file) => {
+                    self.namesakes.handle_sent(&session.target, &file);
                     let end = FileEnd { sync_id: sync_id.clone(), rel_path: file.asked };
                     cx.transmit(Message::FileEnd(end));
                     let (path, bytes) = (file.path, file.content.size);
