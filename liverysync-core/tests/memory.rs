@@ -55,7 +55,7 @@ fn league(mtime: impl Fn(u64) -> i64) -> (Union, Vec<(Manifest, BTreeSet<PathKey
 /// Measured: 85 and 366 MB.
 #[test]
 #[ignore = "half a minute, optimised: cargo test --release -p liverysync-core --test memory -- --ignored"]
-fn a_thousand_pcs_with_the_same_files() {
+fn a_thousand_pcs_with_the_same_files_share_memory() {
     let before = peak();
     drop(league(|_| 0));
     let same = peak() - before;

@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_the_future_has_its_json() {
+    fn an_unknown_event_has_its_json() {
         let owned = owned(CLIENT, &object("eclipse", &[("path", Value::from("a.png"))]));
         assert_eq!(owned.event().kind, EventKind::Other);
         assert!(!owned.event().json.is_null());

@@ -34,7 +34,7 @@ def client(server: RunningServer, name: str, liveries: Path) -> Client:
     return Client("127.0.0.1", server.port, name=name, liveries=liveries, settle_seconds=0.05, retry_first_seconds=0.1)
 
 
-async def test_two_clients_and_a_server_in_one_loop(server: RunningServer, make_folder: MakeFolder) -> None:
+async def test_two_clients_and_a_server_run_in_one_loop(server: RunningServer, make_folder: MakeFolder) -> None:
     aoi = make_folder("aoi", {"A/decals.png": b"aoi", "S/decals.png": b"first"})
     ben = make_folder("ben", {"B/decals.png": b"{}", "S/decals.png": b"second"})
     async with client(server, "Aoi", aoi) as one:
@@ -92,7 +92,7 @@ async def until(
             return
 
 
-async def test_several_readers_see_the_same(server: RunningServer, make_folder: MakeFolder) -> None:
+async def test_several_readers_get_the_same_events(server: RunningServer, make_folder: MakeFolder) -> None:
     async with client(server, "Aoi", make_folder("aoi", {"A/a.png": b"a"})) as one:
         readers = [one.events(), one.events()]
         await one.sync(timeout=30)
@@ -134,7 +134,7 @@ async def test_a_cancelled_sync_only_stops_waiting(make_folder: MakeFolder) -> N
             await one.sync()
 
 
-async def test_leaving_by_cancellation_leaves_no_temp_file(server: RunningServer, make_folder: MakeFolder) -> None:
+async def test_a_cancelled_block_leaves_no_temp_file(server: RunningServer, make_folder: MakeFolder) -> None:
     big = {f"A/{number}.png": os.urandom(3_000_000) for number in range(12)}
     aoi, ben = make_folder("aoi", big), make_folder("ben")
     async with client(server, "Aoi", aoi) as one:
@@ -190,7 +190,7 @@ async def becomes_free(one: Client) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_start_that_was_cancelled_does_not_go_on(server: RunningServer, make_folder: MakeFolder) -> None:
+async def test_a_cancelled_start_does_not_continue(server: RunningServer, make_folder: MakeFolder) -> None:
     folder = make_folder("aoi")
     one = client(server, "Aoi", folder)
     starting = asyncio.create_task(one.__aenter__())
@@ -203,7 +203,7 @@ async def test_a_start_that_was_cancelled_does_not_go_on(server: RunningServer, 
     await becomes_free(one)
 
 
-def test_without_a_loop_nothing_is_begun(make_folder: MakeFolder) -> None:
+def test_nothing_starts_without_a_loop(make_folder: MakeFolder) -> None:
     folder = make_folder("aoi")
     one, league = Client("127.0.0.1", unused_port(), name="Aoi", liveries=folder), Server("127.0.0.1", 0)
     with pytest.raises(RuntimeError, match="no running event loop"):
@@ -274,7 +274,7 @@ def test_a_configuration_neither_runs_nor_changes(make_folder: MakeFolder) -> No
                 setattr(config, name, 1)
 
 
-async def test_time_runs_out(make_folder: MakeFolder) -> None:
+async def test_a_sync_times_out(make_folder: MakeFolder) -> None:
     async with Client("127.0.0.1", unused_port(), name="Aoi", liveries=make_folder("aoi")) as one:
         with pytest.raises(liverysync.TimedOut, match="timed out after 0.2 s") as caught:
             await one.sync(timeout=0.2)
@@ -286,7 +286,7 @@ async def test_time_runs_out(make_folder: MakeFolder) -> None:
             await one.sync(timeout=-1)
 
 
-async def test_what_cannot_start_says_why(server: RunningServer, make_folder: MakeFolder, tmp_path: Path) -> None:
+async def test_a_failed_start_gives_the_reason(server: RunningServer, make_folder: MakeFolder, tmp_path: Path) -> None:
     with pytest.raises(liverysync.CannotStart, match="cannot listen") as caught:
         await Server("127.0.0.1", server.port).__aenter__()
     assert caught.value.errno == errno.EADDRINUSE
@@ -307,7 +307,7 @@ async def test_what_cannot_start_says_why(server: RunningServer, make_folder: Ma
         assert busy.value.errno == errno.EBUSY and busy.value.path == tmp_path / "nowhere"
 
 
-async def test_a_huge_timeout_is_no_panic(make_folder: MakeFolder) -> None:
+async def test_a_huge_timeout_does_not_panic(make_folder: MakeFolder) -> None:
     options = {"port": unused_port(), "retry_first_seconds": 0.05}
     async with Client("127.0.0.1", name="Aoi", liveries=make_folder("aoi"), **options) as one:  # type: ignore[arg-type]
         for huge in (1e9, 1e19):
@@ -339,12 +339,12 @@ async def test_a_huge_timeout_is_no_panic(make_folder: MakeFolder) -> None:
         {"conflict_suffix": "/"},
     ],
 )
-def test_options_of_a_client_must_make_sense(tmp_path: Path, wrong: dict[str, object]) -> None:
+def test_invalid_options_of_a_client_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         Client("127.0.0.1", liveries=tmp_path, **wrong)  # type: ignore[arg-type]
 
 
-def test_options_of_a_server_must_make_sense() -> None:
+def test_invalid_options_of_a_server_are_refused() -> None:
     assert set(native.UPDATES) == set(get_args(Updates))
     wrong: list[dict[str, object]] = [{"conflict_policy": "loudest"}, {"conflict_scope": "world"}, {"updates": "nobody"}, {"conflict_suffix": "/"}, {"max_sessions": 0}, {"port": 70_000}, {"max_sessions": -1}]
     for options in wrong:
@@ -367,7 +367,7 @@ async def test_a_dry_run_changes_nothing_and_has_a_plan(server: RunningServer, m
     assert list(files(ben)) == ["B/b.png"]
 
 
-async def test_a_server_keeps_conflicting_liveries_whole_if_it_is_told_so(make_folder: MakeFolder) -> None:
+async def test_an_option_keeps_conflicting_liveries_whole(make_folder: MakeFolder) -> None:
     aoi = make_folder("aoi", {"T/decals.png": b"first", "T/sponsors.png": b"same"})
     ben = make_folder("ben", {"T/decals.png": b"second", "T/sponsors.png": b"same"})
     async with Server("127.0.0.1", 0, conflict_scope="livery") as server, client(server, "Aoi", aoi) as one:
@@ -381,7 +381,7 @@ async def test_a_server_keeps_conflicting_liveries_whole_if_it_is_told_so(make_f
     assert (files(aoi)[f"{folder}/decals.png"], files(aoi)[f"{folder}/sponsors.png"]) == (b"second", b"same")
 
 
-async def test_only_owners_update_where_it_is_told_so(make_folder: MakeFolder, tmp_path: Path) -> None:
+async def test_an_option_lets_only_owners_update(make_folder: MakeFolder, tmp_path: Path) -> None:
     aoi, ben = make_folder("aoi", {"T/decals.png": b"aoi"}), make_folder("ben", {"T/sponsors.png": b"ben"})
     with pytest.raises(liverysync.LiverySyncError, match="needs a data folder"):
         await Server("127.0.0.1", 0, updates="owner").__aenter__()
@@ -401,7 +401,7 @@ async def test_only_owners_update_where_it_is_told_so(make_folder: MakeFolder, t
     assert copy.startswith("T/sponsors__CONFLICT__")
 
 
-async def test_a_client_against_the_programs_server(make_folder: MakeFolder) -> None:
+async def test_a_client_syncs_with_the_programs_server(make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben", {"B/b.png": b"ben"})
     running = await asyncio.create_subprocess_exec(
         program(), "server", "--host", "127.0.0.1", "--port", "0", "--json",
@@ -423,14 +423,14 @@ async def test_a_client_against_the_programs_server(make_folder: MakeFolder) -> 
     assert set(files(aoi)) == {"A/decals.png", "B/b.png"}
 
 
-async def test_placeholders_are_shared_where_it_is_asked_for(server: RunningServer, make_folder: MakeFolder) -> None:
+async def test_an_option_shares_placeholders(server: RunningServer, make_folder: MakeFolder) -> None:
     folder = make_folder("aoi", {"A/decals.json": b"{}", "A/sponsors.json": b"{}"})
     for placeholders in (False, True):
         async with Client("127.0.0.1", server.port, liveries=folder, placeholders=placeholders, steam_id="7656") as one:
             assert (await one.sync(timeout=30)).files == 2 * placeholders
 
 
-async def test_the_allow_list_is_kept_to(make_folder: MakeFolder, tmp_path: Path) -> None:
+async def test_only_liveries_on_the_allow_list_are_distributed(make_folder: MakeFolder, tmp_path: Path) -> None:
     allowed = tmp_path / "allowed.txt"
     allowed.write_text("A\n", "utf-8")
     aoi, ben = make_folder("aoi", {"A/a.png": b"a", "B/b.png": b"b"}), make_folder("ben")
@@ -446,7 +446,7 @@ async def test_the_allow_list_is_kept_to(make_folder: MakeFolder, tmp_path: Path
     assert (tmp_path / "league").is_dir()
 
 
-async def test_what_the_files_hold_is_kept_where_it_is_asked_for(
+async def test_the_scan_cache_is_kept_in_the_state_folder(
     server: RunningServer, make_folder: MakeFolder, tmp_path: Path
 ) -> None:
     folder = make_folder("aoi", {"T/decals.png": b"abc"})
@@ -458,7 +458,7 @@ async def test_what_the_files_hold_is_kept_where_it_is_asked_for(
     assert files(folder) == {"T/decals.png": b"abc"}
 
 
-async def test_a_new_file_is_there_after_the_next_sync(server: RunningServer, make_folder: MakeFolder) -> None:
+async def test_a_new_file_arrives_with_the_next_sync(server: RunningServer, make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/a.png": b"a"}), make_folder("ben")
     async with client(server, "Aoi", aoi) as one, client(server, "Ben", ben) as two:
         await one.sync(timeout=30)

@@ -23,7 +23,7 @@ def server() -> Iterator[blocking.RunningServer]:
         yield running
 
 
-def test_two_clients_and_a_server(make_folder: MakeFolder) -> None:
+def test_two_clients_and_a_server_run_in_one_process(make_folder: MakeFolder) -> None:
     aoi, ben = make_folder("aoi", {"A/decals.png": b"aoi"}), make_folder("ben", {"B/decals.png": b"ben"})
     with blocking.Server("127.0.0.1", 0).with_events() as (server, told):
         with blocking.Client("127.0.0.1", server.port, name="Aoi", liveries=aoi, settle_seconds=0.05) as one:

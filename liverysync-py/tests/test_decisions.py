@@ -66,7 +66,7 @@ def test_the_manifest_hash_is_that_of_protocol_1() -> None:
     assert made.hash == sha256(listed.encode())
 
 
-def test_manifests_are_equal_when_they_hold_the_same_files() -> None:
+def test_manifests_are_equal_if_they_have_the_same_files() -> None:
     one = Manifest([entry("a.png", mtime=1.0), entry("b.png", b"b")])
     two = Manifest([entry("b.png", b"b"), entry("a.png", mtime=2.0)])
     assert one == two and hash(one) == hash(two) and one.hash == two.hash
@@ -98,7 +98,7 @@ def test_entries_can_be_pickled_and_copied() -> None:
         assert copy.copy(made) == made
 
 
-def test_what_cannot_lie_together_is_no_manifest() -> None:
+def test_entries_that_collide_are_refused() -> None:
     for second in ["T/DECALS.png", "T/decals.png/x.png"]:
         with pytest.raises(liverysync.InvalidPath) as caught:
             manifest(("T/decals.png", b"abc"), (second, b"abc"))
@@ -166,14 +166,14 @@ def test_a_scope_decides_what_gets_a_conflict_name() -> None:
         liverysync.merge([one], scope="folder")  # type: ignore[arg-type]
 
 
-def test_what_cannot_join_the_union_is_refused() -> None:
+def test_a_file_that_cannot_join_the_union_is_refused() -> None:
     file, folder = manifest(("x.png", b"1")), manifest(("x.png/y.png", b"2"))
     (refused,) = liverysync.merge([file, folder]).refused
     assert (refused.peer, refused.path) == (1, "x.png/y.png")
     assert "x.png is a file" in refused.reason
 
 
-def test_conflict_names() -> None:
+def test_a_conflict_name_has_the_suffix_and_eight_digits() -> None:
     name = liverysync.conflict_name
     assert name("T/decals.png", SHA, taken=()) == "T/decals__CONFLICT__ba7816bf.png"
     assert name("T/decals.png", SHA.upper(), ["t/DECALS__conflict__ba7816bf.png"]) == "T/decals__CONFLICT__ba7816bf_1.png"
@@ -210,12 +210,12 @@ def test_paths_are_checked() -> None:
 
 
 @pytest.mark.parametrize("extensions", [[], ["p/ng"], [""]])
-def test_a_list_of_extensions_must_make_sense(extensions: list[str]) -> None:
+def test_invalid_extensions_are_refused(extensions: list[str]) -> None:
     with pytest.raises(ValueError):
         liverysync.check_path("a.png", extensions)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(liverysync.FolderError) as caught:
         liverysync.scan(tmp_path / "nowhere")
     assert isinstance(caught.value, OSError)
@@ -231,7 +231,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert caught.value.errno is not None
 
 
-def test_no_game_means_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_game_there_is_no_liveries_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with pytest.raises(liverysync.FolderError, match="^cannot find the game's liveries folder") as caught:
@@ -239,7 +239,7 @@ def test_no_game_means_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (caught.value.errno, caught.value.filename, caught.value.path) == (errno.ENOENT, None, None)
 
 
-def test_decisions_let_others_work() -> None:
+def test_decisions_let_other_threads_work() -> None:
     entries = [Entry(f"T{number}/decals.png", 3, SHA) for number in range(20_000)]
     taken = [f"T{number}/decals.png" for number in range(20_000)]
     one, two = Manifest(entries), Manifest(entries)
@@ -277,7 +277,7 @@ def test_decisions_let_others_work() -> None:
     assert all(gained.values()), gained
 
 
-async def test_a_scan_lets_others_work(make_folder: MakeFolder) -> None:
+async def test_a_scan_lets_other_threads_work(make_folder: MakeFolder) -> None:
     folder = make_folder("big", {f"T/{number}.png": bytes(200_000) for number in range(100)})
     running = threading.Event()
     turns = 0

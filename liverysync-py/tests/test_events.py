@@ -102,7 +102,7 @@ def test_an_event_is_made_from_its_json() -> None:
     assert told.left_out == (liverysync.Skipped("x", "name", "no"),)
 
 
-def test_what_is_new_does_no_harm() -> None:
+def test_unknown_events_and_fields_are_accepted() -> None:
     assert client_events.decode('{"event":"sneezed","loudly":true}') == client_events.UnknownEvent(
         "sneezed", {"loudly": True}
     )

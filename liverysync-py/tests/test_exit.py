@@ -131,7 +131,7 @@ server = block.__enter__()
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_end_is_quiet(case: str, make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_a_program_exits_quietly(case: str, make_folder: MakeFolder, tmp_path: Path) -> None:
     aoi = make_folder("aoi", {f"A/{number}.png": os.urandom(2_000_000) for number in range(20)})
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(CASES[case]), "utf-8")
@@ -155,7 +155,7 @@ def test_the_end_is_quiet(case: str, make_folder: MakeFolder, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
-def test_a_forked_process_is_told_and_ends(tmp_path: Path) -> None:
+def test_a_forked_process_gets_an_error_and_ends(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         textwrap.dedent(

@@ -75,7 +75,7 @@ fn lock(data: &TempDir) -> File {
 }
 
 #[test]
-fn how_a_league_stands() {
+fn the_status_counts_what_the_league_has() {
     let data = four();
     let mut league = open(&data);
     league.act(&retire("fourth", false), PATIENCE).unwrap();
@@ -92,7 +92,7 @@ fn how_a_league_stands() {
 }
 
 #[test]
-fn those_who_ask_whether_a_server_runs_are_none() {
+fn asking_whether_a_server_runs_is_not_a_server() {
     let data = four();
     drop(lock(&data));
     let asking = File::open(data.path().join("lock")).unwrap();

@@ -103,7 +103,7 @@ fn members(data: &mut Data) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn the_member_key_and_the_ignored_liveries_are_known() {
+async fn the_member_key_and_the_ignored_liveries_are_kept() {
     let root = earlier();
     let server = server(0).data(root.path().join("data")).start().await.unwrap();
     let aoi = aoi(&root, server.address().port()).start().await.unwrap();
@@ -156,7 +156,7 @@ async fn an_edit_of_a_synced_version_is_an_update() {
 }
 
 #[tokio::test]
-async fn the_union_its_history_and_its_owners_are_known() {
+async fn the_union_its_history_and_its_owners_are_kept() {
     let root = earlier();
     let mut data = data(&root);
     let liveries = data.liveries().unwrap().into_iter().map(|livery| {

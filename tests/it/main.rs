@@ -86,7 +86,7 @@ fn closed_port() -> u16 {
 }
 
 #[tokio::test]
-async fn two_clients_and_a_server_in_one_program() {
+async fn two_clients_and_a_server_run_in_one_program() {
     let league = League::start().await;
     let aoi =
         league.driver("Aoi", &[("Iris/decals.png", "iris"), ("Safety/decals.png", "hers")]).await;
@@ -114,7 +114,7 @@ async fn two_clients_and_a_server_in_one_program() {
 }
 
 #[tokio::test]
-async fn what_was_just_dropped_into_the_folder_is_part_of_a_sync() {
+async fn a_file_that_was_just_added_is_part_of_a_sync() {
     let league = League::start().await;
     let aoi = league.driver("Aoi", &[]).await;
     let bruno = league.driver("Bruno", &[]).await;
@@ -183,7 +183,7 @@ async fn a_client_is_the_same_member_at_every_start() {
 }
 
 #[tokio::test]
-async fn the_steps_of_a_sync_are_the_events_since_the_start_and_its_end() {
+async fn the_steps_of_a_sync_are_its_events_and_its_report() {
     let league = League::start().await;
     let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris")]).await;
     aoi.sync().timeout(PATIENCE).await.unwrap();
@@ -245,7 +245,7 @@ async fn a_server_that_leaves_files_out_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn who_lacks_what_can_be_asked() {
+async fn the_status_says_who_lacks_what() {
     let league = League::start().await;
     let mut events = league.server.events();
     let aoi = league.driver("Aoi", &[("Iris/decals.png", "iris")]).await;
@@ -280,7 +280,7 @@ fn check_documented(object: &impl serde::Serialize, line: &str) {
 }
 
 #[tokio::test]
-async fn without_a_server_a_sync_fails_at_once_or_when_its_time_is_up() {
+async fn without_a_server_a_sync_fails_at_once_or_at_its_timeout() {
     let root = tempfile::tempdir().unwrap();
     let builder = Client::builder("127.0.0.1").port(closed_port()).liveries(root.path());
     let client = builder.start().await.unwrap();
@@ -396,7 +396,7 @@ async fn a_server_that_comes_back_is_found_by_the_next_sync() {
 }
 
 #[tokio::test]
-async fn a_start_that_failed_may_be_tried_again() {
+async fn a_failed_start_can_be_repeated() {
     use std::error::Error as _;
     let league = League::start().await;
     let builder =

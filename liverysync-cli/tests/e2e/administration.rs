@@ -96,7 +96,7 @@ fn an_owner_is_recorded() {
 }
 
 #[test]
-fn with_updates_by_owners_the_edit_of_another_member_is_a_conflict_copy() {
+fn if_only_owners_update_an_edit_by_another_member_is_a_conflict_copy() {
     let league = League::with_data(&["--updates", "owner"]);
     let path = "Team/decals.png";
     league.folder("aoi").write(path, b"aoi's");

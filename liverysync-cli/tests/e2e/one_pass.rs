@@ -3,7 +3,7 @@
 use crate::league::League;
 
 #[test]
-fn once_ends_in_sync() {
+fn once_exits_in_sync() {
     let mut league = League::new();
     league.folder("a").write("A/decals.png", b"a");
     let _a = league.driver("a", &[]);

@@ -116,7 +116,7 @@ fn the_folder_can_come_from_the_config_file_or_a_variable() {
 
 #[cfg(unix)]
 #[test]
-fn names_in_backups_cannot_act_on_the_terminal() {
+fn names_in_backups_cannot_control_the_terminal() {
     let test = Test::new();
     let evil = "T/evil\u{1b}[2J\u{202e}.png";
     test.file(format!("L/.backup/{SET}/{evil}").as_str(), "x");

@@ -42,7 +42,7 @@ fn with_a_timeout_the_client_tries_until_then() {
 }
 
 #[test]
-fn a_silent_server_is_no_success() {
+fn a_server_that_does_not_answer_is_a_failure() {
     let test = Test::new();
     test.folder("L");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -68,7 +68,7 @@ fn a_client_that_stays_keeps_trying() {
 }
 
 #[test]
-fn once_ends_in_sync() {
+fn once_exits_in_sync() {
     let test = Test::new();
     test.file("A/T/decals.png", "paint");
     test.folder("B");

@@ -20,7 +20,7 @@ fn demo_folders(test: &Test) -> usize {
 }
 
 #[test]
-fn the_demo_shows_a_league_and_leaves_nothing() {
+fn the_demo_shows_a_league_and_leaves_nothing_behind() {
     let test = with_temp();
     test.run(&["demo"])
         .code(0)
@@ -47,7 +47,7 @@ fn the_demos_folders_can_be_kept() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_demo_leaves_nothing() {
+fn an_interrupted_demo_leaves_nothing_behind() {
     let test = with_temp();
     let mut demo = test.start(&["demo"]);
     demo.line("Bruno joins");

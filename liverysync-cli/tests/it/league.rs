@@ -193,7 +193,7 @@ fn a_refused_change_changes_nothing() {
 }
 
 #[test]
-fn the_data_folder_must_be_a_leagues() {
+fn a_data_folder_without_a_league_is_refused() {
     let mut test = sample();
     test.run(&["league", "status"]).code(2).stdout("").stderr_has("hint: add --data DIR");
     test.run(&["league", "status", "--data", "none"])
@@ -230,7 +230,7 @@ fn conflict_copies_are_found_by_the_suffixes_of_the_league() {
 }
 
 #[test]
-fn names_in_a_league_cannot_act_on_the_terminal() {
+fn names_in_a_league_cannot_control_the_terminal() {
     let test = league(&[
         placed(1, "Team/decals.png", "paint", Cause::Published),
         seen(AOI, "A\u{1b}[2J\u{202e}oi"),
@@ -273,7 +273,7 @@ fn a_damaged_database_stops_the_server_until_it_is_rebuilt() {
 }
 
 #[test]
-fn a_silent_server_ends_the_wait() {
+fn a_server_that_does_not_answer_ends_the_wait() {
     let test = sample();
     let lock = fs::File::create(test.path("data/lock")).unwrap();
     lock.lock().unwrap();

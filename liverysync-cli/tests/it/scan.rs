@@ -84,7 +84,7 @@ fn options_change_what_is_shared() {
 
 #[cfg(unix)]
 #[test]
-fn a_name_cannot_act_on_the_terminal() {
+fn a_name_cannot_control_the_terminal() {
     let test = Test::new();
     test.file("L/T/evil\u{1b}[2J\u{202e}.png", "x");
     let said = test.run(&["scan", "L", "-v"]).code(0).stdout_has("T/evil\\u{1b}[2J\\u{202e}.png");
@@ -105,7 +105,7 @@ fn without_the_game_the_error_lists_the_places_it_looked_in() {
 }
 
 #[test]
-fn an_output_that_nobody_reads_is_no_failure() {
+fn a_closed_output_is_not_a_failure() {
     let test = Test::new();
     for number in 0..2000 {
         test.file(&format!("L/{number}/decals.png"), "x");

@@ -123,7 +123,7 @@ fn a_store_is_verified_from_the_command_line() {
 
 #[cfg(unix)]
 #[test]
-fn a_server_removes_the_folders_of_killed_ones() {
+fn a_server_removes_the_folders_of_killed_servers() {
     let mut test = Test::new();
     let temporary = test.folder("tmp");
     test.env("TMPDIR", temporary.to_str().unwrap());

@@ -8,7 +8,7 @@ fn without_a_command_the_help_is_shown_as_wrong_usage() {
 }
 
 #[test]
-fn help_and_version_are_data() {
+fn help_and_version_go_to_stdout() {
     let test = Test::new();
     test.run(&["--help"]).code(0).stderr("").stdout_has("Exit codes: 0 done, 1 failed");
     let version = format!("liverysync {}\n", env!("CARGO_PKG_VERSION"));

@@ -293,7 +293,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_goes_without_need(files in files(), bounds in bounds(), elsewhere in elsewhere()) {
+        fn nothing_is_removed_needlessly(files in files(), bounds in bounds(), elsewhere in elsewhere()) {
             let decided = cut(&files, &bounds, NOW, |one| elsewhere.contains(&one));
             for (at, &last) in decided.go.iter().enumerate() {
                 let with_it = total(&without(&files, &decided.go[..at]));
@@ -303,7 +303,7 @@ mod tests {
         }
 
         #[test]
-        fn asked_again_it_says_the_same(files in files(), bounds in bounds(), elsewhere in elsewhere()) {
+        fn deciding_again_changes_nothing(files in files(), bounds in bounds(), elsewhere in elsewhere()) {
             let first = cut(&files, &bounds, NOW, |one| elsewhere.contains(&one));
             let left = without(&files, &first.go);
             let second = cut(&left, &bounds, NOW, |one| elsewhere.contains(&one));

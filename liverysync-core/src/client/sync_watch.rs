@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_a_peer_cannot_act_on_a_terminal() {
+    fn text_of_a_peer_cannot_control_a_terminal() {
         let mut watch = watch(true);
         watch.handle_event(&Event::Connected { speaks_v2: true }, Duration::ZERO);
         watch.handle_event(&Event::ServerError { reason: "\u{1b}[2J".to_owned() }, Duration::ZERO);

@@ -29,7 +29,7 @@ fn manifest(files: &[(&str, &[u8])]) -> Manifest {
 ///
 /// with the keys `rel_path`, `size`, `sha256` for a manifest and `rel_path`, `sha256`, `size` for a union.
 #[test]
-fn hashes_are_those_of_the_python_programs() {
+fn hashes_equal_those_of_the_python_programs() {
     type Vector<'a> = (&'a [(&'a str, &'a [u8])], &'a str, &'a str);
 
     let picture = [b'x'; 300];
@@ -93,7 +93,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn a_difference_applied_is_what_was_wanted(have in any_manifest(), want in any_manifest()) {
+    fn applying_a_difference_gives_the_wanted_manifest(have in any_manifest(), want in any_manifest()) {
         let difference = have.diff(&want);
         let mut result = have;
         let different = difference.different.iter().map(|(there, _)| there);
@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn a_difference_turned_round_is_the_other_difference(a in any_manifest(), b in any_manifest()) {
+    fn the_reverse_difference_swaps_missing_and_extra(a in any_manifest(), b in any_manifest()) {
         let (there, back) = (a.diff(&b), b.diff(&a));
         prop_assert_eq!(&there.missing, &back.extra);
         prop_assert_eq!(&there.extra, &back.missing);

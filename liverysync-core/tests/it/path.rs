@@ -134,13 +134,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn the_rule_is_what_its_wording_says(text in any_path()) {
+    fn the_rule_accepts_what_its_plain_wording_accepts(text in any_path()) {
         let parsed = RelPath::parse(&text, &Extensions::default());
         prop_assert_eq!(parsed.is_ok(), acceptable(&text), "{:?} {:?}", text, parsed);
     }
 
     #[test]
-    fn an_accepted_path_stays_itself(path in accepted()) {
+    fn an_accepted_path_is_never_changed(path in accepted()) {
         let again = RelPath::parse(path.as_str(), &Extensions::default());
         prop_assert_eq!(again.as_ref().map(RelPath::key), Ok(path.key()));
         prop_assert_eq!(again.as_ref(), Ok(&path));
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn a_key_is_as_sane_as_its_path(path in accepted()) {
+    fn a_key_has_the_components_of_its_path(path in accepted()) {
         let key = path.key();
         prop_assert_eq!(fold(key.as_str()), key.as_str());
         prop_assert_eq!(key.as_str().split('/').count(), path.components().count());

@@ -119,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn a_near_message_does_not_panic(payload in near_message()) {
+    fn an_almost_valid_message_does_not_panic(payload in near_message()) {
         if let Ok(message) = Message::decode(&payload) {
             let mut out = BytesMut::new();
             message.encode(&mut out);

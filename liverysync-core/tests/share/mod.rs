@@ -22,7 +22,7 @@ fn parse(text: &str) -> Option<(usize, usize)> {
 }
 
 #[test]
-fn a_share_has_a_number_and_a_whole() {
+fn a_share_is_a_part_of_a_whole() {
     let check = |text, expected| assert_eq!(parse(text), expected, "{text}");
     check("1/1", Some((1, 1)));
     check("2/4", Some((2, 4)));

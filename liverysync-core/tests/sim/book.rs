@@ -57,7 +57,7 @@ impl Book {
         }
     }
 
-    /// Looks whether the union is what stands here, and could lie on a disk.
+    /// Checks that the union is what this book says, and could be on a disk.
     pub(crate) fn judge(&mut self, union: &Union) {
         if !std::mem::take(&mut self.is_news) {
             return;

@@ -359,7 +359,7 @@ impl Disk {
         Ok(backup)
     }
 
-    /// Copies what lies there to a name in `.backup` that nothing has.
+    /// Copies what is there to a name in `.backup` that nothing has.
     pub(crate) fn back_up(&mut self, date: UnixTime, path: &str) -> String {
         let content = self.get(path).expect("what is backed up is there").content;
         let stamp = date.split().0;

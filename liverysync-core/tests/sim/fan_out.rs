@@ -47,7 +47,7 @@ fn size() -> u64 {
 }
 
 #[test]
-fn a_source_uploads_each_content_once_however_many_lack_it() {
+fn each_content_is_uploaded_once_however_many_pcs_lack_it() {
     let mut world = league();
     world.join_with_livery("source");
     let targets: Vec<_> = (0..6).map(|n| world.join(&format!("target{n}"), &[])).collect();
@@ -57,7 +57,7 @@ fn a_source_uploads_each_content_once_however_many_lack_it() {
 }
 
 #[test]
-fn who_comes_when_the_source_is_gone_is_served_from_the_store() {
+fn a_driver_who_connects_after_the_source_has_left_is_served_from_the_store() {
     let mut world = league();
     let source = world.join_with_livery("source");
     let first = world.join("first", &[]);
@@ -72,7 +72,7 @@ fn who_comes_when_the_source_is_gone_is_served_from_the_store() {
 }
 
 #[test]
-fn a_target_that_takes_nothing_holds_up_nobody() {
+fn a_stalled_target_delays_nobody() {
     let mut world = league();
     let source = world.join_with_livery("source");
     world.pcs[source].line.up = 200_000;
@@ -92,7 +92,7 @@ fn a_target_that_takes_nothing_holds_up_nobody() {
 }
 
 #[test]
-fn an_interrupted_upload_goes_on_where_it_was() {
+fn an_interrupted_upload_resumes_where_it_stopped() {
     let mut world = league();
     let source = world.join_with_livery("source");
     world.pcs[source].line.up = 200_000;
@@ -105,7 +105,7 @@ fn an_interrupted_upload_goes_on_where_it_was() {
 }
 
 #[test]
-fn an_interrupted_delivery_goes_on_where_it_was() {
+fn an_interrupted_download_resumes_where_it_stopped() {
     let mut world = league();
     world.join_with_livery("source");
     let target = world.join("target", &[]);

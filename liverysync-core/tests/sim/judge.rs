@@ -81,7 +81,7 @@ impl World {
         self.judge_offers();
     }
 
-    /// Nothing that a driver had is gone, unless it was he who gave it up.
+    /// Nothing that a driver had is gone, unless they gave it up themselves.
     fn judge_treasures(&self) {
         for content in &self.treasured {
             if self.given_up.contains(&content.hash) {

@@ -107,7 +107,7 @@ impl World {
 }
 
 #[test]
-fn an_edit_is_an_update_for_all_and_leaves_no_conflict_copy() {
+fn an_edit_updates_every_pc_and_leaves_no_conflict_copy() {
     let mut world = league();
     let pcs = ["a", "b", "c"].map(|name| world.join(name, &[(PATH, b"old")]));
     world.rest();
@@ -122,7 +122,7 @@ fn an_edit_is_an_update_for_all_and_leaves_no_conflict_copy() {
 }
 
 #[test]
-fn a_pc_that_was_off_is_brought_up_to_date_without_a_conflict() {
+fn a_pc_that_was_off_gets_the_update_without_a_conflict() {
     for restarts in [false, true] {
         let mut world = World::remembering();
         let author = world.join("author", &[(PATH, b"one")]);
@@ -142,7 +142,7 @@ fn a_pc_that_was_off_is_brought_up_to_date_without_a_conflict() {
 }
 
 #[test]
-fn an_edit_made_while_away_is_an_update() {
+fn an_edit_made_offline_is_an_update() {
     let mut world = World::remembering();
     let other = world.join("other", &[]);
     let author = world.join("author", &[(PATH, b"one"), ("T/sponsors.png", b"same")]);
@@ -160,7 +160,7 @@ fn an_edit_made_while_away_is_an_update() {
 }
 
 #[test]
-fn going_back_is_an_update() {
+fn a_revert_is_an_update() {
     let mut world = league();
     let author = world.join("author", &[(PATH, b"one")]);
     let other = world.join("other", &[]);
@@ -188,7 +188,7 @@ fn two_edits_of_one_base_conflict() {
 }
 
 #[test]
-fn a_new_driver_gets_everything_though_every_author_is_away_and_the_server_was_started_anew() {
+fn a_restarted_server_gives_a_new_driver_everything_while_every_author_is_away() {
     let mut world = World::remembering();
     // Both have it from the beginning, so nobody ever lacked it.
     let authors = ["a", "b"].map(|name| world.join(name, &[(PATH, b"paint")]));
@@ -202,7 +202,7 @@ fn a_new_driver_gets_everything_though_every_author_is_away_and_the_server_was_s
 
 /// A driver who leaves as soon as they are in sync must not take the only copy of a file with them.
 #[test]
-fn nobody_is_in_sync_before_the_league_has_what_is_his() {
+fn nobody_is_in_sync_before_the_store_has_their_files() {
     let mut world = World::remembering();
     let big = vec![7; 3_000_000];
     let author = world.join("author", &[(PATH, &big)]);
@@ -216,7 +216,7 @@ fn nobody_is_in_sync_before_the_league_has_what_is_his() {
 }
 
 #[test]
-fn what_is_retired_goes_everywhere_and_does_not_come_back_by_itself() {
+fn a_retired_livery_leaves_every_pc_and_does_not_come_back() {
     let mut world = World::remembering();
     let files: &[(&str, &[u8])] = &[(PATH, b"paint"), ("U/decals.png", b"other")];
     let here = world.join("here", files);
@@ -246,7 +246,7 @@ fn what_is_retired_goes_everywhere_and_does_not_come_back_by_itself() {
 }
 
 #[test]
-fn an_administrator_settles_a_conflict() {
+fn an_admin_resolves_a_conflict() {
     for keep_copy in [false, true] {
         let mut world = World::remembering();
         let first = world.join("first", &[(PATH, b"established")]);
@@ -292,7 +292,7 @@ fn conflicting_liveries(second_is_old: bool) -> (World, [usize; 3], String) {
 }
 
 #[test]
-fn a_conflicting_livery_is_complete_in_a_folder_of_its_own() {
+fn a_livery_in_conflict_is_complete_in_its_conflict_folder() {
     for old in [false, true] {
         let (world, [first, second, third], folder) = conflicting_liveries(old);
         assert!(folder.starts_with("T__CONFLICT__"), "{folder}");
@@ -316,7 +316,7 @@ fn a_conflicting_livery_is_complete_in_a_folder_of_its_own() {
 
 /// The second driver's livery has the first one's name, and nothing else in common with it.
 #[test]
-fn a_livery_that_collides_with_nothing_is_kept_apart() {
+fn a_livery_without_a_collision_is_kept_apart() {
     for old in [false, true] {
         let mut world = World::of_whole_liveries();
         let first = world.join("first", &[(PATH, b"established")]);
@@ -376,7 +376,7 @@ fn a_livery_that_is_copied_in_slowly_is_kept_apart_as_a_whole() {
 }
 
 #[test]
-fn a_livery_that_was_put_aside_is_changed_where_it_was_as_well() {
+fn an_edit_of_a_livery_that_was_kept_apart_counts_in_either_folder() {
     let name = "T/sponsors.png";
     for pause in [1, 2, 4, 41] {
         let mut world = World::of_whole_liveries();
@@ -398,7 +398,7 @@ fn a_livery_that_was_put_aside_is_changed_where_it_was_as_well() {
 /// In the livery's folder it is a file of its own; beside the picture that went aside the game would take it for its
 /// cache, and nobody would take it.
 #[test]
-fn what_would_be_a_cache_in_the_folder_of_its_own_goes_into_another_one() {
+fn a_file_that_would_be_a_cache_in_the_conflict_folder_gets_another_folder() {
     let mut world = World::of_whole_liveries();
     let first = world.join("first", &[("T/sponsors.png", b"established")]);
     world.rest();
@@ -414,7 +414,7 @@ fn what_would_be_a_cache_in_the_folder_of_its_own_goes_into_another_one() {
 
 /// An added file changes a livery as well.
 #[test]
-fn where_only_owners_update_what_others_add_is_a_conflict_copy() {
+fn if_only_owners_update_an_addition_by_another_member_is_a_conflict_copy() {
     let mut world = league();
     world.set(Setting::Updates, "owner");
     let pcs = [world.join("owner", &[(PATH, b"paint")]), world.join("other", &[])];
@@ -429,7 +429,7 @@ fn where_only_owners_update_what_others_add_is_a_conflict_copy() {
 }
 
 #[test]
-fn of_two_whole_liveries_an_administrator_keeps_one() {
+fn an_admin_keeps_one_of_two_whole_liveries() {
     for keep_copy in [false, true] {
         let (mut world, pcs, _) = conflicting_liveries(false);
         let kept: &[(&str, &[u8])] = if keep_copy {
@@ -451,7 +451,7 @@ fn of_two_whole_liveries_an_administrator_keeps_one() {
 
 /// A driver's livery appears in their folder while another one of its name is on its way to them.
 #[test]
-fn what_appears_while_a_livery_arrives_is_kept_whole_too() {
+fn a_livery_that_appears_while_another_arrives_is_kept_whole() {
     let mut played = 0;
     for wait in 0.. {
         let mut world = World::of_whole_liveries();
@@ -481,7 +481,7 @@ fn what_appears_while_a_livery_arrives_is_kept_whole_too() {
 }
 
 #[test]
-fn where_two_conflicting_liveries_share_a_file_another_one_says_which_stays() {
+fn if_two_liveries_share_a_file_an_admin_names_another_file_to_keep_one() {
     let mut world = World::of_whole_liveries();
     let sponsors = "T/sponsors.png";
     let first = world.join("first", &[(PATH, b"established"), (sponsors, b"one")]);
@@ -503,7 +503,7 @@ fn where_two_conflicting_liveries_share_a_file_another_one_says_which_stays() {
 }
 
 #[test]
-fn whoever_brought_the_livery_that_stays_owns_it() {
+fn the_driver_of_the_livery_that_stays_owns_it() {
     let mut world = World::of_whole_liveries();
     world.set(Setting::Updates, "owner");
     let first = world.join("first", &[(PATH, b"established")]);
@@ -520,7 +520,7 @@ fn whoever_brought_the_livery_that_stays_owns_it() {
 
 /// A folder may be called like a conflict copy of a livery although the league keeps rival files beside.
 #[test]
-fn a_conflict_copy_can_be_kept_whatever_folders_are_called() {
+fn a_folder_with_a_conflict_name_does_not_hinder_an_admin() {
     let mut world = World::remembering();
     let folder = "T__CONFLICT__0badcafe/decals.png";
     let first = world.join("first", &[(PATH, b"established")]);
@@ -553,7 +553,7 @@ fn a_livery_is_renamed_on_every_pc_without_a_download() {
 }
 
 #[test]
-fn where_only_owners_update_the_edit_of_another_conflicts() {
+fn if_only_owners_update_an_edit_by_another_member_conflicts() {
     let mut world = World::remembering();
     world.set(Setting::Updates, "owner");
     let owner = world.join("owner", &[(PATH, b"one")]);
@@ -575,7 +575,7 @@ fn where_only_owners_update_the_edit_of_another_conflicts() {
 
 /// An update whose bytes never come must not take the name's content with it.
 #[test]
-fn an_update_that_never_comes_is_taken_back() {
+fn an_update_that_never_arrives_expires() {
     use crate::liar::{Liar, Lie};
     let mut world = World::remembering();
     let honest = world.join("honest", &[(PATH, b"paint")]);
@@ -633,7 +633,7 @@ fn a_dry_run_tells_an_update_from_a_conflict() {
 }
 
 #[test]
-fn a_dry_run_expects_nothing_of_an_ignored_livery() {
+fn a_dry_run_plans_nothing_for_an_ignored_livery() {
     let mut world = league();
     world.join("other", &[("A/decals.png", b"a"), ("B/decals.png", b"b")]);
     let picky = world.join("picky", &[("A/decals.png", b"mine")]);
@@ -649,7 +649,7 @@ fn a_dry_run_expects_nothing_of_an_ignored_livery() {
 }
 
 #[test]
-fn a_dry_run_shows_what_nobody_can_send_and_open_conflicts() {
+fn a_dry_run_shows_unavailable_files_and_open_conflicts() {
     use crate::liar::{Liar, Lie};
     let mut world = league();
     world.join("first", &[(PATH, b"established")]);
@@ -674,7 +674,7 @@ fn a_dry_run_shows_what_nobody_can_send_and_open_conflicts() {
 }
 
 #[test]
-fn a_dry_run_tells_that_a_livery_is_kept_apart_and_where_it_is_afterwards() {
+fn a_dry_run_names_the_folder_of_a_livery_that_will_be_kept_apart() {
     let other: &[(&str, &[u8])] = &[("T/sponsors.png", b"other")];
     let mut world = World::of_whole_liveries();
     let first = world.join("first", &[(PATH, b"established"), ("U/decals.png", b"common")]);

@@ -146,7 +146,7 @@ fn an_empty_driver_gets_everything() {
 }
 
 #[test]
-fn a_session_is_not_held_twice() {
+fn no_session_is_repeated() {
     let mut world = league();
     let files: Vec<(String, Vec<u8>)> =
         (0..120_u8).map(|n| (format!("T{}/{n}.png", n / 10), vec![n; 10])).collect();
@@ -160,7 +160,7 @@ fn a_session_is_not_held_twice() {
 }
 
 #[test]
-fn both_contents_of_a_conflict_are_everywhere_and_the_established_one_keeps_the_name() {
+fn every_pc_gets_both_contents_of_a_conflict_and_the_established_one_keeps_the_name() {
     let mut world = league();
     let path = "T/decals.png";
     let first = world.join("first", &[(path, b"established")]);
@@ -204,7 +204,7 @@ fn three_contents_of_one_name_get_three_names() {
 }
 
 #[test]
-fn a_late_livery_is_everywhere_within_three_seconds() {
+fn every_pc_gets_a_late_livery_within_three_seconds() {
     let mut world = league();
     let pcs = ["a", "b", "c", "d"].map(|name| world.join(name, &[]));
     world.rest();
@@ -289,7 +289,7 @@ fn a_right_hash_with_a_wrong_length_keeps_nobody_waiting() {
 /// Rivals of an old client must be safe elsewhere before it gets the established content; where that
 /// can never be, nobody is kept from leaving.
 #[test]
-fn a_conflict_copy_that_nobody_delivers_keeps_nobody_from_leaving() {
+fn a_conflict_copy_that_nobody_can_send_keeps_nobody_waiting() {
     let mut world = league();
     let path = "T/decals.png";
     let honest = world.join("honest", &[(path, b"established")]);
@@ -302,7 +302,7 @@ fn a_conflict_copy_that_nobody_delivers_keeps_nobody_from_leaving() {
 }
 
 #[test]
-fn a_new_server_finds_a_league_in_sync() {
+fn a_restarted_server_transfers_nothing_in_a_league_in_sync() {
     let mut world = league();
     let files: [(&str, &[u8]); 2] = [("A/decals.png", b"a"), ("B/decals.png", b"b")];
     let pcs = [world.join("a", &files[..1]), world.join("b", &files[1..])];
@@ -319,7 +319,7 @@ fn a_new_server_finds_a_league_in_sync() {
 }
 
 #[test]
-fn who_agrees_with_a_league_in_sync_is_told_so_before_the_union_takes_a_step() {
+fn a_pc_that_matches_a_league_in_sync_is_told_so_at_once() {
     let mut world = league();
     let files: [(&str, &[u8]); 2] = [("T/decals.png", b"a"), ("T/decals.json", b"b")];
     world.join("first", &files);
@@ -339,7 +339,7 @@ fn who_agrees_with_a_league_in_sync_is_told_so_before_the_union_takes_a_step() {
 }
 
 #[test]
-fn two_who_leave_once_they_are_in_sync_both_get_everything() {
+fn two_clients_that_stop_once_in_sync_both_get_everything() {
     let mut world = league();
     let files: [(&str, &[u8]); 2] = [("A/decals.png", b"a"), ("B/decals.png", b"b")];
     let pcs = [world.join("a", &files[..1]), world.join("b", &files[1..])];
@@ -363,7 +363,7 @@ fn two_who_leave_once_they_are_in_sync_both_get_everything() {
 }
 
 #[test]
-fn names_that_differ_in_case_only_are_one_livery() {
+fn names_that_differ_only_in_case_are_one_livery() {
     let mut world = league();
     let a = world.join("a", &[("Team/Decals.png", b"same"), ("Team/x.png", b"one")]);
     world.run_for(3 * SECOND);
@@ -397,7 +397,7 @@ fn a_file_and_a_folder_of_one_name_stay_where_they_are() {
 }
 
 #[test]
-fn the_allow_list_holds_from_the_moment_it_changes() {
+fn a_changed_allow_list_takes_effect_at_once() {
     let mut world = league();
     world.feed_hub(server::Input::AllowList(server::ServerMachine::parse_allow_list(
         "# only this\nteam a\n",
@@ -413,7 +413,7 @@ fn the_allow_list_holds_from_the_moment_it_changes() {
 }
 
 #[test]
-fn a_dry_run_tells_its_plan_and_touches_nothing() {
+fn a_dry_run_shows_its_plan_and_changes_nothing() {
     let mut world = league();
     let a = world.join("a", &[("T/x.png", b"established"), ("T/y.png", b"y")]);
     world.run_for(3 * SECOND);
@@ -488,7 +488,7 @@ fn a_source_that_could_not_read_a_file_is_asked_again() {
 }
 
 #[test]
-fn an_old_client_may_be_silent_while_it_takes_a_large_file() {
+fn an_old_client_may_be_silent_while_it_receives_a_large_file() {
     let mut world = league();
     let big = vec![9; 6 * CHUNK_BYTES];
     world.join("source", &[("T/decals.png", &big)]);
@@ -519,7 +519,7 @@ fn a_league_at_rest_stays_at_rest() {
 }
 
 #[test]
-fn old_clients_of_both_generations_get_what_they_take() {
+fn old_clients_of_both_generations_get_every_file_that_they_accept() {
     let mut world = league();
     let files: [(&str, &[u8]); 4] = [
         ("T/decals.png", b"a"),
@@ -543,7 +543,7 @@ fn old_clients_of_both_generations_get_what_they_take() {
 }
 
 #[test]
-fn old_servers_of_both_generations_bring_what_they_can() {
+fn clients_sync_with_old_servers_of_both_generations() {
     for later in [false, true] {
         let mut world = World::new(1);
         world.start_old_hub(later);
@@ -575,7 +575,7 @@ fn a_content_under_two_names_survives_an_old_server() {
 }
 
 #[test]
-fn a_file_dropped_while_an_offer_is_on_its_way_keeps_a_name() {
+fn a_file_added_while_an_offer_is_on_its_way_is_not_lost() {
     let path = "T/decals.png";
     for moment in 0..40 {
         let mut world = league();
@@ -596,7 +596,7 @@ fn a_file_dropped_while_an_offer_is_on_its_way_keeps_a_name() {
 }
 
 #[test]
-fn what_the_union_brings_of_a_livery_stays_published() {
+fn the_files_of_a_livery_stay_shared_although_the_rest_is_gone() {
     let mut world = league();
     // What the store keeps would come back.
     world.server_config.store_bytes_max = 0;
@@ -621,7 +621,7 @@ fn what_the_union_brings_of_a_livery_stays_published() {
 }
 
 #[test]
-fn a_folder_of_placeholders_and_foreign_files_stays_at_home() {
+fn a_folder_of_placeholders_and_unshared_files_is_not_shared() {
     let mut world = league();
     world.join("a", &[("T/decals.json", b"placeholder"), ("T/notes.exe", b"exe")]);
     let b = world.join("b", &[]);
@@ -630,7 +630,7 @@ fn a_folder_of_placeholders_and_foreign_files_stays_at_home() {
 }
 
 #[test]
-fn an_old_target_is_told_the_end_of_a_file_whose_source_is_gone() {
+fn an_old_target_gets_the_end_of_a_file_whose_source_is_gone() {
     let mut world = league();
     let path = "T/decals.png";
     let mut liar = Liar::new(true, Lie::Silent);
@@ -646,7 +646,7 @@ fn an_old_target_is_told_the_end_of_a_file_whose_source_is_gone() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_to_its_end_leaves_no_old_target_hanging() {
+fn a_file_that_cannot_be_read_to_its_end_does_not_block_an_old_target() {
     let mut world = league();
     let big = vec![1; 5 * CHUNK_BYTES];
     let source = world.join("source", &[("T/decals.png", &big), ("T/x.png", b"x")]);
@@ -661,7 +661,7 @@ fn a_file_that_cannot_be_read_to_its_end_leaves_no_old_target_hanging() {
 }
 
 #[test]
-fn a_file_that_is_swapped_with_its_conflict_copy_is_so_everywhere() {
+fn a_file_swapped_with_its_conflict_copy_is_swapped_on_every_pc() {
     let mut world = league();
     let first = world.join("first", &[("T/decals.png", b"established")]);
     world.rest();
@@ -708,7 +708,7 @@ fn standings_withheld(world: &World, pc: usize) -> Vec<u64> {
 }
 
 #[test]
-fn an_ignored_livery_is_not_fetched_until_it_is_wanted_again() {
+fn an_ignored_livery_is_not_downloaded_until_it_is_no_longer_ignored() {
     let mut world = league();
     let files: [(&str, &[u8]); 3] =
         [("Team A/decals.png", b"a"), ("Team B/decals.png", b"b"), ("Team B/sponsors.png", b"s")];
@@ -744,7 +744,7 @@ fn an_ignored_livery_is_not_shared_and_stays_as_it_is() {
 
 /// Its driver has put there himself what is just being offered, and whose only source leaves in the middle of it.
 #[test]
-fn a_target_that_has_what_never_came_is_believed() {
+fn a_target_that_has_a_file_it_never_received_is_believed() {
     let mut world = league();
     let path = RelPath::parse("T/x.png", &Extensions::default()).unwrap();
     let author = world.join("author", &[(path.as_str(), &[7; 100_000])]);

@@ -44,7 +44,7 @@ fn a_league_rests_only_once_an_old_client_has_connected_again() {
 
 /// The server hears of an installed file when its session is done. Until then it takes the PC to lack that content.
 #[test]
-fn a_content_that_an_open_session_has_brought_is_copied_and_not_downloaded() {
+fn a_content_that_an_open_session_brought_is_copied_not_downloaded() {
     let mut world = league();
     let big = vec![7; 4 * CHUNK_BYTES];
     let source = world.join("source", &[("A/a.png", b"small"), ("Z/z.dds", &big)]);
@@ -85,7 +85,7 @@ fn an_edit_right_after_an_install_leaves_the_drivers_own_conflicting_livery_alon
 /// The server hears of an edit a moment before the union takes it in. An offer in between may only replace the version
 /// that the union knows to be an older one.
 #[test]
-fn an_edit_that_the_union_has_not_taken_in_is_kept_beside_the_version_that_replaces_it() {
+fn an_edit_that_is_not_yet_in_the_union_is_kept_beside_the_version_that_replaces_it() {
     let mut world = league();
     let path = "T/a.png";
     let first = world.join("first", &[(path, b"one")]);

@@ -350,7 +350,7 @@ impl Script {
         }
     }
 
-    /// A driver puts a file into his folder.
+    /// A driver puts a file into their folder.
     fn drop_file(&mut self, world: &mut World, pc: usize, path: &str, data: Bytes, at_start: bool) {
         if matches!(world.pcs[pc].brain, Brain::Liar(_)) || !world.pcs[pc].disk.fits(path) {
             return;

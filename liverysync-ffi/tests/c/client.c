@@ -267,7 +267,7 @@ static void a_folder_that_cannot_be_used_is_a_failure(void)
     CHECK_OK(liverysync_client_free(other));
 }
 
-static void waiting_in_vain_ends(void)
+static void waiting_ends_at_the_timeout(void)
 {
     liverysync_client *client = start_client(unused_port(), new_folder(), "Aoi");
     liverysync_sync_report report = {.size = sizeof report, .files = 17};
@@ -283,7 +283,7 @@ static void waiting_in_vain_ends(void)
     CHECK_OK(liverysync_client_free(client));
 }
 
-static void no_event_is_no_failure(void)
+static void having_no_event_is_not_a_failure(void)
 {
     liverysync_server *server = start_server();
     liverysync_event event = {.size = sizeof event};
@@ -335,7 +335,7 @@ static void a_client_has_a_name(void)
     }
 }
 
-static void a_silent_server_is_left(void)
+static void a_client_disconnects_from_a_silent_server(void)
 {
     /* Its connections are taken by the system, and nobody ever answers. */
     int silent = socket(AF_INET, SOCK_STREAM, 0);
@@ -377,7 +377,7 @@ static void a_report_belongs_to_the_thread_that_synced(void)
     CHECK_OK(liverysync_server_free(server));
 }
 
-static void stopping_ends_what_other_threads_wait_for(void)
+static void stopping_ends_the_waits_of_other_threads(void)
 {
     liverysync_client *client = start_client(unused_port(), new_folder(), "Aoi");
     waiting syncs[3] = {{client, LIVERYSYNC_RESULT_OK}, {client, LIVERYSYNC_RESULT_OK}, {client, LIVERYSYNC_RESULT_OK}};
@@ -434,7 +434,7 @@ static void watch(void *userdata, const liverysync_event *event)
     pthread_mutex_unlock(&seen->mutex);
 }
 
-static void a_callback_is_told_everything_on_one_thread(void)
+static void a_callback_gets_every_event_on_one_thread(void)
 {
     const char *aoi = new_folder(), *ben = new_folder();
     put_file(aoi, "#2/decals.png", "a");
@@ -557,13 +557,13 @@ const test client_tests[] = {
     {"client::free_stops_a_client", free_stops_a_client},
     {"client::null_and_bad_options_are_refused", null_and_bad_options_are_refused},
     {"client::a_folder_that_cannot_be_used_is_a_failure", a_folder_that_cannot_be_used_is_a_failure},
-    {"client::waiting_in_vain_ends", waiting_in_vain_ends},
-    {"client::no_event_is_no_failure", no_event_is_no_failure},
+    {"client::waiting_ends_at_the_timeout", waiting_ends_at_the_timeout},
+    {"client::having_no_event_is_not_a_failure", having_no_event_is_not_a_failure},
     {"client::a_client_has_a_name", a_client_has_a_name},
-    {"client::a_silent_server_is_left", a_silent_server_is_left},
+    {"client::a_client_disconnects_from_a_silent_server", a_client_disconnects_from_a_silent_server},
     {"client::a_report_belongs_to_the_thread_that_synced", a_report_belongs_to_the_thread_that_synced},
-    {"client::stopping_ends_what_other_threads_wait_for", stopping_ends_what_other_threads_wait_for},
-    {"client::a_callback_is_told_everything_on_one_thread", a_callback_is_told_everything_on_one_thread},
+    {"client::stopping_ends_the_waits_of_other_threads", stopping_ends_the_waits_of_other_threads},
+    {"client::a_callback_gets_every_event_on_one_thread", a_callback_gets_every_event_on_one_thread},
     {"client::stop_waits_for_the_callback", stop_waits_for_the_callback},
     {NULL, NULL},
 };

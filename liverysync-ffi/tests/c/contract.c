@@ -29,7 +29,7 @@ static void results_have_names(void)
     CHECK_TEXT("unknown", liverysync_result_name((liverysync_result)17));
 }
 
-static void result_numbers_are_never_used_again(void)
+static void result_numbers_are_never_reused(void)
 {
     CHECK_NUMBER(0, LIVERYSYNC_RESULT_OK);
     CHECK_NUMBER(6, LIVERYSYNC_RESULT_PANIC);
@@ -40,7 +40,7 @@ static void result_numbers_are_never_used_again(void)
     CHECK_NUMBER(23, LIVERYSYNC_RESULT_FAILED);
 }
 
-static void null_is_a_result_and_nothing_is_written(void)
+static void null_gives_a_result_and_writes_nothing(void)
 {
     const liverysync_result null = LIVERYSYNC_RESULT_NULL_POINTER;
     liverysync_manifest *const untouched = (liverysync_manifest *)&null;
@@ -166,8 +166,8 @@ static void each_thread_has_its_own_error_text(void)
 const test contract_tests[] = {
     {"contract::the_version_is_that_of_the_header", the_version_is_that_of_the_header},
     {"contract::results_have_names", results_have_names},
-    {"contract::result_numbers_are_never_used_again", result_numbers_are_never_used_again},
-    {"contract::null_is_a_result_and_nothing_is_written", null_is_a_result_and_nothing_is_written},
+    {"contract::result_numbers_are_never_reused", result_numbers_are_never_reused},
+    {"contract::null_gives_a_result_and_writes_nothing", null_gives_a_result_and_writes_nothing},
     {"contract::strings_must_be_utf8", strings_must_be_utf8},
     {"contract::a_struct_says_its_size", a_struct_says_its_size},
     {"contract::only_what_the_caller_knows_is_written", only_what_the_caller_knows_is_written},

@@ -106,7 +106,7 @@ static void options_change_what_is_shared(void)
     }
 }
 
-static void a_folder_that_is_not_there_is_a_failure(void)
+static void a_missing_folder_is_a_failure(void)
 {
     char folder[600];
     snprintf(folder, sizeof folder, "%s/none", new_folder());
@@ -140,7 +140,7 @@ static void entries_from_elsewhere_make_a_manifest(void)
     liverysync_manifest_free(manifest);
 }
 
-static void entries_that_cannot_be_are_refused(void)
+static void impossible_entries_are_refused(void)
 {
     liverysync_manifest *manifest = NULL;
     const liverysync_entry twice[] = {ENTRY("a.png", SHA256_A), ENTRY("A.PNG", SHA256_A)};
@@ -158,7 +158,7 @@ static void entries_that_cannot_be_are_refused(void)
     CHECK(!manifest);
 }
 
-static void the_hash_tells_whether_two_pcs_hold_the_same(void)
+static void the_hash_tells_whether_two_pcs_have_the_same_files(void)
 {
     const liverysync_entry one[] = {ENTRY("a.png", SHA256_A), ENTRY("b.png", SHA256_B)};
     const liverysync_entry other[] = {ENTRY("b.png", SHA256_B), ENTRY("a.png", SHA256_A)};
@@ -210,10 +210,11 @@ static void a_diff_says_what_is_missing_different_and_extra(void)
 const test manifest_tests[] = {
     {"manifest::a_scan_shows_what_is_shared_and_what_is_not", a_scan_shows_what_is_shared_and_what_is_not},
     {"manifest::options_change_what_is_shared", options_change_what_is_shared},
-    {"manifest::a_folder_that_is_not_there_is_a_failure", a_folder_that_is_not_there_is_a_failure},
+    {"manifest::a_missing_folder_is_a_failure", a_missing_folder_is_a_failure},
     {"manifest::entries_from_elsewhere_make_a_manifest", entries_from_elsewhere_make_a_manifest},
-    {"manifest::entries_that_cannot_be_are_refused", entries_that_cannot_be_are_refused},
-    {"manifest::the_hash_tells_whether_two_pcs_hold_the_same", the_hash_tells_whether_two_pcs_hold_the_same},
+    {"manifest::impossible_entries_are_refused", impossible_entries_are_refused},
+    {"manifest::the_hash_tells_whether_two_pcs_have_the_same_files",
+     the_hash_tells_whether_two_pcs_have_the_same_files},
     {"manifest::a_diff_says_what_is_missing_different_and_extra",
      a_diff_says_what_is_missing_different_and_extra},
     {NULL, NULL},

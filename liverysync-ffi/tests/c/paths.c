@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static void sound_paths_are_taken_and_others_refused_with_a_reason(void)
+static void valid_paths_are_accepted_and_others_refused_with_a_reason(void)
 {
     CHECK_OK(liverysync_check_path("#2_TeamIris_992/decals.json", NULL));
     static const struct {
@@ -26,7 +26,7 @@ static void sound_paths_are_taken_and_others_refused_with_a_reason(void)
     }
 }
 
-static void extensions_are_a_list_with_commas(void)
+static void extensions_are_separated_by_commas(void)
 {
     CHECK_OK(liverysync_check_path("a/b.EXE", "png, .exe"));
     CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_PATH, liverysync_check_path("a/b.json", "png,exe"));
@@ -122,9 +122,9 @@ static void the_games_folder_is_found_below_the_documents(void)
 }
 
 const test path_tests[] = {
-    {"paths::sound_paths_are_taken_and_others_refused_with_a_reason",
-     sound_paths_are_taken_and_others_refused_with_a_reason},
-    {"paths::extensions_are_a_list_with_commas", extensions_are_a_list_with_commas},
+    {"paths::valid_paths_are_accepted_and_others_refused_with_a_reason",
+     valid_paths_are_accepted_and_others_refused_with_a_reason},
+    {"paths::extensions_are_separated_by_commas", extensions_are_separated_by_commas},
     {"paths::a_conflict_copy_is_named_after_its_content", a_conflict_copy_is_named_after_its_content},
     {"paths::a_taken_name_gets_a_number", a_taken_name_gets_a_number},
     {"paths::a_league_may_set_its_own_suffix", a_league_may_set_its_own_suffix},

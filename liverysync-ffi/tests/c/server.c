@@ -31,7 +31,7 @@ static void a_server_says_where_it_listens(void)
     CHECK_OK(liverysync_server_free(NULL));
 }
 
-static void clients_come_and_go(void)
+static void events_report_clients_that_join_and_leave(void)
 {
     const char *folder = new_folder();
     put_file(folder, "#2/decals.png", "a");
@@ -132,7 +132,7 @@ static void liveries_in_conflict_are_kept_whole(void)
     CHECK_OK(liverysync_server_free(server));
 }
 
-static void only_owners_update_where_it_is_told_so(void)
+static void an_option_lets_only_owners_update(void)
 {
     const liverysync_server_options options = {.size = sizeof options,
                                                .host = "127.0.0.1",
@@ -162,7 +162,7 @@ static void count(void *userdata, const liverysync_event *event)
     *(int *)userdata += event->kind == LIVERYSYNC_EVENT_KIND_SERVER_JOINED;
 }
 
-static void a_callback_hears_of_those_who_join(void)
+static void a_callback_gets_an_event_for_each_client_that_joins(void)
 {
     int joined = 0;
     const liverysync_server_options options = {
@@ -210,12 +210,13 @@ static void null_and_bad_options_are_refused(void)
 
 const test server_tests[] = {
     {"server::a_server_says_where_it_listens", a_server_says_where_it_listens},
-    {"server::clients_come_and_go", clients_come_and_go},
+    {"server::events_report_clients_that_join_and_leave", events_report_clients_that_join_and_leave},
     {"server::the_status_is_json", the_status_is_json},
     {"server::only_listed_liveries_are_distributed", only_listed_liveries_are_distributed},
     {"server::liveries_in_conflict_are_kept_whole", liveries_in_conflict_are_kept_whole},
-    {"server::only_owners_update_where_it_is_told_so", only_owners_update_where_it_is_told_so},
-    {"server::a_callback_hears_of_those_who_join", a_callback_hears_of_those_who_join},
+    {"server::an_option_lets_only_owners_update", an_option_lets_only_owners_update},
+    {"server::a_callback_gets_an_event_for_each_client_that_joins",
+     a_callback_gets_an_event_for_each_client_that_joins},
     {"server::null_and_bad_options_are_refused", null_and_bad_options_are_refused},
     {NULL, NULL},
 };

@@ -47,7 +47,7 @@ static void check_file(const liverysync_union *merged, size_t index, const char 
     }
 }
 
-static void the_union_holds_every_content_under_some_name(void)
+static void the_union_has_every_content_under_some_name(void)
 {
     liverysync_union *merged = merge(NULL);
     CHECK_NUMBER(3, liverysync_union_count(merged));
@@ -74,7 +74,7 @@ static void the_union_holds_every_content_under_some_name(void)
     liverysync_union_free(merged);
 }
 
-static void holders_say_where_their_content_lies(void)
+static void each_holder_has_its_own_path(void)
 {
     liverysync_union *merged = merge(NULL);
     liverysync_holder holder = {.size = sizeof holder};
@@ -131,7 +131,7 @@ static void the_scope_says_what_gets_a_conflict_name(void)
     CHECK(!merged);
 }
 
-static void the_unions_manifest_is_what_a_pc_lacks_files_of(void)
+static void a_diff_with_the_unions_manifest_shows_what_a_pc_lacks(void)
 {
     const liverysync_manifest *league[3];
     size_t count = make_league(league);
@@ -167,11 +167,12 @@ static void a_list_may_be_empty_but_holds_no_null(void)
 }
 
 const test union_tests[] = {
-    {"union::the_union_holds_every_content_under_some_name", the_union_holds_every_content_under_some_name},
-    {"union::holders_say_where_their_content_lies", holders_say_where_their_content_lies},
+    {"union::the_union_has_every_content_under_some_name", the_union_has_every_content_under_some_name},
+    {"union::each_holder_has_its_own_path", each_holder_has_its_own_path},
     {"union::the_policy_says_who_keeps_the_name", the_policy_says_who_keeps_the_name},
     {"union::the_scope_says_what_gets_a_conflict_name", the_scope_says_what_gets_a_conflict_name},
-    {"union::the_unions_manifest_is_what_a_pc_lacks_files_of", the_unions_manifest_is_what_a_pc_lacks_files_of},
+    {"union::a_diff_with_the_unions_manifest_shows_what_a_pc_lacks",
+     a_diff_with_the_unions_manifest_shows_what_a_pc_lacks},
     {"union::a_list_may_be_empty_but_holds_no_null", a_list_may_be_empty_but_holds_no_null},
     {NULL, NULL},
 };

@@ -303,7 +303,7 @@ impl World {
         self.busy_with = what();
     }
 
-    /// Jumps to the next thing that happens, unless it lies beyond `until`.
+    /// Jumps to the next thing that happens, unless that is after `until`.
     pub(crate) fn step(&mut self, until: u64) -> bool {
         if self.queue.peek().is_none_or(|Reverse(Item(at, ..))| *at > until) {
             self.now = self.now.max(until);

@@ -216,7 +216,7 @@ fn a_rebuild_keeps_every_file_under_a_name_of_its_own() {
 }
 
 #[test]
-fn where_nothing_is_there_is_nothing_to_lose() {
+fn an_empty_folder_has_nothing_to_lose() {
     let data = folder();
     let summary = rebuild(data.path()).unwrap();
     assert_eq!(summary, RebuildSummary { whole: true, ..RebuildSummary::default() });

@@ -74,7 +74,7 @@ fn beside_a_server_nothing_is_brought_up_to_date() {
 }
 
 #[test]
-fn other_databases_are_not_taken_for_a_ledger() {
+fn other_databases_are_not_taken_for_a_league_database() {
     let data = folder();
     let other = Connection::open(data.path().join(NAME)).unwrap();
     other.execute_batch("CREATE TABLE versions (a)").unwrap();
@@ -113,7 +113,7 @@ fn a_setting_is_remembered_with_what_it_was_before() {
 }
 
 #[test]
-fn a_key_of_another_rule_is_made_anew() {
+fn a_key_of_another_rule_is_recomputed() {
     let (data, path) = fixture();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("UPDATE versions SET key = 'old ' || number").unwrap();
@@ -125,7 +125,7 @@ fn a_key_of_another_rule_is_made_anew() {
 }
 
 #[test]
-fn a_name_that_is_none_any_more_is_named() {
+fn an_invalid_name_is_reported() {
     let (data, path) = fixture();
     let other = Connection::open(path).unwrap();
     let row: Vec<Value> =

@@ -74,7 +74,7 @@ fn old_answers_go_and_no_number_comes_again() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_and_holds_up_nothing() {
+fn an_unreadable_act_is_refused_and_blocks_nothing() {
     let data = folder();
     let mut database = Sqlite::open(data.path()).unwrap();
     let (garbled, strange) = (database.ask(&act("a")).unwrap(), database.ask(&act("b")).unwrap());
@@ -101,7 +101,7 @@ fn a_refusal_in_the_words_of_an_earlier_server_is_read() {
 }
 
 #[test]
-fn who_reads_sees_whole_writes_and_waits_for_nobody() {
+fn a_reader_sees_whole_writes_and_waits_for_nobody() {
     let data = folder();
     let mut server = Sqlite::open(data.path()).unwrap();
     let mut admin = Sqlite::attach(data.path()).unwrap();
@@ -114,7 +114,7 @@ fn who_reads_sees_whole_writes_and_waits_for_nobody() {
 }
 
 #[test]
-fn who_holds_it_for_too_long_is_told_of() {
+fn a_program_that_locks_the_database_for_too_long_is_reported() {
     let data = folder();
     let mut server = Sqlite::open(data.path()).unwrap();
     server.connection.busy_timeout(Duration::ZERO).unwrap();
@@ -142,7 +142,7 @@ fn a_full_disk_leaves_what_was_there() {
 }
 
 #[test]
-fn a_ledger_that_may_only_be_read_says_so() {
+fn a_read_only_database_is_reported() {
     let data = folder();
     let mut database = Sqlite::open(data.path()).unwrap();
     database.connection.pragma_update(None, "query_only", true).unwrap();
