@@ -152,8 +152,9 @@ pub use self::error_chain::with_causes;
 #[doc(hidden)]
 pub use liverysync_core::{
     conflict::{is_conflict_name, parse_conflict_name, plain_livery},
+    own_folders::{BACKUP_FOLDER, STAGING_FOLDER},
     path::fold,
-    text::escape_limited,
+    text::{NAME_CHARS_MAX, escape_limited},
 };
 
 /// The version of this library, such as `0.1.0`.

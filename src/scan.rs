@@ -24,9 +24,6 @@ use crate::{
 /// The size of a buffer for reading, in bytes.
 const READ_BYTES: usize = 256 * 1024;
 
-/// The folders that liverysync itself makes at the top of a liveries folder.
-const OWN_FOLDERS: [&str; 2] = [".backup", ".tmp"];
-
 /// The result of scanning a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
@@ -72,11 +69,6 @@ pub fn scan(root: &Path, rules: &Rules) -> Result<Scan, ScanError> {
         }
     }
     Ok(result)
-}
-
-/// Returns `true` if a folder of this name, at the top of a liveries folder, is liverysync's own.
-pub(crate) fn is_own_folder(name: &str) -> bool {
-    OWN_FOLDERS.iter().any(|ours| name.eq_ignore_ascii_case(ours))
 }
 
 /// Returns the stamp by which a change of a file is recognized.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub use self::{
-    name::{InvalidSetName, SetName},
+    name::{InvalidSetName, MOMENT_FORMAT, SetName},
     prune::{Bounds, Cut, FRESH, Held, Stays, cut, lengths},
     restore::{Target, stale_beside, target},
     wanted::Wanted,

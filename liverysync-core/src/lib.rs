@@ -60,6 +60,8 @@ pub mod hash;
 pub mod league;
 mod list_file;
 pub mod manifest;
+#[doc(hidden)]
+pub mod own_folders;
 pub mod path;
 #[doc(hidden)]
 pub mod pathmap;

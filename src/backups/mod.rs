@@ -9,6 +9,7 @@
 
 mod prune;
 mod restore;
+pub(crate) mod sets;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -19,10 +20,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chrono::{Local, NaiveDateTime, TimeZone as _};
 use liverysync_core::{
     backups::{Found, valid_files},
     hash::Content,
+    own_folders::BACKUP_FOLDER,
     path::RelPath,
     pathmap::PathMap,
     select::{Listed, Skipped},
@@ -34,6 +35,7 @@ use serde::Serialize;
 #[doc(no_inline)]
 pub use liverysync_core::backups::{Bounds, InvalidSetName, SetName, Wanted};
 
+use self::sets::{date_of, folder_of};
 pub use self::{
     prune::{FileTotals, PruneOptions, PruneReport, PrunedFile},
     restore::{RestoreReport, RestoredFile},
@@ -45,11 +47,6 @@ use crate::{
     walk::list,
     watch::WatchHandle,
 };
-
-/// The folder of the backup sets, below the liveries folder.
-const FOLDER: &str = ".backup";
-
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// The reason why backups cannot be listed or restored.
 #[derive(Debug, thiserror::Error)]
@@ -133,7 +130,7 @@ impl Backups {
             move |source| BackupsError::Unreadable { path, source }
         };
         fs::read_dir(root).map_err(unreadable(root))?;
-        let folder = root.join(FOLDER);
+        let folder = root.join(BACKUP_FOLDER);
         let listed = list_backups(&folder).map_err(unreadable(&folder))?;
         Ok(Self { root: root.to_owned(), sets: into_sets(listed) })
     }
@@ -158,7 +155,7 @@ impl Backups {
     }
 
     fn full_path(&self, set: &SetName, path: &RelPath) -> PathBuf {
-        full_path(&self.root.join(FOLDER).join(set.to_string()), path)
+        full_path(&self.root.join(folder_of(set)), path)
     }
 
     /// Hashes files of sets.
@@ -228,17 +225,4 @@ fn into_sets(listed: Vec<Listed>) -> BTreeMap<SetName, Contents> {
         Some((name, Contents { date, files, strange }))
     };
     sets.into_iter().filter_map(contents).collect()
-}
-
-/// Returns the time at which a set was made, or `None` if there is no such day.
-fn date_of(name: &SetName) -> Option<UnixTime> {
-    let local = NaiveDateTime::parse_from_str(name.moment(), "%Y%m%d_%H%M%S").ok()?;
-    // When the clock was set back, the name means two moments. The later one makes the set seem younger, so that it is
-    // kept longer.
-    let seconds = match Local.from_local_datetime(&local).latest() {
-        Some(date) => date.timestamp(),
-        // The clock was set forward over this time, so the set was made in another time zone.
-        None => local.and_utc().timestamp(),
-    };
-    seconds.checked_mul(NANOS_PER_SECOND).map(UnixTime::from_nanos)
 }

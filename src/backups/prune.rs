@@ -10,12 +10,16 @@ use std::{
 use liverysync_core::{
     backups::{Bounds, Cut, FRESH, Found, Held, SetName, Stays, cut, lengths, valid_files},
     hash::Content,
+    own_folders::BACKUP_FOLDER,
     select::Stamp,
     time::UnixTime,
 };
 use serde::Serialize;
 
-use super::{Backups, BackupsError, FOLDER, LeftAlone, date_of};
+use super::{
+    Backups, BackupsError, LeftAlone,
+    sets::{date_of, folder_of},
+};
 use crate::{
     clock::unix_time,
     disk::{Changed, check_no_links, full_path, stamp_at},
@@ -205,7 +209,7 @@ impl<'a> Work<'a> {
     fn try_to_remove(&self, number: usize) -> Result<(), String> {
         let (set, file) = self.files[number];
         let below: PathBuf = file.path.components().collect();
-        let below = Path::new(FOLDER).join(set.to_string()).join(below);
+        let below = folder_of(set).join(below);
         check_no_links(&self.backups.root, &below).map_err(|fault| fault.message)?;
         let path = self.full_path(number);
         if stamp_at(&path).map_err(|fault| fault.message)? != Some(file.stamp) {
@@ -250,7 +254,7 @@ impl<'a> Work<'a> {
 
 /// Removes folders of sets without files.
 fn remove_empty_sets(root: &Path, now: UnixTime) -> io::Result<()> {
-    for entry in fs::read_dir(root.join(FOLDER))? {
+    for entry in fs::read_dir(root.join(BACKUP_FOLDER))? {
         let entry = entry?;
         let name = entry.file_name();
         let date = name.to_str().and_then(|name| date_of(&name.parse().ok()?));

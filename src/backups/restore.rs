@@ -14,7 +14,7 @@ use liverysync_core::{
 };
 use serde::Serialize;
 
-use super::{Backups, BackupsError, CurrentFile, FOLDER, LeftAlone, show::Compared};
+use super::{Backups, BackupsError, CurrentFile, LeftAlone, sets::folder_of, show::Compared};
 use crate::{
     clock::unix_time,
     disk::{RestoreFile, Restorer},
@@ -128,7 +128,7 @@ impl Work<'_> {
         let target = target(&one.file.path, now).map_err(|in_the_way| in_the_way.to_string())?;
         let below: PathBuf = one.file.path.components().collect();
         Ok(RestoreFile {
-            from: Path::new(FOLDER).join(self.set.to_string()).join(below),
+            from: folder_of(self.set).join(below),
             stamp: one.file.stamp,
             content,
             path: target.path,

@@ -1,8 +1,11 @@
 //! Tests of backup sets in real folders.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
-use chrono::Local;
 use filetime::FileTime;
 use liverysync_core::{
     backups::{Bounds, SetName, Wanted},
@@ -11,6 +14,7 @@ use liverysync_core::{
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock::unix_time;
 
 const OLD: &str = "20200101_120000";
 const NEW: &str = "20200102_120000_2";
@@ -94,15 +98,6 @@ fn sets_are_listed_newest_first() {
     assert_eq!(told(&Wanted::new(["T"])), [ten, new, row(OLD, "T", 2, 6)]);
     assert_eq!(told(&Wanted::new(["équipe/a.PNG"])), [row(OLD, "Équipe", 1, 1)]);
     assert_eq!(told(&Wanted::new(["nobody"])), []);
-}
-
-#[test]
-fn the_name_of_a_set_is_local_time() {
-    let now = Local::now();
-    let name = set(&now.format("%Y%m%d_%H%M%S").to_string());
-    // While the clock is being set back, the name means two moments.
-    let told = date_of(&name).unwrap().split().0;
-    assert!((told - now.timestamp()).rem_euclid(3600) == 0, "{told}");
 }
 
 #[test]
@@ -271,7 +266,7 @@ fn at_most(bytes: u64) -> PruneOptions {
 
 #[test]
 fn old_backups_are_deleted_except_last_copies() {
-    let now = Local::now().format("%Y%m%d_%H%M%S").to_string();
+    let now = sets::first_name(unix_time(SystemTime::now())).unwrap();
     let fresh = format!(".backup/{now}/T/a.png");
     let root = folder(&[
         ("T/a.png", "in place"),
@@ -316,7 +311,7 @@ fn old_backups_are_deleted_except_last_copies() {
 
 #[test]
 fn the_oldest_are_deleted_until_the_rest_is_small_enough() {
-    let now = Local::now().format("%Y%m%d_%H%M%S").to_string();
+    let now = sets::first_name(unix_time(SystemTime::now())).unwrap();
     let fresh = format!(".backup/{now}/T/a.png");
     let root = folder(&[
         ("T/a.png", "1234"),

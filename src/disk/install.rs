@@ -9,15 +9,15 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io,
+    io, iter,
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 
-use chrono::{Local, TimeZone as _};
 use filetime::FileTime;
 use liverysync_core::{
+    backups::SetName,
     client::{DiskFault, DiskFaultKind, InstallFile, Installed, StageId},
     path::RelPath,
     select::Stamp,
@@ -25,6 +25,7 @@ use liverysync_core::{
 };
 
 use super::{check_no_links, error_fault, fault, full_path, stamp_at};
+use crate::backups::sets::{first_name, folder_of};
 
 /// The number of attempts while another program uses a file, and the pause that grows with each.
 const ATTEMPTS: u32 = 8;
@@ -324,18 +325,17 @@ fn copy_into(from: &Path, target: &mut File) -> io::Result<()> {
     target.sync_all()
 }
 
-/// The backup folder of one moment: `.backup/<YYYYMMDD_HHMMSS>`, in local time.
+/// The backup set of one moment.
 struct Backups<'a> {
     root: &'a Path,
-    stamp: String,
+    /// The first name for a set of this moment.
+    first: Option<SetName>,
     made: BTreeSet<PathBuf>,
 }
 
 impl<'a> Backups<'a> {
     fn new(root: &'a Path, date: UnixTime) -> Self {
-        let (seconds, _) = date.split();
-        let local = Local.timestamp_opt(seconds, 0).earliest().unwrap_or_default();
-        Self { root, stamp: local.format("%Y%m%d_%H%M%S").to_string(), made: BTreeSet::new() }
+        Self { root, first: first_name(date), made: BTreeSet::new() }
     }
 
     /// Copies the file at `below` to the backup, as a hard link if possible. Returns the copy's path below the root.
@@ -361,10 +361,8 @@ impl<'a> Backups<'a> {
 
     /// Finds a name that no earlier backup has: a file can be replaced twice within a second.
     fn place(&mut self, below: &Path, put: impl Fn(&Path) -> io::Result<()>) -> io::Result<String> {
-        for number in 1_u32.. {
-            let stamp =
-                if number == 1 { self.stamp.clone() } else { format!("{}_{number}", self.stamp) };
-            let place = Path::new(".backup").join(&stamp).join(below);
+        for set in iter::successors(self.first.clone(), SetName::next) {
+            let place = folder_of(&set).join(below);
             check_no_links(self.root, &place).map_err(|fault| io::Error::other(fault.message))?;
             make_folders(self.root, &place, &mut self.made)?;
             let full = self.root.join(&place);

@@ -11,6 +11,7 @@ use std::{
 use liverysync_core::{
     client::{DiskFault, DiskOutcome, DiskRequest, OpId, StageId},
     hash::{Content, Hasher},
+    own_folders::STAGING_FOLDER,
     path::RelPath,
     wire::data::{Data, Decoder, TransferId},
 };
@@ -39,7 +40,7 @@ pub(super) struct Stages {
 impl Stages {
     pub(super) fn new(root: &Path) -> Self {
         let run = format!("{:016x}", crate::clock::seed());
-        Self { root: root.to_owned(), folder: root.join(".tmp"), run }
+        Self { root: root.to_owned(), folder: root.join(STAGING_FOLDER), run }
     }
 
     pub(super) fn path(&self, id: StageId) -> PathBuf {
@@ -78,7 +79,8 @@ impl Stages {
     }
 
     pub(super) fn create(&self, id: StageId) -> io::Result<File> {
-        check_no_links(&self.root, Path::new(".tmp/x")).map_err(|f| io::Error::other(f.message))?;
+        let below = Path::new(STAGING_FOLDER).join("any");
+        check_no_links(&self.root, &below).map_err(|fault| io::Error::other(fault.message))?;
         let create = || OpenOptions::new().write(true).create_new(true).open(self.path(id));
         match create() {
             // Mostly this is the first staged file, and the folder does not exist yet.
@@ -306,7 +308,7 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
 /// Removes the folder for staged files if it is empty.
 pub(crate) fn remove_empty_folder(root: &Path) {
     // A folder that is not empty stays, and does no harm.
-    let _kept = fs::remove_dir(root.join(".tmp"));
+    let _kept = fs::remove_dir(root.join(STAGING_FOLDER));
 }
 
 /// Checks that files can be written below `root`.

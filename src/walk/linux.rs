@@ -11,6 +11,7 @@ use std::{
 };
 
 use liverysync_core::{
+    own_folders::is_own_folder,
     select::{Kind, Listed, Stamp},
     time::UnixTime,
 };
@@ -23,7 +24,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{scan::is_own_folder, watch::WatchHandle};
+use crate::watch::WatchHandle;
 
 /// The size of a buffer for names, in bytes.
 const NAMES_BYTES: usize = 32 * 1024;

@@ -6,12 +6,12 @@ use std::{
     path::Path,
 };
 
-use liverysync_core::select::{Kind, Listed};
-
-use crate::{
-    scan::{is_own_folder, stamp_of},
-    watch::WatchHandle,
+use liverysync_core::{
+    own_folders::is_own_folder,
+    select::{Kind, Listed},
 };
+
+use crate::{scan::stamp_of, watch::WatchHandle};
 
 /// Lists everything below `root`, except liverysync's own folders.
 pub(crate) fn list(root: &Path, _handle: &WatchHandle) -> io::Result<Vec<Listed>> {

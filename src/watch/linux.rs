@@ -8,13 +8,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use liverysync_core::own_folders::is_own_folder;
 use rustix::{
     fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags},
     io::Errno,
 };
 use tokio::{io::unix::AsyncFd, sync::Notify, task::JoinHandle};
-
-use crate::scan::is_own_folder;
 
 /// The size of a buffer for events, in bytes.
 const EVENTS_BYTES: usize = 4096;

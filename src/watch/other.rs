@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use liverysync_core::own_folders::is_own_folder;
 use notify::Watcher as _;
 use tokio::sync::Notify;
 
@@ -54,10 +55,10 @@ impl Watch {
 /// Notifies `changed` of changes below `root`, except in liverysync's own folders.
 fn watch(root: &Path, changed: &Arc<Notify>) -> notify::Result<notify::RecommendedWatcher> {
     let changed = Arc::clone(changed);
-    let ours = [root.join(".tmp"), root.join(".backup")];
+    let folder = root.to_owned();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let matters = event.is_ok_and(|event| {
-            let elsewhere = |path: &PathBuf| !ours.iter().any(|ours| path.starts_with(ours));
+            let elsewhere = |path: &PathBuf| !is_below_own_folder(&folder, path);
             !event.kind.is_access() && (event.paths.is_empty() || event.paths.iter().any(elsewhere))
         });
         if matters {
@@ -66,4 +67,10 @@ fn watch(root: &Path, changed: &Arc<Notify>) -> notify::Result<notify::Recommend
     })?;
     watcher.watch(root, notify::RecursiveMode::Recursive)?;
     Ok(watcher)
+}
+
+fn is_below_own_folder(root: &Path, path: &Path) -> bool {
+    let below = path.strip_prefix(root).ok();
+    let first = below.and_then(|below| below.components().next());
+    first.is_some_and(|name| is_own_folder(&name.as_os_str().to_string_lossy()))
 }

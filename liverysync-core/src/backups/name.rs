@@ -4,7 +4,10 @@ use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-/// Length of a moment, `YYYYMMDD_HHMMSS`.
+/// The form of a moment, `YYYYMMDD_HHMMSS`, for `strftime` and its like.
+pub const MOMENT_FORMAT: &str = "%Y%m%d_%H%M%S";
+
+/// Length of a moment.
 const MOMENT_LEN: usize = 15;
 
 /// The parts of a moment after the year: the position and the range of each.
@@ -25,6 +28,12 @@ impl SetName {
     #[must_use]
     pub fn moment(&self) -> &str {
         &self.moment
+    }
+
+    /// Returns the next name for a set of the same moment, for when this one is taken.
+    #[must_use]
+    pub fn next(&self) -> Option<Self> {
+        Some(Self { moment: self.moment.clone(), number: self.number.checked_add(1)? })
     }
 }
 
@@ -111,6 +120,17 @@ mod tests {
         ] {
             assert_eq!(other.parse::<SetName>(), Err(InvalidSetName), "{other}");
         }
+    }
+
+    #[test]
+    fn sets_of_one_moment_are_numbered() {
+        let check = |name: &str, expected: Option<&str>| {
+            let next = name.parse::<SetName>().unwrap().next().map(|next| next.to_string());
+            assert_eq!(next.as_deref(), expected, "{name}");
+        };
+        check("20250301_201500", Some("20250301_201500_2"));
+        check("20250301_201500_2", Some("20250301_201500_3"));
+        check("20250301_201500_4294967295", None);
     }
 
     #[test]

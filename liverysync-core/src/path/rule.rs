@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Extensions, first_of, fold, last_component, split_extension};
-use crate::text::{escape, escape_limited};
+use crate::{
+    own_folders::is_own_key,
+    text::{escape, escape_limited},
+};
 
 /// Error for a path that the rule refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -180,7 +183,7 @@ fn check_char(c: char) -> Result<(), PathFault> {
 
 /// Refuses a component that does not mean a file of that name, in any case and normalization.
 fn check_name(component: &str, folded: &str) -> Result<(), PathFault> {
-    if RESERVED_NAMES.contains(&folded) {
+    if is_own_key(folded) {
         return Err(PathFault::ReservedName(component.to_owned()));
     }
     if is_device_name(folded) {
@@ -235,8 +238,6 @@ pub(crate) const COMPONENT_BYTES_MAX: usize = 255;
 const COMPONENTS_MAX: usize = 16;
 /// Longest path, in bytes. It bounds the cost of a manifest of hostile paths.
 pub(crate) const PATH_BYTES_MAX: usize = 1_024;
-/// Folders for replaced files and for files on the way, folded.
-const RESERVED_NAMES: [&str; 2] = [".backup", ".tmp"];
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use liverysync::{ContentHash, Extensions, Naming, RelPath, parse_conflict_name};
+use liverysync::{
+    BACKUP_FOLDER, ContentHash, Extensions, Naming, RelPath, STAGING_FOLDER, parse_conflict_name,
+};
 
 use super::paint::Made;
 use crate::text::{
@@ -37,8 +39,8 @@ impl Folder {
         let (mut files, mut backups, mut leftovers) = (BTreeMap::new(), 0, 0);
         for (path, file) in all {
             match path.split('/').next() {
-                Some(".backup") => backups += 1,
-                Some(".tmp") => leftovers += 1,
+                Some(BACKUP_FOLDER) => backups += 1,
+                Some(STAGING_FOLDER) => leftovers += 1,
                 _ => drop(files.insert(path, file)),
             }
         }
