@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use liverysync::{ClientBuilder, Extensions, Limits, Naming, Rules};
+use liverysync::{ClientBuilder, DEFAULT_PORT, Extensions, Limits, Naming, Rules};
 
 use super::values::parse_extensions;
 use crate::units::{Rate, parse_bytes, parse_count, parse_rate};
@@ -35,7 +35,7 @@ pub(crate) struct AddressArgs {
     #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
     pub(crate) host: String,
     /// TCP port of the server
-    #[arg(long, default_value_t = 9239, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = DEFAULT_PORT, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: u16,
 }
 

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use clap::Args;
 use liverysync::{
-    Extensions, Naming, Policy, Scope, Server, ServerBuilder, Updates, league::Setting,
+    DEFAULT_PORT, Extensions, Naming, Policy, Scope, Server, ServerBuilder, Updates,
+    league::Setting,
 };
 
 use super::{
@@ -19,7 +20,7 @@ pub(crate) struct ServerArgs {
     #[arg(long, default_value = "0.0.0.0", value_name = "ADDRESS")]
     pub(crate) host: String,
     /// TCP port to listen on; 0 picks a free one
-    #[arg(long, default_value_t = 9239, value_name = "PORT")]
+    #[arg(long, default_value_t = DEFAULT_PORT, value_name = "PORT")]
     pub(crate) port: u16,
     /// Folder for the league database and the store, created if missing; with it a restarted server still has every
     /// livery [default: a temporary folder, removed at the end]

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use liverysync::{RelPath, escape, escape_limited};
-
-/// Longest name of a driver that is shown, in characters.
-const NAME_CHARS_MAX: usize = 64;
+use liverysync::{NAME_CHARS_MAX, RelPath, escape, escape_limited};
 
 /// Length of a list after which the rest is counted.
 const LIST_MAX: usize = 10;
