@@ -71,7 +71,11 @@ pub(crate) unsafe fn extensions(list: *const c_char) -> Result<Extensions, Failu
     match unsafe { ptr::optional_text(list, "extensions") }? {
         None => Ok(Extensions::default()),
         Some(list) => {
-            Extensions::from_list(list.split(',').map(str::trim)).map_err(Failure::argument)
+            let list: Extensions = list.parse().map_err(Failure::argument)?;
+            if list.is_empty() {
+                return Err(Failure::argument("an empty list of extensions would share nothing"));
+            }
+            Ok(list)
         }
     }
 }

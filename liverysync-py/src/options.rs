@@ -22,7 +22,7 @@ pub(crate) fn extensions(given: Option<&Bound<'_, PyAny>>) -> PyResult<Extension
     let Some(given) = given else { return Ok(Extensions::default()) };
     let list = Extensions::from_list(texts("extensions", given)?)
         .map_err(|error| PyValueError::new_err(error.to_string()))?;
-    if list.iter().next().is_none() {
+    if list.is_empty() {
         return Err(PyValueError::new_err(
             "an empty list of extensions would share nothing at all",
         ));

@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use liverysync::{
-    ClientBuilder, Extensions, MemberId, Naming,
+    ClientBuilder, Extensions, InvalidText, MemberId, Naming,
     backups::{InvalidSetName, SetName},
     league::{InvalidSetting, Setting},
 };
@@ -20,9 +20,8 @@ pub(super) fn one_of<T: Copy + Default + Send + Sync + 'static, const N: usize>(
 }
 
 pub(super) fn parse_extensions(text: &str) -> Result<Extensions, String> {
-    let list = text.split(',').map(str::trim).filter(|extension| !extension.is_empty());
-    let extensions = Extensions::from_list(list).map_err(|error| error.to_string())?;
-    if extensions.iter().next().is_none() {
+    let extensions: Extensions = text.parse().map_err(|error: InvalidText| error.to_string())?;
+    if extensions.is_empty() {
         return Err(values::EMPTY_LIST.to_owned());
     }
     Ok(extensions)

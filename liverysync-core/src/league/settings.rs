@@ -117,7 +117,7 @@ impl Settings {
             Setting::ConflictSuffix => self.naming.suffix.clone(),
             Setting::ConflictScope => word(&Scope::WORDS, self.naming.scope).to_owned(),
             Setting::ConflictPolicy => word(&Policy::WORDS, self.policy).to_owned(),
-            Setting::Extensions => self.naming.extensions.iter().collect::<Vec<_>>().join(","),
+            Setting::Extensions => self.naming.extensions.to_string(),
             Setting::Updates => word(&Updates::WORDS, self.updates).to_owned(),
         }
     }
@@ -131,12 +131,9 @@ impl Settings {
 }
 
 fn extensions(value: &str) -> Result<Extensions, InvalidSetting> {
-    let list = value.split(',').map(str::trim).filter(|extension| !extension.is_empty());
-    let is_invalid = |extension: &&str| Extensions::from_list([extension]).is_err();
-    let invalid = |extension: &str| InvalidSetting::Extension { extension: extension.to_owned() };
-    let extensions = Extensions::from_list(list.clone())
-        .map_err(|_| invalid(list.clone().find(is_invalid).unwrap_or_default()))?;
-    if extensions.iter().next().is_none() {
+    let extensions = Extensions::read(value)
+        .map_err(|part| InvalidSetting::Extension { extension: part.to_owned() })?;
+    if extensions.is_empty() {
         return Err(InvalidSetting::NoExtensions);
     }
     Ok(extensions)

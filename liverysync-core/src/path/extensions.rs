@@ -1,6 +1,6 @@
 //! The file extensions that are shared.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use crate::text::{InvalidText, escape_limited};
 
@@ -23,21 +23,26 @@ impl Extensions {
     pub fn from_list(list: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidText> {
         list.into_iter()
             .map(|extension| {
-                let given = extension.as_ref();
-                let bare = given.strip_prefix('.').unwrap_or(given);
-                let valid = (1..=EXTENSION_BYTES_MAX).contains(&bare.len())
-                    && bare.bytes().all(|byte| byte.is_ascii_alphanumeric());
-                if valid {
-                    Ok(bare.to_ascii_lowercase())
-                } else {
-                    let shown = escape_limited(given, 40);
-                    Err(InvalidText::new(format!(
-                        "`{shown}` is not a file extension of 1 to {EXTENSION_BYTES_MAX} ASCII letters or digits"
-                    )))
-                }
+                normalized(extension.as_ref()).ok_or_else(|| invalid(extension.as_ref()))
             })
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// Reads a list with commas. The error is the first part that is no extension.
+    pub(crate) fn read(text: &str) -> Result<Self, &str> {
+        text.split(',')
+            .map(str::trim)
+            .filter(|extension| !extension.is_empty())
+            .map(|extension| normalized(extension).ok_or(extension))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Returns true if the list allows no file at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Returns true if files with this extension are shared, ignoring ASCII case.
@@ -58,6 +63,15 @@ impl Default for Extensions {
     }
 }
 
+impl FromStr for Extensions {
+    type Err = InvalidText;
+
+    /// Reads a list with commas, as [`Display`](fmt::Display) writes it. Blanks and empty parts do not count.
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        Self::read(text).map_err(invalid)
+    }
+}
+
 impl fmt::Display for Extensions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, extension) in self.iter().enumerate() {
@@ -66,6 +80,21 @@ impl fmt::Display for Extensions {
         }
         Ok(())
     }
+}
+
+/// Returns an extension in lower case and without a dot, or `None` for a text that is no extension.
+fn normalized(given: &str) -> Option<String> {
+    let bare = given.strip_prefix('.').unwrap_or(given);
+    let valid = (1..=EXTENSION_BYTES_MAX).contains(&bare.len())
+        && bare.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    valid.then(|| bare.to_ascii_lowercase())
+}
+
+fn invalid(given: &str) -> InvalidText {
+    let shown = escape_limited(given, 40);
+    InvalidText::new(format!(
+        "`{shown}` is not a file extension of 1 to {EXTENSION_BYTES_MAX} ASCII letters or digits"
+    ))
 }
 
 /// Longest extension. No extension in use comes near it.
@@ -98,5 +127,14 @@ mod tests {
             assert_eq!(error, expected);
         }
         assert!(Extensions::from_list(["sixteenletters16"]).is_ok());
+    }
+
+    #[test]
+    fn a_list_with_commas_is_read() {
+        let list = |text: &str| text.parse::<Extensions>().map(|list| list.to_string()).ok();
+        assert_eq!(list(" .PNG, tga,,7z ,").as_deref(), Some("7z,png,tga"));
+        assert_eq!(list("png json"), None);
+        assert!(" , ".parse::<Extensions>().unwrap().is_empty());
+        assert!(!Extensions::default().is_empty());
     }
 }

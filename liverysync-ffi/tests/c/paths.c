@@ -30,9 +30,11 @@ static void extensions_are_separated_by_commas(void)
 {
     CHECK_OK(liverysync_check_path("a/b.EXE", "png, .exe"));
     CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_PATH, liverysync_check_path("a/b.json", "png,exe"));
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_check_path("a.png", "png,"));
-    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_check_path("a.png", ""));
+    CHECK_OK(liverysync_check_path("a.png", ",png,"));
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_check_path("a.png", "png,.."));
     CHECK_ERROR("file extension");
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_check_path("a.png", ""));
+    CHECK_ERROR("an empty list of extensions");
 }
 
 static void a_conflict_copy_is_named_after_its_content(void)
