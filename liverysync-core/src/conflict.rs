@@ -5,7 +5,7 @@
 use std::{borrow::Cow, cmp::Reverse};
 
 use crate::{
-    hash::{Content, ContentHash},
+    hash::{Content, ContentHash, SHORT_DIGITS},
     manifest::{Entry, Manifest},
     path::{COMPONENT_BYTES_MAX, Extensions, InvalidPath, PATH_BYTES_MAX, PathKey, RelPath, fold},
     text::InvalidText,
@@ -14,9 +14,6 @@ use crate::{
 
 /// The default text between the plain name and the digits of a conflict name.
 const CONFLICT_SUFFIX: &str = "__CONFLICT__";
-
-/// Number of hex digits in a conflict name.
-const DIGITS: usize = 8;
 
 /// The rule that picks the content that gets a name if several claim it in one step. An established content always keeps
 /// its name.
@@ -317,7 +314,7 @@ pub fn plain_stem<'a>(stem: &'a str, naming: &Naming) -> &'a str {
 fn split_mark<'a>(stem: &'a str, naming: &Naming) -> Option<(&'a str, &'a str)> {
     naming.suffixes().find_map(|suffix| {
         let (plain, tail) = stem.rsplit_once(suffix)?;
-        let (digits, counter) = tail.split_at_checked(DIGITS)?;
+        let (digits, counter) = tail.split_at_checked(SHORT_DIGITS)?;
         let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
         let counted = counter.is_empty() || counter.strip_prefix('_').is_some_and(is_number);
         let named = !plain.is_empty() && counted && digits.bytes().all(|b| b.is_ascii_hexdigit());

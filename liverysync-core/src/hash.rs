@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::text::InvalidText;
 
-/// Number of bytes of a digest in its short form and in a conflict name: eight hex digits.
-const SHORT_BYTES: usize = 4;
+/// Number of hex digits of a digest in its short form and in a conflict name.
+pub(crate) const SHORT_DIGITS: usize = 8;
 
 /// The SHA-256 of a file's bytes. Ordered like its hex text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +38,7 @@ impl ContentHash {
     /// Returns the first eight hex digits, for logs and conflict names.
     #[must_use]
     pub fn short(&self) -> String {
-        const_hex::encode(&self.0[..SHORT_BYTES])
+        const_hex::encode(&self.0[..SHORT_DIGITS / 2])
     }
 }
 
@@ -59,15 +59,20 @@ impl FromStr for ContentHash {
 
     /// Reads 64 hex digits of either case.
     fn from_str(text: &str) -> Result<Self, InvalidText> {
-        let invalid = || InvalidText::digits("SHA-256", 64);
-        // The decoder would also accept a leading `0x`.
-        if text.len() != 64 {
-            return Err(invalid());
-        }
-        let mut bytes = [0; 32];
-        const_hex::decode_to_slice(text, &mut bytes).map_err(|_| invalid())?;
-        Ok(Self(bytes))
+        from_hex("SHA-256", text).map(Self)
     }
+}
+
+/// Reads the bytes of a `thing` from as many hex digits as they need, of either case.
+pub(crate) fn from_hex<const N: usize>(thing: &str, text: &str) -> Result<[u8; N], InvalidText> {
+    let invalid = || InvalidText::digits(thing, 2 * N);
+    // The decoder would also accept a leading `0x`.
+    if text.len() != 2 * N {
+        return Err(invalid());
+    }
+    let mut bytes = [0; N];
+    const_hex::decode_to_slice(text, &mut bytes).map_err(|_| invalid())?;
+    Ok(bytes)
 }
 
 impl Serialize for ContentHash {

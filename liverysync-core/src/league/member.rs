@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{hash::Hasher, text::InvalidText};
+use crate::{
+    hash::{Hasher, from_hex},
+    text::InvalidText,
+};
 
 /// A member's secret: 32 random bytes that the client makes on its first start and sends to the server in each HELLO.
 ///
@@ -37,10 +40,7 @@ impl FromStr for MemberKey {
 
     /// Reads 64 hex digits.
     fn from_str(text: &str) -> Result<Self, InvalidText> {
-        let mut bytes = [0; 32];
-        const_hex::decode_to_slice(text, &mut bytes)
-            .map_err(|_| InvalidText::digits("member key", 64))?;
-        Ok(Self(bytes))
+        from_hex("member key", text).map(Self)
     }
 }
 
@@ -80,10 +80,7 @@ impl FromStr for MemberId {
 
     /// Reads 16 hex digits.
     fn from_str(text: &str) -> Result<Self, InvalidText> {
-        let mut bytes = [0; 8];
-        const_hex::decode_to_slice(text, &mut bytes)
-            .map_err(|_| InvalidText::digits("member id", 16))?;
-        Ok(Self(bytes))
+        from_hex("member id", text).map(Self)
     }
 }
 
@@ -117,11 +114,13 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "00", "0x00000000000000", "zz00000000000000"] {
+        for text in ["", "00", "0x00000000000000", "0x0000000000000000", "zz00000000000000"] {
             let key = text.parse::<MemberKey>().unwrap_err().to_string();
             assert_eq!(key, "not a member key: it needs 64 hex digits");
             let id = text.parse::<MemberId>().unwrap_err().to_string();
             assert_eq!(id, "not a member id: it needs 16 hex digits");
         }
+        let key = MemberKey::from_bytes([7; 32]).to_hex();
+        assert!(format!("0x{key}").parse::<MemberKey>().is_err());
     }
 }
