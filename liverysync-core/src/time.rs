@@ -114,6 +114,12 @@ impl Wake {
     }
 }
 
+/// Returns the wait before the next attempt: `first`, doubled after each of `failures` earlier ones, up to `cap`.
+pub(crate) fn backoff(first: Duration, failures: u32, cap: Duration) -> Duration {
+    // The bound only keeps the shift in range; the cap is reached long before.
+    first.saturating_mul(1 << failures.min(16)).min(cap)
+}
+
 /// Finds the earliest wake-up of a machine's timers.
 #[derive(Debug, Default)]
 pub(crate) struct Earliest(Option<Wake>);
@@ -144,6 +150,15 @@ mod tests {
         for seconds in [f64::NAN, f64::INFINITY, 1e300, -1e300] {
             assert_eq!(UnixTime::from_seconds(seconds), None);
         }
+    }
+
+    #[test]
+    fn a_wait_doubles_up_to_its_cap() {
+        let [first, cap] = [5, 600].map(Duration::from_secs);
+        let waits =
+            [0, 1, 2, 6, 7, u32::MAX].map(|failures| backoff(first, failures, cap).as_secs());
+        assert_eq!(waits, [5, 10, 20, 320, 600, 600]);
+        assert_eq!(backoff(Duration::MAX, 1, cap), cap);
     }
 
     #[test]

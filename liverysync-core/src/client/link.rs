@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::{ClientConfig, protocol_1::Dialect};
 use crate::{
     rng::Rng,
-    time::{Earliest, Time, Wake},
+    time::{Earliest, Time, Wake, backoff},
 };
 
 /// A link that lasted this long resets the wait before the next attempt. A server that accepts links and drops them at
@@ -78,10 +78,9 @@ impl Link {
         {
             self.attempts = 0;
         }
-        // The bound only keeps the shift in range; the cap is reached long before.
-        let doubled = config.retry_first.saturating_mul(1 << self.attempts.min(16));
+        let wait = backoff(config.retry_first, self.attempts, config.retry_cap);
         // Without jitter all clients of a restarted server would come back in the same second.
-        let retry_in = self.rng.jitter(doubled.min(config.retry_cap));
+        let retry_in = self.rng.jitter(wait);
         self.attempts += 1;
         self.state = State::Down(now + retry_in);
         retry_in

@@ -10,6 +10,7 @@ use liverysync_core::path::fold;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
+    NOW,
     fault::Fault,
     table::{Row, Table},
 };
@@ -52,8 +53,8 @@ pub(super) fn migrate(
     for (form, step) in steps.iter().enumerate().skip(done).map(|(at, step)| (at + 1, step)) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
-        let written = "INSERT INTO migrations VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?)";
-        transaction.execute(written, params![form as i64, crate::VERSION])?;
+        let written = format!("INSERT INTO migrations VALUES (?, ({NOW}), ?)");
+        transaction.execute(&written, params![form as i64, crate::VERSION])?;
         transaction.pragma_update(None, "user_version", form as i64)?;
         transaction.commit()?;
     }

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{hash::ContentHash, path::PathKey, time::Time};
+use crate::{
+    hash::ContentHash,
+    path::PathKey,
+    time::{Time, backoff},
+};
 
 /// Failures after which a client that never gives a reason is taken to refuse a file.
 const SILENT_FAILURES_MAX: u32 = 3;
@@ -116,7 +120,7 @@ impl DownloadFaults {
             self.decline(key, hash);
             return true;
         }
-        let wait = RETRY_FIRST.saturating_mul(1 << (count - 1).min(16)).min(RETRY_CAP);
+        let wait = backoff(RETRY_FIRST, count - 1, RETRY_CAP);
         self.failures.insert(key.clone(), Failures { hash, count, retry_at: now + wait });
         false
     }
