@@ -7,7 +7,7 @@ use xtask::workspace::Workspace;
 
 /// The variable that tells tests their share, such as `2/4`. Without it they run all their rounds.
 ///
-/// `liverysync-core/tests/share.rs` reads it.
+/// `liverysync-core/tests/share/mod.rs` reads it.
 pub(crate) const VARIABLE: &str = "LIVERYSYNC_TEST_SHARE";
 
 /// The number of shares.
