@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 22] = [
+const TABLES: [(&[&str], &str); 24] = [
     (&["server"], "server"),
     (&["league", "status"], "server"),
     (&["league", "members"], "server"),
@@ -36,6 +36,8 @@ const TABLES: [(&[&str], &str); 22] = [
     (&["league", "retire"], "server"),
     (&["league", "restore"], "server"),
     (&["league", "own"], "server"),
+    (&["league", "show"], "server"),
+    (&["league", "set"], "server"),
     (&["league", "rebuild"], "server"),
     (&["client"], "client"),
     (&["status"], "client"),
@@ -369,6 +371,19 @@ mod tests {
                 assert!(name.is_some_and(|name| known.contains(&name.as_str())), "{arg:?}");
             }
         }
+    }
+
+    /// Returns the commands that take a config file and do not read it.
+    fn without_a_table(command: &Command) -> Vec<String> {
+        let takes_one = command.get_arguments().any(|arg| arg.get_id() == "config");
+        let reads_one = command.get_arguments().any(|arg| arg.get_env().is_some());
+        let own = (takes_one && !reads_one).then(|| command.get_name().to_owned());
+        own.into_iter().chain(command.get_subcommands().flat_map(without_a_table)).collect()
+    }
+
+    #[test]
+    fn each_command_with_a_config_file_reads_its_table() {
+        assert_eq!(without_a_table(&command()), [""; 0]);
     }
 
     #[track_caller]

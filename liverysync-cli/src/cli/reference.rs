@@ -39,7 +39,8 @@ fn reference() -> String {
     program.build();
     let mut text = INTRODUCTION.to_owned();
     write_command(&mut text, &program, "##");
-    for command in program.get_subcommands() {
+    // `help` has all other commands below it once more.
+    for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
         write_command(&mut text, command, "##");
         for command in command.get_subcommands() {
             write_command(&mut text, command, "###");
