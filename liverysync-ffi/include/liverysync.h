@@ -208,11 +208,11 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_DISCONNECTED = 3,
     /**
-     * Client: the liveries folder cannot be walked: `reason`.
+     * Client: the liveries folder cannot be scanned: `reason`.
      */
     LIVERYSYNC_EVENT_KIND_FOLDER_UNREADABLE = 4,
     /**
-     * Client: the folder was walked for the first time, or the shared files have changed: `liveries`, `files`, `bytes`.
+     * Client: the folder was scanned for the first time, or the shared files have changed: `liveries`, `files`, `bytes`.
      */
     LIVERYSYNC_EVENT_KIND_SCANNED = 5,
     /**
@@ -233,11 +233,11 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_RECEIVED = 9,
     /**
-     * Client: a piece of a file has left: `sync_id`, `bytes`.
+     * Client: a piece of a file was sent: `sync_id`, `bytes`.
      */
     LIVERYSYNC_EVENT_KIND_SENT = 10,
     /**
-     * Client: a whole file has left: `sync_id`, `path`, `bytes`.
+     * Client: a whole file was sent: `sync_id`, `path`, `bytes`.
      */
     LIVERYSYNC_EVENT_KIND_FILE_SENT = 11,
     /**
@@ -446,7 +446,7 @@ typedef struct liverysync_client liverysync_client;
 typedef struct liverysync_diff liverysync_diff;
 
 /**
- * The files that a PC holds, and those that it skips. It never changes, so several threads may read it at once.
+ * The files that a PC shares, and those that it skips. It never changes, so several threads may read it at once.
  */
 typedef struct liverysync_manifest liverysync_manifest;
 
@@ -527,7 +527,7 @@ typedef struct liverysync_skipped {
      */
     size_t size;
     /**
-     * Its path below the folder. It may contain characters that act on a terminal.
+     * Its path below the folder. It may contain characters that control a terminal.
      */
     const char *path;
     /**
@@ -601,7 +601,7 @@ typedef struct liverysync_merge_options {
 } liverysync_merge_options;
 
 /**
- * A PC that holds a content.
+ * A PC that has a content.
  */
 typedef struct liverysync_holder {
     /**
@@ -877,7 +877,7 @@ typedef struct liverysync_client_options {
      */
     uint32_t settle_ms;
     /**
-     * Interval between two walks of the folder without a sign of a change, in milliseconds. Default: 60,000.
+     * Interval between two scans of the folder if nothing seems to change, in milliseconds. Default: 60,000.
      */
     uint32_t rescan_ms;
     /**
@@ -930,7 +930,7 @@ typedef struct liverysync_sync_report {
      */
     const char *json;
     /**
-     * Number of files that this PC shares and holds.
+     * Number of files that this PC shares.
      */
     uint64_t files;
     /**
@@ -966,7 +966,7 @@ typedef struct liverysync_sync_report {
      */
     uint64_t took_ms;
     /**
-     * 1: this PC holds the union for certain. 0: the server speaks protocol 1 and was only quiet.
+     * 1: this PC has the union for certain. 0: the server speaks protocol 1 and was only quiet.
      */
     uint32_t certain;
     /**
@@ -974,7 +974,7 @@ typedef struct liverysync_sync_report {
      */
     uint32_t reserved;
     /**
-     * Number of liveries that this PC shares and holds.
+     * Number of liveries that this PC shares.
      */
     uint64_t liveries;
 } liverysync_sync_report;
@@ -988,7 +988,7 @@ typedef struct liverysync_server_options {
      */
     size_t size;
     /**
-     * Address to listen at. Default: `0.0.0.0`, which is every address of this PC.
+     * Address to listen on. Default: `0.0.0.0`, which is every address of this PC.
      */
     const char *host;
     /**
@@ -996,8 +996,8 @@ typedef struct liverysync_server_options {
      */
     const char *allow_list;
     /**
-     * A folder for the store and the league database, which the next start finds again. The server makes it. Default:
-     * none; the store is in a temporary folder, and the league is forgotten at the end.
+     * A folder for the store and the league database, which the next start finds again. The server creates it. Default:
+     * none; the store is in a temporary folder, and the league is forgotten when the server stops.
      */
     const char *data;
     /**
@@ -1017,7 +1017,7 @@ typedef struct liverysync_server_options {
      */
     uint64_t max_file_size;
     /**
-     * Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() returns. The default of
+     * Port to listen on, up to 65535. Default: any free one, which liverysync_server_port() returns. The default of
      * clients, and of the program, is 9239.
      */
     uint32_t port;
@@ -1105,7 +1105,7 @@ const char *liverysync_last_error(void);
 void liverysync_string_free(char *string);
 
 /**
- * Walks `folder` and hashes the files that are shared, on all cores. It writes nothing and follows no link.
+ * Scans `folder` and hashes the files that are shared, on all cores. It writes nothing and follows no link.
  *
  * `options` may be NULL: all defaults. A file that cannot be read is skipped. Free the manifest with
  * liverysync_manifest_free().
@@ -1186,7 +1186,7 @@ liverysync_result liverysync_diff_new(const struct liverysync_manifest *have,
                                       struct liverysync_diff **diff_out);
 
 /**
- * Returns the number of files that differ; 0 if both hold the same, and for NULL.
+ * Returns the number of files that differ; 0 if both have the same files, and for NULL.
  */
 size_t liverysync_diff_count(const struct liverysync_diff *diff);
 
@@ -1237,7 +1237,7 @@ liverysync_result liverysync_union_entry(const struct liverysync_union *handle,
                                          struct liverysync_entry *entry_out);
 
 /**
- * Returns the number of PCs that hold the content of file number `index`; 0 for NULL, and if there is no such file.
+ * Returns the number of PCs that have the content of file number `index`; 0 for NULL, and if there is no such file.
  */
 size_t liverysync_union_holder_count(const struct liverysync_union *handle,
                                      size_t index);
@@ -1309,7 +1309,7 @@ liverysync_result liverysync_conflict_name(const char *path,
                                            char **name_out);
 
 /**
- * Makes text from other people safe to show: a character that acts on a terminal, or is invisible, becomes `\u{..}`.
+ * Makes text from other people safe to show: a character that controls a terminal, or is invisible, becomes `\u{..}`.
  * Names of drivers, paths and reasons may contain such characters. Free the text with liverysync_string_free().
  */
 liverysync_result liverysync_escape(const char *text,
@@ -1325,7 +1325,7 @@ liverysync_result liverysync_escape(const char *text,
 liverysync_result liverysync_liveries_folder(char **folder_out);
 
 /**
- * Starts a client. It walks the folder, connects, and runs until it is stopped: it connects again, downloads what is
+ * Starts a client. It scans the folder, connects, and runs until it is stopped: it reconnects, downloads what is
  * new, and shares what changes in the folder. It keeps copies of the options. Free it with liverysync_client_free().
  *
  * `client_out` is set before the callback of the options is called for the first time. No event is missed.
@@ -1338,8 +1338,8 @@ liverysync_result liverysync_client_start(const struct liverysync_client_options
                                           struct liverysync_client **client_out);
 
 /**
- * Waits until this PC holds the union and nobody needs another file of it. All files that are in the folder by now
- * take part. The client runs on afterwards.
+ * Waits until this PC has the union and nobody needs another file from it. All files that are in the folder by now
+ * take part. The client keeps running afterwards.
  *
  * `timeout_ms` is the longest wait. With LIVERYSYNC_NO_LIMIT, an unreachable server is a failure at once; with a limit
  * the client tries until then. A dry run ends with its plan, which is an event. `report_out` may be NULL.
@@ -1409,7 +1409,7 @@ liverysync_result liverysync_server_start(const struct liverysync_server_options
                                           struct liverysync_server **server_out);
 
 /**
- * Returns the port at which the server listens, or listened until it was stopped; 0 for NULL.
+ * Returns the port on which the server listens, or listened until it was stopped; 0 for NULL.
  */
 uint32_t liverysync_server_port(const struct liverysync_server *server);
 

@@ -109,7 +109,7 @@ pub struct ClientOptions {
     /// Time that a file must be unchanged before it is shared, in milliseconds; the rest of its livery waits for it, for
     /// at most 10 s. Default: 300.
     pub settle_ms: u32,
-    /// Interval between two walks of the folder without a sign of a change, in milliseconds. Default: 60,000.
+    /// Interval between two scans of the folder if nothing seems to change, in milliseconds. Default: 60,000.
     pub rescan_ms: u32,
     /// First wait before connecting again, in milliseconds; it is doubled each time. Default: 1,000.
     pub retry_first_ms: u32,
@@ -222,7 +222,7 @@ pub struct SyncReport {
     /// The report as a JSON object, as docs/json.md describes it: with the paths of `conflicts`. It stays valid until
     /// this thread calls liverysync_client_sync() again, on any client, or ends.
     pub json: *const c_char,
-    /// Number of files that this PC shares and holds.
+    /// Number of files that this PC shares.
     pub files: u64,
     /// Sum of their sizes in bytes.
     pub bytes: u64,
@@ -240,11 +240,11 @@ pub struct SyncReport {
     pub withheld: u64,
     /// Duration in milliseconds.
     pub took_ms: u64,
-    /// 1: this PC holds the union for certain. 0: the server speaks protocol 1 and was only quiet.
+    /// 1: this PC has the union for certain. 0: the server speaks protocol 1 and was only quiet.
     pub certain: u32,
     /// Reserved; always 0.
     pub reserved: u32,
-    /// Number of liveries that this PC shares and holds.
+    /// Number of liveries that this PC shares.
     pub liveries: u64,
 }
 
@@ -306,7 +306,7 @@ fn sync(
     Ok(())
 }
 
-/// Starts a client. It walks the folder, connects, and runs until it is stopped: it connects again, downloads what is
+/// Starts a client. It scans the folder, connects, and runs until it is stopped: it reconnects, downloads what is
 /// new, and shares what changes in the folder. It keeps copies of the options. Free it with liverysync_client_free().
 ///
 /// `client_out` is set before the callback of the options is called for the first time. No event is missed.
@@ -332,8 +332,8 @@ pub unsafe extern "C" fn liverysync_client_start(
     })
 }
 
-/// Waits until this PC holds the union and nobody needs another file of it. All files that are in the folder by now
-/// take part. The client runs on afterwards.
+/// Waits until this PC has the union and nobody needs another file from it. All files that are in the folder by now
+/// take part. The client keeps running afterwards.
 ///
 /// `timeout_ms` is the longest wait. With LIVERYSYNC_NO_LIMIT, an unreachable server is a failure at once; with a limit
 /// the client tries until then. A dry run ends with its plan, which is an event. `report_out` may be NULL.

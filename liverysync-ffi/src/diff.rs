@@ -108,7 +108,7 @@ pub unsafe extern "C" fn liverysync_diff_new(
     })
 }
 
-/// Returns the number of files that differ; 0 if both hold the same, and for NULL.
+/// Returns the number of files that differ; 0 if both have the same files, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_diff_count(diff: *const Diff) -> usize {
     // SAFETY: the contract: NULL or a diff.

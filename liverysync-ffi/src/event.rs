@@ -33,9 +33,9 @@ pub enum EventKind {
     Connected = 2,
     /// Client: the connection was lost, or an attempt failed: `reason`, `retry_in_ms`.
     Disconnected = 3,
-    /// Client: the liveries folder cannot be walked: `reason`.
+    /// Client: the liveries folder cannot be scanned: `reason`.
     FolderUnreadable = 4,
-    /// Client: the folder was walked for the first time, or the shared files have changed: `liveries`, `files`, `bytes`.
+    /// Client: the folder was scanned for the first time, or the shared files have changed: `liveries`, `files`, `bytes`.
     Scanned = 5,
     /// Client: something in the folder is not shared: `path`, `word` (the kind, such as `link`), `reason`.
     Skipped = 6,
@@ -46,9 +46,9 @@ pub enum EventKind {
     Receiving = 8,
     /// Client: a piece of a file has arrived: `sync_id`, `bytes`.
     Received = 9,
-    /// Client: a piece of a file has left: `sync_id`, `bytes`.
+    /// Client: a piece of a file was sent: `sync_id`, `bytes`.
     Sent = 10,
-    /// Client: a whole file has left: `sync_id`, `path`, `bytes`.
+    /// Client: a whole file was sent: `sync_id`, `path`, `bytes`.
     FileSent = 11,
     /// Client: a file was installed: `sync_id`, `path`, `bytes`, `copied`; `backup` (the path of the replaced file) and
     /// `other_path` (the conflict name under which the replaced file is kept), if there are any.

@@ -19,7 +19,7 @@ use crate::{
     text,
 };
 
-/// The files that a PC holds, and those that it skips. It never changes, so several threads may read it at once.
+/// The files that a PC shares, and those that it skips. It never changes, so several threads may read it at once.
 #[derive(Debug)]
 pub struct Manifest {
     pub(crate) manifest: livery::Manifest,
@@ -41,7 +41,7 @@ struct KeptSkipped {
 pub struct SkippedEntry {
     /// sizeof(liverysync_skipped).
     pub size: usize,
-    /// Its path below the folder. It may contain characters that act on a terminal.
+    /// Its path below the folder. It may contain characters that control a terminal.
     pub path: *const c_char,
     /// One of the words below "Skipped files" in docs/json.md, such as `link`. New words may be added.
     pub kind: *const c_char,
@@ -70,7 +70,7 @@ impl Manifest {
     }
 }
 
-/// Walks `folder` and hashes the files that are shared, on all cores. It writes nothing and follows no link.
+/// Scans `folder` and hashes the files that are shared, on all cores. It writes nothing and follows no link.
 ///
 /// `options` may be NULL: all defaults. A file that cannot be read is skipped. Free the manifest with
 /// liverysync_manifest_free().

@@ -90,7 +90,7 @@ pub unsafe extern "C" fn liverysync_conflict_name(
     })
 }
 
-/// Makes text from other people safe to show: a character that acts on a terminal, or is invisible, becomes `\u{..}`.
+/// Makes text from other people safe to show: a character that controls a terminal, or is invisible, becomes `\u{..}`.
 /// Names of drivers, paths and reasons may contain such characters. Free the text with liverysync_string_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_escape(

@@ -72,12 +72,12 @@ impl Service for livery::Server {
 pub struct ServerOptions {
     /// sizeof(liverysync_server_options).
     pub size: usize,
-    /// Address to listen at. Default: `0.0.0.0`, which is every address of this PC.
+    /// Address to listen on. Default: `0.0.0.0`, which is every address of this PC.
     pub host: *const c_char,
     /// A file with the liveries to distribute, one folder name per line. Default: all liveries are distributed.
     pub allow_list: *const c_char,
-    /// A folder for the store and the league database, which the next start finds again. The server makes it. Default:
-    /// none; the store is in a temporary folder, and the league is forgotten at the end.
+    /// A folder for the store and the league database, which the next start finds again. The server creates it. Default:
+    /// none; the store is in a temporary folder, and the league is forgotten when the server stops.
     pub data: *const c_char,
     /// The file extensions that may join, as in liverysync_scan_options.
     pub extensions: *const c_char,
@@ -87,7 +87,7 @@ pub struct ServerOptions {
     pub max_entries: u64,
     /// Largest file, in bytes. Default: 1 TiB.
     pub max_file_size: u64,
-    /// Port to listen at, up to 65535. Default: any free one, which liverysync_server_port() returns. The default of
+    /// Port to listen on, up to 65535. Default: any free one, which liverysync_server_port() returns. The default of
     /// clients, and of the program, is 9239.
     pub port: u32,
     /// A liverysync_policy: who keeps a name. Default: LIVERYSYNC_POLICY_ESTABLISHED, which is the first to come.
@@ -229,7 +229,7 @@ pub unsafe extern "C" fn liverysync_server_start(
     })
 }
 
-/// Returns the port at which the server listens, or listened until it was stopped; 0 for NULL.
+/// Returns the port on which the server listens, or listened until it was stopped; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_server_port(server: *const Server) -> u32 {
     guard::value(0, || {

@@ -92,7 +92,7 @@ unsafe impl Growing for MergeOptions {
 // SAFETY: it holds only integers and pointers.
 unsafe impl Given for MergeOptions {}
 
-/// A PC that holds a content.
+/// A PC that has a content.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Holder {
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn liverysync_union_entry(
     })
 }
 
-/// Returns the number of PCs that hold the content of file number `index`; 0 for NULL, and if there is no such file.
+/// Returns the number of PCs that have the content of file number `index`; 0 for NULL, and if there is no such file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn liverysync_union_holder_count(
     handle: *const Union,

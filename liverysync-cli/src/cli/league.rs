@@ -33,7 +33,7 @@ pub(crate) enum LeagueCommand {
     Retire(LeagueRetireArgs),
     /// Restore an older version of a livery
     Restore(LeagueRestoreArgs),
-    /// Make a member an owner of a livery (see `server --updates owner`)
+    /// Make a member an owner of a livery (see the setting `updates`)
     Own(LeagueOwnArgs),
     /// Show the league's settings
     Show(LeagueArgs),

@@ -65,15 +65,16 @@ pub(crate) fn restored(done: &RestoreReport) -> String {
     let mut lines: Vec<_> = restored.iter().map(|file| restored_line(file, *dry_run)).collect();
     for path in moved_away {
         let verb = if *dry_run { "Would move" } else { "Moved" };
-        lines.push(format!("{verb} {} to the new backup set: the game made it", escape(path)));
+        let path = escape(path);
+        lines.push(format!("{verb} {path}, which the game made, to the new backup set"));
     }
     lines.extend(skipped(failed));
     let size = restored.iter().fold(0_u64, |sum, file| sum.saturating_add(file.bytes));
     let what = files(restored.len() as u64, size);
     let same = match same.len() as u64 {
         0 => String::new(),
-        1 => "; 1 file is the same already".to_owned(),
-        several => format!("; {several} files are the same already"),
+        1 => "; 1 file is already the same".to_owned(),
+        several => format!("; {several} files are already the same"),
     };
     lines.push(match dry_run {
         true => format!("Dry run: would restore {what} of {set}{same}. Nothing was changed."),

@@ -95,7 +95,7 @@ pub(crate) fn conflict(livery: &str, for_everyone: bool) -> [String; 2] {
         format!(
             "Conflict: {livery}. Another driver had this name first and keeps it. Your paint is kept beside it {place}."
         ),
-        format!("hint: rename your folder {livery} to have both liveries apart"),
+        format!("hint: rename your folder {livery} to keep the two liveries apart"),
     ]
 }
 
@@ -202,8 +202,8 @@ pub(crate) fn in_sync(now: InSync, moved: Moved, verbose: bool) -> String {
     let head = if certain { "In sync" } else { "Probably in sync" };
     let mut line = format!("{head}: {}.", liveries(number, size));
     if withheld > 0 {
-        let more = count(withheld, "more file");
-        line += &format!(" This PC does not get {more}; `liverysync status` says why.");
+        let (more, verb) = (count(withheld, "more file"), if withheld == 1 { "is" } else { "are" });
+        line += &format!(" {more} {verb} not available to this PC; `liverysync status` says why.");
     }
     if verbose {
         let Moved { downloaded, uploaded, took } = moved;

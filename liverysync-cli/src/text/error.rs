@@ -151,7 +151,7 @@ pub(crate) fn no_reply(server: &str, after: Duration) -> Problem {
 pub(crate) fn server(error: &ServerError) -> Problem {
     match error {
         ServerError::OwnersNeedData => Problem::new("--updates owner needs a data folder")
-            .cause("without one, the server would forget at its end who owns what")
+            .cause("without one, the server forgets who owns what when it stops")
             .hint("add --data DIR, or leave out --updates owner"),
         ServerError::Bind { address, source } => {
             Problem::new(format!("cannot listen at {address}")).cause(source).hint(
@@ -208,7 +208,7 @@ fn database(error: &DatabaseError) -> Problem {
             problem(&format!("has the name {}, which is not allowed", quote(name)), path)
                 .cause(reason)
                 .hint(
-                    "stop the server and run `liverysync league rebuild`: it keeps the old file and goes on without \
+                    "stop the server and run `liverysync league rebuild`: it keeps the old file and continues without \
                      that name",
                 )
         }

@@ -186,11 +186,11 @@ pub(crate) fn acted(act: &Act, acted: &Acted) -> String {
             format!("Restored {} ({}).", escape(livery), count(placed, "file"))
         }
         Act::Set { setting, value } => {
-            return format!("The league's {setting} is now {}.", escape(value));
+            return format!("The setting {setting} is now {}.", escape(value));
         }
         Act::Own { livery, member } => {
             return format!(
-                "{member} owns {} now. This counts where `updates` is `owner` (liverysync league show).",
+                "{member} owns {} now. This matters only while `updates` is `owner` (liverysync league show).",
                 escape(livery)
             );
         }

@@ -34,8 +34,8 @@ fn headline(status: Status<'_>) -> String {
         sentences.push(format!("{} {verb} missing ({size}).", count(missing as u64, "livery")));
     }
     if let needed @ 1.. = number(&plan.send) {
-        let what = super::words::liveries(needed, total(&plan.send));
-        sentences.push(format!("The league needs {what} from this PC."));
+        let (what, size) = (count(needed as u64, "livery"), bytes(total(&plan.send)));
+        sentences.push(format!("The league still needs {what} ({size}) from this PC."));
     }
     if let retired @ 1.. = number(&plan.retire) {
         let verb = if retired == 1 { "is" } else { "are" };
@@ -117,7 +117,7 @@ fn conflict(open_conflict: &OpenConflict) -> Vec<String> {
         ConflictSide::Copy => (
             format!("{what} is another driver's and keeps its name. Yours is kept as {copy}."),
             vec![
-                "rename your folder to have both liveries apart".to_owned(),
+                "rename your folder to keep the two liveries apart".to_owned(),
                 format!("ask the league's admin if the name should be yours: {resolve}"),
             ],
         ),

@@ -30,7 +30,7 @@ fn status_lists_what_is_missing_and_changes_nothing() {
         .stdout("In sync: 1 livery, 7 bytes. liverysync is running on this PC.\n");
     let before = files(&test.path("B"));
     status(&test, "B", port, &[]).code(0).stderr("").stdout(
-        "1 livery is missing (7 bytes). The league needs 1 livery, 4 bytes from this PC. \
+        "1 livery is missing (7 bytes). The league still needs 1 livery (4 bytes) from this PC. \
          liverysync is not running on this PC. Start it: liverysync client\n\
          To download:\n  T (2 files, 7 bytes)\n\
          To upload:\n  U (1 file, 4 bytes)\n",
