@@ -302,7 +302,7 @@ impl ClientMachine {
             if let Some(path) = missing {
                 // Without this, the server would wait for the file forever, and ask for it again.
                 cx.report(&sync_id, &format!("not here: {path}"), None);
-                self.publisher.publish(cx, folder);
+                self.publisher.handle_unsent(cx, folder);
             }
             self.sync_state.guess.handle_session(cx.now.time);
             cx.event(Event::SessionEnded { sync_id });
@@ -323,6 +323,7 @@ impl ClientMachine {
             self.publisher.hello(cx, folder);
         }
         self.downloads.handle_timeout(cx, folder);
+        self.publisher.handle_timeout(cx, folder);
     }
 
     fn next_wake(&self) -> Option<Wake> {
@@ -332,6 +333,7 @@ impl ClientMachine {
             self.cx.link.next_wake(&self.cx.config, self.may_connect()),
             self.sync_state.next_wake(&self.cx),
             self.downloads.next_wake(&self.cx),
+            self.publisher.next_wake(),
         ];
         wakes.into_iter().flatten().for_each(|wake| earliest.at(wake.at, wake.why));
         earliest.wake()

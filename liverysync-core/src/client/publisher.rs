@@ -9,12 +9,13 @@ use super::{
     context::Context,
     downloads::{Download, Downloads},
     folder::Folder,
-    protocol_1::Dialect,
+    protocol_1::{Dialect, Pause},
 };
 use crate::{
     league::MemberKey,
     manifest::{Entry, Manifest},
     text::limit_name,
+    time::Wake,
     wire::messages::{
         FileInfo, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, RequestManifest,
         SyncDone, SyncId, SyncStatus,
@@ -32,6 +33,7 @@ pub(super) struct Publisher {
     deferred: bool,
     /// Set if the server is to be greeted again after the next scan.
     greets_again: bool,
+    pause: Pause,
 }
 
 impl Publisher {
@@ -52,6 +54,7 @@ impl Publisher {
     pub(super) fn handle_link_down(&mut self) {
         self.published = None;
         self.deferred = false;
+        self.pause.reset();
     }
 
     /// Greets again after the next scan, when it is known what this PC has of the liveries that the driver no longer
@@ -83,7 +86,10 @@ impl Publisher {
         sync_id: &SyncId,
         session: &Download,
     ) {
-        if session.over || !cx.link.is_up() {
+        if session.is_stalled() {
+            self.pause.begin(cx.now.time);
+            done(cx, folder, sync_id);
+        } else if session.over || !cx.link.is_up() {
             // The server has forgotten the session.
             self.publish_changes(cx, folder, downloads);
         } else if session.is_listed() {
@@ -106,13 +112,28 @@ impl Publisher {
                 self.publish_changes(cx, folder, downloads);
             }
         } else {
+            self.pause.reset();
             self.publish(cx, folder);
-            cx.transmit(Message::SyncDone(SyncDone {
-                sync_id: sync_id.clone(),
-                new_manifest_hash: folder.hash().to_string(),
-                ..SyncDone::default()
-            }));
+            done(cx, folder, sync_id);
         }
+    }
+
+    /// Tells a server of protocol 1 what this PC has after it asked for a file that is not among it. It would ask for that
+    /// again at once, so this does not wait for the end of a pause.
+    pub(super) fn handle_unsent(&mut self, cx: &mut Context, folder: &Folder) {
+        self.pause.reset();
+        self.publish(cx, folder);
+    }
+
+    /// Tells a server of protocol 1 what this PC has, once it has waited long enough for that.
+    pub(super) fn handle_timeout(&mut self, cx: &mut Context, folder: &Folder) {
+        if self.pause.handle_timeout(cx.now.time) {
+            self.publish(cx, folder);
+        }
+    }
+
+    pub(super) fn next_wake(&self) -> Option<Wake> {
+        self.pause.next_wake()
     }
 
     /// Notes which files are in sync, if the status is about the last revision.
@@ -153,6 +174,10 @@ impl Publisher {
 
     /// Tells the server about all files of this PC.
     pub(super) fn publish(&mut self, cx: &mut Context, folder: &Folder) {
+        if self.pause.is_on() {
+            // Its end publishes them.
+            return;
+        }
         let manifest = folder.manifest().clone();
         let speaks_v2 = cx.speaks_v2();
         if !speaks_v2 {
@@ -205,6 +230,15 @@ impl Publisher {
         }
         cx.transmit(Message::ManifestChanges(message));
     }
+}
+
+/// Tells a server of protocol 1 that a session is over.
+fn done(cx: &mut Context, folder: &Folder, sync_id: &SyncId) {
+    cx.transmit(Message::SyncDone(SyncDone {
+        sync_id: sync_id.clone(),
+        new_manifest_hash: folder.hash().to_string(),
+        ..SyncDone::default()
+    }));
 }
 
 /// Describes a file to the server, on protocol 2 with the version that it was made from.

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use liverysync_core::{conflict::Scope, hash::Content, server, transfer::CHUNK_BYTES};
+use liverysync_core::{
+    client, conflict::Scope, hash::Content, manifest::Manifest, server, transfer::CHUNK_BYTES,
+};
 
 use crate::{
     named::{conflict, league},
     net::Dir,
     old_pc::OldPc,
-    rig::{Brain, MINUTE, SECOND, World},
+    rig::{Brain, MILLISECOND, MINUTE, SECOND, World},
 };
 
 impl World {
@@ -17,6 +19,19 @@ impl World {
         for dir in dirs {
             self.partition(link, *dir);
         }
+    }
+
+    fn manifest(&self, pc: usize) -> Manifest {
+        match &self.pcs[pc].brain {
+            Brain::Ours(ours) => ours.machine.as_ref().unwrap().manifest(),
+            _ => panic!("PC {pc} is not one of ours"),
+        }
+    }
+
+    /// Returns the number of sessions that have ended at a PC.
+    fn ended(&self, pc: usize) -> usize {
+        let ended = |event: &&client::Event| matches!(event, client::Event::SessionEnded { .. });
+        self.events(pc).iter().filter(ended).count()
     }
 
     /// Returns how often the server has heard from a PC what it has.
@@ -129,4 +144,50 @@ fn the_first_old_server_gets_both_files_that_it_asks_for_by_one_name() {
             assert!(world.pcs[pc].disk.holds(Content::of(data)));
         }
     }
+}
+
+/// An old client skips a file that is gone without a word. The later old server then asks it for that file again at once,
+/// and asks nobody who takes part in a session for a manifest.
+#[test]
+fn the_later_old_server_finds_the_time_to_ask_a_source_what_it_still_has() {
+    let mut world = World::new(1);
+    world.start_old_hub(true);
+    let files: [(&str, &[u8]); 2] = [("A/a.png", b"of both"), ("B/b.png", b"gone soon")];
+    let source = world.join_as("source", Brain::Old(Box::new(OldPc::new(true))), &files);
+    world.run_for(SECOND);
+    let gone = world.pcs[source].disk.remove("B/b.png").unwrap();
+    world.given_up.insert(gone.content.hash);
+    let target = world.join("target", &files[..1]);
+    world.rest();
+    world.check_files(target, &files[..1]);
+    assert!(world.old_hub().begun < 4, "the server was told in time what the source has");
+}
+
+/// A PC that keeps its manifest back must not do so when the server asks it for a file that is gone: the server would ask
+/// for that again and again.
+#[test]
+fn an_old_server_hears_at_once_that_a_requested_file_is_gone() {
+    let mut world = World::new(1);
+    world.start_old_hub(false);
+    let source = world.join("source", &[("A/a.png", b"a")]);
+    world.pcs[source].line.delay_up = 400 * MILLISECOND;
+    let target = world.join("target", &[("F/f.png", b"f")]);
+    world.run_for(20 * SECOND);
+    // The server asks for it after it is gone. The error ends the session, and nobody tells the target.
+    world.drop_now(source, "Z/z.png", b"z");
+    world.run_until("it is published", |world| world.manifest(source).len() == 3);
+    world.pcs[source].disk.remove("Z/z.png");
+    world.feed(source, client::Input::FolderChanged);
+    let ended = |world: &World| world.ended(target);
+    let before = ended(&world);
+    world.run_until("the target has waited in vain", |world| ended(world) > before);
+    world.crash(source);
+    world.pcs[target].disk.remove("F/f.png");
+    world.feed(target, client::Input::FolderChanged);
+    world.run_until("the target knows", |world| world.manifest(target).len() == 1);
+    let begun = world.old_hub().begun;
+    world.join("third", &[("A/a.png", b"a")]);
+    world.run_for(2 * SECOND);
+    let begun = world.old_hub().begun - begun;
+    assert!((1..10).contains(&begun), "{begun} sessions for a file that is gone");
 }

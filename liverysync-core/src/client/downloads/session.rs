@@ -97,6 +97,11 @@ impl Download {
         self.unlisted.is_none()
     }
 
+    /// Returns whether the session was given up because nothing came for too long.
+    pub(in crate::client) fn is_stalled(&self) -> bool {
+        self.unlisted.as_ref().is_some_and(|unlisted| unlisted.stalled)
+    }
+
     /// Returns whether SYNC_DONE will report the files of the session.
     pub(in crate::client) const fn will_report(&self) -> bool {
         self.is_listed() && !self.over

@@ -28,11 +28,13 @@ pub(in crate::client) struct Unlisted {
     active_at: Time,
     /// Set once a file was refused.
     refused: bool,
+    /// Set if nothing came for too long.
+    pub(in crate::client) stalled: bool,
 }
 
 impl Unlisted {
     pub(in crate::client) const fn new(now: Time) -> Self {
-        Self { active_at: now, refused: false }
+        Self { active_at: now, refused: false, stalled: false }
     }
 
     pub(in crate::client) const fn handle_refusal(&mut self) {
@@ -152,10 +154,12 @@ impl Downloads {
             if at > cx.now.time {
                 continue;
             }
-            let Some(session) = self.sessions.get(&sync_id) else { continue };
+            let Some(session) = self.sessions.get_mut(&sync_id) else { continue };
             let Some(unlisted) = &session.unlisted else { continue };
             if is_awaiting(session, unlisted) {
-                cx.report(&sync_id, "nothing came for too long", None);
+                if let Some(unlisted) = &mut session.unlisted {
+                    unlisted.stalled = true;
+                }
                 self.abort(cx, folder, &sync_id);
             } else if session.is_finished() {
                 self.end(&sync_id);

@@ -8,6 +8,7 @@
 
 mod downloads;
 mod namesakes;
+mod pause;
 mod sync_guess;
 mod uploads;
 
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 
 pub(super) use self::{
     downloads::Unlisted,
+    pause::Pause,
     sync_guess::SyncGuess,
     uploads::{ChunkUploads, PieceRead, find_by_conflict_name},
 };
