@@ -11,9 +11,19 @@ const BELOW_DOCUMENTS: [&str; 3] = ["Assetto Corsa Competizione", "Customs", "Li
 /// The error if the game's liveries folder was not found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot find the game's liveries folder; tried {}", list(.tried))]
+#[non_exhaustive]
 pub struct FolderNotFound {
     /// The paths that were tried.
     pub tried: Vec<PathBuf>,
+}
+
+impl FolderNotFound {
+    /// Makes one from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(tried: Vec<PathBuf>) -> Self {
+        Self { tried }
+    }
 }
 
 fn list(paths: &[PathBuf]) -> String {

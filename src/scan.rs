@@ -26,6 +26,7 @@ const READ_BYTES: usize = 256 * 1024;
 
 /// The result of scanning a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Scan {
     /// The files that are shared.
     pub manifest: Manifest,
@@ -37,11 +38,21 @@ pub struct Scan {
 /// The error if a folder cannot be scanned.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the folder {path}", path = .path.display())]
+#[non_exhaustive]
 pub struct ScanError {
     /// The folder.
     pub path: PathBuf,
     /// The system's error.
     pub source: io::Error,
+}
+
+impl ScanError {
+    /// Makes one from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(path: PathBuf, source: io::Error) -> Self {
+        Self { path, source }
+    }
 }
 
 /// Walks `root`, chooses the files to share by `rules`, and hashes them on all cores. It writes nothing and follows no
@@ -65,7 +76,7 @@ pub fn scan(root: &Path, rules: &Rules) -> Result<Scan, ScanError> {
             Err(error) => Err(Reason::Unreadable(error.to_string())),
         };
         if let Err(reason) = entered {
-            result.skipped.push(Skipped { path: path.as_str().to_owned(), reason });
+            result.skipped.push(Skipped::new(path.as_str().to_owned(), reason));
         }
     }
     Ok(result)

@@ -25,11 +25,12 @@ const BURST_SECONDS: f64 = 0.1;
 /// # #[cfg(feature = "client")] {
 /// use liverysync::{Client, Limits};
 ///
-/// let limits = Limits { up: Some(500_000), down: None };
+/// let limits = Limits::new(Some(500_000), None);
 /// let builder = Client::builder("192.168.1.50").limits(limits);
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The limit for outgoing bytes per second; `None` for no limit.
     pub up: Option<u64>,
@@ -38,6 +39,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Makes limits for outgoing and incoming bytes per second.
+    #[must_use]
+    pub const fn new(up: Option<u64>, down: Option<u64>) -> Self {
+        Self { up, down }
+    }
+
     /// The lowest limit, in bytes per second; a lower number counts as this one. With less, a piece of a file would
     /// take longer than the other side waits for it.
     pub const MIN: u64 = 50_000;

@@ -18,6 +18,7 @@ const CONFLICT_SUFFIX: &str = "__CONFLICT__";
 /// The rule that picks the content that gets a name if several claim it in one step. An established content always keeps
 /// its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Policy {
     /// The content that was accepted first; of several, the one with the lowest SHA-256.
     #[default]
@@ -66,6 +67,7 @@ impl Claim {
 
 /// The extent of a conflict copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Scope {
     /// One file: it is kept beside the established one.
     #[default]
@@ -82,6 +84,7 @@ impl Scope {
 
 /// The league's rules for conflict names.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Naming {
     /// Text between the name and the digits of a new conflict name.
     pub suffix: String,
@@ -109,6 +112,13 @@ impl Naming {
         }
         let suffix = suffix.to_owned();
         Ok(Self { suffix, extensions, ..Self::default() })
+    }
+
+    /// Sets the extensions that conflict names may have.
+    #[must_use]
+    pub fn with_extensions(mut self, extensions: Extensions) -> Self {
+        self.extensions = extensions;
+        self
     }
 
     /// Sets the scope.

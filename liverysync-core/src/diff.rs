@@ -6,6 +6,7 @@ use crate::manifest::{Entry, Manifest};
 
 /// The difference between two manifests, each list ordered by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Diff {
     /// Files that only the second manifest has.
     pub missing: Vec<Entry>,

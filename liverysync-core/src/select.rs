@@ -114,11 +114,21 @@ impl Reason {
 
 /// A file that is not shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Skipped {
     /// Its path as it was listed. [Escape](crate::text::escape) it before showing it.
     pub path: String,
     /// The reason.
     pub reason: Reason,
+}
+
+impl Skipped {
+    /// Makes one from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(path: String, reason: Reason) -> Self {
+        Self { path, reason }
+    }
 }
 
 impl Serialize for Skipped {
@@ -133,6 +143,7 @@ impl Serialize for Skipped {
 
 /// The rules of a selection.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rules {
     /// The extensions that are shared.
     pub extensions: Extensions,

@@ -97,7 +97,7 @@ pub unsafe extern "C" fn liverysync_diff_new(
             let out = Out::new(diff_out, "diff_out")?;
             (ptr::get(have, "have")?, ptr::get(want, "want")?, out)
         };
-        let livery::Diff { missing, different, extra } = have.manifest.diff(&want.manifest);
+        let livery::Diff { missing, different, extra, .. } = have.manifest.diff(&want.manifest);
         let missing = missing.iter().map(|want| Item::new(DiffKind::Missing, None, Some(want)));
         let different = different
             .iter()

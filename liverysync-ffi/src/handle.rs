@@ -69,7 +69,7 @@ pub(crate) unsafe fn set_limits<H: Handle>(handle: *const H, up: u64, down: u64)
 /// Converts limits in bytes per second, where 0 is no limit.
 pub(crate) fn limits(up: u64, down: u64) -> Limits {
     let limit = |bytes_per_second: u64| (bytes_per_second > 0).then_some(bytes_per_second);
-    Limits { up: limit(up), down: limit(down) }
+    Limits::new(limit(up), limit(down))
 }
 
 /// Waits for the next event.

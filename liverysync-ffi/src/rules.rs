@@ -43,21 +43,18 @@ impl ScanOptions {
     ///
     /// `self.extensions` is NULL or text.
     pub(crate) unsafe fn rules(&self) -> Result<Rules, Failure> {
-        let default = Rules::default();
-        Ok(Rules {
-            // SAFETY: as the caller of this function promises.
-            extensions: unsafe { extensions(self.extensions) }?,
-            derived_dds: self.derived_dds != 0,
-            placeholders: self.placeholders != 0,
-            entries_max: match self.max_entries {
-                0 => default.entries_max,
-                most => usize::try_from(most).unwrap_or(usize::MAX),
-            },
-            file_bytes_max: match self.max_file_size {
-                0 => default.file_bytes_max,
-                most => most,
-            },
-        })
+        let mut rules = Rules::default();
+        // SAFETY: as the caller of this function promises.
+        rules.extensions = unsafe { extensions(self.extensions) }?;
+        rules.derived_dds = self.derived_dds != 0;
+        rules.placeholders = self.placeholders != 0;
+        if self.max_entries > 0 {
+            rules.entries_max = usize::try_from(self.max_entries).unwrap_or(usize::MAX);
+        }
+        if self.max_file_size > 0 {
+            rules.file_bytes_max = self.max_file_size;
+        }
+        Ok(rules)
     }
 }
 

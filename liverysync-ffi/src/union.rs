@@ -187,7 +187,7 @@ pub(crate) unsafe fn naming(
         unsafe { (ptr::optional_text(suffix, "suffix")?, self::extensions(extensions)?) };
     match suffix {
         Some(suffix) => Naming::new(suffix, extensions).map_err(Failure::argument),
-        None => Ok(Naming { extensions, ..Naming::default() }),
+        None => Ok(Naming::default().with_extensions(extensions)),
     }
 }
 

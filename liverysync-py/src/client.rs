@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use liverysync::{
-    Client as ShellClient, ClientBuilder, ClientError, ClientEvent, Rules, SyncError, SyncReport,
+    Client as ShellClient, ClientBuilder, ClientError, ClientEvent, SyncError, SyncReport,
 };
 use pyo3::prelude::*;
 
@@ -44,19 +44,20 @@ struct Options<'py> {
 
 impl Options<'_> {
     fn builder(self, py: Python<'_>) -> PyResult<ClientBuilder> {
-        let rules = options::rules(
+        let mut rules = options::rules(
             self.extensions.as_ref(),
             self.derived_dds,
             self.max_entries,
             self.max_file_size,
         )?;
         let naming = options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?;
+        rules.placeholders = self.placeholders;
         let name = self.name.as_deref().map(options::name).transpose()?;
         let steam_id = self.steam_id.or_else(|| runtime::detached(py, liverysync::steam_id));
         let builder = ShellClient::builder(self.host)
             .port(self.port)
             .liveries(folder(py, self.liveries)?)
-            .rules(Rules { placeholders: self.placeholders, ..rules })
+            .rules(rules)
             .naming(naming)
             .dry_run(self.dry_run);
         let builder = set(builder, self.state, ClientBuilder::state);

@@ -37,19 +37,17 @@ pub(crate) fn rules(
     max_entries: Option<usize>,
     max_file_size: Option<u64>,
 ) -> PyResult<Rules> {
-    let defaults = Rules::default();
-    Ok(Rules {
-        extensions: extensions(list)?,
-        derived_dds,
-        entries_max: count("max_entries", max_entries)?.unwrap_or(defaults.entries_max),
-        file_bytes_max: count("max_file_size", max_file_size)?.unwrap_or(defaults.file_bytes_max),
-        ..defaults
-    })
+    let mut rules = Rules::default();
+    rules.extensions = extensions(list)?;
+    rules.derived_dds = derived_dds;
+    rules.entries_max = count("max_entries", max_entries)?.unwrap_or(rules.entries_max);
+    rules.file_bytes_max = count("max_file_size", max_file_size)?.unwrap_or(rules.file_bytes_max);
+    Ok(rules)
 }
 
 /// Returns the naming of conflict copies. `None` is the default.
 pub(crate) fn naming(suffix: Option<&str>, extensions: Extensions) -> PyResult<Naming> {
-    let Some(suffix) = suffix else { return Ok(Naming { extensions, ..Naming::default() }) };
+    let Some(suffix) = suffix else { return Ok(Naming::default().with_extensions(extensions)) };
     Naming::new(suffix, extensions).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
@@ -123,7 +121,7 @@ pub(crate) fn limits(up: Option<u64>, down: Option<u64>) -> PyResult<Limits> {
         Some(0) => Err(PyValueError::new_err(format!("{name} is at least 1; None is no limit"))),
         given => Ok(given),
     };
-    Ok(Limits { up: limit("limit_up", up)?, down: limit("limit_down", down)? })
+    Ok(Limits::new(limit("limit_up", up)?, limit("limit_down", down)?))
 }
 
 /// Checks what others are to call this PC.

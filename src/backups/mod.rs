@@ -75,6 +75,7 @@ pub enum BackupsError {
 
 /// A backup set: the files that were replaced at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct BackupSet {
     /// The name of its folder.
     pub set: SetName,
@@ -84,17 +85,42 @@ pub struct BackupSet {
     pub liveries: Vec<String>,
     /// Number of files.
     pub files: u64,
-    /// FileTotals of their sizes in bytes.
+    /// Sum of their sizes in bytes.
     pub bytes: u64,
+}
+
+impl BackupSet {
+    /// Makes one from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(
+        set: SetName,
+        date: i64,
+        liveries: Vec<String>,
+        files: u64,
+        bytes: u64,
+    ) -> Self {
+        Self { set, date, liveries, files, bytes }
+    }
 }
 
 /// A file that is not a backup, or that nothing was done with, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LeftAlone {
     /// Its path below the set.
     pub path: String,
     /// The reason.
     pub reason: String,
+}
+
+impl LeftAlone {
+    /// Makes one from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(path: String, reason: String) -> Self {
+        Self { path, reason }
+    }
 }
 
 impl From<&Skipped> for LeftAlone {

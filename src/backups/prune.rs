@@ -28,6 +28,7 @@ use crate::{
 
 /// The options of [`Backups::prune`].
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct PruneOptions {
     /// The age and size to keep.
     pub bounds: Bounds,
@@ -39,14 +40,22 @@ pub struct PruneOptions {
 
 /// A number of files and their size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct FileTotals {
     /// Number of files.
     pub files: u64,
-    /// FileTotals of their sizes in bytes.
+    /// Sum of their sizes in bytes.
     pub bytes: u64,
 }
 
 impl FileTotals {
+    /// Makes one from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(files: u64, bytes: u64) -> Self {
+        Self { files, bytes }
+    }
+
     const fn add(&mut self, bytes: u64) {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(bytes);
@@ -55,6 +64,7 @@ impl FileTotals {
 
 /// A file that was deleted, or would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PrunedFile {
     /// Its set.
     pub set: SetName,
@@ -64,8 +74,18 @@ pub struct PrunedFile {
     pub bytes: u64,
 }
 
+impl PrunedFile {
+    /// Makes one from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(set: SetName, path: String, bytes: u64) -> Self {
+        Self { set, path, bytes }
+    }
+}
+
 /// The result of [`Backups::prune`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PruneReport {
     /// Nothing was deleted: this was a dry run.
     pub dry_run: bool,

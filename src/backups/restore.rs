@@ -22,6 +22,7 @@ use crate::{
 
 /// A file that was restored, or would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct RestoredFile {
     /// Its path.
     pub path: String,
@@ -33,8 +34,18 @@ pub struct RestoredFile {
     pub backup: Option<String>,
 }
 
+impl RestoredFile {
+    /// Makes one from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(path: String, bytes: u64, replaced: bool, backup: Option<String>) -> Self {
+        Self { path, bytes, replaced, backup }
+    }
+}
+
 /// The result of [`Backups::restore`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct RestoreReport {
     /// The set. It is unchanged.
     pub set: SetName,
@@ -49,6 +60,22 @@ pub struct RestoreReport {
     pub same: Vec<String>,
     /// Files that were not restored. The files in their places are unchanged.
     pub failed: Vec<LeftAlone>,
+}
+
+impl RestoreReport {
+    /// Makes a report of nothing, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(set: SetName, dry_run: bool) -> Self {
+        Self {
+            set,
+            dry_run,
+            restored: Vec::new(),
+            moved_away: Vec::new(),
+            same: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
 }
 
 impl Backups {

@@ -14,6 +14,7 @@ use crate::{disk::full_path, scan::hash_files};
 /// A comparison of a backup with the file in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CurrentFile {
     /// The file has the same content.
     Same,
@@ -27,6 +28,7 @@ pub enum CurrentFile {
 
 /// A file of a backup set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct BackupFile {
     /// Its path below the set, and below the liveries folder.
     pub path: String,
@@ -38,8 +40,18 @@ pub struct BackupFile {
     pub now: CurrentFile,
 }
 
+impl BackupFile {
+    /// Makes one from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(path: String, bytes: u64, sha256: ContentHash, now: CurrentFile) -> Self {
+        Self { path, bytes, sha256, now }
+    }
+}
+
 /// The files of a backup set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct BackupContents {
     /// The set.
     pub set: SetName,
@@ -48,6 +60,15 @@ pub struct BackupContents {
     /// Entries that are not backups or cannot be read. They are listed only if the whole set or they themselves are
     /// wanted.
     pub left_alone: Vec<LeftAlone>,
+}
+
+impl BackupContents {
+    /// Makes one from its fields, for the tests of a front end.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(set: SetName, files: Vec<BackupFile>, left_alone: Vec<LeftAlone>) -> Self {
+        Self { set, files, left_alone }
+    }
 }
 
 /// A file of a set with its content, or the reason why it cannot be read.

@@ -279,7 +279,7 @@ impl LeagueDatabase for Sqlite {
             let answer = statement.query_row([id.0], |row| {
                 Ok(match row.get::<_, Option<String>>(2)? {
                     Some(stored) => Err(refusal(&stored)),
-                    None => Ok(ActReport { placed: count(row, 0)?, retired: count(row, 1)? }),
+                    None => Ok(ActReport::new(count(row, 0)?, count(row, 1)?)),
                 })
             });
             Ok(answer.optional()?)
@@ -296,7 +296,7 @@ impl LeagueDatabase for Sqlite {
 
 fn write_answer(transaction: &Connection, (id, answer): &Answer) -> Result<(), Fault> {
     let (placed, retired, refused) = match answer {
-        Ok(ActReport { placed, retired }) => {
+        Ok(ActReport { placed, retired, .. }) => {
             (integer(*placed as u64)?, integer(*retired as u64)?, None)
         }
         Err(error) => {

@@ -127,7 +127,7 @@ fn a_history_is_told_from_its_end() {
 fn without_a_server_an_act_is_done_at_once_and_stays_done() {
     let data = four();
     let acted = open(&data).act(&retire("Team", false), PATIENCE).unwrap();
-    assert_eq!(acted.report, ActReport { placed: 0, retired: 1 });
+    assert_eq!(acted.report, ActReport::new(0, 1));
     assert!(!acted.served);
     assert_eq!(
         names(&mut open(&data)),
@@ -172,14 +172,14 @@ fn a_server_that_runs_is_asked() {
         let ask = || open(&data).act(&retire("Team", false), PATIENCE);
         let asking = scope.spawn(ask);
         let id = wait_until_asked(&mut server);
-        server.commit(&[], &[(id, Ok(ActReport { placed: 0, retired: 1 }))]).unwrap();
+        server.commit(&[], &[(id, Ok(ActReport::new(0, 1)))]).unwrap();
         let done = asking.join().unwrap().unwrap();
         let asking = scope.spawn(ask);
         let id = wait_until_asked(&mut server);
         server.commit(&[], &[(id, Err(ActError::Unsupported))]).unwrap();
         (done, asking.join().unwrap().unwrap_err())
     });
-    assert_eq!(done, Acted { report: ActReport { placed: 0, retired: 1 }, served: true });
+    assert_eq!(done, Acted { report: ActReport::new(0, 1), served: true });
     assert!(matches!(refused, LeagueError::Refused(ActError::Unsupported)), "{refused}");
     assert_eq!(names(&mut open(&data)).len(), 4, "only the server writes");
 }

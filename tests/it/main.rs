@@ -230,7 +230,8 @@ async fn events_and_steps_are_streams() {
 async fn a_server_that_leaves_files_out_keeps_nobody_waiting() {
     let mut league = League::start().await;
     let extensions = Extensions::from_list(["png"]).unwrap();
-    let rules = Rules { extensions, ..Rules::default() };
+    let mut rules = Rules::default();
+    rules.extensions = extensions;
     league.server = server(0).rules(rules).start().await.unwrap();
     league.port = league.server.address().port();
     let aoi =
@@ -473,8 +474,8 @@ async fn check_limit(whose: Whose, limits: Limits) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_in_both_directions_and_change_at_once() {
-    let up = Limits { up: Some(Limits::MIN), down: None };
-    let down = Limits { up: None, down: Some(Limits::MIN) };
+    let up = Limits::new(Some(Limits::MIN), None);
+    let down = Limits::new(None, Some(Limits::MIN));
     tokio::join!(
         check_limit(Whose::Source, up),
         check_limit(Whose::Server, down),

@@ -1,4 +1,5 @@
-//! The step `api`: the public API of the libraries is the one in `docs/api`, and their item lists are short.
+//! The step `api`: the public API of the libraries is the one in `docs/api`, their item lists are short, and public types can
+//! grow.
 
 use std::collections::BTreeSet;
 use std::env::consts::EXE_SUFFIX;
@@ -24,6 +25,45 @@ struct Library {
 const LIBRARIES: &[Library] = &[
     Library { name: "liverysync-core", items_max: 80 },
     Library { name: "liverysync", items_max: 60 },
+];
+
+/// Types that every program may write out and match in full. All other enums, and all other structs with public fields,
+/// are `#[non_exhaustive]`, so that they can grow.
+///
+/// A host has to handle every input and output of a machine, and a new one must not be ignored by accident. The rest are
+/// plain values that hosts make, and that will not grow.
+const EXHAUSTIVE: &[&str] = &[
+    // The inputs and outputs of the machines, and of a step of the union.
+    "liverysync_core::client::DiskFault",
+    "liverysync_core::client::DiskOutcome",
+    "liverysync_core::client::DiskRequest",
+    "liverysync_core::client::Input",
+    "liverysync_core::client::InstallFile",
+    "liverysync_core::client::Installed",
+    "liverysync_core::client::Now",
+    "liverysync_core::client::Output",
+    "liverysync_core::client::Progress",
+    "liverysync_core::league::Act",
+    "liverysync_core::league::Record",
+    "liverysync_core::select::Kind",
+    "liverysync_core::select::Listed",
+    "liverysync_core::select::Stamp",
+    "liverysync_core::server::Input",
+    "liverysync_core::server::Output",
+    "liverysync_core::time::Wake",
+    "liverysync_core::union::Change",
+    "liverysync_core::union::Gained",
+    "liverysync_core::wire::Message",
+    "liverysync_core::wire::messages::Message",
+    // Plain values.
+    "liverysync_core::client::OpId",
+    "liverysync_core::client::Role",
+    "liverysync_core::client::StageId",
+    "liverysync_core::hash::Content",
+    "liverysync_core::manifest::Entry",
+    "liverysync_core::union::PeerId",
+    "liverysync_core::wire::data::TransferId",
+    "liverysync_core::wire::messages::Role",
 ];
 
 /// Lines of a difference that are shown.
@@ -58,10 +98,14 @@ fn check(workspace: &Workspace) -> Result<Tally> {
     run(doc(workspace))?;
     let json = json(workspace)?;
     let mut tally = Tally::default();
+    let mut listings = String::new();
     for library in LIBRARIES {
-        tally += Tally::of(library.compare(workspace, &json));
+        let found = library.listing(workspace, &json)?;
+        tally += Tally::of(library.compare(workspace, &found));
         tally += Tally::of(library.count(workspace));
+        listings += &found;
     }
+    tally += Tally::of(check_exhaustive(&listings, EXHAUSTIVE));
     Ok(tally)
 }
 
@@ -83,12 +127,11 @@ impl Library {
         read(program)
     }
 
-    fn compare(&self, workspace: &Workspace, json: &Json) -> Result<()> {
+    fn compare(&self, workspace: &Workspace, found: &str) -> Result<()> {
         let path = self.committed(workspace);
         let committed =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let found = self.listing(workspace, json)?;
-        let changes = changes(&committed, &found);
+        let changes = changes(&committed, found);
         ensure!(
             changes.is_empty(),
             "the public API of {} is not the one in docs/api:\n{changes}\
@@ -116,6 +159,45 @@ impl Library {
     }
 }
 
+/// Checks that the types of the listings that cannot grow are those of `expected`.
+fn check_exhaustive(listings: &str, expected: &[&str]) -> Result<()> {
+    let (found, expected) = (exhaustive(listings), BTreeSet::from_iter(expected.iter().copied()));
+    let list = |names: Vec<&&str>| names.into_iter().copied().collect::<Vec<_>>().join(", ");
+    let new = list(found.difference(&expected).collect());
+    ensure!(
+        new.is_empty(),
+        "these public types cannot grow: {new}\n\
+         hint: make them #[non_exhaustive], or say in xtask/src/api.rs why not"
+    );
+    let gone = list(expected.difference(&found).collect());
+    ensure!(gone.is_empty(), "xtask/src/api.rs names types that can grow or do not exist: {gone}");
+    Ok(())
+}
+
+/// Returns the enums, and the structs with public fields, that are not `#[non_exhaustive]`.
+fn exhaustive(listings: &str) -> BTreeSet<&str> {
+    // A field is listed as a path with its type, and no function, constant or type begins with `pub` and a path.
+    let mut with_fields = BTreeSet::new();
+    for line in listings.lines() {
+        let field = line.strip_prefix("pub ").and_then(|line| line.split_once(": "));
+        let owner = field.and_then(|(path, _)| path.rsplit_once("::"));
+        with_fields.extend(owner.map(|(owner, _)| owner));
+    }
+    let can_be_written = listings.lines().filter_map(declared).filter(|(is_enum, name, rest)| {
+        *is_enum || rest.contains("pub ") || with_fields.contains(name)
+    });
+    can_be_written.map(|(_, name, _)| name).collect()
+}
+
+/// Returns whether a line of a listing declares an enum, and not a struct, with its name and what comes after it. A
+/// declaration that begins with `#[non_exhaustive]` does not count.
+fn declared(line: &str) -> Option<(bool, &str, &str)> {
+    let (kind, rest) = line.strip_prefix("pub ")?.split_once(' ')?;
+    let end = rest.find(['(', '<', ' ']).unwrap_or(rest.len());
+    let (name, rest) = rest.split_at(end);
+    matches!(kind, "enum" | "struct").then_some((kind == "enum", name, rest))
+}
+
 /// Counts the items on a page `all.html` of rustdoc.
 fn entries(page: &str) -> usize {
     // The headings of the page's table of contents are links within the page.
@@ -141,7 +223,8 @@ fn json(workspace: &Workspace) -> Result<Json> {
         .env("CARGO_BUILD_BUILD_DIR", &workspace.target)
         .env("RUSTDOC", &program)
         .env("LIVERYSYNC_API_RUSTDOC", "rustdoc")
-        .env("RUSTDOCFLAGS", "-Zunstable-options --output-format=json");
+        // A module whose items have their pages in another library is hidden only if this is not set.
+        .env("RUSTDOCFLAGS", "-Zunstable-options --output-format=json --cfg liverysync_listing");
     run(cargo)?;
     Ok(Json { folder: folder.join("doc"), program })
 }
@@ -174,6 +257,21 @@ mod tests {
         assert_eq!(changes("a\nb\n", "b\na\n"), "the lines have another order\n");
         let many: String = (0..LINES_MAX + 2).map(|number| format!("{number}\n")).collect();
         assert!(changes("", &many).ends_with("… and 2 more\n"));
+    }
+
+    #[test]
+    fn types_that_cannot_grow_are_found() {
+        let listing = "pub enum a::Cause\npub a::Cause::New\n\
+                       #[non_exhaustive] pub enum a::Reason\npub a::Reason::Link\n\
+                       pub struct a::Id(pub u64)\npub struct a::Name(_)\n\
+                       pub struct a::Pair<T>\npub a::Pair::one: T\n\
+                       pub struct a::Opaque\npub fn a::Opaque::new(one: u64) -> Self\n\
+                       pub const a::Opaque::MAX: u64\n";
+        assert_eq!(exhaustive(listing), ["a::Cause", "a::Id", "a::Pair"].into());
+        let check = |expected: &[&str]| check_exhaustive(listing, expected);
+        assert!(check(&["a::Cause", "a::Id", "a::Pair"]).is_ok());
+        assert!(check(&["a::Cause", "a::Id"]).is_err());
+        assert!(check(&["a::Cause", "a::Id", "a::Pair", "a::Reason"]).is_err());
     }
 
     #[test]

@@ -96,12 +96,11 @@ pub(crate) struct RuleArgs {
 impl RuleArgs {
     /// Returns the rules, with the game's caches left out.
     pub(crate) fn rules(&self) -> Rules {
-        Rules {
-            extensions: self.types.extensions.clone().unwrap_or_default(),
-            entries_max: self.max_entries,
-            file_bytes_max: self.max_file_size,
-            ..Rules::default()
-        }
+        let mut rules = Rules::default();
+        rules.extensions = self.types.extensions.clone().unwrap_or_default();
+        rules.entries_max = self.max_entries;
+        rules.file_bytes_max = self.max_file_size;
+        rules
     }
 }
 
@@ -127,13 +126,15 @@ pub(crate) struct SharedArgs {
 impl SharedArgs {
     /// Returns the rules.
     pub(crate) fn rules(&self) -> Rules {
-        Rules { derived_dds: self.derived_dds, ..self.rules.rules() }
+        let mut rules = self.rules.rules();
+        rules.derived_dds = self.derived_dds;
+        rules
     }
 
     /// Applies these rules to a client.
     pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
         let rules = self.rules();
-        let naming = Naming { extensions: rules.extensions.clone(), ..Naming::default() };
+        let naming = Naming::default().with_extensions(rules.extensions.clone());
         builder.rules(rules).naming(naming)
     }
 }
@@ -154,6 +155,6 @@ pub(crate) struct SpeedArgs {
 impl SpeedArgs {
     /// Returns the limits.
     pub(crate) const fn limits(&self) -> Limits {
-        Limits { up: self.limit_up.0, down: self.limit_down.0 }
+        Limits::new(self.limit_up.0, self.limit_down.0)
     }
 }

@@ -160,13 +160,12 @@ impl ServerArgs {
 impl SettingArgs {
     /// Returns how conflict names are made, for files of these types.
     fn naming(&self, extensions: &Extensions) -> Naming {
-        let defaults = Naming::default();
-        Naming {
-            suffix: self.conflict_suffix.clone().unwrap_or(defaults.suffix.clone()),
-            extensions: extensions.clone(),
-            scope: self.conflict_scope.unwrap_or_default(),
-            ..defaults
+        let mut naming = Naming::default().with_extensions(extensions.clone());
+        if let Some(suffix) = &self.conflict_suffix {
+            naming.suffix.clone_from(suffix);
         }
+        naming.scope = self.conflict_scope.unwrap_or_default();
+        naming
     }
 }
 

@@ -73,7 +73,8 @@ fn prune(args: &BackupsPruneArgs) -> Result<(), Failure> {
         return Err(Failure::usage(error::prune_needs_a_bound()));
     }
     let (_, backups) = open(&args.common)?;
-    let options = PruneOptions { bounds, dry_run: args.dry_run, ..PruneOptions::default() };
+    let mut options = PruneOptions::default();
+    (options.bounds, options.dry_run) = (bounds, args.dry_run);
     let done = backups.prune(&options).map_err(|error| error::backups(&error))?;
     if args.common.output.json {
         output::line(&json::named("backups_pruned", &done))?;

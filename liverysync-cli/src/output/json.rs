@@ -354,7 +354,7 @@ mod tests {
             ClientEvent::Disconnected { reason: reason.clone(), retry_in: Duration::ZERO },
             ClientEvent::FolderUnreadable { reason: reason.clone() },
             ClientEvent::Scanned { liveries: 0, files: 0, bytes },
-            ClientEvent::Skipped(Skipped { path: String::new(), reason: Reason::Link }),
+            ClientEvent::Skipped(Skipped::new(String::new(), Reason::Link)),
             ClientEvent::SessionBegan {
                 sync_id: session(),
                 role: Role::Source,
@@ -414,16 +414,9 @@ mod tests {
     fn every_object_about_backups_is_as_documented() {
         let set: SetName = "20250301_201500".parse().unwrap();
         check_documented("Backups", &backups("L", &[]));
-        let shown = BackupContents { set: set.clone(), files: vec![], left_alone: vec![] };
+        let shown = BackupContents::new(set.clone(), vec![], vec![]);
         check_documented("Backups", &named("backup_shown", &shown));
-        let restored = RestoreReport {
-            set,
-            dry_run: false,
-            restored: vec![],
-            moved_away: vec![],
-            same: vec![],
-            failed: vec![],
-        };
+        let restored = RestoreReport::new(set, false);
         check_documented("Backups", &named("backup_restored", &restored));
         check_documented("Backups", &named("backups_pruned", &PruneReport::default()));
     }

@@ -41,7 +41,7 @@ fn date(name: &SetName) -> String {
 }
 
 pub(crate) fn shown(shown: &BackupContents) -> String {
-    let BackupContents { set, files: all, left_alone } = shown;
+    let BackupContents { set, files: all, left_alone, .. } = shown;
     let mut lines: Vec<_> = all.iter().map(shown_line).collect();
     lines.extend(skipped(left_alone));
     let size = all.iter().fold(0_u64, |sum, file| sum.saturating_add(file.bytes));
@@ -50,18 +50,18 @@ pub(crate) fn shown(shown: &BackupContents) -> String {
 }
 
 fn shown_line(file: &BackupFile) -> String {
-    let BackupFile { path, bytes: size, sha256, now } = file;
+    let BackupFile { path, bytes: size, sha256, now, .. } = file;
     let now = match now {
         CurrentFile::Same => "the current file is the same",
         CurrentFile::Another => "the current file is different",
         CurrentFile::Nothing => "there is no current file",
-        CurrentFile::Unreadable => "the current file cannot be read",
+        _ => "the current file cannot be read",
     };
     format!("{}  {size:>12}  {}: {now}", sha256.short(), escape(path))
 }
 
 pub(crate) fn restored(done: &RestoreReport) -> String {
-    let RestoreReport { set, dry_run, restored, moved_away, same, failed } = done;
+    let RestoreReport { set, dry_run, restored, moved_away, same, failed, .. } = done;
     let mut lines: Vec<_> = restored.iter().map(|file| restored_line(file, *dry_run)).collect();
     for path in moved_away {
         let verb = if *dry_run { "Would move" } else { "Moved" };
@@ -96,7 +96,7 @@ fn restored_line(file: &RestoredFile, dry_run: bool) -> String {
 }
 
 pub(crate) fn pruned(done: &PruneReport) -> String {
-    let PruneReport { dry_run, removed, last_copies, fresh, left_alone, left } = done;
+    let PruneReport { dry_run, removed, last_copies, fresh, left_alone, left, .. } = done;
     let verb = if *dry_run { "Would remove" } else { "Removed" };
     let removed_lines = removed.iter();
     let mut lines: Vec<_> = removed_lines

@@ -8,7 +8,7 @@ use super::{
 };
 
 pub(crate) fn scan(scan: &Scan, verbose: bool) -> String {
-    let Scan { manifest, skipped } = scan;
+    let Scan { manifest, skipped, .. } = scan;
     let shared: Vec<(RelPath, u64)> =
         manifest.iter().map(|entry| (entry.path.clone(), entry.content.size)).collect();
     let mut lines: Vec<String> = match verbose {

@@ -32,7 +32,7 @@ fn group(item: &Skipped, verbose: bool) -> Option<&str> {
 fn what(items: &[&Skipped]) -> String {
     match items {
         // The reason is about all of the livery.
-        [Skipped { path, reason: Reason::Placeholder | Reason::Ignored }, ..] => {
+        [Skipped { path, reason: Reason::Placeholder | Reason::Ignored, .. }, ..] => {
             escape(livery(path)).into_owned()
         }
         [one] => escape(&one.path).into_owned(),

@@ -98,7 +98,7 @@ fn liveries(number: u64) -> Vec<(RelPath, u64)> {
 }
 
 fn skipped(path: &str, reason: Reason) -> Skipped {
-    Skipped { path: path.to_owned(), reason }
+    Skipped::new(path.to_owned(), reason)
 }
 
 fn all_skipped() -> Vec<Skipped> {
@@ -284,7 +284,8 @@ fn scan_texts(all: &mut Texts) {
         let content = Content::of(content.as_bytes());
         manifest.insert(Entry { path: path(file), content, mtime: None }).unwrap();
     }
-    let found = Scan { manifest, skipped: all_skipped() };
+    let mut found = Scan::default();
+    (found.manifest, found.skipped) = (manifest, all_skipped());
     all.block(scan::scan(&found, false));
     all.block(scan::scan(&found, true));
     all.block(scan::scan(&Scan::default(), false));
@@ -302,50 +303,42 @@ fn ignore_texts(all: &mut Texts) {
 fn backups_texts(all: &mut Texts) {
     all.section("backups");
     let named = |number: usize| -> Vec<_> { (0..number).map(|n| format!("Livery {n}")).collect() };
-    let one =
-        |number| BackupSet { set: set(), date: 0, liveries: named(number), files: 9, bytes: 7000 };
+    let one = |number| BackupSet::new(set(), 0, named(number), 9, 7000);
     all.block(backups::list(&[one(1), one(7)]));
     all.block(backups::list(&[]));
-    let left_alone = vec![LeftAlone { path: "Lost/readme".to_owned(), reason: "R".to_owned() }];
-    let file = |now| BackupFile {
-        path: "Team/decals.png".to_owned(),
-        bytes: 4_300_000,
-        sha256: ContentHash::of(b"paint"),
-        now,
+    let left_alone = vec![LeftAlone::new("Lost/readme".to_owned(), "R".to_owned())];
+    let file = |now| {
+        let sha256 = ContentHash::of(b"paint");
+        BackupFile::new("Team/decals.png".to_owned(), 4_300_000, sha256, now)
     };
     let shown =
         [CurrentFile::Same, CurrentFile::Another, CurrentFile::Nothing, CurrentFile::Unreadable]
             .map(file)
             .to_vec();
-    all.block(backups::shown(&BackupContents {
-        set: set(),
-        files: shown,
-        left_alone: left_alone.clone(),
-    }));
-    let file = |replaced, backup: Option<&str>| RestoredFile {
-        path: "Team/decals.png".to_owned(),
-        bytes: 4_300_000,
-        replaced,
-        backup: backup.map(str::to_owned),
+    all.block(backups::shown(&BackupContents::new(set(), shown, left_alone.clone())));
+    let file = |replaced, backup: Option<&str>| {
+        let (path, backup) = ("Team/decals.png".to_owned(), backup.map(str::to_owned));
+        RestoredFile::new(path, 4_300_000, replaced, backup)
     };
-    let restored = |dry_run, restored| RestoreReport {
-        set: set(),
-        dry_run,
-        restored,
-        moved_away: vec!["Team/decals_0.dds".to_owned()],
-        same: vec!["Team/decals.json".to_owned()],
-        failed: left_alone.clone(),
+    let restored = |dry_run, restored| {
+        let mut done = RestoreReport::new(set(), dry_run);
+        done.restored = restored;
+        done.moved_away = vec!["Team/decals_0.dds".to_owned()];
+        done.same = vec!["Team/decals.json".to_owned()];
+        done.failed.clone_from(&left_alone);
+        done
     };
     let backup = Some(".backup/20261130_083113/Team/decals.png");
     all.block(backups::restored(&restored(false, vec![file(true, backup), file(false, None)])));
     all.block(backups::restored(&restored(true, vec![file(true, None), file(false, None)])));
-    let removed =
-        vec![PrunedFile { set: set(), path: "Team/decals.png".to_owned(), bytes: 4_300_000 }];
-    let sum = |files| FileTotals { files, bytes: 7000 };
-    let (last_copies, fresh, left) = (sum(1), sum(2), sum(3));
-    let pruned = PruneReport { dry_run: false, removed, last_copies, fresh, left_alone, left };
+    let mut pruned = PruneReport::default();
+    pruned.removed = vec![PrunedFile::new(set(), "Team/decals.png".to_owned(), 4_300_000)];
+    let sum = |files| FileTotals::new(files, 7000);
+    (pruned.last_copies, pruned.fresh, pruned.left) = (sum(1), sum(2), sum(3));
+    pruned.left_alone = left_alone;
     all.block(backups::pruned(&pruned));
-    all.block(backups::pruned(&PruneReport { dry_run: true, ..pruned }));
+    pruned.dry_run = true;
+    all.block(backups::pruned(&pruned));
 }
 
 fn server_texts(all: &mut Texts) {
@@ -595,7 +588,7 @@ fn config_texts(all: &mut Texts) {
     }
     all.block(config::variable("LIVERYSYNC_PORT", "port", "invalid value 'many'"));
     all.block(error::timeout_needs_an_end());
-    let limits = Limits { up: Some(500_000), down: None };
+    let limits = Limits::new(Some(500_000), None);
     all.block(config::limits_changed(file, limits));
     all.add(config::nothing_to_apply(file));
     all.add(config::not_applied(&config::unreadable(file, &denied()).in_a_line()));
@@ -623,11 +616,11 @@ fn value_texts(all: &mut Texts) {
 
 fn client_errors(all: &mut Texts) {
     all.section("errors: client and status");
-    let none = FolderNotFound { tried: vec![] };
+    let none = FolderNotFound::new(vec![]);
     all.block(error::no_game(&none, "client --liveries DIR"));
     let tried = ["/home/aoi/Documents/Customs/Liveries", "/mnt/Customs/Liveries"];
     let tried = tried.map(Into::into).to_vec();
-    all.block(error::no_game(&FolderNotFound { tried }, "scan DIR"));
+    all.block(error::no_game(&FolderNotFound::new(tried), "scan DIR"));
     let reason = || "Permission denied (os error 13)".to_owned();
     for error in [
         ClientError::Folder { path: "L".into(), source: denied() },
@@ -754,7 +747,7 @@ fn act_errors(all: &mut Texts) {
 
 fn other_errors(all: &mut Texts) {
     all.section("errors: scan, backups, ignore");
-    all.block(error::scan(&ScanError { path: "L".into(), source: denied() }));
+    all.block(error::scan(&ScanError::new("L".into(), denied())));
     all.block(error::prune_needs_a_bound());
     all.block(error::not_restored(1, &set()));
     all.block(error::not_restored(2, &set()));

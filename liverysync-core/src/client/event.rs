@@ -5,12 +5,10 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::Plan;
-/// The role of a client in a session.
-pub use crate::wire::messages::Role;
 use crate::{
     path::RelPath,
     select::Skipped,
-    wire::messages::{SyncId, SyncOffer},
+    wire::messages::{Role, SyncId, SyncOffer},
 };
 
 /// Something for people to know. Texts that came from peers are not escaped yet.

@@ -47,14 +47,14 @@ mod protocol_1;
 mod publisher;
 mod retiring;
 mod sync_status;
-// Hosts that wait have a page for its results in `liverysync`. All others have `Event::InSync`.
-#[doc(hidden)]
+// Its results have their pages in `liverysync`, which waits. Other hosts have `Event::InSync`.
+#[cfg_attr(not(liverysync_listing), doc(hidden))]
 pub mod sync_watch;
 mod uploads;
 
 pub use self::{
     config::ClientConfig,
-    event::{Event, Role},
+    event::Event,
     host::{
         DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Input, InstallFile, Installed, Now,
         OpId, Output, Progress, StageId,
@@ -63,3 +63,5 @@ pub use self::{
     machine::ClientMachine,
     plan::{ConflictSide, OpenConflict, Plan},
 };
+#[doc(no_inline)]
+pub use crate::wire::messages::Role;

@@ -66,11 +66,21 @@ impl Act {
 
 /// The result of an act.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ActReport {
     /// Number of names that got another content.
     pub placed: usize,
     /// Number of names that no longer have a content.
     pub retired: usize,
+}
+
+impl ActReport {
+    /// Makes a report from its fields, as the league database keeps them.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(placed: usize, retired: usize) -> Self {
+        Self { placed, retired }
+    }
 }
 
 /// The reason why an act was refused. Nothing has changed then.

@@ -22,6 +22,7 @@ use crate::{hash::Content, manifest::Entry, path::RelPath};
 /// The reason why a name got a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Cause {
     /// The name was new.
     Published,
@@ -155,6 +156,7 @@ impl Record {
 
 /// The members who may change established files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Updates {
     /// Anyone who edits what they had in sync.
     #[default]

@@ -16,6 +16,7 @@ use crate::{
 /// Error for a path that the rule refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is refused: {fault}", escape_limited(.path, 300))]
+#[non_exhaustive]
 pub struct InvalidPath {
     /// The path as it was given. [`escape`] it before showing it.
     pub path: String,

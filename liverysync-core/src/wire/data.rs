@@ -17,17 +17,21 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
+#[doc(hidden)]
 pub use super::body::{ChunkBody, Decoder, Encoder};
 use super::messages::WireError;
 
 /// Length of a piece's header, in bytes.
+#[doc(hidden)]
 pub const DATA_HEADER_BYTES: usize = 14;
 
 /// File bytes that each side may have under way before it is granted more credit: 4 MiB, which allows 80 MB/s at a round
 /// trip of 50 ms.
+#[doc(hidden)]
 pub const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
 
 /// First byte of a piece's payload.
+#[doc(hidden)]
 pub const KIND_DATA: u8 = 1;
 const LAST: u8 = 1;
 const ZSTD: u8 = 2;
@@ -46,6 +50,8 @@ impl fmt::Display for TransferId {
 }
 
 /// A piece of a file.
+// As the payloads of messages, which `docs/protocol.md` describes.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Data {
     /// The file's number.

@@ -29,6 +29,7 @@ pub use self::{
 use super::{chunk, compress, data::Data, frame};
 
 /// The number of protocol 2 in the field `liverysync` of WELCOME and HELLO.
+#[doc(hidden)]
 pub const PROTOCOL_2: u32 = 2;
 
 /// Longest sync id that is accepted, in bytes. The Python programs use UUIDs, which have 36.

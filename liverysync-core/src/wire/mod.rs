@@ -6,16 +6,10 @@
 mod body;
 mod chunk;
 mod compress;
-// The machines make and read the payloads, and the shell handles frames and pieces without a copy. A host passes messages on
-// as a whole, so it needs only what is re-exported.
-#[doc(hidden)]
 pub mod data;
+// `Message` reads and writes frames. This is for the shell, which handles some without a copy.
 #[doc(hidden)]
 pub mod frame;
-#[doc(hidden)]
 pub mod messages;
 
-pub use self::{
-    data::TransferId,
-    messages::{Message, SyncId, WireError},
-};
+pub use self::messages::{Message, SyncId, WireError};

@@ -226,7 +226,7 @@ fn a_retired_livery_leaves_every_pc_and_does_not_come_back() {
     let many = Act::Retire { liveries: vec!["T".into(), "U".into()], confirmed: false };
     assert_eq!(world.administer(many), Err(ActError::Unconfirmed { retired: 2, all: 4 }));
     let retire = Act::Retire { liveries: vec!["t".into()], confirmed: false };
-    assert_eq!(world.administer(retire), Ok(ActReport { placed: 0, retired: 1 }));
+    assert_eq!(world.administer(retire), Ok(ActReport::new(0, 1)));
     world.rest_of_us();
     world.start(away);
     world.rest();
@@ -238,7 +238,7 @@ fn a_retired_livery_leaves_every_pc_and_does_not_come_back() {
     world.restart_hub();
     world.rest();
     let restore = Act::Restore { livery: "T".into(), version: None };
-    assert_eq!(world.administer(restore), Ok(ActReport { placed: 1, retired: 0 }));
+    assert_eq!(world.administer(restore), Ok(ActReport::new(1, 0)));
     world.rest();
     for pc in [here, away] {
         assert_eq!(world.text(pc, PATH).unwrap(), b"paint");
@@ -261,7 +261,7 @@ fn an_admin_resolves_a_conflict() {
         let other = if keep_copy { &b"established"[..] } else { b"rival" };
         world.given_up.insert(Content::of(other).hash);
         let report = world.administer(Act::Resolve { path: PATH.into(), keep }).unwrap();
-        assert_eq!(report, ActReport { placed: usize::from(keep_copy), retired: 1 });
+        assert_eq!(report, ActReport::new(usize::from(keep_copy), 1));
         world.rest_of_us();
         world.start(away);
         world.rest();
@@ -542,7 +542,7 @@ fn a_livery_is_renamed_on_every_pc_without_a_download() {
     let taken = Act::Rename { livery: "T".into(), new: "t".into() };
     assert!(matches!(world.administer(taken), Err(ActError::InvalidName { .. })));
     let rename = Act::Rename { livery: "T".into(), new: "Team Seven".into() };
-    assert_eq!(world.administer(rename), Ok(ActReport { placed: 2, retired: 2 }));
+    assert_eq!(world.administer(rename), Ok(ActReport::new(2, 2)));
     world.rest();
     for pc in pcs {
         let renamed: &[(&str, &[u8])] =

@@ -387,16 +387,9 @@ impl Fnv {
                 self.number(*step);
                 self.entry(entry);
                 self.option(*author, Self::member);
-                self.number(match cause {
-                    Cause::Published => 1,
-                    Cause::Updated => 2,
-                    Cause::Reverted => 3,
-                    Cause::Conflict => 4,
-                    Cause::Expired => 5,
-                    Cause::Resolved => 6,
-                    Cause::Renamed => 7,
-                    Cause::Restored => 8,
-                });
+                // A new cause comes last in the list, so the known ones keep their numbers.
+                let at = Cause::WORDS.iter().position(|(_, known)| known == cause).unwrap();
+                self.number(1 + at as u64);
             }
             Record::Retired { step, path } => {
                 self.number(2);

@@ -198,6 +198,7 @@ pub struct ErrorReport {
 }
 
 /// Protocol 2: what the failure of a file means for it.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {

@@ -188,6 +188,7 @@ impl Model {
                         _ if open => livery(&claim.name) == of && !taken.contains(&claim.name),
                         Scope::File => claim.name == name,
                         Scope::Livery => false,
+                        other => unreachable!("{other:?}"),
                     };
                     *sync_status == SyncStatus::Refused
                         || asked && matches!(sync_status, SyncStatus::For(_))
@@ -301,6 +302,7 @@ impl Model {
                     Policy::Established => (Reverse(None), arrival, hash),
                     Policy::LowestHash => (Reverse(None), 0, hash),
                     Policy::NewestMtime => (Reverse(mtime), arrival, hash),
+                    other => unreachable!("{other:?}"),
                 };
                 (!claims.iter().any(|claim| self.is_update(claim)), rank)
             });
@@ -561,6 +563,7 @@ impl Model {
                 Policy::Established => (Reverse(None), arrival, hash),
                 Policy::LowestHash => (Reverse(None), 0, hash),
                 Policy::NewestMtime => (Reverse(mtime), arrival, hash),
+                other => unreachable!("{other:?}"),
             }
         };
         claims.sort_by_key(|claim| {
@@ -639,6 +642,7 @@ impl Model {
             Updates::Owner => {
                 author.is_some_and(|author| owners.is_some_and(|o| o.contains(&author)))
             }
+            other => unreachable!("{other:?}"),
         };
         let now = self.now(&claim.name);
         let made_of_it = |now: Content| {

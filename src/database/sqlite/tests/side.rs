@@ -23,7 +23,7 @@ fn an_act_is_asked_for_beside_a_server_and_answered_by_it() {
     assert!(admin.withdraw(ids[2]).unwrap());
     assert_eq!(admin.answer_to(ids[0]).unwrap(), None);
 
-    let report = ActReport { placed: 3, retired: 1 };
+    let report = ActReport::new(3, 1);
     server.commit(&[], &[(ids[0], Ok(report.clone()))]).unwrap();
     server.commit(&[], &[(ids[1], Err(ActError::NoLivery { livery: "Two".to_owned() }))]).unwrap();
     assert_eq!(server.pending().unwrap(), []);
@@ -44,7 +44,7 @@ fn an_act_is_answered_only_with_what_it_did() {
     let data = folder();
     let mut database = Sqlite::open(data.path()).unwrap();
     let id = database.ask(&act("One")).unwrap();
-    let answer = [(id, Ok(ActReport { placed: 1, retired: 0 }))];
+    let answer = [(id, Ok(ActReport::new(1, 0)))];
     database.commit(&[placed(u64::MAX, "a.png", b"1")], &answer).unwrap_err();
     assert_eq!(database.answer_to(id).unwrap(), None);
     assert_eq!(database.pending().unwrap(), [(id, act("One"))]);
