@@ -26,6 +26,7 @@ pub fn target(path: &RelPath, now: &PathMap<Found>) -> Result<Target, Collision>
         return Ok(Target { path: found.path.clone(), there: Some(found.stamp) });
     }
     now.check(path)?;
+    // Where a disk tells upper from lower case, the livery would be split in two folders otherwise.
     let spelled = super::of_any_type(&now.respell(path));
     Ok(Target { path: spelled.unwrap_or_else(|_| path.clone()), there: None })
 }
@@ -34,6 +35,7 @@ pub fn target(path: &RelPath, now: &PathMap<Found>) -> Result<Target, Collision>
 /// placeholder files of a livery that this PC did not have. Paths are as `listed` has them.
 #[must_use]
 pub fn stale_beside(arriving: &[RelPath], listed: &[Listed]) -> Vec<String> {
+    // Files of a placeholder that come back make no livery, so the rest of the placeholder stays.
     let rule = StaleFiles::beside(arriving, |path| !is_placeholder(path));
     let selection = select(listed, &Rules::default());
     let skipped = selection.skipped.iter().filter_map(|item| {

@@ -146,6 +146,7 @@ impl Comparison<'_> {
         own: &Manifest,
         wanted: &Manifest,
     ) -> Vec<(RelPath, RelPath)> {
+        // A loose file is a livery by itself, and keeps the name that it would get alone.
         let is_loose = |(own, _): &(RelPath, RelPath)| own.folder().is_none();
         let (mut whole, in_folders): (Vec<_>, Vec<_>) = conflicts.into_iter().partition(is_loose);
         let mut liveries = self.unrelated_liveries(own, wanted);
@@ -186,6 +187,7 @@ impl Comparison<'_> {
 
     /// Returns the names that this PC's driver and others claim.
     fn open_conflicts(&self, remarks: &Remarks, union: &[FileInfo]) -> Vec<OpenConflict> {
+        // Without a key, the server cannot tell which files are this driver's.
         let Some(key) = &self.config.member_key else { return Vec::new() };
         let me = MemberId::of(key).to_string();
         let is_own = |file: &OwnedFile| file.member.as_ref() == Some(&me);

@@ -38,6 +38,7 @@ impl Ignored {
     /// Returns whether the livery of a path is ignored. The path may be only the livery's name.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
+        // Most drivers ignore nothing, and this is asked for every file.
         if self.0.is_empty() {
             return false;
         }
@@ -53,6 +54,7 @@ impl Ignored {
     pub fn line(glob: &str) -> Result<String, InvalidText> {
         let glob = glob.trim();
         let fits = !glob.is_empty() && glob.chars().count() <= GLOB_CHARS_MAX;
+        // A livery is ignored as a whole, so a file in one cannot be named.
         if !fits || glob.contains(['/', '\\']) || glob.chars().any(char::is_control) {
             return Err(InvalidText::new(format!(
                 "not the name of a livery: it needs 1 to {GLOB_CHARS_MAX} characters, in which * matches any characters and \

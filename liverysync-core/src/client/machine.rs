@@ -124,6 +124,7 @@ impl ClientMachine {
             self.cx.report(&sync_id, "this client stops", None);
             self.abort_session(&sync_id);
         }
+        // The next run cannot resume them: it empties `.tmp` first.
         self.downloads.discard_parked(&mut self.cx);
     }
 

@@ -53,6 +53,7 @@ impl Publisher {
 
     pub(super) fn handle_link_down(&mut self) {
         self.published = None;
+        // The next link begins with all files, so there is nothing to make up for.
         self.deferred = false;
         self.pause.reset();
     }

@@ -87,6 +87,7 @@ impl League {
     }
 
     fn invalidate_hashes(&mut self, outcome: &Outcome) {
+        // Many steps only change who has what, and to hash all names takes time.
         if !outcome.changed.is_empty() {
             self.union_hash = None;
             self.manifest_hash = None;

@@ -86,6 +86,7 @@ impl ServerMachine {
     pub fn handle_input(&mut self, now: Time, input: Input) {
         debug_assert!(self.cx.is_drained(), "outputs must be drained before the next input");
         let cx = &mut self.cx;
+        // So no part has to handle a moment that is earlier than the one before.
         cx.now = cx.now.max(now);
         match input {
             Input::Stored(contents) => {

@@ -159,6 +159,7 @@ impl StoreIndex {
     /// Records how many bytes an upload that ended early has left. Returns whether that was awaited.
     pub(super) fn closed(&mut self, hash: ContentHash, bytes: u64) -> bool {
         let blob = self.blobs.get_mut(&hash).filter(|blob| blob.state == BlobState::Closing);
+        // A content that was removed or stored meanwhile needs no answer any more.
         let Some(blob) = blob else { return false };
         blob.state = BlobState::Partial(bytes);
         // Downloads that wait for it keep the entry: another upload may go on where this one stopped.

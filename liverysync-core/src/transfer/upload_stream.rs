@@ -188,6 +188,7 @@ impl UploadStream {
             }
             return;
         };
+        // A Python client sends in the order of the request, and skips what it lacks without a word.
         let skipped = self.next..index;
         step.events.extend(skipped.map(|at| UploadEvent::Faulted(at, SourceFault::Skipped)));
         self.next = index + 1;

@@ -88,5 +88,6 @@ fn makes_same_manifest(a: &PathMap<IndexedFile>, b: &PathMap<IndexedFile>) -> bo
     let published = |file: &IndexedFile| (file.content, file.stamp.mtime);
     let is_same =
         |a: &IndexedFile, b: &IndexedFile| a.path == b.path && published(a) == published(b);
+    // Both are in the order of their keys.
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
 }

@@ -151,6 +151,7 @@ impl Folder {
     fn load(&mut self, cx: &Context, text: &[u8]) {
         if let Some(cache) = scan_cache::decode(text, &cx.config.rules.extensions) {
             (self.index, self.synced) = (cache.index, cache.synced);
+            // Otherwise each start would check all paths again.
             if !cache.up_to_date {
                 self.save_within(cx, SAVE_PAUSE);
             }
@@ -295,6 +296,7 @@ impl Folder {
             Some(before) => before.get(file.path.key().as_str()).is_some_and(|item| {
                 item.path == file.path.as_str()
                     && item.kind == Kind::File(file.stamp)
+                    // Zero: this client has installed it since that listing.
                     && (item.change_tag == file.change_tag || item.change_tag == 0)
             }),
             // A modification time in the future says nothing, and the client might wait for years.
@@ -358,6 +360,7 @@ impl Folder {
         }
         self.phase = Phase::Idle;
         let first_time = !mem::replace(&mut self.scanned_once, true);
+        // What has not settled is looked at again soon.
         let pause = if self.unsettled.is_empty() { cx.config.rescan } else { cx.config.settle };
         self.scan_by(cx.now.time + pause);
         self.report_skipped(cx, skipped);

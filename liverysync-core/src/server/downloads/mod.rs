@@ -141,6 +141,7 @@ impl Downloads {
         let Some((sync_id, index)) = found else { return };
         let Some(download) = self.sessions.get_mut(&sync_id) else { return };
         let file = &mut download.files[index];
+        // It was cancelled or has failed, and what was under way still comes.
         if file.state != FileState::Offered {
             return;
         }
@@ -169,6 +170,7 @@ impl Downloads {
 
     /// Cancels every download of a content.
     pub(super) fn cancel_content(&mut self, cx: &mut Context, content: Content, reason: &str) {
+        // Collected first, because to cancel a file may end its session.
         let mut waiting = Vec::new();
         for (sync_id, download) in &self.sessions {
             for (index, file) in download.files.iter().enumerate() {

@@ -83,6 +83,7 @@ impl Download {
     /// Returns the file with this number. The files of a session have consecutive numbers.
     pub(super) fn by_transfer(&self, transfer: TransferId) -> Option<usize> {
         let first = self.files.first()?.transfer;
+        // On a link that lasts long, the numbers may begin again at zero.
         let index = usize::try_from(transfer.0.wrapping_sub(first.0)).ok()?;
         self.files.get(index).filter(|file| file.transfer == transfer).map(|_| index)
     }

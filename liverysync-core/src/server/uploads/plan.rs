@@ -31,6 +31,7 @@ fn missing(cx: &Context) -> Vec<Want> {
             if !cx.store.can_begin(content) || seen.contains(&content) {
                 continue;
             }
+            // What it copies, waits for or does not get needs no upload now.
             if router.route(peer, entry) != Route::Download {
                 continue;
             }
@@ -59,6 +60,7 @@ fn unarchived(cx: &Context) -> Vec<Want> {
     let mut wants = Vec::new();
     for entry in cx.league.union().iter() {
         let (content, bytes) = (entry.content, entry.content.size);
+        // A smaller one may still fit.
         if bytes > room || !cx.store.can_begin(content) {
             continue;
         }
