@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Names may come from other people: characters that act on a terminal, or are invisible, are shown as `\u{..}`. */
+/* Names may come from other people: characters that control a terminal, or are invisible, are shown as `\u{..}`. */
 static void print_safely(const char *text)
 {
     char *escaped = NULL;

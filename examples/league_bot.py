@@ -9,7 +9,7 @@ It needs no chat library: `Chat` prints what the bot posts and reads questions f
 its place; with discord.py, `post` is `await channel.send(text)`, and `questions` yields `message.content` of each message
 that `on_message` puts into a queue. Nothing else here knows of a chat.
 
-Names and paths come from other people, so `safe` takes out what would act on a terminal or a chat.
+Names and paths come from other people, so `safe` takes out what would control a terminal or a chat.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Chat:
 
 
 def safe(text: str) -> str:
-    """Text of other people, without what would act on a terminal or mean something to a chat."""
+    """Text from other people, without what would control a terminal or mean something to a chat."""
     return "".join(c if c.isprintable() and c not in "`@" else "?" for c in text)
 
 
@@ -172,7 +172,7 @@ async def run_client(chat: Chat, options: argparse.Namespace) -> None:
 
 
 async def synced(client: liverysync.RunningClient, options: argparse.Namespace) -> liverysync.SyncReport:
-    """Waits until the folder is in sync. A bot that stays goes on while the server is not there."""
+    """Waits until the folder is in sync. A bot that stays keeps trying while the server is away."""
     while True:
         try:
             return await client.sync(timeout=options.timeout)

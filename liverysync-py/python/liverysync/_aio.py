@@ -61,7 +61,7 @@ class RunningClient(RunningClientBase):
         Cancelling this only ends the wait.
 
         Raises:
-            TimedOut: the time is up. The client goes on.
+            TimedOut: the time is up. The client keeps running.
             Unreachable: there is no connection.
             ConnectionLost: the connection breaks again and again.
             FolderError: the folder cannot be read.

@@ -39,7 +39,7 @@ class InvalidPath(LiverySyncError, ValueError):
 
 
 class TimedOut(LiverySyncError, TimeoutError):
-    """The time is up. The client goes on."""
+    """The time is up. The client keeps running."""
 
 
 class Unreachable(LiverySyncError, ConnectionError):

@@ -186,7 +186,7 @@ def check_path(path: str, extensions: Iterable[str] | None = None) -> None:
     """
 
 def escape(text: str, /) -> str:
-    """Makes text from other people safe to show. Characters that act on a terminal, or are invisible, become `\\u{..}`.
+    """Makes text from other people safe to show. Characters that control a terminal, or are invisible, become `\\u{..}`.
 
     Names of drivers, paths and reasons may contain such characters.
     """
