@@ -97,7 +97,7 @@ pub enum ClientError {
 ///
 /// let client = Client::builder("192.168.1.50").liveries("Liveries").start().await?;
 /// let report = client.sync().await?;
-/// println!("this PC holds all {} files", report.files);
+/// println!("this PC has all {} files", report.files);
 /// client.stop().await;
 /// # Ok(())
 /// # }

@@ -109,7 +109,7 @@ impl<'a> Lab<'a> {
     fn syncs(&self, room: &Path, mut command: Command) -> Result<()> {
         command.current_dir(room);
         let said = Program::start("lines", command, room)?.finish(LIMIT)?;
-        ensure!(said.contains("this PC holds all 3 files"), "it says {said:?}");
+        ensure!(said.contains("this PC has all 3 files"), "it says {said:?}");
         Folder::read(&room.join("Liveries"))?.ensure_is(&driver_liveries())
     }
 }
