@@ -30,9 +30,10 @@ use xtask::workspace::Workspace;
 const HELP: &str = "\
 cargo xtask SUBCOMMAND
 
-  test [--only STEP]... [--skip STEP]... [--all]
+  test [--only STEP]... [--skip STEP]... [--all] [--without-nextest]
         Run every check of the project, and end with a table and the line `N passed, N failed`.
         Long tests run a share of their rounds, each commit another one; --all runs all rounds.
+        Cargo runs the tests with --without-nextest, as where nextest cannot be installed.
   windows [--build-only]
         Build the Windows program and check it under Wine.
   dist

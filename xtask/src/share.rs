@@ -7,7 +7,7 @@ use xtask::workspace::Workspace;
 
 /// The variable that tells tests their share, such as `2/4`. Without it they run all their rounds.
 ///
-/// `liverysync-core/tests/share/mod.rs` reads it.
+/// `tests/share/mod.rs` reads it.
 pub(crate) const VARIABLE: &str = "LIVERYSYNC_TEST_SHARE";
 
 /// The number of shares.
@@ -46,6 +46,8 @@ impl fmt::Display for Share {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -54,5 +56,15 @@ mod tests {
         assert_eq!(share("00000000ffffffff"), "1/2");
         assert_eq!(share("00000001ffffffff"), "2/2");
         assert_eq!(share("no commit"), "1/2");
+    }
+
+    #[test]
+    fn every_share_is_that_of_some_commit() {
+        let shares: BTreeSet<_> = (0..SHARES)
+            .map(|number| Share::of_hash(&format!("{number:08x}")).to_string())
+            .collect();
+        let expected = (1..=SHARES).map(|number| format!("{number}/{SHARES}"));
+        assert!(shares.into_iter().eq(expected));
+        assert_eq!(Share::ALL.to_string(), "1/1", "all rounds are one share");
     }
 }

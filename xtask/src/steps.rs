@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use xtask::workspace::Workspace;
 
-use crate::share::Share;
+use crate::test::Settings;
 
 /// A check of the project, with its own row in the table.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Step {
     /// Its place among the other steps.
     pub(crate) turn: Turn,
     /// Runs it. An error is a failed step, as is a `Tally` with failures.
-    pub(crate) run: fn(&Workspace, Share) -> Result<Outcome>,
+    pub(crate) run: fn(&Workspace, Settings) -> Result<Outcome>,
 }
 
 /// The place of a step among the others.

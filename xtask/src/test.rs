@@ -130,12 +130,22 @@ pub(crate) fn names() -> String {
     STEPS.iter().map(|step| step.name).collect::<Vec<_>>().join(" ")
 }
 
+/// The way in which a step runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// The part of the rounds that long tests run.
+    share: Share,
+    /// Cargo runs the tests, as where there is no nextest.
+    without_nextest: bool,
+}
+
 /// The steps to run, and how.
 #[derive(Debug, Default)]
 pub(crate) struct Selection {
     only: Vec<String>,
     skip: Vec<String>,
     all: bool,
+    without_nextest: bool,
     /// The file for the row of the only step. Another process of this program reads it.
     row: Option<PathBuf>,
 }
@@ -147,6 +157,10 @@ impl Selection {
             let list = match arg {
                 Arg::Long("all") => {
                     selection.all = true;
+                    continue;
+                }
+                Arg::Long("without-nextest") => {
+                    selection.without_nextest = true;
                     continue;
                 }
                 Arg::Long("row") => {
@@ -180,7 +194,10 @@ impl Selection {
     }
 
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<Passed> {
-        let share = if self.all { Share::ALL } else { Share::of_commit(workspace) };
+        let settings = Settings {
+            share: if self.all { Share::ALL } else { Share::of_commit(workspace) },
+            without_nextest: self.without_nextest,
+        };
         let start = Instant::now();
         let chosen = || STEPS.iter().filter(|step| self.refusal(step).is_none());
         let alone = chosen().count() == 1;
@@ -200,7 +217,7 @@ impl Selection {
             } else {
                 println!("\n=== {}: {}", step.name, step.about);
                 let start = Instant::now();
-                let result = (step.run)(workspace, share);
+                let result = (step.run)(workspace, settings);
                 if let Err(error) = &result {
                     println!("error: {error:#}");
                 }
@@ -353,11 +370,17 @@ pub(crate) fn build_all(workspace: &Workspace) -> Command {
     workspace.cargo(&format!("build --lib --bins --tests --examples {BUILT}"))
 }
 
-fn tests(workspace: &Workspace, share: Share) -> Result<Outcome> {
-    let mut tally = match NEXTEST.find(workspace) {
+fn tests(workspace: &Workspace, settings: Settings) -> Result<Outcome> {
+    let Settings { share, without_nextest } = settings;
+    let nextest = if without_nextest {
+        Err(anyhow!("left out with --without-nextest"))
+    } else {
+        NEXTEST.find(workspace)
+    };
+    let mut tally = match nextest {
         Ok(nextest) => run_nextest(workspace, nextest, share)?,
         Err(error) => {
-            println!("there is no cargo-nextest, so cargo runs the tests: {error:#}");
+            println!("cargo runs the tests, without cargo-nextest: {error:#}");
             run_cargo_test(workspace, "--tests", share)?
         }
     };
@@ -375,7 +398,7 @@ fn run_nextest(workspace: &Workspace, mut nextest: Command, share: Share) -> Res
         .args(["nextest", "run", "--tests", "--no-fail-fast"])
         .args(BUILT.split(' '))
         .arg(format!("--test-threads={}", cores * TESTS_PER_CORE));
-    let status = status(settings(nextest, share))?;
+    let status = status(deterministic(nextest, share))?;
     let report = fs::read_to_string(report).unwrap_or_default();
     Ok(Tally::from_junit(&report).unwrap_or_default().with_exit(status.success()))
 }
@@ -383,7 +406,7 @@ fn run_nextest(workspace: &Workspace, mut nextest: Command, share: Share) -> Res
 fn run_cargo_test(workspace: &Workspace, which: &str, share: Share) -> Result<Tally> {
     let command = workspace.cargo(&format!("test {which} --no-fail-fast {BUILT}"));
     let mut tally = Tally::default();
-    let status = run_watched(settings(command, share), |line| {
+    let status = run_watched(deterministic(command, share), |line| {
         if let Some(counted) = Tally::from_line(line) {
             tally += counted;
         }
@@ -392,12 +415,10 @@ fn run_cargo_test(workspace: &Workspace, which: &str, share: Share) -> Result<Ta
 }
 
 /// Adds the variables that make a run of the tests the same for the same commit.
-fn settings(mut command: Command, share: Share) -> Command {
-    for (variable, value) in [(PROPERTY_SEED, "1".to_owned()), (share::VARIABLE, share.to_string())]
-    {
-        if env::var_os(variable).is_none() {
-            command.env(variable, value);
-        }
+fn deterministic(mut command: Command, share: Share) -> Command {
+    if env::var_os(PROPERTY_SEED).is_none() {
+        command.env(PROPERTY_SEED, "1");
     }
+    command.env(share::VARIABLE, share.to_string());
     command
 }

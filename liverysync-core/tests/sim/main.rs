@@ -40,7 +40,7 @@ mod reduced;
 mod rig;
 mod rng;
 mod script;
-#[path = "../share/mod.rs"]
+#[path = "../../../tests/share/mod.rs"]
 mod share;
 mod trace;
 
@@ -121,8 +121,12 @@ fn changes(traces: &BTreeMap<u64, Hashes>) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the seeds to run come from the environment")]
+fn setting(variable: &str) -> Option<String> {
+    std::env::var(variable).ok()
+}
+
 fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
+    let text = setting(variable)?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
 }
 
@@ -136,7 +140,7 @@ fn seeds() {
     }
     let first = number("LIVERYSYNC_SIM_FIRST").unwrap_or(1);
     let last = first + number("LIVERYSYNC_SIM_SEEDS").unwrap_or(SEEDS);
-    let seeds: Vec<_> = share::rounds(first..last).collect();
+    let seeds: Vec<_> = share::rounds(first..last, setting(share::VARIABLE).as_deref()).collect();
     println!("{} of the seeds {first} to {}", seeds.len(), last - 1);
     let lane = |offset: usize| {
         let seeds = seeds.iter().skip(offset).step_by(2);

@@ -1,5 +1,8 @@
 //! Files that are cut short or garbled.
 
+#[path = "../../../../tests/share/mod.rs"]
+mod share;
+
 use std::collections::BTreeSet;
 
 use super::*;
@@ -112,7 +115,8 @@ fn a_file_that_is_cut_short_is_damaged_and_what_is_left_is_rebuilt() {
 fn garble(places: impl Iterator<Item = usize>, length: usize) {
     let sound = Sound::make();
     let (mut good, mut lost) = (0, 0);
-    for at in places {
+    let share = std::env::var(share::VARIABLE).ok();
+    for at in share::rounds(places, share.as_deref()) {
         let mut bytes = sound.bytes.clone();
         let noise = numbers(at as u64 + 1, 255);
         for (byte, noise) in bytes.iter_mut().skip(at).take(length).zip(noise) {
