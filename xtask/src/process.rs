@@ -129,9 +129,10 @@ impl Program {
 
     /// Sends the program the signal of Ctrl-C.
     pub fn interrupt(&self) -> Result<()> {
-        let mut kill = Command::new("kill");
-        kill.arg("-INT").arg(self.child.id().to_string());
-        run(kill)
+        // The shell's own `kill`: a small system has no program of that name.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("kill -INT {}", self.child.id())]);
+        run(shell)
     }
 
     /// Returns everything the program has printed so far, for messages about a failure.

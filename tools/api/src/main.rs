@@ -9,13 +9,18 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use public_api::Builder;
+use rustdoc_types::FORMAT_VERSION;
 
 /// Names the rustdoc to run instead of printing anything.
 const RUSTDOC: &str = "LIVERYSYNC_API_RUSTDOC";
+
+/// The exit code for a file in another format: that of a newer or older Rust.
+const OTHER_FORMAT: u8 = 3;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().skip(1).collect();
@@ -26,6 +31,19 @@ fn main() -> ExitCode {
         eprintln!("error: pass the JSON file of a crate, and nothing else");
         return ExitCode::from(2);
     };
+    match fs::read_to_string(file).map(|json| other_format(&json)) {
+        Ok(None) => {}
+        Ok(Some(format)) => {
+            eprintln!(
+                "this Rust writes rustdoc's JSON in format {format}, and {FORMAT_VERSION} is read"
+            );
+            return ExitCode::from(OTHER_FORMAT);
+        }
+        Err(error) => {
+            eprintln!("error: cannot read {}: {error}", file.to_string_lossy());
+            return ExitCode::FAILURE;
+        }
+    }
     match listing(Path::new(file)) {
         Ok(listing) => {
             print!("{listing}");
@@ -33,10 +51,18 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("error: cannot read {}: {error}", file.to_string_lossy());
-            eprintln!("hint: this program reads the JSON of Rust 1.95");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Returns the format of a file with this text if it is another one than the program reads.
+fn other_format(json: &str) -> Option<u64> {
+    let format = json.rsplit_once("\"format_version\":").map_or("", |(_, rest)| rest);
+    let digits = format.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    // A file without a format is not what the program reads, either.
+    let format = digits.parse().unwrap_or_default();
+    (format != u64::from(FORMAT_VERSION)).then_some(format)
 }
 
 /// Returns the items of a crate, one a line.
@@ -67,5 +93,18 @@ fn run_rustdoc(rustdoc: OsString, args: &[OsString]) -> ExitCode {
             eprintln!("error: cannot run rustdoc: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_of_another_rust_is_recognized() {
+        let json = |format: u32| format!(r#"{{"root":1,"format_version":{format}}}"#);
+        assert_eq!(other_format(&json(FORMAT_VERSION)), None);
+        assert_eq!(other_format(&json(FORMAT_VERSION + 1)), Some(u64::from(FORMAT_VERSION) + 1));
+        assert_eq!(other_format("{}"), Some(0));
     }
 }
