@@ -59,7 +59,7 @@ const STEPS: &[Step] = &[
         name: "package",
         about: "the published crates can be packed",
         turn: Turn::Next,
-        run: |workspace, _| package::step(workspace),
+        run: package::step,
     },
     Step {
         name: "build",
@@ -137,6 +137,13 @@ pub(crate) struct Settings {
     share: Share,
     /// Cargo runs the tests, as where there is no nextest.
     without_nextest: bool,
+}
+
+impl Settings {
+    /// Tells whether no check is cut short.
+    pub(crate) fn runs_all(self) -> bool {
+        self.share == Share::ALL
+    }
 }
 
 /// The steps to run, and how.
