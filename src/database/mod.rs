@@ -25,7 +25,7 @@ pub use self::sqlite::{RebuildSummary, Sqlite, rebuild};
 /// ask the server for acts.
 pub trait LeagueDatabase: Send {
     /// Returns the records to replay for the same union with the same history: the settings; then what was placed, retired
-    /// and turned down, in the order in which it was written; then what was verified, owned and seen, each as it was
+    /// and declined, in the order in which it was written; then what was verified, owned and seen, each as it was
     /// written last. [`Record::Forgotten`] has been applied, and [`LeagueDatabase::reports`] returns what was
     /// [reported](Record::Reported).
     ///

@@ -24,7 +24,7 @@ pub struct ClientConfig {
     pub rules: Rules,
     /// Liveries that are neither published nor accepted. [`Input::Ignore`](super::Input::Ignore) changes the list.
     pub ignored: Ignored,
-    /// The form of conflict names on a server of protocol 1, which does not say.
+    /// The form of conflict names on a server of protocol 1, which does not say. On protocol 2 the league's counts.
     pub naming: Naming,
     /// The time that a file must not have changed before it is published. The rest of its livery waits for it, for at
     /// most 10 s. Default 300 ms.

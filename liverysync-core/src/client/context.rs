@@ -9,9 +9,13 @@ use super::{
     protocol_1::{Dialect, PieceRead},
 };
 use crate::{
-    path::RelPath,
-    wire::messages::{Fault, Message, SyncId},
+    conflict::{Naming, Scope},
+    path::{Extensions, RelPath},
+    wire::messages::{Fault, LeagueNaming, Message, SyncId},
 };
+
+/// Most former suffixes of a league that a client recognizes, the newest. It looks for each of them in each name.
+const FORMER_SUFFIXES_MAX: usize = 64;
 
 /// An argument of the parts' methods, so that each part owns nothing but its own state.
 ///
@@ -21,6 +25,8 @@ pub(super) struct Context {
     pub(super) now: Now,
     pub(super) config: ClientConfig,
     pub(super) link: Link,
+    /// The rules for conflict names: the league's, or on protocol 1 those of the configuration.
+    pub(super) naming: Naming,
     outputs: VecDeque<Output>,
     /// The purpose of each disk request that has no outcome yet.
     ops: BTreeMap<OpId, Purpose>,
@@ -39,9 +45,10 @@ pub(super) enum Purpose {
 }
 
 impl Context {
-    pub(super) const fn new(config: ClientConfig, link: Link, now: Now) -> Self {
+    pub(super) fn new(config: ClientConfig, link: Link, now: Now) -> Self {
         Self {
             now,
+            naming: config.naming.clone(),
             config,
             link,
             outputs: VecDeque::new(),
@@ -71,6 +78,28 @@ impl Context {
 
     pub(super) fn event(&mut self, event: Event) {
         self.push(Output::Event(event));
+    }
+
+    /// Forgets the rules for conflict names of the league before: this server may not have any, or not say them.
+    pub(super) fn reset_naming(&mut self) {
+        self.naming = self.config.naming.clone();
+    }
+
+    /// Takes over the league's rules for conflict names. Suffixes that no file name can have are ignored.
+    pub(super) fn handle_naming(&mut self, league: LeagueNaming) {
+        let is_valid = |suffix: &str| Naming::new(suffix, Extensions::default()).is_ok();
+        if !is_valid(&league.suffix) {
+            return;
+        }
+        let mut former_suffixes = league.former_suffixes;
+        former_suffixes.retain(|suffix| is_valid(suffix));
+        former_suffixes.drain(..former_suffixes.len().saturating_sub(FORMER_SUFFIXES_MAX));
+        self.naming = Naming {
+            suffix: league.suffix,
+            former_suffixes,
+            extensions: self.config.naming.extensions.clone(),
+            scope: if league.whole_liveries { Scope::Livery } else { Scope::File },
+        };
     }
 
     /// Sends a message, if the server has greeted. Most of what a part says about a session that outlived its link is

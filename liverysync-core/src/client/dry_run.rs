@@ -12,7 +12,7 @@ use super::{
     folder::Folder,
 };
 use crate::{
-    conflict::conflict_livery,
+    conflict::{Naming, Scope, conflict_livery},
     league::MemberId,
     manifest::{Entry, Manifest},
     path::{RelPath, fold},
@@ -38,13 +38,14 @@ impl DryRun {
             return None;
         }
         let union = self.union.take()?;
-        Some(Event::Plan(Comparison { config: &cx.config, folder }.plan(union)))
+        Some(Event::Plan(Comparison { config: &cx.config, naming: &cx.naming, folder }.plan(union)))
     }
 }
 
 /// A PC that is compared with a union.
 struct Comparison<'a> {
     config: &'a ClientConfig,
+    naming: &'a Naming,
     folder: &'a Folder,
 }
 
@@ -74,7 +75,7 @@ impl Comparison<'_> {
         for (own, wanted) in &difference.different {
             self.plan_difference(own, wanted, &mut plan);
         }
-        if remarks.whole_liveries {
+        if self.naming.scope == Scope::Livery {
             // A file that goes to the backup folder is in nobody's way.
             let mut kept = own.clone();
             for (path, _) in &plan.retire {
@@ -120,7 +121,7 @@ impl Comparison<'_> {
         }
         plan.send.push(sized(own));
         let (replaced, brought) = (BTreeSet::new(), []);
-        let name = conflict_copy_name(self.config, self.folder, &own.path, &replaced, &brought);
+        let name = conflict_copy_name(self.naming, self.folder, &own.path, &replaced, &brought);
         plan.conflicts.extend(name.map(|name| (own.path.clone(), name)));
     }
 
@@ -163,7 +164,7 @@ impl Comparison<'_> {
             let spelled =
                 wanted.iter().find(is_part).map_or(first.livery(), |file| file.path.livery());
             // Where a name would be too long, the server refuses the livery.
-            let names = conflict_livery(spelled, &files, &self.config.naming, is_taken);
+            let names = conflict_livery(spelled, &files, self.naming, is_taken);
             let own = files.iter().map(|(path, _)| RelPath::clone(path));
             whole.extend(own.zip(names.unwrap_or_default()));
         }

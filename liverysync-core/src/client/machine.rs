@@ -170,6 +170,7 @@ impl ClientMachine {
         }
         let now = self.cx.now.time;
         self.cx.link.handle_welcome(now, dialect, &self.cx.config);
+        self.cx.reset_naming();
         self.sync_state.guess.handle_welcome(now);
         self.cx.event(Event::Connected { speaks_v2: dialect.speaks_v2() });
         self.publisher.handle_welcome(&mut self.cx, &self.folder);

@@ -62,8 +62,11 @@ impl SyncState {
         cx: &mut Context,
         folder: &mut Folder,
         publisher: &Publisher,
-        state: ServerState,
+        mut state: ServerState,
     ) {
+        if let Some(naming) = state.naming.take() {
+            cx.handle_naming(naming);
+        }
         let Some(status) = state.sync_status else {
             return self.guess.handle_union_hash(state.current_hash);
         };
@@ -90,7 +93,7 @@ impl SyncState {
         let InSync { withheld, certain } = now.filter(|_| !was_in_sync)?;
         self.guess.handle_in_sync();
         let paths = folder.files().iter().map(|file| &file.path);
-        let conflicts = paths.filter(|path| is_conflict_name(path, &cx.config.naming));
+        let conflicts = paths.filter(|path| is_conflict_name(path, &cx.naming));
         Some(Event::InSync {
             liveries: folder.files().livery_count(),
             files: folder.files().len(),

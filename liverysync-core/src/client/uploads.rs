@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    ClientConfig, DiskFaultKind, Event, Output, Progress,
+    DiskFaultKind, Event, Output, Progress,
     context::Context,
     folder::{Folder, IndexedFile},
     protocol_1::{ChunkUploads, find_by_conflict_name},
@@ -73,7 +73,7 @@ impl Uploads {
         }
         let (mut queue, mut missing) = (VecDeque::new(), Vec::new());
         for asked in paths {
-            let files = find_asked(&cx.config, folder, &asked);
+            let files = find_asked(cx, folder, &asked);
             match self.by_chunks.namesakes.choose(&sync_id, &asked, files) {
                 Some((file, several)) => queue.push_back(UploadFile::new(asked, file, several)),
                 None => missing.push(asked),
@@ -93,7 +93,7 @@ impl Uploads {
         let mut upload = Upload::default();
         for FileRequest { info, resume: Resume { transfer, offset } } in files {
             // A file that has changed since would be sent for nothing: the server would find another hash at its end.
-            let file = find_asked(&cx.config, folder, &info.rel_path).next().filter(|file| {
+            let file = find_asked(cx, folder, &info.rel_path).next().filter(|file| {
                 file.content.size == info.size && info.sha256.parse() == Ok(file.content.hash)
             });
             let Some(file) = file else {
@@ -178,14 +178,14 @@ impl Uploads {
 
 /// Finds the files that a server may mean by a name: the one that is there, and the one whose conflict name it is.
 fn find_asked<'a>(
-    config: &'a ClientConfig,
+    cx: &'a Context,
     folder: &'a Folder,
     asked: &str,
 ) -> impl Iterator<Item = &'a IndexedFile> + use<'a> {
-    let path = RelPath::parse(asked, &config.rules.extensions).ok();
+    let path = RelPath::parse(asked, &cx.config.rules.extensions).ok();
     path.into_iter().flat_map(move |path| {
         let there = folder.get(path.key());
-        let in_conflict = once_with(move || find_by_conflict_name(folder, &path, &config.naming));
+        let in_conflict = once_with(move || find_by_conflict_name(folder, &path, &cx.naming));
         there.into_iter().chain(in_conflict.flatten())
     })
 }

@@ -22,7 +22,9 @@ use crate::{
     time::{Time, Wake},
     transfer::UploadEvent,
     union::{PeerId, Union},
-    wire::messages::{ErrorReport, Hello, ManifestFull, Message, SyncDone, SyncId, SyncStatus},
+    wire::messages::{
+        ErrorReport, Hello, LeagueNaming, ManifestFull, Message, SyncDone, SyncId, SyncStatus,
+    },
 };
 
 /// The league's server without its sockets. See the [module documentation](super).
@@ -305,7 +307,11 @@ impl ServerMachine {
     /// Applies changed settings: they decide which files may join the union, and which are distributed.
     fn follow_settings(&mut self) {
         let cx = &mut self.cx;
+        let naming = LeagueNaming::from(&cx.config.naming);
         let types_changed = cx.league.adopt_settings(&mut cx.config);
+        if naming != LeagueNaming::from(&cx.config.naming) {
+            peers::tell_naming(cx);
+        }
         let greeted = cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted);
         let greeted: Vec<_> = greeted.map(|(id, _)| id).collect();
         cx.dirty.jobs.extend(greeted.iter().copied());

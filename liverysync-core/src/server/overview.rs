@@ -6,7 +6,7 @@ use super::{
     Missing, PeerStatus, Status, context::Context, league::union_file, peer::Peer, route::Outlook,
 };
 use crate::{
-    conflict::{Scope, is_conflict_name},
+    conflict::is_conflict_name,
     league::Conflict,
     manifest::Manifest,
     path::RelPath,
@@ -84,8 +84,8 @@ fn remarks(cx: &Context) -> Remarks {
     let unavailable = distributed.filter(out_of_reach);
     let conflicts = union.conflicts().into_iter();
     let conflicts = conflicts.filter(|conflict| allowed(&conflict.path));
-    // The conflict copies of an allowed livery are allowed, too. The client does not know this server's suffix, so
-    // it gets their names.
+    // The conflict copies of an allowed livery are allowed, too. The client gets
+    // their names, so that it need not tell them from others.
     let names = league.allow_list.names().map(|names| {
         let liveries = union.iter().map(|entry| &entry.path).filter(|path| allowed(path));
         let liveries = liveries.map(|path| path.key().livery().to_owned());
@@ -98,7 +98,6 @@ fn remarks(cx: &Context) -> Remarks {
     Remarks {
         allowed: names,
         retired: retired.collect(),
-        whole_liveries: cx.config.naming.scope == Scope::Livery,
         unavailable: unavailable.map(|entry| entry.path.as_str().to_owned()).collect(),
         conflicts: conflicts
             .map(|conflict| NameConflict {

@@ -13,7 +13,9 @@ use crate::{
     text::limit_name,
     time::Time,
     union::PeerId,
-    wire::messages::{Hello, Message, PROTOCOL_2, RequestManifest, ServerState, SyncId, Welcome},
+    wire::messages::{
+        Hello, LeagueNaming, Message, PROTOCOL_2, RequestManifest, ServerState, SyncId, Welcome,
+    },
 };
 
 /// An action about a peer that time alone makes due.
@@ -140,12 +142,27 @@ pub(super) fn hello(
         Some(hash) => hash.to_string(),
         None => hello.manifest_hash,
     };
-    let state = ServerState { current_hash, ..ServerState::default() };
+    let naming = negotiates.then(|| LeagueNaming::from(&cx.config.naming));
+    let state = ServerState { current_hash, naming, ..ServerState::default() };
     cx.transmit(id, Message::ServerState(state));
     if first_time {
         cx.event(Event::Joined { peer: id, name, address, protocol });
     }
     negotiates.then_some(if first_time { Greeting::First } else { Greeting::Again })
+}
+
+/// Tells all clients that understand it how conflict copies are named from now on.
+pub(super) fn tell_naming(cx: &mut Context) {
+    let naming = Some(LeagueNaming::from(&cx.config.naming));
+    let state =
+        ServerState { current_hash: cx.union_hash_text(), naming, ..ServerState::default() };
+    let greeted = cx
+        .peers
+        .iter()
+        .filter(|(_, peer)| peer.liveness.greeted && peer.identity.protocol.negotiates());
+    for id in greeted.map(|(id, _)| id).collect::<Vec<_>>() {
+        cx.transmit(id, Message::ServerState(state.clone()));
+    }
 }
 
 /// Asks a client for a manifest that the server does not know.

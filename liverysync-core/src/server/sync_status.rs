@@ -116,7 +116,8 @@ pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus) {
     if peer.status.replace(status) {
         let outdated = cx.peers.get(id).map(|peer| outdated(cx, peer)).unwrap_or_default();
         let current_hash = cx.union_hash_text();
-        let state = ServerState { current_hash, sync_status: Some(status), outdated };
+        let sync_status = Some(status);
+        let state = ServerState { current_hash, sync_status, outdated, naming: None };
         cx.transmit(id, Message::ServerState(state));
     }
 }

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     manifest::{
-        FileInfo, ManifestChanges, ManifestFull, ManifestSummary, NameConflict, OwnedFile, Remarks,
-        RequestManifest, Retire, RetiredName, ServerState, SyncStatus,
+        FileInfo, LeagueNaming, ManifestChanges, ManifestFull, ManifestSummary, NameConflict,
+        OwnedFile, Remarks, RequestManifest, Retire, RetiredName, ServerState, SyncStatus,
     },
     session::{
         Accept, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileRequest,

@@ -14,10 +14,10 @@ use liverysync_core::{
         frame,
         messages::{
             Accept, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
-            FileRequest, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
-            NameConflict, OfferedFile, OwnedFile, Remarks, RequestManifest, Resume, Retire,
-            RetiredName, Role, SendFiles, ServerState, SyncDone, SyncDoneAck, SyncId, SyncOffer,
-            SyncStatus, Welcome, WireError,
+            FileRequest, Hello, LeagueNaming, ManifestChanges, ManifestFull, ManifestSummary,
+            Message, NameConflict, OfferedFile, OwnedFile, Remarks, RequestManifest, Resume,
+            Retire, RetiredName, Role, SendFiles, ServerState, SyncDone, SyncDoneAck, SyncId,
+            SyncOffer, SyncStatus, Welcome, WireError,
         },
     },
 };
@@ -102,9 +102,25 @@ fn full(revision: Option<u64>, manifest: Vec<FileInfo>) -> Message {
     Message::ManifestFull(ManifestFull { revision, manifest, ..ManifestFull::default() })
 }
 
+/// Returns the answer to a HELLO of protocol 2.
+fn greeted(naming: LeagueNaming) -> Message {
+    let naming = Some(naming);
+    Message::ServerState(ServerState { current_hash: hash(), naming, ..ServerState::default() })
+}
+
+fn league_naming() -> LeagueNaming {
+    let suffix = "__CONFLICT__".to_owned();
+    LeagueNaming { suffix, ..LeagueNaming::default() }
+}
+
 fn state(sync_status: Option<SyncStatus>, outdated: &[&str]) -> Message {
     let outdated = outdated.iter().map(|path| (*path).to_owned()).collect();
-    Message::ServerState(ServerState { current_hash: hash(), sync_status, outdated })
+    Message::ServerState(ServerState {
+        current_hash: hash(),
+        sync_status,
+        outdated,
+        ..ServerState::default()
+    })
 }
 
 /// Returns a file whose client last had another content in sync.
@@ -123,7 +139,6 @@ fn offer(role: Role, files: Option<Vec<OfferedFile>>) -> Message {
         source_client_id,
         target_client_id,
         files,
-        whole_liveries: false,
     })
 }
 
@@ -168,7 +183,6 @@ fn remarks(rival: &str) -> Remarks {
             rel_path: "Team/old.png".into(),
             contents: vec![ContentHash::of(RIVAL).short()],
         }],
-        whole_liveries: true,
         conflicts: vec![NameConflict {
             established: OwnedFile { rel_path: "Team/decals.png".into(), member: Some(member) },
             copies: vec![OwnedFile { rel_path: rival.into(), member: None }],
@@ -243,6 +257,15 @@ fn messages() -> Vec<(&'static str, Message)> {
             }),
         ),
         ("server state", state(None, &[])),
+        ("server state 2", greeted(league_naming())),
+        (
+            "server state of a league with another suffix",
+            greeted(LeagueNaming {
+                suffix: " (conflict) ".into(),
+                former_suffixes: vec!["__CONFLICT__".into()],
+                whole_liveries: true,
+            }),
+        ),
         ("server state with a sync status", state(Some(sync_status), &[])),
         ("server state with outdated files", state(Some(sync_status), &["Team/decals.png"])),
         ("request manifest", Message::RequestManifest(RequestManifest::default())),

@@ -61,6 +61,16 @@ impl World {
         }
     }
 
+    /// Returns the conflict copies that a PC counted when it was last in sync.
+    fn last_conflict_copies(&self, pc: usize) -> Vec<String> {
+        let Brain::Ours(ours) = &self.pcs[pc].brain else { panic!("no client of ours") };
+        let last = ours.events.iter().rev().find_map(|event| match event {
+            client::Event::InSync { conflicts, .. } => Some(conflicts),
+            _ => None,
+        });
+        last.unwrap().iter().map(|path| path.as_str().to_owned()).collect()
+    }
+
     /// All are in sync; then a driver's PC is switched off.
     fn leave(&mut self, pc: usize) {
         self.rest();
@@ -755,6 +765,31 @@ fn a_change_of_suffix_or_scope_affects_new_conflicts_only() {
     let keep = Content::of(b"another a").hash.short();
     world.administer(Act::Resolve { path: "A/decals.png".into(), keep }).unwrap();
     assert_eq!(world.conflicts().len(), 1);
+}
+
+#[test]
+fn a_client_recognizes_conflict_copies_by_the_suffix_of_its_league() {
+    let mut world = World::remembering();
+    world.set(Setting::ConflictSuffix, "_RIVAL_");
+    let pcs = ["first", "second"].map(|name| {
+        let pc = world.join(name, &[(PATH, name.as_bytes())]);
+        world.rest();
+        pc
+    });
+    let copies = |world: &World| pcs.map(|pc| world.last_conflict_copies(pc));
+    let of_second = conflict_copy("_RIVAL_", b"second");
+    assert_eq!(copies(&world), [[of_second.clone()], [of_second.clone()]]);
+    // Those who are connected learn of a change too.
+    world.set(Setting::ConflictSuffix, "_OTHER_");
+    let third = world.join("third", &[(PATH, b"third")]);
+    world.rest();
+    let all = [conflict_copy("_OTHER_", b"third"), of_second];
+    assert_eq!(copies(&world), [all.clone(), all.clone()]);
+    assert_eq!(world.last_conflict_copies(third), all);
+}
+
+fn conflict_copy(suffix: &str, content: &[u8]) -> String {
+    format!("T/decals{suffix}{}.png", Content::of(content).hash.short())
 }
 
 #[test]

@@ -265,7 +265,6 @@ impl World {
             source_client_id: format!("{source:08x}"),
             target_client_id: format!("{target:08x}"),
             files: None,
-            whole_liveries: false,
         };
         self.old_hub_sends(target, Message::SyncOffer(offer(Role::Target)));
         self.old_hub_sends(source, Message::SyncOffer(offer(Role::Source)));

@@ -235,7 +235,6 @@ impl Fnv {
             fnv.text(&retired.rel_path);
             fnv.texts(&retired.contents);
         });
-        self.number(remarks.whole_liveries.into());
         self.each(&remarks.conflicts, |fnv, conflict| {
             let copies = &conflict.copies;
             fnv.number(copies.len() as u64);
@@ -256,6 +255,11 @@ impl Fnv {
             fnv.number(standing.withheld);
         });
         self.texts(&state.outdated);
+        if let Some(naming) = &state.naming {
+            self.text(&naming.suffix);
+            self.texts(&naming.former_suffixes);
+            self.number(naming.whole_liveries.into());
+        }
     }
 
     fn message(&mut self, message: &Message) {
@@ -304,7 +308,6 @@ impl Fnv {
                         fnv.option(file.replaces.as_deref(), Self::text);
                     });
                 });
-                self.number(offer.whole_liveries.into());
             }
             Message::Accept(accept) => {
                 self.number(9);

@@ -9,11 +9,11 @@ use super::{
 };
 use crate::{
     client::{
-        ClientConfig, DiskFault, DiskFaultKind, DiskRequest, Event, InstallFile, Installed,
-        StageId,
+        DiskFault, DiskFaultKind, DiskRequest, Event, InstallFile, Installed, StageId,
         context::{Context, Purpose},
         folder::Folder,
     },
+    conflict::{Naming, Scope},
     hash::Content,
     path::{PathKey, RelPath},
     wire::messages::SyncId,
@@ -29,8 +29,10 @@ impl Downloads {
         group: &[usize],
     ) {
         let Some(session) = self.sessions.get(sync_id) else { return };
-        let copy_names = self.conflict_copy_names(&cx.config, folder, session, group);
-        if session.whole_liveries && copy_names.iter().any(Option::is_some) {
+        let copy_names = self.conflict_copy_names(&cx.naming, folder, session, group);
+        // Protocol 1 cannot say where the livery has to go.
+        let whole_liveries = session.is_listed() && cx.naming.scope == Scope::Livery;
+        if whole_liveries && copy_names.iter().any(Option::is_some) {
             return self.postpone(cx, sync_id, group);
         }
         let Some(session) = self.sessions.get_mut(sync_id) else { return };
@@ -67,7 +69,7 @@ impl Downloads {
     /// may be newer than the offer, so even that server may not know it.
     fn conflict_copy_names(
         &self,
-        config: &ClientConfig,
+        naming: &Naming,
         folder: &Folder,
         session: &Download,
         group: &[usize],
@@ -90,7 +92,7 @@ impl Downloads {
                 // The server keeps it in the livery's history.
                 return None;
             }
-            conflict_copy_name(config, folder, &file.path, &replaced, &brought)
+            conflict_copy_name(naming, folder, &file.path, &replaced, &brought)
         };
         files.iter().map(name_for).collect()
     }
@@ -172,7 +174,7 @@ impl Downloads {
 /// the content is not lost: another file has it, one that is not `replaced` as well, or it is among the contents
 /// `brought` at the same time.
 pub(in crate::client) fn conflict_copy_name(
-    config: &ClientConfig,
+    naming: &Naming,
     folder: &Folder,
     path: &RelPath,
     replaced: &BTreeSet<PathKey>,
@@ -187,5 +189,5 @@ pub(in crate::client) fn conflict_copy_name(
         return None;
     }
     let is_taken = |name: &RelPath| folder.is_taken(name.key());
-    config.naming.conflict_name(path, own.content.hash, is_taken).ok()
+    naming.conflict_name(path, own.content.hash, is_taken).ok()
 }

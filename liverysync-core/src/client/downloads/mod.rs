@@ -72,10 +72,10 @@ impl Downloads {
             return cx.report(&offer.sync_id, "too many sessions at once", None);
         }
         cx.event(Event::session_began(&offer));
-        let SyncOffer { sync_id, whole_liveries, files, .. } = offer;
+        let SyncOffer { sync_id, files, .. } = offer;
         let is_listed = files.is_some();
         let unlisted = (!is_listed).then(|| Unlisted::new(cx.now.time));
-        let download = Download { unlisted, whole_liveries, ..Download::default() };
+        let download = Download { unlisted, ..Download::default() };
         self.sessions.insert(sync_id.clone(), download);
         let mut files = files.unwrap_or_default();
         copy_local_contents(folder, &mut files);

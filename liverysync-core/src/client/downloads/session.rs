@@ -28,8 +28,6 @@ pub(in crate::client) struct Download {
     pub(in crate::client) files: Vec<DownloadFile>,
     /// Set if the server did not list the files of the session: protocol 1 does not.
     pub(in crate::client) unlisted: Option<Unlisted>,
-    /// Set if a file that the league does not know must not be replaced, not even with a conflict copy beside it.
-    pub(super) whole_liveries: bool,
     /// Set once nothing more will come. Files that are being installed are still waited for.
     pub(in crate::client) over: bool,
 }

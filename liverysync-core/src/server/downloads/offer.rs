@@ -5,7 +5,6 @@ use super::{
     session::{Download, DownloadFile, FileState},
 };
 use crate::{
-    conflict::Scope,
     path::PathKey,
     server::{Event, context::Context, league::union_file, protocol_1::push_file},
     union::PeerId,
@@ -97,7 +96,6 @@ fn send_offer(cx: &mut Context, sync_id: &SyncId, target: PeerId, files: Option<
         current_hash,
         source_client_id: cx.store_id.clone(),
         target_client_id: peer.identity.client_id.clone(),
-        whole_liveries: files.is_some() && cx.config.naming.scope == Scope::Livery,
         files,
     };
     cx.transmit(target, Message::SyncOffer(offer));

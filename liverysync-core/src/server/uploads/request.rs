@@ -218,7 +218,6 @@ fn send_offer(cx: &mut Context, sync_id: &SyncId, source: PeerId) {
         source_client_id: peer.identity.client_id.clone(),
         target_client_id: cx.store_id.clone(),
         files: None,
-        whole_liveries: false,
     };
     cx.transmit(source, Message::SyncOffer(offer));
 }

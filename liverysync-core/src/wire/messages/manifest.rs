@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{SyncId, is_false};
-use crate::{hash::Content, time::UnixTime};
+use crate::{
+    conflict::{Naming, Scope},
+    hash::Content,
+    time::UnixTime,
+};
 
 /// The payload of [`Message::ManifestSummary`](super::Message::ManifestSummary).
 #[doc(hidden)]
@@ -123,9 +127,6 @@ pub struct Remarks {
     /// Names that no longer have a content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<RetiredName>,
-    /// Set if a conflicting livery goes into a folder of its own as a whole.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub whole_liveries: bool,
     /// The names that several contents claim.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<NameConflict>,
@@ -177,6 +178,33 @@ pub struct ServerState {
     /// revision are in sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outdated: Vec<String>,
+    /// Protocol 2: the league's rules for conflict names, in the answer to HELLO and whenever they change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub naming: Option<LeagueNaming>,
+}
+
+/// Protocol 2: the league's rules for conflict names.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeagueNaming {
+    /// The text between the name and the digits of a new conflict name.
+    pub suffix: String,
+    /// Suffixes of older conflict names, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_suffixes: Vec<String>,
+    /// Set if a conflicting livery goes into a folder of its own as a whole.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub whole_liveries: bool,
+}
+
+impl From<&Naming> for LeagueNaming {
+    fn from(naming: &Naming) -> Self {
+        Self {
+            suffix: naming.suffix.clone(),
+            former_suffixes: naming.former_suffixes.clone(),
+            whole_liveries: naming.scope == Scope::Livery,
+        }
+    }
 }
 
 /// Protocol 2: how far a client is from being in sync.

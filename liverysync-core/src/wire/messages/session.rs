@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{FileInfo, SyncId, is_false};
+use super::{FileInfo, SyncId};
 use crate::wire::data::TransferId;
 
 /// A client's part in a session.
@@ -36,10 +36,6 @@ pub struct SyncOffer {
     /// Protocol 2, to the target: every file of the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<OfferedFile>>,
-    /// Protocol 2, to the target: conflicting liveries move as a whole, so a file that the server does not know of is not
-    /// replaced, not even with a copy beside it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub whole_liveries: bool,
 }
 
 /// Protocol 2: one file of an offer.

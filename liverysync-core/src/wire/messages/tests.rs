@@ -56,7 +56,6 @@ fn each_message_has_the_form_that_the_python_programs_know() {
             source_client_id: client_id.clone(),
             target_client_id: client_id,
             files: None,
-            whole_liveries: false,
         }),
         r#"{"type":"SYNC_OFFER","sync_id":"s","role":"TARGET","current_hash":"h","source_client_id":"00c0ffee","target_client_id":"00c0ffee"}"#,
     );
