@@ -4,15 +4,24 @@ use std::{
     cell::Cell,
     ffi::c_void,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     ptr::null,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, mpsc},
-    thread::{self, JoinHandle},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, JoinHandle, Thread},
     time::Duration,
 };
 
 use livery::{Events, Limits};
 use serde::Serialize;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::unconstrained,
+};
 
 use crate::{
     error::Failure,
@@ -268,16 +277,65 @@ impl Threads {
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
+    /// Waits for a future on the thread of the call, which may be a thread of the program's own tokio runtime.
+    ///
+    /// [`Handle::block_on`] panics there. So this thread only enters the runtime, and polls the future itself.
     fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.handle.block_on(future)
+        let _entered = self.handle.enter();
+        // The budget of the program's task would stop the future for good once it is used up: this wait never yields.
+        let mut future = pin!(unconstrained(future));
+        let alarm = Arc::new(Alarm { thread: thread::current(), rang: AtomicBool::new(false) });
+        let waker = Waker::from(Arc::clone(&alarm));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return output;
+            }
+            while !alarm.rang.swap(false, Ordering::Acquire) {
+                thread::park();
+            }
+        }
     }
 }
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(LAST_CALLS);
+        let Some(runtime) = self.runtime.take() else { return };
+        if Handle::try_current().is_err() {
+            return runtime.shutdown_timeout(LAST_CALLS);
         }
+        // A thread of the program's own tokio runtime may not wait for the end of another runtime.
+        let (hand_over, handed_over) = mpsc::channel::<Runtime>();
+        let end = move || {
+            if let Ok(runtime) = handed_over.recv() {
+                runtime.shutdown_timeout(LAST_CALLS);
+            }
+        };
+        match thread::Builder::new().name("liverysync-end".to_owned()).spawn(end) {
+            Ok(thread) => {
+                let _taken = hand_over.send(runtime);
+                let _ended = thread.join();
+            }
+            Err(_) => runtime.shutdown_background(),
+        }
+    }
+}
+
+/// Wakes the thread of a call that waits.
+struct Alarm {
+    thread: Thread,
+    /// Others may unpark the thread too, or use up its token.
+    rang: AtomicBool,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rang.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 
@@ -346,7 +404,7 @@ impl<E: EventSource> Dispatcher<E> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use livery::ClientEvent as CoreEvent;
 

@@ -31,5 +31,7 @@ pub mod rules;
 pub mod server;
 mod sized;
 pub mod text;
+#[cfg(test)]
+mod tokio_program;
 pub mod union;
 pub mod version;
