@@ -3,6 +3,8 @@
 mod lineage;
 mod manifest;
 mod path;
+#[path = "../../../tests/share/mod.rs"]
+mod share;
 mod union;
 mod vectors;
 mod wire;
