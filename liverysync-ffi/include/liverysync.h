@@ -286,6 +286,11 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_RETIRE_FAILED = 22,
     /**
+     * Client: a file of this PC is in conflict and lost its name: `path`, `other_path` (its conflict name), `name` (the
+     * driver whose file keeps the name; NULL if unknown).
+     */
+    LIVERYSYNC_EVENT_KIND_CONFLICT = 23,
+    /**
      * Server: a client joined: `peer`, `name`, `address`, `word` (its program).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,

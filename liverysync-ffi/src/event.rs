@@ -73,6 +73,9 @@ pub enum EventKind {
     Retired = 21,
     /// Client: a file could not be retired and is still here: `path`, `reason`.
     RetireFailed = 22,
+    /// Client: a file of this PC is in conflict and lost its name: `path`, `other_path` (its conflict name), `name` (the
+    /// driver whose file keeps the name; NULL if unknown).
+    Conflict = 23,
 
     /// Server: a client joined: `peer`, `name`, `address`, `word` (its program).
     ServerJoined = 100,
@@ -205,6 +208,7 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("sync_began", EventKind::SyncBegan),
     ("retired", EventKind::Retired),
     ("retire_failed", EventKind::RetireFailed),
+    ("conflict", EventKind::Conflict),
     ("missed", EventKind::Missed),
 ];
 
@@ -287,7 +291,7 @@ impl OwnedEvent {
             path: text(&["path"]),
             other_path: text(&["kept_as", "conflict_path"]),
             backup: text(&["backup"]),
-            name: text(&["name", "target"]),
+            name: text(&["name", "target", "keeper"]),
             source: text(&["source"]),
             address: text(&["address"]),
             word: text(&["server", "role", "kind", "program"]),

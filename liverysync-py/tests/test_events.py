@@ -76,6 +76,7 @@ def test_an_event_is_made_from_its_json() -> None:
                         "yours": "both",
                         "sha256": "0" * 64,
                         "free": False,
+                        "other": "Aoi",
                     }
                 ],
             }
@@ -92,7 +93,7 @@ def test_an_event_is_made_from_its_json() -> None:
         retire=(),
         unavailable=(),
         undistributed=(client_events.PlannedFile("d.png", 5),),
-        open_conflicts=(client_events.OpenConflict("e.png", "f.png", "both", "0" * 64, free=False),),
+        open_conflicts=(client_events.OpenConflict("e.png", "f.png", "both", "0" * 64, free=False, other="Aoi"),),
     )
     left_out = [{"path": "x", "kind": "name", "reason": "no"}]
     told = server_events.decode(

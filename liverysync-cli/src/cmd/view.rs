@@ -7,9 +7,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use liverysync::{
-    ClientEvent as Event, Naming, RelPath, Role, Skipped, SyncId, is_conflict_name, plain_livery,
-};
+use liverysync::{ClientEvent as Event, RelPath, Role, Skipped, SyncId};
 
 use crate::{
     cli::client::ClientArgs,
@@ -26,6 +24,8 @@ pub(super) struct View {
     verbose: bool,
     server: String,
     began: Instant,
+    /// Set if the server speaks protocol 2, so that conflict copies reach everyone.
+    speaks_v2: bool,
     sessions: BTreeMap<SyncId, Role>,
     gathered: Gathered,
     /// Liveries whose conflict is shown.
@@ -100,6 +100,7 @@ impl View {
             verbose: args.detail.verbose,
             server: args.address.text(),
             began: Instant::now(),
+            speaks_v2: false,
             sessions: BTreeMap::new(),
             gathered: Gathered::default(),
             conflicts: BTreeSet::new(),
@@ -164,12 +165,17 @@ impl View {
                 self.uploaded.add(1, *bytes);
                 self.gathered.uploaded.push((path.clone(), *bytes));
             }
+            Event::Conflict { path, keeper, .. } => {
+                let livery = path.livery();
+                if self.conflicts.insert(livery.to_owned()) {
+                    let lines = text::conflict(livery, keeper.as_deref(), self.speaks_v2);
+                    self.gathered.conflicts.extend(lines);
+                }
+            }
             Event::Installed { path, bytes, backup, copied, kept_as, .. } => {
                 if !copied {
                     self.downloaded.add(1, *bytes);
                 }
-                let lines = self.conflict(path, *copied, kept_as.is_some());
-                self.gathered.conflicts.extend(lines.into_iter().flatten());
                 self.gathered.installed.push(Installed {
                     path: path.clone(),
                     bytes: *bytes,
@@ -183,23 +189,16 @@ impl View {
         true
     }
 
-    /// Returns the lines about a conflict that this file shows, once for each livery.
-    fn conflict(&mut self, path: &RelPath, copied: bool, old_server: bool) -> Option<[String; 2]> {
-        let naming = Naming::default();
-        // A conflict copy that is copied on this PC has the bytes of a file that is here: this PC's version lost the name.
-        let is_own_copy = copied && is_conflict_name(path, &naming);
-        let livery = plain_livery(path.livery(), &naming).into_owned();
-        let is_news = (is_own_copy || old_server) && self.conflicts.insert(livery.clone());
-        is_news.then(|| text::conflict(&livery, !old_server))
-    }
-
     /// Returns the line of an event, and whether it is a warning.
     fn line(&mut self, event: &Event) -> Option<(String, bool)> {
         let verbose = self.verbose;
         let shown = |line| Some((line, false));
         let warning = |line| Some((line, true));
         match event {
-            Event::Connected { speaks_v2 } => shown(text::connected(&self.server, *speaks_v2)),
+            Event::Connected { speaks_v2 } => {
+                self.speaks_v2 = *speaks_v2;
+                shown(text::connected(&self.server, *speaks_v2))
+            }
             Event::Disconnected { reason, retry_in } => warning(text::offline(reason, *retry_in)),
             Event::FolderUnreadable { reason } => warning(text::folder_unreadable(reason)),
             Event::Scanned { liveries, files, bytes } => {

@@ -373,6 +373,7 @@ mod tests {
                 copied: false,
                 kept_as: None,
             },
+            ClientEvent::Conflict { path: path(), conflict_path: path(), keeper: None },
             ClientEvent::Retired { path: path(), backup: String::new() },
             ClientEvent::RetireFailed { path: path(), reason: reason.clone() },
             ClientEvent::SendFailed {

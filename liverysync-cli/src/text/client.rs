@@ -88,12 +88,13 @@ pub(crate) fn installed(all: &[Installed], verbose: bool) -> Vec<String> {
 }
 
 /// A livery of this PC whose name another driver had first. With an old server, this PC's paint is kept here only.
-pub(crate) fn conflict(livery: &str, for_everyone: bool) -> [String; 2] {
+pub(crate) fn conflict(livery: &str, keeper: Option<&str>, for_everyone: bool) -> [String; 2] {
+    let keeper = keeper.map_or("Another driver".into(), escape);
     let place = if for_everyone { "for everyone" } else { "on this PC" };
     let livery = escape(livery);
     [
         format!(
-            "Conflict: {livery}. Another driver had this name first and keeps it. Your paint is kept beside it {place}."
+            "Conflict: {livery}. {keeper} had this name first and keeps it. Your paint is kept beside it {place}."
         ),
         format!("hint: rename your folder {livery} to keep the two liveries apart"),
     ]

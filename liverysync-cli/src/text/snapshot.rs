@@ -161,8 +161,9 @@ fn client_texts(all: &mut Texts) {
     let copy = "League Safety Car/decals__CONFLICT__14468801.png";
     let copied = client::Installed { copied: true, ..installed(copy) };
     let kept = client::Installed { kept_as: Some(path(copy)), ..updated("Old/decals.png") };
-    all.all(client::conflict("League Safety Car", true).into());
-    all.all(client::conflict("League Safety Car", false).into());
+    all.all(client::conflict("League Safety Car", Some("Aoi"), true).into());
+    all.all(client::conflict("League Safety Car", None, true).into());
+    all.all(client::conflict("League Safety Car", None, false).into());
     let some = [
         installed("Team/decals.png"),
         installed("Team/decals.json"),
@@ -220,7 +221,7 @@ fn client_texts(all: &mut Texts) {
     all.block(client::plan(&Plan::default(), false));
 }
 
-fn open_conflict(yours: ConflictSide, free: bool) -> OpenConflict {
+fn open_conflict(yours: ConflictSide, free: bool, other: Option<&str>) -> OpenConflict {
     let copy = if free {
         "Team__CONFLICT__1db147fa/sponsors.png"
     } else {
@@ -228,7 +229,7 @@ fn open_conflict(yours: ConflictSide, free: bool) -> OpenConflict {
     };
     let name = if free { "Team/sponsors.png" } else { "Team/decals.png" };
     let sha256 = ContentHash::of(b"copy");
-    OpenConflict::new(path(name), path(copy), yours, sha256, free)
+    OpenConflict::new(path(name), path(copy), yours, sha256, free, other.map(str::to_owned))
 }
 
 fn plan() -> Plan {
@@ -245,7 +246,7 @@ fn plan() -> Plan {
     plan.retire = files("Old", 1);
     plan.unavailable = files("Lost", 2);
     plan.undistributed = files("Not allowed", 1);
-    plan.open_conflicts = vec![open_conflict(ConflictSide::Copy, false)];
+    plan.open_conflicts = vec![open_conflict(ConflictSide::Copy, false, None)];
     plan
 }
 
@@ -269,9 +270,10 @@ fn status_texts(all: &mut Texts) {
     all.block(show(&plan(), Some(true), false));
     let send = plan_that(|plan| plan.send = files("Mine", 1));
     all.block(show(&send, Some(true), true));
-    let conflicts = [ConflictSide::Established, ConflictSide::Copy, ConflictSide::Both]
-        .into_iter()
-        .flat_map(|yours| [open_conflict(yours, false), open_conflict(yours, true)]);
+    let conflicts =
+        [ConflictSide::Established, ConflictSide::Copy, ConflictSide::Both].into_iter().flat_map(
+            |yours| [open_conflict(yours, false, Some("Aoi")), open_conflict(yours, true, None)],
+        );
     in_sync.open_conflicts = conflicts.collect();
     all.block(show(&in_sync, Some(true), false));
 }

@@ -102,25 +102,30 @@ fn refused(files: &[(String, String)]) -> Vec<String> {
 
 /// Writes the owner of the name, and hints.
 fn conflict(open_conflict: &OpenConflict) -> Vec<String> {
-    let OpenConflict { path: name, copy, yours, sha256, free, .. } = open_conflict;
+    let OpenConflict { path: name, copy, yours, sha256, free, other, .. } = open_conflict;
     // If no content has the name, the conflict is between two whole liveries.
     let (what, copy) = match free {
         true => (escape(name.livery()).into_owned(), escape(copy.livery()).into_owned()),
         false => (path(name), path(copy)),
     };
     let resolve = format!("liverysync league resolve \"{}\" --keep {}", path(name), sha256.short());
+    let other = other.as_deref().map(escape);
     let (is, hints) = match yours {
-        ConflictSide::Established => (
-            format!("{what} is yours and keeps its name. Another driver's is kept as {copy}."),
-            Vec::new(),
-        ),
-        ConflictSide::Copy => (
-            format!("{what} is another driver's and keeps its name. Yours is kept as {copy}."),
-            vec![
+        ConflictSide::Established => {
+            let other = other.unwrap_or("Another driver".into());
+            (
+                format!("{what} is yours and keeps its name. {other}'s is kept as {copy}."),
+                Vec::new(),
+            )
+        }
+        ConflictSide::Copy => {
+            let other = other.unwrap_or("another driver".into());
+            let hints = vec![
                 "rename your folder to keep the two liveries apart".to_owned(),
                 format!("ask the league's admin if the name should be yours: {resolve}"),
-            ],
-        ),
+            ];
+            (format!("{what} is {other}'s and keeps its name. Yours is kept as {copy}."), hints)
+        }
         _ => (
             format!("{what} and {copy} are both yours."),
             vec![format!("ask the league's admin to keep only the second one: {resolve}")],

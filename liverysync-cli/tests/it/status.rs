@@ -50,23 +50,23 @@ fn a_conflict_comes_with_a_hint() {
     test.file("A/T/decals.png", "established");
     test.file("B/T/decals.png", "other paint");
     test.folder("C");
-    let (_server, port) = test.server(&[]);
+    let (_server, port) = test.server(&["--conflict-suffix", " of another "]);
     let text_port = port.to_string();
     let client = |name| ["client", "--liveries", name, "--name", name, "--port", &text_port];
     let mut first = test.start(&client("A"));
     first.line("In sync");
     let mut second = test.start(&client("B"));
-    second.line("Conflict: T. Another driver had this name first and keeps it.");
+    second.line("Conflict: T. A had this name first and keeps it.");
     second.line("In sync: 1 livery, 22 bytes.");
     first.line("In sync: 1 livery, 22 bytes.");
-    let copy = "T/decals__CONFLICT__d273b78d.png";
+    let copy = "T/decals of another d273b78d.png";
     status(&test, "A", port, &[]).code(0).stdout_has(&format!(
-        "Conflict: T/decals.png is yours and keeps its name. Another driver's is kept as {copy}.\n"
+        "Conflict: T/decals.png is yours and keeps its name. B's is kept as {copy}.\n"
     ));
     status(&test, "B", port, &[])
         .code(0)
         .stdout_has(&format!(
-            "Conflict: T/decals.png is another driver's and keeps its name. Yours is kept as {copy}.\n"
+            "Conflict: T/decals.png is A's and keeps its name. Yours is kept as {copy}.\n"
         ))
         .stdout_has("liverysync league resolve \"T/decals.png\" --keep d273b78d\n");
     // The conflict does not concern a third driver.

@@ -17,6 +17,7 @@ use crate::{
     manifest::{Entry, Manifest},
     path::{RelPath, fold},
     select::Reason,
+    text::limit_name,
     wire::messages::{FileInfo, ManifestFull, OwnedFile, Remarks},
 };
 
@@ -206,8 +207,14 @@ impl Comparison<'_> {
             let there = hash(established);
             let chosen = if yours == ConflictSide::Established { there } else { None };
             let sha256 = chosen.or_else(|| hash(copy))?.parse().ok()?;
+            let other = match yours {
+                ConflictSide::Established => copy.name.as_deref(),
+                ConflictSide::Copy => established.name.as_deref(),
+                ConflictSide::Both => None,
+            };
+            let other = other.map(|name| limit_name(name).to_owned());
             let (path, copy) = (parse(&established.rel_path)?, parse(&copy.rel_path)?);
-            Some(OpenConflict { path, copy, yours, sha256, free: there.is_none() })
+            Some(OpenConflict { path, copy, yours, sha256, free: there.is_none(), other })
         };
         let pairs = remarks.conflicts.iter().flat_map(|conflict| {
             conflict.copies.iter().map(move |copy| (&conflict.established, copy))

@@ -107,6 +107,15 @@ pub enum Event {
         /// The conflict name under which the file that it replaced stays.
         kept_as: Option<RelPath>,
     },
+    /// A file of this PC has lost its name to another content. It is kept under a conflict name.
+    Conflict {
+        /// The name.
+        path: RelPath,
+        /// Its conflict name.
+        conflict_path: RelPath,
+        /// The name of the driver whose file keeps the name, if it is known.
+        keeper: Option<String>,
+    },
     /// A file that the league has retired went to the backup folder.
     Retired {
         /// The file.

@@ -63,6 +63,8 @@ pub struct OpenConflict {
     /// Set if no file has the name. It belongs to a livery that has it all the same: another livery of that name went to a
     /// conflict folder as a whole, or somebody who does not own the livery added the file to it.
     pub free: bool,
+    /// The name of the other driver, if it is known and they are another one.
+    pub other: Option<String>,
 }
 
 impl OpenConflict {
@@ -75,8 +77,9 @@ impl OpenConflict {
         yours: ConflictSide,
         sha256: ContentHash,
         free: bool,
+        other: Option<String>,
     ) -> Self {
-        Self { path, copy, yours, sha256, free }
+        Self { path, copy, yours, sha256, free, other }
     }
 }
 

@@ -1,15 +1,16 @@
 //! The union, and results that depend on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DifferingSetting, ServerConfig, allow_list::AllowList};
 use crate::{
+    conflict::is_conflict_name,
     hash::{Content, ContentHash},
-    league::{Act, ActError, ActReport, Record, Setting},
+    league::{Act, ActError, ActReport, MemberId, Record, Setting},
     manifest::Entry,
     path::PathKey,
-    union::{Change, Outcome, Union, UnionEntry},
-    wire::messages::FileInfo,
+    union::{Change, Outcome, PeerId, Union, UnionEntry},
+    wire::messages::{FileInfo, LostName},
 };
 
 /// The union, its hashes, and the liveries that are distributed.
@@ -20,6 +21,8 @@ pub(super) struct League {
     /// The hash by which a client says that it has the union and nothing else.
     manifest_hash: Option<ContentHash>,
     pub(super) allow_list: AllowList,
+    /// The last name of each member.
+    names: BTreeMap<MemberId, String>,
 }
 
 impl League {
@@ -29,6 +32,7 @@ impl League {
             union_hash: None,
             manifest_hash: None,
             allow_list: AllowList::new(&config.naming),
+            names: BTreeMap::new(),
         }
     }
 
@@ -43,6 +47,11 @@ impl League {
     ) -> (Vec<Record>, Vec<DifferingSetting>) {
         let given = config.settings();
         let records: Vec<_> = records.into_iter().collect();
+        for record in &records {
+            if let Record::Seen { member, name } = record {
+                self.handle_seen(*member, name);
+            }
+        }
         let recorded: BTreeSet<_> = records.iter().filter_map(|record| record.setting()).collect();
         self.union = Union::replay(given.clone(), records);
         let new = Setting::all().filter(|setting| !recorded.contains(setting));
@@ -66,6 +75,34 @@ impl League {
         config.adopt(settings);
         self.allow_list.set_naming(&settings.naming);
         types_changed
+    }
+
+    /// Takes the name that a member uses from now on.
+    pub(super) fn handle_seen(&mut self, member: MemberId, name: &str) {
+        self.names.insert(member, name.to_owned());
+    }
+
+    /// Returns the last name of a member.
+    pub(super) fn name(&self, member: MemberId) -> Option<&str> {
+        self.names.get(&member).map(String::as_str)
+    }
+
+    /// Returns the name that a file of a peer has lost, if this entry of the union is its conflict copy. `member` is the
+    /// peer's own.
+    pub(super) fn lost_name(
+        &self,
+        peer: PeerId,
+        member: Option<MemberId>,
+        entry: &UnionEntry,
+    ) -> Option<LostName> {
+        let naming = &self.union.settings().naming;
+        let own = entry.local(peer).filter(|own| own.key() != entry.path.key())?;
+        if !is_conflict_name(&entry.path, naming) {
+            return None;
+        }
+        let keeper = self.union.keeper(own).filter(|keeper| Some(*keeper) != member);
+        let keeper = keeper.and_then(|keeper| self.name(keeper)).map(str::to_owned);
+        Some(LostName { rel_path: own.as_str().to_owned(), keeper })
     }
 
     pub(super) const fn union(&self) -> &Union {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     conflict::is_conflict_name,
-    league::Conflict,
+    league::MemberId,
     manifest::Manifest,
     path::RelPath,
     union::{PeerId, UnionEntry},
@@ -68,17 +68,10 @@ fn remarks(cx: &Context) -> Remarks {
         let has_source = router.willing(entry.content).next().is_some();
         !has_source && !cx.store.is_stored(entry.content)
     };
-    let owned = |path: &RelPath| OwnedFile {
+    let owned = |path: &RelPath, member: Option<MemberId>| OwnedFile {
         rel_path: path.as_str().to_owned(),
-        member: union.author(path.key()).map(|author| author.to_string()),
-    };
-    // Nobody published a file under a name that only conflict copies claim.
-    let claimed = |conflict: &Conflict| match conflict.established {
-        Some(_) => owned(&conflict.path),
-        None => OwnedFile {
-            rel_path: conflict.path.as_str().to_owned(),
-            member: union.owner(conflict.path.livery()).map(|owner| owner.to_string()),
-        },
+        member: member.map(|member| member.to_string()),
+        name: member.and_then(|member| league.name(member)).map(str::to_owned),
     };
     let distributed = union.iter().filter(|entry| allowed(&entry.path));
     let unavailable = distributed.filter(out_of_reach);
@@ -101,8 +94,12 @@ fn remarks(cx: &Context) -> Remarks {
         unavailable: unavailable.map(|entry| entry.path.as_str().to_owned()).collect(),
         conflicts: conflicts
             .map(|conflict| NameConflict {
-                established: claimed(&conflict),
-                copies: conflict.copies.iter().map(|(path, _)| owned(path)).collect(),
+                established: owned(&conflict.path, union.keeper(&conflict.path)),
+                copies: conflict
+                    .copies
+                    .iter()
+                    .map(|(path, _)| owned(path, union.author(path.key())))
+                    .collect(),
             })
             .collect(),
     }

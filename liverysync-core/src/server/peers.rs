@@ -135,6 +135,7 @@ pub(super) fn hello(
     peer.identity.member = key.as_ref().map(MemberId::of);
     let (name, address) = (peer.identity.name.clone(), peer.identity.address.clone());
     if let Some(member) = peer.identity.member {
+        cx.league.handle_seen(member, &name);
         cx.record(vec![Record::Seen { member, name: name.clone() }]);
     }
     // While the union is empty, a client gets its own hash back: it has everything.

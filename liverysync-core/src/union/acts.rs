@@ -237,6 +237,16 @@ impl Union {
         self.author_of(self.entries.get(key).map(|entry| &**entry))
     }
 
+    /// Returns the member who keeps a name that others claim too: the author of its file or, if no file has it, the first
+    /// owner of its livery.
+    #[must_use]
+    pub fn keeper(&self, name: &RelPath) -> Option<MemberId> {
+        match self.entries.get(name.key()) {
+            Some(_) => self.author(name.key()),
+            None => self.owner(name.livery()),
+        }
+    }
+
     /// Returns the first owner of a livery.
     #[must_use]
     pub fn owner(&self, livery: &str) -> Option<MemberId> {

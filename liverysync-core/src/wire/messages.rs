@@ -22,7 +22,7 @@ pub use self::{
         OwnedFile, Remarks, RequestManifest, Retire, RetiredName, ServerState, SyncStatus,
     },
     session::{
-        Accept, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileRequest,
+        Accept, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileRequest, LostName,
         OfferedFile, Resume, Role, SendFiles, SyncDone, SyncDoneAck, SyncOffer,
     },
 };

@@ -14,10 +14,10 @@ use liverysync_core::{
         frame,
         messages::{
             Accept, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
-            FileRequest, Hello, LeagueNaming, ManifestChanges, ManifestFull, ManifestSummary,
-            Message, NameConflict, OfferedFile, OwnedFile, Remarks, RequestManifest, Resume,
-            Retire, RetiredName, Role, SendFiles, ServerState, SyncDone, SyncDoneAck, SyncId,
-            SyncOffer, SyncStatus, Welcome, WireError,
+            FileRequest, Hello, LeagueNaming, LostName, ManifestChanges, ManifestFull,
+            ManifestSummary, Message, NameConflict, OfferedFile, OwnedFile, Remarks,
+            RequestManifest, Resume, Retire, RetiredName, Role, SendFiles, ServerState, SyncDone,
+            SyncDoneAck, SyncId, SyncOffer, SyncStatus, Welcome, WireError,
         },
     },
 };
@@ -184,8 +184,12 @@ fn remarks(rival: &str) -> Remarks {
             contents: vec![ContentHash::of(RIVAL).short()],
         }],
         conflicts: vec![NameConflict {
-            established: OwnedFile { rel_path: "Team/decals.png".into(), member: Some(member) },
-            copies: vec![OwnedFile { rel_path: rival.into(), member: None }],
+            established: OwnedFile {
+                rel_path: "Team/decals.png".into(),
+                member: Some(member),
+                name: Some("Aoi".into()),
+            },
+            copies: vec![OwnedFile { rel_path: rival.into(), ..OwnedFile::default() }],
         }],
     }
 }
@@ -205,6 +209,11 @@ fn messages() -> Vec<(&'static str, Message)> {
         transfer: transfer.map(TransferId),
         copy_from: copy_from.map(str::to_owned),
         replaces: None,
+        conflict: None,
+    };
+    let own_copy = OfferedFile {
+        conflict: Some(LostName { rel_path: "Team/decals.png".into(), keeper: Some("Aoi".into()) }),
+        ..offered(info(&rival, RIVAL), None, Some("Team/decals.png"))
     };
     let update = OfferedFile {
         replaces: Some(ContentHash::of(RIVAL).to_string()),
@@ -279,6 +288,7 @@ fn messages() -> Vec<(&'static str, Message)> {
                 Some(vec![offered(info(&rival, RIVAL), None, Some("Team/decals.png"))]),
             ),
         ),
+        ("sync offer of a conflict copy", offer(Role::Target, Some(vec![own_copy]))),
         ("sync offer of an update", offer(Role::Target, Some(vec![update]))),
         ("retire", Message::Retire(Retire { files: vec![livery()] })),
         ("accept", accept(vec![resume(7, 0), resume(8, 262_144)])),

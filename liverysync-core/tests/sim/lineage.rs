@@ -788,6 +788,27 @@ fn a_client_recognizes_conflict_copies_by_the_suffix_of_its_league() {
     assert_eq!(world.last_conflict_copies(third), all);
 }
 
+#[test]
+fn drivers_are_told_who_keeps_the_name_that_their_file_lost() {
+    let mut world = World::remembering();
+    world.set(Setting::ConflictSuffix, "_RIVAL_");
+    let first = world.join("first", &[(PATH, b"first")]);
+    world.leave(first);
+    // The server knows the name from its memory.
+    world.restart_hub();
+    let second = world.join("second", &[(PATH, b"second")]);
+    world.rest_of_us();
+    let Brain::Ours(ours) = &world.pcs[second].brain else { panic!("no client of ours") };
+    let conflicts = ours.events.iter().filter_map(|event| match event {
+        client::Event::Conflict { path, conflict_path, keeper } => {
+            Some((path.as_str(), conflict_path.as_str(), keeper.as_deref()))
+        }
+        _ => None,
+    });
+    let copy = conflict_copy("_RIVAL_", b"second");
+    assert_eq!(conflicts.collect::<Vec<_>>(), [(PATH, &*copy, Some("first"))]);
+}
+
 fn conflict_copy(suffix: &str, content: &[u8]) -> String {
     format!("T/decals{suffix}{}.png", Content::of(content).hash.short())
 }

@@ -241,6 +241,9 @@ impl Fnv {
             for file in std::iter::once(&conflict.established).chain(copies) {
                 fnv.text(&file.rel_path);
                 fnv.option(file.member.as_deref(), Self::text);
+                if let Some(name) = &file.name {
+                    fnv.text(name);
+                }
             }
         });
     }
@@ -306,6 +309,10 @@ impl Fnv {
                         fnv.number(file.transfer.is_some().into());
                         fnv.option(file.copy_from.as_deref(), Self::text);
                         fnv.option(file.replaces.as_deref(), Self::text);
+                        if let Some(lost) = &file.conflict {
+                            fnv.text(&lost.rel_path);
+                            fnv.option(lost.keeper.as_deref(), Self::text);
+                        }
                     });
                 });
             }

@@ -14,6 +14,7 @@ from liverysync._events import UnknownEvent, decoder
 
 __all__ = [
     "ClientEvent",
+    "Conflict",
     "Connected",
     "Disconnected",
     "FileSent",
@@ -152,6 +153,18 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A file of this PC is in conflict and lost its name. It is kept under a conflict name."""
+
+    path: str
+    """The name that it lost."""
+    conflict_path: str
+    """Its conflict name."""
+    keeper: str | None
+    """The name of the driver whose file keeps the name; `None` if unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retired:
     """A retired file was moved to the backup folder."""
 
@@ -286,6 +299,8 @@ class OpenConflict:
     free: bool
     """Set if no file has the name. It belongs to a livery that has it all the same: another livery of that name went to a
     conflict folder as a whole, or somebody who does not own the livery added the file to it."""
+    other: str | None
+    """The name of the other driver; `None` if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,7 +327,8 @@ class Plan:
 
 
 _Known: TypeAlias = (
-    Connected
+    Conflict
+    | Connected
     | Disconnected
     | FileSent
     | FolderUnreadable

@@ -16,7 +16,8 @@ use crate::{
     conflict::{Naming, Scope},
     hash::Content,
     path::{PathKey, RelPath},
-    wire::messages::SyncId,
+    text::limit_name,
+    wire::messages::{LostName, SyncId},
 };
 
 impl Downloads {
@@ -140,11 +141,15 @@ impl Downloads {
             match outcome {
                 Ok(installed) => {
                     file.state = FileState::Installed;
+                    let lost_name = file.conflict.take();
                     folder.handle_installed(cx, path.clone(), installed.stamp, content);
                     let kept_as = keep_as.filter(|_| installed.kept);
                     if kept_as.is_some() {
                         // The conflict copy is a new file that nobody knows yet.
                         folder.scan_by(cx.now.time);
+                    }
+                    if let Some(conflict) = conflict(cx, lost_name, &path, kept_as.as_ref()) {
+                        cx.event(conflict);
                     }
                     cx.event(Event::Installed {
                         sync_id: sync_id.clone(),
@@ -168,6 +173,24 @@ impl Downloads {
         }
         self.check(cx, folder, sync_id, false);
     }
+}
+
+/// Returns the event for a file of this PC that has lost its name: either `path` is its conflict copy, and the server says
+/// of which name, or it is kept as the copy because `path` has replaced it.
+fn conflict(
+    cx: &Context,
+    lost_name: Option<LostName>,
+    path: &RelPath,
+    kept_as: Option<&RelPath>,
+) -> Option<Event> {
+    if let Some(kept_as) = kept_as {
+        let (path, conflict_path) = (path.clone(), kept_as.clone());
+        return Some(Event::Conflict { path, conflict_path, keeper: None });
+    }
+    let LostName { rel_path, keeper } = lost_name?;
+    let lost = RelPath::parse(&rel_path, &cx.config.rules.extensions).ok()?;
+    let keeper = keeper.map(|name| limit_name(&name).to_owned());
+    Some(Event::Conflict { path: lost, conflict_path: path.clone(), keeper })
 }
 
 /// Returns the conflict name under which this PC keeps its content at `path` when that is replaced. Returns `None` if

@@ -124,6 +124,7 @@ impl Downloads {
                 content,
                 mtime: entry.mtime,
                 copied: offered.copy_from.is_some(),
+                conflict: offered.conflict,
                 replaces: offered.replaces.and_then(|hash| hash.parse().ok()),
                 state,
             });

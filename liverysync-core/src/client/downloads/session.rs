@@ -19,7 +19,7 @@ use crate::{
     path::RelPath,
     time::UnixTime,
     transfer::Receiver,
-    wire::data::TransferId,
+    wire::{data::TransferId, messages::LostName},
 };
 
 /// A session, from the server's offer to SYNC_DONE.
@@ -43,6 +43,8 @@ pub(in crate::client) struct DownloadFile {
     pub(super) mtime: Option<UnixTime>,
     /// Set if its bytes are copied from another file of this PC.
     pub(super) copied: bool,
+    /// Set if it is the conflict copy of a file of this PC.
+    pub(super) conflict: Option<LostName>,
     /// The content that the file may replace without a conflict copy.
     pub(super) replaces: Option<ContentHash>,
     pub(in crate::client) state: FileState,

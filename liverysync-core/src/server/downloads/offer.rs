@@ -43,6 +43,11 @@ impl Downloads {
                 transfer: (!copies).then_some(transfer),
                 copy_from: copy_from.map(|path| path.as_str().to_owned()),
                 replaces: outdated.map(|own| own.content.hash.to_string()),
+                conflict: if copies {
+                    cx.league.lost_name(target, peer.identity.member, entry)
+                } else {
+                    None
+                },
             });
             files.push(DownloadFile {
                 path: entry.path.clone(),

@@ -162,6 +162,9 @@ pub struct OwnedFile {
     /// The member's id, as 16 hex digits; `None` for a member without a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
+    /// The member's name; `None` if the server does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// The payload of [`Message::ServerState`](super::Message::ServerState).

@@ -55,6 +55,21 @@ pub struct OfferedFile {
     /// when it is replaced. Any other file there is in conflict, and its content must be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// Set if this is the conflict copy of a file of the target, which has lost its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<LostName>,
+}
+
+/// Protocol 2: a name that a file of the target has lost.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostName {
+    /// The name, as the target spells it.
+    pub rel_path: String,
+    /// The name of the driver whose content keeps it; `None` if the server does not know them, or if they are the
+    /// target's own driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper: Option<String>,
 }
 
 /// The payload of [`Message::Accept`](super::Message::Accept).
