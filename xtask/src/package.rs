@@ -1,5 +1,7 @@
 //! The step `package`: packs the published crates as `cargo publish` would.
 
+use std::fs;
+
 use anyhow::Result;
 use xtask::process::run;
 use xtask::workspace::Workspace;
@@ -13,7 +15,17 @@ const CRATES: &str = "-p liverysync-core -p liverysync -p liverysync-cli";
 pub(crate) fn step(workspace: &Workspace, settings: Settings) -> Result<Outcome> {
     // Building the packages compiles all dependencies once more. The build of the workspace covers the same code, and
     // `include` names whole folders, so only a run of everything does it.
-    let verify = if settings.runs_all() { "" } else { "--no-verify" };
-    run(workspace.cargo(&format!("package {CRATES} {verify} --allow-dirty")))?;
+    if !settings.runs_all() {
+        run(workspace.cargo(&format!("package {CRATES} --no-verify --allow-dirty")))?;
+        return Ok(Outcome::Done);
+    }
+    // Cargo takes a crate of the same version for unchanged, and would build against the core of an earlier run.
+    let folder = workspace.target.join("packed");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    let mut cargo = workspace.cargo(&format!("package {CRATES} --allow-dirty --target-dir"));
+    cargo.arg(folder);
+    run(cargo)?;
     Ok(Outcome::Done)
 }
