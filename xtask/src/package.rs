@@ -1,7 +1,5 @@
 //! The step `package`: packs the published crates as `cargo publish` would.
 
-use std::fs;
-
 use anyhow::Result;
 use xtask::process::run;
 use xtask::workspace::Workspace;
@@ -19,13 +17,11 @@ pub(crate) fn step(workspace: &Workspace, settings: Settings) -> Result<Outcome>
         run(workspace.cargo(&format!("package {CRATES} --no-verify --allow-dirty")))?;
         return Ok(Outcome::Done);
     }
-    // Cargo takes a crate of the same version for unchanged, and would build against the core of an earlier run.
-    let folder = workspace.target.join("packed");
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
+    // Cargo takes a crate of the same version from the same place for unchanged, and would build against the core of an
+    // earlier run. So the place is a new one each time.
+    let folder = tempfile::tempdir_in(&workspace.target)?;
     let mut cargo = workspace.cargo(&format!("package {CRATES} --allow-dirty --target-dir"));
-    cargo.arg(folder);
+    cargo.arg(folder.path());
     run(cargo)?;
     Ok(Outcome::Done)
 }
