@@ -50,7 +50,12 @@ impl Union {
                 Vec::new()
             }
             None => {
-                self.record(Record::Forgotten { path }, outcome);
+                // What was retired stays so: without its history, every old copy of it would come back.
+                if past.was_retired() {
+                    self.record_retired(path, outcome);
+                } else {
+                    self.record(Record::Forgotten { path }, outcome);
+                }
                 let mut again = self.unplaced.take_refused();
                 again.extend(self.release_rivals(key, outcome));
                 again.extend(self.release_past_rivals(key));
@@ -100,7 +105,8 @@ impl Union {
         let key = past.path.key();
         let current = self.entries.get(key).map(|entry| entry.content);
         let exists = |content| self.is_verified(content) || self.is_held_outdated(key, content);
-        let mut before = past.placed().rev().filter(|placed| Some(placed.content) != current);
+        let before = past.placed_since_retired();
+        let mut before = before.filter(|placed| Some(placed.content) != current);
         before.find(|placed| exists(placed.content))
     }
 

@@ -218,6 +218,7 @@ impl Union {
             member,
             returned: false,
             replaces: None,
+            begins: false,
         };
         let current = self.entries.of_livery(livery).filter_map(|entry| {
             let local = entry.local_at(peer, entry.path.key())?.clone();

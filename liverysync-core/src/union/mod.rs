@@ -20,6 +20,7 @@ mod acts;
 mod expiry;
 mod holders;
 mod livery_conflicts;
+mod new_livery;
 mod past;
 mod peers;
 mod placing;
@@ -195,6 +196,8 @@ struct Claimant {
     returned: bool,
     /// Conflict name this file was filed under before this step, if any.
     replaces: Option<PathKey>,
+    /// Set in the step in which it begins a new livery under a retired name.
+    begins: bool,
 }
 
 impl Claimant {
@@ -221,6 +224,8 @@ pub struct Union {
     unplaced: Unplaced,
     /// The history of each name.
     past: BTreeMap<PathKey, Past>,
+    /// The steps in which each livery was retired as a whole, by its folded name.
+    ends: BTreeMap<String, Vec<u64>>,
     /// Contents that the server has received and checked once, so that they are known to exist.
     verified: BTreeSet<Content>,
     /// The owners of each livery: by its folded name, with its spelling.
@@ -438,6 +443,7 @@ impl Union {
                 arrival,
                 member,
                 returned: complete,
+                begins: false,
             };
             claimants.extend(gained.into_iter().map(claimant));
         }

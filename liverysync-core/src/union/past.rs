@@ -39,15 +39,25 @@ impl Past {
         Self { path, versions: Vec::new(), declined: BTreeSet::new() }
     }
 
+    /// Returns true if the name had a content and was retired.
+    pub(super) fn is_retired(&self) -> bool {
+        self.versions.last().is_some_and(|last| last.placed.is_none())
+    }
+
     /// Returns true if the name has or had a content, or declined it.
     pub(super) fn knows(&self, content: Content) -> bool {
         self.declined.contains(&content) || self.contents().any(|held| held == content)
     }
 
-    /// Does the same for a content of which only the digest is known.
-    pub(super) fn knows_hash(&self, hash: ContentHash) -> bool {
-        let declined = self.declined.iter().copied();
-        declined.chain(self.contents()).any(|content| content.hash == hash)
+    /// Returns the last step in which the name got a content of which only the digest is known. Returns 0 for a content that
+    /// it declined.
+    pub(super) fn last_step_of(&self, hash: ContentHash) -> Option<u64> {
+        let is_it = |content: Content| content.hash == hash;
+        let versions = self.versions.iter().enumerate().rev();
+        let mut kept = versions.filter(|(index, _)| !self.has_expired(*index));
+        let placed = |version: &Version| version.placed.as_ref().is_some_and(|p| is_it(p.content));
+        let last = kept.find(|(_, version)| placed(version)).map(|(_, version)| version.step);
+        last.or_else(|| self.declined.iter().any(|declined| is_it(*declined)).then_some(0))
     }
 
     /// Returns true if the name declined a content and never had it.
@@ -83,6 +93,16 @@ impl Past {
         let Some(before) = self.versions.len().checked_sub(2) else { return false };
         let placed = self.versions[before].placed.as_ref();
         self.has_expired(before) && placed.is_some_and(|placed| placed.content == content)
+    }
+
+    /// Returns the contents that the name had since it was last retired, with their origin, latest first.
+    pub(super) fn placed_since_retired(&self) -> impl Iterator<Item = &Placed> {
+        self.versions.iter().rev().map_while(|version| version.placed.as_ref())
+    }
+
+    /// Returns true if the name was retired before it got its present content.
+    pub(super) fn was_retired(&self) -> bool {
+        self.versions.iter().any(|version| version.placed.is_none())
     }
 
     /// Returns the contents of the name with their origin, oldest first.

@@ -57,6 +57,7 @@ impl Union {
 
     /// Places claimants once. Returns those that must be placed again, because a name has become free.
     fn place_all(&mut self, claimants: Vec<Claimant>, outcome: &mut Outcome) -> Vec<Claimant> {
+        let claimants = self.begin_liveries(claimants);
         match self.settings.naming.scope {
             Scope::File => self.place_files(claimants, outcome),
             Scope::Livery => self.place_liveries(claimants, outcome),
@@ -135,19 +136,23 @@ impl Union {
             {
                 Lineage::Update
             }
+            Some(_) if past.is_some_and(|past| past.knows(content)) => Lineage::Outdated,
+            Some(_) => Lineage::Conflict,
+            None if claimant.begins => self.classify_new(claimant),
             None if past.is_some_and(|past| past.was_only_declined(content))
                 && self.owns(claimant.member, key.livery()) =>
             {
                 Lineage::New
             }
-            _ if past.is_some_and(|past| past.knows(content)) => Lineage::Outdated,
-            Some(_) => Lineage::Conflict,
-            None if base.is_some_and(|base| past.is_some_and(|past| past.knows_hash(base))) => {
-                Lineage::Retired
-            }
-            None if self.may_add(claimant) => Lineage::New,
-            None => Lineage::Foreign,
+            None if self.had(key, content) => Lineage::Outdated,
+            None if self.is_edit_of_retired(claimant) => Lineage::Retired,
+            None => self.classify_new(claimant),
         }
+    }
+
+    /// Returns the relation of a file to a free name that never had it.
+    fn classify_new(&self, claimant: &Claimant) -> Lineage {
+        if self.may_add(claimant) { Lineage::New } else { Lineage::Foreign }
     }
 
     /// Returns true if a claimant may add a file to its livery. Adding a file changes the livery too, so it takes an owner.
@@ -237,6 +242,7 @@ impl Union {
 
     /// Files a claimant under another name, which has or had the same content.
     pub(super) fn file_under(&mut self, claim: Claimant, name: &PathKey, outcome: &mut Outcome) {
+        let claim = Claimant { begins: false, ..claim };
         let Claimant { peer, entry: Entry { path: local, content, mtime }, .. } = claim.clone();
         if self.is_replaced(name, content) {
             let rival = Some((claim, name.clone()));

@@ -50,7 +50,8 @@ impl Unplaced {
         self.remove(claimant.peer, claimant.key());
         let Claimant { peer, ref entry, .. } = claimant;
         self.add_place(peer, &entry.path, entry.content);
-        self.refused.entry(entry.path.key().clone()).or_default().insert(peer, claimant);
+        let refused = self.refused.entry(entry.path.key().clone()).or_default();
+        refused.insert(peer, Claimant { begins: false, ..claimant });
     }
 
     /// Removes a peer's file at a key, if there is one.

@@ -23,7 +23,7 @@ const PATH: &str = "T/decals.png";
 
 impl World {
     /// A league whose memory outlives its server, and which keeps everything.
-    fn remembering() -> Self {
+    pub(crate) fn remembering() -> Self {
         let mut world = Self::new(1);
         world.remembers = true;
         world.server_config.archive = true;
@@ -39,7 +39,7 @@ impl World {
     }
 
     /// Has the administrator change a setting of the league.
-    fn set(&mut self, setting: Setting, value: &str) {
+    pub(crate) fn set(&mut self, setting: Setting, value: &str) {
         let act = Act::Set { setting, value: value.to_owned() };
         assert_eq!(self.administer(act), Ok(ActReport::default()));
     }
@@ -49,7 +49,7 @@ impl World {
         self.administer(Act::Resolve { path: path.into(), keep })
     }
 
-    fn restart_hub(&mut self) {
+    pub(crate) fn restart_hub(&mut self) {
         self.stop_hub();
         self.start_hub();
     }
@@ -72,18 +72,18 @@ impl World {
     }
 
     /// All are in sync; then a driver's PC is switched off.
-    fn leave(&mut self, pc: usize) {
+    pub(crate) fn leave(&mut self, pc: usize) {
         self.rest();
         self.crash(pc);
     }
 
     /// Rest for those who are there.
-    fn rest_of_us(&mut self) {
+    pub(crate) fn rest_of_us(&mut self) {
         self.run_until_rest(20 * SECOND, 60 * MINUTE);
         self.judge_memory();
     }
 
-    fn union(&self) -> &Union {
+    pub(crate) fn union(&self) -> &Union {
         match &self.hub {
             Hub::Ours(hub) => hub.machine.union(),
             _ => panic!("no server of ours"),
@@ -103,11 +103,11 @@ impl World {
         named.collect()
     }
 
-    fn all_hold(&self, pcs: &[usize], files: &[(&str, &[u8])]) {
+    pub(crate) fn all_hold(&self, pcs: &[usize], files: &[(&str, &[u8])]) {
         pcs.iter().for_each(|pc| self.check_files(*pc, files));
     }
 
-    fn administer(&mut self, act: Act) -> Result<ActReport, ActError> {
+    pub(crate) fn administer(&mut self, act: Act) -> Result<ActReport, ActError> {
         self.acted.clear();
         self.feed_hub(server::Input::Act(7, act));
         let (number, outcome) = self.acted.pop().expect("an act has an outcome");

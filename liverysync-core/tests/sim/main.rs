@@ -40,6 +40,7 @@ mod reduced;
 mod rig;
 mod rng;
 mod script;
+mod seasons;
 #[path = "../../../tests/share/mod.rs"]
 mod share;
 mod trace;

@@ -27,6 +27,8 @@ pub(super) struct Claim {
     pub(super) returned: bool,
     /// The other name under which the file there was filed until now, if any.
     pub(super) replaces: Option<String>,
+    /// Set if it is part of a new livery under a retired name.
+    pub(super) begins: bool,
 }
 
 impl Claim {
@@ -39,6 +41,7 @@ impl Claim {
             arrival: change.arrival,
             returned: change.complete,
             replaces: None,
+            begins: false,
         }
     }
 }
@@ -91,6 +94,72 @@ impl Model {
         let held = for_good.filter_map(|(_, (_, content))| *content);
         let declined = self.declined.iter().filter(|(there, _)| there == name);
         held.chain(declined.map(|(_, content)| *content)).any(is)
+    }
+
+    /// Returns true if a name had a content that somebody sent, or declined it.
+    fn had_for_good(&self, name: &str, content: Content) -> bool {
+        self.declined.contains(&(name.to_owned(), content))
+            || self.verified.contains(&content) && self.had(name, |had| had == content)
+    }
+
+    /// Returns true if a livery was retired and nobody has begun another one.
+    fn is_retired(&self, of: &str) -> bool {
+        let mut names = self.past.iter().filter(|(name, _)| livery(name) == of);
+        self.is_vacant(of) && names.any(|(_, past)| past.last().unwrap().1.is_none())
+    }
+
+    /// Returns true if a claim is an edit of a content that was retired from a livery which lives on.
+    fn is_edit_of_retired(&self, claim: &Claim) -> bool {
+        let took_back = |at: usize| self.takings_back.contains(&(claim.name.clone(), at + 1));
+        let is_base = |content: Content| Some(content.hash) == claim.base;
+        let past = self.past.get(&claim.name).into_iter().flatten().enumerate();
+        let had = past.filter(|(at, (_, content))| content.is_some_and(is_base) && !took_back(*at));
+        let had = had.map(|(_, (step, _))| *step).max();
+        let declined =
+            |(name, content): &(String, Content)| *name == claim.name && is_base(*content);
+        let step = had.or_else(|| self.declined.iter().any(declined).then_some(0));
+        let of = livery(&claim.name);
+        step.is_some_and(|step| {
+            let mut after = (step + 1)..=self.steps.max(self.step);
+            !after.any(|after| self.was_retired_whole(of, after))
+        })
+    }
+
+    /// Returns true if a livery had its last file retired in a step.
+    fn was_retired_whole(&self, of: &str, step: u64) -> bool {
+        let at = |past: &[(u64, Option<Content>)]| past.iter().rev().find(|(at, _)| *at <= step)?.1;
+        let is_copy = |name: &String| plain(name) != *name && self.rival_names.contains(name);
+        let names = self.past.iter().filter(|(name, _)| livery(name) == of);
+        let retired = names.clone().any(|(_, past)| past.contains(&(step, None)));
+        retired && names.clone().all(|(name, past)| is_copy(name) || at(past).is_none())
+    }
+
+    /// Makes a member's folder a new livery if it has a file that the retired livery of its name never had.
+    fn begin_liveries(&mut self, mut claims: Vec<Claim>) -> Vec<Claim> {
+        let folders = claims.iter().map(|claim| (claim.member, livery(&claim.name).to_owned()));
+        for (member, of) in folders.collect::<BTreeSet<_>>() {
+            let is_in = |claim: &Claim| claim.member == member && livery(&claim.name) == of;
+            let unplaced = |claim: &Claim, sync_status: &SyncStatus| {
+                is_in(claim) && !matches!(sync_status, SyncStatus::For(_))
+            };
+            let kept = self.files.values().filter(|(claim, status)| unplaced(claim, status));
+            let folder = kept.map(|(claim, _)| claim).chain(claims.iter().filter(|c| is_in(c)));
+            let is_old = folder.clone().all(|file| self.had_for_good(&file.name, file.content));
+            if is_old || !self.is_retired(&of) {
+                continue;
+            }
+            let arrival = claims.iter().find(|claim| is_in(claim)).unwrap().arrival;
+            let kept = self.files.extract_if(.., |_, (claim, status)| unplaced(claim, status));
+            for (_, (file, _)) in kept.collect::<Vec<_>>() {
+                if !claims.iter().any(|claim| is_in(claim) && claim.name == file.name) {
+                    claims.push(Claim { arrival, ..file });
+                }
+            }
+            for claim in claims.iter_mut().filter(|claim| is_in(claim)) {
+                (claim.base, claim.replaces, claim.begins) = (None, None, true);
+            }
+        }
+        claims
     }
 
     /// Returns true if a name's last change was the expiry of this content.
@@ -161,7 +230,7 @@ impl Model {
             })
         };
         let held = self.past[name].iter().enumerate().rev();
-        let held = held.filter_map(|(at, (_, content))| Some((at, (*content)?)));
+        let held = held.map_while(|(at, (_, content))| Some((at, (*content)?)));
         let mut others = held.filter(|(_, content)| Some(*content) != now);
         match others.find(|(_, content)| self.verified.contains(content) || is_behind(*content)) {
             Some((at, before)) => {
@@ -170,9 +239,13 @@ impl Model {
                 Vec::new()
             }
             None => {
-                self.past.remove(name);
-                self.rival_names.remove(name);
-                self.takings_back.retain(|(there, _)| there != name);
+                if self.past[name].iter().any(|(_, content)| content.is_none()) {
+                    self.put(name, None, None);
+                } else {
+                    self.past.remove(name);
+                    self.rival_names.remove(name);
+                    self.takings_back.retain(|(there, _)| there != name);
+                }
                 // Files that are still outdated at the name itself were declined, and stay so.
                 let rivals = self.files.values_mut().filter(|(claim, _)| claim.name != name);
                 for (_, sync_status) in rivals {
@@ -229,7 +302,7 @@ impl Model {
         let in_place = |claim: &mut Claim| self.now(&claim.name) == Some(claim.content);
         for claim in claims.extract_if(.., in_place).collect::<Vec<_>>() {
             let sync_status = SyncStatus::For(claim.name.clone());
-            self.files.insert((claim.member, claim.name.clone()), (claim, sync_status));
+            self.keep(claim, sync_status);
         }
         for change in changes.iter().filter(|change| change.complete) {
             let names = self.names().into_iter().map(|(name, _)| name);
@@ -266,6 +339,11 @@ impl Model {
         }
     }
 
+    fn keep(&mut self, claim: Claim, sync_status: SyncStatus) {
+        let claim = Claim { begins: false, ..claim };
+        self.files.insert((claim.member, claim.name.clone()), (claim, sync_status));
+    }
+
     /// Returns true if a claim repeats a known file whose name has another content.
     fn is_known(&self, claim: &Claim) -> bool {
         let file = self.files.get(&(claim.member, claim.name.clone()));
@@ -276,6 +354,7 @@ impl Model {
 
     /// Returns the claims to place again.
     fn place_all(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
+        let claims = self.begin_liveries(claims);
         if self.scope == Scope::File {
             return self.place_files(claims);
         }
@@ -345,9 +424,9 @@ impl Model {
 
     /// Returns true if a claim's name is free, and never had its content or its base.
     fn is_free(&self, claim: &Claim) -> bool {
-        let known = |had: Content| had == claim.content || Some(had.hash) == claim.base;
+        let known = self.had_for_good(&claim.name, claim.content) || self.is_edit_of_retired(claim);
         self.now(&claim.name).is_none()
-            && (self.is_declined_and_owners(claim) || !self.had(&claim.name, known))
+            && (claim.begins || self.is_declined_and_owners(claim) || !known)
     }
 
     /// Returns true if an owner brings a content that was declined from others.
@@ -521,7 +600,7 @@ impl Model {
         self.take_out(member, &claim.name);
         if is_home {
             let sync_status = SyncStatus::For(claim.name.clone());
-            self.files.insert(file.clone(), (claim.clone(), sync_status));
+            self.keep(claim.clone(), sync_status);
         } else {
             self.left.insert(claim.name.clone());
         }
@@ -530,7 +609,7 @@ impl Model {
         }
         if self.now(&name) != Some(content) && self.had(&name, |had| had == content) {
             if !is_home {
-                self.files.insert(file, (claim, SyncStatus::Behind(name)));
+                self.keep(claim, SyncStatus::Behind(name));
             }
             return;
         }
@@ -541,7 +620,7 @@ impl Model {
         if is_home {
             self.also.insert(file, name);
         } else {
-            self.files.insert(file, (claim, SyncStatus::For(name)));
+            self.keep(claim, SyncStatus::For(name));
         }
     }
 
@@ -595,12 +674,12 @@ impl Model {
         let other = self.name_to_reattach(&claim).unwrap();
         let has_it = self.now(&other) == Some(claim.content);
         let sync_status = if has_it { SyncStatus::For(other) } else { SyncStatus::Behind(other) };
-        self.files.insert((claim.member, claim.name.clone()), (claim, sync_status));
+        self.keep(claim, sync_status);
     }
 
     fn place_one(&mut self, claim: Claim) {
         let sync_status = self.place(&claim);
-        self.files.insert((claim.member, claim.name.clone()), (claim, sync_status));
+        self.keep(claim, sync_status);
     }
 
     fn is_rival(&self, claim: &Claim) -> bool {
@@ -661,14 +740,18 @@ impl Model {
             self.put(&name, Some(claim.content), author(claim.member));
             return SyncStatus::For(name);
         }
-        let again = now.is_none() && self.is_declined_and_owners(claim);
-        if !again && self.had(&name, |content| content == claim.content) {
+        let again = now.is_none() && (claim.begins || self.is_declined_and_owners(claim));
+        let known = match now {
+            Some(_) => self.had(&name, |content| content == claim.content),
+            None => self.had_for_good(&name, claim.content),
+        };
+        if !again && known {
             return SyncStatus::Behind(name);
         }
         if now.is_some() {
             return self.place_rival(claim);
         }
-        if !again && self.had(&name, |content| Some(content.hash) == claim.base) {
+        if !again && self.is_edit_of_retired(claim) {
             return SyncStatus::Refused;
         }
         if !self.may_add(claim) {

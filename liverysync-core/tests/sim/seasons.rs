@@ -1,0 +1,155 @@
+//! Seasons: the same teams come back with new paints under old names.
+
+use liverysync_core::{
+    league::{Act, Setting},
+    path::fold,
+};
+
+use crate::rig::{SECOND, World};
+
+const PICTURE: &str = "T/decals.png";
+const MATERIAL: &str = "T/decals.json";
+const SPONSORS: &str = "T/sponsors.png";
+
+/// The game's default material, which is the same in every season.
+const DEFAULT: &[u8] = b"default";
+
+/// A livery of last season, and the same team's livery of this one.
+const OLD: &[(&str, &[u8])] = &[(PICTURE, b"old paint"), (MATERIAL, DEFAULT)];
+const NEW: &[(&str, &[u8])] =
+    &[(PICTURE, b"new paint"), (MATERIAL, DEFAULT), (SPONSORS, b"new sponsors")];
+
+impl World {
+    fn retire(&mut self, livery: &str) {
+        let act = Act::Retire { liveries: vec![livery.to_owned()], confirmed: true };
+        self.administer(act).unwrap();
+    }
+
+    fn drop_all(&mut self, pc: usize, files: &[(&str, &[u8])]) {
+        files.iter().for_each(|(path, bytes)| self.drop_now(pc, path, bytes));
+    }
+
+    fn owner_of(&self, livery: &str) -> Option<String> {
+        self.union().owner(&fold(livery)).map(|owner| owner.to_string())
+    }
+}
+
+/// All settings that decide about whole liveries.
+fn leagues() -> impl Iterator<Item = World> {
+    let settings =
+        [("file", "anyone"), ("file", "owner"), ("livery", "anyone"), ("livery", "owner")];
+    settings.into_iter().map(|(scope, updates)| {
+        let mut world = World::remembering();
+        world.set(Setting::ConflictScope, scope);
+        world.set(Setting::Updates, updates);
+        world
+    })
+}
+
+#[test]
+fn a_new_livery_takes_the_name_of_a_retired_one_whole() {
+    for mut world in leagues() {
+        let (author, other) = (world.join("author", OLD), world.join("other", &[]));
+        world.rest();
+        world.retire("T");
+        world.rest();
+        world.all_hold(&[author, other], &[]);
+        world.drop_all(author, NEW);
+        world.rest();
+        world.all_hold(&[author, other], NEW);
+    }
+}
+
+#[test]
+fn a_livery_that_was_changed_before_its_author_heard_of_the_retirement_is_a_new_one() {
+    for mut world in leagues() {
+        let (author, other) = (world.join("author", OLD), world.join("other", &[]));
+        world.rest();
+        world.leave(author);
+        world.retire("T");
+        world.rest_of_us();
+        world.drop_at(author, PICTURE, b"mended", 60 * SECOND);
+        world.start(author);
+        world.rest();
+        world.all_hold(&[author, other], &[(PICTURE, b"mended"), (MATERIAL, DEFAULT)]);
+    }
+}
+
+#[test]
+fn whoever_brings_a_new_livery_under_a_retired_name_owns_it() {
+    for mut world in leagues() {
+        let (first, second) = (world.join("first", OLD), world.join("second", &[]));
+        world.rest();
+        let owner = world.owner_of("T");
+        world.retire("T");
+        world.rest();
+        world.drop_all(second, NEW);
+        world.rest();
+        world.all_hold(&[first, second], NEW);
+        assert_ne!(world.owner_of("T"), owner);
+    }
+}
+
+#[test]
+fn an_old_copy_is_replaced_by_the_new_livery_of_its_name() {
+    for mut world in leagues() {
+        let (author, away) = (world.join("author", OLD), world.join("away", &[]));
+        world.leave(away);
+        world.retire("T");
+        world.rest_of_us();
+        world.drop_all(author, NEW);
+        world.rest_of_us();
+        world.start(away);
+        world.rest();
+        world.all_hold(&[author, away], NEW);
+    }
+}
+
+#[test]
+fn a_new_paint_under_the_old_name_of_a_renamed_livery_is_a_livery_of_its_own() {
+    for mut world in leagues() {
+        let (author, other) = (world.join("author", OLD), world.join("other", &[]));
+        world.rest();
+        world.administer(Act::Rename { livery: "T".into(), new: "T 2025".into() }).unwrap();
+        world.rest();
+        world.drop_all(author, NEW);
+        world.rest();
+        let both: Vec<_> = NEW
+            .iter()
+            .copied()
+            .chain([("T 2025/decals.png", &b"old paint"[..]), ("T 2025/decals.json", DEFAULT)])
+            .collect();
+        world.all_hold(&[author, other], &both);
+    }
+}
+
+/// A new livery whose author left before it was sent expires, and must not bring the retired one back.
+#[test]
+fn a_new_livery_that_never_arrives_brings_no_retired_one_back() {
+    for restarts in [false, true] {
+        for mut world in leagues() {
+            let (author, other) = (world.join("author", OLD), world.join("other", &[]));
+            world.rest();
+            world.retire("T");
+            world.rest();
+            let big = vec![1; 3_000_000];
+            world.drop_all(author, &[(PICTURE, &big), (MATERIAL, DEFAULT)]);
+            while world.union().is_empty() {
+                assert!(world.step(10 * crate::rig::MINUTE), "it is published at last");
+            }
+            world.crash(author);
+            world.rest_of_us();
+            if restarts {
+                world.restart_hub();
+                world.rest_of_us();
+            }
+            assert_eq!(world.text(other, PICTURE), None);
+            world.start(author);
+            world.rest();
+            for pc in [author, other] {
+                assert!(world.text(pc, PICTURE).is_some_and(|bytes| bytes == big));
+                assert!(world.text(pc, MATERIAL).is_some());
+            }
+        }
+    }
+}
