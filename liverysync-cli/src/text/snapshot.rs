@@ -354,7 +354,8 @@ fn server_texts(all: &mut Texts) {
     all.all(server::left_out("Aoi", &all_skipped()[..2], false));
     let copy = path("League Safety Car/decals__CONFLICT__14468801.png");
     all.add(server::conflict("Bruno", &path("League Safety Car/decals.png"), &copy));
-    all.add(server::refused("Bruno", &path("Team/decals.png"), &Refusal::Retired));
+    let collision = Refusal::Collision(Collision::Folder);
+    all.add(server::refused("Bruno", &path("Team/decals.png"), &collision));
     all.add(server::transferred(Some("Aoi"), None, 3, 1));
     all.add(server::transferred(None, Some("Bruno"), 1, 0));
     all.add(server::database_fault("R"));

@@ -133,7 +133,9 @@ impl Union {
         }
         let names = of_livery(&self.filed_elsewhere, livery);
         let names = names.filter_map(|(_, peers)| Some(&peers.get(&claim.peer)?.1));
-        let entries = names.filter_map(|name| self.entries.get(name));
+        // A conflict copy beside the established file gives nobody a part in that livery.
+        let elsewhere = names.filter(|name| name.livery() != livery);
+        let entries = elsewhere.filter_map(|name| self.entries.get(name));
         entries.map(|entry| entry.path.livery().to_owned()).collect()
     }
 

@@ -179,9 +179,6 @@ pub enum Refusal {
     /// It is in conflict, and every conflict name for it breaks the path rule.
     #[error("it is in conflict, and no conflict name is possible: {0}")]
     NoName(#[from] InvalidPath),
-    /// It is an edit of a file that was retired.
-    #[error("it is an edit of a retired file")]
-    Retired,
 }
 
 /// A peer's file that is to get a place in the union.
@@ -224,8 +221,6 @@ pub struct Union {
     unplaced: Unplaced,
     /// The history of each name.
     past: BTreeMap<PathKey, Past>,
-    /// The steps in which each livery was retired as a whole, by its folded name.
-    ends: BTreeMap<String, Vec<u64>>,
     /// Contents that the server has received and checked once, so that they are known to exist.
     verified: BTreeSet<Content>,
     /// The owners of each livery: by its folded name, with its spelling.

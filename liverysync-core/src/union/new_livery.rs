@@ -50,32 +50,6 @@ impl Union {
         })
     }
 
-    /// Notes that the last file of a livery was retired.
-    pub(super) fn note_end(&mut self, step: u64, livery: &str) {
-        if self.is_vacant(livery) {
-            let ends = self.ends.entry(livery.to_owned()).or_default();
-            // One step may retire conflict copies after that.
-            if ends.last() != Some(&step) {
-                ends.push(step);
-            }
-        }
-    }
-
-    /// Takes the end of a livery back: the same step has put another one in its place.
-    pub(super) fn revoke_end(&mut self, step: u64, livery: &str) {
-        if let Some(ends) = self.ends.get_mut(livery) {
-            ends.pop_if(|end| *end == step);
-        }
-    }
-
-    /// Returns true if a file is an edit of a content that was retired from a livery which lives on.
-    pub(super) fn is_edit_of_retired(&self, claimant: &Claimant) -> bool {
-        let past = self.past.get(claimant.key());
-        let step = claimant.base.and_then(|base| past?.last_step_of(base));
-        let end = self.ends.get(claimant.key().livery()).and_then(|ends| ends.last());
-        step.is_some_and(|step| end.is_none_or(|end| *end <= step))
-    }
-
     fn begin_livery(&mut self, livery: &str, peer: PeerId, claims: Vec<Claimant>) -> Vec<Claimant> {
         let Some(first) = claims.first().cloned() else { return claims };
         let outdated = self.unplaced.outdated_in(livery, peer).map(|file| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    hash::{Content, ContentHash},
+    hash::Content,
     league::{Cause, MemberId},
     path::RelPath,
     time::UnixTime,
@@ -47,17 +47,6 @@ impl Past {
     /// Returns true if the name has or had a content, or declined it.
     pub(super) fn knows(&self, content: Content) -> bool {
         self.declined.contains(&content) || self.contents().any(|held| held == content)
-    }
-
-    /// Returns the last step in which the name got a content of which only the digest is known. Returns 0 for a content that
-    /// it declined.
-    pub(super) fn last_step_of(&self, hash: ContentHash) -> Option<u64> {
-        let is_it = |content: Content| content.hash == hash;
-        let versions = self.versions.iter().enumerate().rev();
-        let mut kept = versions.filter(|(index, _)| !self.has_expired(*index));
-        let placed = |version: &Version| version.placed.as_ref().is_some_and(|p| is_it(p.content));
-        let last = kept.find(|(_, version)| placed(version)).map(|(_, version)| version.step);
-        last.or_else(|| self.declined.iter().any(|declined| is_it(*declined)).then_some(0))
     }
 
     /// Returns true if the name declined a content and never had it.

@@ -33,8 +33,6 @@ pub(super) enum Lineage {
     Conflict,
     /// The name is free, but the file would add to a livery that only others may change.
     Foreign,
-    /// The name is free, and the content of which the file is an edit was retired.
-    Retired,
 }
 
 impl Union {
@@ -145,7 +143,6 @@ impl Union {
                 Lineage::New
             }
             None if self.had(key, content) => Lineage::Outdated,
-            None if self.is_edit_of_retired(claimant) => Lineage::Retired,
             None => self.classify_new(claimant),
         }
     }
@@ -196,7 +193,6 @@ impl Union {
                 self.unplaced.add_outdated(claimant.peer, outdated);
             }
             Lineage::Conflict | Lineage::Foreign => self.place_rival(claimant, outcome),
-            Lineage::Retired => self.refuse(claimant, Refusal::Retired, outcome),
         }
     }
 

@@ -70,7 +70,6 @@ impl Union {
             Record::Retired { step, path } => {
                 self.clear_name(path.key(), outcome);
                 self.add_version(*step, path, None);
-                self.note_end(*step, path.key().livery());
             }
             Record::Declined { step, path, content } => {
                 self.steps = self.steps.max(*step);
@@ -118,7 +117,6 @@ impl Union {
         }
         self.names.entry(content).or_default().insert(key.clone());
         self.add_version(step, path, Some(placed));
-        self.revoke_end(step, key.livery());
         if !self.is_conflict_copy(path) {
             *self.own_names.entry(key.livery().to_owned()).or_default() += 1;
         }

@@ -627,3 +627,23 @@ fn files_that_only_look_like_conflict_copies_make_a_livery() {
     let league = play_in(League::new(Policy::Established, Updates::Owner), deeds);
     assert_eq!(league.union.owner("t"), author(0));
 }
+
+/// The scope changes after a file of theirs was filed beside the established one.
+#[test]
+fn a_member_without_a_key_gets_no_part_in_a_livery_by_a_conflict_copy_beside_it() {
+    let league = play_in(
+        League::new(Policy::Established, Updates::Owner),
+        [
+            Deed::Edits(vec![
+                (0, BTreeMap::from([(3, (Some(0), Base::None))])),
+                (3, BTreeMap::from([(1, (Some(0), Base::None))])),
+            ]),
+            edit(1, 2, 1, Base::None),
+            edit(3, 2, 0, Base::None),
+            Deed::VerifyAll,
+            Deed::Set(Setting::ConflictScope, 1),
+            edit(3, 3, 1, Base::InSync),
+        ],
+    );
+    assert_eq!(league.model.now("t/b.json"), Some(content(0)));
+}

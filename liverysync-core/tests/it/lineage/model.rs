@@ -108,32 +108,6 @@ impl Model {
         self.is_vacant(of) && names.any(|(_, past)| past.last().unwrap().1.is_none())
     }
 
-    /// Returns true if a claim is an edit of a content that was retired from a livery which lives on.
-    fn is_edit_of_retired(&self, claim: &Claim) -> bool {
-        let took_back = |at: usize| self.takings_back.contains(&(claim.name.clone(), at + 1));
-        let is_base = |content: Content| Some(content.hash) == claim.base;
-        let past = self.past.get(&claim.name).into_iter().flatten().enumerate();
-        let had = past.filter(|(at, (_, content))| content.is_some_and(is_base) && !took_back(*at));
-        let had = had.map(|(_, (step, _))| *step).max();
-        let declined =
-            |(name, content): &(String, Content)| *name == claim.name && is_base(*content);
-        let step = had.or_else(|| self.declined.iter().any(declined).then_some(0));
-        let of = livery(&claim.name);
-        step.is_some_and(|step| {
-            let mut after = (step + 1)..=self.steps.max(self.step);
-            !after.any(|after| self.was_retired_whole(of, after))
-        })
-    }
-
-    /// Returns true if a livery had its last file retired in a step.
-    fn was_retired_whole(&self, of: &str, step: u64) -> bool {
-        let at = |past: &[(u64, Option<Content>)]| past.iter().rev().find(|(at, _)| *at <= step)?.1;
-        let is_copy = |name: &String| plain(name) != *name && self.rival_names.contains(name);
-        let names = self.past.iter().filter(|(name, _)| livery(name) == of);
-        let retired = names.clone().any(|(_, past)| past.contains(&(step, None)));
-        retired && names.clone().all(|(name, past)| is_copy(name) || at(past).is_none())
-    }
-
     /// Makes a member's folder a new livery if it has a file that the retired livery of its name never had.
     fn begin_liveries(&mut self, mut claims: Vec<Claim>) -> Vec<Claim> {
         let folders = claims.iter().map(|claim| (claim.member, livery(&claim.name).to_owned()));
@@ -424,9 +398,10 @@ impl Model {
 
     /// Returns true if a claim's name is free, and never had its content or its base.
     fn is_free(&self, claim: &Claim) -> bool {
-        let known = self.had_for_good(&claim.name, claim.content) || self.is_edit_of_retired(claim);
         self.now(&claim.name).is_none()
-            && (claim.begins || self.is_declined_and_owners(claim) || !known)
+            && (claim.begins
+                || self.is_declined_and_owners(claim)
+                || !self.had_for_good(&claim.name, claim.content))
     }
 
     /// Returns true if an owner brings a content that was declined from others.
@@ -477,7 +452,8 @@ impl Model {
                 });
             let his = |file: &Claim| file.member == claim.member && livery(&file.name) == of;
             let his = elsewhere.filter(|(file, _)| his(file));
-            return his.map(|(_, name)| livery(name).to_owned()).collect();
+            let folders = his.map(|(_, name)| livery(name).to_owned());
+            return folders.filter(|folder| folder != of).collect();
         }
         let names = self.names().into_iter().map(|(name, _)| name);
         let folders = names.filter(|name| {
@@ -750,9 +726,6 @@ impl Model {
         }
         if now.is_some() {
             return self.place_rival(claim);
-        }
-        if !again && self.is_edit_of_retired(claim) {
-            return SyncStatus::Refused;
         }
         if !self.may_add(claim) {
             return self.place_rival(claim);
