@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use liverysync_core::{client::Ignored, text::InvalidText};
+use liverysync_core::{client::Ignored, list_file, text::InvalidText};
 
 use crate::disk::{ignore_file, replace_whole};
 
@@ -103,13 +103,10 @@ impl IgnoreFile {
     }
 
     fn text(&self) -> Result<String, IgnoreError> {
-        match fs::read(&self.0) {
-            Ok(bytes) => {
-                let text = String::from_utf8_lossy(&bytes);
-                Ok(text.trim_start_matches('\u{feff}').to_owned())
-            }
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        match fs::read(&self.0).and_then(|bytes| list_file::decode(&bytes).map_err(invalid)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            Err(source) => Err(IgnoreError::File { path: self.0.clone(), source }),
+            text => text.map_err(|source| IgnoreError::File { path: self.0.clone(), source }),
         }
     }
 
@@ -138,6 +135,23 @@ mod tests {
         assert_eq!(list.remove(&texts(&["TEAM A", "Team C"])).unwrap(), ["TEAM A"]);
         assert_eq!(fs::read_to_string(list.path()).unwrap(), "# mine\n\\#2_*\nTeam B\n");
         assert!(list.read().unwrap().covers("#2_TeamIris"));
+    }
+
+    #[test]
+    fn a_list_of_notepad_is_read_and_what_is_no_text_is_left_alone() {
+        let state = tempfile::tempdir().unwrap();
+        let list = IgnoreFile::new(state.path(), Path::new("Liveries")).unwrap();
+        list.add(&texts(&["Team A"])).unwrap();
+        fs::write(list.path(), b"\xff\xfe7\x007\0\r\0\n\0").unwrap();
+        assert!(list.read().unwrap().covers("77"));
+        list.add(&texts(&["Équipe"])).unwrap();
+        assert_eq!(list.read().unwrap().globs().collect::<Vec<_>>(), ["77", "Équipe"]);
+
+        let latin: &[u8] = b"77\n\xc9quipe\n";
+        fs::write(list.path(), latin).unwrap();
+        assert!(matches!(list.read(), Err(IgnoreError::File { .. })));
+        assert!(list.add(&texts(&["Team A"])).is_err() && list.remove(&texts(&["77"])).is_err());
+        assert_eq!(fs::read(list.path()).unwrap(), latin);
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub mod league;
 mod lifecycle;
 #[cfg(any(feature = "client", feature = "server"))]
 mod link;
+#[cfg(any(feature = "client", feature = "server"))]
+mod list_faults;
 #[cfg(feature = "client")]
 mod places;
 #[cfg(feature = "client")]

@@ -4,10 +4,10 @@
 //! and sends files from the store. One more task runs the control machine. File data never passes through it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     io,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -44,12 +44,14 @@ use crate::{
 
 use crate::store::StoreError;
 
+mod allow_list;
 mod builder;
 mod journal;
 mod uploads;
 
 pub use self::builder::ServerBuilder;
 use self::{
+    allow_list::{AllowListFile, News},
     journal::Journal,
     uploads::{LinkReader, Uploads},
 };
@@ -97,7 +99,7 @@ pub enum ServerError {
     /// came first after that would own the liveries of others.
     #[error("where only owners may update, the server needs a data folder to remember them")]
     OwnersNeedData,
-    /// The allow list exists and cannot be read.
+    /// The allow list cannot be read.
     #[error("cannot read the allow list {path}", path = .path.display())]
     AllowList {
         /// The file.
@@ -190,22 +192,6 @@ impl Server {
     }
 }
 
-/// The allow list as it was last read.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct AllowList(Option<BTreeSet<String>>);
-
-impl AllowList {
-    fn read(path: &Path) -> io::Result<Self> {
-        match std::fs::read(path) {
-            Ok(bytes) => {
-                Ok(Self(ServerMachine::parse_allow_list(&String::from_utf8_lossy(&bytes))))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(None)),
-            Err(error) => Err(error),
-        }
-    }
-}
-
 /// The link of one client.
 #[derive(Debug)]
 struct Link {
@@ -246,8 +232,7 @@ struct Control {
     deferred: VecDeque<Input>,
     store: Store,
     events: EventSender<Event>,
-    allow_list: Option<PathBuf>,
-    allowed: AllowList,
+    allow_list: AllowListFile,
     throttles: Throttles,
     buffers: Pool,
     journal: Journal,
@@ -258,7 +243,7 @@ impl Control {
         machine: Machine,
         clock: Clock,
         events: EventSender<Event>,
-        (allow_list, allowed): (Option<PathBuf>, AllowList),
+        allow_list: AllowListFile,
         store: Store,
         throttles: Throttles,
         journal: Journal,
@@ -279,7 +264,6 @@ impl Control {
             store,
             events,
             allow_list,
-            allowed,
             throttles,
             buffers: Pool::default(),
             journal,
@@ -302,8 +286,7 @@ impl Control {
     async fn run(mut self, listener: TcpListener, mut stopped: StopRequest) {
         let mut requests = tokio::time::interval(REQUESTS_INTERVAL);
         requests.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let list = self.allowed.0.clone();
-        self.feed(Input::AllowList(list));
+        self.feed(Input::AllowList(self.allow_list.names()));
         let _nothing_to_do_yet = self.drain();
         self.feed(Input::Stored(self.store.contents()));
         loop {
@@ -396,12 +379,10 @@ impl Control {
     }
 
     fn read_allow_list(&mut self) {
-        // If the file cannot be read, because someone is just saving it, the last list stays in force.
-        let Some(Ok(list)) = self.allow_list.as_deref().map(AllowList::read) else { return };
-        if list != self.allowed {
-            let names = list.0.clone();
-            self.allowed = list;
-            self.feed(Input::AllowList(names));
+        match self.allow_list.read_again() {
+            Some(News::Names(names)) => self.feed(Input::AllowList(names)),
+            Some(News::Fault(reason)) => self.events.send(&Event::AllowListFault { reason }),
+            None => {}
         }
     }
 

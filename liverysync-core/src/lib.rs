@@ -58,7 +58,8 @@ pub mod conflict;
 pub mod diff;
 pub mod hash;
 pub mod league;
-mod list_file;
+#[doc(hidden)]
+pub mod list_file;
 pub mod manifest;
 #[doc(hidden)]
 pub mod own_folders;

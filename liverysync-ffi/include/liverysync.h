@@ -291,6 +291,10 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_CONFLICT = 23,
     /**
+     * Client: the list of ignored liveries cannot be read any more, and the last one stays in force: `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_IGNORE_LIST_FAULT = 24,
+    /**
      * Server: a client joined: `peer`, `name`, `address`, `word` (its program).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,
@@ -351,6 +355,10 @@ enum liverysync_event_kind
      * Server: the options differ from the league's own settings, which count; see its `json`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_SETTINGS_DIFFER = 114,
+    /**
+     * Server: the allow list cannot be read any more, and the last one stays in force: `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_ALLOW_LIST_FAULT = 115,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

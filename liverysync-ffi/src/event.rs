@@ -76,6 +76,8 @@ pub enum EventKind {
     /// Client: a file of this PC is in conflict and lost its name: `path`, `other_path` (its conflict name), `name` (the
     /// driver whose file keeps the name; NULL if unknown).
     Conflict = 23,
+    /// Client: the list of ignored liveries cannot be read any more, and the last one stays in force: `reason`.
+    IgnoreListFault = 24,
 
     /// Server: a client joined: `peer`, `name`, `address`, `word` (its program).
     ServerJoined = 100,
@@ -108,6 +110,8 @@ pub enum EventKind {
     ServerDatabaseFault = 113,
     /// Server: the options differ from the league's own settings, which count; see its `json`.
     ServerSettingsDiffer = 114,
+    /// Server: the allow list cannot be read any more, and the last one stays in force: `reason`.
+    ServerAllowListFault = 115,
 }
 
 /// An event. Texts may come from other people: escape them before you show them.
@@ -209,6 +213,7 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("retired", EventKind::Retired),
     ("retire_failed", EventKind::RetireFailed),
     ("conflict", EventKind::Conflict),
+    ("ignore_list_fault", EventKind::IgnoreListFault),
     ("missed", EventKind::Missed),
 ];
 
@@ -229,6 +234,7 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("store_fault", EventKind::ServerStoreFault),
     ("database_fault", EventKind::ServerDatabaseFault),
     ("settings_differ", EventKind::ServerSettingsDiffer),
+    ("allow_list_fault", EventKind::ServerAllowListFault),
     ("missed", EventKind::Missed),
 ];
 

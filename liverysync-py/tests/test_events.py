@@ -126,7 +126,7 @@ def test_matching_is_exhaustive() -> None:
                 return event.path
             case server_events.SourceFault() | server_events.StoreFault() | server_events.TargetFault():
                 return event.reason
-            case server_events.DatabaseFault():
+            case server_events.AllowListFault() | server_events.DatabaseFault():
                 return event.reason
             case server_events.SessionBegan() | server_events.SessionEnded():
                 return event.target or "the store"

@@ -25,10 +25,12 @@ use super::{
 use crate::{
     clock::{Clock, seed, unix_time},
     disk::{Disk, Outcomes, PlainFile, cache_file, remove_empty_folder},
+    error_chain::with_causes,
     events::EventSender,
     ignore::IgnoreFile,
     lifecycle::StopRequest,
     link::{LinkError, SendReport},
+    list_faults::ListFaults,
     throttle::Throttles,
     watch::Watch,
 };
@@ -80,6 +82,7 @@ pub(super) struct Driver {
     /// The list of ignored liveries, and its last content.
     list: Option<IgnoreFile>,
     ignored: Ignored,
+    list_faults: ListFaults,
     ignore_list_reads: Interval,
     lock: Option<Lock>,
 }
@@ -120,6 +123,7 @@ impl Driver {
             closed: None,
             list,
             ignored,
+            list_faults: ListFaults::default(),
             ignore_list_reads,
             lock,
         })
@@ -251,11 +255,20 @@ impl Driver {
     }
 
     fn read_ignore_list(&mut self) {
-        // If the file cannot be read, because someone is just saving it, the last list stays in force.
-        let Some(Ok(ignored)) = self.list.as_ref().map(IgnoreFile::read) else { return };
-        if ignored != self.ignored {
-            self.ignored = ignored.clone();
-            self.feed(Input::Ignore(ignored));
+        match self.list.as_ref().map(IgnoreFile::read) {
+            Some(Ok(ignored)) => {
+                self.list_faults.clear();
+                if ignored != self.ignored {
+                    self.ignored = ignored.clone();
+                    self.feed(Input::Ignore(ignored));
+                }
+            }
+            // The last list stays in force.
+            Some(Err(error)) if self.list_faults.add() => {
+                let reason = with_causes(&error);
+                self.events.send(&Event::IgnoreListFault { reason });
+            }
+            Some(Err(_)) | None => {}
         }
     }
 

@@ -10,7 +10,7 @@ use liverysync_core::{
 };
 use tokio::{net::TcpListener, runtime::Handle};
 
-use super::{AllowList, Control, Machine, Server, ServerError, Shared, journal::Journal};
+use super::{AllowListFile, Control, Machine, Server, ServerError, Shared, journal::Journal};
 use crate::{
     DEFAULT_PORT,
     clock::{Clock, seed},
@@ -59,8 +59,10 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets a text file with the liveries to distribute, a name per line. It is read again when it changes. While it
-    /// does not exist or is empty, all liveries are distributed. Default: no file.
+    /// Sets a text file with the liveries to distribute, a name per line, in UTF-8 or, with a byte order mark, UTF-16. It
+    /// must exist. If it is empty, all liveries are distributed. It is read again when it changes; when it cannot be read,
+    /// the last list stays in force ([`ServerEvent::AllowListFault`](crate::ServerEvent::AllowListFault)). Default: no
+    /// file.
     pub fn allow_list(mut self, file: impl Into<PathBuf>) -> Self {
         self.allow_list = Some(file.into());
         self
@@ -204,7 +206,7 @@ impl ServerBuilder {
     /// # Errors
     ///
     /// Fails outside of a tokio runtime. Fails if the server cannot listen, if the data folder cannot be used, if the
-    /// allow list exists and cannot be read, and without a data folder where only owners may update.
+    /// allow list cannot be read, and without a data folder where only owners may update.
     ///
     /// # Panics
     ///
@@ -259,11 +261,7 @@ impl ServerBuilder {
     fn prepare(self) -> Result<Prepared, ServerError> {
         let keeps = self.data.is_some();
         let config = self.config.with_storage(keeps).ok_or(ServerError::OwnersNeedData)?;
-        let allowed = match &self.allow_list {
-            Some(path) => AllowList::read(path)
-                .map_err(|source| ServerError::AllowList { path: path.clone(), source })?,
-            None => AllowList::default(),
-        };
+        let allow_list = AllowListFile::open(self.allow_list)?;
         let data = self.data.as_deref();
         let store = Store::open(data)?;
         let (journal, records) = Journal::open(data)?;
@@ -277,7 +275,7 @@ impl ServerBuilder {
             address,
             machine: Machine::new(machine),
             clock,
-            allow_list: (self.allow_list, allowed),
+            allow_list,
             store,
             journal,
             keeps,
@@ -291,7 +289,7 @@ struct Prepared {
     address: SocketAddr,
     machine: Machine,
     clock: Clock,
-    allow_list: (Option<PathBuf>, AllowList),
+    allow_list: AllowListFile,
     store: Store,
     journal: Journal,
     /// There is a data folder.

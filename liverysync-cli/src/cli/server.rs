@@ -38,7 +38,7 @@ pub(crate) struct ServerArgs {
     #[arg(long)]
     pub(crate) verify_store: bool,
     /// File with the names of the liveries to distribute, one per line; `#` begins a comment, `\#` a name that begins with
-    /// `#`. It is read again when it changes. A missing or empty file allows all liveries
+    /// `#`. It is read again when it changes. An empty file allows all liveries
     #[arg(long, value_name = "FILE")]
     pub(crate) allow_list: Option<PathBuf>,
     #[command(flatten)]

@@ -316,6 +316,7 @@ mod tests {
                 installed: 0,
                 failed: 0,
             },
+            ServerEvent::AllowListFault { reason: String::new() },
             ServerEvent::DatabaseFault { reason: String::new() },
             ServerEvent::SettingsDiffer { settings: Vec::new() },
             ServerEvent::StoreFault { content: ContentHash::of(b""), reason: String::new() },
@@ -353,6 +354,7 @@ mod tests {
             ClientEvent::Connected { speaks_v2: true },
             ClientEvent::Disconnected { reason: reason.clone(), retry_in: Duration::ZERO },
             ClientEvent::FolderUnreadable { reason: reason.clone() },
+            ClientEvent::IgnoreListFault { reason: reason.clone() },
             ClientEvent::Scanned { liveries: 0, files: 0, bytes },
             ClientEvent::Skipped(Skipped::new(String::new(), Reason::Link)),
             ClientEvent::SessionBegan {

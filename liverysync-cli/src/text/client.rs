@@ -7,8 +7,8 @@ use liverysync::{Plan, RelPath, Skipped, escape};
 use super::{
     skipped,
     words::{
-        by_livery, bytes, count, cut, duration, file_lines, files, liveries, livery_lines, path,
-        reason,
+        LIST_ENCODING, by_livery, bytes, count, cut, duration, file_lines, files, liveries,
+        livery_lines, path, reason,
     },
 };
 
@@ -41,6 +41,13 @@ pub(crate) fn offline(why: &str, retry_in: Duration) -> String {
 
 pub(crate) fn folder_unreadable(why: &str) -> String {
     format!("Could not read the liveries folder: {}", reason(why))
+}
+
+pub(crate) fn ignore_list_fault(why: &str) -> String {
+    format!(
+        "Warning: {}\nhint: the last list stays in force until the file can be read: {LIST_ENCODING}",
+        reason(why)
+    )
 }
 
 pub(crate) fn scanned(number: usize, files: usize, size: u64, verbose: bool) -> String {

@@ -12,7 +12,7 @@ use liverysync::{
 
 use super::{
     Problem,
-    words::{count, cut, duration, files, reason},
+    words::{LIST_ENCODING, count, cut, duration, files, reason},
 };
 
 const REACH_HINT: &str = "check --host and --port, and whether the league's server is running";
@@ -166,7 +166,7 @@ pub(crate) fn server(error: &ServerError) -> Problem {
         ServerError::AllowList { path, source } => {
             Problem::new(format!("cannot read the allow list {}", show(path)))
                 .cause(source)
-                .hint("give a text file with --allow-list, or leave it out to allow all liveries")
+                .hint("give a text file in UTF-8 with --allow-list, or leave it out to allow all liveries")
         }
         ServerError::Database(error) => database(error),
         other => Problem::of(other),
@@ -386,6 +386,7 @@ pub(crate) fn ignore(error: &IgnoreError) -> Problem {
         IgnoreError::File { path, source } => {
             Problem::new(format!("cannot use the list of ignored liveries {}", show(path)))
                 .cause(source)
+                .hint(LIST_ENCODING)
         }
         other => Problem::of(other),
     }

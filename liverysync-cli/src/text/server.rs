@@ -6,7 +6,7 @@ use liverysync::{RelPath, Skipped, escape, league::Setting};
 
 use super::{
     skipped,
-    words::{by_livery, count, cut, files, liveries, name, path, reason},
+    words::{LIST_ENCODING, by_livery, count, cut, files, liveries, name, path, reason},
 };
 
 /// The first line, which programs look for.
@@ -86,6 +86,13 @@ pub(crate) fn transferred(
 
 pub(crate) fn database_fault(why: &str) -> String {
     format!("Could not use the league database: {}", reason(why))
+}
+
+pub(crate) fn allow_list_fault(why: &str) -> String {
+    format!(
+        "Warning: {}\nhint: the last list stays in force until the file can be read: {LIST_ENCODING}",
+        reason(why)
+    )
 }
 
 /// The settings that the server was told and that the league has with other values: setting, value in the league, and

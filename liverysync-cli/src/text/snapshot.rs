@@ -136,6 +136,7 @@ fn client_texts(all: &mut Texts) {
         "cannot reach league.example:9239: Connection refused (os error 111)",
         Duration::from_secs(8),
     ));
+    all.add(client::ignore_list_fault("R"));
     all.add(client::folder_unreadable("Permission denied (os error 13)"));
     all.add(client::scanned(0, 0, 0, false));
     all.add(client::scanned(1, 2, 5_100_000, false));
@@ -359,6 +360,7 @@ fn server_texts(all: &mut Texts) {
     all.add(server::transferred(Some("Aoi"), None, 3, 1));
     all.add(server::transferred(None, Some("Bruno"), 1, 0));
     all.add(server::database_fault("R"));
+    all.add(server::allow_list_fault("R"));
     let differing =
         [(Setting::ConflictScope, "livery", "file"), (Setting::Updates, "owner", "anyone")];
     all.add(server::settings_differ(differing));

@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use liverysync::{NAME_CHARS_MAX, RelPath, escape, escape_limited};
 
+/// Hint for a list that cannot be read.
+pub(crate) const LIST_ENCODING: &str = "save it as a text file in UTF-8";
+
 /// Length of a list after which the rest is counted.
 const LIST_MAX: usize = 10;
 

@@ -80,13 +80,17 @@ fn the_data_folder_is_created() {
 }
 
 #[test]
-fn an_allow_list_may_be_absent_but_not_unreadable() {
+fn an_allow_list_must_be_readable_text() {
     let test = Test::new();
-    let _server = test.server(&["--allow-list", "later.txt"]);
     test.folder("folder");
-    test.run(&["server", "--port", "0", "--allow-list", "folder"])
-        .code(1)
-        .stderr_has("cannot read the allow list");
+    test.file("latin.txt", b"77 Iris\n\xc9quipe\n");
+    test.file("utf-16.txt", b"\xff\xfe7\x007\0\r\0\n\0");
+    let fails = |list: &str| test.run(&["server", "--port", "0", "--allow-list", list]).code(1);
+    for list in ["missing.txt", "folder"] {
+        fails(list).stderr_has(&format!("cannot read the allow list {list}"));
+    }
+    fails("latin.txt").stderr_has("cause: line 2, character 1 is no text in UTF-8");
+    let _server = test.server(&["--allow-list", "utf-16.txt"]);
 }
 
 #[test]

@@ -37,6 +37,11 @@ pub enum Event {
         /// The system's words.
         reason: String,
     },
+    /// The list of ignored liveries cannot be read any more. The last one stays in force.
+    IgnoreListFault {
+        /// The file and the reason.
+        reason: String,
+    },
     /// A scan has found other files than before, or was the first one.
     Scanned {
         /// Number of liveries.

@@ -168,6 +168,11 @@ pub enum Event {
         /// The settings, in order.
         settings: Vec<DifferingSetting>,
     },
+    /// The allow list cannot be read any more. The last one stays in force.
+    AllowListFault {
+        /// The file and the reason.
+        reason: String,
+    },
     /// The host read so slowly that events were left out here.
     Missed {
         /// Number of events.

@@ -19,6 +19,7 @@ __all__ = [
     "Disconnected",
     "FileSent",
     "FolderUnreadable",
+    "IgnoreListFault",
     "InSync",
     "Installed",
     "Missed",
@@ -65,6 +66,13 @@ class Disconnected:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderUnreadable:
     """The liveries folder cannot be read."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoreListFault:
+    """The list of ignored liveries cannot be read any more. The last one stays in force. It is reported once."""
 
     reason: str
 
@@ -332,6 +340,7 @@ _Known: TypeAlias = (
     | Disconnected
     | FileSent
     | FolderUnreadable
+    | IgnoreListFault
     | InSync
     | Installed
     | Missed

@@ -14,6 +14,7 @@ from liverysync import _liverysync as native
 from liverysync._events import UnknownEvent, decoder
 
 __all__ = [
+    "AllowListFault",
     "Conflict",
     "InSync",
     "Joined",
@@ -126,6 +127,13 @@ class SourceFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllowListFault:
+    """The allow list cannot be read any more. The last one stays in force. It is reported once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFault:
     """The league database cannot be written or read. The league goes on, and the server tries again."""
 
@@ -211,7 +219,8 @@ class Missed:
 
 
 _Known: TypeAlias = (
-    Conflict
+    AllowListFault
+    | Conflict
     | InSync
     | Joined
     | Left
