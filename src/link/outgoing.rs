@@ -19,8 +19,8 @@ use liverysync_core::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    WRITE_BYTES,
     batch::{Batch, Buffers, Piece},
+    writer::WRITE_BYTES,
 };
 use crate::byte_source::{Availability, ByteSource};
 

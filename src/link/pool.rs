@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{AHEAD_BYTES, PIECE_BYTES_MAX};
+use super::reader::{AHEAD_BYTES, PIECE_BYTES_MAX};
 
 /// The size of a buffer: a frame, and the bytes read with its end.
 const BUFFER_BYTES: usize = PIECE_BYTES_MAX + AHEAD_BYTES;

@@ -1,25 +1,36 @@
 //! Tests of links with real sockets and real files.
 
-use std::{path::Path, time::SystemTime};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
+use bytes::{Bytes, BytesMut};
 use liverysync_core::{
     hash::Content,
     path::{Extensions, RelPath},
     select::Stamp,
-    transfer::CHUNK_BYTES,
+    transfer::{CHUNK_BYTES, Compression},
     wire::{
-        data::{Data, Decoder, WINDOW_BYTES},
-        messages::{FileInfo, SyncId},
+        data::{Data, Decoder, TransferId, WINDOW_BYTES},
+        frame,
+        messages::{FileBegin, FileInfo, Message, SyncId},
     },
 };
-use tokio::{net::TcpListener, sync::mpsc::UnboundedReceiver};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::{mpsc, mpsc::UnboundedReceiver},
+    time::timeout,
+};
 
-use super::*;
+use super::{
+    reader::{READ_BYTES_MIN, SMALL_BYTES},
+    *,
+};
 use crate::{
-    byte_source::Availability,
+    byte_source::{Availability, ByteSource},
     disk::PlainFile,
     scan::stamp_of,
     store::{BlobWriter, Store},
+    throttle::Throttle,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
