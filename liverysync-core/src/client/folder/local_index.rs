@@ -1,13 +1,16 @@
 //! The files that this PC publishes, with what is derived from them.
 
-use std::sync::OnceLock;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use crate::{
     hash::{Content, ContentHash},
     manifest::{Entry, Manifest},
-    path::RelPath,
+    path::{PathKey, RelPath, fold},
     pathmap::{Located, PathMap},
-    select::Stamp,
+    select::{Chosen, Stamp},
 };
 
 /// A file that this PC publishes.
@@ -46,6 +49,72 @@ impl LocalIndex {
 
     pub(super) const fn files(&self) -> &PathMap<IndexedFile> {
         &self.files
+    }
+
+    pub(super) fn get(&self, key: &PathKey) -> Option<&IndexedFile> {
+        self.files.get(key)
+    }
+
+    /// Returns the file at a path in any spelling.
+    pub(super) fn get_spelled(&self, path: &str) -> Option<&IndexedFile> {
+        self.files.get(&*fold(path))
+    }
+
+    /// Returns whether a scan found exactly the known files, unchanged. Most scans do.
+    pub(super) fn is_as_known(&self, chosen: &PathMap<Chosen>) -> bool {
+        // Both are in the order of their keys.
+        let mut pairs = chosen.iter().zip(&self.files);
+        chosen.len() == self.files.len()
+            && pairs.all(|(file, known)| {
+                (&file.path, file.stamp, file.change_tag)
+                    == (&known.path, known.stamp, known.change_tag)
+            })
+    }
+
+    /// Returns whether a file is in the index, unchanged.
+    pub(super) fn is_known(&self, file: &Chosen) -> bool {
+        let known = self.get(file.path.key());
+        known.is_some_and(|known| {
+            // A file that this client installed has no tag until a scan has seen it.
+            let same_tag = known.change_tag == file.change_tag || known.change_tag == 0;
+            known.path == file.path && known.stamp == file.stamp && same_tag
+        })
+    }
+
+    /// Returns the files after a scan that chose these ones and read these contents. `installed` are those that were
+    /// installed since the scan began.
+    pub(super) fn updated(
+        &self,
+        chosen: &PathMap<Chosen>,
+        contents: &BTreeMap<PathKey, Content>,
+        installed: &BTreeSet<PathKey>,
+    ) -> PathMap<IndexedFile> {
+        let mut files = PathMap::default();
+        // What was installed during the scan is newer than what the scan saw.
+        for file in self.files.iter().filter(|file| installed.contains(file.path.key())) {
+            let _fits = files.insert(file.clone());
+        }
+        for file in chosen {
+            let key = file.path.key();
+            let entry = match (contents.get(key), self.get(key)) {
+                (Some(content), _) => IndexedFile {
+                    path: file.path.clone(),
+                    stamp: file.stamp,
+                    change_tag: file.change_tag,
+                    content: *content,
+                },
+                // Unchanged, or changed and not read yet: it stays as it was published.
+                (None, Some(old)) => {
+                    let change_tag =
+                        if self.is_known(file) { file.change_tag } else { old.change_tag };
+                    IndexedFile { path: file.path.clone(), change_tag, ..old.clone() }
+                }
+                (None, None) => continue,
+            };
+            // The next scan reports what collides with an installed file.
+            let _fits = files.insert(entry);
+        }
+        files
     }
 
     /// The files, to change them.

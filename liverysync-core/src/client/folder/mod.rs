@@ -11,9 +11,15 @@
 
 mod listing;
 mod local_index;
+mod save_timer;
 mod scan_cache;
 mod schedule;
+mod selection;
+mod skip_report;
 mod synced_versions;
+#[cfg(test)]
+mod tests;
+mod unsettled;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,10 +27,13 @@ use std::{
     time::Duration,
 };
 
-use self::{listing::Listing, local_index::LocalIndex, schedule::ScanSchedule};
+use self::{
+    listing::Listing, local_index::LocalIndex, save_timer::SaveTimer, schedule::ScanSchedule,
+    skip_report::SkipReport, unsettled::Unsettled,
+};
 pub(super) use self::{local_index::IndexedFile, synced_versions::SyncedVersions};
 use super::{
-    DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Ignored,
+    DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event,
     context::{Context, Purpose},
 };
 use crate::{
@@ -32,25 +41,12 @@ use crate::{
     manifest::Manifest,
     path::{Extensions, PathKey, RelPath, fold},
     pathmap::PathMap,
-    select::{
-        Chosen, Kind, Listed, Reason, Selection, Skipped, StaleFiles, Stamp, caches_of,
-        select_knowing,
-    },
+    select::{Chosen, Kind, Listed, Reason, Skipped, StaleFiles, Stamp, caches_of, select_knowing},
     time::{Time, Wake},
 };
 
-/// The longest time that the files of a livery wait for one that keeps changing. A large file may be copied for minutes,
-/// and a log in the folder may never stop changing.
-const WHOLE_LIVERY_MAX: Duration = Duration::from_secs(10);
-
 /// Longest wait before the next attempt to list a folder that cannot be listed.
 const UNREADABLE_PAUSE_MAX: Duration = Duration::from_secs(5);
-
-/// The time from a change in the index to writing the scan cache: changes come in bursts.
-const SAVE_PAUSE: Duration = Duration::from_secs(10);
-
-/// The same for synced versions. If the client is killed without them, the driver's next edit becomes a conflict.
-const SAVE_SYNCED_PAUSE: Duration = Duration::from_secs(2);
 
 /// The liveries folder.
 #[derive(Debug)]
@@ -65,13 +61,10 @@ pub(super) struct Folder {
     installed: BTreeSet<PathKey>,
     phase: Phase,
     schedule: ScanSchedule,
-    /// Liveries of which a file has not settled, and since when.
-    unsettled: BTreeMap<String, Time>,
-    /// The files that the last scan skipped: path and reason.
-    skipped: BTreeSet<(String, String)>,
+    unsettled: Unsettled,
+    skipped: SkipReport,
     scanned_once: bool,
-    /// The time to write the scan cache, if it is out of date.
-    save_at: Option<Time>,
+    save_timer: SaveTimer,
 }
 
 #[derive(Debug)]
@@ -91,10 +84,10 @@ impl Folder {
             installed: BTreeSet::new(),
             phase: Phase::Idle,
             schedule: ScanSchedule::new(now),
-            unsettled: BTreeMap::new(),
-            skipped: BTreeSet::new(),
+            unsettled: Unsettled::default(),
+            skipped: SkipReport::default(),
             scanned_once: false,
-            save_at: None,
+            save_timer: SaveTimer::default(),
         }
     }
 
@@ -118,15 +111,14 @@ impl Folder {
             let watch = self.schedule.handle_begin(now);
             cx.request(DiskRequest::List { watch }, Purpose::Folder);
         }
-        if self.save_at.is_some_and(|at| at <= now) {
+        if self.save_timer.is_due(now) {
             self.save(cx);
         }
     }
 
     pub(super) fn next_wake(&self) -> Option<Wake> {
         let scan = self.scan_at().map(|at| Wake { at, why: "scan the folder" });
-        let save = self.save_at.map(|at| Wake { at, why: "write the scan cache" });
-        Wake::earlier(scan, save)
+        Wake::earlier(scan, self.save_timer.next_wake())
     }
 
     fn scan_at(&self) -> Option<Time> {
@@ -153,20 +145,14 @@ impl Folder {
             (self.index, self.synced) = (cache.index, cache.synced);
             // Otherwise each start would check all paths again.
             if !cache.up_to_date {
-                self.save_within(cx, SAVE_PAUSE);
+                self.save_timer.handle_index_change(cx.now.time);
             }
         }
     }
 
-    /// Plans to write the scan cache.
-    fn save_within(&mut self, cx: &Context, pause: Duration) {
-        let at = cx.now.time + pause;
-        self.save_at = Some(self.save_at.map_or(at, |planned| planned.min(at)));
-    }
-
     /// Writes the scan cache, if it is out of date. A dry run leaves no trace.
     pub(super) fn save(&mut self, cx: &mut Context) {
-        if self.save_at.take().is_some() && !cx.config.dry_run {
+        if self.save_timer.stop() && !cx.config.dry_run {
             let extensions = &cx.config.rules.extensions;
             let text = scan_cache::encode(&self.index, &self.synced, extensions, cx.now.date);
             cx.request(DiskRequest::SaveCache(text), Purpose::Folder);
@@ -177,7 +163,7 @@ impl Folder {
     pub(super) fn handle_synced(&mut self, cx: &Context, manifest: &Manifest, outdated: &[String]) {
         let outdated = outdated.iter().map(|path| fold(path)).collect();
         if self.synced.handle_in_sync(manifest, &outdated) {
-            self.save_within(cx, SAVE_SYNCED_PAUSE);
+            self.save_timer.handle_synced_change(cx.now.time);
         }
     }
 
@@ -200,8 +186,8 @@ impl Folder {
         };
         self.schedule.handle_listed(now);
         let mut selection = select_knowing(&listed, self.files(), &cx.config.rules);
-        self.keep_published(&mut selection, &listed);
-        leave_out_ignored(&mut selection, &cx.config.ignored);
+        selection::keep_published(&mut selection, &listed, &self.index);
+        selection::leave_out_ignored(&mut selection, &cx.config.ignored);
         let reading = self.find_unread(cx, &selection.publish);
         // Only now: what has settled is found by comparing with the listing before.
         self.listing = Some(Listing::new(listed));
@@ -217,94 +203,24 @@ impl Folder {
 
     /// Returns the files to read now: those of the chosen ones that are not known and have settled.
     fn find_unread(&mut self, cx: &Context, chosen: &PathMap<Chosen>) -> Vec<(RelPath, Stamp)> {
-        let is_new =
-            |file: &&Chosen| !self.is_known(file) && !self.installed.contains(file.path.key());
-        let unread: Vec<_> = if self.is_as_known(chosen) {
+        let is_new = |file: &&Chosen| {
+            !self.index.is_known(file) && !self.installed.contains(file.path.key())
+        };
+        let unread: Vec<_> = if self.index.is_as_known(chosen) {
             Vec::new()
         } else {
             chosen.iter().filter(is_new).collect()
         };
-        let (settled, unsettled): (Vec<&Chosen>, Vec<&Chosen>) =
-            unread.iter().copied().partition(|file| self.has_settled(cx, file));
-        // A livery keeps the time when it first was unsettled, or its other files might wait forever.
-        let liveries = unsettled.iter().map(|file| file.path.key().livery().to_owned());
-        let since = |livery: &String| self.unsettled.get(livery).copied().unwrap_or(cx.now.time);
-        self.unsettled = liveries.map(|livery| (livery.clone(), since(&livery))).collect();
-        self.unread = unread.iter().map(|file| file.path.key().clone()).collect();
-        let ready = settled.into_iter().filter(|file| !self.waits(file.path.key(), cx.now.time));
-        ready.map(|file| (file.path.clone(), file.stamp)).collect()
-    }
-
-    /// Returns whether a file waits for the rest of its livery.
-    fn waits(&self, key: &PathKey, now: Time) -> bool {
-        self.unsettled.get(key.livery()).is_some_and(|since| now.since(*since) < WHOLE_LIVERY_MAX)
-    }
-
-    /// Returns whether a scan found exactly the known files, unchanged. Most scans do.
-    fn is_as_known(&self, chosen: &PathMap<Chosen>) -> bool {
-        // Both are in the order of their keys.
-        let mut pairs = chosen.iter().zip(self.files());
-        chosen.len() == self.files().len()
-            && pairs.all(|(file, known)| {
-                (&file.path, file.stamp, file.change_tag)
-                    == (&known.path, known.stamp, known.change_tag)
-            })
-    }
-
-    /// Publishes known files that look like a placeholder only because the rest of their livery is not here yet.
-    /// Otherwise the client would take them back, and the server would send them again, forever.
-    fn keep_published(&self, selection: &mut Selection, listed: &[Listed]) {
-        if selection.skipped.iter().all(|item| item.reason != Reason::Placeholder) {
-            return;
-        }
-        let stamps: BTreeMap<&str, Stamp> = listed
+        let before = self.listing.as_ref();
+        let (settled, unsettled): (Vec<&Chosen>, Vec<&Chosen>) = unread
             .iter()
-            .filter_map(|item| match item.kind {
-                Kind::File(stamp) => Some((item.path.as_str(), stamp)),
-                _ => None,
-            })
-            .collect();
-        let skipped = mem::take(&mut selection.skipped);
-        for item in skipped {
-            let known = self.get_spelled(&item.path).filter(|known| {
-                item.reason == Reason::Placeholder
-                    && known.path.as_str() == item.path
-                    && stamps.get(item.path.as_str()) == Some(&known.stamp)
-            });
-            let kept = known.map(|known| Chosen {
-                path: known.path.clone(),
-                stamp: known.stamp,
-                change_tag: known.change_tag,
-            });
-            if kept.is_none_or(|kept| selection.publish.insert(kept).is_err()) {
-                selection.skipped.push(item);
-            }
-        }
-    }
-
-    fn is_known(&self, file: &Chosen) -> bool {
-        let known = self.get(file.path.key());
-        known.is_some_and(|known| {
-            // A file that this client installed has no tag until a scan has seen it.
-            let same_tag = known.change_tag == file.change_tag || known.change_tag == 0;
-            known.path == file.path && known.stamp == file.stamp && same_tag
-        })
-    }
-
-    fn has_settled(&self, cx: &Context, file: &Chosen) -> bool {
-        match &self.listing {
-            Some(before) => before.get(file.path.key().as_str()).is_some_and(|item| {
-                item.path == file.path.as_str()
-                    && item.kind == Kind::File(file.stamp)
-                    // Zero: this client has installed it since that listing.
-                    && (item.change_tag == file.change_tag || item.change_tag == 0)
-            }),
-            // A modification time in the future says nothing, and the client might wait for years.
-            None => {
-                let (mtime, date) = (file.stamp.mtime, cx.now.date);
-                mtime > date || date.since(mtime) >= cx.config.settle
-            }
-        }
+            .copied()
+            .partition(|file| unsettled::has_settled(file, before, cx.now, cx.config.settle));
+        self.unsettled.handle_scan(cx.now.time, unsettled.iter().map(|file| file.path.key()));
+        self.unread = unread.iter().map(|file| file.path.key().clone()).collect();
+        let is_ready = |file: &&Chosen| !self.unsettled.waits(file.path.key(), cx.now.time);
+        let ready = settled.into_iter().filter(is_ready);
+        ready.map(|file| (file.path.clone(), file.stamp)).collect()
     }
 
     fn handle_hashed(
@@ -325,8 +241,7 @@ impl Folder {
                     if matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing) =>
                 {
                     // Somebody is still copying it.
-                    let livery = path.key().livery().to_owned();
-                    self.unsettled.entry(livery).or_insert(now);
+                    self.unsettled.handle_changed(now, path.key());
                 }
                 Err(fault) => {
                     let reason = Reason::Unreadable(fault.message);
@@ -335,7 +250,7 @@ impl Folder {
             }
         }
         // A file that changed while it was read makes the rest of its livery wait again.
-        contents.retain(|key, _| !self.waits(key, now));
+        contents.retain(|key, _| !self.unsettled.waits(key, now));
         self.finish(cx, &chosen, &contents, skipped);
         true
     }
@@ -350,11 +265,11 @@ impl Folder {
     ) {
         let mut publishes_more = false;
         // Most scans find nothing new, and building the index again would cost more than the scan.
-        if !contents.is_empty() || !self.is_as_known(chosen) {
-            let files = self.updated(chosen, contents);
+        if !contents.is_empty() || !self.index.is_as_known(chosen) {
+            let files = self.index.updated(chosen, contents, &self.installed);
             self.unread.retain(|key| !contents.contains_key(key));
             if files != *self.files() {
-                self.save_within(cx, SAVE_PAUSE);
+                self.save_timer.handle_index_change(cx.now.time);
             }
             publishes_more = self.index.replace(files);
         }
@@ -363,57 +278,10 @@ impl Folder {
         // What has not settled is looked at again soon.
         let pause = if self.unsettled.is_empty() { cx.config.rescan } else { cx.config.settle };
         self.scan_by(cx.now.time + pause);
-        self.report_skipped(cx, skipped);
+        self.skipped.handle_scan(cx, skipped);
         if first_time || publishes_more {
             let (liveries, files) = (self.files().livery_count(), self.files().len());
             cx.event(Event::Scanned { liveries, files, bytes: self.total_bytes() });
-        }
-    }
-
-    /// Returns the index after a scan that chose these files and read these contents.
-    fn updated(
-        &self,
-        chosen: &PathMap<Chosen>,
-        contents: &BTreeMap<PathKey, Content>,
-    ) -> PathMap<IndexedFile> {
-        let mut files = PathMap::default();
-        // What was installed during the scan is newer than what the scan saw.
-        for file in self.files().iter().filter(|file| self.installed.contains(file.path.key())) {
-            let _fits = files.insert(file.clone());
-        }
-        for file in chosen {
-            let key = file.path.key();
-            let entry = match (contents.get(key), self.get(key)) {
-                (Some(content), _) => IndexedFile {
-                    path: file.path.clone(),
-                    stamp: file.stamp,
-                    change_tag: file.change_tag,
-                    content: *content,
-                },
-                // Unchanged, or changed and not read yet: it stays as it was published.
-                (None, Some(old)) => {
-                    let change_tag =
-                        if self.is_known(file) { file.change_tag } else { old.change_tag };
-                    IndexedFile { path: file.path.clone(), change_tag, ..old.clone() }
-                }
-                (None, None) => continue,
-            };
-            // The next scan reports what collides with an installed file.
-            let _fits = files.insert(entry);
-        }
-        files
-    }
-
-    /// Reports each skipped file once.
-    fn report_skipped(&mut self, cx: &mut Context, skipped: Vec<Skipped>) {
-        let before = mem::take(&mut self.skipped);
-        for item in skipped {
-            // The same file may be skipped for another reason later, and that is news.
-            let line = (item.path.clone(), item.reason.to_string());
-            if !before.contains(&line) {
-                cx.event(Event::Skipped(item));
-            }
-            self.skipped.insert(line);
         }
     }
 
@@ -436,7 +304,7 @@ impl Folder {
         files.remove(path.key());
         // It is on the disk, so the disk can hold it beside everything else. The next scan tells what is true.
         let _fits = files.insert(IndexedFile { path, stamp, change_tag: 0, content });
-        self.save_within(cx, SAVE_PAUSE);
+        self.save_timer.handle_index_change(cx.now.time);
     }
 
     /// Keeps the files at these paths from being replaced until a scan has read them.
@@ -482,12 +350,12 @@ impl Folder {
     }
 
     pub(super) fn get(&self, key: &PathKey) -> Option<&IndexedFile> {
-        self.files().get(key)
+        self.index.get(key)
     }
 
     /// Returns the published file at a path in any spelling.
     pub(super) fn get_spelled(&self, path: &str) -> Option<&IndexedFile> {
-        self.files().get(&*fold(path))
+        self.index.get_spelled(path)
     }
 
     pub(super) const fn synced(&self) -> &SyncedVersions {
@@ -528,163 +396,9 @@ impl Folder {
             caches.iter().filter_map(|key| Some((key.as_str(), listing.get(key.as_str())?)));
         let prefixes: Vec<_> = rule.liveries().map(|livery| format!("{livery}/")).collect();
         let in_liveries = prefixes.iter().flat_map(|prefix| listing.below(prefix));
-        let placeholder = Reason::Placeholder.to_string();
-        let is_placeholder =
-            |item: &Listed| self.skipped.contains(&(item.path.clone(), placeholder.clone()));
-        let placeholders = in_liveries.filter(|(_, item)| is_placeholder(item));
+        let placeholders = in_liveries.filter(|(_, item)| self.skipped.is_placeholder(&item.path));
         let caches = caches.filter(|(key, _)| rule.is_stale(key, false));
         let placeholders = placeholders.filter(|(key, _)| rule.is_stale(key, true));
         caches.chain(placeholders).map(|(_, item)| item.path.clone()).collect()
-    }
-}
-
-/// Takes ignored liveries out of what would be published. No livery decides what is selected of another one, so this may
-/// come afterwards.
-fn leave_out_ignored(selection: &mut Selection, ignored: &Ignored) {
-    if ignored.globs().len() == 0 {
-        return;
-    }
-    let publish = mem::take(&mut selection.publish);
-    let (ignored_files, wanted): (Vec<_>, Vec<_>) =
-        publish.iter().cloned().partition(|file| ignored.covers(file.path.as_str()));
-    selection.publish = PathMap::of_fitting(wanted);
-    selection.skipped.retain(|item| !ignored.covers(&item.path));
-    selection.skipped.extend(
-        ignored_files
-            .into_iter()
-            .map(|file| Skipped { path: file.path.as_str().to_owned(), reason: Reason::Ignored }),
-    );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        client::{ClientConfig, Now, Output, link::Link},
-        time::UnixTime,
-    };
-
-    const DAY: i64 = 86_400_000_000_000;
-    const OLD: UnixTime = UnixTime::from_nanos(DAY);
-
-    /// A folder, and the moment that it has come to.
-    struct Rig {
-        folder: Folder,
-        cx: Context,
-    }
-
-    impl Rig {
-        fn new() -> Self {
-            let now = Now { time: Time::ZERO, date: UnixTime::from_nanos(10 * DAY) };
-            let cx = Context::new(ClientConfig::default(), Link::new(now.time, 1), now);
-            Self { folder: Folder::new(now.time), cx }
-        }
-
-        /// Returns the last disk request since this was called before.
-        fn request(&mut self) -> Option<DiskRequest> {
-            let outputs = std::iter::from_fn(|| self.cx.poll_output());
-            let requests = outputs.filter_map(|output| match output {
-                Output::Disk(_, request) => Some(request),
-                _ => None,
-            });
-            requests.last()
-        }
-
-        /// Scans when the folder wants to, and finds files of these sizes. Returns the files to read.
-        fn scan(&mut self, files: &[(&str, u64)], mtime: UnixTime) -> Vec<String> {
-            self.cx.now.time = self.folder.scan_at().unwrap();
-            self.folder.handle_timeout(&mut self.cx);
-            assert!(matches!(self.request(), Some(DiskRequest::List { .. })));
-            let listed = files.iter().map(|(path, size)| {
-                let kind = Kind::File(Stamp { size: *size, mtime });
-                Listed { path: (*path).to_owned(), kind, change_tag: 0 }
-            });
-            let listed = DiskOutcome::Listed(Ok(listed.collect()));
-            self.folder.handle_disk(&mut self.cx, listed);
-            match self.request() {
-                Some(DiskRequest::Hash(files)) => {
-                    files.into_iter().map(|(path, _)| path.as_str().to_owned()).collect()
-                }
-                None => Vec::new(),
-                other => panic!("{other:?}"),
-            }
-        }
-
-        fn hashed(&mut self, outcomes: Vec<Result<Content, DiskFault>>) {
-            self.folder.handle_disk(&mut self.cx, DiskOutcome::Hashed(outcomes));
-        }
-    }
-
-    fn content() -> Content {
-        Content { size: 1, ..Content::of(b"a") }
-    }
-
-    #[test]
-    fn a_file_is_read_only_once_it_has_settled() {
-        let mut rig = Rig::new();
-        rig.scan(&[], OLD);
-        // A copy keeps the date of its original, so an old date says nothing.
-        for size in [1, 2, 3] {
-            assert!(rig.scan(&[("T/decals.png", size)], OLD).is_empty(), "read while it grew");
-            assert!(!rig.folder.is_settled());
-        }
-        let before = rig.cx.now.time;
-        assert_eq!(rig.scan(&[("T/decals.png", 3)], OLD), ["T/decals.png"]);
-        assert!(rig.cx.now.time.since(before) >= rig.cx.config.settle);
-    }
-
-    #[test]
-    fn a_livery_is_read_once_all_of_it_has_settled() {
-        let mut rig = Rig::new();
-        rig.scan(&[], OLD);
-        for size in 1..4 {
-            let files = [("T/a.png", 1), ("T/b.png", size), ("U/a.png", 1)];
-            // The other livery has been read by the third scan.
-            let expected = if size == 2 { &["U/a.png"][..] } else { &[] };
-            assert_eq!(rig.scan(&files, OLD), expected);
-            if size == 2 {
-                rig.hashed(vec![Ok(content())]);
-            }
-        }
-        let files = [("T/a.png", 1), ("T/b.png", 3), ("U/a.png", 1)];
-        assert_eq!(rig.scan(&files, OLD), ["T/a.png", "T/b.png"]);
-    }
-
-    #[test]
-    fn half_a_livery_is_not_published_because_the_rest_changed_while_it_was_read() {
-        let mut rig = Rig::new();
-        rig.scan(&[], OLD);
-        let files = [("T/a.png", 1), ("T/b.png", 1)];
-        assert!(rig.scan(&files, OLD).is_empty());
-        assert_eq!(rig.scan(&files, OLD).len(), 2);
-        let changed = DiskFault { kind: DiskFaultKind::Changed, message: "changed".to_owned() };
-        rig.hashed(vec![Ok(content()), Err(changed)]);
-        assert_eq!(rig.folder.manifest().len(), 0);
-        assert_eq!(rig.scan(&files, OLD).len(), 2);
-        rig.hashed(vec![Ok(content()), Ok(content())]);
-        assert_eq!(rig.folder.manifest().len(), 2);
-    }
-
-    #[test]
-    fn a_file_that_never_settles_does_not_hold_up_its_livery_forever() {
-        let mut rig = Rig::new();
-        rig.scan(&[], OLD);
-        let mut scan = |size| {
-            let found = rig.scan(&[("T/a.png", 1), ("T/log.txt", size)], OLD);
-            (found, rig.cx.now.time)
-        };
-        let (_, begun) = scan(1);
-        let (found, after) = (2..).map(scan).find(|(found, _)| !found.is_empty()).unwrap();
-        assert_eq!(found, ["T/a.png"]);
-        let waited = after.since(begun);
-        assert!((WHOLE_LIVERY_MAX..WHOLE_LIVERY_MAX * 2).contains(&waited), "{waited:?}");
-    }
-
-    #[test]
-    fn on_the_first_scan_the_modification_time_tells_whether_a_file_has_settled() {
-        let files = [("T/decals.png", 1)];
-        assert_eq!(Rig::new().scan(&files, OLD), ["T/decals.png"]);
-        let mut rig = Rig::new();
-        assert!(rig.scan(&files, rig.cx.now.date).is_empty());
     }
 }

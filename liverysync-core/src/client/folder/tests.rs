@@ -1,0 +1,129 @@
+use super::{unsettled::WHOLE_LIVERY_MAX, *};
+use crate::{
+    client::{ClientConfig, Now, Output, link::Link},
+    time::UnixTime,
+};
+
+const DAY: i64 = 86_400_000_000_000;
+const OLD: UnixTime = UnixTime::from_nanos(DAY);
+
+/// A folder, and the moment that it has come to.
+struct Rig {
+    folder: Folder,
+    cx: Context,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let now = Now { time: Time::ZERO, date: UnixTime::from_nanos(10 * DAY) };
+        let cx = Context::new(ClientConfig::default(), Link::new(now.time, 1), now);
+        Self { folder: Folder::new(now.time), cx }
+    }
+
+    /// Returns the last disk request since this was called before.
+    fn request(&mut self) -> Option<DiskRequest> {
+        let outputs = std::iter::from_fn(|| self.cx.poll_output());
+        let requests = outputs.filter_map(|output| match output {
+            Output::Disk(_, request) => Some(request),
+            _ => None,
+        });
+        requests.last()
+    }
+
+    /// Scans when the folder wants to, and finds files of these sizes. Returns the files to read.
+    fn scan(&mut self, files: &[(&str, u64)], mtime: UnixTime) -> Vec<String> {
+        self.cx.now.time = self.folder.scan_at().unwrap();
+        self.folder.handle_timeout(&mut self.cx);
+        assert!(matches!(self.request(), Some(DiskRequest::List { .. })));
+        let listed = files.iter().map(|(path, size)| {
+            let kind = Kind::File(Stamp { size: *size, mtime });
+            Listed { path: (*path).to_owned(), kind, change_tag: 0 }
+        });
+        let listed = DiskOutcome::Listed(Ok(listed.collect()));
+        self.folder.handle_disk(&mut self.cx, listed);
+        match self.request() {
+            Some(DiskRequest::Hash(files)) => {
+                files.into_iter().map(|(path, _)| path.as_str().to_owned()).collect()
+            }
+            None => Vec::new(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn hashed(&mut self, outcomes: Vec<Result<Content, DiskFault>>) {
+        self.folder.handle_disk(&mut self.cx, DiskOutcome::Hashed(outcomes));
+    }
+}
+
+fn content() -> Content {
+    Content { size: 1, ..Content::of(b"a") }
+}
+
+#[test]
+fn a_file_is_read_only_once_it_has_settled() {
+    let mut rig = Rig::new();
+    rig.scan(&[], OLD);
+    // A copy keeps the date of its original, so an old date says nothing.
+    for size in [1, 2, 3] {
+        assert!(rig.scan(&[("T/decals.png", size)], OLD).is_empty(), "read while it grew");
+        assert!(!rig.folder.is_settled());
+    }
+    let before = rig.cx.now.time;
+    assert_eq!(rig.scan(&[("T/decals.png", 3)], OLD), ["T/decals.png"]);
+    assert!(rig.cx.now.time.since(before) >= rig.cx.config.settle);
+}
+
+#[test]
+fn a_livery_is_read_once_all_of_it_has_settled() {
+    let mut rig = Rig::new();
+    rig.scan(&[], OLD);
+    for size in 1..4 {
+        let files = [("T/a.png", 1), ("T/b.png", size), ("U/a.png", 1)];
+        // The other livery has been read by the third scan.
+        let expected = if size == 2 { &["U/a.png"][..] } else { &[] };
+        assert_eq!(rig.scan(&files, OLD), expected);
+        if size == 2 {
+            rig.hashed(vec![Ok(content())]);
+        }
+    }
+    let files = [("T/a.png", 1), ("T/b.png", 3), ("U/a.png", 1)];
+    assert_eq!(rig.scan(&files, OLD), ["T/a.png", "T/b.png"]);
+}
+
+#[test]
+fn half_a_livery_is_not_published_because_the_rest_changed_while_it_was_read() {
+    let mut rig = Rig::new();
+    rig.scan(&[], OLD);
+    let files = [("T/a.png", 1), ("T/b.png", 1)];
+    assert!(rig.scan(&files, OLD).is_empty());
+    assert_eq!(rig.scan(&files, OLD).len(), 2);
+    let changed = DiskFault { kind: DiskFaultKind::Changed, message: "changed".to_owned() };
+    rig.hashed(vec![Ok(content()), Err(changed)]);
+    assert_eq!(rig.folder.manifest().len(), 0);
+    assert_eq!(rig.scan(&files, OLD).len(), 2);
+    rig.hashed(vec![Ok(content()), Ok(content())]);
+    assert_eq!(rig.folder.manifest().len(), 2);
+}
+
+#[test]
+fn a_file_that_never_settles_does_not_hold_up_its_livery_forever() {
+    let mut rig = Rig::new();
+    rig.scan(&[], OLD);
+    let mut scan = |size| {
+        let found = rig.scan(&[("T/a.png", 1), ("T/log.txt", size)], OLD);
+        (found, rig.cx.now.time)
+    };
+    let (_, begun) = scan(1);
+    let (found, after) = (2..).map(scan).find(|(found, _)| !found.is_empty()).unwrap();
+    assert_eq!(found, ["T/a.png"]);
+    let waited = after.since(begun);
+    assert!((WHOLE_LIVERY_MAX..WHOLE_LIVERY_MAX * 2).contains(&waited), "{waited:?}");
+}
+
+#[test]
+fn on_the_first_scan_the_modification_time_tells_whether_a_file_has_settled() {
+    let files = [("T/decals.png", 1)];
+    assert_eq!(Rig::new().scan(&files, OLD), ["T/decals.png"]);
+    let mut rig = Rig::new();
+    assert!(rig.scan(&files, rig.cx.now.date).is_empty());
+}
