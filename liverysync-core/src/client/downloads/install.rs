@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{
-    DownloadStep, Downloads, Refusal, discard,
+    Downloads, Refusal,
     parked::{ParkedProgress, ParkedStage},
     session::{Download, DownloadFile, FileState},
+    step::{DownloadStep, discard},
 };
 use crate::{
     client::{

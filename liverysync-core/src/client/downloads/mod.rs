@@ -5,19 +5,23 @@
 
 mod install;
 mod judge;
+mod offer;
 mod parked;
 mod session;
+mod step;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 pub(super) use self::{
     install::conflict_copy_name,
     judge::{Refusal, judge},
     session::{Download, FileState},
+    step::DownloadStep,
 };
 use self::{
     parked::{ParkedProgress, ParkedStage, ParkedStages},
-    session::{DownloadFile, Incoming},
+    session::{Incoming, Left},
+    step::discard,
 };
 use super::{
     DiskOutcome, DiskRequest, Event, StageId,
@@ -27,10 +31,10 @@ use super::{
 };
 use crate::{
     hash::Content,
-    path::{PathKey, RelPath},
+    path::PathKey,
     wire::{
         data::TransferId,
-        messages::{Accept, Fault, Message, OfferedFile, Resume, SyncId, SyncOffer},
+        messages::{Fault, OfferedFile, SyncId, SyncOffer},
     },
 };
 
@@ -50,20 +54,6 @@ pub(super) struct Downloads {
     ended: VecDeque<(SyncId, Download)>,
 }
 
-/// A step of a download that waits for the disk.
-#[derive(Debug)]
-pub(super) enum DownloadStep {
-    /// A stage was made, or bytes were written into it.
-    Write(SyncId, StageId),
-    Receive(SyncId, StageId),
-    Seal(SyncId, StageId),
-    Copy(SyncId, StageId),
-    Park(Content, StageId),
-    Discard,
-    /// The files that were to be installed: their stages and the names of their conflict copies.
-    Install(SyncId, Vec<(StageId, Option<RelPath>)>),
-}
-
 impl Downloads {
     /// Begins a session.
     pub(super) fn handle_offer(&mut self, cx: &mut Context, folder: &mut Folder, offer: SyncOffer) {
@@ -78,12 +68,12 @@ impl Downloads {
         let download = Download { unlisted, ..Download::default() };
         self.sessions.insert(sync_id.clone(), download);
         let mut files = files.unwrap_or_default();
-        copy_local_contents(folder, &mut files);
+        offer::copy_local_contents(folder, &mut files);
         for offered in files {
             self.handle_offered_file(cx, folder, &sync_id, offered);
         }
-        if is_listed {
-            self.accept(cx, &sync_id);
+        if let Some(session) = self.sessions.get(&sync_id).filter(|_| is_listed) {
+            offer::accept(cx, &sync_id, session);
         }
         self.check(cx, folder, &sync_id, false);
     }
@@ -101,100 +91,20 @@ impl Downloads {
             // The driver asked for it, and need not hear of every file.
             return self.report_refusal(cx, sync_id, name, Fault::Declined, IGNORED);
         }
-        let entry = match judge(&cx.config, folder, &offered.info) {
-            Ok(entry) => entry,
-            Err(refusal) => return self.refuse(cx, sync_id, name, &refusal),
-        };
-        let (path, content) = (entry.path, entry.content);
-        let has_it = folder.get(path.key()).is_some_and(|file| file.content == content);
-        let state = match (&offered.copy_from, offered.transfer) {
-            // The server did not know yet. It learns it from SYNC_DONE.
-            _ if has_it => FileState::Installed,
-            (Some(from), _) => match Self::copy(cx, folder, sync_id, from) {
-                Ok(state) => state,
-                Err(refusal) => return self.refuse(cx, sync_id, name, &refusal),
-            },
-            (None, Some(transfer)) => self.receive(cx, sync_id, content, transfer),
-            (None, None) => FileState::Offered,
-        };
-        if let Some(session) = self.sessions.get_mut(sync_id) {
-            session.files.push(DownloadFile {
-                offered: name,
-                path,
-                content,
-                mtime: entry.mtime,
-                copied: offered.copy_from.is_some(),
-                conflict: offered.conflict,
-                replaces: offered.replaces.and_then(|hash| hash.parse().ok()),
-                state,
-            });
-        }
-    }
-
-    /// Stages a copy of a file of this PC. The server may not know how this PC spells its path.
-    fn copy(
-        cx: &mut Context,
-        folder: &Folder,
-        sync_id: &SyncId,
-        from: &str,
-    ) -> Result<FileState, Refusal> {
-        let from = folder.get_spelled(from).map(|file| file.path.clone());
-        let from = from.ok_or_else(|| Refusal::failed("the file to copy is not on this PC"))?;
-        let stage = cx.new_stage();
-        let purpose = Purpose::Download(DownloadStep::Copy(sync_id.clone(), stage));
-        cx.request(DiskRequest::Copy(stage, from), purpose);
-        Ok(FileState::Staging(stage))
-    }
-
-    /// Prepares for a file that a server of protocol 2 will send, after the bytes that are parked.
-    fn receive(
-        &mut self,
-        cx: &mut Context,
-        sync_id: &SyncId,
-        content: Content,
-        transfer: TransferId,
-    ) -> FileState {
-        let (stage, counted) = match self.parked.take(content) {
-            Some(ParkedStage { stage, progress: ParkedProgress::Whole }) => {
-                // It is not in ACCEPT then, so the server does not send it.
-                return FileState::Staged(stage);
+        match offer::prepare(cx, folder, &mut self.parked, sync_id, offered) {
+            Ok(file) => {
+                if let Some(session) = self.sessions.get_mut(sync_id) {
+                    session.files.push(file);
+                }
             }
-            Some(ParkedStage { stage, progress: ParkedProgress::Part(bytes) }) => (stage, bytes),
-            None => (cx.new_stage(), 0),
-        };
-        let purpose = Purpose::Download(DownloadStep::Receive(sync_id.clone(), stage));
-        cx.request(DiskRequest::Receive { stage, content, transfer }, purpose);
-        FileState::Receiving(stage, Incoming { transfer, counted })
-    }
-
-    /// Answers an offer: what the server is to send, and from where on.
-    fn accept(&self, cx: &mut Context, sync_id: &SyncId) {
-        let Some(session) = self.sessions.get(sync_id) else { return };
-        let (mut files, mut events) = (Vec::new(), Vec::new());
-        for file in &session.files {
-            if let FileState::Receiving(_, Incoming { transfer, counted }) = file.state {
-                files.push(Resume { transfer, offset: counted });
-                let (path, bytes) = (file.path.clone(), file.content.size);
-                events.push(Event::Receiving { sync_id: sync_id.clone(), path, bytes });
-            }
+            Err(refusal) => self.refuse(cx, sync_id, name, &refusal),
         }
-        cx.transmit(Message::Accept(Accept { sync_id: sync_id.clone(), files }));
-        events.into_iter().for_each(|event| cx.event(event));
     }
 
     /// Counts bytes that the host has received.
     pub(super) fn handle_arrived(&mut self, cx: &mut Context, transfer: TransferId, bytes: u64) {
         for (sync_id, session) in &mut self.sessions {
-            let receiving = session.files.iter_mut().find_map(|file| match &mut file.state {
-                FileState::Receiving(_, incoming) if incoming.transfer == transfer => {
-                    Some((file.content.size, incoming))
-                }
-                _ => None,
-            });
-            if let Some((size, incoming)) = receiving {
-                // The end of the file counts the rest, so that events always add up to its size.
-                let bytes = bytes.min(size - incoming.counted);
-                incoming.counted += bytes;
+            if let Some(bytes) = session.handle_arrived(transfer, bytes) {
                 return cx.event(Event::Received { sync_id: sync_id.clone(), bytes });
             }
         }
@@ -411,21 +321,7 @@ impl Downloads {
     /// protocol 2 is parked: only there can this PC ask for the rest alone.
     pub(super) fn abort(&mut self, cx: &mut Context, folder: &mut Folder, sync_id: &SyncId) {
         let Some(session) = self.sessions.get_mut(sync_id) else { return };
-        session.over = true;
-        let is_listed = session.is_listed();
-        let (mut useless, mut partial, mut whole) = (Vec::new(), Vec::new(), Vec::new());
-        for file in &mut session.files {
-            match file.state {
-                FileState::Installing(_) | FileState::Installed => continue,
-                FileState::Receiving(stage, _) => partial.push((stage, file.content)),
-                // A copy is made again faster than a server could send it, so only downloads are kept.
-                FileState::Staged(stage) if is_listed && !file.copied => {
-                    whole.push((stage, file.content));
-                }
-                _ => useless.push(file.stage()),
-            }
-            file.state = FileState::Failed;
-        }
+        let Left { whole, partial, useless } = session.stop();
         // Whole stages first: there is room for a limited number, and they are worth the most.
         for (stage, content) in whole {
             self.park(cx, content, ParkedStage { stage, progress: ParkedProgress::Whole });
@@ -435,7 +331,7 @@ impl Downloads {
             cx.request(DiskRequest::Park(stage), purpose);
         }
         for stage in useless {
-            discard(cx, stage);
+            discard(cx, Some(stage));
         }
         self.check(cx, folder, sync_id, false);
     }
@@ -499,30 +395,5 @@ impl Downloads {
     pub(super) fn paths_to_report(&self) -> impl Iterator<Item = &PathKey> {
         let sessions = self.sessions.values().filter(|session| session.will_report());
         sessions.flat_map(|session| &session.files).map(|file| file.path.key())
-    }
-}
-
-/// Turns offers of contents that this PC has into copies. The server hears what a session has installed only at its end,
-/// and one file of it may take long.
-fn copy_local_contents(folder: &Folder, files: &mut [OfferedFile]) {
-    let sent = |file: &OfferedFile| {
-        let is_sent = file.transfer.is_some() && file.copy_from.is_none();
-        let hash = file.info.sha256.parse().ok().filter(|_| is_sent)?;
-        Some(Content { hash, size: file.info.size })
-    };
-    let contents: BTreeSet<Content> = files.iter().filter_map(sent).collect();
-    let local = folder.files().iter().filter(|file| contents.contains(&file.content));
-    // Of several files with one content any will do.
-    let local: BTreeMap<_, _> = local.map(|file| (file.content, &file.path)).collect();
-    for file in files {
-        if let Some(path) = sent(file).and_then(|content| local.get(&content)) {
-            file.copy_from = Some(path.as_str().to_owned());
-        }
-    }
-}
-
-fn discard(cx: &mut Context, stage: Option<StageId>) {
-    if let Some(stage) = stage {
-        cx.request(DiskRequest::Discard(stage), Purpose::Download(DownloadStep::Discard));
     }
 }

@@ -70,6 +70,16 @@ pub(in crate::client) struct Incoming {
     pub(super) counted: u64,
 }
 
+/// The stages of a session that has stopped.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// Those that hold the whole content.
+    pub(super) whole: Vec<(StageId, Content)>,
+    /// Those that may hold a part of it.
+    pub(super) partial: Vec<(StageId, Content)>,
+    pub(super) useless: Vec<StageId>,
+}
+
 impl DownloadFile {
     pub(super) const fn is_finished(&self) -> bool {
         matches!(self.state, FileState::Installed | FileState::Failed)
@@ -166,6 +176,41 @@ impl Download {
     fn growing_livery(&self) -> Option<&str> {
         let last = self.files.last().filter(|_| !self.is_listed())?;
         Some(last.path.key().livery())
+    }
+
+    /// Counts bytes of one file that the host has received. Returns how many an event is to count, and `None` if the file
+    /// belongs to another session.
+    pub(super) fn handle_arrived(&mut self, transfer: TransferId, bytes: u64) -> Option<u64> {
+        self.files.iter_mut().find_map(|file| match &mut file.state {
+            FileState::Receiving(_, incoming) if incoming.transfer == transfer => {
+                // The end of the file counts the rest, so that events always add up to its size.
+                let bytes = bytes.min(file.content.size - incoming.counted);
+                incoming.counted += bytes;
+                Some(bytes)
+            }
+            _ => None,
+        })
+    }
+
+    /// Notes that nothing more will come. Fails all files but those that are installed or about to be, and returns their
+    /// stages.
+    pub(super) fn stop(&mut self) -> Left {
+        self.over = true;
+        let is_listed = self.is_listed();
+        let mut left = Left::default();
+        for file in &mut self.files {
+            match file.state {
+                FileState::Installing(_) | FileState::Installed => continue,
+                FileState::Receiving(stage, _) => left.partial.push((stage, file.content)),
+                // A copy is made again faster than a server could send it, so only downloads are kept.
+                FileState::Staged(stage) if is_listed && !file.copied => {
+                    left.whole.push((stage, file.content));
+                }
+                _ => left.useless.extend(file.stage()),
+            }
+            file.state = FileState::Failed;
+        }
+        left
     }
 
     /// The files that have been installed.
