@@ -3,9 +3,9 @@
 use liverysync_core::{hash::Content, transfer::CHUNK_BYTES};
 
 use crate::{
-    named::league,
     net::Dir,
     rig::{Hub, SECOND, World},
+    scenarios::league,
 };
 
 const LIVERY: [(&str, usize); 3] =

@@ -30,8 +30,6 @@ mod fan_out;
 mod judge;
 mod known;
 mod liar;
-mod lineage;
-mod named;
 mod net;
 mod old_hub;
 mod old_pc;
@@ -39,6 +37,7 @@ mod plane;
 mod reduced;
 mod rig;
 mod rng;
+mod scenarios;
 mod script;
 mod seasons;
 #[path = "../../../tests/share/mod.rs"]

@@ -7,10 +7,10 @@ use liverysync_core::{
 };
 
 use crate::{
-    named::{conflict, league},
     net::Dir,
     old_pc::OldPc,
     rig::{Brain, MILLISECOND, MINUTE, SECOND, World},
+    scenarios::{conflict, league},
 };
 
 impl World {

@@ -17,11 +17,11 @@ use liverysync_core::{
 use crate::{
     disk::Disk,
     liar::{LIES, Liar},
-    named::key_of,
     net::Dir,
     old_pc::OldPc,
     rig::{Brain, Ev, Hub, Line, MILLISECOND, MINUTE, Ours, SECOND, World},
     rng::Rng,
+    scenarios::key_of,
 };
 
 /// The decisions of the seed before the first step.

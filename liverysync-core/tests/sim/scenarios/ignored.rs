@@ -1,0 +1,72 @@
+//! Liveries that a driver ignores, and liveries that the allow list leaves out.
+
+use liverysync_core::{client, server};
+
+use super::{PLENTY, config, conflict, league};
+use crate::rig::{Brain, Ours, SECOND, World};
+
+/// A client that ignores these liveries from its start on.
+fn ignoring(name: &str, globs: &str) -> Brain {
+    let mut config = config(name);
+    config.ignored = client::Ignored::parse(globs);
+    Brain::Ours(Box::new(Ours::new(config)))
+}
+
+fn standings_withheld(world: &World, pc: usize) -> Vec<u64> {
+    let events = world.events(pc).iter().filter_map(|event| match event {
+        client::Event::InSync { withheld, .. } => Some(*withheld),
+        _ => None,
+    });
+    events.collect()
+}
+
+#[test]
+fn an_ignored_livery_is_not_downloaded_until_it_is_no_longer_ignored() {
+    let mut world = league();
+    let files: [(&str, &[u8]); 3] =
+        [("Team A/decals.png", b"a"), ("Team B/decals.png", b"b"), ("Team B/sponsors.png", b"s")];
+    world.join("full", &files);
+    let picky = world.join_as("picky", ignoring("picky", "team b*"), &[]);
+    world.run_until_rest(20 * SECOND, PLENTY);
+    world.check_files(picky, &files[..1]);
+    assert_eq!(standings_withheld(&world, picky).last(), Some(&2));
+    world.feed(picky, client::Input::Ignore(client::Ignored::default()));
+    world.rest();
+    world.check_files(picky, &files);
+    assert_eq!(standings_withheld(&world, picky).last(), Some(&0));
+}
+
+#[test]
+fn an_ignored_livery_is_not_shared_and_stays_as_it_is() {
+    let mut world = league();
+    let picky = world.join("picky", &[("Mine/decals.png", b"mine"), ("Ours/decals.png", b"ours")]);
+    world.run_until_rest(20 * SECOND, PLENTY);
+    world.feed(picky, client::Input::Ignore(client::Ignored::parse("mine")));
+    world.run_until_rest(20 * SECOND, PLENTY);
+    let other = world.join("other", &[("Mine/decals.png", b"another")]);
+    world.run_until_rest(20 * SECOND, PLENTY);
+    world.check_files(picky, &[("Mine/decals.png", b"mine"), ("Ours/decals.png", b"ours")]);
+    world.check_files(other, &[("Mine/decals.png", b"another"), ("Ours/decals.png", b"ours")]);
+    // Wanted again, it is as if it had just been made: nothing of it is lost.
+    world.feed(picky, client::Input::Ignore(client::Ignored::default()));
+    world.rest();
+    let kept = conflict("Mine/decals.png", b"mine");
+    assert_eq!(world.text(other, &kept).as_deref(), Some(&b"mine"[..]));
+    assert_eq!(world.text(picky, "Mine/decals.png").as_deref(), Some(&b"another"[..]));
+}
+
+#[test]
+fn a_changed_allow_list_takes_effect_at_once() {
+    let mut world = league();
+    world.feed_hub(server::Input::AllowList(server::ServerMachine::parse_allow_list(
+        "# only this\nteam a\n",
+    )));
+    let files: [(&str, &[u8]); 2] = [("Team A/decals.png", b"a"), ("Team B/decals.png", b"b")];
+    world.join("full", &files);
+    let empty = world.join("empty", &[]);
+    world.run_until_rest(20 * SECOND, PLENTY);
+    world.check_files(empty, &files[..1]);
+    world.feed_hub(server::Input::AllowList(None));
+    world.rest();
+    world.check_files(empty, &files);
+}

@@ -1,0 +1,80 @@
+//! Names that collide, and files that are not shared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use liverysync_core::{client, hash::Content, path::fold, server};
+
+use super::{conflict, league};
+use crate::{
+    liar::{Liar, Lie},
+    rig::{Brain, MINUTE, SECOND},
+};
+
+#[test]
+fn names_that_differ_only_in_case_are_one_livery() {
+    let mut world = league();
+    let a = world.join("a", &[("Team/Decals.png", b"same"), ("Team/x.png", b"one")]);
+    world.run_for(3 * SECOND);
+    let b = world.join("b", &[("TEAM/decals.PNG", b"same"), ("team/X.png", b"two")]);
+    world.rest();
+    let two = conflict("Team/X.png", b"two");
+    let held = |pc: usize| -> BTreeMap<String, Vec<u8>> {
+        world.pcs[pc].disk.tree.values().map(|n| (fold(&n.path), n.data.to_vec())).collect()
+    };
+    let wanted: [(&str, &[u8]); 3] =
+        [("team/decals.png", b"same"), ("team/x.png", b"one"), (&two, b"two")];
+    let wanted: BTreeMap<_, _> =
+        wanted.into_iter().map(|(path, data)| (fold(path), data.to_vec())).collect();
+    assert_eq!((held(a), held(b)), (wanted.clone(), wanted));
+}
+
+#[test]
+fn a_file_and_a_folder_of_one_name_stay_where_they_are() {
+    let mut world = league();
+    let a = world.join("a", &[("x.png", b"file")]);
+    world.run_for(3 * SECOND);
+    let b = world.join("b", &[("x.png/y.png", b"below"), ("z.png", b"z")]);
+    let c = world.join("c", &[]);
+    world.rest();
+    world.check_files(a, &[("x.png", b"file"), ("z.png", b"z")]);
+    world.check_files(b, &[("x.png/y.png", b"below"), ("z.png", b"z")]);
+    world.check_files(c, &[("x.png", b"file"), ("z.png", b"z")]);
+    assert_eq!(world.refused, BTreeSet::from([("b".to_owned(), "x.png/y.png".to_owned())]));
+    let told = &world.withheld["b"]["x.png"];
+    assert_eq!(*told, server::Withheld::InTheWay);
+}
+
+#[test]
+fn the_files_of_a_livery_stay_shared_although_the_rest_is_gone() {
+    let mut world = league();
+    // What the store keeps would come back.
+    world.server_config.store_bytes_max = 0;
+    world.start_hub();
+    let mut liar = Liar::new(false, Lie::Skip);
+    liar.claim("T/decals.png", Bytes::from_static(b"never comes"));
+    world.join_as("liar", Brain::Liar(Box::new(liar)), &[]);
+    let a = world.join("a", &[("T/decals.json", b"json"), ("T/sub/x.txt", b"x")]);
+    let b = world.join("b", &[]);
+    world.rest();
+    // The rest of the livery goes away, on both PCs at once.
+    for pc in [a, b] {
+        world.pcs[pc].disk.remove("T/sub/x.txt");
+        world.given_up.insert(Content::of(b"x").hash);
+        world.feed(pc, client::Input::FolderChanged);
+    }
+    world.rest();
+    let busy_at = world.busy_at;
+    world.run_for(10 * MINUTE);
+    assert_eq!(world.busy_at, busy_at, "{}", world.busy_with);
+    world.check_files(b, &[("T/decals.json", b"json")]);
+}
+
+#[test]
+fn a_folder_of_placeholders_and_unshared_files_is_not_shared() {
+    let mut world = league();
+    world.join("a", &[("T/decals.json", b"placeholder"), ("T/notes.exe", b"exe")]);
+    let b = world.join("b", &[]);
+    world.rest();
+    world.check_files(b, &[]);
+}
