@@ -1,12 +1,18 @@
 //! The places of the game's and the user's folders on this PC.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// The game's Steam app id.
 const APP_ID: u32 = 805_550;
 
-/// The path from the documents folder to the liveries.
-const BELOW_DOCUMENTS: [&str; 3] = ["Assetto Corsa Competizione", "Customs", "Liveries"];
+/// The game's own folder in the documents folder.
+const GAME: &str = "Assetto Corsa Competizione";
+
+/// The path from the game's own folder to the liveries. A new game has none of it.
+const BELOW_GAME: [&str; 2] = ["Customs", "Liveries"];
 
 /// The error if the game's liveries folder was not found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,32 +39,59 @@ fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Finds the game's liveries folder: below the system's documents folder and, except on Windows, also where Steam's
-/// Proton keeps the game's documents, in each Steam library.
+/// Finds the game's liveries folder: below the system's documents folder and, except on Windows, also in `~/Documents` and
+/// where Steam's Proton keeps the game's documents, in each Steam library.
+///
+/// A new game has no liveries folder. Where only the game's own folder is there, this returns the path that the liveries
+/// folder will have; [`Client`](crate::Client) makes it when it starts.
 ///
 /// # Errors
 ///
 /// Fails with the paths that were tried.
 pub fn liveries_folder() -> Result<PathBuf, FolderNotFound> {
-    let tried = candidates();
-    match tried.iter().find(|path| path.is_dir()) {
+    find(&documents())
+}
+
+/// Makes what a new game lacks of the path to its liveries folder. Does nothing if the game's own folder is not there, or
+/// if `liveries` is not in one.
+pub(crate) fn complete(liveries: &Path) -> io::Result<()> {
+    let is_new = game_folder(liveries).is_some_and(Path::is_dir);
+    if is_new { fs::create_dir_all(liveries) } else { Ok(()) }
+}
+
+/// Finds the liveries folder below one of the documents folders. One that exists comes before one that would be made.
+fn find(documents: &[PathBuf]) -> Result<PathBuf, FolderNotFound> {
+    let tried: Vec<_> = documents.iter().map(|folder| below_documents(folder)).collect();
+    let is_new = |path: &&PathBuf| game_folder(path).is_some_and(Path::is_dir);
+    let found = tried.iter().find(|path| path.is_dir()).or_else(|| tried.iter().find(is_new));
+    match found {
         Some(found) => Ok(found.clone()),
         None => Err(FolderNotFound { tried }),
     }
 }
 
-fn candidates() -> Vec<PathBuf> {
-    let mut documents: Vec<PathBuf> = dirs::document_dir().into_iter().collect();
+/// Returns the folders that may be the game's documents folder, in the order in which they are searched.
+fn documents() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = dirs::document_dir().into_iter().collect();
     if !cfg!(windows) {
-        documents.extend(proton_documents());
+        // Many systems without a desktop name no documents folder.
+        found.extend(dirs::home_dir().map(|home| home.join("Documents")));
+        found.extend(proton_documents());
     }
-    let mut places: Vec<_> = documents.iter().map(|folder| below_documents(folder)).collect();
-    places.dedup();
-    places
+    found.dedup();
+    found
 }
 
 fn below_documents(documents: &Path) -> PathBuf {
-    documents.iter().chain(BELOW_DOCUMENTS.iter().map(AsRef::as_ref)).collect()
+    documents.iter().chain([GAME.as_ref()]).chain(BELOW_GAME.iter().map(AsRef::as_ref)).collect()
+}
+
+/// Returns the game's own folder, if a path is that of its liveries folder.
+fn game_folder(liveries: &Path) -> Option<&Path> {
+    let game = liveries.ancestors().nth(BELOW_GAME.len())?;
+    let is_game = game.ends_with(GAME)
+        && BELOW_GAME.iter().collect::<PathBuf>() == liveries.strip_prefix(game).ok()?;
+    is_game.then_some(game)
 }
 
 /// Returns the game's documents folder in each Steam library.
@@ -160,6 +193,29 @@ mod tests {
         let unflagged = USERS.replace("\"1\"", "\"0\"");
         assert_eq!(most_recent_account(&unflagged).as_deref(), Some("76561198000000001"));
         assert_eq!(most_recent_account("\"users\" {"), None);
+    }
+
+    #[test]
+    fn a_new_game_has_its_liveries_folder_made() {
+        let home = tempfile::tempdir().unwrap();
+        let documents = ["a", "b", "c"].map(|name| home.path().join(name));
+        let liveries = documents.each_ref().map(|folder| below_documents(folder));
+        assert_eq!(find(&documents), Err(FolderNotFound { tried: liveries.to_vec() }));
+        complete(&liveries[0]).unwrap();
+        assert!(!documents[0].exists(), "made without a game");
+
+        let game = documents[1].join(GAME);
+        fs::create_dir_all(game.join("Config")).unwrap();
+        assert_eq!(find(&documents).as_ref(), Ok(&liveries[1]));
+        assert!(!game.join("Customs").exists(), "made before a client starts");
+        let elsewhere = game.join("Customs/Cars");
+        complete(&elsewhere).unwrap();
+        assert!(!elsewhere.exists(), "made another folder");
+        complete(&liveries[1]).unwrap();
+        assert!(liveries[1].is_dir());
+
+        fs::create_dir_all(documents[0].join(GAME)).unwrap();
+        assert_eq!(find(&documents).as_ref(), Ok(&liveries[1]), "one that exists comes first");
     }
 
     #[test]

@@ -56,7 +56,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the liveries folder, which must exist. Default: the game's, as
+    /// Sets the liveries folder, which must exist; only in the game's own folder
+    /// (`Assetto Corsa Competizione/Customs/Liveries`) the start makes what is missing. Default: the game's, as
     /// [`liveries_folder`](crate::liveries_folder) finds it.
     pub fn liveries(mut self, folder: impl Into<PathBuf>) -> Self {
         self.liveries = Some(folder.into());
@@ -253,6 +254,10 @@ impl ClientBuilder {
             folder: liveries.display().to_string(),
             dry_run: self.config.dry_run,
         };
+        if !self.config.dry_run {
+            places::complete(&liveries)
+                .map_err(|source| ClientError::Folder { path: liveries.clone(), source })?;
+        }
         let root = folder(&liveries)?;
         let mut config = self.config;
         let key = self.state.as_ref().filter(|_| config.member_key.is_none());

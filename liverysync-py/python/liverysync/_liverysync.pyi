@@ -194,6 +194,8 @@ def escape(text: str, /) -> str:
 def liveries_folder() -> Path:
     """Finds the game's liveries folder on this PC. On Linux, it looks where Proton keeps it too.
 
+    It may not exist yet where the game is new: a client makes it when it starts.
+
     Raises `FolderError`, which lists the places where it was not.
     """
 
