@@ -1,7 +1,7 @@
 //! The share of its rounds that a long test runs.
 //!
-//! `LIVERYSYNC_TEST_SHARE=2/4` leaves out all but the second of every four rounds. `cargo xtask test` sets it, for each
-//! commit to another share. Without it a test runs all its rounds.
+//! `LIVERYSYNC_TEST_SHARE=2/4` leaves out all but the second of every four rounds. `cargo xtask test` sets it: the
+//! commit's hash chooses the share. Without it a test runs all its rounds.
 
 /// The variable with this run's share.
 pub(crate) const VARIABLE: &str = "LIVERYSYNC_TEST_SHARE";

@@ -32,8 +32,8 @@ cargo xtask SUBCOMMAND
 
   test [--only STEP]... [--skip STEP]... [--all] [--without-nextest]
         Run every check of the project, and end with a table and the line `N passed, N failed`.
-        Long tests run a share of their rounds, each commit another one; --all runs all rounds,
-        and builds the packed crates.
+        Long tests run half of their rounds. Which half depends on the commit's hash. --all runs
+        all rounds, and builds the packed crates.
         Cargo runs the tests with --without-nextest, as where nextest cannot be installed.
   windows [--build-only]
         Build the Windows program and check it under Wine.

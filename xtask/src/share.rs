@@ -1,4 +1,4 @@
-//! Shares: long checks run a part of their rounds, and each commit another part.
+//! Shares: long checks run a part of their rounds. Which part depends on the commit's hash.
 
 use std::fmt;
 
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commits_take_turns() {
+    fn the_hash_chooses() {
         let share = |hash: &str| Share::of_hash(hash).to_string();
         assert_eq!(share("00000000ffffffff"), "1/2");
         assert_eq!(share("00000001ffffffff"), "2/2");
