@@ -141,7 +141,7 @@ impl ServerBuilder {
 
     /// Sets how conflict copies are named. Default: [`Naming::default`].
     pub fn naming(mut self, naming: Naming) -> Self {
-        self.config.naming = naming;
+        self.config.settings.naming = naming;
         self
     }
 
@@ -155,14 +155,14 @@ impl ServerBuilder {
 
     /// Sets who keeps a name that several contents claim at once. Default: [`Policy::default`].
     pub const fn policy(mut self, policy: Policy) -> Self {
-        self.config.policy = policy;
+        self.config.settings.policy = policy;
         self
     }
 
     /// Sets who may update a livery of the league. [`Updates::Owner`] needs a [data folder](Self::data). Default:
     /// [`Updates::default`].
     pub const fn updates(mut self, updates: Updates) -> Self {
-        self.config.updates = updates;
+        self.config.settings.updates = updates;
         self
     }
 
@@ -174,27 +174,27 @@ impl ServerBuilder {
 
     /// Sets how long a new connection may last before the client introduces itself. Default: 10 s.
     pub const fn hello_timeout(mut self, timeout: Duration) -> Self {
-        self.config.hello_timeout = timeout;
+        self.config.timeouts.hello = timeout;
         self
     }
 
     /// Sets how long a client may be silent before its connection is closed. A short timeout notices a dead
     /// connection sooner, and mistakes a slow one for dead. Default: 90 s.
     pub const fn silence_timeout(mut self, timeout: Duration) -> Self {
-        self.config.silence_timeout = timeout;
+        self.config.timeouts.silence = timeout;
         self
     }
 
     /// Sets how long a client may take until it sends the first file of an upload: an old one looks through its folder
     /// before. Default: 60 s.
     pub const fn first_file_timeout(mut self, timeout: Duration) -> Self {
-        self.config.first_file_timeout = timeout;
+        self.config.timeouts.first_file = timeout;
         self
     }
 
     /// Sets how long a session may make no progress before it is given up. Default: 30 s.
     pub const fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.config.stall_timeout = timeout;
+        self.config.timeouts.stall = timeout;
         self
     }
 

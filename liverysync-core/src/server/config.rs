@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    conflict::{Naming, Policy},
+    conflict::Naming,
     league::{Setting, Settings, Updates},
     select::Rules,
 };
@@ -33,28 +33,35 @@ pub struct ServerConfig {
     pub scheduler_tick: Duration,
     /// Time in which reports are gathered before the union takes them in with one step. Default: 20 ms.
     pub merge_window: Duration,
-    /// The names of conflict copies.
-    pub naming: Naming,
-    /// The rule that picks the keeper of a name that several contents claim at once.
-    pub policy: Policy,
     /// Uploads the whole union to the store, as far as it has space, even files that no client misses. Then a driver
     /// gets everything, whoever is connected. Default: false. [`ServerConfig::with_storage`] sets it.
     pub archive: bool,
-    /// The members who may update a livery. Default: anyone.
-    pub updates: Updates,
-    /// Settings among `naming`, `policy`, `updates` and the extensions of `rules` that the host was told and did not take
-    /// from the defaults. A league that has a database keeps its own settings; the server says which of these differ.
+    /// The settings of a league that begins now. Its extensions are those of `rules`.
+    pub settings: Settings,
+    /// Settings among `settings` and the extensions of `rules` that the host was told and did not take from the defaults. A
+    /// league that has a database keeps its own settings; the server says which of these differ.
     pub settings_given: BTreeSet<Setting>,
     /// The rules for files that may join the union.
     pub rules: Rules,
+    /// The longest times that the server waits for a client: `hello` for HELLO (default: 10 s), `silence` between messages
+    /// (90 s), `first_file` from a request to the first file (60 s), and `stall` in a session without progress (30 s).
+    pub timeouts: Timeouts,
+}
+
+/// The longest times that a server waits for a client.
+// It is on the page of `ServerConfig`: its field names the timeouts.
+#[cfg_attr(not(liverysync_listing), doc(hidden))]
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Timeouts {
     /// Longest time of a connection without HELLO. Default: 10 s.
-    pub hello_timeout: Duration,
+    pub hello: Duration,
     /// Longest silence of a client. Default: 90 s.
-    pub silence_timeout: Duration,
+    pub silence: Duration,
     /// Longest time from a request to the first file: a Python client reads its folder before. Default: 60 s.
-    pub first_file_timeout: Duration,
+    pub first_file: Duration,
     /// Longest time of a session without progress. Default: 30 s.
-    pub stall_timeout: Duration,
+    pub stall: Duration,
 }
 
 impl ServerConfig {
@@ -66,25 +73,24 @@ impl ServerConfig {
     /// first after that would own what another member made.
     #[must_use]
     pub fn with_storage(self, is_kept: bool) -> Option<Self> {
-        let remembers_owners = is_kept || self.updates != Updates::Owner;
+        let remembers_owners = is_kept || self.settings.updates != Updates::Owner;
         remembers_owners.then_some(Self { archive: is_kept, ..self })
     }
 }
 
 impl ServerConfig {
-    /// Returns the settings of a league that begins with this configuration. Its extensions are those of `rules`.
+    /// Returns the settings of a league that begins with this configuration.
     #[must_use]
-    pub fn settings(&self) -> Settings {
+    pub fn initial_settings(&self) -> Settings {
         // A host that only sets rules must not lose their extensions to the defaults of the naming.
-        let naming = Naming { extensions: self.rules.extensions.clone(), ..self.naming.clone() };
-        Settings::new(naming, self.policy, self.updates)
+        let extensions = self.rules.extensions.clone();
+        let naming = Naming { extensions, ..self.settings.naming.clone() };
+        Settings { naming, ..self.settings.clone() }
     }
 
     /// Takes over the settings of a league.
     pub(super) fn adopt(&mut self, settings: &Settings) {
-        self.naming = settings.naming.clone();
-        self.policy = settings.policy;
-        self.updates = settings.updates;
+        self.settings = settings.clone();
         self.rules.extensions = settings.naming.extensions.clone();
     }
 }
@@ -100,16 +106,22 @@ impl Default for ServerConfig {
             manifest_stale: Duration::from_secs(15),
             scheduler_tick: Duration::from_secs(1),
             merge_window: Duration::from_millis(20),
-            naming: Naming::default(),
-            policy: Policy::default(),
             archive: false,
-            updates: Updates::default(),
+            settings: Settings::default(),
             settings_given: BTreeSet::new(),
             rules: Rules::default(),
-            hello_timeout: Duration::from_secs(10),
-            silence_timeout: Duration::from_secs(90),
-            first_file_timeout: Duration::from_secs(60),
-            stall_timeout: Duration::from_secs(30),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            hello: Duration::from_secs(10),
+            silence: Duration::from_secs(90),
+            first_file: Duration::from_secs(60),
+            stall: Duration::from_secs(30),
         }
     }
 }
@@ -123,7 +135,7 @@ mod tests {
     fn the_extensions_of_the_rules_are_those_of_a_new_league() {
         let mut config = ServerConfig::default();
         config.rules.extensions = Extensions::from_list(["png", "webp"]).unwrap();
-        let settings = config.settings();
+        let settings = config.initial_settings();
         assert_eq!(settings.value(Setting::Extensions), "png,webp");
         config.adopt(&settings);
         assert_eq!(config.rules.extensions, settings.naming.extensions);
@@ -137,7 +149,8 @@ mod tests {
 
     #[test]
     fn owners_need_data() {
-        let owners = ServerConfig { updates: Updates::Owner, ..ServerConfig::default() };
+        let mut owners = ServerConfig::default();
+        owners.settings.updates = Updates::Owner;
         assert!(owners.clone().with_storage(false).is_none());
         assert!(owners.with_storage(true).is_some());
     }

@@ -28,10 +28,11 @@ pub(super) struct League {
 impl League {
     pub(super) fn new(config: &ServerConfig) -> Self {
         Self {
-            union: Union::new(config.policy, config.naming.clone()).with_updates(config.updates),
+            union: Union::new(config.settings.policy, config.settings.naming.clone())
+                .with_updates(config.settings.updates),
             union_hash: None,
             manifest_hash: None,
-            allow_list: AllowList::new(&config.naming),
+            allow_list: AllowList::new(&config.settings.naming),
             names: BTreeMap::new(),
         }
     }
@@ -45,7 +46,7 @@ impl League {
         config: &mut ServerConfig,
         records: impl IntoIterator<Item = &'a Record>,
     ) -> (Vec<Record>, Vec<DifferingSetting>) {
-        let given = config.settings();
+        let given = config.initial_settings();
         let records: Vec<_> = records.into_iter().collect();
         for record in &records {
             if let Record::Seen { member, name } = record {

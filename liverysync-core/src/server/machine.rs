@@ -307,9 +307,9 @@ impl ServerMachine {
     /// Applies changed settings: they decide which files may join the union, and which are distributed.
     fn follow_settings(&mut self) {
         let cx = &mut self.cx;
-        let naming = LeagueNaming::from(&cx.config.naming);
+        let naming = LeagueNaming::from(&cx.config.settings.naming);
         let types_changed = cx.league.adopt_settings(&mut cx.config);
-        if naming != LeagueNaming::from(&cx.config.naming) {
+        if naming != LeagueNaming::from(&cx.config.settings.naming) {
             peers::tell_naming(cx);
         }
         let greeted = cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted);

@@ -46,7 +46,7 @@ mod uploads;
 use std::collections::BTreeSet;
 
 pub use self::{
-    config::ServerConfig,
+    config::{ServerConfig, Timeouts},
     event::{DifferingSetting, Event, Withheld},
     machine::ServerMachine,
     protocol_1::Protocol,

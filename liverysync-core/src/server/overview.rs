@@ -19,7 +19,7 @@ pub(super) fn status(cx: &mut Context, sessions: usize) -> Status {
     let union_hash = cx.league.union_hash();
     let union = cx.league.union();
     let greeted = cx.peers.values().filter(|peer| peer.liveness.greeted);
-    let naming = &cx.config.naming;
+    let naming = &cx.config.settings.naming;
     let paths = union.iter().map(|entry| &entry.path);
     let conflicts = paths.filter(|path| is_conflict_name(path, naming));
     Status {

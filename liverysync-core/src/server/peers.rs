@@ -80,7 +80,7 @@ impl Peers {
     pub(super) fn due(&self, now: Time, config: &ServerConfig) -> Vec<(PeerId, Due)> {
         let due = |peer: &Peer| {
             let accepted_at = peer.liveness.accepted_at;
-            if !peer.liveness.greeted && now.since(accepted_at) >= config.hello_timeout {
+            if !peer.liveness.greeted && now.since(accepted_at) >= config.timeouts.hello {
                 return Some(Due::Close("it did not send HELLO in time"));
             }
             match peer.identity.protocol.duty(peer, now, config) {
@@ -143,7 +143,7 @@ pub(super) fn hello(
         Some(hash) => hash.to_string(),
         None => hello.manifest_hash,
     };
-    let naming = negotiates.then(|| LeagueNaming::from(&cx.config.naming));
+    let naming = negotiates.then(|| LeagueNaming::from(&cx.config.settings.naming));
     let state = ServerState { current_hash, naming, ..ServerState::default() };
     cx.transmit(id, Message::ServerState(state));
     if first_time {
@@ -154,7 +154,7 @@ pub(super) fn hello(
 
 /// Tells all clients that understand it how conflict copies are named from now on.
 pub(super) fn tell_naming(cx: &mut Context) {
-    let naming = Some(LeagueNaming::from(&cx.config.naming));
+    let naming = Some(LeagueNaming::from(&cx.config.settings.naming));
     let state =
         ServerState { current_hash: cx.union_hash_text(), naming, ..ServerState::default() };
     let greeted = cx

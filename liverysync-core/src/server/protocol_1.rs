@@ -149,7 +149,7 @@ impl Protocol {
         }
         // It reads nothing while it sends, so it is asked between sessions only.
         let is_stale = now.since(peer.report.received_at) >= config.manifest_stale;
-        if silence >= config.silence_timeout {
+        if silence >= config.timeouts.silence {
             Duty::Close
         } else if polls && is_stale && peer.report.polled_at.is_none() && peer.sessions.is_idle() {
             Duty::Poll

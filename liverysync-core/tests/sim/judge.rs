@@ -180,7 +180,7 @@ impl World {
     /// Checks that the records describe all of the union.
     pub(crate) fn judge_memory(&self) {
         let Hub::Ours(hub) = &self.hub else { return };
-        let recalled = Union::replay(self.server_config.settings(), &self.memory);
+        let recalled = Union::replay(self.server_config.initial_settings(), &self.memory);
         assert_eq!(recalled.manifest(), hub.machine.union().manifest(), "memory and union differ");
     }
 

@@ -79,7 +79,7 @@ fn a_content_that_an_open_session_brought_is_copied_not_downloaded() {
 #[test]
 fn an_edit_right_after_an_install_leaves_the_drivers_own_conflicting_livery_alone() {
     let mut world = World::new(1);
-    world.server_config.naming.scope = Scope::Livery;
+    world.server_config.settings.naming.scope = Scope::Livery;
     world.start_hub();
     let first = world.join("first", &[("T/a.png", b"the league's")]);
     world.run_for(5 * SECOND);

@@ -210,13 +210,13 @@ impl Script {
 
     fn set_up(&mut self, world: &mut World) {
         let options = self.options.clone();
-        world.server_config.policy = options.policy;
+        world.server_config.settings.policy = options.policy;
         world.server_config.archive = options.archive;
         if options.owners_only {
-            world.server_config.updates = Updates::Owner;
+            world.server_config.settings.updates = Updates::Owner;
         }
         if options.whole_liveries {
-            world.server_config.naming.scope = Scope::Livery;
+            world.server_config.settings.naming.scope = Scope::Livery;
         }
         world.remembers = options.remembers;
         if self.rng.percent(30) {

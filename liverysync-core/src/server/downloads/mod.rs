@@ -77,7 +77,7 @@ impl Downloads {
 
     /// Handles the answer of a target to an offer: the files that it wants, each from an offset on.
     pub(super) fn handle_accept(&mut self, cx: &mut Context, id: PeerId, accept: Accept) {
-        let deadline = cx.now + cx.config.stall_timeout;
+        let deadline = cx.now + cx.config.timeouts.stall;
         let download = self.sessions.get_mut(&accept.sync_id);
         let Some(download) = download.filter(|download| download.target == id) else { return };
         // An answer never shortens the time that the target has anyway.
@@ -388,7 +388,7 @@ impl Downloads {
         };
         let target = self.targets.get(&download.target);
         let passed_at = target.map_or(Time::ZERO, |target| target.passed_at);
-        let stalled = passed_at + cx.config.stall_timeout <= cx.now;
+        let stalled = passed_at + cx.config.timeouts.stall <= cx.now;
         download.deadline <= cx.now
             && (download.is_sent() || stalled && !download.files.iter().any(waits))
     }

@@ -82,7 +82,7 @@ impl Downloads {
             }
         }
         // A target that is offered files answers soon. One that copies answers once everything is installed.
-        let patience = if copies { INSTALL_TIMEOUT } else { cx.config.first_file_timeout };
+        let patience = if copies { INSTALL_TIMEOUT } else { cx.config.timeouts.first_file };
         let deadline = cx.now + patience;
         let download = Download { target, files, copies, pushed, deadline };
         self.sessions.insert(sync_id.clone(), download);

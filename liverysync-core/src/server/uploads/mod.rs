@@ -63,7 +63,7 @@ impl Uploads {
         event: UploadEvent,
     ) -> Option<Lost> {
         let now = cx.now;
-        let stall_timeout = cx.config.stall_timeout;
+        let stall_timeout = cx.config.timeouts.stall;
         // File data does not pass through this machine, so its progress is what shows that the source is alive.
         if let Some(peer) = cx.peers.get_mut(source) {
             peer.liveness.heard_at = now;
@@ -261,7 +261,7 @@ impl Uploads {
         if !drains {
             cx.output(Output::CloseUpload(source, sync_id.clone()));
         }
-        let until = cx.now + cx.config.stall_timeout;
+        let until = cx.now + cx.config.timeouts.stall;
         if let Some(peer) = cx.peers.get_mut(source) {
             peer.sessions.uploads.remove(sync_id);
             if drains {

@@ -125,7 +125,7 @@ impl Uploads {
             source,
             files,
             in_order,
-            deadline: cx.now + cx.config.first_file_timeout,
+            deadline: cx.now + cx.config.timeouts.first_file,
             began_at: cx.now,
             bytes_passed: 0,
         };

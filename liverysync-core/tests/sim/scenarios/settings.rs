@@ -15,8 +15,8 @@ use crate::rig::{Brain, SECOND, World};
 fn a_league_keeps_its_settings_whatever_a_later_server_is_told() {
     let mut world = World::remembering();
     world.stop_hub();
-    world.server_config.naming.scope = Scope::Livery;
-    world.server_config.policy = Policy::NewestMtime;
+    world.server_config.settings.naming.scope = Scope::Livery;
+    world.server_config.settings.policy = Policy::NewestMtime;
     world.server_config.settings_given = [Setting::ConflictScope].into();
     world.start_hub();
     // The first server has written down its own; only what the second one was told explicitly is worth a word.
