@@ -1,4 +1,4 @@
-//! What a session begins with: this PC prepares a stage for each file that it takes, and answers the offer.
+//! The beginning of a session: this PC prepares a stage for each file that it takes, and answers the offer.
 
 use std::collections::{BTreeMap, BTreeSet};
 

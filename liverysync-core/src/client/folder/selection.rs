@@ -1,4 +1,4 @@
-//! What a selection of files depends on besides the folder itself: what is published already, and what is ignored.
+//! Corrections of a selection of files by what is published already, and by what is ignored.
 
 use std::{collections::BTreeMap, mem};
 

@@ -1,4 +1,4 @@
-//! What admins do: retire, restore, resolve and rename, and who owns a livery.
+//! Acts of admins: to retire, restore, resolve and rename; and the owners of liveries.
 
 use liverysync_core::{
     hash::Content,
