@@ -1,0 +1,62 @@
+//! Acts of the administrator.
+
+use liverysync_core::{
+    conflict::{Naming, in_claimed_livery},
+    league::Act,
+    server,
+};
+
+use super::Script;
+use crate::rig::{Hub, World};
+
+impl Script {
+    pub(super) fn administer(&mut self, world: &mut World) {
+        let Hub::Ours(hub) = &world.hub else { return };
+        let union = hub.machine.union();
+        let (liveries, conflicts) = (union.liveries(), union.conflicts());
+        let here: Vec<_> = liveries.iter().filter(|livery| !livery.retired).collect();
+        let gone: Vec<_> = liveries.iter().filter(|livery| livery.retired).collect();
+        let act = match self.rng.below(4) {
+            0 if !here.is_empty() => {
+                let livery = self.rng.pick(&here).livery.clone();
+                let history = union.history(&livery).into_iter();
+                let contents = history.flat_map(|version| version.changes);
+                // A backup is all that is to be left of it.
+                world.put_away.extend(contents.filter_map(|change| change.content));
+                Act::Retire { liveries: vec![livery], confirmed: true }
+            }
+            1 if !gone.is_empty() => {
+                Act::Restore { livery: self.rng.pick(&gone).livery.clone(), version: None }
+            }
+            2 if !here.is_empty() => {
+                let livery = self.rng.pick(&here).livery.clone();
+                // The name of a loose file says what it is.
+                let end = if livery.contains('.') { ".png" } else { "" };
+                Act::Rename { livery, new: format!("renamed {}{end}", self.rng.below(4)) }
+            }
+            3 if !conflicts.is_empty() => {
+                let conflict = self.rng.pick(&conflicts);
+                let rivals = conflict.copies.iter().map(|(_, content)| Some(*content));
+                let contents: Vec<_> = rivals.chain([conflict.established]).collect();
+                let none = || Act::KEEP_NONE.to_owned();
+                let keep = self.rng.pick(&contents).map_or_else(none, |kept| kept.hash.to_string());
+                // What is turned down is given up.
+                world.given_up.extend(contents.iter().flatten().map(|content| content.hash));
+                if self.options.whole_liveries {
+                    // All of the liveries that claim the name go, but for one.
+                    let claims = union.iter().filter(|entry| {
+                        let claimed = in_claimed_livery(&entry.path, &Naming::default());
+                        let claimed = claimed.unwrap_or_else(|| entry.path.clone());
+                        claimed.key().livery() == conflict.path.key().livery()
+                    });
+                    world.put_away.extend(claims.map(|entry| entry.content));
+                }
+                Act::Resolve { path: conflict.path.to_string(), keep }
+            }
+            _ => return,
+        };
+        world.say(|| format!("the administrator: {act:?}"));
+        world.mark_busy(|| "the administrator".into());
+        world.feed_hub(server::Input::Act(1, act));
+    }
+}

@@ -1,0 +1,152 @@
+//! The script of a seeded run: who takes part, what the drivers do, and what goes wrong.
+
+mod acts;
+mod admin;
+mod cast;
+mod files;
+mod options;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use liverysync_core::{hash::Content, server};
+
+use self::{files::LIVERIES, options::Options};
+use crate::{
+    rig::{Ev, Hub, MINUTE, SECOND, World},
+    rng::Rng,
+};
+
+/// A file that is written in two steps.
+struct Writing {
+    pc: usize,
+    path: String,
+    data: Bytes,
+}
+
+pub(crate) struct Script {
+    pub(crate) options: Options,
+    rng: Rng,
+    contents: Vec<Bytes>,
+    made: u64,
+    writings: BTreeMap<u64, Writing>,
+    next_act: u64,
+    /// Acts of the drivers go up to this number.
+    last_act: u64,
+    names: u64,
+    healed: bool,
+}
+
+impl Script {
+    pub(crate) fn new(seed: u64) -> (World, Self) {
+        let mut rng = Rng::new(seed);
+        let mut options = Options::of(&mut rng);
+        // From a stream of its own, so the others are as they would be without it.
+        options.whole_liveries = options.old_hub.is_none() && Rng::new(!seed).percent(35);
+        let world = World::new(rng.next());
+        let names = rng.range(1, LIVERIES.len() as u64);
+        let script = Self {
+            options,
+            rng,
+            contents: Vec::new(),
+            made: 0,
+            writings: BTreeMap::new(),
+            next_act: 0,
+            last_act: 0,
+            names,
+            healed: false,
+        };
+        (world, script)
+    }
+
+    /// Runs a seed to its end.
+    pub(crate) fn run(&mut self, world: &mut World) {
+        self.set_up(world);
+        let end = world.now + self.options.seconds * SECOND;
+        while self.step(world, end) {}
+        self.heal(world);
+        let end = world.now + 5 * SECOND;
+        while self.step(world, end) {}
+        // Each time that a mute peer is waited for takes a minute, and it is asked anew when it got
+        // something itself.
+        let bound = if self.options.liars > 0 { 300 } else { 60 };
+        world.run_until_rest(130 * SECOND, bound * MINUTE);
+        world.judge_rest(self.options.old_hub.is_some());
+        if self.options.long_rest {
+            let busy_at = world.busy_at;
+            world.run_for(12 * MINUTE);
+            assert_eq!(world.busy_at, busy_at, "it stays at rest, yet: {}", world.busy_with);
+        }
+    }
+
+    fn step(&mut self, world: &mut World, end: u64) -> bool {
+        let more = world.step(end);
+        while let Some(act) = world.acts.pop_front() {
+            self.act(world, act);
+        }
+        more
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as the script planning")]
+    fn plan(&self, world: &mut World, delay: u64, act: u64) {
+        world.after(delay, Ev::Act(act));
+    }
+
+    fn later(&mut self, world: &mut World, delay: u64) -> u64 {
+        self.next_act += 1;
+        let act = self.next_act;
+        self.plan(world, delay, act);
+        act
+    }
+
+    fn act(&mut self, world: &mut World, act: u64) {
+        if let Some(writing) = self.writings.remove(&act) {
+            let content = Content::of(&writing.data);
+            if world.pcs[writing.pc].disk.fits(&writing.path) {
+                self.write_file(world, writing.pc, &writing.path, writing.data, false);
+                world.treasured.insert(content);
+            }
+        } else if self.healed {
+        } else if (1..=100).contains(&act) {
+            world.start(act as usize - 1);
+        } else if act <= self.last_act {
+            self.some_act(world);
+        } else {
+            // What was broken for a while is mended.
+            for pc in 0..world.pcs.len() {
+                if self.rng.percent(50) {
+                    self.mend(world, pc);
+                }
+            }
+            if matches!(world.hub, Hub::Down) {
+                world.start_hub();
+            }
+        }
+    }
+
+    fn mend(&mut self, world: &mut World, pc: usize) {
+        world.pcs[pc].disk.full = false;
+        world.pcs[pc].disk.locked.clear();
+        world.pcs[pc].offline = false;
+        if let Some(link) = world.pcs[pc].link {
+            world.heal_link(link);
+        }
+        world.start(pc);
+    }
+
+    /// Nothing is broken any more, and nobody does anything.
+    fn heal(&mut self, world: &mut World) {
+        world.say(|| "all is healed".into());
+        self.healed = true;
+        if matches!(world.hub, Hub::Down) {
+            world.start_hub();
+        }
+        for pc in 0..world.pcs.len() {
+            self.mend(world, pc);
+        }
+        for link in 0..world.links.len() {
+            world.heal_link(link);
+        }
+        world.feed_hub(server::Input::AllowList(None));
+    }
+}
