@@ -10,7 +10,10 @@ use liverysync_core::{
 };
 use tokio::{net::TcpListener, runtime::Handle};
 
-use super::{AllowListFile, Control, Machine, Server, ServerError, Shared, journal::Journal};
+use super::{
+    Machine, Server, ServerError, Shared, allow_list::AllowListFile, control::Control,
+    journal::Journal,
+};
 use crate::{
     DEFAULT_PORT,
     clock::{Clock, seed},
