@@ -359,6 +359,10 @@ enum liverysync_event_kind
      * Server: the allow list cannot be read any more, and the last one stays in force: `reason`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_ALLOW_LIST_FAULT = 115,
+    /**
+     * Server: names of the allow list are of no livery that the league has; see its `json`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_ALLOW_LIST_UNMATCHED = 116,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

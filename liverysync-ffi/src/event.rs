@@ -112,6 +112,8 @@ pub enum EventKind {
     ServerSettingsDiffer = 114,
     /// Server: the allow list cannot be read any more, and the last one stays in force: `reason`.
     ServerAllowListFault = 115,
+    /// Server: names of the allow list are of no livery that the league has; see its `json`.
+    ServerAllowListUnmatched = 116,
 }
 
 /// An event. Texts may come from other people: escape them before you show them.
@@ -235,6 +237,7 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("database_fault", EventKind::ServerDatabaseFault),
     ("settings_differ", EventKind::ServerSettingsDiffer),
     ("allow_list_fault", EventKind::ServerAllowListFault),
+    ("allow_list_unmatched", EventKind::ServerAllowListUnmatched),
     ("missed", EventKind::Missed),
 ];
 
@@ -362,7 +365,7 @@ mod tests {
     #[test]
     fn every_documented_field_is_flat_unless_it_is_a_list() {
         // Lists, and digests.
-        const ONLY_IN_JSON: [&str; 12] = [
+        const ONLY_IN_JSON: [&str; 13] = [
             "left_out",
             "conflicts",
             "receive",
@@ -373,6 +376,7 @@ mod tests {
             "undistributed",
             "open_conflicts",
             "settings",
+            "names",
             "union_hash",
             "content",
         ];

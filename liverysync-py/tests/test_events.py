@@ -130,6 +130,8 @@ def test_matching_is_exhaustive() -> None:
                 return event.reason
             case server_events.SessionBegan() | server_events.SessionEnded():
                 return event.target or "the store"
+            case server_events.AllowListUnmatched():
+                return ", ".join(event.names)
             case server_events.SettingsDiffer():
                 return ", ".join(one.setting for one in event.settings)
             case server_events.InSync() | server_events.Missed() | server_events.UnknownEvent():

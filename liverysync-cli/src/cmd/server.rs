@@ -139,6 +139,7 @@ impl View {
                 text::transferred(source.as_deref(), target.as_deref(), *installed, *failed)
             }
             Event::AllowListFault { reason } => text::allow_list_fault(reason),
+            Event::AllowListUnmatched { names } => text::allow_list_unmatched(names),
             Event::DatabaseFault { reason } => text::database_fault(reason),
             Event::SettingsDiffer { settings } => text::settings_differ(
                 settings.iter().map(|one| (one.setting, &*one.used, &*one.given)),

@@ -317,6 +317,7 @@ mod tests {
                 failed: 0,
             },
             ServerEvent::AllowListFault { reason: String::new() },
+            ServerEvent::AllowListUnmatched { names: Vec::new() },
             ServerEvent::DatabaseFault { reason: String::new() },
             ServerEvent::SettingsDiffer { settings: Vec::new() },
             ServerEvent::StoreFault { content: ContentHash::of(b""), reason: String::new() },

@@ -95,6 +95,15 @@ pub(crate) fn allow_list_fault(why: &str) -> String {
     )
 }
 
+/// Names of the allow list that are of no livery.
+pub(crate) fn allow_list_unmatched(names: &[String]) -> String {
+    let head = "Warning: the league has no liveries of these names on the allow list:".to_owned();
+    let hint = "hint: compare them with: liverysync league liveries".to_owned();
+    let names = cut(names.iter().map(|name| escape(name).into_owned()).collect());
+    let names = names.into_iter().map(|name| format!("  {name}"));
+    [head].into_iter().chain(names).chain([hint]).collect::<Vec<_>>().join("\n")
+}
+
 /// The settings that the server was told and that the league has with other values: setting, value in the league, and
 /// value that was told.
 pub(crate) fn settings_differ<'a>(

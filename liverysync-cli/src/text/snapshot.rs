@@ -361,6 +361,7 @@ fn server_texts(all: &mut Texts) {
     all.add(server::transferred(None, Some("Bruno"), 1, 0));
     all.add(server::database_fault("R"));
     all.add(server::allow_list_fault("R"));
+    all.add(server::allow_list_unmatched(&["77 Irsi".to_owned(), "\"904\"".to_owned()]));
     let differing =
         [(Setting::ConflictScope, "livery", "file"), (Setting::Updates, "owner", "anyone")];
     all.add(server::settings_differ(differing));

@@ -1,10 +1,10 @@
 //! The allow list: the liveries that a server distributes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[cfg(doc)]
 use super::Input;
-use super::ServerMachine;
+use super::{Event, ServerMachine, context::Context};
 use crate::{
     conflict::{Naming, plain_livery},
     list_file,
@@ -18,7 +18,7 @@ impl ServerMachine {
     /// Returns `None` if it names none, and then every livery is distributed.
     #[must_use]
     pub fn parse_allow_list(text: &str) -> Option<BTreeSet<String>> {
-        let names: BTreeSet<_> = list_file::entries(text).map(fold).collect();
+        let names: BTreeSet<_> = list_file::entries(text).map(str::to_owned).collect();
         (!names.is_empty()).then_some(names)
     }
 }
@@ -26,8 +26,10 @@ impl ServerMachine {
 /// The liveries that a server distributes.
 #[derive(Debug)]
 pub(super) struct AllowList {
-    /// Their folders in one case; `None` for all.
-    names: Option<BTreeSet<String>>,
+    /// Their folders in one case, each with the name as it was written; `None` for all.
+    names: Option<BTreeMap<String, String>>,
+    /// People have not been told which names match no livery.
+    is_new: bool,
     /// Recognizes conflict names in keys.
     key_naming: Naming,
 }
@@ -35,7 +37,7 @@ pub(super) struct AllowList {
 impl AllowList {
     /// Allows everything.
     pub(super) fn new(naming: &Naming) -> Self {
-        Self { names: None, key_naming: naming.folded() }
+        Self { names: None, is_new: false, key_naming: naming.folded() }
     }
 
     /// Recognizes conflict names by another naming.
@@ -45,21 +47,52 @@ impl AllowList {
 
     /// Takes another list. Returns whether it differs.
     pub(super) fn replace(&mut self, names: Option<BTreeSet<String>>) -> bool {
-        let is_new = self.names != names;
+        let folded = |name: String| (fold(&name), name);
+        let names = names.map(|names| names.into_iter().map(folded).collect::<BTreeMap<_, _>>());
+        let is_new = match (&self.names, &names) {
+            (Some(old), Some(new)) => !old.keys().eq(new.keys()),
+            (old, new) => old.is_some() != new.is_some(),
+        };
         self.names = names;
+        self.is_new |= is_new;
         is_new
     }
 
-    /// Returns the names on the list; `None` if everything is allowed.
-    pub(super) const fn names(&self) -> Option<&BTreeSet<String>> {
-        self.names.as_ref()
+    /// Returns the names on the list in one case; `None` if everything is allowed.
+    pub(super) fn names(&self) -> Option<impl Iterator<Item = &String>> {
+        self.names.as_ref().map(BTreeMap::keys)
     }
 
     /// Returns whether the livery of a file is distributed. The conflict copies of an allowed livery are, too.
     pub(super) fn allows(&self, key: &PathKey) -> bool {
         self.names.as_ref().is_none_or(|names| {
             let livery = key.livery();
-            names.contains(livery) || names.contains(&*plain_livery(livery, &self.key_naming))
+            names.contains_key(livery)
+                || names.contains_key(&*plain_livery(livery, &self.key_naming))
         })
+    }
+
+    /// Returns the names, as they were written, that are of none of the liveries with these keys.
+    fn unmatched<'a>(&self, liveries: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let mut names = self.names.clone().unwrap_or_default();
+        for livery in liveries {
+            names.remove(livery);
+            names.remove(&*plain_livery(livery, &self.key_naming));
+        }
+        names.into_values().collect()
+    }
+}
+
+/// Tells people, once for each list, which of its names are of no livery of the league. Waits until the league has any.
+pub(super) fn tell_unmatched(cx: &mut Context) {
+    let league = &mut cx.league;
+    if !league.allow_list.is_new || league.union().is_empty() {
+        return;
+    }
+    league.allow_list.is_new = false;
+    let liveries = league.union().iter().map(|entry| entry.path.key().livery());
+    let names = league.allow_list.unmatched(liveries);
+    if !names.is_empty() {
+        cx.event(Event::AllowListUnmatched { names });
     }
 }

@@ -173,6 +173,11 @@ pub enum Event {
         /// The file and the reason.
         reason: String,
     },
+    /// Names of the allow list are of no livery that the league has. Reported once for each list.
+    AllowListUnmatched {
+        /// The names, as they were written.
+        names: Vec<String>,
+    },
     /// The host read so slowly that events were left out here.
     Missed {
         /// Number of events.

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, mem};
 
 use super::{
     Event, Input, Output, ServerConfig, Status,
+    allow_list::tell_unmatched,
     context::Context,
     dirty::Merge,
     downloads::Downloads,
@@ -279,6 +280,7 @@ impl ServerMachine {
             }
             cx.dirty.plan = true;
             cx.dirty.schedule();
+            tell_unmatched(cx);
         }
     }
 

@@ -82,7 +82,7 @@ fn remarks(cx: &Context) -> Remarks {
     let names = league.allow_list.names().map(|names| {
         let liveries = union.iter().map(|entry| &entry.path).filter(|path| allowed(path));
         let liveries = liveries.map(|path| path.key().livery().to_owned());
-        liveries.chain(names.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect()
+        liveries.chain(names.cloned()).collect::<BTreeSet<_>>().into_iter().collect()
     });
     let retired = union.retired().map(|(path, contents)| RetiredName {
         rel_path: path.as_str().to_owned(),

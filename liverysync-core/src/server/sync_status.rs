@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Event,
+    allow_list::tell_unmatched,
     context::Context,
     peer::{Peer, ToldStatus},
     reports::Reports,
@@ -105,6 +106,8 @@ impl SyncStatuses {
             let union = cx.league.union();
             let (liveries, files) = (union.livery_count(), union.len());
             cx.event(Event::InSync { clients, liveries, files, union_hash });
+            // A new league had no liveries when it got its list.
+            tell_unmatched(cx);
         }
         self.in_sync = in_sync;
     }

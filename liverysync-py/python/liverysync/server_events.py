@@ -15,6 +15,7 @@ from liverysync._events import UnknownEvent, decoder
 
 __all__ = [
     "AllowListFault",
+    "AllowListUnmatched",
     "Conflict",
     "InSync",
     "Joined",
@@ -134,6 +135,13 @@ class AllowListFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllowListUnmatched:
+    """Names of the allow list are of no livery that the league has. It is reported once for each list."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFault:
     """The league database cannot be written or read. The league goes on, and the server tries again."""
 
@@ -220,6 +228,7 @@ class Missed:
 
 _Known: TypeAlias = (
     AllowListFault
+    | AllowListUnmatched
     | Conflict
     | InSync
     | Joined

@@ -56,6 +56,34 @@ fn an_ignored_livery_is_not_shared_and_stays_as_it_is() {
 }
 
 #[test]
+fn names_on_an_allow_list_that_are_of_no_livery_are_told_once() {
+    let mut world = league();
+    let list = |text| server::Input::AllowList(server::ServerMachine::parse_allow_list(text));
+    let told = |world: &mut World| {
+        let names = |event| match event {
+            server::Event::AllowListUnmatched { names } => Some(names),
+            _ => None,
+        };
+        std::mem::take(&mut world.server_events).into_iter().filter_map(names).collect::<Vec<_>>()
+    };
+    // A new league has no liveries to compare with.
+    world.feed_hub(list("team a\nTaem B\n\"Team B\"\n"));
+    assert!(told(&mut world).is_empty());
+    let files: [(&str, &[u8]); 2] = [("Team A/decals.png", b"a"), ("Team B/decals.png", b"b")];
+    world.join("full", &files);
+    world.join("empty", &[]);
+    world.run_until_rest(20 * SECOND, PLENTY);
+    assert_eq!(told(&mut world), [["\"Team B\"", "Taem B"]]);
+
+    world.feed_hub(list("TEAM A\nTaem B\n\"team b\"\n"));
+    world.feed_hub(list("team a\nteam b"));
+    world.run_until_rest(20 * SECOND, PLENTY);
+    assert!(told(&mut world).is_empty());
+    world.feed_hub(list("Team C"));
+    assert_eq!(told(&mut world), [["Team C"]]);
+}
+
+#[test]
 fn a_changed_allow_list_takes_effect_at_once() {
     let mut world = league();
     world.feed_hub(server::Input::AllowList(server::ServerMachine::parse_allow_list(
