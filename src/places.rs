@@ -34,7 +34,7 @@ impl FolderNotFound {
 
 fn list(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
-        return "nothing, because the system names no documents folder".to_owned();
+        return "nothing, because the system reports no documents folder".to_owned();
     }
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! Values of options: a flag beats a variable, a variable beats the config file.
+//! Values of options: a flag overrides a variable, and a variable overrides the config file.
 //!
 //! All three end in the definitions of [`crate::cli`]: each option gets the variable `LIVERYSYNC_<NAME>`, and a value of
 //! the config file becomes its default. So each option has one name, one check and one help text.

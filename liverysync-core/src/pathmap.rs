@@ -26,7 +26,7 @@ impl<T: Located> Located for Arc<T> {
 #[non_exhaustive]
 pub enum Collision {
     /// The set has this file already, perhaps in another spelling.
-    #[error("it is the same file as {0} for Windows")]
+    #[error("Windows cannot tell it apart from {0}")]
     Spelling(RelPath),
     /// The set has a folder of this name.
     #[error("a folder has the same name")]

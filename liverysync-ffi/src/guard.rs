@@ -72,7 +72,7 @@ fn finish(result: Result<(), Failure>) -> ResultCode {
 pub(crate) fn caught<T>(inside: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     // What the closure may have left half done is either freed with it or behind `Health`.
     catch_unwind(AssertUnwindSafe(inside)).unwrap_or_else(|payload| {
-        let text = format!("a fault of liverysync itself: {}", message(payload.as_ref()));
+        let text = format!("a bug in liverysync: {}", message(payload.as_ref()));
         Err(Failure::new(ResultCode::Panic, text))
     })
 }
@@ -98,9 +98,9 @@ mod tests {
     fn a_panic_is_a_result_with_a_text() {
         let result = call(|| panic!("number {}", 17));
         assert_eq!(result, ResultCode::Panic);
-        assert_eq!(last_error(), "a fault of liverysync itself: number 17");
+        assert_eq!(last_error(), "a bug in liverysync: number 17");
         assert_eq!(value(5, || panic!("fixed")), 5);
-        assert_eq!(last_error(), "a fault of liverysync itself: fixed");
+        assert_eq!(last_error(), "a bug in liverysync: fixed");
     }
 
     #[test]

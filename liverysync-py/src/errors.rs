@@ -68,7 +68,7 @@ pub(crate) fn stopped() -> PyErr {
 
 /// A panic of a client or server: a bug.
 pub(crate) fn panicked(words: &str) -> PyErr {
-    classes::LiverySyncError::new_err(format!("this is a bug of liverysync: {words}"))
+    classes::LiverySyncError::new_err(format!("this is a bug in liverysync: {words}"))
 }
 
 /// A client that cannot start.

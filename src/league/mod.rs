@@ -118,7 +118,7 @@ pub enum LeagueError {
     /// The server that uses the data did not answer in time, and the request was withdrawn. Nothing changes, unless the
     /// server had begun the act and could not record it.
     #[error(
-        "the server that uses {data} has not answered within {seconds} s, so the request was taken back",
+        "the server that uses {data} has not answered within {seconds} s, so the request was withdrawn",
         data = .data.display(),
         seconds = .after.as_secs()
     )]

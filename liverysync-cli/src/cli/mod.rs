@@ -25,7 +25,7 @@ use self::{
 
 const AFTER_HELP: &str = "\
 Every option of client, status, scan, backups, ignore, server and league can also be set by an environment variable (shown \
-beside it) or in a config file. A flag beats a variable, a variable beats the file.
+beside it) or in a config file. A flag overrides a variable, and a variable overrides the file.
 
   [client]                       # for client, status, scan, backups and ignore
   host = \"league.example\"
@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Client(ClientArgs),
     /// Show whether this PC is in sync, what is missing and why
     #[command(
-        after_help = "Nothing is changed, and a client that runs is not disturbed. For each conflict that concerns this \
+        after_help = "This changes nothing and does not disturb a running client. For each conflict that concerns this \
             PC, `status` also says what you can do."
     )]
     Status(StatusArgs),
@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// List, restore and prune backups of replaced files
     #[command(subcommand)]
     Backups(BackupsCommand),
-    /// Choose liveries that this PC ignores
+    /// Choose which liveries this PC ignores
     #[command(
         subcommand,
         after_help = "An ignored livery is neither downloaded nor shared, and your copy stays as it is. A GLOB is the name of \
@@ -85,7 +85,7 @@ pub(crate) enum Command {
     /// Show and change the league's liveries
     #[command(
         subcommand,
-        after_help = "These commands work on the server's data folder, on the machine that has it. A running server makes \
+        after_help = "Run these commands on the server's machine. They use its data folder. A running server makes \
             the change at once. Without one, the change reaches the drivers when the server starts."
     )]
     League(LeagueCommand),

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::units::{parse_bytes, parse_count, parse_seconds, parse_size};
 
+const SETTINGS: &str = "Settings of a new league (later: liverysync league set)";
+
 #[derive(Debug, Args)]
+#[command(mut_arg("extensions", |arg| arg.help_heading(SETTINGS)))]
 pub(crate) struct ServerArgs {
     /// Address to listen on
     #[arg(long, default_value = "0.0.0.0", value_name = "ADDRESS")]
@@ -30,7 +33,7 @@ pub(crate) struct ServerArgs {
     /// a file only while someone is downloading it
     #[arg(long, default_value = "8GiB", value_name = "SIZE", value_parser = parse_size)]
     store_size: u64,
-    /// Disk space for files on their way from one driver to the others, whatever --store-size says
+    /// Disk space for files on their way from one driver to the others, regardless of --store-size
     #[arg(long, default_value = "1GiB", value_name = "SIZE", value_parser = parse_bytes)]
     spool_size: u64,
     /// Check every file of the store, remove damaged ones and exit: with 0 if all were intact, else with 1. Stop the
@@ -42,13 +45,13 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) allow_list: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) rules: RuleArgs,
-    #[command(flatten)]
-    settings: SettingArgs,
-    #[command(flatten)]
     pub(crate) detail: DetailArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    settings: SettingArgs,
     #[command(flatten)]
     pub(crate) speed: SpeedArgs,
     #[command(flatten)]
@@ -57,16 +60,16 @@ pub(crate) struct ServerArgs {
 
 /// Settings of a new league. Each is given only if the admin named it: a league that has settings keeps its own.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Settings of a new league (later: liverysync league set)")]
+#[command(next_help_heading = SETTINGS)]
 struct SettingArgs {
     /// Text between the name and the digits of a conflict copy [default: __CONFLICT__]
     #[arg(long, value_name = "TEXT", value_parser = parse_suffix)]
     conflict_suffix: Option<String>,
-    /// Extent of a conflict copy: the `file` alone, kept beside the established one, or the whole `livery`, kept in a
-    /// folder of its own so that two liveries of one name do not mix [default: file]
+    /// Scope of a conflict: `file` keeps only the file beside the established one; `livery` keeps the whole livery in a
+    /// separate folder, so that two liveries with one name do not mix [default: file]
     #[arg(long, value_name = "SCOPE", value_parser = one_of(Scope::WORDS))]
     conflict_scope: Option<Scope>,
-    /// Rule for a name that several drivers bring at the same moment; a file that the league already has always keeps it
+    /// Rule for a name that several drivers publish at the same moment; a file that the league already has always keeps it
     /// [default: established]
     #[arg(long, value_name = "POLICY", value_parser = one_of(Policy::WORDS))]
     conflict_policy: Option<Policy>,

@@ -73,8 +73,8 @@ pub(crate) fn restored(done: &RestoreReport) -> String {
     let what = files(restored.len() as u64, size);
     let same = match same.len() as u64 {
         0 => String::new(),
-        1 => "; 1 file is already the same".to_owned(),
-        several => format!("; {several} files are already the same"),
+        1 => "; 1 file is already identical".to_owned(),
+        several => format!("; {several} files are already identical"),
     };
     lines.push(match dry_run {
         true => format!("Dry run: would restore {what} of {set}{same}. Nothing was changed."),

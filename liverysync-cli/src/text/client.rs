@@ -178,7 +178,7 @@ pub(crate) fn server_error(why: &str) -> String {
 }
 
 pub(crate) fn missed(events: u64) -> String {
-    format!("{} left out here: this output is read too slowly.", were(events, "message"))
+    format!("{} left out here because this output is read too slowly.", were(events, "message"))
 }
 
 fn were(number: u64, thing: &str) -> String {

@@ -46,13 +46,13 @@ pub(crate) fn wrong_kind(wanted: Kind, found: &Value) -> String {
         Value::Array(_) => "a list",
         Value::Table(_) => "a table",
     };
-    format!("wants {wanted}, not {found}")
+    format!("must be {wanted}, not {found}")
 }
 
-pub(crate) const LIST_OF_STRINGS: &str = "wants a list of strings";
+pub(crate) const LIST_OF_STRINGS: &str = "must be a list of strings";
 
 pub(crate) fn outside_of_a_table(file: &Path, name: &str, table: &str) -> Problem {
-    mistake(file, "", format!("`{name}` is outside of a table"))
+    mistake(file, "", format!("`{name}` is outside any table"))
         .hint(format!("put it below a line [{table}]"))
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn no_key(file: &Path, table: &str, key: &str, instead: Instead<'_>) 
 /// A wrong value of a variable, as clap words it.
 pub(crate) fn variable(variable: &str, option: &str, what: &str) -> Problem {
     Problem::new(format!("{variable}: {what}"))
-        .hint(format!("change the variable, or give --{option}, which beats it"))
+        .hint(format!("change the variable, or give --{option}, which overrides it"))
 }
 
 /// The speeds that count from now on.
@@ -99,12 +99,12 @@ pub(crate) fn limits_changed(file: &Path, limits: Limits) -> String {
 
 pub(crate) fn nothing_to_apply(file: &Path) -> String {
     format!(
-        "The {} has changed. Its speed limits are the same; other options count from the next start.",
+        "The {} has changed. Its speed limits are the same; other options take effect at the next start.",
         name(file)
     )
 }
 
 /// A changed file that cannot be used; `why` names it.
 pub(crate) fn not_applied(why: &str) -> String {
-    format!("The settings stay as they were: {why}")
+    format!("Nothing was changed: {why}")
 }

@@ -149,9 +149,9 @@ pub(crate) fn fault(fault: &Fault) -> String {
         Fault::Leftovers { driver, files } => {
             format!("{driver} has {} in .tmp", count(*files as u64, "file"))
         }
-        Fault::Unknown { driver, path } => format!("{driver} has {path}, which nobody made"),
+        Fault::Unknown { driver, path } => format!("{driver} has {path}, which no driver made"),
         Fault::Missing { driver, path, bytes: size, hash } => {
-            format!("{driver} lacks {path}, {} with SHA-256 {hash}…", bytes(*size))
+            format!("{driver} is missing {path}, {} with SHA-256 {hash}…", bytes(*size))
         }
         Fault::Date { driver, path } => {
             format!("{driver}'s {path} has another modification time")
@@ -164,5 +164,5 @@ pub(crate) fn fault(fault: &Fault) -> String {
 
 /// A driver who is late.
 pub(crate) fn late(driver: &str, files: usize) -> String {
-    format!("{driver} is not in sync with {}", count(files as u64, "file"))
+    format!("{driver} is not in sync ({})", count(files as u64, "file"))
 }

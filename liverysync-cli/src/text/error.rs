@@ -21,7 +21,7 @@ const REACH_HINT: &str = "check --host and --port, and whether the league's serv
 pub(crate) fn no_game(error: &FolderNotFound, command: &str) -> Problem {
     let problem = Problem::new("could not find the game's liveries folder");
     let problem = match error.tried.as_slice() {
-        [] => problem.cause("the system names no documents folder"),
+        [] => problem.cause("the system reports no documents folder"),
         places => places
             .iter()
             .fold(problem, |problem, place| problem.detail(format!("looked in: {}", show(place)))),
@@ -35,7 +35,7 @@ fn show(path: &Path) -> String {
 
 pub(crate) fn timeout_needs_an_end() -> Problem {
     Problem::new("--timeout needs --once or --dry-run")
-        .hint("add --once, or leave --timeout out: a client that stays keeps trying")
+        .hint("add --once, or remove --timeout: without --once the client keeps trying")
 }
 
 pub(crate) fn interrupted() -> Problem {
@@ -287,7 +287,7 @@ pub(super) fn act(error: &ActError) -> Problem {
             let folders: Vec<_> = folders.iter().map(|folder| escape(folder)).collect();
             Problem::new(format!("several liveries have this content of {}", quote(path)))
                 .cause(format!("{} have it", folders.join(", ")))
-                .hint("choose by a file in which they differ")
+                .hint("name a file that differs between them")
         }
         ActError::Ambiguous { digits } => {
             Problem::new(format!("several versions begin with {}", quote(digits)))
@@ -304,10 +304,10 @@ pub(super) fn act(error: &ActError) -> Problem {
             Problem::new(format!("this would retire {retired} of {all} liveries"))
                 .hint("pass --yes to confirm")
         }
-        ActError::Unsupported => {
-            Problem::new("the running server is of another version and does not know this request")
-                .hint("use the program that the server runs with")
-        }
+        ActError::Unsupported => Problem::new(
+            "the running server has a different version and does not know this request",
+        )
+        .hint("use the same version as the server"),
         ActError::Other { text } => Problem::new(reason(text)),
         other => Problem::of(other),
     }
@@ -393,7 +393,7 @@ pub(crate) fn ignore(error: &IgnoreError) -> Problem {
 }
 
 pub(crate) fn no_state_folder() -> Problem {
-    Problem::new("the system names no folder for the program's data")
+    Problem::new("the system reports no folder for application data")
         .hint("name one: --state DIR, here and for `liverysync client`")
 }
 
@@ -424,8 +424,8 @@ pub(crate) fn demo_interrupted() -> Problem {
 pub(crate) fn demo_wrong(faults: &[String]) -> Problem {
     cut(faults.to_vec())
         .into_iter()
-        .fold(Problem::new("the result is not what it should be"), Problem::detail)
-        .hint("this is a fault of liverysync; please report it with these lines")
+        .fold(Problem::new("the demo did not end as expected"), Problem::detail)
+        .hint("this is a bug in liverysync; please report it with these lines")
 }
 
 pub(crate) fn demo_slow(after: Duration, late: &[String]) -> Problem {

@@ -25,11 +25,15 @@ pub(crate) fn settings(settings: &Settings) -> String {
 }
 
 pub(crate) fn status(status: &LeagueStatus) -> String {
-    let server = if status.served { "running on this data" } else { "not running on this data" };
+    let server = if status.served {
+        "running on this data folder"
+    } else {
+        "not running on this data folder"
+    };
     let (size, files) = (bytes(status.bytes), count(status.files, "file"));
     let missing = match status.missing {
         0 => "nothing missing".to_owned(),
-        missing => format!("{} missing, which only members' PCs have", count(missing, "content")),
+        missing => format!("{} missing (only on members' PCs)", count(missing, "content")),
     };
     let last = status.written_at.as_deref().map_or_else(|| "none yet".into(), date);
     let rows = [
@@ -159,7 +163,7 @@ pub(crate) fn conflicts(
     }
     lines.push(format!("{}.", count(conflicts.len() as u64, "conflict")));
     lines.push(
-        "hint: choose the content that keeps a name: liverysync league resolve PATH --keep DIGITS"
+        "hint: choose which content keeps a name: liverysync league resolve PATH --keep DIGITS"
             .to_owned(),
     );
     block(&lines)
@@ -190,7 +194,7 @@ pub(crate) fn acted(act: &Act, acted: &Acted) -> String {
         }
         Act::Own { livery, member } => {
             return format!(
-                "{member} owns {} now. This matters only while `updates` is `owner` (liverysync league show).",
+                "{member} owns {} now. This takes effect only while `updates` is `owner` (liverysync league show).",
                 escape(livery)
             );
         }
@@ -199,8 +203,8 @@ pub(crate) fn acted(act: &Act, acted: &Acted) -> String {
         return format!("{done} Nothing had to be changed.");
     }
     let when = match acted.served {
-        true => "Connected PCs change at once, the others when they connect.",
-        false => "Every PC changes when it connects to the server again.",
+        true => "Connected PCs update at once, the others when they connect.",
+        false => "Each PC updates the next time it connects.",
     };
     let copies = if retired > 0 { " Each keeps a copy in .backup." } else { "" };
     format!("{done} {when}{copies}")
@@ -218,7 +222,7 @@ pub(crate) fn rebuilt(rebuilt: &Rebuilt) -> String {
         (false, false) => "Part of it could not be read.",
     };
     lines.push(format!(
-        "{head} Saved: {}, {}, {}, {}, {}.",
+        "{head} Recovered: {}, {}, {}, {}, {}.",
         count(salvaged.versions, "version"),
         count(salvaged.proven, "verified content"),
         count(salvaged.owners, "owner"),
@@ -231,8 +235,8 @@ pub(crate) fn rebuilt(rebuilt: &Rebuilt) -> String {
     }
     lines.push(format!("The league has {} now.", count(rebuilt.files, "file")));
     lines.push(match rebuilt.files {
-        0 => "hint: start the server; drivers who connect bring the liveries back".to_owned(),
-        _ => "hint: start the server; drivers who connect bring what is missing".to_owned(),
+        0 => "hint: start the server; the liveries come back as drivers connect".to_owned(),
+        _ => "hint: start the server; what is missing comes back as drivers connect".to_owned(),
     });
     block(&lines)
 }

@@ -58,11 +58,11 @@ pub(crate) fn transfer(
 ) -> String {
     let what = files(number as u64, size);
     match (source, target) {
-        (Some(source), None) => format!("{} uploads {what}.", name(source)),
-        (None, Some(target)) => format!("{} downloads {what}.", name(target)),
+        (Some(source), None) => format!("{} is uploading {what}.", name(source)),
+        (None, Some(target)) => format!("{} is downloading {what}.", name(target)),
         (source, target) => {
             let [source, target] = [source, target].map(|who| name(who.unwrap_or_default()));
-            format!("{target} downloads {what} from {source}.")
+            format!("{target} is downloading {what} from {source}.")
         }
     }
 }

@@ -47,7 +47,7 @@ fn headline(status: Status<'_>) -> String {
         Some(false) => {
             "liverysync is not running on this PC. Start it: liverysync client".to_owned()
         }
-        None => "It is unknown whether liverysync is running on this PC.".to_owned(),
+        None => "Cannot tell whether liverysync is running on this PC.".to_owned(),
     });
     sentences.join(" ")
 }
@@ -74,7 +74,7 @@ pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
     section("Not on the league's allow list, so not distributed", listed(&plan.undistributed));
     let kept = plan.conflicts.iter();
     section(
-        "Names that another driver has; your files will be kept beside theirs",
+        "Names that another driver already uses; your files will be kept beside theirs",
         kept.map(|(own, other)| format!("{} as {}", path(own), path(other))).collect(),
     );
     for open_conflict in &plan.open_conflicts {
@@ -114,7 +114,7 @@ fn conflict(open_conflict: &OpenConflict) -> Vec<String> {
         ConflictSide::Established => {
             let other = other.unwrap_or("Another driver".into());
             (
-                format!("{what} is yours and keeps its name. {other}'s is kept as {copy}."),
+                format!("{what} is yours and keeps the name. {other}'s is kept as {copy}."),
                 Vec::new(),
             )
         }
@@ -124,7 +124,10 @@ fn conflict(open_conflict: &OpenConflict) -> Vec<String> {
                 "rename your folder to keep the two liveries apart".to_owned(),
                 format!("ask the league's admin if the name should be yours: {resolve}"),
             ];
-            (format!("{what} is {other}'s and keeps its name. Yours is kept as {copy}."), hints)
+            (
+                format!("{what} belongs to {other} and keeps the name. Yours is kept as {copy}."),
+                hints,
+            )
         }
         _ => (
             format!("{what} and {copy} are both yours."),

@@ -30,5 +30,8 @@ pub(crate) fn bytes_or_bits(unit: &str) -> String {
 }
 
 pub(crate) fn too_slow(least: u64) -> String {
-    format!("at least {}/s: below that, each side would take the other for dead", bytes(least))
+    format!(
+        "at least {}/s: below that, each side would think the other had disconnected",
+        bytes(least)
+    )
 }

@@ -1,4 +1,4 @@
-//! A flag beats a variable, a variable beats the file.
+//! A flag overrides a variable, and a variable overrides the file.
 
 use crate::common::{Finished, Test};
 
@@ -10,7 +10,7 @@ fn check_port(test: &Test, args: &[&str], port: u16) {
 }
 
 #[test]
-fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
+fn a_flag_overrides_a_variable_and_a_variable_overrides_the_file() {
     let mut test = Test::new();
     test.file("league.toml", "[client]\nport = 3\n");
     check_port(&test, &["--config", "league.toml"], 3);
@@ -54,16 +54,16 @@ fn speeds_change_with_the_file_while_the_program_runs() {
         "[server]\nlimit-up = '10 Mbit/s'\nlimit-down = 60000\n[client]\nport = 1\nlimit-up = '2MB'\n",
     );
     server.note("Speed limits now: outgoing at most 1.2 MB/s, incoming at most 60 kB/s.");
-    // A flag beats the file, as at the start.
+    // A flag overrides the file, as at the start.
     client.note("Speed limits now: outgoing unlimited, incoming unlimited.");
 
     file("[server]\nlimit-up = 'fast'\n");
     server.note("[server] limit-up: invalid value 'fast'");
-    client.note("The settings stay as they were");
+    client.note("Nothing was changed");
     file("[server]\nlimit-up = '10 Mbit/s'\nlimit-down = 60000\nport = 7\n");
-    server.note("other options count from the next start");
+    server.note("other options take effect at the next start");
     std::fs::remove_file(test.path("league.toml")).unwrap();
-    server.note("The settings stay as they were: cannot read the config file league.toml");
+    server.note("Nothing was changed: cannot read the config file league.toml");
     test.env("LIVERYSYNC_LIMIT_UP", "0");
     test.run(&["server"]).code(2).stderr_has("LIVERYSYNC_LIMIT_UP").stderr_has("give none");
 }
@@ -119,15 +119,15 @@ fn a_misspelt_table_gets_a_suggestion() {
 #[test]
 fn the_error_names_the_key_of_a_wrong_value() {
     for (text, message) in [
-        ("[server]\nport = '1'\n", "[server] port: wants a number, not a string"),
+        ("[server]\nport = '1'\n", "[server] port: must be a number, not a string"),
         ("[server]\nport = 65536\n", "[server] port: invalid value '65536'"),
-        ("[server]\nhost = 1\n", "[server] host: wants a string, not a number"),
-        ("[server]\njson = 1\n", "[server] json: wants true or false, not a number"),
+        ("[server]\nhost = 1\n", "[server] host: must be a string, not a number"),
+        ("[server]\njson = 1\n", "[server] json: must be true or false, not a number"),
         ("[server]\nmax-sessions = 0\n", "[server] max-sessions: invalid value '0'"),
-        ("[server]\nextensions = [1]\n", "[server] extensions: wants a list of strings"),
+        ("[server]\nextensions = [1]\n", "[server] extensions: must be a list of strings"),
         ("[server]\nconflict-policy = 'x'\n", "possible values: established, lowest-hash"),
         ("[server]\nupdates = 'nobody'\n", "possible values: anyone, owner"),
-        ("[server]\nhost = 1979-05-27\n", "[server] host: wants a string, not a date"),
+        ("[server]\nhost = 1979-05-27\n", "[server] host: must be a string, not a date"),
         ("[server]\nport\n", "line 2"),
     ] {
         refused(text, "server").stderr_has(message);

@@ -85,12 +85,12 @@ fn the_league_is_shown() {
     test.league(&["status"])
         .code(0)
         .stderr("")
-        .stdout_has("server        not running on this data\n")
+        .stdout_has("server        not running on this data folder\n")
         .stdout_has("liveries      4, 36 bytes in 5 files\n")
         .stdout_has("retired       0 liveries\n")
         .stdout_has("conflicts     1\n")
         .stdout_has("members       1\n")
-        .stdout_has("store         0 bytes, 5 contents missing, which only members' PCs have\n")
+        .stdout_has("store         0 bytes, 5 contents missing (only on members' PCs)\n")
         .stdout_has(" UTC\n");
     test.league(&["members"]).code(0).stdout_has(&format!("{AOI}  Aoi: 0 files, 0 bytes; first"));
     test.league(&["liveries"])
@@ -142,12 +142,12 @@ fn the_league_is_shown_as_json() {
 fn the_league_is_changed_without_a_server() {
     let test = sample();
     test.league(&["retire", "fourth"]).code(0).stderr("").stdout(
-        "Retired fourth (1 file). Every PC changes when it connects to the server again. Each keeps a copy in .backup.\n",
+        "Retired fourth (1 file). Each PC updates the next time it connects. Each keeps a copy in .backup.\n",
     );
     test.league(&["liveries"]).code(0).stdout_has("          Fourth: retired\n");
-    test.league(&["restore", "Fourth"]).code(0).stdout(
-        "Restored Fourth (1 file). Every PC changes when it connects to the server again.\n",
-    );
+    test.league(&["restore", "Fourth"])
+        .code(0)
+        .stdout("Restored Fourth (1 file). Each PC updates the next time it connects.\n");
     let resolve = ["resolve", "Team/decals.png", "--keep", &short("other paint")];
     test.league(&resolve)
         .code(0)
@@ -260,7 +260,7 @@ fn a_damaged_database_stops_the_server_until_it_is_rebuilt() {
             rebuilt.starts_with("Kept the old database as data/league.db.damaged-"),
             "{rebuilt}"
         );
-        assert!(rebuilt.contains("Part of it could not be read. Saved: "), "{rebuilt}");
+        assert!(rebuilt.contains("Part of it could not be read. Recovered: "), "{rebuilt}");
         drop(test.server(&["--data", "data"]));
     }
     assert_eq!(test.json(&["rebuild"])["whole"], true);

@@ -61,12 +61,12 @@ fn a_conflict_comes_with_a_hint() {
     first.line("In sync: 1 livery, 22 bytes.");
     let copy = "T/decals of another d273b78d.png";
     status(&test, "A", port, &[]).code(0).stdout_has(&format!(
-        "Conflict: T/decals.png is yours and keeps its name. B's is kept as {copy}.\n"
+        "Conflict: T/decals.png is yours and keeps the name. B's is kept as {copy}.\n"
     ));
     status(&test, "B", port, &[])
         .code(0)
         .stdout_has(&format!(
-            "Conflict: T/decals.png is A's and keeps its name. Yours is kept as {copy}.\n"
+            "Conflict: T/decals.png belongs to A and keeps the name. Yours is kept as {copy}.\n"
         ))
         .stdout_has("liverysync league resolve \"T/decals.png\" --keep d273b78d\n");
     // The conflict does not concern a third driver.

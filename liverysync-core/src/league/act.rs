@@ -167,7 +167,7 @@ pub enum ActError {
         all: usize,
     },
     /// The server that has the league does not know this kind of act.
-    #[error("the running server is of another version and does not know this request")]
+    #[error("the running server has a different version and does not know this request")]
     Unsupported,
     /// A reason that is only known as text, written by another version.
     #[error("{text}")]

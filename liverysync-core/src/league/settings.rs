@@ -20,7 +20,7 @@ use crate::{
 pub enum Setting {
     /// Text between the name and the digits of a conflict name.
     ConflictSuffix,
-    /// Extent of a conflict copy: a [file or a whole livery](Scope).
+    /// Scope of a conflict: a [file or a whole livery](Scope).
     ConflictScope,
     /// Rule for a name that several members bring at once: a [policy](Policy).
     ConflictPolicy,

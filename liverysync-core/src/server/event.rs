@@ -219,8 +219,8 @@ pub enum Withheld {
     /// The client has a file where this one needs a folder, or the reverse.
     #[error("a file or folder of this client is in the way")]
     InTheWay,
-    /// Nobody who has it can send it.
-    #[error("nobody who has it can send it now")]
+    /// No member who has it can send it.
+    #[error("no member who has it can send it now")]
     NoSource,
     /// The file that it would replace exists nowhere else, and nobody can send that.
     #[error("the file that it would replace exists nowhere else yet")]

@@ -200,7 +200,7 @@ class ServerBase(ABC, Generic[_Block]):
             max_entries: maximum number of files that one PC may share (default 50,000).
             max_file_size: largest file to share, in bytes (default 1 TiB).
             conflict_suffix: the text between the name and the digits of a conflict copy (default `__CONFLICT__`).
-            conflict_policy: the rule for a name that several drivers bring at the same moment.
+            conflict_policy: the rule for a name that several drivers publish at the same moment.
             conflict_scope: the extent of a conflict copy.
             updates: the members who may change a livery.
             max_files_per_session: maximum number of files in one session (default 50).

@@ -189,12 +189,12 @@ mod tests {
     #[test]
     fn only_equal_folders_with_everything_pass() {
         check(&[("L/d.png", "red"), ("@", "blue")], &[]);
-        check(&[("L/d.png", "red")], &["B lacks L/d.png", "A and B have different"]);
+        check(&[("L/d.png", "red")], &["B is missing L/d.png", "A and B have different"]);
         check(
             &[("L/d.png", "red"), ("@", "blue"), ("x.png", "x")],
             &["B has x.png", "A and B have different"],
         );
-        check(&[("L/d.png", "red"), ("@", "BLUE")], &["B lacks", "A and B have different"]);
-        check(&[("@", "blue"), ("L/d.png", "blue")], &["B lacks", "A and B have different"]);
+        check(&[("L/d.png", "red"), ("@", "BLUE")], &["B is missing", "A and B have different"]);
+        check(&[("@", "blue"), ("L/d.png", "blue")], &["B is missing", "A and B have different"]);
     }
 }
