@@ -153,7 +153,7 @@ impl Link {
         earliest.wake()
     }
 
-    /// The dialect of the server, once it has greeted.
+    /// Returns the dialect of the server, once it has greeted.
     pub(super) const fn dialect(&self) -> Option<Dialect> {
         match self.state {
             State::Up { dialect, .. } => Some(dialect),

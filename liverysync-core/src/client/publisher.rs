@@ -1,4 +1,4 @@
-//! Publishing the files of this PC: their hash in HELLO, all of them, or the changes.
+//! Tells the server which files this PC has: their hash in HELLO, the whole list, or the changes.
 //!
 //! Each message about files has a revision, and the server's status names the revision that it is about. So an old status
 //! is never taken for a new one.
@@ -31,14 +31,14 @@ pub(super) struct Publisher {
     revision: u64,
     /// Set while changes wait for the end of a session, which may report them itself.
     deferred: bool,
-    /// Set if the server is to be greeted again after the next scan.
+    /// Set to send HELLO again after the next scan.
     greets_again: bool,
     pause: Pause,
 }
 
 impl Publisher {
     pub(super) fn handle_welcome(&mut self, cx: &mut Context, folder: &Folder) {
-        // The server counts per link, too.
+        // The server, too, starts counting again on each link.
         self.revision = 0;
         self.hello(cx, folder);
         if cx.config.dry_run {
@@ -53,12 +53,12 @@ impl Publisher {
 
     pub(super) fn handle_link_down(&mut self) {
         self.published = None;
-        // The next link begins with all files, so there is nothing to make up for.
+        // The next link begins with all files, so no change is pending.
         self.deferred = false;
         self.pause.reset();
     }
 
-    /// Greets again after the next scan, when it is known what this PC has of the liveries that the driver no longer
+    /// Greets again after the next scan, once it has found this PC's files of the liveries that the driver no longer
     /// ignores. HELLO lets the server offer what this PC has refused.
     pub(super) const fn handle_ignored(&mut self) {
         self.greets_again = true;
@@ -119,8 +119,8 @@ impl Publisher {
         }
     }
 
-    /// Tells a server of protocol 1 what this PC has after it asked for a file that is not among it. It would ask for that
-    /// again at once, so this does not wait for the end of a pause.
+    /// Tells a server of protocol 1 what this PC has after it asked for a file that this PC does not have. It would
+    /// ask again at once, so this ends a pause early.
     pub(super) fn handle_unsent(&mut self, cx: &mut Context, folder: &Folder) {
         self.pause.reset();
         self.publish(cx, folder);

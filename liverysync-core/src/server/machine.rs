@@ -143,7 +143,7 @@ impl ServerMachine {
         let name = peer.identity.name;
         self.uploads.handle_lost(cx, &name, &peer.sessions.uploads);
         self.downloads.handle_lost(cx, id, &peer.sessions.downloads);
-        // What no step has taken in needs no step that takes it out.
+        // A manifest that the union never merged need not be removed from it.
         let merged = peer.report.merged;
         self.reports.handle_departed(cx, id, peer.report.manifest.filter(|_| merged));
         cx.dirty.plan = true;
@@ -419,7 +419,7 @@ impl ServerMachine {
     fn tell_statuses(&mut self) {
         let idle = self.is_idle();
         let cx = &mut self.cx;
-        // Who is told that they are in sync may switch off their PC. With it would go what only they have.
+        // A driver who is told they are in sync may switch off their PC, and contents that only they have would be gone.
         let needed = if cx.config.archive {
             self.uploads.needed_for_archive(cx)
         } else {

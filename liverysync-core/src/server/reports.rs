@@ -237,7 +237,7 @@ impl Reports {
         id: PeerId,
         manifest: Option<Manifest>,
     ) {
-        // What it reported since the last step cannot be fetched from it any more.
+        // Files it reported since the last step cannot be fetched from it any more.
         self.pending.remove(&id);
         if let Some(manifest) = manifest {
             self.departed.push((id, manifest));
@@ -380,7 +380,7 @@ fn manifest_changed(
 ) {
     let Some(peer) = cx.peers.get_mut(id) else { return };
     let Some(manifest) = &peer.report.manifest else { return };
-    // What is gone needs no retiring. If it comes back, the client is told again at once and not only after the retry
+    // A file that is gone needs no retiring. If it comes back, the client is told again at once and not only after the retry
     // time.
     peer.retiring.retain(|key, _| manifest.get(key).is_some());
     let (files, bytes) = (manifest.len(), manifest.total_bytes());

@@ -212,7 +212,7 @@ impl<'a> Router<'a> {
         if self.league.union().is_outdated(peer.id, key, own.content) {
             return None;
         }
-        // What the union has not taken in may be an edit. It gets its name at the next step.
+        // A content that the union has not merged yet may be an edit. It gets its name at the next step.
         let Some(rival) = self.rival_at(peer, key) else { return Some(Wait::Rival) };
         if moves_files {
             // Its driver expects the rival under the conflict name on their own PC.

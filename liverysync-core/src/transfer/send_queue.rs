@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::CHUNK_BYTES;
 use crate::wire::data::TransferId;
 
-/// Number of files that take turns. With few, each is complete soon, and its receiver can install it or pass it on.
+/// Number of files that take turns. With only a few, each one completes sooner, and its receiver can install it
+/// or pass it on.
 const AT_A_TIME: usize = 3;
 
 /// A piece of a file to send.
@@ -105,13 +106,13 @@ impl SendQueue {
 
     /// Returns the next piece to send. It counts as sent, and a file is forgotten after its last piece.
     pub fn poll(&mut self) -> Option<Next> {
-        // A Python client appends whatever comes to the file that is open, so there nothing may overtake the first
+        // A Python client appends whatever comes to the file that is open, so nothing may overtake the first
         // file.
         let looked_at = if self.one_by_one { 1 } else { self.turns.len() };
         for place in 0..looked_at {
             let transfer = *self.turns.get(place)?;
             let Some(flow) = self.flows.get_mut(&transfer) else { continue };
-            // A file that is still arriving here lets the next one pass.
+            // A file that is still arriving here lets the next one go first.
             let Some((len, last)) = flow.piece(self.credit) else { continue };
             let offset = flow.next;
             flow.next += len as u64;
@@ -122,8 +123,8 @@ impl SendQueue {
             } else if self.one_by_one {
                 self.turns.push_front(transfer);
             } else {
-                // Behind the others that take turns and before all that wait, or every file would be complete only near
-                // the end.
+                // Behind the others that take turns and ahead of all that wait; otherwise every file would finish near the
+                // end.
                 self.turns.insert(self.turns.len().min(AT_A_TIME - 1), transfer);
             }
             return Some(Next { transfer, offset, len, last });

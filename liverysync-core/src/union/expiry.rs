@@ -50,7 +50,7 @@ impl Union {
                 Vec::new()
             }
             None => {
-                // What was retired stays so: without its history, every old copy of it would come back.
+                // A retired name stays retired: without its history, every old copy of it would come back.
                 if past.was_retired() {
                     self.record_retired(path, outcome);
                 } else {

@@ -99,7 +99,7 @@ impl Downloads {
         files.iter().map(name_for).collect()
     }
 
-    /// The paths of all files that are on their way to this PC.
+    /// Returns the paths of all files that are on their way to this PC.
     fn unfinished_keys(&self) -> BTreeSet<PathKey> {
         let files = self.sessions.values().flat_map(|session| &session.files);
         let unfinished = files.filter(|file| !file.is_finished());

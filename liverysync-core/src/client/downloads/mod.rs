@@ -221,7 +221,7 @@ impl Downloads {
         let Some(session) = self.sessions.get_mut(sync_id) else { return };
         let Some(index) = session.find(offered) else { return };
         let file = &mut session.files[index];
-        // What has been staged needs the server no more, and is installed all the same.
+        // A staged file needs the server no more, and is installed all the same.
         let is_awaited = matches!(
             file.state,
             FileState::Offered | FileState::Receiving(..) | FileState::ReceivingChunks(..)
@@ -391,7 +391,7 @@ impl Downloads {
         self.sessions.keys().cloned().collect()
     }
 
-    /// The paths that SYNC_DONE messages will report.
+    /// Returns the paths that SYNC_DONE messages will report.
     pub(super) fn paths_to_report(&self) -> impl Iterator<Item = &PathKey> {
         let sessions = self.sessions.values().filter(|session| session.will_report());
         sessions.flat_map(|session| &session.files).map(|file| file.path.key())

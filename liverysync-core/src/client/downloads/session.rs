@@ -85,7 +85,7 @@ impl DownloadFile {
         matches!(self.state, FileState::Installed | FileState::Failed)
     }
 
-    /// The stage of the file, until it is being installed.
+    /// Returns the stage of the file, until it is being installed.
     pub(super) const fn stage(&self) -> Option<StageId> {
         match &self.state {
             FileState::Receiving(stage, _)
@@ -96,7 +96,7 @@ impl DownloadFile {
         }
     }
 
-    /// The file as a manifest lists it.
+    /// Returns the file as a manifest lists it.
     pub(in crate::client) fn entry(&self) -> Entry {
         Entry { path: self.path.clone(), content: self.content, mtime: self.mtime }
     }
@@ -172,7 +172,7 @@ impl Download {
         Some(staged)
     }
 
-    /// The livery to which the next file of an unlisted session may belong.
+    /// Returns the livery to which the next file of an unlisted session may belong.
     fn growing_livery(&self) -> Option<&str> {
         let last = self.files.last().filter(|_| !self.is_listed())?;
         Some(last.path.key().livery())
@@ -213,7 +213,7 @@ impl Download {
         left
     }
 
-    /// The files that have been installed.
+    /// Returns the files that have been installed.
     pub(in crate::client) fn installed(&self) -> impl Iterator<Item = &DownloadFile> {
         self.files.iter().filter(|file| matches!(file.state, FileState::Installed))
     }

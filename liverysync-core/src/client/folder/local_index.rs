@@ -90,7 +90,7 @@ impl LocalIndex {
         installed: &BTreeSet<PathKey>,
     ) -> PathMap<IndexedFile> {
         let mut files = PathMap::default();
-        // What was installed during the scan is newer than what the scan saw.
+        // A file that was installed during the scan is newer than what the scan saw.
         for file in self.files.iter().filter(|file| installed.contains(file.path.key())) {
             let _fits = files.insert(file.clone());
         }
@@ -117,7 +117,7 @@ impl LocalIndex {
         files
     }
 
-    /// The files, to change them.
+    /// Returns the files, to change them.
     pub(super) fn files_mut(&mut self) -> &mut PathMap<IndexedFile> {
         (self.manifest, self.hash) = (OnceLock::new(), OnceLock::new());
         &mut self.files

@@ -275,7 +275,7 @@ impl Folder {
         }
         self.phase = Phase::Idle;
         let first_time = !mem::replace(&mut self.scanned_once, true);
-        // What has not settled is looked at again soon.
+        // Files that have not settled are looked at again soon.
         let pause = if self.unsettled.is_empty() { cx.config.rescan } else { cx.config.settle };
         self.scan_by(cx.now.time + pause);
         self.skipped.handle_scan(cx, skipped);
@@ -311,7 +311,7 @@ impl Folder {
     pub(super) fn mark_unread(&mut self, is_meant: impl Fn(&str) -> bool, extensions: &Extensions) {
         let listed = self.listing.iter().flat_map(Listing::items);
         let paths = listed.filter(|item| is_meant(&item.path));
-        // What has no valid path cannot be offered either.
+        // A file without a valid path cannot be offered either.
         let paths = paths.filter_map(|item| RelPath::parse(&item.path, extensions).ok());
         self.unread.extend(paths.map(|path| path.key().clone()));
     }
@@ -340,7 +340,7 @@ impl Folder {
         self.index.hash()
     }
 
-    /// The published files.
+    /// Returns the published files.
     pub(super) const fn files(&self) -> &PathMap<IndexedFile> {
         self.index.files()
     }

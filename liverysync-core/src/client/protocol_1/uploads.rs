@@ -103,7 +103,7 @@ impl ChunkUploads {
     pub(in crate::client) fn handle_link_down(&mut self) {
         self.sessions.clear();
         self.namesakes.handle_link_down();
-        // What waited for the link is gone with it. Reads still come back, so they stay counted.
+        // Chunks that waited for the link are gone with it. Reads still come back, so they stay counted.
         self.writing = 0;
     }
 

@@ -31,13 +31,13 @@ pub(super) enum Job {
 /// A peer as a target.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// When bytes last went to it.
+    /// The time at which bytes were last passed to it.
     pub(super) passed_at: Time,
     /// The names that are offered in its open sessions and have not failed.
     pub(super) under_way: BTreeSet<PathKey>,
     /// The next files to offer; `None` if they have to be worked out.
     pub(super) jobs: Option<VecDeque<Job>>,
-    /// Something that it misses cannot be offered yet.
+    /// Set if a file that it is missing cannot be offered yet.
     pub(super) deferred: bool,
 }
 
@@ -54,7 +54,7 @@ impl Downloads {
         }
     }
 
-    /// Marks the jobs of each idle target that misses files which could not be offered before.
+    /// Invalidates the jobs of each idle target that is missing files which could not be offered before.
     pub(in crate::server) fn retry_deferred(&mut self, cx: &mut Context) {
         for (id, target) in &self.targets {
             let peer = cx.peers.get(*id);
@@ -118,7 +118,7 @@ impl Downloads {
             return;
         };
         let router = cx.router();
-        // Much may have happened since the job was planned: each name has to qualify again.
+        // Things may have changed since the job was planned, so each name is checked again.
         let still = |key: &PathKey| {
             cx.league.union().get(key).is_some_and(|entry| {
                 !target.under_way.contains(key)
@@ -149,7 +149,7 @@ impl Downloads {
         let router = cx.router();
         let (mut copies, mut stored, mut arriving) = (BTreeMap::new(), Vec::new(), Vec::new());
         let (mut withheld, mut deferred) = (Vec::new(), false);
-        // A name that is under way is not offered twice: its session says what became of it.
+        // A name that is under way is not offered twice: its session reports the outcome.
         for key in peer.missing.iter().filter(|key| !target.under_way.contains(*key)) {
             let Some(entry) = cx.league.union().get(key) else { continue };
             let content = entry.content;
@@ -157,7 +157,7 @@ impl Downloads {
                 Route::Withheld(reason) => withheld.push((entry.path.clone(), reason)),
                 Route::Copy => drop(copies.insert(key, Copy::Safe)),
                 Route::Wait(Means::Copy, Wait::Rival) => drop(copies.insert(key, Copy::Replaces)),
-                // No event says when the wait is over, so a tick has the jobs worked out again.
+                // No event says when the wait is over, so a tick plans the jobs again.
                 Route::Wait(..) => deferred = true,
                 Route::Download if cx.store.is_stored(content) => stored.push(key.clone()),
                 Route::Download if cx.store.is_available(content) => arriving.push(key.clone()),
@@ -188,7 +188,7 @@ enum Copy {
     Replaces,
 }
 
-/// Returns the copies by which nothing is lost.
+/// Returns the copies that lose nothing.
 ///
 /// A copy may replace a rival if another copy brings the rival to its conflict name: both are staged before either is
 /// installed. Without that, two files that swap their names would wait for each other.
@@ -201,7 +201,7 @@ fn safe_copies(router: Router<'_>, peer: &Peer, copies: &BTreeMap<&PathKey, Copy
     safe.map(|(key, _)| (*key).clone()).collect()
 }
 
-/// Tells people once of each file that a peer will not get.
+/// Reports each file that a peer will not get, once.
 fn announce_withheld(cx: &mut Context, id: PeerId, withheld: Vec<(RelPath, Withheld)>) {
     for (path, reason) in withheld {
         let Some(peer) = cx.peers.get_mut(id) else { return };
@@ -212,7 +212,7 @@ fn announce_withheld(cx: &mut Context, id: PeerId, withheld: Vec<(RelPath, Withh
     }
 }
 
-/// Groups keys, which are in order, by livery.
+/// Groups sorted keys by livery.
 fn liveries(keys: Vec<PathKey>) -> impl Iterator<Item = Vec<PathKey>> {
     let groups = keys.chunk_by(|a, b| a.livery() == b.livery());
     groups.map(<[PathKey]>::to_vec).collect::<Vec<_>>().into_iter()

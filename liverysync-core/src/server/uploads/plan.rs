@@ -31,7 +31,7 @@ fn missing(cx: &Context) -> Vec<Want> {
             if !cx.store.can_begin(content) || seen.contains(&content) {
                 continue;
             }
-            // What it copies, waits for or does not get needs no upload now.
+            // A file that the peer copies, waits for or does not get needs no upload now.
             if router.route(peer, entry) != Route::Download {
                 continue;
             }
