@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A league's bot: it posts what changes and answers who is missing what.
 
-    python examples/league_bot.py serve --port 9239                     is the league's server, and knows how everybody stands
+    python examples/league_bot.py serve --port 9239                     is the league's server, and knows who is in sync
     python examples/league_bot.py join HOST --liveries Liveries         keeps a folder in sync with a server that runs elsewhere
     python examples/league_bot.py join HOST --liveries Liveries --once  ends when the folder is in sync
 
@@ -26,16 +26,16 @@ from collections.abc import AsyncIterator, Coroutine
 import liverysync
 from liverysync import client_events, server_events
 
-HELP = "`!missing`: who is missing what. `!status`: how the league stands."
+HELP = "`!missing`: who is missing what. `!status`: a summary of the league."
 
 PATHS_SHOWN = 5
 """A post is to be read by people."""
 
 PAUSE_SECONDS = 2.0
-"""Changes come in bursts; what comes within this time is one post."""
+"""Changes come in bursts. All that come within this time are one post."""
 
 AGAIN_SECONDS = 5.0
-"""How long a bot that stays waits before it asks again for a server that is not there."""
+"""Pause of a bot that stays, before it tries again to reach a server that is not there."""
 
 
 class Chat:
@@ -111,7 +111,7 @@ def how_it_stands(status: liverysync.Status) -> str:
 
 
 def server_news(event: liverysync.ServerEvent) -> str | None:
-    """What an event of a server is worth a post."""
+    """Returns the post for an event of a server, if it is worth one."""
     match event:
         case server_events.Joined(name=name):
             return f"{safe(name)} is here."
@@ -184,7 +184,7 @@ async def synced(client: liverysync.RunningClient, options: argparse.Namespace) 
 
 
 def in_sync(report: liverysync.SyncReport) -> str:
-    """What a sync has come to."""
+    """Returns the result of a sync."""
     conflicts = f"\nConflict copies: {listed(list(report.conflicts))}" if report.conflicts else ""
     return f"In sync: {counted(report.files)}, {size(report.bytes)}, after {report.seconds:.1f} s.{conflicts}"
 

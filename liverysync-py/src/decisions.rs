@@ -86,7 +86,7 @@ fn conflict_name(
     suffix: Option<&str>,
     extensions: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<String> {
-    // What lies in a folder takes a name only with another content.
+    // A file of a folder takes a name only from another content.
     let there = taken.and_then(|taken| taken.cast::<Manifest>().ok());
     let there = there.map(|manifest| &manifest.get().core);
     let taken = taken.filter(|_| there.is_none());

@@ -16,7 +16,7 @@ use pyo3::{
 
 use crate::{errors, options, runtime};
 
-/// One file: where it lies below the liveries folder and what it holds.
+/// One file: its path below the liveries folder and its content.
 #[pyclass(frozen, eq, module = "liverysync", from_py_object)]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry(pub(crate) shell::Entry);

@@ -287,7 +287,7 @@ pub(crate) struct Held<C: Config> {
     number: u64,
 }
 
-/// What a start results in.
+/// The result of a start.
 pub(crate) type Starting<C> =
     Result<(Held<C>, liverysync::Events<<C as Config>::Event>), <C as Config>::Error>;
 

@@ -1,4 +1,4 @@
-"""What several tests need: folders with liveries in them."""
+"""Fixtures of several tests: folders with liveries in them."""
 
 from __future__ import annotations
 

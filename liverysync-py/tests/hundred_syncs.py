@@ -19,7 +19,7 @@ ALLOWED = {"running": 0, "objects": 50, "descriptors": 5, "threads": 20, "kiloby
 
 
 def held() -> dict[str, int]:
-    """What this process holds."""
+    """Counts the objects and resources of this process."""
     gc.collect()
     held = {"running": native.running_count(), "objects": len(gc.get_objects())}
     if os.path.exists("/proc/self/status"):
@@ -40,7 +40,7 @@ async def once(port: int, folder: Path) -> None:
 
 
 async def left_behind(folders: list[Path]) -> list[str]:
-    """What there is more of after a hundred syncs."""
+    """Lists the resources of which there are more after a hundred syncs."""
     async with Server("127.0.0.1", 0) as server:
 
         async def rounds(number: int) -> None:

@@ -1,4 +1,4 @@
-"""What a peer says about itself: one JSON object per line on standard output, flushed, plain ASCII."""
+"""Prints a peer's events: one JSON object per line on standard output, flushed, plain ASCII."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What protocol 1 knows, and two watchers that say what a peer sends beyond it.
+"""The messages and fields of protocol 1, and two watchers that report what a peer sends beyond them.
 
 Imitates nothing: the old programs ignore whatever they do not know, which is why somebody else has to look. The
 watchers only look; what an old program does with a message is decided elsewhere and does not depend on them.

@@ -1,4 +1,4 @@
-"""What the two generations of the old server decide differently.
+"""Decisions in which the two generations of the old server differ.
 
 Imitates the union, the choice of the next session and the checks of the old server. Habits kept on purpose:
 
@@ -33,7 +33,7 @@ SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 @dataclass
 class Union:
-    """What every client should hold, and who holds it."""
+    """The files that every client should have, and who has them."""
 
     entries: dict = field(default_factory=dict)
     holders: dict = field(default_factory=dict)

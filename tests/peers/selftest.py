@@ -1,7 +1,7 @@
 """Shows that the test peers work with each other: `python3 tests/peers/selftest.py`.
 
 Imitates nothing. It runs a server and two clients for every mixture of generations, on loopback and in temp folders,
-until the same files lie on both sides, and clients that go away or send what nobody asked for. Within this process it
+until both sides have the same files, and clients that go away or send what nobody asked for. Within this process it
 looks at what each fault sends, and asks the watchers about messages that are not protocol 1. One line per case; exit
 code 0 if all is well. Never more than 20 s, about 5 s on two cores, most of which is starting Python.
 """
@@ -158,7 +158,7 @@ async def stranger_is_dropped():
         async with League(folder, FIRST, FIRST, FIRST, ["other-path:../evil.png"]) as league:
             await league.start()
             await league.b.saw("unexpected", path="../evil.png")
-        check(not os.path.exists(os.path.join(folder, "evil.png")), "a file came to lie outside the root")
+        check(not os.path.exists(os.path.join(folder, "evil.png")), "a file was written outside the root")
 
 
 class Recorder:

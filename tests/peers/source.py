@@ -5,7 +5,7 @@ Habits kept on purpose:
 * It scans its folder again before it sends, and declares the hash that this scan found.
 * One file after the other, in the order asked, in chunks of 262,144 bytes; an empty file has no chunk.
 * A path that it does not have is skipped without a word. So is, by `1.0.4`, one that it would not publish itself.
-* `first` sends what lies at a path even where its manifest has nothing of the kind; only `1.0.4` declares `mtime`.
+* `first` sends the file at a path even where its manifest has nothing of the kind; only `1.0.4` declares `mtime`.
 * Nothing is read from the link until the last file is out (the caller awaits `serve` in its read loop).
 
 Not kept: `first` would send files from outside the liveries folder if a server asked for them.

@@ -40,7 +40,7 @@ pub(crate) fn run_command(mut args: Parser, workspace: &Workspace) -> Result<Pas
     let mut take = |from: PathBuf, to: &str| -> Result<()> {
         let name = from.file_name().context("a file has a name")?;
         let to = folder.join(to).join(name);
-        fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
+        fs::create_dir_all(to.parent().context("a file has a parent folder")?)?;
         fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
         files.push(to);
         Ok(())
@@ -86,7 +86,7 @@ fn pkg_config(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
          {private}"
     );
     let path = folder.join("lib/pkgconfig/liverysync.pc");
-    fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
+    fs::create_dir_all(path.parent().context("a file has a parent folder")?)?;
     fs::write(&path, text)?;
     Ok(path)
 }

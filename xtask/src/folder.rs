@@ -57,7 +57,7 @@ impl Folder {
     pub(crate) fn write(&self, root: &Path) -> Result<()> {
         for (path, content) in &self.0 {
             let path = root.join(path);
-            fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
+            fs::create_dir_all(path.parent().context("a file has a parent folder")?)?;
             fs::write(&path, &content.bytes)?;
             File::options().write(true).open(&path)?.set_modified(content.modified)?;
         }

@@ -336,7 +336,7 @@ fn a_livery_in_conflict_is_kept_whole_in_its_conflict_folder() {
     let rest: Vec<_> = folder.iter().map(|name| name.split_once('/').unwrap().1).collect();
     assert_eq!(rest, ["a.png", "a__CONFLICT__4bf5122f.png", "b.json"]);
     let folders: BTreeSet<_> = folder.iter().map(|name| livery(name)).collect();
-    assert_eq!(folders.len(), 1, "all of it lies together: {folder:?}");
+    assert_eq!(folders.len(), 1, "all of it is together: {folder:?}");
     let conflicts = league.union.conflicts();
     let of_livery: Vec<_> =
         conflicts.iter().filter(|conflict| conflict.path.livery() == "t").collect();
@@ -368,7 +368,7 @@ fn edits(member: u64, files: &[(usize, u8)]) -> Deed {
 fn in_its_folder(league: &League) -> Vec<String> {
     let names = name_with(league, "t__CONFLICT__");
     let folders: BTreeSet<_> = names.iter().map(|name| livery(name)).collect();
-    assert!(folders.len() < 2, "all of it lies together: {names:?}");
+    assert!(folders.len() < 2, "all of it is together: {names:?}");
     names.iter().map(|name| name.split_once('/').unwrap().1.to_owned()).collect()
 }
 

@@ -85,7 +85,7 @@ impl League {
     ) {
         let union = &self.union;
         let whole = union.manifest();
-        assert_eq!(whole.len(), union.len(), "all names could lie below one root");
+        assert_eq!(whole.len(), union.len(), "all names could exist below one root");
         for entry in union.iter() {
             let again = RelPath::parse(entry.path.as_str(), &Extensions::default());
             assert_eq!(again.as_ref(), Ok(&entry.path), "a valid name");

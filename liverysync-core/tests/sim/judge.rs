@@ -202,7 +202,7 @@ impl World {
             let key = entry.path.key();
             let there = own.get(key).is_some_and(|(_, content)| *content == entry.content);
             let reason = told.get(key.as_str());
-            // What is remembered and nobody has at present comes with him who has it.
+            // A content that the league remembers and no connected PC has arrives with a PC that has it.
             if there || entry.copies() == 0 || self.only_liars_hold(entry.content) {
                 continue;
             }

@@ -123,7 +123,7 @@ impl Spec {
     pub(crate) fn write(&self, root: &Path) -> Result<()> {
         for (number, (name, bytes)) in (0_u64..).zip(self.files()) {
             let path = root.join(&name);
-            fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
+            fs::create_dir_all(path.parent().context("a file has a parent folder")?)?;
             let mut random = Random::for_file(self.name, number);
             let mut file = File::create(&path)?;
             if name.ends_with(".json") {
@@ -178,7 +178,7 @@ impl Set {
     pub(crate) fn link_to(&self, folder: &Path) -> Result<()> {
         for name in listing(&self.folder)?.keys() {
             let path = folder.join(name);
-            fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
+            fs::create_dir_all(path.parent().context("a file has a parent folder")?)?;
             fs::hard_link(self.folder.join(name), path)?;
         }
         Ok(())

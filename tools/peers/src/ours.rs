@@ -182,7 +182,7 @@ impl<'a> League<'a> {
         let began = Instant::now();
         for (name, bytes) in livery {
             let path = task.room.join("source").join(&name);
-            fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
+            fs::create_dir_all(path.parent().context("a file has a parent folder")?)?;
             fs::write(&path, bytes)?;
             let modified = fs::metadata(made.join(&name))?.modified()?;
             fs::File::options().write(true).open(&path)?.set_modified(modified)?;

@@ -322,7 +322,7 @@ impl League {
             let holders: BTreeSet<_> = entry.holders().map(|(holder, _)| holder.0).collect();
             assert_eq!(holders, model.holders(entry.path.as_str()), "who has {}", entry.path);
         }
-        assert_eq!(union.manifest().len(), union.len(), "all could lie below one root");
+        assert_eq!(union.manifest().len(), union.len(), "all could exist below one root");
         for ((member, name), (claim, sync_status)) in &model.files {
             self.check_file(PeerId(*member), name, claim.content, sync_status);
         }

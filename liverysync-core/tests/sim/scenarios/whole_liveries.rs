@@ -14,8 +14,8 @@ use crate::{
     rig::{Brain, SECOND, World},
 };
 
-/// Where the league keeps rival liveries whole: two drivers with liveries of one name, of which a file collides and
-/// another does not, and the folder that the second one gets.
+/// Returns a league that keeps rival liveries whole, two drivers with liveries of one name, of which a file collides and
+/// another does not, and the folder that the second livery gets.
 fn conflicting_liveries(second_is_old: bool) -> (World, [usize; 3], String) {
     let mut world = World::of_whole_liveries();
     let first: &[(&str, &[u8])] = &[(PATH, b"established"), ("T/decals.json", b"same")];
@@ -53,7 +53,7 @@ fn a_livery_in_conflict_is_complete_in_its_conflict_folder() {
         world.all_hold(&[first, third], everything);
         if !old {
             world.check_files(second, everything);
-            // What is his goes aside on his own PC, and what both have is there already.
+            // Their own files move to the conflict name on their own PC, and they already have the files of both.
             assert_eq!(world.received(second), [PATH]);
         }
     }

@@ -120,7 +120,7 @@ impl Script {
                 world.feed_hub(server::Input::AllowList(list));
             }
             27 => {
-                // Somebody sets his clock.
+                // A driver changes their clock.
                 world.pcs[any].skew = *self.rng.pick(&SKEWS);
             }
             _ => {}

@@ -67,7 +67,7 @@ impl Script {
         self.heal(world);
         let end = world.now + 5 * SECOND;
         while self.step(world, end) {}
-        // Each time that a mute peer is waited for takes a minute, and it is asked anew when it got
+        // Each time that a mute peer is waited for takes a minute, and it is asked again when it got
         // something itself.
         let bound = if self.options.liars > 0 { 300 } else { 60 };
         world.run_until_rest(130 * SECOND, bound * MINUTE);

@@ -47,7 +47,7 @@ impl Options {
         let mut options = Self {
             ours: rng.range(2, 5),
             // The first server asks its clients for rivals by names that they do not have, and they say
-            // nothing: no rest is to be had there.
+            // nothing, so they never come to rest.
             old: if old_hub != Some(false) && rng.percent(40) { rng.range(1, 2) } else { 0 },
             liars: if old_hub.is_none() && rng.percent(30) { rng.range(1, 2) } else { 0 },
             old_hub,
