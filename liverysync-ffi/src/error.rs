@@ -20,7 +20,7 @@ impl Failure {
         Self { code, text: text.to_string() }
     }
 
-    /// A failure with the message of an error and of its causes.
+    /// Returns a failure with the message of an error and of its causes.
     pub(crate) fn of(code: ResultCode, error: &dyn std::error::Error) -> Self {
         Self { code, text: livery::with_causes(error) }
     }

@@ -68,7 +68,7 @@ pub(crate) unsafe fn read<T: Given>(pointer: *const T) -> Result<T, Failure> {
     Ok(value)
 }
 
-/// As [`read`]; `None` for NULL.
+/// Does what [`read`] does; returns `None` for NULL.
 ///
 /// # Safety
 ///
@@ -135,7 +135,7 @@ impl<T: Growing> OutSized<T> {
         Ok(Self { out: pointer, size })
     }
 
-    /// As [`OutSized::new`]; for NULL it is written nowhere.
+    /// Does what [`OutSized::new`] does; for NULL it is written nowhere.
     ///
     /// # Safety
     ///

@@ -114,7 +114,7 @@ impl Client {
         started(runtime::block_on(py, runtime::starting(&self.0)?)?)
     }
 
-    /// For asyncio: as `start`.
+    /// Does what `start` does, for asyncio.
     fn start_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         runtime::awaitable(
             py,
@@ -150,7 +150,7 @@ impl RunningClient {
         runtime::block_on(py, stopping).map(drop)
     }
 
-    /// For asyncio. It stops even if nobody waits for the end.
+    /// Stops it for asyncio, even if nobody waits for the end.
     fn stop_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         runtime::awaitable(py, || self.0.stop(), |py, _stopped| Ok(py.None()))
     }
@@ -162,7 +162,7 @@ impl RunningClient {
         report(runtime::block_on(py, syncing)?)
     }
 
-    /// For asyncio: as `sync`.
+    /// Does what `sync` does, for asyncio.
     fn sync_async<'py>(
         &self,
         py: Python<'py>,

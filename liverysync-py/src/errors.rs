@@ -22,28 +22,28 @@ mod classes {
     pyo3::import_exception!(liverysync._errors, Unreachable);
 }
 
-/// A path that is refused.
+/// Reports a path that is refused.
 pub(crate) fn invalid_path(path: &str, reason: &impl ToString) -> PyErr {
     classes::InvalidPath::new_err((path.to_owned(), reason.to_string()))
 }
 
-/// A folder that cannot be used, with the number of what the system says of it.
+/// Reports a folder that cannot be used, with the system's error number.
 pub(crate) fn folder(path: &Path, number: Option<i32>, reason: &impl ToString) -> PyErr {
     classes::FolderError::new_err((number, reason.to_string(), path.as_os_str().to_owned()))
 }
 
-/// A folder that cannot be used, of which only the words are left: the system is asked again for the number.
+/// Reports a folder that cannot be used, of which only the words are left: the system is asked again for the number.
 fn folder_in_words(path: &Path, reason: &str) -> PyErr {
     let asked = fs::read_dir(path).err();
     folder(path, asked.as_ref().and_then(number), &reason)
 }
 
-/// No folder was found.
+/// Reports that no folder was found.
 pub(crate) fn no_folder(reason: &impl ToString) -> PyErr {
     classes::FolderError::new_err((ENOENT, reason.to_string()))
 }
 
-/// The `errno` of an error, as Python has it.
+/// Returns the `errno` of an error, as Python has it.
 pub(crate) fn number(error: &io::Error) -> Option<i32> {
     match (error.kind(), error.raw_os_error()) {
         // Windows has other numbers for files.
@@ -54,24 +54,24 @@ pub(crate) fn number(error: &io::Error) -> Option<i32> {
     }
 }
 
-/// Nothing happened in time.
+/// Reports that nothing happened in time.
 pub(crate) fn timed_out(text: String) -> PyErr {
     classes::TimedOut::new_err(text)
 }
 
-/// A client or server that is used after its block.
+/// Reports a client or server that is used after its block.
 pub(crate) fn stopped() -> PyErr {
     classes::Stopped::new_err(
         "it has stopped: a client or server runs only inside its `with` block",
     )
 }
 
-/// A panic of a client or server: a bug.
+/// Reports a panic of a client or server: a bug.
 pub(crate) fn panicked(words: &str) -> PyErr {
     classes::LiverySyncError::new_err(format!("this is a bug in liverysync: {words}"))
 }
 
-/// A client that cannot start.
+/// Reports a client that cannot start.
 pub(crate) fn client(error: &ClientError) -> PyErr {
     match error {
         ClientError::Folder { path, source } => folder(path, number(source), source),
@@ -84,7 +84,7 @@ pub(crate) fn client(error: &ClientError) -> PyErr {
     }
 }
 
-/// A server that cannot start.
+/// Reports a server that cannot start.
 pub(crate) fn server(error: &ServerError) -> PyErr {
     match error {
         ServerError::Bind { .. } | ServerError::Store(_) | ServerError::AllowList { .. } => {
@@ -94,7 +94,7 @@ pub(crate) fn server(error: &ServerError) -> PyErr {
     }
 }
 
-/// A sync that cannot end.
+/// Reports a sync that cannot end.
 pub(crate) fn sync(error: &SyncError) -> PyErr {
     let text = error.to_string();
     match error {

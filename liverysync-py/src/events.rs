@@ -14,7 +14,7 @@ use crate::{errors, options, runtime};
 
 /// The source of events.
 pub(crate) trait Source: Send {
-    /// The next event as JSON; `None` once there will be no more.
+    /// Returns the next event as JSON; `None` once there will be no more.
     fn next_json(&mut self) -> Pin<Box<dyn Future<Output = Option<String>> + Send + '_>>;
 }
 
@@ -74,7 +74,7 @@ impl Events {
         )
     }
 
-    /// For threads: as `ready_async`. Raises TimedOut.
+    /// Does what `ready_async` does, for threads. Raises TimedOut.
     fn ready(&self, py: Python<'_>, seconds: Option<f64>) -> PyResult<bool> {
         let Some(seconds) = seconds else { return runtime::block_on(py, self.0.ready()) };
         let span = options::seconds("timeout", seconds)?;
@@ -82,7 +82,7 @@ impl Events {
             .map_err(|_| errors::timed_out(format!("no event within {seconds} s")))
     }
 
-    /// The event that is ready, unless another reader was faster.
+    /// Returns the event that is ready, unless another reader was faster.
     fn take(&self) -> Option<String> {
         self.0.next().take()
     }

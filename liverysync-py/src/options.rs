@@ -9,7 +9,7 @@ use pyo3::{
     types::PyString,
 };
 
-/// Any iterable of texts, but no text: its characters are hardly meant.
+/// Reads any iterable of texts, but no text: its characters are hardly meant.
 pub(crate) fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if given.is_instance_of::<PyString>() {
         return Err(PyTypeError::new_err(format!("{name} is a list of texts, not one text")));
@@ -17,7 +17,7 @@ pub(crate) fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String
     given.try_iter()?.map(|item| item?.extract()).collect()
 }
 
-/// The list of extensions; `None` is the default one.
+/// Reads the list of extensions; `None` is the default one.
 pub(crate) fn extensions(given: Option<&Bound<'_, PyAny>>) -> PyResult<Extensions> {
     let Some(given) = given else { return Ok(Extensions::default()) };
     let list = Extensions::from_list(texts("extensions", given)?)
@@ -51,17 +51,17 @@ pub(crate) fn naming(suffix: Option<&str>, extensions: Extensions) -> PyResult<N
     Naming::new(suffix, extensions).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-/// The policy that a word stands for.
+/// Returns the policy that a word names.
 pub(crate) fn policy(word: &str) -> PyResult<Policy> {
     choice("policy", Policy::WORDS, word)
 }
 
-/// The scope that a word stands for.
+/// Returns the scope that a word names.
 pub(crate) fn scope(word: &str) -> PyResult<Scope> {
     choice("scope", Scope::WORDS, word)
 }
 
-/// The rule for updates that a word stands for.
+/// Returns the rule for updates that a word names.
 pub(crate) fn updates(word: &str) -> PyResult<Updates> {
     choice("rule for updates", Updates::WORDS, word)
 }
@@ -78,7 +78,7 @@ fn choice<T: Copy, const N: usize>(
     })
 }
 
-/// A number of at least one: nothing here is unlimited.
+/// Reads a number of at least one: nothing here is unlimited.
 pub(crate) fn count<T: Default + PartialEq>(name: &str, given: Option<T>) -> PyResult<Option<T>> {
     match given {
         Some(zero) if zero == T::default() => {
@@ -99,13 +99,13 @@ pub(crate) fn set<B, T>(builder: B, given: Option<T>, set: impl FnOnce(B, T) -> 
     }
 }
 
-/// A span in seconds.
+/// Reads a span in seconds.
 pub(crate) fn seconds(name: &str, given: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(given)
         .map_err(|_| PyValueError::new_err(format!("{name} is a number of seconds, not {given}")))
 }
 
-/// A span in seconds that is more than none.
+/// Reads a span in seconds that is more than none.
 pub(crate) fn limit(name: &str, given: Option<f64>) -> PyResult<Option<Duration>> {
     match given.map(|given| seconds(name, given)).transpose()? {
         Some(Duration::ZERO) => {

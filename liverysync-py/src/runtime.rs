@@ -73,7 +73,7 @@ type StopFn = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 /// The runtime, and the process that it was made in: its threads are not there in a forked one.
 static RUNTIME: OnceLock<(Runtime, u32)> = OnceLock::new();
 
-/// The runtime's handle.
+/// Returns the runtime's handle.
 pub(crate) fn handle() -> PyResult<&'static Handle> {
     if RUNTIME.get().is_none() {
         let made = Builder::new_multi_thread().enable_all().thread_name("liverysync").build()?;
@@ -142,8 +142,8 @@ pub(crate) fn block_on<T: Send>(
     }
 }
 
-/// A future of the running asyncio loop; without one, nothing is begun. `reply` makes the Python value of what the
-/// future gave that `begin` makes.
+/// Returns a future of the running asyncio loop; without one, nothing is begun. `begin` makes a Rust future, and
+/// `reply` the Python value of its result.
 pub(crate) fn awaitable<'py, T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     py: Python<'py>,
     begin: impl FnOnce() -> PyResult<F>,
@@ -173,7 +173,7 @@ async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
     .await
 }
 
-/// The words of a panic.
+/// Returns the words of a panic.
 fn words(panic: &(dyn Any + Send)) -> &str {
     let formatted = panic.downcast_ref::<String>().map(String::as_str);
     formatted.or(panic.downcast_ref().copied()).unwrap_or("no reason was given")

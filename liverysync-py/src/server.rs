@@ -131,7 +131,7 @@ impl Server {
         started(runtime::block_on(py, runtime::starting(&self.0)?)?)
     }
 
-    /// For asyncio: as `start`.
+    /// Does what `start` does, for asyncio.
     fn start_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         runtime::awaitable(
             py,
@@ -159,7 +159,7 @@ impl RunningServer {
         runtime::block_on(py, stopping).map(drop)
     }
 
-    /// For asyncio. It stops even if nobody waits for the end.
+    /// Stops it for asyncio, even if nobody waits for the end.
     fn stop_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         runtime::awaitable(py, || self.0.stop(), |py, _stopped| Ok(py.None()))
     }

@@ -131,12 +131,12 @@ fn check(workspace: &Workspace) -> Result<(Tally, bool)> {
 }
 
 impl Library {
-    /// The crate's name in paths.
+    /// Returns the crate's name in paths.
     fn file_stem(&self) -> String {
         self.name.replace('-', "_")
     }
 
-    /// The file with the listing.
+    /// Returns the file with the listing.
     fn committed(&self, workspace: &Workspace) -> PathBuf {
         workspace.root.join("docs/api").join(self.name).with_extension("txt")
     }

@@ -36,7 +36,7 @@ const INSTALL: &str = "scripts/install-c-tools.sh";
 /// The time limit of a program: far more than any of them takes.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// The step of `cargo xtask test`.
+/// Runs the step of `cargo xtask test`.
 pub(crate) fn step(workspace: &Workspace) -> Result<Outcome> {
     if !cfg!(target_os = "linux") {
         return Ok(Outcome::Skipped("the C tests are written for Linux".to_owned()));

@@ -22,7 +22,7 @@ pub(crate) const DOWNLOADING: &str = "Downloading";
 /// Name of the bar of uploads.
 pub(crate) const UPLOADING: &str = "Uploading";
 
-/// Files beside the bar.
+/// Writes the files beside the bar.
 pub(crate) fn bar_files(done: u64, all: u64) -> String {
     format!("{done} of {}", count(all, "file"))
 }
@@ -69,7 +69,7 @@ pub(crate) fn downloading(missing: u64, size: u64) -> String {
     format!("Downloading: {}", files(missing, size))
 }
 
-/// A transfer that begins; only with `--verbose`.
+/// Reports a transfer that begins; only with `--verbose`.
 pub(crate) fn transfer(download: bool, sized: Option<(u64, u64)>) -> String {
     let what = sized.map_or_else(|| "files".to_owned(), |(number, size)| files(number, size));
     let verb = if download { "Downloading" } else { "Uploading" };
@@ -94,7 +94,8 @@ pub(crate) fn installed(all: &[Installed], verbose: bool) -> Vec<String> {
     cut(groups.iter().map(installed_livery).collect())
 }
 
-/// A livery of this PC whose name another driver had first. With an old server, this PC's paint is kept here only.
+/// Reports a livery of this PC whose name another driver had first. With an old server, this PC's paint is kept here
+/// only.
 pub(crate) fn conflict(livery: &str, keeper: Option<&str>, for_everyone: bool) -> [String; 2] {
     let keeper = keeper.map_or("Another driver".into(), escape);
     let place = if for_everyone { "for everyone" } else { "on this PC" };
@@ -131,7 +132,7 @@ fn installed_file(file: &Installed) -> String {
     line
 }
 
-/// The backup set of a file that is in it.
+/// Returns the backup set of a file that is in it.
 fn set(backup: &str) -> String {
     escape(&backup.split('/').take(2).collect::<Vec<_>>().join("/")).into_owned()
 }
@@ -144,7 +145,7 @@ pub(crate) fn uploaded(all: &[(RelPath, u64)], verbose: bool) -> Vec<String> {
     cut(livery_lines(all).into_iter().map(line).collect())
 }
 
-/// Files that the league retired, with the place of each copy.
+/// Lists files that the league retired, with the place of each copy.
 pub(crate) fn retired(all: &[(RelPath, String)], verbose: bool) -> Vec<String> {
     if verbose {
         let line = |(file, backup): &(RelPath, String)| {
@@ -225,7 +226,7 @@ pub(crate) fn in_sync(now: InSync, moved: Moved, verbose: bool) -> String {
     line
 }
 
-/// The plan of a dry run.
+/// Writes the plan of a dry run.
 pub(crate) fn plan(plan: &Plan, verbose: bool) -> String {
     let mut lines = super::status::sections(plan, verbose);
     let total = |files: &[(RelPath, u64)]| {

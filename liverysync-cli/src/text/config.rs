@@ -8,7 +8,7 @@ use toml::Value;
 use super::{Problem, words::bytes};
 use crate::config::Kind;
 
-/// A mistake at some place of the file.
+/// Reports a mistake at some place of the file.
 pub(crate) fn mistake(file: &Path, place: &str, what: impl fmt::Display) -> Problem {
     Problem::new(format!("{}: {place}{}", name(file), what))
 }
@@ -23,12 +23,12 @@ pub(crate) fn unreadable(file: &Path, why: &dyn fmt::Display) -> Problem {
         .hint("check the path given with --config or LIVERYSYNC_CONFIG; the file is TOML in UTF-8")
 }
 
-/// The place of a key, written before its mistake.
+/// Writes the place of a key, which comes before its mistake.
 pub(crate) fn place(table: &str, key: &str) -> String {
     format!("[{table}] {key}: ")
 }
 
-/// A value of another kind than its option takes.
+/// Reports a value of another kind than its option takes.
 pub(crate) fn wrong_kind(wanted: Kind, found: &Value) -> String {
     let wanted = match wanted {
         Kind::Flag => "true or false",
@@ -82,13 +82,13 @@ pub(crate) fn no_key(file: &Path, table: &str, key: &str, instead: Instead<'_>) 
     })
 }
 
-/// A wrong value of a variable, as clap words it.
+/// Reports a wrong value of a variable, as clap words it.
 pub(crate) fn variable(variable: &str, option: &str, what: &str) -> Problem {
     Problem::new(format!("{variable}: {what}"))
         .hint(format!("change the variable, or give --{option}, which overrides it"))
 }
 
-/// The speeds that count from now on.
+/// Reports the speeds that apply from now on.
 pub(crate) fn limits_changed(file: &Path, limits: Limits) -> String {
     let rate = |rate: Option<u64>| {
         rate.map_or_else(|| "unlimited".to_owned(), |rate| format!("at most {}/s", bytes(rate)))
@@ -104,7 +104,7 @@ pub(crate) fn nothing_to_apply(file: &Path) -> String {
     )
 }
 
-/// A changed file that cannot be used; `why` names it.
+/// Reports a changed file that cannot be used; `why` names it.
 pub(crate) fn not_applied(why: &str) -> String {
     format!("Nothing was changed: {why}")
 }

@@ -41,7 +41,7 @@ pub(crate) fn everyone_has_it(took: Duration) -> String {
     format!("Everyone has it, {} later", duration(took))
 }
 
-/// Two drivers bring one name; `first` had it before.
+/// Reports that two drivers publish one name; `first` had it before.
 pub(crate) fn conflict(livery: &str, first: &str, second: &str) -> String {
     format!(
         "Conflict: {}. {first} had this name first and keeps it. {second}'s paint is kept beside it for everyone.",
@@ -74,7 +74,7 @@ pub(crate) fn gained(driver: &str, livery: &str, gained: &Gained) -> String {
     line
 }
 
-/// A file that could not be moved, or a lost connection.
+/// Reports a file that could not be moved, or a lost connection.
 pub(crate) fn trouble(driver: &str, file: Option<&str>, why: &str) -> String {
     let why = super::words::reason(why);
     match file {
@@ -121,7 +121,7 @@ pub(crate) fn table(rows: &[Row]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// The lines at the end if nothing is wrong.
+/// Writes the lines at the end if nothing is wrong.
 pub(crate) fn checked(drivers: usize, files: usize, took: Duration) -> [String; 2] {
     let took = duration(took);
     [
@@ -162,7 +162,7 @@ pub(crate) fn fault(fault: &Fault) -> String {
     }
 }
 
-/// A driver who is late.
+/// Reports a driver who is late.
 pub(crate) fn late(driver: &str, files: usize) -> String {
     format!("{driver} is not in sync ({})", count(files as u64, "file"))
 }

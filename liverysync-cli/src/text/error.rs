@@ -17,7 +17,7 @@ use super::{
 
 const REACH_HINT: &str = "check --host and --port, and whether the league's server is running";
 
-/// The game's folder was not found; `command` is the one to add a folder to.
+/// Reports that the game's folder was not found; `command` is the one to add a folder to.
 pub(crate) fn no_game(error: &FolderNotFound, command: &str) -> Problem {
     let problem = Problem::new("could not find the game's liveries folder");
     let problem = match error.tried.as_slice() {
@@ -72,7 +72,7 @@ pub(crate) fn client(error: &ClientError) -> Problem {
     }
 }
 
-/// The client did not get in sync.
+/// Reports that the client did not get in sync.
 pub(crate) fn sync(error: &SyncError) -> Problem {
     match error {
         SyncError::Unreachable { server, reason } => unreachable(server, reason),
@@ -119,7 +119,7 @@ fn without(why: &str, server: &str) -> String {
     why.strip_prefix(&format!("cannot reach {server}: ")).unwrap_or(why).to_owned()
 }
 
-/// The work that is left when time is up.
+/// Describes the work that is left when time is up.
 fn left_to_do(unfinished: &Unfinished) -> String {
     match unfinished {
         Unfinished::Unreachable { server, reason: Some(why) } => {
@@ -142,7 +142,7 @@ fn left_to_do(unfinished: &Unfinished) -> String {
     }
 }
 
-/// The server did not answer in time.
+/// Reports that the server did not answer in time.
 pub(crate) fn no_reply(server: &str, after: Duration) -> Problem {
     Problem::new(format!("no reply from {} within {}", escape(server), duration(after)))
         .hint("try again, or give it more time: --timeout SECONDS")
@@ -181,7 +181,7 @@ pub(crate) fn server_ended() -> Problem {
     Problem::new("the server has stopped by itself").hint("its log may say why")
 }
 
-/// The league's database cannot be used.
+/// Reports that the league's database cannot be used.
 fn database(error: &DatabaseError) -> Problem {
     let problem = |what: &str, path: &Path| {
         Problem::new(format!("the league database {} {what}", show(path)))
@@ -256,7 +256,7 @@ pub(crate) fn league(error: &LeagueError) -> Problem {
     }
 }
 
-/// A change of the league that is refused.
+/// Reports a change of the league that is refused.
 pub(super) fn act(error: &ActError) -> Problem {
     let (liveries, conflicts) = ("liverysync league liveries", "liverysync league conflicts");
     let history =

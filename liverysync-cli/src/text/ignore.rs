@@ -11,7 +11,7 @@ pub(crate) enum Change {
     Removed,
 }
 
-/// The change, and all liveries that are ignored now.
+/// Reports the change and lists all liveries that are ignored now.
 pub(crate) fn ignored(change: Option<Change>, changed: &[&str], now: &[&str]) -> String {
     let mut lines = Vec::new();
     for glob in changed {

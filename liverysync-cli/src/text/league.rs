@@ -135,7 +135,7 @@ fn cause_word(cause: Cause) -> &'static str {
     }
 }
 
-/// The names in conflict. `names` has the members who brought the contents, by path and content.
+/// Lists the names in conflict. `names` has the members who brought the contents, by path and content.
 pub(crate) fn conflicts(
     conflicts: &[Conflict],
     names: &BTreeMap<(String, ContentHash), String>,
@@ -173,7 +173,7 @@ fn content(content: Content) -> String {
     format!("{}  {:>9}", content.hash.short(), bytes(content.size))
 }
 
-/// The result of a change, and what happens next.
+/// Reports the result of a change, and what happens next.
 pub(crate) fn acted(act: &Act, acted: &Acted) -> String {
     let (placed, retired) = (acted.report.placed as u64, acted.report.retired as u64);
     let done = match act {

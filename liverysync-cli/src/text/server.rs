@@ -9,7 +9,7 @@ use super::{
     words::{LIST_ENCODING, by_livery, count, cut, files, liveries, name, path, reason},
 };
 
-/// The first line, which programs look for.
+/// Writes the first line, which programs look for.
 pub(crate) fn listening(address: SocketAddr) -> String {
     format!("listening on {address}")
 }
@@ -32,7 +32,7 @@ pub(crate) fn manifest(who: &str, number: usize, size: u64) -> String {
     format!("{} has {}.", name(who), liveries(number, size))
 }
 
-/// Files of a driver that are left out.
+/// Lists files of a driver that are left out.
 pub(crate) fn left_out(who: &str, items: &[Skipped], verbose: bool) -> Vec<String> {
     let lines = skipped::lines(&format!("Skipped from {}: ", name(who)), items, verbose);
     if verbose { lines } else { cut(lines) }
@@ -49,7 +49,7 @@ pub(crate) fn refused(who: &str, file: &RelPath, why: &dyn fmt::Display) -> Stri
     format!("Refused {} from {}: {}", path(file), name(who), reason(why))
 }
 
-/// A transfer that begins; only with `--verbose`.
+/// Reports a transfer that begins; only with `--verbose`.
 pub(crate) fn transfer(
     source: Option<&str>,
     target: Option<&str>,
@@ -67,7 +67,7 @@ pub(crate) fn transfer(
     }
 }
 
-/// A transfer that has ended.
+/// Reports a transfer that has ended.
 pub(crate) fn transferred(
     source: Option<&str>,
     target: Option<&str>,
@@ -136,7 +136,7 @@ pub(crate) fn target_fault(who: &str, file: &RelPath, why: &str, for_good: bool)
     format!("{} {verb} {}: {}", name(who), path(file), reason(why))
 }
 
-/// Files of the league that a driver does not get, each with the driver's name and the reason.
+/// Lists files of the league that a driver does not get, each with the driver's name and the reason.
 pub(crate) fn withheld(all: &[(String, RelPath, String)], verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest: Vec<&(String, RelPath, String)> = all.iter().collect();

@@ -69,7 +69,7 @@ impl Texts {
         lines.into_iter().for_each(|line| self.add(line));
     }
 
-    /// A text of several lines, apart from others.
+    /// Adds a text of several lines, apart from others.
     fn block(&mut self, text: impl ToString) {
         self.0 += "--\n";
         self.add(text);
@@ -92,7 +92,7 @@ fn files(livery: &str, number: u64) -> Vec<(RelPath, u64)> {
     (0..number).map(|n| (path(&format!("{livery}/{n}.png")), 2_100_000 + n)).collect()
 }
 
-/// A file in each of so many liveries.
+/// Returns a file in each of so many liveries.
 fn liveries(number: u64) -> Vec<(RelPath, u64)> {
     (0..number).map(|n| (path(&format!("Livery {n:02}/decals.png")), 5_500_000)).collect()
 }
@@ -397,7 +397,7 @@ fn member(digits: &str) -> MemberId {
     digits.parse().unwrap()
 }
 
-/// A league in `data` with a livery of a few versions.
+/// Makes a league in `data` with a livery of a few versions.
 fn a_league(data: &Path) -> League {
     let aoi = Some(member("00000000000000a0"));
     let placed = |step, file: &str, content: &str, cause| {
@@ -502,7 +502,7 @@ fn league_texts(all: &mut Texts) {
     all.block(league::rebuilt(&rebuilt));
 }
 
-/// A league, and the folder that it lives in.
+/// Makes a league, and returns it with its folder.
 fn a_league_data() -> (tempfile::TempDir, League) {
     let data = tempfile::tempdir().unwrap();
     let league = a_league(data.path());

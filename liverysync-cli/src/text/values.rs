@@ -23,7 +23,7 @@ pub(crate) const MEMBER: &str =
 
 pub(crate) const COUNT: &str = "a whole number, 1 or more";
 
-/// A unit such as `Mb`.
+/// Reports a unit such as `Mb`.
 pub(crate) fn bytes_or_bits(unit: &str) -> String {
     let prefix = unit[..1].to_ascii_uppercase();
     format!("{unit} may mean bytes or bits: write {prefix}B for bytes, or {prefix}bit")
