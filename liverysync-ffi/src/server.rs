@@ -5,7 +5,9 @@ use std::{
     mem::offset_of,
 };
 
-use livery::{Events, Limits, ServerBuilder, ServerError, ServerEvent, StoreError, Updates};
+use livery::{
+    Events, Limits, ServerBuilder, ServerError, ServerEvent, StoreError, Updates, league::Setting,
+};
 
 use crate::{
     error::Failure,
@@ -145,6 +147,18 @@ unsafe impl Growing for ServerOptions {
 unsafe impl Given for ServerOptions {}
 
 impl ServerOptions {
+    /// Returns the league's settings that are not left at their default.
+    fn settings_given(&self) -> impl Iterator<Item = Setting> {
+        let given = [
+            (Setting::ConflictSuffix, !self.conflict_suffix.is_null()),
+            (Setting::ConflictScope, self.conflict_scope != 0),
+            (Setting::ConflictPolicy, self.conflict_policy != 0),
+            (Setting::Extensions, !self.extensions.is_null()),
+            (Setting::Updates, self.updates != 0),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(setting, _)| setting)
+    }
+
     /// # Safety
     ///
     /// Its pointers are NULL or text.
@@ -177,7 +191,8 @@ impl ServerOptions {
             .rules(rules)
             .naming(naming.with_scope(scope(self.conflict_scope)?))
             .policy(policy(self.conflict_policy)?)
-            .updates(updates(self.updates)?);
+            .updates(updates(self.updates)?)
+            .settings_given(self.settings_given());
         if let Some(host) = host {
             builder = builder.host(host);
         }

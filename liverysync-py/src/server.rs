@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use liverysync::{Server as ShellServer, ServerBuilder, ServerError, ServerEvent};
+use liverysync::{Server as ShellServer, ServerBuilder, ServerError, ServerEvent, league::Setting};
 use pyo3::prelude::*;
 
 use crate::{
@@ -24,9 +24,9 @@ struct Options<'py> {
     max_entries: Option<usize>,
     max_file_size: Option<u64>,
     conflict_suffix: Option<String>,
-    conflict_policy: String,
-    conflict_scope: String,
-    updates: String,
+    conflict_policy: Option<String>,
+    conflict_scope: Option<String>,
+    updates: Option<String>,
     max_files_per_session: Option<usize>,
     max_sessions_per_client: Option<usize>,
     max_sessions: Option<usize>,
@@ -43,16 +43,32 @@ struct Options<'py> {
 }
 
 impl Options<'_> {
+    /// Returns the league's settings that the caller named.
+    fn settings_given(&self) -> impl Iterator<Item = Setting> + use<> {
+        let given = [
+            (Setting::ConflictSuffix, self.conflict_suffix.is_some()),
+            (Setting::ConflictScope, self.conflict_scope.is_some()),
+            (Setting::ConflictPolicy, self.conflict_policy.is_some()),
+            (Setting::Extensions, self.extensions.is_some()),
+            (Setting::Updates, self.updates.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(setting, _)| setting)
+    }
+
     fn builder(self) -> PyResult<ServerBuilder> {
         let extensions = self.extensions.as_ref();
         let rules = options::rules(extensions, false, self.max_entries, self.max_file_size)?;
         let naming = options::naming(self.conflict_suffix.as_deref(), rules.extensions.clone())?;
+        let scope = self.conflict_scope.as_deref().map(options::scope).transpose()?;
+        let policy = self.conflict_policy.as_deref().map(options::policy).transpose()?;
+        let updates = self.updates.as_deref().map(options::updates).transpose()?;
         let builder = ShellServer::builder()
+            .settings_given(self.settings_given())
             .host(self.host)
             .port(self.port)
-            .naming(naming.with_scope(options::scope(&self.conflict_scope)?))
-            .policy(options::policy(&self.conflict_policy)?)
-            .updates(options::updates(&self.updates)?)
+            .naming(naming.with_scope(scope.unwrap_or_default()))
+            .policy(policy.unwrap_or_default())
+            .updates(updates.unwrap_or_default())
             .rules(rules);
         let builder = set(builder, self.data, ServerBuilder::data);
         let builder = set(builder, self.allow_list, ServerBuilder::allow_list);

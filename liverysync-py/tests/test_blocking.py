@@ -61,6 +61,31 @@ def test_a_configuration_serves_one_block_after_another() -> None:
         first.status()
 
 
+def test_an_event_names_the_settings_that_the_league_does_not_have(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with blocking.Server("127.0.0.1", 0, data=data):
+        pass
+    server = blocking.Server(
+        "127.0.0.1",
+        0,
+        data=data,
+        extensions=["png"],
+        conflict_suffix="__OTHER__",
+        conflict_policy="lowest-hash",
+        conflict_scope="livery",
+        updates="owner",
+    )
+    with server.with_events() as (_, events):
+        differ = next(event for event in events if isinstance(event, server_events.SettingsDiffer))
+    assert {(setting.setting, setting.given) for setting in differ.settings} == {
+        ("conflict-suffix", "__OTHER__"),
+        ("conflict-scope", "livery"),
+        ("conflict-policy", "lowest-hash"),
+        ("extensions", "png"),
+        ("updates", "owner"),
+    }
+
+
 def test_waiting_lets_other_threads_work(make_folder: MakeFolder) -> None:
     got: list[server_events.ServerEvent] = []
     with blocking.Server("127.0.0.1", 0).with_events() as (server, events):

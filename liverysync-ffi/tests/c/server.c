@@ -31,6 +31,27 @@ static void a_server_says_where_it_listens(void)
     CHECK_OK(liverysync_server_free(NULL));
 }
 
+static void an_event_names_the_settings_that_the_league_does_not_have(void)
+{
+    liverysync_server_options options = {.size = sizeof options, .host = "127.0.0.1", .data = new_folder()};
+    CHECK_OK(liverysync_server_free(start_server_with(&options)));
+    options.extensions = "png";
+    options.conflict_suffix = "__OTHER__";
+    options.conflict_policy = LIVERYSYNC_POLICY_LOWEST_HASH;
+    options.conflict_scope = LIVERYSYNC_SCOPE_LIVERY;
+    options.updates = LIVERYSYNC_UPDATES_OWNER;
+    liverysync_server *server = start_server_with(&options);
+    liverysync_event event;
+    if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_SETTINGS_DIFFER, &event)) {
+        CHECK(event.json && strstr(event.json, "\"setting\":\"conflict-suffix\""));
+        CHECK(event.json && strstr(event.json, "\"setting\":\"conflict-scope\""));
+        CHECK(event.json && strstr(event.json, "\"setting\":\"conflict-policy\""));
+        CHECK(event.json && strstr(event.json, "\"setting\":\"extensions\""));
+        CHECK(event.json && strstr(event.json, "\"setting\":\"updates\""));
+    }
+    CHECK_OK(liverysync_server_free(server));
+}
+
 static void events_report_clients_that_join_and_leave(void)
 {
     const char *folder = new_folder();
@@ -210,6 +231,8 @@ static void null_and_bad_options_are_refused(void)
 
 const test server_tests[] = {
     {"server::a_server_says_where_it_listens", a_server_says_where_it_listens},
+    {"server::an_event_names_the_settings_that_the_league_does_not_have",
+     an_event_names_the_settings_that_the_league_does_not_have},
     {"server::events_report_clients_that_join_and_leave", events_report_clients_that_join_and_leave},
     {"server::the_status_is_json", the_status_is_json},
     {"server::only_listed_liveries_are_distributed", only_listed_liveries_are_distributed},

@@ -170,9 +170,9 @@ class ServerBase(ABC, Generic[_Block]):
         max_entries: int | None = None,
         max_file_size: int | None = None,
         conflict_suffix: str | None = None,
-        conflict_policy: Policy = "established",
-        conflict_scope: Scope = "file",
-        updates: Updates = "anyone",
+        conflict_policy: Policy | None = None,
+        conflict_scope: Scope | None = None,
+        updates: Updates | None = None,
         max_files_per_session: int | None = None,
         max_sessions_per_client: int | None = None,
         max_sessions: int | None = None,
@@ -200,9 +200,11 @@ class ServerBase(ABC, Generic[_Block]):
             max_entries: maximum number of files that one PC may share (default 50,000).
             max_file_size: largest file to share, in bytes (default 1 TiB).
             conflict_suffix: the text between the name and the digits of a conflict copy (default `__CONFLICT__`).
-            conflict_policy: the rule for a name that several drivers publish at the same moment.
-            conflict_scope: the extent of a conflict copy.
-            updates: the members who may change a livery.
+            conflict_policy: the rule for a name that several drivers publish at the same moment (default "established").
+            conflict_scope: the extent of a conflict copy (default "file").
+            updates: the members who may change a livery (default "anyone").
+                A league with a `data` folder keeps the extensions, the conflict settings and this one from its first
+                start. `server_events.SettingsDiffer` tells which arguments differ from them.
             max_files_per_session: maximum number of files in one session (default 50).
             max_sessions_per_client: maximum number of sessions per client and direction (default 4).
             max_sessions: maximum number of sessions in all (default 1,024).

@@ -148,7 +148,7 @@ class DatabaseFault:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class DifferingSetting:
     """A setting with which a server was started, and for which the league has another value."""
 
