@@ -1062,7 +1062,7 @@ typedef struct liverysync_server_options {
     /**
      * Not 0: keep a file only while somebody downloads it, whatever store_size says.
      */
-    uint32_t relay_only;
+    uint32_t keep_nothing;
     /**
      * A liverysync_scope: the part of a livery that becomes a conflict copy. Default: LIVERYSYNC_SCOPE_FILE.
      */

@@ -186,7 +186,7 @@ layouts! {
         limit_down: 80,
         store_size: 88,
         spool_size: 96,
-        relay_only: 104,
+        keep_nothing: 104,
         conflict_scope: 108,
         updates: 112,
         reserved: 116,

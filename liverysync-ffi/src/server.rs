@@ -104,7 +104,7 @@ pub struct ServerOptions {
     /// Disk space for files on their way from one driver to the others, in bytes. Default: 1 GiB.
     pub spool_size: u64,
     /// Not 0: keep a file only while somebody downloads it, whatever store_size says.
-    pub relay_only: u32,
+    pub keep_nothing: u32,
     /// A liverysync_scope: the part of a livery that becomes a conflict copy. Default: LIVERYSYNC_SCOPE_FILE.
     pub conflict_scope: u32,
     /// A liverysync_updates: the members who may update a livery of the league. Default: LIVERYSYNC_UPDATES_ANYONE. The
@@ -202,7 +202,7 @@ impl ServerOptions {
         if let Some(folder) = data {
             builder = builder.data(folder);
         }
-        builder = match (self.relay_only, self.store_size) {
+        builder = match (self.keep_nothing, self.store_size) {
             (0, 0) => builder,
             (0, size) => builder.store_bytes_max(size),
             _ => builder.store_bytes_max(0),
