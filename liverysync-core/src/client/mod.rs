@@ -14,7 +14,8 @@
 //! - To bound memory, do not read the link while many [`DiskRequest::Write`]s wait.
 //!
 //! [`Input`], [`Output`] and what they carry are exhaustive on purpose: a host that ignores a new kind of request breaks
-//! the client, so it should not compile. Everything else may grow.
+//! the client, so it should not compile. So are the plain values [`OpId`], [`StageId`] and [`Role`], which will not grow.
+//! Everything else may grow.
 //!
 //! # Inside
 //!
