@@ -349,11 +349,11 @@ fn a_removed_content_can_be_received_again() {
     store.remove(livery().hash);
     assert!(store.contents().is_empty());
     put(&store, LIVERY);
-    let (_inlet, _ended) = receive(&store, Content::of(b"half"), false);
+    let (_upload, _ended) = receive(&store, Content::of(b"half"), false);
     let half = store.blob(ContentHash::of(b"half")).unwrap();
     store.remove(half.content().hash);
     assert!(matches!(half.availability(), Availability::Broken(_)));
-    drop((store, _inlet));
+    drop((store, _upload));
     assert_eq!(names(data.path()), [livery().hash.to_string(), "lock".to_owned()]);
 }
 

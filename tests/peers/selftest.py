@@ -319,11 +319,11 @@ async def run_case(name, case):
     started = time.monotonic()
     try:
         await case
-        verdict = "ok"
+        outcome = "ok"
     except Exception as error:
-        verdict = f"FAILED {error!r}"
-    print(f"{name}: {verdict} ({time.monotonic() - started:.1f} s)", flush=True)
-    return verdict == "ok"
+        outcome = f"FAILED {error!r}"
+    print(f"{name}: {outcome} ({time.monotonic() - started:.1f} s)", flush=True)
+    return outcome == "ok"
 
 
 async def main():

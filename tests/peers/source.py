@@ -71,7 +71,7 @@ class Faults:
 
 
 @dataclass
-class Delivery:
+class PlannedUpload:
     """One file on its way: what is declared and which pieces follow."""
 
     path: str
@@ -144,7 +144,7 @@ class Source:
     def _prepare(self, path, manifest):
         full = self._full(path)
         status = os.stat(full)
-        return Delivery(
+        return PlannedUpload(
             path=path,
             size=status.st_size,
             sha256=manifest.sha256_at(path) or sha256_of(full),
@@ -206,7 +206,7 @@ def pieces_of(full):
 def uninvited(path):
     """Returns a small, sound file that no server has asked for."""
     data = f"nobody asked for {path}".encode()
-    return Delivery(path, len(data), hashlib.sha256(data).hexdigest(), 0.0, [(0, data)])
+    return PlannedUpload(path, len(data), hashlib.sha256(data).hexdigest(), 0.0, [(0, data)])
 
 
 def spoiled(delivery, full):

@@ -34,7 +34,7 @@ NEWER_BY_SECONDS = 1.0
 
 
 @dataclass
-class Incoming:
+class Download:
     """The file that is being received."""
 
     path: str
@@ -68,7 +68,7 @@ class Target:
             report("abandoned", path=self.incoming.path)
         size, sha256 = message.get("size"), str(message.get("sha256", ""))
         report("begin", sync_id=sync_id, path=path, size=size, sha256=sha256, times=self.begun[path])
-        self.incoming = Incoming(path, sha256, seconds(message.get("mtime", 0)), self._new_temp(path))
+        self.incoming = Download(path, sha256, seconds(message.get("mtime", 0)), self._new_temp(path))
         if self.careful:
             os.makedirs(os.path.dirname(self._full(path)), exist_ok=True)
 

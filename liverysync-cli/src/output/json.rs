@@ -228,7 +228,7 @@ pub(crate) fn league_rebuilt(rebuilt: &Rebuilt) -> String {
             kept: salvaged.set_aside.iter().map(|path| path.to_string_lossy()).collect(),
             whole: salvaged.whole,
             versions: salvaged.versions,
-            verified: salvaged.proven,
+            verified: salvaged.verified,
             owners: salvaged.owners,
             members: salvaged.members,
             reports: salvaged.reports,

@@ -224,7 +224,7 @@ pub(crate) fn rebuilt(rebuilt: &Rebuilt) -> String {
     lines.push(format!(
         "{head} Recovered: {}, {}, {}, {}, {}.",
         count(salvaged.versions, "version"),
-        count(salvaged.proven, "verified content"),
+        count(salvaged.verified, "verified content"),
         count(salvaged.owners, "owner"),
         count(salvaged.members, "member"),
         count(salvaged.reports, "reported file")

@@ -1,7 +1,7 @@
 //! The index of the store: the state of each content, and the contents to remove when the store is full.
 //!
 //! ```text
-//! (absent) --begin--> Arriving --mark_stored--> Stored --remove--> (absent)
+//! (absent) --begin--> Uploading --mark_stored--> Stored --remove--> (absent)
 //!                       |  ^
 //!                  close|  |begin
 //!                       v  |
@@ -18,7 +18,7 @@ use crate::hash::{Content, ContentHash};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BlobState {
     /// An upload is bringing it.
-    Arriving,
+    Uploading,
     /// Its upload has ended early. The host will say how many bytes came.
     Closing,
     /// The store has this many bytes of it, from an upload that ended early.
@@ -78,7 +78,7 @@ impl StoreIndex {
 
     /// Returns whether a download of a content can start: the store has it, or an upload is bringing it.
     pub(super) fn is_available(&self, content: Content) -> bool {
-        matches!(self.state(content), Some(BlobState::Stored | BlobState::Arriving))
+        matches!(self.state(content), Some(BlobState::Stored | BlobState::Uploading))
     }
 
     /// Returns whether a content cannot exist, because the store has its hash with another length.
@@ -112,7 +112,7 @@ impl StoreIndex {
 
     /// Records that an upload is bringing a content.
     pub(super) fn begin(&mut self, content: Content) {
-        self.set(content, BlobState::Arriving);
+        self.set(content, BlobState::Uploading);
     }
 
     /// Records that the store has all of a content.
@@ -151,7 +151,7 @@ impl StoreIndex {
     pub(super) fn close(&mut self, hash: ContentHash) {
         let blob = self.blobs.get_mut(&hash);
         // A content that was removed, or stored after all, needs no closing.
-        if let Some(blob) = blob.filter(|blob| blob.state == BlobState::Arriving) {
+        if let Some(blob) = blob.filter(|blob| blob.state == BlobState::Uploading) {
             blob.state = BlobState::Closing;
         }
     }

@@ -65,7 +65,7 @@ pub(super) fn migrate(
 pub(super) fn form(connection: &Connection, steps: &[&str]) -> Result<Form, Fault> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     if number("application_id")? != i64::from(APPLICATION) {
-        return Err(Fault::Damaged("it is not marked as a league's memory".to_owned()));
+        return Err(Fault::Damaged("it is not marked as a league database".to_owned()));
     }
     let found = number("user_version")?;
     // Two places hold the form, so that one flipped digit is not taken for a newer program.

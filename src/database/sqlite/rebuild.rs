@@ -35,7 +35,7 @@ pub struct RebuildSummary {
     /// Number of rows about contents of names.
     pub versions: u64,
     /// Number of contents that were verified.
-    pub proven: u64,
+    pub verified: u64,
     /// Number of rows about owners.
     pub owners: u64,
     /// Number of members.
@@ -55,7 +55,7 @@ pub struct RebuildSummary {
 pub fn rebuild(data: &Path) -> Result<RebuildSummary, DatabaseError> {
     let path = data.join(NAME);
     let _lock = take(data)?;
-    make_anew(&path).map_err(|fault| fault.at(&path))
+    replace(&path).map_err(|fault| fault.at(&path))
 }
 
 /// Locks the store: a server must not write into a file that is being replaced.
@@ -65,7 +65,7 @@ fn take(data: &Path) -> Result<File, DatabaseError> {
     lock.ok_or_else(|| DatabaseError::Busy { path: path() })
 }
 
-fn make_anew(path: &Path) -> Result<RebuildSummary, Fault> {
+fn replace(path: &Path) -> Result<RebuildSummary, Fault> {
     let new = beside(path, ".new");
     let mut connection = create(&new, STEPS)?;
     let mut summary = refill(&mut connection, path)?;
@@ -110,7 +110,7 @@ impl RebuildSummary {
     const fn rows(&mut self, table: Table) -> &mut u64 {
         match table {
             Table::Versions => &mut self.versions,
-            Table::Proven => &mut self.proven,
+            Table::Verified => &mut self.verified,
             Table::Owners => &mut self.owners,
             Table::Members => &mut self.members,
             Table::Reports => &mut self.reports,
@@ -192,15 +192,15 @@ impl Salvage {
 
 /// Gives a file and its companions another name. The file keeps its own name as well, until another file takes it.
 fn set_aside(path: &Path) -> Result<Vec<PathBuf>, Fault> {
-    let aside = free_name(path)?;
+    let kept = free_name(path)?;
     let mut names = Vec::new();
     if path.try_exists()? {
         // Not every file system has hard links.
-        fs::hard_link(path, &aside).or_else(|_| fs::copy(path, &aside).map(drop))?;
-        names.push(aside.clone());
+        fs::hard_link(path, &kept).or_else(|_| fs::copy(path, &kept).map(drop))?;
+        names.push(kept.clone());
     }
     for ending in COMPANIONS {
-        let (from, to) = (beside(path, ending), beside(&aside, ending));
+        let (from, to) = (beside(path, ending), beside(&kept, ending));
         if from.try_exists()? {
             fs::rename(from, &to)?;
             names.push(to);

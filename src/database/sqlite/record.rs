@@ -35,7 +35,7 @@ pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Resu
             delete.execute([path.key().as_str()])?;
             Ok(())
         }
-        Record::Verified(content) => Table::Proven.put(connection, &content_values(*content)?),
+        Record::Verified(content) => Table::Verified.put(connection, &content_values(*content)?),
         Record::Owned { livery, owners } => owned(connection, livery, owners),
         Record::Set { setting, value } => {
             let row = [setting.to_string(), value.clone(), now.to_owned()].map(Value::Text);
@@ -146,7 +146,7 @@ impl Reader {
         let mut records = Vec::new();
         // The settings come first: conflict names are recognized by them.
         let tables =
-            [Table::Settings, Table::Versions, Table::Proven, Table::Owners, Table::Members];
+            [Table::Settings, Table::Versions, Table::Verified, Table::Owners, Table::Members];
         for table in tables {
             table.each(connection, |row| self.record(row, &mut records))?;
         }
@@ -157,7 +157,7 @@ impl Reader {
     fn record(&mut self, row: &Row, records: &mut Vec<Record>) -> Result<(), Fault> {
         records.push(match row.table() {
             Table::Versions => self.version(row)?,
-            Table::Proven => Record::Verified(content(row, 0)?),
+            Table::Verified => Record::Verified(content(row, 0)?),
             Table::Owners => return owner(row, records),
             Table::Members => Record::Seen { member: row.parse(0)?, name: row.text(1)?.to_owned() },
             Table::Settings => {

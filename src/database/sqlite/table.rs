@@ -9,7 +9,7 @@ use super::fault::Fault;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
     Versions,
-    Proven,
+    Verified,
     Owners,
     Members,
     Reports,
@@ -17,13 +17,19 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Versions, Self::Proven, Self::Owners, Self::Members, Self::Reports, Self::Settings];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Versions,
+        Self::Verified,
+        Self::Owners,
+        Self::Members,
+        Self::Reports,
+        Self::Settings,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Versions => "versions",
-            Self::Proven => "proven",
+            Self::Verified => "proven",
             Self::Owners => "owners",
             Self::Members => "members",
             Self::Reports => "reports",
@@ -37,7 +43,7 @@ impl Table {
             Self::Versions => {
                 &["path", "step", "sha256", "size", "mtime_ns", "author", "cause", "written_at"]
             }
-            Self::Proven => &["sha256", "size"],
+            Self::Verified => &["sha256", "size"],
             Self::Owners => &["livery", "place", "author"],
             Self::Members => &["author", "name", "first_seen", "last_seen"],
             Self::Reports => &["path", "author", "sha256", "size", "mtime_ns"],

@@ -40,7 +40,7 @@ fn folder() -> TempDir {
 #[derive(Debug, Default)]
 struct Model {
     versions: Vec<Record>,
-    proven: Vec<Content>,
+    verified: Vec<Content>,
     owned: Vec<(String, Vec<MemberId>)>,
     seen: Vec<(MemberId, String)>,
     reports: BTreeMap<MemberId, Vec<Entry>>,
@@ -65,8 +65,8 @@ impl Model {
                 of.key() != path.key()
             }),
             Record::Verified(content) => {
-                self.proven.retain(|known| *known != content);
-                self.proven.push(content);
+                self.verified.retain(|known| *known != content);
+                self.verified.push(content);
             }
             Record::Owned { livery, owners } => {
                 let key = liverysync_core::path::fold(&livery);
@@ -102,7 +102,7 @@ impl Model {
             name: name.clone(),
         };
         let mut records = self.versions.clone();
-        records.extend(self.proven.iter().copied().map(Record::Verified));
+        records.extend(self.verified.iter().copied().map(Record::Verified));
         records.extend(self.owned.iter().map(owned));
         records.extend(self.seen.iter().map(seen));
         records

@@ -20,7 +20,7 @@ pub(super) use self::{
 };
 use self::{
     parked::{ParkedProgress, ParkedStage, ParkedStages},
-    session::{Incoming, Left},
+    session::{Left, Receiving},
     step::discard,
 };
 use super::{
@@ -162,7 +162,7 @@ impl Downloads {
         let Some(session) = self.sessions.get(sync_id) else { return };
         let Some(index) = session.by_stage(stage) else { return };
         let file = &session.files[index];
-        if let FileState::Receiving(_, Incoming { counted, .. }) = file.state {
+        if let FileState::Receiving(_, Receiving { counted, .. }) = file.state {
             let bytes = file.content.size - counted;
             cx.event(Event::Received { sync_id: sync_id.clone(), bytes });
             self.handle_staged(cx, folder, sync_id, stage, None);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     judge::{Refusal, judge},
     parked::{ParkedProgress, ParkedStage, ParkedStages},
-    session::{Download, DownloadFile, FileState, Incoming},
+    session::{Download, DownloadFile, FileState, Receiving},
     step::DownloadStep,
 };
 use crate::{
@@ -103,14 +103,14 @@ fn receive(
     };
     let purpose = Purpose::Download(DownloadStep::Receive(sync_id.clone(), stage));
     cx.request(DiskRequest::Receive { stage, content, transfer }, purpose);
-    FileState::Receiving(stage, Incoming { transfer, counted })
+    FileState::Receiving(stage, Receiving { transfer, counted })
 }
 
 /// Answers an offer: what the server is to send, and from where on.
 pub(super) fn accept(cx: &mut Context, sync_id: &SyncId, session: &Download) {
     let (mut files, mut events) = (Vec::new(), Vec::new());
     for file in &session.files {
-        if let FileState::Receiving(_, Incoming { transfer, counted }) = file.state {
+        if let FileState::Receiving(_, Receiving { transfer, counted }) = file.state {
             files.push(Resume { transfer, offset: counted });
             let (path, bytes) = (file.path.clone(), file.content.size);
             events.push(Event::Receiving { sync_id: sync_id.clone(), path, bytes });

@@ -53,7 +53,7 @@ pub(in crate::client) struct DownloadFile {
 #[derive(Debug)]
 pub(in crate::client) enum FileState {
     Offered,
-    Receiving(StageId, Incoming),
+    Receiving(StageId, Receiving),
     ReceivingChunks(StageId, Box<Receiver>),
     Staging(StageId),
     Staged(StageId),
@@ -64,7 +64,7 @@ pub(in crate::client) enum FileState {
 
 /// The progress of a file that the host receives.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::client) struct Incoming {
+pub(in crate::client) struct Receiving {
     pub(super) transfer: TransferId,
     /// Bytes that events have counted.
     pub(super) counted: u64,

@@ -27,12 +27,12 @@ impl Sound {
             let (name, bytes) = (format!("Team {step}/decals.png"), step.to_string());
             let placed = placed(step, &name, bytes.as_bytes());
             let Record::Placed { entry, .. } = &placed else { unreachable!() };
-            let (member, proven) = (author(step as u8 % 5), Record::Verified(entry.content));
+            let (member, verified) = (author(step as u8 % 5), Record::Verified(entry.content));
             let gained = vec![entry.clone()];
             let reported = Record::Reported { member, complete: false, lost: Vec::new(), gained };
             let owned = Record::Owned { livery: format!("Team {step}"), owners: vec![member] };
             let seen = Record::Seen { member, name: format!("Driver {step}") };
-            database.write(&[placed, proven, reported, owned, seen]).unwrap();
+            database.write(&[placed, verified, reported, owned, seen]).unwrap();
         }
         let (records, reports) = (database.records().unwrap(), database.reports().unwrap());
         drop(database);
@@ -175,7 +175,7 @@ fn a_broken_leaf_costs_no_more_than_its_rows() {
         let (summary, records) = sound.rebuild(&bytes, "a page");
         assert!(!summary.whole);
         assert!(records.len() >= sound.records.len() - 30, "{} are left", records.len());
-        assert_eq!((summary.proven, summary.owners, summary.members), (40, 40, 5));
+        assert_eq!((summary.verified, summary.owners, summary.members), (40, 40, 5));
     }
 }
 
