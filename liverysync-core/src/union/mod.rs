@@ -20,6 +20,7 @@ mod acts;
 mod expiry;
 mod holders;
 mod livery_conflicts;
+mod moved;
 mod new_livery;
 mod past;
 mod peers;
@@ -36,7 +37,7 @@ use std::{
 
 use serde::Serialize;
 
-use self::{holders::Holders, past::Past, placing::Lineage, unplaced::Unplaced};
+use self::{holders::Holders, moved::Moves, past::Past, placing::Lineage, unplaced::Unplaced};
 use crate::{
     conflict::{Claim, Naming, Policy},
     hash::{Content, ContentHash},
@@ -418,6 +419,7 @@ impl Union {
     /// Takes one step: first everything that was lost, then everything that was gained.
     pub fn step(&mut self, changes: Vec<Change>) -> Outcome {
         let mut outcome = self.begin_step();
+        let moves: Vec<_> = changes.iter().filter_map(Moves::of).collect();
         let (mut claimants, mut returned) = (Vec::new(), BTreeSet::new());
         for change in changes {
             let Change { peer, arrival, member, complete, lost, gained } = change;
@@ -449,6 +451,7 @@ impl Union {
         });
         outcome.touched.extend(self.orphans_of_returned(&returned, &claimants));
         self.place_claimants(claimants, &mut outcome);
+        self.retire_moved(&moves, &mut outcome);
         outcome
     }
 

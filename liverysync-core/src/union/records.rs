@@ -178,7 +178,7 @@ impl Union {
     }
 
     /// Returns true if a peer's file at `key` is filed under that very name.
-    fn is_home(&self, peer: PeerId, key: &PathKey, content: Content) -> bool {
+    pub(super) fn is_home(&self, peer: PeerId, key: &PathKey, content: Content) -> bool {
         let entry = self.entries.get(key).filter(|entry| entry.content == content);
         entry.is_some_and(|entry| entry.local_at(peer, key).is_some())
     }

@@ -157,7 +157,7 @@ impl Union {
     }
 
     /// Returns true if a name got its first content in a conflict. A member may also give a file such a name by hand.
-    fn began_in_conflict(&self, path: &RelPath) -> bool {
+    pub(super) fn began_in_conflict(&self, path: &RelPath) -> bool {
         let past = self.past.get(path.key());
         past.is_some_and(|past| past.placed().any(|placed| placed.cause == Cause::Conflict))
     }

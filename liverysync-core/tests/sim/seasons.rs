@@ -153,3 +153,92 @@ fn a_new_livery_that_never_arrives_brings_no_retired_one_back() {
         }
     }
 }
+
+/// The conflict copies of a driver, with their contents.
+type Copies = Vec<(String, &'static [u8])>;
+
+/// Returns two drivers with liveries of one name, a third one, and the files of the second one's conflict copy.
+fn in_conflict(scope: &str) -> (World, [usize; 3], Copies) {
+    let mut world = World::remembering();
+    world.set(Setting::ConflictScope, scope);
+    let first = world.join("first", OLD);
+    world.rest();
+    let second = world.join("second", &[(PICTURE, b"theirs"), (MATERIAL, DEFAULT)]);
+    let third = world.join("third", &[]);
+    world.rest();
+    let of_second = world.pcs[second].disk.tree.values();
+    let copies = of_second.filter(|node| node.path.contains("__CONFLICT__"));
+    let copies = copies.map(|node| {
+        let bytes: &[u8] = if node.path.ends_with(".png") { b"theirs" } else { DEFAULT };
+        (node.path.to_string(), bytes)
+    });
+    let copies = copies.collect();
+    (world, [first, second, third], copies)
+}
+
+impl World {
+    /// Moves conflict copies on one PC into a folder of another name.
+    fn move_copies(&mut self, pc: usize, copies: &[(String, &[u8])], folder: &str) {
+        for (path, bytes) in copies {
+            self.pcs[pc].disk.remove(path);
+            let extension = path.rsplit('.').next().unwrap();
+            self.drop_now(pc, &format!("{folder}/decals.{extension}"), bytes);
+        }
+    }
+}
+
+#[test]
+fn a_conflict_copy_that_its_author_moves_is_retired_everywhere() {
+    for scope in ["file", "livery"] {
+        let (mut world, pcs, copies) = in_conflict(scope);
+        assert!(!copies.is_empty(), "there is a conflict");
+        world.move_copies(pcs[1], &copies, "Mine");
+        world.rest();
+        let mut files = OLD.to_vec();
+        files.push(("Mine/decals.png", b"theirs"));
+        files.extend((scope == "livery").then_some(("Mine/decals.json", DEFAULT)));
+        world.all_hold(&pcs, &files);
+        assert_eq!(world.conflicts(), []);
+    }
+}
+
+#[test]
+fn a_conflict_copy_that_somebody_else_moves_stays() {
+    for scope in ["file", "livery"] {
+        let (mut world, pcs, copies) = in_conflict(scope);
+        world.move_copies(pcs[2], &copies, "Taken");
+        world.rest();
+        let mut files = OLD.to_vec();
+        files.push(("Taken/decals.png", b"theirs"));
+        files.extend((scope == "livery").then_some(("Taken/decals.json", DEFAULT)));
+        files.extend(copies.iter().map(|(path, bytes)| (path.as_str(), *bytes)));
+        world.all_hold(&pcs, &files);
+    }
+}
+
+#[test]
+fn a_conflict_copy_stays_while_its_author_has_it_too() {
+    for scope in ["file", "livery"] {
+        let (mut world, pcs, copies) = in_conflict(scope);
+        world.drop_now(pcs[1], "Mine/decals.png", b"theirs");
+        world.drop_now(pcs[1], "Mine/decals.json", DEFAULT);
+        world.rest();
+        let mut files = OLD.to_vec();
+        files.extend([("Mine/decals.png", &b"theirs"[..]), ("Mine/decals.json", DEFAULT)]);
+        files.extend(copies.iter().map(|(path, bytes)| (path.as_str(), *bytes)));
+        world.all_hold(&pcs, &files);
+    }
+}
+
+#[test]
+fn a_conflict_folder_that_is_moved_in_part_stays_whole() {
+    let (mut world, pcs, copies) = in_conflict("livery");
+    let picture: Vec<_> =
+        copies.iter().filter(|(path, _)| path.ends_with(".png")).cloned().collect();
+    world.move_copies(pcs[1], &picture, "Mine");
+    world.rest();
+    let mut files = OLD.to_vec();
+    files.push(("Mine/decals.png", b"theirs"));
+    files.extend(copies.iter().map(|(path, bytes)| (path.as_str(), *bytes)));
+    world.all_hold(&pcs, &files);
+}

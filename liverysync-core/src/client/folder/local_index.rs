@@ -117,6 +117,14 @@ impl LocalIndex {
         files
     }
 
+    /// Adds the files that a scan no longer found to the next index.
+    pub(super) fn keep_gone(&self, files: &mut PathMap<IndexedFile>, chosen: &PathMap<Chosen>) {
+        for file in self.files.iter().filter(|file| !chosen.contains(file.path.key())) {
+            // A new file may be where a folder was.
+            let _fits = files.insert(file.clone());
+        }
+    }
+
     /// Returns the files, to change them.
     pub(super) fn files_mut(&mut self) -> &mut PathMap<IndexedFile> {
         (self.manifest, self.hash) = (OnceLock::new(), OnceLock::new());

@@ -266,7 +266,12 @@ impl Folder {
         let mut publishes_more = false;
         // Most scans find nothing new, and building the index again would cost more than the scan.
         if !contents.is_empty() || !self.index.is_as_known(chosen) {
-            let files = self.index.updated(chosen, contents, &self.installed);
+            let mut files = self.index.updated(chosen, contents, &self.installed);
+            // Whoever renames a folder removes its files and adds them elsewhere. If the removal were reported by itself, the
+            // league would bring them back at once.
+            if self.unsettled.is_moving(cx.now.time) {
+                self.index.keep_gone(&mut files, chosen);
+            }
             self.unread.retain(|key| !contents.contains_key(key));
             if files != *self.files() {
                 self.save_timer.handle_index_change(cx.now.time);

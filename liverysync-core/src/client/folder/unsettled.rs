@@ -36,6 +36,11 @@ impl Unsettled {
         self.0.entry(key.livery().to_owned()).or_insert(now);
     }
 
+    /// Returns whether some livery is still being copied or saved, so that a file which is gone may be about to appear there.
+    pub(super) fn is_moving(&self, now: Time) -> bool {
+        self.0.values().any(|since| now.since(*since) < WHOLE_LIVERY_MAX)
+    }
+
     /// Returns whether a file waits for the rest of its livery.
     pub(super) fn waits(&self, key: &PathKey, now: Time) -> bool {
         self.0.get(key.livery()).is_some_and(|since| now.since(*since) < WHOLE_LIVERY_MAX)

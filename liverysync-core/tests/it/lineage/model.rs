@@ -286,6 +286,76 @@ impl Model {
             self.left.extend(missed);
         }
         self.settle(claims);
+        changes.iter().for_each(|change| self.retire_moved(change));
+    }
+
+    /// Retires the conflict copies that a change has moved to names of their author's own.
+    fn retire_moved(&mut self, change: &Change) {
+        let member = change.peer.0;
+        let gained = change.gained.iter().map(|gained| gained.entry.content);
+        let contents: BTreeSet<_> =
+            change.lost.iter().map(|lost| lost.content).chain(gained).collect();
+        let copies = self
+            .names()
+            .into_iter()
+            .filter(|(name, content)| contents.contains(content) && self.is_copy_of(name, member));
+        let mut moved = BTreeSet::new();
+        for (copy, content) in copies {
+            let elsewhere = self.own_names(content, member).into_iter();
+            if in_claimed(&copy) == copy {
+                let mut elsewhere = elsewhere.filter(|name| {
+                    livery(name) != livery(&copy) && livery(name) != livery(&plain(&copy))
+                });
+                if elsewhere.next().is_some() && self.is_left(&copy, member) {
+                    moved.insert(copy);
+                }
+                continue;
+            }
+            let files = self.names_of(livery(&copy));
+            let is_in = |other: &str| {
+                files.iter().all(|(file, content)| {
+                    let name = format!("{other}/{}", file.split_once('/').unwrap().1);
+                    self.own_names(*content, member).contains(&name)
+                })
+            };
+            let mut elsewhere = elsewhere.map(|name| livery(&name).to_owned());
+            let is_theirs = |(file, _): &(String, _)| {
+                self.is_left(file, member) && self.is_copy_of(file, member)
+            };
+            if files.iter().all(is_theirs)
+                && elsewhere.any(|other| other != plain_folder(livery(&copy)) && is_in(&other))
+            {
+                moved.extend(files.into_iter().map(|(file, _)| file));
+            }
+        }
+        moved.iter().for_each(|name| self.put(name, None, None));
+    }
+
+    /// Returns true if a name is a conflict copy that a member brought.
+    fn is_copy_of(&self, name: &str, member: u64) -> bool {
+        let is_named = plain(name) != name || in_claimed(name) != name;
+        let author = author(member);
+        let is_theirs = author.is_some() && self.author_of(name) == author;
+        self.rival_names.contains(name) && is_named && is_theirs
+    }
+
+    /// Returns the plain names with a content under which a member has it.
+    fn own_names(&self, content: Content, member: u64) -> BTreeSet<String> {
+        let names = self.names().into_iter().filter(|(name, now)| {
+            let file = self.files.get(&(member, name.clone()));
+            let is_home = file.is_some_and(|(_, status)| *status == SyncStatus::For(name.clone()));
+            is_home && *now == content && plain(name) == *name && in_claimed(name) == *name
+        });
+        names.map(|(name, _)| name).collect()
+    }
+
+    /// Returns true if a member has left a conflict copy, and nobody has it under another name.
+    fn is_left(&self, copy: &str, member: u64) -> bool {
+        let mut files = self.files.values();
+        let is_for_it = |status: &SyncStatus| *status == SyncStatus::For(copy.to_owned());
+        files.all(|(claim, status)| {
+            !is_for_it(status) || claim.member != member && claim.name == copy
+        })
     }
 
     pub(super) fn settle(&mut self, mut claims: Vec<Claim>) {

@@ -199,7 +199,7 @@ impl World {
     }
 
     /// Returns each name in conflict with the first of its conflict names.
-    fn conflicts(&self) -> Vec<(String, String)> {
+    pub(crate) fn conflicts(&self) -> Vec<(String, String)> {
         let conflicts = self.union().conflicts().into_iter();
         let named = conflicts.map(|conflict| {
             (conflict.path.as_str().to_owned(), conflict.copies[0].0.as_str().to_owned())
