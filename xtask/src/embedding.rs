@@ -3,6 +3,7 @@
 //! The names in its table exist in Rust, C and Python, and its programs in all three sync a folder with a real server.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -246,17 +247,35 @@ fn build(lab: &Lab<'_>, name: &str, features: &str, main: &str) -> Result<PathBu
 
 fn crate_has_the_table(lab: &Lab<'_>) -> Result<()> {
     let mut main = String::from("#![allow(unused)]\nfn main() {}\n");
+    let listings = ["liverysync", "liverysync-core"].map(|name| format!("docs/api/{name}.txt"));
+    let listings = listings.map(|path| fs::read_to_string(lab.workspace.root.join(path)));
+    let listings = listings.into_iter().collect::<Result<String, _>>()?;
     for (number, name) in names(lab.workspace, |row| row.rust)?.iter().enumerate() {
-        // A method cannot be imported.
-        let parent = name.rsplit("::").nth(1).unwrap_or_default();
-        main += &if parent.starts_with(char::is_uppercase) {
-            format!("fn method{number}() {{ let _ = liverysync::{name}; }}\n")
-        } else {
-            format!("use liverysync::{name} as Name{number};\n")
+        // A method cannot be imported, and one with a generic argument has no type to be named by.
+        let item = match name.rsplit_once("::") {
+            Some((parent, _)) if is_type(parent) => {
+                ensure!(has_member(&listings, name), "docs/api has no {name}");
+                parent
+            }
+            _ => name,
         };
+        writeln!(main, "use liverysync::{item} as Name{number};")?;
     }
     let package = package(lab, "liverysync-names", "features = [\"server\"]", &main)?;
     run(cargo(lab, "check", &package))
+}
+
+/// Returns whether a path is that of a type, whose members cannot be imported.
+fn is_type(path: &str) -> bool {
+    let name = path.rsplit("::").next().unwrap_or_default();
+    name.starts_with(char::is_uppercase)
+}
+
+/// Returns whether a listing of an API has a member of a type: `Client::builder`.
+fn has_member(listing: &str, member: &str) -> bool {
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    let member = format!("::{member}");
+    listing.match_indices(&member).any(|(at, _)| ends(&listing[at + member.len()..]))
 }
 
 fn client_has_no_server(lab: &Lab<'_>) -> Result<()> {
