@@ -295,6 +295,10 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_IGNORE_LIST_FAULT = 24,
     /**
+     * Client: a livery that was deleted here is downloaded again, because the league still has it: `path` (its folder).
+     */
+    LIVERYSYNC_EVENT_KIND_LIVERY_RETURNS = 25,
+    /**
      * Server: a client joined: `peer`, `name`, `address`, `word` (its program).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,

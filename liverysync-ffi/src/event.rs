@@ -78,6 +78,8 @@ pub enum EventKind {
     Conflict = 23,
     /// Client: the list of ignored liveries cannot be read any more, and the last one stays in force: `reason`.
     IgnoreListFault = 24,
+    /// Client: a livery that was deleted here is downloaded again, because the league still has it: `path` (its folder).
+    LiveryReturns = 25,
 
     /// Server: a client joined: `peer`, `name`, `address`, `word` (its program).
     ServerJoined = 100,
@@ -216,6 +218,7 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("retire_failed", EventKind::RetireFailed),
     ("conflict", EventKind::Conflict),
     ("ignore_list_fault", EventKind::IgnoreListFault),
+    ("livery_returns", EventKind::LiveryReturns),
     ("missed", EventKind::Missed),
 ];
 
@@ -297,7 +300,7 @@ impl OwnedEvent {
             size: size_of::<Event>(),
             kind: kind.map_or(EventKind::Other, |(_, kind)| *kind),
             sync_id: text(&["sync_id"]),
-            path: text(&["path"]),
+            path: text(&["path", "livery"]),
             other_path: text(&["kept_as", "conflict_path"]),
             backup: text(&["backup"]),
             name: text(&["name", "target", "keeper"]),

@@ -202,6 +202,7 @@ impl View {
             Event::Disconnected { reason, retry_in } => warning(text::offline(reason, *retry_in)),
             Event::FolderUnreadable { reason } => warning(text::folder_unreadable(reason)),
             Event::IgnoreListFault { reason } => warning(text::ignore_list_fault(reason)),
+            Event::LiveryReturns { livery } => warning(text::livery_returns(livery)),
             Event::Scanned { liveries, files, bytes } => {
                 shown(text::scanned(*liveries, *files, *bytes, verbose))
             }

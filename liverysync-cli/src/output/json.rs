@@ -356,6 +356,7 @@ mod tests {
             ClientEvent::Disconnected { reason: reason.clone(), retry_in: Duration::ZERO },
             ClientEvent::FolderUnreadable { reason: reason.clone() },
             ClientEvent::IgnoreListFault { reason: reason.clone() },
+            ClientEvent::LiveryReturns { livery: String::new() },
             ClientEvent::Scanned { liveries: 0, files: 0, bytes },
             ClientEvent::Skipped(Skipped::new(String::new(), Reason::Link)),
             ClientEvent::SessionBegan {

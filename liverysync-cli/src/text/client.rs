@@ -50,6 +50,14 @@ pub(crate) fn ignore_list_fault(why: &str) -> String {
     )
 }
 
+/// A livery that was deleted here and comes back.
+pub(crate) fn livery_returns(livery: &str) -> String {
+    let livery = escape(livery);
+    format!(
+        "The league still has {livery}, which you deleted, so it is downloaded again.\nhint: liverysync ignore add \"{livery}\""
+    )
+}
+
 pub(crate) fn scanned(number: usize, files: usize, size: u64, verbose: bool) -> String {
     match (number, verbose) {
         (0, _) => "This PC has no liveries yet.".to_owned(),

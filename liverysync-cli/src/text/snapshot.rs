@@ -137,6 +137,7 @@ fn client_texts(all: &mut Texts) {
         Duration::from_secs(8),
     ));
     all.add(client::ignore_list_fault("R"));
+    all.add(client::livery_returns("League Safety Car"));
     all.add(client::folder_unreadable("Permission denied (os error 13)"));
     all.add(client::scanned(0, 0, 0, false));
     all.add(client::scanned(1, 2, 5_100_000, false));

@@ -42,6 +42,12 @@ pub enum Event {
         /// The file and the reason.
         reason: String,
     },
+    /// A livery that the driver has deleted is downloaded again, because the league still has it. Reported once for all
+    /// its files.
+    LiveryReturns {
+        /// The livery.
+        livery: String,
+    },
     /// A scan has found other files than before, or was the first one.
     Scanned {
         /// Number of liveries.

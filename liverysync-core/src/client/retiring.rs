@@ -42,6 +42,9 @@ impl Retiring {
     ) {
         self.pending = self.pending.saturating_sub(paths.len());
         for (path, outcome) in paths.into_iter().zip(outcomes) {
+            if outcome.is_ok() {
+                folder.handle_retired(&path);
+            }
             cx.event(match outcome {
                 Ok(backup) => Event::Retired { path, backup },
                 Err(fault) => Event::RetireFailed { path, reason: fault.message },

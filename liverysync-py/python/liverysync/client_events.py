@@ -22,6 +22,7 @@ __all__ = [
     "IgnoreListFault",
     "InSync",
     "Installed",
+    "LiveryReturns",
     "Missed",
     "Plan",
     "PlannedConflict",
@@ -75,6 +76,13 @@ class IgnoreListFault:
     """The list of ignored liveries cannot be read any more. The last one stays in force. It is reported once."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveryReturns:
+    """A livery that was deleted on this PC is downloaded again, because the league still has it."""
+
+    livery: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +351,7 @@ _Known: TypeAlias = (
     | IgnoreListFault
     | InSync
     | Installed
+    | LiveryReturns
     | Missed
     | Plan
     | ReceiveFailed

@@ -82,7 +82,7 @@ impl Downloads {
     pub(super) fn handle_offered_file(
         &mut self,
         cx: &mut Context,
-        folder: &Folder,
+        folder: &mut Folder,
         sync_id: &SyncId,
         offered: OfferedFile,
     ) {
@@ -93,6 +93,9 @@ impl Downloads {
         }
         match offer::prepare(cx, folder, &mut self.parked, sync_id, offered) {
             Ok(file) => {
+                if folder.take_deleted(file.path.key()) {
+                    cx.event(Event::LiveryReturns { livery: file.path.livery().to_owned() });
+                }
                 if let Some(session) = self.sessions.get_mut(sync_id) {
                     session.files.push(file);
                 }

@@ -9,6 +9,7 @@
 //! livery is read together, once all of it has stopped changing, so that nobody gets half of what is being copied in.
 //! Until then the manifest keeps what it had.
 
+mod deleted;
 mod listing;
 mod local_index;
 mod save_timer;
@@ -28,8 +29,8 @@ use std::{
 };
 
 use self::{
-    listing::Listing, local_index::LocalIndex, save_timer::SaveTimer, schedule::ScanSchedule,
-    skip_report::SkipReport, unsettled::Unsettled,
+    deleted::DeletedLiveries, listing::Listing, local_index::LocalIndex, save_timer::SaveTimer,
+    schedule::ScanSchedule, skip_report::SkipReport, unsettled::Unsettled,
 };
 pub(super) use self::{local_index::IndexedFile, synced_versions::SyncedVersions};
 use super::{
@@ -63,6 +64,7 @@ pub(super) struct Folder {
     schedule: ScanSchedule,
     unsettled: Unsettled,
     skipped: SkipReport,
+    deleted: DeletedLiveries,
     scanned_once: bool,
     save_timer: SaveTimer,
 }
@@ -86,6 +88,7 @@ impl Folder {
             schedule: ScanSchedule::new(now),
             unsettled: Unsettled::default(),
             skipped: SkipReport::default(),
+            deleted: DeletedLiveries::default(),
             scanned_once: false,
             save_timer: SaveTimer::default(),
         }
@@ -276,6 +279,13 @@ impl Folder {
             if files != *self.files() {
                 self.save_timer.handle_index_change(cx.now.time);
             }
+            let (listing, synced) = (self.listing.as_ref(), &self.synced);
+            let was_deleted = |file: &IndexedFile| {
+                let key = file.path.key();
+                let is_gone = listing.is_none_or(|listing| listing.get(key.as_str()).is_none());
+                is_gone && synced.get(key) == Some(file.content.hash)
+            };
+            self.deleted.handle_scan(self.index.files(), &files, was_deleted);
             publishes_more = self.index.replace(files);
         }
         self.phase = Phase::Idle;
@@ -290,6 +300,17 @@ impl Folder {
         }
     }
 
+    /// Notes that a file of this PC was retired.
+    pub(super) fn handle_retired(&mut self, path: &RelPath) {
+        let is_known = self.files().contains(path.key());
+        self.deleted.handle_retired(path.key(), is_known);
+    }
+
+    /// Returns whether the driver has deleted the livery of a file since it was in sync. Says so once.
+    pub(super) fn take_deleted(&mut self, key: &PathKey) -> bool {
+        self.deleted.take(key.livery())
+    }
+
     /// Notes that a file was installed. It is published at once: the server counts on it from SYNC_DONE on.
     pub(super) fn handle_installed(
         &mut self,
@@ -300,6 +321,7 @@ impl Folder {
     ) {
         self.unread.remove(path.key());
         self.installed.insert(path.key().clone());
+        self.deleted.handle_installed(path.key());
         if let Some(listing) = &mut self.listing {
             let item =
                 Listed { path: path.as_str().to_owned(), kind: Kind::File(stamp), change_tag: 0 };

@@ -1,6 +1,6 @@
 //! Liveries that a driver ignores, and liveries that the allow list leaves out.
 
-use liverysync_core::{client, server};
+use liverysync_core::{client, league::Act, server};
 
 use super::{PLENTY, config, conflict, league};
 use crate::rig::{Brain, Ours, SECOND, World};
@@ -81,6 +81,45 @@ fn names_on_an_allow_list_that_are_of_no_livery_are_told_once() {
     assert!(told(&mut world).is_empty());
     world.feed_hub(list("Team C"));
     assert_eq!(told(&mut world), [["Team C"]]);
+}
+
+#[test]
+fn a_deleted_livery_that_the_league_still_has_is_named_once() {
+    let mut world = World::remembering();
+    let files: [(&str, &[u8]); 3] =
+        [("Gone/decals.png", b"a"), ("Gone/sponsors.png", b"b"), ("Old/decals.png", b"c")];
+    world.join("full", &files);
+    let pc = world.join("deletes", &[]);
+    world.rest();
+    let told = |world: &World| {
+        let liveries = world.events(pc).iter().filter_map(|event| match event {
+            client::Event::LiveryReturns { livery } => Some(livery.clone()),
+            _ => None,
+        });
+        liveries.collect::<Vec<_>>()
+    };
+    assert!(told(&world).is_empty());
+    // Part of a livery may just be on its way to somewhere else.
+    world.pcs[pc].disk.remove(files[0].0);
+    world.feed(pc, client::Input::FolderChanged);
+    world.rest();
+    assert!(told(&world).is_empty());
+    for (path, _) in &files[..2] {
+        world.pcs[pc].disk.remove(path);
+    }
+    world.feed(pc, client::Input::FolderChanged);
+    world.rest();
+    assert_eq!(told(&world), ["Gone"]);
+    world.check_files(pc, &files);
+
+    let retire = Act::Retire { liveries: vec!["old".into()], confirmed: true };
+    world.administer(retire).unwrap();
+    world.rest();
+    let restore = Act::Restore { livery: "old".into(), version: None };
+    world.administer(restore).unwrap();
+    world.rest();
+    world.check_files(pc, &files);
+    assert_eq!(told(&world), ["Gone"]);
 }
 
 #[test]
