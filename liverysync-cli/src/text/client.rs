@@ -112,7 +112,7 @@ pub(crate) fn conflict(livery: &str, keeper: Option<&str>, for_everyone: bool) -
         format!(
             "Conflict: {livery}. {keeper} had this name first and keeps it. Your paint is kept beside it {place}."
         ),
-        format!("hint: rename your folder {livery} to keep the two liveries apart"),
+        "hint: to end the conflict, give your copy a folder of another name".to_owned(),
     ]
 }
 

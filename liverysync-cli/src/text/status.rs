@@ -104,9 +104,14 @@ fn refused(files: &[(String, String)]) -> Vec<String> {
 fn conflict(open_conflict: &OpenConflict) -> Vec<String> {
     let OpenConflict { path: name, copy, yours, sha256, free, other, .. } = open_conflict;
     // If no content has the name, the conflict is between two whole liveries.
-    let (what, copy) = match free {
+    let (what, kept) = match free {
         true => (escape(name.livery()).into_owned(), escape(copy.livery()).into_owned()),
         false => (path(name), path(copy)),
+    };
+    let is_file = copy.key().livery() == name.key().livery() || copy.folder().is_none();
+    let leave = match is_file {
+        true => format!("to end the conflict, move {} into a folder of another name", path(copy)),
+        false => format!("to end the conflict, rename the folder {}", escape(copy.livery())),
     };
     let resolve = format!("liverysync league resolve \"{}\" --keep {}", path(name), sha256.short());
     let other = other.as_deref().map(escape);
@@ -114,23 +119,23 @@ fn conflict(open_conflict: &OpenConflict) -> Vec<String> {
         ConflictSide::Established => {
             let other = other.unwrap_or("Another driver".into());
             (
-                format!("{what} is yours and keeps the name. {other}'s is kept as {copy}."),
+                format!("{what} is yours and keeps the name. {other}'s is kept as {kept}."),
                 Vec::new(),
             )
         }
         ConflictSide::Copy => {
             let other = other.unwrap_or("another driver".into());
             let hints = vec![
-                "rename your folder to keep the two liveries apart".to_owned(),
+                leave,
                 format!("ask the league's admin if the name should be yours: {resolve}"),
             ];
             (
-                format!("{what} belongs to {other} and keeps the name. Yours is kept as {copy}."),
+                format!("{what} belongs to {other} and keeps the name. Yours is kept as {kept}."),
                 hints,
             )
         }
         _ => (
-            format!("{what} and {copy} are both yours."),
+            format!("{what} and {kept} are both yours."),
             vec![format!("ask the league's admin to keep only the second one: {resolve}")],
         ),
     };
