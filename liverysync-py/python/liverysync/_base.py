@@ -195,7 +195,7 @@ class ServerBase(ABC, Generic[_Block]):
             data: a folder for the league database and the store, created if missing; with it a restarted server still
                 has every livery (default: a temporary folder, removed at the end).
             allow_list: a file with the names of the liveries to distribute, one per line. It is read again when it
-                changes. A missing or empty file allows all liveries.
+                changes. An empty file allows all liveries; a missing one is an error at the start.
             extensions: file types to share (default: png, json, dds, jpg, jpeg, txt).
             max_entries: maximum number of files that one PC may share (default 50,000).
             max_file_size: largest file to share, in bytes (default 1 TiB).
