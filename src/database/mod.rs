@@ -124,7 +124,7 @@ pub type Answer = (ActId, Result<ActReport, ActError>);
 #[non_exhaustive]
 pub struct MemberRow {
     /// The member.
-    pub author: MemberId,
+    pub member: MemberId,
     /// The last name that they used.
     pub name: String,
     /// The date of their first connection, in UTC and to the second: `2026-03-09T18:30:00Z`.

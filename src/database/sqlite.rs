@@ -215,7 +215,7 @@ impl LeagueDatabase for Sqlite {
             let mut members = BTreeMap::new();
             Table::Members.each(&transaction, |row| {
                 let member = member(&transaction, row)?;
-                members.insert(member.author, member);
+                members.insert(member.member, member);
                 Ok(())
             })?;
             Ok(members.into_values().collect())
@@ -328,7 +328,7 @@ fn member(connection: &Connection, row: &Row) -> Result<MemberRow, Fault> {
         )?
         .query_row([author], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     Ok(MemberRow {
-        author: row.parse(0)?,
+        member: row.parse(0)?,
         name: row.text(1)?.to_owned(),
         first_seen: row.text(2)?.to_owned(),
         last_seen: row.text(3)?.to_owned(),

@@ -76,7 +76,7 @@ fn remake(database: &mut Sqlite, data: &Path) -> Result<u64, LeagueError> {
 fn in_order(database: &mut Sqlite) -> Result<Vec<(MemberId, Vec<Entry>)>, LeagueError> {
     let members = database.members()?.into_iter();
     let first_seen: BTreeMap<_, _> =
-        members.map(|member| (member.author, member.first_seen)).collect();
+        members.map(|member| (member.member, member.first_seen)).collect();
     let mut reports: Vec<_> = database.reports()?.into_iter().collect();
     // A member who is only known by a report comes last.
     let place = |author: &MemberId| (!first_seen.contains_key(author), first_seen.get(author));

@@ -190,7 +190,7 @@ impl League {
 
     fn names(&mut self) -> Result<BTreeMap<MemberId, String>, LeagueError> {
         let members = self.database.members()?.into_iter();
-        Ok(members.map(|member| (member.author, member.name)).collect())
+        Ok(members.map(|member| (member.member, member.name)).collect())
     }
 }
 

@@ -99,7 +99,7 @@ fn data(root: &TempDir) -> Data {
 
 fn members(data: &mut Data) -> Vec<(String, String)> {
     let members = data.members().unwrap().into_iter();
-    members.map(|member| (member.author.to_string(), member.name)).collect()
+    members.map(|member| (member.member.to_string(), member.name)).collect()
 }
 
 #[tokio::test]

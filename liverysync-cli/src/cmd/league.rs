@@ -77,7 +77,7 @@ fn show(league: &mut League, command: &LeagueCommand) -> Result<Result<(), Failu
 
 fn names(league: &mut League) -> Result<BTreeMap<MemberId, String>, LeagueError> {
     let members = league.members()?.into_iter();
-    Ok(members.map(|member| (member.author, member.name)).collect())
+    Ok(members.map(|member| (member.member, member.name)).collect())
 }
 
 fn change(league: &mut League, act: &Act, args: &LeagueArgs) -> Result<(), Failure> {

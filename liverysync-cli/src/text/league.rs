@@ -53,7 +53,7 @@ pub(crate) fn members(members: &[MemberRow]) -> String {
         let (first, last) = (date(&member.first_seen), date(&member.last_seen));
         let files = files(member.files, member.bytes);
         let who = name(&member.name);
-        format!("{}  {who}: {files}; first seen {first}, last seen {last}", member.author)
+        format!("{}  {who}: {files}; first seen {first}, last seen {last}", member.member)
     };
     let mut lines: Vec<_> = members.iter().map(line).collect();
     lines.push(count(members.len() as u64, "member"));

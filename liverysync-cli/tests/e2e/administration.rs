@@ -113,7 +113,7 @@ fn if_only_owners_update_an_edit_by_another_member_is_a_conflict_copy() {
     let members = league.administer(&["members"]);
     let members = members["members"].as_array().unwrap();
     let bruno = members.iter().find(|member| member["name"] == "bruno").unwrap();
-    league.administer(&["own", "Team", bruno["author"].as_str().unwrap()]);
+    league.administer(&["own", "Team", bruno["member"].as_str().unwrap()]);
     drivers[1].folder.write(path, b"bruno's next");
     drivers[0].process.wait_for("the update", |event| {
         event["event"] == "installed" && event["path"] == path && event["bytes"] == 12

@@ -123,7 +123,7 @@ fn the_league_is_shown_as_json() {
     let numbers = ["files", "liveries", "conflicts", "missing", "step"].map(|key| &status[key]);
     assert_eq!(numbers, [&json!(5), &json!(4), &json!(1), &json!(5), &json!(6)]);
     assert_eq!(status["served"], false);
-    assert_eq!(test.json(&["members"])["members"][0]["author"], AOI);
+    assert_eq!(test.json(&["members"])["members"][0]["member"], AOI);
     assert_eq!(test.json(&["liveries"])["liveries"][2]["livery"], "Team");
     let newest = &test.json(&["history", "Team"])["versions"][0];
     let change = json!({

@@ -192,7 +192,7 @@ fn members_are_known_by_when_they_came_and_what_they_hold() {
     let members = database.members().unwrap();
     let told = |at: usize| {
         let member: &MemberRow = &members[at];
-        (member.author, member.name.as_str(), member.files, member.bytes)
+        (member.member, member.name.as_str(), member.files, member.bytes)
     };
     assert_eq!([told(0), told(1)], [(author(1), "Ayrton", 0, 0), (author(2), "Max V.", 2, 8)]);
     let (first, last) = (&members[1].first_seen, &members[1].last_seen);
