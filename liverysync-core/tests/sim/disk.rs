@@ -102,7 +102,7 @@ impl Disk {
         !is_folder && !on_file
     }
 
-    /// Writes a file as a program other than ours does.
+    /// Writes a file as another program does.
     pub(crate) fn put(&mut self, path: &str, data: Bytes, content: Content, mtime: UnixTime) {
         let path = self.spelled(path);
         self.tree.insert(self.id(&path), Node { path, data, content, mtime });

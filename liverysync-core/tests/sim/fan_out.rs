@@ -4,7 +4,7 @@ use liverysync_core::{hash::Content, transfer::CHUNK_BYTES};
 
 use crate::{
     net::Dir,
-    rig::{Hub, SECOND, World},
+    rig::{SECOND, SimServer, World},
     scenarios::league,
 };
 
@@ -24,8 +24,8 @@ impl World {
 
     /// Bytes that the server has taken in of the whole livery.
     fn uploaded(&self) -> u64 {
-        match &self.hub {
-            Hub::Ours(hub) => hub.store.taken.values().sum(),
+        match &self.server {
+            SimServer::New(server) => server.store.taken.values().sum(),
             _ => 0,
         }
     }

@@ -14,14 +14,14 @@ use liverysync_core::{
 use crate::{
     net::LinkId,
     old_pc::carried_by_104,
-    rig::{Brain, Hub, World},
+    rig::{Brain, SimServer, World},
 };
 
 impl World {
     /// Checks what holds after every step.
     pub(crate) fn judge_step(&mut self) {
-        if let Hub::Ours(hub) = &self.hub {
-            self.book.judge(hub.machine.union());
+        if let SimServer::New(server) = &self.server {
+            self.book.judge(server.machine.union());
         }
     }
 
@@ -38,15 +38,15 @@ impl World {
             })
             .collect();
         let rules = match &this.brain {
-            Brain::Ours(ours) => ours.config.rules.clone(),
+            Brain::New(new_pc) => new_pc.config.rules.clone(),
             // What an old client says is taken in without the game's caches, and with placeholders.
             _ => Rules::default(),
         };
         let selection = select(&listed, &rules);
         let mut chosen = selection.publish;
         // What the union brought stays published even if it is all that there is of its livery.
-        if let Brain::Ours(ours) = &this.brain
-            && let Some(machine) = &ours.machine
+        if let Brain::New(new_pc) = &this.brain
+            && let Some(machine) = &new_pc.machine
         {
             let manifest = machine.manifest();
             for item in selection.skipped.iter().filter(|item| item.reason == Reason::Placeholder) {
@@ -63,13 +63,13 @@ impl World {
     }
 
     /// Judges the world at rest, with everybody connected.
-    pub(crate) fn judge_rest(&mut self, old_hub: bool) {
+    pub(crate) fn judge_rest(&mut self, old_server: bool) {
         for pc in &self.pcs {
             assert!(pc.running && pc.link.is_some(), "{} is not connected", pc.name);
             assert!(pc.disk.tmp_is_empty(), "{}: .tmp is not empty", pc.name);
         }
         self.judge_treasures();
-        if old_hub {
+        if old_server {
             return self.judge_old_league();
         }
         self.judge_memory();
@@ -105,8 +105,8 @@ impl World {
     /// A machine knows its folder as it is.
     fn judge_manifests(&self) {
         for (number, pc) in self.pcs.iter().enumerate() {
-            let Brain::Ours(ours) = &pc.brain else { continue };
-            let manifest = ours.machine.as_ref().unwrap().manifest();
+            let Brain::New(new_pc) = &pc.brain else { continue };
+            let manifest = new_pc.machine.as_ref().unwrap().manifest();
             let held: BTreeMap<_, _> =
                 manifest.iter().map(|entry| (entry.path.clone(), entry.content)).collect();
             let truth: BTreeMap<_, _> = self.publishable(number).into_iter().collect();
@@ -179,9 +179,13 @@ impl World {
 
     /// Checks that the records describe all of the union.
     pub(crate) fn judge_memory(&self) {
-        let Hub::Ours(hub) = &self.hub else { return };
+        let SimServer::New(server) = &self.server else { return };
         let recalled = Union::replay(self.server_config.initial_settings(), &self.memory);
-        assert_eq!(recalled.manifest(), hub.machine.union().manifest(), "memory and union differ");
+        assert_eq!(
+            recalled.manifest(),
+            server.machine.union().manifest(),
+            "memory and union differ"
+        );
     }
 
     /// A client has the union, but for what there is a reason for.
@@ -190,7 +194,7 @@ impl World {
             return;
         }
         let name = &self.pcs[pc].name;
-        let ours = matches!(self.pcs[pc].brain, Brain::Ours(_));
+        let is_new = matches!(self.pcs[pc].brain, Brain::New(_));
         let own: BTreeMap<PathKey, (RelPath, Content)> = self
             .publishable(pc)
             .into_iter()
@@ -210,7 +214,7 @@ impl World {
                 Some(Withheld::NotAllowed) | None => false,
                 Some(
                     Withheld::Cache | Withheld::OldClientRefuses | Withheld::OldClientKeepsNewer,
-                ) => !ours,
+                ) => !is_new,
                 Some(_) => true,
             };
             assert!(
@@ -223,7 +227,7 @@ impl World {
             let entry = self.server().union().get(path.key());
             let same = entry.is_some_and(|entry| entry.content == *content);
             // An old client cannot be told to put a file away.
-            let stays = !ours && self.is_of_the_past(path, *content);
+            let stays = !is_new && self.is_of_the_past(path, *content);
             let excused = self.is_refused(pc, path)
                 || stays
                 || told.contains_key(path.key().as_str())
@@ -251,14 +255,14 @@ impl World {
 
     fn judge_old_league(&mut self) {
         // Two old clients and an old server may wait for each other for ever, if one of them crashes.
-        let open: Vec<_> = self.old_hub().sessions_open().flatten().collect();
-        let ours = |link: &LinkId| matches!(self.pcs[self.links[*link].pc].brain, Brain::Ours(_));
-        assert!(!open.iter().any(ours), "a session of the old server hangs");
+        let open: Vec<_> = self.old_server().sessions_open().flatten().collect();
+        let is_new = |link: &LinkId| matches!(self.pcs[self.links[*link].pc].brain, Brain::New(_));
+        assert!(!open.iter().any(is_new), "a session of the old server hangs");
         for pc in 0..self.pcs.len() {
             // The later server never serves a client that has nothing.
-            let served = !self.old_hub().later || !self.publishable(pc).is_empty();
-            if served && matches!(self.pcs[pc].brain, Brain::Ours(_)) {
-                let missing = self.old_hub_missing(pc);
+            let served = !self.old_server().later || !self.publishable(pc).is_empty();
+            if served && matches!(self.pcs[pc].brain, Brain::New(_)) {
+                let missing = self.old_server_missing(pc);
                 assert!(missing.is_empty(), "{} lacks {missing:?}", self.pcs[pc].name);
             }
         }

@@ -58,7 +58,7 @@ struct Session {
 #[derive(Debug)]
 pub(crate) struct Liar {
     /// True if it speaks protocol 2.
-    pub(crate) ours: bool,
+    pub(crate) speaks_v2: bool,
     pub(crate) lie: Lie,
     pub(crate) claims: BTreeMap<String, (Content, Option<Bytes>)>,
     /// Bases that it claims for its files.
@@ -73,9 +73,9 @@ pub(crate) struct Liar {
 }
 
 impl Liar {
-    pub(crate) fn new(ours: bool, lie: Lie) -> Self {
+    pub(crate) fn new(speaks_v2: bool, lie: Lie) -> Self {
         Self {
-            ours,
+            speaks_v2,
             lie,
             claims: BTreeMap::new(),
             base: None,
@@ -199,10 +199,10 @@ impl World {
     pub(crate) fn liar_receives(&mut self, pc: usize, message: Message) {
         match message {
             Message::Welcome(_) => {
-                let ours = self.liar(pc).ours;
+                let speaks_v2 = self.liar(pc).speaks_v2;
                 let hello = Hello {
                     client_name: self.pcs[pc].name.clone(),
-                    liverysync: ours.then_some(PROTOCOL_2),
+                    liverysync: speaks_v2.then_some(PROTOCOL_2),
                     ..Hello::default()
                 };
                 self.liar_sends(pc, Message::Hello(hello));
@@ -227,7 +227,7 @@ impl World {
                         session.expected.insert(file.info.rel_path, content);
                     }
                 }
-                if self.liar(pc).ours {
+                if self.liar(pc).speaks_v2 {
                     let all = session.numbers.keys();
                     let files = all.map(|number| Resume { transfer: *number, offset: 0 }).collect();
                     let accept = Accept { sync_id: offer.sync_id.clone(), files };
@@ -271,7 +271,7 @@ impl World {
         let content = liar.begun.remove(&(end.sync_id.clone(), end.rel_path.clone()));
         let Some(content) = content else { return };
         liar.take(end.rel_path.clone(), content);
-        if liar.ours {
+        if liar.speaks_v2 {
             if let Some(session) = liar.sessions.get_mut(&end.sync_id)
                 && session.expected.remove(&end.rel_path).is_some()
             {
@@ -302,10 +302,10 @@ impl World {
         }
     }
 
-    /// One that looks like ours says that it is done once nothing is due.
+    /// One that speaks protocol 2 says that it is done once nothing is due.
     fn liar_checks(&mut self, pc: usize, sync_id: &SyncId) {
         let liar = self.liar(pc);
-        if !liar.ours || liar.sessions.get(sync_id).is_none_or(|s| !s.expected.is_empty()) {
+        if !liar.speaks_v2 || liar.sessions.get(sync_id).is_none_or(|s| !s.expected.is_empty()) {
             return;
         }
         let installed = liar.sessions.remove(sync_id).map(|session| session.installed);
@@ -320,7 +320,7 @@ impl World {
 
     pub(crate) fn liar_timer(&mut self, pc: usize) {
         let (now, epoch) = (self.now, self.pcs[pc].epoch);
-        if self.liar(pc).ours && self.pcs[pc].link.is_some() {
+        if self.liar(pc).speaks_v2 && self.pcs[pc].link.is_some() {
             self.liar_sends(pc, Message::Ping);
             self.after(30 * SECOND, Ev::PcTimer(pc, epoch));
         }

@@ -18,7 +18,7 @@ use liverysync_core::{
 use crate::{
     disk::Node,
     net::{Dir, Note, Queued},
-    rig::{Brain, Ev, Hub, SECOND, World},
+    rig::{Brain, Ev, SECOND, SimServer, World},
 };
 
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl World {
         nodes.filter(|node| !careful || carried_by_104(&node.path)).cloned().collect()
     }
 
-    /// The hash of what it holds, by the recipe of protocol 1 and not by way of a manifest of ours,
+    /// The hash of what it holds, by the recipe of protocol 1 and not by way of a manifest of this crate,
     /// which could not hold all that such a client may.
     fn old_manifest(&mut self, pc: usize) -> (Vec<FileInfo>, String) {
         let careful = self.old(pc).careful;
@@ -224,7 +224,7 @@ impl World {
         *self.begun.entry((link, path.clone(), begin.info.sha256.clone())).or_default() += 1;
         let open = self.old(pc).incoming.as_ref().map(|open| open.begin.rel_path.clone());
         // Servers of the field do that themselves.
-        let calm = open.is_none() || matches!(self.hub, Hub::Old(_));
+        let calm = open.is_none() || matches!(self.server, SimServer::Old(_));
         assert!(calm, "{name} gets {path} while {open:?} is open");
         if !self.old_refuses(pc, &begin.sync_id, &path) {
             let incoming = Incoming { begin: begin.info, data: BytesMut::new() };
@@ -236,10 +236,11 @@ impl World {
         if self.old_refuses(pc, &chunk.sync_id, &chunk.rel_path) {
             return;
         }
-        let (name, old_hub) = (self.pcs[pc].name.clone(), matches!(self.hub, Hub::Old(_)));
+        let (name, old_server) =
+            (self.pcs[pc].name.clone(), matches!(self.server, SimServer::Old(_)));
         if let Some(incoming) = &mut self.old(pc).incoming {
             let same = incoming.begin.rel_path == chunk.rel_path;
-            assert!(same || old_hub, "{name} gets two files interleaved");
+            assert!(same || old_server, "{name} gets two files interleaved");
             if same {
                 incoming.data.extend_from_slice(&chunk.data);
             }

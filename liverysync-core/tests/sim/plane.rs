@@ -20,7 +20,7 @@ use liverysync_core::{
 
 use crate::{
     net::{Dir, LinkId, Note, Queued},
-    rig::{Brain, Ev, Hub, World},
+    rig::{Brain, Ev, SimServer, World},
 };
 
 /// The source of the bytes of a file that leaves.
@@ -229,7 +229,7 @@ impl Store {
     }
 }
 
-/// A file that a client of ours takes in.
+/// A file that a client of protocol 2 takes in.
 #[derive(Debug)]
 pub(crate) struct Taking {
     pub(crate) op: client::OpId,
@@ -264,7 +264,7 @@ impl World {
         }
     }
 
-    pub(crate) fn hub_delivers(
+    pub(crate) fn server_delivers(
         &mut self,
         link: LinkId,
         (transfer, content): (TransferId, Content),
@@ -283,7 +283,7 @@ impl World {
         self.pump_idle(link, Dir::Down);
     }
 
-    pub(crate) fn hub_stops(&mut self, link: LinkId, transfer: TransferId) {
+    pub(crate) fn server_stops(&mut self, link: LinkId, transfer: TransferId) {
         if let Some(end) = self.plane(link, Dir::Down).stop(transfer) {
             self.send(link, Dir::Down, Queued { message: end, note: Note::None });
         }
@@ -299,12 +299,12 @@ impl World {
     /// Queues the next piece of a file that leaves, if there is one.
     pub(crate) fn queue_piece(&mut self, link: LinkId, dir: Dir) {
         if dir == Dir::Down {
-            let Hub::Ours(hub) = &self.hub else { return };
+            let SimServer::New(server) = &self.server else { return };
             let plane = &mut self.links[link].down.plane;
             for (transfer, feed) in &plane.feeds {
                 let Feed::Store(hash) = feed else { continue };
                 let content = Content { hash: *hash, size: 0 };
-                if let Some((available, complete)) = hub.store.progress(content) {
+                if let Some((available, complete)) = server.store.progress(content) {
                     plane.outgoing.set_available(*transfer, available, complete);
                 }
             }
@@ -315,8 +315,8 @@ impl World {
         let from = next.offset as usize;
         let bytes = match &feed {
             Some(Feed::Store(hash)) => {
-                let Hub::Ours(hub) = &self.hub else { return };
-                let Some(blob) = hub.store.blobs.get(hash) else { return };
+                let SimServer::New(server) = &self.server else { return };
+                let Some(blob) = server.store.blobs.get(hash) else { return };
                 Bytes::copy_from_slice(&blob.data[from..from + next.len])
             }
             Some(Feed::File(path, stamp)) => {
@@ -370,53 +370,53 @@ impl World {
                 } else {
                     client::Progress::Passed(len as u64)
                 };
-                self.feed_hub(server::Input::Downloaded(member, transfer, progress));
+                self.feed_server(server::Input::Downloaded(member, transfer, progress));
             }
         }
     }
 
     // ---- the server's end -------------------------------------------------------------------------
 
-    pub(crate) fn hub_opens(&mut self, source: PeerId, sync_id: SyncId, stream: UploadStream) {
-        if let Hub::Ours(hub) = &mut self.hub {
-            hub.store.open(source, sync_id, stream);
+    pub(crate) fn server_opens(&mut self, source: PeerId, sync_id: SyncId, stream: UploadStream) {
+        if let SimServer::New(server) = &mut self.server {
+            server.store.open(source, sync_id, stream);
         }
     }
 
-    pub(crate) fn hub_abandons(&mut self, source: PeerId, sync_id: SyncId) {
-        let Hub::Ours(hub) = &mut self.hub else { return };
-        let partial = hub.store.abandon(&(source, sync_id));
+    pub(crate) fn server_abandons(&mut self, source: PeerId, sync_id: SyncId) {
+        let SimServer::New(server) = &mut self.server else { return };
+        let partial = server.store.abandon(&(source, sync_id));
         for (hash, bytes) in partial {
             let delay = self.rng.range(0, 20_000_000);
-            let epoch = self.hub_epoch;
+            let epoch = self.server_epoch;
             self.after(delay, Ev::Partial(epoch, hash, bytes));
         }
     }
 
-    pub(crate) fn hub_drops(&mut self, source: PeerId, sync_id: SyncId) {
-        if let Hub::Ours(hub) = &mut self.hub {
-            hub.store.uploads.remove(&(source, sync_id));
+    pub(crate) fn server_drops(&mut self, source: PeerId, sync_id: SyncId) {
+        if let SimServer::New(server) = &mut self.server {
+            server.store.uploads.remove(&(source, sync_id));
         }
     }
 
     /// All uploads of a source that is gone end.
-    pub(crate) fn hub_loses_uploads(&mut self, source: PeerId) {
-        let Hub::Ours(hub) = &self.hub else { return };
-        let own = hub.store.uploads.keys().filter(|(other, _)| *other == source);
+    pub(crate) fn server_loses_uploads(&mut self, source: PeerId) {
+        let SimServer::New(server) = &self.server else { return };
+        let own = server.store.uploads.keys().filter(|(other, _)| *other == source);
         for (source, sync_id) in own.cloned().collect::<Vec<_>>() {
-            self.hub_abandons(source, sync_id.clone());
-            self.hub_drops(source, sync_id);
+            self.server_abandons(source, sync_id.clone());
+            self.server_drops(source, sync_id);
         }
     }
 
-    pub(crate) fn hub_forgets(&mut self, hash: ContentHash) {
-        if let Hub::Ours(hub) = &mut self.hub {
-            hub.store.blobs.remove(&hash);
+    pub(crate) fn server_forgets(&mut self, hash: ContentHash) {
+        if let SimServer::New(server) = &mut self.server {
+            server.store.blobs.remove(&hash);
         }
     }
 
     /// A piece of a file reaches the server.
-    pub(crate) fn hub_takes(&mut self, link: LinkId, member: PeerId, message: Message) {
+    pub(crate) fn server_takes(&mut self, link: LinkId, member: PeerId, message: Message) {
         let now = Time::from_nanos(self.now);
         if let Message::Data(data) = &message {
             let credit = Credit { bytes: data.body.len() as u64 };
@@ -426,14 +426,14 @@ impl World {
                 Queued { message: Message::Credit(credit), note: Note::None },
             );
         }
-        let Hub::Ours(hub) = &mut self.hub else { return };
+        let SimServer::New(server) = &mut self.server else { return };
         let named = match &message {
             Message::FileBegin(begin) => Some(&begin.sync_id),
             Message::FileChunk(chunk) => Some(&chunk.sync_id),
             Message::FileEnd(end) => Some(&end.sync_id),
             _ => None,
         };
-        let key = hub.store.uploads.iter().find(|((source, sync_id), upload)| {
+        let key = server.store.uploads.iter().find(|((source, sync_id), upload)| {
             let numbered = match &message {
                 Message::Data(data) => {
                     upload.stream.files().iter().any(|file| file.transfer == data.transfer)
@@ -443,20 +443,21 @@ impl World {
             *source == member && numbered
         });
         let Some(key) = key.map(|(key, _)| key.clone()) else { return };
-        let Some(upload) = hub.store.uploads.get_mut(&key) else { return };
+        let Some(upload) = server.store.uploads.get_mut(&key) else { return };
         let step = upload.stream.handle_message(now, message);
         let mut events = step.events;
         for action in step.actions {
-            events.extend(hub.store.act(&key, action));
+            events.extend(server.store.act(&key, action));
         }
         for event in events {
             self.say(|| format!("upload {}: {event:?}", key.1));
-            if let (UploadEvent::Faulted(index, _), Hub::Ours(hub)) = (&event, &mut self.hub)
-                && let Some(upload) = hub.store.uploads.get_mut(&key)
+            if let (UploadEvent::Faulted(index, _), SimServer::New(server)) =
+                (&event, &mut self.server)
+                && let Some(upload) = server.store.uploads.get_mut(&key)
             {
                 upload.settled.insert(*index);
             }
-            self.feed_hub(server::Input::Uploaded(member, key.1.clone(), event));
+            self.feed_server(server::Input::Uploaded(member, key.1.clone(), event));
         }
         for link in 0..self.links.len() {
             if self.links[link].member.is_some() {
@@ -465,7 +466,7 @@ impl World {
         }
     }
 
-    pub(crate) fn hub_gets_credit(&mut self, link: LinkId, credit: Credit) {
+    pub(crate) fn server_gets_credit(&mut self, link: LinkId, credit: Credit) {
         self.give_credit(link, Dir::Down, credit.bytes);
     }
 
@@ -475,20 +476,20 @@ impl World {
         self.give_credit(link, Dir::Up, credit.bytes);
     }
 
-    /// A piece reaches a client of ours: it waits for the disk, and its room is given back then.
+    /// A piece reaches a client of protocol 2: it waits for the disk, and its room is given back then.
     pub(crate) fn client_takes(&mut self, pc: usize, data: Data) {
-        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
-        ours.arrived += data.body.len() as u64;
-        match ours.expected.get(&data.transfer).copied() {
+        let Brain::New(new_pc) = &mut self.pcs[pc].brain else { return };
+        new_pc.arrived += data.body.len() as u64;
+        match new_pc.expected.get(&data.transfer).copied() {
             Some(stage) => self.disk_piece(pc, stage, data),
             None => self.client_credits(pc, data.body.len()),
         }
     }
 
-    /// Bytes of files that have come to a client of ours.
+    /// Bytes of files that have come to a client of protocol 2.
     pub(crate) fn arrived(&self, pc: usize) -> u64 {
         match &self.pcs[pc].brain {
-            Brain::Ours(ours) => ours.arrived,
+            Brain::New(new_pc) => new_pc.arrived,
             _ => 0,
         }
     }

@@ -23,8 +23,8 @@ impl World {
 
     fn manifest(&self, pc: usize) -> Manifest {
         match &self.pcs[pc].brain {
-            Brain::Ours(ours) => ours.machine.as_ref().unwrap().manifest(),
-            _ => panic!("PC {pc} is not one of ours"),
+            Brain::New(new_pc) => new_pc.machine.as_ref().unwrap().manifest(),
+            _ => panic!("PC {pc} does not speak protocol 2"),
         }
     }
 
@@ -80,7 +80,7 @@ fn a_content_that_an_open_session_brought_is_copied_not_downloaded() {
 fn an_edit_right_after_an_install_leaves_the_drivers_own_conflicting_livery_alone() {
     let mut world = World::new(1);
     world.server_config.settings.naming.scope = Scope::Livery;
-    world.start_hub();
+    world.start_server();
     let first = world.join("first", &[("T/a.png", b"the league's")]);
     world.run_for(5 * SECOND);
     let second = world.join("second", &[("T/a.png", b"rival")]);
@@ -106,7 +106,7 @@ fn an_edit_that_is_not_yet_in_the_union_is_kept_beside_the_version_that_replaces
     let first = world.join("first", &[(path, b"one")]);
     let second = world.join("second", &[]);
     world.rest();
-    world.feed_hub(server::Input::AllowList(Some(BTreeSet::new())));
+    world.feed_server(server::Input::AllowList(Some(BTreeSet::new())));
     world.drop_now(first, path, b"two");
     world.run_for(5 * SECOND);
     assert_eq!(world.text(second, path).unwrap(), b"one", "it is outdated, and gets no other");
@@ -115,7 +115,7 @@ fn an_edit_that_is_not_yet_in_the_union_is_kept_beside_the_version_that_replaces
     world.run_until("the server has heard of the edit", |world| {
         world.reports_of("second") > reports
     });
-    world.feed_hub(server::Input::AllowList(None));
+    world.feed_server(server::Input::AllowList(None));
     world.rest();
     for pc in [first, second] {
         let rival = conflict(path, b"edit of one");
@@ -128,7 +128,7 @@ fn an_edit_that_is_not_yet_in_the_union_is_kept_beside_the_version_that_replaces
 #[test]
 fn the_first_old_server_gets_both_files_that_it_asks_for_by_one_name() {
     let mut world = World::new(1);
-    world.start_old_hub(false);
+    world.start_old_server(false);
     let path = "T/a.png";
     let mut rivals: [&[u8]; 2] = [b"one", b"two"];
     // The lowest digest keeps the name.
@@ -151,7 +151,7 @@ fn the_first_old_server_gets_both_files_that_it_asks_for_by_one_name() {
 #[test]
 fn the_later_old_server_finds_the_time_to_ask_a_source_what_it_still_has() {
     let mut world = World::new(1);
-    world.start_old_hub(true);
+    world.start_old_server(true);
     let files: [(&str, &[u8]); 2] = [("A/a.png", b"of both"), ("B/b.png", b"gone soon")];
     let source = world.join_as("source", Brain::Old(Box::new(OldPc::new(true))), &files);
     world.run_for(SECOND);
@@ -160,7 +160,7 @@ fn the_later_old_server_finds_the_time_to_ask_a_source_what_it_still_has() {
     let target = world.join("target", &files[..1]);
     world.rest();
     world.check_files(target, &files[..1]);
-    assert!(world.old_hub().begun < 4, "the server was told in time what the source has");
+    assert!(world.old_server().begun < 4, "the server was told in time what the source has");
 }
 
 /// A PC that keeps its manifest back must not do so when the server asks it for a file that is gone: the server would ask
@@ -168,7 +168,7 @@ fn the_later_old_server_finds_the_time_to_ask_a_source_what_it_still_has() {
 #[test]
 fn an_old_server_hears_at_once_that_a_requested_file_is_gone() {
     let mut world = World::new(1);
-    world.start_old_hub(false);
+    world.start_old_server(false);
     let source = world.join("source", &[("A/a.png", b"a")]);
     world.pcs[source].line.delay_up = 400 * MILLISECOND;
     let target = world.join("target", &[("F/f.png", b"f")]);
@@ -185,9 +185,9 @@ fn an_old_server_hears_at_once_that_a_requested_file_is_gone() {
     world.pcs[target].disk.remove("F/f.png");
     world.feed(target, client::Input::FolderChanged);
     world.run_until("the target knows", |world| world.manifest(target).len() == 1);
-    let begun = world.old_hub().begun;
+    let begun = world.old_server().begun;
     world.join("third", &[("A/a.png", b"a")]);
     world.run_for(2 * SECOND);
-    let begun = world.old_hub().begun - begun;
+    let begun = world.old_server().begun - begun;
     assert!((1..10).contains(&begun), "{begun} sessions for a file that is gone");
 }

@@ -140,7 +140,7 @@ fn a_new_livery_that_never_arrives_brings_no_retired_one_back() {
             world.crash(author);
             world.rest_of_us();
             if restarts {
-                world.restart_hub();
+                world.restart_server();
                 world.rest_of_us();
             }
             assert_eq!(world.text(other, PICTURE), None);

@@ -6,8 +6,8 @@ impl World {
     pub(super) fn read_at_client(&mut self, link: LinkId) {
         let pc = self.links[link].pc;
         while self.links[link].client_open {
-            if let Brain::Ours(ours) = &self.pcs[pc].brain
-                && ours.lanes[0].len() > WRITES_MAX
+            if let Brain::New(new_pc) = &self.pcs[pc].brain
+                && new_pc.lanes[0].len() > WRITES_MAX
             {
                 return;
             }
@@ -16,8 +16,8 @@ impl World {
             let Some(message) = message else { return };
             match (&self.pcs[pc].brain, message) {
                 (_, Message::Credit(credit)) => self.client_gets_credit(link, credit),
-                (Brain::Ours(_), Message::Data(data)) => self.client_takes(pc, data),
-                (Brain::Ours(_), message) => {
+                (Brain::New(_), Message::Data(data)) => self.client_takes(pc, data),
+                (Brain::New(_), message) => {
                     self.feed(pc, client::Input::Received(message));
                 }
                 (Brain::Old(_), message) => self.old_receives(pc, message),
@@ -28,18 +28,18 @@ impl World {
 
     /// Asserts that nothing is sent to this PC that it has already.
     pub(super) fn check_offer(&self, pc: usize, message: &Message) {
-        let (Message::SyncOffer(offer), Brain::Ours(ours)) = (message, &self.pcs[pc].brain) else {
+        let (Message::SyncOffer(offer), Brain::New(new_pc)) = (message, &self.pcs[pc].brain) else {
             return;
         };
-        let Some(machine) = &ours.machine else { return };
-        if offer.role != Role::Target || !matches!(self.hub, Hub::Ours(_)) {
+        let Some(machine) = &new_pc.machine else { return };
+        if offer.role != Role::Target || !matches!(self.server, SimServer::New(_)) {
             return;
         }
         let own = machine.manifest();
         for file in offer.files.iter().flatten().filter(|file| file.copy_from.is_none()) {
             let hash = file.info.sha256.parse().expect("our own digest");
             let held = own.iter().any(|entry| entry.content.hash == hash);
-            let since = ours.heard.since(hash);
+            let since = new_pc.heard.since(hash);
             let long_known = since.is_some_and(|since| since + 60 * SECOND < self.now);
             assert!(
                 !(held && long_known),
@@ -62,33 +62,33 @@ impl World {
         if !matches!(request, DiskRequest::List { .. }) {
             self.mark_busy(|| format!("disk request at PC {pc}"));
         }
-        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
+        let Brain::New(new_pc) = &mut self.pcs[pc].brain else { return };
         match &request {
             DiskRequest::Receive { stage, content, transfer } => {
-                let own = ours.machine.as_ref().map(ClientMachine::manifest).unwrap_or_default();
+                let own = new_pc.machine.as_ref().map(ClientMachine::manifest).unwrap_or_default();
                 let is_here = own.iter().any(|entry| entry.content == *content);
                 assert!(!is_here, "PC {pc} downloads a content that it has");
-                ours.expected.insert(*transfer, *stage);
+                new_pc.expected.insert(*transfer, *stage);
             }
             DiskRequest::Park(stage) | DiskRequest::Discard(stage) => {
-                ours.expected.retain(|_, expected| expected != stage);
+                new_pc.expected.retain(|_, expected| expected != stage);
             }
             _ => {}
         }
-        ours.lanes[lane].push_back(Job::Request(op, request));
+        new_pc.lanes[lane].push_back(Job::Request(op, request));
         self.wake_lane(pc, lane);
     }
 
     pub(crate) fn disk_piece(&mut self, pc: usize, stage: StageId, data: Data) {
-        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
-        ours.lanes[0].push_back(Job::Piece(stage, data));
+        let Brain::New(new_pc) = &mut self.pcs[pc].brain else { return };
+        new_pc.lanes[0].push_back(Job::Piece(stage, data));
         self.wake_lane(pc, 0);
     }
 
     /// A piece gets its turn. Returns what came of the file, once that is known.
     fn piece_turn(&mut self, pc: usize, stage: StageId, data: Data) -> Option<(OpId, DiskOutcome)> {
-        let Pc { brain: Brain::Ours(ours), disk, .. } = &mut self.pcs[pc] else { return None };
-        let taking = ours.taking.get_mut(&stage)?;
+        let Pc { brain: Brain::New(new_pc), disk, .. } = &mut self.pcs[pc] else { return None };
+        let taking = new_pc.taking.get_mut(&stage)?;
         let mut write = || -> Result<(), client::DiskFault> {
             let wrong = |fault: liverysync_core::transfer::TransferFault| client::DiskFault {
                 kind: client::DiskFaultKind::Other,
@@ -112,7 +112,7 @@ impl World {
         if outcome.is_err() {
             disk.apply(DiskRequest::Discard(stage));
         }
-        let op = ours.taking.remove(&stage)?.op;
+        let op = new_pc.taking.remove(&stage)?.op;
         Some((op, DiskOutcome::Received(outcome)))
     }
 
@@ -123,10 +123,10 @@ impl World {
         op: OpId,
         request: &DiskRequest,
     ) -> Option<Option<DiskOutcome>> {
-        let Pc { brain: Brain::Ours(ours), disk, .. } = &mut self.pcs[pc] else { return None };
+        let Pc { brain: Brain::New(new_pc), disk, .. } = &mut self.pcs[pc] else { return None };
         match request {
             DiskRequest::Receive { stage, content, .. } => {
-                if let Some(taking) = ours.taking.get_mut(stage) {
+                if let Some(taking) = new_pc.taking.get_mut(stage) {
                     taking.op = op;
                     return Some(None);
                 }
@@ -134,16 +134,16 @@ impl World {
                 if created.is_err() {
                     return Some(Some(DiskOutcome::Received(created)));
                 }
-                ours.taking.insert(*stage, Taking { op, receiver: Receiver::new(*content) });
+                new_pc.taking.insert(*stage, Taking { op, receiver: Receiver::new(*content) });
                 Some(None)
             }
             DiskRequest::Park(stage) => {
-                let taking = ours.taking.get(stage);
+                let taking = new_pc.taking.get(stage);
                 let bytes = taking.map_or(0, |taking| taking.receiver.received());
                 Some(Some(DiskOutcome::Parked(bytes)))
             }
             DiskRequest::Discard(stage) => {
-                ours.taking.remove(stage);
+                new_pc.taking.remove(stage);
                 None
             }
             _ => None,
@@ -154,8 +154,8 @@ impl World {
         let pace = self.pcs[pc].disk_pace;
         let delay = self.rng.range(pace / 10, pace * 2);
         let epoch = self.pcs[pc].epoch;
-        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
-        if !ours.lanes[lane].is_empty() && !std::mem::replace(&mut ours.lane_busy[lane], true) {
+        let Brain::New(new_pc) = &mut self.pcs[pc].brain else { return };
+        if !new_pc.lanes[lane].is_empty() && !std::mem::replace(&mut new_pc.lane_busy[lane], true) {
             self.after(delay, Ev::Disk(pc, epoch, lane));
         }
     }
@@ -163,13 +163,13 @@ impl World {
     pub(super) fn disk_turn(&mut self, pc: usize, lane: usize) {
         let later = self.rng.below(self.pcs[pc].disk_pace);
         let (epoch, now) = (self.pcs[pc].epoch, self.now);
-        let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
-        ours.lane_busy[lane] = false;
-        let Some(job) = ours.lanes[lane].pop_front() else { return };
+        let Brain::New(new_pc) = &mut self.pcs[pc].brain else { return };
+        new_pc.lane_busy[lane] = false;
+        let Some(job) = new_pc.lanes[lane].pop_front() else { return };
         // Outcomes of one lane come back in the order of its requests.
-        let at = ours.last_outcome[lane].max(now + later);
-        ours.last_outcome[lane] = at;
-        let dry = ours.config.dry_run;
+        let at = new_pc.last_outcome[lane].max(now + later);
+        new_pc.last_outcome[lane] = at;
+        let dry = new_pc.config.dry_run;
         let (op, request) = match job {
             Job::Request(op, request) => (op, request),
             Job::Piece(stage, data) => {
@@ -212,7 +212,7 @@ impl World {
                         let kept = self.pcs[pc].disk.backs_up(old);
                         assert!(kept, "{name}: what was at {path} is not in the backup");
                         let published = match &self.pcs[pc].brain {
-                            Brain::Ours(ours) => ours.said.since(old.hash).is_some(),
+                            Brain::New(new_pc) => new_pc.said.since(old.hash).is_some(),
                             _ => true,
                         };
                         // A backup is enough for the game's own files.

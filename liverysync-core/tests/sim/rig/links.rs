@@ -4,9 +4,9 @@ use super::*;
 
 impl World {
     pub(super) fn connect(&mut self, pc: usize) {
-        if self.pcs[pc].offline || matches!(self.hub, Hub::Down) {
+        if self.pcs[pc].offline || matches!(self.server, SimServer::Down) {
             match &self.pcs[pc].brain {
-                Brain::Ours(_) => self.feed(pc, client::Input::LinkDown("refused".into())),
+                Brain::New(_) => self.feed(pc, client::Input::LinkDown("refused".into())),
                 _ => {
                     let epoch = self.pcs[pc].epoch;
                     self.after(5 * SECOND, Ev::Connect(pc, epoch));
@@ -27,23 +27,23 @@ impl World {
             down: Pipe::new(line.delay_down, line.down),
         });
         self.pcs[pc].link = Some(link);
-        if let Brain::Ours(ours) = &mut self.pcs[pc].brain {
-            ours.heard = Told::default();
+        if let Brain::New(new_pc) = &mut self.pcs[pc].brain {
+            new_pc.heard = Told::default();
         }
         self.say(|| format!("{} connects as link {link}", self.pcs[pc].name));
-        match &mut self.hub {
-            Hub::Down => {}
-            Hub::Ours(hub) => {
-                let member = PeerId(hub.next_member);
-                hub.next_member += 1;
-                hub.members.insert(member, link);
+        match &mut self.server {
+            SimServer::Down => {}
+            SimServer::New(server) => {
+                let member = PeerId(server.next_member);
+                server.next_member += 1;
+                server.members.insert(member, link);
                 self.links[link].member = Some(member);
                 let address = format!("10.0.0.{pc}:1");
-                self.feed_hub(server::Input::Accepted(member, address));
+                self.feed_server(server::Input::Accepted(member, address));
             }
-            Hub::Old(_) => {
+            SimServer::Old(_) => {
                 self.links[link].member = Some(PeerId(link as u64));
-                self.old_hub_accepts(link);
+                self.old_server_accepts(link);
             }
         }
         self.feed(pc, client::Input::LinkUp);
@@ -59,9 +59,9 @@ impl World {
             return;
         }
         let pc = this.pc;
-        if dir == Dir::Down && !matches!(self.pcs[pc].brain, Brain::Ours(_)) {
+        if dir == Dir::Down && !matches!(self.pcs[pc].brain, Brain::New(_)) {
             let theirs = match &self.pcs[pc].brain {
-                Brain::Liar(liar) => !liar.ours,
+                Brain::Liar(liar) => !liar.speaks_v2,
                 _ => true,
             };
             if theirs {
@@ -89,7 +89,7 @@ impl World {
         });
         // What programs of the field do among themselves need not come to an end.
         let is_theirs =
-            matches!(self.hub, Hub::Old(_)) && matches!(self.pcs[pc].brain, Brain::Old(_));
+            matches!(self.server, SimServer::Old(_)) && matches!(self.pcs[pc].brain, Brain::Old(_));
         if !is_theirs && !self.is_sign_of_life(link, &queued.message) {
             self.mark_busy(|| format!("{} of or to PC {pc}", brief(&queued.message)));
         }
@@ -123,8 +123,8 @@ impl World {
     }
 
     fn is_sign_of_life(&self, link: LinkId, message: &Message) -> bool {
-        let theirs = !matches!(self.pcs[self.links[link].pc].brain, Brain::Ours(_))
-            || matches!(self.hub, Hub::Old(_));
+        let theirs = !matches!(self.pcs[self.links[link].pc].brain, Brain::New(_))
+            || matches!(self.server, SimServer::Old(_));
         match message {
             Message::Ping | Message::Pong => true,
             Message::RequestManifest(_)
@@ -165,7 +165,7 @@ impl World {
         let Some(bytes) = bytes else { return self.closed(link, dir, "closed by the other end") };
         pipe.inbox.extend_from_slice(&bytes);
         match dir {
-            Dir::Up => self.read_at_hub(link),
+            Dir::Up => self.read_at_server(link),
             Dir::Down => self.read_at_client(link),
         }
     }
@@ -178,16 +178,16 @@ impl World {
             Dir::Up => {
                 let Some(member) = this.member.take() else { return };
                 this.down.clear();
-                match &mut self.hub {
-                    Hub::Ours(_) => {
-                        self.feed_hub(server::Input::Lost(member, reason.to_owned()));
-                        self.hub_loses_uploads(member);
-                        if let Hub::Ours(hub) = &mut self.hub {
-                            hub.members.remove(&member);
+                match &mut self.server {
+                    SimServer::New(_) => {
+                        self.feed_server(server::Input::Lost(member, reason.to_owned()));
+                        self.server_loses_uploads(member);
+                        if let SimServer::New(server) = &mut self.server {
+                            server.members.remove(&member);
                         }
                     }
-                    Hub::Old(_) => self.old_hub_loses(link),
-                    Hub::Down => {}
+                    SimServer::Old(_) => self.old_server_loses(link),
+                    SimServer::Down => {}
                 }
             }
             Dir::Down => {
@@ -197,7 +197,7 @@ impl World {
                 this.up.clear();
                 self.pcs[pc].link = None;
                 match &mut self.pcs[pc].brain {
-                    Brain::Ours(_) => {
+                    Brain::New(_) => {
                         self.feed(pc, client::Input::LinkDown(reason.to_owned()));
                         return;
                     }

@@ -1,9 +1,9 @@
 //! The world of one run: PCs, links, a server, virtual time, and the glue that a real host has.
 
-mod hub;
 mod lanes;
 mod links;
 mod pcs;
+mod servers;
 
 use std::{
     cmp::Reverse,
@@ -33,8 +33,8 @@ use crate::{
     known,
     liar::Liar,
     net::{Dir, Link, LinkId, Note, Pipe, Queued, cut_frame},
-    old_hub::OldHub,
     old_pc::OldPc,
+    old_server::OldServer,
     plane::{Store, Taking},
     rng::Rng,
     trace,
@@ -61,7 +61,7 @@ pub(crate) enum Ev {
     /// One end is told that the connection broke.
     Broken(LinkId, Dir),
     PcTimer(usize, u64),
-    HubTimer(u64),
+    ServerTimer(u64),
     /// The disk gets to the first request of a lane.
     Disk(usize, u64, usize),
     Outcome(usize, u64, OpId, DiskOutcome),
@@ -101,8 +101,8 @@ enum Job {
     Piece(StageId, Data),
 }
 
-/// A client of ours with its host.
-pub(crate) struct Ours {
+/// A client of protocol 2 with its host.
+pub(crate) struct NewPc {
     pub(crate) config: ClientConfig,
     pub(crate) machine: Option<ClientMachine>,
     wake: Option<u64>,
@@ -121,7 +121,7 @@ pub(crate) struct Ours {
     last_outcome: [u64; 3],
 }
 
-impl Ours {
+impl NewPc {
     pub(crate) fn new(config: ClientConfig) -> Self {
         Self {
             config,
@@ -141,7 +141,7 @@ impl Ours {
 }
 
 pub(crate) enum Brain {
-    Ours(Box<Ours>),
+    New(Box<NewPc>),
     Old(Box<OldPc>),
     Liar(Box<Liar>),
 }
@@ -177,7 +177,7 @@ pub(crate) struct Pc {
     pub(crate) skew: i64,
 }
 
-pub(crate) struct OurHub {
+pub(crate) struct NewServer {
     pub(crate) machine: ServerMachine,
     members: BTreeMap<PeerId, LinkId>,
     pub(crate) store: Store,
@@ -185,10 +185,10 @@ pub(crate) struct OurHub {
     wake: Option<u64>,
 }
 
-pub(crate) enum Hub {
+pub(crate) enum SimServer {
     Down,
-    Ours(Box<OurHub>),
-    Old(Box<OldHub>),
+    New(Box<NewServer>),
+    Old(Box<OldServer>),
 }
 
 pub(crate) struct World {
@@ -198,8 +198,8 @@ pub(crate) struct World {
     seq: u64,
     pub(crate) links: Vec<Link>,
     pub(crate) pcs: Vec<Pc>,
-    pub(crate) hub: Hub,
-    pub(crate) hub_epoch: u64,
+    pub(crate) server: SimServer,
+    pub(crate) server_epoch: u64,
     pub(crate) server_config: ServerConfig,
     /// True if the server's records and store outlive it.
     pub(crate) remembers: bool,
@@ -244,8 +244,8 @@ impl World {
             seq: 0,
             links: Vec::new(),
             pcs: Vec::new(),
-            hub: Hub::Down,
-            hub_epoch: 0,
+            server: SimServer::Down,
+            server_epoch: 0,
             server_config: ServerConfig::default(),
             remembers: false,
             memory: Vec::new(),
@@ -331,7 +331,7 @@ impl World {
             Ev::Arrive(link, dir, bytes) => self.arrive(link, dir, bytes),
             Ev::Broken(link, dir) => self.closed(link, dir, "the connection broke"),
             Ev::PcTimer(pc, epoch) if self.pcs[pc].epoch == epoch => self.pc_timer(pc),
-            Ev::HubTimer(epoch) if self.hub_epoch == epoch => self.hub_timer(),
+            Ev::ServerTimer(epoch) if self.server_epoch == epoch => self.server_timer(),
             Ev::Disk(pc, epoch, lane) if self.pcs[pc].epoch == epoch => self.disk_turn(pc, lane),
             Ev::Outcome(pc, epoch, op, outcome) if self.pcs[pc].epoch == epoch => {
                 if matches!(&outcome, DiskOutcome::Installed(_) | DiskOutcome::Copied(_)) {
@@ -345,8 +345,8 @@ impl World {
             Ev::Sending(pc, epoch, transfer, progress) if self.pcs[pc].epoch == epoch => {
                 self.feed(pc, client::Input::Sending(transfer, progress));
             }
-            Ev::Partial(epoch, hash, bytes) if self.hub_epoch == epoch => {
-                self.feed_hub(server::Input::Partial(hash, bytes));
+            Ev::Partial(epoch, hash, bytes) if self.server_epoch == epoch => {
+                self.feed_server(server::Input::Partial(hash, bytes));
             }
             Ev::Act(number) => self.acts.push_back(number),
             _ => {}
@@ -356,9 +356,9 @@ impl World {
     // ---- looking at the world -----------------------------------------------------------------------
 
     pub(crate) fn server(&self) -> &ServerMachine {
-        match &self.hub {
-            Hub::Ours(hub) => &hub.machine,
-            _ => panic!("there is no server of ours"),
+        match &self.server {
+            SimServer::New(server) => &server.machine,
+            _ => panic!("there is no server of protocol 2"),
         }
     }
 
@@ -377,18 +377,20 @@ impl World {
     }
 
     fn is_settled(&self) -> bool {
-        let hub = match &self.hub {
-            Hub::Ours(hub) => hub.machine.sessions_open() == 0,
+        let server = match &self.server {
+            SimServer::New(server) => server.machine.sessions_open() == 0,
             _ => true,
         };
         let mut online = self.pcs.iter().filter(|pc| pc.running && !pc.offline);
-        hub && online.all(|pc| match &pc.brain {
-            Brain::Ours(ours) => {
-                ours.config.dry_run || ours.machine.as_ref().is_some_and(ClientMachine::is_in_sync)
-            }
-            // Its program may be about to connect again: nothing else would say so.
-            Brain::Old(_) | Brain::Liar(_) => pc.link.is_some(),
-        })
+        server
+            && online.all(|pc| match &pc.brain {
+                Brain::New(new_pc) => {
+                    new_pc.config.dry_run
+                        || new_pc.machine.as_ref().is_some_and(ClientMachine::is_in_sync)
+                }
+                // Its program may be about to connect again: nothing else would say so.
+                Brain::Old(_) | Brain::Liar(_) => pc.link.is_some(),
+            })
     }
 
     fn unrest(&self) -> String {
@@ -397,17 +399,17 @@ impl World {
             (self.now - self.busy_at) / SECOND,
             self.busy_with
         )];
-        if let Hub::Ours(hub) = &self.hub {
-            lines.push(format!("{} sessions open", hub.machine.sessions_open()));
+        if let SimServer::New(server) = &self.server {
+            lines.push(format!("{} sessions open", server.machine.sessions_open()));
         }
         for pc in &self.pcs {
             if pc.link.is_none() {
                 lines.push(format!("{} is not connected", pc.name));
             }
-            if let Brain::Ours(ours) = &pc.brain
-                && let Some(machine) = &ours.machine
+            if let Brain::New(new_pc) = &pc.brain
+                && let Some(machine) = &new_pc.machine
             {
-                let sync_status = ours
+                let sync_status = new_pc
                     .events
                     .iter()
                     .rev()

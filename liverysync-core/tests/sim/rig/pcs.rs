@@ -1,4 +1,4 @@
-//! Drivers' PCs: switched on, crashing, and the glue of a client of ours.
+//! Drivers' PCs: switched on, crashing, and the glue of a client of protocol 2.
 
 use super::*;
 
@@ -30,9 +30,9 @@ impl World {
         this.epoch += 1;
         let epoch = this.epoch;
         match &mut this.brain {
-            Brain::Ours(ours) => {
-                let machine = ClientMachine::new(ours.config.clone(), seed, now);
-                **ours = Ours { machine: Some(machine), ..Ours::new(ours.config.clone()) };
+            Brain::New(new_pc) => {
+                let machine = ClientMachine::new(new_pc.config.clone(), seed, now);
+                **new_pc = NewPc { machine: Some(machine), ..NewPc::new(new_pc.config.clone()) };
                 self.drain_client(pc);
             }
             _ => self.after(10 * MILLISECOND, Ev::Connect(pc, epoch)),
@@ -54,14 +54,14 @@ impl World {
         this.running = false;
         this.epoch += 1;
         match &mut this.brain {
-            Brain::Ours(ours) => {
+            Brain::New(new_pc) => {
                 if let Some(Job::Request(_, DiskRequest::Install { date, files, .. })) =
-                    ours.lanes[0].front()
+                    new_pc.lanes[0].front()
                 {
                     let whole = chance as usize % (files.len() + 1);
                     this.disk.crash_in_install(*date, files, whole);
                 }
-                ours.machine = None;
+                new_pc.machine = None;
                 this.disk.crash(|len| chance as usize % (len + 1));
             }
             Brain::Old(old) => old.stop(),
@@ -72,9 +72,9 @@ impl World {
 
     pub(super) fn pc_timer(&mut self, pc: usize) {
         match &mut self.pcs[pc].brain {
-            Brain::Ours(ours) => {
-                if ours.wake == Some(self.now) {
-                    ours.wake = None;
+            Brain::New(new_pc) => {
+                if new_pc.wake == Some(self.now) {
+                    new_pc.wake = None;
                     self.feed(pc, client::Input::Timeout);
                 }
             }
@@ -83,11 +83,11 @@ impl World {
         }
     }
 
-    /// Feeds one thing to a client of ours.
+    /// Feeds one thing to a client of protocol 2.
     pub(crate) fn feed(&mut self, pc: usize, input: client::Input) {
         let now = self.client_now(pc);
-        if let Brain::Ours(ours) = &mut self.pcs[pc].brain
-            && let Some(machine) = &mut ours.machine
+        if let Brain::New(new_pc) = &mut self.pcs[pc].brain
+            && let Some(machine) = &mut new_pc.machine
         {
             machine.handle_input(now, input);
             self.drain_client(pc);
@@ -97,8 +97,8 @@ impl World {
     fn drain_client(&mut self, pc: usize) {
         loop {
             let epoch = self.pcs[pc].epoch;
-            let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
-            let Some(machine) = &mut ours.machine else { return };
+            let Brain::New(new_pc) = &mut self.pcs[pc].brain else { return };
+            let Some(machine) = &mut new_pc.machine else { return };
             let output = machine.poll_output();
             self.trace.client(self.now, pc, &output);
             match output {
@@ -118,18 +118,18 @@ impl World {
                 client::Output::Disk(op, request) => self.disk_request(pc, op, request),
                 client::Output::Event(event) => {
                     self.say(|| format!("{}: {event:?}", self.pcs[pc].name));
-                    let Brain::Ours(ours) = &mut self.pcs[pc].brain else { return };
-                    ours.events.push(event);
+                    let Brain::New(new_pc) = &mut self.pcs[pc].brain else { return };
+                    new_pc.events.push(event);
                 }
                 client::Output::Timeout(wake) => {
                     let at = wake.map(|wake| wake.at.as_nanos().max(self.now));
                     if let Some(at) = at
-                        && ours.wake != Some(at)
+                        && new_pc.wake != Some(at)
                     {
-                        ours.wake = Some(at);
+                        new_pc.wake = Some(at);
                         self.at(at, Ev::PcTimer(pc, epoch));
                     } else if at.is_none() {
-                        ours.wake = None;
+                        new_pc.wake = None;
                     }
                     return;
                 }
@@ -146,8 +146,8 @@ impl World {
                 _ => Note::None,
             },
         );
-        if let Brain::Ours(ours) = &mut self.pcs[pc].brain {
-            ours.said.take_in(&message, now);
+        if let Brain::New(new_pc) = &mut self.pcs[pc].brain {
+            new_pc.said.take_in(&message, now);
         }
         self.send(link, Dir::Up, Queued { message, note });
     }

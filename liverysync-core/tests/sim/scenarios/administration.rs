@@ -28,7 +28,7 @@ fn a_retired_livery_leaves_every_pc_and_does_not_come_back() {
         assert!(world.pcs[pc].disk.backs_up(Content::of(b"paint")));
         assert!(world.text(pc, "U/decals.png").is_some());
     }
-    world.restart_hub();
+    world.restart_server();
     world.rest();
     let restore = Act::Restore { livery: "T".into(), version: None };
     assert_eq!(world.administer(restore), Ok(ActReport::new(1, 0)));

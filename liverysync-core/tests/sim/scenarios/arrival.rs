@@ -8,7 +8,7 @@ use super::{PATH, config, league};
 use crate::{
     disk::Disk,
     old_pc::OldPc,
-    rig::{Brain, Line, MILLISECOND, MINUTE, Ours, SECOND, World},
+    rig::{Brain, Line, MILLISECOND, MINUTE, NewPc, SECOND, World},
 };
 
 #[test]
@@ -67,9 +67,9 @@ fn a_restarted_server_transfers_nothing_in_a_league_in_sync() {
     let pcs = [world.join("a", &files[..1]), world.join("b", &files[1..])];
     world.rest();
     let begun = world.sessions_begun();
-    world.stop_hub();
+    world.stop_server();
     world.run_for(20 * SECOND);
-    world.start_hub();
+    world.start_server();
     world.rest();
     assert_eq!(world.sessions_begun(), begun);
     for pc in pcs {
@@ -143,7 +143,7 @@ fn a_restarted_server_gives_a_new_driver_everything_while_every_author_is_away()
     let authors = ["a", "b"].map(|name| world.join(name, &[(PATH, b"paint")]));
     world.rest();
     authors.into_iter().for_each(|pc| world.crash(pc));
-    world.restart_hub();
+    world.restart_server();
     let new = world.join("new", &[]);
     world.rest_of_us();
     world.check_files(new, &[(PATH, b"paint")]);
@@ -171,7 +171,7 @@ fn a_file_added_while_an_offer_is_on_its_way_is_not_lost() {
         let mut world = league();
         let slow = Line { delay_down: 400 * MILLISECOND, ..Line::default() };
         world.join("a", &[(path, b"established")]);
-        let b = world.add_pc("b", Brain::Ours(Box::new(Ours::new(config("b")))), Disk::new(false));
+        let b = world.add_pc("b", Brain::New(Box::new(NewPc::new(config("b")))), Disk::new(false));
         world.pcs[b].line = slow;
         world.start(b);
         world.run_for(moment * 50 * MILLISECOND);
@@ -210,7 +210,7 @@ fn a_source_that_could_not_read_a_file_is_asked_again() {
         let brain = if old_target {
             Brain::Old(Box::new(OldPc::new(true)))
         } else {
-            Brain::Ours(Box::new(Ours::new(config("target"))))
+            Brain::New(Box::new(NewPc::new(config("target"))))
         };
         let target = world.join_as("target", brain, &[]);
         world.run_for(MINUTE / 2);

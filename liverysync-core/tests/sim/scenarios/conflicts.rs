@@ -23,9 +23,9 @@ fn every_pc_gets_both_contents_of_a_conflict_and_the_established_one_keeps_the_n
 
     // Nothing of that is an event of the moment: a new server comes to the same names.
     let begun = world.sessions_begun();
-    world.stop_hub();
+    world.stop_server();
     world.run_for(5 * SECOND);
-    world.start_hub();
+    world.start_server();
     world.rest();
     for pc in [first, second, third] {
         world.check_files(pc, &[(path, b"established"), (&rival, b"rival")]);
@@ -112,11 +112,11 @@ fn drivers_are_told_who_keeps_the_name_that_their_file_lost() {
     let first = world.join("first", &[(PATH, b"first")]);
     world.leave(first);
     // The server knows the name from its memory.
-    world.restart_hub();
+    world.restart_server();
     let second = world.join("second", &[(PATH, b"second")]);
     world.rest_of_us();
-    let Brain::Ours(ours) = &world.pcs[second].brain else { panic!("no client of ours") };
-    let conflicts = ours.events.iter().filter_map(|event| match event {
+    let Brain::New(new_pc) = &world.pcs[second].brain else { panic!("no client of protocol 2") };
+    let conflicts = new_pc.events.iter().filter_map(|event| match event {
         client::Event::Conflict { path, conflict_path, keeper } => {
             Some((path.as_str(), conflict_path.as_str(), keeper.as_deref()))
         }

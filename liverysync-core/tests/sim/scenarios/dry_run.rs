@@ -10,7 +10,7 @@ use liverysync_core::{
 use super::{PATH, config, conflict, league};
 use crate::{
     liar::{Liar, Lie},
-    rig::{Brain, MINUTE, Ours, SECOND, World},
+    rig::{Brain, MINUTE, NewPc, SECOND, World},
 };
 
 /// The configuration of a client that only looks.
@@ -23,10 +23,10 @@ fn dry_run(name: &str) -> ClientConfig {
 impl World {
     /// Returns the plan of a PC that is off.
     fn dry_run(&mut self, pc: usize) -> client::Plan {
-        let Brain::Ours(ours) = &mut self.pcs[pc].brain else {
-            panic!("PC {pc} is not one of ours")
+        let Brain::New(new_pc) = &mut self.pcs[pc].brain else {
+            panic!("PC {pc} does not speak protocol 2")
         };
-        ours.config.dry_run = true;
+        new_pc.config.dry_run = true;
         self.start(pc);
         self.run_for(20 * SECOND);
         self.plan(pc)
@@ -48,7 +48,7 @@ fn a_dry_run_shows_its_plan_and_changes_nothing() {
     world.run_for(3 * SECOND);
     let dry = dry_run("dry");
     let files: [(&str, &[u8]); 2] = [("T/x.png", b"rival"), ("T/z.png", b"z")];
-    let dry = world.join_as("dry", Brain::Ours(Box::new(Ours::new(dry))), &files);
+    let dry = world.join_as("dry", Brain::New(Box::new(NewPc::new(dry))), &files);
     world.run_for(20 * SECOND);
     world.check_files(dry, &files);
     world.check_files(a, &[("T/x.png", b"established"), ("T/y.png", b"y")]);
@@ -69,7 +69,7 @@ fn a_dry_run_shows_its_plan_and_changes_nothing() {
 fn a_dry_run_counts_a_file_that_has_just_been_made() {
     let mut world = league();
     let dry = dry_run("dry");
-    let dry = world.join_as("dry", Brain::Ours(Box::new(Ours::new(dry))), &[]);
+    let dry = world.join_as("dry", Brain::New(Box::new(NewPc::new(dry))), &[]);
     world.drop_at(dry, "T/new.png", b"new", 0);
     world.run_for(20 * SECOND);
     let plans = world.events(dry).iter().filter_map(|event| match event {
@@ -104,8 +104,8 @@ fn a_dry_run_plans_nothing_for_an_ignored_livery() {
     world.join("other", &[("A/decals.png", b"a"), ("B/decals.png", b"b")]);
     let picky = world.join("picky", &[("A/decals.png", b"mine")]);
     world.leave(picky);
-    let Brain::Ours(ours) = &mut world.pcs[picky].brain else { panic!("one of ours") };
-    ours.config.ignored = client::Ignored::parse("a");
+    let Brain::New(new_pc) = &mut world.pcs[picky].brain else { panic!("a client of protocol 2") };
+    new_pc.config.ignored = client::Ignored::parse("a");
     let plan = world.dry_run(picky);
     assert!(plan.receive.is_empty() && plan.send.is_empty() && plan.conflicts.is_empty());
     assert_eq!(
@@ -147,7 +147,7 @@ fn a_dry_run_names_the_folder_of_a_livery_that_will_be_kept_apart() {
     let dry = dry_run("dry");
     let mut more = other.to_vec();
     more.extend([("U/decals.png", &b"common"[..]), ("U/decals.json", b"added")]);
-    let dry = world.join_as("dry", Brain::Ours(Box::new(Ours::new(dry))), &more);
+    let dry = world.join_as("dry", Brain::New(Box::new(NewPc::new(dry))), &more);
     world.run_for(20 * SECOND);
     let plan = world.plan(dry);
     let [(own, kept_as)] = &plan.conflicts[..] else { panic!("{:?}", plan.conflicts) };

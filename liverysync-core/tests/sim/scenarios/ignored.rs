@@ -3,13 +3,13 @@
 use liverysync_core::{client, league::Act, server};
 
 use super::{PLENTY, config, conflict, league};
-use crate::rig::{Brain, Ours, SECOND, World};
+use crate::rig::{Brain, NewPc, SECOND, World};
 
 /// A client that ignores these liveries from its start on.
 fn ignoring(name: &str, globs: &str) -> Brain {
     let mut config = config(name);
     config.ignored = client::Ignored::parse(globs);
-    Brain::Ours(Box::new(Ours::new(config)))
+    Brain::New(Box::new(NewPc::new(config)))
 }
 
 fn standings_withheld(world: &World, pc: usize) -> Vec<u64> {
@@ -67,7 +67,7 @@ fn names_on_an_allow_list_that_are_of_no_livery_are_told_once() {
         std::mem::take(&mut world.server_events).into_iter().filter_map(names).collect::<Vec<_>>()
     };
     // A new league has no liveries to compare with.
-    world.feed_hub(list("team a\nTaem B\n\"Team B\"\n"));
+    world.feed_server(list("team a\nTaem B\n\"Team B\"\n"));
     assert!(told(&mut world).is_empty());
     let files: [(&str, &[u8]); 2] = [("Team A/decals.png", b"a"), ("Team B/decals.png", b"b")];
     world.join("full", &files);
@@ -75,11 +75,11 @@ fn names_on_an_allow_list_that_are_of_no_livery_are_told_once() {
     world.run_until_rest(20 * SECOND, PLENTY);
     assert_eq!(told(&mut world), [["\"Team B\"", "Taem B"]]);
 
-    world.feed_hub(list("TEAM A\nTaem B\n\"team b\"\n"));
-    world.feed_hub(list("team a\nteam b"));
+    world.feed_server(list("TEAM A\nTaem B\n\"team b\"\n"));
+    world.feed_server(list("team a\nteam b"));
     world.run_until_rest(20 * SECOND, PLENTY);
     assert!(told(&mut world).is_empty());
-    world.feed_hub(list("Team C"));
+    world.feed_server(list("Team C"));
     assert_eq!(told(&mut world), [["Team C"]]);
 }
 
@@ -125,7 +125,7 @@ fn a_deleted_livery_that_the_league_still_has_is_named_once() {
 #[test]
 fn a_changed_allow_list_takes_effect_at_once() {
     let mut world = league();
-    world.feed_hub(server::Input::AllowList(server::ServerMachine::parse_allow_list(
+    world.feed_server(server::Input::AllowList(server::ServerMachine::parse_allow_list(
         "# only this\nteam a\n",
     )));
     let files: [(&str, &[u8]); 2] = [("Team A/decals.png", b"a"), ("Team B/decals.png", b"b")];
@@ -133,7 +133,7 @@ fn a_changed_allow_list_takes_effect_at_once() {
     let empty = world.join("empty", &[]);
     world.run_until_rest(20 * SECOND, PLENTY);
     world.check_files(empty, &files[..1]);
-    world.feed_hub(server::Input::AllowList(None));
+    world.feed_server(server::Input::AllowList(None));
     world.rest();
     world.check_files(empty, &files);
 }

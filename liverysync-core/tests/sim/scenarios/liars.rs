@@ -11,16 +11,16 @@ use super::{PATH, league};
 use crate::{
     disk::Disk,
     liar::{LIES, Liar, Lie},
-    rig::{Brain, Hub, SECOND, World},
+    rig::{Brain, SECOND, SimServer, World},
 };
 
 #[test]
 fn a_lying_source_is_asked_once_and_another_one_serves() {
-    for ours in [true, false] {
+    for speaks_v2 in [true, false] {
         for lie in LIES {
             let mut world = league();
             let path = "T/decals.png";
-            let mut liar = Liar::new(ours, lie);
+            let mut liar = Liar::new(speaks_v2, lie);
             liar.claim(path, Bytes::from_static(b"the right bytes"));
             let liar = world.join_as("liar", Brain::Liar(Box::new(liar)), &[]);
             world.run_for(5 * SECOND);
@@ -57,12 +57,12 @@ fn a_livery_that_only_a_liar_has_leaves_the_others_in_sync() {
 /// nobody can ever get that one.
 #[test]
 fn a_right_hash_with_a_wrong_length_keeps_nobody_waiting() {
-    for ours in [true, false] {
+    for speaks_v2 in [true, false] {
         for liar_first in [true, false] {
             let mut world = league();
             let (path, data) = ("T/decals.png", Bytes::from_static(b"the right bytes"));
             let Content { hash, size } = Content::of(&data);
-            let mut liar = Liar::new(ours, Lie::WrongBytes);
+            let mut liar = Liar::new(speaks_v2, Lie::WrongBytes);
             let wrong = Content { hash, size: size + 1 };
             liar.claims.insert("L/decals.png".into(), (wrong, Some(data.clone())));
             let liar = Brain::Liar(Box::new(liar));
@@ -110,7 +110,7 @@ fn an_update_that_never_arrives_expires() {
     liar.claim(PATH, Bytes::from_static(b"never comes"));
     let liar = world.join_as("liar", Brain::Liar(Box::new(liar)), &[]);
     world.run_for(60 * SECOND);
-    assert!(matches!(world.hub, Hub::Ours(_)));
+    assert!(matches!(world.server, SimServer::New(_)));
     world.crash(liar);
     let new = world.join("new", &[]);
     world.rest_of_us();

@@ -26,7 +26,7 @@ use liverysync_core::{
 
 use crate::{
     disk::Disk,
-    rig::{Brain, Hub, MINUTE, Ours, SECOND, World},
+    rig::{Brain, MINUTE, NewPc, SECOND, SimServer, World},
 };
 
 const PATH: &str = "T/decals.png";
@@ -35,7 +35,7 @@ const PLENTY: u64 = 60 * MINUTE;
 
 pub(crate) fn league() -> World {
     let mut world = World::new(1);
-    world.start_hub();
+    world.start_server();
     world
 }
 
@@ -66,9 +66,9 @@ impl World {
         pc
     }
 
-    /// A driver with a client of ours.
+    /// A driver with a client of protocol 2.
     pub(crate) fn join(&mut self, name: &str, files: &[(&str, &[u8])]) -> usize {
-        self.join_as(name, Brain::Ours(Box::new(Ours::new(config(name)))), files)
+        self.join_as(name, Brain::New(Box::new(NewPc::new(config(name)))), files)
     }
 
     /// Writes a file that is so many nanoseconds old, and tells nobody.
@@ -91,7 +91,7 @@ impl World {
 
     pub(crate) fn rest(&mut self) {
         self.run_until_rest(20 * SECOND, PLENTY);
-        self.judge_rest(matches!(self.hub, Hub::Old(_)));
+        self.judge_rest(matches!(self.server, SimServer::Old(_)));
     }
 
     pub(crate) fn text(&self, pc: usize, path: &str) -> Option<Vec<u8>> {
@@ -108,8 +108,8 @@ impl World {
 
     pub(crate) fn events(&self, pc: usize) -> &[client::Event] {
         match &self.pcs[pc].brain {
-            Brain::Ours(ours) => &ours.events,
-            _ => panic!("PC {pc} is not one of ours"),
+            Brain::New(new_pc) => &new_pc.events,
+            _ => panic!("PC {pc} does not speak protocol 2"),
         }
     }
 
@@ -131,7 +131,7 @@ impl World {
         let mut world = Self::new(1);
         world.remembers = true;
         world.server_config.archive = true;
-        world.start_hub();
+        world.start_server();
         world
     }
 
@@ -153,22 +153,22 @@ impl World {
         self.administer(Act::Resolve { path: path.into(), keep })
     }
 
-    pub(crate) fn restart_hub(&mut self) {
-        self.stop_hub();
-        self.start_hub();
+    pub(crate) fn restart_server(&mut self) {
+        self.stop_server();
+        self.start_server();
     }
 
     fn is_in_sync(&self, pc: usize) -> bool {
         match &self.pcs[pc].brain {
-            Brain::Ours(ours) => ours.machine.as_ref().is_some_and(ClientMachine::is_in_sync),
+            Brain::New(new_pc) => new_pc.machine.as_ref().is_some_and(ClientMachine::is_in_sync),
             _ => false,
         }
     }
 
     /// Returns the conflict copies that a PC counted when it was last in sync.
     fn last_conflict_copies(&self, pc: usize) -> Vec<String> {
-        let Brain::Ours(ours) = &self.pcs[pc].brain else { panic!("no client of ours") };
-        let last = ours.events.iter().rev().find_map(|event| match event {
+        let Brain::New(new_pc) = &self.pcs[pc].brain else { panic!("no client of protocol 2") };
+        let last = new_pc.events.iter().rev().find_map(|event| match event {
             client::Event::InSync { conflicts, .. } => Some(conflicts),
             _ => None,
         });
@@ -188,9 +188,9 @@ impl World {
     }
 
     pub(crate) fn union(&self) -> &Union {
-        match &self.hub {
-            Hub::Ours(hub) => hub.machine.union(),
-            _ => panic!("no server of ours"),
+        match &self.server {
+            SimServer::New(server) => server.machine.union(),
+            _ => panic!("no server of protocol 2"),
         }
     }
 
@@ -213,7 +213,7 @@ impl World {
 
     pub(crate) fn administer(&mut self, act: Act) -> Result<ActReport, ActError> {
         self.acted.clear();
-        self.feed_hub(server::Input::Act(7, act));
+        self.feed_server(server::Input::Act(7, act));
         let (number, outcome) = self.acted.pop().expect("an act has an outcome");
         assert_eq!(number, 7);
         outcome

@@ -50,7 +50,7 @@ fn the_files_of_a_livery_stay_shared_although_the_rest_is_gone() {
     let mut world = league();
     // What the store keeps would come back.
     world.server_config.store_bytes_max = 0;
-    world.start_hub();
+    world.start_server();
     let mut liar = Liar::new(false, Lie::Skip);
     liar.claim("T/decals.png", Bytes::from_static(b"never comes"));
     world.join_as("liar", Brain::Liar(Box::new(liar)), &[]);

@@ -55,7 +55,7 @@ fn old_clients_of_both_generations_get_every_file_that_they_accept() {
 fn clients_sync_with_old_servers_of_both_generations() {
     for later in [false, true] {
         let mut world = World::new(1);
-        world.start_old_hub(later);
+        world.start_old_server(later);
         let a = world.join("a", &[("A/decals.png", b"a"), ("A/x.png", b"x")]);
         let b = world.join("b", &[("B/decals.png", b"b"), ("A/x.png", b"rival of x")]);
         world.rest();
@@ -73,7 +73,7 @@ fn clients_sync_with_old_servers_of_both_generations() {
 #[test]
 fn a_content_under_two_names_survives_an_old_server() {
     let mut world = World::new(1);
-    world.start_old_hub(true);
+    world.start_old_server(true);
     let a = world.join("a", &[]);
     let b = world.join("b", &[("A/x.png", b"twice"), ("B/x.png", b"twice")]);
     world.drop_at(a, "A/x.png", b"newer a", SECOND);

@@ -14,11 +14,11 @@ use crate::rig::{Brain, SECOND, World};
 #[test]
 fn a_league_keeps_its_settings_whatever_a_later_server_is_told() {
     let mut world = World::remembering();
-    world.stop_hub();
+    world.stop_server();
     world.server_config.settings.naming.scope = Scope::Livery;
     world.server_config.settings.policy = Policy::NewestMtime;
     world.server_config.settings_given = [Setting::ConflictScope].into();
-    world.start_hub();
+    world.start_server();
     // The first server has written down its own; only what the second one was told explicitly is worth a word.
     let differing = world.server_events.iter().filter_map(|event| match event {
         server::Event::SettingsDiffer { settings } => Some(settings),
@@ -48,7 +48,7 @@ fn a_change_of_suffix_or_scope_affects_new_conflicts_only() {
     world.set(Setting::ConflictScope, "livery");
     for restarts in [false, true] {
         if restarts {
-            world.restart_hub();
+            world.restart_server();
         }
         let conflicts = world.conflicts();
         assert_eq!(conflicts.len(), 1, "{conflicts:?}");
@@ -71,9 +71,9 @@ fn a_type_that_the_league_adds_is_distributed_at_once() {
     let wide = Extensions::from_list(extensions.split(',')).unwrap();
     let pcs = ["first", "second"].map(|name| world.join(name, &[]));
     for pc in pcs {
-        if let Brain::Ours(ours) = &mut world.pcs[pc].brain {
-            ours.config.rules.extensions = wide.clone();
-            ours.config.naming.extensions = wide.clone();
+        if let Brain::New(new_pc) = &mut world.pcs[pc].brain {
+            new_pc.config.rules.extensions = wide.clone();
+            new_pc.config.naming.extensions = wide.clone();
         }
         world.crash(pc);
         world.start(pc);

@@ -32,7 +32,7 @@ fn a_pc_that_was_off_gets_the_update_without_a_conflict() {
             world.rest_of_us();
         }
         if restarts {
-            world.restart_hub();
+            world.restart_server();
         }
         world.start(away);
         world.rest();
@@ -46,7 +46,7 @@ fn an_edit_made_offline_is_an_update() {
     let other = world.join("other", &[]);
     let author = world.join("author", &[(PATH, b"one"), ("T/sponsors.png", b"same")]);
     world.leave(author);
-    world.restart_hub();
+    world.restart_server();
     // Who replaces a livery may delete the old one first.
     world.pcs[author].disk.remove(PATH);
     world.given_up.insert(Content::of(b"one").hash);

@@ -12,7 +12,7 @@ use crate::{
 
 impl Script {
     pub(super) fn some_act(&mut self, world: &mut World) {
-        let honest = (self.options.ours + self.options.old) as usize;
+        let honest = (self.options.new + self.options.old) as usize;
         let pc = self.rng.below(honest as u64) as usize;
         let any = self.rng.below(world.pcs.len() as u64) as usize;
         let paths: Vec<_> =
@@ -55,7 +55,7 @@ impl Script {
                     self.write_file(world, pc, &format!("{livery}/decals.json"), data, false);
                 }
             }
-            13 if options.old_hub.is_none() => {
+            13 if options.old_server.is_none() => {
                 // The game makes a cache.
                 let pictures: Vec<_> =
                     paths.iter().filter(|path| path.ends_with("/decals.png")).collect();
@@ -102,10 +102,10 @@ impl Script {
                 disk.locked.insert(id);
                 self.later(world, later);
             }
-            22 if options.server_restarts && options.old_hub.is_none() => {
-                world.stop_hub();
+            22 if options.server_restarts && options.old_server.is_none() => {
+                world.stop_server();
                 if self.rng.percent(50) {
-                    world.start_hub();
+                    world.start_server();
                 } else {
                     self.later(world, later.min(40 * SECOND));
                 }
@@ -117,7 +117,7 @@ impl Script {
                     list.insert(fold(LIVERIES[self.rng.below(self.names) as usize]));
                     list
                 });
-                world.feed_hub(server::Input::AllowList(list));
+                world.feed_server(server::Input::AllowList(list));
             }
             27 => {
                 // A driver changes their clock.

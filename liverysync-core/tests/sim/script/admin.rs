@@ -7,12 +7,12 @@ use liverysync_core::{
 };
 
 use super::Script;
-use crate::rig::{Hub, World};
+use crate::rig::{SimServer, World};
 
 impl Script {
     pub(super) fn administer(&mut self, world: &mut World) {
-        let Hub::Ours(hub) = &world.hub else { return };
-        let union = hub.machine.union();
+        let SimServer::New(server) = &world.server else { return };
+        let union = server.machine.union();
         let (liveries, conflicts) = (union.liveries(), union.conflicts());
         let here: Vec<_> = liveries.iter().filter(|livery| !livery.retired).collect();
         let gone: Vec<_> = liveries.iter().filter(|livery| livery.retired).collect();
@@ -57,6 +57,6 @@ impl Script {
         };
         world.say(|| format!("the administrator: {act:?}"));
         world.mark_busy(|| "the administrator".into());
-        world.feed_hub(server::Input::Act(1, act));
+        world.feed_server(server::Input::Act(1, act));
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     disk::Disk,
     liar::{LIES, Liar},
     old_pc::OldPc,
-    rig::{Brain, Line, MILLISECOND, Ours, SECOND, World},
+    rig::{Brain, Line, MILLISECOND, NewPc, SECOND, World},
     rng::Rng,
     scenarios::key_of,
 };
@@ -36,17 +36,17 @@ impl Script {
             world.server_config.store_bytes_max = [0, 4_000, 400_000][self.rng.below(3) as usize];
             world.server_config.spool_bytes_max = [0, 10_000, 1 << 30][self.rng.below(3) as usize];
         }
-        match options.old_hub {
-            None => world.start_hub(),
-            Some(later) => world.start_old_hub(later),
+        match options.old_server {
+            None => world.start_server(),
+            Some(later) => world.start_old_server(later),
         }
-        for number in 0..options.ours {
+        for number in 0..options.new {
             let disk = Disk::new(self.rng.percent(options.insensitive));
             let name = format!("ours{number}");
             let mut config = ClientConfig::default();
             config.member_key = self.rng.percent(80).then(|| key_of(&name));
             config.name = name;
-            let brain = Brain::Ours(Box::new(Ours::new(config)));
+            let brain = Brain::New(Box::new(NewPc::new(config)));
             world.add_pc(&format!("ours{number}"), brain, disk);
         }
         for number in 0..options.old {

@@ -45,8 +45,8 @@ impl Script {
             return (*self.rng.pick(&ODD)).to_owned();
         }
         let livery = LIVERIES[self.rng.below(self.names) as usize];
-        // What ours does not take, a server of protocol 1 offers for ever.
-        let files = if self.options.old_hub.is_some() { &FILES[..4] } else { &FILES[..] };
+        // What a client of protocol 2 does not take, a server of protocol 1 offers for ever.
+        let files = if self.options.old_server.is_some() { &FILES[..4] } else { &FILES[..] };
         format!("{livery}/{}", self.rng.pick(files))
     }
 

@@ -13,7 +13,7 @@ use liverysync_core::{hash::Content, server};
 
 use self::{files::LIVERIES, options::Options};
 use crate::{
-    rig::{Ev, Hub, MINUTE, SECOND, World},
+    rig::{Ev, MINUTE, SECOND, SimServer, World},
     rng::Rng,
 };
 
@@ -42,7 +42,7 @@ impl Script {
         let mut rng = Rng::new(seed);
         let mut options = Options::of(&mut rng);
         // From a stream of its own, so the others are as they would be without it.
-        options.whole_liveries = options.old_hub.is_none() && Rng::new(!seed).percent(35);
+        options.whole_liveries = options.old_server.is_none() && Rng::new(!seed).percent(35);
         let world = World::new(rng.next());
         let names = rng.range(1, LIVERIES.len() as u64);
         let script = Self {
@@ -71,7 +71,7 @@ impl Script {
         // something itself.
         let bound = if self.options.liars > 0 { 300 } else { 60 };
         world.run_until_rest(130 * SECOND, bound * MINUTE);
-        world.judge_rest(self.options.old_hub.is_some());
+        world.judge_rest(self.options.old_server.is_some());
         if self.options.long_rest {
             let busy_at = world.busy_at;
             world.run_for(12 * MINUTE);
@@ -118,8 +118,8 @@ impl Script {
                     self.mend(world, pc);
                 }
             }
-            if matches!(world.hub, Hub::Down) {
-                world.start_hub();
+            if matches!(world.server, SimServer::Down) {
+                world.start_server();
             }
         }
     }
@@ -138,8 +138,8 @@ impl Script {
     fn heal(&mut self, world: &mut World) {
         world.say(|| "all is healed".into());
         self.healed = true;
-        if matches!(world.hub, Hub::Down) {
-            world.start_hub();
+        if matches!(world.server, SimServer::Down) {
+            world.start_server();
         }
         for pc in 0..world.pcs.len() {
             self.mend(world, pc);
@@ -147,6 +147,6 @@ impl Script {
         for link in 0..world.links.len() {
             world.heal_link(link);
         }
-        world.feed_hub(server::Input::AllowList(None));
+        world.feed_server(server::Input::AllowList(None));
     }
 }

@@ -7,11 +7,11 @@ use crate::rng::Rng;
 /// The decisions of the seed before the first step.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    pub(crate) ours: u64,
+    pub(crate) new: u64,
     pub(crate) old: u64,
     pub(crate) liars: u64,
     /// An old server: `Some(true)` is the later generation.
-    pub(crate) old_hub: Option<bool>,
+    pub(crate) old_server: Option<bool>,
     pub(crate) policy: Policy,
     /// Chance in percent that a PC's disk does not tell cases apart.
     pub(crate) insensitive: u64,
@@ -41,16 +41,16 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn of(rng: &mut Rng) -> Self {
-        let old_hub = rng.percent(12).then(|| rng.percent(60));
+        let old_server = rng.percent(12).then(|| rng.percent(60));
         let calm = rng.percent(15);
         let fault = |rng: &mut Rng, chance| !calm && rng.percent(chance);
         let mut options = Self {
-            ours: rng.range(2, 5),
+            new: rng.range(2, 5),
             // The first server asks its clients for rivals by names that they do not have, and they say
             // nothing, so they never come to rest.
-            old: if old_hub != Some(false) && rng.percent(40) { rng.range(1, 2) } else { 0 },
-            liars: if old_hub.is_none() && rng.percent(30) { rng.range(1, 2) } else { 0 },
-            old_hub,
+            old: if old_server != Some(false) && rng.percent(40) { rng.range(1, 2) } else { 0 },
+            liars: if old_server.is_none() && rng.percent(30) { rng.range(1, 2) } else { 0 },
+            old_server,
             policy: *rng.pick(&[
                 Policy::Established,
                 Policy::Established,
@@ -59,28 +59,28 @@ impl Options {
             ]),
             insensitive: *rng.pick(&[0, 50, 100]),
             big_files: rng.percent(12),
-            variants: old_hub.is_none() && rng.percent(50),
+            variants: old_server.is_none() && rng.percent(50),
             collisions: false,
             slow_links: rng.percent(25),
-            cuts: old_hub != Some(false) && fault(rng, 50),
-            partitions: old_hub != Some(false) && fault(rng, 25),
-            crashes: old_hub != Some(false) && fault(rng, 40),
-            offline: old_hub != Some(false) && fault(rng, 40),
+            cuts: old_server != Some(false) && fault(rng, 50),
+            partitions: old_server != Some(false) && fault(rng, 25),
+            crashes: old_server != Some(false) && fault(rng, 40),
+            offline: old_server != Some(false) && fault(rng, 40),
             disk_faults: fault(rng, 40),
             server_restarts: fault(rng, 30),
             remembers: rng.percent(70),
             archive: rng.percent(50),
             owners_only: rng.percent(20),
             whole_liveries: false,
-            allow_lists: old_hub.is_none() && rng.percent(15),
-            administers: old_hub.is_none() && rng.percent(30),
+            allow_lists: old_server.is_none() && rng.percent(15),
+            administers: old_server.is_none() && rng.percent(30),
             files_at_start: *rng.pick(&[0, 3, 8, 20]),
             acts: rng.range(0, 40),
             seconds: *rng.pick(&[10, 60, 200]),
             long_rest: rng.percent(20),
         };
         // An old client dies of a file where it needs a folder, and does not list all that it has.
-        options.collisions = options.old == 0 && old_hub.is_none() && rng.percent(35);
+        options.collisions = options.old == 0 && old_server.is_none() && rng.percent(35);
         options
     }
 }

@@ -3,38 +3,38 @@
 use super::*;
 
 impl World {
-    pub(crate) fn start_hub(&mut self) {
+    pub(crate) fn start_server(&mut self) {
         let (now, seed) = (Time::from_nanos(self.now), self.rng.next());
-        self.hub_epoch += 1;
+        self.server_epoch += 1;
         self.withheld.clear();
         self.refused.clear();
         let machine = ServerMachine::new(self.server_config.clone(), seed, now);
         let machine = machine.with_records(&self.memory);
         let store = std::mem::take(&mut self.stored);
         let kept = store.kept();
-        self.hub = Hub::Ours(Box::new(OurHub {
+        self.server = SimServer::New(Box::new(NewServer {
             machine,
             members: BTreeMap::new(),
             store,
             next_member: 1,
             wake: None,
         }));
-        self.drain_hub();
-        self.feed_hub(server::Input::Stored(kept));
+        self.drain_server();
+        self.feed_server(server::Input::Stored(kept));
     }
 
-    pub(crate) fn stop_hub(&mut self) {
+    pub(crate) fn stop_server(&mut self) {
         self.say(|| "the server stops".into());
         self.judge_memory();
-        let hub = std::mem::replace(&mut self.hub, Hub::Down);
-        match hub {
-            Hub::Ours(hub) if self.remembers => self.stored = hub.store.at_rest(),
+        let server = std::mem::replace(&mut self.server, SimServer::Down);
+        match server {
+            SimServer::New(server) if self.remembers => self.stored = server.store.at_rest(),
             _ => {
                 self.memory.clear();
                 self.book = Book::default();
             }
         }
-        self.hub_epoch += 1;
+        self.server_epoch += 1;
         for link in 0..self.links.len() {
             if self.links[link].client_open || self.links[link].member.is_some() {
                 self.links[link].member = None;
@@ -43,42 +43,42 @@ impl World {
         }
     }
 
-    pub(super) fn hub_timer(&mut self) {
-        match &mut self.hub {
-            Hub::Ours(hub) => {
-                if hub.wake == Some(self.now) {
-                    hub.wake = None;
-                    self.feed_hub(server::Input::Timeout);
+    pub(super) fn server_timer(&mut self) {
+        match &mut self.server {
+            SimServer::New(server) => {
+                if server.wake == Some(self.now) {
+                    server.wake = None;
+                    self.feed_server(server::Input::Timeout);
                 }
             }
-            Hub::Old(_) => self.old_hub_tick(),
-            Hub::Down => {}
+            SimServer::Old(_) => self.old_server_tick(),
+            SimServer::Down => {}
         }
     }
 
-    pub(crate) fn feed_hub(&mut self, input: server::Input) {
+    pub(crate) fn feed_server(&mut self, input: server::Input) {
         let now = Time::from_nanos(self.now);
-        if let Hub::Ours(hub) = &mut self.hub {
-            hub.machine.handle_input(now, input);
-            self.drain_hub();
+        if let SimServer::New(server) = &mut self.server {
+            server.machine.handle_input(now, input);
+            self.drain_server();
         }
     }
 
-    fn drain_hub(&mut self) {
+    fn drain_server(&mut self) {
         loop {
-            let epoch = self.hub_epoch;
-            let Hub::Ours(hub) = &mut self.hub else { return };
-            let output = hub.machine.poll_output();
+            let epoch = self.server_epoch;
+            let SimServer::New(server) = &mut self.server else { return };
+            let output = server.machine.poll_output();
             self.trace.server(self.now, &output);
             match output {
                 server::Output::Transmit(member, message) => {
-                    if let Some(link) = hub.members.get(&member).copied() {
+                    if let Some(link) = server.members.get(&member).copied() {
                         self.check_offer(self.links[link].pc, &message);
                         self.send(link, Dir::Down, Queued { message, note: Note::None });
                     }
                 }
                 server::Output::OpenUpload { source, sync_id, stream } => {
-                    self.hub_opens(source, sync_id, stream);
+                    self.server_opens(source, sync_id, stream);
                 }
                 server::Output::StartDownload {
                     target,
@@ -88,17 +88,17 @@ impl World {
                     compression,
                     begin,
                 } => {
-                    if let Some(link) = hub.members.get(&target).copied() {
+                    if let Some(link) = server.members.get(&target).copied() {
                         let file = (transfer, content);
-                        self.hub_delivers(link, file, from, compression, begin);
+                        self.server_delivers(link, file, from, compression, begin);
                     }
                 }
                 server::Output::StopDownload(member, transfer) => {
-                    if let Some(link) = hub.members.get(&member).copied() {
-                        self.hub_stops(link, transfer);
+                    if let Some(link) = server.members.get(&member).copied() {
+                        self.server_stops(link, transfer);
                     }
                 }
-                server::Output::Remove(hash) => self.hub_forgets(hash),
+                server::Output::Remove(hash) => self.server_forgets(hash),
                 server::Output::Record(records) => {
                     self.book.write(&records);
                     self.memory.extend(records);
@@ -109,28 +109,28 @@ impl World {
                     self.acted.push((number, outcome));
                 }
                 server::Output::AbandonUpload { source, sync_id } => {
-                    self.hub_abandons(source, sync_id);
+                    self.server_abandons(source, sync_id);
                 }
-                server::Output::CloseUpload(source, sync_id) => self.hub_drops(source, sync_id),
+                server::Output::CloseUpload(source, sync_id) => self.server_drops(source, sync_id),
                 server::Output::Close(member, reason) => {
-                    let link = hub.members.get(&member).copied();
-                    hub.members.remove(&member);
-                    self.hub_loses_uploads(member);
+                    let link = server.members.get(&member).copied();
+                    server.members.remove(&member);
+                    self.server_loses_uploads(member);
                     if let Some(link) = link {
                         self.say(|| format!("the server closes link {link}: {reason}"));
-                        self.hub_closes(link);
+                        self.server_closes(link);
                     }
                 }
                 server::Output::Event(event) => self.server_event(event),
                 server::Output::Timeout(wake) => {
                     let at = wake.map(|wake| wake.at.as_nanos().max(self.now));
                     if let Some(at) = at
-                        && hub.wake != Some(at)
+                        && server.wake != Some(at)
                     {
-                        hub.wake = Some(at);
-                        self.at(at, Ev::HubTimer(epoch));
+                        server.wake = Some(at);
+                        self.at(at, Ev::ServerTimer(epoch));
                     } else if at.is_none() {
-                        hub.wake = None;
+                        server.wake = None;
                     }
                     return;
                 }
@@ -138,7 +138,7 @@ impl World {
         }
     }
 
-    fn hub_closes(&mut self, link: LinkId) {
+    fn server_closes(&mut self, link: LinkId) {
         self.links[link].member = None;
         self.links[link].down.clear();
         let (delay, last) = (self.links[link].down.delay, self.links[link].down.last_arrival);
@@ -160,7 +160,7 @@ impl World {
         self.server_events.push(event);
     }
 
-    pub(super) fn read_at_hub(&mut self, link: LinkId) {
+    pub(super) fn read_at_server(&mut self, link: LinkId) {
         while let Some(member) = self.links[link].member {
             let greeted = self.links[link].greeted;
             let limit = if greeted { Message::BYTES_MAX } else { Message::STRANGER_BYTES_MAX };
@@ -170,23 +170,23 @@ impl World {
             if matches!(message, Message::Hello(_)) {
                 self.links[link].greeted = true;
             }
-            match &self.hub {
-                Hub::Ours(_) => self.hub_receives(link, member, message),
-                Hub::Old(_) => self.old_hub_receives(link, message),
-                Hub::Down => return,
+            match &self.server {
+                SimServer::New(_) => self.server_receives(link, member, message),
+                SimServer::Old(_) => self.old_server_receives(link, message),
+                SimServer::Down => return,
             }
         }
     }
 
-    fn hub_receives(&mut self, link: LinkId, member: PeerId, message: Message) {
+    fn server_receives(&mut self, link: LinkId, member: PeerId, message: Message) {
         let now = self.now;
-        if let Brain::Ours(ours) = &mut self.pcs[self.links[link].pc].brain {
-            ours.heard.take_in(&message, now);
+        if let Brain::New(new_pc) = &mut self.pcs[self.links[link].pc].brain {
+            new_pc.heard.take_in(&message, now);
         }
         match message {
-            Message::Credit(credit) => self.hub_gets_credit(link, credit),
-            message if message.is_data() => self.hub_takes(link, member, message),
-            message => self.feed_hub(server::Input::Received(member, message)),
+            Message::Credit(credit) => self.server_gets_credit(link, credit),
+            message if message.is_data() => self.server_takes(link, member, message),
+            message => self.feed_server(server::Input::Received(member, message)),
         }
     }
 }

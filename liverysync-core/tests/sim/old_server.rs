@@ -13,7 +13,7 @@ use liverysync_core::{
 use crate::{
     net::{Dir, LinkId, Note, Queued},
     old_pc::carried_by_104,
-    rig::{Ev, Hub, SECOND, World},
+    rig::{Ev, SECOND, SimServer, World},
 };
 
 const STALE: u64 = 15 * SECOND;
@@ -38,7 +38,7 @@ struct Session {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct OldHub {
+pub(crate) struct OldServer {
     /// The later generation.
     pub(crate) later: bool,
     members: BTreeMap<LinkId, Member>,
@@ -51,7 +51,7 @@ pub(crate) struct OldHub {
 /// The union of an old server: for each name a digest and who holds it.
 type Union = BTreeMap<String, (String, u64, Vec<LinkId>)>;
 
-impl OldHub {
+impl OldServer {
     pub(crate) fn new(later: bool) -> Self {
         Self { later, ..Self::default() }
     }
@@ -170,25 +170,25 @@ fn marked(name: &str, hash: &str) -> String {
 }
 
 impl World {
-    pub(crate) fn start_old_hub(&mut self, later: bool) {
-        self.hub_epoch += 1;
-        self.hub = Hub::Old(Box::new(OldHub::new(later)));
-        let epoch = self.hub_epoch;
-        self.after(SECOND, Ev::HubTimer(epoch));
+    pub(crate) fn start_old_server(&mut self, later: bool) {
+        self.server_epoch += 1;
+        self.server = SimServer::Old(Box::new(OldServer::new(later)));
+        let epoch = self.server_epoch;
+        self.after(SECOND, Ev::ServerTimer(epoch));
     }
 
-    pub(crate) fn old_hub(&mut self) -> &mut OldHub {
-        match &mut self.hub {
-            Hub::Old(hub) => hub,
+    pub(crate) fn old_server(&mut self) -> &mut OldServer {
+        match &mut self.server {
+            SimServer::Old(server) => server,
             _ => panic!("there is no old server"),
         }
     }
 
-    fn old_hub_sends(&mut self, link: LinkId, message: Message) {
+    fn old_server_sends(&mut self, link: LinkId, message: Message) {
         self.send(link, Dir::Down, Queued { message, note: Note::None });
     }
 
-    pub(crate) fn old_hub_accepts(&mut self, link: LinkId) {
+    pub(crate) fn old_server_accepts(&mut self, link: LinkId) {
         let member = Member {
             manifest: None,
             manifest_at: 0,
@@ -197,25 +197,25 @@ impl World {
             asked_at: 0,
             reported: String::new(),
         };
-        self.old_hub().members.insert(link, member);
+        self.old_server().members.insert(link, member);
         let client_id = format!("{link:08x}");
         let welcome = Welcome { client_id, liverysync: None };
-        self.old_hub_sends(link, Message::Welcome(welcome));
+        self.old_server_sends(link, Message::Welcome(welcome));
     }
 
-    pub(crate) fn old_hub_loses(&mut self, link: LinkId) {
-        let hub = self.old_hub();
-        hub.members.remove(&link);
-        hub.sessions.retain(|_, session| session.source != link && session.target != link);
-        self.old_hub_schedules();
+    pub(crate) fn old_server_loses(&mut self, link: LinkId) {
+        let server = self.old_server();
+        server.members.remove(&link);
+        server.sessions.retain(|_, session| session.source != link && session.target != link);
+        self.old_server_schedules();
     }
 
-    pub(crate) fn old_hub_tick(&mut self) {
-        let (now, epoch) = (self.now, self.hub_epoch);
-        self.after(SECOND, Ev::HubTimer(epoch));
-        let hub = self.old_hub();
-        let later = hub.later;
-        let stale: Vec<_> = hub
+    pub(crate) fn old_server_tick(&mut self) {
+        let (now, epoch) = (self.now, self.server_epoch);
+        self.after(SECOND, Ev::ServerTimer(epoch));
+        let server = self.old_server();
+        let later = server.later;
+        let stale: Vec<_> = server
             .members
             .iter()
             .filter(|(link, member)| {
@@ -227,37 +227,37 @@ impl World {
                 } else {
                     old
                 };
-                wanted && !hub.is_busy(**link)
+                wanted && !server.is_busy(**link)
             })
             .map(|(link, _)| *link)
             .collect();
         for link in stale {
-            self.old_hub_asks(link);
+            self.old_server_asks(link);
         }
-        self.old_hub_schedules();
+        self.old_server_schedules();
     }
 
-    fn old_hub_asks(&mut self, link: LinkId) {
+    fn old_server_asks(&mut self, link: LinkId) {
         let now = self.now;
-        let hub = self.old_hub();
-        if hub.later && hub.is_busy(link) {
+        let server = self.old_server();
+        if server.later && server.is_busy(link) {
             return;
         }
-        if let Some(member) = hub.members.get_mut(&link) {
+        if let Some(member) = server.members.get_mut(&link) {
             member.asked = true;
             member.asked_at = now;
-            self.old_hub_sends(link, Message::RequestManifest(RequestManifest::default()));
+            self.old_server_sends(link, Message::RequestManifest(RequestManifest::default()));
         }
     }
 
-    fn old_hub_schedules(&mut self) {
-        let Some((source, target, paths)) = self.old_hub().choose() else { return };
-        let hub = self.old_hub();
-        hub.next += 1;
-        hub.begun += 1;
-        let sync_id = SyncId::new(&format!("session-{}", hub.next)).unwrap();
+    fn old_server_schedules(&mut self) {
+        let Some((source, target, paths)) = self.old_server().choose() else { return };
+        let server = self.old_server();
+        server.next += 1;
+        server.begun += 1;
+        let sync_id = SyncId::new(&format!("session-{}", server.next)).unwrap();
         let session = Session { source, target, paths: paths.clone() };
-        hub.sessions.insert(sync_id.clone(), session);
+        server.sessions.insert(sync_id.clone(), session);
         let offer = |role| SyncOffer {
             sync_id: sync_id.clone(),
             role,
@@ -266,27 +266,30 @@ impl World {
             target_client_id: format!("{target:08x}"),
             files: None,
         };
-        self.old_hub_sends(target, Message::SyncOffer(offer(Role::Target)));
-        self.old_hub_sends(source, Message::SyncOffer(offer(Role::Source)));
-        self.old_hub_sends(source, Message::SendFiles(SendFiles { sync_id, paths, files: None }));
+        self.old_server_sends(target, Message::SyncOffer(offer(Role::Target)));
+        self.old_server_sends(source, Message::SyncOffer(offer(Role::Source)));
+        self.old_server_sends(
+            source,
+            Message::SendFiles(SendFiles { sync_id, paths, files: None }),
+        );
     }
 
-    pub(crate) fn old_hub_receives(&mut self, link: LinkId, message: Message) {
+    pub(crate) fn old_server_receives(&mut self, link: LinkId, message: Message) {
         let now = self.now;
         match message {
             Message::Hello(hello) => {
-                let hub = self.old_hub();
-                let union = hub.union();
+                let server = self.old_server();
+                let union = server.union();
                 let current_hash =
                     if union.is_empty() { hello.manifest_hash } else { hash_of(&union) };
                 let state = ServerState { current_hash, ..ServerState::default() };
-                self.old_hub_sends(link, Message::ServerState(state));
-                self.old_hub_asks(link);
+                self.old_server_sends(link, Message::ServerState(state));
+                self.old_server_asks(link);
             }
             Message::ManifestFull(full) => {
-                let hub = self.old_hub();
-                let later = hub.later;
-                if let Some(member) = hub.members.get_mut(&link) {
+                let server = self.old_server();
+                let later = server.later;
+                if let Some(member) = server.members.get_mut(&link) {
                     let said = hash_of_files(&full.manifest);
                     let changed = member.reported != said;
                     member.reported = said;
@@ -300,17 +303,17 @@ impl World {
                         self.mark_busy(|| format!("another manifest on link {link}"));
                     }
                 }
-                self.old_hub_schedules();
+                self.old_server_schedules();
             }
             Message::FileBegin(_) | Message::FileChunk(_) | Message::FileEnd(_) => {
-                self.old_hub_relays(link, message);
+                self.old_server_relays(link, message);
             }
             Message::SyncDone(done) => {
-                let hub = self.old_hub();
-                let session = hub.sessions.get(&done.sync_id).filter(|s| s.target == link);
+                let server = self.old_server();
+                let session = server.sessions.get(&done.sync_id).filter(|s| s.target == link);
                 let Some(source) = session.map(|session| session.source) else { return };
-                hub.sessions.remove(&done.sync_id);
-                if let Some(member) = hub.members.get_mut(&link).filter(|_| hub.later) {
+                server.sessions.remove(&done.sync_id);
+                if let Some(member) = server.members.get_mut(&link).filter(|_| server.later) {
                     member.awaited = true;
                     member.asked = false;
                 }
@@ -318,20 +321,20 @@ impl World {
                     sync_id: done.sync_id,
                     new_manifest_hash: done.new_manifest_hash,
                 };
-                self.old_hub_sends(source, Message::SyncDoneAck(ack));
-                self.old_hub_asks(link);
-                self.old_hub_schedules();
+                self.old_server_sends(source, Message::SyncDoneAck(ack));
+                self.old_server_asks(link);
+                self.old_server_schedules();
             }
             Message::Error(report) => {
-                self.old_hub().sessions.remove(&report.sync_id);
-                self.old_hub_schedules();
+                self.old_server().sessions.remove(&report.sync_id);
+                self.old_server_schedules();
             }
-            Message::Ping => self.old_hub_sends(link, Message::Pong),
+            Message::Ping => self.old_server_sends(link, Message::Pong),
             _ => {}
         }
     }
 
-    fn old_hub_relays(&mut self, link: LinkId, message: Message) {
+    fn old_server_relays(&mut self, link: LinkId, message: Message) {
         let (sync_id, path) = match &message {
             Message::FileBegin(begin) => (&begin.sync_id, &begin.info.rel_path),
             Message::FileChunk(chunk) => (&chunk.sync_id, &chunk.rel_path),
@@ -339,9 +342,9 @@ impl World {
             _ => return,
         };
         let sync_id = sync_id.clone();
-        let hub = self.old_hub();
-        let Some(session) = hub.sessions.get(&sync_id) else { return };
-        let asked = !hub.later || session.paths.contains(path);
+        let server = self.old_server();
+        let Some(session) = server.sessions.get(&sync_id) else { return };
+        let asked = !server.later || session.paths.contains(path);
         if session.source == link && asked {
             let target = session.target;
             self.send(target, Dir::Down, Queued { message, note: Note::None });
@@ -349,8 +352,8 @@ impl World {
     }
 
     /// The names in the old server's union that a PC lacks or has with another content.
-    pub(crate) fn old_hub_missing(&mut self, pc: usize) -> BTreeSet<String> {
-        let union = self.old_hub().union();
+    pub(crate) fn old_server_missing(&mut self, pc: usize) -> BTreeSet<String> {
+        let union = self.old_server().union();
         let disk = &self.pcs[pc].disk;
         let missing = union.into_iter().filter(|(path, (hash, ..))| {
             disk.get(path).is_none_or(|node| node.content.hash.to_string() != *hash)
