@@ -16,7 +16,7 @@ use liverysync_core::{
 pub(crate) struct Book {
     names: BTreeMap<PathKey, (RelPath, Content)>,
     past: BTreeMap<PathKey, Vec<Content>>,
-    proven: BTreeSet<Content>,
+    verified: BTreeSet<Content>,
     /// True if something was written since the last look at the union.
     is_news: bool,
 }
@@ -42,11 +42,11 @@ impl Book {
                 Record::Forgotten { path } => {
                     self.names.remove(path.key()).expect("only what there is goes");
                     let past = self.past.remove(path.key()).unwrap_or_default();
-                    let sent = past.iter().find(|content| self.proven.contains(*content));
+                    let sent = past.iter().find(|content| self.verified.contains(*content));
                     assert_eq!(sent, None, "{path} has had what was sent, and is forgotten");
                 }
                 Record::Verified(content) => {
-                    self.proven.insert(*content);
+                    self.verified.insert(*content);
                 }
                 Record::Declined { .. }
                 | Record::Owned { .. }
@@ -74,7 +74,7 @@ impl Book {
         for (key, past) in &self.past {
             let lost = past
                 .iter()
-                .find(|content| self.proven.contains(*content) && !union.knows(key, **content));
+                .find(|content| self.verified.contains(*content) && !union.knows(key, **content));
             assert_eq!(lost, None, "{key:?} had it, and it is not in its past");
         }
     }

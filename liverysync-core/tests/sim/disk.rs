@@ -58,7 +58,7 @@ pub(crate) struct Disk {
     pub(crate) run: u64,
     pub(crate) traces: Vec<Trace>,
     pub(crate) touched: bool,
-    memory: Bytes,
+    cache_file: Bytes,
 }
 
 fn fault(kind: DiskFaultKind, message: &str) -> DiskFault {
@@ -160,9 +160,9 @@ impl Disk {
     pub(crate) fn apply(&mut self, request: DiskRequest) -> DiskOutcome {
         let run = self.run;
         match request {
-            DiskRequest::LoadCache => DiskOutcome::CacheLoaded(self.memory.clone()),
+            DiskRequest::LoadCache => DiskOutcome::CacheLoaded(self.cache_file.clone()),
             DiskRequest::SaveCache(text) => {
-                self.memory = text;
+                self.cache_file = text;
                 DiskOutcome::Done(Ok(()))
             }
             DiskRequest::Sweep => {

@@ -72,7 +72,7 @@ impl World {
         if old_server {
             return self.judge_old_league();
         }
-        self.judge_memory();
+        self.judge_database();
         self.judge_manifests();
         self.judge_union();
         for pc in 0..self.pcs.len() {
@@ -178,13 +178,13 @@ impl World {
     }
 
     /// Checks that the records describe all of the union.
-    pub(crate) fn judge_memory(&self) {
+    pub(crate) fn judge_database(&self) {
         let SimServer::New(server) = &self.server else { return };
-        let recalled = Union::replay(self.server_config.initial_settings(), &self.memory);
+        let recalled = Union::replay(self.server_config.initial_settings(), &self.records);
         assert_eq!(
             recalled.manifest(),
             server.machine.union().manifest(),
-            "memory and union differ"
+            "the records and the union differ"
         );
     }
 

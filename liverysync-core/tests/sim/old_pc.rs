@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Debug)]
-struct Incoming {
+struct Receiving {
     begin: FileInfo,
     data: BytesMut,
 }
@@ -34,7 +34,7 @@ pub(crate) struct OldPc {
     /// It streams and reads nothing.
     serving: bool,
     unread: VecDeque<Message>,
-    incoming: Option<Incoming>,
+    receiving: Option<Receiving>,
     /// When to say SYNC_DONE.
     waits: Vec<(u64, SyncId)>,
     last_said: Option<String>,
@@ -46,7 +46,7 @@ impl OldPc {
             careful,
             serving: false,
             unread: VecDeque::new(),
-            incoming: None,
+            receiving: None,
             waits: Vec::new(),
             last_said: None,
         }
@@ -222,13 +222,13 @@ impl World {
         let name = self.pcs[pc].name.clone();
         let link = self.pcs[pc].link.unwrap_or_default();
         *self.begun.entry((link, path.clone(), begin.info.sha256.clone())).or_default() += 1;
-        let open = self.old(pc).incoming.as_ref().map(|open| open.begin.rel_path.clone());
+        let open = self.old(pc).receiving.as_ref().map(|open| open.begin.rel_path.clone());
         // Servers of the field do that themselves.
         let calm = open.is_none() || matches!(self.server, SimServer::Old(_));
         assert!(calm, "{name} gets {path} while {open:?} is open");
         if !self.old_refuses(pc, &begin.sync_id, &path) {
-            let incoming = Incoming { begin: begin.info, data: BytesMut::new() };
-            self.old(pc).incoming = Some(incoming);
+            let receiving = Receiving { begin: begin.info, data: BytesMut::new() };
+            self.old(pc).receiving = Some(receiving);
         }
     }
 
@@ -238,11 +238,11 @@ impl World {
         }
         let (name, old_server) =
             (self.pcs[pc].name.clone(), matches!(self.server, SimServer::Old(_)));
-        if let Some(incoming) = &mut self.old(pc).incoming {
-            let same = incoming.begin.rel_path == chunk.rel_path;
+        if let Some(receiving) = &mut self.old(pc).receiving {
+            let same = receiving.begin.rel_path == chunk.rel_path;
             assert!(same || old_server, "{name} gets two files interleaved");
             if same {
-                incoming.data.extend_from_slice(&chunk.data);
+                receiving.data.extend_from_slice(&chunk.data);
             }
         }
     }
@@ -251,8 +251,8 @@ impl World {
         if self.old_refuses(pc, &end.sync_id, &end.rel_path) {
             return;
         }
-        let open = self.old(pc).incoming.take_if(|open| open.begin.rel_path == end.rel_path);
-        let Some(Incoming { begin, data }) = open else { return };
+        let open = self.old(pc).receiving.take_if(|open| open.begin.rel_path == end.rel_path);
+        let Some(Receiving { begin, data }) = open else { return };
         let content = Content::of(&data);
         if content.hash.to_string() != begin.sha256 {
             let text = format!("{} has hash {}", begin.rel_path, content.hash);
@@ -318,7 +318,7 @@ impl World {
         let now = self.now;
         let due: Vec<_> = self.old(pc).waits.extract_if(.., |(at, _)| *at <= now).collect();
         for (_, sync_id) in due {
-            if self.old(pc).incoming.is_some() {
+            if self.old(pc).receiving.is_some() {
                 continue;
             }
             let new_manifest_hash = self.old_tells_manifest(pc, SyncId::default());

@@ -25,7 +25,7 @@ use crate::{
 
 /// The source of the bytes of a file that leaves.
 #[derive(Clone, Debug)]
-enum Feed {
+enum ByteSource {
     Store(ContentHash),
     File(RelPath, Stamp),
 }
@@ -34,7 +34,7 @@ enum Feed {
 #[derive(Debug)]
 pub(crate) struct Plane {
     outgoing: SendQueue,
-    feeds: BTreeMap<TransferId, Feed>,
+    sources: BTreeMap<TransferId, ByteSource>,
     packings: BTreeMap<TransferId, Compression>,
     encoder: Encoder,
     /// FILE_BEGIN messages for a program of protocol 1.
@@ -48,7 +48,7 @@ impl Default for Plane {
         let outgoing = SendQueue::new(WINDOW_BYTES);
         Self {
             outgoing,
-            feeds: BTreeMap::new(),
+            sources: BTreeMap::new(),
             packings: BTreeMap::new(),
             encoder: Encoder::default(),
             begins: BTreeMap::new(),
@@ -63,17 +63,17 @@ impl Plane {
         transfer: TransferId,
         from: u64,
         size: u64,
-        feed: Feed,
+        source: ByteSource,
         compression: Compression,
     ) {
         self.outgoing.begin(transfer, from, size);
-        self.feeds.insert(transfer, feed);
+        self.sources.insert(transfer, source);
         self.packings.insert(transfer, compression);
     }
 
     fn stop(&mut self, transfer: TransferId) -> Option<Message> {
         self.outgoing.stop(transfer);
-        self.feeds.remove(&transfer);
+        self.sources.remove(&transfer);
         let begin = self.begins.remove(&transfer)?;
         self.open.remove(&transfer).then(|| end_of(&begin))
     }
@@ -90,7 +90,7 @@ impl Plane {
     fn messages(&mut self, next: Next, bytes: Bytes) -> Vec<Message> {
         let Next { transfer, offset, last, .. } = next;
         if last {
-            self.feeds.remove(&transfer);
+            self.sources.remove(&transfer);
         }
         let Some(begin) = self.begins.get(&transfer).cloned() else {
             let body = self.pack(transfer, bytes);
@@ -253,7 +253,7 @@ impl World {
     ) {
         let Some(link) = self.pcs[pc].link else { return };
         let plane = self.plane(link, Dir::Up);
-        plane.begin(transfer, from, stamp.size, Feed::File(path, stamp), compression);
+        plane.begin(transfer, from, stamp.size, ByteSource::File(path, stamp), compression);
         plane.outgoing.set_available(transfer, stamp.size, true);
         self.pump_idle(link, Dir::Up);
     }
@@ -279,7 +279,7 @@ impl World {
             }
             plane.begins.insert(transfer, begin);
         }
-        plane.begin(transfer, from, content.size, Feed::Store(content.hash), compression);
+        plane.begin(transfer, from, content.size, ByteSource::Store(content.hash), compression);
         self.pump_idle(link, Dir::Down);
     }
 
@@ -301,8 +301,8 @@ impl World {
         if dir == Dir::Down {
             let SimServer::New(server) = &self.server else { return };
             let plane = &mut self.links[link].down.plane;
-            for (transfer, feed) in &plane.feeds {
-                let Feed::Store(hash) = feed else { continue };
+            for (transfer, source) in &plane.sources {
+                let ByteSource::Store(hash) = source else { continue };
                 let content = Content { hash: *hash, size: 0 };
                 if let Some((available, complete)) = server.store.progress(content) {
                     plane.outgoing.set_available(*transfer, available, complete);
@@ -310,16 +310,16 @@ impl World {
             }
         }
         let Some(next) = self.plane(link, dir).outgoing.poll() else { return };
-        let feed = self.plane(link, dir).feeds.get(&next.transfer).cloned();
+        let source = self.plane(link, dir).sources.get(&next.transfer).cloned();
         let pc = self.links[link].pc;
         let from = next.offset as usize;
-        let bytes = match &feed {
-            Some(Feed::Store(hash)) => {
+        let bytes = match &source {
+            Some(ByteSource::Store(hash)) => {
                 let SimServer::New(server) = &self.server else { return };
                 let Some(blob) = server.store.blobs.get(hash) else { return };
                 Bytes::copy_from_slice(&blob.data[from..from + next.len])
             }
-            Some(Feed::File(path, stamp)) => {
+            Some(ByteSource::File(path, stamp)) => {
                 match self.pcs[pc].disk.piece(path.as_str(), *stamp, from, next.len) {
                     Ok(bytes) => bytes,
                     Err(fault) => {

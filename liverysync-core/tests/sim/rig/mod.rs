@@ -203,7 +203,7 @@ pub(crate) struct World {
     pub(crate) server_config: ServerConfig,
     /// True if the server's records and store outlive it.
     pub(crate) remembers: bool,
-    pub(crate) memory: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     pub(crate) book: Book,
     /// Answers to the acts of admins.
     pub(crate) acted: Vec<(u64, Result<ActReport, ActError>)>,
@@ -248,7 +248,7 @@ impl World {
             server_epoch: 0,
             server_config: ServerConfig::default(),
             remembers: false,
-            memory: Vec::new(),
+            records: Vec::new(),
             book: Book::default(),
             acted: Vec::new(),
             stored: Store::default(),

@@ -147,7 +147,7 @@ impl World {
             },
         );
         if let Brain::New(new_pc) = &mut self.pcs[pc].brain {
-            new_pc.said.take_in(&message, now);
+            new_pc.said.note(&message, now);
         }
         self.send(link, Dir::Up, Queued { message, note });
     }
@@ -158,7 +158,7 @@ impl World {
 pub(crate) struct Told(BTreeMap<String, (ContentHash, u64)>);
 
 impl Told {
-    pub(super) fn take_in(&mut self, message: &Message, now: u64) {
+    pub(super) fn note(&mut self, message: &Message, now: u64) {
         match message {
             Message::ManifestFull(full) => {
                 let before = std::mem::take(&mut self.0);

@@ -9,7 +9,7 @@ impl World {
         self.withheld.clear();
         self.refused.clear();
         let machine = ServerMachine::new(self.server_config.clone(), seed, now);
-        let machine = machine.with_records(&self.memory);
+        let machine = machine.with_records(&self.records);
         let store = std::mem::take(&mut self.stored);
         let kept = store.kept();
         self.server = SimServer::New(Box::new(NewServer {
@@ -25,12 +25,12 @@ impl World {
 
     pub(crate) fn stop_server(&mut self) {
         self.say(|| "the server stops".into());
-        self.judge_memory();
+        self.judge_database();
         let server = std::mem::replace(&mut self.server, SimServer::Down);
         match server {
             SimServer::New(server) if self.remembers => self.stored = server.store.at_rest(),
             _ => {
-                self.memory.clear();
+                self.records.clear();
                 self.book = Book::default();
             }
         }
@@ -101,11 +101,11 @@ impl World {
                 server::Output::Remove(hash) => self.server_forgets(hash),
                 server::Output::Record(records) => {
                     self.book.write(&records);
-                    self.memory.extend(records);
+                    self.records.extend(records);
                 }
                 server::Output::Acted { number, outcome, records } => {
                     self.book.write(&records);
-                    self.memory.extend(records);
+                    self.records.extend(records);
                     self.acted.push((number, outcome));
                 }
                 server::Output::AbandonUpload { source, sync_id } => {
@@ -181,7 +181,7 @@ impl World {
     fn server_receives(&mut self, link: LinkId, member: PeerId, message: Message) {
         let now = self.now;
         if let Brain::New(new_pc) = &mut self.pcs[self.links[link].pc].brain {
-            new_pc.heard.take_in(&message, now);
+            new_pc.heard.note(&message, now);
         }
         match message {
             Message::Credit(credit) => self.server_gets_credit(link, credit),

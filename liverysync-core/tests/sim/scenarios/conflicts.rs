@@ -111,7 +111,7 @@ fn drivers_are_told_who_keeps_the_name_that_their_file_lost() {
     world.set(Setting::ConflictSuffix, "_RIVAL_");
     let first = world.join("first", &[(PATH, b"first")]);
     world.leave(first);
-    // The server knows the name from its memory.
+    // The server knows the name from its database.
     world.restart_server();
     let second = world.join("second", &[(PATH, b"second")]);
     world.rest_of_us();

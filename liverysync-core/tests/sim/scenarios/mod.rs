@@ -126,7 +126,7 @@ impl World {
         self.server_events.iter().filter(began).count()
     }
 
-    /// A league whose memory outlives its server, and which keeps everything.
+    /// A league whose database outlives its server, and which keeps everything.
     pub(crate) fn remembering() -> Self {
         let mut world = Self::new(1);
         world.remembers = true;
@@ -184,7 +184,7 @@ impl World {
     /// Rest for those who are there.
     pub(crate) fn rest_of_us(&mut self) {
         self.run_until_rest(20 * SECOND, 60 * MINUTE);
-        self.judge_memory();
+        self.judge_database();
     }
 
     pub(crate) fn union(&self) -> &Union {
