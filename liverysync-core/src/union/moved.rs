@@ -45,14 +45,22 @@ impl Union {
     fn moved_copies(&self, moves: &Moves) -> Vec<RelPath> {
         let mut moved = Vec::new();
         let mut folders = BTreeSet::new();
-        let copies = moves.contents.iter().flat_map(|content| self.with_content(*content));
-        for copy in copies.filter(|copy| self.is_copy_of(copy, moves.member)) {
-            if in_claimed_livery(&copy.path, &self.settings.naming).is_none() {
-                moved.extend(self.is_file_moved(copy, moves.peer).then(|| copy.path.clone()));
-            } else if folders.insert(copy.path.key().livery()) {
-                let files: Vec<_> = self.entries.of_livery(copy.path.key().livery()).collect();
-                if self.is_folder_moved(copy, &files, moves) {
-                    moved.extend(files.into_iter().map(|file| file.path.clone()));
+        for content in &moves.contents {
+            // Once for all conflict copies with this content: a hostile peer may have thousands of both.
+            let homes = self.homes_of(*content, moves.peer);
+            if homes.is_empty() {
+                continue;
+            }
+            let copies = self.with_content(*content);
+            for copy in copies.filter(|copy| self.is_copy_of(copy, moves.member)) {
+                if in_claimed_livery(&copy.path, &self.settings.naming).is_none() {
+                    let is_moved = self.is_file_moved(copy, &homes, moves.peer);
+                    moved.extend(is_moved.then(|| copy.path.clone()));
+                } else if folders.insert(copy.path.key().livery()) {
+                    let files: Vec<_> = self.entries.of_livery(copy.path.key().livery()).collect();
+                    if self.is_folder_moved(copy, &homes, &files, moves) {
+                        moved.extend(files.into_iter().map(|file| file.path.clone()));
+                    }
                 }
             }
         }
@@ -67,20 +75,21 @@ impl Union {
     }
 
     /// Returns true if a peer has a conflict copy beside an established file in another livery now.
-    fn is_file_moved(&self, copy: &UnionEntry, peer: PeerId) -> bool {
-        let naming = &self.settings.naming;
-        let plain = parse_conflict_name(&copy.path, naming).map(|(plain, _)| plain);
-        let is_elsewhere = |other: &UnionEntry| {
-            let livery = other.path.key().livery();
-            livery != copy.path.key().livery()
-                && plain.as_ref().is_some_and(|plain| plain.key().livery() != livery)
-        };
-        let mut others = self.own_names_of(copy.content, peer);
-        self.is_left(copy, peer) && others.any(is_elsewhere)
+    fn is_file_moved(&self, copy: &UnionEntry, homes: &BTreeSet<&str>, peer: PeerId) -> bool {
+        let plain = parse_conflict_name(&copy.path, &self.settings.naming);
+        let Some((plain, _)) = plain else { return false };
+        let lost = [copy.path.key().livery(), plain.key().livery()];
+        self.is_left(copy, peer) && homes.iter().any(|livery| !lost.contains(livery))
     }
 
     /// Returns true if a peer has all files of a conflict folder in one other livery now.
-    fn is_folder_moved(&self, copy: &UnionEntry, files: &[&UnionEntry], moves: &Moves) -> bool {
+    fn is_folder_moved(
+        &self,
+        copy: &UnionEntry,
+        homes: &BTreeSet<&str>,
+        files: &[&UnionEntry],
+        moves: &Moves,
+    ) -> bool {
         let peer = moves.peer;
         let is_theirs =
             |file: &&UnionEntry| self.is_left(file, peer) && self.is_copy_of(file, moves.member);
@@ -91,11 +100,10 @@ impl Union {
             })
         };
         let claimed = in_claimed_livery(&copy.path, &self.settings.naming);
-        let claimed = claimed.map(|claimed| claimed.key().livery().to_owned());
-        let others = self.own_names_of(copy.content, peer);
-        let mut liveries = others.map(|other| other.path.key().livery());
+        let is_claimed =
+            |livery: &str| claimed.as_ref().is_some_and(|plain| plain.key().livery() == livery);
         files.iter().all(is_theirs)
-            && liveries.any(|livery| Some(livery) != claimed.as_deref() && is_in(livery))
+            && homes.iter().any(|livery| !is_claimed(livery) && is_in(livery))
     }
 
     /// Returns true if `peer` no longer has a conflict copy, and nobody has it under the name that it lost. A file that both
@@ -107,10 +115,11 @@ impl Union {
         })
     }
 
-    /// Returns the entries with a content that `peer` has under their very names, and that are no conflict copies.
-    fn own_names_of(&self, content: Content, peer: PeerId) -> impl Iterator<Item = &UnionEntry> {
-        let entries = self.with_content(content).filter(move |entry| is_at_home(entry, peer));
-        entries.filter(|entry| !is_conflict_name(&entry.path, &self.settings.naming))
+    /// Returns the liveries in which `peer` has a content under the entry's very name, without conflict copies.
+    fn homes_of(&self, content: Content, peer: PeerId) -> BTreeSet<&str> {
+        let entries = self.with_content(content).filter(|entry| is_at_home(entry, peer));
+        let own = entries.filter(|entry| !is_conflict_name(&entry.path, &self.settings.naming));
+        own.map(|entry| entry.path.key().livery()).collect()
     }
 }
 
