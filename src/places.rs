@@ -52,7 +52,7 @@ pub fn liveries_folder() -> Result<PathBuf, FolderNotFound> {
     find(&documents())
 }
 
-/// Makes what a new game lacks of the path to its liveries folder. Does nothing if the game's own folder is not there, or
+/// Makes the missing part of the path to a new game's liveries folder. Does nothing if the game's own folder is not there, or
 /// if `liveries` is not in one.
 pub(crate) fn complete(liveries: &Path) -> io::Result<()> {
     let is_new = game_folder(liveries).is_some_and(Path::is_dir);

@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl ServerMachine {
-    /// Returns the livery names of an allow list, for [`Input::AllowList`]: one a line. A line that begins with `#` is a comment. A name that begins with
-    /// `#` has a backslash in front.
+    /// Returns the livery names of an allow list, for [`Input::AllowList`]: one a line. A line that begins with `#` is a
+    /// comment. A name that begins with `#` has a backslash in front.
     ///
     /// Returns `None` if it names none, and then every livery is distributed.
     #[must_use]

@@ -1,9 +1,9 @@
 //! The pause after a session that brought nothing.
 //!
 //! A Python source silently skips a file that is gone, and the server goes on asking for it until it knows what that source
-//! still has. But the later server asks nobody for a manifest who takes part in a session, and begins the same session again as
-//! soon as one is over. It begins none with a target whose manifest it awaits, which it does after SYNC_DONE. So this PC ends
-//! such a session with SYNC_DONE, and keeps its manifest back for a while.
+//! still has. But the later server does not ask for the manifest of a client that takes part in a session, and begins the same
+//! session again as soon as one is over. After SYNC_DONE it waits for the target's manifest, and begins no session with the
+//! target before it has that. So this PC ends such a session with SYNC_DONE, and keeps its manifest back for a while.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl Pause {
         self.until.is_some()
     }
 
-    /// Ends the pause if its time has come. Returns whether it was that.
+    /// Ends the pause if its time has come. Returns true if it has ended now.
     pub(in crate::client) fn handle_timeout(&mut self, now: Time) -> bool {
         self.until.take_if(|until| *until <= now).is_some()
     }
