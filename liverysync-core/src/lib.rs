@@ -57,6 +57,8 @@ pub mod client;
 pub mod conflict;
 pub mod diff;
 pub mod hash;
+#[doc(hidden)]
+pub mod inspect;
 pub mod league;
 #[doc(hidden)]
 pub mod list_file;
