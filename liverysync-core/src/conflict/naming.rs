@@ -84,6 +84,8 @@ impl Naming {
     pub fn change_suffix(&mut self, suffix: &str) -> Result<(), InvalidText> {
         let suffix = Self::new(suffix, Extensions::default())?.suffix;
         let former = std::mem::replace(&mut self.suffix, suffix);
+        // The newest is last: clients only take the last ones of a long list. A suffix that is used again is none of
+        // them.
         self.former_suffixes.push(former);
         self.former_suffixes.retain(|former| *former != self.suffix);
         self.former_suffixes.dedup();
@@ -105,9 +107,11 @@ impl Naming {
         hash: ContentHash,
         mut taken: impl FnMut(&RelPath) -> bool,
     ) -> Result<RelPath, InvalidPath> {
+        // Otherwise the conflict copy of a conflict copy would get a longer name each time, until none fits.
         let stem = plain_stem(path.stem(), self);
         let mut number = 0_u32;
         loop {
+            // Eight digits may be the same for two contents, and somebody can make such contents on purpose.
             let counter = if number == 0 { String::new() } else { format!("_{number}") };
             let tail = format!("{}{}{counter}.{}", self.suffix, hash.short(), path.extension());
             let folder = path.folder().map_or(0, |folder| folder.len() + 1);
@@ -135,6 +139,7 @@ impl Naming {
         let mut prefixes: Vec<_> =
             folded.suffixes().map(|suffix| format!("{livery}{suffix}")).collect();
         prefixes.sort();
+        // A longer prefix would find some folders of the shorter one a second time.
         prefixes.dedup_by(|longer, shorter| longer.starts_with(&*shorter));
         prefixes
     }

@@ -43,6 +43,8 @@ impl Claim {
     /// Returns true if `policy` prefers this claim to `other`.
     #[must_use]
     pub fn beats(&self, other: &Self, policy: Policy) -> bool {
+        // Each order ends with a value that differs between contents, so the order in which claims are listed decides
+        // nothing.
         let newest = |claim: &Self| Reverse(claim.mtime);
         match policy {
             Policy::Established => (self.arrival, self.hash) < (other.arrival, other.hash),

@@ -11,6 +11,8 @@ use crate::{hash::SHORT_DIGITS, path::RelPath};
 pub fn is_conflict_name(path: &RelPath, naming: &Naming) -> bool {
     let livery = path.livery();
     let is_named = |name: &str| plain_stem(name, naming).len() < name.len();
+    // Of a loose file, the livery is the file itself, with its extension: its stem tells all. Deeper folders do not
+    // count, because a livery is only ever separated as a whole.
     is_named(path.stem()) || path.folder().is_some() && is_named(livery)
 }
 
@@ -30,6 +32,7 @@ pub fn in_claimed_livery(path: &RelPath, naming: &Naming) -> Option<RelPath> {
 #[doc(hidden)]
 pub fn plain_stem<'a>(stem: &'a str, naming: &Naming) -> &'a str {
     match split_mark(stem, naming) {
+        // A person or another program may have put one suffix behind another.
         Some((plain, _)) => plain_stem(plain, naming),
         None => stem,
     }
@@ -38,6 +41,7 @@ pub fn plain_stem<'a>(stem: &'a str, naming: &Naming) -> &'a str {
 /// Splits the stem of a conflict name into the part before the suffix, and the digits.
 fn split_mark<'a>(stem: &'a str, naming: &Naming) -> Option<(&'a str, &'a str)> {
     naming.suffixes().find_map(|suffix| {
+        // From the end: the livery's own name may contain the suffix.
         let (plain, tail) = stem.rsplit_once(suffix)?;
         let (digits, counter) = tail.split_at_checked(SHORT_DIGITS)?;
         let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());

@@ -33,6 +33,7 @@ pub(crate) fn conflict_livery(
     let hash = livery_hash(&livery, contents, &naming.extensions);
     let folder = conflict_folder(spelled, hash, naming, |folder| {
         let has_another = |(path, content): &(&RelPath, Content)| {
+            // A name that breaks the path rule is no reason for another number: it would break the rule as well.
             name_in(folder, path).is_ok_and(|name| is_taken(&name, *content))
         };
         // A livery that has a conflict name already must not come out under its own name.

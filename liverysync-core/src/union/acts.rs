@@ -13,7 +13,7 @@ use crate::{
     time::UnixTime,
 };
 
-/// Smallest number of digits by which a content or version can be named.
+/// Smallest number of digits by which a content or version can be named. With fewer, a slip would often name another one.
 const DIGITS_MIN: usize = 4;
 
 impl Union {
@@ -38,6 +38,7 @@ impl Union {
             Act::Set { setting, value } => union.set(*setting, value, &mut outcome)?,
             Act::Own { livery, member } => union.add_owner(livery, *member, &mut outcome)?,
         }
+        // The act may have freed the names that were in the way of these files.
         let refused = union.unplaced.take_refused();
         union.place_claimants(refused, &mut outcome);
         *self = union;
@@ -70,6 +71,7 @@ impl Union {
             return Err(ActError::SeveralLiveries { path: path.to_owned(), folders });
         }
         let chosen = chosen.first().map(|folder| fold(folder));
+        // A file in a conflict folder is kept with all of its livery: single files would mix two liveries.
         if chosen.is_some() || content == established {
             let folders = in_folders.iter().map(|rival| rival.path.key().livery().to_owned());
             self.resolve_livery(&plain, chosen.as_deref(), &folders.collect(), outcome)?;
@@ -105,6 +107,7 @@ impl Union {
             self.record_placed(entry, author, Cause::Resolved, outcome);
         }
         for rival in rivals.iter().filter(|rival| Some(rival.content) != content) {
+            // From now on it is outdated at this name, and does not come back as another conflict.
             self.decline(plain.clone(), rival.content, outcome);
         }
         Ok(())
@@ -155,6 +158,7 @@ impl Union {
             self.record_retired(rival.path.clone(), outcome);
         }
         if kept.is_some() {
+            // Files that only the former livery has would mix two liveries under the name.
             let stays = claims.iter().filter(|(.., rival)| is_kept(rival));
             let stays: BTreeSet<_> = stays.map(|(_, claimed, _)| claimed.key()).collect();
             for gone in own.iter().filter(|own| !stays.contains(own.path.key())) {
@@ -162,6 +166,7 @@ impl Union {
             }
         }
         if let Some(folder) = kept {
+            // Whoever made the livery that keeps the name may go on changing it.
             let owners = self.owners(folder).cloned().unwrap_or_default();
             self.set_owners(plain.livery(), owners, outcome);
         }
@@ -175,6 +180,7 @@ impl Union {
         }
         for (_, claimed, rival) in claims.into_iter().filter(|(.., rival)| !is_kept(rival)) {
             let there = self.entries.get(claimed.key()).map(|entry| entry.content);
+            // What both liveries have is not in conflict.
             if there != Some(rival.content) {
                 self.decline(claimed, rival.content, outcome);
             }
@@ -273,6 +279,7 @@ impl Union {
             let rest = &file.path.as_str()[file.path.livery().len()..];
             let path = RelPath::parse(&format!("{new}{rest}"), &self.settings.naming.extensions)
                 .map_err(|invalid| refused(NameFault::Path(invalid.fault)))?;
+            // A rename is no edit, so the admin does not become the author.
             let author = self.author_of(Some(&file));
             self.record_placed(Entry { path, ..file.clone() }, author, Cause::Renamed, outcome);
             self.record_retired(file.path, outcome);
@@ -324,6 +331,7 @@ impl Union {
                 found.and_then(|found| hashes.into_values().nth(found))
             }
             None => {
+                // Only of a retired livery is it obvious which version is meant.
                 let retired = history.last().is_some_and(|last| last.files == 0);
                 let before = history.iter().rev().find(|known| known.files > 0);
                 before.filter(|_| retired).map(|known| known.step)
@@ -335,6 +343,7 @@ impl Union {
             }
             None => ActError::NotRetired { livery: livery.to_owned() },
         })?;
+        // A version is restored whole: files that were added later go.
         let then = self.livery_at(&key, at);
         let now: Vec<_> = self.entries.of_livery(&key).map(|entry| entry.path.clone()).collect();
         for path in now.into_iter().filter(|path| !then.contains_key(path.key())) {
@@ -344,6 +353,7 @@ impl Union {
             if self.entries.get(&key).is_some_and(|entry| entry.content == placed.content) {
                 continue;
             }
+            // Peers that have it as an outdated file become its holders, and can send it.
             if !self.is_held_outdated(&key, placed.content) {
                 self.check_sent(path.as_str(), placed.content)?;
             }

@@ -21,6 +21,8 @@ impl Union {
     pub(super) fn expire_orphans(&mut self, outcome: &mut Outcome) -> Vec<Claimant> {
         let mut again = Vec::new();
         loop {
+            // Once more after each round: a claimant that is taken out may have been the last holder of its conflict
+            // name.
             let touched = outcome.touched.iter();
             let orphans: Vec<_> = touched.filter(|key| self.is_orphan(key)).cloned().collect();
             if orphans.is_empty() {
@@ -46,6 +48,7 @@ impl Union {
         match self.previous_available(past).cloned() {
             Some(placed) => {
                 let entry = Entry { path, content: placed.content, mtime: placed.mtime };
+                // The name is taken again, so no claimant has to be placed.
                 self.record_placed(entry, placed.author, Cause::Expired, outcome);
                 Vec::new()
             }
@@ -56,6 +59,7 @@ impl Union {
                 } else {
                     self.record(Record::Forgotten { path }, outcome);
                 }
+                // All of them, because a refused file does not say which names were in its way.
                 let mut again = self.unplaced.take_refused();
                 again.extend(self.release_rivals(key, outcome));
                 again.extend(self.release_past_rivals(key));
@@ -105,7 +109,9 @@ impl Union {
         let key = past.path.key();
         let current = self.entries.get(key).map(|entry| entry.content);
         let exists = |content| self.is_verified(content) || self.is_held_outdated(key, content);
+        // No content from before a retirement: that was not to come back by itself.
         let before = past.placed_since_retired();
+        // The content that expires may be in the history more than once.
         let mut before = before.filter(|placed| Some(placed.content) != current);
         before.find(|placed| exists(placed.content))
     }

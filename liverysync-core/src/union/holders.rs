@@ -78,6 +78,7 @@ impl Holders {
         }
         let places = self.places.entry(peer).or_default();
         if !is_new && places.is_empty() {
+            // Until now, the peer's bit alone told that it has the content at home.
             places.insert(home.clone());
         }
         places.insert(local.clone());

@@ -40,6 +40,7 @@ impl Union {
         let is_loose = |claimant: &Claimant| claimant.entry.path.folder().is_none();
         let (loose, claimants): (Vec<_>, Vec<_>) = claimants.into_iter().partition(is_loose);
         let mut again = self.place_files(loose, outcome);
+        // By peer, too: what two peers bring in one step are two liveries until the policy has put them in order.
         let mut liveries: BTreeMap<String, BTreeMap<PeerId, Vec<Claimant>>> = BTreeMap::new();
         for claimant in claimants {
             let peers = liveries.entry(claimant.key().livery().to_owned()).or_default();
@@ -62,6 +63,7 @@ impl Union {
         outcome: &mut Outcome,
     ) -> Vec<Claimant> {
         let mut again = Vec::new();
+        // First, so that no livery is separated because of a content that will never arrive.
         for claimant in &claims {
             again.extend(self.expire_orphan_at(claimant, outcome));
         }
@@ -69,6 +71,7 @@ impl Union {
         let own = self.own_folders(livery, &claims);
         let is_another_livery = self.is_another_livery(livery, &claims, &own);
         let is_foreign = |claim: &Claimant| matches!(self.classify(claim), Lineage::Foreign);
+        // These are judged by the whole livery, of which perhaps only orphans are left.
         if is_another_livery || claims.iter().any(is_foreign) {
             again.extend(self.expire_orphans_of(livery, outcome));
         }
@@ -85,6 +88,8 @@ impl Union {
             others.into_iter().for_each(|claim| self.place(claim, outcome));
             self.separate_files(rivals, names, outcome);
         } else {
+            // With the files that collide with nothing, so that the folder has a complete livery that the game can
+            // show.
             self.separate(livery, rivals.into_iter().chain(others).collect(), outcome);
         }
         again
@@ -97,12 +102,15 @@ impl Union {
             let name = self.name_in_folder(folder, claim);
             name.is_ok_and(|name| self.entries.contains(name.key()))
         };
+        // A livery that is copied in over another one comes file by file. Once the first files are in sync, the later
+        // ones have the established contents as their base.
         !self.owns(claim.member, livery) && own.iter().any(|folder| !is_there(folder))
     }
 
     /// Returns true if files without any collision belong to another livery of the same name: their member has a conflict
     /// folder for it, or no part in the established one.
     fn is_another_livery(&self, livery: &str, claims: &[Claimant], own: &BTreeSet<String>) -> bool {
+        // Files at taken names are judged by their own lineage, so only new ones count here.
         let mut new = claims.iter().filter(|claim| matches!(self.classify(claim), Lineage::New));
         new.next().is_some_and(|claim| {
             !self.owns(claim.member, livery) && (!own.is_empty() || !self.has_part(livery, claims))
@@ -115,6 +123,7 @@ impl Union {
         let files = self.files_of(livery, peer, claims);
         let now = files.iter().filter(|(key, _)| self.entries.contains(key));
         let mut past = now.filter_map(|(key, file)| Some((self.past.get(key)?, file)));
+        // Earlier contents count as well: a PC that was away still has a part in the livery.
         past.any(|(past, file)| {
             let is_same =
                 |held: Content| held == file.entry.content || Some(held.hash) == file.base;
@@ -156,6 +165,7 @@ impl Union {
             let names = rivals.iter().map(|claim| {
                 let (name, content) =
                     (self.name_in_folder(folder, claim).ok()?, claim.entry.content);
+                // Clients do not share what looks like the game's cache, so they could never report such a file.
                 let is_free = || {
                     let is_there = self.entries.contains(name.key());
                     !self.is_taken_for(&name, content)
@@ -188,6 +198,7 @@ impl Union {
         livery: &str,
         peers: BTreeMap<PeerId, Vec<Claimant>>,
     ) -> Vec<Vec<Claimant>> {
+        // The hash of a whole livery is only worth its time if there is a choice.
         if peers.len() == 1 {
             return peers.into_values().collect();
         }
@@ -239,6 +250,7 @@ impl Union {
         let filed_elsewhere = filed_elsewhere.filter_map(|(_, peers)| Some(&peers.get(&peer)?.0));
         let kept =
             filed_elsewhere.chain(self.unplaced.refused_in(livery, peer)).chain(claims).cloned();
+        // The claims are last: they replace what the peer had under the same names before.
         let files = current.chain(outdated).chain(kept);
         files.map(|claim| (claim.key().clone(), claim)).collect()
     }
@@ -250,6 +262,7 @@ impl Union {
         match self.conflict_names(livery, &files) {
             Ok(names) => self.separate_files(files.into_values(), names, outcome),
             Err(invalid) => {
+                // The peer's other files keep their places.
                 for claim in claims {
                     self.refuse(claim, Refusal::NoName(invalid.clone()), outcome);
                 }
@@ -273,6 +286,7 @@ impl Union {
         let is_home = self.entries.get(local.key()).is_some_and(|entry| entry.content == content);
         self.remove_file(peer, local.key(), content, outcome);
         if is_home {
+            // Both liveries have this file, so its peer keeps it under the plain name as well.
             self.add_holder(peer, local.key(), &local, outcome);
         } else {
             // The peer may have been the last that could have sent the content of the plain name, so check for its expiry.
@@ -302,6 +316,7 @@ impl Union {
 
     /// Returns the names of a livery's files in a conflict folder, in the same order.
     fn conflict_names(&self, livery: &str, files: &Files) -> Result<Vec<RelPath>, InvalidPath> {
+        // In the league's spelling, so that all conflict folders of a livery look alike.
         let spelled = self.entries.of_livery(livery).next().map(|entry| entry.path.livery());
         let own = || files.values().next().map(|claim| claim.entry.path.livery());
         let spelled = spelled.or_else(own).unwrap_or(livery);
@@ -353,6 +368,8 @@ impl Union {
 
     /// Returns the names in conflict folders under which the claiming member published the same contents, by the claims' keys.
     fn names_to_reattach(&self, livery: &str, claims: &[Claimant]) -> BTreeMap<PathKey, PathKey> {
+        // Only a peer that has just connected may have such a file from before. A later report says what its driver did
+        // since.
         let returned = claims.iter().filter(|claim| claim.returned);
         let returned = returned.map(|claim| (&claim.key().as_str()[livery.len()..], claim));
         let returned: BTreeMap<_, _> = returned.collect();

@@ -358,6 +358,8 @@ impl Union {
     /// Returns the peers that have a content, each with its own path: current, outdated and refused files alike. A peer that
     /// has it at several paths may appear several times.
     pub fn sources(&self, content: Content) -> impl Iterator<Item = (PeerId, &RelPath)> {
+        // Outdated and refused files are as good as current ones. Without them, a peer that falsely claims a content
+        // could be the only one that is asked for it.
         let current = self.with_content(content).flat_map(UnionEntry::holders);
         current.chain(self.unplaced.places(content))
     }
@@ -383,6 +385,7 @@ impl Union {
 
     /// Returns the files that peers have and nobody should have any more.
     pub fn to_retire(&self) -> impl Iterator<Item = (PeerId, &RelPath, Content)> {
+        // Where the name has a content, that content replaces the outdated file, and nothing has to be retired.
         let is_free = |key: &PathKey| !self.entries.contains(key);
         let outdated = self.unplaced.all_outdated().filter(move |(key, _)| is_free(key));
         let outdated = outdated.flat_map(|(_, peers)| peers);
@@ -407,6 +410,7 @@ impl Union {
 
     /// Marks contents as verified: they exist, no matter who connects and leaves. Returns the records of the change.
     pub fn mark_verified(&mut self, contents: impl IntoIterator<Item = Content>) -> Vec<Record> {
+        // No name is touched: that a content exists only keeps names from expiring.
         let mut outcome = Outcome::default();
         for content in contents {
             if !self.verified.contains(&content) {
@@ -424,6 +428,7 @@ impl Union {
         for change in changes {
             let Change { peer, arrival, member, complete, lost, gained } = change;
             returned.extend(complete.then_some(member));
+            // Noted before the removal forgets it: an edit of such a file replaces the copy in its conflict folder.
             let counted = |lost: &Entry| {
                 let name = self.filed_elsewhere.get(lost.path.key())?.get(&peer)?.1.clone();
                 Some((lost.path.key().clone(), name))
@@ -451,6 +456,7 @@ impl Union {
         });
         outcome.touched.extend(self.orphans_of_returned(&returned, &claimants));
         self.place_claimants(claimants, &mut outcome);
+        // After the placing: only now do moved files have names of their own.
         self.retire_moved(&moves, &mut outcome);
         outcome
     }
@@ -467,11 +473,13 @@ impl Union {
         if returned.is_empty() {
             return Vec::new();
         }
+        // A claimed name is left to the placing, because the claimant may bring an edit of its content.
         let claimed: BTreeSet<_> = claimants.iter().map(Claimant::key).collect();
         let keys = self.entries.iter().map(|entry| entry.path.key());
         let orphans = keys.filter(|key| self.is_orphan(key) && !claimed.contains(key));
         let theirs = orphans.filter(|key| {
             let placed = self.past.get(*key).and_then(|past| past.placed().next_back());
+            // Peers without a key count as one author: nobody can tell them apart.
             placed.is_some_and(|placed| returned.contains(&placed.author))
         });
         theirs.cloned().collect()
@@ -508,6 +516,7 @@ impl Union {
     ) {
         self.unplaced.remove(peer, key);
         self.detach(peer, key);
+        // All names, because a file that two liveries share is filed under both.
         for name in self.names.get(&content).into_iter().flatten() {
             let entry = self.entries.get_mut(name);
             if entry.is_some_and(|entry| entry.remove(peer, key)) {

@@ -25,6 +25,7 @@ impl Moves {
     /// its own.
     pub(super) fn of(change: &Change) -> Option<Self> {
         let (member, peer) = (change.member?, change.peer);
+        // Both, because the two halves of a move may come in different reports.
         let gained = change.gained.iter().map(|gained| gained.entry.content);
         let contents = change.lost.iter().map(|lost| lost.content).chain(gained).collect();
         Some(Self { member, peer, contents })

@@ -42,6 +42,7 @@ impl Union {
     /// another claimant.
     pub(super) fn place_claimants(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) {
         for _ in 0..ROUNDS_MAX {
+            // First, so that no file gets a conflict name because of a content that will never arrive.
             claimants.extend(self.expire_orphans(outcome));
             if claimants.is_empty() {
                 return;
@@ -69,6 +70,7 @@ impl Union {
         outcome: &mut Outcome,
     ) -> Vec<Claimant> {
         let policy = self.settings.policy;
+        // Only the policy may prefer one claimant, not the order in which the changes are listed.
         claimants.sort_by(|a, b| {
             a.key().cmp(b.key()).then((a.arrival, a.peer).cmp(&(b.arrival, b.peer)))
         });
@@ -85,6 +87,7 @@ impl Union {
         for claimant in claimants {
             again.extend(self.expire_orphan_at(&claimant, outcome));
             let livery = claimant.key().livery();
+            // Perhaps only names whose content will never arrive make it somebody else's livery.
             if matches!(self.classify(&claimant), Lineage::Foreign) && !cleared.contains(livery) {
                 cleared.insert(livery.to_owned());
                 again.extend(self.expire_orphans_of(livery, outcome));
@@ -127,6 +130,9 @@ impl Union {
         let base = claimant.base;
         match self.entries.get(key) {
             Some(entry) if entry.content == content => Lineage::Same,
+            // The second case is an update that expired because its author left before the server had it. When they
+            // return with it, it is an update again. Whoever may not update comes to the arms below, whatever their
+            // base is.
             Some(entry)
                 if (base == Some(entry.content.hash)
                     || past.is_some_and(|past| past.just_expired(content)))
@@ -134,15 +140,20 @@ impl Union {
             {
                 Lineage::Update
             }
+            // As a conflict, every old version on a PC that was away would come back under a conflict name.
             Some(_) if past.is_some_and(|past| past.knows(content)) => Lineage::Outdated,
             Some(_) => Lineage::Conflict,
+            // A new livery may have files of the retired one, so here the name's past does not count.
             None if claimant.begins => self.classify_new(claimant),
+            // What an admin declined, others must not bring back. An owner of the livery may.
             None if past.is_some_and(|past| past.was_only_declined(content))
                 && self.owns(claimant.member, key.livery()) =>
             {
                 Lineage::New
             }
+            // If an old copy could publish itself, one PC that was away would undo a retirement for everybody.
             None if self.had(key, content) => Lineage::Outdated,
+            // Also an edit of a retired file: it outlives the removal of what it was made from.
             None => self.classify_new(claimant),
         }
     }
@@ -159,9 +170,11 @@ impl Union {
         let livery = path.key().livery();
         let is_conflict_copy = || {
             let parsed = parse_conflict_name(path, &self.settings.naming);
+            // By the digits of its own content: otherwise a name like that of a conflict copy would let anyone add any file.
             parsed.is_some_and(|(_, digits)| digits == content.hash.short())
         };
         self.may_update(claimant)
+            // A livery from a peer without a key has no owner, so there is nobody else who may add to it.
             || self.owners(livery).is_none_or(BTreeSet::is_empty)
             || self.is_vacant(livery)
             || is_conflict_copy()
@@ -174,6 +187,8 @@ impl Union {
 
     /// Returns true if a livery has no files, or only conflict copies.
     pub(super) fn is_vacant(&self, livery: &str) -> bool {
+        // Counted in advance: to look at all names, thousands of conflict copies in one livery would slow down every
+        // step.
         !self.own_names.contains_key(livery)
     }
 
@@ -213,6 +228,7 @@ impl Union {
         let Some(past) = self.past.get(claimant.key()) else { return };
         let Entry { content, mtime, ref path } = claimant.entry;
         let cause = if past.knows(content) { Cause::Reverted } else { Cause::Updated };
+        // The league's spelling stays. The author's PC may have folders that are spelled in another way.
         let entry = Entry { path: past.path.clone(), content, mtime };
         self.record_placed(entry, claimant.member, cause, outcome);
         self.add_holder(claimant.peer, path.key(), path, outcome);
@@ -231,6 +247,7 @@ impl Union {
             return;
         }
         self.file_under(claimant, name.key(), outcome);
+        // An earlier version of a conflict copy is not a new conflict, so nobody has to hear of it.
         if !is_replaced {
             outcome.conflicts.push((peer, path, name));
         }
@@ -238,6 +255,7 @@ impl Union {
 
     /// Files a claimant under another name, which has or had the same content.
     pub(super) fn file_under(&mut self, claim: Claimant, name: &PathKey, outcome: &mut Outcome) {
+        // A livery begins in one step only. If the claim is placed again later, the name's past counts.
         let claim = Claimant { begins: false, ..claim };
         let Claimant { peer, entry: Entry { path: local, content, mtime }, .. } = claim.clone();
         if self.is_replaced(name, content) {
@@ -255,6 +273,7 @@ impl Union {
     /// another name, every update of a conflict copy would bring the old one back.
     fn name_of_rival(&self, rival: &Entry) -> Result<RelPath, InvalidPath> {
         let Entry { path, content, .. } = rival;
+        // A conflict copy whose content has the plain name by now needs no further copy.
         if let Some(home) = self.plain_entry(path).filter(|entry| entry.content == *content) {
             return Ok(home.path.clone());
         }
@@ -292,6 +311,7 @@ impl Union {
         let key = path.key().clone();
         // The first member to publish a file of a livery owns it, also after it was retired.
         if self.is_vacant(key.livery()) && !self.owns(claimant.member, key.livery()) {
+            // Without a key, nobody owns it: whoever owned the retired livery has no say in the new one.
             let owners = claimant.member.into_iter().collect();
             self.set_owners(path.livery(), owners, outcome);
         }

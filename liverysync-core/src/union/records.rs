@@ -112,11 +112,13 @@ impl Union {
         for (peer, local) in self.take_matching(key, content, outcome) {
             entry.add(peer, &local);
         }
+        // A step checks a name before it writes a record, so this is a record that no union wrote.
         if self.entries.insert(entry).is_err() {
             return;
         }
         self.names.entry(content).or_default().insert(key.clone());
         self.add_version(step, path, Some(placed));
+        // Only now: the name's history, with the new version, tells whether it is a conflict copy.
         if !self.is_conflict_copy(path) {
             *self.own_names.entry(key.livery().to_owned()).or_default() += 1;
         }
@@ -166,9 +168,11 @@ impl Union {
             }
         }
         for (peer, local) in entry.holders.places(&entry.path) {
+            // The file is filed under its own name, too, and current there.
             if self.is_home(peer, local.key(), content) {
                 continue;
             }
+            // Its claim is kept. Should the conflict name expire, the file claims its own name again.
             let rival = self.detach(peer, local.key());
             self.unplaced
                 .add_outdated(peer, OutdatedFile { local, content, mtime: entry.mtime, rival });
@@ -195,6 +199,7 @@ impl Union {
     /// Forgets the versions of a name, and keeps the contents that it declined.
     fn forget_past(&mut self, key: &PathKey) {
         let Some(past) = self.past.get_mut(key) else { return };
+        // What an admin declined stays declined, even if what they kept never arrived.
         past.versions.clear();
         if past.declined.is_empty() {
             self.past.remove(key);

@@ -122,6 +122,8 @@ impl Unplaced {
 
     /// Returns the claims of the outdated files whose conflict name this was.
     pub(super) fn rivals_of(&self, name: &PathKey) -> impl Iterator<Item = &Claimant> {
+        // By name: a walk over the outdated files of all peers for each name that expires takes seconds in a large
+        // league.
         let rivals = self.rivals.get(name).into_iter().flatten();
         let outdated = rivals.filter_map(|(key, peer)| self.outdated_of(*peer, key));
         outdated.filter_map(|outdated| Some(&outdated.rival.as_ref()?.0))

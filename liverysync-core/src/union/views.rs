@@ -28,6 +28,7 @@ impl Union {
             let _fits = manifest.insert(Entry::clone(entry));
         }
         let mut past = of_livery(&self.past, key).map(|(_, past)| past);
+        // A name that was forgotten is only here for what it declined. No livery has it.
         let spelled = past.find(|past| !past.versions.is_empty())?.path.livery().to_owned();
         let owners = self.owners(key).map(|owners| owners.iter().copied().collect());
         Some(LiveryStatus {
@@ -93,6 +94,8 @@ impl Union {
         for rival in &self.entries {
             let beside =
                 parse_conflict_name(&rival.path, &self.settings.naming).map(|(plain, _)| plain);
+            // Members may give any file such a name. If nothing has the plain name, only its digits show that it is a
+            // conflict copy.
             if let Some(plain) = beside
                 && (self.entries.contains(plain.key()) || self.has_its_digits(rival))
             {
@@ -103,6 +106,7 @@ impl Union {
             };
             let folder = rival.path.key().livery();
             match self.entries.get(claimed.key()) {
+                // Both liveries have this file.
                 Some(established) if established.content == rival.content => {}
                 Some(_) => {
                     colliding.insert(folder);
