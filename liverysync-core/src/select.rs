@@ -212,6 +212,7 @@ pub fn select(listed: &[Listed], rules: &Rules) -> Selection {
 }
 
 fn select_of(mut ordered: Vec<&Listed>, rules: &Rules) -> Selection {
+    // Of two names that collide the first one counts, and each disk lists in its own order.
     ordered.sort_unstable_by(|a, b| a.path.cmp(&b.path));
 
     let mut result = Selection::default();
@@ -292,6 +293,7 @@ fn known_files<T: Located>(
                 continue;
             }
         };
+        // Of two items with one path, the full selection decides.
         if met.insert(item.path.as_str(), (stamp, item.change_tag)).is_some() {
             liveries.insert(livery_of(&item.path));
         }

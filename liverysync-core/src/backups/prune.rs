@@ -9,7 +9,7 @@ use super::SetName;
 use crate::{hash::Content, path::RelPath, time::UnixTime};
 
 /// Age below which a backup is never removed. While a client replaces a file, its old content is in place and in the backup
-/// for a moment, and then only in the backup.
+/// for a moment, and then only in the backup. An hour is more than any replacement takes.
 pub const FRESH: Duration = Duration::from_secs(3600);
 
 /// A file in a backup set.

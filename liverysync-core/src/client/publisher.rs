@@ -89,6 +89,7 @@ impl Publisher {
     ) {
         if session.is_stalled() {
             self.pause.begin(cx.now.time);
+            // Without a manifest: `protocol_1::pause` tells why.
             done(cx, folder, sync_id);
         } else if session.over || !cx.link.is_up() {
             // The server has forgotten the session.
@@ -114,6 +115,7 @@ impl Publisher {
             }
         } else {
             self.pause.reset();
+            // Before SYNC_DONE, which makes the server look at the last manifest.
             self.publish(cx, folder);
             done(cx, folder, sync_id);
         }
@@ -245,6 +247,7 @@ fn done(cx: &mut Context, folder: &Folder, sync_id: &SyncId) {
 /// Describes a file to the server, on protocol 2 with the version that it was made from.
 fn describe(folder: &Folder, entry: &Entry, speaks_v2: bool) -> FileInfo {
     let mut info = FileInfo::new(entry.path.as_str(), entry.content, entry.mtime, speaks_v2);
+    // A file that is its own base is no edit.
     let base = folder.synced().get(entry.path.key()).filter(|base| *base != entry.content.hash);
     info.base = base.filter(|_| speaks_v2).map(|base| base.to_string());
     info

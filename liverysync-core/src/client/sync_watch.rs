@@ -320,12 +320,15 @@ impl SyncWatch {
 
     /// Notes that a file was installed or sent.
     fn handle_moved(&mut self, path: &RelPath) {
+        // A connection that brings files is of use, however often it breaks.
         self.losses = 0;
+        // An attempt that worked makes up for those that failed.
         self.file_errors.files.remove(path.as_str());
     }
 
     fn handle_disconnected(&mut self, reason: &str) -> Option<Result<SyncReport, SyncError>> {
         let was_connected = std::mem::replace(&mut self.connected, false);
+        // Much may change until the server can be asked again.
         self.behind = None;
         self.unreachable = Some(reason.to_owned());
         if self.policy.patient {

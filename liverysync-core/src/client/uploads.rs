@@ -25,7 +25,8 @@ use crate::{
     },
 };
 
-/// Most sessions at a time. A server that asks for more is refused: each of them takes memory.
+/// Most sessions at a time. A server that asks for more is refused: each of them takes memory. By default a `liverysync`
+/// server asks one client for at most 24.
 const SESSIONS_MAX: usize = 64;
 
 /// All sessions that send files.

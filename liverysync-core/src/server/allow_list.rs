@@ -50,6 +50,7 @@ impl AllowList {
         let folded = |name: String| (fold(&name), name);
         let names = names.map(|names| names.into_iter().map(folded).collect::<BTreeMap<_, _>>());
         let is_new = match (&self.names, &names) {
+            // Another spelling of the same names allows nothing else, and need not be announced.
             (Some(old), Some(new)) => !old.keys().eq(new.keys()),
             (old, new) => old.is_some() != new.is_some(),
         };

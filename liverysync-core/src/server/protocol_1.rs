@@ -165,6 +165,7 @@ impl Protocol {
         rules: &Rules,
     ) -> CheckedManifest {
         let checked = check_manifest(files, rules, self.is_v2());
+        // An empty manifest has no times that could be missing.
         if !self.is_v2() && !checked.manifest.is_empty() {
             *self = if checked.dated { Self::V104 } else { Self::V1First };
         }

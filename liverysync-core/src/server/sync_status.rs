@@ -16,7 +16,7 @@ use crate::{
     wire::messages::{Message, ServerState, SyncStatus},
 };
 
-/// Shortest time between two rounds of sync statuses.
+/// Shortest time between two rounds of sync statuses. During a sync, statuses change with every file.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The same while more than this many files are missing in all: looking at each of them takes time.

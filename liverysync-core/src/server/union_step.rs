@@ -18,6 +18,7 @@ const STORE: PeerId = PeerId(0);
 
 /// Handles the consequences of a step.
 pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
+    // First of all: nobody may hear of a step that a crash of the server could undo.
     cx.record(outcome.records);
     for (id, path, conflict_path) in outcome.conflicts {
         if let Some(name) = cx.peers.name(id) {

@@ -16,7 +16,8 @@ use crate::{
     },
 };
 
-/// Interval in which a stream reports its progress.
+/// Interval in which a stream reports its progress. Each report takes time of the control machine, which otherwise would hear
+/// of every piece; and it must come well within the time after which a source counts as stalled.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// One file that the server requested from a source.
@@ -199,6 +200,7 @@ impl UploadStream {
         if !right {
             step.events.push(UploadEvent::Faulted(index, SourceFault::OtherContent));
         }
+        // Open even if it is wrong: a source of protocol 1 cannot be stopped, so its bytes are followed and dropped.
         self.open = Some(Open { index, right });
     }
 

@@ -213,5 +213,6 @@ pub(in crate::client) fn conflict_copy_name(
         return None;
     }
     let is_taken = |name: &RelPath| folder.is_taken(name.key());
+    // If no name is possible, the content is only kept in the backup that each replacement makes.
     naming.conflict_name(path, own.content.hash, is_taken).ok()
 }

@@ -38,7 +38,8 @@ use crate::{
     },
 };
 
-/// Most sessions at a time. A server that offers more is refused: each of them takes memory.
+/// Most sessions at a time. A server that offers more is refused: each of them takes memory. By default a `liverysync` server
+/// offers one client at most 24.
 const SESSIONS_MAX: usize = 64;
 
 /// The reason why files of an ignored livery are refused.
@@ -75,6 +76,7 @@ impl Downloads {
         if let Some(session) = self.sessions.get(&sync_id).filter(|_| is_listed) {
             offer::accept(cx, &sync_id, session);
         }
+        // If every file is refused or here already, nothing else would end the session.
         self.check(cx, folder, &sync_id, false);
     }
 

@@ -27,6 +27,7 @@ impl DeletedLiveries {
         self.liveries.retain(|livery| !there.contains(livery.as_str()));
         for file in before {
             let key = file.path.key();
+            // What the league has retired was not deleted by the driver, and a livery counts once nothing of it is left.
             if after.contains(key) || self.retired.remove(key) || there.contains(key.livery()) {
                 continue;
             }

@@ -46,7 +46,8 @@ use crate::{
     time::{Time, Wake},
 };
 
-/// Longest wait before the next attempt to list a folder that cannot be listed.
+/// Longest wait before the next attempt to list a folder that cannot be listed. A drive that is plugged in again should be
+/// found soon, even by a client that rescans rarely.
 const UNREADABLE_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// The liveries folder.
@@ -209,6 +210,7 @@ impl Folder {
         let is_new = |file: &&Chosen| {
             !self.index.is_known(file) && !self.installed.contains(file.path.key())
         };
+        // Most scans find nothing new. One comparison shows that faster than a look-up for each file.
         let unread: Vec<_> = if self.index.is_as_known(chosen) {
             Vec::new()
         } else {
@@ -280,6 +282,7 @@ impl Folder {
                 self.save_timer.handle_index_change(cx.now.time);
             }
             let (listing, synced) = (self.listing.as_ref(), &self.synced);
+            // A livery that was never in sync does not come back: nobody else has it.
             let was_deleted = |file: &IndexedFile| {
                 let key = file.path.key();
                 let is_gone = listing.is_none_or(|listing| listing.get(key.as_str()).is_none());

@@ -14,7 +14,8 @@ use crate::{
     wire::messages::{FileBegin, FileChunk, FileEnd, OfferedFile, SyncId},
 };
 
-/// The quiet time after a file that ends a session: the server does not say how many files it will send.
+/// The quiet time after a file that ends a session: the server does not say how many files it will send. Python clients wait
+/// as long.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// The same if a file of the session was refused. The server offers that file again as soon as the session is over, and

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Time to wait after a Python client said that it is done: the first of them says so once per file, so more may
-/// come.
+/// come. It does so a second after the end of a file, and a slow PC may take longer.
 const LATE_DONE: Duration = Duration::from_secs(3);
 
 /// Longest time for a target to install the files that it has received.

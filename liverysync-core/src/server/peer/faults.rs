@@ -12,10 +12,11 @@ use crate::{
     time::{Time, backoff},
 };
 
-/// Failures after which a client that never gives a reason is taken to refuse a file.
+/// Failures after which a client that never gives a reason is taken to refuse a file. A single one may have another cause.
 const SILENT_FAILURES_MAX: u32 = 3;
 
-/// First and longest wait before a file is offered again to a client that failed to install it.
+/// First and longest wait before a file is offered again to a client that failed to install it. What holds a file is often
+/// gone within seconds. If it never is, each attempt may cost the transfer of the whole file.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_CAP: Duration = Duration::from_secs(600);
 
