@@ -16,7 +16,7 @@ use liverysync_core::{
 
 const MEMBERS: u64 = 1_000;
 const FILES: usize = 3_000;
-/// The most memory that this process has had, in megabytes.
+/// Returns the most memory that this process has had, in megabytes.
 #[expect(clippy::disallowed_methods, reason = "only the system knows")]
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -38,7 +38,7 @@ fn list(mtime: i64) -> Manifest {
     manifest
 }
 
-/// The data that a server keeps of its peers: the union, and the files that each has and lacks.
+/// Returns the data that a server keeps of its peers: the union, and the files that each has and lacks.
 fn league(mtime: impl Fn(u64) -> i64) -> (Union, Vec<(Manifest, BTreeSet<PathKey>)>) {
     let mut union = Union::new(Policy::Established, Naming::default());
     let members = (0..MEMBERS).map(|member| {
@@ -52,7 +52,7 @@ fn league(mtime: impl Fn(u64) -> i64) -> (Union, Vec<(Manifest, BTreeSet<PathKey
     (union, members)
 }
 
-/// Measured: 85 and 366 MB.
+// Measured: 85 and 366 MB.
 #[test]
 #[ignore = "half a minute, optimised: cargo test --release -p liverysync-core --test memory -- --ignored"]
 fn a_thousand_pcs_with_the_same_files_share_memory() {

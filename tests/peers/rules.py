@@ -60,7 +60,7 @@ class Choice:
 
 
 class FirstRules:
-    """How the first server decides."""
+    """Decides as the first server does."""
 
     files_per_session = 50
     freezes_when_a_session_loses_its_peer = True
@@ -142,7 +142,7 @@ class FirstRules:
 
 
 class LaterRules(FirstRules):
-    """How the later server decides."""
+    """Decides as the later server does."""
 
     files_per_session = 500
     freezes_when_a_session_loses_its_peer = False

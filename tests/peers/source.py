@@ -50,7 +50,7 @@ class SessionSilenced(Exception):
 
 
 class Faults:
-    """What `--fault` asked for."""
+    """Holds the faults that `--fault` asks for."""
 
     def __init__(self, texts=()):
         self.mute = False

@@ -113,7 +113,7 @@ def accepted_by_1_0_4(path):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a client has, in the order of its paths."""
+    """Lists the files that a client has, in the order of their paths."""
 
     entries: tuple
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::league::{Driver, League};
 
-/// Two drivers in sync with four liveries of one file each.
+/// Starts a league of two drivers in sync, with four liveries of one file each.
 fn league() -> (League, [Driver; 2]) {
     let league = League::with_data(&[]);
     for livery in ["A", "B", "C", "D"] {

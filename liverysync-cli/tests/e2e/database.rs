@@ -78,7 +78,7 @@ fn a_restarted_server_gives_a_new_driver_everything_while_the_uploader_is_offlin
     assert!(new.folder.has_no_leftovers());
 }
 
-/// A league of ten liveries whose server has ended.
+/// Makes a league of ten liveries, whose server has ended.
 fn ended() -> (League, Tree) {
     let mut league = League::with_data(&[]);
     let folder = league.folder("uploader");

@@ -129,7 +129,7 @@ fn peers_with_another_protocol_are_disconnected() {
     assert_eq!(b.folder.read("T/decals.png").unwrap(), b"still served");
 }
 
-/// A small disk needs the right to mount.
+// A small disk needs the right to mount.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_loses_nothing_and_recovers() {

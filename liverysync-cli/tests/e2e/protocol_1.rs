@@ -12,7 +12,7 @@ fn assert_nothing_unexpected(driver: &mut Driver) {
     assert!(driver.process.events("unknown_message").is_empty());
 }
 
-/// Protocol 1 carries dates as floats, which are exact to about 0.2 microseconds.
+/// Asserts that two folders are the same, with dates to the microsecond: protocol 1 carries them as floats.
 #[track_caller]
 fn assert_same_to_the_microsecond(one: &Folder, other: &Folder) {
     let (one, other) = (one.tree(), other.tree());

@@ -4,7 +4,7 @@ use crate::common::{Test, files};
 
 const SET: &str = "20200101_120000";
 
-/// A folder `L` with two sets.
+/// Makes a folder `L` with two sets.
 fn liveries() -> Test {
     let test = Test::new();
     test.file("L/Team/decals.png", "new paint");

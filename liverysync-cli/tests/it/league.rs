@@ -25,7 +25,7 @@ fn seen(author: &str, name: &str) -> Record {
     Record::Seen { member: author.parse().unwrap(), name: name.to_owned() }
 }
 
-/// A folder `data` of a league with these records, and with the first content of the league in its store.
+/// Makes a folder `data` of a league with these records, and with the first content of the league in its store.
 fn league(records: &[Record]) -> Test {
     let test = Test::new();
     let data = test.folder("data");
@@ -40,7 +40,7 @@ fn league(records: &[Record]) -> Test {
     test
 }
 
-/// Aoi's `Team`, which was updated and has a conflict copy, and three others.
+/// Makes a league with Aoi's `Team`, which was updated and has a conflict copy, and three other liveries.
 fn sample() -> Test {
     league(&[
         placed(1, "Team/decals.png", "paint", Cause::Published),

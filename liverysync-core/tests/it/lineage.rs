@@ -227,7 +227,7 @@ fn a_file_moved_to_its_conflict_name_is_still_in_conflict() {
     assert_eq!(forgotten.count(), 0);
 }
 
-/// Neither its bytes nor those of its update were ever sent.
+// Neither its bytes nor those of its update were ever sent.
 #[test]
 fn a_conflict_copy_whose_update_expires_claims_its_name_again() {
     let league = play([
@@ -239,7 +239,7 @@ fn a_conflict_copy_whose_update_expires_claims_its_name_again() {
     assert_eq!(league.model.holders(NAMES[2]), BTreeSet::from([1]));
 }
 
-/// Each claims that their file is an edit of the other's.
+// Each claims that their file is an edit of the other's.
 #[test]
 fn reporting_an_outdated_file_again_makes_no_update() {
     let both = [(0, BTreeMap::from([(3, (Some(1), Base::None))]))];
@@ -250,7 +250,7 @@ fn reporting_an_outdated_file_again_makes_no_update() {
     assert_eq!(league.model.now(NAMES[3]), Some(content(2)));
 }
 
-/// The member was the last holder of another name's content.
+// The member was the last holder of another name's content.
 #[test]
 fn a_file_that_gets_a_name_of_its_own_leaves_no_name_without_a_holder() {
     let rival_and_name = [
@@ -285,7 +285,7 @@ fn a_conflict_copy_whose_name_is_forgotten_claims_its_plain_name_in_the_same_ste
     assert_eq!(league.union.conflicts().len(), 1);
 }
 
-/// The server stops before it has either content.
+// The server stops before it has either content.
 #[test]
 fn an_edit_of_a_content_that_the_server_never_got_is_an_update() {
     let league = play([
@@ -318,7 +318,7 @@ fn name_with(league: &League, prefix: &str) -> Vec<String> {
     names.filter(|name| name.starts_with(prefix)).collect()
 }
 
-/// One file is in conflict, another collides with nothing, and a third is the same in both.
+// One file is in conflict, another collides with nothing, and a third is the same in both.
 #[test]
 fn a_livery_in_conflict_is_kept_whole_in_its_conflict_folder() {
     let established = BTreeMap::from([(1, (Some(0), Base::None)), (3, (Some(1), Base::None))]);
@@ -444,7 +444,7 @@ fn if_only_owners_may_update_only_they_may_add() {
     }
 }
 
-/// Its first owner announced it and left, or it was retired.
+// Its first owner announced it and left, or it was retired.
 #[test]
 fn the_member_who_starts_a_vacant_livery_owns_it() {
     for scope in [Scope::File, Scope::Livery] {
@@ -482,7 +482,7 @@ fn an_edit_of_a_separated_file_is_an_update_in_its_conflict_folder() {
     }
 }
 
-/// The member has downloaded the other livery by then.
+// The member has downloaded the other livery by then.
 #[test]
 fn further_files_of_a_separated_livery_bring_no_others_along() {
     let league = play_in(
@@ -557,7 +557,7 @@ fn a_conflict_moves_along_when_its_livery_is_renamed() {
     assert_eq!((conflicts.len(), conflicts[0].path.as_str()), (1, "v/b.json"));
 }
 
-/// The last member has no key, and has the same livery as another one.
+// The last member has no key, and has the same livery as another one.
 #[test]
 fn a_member_without_a_key_changes_nothing_in_another_members_folder() {
     let same = |member| edits(member, &[(2, 2), (3, 1)]);
@@ -577,7 +577,7 @@ fn reverting_a_separated_file_is_an_update_too() {
     assert_eq!(kept.content, content(1));
 }
 
-/// The member has the other's file by then, and copies their own over it.
+// The member has the other's file by then, and copies their own over it.
 #[test]
 fn completing_a_separated_livery_updates_nothing_of_the_other() {
     let league = play_in(
@@ -597,7 +597,7 @@ fn completing_a_separated_livery_updates_nothing_of_the_other() {
     assert_eq!(league.model.now(NAMES[1]), Some(content(3)));
 }
 
-/// The last member has no key.
+// The last member has no key.
 #[test]
 fn a_livery_that_takes_over_a_name_brings_its_owners() {
     let deeds = [edits(0, &[(1, 0)]), edits(3, &[(1, 1)]), Deed::VerifyAll];
@@ -620,7 +620,7 @@ fn an_owner_may_add_a_content_that_was_declined_from_another() {
     assert_eq!(name_with(&league, "t"), [NAMES[1], NAMES[3]]);
 }
 
-/// The files have names of conflict copies, but never were any.
+// The files have names of conflict copies, but never were any.
 #[test]
 fn files_that_only_look_like_conflict_copies_make_a_livery() {
     let deeds = [edits(0, &[(2, 1)]), edits(1, &[(3, 1)])];
@@ -628,7 +628,7 @@ fn files_that_only_look_like_conflict_copies_make_a_livery() {
     assert_eq!(league.union.owner("t"), author(0));
 }
 
-/// The scope changes after a file of theirs was filed beside the established one.
+// The scope changes after a file of theirs was filed beside the established one.
 #[test]
 fn a_member_without_a_key_gets_no_part_in_a_livery_by_a_conflict_copy_beside_it() {
     let league = play_in(

@@ -20,14 +20,14 @@ fn manifest(files: &[(&str, &[u8])]) -> Manifest {
     manifest
 }
 
-/// Computed once, as the programs of the field do it:
-///
-/// ```python
-/// items = [{key: entry[key] for key in keys} for entry in sorted(entries, key=lambda e: e["rel_path"])]
-/// hashlib.sha256(json.dumps(items, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
-/// ```
-///
-/// with the keys `rel_path`, `size`, `sha256` for a manifest and `rel_path`, `sha256`, `size` for a union.
+// Computed once, as the programs of the field do it:
+//
+// ```python
+// items = [{key: entry[key] for key in keys} for entry in sorted(entries, key=lambda e: e["rel_path"])]
+// hashlib.sha256(json.dumps(items, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+// ```
+//
+// with the keys `rel_path`, `size`, `sha256` for a manifest and `rel_path`, `sha256`, `size` for a union.
 #[test]
 fn hashes_equal_those_of_the_python_programs() {
     type Vector<'a> = (&'a [(&'a str, &'a [u8])], &'a str, &'a str);

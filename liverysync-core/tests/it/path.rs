@@ -78,7 +78,7 @@ const PIECES: &str = "a B 7 livery decals .png .PNG .json .exe . .. / / / // \\ 
     \u{ff0e} é e\u{301} ß ı İ ſ ガ \u{3099} 🏁 \u{200d} \u{200b} \u{202e} \u{f022} \u{e000} \u{fffd} \
     \u{2044} \u{345} \u{fb2c} \u{338} \0 # & '";
 
-/// Paths made of those: most are refused, many only just.
+/// Returns paths made of those: most are refused, many only just.
 fn tricky() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         12 => prop::sample::select(PIECES.split(' ').collect::<Vec<_>>()).prop_map(str::to_owned),
@@ -88,7 +88,7 @@ fn tricky() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// Folders that nearly are, or are, what Windows takes for something else.
+/// Returns folders with names that Windows takes for something else, or nearly does.
 fn near_miss() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         "(con|PRN|Aux|nul|conin|CONOUT|com|LPT)[19¹³٣0$ ]{0,2}[ .]{0,2}(txt|tar\\.png)?",
@@ -99,7 +99,7 @@ fn near_miss() -> impl Strategy<Value = String> {
     name.prop_map(|name| format!("livery/{name}/decals.png"))
 }
 
-/// Paths that hold nothing odd, of any length around the limits.
+/// Returns paths with nothing odd in them, of any length around the limits.
 fn plain() -> impl Strategy<Value = String> {
     let component = prop_oneof![8 => "[a-z#&' éガ🏁]{1,12}x", 1 => "[a-zé]{120,260}"];
     (prop::collection::vec(component, 1..18), "(\\.png|\\.JSON|\\.exe)?")
@@ -116,7 +116,7 @@ fn accepted() -> impl Strategy<Value = RelPath> {
         .prop_filter_map("refused", |text| RelPath::parse(&text, &Extensions::default()).ok())
 }
 
-/// The other case of every character that has one of one character.
+/// Returns the text in the other case, where that is one character for each.
 fn swap_case(text: &str) -> String {
     let only = |c: char, mapped: String| {
         if mapped.chars().count() == 1 { mapped } else { c.to_string() }

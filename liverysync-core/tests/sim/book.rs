@@ -30,7 +30,7 @@ impl Book {
                     let key = entry.path.key();
                     let past = self.past.entry(key.clone()).or_default();
                     if *cause == Cause::Expired {
-                        // What nobody ever sent was taken back, and counts no more.
+                        // Nobody ever sent the content before, so it no longer counts.
                         past.pop();
                     }
                     past.push(entry.content);

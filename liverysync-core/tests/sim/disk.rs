@@ -113,7 +113,7 @@ impl Disk {
         self.tree.remove(&id)
     }
 
-    /// Folders keep the spelling that they have.
+    /// Returns a path as the disk spells it: folders keep the spelling that they have.
     fn spelled(&self, path: &str) -> String {
         if !self.insensitive {
             return path.to_owned();
@@ -135,7 +135,7 @@ impl Disk {
         path.to_owned()
     }
 
-    /// The program has ended; what it had staged stays, whole or torn.
+    /// Ends the program. Its stages stay, whole or torn.
     pub(crate) fn crash(&mut self, tear: impl Fn(usize) -> usize) {
         for stage in self.stages.values_mut().filter(|stage| !stage.sealed) {
             let keep = tear(stage.data.len());
@@ -240,7 +240,7 @@ impl Disk {
         Ok(node)
     }
 
-    /// A piece of a file that still has this stamp.
+    /// Returns a piece of a file that still has this stamp.
     pub(crate) fn piece(
         &self,
         path: &str,

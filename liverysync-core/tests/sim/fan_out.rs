@@ -22,7 +22,7 @@ impl World {
         self.join(name, &files)
     }
 
-    /// Bytes that the server has taken in of the whole livery.
+    /// Returns the bytes of the livery that have come to the server.
     fn uploaded(&self) -> u64 {
         match &self.server {
             SimServer::New(server) => server.store.taken.values().sum(),

@@ -39,12 +39,12 @@ impl World {
             .collect();
         let rules = match &this.brain {
             Brain::New(new_pc) => new_pc.config.rules.clone(),
-            // What an old client says is taken in without the game's caches, and with placeholders.
+            // The server leaves the game's caches and placeholders out of an old client's manifest.
             _ => Rules::default(),
         };
         let selection = select(&listed, &rules);
         let mut chosen = selection.publish;
-        // What the union brought stays published even if it is all that there is of its livery.
+        // A file that the union brought stays published, even if nothing else of its livery is there.
         if let Brain::New(new_pc) = &this.brain
             && let Some(machine) = &new_pc.machine
         {
@@ -81,7 +81,7 @@ impl World {
         self.judge_offers();
     }
 
-    /// Nothing that a driver had is gone, unless they gave it up themselves.
+    /// Checks that nothing a driver had is gone, unless they gave it up themselves.
     fn judge_treasures(&self) {
         for content in &self.treasured {
             if self.given_up.contains(&content.hash) {
@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    /// A machine knows its folder as it is.
+    /// Checks that each machine knows its folder as it is.
     fn judge_manifests(&self) {
         for (number, pc) in self.pcs.iter().enumerate() {
             let Brain::New(new_pc) = &pc.brain else { continue };
@@ -123,7 +123,7 @@ impl World {
         self.refused.contains(&(name, path.key().as_str().to_owned()))
     }
 
-    /// The union holds what its members hold, and what it has been sent.
+    /// Checks that the union has what its members have, and what was sent to it.
     fn judge_union(&self) {
         let union = self.server().union();
         let mut held: BTreeSet<Content> = BTreeSet::new();
@@ -188,7 +188,7 @@ impl World {
         );
     }
 
-    /// A client has the union, but for what there is a reason for.
+    /// Checks that a client has all of the union, except where there is a reason.
     fn judge_member(&self, pc: usize) {
         if matches!(self.pcs[pc].brain, Brain::Liar(_)) {
             return;

@@ -302,7 +302,7 @@ impl World {
         }
     }
 
-    /// One that speaks protocol 2 says that it is done once nothing is due.
+    /// Has a liar of protocol 2 say that it is done, once nothing is due.
     fn liar_checks(&mut self, pc: usize, sync_id: &SyncId) {
         let liar = self.liar(pc);
         if !liar.speaks_v2 || liar.sessions.get(sync_id).is_none_or(|s| !s.expected.is_empty()) {
@@ -346,7 +346,7 @@ impl World {
         let mut messages: Vec<_> =
             request.paths.iter().flat_map(|path| liar.lies(&request.sync_id, path)).collect();
         for asked in request.files.iter().flatten() {
-            // What has a number has no beginning about which one could lie.
+            // A file with a number has no FILE_BEGIN about which a source could lie.
             if matches!(liar.lie, Lie::Unbegun | Lie::WrongHash) {
                 continue;
             }
@@ -372,7 +372,7 @@ fn wrong_bytes(data: &Bytes) -> Bytes {
     data.iter().map(|byte| byte ^ 0xff).collect()
 }
 
-/// A piece that claims to be compressed: a frame that has the right size, and lacks its end.
+/// Returns a piece that claims to be compressed: its frame has the right size, and lacks its end.
 fn garbled(lie: Message) -> Message {
     let Message::Data(data) = lie else { return lie };
     let plain = data.body.on_wire();
@@ -382,7 +382,7 @@ fn garbled(lie: Message) -> Message {
     Message::Data(Data { body, ..data })
 }
 
-/// The same lies in protocol 2.
+/// Returns the same lies in protocol 2.
 fn numbered(lies: Vec<Message>, transfer: TransferId, size: u64) -> Vec<Message> {
     let tell = |lie| match lie {
         Message::FileBegin(_) => None,

@@ -39,7 +39,7 @@ pub(crate) struct Queued {
 }
 
 impl Queued {
-    /// Number of bytes for which the link is busy with it. It does not depend on words, such as the names of fields, so
+    /// Returns the number of bytes for which the link is busy with it. It does not depend on words, such as the names of fields, so
     /// that a renamed field does not change when things happen.
     pub(crate) fn weight(&self) -> usize {
         let (files, bytes) = match &self.message {
@@ -108,7 +108,7 @@ impl Pipe {
         self.plane = Plane::default();
     }
 
-    /// Nanoseconds that the link needs for so many bytes.
+    /// Returns the nanoseconds that the link needs for so many bytes.
     pub(crate) const fn transmission(&self, bytes: usize) -> u64 {
         (bytes as u64).saturating_mul(1_000_000_000) / self.bytes_per_second
     }

@@ -52,13 +52,13 @@ impl OldPc {
         }
     }
 
-    /// The program has ended.
+    /// Ends the program.
     pub(crate) fn stop(&mut self) {
         *self = Self::new(self.careful);
     }
 }
 
-/// Extensions that client 1.0.4 takes and publishes.
+/// Returns true if client 1.0.4 takes and publishes a file.
 pub(crate) fn carried_by_104(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     let kind = [".png", ".dds", ".json"].iter().any(|ending| lower.ends_with(ending));
@@ -85,8 +85,8 @@ impl World {
         nodes.filter(|node| !careful || carried_by_104(&node.path)).cloned().collect()
     }
 
-    /// The hash of what it holds, by the recipe of protocol 1 and not by way of a manifest of this crate,
-    /// which could not hold all that such a client may.
+    /// Returns its files and their hash, computed as protocol 1 does it: a manifest of this crate could not hold all that
+    /// such a client may have.
     fn old_manifest(&mut self, pc: usize) -> (Vec<FileInfo>, String) {
         let careful = self.old(pc).careful;
         let nodes = self.old_nodes(pc);

@@ -60,7 +60,7 @@ impl OldServer {
         self.sessions.values().any(|session| session.source == link || session.target == link)
     }
 
-    /// The links of those who take part in a session.
+    /// Returns the links of those who take part in a session.
     pub(crate) fn sessions_open(&self) -> impl Iterator<Item = [LinkId; 2]> {
         self.sessions.values().map(|session| [session.source, session.target])
     }
@@ -110,7 +110,7 @@ impl OldServer {
         union
     }
 
-    /// The next session, if there is anything to do.
+    /// Returns the next session, if there is anything to do.
     fn choose(&self) -> Option<(LinkId, LinkId, Vec<String>)> {
         let union = self.union();
         let mut targets = Vec::new();
@@ -163,7 +163,7 @@ fn add(union: &mut Union, name: String, file: &FileInfo, link: LinkId) {
     entry.2.push(link);
 }
 
-/// The first server marks what is marked already once more; so does this, for names that we can make.
+/// Adds a conflict suffix, also to a name that has one, as the first server does.
 fn marked(name: &str, hash: &str) -> String {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     format!("{stem}__CONFLICT__{}.{extension}", &hash[..8])
@@ -351,7 +351,7 @@ impl World {
         }
     }
 
-    /// The names in the old server's union that a PC lacks or has with another content.
+    /// Returns the names in the old server's union that a PC lacks or has with another content.
     pub(crate) fn old_server_missing(&mut self, pc: usize) -> BTreeSet<String> {
         let union = self.old_server().union();
         let disk = &self.pcs[pc].disk;
@@ -362,7 +362,7 @@ impl World {
     }
 }
 
-/// The union hash of protocol 1, by its recipe.
+/// Returns the union hash, computed as protocol 1 does it.
 fn hash_of(union: &Union) -> String {
     let items: Vec<_> = union
         .iter()

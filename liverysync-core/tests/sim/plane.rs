@@ -86,7 +86,7 @@ impl Plane {
         }
     }
 
-    /// The messages by which a piece travels.
+    /// Returns the messages in which a piece travels.
     fn messages(&mut self, next: Next, bytes: Bytes) -> Vec<Message> {
         let Next { transfer, offset, last, .. } = next;
         if last {
@@ -149,7 +149,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// The contents that are here and right.
+    /// Returns the contents that are here and right.
     pub(crate) fn kept(&self) -> Vec<Content> {
         let whole = self.blobs.iter().filter(|(_, blob)| blob.receiver.is_none());
         whole.map(|(hash, blob)| Content { hash: *hash, size: blob.data.len() as u64 }).collect()
@@ -287,7 +287,7 @@ impl World {
         if let Some(end) = self.plane(link, Dir::Down).stop(transfer) {
             self.send(link, Dir::Down, Queued { message: end, note: Note::None });
         }
-        // What was behind it may have been waiting for it.
+        // The files behind it may have been waiting for it.
         self.pump_idle(link, Dir::Down);
     }
 
@@ -345,7 +345,7 @@ impl World {
         }
     }
 
-    /// The link has taken a piece.
+    /// Handles that the link has taken a piece.
     pub(crate) fn piece_taken(
         &mut self,
         link: LinkId,
@@ -399,7 +399,7 @@ impl World {
         }
     }
 
-    /// All uploads of a source that is gone end.
+    /// Ends all uploads of a source that is gone.
     pub(crate) fn server_loses_uploads(&mut self, source: PeerId) {
         let SimServer::New(server) = &self.server else { return };
         let own = server.store.uploads.keys().filter(|(other, _)| *other == source);
@@ -415,7 +415,7 @@ impl World {
         }
     }
 
-    /// A piece of a file reaches the server.
+    /// Hands a piece of a file to the server.
     pub(crate) fn server_takes(&mut self, link: LinkId, member: PeerId, message: Message) {
         let now = Time::from_nanos(self.now);
         if let Message::Data(data) = &message {
@@ -476,7 +476,7 @@ impl World {
         self.give_credit(link, Dir::Up, credit.bytes);
     }
 
-    /// A piece reaches a client of protocol 2: it waits for the disk, and its room is given back then.
+    /// Hands a piece to a client of protocol 2. It waits for the disk, and then its room is given back.
     pub(crate) fn client_takes(&mut self, pc: usize, data: Data) {
         let Brain::New(new_pc) = &mut self.pcs[pc].brain else { return };
         new_pc.arrived += data.body.len() as u64;
@@ -486,7 +486,7 @@ impl World {
         }
     }
 
-    /// Bytes of files that have come to a client of protocol 2.
+    /// Returns the bytes of files that have come to a client of protocol 2.
     pub(crate) fn arrived(&self, pc: usize) -> u64 {
         match &self.pcs[pc].brain {
             Brain::New(new_pc) => new_pc.arrived,

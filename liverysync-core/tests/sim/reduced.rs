@@ -57,7 +57,7 @@ fn a_league_rests_only_once_an_old_client_has_connected_again() {
     world.rest();
 }
 
-/// The server hears of an installed file when its session is done. Until then it takes the PC to lack that content.
+// The server hears of an installed file when its session is done. Until then it takes the PC to lack that content.
 #[test]
 fn a_content_that_an_open_session_brought_is_copied_not_downloaded() {
     let mut world = league();
@@ -74,8 +74,8 @@ fn a_content_that_an_open_session_brought_is_copied_not_downloaded() {
     assert!(!world.received(target).contains(&"M/m.png".to_owned()));
 }
 
-/// An install and an edit of the same file may reach the server at one moment. The edit was made of the league's version,
-/// so it must not become a new version of the driver's own livery under its conflict name.
+// An install and an edit of the same file may reach the server at one moment. The edit was made of the league's version,
+// so it must not become a new version of the driver's own livery under its conflict name.
 #[test]
 fn an_edit_right_after_an_install_leaves_the_drivers_own_conflicting_livery_alone() {
     let mut world = World::new(1);
@@ -97,8 +97,8 @@ fn an_edit_right_after_an_install_leaves_the_drivers_own_conflicting_livery_alon
     assert_eq!(world.text(second, "T/a.png").unwrap(), b"edit of it", "it is an update");
 }
 
-/// The server hears of an edit a moment before the union takes it in. An offer in between may only replace the version
-/// that the union knows to be an older one.
+// The server hears of an edit a moment before the union takes it in. An offer in between may only replace the version
+// that the union knows to be an older one.
 #[test]
 fn an_edit_that_is_not_yet_in_the_union_is_kept_beside_the_version_that_replaces_it() {
     let mut world = league();
@@ -123,8 +123,8 @@ fn an_edit_that_is_not_yet_in_the_union_is_kept_beside_the_version_that_replaces
     }
 }
 
-/// The first old server gives a file in conflict a name at which its PC may have another file, and asks for either by that
-/// name.
+// The first old server gives a file in conflict a name at which its PC may have another file, and asks for either by that
+// name.
 #[test]
 fn the_first_old_server_gets_both_files_that_it_asks_for_by_one_name() {
     let mut world = World::new(1);
@@ -146,8 +146,8 @@ fn the_first_old_server_gets_both_files_that_it_asks_for_by_one_name() {
     }
 }
 
-/// An old client skips a file that is gone without a word. The later old server then asks it for that file again at once,
-/// and asks nobody who takes part in a session for a manifest.
+// An old client skips a file that is gone without a word. The later old server then asks it for that file again at once,
+// and asks nobody who takes part in a session for a manifest.
 #[test]
 fn the_later_old_server_finds_the_time_to_ask_a_source_what_it_still_has() {
     let mut world = World::new(1);
@@ -163,8 +163,8 @@ fn the_later_old_server_finds_the_time_to_ask_a_source_what_it_still_has() {
     assert!(world.old_server().begun < 4, "the server was told in time what the source has");
 }
 
-/// A PC that keeps its manifest back must not do so when the server asks it for a file that is gone: the server would ask
-/// for that again and again.
+// A PC that keeps its manifest back must not do so when the server asks it for a file that is gone: the server would ask
+// for that again and again.
 #[test]
 fn an_old_server_hears_at_once_that_a_requested_file_is_gone() {
     let mut world = World::new(1);

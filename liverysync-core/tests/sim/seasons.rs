@@ -34,7 +34,7 @@ impl World {
     }
 }
 
-/// All settings that decide about whole liveries.
+/// Returns a league for each setting that decides about whole liveries.
 fn leagues() -> impl Iterator<Item = World> {
     let settings =
         [("file", "anyone"), ("file", "owner"), ("livery", "anyone"), ("livery", "owner")];
@@ -123,7 +123,7 @@ fn a_new_paint_under_the_old_name_of_a_renamed_livery_is_a_livery_of_its_own() {
     }
 }
 
-/// A new livery whose author left before it was sent expires, and must not bring the retired one back.
+// A new livery whose author left before it was sent expires, and must not bring the retired one back.
 #[test]
 fn a_new_livery_that_never_arrives_brings_no_retired_one_back() {
     for restarts in [false, true] {

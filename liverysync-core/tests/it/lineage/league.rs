@@ -432,7 +432,7 @@ fn histories(union: &Union) -> BTreeMap<String, BTreeSet<Content>> {
     histories
 }
 
-/// Any setting but the suffix and the extensions, which the model knows as constants, with the place of its value.
+/// Returns any setting but the suffix and the extensions, which the model knows as constants, with the place of its value.
 fn any_setting() -> impl Strategy<Value = (Setting, usize)> {
     let settings = [Setting::ConflictPolicy, Setting::ConflictScope, Setting::Updates];
     let of = |setting| (Just(setting), 0..words(setting).len());

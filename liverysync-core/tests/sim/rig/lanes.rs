@@ -85,7 +85,7 @@ impl World {
         self.wake_lane(pc, 0);
     }
 
-    /// A piece gets its turn. Returns what came of the file, once that is known.
+    /// Gives a piece its turn. Returns what came of the file, once that is known.
     fn piece_turn(&mut self, pc: usize, stage: StageId, data: Data) -> Option<(OpId, DiskOutcome)> {
         let Pc { brain: Brain::New(new_pc), disk, .. } = &mut self.pcs[pc] else { return None };
         let taking = new_pc.taking.get_mut(&stage)?;

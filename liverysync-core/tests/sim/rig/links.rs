@@ -87,7 +87,7 @@ impl World {
             let change_tag = if dir == Dir::Up { "->" } else { "<-" };
             format!("{} {change_tag} {}", self.pcs[pc].name, brief(&queued.message))
         });
-        // What programs of the field do among themselves need not come to an end.
+        // Messages between two Python programs need not come to an end.
         let is_theirs =
             matches!(self.server, SimServer::Old(_)) && matches!(self.pcs[pc].brain, Brain::Old(_));
         if !is_theirs && !self.is_sign_of_life(link, &queued.message) {
@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    /// One end learns that there is no connection any more.
+    /// Tells one end that there is no connection any more.
     pub(super) fn closed(&mut self, link: LinkId, dir: Dir, reason: &str) {
         let this = &mut self.links[link];
         let pc = this.pc;
@@ -219,7 +219,7 @@ impl World {
         self.after(MILLISECOND, Ev::Broken(link, Dir::Down));
     }
 
-    /// The connection breaks: what is under way is lost, and the ends learn of it at their own times.
+    /// Breaks the connection: what is under way is lost, and the ends learn of it at their own times.
     pub(crate) fn break_link(&mut self, link: LinkId) {
         if std::mem::replace(&mut self.links[link].broken, true) {
             return;

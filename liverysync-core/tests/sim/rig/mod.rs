@@ -422,7 +422,7 @@ impl World {
     }
 }
 
-/// The outcome of a request that only succeeds or fails.
+/// Returns the outcome of a request that only succeeds or fails.
 fn done(outcome: DiskOutcome) -> Result<(), client::DiskFault> {
     match outcome {
         DiskOutcome::Done(done) => done,

@@ -62,7 +62,7 @@ fn an_admin_resolves_a_conflict() {
     }
 }
 
-/// A folder may be called like a conflict copy of a livery although the league keeps rival files beside.
+// A folder may be called like a conflict copy of a livery although the league keeps rival files beside.
 #[test]
 fn a_folder_with_a_conflict_name_does_not_hinder_an_admin() {
     let mut world = World::remembering();
@@ -117,7 +117,7 @@ fn if_only_owners_update_an_edit_by_another_member_conflicts() {
     world.all_hold(&[owner, other], &[(PATH, b"three"), (&copy, b"mine")]);
 }
 
-/// An added file changes a livery as well.
+// An added file changes a livery as well.
 #[test]
 fn if_only_owners_update_an_addition_by_another_member_is_a_conflict_copy() {
     let mut world = league();

@@ -121,7 +121,7 @@ fn two_clients_that_stop_once_in_sync_both_get_everything() {
     }
 }
 
-/// A driver who leaves as soon as they are in sync must not take the only copy of a file with them.
+// A driver who leaves as soon as they are in sync must not take the only copy of a file with them.
 #[test]
 fn nobody_is_in_sync_before_the_store_has_their_files() {
     let mut world = World::remembering();

@@ -13,7 +13,7 @@ use crate::{
     rig::{Brain, MINUTE, NewPc, SECOND, World},
 };
 
-/// The configuration of a client that only looks.
+/// Returns the configuration of a client that only looks.
 fn dry_run(name: &str) -> ClientConfig {
     let mut config = config(name);
     config.dry_run = true;

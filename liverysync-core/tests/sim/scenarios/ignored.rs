@@ -5,7 +5,7 @@ use liverysync_core::{client, league::Act, server};
 use super::{PLENTY, config, conflict, league};
 use crate::rig::{Brain, NewPc, SECOND, World};
 
-/// A client that ignores these liveries from its start on.
+/// Returns a client that ignores these liveries from its start on.
 fn ignoring(name: &str, globs: &str) -> Brain {
     let mut config = config(name);
     config.ignored = client::Ignored::parse(globs);

@@ -53,8 +53,8 @@ fn a_livery_that_only_a_liar_has_leaves_the_others_in_sync() {
     assert_eq!(withheld, Some(1));
 }
 
-/// A hash that everybody knows, with a length that it cannot have: the store has the content, and yet
-/// nobody can ever get that one.
+// A hash that everybody knows, with a length that it cannot have: the store has the content, and yet
+// nobody can ever get that one.
 #[test]
 fn a_right_hash_with_a_wrong_length_keeps_nobody_waiting() {
     for speaks_v2 in [true, false] {
@@ -84,8 +84,8 @@ fn a_right_hash_with_a_wrong_length_keeps_nobody_waiting() {
     }
 }
 
-/// Rivals of an old client must be safe elsewhere before it gets the established content; where that
-/// can never be, nobody is kept from leaving.
+// A file in conflict on an old client's PC must be safe elsewhere before the client gets the established content. Where that
+// is impossible, nobody has to wait for it.
 #[test]
 fn a_conflict_copy_that_nobody_can_send_keeps_nobody_waiting() {
     let mut world = league();
@@ -99,7 +99,7 @@ fn a_conflict_copy_that_nobody_can_send_keeps_nobody_waiting() {
     world.check_files(honest, &[(path, b"established")]);
 }
 
-/// An update whose bytes never come must not take the name's content with it.
+// An update whose bytes never come must not take the name's content with it.
 #[test]
 fn an_update_that_never_arrives_expires() {
     let mut world = World::remembering();
@@ -117,7 +117,7 @@ fn an_update_that_never_arrives_expires() {
     world.all_hold(&[honest, new], &[(PATH, b"paint")]);
 }
 
-/// Its driver has put there himself what is just being offered, and whose only source leaves in the middle of it.
+// Its driver has put there himself what is just being offered, and whose only source leaves in the middle of it.
 #[test]
 fn a_target_that_has_a_file_it_never_received_is_believed() {
     let mut world = league();

@@ -39,7 +39,7 @@ pub(crate) fn league() -> World {
     world
 }
 
-/// The key of a PC of this name.
+/// Returns the key of a PC of this name.
 pub(crate) fn key_of(name: &str) -> MemberKey {
     MemberKey::from_bytes(*Content::of(name.as_bytes()).hash.as_bytes())
 }
@@ -66,7 +66,7 @@ impl World {
         pc
     }
 
-    /// A driver with a client of protocol 2.
+    /// Adds a driver with a client of protocol 2.
     pub(crate) fn join(&mut self, name: &str, files: &[(&str, &[u8])]) -> usize {
         self.join_as(name, Brain::New(Box::new(NewPc::new(config(name)))), files)
     }
@@ -126,7 +126,7 @@ impl World {
         self.server_events.iter().filter(began).count()
     }
 
-    /// A league whose database outlives its server, and which keeps everything.
+    /// Makes a league whose database outlives its server, and which keeps everything.
     pub(crate) fn remembering() -> Self {
         let mut world = Self::new(1);
         world.remembers = true;
@@ -135,7 +135,7 @@ impl World {
         world
     }
 
-    /// The same, where a rival livery is kept whole.
+    /// Makes the same league, where a conflicting livery is kept whole.
     fn of_whole_liveries() -> Self {
         let mut world = Self::remembering();
         world.set(Setting::ConflictScope, "livery");
@@ -175,13 +175,13 @@ impl World {
         last.unwrap().iter().map(|path| path.as_str().to_owned()).collect()
     }
 
-    /// All are in sync; then a driver's PC is switched off.
+    /// Waits until all are in sync, and then switches a driver's PC off.
     pub(crate) fn leave(&mut self, pc: usize) {
         self.rest();
         self.crash(pc);
     }
 
-    /// Rest for those who are there.
+    /// Waits until those who are there rest.
     pub(crate) fn rest_of_us(&mut self) {
         self.run_until_rest(20 * SECOND, 60 * MINUTE);
         self.judge_database();

@@ -48,7 +48,7 @@ fn a_file_and_a_folder_of_one_name_stay_where_they_are() {
 #[test]
 fn the_files_of_a_livery_stay_shared_although_the_rest_is_gone() {
     let mut world = league();
-    // What the store keeps would come back.
+    // A store that keeps files would bring them back.
     world.server_config.store_bytes_max = 0;
     world.start_server();
     let mut liar = Liar::new(false, Lie::Skip);

@@ -69,7 +69,7 @@ fn clients_sync_with_old_servers_of_both_generations() {
     }
 }
 
-/// Two names of one content that are replaced at the same time count for nothing to each other.
+// Two names of one content that are replaced at the same time count for nothing to each other.
 #[test]
 fn a_content_under_two_names_survives_an_old_server() {
     let mut world = World::new(1);

@@ -47,7 +47,7 @@ fn an_edit_made_offline_is_an_update() {
     let author = world.join("author", &[(PATH, b"one"), ("T/sponsors.png", b"same")]);
     world.leave(author);
     world.restart_server();
-    // Who replaces a livery may delete the old one first.
+    // Drivers who replace a livery may delete the old one first.
     world.pcs[author].disk.remove(PATH);
     world.given_up.insert(Content::of(b"one").hash);
     world.drop_at(author, PATH, b"two", 60 * SECOND);

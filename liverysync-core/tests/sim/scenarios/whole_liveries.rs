@@ -59,7 +59,7 @@ fn a_livery_in_conflict_is_complete_in_its_conflict_folder() {
     }
 }
 
-/// The second driver's livery has the first one's name, and nothing else in common with it.
+// The second driver's livery has the first one's name, and nothing else in common with it.
 #[test]
 fn a_livery_without_a_collision_is_kept_apart() {
     for old in [false, true] {
@@ -90,7 +90,7 @@ fn a_livery_without_a_collision_is_kept_apart() {
     }
 }
 
-/// His files appear one by one, so that the other livery is there before the last of them.
+// The files appear one by one, so that the other livery is there before the last of them.
 #[test]
 fn a_livery_that_is_copied_in_slowly_is_kept_apart_as_a_whole() {
     for old in [false, true] {
@@ -140,8 +140,8 @@ fn an_edit_of_a_livery_that_was_kept_apart_counts_in_either_folder() {
     }
 }
 
-/// In the livery's folder it is a file of its own; beside the picture that went aside the game would take it for its
-/// cache, and nobody would take it.
+// In the livery's folder it is a file of its own; beside the picture that went aside the game would take it for its
+// cache, and nobody would take it.
 #[test]
 fn a_file_that_would_be_a_cache_in_the_conflict_folder_gets_another_folder() {
     let mut world = World::of_whole_liveries();
@@ -178,7 +178,7 @@ fn an_admin_keeps_one_of_two_whole_liveries() {
     }
 }
 
-/// A driver's livery appears in their folder while another one of its name is on its way to them.
+// A driver's livery appears in their folder while another one of its name is on its way to them.
 #[test]
 fn a_livery_that_appears_while_another_arrives_is_kept_whole() {
     let mut played = 0;

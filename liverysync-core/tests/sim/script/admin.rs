@@ -40,7 +40,7 @@ impl Script {
                 let contents: Vec<_> = rivals.chain([conflict.established]).collect();
                 let none = || Act::KEEP_NONE.to_owned();
                 let keep = self.rng.pick(&contents).map_or_else(none, |kept| kept.hash.to_string());
-                // What is turned down is given up.
+                // The contents that the admin declines may be lost.
                 world.given_up.extend(contents.iter().flatten().map(|content| content.hash));
                 if self.options.whole_liveries {
                     // All of the liveries that claim the name go, but for one.

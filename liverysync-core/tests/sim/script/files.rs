@@ -45,7 +45,7 @@ impl Script {
             return (*self.rng.pick(&ODD)).to_owned();
         }
         let livery = LIVERIES[self.rng.below(self.names) as usize];
-        // What a client of protocol 2 does not take, a server of protocol 1 offers for ever.
+        // A server of protocol 1 offers for ever the files that a client of protocol 2 does not take.
         let files = if self.options.old_server.is_some() { &FILES[..4] } else { &FILES[..] };
         format!("{livery}/{}", self.rng.pick(files))
     }
@@ -75,7 +75,7 @@ impl Script {
         }
     }
 
-    /// A driver puts a file into their folder.
+    /// Has a driver put a file into their folder.
     pub(super) fn drop_file(
         &mut self,
         world: &mut World,

@@ -112,7 +112,7 @@ impl Script {
         } else if act <= self.last_act {
             self.some_act(world);
         } else {
-            // What was broken for a while is mended.
+            // Faults do not last for ever.
             for pc in 0..world.pcs.len() {
                 if self.rng.percent(50) {
                     self.mend(world, pc);
@@ -134,7 +134,7 @@ impl Script {
         world.start(pc);
     }
 
-    /// Nothing is broken any more, and nobody does anything.
+    /// Repairs everything, and lets nobody do anything more.
     fn heal(&mut self, world: &mut World) {
         world.say(|| "all is healed".into());
         self.healed = true;
