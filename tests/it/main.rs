@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test may panic")]
 
+mod builds;
 mod earlier;
 
 use std::{
@@ -23,7 +24,7 @@ use liverysync::{
     Client, ClientBuilder, ClientError, ClientEvent as Event, Extensions, Limits, MemberKey, Rules,
     Server, ServerBuilder, ServerError, ServerEvent, SyncError, SyncReport, SyncStep,
 };
-use liverysync_core::wire::messages::{Hello, Message, Welcome};
+use liverysync_core::wire::messages::{BUILD, Hello, Message, Welcome};
 use tempfile::TempDir;
 
 /// Longer than anything here takes, so that a test fails and does not hang.
@@ -133,7 +134,8 @@ async fn a_file_that_was_just_added_is_part_of_a_sync() {
 /// Returns the first message of a client to a server of protocol 2.
 fn hello_to(listener: &TcpListener) -> Hello {
     let (mut link, _) = listener.accept().unwrap();
-    let welcome = Welcome { client_id: "00c0ffee".to_owned(), liverysync: Some(2) };
+    let welcome =
+        Welcome { client_id: "00c0ffee".to_owned(), liverysync: Some(2), build: Some(BUILD) };
     let mut sent = BytesMut::new();
     Message::Welcome(welcome).write_frame(&mut sent);
     link.write_all(&sent).unwrap();

@@ -168,6 +168,9 @@ impl ClientMachine {
                 "this server speaks protocol 1 and cannot tell what it has without syncing",
             );
         }
+        if let Some(reason) = dialect.other_build(welcome) {
+            return self.cx.disconnect(reason);
+        }
         let now = self.cx.now.time;
         self.cx.link.handle_welcome(now, dialect, &self.cx.config);
         self.cx.reset_naming();

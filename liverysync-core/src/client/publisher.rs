@@ -17,8 +17,8 @@ use crate::{
     text::limit_name,
     time::Wake,
     wire::messages::{
-        FileInfo, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message, RequestManifest,
-        SyncDone, SyncId, SyncStatus,
+        BUILD, FileInfo, Hello, ManifestChanges, ManifestFull, ManifestSummary, Message,
+        RequestManifest, SyncDone, SyncId, SyncStatus,
     },
 };
 
@@ -171,6 +171,7 @@ impl Publisher {
             client_name: limit_name(&cx.config.name).to_owned(),
             manifest_hash: if takes_part { folder.hash().to_string() } else { String::new() },
             liverysync: version,
+            build: version.map(|_| BUILD),
         };
         cx.transmit(Message::Hello(hello));
     }

@@ -182,6 +182,9 @@ impl ServerMachine {
     }
 
     fn handle_hello(&mut self, id: PeerId, hello: Hello, first_time: bool) {
+        if let Some(reason) = peers::refuse_other_build(&mut self.cx, id, &hello, first_time) {
+            return self.close(id, reason);
+        }
         let hash = hello.manifest_hash.clone();
         match peers::hello(&mut self.cx, id, hello, first_time) {
             // A client that only looks sends no hash.

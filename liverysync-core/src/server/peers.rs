@@ -1,6 +1,9 @@
 //! The clients that are connected.
 
-use std::collections::{BTreeMap, btree_map};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, btree_map},
+};
 
 use super::{
     Event, Protocol, ServerConfig,
@@ -14,7 +17,8 @@ use crate::{
     time::Time,
     union::PeerId,
     wire::messages::{
-        Hello, LeagueNaming, Message, PROTOCOL_2, RequestManifest, ServerState, SyncId, Welcome,
+        BUILD, ErrorReport, Hello, LeagueNaming, Message, PROTOCOL_2, RequestManifest, ServerState,
+        SyncId, Welcome,
     },
 };
 
@@ -106,7 +110,8 @@ impl Peers {
 pub(super) fn accept(cx: &mut Context, id: PeerId, address: String) {
     debug_assert!(cx.peers.0.keys().all(|known| *known < id), "peer numbers must grow");
     let client_id = cx.new_client_id();
-    let welcome = Welcome { client_id: client_id.clone(), liverysync: Some(PROTOCOL_2) };
+    let welcome =
+        Welcome { client_id: client_id.clone(), liverysync: Some(PROTOCOL_2), build: Some(BUILD) };
     cx.peers.0.insert(id, Peer::new(id, client_id, address, cx.now));
     cx.transmit(id, Message::Welcome(welcome));
 }
@@ -150,6 +155,35 @@ pub(super) fn hello(
         cx.event(Event::Joined { peer: id, name, address, protocol });
     }
     negotiates.then_some(if first_time { Greeting::First } else { Greeting::Again })
+}
+
+/// Returns why a client cannot join, if it speaks protocol 2 and its build differs. Tells it and the server's host.
+pub(super) fn refuse_other_build(
+    cx: &mut Context,
+    id: PeerId,
+    hello: &Hello,
+    first_time: bool,
+) -> Option<&'static str> {
+    let protocol = Protocol::of(hello)?;
+    let build = hello.build.unwrap_or_default();
+    let reason = match build.cmp(&BUILD) {
+        Ordering::Equal => return None,
+        Ordering::Greater => "it has a newer build of liverysync; update liverysync on the server",
+        Ordering::Less => "it has an older build of liverysync; its driver has to update it",
+    };
+    let peer = cx.peers.get_mut(id)?;
+    limit_name(&hello.client_name).clone_into(&mut peer.identity.name);
+    peer.identity.protocol = protocol;
+    let (name, address) = (peer.identity.name.clone(), peer.identity.address.clone());
+    let message = "this PC and the server have different builds of liverysync; update liverysync";
+    cx.transmit(
+        id,
+        Message::Error(ErrorReport { message: message.to_owned(), ..ErrorReport::default() }),
+    );
+    if first_time {
+        cx.event(Event::Joined { peer: id, name, address, protocol });
+    }
+    Some(reason)
 }
 
 /// Tells all clients that understand it how conflict copies are named from now on.

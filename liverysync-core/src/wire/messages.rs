@@ -32,6 +32,11 @@ use super::{chunk, compress, data::Data, frame};
 #[doc(hidden)]
 pub const PROTOCOL_2: u32 = 2;
 
+/// The build of protocol 2, in the field `build` of WELCOME and HELLO. It grows with every change of the protocol until
+/// the first release. Two programs of different builds say so and do nothing else.
+#[doc(hidden)]
+pub const BUILD: u32 = 1;
+
 /// Longest sync id that is accepted, in bytes. The Python programs use UUIDs, which have 36.
 const SYNC_ID_BYTES_MAX: usize = 64;
 
@@ -146,6 +151,9 @@ pub struct Welcome {
     /// Protocol 2: the highest protocol that the server speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liverysync: Option<u32>,
+    /// Protocol 2: the [build](BUILD) of the server's protocol. Early programs leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<u32>,
 }
 
 /// The payload of [`Message::Hello`].
@@ -164,6 +172,9 @@ pub struct Hello {
     /// Protocol 2: the highest protocol that the client speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liverysync: Option<u32>,
+    /// Protocol 2: the [build](BUILD) of the client's protocol. Early programs leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<u32>,
     /// Protocol 2: the [key](crate::league::MemberKey) that identifies the member, in hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_key: Option<String>,

@@ -13,7 +13,7 @@ use liverysync_core::{
         data::{Data, Decoder, TransferId},
         frame,
         messages::{
-            Accept, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
+            Accept, BUILD, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
             FileRequest, Hello, LeagueNaming, LostName, ManifestChanges, ManifestFull,
             ManifestSummary, Message, NameConflict, OfferedFile, OwnedFile, Remarks,
             RequestManifest, Resume, Retire, RetiredName, Role, SendFiles, ServerState, SyncDone,
@@ -83,12 +83,15 @@ fn exactly_dated() -> FileInfo {
 }
 
 fn welcome(liverysync: Option<u32>) -> Message {
-    Message::Welcome(Welcome { client_id: "00c0ffee".into(), liverysync })
+    let build = liverysync.map(|_| BUILD);
+    Message::Welcome(Welcome { client_id: "00c0ffee".into(), liverysync, build })
 }
 
 fn hello(manifest_hash: String, liverysync: Option<u32>) -> Message {
     let (steam_id, client_name) = ("UNKNOWN".into(), "Jörg #7".into());
-    let hello = Hello { steam_id, client_name, manifest_hash, liverysync, ..Hello::default() };
+    let build = liverysync.map(|_| BUILD);
+    let hello =
+        Hello { steam_id, client_name, manifest_hash, liverysync, build, ..Hello::default() };
     Message::Hello(hello)
 }
 
@@ -468,4 +471,20 @@ fn conflict_names_match_the_file() {
         let name = Naming::default().conflict_name(&path, hash, is_taken).unwrap();
         assert_eq!(name.as_str(), text(&vector["name"]));
     }
+}
+
+/// The build, and the digest of the forms of protocol 2 that it has.
+const FORMS: (u32, &str) = (1, "ab2798f1fd7bc98d");
+
+#[test]
+fn another_form_of_protocol_2_is_another_build() {
+    let messages = section("messages");
+    let forms = messages.iter().filter(|vector| vector["protocol"] == 2);
+    // The build itself is in two forms.
+    let forms = forms.map(|vector| text(&vector["payload"]));
+    let build = format!("\"build\":{BUILD}");
+    let forms: String = forms.map(|form| form.replace(&build, "") + "\n").collect();
+    let digest = ContentHash::of(forms.as_bytes()).to_string();
+    let raise = "protocol 2 changed; raise BUILD and note it here with the digest";
+    assert_eq!((BUILD, &digest[..16]), FORMS, "{raise}");
 }

@@ -7,7 +7,7 @@ use liverysync_core::{
     hash::{Content, ContentHash},
     wire::data::{ChunkBody, Data, Encoder, TransferId},
     wire::messages::{
-        Accept, ErrorReport, FileBegin, FileChunk, FileEnd, FileInfo, Hello, ManifestFull,
+        Accept, BUILD, ErrorReport, FileBegin, FileChunk, FileEnd, FileInfo, Hello, ManifestFull,
         ManifestSummary, Message, PROTOCOL_2, Resume, Role, SendFiles, SyncDone, SyncId,
     },
 };
@@ -203,6 +203,7 @@ impl World {
                 let hello = Hello {
                     client_name: self.pcs[pc].name.clone(),
                     liverysync: speaks_v2.then_some(PROTOCOL_2),
+                    build: speaks_v2.then_some(BUILD),
                     ..Hello::default()
                 };
                 self.liar_sends(pc, Message::Hello(hello));

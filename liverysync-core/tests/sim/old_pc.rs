@@ -141,6 +141,7 @@ impl World {
                     client_name: self.pcs[pc].name.clone(),
                     manifest_hash,
                     liverysync: None,
+                    build: None,
                 };
                 self.old_sends(pc, Message::Hello(hello), Note::None);
                 self.old_tells_manifest(pc, SyncId::default());

@@ -199,7 +199,7 @@ impl World {
         };
         self.old_server().members.insert(link, member);
         let client_id = format!("{link:08x}");
-        let welcome = Welcome { client_id, liverysync: None };
+        let welcome = Welcome { client_id, liverysync: None, build: None };
         self.old_server_sends(link, Message::Welcome(welcome));
     }
 

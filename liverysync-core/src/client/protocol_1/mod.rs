@@ -12,7 +12,7 @@ mod pause;
 mod sync_guess;
 mod uploads;
 
-use std::collections::BTreeSet;
+use std::{cmp::Ordering, collections::BTreeSet};
 
 pub(super) use self::{
     downloads::Unlisted,
@@ -20,7 +20,7 @@ pub(super) use self::{
     sync_guess::SyncGuess,
     uploads::{ChunkUploads, PieceRead, find_by_conflict_name},
 };
-use crate::wire::messages::{ErrorReport, Fault, PROTOCOL_2, SyncId, Welcome};
+use crate::wire::messages::{BUILD, ErrorReport, Fault, PROTOCOL_2, SyncId, Welcome};
 
 /// The protocol that a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,22 @@ impl Dialect {
     pub(super) fn of(welcome: &Welcome) -> Self {
         let speaks_v2 = welcome.liverysync.is_some_and(|version| version >= PROTOCOL_2);
         if speaks_v2 { Self::V2 } else { Self::V1 }
+    }
+
+    /// Returns why this client cannot work with the server that sent `welcome`, if both speak protocol 2 and their builds
+    /// differ.
+    pub(super) fn other_build(self, welcome: &Welcome) -> Option<&'static str> {
+        let build = welcome.build.unwrap_or_default();
+        match build.cmp(&BUILD) {
+            _ if !self.speaks_v2() => None,
+            Ordering::Equal => None,
+            Ordering::Greater => {
+                Some("the server has a newer build of liverysync; update liverysync on this PC")
+            }
+            Ordering::Less => {
+                Some("the server has an older build of liverysync; its admin has to update it")
+            }
+        }
     }
 
     /// Returns whether messages may carry what protocol 1 does not have.

@@ -22,7 +22,7 @@ fn id(text: &str) -> SyncId {
 fn each_message_has_the_form_that_the_python_programs_know() {
     let client_id = "00c0ffee".to_owned();
     check(
-        Message::Welcome(Welcome { client_id: client_id.clone(), liverysync: None }),
+        Message::Welcome(Welcome { client_id: client_id.clone(), liverysync: None, build: None }),
         r#"{"type":"WELCOME","client_id":"00c0ffee"}"#,
     );
     check(
