@@ -143,6 +143,7 @@ fn oldest_first(files: &[Held]) -> Vec<usize> {
     let mut numbers: Vec<_> = (0..files.len()).collect();
     numbers.sort_by_key(|&number| {
         let file = &files[number];
+        // The path makes the order the same on every run.
         (file.date, &file.set, &file.path)
     });
     numbers

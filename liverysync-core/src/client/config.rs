@@ -54,7 +54,9 @@ impl Default for ClientConfig {
             rules: Rules::default(),
             ignored: Ignored::default(),
             naming: Naming::default(),
+            // Editors and copies write a file in several steps, with short breaks.
             settle: Duration::from_millis(300),
+            // The watch on the folder may miss changes, on a network drive for example.
             rescan: Duration::from_secs(60),
             retry_first: Duration::from_secs(1),
             retry_cap: Duration::from_secs(30),

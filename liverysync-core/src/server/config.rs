@@ -104,7 +104,9 @@ impl Default for ServerConfig {
             store_bytes_max: 8 << 30,
             spool_bytes_max: 1 << 30,
             manifest_stale: Duration::from_secs(15),
+            // Every wait that it looks after lasts several seconds.
             scheduler_tick: Duration::from_secs(1),
+            // Nobody notices 20 ms, and reports that come together take one step.
             merge_window: Duration::from_millis(20),
             archive: false,
             settings: Settings::default(),
@@ -119,7 +121,9 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             hello: Duration::from_secs(10),
+            // A client pings every 30 s, so two pings may be late.
             silence: Duration::from_secs(90),
+            // A Python source scans its folder before it sends.
             first_file: Duration::from_secs(60),
             stall: Duration::from_secs(30),
         }

@@ -212,6 +212,7 @@ pub(super) fn request_manifest(cx: &mut Context, id: PeerId) {
 pub(super) fn poll_manifest(cx: &mut Context, id: PeerId) {
     let now = cx.now;
     let Some(peer) = cx.peers.get_mut(id) else { return };
+    // The first question without an answer counts: from then on the client is silent.
     peer.report.polled_at.get_or_insert(now);
     cx.transmit(id, Message::RequestManifest(RequestManifest::default()));
 }

@@ -234,6 +234,7 @@ pub(super) fn push_file(
     let mtime = cx.league.union().get(path.key()).and_then(|entry| entry.mtime);
     let info = FileInfo::new(path.as_str(), content, mtime, false);
     let begin = Some(FileBegin { sync_id: sync_id.clone(), info });
+    // Protocol 1 has no compressed pieces.
     let compression = Compression::Plain;
     cx.output(Output::StartDownload { target, transfer, content, from: 0, compression, begin });
 }

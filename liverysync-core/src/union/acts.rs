@@ -56,6 +56,8 @@ impl Union {
         let now = self.entries.get(plain.key()).map(|entry| Entry::clone(entry));
         let established = now.as_ref().map(|entry| entry.content);
         let kept = match (keep, &now) {
+            // Only a free name stays free. An established file has to be retired, not lost in a decision about its
+            // copies.
             (Act::KEEP_NONE, None) => None,
             _ => Some(choose(path, keep, now.iter().chain(&rivals))?),
         };
@@ -121,6 +123,7 @@ impl Union {
         }
         let name = RelPath::parse(path, &self.settings.naming.extensions).map_err(|_| no_file())?;
         let rivals = self.rivals_of(&name);
+        // No file has the name itself, so a conflict copy tells how it is spelled.
         let first = rivals.first().ok_or_else(no_file)?;
         let spellings = [
             in_claimed_livery(&first.path, &self.settings.naming),

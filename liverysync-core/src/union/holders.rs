@@ -102,6 +102,7 @@ impl Holders {
         if left == 0 {
             self.peers.remove(peer);
         }
+        // A peer that only has the content at home needs no more than its bit.
         if left == 0 || places.iter().eq([home]) {
             self.places.remove(&peer);
         }

@@ -37,6 +37,7 @@ impl Union {
         claimants: Vec<Claimant>,
         outcome: &mut Outcome,
     ) -> Vec<Claimant> {
+        // A loose file is a livery by itself: its conflict copy needs no folder.
         let is_loose = |claimant: &Claimant| claimant.entry.path.folder().is_none();
         let (loose, claimants): (Vec<_>, Vec<_>) = claimants.into_iter().partition(is_loose);
         let mut again = self.place_files(loose, outcome);
@@ -75,6 +76,7 @@ impl Union {
         if is_another_livery || claims.iter().any(is_foreign) {
             again.extend(self.expire_orphans_of(livery, outcome));
         }
+        // If only orphans were in the way, the livery gets the plain name.
         let is_another_livery = is_another_livery && !self.is_vacant(livery);
         let is_rival = |claim: &Claimant| match self.classify(claim) {
             Lineage::New => is_another_livery,

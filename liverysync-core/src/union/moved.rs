@@ -79,6 +79,7 @@ impl Union {
     fn is_file_moved(&self, copy: &UnionEntry, homes: &BTreeSet<&str>, peer: PeerId) -> bool {
         let plain = parse_conflict_name(&copy.path, &self.settings.naming);
         let Some((plain, _)) = plain else { return false };
+        // In the livery of either name, the file is a second copy and no livery of its own.
         let lost = [copy.path.key().livery(), plain.key().livery()];
         self.is_left(copy, peer) && homes.iter().any(|livery| !lost.contains(livery))
     }

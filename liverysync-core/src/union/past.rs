@@ -73,6 +73,7 @@ impl Past {
     }
 
     fn has_expired(&self, index: usize) -> bool {
+        // The version that took the name back from it tells the cause.
         let next = self.versions.get(index + 1).and_then(|version| version.placed.as_ref());
         next.is_some_and(|next| next.cause == Cause::Expired)
     }

@@ -22,6 +22,7 @@ impl Union {
     #[must_use]
     pub fn replay<'a>(settings: Settings, records: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut union = Self { settings, ..Self::default() };
+        // No peer is connected during a replay, so nobody needs the outcome.
         let mut outcome = Outcome::default();
         for record in records {
             union.apply(record, &mut outcome);

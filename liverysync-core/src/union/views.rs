@@ -113,6 +113,7 @@ impl Union {
                     self.add_rival(claimed, rival, &mut conflicts);
                 }
                 None if self.is_of_conflicting_livery(&claimed, rival) => {
+                    // One name is enough: no file of such a livery is in conflict by itself.
                     apart.entry(folder).or_insert((claimed, rival));
                 }
                 None => {}

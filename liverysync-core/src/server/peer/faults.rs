@@ -92,6 +92,7 @@ impl DownloadFaults {
 
     /// Records that the client refuses a content.
     pub(in crate::server) fn decline(&mut self, key: &PathKey, hash: ContentHash) {
+        // A refusal outlasts every retry, so no wait is counted beside it.
         self.failures.remove(key);
         self.declined.insert((key.clone(), hash));
     }

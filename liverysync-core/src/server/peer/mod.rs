@@ -147,6 +147,7 @@ impl Peer {
         config: &ServerConfig,
     ) -> bool {
         let room = self.room(open.len(), config);
+        // Many small sessions may be open beside the others, as each of them is mostly waiting.
         self.report.merged && (room.any > 0 || room.small && are_small(open))
     }
 
