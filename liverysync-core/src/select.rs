@@ -346,6 +346,7 @@ fn publish(
         Some(picture) if !rules.derived_dds && names.contains(picture.key()) => {
             Err(Reason::Cache(picture))
         }
+        // The files come in the order of their paths, so each scan leaves out the same ones.
         _ if published.len() >= rules.entries_max => Err(Reason::TooMany(rules.entries_max)),
         _ => Ok(published.insert(file)?),
     }

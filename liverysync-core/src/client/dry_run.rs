@@ -35,6 +35,7 @@ impl DryRun {
 
     /// Returns the plan, once it is known what this PC and the league have.
     pub(super) fn poll_plan(&mut self, cx: &Context, folder: &Folder) -> Option<Event> {
+        // A file that is still being copied would not be in the plan.
         if !folder.is_settled() {
             return None;
         }

@@ -46,6 +46,7 @@ pub fn caches_of(path: &RelPath) -> Vec<PathKey> {
     let caches = CACHE_STEMS
         .iter()
         .filter(|cache| cache.strip_suffix("_0").or(cache.strip_suffix("_1")) == Some(&stem));
+    // The game makes its caches whatever the league shares.
     let any = Extensions::default();
     caches
         .filter_map(|cache| path.with_file_name(&format!("{cache}.dds"), &any).ok())
@@ -82,6 +83,7 @@ impl<'a> StaleFiles<'a> {
     /// Returns true if the file with this key becomes stale. `is_placeholder` says that it is part of a placeholder.
     pub(crate) fn is_stale(&self, key: &str, is_placeholder: bool) -> bool {
         let was_placeholder = is_placeholder && self.liveries.contains(first_component(key));
+        // A cache that arrives with its picture is up to date.
         (was_placeholder || self.caches.contains(key)) && !self.arriving.contains(key)
     }
 }

@@ -86,6 +86,7 @@ fn remarks(cx: &Context) -> Remarks {
     });
     let retired = union.retired().map(|(path, contents)| RetiredName {
         rel_path: path.as_str().to_owned(),
+        // That many digits tell whether a PC has one of them, and keep the list of all retired names short.
         contents: contents.iter().map(|content| content.hash.short()).collect(),
     });
     Remarks {

@@ -190,6 +190,7 @@ impl ChunkUploads {
                 Next::Wait => return,
                 Next::Over => {
                     let missing = self.sessions.remove(sync_id).map(|session| session.missing);
+                    // One is enough: the error about it ends the session, and the manifest that follows tells the rest.
                     let missing = missing.and_then(|missing| missing.into_iter().next());
                     self.ended.push_back((sync_id.clone(), missing));
                 }
