@@ -50,6 +50,7 @@ fn scans(criterion: &mut Criterion) {
 /// Runs a client, which finds no server, until it knows what the folder holds. Returns how many files that is.
 async fn start(root: &Path, state: &Path) -> usize {
     let builder = Client::builder("127.0.0.1").port(1).liveries(root).state(state);
+    let builder = builder.identity(state.join("identity.json"));
     let (client, mut events) = builder.start_with_events().await.unwrap();
     let files = loop {
         if let ClientEvent::Scanned { files, .. } = events.next().await.unwrap() {

@@ -2,7 +2,6 @@
 
 mod builder;
 mod driver;
-mod key;
 mod link;
 mod lock;
 mod sync;
@@ -62,13 +61,21 @@ pub enum ClientError {
         /// The folder.
         path: PathBuf,
     },
-    /// The file with the member key cannot be read, or not be made. With another key the league would take this client
-    /// for a new member, so it does not start without this one.
-    #[error("cannot use the member key {path}", path = .path.display())]
-    MemberKey {
-        /// The file with the key.
+    /// The identity cannot be read, or not be made. With another one leagues would take this client for a new member, so
+    /// it does not start without.
+    #[error("cannot use the identity file {path}", path = .path.display())]
+    Identity {
+        /// The file.
         path: PathBuf,
-        /// The system's error; of the kind [`InvalidData`](io::ErrorKind::InvalidData) if the file holds no key.
+        /// The system's error; of the kind [`InvalidData`](io::ErrorKind::InvalidData) if the file is damaged.
+        source: io::Error,
+    },
+    /// The files about the liveries folder in the state folder cannot be taken over.
+    #[error("cannot use the state folder {path}", path = .path.display())]
+    State {
+        /// The state folder.
+        path: PathBuf,
+        /// The system's error.
         source: io::Error,
     },
     /// The list of ignored liveries cannot be read.

@@ -7,7 +7,7 @@ use std::{
 
 use liverysync_core::{client::Ignored, list_file, text::InvalidText};
 
-use crate::disk::{ignore_file, replace_whole};
+use crate::disk::{FolderState, replace_whole};
 
 /// The list of liveries that a driver does not want: a text file in the state folder, with one glob per line. See
 /// [`Ignored::parse`].
@@ -37,13 +37,18 @@ pub enum IgnoreError {
 }
 
 impl IgnoreFile {
-    /// Returns the list of a client with this state folder and this liveries folder. The file need not exist.
+    /// Returns the list of a client with this state folder and this liveries folder. The file need not exist. It does not
+    /// depend on how the path is spelled, and is found again if the folder was moved.
     ///
     /// # Errors
     ///
     /// Fails if `liveries` is empty, or relative while there is no current folder.
     pub fn new(state: &Path, liveries: &Path) -> io::Result<Self> {
-        Ok(Self(ignore_file(state, &std::path::absolute(liveries)?)))
+        Ok(Self(FolderState::find(state, liveries)?.ignored()))
+    }
+
+    pub(crate) const fn at(path: PathBuf) -> Self {
+        Self(path)
     }
 
     /// Returns the path of the file.

@@ -69,6 +69,8 @@ mod error_chain;
 #[cfg(any(feature = "client", feature = "server"))]
 mod events;
 #[cfg(feature = "client")]
+mod identity;
+#[cfg(feature = "client")]
 mod ignore;
 #[cfg(feature = "server")]
 pub mod league;
@@ -98,6 +100,7 @@ pub use self::{
     client::{
         Client, ClientBuilder, ClientError, SyncRequest, SyncStep, Syncing, is_client_running,
     },
+    identity::IdentityFile,
     ignore::{IgnoreError, IgnoreFile},
     places::{FolderNotFound, liveries_folder, state_folder, steam_id},
     scan::{Scan, ScanError, scan},
@@ -151,9 +154,13 @@ pub use liverysync_core::{
 // Helpers of the front ends, which may change in any version.
 #[doc(hidden)]
 pub use self::error_chain::with_causes;
+#[cfg(feature = "client")]
+#[doc(hidden)]
+pub use self::identity::create_private;
 #[doc(hidden)]
 pub use liverysync_core::{
     conflict::{is_conflict_name, parse_conflict_name, plain_livery},
+    identity::{Identity, OtherIdentity},
     own_folders::{BACKUP_FOLDER, STAGING_FOLDER},
     path::fold,
     text::{NAME_CHARS_MAX, escape_limited},

@@ -58,6 +58,8 @@ pub mod conflict;
 pub mod diff;
 pub mod hash;
 #[doc(hidden)]
+pub mod identity;
+#[doc(hidden)]
 pub mod inspect;
 pub mod league;
 #[doc(hidden)]

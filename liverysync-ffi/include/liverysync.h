@@ -848,7 +848,7 @@ typedef struct liverysync_client_options {
     const char *liveries;
     /**
      * A folder for the client's state: the hashes of the files, so that the next start reads only changed ones, and the
-     * key that identifies this PC to the server. Default: none. Without it the PC is anonymous and owns nothing.
+     * list of ignored liveries. Default: none. Without it and an identity the driver is anonymous and owns nothing.
      */
     const char *state;
     /**
@@ -935,6 +935,12 @@ typedef struct liverysync_client_options {
      * Passed through to on_event.
      */
     void *userdata;
+    /**
+     * The file with the driver's member key, by which leagues recognize them in whatever folder; it is made if it is
+     * missing. Give each driver of one program a file of their own. Default: that of the user, if there is a state
+     * folder: `liverysync/identity.json` in their config folder.
+     */
+    const char *identity;
 } liverysync_client_options;
 
 /**

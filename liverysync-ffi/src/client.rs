@@ -83,7 +83,7 @@ pub struct ClientOptions {
     /// The liveries folder, which must exist. Default: the game's, as liverysync_liveries_folder() finds it.
     pub liveries: *const c_char,
     /// A folder for the client's state: the hashes of the files, so that the next start reads only changed ones, and the
-    /// key that identifies this PC to the server. Default: none. Without it the PC is anonymous and owns nothing.
+    /// list of ignored liveries. Default: none. Without it and an identity the driver is anonymous and owns nothing.
     pub state: *const c_char,
     /// The name of this PC for other drivers: 1 to 64 characters; blanks around them are cut off. Default: the host
     /// name, or `unnamed` if that cannot be one.
@@ -129,6 +129,10 @@ pub struct ClientOptions {
     pub on_event: EventCallback,
     /// Passed through to on_event.
     pub userdata: *mut c_void,
+    /// The file with the driver's member key, by which leagues recognize them in whatever folder; it is made if it is
+    /// missing. Give each driver of one program a file of their own. Default: that of the user, if there is a state
+    /// folder: `liverysync/identity.json` in their config folder.
+    pub identity: *const c_char,
 }
 
 // SAFETY: `repr(C)`, begins with its size; its first version ended before the limits.
@@ -161,11 +165,12 @@ impl ClientOptions {
                 .map_err(|_| Failure::argument(format_args!("{port} is no port")))?,
         };
         // SAFETY: as the caller of this function promises.
-        let (host, liveries, state, name, steam_id, rules, naming) = unsafe {
+        let (host, liveries, state, identity, name, steam_id, rules, naming) = unsafe {
             (
                 ptr::text(self.host, "host")?,
                 ptr::optional_text(self.liveries, "liveries")?,
                 ptr::optional_text(self.state, "state")?,
+                ptr::optional_text(self.identity, "identity")?,
                 ptr::optional_text(self.name, "name")?,
                 ptr::optional_text(self.steam_id, "steam_id")?,
                 scan.rules()?,
@@ -189,6 +194,9 @@ impl ClientOptions {
         };
         if let Some(folder) = state {
             builder = builder.state(folder);
+        }
+        if let Some(file) = identity {
+            builder = builder.identity(file);
         }
         if let Some(name) = name {
             builder = builder.name(ClientBuilder::check_name(name).map_err(Failure::argument)?);

@@ -129,7 +129,7 @@ layouts! {
         reserved: 196,
         liveries: 200,
     }
-    ClientOptions: 152 {
+    ClientOptions: 160 {
         size: 0,
         host: 8,
         liveries: 16,
@@ -154,6 +154,7 @@ layouts! {
         limit_down: 128,
         on_event: 136,
         userdata: 144,
+        identity: 152,
     }
     SyncReport: 104 {
         size: 0,

@@ -24,6 +24,7 @@ struct Options<'py> {
     name: Option<String>,
     liveries: Option<PathBuf>,
     state: Option<PathBuf>,
+    identity: Option<PathBuf>,
     extensions: Option<Bound<'py, PyAny>>,
     derived_dds: bool,
     placeholders: bool,
@@ -61,6 +62,7 @@ impl Options<'_> {
             .naming(naming)
             .dry_run(self.dry_run);
         let builder = set(builder, self.state, ClientBuilder::state);
+        let builder = set(builder, self.identity, ClientBuilder::identity);
         let builder = set(builder, name, ClientBuilder::name);
         let mut builder = set(builder, steam_id, ClientBuilder::steam_id);
         let spans: [(_, _, Setter<ClientBuilder, Duration>); 6] = [

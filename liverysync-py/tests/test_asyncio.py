@@ -386,9 +386,9 @@ async def test_an_option_lets_only_owners_update(make_folder: MakeFolder, tmp_pa
     with pytest.raises(liverysync.LiverySyncError, match="needs a data folder"):
         await Server("127.0.0.1", 0, updates="owner").__aenter__()
     async with Server("127.0.0.1", 0, updates="owner", data=tmp_path / "data") as server:
-        # A member's key is in their state folder.
+        # One user of a PC is one member, unless each driver has an identity of their own.
         aois, bens = (
-            Client("127.0.0.1", server.port, liveries=folder, state=tmp_path / f"{folder.name} state", settle_seconds=0.05)
+            Client("127.0.0.1", server.port, liveries=folder, identity=tmp_path / f"{folder.name}.json", settle_seconds=0.05)
             for folder in (aoi, ben)
         )
         async with aois as one:
@@ -451,7 +451,7 @@ async def test_the_scan_cache_is_kept_in_the_state_folder(
 ) -> None:
     folder = make_folder("aoi", {"T/decals.png": b"abc"})
     os.utime(folder / "T/decals.png", (0, 0))
-    async with Client("127.0.0.1", server.port, liveries=folder, state=tmp_path / "state") as client:
+    async with Client("127.0.0.1", server.port, liveries=folder, state=tmp_path / "state", identity=tmp_path / "aoi.json") as client:
         await client.sync()
     [kept] = (tmp_path / "state").rglob("*.files")
     assert b"T/decals.png" in kept.read_bytes()

@@ -16,11 +16,12 @@ use liverysync_core::{
 };
 use tokio::{runtime::Handle, sync::Notify};
 
-use super::{Client, ClientError, Driver, Lock, Names, Shared, driver::Wiring, key};
+use super::{Client, ClientError, Driver, Lock, Names, Shared, driver::Wiring};
 use crate::{
     DEFAULT_PORT,
-    disk::{check_writable, key_file},
+    disk::{FolderState, check_writable},
     events::{Broadcaster, Events},
+    identity::IdentityFile,
     ignore::IgnoreFile,
     lifecycle::Lifecycle,
     places,
@@ -38,6 +39,7 @@ pub struct ClientBuilder {
     port: u16,
     liveries: Option<PathBuf>,
     state: Option<PathBuf>,
+    identity: Option<IdentityFile>,
     limits: Limits,
     config: ClientConfig,
 }
@@ -47,7 +49,8 @@ impl ClientBuilder {
         let mut config = ClientConfig::default();
         config.name = host_name();
         let limits = Limits::default();
-        Self { host, port: DEFAULT_PORT, liveries: None, state: None, limits, config }
+        let (port, liveries, state, identity) = (DEFAULT_PORT, None, None, None);
+        Self { host, port, liveries, state, identity, limits, config }
     }
 
     /// Sets the server's port. Default: 9239.
@@ -71,12 +74,24 @@ impl ClientBuilder {
     ///
     /// - a cache of what the files hold. With it a start reads only files that have changed; without it a start reads
     ///   all of them, as fast as the disk allows.
-    /// - the member key, by which the league recognizes this PC's driver. It is made at the first start. Without a
-    ///   state folder and a [`member_key`](Self::member_key) the driver is anonymous and owns nothing.
     /// - the list of ignored liveries, which replaces [`ignored`](Self::ignored); see [`IgnoreFile`]. It is read again
     ///   when it changes.
+    ///
+    /// They belong to the folder, not to its path: another spelling finds them, and so does a folder that was moved,
+    /// as long as most of its files are as they were.
     pub fn state(mut self, folder: impl Into<PathBuf>) -> Self {
         self.state = Some(folder.into());
+        self
+    }
+
+    /// Sets the file with the driver's member key, by which leagues recognize them in whatever folder. The first start
+    /// makes it, and takes over the member keys that an earlier version has left in the [state folder](Self::state).
+    /// Default: that of the user, [`IdentityFile::of_user`], if there is a state folder. Without both and a
+    /// [`member_key`](Self::member_key) the driver is anonymous and owns nothing.
+    ///
+    /// A program that runs clients of several drivers has to give each of them a file of its own.
+    pub fn identity(mut self, file: impl Into<PathBuf>) -> Self {
+        self.identity = Some(IdentityFile::new(file));
         self
     }
 
@@ -110,7 +125,7 @@ impl ClientBuilder {
     }
 
     /// Sets the key by which the league recognizes this PC's driver. It is a secret: whoever has it can change the
-    /// driver's liveries. Default: the one in the [state folder](Self::state).
+    /// driver's liveries. Default: the one of the [identity](Self::identity).
     pub fn member_key(mut self, key: MemberKey) -> Self {
         self.config.member_key = Some(key);
         self
@@ -185,7 +200,7 @@ impl ClientBuilder {
     }
 
     /// Sets whether the client only finds out what would happen. It changes nothing on any disk then, takes no lock,
-    /// and reads a member key but makes none. Default: `false`.
+    /// and reads an identity but makes none. Default: `false`.
     pub const fn dry_run(mut self, dry_run: bool) -> Self {
         self.config.dry_run = dry_run;
         self
@@ -199,8 +214,8 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// Fails outside of a tokio runtime. Fails if the liveries folder does not exist, cannot be read or (but for a dry
-    /// run) written, or is synced by another client on this PC, and if the member key or the list of ignored liveries
-    /// cannot be used.
+    /// run) written, or is synced by another client on this PC, and if the identity, the state folder or the list of
+    /// ignored liveries cannot be used.
     ///
     /// # Panics
     ///
@@ -245,8 +260,8 @@ impl ClientBuilder {
 
     /// Checks and locks the folders, and reads what the client needs of them.
     fn prepare(self, wiring: Wiring) -> Result<(Driver, Names), ClientError> {
-        let liveries = match self.liveries {
-            Some(folder) => folder,
+        let liveries = match &self.liveries {
+            Some(folder) => folder.clone(),
             None => places::liveries_folder()?,
         };
         let names = Names {
@@ -259,31 +274,56 @@ impl ClientBuilder {
                 .map_err(|source| ClientError::Folder { path: liveries.clone(), source })?;
         }
         let root = folder(&liveries)?;
-        let mut config = self.config;
-        let key = self.state.as_ref().filter(|_| config.member_key.is_none());
-        let key = key.map(|state| key_file(state, &root));
-        let lock = if config.dry_run {
-            // The key tells a dry run which liveries are its driver's; without one it has to do as well.
-            config.member_key = config.member_key.or_else(|| key::read(&key?));
+        let lock = if self.config.dry_run {
             None
         } else {
             let lock = Lock::take(&root)?;
             check_writable(&root)
                 .map_err(|source| ClientError::Folder { path: liveries, source })?;
-            if let Some(key) = key {
-                config.member_key = Some(key::read_or_make(&key)?);
-            }
             Some(lock)
         };
-        let list = match &self.state {
-            Some(state) => Some(IgnoreFile::new(state, &root)?),
-            None => None,
-        };
+        let state = self.folder_state(&root)?;
+        let mut config = self.identified()?;
+        let list = state.as_ref().map(|state| IgnoreFile::at(state.ignored()));
         if let Some(list) = &list {
             config.ignored = list.read()?;
         }
-        let driver = Driver::new(wiring, config, root, self.state.as_deref(), lock, list)?;
+        let cache = state.map(|state| state.cache());
+        let driver = Driver::new(wiring, config, root, cache, lock, list)?;
         Ok((driver, names))
+    }
+
+    /// Finds what the state folder has about the liveries folder.
+    fn folder_state(&self, root: &Path) -> Result<Option<FolderState>, ClientError> {
+        let Some(state) = &self.state else { return Ok(None) };
+        let found = FolderState::find(state, root).and_then(|mut found| {
+            if !self.config.dry_run {
+                found.claim()?;
+            }
+            Ok(found)
+        });
+        found.map(Some).map_err(|source| ClientError::State { path: state.clone(), source })
+    }
+
+    /// Returns the configuration with the keys of the driver.
+    fn identified(self) -> Result<ClientConfig, ClientError> {
+        let (mut config, state) = (self.config, self.state.as_deref());
+        let in_state = || state.map(|state| IdentityFile::new(state.join("identity.json")));
+        let of_user = || state.and_then(|_| IdentityFile::of_user()).or_else(in_state);
+        let file = self.identity.or_else(of_user).filter(|_| config.member_key.is_none());
+        let Some(file) = file else { return Ok(config) };
+        let identity = match config.dry_run {
+            // It tells a dry run which liveries are its driver's.
+            true => file.look(state),
+            false => file.read_or_make(state).map(Some),
+        };
+        let path = file.path().to_owned();
+        let identity = identity.map_err(|source| ClientError::Identity { path, source })?;
+        if let Some(identity) = identity {
+            config.former_keys = identity.untold(&server_name(&self.host, self.port));
+            config.member_key = Some(identity.member_key().clone());
+        }
+        Ok(config)
     }
 }
 

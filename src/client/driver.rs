@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, seed, unix_time},
-    disk::{Disk, Outcomes, PlainFile, cache_file, remove_empty_folder},
+    disk::{Disk, Outcomes, PlainFile, remove_empty_folder},
     error_chain::with_causes,
     events::EventSender,
     ignore::IgnoreFile,
@@ -93,12 +93,11 @@ impl Driver {
         wiring: Wiring,
         config: ClientConfig,
         root: PathBuf,
-        state: Option<&Path>,
+        cache: Option<PathBuf>,
         lock: Option<Lock>,
         list: Option<IgnoreFile>,
     ) -> io::Result<Self> {
         let Wiring { address, events, sync_wanted, throttles } = wiring;
-        let cache = state.map(|state| cache_file(state, &root));
         let changed = Arc::new(Notify::new());
         let watch = Watch::start(&root, &changed);
         let (disk, outcomes) = Disk::start(&root, cache, watch.handle())?;

@@ -1,4 +1,4 @@
-//! The files of the state folder: the scan cache, the member key and the list of ignored liveries.
+//! The file of the scan cache.
 
 use std::{
     fs, io,
@@ -6,7 +6,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use liverysync_core::hash::ContentHash;
 
 /// The file of the scan cache; `None` without a state folder.
 #[derive(Debug)]
@@ -34,24 +33,4 @@ pub(crate) fn replace_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     new.push(".new");
     fs::write(&new, bytes)?;
     fs::rename(&new, path)
-}
-
-/// Returns the file of the scan cache for the liveries folder `root`.
-pub(crate) fn cache_file(state: &Path, root: &Path) -> PathBuf {
-    state_file(state, root, "files")
-}
-
-/// Returns the file of the member key for the liveries folder `root`.
-pub(crate) fn key_file(state: &Path, root: &Path) -> PathBuf {
-    state_file(state, root, "key")
-}
-
-/// Returns the file with the ignored liveries for the liveries folder `root`.
-pub(crate) fn ignore_file(state: &Path, root: &Path) -> PathBuf {
-    state_file(state, root, "ignore")
-}
-
-fn state_file(state: &Path, root: &Path, extension: &str) -> PathBuf {
-    let name = ContentHash::of(root.as_os_str().as_encoded_bytes());
-    state.join("clients").join(format!("{}.{extension}", name.short()))
 }

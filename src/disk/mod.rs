@@ -7,6 +7,7 @@
 
 mod cache_file;
 mod flush;
+mod folder_state;
 mod install;
 mod plain;
 mod restore;
@@ -44,7 +45,8 @@ use self::{
     stage_queue::StageJob,
 };
 pub(crate) use self::{
-    cache_file::{cache_file, ignore_file, key_file, replace_whole},
+    cache_file::replace_whole,
+    folder_state::{CLIENTS_FOLDER, FolderState},
     stage::{check_writable, remove_empty_folder},
 };
 pub(crate) use self::{

@@ -90,6 +90,7 @@ fn change_tag(_path: &Path) -> u64 {
 
 fn aoi(root: &TempDir, port: u16) -> ClientBuilder {
     let builder = Client::builder("127.0.0.1").port(port).name("Aoi");
+    let builder = builder.identity(root.path().join("config/identity.json"));
     builder.liveries(root.path().join("Aoi")).state(root.path().join("state"))
 }
 

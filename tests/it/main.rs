@@ -6,6 +6,7 @@
 
 mod builds;
 mod earlier;
+mod identity;
 
 use std::{
     fs,
@@ -147,41 +148,6 @@ fn hello_to(listener: &TcpListener) -> Hello {
         Message::Hello(hello) => hello,
         other => panic!("{other:?}"),
     }
-}
-
-/// The key with which a client introduces itself.
-async fn key_said_by(builder: ClientBuilder) -> Option<String> {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let client = builder.port(port).start().await.unwrap();
-    let hello = tokio::task::spawn_blocking(move || hello_to(&listener)).await.unwrap();
-    client.stop().await;
-    hello.member_key
-}
-
-#[tokio::test]
-async fn a_client_is_the_same_member_at_every_start() {
-    let root = tempfile::tempdir().unwrap();
-    let builder = |name: &str| {
-        let folder = root.path().join(name);
-        fs::create_dir_all(&folder).unwrap();
-        Client::builder("127.0.0.1").liveries(folder)
-    };
-    let state = root.path().join("state");
-    let key = key_said_by(builder("Aoi").state(&state)).await;
-    assert!(key.as_ref().unwrap().parse::<MemberKey>().is_ok());
-    assert_eq!(key_said_by(builder("Aoi").state(&state)).await, key);
-    // Another folder is another member, and a client without a state folder is anonymous.
-    assert_ne!(key_said_by(builder("Bruno").state(&state)).await, key);
-    assert_eq!(key_said_by(builder("Aoi")).await, None);
-    // The host's own key wins.
-    let own = MemberKey::from_bytes([7; 32]);
-    let with_key = builder("Aoi").state(&state).member_key(own.clone());
-    assert_eq!(key_said_by(with_key).await, Some(own.to_hex()));
-    // A dry run makes no key.
-    let another = root.path().join("another");
-    assert_eq!(key_said_by(builder("Aoi").state(&another).dry_run(true)).await, None);
-    assert!(!another.exists());
 }
 
 #[tokio::test]
@@ -364,6 +330,7 @@ async fn a_start_opens_only_what_has_changed_since_the_last_one() {
     let run = async || {
         let (watcher, opened) = count_opened(&folder);
         let builder = league.client("Aoi").state(league.root.path().join("state"));
+        let builder = builder.identity(league.root.path().join("aoi.json"));
         let client = builder.start().await.unwrap();
         let report = client.sync().timeout(PATIENCE).await.unwrap();
         client.stop().await;

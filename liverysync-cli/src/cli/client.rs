@@ -6,7 +6,10 @@ use clap::Args;
 use liverysync::{Client, ClientBuilder};
 
 use super::{
-    groups::{AddressArgs, DetailArgs, LiveriesArgs, OutputArgs, SharedArgs, SpeedArgs, StateArgs},
+    groups::{
+        AddressArgs, DetailArgs, IdentityArgs, LiveriesArgs, OutputArgs, SharedArgs, SpeedArgs,
+        StateArgs,
+    },
     values::parse_name,
 };
 use crate::units::parse_seconds;
@@ -22,6 +25,8 @@ pub(crate) struct ClientArgs {
     pub(crate) liveries: LiveriesArgs,
     #[command(flatten)]
     pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
     /// Exit as soon as this PC is in sync
     #[arg(long)]
     pub(crate) once: bool,

@@ -62,11 +62,11 @@ impl LiveriesArgs {
     }
 }
 
-/// The client's state folder, for client, status and ignore.
+/// The client's state folder, for client, status, ignore and identity.
 #[derive(Debug, Args)]
 pub(crate) struct StateArgs {
-    /// Folder for this PC's member key, its list of ignored liveries, and a scan cache that makes the next start fast
-    /// [default: the user's data folder]
+    /// Folder for the list of ignored liveries and a scan cache that makes the next start fast [default: the user's data
+    /// folder]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }
@@ -75,6 +75,25 @@ impl StateArgs {
     /// Returns the folder that was given, or the user's; `None` if the system names none.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
         self.state.clone().or_else(liverysync::state_folder)
+    }
+}
+
+/// The driver's identity, for client and status.
+#[derive(Debug, Args)]
+pub(crate) struct IdentityArgs {
+    /// File with your member key, by which leagues recognize you in every folder [default: identity.json in the user's
+    /// config folder]
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+}
+
+impl IdentityArgs {
+    /// Has a client use this identity.
+    pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
+        match &self.identity {
+            Some(file) => builder.identity(file),
+            None => builder,
+        }
     }
 }
 

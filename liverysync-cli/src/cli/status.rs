@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::groups::{AddressArgs, DetailArgs, LiveriesArgs, OutputArgs, SharedArgs, StateArgs};
+use super::groups::{
+    AddressArgs, DetailArgs, IdentityArgs, LiveriesArgs, OutputArgs, SharedArgs, StateArgs,
+};
 use crate::units::parse_seconds;
 
 #[derive(Debug, Args)]
@@ -15,6 +17,8 @@ pub(crate) struct StatusArgs {
     pub(crate) liveries: LiveriesArgs,
     #[command(flatten)]
     pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
     /// Give up after this time, with exit code 3
     #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_seconds)]
     pub(crate) timeout: Duration,

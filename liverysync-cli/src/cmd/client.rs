@@ -12,7 +12,7 @@ use crate::{
 
 pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
     let liveries = super::liveries_folder(args.liveries.folder(), "client --liveries DIR")?;
-    let mut builder = args.builder().liveries(liveries);
+    let mut builder = args.identity.apply(args.builder().liveries(liveries));
     if let Some(folder) = args.state.folder() {
         builder = builder.state(folder);
     }

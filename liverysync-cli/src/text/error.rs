@@ -59,13 +59,13 @@ pub(crate) fn client(error: &ClientError) -> Problem {
             Problem::new(format!("another liverysync client already syncs {}", show(path)))
                 .hint("stop the other client first")
         }
-        ClientError::MemberKey { path, source } => Problem::new(format!(
-            "cannot use the member key {}",
+        ClientError::Identity { path, source } => Problem::new(format!(
+            "cannot use the identity file {}",
             show(path)
         ))
         .cause(source)
         .hint(
-            "restore the file from a backup; without it you join as a new member who owns nothing",
+            "restore the file from a backup, or import your identity: liverysync identity import FILE",
         ),
         ClientError::Ignored(error) => ignore(error),
         other => Problem::of(other),

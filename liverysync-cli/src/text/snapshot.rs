@@ -632,7 +632,8 @@ fn client_errors(all: &mut Texts) {
     for error in [
         ClientError::Folder { path: "L".into(), source: denied() },
         ClientError::Busy { path: "L".into() },
-        ClientError::MemberKey { path: "state/aoi.key".into(), source: denied() },
+        ClientError::Identity { path: "identity.json".into(), source: denied() },
+        ClientError::State { path: "state".into(), source: denied() },
         ClientError::Ignored(IgnoreError::File { path: "x.ignore".into(), source: denied() }),
         ClientError::System(denied()),
         ClientError::NoRuntime,

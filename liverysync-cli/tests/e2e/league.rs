@@ -105,6 +105,11 @@ impl League {
         self.dir.path().join("state of the clients")
     }
 
+    /// Returns the identity file of a driver.
+    pub(crate) fn identity(&self, name: &str) -> PathBuf {
+        self.dir.path().join("identities").join(name).with_extension("json")
+    }
+
     /// Returns the folder of a driver, created if missing.
     pub(crate) fn folder(&self, name: &str) -> Folder {
         let root = self.dir.path().join(name);
@@ -124,6 +129,8 @@ impl League {
         command.args(["client", "--json", "--port", &port.to_string(), "--name", name]);
         command.arg("--liveries").arg(&folder.root).args(options);
         command.env("LIVERYSYNC_STATE", self.state());
+        // All drivers run as one user of this PC, who would be one member.
+        command.env("LIVERYSYNC_IDENTITY", self.identity(name));
         Driver { process: Process::start(name, &mut command), folder }
     }
 

@@ -20,6 +20,8 @@ pub struct ClientConfig {
     pub steam_id: String,
     /// Identifies this PC to the server. Without it the PC is anonymous and owns nothing.
     pub member_key: Option<MemberKey>,
+    /// Keys that the same driver had before, for the server to merge those members into this one.
+    pub former_keys: Vec<MemberKey>,
     /// Chooses the files that are published and accepted.
     pub rules: Rules,
     /// Liveries that are neither published nor accepted. [`Input::Ignore`](super::Input::Ignore) changes the list.
@@ -51,6 +53,7 @@ impl Default for ClientConfig {
             name: String::new(),
             steam_id: "UNKNOWN".to_owned(),
             member_key: None,
+            former_keys: Vec::new(),
             rules: Rules::default(),
             ignored: Ignored::default(),
             naming: Naming::default(),

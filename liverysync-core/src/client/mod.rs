@@ -53,6 +53,8 @@ mod sync_status;
 pub mod sync_watch;
 mod uploads;
 
+#[doc(hidden)]
+pub use self::folder::recognize;
 pub use self::{
     config::ClientConfig,
     event::Event,

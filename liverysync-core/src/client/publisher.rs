@@ -165,8 +165,10 @@ impl Publisher {
         // A dry run only looks. It must not appear as a member who has no files.
         let takes_part = !cx.config.dry_run;
         let key = cx.config.member_key.as_ref().filter(|_| takes_part && version.is_some());
+        let former = cx.config.former_keys.iter().filter(|_| key.is_some());
         let hello = Hello {
             member_key: key.map(MemberKey::to_hex),
+            former_keys: former.map(MemberKey::to_hex).collect(),
             steam_id: cx.config.steam_id.clone(),
             client_name: limit_name(&cx.config.name).to_owned(),
             manifest_hash: if takes_part { folder.hash().to_string() } else { String::new() },

@@ -178,6 +178,15 @@ pub struct Hello {
     /// Protocol 2: the [key](crate::league::MemberKey) that identifies the member, in hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_key: Option<String>,
+    /// Protocol 2: keys that the same driver had before, as `member_key`; at most [`Hello::FORMER_KEYS_MAX`]. Members with
+    /// these keys are merged into the member.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_keys: Vec<String>,
+}
+
+impl Hello {
+    /// The most former keys that count. A server ignores the rest.
+    pub const FORMER_KEYS_MAX: usize = 16;
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]

@@ -137,6 +137,7 @@ impl World {
                 let (_, manifest_hash) = self.old_manifest(pc);
                 let hello = Hello {
                     member_key: None,
+                    former_keys: Vec::new(),
                     steam_id: "UNKNOWN".into(),
                     client_name: self.pcs[pc].name.clone(),
                     manifest_hash,

@@ -36,6 +36,7 @@ class ClientBase(ABC, Generic[_Block]):
         name: str | None = None,
         liveries: _Path | None = None,
         state: _Path | None = None,
+        identity: _Path | None = None,
         extensions: Iterable[str] | None = None,
         derived_dds: bool = False,
         placeholders: bool = False,
@@ -60,8 +61,12 @@ class ClientBase(ABC, Generic[_Block]):
             port: TCP port of the server.
             name: the driver's name, as the other drivers see it: 1 to 64 characters (default: the host name).
             liveries: the liveries folder (default: the game's, which is found now).
-            state: a folder for the member key, the list of ignored liveries, and a scan cache that makes the next start
-                fast (default: none; then the driver is anonymous and owns nothing).
+            state: a folder for the list of ignored liveries and a scan cache that makes the next start fast (default:
+                none).
+            identity: the file with the driver's member key, by which leagues recognize them in whatever folder; it is
+                made if it is missing. Give each driver of one program a file of their own (default: that of the user,
+                `liverysync/identity.json` in their config folder; without `state` and `identity` the driver is
+                anonymous and owns nothing).
             extensions: file types to share (default: png, json, dds, jpg, jpeg, txt).
             derived_dds: share the game's cache files too.
             placeholders: share the game's placeholders too.
@@ -97,6 +102,7 @@ class ClientBase(ABC, Generic[_Block]):
                 "name": name,
                 "liveries": liveries,
                 "state": state,
+                "identity": identity,
                 "extensions": extensions,
                 "derived_dds": derived_dds,
                 "placeholders": placeholders,

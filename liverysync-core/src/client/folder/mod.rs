@@ -12,6 +12,7 @@
 mod deleted;
 mod listing;
 mod local_index;
+mod recognize;
 mod save_timer;
 mod scan_cache;
 mod schedule;
@@ -28,6 +29,7 @@ use std::{
     time::Duration,
 };
 
+pub use self::recognize::recognize;
 use self::{
     deleted::DeletedLiveries, listing::Listing, local_index::LocalIndex, save_timer::SaveTimer,
     schedule::ScanSchedule, skip_report::SkipReport, unsettled::Unsettled,
