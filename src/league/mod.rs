@@ -20,6 +20,7 @@
 //! ```
 
 mod act;
+mod names;
 mod rebuild;
 mod show;
 #[cfg(test)]
@@ -31,7 +32,7 @@ use std::{
     time::Duration,
 };
 
-use liverysync_core::union::Union;
+use liverysync_core::{league::MemberId, union::Union};
 
 #[doc(no_inline)]
 pub use liverysync_core::league::{
@@ -127,6 +128,28 @@ pub enum LeagueError {
         data: PathBuf,
         /// The time for which the answer was waited for.
         after: Duration,
+    },
+    /// No member has this name.
+    #[error("the league has no member {name:?}")]
+    NoMember {
+        /// The name.
+        name: String,
+    },
+    /// Several members have this name.
+    #[error("several members are called {name:?}")]
+    SeveralMembers {
+        /// The name.
+        name: String,
+        /// The members, in order.
+        members: Vec<MemberId>,
+    },
+    /// Members of this name brought several contents to a conflict.
+    #[error("{name:?} brought several contents of {path:?}")]
+    SeveralContents {
+        /// The name in conflict.
+        path: String,
+        /// The name of the members.
+        name: String,
     },
     /// The data folder cannot be used.
     #[error("cannot use the data folder {path}", path = .path.display())]

@@ -187,11 +187,6 @@ impl League {
         }
         Ok(claimants)
     }
-
-    fn names(&mut self) -> Result<BTreeMap<MemberId, String>, LeagueError> {
-        let members = self.database.members()?.into_iter();
-        Ok(members.map(|member| (member.member, member.name)).collect())
-    }
 }
 
 fn sum(contents: impl Iterator<Item = Content>) -> u64 {

@@ -210,6 +210,60 @@ fn what_a_server_leaves_behind_when_it_ends_is_done_without_it() {
 }
 
 #[test]
+fn a_member_is_found_by_name_or_digits() {
+    let named = [(1, "Aoi"), (2, "Bruno"), (3, "BRUNO"), (4, "Chloe"), (5, "chloe")];
+    let seen =
+        named.map(|(number, name)| Record::Seen { member: author(number), name: name.to_owned() });
+    let data = league(&seen, &[]);
+    let mut league = open(&data);
+    for (name, number) in [("Aoi", 1), ("aoi", 1), ("Bruno", 2), ("BRUNO", 3), ("chloe", 5)] {
+        assert_eq!(league.member(name).unwrap(), author(number), "{name}");
+    }
+    // Digits need no member: an admin may name an owner who has not come yet.
+    assert_eq!(league.member("00000000000000ff").unwrap(), author(0xff));
+    assert!(matches!(league.member("Dan"), Err(LeagueError::NoMember { .. })));
+    let Err(LeagueError::SeveralMembers { members, .. }) = league.member("bruNO") else {
+        panic!("several")
+    };
+    assert_eq!(members, [author(2), author(3)]);
+}
+
+#[test]
+fn a_content_in_conflict_is_found_by_who_brought_it() {
+    let path = "Team/decals.png";
+    let brought = |step, number, path: &str, bytes: &str, cause| Record::Placed {
+        step,
+        entry: entry(path, bytes),
+        author: Some(author(number)),
+        cause,
+    };
+    let seen = [(1, "Aoi"), (2, "Bruno"), (3, "Chloe")];
+    let mut records: Vec<_> = seen
+        .map(|(number, name)| Record::Seen { member: author(number), name: name.to_owned() })
+        .into();
+    records.push(brought(1, 1, path, "paint", Cause::Published));
+    for (step, number, bytes) in [(2, 2, "rival"), (3, 3, "third"), (4, 3, "fourth")] {
+        records.push(brought(step, number, &copy_name(path, bytes), bytes, Cause::Conflict));
+    }
+    let data = league(&records, &[]);
+    let mut league = open(&data);
+    let digits = |bytes: &str| ContentHash::of(bytes.as_bytes()).to_string();
+    assert_eq!(league.content_by(path, "Aoi").unwrap(), digits("paint"));
+    assert_eq!(league.content_by("TEAM/decals.png", "bruno").unwrap(), digits("rival"));
+    let several = league.content_by(path, "Chloe");
+    assert!(matches!(several, Err(LeagueError::SeveralContents { .. })), "{several:?}");
+    // Everything else is for the act to judge.
+    for other in ["Dan", "none", &digits("third")[..6]] {
+        assert_eq!(league.content_by(path, other).unwrap(), other);
+    }
+    let keep = league.content_by(path, "Bruno").unwrap();
+    let resolve = Act::Resolve { path: path.to_owned(), keep };
+    // Nobody sent the content yet, so the act is refused for that reason and no other.
+    let refused = league.act(&resolve, PATIENCE).unwrap_err();
+    assert!(matches!(refused, LeagueError::Refused(ActError::NotSent { .. })), "{refused:?}");
+}
+
+#[test]
 fn a_folder_without_a_league_is_named() {
     let data = tempfile::tempdir().unwrap();
     let missing = League::open(data.path()).unwrap_err();

@@ -3,15 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use liverysync::{
-    MemberId,
-    league::{Act, Setting},
-};
+use liverysync::league::{Act, League, LeagueError, Setting};
 
-use super::{
-    groups::OutputArgs,
-    values::{parse_member, parse_setting},
-};
+use super::{groups::OutputArgs, values::parse_setting};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LeagueCommand {
@@ -56,9 +50,9 @@ pub(crate) struct LeagueResolveArgs {
     /// Name in conflict, such as Team/decals.png
     #[arg(value_name = "PATH")]
     path: String,
-    /// Content that keeps the name: the first digits of its SHA-256, as `liverysync league conflicts` shows them; `none`
-    /// retires all conflict copies of a name that no content has
-    #[arg(long, value_name = "HASH")]
+    /// Content that keeps the name: the name of the driver who brought it, or the first digits of its SHA-256, as
+    /// `liverysync league conflicts` shows them; `none` retires all conflict copies of a name that no content has
+    #[arg(long, value_name = "NAME|HASH")]
     keep: String,
     #[command(flatten)]
     common: LeagueArgs,
@@ -102,9 +96,8 @@ pub(crate) struct LeagueRestoreArgs {
 pub(crate) struct LeagueOwnArgs {
     /// The livery's folder
     livery: String,
-    /// Member: the 16 digits that `liverysync league members` shows
-    #[arg(value_parser = parse_member)]
-    member: MemberId,
+    /// Member: their name, or the 16 digits that `liverysync league members` shows
+    member: String,
     #[command(flatten)]
     common: LeagueArgs,
 }
@@ -151,10 +144,12 @@ impl LeagueCommand {
     }
 
     /// Returns the change to make, for a command that changes the league.
-    pub(crate) fn act(&self) -> Option<Act> {
-        Some(match self {
+    ///
+    /// Looks up in the league the members that it names.
+    pub(crate) fn act(&self, league: &mut League) -> Result<Option<Act>, LeagueError> {
+        Ok(Some(match self {
             Self::Resolve(LeagueResolveArgs { path, keep, .. }) => {
-                Act::Resolve { path: path.clone(), keep: keep.clone() }
+                Act::Resolve { path: path.clone(), keep: league.content_by(path, keep)? }
             }
             Self::Rename(LeagueRenameArgs { livery, new, .. }) => {
                 Act::Rename { livery: livery.clone(), new: new.clone() }
@@ -166,12 +161,12 @@ impl LeagueCommand {
                 Act::Restore { livery: livery.clone(), version: version.clone() }
             }
             Self::Own(LeagueOwnArgs { livery, member, .. }) => {
-                Act::Own { livery: livery.clone(), member: *member }
+                Act::Own { livery: livery.clone(), member: league.member(member)? }
             }
             Self::Set(LeagueSetArgs { setting, value, .. }) => {
                 Act::Set { setting: *setting, value: value.clone() }
             }
-            _ => return None,
-        })
+            _ => return Ok(None),
+        }))
     }
 }

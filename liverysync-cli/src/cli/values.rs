@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use liverysync::{
-    ClientBuilder, Extensions, InvalidText, MemberId, Naming,
+    ClientBuilder, Extensions, InvalidText, Naming,
     backups::{InvalidSetName, SetName},
     league::{InvalidSetting, Setting},
 };
@@ -34,10 +34,6 @@ pub(super) fn parse_name(text: &str) -> Result<String, String> {
 
 pub(super) fn parse_set(text: &str) -> Result<SetName, InvalidSetName> {
     text.parse()
-}
-
-pub(super) fn parse_member(text: &str) -> Result<MemberId, String> {
-    text.parse().map_err(|_| values::MEMBER.to_owned())
 }
 
 pub(super) fn parse_setting(text: &str) -> Result<Setting, InvalidSetting> {

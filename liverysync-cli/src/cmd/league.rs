@@ -24,7 +24,7 @@ pub(super) fn run(command: &LeagueCommand) -> Result<(), Failure> {
         return rebuild_league(data, args);
     }
     let mut league = League::open(data).map_err(|error| explain(&error))?;
-    match command.act() {
+    match command.act(&mut league).map_err(|error| explain(&error))? {
         Some(act) => change(&mut league, &act, args),
         None => show(&mut league, command).map_err(|error| explain(&error))?,
     }
@@ -58,9 +58,10 @@ fn show(league: &mut League, command: &LeagueCommand) -> Result<Result<(), Failu
         }
         LeagueCommand::Conflicts(_) => {
             let conflicts = league.conflicts()?;
+            let names = league.claimants(&conflicts)?;
             match as_json {
-                true => json::league_conflicts(&conflicts),
-                false => text::conflicts(&conflicts, &league.claimants(&conflicts)?),
+                true => json::league_conflicts(&conflicts, &names),
+                false => text::conflicts(&conflicts, &names),
             }
         }
         LeagueCommand::Show(_) => {
@@ -84,7 +85,10 @@ fn change(league: &mut League, act: &Act, args: &LeagueArgs) -> Result<(), Failu
     let acted = league.act(act, PATIENCE).map_err(|error| explain(&error))?;
     print(&match args.output.json {
         true => json::league_acted(word(act), &acted),
-        false => text::acted(act, &acted),
+        false => {
+            let names = names(league).map_err(|error| explain(&error))?;
+            text::acted(act, &acted, &names)
+        }
     })
 }
 

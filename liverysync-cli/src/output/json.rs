@@ -169,18 +169,27 @@ pub(crate) fn league_history(livery: &str, versions: &[PastVersion]) -> String {
     named("league_history", &History { livery, versions })
 }
 
-/// Returns the conflicts of a league.
-pub(crate) fn league_conflicts(conflicts: &[Conflict]) -> String {
+/// Returns the conflicts of a league. `names` has the members who brought the contents, by path and content.
+pub(crate) fn league_conflicts(
+    conflicts: &[Conflict],
+    names: &BTreeMap<(String, ContentHash), String>,
+) -> String {
+    #[derive(Serialize)]
+    struct Side<'a> {
+        #[serde(flatten)]
+        content: Content,
+        name: Option<&'a String>,
+    }
     #[derive(Serialize)]
     struct Copy<'a> {
         path: &'a RelPath,
         #[serde(flatten)]
-        content: Content,
+        side: Side<'a>,
     }
     #[derive(Serialize)]
     struct Name<'a> {
         path: &'a RelPath,
-        established: Option<Content>,
+        established: Option<Side<'a>>,
         copies: Vec<Copy<'a>>,
     }
     #[derive(Serialize)]
@@ -188,8 +197,14 @@ pub(crate) fn league_conflicts(conflicts: &[Conflict]) -> String {
         conflicts: Vec<Name<'a>>,
     }
     let conflicts = conflicts.iter().map(|Conflict { path, established, copies, .. }| {
-        let copies = copies.iter().map(|(path, content)| Copy { path, content: *content });
-        Name { path, established: *established, copies: copies.collect() }
+        let side = |path: &RelPath, content: Content| {
+            let name = names.get(&(path.as_str().to_owned(), content.hash));
+            Side { content, name }
+        };
+        let copies = copies.iter();
+        let copies = copies.map(|(path, content)| Copy { path, side: side(path, *content) });
+        let established = established.map(|content| side(path, content));
+        Name { path, established, copies: copies.collect() }
     });
     named("league_conflicts", &Conflicts { conflicts: conflicts.collect() })
 }
@@ -432,7 +447,7 @@ mod tests {
         check_documented("League", &league_members(&[]));
         check_documented("League", &league_liveries(&[]));
         check_documented("League", &league_history("Team", &[]));
-        check_documented("League", &league_conflicts(&[]));
+        check_documented("League", &league_conflicts(&[], &BTreeMap::new()));
         check_documented("League", &league_acted("retire", &Acted::default()));
         check_documented("League", &league_rebuilt(&Rebuilt::default()));
     }

@@ -252,6 +252,20 @@ pub(crate) fn league(error: &LeagueError) -> Problem {
                 .hint("try again; if it still does not answer, stop the server and try once more")
         }
         LeagueError::Folder { path, source } => data_folder(path, source),
+        LeagueError::NoMember { name } => {
+            Problem::new(format!("the league has no member {}", quote(name)))
+                .hint("list them: liverysync league members")
+        }
+        LeagueError::SeveralMembers { name, members } => {
+            let members: Vec<_> = members.iter().map(ToString::to_string).collect();
+            Problem::new(format!("several members are called {}", quote(name)))
+                .cause(members.join(", "))
+                .hint("give the digits of the one you mean; liverysync league members tells them apart")
+        }
+        LeagueError::SeveralContents { path, name } => {
+            Problem::new(format!("{} brought several contents of {}", quote(name), quote(path)))
+                .hint("give the digits of the one you mean: liverysync league conflicts")
+        }
         other => Problem::of(other),
     }
 }

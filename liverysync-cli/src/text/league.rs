@@ -163,7 +163,7 @@ pub(crate) fn conflicts(
     }
     lines.push(format!("{}.", count(conflicts.len() as u64, "conflict")));
     lines.push(
-        "hint: choose which content keeps a name: liverysync league resolve PATH --keep DIGITS"
+        "hint: choose whose content keeps a name: liverysync league resolve PATH --keep DRIVER (or DIGITS)"
             .to_owned(),
     );
     block(&lines)
@@ -173,8 +173,8 @@ fn content(content: Content) -> String {
     format!("{}  {:>9}", content.hash.short(), bytes(content.size))
 }
 
-/// Reports the result of a change, and what happens next.
-pub(crate) fn acted(act: &Act, acted: &Acted) -> String {
+/// Reports the result of a change, and what happens next. `names` has the members' last names.
+pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>) -> String {
     let (placed, retired) = (acted.report.placed as u64, acted.report.retired as u64);
     let done = match act {
         Act::Resolve { path, keep } if keep == Act::KEEP_NONE => {
@@ -194,7 +194,8 @@ pub(crate) fn acted(act: &Act, acted: &Acted) -> String {
         }
         Act::Own { livery, member } => {
             return format!(
-                "{member} owns {} now. This takes effect only while `updates` is `owner` (liverysync league show).",
+                "{} owns {} now. This takes effect only while `updates` is `owner` (liverysync league show).",
+                who(*member, names.get(member)),
                 escape(livery)
             );
         }

@@ -485,12 +485,13 @@ fn league_texts(all: &mut Texts) {
         Act::Own { livery: "Team".to_owned(), member: member("00000000000000a0") },
         Act::Set { setting: Setting::Updates, value: "owner".to_owned() },
     ];
+    let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
     let mut acted = Acted::default();
-    all.add(league::acted(&acts[4], &acted));
+    all.add(league::acted(&acts[4], &acted, &names));
     (acted.report.placed, acted.report.retired, acted.served) = (4, 4, true);
-    acts.iter().for_each(|act| all.add(league::acted(act, &acted)));
+    acts.iter().for_each(|act| all.add(league::acted(act, &acted, &names)));
     (acted.report.retired, acted.served) = (0, false);
-    all.add(league::acted(&acts[4], &acted));
+    all.add(league::acted(&acts[4], &acted, &names));
 
     all.section("league rebuild");
     let mut rebuilt = Rebuilt::default();
@@ -613,7 +614,6 @@ fn value_texts(all: &mut Texts) {
         values::SECONDS,
         values::SECONDS_RANGE,
         values::COUNT,
-        values::MEMBER,
     ] {
         all.add(text);
     }
@@ -726,6 +726,12 @@ fn database_errors(all: &mut Texts) {
     let after = Duration::from_secs(10);
     all.block(error::league(&LeagueError::Silent { data: "data".into(), after }));
     all.block(error::league(&LeagueError::Folder { path: "data".into(), source: denied() }));
+    let name = || "Bruno".to_owned();
+    all.block(error::league(&LeagueError::NoMember { name: name() }));
+    let members = vec![member("00000000000000a0"), member("00000000000000b0")];
+    all.block(error::league(&LeagueError::SeveralMembers { name: name(), members }));
+    let path = "Team/decals.png".to_owned();
+    all.block(error::league(&LeagueError::SeveralContents { path, name: name() }));
     all.block(error::no_data());
     all.block(error::no_league(Path::new("data")));
 }

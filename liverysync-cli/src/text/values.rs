@@ -18,9 +18,6 @@ pub(crate) const SECONDS: &str = "a number of seconds, such as 30 or 0.5";
 
 pub(crate) const SECONDS_RANGE: &str = "at least 0.001 seconds and at most a year";
 
-pub(crate) const MEMBER: &str =
-    "a member is named by the 16 hex digits that `liverysync league members` shows";
-
 pub(crate) const COUNT: &str = "a whole number, 1 or more";
 
 /// Reports a unit such as `Mb`.
