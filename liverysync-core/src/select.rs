@@ -1,20 +1,21 @@
 //! Selection: decides which files of a liveries folder are shared, and gives a reason for each skipped one.
 //!
 //! Three kinds of files are skipped although their names are valid: caches that the game makes from a picture, placeholders
-//! that the game leaves for liveries it does not have, and files with an extension that is not on the list.
+//! that the game leaves for liveries it does not have, and files with an extension that is not on the list. A placeholder
+//! is a file of material values without its picture: `decals.json` without `decals.png`.
 
 mod game_files;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 pub(crate) use self::game_files::{StaleFiles, is_placeholder};
 #[doc(hidden)]
 pub use self::game_files::{cached_picture, caches_of};
-use self::game_files::{has_name_of_cache, is_placeholder_name};
+use self::game_files::{has_name_of_cache, layer_of_material, layer_of_picture};
 use crate::{
     path::{Extensions, InvalidPath, PathFault, PathKey, RelPath, first_component, fold},
     pathmap::{Collision, Located, PathMap},
@@ -69,7 +70,7 @@ pub enum Reason {
     #[error("the game's own cache of {0}")]
     Cache(RelPath),
     /// The game left it for a livery that it does not have.
-    #[error("the game's placeholder for a livery that is not on this PC")]
+    #[error("the game's placeholder: its picture is missing")]
     Placeholder,
     /// Windows would take it for another file here.
     #[error("{0}")]
@@ -224,9 +225,9 @@ fn select_of(mut ordered: Vec<&Listed>, rules: &Rules) -> Selection {
         }
     }
     if !rules.placeholders {
-        let liveries = placeholder_liveries(&candidates);
+        let found = placeholders(&candidates);
         let (placeholders, others): (Vec<_>, Vec<_>) =
-            candidates.into_iter().partition(|file| liveries.contains(file.path.key().livery()));
+            candidates.into_iter().partition(|file| found.contains(file.path.as_str()));
         candidates = others;
         result.skipped.extend(placeholders.into_iter().map(|file| Skipped {
             path: file.path.as_str().to_owned(),
@@ -325,7 +326,7 @@ fn same_livery(a: &Chosen, b: &Chosen) -> bool {
 fn may_skip_any(files: &[Chosen], rules: &Rules) -> bool {
     let is_cache = |file: &Chosen| has_name_of_cache(&file.path);
     !rules.derived_dds && files.iter().any(is_cache)
-        || !rules.placeholders && files.iter().all(|file| is_placeholder(&file.path))
+        || !rules.placeholders && !placeholders(files).is_empty()
 }
 
 /// Returns the keys of the files that caches may be made from; empty if there are no possible caches.
@@ -373,20 +374,14 @@ fn name_reason(invalid: InvalidPath) -> Reason {
     }
 }
 
-/// Returns the liveries of which only placeholder files would be shared. Other files in them, which are not shared, do not
+/// Returns the paths of the placeholders: material values without their picture. A picture that is not shared does not
 /// count: the PCs that receive the rest would take it for a placeholder anyway.
-fn placeholder_liveries(files: &[Chosen]) -> BTreeSet<String> {
-    let mut liveries: BTreeMap<&str, bool> = BTreeMap::new();
-    // Files of one livery are mostly neighbours, and need one look-up together.
-    for files in files.chunk_by(same_livery) {
-        let mut in_folder =
-            files.iter().filter_map(|file| file.path.key().as_str().split_once('/'));
-        if let Some((livery, first)) = in_folder.next() {
-            let only =
-                is_placeholder_name(first) && in_folder.all(|(_, rest)| is_placeholder_name(rest));
-            *liveries.entry(livery).or_insert(true) &= only;
-        }
-    }
-    let only = liveries.into_iter().filter(|(_, only)| *only);
-    only.map(|(livery, _)| livery.to_owned()).collect()
+fn placeholders(files: &[Chosen]) -> BTreeSet<String> {
+    let pictures: BTreeSet<_> =
+        files.iter().filter_map(|file| layer_of_picture(&file.path)).collect();
+    let has_picture = |layer| pictures.contains(&layer);
+    let alone = files
+        .iter()
+        .filter(|file| layer_of_material(&file.path).is_some_and(|layer| !has_picture(layer)));
+    alone.map(|file| file.path.as_str().to_owned()).collect()
 }

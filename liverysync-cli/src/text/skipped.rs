@@ -32,9 +32,7 @@ fn group(item: &Skipped, verbose: bool) -> Option<&str> {
 fn what(items: &[&Skipped]) -> String {
     match items {
         // The reason is about all of the livery.
-        [Skipped { path, reason: Reason::Placeholder | Reason::Ignored, .. }, ..] => {
-            escape(livery(path)).into_owned()
-        }
+        [Skipped { path, reason: Reason::Ignored, .. }, ..] => escape(livery(path)).into_owned(),
         [one] => escape(&one.path).into_owned(),
         [Skipped { reason: Reason::Cache(_), .. }, ..] => count(items.len() as u64, "file"),
         [first, ..] => {
@@ -58,9 +56,7 @@ fn why(why: &Reason) -> String {
             format!("files of type {} are not shared", escape(extension))
         }
         Reason::Cache(_) => "the game's own cache; each PC makes its own".to_owned(),
-        Reason::Placeholder => {
-            "the game's placeholder; it will be replaced when the livery arrives".to_owned()
-        }
+        Reason::Placeholder => "the game's placeholder; its picture is missing".to_owned(),
         Reason::Link => "links are not followed".to_owned(),
         Reason::Cloud => "only in the cloud; open it once to bring it onto this PC".to_owned(),
         Reason::Unreadable(why) => format!("cannot be read: {}", reason(why)),

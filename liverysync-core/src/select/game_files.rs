@@ -7,16 +7,32 @@ use crate::path::{Extensions, PathKey, RelPath, first_component};
 /// The stems of the game's cache files. The game makes `decals_0.dds` and `decals_1.dds` from `decals.png`.
 const CACHE_STEMS: [&str; 4] = ["decals_0", "decals_1", "sponsors_0", "sponsors_1"];
 
-/// The files of a placeholder.
-const PLACEHOLDER_NAMES: [&str; 2] = ["decals.json", "sponsors.json"];
+/// The layers of a livery. Each is a picture, with material values in a JSON of the same stem.
+const LAYERS: [&str; 2] = ["decals", "sponsors"];
 
-/// Returns true if a file may belong to a placeholder.
+/// Returns true if a file has the name of material values. Without the picture beside it, it is the game's placeholder.
 pub(crate) fn is_placeholder(path: &RelPath) -> bool {
-    path.key().as_str().split_once('/').is_some_and(|(_, name)| is_placeholder_name(name))
+    layer_of_material(path).is_some()
 }
 
-pub(super) fn is_placeholder_name(name: &str) -> bool {
-    PLACEHOLDER_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+/// A layer of a livery: the key of its folder, and which layer it is.
+type Layer<'a> = (&'a str, usize);
+
+/// Returns the layer whose material values a file has, as its name says.
+pub(super) fn layer_of_material(path: &RelPath) -> Option<Layer<'_>> {
+    let (livery, name) = path.key().as_str().split_once('/')?;
+    let stem = name.strip_suffix(".json")?;
+    Some((livery, LAYERS.iter().position(|layer| *layer == stem)?))
+}
+
+/// Returns the layer of a picture. A cache counts: some liveries are shared as caches alone.
+pub(super) fn layer_of_picture(path: &RelPath) -> Option<Layer<'_>> {
+    let (livery, name) = path.key().as_str().split_once('/')?;
+    let stem = name.strip_suffix(".png").or_else(|| {
+        let cache = name.strip_suffix(".dds")?;
+        cache.strip_suffix("_0").or_else(|| cache.strip_suffix("_1"))
+    })?;
+    Some((livery, LAYERS.iter().position(|layer| *layer == stem)?))
 }
 
 pub(super) fn has_name_of_cache(path: &RelPath) -> bool {

@@ -44,6 +44,25 @@ fn a_placeholder_is_skipped() {
 }
 
 #[test]
+fn material_values_without_their_picture_are_a_placeholder_whatever_is_beside_them() {
+    let beside = ["T/car.json", "T/preview.jpg", "T/readme.txt"];
+    let files = [&beside[..], &["T/decals.json", "T/sponsors.json"]].concat();
+    let selection = check(&files, &Rules::default(), &beside);
+    assert!(selection.skipped.iter().all(|item| item.reason == Reason::Placeholder));
+    // A livery of one layer stays one: the game adds the other layer's values.
+    let one_layer = ["T/sponsors.json", "T/sponsors.png"];
+    check(&[&one_layer[..], &["T/Decals.JSON"]].concat(), &Rules::default(), &one_layer);
+    // Caches without their picture are the picture.
+    let caches = ["T/decals.json", "T/decals_1.dds"];
+    check(&caches, &Rules::default(), &caches);
+    // The game has no use for any of these, so they are no placeholders.
+    let others = ["decals.json", "T/x/decals.json"];
+    check(&others, &Rules::default(), &others);
+    let rules = Rules { placeholders: true, ..Rules::default() };
+    check(&["T/decals.json"], &rules, &["T/decals.json"]);
+}
+
+#[test]
 fn skipped_files_do_not_turn_a_placeholder_into_a_livery() {
     check(&["T/decals.json", "T/notes.exe"], &Rules::default(), &[]);
     check(

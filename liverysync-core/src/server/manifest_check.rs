@@ -1,12 +1,12 @@
 //! The check of a client's manifest: which of its files may join the union.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     hash::{Content, ContentHash},
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath},
-    select::{Kind, Listed, Reason, Rules, Skipped, Stamp, select},
+    select::{Kind, Listed, Reason, Rules, Selection, Skipped, Stamp, select},
     union::Gained,
     wire::messages::FileInfo,
 };
@@ -33,11 +33,14 @@ impl CheckedManifest {
 
 /// Checks every entry by the rules that a `liverysync` client applies to its folder.
 ///
-/// `is_checked` is set for such a client: it knows better which of its files the game made.
+/// `is_checked` is set for such a client: it knows better which of its files the game made. For the others, `is_current` says
+/// whether the union has a content at a name. A placeholder that the league has is a file like any other, or it would be sent
+/// to them again and again.
 pub(super) fn check_manifest(
     files: Vec<FileInfo>,
     rules: &Rules,
     is_checked: bool,
+    is_current: impl Fn(&PathKey, &str) -> bool,
 ) -> CheckedManifest {
     let rules = Rules {
         derived_dds: is_checked || rules.derived_dds,
@@ -56,28 +59,34 @@ pub(super) fn check_manifest(
             }
         })
         .collect();
-    let selection = select(&listed, &rules);
-    let mut checked = CheckedManifest {
-        skipped: selection.skipped,
-        has_bases: is_checked,
-        dated,
-        ..CheckedManifest::default()
+    let Selection { publish, mut skipped } = select(&listed, &rules);
+    let hashes: HashMap<_, _> =
+        files.iter().map(|file| (file.rel_path.as_str(), file.sha256.as_str())).collect();
+    let is_had = |item: &Skipped| {
+        let path = RelPath::parse(&item.path, &rules.extensions).ok();
+        let path = path.filter(|_| item.reason == Reason::Placeholder);
+        let hash = hashes.get(item.path.as_str());
+        path.zip(hash).is_some_and(|(path, hash)| is_current(path.key(), hash))
     };
+    let had: BTreeSet<_> =
+        skipped.extract_if(.., |item| is_had(item)).map(|item| item.path).collect();
+    let mut checked =
+        CheckedManifest { skipped, has_bases: is_checked, dated, ..CheckedManifest::default() };
     for file in &files {
-        let chosen = RelPath::parse(&file.rel_path, &rules.extensions)
-            .ok()
-            .and_then(|path| selection.publish.get(path.key()))
-            // Of two spellings of one file, only the chosen one counts.
-            .filter(|chosen| chosen.path.as_str() == file.rel_path);
-        let Some(chosen) = chosen else { continue };
+        let Ok(path) = RelPath::parse(&file.rel_path, &rules.extensions) else { continue };
+        let chosen = publish.get(path.key()).map(|chosen| chosen.path.as_str());
+        // Of two spellings of one file, only the chosen one counts.
+        if chosen != Some(file.rel_path.as_str()) && !had.contains(&file.rel_path) {
+            continue;
+        }
         let mtime = file.modified();
         let entry = file.sha256.parse().map(|hash| Entry {
-            path: chosen.path.clone(),
+            path: path.clone(),
             content: Content { hash, size: file.size },
             mtime,
         });
         let base = file.base.as_ref().and_then(|base| base.parse().ok());
-        checked.bases.extend(base.map(|base| (chosen.path.key().clone(), base)));
+        checked.bases.extend(base.map(|base| (path.key().clone(), base)));
         let taken = match entry {
             Ok(entry) => checked.manifest.insert(entry).map_err(Reason::from),
             Err(invalid) => Err(Reason::Unreadable(invalid.to_string())),

@@ -163,8 +163,11 @@ impl Protocol {
         &mut self,
         files: Vec<FileInfo>,
         rules: &Rules,
+        union: &Union,
     ) -> CheckedManifest {
-        let checked = check_manifest(files, rules, self.is_v2());
+        let checked = check_manifest(files, rules, self.is_v2(), |key, hash| {
+            union.get(key).is_some_and(|entry| entry.content.hash.to_string() == hash)
+        });
         // An empty manifest has no times that could be missing.
         if !self.is_v2() && !checked.manifest.is_empty() {
             *self = if checked.dated { Self::V104 } else { Self::V1First };

@@ -157,7 +157,11 @@ impl Reports {
         (peer.report.requested_at, peer.report.polled_at) = (None, None);
         peer.report.received_at = now;
         peer.report.revision = full.revision.unwrap_or_default();
-        let checked = peer.identity.protocol.check_manifest(full.manifest, &cx.config.rules);
+        let checked = peer.identity.protocol.check_manifest(
+            full.manifest,
+            &cx.config.rules,
+            cx.league.union(),
+        );
         self.merge_before_edit(cx, id, |key, content| {
             checked.manifest.get(key).is_some_and(|file| file.content == content)
         });
@@ -179,7 +183,7 @@ impl Reports {
         if !check_length(cx, id, files + changes.changed.len()) {
             return;
         }
-        let checked = check_manifest(changes.changed, &cx.config.rules, true);
+        let checked = check_manifest(changes.changed, &cx.config.rules, true, |_, _| false);
         let extensions = &cx.config.rules.extensions;
         let paths = changes.removed.iter().map(|path| RelPath::parse(path, extensions));
         // A name that is refused now may have held a file that was not.

@@ -39,23 +39,28 @@ impl World {
             .collect();
         let rules = match &this.brain {
             Brain::New(new_pc) => new_pc.config.rules.clone(),
-            // The server leaves the game's caches and placeholders out of an old client's manifest.
+            // The server leaves out of an old client's manifest what the game made.
             _ => Rules::default(),
         };
         let selection = select(&listed, &rules);
         let mut chosen = selection.publish;
-        // A file that the union brought stays published, even if nothing else of its livery is there.
-        if let Brain::New(new_pc) = &this.brain
-            && let Some(machine) = &new_pc.machine
-        {
-            let manifest = machine.manifest();
-            for item in selection.skipped.iter().filter(|item| item.reason == Reason::Placeholder) {
-                let node = this.disk.get(&item.path).unwrap();
-                let known = manifest.iter().find(|entry| entry.path.as_str() == item.path);
-                if let Some(entry) = known.filter(|entry| entry.content == node.content) {
-                    let path = entry.path.clone();
-                    let _fits = chosen.insert(Chosen { path, stamp: node.stamp(), change_tag: 0 });
+        // What the union brought stays shared although it looks like the game's.
+        for item in selection.skipped.iter().filter(|item| item.reason == Reason::Placeholder) {
+            let node = this.disk.get(&item.path).unwrap();
+            let path = RelPath::parse(&item.path, &rules.extensions).unwrap();
+            let known = match (&this.brain, &self.server) {
+                (Brain::New(new_pc), _) => new_pc.machine.as_ref().and_then(|machine| {
+                    let manifest = machine.manifest();
+                    let known = manifest.iter().find(|entry| entry.path == path);
+                    known.map(|entry| entry.content)
+                }),
+                (_, SimServer::New(server)) => {
+                    server.machine.union().get(path.key()).map(|entry| entry.content)
                 }
+                _ => None,
+            };
+            if known == Some(node.content) {
+                let _fits = chosen.insert(Chosen { path, stamp: node.stamp(), change_tag: 0 });
             }
         }
         let content = |chosen: &Chosen| this.disk.get(chosen.path.as_str()).unwrap().content;

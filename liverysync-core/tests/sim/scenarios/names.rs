@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use liverysync_core::{client, hash::Content, path::fold, server};
 
 use super::{conflict, league};
 use crate::{
-    liar::{Liar, Lie},
+    old_pc::OldPc,
     rig::{Brain, MINUTE, SECOND},
 };
 
@@ -46,20 +45,17 @@ fn a_file_and_a_folder_of_one_name_stay_where_they_are() {
 }
 
 #[test]
-fn the_files_of_a_livery_stay_shared_although_the_rest_is_gone() {
+fn the_files_of_a_livery_stay_shared_although_its_picture_is_gone() {
     let mut world = league();
     // A store that keeps files would bring them back.
     world.server_config.store_bytes_max = 0;
     world.start_server();
-    let mut liar = Liar::new(false, Lie::Skip);
-    liar.claim("T/decals.png", Bytes::from_static(b"never comes"));
-    world.join_as("liar", Brain::Liar(Box::new(liar)), &[]);
-    let a = world.join("a", &[("T/decals.json", b"json"), ("T/sub/x.txt", b"x")]);
+    let a = world.join("a", &[("T/decals.json", b"json"), ("T/decals.png", b"x")]);
     let b = world.join("b", &[]);
     world.rest();
     // The rest of the livery goes away, on both PCs at once.
     for pc in [a, b] {
-        world.pcs[pc].disk.remove("T/sub/x.txt");
+        world.pcs[pc].disk.remove("T/decals.png");
         world.given_up.insert(Content::of(b"x").hash);
         world.feed(pc, client::Input::FolderChanged);
     }
@@ -68,6 +64,30 @@ fn the_files_of_a_livery_stay_shared_although_the_rest_is_gone() {
     world.run_for(10 * MINUTE);
     assert_eq!(world.busy_at, busy_at, "{}", world.busy_with);
     world.check_files(b, &[("T/decals.json", b"json")]);
+}
+
+#[test]
+fn a_placeholder_beside_other_files_neither_spreads_nor_blocks_the_authors() {
+    for careful in [None, Some(false), Some(true)] {
+        let mut world = league();
+        let stub: [(&str, &[u8]); 3] =
+            [("T/car.json", b"car"), ("T/decals.json", b"stub"), ("T/sponsors.json", b"stub")];
+        // The placeholder is there first, on a PC of either protocol.
+        let brain = careful.map(|careful| Brain::Old(Box::new(OldPc::new(careful))));
+        match brain {
+            Some(brain) => world.join_as("stub", brain, &stub),
+            None => world.join("stub", &stub),
+        };
+        world.rest();
+        let author =
+            world.join("author", &[("T/sponsors.json", b"values"), ("T/sponsors.png", b"paint")]);
+        let other = world.join("other", &[]);
+        world.rest();
+        let livery: [(&str, &[u8]); 3] =
+            [("T/car.json", b"car"), ("T/sponsors.json", b"values"), ("T/sponsors.png", b"paint")];
+        world.check_files(author, &livery);
+        world.check_files(other, &livery);
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn old_clients_of_both_generations_get_every_file_that_they_accept() {
         ("T/decals.png", b"a"),
         ("T/decals Copy.png", b"b"),
         ("T/read me.txt", b"c"),
-        ("T/sponsors.json", b"d"),
+        ("T/decals.json", b"d"),
     ];
     world.join("ours", &files);
     world.run_for(3 * SECOND);
