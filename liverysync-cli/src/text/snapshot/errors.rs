@@ -101,7 +101,7 @@ pub(super) fn database_errors(all: &mut Texts) {
     let reason = || "R".to_owned();
     for error in [
         DatabaseError::Missing { path: path() },
-        DatabaseError::Damaged { path: path(), reason: reason() },
+        DatabaseError::Damaged { path: path(), source: reason().into() },
         DatabaseError::Newer { path: path(), found: 7, known: 6 },
         DatabaseError::Older { path: path(), found: 5, known: 6 },
         DatabaseError::Name { path: path(), table: "t", name: "a?b".to_owned(), reason: reason() },
