@@ -128,7 +128,7 @@ pub use liverysync_core::server::{Event as ServerEvent, Status};
 
 #[cfg(feature = "client")]
 #[doc(no_inline)]
-pub use liverysync_core::client::{ConflictSide, Ignored, OpenConflict, Plan, Role};
+pub use liverysync_core::client::{ConflictSide, Ignored, OpenConflict, Outstanding, Plan, Role};
 #[cfg(feature = "server")]
 #[doc(no_inline)]
 pub use liverysync_core::server::{DifferingSetting, Missing, PeerStatus, Protocol, Withheld};

@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// `--timeout` has passed.
     TimedOut = 3,
+    /// This PC is in sync but for what is listed.
+    Outstanding = 4,
 }
 
 /// A reason not to end with success.
@@ -24,6 +26,8 @@ pub(crate) enum Failure {
     Clap(Box<clap::Error>),
     /// Nobody reads the output any more, which is no failure of ours.
     Unread,
+    /// This PC is in sync but for what is listed already.
+    Outstanding,
     /// Anything else.
     Other(Exit, Problem),
 }
@@ -43,7 +47,7 @@ impl Failure {
     pub(crate) fn in_a_line(&self) -> String {
         let text = match self {
             Self::Clap(error) => error.to_string(),
-            Self::Unread => String::new(),
+            Self::Unread | Self::Outstanding => String::new(),
             Self::Other(_, problem) => problem.in_a_line(),
         };
         let text = text.trim_start_matches("error: ");
@@ -83,6 +87,7 @@ impl From<io::Error> for Failure {
 pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) | Err(Failure::Unread) => ExitCode::SUCCESS,
+        Err(Failure::Outstanding) => code(Exit::Outstanding),
         Err(Failure::Clap(error)) => match error.print() {
             Ok(()) if error.use_stderr() => code(Exit::Usage),
             Ok(()) => ExitCode::SUCCESS,

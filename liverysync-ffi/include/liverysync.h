@@ -1004,6 +1004,10 @@ typedef struct liverysync_sync_report {
      * Number of liveries that this PC shares.
      */
     uint64_t liveries;
+    /**
+     * Number of things that this PC lacks until somebody has done something about them. `json` lists them with reasons.
+     */
+    uint64_t outstanding;
 } liverysync_sync_report;
 
 /**

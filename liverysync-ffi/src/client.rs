@@ -15,7 +15,6 @@ use crate::{
     guard,
     handle::{self, Handle},
     host::{Callback, Host, Service},
-    messages,
     ptr::{self, Out},
     result::ResultCode,
     rules::ScanOptions,
@@ -162,7 +161,8 @@ impl ClientOptions {
         };
         let port = match self.port {
             0 => livery::DEFAULT_PORT,
-            port => u16::try_from(port).map_err(|_| Failure::argument(messages::no_port(port)))?,
+            port => u16::try_from(port)
+                .map_err(|_| Failure::argument(format_args!("{port} is no port")))?,
         };
         // SAFETY: as the caller of this function promises.
         let (host, liveries, state, identity, name, steam_id, rules, naming) = unsafe {
@@ -178,7 +178,7 @@ impl ClientOptions {
             )
         };
         if host.is_empty() {
-            return Err(Failure::argument(messages::EMPTY_HOST));
+            return Err(Failure::argument("host is empty"));
         }
         let mut builder = livery::Client::builder(host)
             .port(port)
@@ -254,6 +254,8 @@ pub struct SyncReport {
     pub reserved: u32,
     /// Number of liveries that this PC shares.
     pub liveries: u64,
+    /// Number of things that this PC lacks until somebody has done something about them. `json` lists them with reasons.
+    pub outstanding: u64,
 }
 
 // SAFETY: `repr(C)`, begins with its size; what came later is at the end.
@@ -292,8 +294,9 @@ fn sync(
         *last.borrow_mut() = text::owned(&json);
         last.borrow().as_ptr()
     };
-    let json =
-        REPORT.try_with(keep).map_err(|_| Failure::new(ResultCode::Failed, messages::NO_REPORT))?;
+    let json = REPORT.try_with(keep).map_err(|_| {
+        Failure::new(ResultCode::Failed, "this thread is ending and can keep no report")
+    })?;
     out.set(&SyncReport {
         size: size_of::<SyncReport>(),
         json,
@@ -309,6 +312,7 @@ fn sync(
         certain: report.certain.into(),
         reserved: 0,
         liveries: report.liveries as u64,
+        outstanding: report.outstanding.len() as u64,
     });
     Ok(())
 }

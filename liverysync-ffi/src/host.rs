@@ -27,7 +27,6 @@ use crate::{
     error::Failure,
     event::{Event, EventCallback, EventKind, NO_LIMIT, OwnedEvent},
     guard::Health,
-    messages,
     result::ResultCode,
     sized::OutSized,
 };
@@ -190,7 +189,8 @@ impl<T: Service> Host<T> {
     /// Refuses a call that would wait for the callback that makes it.
     pub(crate) fn refuse_in_callback(&self) -> Result<(), Failure> {
         if CALLING.get() == identity(&self.health) {
-            return Err(Failure::new(ResultCode::InCallback, messages::IN_CALLBACK));
+            let text = "this call cannot be made from a callback of the same handle";
+            return Err(Failure::new(ResultCode::InCallback, text));
         }
         Ok(())
     }
@@ -200,7 +200,8 @@ impl<T: Service> Host<T> {
         self.refuse_in_callback()?;
         let mut reader = self.reader()?;
         let Some(events) = &mut reader.events else {
-            return Err(Failure::new(ResultCode::EventsTaken, messages::EVENTS_GO_TO_CALLBACK));
+            let text = "the events go to the callback";
+            return Err(Failure::new(ResultCode::EventsTaken, text));
         };
         let next = self.block_on(async {
             if wait_ms == NO_LIMIT {
@@ -211,8 +212,11 @@ impl<T: Service> Host<T> {
             tokio::time::timeout(wait, events.next()).await.ok()
         })?;
         match next {
-            None => Err(Failure::new(ResultCode::NoEvent, messages::NO_EVENT)),
-            Some(None) => Err(Failure::new(ResultCode::Stopped, messages::stopped(T::NAME))),
+            None => Err(Failure::new(ResultCode::NoEvent, "no event came in time")),
+            Some(None) => {
+                let text = format!("the {} has stopped, and all its events are read", T::NAME);
+                Err(Failure::new(ResultCode::Stopped, text))
+            }
             Some(Some(event)) => {
                 out.set(reader.last.insert(event?).event());
                 Ok(())
@@ -239,7 +243,8 @@ impl<T: Service> Host<T> {
             // After a panic the handle is broken, and no call comes here.
             Err(TryLockError::Poisoned(reader)) => Ok(reader.into_inner()),
             Err(TryLockError::WouldBlock) => {
-                Err(Failure::new(ResultCode::EventsTaken, messages::ANOTHER_THREAD_WAITS))
+                let text = "another thread is waiting for an event of this handle";
+                Err(Failure::new(ResultCode::EventsTaken, text))
             }
         }
     }
@@ -335,7 +340,7 @@ impl Wake for Alarm {
 }
 
 fn no_threads(error: std::io::Error) -> Failure {
-    Failure::new(ResultCode::System, messages::no_threads(error))
+    Failure::new(ResultCode::System, format_args!("no threads: {error}"))
 }
 
 /// Spawns the thread of a callback, which waits until it gets its dispatcher.

@@ -156,7 +156,7 @@ layouts! {
         userdata: 144,
         identity: 152,
     }
-    SyncReport: 104 {
+    SyncReport: 112 {
         size: 0,
         json: 8,
         files: 16,
@@ -171,6 +171,7 @@ layouts! {
         certain: 88,
         reserved: 92,
         liveries: 96,
+        outstanding: 104,
     }
     ServerOptions: 136 {
         size: 0,

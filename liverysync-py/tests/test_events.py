@@ -49,7 +49,7 @@ def test_each_event_of_a_server_has_its_class() -> None:
 
 
 def test_an_event_is_made_from_its_json() -> None:
-    event = client_events.decode('{"event":"in_sync","liveries":1,"files":3,"bytes":7,"conflicts":["a.png"],"withheld":0,"certain":true}')
+    event = client_events.decode('{"event":"in_sync","liveries":1,"files":3,"bytes":7,"conflicts":["a.png"],"withheld":0,"outstanding":[],"certain":true}')
     match event:
         case client_events.InSync(files=files, conflicts=conflicts):
             assert (files, conflicts) == (3, ("a.png",))
@@ -66,6 +66,8 @@ def test_an_event_is_made_from_its_json() -> None:
                 "conflicts": [{"path": "b.png", "kept_as": "c.png"}],
                 "send": [],
                 "refuse": [{"path": "con.png", "reason": "no"}],
+                "outstanding": [{"kind": "not_installable", "path": "g.png", "reason": "a link"}],
+                "failed": [],
                 "retire": [],
                 "unavailable": [],
                 "undistributed": [{"path": "d.png", "bytes": 5}],
@@ -90,6 +92,8 @@ def test_an_event_is_made_from_its_json() -> None:
         conflicts=(client_events.PlannedConflict("b.png", "c.png"),),
         send=(),
         refuse=(client_events.PlannedRefusal("con.png", "no"),),
+        outstanding=(client_events.Outstanding("not_installable", "g.png", "a link"),),
+        failed=(),
         retire=(),
         unavailable=(),
         undistributed=(client_events.PlannedFile("d.png", 5),),

@@ -132,7 +132,8 @@ impl LinkReader {
     async fn run(mut self, mut reader: Reader) {
         loop {
             let message = match reader.next().await {
-                Ok(payload) => Message::read(&payload).map_err(LinkError::from),
+                Ok(payload) => Message::read(&payload)
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error).into()),
                 Err(error) => Err(error),
             };
             let handled = message.and_then(|message| self.handle(message));

@@ -153,14 +153,14 @@ pub enum DatabaseError {
     },
     /// The file is damaged.
     #[error(
-        "the league database {path} is damaged",
+        "the league database {path} is damaged: {reason}",
         path = .path.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
         /// The damage.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        reason: String,
     },
     /// A newer program wrote it.
     #[error(

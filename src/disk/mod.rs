@@ -6,6 +6,7 @@
 //! followed.
 
 mod cache_file;
+mod check;
 mod flush;
 mod folder_state;
 mod install;
@@ -100,6 +101,12 @@ fn error_fault(error: &io::Error) -> DiskFault {
         _ if held => DiskFaultKind::InUse,
         io::ErrorKind::NotFound => DiskFaultKind::Missing,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskFaultKind::Full,
+        // Windows also denies access to a file that a virus scanner reads, or whose deletion waits for it.
+        io::ErrorKind::PermissionDenied if cfg!(windows) => DiskFaultKind::Other,
+        io::ErrorKind::PermissionDenied
+        | io::ErrorKind::ReadOnlyFilesystem
+        | io::ErrorKind::InvalidFilename
+        | io::ErrorKind::NotADirectory => DiskFaultKind::Blocked,
         io::ErrorKind::ResourceBusy | io::ErrorKind::ExecutableFileBusy => DiskFaultKind::InUse,
         _ => DiskFaultKind::Other,
     };
@@ -107,6 +114,12 @@ fn error_fault(error: &io::Error) -> DiskFault {
         DiskFaultKind::Full => "the disk is full".to_owned(),
         DiskFaultKind::InUse => "another program uses the file".to_owned(),
         DiskFaultKind::Missing => "the file no longer exists".to_owned(),
+        DiskFaultKind::Blocked => match error.kind() {
+            io::ErrorKind::PermissionDenied => "the folder is not writable".to_owned(),
+            io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only".to_owned(),
+            io::ErrorKind::InvalidFilename => "this system refuses the name".to_owned(),
+            _ => error.to_string(),
+        },
         _ => error.to_string(),
     };
     fault(kind, message)
@@ -127,8 +140,9 @@ pub(crate) fn check_no_links(root: &Path, below: &Path) -> Result<(), DiskFault>
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => {
-                let message = format!("{} is a link or not a folder", path.display());
-                return Err(fault(DiskFaultKind::Other, message));
+                let name = path.strip_prefix(root).unwrap_or(&path);
+                let message = format!("{} is a link or not a folder", name.display());
+                return Err(fault(DiskFaultKind::Blocked, message));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error_fault(&error)),
@@ -296,7 +310,9 @@ impl Disk {
         let (sender, ended) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let (outcomes, flushers) = OutcomeSender::start(root, sender)?;
-        let walk = WalkWorker { root: root.to_owned(), cache: CacheFile(cache), handle };
+        let obstacles = CacheFile(cache.as_ref().map(|cache| cache.with_extension("obstacles")));
+        let (root_here, cache) = (root.to_owned(), CacheFile(cache));
+        let walk = WalkWorker { root: root_here, cache, obstacles, handle };
         let (walk, walker) = outcomes.spawn_worker("walk", move |(op, request)| {
             let outcome = walk.carry_out(request);
             Some(Unflushed { op, outcome, flush: Flush::Nothing })
@@ -339,13 +355,15 @@ impl Disk {
         let stage = match &request {
             DiskRequest::LoadCache
             | DiskRequest::SaveCache(_)
+            | DiskRequest::LoadObstacles
+            | DiskRequest::SaveObstacles(_)
             | DiskRequest::List { .. }
             | DiskRequest::Hash(_) => {
                 // The threads end only with their queues.
                 let _running = self.walk.send((op, request));
                 return;
             }
-            DiskRequest::Read { .. } => {
+            DiskRequest::Read { .. } | DiskRequest::Check(_) => {
                 let _running = self.read.send((op, request));
                 return;
             }
@@ -396,6 +414,8 @@ fn weight(job: &StageJob) -> usize {
 struct WalkWorker {
     root: PathBuf,
     cache: CacheFile,
+    /// What could not be installed, for a dry run.
+    obstacles: CacheFile,
     handle: WatchHandle,
 }
 
@@ -415,6 +435,10 @@ impl WalkWorker {
             DiskRequest::LoadCache => DiskOutcome::CacheLoaded(self.cache.load()),
             DiskRequest::SaveCache(text) => {
                 DiskOutcome::Done(self.cache.save(&text).map_err(|e| error_fault(&e)))
+            }
+            DiskRequest::LoadObstacles => DiskOutcome::ObstaclesLoaded(self.obstacles.load()),
+            DiskRequest::SaveObstacles(text) => {
+                DiskOutcome::Done(self.obstacles.save(&text).map_err(|e| error_fault(&e)))
             }
             DiskRequest::List { watch } => DiskOutcome::Listed(self.list(watch)),
             DiskRequest::Hash(files) => {
@@ -436,8 +460,12 @@ struct ReadWorker {
 
 impl ReadWorker {
     fn carry_out(&mut self, request: DiskRequest) -> DiskOutcome {
-        let DiskRequest::Read { path, piece, stamp } = request else {
-            return DiskOutcome::Done(Ok(()));
+        let (path, piece, stamp) = match request {
+            DiskRequest::Read { path, piece, stamp } => (path, piece, stamp),
+            DiskRequest::Check(files) => {
+                return DiskOutcome::Checked(check::check(&self.root, &files));
+            }
+            _ => return DiskOutcome::Done(Ok(())),
         };
         let outcome = self.read(&path, piece, stamp);
         let ends_here = piece.offset + piece.len as u64 >= stamp.size;

@@ -1,8 +1,5 @@
 //! Tests of what each disk request does to a real folder.
 
-mod downloads;
-mod retire;
-
 use crate::credit::{Credit, CreditReturn};
 use std::{fs, time::SystemTime};
 
@@ -338,4 +335,344 @@ fn dates_survive_conversion_in_both_directions() {
     let nanos = 1_650_000_000_987_654_321;
     let date = SystemTime::UNIX_EPOCH + std::time::Duration::from_nanos(nanos);
     assert_eq!(crate::clock::unix_time(date).as_nanos(), i64::try_from(nanos).unwrap());
+}
+
+/// The sender of a download's bytes, and the receiver of the credit.
+struct Line {
+    stage_queue: StageQueue,
+    back: CreditReturn,
+    given_back: std::sync::mpsc::Receiver<u64>,
+}
+
+impl Line {
+    fn of(rig: &Rig) -> Self {
+        let (give, given_back) = std::sync::mpsc::channel();
+        let back: CreditReturn = Arc::new(move |bytes| give.send(bytes).unwrap());
+        Self { stage_queue: rig.disk.stage_queue(), back, given_back }
+    }
+
+    fn send(&self, transfer: u32, offset: u64, bytes: &'static [u8], last: bool) {
+        self.send_body(transfer, offset, Bytes::from_static(bytes).into(), last);
+    }
+
+    fn send_body(&self, transfer: u32, offset: u64, body: ChunkBody, last: bool) {
+        let transfer = TransferId(transfer);
+        let credit = Credit::new(body.len() as u64, &self.back);
+        self.stage_queue.send_piece(Data { transfer, offset, last, body }, credit);
+    }
+
+    /// Waits for this many bytes of credit, and checks that there are no more.
+    fn gets_back(&self, bytes: u64) {
+        let mut sum = 0;
+        while sum < bytes {
+            sum += self.given_back.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+        }
+        assert_eq!((sum, self.given_back.try_recv().ok()), (bytes, None));
+    }
+}
+
+impl Rig {
+    fn receive(&mut self, stage: StageId, whole: &[u8], transfer: u32) -> OpId {
+        self.next += 1;
+        let (content, transfer) = (Content::of(whole), TransferId(transfer));
+        self.disk.request(OpId(self.next), DiskRequest::Receive { stage, content, transfer });
+        OpId(self.next)
+    }
+
+    fn received(&mut self, expected: OpId) -> Result<(), DiskFault> {
+        match self.outcomes.blocking_recv().unwrap() {
+            (op, DiskOutcome::Received(result)) if op == expected => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn parked(&mut self, stage: StageId) -> u64 {
+        match self.request(DiskRequest::Park(stage)) {
+            DiskOutcome::Parked(bytes) => bytes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn staged(&self) -> Vec<Vec<u8>> {
+        self.tree().into_iter().map(|(_, bytes)| bytes).collect()
+    }
+}
+
+#[test]
+fn files_are_downloaded_whole_in_pieces_and_empty() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    let op = rig.receive(StageId(1), b"livery", 10);
+    line.send(10, 0, b"livery", true);
+    assert_eq!(rig.received(op), Ok(()));
+
+    let (a, b) =
+        (rig.receive(StageId(2), b"two files", 11), rig.receive(StageId(3), b"at once", 12));
+    line.send(11, 0, b"two ", false);
+    line.send(12, 0, b"at ", false);
+    line.send(11, 4, b"files", false);
+    line.send(11, 9, b"", true);
+    assert_eq!(rig.received(a), Ok(()));
+    line.send(12, 3, b"once", true);
+    assert_eq!(rig.received(b), Ok(()));
+
+    let empty = rig.receive(StageId(4), b"", 13);
+    line.send(13, 0, b"", true);
+    assert_eq!(rig.received(empty), Ok(()));
+    line.gets_back(6 + 9 + 7);
+
+    let files = ["a.png", "b.png", "c.png", "d.png"].into_iter().zip(1..).map(|(name, stage)| {
+        let (stage, path) = (StageId(stage), path(name));
+        InstallFile { stage, path, mtime: None, replaces: None, keep_as: None }
+    });
+    assert!(rig.install(files.collect(), &[]).iter().all(Result::is_ok));
+    assert_eq!(rig.staged(), [&b"livery"[..], b"two files", b"at once", b""]);
+}
+
+#[test]
+fn a_large_file_is_downloaded() {
+    static LARGE: [u8; 3 << 20] = [7; 3 << 20];
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    let op = rig.receive(StageId(1), &LARGE, 1);
+    for (number, piece) in LARGE.chunks(1 << 20).enumerate() {
+        line.send(1, (number << 20) as u64, piece, number == 2);
+    }
+    assert_eq!(rig.received(op), Ok(()));
+    assert!(rig.staged() == [LARGE.to_vec()]);
+}
+
+#[test]
+fn a_corrupt_download_is_refused_and_removed() {
+    type Pieces = &'static [(u64, &'static [u8], bool)];
+    let cases: [(&str, Pieces); 4] = [
+        ("wrong bytes", &[(0, b"liv", false), (3, b"erX", true)]),
+        ("gap: expected", &[(0, b"liv", false), (4, b"ry", true)]),
+        ("more bytes than", &[(0, b"liv", false), (3, b"ery!", false), (7, b"!", true)]),
+        ("it ended after 3", &[(0, b"liv", true)]),
+    ];
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    for ((text, pieces), number) in cases.into_iter().zip(1..) {
+        let op = rig.receive(StageId(u64::from(number)), b"livery", number);
+        for (offset, bytes, last) in pieces {
+            line.send(number, *offset, bytes, *last);
+        }
+        let fault = rig.received(op).unwrap_err();
+        assert_eq!(fault.kind, DiskFaultKind::Corrupt);
+        assert!(fault.message.contains(text), "{fault}");
+        line.gets_back(pieces.iter().map(|(_, bytes, _)| bytes.len() as u64).sum());
+        assert_eq!(rig.staged(), Vec::<Vec<u8>>::new());
+    }
+}
+
+#[test]
+fn a_compressed_download_is_unpacked_and_a_damaged_one_is_refused() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    let whole = b"livery ".repeat(100);
+    let frame = Bytes::copy_from_slice(Encoder::default().pack(&whole[7..], 693).unwrap());
+    let op = rig.receive(StageId(1), &whole, 1);
+    line.send(1, 0, b"livery ", false);
+    line.send_body(1, 7, ChunkBody::zstd(frame.slice(..frame.len() - 1)), true);
+    assert_eq!(rig.received(op).unwrap_err().kind, DiskFaultKind::Corrupt);
+    line.gets_back(700);
+    let op = rig.receive(StageId(2), &whole, 2);
+    line.send(2, 0, b"livery ", false);
+    line.send_body(2, 7, ChunkBody::zstd(frame), true);
+    assert_eq!(rig.received(op), Ok(()));
+    line.gets_back(700);
+    assert_eq!(rig.staged(), [whole]);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_reported_once() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    rig.write(".tmp", b"the driver's own");
+    let op = rig.receive(StageId(1), b"livery", 1);
+    line.send(1, 0, b"liv", false);
+    line.send(1, 3, b"ery", true);
+    assert_eq!(rig.received(op).unwrap_err().kind, DiskFaultKind::Other);
+    line.gets_back(6);
+    assert_eq!(rig.parked(StageId(1)), 0);
+}
+
+#[test]
+fn a_parked_download_resumes_where_it_stopped() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    rig.receive(StageId(1), b"livery", 10);
+    line.send(10, 0, b"liv", false);
+    assert_eq!(rig.parked(StageId(1)), 3);
+    line.send(10, 3, b"late", false);
+    line.gets_back(7);
+
+    let op = rig.receive(StageId(1), b"livery", 10);
+    line.send(10, 3, b"ery", true);
+    assert_eq!(rig.received(op), Ok(()));
+    assert_eq!(rig.staged(), [b"livery"]);
+    assert_eq!(rig.parked(StageId(1)), 0, "it is whole, and that was said before");
+}
+
+#[test]
+fn another_content_starts_over_and_a_discarded_one_is_removed() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    rig.receive(StageId(1), b"livery", 10);
+    line.send(10, 0, b"liv", false);
+    assert_eq!(rig.parked(StageId(1)), 3);
+    let op = rig.receive(StageId(1), b"other", 11);
+    line.send(11, 0, b"other", true);
+    assert_eq!(rig.received(op), Ok(()));
+    assert_eq!(rig.staged(), [b"other"]);
+
+    rig.receive(StageId(2), b"livery", 12);
+    line.send(12, 0, b"liv", false);
+    rig.request(DiskRequest::Discard(StageId(2)));
+    line.send(12, 3, b"ery", true);
+    line.gets_back(3 + 5 + 3 + 3);
+    assert_eq!(rig.staged(), [b"other"]);
+}
+
+#[test]
+fn an_unexpected_piece_returns_its_credit() {
+    let rig = Rig::new();
+    let line = Line::of(&rig);
+    line.send(1, 0, b"livery", true);
+    line.gets_back(6);
+    assert_eq!(rig.staged(), Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn an_incomplete_download_is_removed_at_the_end() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    rig.receive(StageId(1), b"livery", 1);
+    rig.receive(StageId(2), b"livery", 2);
+    line.send(1, 0, b"liv", false);
+    line.send(2, 0, b"liv", false);
+    assert_eq!(rig.parked(StageId(2)), 3);
+    let Rig { root, disk, .. } = rig;
+    // The link may still have a clone of the queue.
+    disk.finish();
+    line.send(1, 3, b"ery", true);
+    line.gets_back(3 + 3 + 3);
+    assert_eq!(fs::read_dir(root.path().join(".tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn staged_files_are_removed_when_the_client_stops() {
+    let mut rig = Rig::new();
+    let line = Line::of(&rig);
+    let op = rig.receive(StageId(1), b"whole", 1);
+    line.send(1, 0, b"whole", true);
+    assert_eq!(rig.received(op), Ok(()));
+    rig.write(".tmp/another-1.part", b"of another run");
+    let Rig { disk, root, .. } = rig;
+    disk.finish();
+    let left = fs::read_dir(root.path().join(".tmp")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["another-1.part"]);
+}
+
+impl Rig {
+    fn retire(
+        &mut self,
+        files: &[(&str, Stamp)],
+        clear: &[&str],
+    ) -> Vec<Result<String, DiskFault>> {
+        let date = UnixTime::from_nanos(1_700_000_000_000_000_000);
+        let files = files.iter().map(|(at, stamp)| (path(at), *stamp)).collect();
+        let clear = clear.iter().map(PathBuf::from).collect();
+        match self.request(DiskRequest::Retire { date, files, clear }) {
+            DiskOutcome::Retired(results) => results,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn is_there(&self, path: &str) -> bool {
+        fs::symlink_metadata(self.root.path().join(path)).is_ok()
+    }
+}
+
+#[test]
+fn a_retired_livery_is_moved_to_the_backup_with_its_folders() {
+    let mut rig = Rig::new();
+    for file in ["Old/decals.png", "Old/more/sponsors.png", "Other/decals.png"] {
+        rig.write(file, file.as_bytes());
+    }
+    let stamps = ["Old/decals.png", "Old/more/sponsors.png"].map(|at| (at, rig.stamp(at).unwrap()));
+    let backups: Vec<_> = rig.retire(&stamps, &[]).into_iter().map(Result::unwrap).collect();
+    for ((file, stamp), backup) in stamps.iter().zip(&backups) {
+        assert!(backup.starts_with(".backup/") && backup.ends_with(file), "{backup}");
+        assert_eq!(rig.read(backup).as_deref(), Some(file.as_bytes()));
+        assert_eq!(rig.stamp(backup), Some(*stamp));
+    }
+    assert!(!rig.is_there("Old"));
+    assert_eq!(rig.read("Other/decals.png").as_deref(), Some(&b"Other/decals.png"[..]));
+}
+
+#[test]
+fn a_changed_or_removed_file_is_not_retired() {
+    let mut rig = Rig::new();
+    rig.write("Old/decals.png", b"old");
+    rig.write("Old/decals_0.dds", b"cache");
+    rig.write("Old/gone.png", b"gone");
+    let stamps = ["Old/decals.png", "Old/gone.png"].map(|at| (at, rig.stamp(at).unwrap()));
+    rig.write("Old/decals.png", b"another");
+    fs::remove_file(rig.root.path().join("Old/gone.png")).unwrap();
+    let results = rig.retire(&stamps, &["Old/decals_0.dds"]);
+    for result in results {
+        assert_eq!(result.unwrap_err().kind, DiskFaultKind::Changed);
+    }
+    // The picture was not retired, so its cache stays.
+    let expected = [("Old/decals.png", &b"another"[..]), ("Old/decals_0.dds", b"cache")];
+    assert_eq!(rig.tree(), expected.map(|(path, bytes)| (path.to_owned(), bytes.to_owned())));
+}
+
+#[test]
+fn the_games_cache_of_a_retired_picture_is_moved_too() {
+    let mut rig = Rig::new();
+    rig.write("Old/decals.png", b"old");
+    rig.write("Old/decals_0.dds", b"cache");
+    let stamp = rig.stamp("Old/decals.png").unwrap();
+    let backup =
+        rig.retire(&[("Old/decals.png", stamp)], &["Old/decals_0.dds"])[0].clone().unwrap();
+    let cache = backup.replace("decals.png", "decals_0.dds");
+    assert_eq!(rig.read(&cache).as_deref(), Some(&b"cache"[..]));
+    assert!(!rig.is_there("Old"));
+}
+
+#[test]
+fn a_folder_that_is_not_empty_stays_and_so_does_the_root() {
+    let mut rig = Rig::new();
+    rig.write("Old/decals.png", b"old");
+    rig.write("Old/paint.psd", b"own");
+    rig.write("loose.json", b"loose");
+    let stamps = ["Old/decals.png", "loose.json"].map(|at| (at, rig.stamp(at).unwrap()));
+    assert!(rig.retire(&stamps, &[]).iter().all(Result::is_ok));
+    assert_eq!(rig.read("Old/paint.psd").as_deref(), Some(&b"own"[..]));
+    assert!(!rig.is_there("Old/decals.png") && !rig.is_there("loose.json"));
+    assert!(rig.root.path().is_dir());
+}
+
+#[cfg(unix)]
+#[test]
+fn no_link_is_followed_to_a_retired_file() {
+    let mut rig = Rig::new();
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("decals.png"), "outside").unwrap();
+    let stamp = stamp_at(&outside.path().join("decals.png")).unwrap().unwrap();
+    std::os::unix::fs::symlink(outside.path(), rig.root.path().join("Linked")).unwrap();
+    rig.write("Old/other.png", b"old");
+    std::os::unix::fs::symlink(
+        outside.path().join("decals.png"),
+        rig.root.path().join("Old/decals.png"),
+    )
+    .unwrap();
+    let results = rig.retire(&[("Linked/decals.png", stamp), ("Old/decals.png", stamp)], &[]);
+    assert!(results.iter().all(Result::is_err), "{results:?}");
+    assert_eq!(fs::read(outside.path().join("decals.png")).unwrap(), b"outside");
+    assert!(rig.is_there("Old/decals.png") && !rig.is_there(".backup"));
 }

@@ -27,7 +27,7 @@ pub(crate) struct ClientArgs {
     pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
-    /// Exit as soon as this PC is in sync
+    /// Exit as soon as this PC is in sync; with exit code 4 if something is listed that it could not install
     #[arg(long)]
     pub(crate) once: bool,
     /// With --once or --dry-run: give up after this time, with exit code 3

@@ -35,7 +35,7 @@ beside it) or in a config file. A flag overrides a variable, and a variable over
   port = 9239
   allow-list = \"liveries.txt\"    # relative paths start at the config file's folder
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 4 in sync but for what is listed.";
 
 /// Keep the custom liveries of an Assetto Corsa Competizione league the same on every driver's PC
 #[derive(Debug, Parser)]

@@ -84,7 +84,12 @@ async fn watch(run: &mut Run, view: &mut View, interrupts: &mut Interrupts) -> R
                 // People read why the program ends once, as its error.
                 Some(SyncStep::Event(_)) if run.has_failed() && !view.is_json() => {}
                 Some(SyncStep::Event(event)) => view.event(&event)?,
-                Some(SyncStep::Done(_)) => return Ok(view.flush()?),
+                Some(SyncStep::Done(report)) => {
+                    view.flush()?;
+                    // A dry run only says what would be left.
+                    let is_left = report.plan.is_none() && !report.outstanding.is_empty();
+                    return if is_left { Err(Failure::Outstanding) } else { Ok(()) };
+                }
                 Some(SyncStep::Failed(error)) => {
                     view.flush()?;
                     return Err(failed(&error));

@@ -224,12 +224,13 @@ impl View {
                 (is_news && !is_shown).then(|| (text::downloading(*missing, *missing_bytes), false))
             }
             Event::Missed { events } => warning(text::missed(*events)),
-            Event::InSync { liveries, files, bytes, withheld, certain, .. } => {
+            Event::InSync { liveries, files, bytes, withheld, outstanding, certain, .. } => {
                 let now = InSync {
                     liveries: *liveries,
                     files: *files,
                     bytes: *bytes,
                     withheld: *withheld,
+                    outstanding,
                     certain: *certain,
                 };
                 let Total { files, bytes } = self.downloaded;

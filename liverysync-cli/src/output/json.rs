@@ -421,6 +421,7 @@ mod tests {
                 bytes,
                 conflicts: vec![],
                 withheld: 0,
+                outstanding: vec![],
                 certain: true,
             },
             ClientEvent::Plan(Plan::default()),
@@ -480,7 +481,7 @@ mod tests {
             \"bytes\":7,\"backup\":null,\"copied\":false,\"kept_as\":null}";
         assert_eq!(super::event(&event), expected);
         let plan = super::event(&ClientEvent::Plan(Plan::default()));
-        let expected = "{\"event\":\"plan\",\"liveries\":0,\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"retire\":[],\
+        let expected = "{\"event\":\"plan\",\"liveries\":0,\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"outstanding\":[],\"failed\":[],\"retire\":[],\
             \"unavailable\":[],\"undistributed\":[],\"open_conflicts\":[]}";
         assert_eq!(plan, expected);
     }

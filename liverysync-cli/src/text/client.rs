@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use liverysync::{Plan, RelPath, Skipped, escape};
+use liverysync::{Outstanding, Plan, RelPath, Skipped, escape};
 
 use super::{
     skipped,
+    status::{CANNOT_INSTALL, IN_SYNC_BUT},
     words::{
         LIST_ENCODING, by_livery, bytes, count, cut, duration, file_lines, files, liveries,
         livery_lines, path, reason,
@@ -196,12 +197,14 @@ fn were(number: u64, thing: &str) -> String {
 
 /// The liveries of this PC when it is in sync.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct InSync {
+pub(crate) struct InSync<'a> {
     pub(crate) liveries: usize,
     pub(crate) files: usize,
     pub(crate) bytes: u64,
     /// Files of the league that will not arrive as things are.
     pub(crate) withheld: u64,
+    /// The part of that which somebody has to do something about.
+    pub(crate) outstanding: &'a [Outstanding],
     /// Set if the server confirmed it.
     pub(crate) certain: bool,
 }
@@ -214,10 +217,15 @@ pub(crate) struct Moved {
     pub(crate) took: Duration,
 }
 
-pub(crate) fn in_sync(now: InSync, moved: Moved, verbose: bool) -> String {
-    let InSync { liveries: number, files: held, bytes: size, withheld, certain } = now;
-    let head = if certain { "In sync" } else { "Probably in sync" };
+pub(crate) fn in_sync(now: InSync<'_>, moved: Moved, verbose: bool) -> String {
+    let InSync { liveries: number, files: held, bytes: size, withheld, outstanding, certain } = now;
+    let head = match (outstanding, certain) {
+        ([_, ..], _) => IN_SYNC_BUT,
+        ([], true) => "In sync",
+        ([], false) => "Probably in sync",
+    };
     let mut line = format!("{head}: {}.", liveries(number, size));
+    let withheld = withheld.saturating_sub(outstanding.len() as u64);
     if withheld > 0 {
         let (more, verb) = (count(withheld, "more file"), if withheld == 1 { "is" } else { "are" });
         line += &format!(" {more} {verb} not available to this PC; `liverysync status` says why.");
@@ -231,6 +239,14 @@ pub(crate) fn in_sync(now: InSync, moved: Moved, verbose: bool) -> String {
             duration(took)
         );
     }
+    let mut items = super::words::outstanding(outstanding);
+    if !verbose {
+        items = cut(items);
+    }
+    if !items.is_empty() {
+        line += &format!("\n{CANNOT_INSTALL}:");
+    }
+    items.iter().for_each(|item| line += &format!("\n  {item}"));
     line
 }
 

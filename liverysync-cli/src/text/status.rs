@@ -1,10 +1,16 @@
 //! `liverysync status`: missing liveries, the reasons, and conflicts.
 
-use std::collections::BTreeMap;
-
 use liverysync::{ConflictSide, OpenConflict, Plan, RelPath, escape};
 
-use super::words::{block, by_livery, bytes, count, cut, file_lines, livery_lines, path, reason};
+use super::words::{
+    block, by_livery, by_reason, bytes, count, cut, file_lines, livery_lines, outstanding, path,
+};
+
+/// Headline of a PC that is in sync but for what is listed.
+pub(super) const IN_SYNC_BUT: &str = "In sync but for what is listed";
+
+/// Heading of what is listed.
+pub(super) const CANNOT_INSTALL: &str = "Cannot be installed on this PC";
 
 /// The state of a PC.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +32,8 @@ fn headline(status: Status<'_>) -> String {
     let number = |files: &[(RelPath, u64)]| by_livery(files, |(file, _)| file).len();
     let mut sentences = Vec::new();
     if plan.is_in_sync() {
-        sentences.push(format!("In sync: {}.", super::words::liveries(plan.liveries, plan.bytes)));
+        let head = if plan.outstanding.is_empty() { "In sync" } else { IN_SYNC_BUT };
+        sentences.push(format!("{head}: {}.", super::words::liveries(plan.liveries, plan.bytes)));
     }
     if let missing @ 1.. = number(&plan.receive) {
         let verb = if missing == 1 { "is" } else { "are" };
@@ -70,7 +77,9 @@ pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
     section("To upload", listed(&plan.send));
     section("Retired by the league; to be moved to .backup", listed(&plan.retire));
     section("Waiting for a member who has it", listed(&plan.unavailable));
-    section("Skipped on this PC", refused(&plan.refuse));
+    section(CANNOT_INSTALL, outstanding(&plan.outstanding));
+    section("Failed so far, and tried again while liverysync runs", by_reason(&plan.failed));
+    section("Skipped on this PC", by_reason(&plan.refuse));
     section("Not on the league's allow list, so not distributed", listed(&plan.undistributed));
     let kept = plan.conflicts.iter();
     section(
@@ -81,23 +90,6 @@ pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
         lines.extend(conflict(open_conflict));
     }
     lines
-}
-
-/// Writes a line for each livery and reason.
-fn refused(files: &[(String, String)]) -> Vec<String> {
-    let mut liveries: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (file, why) in files {
-        let livery = file.split('/').next().unwrap_or_default();
-        liveries.entry((livery, why)).or_default().push(file);
-    }
-    let lines = liveries.into_iter().map(|((livery, why), files)| match &*files {
-        [file] => format!("{} ({})", escape(file), reason(why)),
-        several => {
-            let files = count(several.len() as u64, "file");
-            format!("{files} of {} ({})", escape(livery), reason(why))
-        }
-    });
-    lines.collect()
 }
 
 /// Writes the owner of the name, and hints.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use liverysync::{NAME_CHARS_MAX, RelPath, escape, escape_limited};
+use liverysync::{NAME_CHARS_MAX, Outstanding, RelPath, escape, escape_limited};
 
 /// Hint for a list that cannot be read.
 pub(crate) const LIST_ENCODING: &str = "save it as a text file in UTF-8";
@@ -65,6 +65,32 @@ pub(crate) fn name(name: &str) -> String {
 /// Writes a path so that it cannot act on a terminal.
 pub(crate) fn path(path: &RelPath) -> String {
     escape(path.as_str()).into_owned()
+}
+
+/// Lists what this PC lacks although it is in sync: `1 file of 77 Iris (the folder is not writable)`.
+pub(super) fn outstanding(all: &[Outstanding]) -> Vec<String> {
+    let not_installable = |item: &Outstanding| match item {
+        Outstanding::NotInstallable { path, reason } => Some((path.clone(), reason.clone())),
+        _ => None,
+    };
+    by_reason(&all.iter().filter_map(not_installable).collect::<Vec<_>>())
+}
+
+/// Writes a line for each livery and reason.
+pub(super) fn by_reason(files: &[(String, String)]) -> Vec<String> {
+    let mut liveries: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (file, why) in files {
+        let livery = file.split('/').next().unwrap_or_default();
+        liveries.entry((livery, why)).or_default().push(file);
+    }
+    let lines = liveries.into_iter().map(|((livery, why), files)| match &*files {
+        [file] => format!("{} ({})", escape(file), reason(why)),
+        several => {
+            let files = count(several.len() as u64, "file");
+            format!("{files} of {} ({})", escape(livery), reason(why))
+        }
+    });
+    lines.collect()
 }
 
 /// Writes a reason without the number that the system adds to its errors.

@@ -42,6 +42,12 @@ pub(super) enum Purpose {
     Download(DownloadStep),
     Read(PieceRead),
     Retire(Vec<RelPath>),
+    /// The obstacles at these paths are checked again.
+    Recheck(Vec<RelPath>),
+    /// The obstacles that the last run knew.
+    LoadObstacles,
+    /// The files that a dry run would get.
+    DryRun,
 }
 
 impl Context {

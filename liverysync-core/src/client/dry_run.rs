@@ -6,19 +6,21 @@ use std::{
 };
 
 use super::{
-    ClientConfig, ConflictSide, Event, OpenConflict, Plan,
-    context::Context,
-    downloads::{conflict_copy_name, judge},
+    ClientConfig, ConflictSide, DiskFault, DiskRequest, Event, OpenConflict, Outstanding, Plan,
+    context::{Context, Purpose},
+    downloads::{Refusal, conflict_copy_name, judge},
     folder::Folder,
+    obstacles::Obstacles,
 };
 use crate::{
     conflict::{Naming, Scope, conflict_livery},
+    hash::ContentHash,
     league::MemberId,
     manifest::{Entry, Manifest},
-    path::{RelPath, fold},
+    path::{PathKey, RelPath, fold},
     select::Reason,
     text::limit_name,
-    wire::messages::{FileInfo, ManifestFull, OwnedFile, Remarks},
+    wire::messages::{Fault, FileInfo, ManifestFull, OwnedFile, Remarks},
 };
 
 /// The state of a dry run.
@@ -26,21 +28,67 @@ use crate::{
 pub(super) struct DryRun {
     /// The union, until the folder has been scanned.
     union: Option<ManifestFull>,
+    /// The plan, until the host has checked which files could be installed, and how the league spells them.
+    plan: Option<(Plan, Wanted)>,
 }
+
+/// The files of the union that this PC would take: by key, the league's spelling and the content.
+type Wanted = HashMap<PathKey, (String, ContentHash)>;
 
 impl DryRun {
     pub(super) fn handle_union(&mut self, union: ManifestFull) {
         self.union = Some(union);
     }
 
-    /// Returns the plan, once it is known what this PC and the league have.
-    pub(super) fn poll_plan(&mut self, cx: &Context, folder: &Folder) -> Option<Event> {
+    /// Makes the plan once it is known what this PC and the league have, and has the host check the files that would come.
+    pub(super) fn handle_timeout(&mut self, cx: &mut Context, folder: &Folder) {
         // A file that is still being copied would not be in the plan.
         if !folder.is_settled() {
-            return None;
+            return;
         }
-        let union = self.union.take()?;
-        Some(Event::Plan(Comparison { config: &cx.config, naming: &cx.naming, folder }.plan(union)))
+        let Some(union) = self.union.take() else { return };
+        let comparison = Comparison { config: &cx.config, naming: &cx.naming, folder };
+        let plan = comparison.plan(union);
+        let coming = plan.0.receive.iter().chain(&plan.0.unavailable).cloned().collect();
+        self.plan = Some(plan);
+        cx.request(DiskRequest::Check(coming), Purpose::DryRun);
+    }
+
+    /// Takes the outcome of that, in the order of the plan.
+    pub(super) fn handle_checked(
+        &mut self,
+        cx: &mut Context,
+        obstacles: &Obstacles,
+        outcomes: Vec<Result<(), DiskFault>>,
+    ) {
+        let Some((mut plan, wanted)) = self.plan.take() else { return };
+        let mut outcomes = outcomes.into_iter();
+        let (mut outstanding, mut failed) = (mem::take(&mut plan.outstanding), Vec::new());
+        let mut comes = |path: &RelPath, is_offered: bool| {
+            let found = outcomes.next().and_then(Result::err).filter(|it| it.kind.is_lasting());
+            let Some((spelled, hash)) = wanted.get(path.key()) else { return true };
+            // The client that runs cannot know it of a file that nobody could offer.
+            if !is_offered && !obstacles.has_met(path.key(), *hash) {
+                return true;
+            }
+            let known = obstacles.known(path.key(), *hash);
+            let (reason, lasts) = match (found, known) {
+                (Some(fault), _) => (fault.message, true),
+                (None, Some(known)) => (known.reason().to_owned(), known.lasts()),
+                (None, None) => return true,
+            };
+            if lasts {
+                outstanding.push(Outstanding::NotInstallable { path: spelled.clone(), reason });
+            } else {
+                failed.push((spelled.clone(), reason));
+            }
+            !lasts
+        };
+        plan.receive.retain(|(path, _)| comes(path, true));
+        plan.unavailable.retain(|(path, _)| comes(path, false));
+        outstanding.sort();
+        (plan.outstanding, plan.failed) = (outstanding, failed);
+        cx.event(Event::Plan(plan));
     }
 }
 
@@ -52,7 +100,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn plan(&self, union: ManifestFull) -> Plan {
+    fn plan(&self, union: ManifestFull) -> (Plan, Wanted) {
         let remarks = union.remarks.unwrap_or_default();
         let own = self.folder.manifest();
         let mut plan = Plan {
@@ -62,7 +110,7 @@ impl Comparison<'_> {
             open_conflicts: self.open_conflicts(&remarks, &union.manifest),
             ..Plan::default()
         };
-        let wanted = self.judge_all(union.manifest, &mut plan);
+        let (wanted, spelled) = self.judge_all(union.manifest, &mut plan);
         let difference = own.diff(&wanted);
         plan.receive.extend(difference.missing.iter().map(sized));
         let retired = retired_contents(&remarks);
@@ -87,12 +135,12 @@ impl Comparison<'_> {
         }
         self.take_out_unavailable(&remarks, &wanted, &mut plan);
         take_out_undistributed(&remarks, &mut plan);
-        plan
+        (plan, spelled)
     }
 
     /// Returns the files of the union that this PC would take, and puts the others on the plan's list.
-    fn judge_all(&self, union: Vec<FileInfo>, plan: &mut Plan) -> Manifest {
-        let mut wanted = Manifest::new();
+    fn judge_all(&self, union: Vec<FileInfo>, plan: &mut Plan) -> (Manifest, Wanted) {
+        let (mut wanted, mut spelled) = (Manifest::new(), Wanted::new());
         for info in union {
             if self.config.ignored.covers(&info.rel_path) {
                 plan.refuse.push((info.rel_path, Reason::Ignored.to_string()));
@@ -100,12 +148,19 @@ impl Comparison<'_> {
             }
             match judge(self.config, self.folder, &info) {
                 Ok(entry) => {
+                    spelled.insert(entry.path.key().clone(), (info.rel_path, entry.content.hash));
                     let _same_as_before = wanted.insert(entry);
                 }
-                Err(refusal) => plan.refuse.push((info.rel_path, refusal.reason)),
+                Err(Refusal { fault: Fault::Declined, reason }) => {
+                    plan.refuse.push((info.rel_path, reason));
+                }
+                Err(Refusal { reason, .. }) => {
+                    let path = info.rel_path;
+                    plan.outstanding.push(Outstanding::NotInstallable { path, reason });
+                }
             }
         }
-        wanted
+        (wanted, spelled)
     }
 
     /// Plans a path at which this PC and the union have different contents.

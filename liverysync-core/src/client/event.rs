@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::Plan;
+use super::{Outstanding, Plan};
 use crate::{
     path::RelPath,
     select::Skipped,
@@ -158,7 +158,7 @@ pub enum Event {
         path: String,
         /// The reason.
         reason: String,
-        /// Set if this PC will never take it.
+        /// Set if this PC does not take it until something has changed here.
         declined: bool,
     },
     /// A session has ended.
@@ -199,6 +199,8 @@ pub enum Event {
         conflicts: Vec<RelPath>,
         /// Files of the league that this PC will not get as things are.
         withheld: u64,
+        /// The part of that which somebody has to do something about.
+        outstanding: Vec<Outstanding>,
         /// Set if the server said so, or has the same union hash. A server of protocol 1 may have files that it can never
         /// deliver; then its silence is all there is to go by.
         certain: bool,

@@ -131,6 +131,13 @@ pub enum DiskRequest {
         /// Shows that the file has not changed.
         stamp: Stamp,
     },
+    /// Find out whether files of these sizes could be installed at these paths: no link is in the way, the folder is
+    /// writable, and there is space. Nothing is changed.
+    Check(Vec<(RelPath, u64)>),
+    /// Read what [`DiskRequest::SaveObstacles`] wrote in an earlier run.
+    LoadObstacles,
+    /// Write these bytes for a dry run, outside the liveries folder, in place of the last ones.
+    SaveObstacles(Bytes),
     /// Create a staged file of this many bytes, under a name that does not exist.
     Create(StageId, u64),
     /// Stage a file whose bytes come under a number of the link: write them, verify them, flush. What was
@@ -192,8 +199,8 @@ pub struct InstallFile {
 /// The outcome of a disk request.
 #[derive(Clone, Debug)]
 pub enum DiskOutcome {
-    /// Of [`DiskRequest::Sweep`], [`DiskRequest::SaveCache`], [`DiskRequest::Create`], [`DiskRequest::Write`],
-    /// [`DiskRequest::Seal`] and [`DiskRequest::Discard`].
+    /// Of [`DiskRequest::Sweep`], [`DiskRequest::SaveCache`], [`DiskRequest::SaveObstacles`], [`DiskRequest::Create`],
+    /// [`DiskRequest::Write`], [`DiskRequest::Seal`] and [`DiskRequest::Discard`].
     Done(Result<(), DiskFault>),
     /// Of [`DiskRequest::Receive`], once the whole file has arrived, is verified and flushed, or something is wrong:
     /// then nothing of it is kept. A file that is discarded before has no outcome.
@@ -203,6 +210,10 @@ pub enum DiskOutcome {
     Parked(u64),
     /// Of [`DiskRequest::LoadCache`]; empty if there is none.
     CacheLoaded(Bytes),
+    /// Of [`DiskRequest::LoadObstacles`]; empty if there is nothing.
+    ObstaclesLoaded(Bytes),
+    /// Of [`DiskRequest::Check`], in the same order.
+    Checked(Vec<Result<(), DiskFault>>),
     /// Of [`DiskRequest::List`].
     Listed(Result<Vec<Listed>, DiskFault>),
     /// Of [`DiskRequest::Hash`], in the same order.
@@ -246,6 +257,8 @@ pub enum DiskFaultKind {
     Changed,
     /// The disk is full.
     Full,
+    /// A link, a missing permission or a name that the system refuses is in the way. Trying again does not help.
+    Blocked,
     /// Another program holds the file open.
     InUse,
     /// The file does not exist.
@@ -254,4 +267,11 @@ pub enum DiskFaultKind {
     Corrupt,
     /// Anything else.
     Other,
+}
+
+impl DiskFaultKind {
+    /// Returns whether trying again does not help until somebody has changed something.
+    pub(super) const fn is_lasting(self) -> bool {
+        matches!(self, Self::Blocked | Self::Full)
+    }
 }

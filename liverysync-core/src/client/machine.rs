@@ -61,6 +61,9 @@ impl ClientMachine {
         }
         // Comes before the first listing, so that known files are not read again.
         machine.cx.request(DiskRequest::LoadCache, Purpose::Folder);
+        if dry_run {
+            machine.cx.request(DiskRequest::LoadObstacles, Purpose::LoadObstacles);
+        }
         machine
     }
 
@@ -106,9 +109,7 @@ impl ClientMachine {
         self.handle_timeout();
         self.finish_sessions();
         self.check_in_sync();
-        if let Some(plan) = self.dry_run.poll_plan(&self.cx, &self.folder) {
-            self.cx.event(plan);
-        }
+        self.dry_run.handle_timeout(&mut self.cx, &self.folder);
     }
 
     /// Ends all sessions, and says so to a server of protocol 1, which would wait forever. Send what this hands out, then
@@ -117,6 +118,7 @@ impl ClientMachine {
         self.cx.advance(now);
         // First of all: a host that is being killed may not get to the end of this.
         self.folder.save(&mut self.cx);
+        self.downloads.obstacles.save(&mut self.cx);
         let downloads = self.downloads.sync_ids();
         let sessions: BTreeSet<_> =
             downloads.into_iter().chain(self.uploads.sync_ids().cloned()).collect();
@@ -248,6 +250,7 @@ impl ClientMachine {
             (Purpose::Folder, outcome) => {
                 let scanned = folder.handle_disk(cx, outcome);
                 if scanned {
+                    self.downloads.obstacles.handle_scanned(cx);
                     self.publisher.handle_scanned(cx, folder, &self.downloads);
                 }
             }
@@ -260,6 +263,18 @@ impl ClientMachine {
                 self.finish_sessions();
                 // Even if its session is gone, there is room for a piece of another one.
                 self.uploads.by_chunks.pump_all(&mut self.cx, &sync_id);
+            }
+            (Purpose::Recheck(paths), DiskOutcome::Checked(outcomes)) => {
+                let obstacles = &mut self.downloads.obstacles;
+                if obstacles.handle_checked(cx, folder, &paths, &outcomes) {
+                    self.publisher.handle_unblocked(cx, folder);
+                }
+            }
+            (Purpose::LoadObstacles, DiskOutcome::ObstaclesLoaded(text)) => {
+                self.downloads.obstacles.load(&text);
+            }
+            (Purpose::DryRun, DiskOutcome::Checked(outcomes)) => {
+                self.dry_run.handle_checked(cx, &self.downloads.obstacles, outcomes);
             }
             (Purpose::Retire(paths), DiskOutcome::Retired(outcomes)) => {
                 self.retiring.handle_retired(cx, folder, paths, outcomes);
@@ -302,6 +317,7 @@ impl ClientMachine {
             self.publisher.handle_download_ended(cx, folder, downloads, &sync_id, &session);
             self.sync_state.guess.handle_session(cx.now.time);
             cx.event(Event::SessionEnded { sync_id });
+            self.downloads.obstacles.save(cx);
         }
         while let Some((sync_id, missing)) = self.uploads.by_chunks.poll_ended() {
             if let Some(path) = missing {
@@ -351,10 +367,12 @@ impl ClientMachine {
 
     fn check_in_sync(&mut self) {
         let is_idle = self.downloads.is_idle() && self.uploads.is_idle() && self.retiring.is_idle();
-        let (cx, folder) = (&mut self.cx, &mut self.folder);
-        if let Some(event) = self.sync_state.check(cx, folder, &self.publisher, is_idle) {
+        let (cx, folder, downloads) = (&mut self.cx, &mut self.folder, &mut self.downloads);
+        if let Some(event) = self.sync_state.check(cx, folder, &self.publisher, downloads, is_idle)
+        {
             folder.handle_in_sync(cx.now.time);
-            self.downloads.discard_parked(cx);
+            downloads.discard_parked(cx);
+            downloads.obstacles.save(cx);
             cx.event(event);
         }
     }

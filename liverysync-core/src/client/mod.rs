@@ -29,6 +29,7 @@
 //! | `publisher` | what the server knows of this PC |
 //! | `downloads`, `uploads` | sessions, and files on their way |
 //! | `retiring` | files on their way to the backup folder |
+//! | `obstacles` | the files that this PC cannot install, and why |
 //! | `sync_status` | whether this PC is in sync |
 //! | `dry_run` | the union that a dry run compares |
 //! | `protocol_1` | everything that only older servers need |
@@ -43,6 +44,8 @@ mod host;
 mod ignored;
 mod link;
 mod machine;
+mod obstacles;
+mod outstanding;
 mod plan;
 mod protocol_1;
 mod publisher;
@@ -64,6 +67,7 @@ pub use self::{
     },
     ignored::Ignored,
     machine::ClientMachine,
+    outstanding::Outstanding,
     plan::{ConflictSide, OpenConflict, Plan},
 };
 #[doc(no_inline)]

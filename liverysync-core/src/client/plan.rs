@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::Outstanding;
 use crate::{hash::ContentHash, path::RelPath};
 
 /// The actions that a client would take if it made no dry run.
@@ -26,6 +27,11 @@ pub struct Plan {
     /// Files of the league that this PC would refuse, with the reason.
     #[serde(serialize_with = "refused")]
     pub refuse: Vec<(String, String)>,
+    /// Files of the league that this PC cannot install as things are. They are not among those that it would get.
+    pub outstanding: Vec<Outstanding>,
+    /// Files that this PC would get and that failed so far, with the reason.
+    #[serde(serialize_with = "refused")]
+    pub failed: Vec<(String, String)>,
     /// Files that the league has retired and that would go to the backup folder: path and size.
     #[serde(serialize_with = "sized")]
     pub retire: Vec<(RelPath, u64)>,

@@ -64,6 +64,24 @@ impl Publisher {
         self.greets_again = true;
     }
 
+    /// Greets again because this PC can install what it could not before, after the next scan if one is under way.
+    pub(super) fn handle_unblocked(&mut self, cx: &mut Context, folder: &Folder) {
+        self.greets_again = !folder.is_settled();
+        if !self.greets_again {
+            self.greet_again(cx, folder);
+        }
+    }
+
+    /// Says HELLO again, with which the server forgets what this PC has refused. A status from before that is out of date.
+    fn greet_again(&mut self, cx: &mut Context, folder: &Folder) {
+        self.hello(cx, folder);
+        if cx.speaks_v2() && self.published.is_some() {
+            self.revision += 1;
+            let (revision, removed, changed) = (self.revision, Vec::new(), Vec::new());
+            cx.transmit(Message::ManifestChanges(ManifestChanges { revision, removed, changed }));
+        }
+    }
+
     /// Tells the server what a scan has found.
     pub(super) fn handle_scanned(
         &mut self,
@@ -74,7 +92,7 @@ impl Publisher {
         self.publish_changes(cx, folder, downloads);
         if self.greets_again && folder.is_settled() {
             self.greets_again = false;
-            self.hello(cx, folder);
+            self.greet_again(cx, folder);
         }
     }
 

@@ -1,7 +1,14 @@
 //! The sync status: in sync is a PC that has everything the league can give it, and that the league needs nothing more
 //! from.
 
-use super::{Event, context::Context, folder::Folder, protocol_1::SyncGuess, publisher::Publisher};
+use super::{
+    Event,
+    context::Context,
+    downloads::{Downloads, collision},
+    folder::Folder,
+    protocol_1::SyncGuess,
+    publisher::Publisher,
+};
 use crate::{
     conflict::is_conflict_name,
     time::{Time, Wake},
@@ -13,6 +20,8 @@ use crate::{
 pub(super) struct SyncState {
     /// The last status from a server of protocol 2, over this link.
     status: Option<SyncStatus>,
+    /// The files that it counts as blocked here.
+    blocked: Vec<String>,
     /// Replaces the status on protocol 1.
     pub(super) guess: SyncGuess,
     in_sync: bool,
@@ -29,7 +38,7 @@ struct InSync {
 
 impl SyncState {
     pub(super) const fn new(guess: SyncGuess) -> Self {
-        Self { status: None, guess, in_sync: false }
+        Self { status: None, blocked: Vec::new(), guess, in_sync: false }
     }
 
     pub(super) const fn is_in_sync(&self) -> bool {
@@ -53,6 +62,7 @@ impl SyncState {
 
     pub(super) fn handle_link_down(&mut self) {
         self.status = None;
+        self.blocked.clear();
         self.guess.handle_link_down();
         self.in_sync = false;
     }
@@ -71,6 +81,7 @@ impl SyncState {
             return self.guess.handle_union_hash(state.current_hash);
         };
         self.status = Some(status);
+        self.blocked = state.blocked;
         publisher.handle_status(cx, folder, &status, &state.outdated);
         let SyncStatus { missing, missing_bytes, needed_by_others, withheld, .. } = status;
         cx.event(Event::SyncStatus { missing, missing_bytes, needed_by_others, withheld });
@@ -82,6 +93,7 @@ impl SyncState {
         cx: &Context,
         folder: &Folder,
         publisher: &Publisher,
+        downloads: &mut Downloads,
         is_idle: bool,
     ) -> Option<Event> {
         // A scan that may well find nothing new does not end it: it would be said again after each scan.
@@ -92,6 +104,9 @@ impl SyncState {
         self.in_sync = now.is_some();
         let InSync { withheld, certain } = now.filter(|_| !was_in_sync)?;
         self.guess.handle_in_sync();
+        let obstacles = &mut downloads.obstacles;
+        obstacles.handle_in_sync(&self.blocked);
+        let outstanding = obstacles.outstanding(&self.blocked, |path| collision(cx, folder, path));
         let paths = folder.files().iter().map(|file| &file.path);
         let conflicts = paths.filter(|path| is_conflict_name(path, &cx.naming));
         Some(Event::InSync {
@@ -100,6 +115,7 @@ impl SyncState {
             bytes: folder.total_bytes(),
             conflicts: conflicts.cloned().collect(),
             withheld,
+            outstanding,
             certain,
         })
     }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::{Event, Plan};
+use super::{Event, Outstanding, Plan};
 use crate::{path::RelPath, text::escape};
 
 /// Lost connections in a row, without a file between them, that make a wait fail.
@@ -71,6 +71,8 @@ pub struct SyncReport {
     pub conflicts: Vec<RelPath>,
     /// Files of the league that this PC will not get as things are.
     pub withheld: u64,
+    /// What this PC lacks until somebody has done something about it. If there is nothing, this PC is in sync in every way.
+    pub outstanding: Vec<Outstanding>,
     /// Set if the server said that this PC is in sync. With protocol 1 its silence may be all there is to go by.
     pub certain: bool,
     /// The time that the sync took.
@@ -275,7 +277,7 @@ impl SyncWatch {
             Event::ServerError { reason } => {
                 self.file_errors.server = Some(reason.clone());
             }
-            Event::InSync { liveries, files, bytes, conflicts, withheld, certain }
+            Event::InSync { liveries, files, bytes, conflicts, withheld, outstanding, certain }
                 if !self.policy.dry_run =>
             {
                 return Some(Ok(SyncReport {
@@ -284,6 +286,7 @@ impl SyncWatch {
                     bytes: *bytes,
                     conflicts: conflicts.clone(),
                     withheld: *withheld,
+                    outstanding: outstanding.clone(),
                     certain: *certain,
                     took: elapsed,
                     ..self.report.clone()
@@ -294,6 +297,7 @@ impl SyncWatch {
                     liveries: plan.liveries,
                     files: plan.files,
                     bytes: plan.bytes,
+                    outstanding: plan.outstanding.clone(),
                     took: elapsed,
                     plan: Some(Box::new(plan.clone())),
                     ..self.report.clone()
@@ -405,6 +409,7 @@ mod tests {
             bytes: 9,
             conflicts: Vec::new(),
             withheld: 0,
+            outstanding: Vec::new(),
             certain: true,
         };
         let events = [

@@ -213,6 +213,9 @@ pub enum Withheld {
     /// The game makes it from the picture beside it.
     #[error("the game makes it from the picture beside it")]
     Cache,
+    /// The client cannot install it as things are on its disk.
+    #[error("that PC cannot install it as things are on its disk")]
+    Blocked,
     /// The client has refused it.
     #[error("the client refuses it")]
     Declined,

@@ -193,7 +193,7 @@ impl ServerMachine {
                 // It has just what a league in sync has. A step of the union would say nothing more, and the client
                 // waits.
                 if self.reports.handle_hash(&mut self.cx, id, &hash, in_sync) {
-                    sync_status::tell(&mut self.cx, id, SyncStatus::default());
+                    sync_status::tell(&mut self.cx, id, SyncStatus::default(), Vec::new());
                 }
             }
             Some(Greeting::Again) => self.offer_declined_again(id),
@@ -205,7 +205,7 @@ impl ServerMachine {
     fn offer_declined_again(&mut self, id: PeerId) {
         let cx = &mut self.cx;
         let Some(peer) = cx.peers.get_mut(id) else { return };
-        if peer.download_faults.clear_declined() {
+        if peer.download_faults.clear_refused() {
             cx.dirty.jobs.insert(id);
             cx.dirty.plan = true;
             cx.dirty.schedule();

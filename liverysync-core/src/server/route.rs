@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ServerConfig, Withheld, league::League, peer::Peer, peers::Peers, store_index::StoreIndex,
+    ServerConfig, Withheld,
+    league::League,
+    peer::{Peer, Refusal},
+    peers::Peers,
+    store_index::StoreIndex,
 };
 use crate::{
     hash::Content,
@@ -192,8 +196,11 @@ impl<'a> Router<'a> {
     /// Returns why a peer would not install an entry.
     fn refused_by(self, peer: &Peer, entry: &UnionEntry) -> Option<Withheld> {
         let key = entry.path.key();
-        if peer.download_faults.has_declined(key, entry.content.hash) {
-            return Some(Withheld::Declined);
+        if let Some(refusal) = peer.download_faults.refusal(key, entry.content.hash) {
+            return Some(match refusal {
+                Refusal::Declined => Withheld::Declined,
+                Refusal::Blocked => Withheld::Blocked,
+            });
         }
         // A file of its own may have the name of a folder that is needed, or differ only in the form of its letters.
         let manifest = peer.report.manifest.as_ref();

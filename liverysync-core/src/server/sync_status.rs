@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Event,
+    Event, Withheld,
     allow_list::tell_unmatched,
     context::Context,
     peer::{Peer, ToldStatus},
@@ -22,6 +22,9 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 /// The same while more than this many files are missing in all: looking at each of them takes time.
 const SLOW_INTERVAL: Duration = Duration::from_secs(1);
 const MISSING_MANY: usize = 1000;
+
+/// Most files that a client is told it cannot install.
+const BLOCKED_MAX: usize = 1000;
 
 /// The last round of sync statuses.
 #[derive(Debug, Default)]
@@ -76,9 +79,16 @@ impl SyncStatuses {
                 continue;
             }
             let (mut missing, mut missing_bytes, mut withheld) = (0, 0, 0);
+            let mut blocked = Vec::new();
             for (entry, outlook) in router.missing(peer) {
                 match outlook {
-                    Outlook::Withheld(_) => withheld += 1,
+                    Outlook::Withheld(reason) => {
+                        withheld += 1;
+                        let is_blocked = matches!(reason, Withheld::Blocked | Withheld::InTheWay);
+                        if is_blocked && blocked.len() < BLOCKED_MAX {
+                            blocked.push(entry.path.as_str().to_owned());
+                        }
+                    }
                     Outlook::Here | Outlook::From(_) => {
                         missing += 1;
                         missing_bytes += entry.content.size;
@@ -92,13 +102,13 @@ impl SyncStatuses {
             let revision = peer.report.revision;
             let status =
                 SyncStatus { revision, missing, missing_bytes, needed_by_others: 0, withheld };
-            statuses.push((id, status));
+            statuses.push((id, status, blocked));
         }
         let union_hash = cx.league.union_hash();
         let clients = statuses.len();
-        for (id, mut status) in statuses {
+        for (id, mut status, blocked) in statuses {
             status.needed_by_others = needed.get(&id).copied().unwrap_or_default();
-            tell(cx, id, status);
+            tell(cx, id, status, blocked);
         }
         // Files that are withheld do not count: the league would never be in sync with one Python client.
         let in_sync = missing_in_all == 0 && archived && idle;
@@ -113,14 +123,14 @@ impl SyncStatuses {
     }
 }
 
-/// Tells a client its sync status, if that is news.
-pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus) {
+/// Tells a client its sync status and the files that it cannot install, if that is news.
+pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, blocked: Vec<String>) {
     let Some(peer) = cx.peers.get_mut(id) else { return };
-    if peer.status.replace(status) {
+    if peer.status.replace(status, &blocked) {
         let outdated = cx.peers.get(id).map(|peer| outdated(cx, peer)).unwrap_or_default();
         let current_hash = cx.union_hash_text();
         let sync_status = Some(status);
-        let state = ServerState { current_hash, sync_status, outdated, naming: None };
+        let state = ServerState { current_hash, sync_status, outdated, blocked, naming: None };
         cx.transmit(id, Message::ServerState(state));
     }
 }

@@ -35,7 +35,7 @@ pub const PROTOCOL_2: u32 = 2;
 /// The build of protocol 2, in the field `build` of WELCOME and HELLO. It grows with every change of the protocol until
 /// the first release. Two programs of different builds say so and do nothing else.
 #[doc(hidden)]
-pub const BUILD: u32 = 1;
+pub const BUILD: u32 = 2;
 
 /// Longest sync id that is accepted, in bytes. The Python programs use UUIDs, which have 36.
 const SYNC_ID_BYTES_MAX: usize = 64;
@@ -195,12 +195,12 @@ const fn is_false(value: &bool) -> bool {
 }
 
 /// Error for bytes that are not a message.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
     /// The JSON is broken, or a field that the type requires is missing or has the wrong form.
-    #[error("malformed message")]
-    Json(#[from] serde_json::Error),
+    #[error("malformed message: {0}")]
+    Json(String),
     /// The payload breaks another rule of the protocol.
     #[error("malformed message: {0}")]
     Malformed(&'static str),
@@ -212,6 +212,12 @@ pub enum WireError {
         /// The limit at this point.
         limit: usize,
     },
+}
+
+impl From<serde_json::Error> for WireError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error.to_string())
+    }
 }
 
 /// A text that is borrowed from the payload wherever it has no escapes.

@@ -59,6 +59,11 @@ pub(crate) struct Disk {
     pub(crate) traces: Vec<Trace>,
     pub(crate) touched: bool,
     cache_file: Bytes,
+    obstacles: Bytes,
+    /// Liveries in which nothing can be written.
+    pub(crate) blocked: BTreeSet<String>,
+    /// The same, but only an installation finds out.
+    pub(crate) refuses: BTreeSet<String>,
 }
 
 fn fault(kind: DiskFaultKind, message: &str) -> DiskFault {
@@ -165,6 +170,16 @@ impl Disk {
                 self.cache_file = text;
                 DiskOutcome::Done(Ok(()))
             }
+            DiskRequest::LoadObstacles => DiskOutcome::ObstaclesLoaded(self.obstacles.clone()),
+            DiskRequest::SaveObstacles(text) => {
+                self.obstacles = text;
+                DiskOutcome::Done(Ok(()))
+            }
+            DiskRequest::Check(files) => {
+                let check =
+                    |(path, _): &(RelPath, u64)| self.writable(path).and_then(|()| self.room());
+                DiskOutcome::Checked(files.iter().map(check).collect())
+            }
             DiskRequest::Sweep => {
                 self.stages.clear();
                 DiskOutcome::Done(Ok(()))
@@ -223,6 +238,16 @@ impl Disk {
             change_tag: 0,
         });
         listed.collect()
+    }
+
+    fn writable(&self, path: &RelPath) -> Outcome<()> {
+        Self::free_of(&self.blocked, path)
+    }
+
+    fn free_of(blocked: &BTreeSet<String>, path: &RelPath) -> Outcome<()> {
+        let is_blocked = blocked.contains(path.key().livery());
+        let blocked = || fault(DiskFaultKind::Blocked, "the folder is not writable");
+        if is_blocked { Err(blocked()) } else { Ok(()) }
     }
 
     fn room(&self) -> Outcome<()> {
@@ -309,6 +334,8 @@ impl Disk {
 
     fn check_install(&self, file: &InstallFile) -> Outcome<()> {
         let path = file.path.as_str();
+        self.writable(&file.path)?;
+        Self::free_of(&self.refuses, &file.path)?;
         if !self.fits(path) {
             return Err(fault(DiskFaultKind::Other, "a file and a folder of one name"));
         }

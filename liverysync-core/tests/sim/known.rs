@@ -1,4 +1,4 @@
-//! The messages that an old client may be sent: the types and fields of protocol 1, and one more field in WELCOME.
+//! The messages that an old client may be sent: the types and fields of protocol 1, and two more fields in WELCOME.
 
 use bytes::BytesMut;
 use liverysync_core::wire::messages::Message;
@@ -14,7 +14,7 @@ const FIELDS: [(&str, &[&str]); 11] = [
     ("SERVER_STATE", &["current_hash"]),
     ("SYNC_DONE_ACK", &["sync_id", "new_manifest_hash"]),
     ("SYNC_OFFER", &["sync_id", "role", "current_hash", "source_client_id", "target_client_id"]),
-    ("WELCOME", &["client_id", "liverysync"]),
+    ("WELCOME", &["client_id", "liverysync", "build"]),
 ];
 
 /// Fails for whatever an old client does not know.

@@ -258,6 +258,7 @@ impl Fnv {
             fnv.number(standing.withheld);
         });
         self.texts(&state.outdated);
+        self.texts(&state.blocked);
         if let Some(naming) = &state.naming {
             self.text(&naming.suffix);
             self.texts(&naming.former_suffixes);
@@ -374,6 +375,7 @@ impl Fnv {
                 self.option(error.fault, |fnv, fault| {
                     fnv.number(match fault {
                         Fault::Declined => 1,
+                        Fault::Blocked => 5,
                         Fault::Failed => 2,
                         Fault::Missing => 3,
                         Fault::Other => 4,
@@ -458,6 +460,15 @@ impl Fnv {
             DiskRequest::LoadCache => self.number(2),
             // The form of what is remembered may change; what comes of it shows in later decisions.
             DiskRequest::SaveCache(_) => self.number(3),
+            DiskRequest::LoadObstacles => self.number(16),
+            DiskRequest::SaveObstacles(_) => self.number(17),
+            DiskRequest::Check(files) => {
+                self.number(18);
+                self.each(files, |fnv, (path, size)| {
+                    fnv.text(path.as_str());
+                    fnv.number(*size);
+                });
+            }
             DiskRequest::List { watch } => {
                 self.number(4);
                 self.number((*watch).into());

@@ -45,4 +45,4 @@ def _value(item: type | None, value: Any) -> Any:
     if item is None:
         return tuple(value)
     names: tuple[str, ...] = item.__match_args__  # type: ignore[attr-defined]
-    return tuple(item(**{name: one[name] for name in names}) for one in value)
+    return tuple(item(**{name: one[name] for name in names if name in one}) for one in value)

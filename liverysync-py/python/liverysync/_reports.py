@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any
 
-from liverysync.client_events import Plan, decode
+from liverysync.client_events import Outstanding, Plan, decode
 
 __all__ = ["Missing", "PeerStatus", "Status", "SyncReport"]
 
@@ -33,6 +33,8 @@ class SyncReport:
     """Paths of this PC's files that have a conflict name."""
     withheld: int
     """Number of files of the union that this PC will not get as things are."""
+    outstanding: tuple[Outstanding, ...]
+    """The part of that which somebody has to do something about. Empty: this PC is in sync in every way."""
     certain: bool
     """`False` for an old server, which can only be seen to be quiet."""
     seconds: float
@@ -105,7 +107,11 @@ def report(reported: tuple[str, str | None]) -> SyncReport:
     text, plan = reported
     values = json.loads(text)
     made: SyncReport = _known(
-        SyncReport, values, conflicts=tuple(values["conflicts"]), plan=None if plan is None else decode(plan)
+        SyncReport,
+        values,
+        conflicts=tuple(values["conflicts"]),
+        outstanding=tuple(_known(Outstanding, item) for item in values["outstanding"]),
+        plan=None if plan is None else decode(plan),
     )
     return made
 

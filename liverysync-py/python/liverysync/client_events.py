@@ -34,6 +34,7 @@ __all__ = [
     "RetireFailed",
     "Retired",
     "OpenConflict",
+    "Outstanding",
     "Scanned",
     "SendFailed",
     "Sent",
@@ -252,6 +253,18 @@ class SyncStatus:
     """Files of the union that this PC will not get as things are."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """Something that this PC lacks although it is in sync, because somebody has to do something about it first."""
+
+    kind: str
+    """`not_installable`: a file that this PC cannot install as things are. A later version may have more kinds."""
+    path: str = ""
+    """The file, as the league spells it."""
+    reason: str = ""
+    """The reason, for people."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InSync:
     """This PC has the union, and nobody needs a file from it."""
@@ -263,6 +276,8 @@ class InSync:
     """Paths of this PC's files that have a conflict name."""
     withheld: int
     """Files of the union that this PC will not get as things are."""
+    outstanding: tuple[Outstanding, ...] = field(metadata={"of": Outstanding})
+    """The part of that which somebody has to do something about."""
     certain: bool
     """`False` for an old server, which can only be seen to be quiet."""
 
@@ -333,6 +348,10 @@ class Plan:
     conflicts: tuple[PlannedConflict, ...] = field(metadata={"of": PlannedConflict})
     send: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     refuse: tuple[PlannedRefusal, ...] = field(metadata={"of": PlannedRefusal})
+    outstanding: tuple[Outstanding, ...] = field(metadata={"of": Outstanding})
+    """Files that this PC cannot install as things are."""
+    failed: tuple[PlannedRefusal, ...] = field(metadata={"of": PlannedRefusal})
+    """Files of `receive` that could not be installed so far."""
     retire: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     """Retired files that would be moved to the backup folder."""
     unavailable: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})

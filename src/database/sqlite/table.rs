@@ -153,8 +153,7 @@ impl Row {
     }
 
     pub(super) fn wrong(&self, what: &str) -> Fault {
-        let text = format!("row {} of the table {} {what}", self.number, self.table.name());
-        Fault::Damaged(text.into())
+        Fault::Damaged(format!("row {} of the table {} {what}", self.number, self.table.name()))
     }
 
     pub(super) const fn table(&self) -> Table {

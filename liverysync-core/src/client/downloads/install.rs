@@ -144,6 +144,7 @@ impl Downloads {
                     file.state = FileState::Installed;
                     let lost_name = file.conflict.take();
                     folder.handle_installed(cx, path.clone(), installed.stamp, content);
+                    self.obstacles.handle_installed(path.key());
                     let kept_as = keep_as.filter(|_| installed.kept);
                     if kept_as.is_some() {
                         // The conflict copy is a new file that nobody knows yet.
@@ -168,7 +169,7 @@ impl Downloads {
                         // The server offers the file again at once. Without a scan it would fail the same way.
                         folder.scan_by(cx.now.time);
                     }
-                    self.fail(cx, folder, sync_id, index, &Refusal::failed(&fault.message));
+                    self.fail_install(cx, folder, sync_id, index, &fault);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The decision to take a file that a server offers, and its spelling on this PC.
 
 use crate::{
-    client::{ClientConfig, folder::Folder},
+    client::{ClientConfig, context::Context, folder::Folder},
     hash::Content,
     manifest::Entry,
     path::{InvalidPath, RelPath},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The reason why a file is not taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::client) struct Refusal {
     pub(in crate::client) fault: Fault,
     pub(in crate::client) reason: String,
@@ -21,6 +21,11 @@ impl Refusal {
     /// Refuses a file for good: the server need not offer it again.
     fn declined(reason: String) -> Self {
         Self { fault: Fault::Declined, reason }
+    }
+
+    /// Refuses a file that a setting of this PC keeps out although its driver may want it.
+    fn blocked(reason: String) -> Self {
+        Self { fault: Fault::Blocked, reason }
     }
 
     pub(in crate::client) fn failed(reason: &str) -> Self {
@@ -42,7 +47,7 @@ pub(in crate::client) fn judge(
     let hash = info.sha256.parse().map_err(invalid_hash)?;
     if info.size > rules.file_bytes_max {
         let reason = format!("larger than {} bytes", rules.file_bytes_max);
-        return Err(Refusal::declined(reason));
+        return Err(Refusal::blocked(reason));
     }
     if let Some(picture) = cached_picture(&path, &rules.extensions)
         && !rules.derived_dds
@@ -67,9 +72,24 @@ fn respell(config: &ClientConfig, folder: &Folder, path: &RelPath) -> Result<Rel
     };
     let path = RelPath::parse(&spelling, &config.rules.extensions)
         .map_err(|invalid| Refusal::declined(invalid.to_string()))?;
-    // The driver may move what is in the way, so this is not for good.
-    folder.files().check(&path).map_err(|collision| {
-        Refusal::failed(&format!("this PC cannot have it beside its own files: {collision}"))
-    })?;
-    Ok(path)
+    match collision_at(folder, &path) {
+        // The driver may move what is in the way, so this is not for good.
+        Some(reason) => Err(Refusal::failed(&reason)),
+        None => Ok(path),
+    }
+}
+
+/// Returns why a path cannot be on this PC beside its own files.
+fn collision_at(folder: &Folder, path: &RelPath) -> Option<String> {
+    let collision = folder.files().check(path).err()?;
+    Some(format!("this PC cannot have it beside its own files: {collision}"))
+}
+
+/// Returns the same for a path as the server spells it.
+pub(in crate::client) fn collision(cx: &Context, folder: &Folder, path: &str) -> Option<String> {
+    let path = RelPath::parse(path, &cx.config.rules.extensions).ok()?;
+    match folder.get(path.key()) {
+        Some(_) => None,
+        None => respell(&cx.config, folder, &path).err().map(|refusal| refusal.reason),
+    }
 }

@@ -14,19 +14,20 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub(super) use self::{
     install::conflict_copy_name,
-    judge::{Refusal, judge},
+    judge::{Refusal, collision, judge},
     session::{Download, FileState},
     step::DownloadStep,
 };
 use self::{
     parked::{ParkedProgress, ParkedStage, ParkedStages},
-    session::{Left, Receiving},
+    session::{Left, Receiving, Source},
     step::discard,
 };
 use super::{
-    DiskOutcome, DiskRequest, Event, StageId,
+    DiskFault, DiskOutcome, DiskRequest, Event, StageId,
     context::{Context, Purpose},
     folder::Folder,
+    obstacles::{Cause, Obstacle, Obstacles},
     protocol_1::{Refusals, Unlisted},
 };
 use crate::{
@@ -51,6 +52,7 @@ pub(super) struct Downloads {
     pub(super) sessions: BTreeMap<SyncId, Download>,
     parked: ParkedStages,
     refusals: Refusals,
+    pub(super) obstacles: Obstacles,
     /// Sessions that have ended and have not been reported yet.
     ended: VecDeque<(SyncId, Download)>,
 }
@@ -68,12 +70,13 @@ impl Downloads {
         let unlisted = (!is_listed).then(|| Unlisted::new(cx.now.time));
         let download = Download { unlisted, ..Download::default() };
         self.sessions.insert(sync_id.clone(), download);
-        let mut files = files.unwrap_or_default();
-        offer::copy_local_contents(folder, &mut files);
-        for offered in files {
+        for offered in files.unwrap_or_default() {
             self.handle_offered_file(cx, folder, &sync_id, offered);
         }
         if let Some(session) = self.sessions.get(&sync_id).filter(|_| is_listed) {
+            if offer::check(cx, &sync_id, session) {
+                return;
+            }
             offer::accept(cx, &sync_id, session);
         }
         // If every file is refused or here already, nothing else would end the session.
@@ -93,8 +96,14 @@ impl Downloads {
             // The driver asked for it, and need not hear of every file.
             return self.report_refusal(cx, sync_id, name, Fault::Declined, IGNORED);
         }
-        match offer::prepare(cx, folder, &mut self.parked, sync_id, offered) {
+        let content = (offered.info.sha256.parse().ok(), offered.info.size);
+        match offer::take(cx, folder, offered) {
             Ok(file) => {
+                // The server did not know it when it made the offer, or the client has said HELLO again.
+                if let Some(known) = self.obstacles.lasting(file.path.key(), file.content.hash) {
+                    let reason = known.reason().to_owned();
+                    return self.report_refusal(cx, sync_id, name, Fault::Blocked, &reason);
+                }
                 if folder.take_deleted(file.path.key()) {
                     cx.event(Event::LiveryReturns { livery: file.path.livery().to_owned() });
                 }
@@ -102,8 +111,65 @@ impl Downloads {
                     session.files.push(file);
                 }
             }
+            Err(refusal) if refusal.fault == Fault::Blocked => {
+                let reason = &refusal.reason;
+                if let (Some(hash), bytes) = content {
+                    let obstacle = Obstacle::new(&name, (hash, bytes), reason, Cause::Setting);
+                    self.block(cx, sync_id, name, obstacle);
+                }
+            }
             Err(refusal) => self.refuse(cx, sync_id, name, &refusal),
         }
+    }
+
+    /// Prepares for the files of an offer that can be installed, and answers it.
+    fn handle_checked(
+        &mut self,
+        cx: &mut Context,
+        folder: &mut Folder,
+        sync_id: &SyncId,
+        outcomes: impl Iterator<Item = (usize, Result<(), DiskFault>)>,
+    ) {
+        let Some(session) = self.sessions.get(sync_id) else { return };
+        let local = offer::local_contents(folder, session);
+        let mut failed = Vec::new();
+        for (index, outcome) in outcomes {
+            let Some(session) = self.sessions.get_mut(sync_id) else { return };
+            let file = &mut session.files[index];
+            let FileState::Checking(source) = &file.state else { continue };
+            let source = match local.get(&file.content) {
+                Some(path) => Source::Copy(path.clone()),
+                None => source.clone(),
+            };
+            file.copied = matches!(source, Source::Copy(_));
+            let parked = &mut self.parked;
+            let prepared = match outcome {
+                Ok(()) => offer::prepare(cx, folder, parked, sync_id, file, &source).map_err(Err),
+                Err(fault) => Err(Ok(fault)),
+            };
+            file.state = prepared.unwrap_or_else(|why| {
+                failed.push((index, why));
+                FileState::Failed
+            });
+        }
+        for (index, why) in failed {
+            let Some(session) = self.sessions.get(sync_id) else { return };
+            let file = &session.files[index];
+            let (path, hash, bytes) = (file.offered.clone(), file.content.hash, file.content.size);
+            match why {
+                Ok(fault) if fault.kind.is_lasting() => {
+                    let reason = &fault.message;
+                    let obstacle = Obstacle::new(&path, (hash, bytes), reason, Cause::Checked);
+                    self.block(cx, sync_id, path, obstacle);
+                }
+                Ok(fault) => self.refuse(cx, sync_id, path, &Refusal::failed(&fault.message)),
+                Err(refusal) => self.refuse(cx, sync_id, path, &refusal),
+            }
+        }
+        if let Some(session) = self.sessions.get(sync_id) {
+            offer::accept(cx, sync_id, session);
+        }
+        self.check(cx, folder, sync_id, false);
     }
 
     /// Counts bytes that the host has received.
@@ -123,6 +189,10 @@ impl Downloads {
         outcome: DiskOutcome,
     ) {
         match (step, outcome) {
+            (DownloadStep::Check(sync_id, indexes), DiskOutcome::Checked(outcomes)) => {
+                let outcomes = indexes.into_iter().zip(outcomes);
+                self.handle_checked(cx, folder, &sync_id, outcomes);
+            }
             (DownloadStep::Receive(sync_id, stage), DiskOutcome::Received(Ok(()))) => {
                 self.handle_received(cx, folder, &sync_id, stage);
             }
@@ -137,12 +207,12 @@ impl Downloads {
                 DiskOutcome::Done(Err(fault)),
             )
             | (DownloadStep::Receive(sync_id, stage), DiskOutcome::Received(Err(fault))) => {
-                self.fail_stage(cx, folder, &sync_id, stage, &fault.message);
+                self.fail_stage(cx, folder, &sync_id, stage, &fault);
             }
             (DownloadStep::Copy(sync_id, stage), DiskOutcome::Copied(Err(fault))) => {
                 // Until a scan finds that the file is gone, each new offer of its content would be copied too.
                 folder.scan_by(cx.now.time);
-                self.fail_stage(cx, folder, &sync_id, stage, &fault.message);
+                self.fail_stage(cx, folder, &sync_id, stage, &fault);
             }
             // By now another session may bring the same content; then this stage is of no use.
             (DownloadStep::Park(content, stage), DiskOutcome::Parked(bytes)) => {
@@ -206,11 +276,40 @@ impl Downloads {
         folder: &mut Folder,
         sync_id: &SyncId,
         stage: StageId,
-        reason: &str,
+        fault: &DiskFault,
     ) {
         let session = self.sessions.get(sync_id);
         if let Some(index) = session.and_then(|session| session.by_stage(stage)) {
-            self.fail(cx, folder, sync_id, index, &Refusal::failed(reason));
+            self.fail_install(cx, folder, sync_id, index, fault);
+        }
+    }
+
+    /// Fails a file that the disk does not take.
+    fn fail_install(
+        &mut self,
+        cx: &mut Context,
+        folder: &mut Folder,
+        sync_id: &SyncId,
+        index: usize,
+        fault: &DiskFault,
+    ) {
+        let Some(session) = self.sessions.get_mut(sync_id) else { return };
+        let file = &mut session.files[index];
+        let (stage, path) = (file.stage(), file.offered.clone());
+        let content = (file.content.hash, file.content.size);
+        file.state = FileState::Failed;
+        discard(cx, stage);
+        self.block(cx, sync_id, path.clone(), Obstacle::met(&path, content, fault, cx.now.time));
+        self.check(cx, folder, sync_id, false);
+    }
+
+    /// Notes the reason why a file cannot be installed, and tells the server and, if it is news, people.
+    fn block(&mut self, cx: &mut Context, sync_id: &SyncId, path: String, obstacle: Obstacle) {
+        let (fault, reason) = (obstacle.fault(), obstacle.reason().to_owned());
+        self.report_refusal(cx, sync_id, path.clone(), fault, &reason);
+        let declined = obstacle.lasts();
+        if self.obstacles.add(obstacle) || !declined {
+            cx.event(Event::ReceiveFailed { sync_id: sync_id.clone(), path, reason, declined });
         }
     }
 
@@ -229,7 +328,10 @@ impl Downloads {
         // A staged file needs the server no more, and is installed all the same.
         let is_awaited = matches!(
             file.state,
-            FileState::Offered | FileState::Receiving(..) | FileState::ReceivingChunks(..)
+            FileState::Offered
+                | FileState::Checking(_)
+                | FileState::Receiving(..)
+                | FileState::ReceivingChunks(..)
         );
         if !is_awaited {
             return;
@@ -389,7 +491,7 @@ impl Downloads {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.sessions.is_empty()
+        self.sessions.is_empty() && !self.obstacles.is_checking()
     }
 
     pub(super) fn sync_ids(&self) -> Vec<SyncId> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     judge::{Refusal, judge},
     parked::{ParkedProgress, ParkedStage, ParkedStages},
-    session::{Download, DownloadFile, FileState, Receiving},
+    session::{Download, DownloadFile, FileState, Receiving, Source},
     step::DownloadStep,
 };
 use crate::{
@@ -21,31 +21,22 @@ use crate::{
     },
 };
 
-/// Turns offers of contents that this PC has into copies. The server hears what a session has installed only at its end,
-/// and one file of it may take long.
-pub(super) fn copy_local_contents(folder: &Folder, files: &mut [OfferedFile]) {
-    let sent = |file: &OfferedFile| {
-        let is_sent = file.transfer.is_some() && file.copy_from.is_none();
-        let hash = file.info.sha256.parse().ok().filter(|_| is_sent)?;
-        Some(Content { hash, size: file.info.size })
-    };
-    let contents: BTreeSet<Content> = files.iter().filter_map(sent).collect();
+/// Finds the contents of a session that came to this PC after the offer was made. The server hears what a session has
+/// installed only at its end, and one file of it may take long.
+pub(super) fn local_contents(folder: &Folder, session: &Download) -> BTreeMap<Content, String> {
+    let is_sent =
+        |file: &&DownloadFile| matches!(file.state, FileState::Checking(Source::Transfer(_)));
+    let contents: BTreeSet<_> =
+        session.files.iter().filter(is_sent).map(|file| file.content).collect();
     let local = folder.files().iter().filter(|file| contents.contains(&file.content));
     // Of several files with one content any will do.
-    let local: BTreeMap<_, _> = local.map(|file| (file.content, &file.path)).collect();
-    for file in files {
-        if let Some(path) = sent(file).and_then(|content| local.get(&content)) {
-            file.copy_from = Some(path.as_str().to_owned());
-        }
-    }
+    local.map(|file| (file.content, file.path.as_str().to_owned())).collect()
 }
 
-/// Judges a file that the server offers, and prepares for it.
-pub(super) fn prepare(
-    cx: &mut Context,
+/// Judges a file that the server offers.
+pub(super) fn take(
+    cx: &Context,
     folder: &Folder,
-    parked: &mut ParkedStages,
-    sync_id: &SyncId,
     offered: OfferedFile,
 ) -> Result<DownloadFile, Refusal> {
     let entry = judge(&cx.config, folder, &offered.info)?;
@@ -54,8 +45,8 @@ pub(super) fn prepare(
     let state = match (&offered.copy_from, offered.transfer) {
         // The server did not know yet. It learns it from SYNC_DONE.
         _ if has_it => FileState::Installed,
-        (Some(from), _) => copy(cx, folder, sync_id, from)?,
-        (None, Some(transfer)) => receive(cx, parked, sync_id, content, transfer),
+        (Some(from), _) => FileState::Checking(Source::Copy(from.clone())),
+        (None, Some(transfer)) => FileState::Checking(Source::Transfer(transfer)),
         (None, None) => FileState::Offered,
     };
     Ok(DownloadFile {
@@ -68,6 +59,37 @@ pub(super) fn prepare(
         replaces: offered.replaces.and_then(|hash| hash.parse().ok()),
         state,
     })
+}
+
+/// Has the host check whether the files of a session could be installed. Returns whether there are any.
+pub(super) fn check(cx: &mut Context, sync_id: &SyncId, session: &Download) -> bool {
+    let files = session.files.iter().enumerate();
+    let checked = files.filter(|(_, file)| matches!(file.state, FileState::Checking(_)));
+    let (indexes, files): (Vec<_>, Vec<_>) =
+        checked.map(|(index, file)| (index, (file.path.clone(), file.content.size))).unzip();
+    if files.is_empty() {
+        return false;
+    }
+    let step = DownloadStep::Check(sync_id.clone(), indexes);
+    cx.request(DiskRequest::Check(files), Purpose::Download(step));
+    true
+}
+
+/// Prepares for a file that can be installed.
+pub(super) fn prepare(
+    cx: &mut Context,
+    folder: &Folder,
+    parked: &mut ParkedStages,
+    sync_id: &SyncId,
+    file: &DownloadFile,
+    source: &Source,
+) -> Result<FileState, Refusal> {
+    let has_it = folder.get(file.path.key()).is_some_and(|own| own.content == file.content);
+    match source {
+        _ if has_it => Ok(FileState::Installed),
+        Source::Copy(from) => copy(cx, folder, sync_id, from),
+        Source::Transfer(transfer) => Ok(receive(cx, parked, sync_id, file.content, *transfer)),
+    }
 }
 
 /// Stages a copy of a file of this PC. The server may not know how this PC spells its path.

@@ -1,14 +1,14 @@
 //! One session that brings files to this PC.
 //!
 //! ```text
-//! Offered --> Receiving --> Staged --> Installing --> Installed
+//! Checking -> Receiving --> Staged --> Installing --> Installed
 //!    |            |           ^            |
 //!    |   ReceivingChunks --> Staging       |
 //!    +------------+-----------+------------+------> Failed
 //! ```
 //!
-//! On protocol 2 the bytes of a file do not pass through the machine: it is `Receiving` until it is staged. `Offered`
-//! and `ReceivingChunks` are for protocol 1. `Staging` is also for a file that is copied on this PC.
+//! On protocol 2 the bytes of a file do not pass through the machine: it is `Receiving` until it is staged. `Offered` in
+//! place of `Checking`, and `ReceivingChunks`, are for protocol 1. `Staging` is also for a file that is copied on this PC.
 
 use std::collections::BTreeMap;
 
@@ -53,6 +53,8 @@ pub(in crate::client) struct DownloadFile {
 #[derive(Debug)]
 pub(in crate::client) enum FileState {
     Offered,
+    /// The host checks whether it could be installed. Then it comes from a file of this PC, or under a number of the link.
+    Checking(Source),
     Receiving(StageId, Receiving),
     ReceivingChunks(StageId, Box<Receiver>),
     Staging(StageId),
@@ -60,6 +62,14 @@ pub(in crate::client) enum FileState {
     Installing(StageId),
     Installed,
     Failed,
+}
+
+/// The place that the bytes of a file come from.
+#[derive(Clone, Debug)]
+pub(in crate::client) enum Source {
+    /// Another file of this PC.
+    Copy(String),
+    Transfer(TransferId),
 }
 
 /// The progress of a file that the host receives.

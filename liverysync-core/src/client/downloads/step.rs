@@ -13,6 +13,8 @@ use crate::{
 /// A step of a download that waits for the disk.
 #[derive(Debug)]
 pub(in crate::client) enum DownloadStep {
+    /// These files of the offer were checked.
+    Check(SyncId, Vec<usize>),
     /// A stage was made, or bytes were written into it.
     Write(SyncId, StageId),
     Receive(SyncId, StageId),

@@ -409,6 +409,16 @@ impl Folder {
         }
     }
 
+    /// Returns a digest of what the last scan found of the livery of a path.
+    pub(super) fn look(&self, path: &RelPath) -> ContentHash {
+        let livery = path.key().livery();
+        let prefix = format!("{livery}/");
+        let listing = self.listing.as_ref();
+        let items = listing.iter().flat_map(|listing| listing.below(&prefix)).map(|(_, item)| item);
+        let loose = listing.and_then(|listing| listing.get(livery));
+        ContentHash::of(format!("{:?}", items.chain(loose).collect::<Vec<_>>()).as_bytes())
+    }
+
     /// Returns how the disk spells the path with this key, published or not.
     pub(super) fn spelling(&self, key: &PathKey) -> Option<&str> {
         self.listing.as_ref()?.get(key.as_str()).map(|item| item.path.as_str())

@@ -16,6 +16,7 @@ use self::{
 use super::{
     Event, Output,
     context::Context,
+    peer::Refusal,
     protocol_1::{Complaint, read_complaint},
 };
 use crate::{
@@ -252,7 +253,7 @@ impl Downloads {
                 &done.sync_id,
                 index,
                 "it did not confirm that it has the file",
-                false,
+                None,
             );
         }
         self.end(cx, &done.sync_id);
@@ -289,14 +290,18 @@ impl Downloads {
         match &report.rel_path {
             Some(path) => {
                 if let Some(index) = download.find(path) {
-                    let for_good = report.fault == Some(Fault::Declined);
-                    self.record_failure(cx, &report.sync_id, index, &report.message, for_good);
+                    let refusal = match report.fault {
+                        Some(Fault::Declined) => Some(Refusal::Declined),
+                        Some(Fault::Blocked) => Some(Refusal::Blocked),
+                        _ => None,
+                    };
+                    self.record_failure(cx, &report.sync_id, index, &report.message, refusal);
                     self.check_sent(cx, &report.sync_id);
                 }
             }
             None if !download.pushed => {
                 for index in 0..download.files.len() {
-                    self.record_failure(cx, &report.sync_id, index, &report.message, false);
+                    self.record_failure(cx, &report.sync_id, index, &report.message, None);
                 }
                 self.end(cx, &report.sync_id);
             }
@@ -311,7 +316,7 @@ impl Downloads {
         sync_id: &SyncId,
         index: usize,
         message: &str,
-        for_good: bool,
+        refusal: Option<Refusal>,
     ) {
         let now = cx.now;
         let Some(download) = self.sessions.get_mut(sync_id) else { return };
@@ -332,11 +337,12 @@ impl Downloads {
             state.deferred = true;
         }
         let Some(peer) = cx.peers.get_mut(target) else { return };
-        let for_good = if for_good {
-            peer.download_faults.decline(path.key(), content.hash);
-            true
-        } else {
-            peer.download_faults.record_failure(path.key(), content.hash, pushed, now)
+        let for_good = match refusal {
+            Some(refusal) => {
+                peer.download_faults.refuse(path.key(), content.hash, refusal);
+                true
+            }
+            None => peer.download_faults.record_failure(path.key(), content.hash, pushed, now),
         };
         let (name, message) = (peer.identity.name.clone(), message.to_owned());
         cx.event(Event::TargetFault { name, path, message, for_good });
@@ -349,7 +355,8 @@ impl Downloads {
         match read_complaint(&report.message, files) {
             Complaint::Cancelled => return,
             Complaint::File { index, for_good } => {
-                self.record_failure(cx, &report.sync_id, index, &report.message, for_good);
+                let refusal = for_good.then_some(Refusal::Declined);
+                self.record_failure(cx, &report.sync_id, index, &report.message, refusal);
             }
             Complaint::Unclear => {
                 if let Some(peer) = cx.peers.get_mut(id) {
@@ -403,7 +410,7 @@ impl Downloads {
                 sync_id,
                 index,
                 "it did not confirm that it has the file",
-                false,
+                None,
             );
         }
         cx.report_error(target, sync_id, "no answer in time", None);

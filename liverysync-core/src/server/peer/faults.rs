@@ -66,10 +66,19 @@ struct Failures {
     retry_at: Time,
 }
 
+/// A refusal for good, or until the client says HELLO again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Refusal {
+    /// The client's driver does not want it.
+    Declined,
+    /// The client cannot install it as things are on its disk.
+    Blocked,
+}
+
 /// The contents that a client failed to install, or refused.
 #[derive(Debug, Default)]
 pub(in crate::server) struct DownloadFaults {
-    declined: BTreeSet<(PathKey, ContentHash)>,
+    refused: BTreeMap<(PathKey, ContentHash), Refusal>,
     failures: BTreeMap<PathKey, Failures>,
     /// Files that people were told the client will not get.
     announced: BTreeSet<PathKey>,
@@ -85,23 +94,23 @@ impl DownloadFaults {
         failures.is_none_or(|failures| failures.hash != hash || failures.retry_at <= now)
     }
 
-    /// Returns whether the client has refused a content.
-    pub(in crate::server) fn has_declined(&self, key: &PathKey, hash: ContentHash) -> bool {
-        self.declined.contains(&(key.clone(), hash))
+    /// Returns how the client has refused a content, if it has.
+    pub(in crate::server) fn refusal(&self, key: &PathKey, hash: ContentHash) -> Option<Refusal> {
+        self.refused.get(&(key.clone(), hash)).copied()
     }
 
     /// Records that the client refuses a content.
-    pub(in crate::server) fn decline(&mut self, key: &PathKey, hash: ContentHash) {
+    pub(in crate::server) fn refuse(&mut self, key: &PathKey, hash: ContentHash, refusal: Refusal) {
         // A refusal outlasts every retry, so no wait is counted beside it.
         self.failures.remove(key);
-        self.declined.insert((key.clone(), hash));
+        self.refused.insert((key.clone(), hash), refusal);
     }
 
     /// Forgets what the client has refused. Returns whether there was anything.
-    pub(in crate::server) fn clear_declined(&mut self) -> bool {
+    pub(in crate::server) fn clear_refused(&mut self) -> bool {
         // People hear again of what the client still refuses.
         self.announced.clear();
-        !mem::take(&mut self.declined).is_empty()
+        !mem::take(&mut self.refused).is_empty()
     }
 
     /// Records that the client failed to install a content. Returns whether it will not be offered again.
@@ -119,7 +128,7 @@ impl DownloadFaults {
         // Another content at the same name is another file: it starts without failures.
         let count = before.map_or(0, |failures| failures.count) + 1;
         if silent && count >= SILENT_FAILURES_MAX {
-            self.decline(key, hash);
+            self.refuse(key, hash, Refusal::Declined);
             return true;
         }
         let wait = backoff(RETRY_FIRST, count - 1, RETRY_CAP);
@@ -175,9 +184,9 @@ mod tests {
         let mut faults = DownloadFaults::default();
         let outcomes = [(); 3].map(|()| faults.record_failure(&key(), HASH, true, Time::ZERO));
         assert_eq!(outcomes, [false, false, true]);
-        assert!(faults.has_declined(&key(), HASH));
-        assert!(faults.clear_declined() && !faults.has_declined(&key(), HASH));
-        assert!(!faults.clear_declined());
+        assert_eq!(faults.refusal(&key(), HASH), Some(Refusal::Declined));
+        assert!(faults.clear_refused() && faults.refusal(&key(), HASH).is_none());
+        assert!(!faults.clear_refused());
     }
 
     #[test]

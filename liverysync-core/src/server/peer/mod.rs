@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::sessions::are_small;
 pub(super) use self::{
-    faults::{DownloadFaults, UploadFaults},
+    faults::{DownloadFaults, Refusal, UploadFaults},
     report::Report,
     sessions::Sessions,
 };
@@ -45,14 +45,14 @@ pub(super) struct Liveness {
 }
 
 /// The sync status that a client was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ToldStatus {
     /// It does not ask for one.
     Untold,
     /// It waits for one.
     Awaited,
-    /// It was told this one.
-    Told(SyncStatus),
+    /// It was told this one, and these files that it cannot install.
+    Told(SyncStatus, Vec<String>),
 }
 
 impl ToldStatus {
@@ -64,10 +64,14 @@ impl ToldStatus {
     }
 
     /// Records that a client is to be told a status. Returns whether that is news.
-    pub(super) fn replace(&mut self, status: SyncStatus) -> bool {
-        let is_news = !matches!(*self, Self::Untold) && *self != Self::Told(status);
+    pub(super) fn replace(&mut self, status: SyncStatus, blocked: &[String]) -> bool {
+        let is_news = match self {
+            Self::Untold => false,
+            Self::Awaited => true,
+            Self::Told(told, there) => *told != status || there != blocked,
+        };
         if is_news {
-            *self = Self::Told(status);
+            *self = Self::Told(status, blocked.to_vec());
         }
         is_news
     }

@@ -181,6 +181,9 @@ pub struct ServerState {
     /// revision are in sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outdated: Vec<String>,
+    /// Protocol 2: the files of the union that the client cannot install as things are on its disk, the first thousand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<String>,
     /// Protocol 2: the league's rules for conflict names, in the answer to HELLO and whenever they change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub naming: Option<LeagueNaming>,

@@ -213,9 +213,12 @@ pub struct ErrorReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// The target will never take this file as it is set up.
+    /// The target does not take this file as its driver has set it up.
     Declined,
-    /// The target could not take it this time: the disk is full, or another program holds the file.
+    /// The target cannot install this file as things are on its disk: a link or missing permission is in the way, or there
+    /// is no space.
+    Blocked,
+    /// The target could not take it this time: another program holds the file.
     Failed,
     /// The source does not have it, or it differs from the source's manifest.
     Missing,

@@ -52,14 +52,16 @@ impl World {
 
     pub(super) fn disk_request(&mut self, pc: usize, op: OpId, request: DiskRequest) {
         let lane = match &request {
-            DiskRequest::Read { .. } => 1,
+            DiskRequest::Read { .. } | DiskRequest::Check(_) => 1,
             DiskRequest::LoadCache
             | DiskRequest::SaveCache(_)
+            | DiskRequest::LoadObstacles
+            | DiskRequest::SaveObstacles(_)
             | DiskRequest::List { .. }
             | DiskRequest::Hash(_) => 2,
             _ => 0,
         };
-        if !matches!(request, DiskRequest::List { .. }) {
+        if !matches!(request, DiskRequest::List { .. } | DiskRequest::Check(_)) {
             self.mark_busy(|| format!("disk request at PC {pc}"));
         }
         let Brain::New(new_pc) = &mut self.pcs[pc].brain else { return };
@@ -186,6 +188,8 @@ impl World {
         let harmless = matches!(
             request,
             DiskRequest::LoadCache
+                | DiskRequest::LoadObstacles
+                | DiskRequest::Check(_)
                 | DiskRequest::List { .. }
                 | DiskRequest::Hash(_)
                 | DiskRequest::Read { .. }

@@ -2,6 +2,7 @@
 
 mod administration;
 mod arrival;
+mod blocked;
 mod conflicts;
 mod dry_run;
 mod ignored;

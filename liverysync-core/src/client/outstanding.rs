@@ -1,0 +1,20 @@
+//! The reasons why a PC that is in sync lacks something all the same.
+
+use serde::Serialize;
+
+/// Something that this PC lacks although it is in sync, because somebody has to do something about it first.
+///
+/// Serialized, it is an object with the variant as its `kind`, as `docs/json.md` describes it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outstanding {
+    /// A file of the league cannot be installed on this PC as things are: a link is in the way, the folder is not
+    /// writable, the disk is full. It is tried again once that has changed.
+    NotInstallable {
+        /// The file, as the league spells it. [Escape](crate::text::escape) it before showing it.
+        path: String,
+        /// The reason.
+        reason: String,
+    },
+}
