@@ -15,6 +15,7 @@ use crate::{
     guard,
     handle::{self, Handle},
     host::{Callback, Host, Service},
+    messages,
     ptr::{self, Out},
     result::ResultCode,
     rules::ScanOptions,
@@ -161,8 +162,7 @@ impl ClientOptions {
         };
         let port = match self.port {
             0 => livery::DEFAULT_PORT,
-            port => u16::try_from(port)
-                .map_err(|_| Failure::argument(format_args!("{port} is no port")))?,
+            port => u16::try_from(port).map_err(|_| Failure::argument(messages::no_port(port)))?,
         };
         // SAFETY: as the caller of this function promises.
         let (host, liveries, state, identity, name, steam_id, rules, naming) = unsafe {
@@ -178,7 +178,7 @@ impl ClientOptions {
             )
         };
         if host.is_empty() {
-            return Err(Failure::argument("host is empty"));
+            return Err(Failure::argument(messages::EMPTY_HOST));
         }
         let mut builder = livery::Client::builder(host)
             .port(port)
@@ -294,9 +294,8 @@ fn sync(
         *last.borrow_mut() = text::owned(&json);
         last.borrow().as_ptr()
     };
-    let json = REPORT.try_with(keep).map_err(|_| {
-        Failure::new(ResultCode::Failed, "this thread is ending and can keep no report")
-    })?;
+    let json =
+        REPORT.try_with(keep).map_err(|_| Failure::new(ResultCode::Failed, messages::NO_REPORT))?;
     out.set(&SyncReport {
         size: size_of::<SyncReport>(),
         json,

@@ -6,7 +6,7 @@ use livery::{Content, ContentHash, Entry, Extensions, RelPath, UnixTime};
 
 use crate::{
     error::Failure,
-    ptr,
+    messages, ptr,
     result::ResultCode,
     sized::{Given, Growing},
     text,
@@ -103,7 +103,6 @@ impl Kept {
 /// Returns the item at an index that came from C.
 pub(crate) fn at<'a, T>(items: &'a [T], index: usize, what: &str) -> Result<&'a T, Failure> {
     items.get(index).ok_or_else(|| {
-        let text = format!("there is no {what} {index}: there are {}", items.len());
-        Failure::new(ResultCode::OutOfRange, text)
+        Failure::new(ResultCode::OutOfRange, messages::out_of_range(what, index, items.len()))
     })
 }

@@ -6,7 +6,7 @@ use std::{
     fmt::Display,
 };
 
-use crate::{result::ResultCode, text};
+use crate::{messages, result::ResultCode, text};
 
 /// The failure of a call.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Failure {
     }
 
     pub(crate) fn null(what: &str) -> Self {
-        Self::new(ResultCode::NullPointer, format_args!("{what} is NULL"))
+        Self::new(ResultCode::NullPointer, messages::null(what))
     }
 
     pub(crate) fn argument(text: impl Display) -> Self {

@@ -12,7 +12,7 @@ use std::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{error::Failure, result::ResultCode, sized::Growing, text};
+use crate::{error::Failure, messages, result::ResultCode, sized::Growing, text};
 
 /// The time limit that never ends.
 pub const NO_LIMIT: u32 = u32::MAX;
@@ -265,7 +265,9 @@ impl OwnedEvent {
         kinds: &[(&str, EventKind)],
         event: &impl Serialize,
     ) -> Result<Self, Failure> {
-        let failed = |error| Failure::new(ResultCode::Failed, format_args!("an event: {error}"));
+        let failed = |error: serde_json::Error| {
+            Failure::new(ResultCode::Failed, messages::event_failed(error))
+        };
         let json = serde_json::to_string(event).map_err(failed)?;
         let object = match serde_json::to_value(event).map_err(failed)? {
             Value::Object(object) => object,

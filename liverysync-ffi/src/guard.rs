@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     error::{Failure, remember},
+    messages,
     result::ResultCode,
 };
 
@@ -40,8 +41,7 @@ impl Health {
         inside: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         if self.broken.load(Ordering::Acquire) {
-            let text = "an earlier call on this handle panicked; free it";
-            return Err(Failure::new(ResultCode::Broken, text));
+            return Err(Failure::new(ResultCode::Broken, messages::HANDLE_BROKEN));
         }
         let result = caught(inside);
         if matches!(&result, Err(failure) if failure.code == ResultCode::Panic) {
@@ -72,14 +72,14 @@ fn finish(result: Result<(), Failure>) -> ResultCode {
 pub(crate) fn caught<T>(inside: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     // What the closure may have left half done is either freed with it or behind `Health`.
     catch_unwind(AssertUnwindSafe(inside)).unwrap_or_else(|payload| {
-        let text = format!("a bug in liverysync: {}", message(payload.as_ref()));
-        Err(Failure::new(ResultCode::Panic, text))
+        Err(Failure::new(ResultCode::Panic, messages::panicked(message(payload.as_ref()))))
     })
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or(messages::PANIC_WITHOUT_TEXT)
 }
 
 #[cfg(test)]

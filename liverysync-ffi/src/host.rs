@@ -27,6 +27,7 @@ use crate::{
     error::Failure,
     event::{Event, EventCallback, EventKind, NO_LIMIT, OwnedEvent},
     guard::Health,
+    messages,
     result::ResultCode,
     sized::OutSized,
 };
@@ -189,8 +190,7 @@ impl<T: Service> Host<T> {
     /// Refuses a call that would wait for the callback that makes it.
     pub(crate) fn refuse_in_callback(&self) -> Result<(), Failure> {
         if CALLING.get() == identity(&self.health) {
-            let text = "this call cannot be made from a callback of the same handle";
-            return Err(Failure::new(ResultCode::InCallback, text));
+            return Err(Failure::new(ResultCode::InCallback, messages::IN_CALLBACK));
         }
         Ok(())
     }
@@ -200,8 +200,7 @@ impl<T: Service> Host<T> {
         self.refuse_in_callback()?;
         let mut reader = self.reader()?;
         let Some(events) = &mut reader.events else {
-            let text = "the events go to the callback";
-            return Err(Failure::new(ResultCode::EventsTaken, text));
+            return Err(Failure::new(ResultCode::EventsTaken, messages::EVENTS_GO_TO_CALLBACK));
         };
         let next = self.block_on(async {
             if wait_ms == NO_LIMIT {
@@ -212,11 +211,8 @@ impl<T: Service> Host<T> {
             tokio::time::timeout(wait, events.next()).await.ok()
         })?;
         match next {
-            None => Err(Failure::new(ResultCode::NoEvent, "no event came in time")),
-            Some(None) => {
-                let text = format!("the {} has stopped, and all its events are read", T::NAME);
-                Err(Failure::new(ResultCode::Stopped, text))
-            }
+            None => Err(Failure::new(ResultCode::NoEvent, messages::NO_EVENT)),
+            Some(None) => Err(Failure::new(ResultCode::Stopped, messages::stopped(T::NAME))),
             Some(Some(event)) => {
                 out.set(reader.last.insert(event?).event());
                 Ok(())
@@ -243,8 +239,7 @@ impl<T: Service> Host<T> {
             // After a panic the handle is broken, and no call comes here.
             Err(TryLockError::Poisoned(reader)) => Ok(reader.into_inner()),
             Err(TryLockError::WouldBlock) => {
-                let text = "another thread is waiting for an event of this handle";
-                Err(Failure::new(ResultCode::EventsTaken, text))
+                Err(Failure::new(ResultCode::EventsTaken, messages::ANOTHER_THREAD_WAITS))
             }
         }
     }
@@ -340,7 +335,7 @@ impl Wake for Alarm {
 }
 
 fn no_threads(error: std::io::Error) -> Failure {
-    Failure::new(ResultCode::System, format_args!("no threads: {error}"))
+    Failure::new(ResultCode::System, messages::no_threads(error))
 }
 
 /// Spawns the thread of a callback, which waits until it gets its dispatcher.

@@ -24,6 +24,7 @@ mod host;
 #[cfg(all(test, target_pointer_width = "64"))]
 mod layout;
 pub mod manifest;
+mod messages;
 pub mod paths;
 mod ptr;
 pub mod result;

@@ -11,7 +11,7 @@ use livery::{Rules, Skipped};
 use crate::{
     entry::{FileEntry, Kept, at},
     error::Failure,
-    guard,
+    guard, messages,
     ptr::{self, Out},
     result::ResultCode,
     rules::{ScanOptions, extensions},
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn liverysync_manifest_new(
             let entry = unsafe { entry.read(&extensions) }?;
             let path = entry.path.clone();
             manifest.insert(entry).map_err(|collision| {
-                Failure::new(ResultCode::Collision, format_args!("{path}: {collision}"))
+                Failure::new(ResultCode::Collision, messages::collision(path, collision))
             })?;
         }
         out.hand_over(Manifest::new(manifest, &[]));

@@ -7,6 +7,7 @@ use crate::{
     error::Failure,
     guard,
     manifest::Manifest,
+    messages,
     ptr::{self, Out},
     result::ResultCode,
     rules::extensions,
@@ -119,8 +120,7 @@ pub unsafe extern "C" fn liverysync_liveries_folder(folder_out: *mut *mut c_char
         let folder =
             livery::liveries_folder().map_err(|error| Failure::new(ResultCode::NotFound, error))?;
         let Some(folder) = folder.to_str() else {
-            let text = format!("the path {} is not Unicode", folder.display());
-            return Err(Failure::new(ResultCode::InvalidUtf8, text));
+            return Err(Failure::new(ResultCode::InvalidUtf8, messages::not_unicode(&folder)));
         };
         out.set(text::owned(folder).into_raw());
         Ok(())

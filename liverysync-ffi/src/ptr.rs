@@ -5,7 +5,7 @@ use std::{
     slice,
 };
 
-use crate::{error::Failure, result::ResultCode};
+use crate::{error::Failure, messages, result::ResultCode};
 
 /// Returns the value at a pointer.
 ///
@@ -41,9 +41,9 @@ pub(crate) unsafe fn optional_text<'a>(
     }
     // SAFETY: as the caller of this function promises.
     let text = unsafe { CStr::from_ptr(pointer) };
-    text.to_str().map(Some).map_err(|error| {
-        Failure::new(ResultCode::InvalidUtf8, format_args!("{what} is not UTF-8: {error}"))
-    })
+    text.to_str()
+        .map(Some)
+        .map_err(|error| Failure::new(ResultCode::InvalidUtf8, messages::not_utf8(what, error)))
 }
 
 /// The place for a result. It is checked first, so that no call works for a result that nobody can get.
@@ -104,7 +104,7 @@ pub(crate) unsafe fn list<'a, T>(
     let pointers = unsafe { slice::from_raw_parts(pointer, count) };
     let item = |(index, item): (usize, &*const T)| {
         // SAFETY: as the caller of this function promises.
-        unsafe { get(*item, &format!("number {index} of {what}")) }
+        unsafe { get(*item, &messages::item(what, index)) }
     };
     pointers.iter().enumerate().map(item).collect()
 }

@@ -6,7 +6,7 @@ use livery::{Extensions, Rules};
 
 use crate::{
     error::Failure,
-    ptr,
+    messages, ptr,
     sized::{Given, Growing},
 };
 
@@ -70,7 +70,7 @@ pub(crate) unsafe fn extensions(list: *const c_char) -> Result<Extensions, Failu
         Some(list) => {
             let list: Extensions = list.parse().map_err(Failure::argument)?;
             if list.is_empty() {
-                return Err(Failure::argument("an empty list of extensions would share nothing"));
+                return Err(Failure::argument(messages::NO_EXTENSIONS));
             }
             Ok(list)
         }

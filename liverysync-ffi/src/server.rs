@@ -15,6 +15,7 @@ use crate::{
     guard,
     handle::{self, Handle},
     host::{Callback, Host, Service},
+    messages,
     ptr::{self, Out},
     result::ResultCode,
     rules::ScanOptions,
@@ -133,7 +134,7 @@ fn updates(number: u32) -> Result<Updates, Failure> {
     match number {
         n if n == UpdatesBy::Anyone as u32 => Ok(Updates::Anyone),
         n if n == UpdatesBy::Owner as u32 => Ok(Updates::Owner),
-        other => Err(Failure::argument(format_args!("there is no rule for updates {other}"))),
+        other => Err(Failure::argument(messages::unknown_choice("rule for updates", other))),
     }
 }
 
@@ -172,10 +173,10 @@ impl ServerOptions {
             max_file_size: self.max_file_size,
         };
         if self.reserved != 0 {
-            return Err(Failure::argument("reserved is not 0"));
+            return Err(Failure::argument(messages::RESERVED));
         }
         let port = u16::try_from(self.port)
-            .map_err(|_| Failure::argument(format_args!("{} is no port", self.port)))?;
+            .map_err(|_| Failure::argument(messages::no_port(self.port)))?;
         // SAFETY: as the caller of this function promises.
         let (host, allow_list, data, rules, naming) = unsafe {
             (

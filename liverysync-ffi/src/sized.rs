@@ -6,7 +6,7 @@
 
 use std::{mem::MaybeUninit, ptr, slice};
 
-use crate::{error::Failure, ptr::Out, result::ResultCode};
+use crate::{error::Failure, messages, ptr::Out, result::ResultCode};
 
 /// A struct of the interface whose first field is its size. C reads it.
 ///
@@ -33,8 +33,7 @@ unsafe fn size_of_struct<T: Growing>(pointer: *const T) -> Result<usize, Failure
     let size = unsafe { pointer.cast::<usize>().read() };
     // A list of them is walked by their size, so that must keep each at its place.
     if size < T::SIZE_MIN || size % align_of::<T>() != 0 {
-        let text = format!("the `size` of a {} is {size}: set it to its sizeof", T::NAME);
-        return Err(Failure::new(ResultCode::StructSize, text));
+        return Err(Failure::new(ResultCode::StructSize, messages::wrong_size(T::NAME, size)));
     }
     Ok(size)
 }
@@ -61,8 +60,7 @@ pub(crate) unsafe fn read<T: Given>(pointer: *const T) -> Result<T, Failure> {
         // SAFETY: the struct has `size` bytes, of which `known` are before these.
         let rest = unsafe { slice::from_raw_parts(pointer.cast::<u8>().add(known), size - known) };
         if rest.iter().any(|byte| *byte != 0) {
-            let text = format!("a {} sets a field that this version does not know", T::NAME);
-            return Err(Failure::new(ResultCode::StructSize, text));
+            return Err(Failure::new(ResultCode::StructSize, messages::unknown_field(T::NAME)));
         }
     }
     Ok(value)
@@ -106,7 +104,7 @@ pub(crate) unsafe fn read_list<T: Given>(
                 (at.cast::<usize>().read(), at)
             };
             if size != step {
-                let text = format!("number {index} of a list of {} has another `size`", T::NAME);
+                let text = messages::uneven_list(T::NAME, index);
                 return Err(Failure::new(ResultCode::StructSize, text));
             }
             // SAFETY: as above.

@@ -9,6 +9,7 @@ use crate::{
     error::Failure,
     guard,
     manifest::Manifest,
+    messages,
     ptr::{self, Out},
     result::ResultCode,
     rules::extensions,
@@ -196,7 +197,7 @@ pub(crate) fn policy(number: u32) -> Result<Policy, Failure> {
         n if n == ConflictPolicy::Established as u32 => Ok(Policy::Established),
         n if n == ConflictPolicy::LowestHash as u32 => Ok(Policy::LowestHash),
         n if n == ConflictPolicy::NewestMtime as u32 => Ok(Policy::NewestMtime),
-        other => Err(Failure::argument(format_args!("there is no policy {other}"))),
+        other => Err(Failure::argument(messages::unknown_choice("policy", other))),
     }
 }
 
@@ -204,7 +205,7 @@ pub(crate) fn scope(number: u32) -> Result<Scope, Failure> {
     match number {
         n if n == ConflictScope::File as u32 => Ok(Scope::File),
         n if n == ConflictScope::Livery as u32 => Ok(Scope::Livery),
-        other => Err(Failure::argument(format_args!("there is no scope {other}"))),
+        other => Err(Failure::argument(messages::unknown_choice("scope", other))),
     }
 }
 

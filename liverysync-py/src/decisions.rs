@@ -90,7 +90,7 @@ fn conflict_name(
     let there = taken.and_then(|taken| taken.cast::<Manifest>().ok());
     let there = there.map(|manifest| &manifest.get().core);
     let taken = taken.filter(|_| there.is_none());
-    let taken = taken.map(|taken| options::texts("taken", taken)).transpose()?.unwrap_or_default();
+    let taken = taken.map(|taken| options::list("taken", taken)).transpose()?.unwrap_or_default();
     let naming = options::naming(suffix, options::extensions(extensions)?)?;
     let (path, hash) = (parse_path(path, extensions)?, parse_hash(sha256)?);
     let named = runtime::detached(py, || {

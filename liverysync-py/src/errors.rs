@@ -5,6 +5,8 @@ use std::{error::Error, fs, io, path::Path};
 use liverysync::{ClientError, ServerError, SyncError, with_causes};
 use pyo3::PyErr;
 
+use crate::texts;
+
 // They are the same wherever Python runs.
 const ENOENT: i32 = 2;
 const EACCES: i32 = 13;
@@ -61,14 +63,12 @@ pub(crate) fn timed_out(text: String) -> PyErr {
 
 /// Reports a client or server that is used after its block.
 pub(crate) fn stopped() -> PyErr {
-    classes::Stopped::new_err(
-        "it has stopped: a client or server runs only inside its `with` block",
-    )
+    classes::Stopped::new_err(texts::STOPPED)
 }
 
 /// Reports a panic of a client or server: a bug.
-pub(crate) fn panicked(words: &str) -> PyErr {
-    classes::LiverySyncError::new_err(format!("this is a bug in liverysync: {words}"))
+pub(crate) fn panicked(text: &str) -> PyErr {
+    classes::LiverySyncError::new_err(texts::panicked(text))
 }
 
 /// Reports a client that cannot start.
@@ -76,8 +76,7 @@ pub(crate) fn client(error: &ClientError) -> PyErr {
     match error {
         ClientError::Folder { path, source } => folder(path, number(source), source),
         ClientError::Busy { path } => {
-            let reason = "another liverysync client already syncs it";
-            classes::FolderBusy::new_err((EBUSY, reason, path.as_os_str().to_owned()))
+            classes::FolderBusy::new_err((EBUSY, texts::BUSY, path.as_os_str().to_owned()))
         }
         ClientError::System(_) => cannot_start(error),
         _ => classes::LiverySyncError::new_err(with_causes(error)),

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use serde::Serialize;
 use tokio::{sync, time::timeout};
 
-use crate::{errors, options, runtime};
+use crate::{errors, options, runtime, texts};
 
 /// The source of events.
 pub(crate) trait Source: Send {
@@ -79,7 +79,7 @@ impl Events {
         let Some(seconds) = seconds else { return runtime::block_on(py, self.0.ready()) };
         let span = options::seconds("timeout", seconds)?;
         runtime::block_on(py, async { timeout(span, self.0.ready()).await })?
-            .map_err(|_| errors::timed_out(format!("no event within {seconds} s")))
+            .map_err(|_| errors::timed_out(texts::no_event(seconds)))
     }
 
     /// Returns the event that is ready, unless another reader was faster.

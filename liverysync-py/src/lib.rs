@@ -2,6 +2,7 @@
 //!
 //! - `manifest` and `decisions` are the pure part: scan, diff, merge, names and paths.
 //! - `client`, `server` and `events` are what runs. Each wait is there twice, for asyncio and for threads, over one future.
+//! - `texts` has every text of an exception that is this package's own.
 //! - `errors` turns errors into the exceptions of `liverysync._errors`.
 //! - `runtime` is where Rust works and Python waits: the GIL, cancellation, signals and the end of the interpreter.
 //!
@@ -17,6 +18,7 @@ mod manifest;
 mod options;
 mod runtime;
 mod server;
+mod texts;
 
 use pyo3::prelude::*;
 
@@ -24,6 +26,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _liverysync(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("BLOCK_OPEN", texts::BLOCK_OPEN)?;
     module.add_class::<client::Client>()?;
     module.add_class::<events::Events>()?;
     module.add_class::<manifest::Entry>()?;
@@ -33,6 +36,7 @@ fn _liverysync(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<server::RunningServer>()?;
     module.add_class::<server::Server>()?;
     module.add_function(wrap_pyfunction!(manifest::scan, module)?)?;
+    module.add_function(wrap_pyfunction!(texts::texts, module)?)?;
     decisions::add_to(module)?;
     runtime::add_to(module)
 }

@@ -14,7 +14,7 @@ use pyo3::{
     types::{PyDict, PyIterator, PyTuple},
 };
 
-use crate::{errors, options, runtime};
+use crate::{errors, options, runtime, texts};
 
 /// One file: its path below the liveries folder and its content.
 #[pyclass(frozen, eq, module = "liverysync", from_py_object)]
@@ -44,7 +44,7 @@ impl Entry {
         let content = Content { hash: parse_hash(sha256)?, size: bytes };
         let mtime = mtime.map(|seconds| {
             UnixTime::from_seconds(seconds)
-                .ok_or_else(|| PyValueError::new_err(format!("{seconds} is no date")))
+                .ok_or_else(|| PyValueError::new_err(texts::no_date(seconds)))
         });
         Ok(Self(shell::Entry { path, content, mtime: mtime.transpose()? }))
     }
@@ -281,5 +281,5 @@ pub(crate) fn parse_path(path: &str, list: Option<&Bound<'_, PyAny>>) -> PyResul
 
 /// Reads 64 hex digits.
 pub(crate) fn parse_hash(sha256: &str) -> PyResult<ContentHash> {
-    sha256.parse().map_err(|error| PyValueError::new_err(format!("{sha256:?} is {error}")))
+    sha256.parse().map_err(|error| PyValueError::new_err(texts::invalid_hash(sha256, error)))
 }

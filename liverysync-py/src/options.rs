@@ -9,10 +9,12 @@ use pyo3::{
     types::PyString,
 };
 
+use crate::texts;
+
 /// Reads any iterable of texts, but no text: its characters are hardly meant.
-pub(crate) fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+pub(crate) fn list(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if given.is_instance_of::<PyString>() {
-        return Err(PyTypeError::new_err(format!("{name} is a list of texts, not one text")));
+        return Err(PyTypeError::new_err(texts::one_text(name)));
     }
     given.try_iter()?.map(|item| item?.extract()).collect()
 }
@@ -20,12 +22,10 @@ pub(crate) fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String
 /// Reads the list of extensions; `None` is the default one.
 pub(crate) fn extensions(given: Option<&Bound<'_, PyAny>>) -> PyResult<Extensions> {
     let Some(given) = given else { return Ok(Extensions::default()) };
-    let list = Extensions::from_list(texts("extensions", given)?)
+    let list = Extensions::from_list(list("extensions", given)?)
         .map_err(|error| PyValueError::new_err(error.to_string()))?;
     if list.is_empty() {
-        return Err(PyValueError::new_err(
-            "an empty list of extensions would share nothing at all",
-        ));
+        return Err(PyValueError::new_err(texts::NO_EXTENSIONS));
     }
     Ok(list)
 }
@@ -74,16 +74,14 @@ fn choice<T: Copy, const N: usize>(
     let known = words.iter().find(|(known, _)| *known == word);
     known.map(|(_, choice)| *choice).ok_or_else(|| {
         let words = words.map(|(word, _)| word).join(", ");
-        PyValueError::new_err(format!("there is no {what} {word:?}; there are: {words}"))
+        PyValueError::new_err(texts::unknown_choice(what, word, &words))
     })
 }
 
 /// Reads a number of at least one: nothing here is unlimited.
 pub(crate) fn count<T: Default + PartialEq>(name: &str, given: Option<T>) -> PyResult<Option<T>> {
     match given {
-        Some(zero) if zero == T::default() => {
-            Err(PyValueError::new_err(format!("{name} is at least 1; 0 does not mean unlimited")))
-        }
+        Some(zero) if zero == T::default() => Err(PyValueError::new_err(texts::no_count(name))),
         given => Ok(given),
     }
 }
@@ -102,15 +100,13 @@ pub(crate) fn set<B, T>(builder: B, given: Option<T>, set: impl FnOnce(B, T) -> 
 /// Reads a span in seconds.
 pub(crate) fn seconds(name: &str, given: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(given)
-        .map_err(|_| PyValueError::new_err(format!("{name} is a number of seconds, not {given}")))
+        .map_err(|_| PyValueError::new_err(texts::no_seconds(name, given)))
 }
 
 /// Reads a span in seconds that is more than none.
 pub(crate) fn limit(name: &str, given: Option<f64>) -> PyResult<Option<Duration>> {
     match given.map(|given| seconds(name, given)).transpose()? {
-        Some(Duration::ZERO) => {
-            Err(PyValueError::new_err(format!("{name} is more than 0; 0 does not mean unlimited")))
-        }
+        Some(Duration::ZERO) => Err(PyValueError::new_err(texts::no_time(name))),
         given => Ok(given),
     }
 }
@@ -118,7 +114,7 @@ pub(crate) fn limit(name: &str, given: Option<f64>) -> PyResult<Option<Duration>
 /// Returns the speed limits in bytes per second; `None` is unlimited.
 pub(crate) fn limits(up: Option<u64>, down: Option<u64>) -> PyResult<Limits> {
     let limit = |name: &str, given: Option<u64>| match given {
-        Some(0) => Err(PyValueError::new_err(format!("{name} is at least 1; None is no limit"))),
+        Some(0) => Err(PyValueError::new_err(texts::no_limit(name))),
         given => Ok(given),
     };
     Ok(Limits::new(limit("limit_up", up)?, limit("limit_down", down)?))
@@ -139,7 +135,7 @@ where
         let Some(cause) = error.cause(py) else { return error };
         let text = error.value(py).to_string();
         let name = text.rsplit('.').next().unwrap_or_default();
-        let text = format!("{name}: {}", cause.value(py));
+        let text = texts::about_option(name, cause.value(py));
         if cause.is_instance_of::<PyOverflowError>(py) {
             PyValueError::new_err(text)
         } else {

@@ -44,7 +44,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::errors;
+use crate::{errors, texts};
 
 /// Longest wait before signals are checked, and so the longest delay of Ctrl-C.
 const SIGNALS: Duration = Duration::from_millis(50);
@@ -84,9 +84,7 @@ pub(crate) fn handle() -> PyResult<&'static Handle> {
     }
     match RUNTIME.get() {
         Some((runtime, process)) if *process == std::process::id() => Ok(runtime.handle()),
-        _ => Err(PyRuntimeError::new_err(
-            "liverysync was used before this process was forked; use it after the fork, or start processes with `spawn`",
-        )),
+        _ => Err(PyRuntimeError::new_err(texts::FORKED)),
     }
 }
 
@@ -176,7 +174,7 @@ async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
 /// Returns the words of a panic.
 fn words(panic: &(dyn Any + Send)) -> &str {
     let formatted = panic.downcast_ref::<String>().map(String::as_str);
-    formatted.or(panic.downcast_ref().copied()).unwrap_or("no reason was given")
+    formatted.or(panic.downcast_ref().copied()).unwrap_or(texts::PANIC_WITHOUT_TEXT)
 }
 
 /// A value that becomes Python's once the GIL is there.

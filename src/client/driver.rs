@@ -237,7 +237,7 @@ impl Driver {
             DriverEvent::Link(Ok(input)) => self.feed(input),
             DriverEvent::Link(Err(error)) | DriverEvent::LinkEnded(error) => {
                 self.link = None;
-                self.feed(Input::LinkDown(error.to_string()));
+                self.feed(Input::LinkDown(with_causes(&error)));
             }
             DriverEvent::Sending(report) => self.feed(sending(report)),
             DriverEvent::Disk(op, outcome) => {

@@ -132,8 +132,7 @@ impl LinkReader {
     async fn run(mut self, mut reader: Reader) {
         loop {
             let message = match reader.next().await {
-                Ok(payload) => Message::read(&payload)
-                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error).into()),
+                Ok(payload) => Message::read(&payload).map_err(LinkError::from),
                 Err(error) => Err(error),
             };
             let handled = message.and_then(|message| self.handle(message));

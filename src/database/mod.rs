@@ -153,14 +153,14 @@ pub enum DatabaseError {
     },
     /// The file is damaged.
     #[error(
-        "the league database {path} is damaged: {reason}",
+        "the league database {path} is damaged",
         path = .path.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
         /// The damage.
-        reason: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A newer program wrote it.
     #[error(

@@ -35,6 +35,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    error_chain::with_causes,
     events::EventSender,
     lifecycle::StopRequest,
     link::{Pool, SendReport, split},
@@ -192,7 +193,7 @@ impl Control {
         let write = tokio::spawn(async move {
             // A server that has stopped ignores it.
             let report = |report| drop(outcomes.send(download_progress(peer, report)));
-            let reason = writer.run(report).await.to_string();
+            let reason = with_causes(&writer.run(report).await);
             let _stopped = inputs.send(Input::Lost(peer, reason)).await;
         });
         let link = Link { outbox, uploads, read: tokio::spawn(read.run()), write };

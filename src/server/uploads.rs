@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::{
     clock::Clock,
     credit::{Credit, CreditReturn, return_to_peer},
+    error_chain::with_causes,
     link::{Outbox, Reader},
     store::BlobWriter,
 };
@@ -129,11 +130,11 @@ impl LinkReader {
         let reason = loop {
             let message = match self.reader.next().await {
                 Ok(payload) => Message::read(&payload),
-                Err(error) => break error.to_string(),
+                Err(error) => break with_causes(&error),
             };
             let message = match message {
                 Ok(message) => message,
-                Err(error) => break error.to_string(),
+                Err(error) => break with_causes(&error),
             };
             if matches!(message, Message::Hello(_)) {
                 self.reader.set_limit(frame::PAYLOAD_BYTES_MAX);

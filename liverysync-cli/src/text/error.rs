@@ -196,7 +196,7 @@ fn database(error: &DatabaseError) -> Problem {
                     show(folder)
                 ))
         }
-        DatabaseError::Damaged { path, reason } => problem("is damaged", path).cause(reason).hint(
+        DatabaseError::Damaged { path, source } => problem("is damaged", path).cause(source).hint(
             "stop the server and run `liverysync league rebuild`: it keeps the damaged file, and the liveries in the \
              store are not touched",
         ),

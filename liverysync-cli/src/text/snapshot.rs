@@ -1,29 +1,30 @@
 //! One file with every text of the program: `tests/snapshots/messages.snap`. `INSTA_UPDATE=always` rewrites it.
 
-use std::{collections::BTreeMap, io, path::Path, time::Duration};
+mod errors;
+mod leagues;
+
+use std::{io, path::Path, time::Duration};
 
 use liverysync::{
-    ClientError, Collision, ConflictSide, Content, ContentHash, Entry, Extensions, FileErrors,
-    FolderNotFound, IgnoreError, Ignored, Limits, Manifest, MemberId, OpenConflict, Outstanding,
-    Plan, Reason, Refusal, RelPath, Scan, ScanError, ServerError, Skipped, SourceFault, StoreError,
-    SyncError, Unfinished, Withheld,
+    Collision, ConflictSide, Content, ContentHash, Entry, Extensions, Limits, Manifest,
+    OpenConflict, Outstanding, Plan, Reason, Refusal, RelPath, Scan, Skipped, SourceFault,
+    Withheld,
     backups::{
-        BackupContents, BackupFile, BackupSet, BackupsError, CurrentFile, FileTotals, LeftAlone,
-        PruneReport, PrunedFile, RestoreReport, RestoredFile, SetName,
+        BackupContents, BackupFile, BackupSet, CurrentFile, FileTotals, LeftAlone, PruneReport,
+        PrunedFile, RestoreReport, RestoredFile, SetName,
     },
-    database::{LeagueDatabase as _, Sqlite},
-    league::{
-        Act, ActError, Acted, Cause, Conflict, DatabaseError, League, LeagueError, LeagueStatus,
-        LiveryStatus, MemberRow, Rebuilt, Setting, Settings,
-    },
+    league::Setting,
 };
-use liverysync_core::league::{NameFault, Record};
 
 use crate::config::Kind;
 
 use super::{
-    Problem, backups, client, config, demo, error, ignore, league, scan, server, status, store,
-    values,
+    Problem, backups, client, config, demo, error, ignore, scan, server, status, store, values,
+};
+
+use self::{
+    errors::{act_errors, client_errors, database_errors, other_errors, server_errors},
+    leagues::league_texts,
 };
 
 #[test]
@@ -423,123 +424,6 @@ fn server_texts(all: &mut Texts) {
     all.add(store::verified(243, 340_300_000, 1));
 }
 
-fn member(digits: &str) -> MemberId {
-    digits.parse().unwrap()
-}
-
-/// Makes a league in `data` with a livery of a few versions.
-fn a_league(data: &Path) -> League {
-    let aoi = Some(member("00000000000000a0"));
-    let placed = |step, file: &str, content: &str, cause| {
-        let content = Content::of(content.as_bytes());
-        let entry = Entry { path: path(file), content, mtime: None };
-        Record::Placed { step, entry, author: aoi, cause }
-    };
-    let mut records = vec![
-        placed(1, "Team/decals.png", "paint", Cause::Published),
-        placed(2, "Team/decals.png", "new paint", Cause::Updated),
-        placed(3, "Team/decals__CONFLICT__14468801.png", "other", Cause::Conflict),
-        Record::Seen { member: member("00000000000000a0"), name: "Aoi".to_owned() },
-    ];
-    records.extend((0..61).map(|n| placed(4, &format!("Team/{n:02}.png"), "x", Cause::Published)));
-    Sqlite::open(data).unwrap().write(&records).unwrap();
-    League::open(data).unwrap()
-}
-
-fn league_texts(all: &mut Texts) {
-    all.section("league status");
-    let mut status = LeagueStatus::default();
-    all.block(league::status(&status));
-    (status.served, status.liveries, status.files, status.bytes) = (true, 61, 243, 340_300_000);
-    (status.retired, status.conflicts, status.members, status.missing) = (3, 1, 24, 2);
-    (status.stored_bytes, status.step) = (317_000_000, 7);
-    status.written_at = Some("2026-11-30T08:31:12Z".to_owned());
-    all.block(league::status(&status));
-
-    all.section("league show");
-    all.block(league::settings(&Settings::default()));
-
-    all.section("league members, liveries, history, conflicts");
-    let mut data = a_league_data();
-    let mut members: Vec<MemberRow> = data.1.members().unwrap();
-    for member in &mut members {
-        member.first_seen = "2026-11-01T20:00:00Z".to_owned();
-        member.last_seen = "2026-11-30T08:31:12Z".to_owned();
-        (member.files, member.bytes) = (243, 340_300_000);
-    }
-    all.block(league::members(&members));
-    let livery = |livery: &str, conflicts, retired| {
-        let mut status = LiveryStatus::default();
-        status.livery = livery.to_owned();
-        status.files = if retired { 0 } else { 4 };
-        status.bytes = if retired { 0 } else { 8_400_000 };
-        status.version = "1a2b3c4d".to_owned();
-        status.owners = vec![member("00000000000000a0"), member("00000000000000b0")];
-        (status.conflicts, status.retired) = (conflicts, retired);
-        status
-    };
-    let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
-    let liveries = [livery("Team", 0, false), livery("Other", 2, false), livery("Old", 0, true)];
-    all.block(league::liveries(&liveries, &names));
-    let mut versions = data.1.history("Team").unwrap();
-    for version in &mut versions {
-        version.written_at = Some("2026-11-30T08:31:12Z".to_owned());
-    }
-    versions[1].files = 0;
-    versions[1].changes[0].cause = None;
-    versions[1].changes[0].author = None;
-    all.block(league::history(&versions));
-    let content = |text: &str| Content::of(text.as_bytes());
-    let copy = "Team/decals__CONFLICT__14468801.png";
-    let conflict = |file: &str, established| {
-        let mut conflict = Conflict::new(path(file), established);
-        conflict.copies.push((path(copy), content("other")));
-        conflict
-    };
-    let some = [conflict("Team/decals.png", Some(content("paint"))), conflict("Free/x.png", None)];
-    let brought = [("Team/decals.png", "paint", "Aoi"), (copy, "other", "Bruno")];
-    let names =
-        brought.map(|(file, text, who)| ((file.to_owned(), content(text).hash), who.to_owned()));
-    all.block(league::conflicts(&some, &BTreeMap::from(names)));
-    all.block(league::conflicts(&some[1..], &BTreeMap::new()));
-    all.block(league::conflicts(&[], &BTreeMap::new()));
-
-    all.section("league resolve, rename, retire, restore, own");
-    let acts = [
-        Act::Resolve { path: "Team/decals.png".to_owned(), keep: "1a2b3c4d".to_owned() },
-        Act::Resolve { path: "Team/sponsors.png".to_owned(), keep: "none".to_owned() },
-        Act::Rename { livery: "Team".to_owned(), new: "New Team".to_owned() },
-        Act::Retire { liveries: vec!["Team".to_owned(), "Old".to_owned()], confirmed: false },
-        Act::Restore { livery: "Team".to_owned(), version: None },
-        Act::Own { livery: "Team".to_owned(), member: member("00000000000000a0") },
-        Act::Set { setting: Setting::Updates, value: "owner".to_owned() },
-    ];
-    let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
-    let mut acted = Acted::default();
-    all.add(league::acted(&acts[4], &acted, &names));
-    (acted.report.placed, acted.report.retired, acted.served) = (4, 4, true);
-    acts.iter().for_each(|act| all.add(league::acted(act, &acted, &names)));
-    (acted.report.retired, acted.served) = (0, false);
-    all.add(league::acted(&acts[4], &acted, &names));
-
-    all.section("league rebuild");
-    let mut rebuilt = Rebuilt::default();
-    all.block(league::rebuilt(&rebuilt));
-    rebuilt.salvaged.set_aside = vec!["data/league.db.damaged-20261130".into()];
-    (rebuilt.salvaged.versions, rebuilt.salvaged.members, rebuilt.files) = (250, 24, 243);
-    rebuilt.from_reports = 3;
-    all.block(league::rebuilt(&rebuilt));
-    (rebuilt.salvaged.whole, rebuilt.from_reports) = (true, 0);
-    all.block(league::rebuilt(&rebuilt));
-}
-
-/// Makes a league, and returns it with its folder.
-fn a_league_data() -> (tempfile::TempDir, League) {
-    let data = tempfile::tempdir().unwrap();
-    let league = a_league(data.path());
-    (data, league)
-}
-
 fn demo_texts(all: &mut Texts) {
     all.section("demo");
     let mut add = |text: String| all.add(demo::line(Duration::from_millis(1250), &text));
@@ -648,162 +532,4 @@ fn value_texts(all: &mut Texts) {
     }
     all.add(values::bytes_or_bits("Mb"));
     all.add(values::too_slow(Limits::MIN));
-}
-
-fn client_errors(all: &mut Texts) {
-    all.section("errors: client and status");
-    let none = FolderNotFound::new(vec![]);
-    all.block(error::no_game(&none, "client --liveries DIR"));
-    let tried = ["/home/aoi/Documents/Customs/Liveries", "/mnt/Customs/Liveries"];
-    let tried = tried.map(Into::into).to_vec();
-    all.block(error::no_game(&FolderNotFound::new(tried), "scan DIR"));
-    let reason = || "Permission denied (os error 13)".to_owned();
-    for error in [
-        ClientError::Folder { path: "L".into(), source: denied() },
-        ClientError::Busy { path: "L".into() },
-        ClientError::Identity { path: "identity.json".into(), source: denied() },
-        ClientError::State { path: "state".into(), source: denied() },
-        ClientError::Ignored(IgnoreError::File { path: "x.ignore".into(), source: denied() }),
-        ClientError::System(denied()),
-        ClientError::NoRuntime,
-    ] {
-        all.block(error::client(&error));
-    }
-    let server = || "league.example:9239".to_owned();
-    let refused = || format!("cannot reach {}: Connection refused (os error 111)", server());
-    for error in [
-        SyncError::Stopped,
-        SyncError::Unreachable { server: server(), reason: refused() },
-        SyncError::Unreachable { server: server(), reason: "this server is full".to_owned() },
-        SyncError::ConnectionLost { server: server(), reason: reason() },
-        SyncError::Folder { folder: "L".to_owned(), reason: reason() },
-    ] {
-        all.block(error::sync(&error));
-    }
-    let behind = |missing, needed_by_others| Unfinished::Behind {
-        missing,
-        missing_bytes: missing * 2_000_000,
-        needed_by_others,
-    };
-    let file_errors = |number| {
-        let file = |n| (format!("Team/{n:02}.png"), "the disk is full".to_owned());
-        let mut errors = FileErrors::default();
-        errors.files = (0..number).map(file).collect();
-        errors
-    };
-    for (unfinished, number) in [
-        (Unfinished::Unreachable { server: server(), reason: Some(refused()) }, 0),
-        (Unfinished::Unreachable { server: server(), reason: None }, 0),
-        (Unfinished::Unknown { server: server() }, 0),
-        (behind(3, 0), 2),
-        (behind(0, 1), 0),
-        (behind(61, 4), 61),
-    ] {
-        let (after, file_errors) = (Duration::from_secs(3), file_errors(number));
-        all.block(error::sync(&SyncError::TimedOut { after, unfinished, file_errors }));
-    }
-    all.block(error::no_reply("H", Duration::from_secs(30)));
-    all.block(error::interrupted());
-    all.block(error::stopped_at_once());
-}
-
-fn server_errors(all: &mut Texts) {
-    all.section("errors: server");
-    let address = "0.0.0.0:9239".to_owned();
-    for error in [
-        ServerError::Bind { address, source: io::Error::from(io::ErrorKind::AddrInUse) },
-        ServerError::Store(StoreError::Folder { path: "data".into(), source: denied() }),
-        ServerError::OwnersNeedData,
-        ServerError::AllowList { path: "list.txt".into(), source: denied() },
-        ServerError::Database(DatabaseError::Full { path: "data/league.db".into() }),
-    ] {
-        all.block(error::server(&error));
-    }
-    all.block(error::server_ended());
-    all.block(error::no_store_named());
-    all.block(error::no_store(Path::new("data")));
-    all.block(error::store_damaged(1, Path::new("data")));
-    all.block(error::store_damaged(2, Path::new("data")));
-    for error in [
-        StoreError::Busy { path: "data".into() },
-        StoreError::Folder { path: "data".into(), source: denied() },
-        StoreError::Threads(denied()),
-    ] {
-        all.block(error::store(&error));
-    }
-}
-
-fn database_errors(all: &mut Texts) {
-    all.section("errors: league database");
-    let path = || "data/league.db".into();
-    let reason = || "R".to_owned();
-    for error in [
-        DatabaseError::Missing { path: path() },
-        DatabaseError::Damaged { path: path(), reason: reason() },
-        DatabaseError::Newer { path: path(), found: 7, known: 6 },
-        DatabaseError::Older { path: path(), found: 5, known: 6 },
-        DatabaseError::Name { path: path(), table: "t", name: "a?b".to_owned(), reason: reason() },
-        DatabaseError::Locked { path: path() },
-        DatabaseError::Busy { path: "data".into() },
-        DatabaseError::Full { path: path() },
-        DatabaseError::ReadOnly { path: path() },
-        DatabaseError::TooLarge { path: path(), number: u64::MAX },
-        DatabaseError::Failed { path: path(), source: denied() },
-    ] {
-        all.block(error::league(&LeagueError::Database(error)));
-    }
-    let after = Duration::from_secs(10);
-    all.block(error::league(&LeagueError::Silent { data: "data".into(), after }));
-    all.block(error::league(&LeagueError::Folder { path: "data".into(), source: denied() }));
-    let name = || "Bruno".to_owned();
-    all.block(error::league(&LeagueError::NoMember { name: name() }));
-    let members = vec![member("00000000000000a0"), member("00000000000000b0")];
-    all.block(error::league(&LeagueError::SeveralMembers { name: name(), members }));
-    let path = "Team/decals.png".to_owned();
-    all.block(error::league(&LeagueError::SeveralContents { path, name: name() }));
-    all.block(error::no_data());
-    all.block(error::no_league(Path::new("data")));
-}
-
-fn act_errors(all: &mut Texts) {
-    all.section("errors: changes of the league");
-    let team = || "Team".to_owned();
-    let file = || "Team/decals.png".to_owned();
-    let fault = NameFault::Taken;
-    for error in [
-        ActError::NoLivery { livery: team() },
-        ActError::NoFile { path: file() },
-        ActError::NoContent { path: file(), hash: "1a2b".to_owned() },
-        ActError::NoVersion { livery: team(), version: "1a2b".to_owned() },
-        ActError::NotRetired { livery: team() },
-        ActError::SeveralLiveries { path: file(), folders: vec!["A".to_owned(), "B".to_owned()] },
-        ActError::Ambiguous { digits: "1a2b".to_owned() },
-        ActError::NotSent { path: file() },
-        ActError::InvalidName { name: "Team".to_owned(), fault },
-        ActError::Unconfirmed { retired: 4, all: 5 },
-        ActError::Unsupported,
-        ActError::Other { text: "R".to_owned() },
-    ] {
-        all.block(error::act(&error));
-    }
-}
-
-fn other_errors(all: &mut Texts) {
-    all.section("errors: scan, backups, ignore");
-    all.block(error::scan(&ScanError::new("L".into(), denied())));
-    all.block(error::prune_needs_a_bound());
-    all.block(error::not_restored(1, &set()));
-    all.block(error::not_restored(2, &set()));
-    for error in [
-        BackupsError::NoSet(set()),
-        BackupsError::NoMatch { set: set(), name: "Nobody".to_owned() },
-        BackupsError::Unreadable { path: "L/.backup".into(), source: denied() },
-    ] {
-        all.block(error::backups(&error));
-    }
-    let glob = "a/b".to_owned();
-    let reason = Ignored::line("a/b").unwrap_err();
-    all.block(error::ignore(&IgnoreError::Glob { glob, reason }));
-    all.block(error::ignore(&IgnoreError::File { path: "x.ignore".into(), source: denied() }));
-    all.block(error::no_state_folder());
 }

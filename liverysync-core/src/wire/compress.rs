@@ -107,7 +107,7 @@ mod tests {
         let payload = encoded(&list);
         assert_eq!(payload[0], KIND_ZSTD);
         assert!(payload.len() < serde_json::to_vec(&list).unwrap().len() / 2);
-        assert_eq!(Message::read(&payload.freeze()), Ok(list));
+        assert_eq!(Message::read(&payload.freeze()).unwrap(), list);
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
         assert!(read(&bomb).is_err());
         bomb[size_at] = 201;
         assert!(read(&bomb).is_err());
-        assert_eq!(read(&honest).map(|json| json.len()), Ok(200));
+        assert_eq!(read(&honest).unwrap().len(), 200);
         // A second frame after the first.
         assert!(read(&[&honest[..], &honest[1..]].concat()).is_err());
     }

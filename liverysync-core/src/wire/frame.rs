@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn a_large_frame_is_refused_from_its_header_alone() {
         let mut buffer = BytesMut::from(&[0xff, 0xff, 0xff, 0xff][..]);
-        let refused = WireError::TooLarge { claimed: 0xffff_ffff, limit: 100 };
-        assert_eq!(split(&mut buffer, 100), Err(refused));
+        let refused = split(&mut buffer, 100);
+        assert!(matches!(refused, Err(WireError::TooLarge { claimed: 0xffff_ffff, limit: 100 })));
     }
 }

@@ -195,12 +195,12 @@ const fn is_false(value: &bool) -> bool {
 }
 
 /// Error for bytes that are not a message.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
     /// The JSON is broken, or a field that the type requires is missing or has the wrong form.
-    #[error("malformed message: {0}")]
-    Json(String),
+    #[error("malformed message")]
+    Json(#[from] serde_json::Error),
     /// The payload breaks another rule of the protocol.
     #[error("malformed message: {0}")]
     Malformed(&'static str),
@@ -212,12 +212,6 @@ pub enum WireError {
         /// The limit at this point.
         limit: usize,
     },
-}
-
-impl From<serde_json::Error> for WireError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Json(error.to_string())
-    }
 }
 
 /// A text that is borrowed from the payload wherever it has no escapes.

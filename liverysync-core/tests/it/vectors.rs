@@ -365,7 +365,7 @@ fn messages_match_the_file() {
     let names: Vec<_> = vectors.iter().map(|vector| text(&vector["name"])).collect();
     assert_eq!(names, messages.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     for (vector, (name, message)) in vectors.iter().zip(&messages) {
-        assert_eq!(Message::read(&payload(vector)).as_ref(), Ok(message), "{name}");
+        assert_eq!(Message::read(&payload(vector)).unwrap(), *message, "{name}");
         assert_eq!(encoded(message), payload(vector), "{name}");
         if let (Message::FileChunk(chunk), data) = (message, &vector["data_hex"]) {
             assert_eq!(chunk.data, hex(data), "{name}");
@@ -382,7 +382,7 @@ fn other_spellings_mean_the_same() {
     for (payload, vector) in spelled.chain(compressed) {
         let (name, same_as) = (text(&vector["name"]), text(&vector["same_as"]));
         let (_, message) = messages.iter().find(|(name, _)| *name == same_as).unwrap();
-        assert_eq!(Message::read(&payload).as_ref(), Ok(message), "{name}");
+        assert_eq!(Message::read(&payload).unwrap(), *message, "{name}");
     }
 }
 
@@ -399,7 +399,7 @@ fn pieces_match_the_file() {
             body: hex(&fields["bytes"]).into(),
         });
         let payload = hex(&vector["payload_hex"]);
-        assert_eq!(Message::read(&payload).as_ref(), Ok(&message), "{name}");
+        assert_eq!(Message::read(&payload).unwrap(), message, "{name}");
         assert_eq!(encoded(&message), payload, "{name}");
     }
 }
@@ -444,13 +444,16 @@ fn frames_begin_with_their_length() {
         let mut written = BytesMut::new();
         frame::write(&mut written, |out| out.extend_from_slice(&payload));
         assert_eq!(written, whole);
-        assert_eq!(frame::split(&mut written, payload.len()), Ok(Some(payload)));
+        assert_eq!(frame::split(&mut written, payload.len()).unwrap(), Some(payload));
     }
     for vector in section("frames_refused") {
         let limit = usize::try_from(vector["limit"].as_u64().unwrap()).unwrap();
         let mut header = BytesMut::from(hex(&vector["frame_hex"]));
-        let refused = WireError::TooLarge { claimed: limit + 1, limit };
-        assert_eq!(frame::split(&mut header, limit), Err(refused));
+        let refused = frame::split(&mut header, limit);
+        let is_as_said = |claimed, allowed| claimed == limit + 1 && allowed == limit;
+        assert!(
+            matches!(refused, Err(WireError::TooLarge { claimed, limit }) if is_as_said(claimed, limit))
+        );
         let known = [frame::STRANGER_BYTES_MAX, frame::PAYLOAD_BYTES_MAX];
         assert!(known.contains(&limit));
     }

@@ -96,7 +96,7 @@ proptest! {
         for payload in &payloads {
             frame::write(&mut wire, |out| out.extend_from_slice(payload));
         }
-        prop_assert_eq!(feed(&wire, &cuts), Ok(payloads));
+        prop_assert_eq!(feed(&wire, &cuts).unwrap(), payloads);
     }
 
     #[test]
@@ -108,8 +108,12 @@ proptest! {
         let mut wire = BytesMut::new();
         frame::write(&mut wire, |out| out.extend_from_slice(&before));
         wire.extend_from_slice(&claimed.to_be_bytes());
-        let refused = WireError::TooLarge { claimed: claimed as usize, limit: LIMIT };
-        prop_assert_eq!(feed(&wire, &cuts), Err(refused));
+        let refused = feed(&wire, &cuts);
+        let is_as_said = matches!(
+            refused,
+            Err(WireError::TooLarge { claimed: bytes, limit: LIMIT }) if bytes == claimed as usize
+        );
+        prop_assert!(is_as_said, "{refused:?}");
     }
 
     #[test]
@@ -124,7 +128,7 @@ proptest! {
             let mut out = BytesMut::new();
             message.encode(&mut out);
             if !matches!(message, Message::Unknown(_)) {
-                prop_assert_eq!(Message::decode(&out), Ok(message));
+                prop_assert_eq!(Message::decode(&out).unwrap(), message);
             }
         }
     }
@@ -143,7 +147,7 @@ proptest! {
         for message in [begin, Message::FileChunk(chunk)] {
             let mut out = BytesMut::new();
             message.encode(&mut out);
-            prop_assert_eq!(Message::decode(&out), Ok(message));
+            prop_assert_eq!(Message::decode(&out).unwrap(), message);
         }
     }
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 __all__ = [
+    "BLOCK_OPEN",
     "Client",
     "Entry",
     "Events",
@@ -28,10 +29,14 @@ __all__ = [
     "running_count",
     "scan",
     "shut_down",
+    "texts",
 ]
 
 __version__: Final[str]
 """Version of the package."""
+
+BLOCK_OPEN: Final[str]
+"""Text of the error for a block that is entered twice."""
 
 POLICIES: Final[list[str]]
 SCOPES: Final[list[str]]
@@ -219,6 +224,7 @@ def merge(
 ]: ...
 def running_count() -> int: ...
 def shut_down() -> None: ...
+def texts() -> list[str]: ...
 
 @final
 class Events:

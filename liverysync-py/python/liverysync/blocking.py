@@ -114,7 +114,7 @@ class _Block(Generic[_H, _E]):
     def __enter__(self) -> tuple[_H, EventStream[_E]]:
         if self._is_open:
             # The end of a block could not tell which of two handles is its own.
-            raise RuntimeError("the block before is still open; make a second configuration to run two at the same time")
+            raise RuntimeError(native.BLOCK_OPEN)
         self._is_open = True
         try:
             self._running, events = self._start()

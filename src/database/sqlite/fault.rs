@@ -1,6 +1,6 @@
 //! Faults of a database, before it is known of which file.
 
-use std::{io, path::Path};
+use std::{error::Error, io, path::Path};
 
 use rusqlite::{ErrorCode, ffi};
 
@@ -14,7 +14,7 @@ pub(super) enum Fault {
     /// An error of the system.
     Io(io::Error),
     /// The file is damaged.
-    Damaged(String),
+    Damaged(Box<dyn Error + Send + Sync>),
     /// The path rule refuses a recorded name.
     Name { table: &'static str, name: String, reason: String },
     /// A number is too large for the database.
@@ -45,7 +45,7 @@ impl Fault {
                 }
                 _ => DatabaseError::Failed { path, source: error },
             },
-            Self::Damaged(reason) => DatabaseError::Damaged { path, reason },
+            Self::Damaged(source) => DatabaseError::Damaged { path, source },
             Self::Name { table, name, reason } => DatabaseError::Name { path, table, name, reason },
             Self::TooLarge(number) => DatabaseError::TooLarge { path, number },
         }
@@ -54,7 +54,7 @@ impl Fault {
 
 /// Returns what an error of the database means for a file with our tables.
 fn told(error: rusqlite::Error, path: &Path) -> DatabaseError {
-    let (path, reason) = (path.to_owned(), error.to_string());
+    let path = path.to_owned();
     match error.sqlite_error().map(|error| (error.code, error.extended_code)) {
         Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => {
             DatabaseError::Locked { path }
@@ -67,9 +67,9 @@ fn told(error: rusqlite::Error, path: &Path) -> DatabaseError {
         | Some((
             _,
             ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS | ffi::SQLITE_ERROR,
-        )) => DatabaseError::Damaged { path, reason },
+        )) => DatabaseError::Damaged { path, source: error.into() },
         Some(_) => DatabaseError::Failed { path, source: io::Error::other(error) },
         // A value has another type than its column.
-        None => DatabaseError::Damaged { path, reason },
+        None => DatabaseError::Damaged { path, source: error.into() },
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn migrate(
 pub(super) fn form(connection: &Connection, steps: &[&str]) -> Result<Form, Fault> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     if number("application_id")? != i64::from(APPLICATION) {
-        return Err(Fault::Damaged("it is not marked as a league database".to_owned()));
+        return Err(Fault::Damaged("it is not marked as a league database".into()));
     }
     let found = number("user_version")?;
     // Two places hold the form, so that one flipped digit is not taken for a newer program.
@@ -80,7 +80,7 @@ pub(super) fn form(connection: &Connection, steps: &[&str]) -> Result<Form, Faul
         Ok(form) if made == Some(found) && form > steps.len() => {
             Ok(Form::Newer(u32::try_from(form).unwrap_or(u32::MAX)))
         }
-        _ => Err(Fault::Damaged("it contradicts itself about its form".to_owned())),
+        _ => Err(Fault::Damaged("it contradicts itself about its form".into())),
     }
 }
 
@@ -88,14 +88,14 @@ pub(super) fn form(connection: &Connection, steps: &[&str]) -> Result<Form, Faul
 pub(super) fn check_header(path: &Path) -> Result<(), Fault> {
     let mut header = [0; 20];
     File::open(path)?.read_exact(&mut header).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => Fault::Damaged("it is cut short".to_owned()),
+        io::ErrorKind::UnexpectedEof => Fault::Damaged("it is cut short".into()),
         _ => error.into(),
     })?;
     let sound = header.starts_with(b"SQLite format 3\0")
         && header[18..].iter().all(|version| matches!(version, 1 | 2));
     match sound {
         true => Ok(()),
-        false => Err(Fault::Damaged("it does not begin as a SQLite file does".to_owned())),
+        false => Err(Fault::Damaged("it does not begin as a SQLite file does".into())),
     }
 }
 
@@ -104,13 +104,15 @@ pub(super) fn check(connection: &Connection, form: usize, steps: &[&str]) -> Res
     // `quick_check` is shorter and would not compare indexes with their tables.
     let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if said != "ok" {
-        return Err(Fault::Damaged(said.replace('\n', " ")));
+        return Err(Fault::Damaged(said.replace('\n', " ").into()));
     }
     let mut model = Connection::open_in_memory()?;
     make(&mut model, &steps[..form])?;
     let there = objects(connection)?;
     match objects(&model)?.iter().find(|object| !there.contains(object)) {
-        Some((kind, name, _)) => Err(Fault::Damaged(format!("its {kind} {name} has changed"))),
+        Some((kind, name, _)) => {
+            Err(Fault::Damaged(format!("its {kind} {name} has changed").into()))
+        }
         None => Ok(()),
     }
 }

@@ -182,9 +182,8 @@ impl Salvage {
                 }
                 _ => self.whole = false,
             }
-            left = left
-                .checked_sub(1)
-                .ok_or_else(|| Fault::Damaged("its rows form a loop".to_owned()))?;
+            left =
+                left.checked_sub(1).ok_or_else(|| Fault::Damaged("its rows form a loop".into()))?;
         }
         Ok(())
     }

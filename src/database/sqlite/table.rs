@@ -153,7 +153,8 @@ impl Row {
     }
 
     pub(super) fn wrong(&self, what: &str) -> Fault {
-        Fault::Damaged(format!("row {} of the table {} {what}", self.number, self.table.name()))
+        let text = format!("row {} of the table {} {what}", self.number, self.table.name());
+        Fault::Damaged(text.into())
     }
 
     pub(super) const fn table(&self) -> Table {

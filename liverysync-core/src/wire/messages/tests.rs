@@ -11,7 +11,7 @@ fn encoded(message: &Message) -> String {
 #[track_caller]
 fn check(message: Message, payload: &str) {
     assert_eq!(encoded(&message), payload);
-    assert_eq!(Message::decode(payload.as_bytes()), Ok(message));
+    assert_eq!(Message::decode(payload.as_bytes()).unwrap(), message);
 }
 
 fn id(text: &str) -> SyncId {
@@ -113,9 +113,9 @@ fn each_message_has_the_form_that_the_python_programs_know() {
 #[test]
 fn unknown_fields_and_types_are_ignored() {
     let payload = r#"{"extra":[1,{"a":null}],"type":"PING"}"#;
-    assert_eq!(Message::decode(payload.as_bytes()), Ok(Message::Ping));
+    assert_eq!(Message::decode(payload.as_bytes()).unwrap(), Message::Ping);
     let payload = r#"{"type":"LATER","sync_id":7}"#;
-    assert_eq!(Message::decode(payload.as_bytes()), Ok(Message::Unknown("LATER".into())));
+    assert_eq!(Message::decode(payload.as_bytes()).unwrap(), Message::Unknown("LATER".into()));
 }
 
 #[test]
@@ -136,4 +136,12 @@ fn a_payload_that_is_not_a_message_is_refused() {
     }
     let long = format!(r#"{{"type":"FILE_END","sync_id":"{}","rel_path":"a"}}"#, "x".repeat(65));
     assert!(Message::decode(long.as_bytes()).is_err());
+}
+
+#[test]
+fn an_error_of_json_has_the_reason_as_its_source() {
+    let error = Message::decode(b"{}").unwrap_err();
+    assert_eq!(error.to_string(), "malformed message");
+    let source = std::error::Error::source(&error).unwrap();
+    assert!(source.to_string().contains("missing field `type`"), "{source}");
 }

@@ -6,7 +6,10 @@ mod share;
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::database::sqlite::rebuild::{RebuildSummary, rebuild};
+use crate::{
+    database::sqlite::rebuild::{RebuildSummary, rebuild},
+    error_chain::with_causes,
+};
 
 /// The length of the database that is damaged here.
 const BYTES: usize = 19 * 4096;
@@ -54,9 +57,9 @@ impl Sound {
                 assert_eq!(database.reports().unwrap(), self.reports, "{what}");
                 true
             }
-            Err(DatabaseError::Damaged { path, reason }) => {
+            Err(DatabaseError::Damaged { path, source }) => {
                 assert_eq!(path, self.data.path().join(NAME));
-                assert!(!reason.is_empty(), "{what}");
+                assert!(!source.to_string().is_empty(), "{what}");
                 false
             }
             Err(other) => panic!("{what}: {other}"),
@@ -199,7 +202,7 @@ fn a_digit_that_became_another_one_is_found_and_only_its_row_goes() {
 fn an_error_names_the_file_and_the_damage() {
     let data = folder();
     fs::write(data.path().join(NAME), "").unwrap();
-    let error = Sqlite::open(data.path()).unwrap_err().to_string();
+    let error = with_causes(&Sqlite::open(data.path()).unwrap_err());
     for word in ["league.db is damaged", "cut short"] {
         assert!(error.contains(word), "{error}");
     }

@@ -81,7 +81,7 @@ fn other_databases_are_not_taken_for_a_league_database() {
     drop(other);
     let error = Sqlite::open(data.path()).unwrap_err();
     assert!(
-        matches!(&error, DatabaseError::Damaged { reason, .. } if reason.contains("not marked"))
+        matches!(&error, DatabaseError::Damaged { source, .. } if source.to_string().contains("not marked"))
     );
 }
 

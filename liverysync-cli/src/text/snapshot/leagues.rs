@@ -1,0 +1,133 @@
+//! The texts of a league's commands.
+
+use std::{collections::BTreeMap, path::Path};
+
+use liverysync::{
+    Content, Entry, MemberId,
+    database::{LeagueDatabase as _, Sqlite},
+    league::{
+        Act, Acted, Cause, Conflict, League, LeagueStatus, LiveryStatus, MemberRow, Rebuilt,
+        Setting, Settings,
+    },
+};
+use liverysync_core::league::Record;
+
+use super::{Texts, path};
+use crate::text::league;
+
+pub(super) fn member(digits: &str) -> MemberId {
+    digits.parse().unwrap()
+}
+
+/// Makes a league in `data` with a livery of a few versions.
+fn a_league(data: &Path) -> League {
+    let aoi = Some(member("00000000000000a0"));
+    let placed = |step, file: &str, content: &str, cause| {
+        let content = Content::of(content.as_bytes());
+        let entry = Entry { path: path(file), content, mtime: None };
+        Record::Placed { step, entry, author: aoi, cause }
+    };
+    let mut records = vec![
+        placed(1, "Team/decals.png", "paint", Cause::Published),
+        placed(2, "Team/decals.png", "new paint", Cause::Updated),
+        placed(3, "Team/decals__CONFLICT__14468801.png", "other", Cause::Conflict),
+        Record::Seen { member: member("00000000000000a0"), name: "Aoi".to_owned() },
+    ];
+    records.extend((0..61).map(|n| placed(4, &format!("Team/{n:02}.png"), "x", Cause::Published)));
+    Sqlite::open(data).unwrap().write(&records).unwrap();
+    League::open(data).unwrap()
+}
+
+pub(super) fn league_texts(all: &mut Texts) {
+    all.section("league status");
+    let mut status = LeagueStatus::default();
+    all.block(league::status(&status));
+    (status.served, status.liveries, status.files, status.bytes) = (true, 61, 243, 340_300_000);
+    (status.retired, status.conflicts, status.members, status.missing) = (3, 1, 24, 2);
+    (status.stored_bytes, status.step) = (317_000_000, 7);
+    status.written_at = Some("2026-11-30T08:31:12Z".to_owned());
+    all.block(league::status(&status));
+
+    all.section("league show");
+    all.block(league::settings(&Settings::default()));
+
+    all.section("league members, liveries, history, conflicts");
+    let mut data = a_league_data();
+    let mut members: Vec<MemberRow> = data.1.members().unwrap();
+    for member in &mut members {
+        member.first_seen = "2026-11-01T20:00:00Z".to_owned();
+        member.last_seen = "2026-11-30T08:31:12Z".to_owned();
+        (member.files, member.bytes) = (243, 340_300_000);
+    }
+    all.block(league::members(&members));
+    let livery = |livery: &str, conflicts, retired| {
+        let mut status = LiveryStatus::default();
+        status.livery = livery.to_owned();
+        status.files = if retired { 0 } else { 4 };
+        status.bytes = if retired { 0 } else { 8_400_000 };
+        status.version = "1a2b3c4d".to_owned();
+        status.owners = vec![member("00000000000000a0"), member("00000000000000b0")];
+        (status.conflicts, status.retired) = (conflicts, retired);
+        status
+    };
+    let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
+    let liveries = [livery("Team", 0, false), livery("Other", 2, false), livery("Old", 0, true)];
+    all.block(league::liveries(&liveries, &names));
+    let mut versions = data.1.history("Team").unwrap();
+    for version in &mut versions {
+        version.written_at = Some("2026-11-30T08:31:12Z".to_owned());
+    }
+    versions[1].files = 0;
+    versions[1].changes[0].cause = None;
+    versions[1].changes[0].author = None;
+    all.block(league::history(&versions));
+    let content = |text: &str| Content::of(text.as_bytes());
+    let copy = "Team/decals__CONFLICT__14468801.png";
+    let conflict = |file: &str, established| {
+        let mut conflict = Conflict::new(path(file), established);
+        conflict.copies.push((path(copy), content("other")));
+        conflict
+    };
+    let some = [conflict("Team/decals.png", Some(content("paint"))), conflict("Free/x.png", None)];
+    let brought = [("Team/decals.png", "paint", "Aoi"), (copy, "other", "Bruno")];
+    let names =
+        brought.map(|(file, text, who)| ((file.to_owned(), content(text).hash), who.to_owned()));
+    all.block(league::conflicts(&some, &BTreeMap::from(names)));
+    all.block(league::conflicts(&some[1..], &BTreeMap::new()));
+    all.block(league::conflicts(&[], &BTreeMap::new()));
+
+    all.section("league resolve, rename, retire, restore, own");
+    let acts = [
+        Act::Resolve { path: "Team/decals.png".to_owned(), keep: "1a2b3c4d".to_owned() },
+        Act::Resolve { path: "Team/sponsors.png".to_owned(), keep: "none".to_owned() },
+        Act::Rename { livery: "Team".to_owned(), new: "New Team".to_owned() },
+        Act::Retire { liveries: vec!["Team".to_owned(), "Old".to_owned()], confirmed: false },
+        Act::Restore { livery: "Team".to_owned(), version: None },
+        Act::Own { livery: "Team".to_owned(), member: member("00000000000000a0") },
+        Act::Set { setting: Setting::Updates, value: "owner".to_owned() },
+    ];
+    let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
+    let mut acted = Acted::default();
+    all.add(league::acted(&acts[4], &acted, &names));
+    (acted.report.placed, acted.report.retired, acted.served) = (4, 4, true);
+    acts.iter().for_each(|act| all.add(league::acted(act, &acted, &names)));
+    (acted.report.retired, acted.served) = (0, false);
+    all.add(league::acted(&acts[4], &acted, &names));
+
+    all.section("league rebuild");
+    let mut rebuilt = Rebuilt::default();
+    all.block(league::rebuilt(&rebuilt));
+    rebuilt.salvaged.set_aside = vec!["data/league.db.damaged-20261130".into()];
+    (rebuilt.salvaged.versions, rebuilt.salvaged.members, rebuilt.files) = (250, 24, 243);
+    rebuilt.from_reports = 3;
+    all.block(league::rebuilt(&rebuilt));
+    (rebuilt.salvaged.whole, rebuilt.from_reports) = (true, 0);
+    all.block(league::rebuilt(&rebuilt));
+}
+
+/// Makes a league, and returns it with its folder.
+fn a_league_data() -> (tempfile::TempDir, League) {
+    let data = tempfile::tempdir().unwrap();
+    let league = a_league(data.path());
+    (data, league)
+}
