@@ -111,9 +111,11 @@ impl Union {
     /// Returns true if `peer` no longer has a conflict copy, and nobody has it under the name that it lost. A file that both
     /// liveries have in common has lost no name.
     fn is_left(&self, copy: &UnionEntry, peer: PeerId) -> bool {
-        copy.holders().all(|(holder, local)| match local.key() == copy.path.key() {
+        let places = copy.holders.places(&copy.path).into_iter();
+        let mut places = places.map(|(holder, local)| (holder, local.key().clone()));
+        places.all(|(holder, key)| match key == *copy.path.key() {
             true => holder != peer,
-            false => self.is_home(holder, local.key(), copy.content),
+            false => self.is_home(holder, &key, copy.content),
         })
     }
 
