@@ -116,6 +116,9 @@ pub enum EventKind {
     ServerAllowListFault = 115,
     /// Server: names of the allow list are of no livery that the league has; see its `json`.
     ServerAllowListUnmatched = 116,
+    /// Server: a livery has got its first owner or has none any more: `path` (its folder), `name` (the member whose files are
+    /// the reason; the new owner, if there is one); see its `json`.
+    ServerOwnerChanged = 117,
 }
 
 /// An event. Texts may come from other people: escape them before you show them.
@@ -241,6 +244,7 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("settings_differ", EventKind::ServerSettingsDiffer),
     ("allow_list_fault", EventKind::ServerAllowListFault),
     ("allow_list_unmatched", EventKind::ServerAllowListUnmatched),
+    ("owner_changed", EventKind::ServerOwnerChanged),
     ("missed", EventKind::Missed),
 ];
 

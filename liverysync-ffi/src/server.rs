@@ -108,8 +108,8 @@ pub struct ServerOptions {
     pub keep_nothing: u32,
     /// A liverysync_scope: the part of a livery that becomes a conflict copy. Default: LIVERYSYNC_SCOPE_FILE.
     pub conflict_scope: u32,
-    /// A liverysync_updates: the members who may update a livery of the league. Default: LIVERYSYNC_UPDATES_ANYONE. The
-    /// other rule needs a data folder.
+    /// A liverysync_updates: the members who may update a livery of the league. Default:
+    /// LIVERYSYNC_UPDATES_DEFAULT.
     pub updates: u32,
     /// Leave it 0.
     pub reserved: u32,
@@ -124,15 +124,17 @@ pub struct ServerOptions {
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdatesBy {
-    /// Anyone who edits what they had in sync. This is the default.
-    Anyone = 0,
-    /// Only its owners; an edit or addition by anyone else becomes a conflict copy.
-    Owner = 1,
+    /// Only its owners in a league that begins in a data folder, anyone without one. This is the default.
+    Default = 0,
+    /// Anyone who edits what they had in sync.
+    Anyone = 1,
+    /// Only its owners; an edit or addition by anyone else becomes a conflict copy. It needs a data folder.
+    Owner = 2,
 }
 
 fn updates(number: u32) -> Result<Updates, Failure> {
     match number {
-        n if n == UpdatesBy::Anyone as u32 => Ok(Updates::Anyone),
+        n if n == UpdatesBy::Default as u32 || n == UpdatesBy::Anyone as u32 => Ok(Updates::Anyone),
         n if n == UpdatesBy::Owner as u32 => Ok(Updates::Owner),
         other => Err(Failure::argument(messages::unknown_choice("rule for updates", other))),
     }

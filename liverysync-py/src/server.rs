@@ -62,13 +62,14 @@ impl Options<'_> {
         let scope = self.conflict_scope.as_deref().map(options::scope).transpose()?;
         let policy = self.conflict_policy.as_deref().map(options::policy).transpose()?;
         let updates = self.updates.as_deref().map(options::updates).transpose()?;
+        let settings_given: Vec<_> = self.settings_given().collect();
         let builder = ShellServer::builder()
-            .settings_given(self.settings_given())
             .host(self.host)
             .port(self.port)
             .naming(naming.with_scope(scope.unwrap_or_default()))
             .policy(policy.unwrap_or_default())
             .updates(updates.unwrap_or_default())
+            .settings_given(settings_given)
             .rules(rules);
         let builder = set(builder, self.data, ServerBuilder::data);
         let builder = set(builder, self.allow_list, ServerBuilder::allow_list);

@@ -73,7 +73,7 @@ def test_an_event_names_the_settings_that_the_league_does_not_have(tmp_path: Pat
         conflict_suffix="__OTHER__",
         conflict_policy="lowest-hash",
         conflict_scope="livery",
-        updates="owner",
+        updates="anyone",
     )
     with server.with_events() as (_, events):
         differ = next(event for event in events if isinstance(event, server_events.SettingsDiffer))
@@ -82,7 +82,7 @@ def test_an_event_names_the_settings_that_the_league_does_not_have(tmp_path: Pat
         ("conflict-scope", "livery"),
         ("conflict-policy", "lowest-hash"),
         ("extensions", "png"),
-        ("updates", "owner"),
+        ("updates", "anyone"),
     }
 
 

@@ -163,9 +163,11 @@ impl ServerBuilder {
     }
 
     /// Sets who may update a livery of the league. [`Updates::Owner`] needs a [data folder](Self::data). Default:
-    /// [`Updates::default`].
-    pub const fn updates(mut self, updates: Updates) -> Self {
+    /// [`Updates::Owner`] in a league that begins in a data folder, [`Updates::Anyone`] without one. This counts as
+    /// [given](Self::settings_given).
+    pub fn updates(mut self, updates: Updates) -> Self {
         self.config.settings.updates = updates;
+        self.config.settings_given.insert(Setting::Updates);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use liverysync::{
     ContentHash, Updates,
-    league::{Act, Cause, League as Data},
+    league::{Act, Cause, League as Data, Setting},
 };
 
 use super::*;
@@ -204,4 +204,23 @@ async fn the_first_server_writes_its_options_down_as_the_settings_of_the_league(
         assert_eq!(data(&root).settings().unwrap().updates, Updates::Owner);
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_league_of_before_keeps_its_rule_for_updates_and_a_new_one_protects_owners() {
+    let root = earlier();
+    let updates = |data: &mut Data| data.settings().unwrap().updates;
+    server(0).data(root.path().join("data")).start().await.unwrap().stop().await;
+    assert_eq!(updates(&mut data(&root)), Updates::Anyone);
+    let change = Act::Set { setting: Setting::Updates, value: "owner".to_owned() };
+    data(&root).act(&change, Duration::ZERO).unwrap();
+    server(0).data(root.path().join("data")).start().await.unwrap().stop().await;
+    assert_eq!(updates(&mut data(&root)), Updates::Owner);
+
+    let new = root.path().join("new");
+    server(0).data(&new).start().await.unwrap().stop().await;
+    assert_eq!(updates(&mut Data::open(&new).unwrap()), Updates::Owner);
+    let asked = root.path().join("asked");
+    server(0).data(&asked).updates(Updates::Anyone).start().await.unwrap().stop().await;
+    assert_eq!(updates(&mut Data::open(&asked).unwrap()), Updates::Anyone);
 }

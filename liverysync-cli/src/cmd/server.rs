@@ -138,6 +138,9 @@ impl View {
             {
                 text::transferred(source.as_deref(), target.as_deref(), *installed, *failed)
             }
+            Event::OwnerChanged { livery, owner, by } => {
+                text::owner_changed(livery, owner.as_deref(), by)
+            }
             Event::AllowListFault { reason } => text::allow_list_fault(reason),
             Event::AllowListUnmatched { names } => text::allow_list_unmatched(names),
             Event::DatabaseFault { reason } => text::database_fault(reason),

@@ -333,6 +333,7 @@ mod tests {
             },
             ServerEvent::AllowListFault { reason: String::new() },
             ServerEvent::AllowListUnmatched { names: Vec::new() },
+            ServerEvent::OwnerChanged { livery: String::new(), owner: None, by: name.clone() },
             ServerEvent::DatabaseFault { reason: String::new() },
             ServerEvent::SettingsDiffer { settings: Vec::new() },
             ServerEvent::StoreFault { content: ContentHash::of(b""), reason: String::new() },

@@ -88,6 +88,20 @@ pub(crate) fn database_fault(why: &str) -> String {
     format!("Could not use the league database: {}", reason(why))
 }
 
+/// A livery that has got its first owner, or has none any more.
+pub(crate) fn owner_changed(livery: &str, owner: Option<&str>, by: &str) -> String {
+    let (livery, by) = (escape(livery), escape(by));
+    match owner {
+        Some(owner) => format!(
+            "{} edited {livery} and owns it now.\nhint: to name another owner: liverysync league own",
+            escape(owner)
+        ),
+        None => format!(
+            "{by} brought {livery} too, with the same files. The first member who edits it owns it."
+        ),
+    }
+}
+
 pub(crate) fn allow_list_fault(why: &str) -> String {
     format!(
         "Warning: {}\nhint: the last list stays in force until the file can be read: {LIST_ENCODING}",

@@ -390,6 +390,8 @@ fn server_texts(all: &mut Texts) {
     all.add(server::refused("Bruno", &path("Team/decals.png"), &collision));
     all.add(server::transferred(Some("Aoi"), None, 3, 1));
     all.add(server::transferred(None, Some("Bruno"), 1, 0));
+    all.add(server::owner_changed("Team", Some("Aoi"), "Aoi"));
+    all.add(server::owner_changed("Team", None, "Bruno"));
     all.add(server::database_fault("R"));
     all.add(server::allow_list_fault("R"));
     all.add(server::allow_list_unmatched(&["77 Irsi".to_owned(), "\"904\"".to_owned()]));

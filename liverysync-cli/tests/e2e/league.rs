@@ -37,10 +37,12 @@ impl League {
         Self::of(Process::start("server", &mut command))
     }
 
-    /// Starts a server with a data folder.
+    /// Starts a server with a data folder. Anyone may update, unless the options say otherwise.
     pub(crate) fn with_data(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (server, port) = serve(dir.path(), 0, options);
+        let updates: &[&str] =
+            if options.contains(&"--updates") { &[] } else { &["--updates", "anyone"] };
+        let (server, port) = serve(dir.path(), 0, &[options, updates].concat());
         Self { dir, server, port }
     }
 

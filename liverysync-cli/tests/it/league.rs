@@ -234,7 +234,11 @@ fn names_in_a_league_cannot_control_the_terminal() {
     let test = league(&[
         placed(1, "Team/decals.png", "paint", Cause::Published),
         seen(AOI, "A\u{1b}[2J\u{202e}oi"),
-        Record::Owned { livery: "Team".to_owned(), owners: vec![AOI.parse::<MemberId>().unwrap()] },
+        Record::Owned {
+            livery: "Team".to_owned(),
+            owners: vec![AOI.parse::<MemberId>().unwrap()],
+            presumed: false,
+        },
     ]);
     for args in [&["members"][..], &["liveries"], &["history", "Team"]] {
         let said = test.league(args).code(0).stdout_has("A\\u{1b}[2J\\u{202e}oi");

@@ -115,6 +115,15 @@ pub enum Record {
         livery: String,
         /// Its owners, in order.
         owners: Vec<MemberId>,
+        /// Set if they own it only because they brought it first. They lose it when another member brings the same files.
+        presumed: bool,
+    },
+    /// A member has had files of a livery. A database that has what members [reported](Record::Reported) makes this of it.
+    Met {
+        /// The member.
+        member: MemberId,
+        /// The livery's folder in one case, as [`PathKey::livery`](crate::path::PathKey::livery) has it.
+        livery: String,
     },
     /// A setting of the league has this value from now on.
     Set {
@@ -161,7 +170,8 @@ pub enum Updates {
     /// Anyone who edits what they had in sync.
     #[default]
     Anyone,
-    /// Only the livery's owners. Edits and additions by others are conflicts.
+    /// Only the livery's owners. Edits and additions by others are conflicts. A livery without an owner gets the first member
+    /// who edits it.
     Owner,
 }
 

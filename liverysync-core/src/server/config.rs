@@ -39,7 +39,8 @@ pub struct ServerConfig {
     /// The settings of a league that begins now. Its extensions are those of `rules`.
     pub settings: Settings,
     /// Settings among `settings` and the extensions of `rules` that the host was told and did not take from the defaults. A
-    /// league that has a database keeps its own settings; the server says which of these differ.
+    /// league that has a database keeps its own settings; the server says which of these differ. In a league whose database is
+    /// new, only owners may update, unless `updates` is among these.
     pub settings_given: BTreeSet<Setting>,
     /// The rules for files that may join the union.
     pub rules: Rules,

@@ -75,6 +75,15 @@ pub enum Event {
         #[serde(serialize_with = "as_text")]
         reason: Refusal,
     },
+    /// A livery has got its first owner, or has none any more.
+    OwnerChanged {
+        /// The livery.
+        livery: String,
+        /// The member who edited it and owns it now; `None` if nobody does, because several members brought it.
+        owner: Option<String>,
+        /// The member whose files are the reason.
+        by: String,
+    },
     /// A session has begun.
     SessionBegan {
         /// The session.

@@ -6,7 +6,7 @@ use super::{DifferingSetting, ServerConfig, allow_list::AllowList};
 use crate::{
     conflict::is_conflict_name,
     hash::{Content, ContentHash},
-    league::{Act, ActError, ActReport, MemberId, Record, Setting},
+    league::{Act, ActError, ActReport, MemberId, Record, Setting, Updates},
     manifest::Entry,
     path::PathKey,
     union::{Change, Outcome, PeerId, Union, UnionEntry},
@@ -46,8 +46,11 @@ impl League {
         config: &mut ServerConfig,
         records: impl IntoIterator<Item = &'a Record>,
     ) -> (Vec<Record>, Vec<DifferingSetting>) {
-        let given = config.initial_settings();
+        let mut given = config.initial_settings();
         let records: Vec<_> = records.into_iter().collect();
+        if records.is_empty() && !config.settings_given.contains(&Setting::Updates) {
+            given.updates = Updates::Owner;
+        }
         for record in &records {
             if let Record::Seen { member, name } = record {
                 self.handle_seen(*member, name);
@@ -108,6 +111,15 @@ impl League {
 
     pub(super) const fn union(&self) -> &Union {
         &self.union
+    }
+
+    /// Records that a member is offered files.
+    pub(super) fn mark_offered<'a>(
+        &mut self,
+        member: MemberId,
+        keys: impl IntoIterator<Item = &'a PathKey>,
+    ) {
+        keys.into_iter().for_each(|key| self.union.mark_offered(member, key));
     }
 
     /// Takes one step of the union.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Event, context::Context, league::as_entry, retiring::retire_unwanted};
 use crate::{
     hash::Content,
+    league::MemberId,
     manifest::Entry,
     path::PathKey,
-    union::{Change, Gained, Outcome, PeerId},
+    union::{Change, Gained, Outcome, OwnerChange, PeerId},
 };
 
 /// The peers whose reports a step took in, with the names that they reported; `None` for all their files.
@@ -30,6 +31,7 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
             cx.event(Event::Refused { name, path, reason });
         }
     }
+    tell_owners(cx, &outcome.owner_changes);
     let entries = outcome.changed.iter().filter_map(|key| cx.league.union().get(key));
     let (stored, not_stored) =
         entries.map(|entry| entry.content).partition(|content| cx.store.is_stored(*content));
@@ -55,6 +57,17 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
     retire_unwanted(cx);
     cx.make_room();
     cx.dirty.schedule();
+}
+
+/// Reports the liveries that have got or lost their owner.
+fn tell_owners(cx: &mut Context, changes: &[OwnerChange]) {
+    for OwnerChange { livery, owner, by, .. } in changes {
+        let name = |member: MemberId| {
+            cx.league.name(member).map_or_else(|| member.to_string(), str::to_owned)
+        };
+        let (owner, by) = (owner.map(name), name(*by));
+        cx.event(Event::OwnerChanged { livery: livery.clone(), owner, by });
+    }
 }
 
 /// Makes the store a holder of the contents that it has.

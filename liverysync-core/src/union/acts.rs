@@ -171,7 +171,7 @@ impl Union {
         if let Some(folder) = kept {
             // Whoever made the livery that keeps the name may go on changing it.
             let owners = self.owners(folder).cloned().unwrap_or_default();
-            self.set_owners(plain.livery(), owners, outcome);
+            self.set_owners(plain.livery(), owners, false, outcome);
         }
         for (author, claimed, rival) in &claims {
             let (content, mtime) = (rival.content, rival.mtime);
@@ -287,8 +287,7 @@ impl Union {
             self.record_placed(Entry { path, ..file.clone() }, author, Cause::Renamed, outcome);
             self.record_retired(file.path, outcome);
         }
-        let owners = self.owners(&key).cloned().unwrap_or_default();
-        self.set_owners(new, owners, outcome);
+        self.copy_owners(&key, new, outcome);
         Ok(())
     }
 
@@ -408,7 +407,7 @@ impl Union {
         let mut owners = self.owners(&key).cloned().unwrap_or_default();
         owners.insert(member);
         let owners = owners.into_iter().collect();
-        self.record(Record::Owned { livery: known, owners }, outcome);
+        self.record(Record::Owned { livery: known, owners, presumed: false }, outcome);
         Ok(())
     }
 

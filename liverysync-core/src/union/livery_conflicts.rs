@@ -161,7 +161,7 @@ impl Union {
         // Files of a member without a key may also be filed in the folder of another member with the same files.
         let is_theirs = |folder: &&String| {
             let folder = fold(folder);
-            self.owns(member, &folder) || self.owners(&folder).is_none_or(BTreeSet::is_empty)
+            self.owns(member, &folder) || self.is_ownerless(&folder)
         };
         own.iter().filter(is_theirs).find_map(|folder| {
             let names = rivals.iter().map(|claim| {

@@ -22,6 +22,7 @@ mod holders;
 mod livery_conflicts;
 mod moved;
 mod new_livery;
+mod owners;
 mod past;
 mod peers;
 mod placing;
@@ -37,7 +38,15 @@ use std::{
 
 use serde::Serialize;
 
-use self::{holders::Holders, moved::Moves, past::Past, placing::Lineage, unplaced::Unplaced};
+pub use self::owners::OwnerChange;
+use self::{
+    holders::Holders,
+    moved::Moves,
+    owners::{Contacts, Ownership},
+    past::Past,
+    placing::Lineage,
+    unplaced::Unplaced,
+};
 use crate::{
     conflict::{Claim, Naming, Policy},
     hash::{Content, ContentHash},
@@ -166,6 +175,8 @@ pub struct Outcome {
     pub changed: BTreeSet<PathKey>,
     /// The step's number, which its records have.
     pub step: u64,
+    /// Liveries that have got or lost their owner by a report.
+    pub owner_changes: Vec<OwnerChange>,
     /// The changes, to be written down in this order.
     pub records: Vec<Record>,
 }
@@ -224,8 +235,10 @@ pub struct Union {
     past: BTreeMap<PathKey, Past>,
     /// Contents that the server has received and checked once, so that they are known to exist.
     verified: BTreeSet<Content>,
-    /// The owners of each livery: by its folded name, with its spelling.
-    owners: BTreeMap<String, (String, BTreeSet<MemberId>)>,
+    /// The owners of each livery, by its folded name.
+    owners: BTreeMap<String, Ownership>,
+    /// The members who have had files of each livery since its owner is presumed, or were offered some.
+    met: BTreeMap<String, BTreeSet<MemberId>>,
     /// Number of the last recorded step.
     steps: u64,
     settings: Settings,
@@ -393,16 +406,6 @@ impl Union {
         outdated.chain(self.separated())
     }
 
-    /// Returns the owners of a livery, given its folded name; `None` if it never had any.
-    fn owners(&self, livery: &str) -> Option<&BTreeSet<MemberId>> {
-        self.owners.get(livery).map(|(_, owners)| owners)
-    }
-
-    fn owns(&self, member: Option<MemberId>, livery: &str) -> bool {
-        let owners = self.owners(livery);
-        member.is_some_and(|member| owners.is_some_and(|owners| owners.contains(&member)))
-    }
-
     /// Returns the names at which `peer` has a file that could not join.
     pub fn refused(&self, peer: PeerId) -> impl Iterator<Item = &PathKey> {
         self.unplaced.refused_of(peer)
@@ -423,6 +426,7 @@ impl Union {
     /// Takes one step: first everything that was lost, then everything that was gained.
     pub fn step(&mut self, changes: Vec<Change>) -> Outcome {
         let mut outcome = self.begin_step();
+        let contacts = Contacts::of(&changes);
         let moves: Vec<_> = changes.iter().filter_map(Moves::of).collect();
         let (mut claimants, mut returned) = (Vec::new(), BTreeSet::new());
         for change in changes {
@@ -458,6 +462,7 @@ impl Union {
         self.place_claimants(claimants, &mut outcome);
         // After the placing: only now do moved files have names of their own.
         self.retire_moved(&moves, &mut outcome);
+        self.compare_first_contacts(contacts, &mut outcome);
         outcome
     }
 

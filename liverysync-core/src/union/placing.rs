@@ -10,9 +10,9 @@ use super::{Claimant, Outcome, PeerId, Refusal, Union, UnionEntry, unplaced::Out
 use crate::{
     conflict::{Scope, parse_conflict_name, plain_stem},
     hash::Content,
-    league::{Cause, MemberId, Record, Updates},
+    league::Cause,
     manifest::Entry,
-    path::{InvalidPath, PathKey, RelPath, fold},
+    path::{InvalidPath, PathKey, RelPath},
 };
 
 /// Largest number of rounds in one step. What is left then counts as refused, and is placed when another name becomes free.
@@ -175,14 +175,9 @@ impl Union {
         };
         self.may_update(claimant)
             // A livery from a peer without a key has no owner, so there is nobody else who may add to it.
-            || self.owners(livery).is_none_or(BTreeSet::is_empty)
+            || self.is_ownerless(livery)
             || self.is_vacant(livery)
             || is_conflict_copy()
-    }
-
-    fn may_update(&self, claimant: &Claimant) -> bool {
-        self.settings.updates == Updates::Anyone
-            || self.owns(claimant.member, claimant.key().livery())
     }
 
     /// Returns true if a livery has no files, or only conflict copies.
@@ -230,7 +225,9 @@ impl Union {
         let cause = if past.knows(content) { Cause::Reverted } else { Cause::Updated };
         // The league's spelling stays. The author's PC may have folders that are spelled in another way.
         let entry = Entry { path: past.path.clone(), content, mtime };
+        let livery = entry.path.livery().to_owned();
         self.record_placed(entry, claimant.member, cause, outcome);
+        self.confirm_owner(&livery, claimant, outcome);
         self.add_holder(claimant.peer, path.key(), path, outcome);
     }
 
@@ -309,30 +306,13 @@ impl Union {
             return false;
         }
         let key = path.key().clone();
-        // The first member to publish a file of a livery owns it, also after it was retired.
-        if self.is_vacant(key.livery()) && !self.owns(claimant.member, key.livery()) {
-            // Without a key, nobody owns it: whoever owned the retired livery has no say in the new one.
-            let owners = claimant.member.into_iter().collect();
-            self.set_owners(path.livery(), owners, outcome);
+        if self.is_vacant(key.livery()) {
+            self.presume_owner(path.livery(), claimant, outcome);
         }
         let Entry { content, mtime, path: ref local } = claimant.entry;
         self.record_placed(Entry { path, content, mtime }, claimant.member, cause, outcome);
         self.add_holder(claimant.peer, &key, local, outcome);
         true
-    }
-
-    /// Sets the owners of a livery, if they differ.
-    pub(super) fn set_owners(
-        &mut self,
-        livery: &str,
-        owners: BTreeSet<MemberId>,
-        outcome: &mut Outcome,
-    ) {
-        let none = BTreeSet::new();
-        if *self.owners(&fold(livery)).unwrap_or(&none) != owners {
-            let (livery, owners) = (livery.to_owned(), owners.into_iter().collect());
-            self.record(Record::Owned { livery, owners }, outcome);
-        }
     }
 
     pub(super) fn refuse(&mut self, claimant: Claimant, refusal: Refusal, outcome: &mut Outcome) {

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     Outcome, PeerId, Union, UnionEntry,
     holders::Holders,
+    owners::Ownership,
     past::{Past, Placed, Version},
     unplaced::OutdatedFile,
 };
@@ -83,12 +84,22 @@ impl Union {
             Record::Verified(content) => {
                 self.verified.insert(*content);
             }
-            Record::Owned { livery, owners } => {
+            Record::Owned { livery, owners, presumed } => {
                 let owners = owners.iter().copied().collect();
-                self.owners.insert(fold(livery), (livery.clone(), owners));
+                let ownership = Ownership { livery: livery.clone(), owners, presumed: *presumed };
+                if *presumed {
+                    self.met.remove(&*fold(livery));
+                }
+                self.owners.insert(fold(livery), ownership);
             }
             Record::Set { setting, value } => self.apply_set(*setting, value),
-            Record::Seen { .. } | Record::Reported { .. } => {}
+            Record::Reported { member, gained, .. } => {
+                for entry in gained {
+                    self.mark_met(*member, entry.path.key().livery());
+                }
+            }
+            Record::Met { member, livery } => self.mark_met(*member, livery),
+            Record::Seen { .. } => {}
         }
     }
 

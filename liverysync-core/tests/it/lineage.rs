@@ -6,6 +6,7 @@ mod acts;
 mod league;
 mod liveries;
 mod model;
+mod owners;
 
 use std::{
     cmp::Reverse,
@@ -162,6 +163,11 @@ proptest! {
 
 fn edit(member: u64, name: usize, content: u8, base: Base) -> Deed {
     Deed::Edits(vec![(member, BTreeMap::from([(name, (Some(content), base))]))])
+}
+
+fn edits(member: u64, files: &[(usize, u8)]) -> Deed {
+    let files = files.iter().map(|(name, byte)| (*name, (Some(*byte), Base::None)));
+    Deed::Edits(vec![(member, files.collect())])
 }
 
 fn play(deeds: impl IntoIterator<Item = Deed>) -> League {

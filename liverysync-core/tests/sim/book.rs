@@ -50,6 +50,7 @@ impl Book {
                 }
                 Record::Declined { .. }
                 | Record::Owned { .. }
+                | Record::Met { .. }
                 | Record::Set { .. }
                 | Record::Seen { .. }
                 | Record::Reported { .. } => {}

@@ -422,11 +422,12 @@ impl Fnv {
                 self.number(5);
                 self.content(*content);
             }
-            Record::Owned { livery, owners } => {
+            Record::Owned { livery, owners, .. } => {
                 self.number(6);
                 self.text(livery);
                 self.each(owners, |fnv, owner| fnv.member(*owner));
             }
+            Record::Met { .. } => unreachable!("only a database makes it"),
             Record::Seen { member, name } => {
                 self.number(7);
                 self.member(*member);

@@ -39,7 +39,7 @@ static void an_event_names_the_settings_that_the_league_does_not_have(void)
     options.conflict_suffix = "__OTHER__";
     options.conflict_policy = LIVERYSYNC_POLICY_LOWEST_HASH;
     options.conflict_scope = LIVERYSYNC_SCOPE_LIVERY;
-    options.updates = LIVERYSYNC_UPDATES_OWNER;
+    options.updates = LIVERYSYNC_UPDATES_ANYONE;
     liverysync_server *server = start_server_with(&options);
     liverysync_event event;
     if (await_server_event(server, LIVERYSYNC_EVENT_KIND_SERVER_SETTINGS_DIFFER, &event)) {

@@ -208,7 +208,7 @@ class ServerBase(ABC, Generic[_Block]):
             conflict_suffix: the text between the name and the digits of a conflict copy (default `__CONFLICT__`).
             conflict_policy: the rule for a name that several drivers publish at the same moment (default "established").
             conflict_scope: the extent of a conflict copy (default "file").
-            updates: the members who may change a livery (default "anyone").
+            updates: the members who may change a livery. By default "owner" in a league that begins in `data`, else "anyone".
                 A league with a `data` folder keeps the extensions, the conflict settings and this one from its first
                 start. `server_events.SettingsDiffer` tells which arguments differ from them.
             max_files_per_session: maximum number of files in one session (default 50).

@@ -24,6 +24,7 @@ __all__ = [
     "DatabaseFault",
     "DifferingSetting",
     "Missed",
+    "OwnerChanged",
     "Refused",
     "ServerEvent",
     "SessionBegan",
@@ -142,6 +143,17 @@ class AllowListUnmatched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerChanged:
+    """A livery has got its first owner, or has none any more because several members brought it."""
+
+    livery: str
+    owner: str | None
+    """The member who edited it and owns it now; `None` if nobody does."""
+    by: str
+    """The member whose files are the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFault:
     """The league database cannot be written or read. The league goes on, and the server tries again."""
 
@@ -236,6 +248,7 @@ _Known: TypeAlias = (
     | Manifest
     | DatabaseFault
     | Missed
+    | OwnerChanged
     | Refused
     | SessionBegan
     | SessionEnded

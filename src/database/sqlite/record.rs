@@ -1,5 +1,7 @@
 //! Converts records to rows and back.
 
+use std::collections::BTreeSet;
+
 use liverysync_core::{
     hash::Content,
     league::{Cause, MemberId, Record},
@@ -36,7 +38,9 @@ pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Resu
             Ok(())
         }
         Record::Verified(content) => Table::Verified.put(connection, &content_values(*content)?),
-        Record::Owned { livery, owners } => owned(connection, livery, owners),
+        Record::Owned { livery, owners, presumed } => owned(connection, livery, owners, *presumed),
+        // The reports tell it.
+        Record::Met { .. } => Ok(()),
         Record::Set { setting, value } => {
             let row = [setting.to_string(), value.clone(), now.to_owned()].map(Value::Text);
             Table::Settings.put(connection, &row)
@@ -69,7 +73,12 @@ fn version(
     Table::Versions.put(connection, &[&row[..], &[now.to_owned().into()]].concat())
 }
 
-fn owned(connection: &Connection, livery: &str, owners: &[MemberId]) -> Result<(), Fault> {
+fn owned(
+    connection: &Connection,
+    livery: &str,
+    owners: &[MemberId],
+    presumed: bool,
+) -> Result<(), Fault> {
     connection.prepare_cached("DELETE FROM owners WHERE key = ?")?.execute([fold(livery)])?;
     let put = |place: i64, owner: Option<MemberId>| {
         Table::Owners.put(connection, &[livery.to_owned().into(), place.into(), optional(owner)])
@@ -78,7 +87,9 @@ fn owned(connection: &Connection, livery: &str, owners: &[MemberId]) -> Result<(
     if owners.is_empty() {
         put(0, None)?;
     }
-    (1..).zip(owners).try_for_each(|(place, owner)| put(place, Some(*owner)))
+    // Programs before this rule read every owner alike. A presumed owner is alone.
+    let first = i64::from(!presumed);
+    (first..).zip(owners).try_for_each(|(place, owner)| put(place, Some(*owner)))
 }
 
 fn seen(connection: &Connection, now: &str, author: MemberId, name: &str) -> Result<(), Fault> {
@@ -150,7 +161,19 @@ impl Reader {
         for table in tables {
             table.each(connection, |row| self.record(row, &mut records))?;
         }
+        records.extend(Self::met(connection)?);
         Ok(records)
+    }
+
+    /// Reads from the last reports which members have had files of which liveries.
+    fn met(connection: &Connection) -> Result<Vec<Record>, Fault> {
+        let mut met = BTreeSet::new();
+        Table::Reports.each(connection, |row| {
+            let livery = fold(row.text(0)?.split('/').next().unwrap_or_default());
+            met.insert((row.parse::<MemberId>(1)?, livery));
+            Ok(())
+        })?;
+        Ok(met.into_iter().map(|(member, livery)| Record::Met { member, livery }).collect())
     }
 
     /// Adds the record of a row.
@@ -225,7 +248,8 @@ impl Reader {
 fn owner(row: &Row, records: &mut Vec<Record>) -> Result<(), Fault> {
     let name = row.text(0)?;
     if !matches!(records.last(), Some(Record::Owned { livery, .. }) if livery == name) {
-        records.push(Record::Owned { livery: name.to_owned(), owners: Vec::new() });
+        let presumed = row.integer(1)? == 0 && !row.is_null(2);
+        records.push(Record::Owned { livery: name.to_owned(), owners: Vec::new(), presumed });
     }
     if let (Some(Record::Owned { owners, .. }), false) = (records.last_mut(), row.is_null(2)) {
         owners.push(row.parse(2)?);

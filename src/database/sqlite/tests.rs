@@ -41,7 +41,7 @@ fn folder() -> TempDir {
 struct Model {
     versions: Vec<Record>,
     verified: Vec<Content>,
-    owned: Vec<(String, Vec<MemberId>)>,
+    owned: Vec<(String, Vec<MemberId>, bool)>,
     seen: Vec<(MemberId, String)>,
     reports: BTreeMap<MemberId, Vec<Entry>>,
 }
@@ -68,11 +68,12 @@ impl Model {
                 self.verified.retain(|known| *known != content);
                 self.verified.push(content);
             }
-            Record::Owned { livery, owners } => {
+            Record::Owned { livery, owners, presumed } => {
                 let key = liverysync_core::path::fold(&livery);
-                self.owned.retain(|(known, _)| liverysync_core::path::fold(known) != key);
-                self.owned.push((livery, owners));
+                self.owned.retain(|(known, ..)| liverysync_core::path::fold(known) != key);
+                self.owned.push((livery, owners, presumed));
             }
+            Record::Met { .. } => {}
             Record::Seen { member, name } => {
                 self.seen.retain(|(known, _)| *known != member);
                 self.seen.push((member, name));
@@ -93,9 +94,10 @@ impl Model {
     }
 
     fn cache_loaded(&self) -> Vec<Record> {
-        let owned = |(livery, owners): &(String, Vec<MemberId>)| Record::Owned {
+        let owned = |(livery, owners, presumed): &(String, Vec<MemberId>, bool)| Record::Owned {
             livery: livery.clone(),
             owners: owners.clone(),
+            presumed: *presumed,
         };
         let seen = |(member, name): &(MemberId, String)| Record::Seen {
             member: *member,
@@ -105,6 +107,12 @@ impl Model {
         records.extend(self.verified.iter().copied().map(Record::Verified));
         records.extend(self.owned.iter().map(owned));
         records.extend(self.seen.iter().map(seen));
+        let files = self.reports.iter().flat_map(|(member, report)| {
+            let liveries = report.iter().map(|entry| entry.path.key().livery().to_owned());
+            liveries.map(|livery| (*member, livery))
+        });
+        let met: std::collections::BTreeSet<_> = files.collect();
+        records.extend(met.into_iter().map(|(member, livery)| Record::Met { member, livery }));
         records
     }
 }
@@ -145,7 +153,10 @@ fn any_record() -> impl Strategy<Value = Record> {
         1 => any_path().prop_map(|path| Record::Forgotten { path }),
         1 => any_content().prop_map(Record::Verified),
         1 => (prop::sample::select(&["Team", "team", "É", ""][..]), vec(any_author(), 0..4))
-            .prop_map(|(livery, owners)| Record::Owned { livery: livery.to_owned(), owners }),
+            .prop_map(|(livery, owners)| {
+                let presumed = owners.len() == 1 && livery.len() % 2 == 0;
+                Record::Owned { livery: livery.to_owned(), owners, presumed }
+            }),
         1 => (any_author(), any::<String>()).prop_map(|(member, name)| Record::Seen { member, name }),
         2 => (any_author(), any::<bool>(), vec(any_path(), 0..3), vec(any_entry(), 0..5)).prop_map(
             |(member, complete, lost, gained)| Record::Reported { member, complete, lost, gained }

@@ -60,6 +60,9 @@ impl Downloads {
         if files.is_empty() {
             return;
         }
+        if let Some(member) = peer.identity.member {
+            cx.league.mark_offered(member, files.iter().map(|file| file.path.key()));
+        }
         let (pushed, name) = (peer.identity.protocol.takes_all(), peer.identity.name.clone());
         let sync_id = cx.new_sync_id();
         if let Some(peer) = cx.peers.get_mut(target) {

@@ -19,6 +19,7 @@ impl Model {
             },
             Act::Own { livery, member } => {
                 self.owners.entry(livery.clone()).or_default().insert(*member);
+                self.presumed.remove(livery);
             }
             Act::Resolve { path, keep } => self.resolve(path, keep),
             Act::Rename { livery, new } => {
@@ -27,8 +28,7 @@ impl Model {
                     self.put(&name.replacen(livery, new, 1), Some(content), author);
                     self.put(&name, None, None);
                 }
-                let owners = self.owners.get(livery).cloned().unwrap_or_default();
-                self.owners.insert(new.clone(), owners);
+                self.copy_owners(livery, new);
             }
             Act::Restore { livery, version } => self.restore(livery, version.as_deref()),
         }
@@ -37,6 +37,20 @@ impl Model {
         let claims = refused.into_iter().map(|(claim, _)| claim.clone()).collect();
         self.files.retain(|_, (_, sync_status)| *sync_status != SyncStatus::Refused);
         self.settle(claims);
+    }
+
+    fn copy_owners(&mut self, from: &str, to: &str) {
+        let owners = self.owners.get(from).cloned().unwrap_or_default();
+        let is_presumed = self.presumed.contains(from);
+        if self.owners.insert(to.to_owned(), owners.clone()) == Some(owners.clone())
+            && is_presumed == self.presumed.contains(to)
+        {
+            return;
+        }
+        self.presumed.remove(to);
+        if is_presumed {
+            owners.into_iter().for_each(|owner| self.presume(to, owner));
+        }
     }
 
     fn rivals(&self, name: &str) -> Vec<(String, Content)> {
@@ -138,6 +152,7 @@ impl Model {
         if let Some(folder) = kept {
             let owners = self.owners.get(folder).cloned().unwrap_or_default();
             self.owners.insert(of.to_owned(), owners);
+            self.presumed.remove(of);
         }
         for (name, content, author, kept) in &brought {
             if *kept && self.now(name) != Some(*content) {

@@ -213,9 +213,17 @@ impl League {
         let before = self.histories();
         self.model.step(&changes);
         let outcome = self.union.step(changes.clone());
-        assert_eq!(outcome, self.twin.step(changes), "the same step has one outcome");
+        assert_eq!(outcome, self.twin.step(changes.clone()), "the same step has one outcome");
         self.check_history_is_kept(&before, &outcome);
         self.records.extend(outcome.records);
+        // As a database has them: after everything else.
+        let reported = changes.into_iter().filter_map(|change| {
+            let Change { complete, lost, gained, .. } = change;
+            let lost = lost.into_iter().map(|lost| lost.path).collect();
+            let gained = gained.into_iter().map(|gained| gained.entry).collect();
+            Some(Record::Reported { member: change.member?, complete, lost, gained })
+        });
+        self.records.extend(reported);
     }
 
     pub(super) fn act(&mut self, act: &Act) {
@@ -254,6 +262,14 @@ impl League {
         change.lost = lost.map(|(name, (content, _))| entry(name, *content)).collect();
         let new = taken.iter().filter(|(name, file)| !kept(name, file));
         change.gained = new.map(|(name, file)| gained(name, *file)).collect();
+        for (author, file) in
+            author(member).into_iter().flat_map(|a| change.gained.iter().map(move |f| (a, f)))
+        {
+            let key = file.entry.path.key();
+            self.union.mark_offered(author, key);
+            self.twin.mark_offered(author, key);
+            self.model.met.insert((livery(file.entry.path.as_str()).to_owned(), author));
+        }
         self.step(vec![change]);
         let again = self.disks[&member].clone();
         for (name, (content, _)) in again {

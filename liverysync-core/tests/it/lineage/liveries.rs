@@ -52,11 +52,6 @@ fn the_name_that_a_separated_livery_leaves_expires_without_a_holder() {
     assert_eq!(name_with(&league, "t/"), [NAMES[3]]);
 }
 
-fn edits(member: u64, files: &[(usize, u8)]) -> Deed {
-    let files = files.iter().map(|(name, byte)| (*name, (Some(*byte), Base::None)));
-    Deed::Edits(vec![(member, files.collect())])
-}
-
 /// Returns the files in the only conflict folder of the livery `t`.
 fn in_its_folder(league: &League) -> Vec<String> {
     let names = name_with(league, "t__CONFLICT__");
@@ -339,4 +334,36 @@ fn a_member_without_a_key_gets_no_part_in_a_livery_by_a_conflict_copy_beside_it(
         ],
     );
     assert_eq!(league.model.now("t/b.json"), Some(content(0)));
+}
+
+// Another member has it there and under the name that it lost.
+#[test]
+fn a_conflict_copy_stays_while_somebody_claims_its_name_with_it() {
+    let gone = |name| BTreeMap::from([(name, (None, Base::InSync))]);
+    let league = play_in(
+        League::new(Policy::Established, Updates::Owner),
+        [
+            edit(1, 0, 0, Base::InSync),
+            edits(0, &[(0, 2), (4, 2)]),
+            Deed::CatchUp(2),
+            Deed::Edits(vec![(0, gone(0)), (2, BTreeMap::from([(0, (Some(2), Base::None))]))]),
+        ],
+    );
+    assert_eq!(name_with(&league, "loose__CONFLICT__").len(), 1);
+}
+
+// Two members begin a livery under a retired name, and one of them has a file that was declined there.
+#[test]
+fn a_member_who_was_here_all_the_time_has_not_returned() {
+    let begin = |member| (member, BTreeMap::from([(2, (Some(1), Base::InSync))]));
+    let league = play_in(
+        whole_liveries(),
+        [
+            edit(0, 2, 3, Base::InSync),
+            edit(2, 1, 0, Base::InSync),
+            Deed::Resolve(0, 1),
+            Deed::Edits(vec![begin(0), begin(2)]),
+        ],
+    );
+    assert_eq!(name_with(&league, "t/"), [NAMES[1], NAMES[2]]);
 }

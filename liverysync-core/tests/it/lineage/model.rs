@@ -65,6 +65,10 @@ pub(super) struct Model {
     pub(super) rival_names: BTreeSet<String>,
     pub(super) verified: BTreeSet<Content>,
     pub(super) owners: BTreeMap<String, BTreeSet<MemberId>>,
+    /// Liveries whose owner has only brought them first.
+    pub(super) presumed: BTreeSet<String>,
+    /// Liveries with the members who have had them, or were offered them.
+    pub(super) met: BTreeSet<(String, MemberId)>,
     pub(super) files: BTreeMap<(u64, String), (Claim, SyncStatus)>,
     /// Files with their own name's content that are filed in a conflict folder too.
     pub(super) also: BTreeMap<(u64, String), String>,
@@ -124,11 +128,14 @@ impl Model {
             if is_old || !self.is_retired(&of) {
                 continue;
             }
-            let arrival = claims.iter().find(|claim| is_in(claim)).unwrap().arrival;
+            let first = claims.iter().find(|claim| is_in(claim)).unwrap();
+            let (arrival, has_returned) = (first.arrival, first.returned);
             let kept = self.files.extract_if(.., |_, (claim, status)| unplaced(claim, status));
-            for (_, (file, _)) in kept.collect::<Vec<_>>() {
+            for (_, (file, status)) in kept.collect::<Vec<_>>() {
+                let is_refused = status == SyncStatus::Refused;
+                let returned = if is_refused { file.returned } else { has_returned };
                 if !claims.iter().any(|claim| is_in(claim) && claim.name == file.name) {
-                    claims.push(Claim { arrival, ..file });
+                    claims.push(Claim { arrival, returned, ..file });
                 }
             }
             for claim in claims.iter_mut().filter(|claim| is_in(claim)) {
@@ -289,6 +296,47 @@ impl Model {
         }
         self.settle(claims);
         changes.iter().for_each(|change| self.retire_moved(change));
+        changes.iter().for_each(|change| self.end_presumptions(change));
+    }
+
+    /// Takes a livery from the member who brought it first, if another one brings the same files.
+    fn end_presumptions(&mut self, change: &Change) {
+        let Some(author) = change.member else { return };
+        let names = change.gained.iter().map(|gained| gained.entry.path.as_str());
+        for of in names.clone().map(livery).collect::<BTreeSet<_>>() {
+            let reported: BTreeSet<_> = names.clone().collect();
+            let own = self.names_of(of).into_iter().map(|(name, _)| name);
+            let own: Vec<_> = own
+                .filter(|name| plain(name) == *name || !self.rival_names.contains(name))
+                .collect();
+            let has_it = |name: &String| {
+                let file = self.files.get(&(change.peer.0, name.clone()));
+                reported.contains(&**name)
+                    && file.is_some_and(|(_, status)| *status == SyncStatus::For(name.clone()))
+            };
+            let has_all = !own.is_empty() && own.iter().all(has_it);
+            let is_first = self.met.insert((of.to_owned(), author));
+            if is_first && has_all && !self.owns(of, change.peer.0) && self.presumed.remove(of) {
+                self.owners.insert(of.to_owned(), BTreeSet::new());
+            }
+        }
+    }
+
+    /// Makes a member the presumed owner of a livery.
+    pub(super) fn presume(&mut self, of: &str, owner: MemberId) {
+        self.owners.insert(of.to_owned(), BTreeSet::from([owner]));
+        self.presumed.insert(of.to_owned());
+        self.met.retain(|(livery, _)| livery != of);
+    }
+
+    /// Makes the author of an update the owner, if there is none.
+    pub(super) fn confirm(&mut self, of: &str, member: u64) {
+        let Some(author) = author(member) else { return };
+        let owners = self.owners.entry(of.to_owned()).or_default();
+        if owners.is_empty() || owners.contains(&author) {
+            owners.insert(author);
+            self.presumed.remove(of);
+        }
     }
 
     /// Retires the conflict copies that a change has moved to names of their author's own.

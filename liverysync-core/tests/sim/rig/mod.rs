@@ -15,7 +15,7 @@ use liverysync_core::{
     client::StageId,
     client::{self, ClientConfig, ClientMachine, DiskOutcome, DiskRequest, Now, OpId},
     hash::{Content, ContentHash},
-    league::{ActError, ActReport, Record},
+    league::{ActError, ActReport, Record, Setting},
     server::{self, ServerConfig, ServerMachine, Withheld},
     time::{Time, UnixTime},
     transfer::Receiver,
@@ -237,6 +237,9 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
+        let mut server_config = ServerConfig::default();
+        // In a world, anyone may update unless it says otherwise.
+        server_config.settings_given = [Setting::Updates].into();
         Self {
             now: SECOND,
             rng: Rng::new(seed),
@@ -246,7 +249,7 @@ impl World {
             pcs: Vec::new(),
             server: SimServer::Down,
             server_epoch: 0,
-            server_config: ServerConfig::default(),
+            server_config,
             remembers: false,
             records: Vec::new(),
             book: Book::default(),

@@ -3,6 +3,7 @@
 use liverysync_core::{
     hash::Content,
     league::{Act, ActError, ActReport, MemberId, Setting},
+    server,
 };
 
 use super::{PATH, conflict, key_of, league};
@@ -131,4 +132,37 @@ fn if_only_owners_update_an_addition_by_another_member_is_a_conflict_copy() {
     world.resolve("T/sponsors.png", b"added").unwrap();
     world.rest();
     world.all_hold(&pcs, &[(PATH, b"paint"), ("T/sponsors.png", b"added")]);
+}
+
+/// A pack that both have had before makes nobody its author.
+#[test]
+fn the_first_who_edits_a_livery_that_several_bring_owns_it() {
+    let mut world = World::remembering();
+    world.set(Setting::Updates, "owner");
+    let pack: &[(&str, &[u8])] = &[(PATH, b"pack"), ("T/decals.json", b"json")];
+    let owner = |world: &World| world.union().owner("t");
+    let first = world.join("first", pack);
+    let copies = world.join("copies", &[]);
+    world.rest();
+    world.restart_server();
+    world.rest();
+    assert_eq!(owner(&world), Some(MemberId::of(&key_of("first"))), "a download is no claim");
+    let second = world.join("second", pack);
+    world.rest();
+    assert_eq!(owner(&world), None);
+    let told = |world: &World, owner: Option<&str>, by: &str| {
+        let (livery, owner) = ("T".to_owned(), owner.map(str::to_owned));
+        let event = server::Event::OwnerChanged { livery, owner, by: by.to_owned() };
+        assert!(world.server_events.contains(&event), "{event:?}");
+    };
+    told(&world, None, "second");
+    world.drop_now(second, PATH, b"second's");
+    world.rest();
+    told(&world, Some("second"), "second");
+    world.drop_now(first, PATH, b"first's");
+    world.rest();
+    let copy = conflict(PATH, b"first's");
+    let files: &[(&str, &[u8])] =
+        &[(PATH, b"second's"), ("T/decals.json", b"json"), (&copy, b"first's")];
+    world.all_hold(&[first, second, copies], files);
 }

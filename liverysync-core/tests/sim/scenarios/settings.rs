@@ -17,7 +17,7 @@ fn a_league_keeps_its_settings_whatever_a_later_server_is_told() {
     world.stop_server();
     world.server_config.settings.naming.scope = Scope::Livery;
     world.server_config.settings.policy = Policy::NewestMtime;
-    world.server_config.settings_given = [Setting::ConflictScope].into();
+    world.server_config.settings_given = [Setting::ConflictScope, Setting::Updates].into();
     world.start_server();
     // The first server has written down its own; only what the second one was told explicitly is worth a word.
     let differing = world.server_events.iter().filter_map(|event| match event {

@@ -33,7 +33,11 @@ impl Sound {
             let (member, verified) = (author(step as u8 % 5), Record::Verified(entry.content));
             let gained = vec![entry.clone()];
             let reported = Record::Reported { member, complete: false, lost: Vec::new(), gained };
-            let owned = Record::Owned { livery: format!("Team {step}"), owners: vec![member] };
+            let owned = Record::Owned {
+                livery: format!("Team {step}"),
+                owners: vec![member],
+                presumed: false,
+            };
             let seen = Record::Seen { member, name: format!("Driver {step}") };
             database.write(&[placed, verified, reported, owned, seen]).unwrap();
         }

@@ -18,9 +18,14 @@ fn remembered() -> Vec<Record> {
         Record::Declined { step: 2, path: path("équipe/decals.png"), content: Content::of(b"x") },
         Record::Retired { step: 3, path: path("Équipe/decals.png") },
         Record::Verified(content),
-        Record::Owned { livery: "Équipe".to_owned(), owners: vec![author(7), author(8)] },
-        Record::Owned { livery: "Nobody's".to_owned(), owners: Vec::new() },
+        Record::Owned {
+            livery: "Équipe".to_owned(),
+            owners: vec![author(7), author(8)],
+            presumed: false,
+        },
+        Record::Owned { livery: "Nobody's".to_owned(), owners: Vec::new(), presumed: false },
         Record::Seen { member: author(7), name: "Ayrton".to_owned() },
+        Record::Met { member: author(7), livery: "équipe".to_owned() },
     ]
 }
 

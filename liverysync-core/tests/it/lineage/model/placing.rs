@@ -114,7 +114,7 @@ impl Model {
         !self.owns(of, claim.member) && (!self.own_folders(of, claim).is_empty() || !has_part())
     }
 
-    fn owns(&self, of: &str, member: u64) -> bool {
+    pub(super) fn owns(&self, of: &str, member: u64) -> bool {
         let owners = self.owners.get(of);
         author(member).is_some_and(|author| owners.is_some_and(|o| o.contains(&author)))
     }
@@ -267,7 +267,9 @@ impl Model {
     fn establish(&mut self, name: &str, claim: &Claim) {
         let of = livery(name).to_owned();
         if self.is_vacant(&of) && !self.owns(&of, claim.member) {
-            self.owners.insert(of, author(claim.member).into_iter().collect());
+            self.owners.insert(of.clone(), BTreeSet::new());
+            self.presumed.remove(&of);
+            author(claim.member).into_iter().for_each(|author| self.presume(&of, author));
         }
         self.put(name, Some(claim.content), author(claim.member));
     }
@@ -358,7 +360,8 @@ impl Model {
         let may = match self.updates {
             Updates::Anyone => true,
             Updates::Owner => {
-                author.is_some_and(|author| owners.is_some_and(|o| o.contains(&author)))
+                let may = |author| owners.is_none_or(|o| o.is_empty() || o.contains(&author));
+                author.is_some_and(may)
             }
             other => unreachable!("{other:?}"),
         };
@@ -377,6 +380,7 @@ impl Model {
         }
         if self.is_update(claim) {
             self.put(&name, Some(claim.content), author(claim.member));
+            self.confirm(livery(&name), claim.member);
             return SyncStatus::For(name);
         }
         let again = now.is_none() && (claim.begins || self.is_declined_and_owners(claim));
