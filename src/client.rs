@@ -24,7 +24,7 @@ use crate::{
     events::{Broadcaster, Events},
     ignore::IgnoreError,
     lifecycle::Lifecycle,
-    places::FolderNotFound,
+    places::{FolderNotFound, is_to_be_made},
     throttle::{Limits, Throttles},
 };
 
@@ -34,7 +34,8 @@ use crate::{
 ///
 /// Fails if the folder does not exist or the system does not tell.
 pub fn is_client_running(liveries: &Path) -> io::Result<bool> {
-    Lock::is_taken(liveries)
+    // A client makes the folder before anything else.
+    if is_to_be_made(liveries) { Ok(false) } else { Lock::is_taken(liveries) }
 }
 
 /// The reason why a client cannot start.

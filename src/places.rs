@@ -59,6 +59,12 @@ pub(crate) fn complete(liveries: &Path) -> io::Result<()> {
     if is_new { fs::create_dir_all(liveries) } else { Ok(()) }
 }
 
+/// Returns `true` if a client would make the liveries folder when it starts: the game is new, and has no liveries.
+pub(crate) fn is_to_be_made(liveries: &Path) -> bool {
+    let is_missing = |path: &Path| fs::symlink_metadata(path).is_err();
+    is_missing(liveries) && game_folder(liveries).is_some_and(Path::is_dir)
+}
+
 /// Finds the liveries folder below one of the documents folders. One that exists comes before one that would be made.
 fn find(documents: &[PathBuf]) -> Result<PathBuf, FolderNotFound> {
     let tried: Vec<_> = documents.iter().map(|folder| below_documents(folder)).collect();
@@ -208,11 +214,13 @@ mod tests {
         fs::create_dir_all(game.join("Config")).unwrap();
         assert_eq!(find(&documents).as_ref(), Ok(&liveries[1]));
         assert!(!game.join("Customs").exists(), "made before a client starts");
+        let is_new = [&liveries[0], &liveries[1]].map(|folder| is_to_be_made(folder));
+        assert_eq!(is_new, [false, true]);
         let elsewhere = game.join("Customs/Cars");
         complete(&elsewhere).unwrap();
         assert!(!elsewhere.exists(), "made another folder");
         complete(&liveries[1]).unwrap();
-        assert!(liveries[1].is_dir());
+        assert!(liveries[1].is_dir() && !is_to_be_made(&liveries[1]));
 
         fs::create_dir_all(documents[0].join(GAME)).unwrap();
         assert_eq!(find(&documents).as_ref(), Ok(&liveries[1]), "one that exists comes first");

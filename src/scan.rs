@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use crate::{
     clock::unix_time,
     disk::{Changed, ReadError, full_path},
+    places::is_to_be_made,
     walk::list,
     watch::WatchHandle,
 };
@@ -63,6 +64,9 @@ impl ScanError {
 /// Fails if `root` is not a folder or cannot be listed. A single file that cannot be read is skipped, with the reason.
 pub fn scan(root: &Path, rules: &Rules) -> Result<Scan, ScanError> {
     let failed = |source| ScanError { path: root.to_owned(), source };
+    if is_to_be_made(root) {
+        return Ok(Scan::default());
+    }
     let selection = select(&list(root, &WatchHandle::disabled()).map_err(failed)?, rules);
     let chosen: Vec<_> =
         selection.publish.iter().map(|file| (file.path.clone(), file.stamp)).collect();

@@ -24,7 +24,7 @@ use crate::{
     identity::IdentityFile,
     ignore::IgnoreFile,
     lifecycle::Lifecycle,
-    places,
+    places::{self, is_to_be_made},
     throttle::{Limits, Throttles},
 };
 
@@ -327,9 +327,12 @@ impl ClientBuilder {
     }
 }
 
-/// Returns the absolute path of a folder that can be listed.
+/// Returns the absolute path of a folder that can be listed, or that a client would make.
 fn folder(path: &Path) -> Result<PathBuf, ClientError> {
-    let listed = std::path::absolute(path).and_then(|root| fs::read_dir(&root).map(|_| root));
+    // Only a dry run finds such a folder: any other client has made it.
+    let list =
+        |root: &Path| if is_to_be_made(root) { Ok(()) } else { fs::read_dir(root).map(drop) };
+    let listed = std::path::absolute(path).and_then(|root| list(&root).map(|()| root));
     listed.map_err(|source| ClientError::Folder { path: path.to_owned(), source })
 }
 

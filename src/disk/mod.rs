@@ -56,6 +56,7 @@ pub(crate) use self::{
     stage_queue::StageQueue,
 };
 use crate::{
+    places::is_to_be_made,
     scan::{hash_all, stamp_of},
     walk::list,
     watch::WatchHandle,
@@ -312,7 +313,8 @@ impl Disk {
         let (outcomes, flushers) = OutcomeSender::start(root, sender)?;
         let obstacles = CacheFile(cache.as_ref().map(|cache| cache.with_extension("obstacles")));
         let (root_here, cache) = (root.to_owned(), CacheFile(cache));
-        let walk = WalkWorker { root: root_here, cache, obstacles, handle };
+        let walk =
+            WalkWorker { root: root_here, is_new: is_to_be_made(root), cache, obstacles, handle };
         let (walk, walker) = outcomes.spawn_worker("walk", move |(op, request)| {
             let outcome = walk.carry_out(request);
             Some(Unflushed { op, outcome, flush: Flush::Nothing })
@@ -413,6 +415,8 @@ fn weight(job: &StageJob) -> usize {
 #[derive(Debug)]
 struct WalkWorker {
     root: PathBuf,
+    /// Set if a dry run found the folder of a new game, which a client would make. A folder that vanishes later is an error.
+    is_new: bool,
     cache: CacheFile,
     /// What could not be installed, for a dry run.
     obstacles: CacheFile,
@@ -423,6 +427,9 @@ impl WalkWorker {
     fn list(&self, watch: bool) -> Result<Vec<Listed>, DiskFault> {
         let closed = WatchHandle::disabled();
         let handle = if watch { &self.handle } else { &closed };
+        if self.is_new && is_to_be_made(&self.root) {
+            return Ok(Vec::new());
+        }
         list(&self.root, handle).map_err(|error| {
             let message = format!("cannot read the folder {}: {error}", self.root.display());
             fault(DiskFaultKind::Other, message)

@@ -134,3 +134,64 @@ fn an_unreachable_server_is_an_error() {
     let short = ["status", "--liveries", "A", "--port", &port.to_string(), "--timeout", "0.2"];
     test.run(&short).code(3).stdout("").stderr_has(" within 0.2 s\n");
 }
+
+/// A folder that is a link is never written through. The league's livery cannot be installed, and nobody sends it in vain.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_installed_is_listed_with_the_same_reason_everywhere() {
+    let test = Test::new();
+    test.file("B/77 Iris/decals.png", "iris");
+    test.file("A/Mine/decals.png", "mine");
+    test.folder("store");
+    std::os::unix::fs::symlink(test.path("store"), test.path("A/77 Iris")).unwrap();
+    let (_server, port) = test.server(&[]);
+    let text_port = port.to_string();
+    let client = |name| ["client", "--liveries", name, "--name", name, "--port", &text_port];
+    let mut author = test.start(&client("B"));
+    author.line("In sync");
+    let listed = "Cannot be installed on this PC:\n  \
+                  77 Iris/decals.png (77 Iris is a link or not a folder)\n";
+    let once = [&client("A")[..], &["--once", "--timeout", "30"]].concat();
+    test.run(&once).code(4).stdout_has("In sync but for what is listed: ").stdout_has(listed);
+
+    status(&test, "A", port, &[])
+        .code(0)
+        .stdout_has("In sync but for what is listed: ")
+        .stdout_has("liverysync is not running on this PC.")
+        .stdout_has(listed);
+    let mut running = test.start(&client("A"));
+    running.line("In sync but for what is listed: ");
+    status(&test, "A", port, &[])
+        .code(0)
+        .stdout_has("liverysync is running on this PC.\n")
+        .stdout_has(listed);
+    let said = status(&test, "A", port, &["--json"]).code(0).stdout;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let reason = "77 Iris is a link or not a folder";
+    let expected =
+        json!([{"kind": "not_installable", "path": "77 Iris/decals.png", "reason": reason}]);
+    assert_eq!((&said["outstanding"], &said["in_sync"]), (&expected, &json!(true)));
+
+    std::fs::remove_file(test.path("A/77 Iris")).unwrap();
+    running.line("Installed: 77 Iris");
+    running.line("In sync: 2 liveries");
+    assert!(files(&test.path("store")).is_empty());
+}
+
+#[test]
+fn a_new_game_has_no_liveries_yet() {
+    let test = Test::new();
+    test.file("B/T/decals.png", "paint");
+    test.folder("Assetto Corsa Competizione/Config");
+    let (_server, port) = test.server(&[]);
+    let text_port = port.to_string();
+    let mut author = test.start(&["client", "--liveries", "B", "--port", &text_port]);
+    author.line("In sync");
+    let folder = "Assetto Corsa Competizione/Customs/Liveries";
+    status(&test, folder, port, &[]).code(0).stderr("").stdout(
+        "1 livery is missing (5 bytes). liverysync is not running on this PC. \
+         Start it: liverysync client\nTo download:\n  T (1 file, 5 bytes)\n",
+    );
+    test.run(&["scan", folder]).code(0).stderr("");
+    assert!(!test.path("Assetto Corsa Competizione/Customs").exists(), "made without a client");
+}
