@@ -54,15 +54,24 @@ fn invalid(valid: &str, what: &str) -> InvalidText {
 
 /// Returns the entries of a list.
 pub(crate) fn entries(text: &str) -> impl Iterator<Item = &str> {
+    lines(text).filter_map(entry)
+}
+
+/// Returns the lines of a list.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
     // An embedding program may not have removed the byte order mark.
-    text.trim_start_matches('\u{feff}').lines().filter_map(entry)
+    text.trim_start_matches('\u{feff}').lines()
 }
 
 /// Returns the entry of a line, if it has one.
 pub(crate) fn entry(line: &str) -> Option<&str> {
-    let line = line.trim();
-    let entry = if line.starts_with('#') { "" } else { line };
-    Some(line.strip_prefix('\\').unwrap_or(entry)).filter(|entry| !entry.is_empty())
+    let line = trimmed(line)?;
+    Some(line.strip_prefix('\\').unwrap_or(line)).filter(|entry| !entry.is_empty())
+}
+
+/// Returns a line without the blanks around it, unless it is a comment or empty.
+pub(crate) fn trimmed(line: &str) -> Option<&str> {
+    Some(line.trim()).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// Returns the line of an entry.

@@ -16,7 +16,7 @@ pub(crate) enum IgnoreCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct IgnoreChangeArgs {
-    /// Names of liveries; * matches any characters, ? matches one
+    /// Names of liveries; * matches any characters, ? matches one, and a ! in front makes an exception to the globs before it
     #[arg(value_name = "GLOB", required = true)]
     pub(crate) globs: Vec<String>,
     #[command(flatten)]

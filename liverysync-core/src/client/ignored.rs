@@ -10,7 +10,8 @@ use crate::{
 const GLOB_CHARS_MAX: usize = 255;
 
 /// The liveries that a driver ignores, as globs for the names of their folders. In a glob, `*` matches any characters or
-/// none, and `?` matches any one. All other characters match themselves, in upper or lower case.
+/// none, and `?` matches any one. All other characters match themselves, in upper or lower case. A glob with `!` in front
+/// takes liveries out of what the globs before it ignore: the last glob that matches a livery counts.
 ///
 /// An ignored livery is neither downloaded nor shared, and its files on this PC stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,17 +21,18 @@ pub struct Ignored(Vec<Glob>);
 struct Glob {
     text: String,
     folded: Vec<char>,
+    is_exception: bool,
 }
 
 impl Ignored {
-    /// Reads a list with one glob per line. A line that begins with `#` is a comment. A glob that begins with `#` has a
-    /// backslash in front.
+    /// Reads a list with one glob per line. A line that begins with `#` is a comment. A glob for names that begin with `#`
+    /// or `!` has a backslash in front.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        Self(list_file::entries(text).map(Glob::new).collect())
+        Self(list_file::lines(text).filter_map(Glob::of_line).collect())
     }
 
-    /// Returns the globs, in the order of the list.
+    /// Returns the globs as the list has them, in its order. Exceptions begin with `!`.
     pub fn globs(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.iter().map(|glob| glob.text.as_str())
     }
@@ -43,7 +45,8 @@ impl Ignored {
             return false;
         }
         let name: Vec<_> = fold(first_component(path)).chars().collect();
-        self.0.iter().any(|glob| matches(&glob.folded, &name))
+        let last = self.0.iter().rev().find(|glob| matches(&glob.folded, &name));
+        last.is_some_and(|glob| !glob.is_exception)
     }
 
     /// Checks a glob, and returns it as a line of a list.
@@ -53,28 +56,46 @@ impl Ignored {
     /// Refuses a glob that no folder name can match.
     pub fn line(glob: &str) -> Result<String, InvalidText> {
         let glob = glob.trim();
-        let fits = !glob.is_empty() && glob.chars().count() <= GLOB_CHARS_MAX;
+        let (mark, name) = split_mark(glob);
+        let fits = !name.is_empty() && name.chars().count() <= GLOB_CHARS_MAX;
         // A livery is ignored as a whole, so a file in one cannot be named.
-        if !fits || glob.contains(['/', '\\']) || glob.chars().any(char::is_control) {
+        if !fits || name.contains(['/', '\\']) || name.chars().any(char::is_control) {
             return Err(InvalidText::new(format!(
                 "not the name of a livery: it needs 1 to {GLOB_CHARS_MAX} characters, in which * matches any characters and \
                  ? any one, and no / or \\"
             )));
         }
-        Ok(list_file::line(glob))
+        Ok(if mark == "\\" { format!("\\{name}") } else { list_file::line(glob) })
     }
 
     /// Returns whether a line of a list is this glob, in upper or lower case.
     #[must_use]
     pub fn is_line_of(line: &str, glob: &str) -> bool {
-        list_file::entry(line).is_some_and(|own| fold(own) == fold(glob.trim()))
+        let glob = Self::line(glob).ok().and_then(|line| Glob::of_line(&line));
+        glob.zip(Glob::of_line(line)).is_some_and(|(glob, own)| glob.is_same(&own))
     }
 }
 
 impl Glob {
-    fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), folded: fold(text).chars().collect() }
+    /// Reads the glob of a line, if it has one.
+    fn of_line(line: &str) -> Option<Self> {
+        let text = list_file::trimmed(line)?;
+        let (mark, name) = split_mark(text);
+        let folded: Vec<_> = fold(name).chars().collect();
+        // A backslash tells a reader something only where its absence would.
+        let text = if mark == "\\" && !name.starts_with('!') { name } else { text };
+        let glob = Self { text: text.to_owned(), folded, is_exception: mark == "!" };
+        (!glob.folded.is_empty()).then_some(glob)
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.folded, self.is_exception) == (&other.folded, other.is_exception)
+    }
+}
+
+/// Splits a glob into its mark and the name: the `!` of an exception, or the backslash before a name's own `!` or `#`.
+fn split_mark(glob: &str) -> (&str, &str) {
+    glob.split_at(usize::from(glob.starts_with(['!', '\\'])))
 }
 
 /// Returns whether a glob matches a name. Only the last `*` is ever extended, so a glob with many of them takes no
@@ -148,6 +169,33 @@ mod tests {
             assert!(Ignored::line(glob).is_err(), "{glob}");
         }
         assert_eq!(Ignored::line("#2_*").as_deref(), Ok("\\#2_*"));
+    }
+
+    #[test]
+    fn the_last_glob_that_matches_decides() {
+        let ignored = Ignored::parse("*\n!904*\n904 old\n\\!Safety\n");
+        for (name, expected) in [
+            ("77 Iris", true),
+            ("904", false),
+            ("904 Mine", false),
+            ("904 OLD", true),
+            ("!Safety", true),
+        ] {
+            assert_eq!(ignored.covers(name), expected, "{name}");
+        }
+        assert!(!Ignored::parse("!904*").covers("77 Iris"));
+        assert_eq!(ignored.globs().collect::<Vec<_>>(), ["*", "!904*", "904 old", "\\!Safety"]);
+    }
+
+    #[test]
+    fn an_exception_and_a_name_with_an_exclamation_mark_differ() {
+        assert_eq!(Ignored::line("!904*").as_deref(), Ok("!904*"));
+        assert_eq!(Ignored::line("\\!Safety").as_deref(), Ok("\\!Safety"));
+        assert!(Ignored::line("!").is_err() && Ignored::line("\\").is_err());
+        assert!(Ignored::is_line_of("!team a", "!TEAM A"));
+        assert!(Ignored::is_line_of("\\!Safety", "\\!safety"));
+        assert!(!Ignored::is_line_of("!Safety", "\\!Safety"));
+        assert!(!Ignored::is_line_of("Safety", "!Safety"));
     }
 
     #[test]
