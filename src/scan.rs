@@ -2,12 +2,13 @@
 
 use std::{
     fs::{File, Metadata},
-    io::{self, Read as _},
+    io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use liverysync_core::{
     hash::{Content, Hasher},
+    inspect::{Damage, Inspector},
     manifest::{Entry, Manifest},
     path::RelPath,
     select::{Reason, Rules, Skipped, Stamp, select},
@@ -73,7 +74,7 @@ pub fn scan(root: &Path, rules: &Rules) -> Result<Scan, ScanError> {
     let mut result = Scan { skipped: selection.skipped, ..Scan::default() };
     for ((path, stamp), hashed) in chosen.iter().zip(hash_all(root, &chosen)) {
         let entered = match hashed {
-            Ok(content) => {
+            Ok((content, _)) => {
                 let (path, mtime) = (path.clone(), Some(stamp.mtime));
                 result.manifest.insert(Entry { path, content, mtime }).map_err(Reason::from)
             }
@@ -91,15 +92,28 @@ pub(crate) fn stamp_of(metadata: &Metadata) -> Stamp {
     Stamp { size: metadata.len(), mtime: metadata.modified().map(unix_time).unwrap_or_default() }
 }
 
-/// Hashes files on all cores. The results are in the order of `files`.
-pub(crate) fn hash_all(root: &Path, files: &[(RelPath, Stamp)]) -> Vec<Result<Content, ReadError>> {
-    hash_files(files.iter().map(|(path, stamp)| (full_path(root, path), *stamp)))
+/// A content, and the damage of its file, if any is certain.
+type Inspected = (Content, Option<Damage>);
+
+/// Hashes and inspects files on all cores. The results are in the order of `files`.
+pub(crate) fn hash_all(
+    root: &Path,
+    files: &[(RelPath, Stamp)],
+) -> Vec<Result<Inspected, ReadError>> {
+    inspect_files(files.iter().map(|(path, stamp)| (full_path(root, path), *stamp)))
 }
 
-/// Does the same for files anywhere.
+/// Hashes files anywhere in the same way.
 pub(crate) fn hash_files(
     files: impl Iterator<Item = (PathBuf, Stamp)>,
 ) -> Vec<Result<Content, ReadError>> {
+    let inspected = inspect_files(files).into_iter();
+    inspected.map(|outcome| outcome.map(|(content, _)| content)).collect()
+}
+
+fn inspect_files(
+    files: impl Iterator<Item = (PathBuf, Stamp)>,
+) -> Vec<Result<Inspected, ReadError>> {
     let mut largest_first: Vec<_> = files.enumerate().collect();
     largest_first.sort_by_key(|(_, (_, stamp))| std::cmp::Reverse(stamp.size));
     let hash =
@@ -110,14 +124,37 @@ pub(crate) fn hash_files(
     hashed.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Hashes a file. It must have `stamp` before and after.
-fn hash_file(path: &Path, stamp: Stamp) -> Result<Content, ReadError> {
+/// Returns the damage of a file whose content is known, by its first and last bytes. What cannot be read counts as whole.
+pub(crate) fn damage_of(path: &Path) -> Option<Damage> {
+    let mut inspector = Inspector::new(&path.to_string_lossy());
+    let mut file = File::open(path).ok()?;
+    let mut head = Vec::new();
+    file.by_ref().take(Inspector::HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    inspector.update(&head);
+    let left = file.metadata().ok()?.len().saturating_sub(head.len() as u64);
+    if left == 0 || inspector.has_only_zeros() {
+        let mut buffer = vec![0; READ_BYTES];
+        while let Some(count) = file.read(&mut buffer).ok().filter(|count| *count > 0) {
+            inspector.update(&buffer[..count]);
+        }
+    } else {
+        let tail = left.min(Inspector::TAIL_BYTES as u64).cast_signed();
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::End(-tail)).ok()?;
+        file.read_to_end(&mut bytes).ok()?;
+        inspector.update(&bytes);
+    }
+    inspector.finish().damage
+}
+
+/// Hashes and inspects a file. It must have `stamp` before and after.
+fn hash_file(path: &Path, stamp: Stamp) -> Result<Inspected, ReadError> {
     let mut file = File::open(path)?;
     let same = |file: &File| -> Result<(), ReadError> {
         if stamp_of(&file.metadata()?) == stamp { Ok(()) } else { Err(Changed.into()) }
     };
     same(&file)?;
-    let mut hasher = Hasher::default();
+    let (mut hasher, mut inspector) = (Hasher::default(), Inspector::new(&path.to_string_lossy()));
     let mut size = 0;
     let mut buffer = vec![0; READ_BYTES.min(usize::try_from(stamp.size).unwrap_or(READ_BYTES) + 1)];
     loop {
@@ -126,8 +163,9 @@ fn hash_file(path: &Path, stamp: Stamp) -> Result<Content, ReadError> {
             break;
         }
         hasher.update(&buffer[..count]);
+        inspector.update(&buffer[..count]);
         size += count as u64;
     }
     same(&file)?;
-    Ok(Content { hash: hasher.finish(), size })
+    Ok((Content { hash: hasher.finish(), size }, inspector.finish().damage))
 }

@@ -77,6 +77,17 @@ impl Damage {
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|damage| damage.word() == word)
     }
+
+    /// Returns its number in the scan cache; 0 for none.
+    pub(crate) fn number(damage: Option<Self>) -> u8 {
+        let position = Self::ALL.iter().position(|known| Some(*known) == damage);
+        position.and_then(|position| u8::try_from(position + 1).ok()).unwrap_or_default()
+    }
+
+    /// Returns the damage with this number; `None` for 0 and for numbers of later versions.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
+    }
 }
 
 /// The type of a file, as its name says.
@@ -142,6 +153,12 @@ impl fmt::Debug for Inspector {
 }
 
 impl Inspector {
+    /// The first bytes of a file that count.
+    pub const HEAD_BYTES: usize = JSON_BYTES_MAX + 1;
+
+    /// The last bytes of a file that count.
+    pub const TAIL_BYTES: usize = PNG_TAIL_BYTES;
+
     /// Begins to inspect a file. `name` is its name or its path, which says what it should be.
     #[must_use]
     pub fn new(name: &str) -> Self {
@@ -172,6 +189,13 @@ impl Inspector {
             self.tail.drain(..surplus);
             self.tail.extend(last);
         }
+    }
+
+    /// Returns whether only zero bytes have passed by. If not, the middle of a file may be left out: after the first
+    /// [`HEAD_BYTES`](Self::HEAD_BYTES) only the last [`TAIL_BYTES`](Self::TAIL_BYTES) count.
+    #[must_use]
+    pub const fn has_only_zeros(&self) -> bool {
+        self.has_only_zeros
     }
 
     /// Ends: all bytes have passed by.
@@ -321,11 +345,14 @@ mod tests {
     }
 
     #[test]
-    fn a_word_tells_the_damage() {
+    fn words_and_numbers_tell_the_damage() {
         for damage in Damage::ALL {
             assert_eq!(Damage::from_word(damage.word()), Some(damage));
+            assert_eq!(Damage::from_number(Damage::number(Some(damage))), Some(damage));
         }
         assert_eq!(Damage::from_word(""), None);
+        assert_eq!((Damage::number(None), Damage::from_number(0)), (0, None));
+        assert_eq!(Damage::from_number(99), None);
     }
 
     proptest! {

@@ -17,6 +17,7 @@ pub(crate) use self::game_files::{StaleFiles, is_placeholder};
 pub use self::game_files::{cached_picture, caches_of};
 use self::game_files::{has_name_of_cache, layer_of_material, layer_of_picture};
 use crate::{
+    inspect::Damage,
     path::{Extensions, InvalidPath, PathFault, PathKey, RelPath, first_component, fold},
     pathmap::{Collision, Located, PathMap},
     time::UnixTime,
@@ -93,6 +94,9 @@ pub enum Reason {
     /// It is larger than a file may be.
     #[error("larger than {0} bytes")]
     TooLarge(u64),
+    /// It is damaged, and the league has a whole version of it.
+    #[error("damaged: {0}; the league keeps the whole version")]
+    Damaged(Damage),
 }
 
 impl Reason {
@@ -111,6 +115,7 @@ impl Reason {
             Self::TooMany(_) => "too_many",
             Self::Ignored => "ignored",
             Self::TooLarge(_) => "too_large",
+            Self::Damaged(_) => "damaged",
         }
     }
 }

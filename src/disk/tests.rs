@@ -10,6 +10,7 @@ use filetime::FileTime;
 use liverysync_core::{
     client::{InstallFile, Installed},
     hash::Content,
+    inspect::Damage,
     path::Extensions,
     time::UnixTime,
     wire::data::{ChunkBody, Data, Encoder, TransferId},
@@ -315,7 +316,8 @@ fn hashes_come_in_the_requested_order_whatever_the_sizes() {
     let DiskOutcome::Hashed(hashed) = rig.request(DiskRequest::Hash(files.to_vec())) else {
         panic!("no hash outcome");
     };
-    let expected = sizes.map(|size| Ok(Content::of(&vec![7; size])));
+    let damage = |size| if size == 0 { Damage::Empty } else { Damage::NoSignature };
+    let expected = sizes.map(|size| Ok((Content::of(&vec![7; size]), Some(damage(size)))));
     assert_eq!(hashed, expected);
 }
 

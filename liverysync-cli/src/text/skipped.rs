@@ -14,7 +14,13 @@ pub(super) fn lines(head: &str, items: &[Skipped], verbose: bool) -> Vec<String>
     }
     let lines = groups.into_iter().map(|((_, why), items)| {
         let what = if verbose { escape(&items[0].path).into_owned() } else { what(&items) };
-        format!("{head}{what} ({why})")
+        let hint = match items[0].reason {
+            Reason::Damaged(_) => {
+                "\nhint: save it again, or delete it to download the league's version"
+            }
+            _ => "",
+        };
+        format!("{head}{what} ({why}){hint}")
     });
     lines.collect()
 }
@@ -62,6 +68,9 @@ fn why(why: &Reason) -> String {
         Reason::Unreadable(why) => format!("cannot be read: {}", reason(why)),
         Reason::TooMany(most) => format!("this PC has more than {}", count(*most as u64, "file")),
         Reason::Ignored => "ignored on this PC".to_owned(),
+        Reason::Damaged(damage) => {
+            format!("damaged: {}; others keep the whole version", reason(damage))
+        }
         Reason::TooLarge(most) => format!("larger than {}", bytes(*most)),
         other => reason(other),
     }

@@ -15,6 +15,7 @@ use liverysync::{
     },
     league::Setting,
 };
+use liverysync_core::inspect::Damage;
 
 use crate::config::Kind;
 
@@ -120,6 +121,7 @@ fn all_skipped() -> Vec<Skipped> {
         skipped("Many/last.png", Reason::TooMany(50_000)),
         skipped("Unwanted/decals.png", Reason::Ignored),
         skipped("Team/huge.png", Reason::TooLarge(200_000_000)),
+        skipped("Team/decals.png", Reason::Damaged(Damage::NoEnd)),
     ];
     let wrong = ["Team/what?.png", "Team/evil\u{1b}[2J\u{202e}.png"];
     for text in wrong {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Event, Ignored};
 use crate::{
     hash::Content,
+    inspect::Damage,
     path::RelPath,
     select::{Listed, Stamp},
     time::{Time, UnixTime, Wake},
@@ -216,8 +217,8 @@ pub enum DiskOutcome {
     Checked(Vec<Result<(), DiskFault>>),
     /// Of [`DiskRequest::List`].
     Listed(Result<Vec<Listed>, DiskFault>),
-    /// Of [`DiskRequest::Hash`], in the same order.
-    Hashed(Vec<Result<Content, DiskFault>>),
+    /// Of [`DiskRequest::Hash`], in the same order: the content of each file, and its damage, if any is certain.
+    Hashed(Vec<Result<(Content, Option<Damage>), DiskFault>>),
     /// Of [`DiskRequest::Read`].
     Read(Result<Bytes, DiskFault>),
     /// Of [`DiskRequest::Copy`].
@@ -237,6 +238,8 @@ pub struct Installed {
     pub backup: Option<String>,
     /// Set if the file that it replaced stays under its conflict name.
     pub kept: bool,
+    /// Its damage, if any is certain. Its author had nothing better.
+    pub damage: Option<Damage>,
 }
 
 /// A disk request that failed.

@@ -143,7 +143,7 @@ impl Downloads {
                 Ok(installed) => {
                     file.state = FileState::Installed;
                     let lost_name = file.conflict.take();
-                    folder.handle_installed(cx, path.clone(), installed.stamp, content);
+                    folder.handle_installed(cx, path.clone(), content, &installed);
                     self.obstacles.handle_installed(path.key());
                     let kept_as = keep_as.filter(|_| installed.kept);
                     if kept_as.is_some() {

@@ -56,11 +56,18 @@ pub(in crate::client) fn judge(
         // The game would rewrite it from the picture, and this PC would never be in sync.
         return Err(Refusal::declined(format!("the game's own cache of {picture}")));
     }
+    let content = Content { hash, size: info.size };
+    if let Some(damage) = folder.held_back(path.key())
+        && folder.get(path.key()).is_none_or(|file| file.content != content)
+    {
+        // An editor may still be saving it. Its driver saves it again, or deletes it.
+        return Err(Refusal::failed(&format!("the file of this PC is damaged: {damage}")));
+    }
     let path = match folder.get(path.key()) {
         Some(file) => file.path.clone(),
         None => respell(config, folder, &path)?,
     };
-    Ok(Entry { path, content: Content { hash, size: info.size }, mtime: info.modified() })
+    Ok(Entry { path, content, mtime: info.modified() })
 }
 
 /// Spells a path as the disk does. On a disk that tells upper from lower case, the livery would be split in two

@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     hash::{Content, ContentHash},
+    inspect::Damage,
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, fold},
     pathmap::{Located, PathMap},
@@ -21,6 +22,8 @@ pub(in crate::client) struct IndexedFile {
     /// Zero until a scan has seen the file.
     pub(in crate::client) change_tag: u64,
     pub(in crate::client) content: Content,
+    /// Its damage, if any is certain.
+    pub(in crate::client) damage: Option<Damage>,
 }
 
 impl Located for IndexedFile {
@@ -86,7 +89,7 @@ impl LocalIndex {
     pub(super) fn updated(
         &self,
         chosen: &PathMap<Chosen>,
-        contents: &BTreeMap<PathKey, Content>,
+        contents: &BTreeMap<PathKey, (Content, Option<Damage>)>,
         installed: &BTreeSet<PathKey>,
     ) -> PathMap<IndexedFile> {
         let mut files = PathMap::default();
@@ -97,11 +100,12 @@ impl LocalIndex {
         for file in chosen {
             let key = file.path.key();
             let entry = match (contents.get(key), self.get(key)) {
-                (Some(content), _) => IndexedFile {
+                (Some((content, damage)), _) => IndexedFile {
                     path: file.path.clone(),
                     stamp: file.stamp,
                     change_tag: file.change_tag,
                     content: *content,
+                    damage: *damage,
                 },
                 // Unchanged, or changed and not read yet: it stays as it was published.
                 (None, Some(old)) => {

@@ -10,6 +10,7 @@
 //! Until then the manifest keeps what it had.
 
 mod deleted;
+mod held_back;
 mod listing;
 mod local_index;
 mod recognize;
@@ -31,16 +32,17 @@ use std::{
 
 pub use self::recognize::recognize;
 use self::{
-    deleted::DeletedLiveries, listing::Listing, local_index::LocalIndex, save_timer::SaveTimer,
-    schedule::ScanSchedule, skip_report::SkipReport, unsettled::Unsettled,
+    deleted::DeletedLiveries, held_back::HeldBack, listing::Listing, local_index::LocalIndex,
+    save_timer::SaveTimer, schedule::ScanSchedule, skip_report::SkipReport, unsettled::Unsettled,
 };
 pub(super) use self::{local_index::IndexedFile, synced_versions::SyncedVersions};
 use super::{
-    DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event,
+    DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Installed,
     context::{Context, Purpose},
 };
 use crate::{
     hash::{Content, ContentHash},
+    inspect::Damage,
     manifest::Manifest,
     path::{Extensions, PathKey, RelPath, fold},
     pathmap::PathMap,
@@ -68,6 +70,7 @@ pub(super) struct Folder {
     unsettled: Unsettled,
     skipped: SkipReport,
     deleted: DeletedLiveries,
+    held_back: HeldBack,
     scanned_once: bool,
     save_timer: SaveTimer,
 }
@@ -92,6 +95,7 @@ impl Folder {
             unsettled: Unsettled::default(),
             skipped: SkipReport::default(),
             deleted: DeletedLiveries::default(),
+            held_back: HeldBack::default(),
             scanned_once: false,
             save_timer: SaveTimer::default(),
         }
@@ -194,6 +198,7 @@ impl Folder {
         let mut selection = select_knowing(&listed, self.files(), &cx.config.rules);
         selection::keep_published(&mut selection, &listed, &self.index);
         selection::leave_out_ignored(&mut selection, &cx.config.ignored);
+        self.held_back.handle_scan(&selection.publish);
         let reading = self.find_unread(cx, &selection.publish);
         // Only now: what has settled is found by comparing with the listing before.
         self.listing = Some(Listing::new(listed));
@@ -210,7 +215,10 @@ impl Folder {
     /// Returns the files to read now: those of the chosen ones that are not known and have settled.
     fn find_unread(&mut self, cx: &Context, chosen: &PathMap<Chosen>) -> Vec<(RelPath, Stamp)> {
         let is_new = |file: &&Chosen| {
-            !self.index.is_known(file) && !self.installed.contains(file.path.key())
+            let key = file.path.key();
+            !self.index.is_known(file)
+                && !self.installed.contains(key)
+                && self.held_back.get(key).is_none()
         };
         // Most scans find nothing new. One comparison shows that faster than a look-up for each file.
         let unread: Vec<_> = if self.index.is_as_known(chosen) {
@@ -223,7 +231,12 @@ impl Folder {
             .iter()
             .copied()
             .partition(|file| unsettled::has_settled(file, before, cx.now, cx.config.settle));
-        self.unsettled.handle_scan(cx.now.time, unsettled.iter().map(|file| file.path.key()));
+        // Whatever is saved together with a damaged file waits for it, like the rest of a livery that is being copied.
+        let of_same_livery =
+            |key: &&PathKey| unread.iter().any(|file| file.path.key().livery() == key.livery());
+        let held_back = self.held_back.keys().filter(of_same_livery);
+        let unsettled = unsettled.iter().map(|file| file.path.key());
+        self.unsettled.handle_scan(cx.now.time, unsettled.chain(held_back));
         self.unread = unread.iter().map(|file| file.path.key().clone()).collect();
         let is_ready = |file: &&Chosen| !self.unsettled.waits(file.path.key(), cx.now.time);
         let ready = settled.into_iter().filter(is_ready);
@@ -233,16 +246,20 @@ impl Folder {
     fn handle_hashed(
         &mut self,
         cx: &mut Context,
-        outcomes: Vec<Result<Content, DiskFault>>,
+        outcomes: Vec<Result<(Content, Option<Damage>), DiskFault>>,
     ) -> bool {
         let phase = mem::replace(&mut self.phase, Phase::Idle);
         let Phase::Hashing { chosen, reading, mut skipped } = phase else { return false };
         let now = cx.now.time;
-        let mut contents = BTreeMap::new();
+        let (mut contents, mut held_back) = (BTreeMap::new(), Vec::new());
         for ((path, _), outcome) in reading.into_iter().zip(outcomes) {
             match outcome {
-                Ok(content) => {
-                    contents.insert(path.key().clone(), content);
+                Ok((content, Some(damage))) if self.has_another(path.key(), content) => {
+                    let file = chosen.get(path.key()).cloned();
+                    held_back.extend(file.map(|file| (file, damage)));
+                }
+                Ok(read) => {
+                    contents.insert(path.key().clone(), read);
                 }
                 Err(fault)
                     if matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing) =>
@@ -256,10 +273,23 @@ impl Folder {
                 }
             }
         }
+        for (file, damage) in held_back {
+            let key = file.path.key();
+            if contents.keys().any(|other| other.livery() == key.livery()) {
+                self.unsettled.handle_changed(now, key);
+            }
+            self.held_back.insert(file, damage);
+        }
         // A file that changed while it was read makes the rest of its livery wait again.
         contents.retain(|key, _| !self.unsettled.waits(key, now));
         self.finish(cx, &chosen, &contents, skipped);
         true
+    }
+
+    /// Returns whether this PC has published a whole version of a file, with another content than this.
+    fn has_another(&self, key: &PathKey, content: Content) -> bool {
+        let known = self.index.get(key);
+        known.is_some_and(|known| known.damage.is_none() && known.content != content)
     }
 
     /// Ends a scan that chose these files and read these contents.
@@ -267,8 +297,8 @@ impl Folder {
         &mut self,
         cx: &mut Context,
         chosen: &PathMap<Chosen>,
-        contents: &BTreeMap<PathKey, Content>,
-        skipped: Vec<Skipped>,
+        contents: &BTreeMap<PathKey, (Content, Option<Damage>)>,
+        mut skipped: Vec<Skipped>,
     ) {
         let mut publishes_more = false;
         // Most scans find nothing new, and building the index again would cost more than the scan.
@@ -298,6 +328,7 @@ impl Folder {
         // Files that have not settled are looked at again soon.
         let pause = if self.unsettled.is_empty() { cx.config.rescan } else { cx.config.settle };
         self.scan_by(cx.now.time + pause);
+        skipped.extend(self.held_back.skipped());
         self.skipped.handle_scan(cx, skipped);
         if first_time || publishes_more {
             let (liveries, files) = (self.files().livery_count(), self.files().len());
@@ -321,8 +352,8 @@ impl Folder {
         &mut self,
         cx: &Context,
         path: RelPath,
-        stamp: Stamp,
         content: Content,
+        &Installed { stamp, damage, .. }: &Installed,
     ) {
         self.unread.remove(path.key());
         self.installed.insert(path.key().clone());
@@ -335,7 +366,7 @@ impl Folder {
         let files = self.index.files_mut();
         files.remove(path.key());
         // It is on the disk, so the disk can hold it beside everything else. The next scan tells what is true.
-        let _fits = files.insert(IndexedFile { path, stamp, change_tag: 0, content });
+        let _fits = files.insert(IndexedFile { path, stamp, change_tag: 0, content, damage });
         self.save_timer.handle_index_change(cx.now.time);
     }
 
@@ -392,6 +423,11 @@ impl Folder {
 
     pub(super) const fn synced(&self) -> &SyncedVersions {
         &self.synced
+    }
+
+    /// Returns the damage of a file that is held back until it is whole.
+    pub(super) fn held_back(&self, key: &PathKey) -> Option<Damage> {
+        self.held_back.get(key)
     }
 
     /// Returns the stamp of the file at a path if it may be replaced. Returns `None` if there is none, and if it has not

@@ -61,7 +61,9 @@ mod tests {
             let path = RelPath::parse(path, &Extensions::default()).unwrap();
             let stamp = Stamp { size: *size, mtime: UnixTime::from_nanos(*mtime) };
             let content = Content { size: *size, ..Content::of(b"") };
-            index.insert(IndexedFile { path, stamp, change_tag: 0, content }).unwrap();
+            index
+                .insert(IndexedFile { path, stamp, change_tag: 0, content, damage: None })
+                .unwrap();
         }
         let now = UnixTime::from_nanos(DAY);
         let synced = SyncedVersions::default();

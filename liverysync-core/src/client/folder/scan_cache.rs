@@ -8,7 +8,8 @@
 //! u64, files                      in the order of their keys
 //! (key, SHA-256)                  synced versions that no file above tells, up to the end
 //!
-//! file: path, key, u64 size, i64 mtime in nanoseconds, u64 change tag, SHA-256, u8 1 if in sync
+//! file: path, key, u64 size, i64 mtime in nanoseconds, u64 change tag, SHA-256, u8 flags
+//! flags: 1 if in sync, plus twice the number of its damage
 //! ```
 //!
 //! Numbers are little-endian. A text has its length in front, as a `u64`. The key is empty if it equals the path. A cache
@@ -27,6 +28,7 @@ use super::{
 };
 use crate::{
     hash::{Content, ContentHash},
+    inspect::Damage,
     path::{Extensions, RULE_FORM, RelPath},
     pathmap::PathMap,
     select::Stamp,
@@ -74,7 +76,7 @@ pub(super) fn encode(
     body.extend((sure.len() as u64).to_le_bytes());
     for file in &sure {
         write_file(&mut body, file);
-        body.push(u8::from(is_in_sync(file)));
+        body.push(u8::from(is_in_sync(file)) | Damage::number(file.damage) << 1);
     }
     let covered: BTreeSet<_> =
         sure.into_iter().filter(|file| is_in_sync(file)).map(|file| file.path.key()).collect();
@@ -178,7 +180,8 @@ impl<'a> Rest<'a> {
         let mtime = UnixTime::from_nanos(i64::from_le_bytes(self.take()?));
         let change_tag = u64::from_le_bytes(self.take()?);
         let content = Content { hash: self.hash()?, size };
-        if let ([1], Some(path)) = (self.take()?, &path) {
+        let [flags] = self.take()?;
+        if let Some(path) = path.as_ref().filter(|_| flags & 1 == 1) {
             synced.insert(path.key().clone(), content.hash);
         }
         Some(path.map(|path| IndexedFile {
@@ -186,6 +189,7 @@ impl<'a> Rest<'a> {
             stamp: Stamp { size, mtime },
             change_tag,
             content,
+            damage: Damage::from_number(flags >> 1),
         }))
     }
 
@@ -229,7 +233,8 @@ mod tests {
             let path = RelPath::parse(path, &Extensions::default()).unwrap();
             let content = Content::of(path.as_str().as_bytes());
             let stamp = Stamp { size: content.size, mtime: UnixTime::from_nanos(*mtime) };
-            files.insert(IndexedFile { path, stamp, change_tag: 7, content }).unwrap();
+            let damage = None;
+            files.insert(IndexedFile { path, stamp, change_tag: 7, content, damage }).unwrap();
         }
         files
     }
@@ -276,6 +281,21 @@ mod tests {
         assert_eq!(cache.index.files(), &files);
         assert_eq!(cache.synced, synced(&files));
         assert_eq!(encoded(&files), text);
+    }
+
+    #[test]
+    fn a_cache_knows_which_files_are_damaged() {
+        let mut written = PathMap::default();
+        for (file, damage) in files(&[("a.png", 0), ("b.png", 0), ("c.png", 0)]).iter().zip([
+            None,
+            Some(Damage::Empty),
+            Some(Damage::InvalidJson),
+        ]) {
+            written.insert(IndexedFile { damage, ..file.clone() }).unwrap();
+        }
+        let cache = decode(&encoded(&written), &Extensions::default()).unwrap();
+        assert_eq!(cache.index.files(), &written);
+        assert_eq!(cache.synced, synced(&written));
     }
 
     #[test]

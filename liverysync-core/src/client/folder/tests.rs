@@ -20,10 +20,12 @@ impl Rig {
         Self { folder: Folder::new(now.time), cx }
     }
 
-    /// Returns the last disk request since this was called before.
+    /// Returns the last disk request of a scan since this was called before.
     fn request(&mut self) -> Option<DiskRequest> {
         let outputs = std::iter::from_fn(|| self.cx.poll_output());
         let requests = outputs.filter_map(|output| match output {
+            // Its time has nothing to do with a scan.
+            Output::Disk(_, DiskRequest::SaveCache(_)) => None,
             Output::Disk(_, request) => Some(request),
             _ => None,
         });
@@ -51,6 +53,14 @@ impl Rig {
     }
 
     fn hashed(&mut self, outcomes: Vec<Result<Content, DiskFault>>) {
+        self.inspected(outcomes.into_iter().map(|read| read.map(|content| (content, None))));
+    }
+
+    fn inspected(
+        &mut self,
+        outcomes: impl IntoIterator<Item = Result<(Content, Option<Damage>), DiskFault>>,
+    ) {
+        let outcomes = outcomes.into_iter().collect();
         self.folder.handle_disk(&mut self.cx, DiskOutcome::Hashed(outcomes));
     }
 }
@@ -126,4 +136,73 @@ fn on_the_first_scan_the_modification_time_tells_whether_a_file_has_settled() {
     assert_eq!(Rig::new().scan(&files, OLD), ["T/decals.png"]);
     let mut rig = Rig::new();
     assert!(rig.scan(&files, rig.cx.now.date).is_empty());
+}
+
+fn half() -> Content {
+    Content { size: 2, ..Content::of(b"half") }
+}
+
+/// Returns a rig that has published a whole file at each of these paths.
+fn published(paths: &[&str]) -> Rig {
+    let mut rig = Rig::new();
+    let files: Vec<_> = paths.iter().map(|path| (*path, 1)).collect();
+    assert_eq!(rig.scan(&files, OLD).len(), paths.len());
+    rig.hashed(paths.iter().map(|_| Ok(content())).collect());
+    rig
+}
+
+impl Rig {
+    fn contents(&self) -> Vec<Content> {
+        self.folder.files().iter().map(|file| file.content).collect()
+    }
+}
+
+#[test]
+fn a_damaged_file_does_not_replace_a_whole_one_and_is_read_once() {
+    let mut rig = published(&["T/a.png"]);
+    assert!(rig.scan(&[("T/a.png", 2)], OLD).is_empty());
+    assert_eq!(rig.scan(&[("T/a.png", 2)], OLD), ["T/a.png"]);
+    rig.inspected([Ok((half(), Some(Damage::NoEnd)))]);
+    for _ in 0..3 {
+        assert_eq!(rig.contents(), [content()]);
+        let path = RelPath::parse("T/a.png", &Extensions::default()).unwrap();
+        assert_eq!(rig.folder.held_back(path.key()), Some(Damage::NoEnd));
+        assert!(rig.folder.is_settled(), "nobody waits for it");
+        assert!(rig.scan(&[("T/a.png", 2)], OLD).is_empty(), "read again");
+    }
+    // The editor ends its save.
+    assert!(rig.scan(&[("T/a.png", 3)], OLD).is_empty());
+    assert_eq!(rig.scan(&[("T/a.png", 3)], OLD), ["T/a.png"]);
+    let whole = Content { size: 3, ..Content::of(b"whole") };
+    rig.hashed(vec![Ok(whole)]);
+    assert_eq!(rig.contents(), [whole]);
+}
+
+#[test]
+fn a_damaged_file_is_published_where_nothing_whole_is_there() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.scan(&[("T/a.png", 2)], OLD), ["T/a.png"]);
+    rig.inspected([Ok((half(), Some(Damage::NoSignature)))]);
+    assert_eq!(rig.contents(), [half()]);
+    // Its edit is as damaged, and replaces it.
+    rig.scan(&[("T/a.png", 1)], OLD);
+    assert_eq!(rig.scan(&[("T/a.png", 1)], OLD), ["T/a.png"]);
+    rig.inspected([Ok((content(), Some(Damage::NoSignature)))]);
+    assert_eq!(rig.contents(), [content()]);
+}
+
+#[test]
+fn what_was_saved_with_a_damaged_file_waits_for_it_but_not_forever() {
+    let mut rig = published(&["T/a.png", "T/b.png"]);
+    let begun = rig.cx.now.time;
+    let files = [("T/a.png", 2), ("T/b.png", 2)];
+    assert!(rig.scan(&files, OLD).is_empty());
+    assert_eq!(rig.scan(&files, OLD).len(), 2);
+    rig.inspected([Ok((half(), Some(Damage::NoEnd))), Ok((half(), None))]);
+    assert_eq!(rig.contents(), [content(), content()]);
+    let read = std::iter::repeat_with(|| rig.scan(&files, OLD)).find(|read| !read.is_empty());
+    assert_eq!(read.unwrap(), ["T/b.png"]);
+    rig.hashed(vec![Ok(half())]);
+    assert_eq!(rig.contents(), [content(), half()]);
+    assert!(rig.cx.now.time.since(begun) >= WHOLE_LIVERY_MAX);
 }
