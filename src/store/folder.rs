@@ -84,12 +84,12 @@ impl Folder {
     ///
     /// Nothing is flushed. A content that a crash loses is uploaded again, and a damaged one is found by its hash
     /// before anybody installs it. That costs time, never a livery.
-    pub(super) fn keep(&self, incoming: &Path, hash: ContentHash) -> io::Result<()> {
+    pub(super) fn keep(&self, received: &Path, hash: ContentHash) -> io::Result<()> {
         let path = self.blob_path(hash);
-        match fs::rename(incoming, &path) {
+        match fs::rename(received, &path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 path.parent().map_or(Ok(()), fs::create_dir_all)?;
-                fs::rename(incoming, &path)
+                fs::rename(received, &path)
             }
             result => result,
         }

@@ -132,7 +132,7 @@ proptest! {
     #[test]
     fn without_conflicts_the_order_does_not_matter(
         policy in any_policy(),
-        holdings in prop::collection::vec(prop::collection::btree_set(0..NAMES.len(), 0..6), 1..5),
+        files_of in prop::collection::vec(prop::collection::btree_set(0..NAMES.len(), 0..6), 1..5),
         split in prop::collection::vec(any::<bool>(), 5),
         turn in 0_usize..5,
     ) {
@@ -141,7 +141,7 @@ proptest! {
             let mut changes = Vec::new();
             for member in order {
                 let mut change = league.change(member as u64);
-                let files = holdings[member].iter();
+                let files = files_of[member].iter();
                 change.gained = files.map(|name| gained(NAMES[*name], (content(*name as u8), None))).collect();
                 changes.push(change);
                 if split[member] {
@@ -153,9 +153,9 @@ proptest! {
             let files = league.union.iter().map(|entry| (entry.path.clone(), entry.content));
             files.collect::<Vec<_>>()
         };
-        let order: Vec<_> = (0..holdings.len()).collect();
+        let order: Vec<_> = (0..files_of.len()).collect();
         let mut turned = order.clone();
-        turned.rotate_left(turn % holdings.len());
+        turned.rotate_left(turn % files_of.len());
         turned.reverse();
         prop_assert_eq!(join(order, &[false; 5]), join(turned, &split));
     }

@@ -250,12 +250,12 @@ impl Fnv {
 
     fn server_state(&mut self, state: &ServerState) {
         self.text(&state.current_hash);
-        self.option(state.sync_status, |fnv, standing| {
-            fnv.number(standing.revision);
-            fnv.number(standing.missing);
-            fnv.number(standing.missing_bytes);
-            fnv.number(standing.needed_by_others);
-            fnv.number(standing.withheld);
+        self.option(state.sync_status, |fnv, status| {
+            fnv.number(status.revision);
+            fnv.number(status.missing);
+            fnv.number(status.missing_bytes);
+            fnv.number(status.needed_by_others);
+            fnv.number(status.withheld);
         });
         self.texts(&state.outdated);
         self.texts(&state.blocked);

@@ -192,10 +192,10 @@ impl Download {
     /// belongs to another session.
     pub(super) fn handle_arrived(&mut self, transfer: TransferId, bytes: u64) -> Option<u64> {
         self.files.iter_mut().find_map(|file| match &mut file.state {
-            FileState::Receiving(_, incoming) if incoming.transfer == transfer => {
+            FileState::Receiving(_, download) if download.transfer == transfer => {
                 // The end of the file counts the rest, so that events always add up to its size.
-                let bytes = bytes.min(file.content.size - incoming.counted);
-                incoming.counted += bytes;
+                let bytes = bytes.min(file.content.size - download.counted);
+                download.counted += bytes;
                 Some(bytes)
             }
             _ => None,

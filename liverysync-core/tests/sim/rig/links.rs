@@ -162,7 +162,7 @@ impl World {
             pipe.held.push(bytes);
             return;
         }
-        let Some(bytes) = bytes else { return self.closed(link, dir, "closed by the other end") };
+        let Some(bytes) = bytes else { return self.closed(link, dir, "closed by the other side") };
         pipe.inbox.extend_from_slice(&bytes);
         match dir {
             Dir::Up => self.read_at_server(link),

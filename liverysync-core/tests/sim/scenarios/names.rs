@@ -70,13 +70,16 @@ fn the_files_of_a_livery_stay_shared_although_its_picture_is_gone() {
 fn a_placeholder_beside_other_files_neither_spreads_nor_blocks_the_authors() {
     for careful in [None, Some(false), Some(true)] {
         let mut world = league();
-        let stub: [(&str, &[u8]); 3] =
-            [("T/car.json", b"car"), ("T/decals.json", b"stub"), ("T/sponsors.json", b"stub")];
+        let placeholder: [(&str, &[u8]); 3] = [
+            ("T/car.json", b"car"),
+            ("T/decals.json", b"placeholder"),
+            ("T/sponsors.json", b"placeholder"),
+        ];
         // The placeholder is there first, on a PC of either protocol.
         let brain = careful.map(|careful| Brain::Old(Box::new(OldPc::new(careful))));
         match brain {
-            Some(brain) => world.join_as("stub", brain, &stub),
-            None => world.join("stub", &stub),
+            Some(brain) => world.join_as("visitor", brain, &placeholder),
+            None => world.join("visitor", &placeholder),
         };
         world.rest();
         let author =
