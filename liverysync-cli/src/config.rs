@@ -24,8 +24,9 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 24] = [
+const TABLES: [(&[&str], &str); 25] = [
     (&["server"], "server"),
+    (&["league", "create"], "server"),
     (&["league", "status"], "server"),
     (&["league", "members"], "server"),
     (&["league", "liveries"], "server"),

@@ -20,6 +20,7 @@
 //! ```
 
 mod act;
+mod create;
 mod names;
 mod rebuild;
 mod show;
@@ -128,6 +129,12 @@ pub enum LeagueError {
         data: PathBuf,
         /// The time for which the answer was waited for.
         after: Duration,
+    },
+    /// The data folder has a league already.
+    #[error("{data} has a league already", data = .data.display())]
+    Exists {
+        /// The data folder.
+        data: PathBuf,
     },
     /// No member has this name.
     #[error("the league has no member {name:?}")]

@@ -264,6 +264,26 @@ fn a_content_in_conflict_is_found_by_who_brought_it() {
 }
 
 #[test]
+fn a_new_league_keeps_liveries_whole_and_is_not_made_twice() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("leagues/gt3");
+    let mut settings = Settings::of_new_league();
+    settings.set(Setting::Extensions, "png,json").unwrap();
+    let mut league = League::create(&data, &settings).unwrap();
+    let made = league.settings().unwrap();
+    let shown: Vec<_> = Setting::all().map(|setting| made.value(setting)).collect();
+    assert_eq!(shown[1..], ["livery", "established", "json,png", "owner"]);
+    let again = League::create(&data, &Settings::default());
+    assert!(matches!(again, Err(LeagueError::Exists { .. })), "{again:?}");
+    assert_eq!(league.settings().unwrap(), made);
+    let used = root.path().join("used");
+    fs::create_dir(&used).unwrap();
+    let _server = crate::store::lock::take(&used).unwrap().unwrap();
+    let busy = League::create(&used, &settings);
+    assert!(matches!(busy, Err(LeagueError::Database(DatabaseError::Busy { .. }))), "{busy:?}");
+}
+
+#[test]
 fn a_folder_without_a_league_is_named() {
     let data = tempfile::tempdir().unwrap();
     let missing = League::open(data.path()).unwrap_err();

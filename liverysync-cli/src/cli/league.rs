@@ -9,6 +9,8 @@ use super::{groups::OutputArgs, values::parse_setting};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LeagueCommand {
+    /// Make a league in a new data folder: a livery in conflict is kept whole, and only owners update
+    Create(LeagueArgs),
     /// Show a summary of the league
     Status(LeagueArgs),
     /// List the members and what they have
@@ -127,7 +129,8 @@ impl LeagueCommand {
     /// Returns the options of every command.
     pub(crate) const fn common(&self) -> &LeagueArgs {
         match self {
-            Self::Status(common)
+            Self::Create(common)
+            | Self::Status(common)
             | Self::Members(common)
             | Self::Liveries(common)
             | Self::Conflicts(common)

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use liverysync::{
     MemberId,
-    league::{Act, League, LeagueError, rebuild},
+    league::{Act, League, LeagueError, Settings, rebuild},
 };
 
 use crate::{
@@ -20,8 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn run(command: &LeagueCommand) -> Result<(), Failure> {
     let args = command.common();
     let data = data(args)?;
-    if let LeagueCommand::Rebuild(_) = command {
-        return rebuild_league(data, args);
+    match command {
+        LeagueCommand::Create(_) => return create(data, args),
+        LeagueCommand::Rebuild(_) => return rebuild_league(data, args),
+        _ => {}
     }
     let mut league = League::open(data).map_err(|error| explain(&error))?;
     match command.act(&mut league).map_err(|error| explain(&error))? {
@@ -89,6 +91,16 @@ fn change(league: &mut League, act: &Act, args: &LeagueArgs) -> Result<(), Failu
             let names = names(league).map_err(|error| explain(&error))?;
             text::acted(act, &acted, &names)
         }
+    })
+}
+
+fn create(data: &Path, args: &LeagueArgs) -> Result<(), Failure> {
+    let mut league =
+        League::create(data, &Settings::of_new_league()).map_err(|error| explain(&error))?;
+    let settings = league.settings().map_err(|error| explain(&error))?;
+    print(&match args.output.json {
+        true => json::league_settings(&settings),
+        false => text::created(data, &settings),
     })
 }
 

@@ -252,6 +252,10 @@ pub(crate) fn league(error: &LeagueError) -> Problem {
                 .hint("try again; if it still does not answer, stop the server and try once more")
         }
         LeagueError::Folder { path, source } => data_folder(path, source),
+        LeagueError::Exists { data } => {
+            Problem::new(format!("{} has a league already", show(data)))
+                .hint("choose another folder, or start its server: liverysync server --data DIR")
+        }
         LeagueError::NoMember { name } => {
             Problem::new(format!("the league has no member {}", quote(name)))
                 .hint("list them: liverysync league members")

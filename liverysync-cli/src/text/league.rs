@@ -1,6 +1,6 @@
 //! `liverysync league`: the league as an admin sees it.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use liverysync::{
     Content, ContentHash, MemberId, RelPath, escape,
@@ -22,6 +22,17 @@ pub(crate) fn settings(settings: &Settings) -> String {
     let row =
         |setting: Setting| format!("{:<17}{}", setting.as_str(), escape(&settings.value(setting)));
     block(&Setting::all().map(row).collect::<Vec<_>>())
+}
+
+/// Reports a new league.
+pub(crate) fn created(data: &Path, settings: &Settings) -> String {
+    let data = escape(&data.display().to_string()).into_owned();
+    let server = format!("hint: start its server: liverysync server --data \"{data}\"");
+    block(&[
+        format!("Made a league in {data}. Its settings:"),
+        self::settings(settings).trim_end().to_owned(),
+        server,
+    ])
 }
 
 pub(crate) fn status(status: &LeagueStatus) -> String {

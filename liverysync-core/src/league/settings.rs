@@ -88,6 +88,17 @@ impl Settings {
         Self { naming, policy, updates }
     }
 
+    /// Returns the settings of a league that an admin creates: a livery in conflict is kept whole, and only owners update.
+    ///
+    /// A server that finds no league begins one whose names are those of the Python programs, file by file.
+    #[must_use]
+    pub fn of_new_league() -> Self {
+        let mut settings = Self::default();
+        settings.naming.scope = Scope::Livery;
+        settings.updates = Updates::Owner;
+        settings
+    }
+
     /// Changes a setting.
     ///
     /// A former conflict suffix stays known, so a change of suffix or scope affects new conflicts only.

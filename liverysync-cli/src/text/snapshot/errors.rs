@@ -117,6 +117,7 @@ pub(super) fn database_errors(all: &mut Texts) {
     let after = Duration::from_secs(10);
     all.block(error::league(&LeagueError::Silent { data: "data".into(), after }));
     all.block(error::league(&LeagueError::Folder { path: "data".into(), source: denied() }));
+    all.block(error::league(&LeagueError::Exists { data: "data".into() }));
     let name = || "Bruno".to_owned();
     all.block(error::league(&LeagueError::NoMember { name: name() }));
     let members = vec![member("00000000000000a0"), member("00000000000000b0")];

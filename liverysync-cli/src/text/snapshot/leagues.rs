@@ -48,7 +48,8 @@ pub(super) fn league_texts(all: &mut Texts) {
     status.written_at = Some("2026-11-30T08:31:12Z".to_owned());
     all.block(league::status(&status));
 
-    all.section("league show");
+    all.section("league create, show");
+    all.block(league::created(Path::new("data"), &Settings::of_new_league()));
     all.block(league::settings(&Settings::default()));
 
     all.section("league members, liveries, history, conflicts");
