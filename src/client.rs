@@ -1,5 +1,6 @@
 //! A driver's client on tokio: it carries out the decisions of [`ClientMachine`](liverysync_core::client::ClientMachine).
 
+mod act;
 mod builder;
 mod driver;
 mod link;
@@ -12,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use liverysync_core::client::Event;
+use liverysync_core::{client::Event, league::ActError};
 use tokio::{runtime::Handle, sync::Notify};
 
 pub use self::{
@@ -82,6 +83,17 @@ pub enum ClientError {
     /// The list of ignored liveries cannot be read.
     #[error(transparent)]
     Ignored(#[from] IgnoreError),
+    /// The server refuses to [act](ClientBuilder::act). Nothing has changed.
+    #[error(transparent)]
+    Refused(ActError),
+    /// The server cannot be reached, or does not answer.
+    #[error("cannot ask the server {server}")]
+    Server {
+        /// Its host and port.
+        server: String,
+        /// The reason.
+        source: io::Error,
+    },
     /// The system gives no threads or no lock.
     #[error("cannot start the client")]
     System(#[from] io::Error),

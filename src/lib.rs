@@ -140,7 +140,7 @@ pub use liverysync_core::{
     conflict::{Naming, Policy, Scope},
     diff::Diff,
     hash::{Content, ContentHash},
-    league::{MemberId, MemberKey, Updates},
+    league::{Act, ActError, ActReport, MemberId, MemberKey, Updates},
     manifest::Entry,
     path::{Extensions, InvalidPath, RelPath},
     pathmap::Collision,

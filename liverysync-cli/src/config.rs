@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 25] = [
+const TABLES: [(&[&str], &str); 29] = [
     (&["server"], "server"),
     (&["league", "create"], "server"),
     (&["league", "status"], "server"),
@@ -34,6 +34,7 @@ const TABLES: [(&[&str], &str); 25] = [
     (&["league", "conflicts"], "server"),
     (&["league", "resolve"], "server"),
     (&["league", "rename"], "server"),
+    (&["league", "replace"], "server"),
     (&["league", "retire"], "server"),
     (&["league", "restore"], "server"),
     (&["league", "own"], "server"),
@@ -47,6 +48,9 @@ const TABLES: [(&[&str], &str); 25] = [
     (&["backups", "show"], "client"),
     (&["backups", "restore"], "client"),
     (&["backups", "prune"], "client"),
+    (&["withdraw"], "client"),
+    (&["rename"], "client"),
+    (&["replace"], "client"),
     (&["ignore", "add"], "client"),
     (&["ignore", "remove"], "client"),
     (&["ignore", "list"], "client"),

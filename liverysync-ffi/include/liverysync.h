@@ -142,6 +142,10 @@ enum liverysync_result
      * It failed for a reason that has no number of its own.
      */
     LIVERYSYNC_RESULT_FAILED = 23,
+    /**
+     * The server refuses to change the league so. Nothing has changed; liverysync_last_error() says why.
+     */
+    LIVERYSYNC_RESULT_REFUSED = 24,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -367,6 +371,15 @@ enum liverysync_event_kind
      * Server: names of the allow list are of no livery that the league has; see its `json`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_ALLOW_LIST_UNMATCHED = 116,
+    /**
+     * Server: a livery has got its first owner or has none any more: `path` (its folder), `name` (the member whose files are
+     * the reason; the new owner, if there is one); see its `json`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_OWNER_CHANGED = 117,
+    /**
+     * Server: a member has changed liveries of their own: `name`, `word` (`withdraw`, `rename` or `replace`); see its `json`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_OWNER_ACTED = 118,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -440,13 +453,17 @@ enum liverysync_updates
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * Anyone who edits what they had in sync. This is the default.
+     * Only its owners in a league that begins in a data folder, anyone without one. This is the default.
      */
-    LIVERYSYNC_UPDATES_ANYONE = 0,
+    LIVERYSYNC_UPDATES_DEFAULT = 0,
     /**
-     * Only its owners; an edit or addition by anyone else becomes a conflict copy.
+     * Anyone who edits what they had in sync.
      */
-    LIVERYSYNC_UPDATES_OWNER = 1,
+    LIVERYSYNC_UPDATES_ANYONE = 1,
+    /**
+     * Only its owners; an edit or addition by anyone else becomes a conflict copy. It needs a data folder.
+     */
+    LIVERYSYNC_UPDATES_OWNER = 2,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1082,8 +1099,8 @@ typedef struct liverysync_server_options {
      */
     uint32_t conflict_scope;
     /**
-     * A liverysync_updates: the members who may update a livery of the league. Default: LIVERYSYNC_UPDATES_ANYONE. The
-     * other rule needs a data folder.
+     * A liverysync_updates: the members who may update a livery of the league. Default:
+     * LIVERYSYNC_UPDATES_DEFAULT.
      */
     uint32_t updates;
     /**
@@ -1425,6 +1442,39 @@ liverysync_result liverysync_client_stop(struct liverysync_client *client);
  * result it is freed.
  */
 liverysync_result liverysync_client_free(struct liverysync_client *client);
+
+/**
+ * Withdraws a livery that the driver owns, such as `Team`, or one file of it, such as `Team/sponsors.png`, from every PC.
+ * Each keeps a copy in `.backup`.
+ *
+ * The driver is told by the identity of the options, whether or not a client runs; of the others, only host, port, state and
+ * name matter. With dry_run nothing changes. `files_out` may be NULL; it gets the number of files that no PC keeps under
+ * their name.
+ *
+ * Fails with LIVERYSYNC_RESULT_REFUSED if the livery is not the driver's or does not exist, with
+ * LIVERYSYNC_RESULT_UNREACHABLE if there is no server, and with LIVERYSYNC_RESULT_TIMED_OUT if it does not answer within 30 s.
+ */
+liverysync_result liverysync_withdraw(const struct liverysync_client_options *options,
+                                      const char *name,
+                                      uint64_t *files_out);
+
+/**
+ * Gives a livery that the driver owns another name on every PC. Otherwise as liverysync_withdraw(); also refused if the name
+ * is taken or cannot be one.
+ */
+liverysync_result liverysync_rename(const struct liverysync_client_options *options,
+                                    const char *livery,
+                                    const char *new_name,
+                                    uint64_t *files_out);
+
+/**
+ * Makes `new_livery`, which the league has already, the successor of `old_livery`, which is withdrawn. The driver owns both.
+ * Otherwise as liverysync_withdraw().
+ */
+liverysync_result liverysync_replace(const struct liverysync_client_options *options,
+                                     const char *old_livery,
+                                     const char *new_livery,
+                                     uint64_t *files_out);
 
 /**
  * Starts a server: drivers may connect. It keeps copies of the options, which may be NULL: all defaults. Free it with

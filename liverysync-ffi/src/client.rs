@@ -151,7 +151,25 @@ impl ClientOptions {
     /// # Safety
     ///
     /// Its pointers are NULL or text.
-    unsafe fn read(&self) -> Result<ClientBuilder, Failure> {
+    pub(crate) unsafe fn read(&self) -> Result<ClientBuilder, Failure> {
+        // SAFETY: as the caller of this function promises.
+        let (builder, liveries) =
+            unsafe { (self.read_for_act()?, ptr::optional_text(self.liveries, "liveries")?) };
+        Ok(match liveries {
+            Some(folder) => builder.liveries(folder),
+            None => builder.liveries(
+                livery::liveries_folder()
+                    .map_err(|error| Failure::new(ResultCode::NotFound, error))?,
+            ),
+        })
+    }
+
+    /// Reads everything but the liveries folder.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Self::read`].
+    pub(crate) unsafe fn read_for_act(&self) -> Result<ClientBuilder, Failure> {
         let scan = ScanOptions {
             size: size_of::<ScanOptions>(),
             extensions: self.extensions,
@@ -165,10 +183,9 @@ impl ClientOptions {
             port => u16::try_from(port).map_err(|_| Failure::argument(messages::no_port(port)))?,
         };
         // SAFETY: as the caller of this function promises.
-        let (host, liveries, state, identity, name, steam_id, rules, naming) = unsafe {
+        let (host, state, identity, name, steam_id, rules, naming) = unsafe {
             (
                 ptr::text(self.host, "host")?,
-                ptr::optional_text(self.liveries, "liveries")?,
                 ptr::optional_text(self.state, "state")?,
                 ptr::optional_text(self.identity, "identity")?,
                 ptr::optional_text(self.name, "name")?,
@@ -185,13 +202,6 @@ impl ClientOptions {
             .rules(rules)
             .naming(naming)
             .dry_run(self.dry_run != 0);
-        builder = match liveries {
-            Some(folder) => builder.liveries(folder),
-            None => builder.liveries(
-                livery::liveries_folder()
-                    .map_err(|error| Failure::new(ResultCode::NotFound, error))?,
-            ),
-        };
         if let Some(folder) = state {
             builder = builder.state(folder);
         }

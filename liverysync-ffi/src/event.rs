@@ -119,6 +119,8 @@ pub enum EventKind {
     /// Server: a livery has got its first owner or has none any more: `path` (its folder), `name` (the member whose files are
     /// the reason; the new owner, if there is one); see its `json`.
     ServerOwnerChanged = 117,
+    /// Server: a member has changed liveries of their own: `name`, `word` (`withdraw`, `rename` or `replace`); see its `json`.
+    ServerOwnerActed = 118,
 }
 
 /// An event. Texts may come from other people: escape them before you show them.
@@ -245,6 +247,7 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("allow_list_fault", EventKind::ServerAllowListFault),
     ("allow_list_unmatched", EventKind::ServerAllowListUnmatched),
     ("owner_changed", EventKind::ServerOwnerChanged),
+    ("owner_acted", EventKind::ServerOwnerActed),
     ("missed", EventKind::Missed),
 ];
 
@@ -309,10 +312,10 @@ impl OwnedEvent {
             path: text(&["path", "livery"]),
             other_path: text(&["kept_as", "conflict_path"]),
             backup: text(&["backup"]),
-            name: text(&["name", "target", "keeper"]),
+            name: text(&["name", "target", "keeper", "by"]),
             source: text(&["source"]),
             address: text(&["address"]),
-            word: text(&["server", "role", "kind", "program"]),
+            word: text(&["server", "role", "kind", "program", "act"]),
             reason: text(&["reason"]),
             json: keep(json),
             peer: number(&["peer"]),

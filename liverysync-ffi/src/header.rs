@@ -30,7 +30,7 @@ fn the_header_is_up_to_date() {
 /// The modules with names for C.
 const MODULES: &[&str] = &[
     "version", "result", "error", "text", "entry", "rules", "manifest", "diff", "union", "paths",
-    "event", "client", "server",
+    "event", "client", "owner", "server",
 ];
 
 #[test]

@@ -25,6 +25,7 @@ mod host;
 mod layout;
 pub mod manifest;
 mod messages;
+pub mod owner;
 pub mod paths;
 mod ptr;
 pub mod result;

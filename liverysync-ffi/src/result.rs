@@ -55,6 +55,8 @@ pub enum ResultCode {
     Lost = 22,
     /// It failed for a reason that has no number of its own.
     Failed = 23,
+    /// The server refuses to change the league so. Nothing has changed; liverysync_last_error() says why.
+    Refused = 24,
 }
 
 impl ResultCode {
@@ -82,10 +84,11 @@ impl ResultCode {
             Self::Unreachable => c"unreachable",
             Self::Lost => c"lost",
             Self::Failed => c"failed",
+            Self::Refused => c"refused",
         }
     }
 
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Ok,
         Self::NullPointer,
         Self::InvalidUtf8,
@@ -108,6 +111,7 @@ impl ResultCode {
         Self::Unreachable,
         Self::Lost,
         Self::Failed,
+        Self::Refused,
     ];
 }
 

@@ -3,9 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use liverysync::{
-    Client as ShellClient, ClientBuilder, ClientError, ClientEvent, SyncError, SyncReport,
+    Act, ActReport, Client as ShellClient, ClientBuilder, ClientError, ClientEvent, SyncError,
+    SyncReport,
 };
-use pyo3::prelude::*;
+use pyo3::{exceptions::PyValueError, prelude::*};
 
 use crate::{
     errors,
@@ -116,6 +117,34 @@ impl Client {
         started(runtime::block_on(py, runtime::starting(&self.0)?)?)
     }
 
+    /// Changes liveries of the driver's own.
+    fn act(
+        &self,
+        py: Python<'_>,
+        command: &str,
+        names: Vec<String>,
+        dry_run: bool,
+    ) -> PyResult<Acted> {
+        let (builder, act) = (self.0.clone().dry_run(dry_run), act(command, names)?);
+        acted(runtime::block_on(py, async move { builder.act(&act).await })?)
+    }
+
+    /// Does what `act` does, for asyncio.
+    fn act_async<'py>(
+        &self,
+        py: Python<'py>,
+        command: &str,
+        names: Vec<String>,
+        dry_run: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (builder, act) = (self.0.clone().dry_run(dry_run), act(command, names)?);
+        runtime::awaitable(
+            py,
+            || Ok(async move { builder.act(&act).await }),
+            |py, result| Ok(acted(result)?.into_pyobject(py)?.into_any().unbind()),
+        )
+    }
+
     /// Does what `start` does, for asyncio.
     fn start_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         runtime::awaitable(
@@ -124,6 +153,24 @@ impl Client {
             |py, result| Ok(started(result)?.into_pyobject(py)?.into_any().unbind()),
         )
     }
+}
+
+/// Returns the change that a command names.
+fn act(command: &str, names: Vec<String>) -> PyResult<Act> {
+    match (command, &names[..]) {
+        ("withdraw", [_, ..]) => Ok(Act::Retire { liveries: names, confirmed: true }),
+        ("rename", [livery, new]) => Ok(Act::Rename { livery: livery.clone(), new: new.clone() }),
+        ("replace", [old, new]) => Ok(Act::Replace { old: old.clone(), new: new.clone() }),
+        _ => Err(PyValueError::new_err("name at least one livery")),
+    }
+}
+
+/// The numbers of files that have another name, and that have none any more.
+type Acted = (usize, usize);
+
+fn acted(result: Result<ActReport, ClientError>) -> PyResult<Acted> {
+    let report = result.map_err(|error| errors::client(&error))?;
+    Ok((report.placed, report.retired))
 }
 
 type Started = (RunningClient, Events);

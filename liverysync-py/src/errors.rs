@@ -13,6 +13,7 @@ const EACCES: i32 = 13;
 const EBUSY: i32 = 16;
 
 mod classes {
+    pyo3::import_exception!(liverysync._errors, ActRefused);
     pyo3::import_exception!(liverysync._errors, CannotStart);
     pyo3::import_exception!(liverysync._errors, ConnectionLost);
     pyo3::import_exception!(liverysync._errors, FolderBusy);
@@ -75,6 +76,11 @@ pub(crate) fn panicked(text: &str) -> PyErr {
 pub(crate) fn client(error: &ClientError) -> PyErr {
     match error {
         ClientError::Folder { path, source } => folder(path, number(source), source),
+        ClientError::Refused(_) => classes::ActRefused::new_err(with_causes(error)),
+        ClientError::Server { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
+            timed_out(with_causes(error))
+        }
+        ClientError::Server { .. } => classes::Unreachable::new_err(with_causes(error)),
         ClientError::Busy { path } => {
             classes::FolderBusy::new_err((EBUSY, texts::BUSY, path.as_os_str().to_owned()))
         }

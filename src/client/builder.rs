@@ -35,13 +35,13 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use = "a configuration does nothing until a client is started with it"]
 pub struct ClientBuilder {
-    host: String,
-    port: u16,
+    pub(super) host: String,
+    pub(super) port: u16,
     liveries: Option<PathBuf>,
     state: Option<PathBuf>,
     identity: Option<IdentityFile>,
     limits: Limits,
-    config: ClientConfig,
+    pub(super) config: ClientConfig,
 }
 
 impl ClientBuilder {
@@ -306,7 +306,7 @@ impl ClientBuilder {
     }
 
     /// Returns the configuration with the keys of the driver.
-    fn identified(self) -> Result<ClientConfig, ClientError> {
+    pub(super) fn identified(self) -> Result<ClientConfig, ClientError> {
         let (mut config, state) = (self.config, self.state.as_deref());
         let in_state = || state.map(|state| IdentityFile::new(state.join("identity.json")));
         let of_user = || state.and_then(|_| IdentityFile::of_user()).or_else(in_state);
@@ -337,7 +337,7 @@ fn folder(path: &Path) -> Result<PathBuf, ClientError> {
 }
 
 /// Returns the server's name for errors: an IPv6 address is in brackets.
-fn server_name(host: &str, port: u16) -> String {
+pub(super) fn server_name(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 

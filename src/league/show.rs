@@ -135,18 +135,26 @@ impl League {
         Ok(self.union()?.liveries())
     }
 
-    /// Returns the versions of a livery, newest first.
+    /// Returns the versions of a livery, newest first, and then those of the liveries that it was before: under another name,
+    /// or as the one that it replaced.
     ///
     /// # Errors
     ///
     /// Fails if there never was a livery of this name, or if the league database cannot be read or is damaged.
     pub fn history(&mut self, livery: &str) -> Result<Vec<PastVersion>, LeagueError> {
-        let versions = self.union()?.history(livery);
+        let union = self.union()?;
+        let versions = union.history(livery);
         if versions.is_empty() {
             return Err(ActError::NoLivery { livery: livery.to_owned() }.into());
         }
         let past = Past { dates: self.database.dates()?, names: self.names()? };
-        Ok(versions.into_iter().rev().map(|version| past.version(version)).collect())
+        let mut versions: Vec<_> = versions.into_iter().rev().collect();
+        for (before, step) in union.predecessors(livery) {
+            // The step itself tells how the one livery became the other.
+            let earlier = union.history(&before).into_iter().rev();
+            versions.extend(earlier.filter(|version| version.step < step));
+        }
+        Ok(versions.into_iter().map(|version| past.version(version)).collect())
     }
 
     /// Returns the names that several contents claim, in order.

@@ -25,6 +25,8 @@ pub(crate) enum LeagueCommand {
     Resolve(LeagueResolveArgs),
     /// Rename a livery on every PC
     Rename(LeagueRenameArgs),
+    /// Retire a livery in favour of another one that the league has
+    Replace(LeagueReplaceArgs),
     /// Retire liveries: every PC moves them to .backup
     Retire(LeagueRetireArgs),
     /// Restore an older version of a livery
@@ -71,9 +73,19 @@ pub(crate) struct LeagueRenameArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LeagueReplaceArgs {
+    /// Folder of the livery that is retired
+    old: String,
+    /// Folder of its successor, which the league has already
+    new: String,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LeagueRetireArgs {
-    /// The liveries' folders
-    #[arg(value_name = "LIVERY", required = true)]
+    /// The liveries' folders; Team/sponsors.png is only that file of one
+    #[arg(value_name = "LIVERY[/FILE]", required = true)]
     retired: Vec<String>,
     /// Confirm that more than 30 % of all liveries are to be retired
     #[arg(long)]
@@ -139,6 +151,7 @@ impl LeagueCommand {
             | Self::History(LeagueHistoryArgs { common, .. })
             | Self::Resolve(LeagueResolveArgs { common, .. })
             | Self::Rename(LeagueRenameArgs { common, .. })
+            | Self::Replace(LeagueReplaceArgs { common, .. })
             | Self::Retire(LeagueRetireArgs { common, .. })
             | Self::Restore(LeagueRestoreArgs { common, .. })
             | Self::Own(LeagueOwnArgs { common, .. })
@@ -156,6 +169,9 @@ impl LeagueCommand {
             }
             Self::Rename(LeagueRenameArgs { livery, new, .. }) => {
                 Act::Rename { livery: livery.clone(), new: new.clone() }
+            }
+            Self::Replace(LeagueReplaceArgs { old, new, .. }) => {
+                Act::Replace { old: old.clone(), new: new.clone() }
             }
             Self::Retire(LeagueRetireArgs { retired, yes, .. }) => {
                 Act::Retire { liveries: retired.clone(), confirmed: *yes }

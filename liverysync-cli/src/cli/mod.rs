@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod groups;
 pub(crate) mod ignore;
 pub(crate) mod league;
+pub(crate) mod owner;
 #[cfg(test)]
 mod reference;
 pub(crate) mod server;
@@ -19,15 +20,16 @@ use self::{
     client::ClientArgs,
     ignore::IgnoreCommand,
     league::LeagueCommand,
+    owner::{RenameArgs, ReplaceArgs, WithdrawArgs},
     server::ServerArgs,
     status::{ScanArgs, StatusArgs},
 };
 
 const AFTER_HELP: &str = "\
-Every option of client, status, scan, backups, ignore, server and league can also be set by an environment variable (shown \
+Every option of client, status, scan, backups, ignore, withdraw, rename, replace, server and league can also be set by an environment variable (shown \
 beside it) or in a config file. A flag overrides a variable, and a variable overrides the file.
 
-  [client]                       # for client, status, scan, backups and ignore
+  [client]                       # for client, status, scan, backups, ignore, withdraw, rename and replace
   host = \"league.example\"
   name = \"Aoi\"
 
@@ -36,6 +38,10 @@ beside it) or in a config file. A flag overrides a variable, and a variable over
   allow-list = \"liveries.txt\"    # relative paths start at the config file's folder
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 4 in sync but for what is listed.";
+
+const OWNERS: &str = "\
+You can do this with liveries that you own, whether or not a client is running. Every PC keeps a copy in .backup. --dry-run \
+shows what would happen.";
 
 /// Keep the custom liveries of an Assetto Corsa Competizione league the same on every driver's PC
 #[derive(Debug, Parser)]
@@ -76,6 +82,15 @@ pub(crate) enum Command {
             the change within a second."
     )]
     Ignore(IgnoreCommand),
+    /// Withdraw liveries of yours, or single files, from every PC
+    #[command(after_help = OWNERS)]
+    Withdraw(WithdrawArgs),
+    /// Rename a livery of yours on every PC
+    #[command(after_help = OWNERS)]
+    Rename(RenameArgs),
+    /// Let a livery of yours take the place of an older one, which is retired
+    #[command(after_help = OWNERS)]
+    Replace(ReplaceArgs),
     /// Run the league's server
     #[command(
         after_help = "The server prints one line on standard output once it listens: `listening on ADDRESS:PORT`. Its log is \

@@ -131,6 +131,7 @@ const fn word(act: &Act) -> &'static str {
         Act::Resolve { .. } => "resolve",
         Act::Rename { .. } => "rename",
         Act::Retire { .. } => "retire",
+        Act::Replace { .. } => "replace",
         Act::Restore { .. } => "restore",
         Act::Own { .. } => "own",
         Act::Set { .. } => "set",

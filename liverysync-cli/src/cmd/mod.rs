@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod ignore;
 mod league;
+mod owner;
 mod reload;
 mod scan;
 mod server;
@@ -42,6 +43,9 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Scan(args) => scan::run(&args),
         Command::Backups(command) => backups::run(&command),
         Command::Ignore(command) => ignore::run(&command),
+        Command::Withdraw(args) => owner::run(&args.act(), &args.common),
+        Command::Rename(args) => owner::run(&args.act(), &args.common),
+        Command::Replace(args) => owner::run(&args.act(), &args.common),
         Command::Demo(args) => demo::run(&args),
         Command::Completions { shell } => completions::run(shell),
     }

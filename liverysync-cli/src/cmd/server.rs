@@ -138,6 +138,9 @@ impl View {
             {
                 text::transferred(source.as_deref(), target.as_deref(), *installed, *failed)
             }
+            Event::OwnerActed { name, act, names, retired, .. } => {
+                text::owner_acted(name, act, names, *retired)
+            }
             Event::OwnerChanged { livery, owner, by } => {
                 text::owner_changed(livery, owner.as_deref(), by)
             }

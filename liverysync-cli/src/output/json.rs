@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
 
 use liverysync::{
-    Content, ContentHash, Plan, RelPath, Scan, Skipped, UnixTime,
+    Act, ActReport, Content, ContentHash, Plan, RelPath, Scan, Skipped, UnixTime,
     backups::BackupSet,
     league::{Acted, Conflict, LiveryStatus, MemberRow, PastVersion, Rebuilt, Setting, Settings},
 };
@@ -222,6 +222,20 @@ pub(crate) fn league_acted(act: &'static str, acted: &Acted) -> String {
     named("league_acted", &Done { act, placed, retired, served: acted.served })
 }
 
+/// Returns what a driver has changed, or would change.
+pub(crate) fn owner_acted(act: &Act, report: &ActReport, dry_run: bool) -> String {
+    #[derive(Serialize)]
+    struct Done<'a> {
+        act: &'static str,
+        names: Vec<&'a str>,
+        placed: usize,
+        retired: usize,
+        dry_run: bool,
+    }
+    let ((act, names), placed, retired) = (act.of_owner(), report.placed, report.retired);
+    named("owner_acted", &Done { act, names, placed, retired, dry_run })
+}
+
 /// Returns the result of a rebuild.
 pub(crate) fn league_rebuilt(rebuilt: &Rebuilt) -> String {
     #[derive(Serialize)]
@@ -334,6 +348,13 @@ mod tests {
             ServerEvent::AllowListFault { reason: String::new() },
             ServerEvent::AllowListUnmatched { names: Vec::new() },
             ServerEvent::OwnerChanged { livery: String::new(), owner: None, by: name.clone() },
+            ServerEvent::OwnerActed {
+                name: name.clone(),
+                act: "rename",
+                names: Vec::new(),
+                placed: 0,
+                retired: 0,
+            },
             ServerEvent::DatabaseFault { reason: String::new() },
             ServerEvent::SettingsDiffer { settings: Vec::new() },
             ServerEvent::StoreFault { content: ContentHash::of(b""), reason: String::new() },
@@ -452,6 +473,8 @@ mod tests {
         check_documented("League", &league_conflicts(&[], &BTreeMap::new()));
         check_documented("League", &league_acted("retire", &Acted::default()));
         check_documented("League", &league_rebuilt(&Rebuilt::default()));
+        let rename = Act::Rename { livery: String::new(), new: String::new() };
+        check_documented("Your own liveries", &owner_acted(&rename, &ActReport::default(), false));
     }
 
     #[test]

@@ -322,6 +322,8 @@ pub(super) fn act(error: &ActError) -> Problem {
             Problem::new(format!("this would retire {retired} of {all} liveries"))
                 .hint("pass --yes to confirm")
         }
+        ActError::TooMany => Problem::new("you have made too many changes within a minute")
+            .hint("try again in a minute"),
         ActError::Unsupported => Problem::new(
             "the running server has a different version and does not know this request",
         )
@@ -329,6 +331,34 @@ pub(super) fn act(error: &ActError) -> Problem {
         ActError::Other { text } => Problem::new(reason(text)),
         other => Problem::of(other),
     }
+}
+
+/// Reports a change of a driver's own livery that is refused.
+pub(crate) fn owner_act(error: &ActError) -> Problem {
+    match error {
+        ActError::NoLivery { livery } => {
+            Problem::new(format!("the league has no livery {}", quote(livery)))
+                .hint("a new livery is in the league once its PC is in sync: liverysync status")
+        }
+        ActError::NoFile { path } => {
+            Problem::new(format!("the league has no file {}", quote(path)))
+        }
+        ActError::NotOwner { livery, owners } if owners.is_empty() => {
+            Problem::new(format!("nobody owns {} yet", quote(livery)))
+                .hint("the first member who edits it owns it; or ask the league's admin")
+        }
+        ActError::NotOwner { livery, owners } => {
+            let owners: Vec<_> = owners.iter().map(|owner| escape(owner)).collect();
+            Problem::new(format!("{} belongs to {}", quote(livery), owners.join(", ")))
+                .hint("ask them, or the league's admin")
+        }
+        other => act(other),
+    }
+}
+
+/// Reports that a driver's change did not reach the server.
+pub(crate) fn unreachable_server(server: &str, why: &std::io::Error) -> Problem {
+    unreachable(server, &why.to_string())
 }
 
 fn quote(text: &str) -> String {

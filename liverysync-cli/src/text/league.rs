@@ -193,6 +193,9 @@ pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>
         }
         Act::Resolve { path, keep } => format!("{} keeps {}.", escape(path), escape(keep)),
         Act::Rename { livery, new } => format!("Renamed {} to {}.", escape(livery), escape(new)),
+        Act::Replace { old, new } => {
+            format!("Replaced {} with {}.", escape(old), escape(new))
+        }
         Act::Retire { liveries, .. } => {
             let liveries: Vec<Cow<'_, str>> = liveries.iter().map(|one| escape(one)).collect();
             format!("Retired {} ({}).", liveries.join(", "), count(retired, "file"))

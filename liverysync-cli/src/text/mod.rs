@@ -12,6 +12,7 @@ pub(crate) mod demo;
 pub(crate) mod error;
 pub(crate) mod ignore;
 pub(crate) mod league;
+pub(crate) mod owner;
 mod problem;
 pub(crate) mod scan;
 pub(crate) mod server;

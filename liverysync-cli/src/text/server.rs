@@ -88,6 +88,18 @@ pub(crate) fn database_fault(why: &str) -> String {
     format!("Could not use the league database: {}", reason(why))
 }
 
+/// A change of a member's own liveries.
+pub(crate) fn owner_acted(who: &str, act: &str, names: &[String], retired: usize) -> String {
+    let who = escape(who);
+    let names: Vec<_> = names.iter().map(|name| escape(name)).collect();
+    let files = count(retired as u64, "file");
+    match (act, &names[..]) {
+        ("rename", [old, new]) => format!("{who} renamed {old} to {new} ({files})."),
+        ("replace", [old, new]) => format!("{who} replaced {old} ({files}) with {new}."),
+        _ => format!("{who} withdrew {} ({files}).", names.join(", ")),
+    }
+}
+
 /// A livery that has got its first owner, or has none any more.
 pub(crate) fn owner_changed(livery: &str, owner: Option<&str>, by: &str) -> String {
     let (livery, by) = (escape(livery), escape(by));

@@ -25,7 +25,7 @@ use super::{
 
 use self::{
     errors::{act_errors, client_errors, database_errors, other_errors, server_errors},
-    leagues::league_texts,
+    leagues::{league_texts, owner_texts},
 };
 
 #[test]
@@ -38,6 +38,7 @@ fn every_text_is_as_in_the_snapshot() {
     backups_texts(&mut all);
     server_texts(&mut all);
     league_texts(&mut all);
+    owner_texts(&mut all);
     demo_texts(&mut all);
     config_texts(&mut all);
     value_texts(&mut all);
@@ -392,6 +393,10 @@ fn server_texts(all: &mut Texts) {
     all.add(server::refused("Bruno", &path("Team/decals.png"), &collision));
     all.add(server::transferred(Some("Aoi"), None, 3, 1));
     all.add(server::transferred(None, Some("Bruno"), 1, 0));
+    let names = ["Team".to_owned(), "Team 2".to_owned()];
+    for act in ["withdraw", "rename", "replace"] {
+        all.add(server::owner_acted("Aoi", act, &names, 4));
+    }
     all.add(server::owner_changed("Team", Some("Aoi"), "Aoi"));
     all.add(server::owner_changed("Team", None, "Bruno"));
     all.add(server::database_fault("R"));

@@ -162,3 +162,39 @@ fn a_league_keeps_its_settings_until_its_admin_changes_them() {
     assert_eq!(drivers[0].folder.read(path).unwrap(), b"aoi's");
     assert!(drivers[0].folder.names().iter().any(|name| name.starts_with("Team__CONFLICT__")));
 }
+
+/// The commands work beside the client that runs on the same PC.
+#[test]
+fn owners_withdraw_rename_and_replace_their_own_liveries() {
+    let league = League::with_data(&["--updates", "owner"]);
+    let folder = league.folder("aoi");
+    folder.write("Team/decals.png", b"aoi's");
+    folder.write("Team/sponsors.png", b"sponsors");
+    folder.write("New/decals.png", b"new");
+    let mut drivers = ["aoi", "bruno"].map(|name| league.member(name, &[]));
+    wait_in_sync(&mut drivers, 3);
+    let own = |driver: &str, args: &[&str]| league.change_own(driver, args);
+
+    let refused = own("bruno", &["withdraw", "Team"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("\"Team\" belongs to aoi"), "{said}");
+
+    let preview = own("aoi", &["withdraw", "Team", "--dry-run"]);
+    let said = String::from_utf8_lossy(&preview.stdout).into_owned();
+    assert!(said.starts_with("Would withdraw Team (2 files)."), "{said}");
+    let done = own("aoi", &["withdraw", "Team/sponsors.png", "--json"]);
+    let done: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(done["event"], "owner_acted");
+    assert_eq!((&done["retired"], &done["dry_run"]), (&json!(1), &json!(false)));
+    wait_in_sync(&mut drivers, 2);
+    assert!(own("aoi", &["rename", "Team", "Team 7"]).status.success());
+    assert!(own("aoi", &["replace", "Team 7", "New"]).status.success());
+    wait_in_sync(&mut drivers, 1);
+    for driver in &drivers {
+        assert_eq!(driver.folder.names(), ["New/decals.png"]);
+    }
+    let history = league.administer(&["history", "New"]);
+    let versions = history["versions"].as_array().unwrap();
+    assert!(versions.len() > 2, "{history}");
+}

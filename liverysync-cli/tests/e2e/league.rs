@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
+    process::Output,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -68,6 +69,15 @@ impl League {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{args:?}: {errors}");
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs a command of a driver for their own liveries.
+    pub(crate) fn change_own(&self, driver: &str, args: &[&str]) -> Output {
+        let mut command = liverysync();
+        command.args(args).args(["--host", "127.0.0.1", "--port", &self.port.to_string()]);
+        command.env("LIVERYSYNC_STATE", self.state());
+        command.env("LIVERYSYNC_IDENTITY", self.identity(driver));
+        command.output().unwrap()
     }
 
     /// Waits until the server's store has a union of this many files.

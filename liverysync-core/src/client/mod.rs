@@ -46,6 +46,7 @@ mod link;
 mod machine;
 mod obstacles;
 mod outstanding;
+mod owner_act;
 mod plan;
 mod protocol_1;
 mod publisher;
@@ -68,6 +69,7 @@ pub use self::{
     ignored::Ignored,
     machine::ClientMachine,
     outstanding::Outstanding,
+    owner_act::{ActStep, ActTalk},
     plan::{ConflictSide, OpenConflict, Plan},
 };
 #[doc(no_inline)]

@@ -17,21 +17,28 @@ pub enum Act {
         /// The content that stays, or [`Act::KEEP_NONE`] to leave a name free that no content has.
         keep: String,
     },
-    /// Gives a livery another name on every PC.
+    /// Gives a livery another name on every PC. An owner may do this with their own.
     Rename {
         /// Its folder.
         livery: String,
         /// The folder's new name.
         new: String,
     },
-    /// Removes liveries from the union. Every PC moves its copy into `.backup`.
+    /// Removes liveries from the union. Every PC moves its copy into `.backup`. An owner may do this with their own.
     Retire {
-        /// Their folders.
+        /// Their folders; `Team/sponsors.png` is only that file of one.
         liveries: Vec<String>,
         /// Set to retire more than [`Act::MANY_PERCENT`] of all liveries.
         // The league databases of earlier versions have acts with the old name.
         #[serde(alias = "yes")]
         confirmed: bool,
+    },
+    /// Makes a livery the successor of another one, which is retired. An owner of both may do this.
+    Replace {
+        /// The folder of the livery that is retired.
+        old: String,
+        /// The folder of its successor, which the league has already.
+        new: String,
     },
     /// Brings back an earlier version of a livery.
     Restore {
@@ -59,6 +66,21 @@ pub enum Act {
 impl Act {
     /// The value of `keep` that retires all claims to a name that no content has.
     pub const KEEP_NONE: &str = "none";
+
+    /// Returns an owner's word for it, and the names that it is about.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_owner(&self) -> (&'static str, Vec<&str>) {
+        match self {
+            Self::Retire { liveries, .. } => {
+                ("withdraw", liveries.iter().map(String::as_str).collect())
+            }
+            Self::Rename { livery, new } => ("rename", vec![livery, new]),
+            Self::Replace { old, new } => ("replace", vec![old, new]),
+            // Only an admin can do the others.
+            _ => ("", Vec::new()),
+        }
+    }
 
     /// The percentage of all liveries up to which one act may retire them without confirmation.
     pub const MANY_PERCENT: usize = 30;
@@ -166,6 +188,20 @@ pub enum ActError {
         /// Number of liveries in the league.
         all: usize,
     },
+    /// Only owners of the livery may do this, and the member is none of them.
+    #[error("{livery:?} belongs to {}", owned_by(.owners))]
+    NotOwner {
+        /// The livery.
+        livery: String,
+        /// The names of its owners; empty if it has none.
+        owners: Vec<String>,
+    },
+    /// Only an admin may do this.
+    #[error("only an admin may do this")]
+    AdminOnly,
+    /// The member has asked for so many acts lately that this one has to wait.
+    #[error("too many changes within a minute")]
+    TooMany,
     /// The server that has the league does not know this kind of act.
     #[error("the running server has a different version and does not know this request")]
     Unsupported,
@@ -175,6 +211,10 @@ pub enum ActError {
         /// The text.
         text: String,
     },
+}
+
+fn owned_by(owners: &[String]) -> String {
+    if owners.is_empty() { "nobody yet".to_owned() } else { owners.join(", ") }
 }
 
 /// The reason why a livery or file cannot get a name.
@@ -245,6 +285,9 @@ mod tests {
             ActError::NotSent { path },
             ActError::InvalidSetting { fault: InvalidSetting::Suffix { suffix: "a/b".to_owned() } },
             ActError::Unconfirmed { retired: 4, all: 5 },
+            ActError::NotOwner { livery: name.clone(), owners: vec!["Aoi".to_owned()] },
+            ActError::AdminOnly,
+            ActError::TooMany,
             ActError::Unsupported,
             ActError::Other { text: "for a reason".to_owned() },
         ];

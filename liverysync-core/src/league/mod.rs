@@ -42,11 +42,13 @@ pub enum Cause {
     Renamed,
     /// An admin restored an earlier version.
     Restored,
+    /// The livery became the successor of another one, with the content that it had already.
+    Succeeded,
 }
 
 impl Cause {
     /// Every cause with its word in JSON and in the league database.
-    pub const WORDS: [(&'static str, Self); 8] = [
+    pub const WORDS: [(&'static str, Self); 9] = [
         ("published", Self::Published),
         ("updated", Self::Updated),
         ("reverted", Self::Reverted),
@@ -55,6 +57,7 @@ impl Cause {
         ("resolved", Self::Resolved),
         ("renamed", Self::Renamed),
         ("restored", Self::Restored),
+        ("succeeded", Self::Succeeded),
     ];
 
     /// Finds the cause with this word. Also reads the words that league databases of earlier versions have.

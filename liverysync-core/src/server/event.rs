@@ -84,6 +84,19 @@ pub enum Event {
         /// The member whose files are the reason.
         by: String,
     },
+    /// A member has changed liveries that they own.
+    OwnerActed {
+        /// The member's name for themself.
+        name: String,
+        /// `withdraw`, `rename` or `replace`.
+        act: &'static str,
+        /// What was withdrawn, or the old name and the new one.
+        names: Vec<String>,
+        /// Number of names that got another content.
+        placed: usize,
+        /// Number of names that no longer have a content.
+        retired: usize,
+    },
     /// A session has begun.
     SessionBegan {
         /// The session.

@@ -136,6 +136,17 @@ impl League {
         Ok((report, outcome))
     }
 
+    /// Changes the union as an owner wants.
+    pub(super) fn act_of(
+        &mut self,
+        member: Option<MemberId>,
+        act: &Act,
+    ) -> Result<(ActReport, Outcome), ActError> {
+        let (report, outcome) = self.union.act_of(member, act)?;
+        self.invalidate_hashes(&outcome);
+        Ok((report, outcome))
+    }
+
     fn invalidate_hashes(&mut self, outcome: &Outcome) {
         // Many steps only change who has what, and to hash all names takes time.
         if !outcome.changed.is_empty() {

@@ -9,6 +9,7 @@ use super::{
     dirty::Merge,
     downloads::Downloads,
     overview,
+    owner_acts::OwnerActs,
     peers::{self, Due, Greeting, poll_manifest, request_manifest},
     reports::Reports,
     retiring::retire_unwanted,
@@ -36,6 +37,7 @@ pub struct ServerMachine {
     uploads: Uploads,
     downloads: Downloads,
     statuses: SyncStatuses,
+    owner_acts: OwnerActs,
     timers: Timers,
 }
 
@@ -51,6 +53,7 @@ impl ServerMachine {
             uploads: Uploads::default(),
             downloads: Downloads::default(),
             statuses: SyncStatuses::default(),
+            owner_acts: OwnerActs::default(),
             timers,
         }
     }
@@ -170,6 +173,9 @@ impl ServerMachine {
             Message::Hello(hello) => self.handle_hello(id, hello, first_time),
             Message::ManifestFull(full) => self.handle_manifest(id, full),
             Message::ManifestChanges(changes) => self.reports.handle_changes(cx, id, changes),
+            Message::Act(request) => {
+                self.owner_acts.handle(cx, &mut self.reports, id, request);
+            }
             Message::Accept(accept) => self.downloads.handle_accept(cx, id, accept),
             Message::SyncDone(done) => self.handle_done(id, done),
             Message::Error(report) => self.handle_error(id, &report),

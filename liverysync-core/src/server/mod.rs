@@ -30,6 +30,7 @@ mod league;
 mod machine;
 mod manifest_check;
 mod overview;
+mod owner_acts;
 mod peer;
 mod peers;
 mod protocol_1;

@@ -92,14 +92,14 @@ impl Protocol {
 
     /// Returns whether a client may send a message. Messages of protocol 2 are ignored in protocol 1.
     pub(super) const fn may_send(self, message: &Message) -> bool {
-        self.is_v2() || !matches!(message, Message::ManifestChanges(_))
+        self.is_v2() || !matches!(message, Message::ManifestChanges(_) | Message::Act(_))
     }
 
     /// Returns whether a client understands a message. A Python client takes every ERROR for the end of its session, so
     /// it gets none.
     pub(super) const fn understands(self, message: &Message) -> bool {
         let is_new = match message {
-            Message::Error(_) | Message::Retire(_) => true,
+            Message::Acted(_) | Message::Error(_) | Message::Retire(_) => true,
             Message::ManifestFull(full) => full.remarks.is_some(),
             _ => false,
         };

@@ -32,6 +32,7 @@ impl Union {
             Act::Retire { liveries, confirmed } => {
                 union.retire(liveries, *confirmed, &mut outcome)?;
             }
+            Act::Replace { old, new } => union.replace(old, new, &mut outcome)?,
             Act::Restore { livery, version } => {
                 union.restore(livery, version.as_deref(), &mut outcome)?;
             }
@@ -39,16 +40,82 @@ impl Union {
             Act::Own { livery, member } => union.add_owner(livery, *member, &mut outcome)?,
         }
         // The act may have freed the names that were in the way of these files.
-        let refused = union.unplaced.take_refused();
-        union.place_claimants(refused, &mut outcome);
+        let report = union.finish_act(&mut outcome);
         *self = union;
+        Ok((report, outcome))
+    }
+
+    /// Carries out an act of a member, who may only do this with liveries that they own; `None` for a peer without a key.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if the act cannot be done. Nothing has changed then.
+    pub fn act_of(
+        &mut self,
+        member: Option<MemberId>,
+        act: &Act,
+    ) -> Result<(ActReport, Outcome), ActError> {
+        self.check_act_of(member, act)?;
+        // These acts check everything before they change anything. A copy of the union, as an admin's acts make it, would
+        // cost more than the livery of one member is worth.
+        let mut outcome = self.begin_step();
+        match act {
+            Act::Rename { livery, new } => self.rename(livery, new, &mut outcome)?,
+            Act::Retire { liveries, .. } => self.retire(liveries, true, &mut outcome)?,
+            Act::Replace { old, new } => self.replace(old, new, &mut outcome)?,
+            _ => return Err(ActError::AdminOnly),
+        }
+        Ok((self.finish_act(&mut outcome), outcome))
+    }
+
+    /// Returns what an act of a member would do.
+    ///
+    /// # Errors
+    ///
+    /// As [`Union::act_of`].
+    pub fn check_act_of(&self, member: Option<MemberId>, act: &Act) -> Result<ActReport, ActError> {
+        let (placed, retired) = match act {
+            Act::Rename { livery, new } => {
+                self.check_owner(member, livery)?;
+                let files = self.check_rename(livery, new)?.len();
+                (files, files)
+            }
+            Act::Retire { liveries, .. } => {
+                for named in liveries {
+                    self.check_owner(member, named.split('/').next().unwrap_or(named))?;
+                }
+                (0, self.check_retire(liveries, true)?.len())
+            }
+            Act::Replace { old, new } => {
+                self.check_owner(member, old)?;
+                self.check_owner(member, new)?;
+                let (old, new) = self.check_replace(old, new)?;
+                (new.len(), old.len())
+            }
+            _ => return Err(ActError::AdminOnly),
+        };
+        Ok(ActReport { placed, retired })
+    }
+
+    fn check_owner(&self, member: Option<MemberId>, livery: &str) -> Result<(), ActError> {
+        let key = self.find_livery(livery)?;
+        if self.owns(member, &key) {
+            return Ok(());
+        }
+        let owners = self.owners(&key).into_iter().flatten().map(ToString::to_string).collect();
+        Err(ActError::NotOwner { livery: livery.to_owned(), owners })
+    }
+
+    /// Places the files again that an act has made room for, and counts what it did.
+    fn finish_act(&mut self, outcome: &mut Outcome) -> ActReport {
+        let refused = self.unplaced.take_refused();
+        self.place_claimants(refused, outcome);
         let placed = |record: &&Record| matches!(record, Record::Placed { .. });
         let retired = |record: &&Record| matches!(record, Record::Retired { .. });
-        let report = ActReport {
+        ActReport {
             placed: outcome.records.iter().filter(placed).count(),
             retired: outcome.records.iter().filter(retired).count(),
-        };
-        Ok((report, outcome))
+        }
     }
 
     fn resolve(&mut self, path: &str, keep: &str, outcome: &mut Outcome) -> Result<(), ActError> {
@@ -268,6 +335,18 @@ impl Union {
     }
 
     fn rename(&mut self, livery: &str, new: &str, outcome: &mut Outcome) -> Result<(), ActError> {
+        for (file, path) in self.check_rename(livery, new)? {
+            // A rename is no edit, so the admin does not become the author.
+            let author = self.author_of(Some(&file));
+            self.record_placed(Entry { path, ..file.clone() }, author, Cause::Renamed, outcome);
+            self.record_retired(file.path, outcome);
+        }
+        self.copy_owners(&fold(livery), new, outcome);
+        Ok(())
+    }
+
+    /// Returns the files of a livery, each with its name after a rename.
+    fn check_rename(&self, livery: &str, new: &str) -> Result<Vec<(Entry, RelPath)>, ActError> {
         let key = self.find_livery(livery)?;
         let refused = |fault| ActError::InvalidName { name: new.to_owned(), fault };
         if new.contains('/') {
@@ -276,19 +355,14 @@ impl Union {
         if self.entries.of_livery(&fold(new)).next().is_some() {
             return Err(refused(NameFault::Taken));
         }
-        let files: Vec<_> = self.entries.of_livery(&key).map(|entry| Entry::clone(entry)).collect();
-        for file in files {
+        let renamed = self.entries.of_livery(&key).map(|file| {
             self.check_sent(file.path.as_str(), file.content)?;
             let rest = &file.path.as_str()[file.path.livery().len()..];
             let path = RelPath::parse(&format!("{new}{rest}"), &self.settings.naming.extensions)
                 .map_err(|invalid| refused(NameFault::Path(invalid.fault)))?;
-            // A rename is no edit, so the admin does not become the author.
-            let author = self.author_of(Some(&file));
-            self.record_placed(Entry { path, ..file.clone() }, author, Cause::Renamed, outcome);
-            self.record_retired(file.path, outcome);
-        }
-        self.copy_owners(&key, new, outcome);
-        Ok(())
+            Ok((Entry::clone(file), path))
+        });
+        renamed.collect()
     }
 
     fn retire(
@@ -297,20 +371,93 @@ impl Union {
         confirmed: bool,
         outcome: &mut Outcome,
     ) -> Result<(), ActError> {
-        let named = liveries.iter().map(|livery| self.find_livery(livery));
-        let named = named.collect::<Result<BTreeSet<_>, _>>()?;
-        let all: BTreeSet<_> = self.entries.iter().map(|entry| entry.path.key().livery()).collect();
-        let (retired, all) = (named.len(), all.len());
+        for path in self.check_retire(liveries, confirmed)? {
+            self.record_retired(path, outcome);
+        }
+        Ok(())
+    }
+
+    /// Returns the files of liveries and single files, as they are named.
+    fn check_retire(
+        &self,
+        named: &[String],
+        confirmed: bool,
+    ) -> Result<BTreeSet<RelPath>, ActError> {
+        let (files, liveries): (Vec<_>, Vec<_>) = named.iter().partition(|one| one.contains('/'));
+        let liveries = liveries.into_iter().map(|livery| self.find_livery(livery));
+        let liveries = liveries.collect::<Result<BTreeSet<_>, _>>()?;
+        let (retired, all) = (liveries.len(), self.entries.livery_count());
         if !confirmed && retired * 100 > all * Act::MANY_PERCENT {
             return Err(ActError::Unconfirmed { retired, all });
         }
-        for livery in named {
-            let files = self.entries.of_livery(&livery).map(|entry| entry.path.clone());
-            for path in files.collect::<Vec<_>>() {
-                self.record_retired(path, outcome);
-            }
+        let mut paths = BTreeSet::new();
+        for path in files {
+            let entry = self.entries.get(&*fold(path));
+            let no_file = || ActError::NoFile { path: path.clone() };
+            paths.insert(entry.ok_or_else(no_file)?.path.clone());
+        }
+        let whole = liveries.iter().flat_map(|livery| self.entries.of_livery(livery));
+        paths.extend(whole.map(|entry| entry.path.clone()));
+        Ok(paths)
+    }
+
+    /// Makes a livery the successor of another one. Both changes are in one step, by which the history links them.
+    fn replace(&mut self, old: &str, new: &str, outcome: &mut Outcome) -> Result<(), ActError> {
+        let (retired, files) = self.check_replace(old, new)?;
+        for path in retired {
+            self.record_retired(path, outcome);
+        }
+        for file in files {
+            let author = self.author_of(Some(&file));
+            self.record_placed(file, author, Cause::Succeeded, outcome);
         }
         Ok(())
+    }
+
+    /// Returns the names of a livery, and the files of its successor.
+    fn check_replace(&self, old: &str, new: &str) -> Result<(Vec<RelPath>, Vec<Entry>), ActError> {
+        let (old, key) = (self.find_livery(old)?, self.find_livery(new)?);
+        if old == key {
+            let (name, fault) = (new.to_owned(), NameFault::Taken);
+            return Err(ActError::InvalidName { name, fault });
+        }
+        let files = self.entries.of_livery(&key).map(|file| {
+            // Otherwise nobody could have either of them.
+            self.check_sent(file.path.as_str(), file.content)?;
+            Ok(Entry::clone(file))
+        });
+        let files = files.collect::<Result<_, _>>()?;
+        let retired = self.entries.of_livery(&old).map(|file| file.path.clone());
+        Ok((retired.collect(), files))
+    }
+
+    /// Returns the liveries that a livery was before: those that it succeeded, or whose name it had, each with the step of
+    /// the change, latest first.
+    // As `league::Version`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn predecessors(&self, livery: &str) -> Vec<(String, u64)> {
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut at = Some((fold(livery), u64::MAX));
+        while let Some((livery, before)) = at.take_if(|(livery, _)| seen.insert(livery.clone())) {
+            let past = of_livery(&self.past, &livery).flat_map(|(_, past)| &past.versions);
+            let is_link =
+                |placed: &Placed| matches!(placed.cause, Cause::Renamed | Cause::Succeeded);
+            let links = past.filter(|one| one.placed.as_ref().is_some_and(is_link));
+            let link = links.map(|one| one.step).filter(|step| *step < before).max();
+            // An act of this kind retires nothing but the livery that was there before.
+            let is_retired = |step| {
+                move |past: &&super::past::Past| {
+                    past.versions.iter().any(|one| one.step == step && one.placed.is_none())
+                }
+            };
+            at = link.and_then(|step| {
+                let old = self.past.values().find(is_retired(step))?;
+                found.push((old.path.livery().to_owned(), step));
+                Some((old.path.key().livery().to_owned(), step))
+            });
+        }
+        found
     }
 
     fn restore(

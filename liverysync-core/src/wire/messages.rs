@@ -6,6 +6,7 @@
 //!
 //! Only the form of a message is checked here. Paths and digests are as the peer wrote them.
 
+mod act;
 mod manifest;
 mod session;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    act::{ActReply, ActRequest},
     manifest::{
         FileInfo, LeagueNaming, ManifestChanges, ManifestFull, ManifestSummary, NameConflict,
         OwnedFile, Remarks, RequestManifest, Retire, RetiredName, ServerState, SyncStatus,
@@ -35,7 +37,7 @@ pub const PROTOCOL_2: u32 = 2;
 /// The build of protocol 2, in the field `build` of WELCOME and HELLO. It grows with every change of the protocol until
 /// the first release. Two programs of different builds say so and do nothing else.
 #[doc(hidden)]
-pub const BUILD: u32 = 2;
+pub const BUILD: u32 = 3;
 
 /// Longest sync id that is accepted, in bytes. The Python programs use UUIDs, which have 36.
 const SYNC_ID_BYTES_MAX: usize = 64;
@@ -95,6 +97,10 @@ impl<'de> Deserialize<'de> for SyncId {
 pub enum Message {
     /// Protocol 2: the target answers an offer with the files it wants.
     Accept(Accept),
+    /// Protocol 2: a client asks for a change of liveries that its member owns.
+    Act(ActRequest),
+    /// Protocol 2: the server's answer to [`Message::Act`].
+    Acted(ActReply),
     /// Protocol 2: a receiver of files has room for more bytes.
     Credit(Credit),
     /// Protocol 2: a piece of a file, in a binary frame.
@@ -279,6 +285,8 @@ impl Message {
         }
         Ok(match probe.r#type.0.as_ref() {
             "ACCEPT" => Self::Accept(fields(payload)?),
+            "ACT" => Self::Act(fields(payload)?),
+            "ACTED" => Self::Acted(fields(payload)?),
             "CREDIT" => Self::Credit(fields(payload)?),
             "ERROR" => Self::Error(fields(payload)?),
             "FILE_BEGIN" => Self::FileBegin(fields(payload)?),

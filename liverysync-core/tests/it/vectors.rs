@@ -6,15 +6,15 @@ use bytes::{Bytes, BytesMut};
 use liverysync_core::{
     conflict::Naming,
     hash::{Content, ContentHash},
-    league::{MemberId, MemberKey},
+    league::{Act, ActError, ActReport, MemberId, MemberKey},
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     wire::{
         data::{Data, Decoder, TransferId},
         frame,
         messages::{
-            Accept, BUILD, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileInfo,
-            FileRequest, Hello, LeagueNaming, LostName, ManifestChanges, ManifestFull,
+            Accept, ActRequest, BUILD, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd,
+            FileInfo, FileRequest, Hello, LeagueNaming, LostName, ManifestChanges, ManifestFull,
             ManifestSummary, Message, NameConflict, OfferedFile, OwnedFile, Remarks,
             RequestManifest, Resume, Retire, RetiredName, Role, SendFiles, ServerState, SyncDone,
             SyncDoneAck, SyncId, SyncOffer, SyncStatus, Welcome, WireError,
@@ -50,6 +50,10 @@ fn hex(value: &Value) -> Bytes {
 
 fn payload(value: &Value) -> Bytes {
     Bytes::from(text(&value["payload"]))
+}
+
+fn act(act: Act, preview: bool) -> Message {
+    Message::Act(ActRequest { act, preview })
 }
 
 fn encoded(message: &Message) -> Bytes {
@@ -308,6 +312,26 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("sync offer of a conflict copy", offer(Role::Target, Some(vec![own_copy]))),
         ("sync offer of an update", offer(Role::Target, Some(vec![update]))),
         ("retire", Message::Retire(Retire { files: vec![livery()] })),
+        (
+            "withdraw",
+            act(Act::Retire { liveries: vec!["Team".to_owned()], confirmed: false }, false),
+        ),
+        (
+            "preview of a rename",
+            act(Act::Rename { livery: "Team".to_owned(), new: "Team 7".to_owned() }, true),
+        ),
+        ("replace", act(Act::Replace { old: "Team".to_owned(), new: "New".to_owned() }, false)),
+        ("acted", Message::Acted(Ok(ActReport::new(0, 2)).into())),
+        (
+            "refused",
+            Message::Acted(
+                Err(ActError::NotOwner {
+                    livery: "Team".to_owned(),
+                    owners: vec!["Aoi".to_owned()],
+                })
+                .into(),
+            ),
+        ),
         ("accept", accept(vec![resume(7, 0), resume(8, 262_144)])),
         ("accept of nothing", accept(vec![])),
         ("credit", Message::Credit(Credit { bytes: 524_288 })),
@@ -492,7 +516,7 @@ fn conflict_names_match_the_file() {
 }
 
 /// The build, and the digest of the forms of protocol 2 that it has.
-const FORMS: (u32, &str) = (2, "860efbc65b8c85ee");
+const FORMS: (u32, &str) = (3, "55a004665b2a1526");
 
 #[test]
 fn another_form_of_protocol_2_is_another_build() {

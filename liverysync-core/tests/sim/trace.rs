@@ -385,6 +385,14 @@ impl Fnv {
             Message::Ping => self.number(20),
             Message::Pong => self.number(21),
             Message::Unknown(_) => self.number(22),
+            Message::Act(request) => {
+                self.number(23);
+                self.text(&format!("{request:?}"));
+            }
+            Message::Acted(reply) => {
+                self.number(24);
+                self.text(&format!("{reply:?}"));
+            }
         }
     }
 

@@ -14,6 +14,7 @@ from liverysync._aio import Client, EventStream, RunningClient, RunningServer, S
 from liverysync._base import Updates
 from liverysync._decisions import Conflict, Diff, Policy, Refused, Scope, Union, UnionEntry, diff, merge
 from liverysync._errors import (
+    ActRefused,
     CannotStart,
     ConnectionLost,
     FolderBusy,
@@ -35,11 +36,13 @@ from liverysync._liverysync import (
     liveries_folder,
     scan,
 )
-from liverysync._reports import Missing, PeerStatus, Status, SyncReport
+from liverysync._reports import Acted, Missing, PeerStatus, Status, SyncReport
 from liverysync.client_events import ClientEvent
 from liverysync.server_events import ServerEvent
 
 __all__ = [
+    "ActRefused",
+    "Acted",
     "CannotStart",
     "Client",
     "ClientEvent",

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from liverysync import _liverysync as native
 from liverysync import client_events, server_events
 from liverysync._base import ClientBase, RunningClientBase, RunningServerBase, ServerBase
-from liverysync._reports import SyncReport, report
+from liverysync._reports import Acted, SyncReport, report
 from liverysync.client_events import ClientEvent
 from liverysync.server_events import ServerEvent
 
@@ -175,6 +175,32 @@ class Client(ClientBase[_ClientBlock]):
         Each call returns a block of its own.
         """
         return _Block(partial(_start_client, self._native))
+
+    async def withdraw(self, *names: str, dry_run: bool = False) -> Acted:
+        """Withdraws liveries that this driver owns, or files such as `Team/sponsors.png`, from every PC.
+
+        No block has to be open, and one may be. The driver is told by their identity. With `dry_run` nothing changes.
+
+        Raises:
+            ActRefused: one of them does not exist or is not this driver's. Nothing has changed.
+            Unreachable: there is no server.
+            TimedOut: it does not answer within 30 s.
+        """
+        return Acted(*await self._native.act_async("withdraw", list(names), dry_run))
+
+    async def rename(self, livery: str, new: str, *, dry_run: bool = False) -> Acted:
+        """Gives a livery that this driver owns another name on every PC.
+
+        Raises: what `withdraw` raises; `ActRefused` also if the name is taken or cannot be one.
+        """
+        return Acted(*await self._native.act_async("rename", [livery, new], dry_run))
+
+    async def replace(self, old: str, new: str, *, dry_run: bool = False) -> Acted:
+        """Makes `new`, which the league has already, the successor of `old`, which is withdrawn. This driver owns both.
+
+        Raises: what `withdraw` raises.
+        """
+        return Acted(*await self._native.act_async("replace", [old, new], dry_run))
 
     async def __aenter__(self) -> RunningClient:
         client, _events = await self._block.__aenter__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 __all__ = [
+    "ActRefused",
     "CannotStart",
     "ConnectionLost",
     "FolderBusy",
@@ -52,6 +53,10 @@ class ConnectionLost(LiverySyncError, ConnectionError):
 
 class Stopped(LiverySyncError, RuntimeError):
     """A client or server is used after its `with` block. It runs only inside."""
+
+
+class ActRefused(LiverySyncError, PermissionError):
+    """The server refuses to change a livery: it is not the driver's, does not exist, or the name is taken. Nothing changed."""
 
 
 class FolderError(LiverySyncError, OSError):

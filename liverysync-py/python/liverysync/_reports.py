@@ -8,7 +8,7 @@ from typing import Any
 
 from liverysync.client_events import Outstanding, Plan, decode
 
-__all__ = ["Missing", "PeerStatus", "Status", "SyncReport"]
+__all__ = ["Acted", "Missing", "PeerStatus", "Status", "SyncReport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,16 @@ class SyncReport:
     """Duration of the sync."""
     plan: Plan | None = None
     """The plan of a dry run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """The extent of a change of a driver's own liveries."""
+
+    placed: int
+    """Number of files that have another name."""
+    retired: int
+    """Number of files that no PC keeps under their name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

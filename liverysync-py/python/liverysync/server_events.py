@@ -24,6 +24,7 @@ __all__ = [
     "DatabaseFault",
     "DifferingSetting",
     "Missed",
+    "OwnerActed",
     "OwnerChanged",
     "Refused",
     "ServerEvent",
@@ -143,6 +144,21 @@ class AllowListUnmatched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerActed:
+    """A member has changed liveries of their own."""
+
+    name: str
+    act: str
+    """`withdraw`, `rename` or `replace`."""
+    names: tuple[str, ...]
+    """What was withdrawn, or the old name and the new one."""
+    placed: int
+    """Number of files that have another name now."""
+    retired: int
+    """Number of files that have no name any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerChanged:
     """A livery has got its first owner, or has none any more because several members brought it."""
 
@@ -248,6 +264,7 @@ _Known: TypeAlias = (
     | Manifest
     | DatabaseFault
     | Missed
+    | OwnerActed
     | OwnerChanged
     | Refused
     | SessionBegan

@@ -144,10 +144,15 @@ pub(super) fn act_errors(all: &mut Texts) {
         ActError::NotSent { path: file() },
         ActError::InvalidName { name: "Team".to_owned(), fault },
         ActError::Unconfirmed { retired: 4, all: 5 },
+        ActError::NotOwner { livery: team(), owners: vec!["Aoi".to_owned()] },
+        ActError::NotOwner { livery: team(), owners: vec![] },
+        ActError::AdminOnly,
+        ActError::TooMany,
         ActError::Unsupported,
         ActError::Other { text: "R".to_owned() },
     ] {
         all.block(error::act(&error));
+        all.block(error::owner_act(&error));
     }
 }
 

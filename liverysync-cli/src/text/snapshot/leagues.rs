@@ -6,14 +6,14 @@ use liverysync::{
     Content, Entry, MemberId,
     database::{LeagueDatabase as _, Sqlite},
     league::{
-        Act, Acted, Cause, Conflict, League, LeagueStatus, LiveryStatus, MemberRow, Rebuilt,
-        Setting, Settings,
+        Act, ActReport, Acted, Cause, Conflict, League, LeagueStatus, LiveryStatus, MemberRow,
+        Rebuilt, Setting, Settings,
     },
 };
 use liverysync_core::league::Record;
 
 use super::{Texts, path};
-use crate::text::league;
+use crate::text::{error, league, owner};
 
 pub(super) fn member(digits: &str) -> MemberId {
     digits.parse().unwrap()
@@ -131,4 +131,21 @@ fn a_league_data() -> (tempfile::TempDir, League) {
     let data = tempfile::tempdir().unwrap();
     let league = a_league(data.path());
     (data, league)
+}
+
+pub(super) fn owner_texts(all: &mut Texts) {
+    all.section("withdraw, rename, replace");
+    let (team, new) = (|| "Team".to_owned(), || "Team 7".to_owned());
+    let names = vec![team(), "Iris/sponsors.png".to_owned()];
+    for act in [
+        Act::Retire { liveries: names, confirmed: true },
+        Act::Rename { livery: team(), new: new() },
+        Act::Replace { old: team(), new: new() },
+    ] {
+        for dry_run in [true, false] {
+            all.block(owner::acted(&act, &ActReport::new(0, 4), dry_run));
+        }
+    }
+    let timed_out = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time");
+    all.block(error::unreachable_server("192.168.1.50:9239", &timed_out));
 }

@@ -7,9 +7,21 @@ impl Model {
         self.step = self.steps + 1;
         match act {
             Act::Retire { liveries, .. } => {
-                let names = liveries.iter().flat_map(|livery| self.names_of(livery));
-                for (name, _) in names.collect::<Vec<_>>() {
+                for named in liveries {
+                    let names = self.names().into_iter().map(|(name, _)| name);
+                    let names = names.filter(|name| livery(name) == named || name == named);
+                    for name in names.collect::<Vec<_>>() {
+                        self.put(&name, None, None);
+                    }
+                }
+            }
+            Act::Replace { old, new } => {
+                for (name, _) in self.names_of(old) {
                     self.put(&name, None, None);
+                }
+                for (name, content) in self.names_of(new) {
+                    let author = self.author_of(&name);
+                    self.put(&name, Some(content), author);
                 }
             }
             Act::Set { setting, value } => match setting {

@@ -27,6 +27,9 @@ pub(super) enum Deed {
     Resolve(usize, usize),
     Rename(usize, usize),
     Own(usize, u64),
+    Replace(usize, usize),
+    /// A member withdraws, renames or replaces a livery, which may be another member's.
+    OwnerAct(u64, usize, Act),
     Set(Setting, usize),
     /// The server restarts from its records.
     Restart,
@@ -57,6 +60,8 @@ pub(super) fn any_deed() -> impl Strategy<Value = Deed> {
         1 => (0_usize..9, 0_usize..9).prop_map(|(name, keep)| Deed::Resolve(name, keep)),
         1 => (livery.clone(), 0_usize..3).prop_map(|(old, new)| Deed::Rename(old, new)),
         1 => (livery, 0..MEMBERS).prop_map(|(livery, member)| Deed::Own(livery, member)),
+        1 => (0..LIVERIES.len(), 0_usize..3).prop_map(|(old, new)| Deed::Replace(old, new)),
+        2 => any_owner_act(),
         1 => any_setting().prop_map(|(setting, value)| Deed::Set(setting, value)),
         1 => Just(Deed::Restart),
     ]
@@ -201,6 +206,11 @@ impl League {
                     self.act(&Act::Own { livery, member });
                 }
             }
+            Deed::Replace(old, new) => {
+                let (old, new) = (LIVERIES[old].to_owned(), LIVERIES[new].to_owned());
+                self.act(&Act::Replace { old, new });
+            }
+            Deed::OwnerAct(member, of, act) => self.owner_act(member, LIVERIES[of], &act),
             Deed::Set(setting, value) => {
                 let value = words(setting)[value].to_owned();
                 self.act(&Act::Set { setting, value });
@@ -233,6 +243,24 @@ impl League {
             return;
         };
         assert_eq!(self.twin.act(act).unwrap().1, outcome);
+        self.model.act(act);
+        self.check_history_is_kept(&before, &outcome);
+        self.records.extend(outcome.records);
+    }
+
+    fn owner_act(&mut self, member: u64, of: &str, act: &Act) {
+        let before = self.histories();
+        let foreseen = self.union.check_act_of(author(member), act);
+        let done = self.union.act_of(author(member), act);
+        // What was refused before may join now, too.
+        assert_eq!(done.as_ref().err(), foreseen.as_ref().err());
+        let is_owner = self.model.owns(of, member);
+        let Ok((_, outcome)) = done else {
+            assert_eq!(self.histories(), before, "what is refused changes nothing");
+            return;
+        };
+        assert!(is_owner, "only owners may");
+        assert_eq!(self.twin.act_of(author(member), act).unwrap().1, outcome);
         self.model.act(act);
         self.check_history_is_kept(&before, &outcome);
         self.records.extend(outcome.records);
@@ -446,6 +474,25 @@ fn histories(union: &Union) -> BTreeMap<String, BTreeSet<Content>> {
         }
     }
     histories
+}
+
+/// Returns an act of a member, with the livery that they would have to own.
+fn any_owner_act() -> impl Strategy<Value = Deed> {
+    let any = (0..MEMBERS, 0..LIVERIES.len(), 0..LIVERIES.len(), 0..NAMES.len(), 0..4_u8);
+    any.prop_map(|(member, of, other, file, kind)| {
+        let (livery, new) = (LIVERIES[of].to_owned(), LIVERIES[other].to_owned());
+        let (of, act) = match kind {
+            0 => (of, Act::Retire { liveries: vec![livery], confirmed: false }),
+            1 => {
+                let file = NAMES[file];
+                let of = LIVERIES.iter().position(|livery| *livery == super::livery(file));
+                (of.unwrap(), Act::Retire { liveries: vec![file.to_owned()], confirmed: false })
+            }
+            2 => (of, Act::Rename { livery, new }),
+            _ => (of, Act::Replace { old: livery, new }),
+        };
+        Deed::OwnerAct(member, of, act)
+    })
 }
 
 /// Returns any setting but the suffix and the extensions, which the model knows as constants, with the place of its value.

@@ -15,14 +15,14 @@ use liverysync_core::{
     client::StageId,
     client::{self, ClientConfig, ClientMachine, DiskOutcome, DiskRequest, Now, OpId},
     hash::{Content, ContentHash},
-    league::{ActError, ActReport, Record, Setting},
+    league::{Act, ActError, ActReport, Record, Setting},
     server::{self, ServerConfig, ServerMachine, Withheld},
     time::{Time, UnixTime},
     transfer::Receiver,
     union::PeerId,
     wire::{
         data::{Data, Decoder, TransferId},
-        messages::{Message, Role},
+        messages::{ActReply, ActRequest, Message, Role},
     },
 };
 
@@ -207,6 +207,8 @@ pub(crate) struct World {
     pub(crate) book: Book,
     /// Answers to the acts of admins.
     pub(crate) acted: Vec<(u64, Result<ActReport, ActError>)>,
+    /// Answers to the acts of owners.
+    pub(crate) replies: Vec<ActReply>,
     stored: Store,
     pub(crate) server_events: Vec<server::Event>,
     pub(crate) withheld: BTreeMap<String, BTreeMap<String, Withheld>>,
@@ -254,6 +256,7 @@ impl World {
             records: Vec::new(),
             book: Book::default(),
             acted: Vec::new(),
+            replies: Vec::new(),
             stored: Store::default(),
             server_events: Vec::new(),
             withheld: BTreeMap::new(),

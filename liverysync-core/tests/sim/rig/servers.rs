@@ -56,6 +56,15 @@ impl World {
         }
     }
 
+    /// Has a PC ask for a change of liveries, over the link that it has.
+    pub(crate) fn ask(&mut self, pc: usize, act: Act) {
+        let peer = self.pcs[pc].link.and_then(|link| self.links[link].member);
+        if let Some(peer) = peer {
+            let request = Message::Act(ActRequest { act, preview: false });
+            self.feed_server(server::Input::Received(peer, request));
+        }
+    }
+
     pub(crate) fn feed_server(&mut self, input: server::Input) {
         let now = Time::from_nanos(self.now);
         if let SimServer::New(server) = &mut self.server {
@@ -72,6 +81,9 @@ impl World {
             self.trace.server(self.now, &output);
             match output {
                 server::Output::Transmit(member, message) => {
+                    if let Message::Acted(reply) = &message {
+                        self.replies.push(reply.clone());
+                    }
                     if let Some(link) = server.members.get(&member).copied() {
                         self.check_offer(self.links[link].pc, &message);
                         self.send(link, Dir::Down, Queued { message, note: Note::None });

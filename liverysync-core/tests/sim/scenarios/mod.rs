@@ -8,6 +8,7 @@ mod dry_run;
 mod ignored;
 mod liars;
 mod names;
+mod owners;
 mod protocol_1;
 mod settings;
 mod updates;
@@ -210,6 +211,13 @@ impl World {
 
     pub(crate) fn all_hold(&self, pcs: &[usize], files: &[(&str, &[u8])]) {
         pcs.iter().for_each(|pc| self.check_files(*pc, files));
+    }
+
+    /// Has a driver change their own livery.
+    pub(crate) fn change_own(&mut self, pc: usize, act: Act) -> Result<ActReport, ActError> {
+        self.replies.clear();
+        self.ask(pc, act);
+        self.replies.pop().expect("an owner has an answer").into()
     }
 
     pub(crate) fn administer(&mut self, act: Act) -> Result<ActReport, ActError> {

@@ -2,12 +2,15 @@
 
 use liverysync_core::{
     conflict::{Naming, in_claimed_livery},
-    league::Act,
+    league::{Act, MemberId},
     server,
 };
 
 use super::Script;
-use crate::rig::{SimServer, World};
+use crate::{
+    rig::{SimServer, World},
+    scenarios::key_of,
+};
 
 impl Script {
     pub(super) fn administer(&mut self, world: &mut World) {
@@ -16,7 +19,7 @@ impl Script {
         let (liveries, conflicts) = (union.liveries(), union.conflicts());
         let here: Vec<_> = liveries.iter().filter(|livery| !livery.retired).collect();
         let gone: Vec<_> = liveries.iter().filter(|livery| livery.retired).collect();
-        let act = match self.rng.below(4) {
+        let act = match self.rng.below(5) {
             0 if !here.is_empty() => {
                 let livery = self.rng.pick(&here).livery.clone();
                 let history = union.history(&livery).into_iter();
@@ -53,8 +56,29 @@ impl Script {
                 }
                 Act::Resolve { path: conflict.path.to_string(), keep }
             }
+            4 if here.len() > 1 => {
+                let old = self.rng.pick(&here).livery.clone();
+                let contents = union.history(&old).into_iter().flat_map(|version| version.changes);
+                world.put_away.extend(contents.filter_map(|change| change.content));
+                Act::Replace { old, new: self.rng.pick(&here).livery.clone() }
+            }
             _ => return,
         };
+        let livery = match &act {
+            Act::Retire { liveries, .. } => liveries.first(),
+            Act::Rename { livery, .. } | Act::Replace { old: livery, .. } => Some(livery),
+            _ => None,
+        };
+        let owner = livery.and_then(|livery| union.owner(livery));
+        let is_theirs = |pc: &usize| owner == Some(MemberId::of(&key_of(&world.pcs[*pc].name)));
+        if let Some(owner) = (0..world.pcs.len()).find(is_theirs).filter(|_| self.rng.percent(50)) {
+            // Those who may not do this are refused.
+            let any = self.rng.below(world.pcs.len() as u64) as usize;
+            let pc = if self.rng.percent(80) { owner } else { any };
+            world.say(|| format!("{}: {act:?}", world.pcs[pc].name));
+            world.mark_busy(|| "an owner".into());
+            return world.ask(pc, act);
+        }
         world.say(|| format!("the administrator: {act:?}"));
         world.mark_busy(|| "the administrator".into());
         world.feed_server(server::Input::Act(1, act));

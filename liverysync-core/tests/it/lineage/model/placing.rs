@@ -114,7 +114,7 @@ impl Model {
         !self.owns(of, claim.member) && (!self.own_folders(of, claim).is_empty() || !has_part())
     }
 
-    pub(super) fn owns(&self, of: &str, member: u64) -> bool {
+    pub(in super::super) fn owns(&self, of: &str, member: u64) -> bool {
         let owners = self.owners.get(of);
         author(member).is_some_and(|author| owners.is_some_and(|o| o.contains(&author)))
     }
