@@ -74,7 +74,7 @@ struct SettingArgs {
     #[arg(long, value_name = "POLICY", value_parser = one_of(Policy::WORDS))]
     conflict_policy: Option<Policy>,
     /// Members who may change a livery: `anyone` who edits what they had in sync, or only its `owner`. An edit or addition by
-    /// anybody else becomes a conflict copy. `owner` needs --data, and is the default of a league that begins there [default without --data: anyone]
+    /// anybody else becomes a conflict copy. `owner` needs --data [default: owner with --data, else anyone]
     #[arg(long, value_name = "RULE", value_parser = one_of(Updates::WORDS))]
     updates: Option<Updates>,
 }

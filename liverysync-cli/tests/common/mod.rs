@@ -67,6 +67,14 @@ impl Test {
         for name in ["HOME", "USERPROFILE", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"] {
             command.env(name, self.folder.path().join("home"));
         }
+        // Each folder is that of another driver, unless a test says whose it is.
+        if let Some(at) = args.iter().position(|arg| *arg == "--liveries")
+            && let Some(liveries) = args.get(at + 1)
+        {
+            let driver = liveries.replace('.', "here");
+            let identity = format!("identities/{driver}.json");
+            command.env("LIVERYSYNC_IDENTITY", self.folder.path().join(identity));
+        }
         command.env("COLUMNS", "100").envs(self.variables.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

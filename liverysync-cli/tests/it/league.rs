@@ -132,8 +132,10 @@ fn the_league_is_shown_as_json() {
     assert_eq!(newest["changes"], json!([change]));
     let conflicts = json!([{
         "path": "Team/decals.png",
-        "established": Content::of(b"new paint"),
-        "copies": [{"path": copy_name(), "sha256": ContentHash::of(b"other paint"), "size": 11}],
+        "established": {"sha256": ContentHash::of(b"new paint"), "size": 9, "name": "Aoi"},
+        "copies": [
+            {"path": copy_name(), "sha256": ContentHash::of(b"other paint"), "size": 11, "name": "Aoi"},
+        ],
     }]);
     assert_eq!(test.json(&["conflicts"])["conflicts"], conflicts);
 }
@@ -158,7 +160,7 @@ fn the_league_is_changed_without_a_server() {
         "event": "league_acted", "act": "rename", "placed": 1, "retired": 1, "served": false,
     });
     assert_eq!(renamed, expected);
-    test.league(&["own", "Équipe", AOI]).code(0).stdout_has(&format!("{AOI} owns Équipe now"));
+    test.league(&["own", "Équipe", AOI]).code(0).stdout_has("Aoi owns Équipe now");
     test.league(&["liveries"]).code(0).stdout_has("  Équipe: 1 file, 11 bytes; owned by Aoi\n");
     let old = test.json(&["history", "Team"])["versions"][3]["hash"].as_str().unwrap().to_owned();
     test.league(&["restore", "Team", "--version", &old[..8]]).code(0);
@@ -185,7 +187,7 @@ fn a_refused_change_changes_nothing() {
     ] {
         test.league(args).code(1).stdout("").stderr_has(reason);
     }
-    test.league(&["own", "Team", "Aoi"]).code(2).stderr_has("16 hex digits");
+    test.league(&["own", "Team", "Dan"]).code(1).stderr_has("the league has no member \"Dan\"");
     test.league(&["retire"]).code(2);
     assert_eq!(test.json(&["status"])["step"], 6);
     test.league(&["retire", "Team", "Other", "--yes"]).code(0);

@@ -5,13 +5,13 @@ use crate::common::Test;
 const A: &str = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// SHA-256 of the compact JSON list of `rel_path`, `size` and `sha256`, calculated by another program.
-const HASH: &str = "1cdb0a71345a22f98b7304109ba1d9bca189f65474aa78e165833cd26506e786";
+const HASH: &str = "533f1a4c313b5a3ab09cabec9ffbe9c2a0af9f1a4aa74a0590a0cccd41c1914c";
 
 fn liveries() -> Test {
     let test = Test::new();
     test.file("L/#2_TeamIris_992/decals.png", "a");
     test.file("L/#2_TeamIris_992/decals_0.dds", "cache");
-    test.file("L/チームレッド/decals.json", "");
+    test.file("L/チームレッド/sponsors.json", "");
     test.file("L/チームレッド/sponsors.png", "a");
     test.file("L/pack.zip", "z");
     test.file("L/.backup/20250101_000000/x/decals.png", "old");
@@ -31,7 +31,7 @@ fn a_scan_lists_shared_liveries_and_skipped_files() {
     ));
     test.run(&["scan", "L", "-v"]).code(0).stderr("").stdout(&format!(
         "{A}             1  #2_TeamIris_992/decals.png\n\
-         {EMPTY}             0  チームレッド/decals.json\n\
+         {EMPTY}             0  チームレッド/sponsors.json\n\
          {A}             1  チームレッド/sponsors.png\n\
          Skipped: #2_TeamIris_992/decals_0.dds (the game's own cache; each PC makes its own)\n\
          {skipped}\
@@ -54,7 +54,7 @@ fn a_scan_as_json_is_one_object() {
         "manifest_hash": HASH,
         "files": [
             {"path": "#2_TeamIris_992/decals.png", "bytes": 1, "sha256": A, "mtime": null},
-            {"path": "チームレッド/decals.json", "bytes": 0, "sha256": EMPTY, "mtime": null},
+            {"path": "チームレッド/sponsors.json", "bytes": 0, "sha256": EMPTY, "mtime": null},
             {"path": "チームレッド/sponsors.png", "bytes": 1, "sha256": A, "mtime": null},
         ],
         "skipped": [
@@ -78,7 +78,7 @@ fn options_change_what_is_shared() {
         .code(0)
         .stdout_has("#2_TeamIris_992 (2 files, 6 bytes)\n")
         .stdout_has("pack.zip (1 file, 1 byte)\n")
-        .stdout_has("Skipped: チームレッド/decals.json");
+        .stdout_has("Skipped: チームレッド/sponsors.json");
     test.run(&["scan", "L", "--max-entries", "1"]).code(0).stdout_has("more than 1 file");
 }
 

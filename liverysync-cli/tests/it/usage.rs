@@ -27,7 +27,7 @@ fn help_names_every_option_with_its_variable_and_default() {
         ("server", "--conflict-suffix", "LIVERYSYNC_CONFLICT_SUFFIX", "__CONFLICT__"),
         ("server", "--conflict-scope", "LIVERYSYNC_CONFLICT_SCOPE", "file"),
         ("server", "--conflict-policy", "LIVERYSYNC_CONFLICT_POLICY", "established"),
-        ("server", "--updates", "LIVERYSYNC_UPDATES", "anyone"),
+        ("server", "--updates", "LIVERYSYNC_UPDATES", "owner with --data, else anyone"),
         ("server", "--max-entries", "LIVERYSYNC_MAX_ENTRIES", "50000"),
         ("client", "--host", "LIVERYSYNC_HOST", "127.0.0.1"),
         ("client", "--name", "LIVERYSYNC_NAME", "the host name"),
