@@ -9,7 +9,7 @@ use std::{
 };
 
 use liverysync_core::{
-    identity::{FoundKey, Identity},
+    identity::{FoundKey, Identity, OtherIdentity},
     league::{MemberId, MemberKey},
 };
 
@@ -68,7 +68,7 @@ impl IdentityFile {
         change: impl FnOnce(Option<Identity>) -> Result<Identity, E>,
     ) -> Result<Identity, E> {
         // Through a link, so that the file can be kept elsewhere.
-        let path = fs::canonicalize(&self.0).unwrap_or_else(|_| self.0.clone());
+        let path = fs::canonicalize(&self.0).or_else(|_| std::path::absolute(&self.0))?;
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(at("cannot make the folder"))?;
         }
@@ -85,6 +85,16 @@ impl IdentityFile {
             write_private(&path, &new.to_text())?;
         }
         Ok(new)
+    }
+
+    /// Notes that a server knows these as former keys of this driver.
+    pub(crate) fn mark_told(&self, server: &str, keys: &[MemberKey]) -> io::Result<()> {
+        let marked = self.change(|present| {
+            let mut identity = present.ok_or(ErrorKind::NotFound)?;
+            identity.mark_told(server, keys);
+            Ok::<_, io::Error>(identity)
+        });
+        marked.map(drop)
     }
 
     /// Returns the identity. Makes one at the first start, of the keys that an earlier version has left in the state folder
@@ -105,12 +115,47 @@ impl IdentityFile {
         })
     }
 
+    /// Takes over the identity of another PC. The inner result is an error if this PC has another one and `replace` is not
+    /// set.
+    #[doc(hidden)]
+    pub fn import(
+        &self,
+        state: Option<&Path>,
+        new: Identity,
+        replace: bool,
+    ) -> io::Result<Result<Identity, OtherIdentity>> {
+        let found = keys_in(state, true)?;
+        let imported = self.change(|present| {
+            let is_known = present.is_some() || !found.is_empty();
+            let present = is_known.then(|| Identity::settle(present, &found, unreachable_key));
+            Identity::import(present, new, replace).map_err(ImportError::Other)
+        });
+        match imported {
+            Ok(identity) => Ok(Ok(identity)),
+            Err(ImportError::Other(other)) => Ok(Err(other)),
+            Err(ImportError::File(error)) => Err(error),
+        }
+    }
+
     /// Returns the identity that a start would use, without making one; `None` if it would be a new one.
-    pub(crate) fn look(&self, state: Option<&Path>) -> io::Result<Option<Identity>> {
+    #[doc(hidden)]
+    pub fn look(&self, state: Option<&Path>) -> io::Result<Option<Identity>> {
         let present = self.read()?;
         let found = keys_in(state, present.is_some())?;
         let is_known = present.is_some() || !found.is_empty();
         Ok(is_known.then(|| Identity::settle(present, &found, unreachable_key)))
+    }
+}
+
+/// The reason why an identity was not taken over.
+enum ImportError {
+    File(io::Error),
+    Other(OtherIdentity),
+}
+
+impl From<io::Error> for ImportError {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
     }
 }
 

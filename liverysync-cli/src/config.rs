@@ -24,11 +24,12 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 29] = [
+const TABLES: [(&[&str], &str); 33] = [
     (&["server"], "server"),
     (&["league", "create"], "server"),
     (&["league", "status"], "server"),
     (&["league", "members"], "server"),
+    (&["league", "members", "merge"], "server"),
     (&["league", "liveries"], "server"),
     (&["league", "history"], "server"),
     (&["league", "conflicts"], "server"),
@@ -54,13 +55,16 @@ const TABLES: [(&[&str], &str); 29] = [
     (&["ignore", "add"], "client"),
     (&["ignore", "remove"], "client"),
     (&["ignore", "list"], "client"),
+    (&["identity", "show"], "client"),
+    (&["identity", "export"], "client"),
+    (&["identity", "import"], "client"),
 ];
 
 /// The variable that names the config file.
 const CONFIG: &str = "LIVERYSYNC_CONFIG";
 
 /// Options that an admin decides each time, so that no variable sets them.
-const DECIDED_EACH_TIME: [&str; 3] = ["keep", "version", "yes"];
+const DECIDED_EACH_TIME: [&str; 5] = ["all_of", "keep", "replace", "version", "yes"];
 
 /// Least likeness of two words for one to be a typo of the other.
 const LIKENESS_MIN: f64 = 0.75;

@@ -10,6 +10,7 @@ mod cmd;
 mod config;
 mod exit;
 mod output;
+mod seal;
 mod text;
 mod units;
 

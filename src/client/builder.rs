@@ -283,13 +283,13 @@ impl ClientBuilder {
             Some(lock)
         };
         let state = self.folder_state(&root)?;
-        let mut config = self.identified()?;
+        let (mut config, identity) = self.identified()?;
         let list = state.as_ref().map(|state| IgnoreFile::at(state.ignored()));
         if let Some(list) = &list {
             config.ignored = list.read()?;
         }
         let cache = state.map(|state| state.cache());
-        let driver = Driver::new(wiring, config, root, cache, lock, list)?;
+        let driver = Driver::new(wiring, config, root, cache, lock, list, identity)?;
         Ok((driver, names))
     }
 
@@ -305,13 +305,13 @@ impl ClientBuilder {
         found.map(Some).map_err(|source| ClientError::State { path: state.clone(), source })
     }
 
-    /// Returns the configuration with the keys of the driver.
-    pub(super) fn identified(self) -> Result<ClientConfig, ClientError> {
+    /// Returns the configuration with the keys of the driver, and their file.
+    pub(super) fn identified(self) -> Result<(ClientConfig, Option<IdentityFile>), ClientError> {
         let (mut config, state) = (self.config, self.state.as_deref());
         let in_state = || state.map(|state| IdentityFile::new(state.join("identity.json")));
         let of_user = || state.and_then(|_| IdentityFile::of_user()).or_else(in_state);
         let file = self.identity.or_else(of_user).filter(|_| config.member_key.is_none());
-        let Some(file) = file else { return Ok(config) };
+        let Some(file) = file else { return Ok((config, None)) };
         let identity = match config.dry_run {
             // It tells a dry run which liveries are its driver's.
             true => file.look(state),
@@ -323,7 +323,7 @@ impl ClientBuilder {
             config.former_keys = identity.untold(&server_name(&self.host, self.port));
             config.member_key = Some(identity.member_key().clone());
         }
-        Ok(config)
+        Ok((config, Some(file)))
     }
 }
 

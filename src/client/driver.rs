@@ -9,6 +9,7 @@ use std::{
 
 use liverysync_core::{
     client::{ClientConfig, ClientMachine, DiskOutcome, Event, Ignored, Input, Now, OpId, Output},
+    league::MemberKey,
     wire::messages::Message,
 };
 use tokio::{
@@ -19,6 +20,7 @@ use tokio::{
 };
 
 use super::{
+    builder::server_name,
     link::{Link, connect, sending},
     lock::Lock,
 };
@@ -27,6 +29,7 @@ use crate::{
     disk::{Disk, Outcomes, PlainFile, remove_empty_folder},
     error_chain::with_causes,
     events::EventSender,
+    identity::IdentityFile,
     ignore::IgnoreFile,
     lifecycle::StopRequest,
     link::{LinkError, SendReport},
@@ -85,6 +88,8 @@ pub(super) struct Driver {
     list_faults: ListFaults,
     ignore_list_reads: Interval,
     lock: Option<Lock>,
+    /// The file with the driver's keys.
+    identity: Option<IdentityFile>,
 }
 
 impl Driver {
@@ -96,6 +101,7 @@ impl Driver {
         cache: Option<PathBuf>,
         lock: Option<Lock>,
         list: Option<IgnoreFile>,
+        identity: Option<IdentityFile>,
     ) -> io::Result<Self> {
         let Wiring { address, events, sync_wanted, throttles } = wiring;
         let changed = Arc::new(Notify::new());
@@ -125,6 +131,7 @@ impl Driver {
             list_faults: ListFaults::default(),
             ignore_list_reads,
             lock,
+            identity,
         })
     }
 
@@ -170,10 +177,19 @@ impl Driver {
                     }
                 }
                 Output::Disk(op, request) => self.disk.request(op, request),
+                Output::FormerKeysKnown(keys) => self.note_former_keys(keys),
                 Output::Event(event) => self.events.send(&event),
                 Output::Timeout(wake) => return wake.map(|wake| self.clock.instant(wake.at)),
             }
         }
+    }
+
+    /// Notes in the identity file that the server knows the driver's former keys.
+    fn note_former_keys(&self, keys: Vec<MemberKey>) {
+        let Some(file) = self.identity.clone() else { return };
+        let server = server_name(&self.address.0, self.address.1);
+        // If it fails, the server is told once more.
+        drop(tokio::task::spawn_blocking(move || file.mark_told(&server, &keys)));
     }
 
     fn transmit(&mut self, message: Message) {

@@ -218,6 +218,10 @@ impl LeagueDatabase for Sqlite {
                 members.insert(member.member, member);
                 Ok(())
             })?;
+            Table::Merges.each(&transaction, |row| {
+                merge(&mut members, row.parse(0)?, row.parse(1)?);
+                Ok(())
+            })?;
             Ok(members.into_values().collect())
         })
     }
@@ -335,6 +339,17 @@ fn member(connection: &Connection, row: &Row) -> Result<MemberRow, Fault> {
         files: files.unsigned_abs(),
         bytes: bytes.unsigned_abs(),
     })
+}
+
+/// Leaves out a member who is another one now. Both of them are the driver who was first seen then.
+fn merge(members: &mut BTreeMap<MemberId, MemberRow>, former: MemberId, member: MemberId) {
+    let Some(former) = members.remove(&former) else { return };
+    match members.get_mut(&member) {
+        Some(member) => member.first_seen = former.first_seen.min(member.first_seen.clone()),
+        None => {
+            members.insert(member, MemberRow { member, files: 0, bytes: 0, ..former });
+        }
+    }
 }
 
 /// Reads the acts without an answer; `None` for one that cannot be read.

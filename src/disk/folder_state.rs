@@ -52,7 +52,7 @@ impl FolderState {
     pub(crate) fn claim(&mut self) -> io::Result<()> {
         let was_moved = match self.before.take() {
             Some(before) => {
-                for extension in [CACHE, IGNORED] {
+                for extension in [CACHE, IGNORED, OBSTACLES] {
                     let (old, new) = (self.file(&before, extension), self.own(extension));
                     let is_needed = !new.exists() || (extension == CACHE && is_small(&new));
                     if is_needed && old.exists() {
@@ -69,7 +69,7 @@ impl FolderState {
         {
             replace_whole(&self.own(FOLDER), folder.as_bytes())?;
         }
-        for extension in [CACHE, IGNORED, FOLDER] {
+        for extension in [CACHE, IGNORED, OBSTACLES, FOLDER] {
             if let Some(before) = &was_moved {
                 // Another client of this user may have been faster.
                 let _gone = fs::remove_file(self.file(before, extension));
@@ -158,6 +158,8 @@ impl FolderState {
 /// The extensions of the files.
 const CACHE: &str = "files";
 const IGNORED: &str = "ignore";
+/// Written beside the cache: the reasons why files could not be installed.
+const OBSTACLES: &str = "obstacles";
 /// The folder's real path.
 const FOLDER: &str = "folder";
 

@@ -153,8 +153,10 @@ async fn a_moved_folder_keeps_its_ignored_liveries_and_synced_versions() {
     assert_eq!(league.read("Bruno/904/decals.png").as_deref(), Some("second paint"));
     // The files of before are gone: the folder has moved.
     let states = fs::read_dir(pc.path("state/clients")).unwrap();
-    let names = states.map(|entry| entry.unwrap().path().file_stem().unwrap().to_owned());
-    assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), 1);
+    let names = states.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: std::collections::BTreeSet<_> =
+        names.map(|name| name.split('.').next().unwrap().to_owned()).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
 }
 
 #[tokio::test]
@@ -208,4 +210,50 @@ async fn a_client_that_started_before_its_files_had_moved_finds_its_list() {
     let report = pc.sync(&league, "OneDrive").await;
     assert_eq!((report.files, report.withheld), (3, 1), "{report:?}");
     assert!(!pc.path("OneDrive/Ugly").exists());
+}
+
+#[tokio::test]
+async fn the_members_of_an_earlier_version_become_one() {
+    let pc = Pc::new();
+    let server = server(0).data(pc.path("data")).updates(liverysync::Updates::Owner);
+    let server = server.start().await.unwrap();
+    let port = server.address().port();
+    let sync = async |builder: ClientBuilder| {
+        let client = builder.port(port).name("Aoi").start().await.unwrap();
+        let report = client.sync().timeout(PATIENCE).await.unwrap();
+        client.stop().await;
+        report
+    };
+    // An earlier version made a key for each spelling of the folder.
+    let keys = [1, 2].map(|digit| MemberKey::from_bytes([digit; 32]));
+    write(&pc.path("Aoi/Iris/decals.png"), "iris");
+    let clients = pc.folder("state/clients");
+    for (day, key) in keys.iter().enumerate() {
+        let builder = Client::builder("127.0.0.1").liveries(pc.path("Aoi"));
+        sync(builder.member_key(key.clone())).await;
+        let path = clients.join(format!("0000000{day}.key"));
+        fs::write(&path, key.to_hex()).unwrap();
+        let date =
+            std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(86_400 * (1 + day as u64));
+        fs::File::options().write(true).open(&path).unwrap().set_modified(date).unwrap();
+    }
+    let members = || {
+        let mut league = liverysync::league::League::open(&pc.path("data")).unwrap();
+        let members = league.members().unwrap().into_iter().map(|row| row.member);
+        let owners = league.liveries().unwrap().remove(0).owners;
+        (members.collect::<Vec<_>>(), owners)
+    };
+    assert_eq!(members().0.len(), 2);
+
+    assert_eq!(sync(pc.client("Aoi")).await.files, 1);
+    let aoi = liverysync::MemberId::of(&keys[1]);
+    assert_eq!(members().0, [aoi]);
+    write(&pc.path("Aoi/Iris/decals.png"), "second");
+    let report = sync(pc.client("Aoi")).await;
+    assert_eq!((report.files, report.conflicts.len()), (1, 0));
+    assert_eq!(members(), (vec![aoi], vec![aoi]));
+    // The server is not told again.
+    let file = fs::read_to_string(pc.path("config/identity.json")).unwrap();
+    assert!(file.contains(&format!("\"127.0.0.1:{port}\"")), "{file}");
+    server.stop().await;
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use liverysync::{ClientBuilder, DEFAULT_PORT, Extensions, Limits, Naming, Rules};
+use liverysync::{ClientBuilder, DEFAULT_PORT, Extensions, IdentityFile, Limits, Naming, Rules};
 
 use super::values::parse_extensions;
 use crate::units::{Rate, parse_bytes, parse_count, parse_rate};
@@ -28,7 +28,7 @@ pub(crate) struct DetailArgs {
     pub(crate) verbose: bool,
 }
 
-/// The server to connect to, for client and status.
+/// The server to connect to, for client, status and identity.
 #[derive(Debug, Args)]
 pub(crate) struct AddressArgs {
     /// Host name or address of the league's server
@@ -88,6 +88,11 @@ pub(crate) struct IdentityArgs {
 }
 
 impl IdentityArgs {
+    /// Returns the file that was given, or the user's; `None` if the system names none.
+    pub(crate) fn file(&self) -> Option<IdentityFile> {
+        self.identity.clone().map(IdentityFile::new).or_else(IdentityFile::of_user)
+    }
+
     /// Has a client use this identity.
     pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
         match &self.identity {

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use liverysync::league::{Act, League, LeagueError, Setting};
+use liverysync::{
+    MemberId,
+    league::{Act, League, LeagueError, Setting},
+};
 
 use super::{groups::OutputArgs, values::parse_setting};
 
@@ -14,7 +17,8 @@ pub(crate) enum LeagueCommand {
     /// Show a summary of the league
     Status(LeagueArgs),
     /// List the members and what they have
-    Members(LeagueArgs),
+    #[command(args_conflicts_with_subcommands = true)]
+    Members(LeagueMembersArgs),
     /// List all liveries, including retired ones
     Liveries(LeagueArgs),
     /// Show a livery's history, newest version first
@@ -107,11 +111,43 @@ pub(crate) struct LeagueRestoreArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LeagueMembersArgs {
+    #[command(subcommand)]
+    command: Option<MembersCommand>,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum MembersCommand {
+    /// Make two members one, because they are the same driver
+    #[command(
+        after_help = "NEW gets what OLD has published and owns, and whoever has the key of either is NEW. This cannot be undone."
+    )]
+    Merge(MergeArgs),
+}
+
+#[derive(Debug, Args)]
+struct MergeArgs {
+    /// Member who no longer is one: their name, or the 16 digits that `liverysync league members` shows
+    old: String,
+    /// Member that both are from now on
+    new: String,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LeagueOwnArgs {
+    /// Give the member NEW everything that OLD owns; OLD owns nothing then
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["livery", "member"])]
+    all_of: Option<Vec<String>>,
     /// The livery's folder
-    livery: String,
+    #[arg(required_unless_present = "all_of")]
+    livery: Option<String>,
     /// Member: their name, or the 16 digits that `liverysync league members` shows
-    member: String,
+    #[arg(required_unless_present = "all_of")]
+    member: Option<String>,
     #[command(flatten)]
     common: LeagueArgs,
 }
@@ -143,7 +179,13 @@ impl LeagueCommand {
         match self {
             Self::Create(common)
             | Self::Status(common)
-            | Self::Members(common)
+            | Self::Members(
+                LeagueMembersArgs { command: None, common }
+                | LeagueMembersArgs {
+                    command: Some(MembersCommand::Merge(MergeArgs { common, .. })),
+                    ..
+                },
+            )
             | Self::Liveries(common)
             | Self::Conflicts(common)
             | Self::Show(common)
@@ -179,8 +221,17 @@ impl LeagueCommand {
             Self::Restore(LeagueRestoreArgs { livery, version, .. }) => {
                 Act::Restore { livery: livery.clone(), version: version.clone() }
             }
-            Self::Own(LeagueOwnArgs { livery, member, .. }) => {
+            Self::Own(LeagueOwnArgs { all_of: Some(members), .. }) => {
+                let [former, member] = &members[..] else { return Ok(None) };
+                Act::OwnAll { former: known(league, former)?, member: known(league, member)? }
+            }
+            Self::Own(LeagueOwnArgs { livery: Some(livery), member: Some(member), .. }) => {
                 Act::Own { livery: livery.clone(), member: league.member(member)? }
+            }
+            Self::Members(LeagueMembersArgs {
+                command: Some(MembersCommand::Merge(args)), ..
+            }) => {
+                Act::Merge { former: known(league, &args.old)?, member: known(league, &args.new)? }
             }
             Self::Set(LeagueSetArgs { setting, value, .. }) => {
                 Act::Set { setting: *setting, value: value.clone() }
@@ -188,4 +239,11 @@ impl LeagueCommand {
             _ => return Ok(None),
         }))
     }
+}
+
+/// Returns a member whom the league knows. A slip in the digits would make somebody of nobody.
+fn known(league: &mut League, name: &str) -> Result<MemberId, LeagueError> {
+    let member = league.member(name)?;
+    let is_known = league.members()?.iter().any(|row| row.member == member);
+    is_known.then_some(member).ok_or_else(|| LeagueError::NoMember { name: name.to_owned() })
 }

@@ -4,6 +4,7 @@
 pub(crate) mod backups;
 pub(crate) mod client;
 pub(crate) mod groups;
+pub(crate) mod identity;
 pub(crate) mod ignore;
 pub(crate) mod league;
 pub(crate) mod owner;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use self::{
     backups::BackupsCommand,
     client::ClientArgs,
+    identity::IdentityCommand,
     ignore::IgnoreCommand,
     league::LeagueCommand,
     owner::{RenameArgs, ReplaceArgs, WithdrawArgs},
@@ -26,10 +28,10 @@ use self::{
 };
 
 const AFTER_HELP: &str = "\
-Every option of client, status, scan, backups, ignore, withdraw, rename, replace, server and league can also be set by an environment variable (shown \
+Every option of client, status, scan, backups, ignore, withdraw, rename, replace, identity, server and league can also be set by an environment variable (shown \
 beside it) or in a config file. A flag overrides a variable, and a variable overrides the file.
 
-  [client]                       # for client, status, scan, backups, ignore, withdraw, rename and replace
+  [client]                       # for client, status, scan, backups, ignore, withdraw, rename, replace and identity
   host = \"league.example\"
   name = \"Aoi\"
 
@@ -91,6 +93,14 @@ pub(crate) enum Command {
     /// Let a livery of yours take the place of an older one, which is retired
     #[command(after_help = OWNERS)]
     Replace(ReplaceArgs),
+    /// Show who you are, and take that along to another PC
+    #[command(
+        subcommand,
+        after_help = "Leagues recognize you by a member key, in whatever folder. It is in the identity file. `export` and `import` \
+            ask for a passphrase; scripts give it in LIVERYSYNC_PASSPHRASE or on standard input. The key itself travels \
+            unencrypted to the servers that you connect to."
+    )]
+    Identity(IdentityCommand),
     /// Run the league's server
     #[command(
         after_help = "The server prints one line on standard output once it listens: `listening on ADDRESS:PORT`. Its log is \

@@ -44,6 +44,9 @@ fn reference() -> String {
         write_command(&mut text, command, "##");
         for command in command.get_subcommands() {
             write_command(&mut text, command, "###");
+            for command in command.get_subcommands() {
+                write_command(&mut text, command, "####");
+            }
         }
     }
     text

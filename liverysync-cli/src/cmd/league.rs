@@ -133,7 +133,8 @@ const fn word(act: &Act) -> &'static str {
         Act::Retire { .. } => "retire",
         Act::Replace { .. } => "replace",
         Act::Restore { .. } => "restore",
-        Act::Own { .. } => "own",
+        Act::Own { .. } | Act::OwnAll { .. } => "own",
+        Act::Merge { .. } => "merge",
         Act::Set { .. } => "set",
     }
 }

@@ -4,6 +4,7 @@ mod backups;
 mod client;
 mod completions;
 mod demo;
+mod identity;
 mod ignore;
 mod league;
 mod owner;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Withdraw(args) => owner::run(&args.act(), &args.common),
         Command::Rename(args) => owner::run(&args.act(), &args.common),
         Command::Replace(args) => owner::run(&args.act(), &args.common),
+        Command::Identity(command) => identity::run(&command),
         Command::Demo(args) => demo::run(&args),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -6,7 +6,8 @@
 use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
 
 use liverysync::{
-    Act, ActReport, Content, ContentHash, Plan, RelPath, Scan, Skipped, UnixTime,
+    Act, ActReport, Content, ContentHash, Identity, MemberId, Plan, RelPath, Scan, Skipped,
+    UnixTime,
     backups::BackupSet,
     league::{Acted, Conflict, LiveryStatus, MemberRow, PastVersion, Rebuilt, Setting, Settings},
 };
@@ -110,6 +111,18 @@ pub(crate) fn ignored(file: &str, ignored: &[&str], changed: &[&str]) -> String 
         changed: &'a [&'a str],
     }
     named("ignored", &Ignored { file, ignored, changed })
+}
+
+/// Returns who the driver is, and where that is written.
+pub(crate) fn identity(event: &'static str, file: &str, identity: Option<&Identity>) -> String {
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        file: &'a str,
+        member: Option<MemberId>,
+        former: Vec<MemberId>,
+    }
+    let former = identity.into_iter().flat_map(Identity::former_members).collect();
+    named(event, &Shown { file, member: identity.map(Identity::member), former })
 }
 
 /// Returns the backup sets of a folder.
@@ -456,6 +469,9 @@ mod tests {
     #[test]
     fn every_object_about_backups_is_as_documented() {
         let set: SetName = "20250301_201500".parse().unwrap();
+        for event in ["identity", "identity_exported", "identity_imported"] {
+            check_documented("Identity", &identity(event, "identity.json", None));
+        }
         check_documented("Backups", &backups("L", &[]));
         let shown = BackupContents::new(set.clone(), vec![], vec![]);
         check_documented("Backups", &named("backup_shown", &shown));

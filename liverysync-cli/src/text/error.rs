@@ -1,10 +1,10 @@
 //! Failures of commands, with their causes and hints.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, io, path::Path, time::Duration};
 
 use liverysync::{
-    ClientError, FolderNotFound, IgnoreError, ScanError, ServerError, StoreError, SyncError,
-    Unfinished,
+    ClientError, FolderNotFound, IgnoreError, OtherIdentity, ScanError, ServerError, StoreError,
+    SyncError, Unfinished,
     backups::{BackupsError, SetName},
     escape,
     league::{ActError, DatabaseError, LeagueError},
@@ -14,6 +14,7 @@ use super::{
     Problem,
     words::{LIST_ENCODING, count, cut, duration, files, reason},
 };
+use crate::seal::SealFault;
 
 const REACH_HINT: &str = "check --host and --port, and whether the league's server is running";
 
@@ -59,14 +60,7 @@ pub(crate) fn client(error: &ClientError) -> Problem {
             Problem::new(format!("another liverysync client already syncs {}", show(path)))
                 .hint("stop the other client first")
         }
-        ClientError::Identity { path, source } => Problem::new(format!(
-            "cannot use the identity file {}",
-            show(path)
-        ))
-        .cause(source)
-        .hint(
-            "restore the file from a backup, or import your identity: liverysync identity import FILE",
-        ),
+        ClientError::Identity { path, source } => identity(path, source),
         ClientError::Ignored(error) => ignore(error),
         other => Problem::of(other),
     }
@@ -443,6 +437,65 @@ pub(crate) fn ignore(error: &IgnoreError) -> Problem {
 pub(crate) fn no_state_folder() -> Problem {
     Problem::new("the system reports no folder for application data")
         .hint("name one: --state DIR, here and for `liverysync client`")
+}
+
+pub(crate) fn no_config_folder() -> Problem {
+    Problem::new("the system reports no folder for settings")
+        .hint("name the file: --identity FILE, here and for `liverysync client`")
+}
+
+/// Reports that the identity file cannot be used.
+pub(crate) fn identity(path: &Path, source: &io::Error) -> Problem {
+    Problem::new(format!("cannot use the identity file {}", show(path))).cause(source).hint(
+        "restore the file from a backup, or import your identity: liverysync identity import FILE",
+    )
+}
+
+pub(crate) fn no_identity(path: &Path) -> Problem {
+    Problem::new(format!("you have no identity yet: {} does not exist", show(path)))
+        .hint("the client makes one when it starts: liverysync client")
+}
+
+pub(crate) fn other_identity(other: &OtherIdentity) -> Problem {
+    Problem::of(other)
+        .hint("pass --replace to be the imported member from now on; the present key is kept as a former one")
+}
+
+pub(crate) fn file_exists(path: &Path) -> Problem {
+    Problem::new(format!("{} exists already", show(path))).hint("name another file")
+}
+
+pub(crate) fn cannot_export(path: &Path, source: &io::Error) -> Problem {
+    Problem::new(format!("cannot write {}", show(path))).cause(source)
+}
+
+pub(crate) fn cannot_import(path: &Path, source: &impl fmt::Display) -> Problem {
+    Problem::new(format!("cannot import {}", show(path))).cause(source)
+}
+
+/// Reports that an exported identity cannot be decrypted.
+pub(crate) fn seal(path: &Path, fault: SealFault) -> Problem {
+    let problem = Problem::new(format!("cannot import {}", show(path)));
+    match fault {
+        SealFault::NotSealed => problem
+            .cause("it is not an exported identity")
+            .hint("write one on the other PC: liverysync identity export FILE"),
+        SealFault::Newer => problem.cause("a newer liverysync wrote it").hint("update liverysync"),
+        SealFault::Wrong => problem.cause("the passphrase is wrong, or the file is damaged"),
+    }
+}
+
+pub(crate) fn no_passphrase(source: &io::Error) -> Problem {
+    Problem::new("cannot read the passphrase").cause(source)
+}
+
+pub(crate) fn passphrases_differ() -> Problem {
+    Problem::new("the two passphrases differ")
+}
+
+pub(crate) fn short_passphrase(least: usize) -> Problem {
+    Problem::new(format!("the passphrase needs at least {least} characters"))
+        .hint("several words are easy to remember and hard to guess")
 }
 
 pub(crate) const THREADS: &str = "cannot start the program's threads";

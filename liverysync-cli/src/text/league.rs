@@ -184,6 +184,10 @@ fn content(content: Content) -> String {
     format!("{}  {:>9}", content.hash.short(), bytes(content.size))
 }
 
+fn who_of(member: MemberId, names: &BTreeMap<MemberId, String>) -> String {
+    who(member, names.get(&member))
+}
+
 /// Reports the result of a change, and what happens next. `names` has the members' last names.
 pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>) -> String {
     let (placed, retired) = (acted.report.placed as u64, acted.report.retired as u64);
@@ -205,6 +209,16 @@ pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>
         }
         Act::Set { setting, value } => {
             return format!("The setting {setting} is now {}.", escape(value));
+        }
+        Act::OwnAll { former, member } => {
+            let (former, member) = (who_of(*former, names), who_of(*member, names));
+            return format!("{member} owns everything now that {former} owned.");
+        }
+        Act::Merge { former, member } => {
+            let (former, member) = (who_of(*former, names), who_of(*member, names));
+            return format!(
+                "{former} and {member} are one member now, who has everything of both."
+            );
         }
         Act::Own { livery, member } => {
             return format!(

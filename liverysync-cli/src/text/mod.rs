@@ -10,6 +10,7 @@ pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod error;
+pub(crate) mod identity;
 pub(crate) mod ignore;
 pub(crate) mod league;
 pub(crate) mod owner;

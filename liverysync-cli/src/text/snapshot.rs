@@ -1,6 +1,7 @@
 //! One file with every text of the program: `tests/snapshots/messages.snap`. `INSTA_UPDATE=always` rewrites it.
 
 mod errors;
+mod identities;
 mod leagues;
 
 use std::{io, path::Path, time::Duration};
@@ -25,6 +26,7 @@ use super::{
 
 use self::{
     errors::{act_errors, client_errors, database_errors, other_errors, server_errors},
+    identities::identity_texts,
     leagues::{league_texts, owner_texts},
 };
 
@@ -39,6 +41,7 @@ fn every_text_is_as_in_the_snapshot() {
     server_texts(&mut all);
     league_texts(&mut all);
     owner_texts(&mut all);
+    identity_texts(&mut all);
     demo_texts(&mut all);
     config_texts(&mut all);
     value_texts(&mut all);

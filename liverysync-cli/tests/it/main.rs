@@ -9,6 +9,7 @@ mod backups;
 mod client;
 mod config;
 mod demo;
+mod identity;
 mod league;
 mod scan;
 mod server;

@@ -116,6 +116,14 @@ impl Context {
         }
     }
 
+    /// Handles that the server knows this PC's former keys.
+    pub(super) fn handle_former_keys_known(&mut self) {
+        let keys = std::mem::take(&mut self.config.former_keys);
+        if !keys.is_empty() {
+            self.push(Output::FormerKeysKnown(keys));
+        }
+    }
+
     pub(super) fn disconnect(&mut self, reason: &str) {
         if self.link.handle_close() {
             self.push(Output::Disconnect(reason.to_owned()));

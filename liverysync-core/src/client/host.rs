@@ -8,6 +8,7 @@ use super::{Event, Ignored};
 use crate::{
     hash::Content,
     inspect::Damage,
+    league::MemberKey,
     path::RelPath,
     select::{Listed, Stamp},
     time::{Time, UnixTime, Wake},
@@ -93,6 +94,8 @@ pub enum Output {
     StopSending(TransferId),
     /// Carry out a disk request.
     Disk(OpId, DiskRequest),
+    /// Note that the server knows these as former keys of the driver, so that no later run sends them to it.
+    FormerKeysKnown(Vec<MemberKey>),
     /// Tell people.
     Event(Event),
     /// Wait for the next input, at most until then.

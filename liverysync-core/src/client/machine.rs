@@ -193,6 +193,9 @@ impl ClientMachine {
             Message::FileChunk(chunk) => self.downloads.handle_file_chunk(cx, folder, chunk),
             Message::FileEnd(end) => self.downloads.handle_file_end(cx, folder, &end),
             Message::ServerState(state) => {
+                if state.former_keys_known {
+                    cx.handle_former_keys_known();
+                }
                 self.sync_state.handle_state(cx, folder, &self.publisher, state);
             }
             // A dry run would become a member by its answer.

@@ -54,6 +54,21 @@ pub enum Act {
         /// The new owner.
         member: MemberId,
     },
+    /// Gives a member everything that another one owns.
+    OwnAll {
+        /// The member who owns it.
+        former: MemberId,
+        /// The member who gets it.
+        member: MemberId,
+    },
+    /// Makes two members one, because they are the same driver: what one published and owns is the other's, and whoever
+    /// has the key of either is that member.
+    Merge {
+        /// The member who no longer is one.
+        former: MemberId,
+        /// The member that they are.
+        member: MemberId,
+    },
     /// Changes a setting of the league.
     Set {
         /// The setting.
@@ -202,6 +217,18 @@ pub enum ActError {
     /// The member has asked for so many acts lately that this one has to wait.
     #[error("too many changes within a minute")]
     TooMany,
+    /// Both members are the same.
+    #[error("both are the member {member}")]
+    SameMember {
+        /// The member.
+        member: MemberId,
+    },
+    /// The member owns no livery.
+    #[error("the member {member} owns no livery")]
+    OwnsNothing {
+        /// The member.
+        member: MemberId,
+    },
     /// The server that has the league does not know this kind of act.
     #[error("the running server has a different version and does not know this request")]
     Unsupported,
@@ -288,6 +315,8 @@ mod tests {
             ActError::NotOwner { livery: name.clone(), owners: vec!["Aoi".to_owned()] },
             ActError::AdminOnly,
             ActError::TooMany,
+            ActError::SameMember { member: "00ff00ff00ff00ff".parse().unwrap() },
+            ActError::OwnsNothing { member: "00ff00ff00ff00ff".parse().unwrap() },
             ActError::Unsupported,
             ActError::Other { text: "for a reason".to_owned() },
         ];

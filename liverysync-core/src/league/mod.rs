@@ -128,6 +128,14 @@ pub enum Record {
         /// The livery's folder in one case, as [`PathKey::livery`](crate::path::PathKey::livery) has it.
         livery: String,
     },
+    /// A member turned out to be the same driver as another one, and is that member from now on: what they published and own
+    /// is the other's.
+    Merged {
+        /// The member who no longer is one.
+        former: MemberId,
+        /// The member that they are.
+        member: MemberId,
+    },
     /// A setting of the league has this value from now on.
     Set {
         /// The setting.

@@ -86,6 +86,22 @@ impl League {
         self.names.insert(member, name.to_owned());
     }
 
+    /// Returns the member that a member is now.
+    pub(super) fn present(&self, member: MemberId) -> MemberId {
+        self.union.present(member)
+    }
+
+    /// Returns which of these members the league knows apart from `member`.
+    pub(super) fn others(&self, members: Vec<MemberId>, member: MemberId) -> Vec<MemberId> {
+        let members = members.into_iter().map(|one| self.present(one));
+        members.filter(|one| *one != member && self.names.contains_key(one)).collect()
+    }
+
+    /// Merges members into another one. Returns the records of it.
+    pub(super) fn merge_members(&mut self, former: &[MemberId], member: MemberId) -> Vec<Record> {
+        self.union.merge_members(former.iter().copied(), member)
+    }
+
     /// Returns the last name of a member.
     pub(super) fn name(&self, member: MemberId) -> Option<&str> {
         self.names.get(&member).map(String::as_str)

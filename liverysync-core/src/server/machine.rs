@@ -150,6 +150,7 @@ impl ServerMachine {
         let merged = peer.report.merged;
         self.reports.handle_departed(cx, id, peer.report.manifest.filter(|_| merged));
         cx.dirty.plan = true;
+        peers::merge_waiting(cx);
         // Nobody was told of a client that never greeted.
         if peer.liveness.greeted {
             cx.event(Event::Left { peer: id, name, reason });
@@ -304,8 +305,10 @@ impl ServerMachine {
                 let (outcome, records) = (Ok(report), mem::take(&mut step.records));
                 self.cx.output(Output::Acted { number, outcome, records });
                 union_step::finish(&mut self.cx, step, &Reported::new());
-                if matches!(act, Act::Set { .. }) {
-                    self.follow_settings();
+                match act {
+                    Act::Set { .. } => self.follow_settings(),
+                    Act::Merge { .. } => peers::follow_merge(&mut self.cx),
+                    _ => {}
                 }
             }
             Err(error) => {

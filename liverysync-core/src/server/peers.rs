@@ -137,19 +137,23 @@ pub(super) fn hello(
         peer.status = ToldStatus::Awaited;
     }
     let key = hello.member_key.and_then(|key| key.parse().ok());
-    peer.identity.member = key.as_ref().map(MemberId::of);
+    peer.identity.member = key.as_ref().map(MemberId::of).map(|member| cx.league.present(member));
+    let former = hello.former_keys.iter().take(Hello::FORMER_KEYS_MAX);
+    let former: Vec<_> = former.filter_map(|key| key.parse().ok()).collect();
+    peer.identity.former = former.iter().map(MemberId::of).collect();
     let (name, address) = (peer.identity.name.clone(), peer.identity.address.clone());
     if let Some(member) = peer.identity.member {
         cx.league.handle_seen(member, &name);
         cx.record(vec![Record::Seen { member, name: name.clone() }]);
     }
+    let former_keys_known = merge_former(cx, id) && !former.is_empty();
     // While the union is empty, a client gets its own hash back: it has everything.
     let current_hash = match cx.league.union_hash() {
         Some(hash) => hash.to_string(),
         None => hello.manifest_hash,
     };
     let naming = negotiates.then(|| LeagueNaming::from(&cx.config.settings.naming));
-    let state = ServerState { current_hash, naming, ..ServerState::default() };
+    let state = ServerState { current_hash, naming, former_keys_known, ..ServerState::default() };
     cx.transmit(id, Message::ServerState(state));
     if first_time {
         cx.event(Event::Joined { peer: id, name, address, protocol });
@@ -184,6 +188,47 @@ pub(super) fn refuse_other_build(
         cx.event(Event::Joined { peer: id, name, address, protocol });
     }
     Some(reason)
+}
+
+/// Merges the members that a client's driver was before into the one that they are now. Returns false if that has to wait:
+/// while two of them are connected at once, they may be two drivers who share a PC.
+///
+/// The client has to come before its files are taken in, or its own liveries would be somebody else's.
+fn merge_former(cx: &mut Context, id: PeerId) -> bool {
+    let Some(peer) = cx.peers.get_mut(id) else { return true };
+    let Some(member) = peer.identity.member else { return true };
+    let former = cx.league.others(std::mem::take(&mut peer.identity.former), member);
+    let is_former = |peer: &Peer| peer.identity.member.is_some_and(|one| former.contains(&one));
+    if cx.peers.values().any(is_former) {
+        if let Some(peer) = cx.peers.get_mut(id) {
+            peer.identity.former = former;
+        }
+        return false;
+    }
+    let records = cx.league.merge_members(&former, member);
+    cx.record(records);
+    true
+}
+
+/// Merges the members of clients that had to wait for one that has left, and tells the clients.
+pub(super) fn merge_waiting(cx: &mut Context) {
+    let waiting = cx.peers.iter().filter(|(_, peer)| !peer.identity.former.is_empty());
+    for id in waiting.map(|(id, _)| id).collect::<Vec<_>>() {
+        if merge_former(cx, id) {
+            let current_hash = cx.union_hash_text();
+            let former_keys_known = true;
+            let state = ServerState { current_hash, former_keys_known, ..ServerState::default() };
+            cx.transmit(id, Message::ServerState(state));
+        }
+    }
+}
+
+/// Has the clients of a member who was merged count as the member that they are now.
+pub(super) fn follow_merge(cx: &mut Context) {
+    let league = &cx.league;
+    for (_, peer) in cx.peers.iter_mut() {
+        peer.identity.member = peer.identity.member.map(|member| league.present(member));
+    }
 }
 
 /// Tells all clients that understand it how conflict copies are named from now on.

@@ -130,7 +130,8 @@ pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, blocked: Ve
         let outdated = cx.peers.get(id).map(|peer| outdated(cx, peer)).unwrap_or_default();
         let current_hash = cx.union_hash_text();
         let sync_status = Some(status);
-        let state = ServerState { current_hash, sync_status, outdated, blocked, naming: None };
+        let state =
+            ServerState { current_hash, sync_status, outdated, blocked, ..ServerState::default() };
         cx.transmit(id, Message::ServerState(state));
     }
 }

@@ -37,7 +37,11 @@ impl Union {
                 union.restore(livery, version.as_deref(), &mut outcome)?;
             }
             Act::Set { setting, value } => union.set(*setting, value, &mut outcome)?,
-            Act::Own { livery, member } => union.add_owner(livery, *member, &mut outcome)?,
+            Act::Own { livery, member } => {
+                union.add_owner(livery, union.present(*member), &mut outcome)?;
+            }
+            Act::OwnAll { former, member } => union.own_all(*former, *member, &mut outcome)?,
+            Act::Merge { former, member } => union.merge_member(*former, *member, &mut outcome)?,
         }
         // The act may have freed the names that were in the way of these files.
         let report = union.finish_act(&mut outcome);

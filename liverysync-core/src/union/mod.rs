@@ -20,6 +20,7 @@ mod acts;
 mod expiry;
 mod holders;
 mod livery_conflicts;
+mod members;
 mod moved;
 mod new_livery;
 mod owners;
@@ -239,6 +240,8 @@ pub struct Union {
     owners: BTreeMap<String, Ownership>,
     /// The members who have had files of each livery since its owner is presumed, or were offered some.
     met: BTreeMap<String, BTreeSet<MemberId>>,
+    /// Members who were merged into others, with the member that each is now.
+    merged: BTreeMap<MemberId, MemberId>,
     /// Number of the last recorded step.
     steps: u64,
     settings: Settings,

@@ -41,6 +41,10 @@ impl Union {
     /// One causes the other: a file that gets a place may have been the last copy elsewhere, and an expired name is free for
     /// another claimant.
     pub(super) fn place_claimants(&mut self, mut claimants: Vec<Claimant>, outcome: &mut Outcome) {
+        for claimant in &mut claimants {
+            // A file that waited for its name may be that of a member who was merged meanwhile.
+            claimant.member = claimant.member.map(|member| self.present(member));
+        }
         for _ in 0..ROUNDS_MAX {
             // First, so that no file gets a conflict name because of a content that will never arrive.
             claimants.extend(self.expire_orphans(outcome));

@@ -92,6 +92,7 @@ impl Union {
                 }
                 self.owners.insert(fold(livery), ownership);
             }
+            Record::Merged { former, member } => self.apply_merged(*former, *member),
             Record::Set { setting, value } => self.apply_set(*setting, value),
             Record::Reported { member, gained, .. } => {
                 for entry in gained {

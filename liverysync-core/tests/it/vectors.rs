@@ -105,6 +105,17 @@ fn hello_of_a_member() -> Message {
     Message::Hello(Hello { member_key, ..hello })
 }
 
+fn hello_with_a_former_key() -> Message {
+    let Message::Hello(hello) = hello_of_a_member() else { unreachable!() };
+    let former_keys = vec![MemberKey::from_bytes([0xb8; 32]).to_hex()];
+    Message::Hello(Hello { former_keys, ..hello })
+}
+
+fn knows_former_keys() -> Message {
+    let (current_hash, former_keys_known) = (hash(), true);
+    Message::ServerState(ServerState { current_hash, former_keys_known, ..ServerState::default() })
+}
+
 fn full(revision: Option<u64>, manifest: Vec<FileInfo>) -> Message {
     Message::ManifestFull(ManifestFull { revision, manifest, ..ManifestFull::default() })
 }
@@ -245,6 +256,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("hello", hello(hash(), None)),
         ("hello 2", hello(hash(), Some(2))),
         ("hello of a member", hello_of_a_member()),
+        ("hello of a member with a former key", hello_with_a_former_key()),
         ("hello of a dry run", hello(String::new(), Some(2))),
         (
             "manifest summary",
@@ -287,6 +299,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ),
         ("server state", state(None, &[])),
         ("server state 2", greeted(league_naming())),
+        ("server state that knows the former keys", knows_former_keys()),
         (
             "server state of a league with another suffix",
             greeted(LeagueNaming {
@@ -516,7 +529,7 @@ fn conflict_names_match_the_file() {
 }
 
 /// The build, and the digest of the forms of protocol 2 that it has.
-const FORMS: (u32, &str) = (3, "55a004665b2a1526");
+const FORMS: (u32, &str) = (4, "d4ce199f461f5866");
 
 #[test]
 fn another_form_of_protocol_2_is_another_build() {

@@ -51,6 +51,7 @@ impl Book {
                 Record::Declined { .. }
                 | Record::Owned { .. }
                 | Record::Met { .. }
+                | Record::Merged { .. }
                 | Record::Set { .. }
                 | Record::Seen { .. }
                 | Record::Reported { .. } => {}

@@ -98,6 +98,7 @@ impl Trace {
             client::Output::Transmit(_) => 3,
             client::Output::Send { .. } => 4,
             client::Output::StopSending(_) => 5,
+            client::Output::FormerKeysKnown(_) => 8,
             client::Output::Disk(..) => 6,
             client::Output::Event(_) => return self.event(now, pc),
             client::Output::Timeout(_) => return,
@@ -115,6 +116,7 @@ impl Trace {
             client::Output::Connect
             | client::Output::Disconnect(_)
             | client::Output::StopSending(_)
+            | client::Output::FormerKeysKnown(_)
             | client::Output::Event(_)
             | client::Output::Timeout(_) => {}
         }
@@ -445,6 +447,11 @@ impl Fnv {
                 self.number(9);
                 self.text(setting.as_str());
                 self.text(value);
+            }
+            Record::Merged { former, member } => {
+                self.number(10);
+                self.member(*former);
+                self.member(*member);
             }
             Record::Reported { member, complete, lost, gained } => {
                 self.number(8);

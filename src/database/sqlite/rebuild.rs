@@ -44,6 +44,8 @@ pub struct RebuildSummary {
     pub reports: u64,
     /// Number of rows about settings, former values included.
     pub settings: u64,
+    /// Number of members who were merged into others.
+    pub merges: u64,
 }
 
 /// Rebuilds the database in a server's data folder from everything that can be read of it, which may be nothing. The old
@@ -115,6 +117,7 @@ impl RebuildSummary {
             Table::Members => &mut self.members,
             Table::Reports => &mut self.reports,
             Table::Settings => &mut self.settings,
+            Table::Merges => &mut self.merges,
         }
     }
 }

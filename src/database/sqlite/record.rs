@@ -41,6 +41,10 @@ pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Resu
         Record::Owned { livery, owners, presumed } => owned(connection, livery, owners, *presumed),
         // The reports tell it.
         Record::Met { .. } => Ok(()),
+        Record::Merged { former, member } => {
+            let row = [former.to_string(), member.to_string(), now.to_owned()].map(Value::Text);
+            Table::Merges.put(connection, &row)
+        }
         Record::Set { setting, value } => {
             let row = [setting.to_string(), value.clone(), now.to_owned()].map(Value::Text);
             Table::Settings.put(connection, &row)
@@ -162,6 +166,8 @@ impl Reader {
             table.each(connection, |row| self.record(row, &mut records))?;
         }
         records.extend(Self::met(connection)?);
+        // Last, because they change who is meant everywhere else.
+        Table::Merges.each(connection, |row| self.record(row, &mut records))?;
         Ok(records)
     }
 
@@ -186,6 +192,7 @@ impl Reader {
             Table::Settings => {
                 Record::Set { setting: row.parse(0)?, value: row.text(1)?.to_owned() }
             }
+            Table::Merges => Record::Merged { former: row.parse(0)?, member: row.parse(1)? },
             Table::Reports => return Ok(()),
         });
         Ok(())

@@ -14,16 +14,18 @@ pub(super) enum Table {
     Members,
     Reports,
     Settings,
+    Merges,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Versions,
         Self::Verified,
         Self::Owners,
         Self::Members,
         Self::Reports,
         Self::Settings,
+        Self::Merges,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Table {
             Self::Members => "members",
             Self::Reports => "reports",
             Self::Settings => "settings",
+            Self::Merges => "merges",
         }
     }
 
@@ -48,6 +51,7 @@ impl Table {
             Self::Members => &["author", "name", "first_seen", "last_seen"],
             Self::Reports => &["path", "author", "sha256", "size", "mtime_ns"],
             Self::Settings => &["setting", "value", "written_at"],
+            Self::Merges => &["former", "member", "written_at"],
         }
     }
 

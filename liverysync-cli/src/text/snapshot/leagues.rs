@@ -106,6 +106,8 @@ pub(super) fn league_texts(all: &mut Texts) {
         Act::Restore { livery: "Team".to_owned(), version: None },
         Act::Own { livery: "Team".to_owned(), member: member("00000000000000a0") },
         Act::Set { setting: Setting::Updates, value: "owner".to_owned() },
+        Act::OwnAll { former: member("00000000000000a0"), member: member("00000000000000b1") },
+        Act::Merge { former: member("00000000000000a0"), member: member("00000000000000b1") },
     ];
     let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
     let mut acted = Acted::default();

@@ -33,6 +33,8 @@ pub(super) struct Identity {
     pub(super) protocol: Protocol,
     /// The member, if the client has sent a key.
     pub(super) member: Option<MemberId>,
+    /// Members of this client's driver that are not merged into theirs yet.
+    pub(super) former: Vec<MemberId>,
 }
 
 /// The connection of a client.
@@ -107,6 +109,7 @@ impl Peer {
                 // The strictest one, until its manifest says more: nothing is sent that it would refuse.
                 protocol: Protocol::V104,
                 member: None,
+                former: Vec::new(),
             },
             liveness: Liveness { accepted_at: now, heard_at: now, greeted: false },
             report: Report::new(now),

@@ -187,6 +187,9 @@ pub struct ServerState {
     /// Protocol 2: the league's rules for conflict names, in the answer to HELLO and whenever they change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub naming: Option<LeagueNaming>,
+    /// Protocol 2: the server knows that the former keys in HELLO are this client's, which need not send them again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub former_keys_known: bool,
 }
 
 /// Protocol 2: the league's rules for conflict names.

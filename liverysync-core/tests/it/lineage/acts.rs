@@ -33,6 +33,21 @@ impl Model {
                 self.owners.entry(livery.clone()).or_default().insert(*member);
                 self.presumed.remove(livery);
             }
+            Act::OwnAll { former, member } => {
+                for owners in self.owners.values_mut().filter(|owners| owners.contains(former)) {
+                    owners.remove(former);
+                    owners.insert(*member);
+                }
+            }
+            Act::Merge { former, member } => {
+                let renamed = |one: &mut MemberId| {
+                    if *one == *former {
+                        *one = *member;
+                    }
+                };
+                self.authors.values_mut().flatten().for_each(renamed);
+                self.act(&Act::OwnAll { former: *former, member: *member });
+            }
             Act::Resolve { path, keep } => self.resolve(path, keep),
             Act::Rename { livery, new } => {
                 for (name, content) in self.names_of(livery) {

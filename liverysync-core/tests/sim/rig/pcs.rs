@@ -115,6 +115,11 @@ impl World {
                     self.client_begins(pc, transfer, (path, stamp), from, compression);
                 }
                 client::Output::StopSending(transfer) => self.client_stops(pc, transfer),
+                client::Output::FormerKeysKnown(_) => {
+                    if let Brain::New(new_pc) = &mut self.pcs[pc].brain {
+                        new_pc.config.former_keys.clear();
+                    }
+                }
                 client::Output::Disk(op, request) => self.disk_request(pc, op, request),
                 client::Output::Event(event) => {
                     self.say(|| format!("{}: {event:?}", self.pcs[pc].name));

@@ -1,0 +1,88 @@
+//! Members who turned out to be one driver: what one of them published and owns is the other's from then on.
+
+use super::{Outcome, Union, owners::Ownership};
+use crate::league::{ActError, MemberId, Record};
+
+impl Union {
+    /// Returns the member that a member is now: another one after a merge.
+    #[must_use]
+    pub fn present(&self, member: MemberId) -> MemberId {
+        self.merged.get(&member).copied().unwrap_or(member)
+    }
+
+    /// Merges members into another one. Returns the records of it.
+    ///
+    /// Members that are the same already are left out.
+    pub fn merge_members(
+        &mut self,
+        former: impl IntoIterator<Item = MemberId>,
+        member: MemberId,
+    ) -> Vec<Record> {
+        let mut outcome = Outcome::default();
+        for former in former {
+            // A merge before this one may have made them the same.
+            let (former, member) = (self.present(former), self.present(member));
+            if former != member {
+                self.record(Record::Merged { former, member }, &mut outcome);
+            }
+        }
+        outcome.records
+    }
+
+    pub(super) fn merge_member(
+        &mut self,
+        former: MemberId,
+        member: MemberId,
+        outcome: &mut Outcome,
+    ) -> Result<(), ActError> {
+        let records = self.merge_members([former], member);
+        if records.is_empty() {
+            return Err(ActError::SameMember { member: self.present(member) });
+        }
+        outcome.records.extend(records);
+        Ok(())
+    }
+
+    pub(super) fn apply_merged(&mut self, former: MemberId, member: MemberId) {
+        let renamed = |one: &mut MemberId| {
+            if *one == former {
+                *one = member;
+            }
+        };
+        self.merged.values_mut().for_each(renamed);
+        self.merged.insert(former, member);
+        let owners = self.owners.values_mut().map(|ownership| &mut ownership.owners);
+        for members in owners.chain(self.met.values_mut()) {
+            if members.remove(&former) {
+                members.insert(member);
+            }
+        }
+        let versions = self.past.values_mut().flat_map(|past| &mut past.versions);
+        let placed = versions.filter_map(|version| version.placed.as_mut());
+        placed.filter_map(|placed| placed.author.as_mut()).for_each(renamed);
+    }
+
+    /// Gives a member everything that another one owns.
+    pub(super) fn own_all(
+        &mut self,
+        former: MemberId,
+        member: MemberId,
+        outcome: &mut Outcome,
+    ) -> Result<(), ActError> {
+        let (former, member) = (self.present(former), self.present(member));
+        if former == member {
+            return Err(ActError::SameMember { member });
+        }
+        let theirs = self.owners.values().filter(|one| one.owners.contains(&former));
+        let theirs: Vec<_> = theirs.cloned().collect();
+        if theirs.is_empty() {
+            return Err(ActError::OwnsNothing { member: former });
+        }
+        for Ownership { livery, mut owners, .. } in theirs {
+            owners.remove(&former);
+            owners.insert(member);
+            self.set_owners(&livery, owners, false, outcome);
+        }
+        Ok(())
+    }
+}
