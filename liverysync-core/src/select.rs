@@ -1,10 +1,11 @@
 //! Selection: decides which files of a liveries folder are shared, and gives a reason for each skipped one.
 //!
-//! Three kinds of files are skipped although their names are valid: caches that the game makes from a picture, placeholders
-//! that the game leaves for liveries it does not have, and files with an extension that is not on the list. A placeholder
-//! is a file of material values without its picture: `decals.json` without `decals.png`.
+//! Four kinds of files are skipped although their names are valid: caches that the game makes from a picture, placeholders
+//! that the game leaves for liveries it does not have, files that macOS adds, and files with an extension that is not on the
+//! list. A placeholder is a file of material values without its picture: `decals.json` without `decals.png`.
 
 mod game_files;
+mod macos;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +13,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-pub(crate) use self::game_files::{StaleFiles, is_placeholder};
 #[doc(hidden)]
 pub use self::game_files::{cached_picture, caches_of};
 use self::game_files::{has_name_of_cache, layer_of_material, layer_of_picture};
+pub(crate) use self::{
+    game_files::{StaleFiles, is_placeholder},
+    macos::is_of_macos,
+};
 use crate::{
     inspect::Damage,
     path::{Extensions, InvalidPath, PathFault, PathKey, RelPath, first_component, fold},
@@ -73,6 +77,9 @@ pub enum Reason {
     /// The game left it for a livery that it does not have.
     #[error("the game's placeholder: its picture is missing")]
     Placeholder,
+    /// macOS made it, and only macOS uses it.
+    #[error("a file that macOS adds; nobody else needs it")]
+    MacOs,
     /// Windows would take it for another file here.
     #[error("{0}")]
     Collision(#[from] Collision),
@@ -108,6 +115,7 @@ impl Reason {
             Self::Extension(_) => "extension",
             Self::Cache(_) => "cache",
             Self::Placeholder => "placeholder",
+            Self::MacOs => "macos",
             Self::Collision(_) => "collision",
             Self::Link => "link",
             Self::Cloud => "cloud",
@@ -330,7 +338,9 @@ fn same_livery(a: &Chosen, b: &Chosen) -> bool {
 /// Returns true if a file of a livery may have to be skipped because of the files beside it.
 fn may_skip_any(files: &[Chosen], rules: &Rules) -> bool {
     let is_cache = |file: &Chosen| has_name_of_cache(&file.path);
-    !rules.derived_dds && files.iter().any(is_cache)
+    // An earlier version may have published it.
+    files.iter().any(|file| is_of_macos(file.path.key().as_str()))
+        || !rules.derived_dds && files.iter().any(is_cache)
         || !rules.placeholders && !placeholders(files).is_empty()
 }
 
@@ -365,6 +375,9 @@ fn candidate(item: &Listed, rules: &Rules) -> Result<Chosen, Reason> {
         Kind::Cloud => return Err(Reason::Cloud),
         Kind::Unreadable(why) => return Err(Reason::Unreadable(why.clone())),
     };
+    if is_of_macos(&item.path) {
+        return Err(Reason::MacOs);
+    }
     let path = RelPath::parse(&item.path, &rules.extensions).map_err(name_reason)?;
     if stamp.size > rules.file_bytes_max {
         return Err(Reason::TooLarge(rules.file_bytes_max));

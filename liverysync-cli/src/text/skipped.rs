@@ -26,11 +26,11 @@ pub(super) fn lines(head: &str, items: &[Skipped], verbose: bool) -> Vec<String>
 }
 
 /// The files that share a line with this one: those of its livery, or all of the game's caches, which almost every livery
-/// has.
+/// has. A pack from a Mac has a file of macOS beside each picture.
 fn group(item: &Skipped, verbose: bool) -> Option<&str> {
     match &item.reason {
         _ if verbose => Some(&item.path),
-        Reason::Cache(_) => None,
+        Reason::Cache(_) | Reason::MacOs => None,
         _ => Some(livery(&item.path)),
     }
 }
@@ -40,7 +40,9 @@ fn what(items: &[&Skipped]) -> String {
         // The reason is about all of the livery.
         [Skipped { path, reason: Reason::Ignored, .. }, ..] => escape(livery(path)).into_owned(),
         [one] => escape(&one.path).into_owned(),
-        [Skipped { reason: Reason::Cache(_), .. }, ..] => count(items.len() as u64, "file"),
+        [Skipped { reason: Reason::Cache(_) | Reason::MacOs, .. }, ..] => {
+            count(items.len() as u64, "file")
+        }
         [first, ..] => {
             format!("{} of {}", count(items.len() as u64, "file"), escape(livery(&first.path)))
         }
@@ -63,6 +65,7 @@ fn why(why: &Reason) -> String {
         }
         Reason::Cache(_) => "the game's own cache; each PC makes its own".to_owned(),
         Reason::Placeholder => "the game's placeholder; its picture is missing".to_owned(),
+        Reason::MacOs => "added by macOS; nobody else needs it".to_owned(),
         Reason::Link => "links are not followed".to_owned(),
         Reason::Cloud => "only in the cloud; open it once to bring it onto this PC".to_owned(),
         Reason::Unreadable(why) => format!("cannot be read: {}", reason(why)),

@@ -115,6 +115,8 @@ fn all_skipped() -> Vec<Skipped> {
         skipped("#2/decals_1.dds", Reason::Cache(path("#2/decals.png"))),
         skipped("Placeholder/decals.json", Reason::Placeholder),
         skipped("Placeholder/sponsors.json", Reason::Placeholder),
+        skipped("__MACOSX/Team/._decals.png", Reason::MacOs),
+        skipped("Team/._decals.png", Reason::MacOs),
         skipped("team/decals.png", Reason::Collision(Collision::Spelling(path("Team/decals.png")))),
         skipped("Team/link.png", Reason::Link),
         skipped("Cloud/decals.png", Reason::Cloud),

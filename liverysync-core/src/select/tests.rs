@@ -27,6 +27,57 @@ fn the_games_caches_are_skipped() {
 }
 
 #[test]
+fn what_macos_adds_is_skipped() {
+    let files = [
+        "T/decals.png",
+        "T/._decals.png",
+        "T/._.DS_Store.txt",
+        "__MACOSX/T/decals.png",
+        "Pack/__macosx/x.png",
+        "._loose.png",
+        // None of these is one.
+        "T/_._decals.png",
+        "T._/decals.png",
+        "T/deep/._/a.png",
+        "__MACOSX Racing/decals.png",
+        "My __MACOSX/decals.png",
+        "__macosx.png",
+        "T/._",
+    ];
+    let published = [
+        "__MACOSX Racing/decals.png",
+        "__macosx.png",
+        "My __MACOSX/decals.png",
+        "T._/decals.png",
+        "T/_._decals.png",
+        "T/decals.png",
+        "T/deep/._/a.png",
+    ];
+    let all = Rules { derived_dds: true, placeholders: true, ..Rules::default() };
+    for rules in [Rules::default(), all] {
+        let selection = check(&files, &rules, &published);
+        let of_macos = selection.skipped.iter().filter(|item| item.reason == Reason::MacOs);
+        assert_eq!(of_macos.count(), 5);
+    }
+}
+
+#[test]
+fn what_macos_added_is_no_longer_shared_after_an_earlier_version_did() {
+    let mut known = PathMap::default();
+    for path in ["T/decals.png", "T/._decals.png"] {
+        let path = RelPath::parse(path, &Extensions::default()).unwrap();
+        known.insert(Chosen { path, stamp: STAMP, change_tag: 0 }).unwrap();
+    }
+    let listed = ["T/decals.png", "T/._decals.png"].map(|path| Listed {
+        path: path.to_owned(),
+        kind: Kind::File(STAMP),
+        change_tag: 0,
+    });
+    let rules = Rules::default();
+    assert_eq!(select_knowing(&listed, &known, &rules), select(&listed, &rules));
+}
+
+#[test]
 fn caches_are_shared_if_the_rules_say_so() {
     let rules = Rules { derived_dds: true, ..Rules::default() };
     check(&["T/decals.png", "T/decals_0.dds"], &rules, &["T/decals.png", "T/decals_0.dds"]);
@@ -90,6 +141,8 @@ fn things() -> Vec<Listed> {
         "Sponsors_1.DDS",
         "sponsors.png",
         "a.exe",
+        "._a.png",
+        "__MACOSX/a.png",
         "aux.png",
         "x/decals.json",
         "decals.png/x.png",

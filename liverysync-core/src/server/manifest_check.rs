@@ -97,3 +97,27 @@ pub(super) fn check_manifest(
     }
     checked
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_macos_adds_joins_no_union_whatever_program_brings_it() {
+        let file = |path: &str| FileInfo {
+            rel_path: path.to_owned(),
+            size: 1,
+            sha256: ContentHash::of(b"x").to_string(),
+            ..FileInfo::default()
+        };
+        let files = ["T/decals.png", "T/._decals.png", "__MACOSX/T/._decals.png"].map(file);
+        for is_checked in [false, true] {
+            // Not even if the league has it already.
+            let checked =
+                check_manifest(files.to_vec(), &Rules::default(), is_checked, |_, _| true);
+            let taken: Vec<_> = checked.manifest.iter().map(|entry| entry.path.as_str()).collect();
+            assert_eq!(taken, ["T/decals.png"]);
+            assert!(checked.skipped.iter().all(|item| item.reason == Reason::MacOs));
+        }
+    }
+}

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     hash::Content,
     path::PathKey,
+    select::is_of_macos,
     time::Time,
     union::{PeerId, UnionEntry},
 };
@@ -206,6 +207,10 @@ impl<'a> Router<'a> {
         let manifest = peer.report.manifest.as_ref();
         if manifest.is_some_and(|own| own.get(key).is_none() && own.check(&entry.path).is_err()) {
             return Some(Withheld::InTheWay);
+        }
+        // A league may have it from earlier versions. No client publishes it any more.
+        if is_of_macos(key.as_str()) {
+            return Some(Withheld::Declined);
         }
         let (union, rules) = (self.league.union(), &self.config.rules);
         peer.identity.protocol.refuses(peer, entry, union, rules)

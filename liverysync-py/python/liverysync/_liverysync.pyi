@@ -99,7 +99,7 @@ class Skipped:
 
     @property
     def kind(self) -> str:
-        """`name`, `extension`, `cache`, `placeholder`, `collision`, `link`, `cloud`, `unreadable`, `too_many`,
+        """`name`, `extension`, `cache`, `placeholder`, `macos`, `collision`, `link`, `cloud`, `unreadable`, `too_many`,
         `too_large`, `damaged` or `other`: see "Skipped files" in docs/json.md. New ones may be added."""
 
     @property

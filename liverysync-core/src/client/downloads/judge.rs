@@ -5,7 +5,7 @@ use crate::{
     hash::Content,
     manifest::Entry,
     path::{InvalidPath, RelPath},
-    select::cached_picture,
+    select::{Reason, cached_picture, is_of_macos},
     text::InvalidText,
     wire::messages::{Fault, FileInfo},
 };
@@ -55,6 +55,10 @@ pub(in crate::client) fn judge(
     {
         // The game would rewrite it from the picture, and this PC would never be in sync.
         return Err(Refusal::declined(format!("the game's own cache of {picture}")));
+    }
+    if is_of_macos(path.key().as_str()) {
+        // An old server has it from a client of its time. This PC would never publish it.
+        return Err(Refusal::declined(Reason::MacOs.to_string()));
     }
     let content = Content { hash, size: info.size };
     if let Some(damage) = folder.held_back(path.key())
