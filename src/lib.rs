@@ -2,7 +2,8 @@
 //!
 //! - [`Client`] runs on a driver's PC and keeps a liveries folder in sync with the league.
 //! - [`Server`] is the league's server.
-//! - [`scan`], [`Manifest::diff`] and [`Union::merge`] read and compare folders without a server.
+//! - [`scan`], [`Manifest::diff`] and [`Union::merge`] read and compare folders without a server, and [`Scan::lint`] finds
+//!   what is probably wrong with liveries.
 //! - [`backups`] restores what was replaced on a driver's PC, and [`IgnoreFile`] lists the liveries that a driver does
 //!   not want.
 //! - [`league`] is for administrators: it shows and changes the data of a server.
@@ -141,6 +142,7 @@ pub use liverysync_core::{
     diff::Diff,
     hash::{Content, ContentHash},
     league::{Act, ActError, ActReport, MemberId, MemberKey, Updates},
+    lint::{Finding, LintRules},
     manifest::Entry,
     path::{Extensions, InvalidPath, RelPath},
     pathmap::Collision,

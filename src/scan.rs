@@ -7,11 +7,12 @@ use std::{
 };
 
 use liverysync_core::{
-    hash::{Content, Hasher},
-    inspect::{Damage, Inspector},
+    hash::{Content, ContentHash, Hasher},
+    inspect::{Damage, Inspection, Inspector},
+    lint::{Finding, LintFile, LintRules, lint},
     manifest::{Entry, Manifest},
     path::RelPath,
-    select::{Reason, Rules, Skipped, Stamp, select},
+    select::{Kind, Listed, Reason, Rules, Skipped, Stamp, select},
 };
 use rayon::prelude::*;
 
@@ -35,6 +36,47 @@ pub struct Scan {
     /// The files that are not shared, with the reasons. Their paths are as on the disk: [`escape`](fn@crate::escape) them
     /// before you show them.
     pub skipped: Vec<Skipped>,
+    /// Everything that was found, for [`Scan::lint`].
+    files: Vec<ScannedFile>,
+}
+
+/// A file that was found, shared or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ScannedFile {
+    path: String,
+    size: u64,
+    /// Set if it is shared: no other file is read.
+    hash: Option<ContentHash>,
+    inspection: Inspection,
+}
+
+impl ScannedFile {
+    /// Makes one for each listed file, of which nothing has been read yet.
+    fn of(listed: &[Listed]) -> Vec<Self> {
+        let file = |item: &Listed| match item.kind {
+            Kind::File(Stamp { size, .. }) => {
+                let (path, inspection) = (item.path.clone(), Inspection::default());
+                Some(Self { path, size, hash: None, inspection })
+            }
+            _ => None,
+        };
+        listed.iter().filter_map(file).collect()
+    }
+}
+
+impl Scan {
+    /// Returns what is probably wrong with the liveries, by the rules of a league. The findings are ordered by livery.
+    #[must_use]
+    pub fn lint(&self, rules: &LintRules) -> Vec<Finding> {
+        fn judged(file: &ScannedFile) -> LintFile<'_> {
+            let ScannedFile { path, size, hash, inspection } = file;
+            let mut judged = LintFile::new(path, *size);
+            (judged.is_shared, judged.hash, judged.inspection) =
+                (hash.is_some(), *hash, *inspection);
+            judged
+        }
+        lint(&self.files.iter().map(judged).collect::<Vec<_>>(), rules)
+    }
 }
 
 /// The error if a folder cannot be scanned.
@@ -68,13 +110,20 @@ pub fn scan(root: &Path, rules: &Rules) -> Result<Scan, ScanError> {
     if is_to_be_made(root) {
         return Ok(Scan::default());
     }
-    let selection = select(&list(root, &WatchHandle::disabled()).map_err(failed)?, rules);
+    let listed = list(root, &WatchHandle::disabled()).map_err(failed)?;
+    let mut files = ScannedFile::of(&listed);
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let selection = select(&listed, rules);
     let chosen: Vec<_> =
         selection.publish.iter().map(|file| (file.path.clone(), file.stamp)).collect();
     let mut result = Scan { skipped: selection.skipped, ..Scan::default() };
-    for ((path, stamp), hashed) in chosen.iter().zip(hash_all(root, &chosen)) {
-        let entered = match hashed {
-            Ok((content, _)) => {
+    for ((path, stamp), inspected) in chosen.iter().zip(inspect_all(root, &chosen)) {
+        let entered = match inspected {
+            Ok((content, inspection)) => {
+                let at = files.binary_search_by(|file| file.path.as_str().cmp(path.as_str()));
+                if let Some(file) = at.ok().and_then(|at| files.get_mut(at)) {
+                    (file.hash, file.inspection) = (Some(content.hash), inspection);
+                }
                 let (path, mtime) = (path.clone(), Some(stamp.mtime));
                 result.manifest.insert(Entry { path, content, mtime }).map_err(Reason::from)
             }
@@ -84,6 +133,7 @@ pub fn scan(root: &Path, rules: &Rules) -> Result<Scan, ScanError> {
             result.skipped.push(Skipped::new(path.as_str().to_owned(), reason));
         }
     }
+    result.files = files;
     Ok(result)
 }
 
@@ -92,14 +142,19 @@ pub(crate) fn stamp_of(metadata: &Metadata) -> Stamp {
     Stamp { size: metadata.len(), mtime: metadata.modified().map(unix_time).unwrap_or_default() }
 }
 
-/// A content, and the damage of its file, if any is certain.
-type Inspected = (Content, Option<Damage>);
+/// A content, and what its bytes tell.
+type Inspected = (Content, Inspection);
 
-/// Hashes and inspects files on all cores. The results are in the order of `files`.
+/// Hashes files on all cores, and looks for damage. The results are in the order of `files`.
 pub(crate) fn hash_all(
     root: &Path,
     files: &[(RelPath, Stamp)],
-) -> Vec<Result<Inspected, ReadError>> {
+) -> Vec<Result<(Content, Option<Damage>), ReadError>> {
+    let damage = |(content, inspection): Inspected| (content, inspection.damage);
+    inspect_all(root, files).into_iter().map(|outcome| outcome.map(damage)).collect()
+}
+
+fn inspect_all(root: &Path, files: &[(RelPath, Stamp)]) -> Vec<Result<Inspected, ReadError>> {
     inspect_files(files.iter().map(|(path, stamp)| (full_path(root, path), *stamp)))
 }
 
@@ -167,5 +222,5 @@ fn hash_file(path: &Path, stamp: Stamp) -> Result<Inspected, ReadError> {
         size += count as u64;
     }
     same(&file)?;
-    Ok((Content { hash: hasher.finish(), size }, inspector.finish().damage))
+    Ok((Content { hash: hasher.finish(), size }, inspector.finish()))
 }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 33] = [
+const TABLES: [(&[&str], &str); 34] = [
     (&["server"], "server"),
     (&["league", "create"], "server"),
     (&["league", "status"], "server"),
@@ -45,6 +45,7 @@ const TABLES: [(&[&str], &str); 33] = [
     (&["client"], "client"),
     (&["status"], "client"),
     (&["scan"], "client"),
+    (&["lint"], "client"),
     (&["backups", "list"], "client"),
     (&["backups", "show"], "client"),
     (&["backups", "restore"], "client"),
@@ -132,7 +133,7 @@ fn with_variable(arg: Arg) -> Arg {
     let name = variable(id);
     // An empty variable counts as none.
     let is_empty = std::env::var_os(&name).is_some_and(|value| value.is_empty());
-    // A value without a name is no option, except the folder of `scan`.
+    // A value without a name is no option, except the folder of `scan` and `lint`.
     let is_option = (!arg.is_positional() || id == "liveries") && !DECIDED_EACH_TIME.contains(&id);
     if is_empty || !is_option {
         return arg;

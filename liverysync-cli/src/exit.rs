@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// `--timeout` has passed.
     TimedOut = 3,
-    /// This PC is in sync but for what is listed.
+    /// Done, but for what is listed.
     Outstanding = 4,
 }
 
@@ -26,7 +26,7 @@ pub(crate) enum Failure {
     Clap(Box<clap::Error>),
     /// Nobody reads the output any more, which is no failure of ours.
     Unread,
-    /// This PC is in sync but for what is listed already.
+    /// What is left to do is listed already.
     Outstanding,
     /// Anything else.
     Other(Exit, Problem),

@@ -63,6 +63,8 @@ pub mod identity;
 pub mod inspect;
 pub mod league;
 #[doc(hidden)]
+pub mod lint;
+#[doc(hidden)]
 pub mod list_file;
 pub mod manifest;
 #[doc(hidden)]

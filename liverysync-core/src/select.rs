@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 pub use self::game_files::{cached_picture, caches_of};
 use self::game_files::{has_name_of_cache, layer_of_material, layer_of_picture};
 pub(crate) use self::{
-    game_files::{StaleFiles, is_placeholder},
+    game_files::{StaleFiles, is_placeholder, material_layer, picture_layer},
     macos::is_of_macos,
 };
 use crate::{

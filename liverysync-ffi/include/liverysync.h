@@ -303,6 +303,11 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_LIVERY_RETURNS = 25,
     /**
+     * Client: something is probably wrong with a livery that this PC brings: `path` (the file, or the livery), `word` (the
+     * kind, such as `no-picture`), `reason`. Its `json` has what to do about it.
+     */
+    LIVERYSYNC_EVENT_KIND_FINDING = 26,
+    /**
      * Server: a client joined: `peer`, `name`, `address`, `word` (its program).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,

@@ -80,6 +80,9 @@ pub enum EventKind {
     IgnoreListFault = 24,
     /// Client: a livery that was deleted here is downloaded again, because the league still has it: `path` (its folder).
     LiveryReturns = 25,
+    /// Client: something is probably wrong with a livery that this PC brings: `path` (the file, or the livery), `word` (the
+    /// kind, such as `no-picture`), `reason`. Its `json` has what to do about it.
+    Finding = 26,
 
     /// Server: a client joined: `peer`, `name`, `address`, `word` (its program).
     ServerJoined = 100,
@@ -224,6 +227,7 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("conflict", EventKind::Conflict),
     ("ignore_list_fault", EventKind::IgnoreListFault),
     ("livery_returns", EventKind::LiveryReturns),
+    ("finding", EventKind::Finding),
     ("missed", EventKind::Missed),
 ];
 
@@ -376,8 +380,9 @@ mod tests {
 
     #[test]
     fn every_documented_field_is_flat_unless_it_is_a_list() {
-        // Lists, and digests.
-        const ONLY_IN_JSON: [&str; 13] = [
+        // Lists, digests, and a second text.
+        const ONLY_IN_JSON: [&str; 14] = [
+            "fix",
             "left_out",
             "conflicts",
             "receive",

@@ -7,6 +7,7 @@ pub(crate) mod groups;
 pub(crate) mod identity;
 pub(crate) mod ignore;
 pub(crate) mod league;
+pub(crate) mod lint;
 pub(crate) mod owner;
 #[cfg(test)]
 mod reference;
@@ -22,16 +23,17 @@ use self::{
     identity::IdentityCommand,
     ignore::IgnoreCommand,
     league::LeagueCommand,
+    lint::LintArgs,
     owner::{RenameArgs, ReplaceArgs, WithdrawArgs},
     server::ServerArgs,
     status::{ScanArgs, StatusArgs},
 };
 
 const AFTER_HELP: &str = "\
-Every option of client, status, scan, backups, ignore, withdraw, rename, replace, identity, server and league can also be set by an environment variable (shown \
+Every option of client, status, scan, lint, backups, ignore, withdraw, rename, replace, identity, server and league can also be set by an environment variable (shown \
 beside it) or in a config file. A flag overrides a variable, and a variable overrides the file.
 
-  [client]                       # for client, status, scan, backups, ignore, withdraw, rename, replace and identity
+  [client]                       # for client, status, scan, lint, backups, ignore, withdraw, rename, replace and identity
   host = \"league.example\"
   name = \"Aoi\"
 
@@ -39,7 +41,7 @@ beside it) or in a config file. A flag overrides a variable, and a variable over
   port = 9239
   allow-list = \"liveries.txt\"    # relative paths start at the config file's folder
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 4 in sync but for what is listed.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 4 done but for what is listed.";
 
 const OWNERS: &str = "\
 You can do this with liveries that you own, whether or not a client is running. Every PC keeps a copy in .backup. --dry-run \
@@ -73,6 +75,12 @@ pub(crate) enum Command {
     /// Show which files of a folder would be shared
     #[command(after_help = "Every file that would be skipped is listed with the reason.")]
     Scan(ScanArgs),
+    /// Check liveries before you share them
+    #[command(
+        after_help = "Each problem comes with a hint. Nothing is changed and nothing is sent. Without problems the exit code is 0, \
+            otherwise 4."
+    )]
+    Lint(LintArgs),
     /// List, restore and prune backups of replaced files
     #[command(subcommand)]
     Backups(BackupsCommand),

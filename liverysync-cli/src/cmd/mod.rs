@@ -7,6 +7,7 @@ mod demo;
 mod identity;
 mod ignore;
 mod league;
+mod lint;
 mod owner;
 mod reload;
 mod scan;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Client(args) => client::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::Backups(command) => backups::run(&command),
         Command::Ignore(command) => ignore::run(&command),
         Command::Withdraw(args) => owner::run(&args.act(), &args.common),

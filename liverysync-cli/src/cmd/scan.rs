@@ -1,5 +1,7 @@
 //! `liverysync scan`: shows the files of a folder that would be shared.
 
+use liverysync::LintRules;
+
 use crate::{
     cli::status::ScanArgs,
     exit::Failure,
@@ -12,10 +14,11 @@ pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
     let mut found =
         liverysync::scan(&root, &args.shared.rules()).map_err(|error| error::scan(&error))?;
     found.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    let findings = found.lint(&LintRules::default());
     if args.output.json {
-        output::line(&json::scan(&root.to_string_lossy(), &found))?;
+        output::line(&json::scan(&root.to_string_lossy(), &found, &findings))?;
     } else {
-        output::block(&scan::scan(&found, args.detail.verbose))?;
+        output::block(&scan::scan(&found, &findings, args.detail.verbose))?;
     }
     Ok(())
 }

@@ -7,12 +7,15 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use liverysync::{ClientEvent as Event, RelPath, Role, Skipped, SyncId};
+use liverysync::{ClientEvent as Event, Finding, RelPath, Role, Skipped, SyncId};
 
 use crate::{
     cli::client::ClientArgs,
     output::{self, json},
-    text::client::{self as text, InSync, Installed, Moved},
+    text::{
+        client::{self as text, InSync, Installed, Moved},
+        lint::warnings,
+    },
 };
 
 /// Interval at which the speed is drawn while nothing arrives.
@@ -48,6 +51,7 @@ enum Style {
 #[derive(Default)]
 struct Gathered {
     skipped: Vec<Skipped>,
+    findings: Vec<Finding>,
     conflicts: Vec<String>,
     installed: Vec<Installed>,
     uploaded: Vec<(RelPath, u64)>,
@@ -57,6 +61,7 @@ struct Gathered {
 impl Gathered {
     const fn is_empty(&self) -> bool {
         self.skipped.is_empty()
+            && self.findings.is_empty()
             && self.conflicts.is_empty()
             && self.installed.is_empty()
             && self.uploaded.is_empty()
@@ -65,6 +70,7 @@ impl Gathered {
 
     fn lines(self, verbose: bool) -> Vec<String> {
         let mut lines = text::skipped(&self.skipped, verbose);
+        lines.extend(warnings(&self.findings, verbose));
         lines.extend(self.conflicts);
         lines.extend(text::installed(&self.installed, verbose));
         lines.extend(text::uploaded(&self.uploaded, verbose));
@@ -158,6 +164,7 @@ impl View {
     fn gather(&mut self, event: &Event) -> bool {
         match event {
             Event::Skipped(item) => self.gathered.skipped.push(item.clone()),
+            Event::Finding(finding) => self.gathered.findings.push(finding.clone()),
             Event::Retired { path, backup } => {
                 self.gathered.retired.push((path.clone(), backup.clone()));
             }

@@ -6,8 +6,8 @@
 use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
 
 use liverysync::{
-    Act, ActReport, Content, ContentHash, Identity, MemberId, Plan, RelPath, Scan, Skipped,
-    UnixTime,
+    Act, ActReport, Content, ContentHash, Finding, Identity, MemberId, Plan, RelPath, Scan,
+    Skipped, UnixTime,
     backups::BackupSet,
     league::{Acted, Conflict, LiveryStatus, MemberRow, PastVersion, Rebuilt, Setting, Settings},
 };
@@ -56,7 +56,7 @@ pub(crate) fn store_verified(files: u64, bytes: u64, damaged: u64) -> String {
 }
 
 /// Returns the result of a scan.
-pub(crate) fn scan(root: &str, scan: &Scan) -> String {
+pub(crate) fn scan(root: &str, scan: &Scan, findings: &[Finding]) -> String {
     #[derive(Serialize)]
     struct File<'a> {
         path: &'a RelPath,
@@ -71,6 +71,7 @@ pub(crate) fn scan(root: &str, scan: &Scan) -> String {
         manifest_hash: ContentHash,
         files: Vec<File<'a>>,
         skipped: &'a [Skipped],
+        findings: &'a [Finding],
         bytes: u64,
     }
     let files = scan.manifest.iter().map(|entry| File {
@@ -85,8 +86,19 @@ pub(crate) fn scan(root: &str, scan: &Scan) -> String {
         manifest_hash: scan.manifest.hash(),
         files: files.collect(),
         skipped: &scan.skipped,
+        findings,
         bytes: scan.manifest.total_bytes(),
     })
+}
+
+/// Returns what is probably wrong with the liveries of a folder.
+pub(crate) fn lint(root: &str, findings: &[Finding]) -> String {
+    #[derive(Serialize)]
+    struct Found<'a> {
+        root: &'a str,
+        findings: &'a [Finding],
+    }
+    named("lint", &Found { root, findings })
 }
 
 /// Returns the state of a PC.
@@ -290,6 +302,7 @@ mod tests {
         backups::{BackupContents, PruneReport, RestoreReport, SetName},
         league::LeagueStatus,
     };
+    use liverysync_core::lint::{LintFile, LintRules, lint as judge};
 
     use super::*;
 
@@ -396,6 +409,10 @@ mod tests {
         }
     }
 
+    fn a_finding() -> Finding {
+        judge(&[LintFile::new("decals.png", 1)], &LintRules::default()).remove(0)
+    }
+
     #[test]
     fn every_event_of_a_client_is_as_documented() {
         let sync_id = SyncId::new("s").unwrap();
@@ -409,6 +426,7 @@ mod tests {
             ClientEvent::LiveryReturns { livery: String::new() },
             ClientEvent::Scanned { liveries: 0, files: 0, bytes },
             ClientEvent::Skipped(Skipped::new(String::new(), Reason::Link)),
+            ClientEvent::Finding(a_finding()),
             ClientEvent::SessionBegan {
                 sync_id: session(),
                 role: Role::Source,

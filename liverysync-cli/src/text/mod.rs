@@ -13,6 +13,7 @@ pub(crate) mod error;
 pub(crate) mod identity;
 pub(crate) mod ignore;
 pub(crate) mod league;
+pub(crate) mod lint;
 pub(crate) mod owner;
 mod problem;
 pub(crate) mod scan;

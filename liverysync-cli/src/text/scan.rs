@@ -1,13 +1,13 @@
 //! `liverysync scan`: files that would be shared.
 
-use liverysync::{Entry, RelPath, Scan};
+use liverysync::{Entry, Finding, RelPath, Scan};
 
 use super::{
-    skipped,
+    lint, skipped,
     words::{block, by_livery, count, liveries, livery_lines, path},
 };
 
-pub(crate) fn scan(scan: &Scan, verbose: bool) -> String {
+pub(crate) fn scan(scan: &Scan, findings: &[Finding], verbose: bool) -> String {
     let Scan { manifest, skipped, .. } = scan;
     let shared: Vec<(RelPath, u64)> =
         manifest.iter().map(|entry| (entry.path.clone(), entry.content.size)).collect();
@@ -16,6 +16,7 @@ pub(crate) fn scan(scan: &Scan, verbose: bool) -> String {
         false => livery_lines(&shared),
     };
     lines.extend(skipped::lines("Skipped: ", skipped, verbose));
+    lines.extend(lint::warnings(findings, verbose));
     let number = by_livery(&shared, |(file, _)| file).len();
     let left_out = count(skipped.len() as u64, "file");
     lines.push(format!(

@@ -3,6 +3,7 @@
 mod errors;
 mod identities;
 mod leagues;
+mod lint;
 
 use std::{io, path::Path, time::Duration};
 
@@ -28,6 +29,7 @@ use self::{
     errors::{act_errors, client_errors, database_errors, other_errors, server_errors},
     identities::identity_texts,
     leagues::{league_texts, owner_texts},
+    lint::{findings, lint_texts},
 };
 
 #[test]
@@ -36,6 +38,7 @@ fn every_text_is_as_in_the_snapshot() {
     client_texts(&mut all);
     status_texts(&mut all);
     scan_texts(&mut all);
+    lint_texts(&mut all);
     ignore_texts(&mut all);
     backups_texts(&mut all);
     server_texts(&mut all);
@@ -328,9 +331,9 @@ fn scan_texts(all: &mut Texts) {
     }
     let mut found = Scan::default();
     (found.manifest, found.skipped) = (manifest, all_skipped());
-    all.block(scan::scan(&found, false));
-    all.block(scan::scan(&found, true));
-    all.block(scan::scan(&Scan::default(), false));
+    all.block(scan::scan(&found, &[], false));
+    all.block(scan::scan(&found, &findings()[..1], true));
+    all.block(scan::scan(&Scan::default(), &[], false));
 }
 
 fn ignore_texts(all: &mut Texts) {

@@ -8,7 +8,7 @@ use liverysync::{NAME_CHARS_MAX, Outstanding, RelPath, escape, escape_limited};
 pub(crate) const LIST_ENCODING: &str = "save it as a text file in UTF-8";
 
 /// Length of a list after which the rest is counted.
-const LIST_MAX: usize = 10;
+pub(super) const LIST_MAX: usize = 10;
 
 /// Writes a number of bytes: `17 bytes`, `1.2 kB`, `340 MB`. A kB has 1,000 bytes.
 pub(crate) fn bytes(number: u64) -> String {

@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod identity;
 mod league;
+mod lint;
 mod scan;
 mod server;
 mod status;

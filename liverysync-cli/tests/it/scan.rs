@@ -21,7 +21,12 @@ fn liveries() -> Test {
 #[test]
 fn a_scan_lists_shared_liveries_and_skipped_files() {
     let test = liveries();
+    // The contents of these files are short, and so no pictures.
+    // None of these short files is a picture.
     let skipped = "Skipped: pack.zip (files of type zip are not shared)\n\
+         Check #2_TeamIris_992/decals.png: it is no PNG picture\n\
+         Check チームレッド/sponsors.json: it is empty (and 1 file like it)\n\
+         hint: `liverysync lint` says what to do about each\n\
          Would share 2 liveries, 2 bytes (3 files); skipped 2 files.\n";
     test.run(&["scan", "L"]).code(0).stderr("").stdout(&format!(
         "#2_TeamIris_992 (1 file, 1 byte)\n\
@@ -45,6 +50,8 @@ fn a_scan_as_json_is_one_object() {
     let said = test.run(&["scan", "L", "--json"]).code(0).stderr("").stdout;
     assert_eq!(said.lines().count(), 1);
     let mut scan: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let kinds: Vec<_> = scan["findings"].take().as_array().unwrap().iter().map(kind).collect();
+    assert_eq!(kinds, ["damaged", "damaged", "damaged"]);
     for file in scan["files"].as_array_mut().unwrap() {
         assert!(file["mtime"].take().as_f64().unwrap() > 1e9);
     }
@@ -65,9 +72,14 @@ fn a_scan_as_json_is_one_object() {
             },
             {"path": "pack.zip", "kind": "extension", "reason": "files of type `zip` are not synced"},
         ],
+        "findings": null,
         "bytes": 2,
     });
     assert_eq!(scan, expected);
+}
+
+fn kind(finding: &serde_json::Value) -> String {
+    finding["kind"].as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Outstanding, Plan};
 use crate::{
+    lint::Finding,
     path::RelPath,
     select::Skipped,
     wire::messages::{Role, SyncId, SyncOffer},
@@ -59,6 +60,8 @@ pub enum Event {
     },
     /// Something in the folder is not shared. Each file is reported once.
     Skipped(Skipped),
+    /// Something is probably wrong with a livery that this PC brings. Each finding is reported once.
+    Finding(Finding),
     /// A session has begun.
     SessionBegan {
         /// The session.

@@ -21,18 +21,28 @@ type Layer<'a> = (&'a str, usize);
 /// Returns the layer whose material values a file has, as its name says.
 pub(super) fn layer_of_material(path: &RelPath) -> Option<Layer<'_>> {
     let (livery, name) = path.key().as_str().split_once('/')?;
+    Some((livery, material_layer(name)?))
+}
+
+/// Returns the layer whose material values a file has, by the key of its path below the livery.
+pub(crate) fn material_layer(name: &str) -> Option<usize> {
     let stem = name.strip_suffix(".json")?;
-    Some((livery, LAYERS.iter().position(|layer| *layer == stem)?))
+    LAYERS.iter().position(|layer| *layer == stem)
 }
 
 /// Returns the layer of a picture. A cache counts: some liveries are shared as caches alone.
 pub(super) fn layer_of_picture(path: &RelPath) -> Option<Layer<'_>> {
     let (livery, name) = path.key().as_str().split_once('/')?;
+    Some((livery, picture_layer(name)?))
+}
+
+/// Returns the layer of a picture, by the key of its path below the livery.
+pub(crate) fn picture_layer(name: &str) -> Option<usize> {
     let stem = name.strip_suffix(".png").or_else(|| {
         let cache = name.strip_suffix(".dds")?;
         cache.strip_suffix("_0").or_else(|| cache.strip_suffix("_1"))
     })?;
-    Some((livery, LAYERS.iter().position(|layer| *layer == stem)?))
+    LAYERS.iter().position(|layer| *layer == stem)
 }
 
 pub(super) fn has_name_of_cache(path: &RelPath) -> bool {

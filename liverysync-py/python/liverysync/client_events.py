@@ -18,6 +18,7 @@ __all__ = [
     "Connected",
     "Disconnected",
     "FileSent",
+    "Finding",
     "FolderUnreadable",
     "IgnoreListFault",
     "InSync",
@@ -104,6 +105,20 @@ class Skipped:
     kind: str
     """The same as `liverysync.Skipped.kind`."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something is probably wrong with a livery that this PC brings. It is reported once."""
+
+    kind: str
+    """One of the words below "Findings" in docs/json.md. New ones may be added."""
+    livery: str
+    path: str | None
+    """The file; None if it is about all of the livery."""
+    reason: str
+    fix: str
+    """What to do about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,6 +381,7 @@ _Known: TypeAlias = (
     | Connected
     | Disconnected
     | FileSent
+    | Finding
     | FolderUnreadable
     | IgnoreListFault
     | InSync

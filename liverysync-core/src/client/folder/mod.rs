@@ -11,6 +11,7 @@
 
 mod deleted;
 mod held_back;
+mod lint_report;
 mod listing;
 mod local_index;
 mod recognize;
@@ -32,8 +33,9 @@ use std::{
 
 pub use self::recognize::recognize;
 use self::{
-    deleted::DeletedLiveries, held_back::HeldBack, listing::Listing, local_index::LocalIndex,
-    save_timer::SaveTimer, schedule::ScanSchedule, skip_report::SkipReport, unsettled::Unsettled,
+    deleted::DeletedLiveries, held_back::HeldBack, lint_report::LintReport, listing::Listing,
+    local_index::LocalIndex, save_timer::SaveTimer, schedule::ScanSchedule,
+    skip_report::SkipReport, unsettled::Unsettled,
 };
 pub(super) use self::{local_index::IndexedFile, synced_versions::SyncedVersions};
 use super::{
@@ -71,6 +73,7 @@ pub(super) struct Folder {
     skipped: SkipReport,
     deleted: DeletedLiveries,
     held_back: HeldBack,
+    lint: LintReport,
     scanned_once: bool,
     save_timer: SaveTimer,
 }
@@ -96,6 +99,7 @@ impl Folder {
             skipped: SkipReport::default(),
             deleted: DeletedLiveries::default(),
             held_back: HeldBack::default(),
+            lint: LintReport::default(),
             scanned_once: false,
             save_timer: SaveTimer::default(),
         }
@@ -333,6 +337,7 @@ impl Folder {
         if first_time || publishes_more {
             let (liveries, files) = (self.files().livery_count(), self.files().len());
             cx.event(Event::Scanned { liveries, files, bytes: self.total_bytes() });
+            self.lint.handle_scan(cx, self.index.files(), &self.synced);
         }
     }
 
@@ -358,6 +363,7 @@ impl Folder {
         self.unread.remove(path.key());
         self.installed.insert(path.key().clone());
         self.deleted.handle_installed(path.key());
+        self.lint.handle_installed(path.key(), content.hash);
         if let Some(listing) = &mut self.listing {
             let item =
                 Listed { path: path.as_str().to_owned(), kind: Kind::File(stamp), change_tag: 0 };

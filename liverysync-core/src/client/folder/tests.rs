@@ -1,6 +1,9 @@
+use std::iter;
+
 use super::{unsettled::WHOLE_LIVERY_MAX, *};
 use crate::{
     client::{ClientConfig, Now, Output, link::Link},
+    manifest::Entry,
     time::UnixTime,
 };
 
@@ -205,4 +208,65 @@ fn what_was_saved_with_a_damaged_file_waits_for_it_but_not_forever() {
     rig.hashed(vec![Ok(half())]);
     assert_eq!(rig.contents(), [content(), half()]);
     assert!(rig.cx.now.time.since(begun) >= WHOLE_LIVERY_MAX);
+}
+
+impl Rig {
+    /// Scans until everything has been read, and returns the findings.
+    fn findings(&mut self, files: &[(&str, u64)]) -> Vec<String> {
+        let mut findings = Vec::new();
+        for _ in 0..3 {
+            let read = self.scan(files, OLD);
+            if !read.is_empty() {
+                self.hashed(read.iter().map(|_| Ok(content())).collect());
+            }
+            findings.extend(iter::from_fn(|| self.cx.poll_output()).filter_map(
+                |output| match output {
+                    Output::Event(Event::Finding(finding)) => Some(finding.livery),
+                    _ => None,
+                },
+            ));
+        }
+        findings
+    }
+}
+
+#[test]
+fn a_finding_about_a_livery_of_this_pc_is_reported_once() {
+    let mut rig = Rig::new();
+    let mine = ("New folder/decals.png", 1);
+    assert_eq!(rig.findings(&[mine]), ["New folder"]);
+    assert_eq!(rig.findings(&[mine]), [""; 0]);
+    assert_eq!(rig.findings(&[mine, ("New folder/decals.json", 1)]), [""; 0]);
+
+    // The author of what comes from the league was told.
+    let path = RelPath::parse("Neuer Ordner/decals.png", &Extensions::default()).unwrap();
+    let stamp = Stamp { size: 1, mtime: OLD };
+    let installed = Installed { stamp, backup: None, kept: false, damage: None };
+    rig.folder.handle_installed(&rig.cx, path, content(), &installed);
+    let all = [
+        mine,
+        ("New folder/decals.json", 1),
+        ("Neuer Ordner/decals.png", 1),
+        ("Other/decals.png", 1),
+    ];
+    assert_eq!(rig.findings(&all), [""; 0]);
+    let edited = [
+        mine,
+        ("New folder/decals.json", 1),
+        ("Neuer Ordner/decals.png", 1),
+        ("Neuer Ordner/sponsors.png", 1),
+    ];
+    assert_eq!(rig.findings(&edited), ["Neuer Ordner"]);
+
+    // What is in sync was reported by an earlier run.
+    let mut rig = Rig::new();
+    let entry = Entry {
+        path: RelPath::parse("New folder/decals.png", &Extensions::default()).unwrap(),
+        content: content(),
+        mtime: None,
+    };
+    let mut manifest = Manifest::new();
+    manifest.insert(entry).unwrap();
+    rig.folder.handle_synced(&rig.cx, &manifest, &[]);
+    assert_eq!(rig.findings(&[mine]), [""; 0]);
 }

@@ -1,0 +1,80 @@
+//! The check of liveries from outside, as text and as JSON.
+
+use serde_json::{Value, json};
+
+use crate::common::Test;
+
+/// Makes the first and last bytes of a PNG, which are all that counts.
+fn png(side: u32) -> Vec<u8> {
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
+    png.extend([side.to_be_bytes(), side.to_be_bytes()].concat());
+    png.extend([8, 6, 0, 0, 0, 1, 2, 3, 4]);
+    png.extend(b"\0\0\0\0IEND\xae\x42\x60\x82");
+    png
+}
+
+#[test]
+fn each_problem_comes_with_a_hint() {
+    let test = Test::new();
+    test.file("L/904/decals.png", png(1000));
+    test.file("L/904/._decals.png", "x");
+    test.file("L/77/decals.png", png(4096));
+    test.file("L/77 - Copy/decals.png", png(4096));
+    test.run(&["lint", "L"]).code(4).stderr("").stdout(
+        "77 - Copy\n  \
+           a copy of 77 with the same files\n  \
+           hint: delete the copy\n\
+         904\n  \
+           1 file that macOS added\n  \
+           hint: delete the folders __MACOSX and the files whose names begin with ._\n  \
+           decals.png: 1000 x 1000 pixels, not 2048 x 2048 or 4096 x 4096\n  \
+           hint: export it again at 4096 x 4096\n\
+         3 problems in 2 liveries.\n",
+    );
+    let said = test.run(&["lint", "L", "--json"]).code(4).stderr("").stdout;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said["event"], &said["root"]), (&json!("lint"), &json!("L")));
+    assert_eq!(
+        said["findings"][2],
+        json!({
+            "kind": "picture-size",
+            "livery": "904",
+            "path": "904/decals.png",
+            "reason": "1000 x 1000 pixels, not 2048 x 2048 or 4096 x 4096",
+            "fix": "export it again at 4096 x 4096",
+        })
+    );
+}
+
+#[test]
+fn a_league_has_rules_of_its_own() {
+    let test = Test::new();
+    test.file("L/#2_TeamIris_992/decals.png", png(4096));
+    test.run(&["lint", "L"]).code(0).stderr("").stdout("No problems found.\n");
+    test.file("rules.toml", "max-file-bytes = 10\nnames = ['#*_*']\n");
+    test.run(&["lint", "L", "--rules", "rules.toml"])
+        .code(4)
+        .stdout_has("  decals.png: 45 bytes; the league allows 10 bytes a file\n")
+        .stdout_has("1 problem in 1 livery.\n");
+    test.file("wrong.toml", "# ours\nmax-file-size = 10\n");
+    test.run(&["lint", "L", "--rules", "wrong.toml"])
+        .code(2)
+        .stdout("")
+        .stderr_has("wrong.toml, line 2, `max-file-size`: unknown key");
+}
+
+#[test]
+fn a_client_warns_once_about_what_it_brings() {
+    let test = Test::new();
+    test.file("A/New folder/decals.png", png(4096));
+    test.folder("B");
+    let (_server, port) = test.server(&[]);
+    let port = port.to_string();
+    let client = |name| ["client", "--liveries", name, "--name", name, "--port", &port];
+    let mut first = test.start(&client("A"));
+    first.line("Check New folder: the name that Windows gives a new folder");
+    first.line("In sync");
+    // Its author was told.
+    let second = test.run(&[&client("B")[..], &["--once", "--timeout", "15"]].concat()).code(0);
+    assert!(!second.stdout.contains("Check"), "{}", second.stdout);
+}

@@ -1,0 +1,71 @@
+//! What is probably wrong with the liveries that this PC brings. Each finding is reported once.
+//!
+//! Liveries that came from the league are left alone: their authors were told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+use super::{IndexedFile, SyncedVersions};
+use crate::{
+    client::{Event, context::Context},
+    hash::ContentHash,
+    inspect::Inspection,
+    lint::{Finding, LintFile, LintRules, lint},
+    path::{PathKey, fold},
+    pathmap::PathMap,
+};
+
+/// The findings of the last scan, and what was installed and is not in sync yet.
+#[derive(Debug, Default)]
+pub(super) struct LintReport {
+    reported: BTreeSet<Finding>,
+    received: BTreeMap<PathKey, ContentHash>,
+}
+
+impl LintReport {
+    /// Notes that a content came from the league.
+    pub(super) fn handle_installed(&mut self, key: &PathKey, hash: ContentHash) {
+        self.received.insert(key.clone(), hash);
+    }
+
+    /// Judges the files that are shared after a scan, and reports what was not found before. Nothing is read for that, so the
+    /// sizes of pictures do not count.
+    pub(super) fn handle_scan(
+        &mut self,
+        cx: &mut Context,
+        files: &PathMap<IndexedFile>,
+        synced: &SyncedVersions,
+    ) {
+        self.received.retain(|key, hash| files.contains(key) && synced.get(key) != Some(*hash));
+        let is_own = |file: &&IndexedFile| {
+            let (key, hash) = (file.path.key(), Some(file.content.hash));
+            synced.get(key) != hash && self.received.get(key).copied() != hash
+        };
+        let own: BTreeSet<_> =
+            files.iter().filter(is_own).map(|file| file.path.key().livery()).collect();
+        let before = mem::take(&mut self.reported);
+        // Most scans find what came from the league.
+        if own.is_empty() {
+            return;
+        }
+        let judged: Vec<_> = files.iter().map(judged).collect();
+        for finding in lint(&judged, &LintRules::default()) {
+            if !own.contains(fold(&finding.livery).as_str()) {
+                continue;
+            }
+            if !before.contains(&finding) {
+                cx.event(Event::Finding(finding.clone()));
+            }
+            self.reported.insert(finding);
+        }
+    }
+}
+
+fn judged(file: &IndexedFile) -> LintFile<'_> {
+    let mut judged = LintFile::new(file.path.as_str(), file.content.size);
+    judged.hash = Some(file.content.hash);
+    judged.inspection = Inspection { damage: file.damage, ..Inspection::default() };
+    judged
+}
