@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, hint::black_box};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use liverysync_core::{
+    hash::Content,
     path::{Extensions, RelPath},
     schedule::{Load, Want, plan},
     union::PeerId,
@@ -23,7 +24,12 @@ fn wants(sources: u64) -> Vec<Want> {
         let key = RelPath::parse(&path, &Extensions::default()).unwrap().key().clone();
         let holds = |member: &u64| (number as u64 / 4).is_multiple_of(member % 5 + 1);
         let sources: Vec<_> = (1..=sources).filter(holds).map(PeerId).collect();
-        Want { key, bytes: 7_600, copies: sources.len(), sources }
+        Want {
+            key,
+            content: Content { size: 7_600, ..Content::of(b"") },
+            copies: sources.len(),
+            sources,
+        }
     };
     (0..FILES).map(want).collect()
 }

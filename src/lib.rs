@@ -163,6 +163,7 @@ pub use self::identity::create_private;
 pub use liverysync_core::{
     conflict::{is_conflict_name, parse_conflict_name, plain_livery},
     identity::{Identity, OtherIdentity},
+    league::HoldReason,
     own_folders::{BACKUP_FOLDER, STAGING_FOLDER},
     path::fold,
     text::{NAME_CHARS_MAX, escape_limited},

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 34] = [
+const TABLES: [(&[&str], &str); 39] = [
     (&["server"], "server"),
     (&["league", "create"], "server"),
     (&["league", "status"], "server"),
@@ -39,6 +39,11 @@ const TABLES: [(&[&str], &str); 34] = [
     (&["league", "retire"], "server"),
     (&["league", "restore"], "server"),
     (&["league", "own"], "server"),
+    (&["league", "held"], "server"),
+    (&["league", "approve"], "server"),
+    (&["league", "reject"], "server"),
+    (&["league", "freeze"], "server"),
+    (&["league", "unfreeze"], "server"),
     (&["league", "show"], "server"),
     (&["league", "set"], "server"),
     (&["league", "rebuild"], "server"),
@@ -65,7 +70,8 @@ const TABLES: [(&[&str], &str); 34] = [
 const CONFIG: &str = "LIVERYSYNC_CONFIG";
 
 /// Options that an admin decides each time, so that no variable sets them.
-const DECIDED_EACH_TIME: [&str; 5] = ["all_of", "keep", "replace", "version", "yes"];
+const DECIDED_EACH_TIME: [&str; 8] =
+    ["all", "all_of", "from", "keep", "replace", "until", "version", "yes"];
 
 /// Least likeness of two words for one to be a typo of the other.
 const LIKENESS_MIN: f64 = 0.75;

@@ -56,6 +56,7 @@ pub mod backups;
 pub mod client;
 pub mod conflict;
 pub mod diff;
+mod glob;
 pub mod hash;
 #[doc(hidden)]
 pub mod identity;

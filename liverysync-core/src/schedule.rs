@@ -8,15 +8,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::{path::PathKey, union::PeerId};
+use crate::{hash::Content, path::PathKey, union::PeerId};
 
 /// A file that is to be uploaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
-    /// Its key in the union.
+    /// Its key.
     pub key: PathKey,
-    /// Its size.
-    pub bytes: u64,
+    /// Its content.
+    pub content: Content,
     /// Number of PCs that have it.
     pub copies: usize,
     /// The PCs that may be asked for it.
@@ -33,7 +33,7 @@ pub struct Load {
 }
 
 /// The sessions to request from each source, in order. Each is a list of files, in order.
-pub type Plan = BTreeMap<PeerId, VecDeque<Vec<PathKey>>>;
+pub type Plan = BTreeMap<PeerId, VecDeque<Vec<(PathKey, Content)>>>;
 
 /// Plans the uploads. A session has at most `files_max` files.
 #[must_use]
@@ -76,7 +76,7 @@ struct Queue<'a> {
 impl<'a> Queue<'a> {
     fn add(&mut self, livery: Livery<'a>) {
         // An empty file costs something, too: without that, one source would get all of them.
-        self.bytes += livery.iter().map(|want| want.bytes.max(1)).sum::<u64>();
+        self.bytes += livery.iter().map(|want| want.content.size.max(1)).sum::<u64>();
         self.liveries.push(livery);
     }
 
@@ -114,24 +114,25 @@ fn best_source(livery: &Livery<'_>, queues: &BTreeMap<PeerId, Queue<'_>>) -> Opt
 }
 
 /// Cuts liveries into sessions.
-fn cut(liveries: Vec<Livery<'_>>, files_max: usize) -> VecDeque<Vec<PathKey>> {
-    let keys = |livery: Livery<'_>| livery.into_iter().map(|want| want.key.clone()).collect();
-    sessions(liveries.into_iter().map(keys), files_max)
+fn cut(liveries: Vec<Livery<'_>>, files_max: usize) -> VecDeque<Vec<(PathKey, Content)>> {
+    let file = |want: &Want| (want.key.clone(), want.content);
+    let files = |livery: Livery<'_>| livery.into_iter().map(file).collect();
+    sessions(liveries.into_iter().map(files), files_max)
 }
 
 /// Puts whole liveries together into sessions of at most `files_max` files. A larger livery is split.
 #[must_use]
-pub fn sessions(
-    liveries: impl Iterator<Item = Vec<PathKey>>,
+pub fn sessions<T: Clone>(
+    liveries: impl Iterator<Item = Vec<T>>,
     files_max: usize,
-) -> VecDeque<Vec<PathKey>> {
+) -> VecDeque<Vec<T>> {
     let files_max = files_max.max(1);
-    let mut sessions: VecDeque<Vec<PathKey>> = VecDeque::new();
+    let mut sessions: VecDeque<Vec<T>> = VecDeque::new();
     for livery in liveries {
         match sessions.back_mut() {
             // Small liveries share a session, because each session costs a round trip.
             Some(last) if last.len() + livery.len() <= files_max => last.extend(livery),
-            _ => sessions.extend(livery.chunks(files_max).map(<[PathKey]>::to_vec)),
+            _ => sessions.extend(livery.chunks(files_max).map(<[T]>::to_vec)),
         }
     }
     sessions
@@ -145,7 +146,8 @@ mod tests {
     fn want(path: &str, sources: &[u64]) -> Want {
         let path = RelPath::parse(path, &Extensions::default()).unwrap();
         let sources: Vec<_> = sources.iter().copied().map(PeerId).collect();
-        Want { key: path.key().clone(), bytes: 100, copies: sources.len(), sources }
+        let content = Content { size: 100, ..Content::of(b"x") };
+        Want { key: path.key().clone(), content, copies: sources.len(), sources }
     }
 
     /// Plans for sources 1 to 3. Some are busy, and the third is three times as fast as the others.
@@ -155,7 +157,9 @@ mod tests {
             rate: if id == 3 { 300 } else { 100 },
         };
         let loads: BTreeMap<_, _> = (1..=3).map(|id| (PeerId(id), load(id))).collect();
-        let names = |keys: Vec<PathKey>| keys.iter().map(|key| key.as_str().to_owned()).collect();
+        let names = |files: Vec<(PathKey, Content)>| {
+            files.iter().map(|(key, _)| key.as_str().to_owned()).collect()
+        };
         plan(wants, &loads, files_max)
             .into_iter()
             .map(|(source, sessions)| (source.0, sessions.into_iter().map(names).collect()))

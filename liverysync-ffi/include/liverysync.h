@@ -308,6 +308,11 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_FINDING = 26,
     /**
+     * Client: other drivers do not get a livery as it is here for now: `path` (its folder), `word` (approval, freeze or
+     * rejected); when a freeze ends by itself is in its `json`.
+     */
+    LIVERYSYNC_EVENT_KIND_HELD = 27,
+    /**
      * Server: a client joined: `peer`, `name`, `address`, `word` (its program).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,
@@ -385,6 +390,11 @@ enum liverysync_event_kind
      * Server: a member has changed liveries of their own: `name`, `word` (`withdraw`, `rename` or `replace`); see its `json`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_OWNER_ACTED = 118,
+    /**
+     * Server: a driver has changed a livery, and the others do not get that yet: `path` (its folder), `name` (NULL for a
+     * driver without a key), `files`.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_HELD = 119,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -83,6 +83,9 @@ pub enum EventKind {
     /// Client: something is probably wrong with a livery that this PC brings: `path` (the file, or the livery), `word` (the
     /// kind, such as `no-picture`), `reason`. Its `json` has what to do about it.
     Finding = 26,
+    /// Client: other drivers do not get a livery as it is here for now: `path` (its folder), `word` (approval, freeze or
+    /// rejected); when a freeze ends by itself is in its `json`.
+    Held = 27,
 
     /// Server: a client joined: `peer`, `name`, `address`, `word` (its program).
     ServerJoined = 100,
@@ -124,6 +127,9 @@ pub enum EventKind {
     ServerOwnerChanged = 117,
     /// Server: a member has changed liveries of their own: `name`, `word` (`withdraw`, `rename` or `replace`); see its `json`.
     ServerOwnerActed = 118,
+    /// Server: a driver has changed a livery, and the others do not get that yet: `path` (its folder), `name` (NULL for a
+    /// driver without a key), `files`.
+    ServerHeld = 119,
 }
 
 /// An event. Texts may come from other people: escape them before you show them.
@@ -228,6 +234,7 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("ignore_list_fault", EventKind::IgnoreListFault),
     ("livery_returns", EventKind::LiveryReturns),
     ("finding", EventKind::Finding),
+    ("held", EventKind::Held),
     ("missed", EventKind::Missed),
 ];
 
@@ -252,6 +259,7 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("allow_list_unmatched", EventKind::ServerAllowListUnmatched),
     ("owner_changed", EventKind::ServerOwnerChanged),
     ("owner_acted", EventKind::ServerOwnerActed),
+    ("held", EventKind::ServerHeld),
     ("missed", EventKind::Missed),
 ];
 
@@ -319,7 +327,7 @@ impl OwnedEvent {
             name: text(&["name", "target", "keeper", "by"]),
             source: text(&["source"]),
             address: text(&["address"]),
-            word: text(&["server", "role", "kind", "program", "act"]),
+            word: text(&["server", "role", "kind", "program", "act", "cause"]),
             reason: text(&["reason"]),
             json: keep(json),
             peer: number(&["peer"]),
@@ -380,8 +388,9 @@ mod tests {
 
     #[test]
     fn every_documented_field_is_flat_unless_it_is_a_list() {
-        // Lists, digests, and a second text.
-        const ONLY_IN_JSON: [&str; 14] = [
+        // Lists, digests, dates, and a second text.
+        const ONLY_IN_JSON: [&str; 15] = [
+            "until",
             "fix",
             "left_out",
             "conflicts",

@@ -25,8 +25,8 @@ pub use self::sqlite::{RebuildSummary, Sqlite, rebuild};
 /// ask the server for acts.
 pub trait LeagueDatabase: Send {
     /// Returns the records to replay for the same union with the same history: the settings; then what was placed, retired
-    /// and declined, in the order in which it was written; then what was verified, owned and seen, each as it was
-    /// written last. [`Record::Forgotten`] has been applied, and [`LeagueDatabase::reports`] returns what was
+    /// and declined, in the order in which it was written; then what was verified, owned, held and seen, each as it
+    /// was written last. [`Record::Forgotten`] has been applied, and [`LeagueDatabase::reports`] returns what was
     /// [reported](Record::Reported).
     ///
     /// Names of every extension come back, also of those that the league no longer distributes.
@@ -80,6 +80,13 @@ pub trait LeagueDatabase: Send {
     /// Fails if the file cannot be read or is damaged.
     fn dates(&mut self) -> Result<BTreeMap<u64, String>, DatabaseError>;
 
+    /// Returns from when each livery is held, by its folded name and its member, as in [`MemberRow::first_seen`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or is damaged.
+    fn held_since(&mut self) -> Result<HeldSince, DatabaseError>;
+
     /// Asks the server that writes this database for an act.
     ///
     /// # Errors
@@ -115,6 +122,9 @@ pub trait LeagueDatabase: Send {
 /// The number of an act that was asked for. Numbers are never reused in one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActId(i64);
+
+/// The dates from which liveries are held, by folded name and member.
+pub type HeldSince = BTreeMap<(String, Option<MemberId>), String>;
 
 /// The answer to an act: its report, or the reason why it was refused.
 pub type Answer = (ActId, Result<ActReport, ActError>);

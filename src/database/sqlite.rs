@@ -35,7 +35,7 @@ use self::{
     record::Reader,
     table::{Row, Table, integer},
 };
-use super::{ActId, Answer, DatabaseError, LeagueDatabase, MemberRow};
+use super::{ActId, Answer, DatabaseError, HeldSince, LeagueDatabase, MemberRow};
 
 /// Name of the file in a server's data folder.
 const NAME: &str = "league.db";
@@ -247,6 +247,18 @@ impl LeagueDatabase for Sqlite {
                 Ok(())
             })?;
             Ok(dates)
+        })
+    }
+
+    fn held_since(&mut self) -> Result<HeldSince, DatabaseError> {
+        self.with(|connection| {
+            let (mut since, mut reader) = (HeldSince::new(), Reader::default());
+            Table::Held.each(connection, |row| {
+                let (of, date) = reader.held_since(row)?;
+                since.entry(of).or_insert(date);
+                Ok(())
+            })?;
+            Ok(since)
         })
     }
 

@@ -37,13 +37,14 @@ use liverysync_core::{league::MemberId, union::Union};
 
 #[doc(no_inline)]
 pub use liverysync_core::league::{
-    Act, ActError, ActReport, Cause, Conflict, InvalidSetting, LiveryStatus, Setting, Settings,
+    Act, ActError, ActReport, Cause, Conflict, HoldState, InvalidSetting, LiveryStatus, Setting,
+    Settings,
 };
 
 pub use self::{
     act::Acted,
     rebuild::{Rebuilt, rebuild},
-    show::{LeagueStatus, PastChange, PastVersion},
+    show::{Held, HeldContent, LeagueStatus, PastChange, PastVersion},
 };
 pub use crate::{
     database::{DatabaseError, MemberRow, RebuildSummary},

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
     hash::{Content, ContentHash},
-    league::{ActError, Cause, Conflict, LiveryStatus, MemberId, Version, VersionChange},
-    path::RelPath,
+    league::{
+        ActError, Cause, Conflict, HoldState, LiveryStatus, MemberId, Version, VersionChange,
+    },
+    path::{RelPath, fold},
 };
 use serde::Serialize;
 
@@ -77,7 +79,67 @@ pub struct PastChange {
     pub name: Option<String>,
 }
 
+/// A livery that a member has changed and the others do not get yet.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Held {
+    /// Its folder, as its member spells it.
+    pub livery: String,
+    /// The member; `None` for members without a key.
+    pub member: Option<MemberId>,
+    /// The last name that the member used.
+    pub name: Option<String>,
+    /// The date from which it is held, in UTC and to the second.
+    pub since: Option<String>,
+    /// What an admin has decided: `waiting`, `approved` or `rejected`.
+    pub state: HoldState,
+    /// The files that the member has changed.
+    pub files: Vec<HeldContent>,
+}
+
+/// A file of a livery that is held.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct HeldContent {
+    /// The file.
+    pub path: RelPath,
+    /// Its content.
+    #[serde(flatten)]
+    pub content: Content,
+    /// True if the server has it.
+    pub stored: bool,
+}
+
 impl League {
+    /// Returns the liveries that are held, ordered by name: what their members have changed and the others do not get yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the league database cannot be read or is damaged.
+    pub fn held(&mut self) -> Result<Vec<Held>, LeagueError> {
+        let (union, since) = (self.union()?, self.database.held_since()?);
+        let names = self.names()?;
+        let held = union.held().map(|held| Held {
+            livery: held.livery.clone(),
+            member: held.member,
+            name: held.member.and_then(|member| names.get(&member).cloned()),
+            since: since.get(&(fold(&held.livery), held.member)).cloned(),
+            state: held.state,
+            files: held
+                .files
+                .iter()
+                .map(|file| HeldContent {
+                    path: file.entry.path.clone(),
+                    content: file.entry.content,
+                    stored: has_blob(&self.data, file.entry.content),
+                })
+                .collect(),
+        });
+        Ok(held.collect())
+    }
+
     /// Returns true if a server runs on the data now. Another admin who changes the league at this moment
     /// looks the same.
     ///

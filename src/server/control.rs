@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     io,
     net::SocketAddr,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use liverysync_core::{
@@ -34,7 +34,7 @@ use super::{
     uploads::{LinkReader, Uploads},
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, unix_time},
     error_chain::with_causes,
     events::EventSender,
     lifecycle::StopRequest,
@@ -129,6 +129,8 @@ impl Control {
     pub(super) async fn run(mut self, listener: TcpListener, mut stopped: StopRequest) {
         let mut requests = tokio::time::interval(REQUESTS_INTERVAL);
         requests.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.feed(Input::Date(unix_time(SystemTime::now())));
+        let _nothing_to_do_yet = self.drain();
         self.feed(Input::AllowList(self.allow_list.names()));
         let _nothing_to_do_yet = self.drain();
         self.feed(Input::Stored(self.store.contents()));
@@ -211,6 +213,8 @@ impl Control {
 
     /// Reads what others write for the server: the allow list, and the acts of admins.
     fn read_requests(&mut self) {
+        self.feed(Input::Date(unix_time(SystemTime::now())));
+        let _wake = self.drain();
         self.read_allow_list();
         for (number, act) in self.journal.new_acts() {
             self.feed(Input::Act(number, act));

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use liverysync::{
-    MemberId,
+    MemberId, UnixTime,
     league::{Act, League, LeagueError, Setting},
 };
 
-use super::{groups::OutputArgs, values::parse_setting};
+use super::{
+    groups::OutputArgs,
+    values::{parse_date, parse_setting},
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LeagueCommand {
@@ -37,6 +40,16 @@ pub(crate) enum LeagueCommand {
     Restore(LeagueRestoreArgs),
     /// Make a member an owner of a livery (see the setting `updates`)
     Own(LeagueOwnArgs),
+    /// List the liveries that wait: what their drivers have changed and the others do not get yet
+    Held(LeagueArgs),
+    /// Approve liveries that wait: the others get them (see the setting `approval`)
+    Approve(LeagueDecideArgs),
+    /// Reject liveries that wait: they stay with their drivers until those change them
+    Reject(LeagueDecideArgs),
+    /// Freeze liveries before a race: nothing changes until the freeze ends
+    Freeze(LeagueFreezeArgs),
+    /// End freezes: what has arrived in the meantime takes its place
+    Unfreeze(LeagueUnfreezeArgs),
     /// Show the league's settings
     Show(LeagueArgs),
     /// Change a setting of the league
@@ -153,11 +166,48 @@ pub(crate) struct LeagueOwnArgs {
 }
 
 #[derive(Debug, Args)]
+#[group(id = "which", required = true, multiple = false, args = ["decided", "from", "all"])]
+pub(crate) struct LeagueDecideArgs {
+    /// The liveries' folders, as `liverysync league held` shows them
+    #[arg(value_name = "LIVERY")]
+    decided: Vec<String>,
+    /// All that wait of one member: their name, or the 16 digits that `liverysync league members` shows
+    #[arg(long, value_name = "MEMBER")]
+    from: Option<String>,
+    /// All that wait
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueFreezeArgs {
+    /// Liveries: their folders, in which * matches any characters and ? any one [default: all]
+    #[arg(value_name = "GLOB")]
+    pub(crate) globs: Vec<String>,
+    /// When the freeze ends by itself: this PC's time, such as "2026-12-05 20:00", or RFC 3339 [default: when you end it]
+    #[arg(long, value_name = "TIME", value_parser = parse_date)]
+    pub(crate) until: Option<UnixTime>,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueUnfreezeArgs {
+    /// Freezes to end, as `liverysync league show` shows them [default: all]
+    #[arg(value_name = "GLOB")]
+    pub(crate) globs: Vec<String>,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LeagueSetArgs {
-    /// Setting: conflict-suffix, conflict-scope, conflict-policy, extensions or updates
+    /// Setting: conflict-suffix, conflict-scope, conflict-policy, extensions, updates, approval or frozen
     #[arg(value_name = "KEY", value_parser = parse_setting)]
     setting: Setting,
-    /// New value, as for the server's option of the same name
+    /// New value, as for the server's option of the same name; `approval` is `on` or `off`
     value: String,
     #[command(flatten)]
     common: LeagueArgs,
@@ -188,6 +238,7 @@ impl LeagueCommand {
             )
             | Self::Liveries(common)
             | Self::Conflicts(common)
+            | Self::Held(common)
             | Self::Show(common)
             | Self::Rebuild(common)
             | Self::History(LeagueHistoryArgs { common, .. })
@@ -197,6 +248,10 @@ impl LeagueCommand {
             | Self::Retire(LeagueRetireArgs { common, .. })
             | Self::Restore(LeagueRestoreArgs { common, .. })
             | Self::Own(LeagueOwnArgs { common, .. })
+            | Self::Approve(LeagueDecideArgs { common, .. })
+            | Self::Reject(LeagueDecideArgs { common, .. })
+            | Self::Freeze(LeagueFreezeArgs { common, .. })
+            | Self::Unfreeze(LeagueUnfreezeArgs { common, .. })
             | Self::Set(LeagueSetArgs { common, .. }) => common,
         }
     }
@@ -232,6 +287,14 @@ impl LeagueCommand {
                 command: Some(MembersCommand::Merge(args)), ..
             }) => {
                 Act::Merge { former: known(league, &args.old)?, member: known(league, &args.new)? }
+            }
+            Self::Approve(LeagueDecideArgs { decided, from, .. }) => {
+                let from = from.as_ref().map(|from| league.member(from)).transpose()?;
+                Act::Approve { liveries: decided.clone(), from }
+            }
+            Self::Reject(LeagueDecideArgs { decided, from, .. }) => {
+                let from = from.as_ref().map(|from| league.member(from)).transpose()?;
+                Act::Reject { liveries: decided.clone(), from }
             }
             Self::Set(LeagueSetArgs { setting, value, .. }) => {
                 Act::Set { setting: *setting, value: value.clone() }

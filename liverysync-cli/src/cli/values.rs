@@ -1,8 +1,9 @@
 //! Values of options: the words of a choice, and parsers of everything that is no number.
 
+use chrono::{Local, NaiveDateTime, TimeZone as _};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use liverysync::{
-    ClientBuilder, Extensions, InvalidText, Naming,
+    ClientBuilder, Extensions, InvalidText, Naming, UnixTime,
     backups::{InvalidSetName, SetName},
     league::{InvalidSetting, Setting},
 };
@@ -34,6 +35,21 @@ pub(super) fn parse_name(text: &str) -> Result<String, String> {
 
 pub(super) fn parse_set(text: &str) -> Result<SetName, InvalidSetName> {
     text.parse()
+}
+
+/// Reads a date: with an offset from UTC, or in this PC's time.
+pub(super) fn parse_date(text: &str) -> Result<UnixTime, String> {
+    if let Ok(date) = text.parse() {
+        return Ok(date);
+    }
+    let clock = text.replace('T', " ");
+    let forms = ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"];
+    let clock = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(&clock, form).ok());
+    // An hour that the clock skips in spring is no date. Of one that it repeats in autumn, the later one is meant: a freeze
+    // must not end too early.
+    let date = clock.and_then(|clock| Local.from_local_datetime(&clock).latest());
+    let nanos = date.and_then(|date| date.timestamp_nanos_opt());
+    nanos.map(UnixTime::from_nanos).ok_or_else(|| values::DATE.to_owned())
 }
 
 pub(super) fn parse_setting(text: &str) -> Result<Setting, InvalidSetting> {

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use liverysync::{
-    MemberId,
-    league::{Act, League, LeagueError, Settings, rebuild},
+    MemberId, UnixTime,
+    league::{Act, League, LeagueError, Setting, Settings, rebuild},
 };
 
 use crate::{
-    cli::league::{LeagueArgs, LeagueCommand},
+    cli::league::{LeagueArgs, LeagueCommand, LeagueFreezeArgs, LeagueUnfreezeArgs},
     exit::{Exit, Failure},
     output::{self, json},
     text::{error, league as text},
@@ -26,10 +26,46 @@ pub(super) fn run(command: &LeagueCommand) -> Result<(), Failure> {
         _ => {}
     }
     let mut league = League::open(data).map_err(|error| explain(&error))?;
-    match command.act(&mut league).map_err(|error| explain(&error))? {
+    match act(&mut league, command)? {
         Some(act) => change(&mut league, &act, args),
         None => show(&mut league, command).map_err(|error| explain(&error))?,
     }
+}
+
+/// Returns the change to make, for a command that changes the league.
+fn act(league: &mut League, command: &LeagueCommand) -> Result<Option<Act>, Failure> {
+    match command {
+        LeagueCommand::Freeze(args) => freeze(league, args).map(Some),
+        LeagueCommand::Unfreeze(args) => unfreeze(league, args).map(Some),
+        _ => command.act(league).map_err(|error| explain(&error)),
+    }
+}
+
+fn freeze(league: &mut League, args: &LeagueFreezeArgs) -> Result<Act, Failure> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.ok().and_then(|since| i64::try_from(since.as_nanos()).ok());
+    if let (Some(until), Some(now)) = (args.until, now)
+        && until <= UnixTime::from_nanos(now)
+    {
+        return Err(Failure::usage(error::freeze_is_over(&until.to_string())));
+    }
+    let mut frozen = league.settings().map_err(|error| explain(&error))?.frozen;
+    let all = ["*".to_owned()];
+    for glob in if args.globs.is_empty() { &all[..] } else { &args.globs } {
+        frozen.add(glob, args.until).map_err(|_| Failure::usage(error::no_glob(glob)))?;
+    }
+    Ok(Act::Set { setting: Setting::Frozen, value: frozen.to_string() })
+}
+
+fn unfreeze(league: &mut League, args: &LeagueUnfreezeArgs) -> Result<Act, Failure> {
+    let mut frozen = league.settings().map_err(|error| explain(&error))?.frozen;
+    for glob in &args.globs {
+        if !frozen.remove(glob) {
+            return Err(error::not_frozen(glob).into());
+        }
+    }
+    let value = if args.globs.is_empty() { String::new() } else { frozen.to_string() };
+    Ok(Act::Set { setting: Setting::Frozen, value })
 }
 
 fn data(args: &LeagueArgs) -> Result<&Path, Failure> {
@@ -65,6 +101,10 @@ fn show(league: &mut League, command: &LeagueCommand) -> Result<Result<(), Failu
                 true => json::league_conflicts(&conflicts, &names),
                 false => text::conflicts(&conflicts, &names),
             }
+        }
+        LeagueCommand::Held(_) => {
+            let held = league.held()?;
+            if as_json { json::league_held(&held) } else { text::held(&held) }
         }
         LeagueCommand::Show(_) => {
             let settings = league.settings()?;
@@ -135,6 +175,8 @@ const fn word(act: &Act) -> &'static str {
         Act::Restore { .. } => "restore",
         Act::Own { .. } | Act::OwnAll { .. } => "own",
         Act::Merge { .. } => "merge",
+        Act::Approve { .. } => "approve",
+        Act::Reject { .. } => "reject",
         Act::Set { .. } => "set",
     }
 }

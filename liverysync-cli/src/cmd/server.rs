@@ -129,6 +129,7 @@ impl View {
             Event::Conflict { name, path, conflict_path } => {
                 text::conflict(name, path, conflict_path)
             }
+            Event::Held { name, livery, .. } => text::held(name.as_deref(), livery),
             Event::Refused { name, path, reason } => text::refused(name, path, reason),
             Event::SessionBegan { source, target, files, bytes, .. } if self.verbose => {
                 text::transfer(source.as_deref(), target.as_deref(), *files, *bytes)

@@ -210,6 +210,9 @@ impl View {
             Event::FolderUnreadable { reason } => warning(text::folder_unreadable(reason)),
             Event::IgnoreListFault { reason } => warning(text::ignore_list_fault(reason)),
             Event::LiveryReturns { livery } => warning(text::livery_returns(livery)),
+            Event::Held { livery, cause, until } => {
+                warning(text::held(livery, *cause, until.as_deref()))
+            }
             Event::Scanned { liveries, files, bytes } => {
                 shown(text::scanned(*liveries, *files, *bytes, verbose))
             }

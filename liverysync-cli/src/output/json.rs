@@ -9,7 +9,9 @@ use liverysync::{
     Act, ActReport, Content, ContentHash, Finding, Identity, MemberId, Plan, RelPath, Scan,
     Skipped, UnixTime,
     backups::BackupSet,
-    league::{Acted, Conflict, LiveryStatus, MemberRow, PastVersion, Rebuilt, Setting, Settings},
+    league::{
+        Acted, Conflict, Held, LiveryStatus, MemberRow, PastVersion, Rebuilt, Setting, Settings,
+    },
 };
 use serde::Serialize;
 
@@ -235,6 +237,14 @@ pub(crate) fn league_conflicts(
 }
 
 /// Returns the result of a change of the league.
+pub(crate) fn league_held(held: &[Held]) -> String {
+    #[derive(Serialize)]
+    struct Liveries<'a> {
+        held: &'a [Held],
+    }
+    named("league_held", &Liveries { held })
+}
+
 pub(crate) fn league_acted(act: &'static str, acted: &Acted) -> String {
     #[derive(Serialize)]
     struct Done {
@@ -297,8 +307,8 @@ mod tests {
     use std::time::Duration;
 
     use liverysync::{
-        ClientEvent, Collision, Extensions, PeerId, Protocol, Reason, Refusal, Role, ServerEvent,
-        SourceFault, SyncId, Withheld,
+        ClientEvent, Collision, Extensions, HoldReason, PeerId, Protocol, Reason, Refusal, Role,
+        ServerEvent, SourceFault, SyncId, Withheld,
         backups::{BackupContents, PruneReport, RestoreReport, SetName},
         league::LeagueStatus,
     };
@@ -371,6 +381,7 @@ mod tests {
                 installed: 0,
                 failed: 0,
             },
+            ServerEvent::Held { name: None, livery: String::new(), files: 1 },
             ServerEvent::AllowListFault { reason: String::new() },
             ServerEvent::AllowListUnmatched { names: Vec::new() },
             ServerEvent::OwnerChanged { livery: String::new(), owner: None, by: name.clone() },
@@ -424,6 +435,7 @@ mod tests {
             ClientEvent::FolderUnreadable { reason: reason.clone() },
             ClientEvent::IgnoreListFault { reason: reason.clone() },
             ClientEvent::LiveryReturns { livery: String::new() },
+            ClientEvent::Held { livery: String::new(), cause: HoldReason::Freeze, until: None },
             ClientEvent::Scanned { liveries: 0, files: 0, bytes },
             ClientEvent::Skipped(Skipped::new(String::new(), Reason::Link)),
             ClientEvent::Finding(a_finding()),
@@ -505,6 +517,7 @@ mod tests {
         check_documented("League", &league_liveries(&[]));
         check_documented("League", &league_history("Team", &[]));
         check_documented("League", &league_conflicts(&[], &BTreeMap::new()));
+        check_documented("League", &league_held(&[]));
         check_documented("League", &league_acted("retire", &Acted::default()));
         check_documented("League", &league_rebuilt(&Rebuilt::default()));
         let rename = Act::Rename { livery: String::new(), new: String::new() };

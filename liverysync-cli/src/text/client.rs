@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use liverysync::{Outstanding, Plan, RelPath, Skipped, escape};
+use liverysync::{HoldReason, Outstanding, Plan, RelPath, Skipped, escape};
 
 use super::{
     skipped,
-    status::{CANNOT_INSTALL, IN_SYNC_BUT},
+    status::{CANNOT_INSTALL, HELD, IN_SYNC_BUT},
     words::{
-        LIST_ENCODING, by_livery, bytes, count, cut, duration, file_lines, files, liveries,
+        LIST_ENCODING, by_livery, bytes, count, cut, date, duration, file_lines, files, liveries,
         livery_lines, path, reason,
     },
 };
@@ -57,6 +57,25 @@ pub(crate) fn livery_returns(livery: &str) -> String {
     format!(
         "The league still has {livery}, which you deleted, so it is downloaded again.\nhint: liverysync ignore add \"{livery}\""
     )
+}
+
+/// Reports a livery of this PC that the other drivers do not get as it is here.
+pub(crate) fn held(livery: &str, cause: HoldReason, until: Option<&str>) -> String {
+    let livery = escape(livery);
+    match (cause, until) {
+        (HoldReason::Freeze, Some(until)) => {
+            format!("Frozen: {livery}. Others get your version after {}.", date(until))
+        }
+        (HoldReason::Freeze, None) => {
+            format!("Frozen: {livery}. Others get your version when the league ends the freeze.")
+        }
+        (HoldReason::Rejected, _) => format!(
+            "Rejected: {livery}. The league does not take your version. You keep it, and others do not get it.\nhint: change it, or ask the league's admin"
+        ),
+        _ => format!(
+            "Waiting for approval: {livery}. Others get your version once the league approves it."
+        ),
+    }
 }
 
 pub(crate) fn scanned(number: usize, files: usize, size: u64, verbose: bool) -> String {
@@ -225,7 +244,9 @@ pub(crate) fn in_sync(now: InSync<'_>, moved: Moved, verbose: bool) -> String {
         ([], false) => "Probably in sync",
     };
     let mut line = format!("{head}: {}.", liveries(number, size));
-    let withheld = withheld.saturating_sub(outstanding.len() as u64);
+    let is_missing = |item: &&Outstanding| matches!(item, Outstanding::NotInstallable { .. });
+    let missing = outstanding.iter().filter(is_missing).count();
+    let withheld = withheld.saturating_sub(missing as u64);
     if withheld > 0 {
         let (more, verb) = (count(withheld, "more file"), if withheld == 1 { "is" } else { "are" });
         line += &format!(" {more} {verb} not available to this PC; `liverysync status` says why.");
@@ -239,14 +260,15 @@ pub(crate) fn in_sync(now: InSync<'_>, moved: Moved, verbose: bool) -> String {
             duration(took)
         );
     }
-    let mut items = super::words::outstanding(outstanding);
-    if !verbose {
-        items = cut(items);
+    let sections = [
+        (CANNOT_INSTALL, super::words::outstanding(outstanding)),
+        (HELD, super::words::held(outstanding)),
+    ];
+    for (head, items) in sections.into_iter().filter(|(_, items)| !items.is_empty()) {
+        line += &format!("\n{head}:");
+        let items = if verbose { items } else { cut(items) };
+        items.iter().for_each(|item| line += &format!("\n  {item}"));
     }
-    if !items.is_empty() {
-        line += &format!("\n{CANNOT_INSTALL}:");
-    }
-    items.iter().for_each(|item| line += &format!("\n  {item}"));
     line
 }
 

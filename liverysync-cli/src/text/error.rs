@@ -12,7 +12,7 @@ use liverysync::{
 
 use super::{
     Problem,
-    words::{LIST_ENCODING, count, cut, duration, files, reason},
+    words::{LIST_ENCODING, count, cut, date, duration, files, reason},
 };
 use crate::seal::SealFault;
 
@@ -268,6 +268,20 @@ pub(crate) fn league(error: &LeagueError) -> Problem {
     }
 }
 
+pub(crate) fn no_glob(glob: &str) -> Problem {
+    Problem::new(format!("{} cannot be a livery", quote(glob)))
+        .hint("give the name of a folder, in which * matches any characters and ? any one")
+}
+
+pub(crate) fn not_frozen(glob: &str) -> Problem {
+    Problem::new(format!("there is no freeze of {}", quote(glob)))
+        .hint("list the freezes: liverysync league show")
+}
+
+pub(crate) fn freeze_is_over(until: &str) -> Problem {
+    Problem::new(format!("{} has passed already", date(until))).hint("give a later time")
+}
+
 /// Reports a change of the league that is refused.
 pub(super) fn act(error: &ActError) -> Problem {
     let (liveries, conflicts) = ("liverysync league liveries", "liverysync league conflicts");
@@ -309,6 +323,11 @@ pub(super) fn act(error: &ActError) -> Problem {
             Problem::new(format!("the server does not have {} yet", quote(path)))
                 .hint("try again once its owner has uploaded it")
         }
+        ActError::NotHeld { livery } => Problem::new(format!("nothing of {} waits", quote(livery)))
+            .hint("list what waits: liverysync league held"),
+        ActError::Frozen { livery } => Problem::new(format!("{} is frozen", quote(livery)))
+            .cause("nothing changes it until the freeze ends")
+            .hint("end the freeze first: liverysync league unfreeze"),
         ActError::InvalidName { name, fault } => {
             Problem::new(format!("{} cannot be the new name", quote(name))).cause(fault)
         }

@@ -5,12 +5,12 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path};
 use liverysync::{
     Content, ContentHash, MemberId, RelPath, escape,
     league::{
-        Act, Acted, Cause, Conflict, LeagueStatus, LiveryStatus, MemberRow, PastChange,
-        PastVersion, Rebuilt, Setting, Settings,
+        Act, Acted, Cause, Conflict, Held, HeldContent, HoldState, LeagueStatus, LiveryStatus,
+        MemberRow, PastChange, PastVersion, Rebuilt, Setting, Settings,
     },
 };
 
-use super::words::{block, bytes, count, date, files, name, path};
+use super::words::{block, bytes, count, cut, date, files, name, path};
 
 /// Number of changes of a version that are shown.
 const CHANGES_SHOWN: usize = 10;
@@ -19,8 +19,10 @@ const CHANGES_SHOWN: usize = 10;
 const DIGITS_SHOWN: usize = 8;
 
 pub(crate) fn settings(settings: &Settings) -> String {
-    let row =
-        |setting: Setting| format!("{:<17}{}", setting.as_str(), escape(&settings.value(setting)));
+    let row = |setting: Setting| match setting {
+        Setting::Frozen => format!("{:<17}{}", setting.as_str(), frozen(&settings.value(setting))),
+        _ => format!("{:<17}{}", setting.as_str(), escape(&settings.value(setting))),
+    };
     block(&Setting::all().map(row).collect::<Vec<_>>())
 }
 
@@ -33,6 +35,48 @@ pub(crate) fn created(data: &Path, settings: &Settings) -> String {
         self::settings(settings).trim_end().to_owned(),
         server,
     ])
+}
+
+/// Lists freezes from the value of the setting.
+fn frozen(value: &str) -> String {
+    let freezes = value.lines().map(|line| match line.split_once('\t') {
+        Some((glob, until)) => format!("{} until {}", escape(glob), date(until)),
+        None => escape(line).into_owned(),
+    });
+    let freezes: Vec<_> = freezes.collect();
+    if freezes.is_empty() { "nothing".to_owned() } else { freezes.join(", ") }
+}
+
+/// Lists the liveries that wait, and those that were decided and are not placed.
+pub(crate) fn held(held: &[Held]) -> String {
+    let mut lines = Vec::new();
+    for livery in held {
+        let who = match livery.member {
+            Some(member) => who(member, livery.name.as_ref()),
+            None => "drivers without a key".to_owned(),
+        };
+        let state = match livery.state {
+            HoldState::Approved => "approved, ",
+            HoldState::Rejected => "rejected, ",
+            _ => "",
+        };
+        let since = livery.since.as_deref().map_or_else(|| "now".to_owned(), date);
+        lines.push(format!("{} by {who}: {state}since {since}", escape(&livery.livery)));
+        let file = |file: &HeldContent| {
+            let here = if file.stored { "" } else { "  not on the server yet" };
+            format!("    {:>9}  {}{here}", bytes(file.content.size), path(&file.path))
+        };
+        lines.extend(cut(livery.files.iter().map(file).collect()));
+    }
+    let waiting = held.iter().filter(|livery| livery.state == HoldState::Waiting).count();
+    if waiting == 0 {
+        lines.push("No livery waits.".to_owned());
+    } else {
+        let verb = if waiting == 1 { "waits" } else { "wait" };
+        lines.push(format!("{} {verb}.", count(waiting as u64, "livery")));
+        lines.push("hint: let the others have one: liverysync league approve LIVERY".to_owned());
+    }
+    block(&lines)
 }
 
 pub(crate) fn status(status: &LeagueStatus) -> String {
@@ -207,6 +251,23 @@ pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>
         Act::Restore { livery, .. } => {
             format!("Restored {} ({}).", escape(livery), count(placed, "file"))
         }
+        Act::Approve { liveries, .. } => return approved(liveries, placed + retired, acted.served),
+        Act::Reject { liveries, .. } => {
+            let which = which(liveries);
+            return format!(
+                "Rejected {which}. Their drivers keep them, and others do not get them."
+            );
+        }
+        Act::Set { setting: Setting::Frozen, value } if value.is_empty() => {
+            return "Nothing is frozen now. What has arrived takes its place.".to_owned();
+        }
+        Act::Set { setting: Setting::Frozen, value } => {
+            return format!("Frozen: {}.", frozen(value));
+        }
+        Act::Set { setting: Setting::Approval, value } if value == "on" => {
+            return "New liveries and new versions wait for your approval now.\nhint: list what waits: liverysync league held"
+                .to_owned();
+        }
         Act::Set { setting, value } => {
             return format!("The setting {setting} is now {}.", escape(value));
         }
@@ -237,6 +298,26 @@ pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>
     };
     let copies = if retired > 0 { " Each keeps a copy in .backup." } else { "" };
     format!("{done} {when}{copies}")
+}
+
+/// Names liveries; none stand for all that waited.
+fn which(liveries: &[String]) -> String {
+    if liveries.is_empty() {
+        return "everything that waited".to_owned();
+    }
+    let liveries: Vec<Cow<'_, str>> = liveries.iter().map(|one| escape(one)).collect();
+    liveries.join(", ")
+}
+
+fn approved(liveries: &[String], changed: u64, served: bool) -> String {
+    let done = format!("Approved {}", which(liveries));
+    match (changed, served) {
+        (0, _) => format!("{done}. Others get it once its files are here and it is not frozen."),
+        (_, true) => format!("{done} ({}). Connected PCs update at once.", count(changed, "file")),
+        (_, false) => {
+            format!("{done} ({}). Each PC updates when it connects.", count(changed, "file"))
+        }
+    }
 }
 
 pub(crate) fn rebuilt(rebuilt: &Rebuilt) -> String {

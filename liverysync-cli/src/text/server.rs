@@ -45,6 +45,14 @@ pub(crate) fn conflict(who: &str, own: &RelPath, copy: &RelPath) -> String {
     )
 }
 
+/// Reports a livery that waits for an admin, or for the end of a freeze.
+pub(crate) fn held(who: Option<&str>, livery: &str) -> String {
+    let (who, livery) = (who.map_or_else(|| "A driver".to_owned(), name), escape(livery));
+    format!(
+        "{who} changed {livery}. The others do not get it yet.\nhint: list what waits: liverysync league held"
+    )
+}
+
 pub(crate) fn refused(who: &str, file: &RelPath, why: &dyn fmt::Display) -> String {
     format!("Refused {} from {}: {}", path(file), name(who), reason(why))
 }

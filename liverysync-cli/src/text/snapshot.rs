@@ -8,7 +8,7 @@ mod lint;
 use std::{io, path::Path, time::Duration};
 
 use liverysync::{
-    Collision, ConflictSide, Content, ContentHash, Entry, Extensions, Limits, Manifest,
+    Collision, ConflictSide, Content, ContentHash, Entry, Extensions, HoldReason, Limits, Manifest,
     OpenConflict, Outstanding, Plan, Reason, Refusal, RelPath, Scan, Skipped, SourceFault,
     Withheld,
     backups::{
@@ -150,6 +150,10 @@ fn client_texts(all: &mut Texts) {
     ));
     all.add(client::ignore_list_fault("R"));
     all.add(client::livery_returns("League Safety Car"));
+    all.add(client::held("77 Iris", HoldReason::Approval, None));
+    all.add(client::held("77 Iris", HoldReason::Freeze, Some("2026-12-05T20:00:00Z")));
+    all.add(client::held("77 Iris", HoldReason::Freeze, None));
+    all.add(client::held("77 Iris", HoldReason::Rejected, None));
     all.add(client::folder_unreadable("Permission denied (os error 13)"));
     all.add(client::scanned(0, 0, 0, false));
     all.add(client::scanned(1, 2, 5_100_000, false));
@@ -254,7 +258,8 @@ fn outstanding() -> Vec<Outstanding> {
         let (path, reason) = (path.to_owned(), reason.to_owned());
         Outstanding::NotInstallable { path, reason }
     };
-    items.map(item).into()
+    let (path, reason) = ("78 Iris".to_owned(), "waiting for approval".to_owned());
+    items.map(item).into_iter().chain([Outstanding::Held { path, reason }]).collect()
 }
 
 fn open_conflict(yours: ConflictSide, free: bool, other: Option<&str>) -> OpenConflict {
@@ -396,6 +401,8 @@ fn server_texts(all: &mut Texts) {
     all.add(server::manifest("Aoi", 61, 340_300_000));
     all.all(server::left_out("Aoi", &all_skipped()[..2], false));
     let copy = path("League Safety Car/decals__CONFLICT__14468801.png");
+    all.add(server::held(Some("Aoi"), "77 Iris"));
+    all.add(server::held(None, "77 Iris"));
     all.add(server::conflict("Bruno", &path("League Safety Car/decals.png"), &copy));
     let collision = Refusal::Collision(Collision::Folder);
     all.add(server::refused("Bruno", &path("Team/decals.png"), &collision));

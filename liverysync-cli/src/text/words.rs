@@ -76,6 +76,17 @@ pub(super) fn outstanding(all: &[Outstanding]) -> Vec<String> {
     by_reason(&all.iter().filter_map(not_installable).collect::<Vec<_>>())
 }
 
+/// Lists the liveries of this PC that other drivers do not get as they are here: `77 Iris (waiting for approval)`.
+pub(super) fn held(all: &[Outstanding]) -> Vec<String> {
+    let lines = all.iter().filter_map(|item| match item {
+        Outstanding::Held { path, reason } => {
+            Some(format!("{} ({})", escape(path), self::reason(reason)))
+        }
+        _ => None,
+    });
+    lines.collect()
+}
+
 /// Writes a line for each livery and reason.
 pub(super) fn by_reason(files: &[(String, String)]) -> Vec<String> {
     let mut liveries: BTreeMap<_, Vec<_>> = BTreeMap::new();

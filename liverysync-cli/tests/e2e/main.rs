@@ -8,6 +8,7 @@ mod conflicts;
 mod database;
 mod faults;
 mod forwarder;
+mod holds;
 mod ignoring;
 mod league;
 mod leagues;

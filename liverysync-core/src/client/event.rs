@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Outstanding, Plan};
 use crate::{
+    league::HoldReason,
     lint::Finding,
     path::RelPath,
     select::Skipped,
@@ -129,6 +130,15 @@ pub enum Event {
         conflict_path: RelPath,
         /// The name of the driver whose file keeps the name, if it is known.
         keeper: Option<String>,
+    },
+    /// Other drivers do not get a livery as it is on this PC for now.
+    Held {
+        /// The livery, as it is spelled here.
+        livery: String,
+        /// The cause: `approval`, `freeze` or `rejected`.
+        cause: HoldReason,
+        /// The date at which a freeze ends by itself, in the form of RFC 3339.
+        until: Option<String>,
     },
     /// A file that the league has retired went to the backup folder.
     Retired {

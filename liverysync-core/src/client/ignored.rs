@@ -1,13 +1,11 @@
 //! Liveries that a driver ignores.
 
 use crate::{
+    glob::{CHARS_MAX as GLOB_CHARS_MAX, matches},
     list_file,
     path::{first_component, fold},
     text::InvalidText,
 };
-
-/// Longest glob, in characters: that of the longest folder name.
-const GLOB_CHARS_MAX: usize = 255;
 
 /// The liveries that a driver ignores, as globs for the names of their folders. In a glob, `*` matches any characters or
 /// none, and `?` matches any one. All other characters match themselves, in upper or lower case. A glob with `!` in front
@@ -96,32 +94,6 @@ impl Glob {
 /// Splits a glob into its mark and the name: the `!` of an exception, or the backslash before a name's own `!` or `#`.
 fn split_mark(glob: &str) -> (&str, &str) {
     glob.split_at(usize::from(glob.starts_with(['!', '\\'])))
-}
-
-/// Returns whether a glob matches a name. Only the last `*` is ever extended, so a glob with many of them takes no
-/// exponential time.
-fn matches(glob: &[char], name: &[char]) -> bool {
-    let (mut at, mut begun) = (0, 0);
-    let mut star = None;
-    while begun < name.len() {
-        match (glob.get(at), star) {
-            (Some('*'), _) => {
-                star = Some((at + 1, begun));
-                at += 1;
-            }
-            (Some(&c), _) if c == '?' || c == name[begun] => {
-                at += 1;
-                begun += 1;
-            }
-            (_, Some((after, taken))) => {
-                star = Some((after, taken + 1));
-                at = after;
-                begun = taken + 1;
-            }
-            (_, None) => return false,
-        }
-    }
-    glob[at..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::{league::HoldReason, wire::messages::HeldNotice};
+
 /// Something that this PC lacks although it is in sync, because somebody has to do something about it first.
 ///
 /// Serialized, it is an object with the variant as its `kind`, as `docs/json.md` describes it.
@@ -17,4 +19,23 @@ pub enum Outstanding {
         /// The reason.
         reason: String,
     },
+    /// Other drivers do not get a livery as it is on this PC: an admin has to approve it, has rejected it, or has frozen it.
+    Held {
+        /// The livery, as it is spelled here. [Escape](crate::text::escape) it before showing it.
+        path: String,
+        /// The reason.
+        reason: String,
+    },
+}
+
+impl From<&HeldNotice> for Outstanding {
+    fn from(notice: &HeldNotice) -> Self {
+        let reason = match (notice.cause, &notice.until) {
+            (HoldReason::Approval, _) => "waiting for approval".to_owned(),
+            (HoldReason::Freeze, Some(until)) => format!("frozen until {until}"),
+            (HoldReason::Freeze, None) => "frozen until the league ends that".to_owned(),
+            (HoldReason::Rejected, _) => "the league has rejected this version".to_owned(),
+        };
+        Self::Held { path: notice.livery.clone(), reason }
+    }
 }

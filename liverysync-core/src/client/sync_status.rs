@@ -2,7 +2,7 @@
 //! from.
 
 use super::{
-    Event,
+    Event, Outstanding,
     context::Context,
     downloads::{Downloads, collision},
     folder::Folder,
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     conflict::is_conflict_name,
     time::{Time, Wake},
-    wire::messages::{ServerState, SyncStatus},
+    wire::messages::{HeldNotice, ServerState, SyncStatus},
 };
 
 /// The server's word on this PC, and what follows from it.
@@ -24,6 +24,8 @@ pub(super) struct SyncState {
     blocked: Vec<String>,
     /// Replaces the status on protocol 1.
     pub(super) guess: SyncGuess,
+    /// The liveries of this PC that the others do not get yet.
+    held: Vec<HeldNotice>,
     in_sync: bool,
 }
 
@@ -38,7 +40,7 @@ struct InSync {
 
 impl SyncState {
     pub(super) const fn new(guess: SyncGuess) -> Self {
-        Self { status: None, blocked: Vec::new(), guess, in_sync: false }
+        Self { status: None, blocked: Vec::new(), guess, held: Vec::new(), in_sync: false }
     }
 
     pub(super) const fn is_in_sync(&self) -> bool {
@@ -83,8 +85,18 @@ impl SyncState {
         self.status = Some(status);
         self.blocked = state.blocked;
         publisher.handle_status(cx, folder, &status, &state.outdated);
+        self.handle_held(cx, state.held);
         let SyncStatus { missing, missing_bytes, needed_by_others, withheld, .. } = status;
         cx.event(Event::SyncStatus { missing, missing_bytes, needed_by_others, withheld });
+    }
+
+    /// Takes the liveries of this PC that the others do not get yet. Their driver hears of each once for each reason.
+    fn handle_held(&mut self, cx: &mut Context, held: Vec<HeldNotice>) {
+        for notice in held.iter().filter(|notice| !self.held.contains(notice)) {
+            let HeldNotice { livery, cause, until } = notice.clone();
+            cx.event(Event::Held { livery, cause, until });
+        }
+        self.held = held;
     }
 
     /// Looks whether this PC is in sync. `is_idle` says that no file is on its way. Returns the event that says so, once.
@@ -106,7 +118,9 @@ impl SyncState {
         self.guess.handle_in_sync();
         let obstacles = &mut downloads.obstacles;
         obstacles.handle_in_sync(&self.blocked);
-        let outstanding = obstacles.outstanding(&self.blocked, |path| collision(cx, folder, path));
+        let mut outstanding =
+            obstacles.outstanding(&self.blocked, |path| collision(cx, folder, path));
+        outstanding.extend(self.held.iter().map(Outstanding::from));
         let paths = folder.files().iter().map(|file| &file.path);
         let conflicts = paths.filter(|path| is_conflict_name(path, &cx.naming));
         Some(Event::InSync {

@@ -69,6 +69,20 @@ pub enum Act {
         /// The member that they are.
         member: MemberId,
     },
+    /// Lets liveries that are held take their place in the league.
+    Approve {
+        /// Their folders; empty for all that wait.
+        liveries: Vec<String>,
+        /// The member whose liveries are meant; `None` for everybody's.
+        from: Option<MemberId>,
+    },
+    /// Rejects liveries that are held. They stay with their members until those change them.
+    Reject {
+        /// Their folders; empty for all that wait.
+        liveries: Vec<String>,
+        /// The member whose liveries are meant; `None` for everybody's.
+        from: Option<MemberId>,
+    },
     /// Changes a setting of the league.
     Set {
         /// The setting.
@@ -180,6 +194,18 @@ pub enum ActError {
     NotSent {
         /// The file.
         path: String,
+    },
+    /// Nothing of this livery is held.
+    #[error("nothing of {livery:?} is held")]
+    NotHeld {
+        /// The requested livery.
+        livery: String,
+    },
+    /// The livery is frozen, so nothing changes it.
+    #[error("{livery:?} is frozen")]
+    Frozen {
+        /// The livery.
+        livery: String,
     },
     /// The new name cannot be used.
     #[error("{name:?} cannot be the new name: {fault}")]
@@ -310,6 +336,8 @@ mod tests {
             ActError::SeveralLiveries { path: path.clone(), folders: vec![livery, name.clone()] },
             ActError::Ambiguous { digits: "00ff".to_owned() },
             ActError::NotSent { path },
+            ActError::NotHeld { livery: name.clone() },
+            ActError::Frozen { livery: name.clone() },
             ActError::InvalidSetting { fault: InvalidSetting::Suffix { suffix: "a/b".to_owned() } },
             ActError::Unconfirmed { retired: 4, all: 5 },
             ActError::NotOwner { livery: name.clone(), owners: vec!["Aoi".to_owned()] },

@@ -5,6 +5,8 @@
 //! them does not need to understand them.
 
 mod act;
+mod freeze;
+mod hold;
 mod member;
 mod settings;
 mod view;
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     act::{Act, ActError, ActReport, NameFault},
+    freeze::Freezes,
+    hold::{HeldFile, HeldLivery, HoldReason, HoldState},
     member::{MemberId, MemberKey},
     settings::{InvalidSetting, Setting, Settings},
     view::{Conflict, LiveryStatus, Version, VersionChange},
@@ -136,6 +140,8 @@ pub enum Record {
         /// The member that they are.
         member: MemberId,
     },
+    /// These files of a member's livery are held from now on, and no others. Without files, none is held any more.
+    Held(HeldLivery),
     /// A setting of the league has this value from now on.
     Set {
         /// The setting.

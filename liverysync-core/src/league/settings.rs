@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::Updates;
+use super::{Freezes, Updates};
 use crate::{
     conflict::{Naming, Policy, Scope, invalid_suffix},
     path::Extensions,
@@ -28,16 +28,25 @@ pub enum Setting {
     Extensions,
     /// Members who [may change](Updates) a livery.
     Updates,
+    /// Whether an admin approves every new or changed livery before others get it: `on` or `off`.
+    Approval,
+    /// Liveries that do not change for now: a line for each glob, with a tab and a date if it ends by itself.
+    Frozen,
 }
+
+/// Values of [`Setting::Approval`].
+const SWITCH: [(&str, bool); 2] = [("off", false), ("on", true)];
 
 impl Setting {
     /// Every setting with the word that people and files use for it.
-    pub const WORDS: [(&'static str, Self); 5] = [
+    pub const WORDS: [(&'static str, Self); 7] = [
         ("conflict-suffix", Self::ConflictSuffix),
         ("conflict-scope", Self::ConflictScope),
         ("conflict-policy", Self::ConflictPolicy),
         ("extensions", Self::Extensions),
         ("updates", Self::Updates),
+        ("approval", Self::Approval),
+        ("frozen", Self::Frozen),
     ];
 
     /// Returns every setting, in the order in which they are shown.
@@ -79,13 +88,18 @@ pub struct Settings {
     pub policy: Policy,
     /// Members who may change a livery.
     pub updates: Updates,
+    /// Set if an admin approves every new or changed livery before others get it.
+    pub approval: bool,
+    /// The liveries that do not change for now.
+    #[doc(hidden)]
+    pub frozen: Freezes,
 }
 
 impl Settings {
     /// Makes settings of their parts.
     #[must_use]
-    pub const fn new(naming: Naming, policy: Policy, updates: Updates) -> Self {
-        Self { naming, policy, updates }
+    pub fn new(naming: Naming, policy: Policy, updates: Updates) -> Self {
+        Self { naming, policy, updates, ..Self::default() }
     }
 
     /// Returns the settings of a league that an admin creates: a livery in conflict is kept whole, and only owners update.
@@ -117,6 +131,8 @@ impl Settings {
             Setting::ConflictPolicy => self.policy = choice(&Policy::WORDS, setting, value)?,
             Setting::Extensions => self.naming.extensions = extensions(value)?,
             Setting::Updates => self.updates = choice(&Updates::WORDS, setting, value)?,
+            Setting::Approval => self.approval = choice(&SWITCH, setting, value)?,
+            Setting::Frozen => self.frozen = Freezes::parse(value)?,
         }
         Ok(())
     }
@@ -130,6 +146,8 @@ impl Settings {
             Setting::ConflictPolicy => word(&Policy::WORDS, self.policy).to_owned(),
             Setting::Extensions => self.naming.extensions.to_string(),
             Setting::Updates => word(&Updates::WORDS, self.updates).to_owned(),
+            Setting::Approval => word(&SWITCH, self.approval).to_owned(),
+            Setting::Frozen => self.frozen.to_string(),
         }
     }
 
@@ -188,6 +206,12 @@ pub enum InvalidSetting {
         /// The text.
         extension: String,
     },
+    /// The line is no freeze.
+    #[error("{line:?} is not a livery, or a date is not of the form 2026-12-05T20:00:00Z")]
+    Frozen {
+        /// The line.
+        line: String,
+    },
     /// The list of extensions is empty.
     #[error("the list of extensions is empty")]
     NoExtensions,
@@ -212,7 +236,7 @@ mod tests {
     #[test]
     fn a_value_is_read_as_it_is_shown() {
         let mut settings = Settings::default();
-        let values = ["__C__", "livery", "newest-mtime", "dds,png", "owner"];
+        let values = ["__C__", "livery", "newest-mtime", "dds,png", "owner", "on", "*"];
         for (setting, value) in Setting::all().zip(values) {
             settings.set(setting, value).unwrap();
             assert_eq!(settings.value(setting), value);
@@ -226,7 +250,11 @@ mod tests {
         let mut settings = Settings::default();
         for setting in Setting::all() {
             for value in ["", "a/b", "no such thing"] {
-                let fits = setting == Setting::ConflictSuffix && value == "no such thing";
+                let fits = match setting {
+                    Setting::ConflictSuffix => value == "no such thing",
+                    Setting::Frozen => value != "a/b",
+                    _ => false,
+                };
                 assert_eq!(
                     settings.clone().set(setting, value).is_ok(),
                     fits,

@@ -1,6 +1,6 @@
 //! The context of all parts of the server.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{
     Event, Output, ServerConfig,
@@ -182,7 +182,10 @@ impl Context {
     fn delete_surplus(&mut self, bytes: u64, needed: impl Fn(&Router<'_>, Content) -> bool) {
         let router = self.router();
         // A content that no name has at present is needed only for a restore.
-        let is_current = |content| self.league.union().with_content(content).next().is_some();
+        let union = self.league.union();
+        let held: BTreeSet<_> = union.held_files().map(|(_, content)| content).collect();
+        let is_current =
+            |content| union.with_content(content).next().is_some() || held.contains(&content);
         let surplus = self.store.surplus(bytes, is_current, |content| needed(&router, content));
         for content in surplus {
             self.output(Output::Remove(content.hash));

@@ -174,6 +174,15 @@ pub enum Event {
         #[serde(serialize_with = "as_text")]
         reason: Withheld,
     },
+    /// A driver has changed a livery, and the others do not get that before an admin approves it or a freeze ends.
+    Held {
+        /// The driver; `None` for drivers without a key.
+        name: Option<String>,
+        /// The livery.
+        livery: String,
+        /// Number of changed files.
+        files: usize,
+    },
     /// Every client has all that it can get.
     InSync {
         /// Number of clients.
@@ -253,6 +262,9 @@ pub enum Withheld {
     /// The file that it would replace is not in the union under any name.
     #[error("the file that it would replace could not join the league")]
     WouldLose,
+    /// Its driver has changed the file, and that is held.
+    #[error("their own version waits for approval or for the end of a freeze")]
+    OwnHeld,
 }
 
 fn as_text<S: Serializer>(reason: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {

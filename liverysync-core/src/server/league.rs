@@ -9,6 +9,7 @@ use crate::{
     league::{Act, ActError, ActReport, MemberId, Record, Setting, Updates},
     manifest::Entry,
     path::PathKey,
+    time::UnixTime,
     union::{Change, Outcome, PeerId, Union, UnionEntry},
     wire::messages::{FileInfo, LostName},
 };
@@ -58,6 +59,7 @@ impl League {
         }
         let recorded: BTreeSet<_> = records.iter().filter_map(|record| record.setting()).collect();
         self.union = Union::replay(given.clone(), records);
+        let released = self.union.release_strangers();
         let new = Setting::all().filter(|setting| !recorded.contains(setting));
         let new = new.map(|setting| Record::Set { setting, value: given.value(setting) });
         let used = self.union.settings();
@@ -67,7 +69,7 @@ impl League {
             used: used.value(setting),
             given: given.value(setting),
         });
-        let told = (new.collect(), differing.collect());
+        let told = (new.chain(released).collect(), differing.collect());
         self.adopt_settings(config);
         told
     }
@@ -161,6 +163,14 @@ impl League {
         let (report, outcome) = self.union.act_of(member, act)?;
         self.invalidate_hashes(&outcome);
         Ok((report, outcome))
+    }
+
+    /// Ends the freezes that are over at a date. Returns `None` if none is.
+    pub(super) fn end_freezes(&mut self, date: UnixTime) -> Option<Outcome> {
+        let due = self.union.settings().frozen.next_end().is_some_and(|end| end <= date);
+        let outcome = due.then(|| self.union.end_freezes(date)).flatten()?;
+        self.invalidate_hashes(&outcome);
+        Some(outcome)
     }
 
     fn invalidate_hashes(&mut self, outcome: &Outcome) {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     hash::ContentHash,
     league::{Act, Record},
-    time::{Time, Wake},
+    time::{Time, UnixTime, Wake},
     transfer::UploadEvent,
     union::{PeerId, Union},
     wire::messages::{
@@ -118,6 +118,7 @@ impl ServerMachine {
             }
             Input::AllowList(list) => self.handle_allow_list(list),
             Input::Act(number, act) => self.handle_act(number, &act),
+            Input::Date(date) => self.end_freezes(date),
             Input::Timeout => {}
         }
         self.drain_dirty();
@@ -303,7 +304,9 @@ impl ServerMachine {
                 // They go out together. A server that was killed between the two would carry out the act again at its
                 // next start, and answer that it cannot.
                 let (outcome, records) = (Ok(report), mem::take(&mut step.records));
+                let news = union_step::held_news(&mut self.cx, &records);
                 self.cx.output(Output::Acted { number, outcome, records });
+                news.into_iter().for_each(|event| self.cx.event(event));
                 union_step::finish(&mut self.cx, step, &Reported::new());
                 match act {
                     Act::Set { .. } => self.follow_settings(),
@@ -318,6 +321,13 @@ impl ServerMachine {
         }
     }
 
+    fn end_freezes(&mut self, date: UnixTime) {
+        if let Some(outcome) = self.cx.league.end_freezes(date) {
+            union_step::finish(&mut self.cx, outcome, &Reported::new());
+            self.follow_settings();
+        }
+    }
+
     /// Applies changed settings: they decide which files may join the union, and which are distributed.
     fn follow_settings(&mut self) {
         let cx = &mut self.cx;
@@ -328,6 +338,8 @@ impl ServerMachine {
         }
         let greeted = cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted);
         let greeted: Vec<_> = greeted.map(|(id, _)| id).collect();
+        // What is held of a peer, and until when, depends on the settings.
+        cx.dirty.unanswered.extend(greeted.iter().copied());
         cx.dirty.jobs.extend(greeted.iter().copied());
         cx.dirty.plan = true;
         cx.dirty.schedule();

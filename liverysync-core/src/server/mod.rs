@@ -57,7 +57,7 @@ use crate::{
     client::Progress,
     hash::{Content, ContentHash},
     league::{Act, ActError, ActReport, Record},
-    time::Wake,
+    time::{UnixTime, Wake},
     transfer::{Compression, UploadEvent, UploadStream},
     union::PeerId,
     wire::{
@@ -90,6 +90,8 @@ pub enum Input {
     AllowList(Option<BTreeSet<String>>),
     /// An admin wants this. The number comes back in [`Output::Acted`].
     Act(u64, Act),
+    /// The date, by which freezes end. Feed it first, and every few seconds.
+    Date(UnixTime),
     /// The time of the last [`Output::Timeout`] has come. May be fed at any other time, too.
     Timeout,
 }

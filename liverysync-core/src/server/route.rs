@@ -191,7 +191,8 @@ impl<'a> Router<'a> {
         let own = peer.file_at(key);
         let union = self.league.union();
         let is_refused = own.is_some_and(|own| union.is_refused(peer.id, key, own.content));
-        is_refused.then_some(Withheld::WouldLose)
+        let is_held = || union.is_held(peer.id, key);
+        is_refused.then(|| if is_held() { Withheld::OwnHeld } else { Withheld::WouldLose })
     }
 
     /// Returns why a peer would not install an entry.

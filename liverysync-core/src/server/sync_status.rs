@@ -13,7 +13,7 @@ use super::{
 use crate::{
     time::Time,
     union::PeerId,
-    wire::messages::{Message, ServerState, SyncStatus},
+    wire::messages::{HeldNotice, Message, ServerState, SyncStatus},
 };
 
 /// Shortest time between two rounds of sync statuses. During a sync, statuses change with every file.
@@ -82,6 +82,8 @@ impl SyncStatuses {
             let mut blocked = Vec::new();
             for (entry, outlook) in router.missing(peer) {
                 match outlook {
+                    // Its own version is held, of which it is told otherwise.
+                    Outlook::Withheld(Withheld::OwnHeld) => {}
                     Outlook::Withheld(reason) => {
                         withheld += 1;
                         let is_blocked = matches!(reason, Withheld::Blocked | Withheld::InTheWay);
@@ -130,10 +132,28 @@ pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, blocked: Ve
         let outdated = cx.peers.get(id).map(|peer| outdated(cx, peer)).unwrap_or_default();
         let current_hash = cx.union_hash_text();
         let sync_status = Some(status);
-        let state =
-            ServerState { current_hash, sync_status, outdated, blocked, ..ServerState::default() };
+        let held = held(cx, id);
+        let state = ServerState {
+            current_hash,
+            sync_status,
+            outdated,
+            blocked,
+            held,
+            ..ServerState::default()
+        };
         cx.transmit(id, Message::ServerState(state));
     }
+}
+
+/// Returns the liveries that a client has changed and the others do not get yet.
+fn held(cx: &Context, id: PeerId) -> Vec<HeldNotice> {
+    let held = cx.league.union().held_of(id).into_iter();
+    let held = held.map(|(livery, (cause, until))| HeldNotice {
+        livery: livery.to_owned(),
+        cause,
+        until: until.map(|until| until.to_string()),
+    });
+    held.collect()
 }
 
 /// Returns the paths at which a client has something else than the union, as it spells them.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Event, context::Context, league::as_entry, retiring::retire_unwanted};
 use crate::{
     hash::Content,
-    league::MemberId,
+    league::{HoldState, MemberId, Record},
     manifest::Entry,
     path::PathKey,
     union::{Change, Gained, Outcome, OwnerChange, PeerId},
@@ -19,8 +19,10 @@ const STORE: PeerId = PeerId(0);
 
 /// Handles the consequences of a step.
 pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
+    let news = held_news(cx, &outcome.records);
     // First of all: nobody may hear of a step that a crash of the server could undo.
     cx.record(outcome.records);
+    news.into_iter().for_each(|event| cx.event(event));
     for (id, path, conflict_path) in outcome.conflicts {
         if let Some(name) = cx.peers.name(id) {
             cx.event(Event::Conflict { name, path, conflict_path });
@@ -68,6 +70,29 @@ fn tell_owners(cx: &mut Context, changes: &[OwnerChange]) {
         let (owner, by) = (owner.map(name), name(*by));
         cx.event(Event::OwnerChanged { livery: livery.clone(), owner, by });
     }
+}
+
+/// Has the peers told of whose liveries records hold something else. Returns the events for people.
+pub(super) fn held_news(cx: &mut Context, records: &[Record]) -> Vec<Event> {
+    let held = records.iter().filter_map(|record| match record {
+        Record::Held(held) => Some(held),
+        _ => None,
+    });
+    let held: Vec<_> = held.collect();
+    if held.is_empty() {
+        return Vec::new();
+    }
+    let members: BTreeSet<_> = held.iter().map(|held| held.member).collect();
+    let theirs = cx.peers.iter().filter(|(_, peer)| members.contains(&peer.identity.member));
+    cx.dirty.unanswered.extend(theirs.map(|(id, _)| id));
+    let waiting = held.iter().filter(|held| held.state == HoldState::Waiting);
+    let new = waiting.filter(|held| !held.files.is_empty());
+    let news = new.map(|held| Event::Held {
+        name: held.member.and_then(|member| cx.league.name(member)).map(str::to_owned),
+        livery: held.livery.clone(),
+        files: held.files.len(),
+    });
+    news.collect()
 }
 
 /// Makes the store a holder of the contents that it has.

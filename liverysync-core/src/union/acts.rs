@@ -6,9 +6,9 @@ use super::{Outcome, Union, UnionEntry, past::Placed};
 use crate::{
     conflict::{in_claimed_livery, parse_conflict_name, plain_stem},
     hash::Content,
-    league::{Act, ActError, ActReport, Cause, MemberId, NameFault, Record, Setting},
+    league::{Act, ActError, ActReport, Cause, HoldState, MemberId, NameFault, Record, Setting},
     manifest::Entry,
-    path::{PathKey, RelPath, fold},
+    path::{PathKey, RelPath, first_component, fold},
     pathmap::of_livery,
     time::UnixTime,
 };
@@ -26,6 +26,7 @@ impl Union {
         // An act can fail halfway, so it works on a copy. Acts are rare.
         let mut union = self.clone();
         let mut outcome = union.begin_step();
+        union.check_not_frozen(act)?;
         match act {
             Act::Resolve { path, keep } => union.resolve(path, keep, &mut outcome)?,
             Act::Rename { livery, new } => union.rename(livery, new, &mut outcome)?,
@@ -42,6 +43,12 @@ impl Union {
             }
             Act::OwnAll { former, member } => union.own_all(*former, *member, &mut outcome)?,
             Act::Merge { former, member } => union.merge_member(*former, *member, &mut outcome)?,
+            Act::Approve { liveries, from } => {
+                union.decide(liveries, *from, HoldState::Approved, &mut outcome)?;
+            }
+            Act::Reject { liveries, from } => {
+                union.decide(liveries, *from, HoldState::Rejected, &mut outcome)?;
+            }
         }
         // The act may have freed the names that were in the way of these files.
         let report = union.finish_act(&mut outcome);
@@ -78,6 +85,7 @@ impl Union {
     ///
     /// As [`Union::act_of`].
     pub fn check_act_of(&self, member: Option<MemberId>, act: &Act) -> Result<ActReport, ActError> {
+        self.check_not_frozen(act)?;
         let (placed, retired) = match act {
             Act::Rename { livery, new } => {
                 self.check_owner(member, livery)?;
@@ -113,12 +121,35 @@ impl Union {
     /// Places the files again that an act has made room for, and counts what it did.
     fn finish_act(&mut self, outcome: &mut Outcome) -> ActReport {
         let refused = self.unplaced.take_refused();
-        self.place_claimants(refused, outcome);
+        self.place_held(refused, outcome);
         let placed = |record: &&Record| matches!(record, Record::Placed { .. });
         let retired = |record: &&Record| matches!(record, Record::Retired { .. });
         ActReport {
             placed: outcome.records.iter().filter(placed).count(),
             retired: outcome.records.iter().filter(retired).count(),
+        }
+    }
+
+    /// Refuses an act that would change a livery which is frozen.
+    fn check_not_frozen(&self, act: &Act) -> Result<(), ActError> {
+        match act {
+            Act::Resolve { path, .. } => self.check_thawed(first_component(path)),
+            Act::Rename { livery, new } => {
+                self.check_thawed(livery).and_then(|()| self.check_thawed(new))
+            }
+            Act::Retire { liveries, .. } => {
+                liveries.iter().try_for_each(|livery| self.check_thawed(first_component(livery)))
+            }
+            Act::Replace { old, new } => {
+                self.check_thawed(old).and_then(|()| self.check_thawed(new))
+            }
+            Act::Restore { livery, .. } => self.check_thawed(livery),
+            Act::Own { .. }
+            | Act::OwnAll { .. }
+            | Act::Merge { .. }
+            | Act::Set { .. }
+            | Act::Approve { .. }
+            | Act::Reject { .. } => Ok(()),
         }
     }
 

@@ -348,7 +348,7 @@ impl Union {
     /// again. Returns the other claims.
     ///
     /// Otherwise such a file would be added to the established livery.
-    fn reattach(
+    pub(super) fn reattach(
         &mut self,
         livery: &str,
         claims: Vec<Claimant>,

@@ -23,6 +23,7 @@ impl Union {
             // A merge before this one may have made them the same.
             let (former, member) = (self.present(former), self.present(member));
             if former != member {
+                self.move_holds(former, member, &mut outcome);
                 self.record(Record::Merged { former, member }, &mut outcome);
             }
         }

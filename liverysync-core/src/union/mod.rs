@@ -18,6 +18,7 @@
 
 mod acts;
 mod expiry;
+mod held;
 mod holders;
 mod livery_conflicts;
 mod members;
@@ -41,6 +42,7 @@ use serde::Serialize;
 
 pub use self::owners::OwnerChange;
 use self::{
+    held::Holds,
     holders::Holders,
     moved::Moves,
     owners::{Contacts, Ownership},
@@ -242,6 +244,8 @@ pub struct Union {
     met: BTreeMap<String, BTreeSet<MemberId>>,
     /// Members who were merged into others, with the member that each is now.
     merged: BTreeMap<MemberId, MemberId>,
+    /// The liveries that are held.
+    holds: Holds,
     /// Number of the last recorded step.
     steps: u64,
     settings: Settings,
@@ -361,17 +365,18 @@ impl Union {
         outdated.is_some_and(|outdated| outdated.content == content)
     }
 
-    /// Returns true if `peer`'s file at `key` has this content, and could not join the union with it.
+    /// Returns true if `peer`'s file at `key` has this content, and could not join the union with it, or is held.
     ///
     /// After a step, every file of a peer either is [filed under](Self::filed_under) an entry, or is
     /// [outdated](Self::is_outdated), or is refused.
     #[must_use]
     pub fn is_refused(&self, peer: PeerId, key: &PathKey, content: Content) -> bool {
         let refused = self.unplaced.refused_file(peer, key);
+        let refused = refused.or_else(|| self.unplaced.held_file(peer, key));
         refused.is_some_and(|refused| refused.entry.content == content)
     }
 
-    /// Returns the peers that have a content, each with its own path: current, outdated and refused files alike. A peer that
+    /// Returns the peers that have a content, each with its own path: current, outdated, refused and held files alike. A peer that
     /// has it at several paths may appear several times.
     pub fn sources(&self, content: Content) -> impl Iterator<Item = (PeerId, &RelPath)> {
         // Outdated and refused files are as good as current ones. Without them, a peer that falsely claims a content
@@ -409,9 +414,9 @@ impl Union {
         outdated.chain(self.separated())
     }
 
-    /// Returns the names at which `peer` has a file that could not join.
+    /// Returns the names at which `peer` has a file that could not join, or is held.
     pub fn refused(&self, peer: PeerId) -> impl Iterator<Item = &PathKey> {
-        self.unplaced.refused_of(peer)
+        self.unplaced.waiting_of(peer)
     }
 
     /// Marks contents as verified: they exist, no matter who connects and leaves. Returns the records of the change.
@@ -432,6 +437,9 @@ impl Union {
         let contacts = Contacts::of(&changes);
         let moves: Vec<_> = changes.iter().filter_map(Moves::of).collect();
         let (mut claimants, mut returned) = (Vec::new(), BTreeSet::new());
+        let folders: BTreeSet<_> = changes.iter().flat_map(folders_of).collect();
+        let departed = changes.iter().filter(|change| change.member.is_none());
+        let departed: BTreeSet<_> = departed.map(|change| change.peer).collect();
         for change in changes {
             let Change { peer, arrival, member, complete, lost, gained } = change;
             returned.extend(complete.then_some(member));
@@ -462,10 +470,12 @@ impl Union {
             !self.is_known(claimant) && !self.hold_if_same(claimant, &mut outcome)
         });
         outcome.touched.extend(self.orphans_of_returned(&returned, &claimants));
+        claimants.extend(self.take_held_in(&folders));
         self.place_claimants(claimants, &mut outcome);
         // After the placing: only now do moved files have names of their own.
         self.retire_moved(&moves, &mut outcome);
         self.compare_first_contacts(contacts, &mut outcome);
+        self.record_held(&departed, &returned, &mut outcome);
         outcome
     }
 
@@ -484,7 +494,11 @@ impl Union {
         // A claimed name is left to the placing, because the claimant may bring an edit of its content.
         let claimed: BTreeSet<_> = claimants.iter().map(Claimant::key).collect();
         let keys = self.entries.iter().map(|entry| entry.path.key());
-        let orphans = keys.filter(|key| self.is_orphan(key) && !claimed.contains(key));
+        let is_claimed = |key: &PathKey| {
+            let mut held = self.unplaced.held_at(key);
+            claimed.contains(key) || held.any(|held| returned.contains(&held.member))
+        };
+        let orphans = keys.filter(|key| self.is_orphan(key) && !is_claimed(key));
         let theirs = orphans.filter(|key| {
             let placed = self.past.get(*key).and_then(|past| past.placed().next_back());
             // Peers without a key count as one author: nobody can tell them apart.
@@ -493,7 +507,7 @@ impl Union {
         theirs.cloned().collect()
     }
 
-    /// Returns true if the peer's file is already filed as outdated, in conflict or refused with the same content.
+    /// Returns true if the peer's file is already filed as outdated, in conflict, refused or held with the same content.
     ///
     /// A client may report a file again, with another base. That must not turn a conflict into an update.
     fn is_known(&self, claimant: &Claimant) -> bool {
@@ -501,7 +515,11 @@ impl Union {
         let outdated = self.unplaced.outdated_of(peer, key).map(|outdated| outdated.content);
         let rival =
             || self.filed_elsewhere.get(key)?.get(&peer).map(|(known, _)| known.entry.content);
-        let refused = || self.unplaced.refused_file(peer, key).map(|known| known.entry.content);
+        let refused = || {
+            let refused = self.unplaced.refused_file(peer, key);
+            let known = refused.or_else(|| self.unplaced.held_file(peer, key));
+            known.map(|known| known.entry.content)
+        };
         outdated.or_else(rival).or_else(refused) == Some(claimant.entry.content)
     }
 
@@ -541,4 +559,11 @@ impl Union {
         }
         Some(rival)
     }
+}
+
+/// Returns the liveries that a change is about, with its peer.
+fn folders_of(change: &Change) -> BTreeSet<(String, PeerId)> {
+    let gained = change.gained.iter().map(|gained| &gained.entry);
+    let entries = change.lost.iter().chain(gained);
+    entries.map(|entry| (entry.path.key().livery().to_owned(), change.peer)).collect()
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, Outcome, PeerId, Union, UnionEntry};
+use super::{Change, Claimant, Outcome, PeerId, Union, UnionEntry};
 use crate::{
     conflict::{in_claimed_livery, is_conflict_name, parse_conflict_name},
     hash::Content,
@@ -21,6 +21,12 @@ pub(super) struct Moves {
 }
 
 impl Moves {
+    /// Returns the content of a held file that may get its place now.
+    pub(super) fn of_held(held: &Claimant) -> Option<Self> {
+        let contents = BTreeSet::from([held.entry.content]);
+        Some(Self { member: held.member?, peer: held.peer, contents })
+    }
+
     /// Returns the contents that a change is about; `None` for a peer without a key, of which no conflict copy is known to be
     /// its own.
     pub(super) fn of(change: &Change) -> Option<Self> {
@@ -37,7 +43,9 @@ impl Union {
     pub(super) fn retire_moved(&mut self, moves: &[Moves], outcome: &mut Outcome) {
         for moves in moves {
             for path in self.moved_copies(moves) {
-                self.record_retired(path, outcome);
+                if !self.is_frozen(path.livery()) {
+                    self.record_retired(path, outcome);
+                }
             }
         }
     }

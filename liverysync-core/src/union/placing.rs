@@ -60,7 +60,9 @@ impl Union {
 
     /// Places claimants once. Returns those that must be placed again, because a name has become free.
     fn place_all(&mut self, claimants: Vec<Claimant>, outcome: &mut Outcome) -> Vec<Claimant> {
+        let claimants = self.join_held(claimants);
         let claimants = self.begin_liveries(claimants);
+        let claimants = self.hold_changes(claimants, outcome);
         match self.settings.naming.scope {
             Scope::File => self.place_files(claimants, outcome),
             Scope::Livery => self.place_liveries(claimants, outcome),
@@ -272,7 +274,7 @@ impl Union {
     ///
     /// A name that had its content before counts as free, although it has another one now: the file is outdated there. With
     /// another name, every update of a conflict copy would bring the old one back.
-    fn name_of_rival(&self, rival: &Entry) -> Result<RelPath, InvalidPath> {
+    pub(super) fn name_of_rival(&self, rival: &Entry) -> Result<RelPath, InvalidPath> {
         let Entry { path, content, .. } = rival;
         // A conflict copy whose content has the plain name by now needs no further copy.
         if let Some(home) = self.plain_entry(path).filter(|entry| entry.content == *content) {

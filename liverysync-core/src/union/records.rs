@@ -93,6 +93,7 @@ impl Union {
                 self.owners.insert(fold(livery), ownership);
             }
             Record::Merged { former, member } => self.apply_merged(*former, *member),
+            Record::Held(held) => self.apply_held(held),
             Record::Set { setting, value } => self.apply_set(*setting, value),
             Record::Reported { member, gained, .. } => {
                 for entry in gained {
@@ -140,7 +141,7 @@ impl Union {
     }
 
     /// Takes out the files at a name that have the content which the name is about to get: outdated files, conflict files
-    /// and refused ones. They are about to be its holders. Returns each peer with its spelling of the path.
+    /// and those that were refused or held. They are about to be its holders. Returns each peer with its spelling of the path.
     fn take_matching(
         &mut self,
         key: &PathKey,
@@ -151,7 +152,7 @@ impl Union {
         let outdated = outdated.map(|(peer, outdated)| (peer, &outdated.local, outdated.content));
         let rivals = self.filed_elsewhere.get(key).into_iter().flatten();
         let rivals = rivals.map(|(_, (claimant, _))| claimant);
-        let claimants = rivals.chain(self.unplaced.refused_at(key));
+        let claimants = rivals.chain(self.unplaced.waiting_at(key));
         let claimants = claimants.map(|c| (c.peer, &c.entry.path, c.entry.content));
         let matching = outdated.chain(claimants).filter(|(_, _, held)| *held == content);
         let matching: BTreeMap<_, _> =

@@ -1,10 +1,11 @@
-//! Files of peers that are filed under no name: outdated ones, and refused ones.
+//! Files of peers that are filed under no name: outdated ones, refused ones, and held ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Claimant, PeerId};
 use crate::{
     hash::Content,
+    league::MemberId,
     path::{PathKey, RelPath},
     pathmap::of_livery,
     time::UnixTime,
@@ -27,6 +28,10 @@ pub(super) struct Unplaced {
     outdated: BTreeMap<PathKey, BTreeMap<PeerId, OutdatedFile>>,
     /// Files that could not join, by their own keys. They are placed again when a name becomes free.
     refused: BTreeMap<PathKey, BTreeMap<PeerId, Claimant>>,
+    /// Files that are not placed yet, because their liveries do not change for now, by their own keys.
+    held: BTreeMap<PathKey, BTreeMap<PeerId, Claimant>>,
+    /// The liveries of which a peer's held files have changed since the last [`Unplaced::take_touched`].
+    touched: BTreeSet<(String, Option<MemberId>, PeerId)>,
     /// Outdated files that were filed under a conflict name, by that name.
     rivals: BTreeMap<PathKey, BTreeSet<(PathKey, PeerId)>>,
     /// The paths of all these files, by content.
@@ -54,6 +59,20 @@ impl Unplaced {
         refused.insert(peer, Claimant { begins: false, ..claimant });
     }
 
+    /// Adds a file that is not placed yet.
+    pub(super) fn hold(&mut self, claimant: Claimant) {
+        self.remove(claimant.peer, claimant.key());
+        let Claimant { peer, ref entry, .. } = claimant;
+        self.add_place(peer, &entry.path, entry.content);
+        self.touch(&claimant);
+        let held = self.held.entry(entry.path.key().clone()).or_default();
+        held.insert(peer, Claimant { begins: false, ..claimant });
+    }
+
+    fn touch(&mut self, held: &Claimant) {
+        self.touched.insert((held.key().livery().to_owned(), held.member, held.peer));
+    }
+
     /// Removes a peer's file at a key, if there is one.
     pub(super) fn remove(&mut self, peer: PeerId, key: &PathKey) {
         if let Some(peers) = self.outdated.get_mut(key)
@@ -78,7 +97,41 @@ impl Unplaced {
                 self.refused.remove(key);
             }
             self.remove_place(peer, refused.entry.path, refused.entry.content);
+        } else {
+            self.take_held(peer, key);
         }
+    }
+
+    /// Takes out a peer's held file at a key.
+    fn take_held(&mut self, peer: PeerId, key: &PathKey) -> Option<Claimant> {
+        let peers = self.held.get_mut(key)?;
+        let held = peers.remove(&peer)?;
+        if peers.is_empty() {
+            self.held.remove(key);
+        }
+        self.touch(&held);
+        self.remove_place(peer, held.entry.path.clone(), held.entry.content);
+        Some(held)
+    }
+
+    /// Takes out a peer's held files of a livery.
+    pub(super) fn take_held_in(&mut self, livery: &str, peer: PeerId) -> Vec<Claimant> {
+        let held = of_livery(&self.held, livery).filter(|(_, peers)| peers.contains_key(&peer));
+        let keys: Vec<_> = held.map(|(key, _)| key.clone()).collect();
+        keys.iter().filter_map(|key| self.take_held(peer, key)).collect()
+    }
+
+    /// Takes out all held files.
+    pub(super) fn take_all_held(&mut self) -> Vec<Claimant> {
+        let held = self.held.iter();
+        let held = held.flat_map(|(key, peers)| peers.keys().map(|peer| (*peer, key.clone())));
+        let held: Vec<_> = held.collect();
+        held.iter().filter_map(|(peer, key)| self.take_held(*peer, key)).collect()
+    }
+
+    /// Returns the liveries of which held files have come or gone, each with the member and the peer, since the last call.
+    pub(super) fn take_touched(&mut self) -> BTreeSet<(String, Option<MemberId>, PeerId)> {
+        std::mem::take(&mut self.touched)
     }
 
     /// Takes out all files that could not join.
@@ -157,16 +210,37 @@ impl Unplaced {
         self.refused.get(key)?.get(&peer)
     }
 
-    /// Returns the refused files at a key.
-    pub(super) fn refused_at(&self, key: &PathKey) -> impl Iterator<Item = &Claimant> {
-        self.refused.get(key).into_iter().flat_map(BTreeMap::values)
+    /// Returns a peer's held file at a key.
+    pub(super) fn held_file(&self, peer: PeerId, key: &PathKey) -> Option<&Claimant> {
+        self.held.get(key)?.get(&peer)
     }
 
-    /// Returns the keys of a peer's refused files.
-    pub(super) fn refused_of(&self, peer: PeerId) -> impl Iterator<Item = &PathKey> {
+    /// Returns the held files at a key.
+    pub(super) fn held_at(&self, key: &PathKey) -> impl Iterator<Item = &Claimant> {
+        self.held.get(key).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Returns the held files of a livery.
+    pub(super) fn held_in<'a>(&'a self, livery: &str) -> impl Iterator<Item = &'a Claimant> {
+        of_livery(&self.held, livery).flat_map(|(_, peers)| peers.values())
+    }
+
+    /// Returns a peer's held files, in the order of their keys.
+    pub(super) fn held_of(&self, peer: PeerId) -> impl Iterator<Item = &Claimant> {
+        self.held.values().filter_map(move |peers| peers.get(&peer))
+    }
+
+    /// Returns the refused and held files at a key.
+    pub(super) fn waiting_at(&self, key: &PathKey) -> impl Iterator<Item = &Claimant> {
+        let peers = [self.refused.get(key), self.held.get(key)];
+        peers.into_iter().flatten().flat_map(BTreeMap::values)
+    }
+
+    /// Returns the keys of a peer's refused and held files.
+    pub(super) fn waiting_of(&self, peer: PeerId) -> impl Iterator<Item = &PathKey> {
         let of_peer =
             move |(_, peers): &(_, &BTreeMap<PeerId, Claimant>)| peers.contains_key(&peer);
-        self.refused.iter().filter(of_peer).map(|(key, _)| key)
+        self.refused.iter().chain(&self.held).filter(of_peer).map(|(key, _)| key)
     }
 
     /// Returns the paths of the unplaced files with this content.

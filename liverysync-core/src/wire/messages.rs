@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     act::{ActReply, ActRequest},
     manifest::{
-        FileInfo, LeagueNaming, ManifestChanges, ManifestFull, ManifestSummary, NameConflict,
-        OwnedFile, Remarks, RequestManifest, Retire, RetiredName, ServerState, SyncStatus,
+        FileInfo, HeldNotice, LeagueNaming, ManifestChanges, ManifestFull, ManifestSummary,
+        NameConflict, OwnedFile, Remarks, RequestManifest, Retire, RetiredName, ServerState,
+        SyncStatus,
     },
     session::{
         Accept, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileRequest, LostName,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod acts;
+mod held;
 mod league;
 mod liveries;
 mod model;

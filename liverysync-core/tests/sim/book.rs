@@ -52,6 +52,7 @@ impl Book {
                 | Record::Owned { .. }
                 | Record::Met { .. }
                 | Record::Merged { .. }
+                | Record::Held(_)
                 | Record::Set { .. }
                 | Record::Seen { .. }
                 | Record::Reported { .. } => {}

@@ -191,6 +191,8 @@ impl World {
             server.machine.union().manifest(),
             "the records and the union differ"
         );
+        let held = server.machine.union().held();
+        assert!(recalled.held().eq(held), "the records and the union hold different liveries");
     }
 
     /// Checks that a client has all of the union, except where there is a reason.

@@ -13,7 +13,7 @@
 use liverysync_core::{
     client::{self, DiskRequest, InstallFile},
     hash::{Content, ContentHash},
-    league::{Cause, MemberId, Record},
+    league::{Cause, HoldState, MemberId, Record, Setting},
     manifest::Entry,
     select::Stamp,
     server,
@@ -77,13 +77,13 @@ impl Trace {
             | server::Output::StopDownload(peer, _)
             | server::Output::Close(peer, _) => fnv.number(peer.0),
             server::Output::Remove(hash) => fnv.hash(*hash),
-            server::Output::Record(records) => fnv.each(records, Fnv::record),
+            server::Output::Record(records) => fnv.records(records),
             server::Output::Acted { outcome, records, .. } => {
                 fnv.option(outcome.as_ref().ok(), |fnv, report| {
                     fnv.number(report.placed as u64);
                     fnv.number(report.retired as u64);
                 });
-                fnv.each(records, Fnv::record);
+                fnv.records(records);
             }
             server::Output::Event(_) | server::Output::Timeout(_) => {}
         }
@@ -266,6 +266,10 @@ impl Fnv {
             self.texts(&naming.former_suffixes);
             self.number(naming.whole_liveries.into());
         }
+        for held in &state.held {
+            self.text(&held.livery);
+            self.option(held.until.as_deref(), Self::text);
+        }
     }
 
     fn message(&mut self, message: &Message) {
@@ -402,8 +406,31 @@ impl Fnv {
         self.number(resume.offset);
     }
 
+    /// Leaves out the settings of holds that a new league begins with: they decide nothing.
+    fn records(&mut self, records: &[Record]) {
+        let is_default = |record: &&Record| match record {
+            Record::Set { setting: Setting::Approval, value } => value == "off",
+            Record::Set { setting: Setting::Frozen, value } => value.is_empty(),
+            _ => false,
+        };
+        let decided: Vec<_> = records.iter().filter(|record| !is_default(record)).collect();
+        self.each(&decided, |fnv, record| fnv.record(record));
+    }
+
     fn record(&mut self, record: &Record) {
         match record {
+            Record::Held(held) => {
+                self.number(10);
+                self.option(held.member, Self::member);
+                self.text(&held.livery);
+                let at =
+                    HoldState::WORDS.iter().position(|(_, known)| *known == held.state).unwrap();
+                self.number(at as u64);
+                self.each(&held.files, |fnv, file| {
+                    fnv.entry(&file.entry);
+                    fnv.option(file.base, |fnv, base| fnv.text(&base.to_string()));
+                });
+            }
             Record::Placed { step, entry, author, cause } => {
                 self.number(1);
                 self.number(*step);

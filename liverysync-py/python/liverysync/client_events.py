@@ -20,6 +20,7 @@ __all__ = [
     "FileSent",
     "Finding",
     "FolderUnreadable",
+    "Held",
     "IgnoreListFault",
     "InSync",
     "Installed",
@@ -85,6 +86,16 @@ class LiveryReturns:
     """A livery that was deleted on this PC is downloaded again, because the league still has it."""
 
     livery: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Other drivers do not get a livery as it is on this PC for now."""
+
+    livery: str
+    cause: Literal["approval", "freeze", "rejected"] | str
+    until: str | None
+    """The date at which a freeze ends by itself, as RFC 3339 has it; `None` if an admin ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +284,8 @@ class Outstanding:
     """Something that this PC lacks although it is in sync, because somebody has to do something about it first."""
 
     kind: str
-    """`not_installable`: a file that this PC cannot install as things are. A later version may have more kinds."""
+    """`not_installable`: a file that this PC cannot install as things are. `held`: a livery that other drivers do not get
+    as it is here. A later version may have more kinds."""
     path: str = ""
     """The file, as the league spells it."""
     reason: str = ""
@@ -383,6 +395,7 @@ _Known: TypeAlias = (
     | FileSent
     | Finding
     | FolderUnreadable
+    | Held
     | IgnoreListFault
     | InSync
     | Installed

@@ -17,6 +17,7 @@ __all__ = [
     "AllowListFault",
     "AllowListUnmatched",
     "Conflict",
+    "Held",
     "InSync",
     "Joined",
     "Left",
@@ -234,6 +235,17 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A driver has changed a livery, and the others do not get that before an admin approves it or a freeze ends."""
+
+    name: str | None
+    """The driver; `None` for drivers without a key."""
+    livery: str
+    files: int
+    """Number of changed files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InSync:
     """Every client has everything that it can get."""
 
@@ -258,6 +270,7 @@ _Known: TypeAlias = (
     AllowListFault
     | AllowListUnmatched
     | Conflict
+    | Held
     | InSync
     | Joined
     | Left

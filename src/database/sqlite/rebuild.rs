@@ -46,6 +46,8 @@ pub struct RebuildSummary {
     pub settings: u64,
     /// Number of members who were merged into others.
     pub merges: u64,
+    /// Number of files that are held.
+    pub held: u64,
 }
 
 /// Rebuilds the database in a server's data folder from everything that can be read of it, which may be nothing. The old
@@ -118,6 +120,7 @@ impl RebuildSummary {
             Table::Reports => &mut self.reports,
             Table::Settings => &mut self.settings,
             Table::Merges => &mut self.merges,
+            Table::Held => &mut self.held,
         }
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use liverysync_core::{
     hash::Content,
-    league::{Cause, MemberId, Record},
+    league::{Cause, HeldFile, HeldLivery, HoldState, MemberId, Record},
     manifest::Entry,
     path::{Extensions, PathFault, RelPath, fold},
     time::UnixTime,
 };
-use rusqlite::{Connection, OptionalExtension as _, types::Value};
+use rusqlite::{Connection, OptionalExtension as _, params, types::Value};
 
 use super::{
     fault::Fault,
@@ -45,6 +45,7 @@ pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Resu
             let row = [former.to_string(), member.to_string(), now.to_owned()].map(Value::Text);
             Table::Merges.put(connection, &row)
         }
+        Record::Held(livery) => held(connection, now, livery),
         Record::Set { setting, value } => {
             let row = [setting.to_string(), value.clone(), now.to_owned()].map(Value::Text);
             Table::Settings.put(connection, &row)
@@ -94,6 +95,26 @@ fn owned(
     // Programs before this rule read every owner alike. A presumed owner is alone.
     let first = i64::from(!presumed);
     (first..).zip(owners).try_for_each(|(place, owner)| put(place, Some(*owner)))
+}
+
+/// Replaces the held files of a livery and a member.
+fn held(connection: &Connection, now: &str, of: &HeldLivery) -> Result<(), Fault> {
+    let (livery, author) = (fold(&of.livery), optional(of.member));
+    let gone = "DELETE FROM held WHERE author IS ?1 AND (key = ?2 OR substr(key, 1, length(?2) + 1) = ?2 || '/')";
+    connection.prepare_cached(gone)?.execute(params![author, livery])?;
+    for HeldFile { entry, base, .. } in &of.files {
+        let [hash, size] = content_values(entry.content)?;
+        let state = state_word(of.state).to_owned().into();
+        let file = [text(&entry.path), author.clone(), hash, size, date(entry.mtime)];
+        let rest = [optional(*base), state, now.to_owned().into()];
+        Table::Held.put(connection, &[&file[..], &rest[..]].concat())?;
+    }
+    Ok(())
+}
+
+fn state_word(state: HoldState) -> &'static str {
+    let known = HoldState::WORDS.iter().find(|(_, known)| *known == state);
+    known.map_or("waiting", |(word, _)| word)
 }
 
 fn seen(connection: &Connection, now: &str, author: MemberId, name: &str) -> Result<(), Fault> {
@@ -160,8 +181,14 @@ impl Reader {
     pub(super) fn records(&mut self, connection: &Connection) -> Result<Vec<Record>, Fault> {
         let mut records = Vec::new();
         // The settings come first: conflict names are recognized by them.
-        let tables =
-            [Table::Settings, Table::Versions, Table::Verified, Table::Owners, Table::Members];
+        let tables = [
+            Table::Settings,
+            Table::Versions,
+            Table::Verified,
+            Table::Owners,
+            Table::Held,
+            Table::Members,
+        ];
         for table in tables {
             table.each(connection, |row| self.record(row, &mut records))?;
         }
@@ -188,6 +215,7 @@ impl Reader {
             Table::Versions => self.version(row)?,
             Table::Verified => Record::Verified(content(row, 0)?),
             Table::Owners => return owner(row, records),
+            Table::Held => return self.held(row, records),
             Table::Members => Record::Seen { member: row.parse(0)?, name: row.text(1)?.to_owned() },
             Table::Settings => {
                 Record::Set { setting: row.parse(0)?, value: row.text(1)?.to_owned() }
@@ -211,6 +239,36 @@ impl Reader {
                 Record::Placed { step, entry, author, cause }
             }
         })
+    }
+
+    /// Adds a held file. The files of a livery and a member follow each other.
+    fn held(&mut self, row: &Row, records: &mut Vec<Record>) -> Result<(), Fault> {
+        let entry = Entry { path: self.path(row)?, content: content(row, 2)?, mtime: mtime(row)? };
+        let member = if row.is_null(1) { None } else { Some(row.parse(1)?) };
+        let base = if row.is_null(5) { None } else { Some(row.parse(5)?) };
+        let known =
+            HoldState::WORDS.iter().find(|(word, _)| row.text(6).is_ok_and(|of| of == *word));
+        let (_, state) = *known.ok_or_else(|| row.wrong("has a state that means nothing"))?;
+        let livery = entry.path.livery().to_owned();
+        let same = |last: &HeldLivery| fold(&last.livery) == fold(&livery) && last.member == member;
+        if !matches!(records.last(), Some(Record::Held(last)) if same(last)) {
+            records.push(Record::Held(HeldLivery { livery, member, state, files: Vec::new() }));
+        }
+        if let Some(Record::Held(last)) = records.last_mut() {
+            last.livery = entry.path.livery().to_owned();
+            last.files.push(HeldFile { entry, base });
+        }
+        Ok(())
+    }
+
+    /// Returns the livery and the member of a held file, with the date from which it is held.
+    pub(super) fn held_since(
+        &mut self,
+        row: &Row,
+    ) -> Result<((String, Option<MemberId>), String), Fault> {
+        let livery = fold(self.path(row)?.livery());
+        let member = if row.is_null(1) { None } else { Some(row.parse(1)?) };
+        Ok(((livery, member), row.text(7)?.to_owned()))
     }
 
     /// Reads one file of a member's report.

@@ -8,3 +8,19 @@ CREATE TABLE merges (
     written_at TEXT    NOT NULL,
     checksum   TEXT    NOT NULL
 );
+
+-- The files that are held: their members have them, and the others do not get them yet. The rows of one livery and one member
+-- follow each other. Members without a key have no author.
+CREATE TABLE held (
+    number     INTEGER PRIMARY KEY,
+    path       TEXT    NOT NULL,
+    author     TEXT,
+    sha256     TEXT    NOT NULL,
+    size       INTEGER NOT NULL,
+    mtime_ns   INTEGER,
+    base       TEXT,
+    state      TEXT    NOT NULL,
+    written_at TEXT    NOT NULL,
+    key        TEXT    NOT NULL,
+    checksum   TEXT    NOT NULL
+);

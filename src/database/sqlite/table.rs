@@ -15,10 +15,11 @@ pub(super) enum Table {
     Reports,
     Settings,
     Merges,
+    Held,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Versions,
         Self::Verified,
         Self::Owners,
@@ -26,6 +27,7 @@ impl Table {
         Self::Reports,
         Self::Settings,
         Self::Merges,
+        Self::Held,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -37,6 +39,7 @@ impl Table {
             Self::Reports => "reports",
             Self::Settings => "settings",
             Self::Merges => "merges",
+            Self::Held => "held",
         }
     }
 
@@ -52,12 +55,15 @@ impl Table {
             Self::Reports => &["path", "author", "sha256", "size", "mtime_ns"],
             Self::Settings => &["setting", "value", "written_at"],
             Self::Merges => &["former", "member", "written_at"],
+            Self::Held => {
+                &["path", "author", "sha256", "size", "mtime_ns", "base", "state", "written_at"]
+            }
         }
     }
 
     /// Returns true if the first column is a name. The column `key` then holds the name in one case.
     pub(super) const fn is_keyed(self) -> bool {
-        matches!(self, Self::Versions | Self::Owners | Self::Reports)
+        matches!(self, Self::Versions | Self::Owners | Self::Reports | Self::Held)
     }
 
     fn key(self, values: &[Value]) -> Option<Value> {

@@ -6,7 +6,7 @@ mod side;
 
 use liverysync_core::{
     hash::Content,
-    league::Cause,
+    league::{Cause, HeldFile, HeldLivery, HoldState},
     path::{Extensions, RelPath},
     time::UnixTime,
 };
@@ -42,6 +42,7 @@ struct Model {
     versions: Vec<Record>,
     verified: Vec<Content>,
     owned: Vec<(String, Vec<MemberId>, bool)>,
+    held: Vec<HeldLivery>,
     seen: Vec<(MemberId, String)>,
     merged: Vec<Record>,
     reports: BTreeMap<MemberId, Vec<Entry>>,
@@ -91,6 +92,12 @@ impl Model {
                 self.reports.retain(|_, report| !report.is_empty());
             }
             Record::Merged { .. } => self.merged.push(record.clone()),
+            Record::Held(held) => {
+                let key =
+                    |held: &HeldLivery| (liverysync_core::path::fold(&held.livery), held.member);
+                self.held.retain(|known| key(known) != key(&held));
+                self.held.extend(Some(held).filter(|held| !held.files.is_empty()));
+            }
             version => self.versions.push(version),
         }
     }
@@ -108,6 +115,7 @@ impl Model {
         let mut records = self.versions.clone();
         records.extend(self.verified.iter().copied().map(Record::Verified));
         records.extend(self.owned.iter().map(owned));
+        records.extend(self.held.iter().cloned().map(Record::Held));
         records.extend(self.seen.iter().map(seen));
         let files = self.reports.iter().flat_map(|(member, report)| {
             let liveries = report.iter().map(|entry| entry.path.key().livery().to_owned());
@@ -162,11 +170,35 @@ fn any_record() -> impl Strategy<Value = Record> {
             }),
         1 => (any_author(), any_author())
             .prop_map(|(former, member)| Record::Merged { former, member }),
+        2 => any_held(),
         1 => (any_author(), any::<String>()).prop_map(|(member, name)| Record::Seen { member, name }),
         2 => (any_author(), any::<bool>(), vec(any_path(), 0..3), vec(any_entry(), 0..5)).prop_map(
             |(member, complete, lost, gained)| Record::Reported { member, complete, lost, gained }
         ),
     ]
+}
+
+fn held(livery: &str, member: Option<MemberId>, paths: &[&str]) -> Record {
+    let file = |path: &&str| HeldFile { entry: entry(path, path.as_bytes()), base: None };
+    let (livery, files) = (livery.to_owned(), paths.iter().map(file).collect());
+    Record::Held(HeldLivery { livery, member, state: HoldState::Waiting, files })
+}
+
+fn any_held() -> impl Strategy<Value = Record> {
+    let folder = prop::sample::select(&["É", "é", "team", "Team"][..]);
+    let file = (any_content(), any::<Option<[u8; 32]>>());
+    let state = prop::sample::select(&HoldState::WORDS[..]).prop_map(|(_, state)| state);
+    (folder, option::of(any_author()), state, vec(file, 0..3)).prop_map(
+        |(livery, member, state, files)| {
+            let files = files.into_iter().zip(["a.png", "b.json", "c.dds"]);
+            let files = files.map(|((content, base), name)| HeldFile {
+                entry: Entry { path: path(&format!("{livery}/{name}")), content, mtime: None },
+                base: base.map(ContentHash::from_bytes),
+            });
+            let (livery, files) = (livery.to_owned(), files.collect());
+            Record::Held(HeldLivery { livery, member, state, files })
+        },
+    )
 }
 
 proptest! {

@@ -125,6 +125,9 @@ pub(super) fn database_errors(all: &mut Texts) {
     let path = "Team/decals.png".to_owned();
     all.block(error::league(&LeagueError::SeveralContents { path, name: name() }));
     all.block(error::no_data());
+    all.block(error::no_glob("a/b"));
+    all.block(error::not_frozen("WRT*"));
+    all.block(error::freeze_is_over("2026-11-30T08:31:12Z"));
     all.block(error::no_league(Path::new("data")));
 }
 
@@ -142,6 +145,8 @@ pub(super) fn act_errors(all: &mut Texts) {
         ActError::SeveralLiveries { path: file(), folders: vec!["A".to_owned(), "B".to_owned()] },
         ActError::Ambiguous { digits: "1a2b".to_owned() },
         ActError::NotSent { path: file() },
+        ActError::NotHeld { livery: team() },
+        ActError::Frozen { livery: team() },
         ActError::InvalidName { name: "Team".to_owned(), fault },
         ActError::Unconfirmed { retired: 4, all: 5 },
         ActError::NotOwner { livery: team(), owners: vec!["Aoi".to_owned()] },

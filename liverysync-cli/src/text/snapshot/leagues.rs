@@ -10,13 +10,23 @@ use liverysync::{
         Rebuilt, Setting, Settings,
     },
 };
-use liverysync_core::league::Record;
+use liverysync_core::league::{HeldFile, HeldLivery, HoldState, Record};
 
 use super::{Texts, path};
 use crate::text::{error, league, owner};
 
 pub(super) fn member(digits: &str) -> MemberId {
     digits.parse().unwrap()
+}
+
+fn held(livery: &str, member: Option<MemberId>, state: HoldState) -> Record {
+    let content = Content::of(b"held");
+    let file = |name: &str| {
+        let entry = Entry { path: path(&format!("{livery}/{name}")), content, mtime: None };
+        HeldFile { entry, base: None }
+    };
+    let files = ["decals.json", "decals.png"].iter().map(|name| file(name)).collect();
+    Record::Held(HeldLivery { livery: livery.to_owned(), member, state, files })
 }
 
 /// Makes a league in `data` with a livery of a few versions.
@@ -32,6 +42,9 @@ fn a_league(data: &Path) -> League {
         placed(2, "Team/decals.png", "new paint", Cause::Updated),
         placed(3, "Team/decals__CONFLICT__14468801.png", "other", Cause::Conflict),
         Record::Seen { member: member("00000000000000a0"), name: "Aoi".to_owned() },
+        held("77 Iris", aoi, HoldState::Waiting),
+        held("78 Iris", aoi, HoldState::Rejected),
+        held("Safety Car", None, HoldState::Approved),
     ];
     records.extend((0..61).map(|n| placed(4, &format!("Team/{n:02}.png"), "x", Cause::Published)));
     Sqlite::open(data).unwrap().write(&records).unwrap();
@@ -74,6 +87,12 @@ pub(super) fn league_texts(all: &mut Texts) {
     let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
     let liveries = [livery("Team", 0, false), livery("Other", 2, false), livery("Old", 0, true)];
     all.block(league::liveries(&liveries, &names));
+    let mut held = data.1.held().unwrap();
+    for livery in &mut held {
+        livery.since = Some("2026-11-30T08:31:12Z".to_owned());
+    }
+    all.block(league::held(&held));
+    all.block(league::held(&[]));
     let mut versions = data.1.history("Team").unwrap();
     for version in &mut versions {
         version.written_at = Some("2026-11-30T08:31:12Z".to_owned());
@@ -108,6 +127,12 @@ pub(super) fn league_texts(all: &mut Texts) {
         Act::Set { setting: Setting::Updates, value: "owner".to_owned() },
         Act::OwnAll { former: member("00000000000000a0"), member: member("00000000000000b1") },
         Act::Merge { former: member("00000000000000a0"), member: member("00000000000000b1") },
+        Act::Set { setting: Setting::Approval, value: "on".to_owned() },
+        Act::Set { setting: Setting::Frozen, value: "WRT*\t2026-12-05T20:00:00Z\nTeam".to_owned() },
+        Act::Set { setting: Setting::Frozen, value: String::new() },
+        Act::Approve { liveries: vec!["Team".to_owned()], from: None },
+        Act::Approve { liveries: Vec::new(), from: None },
+        Act::Reject { liveries: vec!["Team".to_owned()], from: None },
     ];
     let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
     let mut acted = Acted::default();

@@ -286,10 +286,9 @@ impl Uploads {
             *needed.entry(upload.source).or_default() += pending as u64;
         }
         for (source, sessions) in self.plan.iter().flatten() {
-            for keys in sessions {
-                let entries = keys.iter().filter_map(|key| cx.league.union().get(key));
+            for files in sessions {
                 // A source must not wait for the archive to take what it has no space for.
-                let fits = entries.filter(|entry| cx.is_within(entry.content.size)).count();
+                let fits = files.iter().filter(|(_, content)| cx.is_within(content.size)).count();
                 *needed.entry(*source).or_default() += fits as u64;
             }
         }

@@ -41,15 +41,16 @@ fn missing(cx: &Context) -> Vec<Want> {
             if !sources.is_empty() {
                 // Marked only with a source: for the next peer that misses the content, this one may be the source.
                 seen.insert(content);
-                let (bytes, copies) = (content.size, entry.copies());
-                wants.push(Want { key: key.clone(), bytes, copies, sources });
+                let copies = entry.copies();
+                wants.push(Want { key: key.clone(), content, copies, sources });
             }
         }
     }
     wants
 }
 
-/// Returns contents that nobody misses and the store does not have, as far as it has room.
+/// Returns contents that nobody misses and the store does not have, as far as it has room. What is held counts: its member
+/// may have left when an admin approves it.
 fn unarchived(cx: &Context) -> Vec<Want> {
     let mut room = cx.config.store_bytes_max.saturating_sub(cx.store.bytes());
     if room == 0 {
@@ -58,8 +59,10 @@ fn unarchived(cx: &Context) -> Vec<Want> {
     let router = cx.router();
     let mut seen = BTreeSet::new();
     let mut wants = Vec::new();
-    for entry in cx.league.union().iter() {
-        let (content, bytes) = (entry.content, entry.content.size);
+    let union = cx.league.union();
+    let placed = union.iter().map(|entry| (entry.path.key(), entry.content, entry.copies()));
+    for (key, content, copies) in placed.chain(union.held_files().map(|(key, of)| (key, of, 1))) {
+        let bytes = content.size;
         // A smaller one may still fit.
         if bytes > room || !cx.store.can_begin(content) {
             continue;
@@ -67,8 +70,7 @@ fn unarchived(cx: &Context) -> Vec<Want> {
         let sources = router.sources(content);
         if !sources.is_empty() && seen.insert(content) {
             room -= bytes;
-            let key = entry.path.key().clone();
-            wants.push(Want { key, bytes, copies: entry.copies(), sources });
+            wants.push(Want { key: key.clone(), content, copies, sources });
         }
     }
     wants

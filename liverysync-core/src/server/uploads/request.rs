@@ -17,6 +17,9 @@ use crate::{
     wire::messages::{Message, Role, SyncId, SyncOffer},
 };
 
+/// A file of the plan: its key and its content.
+type File = (PathKey, Content);
+
 /// An upload that is about to be requested.
 #[derive(Debug)]
 pub(in crate::server) struct NewUpload {
@@ -59,18 +62,18 @@ impl Uploads {
                 pass.sources.pop_front();
                 continue;
             }
-            let Some(keys) = pass.plan.get_mut(&source).and_then(VecDeque::pop_front) else {
+            let Some(files) = pass.plan.get_mut(&source).and_then(VecDeque::pop_front) else {
                 pass.idle.push(source);
                 pass.sources.pop_front();
                 continue;
             };
-            let (keys, later) = fitting(cx, keys);
+            let (files, later) = fitting(cx, files);
             if !later.is_empty() {
                 // There is no room for more, also not for smaller files of the same source: large files would never come.
                 pass.plan.entry(source).or_default().push_front(later);
                 pass.sources.pop_front();
             }
-            let upload = prepare(cx, source, &keys);
+            let upload = prepare(cx, source, &files);
             if upload.is_some() {
                 return upload;
             }
@@ -139,20 +142,18 @@ fn could_help(cx: &Context, source: PeerId, plan: &Plan) -> bool {
     // A source with one session left begins it next, so there is nothing to take over.
     let last = plan.values().filter(|sessions| sessions.len() > 1).filter_map(VecDeque::back);
     // One file stands for its session: at worst, another plan gains nothing.
-    let entries = last.filter_map(|keys| cx.league.union().get(keys.first()?));
-    entries.into_iter().any(|entry| {
-        let mut willing = cx.router().willing(entry.content);
+    let mut contents = last.filter_map(|files| Some(files.first()?.1));
+    contents.any(|content| {
+        let mut willing = cx.router().willing(content);
         willing.any(|holder| holder == source)
     })
 }
 
 /// Splits files into those that there is room for and those that have to wait for room. Leaves out contents that the store
 /// has by now, or is getting.
-fn fitting(cx: &mut Context, keys: Vec<PathKey>) -> (Vec<PathKey>, Vec<PathKey>) {
+fn fitting(cx: &mut Context, files: Vec<File>) -> (Vec<File>, Vec<File>) {
     let (mut now, mut later, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for key in keys {
-        let Some(entry) = cx.league.union().get(&key) else { continue };
-        let content = entry.content;
+    for (key, content) in files {
         if !cx.store.can_begin(content) {
             continue;
         }
@@ -161,24 +162,23 @@ fn fitting(cx: &mut Context, keys: Vec<PathKey>) -> (Vec<PathKey>, Vec<PathKey>)
         let fits = later.is_empty() && cx.find_room(bytes + more);
         if fits && (now.is_empty() || cx.is_within(bytes + more)) {
             bytes += more;
-            now.push(key);
+            now.push((key, content));
         } else {
-            later.push(key);
+            later.push((key, content));
         }
     }
     (now, later)
 }
 
 /// Prepares to request files from a source. Returns `None` if the source has none of them any more.
-fn prepare(cx: &mut Context, source: PeerId, keys: &[PathKey]) -> Option<NewUpload> {
+fn prepare(cx: &mut Context, source: PeerId, files: &[File]) -> Option<NewUpload> {
     let now = cx.now;
     let peer = cx.peers.get_mut(source)?;
     let in_order = peer.identity.protocol.sends_in_order();
     let union = cx.league.union();
+    let planned = files.iter().map(|(_, content)| *content);
     let (mut files, mut requested, mut restarted) = (Vec::new(), Vec::new(), Vec::new());
-    for key in keys {
-        let Some(entry) = union.get(key) else { continue };
-        let content = entry.content;
+    for content in planned {
         if !cx.store.can_begin(content) {
             continue;
         }

@@ -6,6 +6,7 @@ use super::{SyncId, is_false};
 use crate::{
     conflict::{Naming, Scope},
     hash::Content,
+    league::HoldReason,
     time::UnixTime,
 };
 
@@ -184,12 +185,28 @@ pub struct ServerState {
     /// Protocol 2: the files of the union that the client cannot install as things are on its disk, the first thousand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<String>,
+    /// Protocol 2: the liveries that this client has changed and the others do not get yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldNotice>,
     /// Protocol 2: the league's rules for conflict names, in the answer to HELLO and whenever they change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub naming: Option<LeagueNaming>,
     /// Protocol 2: the server knows that the former keys in HELLO are this client's, which need not send them again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub former_keys_known: bool,
+}
+
+/// Protocol 2: a livery that a client has changed and the others do not get yet.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HeldNotice {
+    /// The livery, as the client spells it.
+    pub livery: String,
+    /// The cause.
+    pub cause: HoldReason,
+    /// The date at which a freeze ends by itself, in the form of RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// Protocol 2: the league's rules for conflict names.

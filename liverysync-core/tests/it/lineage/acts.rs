@@ -1,5 +1,7 @@
 //! The acts of an admin in the model.
 
+use liverysync_core::league::HoldState;
+
 use super::*;
 
 impl Model {
@@ -27,6 +29,13 @@ impl Model {
             Act::Set { setting, value } => match setting {
                 Setting::ConflictPolicy => self.policy = choice(&Policy::WORDS, value),
                 Setting::ConflictScope => self.scope = choice(&Scope::WORDS, value),
+                Setting::Approval => self.approval = value == "on",
+                Setting::Frozen => {
+                    let lines = value.lines().map(|line| line.split('\t'));
+                    self.frozen = lines
+                        .map(|mut line| (line.next().unwrap().to_owned(), line.next().map(|_| 0)))
+                        .collect();
+                }
                 _ => self.updates = choice(&Updates::WORDS, value),
             },
             Act::Own { livery, member } => {
@@ -58,12 +67,14 @@ impl Model {
                 self.copy_owners(livery, new);
             }
             Act::Restore { livery, version } => self.restore(livery, version.as_deref()),
+            Act::Approve { liveries, from } => self.decide(liveries, *from, HoldState::Approved),
+            Act::Reject { liveries, from } => self.decide(liveries, *from, HoldState::Rejected),
         }
         let refused: Vec<_> =
             self.files.values().filter(|(_, s)| *s == SyncStatus::Refused).collect();
         let claims = refused.into_iter().map(|(claim, _)| claim.clone()).collect();
         self.files.retain(|_, (_, sync_status)| *sync_status != SyncStatus::Refused);
-        self.settle(claims);
+        self.settle_held(claims);
     }
 
     fn copy_owners(&mut self, from: &str, to: &str) {

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// The date at which freezes end that end by themselves.
+const FREEZE_END: &str = "2026-12-05T20:00:00Z";
+
 /// The base of an edit.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Base {
@@ -31,6 +34,10 @@ pub(super) enum Deed {
     /// A member withdraws, renames or replaces a livery, which may be another member's.
     OwnerAct(u64, usize, Act),
     Set(Setting, usize),
+    /// An admin approves (or rejects) what is held of a livery, of a member, or of all.
+    Decide(bool, Option<usize>, Option<u64>),
+    /// The freezes that end by themselves do.
+    EndFreezes,
     /// The server restarts from its records.
     Restart,
 }
@@ -62,9 +69,18 @@ pub(super) fn any_deed() -> impl Strategy<Value = Deed> {
         1 => (livery, 0..MEMBERS).prop_map(|(livery, member)| Deed::Own(livery, member)),
         1 => (0..LIVERIES.len(), 0_usize..3).prop_map(|(old, new)| Deed::Replace(old, new)),
         2 => any_owner_act(),
-        1 => any_setting().prop_map(|(setting, value)| Deed::Set(setting, value)),
+        2 => any_setting().prop_map(|(setting, value)| Deed::Set(setting, value)),
+        2 => any_decision(),
+        1 => Just(Deed::EndFreezes),
         1 => Just(Deed::Restart),
     ]
+}
+
+fn any_decision() -> impl Strategy<Value = Deed> {
+    let livery = prop::option::of(0..LIVERIES.len());
+    let member = prop::option::weighted(0.3, 0..MEMBERS);
+    let decision = (prop::bool::weighted(0.7), livery, member);
+    decision.prop_map(|(approved, livery, member)| Deed::Decide(approved, livery, member))
 }
 
 /// A union beside its model, and a second union that gets the same input.
@@ -147,7 +163,8 @@ impl League {
     }
 
     fn leave(&mut self, member: u64) -> Change {
-        let mut change = self.change(member);
+        // A departure is nothing that its member reports.
+        let mut change = Change { member: None, ..self.change(member) };
         if self.here.remove(&member) {
             let disk = self.disks.entry(member).or_default();
             change.lost = disk.iter().map(|(name, (content, _))| entry(name, *content)).collect();
@@ -215,6 +232,16 @@ impl League {
                 let value = words(setting)[value].to_owned();
                 self.act(&Act::Set { setting, value });
             }
+            Deed::Decide(approved, livery, from) => {
+                let liveries: Vec<_> =
+                    livery.map(|at| LIVERIES[at].to_owned()).into_iter().collect();
+                let from = from.and_then(author);
+                self.act(&match approved {
+                    true => Act::Approve { liveries, from },
+                    false => Act::Reject { liveries, from },
+                });
+            }
+            Deed::EndFreezes => self.end_freezes(),
             Deed::Restart => self.restart(),
         }
     }
@@ -264,6 +291,15 @@ impl League {
         self.model.act(act);
         self.check_history_is_kept(&before, &outcome);
         self.records.extend(outcome.records);
+    }
+
+    fn end_freezes(&mut self) {
+        let outcome = self.union.end_freezes(FREEZE_END.parse().unwrap());
+        assert_eq!(self.twin.end_freezes(FREEZE_END.parse().unwrap()), outcome);
+        if let Some(outcome) = outcome {
+            self.model.end_freezes();
+            self.records.extend(outcome.records);
+        }
     }
 
     fn verify(&mut self, contents: &[Content]) {
@@ -320,9 +356,12 @@ impl League {
 
     fn restart(&mut self) {
         self.union = self.replayed();
+        self.records.extend(self.union.release_strangers());
         self.twin = self.union.clone();
         self.here.clear();
         self.model.files.clear();
+        self.model.here.clear();
+        self.model.holds.retain(|(_, member), _| member.is_some());
         self.model.also.clear();
     }
 
@@ -382,6 +421,8 @@ impl League {
         assert_eq!(recalled.manifest(), union.manifest());
         assert_eq!(recalled.liveries(), union.liveries());
         assert_eq!(recalled.conflicts(), union.conflicts());
+        held::check(union, model);
+        held::check(&recalled, model);
         for of in LIVERIES {
             assert_eq!(recalled.history(of), union.history(of));
         }
@@ -409,7 +450,7 @@ impl League {
                 let known = names.any(|known| knows(known)) || knows(&plain(name));
                 assert!(known, "{name} of {peer:?} would be lost");
             }
-            SyncStatus::Refused => {
+            SyncStatus::Refused | SyncStatus::Held => {
                 assert!(is_refused, "{name} is refused");
                 assert!(union.refused(peer).any(|key| key == path.key()), "{name} is among them");
             }
@@ -497,7 +538,13 @@ fn any_owner_act() -> impl Strategy<Value = Deed> {
 
 /// Returns any setting but the suffix and the extensions, which the model knows as constants, with the place of its value.
 fn any_setting() -> impl Strategy<Value = (Setting, usize)> {
-    let settings = [Setting::ConflictPolicy, Setting::ConflictScope, Setting::Updates];
+    let settings = [
+        Setting::ConflictPolicy,
+        Setting::ConflictScope,
+        Setting::Updates,
+        Setting::Approval,
+        Setting::Frozen,
+    ];
     let of = |setting| (Just(setting), 0..words(setting).len());
     prop::sample::select(settings.to_vec()).prop_flat_map(of)
 }
@@ -506,6 +553,10 @@ fn words(setting: Setting) -> Vec<&'static str> {
     match setting {
         Setting::ConflictPolicy => Policy::WORDS.map(|(word, _)| word).to_vec(),
         Setting::ConflictScope => Scope::WORDS.map(|(word, _)| word).to_vec(),
+        Setting::Approval => vec!["off", "on"],
+        Setting::Frozen => {
+            vec!["", "", "t", "*", "u\t2026-12-05T20:00:00Z", "*\t2026-12-05T20:00:00Z"]
+        }
         _ => Updates::WORDS.map(|(word, _)| word).to_vec(),
     }
 }

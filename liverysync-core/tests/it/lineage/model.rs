@@ -5,7 +5,7 @@
 
 mod placing;
 
-use super::*;
+use super::{held::Holds, *};
 
 /// The relation of a member's file to a name.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub(super) enum SyncStatus {
     Behind(String),
     /// The file will be placed again.
     Refused,
+    /// The file waits for an admin, or for the end of a freeze.
+    Held,
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +74,12 @@ pub(super) struct Model {
     pub(super) files: BTreeMap<(u64, String), (Claim, SyncStatus)>,
     /// Files with their own name's content that are filed in a conflict folder too.
     pub(super) also: BTreeMap<(u64, String), String>,
+    pub(super) approval: bool,
+    /// The frozen liveries, each with the end if it has one.
+    pub(super) frozen: Vec<(String, Option<i64>)>,
+    pub(super) holds: Holds,
+    /// The connected members.
+    pub(super) here: BTreeSet<u64>,
     pub(super) steps: u64,
     /// Number of the current step.
     pub(super) step: u64,
@@ -167,7 +175,7 @@ impl Model {
     }
 
     /// Removes a file, and its member from the holders of its name.
-    fn take_out(&mut self, member: u64, name: &str) {
+    pub(super) fn take_out(&mut self, member: u64, name: &str) {
         let file = (member, name.to_owned());
         self.left.extend(self.also.remove(&file));
         if let Some((_, SyncStatus::For(name))) = self.files.remove(&file) {
@@ -266,6 +274,7 @@ impl Model {
         self.step = self.steps + 1;
         let mut claims = Vec::new();
         for change in changes {
+            self.note_presence(change);
             let counted = |name: &str| match self.files.get(&(change.peer.0, name.to_owned())) {
                 Some((_, SyncStatus::For(other))) if *other != name => Some(other.clone()),
                 _ => None,
@@ -290,13 +299,25 @@ impl Model {
         for change in changes.iter().filter(|change| change.complete) {
             let names = self.names().into_iter().map(|(name, _)| name);
             let brought = names.filter(|name| self.author_of(name) == change.member);
-            let missed = brought.filter(|name| !claims.iter().any(|claim| claim.name == *name));
+            let held = |name: &String| {
+                let mut files = self.files.values();
+                files.any(|(file, status)| {
+                    let is_theirs = author(file.member) == change.member;
+                    is_theirs && file.name == *name && *status == SyncStatus::Held
+                })
+            };
+            let missed = brought
+                .filter(|name| !claims.iter().any(|claim| claim.name == *name) && !held(name));
             let missed: Vec<_> = missed.collect();
             self.left.extend(missed);
+        }
+        for change in changes {
+            claims.extend(self.take_held_of(change));
         }
         self.settle(claims);
         changes.iter().for_each(|change| self.retire_moved(change));
         changes.iter().for_each(|change| self.end_presumptions(change));
+        self.record_holds();
     }
 
     /// Takes a livery from the member who brought it first, if another one brings the same files.
@@ -340,7 +361,7 @@ impl Model {
     }
 
     /// Retires the conflict copies that a change has moved to names of their author's own.
-    fn retire_moved(&mut self, change: &Change) {
+    pub(super) fn retire_moved(&mut self, change: &Change) {
         let member = change.peer.0;
         let gained = change.gained.iter().map(|gained| gained.entry.content);
         let contents: BTreeSet<_> =
@@ -378,7 +399,8 @@ impl Model {
                 moved.extend(files.into_iter().map(|(file, _)| file));
             }
         }
-        moved.iter().for_each(|name| self.put(name, None, None));
+        let moved = moved.into_iter().filter(|name| !self.is_frozen(livery(name)));
+        moved.collect::<Vec<_>>().iter().for_each(|name| self.put(name, None, None));
     }
 
     /// Returns true if a name is a conflict copy that a member brought.
@@ -433,7 +455,7 @@ impl Model {
         }
     }
 
-    fn keep(&mut self, claim: Claim, sync_status: SyncStatus) {
+    pub(super) fn keep(&mut self, claim: Claim, sync_status: SyncStatus) {
         let claim = Claim { begins: false, ..claim };
         self.files.insert((claim.member, claim.name.clone()), (claim, sync_status));
     }

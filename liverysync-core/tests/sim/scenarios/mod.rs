@@ -5,6 +5,7 @@ mod arrival;
 mod blocked;
 mod conflicts;
 mod dry_run;
+mod holds;
 mod identity;
 mod ignored;
 mod liars;

@@ -19,6 +19,9 @@ impl Script {
             world.pcs[pc].disk.tree.values().map(|node| node.path.clone()).collect();
         let later = self.rng.range(1, self.options.seconds.max(2)) * SECOND;
         let options = self.options.clone();
+        if options.holds {
+            self.hold(world);
+        }
         match self.rng.below(28) {
             0..=5 => {
                 let path = self.some_path();

@@ -4,6 +4,7 @@ mod acts;
 mod admin;
 mod cast;
 mod files;
+mod holds;
 mod options;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use liverysync_core::{hash::Content, server};
 
-use self::{files::LIVERIES, options::Options};
+use self::{files::LIVERIES, holds::release_all, options::Options};
 use crate::{
     rig::{Ev, MINUTE, SECOND, SimServer, World},
     rng::Rng,
@@ -27,6 +28,8 @@ struct Writing {
 pub(crate) struct Script {
     pub(crate) options: Options,
     rng: Rng,
+    /// Decides what is held.
+    holds: Rng,
     contents: Vec<Bytes>,
     made: u64,
     writings: BTreeMap<u64, Writing>,
@@ -43,11 +46,15 @@ impl Script {
         let mut options = Options::of(&mut rng);
         // From a stream of its own, so the others are as they would be without it.
         options.whole_liveries = options.old_server.is_none() && Rng::new(!seed).percent(35);
+        let mut holds = Rng::new(seed.rotate_left(32) ^ 0x401d);
+        // Off until the traces are written with it: 25 is a good share.
+        options.holds = options.old_server.is_none() && holds.percent(0);
         let world = World::new(rng.next());
         let names = rng.range(1, LIVERIES.len() as u64);
         let script = Self {
             options,
             rng,
+            holds,
             contents: Vec::new(),
             made: 0,
             writings: BTreeMap::new(),
@@ -148,5 +155,8 @@ impl Script {
             world.heal_link(link);
         }
         world.feed_server(server::Input::AllowList(None));
+        if self.options.holds {
+            release_all(world);
+        }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) owners_only: bool,
     pub(crate) whole_liveries: bool,
     pub(crate) allow_lists: bool,
+    /// True if an admin approves, rejects and freezes.
+    pub(crate) holds: bool,
     /// True if an admin retires, restores, renames and resolves.
     pub(crate) administers: bool,
     pub(crate) files_at_start: u64,
@@ -73,6 +75,7 @@ impl Options {
             owners_only: rng.percent(20),
             whole_liveries: false,
             allow_lists: old_server.is_none() && rng.percent(15),
+            holds: false,
             administers: old_server.is_none() && rng.percent(30),
             files_at_start: *rng.pick(&[0, 3, 8, 20]),
             acts: rng.range(0, 40),

@@ -3,6 +3,7 @@
 use super::*;
 
 const FORM_1: &str = include_str!("form1.sql");
+const FORM_2: &str = include_str!("form2.sql");
 
 fn fixture() -> (TempDir, PathBuf) {
     let data = folder();
@@ -37,6 +38,22 @@ fn a_file_of_the_first_form_is_read() {
     let reports = BTreeMap::from([(author(7), vec![entry("Équipe/decals.png", b"red")])]);
     assert_eq!(database.reports().unwrap(), reports);
     assert_eq!(database.members().unwrap()[0].first_seen, "2026-03-09T18:30:00Z");
+}
+
+#[test]
+fn a_file_of_the_second_form_is_read_and_holds_nothing() {
+    let (data, path) = fixture();
+    Connection::open(&path).unwrap().execute_batch(FORM_2).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
+    let setting = liverysync_core::league::Setting::Updates;
+    let set = Record::Set { setting, value: "owner".to_owned() };
+    assert_eq!(database.records().unwrap(), [vec![set], remembered()].concat());
+    let held = held("Équipe", Some(author(7)), &["Équipe/decals.png", "équipe/b.json"]);
+    database.write(std::slice::from_ref(&held)).unwrap();
+    assert_eq!(database.held_since().unwrap().len(), 1);
+    drop(database);
+    assert_eq!(rebuild(data.path()).unwrap().held, 2);
+    assert!(Sqlite::open(data.path()).unwrap().records().unwrap().contains(&held));
 }
 
 #[test]

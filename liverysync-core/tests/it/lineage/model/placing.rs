@@ -5,7 +5,9 @@ use super::*;
 impl Model {
     /// Returns the claims to place again.
     pub(super) fn place_all(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
+        let claims = self.join_held(claims);
         let claims = self.begin_liveries(claims);
+        let claims = self.hold_changes(claims);
         if self.scope == Scope::File {
             return self.place_files(claims);
         }
@@ -74,7 +76,7 @@ impl Model {
     }
 
     /// Returns true if a claim's name is free, and never had its content or its base.
-    fn is_free(&self, claim: &Claim) -> bool {
+    pub(in super::super) fn is_free(&self, claim: &Claim) -> bool {
         self.now(&claim.name).is_none()
             && (claim.begins
                 || self.is_declined_and_owners(claim)
@@ -184,7 +186,7 @@ impl Model {
             || self.is_vacant(of)
     }
 
-    fn is_foreign(&self, claim: &Claim) -> bool {
+    pub(in super::super) fn is_foreign(&self, claim: &Claim) -> bool {
         self.is_free(claim) && !self.may_add(claim)
     }
 
@@ -198,7 +200,8 @@ impl Model {
     /// Returns all files that a member has of a livery, including the claims.
     fn files_of(&self, claims: &[Claim]) -> Vec<Claim> {
         let (member, of) = (claims[0].member, livery(&claims[0].name));
-        let own = self.files.values().map(|(claim, sync_status)| match sync_status {
+        let there = self.files.values().filter(|(_, status)| *status != SyncStatus::Held);
+        let own = there.map(|(claim, sync_status)| match sync_status {
             // The base of a file is forgotten once its own name has or had its content.
             SyncStatus::For(name) | SyncStatus::Behind(name) if *name == claim.name => {
                 let (arrival, base, replaces) = (claims[0].arrival, None, None);
@@ -311,7 +314,7 @@ impl Model {
     }
 
     /// Files the rest of a separated livery in its conflict folder again.
-    fn reattach(&mut self, claim: Claim) {
+    pub(in super::super) fn reattach(&mut self, claim: Claim) {
         let other = self.name_to_reattach(&claim).unwrap();
         let has_it = self.now(&other) == Some(claim.content);
         let sync_status = if has_it { SyncStatus::For(other) } else { SyncStatus::Behind(other) };
@@ -323,14 +326,14 @@ impl Model {
         self.keep(claim, sync_status);
     }
 
-    fn is_rival(&self, claim: &Claim) -> bool {
+    pub(in super::super) fn is_rival(&self, claim: &Claim) -> bool {
         let now = self.now(&claim.name);
         let had = || self.had(&claim.name, |had| had == claim.content);
         now.is_some_and(|now| now != claim.content) && !self.is_update(claim) && !had()
     }
 
     /// Returns the name in its conflict folder of a file that is the rest of a separated livery.
-    fn name_to_reattach(&self, claim: &Claim) -> Option<String> {
+    pub(in super::super) fn name_to_reattach(&self, claim: &Claim) -> Option<String> {
         let (folder, rest) = claim.name.split_once('/')?;
         let established = !self.is_vacant(folder);
         if self.scope == Scope::File || !claim.returned || !established {
@@ -354,7 +357,7 @@ impl Model {
         names.iter().find(has_it).or_else(|| names.first()).cloned()
     }
 
-    fn is_update(&self, claim: &Claim) -> bool {
+    pub(in super::super) fn is_update(&self, claim: &Claim) -> bool {
         let owners = self.owners.get(livery(&claim.name));
         let author = author(claim.member).filter(|_| self.updates == Updates::Owner);
         let may = match self.updates {

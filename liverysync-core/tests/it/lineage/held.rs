@@ -1,0 +1,242 @@
+//! Holds in the model.
+
+use liverysync_core::{league::HoldState, union::Union};
+
+use super::{
+    model::{Claim, Model, SyncStatus},
+    *,
+};
+
+/// The held files of each livery and member, with the decision about them.
+pub(super) type Holds = BTreeMap<(String, Option<MemberId>), (HoldState, Files)>;
+type Files = BTreeMap<String, (Content, Option<ContentHash>)>;
+
+impl Model {
+    pub(super) fn note_presence(&mut self, change: &Change) {
+        let has_left = change.member.is_none() && author(change.peer.0).is_some();
+        if has_left {
+            self.here.remove(&change.peer.0);
+        } else {
+            self.here.insert(change.peer.0);
+        }
+    }
+
+    pub(super) fn is_frozen(&self, of: &str) -> bool {
+        self.frozen.iter().any(|(frozen, _)| frozen == "*" || frozen == of)
+    }
+
+    fn waits_as(&self, of: &str, state: HoldState) -> bool {
+        let waits = self.approval && state == HoldState::Waiting;
+        waits || state == HoldState::Rejected || self.is_frozen(of)
+    }
+
+    fn take_held(&mut self, is_meant: impl Fn(&Claim) -> bool) -> Vec<Claim> {
+        let held = self
+            .files
+            .extract_if(.., |_, (claim, status)| *status == SyncStatus::Held && is_meant(claim));
+        held.map(|(_, (claim, _))| claim).collect()
+    }
+
+    /// Takes out the held files of the liveries that a change is about.
+    pub(super) fn take_held_of(&mut self, change: &Change) -> Vec<Claim> {
+        let gained = change.gained.iter().map(|gained| &gained.entry);
+        let all = change.lost.iter().chain(gained);
+        let liveries: BTreeSet<_> = all.map(|entry| entry.path.livery()).collect();
+        self.take_held(|claim| {
+            claim.member == change.peer.0 && liveries.contains(livery(&claim.name))
+        })
+    }
+
+    /// Adds the held files of the liveries that claims are about.
+    pub(super) fn join_held(&mut self, mut claims: Vec<Claim>) -> Vec<Claim> {
+        let held = self.take_held(|file| {
+            let is_of = |claim: &Claim| {
+                claim.member == file.member && livery(&claim.name) == livery(&file.name)
+            };
+            claims.iter().any(is_of)
+        });
+        claims.extend(held);
+        claims
+    }
+
+    /// Holds the claims that must wait. Returns the others.
+    pub(super) fn hold_changes(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
+        if !self.approval && self.frozen.is_empty() && self.holds.is_empty() {
+            return claims;
+        }
+        let is_left = |claim: &Claim| self.is_free(claim) && self.name_to_reattach(claim).is_some();
+        let (left, claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_left);
+        left.into_iter().for_each(|claim| self.reattach(claim));
+        let waits = |claim: &Claim| {
+            let of = livery(&claim.name);
+            let is_in = |other: &&Claim| other.member == claim.member && livery(&other.name) == of;
+            let changes = claims.iter().filter(is_in).filter(|claim| self.changes(claim));
+            let hold = self.holds.get(&(of.to_owned(), author(claim.member)));
+            let state = hold.filter(|(_, files)| {
+                changes.clone().all(|change| {
+                    files.get(&change.name).is_some_and(|(held, _)| *held == change.content)
+                })
+            });
+            let state = state.map_or(HoldState::Waiting, |(state, _)| *state);
+            self.changes(claim) && self.waits_as(of, state)
+        };
+        let (held, others): (Vec<_>, Vec<_>) = claims.iter().cloned().partition(waits);
+        held.into_iter().for_each(|claim| self.keep(claim, SyncStatus::Held));
+        others
+    }
+
+    /// Returns true if a claim would change what the league has.
+    fn changes(&self, claim: &Claim) -> bool {
+        let is_new = self.is_rival(claim) || self.is_free(claim);
+        self.is_update(claim) || is_new && !self.is_known_rival(claim)
+    }
+
+    /// Returns true if the league has a claim's content in conflict with the claimed name, or had it there.
+    fn is_known_rival(&self, claim: &Claim) -> bool {
+        let claims_it = |name: &str| plain(name) == claim.name || in_claimed(name) == claim.name;
+        let mut names = self.names().into_iter();
+        let is_there = names.any(|(name, content)| {
+            content == claim.content && name != claim.name && claims_it(&name)
+        });
+        if self.is_rival(claim) || self.is_foreign(claim) {
+            return is_there || self.scope == Scope::File && self.was_rival(claim);
+        }
+        is_there && self.scope == Scope::Livery && !claim.begins
+    }
+
+    fn was_rival(&self, claim: &Claim) -> bool {
+        let home = plain(&claim.name);
+        if self.now(&home) == Some(claim.content) {
+            return false;
+        }
+        let (stem, extension) = home.rsplit_once('.').unwrap();
+        let digits = claim.content.hash.short();
+        let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
+        for counter in counters {
+            let name = format!("{stem}__CONFLICT__{digits}{counter}.{extension}");
+            let now = self.now(&name);
+            if now != Some(claim.content) && self.had(&name, |had| had == claim.content) {
+                return true;
+            }
+            if now.is_none_or(|now| now == claim.content) {
+                return false;
+            }
+        }
+        unreachable!("so many names are never taken");
+    }
+
+    /// Returns what connected members have that is held.
+    fn held_now(&self) -> BTreeMap<(String, Option<MemberId>), Files> {
+        let mut holds: BTreeMap<_, Files> = BTreeMap::new();
+        for (claim, _) in self.files.values().filter(|(_, status)| *status == SyncStatus::Held) {
+            let files = holds.entry((livery(&claim.name).to_owned(), author(claim.member)));
+            let file = (claim.content, claim.base);
+            files.or_default().insert(claim.name.clone(), file);
+        }
+        holds
+    }
+
+    /// Remembers what is held. What absent members had stays as it is.
+    pub(super) fn record_holds(&mut self) {
+        let now = self.held_now();
+        let here: BTreeSet<_> = self.here.iter().map(|member| author(*member)).collect();
+        let is_absent = |member: &Option<MemberId>| member.is_some() && !here.contains(member);
+        let before = std::mem::take(&mut self.holds);
+        for (key, hold) in &before {
+            if is_absent(&key.1) && !now.contains_key(key) {
+                self.holds.insert(key.clone(), hold.clone());
+            }
+        }
+        for (key, files) in now {
+            let decided = before.get(&key).filter(|(_, held)| {
+                files.iter().all(|(name, (content, _))| {
+                    held.get(name).is_some_and(|(held, _)| held == content)
+                })
+            });
+            let state = decided.map_or(HoldState::Waiting, |(state, _)| *state);
+            self.holds.insert(key, (state, files));
+        }
+    }
+
+    pub(super) fn decide(&mut self, liveries: &[String], from: Option<MemberId>, state: HoldState) {
+        for ((of, member), (now, _)) in &mut self.holds {
+            let is_meant = match liveries.is_empty() {
+                true => *now == HoldState::Waiting,
+                false => liveries.contains(of),
+            };
+            if is_meant && from.is_none_or(|from| *member == Some(from)) {
+                *now = state;
+            }
+        }
+    }
+
+    /// Ends the freezes that end by themselves.
+    pub(super) fn end_freezes(&mut self) {
+        self.step = self.steps + 1;
+        self.frozen.retain(|(_, end)| end.is_none());
+        self.settle_held(Vec::new());
+    }
+
+    /// Places claims, and what is held and need not wait any more.
+    pub(super) fn settle_held(&mut self, others: Vec<Claim>) {
+        let held = self.take_held(|_| true);
+        let present: BTreeSet<_> = held
+            .iter()
+            .map(|claim| (livery(&claim.name).to_owned(), author(claim.member)))
+            .collect();
+        let absent: Vec<_> =
+            self.holds.iter().map(|(key, hold)| (key.clone(), hold.clone())).collect();
+        let (mut stand_ins, mut number, mut done) = (Vec::new(), 0, Vec::new());
+        for (key, (state, files)) in absent {
+            if present.contains(&key) || self.waits_as(&key.0, state) {
+                continue;
+            }
+            let is_complete = files.values().all(|(content, _)| self.verified.contains(content));
+            if is_complete {
+                let member = (0..MEMBERS).find(|member| author(*member) == key.1).unwrap();
+                stand_ins.extend(files.into_iter().map(|(name, (content, base))| Claim {
+                    member,
+                    name,
+                    content,
+                    base,
+                    arrival: (1 << 63) + number,
+                    returned: false,
+                    replaces: None,
+                    begins: false,
+                }));
+            }
+            number += 1;
+            if is_complete {
+                done.push(key);
+            } else if state == HoldState::Waiting {
+                self.holds.remove(&key);
+            }
+        }
+        let claims =
+            others.into_iter().chain(held.iter().cloned()).chain(stand_ins.iter().cloned());
+        self.settle(claims.collect());
+        for claim in &stand_ins {
+            self.take_out(claim.member, &claim.name);
+        }
+        done.iter().for_each(|key| drop(self.holds.remove(key)));
+        for claim in held {
+            let gained = vec![gained(&claim.name, (claim.content, None))];
+            let (peer, member) = (PeerId(claim.member), author(claim.member));
+            let lost = Vec::new();
+            self.retire_moved(&Change { peer, arrival: 0, member, complete: false, lost, gained });
+        }
+        self.record_holds();
+    }
+}
+
+/// Checks that a union holds what its model does.
+pub(super) fn check(union: &Union, model: &Model) {
+    let held = union.held().map(|hold| {
+        let files = hold
+            .files
+            .iter()
+            .map(|file| (file.entry.path.as_str().to_owned(), (file.entry.content, file.base)));
+        ((hold.livery.clone(), hold.member), (hold.state, files.collect()))
+    });
+    assert_eq!(held.collect::<Holds>(), model.holds);
+}
