@@ -54,6 +54,16 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// The keys that a client shows one server.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Keys {
+    /// The driver's key. Without it they are anonymous and own nothing.
+    pub member: Option<MemberKey>,
+    /// Keys that the same driver had before, for the server to merge those members into this one.
+    pub former: Vec<MemberKey>,
+}
+
 /// The reason why a file is no identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityFault {

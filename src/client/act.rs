@@ -40,7 +40,7 @@ impl ClientBuilder {
         // Another identity than the one that owns the liveries would be of no use, so none is made.
         let config = runtime.spawn_blocking(move || self.dry_run(true).identified()).await;
         let (config, _file) = config.map_err(|_| ClientError::NoRuntime)??;
-        let talk = ActTalk::new(&config.name, config.member_key, act.clone(), preview);
+        let talk = ActTalk::new(&config.name, config.keys.member, act.clone(), preview);
         let answer = match timeout(TIMEOUT, ask(address, talk)).await {
             Ok(answer) => answer,
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),

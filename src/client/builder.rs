@@ -127,7 +127,7 @@ impl ClientBuilder {
     /// Sets the key by which the league recognizes this PC's driver. It is a secret: whoever has it can change the
     /// driver's liveries. Default: the one of the [identity](Self::identity).
     pub fn member_key(mut self, key: MemberKey) -> Self {
-        self.config.member_key = Some(key);
+        self.config.keys.member = Some(key);
         self
     }
 
@@ -310,7 +310,7 @@ impl ClientBuilder {
         let (mut config, state) = (self.config, self.state.as_deref());
         let in_state = || state.map(|state| IdentityFile::new(state.join("identity.json")));
         let of_user = || state.and_then(|_| IdentityFile::of_user()).or_else(in_state);
-        let file = self.identity.or_else(of_user).filter(|_| config.member_key.is_none());
+        let file = self.identity.or_else(of_user).filter(|_| config.keys.member.is_none());
         let Some(file) = file else { return Ok((config, None)) };
         let identity = match config.dry_run {
             // It tells a dry run which liveries are its driver's.
@@ -320,8 +320,8 @@ impl ClientBuilder {
         let path = file.path().to_owned();
         let identity = identity.map_err(|source| ClientError::Identity { path, source })?;
         if let Some(identity) = identity {
-            config.former_keys = identity.untold(&server_name(&self.host, self.port));
-            config.member_key = Some(identity.member_key().clone());
+            config.keys.former = identity.untold(&server_name(&self.host, self.port));
+            config.keys.member = Some(identity.member_key().clone());
         }
         Ok((config, Some(file)))
     }

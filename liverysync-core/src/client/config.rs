@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Ignored;
 use crate::{
     conflict::Naming,
-    league::MemberKey,
+    identity::Keys,
     select::Rules,
     text::{InvalidText, NAME_CHARS_MAX, limit_name},
 };
@@ -18,10 +18,8 @@ pub struct ClientConfig {
     pub name: String,
     /// A label, never a credential. Default `UNKNOWN`.
     pub steam_id: String,
-    /// Identifies this PC to the server. Without it the PC is anonymous and owns nothing.
-    pub member_key: Option<MemberKey>,
-    /// Keys that the same driver had before, for the server to merge those members into this one.
-    pub former_keys: Vec<MemberKey>,
+    /// Identify the driver to the server.
+    pub keys: Keys,
     /// Chooses the files that are published and accepted.
     pub rules: Rules,
     /// Liveries that are neither published nor accepted. [`Input::Ignore`](super::Input::Ignore) changes the list.
@@ -52,8 +50,7 @@ impl Default for ClientConfig {
         Self {
             name: String::new(),
             steam_id: "UNKNOWN".to_owned(),
-            member_key: None,
-            former_keys: Vec::new(),
+            keys: Keys::default(),
             rules: Rules::default(),
             ignored: Ignored::default(),
             naming: Naming::default(),

@@ -118,7 +118,7 @@ impl Context {
 
     /// Handles that the server knows this PC's former keys.
     pub(super) fn handle_former_keys_known(&mut self) {
-        let keys = std::mem::take(&mut self.config.former_keys);
+        let keys = std::mem::take(&mut self.config.keys.former);
         if !keys.is_empty() {
             self.push(Output::FormerKeysKnown(keys));
         }

@@ -246,7 +246,7 @@ impl Comparison<'_> {
     /// Returns the names that this PC's driver and others claim.
     fn open_conflicts(&self, remarks: &Remarks, union: &[FileInfo]) -> Vec<OpenConflict> {
         // Without a key, the server cannot tell which files are this driver's.
-        let Some(key) = &self.config.member_key else { return Vec::new() };
+        let Some(key) = &self.config.keys.member else { return Vec::new() };
         let me = MemberId::of(key).to_string();
         let is_own = |file: &OwnedFile| file.member.as_ref() == Some(&me);
         let parse = |path: &str| RelPath::parse(path, &self.config.rules.extensions).ok();

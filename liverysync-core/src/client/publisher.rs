@@ -182,8 +182,8 @@ impl Publisher {
         let version = cx.link.dialect().and_then(Dialect::version);
         // A dry run only looks. It must not appear as a member who has no files.
         let takes_part = !cx.config.dry_run;
-        let key = cx.config.member_key.as_ref().filter(|_| takes_part && version.is_some());
-        let former = cx.config.former_keys.iter().filter(|_| key.is_some());
+        let key = cx.config.keys.member.as_ref().filter(|_| takes_part && version.is_some());
+        let former = cx.config.keys.former.iter().filter(|_| key.is_some());
         let hello = Hello {
             member_key: key.map(MemberKey::to_hex),
             former_keys: former.map(MemberKey::to_hex).collect(),

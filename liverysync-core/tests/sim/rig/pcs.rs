@@ -117,7 +117,7 @@ impl World {
                 client::Output::StopSending(transfer) => self.client_stops(pc, transfer),
                 client::Output::FormerKeysKnown(_) => {
                     if let Brain::New(new_pc) = &mut self.pcs[pc].brain {
-                        new_pc.config.former_keys.clear();
+                        new_pc.config.keys.former.clear();
                     }
                 }
                 client::Output::Disk(op, request) => self.disk_request(pc, op, request),

@@ -22,13 +22,13 @@ impl World {
     /// Adds a driver who had these keys before, with what they have on their disk.
     fn join_with_former(&mut self, name: &str, former: &[&str], files: &[(&str, &[u8])]) -> usize {
         let mut config = config(name);
-        config.former_keys = former.iter().map(|name| key_of(name)).collect();
+        config.keys.former = former.iter().map(|name| key_of(name)).collect();
         self.join_as(name, Brain::New(Box::new(NewPc::new(config))), files)
     }
 
     fn former_keys_of(&self, pc: usize) -> usize {
         let Brain::New(new_pc) = &self.pcs[pc].brain else { panic!("no client of protocol 2") };
-        new_pc.config.former_keys.len()
+        new_pc.config.keys.former.len()
     }
 
     fn owner(&self, livery: &str) -> Option<MemberId> {
@@ -145,7 +145,7 @@ fn two_folders_of_one_driver_do_not_fight() {
         world.set(Setting::Updates, updates);
         let folder = |world: &mut World, name: &str, files: &[(&str, &[u8])]| {
             let mut config = config(name);
-            config.member_key = Some(key_of("driver"));
+            config.keys.member = Some(key_of("driver"));
             world.join_as(name, Brain::New(Box::new(NewPc::new(config))), files)
         };
         let first = folder(&mut world, "first", &[(PATH, b"one"), ("U/decals.png", b"u")]);

@@ -51,7 +51,7 @@ pub(crate) fn key_of(name: &str) -> MemberKey {
 pub(crate) fn config(name: &str) -> ClientConfig {
     let mut config = ClientConfig::default();
     config.name = name.to_owned();
-    config.member_key = Some(key_of(name));
+    config.keys.member = Some(key_of(name));
     config
 }
 

@@ -44,7 +44,7 @@ impl Script {
             let disk = Disk::new(self.rng.percent(options.insensitive));
             let name = format!("ours{number}");
             let mut config = ClientConfig::default();
-            config.member_key = self.rng.percent(80).then(|| key_of(&name));
+            config.keys.member = self.rng.percent(80).then(|| key_of(&name));
             config.name = name;
             let brain = Brain::New(Box::new(NewPc::new(config)));
             world.add_pc(&format!("ours{number}"), brain, disk);
