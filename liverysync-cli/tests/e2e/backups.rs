@@ -77,13 +77,13 @@ fn a_replaced_paint_is_restored_and_old_backups_are_pruned() {
 fn a_file_restored_while_a_client_runs_is_shared() {
     let mut league = League::new();
     let first = league.driver("first", &[]);
-    league.folder("second").write("Team/decals.json", b"{}");
+    league.folder("second").write("Team/notes.txt", b"{}");
     league.folder("second").write("Team/other.png", b"other");
     let backup = format!(".backup/{}/{PATH}", OLD[0]);
     league.folder("second").write(&backup, b"of last season");
     let second = league.driver("second", &[]);
     league.wait_in_sync(2, 2);
-    assert_eq!(first.folder.names(), ["Team/decals.json", "Team/other.png"]);
+    assert_eq!(first.folder.names(), ["Team/notes.txt", "Team/other.png"]);
     backups(&second.folder, &["restore", OLD[0]]);
     league.wait_in_sync(2, 3);
     assert_eq!(first.folder.read(PATH).unwrap(), b"of last season");

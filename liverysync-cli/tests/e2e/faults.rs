@@ -158,10 +158,10 @@ fn a_full_disk_loses_nothing_and_recovers() {
     command.args(["client", "--json", "--name", "small", "--port", &league.port.to_string()]);
     command.arg("--liveries").arg(&small.root);
     let mut driver = Process::start("small", &mut command);
-    driver.wait_for("that the large file is still missing", |event| {
-        event["event"] == "sync_status" && event["missing"] == 1
+    let lacks = driver.wait_for("that the large file has no room", |event| {
+        event["event"] == "in_sync"
+            && event["outstanding"].as_array().is_some_and(|all| all.len() == 1)
     });
-    let failed = driver.events("receive_failed").remove(0);
     let seen = (small.names(), small.read("Own/decals.png"), small.has_no_leftovers());
     let grown = Command::new("mount").args(["-o", "remount,size=20m"]).arg(&small.root).status();
     driver.wait_for("the large file", |event| {
@@ -169,8 +169,8 @@ fn a_full_disk_loses_nothing_and_recovers() {
     });
     drop(driver);
     let _unmounted = unmount();
-    assert_eq!(failed["reason"], "the disk is full");
-    assert_eq!(failed["path"], "Large/decals.png");
+    assert_eq!(lacks["outstanding"][0]["path"], "Large/decals.png");
+    assert_eq!(lacks["outstanding"][0]["reason"], "the disk is full");
     assert_eq!(seen.0, ["Own/decals.png", "Small/decals.png"]);
     assert_eq!(seen.1.unwrap(), b"untouched");
     assert!(seen.2, "something was left in .tmp");

@@ -24,6 +24,8 @@ pub(in crate::client) struct IndexedFile {
     pub(in crate::client) content: Content,
     /// Its damage, if any is certain.
     pub(in crate::client) damage: Option<Damage>,
+    /// Set if it was inspected and shows no damage. A cache of an earlier version does not say.
+    pub(in crate::client) is_whole: bool,
 }
 
 impl Located for IndexedFile {
@@ -106,6 +108,7 @@ impl LocalIndex {
                     change_tag: file.change_tag,
                     content: *content,
                     damage: *damage,
+                    is_whole: damage.is_none(),
                 },
                 // Unchanged, or changed and not read yet: it stays as it was published.
                 (None, Some(old)) => {

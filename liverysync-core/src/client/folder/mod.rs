@@ -293,7 +293,7 @@ impl Folder {
     /// Returns whether this PC has published a whole version of a file, with another content than this.
     fn has_another(&self, key: &PathKey, content: Content) -> bool {
         let known = self.index.get(key);
-        known.is_some_and(|known| known.damage.is_none() && known.content != content)
+        known.is_some_and(|known| known.is_whole && known.content != content)
     }
 
     /// Ends a scan that chose these files and read these contents.
@@ -372,7 +372,9 @@ impl Folder {
         let files = self.index.files_mut();
         files.remove(path.key());
         // It is on the disk, so the disk can hold it beside everything else. The next scan tells what is true.
-        let _fits = files.insert(IndexedFile { path, stamp, change_tag: 0, content, damage });
+        let is_whole = damage.is_none();
+        let file = IndexedFile { path, stamp, change_tag: 0, content, damage, is_whole };
+        let _fits = files.insert(file);
         self.save_timer.handle_index_change(cx.now.time);
     }
 

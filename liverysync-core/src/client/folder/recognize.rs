@@ -62,7 +62,14 @@ mod tests {
             let stamp = Stamp { size: *size, mtime: UnixTime::from_nanos(*mtime) };
             let content = Content { size: *size, ..Content::of(b"") };
             index
-                .insert(IndexedFile { path, stamp, change_tag: 0, content, damage: None })
+                .insert(IndexedFile {
+                    path,
+                    stamp,
+                    change_tag: 0,
+                    content,
+                    damage: None,
+                    is_whole: false,
+                })
                 .unwrap();
         }
         let now = UnixTime::from_nanos(DAY);

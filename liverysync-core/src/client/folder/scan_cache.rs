@@ -9,7 +9,7 @@
 //! (key, SHA-256)                  synced versions that no file above tells, up to the end
 //!
 //! file: path, key, u64 size, i64 mtime in nanoseconds, u64 change tag, SHA-256, u8 flags
-//! flags: 1 if in sync, plus twice the number of its damage
+//! flags: 1 if in sync, plus twice the number of its damage, plus 128 if it is known to be whole
 //! ```
 //!
 //! Numbers are little-endian. A text has its length in front, as a `u64`. The key is empty if it equals the path. A cache
@@ -37,6 +37,9 @@ use crate::{
 
 /// The first bytes of a cache. A cache of another form is ignored.
 const FORM: &[u8] = b"liverysync files 3\n";
+
+/// The flag of a file that is known to be whole.
+const WHOLE: u8 = 0x80;
 
 /// A file whose modification time is this close to the moment of writing is left out. It may be changed again without a
 /// new time: some file systems count in steps of two seconds.
@@ -76,7 +79,8 @@ pub(super) fn encode(
     body.extend((sure.len() as u64).to_le_bytes());
     for file in &sure {
         write_file(&mut body, file);
-        body.push(u8::from(is_in_sync(file)) | Damage::number(file.damage) << 1);
+        let whole = if file.is_whole { WHOLE } else { 0 };
+        body.push(u8::from(is_in_sync(file)) | Damage::number(file.damage) << 1 | whole);
     }
     let covered: BTreeSet<_> =
         sure.into_iter().filter(|file| is_in_sync(file)).map(|file| file.path.key()).collect();
@@ -189,7 +193,8 @@ impl<'a> Rest<'a> {
             stamp: Stamp { size, mtime },
             change_tag,
             content,
-            damage: Damage::from_number(flags >> 1),
+            damage: Damage::from_number((flags & !WHOLE) >> 1),
+            is_whole: flags & WHOLE != 0,
         }))
     }
 
@@ -233,8 +238,9 @@ mod tests {
             let path = RelPath::parse(path, &Extensions::default()).unwrap();
             let content = Content::of(path.as_str().as_bytes());
             let stamp = Stamp { size: content.size, mtime: UnixTime::from_nanos(*mtime) };
-            let damage = None;
-            files.insert(IndexedFile { path, stamp, change_tag: 7, content, damage }).unwrap();
+            let (damage, is_whole) = (None, false);
+            let file = IndexedFile { path, stamp, change_tag: 7, content, damage, is_whole };
+            files.insert(file).unwrap();
         }
         files
     }
@@ -286,12 +292,14 @@ mod tests {
     #[test]
     fn a_cache_knows_which_files_are_damaged() {
         let mut written = PathMap::default();
-        for (file, damage) in files(&[("a.png", 0), ("b.png", 0), ("c.png", 0)]).iter().zip([
-            None,
-            Some(Damage::Empty),
-            Some(Damage::InvalidJson),
+        let all = files(&[("a.png", 0), ("b.png", 0), ("c.png", 0), ("d.png", 0)]);
+        for (file, (damage, is_whole)) in all.iter().zip([
+            (None, true),
+            (Some(Damage::Empty), false),
+            (Some(Damage::InvalidJson), false),
+            (None, false),
         ]) {
-            written.insert(IndexedFile { damage, ..file.clone() }).unwrap();
+            written.insert(IndexedFile { damage, is_whole, ..file.clone() }).unwrap();
         }
         let cache = decode(&encoded(&written), &Extensions::default()).unwrap();
         assert_eq!(cache.index.files(), &written);
