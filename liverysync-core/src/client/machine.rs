@@ -369,7 +369,10 @@ impl ClientMachine {
     }
 
     fn check_in_sync(&mut self) {
+        // A check that may well find nothing new does not end a sync. Whoever waits for one waits for its outcome.
+        let is_checked = self.sync_state.is_in_sync() || !self.downloads.obstacles.is_checking();
         let is_idle = self.downloads.is_idle() && self.uploads.is_idle() && self.retiring.is_idle();
+        let is_idle = is_idle && is_checked;
         let (cx, folder, downloads) = (&mut self.cx, &mut self.folder, &mut self.downloads);
         if let Some(event) = self.sync_state.check(cx, folder, &self.publisher, downloads, is_idle)
         {

@@ -491,7 +491,7 @@ impl Downloads {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.sessions.is_empty() && !self.obstacles.is_checking()
+        self.sessions.is_empty()
     }
 
     pub(super) fn sync_ids(&self) -> Vec<SyncId> {

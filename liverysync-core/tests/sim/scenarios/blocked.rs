@@ -38,6 +38,9 @@ fn a_blocked_file_is_never_sent_and_comes_once_it_can_be_installed() {
     assert_eq!(world.text(pc, "Iris/decals.png"), None);
     assert_eq!(attempts(&world, pc), 0, "it was sent in vain");
     assert_eq!(outstanding(&world, pc).last(), Some(&iris()));
+    let said = outstanding(&world, pc).len();
+    world.run_for(600 * SECOND);
+    assert_eq!(outstanding(&world, pc).len(), said, "it is said again after each scan");
 
     world.pcs[pc].disk.blocked.clear();
     world.feed(pc, client::Input::FolderChanged);
