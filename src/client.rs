@@ -34,6 +34,7 @@ use crate::{
 /// # Errors
 ///
 /// Fails if the folder does not exist or the system does not tell.
+#[doc(hidden)]
 pub fn is_client_running(liveries: &Path) -> io::Result<bool> {
     // A client makes the folder before anything else.
     if is_to_be_made(liveries) { Ok(false) } else { Lock::is_taken(liveries) }

@@ -86,6 +86,24 @@ def test_an_event_names_the_settings_that_the_league_does_not_have(tmp_path: Pat
     }
 
 
+def test_a_driver_renames_and_withdraws_their_liveries(make_folder: MakeFolder, tmp_path: Path) -> None:
+    folder = make_folder("aoi", {"A/decals.png": b"aoi"})
+    with blocking.Server("127.0.0.1", 0, data=tmp_path / "data") as server:
+        client = blocking.Client("127.0.0.1", server.port, liveries=folder, identity=tmp_path / "key", settle_seconds=0.05)
+        with client as one:
+            one.sync(timeout=30)
+            assert client.rename("A", "B", dry_run=True) == liverysync.Acted(placed=1, retired=1)
+            assert list(files(folder)) == ["A/decals.png"]
+            assert client.rename("A", "B") == liverysync.Acted(placed=1, retired=1)
+            one.sync(timeout=30)
+            assert list(files(folder)) == ["B/decals.png"]
+            with pytest.raises(liverysync.ActRefused, match="A"):
+                client.withdraw("A")
+            assert client.withdraw("B") == liverysync.Acted(placed=0, retired=1)
+            one.sync(timeout=30)
+            assert not files(folder)
+
+
 def test_waiting_lets_other_threads_work(make_folder: MakeFolder) -> None:
     got: list[server_events.ServerEvent] = []
     with blocking.Server("127.0.0.1", 0).with_events() as (server, events):

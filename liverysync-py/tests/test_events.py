@@ -134,8 +134,10 @@ def test_matching_is_exhaustive() -> None:
                 return event.reason
             case server_events.SessionBegan() | server_events.SessionEnded():
                 return event.target or "the store"
-            case server_events.AllowListUnmatched() | server_events.OwnerActed() | server_events.OwnerChanged():
+            case server_events.AllowListUnmatched() | server_events.OwnerActed():
                 return ", ".join(event.names)
+            case server_events.Held() | server_events.OwnerChanged():
+                return event.livery
             case server_events.SettingsDiffer():
                 return ", ".join(one.setting for one in event.settings)
             case server_events.InSync() | server_events.Missed() | server_events.UnknownEvent():

@@ -271,6 +271,7 @@ fn owned_by(owners: &[String]) -> String {
 }
 
 /// The reason why a livery or file cannot get a name.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "fault", content = "detail", rename_all = "kebab-case")]
 #[non_exhaustive]
