@@ -255,7 +255,6 @@ impl Reader {
             records.push(Record::Held(HeldLivery { livery, member, state, files: Vec::new() }));
         }
         if let Some(Record::Held(last)) = records.last_mut() {
-            last.livery = entry.path.livery().to_owned();
             last.files.push(HeldFile { entry, base });
         }
         Ok(())

@@ -53,7 +53,8 @@ fn a_file_of_the_second_form_is_read_and_holds_nothing() {
     assert_eq!(database.held_since().unwrap().len(), 1);
     drop(database);
     assert_eq!(rebuild(data.path()).unwrap().held, 2);
-    assert!(Sqlite::open(data.path()).unwrap().records().unwrap().contains(&held));
+    let records = Sqlite::open(data.path()).unwrap().records().unwrap();
+    assert!(records.contains(&held), "{records:?}");
 }
 
 #[test]
