@@ -14,6 +14,7 @@ use crate::{
     manifest::folder,
     options::{self, Setter, limit, set},
     runtime::{self, Config, Held, Starting},
+    texts,
 };
 
 /// The options of a client, as Python names them. `None` is the default.
@@ -161,7 +162,7 @@ fn act(command: &str, names: Vec<String>) -> PyResult<Act> {
         ("withdraw", [_, ..]) => Ok(Act::Retire { liveries: names, confirmed: true }),
         ("rename", [livery, new]) => Ok(Act::Rename { livery: livery.clone(), new: new.clone() }),
         ("replace", [old, new]) => Ok(Act::Replace { old: old.clone(), new: new.clone() }),
-        _ => Err(PyValueError::new_err("name at least one livery")),
+        _ => Err(PyValueError::new_err(texts::NO_LIVERY)),
     }
 }
 

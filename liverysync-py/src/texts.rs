@@ -12,6 +12,7 @@ pub(crate) const BUSY: &str = "another liverysync client already syncs it";
 pub(crate) const NO_EXTENSIONS: &str = "an empty list of extensions would share nothing at all";
 pub(crate) const FORKED: &str = "liverysync was used before this process was forked; use it after the fork, or start \
                                  processes with `spawn`";
+pub(crate) const NO_LIVERY: &str = "name at least one livery";
 /// The text of a panic whose payload has none.
 pub(crate) const PANIC_WITHOUT_TEXT: &str = "no reason was given";
 
@@ -63,7 +64,8 @@ pub(crate) fn about_option(option: &str, fault: impl Display) -> String {
 #[pyo3::pyfunction]
 pub(crate) fn texts() -> Vec<String> {
     let constants =
-        [BLOCK_OPEN, STOPPED, BUSY, NO_EXTENSIONS, FORKED, PANIC_WITHOUT_TEXT].map(str::to_owned);
+        [BLOCK_OPEN, STOPPED, BUSY, NO_EXTENSIONS, FORKED, NO_LIVERY, PANIC_WITHOUT_TEXT]
+            .map(str::to_owned);
     let made = [
         panicked("R"),
         no_event(0.5),
