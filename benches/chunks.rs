@@ -145,7 +145,7 @@ fn whole_file(criterion: &mut Criterion) {
 }
 
 /// Does what the server's link does with a source's frames, up to the hand-over to the store.
-fn relay(criterion: &mut Criterion) {
+fn upload(criterion: &mut Criterion) {
     let file = noise(CHUNKS * CHUNK_BYTES);
     let asked = RequestedFile {
         name: NAME.to_owned(),
@@ -153,7 +153,7 @@ fn relay(criterion: &mut Criterion) {
         transfer: TransferId(1),
         from: 0,
     };
-    let mut group = criterion.benchmark_group("relay");
+    let mut group = criterion.benchmark_group("upload");
     group.throughput(Throughput::Bytes(file.len() as u64));
     for (name, protocol) in PROTOCOLS {
         let frame = |message| {
@@ -166,10 +166,10 @@ fn relay(criterion: &mut Criterion) {
         group.bench_function(name, |bench| {
             bench.iter_batched_ref(
                 setup,
-                |(relay, frames)| {
+                |(upload, frames)| {
                     let mut bytes = 0;
                     for message in frames.iter_mut().filter_map(unframed) {
-                        for action in relay.handle_message(Time::ZERO, message).actions {
+                        for action in upload.handle_message(Time::ZERO, message).actions {
                             if let Action::Write(_, _, piece) = action {
                                 bytes += piece.len();
                             }
@@ -184,5 +184,5 @@ fn relay(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, one_chunk, whole_file, relay);
+criterion_group!(benches, one_chunk, whole_file, upload);
 criterion_main!(benches);

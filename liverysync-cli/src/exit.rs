@@ -26,7 +26,7 @@ pub(crate) enum Failure {
     Clap(Box<clap::Error>),
     /// Nobody reads the output any more, which is no failure of ours.
     Unread,
-    /// What is left to do is listed already.
+    /// The work that is left is listed already.
     Outstanding,
     /// Anything else.
     Other(Exit, Problem),

@@ -113,7 +113,7 @@ impl Type {
     }
 }
 
-/// What the bytes of a file tell.
+/// Facts that the bytes of a file tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Inspection {

@@ -36,7 +36,7 @@ pub struct LintFile<'a> {
     pub is_shared: bool,
     /// The hash of its content, if it is known.
     pub hash: Option<ContentHash>,
-    /// What its bytes tell, as far as they are known.
+    /// Facts that its bytes tell, as far as they are known.
     pub inspection: Inspection,
 }
 

@@ -418,7 +418,7 @@ struct WalkWorker {
     /// Set if a dry run found the folder of a new game, which a client would make. A folder that vanishes later is an error.
     is_new: bool,
     cache: CacheFile,
-    /// What could not be installed, for a dry run.
+    /// The files that could not be installed, for a dry run.
     obstacles: CacheFile,
     handle: WatchHandle,
 }

@@ -92,7 +92,7 @@ pub struct Held {
     pub name: Option<String>,
     /// The date from which it is held, in UTC and to the second.
     pub since: Option<String>,
-    /// What an admin has decided: `waiting`, `approved` or `rejected`.
+    /// The decision of an admin: `waiting`, `approved` or `rejected`.
     pub state: HoldState,
     /// The files that the member has changed.
     pub files: Vec<HeldContent>,

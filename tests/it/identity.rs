@@ -1,4 +1,4 @@
-//! Who a driver is, and what their PC knows of a folder, does not depend on how its path is spelled.
+//! The identity of a driver, and the facts that their PC knows of a folder, do not depend on how its path is spelled.
 
 use liverysync::{IdentityFile, IgnoreFile};
 

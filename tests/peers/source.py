@@ -112,7 +112,7 @@ class Source:
         manifest = scan(self.root, self.generation)
         for path in self.faults.uninvited:
             report("fault", kind=OTHER_PATH, path=path, sync_id=sync_id)
-            await self._deliver(sync_id, uninvited(path))
+            await self._send_file(sync_id, uninvited(path))
         for path in paths:
             if isinstance(path, str):
                 await self._answer(sync_id, path, manifest)
@@ -123,11 +123,11 @@ class Source:
         if why_not:
             report("skipped", sync_id=sync_id, path=path, why=why_not)
             return
-        delivery = self._prepare(path, manifest)
-        if delivery.fault:
-            report("fault", kind=delivery.fault, path=path, sync_id=sync_id)
-            delivery = spoiled(delivery, self._full(path))
-        await self._deliver(sync_id, delivery)
+        prepared = self._prepare(path, manifest)
+        if prepared.fault:
+            report("fault", kind=prepared.fault, path=path, sync_id=sync_id)
+            prepared = spoiled(prepared, self._full(path))
+        await self._send_file(sync_id, prepared)
 
     def _why_not(self, path):
         if self.generation == CLIENT_1_0_4 and not accepted_by_1_0_4(path):
@@ -153,27 +153,27 @@ class Source:
             fault=self.faults.by_path.get(path, ""),
         )
 
-    async def _deliver(self, sync_id, delivery):
-        await self._begin(sync_id, delivery)
-        for offset, data in delivery.pieces:
-            await self._chunk(sync_id, delivery.path, offset, data)
-        if delivery.fault == "close":
+    async def _send_file(self, sync_id, prepared):
+        await self._begin(sync_id, prepared)
+        for offset, data in prepared.pieces:
+            await self._chunk(sync_id, prepared.path, offset, data)
+        if prepared.fault == "close":
             raise LinkDropped
-        if delivery.fault == "silent":
+        if prepared.fault == "silent":
             raise SessionSilenced
-        await self.link.send({"type": "FILE_END", "sync_id": sync_id, "rel_path": delivery.path})
-        report("sent", sync_id=sync_id, path=delivery.path, size=delivery.size, times=self.asked[delivery.path])
+        await self.link.send({"type": "FILE_END", "sync_id": sync_id, "rel_path": prepared.path})
+        report("sent", sync_id=sync_id, path=prepared.path, size=prepared.size, times=self.asked[prepared.path])
 
-    async def _begin(self, sync_id, delivery):
+    async def _begin(self, sync_id, prepared):
         message = {
             "type": "FILE_BEGIN",
             "sync_id": sync_id,
-            "rel_path": delivery.path,
-            "size": delivery.size,
-            "sha256": delivery.sha256,
+            "rel_path": prepared.path,
+            "size": prepared.size,
+            "sha256": prepared.sha256,
         }
         if self.generation == CLIENT_1_0_4:
-            message["mtime"] = delivery.mtime
+            message["mtime"] = prepared.mtime
         await self.link.send(message)
 
     async def _chunk(self, sync_id, path, offset, data):
@@ -209,13 +209,13 @@ def uninvited(path):
     return PlannedUpload(path, len(data), hashlib.sha256(data).hexdigest(), 0.0, [(0, data)])
 
 
-def spoiled(delivery, full):
-    """Returns a delivery with its fault applied. Reads the file whole: faulty files are small."""
-    if delivery.fault == "wrong-hash":
-        return replace(delivery, sha256=hashlib.sha256(delivery.sha256.encode()).hexdigest())
+def spoiled(prepared, full):
+    """Returns a prepared file with its fault applied. Reads the file whole: faulty files are small."""
+    if prepared.fault == "wrong-hash":
+        return replace(prepared, sha256=hashlib.sha256(prepared.sha256.encode()).hexdigest())
     with open(full, "rb") as file:
         pieces = cut(file.read())
-    return replace(delivery, pieces=spoiled_pieces(delivery.fault, pieces, delivery.size))
+    return replace(prepared, pieces=spoiled_pieces(prepared.fault, pieces, prepared.size))
 
 
 def spoiled_pieces(fault, pieces, size):

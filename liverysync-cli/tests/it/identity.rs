@@ -1,4 +1,4 @@
-//! Who a driver is: after their folder was moved, on a new PC, and for the admin of their league.
+//! The identity of a driver: after their folder was moved, on a new PC, and for the admin of their league.
 
 use std::{
     fs,

@@ -16,7 +16,7 @@ pub struct ActTalk {
     request: Option<ActRequest>,
 }
 
-/// What to do next.
+/// The next thing to do.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum ActStep {

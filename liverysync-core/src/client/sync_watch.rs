@@ -71,7 +71,8 @@ pub struct SyncReport {
     pub conflicts: Vec<RelPath>,
     /// Files of the league that this PC will not get as things are.
     pub withheld: u64,
-    /// What this PC lacks until somebody has done something about it. If there is nothing, this PC is in sync in every way.
+    /// Files that this PC lacks until somebody has done something about it. If there are none, this PC is in sync in
+    /// every way.
     pub outstanding: Vec<Outstanding>,
     /// Set if the server said that this PC is in sync. With protocol 1 its silence may be all there is to go by.
     pub certain: bool,

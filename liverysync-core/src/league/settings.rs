@@ -28,7 +28,7 @@ pub enum Setting {
     Extensions,
     /// Members who [may change](Updates) a livery.
     Updates,
-    /// Whether an admin approves every new or changed livery before others get it: `on` or `off`.
+    /// With `on`, an admin approves every new or changed livery before others get it; with `off`, nobody has to.
     Approval,
     /// Liveries that do not change for now: a line for each glob, with a tab and a date if it ends by itself.
     Frozen,

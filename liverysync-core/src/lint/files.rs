@@ -1,4 +1,4 @@
-//! What is wrong with single files of a livery.
+//! Findings about single files of a livery.
 
 use super::{
     Finding, Item, LintRules, Livery,
@@ -19,7 +19,7 @@ const WINDOWS_ROOT: &str =
 /// Most UTF-16 units of a full path. Windows itself ends at 260, and programs add to the names of files that they save.
 const PATH_UNITS_MAX: usize = 240;
 
-/// What a conflict adds to a name.
+/// The text that a conflict adds to a name.
 const CONFLICT_UNITS: usize = "__CONFLICT__00000000".len();
 
 /// The extensions of pictures.

@@ -1,4 +1,4 @@
-//! What is wrong with a livery as a whole: its place, its name, its size.
+//! Findings about a livery as a whole: its place, its name, its size.
 
 use super::{Finding, Item, LintRules, Livery, names, problem::Problem};
 use crate::{

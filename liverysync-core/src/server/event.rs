@@ -90,7 +90,7 @@ pub enum Event {
         name: String,
         /// `withdraw`, `rename` or `replace`.
         act: &'static str,
-        /// What was withdrawn, or the old name and the new one.
+        /// The livery or file that was withdrawn, or the old name and the new one.
         names: Vec<String>,
         /// Number of names that got another content.
         placed: usize,

@@ -1,13 +1,15 @@
 //! Holds: an admin approves what changes, or nothing changes before a race.
 //!
-//! What a peer's folder would change in a livery is put aside as a whole, so that no livery is ever torn: the others keep the
-//! livery that they have, and that peer keeps its own. It is judged again whenever that folder or a decision changes.
+//! All that a peer's folder would change in a livery is put aside as a whole, so that no livery is ever torn: the
+//! others keep the livery that they have, and that peer keeps its own. It is judged again whenever that folder or a
+//! decision changes.
 //!
 //! The union remembers what is held of each member's livery, so that an admin can decide while the member is away. A member's
 //! next report shows whether they still have it. Members without a key cannot be told apart, so theirs is remembered
 //! together, and only while they are connected.
 //!
-//! What the union has is approved, under its name or in conflict with it: no other set of approved contents exists.
+//! Everything that the union has is approved, under its name or in conflict with it: no other set of approved contents
+//! exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +23,7 @@ use crate::{
     time::UnixTime,
 };
 
-/// What is held, by the folded name of the livery and its member.
+/// The held files, by the folded name of the livery and its member.
 pub(super) type Holds = BTreeMap<(String, Option<MemberId>), HeldLivery>;
 
 /// The number of the first peer that stands for an absent member. No connection ever gets it.

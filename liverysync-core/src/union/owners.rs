@@ -1,8 +1,9 @@
 //! Owners: the members who may change a livery where only owners may.
 //!
-//! Who brings a livery first is presumed to own it. Members often have the same pack before their league begins, so the
-//! presumption ends when a second member brings the same files that they did not get here. Then nobody owns the livery until
-//! a member edits it. An owner who edits a livery, and one whom an admin names, is no longer only presumed.
+//! The member who brings a livery first is presumed to own it. Members often have the same pack before their league
+//! begins, so the presumption ends when a second member brings the same files that they did not get here. Then nobody
+//! owns the livery until a member edits it. An owner who edits a livery, and one whom an admin names, is no longer only
+//! presumed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -129,7 +129,7 @@ class Finding:
     """The file; None if it is about all of the livery."""
     reason: str
     fix: str
-    """What to do about it."""
+    """The fix, in plain words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

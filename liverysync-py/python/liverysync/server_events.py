@@ -152,7 +152,7 @@ class OwnerActed:
     act: str
     """`withdraw`, `rename` or `replace`."""
     names: tuple[str, ...]
-    """What was withdrawn, or the old name and the new one."""
+    """The livery or file that was withdrawn, or the old name and the new one."""
     placed: int
     """Number of files that have another name now."""
     retired: int

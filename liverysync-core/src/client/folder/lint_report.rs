@@ -1,4 +1,4 @@
-//! What is probably wrong with the liveries that this PC brings. Each finding is reported once.
+//! Findings about the liveries that this PC brings. Each is reported once.
 //!
 //! Liveries that came from the league are left alone: their authors were told.
 

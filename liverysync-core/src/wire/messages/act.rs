@@ -21,7 +21,7 @@ pub struct ActRequest {
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActReply {
-    /// What the act did.
+    /// The effect of the act.
     #[serde(flatten)]
     pub report: ActReport,
     /// The reason why it was refused. Nothing has changed then.

@@ -1,4 +1,4 @@
-//! Who owns a livery.
+//! Ownership of liveries.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What an admin holds back, and lets go.
+//! Changes that an admin holds back, and lets go.
 
 use liverysync_core::{
     league::{Act, Setting},
