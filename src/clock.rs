@@ -3,7 +3,7 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use liverysync_core::time::Time;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "server"))]
 use liverysync_core::time::UnixTime;
 
 /// The moment at which this run's time begins.
@@ -27,7 +27,7 @@ impl Clock {
 }
 
 /// Converts a date of the system. Dates outside the years 1678 to 2262 become the nearest that fits.
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "server"))]
 pub(crate) fn unix_time(date: SystemTime) -> UnixTime {
     let nanos = match date.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),

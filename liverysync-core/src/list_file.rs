@@ -53,6 +53,7 @@ fn invalid(valid: &str, what: &str) -> InvalidText {
 }
 
 /// Returns the entries of a list.
+#[cfg(feature = "server")]
 pub(crate) fn entries(text: &str) -> impl Iterator<Item = &str> {
     lines(text).filter_map(entry)
 }
@@ -64,6 +65,7 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Returns the entry of a line, if it has one.
+#[cfg(feature = "server")]
 pub(crate) fn entry(line: &str) -> Option<&str> {
     let line = trimmed(line)?;
     Some(line.strip_prefix('\\').unwrap_or(line)).filter(|entry| !entry.is_empty())

@@ -82,6 +82,7 @@ impl Freezes {
     }
 
     /// Returns the date at which the next freeze ends by itself.
+    #[cfg(feature = "server")]
     pub(crate) fn next_end(&self) -> Option<UnixTime> {
         self.0.iter().filter_map(|freeze| freeze.until).min()
     }

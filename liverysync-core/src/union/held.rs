@@ -14,10 +14,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Claimant, Outcome, PeerId, Union, moved::Moves, placing::Lineage};
+#[cfg(feature = "server")]
+use crate::league::HoldReason;
 use crate::{
     conflict::{Scope, in_claimed_livery, parse_conflict_name},
     hash::Content,
-    league::{ActError, HeldFile, HeldLivery, HoldReason, HoldState, MemberId, Record, Setting},
+    league::{ActError, HeldFile, HeldLivery, HoldState, MemberId, Record, Setting},
     manifest::Entry,
     path::{PathKey, fold},
     time::UnixTime,
@@ -214,6 +216,7 @@ impl Union {
     }
 
     /// Returns the liveries of which `peer` has held files, each with the reason and, if it is known, the date of its end.
+    #[cfg(feature = "server")]
     pub(crate) fn held_of(&self, peer: PeerId) -> BTreeMap<&str, (HoldReason, Option<UnixTime>)> {
         let mut liveries = BTreeMap::new();
         for claim in self.unplaced.held_of(peer) {
@@ -232,11 +235,13 @@ impl Union {
     }
 
     /// Returns true if `peer` has a held file at a name.
+    #[cfg(feature = "server")]
     pub(crate) fn is_held(&self, peer: PeerId, key: &PathKey) -> bool {
         self.unplaced.held_file(peer, key).is_some()
     }
 
     /// Returns the files that are held and were not rejected, each with its content.
+    #[cfg(feature = "server")]
     pub(crate) fn held_files(&self) -> impl Iterator<Item = (&PathKey, Content)> {
         let holds = self.holds.values().filter(|hold| hold.state != HoldState::Rejected);
         let files = holds.flat_map(|hold| &hold.files);

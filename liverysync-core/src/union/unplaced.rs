@@ -226,6 +226,7 @@ impl Unplaced {
     }
 
     /// Returns a peer's held files, in the order of their keys.
+    #[cfg(feature = "server")]
     pub(super) fn held_of(&self, peer: PeerId) -> impl Iterator<Item = &Claimant> {
         self.held.values().filter_map(move |peers| peers.get(&peer))
     }
