@@ -47,8 +47,7 @@ impl Script {
         // From a stream of its own, so the others are as they would be without it.
         options.whole_liveries = options.old_server.is_none() && Rng::new(!seed).percent(35);
         let mut holds = Rng::new(seed.rotate_left(32) ^ 0x401d);
-        // Off until the traces are written with it: 25 is a good share.
-        options.holds = options.old_server.is_none() && holds.percent(0);
+        options.holds = options.old_server.is_none() && holds.percent(25);
         let world = World::new(rng.next());
         let names = rng.range(1, LIVERIES.len() as u64);
         let script = Self {
