@@ -6,7 +6,7 @@ use liverysync::{HoldReason, Outstanding, Plan, RelPath, Skipped, escape};
 
 use super::{
     skipped,
-    status::{CANNOT_INSTALL, HELD, IN_SYNC_BUT},
+    status::{CANNOT_INSTALL, DAMAGED, HELD, IN_SYNC_BUT},
     words::{
         LIST_ENCODING, by_livery, bytes, count, cut, date, duration, file_lines, files, liveries,
         livery_lines, path, reason,
@@ -262,6 +262,7 @@ pub(crate) fn in_sync(now: InSync<'_>, moved: Moved, verbose: bool) -> String {
     }
     let sections = [
         (CANNOT_INSTALL, super::words::outstanding(outstanding)),
+        (DAMAGED, super::words::damaged(outstanding)),
         (HELD, super::words::held(outstanding)),
     ];
     for (head, items) in sections.into_iter().filter(|(_, items)| !items.is_empty()) {

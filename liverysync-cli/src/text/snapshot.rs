@@ -259,7 +259,9 @@ fn outstanding() -> Vec<Outstanding> {
         Outstanding::NotInstallable { path, reason }
     };
     let (path, reason) = ("78 Iris".to_owned(), "waiting for approval".to_owned());
-    items.map(item).into_iter().chain([Outstanding::Held { path, reason }]).collect()
+    let held = Outstanding::Held { path, reason };
+    let (path, reason) = ("904/decals.png".to_owned(), "the PNG picture is cut off".to_owned());
+    items.map(item).into_iter().chain([held, Outstanding::Damaged { path, reason }]).collect()
 }
 
 fn open_conflict(yours: ConflictSide, free: bool, other: Option<&str>) -> OpenConflict {

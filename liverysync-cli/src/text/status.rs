@@ -12,6 +12,9 @@ pub(super) const IN_SYNC_BUT: &str = "In sync but for what is listed";
 /// Heading of what is listed.
 pub(super) const CANNOT_INSTALL: &str = "Cannot be installed on this PC";
 
+/// Heads the damaged files of this PC.
+pub(super) const DAMAGED: &str = "Damaged here, so others keep the whole version";
+
 /// Heads the liveries that other drivers do not get as they are here.
 pub(super) const HELD: &str = "Not for other drivers yet";
 

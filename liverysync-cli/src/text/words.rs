@@ -76,6 +76,15 @@ pub(super) fn outstanding(all: &[Outstanding]) -> Vec<String> {
     by_reason(&all.iter().filter_map(not_installable).collect::<Vec<_>>())
 }
 
+/// Lists the damaged files of this PC of which the league has whole versions: `77 Iris/decals.png (it is empty)`.
+pub(super) fn damaged(all: &[Outstanding]) -> Vec<String> {
+    let damaged = |item: &Outstanding| match item {
+        Outstanding::Damaged { path, reason } => Some((path.clone(), reason.clone())),
+        _ => None,
+    };
+    by_reason(&all.iter().filter_map(damaged).collect::<Vec<_>>())
+}
+
 /// Lists the liveries of this PC that other drivers do not get as they are here: `77 Iris (waiting for approval)`.
 pub(super) fn held(all: &[Outstanding]) -> Vec<String> {
     let lines = all.iter().filter_map(|item| match item {

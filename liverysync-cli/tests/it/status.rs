@@ -1,6 +1,6 @@
 //! `liverysync status`: the state of a driver's PC.
 
-use std::net::TcpListener;
+use std::{fs, net::TcpListener};
 
 use serde_json::{Value, json};
 
@@ -194,4 +194,33 @@ fn a_new_game_has_no_liveries_yet() {
     );
     test.run(&["scan", folder]).code(0).stderr("");
     assert!(!test.path("Assetto Corsa Competizione/Customs").exists(), "made without a client");
+}
+
+/// Returns the least that passes for a PNG picture, with a text in it.
+fn png(text: &str) -> Vec<u8> {
+    let head = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x08\0\0\0\x08\0\x08\x02\0\0\0\0\0\0\0";
+    [&head[..], text.as_bytes(), b"\0\0\0\0IEND\xae\x42\x60\x82"].concat()
+}
+
+#[test]
+fn a_damaged_file_stays_here_until_it_is_whole() {
+    let test = Test::new();
+    let file = test.file("A/T/decals.png", "");
+    fs::write(&file, png("first")).unwrap();
+    test.folder("B");
+    let (_server, port) = test.server(&[]);
+    let port = port.to_string();
+    let mut author = test.start(&["client", "--liveries", "A", "--name", "Aoi", "--port", &port]);
+    author.line("In sync: 1 livery");
+    let mut other = test.start(&["client", "--liveries", "B", "--name", "Bruno", "--port", &port]);
+    other.line("In sync: 1 livery");
+    let whole = png("second paint");
+    fs::write(&file, &whole[..40]).unwrap();
+    author.line("In sync but for what is listed: 1 livery");
+    author.line("Damaged here, so others keep the whole version:");
+    author.line("  T/decals.png (the PNG picture is cut off)");
+    assert_eq!(fs::read(test.path("B/T/decals.png")).unwrap(), png("first"));
+    fs::write(&file, &whole).unwrap();
+    other.line("Updated: T");
+    assert_eq!(fs::read(test.path("B/T/decals.png")).unwrap(), whole);
 }

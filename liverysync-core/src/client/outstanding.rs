@@ -19,6 +19,13 @@ pub enum Outstanding {
         /// The reason.
         reason: String,
     },
+    /// A file of this PC is damaged, and the league has a whole version of it, which stays. It is shared once it is whole.
+    Damaged {
+        /// The file, as it is spelled here. [Escape](crate::text::escape) it before showing it.
+        path: String,
+        /// The damage.
+        reason: String,
+    },
     /// Other drivers do not get a livery as it is on this PC: an admin has to approve it, has rejected it, or has frozen it.
     Held {
         /// The livery, as it is spelled here. [Escape](crate::text::escape) it before showing it.

@@ -120,6 +120,10 @@ impl SyncState {
         obstacles.handle_in_sync(&self.blocked);
         let mut outstanding =
             obstacles.outstanding(&self.blocked, |path| collision(cx, folder, path));
+        outstanding.extend(folder.damaged().map(|(path, damage)| {
+            let (path, reason) = (path.as_str().to_owned(), damage.to_string());
+            Outstanding::Damaged { path, reason }
+        }));
         outstanding.extend(self.held.iter().map(Outstanding::from));
         let paths = folder.files().iter().map(|file| &file.path);
         let conflicts = paths.filter(|path| is_conflict_name(path, &cx.naming));

@@ -284,8 +284,8 @@ class Outstanding:
     """Something that this PC lacks although it is in sync, because somebody has to do something about it first."""
 
     kind: str
-    """`not_installable`: a file that this PC cannot install as things are. `held`: a livery that other drivers do not get
-    as it is here. A later version may have more kinds."""
+    """`not_installable`: a file that this PC cannot install as things are. `damaged`: a damaged file of this
+    PC, of which the league has a whole version. `held`: a livery that other drivers do not get as it is here. A later version may have more kinds."""
     path: str = ""
     """The file, as the league spells it."""
     reason: str = ""

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     inspect::Damage,
-    path::PathKey,
+    path::{PathKey, RelPath},
     pathmap::PathMap,
     select::{Chosen, Reason, Skipped},
 };
@@ -35,11 +35,16 @@ impl HeldBack {
         self.0.keys()
     }
 
+    /// Returns the files with their damage.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&RelPath, Damage)> {
+        self.0.values().map(|(file, damage)| (&file.path, *damage))
+    }
+
     /// Returns the files with the reason why they are not shared.
     pub(super) fn skipped(&self) -> impl Iterator<Item = Skipped> {
-        self.0.values().map(|(file, damage)| Skipped {
-            path: file.path.as_str().to_owned(),
-            reason: Reason::Damaged(*damage),
+        self.files().map(|(path, damage)| Skipped {
+            path: path.as_str().to_owned(),
+            reason: Reason::Damaged(damage),
         })
     }
 }

@@ -433,6 +433,11 @@ impl Folder {
         &self.synced
     }
 
+    /// Returns the damaged files that are held back until they are whole.
+    pub(super) fn damaged(&self) -> impl Iterator<Item = (&RelPath, Damage)> {
+        self.held_back.files()
+    }
+
     /// Returns the damage of a file that is held back until it is whole.
     pub(super) fn held_back(&self, key: &PathKey) -> Option<Damage> {
         self.held_back.get(key)
