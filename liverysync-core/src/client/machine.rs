@@ -164,8 +164,9 @@ impl ClientMachine {
 
     fn handle_welcome(&mut self, welcome: &Welcome) {
         let dialect = Dialect::of(welcome);
+        let speaks_v2 = dialect.speaks_v2();
         // Protocol 1 shows what it has only to a client that takes part, and who takes part gets files.
-        if self.cx.config.dry_run && !dialect.speaks_v2() {
+        if self.cx.config.dry_run && !speaks_v2 {
             return self.cx.disconnect(
                 "this server speaks protocol 1 and cannot tell what it has without syncing",
             );
@@ -177,7 +178,7 @@ impl ClientMachine {
         self.cx.link.handle_welcome(now, dialect, &self.cx.config);
         self.cx.reset_naming();
         self.sync_state.guess.handle_welcome(now);
-        self.cx.event(Event::Connected { speaks_v2: dialect.speaks_v2() });
+        self.cx.event(Event::Connected { speaks_v2 });
         self.publisher.handle_welcome(&mut self.cx, &self.folder);
     }
 

@@ -236,10 +236,7 @@ pub(super) fn tell_naming(cx: &mut Context) {
     let naming = Some(LeagueNaming::from(&cx.config.settings.naming));
     let state =
         ServerState { current_hash: cx.union_hash_text(), naming, ..ServerState::default() };
-    let greeted = cx
-        .peers
-        .iter()
-        .filter(|(_, peer)| peer.liveness.greeted && peer.identity.protocol.negotiates());
+    let greeted = cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted);
     for id in greeted.map(|(id, _)| id).collect::<Vec<_>>() {
         cx.transmit(id, Message::ServerState(state.clone()));
     }

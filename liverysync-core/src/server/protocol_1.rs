@@ -101,6 +101,7 @@ impl Protocol {
         let is_new = match message {
             Message::Acted(_) | Message::Error(_) | Message::Retire(_) => true,
             Message::ManifestFull(full) => full.remarks.is_some(),
+            Message::ServerState(state) => state.naming.is_some(),
             _ => false,
         };
         self.is_v2() || !is_new
