@@ -125,7 +125,7 @@ mod tests {
     /// Returns the lines of a module that make a failure of a literal, without those of its tests.
     fn literals(source: &str) -> Vec<String> {
         let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
-        // A call may span lines.
+        // A call may span lines. Before the first one, there is none.
         let calls = code.split("Failure::").skip(1).filter_map(|rest| rest.split(';').next());
         let own = calls.filter(|call| {
             let makes = call.starts_with("new(") || call.starts_with("argument(");

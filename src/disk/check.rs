@@ -34,6 +34,7 @@ pub(super) fn check(root: &Path, files: &[(RelPath, u64)]) -> Vec<Result<(), Dis
 /// Checks the folder of a file, or the one in which it would be made.
 fn check_folder(root: &Path, below: &Path) -> Result<(), DiskFault> {
     check_no_links(root, below)?;
+    // The first one is the file itself.
     let folders = below.ancestors().skip(1).map(|folder| root.join(folder));
     let there = folders.into_iter().find(|folder| folder.is_dir());
     // Without the root nothing is known, and the installation will say more.

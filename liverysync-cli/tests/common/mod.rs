@@ -64,7 +64,9 @@ impl Test {
         }
         command.args(args).current_dir(self.folder.path());
         // A test neither finds nor changes anything of this machine's user.
-        for name in ["HOME", "USERPROFILE", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"] {
+        for name in
+            ["HOME", "USERPROFILE", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA"]
+        {
             command.env(name, self.folder.path().join("home"));
         }
         // Each folder is that of another driver, unless a test says whose it is.

@@ -129,14 +129,40 @@ fn peers_with_another_protocol_are_disconnected() {
     assert_eq!(b.folder.read("T/decals.png").unwrap(), b"still served");
 }
 
+/// A small disk. It is gone with the test, also if that fails.
+#[cfg(target_os = "linux")]
+struct SmallDisk(std::path::PathBuf);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount(folder: &std::path::Path, options: &str) -> bool {
+        let mut command = std::process::Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder);
+        command.output().is_ok_and(|output| output.status.success())
+    }
+
+    /// Puts a disk of 4 MB at a folder; `None` if this user may not.
+    fn at(folder: &std::path::Path) -> Option<Self> {
+        Self::mount(folder, "size=4m").then(|| Self(folder.to_owned()))
+    }
+
+    /// Gives it room for 20 MB.
+    fn grow(&self) {
+        assert!(Self::mount(&self.0, "remount,size=20m"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _gone = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
 // A small disk needs the right to mount.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_loses_nothing_and_recovers() {
-    use std::process::Command;
-
-    use crate::process::Process;
-
     let mut league = League::new();
     league.folder("a").write("Small/decals.png", b"fits");
     league.folder("a").write_large("Large/decals.png", 6_000_000);
@@ -144,35 +170,25 @@ fn a_full_disk_loses_nothing_and_recovers() {
     league.wait_in_sync(1, 2);
 
     let small = league.folder("small");
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-        .arg(&small.root)
-        .output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
+    let Some(disk) = SmallDisk::at(&small.root) else {
         eprintln!("not tried: this user may not mount a small disk");
         return;
-    }
-    let unmount = || Command::new("umount").arg("-l").arg(&small.root).status();
+    };
     small.write("Own/decals.png", b"untouched");
-    let mut command = crate::process::liverysync();
-    command.args(["client", "--json", "--name", "small", "--port", &league.port.to_string()]);
-    command.arg("--liveries").arg(&small.root);
-    let mut driver = Process::start("small", &mut command);
-    let lacks = driver.wait_for("that the large file has no room", |event| {
+    let mut driver = league.driver("small", &[]);
+    let lacks = driver.process.wait_for("that the large file has no room", |event| {
         event["event"] == "in_sync"
             && event["outstanding"].as_array().is_some_and(|all| all.len() == 1)
     });
     let seen = (small.names(), small.read("Own/decals.png"), small.has_no_leftovers());
-    let grown = Command::new("mount").args(["-o", "remount,size=20m"]).arg(&small.root).status();
-    driver.wait_for("the large file", |event| {
+    disk.grow();
+    driver.process.wait_for("the large file", |event| {
         event["event"] == "installed" && event["path"] == "Large/decals.png"
     });
     drop(driver);
-    let _unmounted = unmount();
     assert_eq!(lacks["outstanding"][0]["path"], "Large/decals.png");
     assert_eq!(lacks["outstanding"][0]["reason"], "the disk is full");
     assert_eq!(seen.0, ["Own/decals.png", "Small/decals.png"]);
     assert_eq!(seen.1.unwrap(), b"untouched");
     assert!(seen.2, "something was left in .tmp");
-    assert!(grown.unwrap().success());
 }

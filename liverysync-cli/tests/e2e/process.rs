@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -152,6 +152,13 @@ pub(crate) fn liverysync() -> Command {
     // The settings of the user who runs the tests do not count.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LIVERYSYNC_")) {
         command.env_remove(name);
+    }
+    // Nor does a test change anything of theirs.
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home");
+    for name in
+        ["HOME", "USERPROFILE", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA"]
+    {
+        command.env(name, &home);
     }
     command
 }
