@@ -29,6 +29,7 @@ mod past;
 mod peers;
 mod placing;
 mod records;
+mod resolve;
 mod unplaced;
 mod views;
 
