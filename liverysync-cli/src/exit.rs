@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// `--timeout` has passed.
     TimedOut = 3,
-    /// Done, but for what is listed.
+    /// Done, except for what is listed.
     Outstanding = 4,
 }
 

@@ -33,10 +33,10 @@ pub enum Damage {
     #[error("it is empty")]
     Empty,
     /// All its bytes are zero, as after a crash or on a full disk.
-    #[error("it has nothing but zero bytes")]
+    #[error("it contains only zero bytes")]
     Zeros,
-    /// It is called a PNG, and does not begin like one.
-    #[error("it is no PNG picture")]
+    /// Its name says PNG, but it does not begin like one.
+    #[error("it is not a PNG picture")]
     NoSignature,
     /// It is a PNG without the chunk that says its size.
     #[error("the PNG picture has no header")]
@@ -44,8 +44,8 @@ pub enum Damage {
     /// It is a PNG whose last chunk is missing.
     #[error("the PNG picture is cut off")]
     NoEnd,
-    /// It is called JSON, and is none in UTF-8 or UTF-16.
-    #[error("it is no valid JSON")]
+    /// Its name says JSON, but it is not valid JSON in UTF-8 or UTF-16.
+    #[error("it is not valid JSON")]
     InvalidJson,
 }
 

@@ -9,7 +9,7 @@ use crate::text::InvalidText;
 ///
 /// # Errors
 ///
-/// Refuses what is no text in that encoding, and says at which line.
+/// Refuses what is not valid in that encoding, and says at which line.
 pub fn decode(bytes: &[u8]) -> Result<String, InvalidText> {
     let text = match bytes {
         [0xef, 0xbb, 0xbf, text @ ..] => utf_8(text),
@@ -19,9 +19,7 @@ pub fn decode(bytes: &[u8]) -> Result<String, InvalidText> {
     }?;
     // UTF-16 without its mark is valid UTF-8 and full of these. No name has one.
     match text.find('\0') {
-        Some(at) => {
-            Err(invalid(&text[..at], "a NUL, as text in UTF-16 without a byte order mark has"))
-        }
+        Some(at) => Err(invalid(&text[..at], "a NUL, as in UTF-16 without a byte order mark")),
         None => Ok(text),
     }
 }
@@ -29,7 +27,7 @@ pub fn decode(bytes: &[u8]) -> Result<String, InvalidText> {
 fn utf_8(bytes: &[u8]) -> Result<String, InvalidText> {
     std::str::from_utf8(bytes).map(str::to_owned).map_err(|error| {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        invalid(&valid, "no text in UTF-8")
+        invalid(&valid, "not valid UTF-8")
     })
 }
 
@@ -39,7 +37,7 @@ fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, InvalidText>
     for c in char::decode_utf16(units.iter().map(|bytes| unit(*bytes))) {
         match c {
             Ok(c) => text.push(c),
-            Err(_unpaired) => return Err(invalid(&text, "no text in UTF-16")),
+            Err(_unpaired) => return Err(invalid(&text, "not valid UTF-16")),
         }
     }
     if rest.is_empty() { Ok(text) } else { Err(invalid(&text, "half a character of UTF-16")) }
@@ -107,9 +105,9 @@ mod tests {
     fn what_is_no_text_is_refused_with_its_place() {
         let without_mark: Vec<u8> = "77".encode_utf16().flat_map(u16::to_le_bytes).collect();
         for (bytes, expected) in [
-            (&b"77 Iris\n\xc9quipe"[..], "line 2, character 1 is no text in UTF-8"),
+            (&b"77 Iris\n\xc9quipe"[..], "line 2, character 1 is not valid UTF-8"),
             (&without_mark, "line 1, character 2 is a NUL"),
-            (b"\xff\xfe7\0\n\0\x00\xd8", "line 2, character 1 is no text in UTF-16"),
+            (b"\xff\xfe7\0\n\0\x00\xd8", "line 2, character 1 is not valid UTF-16"),
             (b"\xfe\xff\x007\x00", "line 1, character 2 is half a character of UTF-16"),
         ] {
             let error = decode(bytes).unwrap_err().to_string();

@@ -101,8 +101,8 @@ pub enum Reason {
     /// It is larger than a file may be.
     #[error("larger than {0} bytes")]
     TooLarge(u64),
-    /// It is damaged, and the league has a whole version of it.
-    #[error("damaged: {0}; the league keeps the whole version")]
+    /// It is damaged, and the league has an intact version of it.
+    #[error("damaged: {0}; the league keeps the intact version")]
     Damaged(Damage),
 }
 

@@ -97,7 +97,7 @@ impl UnixTime {
 }
 
 impl fmt::Display for UnixTime {
-    /// Writes the date in UTC and to the second, as RFC 3339 has it: `2026-12-05T20:00:00Z`.
+    /// Writes the date in UTC and to the second, in the form of RFC 3339: `2026-12-05T20:00:00Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, _) = self.split();
         let (days, rest) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));

@@ -15,7 +15,7 @@ impl League {
     ///
     /// # Errors
     ///
-    /// Fails if the folder has a league already or a server uses it, and if it cannot be read or written.
+    /// Fails if the folder already has a league or a server uses it, and if it cannot be read or written.
     pub fn create(data: &Path, settings: &Settings) -> Result<Self, LeagueError> {
         fs::create_dir_all(data).map_err(|reason| LeagueError::folder(data, reason))?;
         let taken = lock::take(data).map_err(|reason| LeagueError::folder(data, reason))?;

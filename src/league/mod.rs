@@ -131,8 +131,8 @@ pub enum LeagueError {
         /// The time for which the answer was waited for.
         after: Duration,
     },
-    /// The data folder has a league already.
-    #[error("{data} has a league already", data = .data.display())]
+    /// The data folder already has a league.
+    #[error("{data} already has a league", data = .data.display())]
     Exists {
         /// The data folder.
         data: PathBuf,

@@ -27,7 +27,7 @@ pub(crate) struct ClientArgs {
     pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
-    /// Exit as soon as this PC is in sync; with exit code 4 if something is listed that it could not install
+    /// Exit as soon as this PC is in sync, with exit code 4 if it lists something that remains to be done
     #[arg(long)]
     pub(crate) once: bool,
     /// With --once or --dry-run: give up after this time, with exit code 3

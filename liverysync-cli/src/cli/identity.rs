@@ -12,7 +12,7 @@ pub(crate) enum IdentityCommand {
     Show(IdentityCommonArgs),
     /// Write your identity to a file, encrypted with a passphrase
     Export(IdentityExportArgs),
-    /// Take over the identity of another PC
+    /// Import the identity of another PC
     Import(IdentityImportArgs),
 }
 

@@ -40,15 +40,15 @@ pub(crate) enum LeagueCommand {
     Restore(LeagueRestoreArgs),
     /// Make a member an owner of a livery (see the setting `updates`)
     Own(LeagueOwnArgs),
-    /// List the liveries that wait: what their drivers have changed and the others do not get yet
+    /// List waiting liveries: changes that the other drivers do not get yet
     Held(LeagueArgs),
-    /// Approve liveries that wait: the others get them (see the setting `approval`)
+    /// Approve waiting liveries: the others get them (see the setting `approval`)
     Approve(LeagueDecideArgs),
-    /// Reject liveries that wait: they stay with their drivers until those change them
+    /// Reject waiting liveries: they stay on their drivers' PCs until the drivers change them
     Reject(LeagueDecideArgs),
     /// Freeze liveries before a race: nothing changes until the freeze ends
     Freeze(LeagueFreezeArgs),
-    /// End freezes: what has arrived in the meantime takes its place
+    /// End freezes: changes made in the meantime take effect
     Unfreeze(LeagueUnfreezeArgs),
     /// Show the league's settings
     Show(LeagueArgs),
@@ -93,7 +93,7 @@ pub(crate) struct LeagueRenameArgs {
 pub(crate) struct LeagueReplaceArgs {
     /// Folder of the livery that is retired
     old: String,
-    /// Folder of its successor, which the league has already
+    /// Folder of its successor, which the league already has
     new: String,
     #[command(flatten)]
     common: LeagueArgs,
@@ -133,18 +133,18 @@ pub(crate) struct LeagueMembersArgs {
 
 #[derive(Debug, Subcommand)]
 enum MembersCommand {
-    /// Make two members one, because they are the same driver
+    /// Merge two members who are the same driver
     #[command(
-        after_help = "NEW gets what OLD has published and owns, and whoever has the key of either is NEW. This cannot be undone."
+        after_help = "NEW gets what OLD has published and owns. Whoever has either key is NEW. This cannot be undone."
     )]
     Merge(MergeArgs),
 }
 
 #[derive(Debug, Args)]
 struct MergeArgs {
-    /// Member who no longer is one: their name, or the 16 digits that `liverysync league members` shows
+    /// Member who is merged into the other one: their name, or the 16 digits that `liverysync league members` shows
     old: String,
-    /// Member that both are from now on
+    /// Member who remains
     new: String,
     #[command(flatten)]
     common: LeagueArgs,
@@ -152,7 +152,7 @@ struct MergeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LeagueOwnArgs {
-    /// Give the member NEW everything that OLD owns; OLD owns nothing then
+    /// Give the member NEW everything that OLD owns; OLD owns nothing afterwards
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["livery", "member"])]
     all_of: Option<Vec<String>>,
     /// The livery's folder
@@ -171,10 +171,10 @@ pub(crate) struct LeagueDecideArgs {
     /// The liveries' folders, as `liverysync league held` shows them
     #[arg(value_name = "LIVERY")]
     decided: Vec<String>,
-    /// All that wait of one member: their name, or the 16 digits that `liverysync league members` shows
+    /// All waiting liveries of one member: their name, or the 16 digits that `liverysync league members` shows
     #[arg(long, value_name = "MEMBER")]
     from: Option<String>,
-    /// All that wait
+    /// All waiting liveries
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -183,7 +183,7 @@ pub(crate) struct LeagueDecideArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LeagueFreezeArgs {
-    /// Liveries: their folders, in which * matches any characters and ? any one [default: all]
+    /// Folders of the liveries; * matches any characters, ? matches one [default: all]
     #[arg(value_name = "GLOB")]
     pub(crate) globs: Vec<String>,
     /// When the freeze ends by itself: this PC's time, such as "2026-12-05 20:00", or RFC 3339 [default: when you end it]
@@ -258,7 +258,7 @@ impl LeagueCommand {
 
     /// Returns the change to make, for a command that changes the league.
     ///
-    /// Looks up in the league the members that it names.
+    /// Looks up the members that it names in the league.
     pub(crate) fn act(&self, league: &mut League) -> Result<Option<Act>, LeagueError> {
         Ok(Some(match self {
             Self::Resolve(LeagueResolveArgs { path, keep, .. }) => {
@@ -304,7 +304,7 @@ impl LeagueCommand {
     }
 }
 
-/// Returns a member whom the league knows. A slip in the digits would make somebody of nobody.
+/// Returns a member whom the league knows. A typo in the digits would create a member who does not exist.
 fn known(league: &mut League, name: &str) -> Result<MemberId, LeagueError> {
     let member = league.member(name)?;
     let is_known = league.members()?.iter().any(|row| row.member == member);

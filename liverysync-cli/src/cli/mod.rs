@@ -41,7 +41,7 @@ beside it) or in a config file. A flag overrides a variable, and a variable over
   port = 9239
   allow-list = \"liveries.txt\"    # relative paths start at the config file's folder
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 4 done but for what is listed.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 4 done except for what is listed.";
 
 const OWNERS: &str = "\
 You can do this with liveries that you own, whether or not a client is running. Every PC keeps a copy in .backup. --dry-run \
@@ -92,16 +92,16 @@ pub(crate) enum Command {
             the change within a second."
     )]
     Ignore(IgnoreCommand),
-    /// Withdraw liveries of yours, or single files, from every PC
+    /// Withdraw your liveries, or single files, from every PC
     #[command(after_help = OWNERS)]
     Withdraw(WithdrawArgs),
-    /// Rename a livery of yours on every PC
+    /// Rename one of your liveries on every PC
     #[command(after_help = OWNERS)]
     Rename(RenameArgs),
-    /// Let a livery of yours take the place of an older one, which is retired
+    /// Retire one of your liveries in favour of a newer one
     #[command(after_help = OWNERS)]
     Replace(ReplaceArgs),
-    /// Show who you are, and take that along to another PC
+    /// Show who you are, and take your identity to another PC
     #[command(
         subcommand,
         after_help = "Leagues recognize you by a member key, in whatever folder. It is in the identity file. `export` and `import` \

@@ -28,7 +28,7 @@ pub(crate) struct RenameArgs {
 pub(crate) struct ReplaceArgs {
     /// Folder of the livery that is retired
     old: String,
-    /// Folder of its successor, which the league has already
+    /// Folder of its successor, which the league already has
     new: String,
     #[command(flatten)]
     pub(crate) common: OwnerArgs,

@@ -45,7 +45,7 @@ pub(super) fn parse_date(text: &str) -> Result<UnixTime, String> {
     let clock = text.replace('T', " ");
     let forms = ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"];
     let clock = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(&clock, form).ok());
-    // An hour that the clock skips in spring is no date. Of one that it repeats in autumn, the later one is meant: a freeze
+    // An hour that the clock skips in spring is no date. If it repeats an hour in autumn, the later one is meant: a freeze
     // must not end too early.
     let date = clock.and_then(|clock| Local.from_local_datetime(&clock).latest());
     let nanos = date.and_then(|date| date.timestamp_nanos_opt());

@@ -77,8 +77,8 @@ pub(crate) fn restored(done: &RestoreReport) -> String {
         several => format!("; {several} files are already identical"),
     };
     lines.push(match dry_run {
-        true => format!("Dry run: would restore {what} of {set}{same}. Nothing was changed."),
-        false => format!("Restored {what} of {set}{same}."),
+        true => format!("Dry run: would restore {what} from {set}{same}. Nothing was changed."),
+        false => format!("Restored {what} from {set}{same}."),
     });
     block(&lines)
 }

@@ -132,7 +132,7 @@ pub(crate) fn conflict(livery: &str, keeper: Option<&str>, for_everyone: bool) -
         format!(
             "Conflict: {livery}. {keeper} had this name first and keeps it. Your paint is kept beside it {place}."
         ),
-        "hint: to end the conflict, give your copy a folder of another name".to_owned(),
+        "hint: to end the conflict, move your copy to a folder with another name".to_owned(),
     ]
 }
 

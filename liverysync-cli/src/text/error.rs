@@ -247,7 +247,7 @@ pub(crate) fn league(error: &LeagueError) -> Problem {
         }
         LeagueError::Folder { path, source } => data_folder(path, source),
         LeagueError::Exists { data } => {
-            Problem::new(format!("{} has a league already", show(data)))
+            Problem::new(format!("{} already has a league", show(data)))
                 .hint("choose another folder, or start its server: liverysync server --data DIR")
         }
         LeagueError::NoMember { name } => {
@@ -270,7 +270,7 @@ pub(crate) fn league(error: &LeagueError) -> Problem {
 
 pub(crate) fn no_glob(glob: &str) -> Problem {
     Problem::new(format!("{} cannot be a livery", quote(glob)))
-        .hint("give the name of a folder, in which * matches any characters and ? any one")
+        .hint("give the name of a folder; * matches any characters, ? matches one")
 }
 
 pub(crate) fn not_frozen(glob: &str) -> Problem {
@@ -279,7 +279,7 @@ pub(crate) fn not_frozen(glob: &str) -> Problem {
 }
 
 pub(crate) fn freeze_is_over(until: &str) -> Problem {
-    Problem::new(format!("{} has passed already", date(until))).hint("give a later time")
+    Problem::new(format!("{} is in the past", date(until))).hint("give a later time")
 }
 
 /// Reports a change of the league that is refused.
@@ -323,8 +323,10 @@ pub(super) fn act(error: &ActError) -> Problem {
             Problem::new(format!("the server does not have {} yet", quote(path)))
                 .hint("try again once its owner has uploaded it")
         }
-        ActError::NotHeld { livery } => Problem::new(format!("nothing of {} waits", quote(livery)))
-            .hint("list what waits: liverysync league held"),
+        ActError::NotHeld { livery } => {
+            Problem::new(format!("nothing of {} is waiting", quote(livery)))
+                .hint("list what is waiting: liverysync league held")
+        }
         ActError::Frozen { livery } => Problem::new(format!("{} is frozen", quote(livery)))
             .cause("nothing changes it until the freeze ends")
             .hint("end the freeze first: liverysync league unfreeze"),
@@ -481,7 +483,7 @@ pub(crate) fn other_identity(other: &OtherIdentity) -> Problem {
 }
 
 pub(crate) fn file_exists(path: &Path) -> Problem {
-    Problem::new(format!("{} exists already", show(path))).hint("name another file")
+    Problem::new(format!("{} already exists", show(path))).hint("name another file")
 }
 
 pub(crate) fn cannot_export(path: &Path, source: &io::Error) -> Problem {

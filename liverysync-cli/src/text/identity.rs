@@ -10,7 +10,7 @@ pub(crate) fn shown(file: &str, identity: Option<&Identity>) -> String {
         return block(&[
             format!("You have no identity yet: {} does not exist.", escape(file)),
             "The client makes one when it starts for the first time.".to_owned(),
-            "hint: to be the member that you are on another PC: liverysync identity import FILE"
+            "hint: to be the same member as on another PC: liverysync identity import FILE"
                 .to_owned(),
         ]);
     };
@@ -39,9 +39,9 @@ pub(crate) fn imported(identity: &Identity) -> String {
     let mut lines = vec![format!("You are member {} now.", identity.member())];
     if former > 0 {
         let keys = count(former, "former key");
-        lines.push(format!("Kept {keys}. Leagues make those members one with this one."));
+        lines.push(format!("Kept {keys}. Leagues merge each former member into this one."));
     }
-    lines.push("hint: restart the client if it runs".to_owned());
+    lines.push("hint: restart the client if it is running".to_owned());
     block(&lines)
 }
 
@@ -51,4 +51,4 @@ pub(crate) const fn passphrase(is_new: bool) -> &'static str {
 }
 
 /// Asks for a new passphrase once more.
-pub(crate) const PASSPHRASE_AGAIN: &str = "The same passphrase again: ";
+pub(crate) const PASSPHRASE_AGAIN: &str = "Repeat the passphrase: ";

@@ -31,7 +31,7 @@ pub(crate) fn created(data: &Path, settings: &Settings) -> String {
     let data = escape(&data.display().to_string()).into_owned();
     let server = format!("hint: start its server: liverysync server --data \"{data}\"");
     block(&[
-        format!("Made a league in {data}. Its settings:"),
+        format!("Created a league in {data}. Its settings:"),
         self::settings(settings).trim_end().to_owned(),
         server,
     ])
@@ -70,9 +70,9 @@ pub(crate) fn held(held: &[Held]) -> String {
     }
     let waiting = held.iter().filter(|livery| livery.state == HoldState::Waiting).count();
     if waiting == 0 {
-        lines.push("No livery waits.".to_owned());
+        lines.push("No livery is waiting.".to_owned());
     } else {
-        let verb = if waiting == 1 { "waits" } else { "wait" };
+        let verb = if waiting == 1 { "is waiting" } else { "are waiting" };
         lines.push(format!("{} {verb}.", count(waiting as u64, "livery")));
         lines.push("hint: let the others have one: liverysync league approve LIVERY".to_owned());
     }
@@ -259,13 +259,13 @@ pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>
             );
         }
         Act::Set { setting: Setting::Frozen, value } if value.is_empty() => {
-            return "Nothing is frozen now. What has arrived takes its place.".to_owned();
+            return "Nothing is frozen now. Changes made in the meantime take effect.".to_owned();
         }
         Act::Set { setting: Setting::Frozen, value } => {
             return format!("Frozen: {}.", frozen(value));
         }
         Act::Set { setting: Setting::Approval, value } if value == "on" => {
-            return "New liveries and new versions wait for your approval now.\nhint: list what waits: liverysync league held"
+            return "New liveries and new versions now wait for your approval.\nhint: list what is waiting: liverysync league held"
                 .to_owned();
         }
         Act::Set { setting, value } => {
@@ -273,12 +273,12 @@ pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>
         }
         Act::OwnAll { former, member } => {
             let (former, member) = (who_of(*former, names), who_of(*member, names));
-            return format!("{member} owns everything now that {former} owned.");
+            return format!("{member} now owns everything that {former} owned.");
         }
         Act::Merge { former, member } => {
             let (former, member) = (who_of(*former, names), who_of(*member, names));
             return format!(
-                "{former} and {member} are one member now, who has everything of both."
+                "Merged {former} into {member}, who now has everything that either had."
             );
         }
         Act::Own { livery, member } => {
@@ -303,7 +303,7 @@ pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>
 /// Names liveries; none stand for all that waited.
 fn which(liveries: &[String]) -> String {
     if liveries.is_empty() {
-        return "everything that waited".to_owned();
+        return "everything that was waiting".to_owned();
     }
     let liveries: Vec<Cow<'_, str>> = liveries.iter().map(|one| escape(one)).collect();
     liveries.join(", ")

@@ -49,7 +49,7 @@ pub(crate) fn conflict(who: &str, own: &RelPath, copy: &RelPath) -> String {
 pub(crate) fn held(who: Option<&str>, livery: &str) -> String {
     let (who, livery) = (who.map_or_else(|| "A driver".to_owned(), name), escape(livery));
     format!(
-        "{who} changed {livery}. The others do not get it yet.\nhint: list what waits: liverysync league held"
+        "{who} changed {livery}. The others do not get it yet.\nhint: list what is waiting: liverysync league held"
     )
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn allow_list_fault(why: &str) -> String {
 
 /// Names of the allow list that are of no livery.
 pub(crate) fn allow_list_unmatched(names: &[String]) -> String {
-    let head = "Warning: the league has no liveries of these names on the allow list:".to_owned();
+    let head = "Warning: no livery of the league has these names from the allow list:".to_owned();
     let hint = "hint: compare them with: liverysync league liveries".to_owned();
     let names = cut(names.iter().map(|name| escape(name).into_owned()).collect());
     let names = names.into_iter().map(|name| format!("  {name}"));

@@ -72,7 +72,7 @@ fn why(why: &Reason) -> String {
         Reason::TooMany(most) => format!("this PC has more than {}", count(*most as u64, "file")),
         Reason::Ignored => "ignored on this PC".to_owned(),
         Reason::Damaged(damage) => {
-            format!("damaged: {}; others keep the whole version", reason(damage))
+            format!("damaged: {}; others keep the intact version", reason(damage))
         }
         Reason::TooLarge(most) => format!("larger than {}", bytes(*most)),
         other => reason(other),

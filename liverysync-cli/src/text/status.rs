@@ -6,14 +6,14 @@ use super::words::{
     block, by_livery, by_reason, bytes, count, cut, file_lines, livery_lines, outstanding, path,
 };
 
-/// Headline of a PC that is in sync but for what is listed.
-pub(super) const IN_SYNC_BUT: &str = "In sync but for what is listed";
+/// Headline of a PC that is in sync except for what is listed.
+pub(super) const IN_SYNC_BUT: &str = "In sync except for what is listed";
 
 /// Heading of what is listed.
 pub(super) const CANNOT_INSTALL: &str = "Cannot be installed on this PC";
 
 /// Heads the damaged files of this PC.
-pub(super) const DAMAGED: &str = "Damaged here, so others keep the whole version";
+pub(super) const DAMAGED: &str = "Damaged here, so others keep the intact version";
 
 /// Heads the liveries that other drivers do not get as they are here.
 pub(super) const HELD: &str = "Not for other drivers yet";
@@ -84,7 +84,7 @@ pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
     section("Retired by the league; to be moved to .backup", listed(&plan.retire));
     section("Waiting for a member who has it", listed(&plan.unavailable));
     section(CANNOT_INSTALL, outstanding(&plan.outstanding));
-    section("Failed so far, and tried again while liverysync runs", by_reason(&plan.failed));
+    section("Failed so far; retried while liverysync runs", by_reason(&plan.failed));
     section("Skipped on this PC", by_reason(&plan.refuse));
     section("Not on the league's allow list, so not distributed", listed(&plan.undistributed));
     let kept = plan.conflicts.iter();
@@ -108,7 +108,7 @@ fn conflict(open_conflict: &OpenConflict) -> Vec<String> {
     };
     let is_file = copy.key().livery() == name.key().livery() || copy.folder().is_none();
     let leave = match is_file {
-        true => format!("to end the conflict, move {} into a folder of another name", path(copy)),
+        true => format!("to end the conflict, move {} into a folder with another name", path(copy)),
         false => format!("to end the conflict, rename the folder {}", escape(copy.livery())),
     };
     let resolve = format!("liverysync league resolve \"{}\" --keep {}", path(name), sha256.short());

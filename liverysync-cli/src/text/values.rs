@@ -19,7 +19,7 @@ pub(crate) const SECONDS: &str = "a number of seconds, such as 30 or 0.5";
 pub(crate) const SECONDS_RANGE: &str = "at least 0.001 seconds and at most a year";
 
 pub(crate) const DATE: &str =
-    "a date is given in this PC's time, such as \"2026-12-05 20:00\", or as RFC 3339 has it";
+    "a date is given in this PC's time, such as \"2026-12-05 20:00\", or in the form of RFC 3339";
 
 pub(crate) const COUNT: &str = "a whole number, 1 or more";
 

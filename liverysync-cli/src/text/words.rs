@@ -76,7 +76,7 @@ pub(super) fn outstanding(all: &[Outstanding]) -> Vec<String> {
     by_reason(&all.iter().filter_map(not_installable).collect::<Vec<_>>())
 }
 
-/// Lists the damaged files of this PC of which the league has whole versions: `77 Iris/decals.png (it is empty)`.
+/// Lists the damaged files of this PC of which the league has intact versions: `77 Iris/decals.png (it is empty)`.
 pub(super) fn damaged(all: &[Outstanding]) -> Vec<String> {
     let damaged = |item: &Outstanding| match item {
         Outstanding::Damaged { path, reason } => Some((path.clone(), reason.clone())),

@@ -45,7 +45,7 @@ fn a_restore_lists_what_it_restored() {
     test.run(&[&restore[..], &["--dry-run"]].concat()).code(0).stderr("").stdout(
         "Would restore Team/decals.png (3 bytes), replacing the current file\n\
          Would move Team/decals_0.dds, which the game made, to the new backup set\n\
-         Dry run: would restore 1 file, 3 bytes of 20200101_120000; 1 file is already identical. \
+         Dry run: would restore 1 file, 3 bytes from 20200101_120000; 1 file is already identical. \
          Nothing was changed.\n",
     );
     assert_eq!(files(&test.path("L")), before);
@@ -53,7 +53,9 @@ fn a_restore_lists_what_it_restored() {
         .code(0)
         .stdout_has("Restored Team/decals.png (3 bytes). The file that it replaced is .backup/20")
         .stdout_has("Moved Team/decals_0.dds, which the game made, to the new backup set\n")
-        .stdout_has("Restored 1 file, 3 bytes of 20200101_120000; 1 file is already identical.\n");
+        .stdout_has(
+            "Restored 1 file, 3 bytes from 20200101_120000; 1 file is already identical.\n",
+        );
     let after = files(&test.path("L"));
     assert_eq!((after.len(), &*after["Team/decals.png"]), (2, &b"old"[..]));
 }

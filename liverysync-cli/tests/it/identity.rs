@@ -188,7 +188,7 @@ fn a_passphrase_is_needed_and_no_file_is_replaced() {
     run(&test, &["export", "x"]).code(1).stderr_has("at least 8 characters");
     test.env("LIVERYSYNC_PASSPHRASE", "correct horse");
     run(&test, &["export", "x"]).code(0);
-    run(&test, &["export", "x"]).code(1).stderr_has("x exists already");
+    run(&test, &["export", "x"]).code(1).stderr_has("x already exists");
     private(&test.path("x"));
     run(&test, &["import", "state/clients/00000000.key"]).code(1).stderr_has("not an exported");
     test.env("LIVERYSYNC_PASSPHRASE", "correct house");

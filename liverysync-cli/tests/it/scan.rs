@@ -24,7 +24,7 @@ fn a_scan_lists_shared_liveries_and_skipped_files() {
     // The contents of these files are short, and so no pictures.
     // None of these short files is a picture.
     let skipped = "Skipped: pack.zip (files of type zip are not shared)\n\
-         Check #2_TeamIris_992/decals.png: it is no PNG picture\n\
+         Check #2_TeamIris_992/decals.png: it is not a PNG picture\n\
          Check チームレッド/sponsors.json: it is empty (and 1 file like it)\n\
          hint: `liverysync lint` says what to do about each\n\
          Would share 2 liveries, 2 bytes (3 files); skipped 2 files.\n";

@@ -89,7 +89,7 @@ fn an_allow_list_must_be_readable_text() {
     for list in ["missing.txt", "folder"] {
         fails(list).stderr_has(&format!("cannot read the allow list {list}"));
     }
-    fails("latin.txt").stderr_has("cause: line 2, character 1 is no text in UTF-8");
+    fails("latin.txt").stderr_has("cause: line 2, character 1 is not valid UTF-8");
     let _server = test.server(&["--allow-list", "utf-16.txt"]);
 }
 

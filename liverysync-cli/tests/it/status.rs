@@ -152,15 +152,15 @@ fn what_cannot_be_installed_is_listed_with_the_same_reason_everywhere() {
     let listed = "Cannot be installed on this PC:\n  \
                   77 Iris/decals.png (77 Iris is a link or not a folder)\n";
     let once = [&client("A")[..], &["--once", "--timeout", "30"]].concat();
-    test.run(&once).code(4).stdout_has("In sync but for what is listed: ").stdout_has(listed);
+    test.run(&once).code(4).stdout_has("In sync except for what is listed: ").stdout_has(listed);
 
     status(&test, "A", port, &[])
         .code(0)
-        .stdout_has("In sync but for what is listed: ")
+        .stdout_has("In sync except for what is listed: ")
         .stdout_has("liverysync is not running on this PC.")
         .stdout_has(listed);
     let mut running = test.start(&client("A"));
-    running.line("In sync but for what is listed: ");
+    running.line("In sync except for what is listed: ");
     status(&test, "A", port, &[])
         .code(0)
         .stdout_has("liverysync is running on this PC.\n")
@@ -216,8 +216,8 @@ fn a_damaged_file_stays_here_until_it_is_whole() {
     other.line("In sync: 1 livery");
     let whole = png("second paint");
     fs::write(&file, &whole[..40]).unwrap();
-    author.line("In sync but for what is listed: 1 livery");
-    author.line("Damaged here, so others keep the whole version:");
+    author.line("In sync except for what is listed: 1 livery");
+    author.line("Damaged here, so others keep the intact version:");
     author.line("  T/decals.png (the PNG picture is cut off)");
     assert_eq!(fs::read(test.path("B/T/decals.png")).unwrap(), png("first"));
     fs::write(&file, &whole).unwrap();

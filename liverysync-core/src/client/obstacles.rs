@@ -98,7 +98,7 @@ impl Obstacle {
         Self { path, sha256, bytes, reason, cause, met: None }
     }
 
-    /// Makes the obstacle that a fault of the disk is for an installation.
+    /// Makes an obstacle from a disk fault during an installation.
     pub(super) fn met(
         path: &str,
         content: (ContentHash, u64),

@@ -19,7 +19,8 @@ pub enum Outstanding {
         /// The reason.
         reason: String,
     },
-    /// A file of this PC is damaged, and the league has a whole version of it, which stays. It is shared once it is whole.
+    /// A file of this PC is damaged, and the league has an intact version of it, which stays. It is shared once it is
+    /// intact.
     Damaged {
         /// The file, as it is spelled here. [Escape](crate::text::escape) it before showing it.
         path: String,
@@ -40,7 +41,7 @@ impl From<&HeldNotice> for Outstanding {
         let reason = match (notice.cause, &notice.until) {
             (HoldReason::Approval, _) => "waiting for approval".to_owned(),
             (HoldReason::Freeze, Some(until)) => format!("frozen until {until}"),
-            (HoldReason::Freeze, None) => "frozen until the league ends that".to_owned(),
+            (HoldReason::Freeze, None) => "frozen until the league ends the freeze".to_owned(),
             (HoldReason::Rejected, _) => "the league has rejected this version".to_owned(),
         };
         Self::Held { path: notice.livery.clone(), reason }

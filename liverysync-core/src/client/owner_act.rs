@@ -43,7 +43,7 @@ impl ActTalk {
                 let dialect = Dialect::of(&welcome);
                 if !dialect.speaks_v2() {
                     return ActStep::Failed(
-                        "the server is an old one, which has no owners".to_owned(),
+                        "the server is too old: it does not know owners".to_owned(),
                     );
                 }
                 if let Some(reason) = dialect.other_build(&welcome) {

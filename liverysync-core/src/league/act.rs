@@ -37,7 +37,7 @@ pub enum Act {
     Replace {
         /// The folder of the livery that is retired.
         old: String,
-        /// The folder of its successor, which the league has already.
+        /// The folder of its successor, which the league already has.
         new: String,
     },
     /// Brings back an earlier version of a livery.

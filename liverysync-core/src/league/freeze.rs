@@ -40,7 +40,7 @@ impl Freezes {
         Ok(freezes)
     }
 
-    /// Adds a freeze. One with the same glob ends.
+    /// Adds a freeze. It replaces one with the same glob.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ pub(super) fn judge(
     let mut add = |problem: Option<Problem>| {
         findings.extend(problem.map(|problem| livery.finding(problem)));
     };
-    // Nobody but the game cares for loose files, and of those only the pictures are judged.
+    // Only the game cares about loose files, and only the pictures among them are judged.
     if livery.0.iter().all(|item| item.below().is_none()) {
         return;
     }

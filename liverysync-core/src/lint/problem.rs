@@ -95,7 +95,7 @@ impl Problem {
                 "delete the folders __MACOSX and the files whose names begin with ._".to_owned()
             }
             Self::CopyOfLivery { .. } | Self::CopyOfFile { .. } => "delete the copy".to_owned(),
-            Self::GarbledName { .. } => "delete the folder with the broken name".to_owned(),
+            Self::GarbledName { .. } => "delete the folder with the garbled name".to_owned(),
             Self::NewFolder => {
                 "give it the name that the car file has as customSkinName".to_owned()
             }
@@ -156,7 +156,7 @@ impl fmt::Display for Problem {
                 write!(f, "a copy of {} with the same bytes", escape(original))
             }
             Self::GarbledName { right } => {
-                write!(f, "the same files as {}, whose name was read wrongly here", escape(right))
+                write!(f, "the same files as {} under a garbled name", escape(right))
             }
             Self::NewFolder => f.write_str("the name that Windows gives a new folder"),
             Self::NameNotAllowed { allowed } => {

@@ -204,7 +204,7 @@ pub enum Event {
         /// The file and the reason.
         reason: String,
     },
-    /// Names of the allow list are of no livery that the league has. Reported once for each list.
+    /// Names on the allow list match no livery of the league. Reported once for each list.
     AllowListUnmatched {
         /// The names, as they were written.
         names: Vec<String>,
@@ -244,8 +244,8 @@ pub enum Withheld {
     /// The game makes it from the picture beside it.
     #[error("the game makes it from the picture beside it")]
     Cache,
-    /// The client cannot install it as things are on its disk.
-    #[error("that PC cannot install it as things are on its disk")]
+    /// The client cannot install it in the present state of its disk.
+    #[error("that PC cannot install it in the present state of its disk")]
     Blocked,
     /// The client has refused it.
     #[error("the client refuses it")]
@@ -263,7 +263,7 @@ pub enum Withheld {
     #[error("the file that it would replace could not join the league")]
     WouldLose,
     /// Its driver has changed the file, and that is held.
-    #[error("their own version waits for approval or for the end of a freeze")]
+    #[error("their own version is waiting for approval or for the end of a freeze")]
     OwnHeld,
 }
 

@@ -193,7 +193,7 @@ pub(super) fn refuse_other_build(
 /// Merges the members that a client's driver was before into the one that they are now. Returns false if that has to wait:
 /// while two of them are connected at once, they may be two drivers who share a PC.
 ///
-/// The client has to come before its files are taken in, or its own liveries would be somebody else's.
+/// This has to come before the client's files are merged, or its own liveries would be somebody else's.
 fn merge_former(cx: &mut Context, id: PeerId) -> bool {
     let Some(peer) = cx.peers.get_mut(id) else { return true };
     let Some(member) = peer.identity.member else { return true };

@@ -72,7 +72,7 @@ fn tell_owners(cx: &mut Context, changes: &[OwnerChange]) {
     }
 }
 
-/// Has the peers told of whose liveries records hold something else. Returns the events for people.
+/// Has peers told if records change what is held of their liveries. Returns the events for people.
 pub(super) fn held_news(cx: &mut Context, records: &[Record]) -> Vec<Event> {
     let held = records.iter().filter_map(|record| match record {
         Record::Held(held) => Some(held),

@@ -177,7 +177,7 @@ fn in_conflict(scope: &str) -> (World, [usize; 3], Copies) {
 }
 
 impl World {
-    /// Moves conflict copies on one PC into a folder of another name.
+    /// Moves conflict copies on one PC into a folder with another name.
     fn move_copies(&mut self, pc: usize, copies: &[(String, &[u8])], folder: &str) {
         for (path, bytes) in copies {
             self.pcs[pc].disk.remove(path);

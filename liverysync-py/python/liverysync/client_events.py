@@ -95,7 +95,7 @@ class Held:
     livery: str
     cause: Literal["approval", "freeze", "rejected"] | str
     until: str | None
-    """The date at which a freeze ends by itself, as RFC 3339 has it; `None` if an admin ends it."""
+    """The date at which a freeze ends by itself, in the form of RFC 3339; `None` if an admin ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +285,7 @@ class Outstanding:
 
     kind: str
     """`not_installable`: a file that this PC cannot install as things are. `damaged`: a damaged file of this
-    PC, of which the league has a whole version. `held`: a livery that other drivers do not get as it is here. A later version may have more kinds."""
+    PC, of which the league has an intact version. `held`: a livery that other drivers do not get as it is here. More kinds may follow."""
     path: str = ""
     """The file, as the league spells it."""
     reason: str = ""

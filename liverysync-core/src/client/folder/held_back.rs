@@ -1,4 +1,4 @@
-//! Damaged files that are held back, because the league has a whole version of them.
+//! Damaged files that are held back, because the league has an intact version of them.
 //!
 //! A crash, a full disk or an editor in the middle of a save leaves such a file. What was published stays published until
 //! the file is whole again, and nothing replaces the file meanwhile: the editor may still write to it.

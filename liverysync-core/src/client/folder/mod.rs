@@ -290,7 +290,7 @@ impl Folder {
         true
     }
 
-    /// Returns whether this PC has published a whole version of a file, with another content than this.
+    /// Returns whether this PC has published an intact version of a file, with another content than this.
     fn has_another(&self, key: &PathKey, content: Content) -> bool {
         let known = self.index.get(key);
         known.is_some_and(|known| known.is_whole && known.content != content)
@@ -438,7 +438,7 @@ impl Folder {
         self.held_back.files()
     }
 
-    /// Returns the damage of a file that is held back until it is whole.
+    /// Returns the damage of a file that is held back until it is intact.
     pub(super) fn held_back(&self, key: &PathKey) -> Option<Damage> {
         self.held_back.get(key)
     }

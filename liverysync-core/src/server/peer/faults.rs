@@ -71,7 +71,7 @@ struct Failures {
 pub(in crate::server) enum Refusal {
     /// The client's driver does not want it.
     Declined,
-    /// The client cannot install it as things are on its disk.
+    /// The client cannot install it in the present state of its disk.
     Blocked,
 }
 

@@ -49,8 +49,8 @@ fn missing(cx: &Context) -> Vec<Want> {
     wants
 }
 
-/// Returns contents that nobody misses and the store does not have, as far as it has room. What is held counts: its member
-/// may have left when an admin approves it.
+/// Returns contents that nobody is missing and the store does not have, as far as it has room. What is held counts: its
+/// member may have left when an admin approves it.
 fn unarchived(cx: &Context) -> Vec<Want> {
     let mut room = cx.config.store_bytes_max.saturating_sub(cx.store.bytes());
     if room == 0 {

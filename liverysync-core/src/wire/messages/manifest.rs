@@ -182,7 +182,8 @@ pub struct ServerState {
     /// revision are in sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outdated: Vec<String>,
-    /// Protocol 2: the files of the union that the client cannot install as things are on its disk, the first thousand.
+    /// Protocol 2: the files of the union that the client cannot install in the present state of its disk, the
+    /// first thousand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<String>,
     /// Protocol 2: the liveries that this client has changed and the others do not get yet.

@@ -215,8 +215,8 @@ pub struct ErrorReport {
 pub enum Fault {
     /// The target does not take this file as its driver has set it up.
     Declined,
-    /// The target cannot install this file as things are on its disk: a link or missing permission is in the way, or there
-    /// is no space.
+    /// The target cannot install this file in the present state of its disk: a link or missing permission is in the way, or
+    /// there is no space.
     Blocked,
     /// The target could not take it this time: another program holds the file.
     Failed,

@@ -1,4 +1,4 @@
-//! Files that a PC cannot install as things are on its disk.
+//! Files that a PC cannot install in the present state of its disk.
 
 use liverysync_core::client::{self, Outstanding};
 
