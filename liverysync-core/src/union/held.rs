@@ -80,8 +80,14 @@ impl Union {
         claims.into_iter().partition(|claim| match self.classify(claim) {
             Lineage::Same | Lineage::Outdated => false,
             Lineage::Update => true,
-            // In a conflict folder already, or part of a livery that nobody has.
-            Lineage::New => is_file_by_file || claim.begins || !is_rival(claim),
+            // In a conflict folder already, or part of a livery that nobody has. An owner's file gets its plain name all
+            // the same.
+            Lineage::New => {
+                is_file_by_file
+                    || claim.begins
+                    || self.owns(claim.member, livery)
+                    || !is_rival(claim)
+            }
             Lineage::Conflict | Lineage::Foreign => !is_rival(claim) && !self.was_rival(claim),
         })
     }

@@ -101,7 +101,8 @@ impl Model {
         if self.is_rival(claim) || self.is_foreign(claim) {
             return is_there || self.scope == Scope::File && self.was_rival(claim);
         }
-        is_there && self.scope == Scope::Livery && !claim.begins
+        let may_add = self.owns(livery(&claim.name), claim.member);
+        is_there && self.scope == Scope::Livery && !claim.begins && !may_add
     }
 
     fn was_rival(&self, claim: &Claim) -> bool {
