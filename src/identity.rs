@@ -188,7 +188,11 @@ fn keys_in(state: Option<&Path>, has_identity: bool) -> io::Result<Vec<FoundKey>
         if path.extension() != Some(OsStr::new("key")) {
             continue;
         }
-        let key = fs::read(&path)?;
+        let key = match fs::read(&path) {
+            // Like a damaged key, it does no harm to somebody who has an identity.
+            Err(_unreadable) if has_identity => continue,
+            key => key?,
+        };
         match std::str::from_utf8(&key).ok().and_then(|text| text.trim_end().parse().ok()) {
             Some(key) => found.push(FoundKey { key, used: last_used(&path) }),
             None if has_identity => {}

@@ -1,7 +1,8 @@
 //! The file of the scan cache.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -31,6 +32,9 @@ pub(crate) fn replace_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
-    fs::write(&new, bytes)?;
+    let mut file = fs::File::create(&new)?;
+    file.write_all(bytes)?;
+    // Otherwise a power cut may leave the new name with nothing in it.
+    file.sync_all()?;
     fs::rename(&new, path)
 }

@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 
 use bytes::Bytes;
+use liverysync::league::League;
 use liverysync_core::wire::messages::PROTOCOL_2;
 
 use super::*;
@@ -87,4 +88,33 @@ async fn a_server_tells_a_client_of_another_build_and_takes_nothing_from_it() {
         assert!(reason.contains(side), "{reason}");
     }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_is_one_member_to_its_end() {
+    let data = tempfile::tempdir().unwrap();
+    let server = server(0).data(data.path()).start().await.unwrap();
+    let address = server.address();
+    let key = |byte| MemberKey::from_bytes([byte; 32]);
+    let greet = tokio::task::spawn_blocking(move || {
+        let mut link = TcpStream::connect(address).unwrap();
+        for byte in [1, 2] {
+            let hello = Hello {
+                client_name: format!("driver {byte}"),
+                liverysync: Some(PROTOCOL_2),
+                build: Some(BUILD),
+                member_key: Some(key(byte).to_hex()),
+                former_keys: vec![key(byte + 2).to_hex()],
+                ..Hello::default()
+            };
+            send(&mut link, &Message::Hello(hello));
+        }
+        link.shutdown(std::net::Shutdown::Write).unwrap();
+        read_to_end(&mut link)
+    });
+    greet.await.unwrap();
+    server.stop().await;
+    let members = League::open(data.path()).unwrap().members().unwrap();
+    let members: Vec<_> = members.iter().map(|member| member.name.as_str()).collect();
+    assert_eq!(members, ["driver 2"], "the name may change, the member may not");
 }

@@ -1,6 +1,6 @@
 //! The acts of owners, who ask for them over their connections.
 
-use std::{collections::BTreeMap, mem, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Event,
@@ -57,16 +57,15 @@ impl OwnerActs {
         request: &ActRequest,
     ) -> Result<ActReport, ActError> {
         let member = cx.peers.get(id).and_then(|peer| peer.identity.member);
-        // Those who own nothing cost no more than this.
-        let report = cx.league.union().check_act_of(member, &request.act)?;
+        // First: a check that fails costs as much as one that passes.
         self.count(cx.now, member)?;
+        let report = cx.league.union().check_act_of(member, &request.act)?;
         if request.preview {
             return Ok(report);
         }
         // The owner may have changed files that the union has not taken in yet.
         reports.merge(cx);
-        let (report, mut step) = cx.league.act_of(member, &request.act)?;
-        cx.record(mem::take(&mut step.records));
+        let (report, step) = cx.league.act_of(member, &request.act)?;
         union_step::finish(cx, step, &Reported::new());
         Ok(report)
     }
@@ -75,14 +74,11 @@ impl OwnerActs {
         if now.since(self.since) >= INTERVAL {
             (self.since, self.counts) = (now, BTreeMap::new());
         }
-        let count = member.map(|member| self.counts.entry(member).or_default());
-        match count {
-            Some(count) if *count < ACTS_MAX => {
-                *count += 1;
-                Ok(())
-            }
-            _ => Err(ActError::TooMany),
-        }
+        // Who has no key owns nothing, and is refused before anything costs.
+        let Some(member) = member else { return Ok(()) };
+        let count = self.counts.entry(member).or_default();
+        *count += 1;
+        if *count > ACTS_MAX { Err(ActError::TooMany) } else { Ok(()) }
     }
 }
 

@@ -136,17 +136,23 @@ pub(super) fn hello(
     if negotiates && peer.status == ToldStatus::Untold {
         peer.status = ToldStatus::Awaited;
     }
-    let key = hello.member_key.and_then(|key| key.parse().ok());
-    peer.identity.member = key.as_ref().map(MemberId::of).map(|member| cx.league.present(member));
-    let former = hello.former_keys.iter().take(Hello::FORMER_KEYS_MAX);
-    let former: Vec<_> = former.filter_map(|key| key.parse().ok()).collect();
-    peer.identity.former = former.iter().map(MemberId::of).collect();
+    let has_former = !hello.former_keys.is_empty();
+    // A connection is one member to its end: the union has taken in its files as theirs, and merging members costs as
+    // much as the league has, however short the HELLO is.
+    if first_time {
+        let key = hello.member_key.and_then(|key| key.parse().ok());
+        let member = key.as_ref().map(MemberId::of);
+        peer.identity.member = member.map(|member| cx.league.present(member));
+        let former = hello.former_keys.iter().take(Hello::FORMER_KEYS_MAX);
+        let former = former.filter_map(|key| key.parse().ok());
+        peer.identity.former = former.map(|key| MemberId::of(&key)).collect();
+    }
     let (name, address) = (peer.identity.name.clone(), peer.identity.address.clone());
     if let Some(member) = peer.identity.member {
         cx.league.handle_seen(member, &name);
         cx.record(vec![Record::Seen { member, name: name.clone() }]);
     }
-    let former_keys_known = merge_former(cx, id) && !former.is_empty();
+    let former_keys_known = merge_former(cx, id) && has_former;
     // While the union is empty, a client gets its own hash back: it has everything.
     let current_hash = match cx.league.union_hash() {
         Some(hash) => hash.to_string(),

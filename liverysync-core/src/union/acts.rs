@@ -90,6 +90,10 @@ impl Union {
                 let files = self.check_rename(livery, new)?.len();
                 (files, files)
             }
+            // Nobody owns nothing, and an empty act would still place all refused files again.
+            Act::Retire { liveries, .. } if liveries.is_empty() => {
+                return Err(ActError::NoLivery { livery: String::new() });
+            }
             Act::Retire { liveries, .. } => {
                 for named in liveries {
                     self.check_owner(member, named.split('/').next().unwrap_or(named))?;

@@ -100,7 +100,9 @@ fn owned(
 /// Replaces the held files of a livery and a member.
 fn held(connection: &Connection, now: &str, of: &HeldLivery) -> Result<(), Fault> {
     let (livery, author) = (fold(&of.livery), optional(of.member));
-    let gone = "DELETE FROM held WHERE author IS ?1 AND (key = ?2 OR substr(key, 1, length(?2) + 1) = ?2 || '/')";
+    // The next character after a slash is 0. As a range, it is found by the index.
+    let gone =
+        "DELETE FROM held WHERE author IS ?1 AND (key = ?2 OR key > ?2 || '/' AND key < ?2 || '0')";
     connection.prepare_cached(gone)?.execute(params![author, livery])?;
     for HeldFile { entry, base, .. } in &of.files {
         let [hash, size] = content_values(entry.content)?;

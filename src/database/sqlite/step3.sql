@@ -24,3 +24,4 @@ CREATE TABLE held (
     key        TEXT    NOT NULL,
     checksum   TEXT    NOT NULL
 );
+CREATE INDEX held_key ON held (author, key);
