@@ -3,7 +3,7 @@
 use liverysync_core::{league::HoldState, union::Union};
 
 use super::{
-    model::{Claim, Model, SyncStatus},
+    model::{Claim, Model, SyncStatus, placing::copy_names},
     *,
 };
 
@@ -110,11 +110,7 @@ impl Model {
         if self.now(&home) == Some(claim.content) {
             return false;
         }
-        let (stem, extension) = home.rsplit_once('.').unwrap();
-        let digits = claim.content.hash.short();
-        let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
-        for counter in counters {
-            let name = format!("{stem}__CONFLICT__{digits}{counter}.{extension}");
+        for name in copy_names(&home, claim.content) {
             let now = self.now(&name);
             if now != Some(claim.content) && self.had(&name, |had| had == claim.content) {
                 return true;

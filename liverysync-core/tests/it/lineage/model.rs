@@ -3,7 +3,7 @@
 //! The model keeps its facts about each name and each member's file in plain maps, and searches all of them for every
 //! answer.
 
-mod placing;
+pub(super) mod placing;
 
 use super::{held::Holds, *};
 

@@ -409,11 +409,7 @@ impl Model {
         if self.now(&home) == Some(claim.content) {
             return SyncStatus::For(home);
         }
-        let (stem, extension) = home.rsplit_once('.').unwrap();
-        let digits = claim.content.hash.short();
-        let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
-        for counter in counters {
-            let name = format!("{stem}__CONFLICT__{digits}{counter}.{extension}");
+        for name in copy_names(&home, claim.content) {
             let now = self.now(&name);
             if now != Some(claim.content) && self.had(&name, |had| had == claim.content) {
                 return SyncStatus::Behind(name);
@@ -438,4 +434,13 @@ fn hash_of(files: &[Claim]) -> ContentHash {
         manifest.insert(entry(&rest, claim.content)).unwrap();
     }
     manifest.hash()
+}
+
+/// Returns the conflict names of a content beside a name, in the order in which they are tried.
+pub(in super::super) fn copy_names(home: &str, content: Content) -> impl Iterator<Item = String> {
+    let (stem, extension) = home.rsplit_once('.').unwrap();
+    let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
+    counters.map(move |counter| {
+        format!("{stem}__CONFLICT__{}{counter}.{extension}", content.hash.short())
+    })
 }
