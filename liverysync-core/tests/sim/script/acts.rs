@@ -22,6 +22,9 @@ impl Script {
         if options.holds {
             self.hold(world);
         }
+        if options.regroups {
+            self.regroup(world);
+        }
         match self.rng.below(28) {
             0..=5 => {
                 let path = self.some_path();

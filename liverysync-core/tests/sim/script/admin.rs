@@ -2,15 +2,12 @@
 
 use liverysync_core::{
     conflict::{Naming, in_claimed_livery},
-    league::{Act, MemberId},
+    league::Act,
     server,
 };
 
-use super::Script;
-use crate::{
-    rig::{SimServer, World},
-    scenarios::key_of,
-};
+use super::{Script, members::member_of};
+use crate::rig::{SimServer, World};
 
 impl Script {
     pub(super) fn administer(&mut self, world: &mut World) {
@@ -70,7 +67,7 @@ impl Script {
             _ => None,
         };
         let owner = livery.and_then(|livery| union.owner(livery));
-        let is_theirs = |pc: &usize| owner == Some(MemberId::of(&key_of(&world.pcs[*pc].name)));
+        let is_theirs = |pc: &usize| owner.is_some() && member_of(world, *pc) == owner;
         if let Some(owner) = (0..world.pcs.len()).find(is_theirs).filter(|_| self.rng.percent(50)) {
             // Those who may not do this are refused.
             let any = self.rng.below(world.pcs.len() as u64) as usize;

@@ -49,6 +49,9 @@ impl Script {
             let brain = Brain::New(Box::new(NewPc::new(config)));
             world.add_pc(&format!("ours{number}"), brain, disk);
         }
+        if options.pairs {
+            self.pair(world);
+        }
         for number in 0..options.old {
             let disk = Disk::new(self.rng.percent(options.insensitive));
             let careful = self.rng.percent(50);

@@ -37,7 +37,7 @@ impl Script {
     }
 }
 
-fn administer(world: &mut World, act: Act) {
+pub(super) fn administer(world: &mut World, act: Act) {
     world.say(|| format!("the administrator: {act:?}"));
     world.mark_busy(|| "the administrator".into());
     world.feed_server(server::Input::Act(2, act));

@@ -5,6 +5,7 @@ mod admin;
 mod cast;
 mod files;
 mod holds;
+mod members;
 mod options;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,9 @@ pub(crate) struct Script {
     rng: Rng,
     /// Decides what is held.
     holds: Rng,
+    /// Decides who is which member.
+    members: Rng,
+    keys_made: u64,
     contents: Vec<Bytes>,
     made: u64,
     writings: BTreeMap<u64, Writing>,
@@ -48,12 +52,17 @@ impl Script {
         options.whole_liveries = options.old_server.is_none() && Rng::new(!seed).percent(35);
         let mut holds = Rng::new(seed.rotate_left(32) ^ 0x401d);
         options.holds = options.old_server.is_none() && holds.percent(25);
+        let mut members = Rng::new(seed.rotate_left(16) ^ 0x3e3b);
+        options.pairs = options.old_server.is_none() && members.percent(15);
+        options.regroups = options.old_server.is_none() && members.percent(15);
         let world = World::new(rng.next());
         let names = rng.range(1, LIVERIES.len() as u64);
         let script = Self {
             options,
             rng,
             holds,
+            members,
+            keys_made: 0,
             contents: Vec::new(),
             made: 0,
             writings: BTreeMap::new(),

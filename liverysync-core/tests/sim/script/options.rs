@@ -33,6 +33,10 @@ pub(crate) struct Options {
     pub(crate) allow_lists: bool,
     /// True if an admin approves, rejects and freezes.
     pub(crate) holds: bool,
+    /// True if two PCs are those of one driver.
+    pub(crate) pairs: bool,
+    /// True if drivers come back with other keys, and an admin merges members.
+    pub(crate) regroups: bool,
     /// True if an admin retires, restores, renames and resolves.
     pub(crate) administers: bool,
     pub(crate) files_at_start: u64,
@@ -76,6 +80,8 @@ impl Options {
             whole_liveries: false,
             allow_lists: old_server.is_none() && rng.percent(15),
             holds: false,
+            pairs: false,
+            regroups: false,
             administers: old_server.is_none() && rng.percent(30),
             files_at_start: *rng.pick(&[0, 3, 8, 20]),
             acts: rng.range(0, 40),
