@@ -167,6 +167,7 @@ pub use liverysync_core::{
     own_folders::{BACKUP_FOLDER, STAGING_FOLDER},
     path::fold,
     text::{NAME_CHARS_MAX, escape_limited},
+    wire::messages::OwnerNews,
 };
 
 /// The version of this library, such as `0.1.0`.

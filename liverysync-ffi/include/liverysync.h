@@ -313,6 +313,11 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_HELD = 27,
     /**
+     * Client: somebody did something to a livery of this PC's driver: `path` (its folder), `word` (conflict, changed, owned or
+     * disowned), `name` (who did it; NULL for an admin or if it is unknown).
+     */
+    LIVERYSYNC_EVENT_KIND_OWNER_NEWS = 28,
+    /**
      * Server: a client joined: `peer`, `name`, `address`, `word` (its program).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,

@@ -86,6 +86,9 @@ pub enum EventKind {
     /// Client: other drivers do not get a livery as it is here for now: `path` (its folder), `word` (approval, freeze or
     /// rejected); when a freeze ends by itself is in its `json`.
     Held = 27,
+    /// Client: somebody did something to a livery of this PC's driver: `path` (its folder), `word` (conflict, changed, owned or
+    /// disowned), `name` (who did it; NULL for an admin or if it is unknown).
+    OwnerNews = 28,
 
     /// Server: a client joined: `peer`, `name`, `address`, `word` (its program).
     ServerJoined = 100,
@@ -235,6 +238,7 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("livery_returns", EventKind::LiveryReturns),
     ("finding", EventKind::Finding),
     ("held", EventKind::Held),
+    ("owner_news", EventKind::OwnerNews),
     ("missed", EventKind::Missed),
 ];
 
@@ -327,7 +331,7 @@ impl OwnedEvent {
             name: text(&["name", "target", "keeper", "by"]),
             source: text(&["source"]),
             address: text(&["address"]),
-            word: text(&["server", "role", "kind", "program", "act", "cause"]),
+            word: text(&["server", "role", "kind", "program", "act", "cause", "news"]),
             reason: text(&["reason"]),
             json: keep(json),
             peer: number(&["peer"]),

@@ -213,6 +213,9 @@ impl View {
             Event::Held { livery, cause, until } => {
                 warning(text::held(livery, *cause, until.as_deref()))
             }
+            Event::OwnerNews { livery, news, by } => {
+                Some((text::owner_news(livery, *news, by.as_deref())?, true))
+            }
             Event::Scanned { liveries, files, bytes } => {
                 shown(text::scanned(*liveries, *files, *bytes, verbose))
             }

@@ -307,8 +307,8 @@ mod tests {
     use std::time::Duration;
 
     use liverysync::{
-        ClientEvent, Collision, Extensions, HoldReason, PeerId, Protocol, Reason, Refusal, Role,
-        ServerEvent, SourceFault, SyncId, Withheld,
+        ClientEvent, Collision, Extensions, HoldReason, OwnerNews, PeerId, Protocol, Reason,
+        Refusal, Role, ServerEvent, SourceFault, SyncId, Withheld,
         backups::{BackupContents, PruneReport, RestoreReport, SetName},
         league::LeagueStatus,
     };
@@ -436,6 +436,7 @@ mod tests {
             ClientEvent::IgnoreListFault { reason: reason.clone() },
             ClientEvent::LiveryReturns { livery: String::new() },
             ClientEvent::Held { livery: String::new(), cause: HoldReason::Freeze, until: None },
+            ClientEvent::OwnerNews { livery: String::new(), news: OwnerNews::Changed, by: None },
             ClientEvent::Scanned { liveries: 0, files: 0, bytes },
             ClientEvent::Skipped(Skipped::new(String::new(), Reason::Link)),
             ClientEvent::Finding(a_finding()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use liverysync::{HoldReason, Outstanding, Plan, RelPath, Skipped, escape};
+use liverysync::{HoldReason, Outstanding, OwnerNews, Plan, RelPath, Skipped, escape};
 
 use super::{
     skipped,
@@ -76,6 +76,26 @@ pub(crate) fn held(livery: &str, cause: HoldReason, until: Option<&str>) -> Stri
             "Waiting for approval: {livery}. Others get your version once the league approves it."
         ),
     }
+}
+
+/// Tells the driver what somebody did to a livery of theirs; `None` for news of a later version.
+pub(crate) fn owner_news(livery: &str, news: OwnerNews, by: Option<&str>) -> Option<String> {
+    let (livery, by) = (escape(livery), by.map(escape));
+    let somebody = by.as_deref().unwrap_or("Another driver");
+    Some(match news {
+        OwnerNews::Conflict => format!(
+            "{somebody} has another version of your livery {livery}. Yours keeps the name, and theirs is kept beside it for everyone."
+        ),
+        OwnerNews::Changed => format!(
+            "{somebody} changed your livery {livery}.\nhint: what this PC had before is in .backup, and the league's admin can restore it for everyone"
+        ),
+        OwnerNews::Owned if by.is_none() => format!("You own {livery} now."),
+        OwnerNews::Owned => format!("You own {livery} now, because of {somebody}."),
+        OwnerNews::Disowned => format!(
+            "Nobody owns {livery} any more: {somebody} brought it too, with the same files. The first member who edits it owns it."
+        ),
+        _ => return None,
+    })
 }
 
 pub(crate) fn scanned(number: usize, files: usize, size: u64, verbose: bool) -> String {

@@ -9,8 +9,8 @@ use std::{io, path::Path, time::Duration};
 
 use liverysync::{
     Collision, ConflictSide, Content, ContentHash, Entry, Extensions, HoldReason, Limits, Manifest,
-    OpenConflict, Outstanding, Plan, Reason, Refusal, RelPath, Scan, Skipped, SourceFault,
-    Withheld,
+    OpenConflict, Outstanding, OwnerNews, Plan, Reason, Refusal, RelPath, Scan, Skipped,
+    SourceFault, Withheld,
     backups::{
         BackupContents, BackupFile, BackupSet, CurrentFile, FileTotals, LeftAlone, PruneReport,
         PrunedFile, RestoreReport, RestoredFile, SetName,
@@ -154,6 +154,11 @@ fn client_texts(all: &mut Texts) {
     all.add(client::held("77 Iris", HoldReason::Freeze, Some("2026-12-05T20:00:00Z")));
     all.add(client::held("77 Iris", HoldReason::Freeze, None));
     all.add(client::held("77 Iris", HoldReason::Rejected, None));
+    for news in [OwnerNews::Conflict, OwnerNews::Changed, OwnerNews::Owned] {
+        all.add(client::owner_news("77 Iris", news, Some("Bruno")).unwrap());
+        all.add(client::owner_news("77 Iris", news, None).unwrap());
+    }
+    all.add(client::owner_news("77 Iris", OwnerNews::Disowned, Some("Bruno")).unwrap());
     all.add(client::folder_unreadable("Permission denied (os error 13)"));
     all.add(client::scanned(0, 0, 0, false));
     all.add(client::scanned(1, 2, 5_100_000, false));

@@ -10,7 +10,7 @@ use crate::{
     lint::Finding,
     path::RelPath,
     select::Skipped,
-    wire::messages::{Role, SyncId, SyncOffer},
+    wire::messages::{OwnerNews, Role, SyncId, SyncOffer},
 };
 
 /// Something for people to know. Texts that came from peers are not escaped yet.
@@ -139,6 +139,15 @@ pub enum Event {
         cause: HoldReason,
         /// The date at which a freeze ends by itself, in the form of RFC 3339.
         until: Option<String>,
+    },
+    /// Somebody did something to a livery that this PC's driver owns, or its owner has changed.
+    OwnerNews {
+        /// The livery, as the league spells it.
+        livery: String,
+        /// The news: `conflict`, `changed`, `owned` or `disowned`.
+        news: OwnerNews,
+        /// The name of the driver who did it, if it is known. An admin has none.
+        by: Option<String>,
     },
     /// A file that the league has retired went to the backup folder.
     Retired {

@@ -19,8 +19,13 @@ use super::{
 use crate::{
     manifest::Manifest,
     time::{Earliest, Wake},
-    wire::messages::{ErrorReport, Message, RequestManifest, Role, SyncId, SyncOffer, Welcome},
+    wire::messages::{
+        ErrorReport, Message, OwnerNotice, RequestManifest, Role, SyncId, SyncOffer, Welcome,
+    },
 };
+
+/// Most notices of one message that count.
+const NOTICES_MAX: usize = 100;
 
 /// A driver's client without its socket and its disk. See the [module documentation](super).
 #[derive(Debug)]
@@ -203,6 +208,12 @@ impl ClientMachine {
             Message::RequestManifest(_) if !cx.config.dry_run => self.publisher.publish(cx, folder),
             Message::ManifestFull(full) if cx.config.dry_run => self.dry_run.handle_union(full),
             Message::Error(report) => self.handle_error(report),
+            Message::Notices(told) => {
+                // The server has nothing more to say at once. An event for each is enough for a hostile one.
+                for OwnerNotice { livery, news, by } in told.notices.into_iter().take(NOTICES_MAX) {
+                    cx.event(Event::OwnerNews { livery, news, by });
+                }
+            }
             Message::Retire(retire) => self.retiring.handle_message(cx, folder, &retire),
             // SYNC_DONE_ACK and PONG change nothing, and the rest is for clients to send.
             _ => {}

@@ -6,6 +6,7 @@ use super::{
     Event, Output, ServerConfig,
     dirty::{Dirty, Merge},
     league::League,
+    notices::Waiting,
     peers::Peers,
     route::Router,
     store_index::StoreIndex,
@@ -30,6 +31,8 @@ pub(super) struct Context {
     pub(super) league: League,
     pub(super) peers: Peers,
     pub(super) store: StoreIndex,
+    /// What owners have still to be told.
+    pub(super) notices: Waiting,
     pub(super) dirty: Dirty,
     outputs: VecDeque<Output>,
 }
@@ -45,6 +48,7 @@ impl Context {
             now,
             peers: Peers::default(),
             store: StoreIndex::default(),
+            notices: Waiting::default(),
             dirty: Dirty::default(),
             outputs: VecDeque::new(),
         }

@@ -8,7 +8,7 @@ use super::{
     context::Context,
     dirty::Merge,
     downloads::Downloads,
-    overview,
+    notices, overview,
     owner_acts::OwnerActs,
     peers::{self, Due, Greeting, poll_manifest, request_manifest},
     reports::Reports,
@@ -301,6 +301,8 @@ impl ServerMachine {
         self.reports.merge(&mut self.cx);
         match self.cx.league.act(act) {
             Ok((report, mut step)) => {
+                notices::note(&mut self.cx, &step);
+                notices::note_act(&mut self.cx, act);
                 // They go out together. A server that was killed between the two would carry out the act again at its
                 // next start, and answer that it cannot.
                 let (outcome, records) = (Ok(report), mem::take(&mut step.records));

@@ -29,6 +29,7 @@ mod event;
 mod league;
 mod machine;
 mod manifest_check;
+mod notices;
 mod overview;
 mod owner_acts;
 mod peer;

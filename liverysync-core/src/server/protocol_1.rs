@@ -99,7 +99,9 @@ impl Protocol {
     /// it gets none.
     pub(super) const fn understands(self, message: &Message) -> bool {
         let is_new = match message {
-            Message::Acted(_) | Message::Error(_) | Message::Retire(_) => true,
+            Message::Acted(_) | Message::Error(_) | Message::Notices(_) | Message::Retire(_) => {
+                true
+            }
             Message::ManifestFull(full) => full.remarks.is_some(),
             Message::ServerState(state) => state.naming.is_some(),
             _ => false,

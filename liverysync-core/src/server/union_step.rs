@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Event, context::Context, league::as_entry, retiring::retire_unwanted};
+use super::{Event, context::Context, league::as_entry, notices, retiring::retire_unwanted};
 use crate::{
     hash::Content,
     league::{HoldState, MemberId, Record},
@@ -20,6 +20,7 @@ const STORE: PeerId = PeerId(0);
 /// Handles the consequences of a step.
 pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
     let news = held_news(cx, &outcome.records);
+    notices::note(cx, &outcome);
     // First of all: nobody may hear of a step that a crash of the server could undo.
     cx.record(outcome.records);
     news.into_iter().for_each(|event| cx.event(event));
@@ -34,6 +35,7 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
         }
     }
     tell_owners(cx, &outcome.owner_changes);
+    notices::tell(cx);
     let entries = outcome.changed.iter().filter_map(|key| cx.league.union().get(key));
     let (stored, not_stored) =
         entries.map(|entry| entry.content).partition(|content| cx.store.is_stored(*content));

@@ -33,13 +33,15 @@ pub struct OwnerChange {
     pub livery: String,
     /// The member who edited it and owns it now; `None` if nobody does any more.
     pub owner: Option<MemberId>,
+    /// The members who owned it before.
+    pub former: Vec<MemberId>,
     /// The member whose report is the reason: the new owner, or another member who brought the same files.
     pub by: MemberId,
 }
 
 impl Union {
     /// Returns the owners of a livery, given its folded name; `None` if it never had any.
-    pub(super) fn owners(&self, livery: &str) -> Option<&BTreeSet<MemberId>> {
+    pub(crate) fn owners(&self, livery: &str) -> Option<&BTreeSet<MemberId>> {
         self.owners.get(livery).map(|ownership| &ownership.owners)
     }
 
@@ -80,7 +82,8 @@ impl Union {
         if self.is_ownerless(key) {
             self.set_owners(livery, BTreeSet::from([member]), false, out);
             let (livery, owner) = (livery.to_owned(), Some(member));
-            out.owner_changes.push(OwnerChange { livery, owner, by: member });
+            let former = Vec::new();
+            out.owner_changes.push(OwnerChange { livery, owner, former, by: member });
         } else if self.is_presumed(key) && self.owns(Some(member), key) {
             self.set_owners(livery, BTreeSet::from([member]), false, out);
         }
@@ -138,9 +141,10 @@ impl Union {
 
     fn end_presumption(&mut self, livery: &str, by: MemberId, outcome: &mut Outcome) {
         let presumed = self.owners.get(livery).filter(|ownership| ownership.presumed);
-        let Some(livery) = presumed.map(|ownership| ownership.livery.clone()) else { return };
+        let Some(Ownership { livery, owners, .. }) = presumed.cloned() else { return };
         self.set_owners(&livery, BTreeSet::new(), false, outcome);
-        outcome.owner_changes.push(OwnerChange { livery, owner: None, by });
+        let former = owners.into_iter().collect();
+        outcome.owner_changes.push(OwnerChange { livery, owner: None, former, by });
     }
 
     /// Returns true if these are all names of a livery that are not conflict copies, and a peer has their contents there.

@@ -8,6 +8,7 @@
 
 mod act;
 mod manifest;
+mod notice;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use self::{
         NameConflict, OwnedFile, Remarks, RequestManifest, Retire, RetiredName, ServerState,
         SyncStatus,
     },
+    notice::{Notices, OwnerNews, OwnerNotice},
     session::{
         Accept, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd, FileRequest, LostName,
         OfferedFile, Resume, Role, SendFiles, SyncDone, SyncDoneAck, SyncOffer,
@@ -38,7 +40,7 @@ pub const PROTOCOL_2: u32 = 2;
 /// The build of protocol 2, in the field `build` of WELCOME and HELLO. It grows with every change of the protocol until
 /// the first release. Two programs of different builds say so and do nothing else.
 #[doc(hidden)]
-pub const BUILD: u32 = 4;
+pub const BUILD: u32 = 5;
 
 /// Longest sync id that is accepted, in bytes. The Python programs use UUIDs, which have 36.
 const SYNC_ID_BYTES_MAX: usize = 64;
@@ -124,6 +126,8 @@ pub enum Message {
     ManifestFull(ManifestFull),
     /// The number and size of a client's files.
     ManifestSummary(ManifestSummary),
+    /// Protocol 2: the server tells a client what others did to liveries of its member.
+    Notices(Notices),
     /// A client checks that the server is alive.
     Ping,
     /// The server's answer to [`Message::Ping`].
@@ -297,6 +301,7 @@ impl Message {
             "MANIFEST_CHANGES" => Self::ManifestChanges(fields(payload)?),
             "MANIFEST_FULL" => Self::ManifestFull(fields(payload)?),
             "MANIFEST_SUMMARY" => Self::ManifestSummary(fields(payload)?),
+            "NOTICES" => Self::Notices(fields(payload)?),
             "PING" => Self::Ping,
             "PONG" => Self::Pong,
             "REQUEST_MANIFEST" => Self::RequestManifest(fields(payload)?),

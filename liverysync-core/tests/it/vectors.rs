@@ -15,9 +15,9 @@ use liverysync_core::{
         messages::{
             Accept, ActRequest, BUILD, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd,
             FileInfo, FileRequest, Hello, LeagueNaming, LostName, ManifestChanges, ManifestFull,
-            ManifestSummary, Message, NameConflict, OfferedFile, OwnedFile, Remarks,
-            RequestManifest, Resume, Retire, RetiredName, Role, SendFiles, ServerState, SyncDone,
-            SyncDoneAck, SyncId, SyncOffer, SyncStatus, Welcome, WireError,
+            ManifestSummary, Message, NameConflict, Notices, OfferedFile, OwnedFile, OwnerNews,
+            OwnerNotice, Remarks, RequestManifest, Resume, Retire, RetiredName, Role, SendFiles,
+            ServerState, SyncDone, SyncDoneAck, SyncId, SyncOffer, SyncStatus, Welcome, WireError,
         },
     },
 };
@@ -345,6 +345,17 @@ fn messages() -> Vec<(&'static str, Message)> {
                 .into(),
             ),
         ),
+        (
+            "notices",
+            Message::Notices(Notices {
+                notices: vec![
+                    notice(OwnerNews::Conflict, Some("Bruno")),
+                    notice(OwnerNews::Changed, Some("Bruno")),
+                    notice(OwnerNews::Owned, None),
+                    notice(OwnerNews::Disowned, Some("Cleo")),
+                ],
+            }),
+        ),
         ("accept", accept(vec![resume(7, 0), resume(8, 262_144)])),
         ("accept of nothing", accept(vec![])),
         ("credit", Message::Credit(Credit { bytes: 524_288 })),
@@ -394,6 +405,10 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("ping", Message::Ping),
         ("pong", Message::Pong),
     ]
+}
+
+fn notice(news: OwnerNews, by: Option<&str>) -> OwnerNotice {
+    OwnerNotice { livery: "Team".to_owned(), news, by: by.map(str::to_owned) }
 }
 
 #[test]
@@ -529,7 +544,7 @@ fn conflict_names_match_the_file() {
 }
 
 /// The build, and the digest of the forms of protocol 2 that it has.
-const FORMS: (u32, &str) = (4, "d4ce199f461f5866");
+const FORMS: (u32, &str) = (5, "09f7f8b5fcf8c7f3");
 
 #[test]
 fn another_form_of_protocol_2_is_another_build() {

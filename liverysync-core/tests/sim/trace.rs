@@ -395,6 +395,10 @@ impl Fnv {
                 self.number(23);
                 self.text(&format!("{request:?}"));
             }
+            Message::Notices(notices) => {
+                self.number(25);
+                self.text(&format!("{notices:?}"));
+            }
             Message::Acted(reply) => {
                 self.number(24);
                 self.text(&format!("{reply:?}"));

@@ -37,6 +37,7 @@ __all__ = [
     "Retired",
     "OpenConflict",
     "Outstanding",
+    "OwnerNews",
     "Scanned",
     "SendFailed",
     "Sent",
@@ -96,6 +97,16 @@ class Held:
     cause: Literal["approval", "freeze", "rejected"] | str
     until: str | None
     """The date at which a freeze ends by itself, in the form of RFC 3339; `None` if an admin ends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerNews:
+    """Somebody did something to a livery that this PC's driver owns, or its owner has changed."""
+
+    livery: str
+    news: Literal["conflict", "changed", "owned", "disowned"] | str
+    by: str | None
+    """The name of the driver who did it, if it is known. An admin has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,6 +412,7 @@ _Known: TypeAlias = (
     | Installed
     | LiveryReturns
     | Missed
+    | OwnerNews
     | Plan
     | ReceiveFailed
     | Received

@@ -1,9 +1,11 @@
 //! Acts of admins: to retire, restore, resolve and rename; and the owners of liveries.
 
 use liverysync_core::{
+    client,
     hash::Content,
     league::{Act, ActError, ActReport, MemberId, Setting},
     server,
+    wire::messages::OwnerNews,
 };
 
 use super::{PATH, conflict, key_of, league};
@@ -159,6 +161,12 @@ fn the_first_who_edits_a_livery_that_several_bring_owns_it() {
     world.drop_now(second, PATH, b"second's");
     world.rest();
     told(&world, Some("second"), "second");
+    let news = |livery: &str, news, by: Option<&str>| {
+        let (livery, by) = (livery.to_owned(), by.map(str::to_owned));
+        client::Event::OwnerNews { livery, news, by }
+    };
+    assert!(world.events(first).contains(&news("T", OwnerNews::Disowned, Some("second"))));
+    assert!(world.events(second).contains(&news("T", OwnerNews::Owned, None)));
     world.drop_now(first, PATH, b"first's");
     world.rest();
     let copy = conflict(PATH, b"first's");

@@ -1,9 +1,11 @@
 //! Owners withdraw, rename and replace their own liveries.
 
 use liverysync_core::{
+    client,
     hash::Content,
     league::{Act, ActError, ActReport, NameFault, Setting},
     server,
+    wire::messages::OwnerNews,
 };
 
 use super::PATH;
@@ -137,4 +139,60 @@ fn an_owner_who_asks_all_the_time_has_to_wait() {
     }
     assert_eq!(outcomes.pop(), Some(Err(ActError::TooMany)));
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}
+
+impl World {
+    fn news(&self, pc: usize) -> Vec<(&str, OwnerNews, Option<&str>)> {
+        let told = self.events(pc).iter().filter_map(|event| match event {
+            client::Event::OwnerNews { livery, news, by } => {
+                Some((livery.as_str(), *news, by.as_deref()))
+            }
+            _ => None,
+        });
+        told.collect()
+    }
+}
+
+#[test]
+fn an_owner_is_told_whose_edit_became_a_conflict() {
+    let (mut world, [owner, other, away]) = league();
+    world.start(away);
+    world.drop_now(other, PATH, b"other's");
+    world.rest();
+    let told = ("T", OwnerNews::Conflict, Some("other"));
+    assert_eq!(world.news(owner), [told]);
+    assert_eq!(world.news(other), [], "it is not theirs");
+    // The same conflict is no news, whoever connects again.
+    world.leave(other);
+    world.start(other);
+    world.rest();
+    world.leave(owner);
+    world.start(owner);
+    world.rest();
+    assert_eq!(world.news(owner), [], "since that start");
+}
+
+#[test]
+fn an_owner_who_was_away_is_told_once_who_changed_their_livery() {
+    let (mut world, [owner, other, away]) = league();
+    world.set(Setting::Updates, "anyone");
+    world.start(away);
+    world.rest();
+    world.leave(owner);
+    world.drop_now(other, PATH, b"edit");
+    world.rest_of_us();
+    world.drop_now(other, PATH, b"second edit");
+    world.drop_now(other, "T/sponsors.png", b"added");
+    world.rest_of_us();
+    world.start(owner);
+    world.rest();
+    assert_eq!(world.news(owner), [("T", OwnerNews::Changed, Some("other"))]);
+    world.leave(owner);
+    world.start(owner);
+    world.rest();
+    // Their own edit is no news to them.
+    world.drop_now(owner, PATH, b"mine again");
+    world.rest();
+    assert_eq!(world.news(owner), [], "since that start");
+    assert_eq!(world.news(other), []);
 }
