@@ -28,7 +28,13 @@ impl Manifest {
     /// Compares the files that a PC has with those that it should have, `want`.
     #[must_use]
     pub fn diff(&self, want: &Self) -> Diff {
-        let mut result = Diff::default();
+        self.diff_spelled(want).0
+    }
+
+    /// Compares them, and returns beside the difference the files that both have with the same content under different
+    /// spellings: the first one's entry, then the second one's.
+    pub(crate) fn diff_spelled(&self, want: &Self) -> (Diff, Vec<(Entry, Entry)>) {
+        let (mut result, mut respelled) = (Diff::default(), Vec::new());
         let mut haves = self.shared().peekable();
         for wanted in want.shared() {
             // Most manifests are nearly equal and share their equal entries, which is the cheapest comparison.
@@ -44,10 +50,13 @@ impl Manifest {
                 Some(there) if there.content != wanted.content => {
                     result.different.push((Entry::clone(there), Entry::clone(wanted)));
                 }
+                Some(there) if there.path != wanted.path => {
+                    respelled.push((Entry::clone(there), Entry::clone(wanted)));
+                }
                 Some(_) => {}
             }
         }
         result.extra.extend(haves.map(|extra| Entry::clone(extra)));
-        result
+        (result, respelled)
     }
 }

@@ -15,6 +15,12 @@ pub trait Located {
     fn path(&self) -> &RelPath;
 }
 
+impl Located for RelPath {
+    fn path(&self) -> &RelPath {
+        self
+    }
+}
+
 impl<T: Located> Located for Arc<T> {
     fn path(&self) -> &RelPath {
         (**self).path()
@@ -222,12 +228,6 @@ fn prefixes(path: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::path::Extensions;
-
-    impl Located for RelPath {
-        fn path(&self) -> &RelPath {
-            self
-        }
-    }
 
     fn path(text: &str) -> RelPath {
         RelPath::parse(text, &Extensions::default()).unwrap()

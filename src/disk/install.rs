@@ -188,7 +188,7 @@ fn changed_meanwhile() -> DiskFault {
 
 /// Moves a file to a name only if nothing has it, in one step. Returns `false` if the file system cannot do that.
 #[cfg(target_os = "linux")]
-fn move_to_free_name(from: &Path, to: &Path) -> Result<bool, DiskFault> {
+pub(super) fn move_to_free_name(from: &Path, to: &Path) -> Result<bool, DiskFault> {
     use rustix::{
         fs::{CWD, RenameFlags, renameat_with},
         io::Errno,
@@ -273,7 +273,7 @@ fn make_folders(root: &Path, below: &Path, touched: &mut BTreeSet<PathBuf>) -> i
 }
 
 /// Retries while another program holds a file.
-fn retry(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+pub(super) fn retry(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     for number in 1..ATTEMPTS {
         match attempt() {
             Err(error) if is_temporary(&error) => thread::sleep(PAUSE * number),

@@ -11,6 +11,7 @@ mod flush;
 mod folder_state;
 mod install;
 mod plain;
+mod respell;
 mod restore;
 mod stage;
 mod stage_queue;
@@ -378,7 +379,9 @@ impl Disk {
             | DiskRequest::Copy(id, _)
             | DiskRequest::Discard(id) => *id,
             // They need nothing that a worker keeps, so the workers take turns.
-            DiskRequest::Retire { .. } | DiskRequest::Install { .. } => StageId(op.0),
+            DiskRequest::Retire { .. } | DiskRequest::Respell(_) | DiskRequest::Install { .. } => {
+                StageId(op.0)
+            }
         };
         let job = StageJob::Request(op, request);
         self.waiting.fetch_add(weight(&job), Ordering::Release);

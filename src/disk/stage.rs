@@ -19,7 +19,7 @@ use liverysync_core::{
 use super::{
     check_no_links, error_fault, fault,
     flush::{Flush, LARGE_FILE_BYTES, SmallFile, Unflushed},
-    install,
+    install, respell,
     stage_queue::{StageJob, StageQueue},
     staged_download::StagedDownload,
 };
@@ -209,6 +209,10 @@ impl StageWorker {
                 let (installed, touched) =
                     install::install(&stages.root, |id| stages.path(id), date, files, &clear);
                 return (DiskOutcome::Installed(installed), Flush::Folders(touched));
+            }
+            DiskRequest::Respell(files) => {
+                let (respelled, touched) = respell::respell(&self.stages.root, &files);
+                return (DiskOutcome::Respelled(respelled), Flush::Folders(touched));
             }
             DiskRequest::Retire { date, files, clear } => {
                 let (retired, touched) = install::retire(&self.stages.root, date, &files, &clear);

@@ -1,6 +1,7 @@
 //! Tests of what each disk request does to a real folder.
 
 mod downloads;
+mod respell;
 mod retire;
 
 use crate::credit::{Credit, CreditReturn};

@@ -42,6 +42,7 @@ pub(super) enum Purpose {
     Download(DownloadStep),
     Read(PieceRead),
     Retire(Vec<RelPath>),
+    Respell(Vec<(RelPath, RelPath)>),
     /// The obstacles at these paths are checked again.
     Recheck(Vec<RelPath>),
     /// The obstacles that the last run knew.

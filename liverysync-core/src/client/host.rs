@@ -174,6 +174,9 @@ pub enum DiskRequest {
         /// before.
         clear: Vec<PathBuf>,
     },
+    /// Give files, with their folders, another spelling: from the first path to the second one. Only what differs is renamed,
+    /// and nothing is replaced. Files of one folder may come one after the other.
+    Respell(Vec<(RelPath, RelPath)>),
     /// Move retired files to the backup folder.
     Retire {
         /// The date that names the backup folder.
@@ -228,6 +231,8 @@ pub enum DiskOutcome {
     Copied(Result<Content, DiskFault>),
     /// Of [`DiskRequest::Install`], in the same order.
     Installed(Vec<Result<Installed, DiskFault>>),
+    /// Of [`DiskRequest::Respell`], in the same order. [`DiskFaultKind::Changed`] if both spellings exist.
+    Respelled(Vec<Result<(), DiskFault>>),
     /// Of [`DiskRequest::Retire`], in the same order: the backup of each file, below the root.
     Retired(Vec<Result<String, DiskFault>>),
 }

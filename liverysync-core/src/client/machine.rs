@@ -12,6 +12,7 @@ use super::{
     link::{Link, LinkAction},
     protocol_1::{Dialect, SyncGuess},
     publisher::Publisher,
+    respelling::Respelling,
     retiring::Retiring,
     sync_status::SyncState,
     uploads::Uploads,
@@ -36,6 +37,7 @@ pub struct ClientMachine {
     downloads: Downloads,
     uploads: Uploads,
     retiring: Retiring,
+    respelling: Respelling,
     sync_state: SyncState,
     dry_run: DryRun,
     /// Set once `.tmp` holds nothing of an earlier run, so that files may be staged there.
@@ -56,6 +58,7 @@ impl ClientMachine {
             downloads: Downloads::default(),
             uploads: Uploads::default(),
             retiring: Retiring::default(),
+            respelling: Respelling::default(),
             sync_state: SyncState::new(SyncGuess::new(now.time)),
             dry_run: DryRun::default(),
             swept: dry_run,
@@ -145,6 +148,7 @@ impl ClientMachine {
         let retry_in = self.cx.link.handle_down(self.cx.now.time, &self.cx.config);
         // Before the sessions end: there is nobody to report them to.
         self.publisher.handle_link_down();
+        self.respelling.handle_link_down();
         self.sync_state.handle_link_down();
         self.uploads.handle_link_down();
         self.downloads.handle_link_down(&mut self.cx, &mut self.folder);
@@ -202,6 +206,7 @@ impl ClientMachine {
                 if state.former_keys_known {
                     cx.handle_former_keys_known();
                 }
+                self.respelling.handle_state(cx, folder, &state.respelled);
                 self.sync_state.handle_state(cx, folder, &self.publisher, state);
             }
             // A dry run would become a member by its answer.
@@ -291,6 +296,13 @@ impl ClientMachine {
             (Purpose::DryRun, DiskOutcome::Checked(outcomes)) => {
                 self.dry_run.handle_checked(cx, &self.downloads.obstacles, outcomes);
             }
+            (Purpose::Respell(renames), DiskOutcome::Respelled(outcomes)) => {
+                self.respelling.handle_respelled(cx, folder, renames, outcomes);
+                // These have waited for it.
+                for sync_id in self.downloads.sync_ids() {
+                    self.downloads.check(cx, folder, &sync_id, false);
+                }
+            }
             (Purpose::Retire(paths), DiskOutcome::Retired(outcomes)) => {
                 self.retiring.handle_retired(cx, folder, paths, outcomes);
             }
@@ -360,6 +372,8 @@ impl ClientMachine {
         }
         self.downloads.handle_timeout(cx, folder);
         self.publisher.handle_timeout(cx, folder);
+        let is_idle = self.downloads.is_idle() && self.uploads.is_idle() && self.retiring.is_idle();
+        self.respelling.handle_timeout(cx, folder, is_idle);
     }
 
     fn next_wake(&self) -> Option<Wake> {
@@ -370,6 +384,7 @@ impl ClientMachine {
             self.sync_state.next_wake(&self.cx),
             self.downloads.next_wake(&self.cx),
             self.publisher.next_wake(),
+            self.respelling.next_wake(self.cx.now.time),
         ];
         wakes.into_iter().flatten().for_each(|wake| earliest.at(wake.at, wake.why));
         earliest.wake()
@@ -384,7 +399,7 @@ impl ClientMachine {
         // A check that may well find nothing new does not end a sync. Whoever waits for one waits for its outcome.
         let is_checked = self.sync_state.is_in_sync() || !self.downloads.obstacles.is_checking();
         let is_idle = self.downloads.is_idle() && self.uploads.is_idle() && self.retiring.is_idle();
-        let is_idle = is_idle && is_checked;
+        let is_idle = is_idle && self.respelling.is_idle() && is_checked;
         let (cx, folder, downloads) = (&mut self.cx, &mut self.folder, &mut self.downloads);
         if let Some(event) = self.sync_state.check(cx, folder, &self.publisher, downloads, is_idle)
         {

@@ -50,6 +50,7 @@ mod owner_act;
 mod plan;
 mod protocol_1;
 mod publisher;
+mod respelling;
 mod retiring;
 mod sync_status;
 // Its results have their pages in `liverysync`, which waits. Other hosts have `Event::InSync`.

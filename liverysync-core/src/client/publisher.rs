@@ -14,6 +14,7 @@ use super::{
 use crate::{
     league::MemberKey,
     manifest::{Entry, Manifest},
+    path::RelPath,
     text::limit_name,
     time::Wake,
     wire::messages::{
@@ -116,8 +117,12 @@ impl Publisher {
             // The server knows these contents, and notes by itself that this PC has them.
             if let Some(published) = &mut self.published {
                 for file in session.installed() {
+                    let entry = file.entry();
+                    let as_told = spelled_by_server(cx, published, &entry.path, &file.offered);
+                    // The server cannot know how a folder without shared files is spelled.
+                    self.deferred |= as_told != entry.path;
                     // It fits: the file is in place beside the others.
-                    let _fits = published.replace(file.entry());
+                    let _fits = published.replace(Entry { path: as_told, ..entry });
                 }
             }
             self.revision += 1;
@@ -224,10 +229,10 @@ impl Publisher {
     /// then the server would take it for an edit of this driver.
     fn publish_changes(&mut self, cx: &mut Context, folder: &Folder, downloads: &Downloads) {
         let Some(published) = self.published.as_mut().filter(|_| cx.link.is_up()) else { return };
-        let difference = published.diff(folder.manifest());
+        let (difference, respelled) = published.diff_spelled(folder.manifest());
         let reported_later: BTreeSet<_> = downloads.paths_to_report().collect();
         let is_due = |entry: &Entry| !reported_later.contains(entry.path.key());
-        let changed = difference.different.into_iter().map(|(_, new)| new);
+        let changed = difference.different.into_iter().chain(respelled).map(|(_, new)| new);
         let (changed, changed_later): (Vec<_>, Vec<_>) =
             difference.missing.into_iter().chain(changed).partition(is_due);
         let (removed, removed_later): (Vec<_>, Vec<_>) =
@@ -256,6 +261,17 @@ impl Publisher {
     }
 }
 
+/// Returns the path under which the server enters a file that a session has installed into its record of this PC.
+fn spelled_by_server(cx: &Context, told: &Manifest, path: &RelPath, offered: &str) -> RelPath {
+    if let Some(before) = told.get(path.key()) {
+        return before.path.clone();
+    }
+    let extensions = &cx.config.rules.extensions;
+    let offered = RelPath::parse(offered, extensions);
+    let guess = offered.and_then(|offered| RelPath::parse(&told.respell(&offered), extensions));
+    guess.unwrap_or_else(|_| path.clone())
+}
+
 /// Tells a server of protocol 1 that a session is over.
 fn done(cx: &mut Context, folder: &Folder, sync_id: &SyncId) {
     cx.transmit(Message::SyncDone(SyncDone {
@@ -271,5 +287,6 @@ fn describe(folder: &Folder, entry: &Entry, speaks_v2: bool) -> FileInfo {
     // A file that is its own base is no edit.
     let base = folder.synced().get(entry.path.key()).filter(|base| *base != entry.content.hash);
     info.base = base.filter(|_| speaks_v2).map(|base| base.to_string());
+    info.renamed = speaks_v2 && folder.is_renamed(entry.path.key());
     info
 }

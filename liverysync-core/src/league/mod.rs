@@ -42,7 +42,7 @@ pub enum Cause {
     Expired,
     /// An admin chose it among the contents in conflict.
     Resolved,
-    /// An admin renamed the livery.
+    /// The livery was renamed. If the name has the content already, only its spelling changed.
     Renamed,
     /// An admin restored an earlier version.
     Restored,

@@ -18,6 +18,8 @@ pub(super) struct CheckedManifest {
     pub(super) skipped: Vec<Skipped>,
     /// The content that the client last had in sync at a path, where that was another one.
     pub(super) bases: BTreeMap<PathKey, ContentHash>,
+    /// The files that the client had under another spelling before.
+    pub(super) renamed: BTreeSet<PathKey>,
     /// The client remembers what it last had in sync.
     pub(super) has_bases: bool,
     /// Some entry has a modification time.
@@ -27,7 +29,9 @@ pub(super) struct CheckedManifest {
 impl CheckedManifest {
     /// Returns a file of it, with what the client last had in sync.
     pub(super) fn gained(&self, entry: &Entry) -> Gained {
-        Gained { entry: entry.clone(), base: self.bases.get(entry.path.key()).copied() }
+        let key = entry.path.key();
+        let (base, renamed) = (self.bases.get(key).copied(), self.renamed.contains(key));
+        Gained { entry: entry.clone(), base, renamed }
     }
 }
 
@@ -87,6 +91,9 @@ pub(super) fn check_manifest(
         });
         let base = file.base.as_ref().and_then(|base| base.parse().ok());
         checked.bases.extend(base.map(|base| (path.key().clone(), base)));
+        if file.renamed {
+            checked.renamed.insert(path.key().clone());
+        }
         let taken = match entry {
             Ok(entry) => checked.manifest.insert(entry).map_err(Reason::from),
             Err(invalid) => Err(Reason::Unreadable(invalid.to_string())),

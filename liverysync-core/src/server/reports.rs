@@ -252,9 +252,10 @@ impl Reports {
     fn replace_manifest(&mut self, cx: &mut Context, id: PeerId, checked: CheckedManifest) {
         let Some(peer) = cx.peers.get_mut(id) else { return };
         let old = peer.report.manifest.take().unwrap_or_default();
-        let difference = old.diff(&checked.manifest);
+        let (difference, respelled) = old.diff_spelled(&checked.manifest);
         let (lost, gained) = (difference.extra, difference.missing);
-        let unchanged = lost.is_empty() && gained.is_empty() && difference.different.is_empty();
+        let replaced: Vec<_> = difference.different.into_iter().chain(respelled).collect();
+        let unchanged = lost.is_empty() && gained.is_empty() && replaced.is_empty();
         peer.report.manifest = Some(checked.manifest.clone());
         // A Python client is asked every few seconds, and mostly has nothing new.
         if unchanged && peer.report.merged {
@@ -268,7 +269,7 @@ impl Reports {
         pending.has_bases = checked.has_bases;
         lost.into_iter().for_each(|old| pending.remove(old));
         gained.into_iter().for_each(|new| pending.insert(checked.gained(&new), None));
-        for (old, new) in difference.different {
+        for (old, new) in replaced {
             pending.insert(checked.gained(&new), Some(old));
         }
         check_claims(cx, id, None);

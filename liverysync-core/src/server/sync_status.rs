@@ -26,6 +26,9 @@ const MISSING_MANY: usize = 1000;
 /// Most files that a client is told it cannot install.
 const BLOCKED_MAX: usize = 1000;
 
+/// Most files of which a client is told the spelling at a time. One file of a folder is enough for all of it.
+const RESPELLED_MAX: usize = 1000;
+
 /// The last round of sync statuses.
 #[derive(Debug, Default)]
 pub(super) struct SyncStatuses {
@@ -132,12 +135,14 @@ pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, blocked: Ve
         let outdated = cx.peers.get(id).map(|peer| outdated(cx, peer)).unwrap_or_default();
         let current_hash = cx.union_hash_text();
         let sync_status = Some(status);
+        let respelled = cx.peers.get(id).map(|peer| respelled(cx, peer)).unwrap_or_default();
         let held = held(cx, id);
         let state = ServerState {
             current_hash,
             sync_status,
             outdated,
             blocked,
+            respelled,
             held,
             ..ServerState::default()
         };
@@ -154,6 +159,12 @@ fn held(cx: &Context, id: PeerId) -> Vec<HeldNotice> {
         until: until.map(|until| until.to_string()),
     });
     held.collect()
+}
+
+/// Returns the names that a client spells differently, as the union spells them.
+fn respelled(cx: &Context, peer: &Peer) -> Vec<String> {
+    let entries = peer.misspelled.iter().filter_map(|key| cx.league.union().get(key));
+    entries.take(RESPELLED_MAX).map(|entry| entry.path.as_str().to_owned()).collect()
 }
 
 /// Returns the paths at which a client has something else than the union, as it spells them.

@@ -152,6 +152,10 @@ fn update_missing(
             Some(None) => {
                 let missing = union.iter().filter(|entry| !peer.has(entry));
                 peer.missing = missing.map(|entry| entry.path.key().clone()).collect();
+                peer.misspelled.clear();
+                for entry in union.iter() {
+                    peer.note_spelling(entry.path.key(), Some(entry));
+                }
                 dirty.jobs.insert(id);
                 more = true;
                 continue;
@@ -166,6 +170,9 @@ fn update_missing(
             // A file that is gone may have been in the way.
             if own.is_none() || names.any(|entry| peer.missing.contains(entry.path.key())) {
                 dirty.jobs.insert(id);
+            }
+            if peer.note_spelling(key, union.get(key)) && changed.contains(key) {
+                dirty.unanswered.insert(id);
             }
             match union.get(key) {
                 Some(entry) if !peer.has(entry) => {

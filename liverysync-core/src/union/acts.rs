@@ -88,7 +88,7 @@ impl Union {
             Act::Rename { livery, new } => {
                 self.check_owner(member, livery)?;
                 let files = self.check_rename(livery, new)?.len();
-                (files, files)
+                (files, if fold(livery) == fold(new) { 0 } else { files })
             }
             // Nobody owns nothing, and an empty act would still place all refused files again.
             Act::Retire { liveries, .. } if liveries.is_empty() => {
@@ -198,7 +198,13 @@ impl Union {
     }
 
     fn rename(&mut self, livery: &str, new: &str, outcome: &mut Outcome) -> Result<(), ActError> {
-        for (file, path) in self.check_rename(livery, new)? {
+        let renamed = self.check_rename(livery, new)?;
+        if fold(livery) == fold(new) {
+            let paths: Vec<_> = renamed.iter().map(|(_, path)| path).collect();
+            self.respell_livery(&fold(livery), &paths, outcome);
+            return Ok(());
+        }
+        for (file, path) in renamed {
             // A rename is no edit, so the admin does not become the author.
             let author = self.author_of(Some(&file));
             self.record_placed(Entry { path, ..file.clone() }, author, Cause::Renamed, outcome);
@@ -215,11 +221,17 @@ impl Union {
         if new.contains('/') {
             return Err(refused(NameFault::Slash));
         }
-        if self.entries.of_livery(&fold(new)).next().is_some() {
+        let new_key = fold(new);
+        let is_same = key == new_key;
+        let mut there = self.entries.of_livery(&new_key);
+        if there.any(|file| !is_same || file.path.livery() == new) {
             return Err(refused(NameFault::Taken));
         }
         let renamed = self.entries.of_livery(&key).map(|file| {
-            self.check_sent(file.path.as_str(), file.content)?;
+            // In another case, nobody has to download it again.
+            if !is_same {
+                self.check_sent(file.path.as_str(), file.content)?;
+            }
             let rest = &file.path.as_str()[file.path.livery().len()..];
             let path = RelPath::parse(&format!("{new}{rest}"), &self.settings.naming.extensions)
                 .map_err(|invalid| refused(NameFault::Path(invalid.fault)))?;

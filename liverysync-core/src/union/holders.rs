@@ -84,6 +84,12 @@ impl Holders {
         places.insert(local.clone());
     }
 
+    /// Moves the entry to another spelling of its path. Each holder keeps its own.
+    pub(super) fn respell(&mut self, home: &RelPath, new: &RelPath) {
+        let places = std::mem::take(self).places(home);
+        places.iter().for_each(|(peer, local)| self.add(new, *peer, local));
+    }
+
     /// Removes `peer`'s path at `key`. Returns false if there was none.
     pub(super) fn remove(&mut self, home: &RelPath, peer: PeerId, key: &PathKey) -> bool {
         if !self.peers.contains(peer) {

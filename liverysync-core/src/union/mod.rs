@@ -30,6 +30,7 @@ mod peers;
 mod placing;
 mod records;
 mod resolve;
+mod spelling;
 mod unplaced;
 mod views;
 
@@ -49,6 +50,7 @@ use self::{
     owners::{Contacts, Ownership},
     past::Past,
     placing::Lineage,
+    spelling::Respelled,
     unplaced::Unplaced,
 };
 use crate::{
@@ -112,6 +114,12 @@ impl UnionEntry {
         self.holders.add(&self.entry.path, peer, local);
     }
 
+    /// Gives the entry another spelling.
+    fn respell(&mut self, path: &RelPath) {
+        self.holders.respell(&self.entry.path, path);
+        self.entry = Arc::new(Entry { path: path.clone(), ..*self.entry });
+    }
+
     /// Removes `peer`'s file at `key` from the holders. Returns false if it was not among them.
     fn remove(&mut self, peer: PeerId, key: &PathKey) -> bool {
         self.holders.remove(&self.entry.path, peer, key)
@@ -142,11 +150,13 @@ pub struct Gained {
     pub entry: Entry,
     /// The content that the peer last had in sync at this path, if it knows. A change of that is an update.
     pub base: Option<ContentHash>,
+    /// Set if the peer had it under another spelling of its path until now.
+    pub renamed: bool,
 }
 
 impl From<Entry> for Gained {
     fn from(entry: Entry) -> Self {
-        Self { entry, base: None }
+        Self { entry, base: None, renamed: false }
     }
 }
 
@@ -437,6 +447,7 @@ impl Union {
         let mut outcome = self.begin_step();
         let contacts = Contacts::of(&changes);
         let moves: Vec<_> = changes.iter().filter_map(Moves::of).collect();
+        let respelled: Vec<_> = changes.iter().filter_map(Respelled::of).collect();
         let (mut claimants, mut returned) = (Vec::new(), BTreeSet::new());
         let folders: BTreeSet<_> = changes.iter().flat_map(folders_of).collect();
         let departed = changes.iter().filter(|change| change.member.is_none());
@@ -453,7 +464,7 @@ impl Union {
             for Entry { path, content, .. } in &lost {
                 self.remove_file(peer, path.key(), *content, &mut outcome);
             }
-            let claimant = |Gained { entry, base }| Claimant {
+            let claimant = |Gained { entry, base, .. }| Claimant {
                 peer,
                 replaces: counted.remove(entry.path.key()),
                 entry,
@@ -475,6 +486,7 @@ impl Union {
         self.place_claimants(claimants, &mut outcome);
         // After the placing: only now do moved files have names of their own.
         self.retire_moved(&moves, &mut outcome);
+        self.take_spelling(&respelled, &mut outcome);
         self.compare_first_contacts(contacts, &mut outcome);
         self.record_held(&departed, &returned, &mut outcome);
         outcome

@@ -229,7 +229,7 @@ impl Union {
         let Some(past) = self.past.get(claimant.key()) else { return };
         let Entry { content, mtime, ref path } = claimant.entry;
         let cause = if past.knows(content) { Cause::Reverted } else { Cause::Updated };
-        // The league's spelling stays. The author's PC may have folders that are spelled in another way.
+        // The league's spelling stays: whoever renames a file tells so.
         let entry = Entry { path: past.path.clone(), content, mtime };
         let livery = entry.path.livery().to_owned();
         self.record_placed(entry, claimant.member, cause, outcome);

@@ -50,6 +50,7 @@ impl Union {
         outcome: &mut Outcome,
     ) {
         let step = outcome.step;
+        let entry = Entry { path: self.spelled(entry.path), ..entry };
         self.record(Record::Placed { step, entry, author, cause }, outcome);
     }
 
@@ -118,6 +119,12 @@ impl Union {
     }
 
     fn apply_placed(&mut self, step: u64, path: &RelPath, placed: Placed, outcome: &mut Outcome) {
+        if placed.cause == Cause::Renamed && self.apply_spelling(path, placed.content, outcome) {
+            self.steps = self.steps.max(step);
+            return;
+        }
+        // A database of an earlier version may spell a folder in several ways.
+        let path = &self.spelled(path.clone());
         let key = path.key();
         self.clear_name(key, outcome);
         let (content, mtime) = (placed.content, placed.mtime);
@@ -203,7 +210,9 @@ impl Union {
 
     fn add_version(&mut self, step: u64, path: &RelPath, placed: Option<Placed>) {
         self.steps = self.steps.max(step);
-        self.past_mut(path).versions.push(Version { step, placed });
+        let past = self.past_mut(path);
+        past.path = path.clone();
+        past.versions.push(Version { step, placed });
     }
 
     fn past_mut(&mut self, path: &RelPath) -> &mut Past {

@@ -221,6 +221,10 @@ impl Disk {
             DiskRequest::Install { date, files, clear } => {
                 DiskOutcome::Installed(self.install_all(date, &files, clear))
             }
+            DiskRequest::Respell(files) => {
+                let respelled = files.iter().map(|(from, to)| self.respell(from, to));
+                DiskOutcome::Respelled(respelled.collect())
+            }
             DiskRequest::Retire { date, files, clear } => {
                 let retired = files.iter().map(|(path, stamp)| self.retire(date, path, *stamp));
                 let retired: Vec<_> = retired.collect();
@@ -376,6 +380,49 @@ impl Disk {
         self.traces.push(Trace::Put { path: path.to_owned(), old, new: content });
         self.touched = true;
         Ok(Installed { stamp: Stamp { size: content.size, mtime }, backup, kept, damage: None })
+    }
+
+    /// Gives a file, with its folders, another spelling.
+    fn respell(&mut self, from: &RelPath, to: &RelPath) -> Outcome<()> {
+        self.writable(to)?;
+        let mut above = String::new();
+        for (old, new) in from.components().zip(to.components()) {
+            if old != new {
+                self.rename(&format!("{above}{old}"), &format!("{above}{new}"))?;
+            }
+            above = format!("{above}{new}/");
+        }
+        Ok(())
+    }
+
+    /// Renames a file or a folder to another spelling of its name, as its driver or the client does.
+    pub(crate) fn rename(&mut self, old: &str, new: &str) -> Outcome<()> {
+        let (old_id, new_id) = (self.id(old), self.id(new));
+        let is_below = |id: &str, top: &str| {
+            id.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let ids = |top: &str| {
+            let found = self.tree.keys().filter(|id| is_below(id, top));
+            found.cloned().collect::<Vec<_>>()
+        };
+        let (moved, there) = (ids(&old_id), ids(&new_id));
+        if old_id != new_id && !there.is_empty() {
+            let done = fault(DiskFaultKind::Changed, "both spellings are there");
+            return if moved.is_empty() { Ok(()) } else { Err(done) };
+        }
+        if moved.is_empty() {
+            return Err(fault(DiskFaultKind::Missing, "not found"));
+        }
+        if moved.iter().any(|id| self.locked.contains(id)) {
+            return Err(fault(DiskFaultKind::InUse, "in use"));
+        }
+        for id in moved {
+            let Some(mut node) = self.tree.remove(&id) else { continue };
+            node.path = format!("{new}{}", &node.path[old.len()..]);
+            self.tree.insert(self.id(&node.path), node);
+        }
+        self.touched = true;
+        Ok(())
     }
 
     fn retire(&mut self, date: UnixTime, path: &RelPath, stamp: Stamp) -> Outcome<String> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use liverysync_core::{
     conflict::{Naming, in_claimed_livery, parse_conflict_name},
     hash::Content,
-    path::{Extensions, PathKey, RelPath},
+    path::{Extensions, PathKey, RelPath, fold},
     select::{Chosen, Reason, Rules, select},
     server::Withheld,
     union::{PeerId, Union, UnionEntry},
@@ -82,6 +82,7 @@ impl World {
         self.judge_union();
         for pc in 0..self.pcs.len() {
             self.judge_member(pc);
+            self.judge_spelling(pc);
         }
         self.judge_offers();
     }
@@ -240,6 +241,41 @@ impl World {
                 || told.contains_key(path.key().as_str())
                 || entry.is_some_and(|entry| self.only_liars_hold(entry.content));
             assert!(same || excused, "{name} keeps {path} {:?} to itself", content.hash);
+        }
+    }
+
+    /// Checks that all names of the union spell a folder in one way, and that a client spells them so too, if its driver has
+    /// not renamed anything.
+    fn judge_spelling(&self, pc: usize) {
+        let entries = self.union_entries();
+        let folders = |paths: Vec<&str>| -> Vec<(String, String)> {
+            let ends = paths.into_iter().flat_map(|path| {
+                path.match_indices('/').map(|(at, _)| (fold(&path[..at]), path[..at].to_owned()))
+            });
+            ends.collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        let of_union = folders(entries.iter().map(|entry| entry.path.as_str()).collect());
+        for pair in of_union.windows(2) {
+            assert_ne!(pair[0].0, pair[1].0, "the union spells a folder in two ways");
+        }
+        let Brain::New(_) = &self.pcs[pc].brain else { return };
+        let disk = &self.pcs[pc].disk;
+        let on_disk = folders(disk.tree.values().map(|node| node.path.as_str()).collect());
+        let twice = on_disk.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+        let twice: BTreeSet<_> = twice.map(|pair| pair[0].0.clone()).collect();
+        for (path, content) in self.publishable(pc) {
+            let entry = self.server().union().get(path.key());
+            let Some(entry) = entry.filter(|entry| entry.content == content) else { continue };
+            let livery = path.key().livery().to_owned();
+            let excused = path.key().ancestors().any(|folder| twice.contains(folder))
+                || disk.blocked.contains(&livery)
+                || self.spelled_by_hand.contains(&(pc, livery));
+            assert!(
+                path == entry.path || excused,
+                "{} has {path}, the league {}",
+                self.pcs[pc].name,
+                entry.path
+            );
         }
     }
 

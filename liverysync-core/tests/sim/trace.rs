@@ -560,6 +560,13 @@ impl Fnv {
                 self.each(files, Self::install);
                 self.each(clear, |fnv, path| fnv.text(path.to_str().unwrap()));
             }
+            DiskRequest::Respell(files) => {
+                self.number(18);
+                self.each(files, |fnv, (from, to)| {
+                    fnv.text(from.as_str());
+                    fnv.text(to.as_str());
+                });
+            }
             DiskRequest::Retire { date, files, clear } => {
                 self.number(15);
                 self.date(*date);

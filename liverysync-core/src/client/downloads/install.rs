@@ -17,6 +17,7 @@ use crate::{
     conflict::{Naming, Scope},
     hash::Content,
     path::{PathKey, RelPath},
+    pathmap::PathMap,
     text::limit_name,
     wire::messages::{LostName, SyncId},
 };
@@ -30,6 +31,11 @@ impl Downloads {
         sync_id: &SyncId,
         group: &[usize],
     ) {
+        if folder.is_respelling() {
+            // It is looked at again after that.
+            return;
+        }
+        self.spell(cx, folder, sync_id, group);
         let Some(session) = self.sessions.get(sync_id) else { return };
         let copy_names = self.conflict_copy_names(&cx.naming, folder, session, group);
         // Protocol 1 cannot say where the livery has to go.
@@ -63,6 +69,26 @@ impl Downloads {
         let request = DiskRequest::Install { date: cx.now.date, files, clear };
         let step = DownloadStep::Install(sync_id.clone(), step);
         cx.request(request, Purpose::Download(step));
+    }
+
+    /// Spells the paths of a group as the disk does by now, or else in one way.
+    fn spell(&mut self, cx: &Context, folder: &Folder, sync_id: &SyncId, group: &[usize]) {
+        let Some(session) = self.sessions.get_mut(sync_id) else { return };
+        let extensions = &cx.config.rules.extensions;
+        let mut new = PathMap::<RelPath>::default();
+        for index in group {
+            let file = &mut session.files[*index];
+            if !matches!(file.state, FileState::Staged(_)) {
+                continue;
+            }
+            file.path = folder.spelled(&file.path, extensions);
+            if folder.get(file.path.key()).is_none() {
+                let spelled = RelPath::parse(&new.respell(&file.path), extensions);
+                file.path = spelled.unwrap_or_else(|_| file.path.clone());
+            }
+            // What collides fails when it is installed.
+            let _fits = new.insert(file.path.clone());
+        }
     }
 
     /// Returns the name of the conflict copy that each file of a group needs.

@@ -46,6 +46,21 @@ impl Listing {
         below.filter_map(|(key, number)| Some((key.as_str(), self.items.get(*number)?)))
     }
 
+    /// Gives a folder or a file another spelling, with everything below it.
+    pub(super) fn respell(&mut self, from: &str, to: &str) {
+        let key = fold(from);
+        let prefix = format!("{key}/");
+        let below = self.by_key().range(prefix.clone()..);
+        let below = below.take_while(|(key, _)| key.starts_with(&prefix)).map(|(_, at)| *at);
+        let numbers: Vec<_> = below.chain(self.by_key().get(&key).copied()).collect();
+        for number in numbers {
+            let Some(item) = self.items.get_mut(number) else { continue };
+            if let Some(rest) = super::spelling::below_folder(&item.path, from) {
+                item.path = format!("{to}{rest}");
+            }
+        }
+    }
+
     /// Puts an item in place of the one with this key.
     pub(super) fn insert(&mut self, key: &PathKey, item: Listed) {
         let number = *self.by_key().get(key.as_str()).unwrap_or(&self.items.len());

@@ -20,6 +20,7 @@ mod scan_cache;
 mod schedule;
 mod selection;
 mod skip_report;
+mod spelling;
 mod synced_versions;
 #[cfg(test)]
 mod tests;
@@ -67,6 +68,10 @@ pub(super) struct Folder {
     unread: BTreeSet<PathKey>,
     /// Files that were installed since the last scan began, which may have seen what was there before.
     installed: BTreeSet<PathKey>,
+    /// Files that were renamed on this PC, with a change of their spelling only, and that the server has not confirmed yet.
+    renamed: BTreeSet<PathKey>,
+    /// Set while files are being given the league's spelling.
+    respelling: bool,
     phase: Phase,
     schedule: ScanSchedule,
     unsettled: Unsettled,
@@ -93,6 +98,8 @@ impl Folder {
             listing: None,
             unread: BTreeSet::new(),
             installed: BTreeSet::new(),
+            renamed: BTreeSet::new(),
+            respelling: false,
             phase: Phase::Idle,
             schedule: ScanSchedule::new(now),
             unsettled: Unsettled::default(),
@@ -176,6 +183,11 @@ impl Folder {
     /// Notes that `manifest`, an earlier state of this folder, is in sync except the paths in `outdated`.
     pub(super) fn handle_synced(&mut self, cx: &Context, manifest: &Manifest, outdated: &[String]) {
         let outdated = outdated.iter().map(|path| fold(path)).collect();
+        let now = &self.index;
+        // Unless it was renamed again since then.
+        self.renamed.retain(|key| {
+            manifest.get(key).map(|told| &told.path) != now.get(key).map(|file| &file.path)
+        });
         if self.synced.handle_in_sync(manifest, &outdated) {
             self.save_timer.handle_synced_change(cx.now.time);
         }
@@ -325,6 +337,7 @@ impl Folder {
                 is_gone && synced.get(key) == Some(file.content.hash)
             };
             self.deleted.handle_scan(self.index.files(), &files, was_deleted);
+            self.note_renamed(&files);
             publishes_more = self.index.replace(files);
         }
         self.phase = Phase::Idle;

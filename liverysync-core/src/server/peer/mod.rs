@@ -88,6 +88,8 @@ pub(super) struct Peer {
     pub(super) report: Report,
     /// The names of the union whose content this client does not have there.
     pub(super) missing: BTreeSet<PathKey>,
+    /// The names that this client spells differently than the union, whose content it has there.
+    pub(super) misspelled: BTreeSet<PathKey>,
     pub(super) sessions: Sessions,
     pub(super) upload_faults: UploadFaults,
     pub(super) download_faults: DownloadFaults,
@@ -114,6 +116,7 @@ impl Peer {
             liveness: Liveness { accepted_at: now, heard_at: now, greeted: false },
             report: Report::new(now),
             missing: BTreeSet::new(),
+            misspelled: BTreeSet::new(),
             sessions: Sessions::default(),
             upload_faults: UploadFaults::default(),
             download_faults: DownloadFaults::default(),
@@ -137,6 +140,19 @@ impl Peer {
     /// Returns whether this client has the content of an entry at its name.
     pub(super) fn has(&self, entry: &UnionEntry) -> bool {
         self.file_at(entry.path.key()).is_some_and(|own| own.content == entry.content)
+    }
+
+    /// Notes whether this client spells a name as the union does. Returns true if it does not.
+    pub(super) fn note_spelling(&mut self, key: &PathKey, entry: Option<&UnionEntry>) -> bool {
+        let own = self.file_at(key).zip(entry);
+        let differs =
+            own.is_some_and(|(own, entry)| own.content == entry.content && own.path != entry.path);
+        if differs {
+            self.misspelled.insert(key.clone());
+        } else {
+            self.misspelled.remove(key);
+        }
+        differs
     }
 
     /// Returns how busy this client is as a source.

@@ -74,6 +74,9 @@ pub struct FileInfo {
     /// another one. A change of that is an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// Protocol 2, in a manifest: the client had it under another spelling of this path until now.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub renamed: bool,
 }
 
 impl FileInfo {
@@ -87,6 +90,7 @@ impl FileInfo {
             mtime: mtime.map(UnixTime::as_seconds),
             mtime_ns: mtime.filter(|_| speaks_v2).map(UnixTime::as_nanos),
             base: None,
+            renamed: false,
         }
     }
 
@@ -186,6 +190,9 @@ pub struct ServerState {
     /// first thousand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<String>,
+    /// Protocol 2: the files that the client has under another spelling, as the union spells them, the first thousand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub respelled: Vec<String>,
     /// Protocol 2: the liveries that this client has changed and the others do not get yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldNotice>,

@@ -502,7 +502,7 @@ pub(super) fn by_key(mut names: Vec<(String, Content)>) -> Vec<(String, Content)
 }
 
 pub(super) fn gained(name: &str, (content, base): (Content, Option<ContentHash>)) -> Gained {
-    Gained { entry: entry(name, content), base }
+    Gained { entry: entry(name, content), base, renamed: false }
 }
 
 /// Returns all contents that each name had.

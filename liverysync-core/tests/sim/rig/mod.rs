@@ -217,6 +217,8 @@ pub(crate) struct World {
     pub(crate) legit: BTreeSet<ContentHash>,
     /// Contents that a driver himself deleted or overwrote.
     pub(crate) given_up: BTreeSet<ContentHash>,
+    /// The PCs whose drivers have spelled a livery in their own way, with its folded name.
+    pub(crate) spelled_by_hand: BTreeSet<(usize, String)>,
     /// Contents that an admin has retired.
     pub(crate) put_away: BTreeSet<Content>,
     /// Contents that were complete on a driver's disk.
@@ -263,6 +265,7 @@ impl World {
             refused: BTreeSet::new(),
             legit: BTreeSet::new(),
             given_up: BTreeSet::new(),
+            spelled_by_hand: BTreeSet::new(),
             put_away: BTreeSet::new(),
             treasured: BTreeSet::new(),
             replaced: BTreeMap::new(),

@@ -1,5 +1,7 @@
 //! Drivers' PCs: switched on, crashing, and the glue of a client of protocol 2.
 
+use liverysync_core::path::fold;
+
 use super::*;
 
 impl World {
@@ -169,18 +171,19 @@ impl Told {
                 let before = std::mem::take(&mut self.0);
                 for file in &full.manifest {
                     let hash = file.sha256.parse().expect("our own digest");
-                    let since = before.get(&file.rel_path).filter(|(known, _)| *known == hash);
+                    let since =
+                        before.get(&fold(&file.rel_path)).filter(|(known, _)| *known == hash);
                     let since = since.map_or(now, |(_, since)| *since);
-                    self.0.insert(file.rel_path.clone(), (hash, since));
+                    self.0.insert(fold(&file.rel_path), (hash, since));
                 }
             }
             Message::ManifestChanges(changes) => {
                 for path in &changes.removed {
-                    self.0.remove(path);
+                    self.0.remove(&fold(path));
                 }
                 for file in &changes.changed {
                     let hash = file.sha256.parse().expect("our own digest");
-                    self.0.insert(file.rel_path.clone(), (hash, now));
+                    self.0.insert(fold(&file.rel_path), (hash, now));
                 }
             }
             _ => {}

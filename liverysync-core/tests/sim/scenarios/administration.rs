@@ -86,7 +86,7 @@ fn a_livery_is_renamed_on_every_pc_without_a_download() {
     let files: &[(&str, &[u8])] = &[(PATH, b"paint"), ("T/decals.json", b"json")];
     let pcs = ["a", "b"].map(|name| world.join(name, files));
     world.rest();
-    let taken = Act::Rename { livery: "T".into(), new: "t".into() };
+    let taken = Act::Rename { livery: "T".into(), new: "T".into() };
     assert!(matches!(world.administer(taken), Err(ActError::InvalidName { .. })));
     let rename = Act::Rename { livery: "T".into(), new: "Team Seven".into() };
     assert_eq!(world.administer(rename), Ok(ActReport::new(2, 2)));

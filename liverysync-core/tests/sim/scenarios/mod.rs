@@ -13,6 +13,7 @@ mod names;
 mod owners;
 mod protocol_1;
 mod settings;
+mod spelling;
 mod updates;
 mod whole_liveries;
 

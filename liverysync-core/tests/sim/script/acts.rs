@@ -25,7 +25,7 @@ impl Script {
         if options.regroups {
             self.regroup(world);
         }
-        match self.rng.below(28) {
+        match self.rng.below(30) {
             0..=5 => {
                 let path = self.some_path();
                 let data = self.some_content(world);
@@ -128,6 +128,10 @@ impl Script {
             27 => {
                 // A driver changes their clock.
                 world.pcs[any].skew = *self.rng.pick(&SKEWS);
+            }
+            28 | 29 if options.variants && !paths.is_empty() => {
+                let path = self.rng.pick(&paths).clone();
+                self.change_case(world, pc, &path);
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use liverysync_core::{
     server,
 };
 
-use super::{Script, members::member_of};
+use super::{Script, files::other_case, members::member_of};
 use crate::rig::{SimServer, World};
 
 impl Script {
@@ -32,7 +32,11 @@ impl Script {
                 let livery = self.rng.pick(&here).livery.clone();
                 // The name of a loose file says what it is.
                 let end = if livery.contains('.') { ".png" } else { "" };
-                Act::Rename { livery, new: format!("renamed {}{end}", self.rng.below(4)) }
+                let new = match self.rng.below(5) {
+                    4 if self.options.variants => other_case(&livery),
+                    number => format!("renamed {number}{end}"),
+                };
+                Act::Rename { livery, new }
             }
             3 if !conflicts.is_empty() => {
                 let conflict = self.rng.pick(&conflicts);

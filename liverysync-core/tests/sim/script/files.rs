@@ -1,7 +1,7 @@
 //! Files that drivers write into their folders.
 
 use bytes::Bytes;
-use liverysync_core::{client, hash::Content, time::UnixTime, transfer::CHUNK_BYTES};
+use liverysync_core::{client, hash::Content, path::fold, time::UnixTime, transfer::CHUNK_BYTES};
 
 use super::{Script, Writing};
 use crate::rig::{Brain, MILLISECOND, World};
@@ -35,6 +35,12 @@ const COLLIDING: [&str; 4] = [
     "Team Alpha/pic.jpg/b.png",
     "x/SUB folder/read me.txt/c.png",
 ];
+
+/// Returns a name in upper case, or in lower case if it has no other letters.
+pub(super) fn other_case(name: &str) -> String {
+    let upper = name.to_uppercase();
+    if upper == name { name.to_lowercase() } else { upper }
+}
 
 impl Script {
     pub(super) fn some_path(&mut self) -> String {
@@ -130,6 +136,9 @@ impl Script {
         if let Some(old) = old.filter(|old| *old != content) {
             world.given_up.insert(old.hash);
         }
+        if ODD.contains(&path) {
+            world.spelled_by_hand.insert((pc, fold(path.split('/').next().unwrap())));
+        }
         world.pcs[pc].disk.put(path, data, content, mtime);
         self.tell_change(world, pc);
     }
@@ -140,6 +149,23 @@ impl Script {
             world.given_up.insert(node.content.hash);
             self.tell_change(world, pc);
         }
+    }
+
+    /// Has a driver rename a file, or one of its folders, to the other case.
+    pub(super) fn change_case(&mut self, world: &mut World, pc: usize, path: &str) {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        let end = *self.rng.pick(&ends.collect::<Vec<_>>());
+        let (above, name) = path[..end].rsplit_once('/').unwrap_or(("", &path[..end]));
+        let slash = if above.is_empty() { "" } else { "/" };
+        let new = format!("{above}{slash}{}", other_case(name));
+        if matches!(world.pcs[pc].brain, Brain::Liar(_))
+            || world.pcs[pc].disk.rename(&path[..end], &new).is_err()
+        {
+            return;
+        }
+        world.say(|| format!("{} renames {:?} to {new:?}", world.pcs[pc].name, &path[..end]));
+        world.spelled_by_hand.insert((pc, fold(path.split('/').next().unwrap())));
+        self.tell_change(world, pc);
     }
 
     fn tell_change(&mut self, world: &mut World, pc: usize) {
