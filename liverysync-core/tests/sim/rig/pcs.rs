@@ -186,6 +186,12 @@ impl Told {
                     self.0.insert(fold(&file.rel_path), (hash, now));
                 }
             }
+            Message::SyncDone(done) => {
+                // What was there before is gone.
+                for path in done.installed.iter().flatten() {
+                    self.0.remove(&fold(path));
+                }
+            }
             _ => {}
         }
     }
