@@ -154,6 +154,16 @@ fn blocked(sync_status: SyncStatus) -> Message {
     })
 }
 
+/// Returns the status of a client that has a file under another spelling.
+fn respelled(sync_status: SyncStatus) -> Message {
+    Message::ServerState(ServerState {
+        current_hash: hash(),
+        sync_status: Some(sync_status),
+        respelled: vec!["Team/Decals.PNG".to_owned()],
+        ..ServerState::default()
+    })
+}
+
 /// Returns a file whose client last had another content in sync.
 fn updated() -> FileInfo {
     FileInfo { base: Some(ContentHash::of(RIVAL).to_string()), ..livery() }
@@ -297,6 +307,14 @@ fn messages() -> Vec<(&'static str, Message)> {
                 changed: vec![updated()],
             }),
         ),
+        (
+            "manifest changes of a renamed file",
+            Message::ManifestChanges(ManifestChanges {
+                revision: 4,
+                removed: vec![],
+                changed: vec![FileInfo { renamed: true, ..livery() }],
+            }),
+        ),
         ("server state", state(None, &[])),
         ("server state 2", greeted(league_naming())),
         ("server state that knows the former keys", knows_former_keys()),
@@ -311,6 +329,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("server state with a sync status", state(Some(sync_status), &[])),
         ("server state with outdated files", state(Some(sync_status), &["Team/decals.png"])),
         ("server state with a blocked file", blocked(sync_status)),
+        ("server state with another spelling", respelled(sync_status)),
         ("request manifest", Message::RequestManifest(RequestManifest::default())),
         ("sync offer to a target", offer(Role::Target, None)),
         ("sync offer to a source", offer(Role::Source, None)),
@@ -544,7 +563,7 @@ fn conflict_names_match_the_file() {
 }
 
 /// The build, and the digest of the forms of protocol 2 that it has.
-const FORMS: (u32, &str) = (5, "09f7f8b5fcf8c7f3");
+const FORMS: (u32, &str) = (6, "4995decd05bea289");
 
 #[test]
 fn another_form_of_protocol_2_is_another_build() {
