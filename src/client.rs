@@ -16,6 +16,7 @@ use std::{
 use liverysync_core::{client::Event, league::ActError};
 use tokio::{runtime::Handle, sync::Notify};
 
+pub(crate) use self::builder::server_name;
 pub use self::{
     builder::ClientBuilder,
     sync::{SyncRequest, SyncStep, Syncing},
@@ -23,8 +24,8 @@ pub use self::{
 use self::{driver::Driver, lock::Lock};
 use crate::{
     events::{Broadcaster, Events},
-    ignore::IgnoreError,
     lifecycle::Lifecycle,
+    livery_list::LiveryListError,
     places::{FolderNotFound, is_to_be_made},
     throttle::{Limits, Throttles},
 };
@@ -81,9 +82,9 @@ pub enum ClientError {
         /// The system's error.
         source: io::Error,
     },
-    /// The list of ignored liveries cannot be read.
+    /// The list of ignored or of shared liveries cannot be read or written.
     #[error(transparent)]
-    Ignored(#[from] IgnoreError),
+    List(#[from] LiveryListError),
     /// The server refuses to [act](ClientBuilder::act). Nothing has changed.
     #[error(transparent)]
     Refused(ActError),

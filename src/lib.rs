@@ -4,7 +4,7 @@
 //! - [`Server`] is the league's server.
 //! - [`scan`], [`Manifest::diff`] and [`Union::merge`] read and compare folders without a server, and [`Scan::lint`] finds
 //!   what is probably wrong with liveries.
-//! - [`backups`] restores what was replaced on a driver's PC, and [`IgnoreFile`] lists the liveries that a driver does
+//! - [`backups`] restores what was replaced on a driver's PC, and [`LiveryList`] lists the liveries that a driver does
 //!   not want.
 //! - [`league`] is for administrators: it shows and changes the data of a server.
 //!
@@ -29,7 +29,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `client` | yes | [`Client`], [`scan`], [`backups`], [`IgnoreFile`] and the places of the game's folders |
+//! | `client` | yes | [`Client`], [`scan`], [`backups`], [`LiveryList`] and the places of the game's folders |
 //! | `server` | no | [`Server`] and [`league`]; brings SQLite |
 //!
 //! Features only add items. [`Manifest`], [`Diff`], [`Union`] and the path rule need none.
@@ -71,8 +71,6 @@ mod error_chain;
 mod events;
 #[cfg(feature = "client")]
 mod identity;
-#[cfg(feature = "client")]
-mod ignore;
 #[cfg(feature = "server")]
 pub mod league;
 #[cfg(any(feature = "client", feature = "server"))]
@@ -81,6 +79,8 @@ mod lifecycle;
 mod link;
 #[cfg(any(feature = "client", feature = "server"))]
 mod list_faults;
+#[cfg(feature = "client")]
+mod livery_list;
 #[cfg(feature = "client")]
 mod places;
 #[cfg(feature = "client")]
@@ -102,7 +102,7 @@ pub use self::{
         Client, ClientBuilder, ClientError, SyncRequest, SyncStep, Syncing, is_client_running,
     },
     identity::IdentityFile,
-    ignore::{IgnoreError, IgnoreFile},
+    livery_list::{LiveryList, LiveryListError},
     places::{FolderNotFound, liveries_folder, state_folder, steam_id},
     scan::{Scan, ScanError, scan},
 };
@@ -129,7 +129,9 @@ pub use liverysync_core::server::{Event as ServerEvent, Status};
 
 #[cfg(feature = "client")]
 #[doc(no_inline)]
-pub use liverysync_core::client::{ConflictSide, Ignored, OpenConflict, Outstanding, Plan, Role};
+pub use liverysync_core::client::{
+    ConflictSide, LiveryGlobs, OpenConflict, Outstanding, Plan, Role,
+};
 #[cfg(feature = "server")]
 #[doc(no_inline)]
 pub use liverysync_core::server::{DifferingSetting, Missing, PeerStatus, Protocol, Withheld};

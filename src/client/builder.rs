@@ -8,7 +8,7 @@ use std::{
 };
 
 use liverysync_core::{
-    client::{ClientConfig, Event, Ignored},
+    client::{ClientConfig, Event, LiveryGlobs, Role},
     conflict::Naming,
     league::MemberKey,
     select::Rules,
@@ -22,8 +22,8 @@ use crate::{
     disk::{FolderState, check_writable},
     events::{Broadcaster, Events},
     identity::IdentityFile,
-    ignore::IgnoreFile,
     lifecycle::Lifecycle,
+    livery_list::LiveryList,
     places::{self, is_to_be_made},
     throttle::{Limits, Throttles},
 };
@@ -41,6 +41,7 @@ pub struct ClientBuilder {
     state: Option<PathBuf>,
     identity: Option<IdentityFile>,
     limits: Limits,
+    as_before: bool,
     pub(super) config: ClientConfig,
 }
 
@@ -50,7 +51,7 @@ impl ClientBuilder {
         config.name = host_name();
         let limits = Limits::default();
         let (port, liveries, state, identity) = (DEFAULT_PORT, None, None, None);
-        Self { host, port, liveries, state, identity, limits, config }
+        Self { host, port, liveries, state, identity, limits, as_before: false, config }
     }
 
     /// Sets the server's port. Default: 9239.
@@ -74,8 +75,9 @@ impl ClientBuilder {
     ///
     /// - a cache of what the files hold. With it a start reads only files that have changed; without it a start reads
     ///   all of them, as fast as the disk allows.
-    /// - the list of ignored liveries, which replaces [`ignored`](Self::ignored); see [`IgnoreFile`]. It is read again
+    /// - the list of ignored liveries, which replaces [`ignored`](Self::ignored); see [`LiveryList`]. It is read again
     ///   when it changes.
+    /// - for each league, the list of liveries that are [shared](Self::share) with it, which is read again as well.
     ///
     /// They belong to the folder, not to its path: another spelling finds them, and so does a folder that was moved,
     /// as long as most of its files are as they were.
@@ -139,8 +141,35 @@ impl ClientBuilder {
 
     /// Sets the liveries that this PC neither shares nor downloads. A list in the [state folder](Self::state) replaces
     /// it. Default: none.
-    pub fn ignored(mut self, ignored: Ignored) -> Self {
+    pub fn ignored(mut self, ignored: LiveryGlobs) -> Self {
         self.config.ignored = ignored;
+        self
+    }
+
+    /// Sets the liveries that this PC shares although the league does not have them. Those that the league has sync both
+    /// ways in any case. With a [state folder](Self::state), the list is kept there for this league, and a later start
+    /// without one uses it.
+    ///
+    /// Default: the list that is kept. If there is none, the PC shares everything, unless it has more than 10 liveries
+    /// that the league does not have. Then it shares none of them, and [`ClientEvent::ShareNeeded`](Event::ShareNeeded)
+    /// says so, until [`LiveryList::shared`] lists some. A PC that an earlier version has synced shares everything.
+    pub fn share(mut self, liveries: LiveryGlobs) -> Self {
+        self.config.share = Some(liveries);
+        self
+    }
+
+    /// Sets the only role that this PC takes. A [target](Role::Target) publishes nothing of its own: what its driver adds
+    /// stays on this PC, and what they change of the league's stays until the league changes it, too. A
+    /// [source](Role::Source) publishes what it shares and downloads nothing. Default: both.
+    pub const fn only(mut self, role: Role) -> Self {
+        self.config.only = Some(role);
+        self
+    }
+
+    /// Has a dry run look at what the last client of this folder did, if it took only one role.
+    #[doc(hidden)]
+    pub const fn as_before(mut self) -> Self {
+        self.as_before = true;
         self
     }
 
@@ -283,13 +312,21 @@ impl ClientBuilder {
             Some(lock)
         };
         let state = self.folder_state(&root)?;
+        let (server, as_before) = (names.server.clone(), self.as_before);
         let (mut config, identity) = self.identified()?;
-        let list = state.as_ref().map(|state| IgnoreFile::at(state.ignored()));
-        if let Some(list) = &list {
-            config.ignored = list.read()?;
+        let lists = state.as_ref().map(|state| Lists {
+            ignored: LiveryList::ignored_in(state),
+            shared: LiveryList::shared_in(state, server.clone()),
+        });
+        if let (Some(lists), Some(state)) = (&lists, &state) {
+            lists.read(state, &mut config)?;
+            if as_before && config.only.is_none() {
+                let mut leagues = state.leagues().into_iter();
+                config.only = leagues.find(|(one, _)| *one == server).and_then(|(_, only)| only);
+            }
         }
         let cache = state.map(|state| state.cache());
-        let driver = Driver::new(wiring, config, root, cache, lock, list, identity)?;
+        let driver = Driver::new(wiring, config, root, cache, lock, lists, identity)?;
         Ok((driver, names))
     }
 
@@ -299,6 +336,7 @@ impl ClientBuilder {
         let found = FolderState::find(state, root).and_then(|mut found| {
             if !self.config.dry_run {
                 found.claim()?;
+                found.note_league(&server_name(&self.host, self.port), self.config.only)?;
             }
             Ok(found)
         });
@@ -327,6 +365,30 @@ impl ClientBuilder {
     }
 }
 
+/// The lists of a client, which people edit while it runs.
+#[derive(Debug)]
+pub(super) struct Lists {
+    pub(super) ignored: LiveryList,
+    pub(super) shared: LiveryList,
+}
+
+impl Lists {
+    /// Reads the lists at a start, and keeps a list that was set.
+    fn read(&self, state: &FolderState, config: &mut ClientConfig) -> Result<(), ClientError> {
+        config.ignored = self.ignored.read()?;
+        match &config.share {
+            Some(_) if config.dry_run => {}
+            Some(share) => self.shared.replace(share)?,
+            None => config.share = self.shared.chosen()?,
+        }
+        // A start writes it down before it reads the list. A dry run writes nothing.
+        if config.share.is_none() && state.was_synced_before() {
+            config.share = Some(LiveryGlobs::all());
+        }
+        Ok(())
+    }
+}
+
 /// Returns the absolute path of a folder that can be listed, or that a client would make.
 fn folder(path: &Path) -> Result<PathBuf, ClientError> {
     // Only a dry run finds such a folder: any other client has made it.
@@ -337,7 +399,7 @@ fn folder(path: &Path) -> Result<PathBuf, ClientError> {
 }
 
 /// Returns the server's name for errors: an IPv6 address is in brackets.
-pub(super) fn server_name(host: &str, port: u16) -> String {
+pub(crate) fn server_name(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 

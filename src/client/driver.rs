@@ -8,7 +8,9 @@ use std::{
 };
 
 use liverysync_core::{
-    client::{ClientConfig, ClientMachine, DiskOutcome, Event, Ignored, Input, Now, OpId, Output},
+    client::{
+        ClientConfig, ClientMachine, DiskOutcome, Event, Input, LiveryGlobs, Now, OpId, Output,
+    },
     league::MemberKey,
     wire::messages::Message,
 };
@@ -20,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    builder::server_name,
+    builder::{Lists, server_name},
     link::{Link, connect, sending},
     lock::Lock,
 };
@@ -30,10 +32,10 @@ use crate::{
     error_chain::with_causes,
     events::EventSender,
     identity::IdentityFile,
-    ignore::IgnoreFile,
     lifecycle::StopRequest,
     link::{LinkError, SendReport},
     list_faults::ListFaults,
+    livery_list::LiveryListError,
     throttle::Throttles,
     watch::Watch,
 };
@@ -54,7 +56,7 @@ enum DriverEvent {
     Disk(OpId, DiskOutcome),
     FolderChanged,
     Sync,
-    ReadIgnoreList,
+    ReadLists,
     Wake,
 }
 
@@ -82,11 +84,14 @@ pub(super) struct Driver {
     connecting: Option<JoinHandle<io::Result<TcpStream>>>,
     /// The reason for a disconnect that the machine requested. Nobody else reports that the link is down.
     closed: Option<String>,
-    /// The list of ignored liveries, and its last content.
-    list: Option<IgnoreFile>,
-    ignored: Ignored,
-    list_faults: ListFaults,
-    ignore_list_reads: Interval,
+    /// The lists of liveries, and their last contents.
+    lists: Option<Lists>,
+    ignored: LiveryGlobs,
+    shared: Option<LiveryGlobs>,
+    list_faults: [ListFaults; 2],
+    list_reads: Interval,
+    /// Writes the list of shared liveries.
+    keeping: Option<JoinHandle<()>>,
     lock: Option<Lock>,
     /// The file with the driver's keys.
     identity: Option<IdentityFile>,
@@ -100,7 +105,7 @@ impl Driver {
         root: PathBuf,
         cache: Option<PathBuf>,
         lock: Option<Lock>,
-        list: Option<IgnoreFile>,
+        lists: Option<Lists>,
         identity: Option<IdentityFile>,
     ) -> io::Result<Self> {
         let Wiring { address, events, sync_wanted, throttles } = wiring;
@@ -108,9 +113,9 @@ impl Driver {
         let watch = Watch::start(&root, &changed);
         let (disk, outcomes) = Disk::start(&root, cache, watch.handle())?;
         let clock = Clock::start();
-        let ignored = config.ignored.clone();
-        let mut ignore_list_reads = interval(IGNORE_LIST_INTERVAL);
-        ignore_list_reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (ignored, shared) = (config.ignored.clone(), config.share.clone());
+        let mut list_reads = interval(IGNORE_LIST_INTERVAL);
+        list_reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             machine: ClientMachine::new(config, seed(), now(clock)),
             clock,
@@ -126,10 +131,12 @@ impl Driver {
             link: None,
             connecting: None,
             closed: None,
-            list,
+            lists,
             ignored,
-            list_faults: ListFaults::default(),
-            ignore_list_reads,
+            shared,
+            list_faults: Default::default(),
+            list_reads,
+            keeping: None,
             lock,
             identity,
         })
@@ -178,6 +185,7 @@ impl Driver {
                 }
                 Output::Disk(op, request) => self.disk.request(op, request),
                 Output::FormerKeysKnown(keys) => self.note_former_keys(keys),
+                Output::RememberShare(share) => self.remember_share(share),
                 Output::Event(event) => self.events.send(&event),
                 Output::Timeout(wake) => return wake.map(|wake| self.clock.instant(wake.at)),
             }
@@ -227,7 +235,7 @@ impl Driver {
             }
             Some(Ok(error)) = async { Some(ended?.await) } => DriverEvent::LinkEnded(error),
             () = self.changed.notified() => DriverEvent::FolderChanged,
-            _ = self.ignore_list_reads.tick(), if self.list.is_some() => DriverEvent::ReadIgnoreList,
+            _ = self.list_reads.tick(), if self.lists.is_some() => DriverEvent::ReadLists,
             () = sleep_until(wake.unwrap_or(far)) => DriverEvent::Wake,
         }
     }
@@ -264,27 +272,52 @@ impl Driver {
             }
             DriverEvent::FolderChanged => self.feed(Input::FolderChanged),
             DriverEvent::Sync => self.feed(Input::Sync),
-            DriverEvent::ReadIgnoreList => self.read_ignore_list(),
+            DriverEvent::ReadLists => self.read_lists(),
             DriverEvent::Wake => self.feed(Input::Timeout),
         }
     }
 
-    fn read_ignore_list(&mut self) {
-        match self.list.as_ref().map(IgnoreFile::read) {
-            Some(Ok(ignored)) => {
-                self.list_faults.clear();
-                if ignored != self.ignored {
-                    self.ignored = ignored.clone();
-                    self.feed(Input::Ignore(ignored));
-                }
-            }
-            // The last list stays in force.
-            Some(Err(error)) if self.list_faults.add() => {
-                let reason = with_causes(&error);
-                self.events.send(&Event::IgnoreListFault { reason });
-            }
-            Some(Err(_)) | None => {}
+    fn read_lists(&mut self) {
+        let Some(lists) = &self.lists else { return };
+        let (ignored, shared) = (lists.ignored.read(), lists.shared.chosen());
+        if let Some(ignored) = self.usable(0, ignored)
+            && ignored != self.ignored
+        {
+            self.ignored = ignored.clone();
+            self.feed(Input::Ignore(ignored));
         }
+        // Whoever removes the list keeps their choice until the next start.
+        if let Some(Some(shared)) = self.usable(1, shared)
+            && self.shared.as_ref() != Some(&shared)
+        {
+            self.shared = Some(shared.clone());
+            self.feed(Input::Share(shared));
+        }
+    }
+
+    /// Returns a list that could be read. If it could not, people hear of it once, and the last one stays in force.
+    fn usable<T>(&mut self, at: usize, read: Result<T, LiveryListError>) -> Option<T> {
+        match read {
+            Ok(list) => {
+                self.list_faults[at].clear();
+                Some(list)
+            }
+            Err(error) => {
+                if self.list_faults[at].add() {
+                    let reason = with_causes(&error);
+                    self.events.send(&Event::IgnoreListFault { reason });
+                }
+                None
+            }
+        }
+    }
+
+    /// Keeps the driver's choice for the next start.
+    fn remember_share(&mut self, share: LiveryGlobs) {
+        self.shared = Some(share.clone());
+        let Some(list) = self.lists.as_ref().map(|lists| lists.shared.clone()) else { return };
+        // If it fails, a later first contact decides again.
+        self.keeping = Some(tokio::task::spawn_blocking(move || drop(list.replace(&share))));
     }
 
     fn end_walk(&mut self, found: bool) {
@@ -302,6 +335,9 @@ impl Driver {
     async fn finish(mut self) {
         self.machine.handle_goodbye(now(self.clock));
         let _no_more_wakes = self.drain().await;
+        if let Some(keeping) = self.keeping.take() {
+            let _panicked = keeping.await;
+        }
         if let Some(link) = self.link.take() {
             link.close().await;
         }

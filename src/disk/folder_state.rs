@@ -1,4 +1,5 @@
-//! The files of the state folder about one liveries folder: its scan cache and its list of ignored liveries.
+//! The files of the state folder about one liveries folder: its scan cache, its list of ignored liveries, and what it shares
+//! with each league.
 
 use std::{
     fs, io,
@@ -6,7 +7,10 @@ use std::{
     time::SystemTime,
 };
 
-use liverysync_core::{client::recognize, hash::ContentHash};
+use liverysync_core::{
+    client::{Role, recognize},
+    hash::ContentHash,
+};
 
 use super::cache_file::replace_whole;
 use crate::{walk::list, watch::WatchHandle};
@@ -52,8 +56,8 @@ impl FolderState {
     pub(crate) fn claim(&mut self) -> io::Result<()> {
         let was_moved = match self.before.take() {
             Some(before) => {
-                for extension in [CACHE, IGNORED, OBSTACLES] {
-                    let (old, new) = (self.file(&before, extension), self.own(extension));
+                for extension in self.extensions(&before) {
+                    let (old, new) = (self.file(&before, &extension), self.own(&extension));
                     let is_needed = !new.exists() || (extension == CACHE && is_small(&new));
                     if is_needed && old.exists() {
                         replace_whole(&new, &fs::read(old)?)?;
@@ -69,13 +73,58 @@ impl FolderState {
         {
             replace_whole(&self.own(FOLDER), folder.as_bytes())?;
         }
-        for extension in [CACHE, IGNORED, OBSTACLES, FOLDER] {
-            if let Some(before) = &was_moved {
+        if let Some(before) = &was_moved {
+            for extension in self.extensions(before).into_iter().chain([FOLDER.to_owned()]) {
                 // Another client of this user may have been faster.
-                let _gone = fs::remove_file(self.file(before, extension));
+                let _gone = fs::remove_file(self.file(before, &extension));
             }
         }
         Ok(())
+    }
+
+    /// Returns the extensions of the files of a name that go with a folder.
+    fn extensions(&self, name: &str) -> Vec<String> {
+        // The list of leagues is the last one: a claim that is cut short begins again.
+        let lists =
+            leagues_in(&self.file(name, LEAGUES)).into_iter().map(|(server, _)| list_of(&server));
+        let others = [CACHE, IGNORED, OBSTACLES].map(str::to_owned);
+        others.into_iter().chain(lists).chain([LEAGUES.to_owned()]).collect()
+    }
+
+    /// Notes that a client of this folder is about to connect to a league, after a claim. Where an earlier version has
+    /// synced the folder, the driver is not asked what to share: everything is the league's already.
+    pub(crate) fn note_league(&self, server: &str, only: Option<Role>) -> io::Result<()> {
+        if self.was_synced_before() && !self.shared(server).exists() {
+            replace_whole(&self.shared(server), b"*\n")?;
+        }
+        let before = self.leagues();
+        let mut now = vec![(server.to_owned(), only)];
+        now.extend(before.iter().filter(|(other, _)| other != server).cloned());
+        now.truncate(LEAGUES_MAX);
+        if now == before {
+            return Ok(());
+        }
+        let line = |(server, only): &(String, Option<Role>)| match only {
+            Some(role) => format!("{server} {}\n", role.word()),
+            None => format!("{server}\n"),
+        };
+        replace_whole(&self.own(LEAGUES), now.iter().map(line).collect::<String>().as_bytes())
+    }
+
+    /// Returns whether an earlier version has synced the folder, with whatever league: it noted none.
+    pub(crate) fn was_synced_before(&self) -> bool {
+        let cache = self.cache();
+        !self.present(LEAGUES).exists() && cache.exists() && !is_small(&cache)
+    }
+
+    /// Returns the leagues of this folder, the last one first, with the only role that its client took there, if any.
+    pub(crate) fn leagues(&self) -> Vec<(String, Option<Role>)> {
+        leagues_in(&self.present(LEAGUES))
+    }
+
+    /// Returns the file with the liveries that are shared with a league.
+    pub(crate) fn shared(&self, server: &str) -> PathBuf {
+        self.present(&list_of(server))
     }
 
     /// Returns the file of the scan cache.
@@ -162,6 +211,28 @@ const IGNORED: &str = "ignore";
 const OBSTACLES: &str = "obstacles";
 /// The folder's real path.
 const FOLDER: &str = "folder";
+/// The leagues that a client of this folder has connected to, one a line.
+const LEAGUES: &str = "leagues";
+
+/// Most leagues that are noted.
+const LEAGUES_MAX: usize = 100;
+
+/// Returns the extension of the file with the liveries that are shared with a league.
+fn list_of(server: &str) -> String {
+    format!("{}.share", ContentHash::of(server.as_bytes()).short())
+}
+
+fn leagues_in(file: &Path) -> Vec<(String, Option<Role>)> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let leagues = text.lines().map(|line| match line.split_once(' ') {
+        Some((server, word)) => {
+            let roles = [Role::Source, Role::Target];
+            (server.to_owned(), roles.into_iter().find(|role| role.word() == word))
+        }
+        None => (line.to_owned(), None),
+    });
+    leagues.collect()
+}
 
 fn name_of(path: &Path) -> String {
     ContentHash::of(path.as_os_str().as_encoded_bytes()).short()

@@ -1,6 +1,6 @@
 //! The identity of a driver, and the facts that their PC knows of a folder, do not depend on how its path is spelled.
 
-use liverysync::{IdentityFile, IgnoreFile};
+use liverysync::{IdentityFile, LiveryList};
 
 use super::*;
 
@@ -42,8 +42,8 @@ impl Pc {
         builder.state(self.path("state")).identity(self.path("config/identity.json"))
     }
 
-    fn ignored(&self, liveries: &str) -> IgnoreFile {
-        IgnoreFile::new(&self.path("state"), &self.path(liveries)).unwrap()
+    fn ignored(&self, liveries: &str) -> LiveryList {
+        LiveryList::ignored(&self.path("state"), &self.path(liveries)).unwrap()
     }
 
     async fn sync(&self, league: &League, liveries: &str) -> SyncReport {

@@ -1,6 +1,6 @@
 //! `liverysync ignore`: liveries that this PC does not want.
 
-use liverysync::IgnoreFile;
+use liverysync::LiveryList;
 
 use crate::{
     cli::ignore::{IgnoreArgs, IgnoreChangeArgs, IgnoreCommand},
@@ -32,15 +32,15 @@ fn remove(args: &IgnoreChangeArgs) -> Result<(), Failure> {
     show(&list, &args.common, Some(Change::Removed), &removed)
 }
 
-fn open(args: &IgnoreArgs) -> Result<IgnoreFile, Failure> {
+fn open(args: &IgnoreArgs) -> Result<LiveryList, Failure> {
     let liveries = super::liveries_folder(args.liveries.folder(), "ignore list --liveries DIR")?;
     let state = args.state.folder().ok_or_else(error::no_state_folder)?;
-    Ok(IgnoreFile::new(&state, &liveries)?)
+    Ok(LiveryList::new(&state, &liveries)?)
 }
 
 /// Shows the change, and all liveries that are ignored now.
 fn show(
-    list: &IgnoreFile,
+    list: &LiveryList,
     args: &IgnoreArgs,
     change: Option<Change>,
     changed: &[&str],

@@ -3,8 +3,8 @@
 use std::{fmt, io, path::Path, time::Duration};
 
 use liverysync::{
-    ClientError, FolderNotFound, IgnoreError, OtherIdentity, ScanError, ServerError, StoreError,
-    SyncError, Unfinished,
+    ClientError, FolderNotFound, LiveryListError, OtherIdentity, ScanError, ServerError,
+    StoreError, SyncError, Unfinished,
     backups::{BackupsError, SetName},
     escape,
     league::{ActError, DatabaseError, LeagueError},
@@ -61,7 +61,7 @@ pub(crate) fn client(error: &ClientError) -> Problem {
                 .hint("stop the other client first")
         }
         ClientError::Identity { path, source } => identity(path, source),
-        ClientError::Ignored(error) => ignore(error),
+        ClientError::List(error) => ignore(error),
         other => Problem::of(other),
     }
 }
@@ -441,12 +441,12 @@ pub(crate) fn backups(error: &BackupsError) -> Problem {
     }
 }
 
-pub(crate) fn ignore(error: &IgnoreError) -> Problem {
+pub(crate) fn ignore(error: &LiveryListError) -> Problem {
     match error {
-        IgnoreError::Glob { glob, reason } => {
+        LiveryListError::Glob { glob, reason } => {
             Problem::new(format!("{} cannot be ignored", quote(glob))).cause(reason)
         }
-        IgnoreError::File { path, source } => {
+        LiveryListError::File { path, source } => {
             Problem::new(format!("cannot use the list of ignored liveries {}", show(path)))
                 .cause(source)
                 .hint(LIST_ENCODING)

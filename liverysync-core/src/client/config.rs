@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Ignored;
+use super::{LiveryGlobs, Role};
 use crate::{
     conflict::Naming,
     identity::Keys,
@@ -23,7 +23,14 @@ pub struct ClientConfig {
     /// Chooses the files that are published and accepted.
     pub rules: Rules,
     /// Liveries that are neither published nor accepted. [`Input::Ignore`](super::Input::Ignore) changes the list.
-    pub ignored: Ignored,
+    pub ignored: LiveryGlobs,
+    /// Liveries that may be published although the league does not have them. [`Input::Share`](super::Input::Share)
+    /// changes the list. What the league has syncs in any case. `None` if the driver has not chosen: then all are, unless
+    /// they are more than 10, which wait until they choose.
+    pub share: Option<LiveryGlobs>,
+    /// The only role that this PC takes, if any: a [target](Role::Target) publishes nothing of its own, and a
+    /// [source](Role::Source) downloads nothing.
+    pub only: Option<Role>,
     /// The form of conflict names on a server of protocol 1, which does not say. On protocol 2 the league's counts.
     pub naming: Naming,
     /// The time that a file must not have changed before it is published. The rest of its livery waits for it, for at
@@ -52,7 +59,9 @@ impl Default for ClientConfig {
             steam_id: "UNKNOWN".to_owned(),
             keys: Keys::default(),
             rules: Rules::default(),
-            ignored: Ignored::default(),
+            ignored: LiveryGlobs::default(),
+            share: None,
+            only: None,
             naming: Naming::default(),
             // Editors and copies write a file in several steps, with short breaks.
             settle: Duration::from_millis(300),

@@ -7,17 +7,20 @@ use std::{
 
 use super::{
     ClientConfig, ConflictSide, DiskFault, DiskRequest, Event, OpenConflict, Outstanding, Plan,
+    Role,
     context::{Context, Purpose},
     downloads::{Refusal, conflict_copy_name, judge},
-    folder::Folder,
+    first_contact::decide_dry,
+    folder::{Folder, IndexedFile},
     obstacles::Obstacles,
+    unmatched::UnmatchedGlobs,
 };
 use crate::{
     conflict::{Naming, Scope, conflict_livery},
     hash::ContentHash,
     league::MemberId,
     manifest::{Entry, Manifest},
-    path::{PathKey, RelPath, fold},
+    path::{PathKey, RelPath, first_component, fold},
     select::Reason,
     text::limit_name,
     wire::messages::{Fault, FileInfo, ManifestFull, OwnedFile, Remarks},
@@ -41,14 +44,23 @@ impl DryRun {
     }
 
     /// Makes the plan once it is known what this PC and the league have, and has the host check the files that would come.
-    pub(super) fn handle_timeout(&mut self, cx: &mut Context, folder: &Folder) {
+    pub(super) fn handle_timeout(
+        &mut self,
+        cx: &mut Context,
+        folder: &mut Folder,
+        unmatched: &mut UnmatchedGlobs,
+    ) {
         // A file that is still being copied would not be in the plan.
         if !folder.is_settled() {
             return;
         }
         let Some(union) = self.union.take() else { return };
+        let waiting = decide_dry(cx, folder, &union);
+        let liveries = union.manifest.iter().map(|file| first_component(&file.rel_path));
+        unmatched.tell(cx, folder, liveries);
         let comparison = Comparison { config: &cx.config, naming: &cx.naming, folder };
-        let plan = comparison.plan(union);
+        let mut plan = comparison.plan(union);
+        plan.0.outstanding.extend(waiting);
         let coming = plan.0.receive.iter().chain(&plan.0.unavailable).cloned().collect();
         self.plan = Some(plan);
         cx.request(DiskRequest::Check(coming), Purpose::DryRun);
@@ -107,12 +119,20 @@ impl Comparison<'_> {
             liveries: own.livery_count(),
             files: own.len(),
             bytes: own.total_bytes(),
+            unshared: self.folder.unshared().map(sized_file).collect(),
+            only: self.config.only,
             open_conflicts: self.open_conflicts(&remarks, &union.manifest),
             ..Plan::default()
         };
         let (wanted, spelled) = self.judge_all(union.manifest, &mut plan);
         let difference = own.diff(&wanted);
-        plan.receive.extend(difference.missing.iter().map(sized));
+        // A file that this PC does not share may be what the league has.
+        let is_here = |wanted: &&Entry| {
+            let here = self.folder.get(wanted.path.key());
+            here.is_some_and(|here| here.content == wanted.content)
+        };
+        let missing = difference.missing.iter().filter(|wanted| !is_here(wanted));
+        plan.receive.extend(missing.map(sized));
         let retired = retired_contents(&remarks);
         for own in &difference.extra {
             // The server names retired contents by their first digits. A file with another content is an edit, and travels.
@@ -135,6 +155,9 @@ impl Comparison<'_> {
         }
         self.take_out_unavailable(&remarks, &wanted, &mut plan);
         take_out_undistributed(&remarks, &mut plan);
+        if self.config.only == Some(Role::Source) {
+            take_out_downloads(&mut plan);
+        }
         (plan, spelled)
     }
 
@@ -287,6 +310,19 @@ fn take_out_undistributed(remarks: &Remarks, plan: &mut Plan) {
         (plan.send, plan.undistributed) =
             mem::take(&mut plan.send).into_iter().partition(is_distributed);
     }
+}
+
+/// Takes out what a PC that downloads nothing leaves alone.
+fn take_out_downloads(plan: &mut Plan) {
+    plan.receive.clear();
+    plan.unavailable.clear();
+    plan.conflicts.clear();
+    plan.refuse.clear();
+    plan.outstanding.retain(|item| !matches!(item, Outstanding::NotInstallable { .. }));
+}
+
+fn sized_file(file: &IndexedFile) -> (RelPath, u64) {
+    (file.path.clone(), file.content.size)
 }
 
 fn sized(entry: &Entry) -> (RelPath, u64) {

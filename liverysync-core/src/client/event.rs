@@ -44,6 +44,27 @@ pub enum Event {
         /// The file and the reason.
         reason: String,
     },
+    /// This PC has more than 10 liveries that the league does not have, and its driver has not chosen which of them to
+    /// share. None of them is shared until [`Input::Share`](super::Input::Share) says which are. Comes again when the
+    /// liveries change.
+    ShareNeeded {
+        /// Number of these liveries.
+        liveries: usize,
+        /// Number of their files.
+        files: usize,
+        /// Sum of their sizes.
+        bytes: u64,
+        /// Their names, at most the first 100.
+        names: Vec<String>,
+    },
+    /// Globs of a list match no livery of this PC, nor any that the league has offered. Comes once for each list.
+    GlobsUnmatched {
+        /// Set for the list of shared liveries. Otherwise it is that of ignored ones.
+        #[serde(rename = "list", serialize_with = "list_word")]
+        shared: bool,
+        /// The globs.
+        globs: Vec<String>,
+    },
     /// A livery that the driver has deleted is downloaded again, because the league still has it. Reported once for all
     /// its files.
     LiveryReturns {
@@ -259,11 +280,12 @@ fn server_word<S: Serializer>(speaks_v2: &bool, serializer: S) -> Result<S::Ok, 
     serializer.serialize_str(if *speaks_v2 { "liverysync" } else { "protocol-1" })
 }
 
+fn list_word<S: Serializer>(shared: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(if *shared { "share" } else { "ignore" })
+}
+
 fn role_word<S: Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match role {
-        Role::Source => "source",
-        Role::Target => "target",
-    })
+    serializer.serialize_str(role.word())
 }
 
 pub(super) fn as_seconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::{Event, Ignored};
+use super::{Event, LiveryGlobs};
 use crate::{
     hash::Content,
     inspect::Damage,
@@ -52,7 +52,9 @@ pub enum Input {
     /// [`Event::InSync`] comes once more.
     Sync,
     /// From now on these liveries are ignored, and no others.
-    Ignore(Ignored),
+    Ignore(LiveryGlobs),
+    /// From now on these liveries are shared, as [`ClientConfig::share`](super::ClientConfig::share) says.
+    Share(LiveryGlobs),
     /// The time of the last [`Output::Timeout`] has come, or any other time.
     Timeout,
 }
@@ -96,6 +98,8 @@ pub enum Output {
     Disk(OpId, DiskRequest),
     /// Note that the server knows these as former keys of the driver, so that no later run sends them to it.
     FormerKeysKnown(Vec<MemberKey>),
+    /// Note that the driver shares these liveries with this league, so that a later run does not ask.
+    RememberShare(LiveryGlobs),
     /// Tell people.
     Event(Event),
     /// Wait for the next input, at most until then.

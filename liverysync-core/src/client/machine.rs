@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ClientConfig, DiskOutcome, DiskRequest, Event, Ignored, Input, Now, OpId, Output,
+    ClientConfig, DiskOutcome, DiskRequest, Event, Input, LiveryGlobs, Now, OpId, Output,
     context::{Context, Purpose},
-    downloads::Downloads,
+    downloads::{DownloadFile, Downloads},
     dry_run::DryRun,
+    first_contact::FirstContact,
     folder::Folder,
     link::{Link, LinkAction},
     protocol_1::{Dialect, SyncGuess},
@@ -15,6 +16,7 @@ use super::{
     respelling::Respelling,
     retiring::Retiring,
     sync_status::SyncState,
+    unmatched::UnmatchedGlobs,
     uploads::Uploads,
 };
 use crate::{
@@ -34,11 +36,13 @@ pub struct ClientMachine {
     cx: Context,
     folder: Folder,
     publisher: Publisher,
+    first_contact: FirstContact,
     downloads: Downloads,
     uploads: Uploads,
     retiring: Retiring,
     respelling: Respelling,
     sync_state: SyncState,
+    unmatched: UnmatchedGlobs,
     dry_run: DryRun,
     /// Set once `.tmp` holds nothing of an earlier run, so that files may be staged there.
     swept: bool,
@@ -51,15 +55,18 @@ impl ClientMachine {
     pub fn new(config: ClientConfig, seed: u64, now: Now) -> Self {
         let config = config.fitted();
         let dry_run = config.dry_run;
+        let folder = Folder::new(&config, now.time);
         let mut machine = Self {
             cx: Context::new(config, Link::new(now.time, seed), now),
-            folder: Folder::new(now.time),
+            folder,
             publisher: Publisher::default(),
+            first_contact: FirstContact::default(),
             downloads: Downloads::default(),
             uploads: Uploads::default(),
             retiring: Retiring::default(),
             respelling: Respelling::default(),
             sync_state: SyncState::new(SyncGuess::new(now.time)),
+            unmatched: UnmatchedGlobs::default(),
             dry_run: DryRun::default(),
             swept: dry_run,
         };
@@ -110,6 +117,7 @@ impl ClientMachine {
             Input::FolderChanged => self.folder.handle_change(now, !self.downloads.is_idle()),
             Input::Sync => self.handle_sync_request(),
             Input::Ignore(ignored) => self.handle_ignore(ignored),
+            Input::Share(share) => self.handle_share(share),
             Input::Timeout => {}
         }
         self.finish_sessions();
@@ -117,7 +125,7 @@ impl ClientMachine {
         self.handle_timeout();
         self.finish_sessions();
         self.check_in_sync();
-        self.dry_run.handle_timeout(&mut self.cx, &self.folder);
+        self.dry_run.handle_timeout(&mut self.cx, &mut self.folder, &mut self.unmatched);
     }
 
     /// Ends all sessions, and says so to a server of protocol 1, which would wait forever. Send what this hands out, then
@@ -149,6 +157,7 @@ impl ClientMachine {
         // Before the sessions end: there is nobody to report them to.
         self.publisher.handle_link_down();
         self.respelling.handle_link_down();
+        self.first_contact.handle_link_down();
         self.sync_state.handle_link_down();
         self.uploads.handle_link_down();
         self.downloads.handle_link_down(&mut self.cx, &mut self.folder);
@@ -188,7 +197,8 @@ impl ClientMachine {
         self.cx.reset_naming();
         self.sync_state.guess.handle_welcome(now);
         self.cx.event(Event::Connected { speaks_v2 });
-        self.publisher.handle_welcome(&mut self.cx, &self.folder);
+        let asks = self.first_contact.handle_welcome(&mut self.cx, &mut self.folder);
+        self.publisher.handle_welcome(&mut self.cx, &self.folder, asks);
     }
 
     fn handle_greeted(&mut self, message: Message) {
@@ -209,9 +219,17 @@ impl ClientMachine {
                 self.respelling.handle_state(cx, folder, &state.respelled);
                 self.sync_state.handle_state(cx, folder, &self.publisher, state);
             }
-            // A dry run would become a member by its answer.
-            Message::RequestManifest(_) if !cx.config.dry_run => self.publisher.publish(cx, folder),
+            // A dry run would become a member by its answer, and a first contact answers once it knows what to say.
+            Message::RequestManifest(_)
+                if !cx.config.dry_run && !self.first_contact.is_asking() =>
+            {
+                self.publisher.publish(cx, folder);
+            }
             Message::ManifestFull(full) if cx.config.dry_run => self.dry_run.handle_union(full),
+            Message::ManifestFull(full) if self.first_contact.is_asking() => {
+                self.first_contact.handle_union(cx, folder, &full);
+                self.publisher.publish(cx, folder);
+            }
             Message::Error(report) => self.handle_error(report),
             Message::Notices(told) => {
                 // The server has nothing more to say at once. An event for each is enough for a hostile one.
@@ -271,6 +289,7 @@ impl ClientMachine {
                 let scanned = folder.handle_disk(cx, outcome);
                 if scanned {
                     self.downloads.obstacles.handle_scanned(cx);
+                    self.first_contact.handle_scanned(cx, folder);
                     self.publisher.handle_scanned(cx, folder, &self.downloads);
                 }
             }
@@ -322,7 +341,7 @@ impl ClientMachine {
         }
     }
 
-    fn handle_ignore(&mut self, ignored: Ignored) {
+    fn handle_ignore(&mut self, ignored: LiveryGlobs) {
         if self.cx.config.ignored == ignored {
             return;
         }
@@ -332,14 +351,27 @@ impl ClientMachine {
         // Nobody knows what this PC has of these liveries, so nothing of them may be replaced yet.
         self.folder.mark_unread(is_wanted_again, &config.rules.extensions);
         self.folder.scan_by(self.cx.now.time);
+        self.unmatched.handle_ignored();
         self.publisher.handle_ignored();
         self.downloads.handle_ignored(&mut self.cx, &mut self.folder);
     }
 
+    fn handle_share(&mut self, share: LiveryGlobs) {
+        if self.cx.config.share.as_ref() == Some(&share) {
+            return;
+        }
+        self.folder.share(share.clone());
+        self.cx.config.share = Some(share);
+        self.first_contact.handle_chosen();
+        self.unmatched.handle_shared();
+        self.publisher.publish_changes(&mut self.cx, &self.folder, &self.downloads);
+    }
+
     /// Tells the server and people about sessions that have ended.
     fn finish_sessions(&mut self) {
-        let (cx, folder) = (&mut self.cx, &self.folder);
+        let (cx, folder) = (&mut self.cx, &mut self.folder);
         while let Some((sync_id, session)) = self.downloads.poll_ended() {
+            folder.handle_received(cx.now.time, session.installed().map(DownloadFile::entry));
             let downloads = &self.downloads;
             self.publisher.handle_download_ended(cx, folder, downloads, &sync_id, &session);
             self.sync_state.guess.handle_session(cx.now.time);
@@ -401,8 +433,11 @@ impl ClientMachine {
         let is_idle = self.downloads.is_idle() && self.uploads.is_idle() && self.retiring.is_idle();
         let is_idle = is_idle && self.respelling.is_idle() && is_checked;
         let (cx, folder, downloads) = (&mut self.cx, &mut self.folder, &mut self.downloads);
-        if let Some(event) = self.sync_state.check(cx, folder, &self.publisher, downloads, is_idle)
+        let waiting = &self.first_contact;
+        if let Some(event) =
+            self.sync_state.check(cx, folder, &self.publisher, downloads, waiting, is_idle)
         {
+            self.unmatched.tell(cx, folder, downloads.ignored_offers.liveries());
             folder.handle_in_sync(cx.now.time);
             downloads.discard_parked(cx);
             downloads.obstacles.save(cx);

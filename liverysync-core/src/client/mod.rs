@@ -27,10 +27,12 @@
 //! | `link` | connecting, retries, pings, silence |
 //! | `folder` | what this PC has: scans, hashes, the index, synced versions, the scan cache |
 //! | `publisher` | what the server knows of this PC |
+//! | `first_contact` | the question whether to publish liveries that the league does not have |
 //! | `downloads`, `uploads` | sessions, and files on their way |
 //! | `retiring` | files on their way to the backup folder |
 //! | `obstacles` | the files that this PC cannot install, and why |
 //! | `sync_status` | whether this PC is in sync |
+//! | `unmatched` | the globs that match no livery |
 //! | `dry_run` | the union that a dry run compares |
 //! | `protocol_1` | everything that only older servers need |
 
@@ -39,10 +41,11 @@ mod context;
 mod downloads;
 mod dry_run;
 mod event;
+mod first_contact;
 mod folder;
 mod host;
-mod ignored;
 mod link;
+mod livery_globs;
 mod machine;
 mod obstacles;
 mod outstanding;
@@ -56,6 +59,7 @@ mod sync_status;
 // Its results have their pages in `liverysync`, which waits. Other hosts have `Event::InSync`.
 #[cfg_attr(not(liverysync_listing), doc(hidden))]
 pub mod sync_watch;
+mod unmatched;
 mod uploads;
 
 #[doc(hidden)]
@@ -67,7 +71,7 @@ pub use self::{
         DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Input, InstallFile, Installed, Now,
         OpId, Output, Progress, StageId,
     },
-    ignored::Ignored,
+    livery_globs::LiveryGlobs,
     machine::ClientMachine,
     outstanding::Outstanding,
     owner_act::{ActStep, ActTalk},

@@ -27,6 +27,13 @@ pub enum Outstanding {
         /// The damage.
         reason: String,
     },
+    /// A livery of this PC that the league does not have, while its driver has not chosen which of them to share.
+    ShareNeeded {
+        /// The livery, as it is spelled here. [Escape](crate::text::escape) it before showing it.
+        path: String,
+        /// The reason.
+        reason: String,
+    },
     /// Other drivers do not get a livery as it is on this PC: an admin has to approve it, has rejected it, or has frozen it.
     Held {
         /// The livery, as it is spelled here. [Escape](crate::text::escape) it before showing it.

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::Outstanding;
+use super::{Outstanding, Role};
 use crate::{hash::ContentHash, path::RelPath};
 
 /// The actions that a client would take if it made no dry run.
@@ -41,6 +41,13 @@ pub struct Plan {
     /// Files of this PC that are not distributed because their livery is not on the league's list: path and size.
     #[serde(serialize_with = "sized")]
     pub undistributed: Vec<(RelPath, u64)>,
+    /// Files of liveries that this PC does not share, because its driver has not chosen them or it publishes nothing of its
+    /// own: path and size.
+    #[serde(serialize_with = "sized")]
+    pub unshared: Vec<(RelPath, u64)>,
+    /// The only role that this PC takes, if any.
+    #[serde(serialize_with = "Role::serialize_word")]
+    pub only: Option<Role>,
     /// Conflicts of the league that concern this PC's driver. Only a server with a data folder knows whose a file is.
     pub open_conflicts: Vec<OpenConflict>,
 }

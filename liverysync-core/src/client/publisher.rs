@@ -38,11 +38,12 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn handle_welcome(&mut self, cx: &mut Context, folder: &Folder) {
+    /// Greets. `asks` is set if the server has to say what the league has before it is told what this PC has.
+    pub(super) fn handle_welcome(&mut self, cx: &mut Context, folder: &Folder, asks: bool) {
         // The server, too, starts counting again on each link.
         self.revision = 0;
-        self.hello(cx, folder);
-        if cx.config.dry_run {
+        self.greet(cx, folder, !asks);
+        if cx.config.dry_run || asks {
             cx.transmit(Message::RequestManifest(RequestManifest::default()));
         } else if cx.speaks_v2() {
             // The server asks for the files if it does not know the hash in HELLO.
@@ -184,9 +185,15 @@ impl Publisher {
     }
 
     pub(super) fn hello(&self, cx: &mut Context, folder: &Folder) {
+        self.greet(cx, folder, true);
+    }
+
+    /// Sends HELLO, without a hash if nothing is to be said about files yet.
+    fn greet(&self, cx: &mut Context, folder: &Folder, says_hash: bool) {
         let version = cx.link.dialect().and_then(Dialect::version);
         // A dry run only looks. It must not appear as a member who has no files.
         let takes_part = !cx.config.dry_run;
+        let says_hash = says_hash && takes_part;
         let key = cx.config.keys.member.as_ref().filter(|_| takes_part && version.is_some());
         let former = cx.config.keys.former.iter().filter(|_| key.is_some());
         let hello = Hello {
@@ -194,9 +201,10 @@ impl Publisher {
             former_keys: former.map(MemberKey::to_hex).collect(),
             steam_id: cx.config.steam_id.clone(),
             client_name: limit_name(&cx.config.name).to_owned(),
-            manifest_hash: if takes_part { folder.hash().to_string() } else { String::new() },
+            manifest_hash: if says_hash { folder.hash().to_string() } else { String::new() },
             liverysync: version,
             build: version.map(|_| BUILD),
+            only: cx.config.only.filter(|_| version.is_some()),
         };
         cx.transmit(Message::Hello(hello));
     }
@@ -227,7 +235,12 @@ impl Publisher {
 
     /// Tells the server about changes that it cannot know of. What an open session brings is reported when it ends: until
     /// then the server would take it for an edit of this driver.
-    fn publish_changes(&mut self, cx: &mut Context, folder: &Folder, downloads: &Downloads) {
+    pub(super) fn publish_changes(
+        &mut self,
+        cx: &mut Context,
+        folder: &Folder,
+        downloads: &Downloads,
+    ) {
         let Some(published) = self.published.as_mut().filter(|_| cx.link.is_up()) else { return };
         let (difference, respelled) = published.diff_spelled(folder.manifest());
         let reported_later: BTreeSet<_> = downloads.paths_to_report().collect();

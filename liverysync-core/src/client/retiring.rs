@@ -43,7 +43,7 @@ impl Retiring {
         self.pending = self.pending.saturating_sub(paths.len());
         for (path, outcome) in paths.into_iter().zip(outcomes) {
             if outcome.is_ok() {
-                folder.handle_retired(&path);
+                folder.handle_retired(cx.now.time, &path);
             }
             cx.event(match outcome {
                 Ok(backup) => Event::Retired { path, backup },

@@ -5,6 +5,7 @@ use super::{
     Event, Outstanding,
     context::Context,
     downloads::{Downloads, collision},
+    first_contact::FirstContact,
     folder::Folder,
     protocol_1::SyncGuess,
     publisher::Publisher,
@@ -106,6 +107,7 @@ impl SyncState {
         folder: &Folder,
         publisher: &Publisher,
         downloads: &mut Downloads,
+        first_contact: &FirstContact,
         is_idle: bool,
     ) -> Option<Event> {
         // A scan that may well find nothing new does not end it: it would be said again after each scan.
@@ -125,12 +127,14 @@ impl SyncState {
             Outstanding::Damaged { path, reason }
         }));
         outstanding.extend(self.held.iter().map(Outstanding::from));
-        let paths = folder.files().iter().map(|file| &file.path);
+        outstanding.extend(first_contact.outstanding());
+        let shared = folder.manifest();
+        let paths = shared.iter().map(|file| &file.path);
         let conflicts = paths.filter(|path| is_conflict_name(path, &cx.naming));
         Some(Event::InSync {
-            liveries: folder.files().livery_count(),
-            files: folder.files().len(),
-            bytes: folder.total_bytes(),
+            liveries: shared.livery_count(),
+            files: shared.len(),
+            bytes: shared.total_bytes(),
             conflicts: conflicts.cloned().collect(),
             withheld,
             outstanding,

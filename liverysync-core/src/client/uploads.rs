@@ -185,7 +185,7 @@ fn find_asked<'a>(
 ) -> impl Iterator<Item = &'a IndexedFile> + use<'a> {
     let path = RelPath::parse(asked, &cx.config.rules.extensions).ok();
     path.into_iter().flat_map(move |path| {
-        let there = folder.get(path.key());
+        let there = folder.published(path.key());
         let in_conflict = once_with(move || find_by_conflict_name(folder, &path, &cx.naming));
         there.into_iter().chain(in_conflict.flatten())
     })

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::client::Ignored;
+use crate::client::LiveryGlobs;
 
 /// The sides that the game's pictures may have, in pixels.
 const PICTURE_SIDES: [NonZeroU32; 2] =
@@ -27,10 +27,10 @@ pub struct LintRules {
     pub picture_sides: Vec<NonZeroU32>,
     /// Globs for the names of liveries; empty if any name will do.
     #[serde(deserialize_with = "globs")]
-    pub names: Ignored,
+    pub names: LiveryGlobs,
     /// Globs for the names of files in a livery; empty if any will do.
     #[serde(deserialize_with = "globs")]
-    pub files: Ignored,
+    pub files: LiveryGlobs,
 }
 
 impl Default for LintRules {
@@ -41,18 +41,18 @@ impl Default for LintRules {
             max_livery_bytes: None,
             max_picture_side: largest,
             picture_sides: PICTURE_SIDES.to_vec(),
-            names: Ignored::default(),
-            files: Ignored::default(),
+            names: LiveryGlobs::default(),
+            files: LiveryGlobs::default(),
         }
     }
 }
 
 /// Reads a list of globs, which have the form that a list of ignored liveries has.
-fn globs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ignored, D::Error> {
+fn globs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LiveryGlobs, D::Error> {
     let globs = Vec::<String>::deserialize(deserializer)?;
     let line = |glob: &String| {
-        Ignored::line(glob).map_err(|error| D::Error::custom(format!("`{glob}` is {error}")))
+        LiveryGlobs::line(glob).map_err(|error| D::Error::custom(format!("`{glob}` is {error}")))
     };
     let lines = globs.iter().map(line).collect::<Result<Vec<_>, _>>()?;
-    Ok(Ignored::parse(&lines.join("\n")))
+    Ok(LiveryGlobs::parse(&lines.join("\n")))
 }

@@ -232,6 +232,9 @@ pub struct DifferingSetting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[non_exhaustive]
 pub enum Withheld {
+    /// The client only sends.
+    #[error("that PC only sends")]
+    SendsOnly,
     /// Its livery is not on the allow list.
     #[error("its livery is not on the allow list")]
     NotAllowed,

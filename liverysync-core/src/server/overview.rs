@@ -11,7 +11,7 @@ use crate::{
     manifest::Manifest,
     path::RelPath,
     union::{PeerId, UnionEntry},
-    wire::messages::{ManifestFull, Message, NameConflict, OwnedFile, Remarks, RetiredName},
+    wire::messages::{ManifestFull, Message, NameConflict, OwnedFile, Remarks, RetiredName, Role},
 };
 
 /// Returns the status of the league.
@@ -33,7 +33,8 @@ pub(super) fn status(cx: &mut Context, sessions: usize) -> Status {
 }
 
 fn peer_status(cx: &Context, peer: &Peer) -> PeerStatus {
-    let missing = cx.router().missing(peer).map(|(entry, outlook)| Missing {
+    let downloads = peer.identity.only != Some(Role::Source);
+    let missing = cx.router().missing(peer).filter(|_| downloads).map(|(entry, outlook)| Missing {
         path: entry.path.clone(),
         bytes: entry.content.size,
         withheld: if let Outlook::Withheld(reason) = outlook { Some(reason) } else { None },
@@ -44,6 +45,7 @@ fn peer_status(cx: &Context, peer: &Peer) -> PeerStatus {
         name: peer.identity.name.clone(),
         address: peer.identity.address.clone(),
         protocol: peer.identity.protocol,
+        only: peer.identity.only,
         files: manifest.map(Manifest::len),
         bytes: manifest.map(Manifest::total_bytes),
         missing: missing.collect(),

@@ -140,6 +140,7 @@ pub(super) fn hello(
     // A connection is one member to its end: the union has taken in its files as theirs, and merging members costs as
     // much as the league has, however short the HELLO is.
     if first_time {
+        peer.identity.only = hello.only.filter(|_| negotiates);
         let key = hello.member_key.and_then(|key| key.parse().ok());
         let member = key.as_ref().map(MemberId::of);
         peer.identity.member = member.map(|member| cx.league.present(member));

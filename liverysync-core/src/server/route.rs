@@ -15,6 +15,7 @@ use crate::{
     select::is_of_macos,
     time::Time,
     union::{PeerId, UnionEntry},
+    wire::messages::Role,
 };
 
 /// The way in which a peer gets an entry of the union.
@@ -155,8 +156,10 @@ impl<'a> Router<'a> {
         let possible = sources.filter(move |_| !self.store.contradicts(content));
         let willing = possible.filter(move |(source, local)| {
             let peer = self.peers.get(*source);
-            let may_serve =
-                |peer: &Peer| peer.upload_faults.may_serve(local.key(), content.hash, self.now);
+            let may_serve = |peer: &Peer| {
+                peer.identity.only != Some(Role::Target)
+                    && peer.upload_faults.may_serve(local.key(), content.hash, self.now)
+            };
             peer.is_some_and(may_serve)
         });
         willing.map(|(source, _)| source)
@@ -181,6 +184,9 @@ impl<'a> Router<'a> {
     /// Returns why a peer does not get an entry as things are.
     fn withheld(self, peer: &Peer, entry: &UnionEntry) -> Option<Withheld> {
         let key = entry.path.key();
+        if peer.identity.only == Some(Role::Source) {
+            return Some(Withheld::SendsOnly);
+        }
         if !self.league.allows(key) {
             return Some(Withheld::NotAllowed);
         }

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::{Protocol, Withheld};
-use crate::{hash::ContentHash, path::RelPath, union::PeerId};
+use crate::{hash::ContentHash, path::RelPath, union::PeerId, wire::messages::Role};
 
 /// The status of a league. Serialized, it is the object that `docs/json.md` describes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -36,11 +36,14 @@ pub struct PeerStatus {
     /// The program that it is.
     #[serde(rename = "program")]
     pub protocol: Protocol,
+    /// The only role that it takes, if any: a source downloads nothing, and a target uploads nothing.
+    #[serde(serialize_with = "Role::serialize_word")]
+    pub only: Option<Role>,
     /// Number of files that it has; `None` until it has reported.
     pub files: Option<usize>,
     /// Sum of their sizes; `None` until it has reported.
     pub bytes: Option<u64>,
-    /// Files of the union that it does not have.
+    /// Files of the union that it does not have; none if it downloads nothing.
     pub missing: Vec<Missing>,
 }
 

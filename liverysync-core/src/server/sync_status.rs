@@ -85,8 +85,8 @@ impl SyncStatuses {
             let mut blocked = Vec::new();
             for (entry, outlook) in router.missing(peer) {
                 match outlook {
-                    // Its own version is held, of which it is told otherwise.
-                    Outlook::Withheld(Withheld::OwnHeld) => {}
+                    // Its own version is held, of which it is told otherwise, or it wants none.
+                    Outlook::Withheld(Withheld::OwnHeld | Withheld::SendsOnly) => {}
                     Outlook::Withheld(reason) => {
                         withheld += 1;
                         let is_blocked = matches!(reason, Withheld::Blocked | Withheld::InTheWay);

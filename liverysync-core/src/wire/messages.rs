@@ -193,6 +193,10 @@ pub struct Hello {
     /// these keys are merged into the member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_keys: Vec<String>,
+    /// Protocol 2: the only role that the client takes, if any. A [source](Role::Source) downloads nothing, and a
+    /// [target](Role::Target) uploads nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Role>,
 }
 
 impl Hello {

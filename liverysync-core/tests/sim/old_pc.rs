@@ -138,6 +138,7 @@ impl World {
                 let hello = Hello {
                     member_key: None,
                     former_keys: Vec::new(),
+                    only: None,
                     steam_id: "UNKNOWN".into(),
                     client_name: self.pcs[pc].name.clone(),
                     manifest_hash,

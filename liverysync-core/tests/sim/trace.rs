@@ -99,6 +99,7 @@ impl Trace {
             client::Output::Send { .. } => 4,
             client::Output::StopSending(_) => 5,
             client::Output::FormerKeysKnown(_) => 8,
+            client::Output::RememberShare(_) => 9,
             client::Output::Disk(..) => 6,
             client::Output::Event(_) => return self.event(now, pc),
             client::Output::Timeout(_) => return,
@@ -117,6 +118,7 @@ impl Trace {
             | client::Output::Disconnect(_)
             | client::Output::StopSending(_)
             | client::Output::FormerKeysKnown(_)
+            | client::Output::RememberShare(_)
             | client::Output::Event(_)
             | client::Output::Timeout(_) => {}
         }

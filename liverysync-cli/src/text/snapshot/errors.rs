@@ -3,7 +3,7 @@
 use std::{io, path::Path, time::Duration};
 
 use liverysync::{
-    ClientError, FileErrors, FolderNotFound, IgnoreError, Ignored, ScanError, ServerError,
+    ClientError, FileErrors, FolderNotFound, LiveryGlobs, LiveryListError, ScanError, ServerError,
     StoreError, SyncError, Unfinished,
     backups::BackupsError,
     league::{ActError, DatabaseError, LeagueError},
@@ -25,7 +25,7 @@ pub(super) fn client_errors(all: &mut Texts) {
         ClientError::Busy { path: "L".into() },
         ClientError::Identity { path: "identity.json".into(), source: denied() },
         ClientError::State { path: "state".into(), source: denied() },
-        ClientError::Ignored(IgnoreError::File { path: "x.ignore".into(), source: denied() }),
+        ClientError::List(LiveryListError::File { path: "x.ignore".into(), source: denied() }),
         ClientError::System(denied()),
         ClientError::NoRuntime,
     ] {
@@ -175,8 +175,8 @@ pub(super) fn other_errors(all: &mut Texts) {
         all.block(error::backups(&error));
     }
     let glob = "a/b".to_owned();
-    let reason = Ignored::line("a/b").unwrap_err();
-    all.block(error::ignore(&IgnoreError::Glob { glob, reason }));
-    all.block(error::ignore(&IgnoreError::File { path: "x.ignore".into(), source: denied() }));
+    let reason = LiveryGlobs::line("a/b").unwrap_err();
+    all.block(error::ignore(&LiveryListError::Glob { glob, reason }));
+    all.block(error::ignore(&LiveryListError::File { path: "x.ignore".into(), source: denied() }));
     all.block(error::no_state_folder());
 }

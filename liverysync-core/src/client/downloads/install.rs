@@ -27,7 +27,7 @@ impl Downloads {
     pub(super) fn install(
         &mut self,
         cx: &mut Context,
-        folder: &Folder,
+        folder: &mut Folder,
         sync_id: &SyncId,
         group: &[usize],
     ) {
@@ -61,11 +61,10 @@ impl Downloads {
             });
         }
         // Where caches are shared, the union decides about them too.
-        let clear = if cx.config.rules.derived_dds {
-            Vec::new()
-        } else {
-            folder.stale_beside(&paths).into_iter().map(Into::into).collect()
-        };
+        let stale =
+            if cx.config.rules.derived_dds { Vec::new() } else { folder.stale_beside(&paths) };
+        let private = folder.take_private_beside(&paths);
+        let clear = stale.into_iter().chain(private).map(Into::into).collect();
         let request = DiskRequest::Install { date: cx.now.date, files, clear };
         let step = DownloadStep::Install(sync_id.clone(), step);
         cx.request(request, Purpose::Download(step));
@@ -114,8 +113,9 @@ impl Downloads {
             Vec::new()
         };
         let name_for = |file: &&DownloadFile| {
-            let own = folder.get(file.path.key()).map(|own| own.content.hash);
-            let is_older_version = own.is_some() && own == file.replaces;
+            // What this PC does not publish has no name in the league. It goes to the backup folder.
+            let own = folder.published(file.path.key())?.content.hash;
+            let is_older_version = Some(own) == file.replaces;
             if is_older_version {
                 // The server keeps it in the livery's history.
                 return None;

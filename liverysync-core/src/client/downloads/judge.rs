@@ -1,7 +1,7 @@
 //! The decision to take a file that a server offers, and its spelling on this PC.
 
 use crate::{
-    client::{ClientConfig, context::Context, folder::Folder},
+    client::{ClientConfig, Role, context::Context, folder::Folder},
     hash::Content,
     manifest::Entry,
     path::{InvalidPath, RelPath},
@@ -9,6 +9,10 @@ use crate::{
     text::InvalidText,
     wire::messages::{Fault, FileInfo},
 };
+
+/// The reason why a PC that publishes nothing does not take a file of the league back.
+const OWN_EDIT: &str =
+    "its driver has changed this file; it stays as it is until the league changes it";
 
 /// The reason why a file is not taken.
 #[derive(Clone, Debug)]
@@ -61,6 +65,13 @@ pub(in crate::client) fn judge(
         return Err(Refusal::declined(Reason::MacOs.to_string()));
     }
     let content = Content { hash, size: info.size };
+    if config.only == Some(Role::Target)
+        && folder.get(path.key()).is_some_and(|own| own.content != content)
+        && folder.synced().get(path.key()) == Some(hash)
+    {
+        // It came from the league, and its driver has changed it. It stays until the league changes it, too.
+        return Err(Refusal::declined(OWN_EDIT.to_owned()));
+    }
     if let Some(damage) = folder.held_back(path.key())
         && folder.get(path.key()).is_none_or(|file| file.content != content)
     {

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) use self::{
     install::conflict_copy_name,
     judge::{Refusal, collision, judge},
-    session::{Download, FileState},
+    session::{Download, DownloadFile, FileState},
     step::DownloadStep,
 };
 use self::{
@@ -24,11 +24,12 @@ use self::{
     step::discard,
 };
 use super::{
-    DiskFault, DiskOutcome, DiskRequest, Event, StageId,
+    DiskFault, DiskOutcome, DiskRequest, Event, Role, StageId,
     context::{Context, Purpose},
     folder::Folder,
     obstacles::{Cause, Obstacle, Obstacles},
     protocol_1::{Refusals, Unlisted},
+    unmatched::IgnoredOffers,
 };
 use crate::{
     hash::Content,
@@ -46,6 +47,9 @@ const SESSIONS_MAX: usize = 64;
 /// The reason why files of an ignored livery are refused.
 const IGNORED: &str = "this PC ignores the livery";
 
+/// The reason why a PC that only sends refuses files.
+const SENDS_ONLY: &str = "this PC only sends";
+
 /// All sessions that bring files, and the stages that outlived one.
 #[derive(Debug, Default)]
 pub(super) struct Downloads {
@@ -53,6 +57,7 @@ pub(super) struct Downloads {
     parked: ParkedStages,
     refusals: Refusals,
     pub(super) obstacles: Obstacles,
+    pub(super) ignored_offers: IgnoredOffers,
     /// Sessions that have ended and have not been reported yet.
     ended: VecDeque<(SyncId, Download)>,
 }
@@ -93,8 +98,12 @@ impl Downloads {
     ) {
         let name = offered.info.rel_path.clone();
         if cx.config.ignored.covers(&name) {
+            self.ignored_offers.handle_offer(&name);
             // The driver asked for it, and need not hear of every file.
             return self.report_refusal(cx, sync_id, name, Fault::Declined, IGNORED);
+        }
+        if cx.config.only == Some(Role::Source) {
+            return self.report_refusal(cx, sync_id, name, Fault::Declined, SENDS_ONLY);
         }
         let content = (offered.info.sha256.parse().ok(), offered.info.size);
         match offer::take(cx, folder, offered) {

@@ -30,18 +30,20 @@ impl LintReport {
         self.received.insert(key.clone(), hash);
     }
 
-    /// Judges the files that are shared after a scan, and reports what was not found before. Nothing is read for that, so the
+    /// Judges the files that may be published after a scan, and reports what was not found before. Nothing is read for that, so the
     /// sizes of pictures do not count.
     pub(super) fn handle_scan(
         &mut self,
         cx: &mut Context,
         files: &PathMap<IndexedFile>,
         synced: &SyncedVersions,
+        may_publish: impl Fn(&IndexedFile) -> bool,
     ) {
         self.received.retain(|key, hash| files.contains(key) && synced.get(key) != Some(*hash));
         let is_own = |file: &&IndexedFile| {
             let (key, hash) = (file.path.key(), Some(file.content.hash));
-            synced.get(key) != hash && self.received.get(key).copied() != hash
+            let is_new = synced.get(key) != hash && self.received.get(key).copied() != hash;
+            is_new && may_publish(file)
         };
         let own: BTreeSet<_> =
             files.iter().filter(is_own).map(|file| file.path.key().livery()).collect();

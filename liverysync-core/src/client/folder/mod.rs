@@ -19,6 +19,7 @@ mod save_timer;
 mod scan_cache;
 mod schedule;
 mod selection;
+mod sharing;
 mod skip_report;
 mod spelling;
 mod synced_versions;
@@ -35,19 +36,20 @@ use std::{
 pub use self::recognize::recognize;
 use self::{
     deleted::DeletedLiveries, held_back::HeldBack, lint_report::LintReport, listing::Listing,
-    local_index::LocalIndex, save_timer::SaveTimer, schedule::ScanSchedule,
+    local_index::LocalIndex, save_timer::SaveTimer, schedule::ScanSchedule, sharing::Sharing,
     skip_report::SkipReport, unsettled::Unsettled,
 };
 pub(super) use self::{local_index::IndexedFile, synced_versions::SyncedVersions};
 use super::{
-    DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Installed,
+    ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Installed,
+    LiveryGlobs,
     context::{Context, Purpose},
 };
 use crate::{
     hash::{Content, ContentHash},
     inspect::Damage,
-    manifest::Manifest,
-    path::{Extensions, PathKey, RelPath, fold},
+    manifest::{Entry, Manifest},
+    path::{Extensions, PathKey, RelPath, first_component, fold},
     pathmap::PathMap,
     select::{Chosen, Kind, Listed, Reason, Skipped, StaleFiles, Stamp, caches_of, select_knowing},
     time::{Time, Wake},
@@ -62,6 +64,7 @@ const UNREADABLE_PAUSE_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Folder {
     index: LocalIndex,
     synced: SyncedVersions,
+    sharing: Sharing,
     /// Everything that the last scan found.
     listing: Option<Listing>,
     /// Files that will be published once they have settled and have been read.
@@ -91,10 +94,11 @@ enum Phase {
 }
 
 impl Folder {
-    pub(super) fn new(now: Time) -> Self {
+    pub(super) fn new(config: &ClientConfig, now: Time) -> Self {
         Self {
             index: LocalIndex::default(),
             synced: SyncedVersions::default(),
+            sharing: Sharing::new(config.share.clone(), config.only),
             listing: None,
             unread: BTreeSet::new(),
             installed: BTreeSet::new(),
@@ -164,6 +168,7 @@ impl Folder {
     fn load(&mut self, cx: &Context, text: &[u8]) {
         if let Some(cache) = scan_cache::decode(text, &cx.config.rules.extensions) {
             (self.index, self.synced) = (cache.index, cache.synced);
+            self.sharing.invalidate();
             // Otherwise each start would check all paths again.
             if !cache.up_to_date {
                 self.save_timer.handle_index_change(cx.now.time);
@@ -189,6 +194,7 @@ impl Folder {
             manifest.get(key).map(|told| &told.path) != now.get(key).map(|file| &file.path)
         });
         if self.synced.handle_in_sync(manifest, &outdated) {
+            self.sharing.invalidate();
             self.save_timer.handle_synced_change(cx.now.time);
         }
     }
@@ -339,6 +345,7 @@ impl Folder {
             self.deleted.handle_scan(self.index.files(), &files, was_deleted);
             self.note_renamed(&files);
             publishes_more = self.index.replace(files);
+            self.sharing.invalidate();
         }
         self.phase = Phase::Idle;
         let first_time = !mem::replace(&mut self.scanned_once, true);
@@ -350,14 +357,22 @@ impl Folder {
         if first_time || publishes_more {
             let (liveries, files) = (self.files().livery_count(), self.files().len());
             cx.event(Event::Scanned { liveries, files, bytes: self.total_bytes() });
-            self.lint.handle_scan(cx, self.index.files(), &self.synced);
+            let (sharing, synced) = (&self.sharing, &self.synced);
+            let may_publish = |file: &IndexedFile| sharing.may_publish(file, synced);
+            self.lint.handle_scan(cx, self.index.files(), synced, may_publish);
         }
     }
 
     /// Notes that a file of this PC was retired.
-    pub(super) fn handle_retired(&mut self, path: &RelPath) {
+    pub(super) fn handle_retired(&mut self, now: Time, path: &RelPath) {
         let is_known = self.files().contains(path.key());
         self.deleted.handle_retired(path.key(), is_known);
+        // The league has nothing there any more, so what the driver puts there is theirs to share or not.
+        if !self.sharing.is_of_all() {
+            self.synced.remove(path.key());
+            self.save_timer.handle_synced_change(now);
+            self.sharing.invalidate();
+        }
     }
 
     /// Returns whether the driver has deleted the livery of a file since it was in sync. Says so once.
@@ -389,6 +404,76 @@ impl Folder {
         let file = IndexedFile { path, stamp, change_tag: 0, content, damage, is_whole };
         let _fits = files.insert(file);
         self.save_timer.handle_index_change(cx.now.time);
+        self.sharing.invalidate();
+    }
+
+    /// Notes files that a session has brought, or that this PC had already when the league offered them: the league has
+    /// them. Where everything is published, the server says so itself.
+    pub(super) fn handle_received(&mut self, now: Time, files: impl Iterator<Item = Entry>) {
+        if self.sharing.is_of_all() {
+            return;
+        }
+        for file in files {
+            self.synced.insert(file.path.key().clone(), file.content.hash);
+        }
+        self.save_timer.handle_synced_change(now);
+        self.sharing.invalidate();
+    }
+
+    /// Returns the files of this PC's own liveries that give way to liveries of the league: nothing of them is published,
+    /// so the two have only the name in common. They are forgotten, because they go to the backup folder.
+    pub(super) fn take_private_beside(&mut self, arriving: &[RelPath]) -> Vec<String> {
+        if self.sharing.is_of_all() {
+            return Vec::new();
+        }
+        let arriving: BTreeSet<_> = arriving.iter().map(RelPath::key).collect();
+        let liveries = arriving.iter().map(|key| key.livery()).collect::<BTreeSet<_>>();
+        let is_private = |livery: &&str| self.sharing.is_private(livery, &self.synced);
+        let private: BTreeSet<_> = liveries.into_iter().filter(is_private).collect();
+        let files = self.index.files().iter().map(|file| &file.path);
+        let gone = files.filter(|path| private.contains(path.key().livery()));
+        let gone: Vec<_> = gone.filter(|path| !arriving.contains(path.key())).cloned().collect();
+        for path in &gone {
+            self.index.files_mut().remove(path.key());
+        }
+        self.sharing.invalidate();
+        gone.iter().map(|path| path.as_str().to_owned()).collect()
+    }
+
+    /// Shares these liveries, and no others that the league does not have.
+    pub(super) fn share(&mut self, chosen: LiveryGlobs) {
+        self.sharing.choose(chosen);
+    }
+
+    /// Notes the keys of all liveries that the league has.
+    pub(super) fn handle_league(&mut self, liveries: BTreeSet<String>) {
+        self.sharing.handle_league(liveries);
+    }
+
+    /// Returns the files of the liveries that wait for the driver's choice.
+    pub(super) fn undecided(&self) -> Vec<&IndexedFile> {
+        self.sharing.undecided(self.files(), &self.synced)
+    }
+
+    /// Returns the files that are not published.
+    pub(super) fn unshared(&self) -> impl Iterator<Item = &IndexedFile> {
+        self.files().iter().filter(|file| !self.is_published(file))
+    }
+
+    /// Returns whether a file is published.
+    pub(super) fn is_published(&self, file: &IndexedFile) -> bool {
+        self.sharing.is_of_all() || self.sharing.publishes(file, &self.synced)
+    }
+
+    /// Returns the published file at a path.
+    pub(super) fn published(&self, key: &PathKey) -> Option<&IndexedFile> {
+        self.get(key).filter(|file| self.is_published(file))
+    }
+
+    /// Returns the names of all liveries in the folder, once for each of their files.
+    pub(super) fn liveries(&self) -> impl Iterator<Item = &str> {
+        let listed = self.listing.iter().flat_map(Listing::items);
+        listed.map(|item| first_component(&item.path))
     }
 
     /// Keeps the files at these paths from being replaced until a scan has read them.
@@ -415,16 +500,23 @@ impl Folder {
         self.unsettled.is_empty() && matches!(self.phase, Phase::Listing)
     }
 
+    /// Returns the files that are published.
     pub(super) fn manifest(&self) -> &Manifest {
-        self.index.manifest()
+        if self.sharing.is_of_all() {
+            return self.index.manifest();
+        }
+        &self.sharing.published(self.files(), &self.synced).0
     }
 
     /// Returns the hash of the manifest.
     pub(super) fn hash(&self) -> ContentHash {
-        self.index.hash()
+        if self.sharing.is_of_all() {
+            return self.index.hash();
+        }
+        self.sharing.published(self.files(), &self.synced).1
     }
 
-    /// Returns the published files.
+    /// Returns the files that are published if their livery is shared.
     pub(super) const fn files(&self) -> &PathMap<IndexedFile> {
         self.index.files()
     }
@@ -437,7 +529,7 @@ impl Folder {
         self.index.get(key)
     }
 
-    /// Returns the published file at a path in any spelling.
+    /// Returns the file at a path in any spelling.
     pub(super) fn get_spelled(&self, path: &str) -> Option<&IndexedFile> {
         self.index.get_spelled(path)
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, mem};
 
 use super::local_index::LocalIndex;
 use crate::{
-    client::Ignored,
+    client::LiveryGlobs,
     pathmap::PathMap,
     select::{Chosen, Kind, Listed, Reason, Selection, Skipped, Stamp},
 };
@@ -42,7 +42,7 @@ pub(super) fn keep_published(selection: &mut Selection, listed: &[Listed], index
 
 /// Takes ignored liveries out of what would be published. No livery decides what is selected of another one, so this may
 /// come afterwards.
-pub(super) fn leave_out_ignored(selection: &mut Selection, ignored: &Ignored) {
+pub(super) fn leave_out_ignored(selection: &mut Selection, ignored: &LiveryGlobs) {
     if ignored.globs().len() == 0 {
         return;
     }

@@ -4,7 +4,10 @@
 //!
 //! A synced version outlives its file: drivers often delete a livery before they copy in its new version.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use crate::{hash::ContentHash, manifest::Manifest, path::PathKey};
 
@@ -17,6 +20,19 @@ pub(in crate::client) struct SyncedVersions {
 impl SyncedVersions {
     pub(in crate::client) fn get(&self, key: &PathKey) -> Option<ContentHash> {
         self.by_path.get(key).copied()
+    }
+
+    /// Returns whether any file of a livery, by its key, was in sync.
+    pub(super) fn has_livery(&self, livery: &str) -> bool {
+        let below = format!("{livery}/");
+        let mut files =
+            self.by_path.range::<str, _>((Bound::Included(below.as_str()), Bound::Unbounded));
+        let has_file = files.next().is_some_and(|(key, _)| key.as_str().starts_with(&below));
+        has_file || self.by_path.contains_key(livery)
+    }
+
+    pub(super) fn remove(&mut self, key: &PathKey) {
+        self.by_path.remove(key);
     }
 
     pub(super) fn insert(&mut self, key: PathKey, hash: ContentHash) {

@@ -2,7 +2,7 @@ use std::iter;
 
 use super::{unsettled::WHOLE_LIVERY_MAX, *};
 use crate::{
-    client::{ClientConfig, Now, Output, link::Link},
+    client::{ClientConfig, LiveryGlobs, Now, Output, link::Link},
     manifest::Entry,
     time::UnixTime,
 };
@@ -19,8 +19,10 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let now = Now { time: Time::ZERO, date: UnixTime::from_nanos(10 * DAY) };
-        let cx = Context::new(ClientConfig::default(), Link::new(now.time, 1), now);
-        Self { folder: Folder::new(now.time), cx }
+        let share = Some(LiveryGlobs::all());
+        let config = ClientConfig { share, ..ClientConfig::default() };
+        let cx = Context::new(config, Link::new(now.time, 1), now);
+        Self { folder: Folder::new(&cx.config, now.time), cx }
     }
 
     /// Returns the last disk request of a scan since this was called before.

@@ -237,7 +237,8 @@ pub(in crate::client) fn find_by_conflict_name<'a>(
     folder.files().iter().find(|file| {
         let own = parse_conflict_name(&file.path, naming);
         let own = own.as_ref().map_or(&file.path, |(plain, _)| plain);
-        file.content.hash.short() == digits && own.key() == plain.key()
+        let is_it = file.content.hash.short() == digits && own.key() == plain.key();
+        is_it && folder.is_published(file)
     })
 }
 

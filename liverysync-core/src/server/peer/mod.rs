@@ -20,7 +20,7 @@ use crate::{
     schedule::Load,
     time::Time,
     union::{PeerId, UnionEntry},
-    wire::messages::SyncStatus,
+    wire::messages::{Role, SyncStatus},
 };
 
 /// A client's own description of itself.
@@ -31,6 +31,8 @@ pub(super) struct Identity {
     pub(super) address: String,
     pub(super) name: String,
     pub(super) protocol: Protocol,
+    /// The only role that it takes, if any.
+    pub(super) only: Option<Role>,
     /// The member, if the client has sent a key.
     pub(super) member: Option<MemberId>,
     /// Members of this client's driver that are not merged into theirs yet.
@@ -110,6 +112,7 @@ impl Peer {
                 address,
                 // The strictest one, until its manifest says more: nothing is sent that it would refuse.
                 protocol: Protocol::V104,
+                only: None,
                 member: None,
                 former: Vec::new(),
             },

@@ -1,7 +1,7 @@
 //! The messages of a session: a group of files that one client uploads, or downloads, together.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{FileInfo, SyncId};
 use crate::wire::data::TransferId;
@@ -14,6 +14,25 @@ pub enum Role {
     Source,
     /// The client that lacks the files.
     Target,
+}
+
+impl Role {
+    /// Returns the role as one of the words in `docs/json.md`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        }
+    }
+
+    /// Serializes an optional role by its word.
+    pub(crate) fn serialize_word<S: Serializer>(
+        role: &Option<Self>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        role.map(Self::word).serialize(serializer)
+    }
 }
 
 /// The payload of [`Message::SyncOffer`](super::Message::SyncOffer).

@@ -122,6 +122,11 @@ impl World {
                         new_pc.config.keys.former.clear();
                     }
                 }
+                client::Output::RememberShare(share) => {
+                    if let Brain::New(new_pc) = &mut self.pcs[pc].brain {
+                        new_pc.config.share = Some(share);
+                    }
+                }
                 client::Output::Disk(op, request) => self.disk_request(pc, op, request),
                 client::Output::Event(event) => {
                     self.say(|| format!("{}: {event:?}", self.pcs[pc].name));

@@ -105,7 +105,7 @@ fn a_dry_run_plans_nothing_for_an_ignored_livery() {
     let picky = world.join("picky", &[("A/decals.png", b"mine")]);
     world.leave(picky);
     let Brain::New(new_pc) = &mut world.pcs[picky].brain else { panic!("a client of protocol 2") };
-    new_pc.config.ignored = client::Ignored::parse("a");
+    new_pc.config.ignored = client::LiveryGlobs::parse("a");
     let plan = world.dry_run(picky);
     assert!(plan.receive.is_empty() && plan.send.is_empty() && plan.conflicts.is_empty());
     assert_eq!(

@@ -8,7 +8,7 @@ use crate::rig::{Brain, NewPc, SECOND, World};
 /// Returns a client that ignores these liveries from its start on.
 fn ignoring(name: &str, globs: &str) -> Brain {
     let mut config = config(name);
-    config.ignored = client::Ignored::parse(globs);
+    config.ignored = client::LiveryGlobs::parse(globs);
     Brain::New(Box::new(NewPc::new(config)))
 }
 
@@ -30,7 +30,7 @@ fn an_ignored_livery_is_not_downloaded_until_it_is_no_longer_ignored() {
     world.run_until_rest(20 * SECOND, PLENTY);
     world.check_files(picky, &files[..1]);
     assert_eq!(standings_withheld(&world, picky).last(), Some(&2));
-    world.feed(picky, client::Input::Ignore(client::Ignored::default()));
+    world.feed(picky, client::Input::Ignore(client::LiveryGlobs::default()));
     world.rest();
     world.check_files(picky, &files);
     assert_eq!(standings_withheld(&world, picky).last(), Some(&0));
@@ -41,14 +41,14 @@ fn an_ignored_livery_is_not_shared_and_stays_as_it_is() {
     let mut world = league();
     let picky = world.join("picky", &[("Mine/decals.png", b"mine"), ("Ours/decals.png", b"ours")]);
     world.run_until_rest(20 * SECOND, PLENTY);
-    world.feed(picky, client::Input::Ignore(client::Ignored::parse("mine")));
+    world.feed(picky, client::Input::Ignore(client::LiveryGlobs::parse("mine")));
     world.run_until_rest(20 * SECOND, PLENTY);
     let other = world.join("other", &[("Mine/decals.png", b"another")]);
     world.run_until_rest(20 * SECOND, PLENTY);
     world.check_files(picky, &[("Mine/decals.png", b"mine"), ("Ours/decals.png", b"ours")]);
     world.check_files(other, &[("Mine/decals.png", b"another"), ("Ours/decals.png", b"ours")]);
     // Wanted again, it is as if it had just been made: nothing of it is lost.
-    world.feed(picky, client::Input::Ignore(client::Ignored::default()));
+    world.feed(picky, client::Input::Ignore(client::LiveryGlobs::default()));
     world.rest();
     let kept = conflict("Mine/decals.png", b"mine");
     assert_eq!(world.text(other, &kept).as_deref(), Some(&b"mine"[..]));

@@ -13,6 +13,7 @@ mod names;
 mod owners;
 mod protocol_1;
 mod settings;
+mod sharing;
 mod spelling;
 mod updates;
 mod whole_liveries;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use liverysync_core::{
-    client::{self, ClientConfig, ClientMachine},
+    client::{self, ClientConfig, ClientMachine, LiveryGlobs},
     hash::Content,
     league::{Act, ActError, ActReport, MemberKey, Setting},
     server,
@@ -53,6 +54,7 @@ pub(crate) fn config(name: &str) -> ClientConfig {
     let mut config = ClientConfig::default();
     config.name = name.to_owned();
     config.keys.member = Some(key_of(name));
+    config.share = Some(LiveryGlobs::all());
     config
 }
 

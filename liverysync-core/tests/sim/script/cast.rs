@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use liverysync_core::{client::ClientConfig, conflict::Scope, league::Updates, path::fold};
+use liverysync_core::{
+    client::{ClientConfig, LiveryGlobs},
+    conflict::Scope,
+    league::Updates,
+    path::fold,
+};
 
 use super::Script;
 use crate::{
@@ -46,6 +51,7 @@ impl Script {
             let mut config = ClientConfig::default();
             config.keys.member = self.rng.percent(80).then(|| key_of(&name));
             config.name = name;
+            config.share = Some(LiveryGlobs::all());
             let brain = Brain::New(Box::new(NewPc::new(config)));
             world.add_pc(&format!("ours{number}"), brain, disk);
         }

@@ -1,4 +1,4 @@
-//! Liveries that a driver ignores.
+//! Lists of liveries: those that a driver ignores, and those that they share.
 
 use crate::{
     glob::{CHARS_MAX as GLOB_CHARS_MAX, matches},
@@ -7,13 +7,12 @@ use crate::{
     text::InvalidText,
 };
 
-/// The liveries that a driver ignores, as globs for the names of their folders. In a glob, `*` matches any characters or
-/// none, and `?` matches any one. All other characters match themselves, in upper or lower case. A glob with `!` in front
-/// takes liveries out of what the globs before it ignore: the last glob that matches a livery counts.
-///
-/// An ignored livery is neither downloaded nor shared, and its files on this PC stay as they are.
+/// A list of liveries, as globs for the names of their folders: those that a driver ignores, or those that they share. In
+/// a glob, `*` matches any characters or none, and `?` matches any one. All other characters match themselves, in upper or
+/// lower case. A glob with `!` in front takes liveries out of what the globs before it cover: the last glob that matches a
+/// livery counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ignored(Vec<Glob>);
+pub struct LiveryGlobs(Vec<Glob>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Glob {
@@ -22,7 +21,7 @@ struct Glob {
     is_exception: bool,
 }
 
-impl Ignored {
+impl LiveryGlobs {
     /// Reads a list with one glob per line. A line that begins with `#` is a comment. A glob for names that begin with `#`
     /// or `!` has a backslash in front.
     #[must_use]
@@ -35,7 +34,32 @@ impl Ignored {
         self.0.iter().map(|glob| glob.text.as_str())
     }
 
-    /// Returns whether the livery of a path is ignored. The path may be only the livery's name.
+    /// Returns the list that covers all liveries.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::parse("*")
+    }
+
+    /// Returns whether the list covers every livery, whatever its name.
+    #[must_use]
+    pub fn covers_all(&self) -> bool {
+        self.0.last().is_some_and(|glob| glob.folded == ['*'] && !glob.is_exception)
+    }
+
+    /// Returns the globs that match none of these liveries, as the list has them. Exceptions count as the others.
+    pub fn unmatched<'a>(&self, liveries: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let mut left: Vec<_> = self.0.iter().collect();
+        for livery in liveries {
+            if left.is_empty() {
+                break;
+            }
+            let name: Vec<_> = fold(livery).chars().collect();
+            left.retain(|glob| !matches(&glob.folded, &name));
+        }
+        left.into_iter().map(|glob| glob.text.clone()).collect()
+    }
+
+    /// Returns whether the list covers the livery of a path. The path may be only the livery's name.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
         // Most drivers ignore nothing, and this is asked for every file.
@@ -56,7 +80,7 @@ impl Ignored {
         let glob = glob.trim();
         let (mark, name) = split_mark(glob);
         let fits = !name.is_empty() && name.chars().count() <= GLOB_CHARS_MAX;
-        // A livery is ignored as a whole, so a file in one cannot be named.
+        // A livery is ignored or shared as a whole, so a file in one cannot be named.
         if !fits || name.contains(['/', '\\']) || name.chars().any(char::is_control) {
             return Err(InvalidText::new(format!(
                 "not the name of a livery: it needs 1 to {GLOB_CHARS_MAX} characters, in which * matches any characters and \
@@ -119,33 +143,38 @@ mod tests {
             ("[ABC] *", "[abc] Team", true),
             ("[ABC] *", "A Team", false),
         ] {
-            let ignored = Ignored::parse(&Ignored::line(glob).unwrap());
+            let ignored = LiveryGlobs::parse(&LiveryGlobs::line(glob).unwrap());
             assert_eq!(ignored.covers(name), expected, "{glob} {name}");
             assert_eq!(ignored.covers(&format!("{name}/decals.png")), expected, "{glob} {name}");
         }
-        assert!(!Ignored::default().covers("a"));
+        assert!(!LiveryGlobs::default().covers("a"));
     }
 
     #[test]
     fn a_list_is_read_line_by_line() {
-        let ignored = Ignored::parse("\u{feff}# not these\r\n\r\n  \\#2_*  \r\nTeam A\n\\\n");
+        let ignored = LiveryGlobs::parse("\u{feff}# not these\r\n\r\n  \\#2_*  \r\nTeam A\n\\\n");
         assert_eq!(ignored.globs().collect::<Vec<_>>(), ["#2_*", "Team A"]);
         assert!(ignored.covers("#2_TeamIris") && !ignored.covers("# not these"));
-        assert!(Ignored::is_line_of(" \\#2_*", "#2_*") && Ignored::is_line_of("team a", "TEAM A"));
-        assert!(!Ignored::is_line_of("# Team A", "Team A") && !Ignored::is_line_of("", "*"));
+        assert!(
+            LiveryGlobs::is_line_of(" \\#2_*", "#2_*")
+                && LiveryGlobs::is_line_of("team a", "TEAM A")
+        );
+        assert!(
+            !LiveryGlobs::is_line_of("# Team A", "Team A") && !LiveryGlobs::is_line_of("", "*")
+        );
     }
 
     #[test]
     fn a_glob_that_can_match_no_name_is_refused() {
         for glob in ["", "  ", "Team/decals.png", "Team\\decals.png", "a\nb", &"x".repeat(256)] {
-            assert!(Ignored::line(glob).is_err(), "{glob}");
+            assert!(LiveryGlobs::line(glob).is_err(), "{glob}");
         }
-        assert_eq!(Ignored::line("#2_*").as_deref(), Ok("\\#2_*"));
+        assert_eq!(LiveryGlobs::line("#2_*").as_deref(), Ok("\\#2_*"));
     }
 
     #[test]
     fn the_last_glob_that_matches_decides() {
-        let ignored = Ignored::parse("*\n!904*\n904 old\n\\!Safety\n");
+        let ignored = LiveryGlobs::parse("*\n!904*\n904 old\n\\!Safety\n");
         for (name, expected) in [
             ("77 Iris", true),
             ("904", false),
@@ -155,24 +184,46 @@ mod tests {
         ] {
             assert_eq!(ignored.covers(name), expected, "{name}");
         }
-        assert!(!Ignored::parse("!904*").covers("77 Iris"));
+        assert!(!LiveryGlobs::parse("!904*").covers("77 Iris"));
         assert_eq!(ignored.globs().collect::<Vec<_>>(), ["*", "!904*", "904 old", "\\!Safety"]);
     }
 
     #[test]
     fn an_exception_and_a_name_with_an_exclamation_mark_differ() {
-        assert_eq!(Ignored::line("!904*").as_deref(), Ok("!904*"));
-        assert_eq!(Ignored::line("\\!Safety").as_deref(), Ok("\\!Safety"));
-        assert!(Ignored::line("!").is_err() && Ignored::line("\\").is_err());
-        assert!(Ignored::is_line_of("!team a", "!TEAM A"));
-        assert!(Ignored::is_line_of("\\!Safety", "\\!safety"));
-        assert!(!Ignored::is_line_of("!Safety", "\\!Safety"));
-        assert!(!Ignored::is_line_of("Safety", "!Safety"));
+        assert_eq!(LiveryGlobs::line("!904*").as_deref(), Ok("!904*"));
+        assert_eq!(LiveryGlobs::line("\\!Safety").as_deref(), Ok("\\!Safety"));
+        assert!(LiveryGlobs::line("!").is_err() && LiveryGlobs::line("\\").is_err());
+        assert!(LiveryGlobs::is_line_of("!team a", "!TEAM A"));
+        assert!(LiveryGlobs::is_line_of("\\!Safety", "\\!safety"));
+        assert!(!LiveryGlobs::is_line_of("!Safety", "\\!Safety"));
+        assert!(!LiveryGlobs::is_line_of("Safety", "!Safety"));
+    }
+
+    #[test]
+    fn a_list_may_cover_all_liveries() {
+        for (text, expected) in [
+            ("*", true),
+            ("a\n*", true),
+            ("", false),
+            ("!*", false),
+            ("*\n!a", false),
+            ("a*", false),
+        ] {
+            assert_eq!(LiveryGlobs::parse(text).covers_all(), expected, "{text:?}");
+        }
+        assert!(LiveryGlobs::all().covers_all() && LiveryGlobs::all().covers("77 Iris"));
+    }
+
+    #[test]
+    fn globs_that_match_no_livery_are_found() {
+        let list = LiveryGlobs::parse("904*\nTaem B\n!TEAM a\n!Team C\n");
+        assert_eq!(list.unmatched(["904 Mine", "Team A"]), ["Taem B", "!Team C"]);
+        assert!(LiveryGlobs::default().unmatched(["a"]).is_empty());
     }
 
     #[test]
     fn a_hostile_glob_takes_no_time() {
-        let ignored = Ignored::parse(&"*a".repeat(120));
+        let ignored = LiveryGlobs::parse(&"*a".repeat(120));
         assert!(!ignored.covers(&"a".repeat(119)));
         assert!(!ignored.covers(&format!("{}b", "a".repeat(254))));
     }
