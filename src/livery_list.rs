@@ -123,6 +123,28 @@ impl LiveryList {
         Ok(self.chosen()?.unwrap_or_default())
     }
 
+    /// Returns the globs that match no livery in a folder, as the list has them. A livery that is ignored may well not be
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the list or the folder cannot be read.
+    pub fn unmatched(&self, liveries: &Path) -> Result<Vec<String>, LiveryListError> {
+        let failed = |source| LiveryListError::File { path: liveries.to_owned(), source };
+        let name = |entry: io::Result<fs::DirEntry>| {
+            Some(entry.ok()?.file_name().to_string_lossy().into_owned())
+        };
+        let names: Vec<_> = match fs::read_dir(liveries) {
+            Ok(entries) => entries.filter_map(name).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut unmatched = self.read()?.unmatched(names.iter().map(String::as_str));
+        // It is a choice, and no name.
+        unmatched.retain(|glob| glob != "*");
+        Ok(unmatched)
+    }
+
     /// Adds globs. Returns those that are new.
     ///
     /// # Errors

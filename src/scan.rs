@@ -7,6 +7,7 @@ use std::{
 };
 
 use liverysync_core::{
+    client::LiveryGlobs,
     hash::{Content, ContentHash, Hasher},
     inspect::{Damage, Inspection, Inspector},
     lint::{Finding, LintFile, LintRules, lint},
@@ -65,6 +66,26 @@ impl ScannedFile {
 }
 
 impl Scan {
+    /// Leaves out what a driver ignores, and what they do not share unless the league has it. `shared` is `None` if they
+    /// have not chosen, and then everything may be shared.
+    pub fn choose(&mut self, ignored: &LiveryGlobs, shared: Option<&LiveryGlobs>) {
+        let mut kept = Manifest::new();
+        for entry in self.manifest.iter() {
+            let path = entry.path.as_str();
+            let reason = match shared {
+                _ if ignored.covers(path) => Reason::Ignored,
+                Some(shared) if !shared.covers(path) => Reason::Unshared,
+                _ => {
+                    // It fits: it was beside the same files.
+                    let _fits = kept.insert(entry.clone());
+                    continue;
+                }
+            };
+            self.skipped.push(Skipped::new(path.to_owned(), reason));
+        }
+        self.manifest = kept;
+    }
+
     /// Returns what is probably wrong with the liveries, by the rules of a league. The findings are ordered by livery.
     #[must_use]
     pub fn lint(&self, rules: &LintRules) -> Vec<Finding> {

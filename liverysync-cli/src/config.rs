@@ -18,13 +18,13 @@ use clap::{
 use toml::{Table, Value};
 
 use crate::{
-    cli::{Cli, Command as CliCommand},
+    cli::{Cli, Command as CliCommand, groups::SharingArgs},
     exit::Failure,
     text::{config, config::Instead, error},
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 39] = [
+const TABLES: [(&[&str], &str); 42] = [
     (&["server"], "server"),
     (&["league", "create"], "server"),
     (&["league", "status"], "server"),
@@ -61,6 +61,9 @@ const TABLES: [(&[&str], &str); 39] = [
     (&["ignore", "add"], "client"),
     (&["ignore", "remove"], "client"),
     (&["ignore", "list"], "client"),
+    (&["share", "add"], "client"),
+    (&["share", "remove"], "client"),
+    (&["share", "list"], "client"),
     (&["identity", "show"], "client"),
     (&["identity", "export"], "client"),
     (&["identity", "import"], "client"),
@@ -93,6 +96,15 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Cli, Failure> {
         && !client.dry_run
     {
         return Err(Failure::usage(error::timeout_needs_an_end()));
+    }
+    let sharing = match &cli.command {
+        CliCommand::Client(args) => Some(&args.sharing),
+        CliCommand::Status(args) => Some(&args.sharing),
+        CliCommand::Scan(args) => Some(&args.sharing),
+        _ => None,
+    };
+    if sharing.is_some_and(SharingArgs::exclude_everything) {
+        return Err(Failure::usage(error::one_direction()));
     }
     Ok(cli)
 }

@@ -98,6 +98,9 @@ pub enum Reason {
     /// The driver ignores its livery.
     #[error("its livery is ignored on this PC")]
     Ignored,
+    /// Its driver does not share its livery. It travels only if the league has the livery.
+    #[error("its livery is not on the list of shared liveries")]
+    Unshared,
     /// It is larger than a file may be.
     #[error("larger than {0} bytes")]
     TooLarge(u64),
@@ -122,6 +125,7 @@ impl Reason {
             Self::Unreadable(_) => "unreadable",
             Self::TooMany(_) => "too_many",
             Self::Ignored => "ignored",
+            Self::Unshared => "unshared",
             Self::TooLarge(_) => "too_large",
             Self::Damaged(_) => "damaged",
         }

@@ -318,6 +318,15 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_OWNER_NEWS = 28,
     /**
+     * Client: this PC has more than 10 liveries that the league does not have, and its driver has not chosen what to share,
+     * so none of them is shared: `liveries`, `files`, `bytes`; the names are in its `json`.
+     */
+    LIVERYSYNC_EVENT_KIND_SHARE_NEEDED = 29,
+    /**
+     * Client: globs of a list match no livery: `word` (ignore or share); the globs are in its `json`.
+     */
+    LIVERYSYNC_EVENT_KIND_GLOBS_UNMATCHED = 30,
+    /**
      * Server: a client joined: `peer`, `name`, `address`, `word` (its program).
      */
     LIVERYSYNC_EVENT_KIND_SERVER_JOINED = 100,
@@ -978,6 +987,20 @@ typedef struct liverysync_client_options {
      * folder: `liverysync/identity.json` in their config folder.
      */
     const char *identity;
+    /**
+     * The liveries that this PC shares although the league does not have them: globs, one on each line, as in a list of
+     * ignored liveries. `*` shares all, an empty text none. Default: what was chosen before, which the state folder keeps;
+     * without a choice all, unless they are more than 10: then none, and LIVERYSYNC_EVENT_SHARE_NEEDED says so.
+     */
+    const char *share;
+    /**
+     * 0: this PC sends and receives. 1: it only sends. 2: it only receives.
+     */
+    uint32_t only;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
 } liverysync_client_options;
 
 /**

@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use livery::{ClientBuilder, ClientError, ClientEvent, Events, Limits, SyncError};
+use livery::{
+    ClientBuilder, ClientError, ClientEvent, Events, Limits, LiveryGlobs, Role, SyncError,
+};
 
 use crate::{
     error::Failure,
@@ -134,6 +136,14 @@ pub struct ClientOptions {
     /// missing. Give each driver of one program a file of their own. Default: that of the user, if there is a state
     /// folder: `liverysync/identity.json` in their config folder.
     pub identity: *const c_char,
+    /// The liveries that this PC shares although the league does not have them: globs, one on each line, as in a list of
+    /// ignored liveries. `*` shares all, an empty text none. Default: what was chosen before, which the state folder keeps;
+    /// without a choice all, unless they are more than 10: then none, and LIVERYSYNC_EVENT_SHARE_NEEDED says so.
+    pub share: *const c_char,
+    /// 0: this PC sends and receives. 1: it only sends. 2: it only receives.
+    pub only: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 // SAFETY: `repr(C)`, begins with its size; its first version ended before the limits.
@@ -183,11 +193,12 @@ impl ClientOptions {
             port => u16::try_from(port).map_err(|_| Failure::argument(messages::no_port(port)))?,
         };
         // SAFETY: as the caller of this function promises.
-        let (host, state, identity, name, steam_id, rules, naming) = unsafe {
+        let (host, state, identity, share, name, steam_id, rules, naming) = unsafe {
             (
                 ptr::text(self.host, "host")?,
                 ptr::optional_text(self.state, "state")?,
                 ptr::optional_text(self.identity, "identity")?,
+                ptr::optional_text(self.share, "share")?,
                 ptr::optional_text(self.name, "name")?,
                 ptr::optional_text(self.steam_id, "steam_id")?,
                 scan.rules()?,
@@ -208,6 +219,18 @@ impl ClientOptions {
         if let Some(file) = identity {
             builder = builder.identity(file);
         }
+        if let Some(globs) = share {
+            builder = builder.share(LiveryGlobs::parse(globs));
+        }
+        if self.reserved != 0 {
+            return Err(Failure::argument(messages::RESERVED));
+        }
+        builder = match self.only {
+            0 => builder,
+            1 => builder.only(Role::Source),
+            2 => builder.only(Role::Target),
+            other => return Err(Failure::argument(messages::unknown_choice("role", other))),
+        };
         if let Some(name) = name {
             builder = builder.name(ClientBuilder::check_name(name).map_err(Failure::argument)?);
         }

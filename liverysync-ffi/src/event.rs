@@ -89,6 +89,11 @@ pub enum EventKind {
     /// Client: somebody did something to a livery of this PC's driver: `path` (its folder), `word` (conflict, changed, owned or
     /// disowned), `name` (who did it; NULL for an admin or if it is unknown).
     OwnerNews = 28,
+    /// Client: this PC has more than 10 liveries that the league does not have, and its driver has not chosen what to share,
+    /// so none of them is shared: `liveries`, `files`, `bytes`; the names are in its `json`.
+    ShareNeeded = 29,
+    /// Client: globs of a list match no livery: `word` (ignore or share); the globs are in its `json`.
+    GlobsUnmatched = 30,
 
     /// Server: a client joined: `peer`, `name`, `address`, `word` (its program).
     ServerJoined = 100,
@@ -239,6 +244,8 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("finding", EventKind::Finding),
     ("held", EventKind::Held),
     ("owner_news", EventKind::OwnerNews),
+    ("share_needed", EventKind::ShareNeeded),
+    ("globs_unmatched", EventKind::GlobsUnmatched),
     ("missed", EventKind::Missed),
 ];
 
@@ -331,7 +338,9 @@ impl OwnedEvent {
             name: text(&["name", "target", "keeper", "by"]),
             source: text(&["source"]),
             address: text(&["address"]),
-            word: text(&["server", "role", "kind", "program", "act", "cause", "news"]),
+            word: text(&[
+                "server", "role", "kind", "program", "act", "cause", "news", "list", "only",
+            ]),
             reason: text(&["reason"]),
             json: keep(json),
             peer: number(&["peer"]),
@@ -393,7 +402,9 @@ mod tests {
     #[test]
     fn every_documented_field_is_flat_unless_it_is_a_list() {
         // Lists, digests, dates, numbers of what an owner did, and a second text.
-        const ONLY_IN_JSON: [&str; 19] = [
+        const ONLY_IN_JSON: [&str; 21] = [
+            "globs",
+            "unshared",
             "owner",
             "placed",
             "retired",

@@ -129,7 +129,7 @@ layouts! {
         reserved: 196,
         liveries: 200,
     }
-    ClientOptions: 160 {
+    ClientOptions: 176 {
         size: 0,
         host: 8,
         liveries: 16,
@@ -155,6 +155,9 @@ layouts! {
         on_event: 136,
         userdata: 144,
         identity: 152,
+        share: 160,
+        only: 168,
+        reserved: 172,
     }
     SyncReport: 112 {
         size: 0,

@@ -27,6 +27,9 @@ struct Options<'py> {
     liveries: Option<PathBuf>,
     state: Option<PathBuf>,
     identity: Option<PathBuf>,
+    share: Option<Bound<'py, PyAny>>,
+    receive_only: bool,
+    send_only: bool,
     extensions: Option<Bound<'py, PyAny>>,
     derived_dds: bool,
     placeholders: bool,
@@ -63,6 +66,10 @@ impl Options<'_> {
             .rules(rules)
             .naming(naming)
             .dry_run(self.dry_run);
+        let share = self.share.as_ref().map(options::shared).transpose()?;
+        let only = options::only(self.receive_only, self.send_only)?;
+        let builder = set(builder, share, ClientBuilder::share);
+        let builder = set(builder, only, ClientBuilder::only);
         let builder = set(builder, self.state, ClientBuilder::state);
         let builder = set(builder, self.identity, ClientBuilder::identity);
         let builder = set(builder, name, ClientBuilder::name);

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use liverysync::{ClientBuilder, Extensions, Limits, Naming, Policy, Rules, Scope, Updates};
+use liverysync::{
+    ClientBuilder, Extensions, Limits, LiveryGlobs, Naming, Policy, Role, Rules, Scope, Updates,
+};
 use pyo3::{
     exceptions::{PyOverflowError, PyTypeError, PyValueError},
     prelude::*,
@@ -43,6 +45,26 @@ pub(crate) fn rules(
     rules.entries_max = count("max_entries", max_entries)?.unwrap_or(rules.entries_max);
     rules.file_bytes_max = count("max_file_size", max_file_size)?.unwrap_or(rules.file_bytes_max);
     Ok(rules)
+}
+
+/// Reads the list of shared liveries.
+pub(crate) fn shared(given: &Bound<'_, PyAny>) -> PyResult<LiveryGlobs> {
+    let line = |glob: String| {
+        let refused = |reason| PyValueError::new_err(texts::no_glob(&glob, reason));
+        LiveryGlobs::line(&glob).map_err(refused)
+    };
+    let lines: Vec<_> = list("share", given)?.into_iter().map(line).collect::<PyResult<_>>()?;
+    Ok(LiveryGlobs::parse(&lines.join("\n")))
+}
+
+/// Returns the only role of a client, if it has one.
+pub(crate) fn only(receive_only: bool, send_only: bool) -> PyResult<Option<Role>> {
+    match (receive_only, send_only) {
+        (true, true) => Err(PyValueError::new_err(texts::NO_ROLE)),
+        (true, false) => Ok(Some(Role::Target)),
+        (false, true) => Ok(Some(Role::Source)),
+        (false, false) => Ok(None),
+    }
 }
 
 /// Returns the naming of conflict copies. `None` is the default.

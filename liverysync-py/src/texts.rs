@@ -13,6 +13,7 @@ pub(crate) const NO_EXTENSIONS: &str = "an empty list of extensions would share 
 pub(crate) const FORKED: &str = "liverysync was used before this process was forked; use it after the fork, or start \
                                  processes with `spawn`";
 pub(crate) const NO_LIVERY: &str = "name at least one livery";
+pub(crate) const NO_ROLE: &str = "receive_only and send_only exclude each other";
 /// The text of a panic whose payload has none.
 pub(crate) const PANIC_WITHOUT_TEXT: &str = "no reason was given";
 
@@ -56,6 +57,10 @@ pub(crate) fn no_limit(option: &str) -> String {
     format!("{option} is at least 1; None is no limit")
 }
 
+pub(crate) fn no_glob(glob: &str, fault: impl Display) -> String {
+    format!("{glob:?} is {fault}")
+}
+
 pub(crate) fn about_option(option: &str, fault: impl Display) -> String {
     format!("{option}: {fault}")
 }
@@ -64,7 +69,7 @@ pub(crate) fn about_option(option: &str, fault: impl Display) -> String {
 #[pyo3::pyfunction]
 pub(crate) fn texts() -> Vec<String> {
     let constants =
-        [BLOCK_OPEN, STOPPED, BUSY, NO_EXTENSIONS, FORKED, NO_LIVERY, PANIC_WITHOUT_TEXT]
+        [BLOCK_OPEN, STOPPED, BUSY, NO_EXTENSIONS, FORKED, NO_LIVERY, NO_ROLE, PANIC_WITHOUT_TEXT]
             .map(str::to_owned);
     let made = [
         panicked("R"),
@@ -77,6 +82,7 @@ pub(crate) fn texts() -> Vec<String> {
         no_seconds("timeout", -1.0),
         no_time("settle"),
         no_limit("limit_up"),
+        no_glob("a/b", "R"),
         about_option("port", "R"),
     ];
     constants.into_iter().chain(made).collect()

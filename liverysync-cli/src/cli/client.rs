@@ -7,8 +7,8 @@ use liverysync::{Client, ClientBuilder};
 
 use super::{
     groups::{
-        AddressArgs, DetailArgs, IdentityArgs, LiveriesArgs, OutputArgs, SharedArgs, SpeedArgs,
-        StateArgs,
+        AddressArgs, DetailArgs, IdentityArgs, LiveriesArgs, OutputArgs, SharedArgs, SharingArgs,
+        SpeedArgs, StateArgs,
     },
     values::parse_name,
 };
@@ -36,6 +36,8 @@ pub(crate) struct ClientArgs {
     /// Show what would happen and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) sharing: SharingArgs,
     #[command(flatten)]
     shared: SharedArgs,
     #[command(flatten)]
@@ -89,7 +91,7 @@ impl ClientArgs {
             Some(name) => builder.name(name),
             None => builder,
         };
-        self.shared.apply(builder)
+        self.shared.apply(self.sharing.apply(builder))
     }
 }
 

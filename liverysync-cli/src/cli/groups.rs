@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use liverysync::{ClientBuilder, DEFAULT_PORT, Extensions, IdentityFile, Limits, Naming, Rules};
+use liverysync::{
+    ClientBuilder, DEFAULT_PORT, Extensions, IdentityFile, Limits, LiveryGlobs, Naming, Role, Rules,
+};
 
-use super::values::parse_extensions;
+use super::values::{parse_extensions, parse_shared};
 use crate::units::{Rate, parse_bytes, parse_count, parse_rate};
 
 /// Output and config file, for every command that reads settings.
@@ -62,11 +64,11 @@ impl LiveriesArgs {
     }
 }
 
-/// The client's state folder, for client, status, ignore and identity.
+/// The client's state folder, for client, status, scan, ignore, share and identity.
 #[derive(Debug, Args)]
 pub(crate) struct StateArgs {
-    /// Folder for the list of ignored liveries and a scan cache that makes the next start fast [default: the user's data
-    /// folder]
+    /// Folder for the lists of ignored and shared liveries and a scan cache that makes the next start fast [default: the
+    /// user's data folder]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }
@@ -160,6 +162,50 @@ impl SharedArgs {
         let rules = self.rules();
         let naming = Naming::default().with_extensions(rules.extensions.clone());
         builder.rules(rules).naming(naming)
+    }
+}
+
+/// The choice of what a PC shares, for client, status and scan.
+#[derive(Debug, Args)]
+pub(crate) struct SharingArgs {
+    /// Liveries to share although the league does not have them: all, none, or names separated by commas; * matches any
+    /// characters, ? matches one, and a ! in front makes an exception. Kept for the next start [default: what was chosen
+    /// before; without a choice all, if they are at most 10]
+    #[arg(long, value_name = "LIST", value_parser = parse_shared)]
+    pub(crate) share: Option<LiveryGlobs>,
+    /// Only download: nothing of this PC is shared
+    #[arg(long)]
+    receive_only: bool,
+    /// Only share: nothing is downloaded
+    #[arg(long)]
+    send_only: bool,
+}
+
+impl SharingArgs {
+    /// Returns the only role of this PC, if there is one.
+    pub(crate) const fn only(&self) -> Option<Role> {
+        match (self.receive_only, self.send_only) {
+            (true, _) => Some(Role::Target),
+            (false, true) => Some(Role::Source),
+            (false, false) => None,
+        }
+    }
+
+    /// Returns whether both directions are excluded.
+    pub(crate) const fn exclude_everything(&self) -> bool {
+        self.receive_only && self.send_only
+    }
+
+    /// Applies the choice to a client.
+    pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
+        let builder = match &self.share {
+            Some(share) => builder.share(share.clone()),
+            None => builder,
+        };
+        match self.only() {
+            Some(role) => builder.only(role),
+            None => builder,
+        }
     }
 }
 

@@ -12,8 +12,9 @@ pub(crate) mod owner;
 #[cfg(test)]
 mod reference;
 pub(crate) mod server;
+pub(crate) mod share;
 pub(crate) mod status;
-mod values;
+pub(crate) mod values;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -26,14 +27,15 @@ use self::{
     lint::LintArgs,
     owner::{RenameArgs, ReplaceArgs, WithdrawArgs},
     server::ServerArgs,
+    share::ShareCommand,
     status::{ScanArgs, StatusArgs},
 };
 
 const AFTER_HELP: &str = "\
-Every option of client, status, scan, lint, backups, ignore, withdraw, rename, replace, identity, server and league can also be set by an environment variable (shown \
+Every option of client, status, scan, lint, backups, ignore, share, withdraw, rename, replace, identity, server and league can also be set by an environment variable (shown \
 beside it) or in a config file. A flag overrides a variable, and a variable overrides the file.
 
-  [client]                       # for client, status, scan, lint, backups, ignore, withdraw, rename, replace and identity
+  [client]                       # for client, status, scan, lint, backups, ignore, share, withdraw, rename, replace and identity
   host = \"league.example\"
   name = \"Aoi\"
 
@@ -92,6 +94,15 @@ pub(crate) enum Command {
             the change within a second."
     )]
     Ignore(IgnoreCommand),
+    /// Choose which liveries this PC shares with a league
+    #[command(
+        subcommand,
+        after_help = "The choice is about liveries that the league does not have. Those that it has sync both ways. It is kept for \
+            each league. A PC that has more than 10 liveries that are new to a league shares none of them until you \
+            choose. A GLOB is as for `ignore`, which has the last word. A running client notices the change within a \
+            second. `withdraw` takes back what was shared."
+    )]
+    Share(ShareCommand),
     /// Withdraw your liveries, or single files, from every PC
     #[command(after_help = OWNERS)]
     Withdraw(WithdrawArgs),

@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::groups::{
-    AddressArgs, DetailArgs, IdentityArgs, LiveriesArgs, OutputArgs, SharedArgs, StateArgs,
+    AddressArgs, DetailArgs, IdentityArgs, LiveriesArgs, OutputArgs, SharedArgs, SharingArgs,
+    StateArgs,
 };
 use crate::units::parse_seconds;
 
@@ -23,6 +24,8 @@ pub(crate) struct StatusArgs {
     #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_seconds)]
     pub(crate) timeout: Duration,
     #[command(flatten)]
+    pub(crate) sharing: SharingArgs,
+    #[command(flatten)]
     pub(crate) shared: SharedArgs,
     #[command(flatten)]
     pub(crate) detail: DetailArgs,
@@ -35,6 +38,10 @@ pub(crate) struct ScanArgs {
     /// Liveries folder [default: the game's, found automatically]
     #[arg(value_name = "DIR")]
     pub(crate) liveries: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) sharing: SharingArgs,
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
     #[command(flatten)]

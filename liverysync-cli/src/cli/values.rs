@@ -3,7 +3,7 @@
 use chrono::{Local, NaiveDateTime, TimeZone as _};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use liverysync::{
-    ClientBuilder, Extensions, InvalidText, Naming, UnixTime,
+    ClientBuilder, Extensions, InvalidText, LiveryGlobs, Naming, UnixTime,
     backups::{InvalidSetName, SetName},
     league::{InvalidSetting, Setting},
 };
@@ -26,6 +26,18 @@ pub(super) fn parse_extensions(text: &str) -> Result<Extensions, String> {
         return Err(values::EMPTY_LIST.to_owned());
     }
     Ok(extensions)
+}
+
+/// Reads a choice of shared liveries.
+pub(crate) fn parse_shared(text: &str) -> Result<LiveryGlobs, String> {
+    match text.trim() {
+        "all" => return Ok(LiveryGlobs::all()),
+        "none" => return Ok(LiveryGlobs::default()),
+        _ => {}
+    }
+    let line = |glob: &str| LiveryGlobs::line(glob).map_err(|error| values::glob(glob, &error));
+    let lines: Vec<_> = text.split(',').map(line).collect::<Result<_, _>>()?;
+    Ok(LiveryGlobs::parse(&lines.join("\n")))
 }
 
 pub(super) fn parse_name(text: &str) -> Result<String, String> {
@@ -64,6 +76,15 @@ pub(super) fn parse_suffix(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shared_liveries_are_a_word_or_names() {
+        assert_eq!(parse_shared("all"), Ok(LiveryGlobs::all()));
+        assert_eq!(parse_shared("none"), Ok(LiveryGlobs::default()));
+        let list = parse_shared("904*, !904 old,#2_Iris").unwrap();
+        assert!(list.covers("904 new") && list.covers("#2_iris") && !list.covers("904 old"));
+        assert!(parse_shared("a,,b").is_err() && parse_shared("a/b").is_err());
+    }
 
     #[test]
     fn a_conflict_suffix_must_be_fit_for_a_file_name() {

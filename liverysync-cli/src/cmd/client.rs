@@ -3,7 +3,7 @@
 use liverysync::{ClientBuilder, ClientEvent as Event, Events, SyncError, SyncStep, Syncing};
 use tokio::time::sleep;
 
-use super::{GATHER_PAUSE, Interrupts, reload::Reload, view::View};
+use super::{GATHER_PAUSE, Interrupts, question::Question, reload::Reload, view::View};
 use crate::{
     cli::client::ClientArgs,
     exit::{Exit, Failure},
@@ -12,19 +12,28 @@ use crate::{
 
 pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
     let liveries = super::liveries_folder(args.liveries.folder(), "client --liveries DIR")?;
-    let mut builder = args.identity.apply(args.builder().liveries(liveries));
+    let mut builder = args.identity.apply(args.builder().liveries(&liveries));
+    let mut question = None;
     if let Some(folder) = args.state.folder() {
+        question = Question::of(args, &folder, &liveries);
         builder = builder.state(folder);
     }
     if let Some(steam_id) = liverysync::steam_id() {
         builder = builder.steam_id(steam_id);
     }
-    super::client_runtime()?.block_on(sync(args, builder))
+    super::client_runtime()?.block_on(sync(args, builder, question))
 }
 
-async fn sync(args: &ClientArgs, builder: ClientBuilder) -> Result<(), Failure> {
+async fn sync(
+    args: &ClientArgs,
+    builder: ClientBuilder,
+    mut question: Option<Question>,
+) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new()?;
     let mut view = View::new(args);
+    if question.is_some() {
+        view.ask();
+    }
     let mut reload = Reload::new(args.speed.limits());
     let started = builder.start_with_events().await;
     let (client, events) = started.map_err(|error| error::client(&error))?;
@@ -39,7 +48,7 @@ async fn sync(args: &ClientArgs, builder: ClientBuilder) -> Result<(), Failure> 
         Run::Stay(events)
     };
     let outcome = tokio::select! {
-        outcome = watch(&mut run, &mut view, &mut interrupts) => outcome,
+        outcome = watch(&mut run, &mut view, &mut interrupts, &mut question) => outcome,
         () = async { loop { client.set_limits(reload.next().await) } } => Ok(()),
     };
     view.close();
@@ -76,14 +85,29 @@ impl Run {
     }
 }
 
-async fn watch(run: &mut Run, view: &mut View, interrupts: &mut Interrupts) -> Result<(), Failure> {
+async fn watch(
+    run: &mut Run,
+    view: &mut View,
+    interrupts: &mut Interrupts,
+    question: &mut Option<Question>,
+) -> Result<(), Failure> {
     loop {
         tokio::select! {
+            fault = async { question.as_mut()?.next_fault().await }, if question.is_some() => {
+                if let Some(fault) = fault {
+                    view.answer_fault(&fault);
+                }
+            }
             () = interrupts.next() => return run.interrupted(),
             step = run.next() => match step {
                 // People read why the program ends once, as its error.
                 Some(SyncStep::Event(_)) if run.has_failed() && !view.is_json() => {}
-                Some(SyncStep::Event(event)) => view.event(&event)?,
+                Some(SyncStep::Event(event)) => {
+                    view.event(&event)?;
+                    if let (Event::ShareNeeded { .. }, Some(question)) = (&event, question.as_mut()) {
+                        question.ask();
+                    }
+                }
                 Some(SyncStep::Done(report)) => {
                     view.flush()?;
                     // A dry run only says what would be left.

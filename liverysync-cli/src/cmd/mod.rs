@@ -9,9 +9,11 @@ mod ignore;
 mod league;
 mod lint;
 mod owner;
+mod question;
 mod reload;
 mod scan;
 mod server;
+mod share;
 mod status;
 mod verify;
 mod view;
@@ -46,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Lint(args) => lint::run(&args),
         Command::Backups(command) => backups::run(&command),
         Command::Ignore(command) => ignore::run(&command),
+        Command::Share(command) => share::run(&command),
         Command::Withdraw(args) => owner::run(&args.act(), &args.common),
         Command::Rename(args) => owner::run(&args.act(), &args.common),
         Command::Replace(args) => owner::run(&args.act(), &args.common),

@@ -18,6 +18,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
     let liveries = super::liveries_folder(args.liveries.folder(), "status --liveries DIR")?;
     let builder = Client::builder(args.address.host.clone()).port(args.address.port);
     let builder = args.shared.apply(builder.liveries(&liveries)).dry_run(true);
+    let builder = args.sharing.apply(builder).as_before();
     let builder = args.identity.apply(builder);
     let builder = match args.state.folder() {
         Some(folder) => builder.state(folder),

@@ -13,7 +13,7 @@ use crate::{
     cli::client::ClientArgs,
     output::{self, json},
     text::{
-        client::{self as text, InSync, Installed, Moved},
+        client::{self as text, InSync, Installed, Moved, ShareNeeded},
         lint::warnings,
     },
 };
@@ -35,6 +35,8 @@ pub(super) struct View {
     conflicts: BTreeSet<String>,
     /// Set once the missing files are shown.
     said_missing: bool,
+    /// Set if somebody can answer a question.
+    can_ask: bool,
     downloaded: Total,
     uploaded: Total,
 }
@@ -111,9 +113,20 @@ impl View {
             gathered: Gathered::default(),
             conflicts: BTreeSet::new(),
             said_missing: false,
+            can_ask: false,
             downloaded: Total::default(),
             uploaded: Total::default(),
         }
+    }
+
+    /// Shows questions, because somebody can answer them.
+    pub(super) const fn ask(&mut self) {
+        self.can_ask = true;
+    }
+
+    /// Warns that an answer cannot be used.
+    pub(super) fn answer_fault(&self, why: &str) {
+        self.warn(&text::share_answer_fault(why));
     }
 
     /// Returns whether a program reads the output.
@@ -209,6 +222,13 @@ impl View {
             Event::Disconnected { reason, retry_in } => warning(text::offline(reason, *retry_in)),
             Event::FolderUnreadable { reason } => warning(text::folder_unreadable(reason)),
             Event::IgnoreListFault { reason } => warning(text::ignore_list_fault(reason)),
+            Event::ShareNeeded { liveries, bytes, names, .. } => {
+                let needed = ShareNeeded { liveries: *liveries, bytes: *bytes, names };
+                warning(text::share_needed(needed, self.can_ask))
+            }
+            Event::GlobsUnmatched { shared, globs } => {
+                warning(text::globs_unmatched(*shared, globs))
+            }
             Event::LiveryReturns { livery } => warning(text::livery_returns(livery)),
             Event::Held { livery, cause, until } => {
                 warning(text::held(livery, *cause, until.as_deref()))

@@ -58,13 +58,23 @@ pub(crate) fn store_verified(files: u64, bytes: u64, damaged: u64) -> String {
 }
 
 /// Returns the result of a scan.
-pub(crate) fn scan(root: &str, scan: &Scan, findings: &[Finding]) -> String {
+pub(crate) fn scan(
+    root: &str,
+    scan: &Scan,
+    findings: &[Finding],
+    choice: &crate::text::scan::Choice,
+) -> String {
     #[derive(Serialize)]
     struct File<'a> {
         path: &'a RelPath,
         bytes: u64,
         sha256: ContentHash,
         mtime: Option<f64>,
+    }
+    #[derive(Serialize)]
+    struct Unmatched<'a> {
+        ignore: &'a [String],
+        share: &'a [String],
     }
     #[derive(Serialize)]
     struct Found<'a> {
@@ -74,6 +84,8 @@ pub(crate) fn scan(root: &str, scan: &Scan, findings: &[Finding]) -> String {
         files: Vec<File<'a>>,
         skipped: &'a [Skipped],
         findings: &'a [Finding],
+        asks: bool,
+        unmatched: Unmatched<'a>,
         bytes: u64,
     }
     let files = scan.manifest.iter().map(|entry| File {
@@ -89,6 +101,8 @@ pub(crate) fn scan(root: &str, scan: &Scan, findings: &[Finding]) -> String {
         files: files.collect(),
         skipped: &scan.skipped,
         findings,
+        asks: choice.asks,
+        unmatched: Unmatched { ignore: &choice.ignore, share: &choice.share },
         bytes: scan.manifest.total_bytes(),
     })
 }
@@ -117,14 +131,40 @@ pub(crate) fn status(server: &str, running: Option<bool>, plan: &Plan) -> String
 }
 
 /// Returns the list of ignored liveries, and what has changed.
-pub(crate) fn ignored(file: &str, ignored: &[&str], changed: &[&str]) -> String {
+pub(crate) fn ignored(
+    file: &str,
+    ignored: &[&str],
+    changed: &[&str],
+    unmatched: &[String],
+) -> String {
     #[derive(Serialize)]
     struct Ignored<'a> {
         file: &'a str,
         ignored: &'a [&'a str],
         changed: &'a [&'a str],
+        unmatched: &'a [String],
     }
-    named("ignored", &Ignored { file, ignored, changed })
+    named("ignored", &Ignored { file, ignored, changed, unmatched })
+}
+
+/// Returns the list of liveries that are shared with a league, and what has changed. There is no list if the driver has not
+/// chosen.
+pub(crate) fn shared(
+    file: &str,
+    league: &str,
+    shared: Option<&[&str]>,
+    changed: &[&str],
+    unmatched: &[String],
+) -> String {
+    #[derive(Serialize)]
+    struct Shared<'a> {
+        file: &'a str,
+        league: &'a str,
+        shared: Option<&'a [&'a str]>,
+        changed: &'a [&'a str],
+        unmatched: &'a [String],
+    }
+    named("shared", &Shared { file, league, shared, changed, unmatched })
 }
 
 /// Returns who the driver is, and where that is written.
@@ -434,6 +474,8 @@ mod tests {
             ClientEvent::Disconnected { reason: reason.clone(), retry_in: Duration::ZERO },
             ClientEvent::FolderUnreadable { reason: reason.clone() },
             ClientEvent::IgnoreListFault { reason: reason.clone() },
+            ClientEvent::ShareNeeded { liveries: 0, files: 0, bytes, names: vec![] },
+            ClientEvent::GlobsUnmatched { shared: true, globs: vec![] },
             ClientEvent::LiveryReturns { livery: String::new() },
             ClientEvent::Held { livery: String::new(), cause: HoldReason::Freeze, until: None },
             ClientEvent::OwnerNews { livery: String::new(), news: OwnerNews::Changed, by: None },
@@ -554,7 +596,7 @@ mod tests {
         assert_eq!(super::event(&event), expected);
         let plan = super::event(&ClientEvent::Plan(Plan::default()));
         let expected = "{\"event\":\"plan\",\"liveries\":0,\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"outstanding\":[],\"failed\":[],\"retire\":[],\
-            \"unavailable\":[],\"undistributed\":[],\"open_conflicts\":[]}";
+            \"unavailable\":[],\"undistributed\":[],\"unshared\":[],\"only\":null,\"open_conflicts\":[]}";
         assert_eq!(plan, expected);
     }
 }

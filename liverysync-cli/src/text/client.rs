@@ -6,7 +6,7 @@ use liverysync::{HoldReason, Outstanding, OwnerNews, Plan, RelPath, Skipped, esc
 
 use super::{
     skipped,
-    status::{CANNOT_INSTALL, DAMAGED, HELD, IN_SYNC_BUT},
+    status::{CANNOT_INSTALL, DAMAGED, HELD, IN_SYNC_BUT, UNDECIDED},
     words::{
         LIST_ENCODING, by_livery, bytes, count, cut, date, duration, file_lines, files, liveries,
         livery_lines, path, reason,
@@ -49,6 +49,49 @@ pub(crate) fn ignore_list_fault(why: &str) -> String {
         "Warning: {}\nhint: the last list stays in force until the file can be read: {LIST_ENCODING}",
         reason(why)
     )
+}
+
+/// The liveries that wait for their driver to choose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShareNeeded<'a> {
+    pub(crate) liveries: usize,
+    pub(crate) bytes: u64,
+    pub(crate) names: &'a [String],
+}
+
+/// Asks which liveries to share. `watched` is set if somebody can answer here.
+pub(crate) fn share_needed(needed: ShareNeeded<'_>, watched: bool) -> String {
+    const SHOWN: usize = 5;
+    let ShareNeeded { liveries: number, bytes, names } = needed;
+    let mut shown: Vec<_> =
+        names.iter().take(SHOWN).map(|name| escape(name).into_owned()).collect();
+    if number > SHOWN {
+        shown.push(format!("… and {} more", number - SHOWN));
+    }
+    let what = format!(
+        "{} of this PC are new to the league ({}): {}. None of them is shared until you choose.",
+        count(number as u64, "livery"),
+        self::bytes(bytes),
+        shown.join(", ")
+    );
+    let how = if watched {
+        "Press Enter to share all of them, or type names separated by commas (* matches any characters), or none."
+    } else {
+        "hint: liverysync share add \"*\", or name some of them"
+    };
+    format!("{what}\n{how}")
+}
+
+/// Reports an answer that cannot be used.
+pub(crate) fn share_answer_fault(why: &str) -> String {
+    format!("Not understood: {}", reason(why))
+}
+
+/// Reports globs that match no livery.
+pub(crate) fn globs_unmatched(shared: bool, globs: &[String]) -> String {
+    let list = if shared { "shared" } else { "ignored" };
+    let globs: Vec<_> = globs.iter().map(|glob| escape(glob)).collect();
+    format!("No livery matches these names on the list of {list} liveries: {}", globs.join(", "))
 }
 
 /// A livery that was deleted here and comes back.
@@ -284,6 +327,7 @@ pub(crate) fn in_sync(now: InSync<'_>, moved: Moved, verbose: bool) -> String {
         (CANNOT_INSTALL, super::words::outstanding(outstanding)),
         (DAMAGED, super::words::damaged(outstanding)),
         (HELD, super::words::held(outstanding)),
+        (UNDECIDED, super::words::undecided(outstanding)),
     ];
     for (head, items) in sections.into_iter().filter(|(_, items)| !items.is_empty()) {
         line += &format!("\n{head}:");

@@ -39,6 +39,16 @@ pub(crate) fn timeout_needs_an_end() -> Problem {
         .hint("add --once, or remove --timeout: without --once the client keeps trying")
 }
 
+pub(crate) fn one_direction() -> Problem {
+    Problem::new("--receive-only and --send-only exclude each other")
+        .hint("remove one of them, here, in the config file or in the variables")
+}
+
+pub(crate) fn no_league_yet() -> Problem {
+    Problem::new("this folder has not been in a league yet")
+        .hint("name the league's server: --host HOST --port PORT")
+}
+
 pub(crate) fn interrupted() -> Problem {
     Problem::new("interrupted before this PC was in sync")
         .hint("nothing is lost; start it again to continue")
@@ -61,7 +71,7 @@ pub(crate) fn client(error: &ClientError) -> Problem {
                 .hint("stop the other client first")
         }
         ClientError::Identity { path, source } => identity(path, source),
-        ClientError::List(error) => ignore(error),
+        ClientError::List(error) => livery_list(error),
         other => Problem::of(other),
     }
 }
@@ -441,13 +451,13 @@ pub(crate) fn backups(error: &BackupsError) -> Problem {
     }
 }
 
-pub(crate) fn ignore(error: &LiveryListError) -> Problem {
+pub(crate) fn livery_list(error: &LiveryListError) -> Problem {
     match error {
         LiveryListError::Glob { glob, reason } => {
-            Problem::new(format!("{} cannot be ignored", quote(glob))).cause(reason)
+            Problem::new(format!("{} names no livery", quote(glob))).cause(reason)
         }
         LiveryListError::File { path, source } => {
-            Problem::new(format!("cannot use the list of ignored liveries {}", show(path)))
+            Problem::new(format!("cannot use the list of liveries {}", show(path)))
                 .cause(source)
                 .hint(LIST_ENCODING)
         }

@@ -3,11 +3,22 @@
 use liverysync::{Entry, Finding, RelPath, Scan};
 
 use super::{
-    lint, skipped,
+    client, lint, skipped,
     words::{block, by_livery, count, liveries, livery_lines, path},
 };
 
-pub(crate) fn scan(scan: &Scan, findings: &[Finding], verbose: bool) -> String {
+/// What the lists of this PC do to a scan.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    /// Set if a league that is new to this PC gets none of its liveries that are new to the league, until the driver
+    /// chooses.
+    pub(crate) asks: bool,
+    /// Globs that match no livery: of the list of ignored ones, and of the list of shared ones.
+    pub(crate) ignore: Vec<String>,
+    pub(crate) share: Vec<String>,
+}
+
+pub(crate) fn scan(scan: &Scan, findings: &[Finding], choice: &Choice, verbose: bool) -> String {
     let Scan { manifest, skipped, .. } = scan;
     let shared: Vec<(RelPath, u64)> =
         manifest.iter().map(|entry| (entry.path.clone(), entry.content.size)).collect();
@@ -24,6 +35,17 @@ pub(crate) fn scan(scan: &Scan, findings: &[Finding], verbose: bool) -> String {
         liveries(number, manifest.total_bytes()),
         count(shared.len() as u64, "file")
     ));
+    if choice.asks {
+        lines.push(
+            "A league gets none of the liveries that it does not have until you choose, because they may be more than 10.\nhint: liverysync share add \"*\", or name some of them"
+                .to_owned(),
+        );
+    }
+    for (shared, globs) in [(false, &choice.ignore), (true, &choice.share)] {
+        if !globs.is_empty() {
+            lines.push(client::globs_unmatched(shared, globs));
+        }
+    }
     if verbose {
         lines.push(format!("Manifest hash: {}", manifest.hash()));
     }

@@ -38,7 +38,9 @@ fn group(item: &Skipped, verbose: bool) -> Option<&str> {
 fn what(items: &[&Skipped]) -> String {
     match items {
         // The reason is about all of the livery.
-        [Skipped { path, reason: Reason::Ignored, .. }, ..] => escape(livery(path)).into_owned(),
+        [Skipped { path, reason: Reason::Ignored | Reason::Unshared, .. }, ..] => {
+            escape(livery(path)).into_owned()
+        }
         [one] => escape(&one.path).into_owned(),
         [Skipped { reason: Reason::Cache(_) | Reason::MacOs, .. }, ..] => {
             count(items.len() as u64, "file")
@@ -71,6 +73,7 @@ fn why(why: &Reason) -> String {
         Reason::Unreadable(why) => format!("cannot be read: {}", reason(why)),
         Reason::TooMany(most) => format!("this PC has more than {}", count(*most as u64, "file")),
         Reason::Ignored => "ignored on this PC".to_owned(),
+        Reason::Unshared => "shared only if the league has it".to_owned(),
         Reason::Damaged(damage) => {
             format!("damaged: {}; others keep the intact version", reason(damage))
         }

@@ -4,6 +4,7 @@ mod errors;
 mod identities;
 mod leagues;
 mod lint;
+mod lists;
 
 use std::{io, path::Path, time::Duration};
 
@@ -21,15 +22,14 @@ use liverysync_core::inspect::Damage;
 
 use crate::config::Kind;
 
-use super::{
-    Problem, backups, client, config, demo, error, ignore, scan, server, status, store, values,
-};
+use super::{Problem, backups, client, config, demo, error, scan, server, status, store, values};
 
 use self::{
     errors::{act_errors, client_errors, database_errors, other_errors, server_errors},
     identities::identity_texts,
     leagues::{league_texts, owner_texts},
     lint::{findings, lint_texts},
+    lists::{choices, list_texts, share_texts},
 };
 
 #[test]
@@ -39,7 +39,7 @@ fn every_text_is_as_in_the_snapshot() {
     status_texts(&mut all);
     scan_texts(&mut all);
     lint_texts(&mut all);
-    ignore_texts(&mut all);
+    list_texts(&mut all);
     backups_texts(&mut all);
     server_texts(&mut all);
     league_texts(&mut all);
@@ -129,6 +129,7 @@ fn all_skipped() -> Vec<Skipped> {
         ),
         skipped("Many/last.png", Reason::TooMany(50_000)),
         skipped("Unwanted/decals.png", Reason::Ignored),
+        skipped("Private/decals.png", Reason::Unshared),
         skipped("Team/huge.png", Reason::TooLarge(200_000_000)),
         skipped("Team/decals.png", Reason::Damaged(Damage::NoEnd)),
     ];
@@ -150,6 +151,7 @@ fn client_texts(all: &mut Texts) {
     ));
     all.add(client::ignore_list_fault("R"));
     all.add(client::livery_returns("League Safety Car"));
+    share_texts(all);
     all.add(client::held("77 Iris", HoldReason::Approval, None));
     all.add(client::held("77 Iris", HoldReason::Freeze, Some("2026-12-05T20:00:00Z")));
     all.add(client::held("77 Iris", HoldReason::Freeze, None));
@@ -343,18 +345,11 @@ fn scan_texts(all: &mut Texts) {
     }
     let mut found = Scan::default();
     (found.manifest, found.skipped) = (manifest, all_skipped());
-    all.block(scan::scan(&found, &[], false));
-    all.block(scan::scan(&found, &findings()[..1], true));
-    all.block(scan::scan(&Scan::default(), &[], false));
-}
-
-fn ignore_texts(all: &mut Texts) {
-    use ignore::Change::{Added, Removed};
-    all.section("ignore");
-    all.block(ignore::ignored(Some(Added), &["Team", "#2_*"], &["#2_*", "Team"]));
-    all.block(ignore::ignored(Some(Removed), &["Team"], &[]));
-    all.block(ignore::ignored(Some(Added), &[], &["Team"]));
-    all.block(ignore::ignored(None, &[], &["Team"]));
+    let [asks, unmatched] = choices();
+    all.block(scan::scan(&found, &[], &scan::Choice::default(), false));
+    all.block(scan::scan(&found, &findings()[..1], &unmatched, true));
+    all.block(scan::scan(&found, &[], &asks, false));
+    all.block(scan::scan(&Scan::default(), &[], &scan::Choice::default(), false));
 }
 
 fn backups_texts(all: &mut Texts) {

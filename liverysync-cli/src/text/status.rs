@@ -1,6 +1,6 @@
 //! `liverysync status`: missing liveries, the reasons, and conflicts.
 
-use liverysync::{ConflictSide, OpenConflict, Plan, RelPath, escape};
+use liverysync::{ConflictSide, OpenConflict, Plan, RelPath, Role, escape};
 
 use super::words::{
     block, by_livery, by_reason, bytes, count, cut, file_lines, livery_lines, outstanding, path,
@@ -17,6 +17,10 @@ pub(super) const DAMAGED: &str = "Damaged here, so others keep the intact versio
 
 /// Heads the liveries that other drivers do not get as they are here.
 pub(super) const HELD: &str = "Not for other drivers yet";
+
+/// Heads the liveries that wait for their driver to choose.
+pub(super) const UNDECIDED: &str =
+    "Not shared until you choose: liverysync share add \"*\", or name some of them";
 
 /// The state of a PC.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +44,11 @@ fn headline(status: Status<'_>) -> String {
     if plan.is_in_sync() {
         let head = if plan.outstanding.is_empty() { "In sync" } else { IN_SYNC_BUT };
         sentences.push(format!("{head}: {}.", super::words::liveries(plan.liveries, plan.bytes)));
+    }
+    match plan.only {
+        Some(Role::Source) => sentences.push("This PC only sends.".to_owned()),
+        Some(Role::Target) => sentences.push("This PC only receives.".to_owned()),
+        None => {}
     }
     if let missing @ 1.. = number(&plan.receive) {
         let verb = if missing == 1 { "is" } else { "are" };
@@ -84,6 +93,11 @@ pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
     section("Retired by the league; to be moved to .backup", listed(&plan.retire));
     section("Waiting for a member who has it", listed(&plan.unavailable));
     section(CANNOT_INSTALL, outstanding(&plan.outstanding));
+    let undecided = super::words::undecided(&plan.outstanding);
+    if undecided.is_empty() {
+        section("Not shared by this PC", listed(&plan.unshared));
+    }
+    section(UNDECIDED, undecided);
     section("Failed so far; retried while liverysync runs", by_reason(&plan.failed));
     section("Skipped on this PC", by_reason(&plan.refuse));
     section("Not on the league's allow list, so not distributed", listed(&plan.undistributed));

@@ -1,5 +1,7 @@
 //! Values of options that are not accepted.
 
+use liverysync::InvalidText;
+
 use super::words::bytes;
 
 pub(crate) const EMPTY_LIST: &str = "an empty list would share nothing";
@@ -34,4 +36,8 @@ pub(crate) fn too_slow(least: u64) -> String {
         "at least {}/s: below that, each side would think the other had disconnected",
         bytes(least)
     )
+}
+
+pub(crate) fn glob(glob: &str, reason: &InvalidText) -> String {
+    format!("{glob:?} is {reason}")
 }

@@ -96,6 +96,15 @@ pub(super) fn held(all: &[Outstanding]) -> Vec<String> {
     lines.collect()
 }
 
+/// Lists the liveries of this PC that wait for their driver to choose.
+pub(super) fn undecided(all: &[Outstanding]) -> Vec<String> {
+    let lines = all.iter().filter_map(|item| match item {
+        Outstanding::ShareNeeded { path, .. } => Some(escape(path).into_owned()),
+        _ => None,
+    });
+    lines.collect()
+}
+
 /// Writes a line for each livery and reason.
 pub(super) fn by_reason(files: &[(String, String)]) -> Vec<String> {
     let mut liveries: BTreeMap<_, Vec<_>> = BTreeMap::new();

@@ -58,7 +58,7 @@ fn an_empty_driver_gets_everything() {
     for number in 0..130 {
         full.write(&format!("Livery {number}/decals.png"), format!("{number}").as_bytes());
     }
-    let drivers = [league.driver("full", &[]), league.driver("empty", &[])];
+    let drivers = [league.driver("full", &["--share", "all"]), league.driver("empty", &[])];
     league.wait_in_sync(2, 130);
     assert_identical(&drivers);
 }

@@ -16,4 +16,5 @@ mod leagues;
 mod one_pass;
 mod process;
 mod protocol_1;
+mod sharing;
 mod store;

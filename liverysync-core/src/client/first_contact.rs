@@ -11,9 +11,6 @@ use crate::{
     wire::messages::ManifestFull,
 };
 
-/// Most liveries that are published without a question.
-const UNASKED_MAX: usize = 10;
-
 /// Most names in an event.
 const NAMES_MAX: usize = 100;
 
@@ -143,7 +140,7 @@ pub(super) fn decide_dry(
 fn needed(folder: &Folder) -> Option<Event> {
     let files = folder.undecided();
     let liveries = count_liveries(files.iter().map(|file| file.path.key()));
-    if liveries <= UNASKED_MAX {
+    if liveries <= LiveryGlobs::UNASKED_MAX {
         return None;
     }
     let mut names: Vec<_> = files.iter().map(|file| file.path.livery().to_owned()).collect();

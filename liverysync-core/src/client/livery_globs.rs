@@ -22,6 +22,9 @@ struct Glob {
 }
 
 impl LiveryGlobs {
+    /// The most liveries that a PC shares with a league that does not have them while its driver has not chosen any.
+    pub const UNASKED_MAX: usize = 10;
+
     /// Reads a list with one glob per line. A line that begins with `#` is a comment. A glob for names that begin with `#`
     /// or `!` has a backslash in front.
     #[must_use]

@@ -111,6 +111,11 @@ fn hello_with_a_former_key() -> Message {
     Message::Hello(Hello { former_keys, ..hello })
 }
 
+fn hello_that_only_sends() -> Message {
+    let Message::Hello(hello) = hello(hash(), Some(2)) else { unreachable!() };
+    Message::Hello(Hello { only: Some(Role::Source), ..hello })
+}
+
 fn knows_former_keys() -> Message {
     let (current_hash, former_keys_known) = (hash(), true);
     Message::ServerState(ServerState { current_hash, former_keys_known, ..ServerState::default() })
@@ -267,6 +272,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("hello 2", hello(hash(), Some(2))),
         ("hello of a member", hello_of_a_member()),
         ("hello of a member with a former key", hello_with_a_former_key()),
+        ("hello of a client that only sends", hello_that_only_sends()),
         ("hello of a dry run", hello(String::new(), Some(2))),
         (
             "manifest summary",
@@ -563,7 +569,7 @@ fn conflict_names_match_the_file() {
 }
 
 /// The build, and the digest of the forms of protocol 2 that it has.
-const FORMS: (u32, &str) = (6, "4995decd05bea289");
+const FORMS: (u32, &str) = (7, "07f1b0bcf6635fdb");
 
 #[test]
 fn another_form_of_protocol_2_is_another_build() {

@@ -37,6 +37,9 @@ class ClientBase(ABC, Generic[_Block]):
         liveries: _Path | None = None,
         state: _Path | None = None,
         identity: _Path | None = None,
+        share: Iterable[str] | None = None,
+        receive_only: bool = False,
+        send_only: bool = False,
         extensions: Iterable[str] | None = None,
         derived_dds: bool = False,
         placeholders: bool = False,
@@ -67,6 +70,11 @@ class ClientBase(ABC, Generic[_Block]):
                 made if it is missing. Give each driver of one program a file of their own (default: that of the user,
                 `liverysync/identity.json` in their config folder; without `state` and `identity` the driver is
                 anonymous and owns nothing).
+            share: liveries to share although the league does not have them, as globs: `["*"]` for all, `[]` for none
+                (default: what was chosen before, which `state` keeps; without a choice all, unless they are more than 10:
+                then none, and the event `ShareNeeded` says so).
+            receive_only: only download; nothing of this PC is shared.
+            send_only: only share; nothing is downloaded.
             extensions: file types to share (default: png, json, dds, jpg, jpeg, txt).
             derived_dds: share the game's cache files too.
             placeholders: share the game's placeholders too.
@@ -103,6 +111,9 @@ class ClientBase(ABC, Generic[_Block]):
                 "liveries": liveries,
                 "state": state,
                 "identity": identity,
+                "share": share,
+                "receive_only": receive_only,
+                "send_only": send_only,
                 "extensions": extensions,
                 "derived_dds": derived_dds,
                 "placeholders": placeholders,

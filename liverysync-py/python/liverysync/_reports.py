@@ -76,12 +76,14 @@ class PeerStatus:
     """The address that it connected from."""
     program: str
     """`liverysync`, `python-1.0.4` or `python-first`."""
+    only: str | None
+    """`source` if it only sends, `target` if it only receives, otherwise `None`."""
     files: int | None
     """Number of its files; `None` until it has reported them."""
     bytes: int | None
     """Sum of their sizes; `None` until it has reported them."""
     missing: tuple[Missing, ...]
-    """Files of the union that it does not have."""
+    """Files of the union that it does not have; none if it only sends."""
 
     @property
     def in_sync(self) -> bool:

@@ -20,6 +20,7 @@ __all__ = [
     "FileSent",
     "Finding",
     "FolderUnreadable",
+    "GlobsUnmatched",
     "Held",
     "IgnoreListFault",
     "InSync",
@@ -44,6 +45,7 @@ __all__ = [
     "ServerError",
     "SessionBegan",
     "SessionEnded",
+    "ShareNeeded",
     "Skipped",
     "SyncStatus",
     "SyncBegan",
@@ -80,6 +82,26 @@ class IgnoreListFault:
     """The list of ignored liveries cannot be read any more. The last one stays in force. It is reported once."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareNeeded:
+    """This PC has more than 10 liveries that the league does not have, and its driver has not chosen what to share. None of
+    them is shared until they choose."""
+
+    liveries: int
+    files: int
+    bytes: int
+    names: tuple[str, ...]
+    """The names of the liveries, at most the first 100."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobsUnmatched:
+    """Globs of a list match no livery. It is reported once for each list."""
+
+    list: Literal["ignore", "share"] | str
+    globs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +318,9 @@ class Outstanding:
 
     kind: str
     """`not_installable`: a file that this PC cannot install as things are. `damaged`: a damaged file of this
-    PC, of which the league has an intact version. `held`: a livery that other drivers do not get as it is here. More kinds may follow."""
+    PC, of which the league has an intact version. `held`: a livery that other drivers do not get as it is here.
+    `share_needed`: a livery that the league does not have, while the driver has not chosen what to share. More kinds may
+    follow."""
     path: str = ""
     """The file, as the league spells it."""
     reason: str = ""
@@ -396,6 +420,10 @@ class Plan:
     """Files that this PC is missing and nobody can send at present."""
     undistributed: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
     """Files of this PC whose livery is not on the league's allow list."""
+    unshared: tuple[PlannedFile, ...] = field(metadata={"of": PlannedFile})
+    """Files that this PC does not share."""
+    only: Literal["source", "target"] | None
+    """The only role that this PC takes, if any: a source only sends, a target only receives."""
     open_conflicts: tuple[OpenConflict, ...] = field(metadata={"of": OpenConflict})
 
 
@@ -406,6 +434,7 @@ _Known: TypeAlias = (
     | FileSent
     | Finding
     | FolderUnreadable
+    | GlobsUnmatched
     | Held
     | IgnoreListFault
     | InSync
@@ -425,6 +454,7 @@ _Known: TypeAlias = (
     | ServerError
     | SessionBegan
     | SessionEnded
+    | ShareNeeded
     | Skipped
     | SyncStatus
     | SyncBegan

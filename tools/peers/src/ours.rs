@@ -34,6 +34,8 @@ pub(crate) struct Ours {
     program: PathBuf,
     /// The client has an option for its state folder.
     has_state: bool,
+    /// Set if the program asks before a first contact shares many liveries.
+    has_share: bool,
 }
 
 impl Ours {
@@ -42,8 +44,9 @@ impl Ours {
         let program = workspace.target.join("shipping/liverysync");
         let mut help = Command::new(&program);
         help.args(["client", "--help"]).stderr(Stdio::null());
-        let has_state = read_quietly(help)?.contains("--state");
-        Ok(Self { program, has_state })
+        let help = read_quietly(help)?;
+        let (has_state, has_share) = (help.contains("--state"), help.contains("--share"));
+        Ok(Self { program, has_state, has_share })
     }
 
     pub(crate) fn round(&self, task: &Task<'_>) -> Result<Round> {
@@ -111,6 +114,9 @@ impl Ours {
         command.arg("--liveries").arg(folder);
         if self.has_state {
             command.arg("--state").arg(task.room.join("state").join(name));
+        }
+        if self.has_share {
+            command.args(["--share", "all"]);
         }
         command
     }

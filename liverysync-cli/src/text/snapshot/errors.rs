@@ -176,7 +176,10 @@ pub(super) fn other_errors(all: &mut Texts) {
     }
     let glob = "a/b".to_owned();
     let reason = LiveryGlobs::line("a/b").unwrap_err();
-    all.block(error::ignore(&LiveryListError::Glob { glob, reason }));
-    all.block(error::ignore(&LiveryListError::File { path: "x.ignore".into(), source: denied() }));
+    all.block(error::livery_list(&LiveryListError::Glob { glob, reason }));
+    all.block(error::livery_list(&LiveryListError::File {
+        path: "x.ignore".into(),
+        source: denied(),
+    }));
     all.block(error::no_state_folder());
 }
