@@ -73,6 +73,8 @@ fn a_scan_as_json_is_one_object() {
             {"path": "pack.zip", "kind": "extension", "reason": "files of type `zip` are not synced"},
         ],
         "findings": null,
+        "asks": false,
+        "unmatched": {"ignore": [], "share": []},
         "bytes": 2,
     });
     assert_eq!(scan, expected);

@@ -3,12 +3,13 @@
 //! A folder often holds the liveries of other leagues, and what everybody has got is hard to take back. So the server is
 //! asked what the league has before it is told what this PC has. Downloads go on whatever the answer is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Event, LiveryGlobs, Output, Outstanding, Role, context::Context, folder::Folder};
 use crate::{
-    path::{count_liveries, first_component, fold},
-    wire::messages::ManifestFull,
+    hash::ContentHash,
+    path::{count_liveries, fold},
+    wire::messages::{FileInfo, ManifestFull},
 };
 
 /// Most names in an event.
@@ -29,18 +30,20 @@ impl FirstContact {
     /// Begins a link. Returns whether the server has to be asked what the league has before anything is published.
     pub(super) fn handle_welcome(&mut self, cx: &mut Context, folder: &mut Folder) -> bool {
         (self.asking, self.compared) = (false, false);
-        if cx.config.dry_run || !has_choice(cx) {
+        if cx.config.dry_run {
             return false;
         }
         // Whatever the league has, there is nothing to ask.
-        if folder.is_settled() && needed(folder).is_none() {
+        if has_choice(cx) && folder.is_settled() && needed(folder).is_none() {
             self.share_all(cx, folder);
+        }
+        if folder.shares_all() {
             return false;
         }
-        // Protocol 1 does not tell. Everything that was never in sync counts as new then.
+        // Protocol 1 does not tell. Everything counts as new then, until the server brings it.
         self.asking = cx.speaks_v2();
         self.compared = !self.asking;
-        if self.compared {
+        if self.compared && has_choice(cx) {
             self.check(cx, folder);
         }
         self.asking
@@ -64,8 +67,10 @@ impl FirstContact {
         union: &ManifestFull,
     ) {
         (self.asking, self.compared) = (false, true);
-        folder.handle_league(liveries_of(union));
-        self.check(cx, folder);
+        folder.handle_league(files_of(union));
+        if has_choice(cx) {
+            self.check(cx, folder);
+        }
     }
 
     /// Decides again after a scan. Returns whether more is published than before.
@@ -125,10 +130,10 @@ pub(super) fn decide_dry(
     folder: &mut Folder,
     union: &ManifestFull,
 ) -> Vec<Outstanding> {
+    folder.handle_league(files_of(union));
     if !has_choice(cx) {
         return Vec::new();
     }
-    folder.handle_league(liveries_of(union));
     if needed(folder).is_none() {
         share_all(cx, folder);
         return Vec::new();
@@ -155,8 +160,9 @@ fn undecided(folder: &Folder) -> BTreeSet<String> {
     folder.undecided().iter().map(|file| file.path.livery().to_owned()).collect()
 }
 
-fn liveries_of(union: &ManifestFull) -> BTreeSet<String> {
-    union.manifest.iter().map(|file| fold(first_component(&file.rel_path))).collect()
+fn files_of(union: &ManifestFull) -> BTreeMap<String, ContentHash> {
+    let file = |file: &FileInfo| Some((fold(&file.rel_path), file.sha256.parse().ok()?));
+    union.manifest.iter().filter_map(file).collect()
 }
 
 fn outstanding(livery: &str) -> Outstanding {

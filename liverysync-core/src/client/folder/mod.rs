@@ -371,7 +371,7 @@ impl Folder {
         if !self.sharing.is_of_all() {
             self.synced.remove(path.key());
             self.save_timer.handle_synced_change(now);
-            self.sharing.invalidate();
+            self.sharing.handle_retired(path.key());
         }
     }
 
@@ -414,10 +414,10 @@ impl Folder {
             return;
         }
         for file in files {
+            self.sharing.handle_received(file.path.key(), file.content.hash);
             self.synced.insert(file.path.key().clone(), file.content.hash);
         }
         self.save_timer.handle_synced_change(now);
-        self.sharing.invalidate();
     }
 
     /// Returns the files of this PC's own liveries that give way to liveries of the league: nothing of them is published,
@@ -428,10 +428,15 @@ impl Folder {
         }
         let arriving: BTreeSet<_> = arriving.iter().map(RelPath::key).collect();
         let liveries = arriving.iter().map(|key| key.livery()).collect::<BTreeSet<_>>();
-        let is_private = |livery: &&str| self.sharing.is_private(livery, &self.synced);
+        let own = || self.index.files().iter();
+        let is_private = |livery: &&str| {
+            let mut files = own().filter(|file| file.path.key().livery() == *livery);
+            let is_published = files.any(|file| self.sharing.publishes(file, &self.synced));
+            !is_published && !self.synced.has_livery(livery)
+        };
         let private: BTreeSet<_> = liveries.into_iter().filter(is_private).collect();
-        let files = self.index.files().iter().map(|file| &file.path);
-        let gone = files.filter(|path| private.contains(path.key().livery()));
+        let gone = own().map(|file| &file.path);
+        let gone = gone.filter(|path| private.contains(path.key().livery()));
         let gone: Vec<_> = gone.filter(|path| !arriving.contains(path.key())).cloned().collect();
         for path in &gone {
             self.index.files_mut().remove(path.key());
@@ -445,14 +450,19 @@ impl Folder {
         self.sharing.choose(chosen);
     }
 
-    /// Notes the keys of all liveries that the league has.
-    pub(super) fn handle_league(&mut self, liveries: BTreeSet<String>) {
-        self.sharing.handle_league(liveries);
+    /// Notes what the league has: contents by the keys of their files.
+    pub(super) fn handle_league(&mut self, files: BTreeMap<String, ContentHash>) {
+        self.sharing.handle_league(files);
+    }
+
+    /// Returns whether everything in the folder is published.
+    pub(super) fn shares_all(&self) -> bool {
+        self.sharing.is_of_all()
     }
 
     /// Returns the files of the liveries that wait for the driver's choice.
     pub(super) fn undecided(&self) -> Vec<&IndexedFile> {
-        self.sharing.undecided(self.files(), &self.synced)
+        self.sharing.undecided(self.files())
     }
 
     /// Returns the files that are not published.

@@ -1,15 +1,16 @@
 //! Which files of this PC are published: those that its driver shares, and those of the league.
 //!
-//! The league's liveries sync both ways, whatever the driver shares: an edit of one is an update, and not a new livery. A
-//! livery is the league's if some file of it was in sync on this PC, or if the league had it when it was asked.
+//! The league's liveries sync both ways, whatever the driver shares: an edit of one is an update, and not a new livery. The
+//! server is asked what the league has, because this folder may have been in sync with other leagues.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{collections::BTreeMap, ops::Bound, sync::OnceLock};
 
 use super::{IndexedFile, SyncedVersions};
 use crate::{
     client::{LiveryGlobs, Role},
     hash::ContentHash,
     manifest::{Entry, Manifest},
+    path::PathKey,
     pathmap::PathMap,
 };
 
@@ -19,15 +20,15 @@ pub(super) struct Sharing {
     /// The liveries that the driver shares; `None` until they have chosen.
     chosen: Option<LiveryGlobs>,
     only: Option<Role>,
-    /// The keys of the liveries that the league had when it was asked.
-    in_league: BTreeSet<String>,
+    /// What the league had when it was asked, and what it has brought since: contents by the keys of their files.
+    league: BTreeMap<String, ContentHash>,
     /// What is published, if that is not everything. Computed when it is first needed.
     published: OnceLock<(Manifest, ContentHash)>,
 }
 
 impl Sharing {
     pub(super) const fn new(chosen: Option<LiveryGlobs>, only: Option<Role>) -> Self {
-        Self { chosen, only, in_league: BTreeSet::new(), published: OnceLock::new() }
+        Self { chosen, only, league: BTreeMap::new(), published: OnceLock::new() }
     }
 
     /// Returns whether everything in the folder is published.
@@ -40,9 +41,21 @@ impl Sharing {
         self.invalidate();
     }
 
-    /// Notes the liveries that the league has.
-    pub(super) fn handle_league(&mut self, liveries: BTreeSet<String>) {
-        self.in_league = liveries;
+    /// Notes what the league has.
+    pub(super) fn handle_league(&mut self, files: BTreeMap<String, ContentHash>) {
+        self.league = files;
+        self.invalidate();
+    }
+
+    /// Notes a file that the league has brought.
+    pub(super) fn handle_received(&mut self, key: &PathKey, hash: ContentHash) {
+        self.league.insert(key.as_str().to_owned(), hash);
+        self.invalidate();
+    }
+
+    /// Notes that the league has no file at a path any more.
+    pub(super) fn handle_retired(&mut self, key: &PathKey) {
+        self.league.remove(key.as_str());
         self.invalidate();
     }
 
@@ -51,16 +64,23 @@ impl Sharing {
         self.published = OnceLock::new();
     }
 
-    /// Returns whether a livery is the league's.
-    pub(super) fn is_of_league(&self, livery: &str, synced: &SyncedVersions) -> bool {
-        self.in_league.contains(livery) || synced.has_livery(livery)
+    /// Returns whether a livery is the league's. If the driver has chosen, one that shares only the name with it is not.
+    fn is_of_league(&self, livery: &str, synced: &SyncedVersions) -> bool {
+        self.league_has(livery) && (self.chosen.is_none() || synced.has_livery(livery))
+    }
+
+    fn league_has(&self, livery: &str) -> bool {
+        let below = format!("{livery}/");
+        let mut files = self.league.range::<str, _>((Bound::Included(&*below), Bound::Unbounded));
+        let has_file = files.next().is_some_and(|(key, _)| key.starts_with(&below));
+        has_file || self.league.contains_key(livery)
     }
 
     /// Returns whether a file is published.
     pub(super) fn publishes(&self, file: &IndexedFile, synced: &SyncedVersions) -> bool {
         let key = file.path.key();
         if self.only == Some(Role::Target) {
-            return synced.get(key) == Some(file.content.hash);
+            return self.league.get(key.as_str()) == Some(&file.content.hash);
         }
         let is_chosen = |chosen: &LiveryGlobs| chosen.covers(file.path.as_str());
         self.chosen.as_ref().is_some_and(is_chosen) || self.is_of_league(key.livery(), synced)
@@ -86,23 +106,12 @@ impl Sharing {
         })
     }
 
-    /// Returns whether nothing of a livery, by its key, is published or the league's.
-    pub(super) fn is_private(&self, livery: &str, synced: &SyncedVersions) -> bool {
-        let may_publish = self.only != Some(Role::Target);
-        let is_chosen = |chosen: &LiveryGlobs| may_publish && chosen.covers(livery);
-        !self.chosen.as_ref().is_some_and(is_chosen) && !self.is_of_league(livery, synced)
-    }
-
     /// Returns the files of the liveries that wait for the driver's choice.
-    pub(super) fn undecided<'a>(
-        &self,
-        files: &'a PathMap<IndexedFile>,
-        synced: &SyncedVersions,
-    ) -> Vec<&'a IndexedFile> {
+    pub(super) fn undecided<'a>(&self, files: &'a PathMap<IndexedFile>) -> Vec<&'a IndexedFile> {
         if self.chosen.is_some() || self.only == Some(Role::Target) {
             return Vec::new();
         }
-        files.iter().filter(|file| !self.is_of_league(file.path.key().livery(), synced)).collect()
+        files.iter().filter(|file| !self.league_has(file.path.key().livery())).collect()
     }
 }
 
