@@ -70,7 +70,7 @@ impl Scan {
     /// have not chosen, and then everything may be shared.
     pub fn choose(&mut self, ignored: &LiveryGlobs, shared: Option<&LiveryGlobs>) {
         let mut kept = Manifest::new();
-        for entry in self.manifest.iter() {
+        for entry in &self.manifest {
             let path = entry.path.as_str();
             let reason = match shared {
                 _ if ignored.covers(path) => Reason::Ignored,

@@ -118,7 +118,7 @@ fn a_folder_that_an_earlier_version_has_synced_is_not_asked_about() {
 
 #[test]
 fn a_pc_may_only_send_or_only_receive() {
-    let mut league = League::new();
+    let league = League::new();
     league.folder("aoi").write(IRIS, b"iris");
     league.folder("sends").write("904/decals.png", b"sent");
     league.folder("receives").write("Mine/decals.png", b"mine");

@@ -14,6 +14,7 @@ mod held_back;
 mod lint_report;
 mod listing;
 mod local_index;
+mod publishing;
 mod recognize;
 mod save_timer;
 mod scan_cache;
@@ -42,14 +43,13 @@ use self::{
 pub(super) use self::{local_index::IndexedFile, synced_versions::SyncedVersions};
 use super::{
     ClientConfig, DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, Event, Installed,
-    LiveryGlobs,
     context::{Context, Purpose},
 };
 use crate::{
     hash::{Content, ContentHash},
     inspect::Damage,
-    manifest::{Entry, Manifest},
-    path::{Extensions, PathKey, RelPath, first_component, fold},
+    manifest::Manifest,
+    path::{Extensions, PathKey, RelPath, fold},
     pathmap::PathMap,
     select::{Chosen, Kind, Listed, Reason, Skipped, StaleFiles, Stamp, caches_of, select_knowing},
     time::{Time, Wake},
@@ -405,85 +405,6 @@ impl Folder {
         let _fits = files.insert(file);
         self.save_timer.handle_index_change(cx.now.time);
         self.sharing.invalidate();
-    }
-
-    /// Notes files that a session has brought, or that this PC had already when the league offered them: the league has
-    /// them. Where everything is published, the server says so itself.
-    pub(super) fn handle_received(&mut self, now: Time, files: impl Iterator<Item = Entry>) {
-        if self.sharing.is_of_all() {
-            return;
-        }
-        for file in files {
-            self.sharing.handle_received(file.path.key(), file.content.hash);
-            self.synced.insert(file.path.key().clone(), file.content.hash);
-        }
-        self.save_timer.handle_synced_change(now);
-    }
-
-    /// Returns the files of this PC's own liveries that give way to liveries of the league: nothing of them is published,
-    /// so the two have only the name in common. They are forgotten, because they go to the backup folder.
-    pub(super) fn take_private_beside(&mut self, arriving: &[RelPath]) -> Vec<String> {
-        if self.sharing.is_of_all() {
-            return Vec::new();
-        }
-        let arriving: BTreeSet<_> = arriving.iter().map(RelPath::key).collect();
-        let liveries = arriving.iter().map(|key| key.livery()).collect::<BTreeSet<_>>();
-        let own = || self.index.files().iter();
-        let is_private = |livery: &&str| {
-            let mut files = own().filter(|file| file.path.key().livery() == *livery);
-            let is_published = files.any(|file| self.sharing.publishes(file, &self.synced));
-            !is_published && !self.synced.has_livery(livery)
-        };
-        let private: BTreeSet<_> = liveries.into_iter().filter(is_private).collect();
-        let gone = own().map(|file| &file.path);
-        let gone = gone.filter(|path| private.contains(path.key().livery()));
-        let gone: Vec<_> = gone.filter(|path| !arriving.contains(path.key())).cloned().collect();
-        for path in &gone {
-            self.index.files_mut().remove(path.key());
-        }
-        self.sharing.invalidate();
-        gone.iter().map(|path| path.as_str().to_owned()).collect()
-    }
-
-    /// Shares these liveries, and no others that the league does not have.
-    pub(super) fn share(&mut self, chosen: LiveryGlobs) {
-        self.sharing.choose(chosen);
-    }
-
-    /// Notes what the league has: contents by the keys of their files.
-    pub(super) fn handle_league(&mut self, files: BTreeMap<String, ContentHash>) {
-        self.sharing.handle_league(files);
-    }
-
-    /// Returns whether everything in the folder is published.
-    pub(super) fn shares_all(&self) -> bool {
-        self.sharing.is_of_all()
-    }
-
-    /// Returns the files of the liveries that wait for the driver's choice.
-    pub(super) fn undecided(&self) -> Vec<&IndexedFile> {
-        self.sharing.undecided(self.files())
-    }
-
-    /// Returns the files that are not published.
-    pub(super) fn unshared(&self) -> impl Iterator<Item = &IndexedFile> {
-        self.files().iter().filter(|file| !self.is_published(file))
-    }
-
-    /// Returns whether a file is published.
-    pub(super) fn is_published(&self, file: &IndexedFile) -> bool {
-        self.sharing.is_of_all() || self.sharing.publishes(file, &self.synced)
-    }
-
-    /// Returns the published file at a path.
-    pub(super) fn published(&self, key: &PathKey) -> Option<&IndexedFile> {
-        self.get(key).filter(|file| self.is_published(file))
-    }
-
-    /// Returns the names of all liveries in the folder, once for each of their files.
-    pub(super) fn liveries(&self) -> impl Iterator<Item = &str> {
-        let listed = self.listing.iter().flat_map(Listing::items);
-        listed.map(|item| first_component(&item.path))
     }
 
     /// Keeps the files at these paths from being replaced until a scan has read them.
