@@ -66,7 +66,7 @@ fn many_new_liveries_wait_until_their_driver_chooses() {
 
 #[test]
 fn a_choice_at_the_start_is_kept() {
-    let mut league = League::new();
+    let league = League::new();
     let folder = league.folder("bruno");
     write_old(&folder, 12);
     let mut aoi = league.driver("aoi", &[]);
@@ -80,7 +80,7 @@ fn a_choice_at_the_start_is_kept() {
     let list = share(&league, &folder, &["list"]);
     assert_eq!(list["shared"], json!(["old 01", "Old 02"]));
     assert_eq!(run(&["--receive-only", "--send-only"]), Some(2));
-    league.wait_in_sync(1, 2);
+    aoi.wait_in_sync(2);
     assert_eq!(aoi.folder.names(), ["Old 01/decals.png", "Old 02/decals.png"]);
 }
 
