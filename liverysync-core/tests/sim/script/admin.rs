@@ -46,6 +46,9 @@ impl Script {
                 let keep = self.rng.pick(&contents).map_or_else(none, |kept| kept.hash.to_string());
                 // The contents that the admin declines may be lost.
                 world.given_up.extend(contents.iter().flatten().map(|content| content.hash));
+                // An edit that is on its way when the admin decides counts as declined, too.
+                let edits = world.pcs.iter().filter_map(|pc| pc.disk.get(conflict.path.as_str()));
+                world.put_away.extend(edits.map(|node| node.content));
                 if self.options.whole_liveries {
                     // All of the liveries that claim the name go, but for one.
                     let claims = union.iter().filter(|entry| {
