@@ -434,7 +434,8 @@ impl ServerMachine {
         }
         self.downloads.retry_deferred(cx);
         retire_unwanted(cx);
-        if cx.peers.values().any(|peer| !peer.missing.is_empty()) {
+        let awaits = cx.league.union().awaited().next().is_some();
+        if awaits || cx.peers.values().any(|peer| !peer.missing.is_empty()) {
             // A source may be asked again once some time has passed, and no event says so. While uploads are under way,
             // the end of one of them is soon enough.
             cx.dirty.plan |= self.uploads.len() == 0;

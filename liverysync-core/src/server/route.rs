@@ -139,8 +139,11 @@ impl<'a> Router<'a> {
 
     /// Returns whether any peer needs a content.
     pub(super) fn is_needed(self, content: Content) -> bool {
-        let mut entries = self.league.union().with_content(content);
-        entries.any(|entry| self.peers.values().any(|peer| self.route(peer, entry).is_open()))
+        let union = self.league.union();
+        let mut entries = union.with_content(content);
+        union.is_awaited(content)
+            || entries
+                .any(|entry| self.peers.values().any(|peer| self.route(peer, entry).is_open()))
     }
 
     /// Returns whether a peer needs a content under any name.

@@ -72,6 +72,10 @@ impl SyncStatuses {
         idle: bool,
     ) {
         self.sent_at = cx.now;
+        for (id, files) in awaited(cx) {
+            let needed = needed.entry(id).or_default();
+            *needed = files.max(*needed);
+        }
         let archived = needed.is_empty();
         let mut statuses = Vec::new();
         let mut missing_in_all = 0;
@@ -148,6 +152,19 @@ pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, blocked: Ve
         };
         cx.transmit(id, Message::ServerState(state));
     }
+}
+
+/// Returns how many files of updates that have not arrived each peer has. Until they have their names, nobody else gets them.
+fn awaited(cx: &Context) -> BTreeMap<PeerId, u64> {
+    let (router, union) = (cx.router(), cx.league.union());
+    let mut awaited = BTreeMap::new();
+    for (id, _, content) in union.awaited() {
+        // A peer that does not send it is not waited for.
+        if union.is_verified(content) || router.willing(content).any(|source| source == id) {
+            *awaited.entry(id).or_default() += 1;
+        }
+    }
+    awaited
 }
 
 /// Returns the liveries that a client has changed and the others do not get yet.

@@ -139,7 +139,7 @@ impl Union {
     /// Adds the held files of the claimants' folders, which are judged together with them.
     pub(super) fn join_held(&mut self, mut claimants: Vec<Claimant>) -> Vec<Claimant> {
         let folder = |claim: &Claimant| (claim.key().livery().to_owned(), claim.peer);
-        if self.holds.is_empty() {
+        if !self.unplaced.holds_any() {
             return claimants;
         }
         let folders = claimants.iter().map(folder).collect();
@@ -175,15 +175,19 @@ impl Union {
 
     /// Records what the peers of a member have of a livery that is held.
     fn record_hold(&mut self, livery: &str, member: Option<MemberId>, outcome: &mut Outcome) {
+        let before = self.holds.get(&(livery.to_owned(), member));
+        // An approved update stays recorded until it has arrived.
+        let is_decided = |claim: &Claimant| {
+            before.is_some() || !self.unplaced.is_awaited(claim.peer, claim.key())
+        };
         let claims = self.unplaced.held_in(livery).filter(|claim| claim.member == member);
-        let mut claims: Vec<_> = claims.collect();
+        let mut claims: Vec<_> = claims.filter(|claim| is_decided(claim)).collect();
         // Of two PCs of one member, the one that reported last counts.
         claims.sort_by_key(|claim| (claim.arrival, claim.peer));
         let file = |claim: &Claimant| HeldFile { entry: claim.entry.clone(), base: claim.base };
         let files = claims.iter().map(|claim| (claim.key().clone(), file(claim)));
         let files: BTreeMap<PathKey, _> = files.collect();
         let spelled = claims.last().map(|claim| claim.entry.path.livery().to_owned());
-        let before = self.holds.get(&(livery.to_owned(), member));
         let decided = before
             .filter(|hold| covers(hold, files.iter().map(|(key, file)| (key, file.entry.content))));
         let state = decided.map_or(HoldState::Waiting, |hold| hold.state);
@@ -225,7 +229,8 @@ impl Union {
     #[cfg(feature = "server")]
     pub(crate) fn held_of(&self, peer: PeerId) -> BTreeMap<&str, (HoldReason, Option<UnixTime>)> {
         let mut liveries = BTreeMap::new();
-        for claim in self.unplaced.held_of(peer) {
+        let held = self.unplaced.held_of(peer);
+        for claim in held.filter(|claim| !self.unplaced.is_awaited(peer, claim.key())) {
             let livery = claim.entry.path.livery();
             liveries.entry(livery).or_insert_with(|| {
                 let key = (claim.key().livery().to_owned(), claim.member);

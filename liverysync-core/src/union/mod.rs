@@ -17,6 +17,7 @@
 //! and no holders.
 
 mod acts;
+mod arrivals;
 mod expiry;
 mod held;
 mod holders;
@@ -255,6 +256,8 @@ pub struct Union {
     met: BTreeMap<String, BTreeSet<MemberId>>,
     /// Members who were merged into others, with the member that each is now.
     merged: BTreeMap<MemberId, MemberId>,
+    /// Folders for whose updates contents have arrived since the last step.
+    arrived: BTreeSet<(String, PeerId)>,
     /// The liveries that are held.
     holds: Holds,
     /// Number of the last recorded step.
@@ -436,6 +439,7 @@ impl Union {
         let mut outcome = Outcome::default();
         for content in contents {
             if !self.verified.contains(&content) {
+                self.note_arrival(content);
                 self.record(Record::Verified(content), &mut outcome);
             }
         }
@@ -446,7 +450,7 @@ impl Union {
     pub fn step(&mut self, changes: Vec<Change>) -> Outcome {
         let mut outcome = self.begin_step();
         let contacts = Contacts::of(&changes);
-        let moves: Vec<_> = changes.iter().filter_map(Moves::of).collect();
+        let mut moves: Vec<_> = changes.iter().filter_map(Moves::of).collect();
         let respelled: Vec<_> = changes.iter().filter_map(Respelled::of).collect();
         let (mut claimants, mut returned) = (Vec::new(), BTreeSet::new());
         let folders: BTreeSet<_> = changes.iter().flat_map(folders_of).collect();
@@ -483,6 +487,10 @@ impl Union {
         });
         outcome.touched.extend(self.orphans_of_returned(&returned, &claimants));
         claimants.extend(self.take_held_in(&folders));
+        // Only now: without what is lost, and with what is reported again.
+        let arrived = self.take_arrived();
+        moves.extend(arrived.iter().filter_map(Moves::of_held));
+        claimants.extend(arrived);
         self.place_claimants(claimants, &mut outcome);
         // After the placing: only now do moved files have names of their own.
         self.retire_moved(&moves, &mut outcome);

@@ -48,6 +48,7 @@ impl Union {
         for _ in 0..ROUNDS_MAX {
             // First, so that no file gets a conflict name because of a content that will never arrive.
             claimants.extend(self.expire_orphans(outcome));
+            claimants.extend(self.take_overtaken(outcome));
             if claimants.is_empty() {
                 return;
             }
@@ -63,6 +64,7 @@ impl Union {
         let claimants = self.join_held(claimants);
         let claimants = self.begin_liveries(claimants);
         let claimants = self.hold_changes(claimants, outcome);
+        let claimants = self.await_contents(claimants);
         match self.settings.naming.scope {
             Scope::File => self.place_files(claimants, outcome),
             Scope::Livery => self.place_liveries(claimants, outcome),

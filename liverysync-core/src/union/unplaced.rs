@@ -30,6 +30,8 @@ pub(super) struct Unplaced {
     refused: BTreeMap<PathKey, BTreeMap<PeerId, Claimant>>,
     /// Files that are not placed yet, because their liveries do not change for now, by their own keys.
     held: BTreeMap<PathKey, BTreeMap<PeerId, Claimant>>,
+    /// Those of the held files that wait for contents, and for nobody's decision.
+    awaited: BTreeSet<(PathKey, PeerId)>,
     /// The liveries of which a peer's held files have changed since the last [`Unplaced::take_touched`].
     touched: BTreeSet<(String, Option<MemberId>, PeerId)>,
     /// Outdated files that were filed under a conflict name, by that name.
@@ -67,6 +69,36 @@ impl Unplaced {
         self.touch(&claimant);
         let held = self.held.entry(entry.path.key().clone()).or_default();
         held.insert(peer, Claimant { begins: false, ..claimant });
+    }
+
+    /// Adds a file of an update that has not arrived.
+    pub(super) fn await_content(&mut self, claimant: Claimant) {
+        let awaited = (claimant.key().clone(), claimant.peer);
+        self.hold(claimant);
+        self.awaited.insert(awaited);
+    }
+
+    /// Returns the files of updates that have not arrived.
+    #[cfg(feature = "server")]
+    pub(super) fn awaited(&self) -> impl Iterator<Item = &Claimant> {
+        self.awaited.iter().filter_map(|(key, peer)| self.held_file(*peer, key))
+    }
+
+    /// Returns the files of a livery's updates that have not arrived.
+    pub(super) fn awaited_in<'a>(&'a self, livery: &str) -> impl Iterator<Item = &'a Claimant> {
+        let held = self.held_in(livery);
+        held.filter(|claim| self.is_awaited(claim.peer, claim.key()))
+    }
+
+    /// Returns the files with this content of updates that have not arrived, each with its peer.
+    pub(super) fn awaiting(&self, content: Content) -> impl Iterator<Item = (PeerId, &PathKey)> {
+        let places = self.places(content).map(|(peer, path)| (peer, path.key()));
+        places.filter(|(peer, key)| self.is_awaited(*peer, key))
+    }
+
+    /// Returns true if a peer's file at a key is part of an update that has not arrived.
+    pub(super) fn is_awaited(&self, peer: PeerId, key: &PathKey) -> bool {
+        self.awaited.contains(&(key.clone(), peer))
     }
 
     fn touch(&mut self, held: &Claimant) {
@@ -109,6 +141,7 @@ impl Unplaced {
         if peers.is_empty() {
             self.held.remove(key);
         }
+        self.awaited.remove(&(key.clone(), peer));
         self.touch(&held);
         self.remove_place(peer, held.entry.path.clone(), held.entry.content);
         Some(held)
@@ -208,6 +241,11 @@ impl Unplaced {
     /// Returns a peer's refused file at a key.
     pub(super) fn refused_file(&self, peer: PeerId, key: &PathKey) -> Option<&Claimant> {
         self.refused.get(key)?.get(&peer)
+    }
+
+    /// Returns true if there is any held file.
+    pub(super) fn holds_any(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// Returns a peer's held file at a key.

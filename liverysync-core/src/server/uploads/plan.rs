@@ -18,11 +18,18 @@ pub(super) fn plan_uploads(cx: &Context) -> Plan {
     plan(&wants, &loads.collect(), cx.config.session_files_max)
 }
 
-/// Returns contents that peers miss and can be sent once the store has them.
+/// Returns contents that peers miss and can be sent once the store has them, and those that updates wait for.
 fn missing(cx: &Context) -> Vec<Want> {
     let router = cx.router();
     let mut seen = BTreeSet::new();
     let mut wants = Vec::new();
+    let union = cx.league.union();
+    for (_, key, content) in union.awaited().filter(|(.., content)| !union.is_verified(*content)) {
+        let sources = router.sources(content);
+        if cx.store.can_begin(content) && !sources.is_empty() && seen.insert(content) {
+            wants.push(Want { key: key.clone(), content, copies: 1, sources });
+        }
+    }
     for (target, peer) in cx.peers.iter().filter(|(_, peer)| peer.is_known()) {
         for key in &peer.missing {
             let Some(entry) = cx.league.union().get(key) else { continue };

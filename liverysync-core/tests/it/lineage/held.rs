@@ -31,9 +31,8 @@ impl Model {
     }
 
     fn take_held(&mut self, is_meant: impl Fn(&Claim) -> bool) -> Vec<Claim> {
-        let held = self
-            .files
-            .extract_if(.., |_, (claim, status)| *status == SyncStatus::Held && is_meant(claim));
+        let held =
+            self.files.extract_if(.., |_, (claim, status)| status.waits() && is_meant(claim));
         held.map(|(_, (claim, _))| claim).collect()
     }
 
@@ -85,6 +84,74 @@ impl Model {
         others
     }
 
+    /// Sets updates aside of which not all contents have arrived. Returns the other claims.
+    pub(super) fn await_contents(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
+        let waits = |claim: &Claim| self.waits_for_contents(claim, &claims);
+        let (waiting, others): (Vec<_>, Vec<_>) = claims.iter().cloned().partition(waits);
+        waiting.into_iter().for_each(|claim| self.keep(claim, SyncStatus::Awaited));
+        others
+    }
+
+    /// Returns true if a claim is part of an update that has not arrived. The other claims are those of the same step.
+    fn waits_for_contents(&self, claim: &Claim, claims: &[Claim]) -> bool {
+        let changes = |claim: &Claim| {
+            let is_more = self.is_free(claim) && self.may_add(claim) && !claim.begins;
+            self.is_update(claim) || is_more && !self.is_vacant(livery(&claim.name))
+        };
+        let of = livery(&claim.name);
+        let is_in = |other: &&Claim| other.member == claim.member && livery(&other.name) == of;
+        let all: Vec<_> = claims.iter().filter(is_in).filter(|claim| changes(claim)).collect();
+        let is_complete = all.iter().all(|change| self.verified.contains(&change.content));
+        let replaces = all.iter().any(|change| self.is_update(change));
+        let in_conflict = |claim: &Claim| self.is_rival(claim) || self.is_foreign(claim);
+        let is_separated =
+            self.scope == Scope::Livery && claims.iter().filter(is_in).any(in_conflict);
+        changes(claim) && all.len() > 1 && replaces && !is_complete && !is_separated
+    }
+
+    /// Takes out what waits for contents and is no update of several files any more.
+    pub(super) fn take_overtaken(&mut self) -> Vec<Claim> {
+        let waiting = self.files.values().filter(|(_, status)| *status == SyncStatus::Awaited);
+        let waiting: Vec<_> = waiting.map(|(claim, _)| claim.clone()).collect();
+        let folder = |claim: &Claim| (livery(&claim.name).to_owned(), claim.member);
+        let still: BTreeSet<_> = waiting
+            .iter()
+            .filter(|claim| self.waits_for_contents(claim, &waiting))
+            .map(|claim| (claim.member, claim.name.clone()))
+            .collect();
+        let over = waiting
+            .iter()
+            .filter(|claim| !still.contains(&(claim.member, claim.name.clone())))
+            .map(folder);
+        let over: BTreeSet<_> = over.collect();
+        self.take_held(|claim| over.contains(&folder(claim)))
+    }
+
+    /// Notes that a content has arrived.
+    pub(super) fn verify(&mut self, content: Content) {
+        if self.verified.insert(content) {
+            let waiting = self.files.values().filter(|(claim, status)| {
+                *status == SyncStatus::Awaited && claim.content == content
+            });
+            let folders = waiting.map(|(claim, _)| (livery(&claim.name).to_owned(), claim.member));
+            self.arrived.extend(folders);
+        }
+    }
+
+    /// Takes out the updates for which contents have arrived.
+    pub(super) fn take_arrived(&mut self) -> Vec<Claim> {
+        let arrived = std::mem::take(&mut self.arrived);
+        self.take_held(|claim| arrived.contains(&(livery(&claim.name).to_owned(), claim.member)))
+    }
+
+    /// Retires the conflict copies that are moved by the placing of a claim.
+    pub(super) fn retire_moved_of(&mut self, claim: &Claim) {
+        let gained = vec![gained(&claim.name, (claim.content, None))];
+        let (peer, member) = (PeerId(claim.member), author(claim.member));
+        let lost = Vec::new();
+        self.retire_moved(&Change { peer, arrival: 0, member, complete: false, lost, gained });
+    }
+
     /// Returns true if a claim would change what the league has.
     fn changes(&self, claim: &Claim) -> bool {
         let is_new = self.is_rival(claim) || self.is_free(claim);
@@ -125,8 +192,12 @@ impl Model {
     /// Returns what connected members have that is held.
     fn held_now(&self) -> BTreeMap<(String, Option<MemberId>), Files> {
         let mut holds: BTreeMap<_, Files> = BTreeMap::new();
-        for (claim, _) in self.files.values().filter(|(_, status)| *status == SyncStatus::Held) {
-            let files = holds.entry((livery(&claim.name).to_owned(), author(claim.member)));
+        for (claim, status) in self.files.values().filter(|(_, status)| status.waits()) {
+            let key = (livery(&claim.name).to_owned(), author(claim.member));
+            if *status == SyncStatus::Awaited && !self.holds.contains_key(&key) {
+                continue;
+            }
+            let files = holds.entry(key);
             let file = (claim.content, claim.base);
             files.or_default().insert(claim.name.clone(), file);
         }
@@ -216,12 +287,7 @@ impl Model {
             self.take_out(claim.member, &claim.name);
         }
         done.iter().for_each(|key| drop(self.holds.remove(key)));
-        for claim in held {
-            let gained = vec![gained(&claim.name, (claim.content, None))];
-            let (peer, member) = (PeerId(claim.member), author(claim.member));
-            let lost = Vec::new();
-            self.retire_moved(&Change { peer, arrival: 0, member, complete: false, lost, gained });
-        }
+        held.iter().for_each(|claim| self.retire_moved_of(claim));
         self.record_holds();
     }
 }

@@ -18,6 +18,15 @@ pub(super) enum SyncStatus {
     Refused,
     /// The file waits for an admin, or for the end of a freeze.
     Held,
+    /// The file waits for the contents of the update that it is part of.
+    Awaited,
+}
+
+impl SyncStatus {
+    /// Returns true if the file is not placed yet.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self, Self::Held | Self::Awaited)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +87,8 @@ pub(super) struct Model {
     /// The frozen liveries, each with the end if it has one.
     pub(super) frozen: Vec<(String, Option<i64>)>,
     pub(super) holds: Holds,
+    /// The members with updates for which contents have arrived, each with the livery.
+    pub(super) arrived: BTreeSet<(String, u64)>,
     /// The connected members.
     pub(super) here: BTreeSet<u64>,
     pub(super) steps: u64,
@@ -303,7 +314,7 @@ impl Model {
                 let mut files = self.files.values();
                 files.any(|(file, status)| {
                     let is_theirs = author(file.member) == change.member;
-                    is_theirs && file.name == *name && *status == SyncStatus::Held
+                    is_theirs && file.name == *name && status.waits()
                 })
             };
             let missed = brought
@@ -314,8 +325,11 @@ impl Model {
         for change in changes {
             claims.extend(self.take_held_of(change));
         }
+        let arrived = self.take_arrived();
+        claims.extend(arrived.iter().cloned());
         self.settle(claims);
         changes.iter().for_each(|change| self.retire_moved(change));
+        arrived.iter().for_each(|claim| self.retire_moved_of(claim));
         changes.iter().for_each(|change| self.end_presumptions(change));
         self.record_holds();
     }
@@ -433,6 +447,7 @@ impl Model {
     pub(super) fn settle(&mut self, mut claims: Vec<Claim>) {
         loop {
             claims.extend(self.expire_orphans());
+            claims.extend(self.take_overtaken());
             if claims.is_empty() {
                 return;
             }

@@ -221,3 +221,89 @@ fn a_source_that_could_not_read_a_file_is_asked_again() {
         world.rest();
     }
 }
+
+/// A livery of two files, and an update of both, of which one takes long.
+const BEFORE: [(&str, &[u8]); 2] = [(PATH, b"old"), ("T/sponsors.png", b"old sponsors")];
+const LARGE: &[u8] = &[7; 3_000_000];
+const AFTER: [(&str, &[u8]); 2] = [(PATH, b"new"), ("T/sponsors.png", LARGE)];
+
+/// Makes a league of an author and another driver, which is in the middle of an update of two files.
+fn in_an_update(mut world: World) -> (World, [usize; 2]) {
+    let (author, other) = (world.join("author", &BEFORE), world.join("other", &[]));
+    world.leave(author);
+    world.pcs[author].line.up = 1_000_000;
+    world.start(author);
+    world.rest();
+    AFTER.iter().for_each(|(path, bytes)| world.drop_at(author, path, bytes, 0));
+    world.feed(author, client::Input::FolderChanged);
+    let small = Content::of(b"new");
+    while !world.union().is_verified(small) {
+        assert!(world.step(10 * MINUTE), "the small file arrives");
+    }
+    assert!(!world.union().is_verified(Content::of(LARGE)));
+    (world, [author, other])
+}
+
+fn leagues() -> impl Iterator<Item = World> {
+    let forgetful = || {
+        let mut world = World::new(1);
+        world.start_server();
+        world
+    };
+    [World::remembering(), World::of_whole_liveries(), forgetful()].into_iter()
+}
+
+#[test]
+fn an_update_whose_author_leaves_half_way_tears_no_livery() {
+    for world in leagues() {
+        let (mut world, [author, other]) = in_an_update(world);
+        world.crash(author);
+        world.rest_of_us();
+        world.check_files(other, &BEFORE);
+        let late = world.join("late", &[]);
+        world.rest_of_us();
+        if world.remembers {
+            // The author, who had the rest, is the only other one.
+            world.check_files(late, &BEFORE);
+        }
+        world.start(author);
+        world.rest();
+        world.all_hold(&[author, other, late], &AFTER);
+        assert_eq!(world.conflicts(), []);
+    }
+}
+
+#[test]
+fn an_update_that_is_changed_while_it_arrives_arrives_as_it_is_then() {
+    for world in leagues() {
+        let (mut world, [author, other]) = in_an_update(world);
+        world.drop_now(author, PATH, b"newer");
+        world.rest();
+        world.all_hold(&[author, other], &[(PATH, b"newer"), ("T/sponsors.png", LARGE)]);
+        assert_eq!(world.conflicts(), []);
+    }
+}
+
+#[test]
+fn an_update_that_another_one_overtakes_becomes_a_conflict() {
+    let (mut world, [author, other]) = in_an_update(World::remembering());
+    world.drop_now(other, PATH, b"theirs");
+    world.rest();
+    let conflicts = world.conflicts();
+    assert_eq!(conflicts.len(), 1);
+    let files: &[(&str, &[u8])] =
+        &[(PATH, b"theirs"), (&conflicts[0].1, b"new"), ("T/sponsors.png", LARGE)];
+    world.all_hold(&[author, other], files);
+}
+
+#[test]
+fn an_author_is_in_sync_only_when_the_others_have_their_update() {
+    let (mut world, [author, other]) = in_an_update(World::remembering());
+    while !world.is_in_sync(author) {
+        assert!(world.step(10 * MINUTE), "the author is in sync at last");
+    }
+    // From now on, nobody needs the author any more.
+    world.crash(author);
+    world.rest_of_us();
+    world.check_files(other, &AFTER);
+}

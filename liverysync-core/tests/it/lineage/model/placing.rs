@@ -8,6 +8,7 @@ impl Model {
         let claims = self.join_held(claims);
         let claims = self.begin_liveries(claims);
         let claims = self.hold_changes(claims);
+        let claims = self.await_contents(claims);
         if self.scope == Scope::File {
             return self.place_files(claims);
         }
@@ -176,7 +177,7 @@ impl Model {
     }
 
     /// Returns true if a member may add a file to its livery.
-    fn may_add(&self, claim: &Claim) -> bool {
+    pub(in super::super) fn may_add(&self, claim: &Claim) -> bool {
         let of = livery(&claim.name);
         let copied = format!("__CONFLICT__{}", claim.content.hash.short());
         self.updates == Updates::Anyone
@@ -200,7 +201,7 @@ impl Model {
     /// Returns all files that a member has of a livery, including the claims.
     fn files_of(&self, claims: &[Claim]) -> Vec<Claim> {
         let (member, of) = (claims[0].member, livery(&claims[0].name));
-        let there = self.files.values().filter(|(_, status)| *status != SyncStatus::Held);
+        let there = self.files.values().filter(|(_, status)| !status.waits());
         let own = there.map(|(claim, sync_status)| match sync_status {
             // The base of a file is forgotten once its own name has or had its content.
             SyncStatus::For(name) | SyncStatus::Behind(name) if *name == claim.name => {

@@ -1,0 +1,96 @@
+//! Arrivals: an update of several files replaces the livery at once.
+//!
+//! Its contents come one by one, and its author may leave between two of them. So the claims wait until the server has had all
+//! of them. Until then everybody keeps the livery that the league has, and no livery is torn. What a livery that nobody has
+//! is made of need not wait: it replaces nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Claimant, Outcome, PeerId, Union, placing::Lineage};
+use crate::{conflict::Scope, hash::Content, path::PathKey};
+
+impl Union {
+    /// Puts aside updates of which not all contents have arrived. Returns the other claimants.
+    pub(super) fn await_contents(&mut self, claimants: Vec<Claimant>) -> Vec<Claimant> {
+        let mut folders: BTreeMap<(String, PeerId), Vec<Claimant>> = BTreeMap::new();
+        for claimant in claimants {
+            let folder = (claimant.key().livery().to_owned(), claimant.peer);
+            folders.entry(folder).or_default().push(claimant);
+        }
+        let placed = folders.into_iter().flat_map(|((livery, _), claims)| {
+            let (changes, mut others): (Vec<_>, Vec<_>) =
+                claims.into_iter().partition(|claim| self.changes(&livery, claim));
+            if self.is_arriving(&changes) && !self.is_separated(&others) {
+                changes.into_iter().for_each(|change| self.unplaced.await_content(change));
+            } else {
+                others.extend(changes);
+            }
+            others
+        });
+        placed.collect()
+    }
+
+    /// Returns true if a claim updates or extends a livery that the league has.
+    fn changes(&self, livery: &str, claim: &Claimant) -> bool {
+        match self.classify(claim) {
+            Lineage::Update => true,
+            Lineage::New => !claim.begins && !self.is_vacant(livery),
+            Lineage::Same | Lineage::Outdated | Lineage::Conflict | Lineage::Foreign => false,
+        }
+    }
+
+    /// Returns true if the rest of a folder is in conflict and takes the whole folder with it.
+    fn is_separated(&self, others: &[Claimant]) -> bool {
+        let is_rival = |claim| matches!(self.classify(claim), Lineage::Conflict | Lineage::Foreign);
+        self.settings.naming.scope == Scope::Livery && others.iter().any(is_rival)
+    }
+
+    /// Returns true if changes replace a file together with others, and a content has not arrived.
+    fn is_arriving(&self, changes: &[Claimant]) -> bool {
+        changes.len() > 1
+            && changes.iter().any(|change| !self.is_verified(change.entry.content))
+            && changes.iter().any(|change| matches!(self.classify(change), Lineage::Update))
+    }
+
+    /// Takes out what waits in liveries that have changed meanwhile and is not such an update any more: it may be in conflict.
+    pub(super) fn take_overtaken(&mut self, outcome: &Outcome) -> Vec<Claimant> {
+        let changed: BTreeSet<_> = outcome.changed.iter().map(PathKey::livery).collect();
+        let mut folders: BTreeMap<(&str, PeerId), Vec<Claimant>> = BTreeMap::new();
+        for livery in changed {
+            for claim in self.unplaced.awaited_in(livery) {
+                folders.entry((livery, claim.peer)).or_default().push(claim.clone());
+            }
+        }
+        let overtaken = folders.into_iter().filter(|((livery, _), claims)| {
+            !claims.iter().all(|claim| self.changes(livery, claim)) || !self.is_arriving(claims)
+        });
+        let overtaken = overtaken.map(|((livery, peer), _)| (livery.to_owned(), peer)).collect();
+        self.take_held_in(&overtaken)
+    }
+
+    /// Takes out the updates for which contents have arrived, to be judged again.
+    pub(super) fn take_arrived(&mut self) -> Vec<Claimant> {
+        let folders = std::mem::take(&mut self.arrived);
+        self.take_held_in(&folders)
+    }
+
+    /// Notes that a content has arrived.
+    pub(super) fn note_arrival(&mut self, content: Content) {
+        let waiting = self.unplaced.awaiting(content);
+        let folders = waiting.map(|(peer, key)| (key.livery().to_owned(), peer));
+        self.arrived.extend(folders);
+    }
+
+    /// Returns the files of updates that have not arrived, each with its peer: those that have come, too.
+    #[cfg(feature = "server")]
+    pub(crate) fn awaited(&self) -> impl Iterator<Item = (PeerId, &PathKey, Content)> {
+        let awaited = self.unplaced.awaited();
+        awaited.map(|claim| (claim.peer, claim.key(), claim.entry.content))
+    }
+
+    /// Returns true if a content is part of an update that has not arrived.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_awaited(&self, content: Content) -> bool {
+        self.unplaced.awaiting(content).next().is_some()
+    }
+}
