@@ -127,6 +127,8 @@ pub use liverysync_core::manifest::Manifest;
 #[cfg(feature = "server")]
 pub use liverysync_core::server::{Event as ServerEvent, Status};
 
+#[doc(hidden)]
+pub use liverysync_core::client::PlannedHold;
 #[cfg(feature = "client")]
 #[doc(no_inline)]
 pub use liverysync_core::client::{

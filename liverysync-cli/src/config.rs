@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 42] = [
+const TABLES: [(&[&str], &str); 47] = [
     (&["server"], "server"),
     (&["league", "create"], "server"),
     (&["league", "status"], "server"),
@@ -44,6 +44,10 @@ const TABLES: [(&[&str], &str); 42] = [
     (&["league", "reject"], "server"),
     (&["league", "freeze"], "server"),
     (&["league", "unfreeze"], "server"),
+    (&["league", "ban"], "server"),
+    (&["league", "unban"], "server"),
+    (&["league", "block"], "server"),
+    (&["league", "unblock"], "server"),
     (&["league", "show"], "server"),
     (&["league", "set"], "server"),
     (&["league", "rebuild"], "server"),

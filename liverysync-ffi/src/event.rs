@@ -402,13 +402,15 @@ mod tests {
     #[test]
     fn every_documented_field_is_flat_unless_it_is_a_list() {
         // Lists, digests, dates, numbers of what an owner did, and a second text.
-        const ONLY_IN_JSON: [&str; 21] = [
+        const ONLY_IN_JSON: [&str; 23] = [
             "globs",
             "unshared",
             "owner",
             "placed",
             "retired",
             "until",
+            "limit",
+            "held",
             "fix",
             "left_out",
             "conflicts",

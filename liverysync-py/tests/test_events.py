@@ -81,6 +81,7 @@ def test_an_event_is_made_from_its_json() -> None:
                         "other": "Aoi",
                     }
                 ],
+                "held": [{"livery": "h", "name": "Aoi", "yours": False, "since": None, "reason": "frozen"}],
             }
         )
     )
@@ -98,6 +99,7 @@ def test_an_event_is_made_from_its_json() -> None:
         unavailable=(),
         undistributed=(client_events.PlannedFile("d.png", 5),),
         open_conflicts=(client_events.OpenConflict("e.png", "f.png", "both", "0" * 64, free=False, other="Aoi"),),
+        held=(client_events.PlannedHold("h", "Aoi", False, None, "frozen"),),
     )
     left_out = [{"path": "x", "kind": "name", "reason": "no"}]
     told = server_events.decode(

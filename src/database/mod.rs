@@ -25,7 +25,7 @@ pub use self::sqlite::{RebuildSummary, Sqlite, rebuild};
 /// ask the server for acts.
 pub trait LeagueDatabase: Send {
     /// Returns the records to replay for the same union with the same history: the settings; then what was placed, retired
-    /// and declined, in the order in which it was written; then what was verified, owned, held and seen, each as it
+    /// and declined, in the order in which it was written; then what was verified, owned, banned, blocked, seen and held, each as it
     /// was written last. [`Record::Forgotten`] has been applied, and [`LeagueDatabase::reports`] returns what was
     /// [reported](Record::Reported).
     ///
@@ -145,6 +145,8 @@ pub struct MemberRow {
     pub files: u64,
     /// Sum of their sizes; beyond 2^53 it is rounded.
     pub bytes: u64,
+    /// Set if they may not connect.
+    pub banned: bool,
 }
 
 /// The reason why the league database cannot be read or written.

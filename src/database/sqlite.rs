@@ -222,6 +222,11 @@ impl LeagueDatabase for Sqlite {
                 merge(&mut members, row.parse(0)?, row.parse(1)?);
                 Ok(())
             })?;
+            Table::Bans.each(&transaction, |row| {
+                let banned = members.get_mut(&row.parse::<MemberId>(0)?);
+                banned.into_iter().for_each(|member| member.banned = true);
+                Ok(())
+            })?;
             Ok(members.into_values().collect())
         })
     }
@@ -255,7 +260,8 @@ impl LeagueDatabase for Sqlite {
             let (mut since, mut reader) = (HeldSince::new(), Reader::default());
             Table::Held.each(connection, |row| {
                 let (of, date) = reader.held_since(row)?;
-                since.entry(of).or_insert(date);
+                let first = since.entry(of).or_insert_with(|| date.clone());
+                *first = date.min(first.clone());
                 Ok(())
             })?;
             Ok(since)
@@ -350,6 +356,7 @@ fn member(connection: &Connection, row: &Row) -> Result<MemberRow, Fault> {
         last_seen: row.text(3)?.to_owned(),
         files: files.unsigned_abs(),
         bytes: bytes.unsigned_abs(),
+        banned: false,
     })
 }
 

@@ -11,7 +11,7 @@ use liverysync_core::league::{Act, ActReport};
 use super::{League, LeagueError, replay};
 use crate::{
     database::{ActId, LeagueDatabase, Sqlite},
-    store::lock,
+    store::{lock, remove_blob},
 };
 
 /// Interval at which the server's answer is looked for.
@@ -55,6 +55,12 @@ impl League {
         let mut union = replay(&mut database)?;
         let (report, outcome) = union.act(act)?;
         database.write(&outcome.records)?;
+        if matches!(act, Act::Block { .. }) {
+            for hash in union.blocked() {
+                // Should this fail, the next server removes it at its start.
+                let _kept = remove_blob(&self.data, hash);
+            }
+        }
         Ok(Acted { report, served: false })
     }
 

@@ -37,8 +37,8 @@ use liverysync_core::{league::MemberId, union::Union};
 
 #[doc(no_inline)]
 pub use liverysync_core::league::{
-    Act, ActError, ActReport, Cause, Conflict, HoldState, InvalidSetting, LiveryStatus, Setting,
-    Settings,
+    Act, ActError, ActReport, Cause, Conflict, HoldReason, HoldState, InvalidSetting, LiveryStatus,
+    Setting, Settings,
 };
 
 pub use self::{

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use liverysync_core::{
     hash::{Content, ContentHash},
     league::{
-        ActError, Cause, Conflict, HoldState, LiveryStatus, MemberId, Version, VersionChange,
+        ActError, Cause, Conflict, HoldReason, HoldState, LiveryStatus, MemberId, Version,
+        VersionChange,
     },
     path::{RelPath, fold},
 };
@@ -35,6 +36,12 @@ pub struct LeagueStatus {
     pub members: u64,
     /// Number of names that several contents claim.
     pub conflicts: u64,
+    /// The liveries that are held.
+    pub held: Vec<Held>,
+    /// Number of banned members.
+    pub banned: u64,
+    /// The contents that nobody gets.
+    pub blocked: Vec<ContentHash>,
     /// Sum of the sizes of those files whose contents the store has.
     pub stored_bytes: u64,
     /// Number of contents of the union that the store lacks and members have.
@@ -94,6 +101,12 @@ pub struct Held {
     pub since: Option<String>,
     /// The decision of an admin: `waiting`, `approved` or `rejected`.
     pub state: HoldState,
+    /// Why it is held.
+    pub cause: HoldReason,
+    /// The date at which a freeze ends by itself, in the form of RFC 3339.
+    pub until: Option<String>,
+    /// The limit that would be exceeded: a number of liveries or bytes.
+    pub limit: Option<u64>,
     /// The files that the member has changed.
     pub files: Vec<HeldContent>,
 }
@@ -121,7 +134,11 @@ impl League {
     pub fn held(&mut self) -> Result<Vec<Held>, LeagueError> {
         let (union, since) = (self.union()?, self.database.held_since()?);
         let names = self.names()?;
-        let held = union.held().map(|held| Held {
+        let held = union.held().map(|held| (held, union.hold_cause(held)));
+        let held = held.map(|(held, cause)| Held {
+            cause: cause.reason,
+            until: cause.until.map(|until| until.to_string()),
+            limit: cause.limit,
             livery: held.livery.clone(),
             member: held.member,
             name: held.member.and_then(|member| names.get(&member).cloned()),
@@ -164,13 +181,17 @@ impl League {
             contents.into_iter().partition(|content| has_blob(&self.data, *content));
         let files = || union.iter().map(|entry| entry.content);
         let last = self.database.dates()?.pop_last();
+        let members = self.database.members()?;
         Ok(LeagueStatus {
             served: self.is_served()?,
             files: union.len() as u64,
             bytes: sum(files()),
             liveries: liveries.len() as u64,
             retired: retired.len() as u64,
-            members: self.database.members()?.len() as u64,
+            members: members.len() as u64,
+            banned: members.iter().filter(|member| member.banned).count() as u64,
+            held: self.held()?,
+            blocked: union.blocked().collect(),
             conflicts: union.conflicts().len() as u64,
             stored_bytes: sum(files().filter(|content| stored.contains(content))),
             missing: missing.len() as u64,

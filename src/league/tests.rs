@@ -375,3 +375,101 @@ fn a_league_in_use_is_not_rebuilt() {
     let busy = rebuild(data.path()).unwrap_err();
     assert!(busy.to_string().contains("a liverysync server uses"), "{busy}");
 }
+
+#[test]
+fn liveries_are_chosen_by_name_by_pattern_and_by_member() {
+    let by = |step, number: u8, path: &str| Record::Placed {
+        step,
+        entry: entry(path, path),
+        author: Some(author(number)),
+        cause: Cause::Published,
+    };
+    let copy = copy_name("S3 Red/decals.png", "rival");
+    let mut rival = placed(3, &copy, "rival", Cause::Conflict);
+    let Record::Placed { author: by_whom, .. } = &mut rival else { unreachable!() };
+    *by_whom = Some(author(2));
+    let owned = |livery: &str, owners: &[u8]| Record::Owned {
+        livery: livery.to_owned(),
+        owners: owners.iter().map(|number| author(*number)).collect(),
+        presumed: false,
+    };
+    let records = [
+        by(1, 1, "S3 Red/decals.png"),
+        by(1, 2, "S3 Blue/decals.png"),
+        by(1, 2, "Nobody's/decals.png"),
+        by(1, 1, "Shared/decals.png"),
+        by(2, 2, "Shared/sponsors.png"),
+        owned("S3 Red", &[1]),
+        owned("S3 Blue", &[2]),
+        rival,
+    ];
+    let data = league(&records, &[]);
+    let union = open(&data).union().unwrap();
+    let chosen = |globs: &[&str], from: Option<u8>| {
+        let globs: Vec<_> = globs.iter().map(|glob| (*glob).to_owned()).collect();
+        let chosen = union.select(&globs, from.map(author));
+        chosen.map(|chosen| chosen.into_keys().collect::<Vec<_>>())
+    };
+    assert_eq!(chosen(&["s3 *"], None).unwrap(), ["S3 Blue", "S3 Red"]);
+    assert_eq!(chosen(&["shared/SPONSORS.png"], None).unwrap(), ["Shared/sponsors.png"]);
+    assert_eq!(chosen(&[], Some(2)).unwrap(), ["Nobody's", "S3 Blue", &copy]);
+    assert_eq!(chosen(&["S3 *"], Some(2)).unwrap(), ["S3 Blue", &copy]);
+    assert_eq!(chosen(&[], Some(1)).unwrap(), ["S3 Red"]);
+    let owners = union.select(&["S3 Red".to_owned()], None).unwrap();
+    assert!(owners.into_values().eq([[author(1)].into()]));
+    let nothing = chosen(&["S4*"], None).unwrap_err();
+    assert_eq!(nothing, ActError::NoLivery { livery: "S4*".to_owned() });
+    let nothing = chosen(&[], Some(3)).unwrap_err();
+    assert_eq!(nothing, ActError::OwnsNothing { member: author(3) });
+}
+
+#[test]
+fn more_than_ten_liveries_need_a_confirmation_in_a_league_of_any_size() {
+    let records: Vec<_> = (0..60)
+        .map(|number| placed(1, &format!("{number:02}/decals.png"), "paint", Cause::Published))
+        .collect();
+    let data = league(&records, &[]);
+    let retire = |liveries: std::ops::Range<u8>| {
+        let liveries = liveries.map(|number| format!("{number:02}")).collect();
+        open(&data).act(&Act::Retire { liveries, confirmed: false }, PATIENCE)
+    };
+    let refused = retire(0..11).unwrap_err();
+    let unconfirmed = ActError::Unconfirmed { retired: 11, all: 60 };
+    assert!(matches!(&refused, LeagueError::Refused(error) if *error == unconfirmed), "{refused}");
+    assert_eq!(retire(0..10).unwrap().report.retired, 10);
+}
+
+#[test]
+fn without_a_server_bans_and_blocks_last_and_the_store_loses_what_is_blocked() {
+    let data = four();
+    let content = "TEAM/decals.png".to_owned();
+    let acted = open(&data).act(&Act::Block { content }, PATIENCE).unwrap();
+    assert_eq!(acted.report, ActReport::new(0, 1));
+    open(&data).act(&Act::Ban { member: author(1) }, PATIENCE).unwrap();
+    let status = open(&data).status().unwrap();
+    let blocked = ContentHash::of(b"new paint");
+    assert_eq!((status.banned, status.blocked), (1, vec![blocked]));
+    assert!(open(&data).members().unwrap()[0].banned);
+    let name = blocked.to_string();
+    assert!(!data.path().join("blobs").join(&name[..2]).join(&name).exists());
+    assert!(open(&data).union().unwrap().is_banned(author(1)));
+    let unblock = Act::Unblock { content: name[..8].to_owned() };
+    open(&data).act(&unblock, PATIENCE).unwrap();
+    open(&data).act(&Act::Unban { member: author(1) }, PATIENCE).unwrap();
+    let status = open(&data).status().unwrap();
+    assert_eq!((status.banned, status.blocked), (0, vec![]));
+}
+
+#[test]
+fn a_limit_is_a_setting_that_lasts() {
+    let data = four();
+    let set = |value: &str| {
+        let setting = Setting::MaxLiveriesPerMember;
+        open(&data).act(&Act::Set { setting, value: value.to_owned() }, PATIENCE)
+    };
+    set("20").unwrap();
+    assert_eq!(open(&data).settings().unwrap().value(Setting::MaxLiveriesPerMember), "20");
+    assert!(set("0").is_err(), "0 never means unlimited");
+    set("none").unwrap();
+    assert_eq!(open(&data).settings().unwrap().value(Setting::MaxLiveriesPerMember), "none");
+}

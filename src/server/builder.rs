@@ -269,12 +269,16 @@ impl ServerBuilder {
         let allow_list = AllowListFile::open(self.allow_list)?;
         let data = self.data.as_deref();
         let store = Store::open(data)?;
-        let (journal, records) = Journal::open(data)?;
+        let (mut journal, records) = Journal::open(data)?;
         let (listener, address) = listen(&self.host, self.port)?;
         let clock = Clock::start();
         let machine = ServerMachine::new(config, seed(), clock.time());
         // Without a data folder the options count, and nothing is written down.
-        let machine = if keeps { machine.with_records(&records) } else { machine };
+        let machine = if keeps {
+            machine.with_records(&records).with_held_since(journal.held_since()?)
+        } else {
+            machine
+        };
         Ok(Prepared {
             listener,
             address,

@@ -1,8 +1,11 @@
 //! The writer of the league database, for a server with a data folder.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use liverysync_core::league::{Act, ActError, ActReport, Record};
+use liverysync_core::{
+    league::{Act, ActError, ActReport, MemberId, Record},
+    time::UnixTime,
+};
 
 use crate::{
     database::{ActId, Answer, DatabaseError, LeagueDatabase, Sqlite},
@@ -30,6 +33,15 @@ impl Journal {
         let mut database = Sqlite::open(data)?;
         let records = database.records()?;
         Ok((Self { database: Some(Box::new(database)), ..Self::default() }, records))
+    }
+
+    /// Returns from when each livery is held, by its folded name and its member.
+    pub(super) fn held_since(
+        &mut self,
+    ) -> Result<BTreeMap<(String, Option<MemberId>), UnixTime>, DatabaseError> {
+        let Some(database) = &mut self.database else { return Ok(BTreeMap::new()) };
+        let since = database.held_since()?.into_iter();
+        Ok(since.filter_map(|(of, date)| Some((of, date.parse().ok()?))).collect())
     }
 
     /// Writes records. If that fails, they are written with the next ones. Meanwhile the league goes on, and should the

@@ -207,6 +207,14 @@ pub(crate) fn has_blob(root: &Path, content: Content) -> bool {
         .is_ok_and(|blob| blob.is_file() && blob.len() == content.size)
 }
 
+/// Removes a content from the store in `root`, which no server uses. It is no fault if the store does not have it.
+pub(crate) fn remove_blob(root: &Path, hash: ContentHash) -> io::Result<()> {
+    match fs::remove_file(blob_path(root, hash)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 fn blob_path(root: &Path, hash: ContentHash) -> PathBuf {
     let name = hash.to_string();
     let mut path = root.join("blobs");

@@ -32,7 +32,10 @@ use liverysync_core::{
 };
 
 pub use self::check::{Verified, VerifySummary, verify_store};
-pub(crate) use self::{blob::Blob, folder::has_blob};
+pub(crate) use self::{
+    blob::Blob,
+    folder::{has_blob, remove_blob},
+};
 use self::{
     blob::{MemoryUse, Phase},
     folder::{Folder, StoredBlob},

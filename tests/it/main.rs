@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test may panic")]
 
+mod bans;
 mod builds;
 mod earlier;
 mod identity;

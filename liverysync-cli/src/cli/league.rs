@@ -8,6 +8,8 @@ use liverysync::{
     league::{Act, League, LeagueError, Setting},
 };
 
+use crate::units::parse_size;
+
 use super::{
     groups::OutputArgs,
     values::{parse_date, parse_setting},
@@ -34,7 +36,7 @@ pub(crate) enum LeagueCommand {
     Rename(LeagueRenameArgs),
     /// Retire a livery in favour of another one that the league has
     Replace(LeagueReplaceArgs),
-    /// Retire liveries: every PC moves them to .backup
+    /// Retire liveries, by name, by pattern or of one driver: every PC moves them to .backup
     Retire(LeagueRetireArgs),
     /// Restore an older version of a livery
     Restore(LeagueRestoreArgs),
@@ -50,6 +52,14 @@ pub(crate) enum LeagueCommand {
     Freeze(LeagueFreezeArgs),
     /// End freezes: changes made in the meantime take effect
     Unfreeze(LeagueUnfreezeArgs),
+    /// Ban a driver: their key is refused, what they published stays
+    Ban(LeagueBanArgs),
+    /// Let a banned driver connect again
+    Unban(LeagueBanArgs),
+    /// Block a content: it is retired under every name, and nobody gets it again
+    Block(LeagueBlockArgs),
+    /// End the block of a content
+    Unblock(LeagueBlockArgs),
     /// Show the league's settings
     Show(LeagueArgs),
     /// Change a setting of the league
@@ -101,12 +111,37 @@ pub(crate) struct LeagueReplaceArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LeagueRetireArgs {
-    /// The liveries' folders; Team/sponsors.png is only that file of one
-    #[arg(value_name = "LIVERY[/FILE]", required = true)]
-    retired: Vec<String>,
-    /// Confirm that more than 30 % of all liveries are to be retired
+    /// The liveries' folders, or patterns of them such as "S3 *" (* matches any characters, ? matches one);
+    /// Team/sponsors.png is only that file of one
+    #[arg(value_name = "LIVERY[/FILE]", required_unless_present = "from")]
+    pub(crate) retired: Vec<String>,
+    /// Only the liveries that one member owns or brought alone, and their conflict copies: their name, or the 16 digits that
+    /// `liverysync league members` shows
+    #[arg(long, value_name = "MEMBER")]
+    pub(crate) from: Option<String>,
+    /// Show what would be retired, and change nothing
     #[arg(long)]
-    yes: bool,
+    pub(crate) dry_run: bool,
+    /// Confirm that more than 10 liveries, or more than 30 % of all, are to be retired
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueBanArgs {
+    /// Member: their name, or the 16 digits that `liverysync league members` shows
+    member: String,
+    #[command(flatten)]
+    common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeagueBlockArgs {
+    /// Content: a file of the league that has it, such as Team/decals.png, or the first digits of its SHA-256
+    #[arg(value_name = "PATH|HASH")]
+    content: String,
     #[command(flatten)]
     common: LeagueArgs,
 }
@@ -204,10 +239,12 @@ pub(crate) struct LeagueUnfreezeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LeagueSetArgs {
-    /// Setting: conflict-suffix, conflict-scope, conflict-policy, extensions, updates, approval or frozen
+    /// Setting: conflict-suffix, conflict-scope, conflict-policy, extensions, updates, approval, frozen,
+    /// max-liveries-per-member, max-bytes-per-member or max-bytes-per-livery
     #[arg(value_name = "KEY", value_parser = parse_setting)]
     setting: Setting,
-    /// New value, as for the server's option of the same name; `approval` is `on` or `off`
+    /// New value, as for the server's option of the same name; `approval` is `on` or `off`; a limit is a number, or a size
+    /// such as 500MB, or `none`
     value: String,
     #[command(flatten)]
     common: LeagueArgs,
@@ -252,6 +289,10 @@ impl LeagueCommand {
             | Self::Reject(LeagueDecideArgs { common, .. })
             | Self::Freeze(LeagueFreezeArgs { common, .. })
             | Self::Unfreeze(LeagueUnfreezeArgs { common, .. })
+            | Self::Ban(LeagueBanArgs { common, .. })
+            | Self::Unban(LeagueBanArgs { common, .. })
+            | Self::Block(LeagueBlockArgs { common, .. })
+            | Self::Unblock(LeagueBlockArgs { common, .. })
             | Self::Set(LeagueSetArgs { common, .. }) => common,
         }
     }
@@ -269,9 +310,6 @@ impl LeagueCommand {
             }
             Self::Replace(LeagueReplaceArgs { old, new, .. }) => {
                 Act::Replace { old: old.clone(), new: new.clone() }
-            }
-            Self::Retire(LeagueRetireArgs { retired, yes, .. }) => {
-                Act::Retire { liveries: retired.clone(), confirmed: *yes }
             }
             Self::Restore(LeagueRestoreArgs { livery, version, .. }) => {
                 Act::Restore { livery: livery.clone(), version: version.clone() }
@@ -297,15 +335,28 @@ impl LeagueCommand {
                 Act::Reject { liveries: decided.clone(), from }
             }
             Self::Set(LeagueSetArgs { setting, value, .. }) => {
-                Act::Set { setting: *setting, value: value.clone() }
+                Act::Set { setting: *setting, value: limit_value(*setting, value) }
             }
+            Self::Ban(args) => Act::Ban { member: known(league, &args.member)? },
+            Self::Unban(args) => Act::Unban { member: known(league, &args.member)? },
+            Self::Block(args) => Act::Block { content: args.content.clone() },
+            Self::Unblock(args) => Act::Unblock { content: args.content.clone() },
             _ => return Ok(None),
         }))
     }
 }
 
+/// Returns a limit in bytes for one that is written as a size. Any other value stays as it is.
+fn limit_value(setting: Setting, value: &str) -> String {
+    let size = match setting {
+        Setting::MaxBytesPerMember | Setting::MaxBytesPerLivery => parse_size(value).ok(),
+        _ => None,
+    };
+    size.map_or_else(|| value.to_owned(), |size| size.to_string())
+}
+
 /// Returns a member whom the league knows. A typo in the digits would create a member who does not exist.
-fn known(league: &mut League, name: &str) -> Result<MemberId, LeagueError> {
+pub(crate) fn known(league: &mut League, name: &str) -> Result<MemberId, LeagueError> {
     let member = league.member(name)?;
     let is_known = league.members()?.iter().any(|row| row.member == member);
     is_known.then_some(member).ok_or_else(|| LeagueError::NoMember { name: name.to_owned() })

@@ -1,6 +1,10 @@
 //! `liverysync league`: shows and changes the league in the server's data folder.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
 use liverysync::{
     MemberId, UnixTime,
@@ -8,7 +12,9 @@ use liverysync::{
 };
 
 use crate::{
-    cli::league::{LeagueArgs, LeagueCommand, LeagueFreezeArgs, LeagueUnfreezeArgs},
+    cli::league::{
+        LeagueArgs, LeagueCommand, LeagueFreezeArgs, LeagueRetireArgs, LeagueUnfreezeArgs, known,
+    },
     exit::{Exit, Failure},
     output::{self, json},
     text::{error, league as text},
@@ -26,6 +32,9 @@ pub(super) fn run(command: &LeagueCommand) -> Result<(), Failure> {
         _ => {}
     }
     let mut league = League::open(data).map_err(|error| explain(&error))?;
+    if let LeagueCommand::Retire(args) = command {
+        return retire(&mut league, args);
+    }
     match act(&mut league, command)? {
         Some(act) => change(&mut league, &act, args),
         None => show(&mut league, command).map_err(|error| explain(&error))?,
@@ -39,6 +48,33 @@ fn act(league: &mut League, command: &LeagueCommand) -> Result<Option<Act>, Fail
         LeagueCommand::Unfreeze(args) => unfreeze(league, args).map(Some),
         _ => command.act(league).map_err(|error| explain(&error)),
     }
+}
+
+/// Shows which liveries are meant, and retires them.
+fn retire(league: &mut League, args: &LeagueRetireArgs) -> Result<(), Failure> {
+    let chosen = chosen(league, args).map_err(|error| explain(&error))?;
+    let names = names(league).map_err(|error| explain(&error))?;
+    let as_json = args.common.output.json;
+    if args.dry_run {
+        return print(&match as_json {
+            true => json::league_retiring(&chosen, &names),
+            false => text::retiring(&chosen, &names, true),
+        });
+    }
+    // Who names liveries one by one knows which they are.
+    if !as_json && !chosen.keys().all(|livery| args.retired.contains(livery)) {
+        print(&text::retiring(&chosen, &names, false))?;
+    }
+    let act = Act::Retire { liveries: chosen.into_keys().collect(), confirmed: args.yes };
+    change(league, &act, &args.common)
+}
+
+fn chosen(
+    league: &mut League,
+    args: &LeagueRetireArgs,
+) -> Result<BTreeMap<String, BTreeSet<MemberId>>, LeagueError> {
+    let from = args.from.as_ref().map(|from| known(league, from)).transpose()?;
+    Ok(league.union()?.select(&args.retired, from)?)
 }
 
 fn freeze(league: &mut League, args: &LeagueFreezeArgs) -> Result<Act, Failure> {
@@ -177,6 +213,10 @@ const fn word(act: &Act) -> &'static str {
         Act::Merge { .. } => "merge",
         Act::Approve { .. } => "approve",
         Act::Reject { .. } => "reject",
+        Act::Ban { .. } => "ban",
+        Act::Unban { .. } => "unban",
+        Act::Block { .. } => "block",
+        Act::Unblock { .. } => "unblock",
         Act::Set { .. } => "set",
     }
 }

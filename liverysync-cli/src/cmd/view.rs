@@ -230,8 +230,8 @@ impl View {
                 warning(text::globs_unmatched(*shared, globs))
             }
             Event::LiveryReturns { livery } => warning(text::livery_returns(livery)),
-            Event::Held { livery, cause, until } => {
-                warning(text::held(livery, *cause, until.as_deref()))
+            Event::Held { livery, cause, until, limit } => {
+                warning(text::held(livery, *cause, until.as_deref(), *limit))
             }
             Event::OwnerNews { livery, news, by } => {
                 Some((text::owner_news(livery, *news, by.as_deref())?, true))

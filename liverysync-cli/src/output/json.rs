@@ -3,7 +3,11 @@
 //! Names are stable: events and fields are added, never removed. Paths and names have JSON's own escapes only, so that a
 //! program finds the file. Events have the form that the core gives them.
 
-use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use liverysync::{
     Act, ActReport, Content, ContentHash, Finding, Identity, MemberId, Plan, RelPath, Scan,
@@ -297,6 +301,32 @@ pub(crate) fn league_acted(act: &'static str, acted: &Acted) -> String {
     named("league_acted", &Done { act, placed, retired, served: acted.served })
 }
 
+/// Returns the liveries and files that would be retired.
+pub(crate) fn league_retiring(
+    chosen: &BTreeMap<String, BTreeSet<MemberId>>,
+    names: &BTreeMap<MemberId, String>,
+) -> String {
+    #[derive(Serialize)]
+    struct Driver<'a> {
+        member: &'a MemberId,
+        name: Option<&'a String>,
+    }
+    #[derive(Serialize)]
+    struct Livery<'a> {
+        path: &'a str,
+        drivers: Vec<Driver<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Liveries<'a> {
+        retiring: Vec<Livery<'a>>,
+    }
+    let driver = |member| Driver { member, name: names.get(member) };
+    let retiring = chosen
+        .iter()
+        .map(|(path, members)| Livery { path, drivers: members.iter().map(driver).collect() });
+    named("league_retiring", &Liveries { retiring: retiring.collect() })
+}
+
 /// Returns what a driver has changed, or would change.
 pub(crate) fn owner_acted(act: &Act, report: &ActReport, dry_run: bool) -> String {
     #[derive(Serialize)]
@@ -477,7 +507,12 @@ mod tests {
             ClientEvent::ShareNeeded { liveries: 0, files: 0, bytes, names: vec![] },
             ClientEvent::GlobsUnmatched { shared: true, globs: vec![] },
             ClientEvent::LiveryReturns { livery: String::new() },
-            ClientEvent::Held { livery: String::new(), cause: HoldReason::Freeze, until: None },
+            ClientEvent::Held {
+                livery: String::new(),
+                cause: HoldReason::Freeze,
+                until: None,
+                limit: None,
+            },
             ClientEvent::OwnerNews { livery: String::new(), news: OwnerNews::Changed, by: None },
             ClientEvent::Scanned { liveries: 0, files: 0, bytes },
             ClientEvent::Skipped(Skipped::new(String::new(), Reason::Link)),
@@ -561,6 +596,7 @@ mod tests {
         check_documented("League", &league_history("Team", &[]));
         check_documented("League", &league_conflicts(&[], &BTreeMap::new()));
         check_documented("League", &league_held(&[]));
+        check_documented("League", &league_retiring(&BTreeMap::new(), &BTreeMap::new()));
         check_documented("League", &league_acted("retire", &Acted::default()));
         check_documented("League", &league_rebuilt(&Rebuilt::default()));
         let rename = Act::Rename { livery: String::new(), new: String::new() };
@@ -596,7 +632,7 @@ mod tests {
         assert_eq!(super::event(&event), expected);
         let plan = super::event(&ClientEvent::Plan(Plan::default()));
         let expected = "{\"event\":\"plan\",\"liveries\":0,\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"outstanding\":[],\"failed\":[],\"retire\":[],\
-            \"unavailable\":[],\"undistributed\":[],\"unshared\":[],\"only\":null,\"open_conflicts\":[]}";
+            \"unavailable\":[],\"undistributed\":[],\"unshared\":[],\"only\":null,\"open_conflicts\":[],\"held\":[]}";
         assert_eq!(plan, expected);
     }
 }

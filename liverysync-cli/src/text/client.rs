@@ -103,8 +103,19 @@ pub(crate) fn livery_returns(livery: &str) -> String {
 }
 
 /// Reports a livery of this PC that the other drivers do not get as it is here.
-pub(crate) fn held(livery: &str, cause: HoldReason, until: Option<&str>) -> String {
-    let livery = escape(livery);
+pub(crate) fn held(
+    livery: &str,
+    cause: HoldReason,
+    until: Option<&str>,
+    limit: Option<u64>,
+) -> String {
+    let (livery, limit) = (escape(livery), limit.unwrap_or_default());
+    let too_much = |what: &str| {
+        format!(
+            "Too much: {livery}. The league takes {what}. Others do not get your version.\n\
+             hint: withdraw another one, or ask the league's admin"
+        )
+    };
     match (cause, until) {
         (HoldReason::Freeze, Some(until)) => {
             format!("Frozen: {livery}. Others get your version after {}.", date(until))
@@ -115,6 +126,14 @@ pub(crate) fn held(livery: &str, cause: HoldReason, until: Option<&str>) -> Stri
         (HoldReason::Rejected, _) => format!(
             "Rejected: {livery}. The league does not take your version. You keep it, and others do not get it.\nhint: change it, or ask the league's admin"
         ),
+        (HoldReason::Blocked, _) => format!(
+            "Blocked: {livery}. The league has blocked one of its files. Others do not get your version.\nhint: remove the file, or ask the league's admin"
+        ),
+        (HoldReason::MemberLiveries, _) => {
+            too_much(&format!("{} of each driver", count(limit, "livery")))
+        }
+        (HoldReason::MemberBytes, _) => too_much(&format!("{} of each driver", bytes(limit))),
+        (HoldReason::LiveryBytes, _) => too_much(&format!("{} in a livery", bytes(limit))),
         _ => format!(
             "Waiting for approval: {livery}. Others get your version once the league approves it."
         ),

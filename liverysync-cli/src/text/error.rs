@@ -337,6 +337,22 @@ pub(super) fn act(error: &ActError) -> Problem {
             Problem::new(format!("nothing of {} is waiting", quote(livery)))
                 .hint("list what is waiting: liverysync league held")
         }
+        ActError::NotBanned { member } => {
+            Problem::new(format!("the member {member} is not banned"))
+                .hint("list the members: liverysync league members")
+        }
+        ActError::UnknownContent { content } => {
+            Problem::new(format!("the league has no file and no content {}", quote(content)))
+                .hint("name a file such as Team/decals.png, or more digits of its SHA-256")
+        }
+        ActError::NotBlocked { content } => {
+            Problem::new(format!("no blocked content begins with {}", quote(content)))
+                .hint("list the blocked contents: liverysync league status")
+        }
+        ActError::Blocked { path } => {
+            Problem::new(format!("the content of {} is blocked", quote(path)))
+                .hint("end the block first: liverysync league unblock HASH")
+        }
         ActError::Frozen { livery } => Problem::new(format!("{} is frozen", quote(livery)))
             .cause("nothing changes it until the freeze ends")
             .hint("end the freeze first: liverysync league unfreeze"),

@@ -1,16 +1,20 @@
 //! `liverysync league`: the league as an admin sees it.
 
-use std::{borrow::Cow, collections::BTreeMap, path::Path};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use liverysync::{
     Content, ContentHash, MemberId, RelPath, escape,
     league::{
-        Act, Acted, Cause, Conflict, Held, HeldContent, HoldState, LeagueStatus, LiveryStatus,
-        MemberRow, PastChange, PastVersion, Rebuilt, Setting, Settings,
+        Act, Acted, Cause, Conflict, Held, HeldContent, HoldReason, HoldState, LeagueStatus,
+        LiveryStatus, MemberRow, PastChange, PastVersion, Rebuilt, Setting, Settings,
     },
 };
 
-use super::words::{block, bytes, count, cut, date, files, name, path};
+use super::words::{LIST_MAX, block, bytes, count, cut, date, files, name, path};
 
 /// Number of changes of a version that are shown.
 const CHANGES_SHOWN: usize = 10;
@@ -19,9 +23,13 @@ const CHANGES_SHOWN: usize = 10;
 const DIGITS_SHOWN: usize = 8;
 
 pub(crate) fn settings(settings: &Settings) -> String {
-    let row = |setting: Setting| match setting {
-        Setting::Frozen => format!("{:<17}{}", setting.as_str(), frozen(&settings.value(setting))),
-        _ => format!("{:<17}{}", setting.as_str(), escape(&settings.value(setting))),
+    let row = |setting: Setting| {
+        let value = settings.value(setting);
+        let value = match setting {
+            Setting::Frozen => frozen(&value),
+            _ => limit(setting, &value),
+        };
+        format!("{:<25}{value}", setting.as_str())
     };
     block(&Setting::all().map(row).collect::<Vec<_>>())
 }
@@ -35,6 +43,15 @@ pub(crate) fn created(data: &Path, settings: &Settings) -> String {
         self::settings(settings).trim_end().to_owned(),
         server,
     ])
+}
+
+/// Shows the value of a setting: for a limit in bytes, as a size.
+fn limit(setting: Setting, value: &str) -> String {
+    let size = match setting {
+        Setting::MaxBytesPerMember | Setting::MaxBytesPerLivery => value.parse().ok(),
+        _ => None,
+    };
+    size.map_or_else(|| escape(value).into_owned(), bytes)
 }
 
 /// Lists freezes from the value of the setting.
@@ -60,8 +77,12 @@ pub(crate) fn held(held: &[Held]) -> String {
             HoldState::Rejected => "rejected, ",
             _ => "",
         };
+        let cause = match hold_cause(livery) {
+            cause if cause.is_empty() => cause,
+            cause => format!(" ({cause})"),
+        };
         let since = livery.since.as_deref().map_or_else(|| "now".to_owned(), date);
-        lines.push(format!("{} by {who}: {state}since {since}", escape(&livery.livery)));
+        lines.push(format!("{} by {who}: {state}since {since}{cause}", escape(&livery.livery)));
         let file = |file: &HeldContent| {
             let here = if file.stored { "" } else { "  not on the server yet" };
             format!("    {:>9}  {}{here}", bytes(file.content.size), path(&file.path))
@@ -76,6 +97,45 @@ pub(crate) fn held(held: &[Held]) -> String {
         lines.push(format!("{} {verb}.", count(waiting as u64, "livery")));
         lines.push("hint: let the others have one: liverysync league approve LIVERY".to_owned());
     }
+    block(&lines)
+}
+
+/// Says why a livery is held, unless its state says it.
+fn hold_cause(held: &Held) -> String {
+    let limit = held.limit.unwrap_or_default();
+    match held.cause {
+        HoldReason::Approval | HoldReason::Rejected => String::new(),
+        HoldReason::Freeze => held
+            .until
+            .as_deref()
+            .map_or_else(|| "frozen".to_owned(), |until| format!("frozen until {}", date(until))),
+        HoldReason::Blocked => "it has a blocked content".to_owned(),
+        HoldReason::MemberLiveries => {
+            format!("over {} of one driver", count(limit, "livery"))
+        }
+        HoldReason::MemberBytes => format!("over {} of one driver", bytes(limit)),
+        HoldReason::LiveryBytes => format!("over {} in a livery", bytes(limit)),
+        _ => "held".to_owned(),
+    }
+}
+
+/// Lists what is about to be retired, with the drivers it belongs to.
+pub(crate) fn retiring(
+    chosen: &BTreeMap<String, BTreeSet<MemberId>>,
+    names: &BTreeMap<MemberId, String>,
+    all: bool,
+) -> String {
+    let line = |(path, members): (&String, &BTreeSet<MemberId>)| {
+        let who: Vec<_> = members.iter().map(|member| who_of(*member, names)).collect();
+        let who = if who.is_empty() { "nobody's".to_owned() } else { who.join(", ") };
+        format!("  {} ({who})", escape(path))
+    };
+    let lines: Vec<_> = chosen.iter().map(line).collect();
+    let mut lines = if all { lines } else { cut(lines) };
+    let (files, liveries): (Vec<_>, Vec<_>) = chosen.keys().partition(|path| path.contains('/'));
+    let mut total = vec![count(liveries.len() as u64, "livery")];
+    total.extend((!files.is_empty()).then(|| count(files.len() as u64, "single file")));
+    lines.insert(0, format!("To retire: {}", total.join(" and ")));
     block(&lines)
 }
 
@@ -100,15 +160,29 @@ pub(crate) fn status(status: &LeagueStatus) -> String {
         ("store", format!("{}, {missing}", bytes(status.stored_bytes))),
         ("last change", last),
     ];
-    block(&rows.map(|(what, value)| format!("{what:<14}{value}")))
+    let mut rows: Vec<_> = rows.into_iter().collect();
+    if status.banned > 0 {
+        rows.push(("banned", count(status.banned, "member")));
+    }
+    if !status.blocked.is_empty() {
+        let blocked: Vec<_> = status.blocked.iter().map(ContentHash::short).collect();
+        rows.push(("blocked", cut(blocked).join(", ")));
+    }
+    let rows = rows.iter().map(|(what, value)| format!("{what:<14}{value}"));
+    let mut text = block(&rows.collect::<Vec<_>>());
+    if !status.held.is_empty() {
+        text += &held(&status.held);
+    }
+    text
 }
 
 pub(crate) fn members(members: &[MemberRow]) -> String {
     let line = |member: &MemberRow| {
         let (first, last) = (date(&member.first_seen), date(&member.last_seen));
         let files = files(member.files, member.bytes);
+        let banned = if member.banned { "; banned" } else { "" };
         let who = name(&member.name);
-        format!("{}  {who}: {files}; first seen {first}, last seen {last}", member.member)
+        format!("{}  {who}: {files}; first seen {first}, last seen {last}{banned}", member.member)
     };
     let mut lines: Vec<_> = members.iter().map(line).collect();
     lines.push(count(members.len() as u64, "member"));
@@ -244,6 +318,10 @@ pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>
         Act::Replace { old, new } => {
             format!("Replaced {} with {}.", escape(old), escape(new))
         }
+        Act::Retire { liveries, .. } if liveries.len() > LIST_MAX => {
+            let liveries = count(liveries.len() as u64, "livery");
+            format!("Retired {liveries} ({}).", count(retired, "file"))
+        }
         Act::Retire { liveries, .. } => {
             let liveries: Vec<Cow<'_, str>> = liveries.iter().map(|one| escape(one)).collect();
             format!("Retired {} ({}).", liveries.join(", "), count(retired, "file"))
@@ -269,7 +347,21 @@ pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>
                 .to_owned();
         }
         Act::Set { setting, value } => {
-            return format!("The setting {setting} is now {}.", escape(value));
+            return format!("The setting {setting} is now {}.", limit(*setting, value));
+        }
+        Act::Ban { member } => return banned(*member, names),
+        Act::Unban { member } => return format!("{} can connect again.", who_of(*member, names)),
+        Act::Block { content } if retired == 0 => {
+            return format!("Blocked {}. No livery has it.", escape(content));
+        }
+        Act::Block { content } => {
+            format!("Blocked {} ({}).", escape(content), count(retired, "file"))
+        }
+        Act::Unblock { content } => {
+            return format!(
+                "Unblocked {}. It stays retired.\nhint: bring it back: liverysync league restore LIVERY",
+                escape(content)
+            );
         }
         Act::OwnAll { former, member } => {
             let (former, member) = (who_of(*former, names), who_of(*member, names));
@@ -298,6 +390,15 @@ pub(crate) fn acted(act: &Act, acted: &Acted, names: &BTreeMap<MemberId, String>
     };
     let copies = if retired > 0 { " Each keeps a copy in .backup." } else { "" };
     format!("{done} {when}{copies}")
+}
+
+/// Reports a ban, and how to remove what the member published.
+fn banned(member: MemberId, names: &BTreeMap<MemberId, String>) -> String {
+    let who = who_of(member, names);
+    format!(
+        "Banned {who}. The server refuses their key. What they published stays.\n\
+         hint: remove it: liverysync league retire --from {member}"
+    )
 }
 
 /// Names liveries; none stand for all that waited.

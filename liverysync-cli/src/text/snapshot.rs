@@ -10,8 +10,8 @@ use std::{io, path::Path, time::Duration};
 
 use liverysync::{
     Collision, ConflictSide, Content, ContentHash, Entry, Extensions, HoldReason, Limits, Manifest,
-    OpenConflict, Outstanding, OwnerNews, Plan, Reason, Refusal, RelPath, Scan, Skipped,
-    SourceFault, Withheld,
+    OpenConflict, Outstanding, OwnerNews, Plan, PlannedHold, Reason, Refusal, RelPath, Scan,
+    Skipped, SourceFault, Withheld,
     backups::{
         BackupContents, BackupFile, BackupSet, CurrentFile, FileTotals, LeftAlone, PruneReport,
         PrunedFile, RestoreReport, RestoredFile, SetName,
@@ -152,10 +152,14 @@ fn client_texts(all: &mut Texts) {
     all.add(client::ignore_list_fault("R"));
     all.add(client::livery_returns("League Safety Car"));
     share_texts(all);
-    all.add(client::held("77 Iris", HoldReason::Approval, None));
-    all.add(client::held("77 Iris", HoldReason::Freeze, Some("2026-12-05T20:00:00Z")));
-    all.add(client::held("77 Iris", HoldReason::Freeze, None));
-    all.add(client::held("77 Iris", HoldReason::Rejected, None));
+    all.add(client::held("77 Iris", HoldReason::Approval, None, None));
+    all.add(client::held("77 Iris", HoldReason::Freeze, Some("2026-12-05T20:00:00Z"), None));
+    all.add(client::held("77 Iris", HoldReason::Freeze, None, None));
+    all.add(client::held("77 Iris", HoldReason::Rejected, None, None));
+    all.add(client::held("77 Iris", HoldReason::Blocked, None, None));
+    all.add(client::held("77 Iris", HoldReason::MemberLiveries, None, Some(20)));
+    all.add(client::held("77 Iris", HoldReason::MemberBytes, None, Some(500_000_000)));
+    all.add(client::held("77 Iris", HoldReason::LiveryBytes, None, Some(60_000_000)));
     for news in [OwnerNews::Conflict, OwnerNews::Changed, OwnerNews::Owned] {
         all.add(client::owner_news("77 Iris", news, Some("Bruno")).unwrap());
         all.add(client::owner_news("77 Iris", news, None).unwrap());
@@ -299,7 +303,21 @@ fn plan() -> Plan {
     plan.unavailable = files("Lost", 2);
     plan.undistributed = files("Not allowed", 1);
     plan.open_conflicts = vec![open_conflict(ConflictSide::Copy, false, None)];
+    plan.held = held();
     plan
+}
+
+fn held() -> Vec<PlannedHold> {
+    let hold = |livery: &str, name: Option<&str>, since: Option<&str>| {
+        let mut held = PlannedHold::default();
+        held.livery = livery.to_owned();
+        (held.name, held.since) = (name.map(str::to_owned), since.map(str::to_owned));
+        held.reason = "waiting for approval".to_owned();
+        held
+    };
+    let mut mine = hold("77 Iris", Some("Aoi"), Some("2026-11-30T08:31:12Z"));
+    mine.yours = true;
+    vec![mine, hold("78 Iris", Some("Bruno"), None), hold("Safety Car", None, None)]
 }
 
 fn plan_that(change: impl FnOnce(&mut Plan)) -> Plan {

@@ -1,9 +1,10 @@
 //! `liverysync status`: missing liveries, the reasons, and conflicts.
 
-use liverysync::{ConflictSide, OpenConflict, Plan, RelPath, Role, escape};
+use liverysync::{ConflictSide, OpenConflict, Plan, PlannedHold, RelPath, Role, escape};
 
 use super::words::{
-    block, by_livery, by_reason, bytes, count, cut, file_lines, livery_lines, outstanding, path,
+    block, by_livery, by_reason, bytes, count, cut, date, file_lines, livery_lines, name,
+    outstanding, path, reason,
 };
 
 /// Headline of a PC that is in sync except for what is listed.
@@ -21,6 +22,9 @@ pub(super) const HELD: &str = "Not for other drivers yet";
 /// Heads the liveries that wait for their driver to choose.
 pub(super) const UNDECIDED: &str =
     "Not shared until you choose: liverysync share add \"*\", or name some of them";
+
+/// Heads the liveries of all drivers that the others do not get yet.
+const WAITING: &str = "Held: changed by one driver, not for the others yet";
 
 /// The state of a PC.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +103,7 @@ pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
     }
     section(UNDECIDED, undecided);
     section("Failed so far; retried while liverysync runs", by_reason(&plan.failed));
+    section(WAITING, plan.held.iter().map(held_line).collect());
     section("Skipped on this PC", by_reason(&plan.refuse));
     section("Not on the league's allow list, so not distributed", listed(&plan.undistributed));
     let kept = plan.conflicts.iter();
@@ -106,10 +111,26 @@ pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
         "Names that another driver already uses; your files will be kept beside theirs",
         kept.map(|(own, other)| format!("{} as {}", path(own), path(other))).collect(),
     );
+    if !plan.held.is_empty() {
+        lines.push(
+            "hint: the league's admin decides: liverysync league held, approve, reject".to_owned(),
+        );
+    }
     for open_conflict in &plan.open_conflicts {
         lines.extend(conflict(open_conflict));
     }
     lines
+}
+
+fn held_line(held: &PlannedHold) -> String {
+    let who = match (held.yours, &held.name) {
+        (true, _) => "you".to_owned(),
+        (false, Some(label)) => name(label),
+        (false, None) => "a driver without a key".to_owned(),
+    };
+    let since =
+        held.since.as_deref().map_or_else(String::new, |since| format!(" since {}", date(since)));
+    format!("{} by {who}{since} ({})", escape(&held.livery), reason(&held.reason))
 }
 
 /// Writes the owner of the name, and hints.

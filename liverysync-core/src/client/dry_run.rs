@@ -7,12 +7,13 @@ use std::{
 
 use super::{
     ClientConfig, ConflictSide, DiskFault, DiskRequest, Event, OpenConflict, Outstanding, Plan,
-    Role,
+    PlannedHold, Role,
     context::{Context, Purpose},
     downloads::{Refusal, conflict_copy_name, judge},
     first_contact::decide_dry,
     folder::{Folder, IndexedFile},
     obstacles::Obstacles,
+    outstanding::hold_reason,
     unmatched::UnmatchedGlobs,
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     path::{PathKey, RelPath, first_component, fold},
     select::Reason,
     text::limit_name,
-    wire::messages::{Fault, FileInfo, ManifestFull, OwnedFile, Remarks},
+    wire::messages::{Fault, FileInfo, HeldRemark, ManifestFull, OwnedFile, Remarks},
 };
 
 /// The state of a dry run.
@@ -158,6 +159,7 @@ impl Comparison<'_> {
         if self.config.only == Some(Role::Source) {
             take_out_downloads(&mut plan);
         }
+        self.take_out_held(&remarks, &mut plan);
         (plan, spelled)
     }
 
@@ -217,6 +219,27 @@ impl Comparison<'_> {
         };
         (plan.receive, plan.unavailable) =
             mem::take(&mut plan.receive).into_iter().partition(is_available);
+    }
+
+    /// Lists what is held, and what is held of this driver as outstanding: others do not get it.
+    fn take_out_held(&self, remarks: &Remarks, plan: &mut Plan) {
+        let me = self.config.keys.member.as_ref().map(|key| MemberId::of(key).to_string());
+        let mut own = BTreeSet::new();
+        for HeldRemark { notice, member, name, since } in &remarks.held {
+            let yours = member.is_some() && *member == me;
+            if yours {
+                own.insert(fold(&notice.livery));
+                plan.outstanding.push(Outstanding::from(notice));
+            }
+            plan.held.push(PlannedHold {
+                livery: notice.livery.clone(),
+                name: name.as_deref().map(|name| limit_name(name).to_owned()),
+                yours,
+                since: since.clone(),
+                reason: hold_reason(notice),
+            });
+        }
+        plan.send.retain(|(path, _)| !own.contains(path.key().livery()));
     }
 
     /// Returns the conflicts in a league where all of a livery gets a conflict name. The names are those that the server

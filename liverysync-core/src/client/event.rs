@@ -156,10 +156,12 @@ pub enum Event {
     Held {
         /// The livery, as it is spelled here.
         livery: String,
-        /// The cause: `approval`, `freeze` or `rejected`.
+        /// The cause: `approval`, `freeze`, `rejected`, `blocked`, `member-liveries`, `member-bytes` or `livery-bytes`.
         cause: HoldReason,
         /// The date at which a freeze ends by itself, in the form of RFC 3339.
         until: Option<String>,
+        /// The limit that would be exceeded: a number of liveries or bytes.
+        limit: Option<u64>,
     },
     /// Somebody did something to a livery that this PC's driver owns, or its owner has changed.
     OwnerNews {

@@ -19,6 +19,9 @@ use crate::{
 /// once gets no faster retries for it.
 const STABLE_LINK: Duration = Duration::from_secs(30);
 
+/// The wait after the server has refused this PC's driver. Only an admin can change that.
+pub(super) const REFUSED_WAIT: Duration = Duration::from_secs(600);
+
 /// The state of the link, and of the attempts to make one.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -26,6 +29,8 @@ pub(super) struct Link {
     rng: Rng,
     /// Attempts since a link was last stable.
     attempts: u32,
+    /// The server has refused this PC's driver on the last link.
+    refused: bool,
     heard_at: Time,
     ping_at: Time,
 }
@@ -61,6 +66,7 @@ impl Link {
             state: State::Down(now),
             rng: Rng::new(seed),
             attempts: 0,
+            refused: false,
             heard_at: now,
             ping_at: now,
         }
@@ -81,6 +87,8 @@ impl Link {
         let wait = backoff(config.retry_first, self.attempts, config.retry_cap);
         // Without jitter all clients of a restarted server would come back in the same second.
         let retry_in = self.rng.jitter(wait);
+        let refused = std::mem::take(&mut self.refused);
+        let retry_in = if refused { REFUSED_WAIT } else { retry_in };
         self.attempts += 1;
         self.state = State::Down(now + retry_in);
         retry_in
@@ -94,6 +102,11 @@ impl Link {
     pub(super) fn handle_welcome(&mut self, now: Time, dialect: Dialect, config: &ClientConfig) {
         self.state = State::Up { dialect, since: now };
         self.ping_at = now + config.ping;
+    }
+
+    /// Notes that the server has refused this PC's driver.
+    pub(super) const fn handle_refused(&mut self) {
+        self.refused = true;
     }
 
     /// Marks the link as closing. Returns whether there was one to close.

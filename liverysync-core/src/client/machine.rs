@@ -23,7 +23,7 @@ use crate::{
     manifest::Manifest,
     time::{Earliest, Wake},
     wire::messages::{
-        ErrorReport, Message, OwnerNotice, RequestManifest, Role, SyncId, SyncOffer, Welcome,
+        ErrorReport, Fault, Message, OwnerNotice, RequestManifest, Role, SyncId, SyncOffer, Welcome,
     },
 };
 
@@ -258,7 +258,11 @@ impl ClientMachine {
     }
 
     fn handle_error(&mut self, report: ErrorReport) {
-        let ErrorReport { sync_id, message, rel_path, .. } = report;
+        let ErrorReport { sync_id, message, rel_path, fault } = report;
+        if sync_id.is_none() && fault == Some(Fault::Banned) {
+            self.cx.link.handle_refused();
+            return self.cx.disconnect("the league has banned you; ask its admin");
+        }
         if sync_id.is_none() {
             return self.cx.event(Event::ServerError { reason: message });
         }

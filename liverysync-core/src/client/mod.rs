@@ -75,7 +75,7 @@ pub use self::{
     machine::ClientMachine,
     outstanding::Outstanding,
     owner_act::{ActStep, ActTalk},
-    plan::{ConflictSide, OpenConflict, Plan},
+    plan::{ConflictSide, OpenConflict, Plan, PlannedHold},
 };
 #[doc(no_inline)]
 pub use crate::wire::messages::Role;

@@ -45,12 +45,27 @@ pub enum Outstanding {
 
 impl From<&HeldNotice> for Outstanding {
     fn from(notice: &HeldNotice) -> Self {
-        let reason = match (notice.cause, &notice.until) {
-            (HoldReason::Approval, _) => "waiting for approval".to_owned(),
-            (HoldReason::Freeze, Some(until)) => format!("frozen until {until}"),
-            (HoldReason::Freeze, None) => "frozen until the league ends the freeze".to_owned(),
-            (HoldReason::Rejected, _) => "the league has rejected this version".to_owned(),
-        };
-        Self::Held { path: notice.livery.clone(), reason }
+        Self::Held { path: notice.livery.clone(), reason: hold_reason(notice) }
+    }
+}
+
+/// Returns why a livery is held, as a text for people.
+pub(super) fn hold_reason(notice: &HeldNotice) -> String {
+    let limit = notice.limit.unwrap_or_default();
+    match (notice.cause, &notice.until) {
+        (HoldReason::Approval, _) => "waiting for approval".to_owned(),
+        (HoldReason::Freeze, Some(until)) => format!("frozen until {until}"),
+        (HoldReason::Freeze, None) => "frozen until the league ends the freeze".to_owned(),
+        (HoldReason::Rejected, _) => "the league has rejected this version".to_owned(),
+        (HoldReason::Blocked, _) => "the league has blocked one of its files".to_owned(),
+        (HoldReason::MemberLiveries, _) => {
+            format!("the league takes {limit} liveries of each driver")
+        }
+        (HoldReason::MemberBytes, _) => {
+            format!("the league takes {limit} bytes of each driver")
+        }
+        (HoldReason::LiveryBytes, _) => {
+            format!("the league takes {limit} bytes in a livery")
+        }
     }
 }

@@ -50,6 +50,26 @@ pub struct Plan {
     pub only: Option<Role>,
     /// Conflicts of the league that concern this PC's driver. Only a server with a data folder knows whose a file is.
     pub open_conflicts: Vec<OpenConflict>,
+    /// The liveries of the league that somebody has changed and the others do not get yet.
+    pub held: Vec<PlannedHold>,
+}
+
+/// A livery that a driver has changed and the others do not get yet.
+// On the page of `Plan`: a field names it.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PlannedHold {
+    /// The livery.
+    pub livery: String,
+    /// The driver's name; `None` if it is unknown.
+    pub name: Option<String>,
+    /// Set if it is this PC's driver.
+    pub yours: bool,
+    /// The date from which it is held, in the form of RFC 3339; `None` if the server does not know it.
+    pub since: Option<String>,
+    /// The reason.
+    pub reason: String,
 }
 
 impl Plan {

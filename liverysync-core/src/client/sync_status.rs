@@ -94,8 +94,8 @@ impl SyncState {
     /// Takes the liveries of this PC that the others do not get yet. Their driver hears of each once for each reason.
     fn handle_held(&mut self, cx: &mut Context, held: Vec<HeldNotice>) {
         for notice in held.iter().filter(|notice| !self.held.contains(notice)) {
-            let HeldNotice { livery, cause, until } = notice.clone();
-            cx.event(Event::Held { livery, cause, until });
+            let HeldNotice { livery, cause, until, limit } = notice.clone();
+            cx.event(Event::Held { livery, cause, until, limit });
         }
         self.held = held;
     }

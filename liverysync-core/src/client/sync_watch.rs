@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::{Event, Outstanding, Plan};
+use super::{Event, Outstanding, Plan, link::REFUSED_WAIT};
 use crate::{path::RelPath, text::escape};
 
 /// Lost connections in a row, without a file between them, that make a wait fail.
@@ -251,7 +251,9 @@ impl SyncWatch {
                 self.connected = true;
                 self.unreachable = None;
             }
-            Event::Disconnected { reason, .. } => return self.handle_disconnected(reason),
+            Event::Disconnected { reason, retry_in } => {
+                return self.handle_disconnected(reason, *retry_in == REFUSED_WAIT);
+            }
             Event::FolderUnreadable { reason } if !self.policy.patient => {
                 let (folder, reason) = (self.policy.folder.clone(), reason.clone());
                 return Some(Err(SyncError::Folder { folder, reason }));
@@ -331,16 +333,21 @@ impl SyncWatch {
         self.file_errors.files.remove(path.as_str());
     }
 
-    fn handle_disconnected(&mut self, reason: &str) -> Option<Result<SyncReport, SyncError>> {
+    fn handle_disconnected(
+        &mut self,
+        reason: &str,
+        refused: bool,
+    ) -> Option<Result<SyncReport, SyncError>> {
         let was_connected = std::mem::replace(&mut self.connected, false);
         // Much may change until the server can be asked again.
         self.behind = None;
         self.unreachable = Some(reason.to_owned());
-        if self.policy.patient {
+        // Nothing that a host waits for changes it.
+        if self.policy.patient && !refused {
             return None;
         }
         let (server, reason) = (self.policy.server.clone(), reason.to_owned());
-        if !was_connected {
+        if !was_connected || refused {
             return Some(Err(SyncError::Unreachable { server, reason }));
         }
         // One lost connection is nothing: the client has connected again before anybody notices.

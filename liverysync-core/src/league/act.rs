@@ -28,7 +28,7 @@ pub enum Act {
     Retire {
         /// Their folders; `Team/sponsors.png` is only that file of one.
         liveries: Vec<String>,
-        /// Set to retire more than [`Act::MANY_PERCENT`] of all liveries.
+        /// Set to retire more than [`Act::MANY`] liveries, or more than [`Act::MANY_PERCENT`] of all.
         // The league databases of earlier versions have acts with the old name.
         #[serde(alias = "yes")]
         confirmed: bool,
@@ -83,6 +83,26 @@ pub enum Act {
         /// The member whose liveries are meant; `None` for everybody's.
         from: Option<MemberId>,
     },
+    /// Bans a member: nobody may connect with their key. What they published stays.
+    Ban {
+        /// The member.
+        member: MemberId,
+    },
+    /// Lets a banned member connect again.
+    Unban {
+        /// The member.
+        member: MemberId,
+    },
+    /// Blocks a content: it is retired under every name, and nobody gets it again.
+    Block {
+        /// The content: a name that has it, all digits of its SHA-256, or the first ones of one that the league knows.
+        content: String,
+    },
+    /// Ends the block of a content. It stays retired until a member brings it again or an admin restores it.
+    Unblock {
+        /// The first digits of its SHA-256.
+        content: String,
+    },
     /// Changes a setting of the league.
     Set {
         /// The setting.
@@ -110,6 +130,9 @@ impl Act {
             _ => ("", Vec::new()),
         }
     }
+
+    /// Number of liveries up to which one act may retire them without confirmation.
+    pub const MANY: usize = 10;
 
     /// The percentage of all liveries up to which one act may retire them without confirmation.
     pub const MANY_PERCENT: usize = 30;
@@ -200,6 +223,30 @@ pub enum ActError {
     NotHeld {
         /// The requested livery.
         livery: String,
+    },
+    /// The member is not banned.
+    #[error("the member {member} is not banned")]
+    NotBanned {
+        /// The member.
+        member: MemberId,
+    },
+    /// The league knows no such content.
+    #[error("the league knows no content {content:?}")]
+    UnknownContent {
+        /// The requested name or digits.
+        content: String,
+    },
+    /// No blocked content has these digits.
+    #[error("no blocked content begins with {content:?}")]
+    NotBlocked {
+        /// The requested digits.
+        content: String,
+    },
+    /// The version has a blocked content.
+    #[error("the content of {path:?} is blocked")]
+    Blocked {
+        /// The file.
+        path: String,
     },
     /// The livery is frozen, so nothing changes it.
     #[error("{livery:?} is frozen")]
@@ -339,6 +386,10 @@ mod tests {
             ActError::NotSent { path },
             ActError::NotHeld { livery: name.clone() },
             ActError::Frozen { livery: name.clone() },
+            ActError::NotBanned { member: "00ff00ff00ff00ff".parse().unwrap() },
+            ActError::UnknownContent { content: "00ff".to_owned() },
+            ActError::NotBlocked { content: "00ff".to_owned() },
+            ActError::Blocked { path: name.clone() },
             ActError::InvalidSetting { fault: InvalidSetting::Suffix { suffix: "a/b".to_owned() } },
             ActError::Unconfirmed { retired: 4, all: 5 },
             ActError::NotOwner { livery: name.clone(), owners: vec!["Aoi".to_owned()] },

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::MemberId;
-use crate::{hash::ContentHash, manifest::Entry};
+use crate::{hash::ContentHash, manifest::Entry, time::UnixTime};
 
 /// The decision about a held livery.
 // Seen as the words in JSON and in the league database.
@@ -39,6 +39,32 @@ pub enum HoldReason {
     Freeze,
     /// An admin has rejected it.
     Rejected,
+    /// It has a content that an admin has blocked.
+    Blocked,
+    /// With it, its member would have too many liveries.
+    MemberLiveries,
+    /// With it, its member would have too many bytes.
+    MemberBytes,
+    /// It would have too many bytes.
+    LiveryBytes,
+}
+
+/// Why a livery is held, and what belongs to the reason.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldCause {
+    /// The reason.
+    pub reason: HoldReason,
+    /// The date at which a freeze ends by itself.
+    pub until: Option<UnixTime>,
+    /// The limit that would be exceeded.
+    pub limit: Option<u64>,
+}
+
+impl HoldCause {
+    pub(crate) const fn new(reason: HoldReason) -> Self {
+        Self { reason, until: None, limit: None }
+    }
 }
 
 /// A file that is held.

@@ -16,12 +16,16 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     act::{Act, ActError, ActReport, NameFault},
     freeze::Freezes,
-    hold::{HeldFile, HeldLivery, HoldReason, HoldState},
+    hold::{HeldFile, HeldLivery, HoldCause, HoldReason, HoldState},
     member::{MemberId, MemberKey},
-    settings::{InvalidSetting, Setting, Settings},
+    settings::{InvalidSetting, MemberLimits, Setting, Settings},
     view::{Conflict, LiveryStatus, Version, VersionChange},
 };
-use crate::{hash::Content, manifest::Entry, path::RelPath};
+use crate::{
+    hash::{Content, ContentHash},
+    manifest::Entry,
+    path::RelPath,
+};
 
 /// The reason why a name got a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +146,20 @@ pub enum Record {
     },
     /// These files of a member's livery are held from now on, and no others. Without files, none is held any more.
     Held(HeldLivery),
+    /// A member is banned from now on, or not any more.
+    Banned {
+        /// The member.
+        member: MemberId,
+        /// Set if they are.
+        banned: bool,
+    },
+    /// A content is blocked from now on, or not any more.
+    Blocked {
+        /// The content.
+        hash: ContentHash,
+        /// Set if it is.
+        blocked: bool,
+    },
     /// A setting of the league has this value from now on.
     Set {
         /// The setting.

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Freezes, Updates};
+use super::{Freezes, HoldCause, HoldReason, Updates};
 use crate::{
     conflict::{Naming, Policy, Scope, invalid_suffix},
     path::Extensions,
@@ -32,14 +32,23 @@ pub enum Setting {
     Approval,
     /// Liveries that do not change for now: a line for each glob, with a tab and a date if it ends by itself.
     Frozen,
+    /// Most liveries of one member; `none` for any number.
+    MaxLiveriesPerMember,
+    /// Most bytes of one member's files; `none` for any number.
+    MaxBytesPerMember,
+    /// Most bytes of one livery; `none` for any number.
+    MaxBytesPerLivery,
 }
+
+/// The word for a limit that is not set.
+const NO_LIMIT: &str = "none";
 
 /// Values of [`Setting::Approval`].
 const SWITCH: [(&str, bool); 2] = [("off", false), ("on", true)];
 
 impl Setting {
     /// Every setting with the word that people and files use for it.
-    pub const WORDS: [(&'static str, Self); 7] = [
+    pub const WORDS: [(&'static str, Self); 10] = [
         ("conflict-suffix", Self::ConflictSuffix),
         ("conflict-scope", Self::ConflictScope),
         ("conflict-policy", Self::ConflictPolicy),
@@ -47,6 +56,9 @@ impl Setting {
         ("updates", Self::Updates),
         ("approval", Self::Approval),
         ("frozen", Self::Frozen),
+        ("max-liveries-per-member", Self::MaxLiveriesPerMember),
+        ("max-bytes-per-member", Self::MaxBytesPerMember),
+        ("max-bytes-per-livery", Self::MaxBytesPerLivery),
     ];
 
     /// Returns every setting, in the order in which they are shown.
@@ -93,6 +105,41 @@ pub struct Settings {
     /// The liveries that do not change for now.
     #[doc(hidden)]
     pub frozen: Freezes,
+    /// The most that members may bring.
+    #[doc(hidden)]
+    pub limits: MemberLimits,
+}
+
+/// The most that members may bring to a league; `None` for any number.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemberLimits {
+    /// Liveries of one member.
+    pub member_liveries: Option<u64>,
+    /// Bytes of one member's files.
+    pub member_bytes: Option<u64>,
+    /// Bytes of one livery.
+    pub livery_bytes: Option<u64>,
+}
+
+impl MemberLimits {
+    /// Returns true if there is any limit.
+    #[must_use]
+    pub fn are_set(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// Returns the first limit that is set.
+    pub(crate) fn first(&self) -> Option<HoldCause> {
+        let limits = [
+            (HoldReason::MemberLiveries, self.member_liveries),
+            (HoldReason::MemberBytes, self.member_bytes),
+            (HoldReason::LiveryBytes, self.livery_bytes),
+        ];
+        let set = limits.into_iter().find(|(_, limit)| limit.is_some());
+        set.map(|(reason, limit)| HoldCause { limit, ..HoldCause::new(reason) })
+    }
 }
 
 impl Settings {
@@ -133,6 +180,11 @@ impl Settings {
             Setting::Updates => self.updates = choice(&Updates::WORDS, setting, value)?,
             Setting::Approval => self.approval = choice(&SWITCH, setting, value)?,
             Setting::Frozen => self.frozen = Freezes::parse(value)?,
+            Setting::MaxLiveriesPerMember => {
+                self.limits.member_liveries = limit(setting, value)?;
+            }
+            Setting::MaxBytesPerMember => self.limits.member_bytes = limit(setting, value)?,
+            Setting::MaxBytesPerLivery => self.limits.livery_bytes = limit(setting, value)?,
         }
         Ok(())
     }
@@ -148,6 +200,9 @@ impl Settings {
             Setting::Updates => word(&Updates::WORDS, self.updates).to_owned(),
             Setting::Approval => word(&SWITCH, self.approval).to_owned(),
             Setting::Frozen => self.frozen.to_string(),
+            Setting::MaxLiveriesPerMember => limit_text(self.limits.member_liveries),
+            Setting::MaxBytesPerMember => limit_text(self.limits.member_bytes),
+            Setting::MaxBytesPerLivery => limit_text(self.limits.livery_bytes),
         }
     }
 
@@ -157,6 +212,19 @@ impl Settings {
         let differs = |setting: &Setting| self.value(*setting) != other.value(*setting);
         given.iter().copied().filter(differs).collect()
     }
+}
+
+/// Reads a limit. No number means none, 0 least of all.
+fn limit(setting: Setting, value: &str) -> Result<Option<u64>, InvalidSetting> {
+    if value == NO_LIMIT {
+        return Ok(None);
+    }
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.map(Some).ok_or_else(|| InvalidSetting::Limit { setting, value: value.to_owned() })
+}
+
+fn limit_text(limit: Option<u64>) -> String {
+    limit.map_or_else(|| NO_LIMIT.to_owned(), |limit| limit.to_string())
 }
 
 fn extensions(value: &str) -> Result<Extensions, InvalidSetting> {
@@ -212,6 +280,14 @@ pub enum InvalidSetting {
         /// The line.
         line: String,
     },
+    /// The value is no limit.
+    #[error("{setting} is a number above 0, or {NO_LIMIT}, not {value:?}")]
+    Limit {
+        /// The setting.
+        setting: Setting,
+        /// The value that was given.
+        value: String,
+    },
     /// The list of extensions is empty.
     #[error("the list of extensions is empty")]
     NoExtensions,
@@ -237,6 +313,7 @@ mod tests {
     fn a_value_is_read_as_it_is_shown() {
         let mut settings = Settings::default();
         let values = ["__C__", "livery", "newest-mtime", "dds,png", "owner", "on", "*"];
+        let values = values.into_iter().chain(["20", "5000000000", "300000000"]);
         for (setting, value) in Setting::all().zip(values) {
             settings.set(setting, value).unwrap();
             assert_eq!(settings.value(setting), value);
@@ -249,10 +326,11 @@ mod tests {
     fn a_value_that_does_not_fit_changes_nothing() {
         let mut settings = Settings::default();
         for setting in Setting::all() {
-            for value in ["", "a/b", "no such thing"] {
+            for value in ["", "a/b", "no such thing", "0", "-1"] {
                 let fits = match setting {
-                    Setting::ConflictSuffix => value == "no such thing",
+                    Setting::ConflictSuffix => !matches!(value, "" | "a/b"),
                     Setting::Frozen => value != "a/b",
+                    Setting::Extensions => value == "0",
                     _ => false,
                 };
                 assert_eq!(

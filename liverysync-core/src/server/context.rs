@@ -153,6 +153,17 @@ impl Context {
         self.shrink_to(self.config.store_bytes_max);
     }
 
+    /// Removes blocked contents from the store, unless one is on its way just now.
+    pub(super) fn drop_blocked(&mut self) {
+        let blocked = self.league.union().blocked();
+        let blocked = blocked.filter_map(|hash| self.store.content(hash));
+        let idle: Vec<_> = blocked.filter(|content| self.store.is_unused(*content)).collect();
+        for content in idle {
+            self.output(Output::Remove(content.hash));
+            self.remove_content(content);
+        }
+    }
+
     /// Makes room in the store for this many more bytes, without taking anything from a peer that needs it. Returns
     /// whether there is room now.
     pub(super) fn find_room(&mut self, bytes: u64) -> bool {

@@ -6,9 +6,9 @@ use super::{DifferingSetting, ServerConfig, allow_list::AllowList};
 use crate::{
     conflict::is_conflict_name,
     hash::{Content, ContentHash},
-    league::{Act, ActError, ActReport, MemberId, Record, Setting, Updates},
+    league::{Act, ActError, ActReport, HeldLivery, MemberId, Record, Setting, Updates},
     manifest::Entry,
-    path::PathKey,
+    path::{PathKey, fold},
     time::UnixTime,
     union::{Change, Outcome, PeerId, Union, UnionEntry},
     wire::messages::{FileInfo, LostName},
@@ -24,6 +24,10 @@ pub(super) struct League {
     pub(super) allow_list: AllowList,
     /// The last name of each member.
     names: BTreeMap<MemberId, String>,
+    /// Today, once the host has said it.
+    today: Option<UnixTime>,
+    /// From when each livery is held, by its folded name and its member.
+    held_since: BTreeMap<(String, Option<MemberId>), UnixTime>,
 }
 
 impl League {
@@ -35,6 +39,8 @@ impl League {
             manifest_hash: None,
             allow_list: AllowList::new(&config.settings.naming),
             names: BTreeMap::new(),
+            today: None,
+            held_since: BTreeMap::new(),
         }
     }
 
@@ -102,6 +108,31 @@ impl League {
     /// Merges members into another one. Returns the records of it.
     pub(super) fn merge_members(&mut self, former: &[MemberId], member: MemberId) -> Vec<Record> {
         self.union.merge_members(former.iter().copied(), member)
+    }
+
+    /// Takes the dates from which liveries are held.
+    pub(super) fn set_held_since(&mut self, since: BTreeMap<(String, Option<MemberId>), UnixTime>) {
+        self.held_since = since;
+    }
+
+    /// Takes today's date.
+    pub(super) const fn handle_date(&mut self, date: UnixTime) {
+        self.today = Some(date);
+    }
+
+    /// Notes from when a livery is held, or that it is not any more.
+    pub(super) fn handle_held(&mut self, held: &HeldLivery) {
+        let key = (fold(&held.livery), held.member);
+        if held.files.is_empty() {
+            self.held_since.remove(&key);
+        } else if let Some(today) = self.today {
+            self.held_since.entry(key).or_insert(today);
+        }
+    }
+
+    /// Returns the date from which a livery is held, if it is known.
+    pub(super) fn held_since(&self, held: &HeldLivery) -> Option<UnixTime> {
+        self.held_since.get(&(fold(&held.livery), held.member)).copied()
     }
 
     /// Returns the last name of a member.

@@ -1,6 +1,9 @@
 //! The machine: it composes the parts, and carries between them what concerns more than one.
 
-use std::{collections::BTreeSet, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use super::{
     Event, Input, Output, ServerConfig, Status,
@@ -20,7 +23,7 @@ use super::{
 };
 use crate::{
     hash::ContentHash,
-    league::{Act, Record},
+    league::{Act, MemberId, Record},
     time::{Time, UnixTime, Wake},
     transfer::UploadEvent,
     union::{PeerId, Union},
@@ -70,6 +73,17 @@ impl ServerMachine {
         self
     }
 
+    /// Takes from the league database from when liveries are held, by folded name and member.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_held_since(
+        mut self,
+        since: BTreeMap<(String, Option<MemberId>), UnixTime>,
+    ) -> Self {
+        self.cx.league.set_held_since(since);
+        self
+    }
+
     /// Returns the union.
     #[must_use]
     pub const fn union(&self) -> &Union {
@@ -97,6 +111,7 @@ impl ServerMachine {
         match input {
             Input::Stored(contents) => {
                 contents.into_iter().for_each(|content| cx.mark_stored(content));
+                cx.drop_blocked();
             }
             Input::Partial(hash, bytes) => self.handle_partial(hash, bytes),
             Input::Downloaded(id, transfer, progress) => {
@@ -118,7 +133,10 @@ impl ServerMachine {
             }
             Input::AllowList(list) => self.handle_allow_list(list),
             Input::Act(number, act) => self.handle_act(number, &act),
-            Input::Date(date) => self.end_freezes(date),
+            Input::Date(date) => {
+                cx.league.handle_date(date);
+                self.end_freezes(date);
+            }
             Input::Timeout => {}
         }
         self.drain_dirty();
@@ -191,6 +209,11 @@ impl ServerMachine {
 
     fn handle_hello(&mut self, id: PeerId, hello: Hello, first_time: bool) {
         if let Some(reason) = peers::refuse_other_build(&mut self.cx, id, &hello, first_time) {
+            return self.close(id, reason);
+        }
+        // A connection stays the member that its first HELLO has named.
+        let banned = first_time.then(|| peers::refuse_banned(&mut self.cx, id, &hello)).flatten();
+        if let Some(reason) = banned {
             return self.close(id, reason);
         }
         let hash = hello.manifest_hash.clone();
@@ -312,7 +335,12 @@ impl ServerMachine {
                 union_step::finish(&mut self.cx, step, &Reported::new());
                 match act {
                     Act::Set { .. } => self.follow_settings(),
-                    Act::Merge { .. } => peers::follow_merge(&mut self.cx),
+                    Act::Merge { .. } => {
+                        peers::follow_merge(&mut self.cx);
+                        self.close_banned();
+                    }
+                    Act::Ban { .. } => self.close_banned(),
+                    Act::Block { .. } => self.cx.drop_blocked(),
                     _ => {}
                 }
             }
@@ -320,6 +348,13 @@ impl ServerMachine {
                 let (outcome, records) = (Err(error), Vec::new());
                 self.cx.output(Output::Acted { number, outcome, records });
             }
+        }
+    }
+
+    /// Closes the connections of banned members.
+    fn close_banned(&mut self) {
+        for id in peers::tell_all_banned(&mut self.cx) {
+            self.close(id, peers::BANNED);
         }
     }
 
@@ -434,6 +469,8 @@ impl ServerMachine {
         }
         self.downloads.retry_deferred(cx);
         retire_unwanted(cx);
+        // One that was being sent or received when it was blocked.
+        cx.drop_blocked();
         let awaits = cx.league.union().awaited().next().is_some();
         if awaits || cx.peers.values().any(|peer| !peer.missing.is_empty()) {
             // A source may be asked again once some time has passed, and no event says so. While uploads are under way,

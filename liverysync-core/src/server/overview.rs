@@ -11,8 +11,14 @@ use crate::{
     manifest::Manifest,
     path::RelPath,
     union::{PeerId, UnionEntry},
-    wire::messages::{ManifestFull, Message, NameConflict, OwnedFile, Remarks, RetiredName, Role},
+    wire::messages::{
+        HeldNotice, HeldRemark, ManifestFull, Message, NameConflict, OwnedFile, Remarks,
+        RetiredName, Role,
+    },
 };
+
+/// Most held liveries that a client that only looks is told.
+const HELD_MAX: usize = 1000;
 
 /// Returns the status of the league.
 pub(super) fn status(cx: &mut Context, sessions: usize) -> Status {
@@ -91,7 +97,14 @@ fn remarks(cx: &Context) -> Remarks {
         // That many digits tell whether a PC has one of them, and keep the list of all retired names short.
         contents: contents.iter().map(|content| content.hash.short()).collect(),
     });
+    let held = union.held().take(HELD_MAX).map(|held| HeldRemark {
+        notice: HeldNotice::new(&held.livery, union.hold_cause(held)),
+        member: held.member.map(|member| member.to_string()),
+        name: held.member.and_then(|member| league.name(member)).map(str::to_owned),
+        since: league.held_since(held).map(|since| since.to_string()),
+    });
     Remarks {
+        held: held.collect(),
         allowed: names,
         retired: retired.collect(),
         unavailable: unavailable.map(|entry| entry.path.as_str().to_owned()).collect(),

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Event, Protocol, ServerConfig,
     context::Context,
-    peer::{Peer, ToldStatus},
+    peer::{Identity, Peer, ToldStatus},
     protocol_1::Duty,
 };
 use crate::{
@@ -17,10 +17,13 @@ use crate::{
     time::Time,
     union::PeerId,
     wire::messages::{
-        BUILD, ErrorReport, Hello, LeagueNaming, Message, PROTOCOL_2, RequestManifest, ServerState,
-        SyncId, Welcome,
+        BUILD, ErrorReport, Fault, Hello, LeagueNaming, Message, PROTOCOL_2, RequestManifest,
+        ServerState, SyncId, Welcome,
     },
 };
+
+/// The reason for which the host learns that a banned member's connection is closed.
+pub(super) const BANNED: &str = "the league has banned its driver";
 
 /// An action about a peer that time alone makes due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +198,42 @@ pub(super) fn refuse_other_build(
         cx.event(Event::Joined { peer: id, name, address, protocol });
     }
     Some(reason)
+}
+
+/// Returns why a client cannot join, if its member or one that it was before is banned. Tells it and the server's host.
+pub(super) fn refuse_banned(cx: &mut Context, id: PeerId, hello: &Hello) -> Option<&'static str> {
+    let keys = hello.member_key.iter().chain(hello.former_keys.iter().take(Hello::FORMER_KEYS_MAX));
+    let mut members = keys.filter_map(|key| key.parse().ok()).map(|key| MemberId::of(&key));
+    if !members.any(|member| cx.league.union().is_banned(member)) {
+        return None;
+    }
+    let peer = cx.peers.get_mut(id)?;
+    limit_name(&hello.client_name).clone_into(&mut peer.identity.name);
+    peer.identity.protocol = Protocol::of(hello).unwrap_or(peer.identity.protocol);
+    let Identity { name, address, protocol, .. } = &peer.identity;
+    let (name, address, protocol) = (name.clone(), address.clone(), *protocol);
+    tell_banned(cx, id);
+    cx.event(Event::Joined { peer: id, name, address, protocol });
+    Some(BANNED)
+}
+
+/// Tells a client that its member is banned.
+fn tell_banned(cx: &mut Context, id: PeerId) {
+    let message = "the league has banned you; ask its admin".to_owned();
+    let fault = Some(Fault::Banned);
+    cx.transmit(id, Message::Error(ErrorReport { message, fault, ..ErrorReport::default() }));
+}
+
+/// Tells the clients of banned members, and returns them.
+pub(super) fn tell_all_banned(cx: &mut Context) -> Vec<PeerId> {
+    let union = cx.league.union();
+    let banned = cx.peers.iter().filter(|(_, peer)| {
+        let mut members = peer.identity.member.iter().chain(&peer.identity.former);
+        members.any(|member| union.is_banned(*member))
+    });
+    let banned: Vec<_> = banned.map(|(id, _)| id).collect();
+    banned.iter().for_each(|id| tell_banned(cx, *id));
+    banned
 }
 
 /// Merges the members that a client's driver was before into the one that they are now. Returns false if that has to wait:

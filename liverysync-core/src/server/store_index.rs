@@ -100,6 +100,11 @@ impl StoreIndex {
         self.blobs.get(&hash).map(|blob| Content { hash, size: blob.size })
     }
 
+    /// Returns whether the store has a content that no upload writes and no download reads.
+    pub(super) fn is_unused(&self, content: Content) -> bool {
+        self.blobs.get(&content.hash).is_some_and(Blob::is_idle)
+    }
+
     fn state(&self, content: Content) -> Option<BlobState> {
         let blob = self.blobs.get(&content.hash).filter(|blob| blob.size == content.size);
         blob.map(|blob| blob.state)

@@ -170,11 +170,7 @@ fn awaited(cx: &Context) -> BTreeMap<PeerId, u64> {
 /// Returns the liveries that a client has changed and the others do not get yet.
 fn held(cx: &Context, id: PeerId) -> Vec<HeldNotice> {
     let held = cx.league.union().held_of(id).into_iter();
-    let held = held.map(|(livery, (cause, until))| HeldNotice {
-        livery: livery.to_owned(),
-        cause,
-        until: until.map(|until| until.to_string()),
-    });
+    let held = held.map(|(livery, cause)| HeldNotice::new(livery, cause));
     held.collect()
 }
 

@@ -47,6 +47,10 @@ impl Union {
             Act::Reject { liveries, from } => {
                 union.decide(liveries, *from, HoldState::Rejected, &mut outcome)?;
             }
+            Act::Ban { member } => union.ban(*member, &mut outcome),
+            Act::Unban { member } => union.unban(*member, &mut outcome)?,
+            Act::Block { content } => union.block(content, &mut outcome)?,
+            Act::Unblock { content } => union.unblock(content, &mut outcome)?,
         }
         // The act may have freed the names that were in the way of these files.
         let report = union.finish_act(&mut outcome);
@@ -149,6 +153,11 @@ impl Union {
             Act::Own { .. }
             | Act::OwnAll { .. }
             | Act::Merge { .. }
+            | Act::Ban { .. }
+            | Act::Unban { .. }
+            // What nobody should see must go at once, even before a race.
+            | Act::Block { .. }
+            | Act::Unblock { .. }
             | Act::Set { .. }
             | Act::Approve { .. }
             | Act::Reject { .. } => Ok(()),
@@ -262,7 +271,7 @@ impl Union {
         let liveries = liveries.into_iter().map(|livery| self.find_livery(livery));
         let liveries = liveries.collect::<Result<BTreeSet<_>, _>>()?;
         let (retired, all) = (liveries.len(), self.entries.livery_count());
-        if !confirmed && retired * 100 > all * Act::MANY_PERCENT {
+        if !confirmed && (retired > Act::MANY || retired * 100 > all * Act::MANY_PERCENT) {
             return Err(ActError::Unconfirmed { retired, all });
         }
         let mut paths = BTreeSet::new();
@@ -376,6 +385,9 @@ impl Union {
         for (key, (path, placed)) in then {
             if self.entries.get(&key).is_some_and(|entry| entry.content == placed.content) {
                 continue;
+            }
+            if self.is_blocked(placed.content) {
+                return Err(ActError::Blocked { path: path.as_str().to_owned() });
             }
             // Peers that have it as an outdated file become its holders, and can send it.
             if !self.is_held_outdated(&key, placed.content) {

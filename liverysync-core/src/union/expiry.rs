@@ -53,8 +53,9 @@ impl Union {
                 Vec::new()
             }
             None => {
-                // A retired name stays retired: without its history, every old copy of it would come back.
-                if past.was_retired() {
+                // A retired name stays retired: without its history, every old copy of it would come back. So does one that
+                // had a blocked content, which some may still have.
+                if past.was_retired() || self.had_blocked(past) {
                     self.record_retired(path, outcome);
                 } else {
                     self.record(Record::Forgotten { path }, outcome);
@@ -108,12 +109,19 @@ impl Union {
     fn previous_available<'a>(&self, past: &'a Past) -> Option<&'a Placed> {
         let key = past.path.key();
         let current = self.entries.get(key).map(|entry| entry.content);
-        let exists = |content| self.is_verified(content) || self.is_held_outdated(key, content);
+        let exists = |content| {
+            !self.is_blocked(content)
+                && (self.is_verified(content) || self.is_held_outdated(key, content))
+        };
         // No content from before a retirement: that was not to come back by itself.
         let before = past.placed_since_retired();
         // The content that expires may be in the history more than once.
         let mut before = before.filter(|placed| Some(placed.content) != current);
         before.find(|placed| exists(placed.content))
+    }
+
+    fn had_blocked(&self, past: &Past) -> bool {
+        past.placed_since_retired().any(|placed| self.is_blocked(placed.content))
     }
 
     /// Returns true if a peer's outdated file at this name has the content.

@@ -13,13 +13,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Claimant, Outcome, PeerId, Union, moved::Moves, placing::Lineage};
-#[cfg(feature = "server")]
-use crate::league::HoldReason;
+use super::{Claimant, Outcome, PeerId, Union, limits::Planned, moved::Moves, placing::Lineage};
 use crate::{
     conflict::{Scope, in_claimed_livery, parse_conflict_name},
     hash::Content,
-    league::{ActError, HeldFile, HeldLivery, HoldState, MemberId, Record, Setting},
+    league::{
+        ActError, HeldFile, HeldLivery, HoldCause, HoldReason, HoldState, MemberId, Record, Setting,
+    },
     manifest::Entry,
     path::{PathKey, fold},
     time::UnixTime,
@@ -41,6 +41,8 @@ impl Union {
         if !self.settings.approval
             && self.settings.frozen.iter().len() == 0
             && self.holds.is_empty()
+            && self.blocked.is_empty()
+            && !self.settings.limits.are_set()
         {
             return claimants;
         }
@@ -49,16 +51,17 @@ impl Union {
             let folder = (claimant.key().livery().to_owned(), claimant.peer);
             folders.entry(folder).or_default().push(claimant);
         }
-        let placed = folders.into_iter().flat_map(|((livery, _), claims)| {
-            let (changes, mut others) = self.split_changes(&livery, claims, outcome);
-            if self.must_wait(&livery, &changes) {
+        let (mut placed, mut planned) = (Vec::new(), Planned::default());
+        for ((livery, _), claims) in folders {
+            let (changes, others) = self.split_changes(&livery, claims, outcome);
+            if self.must_wait(&livery, &changes, &mut planned) {
                 changes.into_iter().for_each(|change| self.unplaced.hold(change));
             } else {
-                others.extend(changes);
+                placed.extend(changes);
             }
-            others
-        });
-        placed.collect()
+            placed.extend(others);
+        }
+        placed
     }
 
     /// Splits a folder's claims into those that would change the union and those that would not.
@@ -113,13 +116,68 @@ impl Union {
             && name.is_ok_and(|name| self.is_replaced(name.key(), claim.entry.content))
     }
 
-    /// Returns true if the changes of one peer to a livery must wait.
-    fn must_wait(&self, livery: &str, changes: &[Claimant]) -> bool {
+    /// Returns true if the changes of one peer to a livery must wait. Otherwise they are planned.
+    fn must_wait(&self, livery: &str, changes: &[Claimant], planned: &mut Planned) -> bool {
         let Some(first) = changes.first() else { return false };
+        if self.has_blocked(changes) {
+            return true;
+        }
         let hold = self.holds.get(&(livery.to_owned(), first.member));
         let files = || changes.iter().map(|change| (change.key(), change.entry.content));
         let decided = hold.filter(|hold| covers(hold, files()));
-        self.waits_as(livery, decided.map_or(HoldState::Waiting, |hold| hold.state))
+        let state = decided.map_or(HoldState::Waiting, |hold| hold.state);
+        self.waits_as(livery, state) || self.is_too_much(livery, changes, state, planned)
+    }
+
+    /// Returns true if changes exceed a limit and nobody has approved them. Otherwise they are planned.
+    fn is_too_much(
+        &self,
+        livery: &str,
+        changes: &[Claimant],
+        state: HoldState,
+        planned: &mut Planned,
+    ) -> bool {
+        if !self.settings.limits.are_set() {
+            return false;
+        }
+        let demand = self.demand(livery, changes);
+        let exceeds = state == HoldState::Waiting && self.exceeded(&demand, planned).is_some();
+        if !exceeds {
+            planned.add(demand);
+        }
+        exceeds
+    }
+
+    /// Returns true if what is held of an absent member has to wait on. Otherwise it is planned.
+    fn is_waiting(&self, livery: &str, hold: &HeldLivery, planned: &mut Planned) -> bool {
+        self.blocked_file(hold).is_some()
+            || self.waits_as(livery, hold.state)
+            || self.is_too_much(livery, &claims_of(hold, ABSENT), hold.state, planned)
+    }
+
+    /// Returns the first held file with a blocked content.
+    fn blocked_file<'a>(&self, hold: &'a HeldLivery) -> Option<&'a HeldFile> {
+        hold.files.iter().find(|file| self.is_blocked(file.entry.content))
+    }
+
+    /// Returns why a livery is held.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn hold_cause(&self, hold: &HeldLivery) -> HoldCause {
+        let frozen = self.settings.frozen.end_for(&hold.livery);
+        let exceeded = || {
+            let demand = self.demand(&fold(&hold.livery), &claims_of(hold, ABSENT));
+            self.exceeded(&demand, &Planned::default())
+        };
+        let unknown = HoldCause::new(HoldReason::Approval);
+        match frozen {
+            _ if hold.state == HoldState::Rejected => HoldCause::new(HoldReason::Rejected),
+            _ if self.blocked_file(hold).is_some() => HoldCause::new(HoldReason::Blocked),
+            Some(until) => HoldCause { until, ..HoldCause::new(HoldReason::Freeze) },
+            None if self.settings.approval => HoldCause::new(HoldReason::Approval),
+            // There may be room by now: that is noticed when the folder or a decision changes.
+            None => exceeded().or_else(|| self.settings.limits.first()).unwrap_or(unknown),
+        }
     }
 
     /// Returns true if a livery must wait, given the decision about it.
@@ -225,21 +283,18 @@ impl Union {
         self.holds.values()
     }
 
-    /// Returns the liveries of which `peer` has held files, each with the reason and, if it is known, the date of its end.
+    /// Returns the liveries of which `peer` has held files, each with the cause.
     #[cfg(feature = "server")]
-    pub(crate) fn held_of(&self, peer: PeerId) -> BTreeMap<&str, (HoldReason, Option<UnixTime>)> {
+    pub(crate) fn held_of(&self, peer: PeerId) -> BTreeMap<&str, HoldCause> {
         let mut liveries = BTreeMap::new();
         let held = self.unplaced.held_of(peer);
         for claim in held.filter(|claim| !self.unplaced.is_awaited(peer, claim.key())) {
             let livery = claim.entry.path.livery();
             liveries.entry(livery).or_insert_with(|| {
                 let key = (claim.key().livery().to_owned(), claim.member);
-                let state = self.holds.get(&key).map(|hold| hold.state);
-                match self.settings.frozen.end_for(livery) {
-                    _ if state == Some(HoldState::Rejected) => (HoldReason::Rejected, None),
-                    Some(end) => (HoldReason::Freeze, end),
-                    None => (HoldReason::Approval, None),
-                }
+                let hold = self.holds.get(&key);
+                let unknown = HoldCause::new(HoldReason::Approval);
+                hold.map_or(unknown, |hold| self.hold_cause(hold))
             });
         }
         liveries
@@ -251,11 +306,12 @@ impl Union {
         self.unplaced.held_file(peer, key).is_some()
     }
 
-    /// Returns the files that are held and were not rejected, each with its content.
+    /// Returns the files that are held and may still be approved, each with its content.
     #[cfg(feature = "server")]
     pub(crate) fn held_files(&self) -> impl Iterator<Item = (&PathKey, Content)> {
         let holds = self.holds.values().filter(|hold| hold.state != HoldState::Rejected);
         let files = holds.flat_map(|hold| &hold.files);
+        let files = files.filter(|file| !self.is_blocked(file.entry.content));
         files.map(|file| (file.entry.path.key(), file.entry.content))
     }
 
@@ -338,25 +394,14 @@ impl Union {
     fn claims_of_absent(&mut self, held: &[Claimant], outcome: &mut Outcome) -> Vec<Claimant> {
         let present: BTreeSet<_> =
             held.iter().map(|claim| (claim.key().livery().to_owned(), claim.member)).collect();
-        let absent = self
-            .holds
-            .iter()
-            .filter(|(key, hold)| !present.contains(*key) && !self.waits_as(&key.0, hold.state));
+        let mut planned = Planned::default();
+        let absent = self.holds.iter().filter(|(key, _)| !present.contains(*key));
+        let absent = absent.filter(|(key, hold)| !self.is_waiting(&key.0, hold, &mut planned));
         let absent: Vec<_> = absent.map(|(_, hold)| hold.clone()).collect();
         let mut claims = Vec::new();
         for (hold, number) in absent.into_iter().zip(0..) {
             if hold.files.iter().all(|file| self.is_verified(file.entry.content)) {
-                let peer = PeerId(ABSENT + number);
-                claims.extend(hold.files.into_iter().map(|file| Claimant {
-                    peer,
-                    entry: file.entry,
-                    base: file.base,
-                    arrival: ABSENT + number,
-                    member: hold.member,
-                    returned: false,
-                    replaces: None,
-                    begins: false,
-                }));
+                claims.extend(claims_of(&hold, ABSENT + number));
             } else if hold.state == HoldState::Waiting {
                 // Nothing was decided about it, so its member only has to bring it again.
                 self.record(Record::Held(HeldLivery { files: Vec::new(), ..hold }), outcome);
@@ -372,6 +417,21 @@ impl Union {
             false => Ok(()),
         }
     }
+}
+
+/// Returns the claims of a peer to what is held of a member.
+fn claims_of(hold: &HeldLivery, peer: u64) -> Vec<Claimant> {
+    let claim = |file: &HeldFile| Claimant {
+        peer: PeerId(peer),
+        entry: file.entry.clone(),
+        base: file.base,
+        arrival: peer,
+        member: hold.member,
+        returned: false,
+        replaces: None,
+        begins: false,
+    };
+    hold.files.iter().map(claim).collect()
 }
 
 /// Returns true if all these files are held as they are.

@@ -260,7 +260,12 @@ impl Union {
     /// Gives a peer's whole livery a conflict folder.
     fn separate(&mut self, livery: &str, claims: Vec<Claimant>, outcome: &mut Outcome) {
         let Some(peer) = claims.first().map(|claim| claim.peer) else { return };
-        let files = self.files_of(livery, peer, &claims);
+        let mut files = self.files_of(livery, peer, &claims);
+        // An old file with a blocked content stays outdated: it comes under no other name.
+        files.retain(|_, file| !self.is_blocked(file.entry.content));
+        let (blocked, claims): (Vec<_>, Vec<_>) =
+            claims.into_iter().partition(|claim| self.is_blocked(claim.entry.content));
+        blocked.into_iter().for_each(|claim| self.place(claim, outcome));
         match self.conflict_names(livery, &files) {
             Ok(names) => self.separate_files(files.into_values(), names, outcome),
             Err(invalid) => {

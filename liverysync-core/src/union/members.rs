@@ -24,6 +24,7 @@ impl Union {
             let (former, member) = (self.present(former), self.present(member));
             if former != member {
                 self.move_holds(former, member, &mut outcome);
+                self.move_ban(former, member, &mut outcome);
                 self.record(Record::Merged { former, member }, &mut outcome);
             }
         }
@@ -52,6 +53,7 @@ impl Union {
         };
         self.merged.values_mut().for_each(renamed);
         self.merged.insert(former, member);
+        self.usage.merge(former, member);
         let owners = self.owners.values_mut().map(|ownership| &mut ownership.owners);
         for members in owners.chain(self.met.values_mut()) {
             if members.remove(&former) {
@@ -85,5 +87,47 @@ impl Union {
             self.set_owners(&livery, owners, false, outcome);
         }
         Ok(())
+    }
+
+    /// Returns true if a member may not connect. A member who was merged is the one that they are now.
+    #[must_use]
+    pub fn is_banned(&self, member: MemberId) -> bool {
+        self.banned.contains(&self.present(member))
+    }
+
+    pub(super) fn ban(&mut self, member: MemberId, outcome: &mut Outcome) {
+        let member = self.present(member);
+        if !self.banned.contains(&member) {
+            self.record(Record::Banned { member, banned: true }, outcome);
+        }
+    }
+
+    pub(super) fn unban(
+        &mut self,
+        member: MemberId,
+        outcome: &mut Outcome,
+    ) -> Result<(), ActError> {
+        let member = self.present(member);
+        if !self.banned.contains(&member) {
+            return Err(ActError::NotBanned { member });
+        }
+        self.record(Record::Banned { member, banned: false }, outcome);
+        Ok(())
+    }
+
+    pub(super) fn apply_banned(&mut self, member: MemberId, banned: bool) {
+        if banned {
+            self.banned.insert(member);
+        } else {
+            self.banned.remove(&member);
+        }
+    }
+
+    /// Bans a member if a former one was banned: a merge does not let anybody back in.
+    fn move_ban(&mut self, former: MemberId, member: MemberId, outcome: &mut Outcome) {
+        if self.banned.contains(&former) {
+            self.record(Record::Banned { member: former, banned: false }, outcome);
+            self.ban(member, outcome);
+        }
     }
 }

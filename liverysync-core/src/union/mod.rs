@@ -18,9 +18,11 @@
 
 mod acts;
 mod arrivals;
+mod blocks;
 mod expiry;
 mod held;
 mod holders;
+mod limits;
 mod livery_conflicts;
 mod members;
 mod moved;
@@ -31,6 +33,7 @@ mod peers;
 mod placing;
 mod records;
 mod resolve;
+mod selected;
 mod spelling;
 mod unplaced;
 mod views;
@@ -47,6 +50,7 @@ pub use self::owners::OwnerChange;
 use self::{
     held::Holds,
     holders::Holders,
+    limits::Usage,
     moved::Moves,
     owners::{Contacts, Ownership},
     past::Past,
@@ -258,6 +262,11 @@ pub struct Union {
     merged: BTreeMap<MemberId, MemberId>,
     /// Folders for whose updates contents have arrived since the last step.
     arrived: BTreeSet<(String, PeerId)>,
+    /// Members who may not connect.
+    banned: BTreeSet<MemberId>,
+    /// Contents that nobody gets.
+    blocked: BTreeSet<ContentHash>,
+    usage: Usage,
     /// The liveries that are held.
     holds: Holds,
     /// Number of the last recorded step.

@@ -229,6 +229,9 @@ impl Union {
 
     fn update(&mut self, claimant: &Claimant, outcome: &mut Outcome) {
         let Some(past) = self.past.get(claimant.key()) else { return };
+        if self.is_blocked(claimant.entry.content) {
+            return self.unplaced.hold(claimant.clone());
+        }
         let Entry { content, mtime, ref path } = claimant.entry;
         let cause = if past.knows(content) { Cause::Reverted } else { Cause::Updated };
         // The league's spelling stays: whoever renames a file tells so.
@@ -309,6 +312,11 @@ impl Union {
         cause: Cause,
         outcome: &mut Outcome,
     ) -> bool {
+        if self.is_blocked(claimant.entry.content) {
+            // Part of a folder that was judged without this file.
+            self.unplaced.hold(claimant.clone());
+            return false;
+        }
         if let Err(collision) = self.entries.check(&path) {
             self.refuse(claimant.clone(), collision.into(), outcome);
             return false;

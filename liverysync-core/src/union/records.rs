@@ -95,6 +95,8 @@ impl Union {
             }
             Record::Merged { former, member } => self.apply_merged(*former, *member),
             Record::Held(held) => self.apply_held(held),
+            Record::Banned { member, banned } => self.apply_banned(*member, *banned),
+            Record::Blocked { hash, blocked } => self.apply_blocked(*hash, *blocked),
             Record::Set { setting, value } => self.apply_set(*setting, value),
             Record::Reported { member, gained, .. } => {
                 for entry in gained {
@@ -138,6 +140,7 @@ impl Union {
             return;
         }
         self.names.entry(content).or_default().insert(key.clone());
+        self.usage.add(key.livery(), placed.author, content.size);
         self.add_version(step, path, Some(placed));
         // Only now: the name's history, with the new version, tells whether it is a conflict copy.
         if !self.is_conflict_copy(path) {
@@ -173,6 +176,8 @@ impl Union {
     /// Removes a name's content. The files of its holders become outdated.
     fn clear_name(&mut self, key: &PathKey, outcome: &mut Outcome) {
         let Some(entry) = self.entries.remove(key) else { return };
+        let author = self.author_of(Some(&*entry));
+        self.usage.remove(key.livery(), author, entry.content.size);
         if !self.is_conflict_copy(&entry.path)
             && let Some(own_names) = self.own_names.get_mut(key.livery())
         {

@@ -5,6 +5,7 @@
 mod acts;
 mod held;
 mod league;
+mod limits;
 mod liveries;
 mod model;
 mod owners;

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use liverysync_core::{
     conflict::Naming,
     hash::{Content, ContentHash},
-    league::{Act, ActError, ActReport, MemberId, MemberKey},
+    league::{Act, ActError, ActReport, HoldReason, MemberId, MemberKey},
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath},
     wire::{
@@ -14,10 +14,11 @@ use liverysync_core::{
         frame,
         messages::{
             Accept, ActRequest, BUILD, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd,
-            FileInfo, FileRequest, Hello, LeagueNaming, LostName, ManifestChanges, ManifestFull,
-            ManifestSummary, Message, NameConflict, Notices, OfferedFile, OwnedFile, OwnerNews,
-            OwnerNotice, Remarks, RequestManifest, Resume, Retire, RetiredName, Role, SendFiles,
-            ServerState, SyncDone, SyncDoneAck, SyncId, SyncOffer, SyncStatus, Welcome, WireError,
+            FileInfo, FileRequest, HeldNotice, HeldRemark, Hello, LeagueNaming, LostName,
+            ManifestChanges, ManifestFull, ManifestSummary, Message, NameConflict, Notices,
+            OfferedFile, OwnedFile, OwnerNews, OwnerNotice, Remarks, RequestManifest, Resume,
+            Retire, RetiredName, Role, SendFiles, ServerState, SyncDone, SyncDoneAck, SyncId,
+            SyncOffer, SyncStatus, Welcome, WireError,
         },
     },
 };
@@ -146,6 +147,33 @@ fn state(sync_status: Option<SyncStatus>, outdated: &[&str]) -> Message {
     })
 }
 
+/// Returns the status of a client that has changed liveries which the others do not get.
+fn held(sync_status: SyncStatus) -> Message {
+    let notice = |livery: &str, cause| HeldNotice {
+        livery: livery.to_owned(),
+        cause,
+        until: None,
+        limit: None,
+    };
+    let until = Some("2026-12-05T20:00:00Z".to_owned());
+    let held = vec![
+        notice("Team", HoldReason::Approval),
+        HeldNotice { until, ..notice("Iris", HoldReason::Freeze) },
+        notice("Safety Car", HoldReason::Rejected),
+        notice("Max", HoldReason::Blocked),
+        HeldNotice { limit: Some(20), ..notice("Old", HoldReason::MemberLiveries) },
+        HeldNotice { limit: Some(300_000_000), ..notice("Big", HoldReason::LiveryBytes) },
+    ];
+    let (current_hash, sync_status) = (hash(), Some(sync_status));
+    Message::ServerState(ServerState { current_hash, sync_status, held, ..ServerState::default() })
+}
+
+fn banned() -> Message {
+    let message = "the league has banned you; ask its admin".to_owned();
+    let fault = Some(Fault::Banned);
+    Message::Error(ErrorReport { message, fault, ..ErrorReport::default() })
+}
+
 /// Returns the status of a client that cannot install a file.
 fn blocked(sync_status: SyncStatus) -> Message {
     let sync_status = Some(SyncStatus { withheld: 1, ..sync_status });
@@ -232,10 +260,21 @@ fn remarks(rival: &str) -> Remarks {
         conflicts: vec![NameConflict {
             established: OwnedFile {
                 rel_path: "Team/decals.png".into(),
-                member: Some(member),
+                member: Some(member.clone()),
                 name: Some("Aoi".into()),
             },
             copies: vec![OwnedFile { rel_path: rival.into(), ..OwnedFile::default() }],
+        }],
+        held: vec![HeldRemark {
+            notice: HeldNotice {
+                livery: "Iris".into(),
+                cause: HoldReason::Approval,
+                until: None,
+                limit: None,
+            },
+            member: Some(member),
+            name: Some("Aoi".into()),
+            since: Some("2026-11-30T08:31:12Z".into()),
         }],
     }
 }
@@ -336,6 +375,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("server state with outdated files", state(Some(sync_status), &["Team/decals.png"])),
         ("server state with a blocked file", blocked(sync_status)),
         ("server state with another spelling", respelled(sync_status)),
+        ("server state with held liveries", held(sync_status)),
         ("request manifest", Message::RequestManifest(RequestManifest::default())),
         ("sync offer to a target", offer(Role::Target, None)),
         ("sync offer to a source", offer(Role::Source, None)),
@@ -425,6 +465,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("error", error("Team/decals.png: sha256 mismatch", None)),
         ("error declined", error("it is not here", Some(Fault::Declined))),
         ("error blocked", error("the disk is full", Some(Fault::Blocked))),
+        ("error banned", banned()),
         ("error failed", error("another program uses the file", Some(Fault::Failed))),
         ("error missing", error("it is not here", Some(Fault::Missing))),
         ("ping", Message::Ping),
@@ -569,7 +610,7 @@ fn conflict_names_match_the_file() {
 }
 
 /// The build, and the digest of the forms of protocol 2 that it has.
-const FORMS: (u32, &str) = (7, "07f1b0bcf6635fdb");
+const FORMS: (u32, &str) = (8, "07f1b0bcf6635fdb");
 
 #[test]
 fn another_form_of_protocol_2_is_another_build() {

@@ -52,6 +52,8 @@ impl Book {
                 | Record::Owned { .. }
                 | Record::Met { .. }
                 | Record::Merged { .. }
+                | Record::Banned { .. }
+                | Record::Blocked { .. }
                 | Record::Held(_)
                 | Record::Set { .. }
                 | Record::Seen { .. }

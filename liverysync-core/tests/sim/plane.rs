@@ -155,6 +155,11 @@ impl Store {
         whole.map(|(hash, blob)| Content { hash: *hash, size: blob.data.len() as u64 }).collect()
     }
 
+    /// Returns true if it has any of a content.
+    pub(crate) fn has(&self, content: Content) -> bool {
+        self.blobs.contains_key(&content.hash)
+    }
+
     /// Returns what is left when the server has stopped.
     pub(crate) fn at_rest(mut self) -> Self {
         self.blobs.retain(|_, blob| blob.receiver.is_none());

@@ -387,6 +387,7 @@ impl Fnv {
                         Fault::Failed => 2,
                         Fault::Missing => 3,
                         Fault::Other => 4,
+                        Fault::Banned => 6,
                     });
                 });
             }
@@ -480,6 +481,16 @@ impl Fnv {
                 self.number(9);
                 self.text(setting.as_str());
                 self.text(value);
+            }
+            Record::Banned { member, banned } => {
+                self.number(11);
+                self.member(*member);
+                self.number((*banned).into());
+            }
+            Record::Blocked { hash, blocked } => {
+                self.number(12);
+                self.text(&hash.to_string());
+                self.number((*blocked).into());
             }
             Record::Merged { former, member } => {
                 self.number(10);

@@ -30,6 +30,7 @@ __all__ = [
     "Plan",
     "PlannedConflict",
     "PlannedFile",
+    "PlannedHold",
     "PlannedRefusal",
     "ReceiveFailed",
     "Received",
@@ -116,9 +117,16 @@ class Held:
     """Other drivers do not get a livery as it is on this PC for now."""
 
     livery: str
-    cause: Literal["approval", "freeze", "rejected"] | str
+    cause: (
+        Literal[
+            "approval", "freeze", "rejected", "blocked", "member-liveries", "member-bytes", "livery-bytes"
+        ]
+        | str
+    )
     until: str | None
     """The date at which a freeze ends by itself, in the form of RFC 3339; `None` if an admin ends it."""
+    limit: int | None
+    """The limit that would be exceeded: a number of liveries or bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,6 +404,20 @@ class OpenConflict:
     """The name of the other driver; `None` if unknown."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedHold:
+    """A livery that a driver has changed and the others do not get yet."""
+
+    livery: str
+    name: str | None
+    """The driver's name; `None` if unknown."""
+    yours: bool
+    """Set if it is this PC's driver."""
+    since: str | None
+    """The date from which it is held, in the form of RFC 3339; `None` if unknown."""
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The result of a dry run."""
@@ -425,6 +447,8 @@ class Plan:
     only: Literal["source", "target"] | None
     """The only role that this PC takes, if any: a source only sends, a target only receives."""
     open_conflicts: tuple[OpenConflict, ...] = field(metadata={"of": OpenConflict})
+    held: tuple[PlannedHold, ...] = field(metadata={"of": PlannedHold})
+    """Liveries of the league that a driver has changed and the others do not get yet."""
 
 
 _Known: TypeAlias = (

@@ -16,8 +16,12 @@ use super::{
 };
 
 /// The steps that turn each form into the next one. A step that was released never changes.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("step1.sql"), include_str!("step2.sql"), include_str!("step3.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("step1.sql"),
+    include_str!("step2.sql"),
+    include_str!("step3.sql"),
+    include_str!("step4.sql"),
+];
 
 /// The number `LvSy`, by which any tool can tell what the file is.
 const APPLICATION: i32 = 0x4c76_5379;

@@ -48,6 +48,10 @@ pub struct RebuildSummary {
     pub merges: u64,
     /// Number of files that are held.
     pub held: u64,
+    /// Number of banned members.
+    pub bans: u64,
+    /// Number of blocked contents.
+    pub blocks: u64,
 }
 
 /// Rebuilds the database in a server's data folder from everything that can be read of it, which may be nothing. The old
@@ -121,6 +125,8 @@ impl RebuildSummary {
             Table::Settings => &mut self.settings,
             Table::Merges => &mut self.merges,
             Table::Held => &mut self.held,
+            Table::Bans => &mut self.bans,
+            Table::Blocks => &mut self.blocks,
         }
     }
 }

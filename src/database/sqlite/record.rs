@@ -1,6 +1,6 @@
 //! Converts records to rows and back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
     hash::Content,
@@ -15,6 +15,12 @@ use super::{
     fault::Fault,
     table::{Row, Table, integer, optional},
 };
+
+/// A held livery's folded name, and its member.
+type HeldKey = (String, Option<MemberId>);
+
+/// The column of a held file with the date from which its livery is held.
+const SINCE: usize = 7;
 
 /// Causes of rows that give a name no content.
 const RETIRED: &str = "retired";
@@ -46,6 +52,22 @@ pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Resu
             Table::Merges.put(connection, &row)
         }
         Record::Held(livery) => held(connection, now, livery),
+        Record::Banned { member, banned: true } => {
+            Table::Bans.put(connection, &[member.to_string(), now.to_owned()].map(Value::Text))
+        }
+        Record::Banned { member, banned: false } => {
+            let delete = "DELETE FROM bans WHERE member = ?";
+            connection.prepare_cached(delete)?.execute([member.to_string()])?;
+            Ok(())
+        }
+        Record::Blocked { hash, blocked: true } => {
+            Table::Blocks.put(connection, &[hash.to_string(), now.to_owned()].map(Value::Text))
+        }
+        Record::Blocked { hash, blocked: false } => {
+            let delete = "DELETE FROM blocks WHERE sha256 = ?";
+            connection.prepare_cached(delete)?.execute([hash.to_string()])?;
+            Ok(())
+        }
         Record::Set { setting, value } => {
             let row = [setting.to_string(), value.clone(), now.to_owned()].map(Value::Text);
             Table::Settings.put(connection, &row)
@@ -97,19 +119,39 @@ fn owned(
     (first..).zip(owners).try_for_each(|(place, owner)| put(place, Some(*owner)))
 }
 
-/// Replaces the held files of a livery and a member.
+/// Replaces the held files of a livery and a member. Files that stay as they are keep their rows, and all of them their date:
+/// it says since when the livery waits.
 fn held(connection: &Connection, now: &str, of: &HeldLivery) -> Result<(), Fault> {
     let (livery, author) = (fold(&of.livery), optional(of.member));
     // The next character after a slash is 0. As a range, it is found by the index.
-    let gone =
-        "DELETE FROM held WHERE author IS ?1 AND (key = ?2 OR key > ?2 || '/' AND key < ?2 || '0')";
-    connection.prepare_cached(gone)?.execute(params![author, livery])?;
+    const OF_LIVERY: &str =
+        "WHERE author IS ?1 AND (key = ?2 OR key > ?2 || '/' AND key < ?2 || '0')";
+    let (mut kept, mut gone) = (BTreeMap::new(), Vec::new());
+    let mut since = now.to_owned();
+    let mut statement = Table::Held.select(connection, OF_LIVERY)?;
+    let mut rows = statement.query(params![author, livery])?;
+    while let Some(row) = rows.next()? {
+        let row = Row::read(Table::Held, row)?;
+        since = since.min(row.text(SINCE)?.to_owned());
+        let other = kept.insert(row.text(0)?.to_owned(), (row.number, row.values));
+        gone.extend(other.map(|(number, _)| number));
+    }
     for HeldFile { entry, base, .. } in &of.files {
         let [hash, size] = content_values(entry.content)?;
         let state = state_word(of.state).to_owned().into();
         let file = [text(&entry.path), author.clone(), hash, size, date(entry.mtime)];
-        let rest = [optional(*base), state, now.to_owned().into()];
-        Table::Held.put(connection, &[&file[..], &rest[..]].concat())?;
+        let rest = [optional(*base), state, since.clone().into()];
+        let row = [&file[..], &rest[..]].concat();
+        if kept.get(entry.path.as_str()).is_some_and(|(_, known)| *known == row) {
+            kept.remove(entry.path.as_str());
+        } else {
+            Table::Held.put(connection, &row)?;
+        }
+    }
+    gone.extend(kept.into_values().map(|(number, _)| number));
+    let mut delete = connection.prepare_cached("DELETE FROM held WHERE number = ?")?;
+    for number in gone {
+        delete.execute([number])?;
     }
     Ok(())
 }
@@ -188,12 +230,14 @@ impl Reader {
             Table::Versions,
             Table::Verified,
             Table::Owners,
-            Table::Held,
+            Table::Bans,
+            Table::Blocks,
             Table::Members,
         ];
         for table in tables {
             table.each(connection, |row| self.record(row, &mut records))?;
         }
+        records.extend(self.all_held(connection)?);
         records.extend(Self::met(connection)?);
         // Last, because they change who is meant everywhere else.
         Table::Merges.each(connection, |row| self.record(row, &mut records))?;
@@ -217,7 +261,12 @@ impl Reader {
             Table::Versions => self.version(row)?,
             Table::Verified => Record::Verified(content(row, 0)?),
             Table::Owners => return owner(row, records),
-            Table::Held => return self.held(row, records),
+            Table::Held => {
+                let (_, livery) = self.held(row)?;
+                Record::Held(livery)
+            }
+            Table::Bans => Record::Banned { member: row.parse(0)?, banned: true },
+            Table::Blocks => Record::Blocked { hash: row.parse(0)?, blocked: true },
             Table::Members => Record::Seen { member: row.parse(0)?, name: row.text(1)?.to_owned() },
             Table::Settings => {
                 Record::Set { setting: row.parse(0)?, value: row.text(1)?.to_owned() }
@@ -243,8 +292,28 @@ impl Reader {
         })
     }
 
-    /// Adds a held file. The files of a livery and a member follow each other.
-    fn held(&mut self, row: &Row, records: &mut Vec<Record>) -> Result<(), Fault> {
+    /// Reads what is held. A file that changed later has a later row than the others of its livery.
+    fn all_held(&mut self, connection: &Connection) -> Result<Vec<Record>, Fault> {
+        let mut held: BTreeMap<HeldKey, HeldLivery> = BTreeMap::new();
+        Table::Held.each(connection, |row| {
+            let (key, mut livery) = self.held(row)?;
+            if let Some(known) = held.get_mut(&key) {
+                known.files.append(&mut livery.files);
+            } else {
+                held.insert(key, livery);
+            }
+            Ok(())
+        })?;
+        for livery in held.values_mut() {
+            livery.files.sort_by(|a, b| a.entry.path.key().cmp(b.entry.path.key()));
+            let spelled = livery.files.first().map(|file| file.entry.path.livery().to_owned());
+            livery.livery = spelled.unwrap_or_default();
+        }
+        Ok(held.into_values().map(Record::Held).collect())
+    }
+
+    /// Reads one held file, as a livery of its own.
+    fn held(&mut self, row: &Row) -> Result<(HeldKey, HeldLivery), Fault> {
         let entry = Entry { path: self.path(row)?, content: content(row, 2)?, mtime: mtime(row)? };
         let member = if row.is_null(1) { None } else { Some(row.parse(1)?) };
         let base = if row.is_null(5) { None } else { Some(row.parse(5)?) };
@@ -252,24 +321,15 @@ impl Reader {
             HoldState::WORDS.iter().find(|(word, _)| row.text(6).is_ok_and(|of| of == *word));
         let (_, state) = *known.ok_or_else(|| row.wrong("has a state that means nothing"))?;
         let livery = entry.path.livery().to_owned();
-        let same = |last: &HeldLivery| fold(&last.livery) == fold(&livery) && last.member == member;
-        if !matches!(records.last(), Some(Record::Held(last)) if same(last)) {
-            records.push(Record::Held(HeldLivery { livery, member, state, files: Vec::new() }));
-        }
-        if let Some(Record::Held(last)) = records.last_mut() {
-            last.files.push(HeldFile { entry, base });
-        }
-        Ok(())
+        let files = vec![HeldFile { entry, base }];
+        Ok(((fold(&livery), member), HeldLivery { livery, member, state, files }))
     }
 
     /// Returns the livery and the member of a held file, with the date from which it is held.
-    pub(super) fn held_since(
-        &mut self,
-        row: &Row,
-    ) -> Result<((String, Option<MemberId>), String), Fault> {
+    pub(super) fn held_since(&mut self, row: &Row) -> Result<(HeldKey, String), Fault> {
         let livery = fold(self.path(row)?.livery());
         let member = if row.is_null(1) { None } else { Some(row.parse(1)?) };
-        Ok(((livery, member), row.text(7)?.to_owned()))
+        Ok(((livery, member), row.text(SINCE)?.to_owned()))
     }
 
     /// Reads one file of a member's report.

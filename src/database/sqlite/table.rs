@@ -16,10 +16,12 @@ pub(super) enum Table {
     Settings,
     Merges,
     Held,
+    Bans,
+    Blocks,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Versions,
         Self::Verified,
         Self::Owners,
@@ -28,6 +30,8 @@ impl Table {
         Self::Settings,
         Self::Merges,
         Self::Held,
+        Self::Bans,
+        Self::Blocks,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -40,6 +44,8 @@ impl Table {
             Self::Settings => "settings",
             Self::Merges => "merges",
             Self::Held => "held",
+            Self::Bans => "bans",
+            Self::Blocks => "blocks",
         }
     }
 
@@ -55,6 +61,8 @@ impl Table {
             Self::Reports => &["path", "author", "sha256", "size", "mtime_ns"],
             Self::Settings => &["setting", "value", "written_at"],
             Self::Merges => &["former", "member", "written_at"],
+            Self::Bans => &["member", "written_at"],
+            Self::Blocks => &["sha256", "written_at"],
             Self::Held => {
                 &["path", "author", "sha256", "size", "mtime_ns", "base", "state", "written_at"]
             }

@@ -45,6 +45,8 @@ struct Model {
     held: Vec<HeldLivery>,
     seen: Vec<(MemberId, String)>,
     merged: Vec<Record>,
+    banned: Vec<MemberId>,
+    blocked: Vec<ContentHash>,
     reports: BTreeMap<MemberId, Vec<Entry>>,
 }
 
@@ -92,6 +94,14 @@ impl Model {
                 self.reports.retain(|_, report| !report.is_empty());
             }
             Record::Merged { .. } => self.merged.push(record.clone()),
+            Record::Banned { member, banned } => {
+                self.banned.retain(|known| *known != member);
+                self.banned.extend(banned.then_some(member));
+            }
+            Record::Blocked { hash, blocked } => {
+                self.blocked.retain(|known| *known != hash);
+                self.blocked.extend(blocked.then_some(hash));
+            }
             Record::Held(held) => {
                 let key =
                     |held: &HeldLivery| (liverysync_core::path::fold(&held.livery), held.member);
@@ -115,8 +125,16 @@ impl Model {
         let mut records = self.versions.clone();
         records.extend(self.verified.iter().copied().map(Record::Verified));
         records.extend(self.owned.iter().map(owned));
-        records.extend(self.held.iter().cloned().map(Record::Held));
+        let banned = |member: &MemberId| Record::Banned { member: *member, banned: true };
+        records.extend(self.banned.iter().map(banned));
+        let blocked = |hash: &ContentHash| Record::Blocked { hash: *hash, blocked: true };
+        records.extend(self.blocked.iter().map(blocked));
         records.extend(self.seen.iter().map(seen));
+        let mut held = self.held.clone();
+        held.sort_by_key(|held| {
+            (liverysync_core::path::fold(&held.livery).to_string(), held.member)
+        });
+        records.extend(held.into_iter().map(Record::Held));
         let files = self.reports.iter().flat_map(|(member, report)| {
             let liveries = report.iter().map(|entry| entry.path.key().livery().to_owned());
             liveries.map(|livery| (*member, livery))
@@ -170,6 +188,12 @@ fn any_record() -> impl Strategy<Value = Record> {
             }),
         1 => (any_author(), any_author())
             .prop_map(|(former, member)| Record::Merged { former, member }),
+        1 => (any_author(), any::<bool>())
+            .prop_map(|(member, banned)| Record::Banned { member, banned }),
+        1 => (any_author(), any::<bool>()).prop_map(|(member, blocked)| {
+            let hash = ContentHash::of(member.to_string().as_bytes());
+            Record::Blocked { hash, blocked }
+        }),
         2 => any_held(),
         1 => (any_author(), any::<String>()).prop_map(|(member, name)| Record::Seen { member, name }),
         2 => (any_author(), any::<bool>(), vec(any_path(), 0..3), vec(any_entry(), 0..5)).prop_map(
@@ -266,6 +290,36 @@ fn a_member_who_was_merged_is_no_longer_listed() {
     let told: Vec<_> = members.iter().map(|one| (one.member, one.name.as_str())).collect();
     assert_eq!(told, [(author(3), "Other"), (author(4), "Newest")]);
     assert_eq!((&members[1].first_seen, members[1].files), (&first_seen, 0));
+}
+
+#[test]
+fn a_livery_waits_since_its_first_file_did_and_unchanged_files_keep_their_rows() {
+    let data = folder();
+    let mut database = Sqlite::open(data.path()).unwrap();
+    let paths = ["Team/a.png", "Team/b.png", "Team/c.png"];
+    database.write(&[held("Team", Some(author(7)), &paths)]).unwrap();
+    let then = "2026-03-09T18:30:00Z";
+    for number in 1..=3 {
+        let row = Table::Held
+            .select(&database.connection, "WHERE number = ?")
+            .unwrap()
+            .query_row([number], |row| Ok(Row::read(Table::Held, row).unwrap()));
+        let mut values = row.unwrap().values;
+        values[7] = Value::Text(then.to_owned());
+        let checksum = table::checksum(number, &values);
+        let sql = "UPDATE held SET written_at = ?, checksum = ? WHERE number = ?";
+        database.connection.execute(sql, params![then, checksum, number]).unwrap();
+    }
+    let mut changed = held("Team", Some(author(7)), &paths);
+    let Record::Held(livery) = &mut changed else { unreachable!() };
+    livery.files[1].entry.content = Content::of(b"another");
+    database.write(std::slice::from_ref(&changed)).unwrap();
+    let since = database.held_since().unwrap();
+    assert_eq!(since[&("team".to_owned(), Some(author(7)))], then);
+    assert_eq!(database.records().unwrap(), [changed]);
+    let mut numbers = database.connection.prepare("SELECT number FROM held ORDER BY 1").unwrap();
+    let numbers: Vec<i64> = numbers.query_map([], |row| row.get(0)).unwrap().flatten().collect();
+    assert_eq!(numbers, [1, 3, 4], "only the changed file has a new row");
 }
 
 #[test]

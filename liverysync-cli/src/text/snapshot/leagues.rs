@@ -1,13 +1,16 @@
 //! The texts of a league's commands.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use liverysync::{
-    Content, Entry, MemberId,
+    Content, ContentHash, Entry, MemberId,
     database::{LeagueDatabase as _, Sqlite},
     league::{
-        Act, ActReport, Acted, Cause, Conflict, League, LeagueStatus, LiveryStatus, MemberRow,
-        Rebuilt, Setting, Settings,
+        Act, ActReport, Acted, Cause, Conflict, HoldReason, League, LeagueStatus, LiveryStatus,
+        MemberRow, Rebuilt, Setting, Settings,
     },
 };
 use liverysync_core::league::{HeldFile, HeldLivery, HoldState, Record};
@@ -59,6 +62,17 @@ pub(super) fn league_texts(all: &mut Texts) {
     (status.retired, status.conflicts, status.members, status.missing) = (3, 1, 24, 2);
     (status.stored_bytes, status.step) = (317_000_000, 7);
     status.written_at = Some("2026-11-30T08:31:12Z".to_owned());
+    all.block(league::status(&status));
+    (status.banned, status.blocked) = (1, vec![ContentHash::of(b"blocked")]);
+    status.held = a_league_data().1.held().unwrap();
+    for (livery, cause) in status.held.iter_mut().zip([
+        HoldReason::MemberLiveries,
+        HoldReason::Rejected,
+        HoldReason::Freeze,
+    ]) {
+        livery.since = Some("2026-11-30T08:31:12Z".to_owned());
+        (livery.cause, livery.limit) = (cause, Some(20));
+    }
     all.block(league::status(&status));
 
     all.section("league create, show");
@@ -133,8 +147,20 @@ pub(super) fn league_texts(all: &mut Texts) {
         Act::Approve { liveries: vec!["Team".to_owned()], from: None },
         Act::Approve { liveries: Vec::new(), from: None },
         Act::Reject { liveries: vec!["Team".to_owned()], from: None },
+        Act::Ban { member: member("00000000000000a0") },
+        Act::Unban { member: member("00000000000000a0") },
+        Act::Block { content: "Team/decals.png".to_owned() },
+        Act::Unblock { content: "1a2b3c4d".to_owned() },
+        Act::Set { setting: Setting::MaxBytesPerMember, value: "500000000".to_owned() },
+        Act::Set { setting: Setting::MaxLiveriesPerMember, value: "none".to_owned() },
     ];
     let names = BTreeMap::from([(member("00000000000000a0"), "Aoi".to_owned())]);
+    let few = ["S3 Red", "S3 Blue", "Team/a__CONFLICT__14468801.png"];
+    let aoi = BTreeSet::from([member("00000000000000a0")]);
+    let few = few.map(|path| (path.to_owned(), aoi.clone()));
+    all.block(league::retiring(&BTreeMap::from(few), &names, false));
+    let many = (0..12).map(|number| (format!("S3 {number:02}"), BTreeSet::new()));
+    all.block(league::retiring(&many.collect(), &names, false));
     let mut acted = Acted::default();
     all.add(league::acted(&acts[4], &acted, &names));
     (acted.report.placed, acted.report.retired, acted.served) = (4, 4, true);

@@ -135,6 +135,27 @@ pub struct Remarks {
     /// The names that several contents claim.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<NameConflict>,
+    /// The liveries that are held, the first thousand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldRemark>,
+}
+
+/// Protocol 2: a livery that a member has changed and the others do not get yet.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldRemark {
+    /// The livery and the cause.
+    #[serde(flatten)]
+    pub notice: HeldNotice,
+    /// The member's id, as 16 hex digits; `None` for members without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// The member's name; `None` if the server does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The date from which it is held, in the form of RFC 3339; `None` if the server does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
 }
 
 /// Protocol 2: a name that no longer has a content, with the contents that it had or declined.
@@ -204,6 +225,16 @@ pub struct ServerState {
     pub former_keys_known: bool,
 }
 
+impl HeldNotice {
+    /// Makes a notice about a livery.
+    #[cfg(feature = "server")]
+    pub(crate) fn new(livery: &str, cause: crate::league::HoldCause) -> Self {
+        let crate::league::HoldCause { reason: cause, until, limit } = cause;
+        let until = until.map(|until| until.to_string());
+        Self { livery: livery.to_owned(), cause, until, limit }
+    }
+}
+
 /// Protocol 2: a livery that a client has changed and the others do not get yet.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -215,6 +246,9 @@ pub struct HeldNotice {
     /// The date at which a freeze ends by itself, in the form of RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// The limit that would be exceeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
 }
 
 /// Protocol 2: the league's rules for conflict names.

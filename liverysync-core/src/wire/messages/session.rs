@@ -241,6 +241,8 @@ pub enum Fault {
     Failed,
     /// The source does not have it, or it differs from the source's manifest.
     Missing,
+    /// The league has banned the client's member. The server closes the connection.
+    Banned,
     /// A kind that a later version of the protocol has added.
     #[serde(other)]
     Other,

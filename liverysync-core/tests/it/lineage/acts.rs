@@ -36,6 +36,9 @@ impl Model {
                         .map(|mut line| (line.next().unwrap().to_owned(), line.next().map(|_| 0)))
                         .collect();
                 }
+                Setting::MaxLiveriesPerMember => self.limits.liveries = value.parse().ok(),
+                Setting::MaxBytesPerMember => self.limits.bytes = value.parse().ok(),
+                Setting::MaxBytesPerLivery => self.limits.livery_bytes = value.parse().ok(),
                 _ => self.updates = choice(&Updates::WORDS, value),
             },
             Act::Own { livery, member } => {
@@ -67,6 +70,21 @@ impl Model {
                 self.copy_owners(livery, new);
             }
             Act::Restore { livery, version } => self.restore(livery, version.as_deref()),
+            // Who may connect is no matter of the union.
+            Act::Ban { .. } | Act::Unban { .. } => {}
+            Act::Block { content } => {
+                let blocked = (0..CONTENTS).map(super::content);
+                let blocked = blocked.filter(|one| one.hash.to_string() == *content);
+                self.blocked.extend(blocked);
+                for (name, now) in self.names() {
+                    if self.is_blocked(now) {
+                        self.put(&name, None, None);
+                    }
+                }
+            }
+            Act::Unblock { content } => {
+                self.blocked.retain(|one| one.hash.to_string() != *content);
+            }
             Act::Approve { liveries, from } => self.decide(liveries, *from, HoldState::Approved),
             Act::Reject { liveries, from } => self.decide(liveries, *from, HoldState::Rejected),
         }

@@ -3,6 +3,7 @@
 use liverysync_core::{league::HoldState, union::Union};
 
 use super::{
+    limits::{Limits, Planned},
     model::{Claim, Model, SyncStatus, placing::copy_names},
     *,
 };
@@ -60,28 +61,46 @@ impl Model {
 
     /// Holds the claims that must wait. Returns the others.
     pub(super) fn hold_changes(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
-        if !self.approval && self.frozen.is_empty() && self.holds.is_empty() {
+        let is_open = !self.approval && self.frozen.is_empty() && self.holds.is_empty();
+        if is_open && self.blocked.is_empty() && self.limits == Limits::default() {
             return claims;
         }
         let is_left = |claim: &Claim| self.is_free(claim) && self.name_to_reattach(claim).is_some();
         let (left, claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_left);
         left.into_iter().for_each(|claim| self.reattach(claim));
-        let waits = |claim: &Claim| {
-            let of = livery(&claim.name);
-            let is_in = |other: &&Claim| other.member == claim.member && livery(&other.name) == of;
-            let changes = claims.iter().filter(is_in).filter(|claim| self.changes(claim));
-            let hold = self.holds.get(&(of.to_owned(), author(claim.member)));
+        let folders = claims.iter().map(|claim| (livery(&claim.name).to_owned(), claim.member));
+        let (mut placed, mut planned) = (Vec::new(), Planned::default());
+        for (of, member) in folders.collect::<BTreeSet<_>>() {
+            let is_in = |claim: &&Claim| claim.member == member && livery(&claim.name) == of;
+            let (changes, others): (Vec<_>, Vec<_>) =
+                claims.iter().filter(is_in).cloned().partition(|claim| self.changes(claim));
+            placed.extend(others);
+            let hold = self.holds.get(&(of.clone(), author(member)));
             let state = hold.filter(|(_, files)| {
-                changes.clone().all(|change| {
+                changes.iter().all(|change| {
                     files.get(&change.name).is_some_and(|(held, _)| *held == change.content)
                 })
             });
             let state = state.map_or(HoldState::Waiting, |(state, _)| *state);
-            self.changes(claim) && self.waits_as(of, state)
-        };
-        let (held, others): (Vec<_>, Vec<_>) = claims.iter().cloned().partition(waits);
-        held.into_iter().for_each(|claim| self.keep(claim, SyncStatus::Held));
-        others
+            if !changes.is_empty() && self.must_wait(&of, &changes, state, &mut planned) {
+                changes.into_iter().for_each(|claim| self.keep(claim, SyncStatus::Held));
+            } else {
+                placed.extend(changes);
+            }
+        }
+        placed
+    }
+
+    fn must_wait(
+        &self,
+        of: &str,
+        changes: &[Claim],
+        state: HoldState,
+        planned: &mut Planned,
+    ) -> bool {
+        changes.iter().any(|change| self.is_blocked(change.content))
+            || self.waits_as(of, state)
+            || self.is_too_much(of, changes, state, planned)
     }
 
     /// Sets updates aside of which not all contents have arrived. Returns the other claims.
@@ -255,23 +274,31 @@ impl Model {
         let absent: Vec<_> =
             self.holds.iter().map(|(key, hold)| (key.clone(), hold.clone())).collect();
         let (mut stand_ins, mut number, mut done) = (Vec::new(), 0, Vec::new());
+        let mut planned = Planned::default();
         for (key, (state, files)) in absent {
-            if present.contains(&key) || self.waits_as(&key.0, state) {
+            if present.contains(&key) {
                 continue;
             }
-            let is_complete = files.values().all(|(content, _)| self.verified.contains(content));
-            if is_complete {
-                let member = (0..MEMBERS).find(|member| author(*member) == key.1).unwrap();
-                stand_ins.extend(files.into_iter().map(|(name, (content, base))| Claim {
+            let member = (0..MEMBERS).find(|member| author(*member) == key.1).unwrap();
+            let claims: Vec<_> = files
+                .iter()
+                .map(|(name, (content, base))| Claim {
                     member,
-                    name,
-                    content,
-                    base,
+                    name: name.clone(),
+                    content: *content,
+                    base: *base,
                     arrival: (1 << 63) + number,
                     returned: false,
                     replaces: None,
                     begins: false,
-                }));
+                })
+                .collect();
+            if self.must_wait(&key.0, &claims, state, &mut planned) {
+                continue;
+            }
+            let is_complete = files.values().all(|(content, _)| self.verified.contains(content));
+            if is_complete {
+                stand_ins.extend(claims);
             }
             number += 1;
             if is_complete {

@@ -5,7 +5,7 @@
 
 pub(super) mod placing;
 
-use super::{held::Holds, *};
+use super::{held::Holds, limits::Limits, *};
 
 /// The relation of a member's file to a name.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +89,8 @@ pub(super) struct Model {
     pub(super) holds: Holds,
     /// The members with updates for which contents have arrived, each with the livery.
     pub(super) arrived: BTreeSet<(String, u64)>,
+    pub(super) blocked: BTreeSet<Content>,
+    pub(super) limits: Limits,
     /// The connected members.
     pub(super) here: BTreeSet<u64>,
     pub(super) steps: u64,
@@ -234,14 +236,21 @@ impl Model {
         let held = self.past[name].iter().enumerate().rev();
         let held = held.map_while(|(at, (_, content))| Some((at, (*content)?)));
         let mut others = held.filter(|(_, content)| Some(*content) != now);
-        match others.find(|(_, content)| self.verified.contains(content) || is_behind(*content)) {
+        let exists = |content| {
+            let is_there = self.verified.contains(&content) || is_behind(content);
+            is_there && !self.is_blocked(content)
+        };
+        match others.find(|(_, content)| exists(*content)) {
             Some((at, before)) => {
                 self.takings_back.insert((name.to_owned(), self.past[name].len()));
                 self.put(name, Some(before), self.authors[&(name.to_owned(), at)]);
                 Vec::new()
             }
             None => {
-                if self.past[name].iter().any(|(_, content)| content.is_none()) {
+                let is_final = |content: Option<Content>| {
+                    content.is_none_or(|content| self.is_blocked(content))
+                };
+                if self.past[name].iter().any(|(_, content)| is_final(*content)) {
                     self.put(name, None, None);
                 } else {
                     self.past.remove(name);

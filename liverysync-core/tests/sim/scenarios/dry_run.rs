@@ -22,7 +22,7 @@ fn dry_run(name: &str) -> ClientConfig {
 
 impl World {
     /// Returns the plan of a PC that is off.
-    fn dry_run(&mut self, pc: usize) -> client::Plan {
+    pub(super) fn dry_run(&mut self, pc: usize) -> client::Plan {
         let Brain::New(new_pc) = &mut self.pcs[pc].brain else {
             panic!("PC {pc} does not speak protocol 2")
         };

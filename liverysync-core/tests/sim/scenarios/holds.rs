@@ -24,7 +24,7 @@ impl World {
         held.map(|held| (held.livery.clone(), held.state, held.files.len())).collect()
     }
 
-    fn set_now(&mut self, setting: Setting, value: &str) -> ActReport {
+    pub(super) fn set_now(&mut self, setting: Setting, value: &str) -> ActReport {
         self.administer(Act::Set { setting, value: value.to_owned() }).unwrap()
     }
 
@@ -159,4 +159,24 @@ fn what_would_become_a_conflict_waits_as_well() {
     world.rest();
     assert_eq!(world.held(), []);
     world.check_files(author, &[(PATH, b"old"), (&super::conflict(PATH, b"another"), b"another")]);
+}
+
+#[test]
+fn a_dry_run_lists_what_is_held_with_who_and_since_when() {
+    let (mut world, author, other) = approving(&[(PATH, b"old")]);
+    let date = world.date();
+    world.feed_server(server::Input::Date(date));
+    world.drop_now(author, PATH, b"new");
+    world.rest_of_us();
+    world.crash(author);
+    world.crash(other);
+    for (pc, yours) in [(author, true), (other, false)] {
+        let plan = world.dry_run(pc);
+        let [held] = &plan.held[..] else { panic!("{plan:?}") };
+        assert_eq!((&*held.livery, held.name.as_deref(), held.yours), ("T", Some("author"), yours));
+        assert_eq!(held.since, Some(date.to_string()));
+        assert_eq!(held.reason, "waiting for approval");
+        assert_eq!(plan.outstanding.len(), usize::from(yours));
+        assert!(plan.send.is_empty(), "nobody gets it: {plan:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod administration;
 mod arrival;
+mod bans;
 mod blocked;
 mod conflicts;
 mod dry_run;

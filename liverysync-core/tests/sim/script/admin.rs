@@ -4,6 +4,7 @@ use liverysync_core::{
     conflict::{Naming, in_claimed_livery},
     league::Act,
     server,
+    union::Union,
 };
 
 use super::{Script, files::other_case, members::member_of};
@@ -19,11 +20,12 @@ impl Script {
         let act = match self.rng.below(5) {
             0 if !here.is_empty() => {
                 let livery = self.rng.pick(&here).livery.clone();
-                let history = union.history(&livery).into_iter();
-                let contents = history.flat_map(|version| version.changes);
+                let liveries = self.to_retire(union, livery);
+                let histories = liveries.iter().flat_map(|one| union.history(livery_of(one)));
+                let contents = histories.flat_map(|version| version.changes);
                 // A backup is all that is to be left of it.
                 world.put_away.extend(contents.filter_map(|change| change.content));
-                Act::Retire { liveries: vec![livery], confirmed: true }
+                Act::Retire { liveries, confirmed: true }
             }
             1 if !gone.is_empty() => {
                 Act::Restore { livery: self.rng.pick(&gone).livery.clone(), version: None }
@@ -87,4 +89,15 @@ impl Script {
         world.mark_busy(|| "the administrator".into());
         world.feed_server(server::Input::Act(1, act));
     }
+
+    /// Returns a livery, or at times all that its owner has.
+    fn to_retire(&mut self, union: &Union, livery: String) -> Vec<String> {
+        let owner = union.owner(&livery).filter(|_| self.holds.percent(15));
+        let theirs = owner.and_then(|owner| union.select(&[], Some(owner)).ok());
+        theirs.map_or(vec![livery], |theirs| theirs.into_keys().collect())
+    }
+}
+
+fn livery_of(path: &str) -> &str {
+    path.split('/').next().unwrap_or(path)
 }

@@ -30,12 +30,29 @@ impl Script {
             6 => Act::Approve { liveries: Vec::new(), from: None },
             7 => Act::Approve { liveries: vec![livery], from: None },
             8 => Act::Reject { liveries: vec![livery], from: None },
+            13 => set(Setting::MaxLiveriesPerMember, self.holds.pick(&LIMITS).to_string()),
+            14 => {
+                let names: Vec<_> = server.machine.union().iter().collect();
+                if names.is_empty() {
+                    return;
+                }
+                let entry = self.holds.pick(&names);
+                world.put_away.insert(entry.content);
+                Act::Block { content: entry.content.hash.to_string() }
+            }
+            15 => match server.machine.union().blocked().next() {
+                Some(hash) => Act::Unblock { content: hash.to_string() },
+                None => return,
+            },
             9..=12 => return world.feed_server(server::Input::Date(world.date())),
             _ => return,
         };
         administer(world, act);
     }
 }
+
+/// Limits on the number of a member's liveries.
+const LIMITS: [&str; 3] = ["none", "2", "4"];
 
 pub(super) fn administer(world: &mut World, act: Act) {
     world.say(|| format!("the administrator: {act:?}"));
@@ -45,9 +62,18 @@ pub(super) fn administer(world: &mut World, act: Act) {
 
 /// Lets everything go.
 pub(super) fn release_all(world: &mut World) {
-    let off = [(Setting::Approval, "off"), (Setting::Frozen, "")];
+    let off = [
+        (Setting::Approval, "off"),
+        (Setting::Frozen, ""),
+        (Setting::MaxLiveriesPerMember, "none"),
+    ];
     for (setting, value) in off {
         administer(world, Act::Set { setting, value: value.to_owned() });
+    }
+    let SimServer::New(server) = &world.server else { return };
+    let blocked: Vec<_> = server.machine.union().blocked().collect();
+    for hash in blocked {
+        administer(world, Act::Unblock { content: hash.to_string() });
     }
     let SimServer::New(server) = &world.server else { return };
     let held = server.machine.union().held().map(|held| held.livery.clone());

@@ -4,6 +4,7 @@ use super::*;
 
 const FORM_1: &str = include_str!("form1.sql");
 const FORM_2: &str = include_str!("form2.sql");
+const FORM_3: &str = include_str!("form3.sql");
 
 fn fixture() -> (TempDir, PathBuf) {
     let data = folder();
@@ -48,13 +49,38 @@ fn a_file_of_the_second_form_is_read_and_holds_nothing() {
     let setting = liverysync_core::league::Setting::Updates;
     let set = Record::Set { setting, value: "owner".to_owned() };
     assert_eq!(database.records().unwrap(), [vec![set], remembered()].concat());
-    let held = held("Équipe", Some(author(7)), &["Équipe/decals.png", "équipe/b.json"]);
+    let held = held("Équipe", Some(author(7)), &["Équipe/b.json", "équipe/decals.png"]);
     database.write(std::slice::from_ref(&held)).unwrap();
     assert_eq!(database.held_since().unwrap().len(), 1);
     drop(database);
     assert_eq!(rebuild(data.path()).unwrap().held, 2);
     let records = Sqlite::open(data.path()).unwrap().records().unwrap();
     assert!(records.contains(&held), "{records:?}");
+}
+
+#[test]
+fn a_file_of_the_third_form_is_read_and_bans_nobody() {
+    let (data, path) = fixture();
+    Connection::open(&path).unwrap().execute_batch(&[FORM_2, FORM_3].concat()).unwrap();
+    let mut database = Sqlite::open(data.path()).unwrap();
+    let held = held("Équipe", Some(author(7)), &["Équipe/decals.png"]);
+    let before = database.records().unwrap();
+    assert!(before.contains(&held), "{before:?}");
+    assert_eq!(
+        database.held_since().unwrap().into_values().next().unwrap(),
+        "2026-09-09T18:30:00Z"
+    );
+    assert!(!database.members().unwrap()[0].banned);
+    let banned = Record::Banned { member: author(7), banned: true };
+    let blocked = Record::Blocked { hash: ContentHash::of(b"red"), blocked: true };
+    database.write(&[banned.clone(), blocked.clone()]).unwrap();
+    drop(database);
+    let summary = rebuild(data.path()).unwrap();
+    assert_eq!((summary.bans, summary.blocks, summary.held), (1, 1, 1));
+    let mut database = Sqlite::open(data.path()).unwrap();
+    assert!(database.members().unwrap()[0].banned);
+    let records = database.records().unwrap();
+    assert!(records.contains(&banned) && records.contains(&blocked), "{records:?}");
 }
 
 #[test]
@@ -71,9 +97,9 @@ fn a_file_of_an_older_form_is_brought_up_to_date_once() {
     }
     // For this program it now comes from a newer one.
     let error = Sqlite::open(data.path()).unwrap_err();
-    assert!(matches!(error, DatabaseError::Newer { found: 5, known: 3, .. }), "{error:?}");
+    assert!(matches!(error, DatabaseError::Newer { found: 6, known: 4, .. }), "{error:?}");
     let error = error.to_string();
-    assert!(error.contains("form 5") && error.contains("up to 3"), "{error}");
+    assert!(error.contains("form 6") && error.contains("up to 4"), "{error}");
 }
 
 #[test]
@@ -88,7 +114,7 @@ fn a_step_that_fails_leaves_the_form_as_it_was() {
 fn beside_a_server_nothing_is_brought_up_to_date() {
     let (data, path) = fixture();
     let refusal = attach(&path, STEPS).unwrap_err();
-    assert!(matches!(refusal, Refusal::Older { found: 1, known: 3 }), "{refusal:?}");
+    assert!(matches!(refusal, Refusal::Older { found: 1, known: 4 }), "{refusal:?}");
     Sqlite::open(data.path()).unwrap();
     assert!(Sqlite::attach(data.path()).is_ok());
     let empty = folder();

@@ -220,7 +220,12 @@ impl Model {
 
     /// Gives the whole livery a conflict folder.
     fn separate(&mut self, claims: &[Claim]) {
-        let files = self.files_of(claims);
+        let mut files = self.files_of(claims);
+        files.retain(|file| !self.is_blocked(file.content));
+        let blocked = claims.iter().filter(|claim| self.is_blocked(claim.content));
+        for claim in blocked.cloned().collect::<Vec<_>>() {
+            self.place_one(claim);
+        }
         let plain = plain_folder(livery(&claims[0].name));
         let digits = hash_of(&files).short();
         let counters = std::iter::once(String::new()).chain((1..9).map(|n| format!("_{n}")));
@@ -382,6 +387,9 @@ impl Model {
         if now == Some(claim.content) {
             return SyncStatus::For(name);
         }
+        if self.is_update(claim) && self.is_blocked(claim.content) {
+            return SyncStatus::Held;
+        }
         if self.is_update(claim) {
             self.put(&name, Some(claim.content), author(claim.member));
             self.confirm(livery(&name), claim.member);
@@ -401,6 +409,9 @@ impl Model {
         if !self.may_add(claim) {
             return self.place_rival(claim);
         }
+        if self.is_blocked(claim.content) {
+            return SyncStatus::Held;
+        }
         self.establish(&name, claim);
         SyncStatus::For(name)
     }
@@ -414,6 +425,9 @@ impl Model {
             let now = self.now(&name);
             if now != Some(claim.content) && self.had(&name, |had| had == claim.content) {
                 return SyncStatus::Behind(name);
+            }
+            if now.is_none() && self.is_blocked(claim.content) {
+                return SyncStatus::Held;
             }
             if now.is_none() {
                 self.establish(&name, claim);
