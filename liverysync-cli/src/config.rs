@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 47] = [
+const TABLES: [(&[&str], &str); 46] = [
     (&["server"], "server"),
     (&["league", "create"], "server"),
     (&["league", "status"], "server"),

@@ -62,7 +62,10 @@ fn retire(league: &mut League, args: &LeagueRetireArgs) -> Result<(), Failure> {
         });
     }
     // Who names liveries one by one knows which they are.
-    if !as_json && !chosen.keys().all(|livery| args.retired.contains(livery)) {
+    let is_named = |livery: &String| {
+        args.retired.iter().any(|named| named.to_lowercase() == livery.to_lowercase())
+    };
+    if !as_json && !chosen.keys().all(is_named) {
         print(&text::retiring(&chosen, &names, false))?;
     }
     let act = Act::Retire { liveries: chosen.into_keys().collect(), confirmed: args.yes };

@@ -127,7 +127,7 @@ pub(crate) fn retiring(
 ) -> String {
     let line = |(path, members): (&String, &BTreeSet<MemberId>)| {
         let who: Vec<_> = members.iter().map(|member| who_of(*member, names)).collect();
-        let who = if who.is_empty() { "nobody's".to_owned() } else { who.join(", ") };
+        let who = if who.is_empty() { "no owner".to_owned() } else { who.join(", ") };
         format!("  {} ({who})", escape(path))
     };
     let lines: Vec<_> = chosen.iter().map(line).collect();

@@ -144,7 +144,7 @@ fn the_league_is_shown_as_json() {
 fn the_league_is_changed_without_a_server() {
     let test = sample();
     test.league(&["retire", "fourth"]).code(0).stderr("").stdout(
-        "Retired fourth (1 file). Each PC updates the next time it connects. Each keeps a copy in .backup.\n",
+        "Retired Fourth (1 file). Each PC updates the next time it connects. Each keeps a copy in .backup.\n",
     );
     test.league(&["liveries"]).code(0).stdout_has("          Fourth: retired\n");
     test.league(&["restore", "Fourth"])
