@@ -86,7 +86,7 @@ fn a_choice_at_the_start_is_kept() {
 
 #[test]
 fn a_folder_that_an_earlier_version_has_synced_is_not_asked_about() {
-    let mut league = League::new();
+    let league = League::new();
     let folder = league.folder("bruno");
     folder.write(IRIS, b"iris");
     let once =
@@ -102,9 +102,9 @@ fn a_folder_that_an_earlier_version_has_synced_is_not_asked_about() {
     assert_eq!(of_today.len(), 2);
     of_today.iter().for_each(|path| fs::remove_file(path).unwrap());
     write_old(&folder, 12);
-    let _aoi = league.driver("aoi", &[]);
+    let mut aoi = league.driver("aoi", &[]);
     assert_eq!(once(&league, "bruno"), Some(0));
-    league.wait_in_sync(1, 13);
+    aoi.wait_in_sync(13);
     assert_eq!(share(&league, &folder, &["list"])["shared"], json!(["*"]));
 
     // Another league is another question.
