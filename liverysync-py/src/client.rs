@@ -248,7 +248,7 @@ type Reported = (String, Option<String>);
 
 fn report(result: Result<SyncReport, SyncError>) -> PyResult<Reported> {
     let mut report = result.map_err(|error| errors::sync(&error))?;
-    let plan = report.plan.take().map(|plan| ClientEvent::Plan(*plan));
+    let plan = report.plan.take().map(ClientEvent::Plan);
     // Texts, numbers and lists of them have a JSON form.
     let plan = plan.map(|plan| serde_json::to_string(&plan).unwrap_or_default());
     Ok((serde_json::to_string(&report).unwrap_or_default(), plan))

@@ -567,7 +567,7 @@ mod tests {
                 outstanding: vec![],
                 certain: true,
             },
-            ClientEvent::Plan(Plan::default()),
+            ClientEvent::Plan(Box::default()),
             ClientEvent::Missed { events: 1 },
         ] {
             check_documented("Client", &super::event(&event));
@@ -630,7 +630,7 @@ mod tests {
         let expected = "{\"event\":\"installed\",\"sync_id\":\"s1\",\"path\":\"#2/decals.png\",\
             \"bytes\":7,\"backup\":null,\"copied\":false,\"kept_as\":null}";
         assert_eq!(super::event(&event), expected);
-        let plan = super::event(&ClientEvent::Plan(Plan::default()));
+        let plan = super::event(&ClientEvent::Plan(Box::default()));
         let expected = "{\"event\":\"plan\",\"liveries\":0,\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"outstanding\":[],\"failed\":[],\"retire\":[],\
             \"unavailable\":[],\"undistributed\":[],\"unshared\":[],\"only\":null,\"open_conflicts\":[],\"held\":[]}";
         assert_eq!(plan, expected);

@@ -101,7 +101,7 @@ impl DryRun {
         plan.unavailable.retain(|(path, _)| comes(path, false));
         outstanding.sort();
         (plan.outstanding, plan.failed) = (outstanding, failed);
-        cx.event(Event::Plan(plan));
+        cx.event(Event::Plan(Box::new(plan)));
     }
 }
 

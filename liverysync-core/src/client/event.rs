@@ -251,7 +251,7 @@ pub enum Event {
         certain: bool,
     },
     /// A dry run has ended.
-    Plan(Plan),
+    Plan(Box<Plan>),
     /// The host read too slowly, and events were dropped here.
     Missed {
         /// Number of dropped events.

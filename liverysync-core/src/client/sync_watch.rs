@@ -302,7 +302,7 @@ impl SyncWatch {
                     bytes: plan.bytes,
                     outstanding: plan.outstanding.clone(),
                     took: elapsed,
-                    plan: Some(Box::new(plan.clone())),
+                    plan: Some(plan.clone()),
                     ..self.report.clone()
                 }));
             }

@@ -66,7 +66,7 @@ impl Union {
         if let Ok(hash) = named.to_ascii_lowercase().parse() {
             return Ok(hash);
         }
-        let past = self.past.values().flat_map(|past| past.contents());
+        let past = self.past.values().flat_map(super::past::Past::contents);
         let held = self.holds.values().flat_map(|hold| &hold.files);
         let all = past.chain(held.map(|file| file.entry.content));
         let hashes: std::collections::BTreeSet<_> = all.map(|content| content.hash).collect();

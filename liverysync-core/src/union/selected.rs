@@ -88,7 +88,6 @@ impl Union {
     fn is_of(&self, livery: &str, member: MemberId) -> bool {
         let mut files = self.entries.of_livery(livery);
         let is_theirs = |entry: &super::UnionEntry| self.author_of(Some(&**entry)) == Some(member);
-        self.owns(Some(member), livery)
-            || self.is_ownerless(livery) && files.all(|entry| is_theirs(entry))
+        self.owns(Some(member), livery) || self.is_ownerless(livery) && files.all(is_theirs)
     }
 }

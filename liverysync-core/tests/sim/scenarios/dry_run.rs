@@ -34,7 +34,7 @@ impl World {
 
     fn plan(&self, pc: usize) -> client::Plan {
         let plan = self.events(pc).iter().find_map(|event| match event {
-            client::Event::Plan(plan) => Some(plan.clone()),
+            client::Event::Plan(plan) => Some((**plan).clone()),
             _ => None,
         });
         plan.expect("a plan")
@@ -53,7 +53,7 @@ fn a_dry_run_shows_its_plan_and_changes_nothing() {
     world.check_files(dry, &files);
     world.check_files(a, &[("T/x.png", b"established"), ("T/y.png", b"y")]);
     let plan = world.events(dry).iter().find_map(|event| match event {
-        client::Event::Plan(plan) => Some(plan.clone()),
+        client::Event::Plan(plan) => Some((**plan).clone()),
         _ => None,
     });
     let plan = plan.expect("a plan");
