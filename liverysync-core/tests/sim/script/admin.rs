@@ -20,7 +20,7 @@ impl Script {
         let act = match self.rng.below(5) {
             0 if !here.is_empty() => {
                 let livery = self.rng.pick(&here).livery.clone();
-                let liveries = self.to_retire(union, livery);
+                let liveries = self.liveries_to_retire(union, livery);
                 let histories = liveries.iter().flat_map(|one| union.history(livery_of(one)));
                 let contents = histories.flat_map(|version| version.changes);
                 // A backup is all that is to be left of it.
@@ -91,7 +91,7 @@ impl Script {
     }
 
     /// Returns a livery, or at times all that its owner has.
-    fn to_retire(&mut self, union: &Union, livery: String) -> Vec<String> {
+    fn liveries_to_retire(&mut self, union: &Union, livery: String) -> Vec<String> {
         let owner = union.owner(&livery).filter(|_| self.holds.percent(15));
         let theirs = owner.and_then(|owner| union.select(&[], Some(owner)).ok());
         theirs.map_or(vec![livery], |theirs| theirs.into_keys().collect())
