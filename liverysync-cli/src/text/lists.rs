@@ -41,7 +41,7 @@ pub(crate) fn shared(league: &str, chosen: bool, shown: Shown<'_>) -> String {
         [] => format!("Only liveries that {league} has are shared with it."),
         ["*"] => format!("All liveries are shared with {league}."),
         now => {
-            format!("Shared with {league}: {}. Liveries that it has sync in any case.", names(now))
+            format!("Shared with {league}: {}. What the league has is synced as well.", names(now))
         }
     };
     lines(shown, ["Shared from now on", "No longer shared"], all)

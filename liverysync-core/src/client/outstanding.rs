@@ -58,6 +58,9 @@ pub(super) fn hold_reason(notice: &HeldNotice) -> String {
         (HoldReason::Freeze, None) => "frozen until the league ends the freeze".to_owned(),
         (HoldReason::Rejected, _) => "the league has rejected this version".to_owned(),
         (HoldReason::Blocked, _) => "the league has blocked one of its files".to_owned(),
+        (HoldReason::MemberLiveries, _) if limit == 1 => {
+            "the league takes 1 livery of each driver".to_owned()
+        }
         (HoldReason::MemberLiveries, _) => {
             format!("the league takes {limit} liveries of each driver")
         }
