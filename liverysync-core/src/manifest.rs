@@ -165,10 +165,12 @@ impl Manifest {
     /// Returns the manifest hash of protocol 1: the SHA-256 of the compact JSON list of path, size and digest, ordered by path.
     #[must_use]
     pub fn hash(&self) -> ContentHash {
-        hash_items(self.by_path(), |json, entry| {
-            write_size(json, entry.content.size);
-            write_digest(json, entry.content.hash);
-        })
+        hash_entries(self.by_path())
+    }
+
+    /// Returns the hash of the files of a livery's version. How their paths are spelled does not matter.
+    pub(crate) fn version_hash(&self) -> ContentHash {
+        hash_entries(self.iter().map(|entry| (entry.path.key().as_str(), entry)))
     }
 
     /// Returns the union hash of protocol 1: like [`Manifest::hash`], with the keys in another order.
@@ -198,6 +200,14 @@ fn shared(own: &Arc<Entry>, known: &Arc<Entry>) -> Arc<Entry> {
 
 /// Number of bytes of JSON that are hashed at a time.
 const JSON_BYTES: usize = 16 * 1024;
+
+/// Hashes the JSON list of path, size and digest.
+fn hash_entries<'a>(entries: impl Iterator<Item = (&'a str, &'a Entry)>) -> ContentHash {
+    hash_items(entries, |json, entry| {
+        write_size(json, entry.content.size);
+        write_digest(json, entry.content.hash);
+    })
+}
 
 /// Hashes the JSON list of objects that begin with a path. `write` writes their other fields.
 fn hash_items<'a, T>(

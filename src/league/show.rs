@@ -60,7 +60,7 @@ pub struct PastVersion {
     pub step: u64,
     /// Its date, in UTC and to the second: `2026-03-09T18:30:00Z`.
     pub written_at: Option<String>,
-    /// The SHA-256 of its manifest in hex digits; `restore` takes the first ones.
+    /// The SHA-256 of the list of its files, in hex digits; `restore` takes the first ones.
     pub hash: String,
     /// Number of files; 0 if the livery was retired.
     pub files: u64,

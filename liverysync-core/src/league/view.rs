@@ -33,7 +33,7 @@ pub struct LiveryStatus {
 pub struct Version {
     /// The step that made it.
     pub step: u64,
-    /// The hash of its manifest in hex digits. A retired livery has that of an empty manifest.
+    /// The hash of its files in hex digits, the same for every spelling of their names. A retired livery has that of no files.
     pub hash: String,
     /// Number of files.
     pub files: usize,

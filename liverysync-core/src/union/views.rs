@@ -35,7 +35,7 @@ impl Union {
             livery: spelled,
             files: manifest.len(),
             bytes: manifest.total_bytes(),
-            version: manifest.hash().short(),
+            version: manifest.version_hash().short(),
             owners: owners.unwrap_or_default(),
             conflicts: of_livery(conflicts, key).count(),
             retired: manifest.is_empty(),
@@ -63,7 +63,7 @@ impl Union {
             }
             Version {
                 step,
-                hash: manifest.hash().to_string(),
+                hash: manifest.version_hash().to_string(),
                 files: manifest.len(),
                 bytes: manifest.total_bytes(),
                 changes,

@@ -20,7 +20,7 @@ use liverysync_core::{
     hash::{Content, ContentHash},
     league::{Act, MemberId, MemberKey, Record, Setting, Settings, Updates},
     manifest::{Entry, Manifest},
-    path::{Extensions, RelPath},
+    path::{Extensions, RelPath, fold},
     time::UnixTime,
     union::{Change, Gained, Outcome, PeerId, Union},
 };

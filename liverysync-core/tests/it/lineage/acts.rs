@@ -239,7 +239,8 @@ impl Model {
                 let hash = |files: &BTreeMap<String, (Content, Option<MemberId>)>| {
                     let mut manifest = Manifest::new();
                     for (name, (content, _)) in files {
-                        let entry = Entry { path: path(name), content: *content, mtime: None };
+                        let entry =
+                            Entry { path: path(&fold(name)), content: *content, mtime: None };
                         manifest.insert(entry).unwrap();
                     }
                     manifest.hash().to_string()
