@@ -9,6 +9,7 @@ mod limits;
 mod liveries;
 mod model;
 mod owners;
+mod spelling;
 
 use std::{
     cmp::Reverse,
@@ -18,7 +19,7 @@ use std::{
 use liverysync_core::{
     conflict::{Naming, Policy, Scope},
     hash::{Content, ContentHash},
-    league::{Act, MemberId, MemberKey, Record, Setting, Settings, Updates},
+    league::{Act, Cause, MemberId, MemberKey, Record, Setting, Settings, Updates},
     manifest::{Entry, Manifest},
     path::{Extensions, RelPath, fold},
     time::UnixTime,
@@ -81,6 +82,15 @@ fn livery(name: &str) -> &str {
 
 fn path(name: &str) -> RelPath {
     RelPath::parse(name, &Extensions::default()).unwrap()
+}
+
+/// Returns a name as the model knows it, whatever case its folder has.
+fn canon(path: &RelPath) -> String {
+    in_lower(path.as_str())
+}
+
+fn in_lower(name: &str) -> String {
+    format!("{}{}", name[..1].to_ascii_lowercase(), &name[1..])
 }
 
 fn mtime_of(content: Content) -> Option<UnixTime> {

@@ -61,6 +61,8 @@ impl Model {
                 self.act(&Act::OwnAll { former: *former, member: *member });
             }
             Act::Resolve { path, keep } => self.resolve(path, keep),
+            // Only the spelling changes.
+            Act::Rename { livery, new } if livery == new => self.steps = self.step,
             Act::Rename { livery, new } => {
                 for (name, content) in self.names_of(livery) {
                     let author = self.author_of(&name);

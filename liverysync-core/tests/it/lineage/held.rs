@@ -325,8 +325,8 @@ pub(super) fn check(union: &Union, model: &Model) {
         let files = hold
             .files
             .iter()
-            .map(|file| (file.entry.path.as_str().to_owned(), (file.entry.content, file.base)));
-        ((hold.livery.clone(), hold.member), (hold.state, files.collect()))
+            .map(|file| (canon(&file.entry.path), (file.entry.content, file.base)));
+        ((in_lower(&hold.livery), hold.member), (hold.state, files.collect()))
     });
     assert_eq!(held.collect::<Holds>(), model.holds);
 }

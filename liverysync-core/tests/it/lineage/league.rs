@@ -21,6 +21,8 @@ pub(super) enum Deed {
     /// Members change files. A member who was away returns with the files they have.
     Edits(Vec<(u64, BTreeMap<usize, Edit>)>),
     Leave(u64),
+    /// A member spells the folder of a livery in upper or lower case.
+    Spell(u64, usize, bool),
     /// A member downloads the whole union.
     CatchUp(u64),
     Verify(u8),
@@ -62,6 +64,7 @@ pub(super) fn any_deed() -> impl Strategy<Value = Deed> {
         12 => edits.prop_map(|edits| Deed::Edits(edits.into_iter().collect())),
         3 => (0..MEMBERS).prop_map(Deed::Leave),
         2 => (0..MEMBERS).prop_map(Deed::CatchUp),
+        2 => spelling::any_spelling(),
         3 => (0..CONTENTS).prop_map(Deed::Verify),
         1 => Just(Deed::VerifyAll),
         1 => livery.clone().prop_map(Deed::Retire),
@@ -93,11 +96,13 @@ pub(super) struct League {
     twin: Union,
     pub(super) records: Vec<Record>,
     /// The settings that the league began with.
-    first_settings: Settings,
+    pub(super) first_settings: Settings,
     /// The files of the connected members, and those on the disks of the others.
-    here: BTreeSet<u64>,
-    disks: BTreeMap<u64, BTreeMap<String, (Content, Option<ContentHash>)>>,
+    pub(super) here: BTreeSet<u64>,
+    pub(super) disks: BTreeMap<u64, BTreeMap<String, (Content, Option<ContentHash>)>>,
     arrivals: u64,
+    /// The members' folders that they spell in upper case, by the livery.
+    pub(super) upper: BTreeSet<(u64, String)>,
 }
 
 impl League {
@@ -117,6 +122,7 @@ impl League {
             here: BTreeSet::new(),
             disks: BTreeMap::new(),
             arrivals: 0,
+            upper: BTreeSet::new(),
         }
     }
 
@@ -190,6 +196,7 @@ impl League {
                 let change = self.leave(member);
                 self.step(vec![change]);
             }
+            Deed::Spell(member, livery, is_upper) => self.spell(member, livery, is_upper),
             Deed::CatchUp(member) => self.catch_up(member),
             Deed::Verify(byte) => self.verify(&[content(byte)]),
             Deed::VerifyAll => {
@@ -217,7 +224,7 @@ impl League {
                 let all: Vec<_> = rivals.chain([conflict.established]).collect();
                 let keep = all[keep % all.len()];
                 let keep = keep.map_or(Act::KEEP_NONE.to_owned(), |kept| kept.hash.short());
-                self.act(&Act::Resolve { path: conflict.path.as_str().to_owned(), keep });
+                self.act(&Act::Resolve { path: canon(&conflict.path), keep });
             }
             Deed::Rename(livery, new) => {
                 let (livery, new) = (LIVERIES[livery].to_owned(), LIVERIES[new].to_owned());
@@ -260,11 +267,18 @@ impl League {
     }
 
     pub(super) fn step(&mut self, changes: Vec<Change>) {
-        let before = self.histories();
+        let before = (self.histories(), spelling::spellings(&self.union));
         self.model.step(&changes);
+        let changes = self.as_spelled(changes);
         let outcome = self.union.step(changes.clone());
         assert_eq!(outcome, self.twin.step(changes.clone()), "the same step has one outcome");
-        self.check_history_is_kept(&before, &outcome);
+        self.check_history_is_kept(&before.0, &outcome);
+        self.check_spelling(&before.1, &changes);
+        let respells =
+            |record: &Record| matches!(record, Record::Placed { cause: Cause::Renamed, .. });
+        if outcome.records.iter().any(respells) {
+            self.model.steps = self.model.step;
+        }
         self.records.extend(outcome.records);
         // As a database has them: after everything else.
         let reported = changes.into_iter().filter_map(|change| {
@@ -354,7 +368,7 @@ impl League {
         for (name, (content, _)) in again {
             let (peer, path) = (PeerId(member), path(&name));
             let counts = self.union.filed_under(peer, path.key(), content.hash);
-            assert!(counts.is_some_and(|entry| entry.path.as_str() == name), "{name} is in sync");
+            assert!(counts.is_some_and(|entry| canon(&entry.path) == name), "{name} is in sync");
             assert!(!self.union.is_outdated(peer, path.key(), content), "{name} is behind");
         }
         assert_eq!(self.union.refused(PeerId(member)).count(), 0);
@@ -364,7 +378,7 @@ impl League {
     fn check_repeated_report(&self, mut changes: Vec<Change>) {
         changes.iter_mut().for_each(|change| change.lost.clear());
         let mut again = self.union.clone();
-        let outcome = again.step(changes);
+        let outcome = again.step(self.as_spelled(changes));
         if outcome.records.iter().any(|record| matches!(record, Record::Held(_))) {
             // What is held is judged again: what came in the same step may have made room for it.
             return;
@@ -385,7 +399,7 @@ impl League {
         self.model.also.clear();
     }
 
-    fn replayed(&self) -> Union {
+    pub(super) fn replayed(&self) -> Union {
         Union::replay(self.first_settings.clone(), &self.records)
     }
 
@@ -401,9 +415,10 @@ impl League {
     ) {
         let after = self.histories();
         for (name, contents) in before {
-            let forgotten = outcome.records.iter().any(
-                |record| matches!(record, Record::Forgotten { path } if path.as_str() == name),
-            );
+            let forgotten = outcome
+                .records
+                .iter()
+                .any(|record| matches!(record, Record::Forgotten { path } if canon(path) == *name));
             let gone = contents
                 .iter()
                 .filter(|content| !after.get(name).is_some_and(|after| after.contains(content)));
@@ -416,14 +431,13 @@ impl League {
 
     pub(super) fn check(&self) {
         let (model, union) = (&self.model, &self.union);
-        let names: Vec<_> =
-            union.iter().map(|entry| (entry.path.as_str().to_owned(), entry.content)).collect();
+        let names: Vec<_> = union.iter().map(|entry| (canon(&entry.path), entry.content)).collect();
         assert_eq!(names, by_key(model.names()));
         for entry in union.iter() {
             let again = RelPath::parse(entry.path.as_str(), &Extensions::default());
             assert_eq!(again.as_ref(), Ok(&entry.path), "a valid name");
             let holders: BTreeSet<_> = entry.holders().map(|(holder, _)| holder.0).collect();
-            assert_eq!(holders, model.holders(entry.path.as_str()), "who has {}", entry.path);
+            assert_eq!(holders, model.holders(&canon(&entry.path)), "who has {}", entry.path);
         }
         assert_eq!(union.manifest().len(), union.len(), "all could exist below one root");
         for ((member, name), (claim, sync_status)) in &model.files {
@@ -460,7 +474,7 @@ impl League {
         let counts = counts.filter(|entry| entry.local(peer).is_some());
         match sync_status {
             SyncStatus::For(name) => {
-                assert_eq!(counts.map(|entry| entry.path.as_str()), Some(&**name));
+                assert_eq!(counts.map(|entry| canon(&entry.path)).as_ref(), Some(name));
             }
             SyncStatus::Behind(_) => {
                 assert!(is_outdated, "{peer:?} is behind with {name}");
@@ -483,7 +497,7 @@ impl League {
             let files = self.model.at(of, version.step);
             assert_eq!(version.files, files.len(), "{of} at {}", version.step);
             let changes = version.changes.into_iter();
-            told.extend(changes.map(|c| (version.step, c.path.as_str().to_owned(), c.content)));
+            told.extend(changes.map(|c| (version.step, canon(&c.path), c.content)));
         }
         let past = self.model.past.iter().filter(|(name, _)| livery(name) == of);
         let mut known: Vec<_> = past
@@ -497,15 +511,15 @@ impl League {
         let model = &self.model;
         let conflicts = self.union.conflicts().into_iter().map(|conflict| {
             let rivals = conflict.copies.into_iter();
-            let rivals = rivals.map(|(path, content)| (path.as_str().to_owned(), content));
-            (conflict.path.as_str().to_owned(), rivals.collect::<Vec<_>>())
+            let rivals = rivals.map(|(path, content)| (canon(&path), content));
+            (canon(&conflict.path), rivals.collect::<Vec<_>>())
         });
         let mut claimed: Vec<_> = model.conflicts().into_iter().collect();
         claimed.sort_by_key(|(name, _)| name.to_lowercase());
         assert_eq!(conflicts.collect::<Vec<_>>(), claimed);
         let liveries = self.union.liveries().into_iter();
         let liveries: Vec<_> = liveries
-            .map(|of| (of.livery, of.files, of.owners.into_iter().collect(), of.retired))
+            .map(|of| (in_lower(&of.livery), of.files, of.owners.into_iter().collect(), of.retired))
             .collect();
         let known: BTreeSet<_> = model.past.keys().map(|name| livery(name)).collect();
         let expected = known.into_iter().map(|of| {
@@ -530,7 +544,7 @@ fn histories(union: &Union) -> BTreeMap<String, BTreeSet<Content>> {
     let mut histories: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for version in LIVERIES.iter().flat_map(|livery| union.history(livery)) {
         for change in version.changes {
-            let contents = histories.entry(change.path.as_str().to_owned()).or_default();
+            let contents = histories.entry(canon(&change.path)).or_default();
             contents.extend(change.content);
         }
     }
