@@ -98,6 +98,89 @@ fn in_upper(name: &str) -> String {
     format!("{}{}", name[..1].to_ascii_uppercase(), &name[1..])
 }
 
+/// Returns records as an earlier version wrote them: each file with its publisher's spelling of the folder.
+fn spelled_apart(records: &[Record], upper: &[bool]) -> Vec<Record> {
+    let mut upper = upper.iter().cycle();
+    let mut apart = records.to_vec();
+    for record in &mut apart {
+        if let Record::Placed { entry, cause, .. } = record
+            && entry.path.folder().is_some()
+            && *cause != Cause::Renamed
+            && upper.next() == Some(&true)
+        {
+            entry.path = path(&in_upper(&canon(&entry.path)));
+        }
+    }
+    apart
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn a_replay_gives_each_folder_one_spelling(
+        scope in any_scope(),
+        deeds in prop::collection::vec(any_deed(), 1..25),
+        upper in prop::collection::vec(any::<bool>(), 1..8),
+    ) {
+        let mut league = League::with_scope(Policy::Established, Updates::Anyone, scope);
+        deeds.into_iter().for_each(|deed| league.do_deed(deed));
+        let names = |union: &Union| -> Vec<_> {
+            union.iter().map(|entry| (canon(&entry.path), entry.content)).collect()
+        };
+        let (kept, apart) = (league.replayed(), spelled_apart(&league.records, &upper));
+        let unified = Union::replay(league.first_settings.clone(), &apart);
+        // It checks that no livery has two folders.
+        spellings(&unified);
+        prop_assert_eq!(names(&unified), names(&kept));
+        let hashes = |union: &Union, of: &str| -> Vec<_> {
+            union.history(of).into_iter().map(|version| version.hash).collect()
+        };
+        for of in LIVERIES {
+            prop_assert_eq!(hashes(&unified, of), hashes(&kept, of), "the versions of {}", of);
+        }
+    }
+}
+
+#[test]
+fn records_with_several_spellings_are_unified() {
+    let files = [
+        (1, "Team/decals.png", 0),
+        (2, "team/sponsors.png", 1),
+        (3, "TEAM/Sub/x.png", 2),
+        (4, "team/sub/y.png", 3),
+        // An update by somebody who spells it in another way.
+        (5, "TEAM/decals.png", 4),
+        (6, "gone/a.png", 0),
+        (8, "Gone/b.png", 1),
+    ];
+    let placed = |(step, name, byte)| Record::Placed {
+        step,
+        entry: entry(name, content(byte)),
+        author: author(0),
+        cause: Cause::Published,
+    };
+    let mut records: Vec<_> = files.into_iter().map(placed).collect();
+    records.insert(6, Record::Retired { step: 7, path: path("GONE/a.png") });
+    let union = Union::replay(Settings::default(), &records);
+    let names: Vec<_> = union.iter().map(|entry| entry.path.as_str()).collect();
+    // Nobody has a file of the retired livery, so its first new file decides.
+    let expected =
+        ["Gone/b.png", "Team/decals.png", "Team/sponsors.png", "Team/Sub/x.png", "Team/Sub/y.png"];
+    assert_eq!(names, expected);
+    let paths = union.history("team").into_iter().flat_map(|version| version.changes);
+    let paths: BTreeSet<_> = paths.map(|change| change.path.as_str().to_owned()).collect();
+    assert_eq!(paths.len(), 4, "the history has the same names: {paths:?}");
+    // A member who has the files in a spelling of that time is in sync.
+    let mut union = union;
+    let (peer, byte) = (PeerId(0), 1);
+    let gained = vec![gained("TEAM/sponsors.png", (content(byte), None))];
+    let change =
+        Change { peer, arrival: 1, member: author(0), complete: false, lost: vec![], gained };
+    assert_eq!(union.step(vec![change]).records, []);
+    let file = union.get(path("team/sponsors.png").key()).unwrap();
+    assert_eq!(file.local(peer).map(RelPath::as_str), Some("TEAM/sponsors.png"));
+}
+
 #[test]
 fn a_version_keeps_its_hash_when_its_folder_is_renamed() {
     let begun = || play([edits(0, &[(1, 0), (3, 1)]), Deed::VerifyAll]);
