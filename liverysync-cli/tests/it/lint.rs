@@ -46,6 +46,25 @@ fn each_problem_comes_with_a_hint() {
     );
 }
 
+// Other systems' disks do not tell the two folders apart.
+#[cfg(target_os = "linux")]
+#[test]
+fn folders_that_differ_only_in_case_are_named() {
+    let test = Test::new();
+    test.file("L/Team Iris/decals.png", png(4096));
+    test.file("L/team iris/sponsors.png", png(2048));
+    let reason = "Team Iris and team iris are one folder for Windows and the league";
+    test.run(&["lint", "L"]).code(4).stdout_has(&format!(
+        "Team Iris\n  {reason}\n  hint: move the files into one of the folders"
+    ));
+    test.run(&["scan", "L"]).code(0).stdout_has(reason);
+    let (_server, port) = test.server(&[]);
+    let port = port.to_string();
+    let mut client = test.start(&["client", "--liveries", "L", "--name", "L", "--port", &port]);
+    client.line(&format!("Check Team Iris: {reason}"));
+    client.line("In sync");
+}
+
 #[test]
 fn a_league_has_rules_of_its_own() {
     let test = Test::new();

@@ -1,5 +1,7 @@
 //! Findings about a livery as a whole: its place, its name, its size.
 
+use std::collections::BTreeMap;
+
 use super::{Finding, Item, LintRules, Livery, names, problem::Problem};
 use crate::{
     conflict::{Naming, plain_livery},
@@ -20,6 +22,7 @@ pub(super) fn judge(
     let mut add = |problem: Option<Problem>| {
         findings.extend(problem.map(|problem| livery.finding(problem)));
     };
+    add(two_spellings(livery));
     // Only the game cares about loose files, and only the pictures among them are judged.
     if livery.0.iter().all(|item| item.below().is_none()) {
         return;
@@ -36,6 +39,29 @@ pub(super) fn judge(
     add(names::is_new_folder(livery.key()).then_some(Problem::NewFolder));
     add(name(livery, rules));
     add(size(livery, rules));
+}
+
+/// Returns the problem of a livery with two spellings of one folder, which only some disks can have.
+fn two_spellings(livery: Livery<'_>) -> Option<Problem> {
+    let (mut spellings, mut last) = (BTreeMap::new(), "");
+    for item in livery.0 {
+        let path = item.file.path;
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        // Most files are in the folder of the one before.
+        if folder == last {
+            continue;
+        }
+        last = folder;
+        let ends = folder.match_indices('/').map(|(at, _)| at).chain([folder.len()]);
+        for one in ends.map(|end| &folder[..end]) {
+            let known = *spellings.entry(fold(one)).or_insert(one);
+            if known != one {
+                let (one, other) = (known.to_owned(), one.to_owned());
+                return Some(Problem::TwoSpellings { one, other });
+            }
+        }
+    }
+    None
 }
 
 /// Returns the problem of a folder of the game below its own `Liveries`.

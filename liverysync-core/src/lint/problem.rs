@@ -25,6 +25,8 @@ pub(super) enum Problem {
     CopyOfLivery { original: String },
     /// A livery with the files of another one, and its name in broken letters.
     GarbledName { right: String },
+    /// Two folders whose names differ only in spelling.
+    TwoSpellings { one: String, other: String },
     /// A name that Windows gives a new folder.
     NewFolder,
     /// A name that the league does not allow.
@@ -60,6 +62,7 @@ impl Problem {
             Self::MacOs { .. } => "macos",
             Self::CopyOfLivery { .. } | Self::CopyOfFile { .. } => "copy",
             Self::GarbledName { .. } => "garbled-name",
+            Self::TwoSpellings { .. } => "two-spellings",
             Self::NewFolder => "new-folder",
             Self::NameNotAllowed { .. } => "name-not-allowed",
             Self::LiveryTooLarge { .. } => "livery-too-large",
@@ -96,6 +99,7 @@ impl Problem {
             }
             Self::CopyOfLivery { .. } | Self::CopyOfFile { .. } => "delete the copy".to_owned(),
             Self::GarbledName { .. } => "delete the folder with the garbled name".to_owned(),
+            Self::TwoSpellings { .. } => "move the files into one of the folders".to_owned(),
             Self::NewFolder => {
                 "give it the name that the car file has as customSkinName".to_owned()
             }
@@ -157,6 +161,10 @@ impl fmt::Display for Problem {
             }
             Self::GarbledName { right } => {
                 write!(f, "the same files as {} under a garbled name", escape(right))
+            }
+            Self::TwoSpellings { one, other } => {
+                let (one, other) = (escape(one), escape(other));
+                write!(f, "{one} and {other} are one folder for Windows and the league")
             }
             Self::NewFolder => f.write_str("the name that Windows gives a new folder"),
             Self::NameNotAllowed { allowed } => {

@@ -237,6 +237,17 @@ fn copies_that_one_drive_made_are_found() {
 }
 
 #[test]
+fn folders_that_differ_only_in_case_are_found() {
+    let names = ["Team/decals.png", "Team/sub/a.txt", "team/sponsors.png"];
+    check(&names.map(file), &["two-spellings Team"]);
+    check(
+        &["Team/decals.png", "Team/sub/a.txt", "Team/Sub/b.txt"].map(file),
+        &["two-spellings Team"],
+    );
+    check(&["Team/decals.png", "Team/sub/a.txt", "Team 2/decals.png"].map(file), &[]);
+}
+
+#[test]
 fn names_that_were_read_in_another_encoding_are_found() {
     for (right, wrong) in [
         ("Équipe Chloé", "Ã‰quipe ChloÃ©"),
@@ -427,6 +438,7 @@ proptest! {
             "cars-folder a - Copy",
             "copy a - Copy",
             "loose-picture a.png",
+            "two-spellings b",
             "no-picture b",
             "no-picture b #1",
             "new-folder New folder",

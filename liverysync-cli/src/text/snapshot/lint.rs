@@ -33,6 +33,8 @@ pub(super) fn findings() -> Vec<Finding> {
         "Work/decals.png",
         "Work/decals - Kopie.png",
         "Work/decals-DESKTOP-1A2B3C4.png",
+        "Twice/decals.png",
+        "twice/sponsors.png",
         "loose.png",
         "Équipe/decals.png",
         "Ã‰quipe/decals.png",
