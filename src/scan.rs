@@ -9,7 +9,7 @@ use std::{
 use liverysync_core::{
     client::LiveryGlobs,
     hash::{Content, ContentHash, Hasher},
-    inspect::{Damage, Inspection, Inspector},
+    inspect::{Inspection, Inspector},
     lint::{Finding, LintFile, LintRules, lint},
     manifest::{Entry, Manifest},
     path::RelPath,
@@ -166,16 +166,11 @@ pub(crate) fn stamp_of(metadata: &Metadata) -> Stamp {
 /// A content, and what its bytes tell.
 type Inspected = (Content, Inspection);
 
-/// Hashes files on all cores, and looks for damage. The results are in the order of `files`.
-pub(crate) fn hash_all(
+/// Hashes and inspects files on all cores. The results are in the order of `files`.
+pub(crate) fn inspect_all(
     root: &Path,
     files: &[(RelPath, Stamp)],
-) -> Vec<Result<(Content, Option<Damage>), ReadError>> {
-    let damage = |(content, inspection): Inspected| (content, inspection.damage);
-    inspect_all(root, files).into_iter().map(|outcome| outcome.map(damage)).collect()
-}
-
-fn inspect_all(root: &Path, files: &[(RelPath, Stamp)]) -> Vec<Result<Inspected, ReadError>> {
+) -> Vec<Result<Inspected, ReadError>> {
     inspect_files(files.iter().map(|(path, stamp)| (full_path(root, path), *stamp)))
 }
 
@@ -200,27 +195,34 @@ fn inspect_files(
     hashed.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Returns the damage of a file whose content is known, by its first and last bytes. What cannot be read counts as whole.
-pub(crate) fn damage_of(path: &Path) -> Option<Damage> {
+/// Inspects a file whose content is known, by its first and last bytes. Of what cannot be read nothing is known.
+pub(crate) fn inspect(path: &Path) -> Inspection {
+    inspect_ends(path).unwrap_or_default()
+}
+
+fn inspect_ends(path: &Path) -> io::Result<Inspection> {
     let mut inspector = Inspector::new(&path.to_string_lossy());
-    let mut file = File::open(path).ok()?;
+    let mut file = File::open(path)?;
     let mut head = Vec::new();
-    file.by_ref().take(Inspector::HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    file.by_ref().take(Inspector::HEAD_BYTES as u64).read_to_end(&mut head)?;
     inspector.update(&head);
-    let left = file.metadata().ok()?.len().saturating_sub(head.len() as u64);
+    let left = file.metadata()?.len().saturating_sub(head.len() as u64);
     if left == 0 || inspector.has_only_zeros() {
         let mut buffer = vec![0; READ_BYTES];
-        while let Some(count) = file.read(&mut buffer).ok().filter(|count| *count > 0) {
-            inspector.update(&buffer[..count]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                count => inspector.update(&buffer[..count]),
+            }
         }
     } else {
         let tail = left.min(Inspector::TAIL_BYTES as u64).cast_signed();
         let mut bytes = Vec::new();
-        file.seek(SeekFrom::End(-tail)).ok()?;
-        file.read_to_end(&mut bytes).ok()?;
+        file.seek(SeekFrom::End(-tail))?;
+        file.read_to_end(&mut bytes)?;
         inspector.update(&bytes);
     }
-    inspector.finish().damage
+    Ok(inspector.finish())
 }
 
 /// Hashes and inspects a file. It must have `stamp` before and after.

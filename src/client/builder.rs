@@ -11,6 +11,7 @@ use liverysync_core::{
     client::{ClientConfig, Event, LiveryGlobs, Role},
     conflict::Naming,
     league::MemberKey,
+    lint::LintRules,
     select::Rules,
     text::InvalidText,
 };
@@ -170,6 +171,13 @@ impl ClientBuilder {
     #[doc(hidden)]
     pub const fn as_before(mut self) -> Self {
         self.as_before = true;
+        self
+    }
+
+    /// Sets the league's rules by which the liveries of this PC are judged for [`ClientEvent::Finding`](Event::Finding).
+    /// Default: [`LintRules::default`], which is what the game needs.
+    pub fn lint_rules(mut self, rules: LintRules) -> Self {
+        self.config.lint_rules = rules;
         self
     }
 

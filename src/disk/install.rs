@@ -27,7 +27,7 @@ use liverysync_core::{
 use super::{check_no_links, error_fault, fault, full_path, stamp_at};
 use crate::{
     backups::sets::{first_name, folder_of},
-    scan::damage_of,
+    scan::inspect,
 };
 
 /// The number of attempts while another program uses a file, and the pause that grows with each.
@@ -171,7 +171,7 @@ fn switch(
     touched.extend(target.parent().map(Path::to_owned));
     let stamp = stamp_at(&target)?
         .ok_or_else(|| fault(DiskFaultKind::Changed, "the file was removed immediately"))?;
-    Ok(Installed { stamp, backup, kept, damage: damage_of(&target) })
+    Ok(Installed { stamp, backup, kept, inspection: inspect(&target) })
 }
 
 /// Checks that the target is the file that is to be replaced.

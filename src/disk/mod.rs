@@ -58,7 +58,7 @@ pub(crate) use self::{
 };
 use crate::{
     places::is_to_be_made,
-    scan::{hash_all, stamp_of},
+    scan::{inspect_all, stamp_of},
     walk::list,
     watch::WatchHandle,
 };
@@ -452,7 +452,7 @@ impl WalkWorker {
             }
             DiskRequest::List { watch } => DiskOutcome::Listed(self.list(watch)),
             DiskRequest::Hash(files) => {
-                let hashed = hash_all(root, &files).into_iter();
+                let hashed = inspect_all(root, &files).into_iter();
                 DiskOutcome::Hashed(hashed.map(|hashed| hashed.map_err(DiskFault::from)).collect())
             }
             _ => DiskOutcome::Done(Ok(())),

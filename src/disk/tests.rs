@@ -11,7 +11,7 @@ use filetime::FileTime;
 use liverysync_core::{
     client::{InstallFile, Installed},
     hash::Content,
-    inspect::Damage,
+    inspect::Inspection,
     path::Extensions,
     time::UnixTime,
     wire::data::{ChunkBody, Data, Encoder, TransferId},
@@ -317,8 +317,10 @@ fn hashes_come_in_the_requested_order_whatever_the_sizes() {
     let DiskOutcome::Hashed(hashed) = rig.request(DiskRequest::Hash(files.to_vec())) else {
         panic!("no hash outcome");
     };
-    let damage = |size| if size == 0 { Damage::Empty } else { Damage::NoSignature };
-    let expected = sizes.map(|size| Ok((Content::of(&vec![7; size]), Some(damage(size)))));
+    let expected = sizes.map(|size| {
+        let bytes = vec![7; size];
+        Ok((Content::of(&bytes), Inspection::of("a.png", &bytes)))
+    });
     assert_eq!(hashed, expected);
 }
 

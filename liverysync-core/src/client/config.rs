@@ -6,6 +6,7 @@ use super::{LiveryGlobs, Role};
 use crate::{
     conflict::Naming,
     identity::Keys,
+    lint::LintRules,
     select::Rules,
     text::{InvalidText, NAME_CHARS_MAX, limit_name},
 };
@@ -22,6 +23,8 @@ pub struct ClientConfig {
     pub keys: Keys,
     /// Chooses the files that are published and accepted.
     pub rules: Rules,
+    /// The league's rules, by which findings about the liveries of this PC are made.
+    pub lint_rules: LintRules,
     /// Liveries that are neither published nor accepted. [`Input::Ignore`](super::Input::Ignore) changes the list.
     pub ignored: LiveryGlobs,
     /// Liveries that may be published although the league does not have them. [`Input::Share`](super::Input::Share)
@@ -59,6 +62,7 @@ impl Default for ClientConfig {
             steam_id: "UNKNOWN".to_owned(),
             keys: Keys::default(),
             rules: Rules::default(),
+            lint_rules: LintRules::default(),
             ignored: LiveryGlobs::default(),
             share: None,
             only: None,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Event, LiveryGlobs};
 use crate::{
     hash::Content,
-    inspect::Damage,
+    inspect::Inspection,
     league::MemberKey,
     path::RelPath,
     select::{Listed, Stamp},
@@ -227,8 +227,8 @@ pub enum DiskOutcome {
     Checked(Vec<Result<(), DiskFault>>),
     /// Of [`DiskRequest::List`].
     Listed(Result<Vec<Listed>, DiskFault>),
-    /// Of [`DiskRequest::Hash`], in the same order: the content of each file, and its damage, if any is certain.
-    Hashed(Vec<Result<(Content, Option<Damage>), DiskFault>>),
+    /// Of [`DiskRequest::Hash`], in the same order: the content of each file, and what its bytes tell.
+    Hashed(Vec<Result<(Content, Inspection), DiskFault>>),
     /// Of [`DiskRequest::Read`].
     Read(Result<Bytes, DiskFault>),
     /// Of [`DiskRequest::Copy`].
@@ -250,8 +250,8 @@ pub struct Installed {
     pub backup: Option<String>,
     /// Set if the file that it replaced stays under its conflict name.
     pub kept: bool,
-    /// Its damage, if any is certain. Its author had nothing better.
-    pub damage: Option<Damage>,
+    /// Facts that its bytes tell. If it is damaged, its author had nothing better.
+    pub inspection: Inspection,
 }
 
 /// A disk request that failed.

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use liverysync_core::{
     client::{DiskFault, DiskFaultKind, DiskOutcome, DiskRequest, InstallFile, Installed, StageId},
     hash::Content,
+    inspect::Inspection,
     path::RelPath,
     select::{Kind, Listed, Stamp},
     time::UnixTime,
@@ -188,7 +189,8 @@ impl Disk {
             DiskRequest::Hash(files) => {
                 let hashed = files.iter().map(|(path, stamp)| {
                     // The drivers of the simulator have no real pictures, so all their files count as whole.
-                    self.readable(path.as_str(), *stamp).map(|node| (node.content, None))
+                    self.readable(path.as_str(), *stamp)
+                        .map(|node| (node.content, Inspection::default()))
                 });
                 DiskOutcome::Hashed(hashed.collect())
             }
@@ -379,7 +381,12 @@ impl Disk {
         let old = old.map(|old| old.content);
         self.traces.push(Trace::Put { path: path.to_owned(), old, new: content });
         self.touched = true;
-        Ok(Installed { stamp: Stamp { size: content.size, mtime }, backup, kept, damage: None })
+        Ok(Installed {
+            stamp: Stamp { size: content.size, mtime },
+            backup,
+            kept,
+            inspection: Inspection::default(),
+        })
     }
 
     /// Gives a file, with its folders, another spelling.

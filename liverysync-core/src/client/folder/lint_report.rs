@@ -11,10 +11,10 @@ use super::{IndexedFile, SyncedVersions};
 use crate::{
     client::{Event, context::Context},
     hash::ContentHash,
-    inspect::Inspection,
-    lint::{Finding, LintFile, LintRules, lint},
+    lint::{Finding, LintFile, lint},
     path::{PathKey, fold},
     pathmap::PathMap,
+    select::{Kind, Listed, Stamp},
 };
 
 /// The findings of the last scan, and what was installed and is not in sync yet.
@@ -30,12 +30,13 @@ impl LintReport {
         self.received.insert(key.clone(), hash);
     }
 
-    /// Judges the files that may be published after a scan, and reports what was not found before. Nothing is read for that, so the
-    /// sizes of pictures do not count.
+    /// Judges the files that may be published after a scan, beside everything else that is listed, and reports what was not found
+    /// before. Nothing is read for that.
     pub(super) fn handle_scan(
         &mut self,
         cx: &mut Context,
         files: &PathMap<IndexedFile>,
+        listed: &[Listed],
         synced: &SyncedVersions,
         may_publish: impl Fn(&IndexedFile) -> bool,
     ) {
@@ -52,8 +53,9 @@ impl LintReport {
         if own.is_empty() {
             return;
         }
-        let judged: Vec<_> = files.iter().map(judged).collect();
-        for finding in lint(&judged, &LintRules::default()) {
+        let mut judged: Vec<_> = files.iter().map(judged).collect();
+        judged.extend(listed.iter().filter_map(|item| unshared(item, files)));
+        for finding in lint(&judged, &cx.config.lint_rules) {
             if !own.contains(fold(&finding.livery).as_str()) {
                 continue;
             }
@@ -68,6 +70,17 @@ impl LintReport {
 fn judged(file: &IndexedFile) -> LintFile<'_> {
     let mut judged = LintFile::new(file.path.as_str(), file.content.size);
     judged.hash = Some(file.content.hash);
-    judged.inspection = Inspection { damage: file.damage, ..Inspection::default() };
+    judged.inspection = file.inspection;
     judged
+}
+
+/// Returns a listed file that is not shared.
+fn unshared<'a>(item: &'a Listed, files: &PathMap<IndexedFile>) -> Option<LintFile<'a>> {
+    let Kind::File(Stamp { size, .. }) = item.kind else { return None };
+    if files.get(&*fold(&item.path)).is_some() {
+        return None;
+    }
+    let mut unshared = LintFile::new(&item.path, size);
+    unshared.is_shared = false;
+    Some(unshared)
 }

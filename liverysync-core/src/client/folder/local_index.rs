@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     hash::{Content, ContentHash},
-    inspect::Damage,
+    inspect::Inspection,
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, fold},
     pathmap::{Located, PathMap},
@@ -22,8 +22,8 @@ pub(in crate::client) struct IndexedFile {
     /// Zero until a scan has seen the file.
     pub(in crate::client) change_tag: u64,
     pub(in crate::client) content: Content,
-    /// Its damage, if any is certain.
-    pub(in crate::client) damage: Option<Damage>,
+    /// Facts that its bytes tell. A cache of an earlier version knows no sizes of pictures.
+    pub(in crate::client) inspection: Inspection,
     /// Set if it was inspected and shows no damage. A cache of an earlier version does not say.
     pub(in crate::client) is_whole: bool,
 }
@@ -91,7 +91,7 @@ impl LocalIndex {
     pub(super) fn updated(
         &self,
         chosen: &PathMap<Chosen>,
-        contents: &BTreeMap<PathKey, (Content, Option<Damage>)>,
+        contents: &BTreeMap<PathKey, (Content, Inspection)>,
         installed: &BTreeSet<PathKey>,
     ) -> PathMap<IndexedFile> {
         let mut files = PathMap::default();
@@ -102,13 +102,13 @@ impl LocalIndex {
         for file in chosen {
             let key = file.path.key();
             let entry = match (contents.get(key), self.get(key)) {
-                (Some((content, damage)), _) => IndexedFile {
+                (Some((content, inspection)), _) => IndexedFile {
                     path: file.path.clone(),
                     stamp: file.stamp,
                     change_tag: file.change_tag,
                     content: *content,
-                    damage: *damage,
-                    is_whole: damage.is_none(),
+                    inspection: *inspection,
+                    is_whole: inspection.damage.is_none(),
                 },
                 // Unchanged, or changed and not read yet: it stays as it was published.
                 (None, Some(old)) => {

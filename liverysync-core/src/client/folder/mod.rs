@@ -47,7 +47,7 @@ use super::{
 };
 use crate::{
     hash::{Content, ContentHash},
-    inspect::Damage,
+    inspect::{Damage, Inspection},
     manifest::Manifest,
     path::{Extensions, PathKey, RelPath, fold},
     pathmap::PathMap,
@@ -268,7 +268,7 @@ impl Folder {
     fn handle_hashed(
         &mut self,
         cx: &mut Context,
-        outcomes: Vec<Result<(Content, Option<Damage>), DiskFault>>,
+        outcomes: Vec<Result<(Content, Inspection), DiskFault>>,
     ) -> bool {
         let phase = mem::replace(&mut self.phase, Phase::Idle);
         let Phase::Hashing { chosen, reading, mut skipped } = phase else { return false };
@@ -276,7 +276,9 @@ impl Folder {
         let (mut contents, mut held_back) = (BTreeMap::new(), Vec::new());
         for ((path, _), outcome) in reading.into_iter().zip(outcomes) {
             match outcome {
-                Ok((content, Some(damage))) if self.has_another(path.key(), content) => {
+                Ok((content, Inspection { damage: Some(damage), .. }))
+                    if self.has_another(path.key(), content) =>
+                {
                     let file = chosen.get(path.key()).cloned();
                     held_back.extend(file.map(|file| (file, damage)));
                 }
@@ -319,7 +321,7 @@ impl Folder {
         &mut self,
         cx: &mut Context,
         chosen: &PathMap<Chosen>,
-        contents: &BTreeMap<PathKey, (Content, Option<Damage>)>,
+        contents: &BTreeMap<PathKey, (Content, Inspection)>,
         mut skipped: Vec<Skipped>,
     ) {
         let mut publishes_more = false;
@@ -359,7 +361,8 @@ impl Folder {
             cx.event(Event::Scanned { liveries, files, bytes: self.total_bytes() });
             let (sharing, synced) = (&self.sharing, &self.synced);
             let may_publish = |file: &IndexedFile| sharing.may_publish(file, synced);
-            self.lint.handle_scan(cx, self.index.files(), synced, may_publish);
+            let listed = self.listing.as_ref().map_or(&[][..], Listing::items);
+            self.lint.handle_scan(cx, self.index.files(), listed, synced, may_publish);
         }
     }
 
@@ -386,7 +389,7 @@ impl Folder {
         cx: &Context,
         path: RelPath,
         content: Content,
-        &Installed { stamp, damage, .. }: &Installed,
+        &Installed { stamp, inspection, .. }: &Installed,
     ) {
         self.unread.remove(path.key());
         self.installed.insert(path.key().clone());
@@ -400,8 +403,8 @@ impl Folder {
         let files = self.index.files_mut();
         files.remove(path.key());
         // It is on the disk, so the disk can hold it beside everything else. The next scan tells what is true.
-        let is_whole = damage.is_none();
-        let file = IndexedFile { path, stamp, change_tag: 0, content, damage, is_whole };
+        let is_whole = inspection.damage.is_none();
+        let file = IndexedFile { path, stamp, change_tag: 0, content, inspection, is_whole };
         let _fits = files.insert(file);
         self.save_timer.handle_index_change(cx.now.time);
         self.sharing.invalidate();

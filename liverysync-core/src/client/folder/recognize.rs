@@ -49,7 +49,9 @@ mod tests {
         super::{IndexedFile, SyncedVersions, local_index::LocalIndex},
         *,
     };
-    use crate::{hash::Content, path::RelPath, pathmap::PathMap, time::UnixTime};
+    use crate::{
+        hash::Content, inspect::Inspection, path::RelPath, pathmap::PathMap, time::UnixTime,
+    };
 
     const DAY: i64 = 86_400_000_000_000;
 
@@ -67,7 +69,7 @@ mod tests {
                     stamp,
                     change_tag: 0,
                     content,
-                    damage: None,
+                    inspection: Inspection::default(),
                     is_whole: false,
                 })
                 .unwrap();

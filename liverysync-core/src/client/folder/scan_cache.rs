@@ -8,12 +8,12 @@
 //! u64, files                      in the order of their keys
 //! (key, SHA-256)                  synced versions that no file above tells, up to the end
 //!
-//! file: path, key, u64 size, i64 mtime in nanoseconds, u64 change tag, SHA-256, u8 flags
-//! flags: 1 if in sync, plus twice the number of its damage, plus 128 if it is known to be whole
+//! file: path, key, u64 size, i64 mtime in nanoseconds, u64 change tag, SHA-256, u8 flags, (u32 width, u32 height)
+//! flags: 1 if in sync, plus twice the number of its damage, plus 64 if its pixels follow, plus 128 if it is known to be whole
 //! ```
 //!
 //! Numbers are little-endian. A text has its length in front, as a `u64`. The key is empty if it equals the path. A cache
-//! that cannot be read is ignored: that costs time, never a livery.
+//! that cannot be read is ignored: that costs time, never a livery. In form 3, which is still read, no file has pixels.
 //!
 //! A start reads this before anything else, and mostly nothing in the folder has changed. So what was checked before it
 //! was written is not checked again while the rules are the same.
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     hash::{Content, ContentHash},
-    inspect::Damage,
+    inspect::{Damage, Inspection},
     path::{Extensions, RULE_FORM, RelPath},
     pathmap::PathMap,
     select::Stamp,
@@ -36,7 +36,13 @@ use crate::{
 };
 
 /// The first bytes of a cache. A cache of another form is ignored.
-const FORM: &[u8] = b"liverysync files 3\n";
+const FORM: &[u8] = b"liverysync files 4\n";
+
+/// The form of an earlier version, which differs by what it leaves out.
+const FORM_3: &[u8] = b"liverysync files 3\n";
+
+/// The flag of a picture whose size is known.
+const PIXELS: u8 = 0x40;
 
 /// The flag of a file that is known to be whole.
 const WHOLE: u8 = 0x80;
@@ -79,8 +85,13 @@ pub(super) fn encode(
     body.extend((sure.len() as u64).to_le_bytes());
     for file in &sure {
         write_file(&mut body, file);
+        let Inspection { damage, pixels } = file.inspection;
         let whole = if file.is_whole { WHOLE } else { 0 };
-        body.push(u8::from(is_in_sync(file)) | Damage::number(file.damage) << 1 | whole);
+        let sized = if pixels.is_some() { PIXELS } else { 0 };
+        body.push(u8::from(is_in_sync(file)) | Damage::number(damage) << 1 | sized | whole);
+        for side in pixels.iter().flat_map(|(width, height)| [width, height]) {
+            body.extend(side.to_le_bytes());
+        }
     }
     let covered: BTreeSet<_> =
         sure.into_iter().filter(|file| is_in_sync(file)).map(|file| file.path.key()).collect();
@@ -114,7 +125,7 @@ fn write_text(body: &mut Vec<u8>, text: &str) {
 /// Decodes a cache, without the files that the present rules leave out. Returns `None` if it is damaged or of another
 /// form.
 pub(super) fn decode(text: &[u8], extensions: &Extensions) -> Option<ScanCache> {
-    let mut rest = Rest(text.strip_prefix(FORM)?);
+    let mut rest = Rest(text.strip_prefix(FORM).or_else(|| text.strip_prefix(FORM_3))?);
     let digest = rest.hash()?;
     // A damaged cache would publish contents that this PC does not have.
     if digest != ContentHash::of(rest.0) {
@@ -185,6 +196,8 @@ impl<'a> Rest<'a> {
         let change_tag = u64::from_le_bytes(self.take()?);
         let content = Content { hash: self.hash()?, size };
         let [flags] = self.take()?;
+        let pixels = if flags & PIXELS == 0 { None } else { Some((self.side()?, self.side()?)) };
+        let damage = Damage::from_number((flags & !(WHOLE | PIXELS)) >> 1);
         if let Some(path) = path.as_ref().filter(|_| flags & 1 == 1) {
             synced.insert(path.key().clone(), content.hash);
         }
@@ -193,7 +206,7 @@ impl<'a> Rest<'a> {
             stamp: Stamp { size, mtime },
             change_tag,
             content,
-            damage: Damage::from_number((flags & !WHOLE) >> 1),
+            inspection: Inspection { damage, pixels },
             is_whole: flags & WHOLE != 0,
         }))
     }
@@ -205,6 +218,10 @@ impl<'a> Rest<'a> {
             synced.insert(RelPath::checked_before(key, key).key().clone(), self.hash()?);
         }
         Some(())
+    }
+
+    fn side(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
     }
 
     fn text(&mut self) -> Option<&'a str> {
@@ -238,8 +255,8 @@ mod tests {
             let path = RelPath::parse(path, &Extensions::default()).unwrap();
             let content = Content::of(path.as_str().as_bytes());
             let stamp = Stamp { size: content.size, mtime: UnixTime::from_nanos(*mtime) };
-            let (damage, is_whole) = (None, false);
-            let file = IndexedFile { path, stamp, change_tag: 7, content, damage, is_whole };
+            let (inspection, is_whole) = (Inspection::default(), false);
+            let file = IndexedFile { path, stamp, change_tag: 7, content, inspection, is_whole };
             files.insert(file).unwrap();
         }
         files
@@ -286,20 +303,23 @@ mod tests {
         assert!(cache.up_to_date);
         assert_eq!(cache.index.files(), &files);
         assert_eq!(cache.synced, synced(&files));
-        assert_eq!(encoded(&files), text);
+        // Without pictures of known size only the form has another number.
+        let written = encoded(&files);
+        assert_eq!(written.strip_prefix(FORM), text.strip_prefix(FORM_3));
     }
 
     #[test]
-    fn a_cache_knows_which_files_are_damaged() {
+    fn a_cache_knows_which_files_are_damaged_and_how_large_pictures_are() {
         let mut written = PathMap::default();
         let all = files(&[("a.png", 0), ("b.png", 0), ("c.png", 0), ("d.png", 0)]);
-        for (file, (damage, is_whole)) in all.iter().zip([
-            (None, true),
-            (Some(Damage::Empty), false),
-            (Some(Damage::InvalidJson), false),
-            (None, false),
+        for (file, (damage, pixels, is_whole)) in all.iter().zip([
+            (None, Some((4096, 1)), true),
+            (Some(Damage::Empty), None, false),
+            (Some(Damage::InvalidJson), Some((u32::MAX, 0)), false),
+            (None, None, false),
         ]) {
-            written.insert(IndexedFile { damage, is_whole, ..file.clone() }).unwrap();
+            let inspection = Inspection { damage, pixels };
+            written.insert(IndexedFile { inspection, is_whole, ..file.clone() }).unwrap();
         }
         let cache = decode(&encoded(&written), &Extensions::default()).unwrap();
         assert_eq!(cache.index.files(), &written);

@@ -65,8 +65,11 @@ impl Rig {
         &mut self,
         outcomes: impl IntoIterator<Item = Result<(Content, Option<Damage>), DiskFault>>,
     ) {
-        let outcomes = outcomes.into_iter().collect();
-        self.folder.handle_disk(&mut self.cx, DiskOutcome::Hashed(outcomes));
+        let inspection = |damage| Inspection { damage, ..Inspection::default() };
+        let outcomes = outcomes.into_iter();
+        let outcomes =
+            outcomes.map(|read| read.map(|(content, damage)| (content, inspection(damage))));
+        self.folder.handle_disk(&mut self.cx, DiskOutcome::Hashed(outcomes.collect()));
     }
 }
 
@@ -243,7 +246,8 @@ fn a_finding_about_a_livery_of_this_pc_is_reported_once() {
     // The author of what comes from the league was told.
     let path = RelPath::parse("Neuer Ordner/decals.png", &Extensions::default()).unwrap();
     let stamp = Stamp { size: 1, mtime: OLD };
-    let installed = Installed { stamp, backup: None, kept: false, damage: None };
+    let installed =
+        Installed { stamp, backup: None, kept: false, inspection: Inspection::default() };
     rig.folder.handle_installed(&rig.cx, path, content(), &installed);
     let all = [
         mine,
@@ -271,4 +275,60 @@ fn a_finding_about_a_livery_of_this_pc_is_reported_once() {
     manifest.insert(entry).unwrap();
     rig.folder.handle_synced(&rig.cx, &manifest, &[]);
     assert_eq!(rig.findings(&[mine]), [""; 0]);
+}
+
+/// Returns what the game cannot use: a picture of another size.
+fn small_picture() -> (Content, Inspection) {
+    (content(), Inspection { pixels: Some((512, 512)), ..Inspection::default() })
+}
+
+impl Rig {
+    /// Scans files of one byte that are as they were, and returns the kinds of the findings.
+    fn kinds(&mut self, files: &[&str], read: (Content, Inspection)) -> Vec<&'static str> {
+        let files: Vec<_> = files.iter().map(|path| (*path, 1)).collect();
+        for _ in 0..3 {
+            let wanted = self.scan(&files, OLD).len();
+            if wanted > 0 {
+                let outcomes = DiskOutcome::Hashed(vec![Ok(read); wanted]);
+                self.folder.handle_disk(&mut self.cx, outcomes);
+                break;
+            }
+        }
+        let outputs = iter::from_fn(|| self.cx.poll_output());
+        let findings = outputs.filter_map(|output| match output {
+            Output::Event(Event::Finding(finding)) => Some(finding.kind()),
+            _ => None,
+        });
+        findings.collect()
+    }
+}
+
+#[test]
+fn a_client_finds_what_lint_finds() {
+    // The size of a picture, and a file that is not shared.
+    let files = ["T/decals.png", "T/._decals.png"];
+    let mut rig = Rig::new();
+    assert_eq!(rig.kinds(&files, small_picture()), ["macos", "picture-size"]);
+
+    // The rules are those of the league.
+    let mut rig = Rig::new();
+    rig.cx.config.lint_rules.picture_sides = vec![512.try_into().unwrap()];
+    assert_eq!(rig.kinds(&files, small_picture()), ["macos"]);
+}
+
+#[test]
+fn a_client_knows_the_sizes_of_pictures_from_run_to_run() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.kinds(&["T/decals.png"], small_picture()), ["picture-size"]);
+    rig.folder.save(&mut rig.cx);
+    let saved = iter::from_fn(|| rig.cx.poll_output()).find_map(|output| match output {
+        Output::Disk(_, DiskRequest::SaveCache(text)) => Some(text),
+        _ => None,
+    });
+    let mut next = Rig::new();
+    next.folder.handle_disk(&mut next.cx, DiskOutcome::CacheLoaded(saved.unwrap()));
+    // Only the new file is read.
+    let large = Inspection { pixels: Some((4096, 4096)), ..Inspection::default() };
+    let files = ["T/decals.png", "U/decals.png"];
+    assert_eq!(next.kinds(&files, (content(), large)), ["picture-size"]);
 }
