@@ -77,6 +77,8 @@ pub mod league;
 mod lifecycle;
 #[cfg(any(feature = "client", feature = "server"))]
 mod link;
+#[cfg(feature = "client")]
+mod lint_rules;
 #[cfg(any(feature = "client", feature = "server"))]
 mod list_faults;
 #[cfg(feature = "client")]
@@ -163,6 +165,9 @@ pub use self::error_chain::with_causes;
 #[cfg(feature = "client")]
 #[doc(hidden)]
 pub use self::identity::create_private;
+#[cfg(feature = "client")]
+#[doc(hidden)]
+pub use self::lint_rules::{LintRulesMistake, read_lint_rules};
 #[doc(hidden)]
 pub use liverysync_core::{
     conflict::{is_conflict_name, parse_conflict_name, plain_livery},

@@ -7,8 +7,8 @@ use liverysync::{Client, ClientBuilder};
 
 use super::{
     groups::{
-        AddressArgs, DetailArgs, IdentityArgs, LiveriesArgs, OutputArgs, SharedArgs, SharingArgs,
-        SpeedArgs, StateArgs,
+        AddressArgs, DetailArgs, IdentityArgs, LintRulesArgs, LiveriesArgs, OutputArgs, SharedArgs,
+        SharingArgs, SpeedArgs, StateArgs,
     },
     values::parse_name,
 };
@@ -38,6 +38,8 @@ pub(crate) struct ClientArgs {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) sharing: SharingArgs,
+    #[command(flatten)]
+    pub(crate) rules: LintRulesArgs,
     #[command(flatten)]
     shared: SharedArgs,
     #[command(flatten)]

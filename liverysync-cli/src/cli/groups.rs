@@ -4,11 +4,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use liverysync::{
-    ClientBuilder, DEFAULT_PORT, Extensions, IdentityFile, Limits, LiveryGlobs, Naming, Role, Rules,
+    ClientBuilder, DEFAULT_PORT, Extensions, IdentityFile, Limits, LintRules, LiveryGlobs, Naming,
+    Role, Rules, read_lint_rules,
 };
 
 use super::values::{parse_extensions, parse_shared};
-use crate::units::{Rate, parse_bytes, parse_count, parse_rate};
+use crate::{
+    exit::Failure,
+    text::lint,
+    units::{Rate, parse_bytes, parse_count, parse_rate},
+};
 
 /// Output and config file, for every command that reads settings.
 #[derive(Debug, Args)]
@@ -101,6 +106,22 @@ impl IdentityArgs {
             Some(file) => builder.identity(file),
             None => builder,
         }
+    }
+}
+
+/// The league's rules for lint, for client, scan and lint.
+#[derive(Debug, Args)]
+pub(crate) struct LintRulesArgs {
+    /// The league's rules (TOML) by which liveries are checked: sizes, names and files it allows
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+}
+
+impl LintRulesArgs {
+    /// Reads the rules; those of the game without a file.
+    pub(crate) fn read(&self) -> Result<LintRules, Failure> {
+        let Some(file) = &self.rules else { return Ok(LintRules::default()) };
+        read_lint_rules(file).map_err(|error| Failure::usage(lint::rules(file, &error)))
     }
 }
 

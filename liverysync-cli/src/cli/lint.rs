@@ -4,16 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::groups::{DetailArgs, OutputArgs, SharedArgs};
+use super::groups::{DetailArgs, LintRulesArgs, OutputArgs, SharedArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct LintArgs {
     /// Liveries folder [default: the game's, found automatically]
     #[arg(value_name = "DIR")]
     pub(crate) liveries: Option<PathBuf>,
-    /// The league's rules (TOML): sizes, names and files it allows
-    #[arg(long, value_name = "FILE")]
-    pub(crate) rules: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: LintRulesArgs,
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
     #[command(flatten)]

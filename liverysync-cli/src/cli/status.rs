@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::groups::{
-    AddressArgs, DetailArgs, IdentityArgs, LiveriesArgs, OutputArgs, SharedArgs, SharingArgs,
-    StateArgs,
+    AddressArgs, DetailArgs, IdentityArgs, LintRulesArgs, LiveriesArgs, OutputArgs, SharedArgs,
+    SharingArgs, StateArgs,
 };
 use crate::units::parse_seconds;
 
@@ -42,6 +42,8 @@ pub(crate) struct ScanArgs {
     pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) sharing: SharingArgs,
+    #[command(flatten)]
+    pub(crate) rules: LintRulesArgs,
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
     #[command(flatten)]

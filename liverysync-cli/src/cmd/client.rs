@@ -12,7 +12,8 @@ use crate::{
 
 pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
     let liveries = super::liveries_folder(args.liveries.folder(), "client --liveries DIR")?;
-    let mut builder = args.identity.apply(args.builder().liveries(&liveries));
+    let builder = args.builder().lint_rules(args.rules.read()?);
+    let mut builder = args.identity.apply(builder.liveries(&liveries));
     let mut question = None;
     if let Some(folder) = args.state.folder() {
         question = Question::of(args, &folder, &liveries);

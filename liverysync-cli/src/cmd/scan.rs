@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use liverysync::{LintRules, LiveryGlobs, LiveryList, Role, Scan};
+use liverysync::{LiveryGlobs, LiveryList, Role, Scan};
 
 use crate::{
     cli::status::ScanArgs,
@@ -15,13 +15,14 @@ use crate::{
 };
 
 pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
+    let rules = args.rules.read()?;
     let root = super::liveries_folder(args.liveries.as_deref(), "scan DIR")?;
     let mut found =
         liverysync::scan(&root, &args.shared.rules()).map_err(|error| error::scan(&error))?;
     let lists = Lists::read(args, &root)?;
     found.choose(&lists.ignored, lists.shared.as_ref());
     found.skipped.sort_by(|a, b| a.path.cmp(&b.path));
-    let (findings, choice) = (found.lint(&LintRules::default()), lists.choice(&found));
+    let (findings, choice) = (found.lint(&rules), lists.choice(&found));
     if args.output.json {
         output::line(&json::scan(&root.to_string_lossy(), &found, &findings, &choice))?;
     } else {

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use liverysync::{Finding, escape};
+use liverysync::{Finding, LintRulesMistake, escape};
 
 use super::{
     Problem,
@@ -70,19 +70,16 @@ pub(crate) fn warnings(findings: &[Finding], verbose: bool) -> Vec<String> {
 
 const HINT: &str = "hint: `liverysync lint` says what to do about each";
 
-/// Reports rules that cannot be read.
-pub(crate) fn unreadable(file: &Path, error: &io::Error) -> Problem {
-    Problem::new(format!("cannot read the rules file {}", name(file)))
-        .cause(error)
-        .hint("check the path given with --rules; the file is TOML in UTF-8")
-}
-
-/// Reports a mistake in the rules, at a line and mostly at a key.
-pub(crate) fn mistake(file: &Path, line: usize, key: Option<&str>, what: &str) -> Problem {
-    let key = key.map_or_else(String::new, |key| format!(", `{}`", escape(key)));
-    // The words of TOML are table and key.
-    let what = what.replace("unknown field", "unknown key").replace('\n', " ");
-    Problem::new(format!("rules file {}, line {line}{key}: {}", name(file), escape(&what)))
+/// Reports rules that cannot be read, or a mistake in them, which has a line and mostly a key.
+pub(crate) fn rules(file: &Path, error: &io::Error) -> Problem {
+    let name = name(file);
+    let Some(LintRulesMistake { line, key, reason, .. }) = LintRulesMistake::find(error) else {
+        return Problem::new(format!("cannot read the rules file {name}"))
+            .cause(error)
+            .hint("check the path given with --rules; the file is TOML in UTF-8");
+    };
+    let key = key.as_ref().map_or_else(String::new, |key| format!(", `{}`", escape(key)));
+    Problem::new(format!("rules file {name}, line {line}{key}: {}", escape(reason)))
         .hint("docs/configuration.md has an example of a rules file")
 }
 

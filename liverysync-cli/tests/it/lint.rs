@@ -97,3 +97,35 @@ fn a_client_warns_once_about_what_it_brings() {
     let second = test.run(&[&client("B")[..], &["--once", "--timeout", "15"]].concat()).code(0);
     assert!(!second.stdout.contains("Check"), "{}", second.stdout);
 }
+
+#[test]
+fn scan_and_the_client_use_the_rules_of_the_league_too() {
+    let test = Test::new();
+    test.file("A/904/decals.png", png(1024));
+    let small = "904/decals.png: 1024 x 1024 pixels, not 2048 x 2048 or 4096 x 4096";
+    test.run(&["scan", "A"]).code(0).stdout_has(small);
+    let (_server, port) = test.server(&[]);
+    let client =
+        ["client", "--name", "Aoi", "--liveries", "A", "--port", &port.to_string(), "--once"];
+    let client = [&client[..], &["--timeout", "15"]].concat();
+    test.run(&client).code(0).stdout_has(&format!("Check {small}"));
+
+    // Whoever is not in the league yet is told again.
+    test.file("B/904/decals.png", png(1024));
+    test.file("rules.toml", "picture-sides = [1024]\nnames = [\"#*\"]\n");
+    test.file("config.toml", "[client]\nrules = \"rules.toml\"\n");
+    let told = "904: the league wants names like #*";
+    let (_server, port) = test.server(&[]);
+    let port = port.to_string();
+    let client = ["client", "--name", "Bruno", "--liveries", "B", "--port", &port, "--once"];
+    let client = [&client[..], &["--timeout", "15", "--config", "config.toml"]].concat();
+    for said in [test.run(&["scan", "A", "--config", "config.toml"]), test.run(&client)] {
+        let said = said.code(0).stdout_has(told);
+        assert!(!said.stdout.contains("pixels"), "{}", said.stdout);
+    }
+
+    let broken = ["client", "--host", "localhost", "--liveries", "B", "--rules", "config.toml"];
+    test.run(&broken).code(2).stdout("").stderr_has("config.toml, line 1");
+    let missing = ["client", "--host", "localhost", "--liveries", "B", "--rules", "none.toml"];
+    test.run(&missing).code(2).stdout("").stderr_has("cannot read the rules file none.toml");
+}

@@ -1,8 +1,8 @@
 //! The texts of findings.
 
-use std::path::Path;
+use std::{fs, io, path::Path};
 
-use liverysync::{ContentHash, Finding, LintRules};
+use liverysync::{ContentHash, Finding, LintRules, read_lint_rules};
 use liverysync_core::{
     inspect::Inspection,
     lint::{LintFile, lint as judge},
@@ -87,12 +87,16 @@ pub(super) fn lint_texts(all: &mut Texts) {
     all.all(lint::warnings(&all_kinds, true));
     all.section("errors: rules of lint");
     let file = Path::new("rules.toml");
-    all.block(lint::unreadable(file, &denied()));
-    all.block(lint::mistake(
-        file,
-        2,
-        Some("max-file-byte"),
-        "unknown field `max-file-byte`, expected `files`",
-    ));
-    all.block(lint::mistake(file, 1, None, "invalid key"));
+    all.block(lint::rules(file, &denied()));
+    for text in ["\nmax-file-byte = 1\n", "names = ["] {
+        all.block(lint::rules(file, &mistake(text)));
+    }
+}
+
+/// Returns the error of rules with a mistake.
+fn mistake(text: &str) -> io::Error {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules.toml");
+    fs::write(&file, text).unwrap();
+    read_lint_rules(&file).unwrap_err()
 }
