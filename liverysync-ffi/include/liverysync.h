@@ -1001,6 +1001,11 @@ typedef struct liverysync_client_options {
      * Must be 0.
      */
     uint32_t reserved;
+    /**
+     * The league's rules by which LIVERYSYNC_EVENT_KIND_FINDING judges this PC's liveries: the path of a TOML file, as in
+     * liverysync_lint(). Default: only what the game needs is checked.
+     */
+    const char *lint_rules;
 } liverysync_client_options;
 
 /**
@@ -1206,6 +1211,21 @@ void liverysync_string_free(char *string);
 liverysync_result liverysync_scan(const char *folder,
                                   const struct liverysync_scan_options *options,
                                   struct liverysync_manifest **manifest_out);
+
+/**
+ * Checks the liveries in `folder` and returns what is probably wrong with them: a JSON array of the objects that docs/json.md
+ * has below "Findings", ordered by livery. It reads what liverysync_scan() reads.
+ *
+ * `options` may be NULL: all defaults. `rules` is the path of the league's rules, a TOML file that docs/configuration.md describes;
+ * NULL: only what the game needs is checked. Free the text with liverysync_string_free().
+ *
+ * Fails as liverysync_scan() does, and with LIVERYSYNC_RESULT_INVALID_ARGUMENT if the rules cannot be read or have a mistake; the
+ * error text has its line.
+ */
+liverysync_result liverysync_lint(const char *folder,
+                                  const struct liverysync_scan_options *options,
+                                  const char *rules,
+                                  char **findings_out);
 
 /**
  * Makes a manifest of `count` entries from elsewhere. It keeps copies of their strings.

@@ -20,7 +20,7 @@ use crate::{
     messages,
     ptr::{self, Out},
     result::ResultCode,
-    rules::ScanOptions,
+    rules::{ScanOptions, lint_rules},
     sized::{self, Given, Growing, OutSized},
     text,
     union::naming,
@@ -144,6 +144,9 @@ pub struct ClientOptions {
     pub only: u32,
     /// Must be 0.
     pub reserved: u32,
+    /// The league's rules by which LIVERYSYNC_EVENT_KIND_FINDING judges this PC's liveries: the path of a TOML file, as in
+    /// liverysync_lint(). Default: only what the game needs is checked.
+    pub lint_rules: *const c_char,
 }
 
 // SAFETY: `repr(C)`, begins with its size; its first version ended before the limits.
@@ -193,7 +196,7 @@ impl ClientOptions {
             port => u16::try_from(port).map_err(|_| Failure::argument(messages::no_port(port)))?,
         };
         // SAFETY: as the caller of this function promises.
-        let (host, state, identity, share, name, steam_id, rules, naming) = unsafe {
+        let (host, state, identity, share, name, steam_id, rules, lint, naming) = unsafe {
             (
                 ptr::text(self.host, "host")?,
                 ptr::optional_text(self.state, "state")?,
@@ -202,6 +205,7 @@ impl ClientOptions {
                 ptr::optional_text(self.name, "name")?,
                 ptr::optional_text(self.steam_id, "steam_id")?,
                 scan.rules()?,
+                lint_rules(self.lint_rules, "lint_rules")?,
                 naming(self.conflict_suffix, self.extensions)?,
             )
         };
@@ -218,6 +222,9 @@ impl ClientOptions {
         }
         if let Some(file) = identity {
             builder = builder.identity(file);
+        }
+        if let Some(rules) = lint {
+            builder = builder.lint_rules(rules);
         }
         if let Some(globs) = share {
             builder = builder.share(LiveryGlobs::parse(globs));

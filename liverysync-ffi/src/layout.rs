@@ -129,7 +129,7 @@ layouts! {
         reserved: 196,
         liveries: 200,
     }
-    ClientOptions: 176 {
+    ClientOptions: 184 {
         size: 0,
         host: 8,
         liveries: 16,
@@ -158,6 +158,7 @@ layouts! {
         share: 160,
         only: 168,
         reserved: 172,
+        lint_rules: 176,
     }
     SyncReport: 112 {
         size: 0,

@@ -14,7 +14,7 @@ use crate::{
     guard, messages,
     ptr::{self, Out},
     result::ResultCode,
-    rules::{ScanOptions, extensions},
+    rules::{ScanOptions, extensions, lint_rules},
     sized::{self, Growing, OutSized},
     text,
 };
@@ -88,17 +88,58 @@ pub unsafe extern "C" fn liverysync_scan(
             let options = sized::read_optional(options)?;
             (ptr::text(folder, "folder")?, options, Out::new(manifest_out, "manifest_out")?)
         };
-        let rules = match options {
-            // SAFETY: the contract: what is not NULL in it is text.
-            Some(options) => unsafe { options.rules() }?,
-            None => Rules::default(),
-        };
-        let mut scan = livery::scan(Path::new(folder), &rules)
-            .map_err(|error| Failure::of(ResultCode::Folder, &error))?;
+        // SAFETY: the contract: what is not NULL in the options is text.
+        let mut scan = unsafe { scan(folder, options) }?;
         scan.skipped.sort_by(|a, b| a.path.cmp(&b.path));
         out.hand_over(Manifest::new(scan.manifest, &scan.skipped));
         Ok(())
     })
+}
+
+/// Checks the liveries in `folder` and returns what is probably wrong with them: a JSON array of the objects that docs/json.md
+/// has below "Findings", ordered by livery. It reads what liverysync_scan() reads.
+///
+/// `options` may be NULL: all defaults. `rules` is the path of the league's rules, a TOML file that docs/configuration.md describes;
+/// NULL: only what the game needs is checked. Free the text with liverysync_string_free().
+///
+/// Fails as liverysync_scan() does, and with LIVERYSYNC_RESULT_INVALID_ARGUMENT if the rules cannot be read or have a mistake; the
+/// error text has its line.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn liverysync_lint(
+    folder: *const c_char,
+    options: *const ScanOptions,
+    rules: *const c_char,
+    findings_out: *mut *mut c_char,
+) -> ResultCode {
+    guard::call(|| {
+        // SAFETY: the contract: text, NULL or options with their size, NULL or text, and room for a pointer.
+        let (folder, options, rules, out) = unsafe {
+            let options = sized::read_optional(options)?;
+            let rules = self::lint_rules(rules, "rules")?;
+            (ptr::text(folder, "folder")?, options, rules, Out::new(findings_out, "findings_out")?)
+        };
+        // SAFETY: the contract: what is not NULL in the options is text.
+        let scan = unsafe { scan(folder, options) }?;
+        let findings = scan.lint(&rules.unwrap_or_default());
+        let json = serde_json::to_string(&findings)
+            .map_err(|error| Failure::new(ResultCode::Failed, error))?;
+        out.set(text::owned(&json).into_raw());
+        Ok(())
+    })
+}
+
+/// Scans a folder.
+///
+/// # Safety
+///
+/// The pointers in `options` are NULL or text.
+unsafe fn scan(folder: &str, options: Option<ScanOptions>) -> Result<livery::Scan, Failure> {
+    let rules = match options {
+        // SAFETY: as the caller of this function promises.
+        Some(options) => unsafe { options.rules() }?,
+        None => Rules::default(),
+    };
+    livery::scan(Path::new(folder), &rules).map_err(|error| Failure::of(ResultCode::Folder, &error))
 }
 
 /// Makes a manifest of `count` entries from elsewhere. It keeps copies of their strings.
@@ -220,4 +261,45 @@ pub unsafe extern "C" fn liverysync_manifest_free(manifest: *mut Manifest) {
         unsafe { ptr::free(manifest) };
         Ok(())
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::CStr, fs};
+
+    use super::*;
+
+    #[test]
+    fn findings_are_those_of_rust() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, rules) = (folder.path().join("L"), folder.path().join("rules.toml"));
+        for livery in ["904", "Ünter/Liveries", "New folder"] {
+            fs::create_dir_all(root.join(livery)).unwrap();
+            fs::write(root.join(livery).join("decals.png"), "no picture").unwrap();
+        }
+        fs::write(root.join("904/._decals.png"), "of macOS").unwrap();
+        fs::write(&rules, "max-file-bytes = 3\nnames = ['#*']\n").unwrap();
+        let text = |path: &Path| CString::new(path.to_str().unwrap()).unwrap();
+        let (root_text, rules_text) = (text(&root), text(&rules));
+        for given in [None, Some(&rules_text)] {
+            let file = given.map_or(std::ptr::null(), |file| file.as_ptr());
+            let mut found = std::ptr::null_mut();
+            // SAFETY: two texts or NULL, and room for a pointer.
+            let code = unsafe {
+                liverysync_lint(root_text.as_ptr(), std::ptr::null(), file, &raw mut found)
+            };
+            assert_eq!(code, ResultCode::Ok);
+            // SAFETY: the call has made it.
+            let json = unsafe { CStr::from_ptr(found) }.to_str().unwrap();
+            let rules = given.map(|_| livery::read_lint_rules(&rules).unwrap()).unwrap_or_default();
+            let expected = livery::scan(&root, &Rules::default()).unwrap().lint(&rules);
+            assert_eq!(json, serde_json::to_string(&expected).unwrap());
+            assert_eq!(
+                json.matches("name-not-allowed").count(),
+                if given.is_some() { 3 } else { 0 }
+            );
+            // SAFETY: it is not used again.
+            unsafe { text::liverysync_string_free(found) };
+        }
+    }
 }

@@ -54,6 +54,10 @@ pub(crate) fn out_of_range(what: &str, index: usize, items: usize) -> String {
     format!("there is no {what} {index}: there are {items}")
 }
 
+pub(crate) fn lint_rules(file: &str, error: impl Display) -> String {
+    format!("the rules {file} cannot be used: {error}")
+}
+
 pub(crate) fn no_port(port: u32) -> String {
     format!("{port} is no port")
 }
@@ -109,6 +113,7 @@ mod tests {
             out_of_range("entry", 7, 3),
             EMPTY_HOST.to_owned(),
             no_port(70_000),
+            lint_rules("rules.toml", "R"),
             RESERVED.to_owned(),
             NO_EXTENSIONS.to_owned(),
             unknown_choice("policy", 9),

@@ -1,8 +1,8 @@
 //! The rules for the files that are shared.
 
-use std::ffi::c_char;
+use std::{ffi::c_char, path::Path};
 
-use livery::{Extensions, Rules};
+use livery::{Extensions, LintRules, Rules};
 
 use crate::{
     error::Failure,
@@ -75,4 +75,19 @@ pub(crate) unsafe fn extensions(list: *const c_char) -> Result<Extensions, Failu
             Ok(list)
         }
     }
+}
+
+/// Reads the rules for lint from the file at a path; `None` for NULL.
+///
+/// # Safety
+///
+/// `file` is NULL or text.
+pub(crate) unsafe fn lint_rules(
+    file: *const c_char,
+    what: &str,
+) -> Result<Option<LintRules>, Failure> {
+    // SAFETY: as the caller of this function promises.
+    let Some(file) = (unsafe { ptr::optional_text(file, what) })? else { return Ok(None) };
+    let rules = livery::read_lint_rules(Path::new(file));
+    rules.map(Some).map_err(|error| Failure::argument(messages::lint_rules(file, error)))
 }

@@ -11,7 +11,7 @@ use pyo3::{exceptions::PyValueError, prelude::*};
 use crate::{
     errors,
     events::Events,
-    manifest::folder,
+    manifest::{folder, lint_rules},
     options::{self, Setter, limit, set},
     runtime::{self, Config, Held, Starting},
     texts,
@@ -28,6 +28,7 @@ struct Options<'py> {
     state: Option<PathBuf>,
     identity: Option<PathBuf>,
     share: Option<Bound<'py, PyAny>>,
+    lint_rules: Option<PathBuf>,
     receive_only: bool,
     send_only: bool,
     extensions: Option<Bound<'py, PyAny>>,
@@ -70,6 +71,8 @@ impl Options<'_> {
         let only = options::only(self.receive_only, self.send_only)?;
         let builder = set(builder, share, ClientBuilder::share);
         let builder = set(builder, only, ClientBuilder::only);
+        let lint = self.lint_rules.map(|file| lint_rules(py, &file)).transpose()?;
+        let builder = set(builder, lint, ClientBuilder::lint_rules);
         let builder = set(builder, self.state, ClientBuilder::state);
         let builder = set(builder, self.identity, ClientBuilder::identity);
         let builder = set(builder, name, ClientBuilder::name);

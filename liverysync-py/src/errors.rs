@@ -2,8 +2,11 @@
 
 use std::{error::Error, fs, io, path::Path};
 
-use liverysync::{ClientError, ServerError, SyncError, with_causes};
-use pyo3::PyErr;
+use liverysync::{ClientError, LintRulesMistake, ScanError, ServerError, SyncError, with_causes};
+use pyo3::{
+    PyErr,
+    exceptions::{PyOSError, PyValueError},
+};
 
 use crate::texts;
 
@@ -33,6 +36,22 @@ pub(crate) fn invalid_path(path: &str, reason: &impl ToString) -> PyErr {
 /// Reports a folder that cannot be used, with the system's error number.
 pub(crate) fn folder(path: &Path, number: Option<i32>, reason: &impl ToString) -> PyErr {
     classes::FolderError::new_err((number, reason.to_string(), path.as_os_str().to_owned()))
+}
+
+/// Reports a folder that cannot be scanned.
+pub(crate) fn scan(error: &ScanError) -> PyErr {
+    folder(&error.path, number(&error.source), &error.source)
+}
+
+/// Reports rules for lint that cannot be read, or have a mistake.
+pub(crate) fn lint_rules(file: &Path, error: &io::Error) -> PyErr {
+    match LintRulesMistake::find(error) {
+        Some(mistake) => {
+            PyValueError::new_err(texts::about_rules(&file.to_string_lossy(), mistake))
+        }
+        // Python makes the class of it that has this number.
+        None => PyOSError::new_err((number(error), error.to_string(), file.as_os_str().to_owned())),
+    }
 }
 
 /// Reports a folder that cannot be used, of which only the words are left: the system is asked again for the number.

@@ -35,6 +35,7 @@ fn _liverysync(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<client::RunningClient>()?;
     module.add_class::<server::RunningServer>()?;
     module.add_class::<server::Server>()?;
+    module.add_function(wrap_pyfunction!(manifest::lint, module)?)?;
     module.add_function(wrap_pyfunction!(manifest::scan, module)?)?;
     module.add_function(wrap_pyfunction!(texts::texts, module)?)?;
     decisions::add_to(module)?;

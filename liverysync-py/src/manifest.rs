@@ -2,7 +2,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::OnceLock,
 };
 
@@ -259,9 +259,39 @@ pub(crate) fn scan(
         let skipped = scan.skipped.iter().map(Skipped::from).collect();
         Ok(Manifest { skipped, ..scan.manifest.into() })
     })
-    .map_err(|error: shell::ScanError| {
-        errors::folder(&error.path, errors::number(&error.source), &error.source)
-    })
+    .map_err(|error: shell::ScanError| errors::scan(&error))
+}
+
+/// A finding: its kind, the livery, the file, the problem and the fix.
+type Found = (&'static str, String, Option<String>, String, String);
+
+/// Finds what is probably wrong with the liveries of a folder.
+#[pyfunction]
+pub(crate) fn lint(
+    py: Python<'_>,
+    liveries: Option<PathBuf>,
+    rules: Option<PathBuf>,
+    extensions: Option<&Bound<'_, PyAny>>,
+    derived_dds: bool,
+    max_entries: Option<usize>,
+    max_file_size: Option<u64>,
+) -> PyResult<Vec<Found>> {
+    let shared = options::rules(extensions, derived_dds, max_entries, max_file_size)?;
+    let rules = rules.map(|file| lint_rules(py, &file)).transpose()?.unwrap_or_default();
+    let liveries = folder(py, liveries)?;
+    let findings = runtime::detached(py, || Ok(shell::scan(&liveries, &shared)?.lint(&rules)));
+    let findings = findings.map_err(|error: shell::ScanError| errors::scan(&error))?;
+    let found = |finding: shell::Finding| {
+        let (reason, fix) = (finding.reason(), finding.fix());
+        (finding.kind(), finding.livery, finding.path, reason, fix)
+    };
+    Ok(findings.into_iter().map(found).collect())
+}
+
+/// Reads the rules of a league.
+pub(crate) fn lint_rules(py: Python<'_>, file: &Path) -> PyResult<shell::LintRules> {
+    runtime::detached(py, || shell::read_lint_rules(file))
+        .map_err(|error| errors::lint_rules(file, &error))
 }
 
 /// The folder that was given, or the game's.

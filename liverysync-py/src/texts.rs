@@ -65,6 +65,10 @@ pub(crate) fn about_option(option: &str, fault: impl Display) -> String {
     format!("{option}: {fault}")
 }
 
+pub(crate) fn about_rules(file: &str, fault: impl Display) -> String {
+    format!("the rules {file}: {fault}")
+}
+
 /// Returns one example of each text, for the tests.
 #[pyo3::pyfunction]
 pub(crate) fn texts() -> Vec<String> {
@@ -84,6 +88,7 @@ pub(crate) fn texts() -> Vec<String> {
         no_limit("limit_up"),
         no_glob("a/b", "R"),
         about_option("port", "R"),
+        about_rules("rules.toml", "R"),
     ];
     constants.into_iter().chain(made).collect()
 }

@@ -6,11 +6,14 @@ import asyncio
 import copy
 import errno
 import hashlib
+import json
 import pickle
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
@@ -207,6 +210,35 @@ def test_paths_are_checked() -> None:
         assert str(error).isprintable()
         again = pickle.loads(pickle.dumps(error))
         assert (again.path, again.reason) == (error.path, error.reason)
+
+
+def test_findings_are_those_of_the_program(make_folder: MakeFolder, tmp_path: Path, program: str) -> None:
+    folder = make_folder("L", {"New folder/decals.png": b"abc", "T/._decals.png": b"", "T/decals.txt": b"abc"})
+    rules = tmp_path / "rules.toml"
+    rules.write_text("max-file-bytes = 2\n")
+    for options in [(), ("--rules", str(rules))]:
+        said = subprocess.run([program, "lint", folder, "--json", *options], capture_output=True, check=False)
+        found = liverysync.lint(folder, rules=rules if options else None)
+        assert [asdict(finding) for finding in found] == json.loads(said.stdout)["findings"]
+        assert ("file-too-large" in {finding.kind for finding in found}) == bool(options)
+    assert liverysync.lint(make_folder("none", {})) == ()
+
+
+def test_rules_that_cannot_be_used_are_an_error(make_folder: MakeFolder, tmp_path: Path) -> None:
+    folder, rules = make_folder("L", {}), tmp_path / "rules.toml"
+    uses: list[Callable[[], object]] = [
+        lambda: liverysync.lint(folder, rules=rules),
+        lambda: liverysync.Client("h", liveries=folder, lint_rules=rules),
+        lambda: liverysync.blocking.Client("h", liveries=folder, lint_rules=rules),
+    ]
+    for use in uses:
+        rules.unlink(missing_ok=True)
+        with pytest.raises(FileNotFoundError) as missing:
+            use()
+        assert missing.value.filename == str(rules)
+        rules.write_text("names = 3\n")
+        with pytest.raises(ValueError, match="line 1, `names`"):
+            use()
 
 
 @pytest.mark.parametrize("extensions", [[], ["p/ng"], [""]])

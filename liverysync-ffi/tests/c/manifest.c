@@ -116,6 +116,49 @@ static void a_missing_folder_is_a_failure(void)
     CHECK(!manifest);
 }
 
+static void lint_finds_what_is_wrong(void)
+{
+    const char *folder = new_folder();
+    put_file(folder, "New folder/decals.txt", "a");
+    char *findings = NULL;
+    if (CHECK_OK(liverysync_lint(folder, NULL, NULL, &findings))) {
+        CHECK_TEXT("[{\"kind\":\"no-picture\",\"livery\":\"New folder\",\"path\":null,"
+                   "\"reason\":\"no decals.png and no sponsors.png; the game shows nothing\","
+                   "\"fix\":\"add its decals.png or sponsors.png, or move the folder out of Liveries\"},"
+                   "{\"kind\":\"new-folder\",\"livery\":\"New folder\",\"path\":null,"
+                   "\"reason\":\"the name that Windows gives a new folder\","
+                   "\"fix\":\"give it the name that the car file has as customSkinName\"}]",
+                   findings);
+        liverysync_string_free(findings);
+    }
+
+    const char *rules_folder = new_folder();
+    char rules[600];
+    snprintf(rules, sizeof rules, "%s/rules.toml", rules_folder);
+    findings = NULL;
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT,
+                 liverysync_lint(folder, NULL, rules, &findings));
+    CHECK_ERROR(rules);
+    put_file(rules_folder, "rules.toml", "files = ['decals.png']\nsides = 3\n");
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT,
+                 liverysync_lint(folder, NULL, rules, &findings));
+    CHECK_ERROR("line 2, `sides`");
+    CHECK(findings == NULL);
+    liverysync_client_options options = {
+        .size = sizeof options, .host = "127.0.0.1", .liveries = folder, .lint_rules = rules};
+    liverysync_client *client = NULL;
+    CHECK_RESULT(LIVERYSYNC_RESULT_INVALID_ARGUMENT, liverysync_client_start(&options, &client));
+    CHECK_ERROR("line 2, `sides`");
+
+    put_file(rules_folder, "rules.toml", "files = ['decals.png']\n");
+    if (CHECK_OK(liverysync_lint(folder, NULL, rules, &findings))) {
+        CHECK(strstr(findings, "\"kind\":\"file-not-allowed\",\"livery\":\"New folder\","
+                               "\"path\":\"New folder/decals.txt\""));
+        liverysync_string_free(findings);
+    }
+    CHECK_RESULT(LIVERYSYNC_RESULT_FOLDER, liverysync_lint(rules, NULL, NULL, &findings));
+}
+
 static void entries_from_elsewhere_make_a_manifest(void)
 {
     char path[] = "b/decals.png";
@@ -211,6 +254,7 @@ const test manifest_tests[] = {
     {"manifest::a_scan_shows_what_is_shared_and_what_is_not", a_scan_shows_what_is_shared_and_what_is_not},
     {"manifest::options_change_what_is_shared", options_change_what_is_shared},
     {"manifest::a_missing_folder_is_a_failure", a_missing_folder_is_a_failure},
+    {"manifest::lint_finds_what_is_wrong", lint_finds_what_is_wrong},
     {"manifest::entries_from_elsewhere_make_a_manifest", entries_from_elsewhere_make_a_manifest},
     {"manifest::impossible_entries_are_refused", impossible_entries_are_refused},
     {"manifest::the_hash_tells_whether_two_pcs_have_the_same_files",

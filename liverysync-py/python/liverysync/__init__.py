@@ -3,7 +3,7 @@
 - `Client` configures a driver's client, `Server` a league's server. `async with` runs them. `liverysync.blocking` has
   both for scripts.
 - `liverysync.client_events` and `liverysync.server_events` have their events.
-- `scan` reads a folder. `diff`, `merge`, `conflict_name` and `check_path` decide, and touch no file.
+- `scan` reads a folder, and `lint` finds what is wrong with its liveries. `diff`, `merge`, `conflict_name` and `check_path` decide, and touch no file.
 
 Sizes are in bytes, durations in seconds, times in seconds since 1970 UTC. Paths are relative to the liveries folder and
 have `/` between components. They may come from other people: `escape` them before you show them.
@@ -12,7 +12,7 @@ have `/` between components. They may come from other people: `escape` them befo
 from liverysync import blocking, client_events, server_events
 from liverysync._aio import Client, EventStream, RunningClient, RunningServer, Server
 from liverysync._base import Updates
-from liverysync._decisions import Conflict, Diff, Policy, Refused, Scope, Union, UnionEntry, diff, merge
+from liverysync._decisions import Conflict, Diff, Policy, Refused, Scope, Union, UnionEntry, diff, lint, merge
 from liverysync._errors import (
     ActRefused,
     CannotStart,
@@ -81,6 +81,7 @@ __all__ = [
     "conflict_name",
     "diff",
     "escape",
+    "lint",
     "liveries_folder",
     "merge",
     "scan",

@@ -38,6 +38,7 @@ class ClientBase(ABC, Generic[_Block]):
         state: _Path | None = None,
         identity: _Path | None = None,
         share: Iterable[str] | None = None,
+        lint_rules: _Path | None = None,
         receive_only: bool = False,
         send_only: bool = False,
         extensions: Iterable[str] | None = None,
@@ -73,6 +74,8 @@ class ClientBase(ABC, Generic[_Block]):
             share: liveries to share although the league does not have them, as globs: `["*"]` for all, `[]` for none
                 (default: what was chosen before, which `state` keeps; without a choice all, unless they are more than 10:
                 then none, and the event `ShareNeeded` says so).
+            lint_rules: the league's rules by which the event `Finding` judges this PC's liveries, a TOML file as for `lint`
+                (default: only what the game needs is checked).
             receive_only: only download; nothing of this PC is shared.
             send_only: only share; nothing is downloaded.
             extensions: file types to share (default: png, json, dds, jpg, jpeg, txt).
@@ -99,7 +102,8 @@ class ClientBase(ABC, Generic[_Block]):
 
         Raises:
             FolderError: no folder was given, and the game's was not found.
-            ValueError: an argument is out of range. 0 never means unlimited.
+            OSError: `lint_rules` cannot be read.
+            ValueError: an argument is out of range, or `lint_rules` has a mistake. 0 never means unlimited.
         """
         self._host = host
         self._port = port
@@ -112,6 +116,7 @@ class ClientBase(ABC, Generic[_Block]):
                 "state": state,
                 "identity": identity,
                 "share": share,
+                "lint_rules": lint_rules,
                 "receive_only": receive_only,
                 "send_only": send_only,
                 "extensions": extensions,

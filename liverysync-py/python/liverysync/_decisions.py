@@ -1,15 +1,17 @@
-"""The pure decisions, with named results."""
+"""The pure decisions and the check of a folder, with named results."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from liverysync import _liverysync as native
 from liverysync._liverysync import Entry, Manifest
+from liverysync.client_events import Finding
 
-__all__ = ["Conflict", "Diff", "Policy", "Refused", "Scope", "Union", "UnionEntry", "diff", "merge"]
+__all__ = ["Conflict", "Diff", "Policy", "Refused", "Scope", "Union", "UnionEntry", "diff", "lint", "merge"]
 
 Policy = Literal["established", "lowest-hash", "newest-mtime"]
 """The rule that picks the name's keeper when several contents claim it at the same moment.
@@ -97,6 +99,32 @@ class Union:
     """The union as a manifest: `diff(have=mine, want=union.manifest)` has the files that I am missing."""
     hash: str
     """The union hash of protocol 1, 64 hex digits. It is not `manifest.hash`, which orders the fields differently."""
+
+
+def lint(
+    liveries: str | os.PathLike[str] | None = None,
+    *,
+    rules: str | os.PathLike[str] | None = None,
+    extensions: Iterable[str] | None = None,
+    derived_dds: bool = False,
+    max_entries: int | None = None,
+    max_file_size: int | None = None,
+) -> tuple[Finding, ...]:
+    """Finds what is probably wrong with the liveries of a folder, ordered by livery. It writes nothing.
+
+    `liveries` is the folder (default: the game's). `rules` are those of a league, a TOML file (default: only what the game
+    needs is checked). The other options are as in `scan`.
+
+    It blocks, with the GIL released. In asyncio: `await asyncio.to_thread(liverysync.lint, "Liveries")`.
+
+    Raises `FolderError` if the folder does not exist or cannot be listed, `OSError` if the rules cannot be read, and
+    `ValueError` for a mistake in them.
+    """
+    found = native.lint(liveries, rules, extensions, derived_dds, max_entries, max_file_size)
+    return tuple(
+        Finding(kind=kind, livery=livery, path=path, reason=reason, fix=fix)
+        for kind, livery, path, reason, fix in found
+    )
 
 
 def diff(have: Manifest, want: Manifest) -> Diff:

@@ -24,6 +24,7 @@ __all__ = [
     "conflict_name",
     "diff",
     "escape",
+    "lint",
     "liveries_folder",
     "merge",
     "running_count",
@@ -203,6 +204,15 @@ def liveries_folder() -> Path:
 
     Raises `FolderError`, which lists the places where it was not.
     """
+
+def lint(
+    liveries: str | os.PathLike[str] | None,
+    rules: str | os.PathLike[str] | None,
+    extensions: Iterable[str] | None,
+    derived_dds: bool,
+    max_entries: int | None,
+    max_file_size: int | None,
+) -> list[tuple[str, str, str | None, str, str]]: ...
 
 _Placed = tuple[int, str, str]
 
