@@ -20,7 +20,7 @@ from typing import get_args
 import pytest
 
 import liverysync
-from conftest import MakeFolder
+from conftest import MakeFolder, program
 from liverysync import Conflict, Entry, Manifest, Policy, Scope, UnionEntry
 from liverysync import _liverysync as native
 
@@ -212,12 +212,12 @@ def test_paths_are_checked() -> None:
         assert (again.path, again.reason) == (error.path, error.reason)
 
 
-def test_findings_are_those_of_the_program(make_folder: MakeFolder, tmp_path: Path, program: str) -> None:
+def test_findings_are_those_of_the_program(make_folder: MakeFolder, tmp_path: Path) -> None:
     folder = make_folder("L", {"New folder/decals.png": b"abc", "T/._decals.png": b"", "T/decals.txt": b"abc"})
     rules = tmp_path / "rules.toml"
     rules.write_text("max-file-bytes = 2\n")
     for options in [(), ("--rules", str(rules))]:
-        said = subprocess.run([program, "lint", folder, "--json", *options], capture_output=True, check=False)
+        said = subprocess.run([program(), "lint", folder, "--json", *options], capture_output=True, check=False)
         found = liverysync.lint(folder, rules=rules if options else None)
         assert [asdict(finding) for finding in found] == json.loads(said.stdout)["findings"]
         assert ("file-too-large" in {finding.kind for finding in found}) == bool(options)

@@ -71,6 +71,8 @@ def test_an_event_is_made_from_its_json() -> None:
                 "retire": [],
                 "unavailable": [],
                 "undistributed": [{"path": "d.png", "bytes": 5}],
+                "unshared": [{"path": "i.png", "bytes": 6}],
+                "only": "source",
                 "open_conflicts": [
                     {
                         "path": "e.png",
@@ -98,6 +100,8 @@ def test_an_event_is_made_from_its_json() -> None:
         retire=(),
         unavailable=(),
         undistributed=(client_events.PlannedFile("d.png", 5),),
+        unshared=(client_events.PlannedFile("i.png", 6),),
+        only="source",
         open_conflicts=(client_events.OpenConflict("e.png", "f.png", "both", "0" * 64, free=False, other="Aoi"),),
         held=(client_events.PlannedHold("h", "Aoi", False, None, "frozen"),),
     )
