@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    DiskFaultKind, Event, Output, Progress,
+    Event, Output, Progress,
     context::Context,
     folder::{Folder, IndexedFile},
     protocol_1::{ChunkUploads, find_by_conflict_name},
@@ -134,10 +134,8 @@ impl Uploads {
             }
             Progress::Failed(fault) => {
                 let Some(file) = upload.files.remove(&transfer) else { return };
-                // The server asks for a missing file again only when a manifest lists it again.
-                let is_gone = matches!(fault.kind, DiskFaultKind::Changed | DiskFaultKind::Missing);
-                let kind = if is_gone { Fault::Missing } else { Fault::Failed };
-                fail(cx, &sync_id, file.asked, kind, &fault.message);
+                // Not as missing, also if it has changed: by the next scan it may be as it was, and then no manifest says so.
+                fail(cx, &sync_id, file.asked, Fault::Failed, &fault.message);
                 // The manifest is wrong about this file. A scan finds out what is there, and the server hears of it.
                 folder.scan_by(cx.now.time);
             }

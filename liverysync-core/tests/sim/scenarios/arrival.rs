@@ -307,3 +307,23 @@ fn an_author_is_in_sync_only_when_the_others_have_their_update() {
     world.rest_of_us();
     world.check_files(other, &AFTER);
 }
+
+// Between two scans, the file is another one and the same again, so its PC reports nothing.
+#[test]
+fn a_file_that_changes_back_before_it_is_sent_arrives() {
+    let mut world = league();
+    let (author, other) = (world.join("author", &[]), world.join("other", &[]));
+    world.rest();
+    let before = world.sessions_begun();
+    world.drop_now(author, PATH, LARGE);
+    while world.sessions_begun() == before {
+        assert!(world.step(10 * MINUTE), "the file is asked for");
+    }
+    world.drop_at(author, PATH, LARGE, 5 * SECOND);
+    // It is asked for again a minute later.
+    world.run_for(2 * MINUTE);
+    world.rest();
+    let failed = |event: &client::Event| matches!(event, client::Event::SendFailed { .. });
+    assert!(world.events(author).iter().any(failed), "it could not be sent at first");
+    world.check_files(other, &[(PATH, LARGE)]);
+}
