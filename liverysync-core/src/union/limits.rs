@@ -11,8 +11,8 @@ use crate::{
     league::{HoldCause, HoldReason, MemberId},
 };
 
-/// What members have in the union, kept with every record: to count it anew for each report would cost as much as the
-/// league has.
+/// The sums of what members have in the union, kept with every record: to count anew for each report would cost as much as
+/// the league has.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Usage {
     members: BTreeMap<Option<MemberId>, MemberUsage>,
@@ -37,6 +37,7 @@ impl Usage {
     }
 
     pub(super) fn remove(&mut self, livery: &str, author: Option<MemberId>, bytes: u64) {
+        // Nothing stays of names that come and go: peers could make up new ones for ever.
         if let Some(member) = self.members.get_mut(&author) {
             member.bytes = member.bytes.saturating_sub(bytes);
             if let Some(files) = member.liveries.get_mut(livery) {
@@ -45,9 +46,15 @@ impl Usage {
                     member.liveries.remove(livery);
                 }
             }
+            if member.liveries.is_empty() {
+                self.members.remove(&author);
+            }
         }
         if let Some(all) = self.liveries.get_mut(livery) {
             *all = all.saturating_sub(bytes);
+            if *all == 0 {
+                self.liveries.remove(livery);
+            }
         }
     }
 
@@ -61,11 +68,11 @@ impl Usage {
     }
 }
 
-/// What the claims that were let through in this round add to what members have.
+/// The sums that the claims let through in this round add to those of their members.
 #[derive(Debug, Default)]
 pub(super) struct Planned(BTreeMap<Option<MemberId>, (BTreeSet<String>, i128)>);
 
-/// What the changes of one folder would add.
+/// The liveries and bytes that the changes of one folder would add.
 #[derive(Debug)]
 pub(super) struct Demand {
     member: Option<MemberId>,
@@ -156,5 +163,21 @@ impl Union {
             limit.is_some_and(|limit| would.is_some_and(|would| would > i128::from(limit)))
         });
         exceeded.map(|(reason, limit, _)| HoldCause { limit, ..HoldCause::new(reason) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Peers can make up names for ever, also with empty files.
+    #[test]
+    fn nothing_stays_of_names_that_come_and_go() {
+        let mut usage = Usage::default();
+        let files = [("a", 7), ("a", 0), ("b", 0), ("c", 3)];
+        files.iter().for_each(|(livery, bytes)| usage.add(livery, None, *bytes));
+        assert_eq!((usage.members[&None].bytes, usage.liveries["a"]), (10, 7));
+        files.iter().for_each(|(livery, bytes)| usage.remove(livery, None, *bytes));
+        assert!(usage.members.is_empty() && usage.liveries.is_empty(), "{usage:?}");
     }
 }

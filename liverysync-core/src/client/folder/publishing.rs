@@ -37,16 +37,15 @@ impl Folder {
         }
         let arriving: BTreeSet<_> = arriving.iter().map(RelPath::key).collect();
         let liveries = arriving.iter().map(|key| key.livery()).collect::<BTreeSet<_>>();
-        let own = || self.index.files().iter();
         let is_private = |livery: &&str| {
-            let mut files = own().filter(|file| file.path.key().livery() == *livery);
+            let mut files = self.index.files().of_livery(livery);
             let is_published = files.any(|file| self.sharing.publishes(file, &self.synced));
             !is_published && !self.synced.has_livery(livery)
         };
         let private: BTreeSet<_> = liveries.into_iter().filter(is_private).collect();
-        let gone = own().map(|file| &file.path);
-        let gone = gone.filter(|path| private.contains(path.key().livery()));
-        let gone: Vec<_> = gone.filter(|path| !arriving.contains(path.key())).cloned().collect();
+        let gone = private.iter().flat_map(|livery| self.index.files().of_livery(livery));
+        let gone = gone.map(|file| &file.path).filter(|path| !arriving.contains(path.key()));
+        let gone: Vec<_> = gone.cloned().collect();
         for path in &gone {
             self.index.files_mut().remove(path.key());
         }

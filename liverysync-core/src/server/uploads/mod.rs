@@ -163,7 +163,8 @@ impl Uploads {
         cx.dirty.schedule();
         let content = cx.store.content(hash)?;
         // Downloads that read it may wait for another source, but not for one that does not exist.
-        let is_wanted = cx.league.union().with_content(content).next().is_some();
+        let union = cx.league.union();
+        let is_wanted = union.with_content(content).next().is_some() || union.is_awaited(content);
         let has_source = cx.router().willing(content).next().is_some();
         let reason = "nobody who has it is connected any more";
         (!is_wanted || !has_source).then_some(Lost { content, reason })
