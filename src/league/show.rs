@@ -101,7 +101,7 @@ pub struct Held {
     pub since: Option<String>,
     /// The decision of an admin: `waiting`, `approved` or `rejected`.
     pub state: HoldState,
-    /// Why it is held.
+    /// The cause for which it is held.
     pub cause: HoldReason,
     /// The date at which a freeze ends by itself, in the form of RFC 3339.
     pub until: Option<String>,

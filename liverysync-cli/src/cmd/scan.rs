@@ -34,7 +34,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
 /// The lists of the client of this folder.
 struct Lists {
     ignored: LiveryGlobs,
-    /// What is shared with the league that the client was last in; `None` if its driver has not chosen.
+    /// The liveries shared with the league that the client was last in; `None` if its driver has not chosen.
     shared: Option<LiveryGlobs>,
 }
 

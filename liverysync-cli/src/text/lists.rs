@@ -11,7 +11,7 @@ pub(crate) enum Change {
     Removed,
 }
 
-/// What is shown of a list.
+/// The parts of a list that are shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown<'a> {
     pub(crate) change: Option<Change>,

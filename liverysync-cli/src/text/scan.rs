@@ -7,7 +7,7 @@ use super::{
     words::{block, by_livery, count, liveries, livery_lines, path},
 };
 
-/// What the lists of this PC do to a scan.
+/// The effects that this PC's lists have on a scan.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Choice {
     /// Set if a league that is new to this PC gets none of its liveries that are new to the league, until the driver

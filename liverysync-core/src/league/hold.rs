@@ -49,7 +49,7 @@ pub enum HoldReason {
     LiveryBytes,
 }
 
-/// Why a livery is held, and what belongs to the reason.
+/// The cause for which a livery is held: the reason, with the date or the limit that belongs to it.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HoldCause {

@@ -31,7 +31,7 @@ pub(super) struct Context {
     pub(super) league: League,
     pub(super) peers: Peers,
     pub(super) store: StoreIndex,
-    /// What owners have still to be told.
+    /// The notices that owners have not heard yet.
     pub(super) notices: Waiting,
     pub(super) dirty: Dirty,
     outputs: VecDeque<Output>,

@@ -20,9 +20,9 @@ pub(super) struct Sharing {
     /// The liveries that the driver shares; `None` until they have chosen.
     chosen: Option<LiveryGlobs>,
     only: Option<Role>,
-    /// What the league had when it was asked, and what it has brought since: contents by the keys of their files.
+    /// The contents that the league had when it was asked, or has brought since, by the keys of their files.
     league: BTreeMap<String, ContentHash>,
-    /// What is published, if that is not everything. Computed when it is first needed.
+    /// The published files, if those are not all. Computed when they are first needed.
     published: OnceLock<(Manifest, ContentHash)>,
 }
 

@@ -1,4 +1,4 @@
-//! What a driver shares: the first contact with a league, lists of shared liveries, and PCs that only send or only
+//! Shared liveries: the first contact with a league, lists of shared liveries, and PCs that only send or only
 //! receive.
 
 use liverysync_core::{
