@@ -110,10 +110,10 @@ pub(crate) fn held(
     limit: Option<u64>,
 ) -> String {
     let (livery, limit) = (escape(livery), limit.unwrap_or_default());
-    let too_much = |what: &str| {
+    let over = |most: &str, instead: &str| {
         format!(
-            "Too much: {livery}. The league takes {what}. Others do not get your version.\n\
-             hint: withdraw another one, or ask the league's admin"
+            "Over the limit: {livery}. The league takes at most {most}. Others do not get your version.\n\
+             hint: {instead}, or ask the league's admin"
         )
     };
     match (cause, until) {
@@ -130,10 +130,14 @@ pub(crate) fn held(
             "Blocked: {livery}. The league has blocked one of its files. Others do not get your version.\nhint: remove the file, or ask the league's admin"
         ),
         (HoldReason::MemberLiveries, _) => {
-            too_much(&format!("{} of each driver", count(limit, "livery")))
+            over(&format!("{} from each driver", count(limit, "livery")), "withdraw another one")
         }
-        (HoldReason::MemberBytes, _) => too_much(&format!("{} of each driver", bytes(limit))),
-        (HoldReason::LiveryBytes, _) => too_much(&format!("{} in a livery", bytes(limit))),
+        (HoldReason::MemberBytes, _) => {
+            over(&format!("{} from each driver", bytes(limit)), "withdraw another livery")
+        }
+        (HoldReason::LiveryBytes, _) => {
+            over(&format!("{} in a livery", bytes(limit)), "make its files smaller")
+        }
         _ => format!(
             "Waiting for approval: {livery}. Others get your version once the league approves it."
         ),

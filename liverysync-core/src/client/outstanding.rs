@@ -59,16 +59,16 @@ pub(super) fn hold_reason(notice: &HeldNotice) -> String {
         (HoldReason::Rejected, _) => "the league has rejected this version".to_owned(),
         (HoldReason::Blocked, _) => "the league has blocked one of its files".to_owned(),
         (HoldReason::MemberLiveries, _) if limit == 1 => {
-            "the league takes 1 livery of each driver".to_owned()
+            "the league takes at most 1 livery from each driver".to_owned()
         }
         (HoldReason::MemberLiveries, _) => {
-            format!("the league takes {limit} liveries of each driver")
+            format!("the league takes at most {limit} liveries from each driver")
         }
         (HoldReason::MemberBytes, _) => {
-            format!("the league takes {limit} bytes of each driver")
+            format!("the league takes at most {limit} bytes from each driver")
         }
         (HoldReason::LiveryBytes, _) => {
-            format!("the league takes {limit} bytes in a livery")
+            format!("the league takes at most {limit} bytes in a livery")
         }
     }
 }
