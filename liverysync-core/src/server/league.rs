@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{DifferingSetting, ServerConfig, allow_list::AllowList};
+use super::{DifferingSetting, ServerConfig, allow_list::AllowList, union_step::STORE};
 use crate::{
     conflict::is_conflict_name,
     hash::{Content, ContentHash},
@@ -32,9 +32,11 @@ pub(super) struct League {
 
 impl League {
     pub(super) fn new(config: &ServerConfig) -> Self {
+        let mut union = Union::new(config.settings.policy, config.settings.naming.clone())
+            .with_updates(config.settings.updates);
+        union.set_store(STORE);
         Self {
-            union: Union::new(config.settings.policy, config.settings.naming.clone())
-                .with_updates(config.settings.updates),
+            union,
             union_hash: None,
             manifest_hash: None,
             allow_list: AllowList::new(&config.settings.naming),
@@ -65,6 +67,7 @@ impl League {
         }
         let recorded: BTreeSet<_> = records.iter().filter_map(|record| record.setting()).collect();
         self.union = Union::replay(given.clone(), records);
+        self.union.set_store(STORE);
         let released = self.union.release_strangers();
         let new = Setting::all().filter(|setting| !recorded.contains(setting));
         let new = new.map(|setting| Record::Set { setting, value: given.value(setting) });

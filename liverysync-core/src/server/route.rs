@@ -1,6 +1,6 @@
 //! The router: it decides whether and how a peer gets a file of the union.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ServerConfig, Withheld,
@@ -173,6 +173,19 @@ impl<'a> Router<'a> {
         self.willing(content).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// Returns whether a peer lacks a file of a livery whose content has never come yet, so that it would get a part of the livery
+    /// now. A content that the server has had once does not count: a small store may be unable to keep all of a livery.
+    fn is_incomplete(self, peer: &Peer, livery: &str) -> bool {
+        let mut entries = self.league.union().of_livery(livery);
+        entries.any(|entry| {
+            peer.missing.contains(entry.path.key())
+                && !self.store.is_available(entry.content)
+                && !self.league.union().is_verified(entry.content)
+                && self.route(peer, entry) == Route::Download
+                && self.willing(entry.content).any(|source| source != peer.id)
+        })
+    }
+
     /// Returns the entry that a peer's own file at a name counts for.
     pub(super) fn rival_at(self, peer: &Peer, key: &PathKey) -> Option<&'a UnionEntry> {
         let own = peer.file_at(key)?;
@@ -254,5 +267,28 @@ impl<'a> Router<'a> {
         }
         let has_source = self.willing(rival.content).next().is_some();
         Some(if has_source { Wait::Rival } else { Wait::LostRival })
+    }
+}
+
+/// The liveries that a peer would get in parts now, because some of their contents are still to come.
+pub(super) struct Incomplete<'a> {
+    router: Router<'a>,
+    peer: &'a Peer,
+    /// What is known by now, so that each livery is looked at once.
+    known: BTreeMap<String, bool>,
+}
+
+impl<'a> Incomplete<'a> {
+    pub(super) const fn new(router: Router<'a>, peer: &'a Peer) -> Self {
+        Self { router, peer, known: BTreeMap::new() }
+    }
+
+    pub(super) fn contains(&mut self, livery: &str) -> bool {
+        if let Some(known) = self.known.get(livery) {
+            return *known;
+        }
+        let incomplete = self.router.is_incomplete(self.peer, livery);
+        self.known.insert(livery.to_owned(), incomplete);
+        incomplete
     }
 }

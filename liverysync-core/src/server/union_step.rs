@@ -15,7 +15,7 @@ use crate::{
 pub(super) type Reported = BTreeMap<PeerId, Option<BTreeSet<PathKey>>>;
 
 /// The store, as one who has contents. Links are numbered from one, so zero is free.
-const STORE: PeerId = PeerId(0);
+pub(super) const STORE: PeerId = PeerId(0);
 
 /// Handles the consequences of a step.
 pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {

@@ -2,7 +2,7 @@
 //!
 //! Its contents come one by one, and its author may leave between two of them. So the claims wait until the server has had all
 //! of them. Until then everybody keeps the livery that the league has, and no livery is torn. What a livery that nobody has
-//! is made of need not wait: it replaces nothing.
+//! is made of need not wait: it replaces nothing, and leaves together if its author does (see `expiry`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,5 +92,11 @@ impl Union {
     #[cfg(feature = "server")]
     pub(crate) fn is_awaited(&self, content: Content) -> bool {
         self.unplaced.awaiting(content).next().is_some()
+    }
+
+    /// Returns the entries of a livery, by its folded name.
+    #[cfg(feature = "server")]
+    pub(crate) fn of_livery(&self, livery: &str) -> impl Iterator<Item = &super::UnionEntry> {
+        self.entries.of_livery(livery)
     }
 }

@@ -1,10 +1,10 @@
 //! Expiry: frees the names of contents that will never arrive, because nobody holds them and nobody ever sent them.
 //!
 //! A client may publish a file and disconnect before the server has it. Without expiry its name would block other contents
-//! for ever.
+//! for ever. The other parts of a new livery go with it.
 
 use super::{
-    Claimant, Outcome, Union,
+    Claimant, Outcome, Union, UnionEntry,
     past::{Past, Placed},
 };
 use crate::{
@@ -17,6 +17,12 @@ use crate::{
 };
 
 impl Union {
+    /// Tells the union which holder is the server's own store. What only that has is of no driver.
+    #[cfg(feature = "server")]
+    pub(crate) const fn set_store(&mut self, store: super::PeerId) {
+        self.store = Some(store);
+    }
+
     /// Expires the orphans among the touched names. Returns the claimants that must be placed again.
     pub(super) fn expire_orphans(&mut self, outcome: &mut Outcome) -> Vec<Claimant> {
         let mut again = Vec::new();
@@ -43,30 +49,70 @@ impl Union {
     /// Takes the content of a name away, because it will never arrive. The name gets back the last content that exists, or
     /// becomes free. Returns the claimants that must be placed again.
     pub(super) fn expire(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
-        let Some(past) = self.past.get(key) else { return Vec::new() };
-        let path = past.path.clone();
+        let past = self.past.get(key).filter(|_| self.entries.contains(key));
+        let Some(past) = past else { return Vec::new() };
         match self.previous_available(past).cloned() {
             Some(placed) => {
+                let path = past.path.clone();
                 let entry = Entry { path, content: placed.content, mtime: placed.mtime };
                 // The name is taken again, so no claimant has to be placed.
                 self.record_placed(entry, placed.author, Cause::Expired, outcome);
                 Vec::new()
             }
             None => {
-                // A retired name stays retired: without its history, every old copy of it would come back. So does one that
-                // had a blocked content, which some may still have.
-                if past.was_retired() || self.had_blocked(past) {
-                    self.record_retired(path, outcome);
-                } else {
-                    self.record(Record::Forgotten { path }, outcome);
-                }
-                // All of them, because a refused file does not say which names were in its way.
-                let mut again = self.unplaced.take_refused();
-                again.extend(self.release_rivals(key, outcome));
-                again.extend(self.release_past_rivals(key));
-                again
+                let mut names = self.unfinished_with(key);
+                names.push(key.clone());
+                names.iter().flat_map(|key| self.free(key, outcome)).collect()
             }
         }
+    }
+
+    /// Returns the other names of a new livery of which this name was a part from its beginning, as far as they have the
+    /// same author and nobody has a file there any more. They leave together: nobody ever had that livery whole, and a part of it
+    /// is of no use. Its author brings all of it when they return.
+    fn unfinished_with(&self, key: &PathKey) -> Vec<PathKey> {
+        let begun = |key: &PathKey| self.past.get(key).and_then(Past::begun);
+        let author = |entry: &UnionEntry| self.author_of(Some(entry));
+        // Each conflict copy beside the files of a livery is kept for itself.
+        let is_own = |entry: &UnionEntry| !self.is_conflict_copy(&entry.path);
+        let Some(expired) = self.entries.get(key).filter(|entry| is_own(entry)) else {
+            return Vec::new();
+        };
+        let entries = self.entries.of_livery(key.livery());
+        let own: Vec<_> = entries.filter(|entry| is_own(entry)).collect();
+        if own.iter().any(|entry| begun(entry.path.key()) < begun(key)) {
+            // The livery was there before this name.
+            return Vec::new();
+        }
+        let is_left = |entry: &UnionEntry| {
+            let has_outdated = self.unplaced.outdated_at(entry.path.key()).next().is_some();
+            let mut holders = entry.holders().map(|(holder, _)| Some(holder));
+            let is_held = holders.any(|holder| holder != self.store);
+            !is_held && !has_outdated && author(entry) == author(expired)
+        };
+        let left = own.into_iter().filter(|entry| entry.path.key() != key && is_left(entry));
+        left.map(|entry| entry.path.key().clone()).collect()
+    }
+
+    /// Frees a name. Returns the claimants that must be placed again.
+    fn free(&mut self, key: &PathKey, outcome: &mut Outcome) -> Vec<Claimant> {
+        let Some(past) = self.past.get(key) else { return Vec::new() };
+        let path = past.path.clone();
+        // A retired name stays retired: without its history, every old copy of it would come back. So does one that had a
+        // blocked content, which some may still have.
+        if past.was_retired() || self.had_blocked(past) {
+            self.record_retired(path, outcome);
+        } else {
+            self.record(Record::Forgotten { path }, outcome);
+        }
+        if let Some(store) = self.store {
+            self.unplaced.remove(store, key);
+        }
+        // All of them, because a refused file does not say which names were in its way.
+        let mut again = self.unplaced.take_refused();
+        again.extend(self.release_rivals(key, outcome));
+        again.extend(self.release_past_rivals(key));
+        again
     }
 
     /// Takes out the claimants that were filed elsewhere because this name was taken: those of the name, or those of the whole

@@ -266,8 +266,8 @@ pub struct Union {
     banned: BTreeSet<MemberId>,
     /// Contents that nobody gets.
     blocked: BTreeSet<ContentHash>,
+    store: Option<PeerId>,
     usage: Usage,
-    /// The liveries that are held.
     holds: Holds,
     /// Number of the last recorded step.
     steps: u64,

@@ -90,6 +90,12 @@ impl Past {
         self.versions.iter().rev().map_while(|version| version.placed.as_ref())
     }
 
+    /// Returns the step in which the name got its first content since it was last retired; `None` if it has none.
+    pub(super) fn begun(&self) -> Option<u64> {
+        let since = self.versions.iter().rev().take_while(|version| version.placed.is_some());
+        since.last().map(|version| version.step)
+    }
+
     /// Returns true if the name was retired before it got its present content.
     pub(super) fn was_retired(&self) -> bool {
         self.versions.iter().any(|version| version.placed.is_none())

@@ -37,11 +37,15 @@ impl Downloads {
         }
         self.spell(cx, folder, sync_id, group);
         let Some(session) = self.sessions.get(sync_id) else { return };
+        if session.is_listed() && is_torn(session, group) {
+            return self.postpone(cx, sync_id, group, "another file of its livery did not come");
+        }
         let copy_names = self.conflict_copy_names(&cx.naming, folder, session, group);
         // Protocol 1 cannot say where the livery has to go.
         let whole_liveries = session.is_listed() && cx.naming.scope == Scope::Livery;
         if whole_liveries && copy_names.iter().any(Option::is_some) {
-            return self.postpone(cx, sync_id, group);
+            let reason = "this PC has another file there that the league does not know yet";
+            return self.postpone(cx, sync_id, group, reason);
         }
         let Some(session) = self.sessions.get_mut(sync_id) else { return };
         let (mut files, mut step, mut paths) = (Vec::new(), Vec::new(), Vec::new());
@@ -132,10 +136,11 @@ impl Downloads {
         unfinished.map(|file| file.path.key().clone()).collect()
     }
 
-    /// Leaves the files of this PC in place until the league knows them, and parks what has come. Where whole liveries
-    /// get a conflict name, a single conflict copy would tear a livery apart. The next scan publishes the files, and the
-    /// server finds the name.
-    fn postpone(&mut self, cx: &mut Context, sync_id: &SyncId, group: &[usize]) {
+    /// Leaves the files of this PC in place, and parks what has come. The server offers it again.
+    ///
+    /// Where whole liveries get a conflict name, a single conflict copy would tear a livery apart: the next scan publishes the
+    /// files of this PC, and the server finds the name.
+    fn postpone(&mut self, cx: &mut Context, sync_id: &SyncId, group: &[usize], reason: &str) {
         for index in group {
             let Some(session) = self.sessions.get_mut(sync_id) else { return };
             let file = &mut session.files[*index];
@@ -147,7 +152,6 @@ impl Downloads {
             } else {
                 self.park(cx, content, ParkedStage { stage, progress: ParkedProgress::Whole });
             }
-            let reason = "this PC has another file there that the league does not know yet";
             self.refuse(cx, sync_id, offered, &Refusal::failed(reason));
         }
     }
@@ -201,6 +205,12 @@ impl Downloads {
         }
         self.check(cx, folder, sync_id, false);
     }
+}
+
+/// Returns true if a group would be a part of a livery: its author has left before all of it had come.
+fn is_torn(session: &Download, group: &[usize]) -> bool {
+    let first = group.first().and_then(|index| session.files.get(*index));
+    first.is_some_and(|file| session.misses_any_of(file.path.key().livery()))
 }
 
 /// Returns the event for a file of this PC that has lost its name: either `path` is its conflict copy, and the server says

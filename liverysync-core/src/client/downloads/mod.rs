@@ -346,7 +346,7 @@ impl Downloads {
             return;
         }
         let stage = file.stage();
-        file.state = FileState::Failed;
+        file.state = FileState::Missed;
         discard(cx, stage);
         cx.event(Event::ReceiveFailed {
             sync_id: sync_id.clone(),

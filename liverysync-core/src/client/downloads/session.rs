@@ -62,6 +62,8 @@ pub(in crate::client) enum FileState {
     Installing(StageId),
     Installed,
     Failed,
+    /// The server cannot send it now.
+    Missed,
 }
 
 /// The place that the bytes of a file come from.
@@ -92,7 +94,7 @@ pub(super) struct Left {
 
 impl DownloadFile {
     pub(super) const fn is_finished(&self) -> bool {
-        matches!(self.state, FileState::Installed | FileState::Failed)
+        matches!(self.state, FileState::Installed | FileState::Failed | FileState::Missed)
     }
 
     /// Returns the stage of the file, until it is being installed.
@@ -180,6 +182,14 @@ impl Download {
             }
         }
         Some(staged)
+    }
+
+    /// Returns true if the server cannot send a file of a livery now.
+    pub(super) fn misses_any_of(&self, livery: &str) -> bool {
+        let mut files = self.files.iter();
+        files.any(|file| {
+            matches!(file.state, FileState::Missed) && file.path.key().livery() == livery
+        })
     }
 
     /// Returns the livery to which the next file of an unlisted session may belong.

@@ -13,7 +13,7 @@ use crate::{
         Event, Withheld,
         context::Context,
         peer::Peer,
-        route::{Means, Route, Router, Wait},
+        route::{Incomplete, Means, Route, Router, Wait},
     },
     time::Time,
     union::PeerId,
@@ -75,8 +75,10 @@ impl Downloads {
             let Some(target) = self.targets.get_mut(&id) else { continue };
             // Each job checks again when it begins which of its files the peer may have.
             let missing = keys.iter().filter(|key| peer.missing.contains(*key));
-            let missing = missing.filter(|key| !target.under_way.contains(*key)).cloned();
-            let sessions = sessions(liveries(missing.collect()), most);
+            let missing = missing.filter(|key| !target.under_way.contains(*key));
+            let missing: Vec<_> = missing.cloned().collect();
+            let liveries = missing.chunk_by(|a, b| a.livery() == b.livery());
+            let sessions = sessions(liveries.map(<[_]>::to_vec), most);
             // Jobs that are still to be worked out will include these.
             if let Some(jobs) = &mut target.jobs {
                 jobs.extend(sessions.into_iter().map(Job::Download));
@@ -118,12 +120,14 @@ impl Downloads {
             return;
         };
         let router = cx.router();
+        let mut incomplete = Incomplete::new(router, peer);
         // Things may have changed since the job was planned, so each name is checked again.
         let still = |key: &PathKey| {
             cx.league.union().get(key).is_some_and(|entry| {
                 !target.under_way.contains(key)
                     && router.route(peer, entry) == Route::Download
                     && cx.store.is_available(entry.content)
+                    && !incomplete.contains(key.livery())
             })
         };
         match job {
@@ -147,8 +151,9 @@ impl Downloads {
             return;
         };
         let router = cx.router();
-        let (mut copies, mut stored, mut arriving) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (mut copies, mut available) = (BTreeMap::new(), Vec::new());
         let (mut withheld, mut deferred) = (Vec::new(), false);
+        let mut incomplete = Incomplete::new(router, peer);
         // A name that is under way is not offered twice: its session reports the outcome.
         for key in peer.missing.iter().filter(|key| !target.under_way.contains(*key)) {
             let Some(entry) = cx.league.union().get(key) else { continue };
@@ -159,8 +164,11 @@ impl Downloads {
                 Route::Wait(Means::Copy, Wait::Rival) => drop(copies.insert(key, Copy::Replaces)),
                 // No event says when the wait is over, so a tick plans the jobs again.
                 Route::Wait(..) => deferred = true,
-                Route::Download if cx.store.is_stored(content) => stored.push(key.clone()),
-                Route::Download if cx.store.is_available(content) => arriving.push(key.clone()),
+                // The rest of its livery is still to come. A tick looks again.
+                Route::Download if incomplete.contains(key.livery()) => deferred = true,
+                Route::Download if cx.store.is_available(content) => {
+                    available.push((key.clone(), cx.store.is_stored(content)));
+                }
                 // The upload that brings it adds it to the jobs.
                 Route::Download | Route::HasIt => {}
             }
@@ -170,8 +178,13 @@ impl Downloads {
         deferred |= copies.len() < possible;
         let most = cx.config.session_files_max;
         let copies = copies.chunks(most.max(1)).map(|keys| Job::Copy(keys.to_vec()));
-        // Complete contents go first: they need no source that might leave.
-        let downloads = sessions(liveries(stored).chain(liveries(arriving)), most);
+        // Complete liveries go first: they need no source that might leave.
+        let liveries = available.chunk_by(|(a, _), (b, _)| a.livery() == b.livery());
+        let (stored, arriving): (Vec<_>, Vec<_>) =
+            liveries.partition(|livery| livery.iter().all(|(_, stored)| *stored));
+        let names =
+            |livery: &[(PathKey, bool)]| livery.iter().map(|(key, _)| key.clone()).collect();
+        let downloads = sessions(stored.into_iter().chain(arriving).map(names), most);
         // Copies come first: they need no upload, and what they save under a conflict name may be replaced afterwards.
         target.jobs = Some(copies.chain(downloads.into_iter().map(Job::Download)).collect());
         target.deferred = deferred;
@@ -210,10 +223,4 @@ fn announce_withheld(cx: &mut Context, id: PeerId, withheld: Vec<(RelPath, Withh
             cx.event(Event::Withheld { name, path, reason });
         }
     }
-}
-
-/// Groups sorted keys by livery.
-fn liveries(keys: Vec<PathKey>) -> impl Iterator<Item = Vec<PathKey>> {
-    let groups = keys.chunk_by(|a, b| a.livery() == b.livery());
-    groups.map(<[PathKey]>::to_vec).collect::<Vec<_>>().into_iter()
 }

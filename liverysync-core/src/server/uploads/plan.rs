@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::{
     schedule::{Plan, Want, plan},
-    server::{context::Context, route::Route},
+    server::{
+        context::Context,
+        route::{Incomplete, Route},
+    },
 };
 
 /// Plans the uploads of all that somebody misses and the store does not have.
@@ -31,6 +34,7 @@ fn missing(cx: &Context) -> Vec<Want> {
         }
     }
     for (target, peer) in cx.peers.iter().filter(|(_, peer)| peer.is_known()) {
+        let mut incomplete = Incomplete::new(router, peer);
         for key in &peer.missing {
             let Some(entry) = cx.league.union().get(key) else { continue };
             let content = entry.content;
@@ -40,6 +44,10 @@ fn missing(cx: &Context) -> Vec<Want> {
             }
             // A file that the peer copies, waits for or does not get needs no upload now.
             if router.route(peer, entry) != Route::Download {
+                continue;
+            }
+            // It is offered with the rest of its livery. A small store would drop it before that, and fetch it again and again.
+            if union.is_verified(content) && incomplete.contains(key.livery()) {
                 continue;
             }
             let mut sources = router.sources(content);

@@ -367,3 +367,32 @@ fn a_member_who_was_here_all_the_time_has_not_returned() {
     );
     assert_eq!(name_with(&league, "t/"), [NAMES[1], NAMES[2]]);
 }
+
+// Half of a livery is of no use to anyone.
+#[test]
+fn a_new_livery_of_which_a_part_never_came_leaves_with_its_author() {
+    let begun = || edits(0, &[(1, 0), (3, 1)]);
+    for deeds in [
+        vec![begun(), Deed::Verify(0), Deed::Leave(0)],
+        vec![
+            edits(0, &[(1, 2)]),
+            Deed::VerifyAll,
+            Deed::Retire(0),
+            begun(),
+            Deed::Verify(0),
+            Deed::Leave(0),
+        ],
+    ] {
+        let mut league = play_in(whole_liveries(), deeds);
+        assert_eq!(name_with(&league, "t/"), Vec::<String>::new());
+        league = play_in(league, [begun()]);
+        assert_eq!(name_with(&league, "t/"), [NAMES[1], NAMES[3]]);
+    }
+}
+
+// What is added later is no part of it.
+#[test]
+fn a_livery_stays_without_an_addition_that_never_came() {
+    let deeds = [edits(0, &[(1, 0)]), Deed::VerifyAll, edits(0, &[(3, 1)]), Deed::Leave(0)];
+    assert_eq!(name_with(&play_in(whole_liveries(), deeds), "t/"), [NAMES[1]]);
+}

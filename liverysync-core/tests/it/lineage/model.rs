@@ -226,6 +226,9 @@ impl Model {
     /// Expires the content of a name. Returns the claims to place again.
     fn expire(&mut self, name: &str) -> Vec<Claim> {
         let now = self.now(name);
+        if now.is_none() {
+            return Vec::new();
+        }
         let is_behind = |content| {
             let mut files = self.files.values();
             files.any(|(claim, sync_status)| {
@@ -247,47 +250,79 @@ impl Model {
                 Vec::new()
             }
             None => {
-                let is_final = |content: Option<Content>| {
-                    content.is_none_or(|content| self.is_blocked(content))
-                };
-                if self.past[name].iter().any(|(_, content)| is_final(*content)) {
-                    self.put(name, None, None);
-                } else {
-                    self.past.remove(name);
-                    self.rival_names.remove(name);
-                    self.takings_back.retain(|(there, _)| there != name);
-                }
-                // Files that are still outdated at the name itself were declined, and stay so.
-                let rivals = self.files.values_mut().filter(|(claim, _)| claim.name != name);
-                for (_, sync_status) in rivals {
-                    if *sync_status == SyncStatus::Behind(name.to_owned()) {
-                        *sync_status = SyncStatus::Refused;
-                    }
-                }
-                let of = livery(name);
-                let open = self.is_vacant(of);
-                let taken: BTreeSet<_> = self.names().into_iter().map(|(name, _)| name).collect();
-                let free = |claim: &Claim, sync_status: &SyncStatus| {
-                    let asked = match self.scope {
-                        _ if open => livery(&claim.name) == of && !taken.contains(&claim.name),
-                        Scope::File => claim.name == name,
-                        Scope::Livery => false,
-                        other => unreachable!("{other:?}"),
-                    };
-                    *sync_status == SyncStatus::Refused
-                        || asked && matches!(sync_status, SyncStatus::For(_))
-                };
-                let again =
-                    self.files.extract_if(.., |_, (claim, sync_status)| free(claim, sync_status));
-                let (again, sync_statuses): (Vec<_>, Vec<_>) = again.map(|(_, file)| file).unzip();
-                for sync_status in sync_statuses {
-                    if let SyncStatus::For(left) = sync_status {
-                        self.left.insert(left);
-                    }
-                }
-                again
+                let mut names = self.unfinished_with(name);
+                names.push(name.to_owned());
+                names.iter().flat_map(|name| self.free(name)).collect()
             }
         }
+    }
+
+    /// Returns the other names with which a name began a livery, of the same author, that nobody holds.
+    fn unfinished_with(&self, name: &str) -> Vec<String> {
+        let begun = |name: &str| {
+            let since = self.past[name].iter().rev().take_while(|(_, content)| content.is_some());
+            since.last().unwrap().0
+        };
+        let is_copy = |name: &str| plain(name) != name && self.rival_names.contains(name);
+        let names = self.names_of(livery(name)).into_iter().map(|(name, _)| name);
+        let names: Vec<_> = names.filter(|other| !is_copy(other)).collect();
+        if is_copy(name) || names.iter().any(|other| begun(other) < begun(name)) {
+            return Vec::new();
+        }
+        let has_outdated = |name: &String| {
+            let mut files = self.files.values();
+            files.any(|(claim, status)| {
+                claim.name == *name && matches!(status, SyncStatus::Behind(_))
+            })
+        };
+        let goes = |other: &String| {
+            other != name
+                && !has_outdated(other)
+                && self.author_of(other) == self.author_of(name)
+                && self.holders(other).is_empty()
+        };
+        names.into_iter().filter(goes).collect()
+    }
+
+    /// Frees a name. Returns the claims to place again.
+    fn free(&mut self, name: &str) -> Vec<Claim> {
+        let is_final =
+            |content: Option<Content>| content.is_none_or(|content| self.is_blocked(content));
+        if self.past[name].iter().any(|(_, content)| is_final(*content)) {
+            self.put(name, None, None);
+        } else {
+            self.past.remove(name);
+            self.rival_names.remove(name);
+            self.takings_back.retain(|(there, _)| there != name);
+        }
+        // Files that are still outdated at the name itself were declined, and stay so.
+        let rivals = self.files.values_mut().filter(|(claim, _)| claim.name != name);
+        for (_, sync_status) in rivals {
+            if *sync_status == SyncStatus::Behind(name.to_owned()) {
+                *sync_status = SyncStatus::Refused;
+            }
+        }
+        let of = livery(name);
+        let open = self.is_vacant(of);
+        let taken: BTreeSet<_> = self.names().into_iter().map(|(name, _)| name).collect();
+        let free = |claim: &Claim, sync_status: &SyncStatus| {
+            let asked = match self.scope {
+                _ if open => livery(&claim.name) == of && !taken.contains(&claim.name),
+                Scope::File => claim.name == name,
+                Scope::Livery => false,
+                other => unreachable!("{other:?}"),
+            };
+            *sync_status == SyncStatus::Refused
+                || asked && matches!(sync_status, SyncStatus::For(_))
+        };
+        let again = self.files.extract_if(.., |_, (claim, sync_status)| free(claim, sync_status));
+        let (again, sync_statuses): (Vec<_>, Vec<_>) = again.map(|(_, file)| file).unzip();
+        for sync_status in sync_statuses {
+            if let SyncStatus::For(left) = sync_status {
+                self.left.insert(left);
+            }
+        }
+        again
     }
 
     pub(super) fn step(&mut self, changes: &[Change]) {

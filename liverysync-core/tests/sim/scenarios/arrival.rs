@@ -273,6 +273,40 @@ fn an_update_whose_author_leaves_half_way_tears_no_livery() {
     }
 }
 
+// The same for a livery that nobody else has: half of it is of no use to anyone.
+#[test]
+fn a_new_livery_whose_author_leaves_half_way_is_there_whole_or_not_at_all() {
+    for mut world in leagues() {
+        let other = world.join("other", &[]);
+        world.rest();
+        let author = world.join("author", &[]);
+        world.leave(author);
+        world.pcs[author].line.up = 1_000_000;
+        world.start(author);
+        AFTER.iter().for_each(|(path, bytes)| world.drop_at(author, path, bytes, 0));
+        world.feed(author, client::Input::FolderChanged);
+        while !world.union().is_verified(Content::of(b"new")) {
+            assert!(world.step(10 * MINUTE), "the small file arrives");
+        }
+        assert!(!world.union().is_verified(Content::of(LARGE)));
+        world.crash(author);
+        world.rest_of_us();
+        let late = world.join("late", &[]);
+        world.rest_of_us();
+        assert!(
+            world.union().is_empty(),
+            "{:?} {:?}",
+            world.union().iter().map(|e| (e.path.to_string(), e.copies())).collect::<Vec<_>>(),
+            world.union().history("t")
+        );
+        [other, late].iter().for_each(|pc| world.check_files(*pc, &[]));
+        world.start(author);
+        world.rest();
+        world.all_hold(&[author, other, late], &AFTER);
+        assert_eq!(world.conflicts(), []);
+    }
+}
+
 #[test]
 fn an_update_that_is_changed_while_it_arrives_arrives_as_it_is_then() {
     for world in leagues() {
