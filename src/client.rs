@@ -2,6 +2,7 @@
 
 mod act;
 mod builder;
+mod connect;
 mod driver;
 mod link;
 mod lock;

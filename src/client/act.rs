@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ClientBuilder, ClientError, builder::server_name, link::connect};
+use super::{ClientBuilder, ClientError, builder::server_name, connect::connect};
 
 /// The longest time until the server has answered.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -23,7 +23,8 @@ use tokio::{
 
 use super::{
     builder::{Lists, server_name},
-    link::{Link, connect, sending},
+    connect::connect,
+    link::{Link, sending},
     lock::Lock,
 };
 use crate::{

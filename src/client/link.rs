@@ -32,9 +32,6 @@ use crate::{
     throttle::Throttles,
 };
 
-/// The longest time that connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// The number of messages that may wait between the link and the machine.
 const MESSAGES_MAX: usize = 4;
 
@@ -47,14 +44,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The time for a client that stops to write its last messages.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Connects to a server, within [`CONNECT_TIMEOUT`].
-pub(super) async fn connect((host, port): (String, u16)) -> io::Result<TcpStream> {
-    match timeout(CONNECT_TIMEOUT, TcpStream::connect((host.as_str(), port))).await {
-        Ok(stream) => stream,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
-    }
-}
 
 /// A link and the tasks that serve it.
 pub(super) struct Link {
