@@ -117,6 +117,24 @@ mod tests {
         assert!(is_notified(&changed).await, "the walk that a change asks for sees its folders");
     }
 
+    #[cfg(unix)]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_folder_behind_a_link_is_watched_and_no_link_in_it() {
+        let (home, changed) = (tempfile::tempdir().unwrap(), Arc::new(Notify::new()));
+        let [real, other, link] = ["real", "other", "link"].map(|name| home.path().join(name));
+        fs::create_dir_all(real.join("T")).unwrap();
+        fs::create_dir(&other).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        std::os::unix::fs::symlink(&other, real.join("elsewhere")).unwrap();
+        let mut watch = Watch::start(&link, &changed);
+        list(&link, &watch.handle()).unwrap();
+        assert_eq!(watch.after_walk(true), None);
+        fs::write(real.join("T/a.png"), "").unwrap();
+        assert!(is_notified(&changed).await);
+        fs::write(other.join("b.png"), "").unwrap();
+        assert!(!is_notified(&changed).await, "nothing outside of the folder is watched");
+    }
+
     #[cfg(target_os = "linux")]
     #[tokio::test(flavor = "multi_thread")]
     async fn a_folder_that_was_moved_away_is_no_longer_watched() {

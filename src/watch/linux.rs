@@ -66,7 +66,11 @@ impl WatchHandle {
             | WatchFlags::DELETE_SELF
             | WatchFlags::MOVE_SELF
             | WatchFlags::EXCL_UNLINK;
-        let guard = WatchFlags::ONLYDIR | WatchFlags::DONT_FOLLOW;
+        // The root may be a link: its driver has put the folder elsewhere.
+        let guard = match inotify.folders().root {
+            None => WatchFlags::ONLYDIR,
+            Some(_) => WatchFlags::ONLYDIR | WatchFlags::DONT_FOLLOW,
+        };
         let added = inotify::add_watch(&inotify.system, folder, happenings | guard);
         let mut folders = inotify.folders();
         match added {
@@ -76,7 +80,7 @@ impl WatchHandle {
             }
             // It was removed or replaced meanwhile, which the watch of its parent reports.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-            Err(error) => folders.fault = Some(error.into()),
+            Err(error) => folders.fault = Some(in_words(error)),
         }
     }
 
@@ -155,8 +159,21 @@ impl Drop for Watch {
     }
 }
 
+/// Returns an error that names the limit of the system that was reached. The system calls it a full disk, or too many files.
+fn in_words(error: Errno) -> io::Error {
+    let limit = match error {
+        Errno::NOSPC => "max_user_watches",
+        Errno::MFILE => "max_user_instances",
+        _ => return error.into(),
+    };
+    io::Error::other(format!(
+        "its limit fs.inotify.{limit} is reached; an admin of this PC can raise it"
+    ))
+}
+
 fn open() -> io::Result<(Arc<Inotify>, AsyncFd<Arc<OwnedFd>>)> {
-    let system = Arc::new(inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?);
+    let system = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(in_words)?;
+    let system = Arc::new(system);
     #[expect(
         deprecated,
         reason = "the descriptor is neither replaced nor closed while it is registered"
