@@ -493,9 +493,18 @@ pub(crate) fn no_config_folder() -> Problem {
 
 /// Reports that the identity file cannot be used.
 pub(crate) fn identity(path: &Path, source: &io::Error) -> Problem {
-    Problem::new(format!("cannot use the identity file {}", show(path))).cause(source).hint(
-        "restore the file from a backup, or import your identity: liverysync identity import FILE",
-    )
+    use io::ErrorKind::{
+        InvalidData, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    let hint = match source.kind() {
+        StorageFull | QuotaExceeded => "free some space on that disk, and start again",
+        PermissionDenied | ReadOnlyFilesystem => "let this user write to the file and its folder",
+        InvalidData => {
+            "restore the file from a backup, or import your identity: liverysync identity import FILE"
+        }
+        _ => "see to that disk, or name another file: --identity FILE",
+    };
+    Problem::new(format!("cannot use the identity file {}", show(path))).cause(source).hint(hint)
 }
 
 pub(crate) fn no_identity(path: &Path) -> Problem {

@@ -1,6 +1,6 @@
 //! The texts of `liverysync identity`.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use liverysync::{Identity, MemberKey};
 
@@ -27,7 +27,10 @@ pub(super) fn identity_texts(all: &mut Texts) {
     all.section("errors: identity");
     let file = Path::new("aoi.identity");
     all.block(error::no_config_folder());
-    all.block(error::identity(file, &denied()));
+    let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::InvalidData, io::ErrorKind::Other];
+    for fault in [denied()].into_iter().chain(kinds.map(io::Error::from)) {
+        all.block(error::identity(file, &fault));
+    }
     all.block(error::no_identity(file));
     let other = Identity::import(Some(Identity::new(key(2))), one, false).unwrap_err();
     all.block(error::other_identity(&other));
