@@ -36,6 +36,7 @@ use self::{
     table::{Row, Table, integer},
 };
 use super::{ActId, Answer, DatabaseError, HeldSince, LeagueDatabase, MemberRow};
+use crate::store::flush_folder;
 
 /// Name of the file in a server's data folder.
 const NAME: &str = "league.db";
@@ -138,6 +139,7 @@ fn open(path: &Path, steps: &[&str]) -> Result<Connection, Refusal> {
         let new = beside(path, ".new");
         finish(create(&new, steps)?, &new)?;
         fs::rename(&new, path)?;
+        path.parent().map_or(Ok(()), flush_folder)?;
     }
     let (mut connection, form) = look(path, steps)?;
     form::check(&connection, form, steps)?;
@@ -184,7 +186,8 @@ fn look(path: &Path, steps: &[&str]) -> Result<(Connection, usize), Refusal> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // What was reported is durable: with NORMAL, a power cut may take back the last commits.
+    connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     match form::form(&connection, steps)? {
         Form::Known(form) => Ok((connection, form)),

@@ -38,9 +38,9 @@ pub(super) struct StoredBlob {
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
-    _lock: File,
+    lock: File,
     /// Removes a temporary folder when it is dropped, after the lock.
-    _temporary: Option<tempfile::TempDir>,
+    temporary: Option<tempfile::TempDir>,
 }
 
 impl Folder {
@@ -63,7 +63,7 @@ impl Folder {
             Some(_) => claim(&root).map_err(failed)?,
             None => take_lock(&root)?,
         };
-        let folder = Self { root: root.clone(), _lock: lock, _temporary: temporary };
+        let folder = Self { root: root.clone(), lock, temporary };
         folder.remove_leftovers().map_err(failed)?;
         let stored = folder.list().map_err(failed)?;
         Ok((folder, stored))
@@ -80,10 +80,7 @@ impl Folder {
         self.root.join("incoming").join(format!("{hash}.{number}"))
     }
 
-    /// Moves a complete content to its final path.
-    ///
-    /// Nothing is flushed. A content that a crash loses is uploaded again, and a damaged one is found by its hash
-    /// before anybody installs it. That costs time, never a livery.
+    /// Moves a complete content to its final path. It is not durable yet.
     pub(super) fn keep(&self, received: &Path, hash: ContentHash) -> io::Result<()> {
         let path = self.blob_path(hash);
         match fs::rename(received, &path) {
@@ -95,24 +92,16 @@ impl Folder {
         }
     }
 
-    /// Writes a checked content to its final path with one write. Writing a small file elsewhere and moving it costs
-    /// nearly twice as much.
-    ///
-    /// Nothing is flushed, as in [`Folder::keep`].
-    pub(super) fn put(&self, hash: ContentHash, bytes: &[u8]) -> io::Result<()> {
-        let path = self.blob_path(hash);
-        let written = match fs::write(&path, bytes) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                path.parent().map_or(Ok(()), fs::create_dir_all)?;
-                fs::write(&path, bytes)
-            }
-            result => result,
-        };
-        if written.is_err() {
-            // A file that stays is found to be damaged when it is read.
-            let _half = fs::remove_file(path);
-        }
-        written
+    /// Returns `true` if the folder goes with the server.
+    pub(super) const fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// Flushes everything that was written to the folder's file system.
+    #[cfg(target_os = "linux")]
+    pub(super) fn flush_all(&self) -> io::Result<()> {
+        // The lock has been open from the start, so the call reports each write that has failed since then.
+        Ok(rustix::fs::syncfs(&self.lock)?)
     }
 
     /// Records that a content was needed just now.

@@ -1,11 +1,12 @@
 //! The store: the server's contents on disk. Each content is uploaded once, checked as it comes, and can be downloaded
 //! from the first byte on.
 //!
-//! A few worker threads of the store hash and write what is uploaded, so that a slow disk holds up no task. Downloads
-//! read a [`Blob`].
+//! A few worker threads of the store hash and write what is uploaded, so that a slow disk holds up no task. Another one
+//! flushes it before it counts as kept. Downloads read a [`Blob`].
 
 mod blob;
 mod check;
+mod durable;
 mod folder;
 pub(crate) mod lock;
 #[cfg(test)]
@@ -34,10 +35,12 @@ use liverysync_core::{
 pub use self::check::{Verified, VerifySummary, verify_store};
 pub(crate) use self::{
     blob::Blob,
+    durable::flush_folder,
     folder::{has_blob, remove_blob},
 };
 use self::{
     blob::{MemoryUse, Phase},
+    durable::Unflushed,
     folder::{Folder, StoredBlob},
     worker::{Job, Worker},
 };
@@ -103,6 +106,8 @@ struct Shared {
     folder: Arc<Folder>,
     index: Arc<Index>,
     workers: Vec<mpsc::Sender<Job>>,
+    /// The queue of the thread that flushes. The workers have it, too.
+    flush: Option<mpsc::Sender<Unflushed>>,
     threads: Vec<JoinHandle<()>>,
     next_writer: AtomicU64,
     /// Dropping these ends the checks in the background.
@@ -176,15 +181,22 @@ impl Store {
         // There is one disk, so more threads would gain nothing.
         let wanted =
             std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
+        let thread = || std::thread::Builder::new().name("liverysync-store".to_owned());
+        let (flush, unflushed) = mpsc::channel();
+        let of_flush = Arc::clone(&folder);
+        let flusher = thread().spawn(move || durable::run(&of_flush, &unflushed));
         for _ in 0..wanted {
             let (sender, jobs) = mpsc::channel();
-            let worker = Worker::new(Arc::clone(&folder), Arc::clone(&index), memory_use.clone());
-            let thread = std::thread::Builder::new().name("liverysync-store".to_owned());
-            threads.push(thread.spawn(move || worker.run(&jobs)).map_err(StoreError::Threads)?);
+            let (folder, index) = (Arc::clone(&folder), Arc::clone(&index));
+            let worker = Worker::new(folder, index, flush.clone(), memory_use.clone());
+            threads.push(thread().spawn(move || worker.run(&jobs)).map_err(StoreError::Threads)?);
             workers.push(sender);
         }
+        // Joined last: the workers have its queue.
+        threads.push(flusher.map_err(StoreError::Threads)?);
+        let flush = Some(flush);
         let (next_writer, checks) = (AtomicU64::new(1), Mutex::default());
-        Ok(Self(Arc::new(Shared { folder, index, workers, threads, next_writer, checks })))
+        Ok(Self(Arc::new(Shared { folder, index, workers, flush, threads, next_writer, checks })))
     }
 
     /// Returns the stored contents, the least recently needed first.
@@ -202,7 +214,7 @@ impl Store {
         let mut entries = index.lock();
         let blob = match entries.get(&content.hash) {
             Some(Entry::Stored { stored, .. }) if stored.content == content => {
-                self.0.send_job(content.hash, Job::Notify(done));
+                self.0.send_job(content.hash, Job::Notify(content.hash, done));
                 let blob = Arc::new(Blob::stored(content, Arc::clone(folder)));
                 return BlobWriter { store: self.clone(), blob, number };
             }
@@ -292,6 +304,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.workers.clear();
+        self.flush = None;
         let checks = self.checks.get_mut().unwrap_or_else(PoisonError::into_inner);
         checks.clear();
         for thread in self.threads.drain(..) {

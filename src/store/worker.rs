@@ -18,6 +18,7 @@ use liverysync_core::{
 use super::{
     Done, Index, StoreFault,
     blob::{Blob, MemoryUse},
+    durable::Unflushed,
     folder::Folder,
 };
 use crate::byte_source::write_at;
@@ -25,7 +26,7 @@ use crate::byte_source::write_at;
 /// The most incomplete contents that a worker keeps for somebody to resume. The oldest is removed first.
 const PARKED_MAX: usize = 512;
 
-/// Contents of at most this size that come in one piece are written straight to their final path.
+/// Contents of at most this size that come in one piece are written with one call.
 const WHOLE_BYTES_MAX: usize = 64 * 1024;
 
 /// A job of a worker.
@@ -43,7 +44,7 @@ pub(super) enum Job {
     /// A content is removed, stored or not.
     Remove(ContentHash),
     /// An upload was not necessary; report success.
-    Notify(Done),
+    Notify(ContentHash, Done),
 }
 
 /// A content that is being received.
@@ -64,13 +65,19 @@ pub(super) struct Worker {
     /// Incomplete contents that nobody writes, the oldest first.
     parked: VecDeque<ContentHash>,
     decoder: Decoder,
+    flush: mpsc::Sender<Unflushed>,
     memory_use: MemoryUse,
 }
 
 impl Worker {
-    pub(super) fn new(folder: Arc<Folder>, index: Arc<Index>, memory_use: MemoryUse) -> Self {
+    pub(super) fn new(
+        folder: Arc<Folder>,
+        index: Arc<Index>,
+        flush: mpsc::Sender<Unflushed>,
+        memory_use: MemoryUse,
+    ) -> Self {
         let (partial, parked) = (HashMap::new(), VecDeque::new());
-        Self { folder, index, partial, parked, decoder: Decoder::default(), memory_use }
+        Self { folder, index, partial, parked, decoder: Decoder::default(), flush, memory_use }
     }
 
     /// Does jobs until the queue is closed.
@@ -91,7 +98,8 @@ impl Worker {
                     // A file that could not be removed is found at the next start.
                     let _stays = self.folder.remove(hash);
                 }
-                Job::Notify(done) => done(Ok(())),
+                // Its flush may still be under way.
+                Job::Notify(hash, done) => self.flush(hash, done),
             }
         }
         let left: Vec<_> = self.parked.drain(..).collect();
@@ -149,8 +157,15 @@ impl Worker {
         self.index.mark_stored(&partial.blob);
         partial.blob.mark_complete();
         if let Some(done) = partial.done {
-            done(Ok(()));
+            self.flush(hash, done);
         }
+    }
+
+    /// Reports a content once it is durable.
+    fn flush(&self, hash: ContentHash, done: Done) {
+        let unflushed = Unflushed { path: self.folder.blob_path(hash), done };
+        // The thread ends only with this queue.
+        let _running = self.flush.send(unflushed);
     }
 
     fn park(&mut self, hash: ContentHash) {
@@ -231,7 +246,7 @@ impl PartialBlob {
         Ok(())
     }
 
-    /// Checks a content that came in one piece, and writes it to its final path.
+    /// Checks a content that came in one piece, and keeps it.
     fn store_whole<'a>(
         &mut self,
         folder: &Folder,
@@ -244,7 +259,10 @@ impl PartialBlob {
         }
         let bytes = self.receiver.unpack(offset, body, decoder)?;
         let content = self.receiver.clone().finish()?;
-        folder.put(content.hash, bytes)?;
+        let path = self.blob.incoming_path();
+        // Under another name first: a server that is killed must not leave a part of it that looks whole.
+        std::fs::write(&path, bytes)?;
+        folder.keep(&path, content.hash)?;
         Ok(bytes)
     }
 

@@ -15,6 +15,21 @@ use tempfile::TempDir;
 
 use super::*;
 
+#[test]
+fn each_commit_is_durable() {
+    let data = tempfile::tempdir().unwrap();
+    let setting = |database: &mut Sqlite| {
+        let ask = |connection: &mut Connection| {
+            Ok(connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?)
+        };
+        database.with(ask).unwrap()
+    };
+    let full = 2;
+    assert_eq!(setting(&mut Sqlite::open(data.path()).unwrap()), full, "while it is made");
+    assert_eq!(setting(&mut Sqlite::open(data.path()).unwrap()), full);
+    assert_eq!(setting(&mut Sqlite::attach(data.path()).unwrap()), full, "for an admin's acts");
+}
+
 fn author(number: u8) -> MemberId {
     format!("{number:016x}").parse().unwrap()
 }
