@@ -13,7 +13,10 @@ use liverysync_core::{
     league::{MemberId, MemberKey},
 };
 
-use crate::disk::{CLIENTS_FOLDER, flush_folder};
+use crate::{
+    disk::{CLIENTS_FOLDER, flush_folder},
+    private::make_folder,
+};
 
 /// The file with a driver's member key, by which leagues recognize them. It is private to its user and is replaced as a
 /// whole.
@@ -70,7 +73,7 @@ impl IdentityFile {
         // Through a link, so that the file can be kept elsewhere.
         let path = fs::canonicalize(&self.0).or_else(|_| std::path::absolute(&self.0))?;
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(at("cannot make the folder"))?;
+            make_folder(folder).map_err(at("cannot make the folder"))?;
         }
         let lock = File::options()
             .create(true)

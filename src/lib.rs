@@ -85,6 +85,8 @@ mod list_faults;
 mod livery_list;
 #[cfg(feature = "client")]
 mod places;
+#[cfg(any(feature = "client", feature = "server"))]
+mod private;
 #[cfg(feature = "client")]
 mod scan;
 #[cfg(feature = "server")]

@@ -11,13 +11,14 @@ use std::{
 use liverysync_core::hash::ContentHash;
 
 use super::ClientError;
+use crate::{places, private::make_folder};
 
 /// The number of attempts after the first, and the pause before each.
 const RETRIES_MAX: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The lock that keeps two clients from one folder. Its file is among the system's temporary files, because liverysync
-/// puts nothing visible into a liveries folder.
+/// The lock that keeps two clients from one folder. Its file is not there, because liverysync puts nothing visible into a
+/// liveries folder.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
@@ -42,6 +43,7 @@ impl Lock {
     pub(super) fn take(root: &Path) -> Result<Self, ClientError> {
         let mut attempts = 0;
         let path = lock_file(root)?;
+        path.parent().map_or(Ok(()), make_folder)?;
         loop {
             let file = File::options().create(true).truncate(false).write(true).open(&path)?;
             match file.try_lock() {
@@ -69,7 +71,14 @@ impl Lock {
 fn lock_file(root: &Path) -> io::Result<PathBuf> {
     let canonical = root.canonicalize()?;
     let name = ContentHash::of(canonical.as_os_str().as_encoded_bytes());
-    Ok(std::env::temp_dir().join(format!("liverysync-{}.lock", name.short())))
+    Ok(lock_folder().join(format!("liverysync-{}.lock", name.short())))
+}
+
+/// Returns a folder of this user alone, if the system has one. Among everybody's temporary files others could be first to
+/// make a file of that name.
+fn lock_folder() -> PathBuf {
+    let runtime = dirs::runtime_dir().filter(|folder| folder.is_dir());
+    runtime.or_else(places::state_folder).unwrap_or_else(std::env::temp_dir)
 }
 
 impl Drop for Lock {

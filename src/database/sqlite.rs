@@ -36,7 +36,7 @@ use self::{
     table::{Row, Table, integer},
 };
 use super::{ActId, Answer, DatabaseError, HeldSince, LeagueDatabase, MemberRow};
-use crate::store::flush_folder;
+use crate::{private::close_to_others, store::flush_folder};
 
 /// Name of the file in a server's data folder.
 const NAME: &str = "league.db";
@@ -141,6 +141,7 @@ fn open(path: &Path, steps: &[&str]) -> Result<Connection, Refusal> {
         fs::rename(&new, path)?;
         path.parent().map_or(Ok(()), flush_folder)?;
     }
+    close_to_others(path);
     let (mut connection, form) = look(path, steps)?;
     form::check(&connection, form, steps)?;
     form::migrate(&mut connection, form, steps)?;
@@ -166,6 +167,7 @@ fn create(new: &Path, steps: &[&str]) -> Result<Connection, Fault> {
         fs::remove_file(new)?;
     }
     let mut connection = Connection::open(new)?;
+    close_to_others(new);
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     form::make(&mut connection, steps)?;

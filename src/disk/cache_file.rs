@@ -8,6 +8,8 @@ use std::{
 
 use bytes::Bytes;
 
+use crate::private::make_folder;
+
 /// The file of the scan cache; `None` without a state folder.
 #[derive(Debug)]
 pub(super) struct CacheFile(pub(super) Option<PathBuf>);
@@ -28,7 +30,7 @@ impl CacheFile {
 /// Replaces a file of the state folder in one step, so that a reader finds the old or the new one and never half of it.
 pub(crate) fn replace_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        make_folder(folder)?;
     }
     let mut new = path.as_os_str().to_owned();
     new.push(".new");

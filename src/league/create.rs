@@ -1,12 +1,13 @@
 //! Creating a league.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use liverysync_core::league::{Record, Setting, Settings};
 
 use super::{League, LeagueError};
 use crate::{
     database::{DatabaseError, LeagueDatabase, Sqlite},
+    private::make_folder,
     store::lock,
 };
 
@@ -17,7 +18,7 @@ impl League {
     ///
     /// Fails if the folder already has a league or a server uses it, and if it cannot be read or written.
     pub fn create(data: &Path, settings: &Settings) -> Result<Self, LeagueError> {
-        fs::create_dir_all(data).map_err(|reason| LeagueError::folder(data, reason))?;
+        make_folder(data).map_err(|reason| LeagueError::folder(data, reason))?;
         let taken = lock::take(data).map_err(|reason| LeagueError::folder(data, reason))?;
         let Some(_lock) = taken else {
             return Err(DatabaseError::Busy { path: data.to_owned() }.into());

@@ -13,6 +13,7 @@ use super::{
     StoreError,
     lock::{self, LOCK},
 };
+use crate::private::{close_to_others, make_folder};
 
 /// The prefix of temporary stores' names.
 const TEMPORARY: &str = "liverysync-store-";
@@ -56,8 +57,9 @@ impl Folder {
             (None, None) => PathBuf::new(),
         };
         let failed = |source| StoreError::Folder { path: root.clone(), source };
-        for folder in ["blobs", "incoming"] {
-            fs::create_dir_all(root.join(folder)).map_err(failed)?;
+        for folder in ["blobs", "incoming"].map(|name| root.join(name)) {
+            make_folder(&folder).map_err(failed)?;
+            close_to_others(&folder);
         }
         let lock = match &temporary {
             Some(_) => claim(&root).map_err(failed)?,
@@ -85,7 +87,7 @@ impl Folder {
         let path = self.blob_path(hash);
         match fs::rename(received, &path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                path.parent().map_or(Ok(()), fs::create_dir_all)?;
+                path.parent().map_or(Ok(()), make_folder)?;
                 fs::rename(received, &path)
             }
             result => result,

@@ -487,3 +487,27 @@ fn a_check_ends_with_its_store() {
     assert!(ended.recv().is_err());
     Store::open(Some(data.path())).unwrap();
 }
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_what_the_server_keeps() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let parent = tempfile::tempdir().unwrap();
+    let (new, earlier) = (parent.path().join("new/data"), parent.path().join("earlier"));
+    // As a server of an earlier version made it.
+    fs::create_dir_all(earlier.join("blobs")).unwrap();
+    fs::set_permissions(earlier.join("blobs"), fs::Permissions::from_mode(0o755)).unwrap();
+    drop(crate::database::Sqlite::open(&earlier).unwrap());
+    let database = earlier.join("league.db");
+    fs::set_permissions(&database, fs::Permissions::from_mode(0o644)).unwrap();
+    for data in [&new, &earlier] {
+        let _store = Store::open(Some(data)).unwrap();
+        let _database = crate::database::Sqlite::open(data).unwrap();
+        for folder in ["blobs", "incoming"] {
+            assert_eq!(mode(&data.join(folder)), 0o700, "{folder} of {}", data.display());
+        }
+        assert_eq!(mode(&data.join("league.db")), 0o600, "{}", data.display());
+    }
+    assert_eq!(mode(&new), 0o700);
+}
