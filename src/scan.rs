@@ -19,7 +19,10 @@ use rayon::prelude::*;
 
 use crate::{
     clock::unix_time,
-    disk::{Changed, ReadError, full_path},
+    disk::{
+        Changed, ReadError,
+        beneath::{Folder, below},
+    },
     places::is_to_be_made,
     walk::list,
     watch::WatchHandle,
@@ -171,24 +174,34 @@ pub(crate) fn inspect_all(
     root: &Path,
     files: &[(RelPath, Stamp)],
 ) -> Vec<Result<Inspected, ReadError>> {
-    inspect_files(files.iter().map(|(path, stamp)| (full_path(root, path), *stamp)))
+    inspect_files(root, files.iter().map(|(path, stamp)| (below(path), *stamp)))
 }
 
-/// Hashes files anywhere in the same way.
+/// Hashes files anywhere below `root` in the same way.
 pub(crate) fn hash_files(
+    root: &Path,
     files: impl Iterator<Item = (PathBuf, Stamp)>,
 ) -> Vec<Result<Content, ReadError>> {
-    let inspected = inspect_files(files).into_iter();
+    let inspected = inspect_files(root, files).into_iter();
     inspected.map(|outcome| outcome.map(|(content, _)| content)).collect()
 }
 
 fn inspect_files(
+    root: &Path,
     files: impl Iterator<Item = (PathBuf, Stamp)>,
 ) -> Vec<Result<Inspected, ReadError>> {
     let mut largest_first: Vec<_> = files.enumerate().collect();
     largest_first.sort_by_key(|(_, (_, stamp))| std::cmp::Reverse(stamp.size));
-    let hash =
-        |(number, (path, stamp)): (usize, (PathBuf, Stamp))| (number, hash_file(&path, stamp));
+    let root = match Folder::open(root) {
+        Ok(root) => root,
+        Err(error) => {
+            let again = |_| Err(io::Error::new(error.kind(), error.to_string()).into());
+            return largest_first.into_iter().map(again).collect();
+        }
+    };
+    let hash = |(number, (path, stamp)): (usize, (PathBuf, Stamp))| {
+        (number, hash_file(&root, &path, stamp))
+    };
     // One by one and the largest first, so that no core is left with a huge file when the others are done.
     let mut hashed: Vec<_> = largest_first.into_iter().par_bridge().map(hash).collect();
     hashed.sort_unstable_by_key(|(number, _)| *number);
@@ -196,13 +209,12 @@ fn inspect_files(
 }
 
 /// Inspects a file whose content is known, by its first and last bytes. Of what cannot be read nothing is known.
-pub(crate) fn inspect(path: &Path) -> Inspection {
-    inspect_ends(path).unwrap_or_default()
+pub(crate) fn inspect(name: &str, file: io::Result<File>) -> Inspection {
+    file.and_then(|file| inspect_ends(name, file)).unwrap_or_default()
 }
 
-fn inspect_ends(path: &Path) -> io::Result<Inspection> {
-    let mut inspector = Inspector::new(&path.to_string_lossy());
-    let mut file = File::open(path)?;
+fn inspect_ends(name: &str, mut file: File) -> io::Result<Inspection> {
+    let mut inspector = Inspector::new(name);
     let mut head = Vec::new();
     file.by_ref().take(Inspector::HEAD_BYTES as u64).read_to_end(&mut head)?;
     inspector.update(&head);
@@ -226,8 +238,8 @@ fn inspect_ends(path: &Path) -> io::Result<Inspection> {
 }
 
 /// Hashes and inspects a file. It must have `stamp` before and after.
-fn hash_file(path: &Path, stamp: Stamp) -> Result<Inspected, ReadError> {
-    let mut file = File::open(path)?;
+fn hash_file(root: &Folder, path: &Path, stamp: Stamp) -> Result<Inspected, ReadError> {
+    let mut file = root.open_file(path)?;
     let same = |file: &File| -> Result<(), ReadError> {
         if stamp_of(&file.metadata()?) == stamp { Ok(()) } else { Err(Changed.into()) }
     };

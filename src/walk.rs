@@ -6,6 +6,6 @@ mod linux;
 mod other;
 
 #[cfg(target_os = "linux")]
-pub(crate) use self::linux::list;
+pub(crate) use self::linux::{list, list_open};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use self::other::list;
+pub(crate) use self::other::{list, list_open};

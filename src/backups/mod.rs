@@ -16,7 +16,7 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -42,9 +42,12 @@ pub use self::{
     show::{BackupContents, BackupFile, CurrentFile},
 };
 use crate::{
-    disk::{ReadError, full_path},
+    disk::{
+        ReadError,
+        beneath::{Folder, below},
+    },
     scan::hash_files,
-    walk::list,
+    walk::{list, list_open},
     watch::WatchHandle,
 };
 
@@ -155,9 +158,8 @@ impl Backups {
             let path = path.to_owned();
             move |source| BackupsError::Unreadable { path, source }
         };
-        fs::read_dir(root).map_err(unreadable(root))?;
-        let folder = root.join(BACKUP_FOLDER);
-        let listed = list_backups(&folder).map_err(unreadable(&folder))?;
+        let open = Folder::open(root).map_err(unreadable(root))?;
+        let listed = list_backups(&open).map_err(unreadable(&root.join(BACKUP_FOLDER)))?;
         Ok(Self { root: root.to_owned(), sets: into_sets(listed) })
     }
 
@@ -180,15 +182,10 @@ impl Backups {
         }
     }
 
-    fn full_path(&self, set: &SetName, path: &RelPath) -> PathBuf {
-        full_path(&self.root.join(folder_of(set)), path)
-    }
-
     /// Hashes files of sets.
     fn hash(&self, files: &[(&SetName, &Found)]) -> Vec<Result<Content, ReadError>> {
-        let place =
-            |(set, file): &(&SetName, &Found)| (self.full_path(set, &file.path), file.stamp);
-        hash_files(files.iter().map(place))
+        let place = |(set, file): &(&SetName, &Found)| (below_of(set, &file.path), file.stamp);
+        hash_files(&self.root, files.iter().map(place))
     }
 
     /// Lists the liveries folder, without liverysync's own folders.
@@ -227,10 +224,14 @@ impl Contents {
     }
 }
 
-fn list_backups(folder: &Path) -> io::Result<Vec<Listed>> {
-    match fs::symlink_metadata(folder) {
-        Ok(found) if found.is_dir() => list(folder, &WatchHandle::disabled()),
-        Ok(_) => Err(io::Error::other("it is a link or no folder")),
+/// Returns the path of a backup below the liveries folder.
+fn below_of(set: &SetName, path: &RelPath) -> PathBuf {
+    folder_of(set).join(below(path))
+}
+
+fn list_backups(root: &Folder) -> io::Result<Vec<Listed>> {
+    match root.folder(Path::new(BACKUP_FOLDER)) {
+        Ok(folder) => list_open(&folder),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }

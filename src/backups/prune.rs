@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    ffi::OsStr,
+    io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -16,13 +17,13 @@ use liverysync_core::{
 };
 use serde::Serialize;
 
-use super::{
-    Backups, BackupsError, LeftAlone,
-    sets::{date_of, folder_of},
-};
+use super::{Backups, BackupsError, LeftAlone, below_of, sets::date_of};
 use crate::{
     clock::unix_time,
-    disk::{Changed, check_no_links, full_path, stamp_at},
+    disk::{
+        Changed,
+        beneath::{Folder, What, below},
+    },
     scan::hash_files,
 };
 
@@ -170,9 +171,8 @@ impl<'a> Work<'a> {
         let root = &self.backups.root;
         let (found, _) = valid_files(self.backups.list_liveries()?);
         let as_long = found.iter().filter(|file| lengths.contains(&file.stamp.size));
-        let places: Vec<Copy> =
-            as_long.map(|file| (full_path(root, &file.path), file.stamp)).collect();
-        for (place, content) in places.iter().zip(hash_files(places.iter().cloned())) {
+        let places: Vec<Copy> = as_long.map(|file| (below(&file.path), file.stamp)).collect();
+        for (place, content) in places.iter().zip(hash_files(root, places.iter().cloned())) {
             // A file that cannot be read is no reliable copy.
             if let Ok(content) = content {
                 self.copies.entry(content).or_default().push(place.clone());
@@ -206,7 +206,7 @@ impl<'a> Work<'a> {
             if let Some(content) = held.content
                 && !go.contains(&number)
             {
-                let copy = (self.full_path(number), self.files[number].1.stamp);
+                let copy = (self.below(number), self.files[number].1.stamp);
                 self.copies.entry(content).or_default().push(copy);
             }
         }
@@ -227,26 +227,26 @@ impl<'a> Work<'a> {
 
     /// Deletes a file, if it and a copy of it are unchanged.
     fn try_to_remove(&self, number: usize) -> Result<(), String> {
-        let (set, file) = self.files[number];
-        let below: PathBuf = file.path.components().collect();
-        let below = folder_of(set).join(below);
-        check_no_links(&self.backups.root, &below).map_err(|fault| fault.message)?;
-        let path = self.full_path(number);
-        if stamp_at(&path).map_err(|fault| fault.message)? != Some(file.stamp) {
+        let failed = |error: io::Error| format!("cannot be removed: {error}");
+        let root = Folder::open(&self.backups.root).map_err(failed)?;
+        let place = root.place(&self.below(number)).map_err(failed)?;
+        let stamp = self.files[number].1.stamp;
+        if place.stamp().map_err(|fault| fault.message)? != Some(stamp) {
             return Err(Changed.to_string());
         }
-        if !self.held[number].content.is_some_and(|content| self.is_still_elsewhere(content)) {
+        if !self.held[number].content.is_some_and(|content| self.is_still_elsewhere(&root, content))
+        {
             return Err("the other file with this content has changed meanwhile".to_owned());
         }
         if self.options.dry_run {
             return Ok(());
         }
-        fs::remove_file(&path).map_err(|error| format!("cannot be removed: {error}"))
+        place.remove().map_err(failed)
     }
 
-    fn is_still_elsewhere(&self, content: Content) -> bool {
+    fn is_still_elsewhere(&self, root: &Folder, content: Content) -> bool {
         let is_unchanged =
-            |(path, stamp): &Copy| stamp_at(path).is_ok_and(|now| now == Some(*stamp));
+            |(path, stamp): &Copy| root.stamp(path).is_ok_and(|now| now == Some(*stamp));
         self.options.elsewhere.contains(&content)
             || self.copies.get(&content).is_some_and(|copies| copies.iter().any(is_unchanged))
     }
@@ -266,42 +266,45 @@ impl<'a> Work<'a> {
         self.done.left_alone.push(LeftAlone { path: format!("{set}/{path}"), reason });
     }
 
-    fn full_path(&self, number: usize) -> PathBuf {
+    /// Returns the path of a file below the liveries folder.
+    fn below(&self, number: usize) -> PathBuf {
         let (set, file) = self.files[number];
-        self.backups.full_path(set, &file.path)
+        below_of(set, &file.path)
     }
 }
 
 /// Removes folders of sets without files.
 fn remove_empty_sets(root: &Path, now: UnixTime) -> io::Result<()> {
-    for entry in fs::read_dir(root.join(BACKUP_FOLDER))? {
-        let entry = entry?;
-        let name = entry.file_name();
+    let backups = Folder::open(root)?.folder(Path::new(BACKUP_FOLDER))?;
+    for (name, found) in backups.entries()? {
         let date = name.to_str().and_then(|name| date_of(&name.parse().ok()?));
         // A client may have just made the folder, and be about to fill it.
         let is_old = date.is_some_and(|date| now.since(date) >= FRESH);
-        if is_old && entry.file_type()?.is_dir() {
+        if is_old && found?.what == What::Folder {
             // It is not empty.
-            let _left = remove_if_empty(&entry.path());
+            let _left = remove_if_empty(&backups, &name);
         }
     }
     Ok(())
 }
 
 /// Removes a folder, if it has only empty folders in it.
-fn remove_if_empty(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
+fn remove_if_empty(parent: &Folder, name: &OsStr) -> io::Result<()> {
+    let folder = parent.folder(Path::new(name))?;
+    for (name, found) in folder.entries()? {
+        if found?.what == What::Folder {
             // It is not empty.
-            let _left = remove_if_empty(&entry.path());
+            let _left = remove_if_empty(&folder, &name);
         }
     }
-    fs::remove_dir(folder)
+    drop(folder);
+    parent.remove_folder(name)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Changes a file after everything was read, and then tries to delete the only backup.

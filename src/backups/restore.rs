@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{Backups, BackupsError, CurrentFile, LeftAlone, sets::folder_of, show::Compared};
 use crate::{
     clock::unix_time,
-    disk::{RestoreFile, Restorer},
+    disk::{RestoreFile, Restorer, beneath::Folder},
 };
 
 /// A file that was restored, or would be.
@@ -178,7 +178,9 @@ impl Work<'_> {
                 let clear: Vec<_> = stale.iter().map(PathBuf::from).collect();
                 let outcomes = put_back.install(copies, &clear);
                 copies.iter().zip(outcomes).for_each(|(copy, outcome)| self.settle(copy, outcome));
-                let is_gone = |path: &String| self.root.join(path).symlink_metadata().is_err();
+                let root = Folder::open(self.root);
+                let found = |path: &String| root.as_ref().map(|root| root.find(Path::new(path)));
+                let is_gone = |path: &String| matches!(found(path), Ok(Ok(None)));
                 self.done.moved_away.extend(stale.into_iter().filter(is_gone));
             }
         }

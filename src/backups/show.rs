@@ -9,7 +9,10 @@ use liverysync_core::{
 use serde::Serialize;
 
 use super::{Backups, BackupsError, LeftAlone};
-use crate::{disk::full_path, scan::hash_files};
+use crate::{
+    disk::beneath::{Folder, below},
+    scan::hash_files,
+};
 
 /// A comparison of a backup with the file in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -122,20 +125,24 @@ impl Backups {
     /// Compares files with those in their places. Only files of the same size are read.
     fn compare_with_current(&self, compared: &mut [Compared<'_>], now: &PathMap<Found>) {
         let mut as_long = Vec::new();
+        let root = Folder::open(&self.root);
+        let is_free = |path: &liverysync_core::path::RelPath| {
+            root.as_ref().is_ok_and(|root| matches!(root.find(&below(path)), Ok(None)))
+        };
         for one in compared.iter_mut() {
             match target(&one.file.path, now).map(|target| (target.there, target.path)) {
                 Ok((Some(Stamp { size, .. }), _)) if size != one.file.stamp.size => {}
                 Ok((Some(stamp), path)) => {
-                    as_long.push((one, (full_path(&self.root, &path), stamp)));
+                    as_long.push((one, (below(&path), stamp)));
                 }
-                Ok((None, path)) if full_path(&self.root, &path).symlink_metadata().is_err() => {
+                Ok((None, path)) if is_free(&path) => {
                     one.now = CurrentFile::Nothing;
                 }
                 // A link or a folder is there.
                 Ok((None, _)) | Err(_) => {}
             }
         }
-        let hashed = hash_files(as_long.iter().map(|(_, place)| place.clone()));
+        let hashed = hash_files(&self.root, as_long.iter().map(|(_, place)| place.clone()));
         for ((one, _), content) in as_long.into_iter().zip(hashed) {
             one.now = match content {
                 Ok(content) if one.content == Ok(content) => CurrentFile::Same,

@@ -1,28 +1,29 @@
 //! Checks whether files could be installed, before anybody sends them. Nothing is changed.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, io, path::Path};
 
 use liverysync_core::{
     client::{DiskFault, DiskFaultKind},
     path::RelPath,
 };
 
-use super::{check_no_links, error_fault, fault};
+use super::{
+    beneath::{Folder, What, below},
+    error_fault, fault,
+};
 
 /// Checks whether files of these sizes could be installed below `root`.
 pub(super) fn check(root: &Path, files: &[(RelPath, u64)]) -> Vec<Result<(), DiskFault>> {
+    // Without the root nothing is known, and the installation will say more.
+    let Ok(open) = Folder::open(root) else { return files.iter().map(|_| Ok(())).collect() };
     // The files of a livery are in few folders.
     let mut folders = BTreeMap::new();
     let free = free_bytes(root);
     let mut check = |path: &RelPath, size: u64| {
-        let below: PathBuf = path.components().collect();
+        let below = below(path);
         let folder = below.parent().unwrap_or(Path::new("")).to_owned();
-        folders.entry(folder).or_insert_with(|| check_folder(root, &below)).clone()?;
-        check_target(&root.join(&below))?;
+        folders.entry(folder).or_insert_with(|| check_folder(&open, &below)).clone()?;
+        check_target(&open, &below)?;
         match free {
             Some(free) if free < size => Err(error_fault(&io::ErrorKind::StorageFull.into())),
             _ => Ok(()),
@@ -32,39 +33,27 @@ pub(super) fn check(root: &Path, files: &[(RelPath, u64)]) -> Vec<Result<(), Dis
 }
 
 /// Checks the folder of a file, or the one in which it would be made.
-fn check_folder(root: &Path, below: &Path) -> Result<(), DiskFault> {
-    check_no_links(root, below)?;
+fn check_folder(root: &Folder, below: &Path) -> Result<(), DiskFault> {
     // The first one is the file itself.
-    let folders = below.ancestors().skip(1).map(|folder| root.join(folder));
-    let there = folders.into_iter().find(|folder| folder.is_dir());
-    // Without the root nothing is known, and the installation will say more.
-    there.map_or(Ok(()), |folder| check_writable(&folder)).map_err(|error| error_fault(&error))
+    for folder in below.ancestors().skip(1) {
+        match root.folder(folder).and_then(|folder| folder.check_writable()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            checked => return checked.map_err(|error| error_fault(&error)),
+        }
+    }
+    Ok(())
 }
 
 /// Checks that a file can be at a path. A link there would not be followed, and not be replaced either.
-fn check_target(path: &Path) -> Result<(), DiskFault> {
-    match fs::symlink_metadata(path) {
-        Ok(there) if !there.is_file() => {
+fn check_target(root: &Folder, below: &Path) -> Result<(), DiskFault> {
+    match root.find(below) {
+        Ok(Some(there)) if there.what != What::File => {
             Err(fault(DiskFaultKind::Blocked, "there is a folder or a link of this name"))
         }
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Err(error_fault(&error)),
         // Whatever else is wrong, the installation meets it.
         _ => Ok(()),
     }
-}
-
-/// Checks that names can be added to a folder.
-#[cfg(unix)]
-fn check_writable(folder: &Path) -> io::Result<()> {
-    use rustix::fs::{Access, access};
-    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
-}
-
-/// Does nothing: only an attempt shows what Windows allows.
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-const fn check_writable(_folder: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// Returns the free space below a folder, if the system says.

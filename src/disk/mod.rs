@@ -2,14 +2,15 @@
 //!
 //! Requests about one staged file run in the order in which they were made; those about different files run side by
 //! side. The bytes of a download in the form of protocol 2 are no requests: the task that reads the link sends them
-//! straight to the [`StageQueue`]. Every path is checked component by component, so that no link below the root is
-//! followed.
+//! straight to the [`StageQueue`]. Whatever is below the root is reached through [`beneath`], so that no link is followed.
 
+pub(crate) mod beneath;
 mod cache_file;
 mod check;
 mod flush;
 mod folder_state;
 mod install;
+mod keep;
 mod plain;
 mod respell;
 mod restore;
@@ -20,7 +21,7 @@ mod staged_download;
 mod tests;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     sync::{
@@ -41,6 +42,7 @@ use liverysync_core::{
 use tokio::sync::mpsc;
 
 use self::{
+    beneath::{Folder, below},
     cache_file::CacheFile,
     flush::{Flush, Unflushed},
     stage::{StageWorker, Stages},
@@ -125,42 +127,6 @@ fn error_fault(error: &io::Error) -> DiskFault {
         _ => error.to_string(),
     };
     fault(kind, message)
-}
-
-/// Returns the full path of a file below `root`.
-pub(crate) fn full_path(root: &Path, path: &RelPath) -> PathBuf {
-    let mut full = root.to_owned();
-    full.extend(path.components());
-    full
-}
-
-/// Refuses a path through a link, so that nothing outside the root is ever touched.
-pub(crate) fn check_no_links(root: &Path, below: &Path) -> Result<(), DiskFault> {
-    let mut path = root.to_owned();
-    for component in below.parent().into_iter().flat_map(Path::components) {
-        path.push(component);
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => {
-                let name = path.strip_prefix(root).unwrap_or(&path);
-                let message = format!("{} is a link or not a folder", name.display());
-                return Err(fault(DiskFaultKind::Blocked, message));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error_fault(&error)),
-        }
-    }
-    Ok(())
-}
-
-/// Returns the stamp of the file at `path`, or `None` if there is nothing. A link is not followed.
-pub(crate) fn stamp_at(path: &Path) -> Result<Option<Stamp>, DiskFault> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() => Ok(Some(stamp_of(&metadata))),
-        Ok(_) => Err(fault(DiskFaultKind::Changed, "there is a folder or a link of this name")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error_fault(&error)),
-    }
 }
 
 /// Flushes a folder's list of names.
@@ -491,10 +457,7 @@ impl ReadWorker {
         let mut file = match open {
             Some((_, file, _)) => file,
             None => {
-                let below: PathBuf = path.components().collect();
-                check_no_links(&self.root, &below)
-                    .map_err(|fault| io::Error::other(fault.message))?;
-                let mut file = File::open(full_path(&self.root, path))?;
+                let mut file = Folder::open(&self.root)?.open_file(&below(path))?;
                 file.seek(SeekFrom::Start(piece.offset))?;
                 file
             }

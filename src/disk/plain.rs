@@ -1,16 +1,15 @@
 //! A file of the liveries folder as it is uploaded.
 
-use std::{
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs::File, io, path::Path, sync::Arc};
 
 use liverysync_core::{path::RelPath, select::Stamp};
 use tokio::sync::Notify;
 
-use super::{Changed, check_no_links, error_fault, full_path};
+use super::{
+    Changed,
+    beneath::{Folder, below},
+    error_fault,
+};
 use crate::{
     byte_source::{Availability, ByteSource, open_cached},
     scan::stamp_of,
@@ -49,14 +48,12 @@ impl ByteSource for PlainFile {
     fn notify_changes(&self, _wake: &Arc<Notify>) {}
 
     fn open(&self, may_block: bool) -> io::Result<Arc<File>> {
-        let path = full_path(&self.root, &self.path);
+        let below = below(&self.path);
         if !may_block {
-            return open_cached(&path, false).map(Arc::new);
+            return open_cached(&self.root.join(below), false).map(Arc::new);
         }
-        let below: PathBuf = self.path.components().collect();
-        check_no_links(&self.root, &below).map_err(|fault| io::Error::other(fault.message))?;
-        let file = File::open(path).map_err(|e| worded(&e))?;
-        Ok(Arc::new(file))
+        let file = Folder::open(&self.root).and_then(|root| root.open_file(&below));
+        file.map(Arc::new).map_err(|error| worded(&error))
     }
 
     fn check_unchanged(&self, file: &File) -> io::Result<()> {

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +14,11 @@ use liverysync_core::{
     path::RelPath,
 };
 
-use super::{check_no_links, error_fault, fault, install::retry};
+use super::{
+    beneath::{Folder, Place, What},
+    error_fault, fault,
+    install::retry,
+};
 
 /// Renames each file, with its folders, from the first path to the second one. Returns the outcomes in the same order, and the
 /// folders whose lists of names have changed.
@@ -22,16 +26,22 @@ pub(super) fn respell(
     root: &Path,
     files: &[(RelPath, RelPath)],
 ) -> (Vec<Result<(), DiskFault>>, BTreeSet<PathBuf>) {
+    let open = match Folder::open(root) {
+        Ok(open) => open,
+        Err(error) => {
+            let failed = files.iter().map(|_| Err(error_fault(&error))).collect();
+            return (failed, BTreeSet::new());
+        }
+    };
     let (mut done, mut touched) = (BTreeSet::new(), BTreeSet::new());
     let mut one = |from: &RelPath, to: &RelPath| {
         let mut above = PathBuf::new();
         for (old, new) in from.components().zip(to.components()) {
             let below = above.join(new);
             if old != new && !done.contains(&below) {
-                check_no_links(root, &below)?;
-                let folder = root.join(&above);
-                rename(&folder.join(old), &folder.join(new))?;
-                touched.insert(folder);
+                let place = |name| open.place(&above.join(name)).map_err(|e| error_fault(&e));
+                rename((old, &place(old)?), (new, &place(new)?))?;
+                touched.insert(root.join(&above));
                 done.insert(below.clone());
             }
             above = below;
@@ -41,54 +51,31 @@ pub(super) fn respell(
     (files.iter().map(|(from, to)| one(from, to)).collect(), touched)
 }
 
-fn rename(old: &Path, new: &Path) -> Result<(), DiskFault> {
-    let found = |path: &Path| match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        result => result.map(Some).map_err(|error| error_fault(&error)),
+fn rename((old, from): (&str, &Place), (new, to): (&str, &Place)) -> Result<(), DiskFault> {
+    let found = |place: &Place| place.find().map_err(|error| error_fault(&error));
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => both_there(old, new),
+        _ => error_fault(&error),
     };
-    match (found(old)?, found(new)?) {
+    match (found(from)?, found(to)?) {
         (None, Some(_)) => Ok(()),
         (None, None) => Err(fault(DiskFaultKind::Missing, "the file no longer exists")),
-        (Some(there), _) if there.is_symlink() => {
-            Err(fault(DiskFaultKind::Blocked, format!("{} is a link", old.display())))
+        (Some(there), _) if there.what == What::Other => {
+            Err(fault(DiskFaultKind::Blocked, format!("{old} is a link")))
         }
-        (Some(_), Some(_)) if !is_same(old, new) => {
-            let message = format!("{} and {} are both there", old.display(), new.display());
-            Err(fault(DiskFaultKind::Changed, message))
-        }
+        (Some(_), Some(_)) if !is_same(from, to) => Err(both_there(old, new)),
         // A disk that ignores case finds the old name under the new one, so a rename that replaces nothing would refuse it.
-        (Some(_), Some(_)) => retry(|| fs::rename(old, new)).map_err(|error| error_fault(&error)),
-        (Some(_), None) => move_to_free_name(old, new),
+        (Some(_), Some(_)) => retry(|| from.rename_to(to)).map_err(failed),
+        // A folder has no links. One with something in it is never replaced.
+        (Some(_), None) => retry(|| from.move_to_free(to)).map_err(failed),
     }
 }
 
-/// Returns true if two names mean the same file or folder.
-#[cfg(unix)]
-fn is_same(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let id = |path: &Path| fs::symlink_metadata(path).map(|found| (found.dev(), found.ino())).ok();
-    id(one).is_some_and(|found| Some(found) == id(other))
+fn both_there(old: &str, new: &str) -> DiskFault {
+    fault(DiskFaultKind::Changed, format!("{old} and {new} are both there"))
 }
 
-/// Returns true if two names mean the same file or folder.
-#[cfg(not(unix))]
-fn is_same(one: &Path, other: &Path) -> bool {
-    // The real path is spelled as the disk spells it.
-    let real = |path: &Path| path.canonicalize().ok();
-    real(one).is_some_and(|found| Some(found) == real(other))
-}
-
-#[cfg(target_os = "linux")]
-fn move_to_free_name(old: &Path, new: &Path) -> Result<(), DiskFault> {
-    match super::install::move_to_free_name(old, new) {
-        Ok(false) => retry(|| fs::rename(old, new)).map_err(|error| error_fault(&error)),
-        moved => moved.map(drop),
-    }
-}
-
-/// The standard library has no rename that replaces nothing. A folder with something in it is never replaced, and whether a
-/// file is there was looked at a moment ago.
-#[cfg(not(target_os = "linux"))]
-fn move_to_free_name(old: &Path, new: &Path) -> Result<(), DiskFault> {
-    retry(|| fs::rename(old, new)).map_err(|error| error_fault(&error))
+/// Returns `true` if two names mean the same file or folder.
+fn is_same(one: &Place, other: &Place) -> bool {
+    one.identity().is_ok_and(|one| other.identity().is_ok_and(|other| one.is(other)))
 }

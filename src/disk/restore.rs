@@ -11,11 +11,12 @@ use liverysync_core::{
 };
 
 use super::{
-    Changed, ReadError, error_fault, fault,
+    Changed, ReadError,
+    beneath::Folder,
+    error_fault, fault,
     flush::Flush,
     install::install,
     stage::{Stages, remove_empty_folder},
-    stamp_at,
 };
 
 /// A file of a backup, and its target.
@@ -63,8 +64,7 @@ impl Restorer {
                 return files.iter().map(|_| Err(why.clone())).collect();
             }
         };
-        let staged = |id| self.stages.path(id);
-        let (installed, touched) = install(&self.root, staged, self.date, files_in_place, clear);
+        let (installed, touched) = install(&self.stages, self.date, files_in_place, clear);
         match Flush::Folders(touched).carry_out() {
             Ok(()) => installed,
             Err(error) => {
@@ -83,11 +83,11 @@ impl Restorer {
     }
 
     fn stage_file(&mut self, file: &RestoreFile) -> Result<InstallFile, DiskFault> {
-        let from = self.root.join(&file.from);
         let stage = StageId(self.next);
         self.next += 1;
         let (content, flush) = self.stages.copy_below(stage, &file.from)?;
-        if content != file.content || stamp_at(&from)? != Some(file.stamp) {
+        let root = Folder::open(&self.root).map_err(|error| error_fault(&error))?;
+        if content != file.content || root.stamp(&file.from)? != Some(file.stamp) {
             return Err(ReadError::from(Changed).into());
         }
         flush.carry_out().map_err(|error| error_fault(&error))?;
@@ -119,7 +119,7 @@ mod tests {
         let copy = |name: &str, content| {
             let from = set.join(name);
             fs::write(root.path().join(&from), "old").unwrap();
-            let stamp = stamp_at(&root.path().join(&from)).unwrap().unwrap();
+            let stamp = Folder::open(root.path()).unwrap().stamp(&from).unwrap().unwrap();
             let path = RelPath::parse(name, &Extensions::default()).unwrap();
             RestoreFile { from, stamp, content, path, replaces: None }
         };

@@ -2,10 +2,13 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File, OpenOptions},
+    fs::File,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use liverysync_core::{
@@ -17,9 +20,10 @@ use liverysync_core::{
 };
 
 use super::{
-    check_no_links, error_fault, fault,
+    beneath::{Folder, What, below},
+    error_fault, fault,
     flush::{Flush, LARGE_FILE_BYTES, SmallFile, Unflushed},
-    install, respell,
+    install, keep, respell,
     stage_queue::{StageJob, StageQueue},
     staged_download::StagedDownload,
 };
@@ -28,74 +32,97 @@ use crate::credit::Credit;
 /// The size of a buffer for copying, in bytes.
 const COPY_BYTES: usize = 256 * 1024;
 
+/// The end of the name of a copy that is not complete yet.
+pub(super) const COPY: &str = ".copy";
+
 /// The folder for staged files.
 #[derive(Debug)]
 pub(super) struct Stages {
     root: PathBuf,
-    folder: PathBuf,
     /// Tells this run's files from those of every other run.
     run: String,
+    /// The number of copies that were begun.
+    copies: AtomicU64,
+    /// Set if the system can exchange two names in one step.
+    pub(super) may_exchange: bool,
 }
 
 impl Stages {
     pub(super) fn new(root: &Path) -> Self {
         let run = format!("{:016x}", crate::clock::seed());
-        Self { root: root.to_owned(), folder: root.join(STAGING_FOLDER), run }
+        Self {
+            root: root.to_owned(),
+            run,
+            copies: AtomicU64::new(0),
+            may_exchange: Folder::MAY_EXCHANGE,
+        }
     }
 
     pub(super) fn path(&self, id: StageId) -> PathBuf {
-        self.folder.join(format!("{}-{}.part", self.run, id.0))
+        self.root.join(self.below(id))
+    }
+
+    /// Returns the path of a staged file below the root.
+    pub(super) fn below(&self, id: StageId) -> PathBuf {
+        Path::new(STAGING_FOLDER).join(format!("{}-{}.part", self.run, id.0))
+    }
+
+    /// Returns a new name for a copy.
+    pub(super) fn next_copy(&self) -> String {
+        format!("{}-{}{COPY}", self.run, self.copies.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Removes what this run has staged and not installed.
     pub(super) fn remove_staged(&self) {
-        let Ok(entries) = fs::read_dir(&self.folder) else { return };
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&self.run) {
+        let Ok(folder) = self.open() else { return };
+        for (name, _) in folder.entries().into_iter().flatten() {
+            if name.to_string_lossy().starts_with(&self.run) {
                 // A file that stays is removed at the next start.
-                let _stays = fs::remove_file(entry.path());
+                let _stays = folder.remove_file(&name);
             }
         }
+    }
+
+    fn open(&self) -> io::Result<Folder> {
+        Folder::open(&self.root)?.folder(Path::new(STAGING_FOLDER))
     }
 
     /// Removes what earlier runs left, and the folder itself.
     fn sweep(&self) -> io::Result<()> {
-        match fs::symlink_metadata(&self.folder) {
-            Ok(metadata) if metadata.is_dir() => {}
+        let root = Folder::open(&self.root)?;
+        keep::sweep(&root)?;
+        match root.find(Path::new(STAGING_FOLDER))? {
+            Some(found) if found.what == What::Folder => root.remove_all(STAGING_FOLDER.as_ref()),
             // A file or link of this name belongs to the driver.
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
+            _ => Ok(()),
         }
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                fs::remove_dir_all(entry.path())?;
-            } else {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        fs::remove_dir(&self.folder)
     }
 
     pub(super) fn create(&self, id: StageId) -> io::Result<File> {
-        let below = Path::new(STAGING_FOLDER).join("any");
-        check_no_links(&self.root, &below).map_err(|fault| io::Error::other(fault.message))?;
-        let create = || OpenOptions::new().write(true).create_new(true).open(self.path(id));
-        match create() {
-            // Mostly this is the first staged file, and the folder does not exist yet.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(&self.folder)?;
-                create()
-            }
+        // Mostly the folder does not exist before the first staged file.
+        let place = Folder::open(&self.root)?.place_made(&self.below(id), |_| {});
+        place.and_then(|place| place.create()).map_err(|error| match error.kind() {
+            // What is in the way of every file is no fault of this one.
+            io::ErrorKind::NotADirectory => io::Error::other(error),
+            _ => error,
+        })
+    }
+
+    /// Removes a staged file, if it is there.
+    pub(super) fn remove(&self, id: StageId) -> io::Result<()> {
+        match Folder::open(&self.root)?.place(&self.below(id)).and_then(|place| place.remove()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
     }
 
     /// Copies a file into a stage. Returns its content and what must be flushed.
     fn copy(&self, id: StageId, from: &RelPath) -> Result<(Content, Flush), DiskFault> {
-        let below: PathBuf = from.components().collect();
-        self.copy_below(id, &below)
+        self.copy_below(id, &below(from))
             .map_err(|known| fault(known.kind, format!("cannot copy {from}: {}", known.message)))
     }
 
@@ -103,19 +130,18 @@ impl Stages {
     pub(super) fn copy_below(
         &self,
         id: StageId,
-        below: &Path,
+        from: &Path,
     ) -> Result<(Content, Flush), DiskFault> {
-        check_no_links(&self.root, below)?;
-        self.copy_checked(id, &self.root.join(below)).map_err(|error| error_fault(&error))
+        self.copy_checked(id, from).map_err(|error| error_fault(&error))
     }
 
     fn copy_checked(&self, id: StageId, from: &Path) -> io::Result<(Content, Flush)> {
-        let mut source = File::open(from)?;
+        let mut source = Folder::open(&self.root)?.open_file(from)?;
         let mut target = self.create(id)?;
         let is_clone = clone_into(&source, &target);
         if is_clone {
             // From here on the driver may change the source, so the hash is of the copy.
-            source = File::open(self.path(id))?;
+            source = target.try_clone()?;
         }
         let (mut hasher, mut size) = (Hasher::default(), 0);
         let mut buffer = vec![0; COPY_BYTES];
@@ -137,13 +163,13 @@ impl Stages {
 
 /// Makes a new file share the blocks of another one on the disk. Returns `false` if the file system cannot do that.
 #[cfg(target_os = "linux")]
-fn clone_into(source: &File, target: &File) -> bool {
+pub(super) fn clone_into(source: &File, target: &File) -> bool {
     rustix::fs::ioctl_ficlone(target, source).is_ok()
 }
 
 /// Returns `false`: this system has no such call for an open file.
 #[cfg(not(target_os = "linux"))]
-const fn clone_into(_source: &File, _target: &File) -> bool {
+pub(super) const fn clone_into(_source: &File, _target: &File) -> bool {
     false
 }
 
@@ -202,12 +228,10 @@ impl StageWorker {
             },
             DiskRequest::Discard(id) => {
                 drop((self.open.remove(&id), self.downloads.remove(&id)));
-                done(remove_if_there(&self.stages.path(id)))
+                done(self.stages.remove(id))
             }
             DiskRequest::Install { date, files, clear } => {
-                let stages = &self.stages;
-                let (installed, touched) =
-                    install::install(&stages.root, |id| stages.path(id), date, files, &clear);
+                let (installed, touched) = install::install(&self.stages, date, files, &clear);
                 return (DiskOutcome::Installed(installed), Flush::Folders(touched));
             }
             DiskRequest::Respell(files) => {
@@ -215,7 +239,7 @@ impl StageWorker {
                 return (DiskOutcome::Respelled(respelled), Flush::Folders(touched));
             }
             DiskRequest::Retire { date, files, clear } => {
-                let (retired, touched) = install::retire(&self.stages.root, date, &files, &clear);
+                let (retired, touched) = install::retire(&self.stages, date, &files, &clear);
                 return (DiskOutcome::Retired(retired), Flush::Folders(touched));
             }
             _ => done(Ok(())),
@@ -272,7 +296,7 @@ impl StageWorker {
 
     /// Removes a useless file. If that fails, the next start tries again.
     fn remove(&self, id: StageId) {
-        let _left = remove_if_there(&self.stages.path(id));
+        let _left = self.stages.remove(id);
     }
 }
 
@@ -302,17 +326,10 @@ fn write(file: Option<&File>, offset: u64, data: &[u8]) -> io::Result<()> {
     file.write_all(data)
 }
 
-pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
-}
-
 /// Removes the folder for staged files if it is empty.
 pub(crate) fn remove_empty_folder(root: &Path) {
     // A folder that is not empty stays, and does no harm.
-    let _kept = fs::remove_dir(root.join(STAGING_FOLDER));
+    let _kept = Folder::open(root).and_then(|root| root.remove_folder(STAGING_FOLDER.as_ref()));
 }
 
 /// Checks that files can be written below `root`.
@@ -320,7 +337,7 @@ pub(crate) fn check_writable(root: &Path) -> io::Result<()> {
     let stages = Stages::new(root);
     let id = StageId(u64::MAX);
     let created = stages.create(id).map(drop);
-    let removed = created.and_then(|()| remove_if_there(&stages.path(id)));
+    let removed = created.and_then(|()| stages.remove(id));
     remove_empty_folder(root);
     removed
 }

@@ -3,6 +3,8 @@
 mod downloads;
 mod respell;
 mod retire;
+#[cfg(target_os = "linux")]
+mod swapped;
 
 use crate::credit::{Credit, CreditReturn};
 use std::{fs, time::SystemTime};
@@ -53,7 +55,7 @@ impl Rig {
     }
 
     fn stamp(&self, path: &str) -> Option<Stamp> {
-        stamp_at(&self.root.path().join(path)).unwrap()
+        Folder::open(self.root.path()).unwrap().stamp(Path::new(path)).unwrap()
     }
 
     fn stage(&mut self, bytes: &[u8]) -> StageId {
@@ -265,7 +267,7 @@ fn no_link_is_followed() {
     assert!(rig.install(vec![file], &[])[0].is_err());
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
 
-    let stamp = stamp_at(&outside.path().join("a.png")).unwrap().unwrap();
+    let stamp = Folder::open(outside.path()).unwrap().stamp(Path::new("a.png")).unwrap().unwrap();
     let piece = Piece { offset: 0, len: 7 };
     let read = rig.request(DiskRequest::Read { path: path("T/a.png"), piece, stamp });
     assert!(matches!(read, DiskOutcome::Read(Err(_))));

@@ -18,13 +18,12 @@ use liverysync_core::{
 use rayon::prelude::*;
 use rustix::{
     fs::{
-        AtFlags, CWD, FileType, Mode, OFlags, RawDir, Statx, StatxFlags, StatxTimestamp, openat,
-        statx,
+        AtFlags, FileType, Mode, OFlags, RawDir, Statx, StatxFlags, StatxTimestamp, openat, statx,
     },
     io::Errno,
 };
 
-use crate::watch::WatchHandle;
+use crate::{disk::beneath::Folder, watch::WatchHandle};
 
 /// The size of a buffer for names, in bytes.
 const NAMES_BYTES: usize = 32 * 1024;
@@ -33,13 +32,22 @@ const NAMES_BYTES: usize = 32 * 1024;
 /// read.
 pub(crate) fn list(root: &Path, handle: &WatchHandle) -> io::Result<Vec<Listed>> {
     handle.begin_walk();
-    let folder = open(CWD, root)?;
+    list_folder(&Folder::open(root)?, root, handle)
+}
+
+/// Lists everything below a folder that is open, except liverysync's own folders.
+pub(crate) fn list_open(folder: &Folder) -> io::Result<Vec<Listed>> {
+    list_folder(folder, Path::new(""), &WatchHandle::disabled())
+}
+
+fn list_folder(folder: &Folder, root: &Path, handle: &WatchHandle) -> io::Result<Vec<Listed>> {
+    let folder = folder.handle();
     let mut top = Walk::new(handle, root);
-    let folders = top.names(&folder)?;
+    let folders = top.names(folder)?;
     let below = folders.par_iter().map_init(
         || Walk::new(handle, root),
         |walk, name| {
-            walk.enter(&folder, name);
+            walk.enter(folder, name);
             std::mem::take(&mut walk.listed)
         },
     );
@@ -47,13 +55,6 @@ pub(crate) fn list(root: &Path, handle: &WatchHandle) -> io::Result<Vec<Listed>>
     handle.end_walk();
     top.listed.extend(below.into_iter().flatten());
     Ok(top.listed)
-}
-
-fn open(
-    within: impl std::os::fd::AsFd,
-    name: impl rustix::path::Arg,
-) -> rustix::io::Result<OwnedFd> {
-    openat(within, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 struct Walk<'a> {

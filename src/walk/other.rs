@@ -1,9 +1,9 @@
-//! Walks with the standard library. On Windows, reading a folder's names already returns everything about each file.
+//! Walks folder by folder. On Windows, reading a folder's names already returns everything about each file.
 
 use std::{
-    fs::{self, Metadata},
+    ffi::OsStr,
     io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use liverysync_core::{
@@ -11,84 +11,63 @@ use liverysync_core::{
     select::{Kind, Listed},
 };
 
-use crate::{scan::stamp_of, watch::WatchHandle};
+use crate::{
+    disk::beneath::{Folder, Found, What},
+    watch::WatchHandle,
+};
 
 /// Lists everything below `root`, except liverysync's own folders.
 pub(crate) fn list(root: &Path, _handle: &WatchHandle) -> io::Result<Vec<Listed>> {
-    fs::read_dir(root)?;
-    let walk = walkdir::WalkDir::new(root).min_depth(1).follow_links(false).into_iter();
-    let ours = |entry: &walkdir::DirEntry| {
-        entry.depth() == 1 && is_own_folder(&entry.file_name().to_string_lossy())
-    };
+    list_open(&Folder::open(root)?)
+}
+
+/// Lists everything below a folder that is open, except liverysync's own folders.
+pub(crate) fn list_open(root: &Folder) -> io::Result<Vec<Listed>> {
     let mut listed = Vec::new();
-    for entry in walk.filter_entry(|entry| !ours(entry)) {
-        let (path, (kind, change_tag)) = match entry {
-            Ok(entry) if entry.file_type().is_dir() => continue,
-            Ok(entry) => (entry.path().to_owned(), kind_of(&entry)),
+    let mut waiting = vec![(String::new(), PathBuf::new())];
+    while let Some((above, below)) = waiting.pop() {
+        let entries = match root.folder(&below).and_then(|folder| folder.entries()) {
+            Ok(entries) => entries,
+            Err(error) if above.is_empty() => return Err(error),
+            // It may be removed between being listed and being looked at.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
-                let path = error.path().unwrap_or(root).to_owned();
-                // It may be removed between being listed and being looked at.
-                if error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
-                    continue;
-                }
-                (path, (Kind::Unreadable(error.to_string()), 0))
+                let kind = Kind::Unreadable(error.to_string());
+                listed.push(Listed { path: above, kind, change_tag: 0 });
+                continue;
             }
         };
-        listed.push(Listed { path: relative(root, &path), kind, change_tag });
+        for (name, found) in entries {
+            let path = path_of(&above, &name);
+            match found {
+                Ok(found) if found.what == What::Folder => {
+                    if !(above.is_empty() && is_own_folder(&path)) {
+                        waiting.push((path, below.join(name)));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                found => {
+                    let (kind, change_tag) = kind_of(found);
+                    listed.push(Listed { path, kind, change_tag });
+                }
+            }
+        }
     }
     Ok(listed)
 }
 
-fn kind_of(entry: &walkdir::DirEntry) -> (Kind, u64) {
-    match entry.metadata() {
-        Ok(metadata) if in_the_cloud(&metadata) => (Kind::Cloud, 0),
-        Ok(metadata) if metadata.is_file() => {
-            (Kind::File(stamp_of(&metadata)), change_tag_of(&metadata))
-        }
+fn kind_of(found: io::Result<Found>) -> (Kind, u64) {
+    match found {
+        Ok(found) if found.in_the_cloud => (Kind::Cloud, 0),
+        Ok(found) if found.what == What::File => (Kind::File(found.stamp), found.change_tag),
         Ok(_) => (Kind::Link, 0),
         Err(error) => (Kind::Unreadable(error.to_string()), 0),
     }
 }
 
-/// Returns the change tag: the file's inode number mixed with the time of its last change, which no program can set.
-#[cfg(unix)]
-fn change_tag_of(metadata: &Metadata) -> u64 {
-    use std::os::unix::fs::MetadataExt as _;
-    let changed = metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec());
-    metadata.ino().rotate_left(40) ^ changed.cast_unsigned()
-}
-
-/// Returns the change tag: the time at which the file was created, which tells it from a replacement.
-#[cfg(windows)]
-fn change_tag_of(metadata: &Metadata) -> u64 {
-    use std::os::windows::fs::MetadataExt as _;
-    metadata.creation_time()
-}
-
-/// Returns no change tag: this system has none.
-#[cfg(not(any(unix, windows)))]
-const fn change_tag_of(_metadata: &Metadata) -> u64 {
-    0
-}
-
 /// Returns the path below the root with `/` between components. Invalid Unicode becomes U+FFFD, which the path rule
 /// refuses.
-fn relative(root: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    let components = below.components().map(|part| part.as_os_str().to_string_lossy());
-    components.collect::<Vec<_>>().join("/")
-}
-
-/// Returns `true` if reading the file would download it.
-#[cfg(windows)]
-fn in_the_cloud(metadata: &Metadata) -> bool {
-    use std::os::windows::fs::MetadataExt as _;
-    // FILE_ATTRIBUTE_OFFLINE, _RECALL_ON_OPEN and _RECALL_ON_DATA_ACCESS.
-    metadata.file_attributes() & (0x1000 | 0x0004_0000 | 0x0040_0000) != 0
-}
-
-/// Returns `false`: this system does not tell.
-#[cfg(not(windows))]
-const fn in_the_cloud(_metadata: &Metadata) -> bool {
-    false
+fn path_of(above: &str, name: &OsStr) -> String {
+    let name = name.to_string_lossy();
+    if above.is_empty() { name.into_owned() } else { format!("{above}/{name}") }
 }

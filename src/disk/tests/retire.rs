@@ -89,7 +89,8 @@ fn no_link_is_followed_to_a_retired_file() {
     let mut rig = Rig::new();
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("decals.png"), "outside").unwrap();
-    let stamp = stamp_at(&outside.path().join("decals.png")).unwrap().unwrap();
+    let stamp = Folder::open(outside.path()).unwrap().stamp(Path::new("decals.png"));
+    let stamp = stamp.unwrap().unwrap();
     std::os::unix::fs::symlink(outside.path(), rig.root.path().join("Linked")).unwrap();
     rig.write("Old/other.png", b"old");
     std::os::unix::fs::symlink(
