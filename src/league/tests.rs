@@ -145,11 +145,11 @@ fn without_a_server_an_act_is_done_at_once_and_stays_done() {
 #[test]
 fn what_is_refused_changes_nothing() {
     let data = four();
-    let liveries = ["Team", "Other"].map(str::to_owned).to_vec();
-    let many = Act::Retire { liveries, confirmed: false };
-    let refused = open(&data).act(&many, PATIENCE).unwrap_err();
-    let unconfirmed = ActError::Unconfirmed { retired: 2, all: 4 };
-    assert!(matches!(&refused, LeagueError::Refused(error) if *error == unconfirmed), "{refused}");
+    let liveries = ["Team", "Nobody's"].map(str::to_owned).to_vec();
+    let retire = Act::Retire { liveries, confirmed: false };
+    let refused = open(&data).act(&retire, PATIENCE).unwrap_err();
+    let unknown = ActError::NoLivery { livery: "Nobody's".to_owned() };
+    assert!(matches!(&refused, LeagueError::Refused(error) if *error == unknown), "{refused}");
     assert_eq!(open(&data).status().unwrap().step, 5);
 }
 
@@ -437,6 +437,21 @@ fn more_than_ten_liveries_need_a_confirmation_in_a_league_of_any_size() {
     let unconfirmed = ActError::Unconfirmed { retired: 11, all: 60 };
     assert!(matches!(&refused, LeagueError::Refused(error) if *error == unconfirmed), "{refused}");
     assert_eq!(retire(0..10).unwrap().report.retired, 10);
+}
+
+#[test]
+fn in_a_small_league_five_liveries_need_a_confirmation_if_they_are_a_third_of_it() {
+    for (all, retired, is_refused) in [(3, 1, false), (4, 4, false), (12, 5, true), (20, 5, false)]
+    {
+        let names: Vec<_> = (0..all).map(|number| format!("{number:02}")).collect();
+        let records = names
+            .iter()
+            .map(|livery| placed(1, &format!("{livery}/decals.png"), "paint", Cause::Published));
+        let data = league(&records.collect::<Vec<_>>(), &[]);
+        let retire = Act::Retire { liveries: names[..retired].to_vec(), confirmed: false };
+        let outcome = open(&data).act(&retire, PATIENCE);
+        assert_eq!(outcome.is_err(), is_refused, "{retired} of {all}");
+    }
 }
 
 #[test]

@@ -122,7 +122,7 @@ pub(crate) struct LeagueRetireArgs {
     /// Show what would be retired, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Confirm that more than 10 liveries, or more than 30 % of all, are to be retired
+    /// Confirm that more than 10 liveries, or at least 5 that are more than 30 % of all, are to be retired
     #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]

@@ -170,10 +170,6 @@ fn the_league_is_changed_without_a_server() {
 #[test]
 fn a_refused_change_changes_nothing() {
     let test = sample();
-    test.league(&["retire", "Team", "Other"])
-        .code(1)
-        .stdout("")
-        .stderr_has("this would retire 2 of 4 liveries");
     for (args, reason) in [
         (&["retire", "Nobody"][..], "the league has no livery \"Nobody\""),
         (&["history", "Nobody"], "the league has no livery \"Nobody\""),
@@ -211,7 +207,15 @@ fn a_data_folder_without_a_league_is_refused() {
         .stdout_has("{\"event\":\"league_status\",");
     test.env("LIVERYSYNC_DATA", "data").env("LIVERYSYNC_YES", "true");
     test.run(&["league", "members"]).code(0).stdout_has("1 member\n");
-    test.run(&["league", "retire", "Team", "Other"]).code(1).stderr_has("--yes");
+    let five =
+        (1..=5).map(|step| placed(step, &format!("{step}/decals.png"), "paint", Cause::Published));
+    let mut test = league(&five.collect::<Vec<_>>());
+    test.env("LIVERYSYNC_YES", "true");
+    test.league(&["retire", "*"])
+        .code(1)
+        .stderr_has("this would retire 5 of 5 liveries")
+        .stderr_has("--yes");
+    assert_eq!(test.json(&["status"])["step"], 5);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub enum Act {
     Retire {
         /// Their folders; `Team/sponsors.png` is only that file of one.
         liveries: Vec<String>,
-        /// Set to retire more than [`Act::MANY`] liveries, or more than [`Act::MANY_PERCENT`] of all.
+        /// Set to retire more than [`Act::MANY`] liveries, or at least five that are more than [`Act::MANY_PERCENT`] of all.
         // The league databases of earlier versions have acts with the old name.
         #[serde(alias = "yes")]
         confirmed: bool,
@@ -136,6 +136,9 @@ impl Act {
 
     /// The percentage of all liveries up to which one act may retire them without confirmation.
     pub const MANY_PERCENT: usize = 30;
+
+    /// Number of liveries from which that percentage counts. Of a league with three liveries, one is no slip.
+    pub(crate) const MANY_OF_ALL: usize = 5;
 }
 
 /// The result of an act.

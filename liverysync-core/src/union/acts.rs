@@ -271,7 +271,8 @@ impl Union {
         let liveries = liveries.into_iter().map(|livery| self.find_livery(livery));
         let liveries = liveries.collect::<Result<BTreeSet<_>, _>>()?;
         let (retired, all) = (liveries.len(), self.entries.livery_count());
-        if !confirmed && (retired > Act::MANY || retired * 100 > all * Act::MANY_PERCENT) {
+        let is_large_part = retired >= Act::MANY_OF_ALL && retired * 100 > all * Act::MANY_PERCENT;
+        if !confirmed && (retired > Act::MANY || is_large_part) {
             return Err(ActError::Unconfirmed { retired, all });
         }
         let mut paths = BTreeSet::new();
