@@ -1,9 +1,10 @@
 //! The question which liveries to share, for people who run a client in a terminal.
 
 use std::{
-    io::{self, IsTerminal as _},
+    io::{self, BufRead, IsTerminal as _},
     path::{Path, PathBuf},
     thread,
+    time::{Duration, Instant},
 };
 
 use liverysync::{LiveryGlobs, LiveryList};
@@ -13,6 +14,10 @@ use crate::{
     cli::{client::ClientArgs, values::parse_shared},
     output,
 };
+
+/// A line that is there so soon after the question was typed before it: nobody reads and answers that fast. An Enter pressed
+/// for something else must not share everything.
+const READ_TIME: Duration = Duration::from_millis(500);
 
 /// Asks a person which liveries to share, and notes the answer for the client, which reads it within a second.
 pub(super) struct Question {
@@ -60,8 +65,8 @@ impl Question {
 }
 
 fn wait_for_answer(list: &LiveryList, faults: &UnboundedSender<String>) {
-    let mut line = String::new();
-    while io::stdin().read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+    let shown = Instant::now();
+    while let Some(line) = next_answer(&mut io::stdin().lock(), || shown.elapsed()) {
         // They may have chosen by `liverysync share` meanwhile, and somebody just presses Enter.
         if !matches!(list.chosen(), Ok(None)) {
             return;
@@ -76,6 +81,38 @@ fn wait_for_answer(list: &LiveryList, faults: &UnboundedSender<String>) {
             // Nobody reads it if the program is about to end.
             Err(fault) => drop(faults.send(fault)),
         }
+    }
+}
+
+/// Returns the next line that was typed after the question was shown; `None` at the end of the input. `age` is the time since
+/// then.
+fn next_answer(input: &mut impl BufRead, age: impl Fn() -> Duration) -> Option<String> {
+    let mut line = String::new();
+    while input.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+        if age() >= READ_TIME {
+            return Some(line);
+        }
         line.clear();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_line_typed_before_the_question_is_no_answer() {
+        let lines_read = Cell::new(0);
+        let age = || {
+            lines_read.set(lines_read.get() + 1);
+            if lines_read.get() <= 2 { Duration::from_millis(1) } else { Duration::from_secs(3) }
+        };
+        let mut typed: &[u8] = b"\n\nS3 *\n\n";
+        assert_eq!(next_answer(&mut typed, age).as_deref(), Some("S3 *\n"));
+        assert_eq!(next_answer(&mut typed, age).as_deref(), Some("\n"), "Enter answers, too");
+        assert_eq!(next_answer(&mut typed, age), None);
     }
 }
