@@ -77,7 +77,8 @@ fn judged(file: &IndexedFile) -> LintFile<'_> {
 /// Returns a listed file that is not shared.
 fn unshared<'a>(item: &'a Listed, files: &PathMap<IndexedFile>) -> Option<LintFile<'a>> {
     let Kind::File(Stamp { size, .. }) = item.kind else { return None };
-    if files.get(&*fold(&item.path)).is_some() {
+    // A second folder, in another case, may have files of the same names only.
+    if files.get(&*fold(&item.path)).is_some_and(|file| file.path.as_str() == item.path) {
         return None;
     }
     let mut unshared = LintFile::new(&item.path, size);

@@ -317,6 +317,13 @@ fn a_client_finds_what_lint_finds() {
 }
 
 #[test]
+fn a_client_is_told_of_a_second_folder_with_the_same_names() {
+    let files = ["Team/decals.png", "Team/x.png", "team/decals.png", "team/x.png"];
+    let whole = (content(), Inspection::default());
+    assert_eq!(Rig::new().kinds(&files, whole), ["two-spellings"]);
+}
+
+#[test]
 fn a_client_knows_the_sizes_of_pictures_from_run_to_run() {
     let mut rig = Rig::new();
     assert_eq!(rig.kinds(&["T/decals.png"], small_picture()), ["picture-size"]);
