@@ -30,6 +30,8 @@ pub(super) struct Unplaced {
     refused: BTreeMap<PathKey, BTreeMap<PeerId, Claimant>>,
     /// Files that are not placed yet, because their liveries do not change for now, by their own keys.
     held: BTreeMap<PathKey, BTreeMap<PeerId, Claimant>>,
+    /// The keys of each peer's refused and held files: every client is told of its own, again and again.
+    waiting: BTreeMap<PeerId, BTreeSet<PathKey>>,
     /// Those of the held files that wait for contents, and for nobody's decision.
     awaited: BTreeSet<(PathKey, PeerId)>,
     /// The liveries of which a peer's held files have changed since the last [`Unplaced::take_touched`].
@@ -57,6 +59,7 @@ impl Unplaced {
         self.remove(claimant.peer, claimant.key());
         let Claimant { peer, ref entry, .. } = claimant;
         self.add_place(peer, &entry.path, entry.content);
+        self.add_waiting(peer, entry.path.key());
         let refused = self.refused.entry(entry.path.key().clone()).or_default();
         refused.insert(peer, Claimant { begins: false, ..claimant });
     }
@@ -66,6 +69,7 @@ impl Unplaced {
         self.remove(claimant.peer, claimant.key());
         let Claimant { peer, ref entry, .. } = claimant;
         self.add_place(peer, &entry.path, entry.content);
+        self.add_waiting(peer, entry.path.key());
         self.touch(&claimant);
         let held = self.held.entry(entry.path.key().clone()).or_default();
         held.insert(peer, Claimant { begins: false, ..claimant });
@@ -128,6 +132,7 @@ impl Unplaced {
             if peers.is_empty() {
                 self.refused.remove(key);
             }
+            self.remove_waiting(peer, key);
             self.remove_place(peer, refused.entry.path, refused.entry.content);
         } else {
             self.take_held(peer, key);
@@ -142,6 +147,7 @@ impl Unplaced {
             self.held.remove(key);
         }
         self.awaited.remove(&(key.clone(), peer));
+        self.remove_waiting(peer, key);
         self.touch(&held);
         self.remove_place(peer, held.entry.path.clone(), held.entry.content);
         Some(held)
@@ -173,9 +179,23 @@ impl Unplaced {
         let refused: Vec<_> = refused.flat_map(BTreeMap::into_values).collect();
         for claimant in &refused {
             let Claimant { peer, entry, .. } = claimant;
+            self.remove_waiting(*peer, entry.path.key());
             self.remove_place(*peer, entry.path.clone(), entry.content);
         }
         refused
+    }
+
+    fn add_waiting(&mut self, peer: PeerId, key: &PathKey) {
+        self.waiting.entry(peer).or_default().insert(key.clone());
+    }
+
+    fn remove_waiting(&mut self, peer: PeerId, key: &PathKey) {
+        if let Some(keys) = self.waiting.get_mut(&peer) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.waiting.remove(&peer);
+            }
+        }
     }
 
     fn add_place(&mut self, peer: PeerId, local: &RelPath, content: Content) {
@@ -266,7 +286,7 @@ impl Unplaced {
     /// Returns a peer's held files, in the order of their keys.
     #[cfg(feature = "server")]
     pub(super) fn held_of(&self, peer: PeerId) -> impl Iterator<Item = &Claimant> {
-        self.held.values().filter_map(move |peers| peers.get(&peer))
+        self.waiting_of(peer).filter_map(move |key| self.held_file(peer, key))
     }
 
     /// Returns the refused and held files at a key.
@@ -277,9 +297,7 @@ impl Unplaced {
 
     /// Returns the keys of a peer's refused and held files.
     pub(super) fn waiting_of(&self, peer: PeerId) -> impl Iterator<Item = &PathKey> {
-        let of_peer =
-            move |(_, peers): &(_, &BTreeMap<PeerId, Claimant>)| peers.contains_key(&peer);
-        self.refused.iter().chain(&self.held).filter(of_peer).map(|(key, _)| key)
+        self.waiting.get(&peer).into_iter().flatten()
     }
 
     /// Returns the paths of the unplaced files with this content.
