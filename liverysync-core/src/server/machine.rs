@@ -396,9 +396,12 @@ impl ServerMachine {
             Some(Merge::Now) => self.timers.set(Timer::Merge, cx.now),
             Some(Merge::Soon) => {
                 // Counted from the first report, or a league in which somebody always reports would never take a step.
-                self.timers.set_once(Timer::Merge, cx.now + cx.config.merge_window);
+                self.timers.set_earlier(Timer::Merge, cx.now + cx.config.merge_window);
             }
             None => {}
+        }
+        if let Some(at) = self.reports.postponed_until() {
+            self.timers.set_earlier(Timer::Merge, at);
         }
         if dirty.plan {
             self.uploads.invalidate_plan();
@@ -417,7 +420,7 @@ impl ServerMachine {
             }
         }
         if statuses {
-            self.timers.set_earlier(Timer::Status, self.statuses.next_at(cx));
+            self.timers.set_earlier(Timer::Status, self.statuses.next_at(cx, &self.reports));
         }
         if dirty.schedule {
             self.timers.set(Timer::Schedule, cx.now);

@@ -36,6 +36,7 @@ mod peer;
 mod peers;
 mod protocol_1;
 mod reports;
+mod respelled;
 mod retiring;
 mod route;
 mod status;

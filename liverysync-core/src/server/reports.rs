@@ -11,6 +11,7 @@ use super::{
     dirty::Merge,
     manifest_check::{CheckedManifest, check_manifest},
     peers::request_manifest,
+    respelled::RespelledAt,
     union_step::{self, Reported, unregister_lost},
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath},
     select::Skipped,
+    time::Time,
     union::{Change, Gained, PeerId, Union},
     wire::messages::{ManifestChanges, ManifestFull, SyncId},
 };
@@ -51,6 +53,21 @@ impl Pending {
         if self.gained.remove(&key).is_none() {
             self.lost.entry(key).or_insert(old);
         }
+    }
+
+    /// Takes out the wishes for another spelling that come too soon. Returns them as one more report, and when it may come.
+    fn postpone(&mut self, too_soon: impl Fn(&PathKey) -> Option<Time>) -> Option<(Self, Time)> {
+        let (mut later, mut due) = (Self { has_bases: self.has_bases, ..Self::default() }, None);
+        for (key, file) in self.gained.iter_mut().filter(|(_, file)| file.renamed) {
+            let Some(at) = too_soon(key) else { continue };
+            due = Some(due.map_or(at, |due: Time| due.min(at)));
+            // Its content counts now, in whatever spelling.
+            later.lost.insert(key.clone(), file.entry.clone());
+            later.gained.insert(key.clone(), file.clone());
+            file.renamed = false;
+        }
+        later.arrival = self.arrival;
+        Some((later, due?))
     }
 
     fn keys(&self) -> BTreeSet<PathKey> {
@@ -104,11 +121,19 @@ pub(super) struct Reports {
     /// The manifests of those that have left.
     departed: Vec<(PeerId, Manifest)>,
     arrivals: u64,
+    respelled_at: RespelledAt,
+    /// When the next of the postponed wishes for another spelling may come.
+    postponed_until: Option<Time>,
 }
 
 impl Reports {
     pub(super) fn is_empty(&self) -> bool {
         self.pending.is_empty()
+    }
+
+    /// Returns when the union may take in what was postponed.
+    pub(super) const fn postponed_until(&self) -> Option<Time> {
+        self.postponed_until
     }
 
     /// Returns whether the union has still to take in what this client reported.
@@ -348,7 +373,9 @@ impl Reports {
         let lost = cx.store.take_lost();
         changes.push(unregister_lost(cx, &lost));
         let mut reported = Reported::new();
+        self.postponed_until = None;
         for (id, mut pending) in mem::take(&mut self.pending) {
+            self.postpone(cx, id, &mut pending);
             // The first report of a connection counts as a return: what its member had and does not list any more is gone.
             let Some(peer) = cx.peers.get_mut(id) else { continue };
             let first = !mem::replace(&mut peer.report.merged, true);
@@ -359,9 +386,24 @@ impl Reports {
             changes.push(pending.into_change(id, peer.identity.member, first));
         }
         let outcome = cx.league.step(changes);
+        self.respelled_at.note(&outcome.records, cx.now);
         // Before any consequence: whoever is told of this step may rely on it even if the server is killed now.
         cx.record(records);
         union_step::finish(cx, outcome, &reported);
+    }
+
+    /// Keeps an owner's wishes for another spelling that come too soon after the last one.
+    fn postpone(&mut self, cx: &Context, id: PeerId, pending: &mut Pending) {
+        let Some(member) = cx.peers.get(id).and_then(|peer| peer.identity.member) else { return };
+        let owners = |key: &PathKey| cx.league.union().owners(key.livery());
+        let too_soon = |key: &PathKey| {
+            let is_theirs = owners(key).is_some_and(|owners| owners.contains(&member));
+            self.respelled_at.not_before(key, cx.now).filter(|_| is_theirs)
+        };
+        if let Some((later, due)) = pending.postpone(too_soon) {
+            self.pending.insert(id, later);
+            self.postponed_until = Some(self.postponed_until.map_or(due, |until| until.min(due)));
+        }
     }
 }
 

@@ -48,13 +48,16 @@ impl SyncStatuses {
     }
 
     /// Returns the time of the next round.
-    pub(super) fn next_at(&self, cx: &Context) -> Time {
+    pub(super) fn next_at(&self, cx: &Context, reports: &Reports) -> Time {
         let missing: usize = cx.peers.values().map(|peer| peer.missing.len()).sum();
-        let is_unanswered = |peer: &Peer| peer.report.merged && peer.status == ToldStatus::Awaited;
+        // A report that is postponed is answered later.
+        let is_unanswered = |(id, peer): (PeerId, &Peer)| {
+            peer.report.merged && peer.status == ToldStatus::Awaited && !reports.contains(id)
+        };
         // A peer that has just reported waits for its answer before it tells its driver that it is in sync.
         let interval = if missing > MISSING_MANY {
             SLOW_INTERVAL
-        } else if cx.peers.values().any(is_unanswered) {
+        } else if cx.peers.iter().any(is_unanswered) {
             Duration::ZERO
         } else {
             STATUS_INTERVAL

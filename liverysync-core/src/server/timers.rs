@@ -48,11 +48,6 @@ impl Timers {
         *due = Some(due.map_or(at, |due| due.min(at)));
     }
 
-    /// Sets a timer if it is not set.
-    pub(super) fn set_once(&mut self, timer: Timer, at: Time) {
-        self.0[timer as usize].get_or_insert(at);
-    }
-
     pub(super) const fn stop(&mut self, timer: Timer) {
         self.0[timer as usize] = None;
     }
@@ -88,8 +83,8 @@ mod tests {
         let mut timers = Timers::default();
         assert_eq!(timers.next_wake(), None);
         timers.set(Timer::Tick, at(30));
-        timers.set_once(Timer::Merge, at(20));
-        timers.set_once(Timer::Merge, at(10));
+        timers.set_earlier(Timer::Merge, at(20));
+        timers.set_earlier(Timer::Merge, at(30));
         timers.set_earlier(Timer::Status, at(40));
         timers.set_earlier(Timer::Status, at(25));
         timers.set_earlier(Timer::Status, at(50));

@@ -2,7 +2,7 @@
 
 use liverysync_core::{
     client,
-    league::{Act, ActReport},
+    league::{Act, ActReport, Cause, Record},
     path::fold,
 };
 
@@ -39,6 +39,35 @@ impl World {
         self.pcs[pc].disk = Disk::new(true);
         pc
     }
+}
+
+#[test]
+fn a_livery_changes_its_case_once_a_minute_and_the_last_wish_wins() {
+    let mut world = World::remembering();
+    let (owner, other) = (world.join("owner", FILES), world.join("other", &[]));
+    world.rest();
+    let spellings = ["team #1", "TEAM #1", "Team #1"];
+    for turn in 0..9 {
+        world.rename_at(owner, spellings[turn % 3], spellings[(turn + 1) % 3]);
+        world.run_for(3 * SECOND);
+        world.drop_now(owner, "other/decals.png", &[turn as u8]);
+        world.run_for(2 * SECOND);
+        assert_eq!(
+            world.text(other, "other/decals.png"),
+            Some(vec![turn as u8]),
+            "others wait for nothing"
+        );
+    }
+    let renamed = |record: &&Record| matches!(record, Record::Placed { cause: Cause::Renamed, .. });
+    let files = FILES.len();
+    assert_eq!(world.records.iter().filter(renamed).count(), files, "one change of both files");
+    world.rename_at(owner, "team #1", "Team #1");
+    world.rest();
+    assert_eq!(world.records.iter().filter(renamed).count(), 2 * files);
+    assert_eq!(
+        world.names_at(other),
+        ["Team #1/decals.png", "Team #1/sub/x.png", "other/decals.png"]
+    );
 }
 
 #[test]
