@@ -161,7 +161,7 @@ fn update_missing(
                 more = true;
                 continue;
             }
-            Some(Some(keys)) => &(keys | touched),
+            Some(Some(keys)) => &(&(keys | touched) | changed),
             None => changed,
         };
         for key in keys {

@@ -189,8 +189,8 @@ pub struct Outcome {
     pub conflicts: Vec<(PeerId, RelPath, RelPath)>,
     /// Files that could not join, with the reason.
     pub refused: Vec<(PeerId, RelPath, Refusal)>,
-    /// The names whose content is new, is gone, or was replaced. The others of [`Outcome::touched`] only have other holders,
-    /// so lists of the union's contents stay valid for them.
+    /// The names whose content is new, is gone, or was replaced, and those that have another spelling. The others of
+    /// [`Outcome::touched`] only have other holders, so lists of the union's contents stay valid for them.
     pub changed: BTreeSet<PathKey>,
     /// The step's number, which its records have.
     pub step: u64,

@@ -99,7 +99,7 @@ impl Union {
         if let Some(past) = self.past.get_mut(path.key()) {
             past.path = path.clone();
         }
-        outcome.touched.insert(path.key().clone());
+        // Not touched: a spelling takes nobody's file away, so the name must not expire for it.
         outcome.changed.insert(path.key().clone());
         true
     }

@@ -194,3 +194,14 @@ fn a_version_keeps_its_hash_when_its_folder_is_renamed() {
     assert_eq!(names, ["T/a.png", "T/b.json"]);
     assert_eq!(of(&renamed), of(&begun()));
 }
+
+#[test]
+fn a_livery_that_nobody_has_sent_yet_stays_when_its_case_changes() {
+    let league = play([
+        Deed::Spell(2, 0, true),
+        edit(2, 1, 0, Base::InSync),
+        Deed::Restart,
+        Deed::Rename(0, 0),
+    ]);
+    assert_eq!(league.union.len(), 1);
+}
