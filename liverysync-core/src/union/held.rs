@@ -76,10 +76,12 @@ impl Union {
             Scope::Livery if is_folder => self.reattach(livery, claims, outcome),
             _ => claims,
         };
-        let rivals = self.rival_claims(&claims);
-        let is_rival =
-            |claim: &Claimant| rivals.contains(&(claim.key().clone(), claim.entry.content));
         let is_file_by_file = self.settings.naming.scope == Scope::File;
+        let rivals = if is_file_by_file { BTreeSet::new() } else { self.rival_claims(&claims) };
+        let is_rival = |claim: &Claimant| match is_file_by_file {
+            true => self.has_conflict_copy(claim),
+            false => rivals.contains(&(claim.key().clone(), claim.entry.content)),
+        };
         claims.into_iter().partition(|claim| match self.classify(claim) {
             Lineage::Same | Lineage::Outdated => false,
             Lineage::Update => true,
@@ -91,7 +93,7 @@ impl Union {
                     || self.owns(claim.member, livery)
                     || !is_rival(claim)
             }
-            Lineage::Conflict | Lineage::Foreign => !is_rival(claim) && !self.was_rival(claim),
+            Lineage::Conflict | Lineage::Foreign => !is_rival(claim),
         })
     }
 
@@ -109,11 +111,11 @@ impl Union {
         claimed.collect()
     }
 
-    /// Returns true if a claim's conflict name had its content before.
-    fn was_rival(&self, claim: &Claimant) -> bool {
+    /// Returns true if a claim's conflict name has its content, or had it before. A copy elsewhere does not count: the claim
+    /// would get one more name.
+    fn has_conflict_copy(&self, claim: &Claimant) -> bool {
         let name = self.name_of_rival(&claim.entry);
-        self.settings.naming.scope == Scope::File
-            && name.is_ok_and(|name| self.is_replaced(name.key(), claim.entry.content))
+        name.is_ok_and(|name| self.knows(name.key(), claim.entry.content))
     }
 
     /// Returns true if the changes of one peer to a livery must wait. Otherwise they are planned.

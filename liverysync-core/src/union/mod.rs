@@ -503,6 +503,7 @@ impl Union {
         self.place_claimants(claimants, &mut outcome);
         // After the placing: only now do moved files have names of their own.
         self.retire_moved(&moves, &mut outcome);
+        self.judge_held_again(&folders, &moves, &mut outcome);
         self.take_spelling(&respelled, &mut outcome);
         self.compare_first_contacts(contacts, &mut outcome);
         self.record_held(&departed, &returned, &mut outcome);

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Claimant, Outcome, PeerId, Refusal, Union, UnionEntry, unplaced::OutdatedFile};
+use super::{
+    Claimant, Outcome, PeerId, Refusal, Union, UnionEntry, moved::Moves, unplaced::OutdatedFile,
+};
 use crate::{
     conflict::{Scope, parse_conflict_name, plain_stem},
     hash::Content,
@@ -56,6 +58,30 @@ impl Union {
         }
         for left in claimants {
             self.unplaced.refuse(left);
+        }
+    }
+
+    /// Judges again what is held of some folders, until nothing changes: what came and went in the same step may have made room
+    /// for it, or the change that it was may be none any more.
+    ///
+    /// Otherwise the same report once more would change something.
+    pub(super) fn judge_held_again(
+        &mut self,
+        folders: &BTreeSet<(String, PeerId)>,
+        moves: &[Moves],
+        outcome: &mut Outcome,
+    ) {
+        for _ in 0..ROUNDS_MAX {
+            let known = outcome.records.len();
+            if known == 0 || !self.unplaced.holds_any() {
+                return;
+            }
+            let held = self.take_held_in(folders);
+            self.place_claimants(held, outcome);
+            self.retire_moved(moves, outcome);
+            if outcome.records.len() == known {
+                return;
+            }
         }
     }
 

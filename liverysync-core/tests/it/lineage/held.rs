@@ -185,23 +185,23 @@ impl Model {
             content == claim.content && name != claim.name && claims_it(&name)
         });
         if self.is_rival(claim) || self.is_foreign(claim) {
-            return is_there || self.scope == Scope::File && self.was_rival(claim);
+            return if self.scope == Scope::File { self.has_copy(claim) } else { is_there };
         }
         let may_add = self.owns(livery(&claim.name), claim.member);
         is_there && self.scope == Scope::Livery && !claim.begins && !may_add
     }
 
-    fn was_rival(&self, claim: &Claim) -> bool {
+    /// Returns true if a claim's conflict name has its content, or had it before.
+    fn has_copy(&self, claim: &Claim) -> bool {
         let home = plain(&claim.name);
         if self.now(&home) == Some(claim.content) {
-            return false;
+            return true;
         }
         for name in copy_names(&home, claim.content) {
-            let now = self.now(&name);
-            if now != Some(claim.content) && self.had(&name, |had| had == claim.content) {
+            if self.had(&name, |had| had == claim.content) {
                 return true;
             }
-            if now.is_none_or(|now| now == claim.content) {
+            if self.now(&name).is_none() {
                 return false;
             }
         }
@@ -329,4 +329,24 @@ pub(super) fn check(union: &Union, model: &Model) {
         ((in_lower(&hold.livery), hold.member), (hold.state, files.collect()))
     });
     assert_eq!(held.collect::<Holds>(), model.holds);
+}
+
+// It has one in a conflict folder, from when conflicting liveries were kept whole.
+#[test]
+fn a_file_that_would_get_one_more_conflict_copy_is_held_with_the_others() {
+    let in_sync = |byte| (Some(byte), Base::InSync);
+    let first = [(0, BTreeMap::from([(5, in_sync(3))])), (2, BTreeMap::from([(4, in_sync(0))]))];
+    let files = BTreeMap::from([(4, in_sync(3)), (5, in_sync(3))]);
+    let league = play_in(
+        League::with_scope(Policy::Established, Updates::Owner, Scope::Livery),
+        [
+            edit(3, 4, 4, Base::InSync),
+            Deed::Edits(first.into_iter().collect()),
+            Deed::Set(Setting::Approval, 1),
+            Deed::Set(Setting::ConflictScope, 0),
+            Deed::Edits(vec![(1, files)]),
+        ],
+    );
+    let held: Vec<_> = league.union.held().map(|hold| hold.files.len()).collect();
+    assert_eq!(held, [2]);
 }

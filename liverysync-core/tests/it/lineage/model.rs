@@ -371,9 +371,17 @@ impl Model {
         }
         let arrived = self.take_arrived();
         claims.extend(arrived.iter().cloned());
-        self.settle(claims);
-        changes.iter().for_each(|change| self.retire_moved(change));
-        arrived.iter().for_each(|claim| self.retire_moved_of(claim));
+        loop {
+            let before = (self.steps, self.past.clone());
+            self.settle(claims);
+            changes.iter().for_each(|change| self.retire_moved(change));
+            arrived.iter().for_each(|claim| self.retire_moved_of(claim));
+            // What came and went may have made room for what is held, or have made it no change.
+            if before == (self.steps, self.past.clone()) {
+                break;
+            }
+            claims = changes.iter().flat_map(|change| self.take_held_of(change)).collect();
+        }
         changes.iter().for_each(|change| self.end_presumptions(change));
         self.record_holds();
     }
