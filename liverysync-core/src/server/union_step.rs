@@ -84,6 +84,8 @@ pub(super) fn held_news(cx: &mut Context, records: &[Record]) -> Vec<Event> {
     if held.is_empty() {
         return Vec::new();
     }
+    // The server fetches what is held, although no name has changed.
+    cx.dirty.plan = true;
     held.iter().for_each(|held| cx.league.handle_held(held));
     let members: BTreeSet<_> = held.iter().map(|held| held.member).collect();
     let theirs = cx.peers.iter().filter(|(_, peer)| members.contains(&peer.identity.member));

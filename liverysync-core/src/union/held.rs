@@ -6,7 +6,8 @@
 //!
 //! The union remembers what is held of each member's livery, so that an admin can decide while the member is away. A member's
 //! next report shows whether they still have it. Members without a key cannot be told apart, so theirs is remembered
-//! together, and only while they are connected.
+//! together, and only while they are connected. So many liveries are held of each member and in all; a livery beyond that is
+//! kept back all the same, but only its member has it.
 //!
 //! Everything that the union has is approved, under its name or in conflict with it: no other set of approved contents
 //! exists.
@@ -30,6 +31,12 @@ pub(super) type Holds = BTreeMap<(String, Option<MemberId>), HeldLivery>;
 
 /// The number of the first peer that stands for an absent member. No connection ever gets it.
 const ABSENT: u64 = 1 << 63;
+
+/// Most liveries that are held of one member. Nobody paints as many in a season, and an admin looks at each of them.
+const HELD_OF_MEMBER_MAX: usize = 100;
+
+/// Most liveries that are held in all: whoever makes up keys must not fill the league's database and its store.
+const HELD_MAX: usize = 2000;
 
 impl Union {
     /// Puts aside what must not change a livery now. Returns the other claimants.
@@ -228,9 +235,29 @@ impl Union {
         let told = told.map(|(livery, member, _)| (livery, member));
         let listed = self.holds.keys().filter(|(_, member)| returned.contains(member));
         let folders: BTreeSet<_> = told.chain(listed.cloned()).collect();
-        for (livery, member) in folders {
+        self.record_holds(folders, outcome);
+    }
+
+    fn record_holds(
+        &mut self,
+        folders: BTreeSet<(String, Option<MemberId>)>,
+        outcome: &mut Outcome,
+    ) {
+        let is_over = |(livery, member): &(String, Option<MemberId>)| {
+            self.unplaced.held_in(livery).all(|claim| claim.member != *member)
+        };
+        // What is held no more makes room for others.
+        let (over, held): (Vec<_>, Vec<_>) = folders.into_iter().partition(is_over);
+        for (livery, member) in over.into_iter().chain(held) {
             self.record_hold(&livery, member, outcome);
         }
+    }
+
+    /// Returns true if one more livery of a member can be held. Another one stays with its member, and waits until there is
+    /// room.
+    fn has_room_to_hold(&self, member: Option<MemberId>) -> bool {
+        let theirs = self.holds.keys().filter(|(_, other)| *other == member).count();
+        theirs < HELD_OF_MEMBER_MAX && self.holds.len() < HELD_MAX
     }
 
     /// Records what the peers of a member have of a livery that is held.
@@ -242,8 +269,10 @@ impl Union {
         };
         let claims = self.unplaced.held_in(livery).filter(|claim| claim.member == member);
         let mut claims: Vec<_> = claims.filter(|claim| is_decided(claim)).collect();
-        // Of two PCs of one member, the one that reported last counts.
-        claims.sort_by_key(|claim| (claim.arrival, claim.peer));
+        // Of two PCs of one member, the one that reported last counts. A mixture of both is a livery that nobody made.
+        let last = claims.iter().map(|claim| (claim.arrival, claim.peer)).max();
+        claims.retain(|claim| last.is_some_and(|(_, peer)| claim.peer == peer));
+        claims.sort_by_key(|claim| claim.arrival);
         let file = |claim: &Claimant| HeldFile { entry: claim.entry.clone(), base: claim.base };
         let files = claims.iter().map(|claim| (claim.key().clone(), file(claim)));
         let files: BTreeMap<PathKey, _> = files.collect();
@@ -253,6 +282,9 @@ impl Union {
         let state = decided.map_or(HoldState::Waiting, |hold| hold.state);
         let livery = spelled.or_else(|| Some(before?.livery.clone()));
         let Some(livery) = livery else { return };
+        if before.is_none() && !self.has_room_to_hold(member) {
+            return;
+        }
         let hold = HeldLivery { livery, member, state, files: files.into_values().collect() };
         if before != Some(&hold) {
             self.record(Record::Held(hold), outcome);
@@ -288,18 +320,27 @@ impl Union {
     /// Returns the liveries of which `peer` has held files, each with the cause.
     #[cfg(feature = "server")]
     pub(crate) fn held_of(&self, peer: PeerId) -> BTreeMap<&str, HoldCause> {
-        let mut liveries = BTreeMap::new();
+        let mut liveries: BTreeMap<&str, Vec<&Claimant>> = BTreeMap::new();
         let held = self.unplaced.held_of(peer);
         for claim in held.filter(|claim| !self.unplaced.is_awaited(peer, claim.key())) {
-            let livery = claim.entry.path.livery();
-            liveries.entry(livery).or_insert_with(|| {
-                let key = (claim.key().livery().to_owned(), claim.member);
-                let hold = self.holds.get(&key);
-                let unknown = HoldCause::new(HoldReason::Approval);
-                hold.map_or(unknown, |hold| self.hold_cause(hold))
-            });
+            liveries.entry(claim.entry.path.livery()).or_default().push(claim);
         }
-        liveries
+        let causes = liveries.into_iter().map(|(livery, claims)| {
+            let files = || claims.iter().map(|claim| (claim.key(), claim.entry.content));
+            let hold = claims
+                .first()
+                .and_then(|claim| self.holds.get(&(claim.key().livery().to_owned(), claim.member)));
+            let member = claims.first().and_then(|claim| claim.member);
+            if hold.is_none() && !self.has_room_to_hold(member) {
+                let limit = Some(HELD_OF_MEMBER_MAX as u64);
+                return (livery, HoldCause { limit, ..HoldCause::new(HoldReason::MemberLiveries) });
+            }
+            // What was decided about the member's other PC says nothing about this one.
+            let own = hold.filter(|hold| covers(hold, files()));
+            let state = own.map_or(HoldState::Waiting, |hold| hold.state);
+            (livery, self.hold_cause(&held_livery(livery, state, &claims)))
+        });
+        causes.collect()
     }
 
     /// Returns true if `peer` has a held file at a name.
@@ -386,9 +427,7 @@ impl Union {
         self.retire_moved(&moves, outcome);
         let touched = self.unplaced.take_touched().into_iter();
         let touched = touched.map(|(livery, member, _)| (livery, member));
-        for (livery, member) in touched.chain(placed).collect::<BTreeSet<_>>() {
-            self.record_hold(&livery, member, outcome);
-        }
+        self.record_holds(touched.chain(placed).collect(), outcome);
     }
 
     /// Returns claims for what is held of absent members and need not wait any more. Nobody but the server has these files, so
@@ -434,6 +473,15 @@ fn claims_of(hold: &HeldLivery, peer: u64) -> Vec<Claimant> {
         begins: false,
     };
     hold.files.iter().map(claim).collect()
+}
+
+/// Returns the held claims of a peer to a livery as what is held of it.
+#[cfg(feature = "server")]
+fn held_livery(livery: &str, state: HoldState, claims: &[&Claimant]) -> HeldLivery {
+    let file = |claim: &&Claimant| HeldFile { entry: claim.entry.clone(), base: claim.base };
+    let member = claims.first().and_then(|claim| claim.member);
+    let files = claims.iter().map(file).collect();
+    HeldLivery { livery: livery.to_owned(), member, state, files }
 }
 
 /// Returns true if all these files are held as they are.

@@ -2,14 +2,14 @@
 
 use liverysync_core::{
     hash::Content,
-    league::{Act, ActError, ActReport, HoldReason, HoldState, Setting},
+    league::{Act, ActError, ActReport, HoldReason, HoldState, MemberId, Setting},
     path::{Extensions, RelPath},
     server,
     time::UnixTime,
 };
 
-use super::{PATH, client};
-use crate::rig::{SECOND, World};
+use super::{PATH, client, config, key_of};
+use crate::rig::{Brain, MINUTE, NewPc, SECOND, World};
 
 const NEW: (&str, &[u8]) = ("New/decals.png", b"picture");
 const NEW_MATERIAL: (&str, &[u8]) = ("New/decals.json", b"material");
@@ -30,6 +30,11 @@ impl World {
 
     fn is_told(&self, pc: usize, cause: HoldReason) -> bool {
         let is_it = |event: &client::Event| matches!(event, client::Event::Held { cause: told, .. } if *told == cause);
+        self.events(pc).iter().any(is_it)
+    }
+
+    fn is_told_limit(&self, pc: usize, of: u64) -> bool {
+        let is_it = |event: &client::Event| matches!(event, client::Event::Held { limit, .. } if *limit == Some(of));
         self.events(pc).iter().any(is_it)
     }
 }
@@ -179,4 +184,78 @@ fn a_dry_run_lists_what_is_held_with_who_and_since_when() {
         assert_eq!(plan.outstanding.len(), usize::from(yours));
         assert!(plan.send.is_empty(), "nobody gets it: {plan:?}");
     }
+}
+
+#[test]
+fn of_two_pcs_of_one_driver_the_newer_version_waits_alone_and_undecided() {
+    let (mut world, first, other) = approving(&[(PATH, b"old")]);
+    let mut theirs = config("second");
+    theirs.keys.member = Some(key_of("author"));
+    let second = world.join_as("second", Brain::New(Box::new(NewPc::new(theirs))), &[]);
+    world.rest();
+    world.drop_now(first, PATH, b"new");
+    world.drop_now(first, "T/decals.json", b"material");
+    world.rest_of_us();
+    let reject = Act::Reject { liveries: vec!["T".into()], from: None };
+    assert_eq!(world.administer(reject), Ok(ActReport::default()));
+    world.drop_now(second, PATH, b"newer");
+    world.rest_of_us();
+    assert_eq!(world.held(), [("T".to_owned(), HoldState::Waiting, 1)]);
+    assert!(!world.is_told(second, HoldReason::Rejected), "that was the other PC's version");
+    assert_eq!(world.administer(approve(&["T"])), Ok(ActReport::new(1, 0)));
+    world.rest_of_us();
+    world.check_files(other, &[(PATH, b"newer")]);
+    world.check_files(first, &[(PATH, b"new"), ("T/decals.json", b"material")]);
+    assert_eq!(world.held(), [("T".to_owned(), HoldState::Waiting, 2)]);
+}
+
+#[test]
+fn what_is_held_of_a_connected_member_goes_with_them_into_a_merge() {
+    let (mut world, author, _) = approving(&[]);
+    world.drop_now(author, NEW.0, NEW.1);
+    world.rest_of_us();
+    let [former, member] = ["author", "other"].map(|name| MemberId::of(&key_of(name)));
+    assert_eq!(world.administer(Act::Merge { former, member }), Ok(ActReport::default()));
+    for _ in 0..2 {
+        let members: Vec<_> = world.union().held().map(|held| held.member).collect();
+        assert_eq!(members, [Some(member)]);
+        world.drop_now(author, NEW_MATERIAL.0, NEW_MATERIAL.1);
+        world.rest_of_us();
+    }
+    assert_eq!(world.held(), [("New".to_owned(), HoldState::Waiting, 2)]);
+}
+
+#[test]
+fn of_each_member_a_hundred_liveries_are_held_and_the_others_wait_for_room() {
+    let (mut world, author, other) = approving(&[]);
+    let paths: Vec<_> = (0..102).map(|number| format!("N{number:03}/decals.png")).collect();
+    for path in &paths {
+        world.drop_now(author, path, path.as_bytes());
+    }
+    world.run_for(MINUTE);
+    assert_eq!(world.held().len(), 100);
+    assert!(world.is_told(author, HoldReason::MemberLiveries) && world.is_told_limit(author, 100));
+    world.crash(author);
+    world.run_for(MINUTE);
+    assert_eq!(world.administer(approve(&[])), Ok(ActReport::new(100, 0)));
+    assert_eq!(world.held(), []);
+    world.start(author);
+    world.run_for(MINUTE);
+    assert_eq!(world.held().len(), 2);
+    assert_eq!(world.administer(approve(&[])), Ok(ActReport::new(2, 0)));
+    world.rest();
+    assert_eq!(world.pcs[other].disk.tree.len(), 102);
+}
+
+#[test]
+fn what_a_peer_without_a_key_brings_is_held_while_it_is_connected() {
+    let (mut world, _, _) = approving(&[]);
+    let mut keyless = config("keyless");
+    keyless.keys.member = None;
+    let keyless = world.join_as("keyless", Brain::New(Box::new(NewPc::new(keyless))), &[NEW]);
+    world.rest_of_us();
+    assert_eq!(world.held().len(), 1);
+    world.crash(keyless);
+    world.run_for(MINUTE);
+    assert_eq!(world.held(), []);
 }
