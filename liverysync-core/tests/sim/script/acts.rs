@@ -25,6 +25,9 @@ impl Script {
         if options.regroups {
             self.regroup(world);
         }
+        if options.chooses {
+            self.choose(world);
+        }
         match self.rng.below(30) {
             0..=5 => {
                 let path = self.some_path();

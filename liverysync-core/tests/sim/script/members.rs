@@ -53,7 +53,7 @@ impl Script {
     }
 }
 
-fn config(world: &mut World, pc: usize) -> &mut ClientConfig {
+pub(super) fn config(world: &mut World, pc: usize) -> &mut ClientConfig {
     match &mut world.pcs[pc].brain {
         Brain::New(new_pc) => &mut new_pc.config,
         _ => unreachable!("the first PCs speak protocol 2"),

@@ -3,6 +3,7 @@
 mod acts;
 mod admin;
 mod cast;
+mod choices;
 mod files;
 mod holds;
 mod members;
@@ -11,7 +12,7 @@ mod options;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use liverysync_core::{hash::Content, server};
+use liverysync_core::{hash::Content, league::MemberId, server};
 
 use self::{files::LIVERIES, holds::release_all, options::Options};
 use crate::{
@@ -33,6 +34,9 @@ pub(crate) struct Script {
     holds: Rng,
     /// Decides who is which member.
     members: Rng,
+    /// Decides what drivers share, and who is banned.
+    choices: Rng,
+    banned: Vec<MemberId>,
     keys_made: u64,
     contents: Vec<Bytes>,
     made: u64,
@@ -55,6 +59,8 @@ impl Script {
         let mut members = Rng::new(seed.rotate_left(16) ^ 0x3e3b);
         options.pairs = options.old_server.is_none() && members.percent(15);
         options.regroups = options.old_server.is_none() && members.percent(15);
+        let mut choices = Rng::new(seed.rotate_left(48) ^ 0xc401);
+        options.chooses = options.old_server.is_none() && choices.percent(15);
         let world = World::new(rng.next());
         let names = rng.range(1, LIVERIES.len() as u64);
         let script = Self {
@@ -62,6 +68,8 @@ impl Script {
             rng,
             holds,
             members,
+            choices,
+            banned: Vec::new(),
             keys_made: 0,
             contents: Vec::new(),
             made: 0,
@@ -165,6 +173,9 @@ impl Script {
         world.feed_server(server::Input::AllowList(None));
         if self.options.holds {
             release_all(world);
+        }
+        if self.options.chooses {
+            self.unite(world);
         }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) pairs: bool,
     /// True if drivers come back with other keys, and an admin merges members.
     pub(crate) regroups: bool,
+    /// True if drivers choose what they share and whether they only send or receive, and members are banned.
+    pub(crate) chooses: bool,
     /// True if an admin retires, restores, renames and resolves.
     pub(crate) administers: bool,
     pub(crate) files_at_start: u64,
@@ -82,6 +84,7 @@ impl Options {
             holds: false,
             pairs: false,
             regroups: false,
+            chooses: false,
             administers: old_server.is_none() && rng.percent(30),
             files_at_start: *rng.pick(&[0, 3, 8, 20]),
             acts: rng.range(0, 40),
