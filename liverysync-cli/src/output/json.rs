@@ -22,7 +22,24 @@ use serde::Serialize;
 /// Returns an event.
 pub(crate) fn event(event: &impl Serialize) -> String {
     // Strings, numbers and lists of them have a JSON form.
-    serde_json::to_string(event).unwrap_or_else(|_| "null".to_owned())
+    let json = serde_json::to_string(event).unwrap_or_else(|_| "null".to_owned());
+    on_one_line(json)
+}
+
+/// Escapes the characters that end a line for some readers. JSON does not ask for it, and they only occur in strings.
+fn on_one_line(json: String) -> String {
+    const LINE_ENDS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+    if !json.contains(LINE_ENDS) {
+        return json;
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match LINE_ENDS.contains(&c) {
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// Returns the first event of a server.
@@ -409,6 +426,14 @@ mod tests {
         let row = row.unwrap_or_else(|| panic!("{name} is not documented"));
         let told: Vec<_> = row.split('|').nth(2).unwrap().split('`').skip(1).step_by(2).collect();
         assert_eq!(fields(json)[1..], told, "{name}");
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_names_are_in_it() {
+        let name = "a\u{85}b\u{2028}c\u{2029}d\ne é";
+        let line = event(&[name]);
+        assert_eq!(line, r#"["a\u0085b\u2028c\u2029d\ne é"]"#);
+        assert_eq!(serde_json::from_str::<Vec<String>>(&line).unwrap(), [name]);
     }
 
     #[test]

@@ -270,7 +270,8 @@ impl Message {
     /// Fails where [`Message::decode`] does, and for a binary payload of no known kind.
     pub fn read(payload: &Bytes) -> Result<Self, WireError> {
         match payload.first() {
-            Some(b'{') | None => Self::decode(payload),
+            // JSON may begin with white space.
+            Some(b'{' | b' ' | b'\t' | b'\n' | b'\r') | None => Self::decode(payload),
             Some(&compress::KIND_ZSTD) => Self::decode(&compress::read(payload)?),
             _ => Data::read(payload).map(Self::Data),
         }

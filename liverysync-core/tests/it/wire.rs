@@ -84,6 +84,14 @@ fn near_message() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+#[test]
+fn white_space_before_a_message_is_json() {
+    for before in ["", " ", "\t", "\n", "\r\n "] {
+        let payload = format!("{before}{{\"type\": \"PING\"}} ").into();
+        assert!(matches!(Message::read(&payload), Ok(Message::Ping)), "{before:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 

@@ -113,12 +113,17 @@ impl Downloads {
                     let reason = known.reason().to_owned();
                     return self.report_refusal(cx, sync_id, name, Fault::Blocked, &reason);
                 }
+                let Some(session) = self.sessions.get_mut(sync_id) else { return };
+                if session.is_listed()
+                    && let Err(collision) = session.names.insert(file.path.clone())
+                {
+                    let refusal = Refusal::failed(&collision.to_string());
+                    return self.refuse(cx, sync_id, name, &refusal);
+                }
                 if folder.take_deleted(file.path.key()) {
                     cx.event(Event::LiveryReturns { livery: file.path.livery().to_owned() });
                 }
-                if let Some(session) = self.sessions.get_mut(sync_id) {
-                    session.files.push(file);
-                }
+                session.files.push(file);
             }
             Err(refusal) if refusal.fault == Fault::Blocked => {
                 let reason = &refusal.reason;

@@ -17,6 +17,7 @@ use crate::{
     hash::{Content, ContentHash},
     manifest::Entry,
     path::RelPath,
+    pathmap::PathMap,
     time::UnixTime,
     transfer::Receiver,
     wire::{data::TransferId, messages::LostName},
@@ -26,6 +27,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(in crate::client) struct Download {
     pub(in crate::client) files: Vec<DownloadFile>,
+    /// The names in a listed session. Two of them may not be one file on any disk.
+    pub(super) names: PathMap<RelPath>,
     /// Set if the server did not list the files of the session: protocol 1 does not.
     pub(in crate::client) unlisted: Option<Unlisted>,
     /// Set once nothing more will come. Files that are being installed are still waited for.
