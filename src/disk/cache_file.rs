@@ -8,6 +8,8 @@ use std::{
 
 use bytes::Bytes;
 
+use super::flush_folder;
+
 use crate::private::make_folder;
 
 /// The file of the scan cache; `None` without a state folder.
@@ -38,5 +40,6 @@ pub(crate) fn replace_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     // Otherwise a power cut may leave the new name with nothing in it.
     file.sync_all()?;
-    fs::rename(&new, path)
+    fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), flush_folder)
 }

@@ -283,6 +283,11 @@ fn leftovers_and_discarded_files_are_removed() {
     rig.write(".tmp/rx_1_decals.png.tmp", b"left by another program");
     rig.request(DiskRequest::Sweep);
     assert!(!rig.root.path().join(".tmp").exists());
+    rig.write(".backup/0-1.copy", b"half a backup");
+    rig.write(".backup/20200101_120000/T/a.copy", b"a backup");
+    rig.request(DiskRequest::Sweep);
+    assert_eq!(rig.tree().len(), 1, "only the copy that a crash left is removed");
+    fs::remove_dir_all(rig.root.path().join(".backup")).unwrap();
     let id = rig.stage(b"received");
     assert_eq!(rig.tree().len(), 1);
     rig.request(DiskRequest::Discard(id));

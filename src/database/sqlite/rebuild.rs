@@ -207,7 +207,7 @@ fn set_aside(path: &Path) -> Result<Vec<PathBuf>, Fault> {
     let mut names = Vec::new();
     if path.try_exists()? {
         // Not every file system has hard links.
-        fs::hard_link(path, &kept).or_else(|_| fs::copy(path, &kept).map(drop))?;
+        fs::hard_link(path, &kept).or_else(|_| copy_whole(path, &kept))?;
         names.push(kept.clone());
     }
     for ending in COMPANIONS {
@@ -218,6 +218,14 @@ fn set_aside(path: &Path) -> Result<Vec<PathBuf>, Fault> {
         }
     }
     Ok(names)
+}
+
+/// Copies a file to a name that never has half a copy.
+fn copy_whole(from: &Path, to: &Path) -> std::io::Result<()> {
+    let half = beside(to, ".new");
+    fs::copy(from, &half)?;
+    File::options().write(true).open(&half)?.sync_all()?;
+    fs::rename(half, to)
 }
 
 /// Returns a free name with today's date.
