@@ -280,6 +280,10 @@ impl Model {
                 continue;
             }
             let member = (0..MEMBERS).find(|member| author(*member) == key.1).unwrap();
+            // An act has given a file of a member who is here its name.
+            if files.keys().any(|name| self.files.contains_key(&(member, name.clone()))) {
+                continue;
+            }
             let claims: Vec<_> = files
                 .iter()
                 .map(|(name, (content, base))| Claim {

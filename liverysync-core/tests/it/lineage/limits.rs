@@ -122,3 +122,26 @@ fn a_blocked_content_goes_from_every_name_and_comes_under_none() {
     let league = play_in(league, [Deed::Block(false, 1)]);
     assert!(league.union.iter().any(|entry| entry.content == content(1)));
 }
+
+// An admin lets a file that waits keep its name: it is there under that name then, and waits no more.
+#[test]
+fn a_file_that_waits_may_be_the_one_that_is_kept() {
+    let mut league = League::with_scope(Policy::Established, Updates::Anyone, Scope::File);
+    let both = |edit| {
+        Deed::Edits(vec![(1, BTreeMap::from([(1, edit)])), (2, BTreeMap::from([(1, edit)]))])
+    };
+    let deeds = [
+        both((Some(4), Base::InSync)),
+        edit(0, 1, 3, Base::None),
+        Deed::Set(Setting::MaxBytesPerLivery, 2),
+        Deed::Verify(3),
+        both((None, Base::InSync)),
+        Deed::Resolve(0, 2),
+    ];
+    for deed in deeds {
+        league.do_deed(deed);
+        league.check();
+    }
+    let kept = league.union.get(path(NAMES[1]).key()).unwrap();
+    assert_eq!(kept.holders().map(|(holder, _)| holder.0).collect::<Vec<_>>(), [0]);
+}
