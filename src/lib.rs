@@ -71,6 +71,8 @@ mod error_chain;
 mod events;
 #[cfg(feature = "client")]
 mod identity;
+#[cfg(any(feature = "client", feature = "server"))]
+mod inspect;
 #[cfg(feature = "server")]
 pub mod league;
 #[cfg(any(feature = "client", feature = "server"))]

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, Metadata},
-    io::{self, Read as _, Seek as _, SeekFrom},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -210,31 +210,7 @@ fn inspect_files(
 
 /// Inspects a file whose content is known, by its first and last bytes. Of what cannot be read nothing is known.
 pub(crate) fn inspect(name: &str, file: io::Result<File>) -> Inspection {
-    file.and_then(|file| inspect_ends(name, file)).unwrap_or_default()
-}
-
-fn inspect_ends(name: &str, mut file: File) -> io::Result<Inspection> {
-    let mut inspector = Inspector::new(name);
-    let mut head = Vec::new();
-    file.by_ref().take(Inspector::HEAD_BYTES as u64).read_to_end(&mut head)?;
-    inspector.update(&head);
-    let left = file.metadata()?.len().saturating_sub(head.len() as u64);
-    if left == 0 || inspector.has_only_zeros() {
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => break,
-                count => inspector.update(&buffer[..count]),
-            }
-        }
-    } else {
-        let tail = left.min(Inspector::TAIL_BYTES as u64).cast_signed();
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::End(-tail))?;
-        file.read_to_end(&mut bytes)?;
-        inspector.update(&bytes);
-    }
-    Ok(inspector.finish())
+    file.and_then(crate::inspect::ends).map(|facts| facts.named(name)).unwrap_or_default()
 }
 
 /// Hashes and inspects a file. It must have `stamp` before and after.

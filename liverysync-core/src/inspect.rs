@@ -133,6 +133,78 @@ impl Inspection {
     }
 }
 
+/// Facts that the bytes of a content tell, whatever its name is. Another name of the same bytes may be of another type.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContentFacts {
+    /// Its damage, if its name says PNG.
+    pub png: Option<Damage>,
+    /// Its damage, if its name says JSON.
+    pub json: Option<Damage>,
+    /// Its width and height in pixels, if it is a PNG with a header.
+    pub pixels: Option<(u32, u32)>,
+}
+
+impl ContentFacts {
+    /// Inspects a whole content.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut inspector = ContentInspector::default();
+        inspector.update(bytes);
+        inspector.finish()
+    }
+
+    /// Returns what they say of a file with this name or path.
+    #[must_use]
+    pub fn named(self, name: &str) -> Inspection {
+        let file_type = Type::of(name);
+        let damage = match file_type {
+            Type::Png => self.png,
+            Type::Json => self.json,
+            Type::Text => self.png.filter(|damage| *damage == Damage::Zeros),
+            Type::Other => {
+                self.png.filter(|damage| matches!(damage, Damage::Empty | Damage::Zeros))
+            }
+        };
+        Inspection { damage, pixels: self.pixels.filter(|_| file_type == Type::Png) }
+    }
+}
+
+/// Inspects a content without a name while its bytes pass by.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct ContentInspector {
+    png: Inspector,
+    json: Inspector,
+}
+
+impl Default for ContentInspector {
+    fn default() -> Self {
+        Self { png: Inspector::of_type(Type::Png), json: Inspector::of_type(Type::Json) }
+    }
+}
+
+impl ContentInspector {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.png.update(bytes);
+        self.json.update(bytes);
+    }
+
+    /// Returns whether only zero bytes have passed by; see [`Inspector::has_only_zeros`].
+    #[must_use]
+    pub const fn has_only_zeros(&self) -> bool {
+        self.png.has_only_zeros()
+    }
+
+    /// Ends: all bytes have passed by.
+    #[must_use]
+    pub fn finish(self) -> ContentFacts {
+        let Inspection { damage: png, pixels } = self.png.finish();
+        ContentFacts { png, json: self.json.finish().damage, pixels }
+    }
+}
+
 /// Inspects a file while its bytes pass by, in pieces of any length.
 #[derive(Clone)]
 pub struct Inspector {
@@ -162,13 +234,11 @@ impl Inspector {
     /// Begins to inspect a file. `name` is its name or its path, which says what it should be.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self {
-            file_type: Type::of(name),
-            size: 0,
-            has_only_zeros: true,
-            head: Vec::new(),
-            tail: VecDeque::new(),
-        }
+        Self::of_type(Type::of(name))
+    }
+
+    const fn of_type(file_type: Type) -> Self {
+        Self { file_type, size: 0, has_only_zeros: true, head: Vec::new(), tail: VecDeque::new() }
     }
 
     /// Takes the next bytes.
@@ -370,6 +440,8 @@ mod tests {
             let mut inspector = Inspector::new(name);
             bytes.chunks(length).for_each(|piece| inspector.update(piece));
             prop_assert_eq!(inspector.finish(), Inspection::of(name, &bytes));
+            // Without a name, they tell as much of every name.
+            prop_assert_eq!(ContentFacts::of(&bytes).named(name), Inspection::of(name, &bytes));
         }
     }
 }

@@ -409,6 +409,11 @@ enum liverysync_event_kind
      * driver without a key), `files`.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_HELD = 119,
+    /**
+     * Server: a file is damaged: `path`, `name` (NULL for a driver without a key), `reason`; its `json` tells whether the
+     * league has it.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_DAMAGED = 120,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -138,6 +138,9 @@ pub enum EventKind {
     /// Server: a driver has changed a livery, and the others do not get that yet: `path` (its folder), `name` (NULL for a
     /// driver without a key), `files`.
     ServerHeld = 119,
+    /// Server: a file is damaged: `path`, `name` (NULL for a driver without a key), `reason`; its `json` tells whether the
+    /// league has it.
+    ServerDamaged = 120,
 }
 
 /// An event. Texts may come from other people: escape them before you show them.
@@ -271,6 +274,7 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("owner_changed", EventKind::ServerOwnerChanged),
     ("owner_acted", EventKind::ServerOwnerActed),
     ("held", EventKind::ServerHeld),
+    ("damaged", EventKind::ServerDamaged),
     ("missed", EventKind::Missed),
 ];
 
@@ -402,7 +406,8 @@ mod tests {
     #[test]
     fn every_documented_field_is_flat_unless_it_is_a_list() {
         // Lists, digests, dates, numbers of what an owner did, and a second text.
-        const ONLY_IN_JSON: [&str; 23] = [
+        const ONLY_IN_JSON: [&str; 24] = [
+            "published",
             "globs",
             "unshared",
             "owner",

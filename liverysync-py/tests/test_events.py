@@ -132,7 +132,7 @@ def test_matching_is_exhaustive() -> None:
         match event:
             case server_events.Joined() | server_events.Left() | server_events.Manifest() | server_events.SourceSilent():
                 return event.name
-            case server_events.Conflict() | server_events.Refused() | server_events.Withheld():
+            case server_events.Conflict() | server_events.Damaged() | server_events.Refused() | server_events.Withheld():
                 return event.path
             case server_events.SourceFault() | server_events.StoreFault() | server_events.TargetFault():
                 return event.reason

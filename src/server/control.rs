@@ -10,6 +10,7 @@ use std::{
 use liverysync_core::{
     client::{DiskFault, DiskFaultKind, Progress},
     hash::ContentHash,
+    inspect::ContentFacts,
     server::{Event, Input, Output},
     time::Wake,
     transfer::{UploadEvent, UploadStream},
@@ -276,6 +277,13 @@ impl Control {
                         link.outbox.stop(transfer);
                     }
                 }
+                Output::Inspect(contents) => {
+                    let outcomes = self.outcomes.clone();
+                    // A server that has stopped ignores it.
+                    self.store.inspect(contents, move |content, facts| {
+                        drop(outcomes.send(Input::Inspected(content, facts)));
+                    });
+                }
                 Output::Remove(hash) => self.store.remove(hash),
                 Output::Record(records) => self.journal.write(records),
                 Output::Acted { number, outcome, records } => {
@@ -301,7 +309,7 @@ impl Control {
         let mut writers = Vec::new();
         for (index, file) in stream.files().iter().enumerate() {
             let (outcomes, sync_id) = (self.outcomes.clone(), sync_id.clone());
-            let done = move |result: Result<(), StoreFault>| {
+            let done = move |result: Result<ContentFacts, StoreFault>| {
                 if let Some(event) = upload_event(index, result) {
                     // A server that has stopped ignores it.
                     let _stopped = outcomes.send(Input::Uploaded(source, sync_id, event));
@@ -314,9 +322,9 @@ impl Control {
 }
 
 /// Returns the machine's input for the outcome of one file of an upload.
-fn upload_event(index: usize, result: Result<(), StoreFault>) -> Option<UploadEvent> {
+fn upload_event(index: usize, result: Result<ContentFacts, StoreFault>) -> Option<UploadEvent> {
     match result {
-        Ok(()) => Some(UploadEvent::Stored(index)),
+        Ok(facts) => Some(UploadEvent::Stored(index, facts)),
         Err(StoreFault::Transfer(fault)) => Some(UploadEvent::Faulted(index, fault.into())),
         Err(StoreFault::Disk { message, .. }) => Some(UploadEvent::Unkept(index, message)),
         Err(StoreFault::GivenUp) => None,

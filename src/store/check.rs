@@ -11,12 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use liverysync_core::hash::ContentHash;
+use liverysync_core::{
+    hash::{Content, ContentHash},
+    inspect::ContentFacts,
+};
 
 use super::{
     Store, StoreError,
     folder::{Folder, StoredBlob},
 };
+use crate::inspect;
 
 /// A stored content that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +116,29 @@ impl Pace {
 }
 
 impl Store {
+    /// Inspects stored contents by their first and last bytes, in the background. It ends when the store closes.
+    pub(crate) fn inspect(
+        &self,
+        contents: Vec<Content>,
+        report: impl Fn(Content, ContentFacts) + Send + 'static,
+    ) {
+        let (folder, shared) = (Arc::clone(&self.0.folder), Arc::downgrade(&self.0));
+        let run = move || {
+            for content in contents {
+                if shared.strong_count() == 0 {
+                    return;
+                }
+                // What cannot be read is found by the check of the store.
+                if let Ok(facts) = folder.open_blob(content.hash).and_then(inspect::ends) {
+                    report(content, facts);
+                }
+            }
+        };
+        // Without a thread, these contents count as intact until the next start.
+        let _not_started =
+            std::thread::Builder::new().name("liverysync-inspect".to_owned()).spawn(run);
+    }
+
     /// Reads every stored content once, in the background and at most at this rate. Removes damaged ones, and passes
     /// their hashes to `wrong`. It ends when the store closes.
     pub(crate) fn check(

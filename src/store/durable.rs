@@ -10,6 +10,8 @@ use std::{
     sync::{Arc, mpsc},
 };
 
+use liverysync_core::inspect::ContentFacts;
+
 use super::{Done, StoreFault, folder::Folder};
 
 /// The largest number of contents that wait for one flush.
@@ -23,6 +25,8 @@ const CALLS_MANY: usize = 24;
 /// A content at its final path, whose outcome waits for the flush.
 pub(super) struct Unflushed {
     pub(super) path: PathBuf,
+    /// What its bytes tell.
+    pub(super) facts: ContentFacts,
     pub(super) done: Done,
 }
 
@@ -33,7 +37,7 @@ pub(super) fn run(folder: &Arc<Folder>, jobs: &mpsc::Receiver<Unflushed>) {
         group.extend(jobs.try_iter().take(GROUP_MAX - 1));
         let outcomes = flush(folder, &group);
         for (unflushed, outcome) in group.into_iter().zip(outcomes) {
-            (unflushed.done)(outcome);
+            (unflushed.done)(outcome.map(|()| unflushed.facts));
         }
     }
 }
@@ -92,8 +96,9 @@ mod tests {
         let (reports, outcomes) = mpsc::channel();
         for path in paths {
             let report = reports.clone();
-            let done: Done = Box::new(move |outcome| report.send(outcome).unwrap());
-            jobs.send(Unflushed { path: path.clone(), done }).unwrap();
+            let done: Done = Box::new(move |outcome| report.send(outcome.map(drop)).unwrap());
+            jobs.send(Unflushed { path: path.clone(), facts: ContentFacts::default(), done })
+                .unwrap();
         }
         drop((jobs, reports));
         run(folder, &queue);

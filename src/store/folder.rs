@@ -7,13 +7,19 @@ use std::{
     time::SystemTime,
 };
 
-use liverysync_core::hash::{Content, ContentHash};
+use liverysync_core::{
+    hash::{Content, ContentHash},
+    inspect::ContentFacts,
+};
 
 use super::{
     StoreError,
     lock::{self, LOCK},
 };
-use crate::private::{close_to_others, make_folder};
+use crate::{
+    inspect,
+    private::{close_to_others, make_folder},
+};
 
 /// The prefix of temporary stores' names.
 const TEMPORARY: &str = "liverysync-store-";
@@ -80,6 +86,16 @@ impl Folder {
     /// may still be read.
     pub(super) fn incoming_path(&self, hash: ContentHash, number: u64) -> PathBuf {
         self.root.join("incoming").join(format!("{hash}.{number}"))
+    }
+
+    /// Opens a complete content.
+    pub(super) fn open_blob(&self, hash: ContentHash) -> io::Result<File> {
+        File::open(self.blob_path(hash))
+    }
+
+    /// Inspects a complete content. Of what cannot be read nothing is known.
+    pub(super) fn inspect(&self, hash: ContentHash) -> ContentFacts {
+        self.open_blob(hash).and_then(inspect::ends).unwrap_or_default()
     }
 
     /// Moves a complete content to its final path. It is not durable yet.

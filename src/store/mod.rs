@@ -28,6 +28,7 @@ use std::{
 
 use liverysync_core::{
     hash::{Content, ContentHash},
+    inspect::ContentFacts,
     transfer::TransferFault,
     wire::data::ChunkBody,
 };
@@ -93,9 +94,9 @@ impl From<io::Error> for StoreFault {
     }
 }
 
-/// Receives the outcome of an upload of one content, on a worker of the store, so it must not block. It is not called
+/// Receives the outcome of an upload of one content, with what its bytes tell, on a worker of the store, so it must not block. It is not called
 /// if the [`BlobWriter`] is dropped before, or if the content is removed or started over.
-pub(crate) type Done = Box<dyn FnOnce(Result<(), StoreFault>) + Send>;
+pub(crate) type Done = Box<dyn FnOnce(Result<ContentFacts, StoreFault>) + Send>;
 
 /// The store. This is a handle: the store closes with its last clone and its last [`BlobWriter`].
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ type Ended = Receiver<Result<(), StoreFault>>;
 
 fn receive(store: &Store, content: Content, resume: bool) -> (BlobWriter, Ended) {
     let (sender, ended) = channel();
-    (store.receive(content, resume, Box::new(move |end| drop(sender.send(end)))), ended)
+    (store.receive(content, resume, Box::new(move |end| drop(sender.send(end.map(drop))))), ended)
 }
 
 fn put(store: &Store, bytes: &[u8]) -> Content {

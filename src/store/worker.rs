@@ -11,6 +11,7 @@ use std::{
 
 use liverysync_core::{
     hash::ContentHash,
+    inspect::ContentFacts,
     transfer::Receiver,
     wire::data::{ChunkBody, Decoder},
 };
@@ -99,7 +100,7 @@ impl Worker {
                     let _stays = self.folder.remove(hash);
                 }
                 // Its flush may still be under way.
-                Job::Notify(hash, done) => self.flush(hash, done),
+                Job::Notify(hash, done) => self.flush(hash, self.folder.inspect(hash), done),
             }
         }
         let left: Vec<_> = self.parked.drain(..).collect();
@@ -131,7 +132,8 @@ impl Worker {
             return match partial.store_whole(&self.folder, offset, body, &mut self.decoder) {
                 Ok(bytes) => {
                     partial.blob.cache_bytes(bytes, &self.memory_use);
-                    self.complete(hash);
+                    let facts = ContentFacts::of(bytes);
+                    self.complete(hash, facts);
                 }
                 Err(fault) => self.fail(hash, fault),
             };
@@ -146,24 +148,24 @@ impl Worker {
     fn finish(&mut self, hash: ContentHash) {
         let Some(partial) = self.partial.get_mut(&hash) else { return };
         match partial.finish(&self.folder) {
-            Ok(()) => self.complete(hash),
+            Ok(()) => self.complete(hash, self.folder.inspect(hash)),
             Err(fault) => self.fail(hash, fault),
         }
     }
 
     /// Marks a content as complete.
-    fn complete(&mut self, hash: ContentHash) {
+    fn complete(&mut self, hash: ContentHash, facts: ContentFacts) {
         let Some(partial) = self.partial.remove(&hash) else { return };
         self.index.mark_stored(&partial.blob);
         partial.blob.mark_complete();
         if let Some(done) = partial.done {
-            self.flush(hash, done);
+            self.flush(hash, facts, done);
         }
     }
 
     /// Reports a content once it is durable.
-    fn flush(&self, hash: ContentHash, done: Done) {
-        let unflushed = Unflushed { path: self.folder.blob_path(hash), done };
+    fn flush(&self, hash: ContentHash, facts: ContentFacts, done: Done) {
+        let unflushed = Unflushed { path: self.folder.blob_path(hash), facts, done };
         // The thread ends only with this queue.
         let _running = self.flush.send(unflushed);
     }

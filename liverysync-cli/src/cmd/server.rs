@@ -130,6 +130,9 @@ impl View {
                 text::conflict(name, path, conflict_path)
             }
             Event::Held { name, livery, .. } => text::held(name.as_deref(), livery),
+            Event::Damaged { name, path, damage, published } => {
+                text::damaged(name.as_deref(), path, &damage.to_string(), *published)
+            }
             Event::Refused { name, path, reason } => text::refused(name, path, reason),
             Event::SessionBegan { source, target, files, bytes, .. } if self.verbose => {
                 text::transfer(source.as_deref(), target.as_deref(), *files, *bytes)

@@ -399,7 +399,10 @@ mod tests {
         backups::{BackupContents, PruneReport, RestoreReport, SetName},
         league::LeagueStatus,
     };
-    use liverysync_core::lint::{LintFile, LintRules, lint as judge};
+    use liverysync_core::{
+        inspect::Damage,
+        lint::{LintFile, LintRules, lint as judge},
+    };
 
     use super::*;
 
@@ -477,6 +480,12 @@ mod tests {
                 failed: 0,
             },
             ServerEvent::Held { name: None, livery: String::new(), files: 1 },
+            ServerEvent::Damaged {
+                name: None,
+                path: path(),
+                damage: Damage::Empty,
+                published: true,
+            },
             ServerEvent::AllowListFault { reason: String::new() },
             ServerEvent::AllowListUnmatched { names: Vec::new() },
             ServerEvent::OwnerChanged { livery: String::new(), owner: None, by: name.clone() },

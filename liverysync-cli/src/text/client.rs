@@ -129,6 +129,9 @@ pub(crate) fn held(
         (HoldReason::Blocked, _) => format!(
             "Blocked: {livery}. The league has blocked one of its files. Others do not get your version.\nhint: remove the file, or ask the league's admin"
         ),
+        (HoldReason::Damaged, _) => format!(
+            "Damaged: {livery}. One of its files is damaged, and the league has an intact version of it. Others do not get your version.\nhint: save or export the file again, or delete it to get the league's"
+        ),
         (HoldReason::MemberLiveries, _) => {
             over(&format!("{} from each driver", count(limit, "livery")), "withdraw another one")
         }

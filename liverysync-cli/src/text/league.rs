@@ -110,6 +110,7 @@ fn hold_cause(held: &Held) -> String {
             .as_deref()
             .map_or_else(|| "frozen".to_owned(), |until| format!("frozen until {}", date(until))),
         HoldReason::Blocked => "it has a blocked content".to_owned(),
+        HoldReason::Damaged => "it has a damaged file".to_owned(),
         HoldReason::MemberLiveries => {
             format!("over {} of one driver", count(limit, "livery"))
         }

@@ -108,6 +108,18 @@ pub(crate) fn owner_acted(who: &str, act: &str, names: &[String], retired: usize
     }
 }
 
+/// A damaged file, which the league has only if it replaces nothing intact.
+pub(crate) fn damaged(who: Option<&str>, path: &RelPath, why: &str, published: bool) -> String {
+    let who = who.map_or_else(|| "a driver without a key".into(), escape);
+    let (path, why) = (escape(path.as_str()), reason(why));
+    if published {
+        return format!("Warning: damaged file {path} from {who}: {why}");
+    }
+    format!(
+        "Held back: damaged file {path} from {who}: {why}. The league keeps its intact version."
+    )
+}
+
 /// A livery that has got its first owner, or has none any more.
 pub(crate) fn owner_changed(livery: &str, owner: Option<&str>, by: &str) -> String {
     let (livery, by) = (escape(livery), escape(by));

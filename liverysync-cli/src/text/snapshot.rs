@@ -157,6 +157,7 @@ fn client_texts(all: &mut Texts) {
     all.add(client::held("77 Iris", HoldReason::Freeze, None, None));
     all.add(client::held("77 Iris", HoldReason::Rejected, None, None));
     all.add(client::held("77 Iris", HoldReason::Blocked, None, None));
+    all.add(client::held("77 Iris", HoldReason::Damaged, None, None));
     all.add(client::held("77 Iris", HoldReason::MemberLiveries, None, Some(20)));
     all.add(client::held("77 Iris", HoldReason::MemberBytes, None, Some(500_000_000)));
     all.add(client::held("77 Iris", HoldReason::LiveryBytes, None, Some(60_000_000)));
@@ -432,6 +433,8 @@ fn server_texts(all: &mut Texts) {
     for act in ["withdraw", "rename", "replace"] {
         all.add(server::owner_acted("Aoi", act, &names, 4));
     }
+    all.add(server::damaged(Some("Aoi"), &path("Team/decals.png"), "R", true));
+    all.add(server::damaged(None, &path("Team/decals.png"), "R", false));
     all.add(server::owner_changed("Team", Some("Aoi"), "Aoi"));
     all.add(server::owner_changed("Team", None, "Bruno"));
     all.add(server::database_fault("R"));

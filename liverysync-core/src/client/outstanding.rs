@@ -58,6 +58,9 @@ pub(super) fn hold_reason(notice: &HeldNotice) -> String {
         (HoldReason::Freeze, None) => "frozen until the league ends the freeze".to_owned(),
         (HoldReason::Rejected, _) => "the league has rejected this version".to_owned(),
         (HoldReason::Blocked, _) => "the league has blocked one of its files".to_owned(),
+        (HoldReason::Damaged, _) => {
+            "one of its files is damaged, and the league has an intact version of that".to_owned()
+        }
         (HoldReason::MemberLiveries, _) if limit == 1 => {
             "the league takes at most 1 livery from each driver".to_owned()
         }

@@ -41,6 +41,8 @@ pub enum HoldReason {
     Rejected,
     /// It has a content that an admin has blocked.
     Blocked,
+    /// One of its files is damaged, and the league has an intact version of that.
+    Damaged,
     /// With it, its member would have too many liveries.
     MemberLiveries,
     /// With it, its member would have too many bytes.

@@ -23,6 +23,7 @@ pub use self::{
 };
 use crate::{
     hash::{Content, ContentHash},
+    inspect::ContentFacts,
     manifest::Entry,
     path::RelPath,
 };
@@ -120,6 +121,13 @@ pub enum Record {
     },
     /// A content is known to exist, because the server has received and checked it.
     Verified(Content),
+    /// The bytes of a content tell these facts.
+    Inspected {
+        /// The content.
+        content: Content,
+        /// The facts.
+        facts: ContentFacts,
+    },
     /// A livery has these owners from now on.
     Owned {
         /// The livery's folder, as it is spelled.

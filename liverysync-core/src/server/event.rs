@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use super::Protocol;
 use crate::{
     hash::ContentHash,
+    inspect::Damage,
     league::Setting,
     path::RelPath,
     select::Skipped,
@@ -182,6 +183,18 @@ pub enum Event {
         livery: String,
         /// Number of changed files.
         files: usize,
+    },
+    /// A file is damaged. It is published only if it replaces nothing intact.
+    Damaged {
+        /// The driver who brought it; `None` for drivers without a key.
+        name: Option<String>,
+        /// The file.
+        path: RelPath,
+        /// The damage.
+        #[serde(rename = "reason", serialize_with = "as_text")]
+        damage: Damage,
+        /// Set if the league has it. Otherwise the livery is held.
+        published: bool,
     },
     /// Every client has all that it can get.
     InSync {

@@ -6,6 +6,7 @@ use super::{DifferingSetting, ServerConfig, allow_list::AllowList, union_step::S
 use crate::{
     conflict::is_conflict_name,
     hash::{Content, ContentHash},
+    inspect::ContentFacts,
     league::{Act, ActError, ActReport, HeldLivery, MemberId, Record, Setting, Updates},
     manifest::Entry,
     path::{PathKey, fold},
@@ -221,6 +222,14 @@ impl League {
         contents: impl IntoIterator<Item = Content>,
     ) -> Vec<Record> {
         self.union.mark_verified(contents)
+    }
+
+    /// Takes what the bytes of contents tell. Returns the records of that.
+    pub(super) fn mark_inspected(
+        &mut self,
+        inspected: BTreeMap<Content, ContentFacts>,
+    ) -> Vec<Record> {
+        self.union.mark_inspected(inspected)
     }
 
     /// Returns the hash of the union; `None` while it is empty.

@@ -110,8 +110,18 @@ impl ServerMachine {
         cx.now = cx.now.max(now);
         match input {
             Input::Stored(contents) => {
+                let union = cx.league.union();
+                let unknown = contents.iter().filter(|content| union.facts(**content).is_none());
+                let unknown: Vec<_> = unknown.copied().collect();
                 contents.into_iter().for_each(|content| cx.mark_stored(content));
                 cx.drop_blocked();
+                if !unknown.is_empty() {
+                    cx.output(Output::Inspect(unknown));
+                }
+            }
+            Input::Inspected(content, facts) => {
+                cx.store.mark_inspected(content, facts);
+                cx.dirty.merge(Merge::Soon);
             }
             Input::Partial(hash, bytes) => self.handle_partial(hash, bytes),
             Input::Downloaded(id, transfer, progress) => {

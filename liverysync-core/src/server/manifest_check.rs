@@ -31,7 +31,7 @@ impl CheckedManifest {
     pub(super) fn gained(&self, entry: &Entry) -> Gained {
         let key = entry.path.key();
         let (base, renamed) = (self.bases.get(key).copied(), self.renamed.contains(key));
-        Gained { entry: entry.clone(), base, renamed }
+        Gained { entry: entry.clone(), base, renamed, unchecked: base.is_none() }
     }
 }
 

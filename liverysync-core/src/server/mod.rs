@@ -58,6 +58,7 @@ pub use self::{
 use crate::{
     client::Progress,
     hash::{Content, ContentHash},
+    inspect::ContentFacts,
     league::{Act, ActError, ActReport, Record},
     time::{UnixTime, Wake},
     transfer::{Compression, UploadEvent, UploadStream},
@@ -86,6 +87,9 @@ pub enum Input {
     Partial(ContentHash, u64),
     /// A file on its way to this target made progress.
     Downloaded(PeerId, TransferId, Progress),
+    /// The bytes of a content that the store has tell these facts. Expected for each content of [`Output::Inspect`] that
+    /// can be read.
+    Inspected(Content, ContentFacts),
     /// The store has found that it does not have this content any more.
     StoreLost(ContentHash),
     /// Distribute only these liveries, by folder name; `None` for all.
@@ -139,6 +143,8 @@ pub enum Output {
     },
     /// Stop sending a file to a client.
     StopDownload(PeerId, TransferId),
+    /// Inspect these contents of the store, in the background: an earlier run has not.
+    Inspect(Vec<Content>),
     /// Remove a content from the store.
     Remove(ContentHash),
     /// Write this to the league database before carrying out any later output.

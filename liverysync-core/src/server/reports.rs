@@ -102,7 +102,7 @@ impl Pending {
         for (key, old) in &self.lost {
             let was_in_sync = union.get(key).is_some_and(|entry| entry.content == old.content);
             if let Some(gained) = self.gained.get_mut(key).filter(|_| was_in_sync) {
-                gained.base = Some(old.content.hash);
+                (gained.base, gained.unchecked) = (Some(old.content.hash), false);
             }
         }
     }
@@ -365,6 +365,9 @@ impl Reports {
         let stored = cx.store.take_stored();
         union_step::register_stored(cx, &stored);
         let mut records = cx.league.mark_verified(stored);
+        let inspected = cx.store.take_inspected();
+        let news: Vec<_> = inspected.keys().copied().collect();
+        records.extend(cx.league.mark_inspected(inspected));
         let mut changes = Vec::new();
         let nothing = Manifest::new();
         for (id, manifest) in mem::take(&mut self.departed) {
@@ -389,7 +392,9 @@ impl Reports {
         self.respelled_at.note(&outcome.records, cx.now);
         // Before any consequence: whoever is told of this step may rely on it even if the server is killed now.
         cx.record(records);
+        let changed = outcome.changed.clone();
         union_step::finish(cx, outcome, &reported);
+        union_step::tell_damaged(cx, &news, &changed);
     }
 
     /// Keeps an owner's wishes for another spelling that come too soon after the last one.

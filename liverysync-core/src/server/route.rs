@@ -124,6 +124,12 @@ impl<'a> Router<'a> {
     fn outlook(self, peer: &Peer, entry: &UnionEntry) -> Outlook {
         match self.route(peer, entry) {
             Route::Withheld(reason) => return Outlook::Withheld(reason),
+            // Its own file gets its name first. What keeps that from arriving must not keep others waiting.
+            Route::Wait(_, Wait::Rival)
+                if self.league.union().is_awaited_at(peer.id, entry.path.key()) =>
+            {
+                return Outlook::Withheld(Withheld::WouldLose);
+            }
             // It waits for a file that nobody can send. If it counted as missing, nobody would ever be in sync.
             Route::Wait(_, Wait::LostRival) => return Outlook::Withheld(Withheld::OnlyCopy),
             Route::HasIt | Route::Copy | Route::Wait(Means::Copy, _) => return Outlook::Here,
@@ -210,11 +216,16 @@ impl<'a> Router<'a> {
             return Some(reason);
         }
         // A file that could not join the union exists only there. Replacing it would lose it.
-        let own = peer.file_at(key);
         let union = self.league.union();
-        let is_refused = own.is_some_and(|own| union.is_refused(peer.id, key, own.content));
-        let is_held = || union.is_held(peer.id, key);
-        is_refused.then(|| if is_held() { Withheld::OwnHeld } else { Withheld::WouldLose })
+        let own = peer.file_at(key).filter(|own| union.is_refused(peer.id, key, own.content))?;
+        if union.is_awaited_at(peer.id, key) {
+            // It gets its name as soon as it has arrived.
+            let arrives =
+                union.is_verified(own.content) || self.willing(own.content).next().is_some();
+            return (!arrives).then_some(Withheld::WouldLose);
+        }
+        let is_held = union.is_held(peer.id, key);
+        Some(if is_held { Withheld::OwnHeld } else { Withheld::WouldLose })
     }
 
     /// Returns why a peer would not install an entry.

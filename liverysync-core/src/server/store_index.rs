@@ -13,7 +13,10 @@ use std::{
     mem,
 };
 
-use crate::hash::{Content, ContentHash};
+use crate::{
+    hash::{Content, ContentHash},
+    inspect::ContentFacts,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BlobState {
@@ -51,9 +54,10 @@ pub(super) struct StoreIndex {
     bytes: u64,
     /// Counts uses, so that the least recently used content can be found without a clock.
     uses: u64,
-    /// Contents that the store has received, and lost, since the union was last told.
+    /// Contents that the store has received, lost and inspected since the union was last told.
     stored: BTreeSet<Content>,
     lost: BTreeSet<Content>,
+    inspected: BTreeMap<Content, ContentFacts>,
 }
 
 impl StoreIndex {
@@ -129,6 +133,16 @@ impl StoreIndex {
     /// Returns the contents that the store has received since the last call.
     pub(super) fn take_stored(&mut self) -> BTreeSet<Content> {
         mem::take(&mut self.stored)
+    }
+
+    /// Records what the bytes of a content tell.
+    pub(super) fn mark_inspected(&mut self, content: Content, facts: ContentFacts) {
+        self.inspected.insert(content, facts);
+    }
+
+    /// Returns the contents that were inspected since the last call.
+    pub(super) fn take_inspected(&mut self) -> BTreeMap<Content, ContentFacts> {
+        mem::take(&mut self.inspected)
     }
 
     /// Returns the contents that the store has lost since the last call. It may have got some of them back.

@@ -160,12 +160,18 @@ pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, blocked: Ve
 /// Returns how many files of updates that have not arrived each peer has. Until they have their names, nobody else gets them.
 fn awaited(cx: &Context) -> BTreeMap<PeerId, u64> {
     let (router, union) = (cx.router(), cx.league.union());
+    let mut folders: BTreeMap<_, (u64, bool)> = BTreeMap::new();
+    for (id, key, content) in union.awaited() {
+        let arrives =
+            union.is_verified(content) || router.willing(content).any(|source| source == id);
+        let (files, arrive) = folders.entry((id, key.livery())).or_insert((0, true));
+        *files += 1;
+        *arrive &= arrives;
+    }
     let mut awaited = BTreeMap::new();
-    for (id, _, content) in union.awaited() {
-        // A peer that does not send it is not waited for.
-        if union.is_verified(content) || router.willing(content).any(|source| source == id) {
-            *awaited.entry(id).or_default() += 1;
-        }
+    // A peer that does not send one of them is not waited for.
+    for ((id, _), (files, _)) in folders.into_iter().filter(|(_, (_, arrive))| *arrive) {
+        *awaited.entry(id).or_default() += files;
     }
     awaited
 }

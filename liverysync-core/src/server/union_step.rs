@@ -34,6 +34,7 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
             cx.event(Event::Refused { name, path, reason });
         }
     }
+    tell_published_damage(cx, &outcome.changed);
     tell_owners(cx, &outcome.owner_changes);
     notices::tell(cx);
     let entries = outcome.changed.iter().filter_map(|key| cx.league.union().get(key));
@@ -63,6 +64,28 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
     cx.dirty.schedule();
 }
 
+/// Reports the files of the union with contents that were just found to be damaged, except those that are `told`.
+pub(super) fn tell_damaged(cx: &mut Context, inspected: &[Content], told: &BTreeSet<PathKey>) {
+    let union = cx.league.union();
+    let entries = inspected.iter().flat_map(|content| union.with_content(*content));
+    let keys = entries.map(|entry| entry.path.key()).filter(|key| !told.contains(*key));
+    let keys: BTreeSet<_> = keys.cloned().collect();
+    tell_published_damage(cx, &keys);
+}
+
+/// Reports which names of the union have a damaged content.
+fn tell_published_damage(cx: &mut Context, keys: &BTreeSet<PathKey>) {
+    let union = cx.league.union();
+    let entries = keys.iter().filter_map(|key| union.get(key));
+    let damaged = entries.filter_map(|entry| {
+        let damage = union.damage(&entry.path, entry.content)?;
+        let name = union.author(entry.path.key()).and_then(|member| cx.league.name(member));
+        let (name, path) = (name.map(str::to_owned), entry.path.clone());
+        Some(Event::Damaged { name, path, damage, published: true })
+    });
+    damaged.collect::<Vec<_>>().into_iter().for_each(|event| cx.event(event));
+}
+
 /// Reports the liveries that have got or lost their owner.
 fn tell_owners(cx: &mut Context, changes: &[OwnerChange]) {
     for OwnerChange { livery, owner, by, .. } in changes {
@@ -89,13 +112,24 @@ pub(super) fn held_news(cx: &mut Context, records: &[Record]) -> Vec<Event> {
     held.iter().for_each(|held| cx.league.handle_held(held));
     let members: BTreeSet<_> = held.iter().map(|held| held.member).collect();
     let theirs = cx.peers.iter().filter(|(_, peer)| members.contains(&peer.identity.member));
-    cx.dirty.unanswered.extend(theirs.map(|(id, _)| id));
+    let theirs: Vec<_> = theirs.map(|(id, _)| id).collect();
+    // What waited for its contents may be held by now, and then nothing replaces it.
+    cx.dirty.jobs.extend(theirs.iter().copied());
+    cx.dirty.unanswered.extend(theirs);
     let waiting = held.iter().filter(|held| held.state == HoldState::Waiting);
     let new = waiting.filter(|held| !held.files.is_empty());
-    let news = new.map(|held| Event::Held {
-        name: held.member.and_then(|member| cx.league.name(member)).map(str::to_owned),
-        livery: held.livery.clone(),
-        files: held.files.len(),
+    let union = cx.league.union();
+    let news = new.flat_map(|held| {
+        let name = held.member.and_then(|member| cx.league.name(member)).map(str::to_owned);
+        let (livery, files) = (held.livery.clone(), held.files.len());
+        let damaged = union.damaged_in(held).map(|(file, damage)| Event::Damaged {
+            name: name.clone(),
+            path: file.entry.path.clone(),
+            damage,
+            published: false,
+        });
+        let damaged: Vec<_> = damaged.collect();
+        [Event::Held { name, livery, files }].into_iter().chain(damaged)
     });
     news.collect()
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::{
     hash::Content,
+    inspect::ContentFacts,
     time::Time,
     transfer::TransferFault,
     wire::{
@@ -38,8 +39,8 @@ pub struct RequestedFile {
 pub enum UploadEvent {
     /// This many bytes have arrived since the last report.
     Passed(u64),
-    /// A file has arrived, was checked and is stored.
-    Stored(usize),
+    /// A file has arrived, was checked and is stored. Its bytes tell these facts.
+    Stored(usize, ContentFacts),
     /// A file failed, by the source's fault.
     Faulted(usize, SourceFault),
     /// The store could not keep a file, for this reason. It is not the source's fault.

@@ -449,7 +449,7 @@ impl Union {
     /// Refuses to give a name to a content that the server has never received: its members would retire their copies before
     /// the server has one.
     pub(super) fn check_sent(&self, path: &str, content: Content) -> Result<(), ActError> {
-        let sent = self.verified.contains(&content);
+        let sent = self.verified.contains_key(&content);
         sent.then_some(()).ok_or_else(|| ActError::NotSent { path: path.to_owned() })
     }
 

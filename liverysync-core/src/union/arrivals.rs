@@ -1,8 +1,11 @@
-//! Arrivals: an update of several files replaces the livery at once.
+//! Arrivals: an update of several files replaces the livery at once, and what may be damaged is looked at first.
 //!
-//! Its contents come one by one, and its author may leave between two of them. So the claims wait until the server has had all
-//! of them. Until then everybody keeps the livery that the league has, and no livery is torn. What a livery that nobody has
-//! is made of need not wait: it replaces nothing, and leaves together if its author does (see `expiry`).
+//! The contents of an update come one by one, and its author may leave between two of them. So the claims wait until the
+//! server has had all of them. Until then everybody keeps the livery that the league has, and no livery is torn. What a livery
+//! that nobody has is made of need not wait: it replaces nothing, and leaves together if its author does (see `expiry`).
+//!
+//! A file that nobody has looked at waits with the rest of its folder until the server has it, if it would replace another one
+//! or compete with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,16 +21,32 @@ impl Union {
             folders.entry(folder).or_default().push(claimant);
         }
         let placed = folders.into_iter().flat_map(|((livery, _), claims)| {
-            let (changes, mut others): (Vec<_>, Vec<_>) =
-                claims.into_iter().partition(|claim| self.changes(&livery, claim));
-            if self.is_arriving(&changes) && !self.is_separated(&others) {
-                changes.into_iter().for_each(|change| self.unplaced.await_content(change));
-            } else {
-                others.extend(changes);
-            }
+            let (waiting, others) = self.split_arriving(&livery, claims);
+            waiting.into_iter().for_each(|claim| self.unplaced.await_content(claim));
             others
         });
         placed.collect()
+    }
+
+    /// Splits a folder's claims into those that wait for contents and those that do not.
+    fn split_arriving(
+        &self,
+        livery: &str,
+        claims: Vec<Claimant>,
+    ) -> (Vec<Claimant>, Vec<Claimant>) {
+        if claims.iter().any(|claim| self.is_to_inspect(claim)) {
+            let is_new = |claim: &Claimant| {
+                !matches!(self.classify(claim), Lineage::Same | Lineage::Outdated)
+            };
+            return claims.into_iter().partition(is_new);
+        }
+        let (changes, mut others): (Vec<_>, Vec<_>) =
+            claims.into_iter().partition(|claim| self.changes(livery, claim));
+        if self.is_arriving(&changes) && !self.is_separated(&others) {
+            return (changes, others);
+        }
+        others.extend(changes);
+        (Vec::new(), others)
     }
 
     /// Returns true if a claim updates or extends a livery that the league has.
@@ -52,7 +71,7 @@ impl Union {
             && changes.iter().any(|change| matches!(self.classify(change), Lineage::Update))
     }
 
-    /// Takes out what waits in liveries that have changed meanwhile and is not such an update any more: it may be in conflict.
+    /// Takes out what waits in liveries that have changed meanwhile and need not wait any more: it may be in conflict.
     pub(super) fn take_overtaken(&mut self, outcome: &Outcome) -> Vec<Claimant> {
         let changed: BTreeSet<_> = outcome.changed.iter().map(PathKey::livery).collect();
         let mut folders: BTreeMap<(&str, PeerId), Vec<Claimant>> = BTreeMap::new();
@@ -62,7 +81,7 @@ impl Union {
             }
         }
         let overtaken = folders.into_iter().filter(|((livery, _), claims)| {
-            !claims.iter().all(|claim| self.changes(livery, claim)) || !self.is_arriving(claims)
+            !self.split_arriving(livery, claims.clone()).1.is_empty()
         });
         let overtaken = overtaken.map(|((livery, peer), _)| (livery.to_owned(), peer)).collect();
         self.take_held_in(&overtaken)
@@ -86,6 +105,12 @@ impl Union {
     pub(crate) fn awaited(&self) -> impl Iterator<Item = (PeerId, &PathKey, Content)> {
         let awaited = self.unplaced.awaited();
         awaited.map(|claim| (claim.peer, claim.key(), claim.entry.content))
+    }
+
+    /// Returns true if `peer`'s file at a name waits for contents, and for nobody's decision.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_awaited_at(&self, peer: PeerId, key: &PathKey) -> bool {
+        self.unplaced.is_awaited(peer, key)
     }
 
     /// Returns true if a content is part of an update that has not arrived.

@@ -30,7 +30,7 @@ use crate::{
 pub(super) type Holds = BTreeMap<(String, Option<MemberId>), HeldLivery>;
 
 /// The number of the first peer that stands for an absent member. No connection ever gets it.
-const ABSENT: u64 = 1 << 63;
+pub(super) const ABSENT: u64 = 1 << 63;
 
 /// Most liveries that are held of one member. Nobody paints as many in a season, and an admin looks at each of them.
 const HELD_OF_MEMBER_MAX: usize = 100;
@@ -50,6 +50,7 @@ impl Union {
             && self.holds.is_empty()
             && self.blocked.is_empty()
             && !self.settings.limits.are_set()
+            && !claimants.iter().any(|claimant| self.is_damage(claimant))
         {
             return claimants;
         }
@@ -128,7 +129,7 @@ impl Union {
     /// Returns true if the changes of one peer to a livery must wait. Otherwise they are planned.
     fn must_wait(&self, livery: &str, changes: &[Claimant], planned: &mut Planned) -> bool {
         let Some(first) = changes.first() else { return false };
-        if self.has_blocked(changes) {
+        if self.has_blocked(changes) || changes.iter().any(|change| self.is_damage(change)) {
             return true;
         }
         let hold = self.holds.get(&(livery.to_owned(), first.member));
@@ -160,6 +161,7 @@ impl Union {
     /// Returns true if what is held of an absent member has to wait on. Otherwise it is planned.
     fn is_waiting(&self, livery: &str, hold: &HeldLivery, planned: &mut Planned) -> bool {
         self.blocked_file(hold).is_some()
+            || self.damaged_in(hold).next().is_some()
             || self.waits_as(livery, hold.state)
             || self.is_too_much(livery, &claims_of(hold, ABSENT), hold.state, planned)
     }
@@ -182,6 +184,7 @@ impl Union {
         match frozen {
             _ if hold.state == HoldState::Rejected => HoldCause::new(HoldReason::Rejected),
             _ if self.blocked_file(hold).is_some() => HoldCause::new(HoldReason::Blocked),
+            _ if self.damaged_in(hold).next().is_some() => HoldCause::new(HoldReason::Damaged),
             Some(until) => HoldCause { until, ..HoldCause::new(HoldReason::Freeze) },
             None if self.settings.approval => HoldCause::new(HoldReason::Approval),
             // There may be room by now: that is noticed when the folder or a decision changes.
@@ -461,11 +464,12 @@ impl Union {
 }
 
 /// Returns the claims of a peer to what is held of a member.
-fn claims_of(hold: &HeldLivery, peer: u64) -> Vec<Claimant> {
+pub(super) fn claims_of(hold: &HeldLivery, peer: u64) -> Vec<Claimant> {
     let claim = |file: &HeldFile| Claimant {
         peer: PeerId(peer),
         entry: file.entry.clone(),
         base: file.base,
+        unchecked: true,
         arrival: peer,
         member: hold.member,
         returned: false,

@@ -229,6 +229,7 @@ impl Union {
             peer,
             entry,
             base: None,
+            unchecked: true,
             arrival,
             member,
             returned: false,

@@ -19,6 +19,7 @@
 mod acts;
 mod arrivals;
 mod blocks;
+mod damaged;
 mod expiry;
 mod held;
 mod holders;
@@ -61,6 +62,7 @@ use self::{
 use crate::{
     conflict::{Claim, Naming, Policy},
     hash::{Content, ContentHash},
+    inspect::ContentFacts,
     league::{MemberId, Record, Settings, Updates},
     manifest::{Entry, Manifest},
     path::{InvalidPath, PathKey, RelPath},
@@ -157,11 +159,13 @@ pub struct Gained {
     pub base: Option<ContentHash>,
     /// Set if the peer had it under another spelling of its path until now.
     pub renamed: bool,
+    /// Set if nobody has looked yet whether it is damaged: the server does, once it has all of it.
+    pub unchecked: bool,
 }
 
 impl From<Entry> for Gained {
     fn from(entry: Entry) -> Self {
-        Self { entry, base: None, renamed: false }
+        Self { entry, base: None, renamed: false, unchecked: false }
     }
 }
 
@@ -218,6 +222,8 @@ struct Claimant {
     peer: PeerId,
     entry: Entry,
     base: Option<ContentHash>,
+    /// Set if nobody has looked yet whether it is damaged.
+    unchecked: bool,
     arrival: u64,
     member: Option<MemberId>,
     /// Set if its peer has just connected.
@@ -252,8 +258,8 @@ pub struct Union {
     unplaced: Unplaced,
     /// The history of each name.
     past: BTreeMap<PathKey, Past>,
-    /// Contents that the server has received and checked once, so that they are known to exist.
-    verified: BTreeSet<Content>,
+    /// Contents that the server has received and checked once, so that they are known to exist, with what their bytes tell.
+    verified: BTreeMap<Content, Option<ContentFacts>>,
     /// The owners of each livery, by its folded name.
     owners: BTreeMap<String, Ownership>,
     /// The members who have had files of each livery since its owner is presumed, or were offered some.
@@ -424,7 +430,7 @@ impl Union {
     /// Returns true if a content is known to exist, because the server has received and checked it.
     #[must_use]
     pub fn is_verified(&self, content: Content) -> bool {
-        self.verified.contains(&content)
+        self.verified.contains_key(&content)
     }
 
     /// Returns the files that peers have and nobody should have any more.
@@ -447,7 +453,7 @@ impl Union {
         // No name is touched: that a content exists only keeps names from expiring.
         let mut outcome = Outcome::default();
         for content in contents {
-            if !self.verified.contains(&content) {
+            if !self.verified.contains_key(&content) {
                 self.note_arrival(content);
                 self.record(Record::Verified(content), &mut outcome);
             }
@@ -477,11 +483,12 @@ impl Union {
             for Entry { path, content, .. } in &lost {
                 self.remove_file(peer, path.key(), *content, &mut outcome);
             }
-            let claimant = |Gained { entry, base, .. }| Claimant {
+            let claimant = |Gained { entry, base, unchecked, .. }| Claimant {
                 peer,
                 replaces: counted.remove(entry.path.key()),
                 entry,
                 base,
+                unchecked,
                 arrival,
                 member,
                 returned: complete,

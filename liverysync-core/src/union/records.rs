@@ -83,7 +83,10 @@ impl Union {
                 self.forget_past(path.key());
             }
             Record::Verified(content) => {
-                self.verified.insert(*content);
+                self.verified.entry(*content).or_default();
+            }
+            Record::Inspected { content, facts } => {
+                self.verified.insert(*content, Some(*facts));
             }
             Record::Owned { livery, owners, presumed } => {
                 let owners = owners.iter().copied().collect();

@@ -54,6 +54,7 @@ impl Book {
                     self.verified.insert(*content);
                 }
                 Record::Declined { .. }
+                | Record::Inspected { .. }
                 | Record::Owned { .. }
                 | Record::Met { .. }
                 | Record::Merged { .. }

@@ -129,6 +129,22 @@ impl World {
         self.refused.contains(&(name, path.key().as_str().to_owned()))
     }
 
+    /// Returns true if a PC has a damaged file in a livery where the league has another content of that name. It is judged
+    /// again when its folder changes.
+    fn waits_for_damage(&self, pc: usize, path: &RelPath) -> bool {
+        let is_damaged = |content: &Content| {
+            let mut disks = self.pcs.iter().flat_map(|pc| pc.disk.tree.values());
+            let node = disks.find(|node| node.content == *content);
+            node.is_some_and(|node| !node.data.is_empty() && node.data.iter().all(|b| *b == 0))
+        };
+        self.publishable(pc).into_iter().any(|(own, content)| {
+            let entry = self.server().union().get(own.key());
+            own.key().livery() == path.key().livery()
+                && is_damaged(&content)
+                && entry.is_some_and(|entry| entry.content != content)
+        })
+    }
+
     /// Checks that the union has what its members have, and what was sent to it.
     fn judge_union(&self) {
         let union = self.server().union();
@@ -141,7 +157,8 @@ impl World {
                 _ => {
                     for (path, content) in self.publishable(number) {
                         held.insert(content);
-                        let refused = self.is_refused(number, &path);
+                        let refused =
+                            self.is_refused(number, &path) || self.waits_for_damage(number, &path);
                         let found = is_in(&path, content, union.get(path.key()))
                             || self.is_of_the_past(&path, content)
                             || union.iter().any(|entry| is_in(&path, content, Some(entry)));
@@ -237,6 +254,7 @@ impl World {
             // An old client cannot be told to put a file away.
             let stays = !is_new && self.is_of_the_past(path, *content);
             let excused = self.is_refused(pc, path)
+                || self.waits_for_damage(pc, path)
                 || stays
                 || told.contains_key(path.key().as_str())
                 || entry.is_some_and(|entry| self.only_liars_hold(entry.content));

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use liverysync_core::{
     client,
     hash::{Content, ContentHash},
+    inspect::{ContentFacts, Damage},
     path::RelPath,
     select::Stamp,
     server,
@@ -155,6 +156,11 @@ impl Store {
         whole.map(|(hash, blob)| Content { hash: *hash, size: blob.data.len() as u64 }).collect()
     }
 
+    /// Returns what the bytes of a content tell.
+    pub(crate) fn facts(&self, content: Content) -> Option<ContentFacts> {
+        self.blobs.get(&content.hash).map(|blob| facts_of(&blob.data))
+    }
+
     /// Returns true if it has any of a content.
     pub(crate) fn has(&self, content: Content) -> bool {
         self.blobs.contains_key(&content.hash)
@@ -205,7 +211,7 @@ impl Store {
         };
         upload.settled.insert(index);
         Some(match outcome {
-            Ok(()) => UploadEvent::Stored(index),
+            Ok(()) => UploadEvent::Stored(index, facts_of(&self.blobs[&content.hash].data)),
             Err(fault) => {
                 self.blobs.remove(&content.hash);
                 UploadEvent::Faulted(index, fault.into())
@@ -232,6 +238,13 @@ impl Store {
         let blob = self.blobs.get(&content.hash)?;
         Some((blob.data.len() as u64, blob.receiver.is_none()))
     }
+}
+
+/// Returns what a content tells. The drivers of the simulator have no real pictures, so only zeros count as damage.
+fn facts_of(data: &[u8]) -> ContentFacts {
+    let ContentFacts { png, json, .. } = ContentFacts::of(data);
+    let zeros = |damage: &Damage| *damage == Damage::Zeros;
+    ContentFacts { png: png.filter(zeros), json: json.filter(zeros), pixels: None }
 }
 
 /// A file that a client of protocol 2 takes in.

@@ -48,6 +48,7 @@ impl Trace {
             server::Output::Record(_) => 8,
             server::Output::Acted { .. } => 9,
             server::Output::Close(..) => 10,
+            server::Output::Inspect(_) => 11,
             server::Output::Event(_) => return self.event(now, SERVER),
             server::Output::Timeout(_) => return,
         };
@@ -85,6 +86,7 @@ impl Trace {
                 });
                 fnv.records(records);
             }
+            server::Output::Inspect(contents) => fnv.number(contents.len() as u64),
             server::Output::Event(_) | server::Output::Timeout(_) => {}
         }
     }
@@ -486,6 +488,11 @@ impl Fnv {
                 self.number(11);
                 self.member(*member);
                 self.number((*banned).into());
+            }
+            Record::Inspected { content, facts } => {
+                self.number(13);
+                self.text(&content.hash.to_string());
+                self.text(&format!("{facts:?}"));
             }
             Record::Blocked { hash, blocked } => {
                 self.number(12);

@@ -119,7 +119,7 @@ class Held:
     livery: str
     cause: (
         Literal[
-            "approval", "freeze", "rejected", "blocked", "member-liveries", "member-bytes", "livery-bytes"
+            "approval", "freeze", "rejected", "blocked", "damaged", "member-liveries", "member-bytes", "livery-bytes"
         ]
         | str
     )

@@ -17,6 +17,7 @@ __all__ = [
     "AllowListFault",
     "AllowListUnmatched",
     "Conflict",
+    "Damaged",
     "Held",
     "InSync",
     "Joined",
@@ -160,6 +161,19 @@ class OwnerActed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """A file is damaged. It is published only if it replaces nothing intact."""
+
+    name: str | None
+    """The driver who brought it; `None` for drivers without a key."""
+    path: str
+    reason: str
+    """The damage, for people."""
+    published: bool
+    """True if the league has it. Otherwise the livery is held."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerChanged:
     """A livery has got its first owner, or has none any more because several members brought it."""
 
@@ -270,6 +284,7 @@ _Known: TypeAlias = (
     AllowListFault
     | AllowListUnmatched
     | Conflict
+    | Damaged
     | Held
     | InSync
     | Joined

@@ -52,6 +52,8 @@ pub struct RebuildSummary {
     pub bans: u64,
     /// Number of blocked contents.
     pub blocks: u64,
+    /// Number of contents of which it is known what their bytes tell.
+    pub inspections: u64,
 }
 
 /// Rebuilds the database in a server's data folder from everything that can be read of it, which may be nothing. The old
@@ -127,6 +129,7 @@ impl RebuildSummary {
             Table::Held => &mut self.held,
             Table::Bans => &mut self.bans,
             Table::Blocks => &mut self.blocks,
+            Table::Inspections => &mut self.inspections,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
     hash::Content,
+    inspect::{ContentFacts, Damage},
     league::{Cause, HeldFile, HeldLivery, HoldState, MemberId, Record},
     manifest::Entry,
     path::{Extensions, PathFault, RelPath, fold},
@@ -44,6 +45,7 @@ pub(super) fn write(connection: &Connection, now: &str, record: &Record) -> Resu
             Ok(())
         }
         Record::Verified(content) => Table::Verified.put(connection, &content_values(*content)?),
+        Record::Inspected { content, facts } => inspected(connection, *content, *facts),
         Record::Owned { livery, owners, presumed } => owned(connection, livery, owners, *presumed),
         // The reports tell it.
         Record::Met { .. } => Ok(()),
@@ -98,6 +100,14 @@ fn version(
     let cause = cause.to_owned().into();
     let row = [text(path), integer(step)?, hash, size, date(mtime), optional(author), cause];
     Table::Versions.put(connection, &[&row[..], &[now.to_owned().into()]].concat())
+}
+
+fn inspected(connection: &Connection, of: Content, facts: ContentFacts) -> Result<(), Fault> {
+    let damage = |damage: Option<Damage>| optional(damage.map(Damage::word));
+    let (width, height) = facts.pixels.unzip();
+    let pixels = |pixels: Option<u32>| pixels.map_or(Value::Null, |pixels| pixels.into());
+    let row = [damage(facts.png), damage(facts.json), pixels(width), pixels(height)];
+    Table::Inspections.put(connection, &[&content_values(of)?[..], &row].concat())
 }
 
 fn owned(
@@ -229,6 +239,7 @@ impl Reader {
             Table::Settings,
             Table::Versions,
             Table::Verified,
+            Table::Inspections,
             Table::Owners,
             Table::Bans,
             Table::Blocks,
@@ -260,6 +271,9 @@ impl Reader {
         records.push(match row.table() {
             Table::Versions => self.version(row)?,
             Table::Verified => Record::Verified(content(row, 0)?),
+            Table::Inspections => {
+                Record::Inspected { content: content(row, 0)?, facts: facts(row)? }
+            }
             Table::Owners => return owner(row, records),
             Table::Held => {
                 let (_, livery) = self.held(row)?;
@@ -381,6 +395,20 @@ fn owner(row: &Row, records: &mut Vec<Record>) -> Result<(), Fault> {
         owners.push(row.parse(2)?);
     }
     Ok(())
+}
+
+/// Reads what the bytes of a content tell. A damage of a later version counts as none.
+fn facts(row: &Row) -> Result<ContentFacts, Fault> {
+    let damage = |at| match row.is_null(at) {
+        true => Ok(None),
+        false => row.text(at).map(Damage::from_word),
+    };
+    let pixels = |at| {
+        let pixels = u32::try_from(row.integer(at)?);
+        pixels.map_err(|_| row.wrong("has a size of a picture that is none"))
+    };
+    let pixels = if row.is_null(4) { None } else { Some((pixels(4)?, pixels(5)?)) };
+    Ok(ContentFacts { png: damage(2)?, json: damage(3)?, pixels })
 }
 
 fn content(row: &Row, at: usize) -> Result<Content, Fault> {

@@ -15,3 +15,16 @@ CREATE TABLE blocks (
     written_at TEXT    NOT NULL,
     checksum   TEXT    NOT NULL
 );
+
+-- What the bytes of contents tell: their damage if a name says PNG or JSON, and the size of a picture.
+CREATE TABLE inspections (
+    number     INTEGER PRIMARY KEY,
+    sha256     TEXT    NOT NULL,
+    size       INTEGER NOT NULL,
+    png        TEXT,
+    json       TEXT,
+    width      INTEGER,
+    height     INTEGER,
+    checksum   TEXT    NOT NULL,
+    UNIQUE (sha256, size)
+);

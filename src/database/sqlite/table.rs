@@ -18,10 +18,11 @@ pub(super) enum Table {
     Held,
     Bans,
     Blocks,
+    Inspections,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Versions,
         Self::Verified,
         Self::Owners,
@@ -32,6 +33,7 @@ impl Table {
         Self::Held,
         Self::Bans,
         Self::Blocks,
+        Self::Inspections,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -46,6 +48,7 @@ impl Table {
             Self::Held => "held",
             Self::Bans => "bans",
             Self::Blocks => "blocks",
+            Self::Inspections => "inspections",
         }
     }
 
@@ -63,6 +66,7 @@ impl Table {
             Self::Merges => &["former", "member", "written_at"],
             Self::Bans => &["member", "written_at"],
             Self::Blocks => &["sha256", "written_at"],
+            Self::Inspections => &["sha256", "size", "png", "json", "width", "height"],
             Self::Held => {
                 &["path", "author", "sha256", "size", "mtime_ns", "base", "state", "written_at"]
             }

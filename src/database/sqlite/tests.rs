@@ -6,6 +6,7 @@ mod side;
 
 use liverysync_core::{
     hash::Content,
+    inspect::{ContentFacts, Damage},
     league::{Cause, HeldFile, HeldLivery, HoldState},
     path::{Extensions, RelPath},
     time::UnixTime,
@@ -56,6 +57,7 @@ fn folder() -> TempDir {
 struct Model {
     versions: Vec<Record>,
     verified: Vec<Content>,
+    inspected: Vec<Record>,
     owned: Vec<(String, Vec<MemberId>, bool)>,
     held: Vec<HeldLivery>,
     seen: Vec<(MemberId, String)>,
@@ -93,6 +95,11 @@ impl Model {
                 self.owned.push((livery, owners, presumed));
             }
             Record::Met { .. } => {}
+            Record::Inspected { content, .. } => {
+                let is_it = |known: &Record| matches!(known, Record::Inspected { content: of, .. } if *of == content);
+                self.inspected.retain(|known| !is_it(known));
+                self.inspected.push(record.clone());
+            }
             Record::Seen { member, name } => {
                 self.seen.retain(|(known, _)| *known != member);
                 self.seen.push((member, name));
@@ -139,6 +146,7 @@ impl Model {
         };
         let mut records = self.versions.clone();
         records.extend(self.verified.iter().copied().map(Record::Verified));
+        records.extend(self.inspected.iter().cloned());
         records.extend(self.owned.iter().map(owned));
         let banned = |member: &MemberId| Record::Banned { member: *member, banned: true };
         records.extend(self.banned.iter().map(banned));
@@ -196,6 +204,14 @@ fn any_record() -> impl Strategy<Value = Record> {
             .prop_map(|(step, path, content)| Record::Declined { step, path, content }),
         1 => any_path().prop_map(|path| Record::Forgotten { path }),
         1 => any_content().prop_map(Record::Verified),
+        1 => (any_content(), any::<u8>(), option::of(any::<(u32, u32)>())).prop_map(
+            |(content, number, pixels)| {
+                let words = ["", "empty", "zeros", "no_end", "invalid_json"];
+                let damage = |at: u8| Damage::from_word(words[usize::from(at) % words.len()]);
+                let (png, json) = (damage(number), damage(number / 16));
+                Record::Inspected { content, facts: ContentFacts { png, json, pixels } }
+            }
+        ),
         1 => (prop::sample::select(&["Team", "team", "É", ""][..]), vec(any_author(), 0..4))
             .prop_map(|(livery, owners)| {
                 let presumed = owners.len() == 1 && livery.len() % 2 == 0;

@@ -93,9 +93,10 @@ impl Uploads {
                 }
                 None
             }
-            UploadEvent::Stored(index) => {
+            UploadEvent::Stored(index, facts) => {
                 let file = upload.pending_mut(index)?;
                 file.pending = false;
+                cx.store.mark_inspected(file.content, facts);
                 cx.mark_stored(file.content);
                 None
             }

@@ -553,7 +553,7 @@ pub(super) fn by_key(mut names: Vec<(String, Content)>) -> Vec<(String, Content)
 }
 
 pub(super) fn gained(name: &str, (content, base): (Content, Option<ContentHash>)) -> Gained {
-    Gained { entry: entry(name, content), base, renamed: false }
+    Gained { entry: entry(name, content), base, renamed: false, unchecked: false }
 }
 
 /// Returns all contents that each name had.

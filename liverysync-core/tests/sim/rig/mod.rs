@@ -15,6 +15,7 @@ use liverysync_core::{
     client::StageId,
     client::{self, ClientConfig, ClientMachine, DiskOutcome, DiskRequest, Now, OpId},
     hash::{Content, ContentHash},
+    inspect::ContentFacts,
     league::{Act, ActError, ActReport, Record, Setting},
     server::{self, ServerConfig, ServerMachine, Withheld},
     time::{Time, UnixTime},
@@ -211,6 +212,8 @@ pub(crate) struct World {
     pub(crate) replies: Vec<ActReply>,
     stored: Store,
     pub(crate) server_events: Vec<server::Event>,
+    /// What the contents tell that the server has asked to have inspected.
+    pub(crate) to_inspect: Vec<(Content, ContentFacts)>,
     pub(crate) withheld: BTreeMap<String, BTreeMap<String, Withheld>>,
     pub(crate) refused: BTreeSet<(String, String)>,
     /// Every content that a driver ever put anywhere, complete or not.
@@ -261,6 +264,7 @@ impl World {
             replies: Vec::new(),
             stored: Store::default(),
             server_events: Vec::new(),
+            to_inspect: Vec::new(),
             withheld: BTreeMap::new(),
             refused: BTreeSet::new(),
             legit: BTreeSet::new(),

@@ -71,6 +71,9 @@ impl World {
             server.machine.handle_input(now, input);
             self.drain_server();
         }
+        for (content, facts) in std::mem::take(&mut self.to_inspect) {
+            self.feed_server(server::Input::Inspected(content, facts));
+        }
     }
 
     fn drain_server(&mut self) {
@@ -109,6 +112,10 @@ impl World {
                     if let Some(link) = server.members.get(&member).copied() {
                         self.server_stops(link, transfer);
                     }
+                }
+                server::Output::Inspect(contents) => {
+                    let facts = |content| Some((content, server.store.facts(content)?));
+                    self.to_inspect.extend(contents.into_iter().filter_map(facts));
                 }
                 server::Output::Remove(hash) => self.server_forgets(hash),
                 server::Output::Record(records) => {

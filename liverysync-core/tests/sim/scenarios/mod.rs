@@ -5,6 +5,7 @@ mod arrival;
 mod bans;
 mod blocked;
 mod conflicts;
+mod damage;
 mod dry_run;
 mod holds;
 mod identity;

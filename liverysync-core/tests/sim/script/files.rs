@@ -66,7 +66,13 @@ impl Script {
             *self.rng.pick(&[0, 1, 9, 300, 5_000])
         };
         let number = self.made.to_le_bytes();
-        let data: Vec<u8> = number.into_iter().cycle().take(size as usize).collect();
+        // Each has another length, so that no two of them are the same.
+        let is_damaged = self.options.damage && self.rng.percent(15);
+        let data: Vec<u8> = if is_damaged {
+            vec![0; self.made as usize + 1]
+        } else {
+            number.into_iter().cycle().take(size as usize).collect()
+        };
         let data = Bytes::from(data);
         world.legit.insert(Content::of(&data).hash);
         self.contents.push(data.clone());

@@ -16,6 +16,8 @@ pub(crate) struct Options {
     /// Chance in percent that a PC's disk does not tell cases apart.
     pub(crate) insensitive: u64,
     pub(crate) big_files: bool,
+    /// Some files are damaged.
+    pub(crate) damage: bool,
     pub(crate) variants: bool,
     pub(crate) collisions: bool,
     pub(crate) slow_links: bool,
@@ -67,6 +69,7 @@ impl Options {
             ]),
             insensitive: *rng.pick(&[0, 50, 100]),
             big_files: rng.percent(12),
+            damage: rng.percent(25),
             variants: old_server.is_none() && rng.percent(50),
             collisions: false,
             slow_links: rng.percent(25),

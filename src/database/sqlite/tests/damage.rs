@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The length of the database that is damaged here.
-const BYTES: usize = 26 * 4096;
+const BYTES: usize = 30 * 4096;
 
 /// A database of several pages in each table, and a content in the store beside it.
 struct Sound {

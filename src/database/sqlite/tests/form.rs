@@ -73,14 +73,18 @@ fn a_file_of_the_third_form_is_read_and_bans_nobody() {
     assert!(!database.members().unwrap()[0].banned);
     let banned = Record::Banned { member: author(7), banned: true };
     let blocked = Record::Blocked { hash: ContentHash::of(b"red"), blocked: true };
-    database.write(&[banned.clone(), blocked.clone()]).unwrap();
+    let facts = ContentFacts { png: Some(Damage::NoEnd), json: None, pixels: Some((64, 32)) };
+    let inspected = Record::Inspected { content: Content::of(b"red"), facts };
+    database.write(&[banned.clone(), blocked.clone(), inspected.clone()]).unwrap();
     drop(database);
     let summary = rebuild(data.path()).unwrap();
     assert_eq!((summary.bans, summary.blocks, summary.held), (1, 1, 1));
+    assert_eq!(summary.inspections, 1);
     let mut database = Sqlite::open(data.path()).unwrap();
     assert!(database.members().unwrap()[0].banned);
     let records = database.records().unwrap();
     assert!(records.contains(&banned) && records.contains(&blocked), "{records:?}");
+    assert!(records.contains(&inspected), "{records:?}");
 }
 
 #[test]
