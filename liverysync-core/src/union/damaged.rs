@@ -3,7 +3,8 @@
 //! Clients look for damage themselves before they publish an edit. For those that do not, and for a file that a PC had before
 //! it knew the league, the server looks when it has all of the content. Until then, such a file waits if it would replace
 //! another one or compete with it. If it turns out to be damaged, it is held, together with what else its member changes in that
-//! livery, and an admin cannot approve it. With nothing intact to replace, a damaged file is published like any other.
+//! livery, and an admin cannot approve it. With nothing to replace that the server has seen to be intact, a damaged file is
+//! published like any other.
 //!
 //! The name decides: the bytes of a good picture are no JSON, and whoever offers them as one makes the picture no worse.
 
@@ -77,12 +78,13 @@ impl Union {
         claim.unchecked && !self.is_verified(claim.entry.content) && self.is_against_intact(claim)
     }
 
-    /// Returns true if a claim is for a name that has another content, which is not known to be damaged.
+    /// Returns true if a claim is for a name that has another content, which the server has seen to be intact.
     fn is_against_intact(&self, claim: &Claimant) -> bool {
-        let is_intact = |entry: &UnionEntry| self.damage(&entry.path, entry.content).is_none();
-        // What nobody has and nobody ever sent is in nobody's way.
+        let is_intact = |entry: &UnionEntry| {
+            let facts = self.facts(entry.content);
+            facts.is_some_and(|facts| facts.named(entry.path.as_str()).damage.is_none())
+        };
         self.entries.get(claim.key()).is_some_and(is_intact)
-            && !self.is_orphan(claim.key())
             && matches!(self.classify(claim), Lineage::Update | Lineage::Conflict)
     }
 }

@@ -105,7 +105,7 @@ fn version(
 fn inspected(connection: &Connection, of: Content, facts: ContentFacts) -> Result<(), Fault> {
     let damage = |damage: Option<Damage>| optional(damage.map(Damage::word));
     let (width, height) = facts.pixels.unzip();
-    let pixels = |pixels: Option<u32>| pixels.map_or(Value::Null, |pixels| pixels.into());
+    let pixels = |pixels: Option<u32>| pixels.map_or(Value::Null, Into::into);
     let row = [damage(facts.png), damage(facts.json), pixels(width), pixels(height)];
     Table::Inspections.put(connection, &[&content_values(of)?[..], &row].concat())
 }

@@ -38,7 +38,8 @@ impl Script {
                 }
             }
             4 => {
-                if let Some(member) = self.banned.pop() {
+                // It stays on the list: the server may be down just now.
+                if let Some(member) = self.banned.last().copied() {
                     administer(world, Act::Unban { member });
                 }
             }
