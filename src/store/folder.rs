@@ -45,6 +45,10 @@ pub(super) struct StoredBlob {
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "it is only held until the folder is dropped")
+    )]
     lock: File,
     /// Removes a temporary folder when it is dropped, after the lock.
     temporary: Option<tempfile::TempDir>,
