@@ -20,6 +20,7 @@ mod acts;
 mod arrivals;
 mod blocks;
 mod damaged;
+mod entry;
 mod expiry;
 mod held;
 mod holders;
@@ -41,16 +42,14 @@ mod views;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Deref,
     sync::Arc,
 };
 
 use serde::Serialize;
 
-pub use self::owners::OwnerChange;
+pub use self::{entry::UnionEntry, owners::OwnerChange};
 use self::{
     held::Holds,
-    holders::Holders,
     limits::Usage,
     moved::Moves,
     owners::{Contacts, Ownership},
@@ -66,72 +65,12 @@ use crate::{
     league::{MemberId, Record, Settings, Updates},
     manifest::{Entry, Manifest},
     path::{InvalidPath, PathKey, RelPath},
-    pathmap::{Collision, Located, PathMap},
+    pathmap::{Collision, PathMap},
 };
 
 /// One connection to the server. Lower numbers connected earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PeerId(pub u64);
-
-/// One file of the union: its name, content and modification time, as its first publisher had them, and who holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnionEntry {
-    entry: Arc<Entry>,
-    holders: Holders,
-}
-
-impl Deref for UnionEntry {
-    type Target = Entry;
-
-    fn deref(&self) -> &Entry {
-        &self.entry
-    }
-}
-
-impl Located for UnionEntry {
-    fn path(&self) -> &RelPath {
-        &self.path
-    }
-}
-
-impl UnionEntry {
-    /// Returns the peers that hold this content, each with its own path of the file.
-    pub fn holders(&self) -> impl Iterator<Item = (PeerId, &RelPath)> {
-        self.holders.iter(&self.path)
-    }
-
-    /// Returns the number of peers that hold this content.
-    #[must_use]
-    pub fn copies(&self) -> usize {
-        self.holders.len()
-    }
-
-    /// Returns `peer`'s own path of this content, if it holds it.
-    #[must_use]
-    pub fn local(&self, peer: PeerId) -> Option<&RelPath> {
-        self.holders.local(&self.path, peer)
-    }
-
-    /// Returns the peer's spelling of the path at `key`, if it holds this content there.
-    fn local_at(&self, peer: PeerId, key: &PathKey) -> Option<&RelPath> {
-        self.holders.at(&self.path, peer, key)
-    }
-
-    fn add(&mut self, peer: PeerId, local: &RelPath) {
-        self.holders.add(&self.entry.path, peer, local);
-    }
-
-    /// Gives the entry another spelling.
-    fn respell(&mut self, path: &RelPath) {
-        self.holders.respell(&self.entry.path, path);
-        self.entry = Arc::new(Entry { path: path.clone(), ..*self.entry });
-    }
-
-    /// Removes `peer`'s file at `key` from the holders. Returns false if it was not among them.
-    fn remove(&mut self, peer: PeerId, key: &PathKey) -> bool {
-        self.holders.remove(&self.entry.path, peer, key)
-    }
-}
 
 /// The difference between one peer's manifest and the same peer's manifest at the last step.
 #[derive(Clone, Debug)]
