@@ -179,14 +179,14 @@ impl<'a> Router<'a> {
         self.willing(content).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Returns whether a peer lacks a file of a livery whose content has never come yet, so that it would get a part of the livery
-    /// now. A content that the server has had once does not count: a small store may be unable to keep all of a livery.
+    /// Returns whether a peer lacks a file of a new livery whose content has never come yet, so that it would get a part of the
+    /// livery now. What is added to a livery holds back nothing, or anyone could hold back everybody's liveries. A content that
+    /// the server has had once does not either: a small store may be unable to keep all of a livery.
     fn is_incomplete(self, peer: &Peer, livery: &str) -> bool {
-        let mut entries = self.league.union().of_livery(livery);
-        entries.any(|entry| {
+        let mut never_came = self.league.union().never_came(livery);
+        never_came.any(|entry| {
             peer.missing.contains(entry.path.key())
                 && !self.store.is_available(entry.content)
-                && !self.league.union().is_verified(entry.content)
                 && self.route(peer, entry) == Route::Download
                 && self.willing(entry.content).any(|source| source != peer.id)
         })
@@ -285,7 +285,7 @@ impl<'a> Router<'a> {
 pub(super) struct Incomplete<'a> {
     router: Router<'a>,
     peer: &'a Peer,
-    /// What is known by now, so that each livery is looked at once.
+    /// The answers so far: each livery is looked at once.
     known: BTreeMap<String, bool>,
 }
 

@@ -118,10 +118,4 @@ impl Union {
     pub(crate) fn is_awaited(&self, content: Content) -> bool {
         self.unplaced.awaiting(content).next().is_some()
     }
-
-    /// Returns the entries of a livery, by its folded name.
-    #[cfg(feature = "server")]
-    pub(crate) fn of_livery(&self, livery: &str) -> impl Iterator<Item = &super::UnionEntry> {
-        self.entries.of_livery(livery)
-    }
 }

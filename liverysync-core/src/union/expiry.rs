@@ -16,6 +16,10 @@ use crate::{
     pathmap::of_livery,
 };
 
+/// Most names of a livery that is kept together from its beginning: as many as a session has files by default. It also bounds
+/// the work for each name that expires.
+const WHOLE_NAMES_MAX: usize = 50;
+
 impl Union {
     /// Tells the union which holder is the server's own store. What only that has is of no driver.
     #[cfg(feature = "server")]
@@ -71,27 +75,50 @@ impl Union {
     /// same author and nobody has a file there any more. They leave together: nobody ever had that livery whole, and a part of it
     /// is of no use. Its author brings all of it when they return.
     fn unfinished_with(&self, key: &PathKey) -> Vec<PathKey> {
-        let begun = |key: &PathKey| self.past.get(key).and_then(Past::begun);
+        let (own, began) = self.beginning_of(key.livery());
+        let is_expired = |entry: &&UnionEntry| entry.path.key() == key;
+        let Some(expired) = began.iter().find(|entry| is_expired(entry)) else { return Vec::new() };
         let author = |entry: &UnionEntry| self.author_of(Some(entry));
-        // Each conflict copy beside the files of a livery is kept for itself.
-        let is_own = |entry: &UnionEntry| !self.is_conflict_copy(&entry.path);
-        let Some(expired) = self.entries.get(key).filter(|entry| is_own(entry)) else {
-            return Vec::new();
-        };
-        let entries = self.entries.of_livery(key.livery());
-        let own: Vec<_> = entries.filter(|entry| is_own(entry)).collect();
-        if own.iter().any(|entry| begun(entry.path.key()) < begun(key)) {
-            // The livery was there before this name.
-            return Vec::new();
-        }
         let is_left = |entry: &UnionEntry| {
             let has_outdated = self.unplaced.outdated_at(entry.path.key()).next().is_some();
             let mut holders = entry.holders().map(|(holder, _)| Some(holder));
             let is_held = holders.any(|holder| holder != self.store);
             !is_held && !has_outdated && author(entry) == author(expired)
         };
-        let left = own.into_iter().filter(|entry| entry.path.key() != key && is_left(entry));
+        let left = own.iter().filter(|entry| !is_expired(entry) && is_left(entry));
         left.map(|entry| entry.path.key().clone()).collect()
+    }
+
+    /// Returns the names that a livery has had from its beginning, and whose contents have never come.
+    #[cfg(feature = "server")]
+    pub(crate) fn never_came(&self, livery: &str) -> impl Iterator<Item = &UnionEntry> {
+        let (_, began) = self.beginning_of(livery);
+        began.into_iter().filter(|entry| !self.is_verified(entry.content))
+    }
+
+    /// Returns true if a name was added to a livery, and its content has never come.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_arriving_addition(&self, key: &PathKey) -> bool {
+        let entry = self.entries.get(key).filter(|entry| !self.is_verified(entry.content));
+        entry.is_some_and(|_| {
+            let (_, began) = self.beginning_of(key.livery());
+            began.iter().all(|entry| entry.path.key() != key)
+        })
+    }
+
+    /// Returns the names of a livery without the conflict copies beside them, which are kept one by one; and those of them that
+    /// it has had from its beginning. Returns nothing of a livery with more than [`WHOLE_NAMES_MAX`] names.
+    fn beginning_of(&self, livery: &str) -> (Vec<&UnionEntry>, Vec<&UnionEntry>) {
+        let all: Vec<_> = self.entries.of_livery(livery).take(WHOLE_NAMES_MAX + 1).collect();
+        if all.len() > WHOLE_NAMES_MAX {
+            return (Vec::new(), Vec::new());
+        }
+        let begun = |entry: &UnionEntry| self.past.get(entry.path.key()).and_then(Past::begun);
+        let own = all.into_iter().filter(|entry| !self.is_conflict_copy(&entry.path));
+        let own: Vec<_> = own.collect();
+        let first = own.iter().map(|entry| begun(entry)).min();
+        let began = own.iter().copied().filter(|entry| Some(begun(entry)) == first).collect();
+        (own, began)
     }
 
     /// Frees a name. Returns the claimants that must be placed again.

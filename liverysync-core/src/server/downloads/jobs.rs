@@ -136,6 +136,15 @@ impl Downloads {
                 let before = keys.len();
                 keys.retain(still);
                 target.deferred |= keys.len() < before;
+                // A session is installed as a whole. What was added may never come, and must not hold back the rest.
+                let is_addition = |key: &PathKey| cx.league.union().is_arriving_addition(key);
+                let (additions, rest): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_addition);
+                keys = rest;
+                if keys.is_empty() {
+                    keys = additions;
+                } else if !additions.is_empty() {
+                    target.jobs.get_or_insert_default().push_front(Job::Download(additions));
+                }
                 if peer.download_faults.one_by_one && keys.len() > 1 {
                     let rest = Job::Download(keys.split_off(1));
                     target.jobs.get_or_insert_default().push_front(rest);

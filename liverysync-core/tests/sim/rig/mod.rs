@@ -212,7 +212,7 @@ pub(crate) struct World {
     pub(crate) replies: Vec<ActReply>,
     stored: Store,
     pub(crate) server_events: Vec<server::Event>,
-    /// What the contents tell that the server has asked to have inspected.
+    /// The facts of the contents that the server has asked to have inspected.
     pub(crate) to_inspect: Vec<(Content, ContentFacts)>,
     pub(crate) withheld: BTreeMap<String, BTreeMap<String, Withheld>>,
     pub(crate) refused: BTreeSet<(String, String)>,

@@ -276,7 +276,13 @@ fn an_update_whose_author_leaves_half_way_tears_no_livery() {
 // The same for a livery that nobody else has: half of it is of no use to anyone.
 #[test]
 fn a_new_livery_whose_author_leaves_half_way_is_there_whole_or_not_at_all() {
-    for mut world in leagues() {
+    let mut one_by_one = World::new(1);
+    // The server asks for the large file when it has the small one.
+    one_by_one.server_config.store_bytes_max = 1_000;
+    one_by_one.server_config.spool_bytes_max = 1_000;
+    one_by_one.server_config.client_sessions_max = 1;
+    one_by_one.start_server();
+    for mut world in leagues().chain([one_by_one]) {
         let other = world.join("other", &[]);
         world.rest();
         let author = world.join("author", &[]);
@@ -304,6 +310,31 @@ fn a_new_livery_whose_author_leaves_half_way_is_there_whole_or_not_at_all() {
         world.rest();
         world.all_hold(&[author, other, late], &AFTER);
         assert_eq!(world.conflicts(), []);
+    }
+}
+
+// Or anyone could hold back everybody's liveries, with a file that never comes.
+#[test]
+fn what_is_added_to_a_livery_holds_back_nothing_of_it() {
+    for mut world in leagues() {
+        let (author, other) = (world.join("author", &BEFORE), world.join("other", &[]));
+        world.leave(author);
+        world.pcs[author].line.up = 1_000_000;
+        world.start(author);
+        world.rest();
+        world.drop_at(author, "T/extra.png", LARGE, 0);
+        world.feed(author, client::Input::FolderChanged);
+        while !world.union().iter().any(|entry| entry.path.as_str() == "T/extra.png") {
+            assert!(world.step(10 * MINUTE), "it is announced");
+        }
+        let late = world.join("late", &[]);
+        while BEFORE.iter().any(|(path, _)| world.text(late, path).is_none()) {
+            assert!(world.step(10 * MINUTE), "the rest of the livery arrives");
+        }
+        let addition = world.text(late, "T/extra.png");
+        assert_eq!(addition, None, "while the addition is on its way");
+        world.rest();
+        assert_eq!(world.text(other, "T/extra.png").unwrap(), LARGE);
     }
 }
 
