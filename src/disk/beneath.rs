@@ -36,7 +36,7 @@ pub(crate) enum What {
     Other,
 }
 
-/// What was found under a name. No link was followed.
+/// The facts about a name, found without following a link.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     pub(crate) what: What,
@@ -49,7 +49,7 @@ pub(crate) struct Found {
     pub(crate) change_tag: u64,
 }
 
-/// What tells a file or folder from everything else on the disk, and how many names it has.
+/// The numbers that tell a file or folder from everything else on the disk, with the number of its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     device: i128,

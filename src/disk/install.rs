@@ -102,6 +102,7 @@ pub(super) fn retire(
     let mut move_to_backup = |path: &RelPath, stamp: Stamp| {
         let path = below(path);
         let backup = backups.retire(&path, stamp)?;
+        // All folders on the way, without the file itself: each may be empty now.
         folders.extend(path.ancestors().skip(1).map(Path::to_owned));
         Ok(told(&backup))
     };

@@ -134,7 +134,7 @@ impl Store {
                 }
             }
         };
-        // Without a thread, these contents count as intact until the next start.
+        // Without a thread, damage to these contents is not noticed before the next start.
         let _not_started =
             std::thread::Builder::new().name("liverysync-inspect".to_owned()).spawn(run);
     }

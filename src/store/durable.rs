@@ -25,7 +25,7 @@ const CALLS_MANY: usize = 24;
 /// A content at its final path, whose outcome waits for the flush.
 pub(super) struct Unflushed {
     pub(super) path: PathBuf,
-    /// What its bytes tell.
+    /// The facts that its bytes tell.
     pub(super) facts: ContentFacts,
     pub(super) done: Done,
 }

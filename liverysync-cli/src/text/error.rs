@@ -502,7 +502,7 @@ pub(crate) fn identity(path: &Path, source: &io::Error) -> Problem {
         InvalidData => {
             "restore the file from a backup, or import your identity: liverysync identity import FILE"
         }
-        _ => "see to that disk, or name another file: --identity FILE",
+        _ => "check that disk, or name another file: --identity FILE",
     };
     Problem::new(format!("cannot use the identity file {}", show(path))).cause(source).hint(hint)
 }
