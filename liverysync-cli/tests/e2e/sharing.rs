@@ -102,7 +102,9 @@ fn a_folder_that_an_earlier_version_has_synced_is_not_asked_about() {
     assert_eq!(of_today.len(), 2);
     of_today.iter().for_each(|path| fs::remove_file(path).unwrap());
     write_old(&folder, 12);
+    // This server keeps nothing, so the other driver has to be there before the files come.
     let mut aoi = league.driver("aoi", &[]);
+    aoi.wait_in_sync(0);
     assert_eq!(once(&league, "bruno"), Some(0));
     aoi.wait_in_sync(13);
     assert_eq!(share(&league, &folder, &["list"])["shared"], json!(["*"]));
